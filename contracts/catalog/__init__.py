@@ -1,0 +1,1 @@
+"""The catalogue: products and the categories that commission rates may depend on."""

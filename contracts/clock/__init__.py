@@ -1,0 +1,1 @@
+"""Time arrives as a message."""

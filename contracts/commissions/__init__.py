@@ -1,0 +1,1 @@
+"""Commissions: what each upline earns from an order, and what is taken back."""

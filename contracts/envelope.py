@@ -1,0 +1,165 @@
+"""The envelope is a CloudEvents 1.0 event in JSON; the payload inside is a versioned contract.
+
+A payload class names its message type, whose last part is the version: `order.place.v2`. The type is also the
+routing key. Commands refuse unknown fields, events ignore them, so that producers may run ahead of consumers.
+Source: CloudEvents 1.0.2, JSON event format and JSON batch format.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from functools import cache
+from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar, cast
+from uuid import UUID, uuid5
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    create_model,
+)
+
+STRUCTURED = "application/cloudevents+json"
+BATCH = "application/cloudevents-batch+json"
+
+_NAMESPACE = UUID("6f1d0b5e-6f2c-5d0c-9a55-7d2f3a1c9b10")
+
+
+def _to_utc_milliseconds(moment: datetime) -> datetime:
+    """Cut to what every store keeps (BSON has milliseconds), so that a time read back equals the time sent."""
+    utc = moment.astimezone(UTC)
+    return utc.replace(microsecond=utc.microsecond // 1000 * 1000)
+
+
+Timestamp = Annotated[AwareDatetime, AfterValidator(_to_utc_milliseconds)]
+"""An RFC 3339 time with offset, kept in UTC with millisecond precision."""
+
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+def _valid_or_none(value: object) -> object:
+    """W3C Trace Context: a malformed traceparent is ignored, never a reason to refuse the message."""
+    return value if isinstance(value, str) and _TRACEPARENT.fullmatch(value) else None
+
+
+TraceParent = Annotated[str | None, BeforeValidator(_valid_or_none)]
+
+PAYLOADS: dict[str, type[Payload]] = {}
+"""Every message type that exists, by its name with version."""
+
+
+class Payload(BaseModel):
+    """The data of one message. Subclasses say `type=` once; `about` names the thing the message concerns."""
+
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
+
+    message_type: ClassVar[str] = ""
+
+    def __init_subclass__(cls, *, type: str | None = None, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if type is None:
+            return
+        if type in PAYLOADS:
+            raise TypeError(f"message type {type} is defined twice")
+        cls.message_type = type
+        PAYLOADS[type] = cls
+
+    def about(self) -> str:
+        """The CloudEvents subject, for example `order/shop-7/10023`."""
+        raise NotImplementedError(f"{self.__class__.__name__} does not say what it is about")
+
+
+class Command(Payload):
+    """Asks for something. Unknown fields are refused: a misspelt field must not pass silently."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Event(Payload):
+    """Tells what happened. Unknown fields are ignored: an older reader keeps working."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+P = TypeVar("P", bound=Payload)
+P_co = TypeVar("P_co", bound=Payload, covariant=True)
+
+
+class Message(BaseModel, Generic[P_co]):
+    """One CloudEvents event. `id` is what the journal recognises a repeat by; times are UTC."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    specversion: Literal["1.0"] = "1.0"
+    id: str = Field(min_length=1, max_length=128)
+    source: str = Field(min_length=1, max_length=256)
+    type: str
+    time: Timestamp
+    subject: str | None = Field(default=None, max_length=256)
+    datacontenttype: Literal["application/json"] = "application/json"
+    correlationid: str | None = Field(default=None, max_length=128)
+    causationid: str | None = Field(default=None, max_length=128)
+    traceparent: TraceParent = None
+    data: P_co
+
+    @property
+    def correlation(self) -> str:
+        """What joins everything that follows from one request: given, else the subject, else the id."""
+        return self.correlationid or self.subject or self.id
+
+    def to_bytes(self) -> bytes:
+        """The structured JSON form, without empty attributes."""
+        return self.__pydantic_serializer__.to_json(self, exclude_none=True)
+
+
+@cache
+def message_of(payload: type[P]) -> type[Message[P]]:
+    """Return the envelope class whose `type` and `data` are exactly those of `payload`."""
+    fields: dict[str, Any] = {
+        "type": (Literal[payload.message_type], payload.message_type),
+        "data": (payload, ...),
+    }
+    model = create_model(f"{payload.__name__}Message", __base__=Message, **fields)
+    return cast("type[Message[P]]", model)
+
+
+def derived_id(*parts: object) -> str:
+    """A UUID (version 5) that is the same whenever the parts are: how a repeat is recognised downstream."""
+    return str(uuid5(_NAMESPACE, "\x1f".join(map(str, parts))))
+
+
+def emit(payload: P, *, cause: Message[Any], source: str, index: int, at: datetime) -> Message[P]:
+    """Wrap what a worker says in an envelope that names its cause.
+
+    The id is derived from source, cause, type and index, so that handling the cause again says the same thing.
+    """
+    message_id = derived_id(source, cause.id, payload.message_type, index)
+    return message_of(payload.__class__).model_construct(
+        specversion="1.0",
+        id=message_id,
+        source=source,
+        type=payload.message_type,
+        time=at,
+        subject=payload.about(),
+        datacontenttype="application/json",
+        correlationid=cause.correlation,
+        causationid=cause.id,
+        traceparent=child_of(cause.traceparent or root_trace(cause.id), message_id),
+        data=payload,
+    )
+
+
+def root_trace(message_id: str) -> str:
+    """A W3C traceparent for a message that came without one, derived from its id."""
+    digest = derived_id("trace", message_id).replace("-", "")
+    return f"00-{digest}-{digest[:16]}-01"
+
+
+def child_of(traceparent: str, message_id: str) -> str:
+    """The traceparent of a message caused within `traceparent`: same trace, a span of its own."""
+    trace_id = traceparent[3:35]
+    return f"00-{trace_id}-{message_id.replace('-', '')[:16]}-{traceparent[-2:]}"

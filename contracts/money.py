@@ -1,0 +1,85 @@
+"""Money is integer minor units with a currency; decimals exist only on the wire.
+
+The one rounding rule of the system is `largest_remainder`: exact shares, rounded once, together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal, InvalidOperation
+
+# ISO 4217 active codes (2024), by the number of minor digits.
+_CODES = {
+    0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF",
+    2: "AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF "
+    "CNY COP CRC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GTQ GYD HKD HNL HTG HUF IDR "
+    "ILS INR IRR JMD KES KGS KHR KPW KYD KZT LAK LBP LKR LRD LSL MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN "
+    "MYR MZN NAD NGN NIO NOK NPR NZD PAB PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD SHP SLE SOS "
+    "SRD SSP STN SVC SYP SZL THB TJS TMT TOP TRY TTD TWD TZS UAH USD UYU UZS VED VES WST XCD YER ZAR ZMW",
+    3: "BHD IQD JOD KWD LYD OMR TND",
+    4: "CLF UYW",
+}
+MINOR_DIGITS: dict[str, int] = {code: digits for digits, codes in _CODES.items() for code in codes.split()}
+
+RATE_SCALE = 1_000_000
+"""Rates are whole parts per million, so that a share is one integer multiplication."""
+
+
+class MoneyError(ValueError):
+    """The amount cannot be expressed in the currency; the text says which and why."""
+
+
+def to_minor(amount: Decimal, currency: str) -> int:
+    """Return `amount` (major units) in minor units of `currency`, exactly.
+
+    Raises MoneyError for an unknown currency or more digits than the currency has; nothing is rounded here.
+    """
+    digits = MINOR_DIGITS.get(currency)
+    if digits is None:
+        raise MoneyError(f"{currency!r} is not an ISO 4217 currency code in use")
+    scaled = amount.scaleb(digits)
+    minor = int(scaled)
+    if minor != scaled:
+        raise MoneyError(f"{amount} has more decimals than {currency} allows ({digits})")
+    return minor
+
+
+def to_amount(minor: int, currency: str) -> Decimal:
+    """Return minor units as a decimal in major units, with exactly the currency's digits."""
+    return Decimal(minor).scaleb(-MINOR_DIGITS[currency])
+
+
+def to_rate_ppm(rate: Decimal) -> int:
+    """Return a rate such as Decimal("0.05") in parts per million; MoneyError where that is not exact."""
+    try:
+        scaled = rate * RATE_SCALE
+        ppm = int(scaled)
+    except (InvalidOperation, OverflowError) as error:
+        raise MoneyError(f"{rate} is not a rate") from error
+    if ppm != scaled:
+        raise MoneyError(f"rate {rate} is finer than one part per million")
+    return ppm
+
+
+def largest_remainder(numerators: Sequence[int], denominator: int, limit: int | None = None) -> list[int]:
+    """Round the exact shares `numerators[i] / denominator` so that they sum to their rounded total.
+
+    The total is rounded half up and never exceeds `limit`. Each share gets its floor; the units left go to the
+    largest fractions, the earlier index first where fractions are equal. Shares are never negative.
+    Where even the floors exceed `limit`, units are taken back from the last shares first.
+    """
+    floors = [numerator // denominator for numerator in numerators]
+    fractions = [numerator % denominator for numerator in numerators]
+    total = (2 * sum(numerators) + denominator) // (2 * denominator)
+    if limit is not None and total > limit:
+        total = limit
+    left = total - sum(floors)
+    for index in sorted(range(len(floors)), key=lambda i: (-fractions[i], i))[: max(left, 0)]:
+        floors[index] += 1
+    for index in reversed(range(len(floors))):
+        if left >= 0:
+            break
+        taken = min(floors[index], -left)
+        floors[index] -= taken
+        left += taken
+    return floors

@@ -1,0 +1,1 @@
+"""The network: shops, distributors and who sponsors whom."""

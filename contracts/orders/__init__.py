@@ -1,0 +1,1 @@
+"""Orders: what a shop asks for, and what became of it."""

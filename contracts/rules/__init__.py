@@ -1,0 +1,1 @@
+"""Rules: which commissions and rewards hold from when."""

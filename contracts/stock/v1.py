@@ -1,0 +1,119 @@
+"""Stock messages, version 1. Quantities are whole units of the product."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from contracts.envelope import Command, Event
+from contracts.fields import QUANTITY_MAX, Code, Id64, IsoDate, OrderId, Quantity, Reference, ShopId
+from contracts.subjects import OfOrder, OfProduct
+
+BatchId = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+
+
+class ReceiveStock(OfProduct, Command, type="stock.receive.v1"):
+    """Goods came in. `receipt_id` makes the same receipt count once.
+
+    A lot is named by `batch_id`; `expiry_date` is its last day of sale. `low_at` sets the alert threshold of
+    the product and `recovered_at` (default: twice that) where the alert ends; both stay as they are if absent.
+    """
+
+    receipt_id: Reference
+    product_id: Id64
+    quantity: Quantity
+    batch_id: BatchId = "default"
+    expiry_date: IsoDate | None = None
+    low_at: Annotated[int, Field(strict=True, ge=0, le=QUANTITY_MAX)] | None = None
+    recovered_at: Annotated[int, Field(strict=True, ge=0, le=2 * QUANTITY_MAX)] | None = None
+
+
+class AdjustStock(OfProduct, Command, type="stock.adjust.v1"):
+    """A count found more or less than the books; `delta` is signed and never takes what is reserved."""
+
+    adjustment_id: Reference
+    product_id: Id64
+    batch_id: BatchId = "default"
+    delta: Annotated[int, Field(strict=True, ge=-QUANTITY_MAX, le=QUANTITY_MAX)]
+
+
+class StockReceived(OfProduct, Event, type="stock.received.v1"):
+    receipt_id: Reference
+    product_id: Id64
+    quantity: Quantity
+    on_hand: int
+    available: int
+
+
+class StockAdjusted(OfProduct, Event, type="stock.adjusted.v1"):
+    adjustment_id: Reference
+    product_id: Id64
+    delta: int
+    on_hand: int
+    available: int
+
+
+class StockRefused(OfProduct, Event, type="stock.refused.v1"):
+    """A receipt or adjustment was not booked."""
+
+    reference: Reference
+    product_id: Id64
+    reason: Code
+    detail: str
+
+
+class Pick(BaseModel):
+    """A part of a reservation: so many units of one product out of one lot."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    product_id: Id64
+    batch_id: BatchId
+    quantity: Quantity
+
+
+class Shortage(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    product_id: Id64
+    wanted: int
+    available: int
+
+
+class StockReserved(OfOrder, Event, type="stock.reserved.v1"):
+    """All lines of the order are set apart; duplicate lines of a product were added up first."""
+
+    shop_id: ShopId
+    order_id: OrderId
+    picks: tuple[Pick, ...]
+
+
+class StockShort(OfOrder, Event, type="stock.short.v1"):
+    """At least one product is wanting, so nothing at all was reserved."""
+
+    shop_id: ShopId
+    order_id: OrderId
+    shortages: tuple[Shortage, ...]
+
+
+class StockReleased(OfOrder, Event, type="stock.released.v1"):
+    """A reservation was given back, or shipped goods came back into stock."""
+
+    shop_id: ShopId
+    order_id: OrderId
+    picks: tuple[Pick, ...]
+
+
+class StockLow(OfProduct, Event, type="stock.low.v1"):
+    """Available fell to `low_at` or below. Said once; said again only after a recovery."""
+
+    product_id: Id64
+    available: int
+    low_at: int
+
+
+class StockRecovered(OfProduct, Event, type="stock.recovered.v1"):
+    product_id: Id64
+    available: int
+    recovered_at: int
