@@ -108,8 +108,8 @@ class Message(BaseModel, Generic[P_co]):
 
     @property
     def correlation(self) -> str:
-        """What joins everything that follows from one request: given, else the subject, else the id."""
-        return self.correlationid or self.subject or self.id
+        """What joins everything that follows: as given, else the thing it is about, such as the order."""
+        return self.correlationid or self.data.about()
 
     def to_bytes(self) -> bytes:
         """The structured JSON form, without empty attributes."""
