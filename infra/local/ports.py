@@ -1,0 +1,73 @@
+"""Free ports on the loopback address, and who listens on one."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+
+LOOPBACK = "127.0.0.1"
+_LISTENING = "0A"
+
+
+def choose(names: Iterable[str], preferred: Mapping[str, int]) -> dict[str, int]:
+    """A free port for each name: the preferred one where it is still free, otherwise one the kernel picks.
+
+    All are held at once while choosing, so that no two names get the same. They are released on return, and another
+    process may take one before the server does: the caller has to see to that.
+    """
+    with ExitStack() as held:
+        return {name: _hold(held, preferred.get(name, 0)) for name in names}
+
+
+def is_free(port: int) -> bool:
+    """Whether a server could bind the port now."""
+    with socket.socket() as probe:
+        return _bind(probe, port)
+
+
+def is_listening(pid: int, port: int) -> bool:
+    """Whether this process itself, and not a neighbour that was quicker, listens on the loopback port."""
+    sockets = _listening_sockets(port)
+    if not sockets:
+        return False
+    try:
+        descriptors = list(os.scandir(f"/proc/{pid}/fd"))
+    except OSError:
+        return False
+    return any(_target(descriptor.path) in sockets for descriptor in descriptors)
+
+
+def _hold(held: ExitStack, port: int) -> int:
+    candidate = held.enter_context(socket.socket())
+    if not _bind(candidate, port):
+        candidate = held.enter_context(socket.socket())
+        candidate.bind((LOOPBACK, 0))
+    chosen: int = candidate.getsockname()[1]
+    return chosen
+
+
+def _bind(candidate: socket.socket, port: int) -> bool:
+    # Like the servers do: connections of a former run that are still closing do not count as taken.
+    candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        candidate.bind((LOOPBACK, port))
+    except OSError:
+        return False
+    return True
+
+
+def _listening_sockets(port: int) -> set[str]:
+    """The listening sockets on the loopback port as they are named under /proc/PID/fd."""
+    local_address = f"0100007F:{port:04X}"
+    rows = (line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:])
+    return {f"socket:[{row[9]}]" for row in rows if row[1] == local_address and row[3] == _LISTENING}
+
+
+def _target(link: str) -> str:
+    try:
+        return os.readlink(link)
+    except OSError:
+        return ""

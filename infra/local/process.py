@@ -1,0 +1,112 @@
+"""Starting, recognising and stopping the processes of a stack, and no others.
+
+A pid alone proves nothing: the process may have ended, the machine may have been restarted, and the number may belong
+to somebody else by now. A process is therefore remembered by its pid, the moment it started and the boot it started in,
+and no signal is sent unless all three still agree.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+OPEN_FILES_MAX = 65_536
+POLL_S = 0.05
+
+# Children of this very process stay behind as zombies until they are polled, so their handles are kept for that.
+_own_children: dict[int, subprocess.Popen[bytes]] = {}
+
+
+@dataclass(frozen=True)
+class ProcessMark:
+    """What identifies one process for good: `started_ticks` is field 22 of /proc/PID/stat."""
+
+    pid: int
+    started_ticks: int
+    boot_id: str
+
+
+def start(argv: Sequence[str], *, env: Mapping[str, str], folder: Path, log: Path) -> ProcessMark:
+    """Start a process that outlives its starter; its output is appended to `log`. Raises OSError."""
+    with log.open("ab") as output:
+        child = subprocess.Popen(
+            list(argv),
+            env=dict(env),
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    _own_children[child.pid] = child
+    _allow_many_open_files(child.pid)
+    # A child that is not yet polled keeps its /proc entry even when it has already ended.
+    return ProcessMark(child.pid, _started_ticks(child.pid) or 0, boot_id())
+
+
+def is_running(mark: ProcessMark) -> bool:
+    """Whether the marked process, and not a later owner of its pid, still runs."""
+    child = _own_children.get(mark.pid)
+    if child is not None and child.poll() is not None:
+        del _own_children[mark.pid]
+    return mark.boot_id == boot_id() and _started_ticks(mark.pid) == mark.started_ticks
+
+
+def stop(mark: ProcessMark, *, within_s: float) -> bool:
+    """Ask the process to end, and kill it with its process group after `within_s`; False when it did not run."""
+    if not is_running(mark):
+        return False
+    _send(mark.pid, signal.SIGTERM)
+    if not _ended_within(mark, within_s):
+        # The group's leader is alive at this point, so the group number cannot belong to anyone else.
+        _send(-mark.pid, signal.SIGKILL)
+        _ended_within(mark, 5.0)
+    return True
+
+
+def boot_id() -> str:
+    """The kernel's name for the time since the machine was last started."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+def _ended_within(mark: ProcessMark, seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while is_running(mark):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(POLL_S)
+    return True
+
+
+def _send(pid: int, signal_number: signal.Signals) -> None:
+    try:
+        os.kill(pid, signal_number)
+    except ProcessLookupError:
+        return
+
+
+def _started_ticks(pid: int) -> int | None:
+    """None when there is no such process or it is only a zombie."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    # The second field is the program's name in brackets and may itself hold spaces and brackets.
+    fields = stat.rpartition(")")[2].split()
+    return None if fields[0] in "ZX" else int(fields[19])
+
+
+def _allow_many_open_files(pid: int) -> None:
+    """Raise the soft limit: 1,024 files, usual in a shell, are few for a broker with a queue per message type."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    soft = OPEN_FILES_MAX if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES_MAX)
+    # A server that has already ended, or a sandbox that forbids the call, is not this function's business.
+    with suppress(OSError):
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, hard))

@@ -1,0 +1,125 @@
+"""RabbitMQ as a node of its own: own name, cookie, port mapper and folders, so that it never meets another node.
+
+The system's `rabbitmq-server` on the PATH is, on Debian, a wrapper that changes to the user `rabbitmq`, who cannot
+enter many folders; the script behind it runs as whoever calls it. Erlang's port mapper (epmd) is started here rather
+than by Erlang itself, which would leave one behind that nobody recorded.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import shutil
+import socket
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from infra.local.ports import LOOPBACK
+from infra.local.server import Launch
+
+MEMORY_MAX = "2GB"
+DISK_FREE_MIN = "500MB"
+ANSWER_WITHIN_S = 2.0
+_SCRIPT = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
+_PROTOCOL_HEADER = b"AMQP\x00\x00\x09\x01"
+_METHOD_FRAME = 1
+# Connection.Start carries the server's properties; a long string there is `S`, four bytes of length, and the text.
+_VERSION = re.compile(rb"\x07versionS\x00\x00\x00.([0-9][0-9.]*)", re.DOTALL)
+
+
+class RabbitmqServer:
+    """One broker node without plugins."""
+
+    name: ClassVar[str] = "rabbitmq"
+    title: ClassVar[str] = "RabbitMQ"
+    purposes: ClassVar[Sequence[str]] = ("clients", "distribution", "epmd")
+
+    def executable(self) -> Path | None:
+        """Debian's script behind the wrapper, otherwise `rabbitmq-server` of the PATH; None without Erlang's epmd."""
+        found = str(_SCRIPT) if _SCRIPT.is_file() else shutil.which("rabbitmq-server")
+        return Path(found) if found and shutil.which("epmd") else None
+
+    def launches(self, executable: Path, folder: Path, ports: Mapping[str, int]) -> Sequence[Launch]:
+        """The port mapper first: the node registers with it."""
+        _write_configuration(folder, ports["clients"])
+        env = _environment(folder, ports)
+        epmd = [shutil.which("epmd") or "epmd", "-address", LOOPBACK, "-port", str(ports["epmd"])]
+        return [
+            Launch("epmd", epmd, ports["epmd"], env),
+            Launch("server", [str(executable)], ports["clients"], env),
+        ]
+
+    def answer(self, ports: Mapping[str, int]) -> str | None:
+        """The version from the greeting: the node opens its AMQP listener last of all, when everything else is up."""
+        try:
+            with socket.create_connection((LOOPBACK, ports["clients"]), timeout=ANSWER_WITHIN_S) as connection:
+                connection.sendall(_PROTOCOL_HEADER)
+                greeting = connection.recv(4096)
+        except OSError:
+            return None
+        version = _VERSION.search(greeting)
+        return version[1].decode() if version and greeting[0] == _METHOD_FRAME else None
+
+    def url(self, ports: Mapping[str, int]) -> str:
+        """RabbitMQ's first user, who is admitted from this machine only."""
+        return f"amqp://guest:guest@{LOOPBACK}:{ports['clients']}/"
+
+
+def _write_configuration(folder: Path, port: int) -> None:
+    for room in ("home", "conf.d", "log", "data"):
+        (folder / room).mkdir(exist_ok=True)
+    lines = [
+        f"listeners.tcp.1 = {LOOPBACK}:{port}",
+        f"vm_memory_high_watermark.absolute = {MEMORY_MAX}",
+        f"disk_free_limit.absolute = {DISK_FREE_MIN}",
+        "log.console = false",
+        "log.file.level = warning",
+    ]
+    (folder / "rabbitmq.conf").write_text("\n".join(lines) + "\n")
+    (folder / "advanced.config").write_text("[].\n")
+    (folder / "enabled_plugins").write_text("[].\n")
+    (folder / "rabbitmq-env.conf").write_text("")
+    _write_once(folder / "home" / ".erlang.cookie", secrets.token_hex(16), mode=0o400)
+    # The node's data belongs to its name, so the name lies beside the data and moves with it.
+    _write_once(folder / "node_name", f"tributary-{secrets.token_hex(4)}@localhost", mode=0o644)
+
+
+def _environment(folder: Path, ports: Mapping[str, int]) -> dict[str, str]:
+    """Settings of the system's own broker, from the caller's environment or from /etc, must not leak into this node."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("RABBITMQ_", "ERL_"))}
+    cores = len(os.sched_getaffinity(0))
+    node_only_on_loopback = "-kernel inet_dist_use_interface {127,0,0,1}"
+    return inherited | {
+        "HOME": str(folder / "home"),
+        # Makes the start script replace itself by the node, so that the recorded pid is the node's.
+        "detached": "true",
+        "ERL_CRASH_DUMP": str(folder / "log" / "erl_crash.dump"),
+        "ERL_EPMD_ADDRESS": LOOPBACK,
+        "ERL_EPMD_PORT": str(ports["epmd"]),
+        "RABBITMQ_NODENAME": (folder / "node_name").read_text(),
+        "RABBITMQ_DIST_PORT": str(ports["distribution"]),
+        "RABBITMQ_MNESIA_BASE": str(folder / "data"),
+        "RABBITMQ_GENERATED_CONFIG_DIR": str(folder / "data" / "generated"),
+        "RABBITMQ_LOG_BASE": str(folder / "log"),
+        "RABBITMQ_PID_FILE": str(folder / "rabbitmq.pid"),
+        "RABBITMQ_CONF_ENV_FILE": str(folder / "rabbitmq-env.conf"),
+        "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
+        "RABBITMQ_CONFIG_FILES": str(folder / "conf.d"),
+        "RABBITMQ_ADVANCED_CONFIG_FILE": str(folder / "advanced.config"),
+        "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "enabled_plugins"),
+        # Schedulers bound to cores would make two nodes on one machine compete for the same ones.
+        "RABBITMQ_SCHEDULER_BIND_TYPE": "u",
+        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": f"+S {cores}:{cores} {node_only_on_loopback}",
+    }
+
+
+def _write_once(path: Path, text: str, *, mode: int) -> None:
+    if not path.exists():
+        draft = path.with_name(f"{path.name}.new")
+        draft.unlink(missing_ok=True)
+        draft.touch(mode=0o600)
+        draft.write_text(text)
+        draft.chmod(mode)
+        draft.replace(path)

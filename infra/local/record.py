@@ -1,0 +1,110 @@
+"""What a stack remembers of itself between commands, `stack.json`.
+
+Beside it lies the lock that lets one command at a time change it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from infra.local.errors import StackError
+from infra.local.process import POLL_S, ProcessMark
+
+FORMAT = 1
+LOCK_WAIT_MAX_S = 180.0
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
+
+
+@dataclass(frozen=True)
+class ServerRecord:
+    """One server: its ports by purpose, its processes by role (none while stopped), and the version it reported."""
+
+    ports: Mapping[str, int] = field(default_factory=dict)
+    processes: Mapping[str, ProcessMark] = field(default_factory=dict)
+    version: str | None = None
+
+
+StackRecord = Mapping[str, ServerRecord]
+
+
+def folder_of(name: str, home: Path) -> Path:
+    """Where a stack keeps its state, data and logs. Raises StackError for a name that cannot be a folder's."""
+    if not _NAME.fullmatch(name):
+        raise StackError(
+            f"The stack name {name!r} cannot be used; choose 1 to 32 lower-case letters, digits and hyphens, "
+            "beginning with a letter or a digit."
+        )
+    return home.expanduser().absolute() / name
+
+
+def read(folder: Path) -> StackRecord:
+    """The record by server name; empty for a stack that was never started. Raises StackError when it is damaged."""
+    path = folder / "stack.json"
+    try:
+        content = json.loads(path.read_text())
+        if content["format"] != FORMAT:
+            raise ValueError(content["format"])
+        return {server: _server(entry) for server, entry in content["servers"].items()}
+    except FileNotFoundError:
+        return {}
+    except (ValueError, KeyError, TypeError, AttributeError) as cause:
+        raise StackError(
+            f"The file {path} is damaged or of another version; end the servers that use {folder} by hand, "
+            "then delete the file and start the stack again."
+        ) from cause
+
+
+def write(folder: Path, record: StackRecord) -> None:
+    """Replace the record in one step, so that a reader sees the old one or the new one and never half of it."""
+    path = folder / "stack.json"
+    content = {"format": FORMAT, "servers": {server: asdict(entry) for server, entry in record.items()}}
+    draft = path.with_suffix(".json.new")
+    with draft.open("w") as file:
+        json.dump(content, file, indent=2)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+
+
+@contextmanager
+def locked(folder: Path, *, wait_max_s: float = LOCK_WAIT_MAX_S) -> Iterator[None]:
+    """Hold the stack for one command. Raises StackError when another command keeps it longer than `wait_max_s`.
+
+    The lock lies beside the folder, not in it, so that it outlives the removal of the stack's data. The kernel releases
+    it when its holder ends, however it ends.
+    """
+    deadline = time.monotonic() + wait_max_s
+    with (folder.parent / f"{folder.name}.lock").open("w") as file:
+        while not _take(file.fileno()):
+            if time.monotonic() > deadline:
+                raise StackError(
+                    f"Another command has been working on the stack {folder.name!r} for {wait_max_s:.0f} s; "
+                    "wait until it ends, then try again."
+                )
+            time.sleep(POLL_S)
+        yield
+
+
+def _take(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _server(entry: Mapping[str, Any]) -> ServerRecord:
+    return ServerRecord(
+        ports={purpose: int(port) for purpose, port in entry["ports"].items()},
+        processes={role: ProcessMark(**mark) for role, mark in entry["processes"].items()},
+        version=entry["version"],
+    )

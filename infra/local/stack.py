@@ -1,0 +1,183 @@
+"""The stack as a whole: RabbitMQ, MongoDB and Redis that start and stop together."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from infra.local import preflight, record
+from infra.local.mongodb_server import MongodbServer
+from infra.local.process import is_running
+from infra.local.rabbitmq_server import RabbitmqServer
+from infra.local.record import ServerRecord, StackRecord
+from infra.local.redis_server import RedisServer
+from infra.local.server import Server
+from infra.local.startup import StartAbandonedError, Startup, is_serving, stop_all
+
+SERVERS: tuple[Server, ...] = (RabbitmqServer(), MongodbServer(), RedisServer())
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Endpoints:
+    """Where the servers of a stack answer, as the settings `RABBITMQ_URL`, `MONGODB_URL` and `REDIS_URL` want it."""
+
+    rabbitmq_url: str
+    mongodb_url: str
+    redis_url: str
+
+
+@dataclass(frozen=True)
+class ServerStatus:
+    """One server of a stack; without pid while it does not run, without port and version if it never did."""
+
+    server: str
+    pid: int | None
+    port: int | None
+    running: bool
+    version: str | None
+
+
+def default_home() -> Path:
+    """$TRIBUTARY_HOME, or `.tributary` in the current directory."""
+    return Path(os.environ.get("TRIBUTARY_HOME") or ".tributary").absolute()
+
+
+def up(name: str = "default", *, home: Path, progress: Progress = lambda _: None) -> Endpoints:
+    """Start what is not running of the stack, and return when every server answers.
+
+    Data and, where they are still free, ports are those of the last run. Raises StackError, and then nothing that this
+    call started is left running.
+    """
+    folder = record.folder_of(name, home)
+    preflight.prepare(folder)
+    with record.locked(folder):
+        ledger = _Ledger(folder, record.read(folder))
+        idle = [server for server in SERVERS if not is_serving(server, ledger.entry(server))]
+        if idle:
+            _start(idle, folder, ledger, progress)
+        return _endpoints(ledger.entries)
+
+
+def down(name: str = "default", *, home: Path, remove_data: bool = False) -> list[str]:
+    """Stop every process that `up` started for this stack and no other; the names of the servers that ran.
+
+    With `remove_data` the stack's folder is emptied of everything it put there. Raises StackError.
+    """
+    folder = record.folder_of(name, home)
+    if not folder.exists():
+        return []
+    with record.locked(folder):
+        former = record.read(folder)
+        with ThreadPoolExecutor(len(SERVERS)) as pool:
+            ran = dict(zip(former, pool.map(stop_all, former.values()), strict=True))
+        if remove_data:
+            _remove(folder)
+        elif former:
+            record.write(folder, {server: replace(entry, processes={}) for server, entry in former.items()})
+        return [server for server, had_run in ran.items() if had_run]
+
+
+def status(name: str = "default", *, home: Path) -> list[ServerStatus]:
+    """Every server of the stack, running or not. Raises StackError for a damaged record."""
+    entries = record.read(record.folder_of(name, home))
+    return [_status(server, entries.get(server.name, ServerRecord())) for server in SERVERS]
+
+
+def endpoints(name: str = "default", *, home: Path) -> Endpoints | None:
+    """Where the stack answers, or None unless all of it runs. Raises StackError for a damaged record."""
+    entries = record.read(record.folder_of(name, home))
+    serving = all(server.name in entries and is_serving(server, entries[server.name]) for server in SERVERS)
+    return _endpoints(entries) if serving else None
+
+
+def running_stacks(home: Path) -> list[str]:
+    """The names of the stacks under `home` of which any process runs, in alphabetical order."""
+    names = sorted(path.parent.name for path in home.glob("*/stack.json"))
+    return [name for name in names if _runs(record.read(record.folder_of(name, home)))]
+
+
+class _Ledger:
+    """The record while servers start side by side: every change is on disk before the next step."""
+
+    def __init__(self, folder: Path, entries: StackRecord) -> None:
+        self._folder = folder
+        self._guard = threading.Lock()
+        self.entries: dict[str, ServerRecord] = dict(entries)
+
+    def entry(self, server: Server) -> ServerRecord:
+        return self.entries.get(server.name, ServerRecord())
+
+    def remember(self, name: str, entry: ServerRecord) -> None:
+        with self._guard:
+            self.entries[name] = entry
+            record.write(self._folder, self.entries)
+
+
+def _start(servers: list[Server], folder: Path, ledger: _Ledger, progress: Progress) -> None:
+    executables = preflight.executables(servers)
+    preflight.require_disk_space(folder)
+    abandoned = threading.Event()
+
+    def start(server: Server) -> None:
+        progress(f"Starting {server.title} …")
+        Startup(server, executables[server.name], folder / server.name, ledger.remember, abandoned).run(
+            ledger.entry(server)
+        )
+        progress(f"{server.title} {ledger.entry(server).version} answers.")
+
+    with ThreadPoolExecutor(len(servers)) as pool:
+        starts = [pool.submit(start, server) for server in servers]
+        try:
+            wait(starts, return_when=FIRST_EXCEPTION)
+            _raise_first_failure(starts)
+        except BaseException:
+            # Those that still start undo themselves; those that already answer are stopped here.
+            abandoned.set()
+            wait(starts)
+            for server in servers:
+                stop_all(ledger.entry(server))
+                ledger.remember(server.name, replace(ledger.entry(server), processes={}))
+            raise
+
+
+def _raise_first_failure(starts: Iterable[Future[None]]) -> None:
+    failures = [start.exception() for start in starts if start.done()]
+    for failure in failures:
+        if failure is not None and not isinstance(failure, StartAbandonedError):
+            raise failure
+
+
+def _endpoints(entries: StackRecord) -> Endpoints:
+    urls = {f"{server.name}_url": server.url(entries[server.name].ports) for server in SERVERS}
+    return Endpoints(**urls)
+
+
+def _status(server: Server, entry: ServerRecord) -> ServerStatus:
+    mark = entry.processes.get("server")
+    return ServerStatus(
+        server=server.name,
+        pid=mark.pid if mark is not None and is_running(mark) else None,
+        port=entry.ports.get(server.purposes[0]),
+        running=is_serving(server, entry),
+        version=entry.version,
+    )
+
+
+def _runs(entries: Mapping[str, ServerRecord]) -> bool:
+    return any(is_running(mark) for entry in entries.values() for mark in entry.processes.values())
+
+
+def _remove(folder: Path) -> None:
+    """Only what the stack put there: a folder that somebody else uses too keeps the rest."""
+    for server in SERVERS:
+        shutil.rmtree(folder / server.name, ignore_errors=True)
+    (folder / "stack.json").unlink(missing_ok=True)
+    if not any(folder.iterdir()):
+        folder.rmdir()
