@@ -6,6 +6,7 @@ started it.
 """
 
 from infra.local.errors import StackError
+from infra.local.install import install_missing, missing_servers
 from infra.local.stack import (
     Endpoints,
     ServerStatus,
@@ -24,6 +25,8 @@ __all__ = [
     "default_home",
     "down",
     "endpoints",
+    "install_missing",
+    "missing_servers",
     "running_stacks",
     "status",
     "up",

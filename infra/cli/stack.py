@@ -1,0 +1,107 @@
+"""`tributary up`, `down`, `status` and `setup`: the local stack from the command line.
+
+Exit codes: 0 done, 2 wrong usage, 3 the environment does not allow it, said in one sentence on standard error.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from infra import local
+
+EXIT_ENVIRONMENT = 3
+
+StackOption = Annotated[
+    str,
+    typer.Option(
+        "--stack",
+        envvar="TRIBUTARY_STACK",
+        metavar="NAME",
+        help="Which stack: each has its own servers, ports and data.",
+    ),
+]
+
+
+def up(stack: StackOption = "default") -> None:
+    """Start RabbitMQ, MongoDB and Redis on private ports, without Docker.
+
+    What already runs is left alone; data lies in .tributary/, or in $TRIBUTARY_HOME, and outlives a restart.
+    """
+    with _one_sentence_on_failure():
+        endpoints = local.up(stack, home=local.default_home(), progress=_say)
+    _print_endpoints(endpoints)
+
+
+def down(
+    stack: StackOption = "default",
+    remove_data: Annotated[bool, typer.Option("--remove-data", help="Also delete the stack's data and logs.")] = False,
+) -> None:
+    """Stop the servers that `up` started, and no others. The data is kept unless you say otherwise."""
+    with _one_sentence_on_failure():
+        stopped = local.down(stack, home=local.default_home(), remove_data=remove_data)
+    _say(f"Stopped {', '.join(stopped)}." if stopped else f"Nothing of the stack {stack!r} was running.")
+
+
+def status(
+    stack: StackOption = "default",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object for programs.")] = False,
+) -> None:
+    """Show which servers of the stack run, and where."""
+    with _one_sentence_on_failure():
+        home = local.default_home()
+        servers = local.status(stack, home=home)
+        endpoints = local.endpoints(stack, home=home)
+        others = [name for name in local.running_stacks(home) if name != stack]
+    if as_json:
+        report = {
+            "stack": stack,
+            "running": endpoints is not None,
+            "endpoints": asdict(endpoints) if endpoints else None,
+            "servers": [asdict(server) for server in servers],
+            "other_running_stacks": others,
+        }
+        typer.echo(json.dumps(report, indent=2))
+        return
+    table = Table("server", "state", "version", "port", "pid", title=f"stack {stack}", title_justify="left")
+    for server in servers:
+        state = "[green]running[/]" if server.running else "[yellow]stopped[/]"
+        table.add_row(server.server, state, server.version or "", str(server.port or ""), str(server.pid or ""))
+    Console().print(table)
+    if endpoints:
+        _print_endpoints(endpoints)
+    if others:
+        _say(f"Also running: {', '.join(others)}.")
+
+
+def setup() -> None:
+    """Install the servers that the local stack needs where they are missing and this user may install them."""
+    with _one_sentence_on_failure():
+        installed = local.install_missing(_say)
+    _say(f"Installed {', '.join(installed)}." if installed else "Everything that the local stack needs is here.")
+
+
+def _print_endpoints(endpoints: local.Endpoints) -> None:
+    """On standard output and as assignments, so that `export $(tributary up)` points programs at the stack."""
+    for setting, url in asdict(endpoints).items():
+        typer.echo(f"{setting.upper()}={url}")
+
+
+def _say(text: str) -> None:
+    Console(stderr=True, highlight=False).print(text, markup=False, soft_wrap=True)
+
+
+@contextmanager
+def _one_sentence_on_failure() -> Iterator[None]:
+    try:
+        yield
+    except local.StackError as failure:
+        _say(str(failure))
+        raise typer.Exit(EXIT_ENVIRONMENT) from failure
