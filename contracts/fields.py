@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, PlainSerializer
+from pydantic import AfterValidator, Field, PlainSerializer, WithJsonSchema
 
 from contracts.money import MINOR_DIGITS
 
@@ -15,31 +15,98 @@ LINES_MAX = 500
 QUANTITY_MAX = 10_000_000
 """Fuel is sold by the thousandth, hence millions; beyond that it is a typing error."""
 
-ShopId = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$", examples=["shop-367"])]
-OrderId = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$", examples=["31198459904"])]
-Reference = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,64}$")]
+ShopId = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z0-9._-]{1,64}$",
+        description="The shop, by the id it was registered with. Orders are told apart by shop and order id.",
+        examples=["shop-367"],
+    ),
+]
+OrderId = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z0-9._-]{1,64}$",
+        description="The shop's own number of the order, as text; unique within the shop. Sending the same order "
+        "again changes nothing, the same id with other content is refused.",
+        examples=["31198459904"],
+    ),
+]
+Reference = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z0-9._:-]{1,64}$",
+        description="The sender's own id of this one act: sent twice, it counts once.",
+        examples=["receipt-2026-11-0042"],
+    ),
+]
 """An id that the sender gives to one act (a receipt, an adjustment), so that sending it twice counts once."""
 
-Id64 = Annotated[int, Field(strict=True, ge=1, le=2**63 - 1)]
-Quantity = Annotated[int, Field(strict=True, ge=1, le=QUANTITY_MAX)]
+Id64 = Annotated[int, Field(strict=True, ge=1, le=2**63 - 1, examples=[40021])]
+"""Sent as a JSON integer; a sender in JavaScript must keep ids beyond 2**53 out of its number type."""
+
+DistributorId = Annotated[Id64, Field(description="The distributor, by its number in the network.", examples=[40021])]
+ProductId = Annotated[Id64, Field(description="The product, by its number in the catalogue.", examples=[1082185])]
+CategoryId = Annotated[
+    Id64, Field(description="The product category; commission rates may depend on it.", examples=[7])
+]
+Quantity = Annotated[
+    int, Field(strict=True, ge=1, le=QUANTITY_MAX, description="Whole units of the product.", examples=[3])
+]
+
+_WHOLE_AND_DECIMALS = r"[0-9]{1,12}(\.[0-9]{1,4})?$"
+_ZERO_TO_ONE = r"^(0(\.[0-9]{1,6})?|1(\.0{1,6})?)$"
 
 Amount = Annotated[
     Decimal,
-    Field(ge=0, max_digits=16, decimal_places=4, examples=["19.90"]),
+    Field(
+        ge=0,
+        max_digits=16,
+        decimal_places=4,
+        description="Money in major units as a decimal string, with no more decimals than the currency has; "
+        "a JSON number is accepted, a string keeps every digit.",
+        examples=["59.70"],
+    ),
     PlainSerializer(str, return_type=str, when_used="json"),
+    WithJsonSchema(
+        {"anyOf": [{"type": "string", "pattern": f"^{_WHOLE_AND_DECIMALS}"}, {"type": "number", "minimum": 0}]},
+        mode="validation",
+    ),
+    WithJsonSchema({"type": "string", "pattern": f"^{_WHOLE_AND_DECIMALS}"}, mode="serialization"),
 ]
 """Major units as a decimal string; numbers are accepted. 16 digits keep minor units within 64 bits."""
 
 SignedAmount = Annotated[
     Decimal,
-    Field(max_digits=16, decimal_places=4),
+    Field(
+        max_digits=16,
+        decimal_places=4,
+        description="Money in major units as a decimal string; negative where something is taken back.",
+        examples=["-2.99"],
+    ),
     PlainSerializer(str, return_type=str, when_used="json"),
+    WithJsonSchema(
+        {"anyOf": [{"type": "string", "pattern": f"^-?{_WHOLE_AND_DECIMALS}"}, {"type": "number"}]}, mode="validation"
+    ),
+    WithJsonSchema({"type": "string", "pattern": f"^-?{_WHOLE_AND_DECIMALS}"}, mode="serialization"),
 ]
 
 Rate = Annotated[
     Decimal,
-    Field(ge=0, le=1, max_digits=7, decimal_places=6, examples=["0.05"]),
+    Field(
+        ge=0,
+        le=1,
+        max_digits=7,
+        decimal_places=6,
+        description="A share between 0 and 1 as a decimal string, to one part per million: 0.05 is five per cent.",
+        examples=["0.05"],
+    ),
     PlainSerializer(str, return_type=str, when_used="json"),
+    WithJsonSchema(
+        {"anyOf": [{"type": "string", "pattern": _ZERO_TO_ONE}, {"type": "number", "minimum": 0, "maximum": 1}]},
+        mode="validation",
+    ),
+    WithJsonSchema({"type": "string", "pattern": _ZERO_TO_ONE}, mode="serialization"),
 ]
 """A share between 0 and 1, no finer than one part per million."""
 
@@ -50,9 +117,51 @@ def _known_currency(code: str) -> str:
     return code
 
 
-Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$", examples=["CNY"]), AfterValidator(_known_currency)]
-IsoDate = Annotated[str, Field(pattern=r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$", examples=["2027-03-31"])]
+Currency = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Z]{3}$",
+        description="An ISO 4217 currency code in use, in capitals.",
+        examples=["CNY"],
+    ),
+    AfterValidator(_known_currency),
+]
+IsoDate = Annotated[
+    str,
+    Field(
+        pattern=r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$",
+        description="A calendar day.",
+        examples=["2027-03-31"],
+    ),
+]
 """A calendar day; compares as text."""
 
-Code = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+Code = Annotated[
+    str,
+    Field(
+        pattern=r"^[a-z][a-z0-9_]{0,63}$",
+        description="A code that stays the same, for programs to act on.",
+        examples=["unknown_product"],
+    ),
+]
 """A reason code: lower case, stable, meant for programs; sentences are made from it."""
+
+Detail = Annotated[
+    str,
+    Field(
+        description="A sentence for a person: what was wrong, or what to do next. Its words may change.",
+        examples=["Product 1082185 is not in the catalogue."],
+    ),
+]
+OrderVersion = Annotated[
+    int,
+    Field(
+        description="Grows by one with each change of the order, so that a reader sees what is older or missing.",
+        examples=[3],
+    ),
+]
+RuleVersion = Annotated[int, Field(description="The published rules that the figures follow.", examples=[1])]
+Level = Annotated[
+    int, Field(description="Distance in the sponsor chain: 1 is the seller, 2 the seller's sponsor.", examples=[1])
+]
+LineNumber = Annotated[int, Field(description="The line's place in the order, from 1.", examples=[1])]

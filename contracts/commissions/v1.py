@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.envelope import Event
-from contracts.fields import Amount, Code, Currency, Id64, OrderId, Rate, ShopId, SignedAmount
+from contracts.fields import (
+    Amount,
+    Code,
+    Currency,
+    DistributorId,
+    Level,
+    LineNumber,
+    OrderId,
+    OrderVersion,
+    ProductId,
+    Rate,
+    RuleVersion,
+    ShopId,
+    SignedAmount,
+)
 from contracts.subjects import OfOrder
 
 
@@ -18,14 +34,16 @@ class Entry(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    line: int
-    product_id: Id64
-    level: int
-    distributor_id: Id64
-    base: Amount
+    line: LineNumber
+    product_id: ProductId
+    level: Level
+    distributor_id: DistributorId
+    base: Annotated[Amount, Field(description="The line's net.", examples=["54.70"])]
     rate: Rate
-    amount: SignedAmount
-    rounding: int
+    amount: Annotated[SignedAmount, Field(description="Negative in a reversal.", examples=["2.74"])]
+    rounding: Annotated[
+        int, Field(description="Minor units that rounding the levels together added to this one.", examples=[1])
+    ]
 
 
 class Unpaid(BaseModel):
@@ -33,8 +51,8 @@ class Unpaid(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    level: int
-    distributor_id: Id64
+    level: Level
+    distributor_id: DistributorId
     reason: Code
 
 
@@ -43,11 +61,11 @@ class CommissionAccrued(OfOrder, Event, type="commission.accrued.v1"):
 
     shop_id: ShopId
     order_id: OrderId
-    order_version: int
+    order_version: OrderVersion
     currency: Currency
-    rule_version: int
-    pool: Amount
-    total: Amount
+    rule_version: RuleVersion
+    pool: Annotated[Amount, Field(description="The most that the order may pay in all.", examples=["10.94"])]
+    total: Annotated[Amount, Field(description="The sum of the entries.", examples=["2.74"])]
     entries: tuple[Entry, ...]
     unpaid: tuple[Unpaid, ...]
 
@@ -57,8 +75,8 @@ class CommissionReversed(OfOrder, Event, type="commission.reversed.v1"):
 
     shop_id: ShopId
     order_id: OrderId
-    order_version: int
+    order_version: OrderVersion
     currency: Currency
-    total: SignedAmount
+    total: Annotated[SignedAmount, Field(description="The sum of the entries, negative.", examples=["-2.74"])]
     entries: tuple[Entry, ...]
     reason: Code

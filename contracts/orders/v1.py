@@ -7,7 +7,23 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.envelope import Command, Event, Timestamp
-from contracts.fields import LINES_MAX, Amount, Code, Currency, Id64, OrderId, Quantity, ShopId
+from contracts.fields import (
+    LINES_MAX,
+    Amount,
+    CategoryId,
+    Code,
+    Currency,
+    Detail,
+    DistributorId,
+    Level,
+    LineNumber,
+    OrderId,
+    OrderVersion,
+    ProductId,
+    Quantity,
+    RuleVersion,
+    ShopId,
+)
 from contracts.subjects import OfOrder
 
 UPLINE_DEPTH_MAX = 32
@@ -19,10 +35,12 @@ class PlaceOrder(OfOrder, Command, type="order.place.v1"):
 
     shop_id: ShopId
     order_id: OrderId
-    distributor_id: Id64
-    product_id: Id64
+    distributor_id: DistributorId
+    product_id: ProductId
     quantity: Quantity
-    total_price: Amount
+    total_price: Annotated[
+        Amount, Field(description="What the customer pays for all units together, not the price of one.")
+    ]
 
 
 class UpdateStatus(OfOrder, Command, type="order.update-status.v1"):
@@ -30,7 +48,13 @@ class UpdateStatus(OfOrder, Command, type="order.update-status.v1"):
 
     shop_id: ShopId
     order_id: OrderId
-    status: Literal["paid", "shipped", "completed", "cancelled"]
+    status: Annotated[
+        Literal["paid", "shipped", "completed", "cancelled"],
+        Field(
+            description="How far the order is. One that comes before its predecessor waits for it; `completed` means "
+            "that the customer has the goods, and starts the hold period of the commissions."
+        ),
+    ]
 
 
 class OrderLine(BaseModel):
@@ -38,13 +62,13 @@ class OrderLine(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    line: int
-    product_id: Id64
-    category_id: Id64
+    line: LineNumber
+    product_id: ProductId
+    category_id: CategoryId
     quantity: Quantity
-    amount: Amount
-    discount: Amount
-    net: Amount
+    amount: Annotated[Amount, Field(description="The line's total before its discount.")]
+    discount: Annotated[Amount, Field(description="Taken off the line's amount.", examples=["5.00"])]
+    net: Annotated[Amount, Field(description="amount - discount: what commissions are based on.", examples=["54.70"])]
 
 
 class Upline(BaseModel):
@@ -52,10 +76,10 @@ class Upline(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    level: int
-    distributor_id: Id64
-    tier: str
-    active: bool
+    level: Level
+    distributor_id: DistributorId
+    tier: Annotated[str, Field(description="The distributor's tier at the time.", examples=["standard"])]
+    active: Annotated[bool, Field(description="Whether the distributor could earn at the time.", examples=[True])]
 
 
 class _Snapshot(OfOrder, Event):
@@ -63,17 +87,17 @@ class _Snapshot(OfOrder, Event):
 
     shop_id: ShopId
     order_id: OrderId
-    version: int
-    distributor_id: Id64
+    version: OrderVersion
+    distributor_id: DistributorId
     currency: Currency
-    placed_at: Timestamp
+    placed_at: Annotated[Timestamp, Field(description="When the customer ordered: rules and sponsors are as of then.")]
     lines: Annotated[tuple[OrderLine, ...], Field(max_length=LINES_MAX)]
-    shipping: Amount
-    tax: Amount
-    total: Amount
+    shipping: Annotated[Amount, Field(examples=["8.00"])]
+    tax: Annotated[Amount, Field(examples=["0.00"])]
+    total: Annotated[Amount, Field(description="Net of all lines, plus shipping and tax.", examples=["62.70"])]
     prepaid: bool
     upline: Annotated[tuple[Upline, ...], Field(max_length=UPLINE_DEPTH_MAX)]
-    rule_version: int
+    rule_version: RuleVersion
 
 
 class OrderAccepted(_Snapshot, type="order.accepted.v1"):
@@ -92,7 +116,7 @@ class OrderRefused(OfOrder, Event, type="order.refused.v1"):
     shop_id: ShopId
     order_id: OrderId
     reason: Code
-    detail: str
+    detail: Detail
 
 
 class StatusRefused(OfOrder, Event, type="order.status-refused.v1"):
@@ -100,9 +124,9 @@ class StatusRefused(OfOrder, Event, type="order.status-refused.v1"):
 
     shop_id: ShopId
     order_id: OrderId
-    status: str
+    status: Annotated[str, Field(description="The status that was asked for.", examples=["shipped"])]
     reason: Code
-    detail: str
+    detail: Detail
 
 
 class OrderRejected(OfOrder, Event, type="order.rejected.v1"):
@@ -110,16 +134,16 @@ class OrderRejected(OfOrder, Event, type="order.rejected.v1"):
 
     shop_id: ShopId
     order_id: OrderId
-    version: int
+    version: OrderVersion
     reason: Code
-    detail: str
+    detail: Detail
 
 
 class OrderShipped(OfOrder, Event, type="order.shipped.v1"):
     shop_id: ShopId
     order_id: OrderId
-    version: int
-    distributor_id: Id64
+    version: OrderVersion
+    distributor_id: DistributorId
 
 
 class OrderCompleted(OfOrder, Event, type="order.completed.v1"):
@@ -127,9 +151,9 @@ class OrderCompleted(OfOrder, Event, type="order.completed.v1"):
 
     shop_id: ShopId
     order_id: OrderId
-    version: int
-    distributor_id: Id64
-    completed_at: Timestamp
+    version: OrderVersion
+    distributor_id: DistributorId
+    completed_at: Annotated[Timestamp, Field(description="When the hold period of the commissions starts.")]
 
 
 class OrderCancelled(OfOrder, Event, type="order.cancelled.v1"):
@@ -137,11 +161,11 @@ class OrderCancelled(OfOrder, Event, type="order.cancelled.v1"):
 
     shop_id: ShopId
     order_id: OrderId
-    version: int
-    distributor_id: Id64
+    version: OrderVersion
+    distributor_id: DistributorId
     currency: Currency
     placed_at: Timestamp
-    net_total: Amount
+    net_total: Annotated[Amount, Field(description="The net of all lines.", examples=["54.70"])]
     was_reserved: bool
     was_paid: bool
     was_shipped: bool

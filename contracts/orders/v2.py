@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.envelope import Command, Timestamp
-from contracts.fields import LINES_MAX, Amount, Currency, Id64, OrderId, Quantity, ShopId
+from contracts.fields import LINES_MAX, Amount, Currency, DistributorId, OrderId, ProductId, Quantity, ShopId
 from contracts.subjects import OfOrder
 
 
@@ -17,10 +17,17 @@ class Line(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    product_id: Id64
+    product_id: ProductId
     quantity: Quantity
-    amount: Amount
-    discount: Amount = Decimal(0)
+    amount: Annotated[
+        Amount, Field(description="The line's total before its discount: all units together, not the price of one.")
+    ]
+    discount: Annotated[
+        Amount,
+        Field(
+            description="Taken off `amount`, at most all of it; commissions are paid on the rest.", examples=["5.00"]
+        ),
+    ] = Decimal(0)
 
 
 class PlaceOrder(OfOrder, Command, type="order.place.v2"):
@@ -28,11 +35,30 @@ class PlaceOrder(OfOrder, Command, type="order.place.v2"):
 
     shop_id: ShopId
     order_id: OrderId
-    distributor_id: Id64
-    currency: Currency | None = None
-    placed_at: Timestamp | None = None
+    distributor_id: DistributorId
+    currency: Annotated[Currency | None, Field(description="The shop's currency where absent.")] = None
+    placed_at: Annotated[
+        Timestamp | None,
+        Field(
+            description="When the customer ordered, as RFC 3339 with an offset; the message's time where absent. "
+            "Rules, tiers and sponsors are taken as of then."
+        ),
+    ] = None
     lines: Annotated[tuple[Line, ...], Field(min_length=1, max_length=LINES_MAX)]
-    shipping: Amount = Decimal(0)
-    tax: Amount = Decimal(0)
-    total: Amount | None = None
-    prepaid: bool = False
+    shipping: Annotated[Amount, Field(description="Postage, on which no commission is paid.", examples=["8.00"])] = (
+        Decimal(0)
+    )
+    tax: Annotated[
+        Amount, Field(description="Tax on top of the lines, on which no commission is paid.", examples=["0.00"])
+    ] = Decimal(0)
+    total: Annotated[
+        Amount | None,
+        Field(
+            description="What the customer pays. If given, it must equal the lines' amounts minus their discounts, "
+            "plus shipping and tax.",
+            examples=["62.70"],
+        ),
+    ] = None
+    prepaid: Annotated[
+        bool, Field(description="Paid already: once its stock is reserved, the order needs no status `paid`.")
+    ] = False

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from contracts.envelope import Event
-from contracts.fields import Amount, Code, Currency, Id64, SignedAmount
+from contracts.fields import Amount, Code, Currency, DistributorId, RuleVersion, SignedAmount
 from contracts.subjects import OfDistributor
 
 Month = Annotated[str, Field(pattern=r"^\d{4}-(0[1-9]|1[0-2])$", examples=["2026-11"])]
@@ -16,24 +16,24 @@ Month = Annotated[str, Field(pattern=r"^\d{4}-(0[1-9]|1[0-2])$", examples=["2026
 class RewardGranted(OfDistributor, Event, type="reward.granted.v1"):
     """Own sales of the month reached the target; `rule_version` is that of the order that crossed it."""
 
-    distributor_id: Id64
+    distributor_id: DistributorId
     month: Month
     currency: Currency
-    reward: Code
-    target: Amount
-    sales: SignedAmount
-    bonus: Amount
-    rule_version: int
+    reward: Annotated[Code, Field(description="The reward's name in the rules.", examples=["monthly_sales"])]
+    target: Annotated[Amount, Field(description="The net sales to reach.", examples=["10000.00"])]
+    sales: Annotated[SignedAmount, Field(description="The month's own net sales by then.", examples=["10054.70"])]
+    bonus: Annotated[Amount, Field(examples=["200.00"])]
+    rule_version: RuleVersion
 
 
 class RewardRevoked(OfDistributor, Event, type="reward.revoked.v1"):
     """A cancellation took the month's sales below the target again."""
 
-    distributor_id: Id64
+    distributor_id: DistributorId
     month: Month
     currency: Currency
-    reward: Code
-    target: Amount
-    sales: SignedAmount
-    bonus: Amount
-    rule_version: int
+    reward: Annotated[Code, Field(description="The reward's name in the rules.", examples=["monthly_sales"])]
+    target: Annotated[Amount, Field(description="The net sales to reach.", examples=["10000.00"])]
+    sales: Annotated[SignedAmount, Field(description="The month's own net sales by then.", examples=["9945.30"])]
+    bonus: Annotated[Amount, Field(examples=["200.00"])]
+    rule_version: RuleVersion

@@ -7,7 +7,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from contracts.envelope import Command, Event, Timestamp
-from contracts.fields import Amount, Code, Currency, Id64, Rate
+from contracts.fields import Amount, CategoryId, Code, Currency, Detail, Rate, RuleVersion
 
 LEVELS_MAX = 3
 """Paid levels beyond this need an override that no spine rule set has; see the compliance notes in the README."""
@@ -18,8 +18,8 @@ class CategoryRates(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    category_id: Id64
-    rates: Annotated[tuple[Rate, ...], Field(min_length=1, max_length=LEVELS_MAX)]
+    category_id: CategoryId
+    rates: Annotated[tuple[Rate, ...], Field(min_length=1, max_length=LEVELS_MAX, examples=[["0.08", "0.04"]])]
 
 
 class SalesTarget(BaseModel):
@@ -27,20 +27,41 @@ class SalesTarget(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    reward: Code
+    reward: Annotated[Code, Field(description="The reward's name.", examples=["monthly_sales"])]
     currency: Currency
-    target: Amount
-    bonus: Amount
+    target: Annotated[Amount, Field(description="Net sales of the month to reach.", examples=["10000.00"])]
+    bonus: Annotated[Amount, Field(description="Paid once for the month.", examples=["200.00"])]
 
 
 class PublishRules(Command, type="rules.publish.v1"):
     """Rates by level (level 1 is the seller), overridden by category; `pool_rate` bounds what a line may pay in all."""
 
-    rule_version: Annotated[int, Field(strict=True, ge=1, le=2**31)]
-    effective_from: Timestamp
-    rates: Annotated[tuple[Rate, ...], Field(min_length=1, max_length=LEVELS_MAX)]
+    rule_version: Annotated[
+        int,
+        Field(
+            strict=True,
+            ge=1,
+            le=2**31,
+            description="A number of your own that has not been used; a published version is never changed.",
+            examples=[1],
+        ),
+    ]
+    effective_from: Annotated[
+        Timestamp, Field(description="Orders placed from then on follow these rules, until a later version starts.")
+    ]
+    rates: Annotated[
+        tuple[Rate, ...],
+        Field(
+            min_length=1,
+            max_length=LEVELS_MAX,
+            description="By level, the seller's first; together not more than `pool_rate`.",
+            examples=[["0.10", "0.05"]],
+        ),
+    ]
     categories: Annotated[tuple[CategoryRates, ...], Field(max_length=10_000)] = ()
-    pool_rate: Rate
+    pool_rate: Annotated[
+        Rate, Field(description="The most that one order line pays in all, as a share of its net.", examples=["0.20"])
+    ]
     targets: Annotated[tuple[SalesTarget, ...], Field(max_length=100)] = ()
 
     @model_validator(mode="after")
@@ -62,7 +83,7 @@ class PublishRules(Command, type="rules.publish.v1"):
 
 
 class RulesPublished(Event, type="rules.published.v1"):
-    rule_version: int
+    rule_version: RuleVersion
     effective_from: Timestamp
 
     def about(self) -> str:
@@ -70,9 +91,9 @@ class RulesPublished(Event, type="rules.published.v1"):
 
 
 class RulesRefused(Event, type="rules.refused.v1"):
-    rule_version: int
+    rule_version: RuleVersion
     reason: Code
-    detail: str
+    detail: Detail
 
     def about(self) -> str:
         return f"rules/{self.rule_version}"

@@ -7,10 +7,17 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.envelope import Command, Event
-from contracts.fields import QUANTITY_MAX, Code, Id64, IsoDate, OrderId, Quantity, Reference, ShopId
+from contracts.fields import QUANTITY_MAX, Code, Detail, IsoDate, OrderId, ProductId, Quantity, Reference, ShopId
 from contracts.subjects import OfOrder, OfProduct
 
-BatchId = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+BatchId = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z0-9._-]{1,64}$",
+        description="The lot. Shops without lots leave it out.",
+        examples=["lot-2026-11"],
+    ),
+]
 
 
 class ReceiveStock(OfProduct, Command, type="stock.receive.v1"):
@@ -21,46 +28,61 @@ class ReceiveStock(OfProduct, Command, type="stock.receive.v1"):
     """
 
     receipt_id: Reference
-    product_id: Id64
+    product_id: ProductId
     quantity: Quantity
     batch_id: BatchId = "default"
-    expiry_date: IsoDate | None = None
-    low_at: Annotated[int, Field(strict=True, ge=0, le=QUANTITY_MAX)] | None = None
-    recovered_at: Annotated[int, Field(strict=True, ge=0, le=2 * QUANTITY_MAX)] | None = None
+    expiry_date: Annotated[IsoDate | None, Field(description="The lot's last day of sale; none where absent.")] = None
+    low_at: Annotated[
+        Annotated[int, Field(strict=True, ge=0, le=QUANTITY_MAX)] | None,
+        Field(description="Alert when so few units or less are available; stays as it is if absent.", examples=[20]),
+    ] = None
+    recovered_at: Annotated[
+        Annotated[int, Field(strict=True, ge=0, le=2 * QUANTITY_MAX)] | None,
+        Field(description="The alert ends at so many; by default at twice `low_at`.", examples=[40]),
+    ] = None
 
 
 class AdjustStock(OfProduct, Command, type="stock.adjust.v1"):
     """A count found more or less than the books; `delta` is signed and never takes what is reserved."""
 
     adjustment_id: Reference
-    product_id: Id64
+    product_id: ProductId
     batch_id: BatchId = "default"
-    delta: Annotated[int, Field(strict=True, ge=-QUANTITY_MAX, le=QUANTITY_MAX)]
+    delta: Annotated[
+        int,
+        Field(
+            strict=True,
+            ge=-QUANTITY_MAX,
+            le=QUANTITY_MAX,
+            description="Units found beyond the books, or missing where negative.",
+            examples=[-2],
+        ),
+    ]
 
 
 class StockReceived(OfProduct, Event, type="stock.received.v1"):
     receipt_id: Reference
-    product_id: Id64
+    product_id: ProductId
     quantity: Quantity
-    on_hand: int
-    available: int
+    on_hand: Annotated[int, Field(description="Units in the house afterwards, reserved ones too.", examples=[120])]
+    available: Annotated[int, Field(description="On hand minus reserved, afterwards.", examples=[100])]
 
 
 class StockAdjusted(OfProduct, Event, type="stock.adjusted.v1"):
     adjustment_id: Reference
-    product_id: Id64
-    delta: int
-    on_hand: int
-    available: int
+    product_id: ProductId
+    delta: Annotated[int, Field(description="Units added to the books, or taken where negative.", examples=[-2])]
+    on_hand: Annotated[int, Field(description="Units in the house afterwards, reserved ones too.", examples=[120])]
+    available: Annotated[int, Field(description="On hand minus reserved, afterwards.", examples=[100])]
 
 
 class StockRefused(OfProduct, Event, type="stock.refused.v1"):
     """A receipt or adjustment was not booked."""
 
     reference: Reference
-    product_id: Id64
+    product_id: ProductId
     reason: Code
-    detail: str
+    detail: Detail
 
 
 class Pick(BaseModel):
@@ -68,7 +90,7 @@ class Pick(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    product_id: Id64
+    product_id: ProductId
     batch_id: BatchId
     quantity: Quantity
 
@@ -76,9 +98,9 @@ class Pick(BaseModel):
 class Shortage(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    product_id: Id64
-    wanted: int
-    available: int
+    product_id: ProductId
+    wanted: Annotated[int, Field(examples=[3])]
+    available: Annotated[int, Field(examples=[1])]
 
 
 class StockReserved(OfOrder, Event, type="stock.reserved.v1"):
@@ -108,12 +130,12 @@ class StockReleased(OfOrder, Event, type="stock.released.v1"):
 class StockLow(OfProduct, Event, type="stock.low.v1"):
     """Available fell to `low_at` or below. Said once; said again only after a recovery."""
 
-    product_id: Id64
-    available: int
-    low_at: int
+    product_id: ProductId
+    available: Annotated[int, Field(examples=[20])]
+    low_at: Annotated[int, Field(examples=[20])]
 
 
 class StockRecovered(OfProduct, Event, type="stock.recovered.v1"):
-    product_id: Id64
-    available: int
-    recovered_at: int
+    product_id: ProductId
+    available: Annotated[int, Field(examples=[120])]
+    recovered_at: Annotated[int, Field(examples=[40])]
