@@ -6,7 +6,7 @@ The one rounding rule of the system is `largest_remainder`: exact shares, rounde
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 # ISO 4217 active codes (2024), by the number of minor digits.
 _CODES = {
@@ -37,28 +37,33 @@ def to_minor(amount: Decimal, currency: str) -> int:
     digits = MINOR_DIGITS.get(currency)
     if digits is None:
         raise MoneyError(f"{currency!r} is not an ISO 4217 currency code in use")
-    scaled = amount.scaleb(digits)
-    minor = int(scaled)
-    if minor != scaled:
+    minor = _whole(amount, 10**digits)
+    if minor is None:
         raise MoneyError(f"{amount} has more decimals than {currency} allows ({digits})")
     return minor
 
 
 def to_amount(minor: int, currency: str) -> Decimal:
     """Return minor units as a decimal in major units, with exactly the currency's digits."""
-    return Decimal(minor).scaleb(-MINOR_DIGITS[currency])
+    sign, digits, _ = Decimal(minor).as_tuple()
+    return Decimal((sign, digits, -MINOR_DIGITS[currency]))
 
 
 def to_rate_ppm(rate: Decimal) -> int:
     """Return a rate such as Decimal("0.05") in parts per million; MoneyError where that is not exact."""
-    try:
-        scaled = rate * RATE_SCALE
-        ppm = int(scaled)
-    except (InvalidOperation, OverflowError) as error:
-        raise MoneyError(f"{rate} is not a rate") from error
-    if ppm != scaled:
+    ppm = _whole(rate, RATE_SCALE)
+    if ppm is None:
         raise MoneyError(f"rate {rate} is finer than one part per million")
     return ppm
+
+
+def _whole(number: Decimal, scale: int) -> int | None:
+    """Return `number * scale` where that is whole. Integers only: decimal arithmetic would round at 28 digits."""
+    if not number.is_finite():
+        raise MoneyError(f"{number} is not a number to count with")
+    numerator, denominator = number.as_integer_ratio()
+    whole, rest = divmod(numerator * scale, denominator)
+    return None if rest else whole
 
 
 def largest_remainder(numerators: Sequence[int], denominator: int, limit: int | None = None) -> list[int]:
