@@ -1,0 +1,159 @@
+"""Reading what arrives: structured and batch CloudEvents, and bare JSON bodies from the simplest shops.
+
+Reading never raises for bad input. What cannot be read becomes `Unreadable`, with a reason code to group by and a
+sentence that names the field and the rule, while its neighbours in the same batch are read as usual.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Annotated, Any, Union
+
+from pydantic import Discriminator, TypeAdapter, ValidationError
+
+from contracts.envelope import BATCH, STRUCTURED, Message, Payload, derived_id, message_of
+from contracts.upcast import upcast
+
+BARE_SOURCE = "urn:tributary:bare"
+_PROBLEMS_MAX = 3
+_REASONS = {
+    "json_invalid": "malformed_json",
+    "union_tag_invalid": "unknown_type",
+    "literal_error": "unknown_type",
+    "union_tag_not_found": "missing_field",
+    "extra_forbidden": "unknown_field",
+    "missing": "missing_field",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A message that could not be read. `data` is its JSON payload where at least that much was JSON."""
+
+    id: str
+    type: str
+    reason: str
+    detail: str
+    body: bytes
+    data: dict[str, Any] = field(default_factory=dict)
+    traceparent: str | None = None
+
+    @property
+    def correlation(self) -> str:
+        return self.id
+
+
+class Reader:
+    """Reads the messages of one queue: the given payload types, older versions lifted to the newest."""
+
+    def __init__(self, payloads: Sequence[type[Payload]]) -> None:
+        self._payloads = {payload.message_type: payload for payload in payloads}
+        envelopes = tuple(message_of(payload) for payload in payloads)
+        one: Any = envelopes[0]
+        if len(envelopes) > 1:
+            one = Annotated[Union[envelopes], Discriminator("type")]  # noqa: UP007  (built at run time)
+        self._one: TypeAdapter[Message[Any]] = TypeAdapter(one)
+        self._many: TypeAdapter[list[Message[Any]]] = TypeAdapter(list[one])
+
+    def read(
+        self, body: bytes, *, content_type: str | None, routing_key: str, received_at: datetime
+    ) -> list[Message[Any] | Unreadable]:
+        """Return every message in `body`, in order; `received_at` stands in for the time a bare body lacks."""
+        start = body.lstrip()[:1]
+        if content_type == BATCH or (content_type != STRUCTURED and start == b"["):
+            return self._read_batch(body)
+        if content_type == STRUCTURED or b'"specversion"' in body:
+            return [self._read_structured(body)]
+        return [self._read_bare(body, routing_key, received_at)]
+
+    def _read_batch(self, body: bytes) -> list[Message[Any] | Unreadable]:
+        try:
+            return [upcast(message) for message in self._many.validate_json(body)]
+        except ValidationError as error:
+            try:
+                items = json.loads(body)
+            except ValueError:
+                return [_unreadable(body, error)]
+            if not isinstance(items, list):
+                return [_unreadable(body, error)]
+            return [self._read_structured(json.dumps(item).encode()) for item in items]
+
+    def _read_structured(self, body: bytes) -> Message[Any] | Unreadable:
+        try:
+            return upcast(self._one.validate_json(body))
+        except ValidationError as error:
+            return _unreadable(body, error)
+
+    def _read_bare(self, body: bytes, routing_key: str, received_at: datetime) -> Message[Any] | Unreadable:
+        payload = self._payloads.get(routing_key)
+        if payload is None:
+            return Unreadable(
+                id=derived_id("unreadable", body),
+                type=routing_key,
+                reason="unknown_type",
+                detail=f"A bare body takes its type from the routing key, and {routing_key!r} is none of "
+                f"{', '.join(self._payloads)}.",
+                body=body,
+            )
+        try:
+            data = payload.model_validate_json(body)
+        except ValidationError as error:
+            return _unreadable(body, error, bare_type=routing_key)
+        # The id covers the content, so that the same bytes are a repeat, and a changed order is seen as a conflict.
+        bare = message_of(payload).model_construct(
+            specversion="1.0",
+            id=derived_id("bare", routing_key, body),
+            source=BARE_SOURCE,
+            type=routing_key,
+            time=received_at,
+            data=data,
+        )
+        return upcast(bare)
+
+
+def too_large(body: bytes, routing_key: str, bytes_max: int) -> Unreadable:
+    """A body beyond the limit, which is not even parsed."""
+    return Unreadable(
+        id=derived_id("unreadable", body),
+        type=routing_key,
+        reason="too_large",
+        detail=f"body: {len(body)} bytes, and at most {bytes_max} are taken; split the message.",
+        body=body,
+    )
+
+
+def _unreadable(body: bytes, error: ValidationError, *, bare_type: str | None = None) -> Unreadable:
+    problems = error.errors(include_url=False)
+    try:
+        parsed = json.loads(body)
+    except ValueError:
+        parsed = None
+    envelope = parsed if isinstance(parsed, dict) and bare_type is None else {}
+    data = parsed if bare_type is not None else envelope.get("data")
+    message_id = envelope.get("id")
+    return Unreadable(
+        id=message_id if isinstance(message_id, str) and 0 < len(message_id) <= 128 else derived_id("unreadable", body),
+        type=str(bare_type or envelope.get("type", "unknown")),
+        reason=_REASONS.get(problems[0]["type"], "invalid_value"),
+        detail=_sentence(problems),
+        body=body,
+        data=data if isinstance(data, dict) else {},
+    )
+
+
+def _sentence(problems: Sequence[Any]) -> str:
+    parts = []
+    for problem in problems[:_PROBLEMS_MAX]:
+        # Union members put their tag into the location; a person looks for the field.
+        where = ".".join(str(step) for step in problem["loc"] if "." not in str(step)).removeprefix("data.")
+        rule = problem["msg"].removeprefix("Value error, ")
+        got = problem.get("input")
+        seen = (
+            f" (got {got!r})" if isinstance(got, (int, float, bool)) or (isinstance(got, str) and len(got) < 40) else ""
+        )
+        parts.append(f"{where or 'body'}: {rule}{seen}")
+    more = len(problems) - _PROBLEMS_MAX
+    return "; ".join(parts) + (f"; and {more} more" if more > 0 else "")

@@ -1,0 +1,215 @@
+"""MongoDB through Motor. Everything that is Motor's own way stays in this file, so that a successor is one file too."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any, Self, TypeVar
+
+from bson.codec_options import CodecOptions
+from motor.motor_asyncio import AsyncIOMotorClient
+from pymongo import IndexModel, InsertOne, ReplaceOne, UpdateOne
+from pymongo.errors import (
+    BulkWriteError,
+    ConfigurationError,
+    ConnectionFailure,
+    DuplicateKeyError,
+    InvalidURI,
+    OperationFailure,
+    PyMongoError,
+)
+from pymongo.read_concern import ReadConcern
+from pymongo.write_concern import WriteConcern
+
+from infra.runtime.store import Collection, Document, Increment, StoreConflict, StoreUnavailable, Transaction
+
+T = TypeVar("T")
+
+_DUPLICATE_KEY = 11000
+_SERVER_SELECTION_TIMEOUT_MS = 3000
+_UNAVAILABLE_CODES = frozenset(
+    {
+        6,  # HostUnreachable
+        7,  # HostNotFound
+        89,  # NetworkTimeout
+        91,  # ShutdownInProgress
+        189,  # PrimarySteppedDown
+        262,  # ExceededTimeLimit
+        9001,  # SocketException
+        10107,  # NotWritablePrimary
+        11600,  # InterruptedAtShutdown
+        11602,  # InterruptedDueToReplStateChange
+        13435,  # NotPrimaryNoSecondaryOk
+        13436,  # NotPrimaryOrSecondary
+        14031,  # OutOfDiskSpace
+    }
+)
+
+
+class MongoStore:
+    """One client for a process. Create it inside the running event loop: Motor binds to the first it sees."""
+
+    def __init__(self, client: Any, database: str) -> None:
+        self._client = client
+        # Times come back aware: everything in this system is UTC.
+        self._database = client.get_database(database, codec_options=CodecOptions(tz_aware=True))
+        self._write_concern = WriteConcern("majority", j=True)
+
+    @classmethod
+    def connect(cls, url: str, database: str) -> Self:
+        """Make a client; nothing is sent yet. StoreUnavailable where the URL cannot be understood."""
+        try:
+            client: Any = AsyncIOMotorClient(
+                url, serverSelectionTimeoutMS=_SERVER_SELECTION_TIMEOUT_MS, appname="tributary", maxPoolSize=50
+            )
+        except (InvalidURI, ConfigurationError, ValueError) as error:
+            raise StoreUnavailable(f"MONGODB_URL cannot be understood: {error}") from error
+        return cls(client, database)
+
+    async def ping(self) -> None:
+        """StoreUnavailable unless a primary of a replica set answers: transactions need one."""
+        try:
+            hello = await self._client.admin.command("hello")
+        except PyMongoError as error:
+            raise StoreUnavailable(_short(error)) from error
+        if "setName" not in hello:
+            raise StoreUnavailable("MongoDB is not a replica set, and transactions need one; start it with --replSet")
+
+    def close(self) -> None:
+        self._client.close()
+
+    async def prepare(self, collections: Iterable[Collection]) -> None:
+        """Create collections and indexes that are missing; what exists as declared is left alone."""
+        existing = set(await self._database.list_collection_names())
+        for collection in collections:
+            if collection.name not in existing:
+                try:
+                    await self._database.create_collection(collection.name)
+                except PyMongoError as error:
+                    if getattr(error, "code", None) != 48:  # NamespaceExists: another process was faster.
+                        raise
+            if collection.indexes:
+                await self._database[collection.name].create_indexes([_index_model(i) for i in collection.indexes])
+
+    async def transact(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        try:
+            async with (
+                await self._client.start_session() as session,
+                session.start_transaction(read_concern=ReadConcern("snapshot"), write_concern=self._write_concern),
+            ):
+                return await work(MongoTransaction(self._database, session))
+        except PyMongoError as error:
+            raise _translate(error) from error
+
+    async def stream(
+        self,
+        collection: str,
+        where: Mapping[str, Any],
+        *,
+        sort: Sequence[tuple[str, int]] = (),
+        fields: Sequence[str] = (),
+    ) -> AsyncIterator[Document]:
+        cursor = self._database[collection].find(dict(where), _projection(fields), batch_size=500)
+        if sort:
+            cursor = cursor.sort(list(sort))
+        async for document in cursor:
+            yield document
+
+    async def find(
+        self,
+        collection: str,
+        where: Mapping[str, Any],
+        *,
+        sort: Sequence[tuple[str, int]] = (),
+        limit: int = 0,
+        fields: Sequence[str] = (),
+    ) -> list[Document]:
+        return await _find(self._database[collection], None, where, sort, limit, fields)
+
+    async def names(self) -> list[str]:
+        """The collections that exist."""
+        return sorted(await self._database.list_collection_names())
+
+
+class MongoTransaction:
+    def __init__(self, database: Any, session: Any) -> None:
+        self._database = database
+        self._session = session
+
+    async def find(
+        self,
+        collection: str,
+        where: Mapping[str, Any],
+        *,
+        sort: Sequence[tuple[str, int]] = (),
+        limit: int = 0,
+        fields: Sequence[str] = (),
+    ) -> list[Document]:
+        return await _find(self._database[collection], self._session, where, sort, limit, fields)
+
+    async def insert(self, collection: str, documents: Sequence[Document]) -> None:
+        await self._write(collection, [InsertOne(document) for document in documents])
+
+    async def replace(self, collection: str, documents: Sequence[Document]) -> None:
+        await self._write(
+            collection, [ReplaceOne({"_id": document["_id"]}, document, upsert=True) for document in documents]
+        )
+
+    async def add(self, collection: str, increments: Sequence[Increment]) -> None:
+        await self._write(
+            collection,
+            [
+                UpdateOne({"_id": i.id}, {"$inc": dict(i.amounts), "$setOnInsert": dict(i.fixed)}, upsert=True)
+                for i in increments
+            ],
+        )
+
+    async def _write(self, collection: str, operations: list[Any]) -> None:
+        if operations:
+            await self._database[collection].bulk_write(operations, ordered=False, session=self._session)
+
+
+async def _find(
+    collection: Any,
+    session: Any,
+    where: Mapping[str, Any],
+    sort: Sequence[tuple[str, int]],
+    limit: int,
+    fields: Sequence[str],
+) -> list[Document]:
+    cursor = collection.find(dict(where), _projection(fields), session=session, limit=limit)
+    if sort:
+        cursor = cursor.sort(list(sort))
+    documents: list[Document] = await cursor.to_list(None)
+    return documents
+
+
+def _projection(fields: Sequence[str]) -> dict[str, int] | None:
+    return dict.fromkeys(fields, 1) if fields else None
+
+
+def _index_model(index: Any) -> IndexModel:
+    options: dict[str, Any] = {"unique": index.unique, "sparse": index.sparse}
+    if index.expire_after_s is not None:
+        options["expireAfterSeconds"] = index.expire_after_s
+    return IndexModel(list(index.keys), **options)
+
+
+def _translate(error: PyMongoError) -> Exception:
+    """Sort the driver's errors into those worth running again at once, those worth waiting for, and the rest."""
+    codes = {getattr(error, "code", None)}
+    if isinstance(error, BulkWriteError):
+        codes |= {item.get("code") for item in (error.details or {}).get("writeErrors", ())}
+    if isinstance(error, DuplicateKeyError) or _DUPLICATE_KEY in codes:
+        # Two replicas made the same document: the loser reads the winner's on its next run.
+        return StoreConflict(_short(error))
+    if isinstance(error, ConnectionFailure) or codes & _UNAVAILABLE_CODES:
+        return StoreUnavailable(_short(error))
+    if error.has_error_label("UnknownTransactionCommitResult"):
+        return StoreUnavailable(_short(error))
+    if isinstance(error, OperationFailure) and error.has_error_label("TransientTransactionError"):
+        return StoreConflict(_short(error))
+    return error
+
+
+def _short(error: Exception) -> str:
+    return str(error).split(", Timeout:")[0][:300]

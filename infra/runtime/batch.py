@@ -1,0 +1,261 @@
+"""The loop that every queue of every worker runs: collect, decode, commit, publish, acknowledge.
+
+The order is the guarantee. Nothing is published before it is in the journal, and nothing is acknowledged before it is
+published; a crash anywhere in between is a redelivery, which the journal recognises and publishes again. While one
+batch commits, the next collects at the broker and in the inbox: the batch size follows the load, without timers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import structlog
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
+
+from contracts.envelope import BATCH, EVENTS_EXCHANGE, Message
+from contracts.wire import Reader, Unreadable, too_large
+from infra.runtime.failure_policy import Failure, FailurePolicy, delay_name
+from infra.runtime.fold import Folded, Retry, Work, fold
+from infra.runtime.journal import Emitted, Journal
+from infra.runtime.messaging import (
+    ATTEMPTS_HEADER,
+    REPLAYS_HEADER,
+    BrokerUnavailable,
+    Delivery,
+    Inbox,
+    Outgoing,
+    Publisher,
+)
+from infra.runtime.metrics import QueueMetrics
+from infra.runtime.readiness import Readiness
+from infra.runtime.settings import Settings
+from infra.runtime.store import Store, StoreConflict, StoreUnavailable, Transaction
+from infra.runtime.time import Time
+from infra.runtime.worker import Handler, Worker
+
+T = TypeVar("T")
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What a committed batch asks for: what it emitted, what repeats of earlier messages once emitted, retries."""
+
+    folded: Folded
+    repeated: list[Emitted] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """What a loop needs of the outside world; a simulation brings its own."""
+
+    store: Store
+    publisher: Publisher
+    time: Time
+    readiness: Readiness
+
+
+class BatchLoop:
+    """Handles the messages of one queue. `routed` are the event types that some queue is bound to."""
+
+    def __init__(
+        self,
+        worker: Worker,
+        handler: Handler,
+        inbox: Inbox,
+        ports: Ports,
+        settings: Settings,
+        *,
+        routed: frozenset[str],
+    ) -> None:
+        self._worker = worker
+        self._handler = handler
+        self._queue = worker.queue_of(handler)
+        self._inbox = inbox
+        self._store = ports.store
+        self._publisher = ports.publisher
+        self._time = ports.time
+        self._readiness = ports.readiness
+        self._settings = settings
+        self._routed = routed
+        self._reader = Reader(handler.payloads)
+        self._journal = Journal(worker.name, settings.journal_retention_days)
+        self._policy = FailurePolicy(settings.retry_delays_s)
+        self._metrics = QueueMetrics(self._queue)
+        self._announced = frozenset(payload.message_type for payload in worker.announces)
+        self._log = log.bind(worker=worker.name, queue=self._queue)
+
+    async def run(self) -> None:
+        """Handle batches until the inbox closes; the batch in hand is finished first."""
+        while (delivery := await self._inbox.first()) is not None:
+            await self.handle(*self._collect(delivery))
+
+    def _collect(self, delivery: Delivery | None) -> tuple[list[Delivery], list[Work], list[Delivery]]:
+        """Decode what is waiting, up to a batch; return the deliveries, their messages, and those too large to keep."""
+        deliveries: list[Delivery] = []
+        works: list[Work] = []
+        oversized: list[Delivery] = []
+        size_bytes = 0
+        while delivery is not None:
+            deliveries.append(delivery)
+            size_bytes += len(delivery.body)
+            if len(delivery.body) > self._settings.message_bytes_max:
+                oversized.append(delivery)
+            works.extend(self._decode(delivery))
+            if len(works) >= self._settings.batch_events_max or size_bytes >= self._settings.batch_bytes_max:
+                break
+            delivery = self._inbox.waiting()
+        return deliveries, works, oversized
+
+    def _decode(self, delivery: Delivery) -> list[Work]:
+        items: Sequence[Message[Any] | Unreadable]
+        if len(delivery.body) > self._settings.message_bytes_max:
+            items = [too_large(delivery.body, delivery.routing_key, self._settings.message_bytes_max)]
+        else:
+            items = self._reader.read(
+                delivery.body,
+                content_type=delivery.content_type,
+                routing_key=delivery.routing_key,
+                received_at=delivery.received_at,
+            )
+        return [Work(item, delivery.attempts + 1, delivery.replays, delivery.redelivered) for item in items]
+
+    async def handle(self, deliveries: list[Delivery], works: list[Work], oversized: list[Delivery]) -> None:
+        started = self._time.monotonic()
+        settled = await self._settle(works)
+        committed = self._time.monotonic()
+        for part in settled:
+            await self._when_back("RabbitMQ", lambda part=part: self._publish(part))  # type: ignore[misc]
+        await self._inbox.acknowledge(deliveries, parked=oversized)
+        self._report(settled, works, committed - started)
+
+    async def _settle(self, works: list[Work]) -> list[Settled]:
+        """Commit a batch; where it fails for a reason of its own, halve it until the one to blame stands alone."""
+        try:
+            return [await self._when_back("MongoDB", lambda: self._transact(works))]
+        except Exception as error:
+            if len(works) > 1:
+                self._log.warning("batch_halved", size=len(works), error=repr(error))
+                middle = len(works) // 2
+                return await self._settle(works[:middle]) + await self._settle(works[middle:])
+            [work] = works
+            if work.failure is not None:
+                raise
+            failure = Failure.from_exception(error)
+            return await self._settle([Work(work.item, work.attempt, work.replays, work.redelivered, failure)])
+
+    async def _transact(self, works: list[Work]) -> Settled:
+        """Run the batch's transaction, again with jitter while other replicas write the same documents first."""
+        tries = AsyncRetrying(
+            retry=retry_if_exception_type(StoreConflict),
+            wait=wait_random_exponential(multiplier=0.005, max=0.5),
+            stop=lambda state: state.attempt_number >= self._settings.conflict_tries_max,
+            sleep=self._time.sleep,
+            before_sleep=lambda _: self._metrics.conflicts.inc(),
+            reraise=True,
+        )
+        return await tries(self._store.transact, lambda tx: self._commit(tx, works))
+
+    async def _commit(self, tx: Transaction, works: list[Work]) -> Settled:
+        """Find the repeats, load, fold, save, and write the journal: the body of one transaction."""
+        emitted_before = await self._journal.emitted_by(tx, [work.item.id for work in works])
+        fresh: dict[str, Work] = {}
+        repeats: list[str] = []
+        for work in works:
+            if work.item.id in emitted_before or work.item.id in fresh:
+                # A redelivery is the broker's caution, not a second message of the sender.
+                if not work.redelivered:
+                    repeats.append(work.item.id)
+            else:
+                fresh[work.item.id] = work
+        messages = [work.item for work in fresh.values() if not isinstance(work.item, Unreadable)]
+        state = await self._worker.repository.load(tx, messages)
+        folded = Folded(self._worker.name, self._queue, self._time.now())
+        fold(self._handler, state, list(fresh.values()), policy=self._policy, folded=folded)
+        await state.save(tx)
+        record = folded.record(repeats)
+        if not record.is_empty:
+            await self._journal.write(tx, record)
+        return Settled(folded, [emitted for group in emitted_before.values() for emitted in group])
+
+    async def _publish(self, settled: Settled) -> None:
+        emitted = [*settled.repeated, *settled.folded.emitted]
+        await self._publisher.publish([*self._events(emitted), *self._retries(settled.folded.retries)])
+
+    def _events(self, emitted: Sequence[Emitted]) -> list[Outgoing]:
+        """Pack events of one type into CloudEvents batches, in the order they were said."""
+        by_type: dict[str, list[bytes]] = {}
+        for event in emitted:
+            by_type.setdefault(event.type, []).append(event.body)
+        return [
+            Outgoing(EVENTS_EXCHANGE, message_type, packed, BATCH, mandatory=message_type in self._routed)
+            for message_type, bodies in by_type.items()
+            for packed in pack(bodies, self._settings.batch_events_max, self._settings.publish_bytes_max)
+        ]
+
+    def _retries(self, retries: Sequence[Retry]) -> list[Outgoing]:
+        groups: dict[tuple[int, int, int], list[bytes]] = {}
+        for retry in retries:
+            key = (retry.delay_s, retry.attempt, retry.replays)
+            groups.setdefault(key, []).append(retry.message.to_bytes())
+        return [
+            Outgoing(
+                delay_name(delay_s),
+                self._queue,
+                packed,
+                BATCH,
+                headers={ATTEMPTS_HEADER: attempt, REPLAYS_HEADER: replays},
+            )
+            for (delay_s, attempt, replays), bodies in groups.items()
+            for packed in pack(bodies, self._settings.batch_events_max, self._settings.publish_bytes_max)
+        ]
+
+    async def _when_back(self, server: str, act: Callable[[], Awaitable[T]]) -> T:
+        """Do `act`; while its server is away, wait with growing, jittered pauses and say that we are not ready."""
+
+        def wait_and_say(state: RetryCallState) -> None:
+            error = state.outcome.exception() if state.outcome else None
+            self._readiness.lacks(self._queue, f"waiting for {server}: {error}")
+            self._log.warning("outage", server=server, attempt=state.attempt_number, error=str(error))
+
+        tries = AsyncRetrying(
+            retry=retry_if_exception_type((StoreUnavailable, BrokerUnavailable)),
+            wait=wait_random_exponential(multiplier=0.2, max=10),
+            sleep=self._time.sleep,
+            before_sleep=wait_and_say,
+        )
+        result: T = await tries(act)
+        self._readiness.has(self._queue)
+        return result
+
+    def _report(self, settled: Sequence[Settled], works: Sequence[Work], commit_s: float) -> None:
+        self._metrics.batch(len(works), commit_s)
+        if works and not isinstance(works[0].item, Unreadable):
+            self._metrics.oldest_age_s.set(max(0.0, (self._time.now() - works[0].item.time).total_seconds()))
+        for folded in (part.folded for part in settled):
+            self._metrics.outcome(folded)
+            for back in folded.retried:
+                self._log.info("retried", id=back.id, about=back.about, reason=back.reason, attempt=back.attempt)
+            for back in folded.dead:
+                self._log.error("dead_lettered", id=back.id, about=back.about, reason=back.reason, attempt=back.attempt)
+            for message in folded.said:
+                if message.type in self._announced:
+                    self._log.warning(message.type, correlation_id=message.correlation, **message.data.model_dump())
+
+
+def pack(bodies: Sequence[bytes], count_max: int, bytes_max: int) -> list[bytes]:
+    """Join JSON bodies into JSON arrays of at most `count_max` items and about `bytes_max` bytes each."""
+    arrays: list[bytes] = []
+    pending: list[bytes] = []
+    size = 0
+    for body in bodies:
+        if pending and (len(pending) >= count_max or size + len(body) > bytes_max):
+            arrays.append(b"[" + b",".join(pending) + b"]")
+            pending, size = [], 0
+        pending.append(body)
+        size += len(body) + 1
+    if pending:
+        arrays.append(b"[" + b",".join(pending) + b"]")
+    return arrays

@@ -1,0 +1,245 @@
+"""RabbitMQ. FastStream consumes, aio-pika publishes, on two connections: under a memory or disk alarm the server stops
+reading a connection that publishes, acknowledgements included.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import aio_pika
+import structlog
+from aio_pika.abc import AbstractChannel, AbstractExchange, AbstractRobustConnection
+from aio_pika.exceptions import (
+    CONNECTION_EXCEPTIONS,
+    AMQPException,
+    ChannelNotFoundEntity,
+    DeliveryError,
+    ProbableAuthenticationError,
+)
+from faststream import AckPolicy
+from faststream.rabbit import Channel, RabbitBroker, RabbitMessage, RabbitQueue
+
+from infra.runtime.messaging import ATTEMPTS_HEADER, REPLAYS_HEADER, BrokerUnavailable, Delivery, Outgoing
+from infra.runtime.topology import Topology
+
+log = structlog.get_logger()
+
+_LOST = (*CONNECTION_EXCEPTIONS, AMQPException, TimeoutError)
+_CONNECT_TIMEOUT_S = 5
+_RECONNECT_S = 1
+
+
+class RabbitInbox:
+    """The deliveries of one queue, handed over by FastStream and acknowledged in order, many at a time."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[Delivery] = deque()
+        self._arrived = asyncio.Event()
+        self._closed = False
+
+    async def take(self, message: RabbitMessage) -> None:
+        """The FastStream handler: hand the delivery to the loop, which acknowledges it when all is done."""
+        raw = message.raw_message
+        headers = raw.headers
+        self._waiting.append(
+            Delivery(
+                body=raw.body,
+                content_type=raw.content_type,
+                routing_key=raw.routing_key or "",
+                redelivered=bool(raw.redelivered),
+                attempts=_count(headers.get(ATTEMPTS_HEADER)),
+                replays=_count(headers.get(REPLAYS_HEADER)),
+                received_at=raw.timestamp or datetime.now(UTC),
+                receipt=raw,
+            )
+        )
+        self._arrived.set()
+
+    async def first(self) -> Delivery | None:
+        while not self._waiting and not self._closed:
+            self._arrived.clear()
+            await self._arrived.wait()
+        return None if self._closed else self._waiting.popleft()
+
+    def waiting(self) -> Delivery | None:
+        return self._waiting.popleft() if self._waiting and not self._closed else None
+
+    def close(self) -> None:
+        """Give nothing more to the loop; what waits here goes back to the broker with the channel."""
+        self._closed = True
+        self._arrived.set()
+
+    async def acknowledge(self, deliveries: Sequence[Delivery], *, parked: Sequence[Delivery] = ()) -> None:
+        """One acknowledgement covers all before it on its channel; what a lost channel held comes again anyway."""
+        try:
+            if parked:
+                for delivery in deliveries:
+                    raw: Any = delivery.receipt
+                    await (raw.reject(requeue=False) if delivery in parked else raw.ack())
+                return
+            receipts: list[Any] = [delivery.receipt for delivery in deliveries]
+            last = {id(raw.channel): raw for raw in receipts}
+            for raw in last.values():
+                await raw.ack(multiple=True)
+        except _LOST as error:
+            log.info("acknowledgement_lost", error=str(error), consequence="redelivered, and recognised by the journal")
+
+
+def _count(header: object) -> int:
+    return header if isinstance(header, int) and header > 0 else 0
+
+
+async def _hand_over(message: RabbitMessage) -> RabbitMessage:
+    """FastStream's decoder: bodies are decoded by the loop, once, a batch at a time."""
+    return message
+
+
+class RabbitConsumer:
+    """FastStream subscribers, one for each queue, without injection or parsing: the loop does all that in batches."""
+
+    def __init__(self, url: str) -> None:
+        self._broker = RabbitBroker(
+            url,
+            apply_types=False,
+            # Without a logger FastStream hides what a handler raises; ours raises nothing, so this stays quiet.
+            logger=logging.getLogger("faststream"),
+            log_level=logging.DEBUG,
+            reconnect_interval=_RECONNECT_S,
+            graceful_timeout=None,
+        )
+        self._inboxes: dict[str, RabbitInbox] = {}
+
+    def subscribe(self, queue: str, *, prefetch: int) -> RabbitInbox:
+        inbox = RabbitInbox()
+        self._broker.subscriber(
+            RabbitQueue(queue, declare=False),
+            channel=Channel(prefetch_count=prefetch),
+            ack_policy=AckPolicy.MANUAL,
+            decoder=_hand_over,
+            no_reply=True,
+        )(inbox.take)
+        self._inboxes[queue] = inbox
+        return inbox
+
+    async def start(self) -> None:
+        await self._broker.start()
+
+    async def cancel(self) -> None:
+        """Take nothing more; the loops finish the batch in hand and stop."""
+        for subscriber in self._broker.subscribers:
+            await subscriber.stop()
+        for inbox in self._inboxes.values():
+            inbox.close()
+
+    async def stop(self) -> None:
+        await self._broker.stop()
+
+
+class RabbitPublisher:
+    """Publishes persistently, with confirms, all of a batch at once; an unroutable mandatory message is an error."""
+
+    def __init__(self, url: str, *, timeout_s: float) -> None:
+        self._url = url
+        self._timeout_s = timeout_s
+        self._connection: AbstractRobustConnection | None = None
+        self._channel: AbstractChannel | None = None
+        self._exchanges: dict[str, AbstractExchange] = {}
+
+    async def start(self) -> None:
+        self._connection = await connect(self._url)
+        channel = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
+        self._channel = channel
+
+    async def stop(self) -> None:
+        if self._connection is not None:
+            await self._connection.close()
+
+    async def publish(self, messages: Sequence[Outgoing]) -> None:
+        if not messages:
+            return
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                await asyncio.gather(*[self._publish(message) for message in messages])
+        except DeliveryError as error:
+            raise BrokerUnavailable(f"a message reached no queue; is a binding missing? {error}") from error
+        except _LOST as error:
+            raise BrokerUnavailable(str(error) or error.__class__.__name__) from error
+
+    async def _publish(self, message: Outgoing) -> None:
+        exchange = self._exchanges.get(message.exchange)
+        if exchange is None:
+            assert self._channel is not None, "start() comes first"
+            exchange = await self._channel.get_exchange(message.exchange, ensure=False)
+            self._exchanges[message.exchange] = exchange
+        await exchange.publish(
+            aio_pika.Message(
+                message.body,
+                content_type=message.content_type,
+                delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+                headers=dict(message.headers),
+            ),
+            routing_key=message.routing_key,
+            mandatory=message.mandatory,
+        )
+
+
+async def connect(url: str) -> AbstractRobustConnection:
+    """Connect once, or raise BrokerUnavailable with a sentence; a later loss is reconnected by itself."""
+    try:
+        async with asyncio.timeout(_CONNECT_TIMEOUT_S):
+            return await aio_pika.connect_robust(url, reconnect_interval=_RECONNECT_S)
+    except ProbableAuthenticationError as error:
+        raise BrokerUnavailable("RabbitMQ refuses the user or password in RABBITMQ_URL") from error
+    except (*_LOST, ValueError) as error:
+        raise BrokerUnavailable(str(error) or error.__class__.__name__) from error
+
+
+async def declare(url: str, topology: Topology) -> None:
+    """Declare everything, on a connection of its own: FastStream must not find these queues in its own cache."""
+    connection = await connect(url)
+    try:
+        channel = await connection.channel()
+        for exchange in topology.exchanges:
+            await channel.declare_exchange(exchange.name, exchange.type, durable=True)
+        for queue in topology.queues:
+            await channel.declare_queue(queue.name, durable=True, arguments=queue.arguments)
+        for binding in topology.bindings:
+            declared = await channel.get_queue(binding.queue, ensure=False)
+            await declared.bind(binding.exchange, binding.routing_key)
+    except _LOST as error:
+        raise BrokerUnavailable(f"the topology could not be declared: {error}") from error
+    finally:
+        await connection.close()
+
+
+@dataclass(frozen=True, slots=True)
+class QueueDepth:
+    ready: int
+    consumers: int
+
+
+async def depths(url: str, queues: Sequence[str]) -> dict[str, QueueDepth | None]:
+    """Messages ready and consumers of each queue, as the broker sees them; None for a queue that does not exist."""
+    connection = await connect(url)
+    found: dict[str, QueueDepth | None] = {}
+    try:
+        for name in queues:
+            channel = await connection.channel()
+            try:
+                declared = await channel.declare_queue(name, passive=True)
+                result = declared.declaration_result
+                found[name] = QueueDepth(result.message_count or 0, result.consumer_count or 0)
+                await channel.close()
+            except ChannelNotFoundEntity:
+                found[name] = None
+    except _LOST as error:
+        raise BrokerUnavailable(str(error) or error.__class__.__name__) from error
+    finally:
+        await connection.close()
+    return found

@@ -1,0 +1,75 @@
+"""What becomes of a message that could not be handled: a pause and another try, or a dead letter with its cause."""
+
+from __future__ import annotations
+
+import base64
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from contracts.envelope import Message
+from contracts.operations.v1 import MessageDeadLettered
+from contracts.wire import Unreadable
+
+DELAY_PREFIX = "tributary.delay."
+_TRACEBACK_CHARS_MAX = 8_000
+_BODY_BYTES_MAX = 1024 * 1024
+
+
+def delay_name(delay_s: int) -> str:
+    """The exchange, and the queue behind it, that holds messages for `delay_s` and gives them back."""
+    return f"{DELAY_PREFIX}{delay_s}s"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a message was not handled: a reason code, a sentence, and a traceback where there was an exception."""
+
+    reason: str
+    detail: str
+    traceback: str | None = None
+
+    @classmethod
+    def from_exception(cls, error: BaseException) -> Failure:
+        text = "".join(traceback.format_exception(error))
+        return cls("handler_error", f"{error.__class__.__name__}: {error}", text[-_TRACEBACK_CHARS_MAX:])
+
+
+@dataclass(frozen=True, slots=True)
+class FailurePolicy:
+    """`delays_s` are the pauses before the second, third … try; after the last one the message is set aside."""
+
+    delays_s: Sequence[int]
+
+    def delay_after(self, attempt: int) -> int | None:
+        """The pause after try number `attempt` (the first is 1), or None when patience has ended."""
+        return self.delays_s[attempt - 1] if attempt <= len(self.delays_s) else None
+
+
+def dead_letter(
+    item: Message[Any] | Unreadable, failure: Failure, *, worker: str, queue: str, attempts: int, replays: int
+) -> MessageDeadLettered:
+    """Describe a message that is set aside, with its body, so that it can be read, mended and replayed."""
+    if isinstance(item, Unreadable):
+        body, about = item.body, None
+    else:
+        body, about = item.to_bytes(), item.data.about()
+    try:
+        text, encoding = body[:_BODY_BYTES_MAX].decode(), "utf-8"
+    except UnicodeDecodeError:
+        text, encoding = base64.b64encode(body[:_BODY_BYTES_MAX]).decode(), "base64"
+    return MessageDeadLettered(
+        worker=worker,
+        queue=queue,
+        message_id=item.id,
+        type=item.type,
+        reason=failure.reason,
+        detail=failure.detail,
+        attempts=attempts,
+        replays=replays,
+        traceback=failure.traceback,
+        encoding=encoding,
+        body=text,
+        concerns=about,
+    )

@@ -1,0 +1,132 @@
+"""Folding one batch: each message's rule is asked in turn, and every answer finds its place. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from contracts.decision import Decision
+from contracts.envelope import Message, Payload, derived_id, emit
+from contracts.wire import Unreadable
+from infra.runtime.failure_policy import Failure, FailurePolicy, dead_letter
+from infra.runtime.journal import Emitted, Handled, Record, SetBack
+from infra.runtime.repository import Repository
+from infra.runtime.worker import Handler
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One message of a batch. `attempt` counts tries including this one; `failure` is known before any rule ran."""
+
+    item: Message[Any] | Unreadable
+    attempt: int = 1
+    replays: int = 0
+    redelivered: bool = False
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    message: Message[Any]
+    attempt: int
+    replays: int
+    delay_s: int
+
+
+@dataclass(slots=True)
+class Folded:
+    """What one batch comes to, ready for the journal and the broker. `said` keeps what the log may want to tell."""
+
+    worker: str
+    queue: str
+    at: datetime
+    handled: list[Handled] = field(default_factory=list)
+    retried: list[SetBack] = field(default_factory=list)
+    dead: list[SetBack] = field(default_factory=list)
+    emitted: list[Emitted] = field(default_factory=list)
+    retries: list[Retry] = field(default_factory=list)
+    said: list[Message[Any]] = field(default_factory=list)
+
+    def record(self, repeats: Sequence[str]) -> Record:
+        return Record(
+            self.worker,
+            self.queue,
+            self.at,
+            tuple(self.handled),
+            tuple(repeats),
+            tuple(self.retried),
+            tuple(self.dead),
+            tuple(self.emitted),
+        )
+
+    def say(self, cause: Message[Any] | Unreadable, payload: Payload, index: object) -> None:
+        message = emit(payload, cause=cause, source=self.worker, index=index, at=self.at)
+        self.said.append(message)
+        self.emitted.append(Emitted(cause.id, message.id, message.type, message.to_bytes()))
+
+
+def fold(
+    handler: Handler, state: Repository[Any], works: Sequence[Work], *, policy: FailurePolicy, folded: Folded
+) -> Folded:
+    """Ask the rule about every message in turn; `state` gathers the changes, `folded` the answers.
+
+    A rule that raises concerns its own message only: the state it saw was immutable and is simply not kept.
+    """
+    for work in works:
+        if isinstance(work.item, Unreadable):
+            _turn_away(handler, work, work.item, folded)
+            continue
+        if work.failure is not None:
+            _set_back(work, work.item, work.failure, policy, folded)
+            continue
+        try:
+            answer = handler.decide(state.state_for(work.item), work.item)
+        except Exception as error:
+            _set_back(work, work.item, Failure.from_exception(error), policy, folded)
+            continue
+        if isinstance(answer, Decision):
+            _accept(work.item, state, answer, folded)
+        elif policy.delay_after(work.attempt) is None and answer.otherwise is not None:
+            _accept(work.item, state, answer.otherwise, folded)
+        else:
+            waited = Failure(answer.reason, f"Waited in vain: {answer.reason.replace('_', ' ')}.")
+            _set_back(work, work.item, waited, policy, folded)
+    return folded
+
+
+def _accept(message: Message[Any], state: Repository[Any], decision: Decision[Any], folded: Folded) -> None:
+    state.keep(decision.state)
+    about = message.data.about()
+    folded.handled.append(Handled(message.id, message.type, about, message.correlation, decision.outcome))
+    for index, payload in enumerate(decision.publish):
+        folded.say(message, payload, index)
+
+
+def _turn_away(handler: Handler, work: Work, item: Unreadable, folded: Folded) -> None:
+    """Refuse an unreadable message by an event where it says what it is about, else set it aside; never retry it."""
+    refusal = handler.refuse(item) if handler.refuse else None
+    if refusal is not None:
+        folded.handled.append(Handled(item.id, item.type, refusal.about(), item.correlation, "refused"))
+        folded.say(item, refusal, 0)
+        return
+    _bury(work, item, Failure(item.reason, item.detail), folded)
+
+
+def _set_back(work: Work, message: Message[Any], failure: Failure, policy: FailurePolicy, folded: Folded) -> None:
+    delay_s = policy.delay_after(work.attempt)
+    if delay_s is None:
+        _bury(work, message, failure, folded)
+        return
+    folded.retried.append(SetBack(message.id, message.type, message.data.about(), failure.reason, work.attempt))
+    folded.retries.append(Retry(message, work.attempt, work.replays, delay_s))
+
+
+def _bury(work: Work, item: Message[Any] | Unreadable, failure: Failure, folded: Folded) -> None:
+    letter = dead_letter(
+        item, failure, worker=folded.worker, queue=folded.queue, attempts=work.attempt, replays=work.replays
+    )
+    folded.dead.append(SetBack(item.id, item.type, letter.about(), failure.reason, work.attempt))
+    # The queue and the number of replays are part of the id: each time it dies is a dead letter of its own.
+    folded.say(item, letter, derived_id(folded.queue, work.replays))

@@ -1,0 +1,54 @@
+"""Health and metrics of a process over HTTP: /livez, /readyz and /metrics."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import uvicorn
+from prometheus_client import make_asgi_app
+
+from infra.runtime.readiness import Readiness
+
+Check = Callable[[], Awaitable[dict[str, str]]]
+"""Answers what is lacking, by part; nothing when all is well."""
+
+
+def application(readiness: Readiness, consumers: Check) -> Any:
+    """An ASGI application. /readyz is 503 with reasons while a loop waits or a consumer is missing at the broker."""
+    metrics: Any = make_asgi_app()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            return
+        if scope["path"] == "/metrics":
+            await metrics(scope, receive, send)
+        elif scope["path"] == "/livez":
+            await _answer(send, 200, {"status": "alive"})
+        elif scope["path"] == "/readyz":
+            lacking = readiness.reasons or await consumers()
+            await _answer(
+                send, 503 if lacking else 200, {"status": "waiting" if lacking else "ready", "lacks": lacking}
+            )
+        else:
+            await _answer(send, 404, {"status": "there is /livez, /readyz and /metrics"})
+
+    return app
+
+
+async def _answer(send: Any, status: int, body: dict[str, Any]) -> None:
+    headers = [(b"content-type", b"application/json")]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": json.dumps(body).encode()})
+
+
+class HealthServer(uvicorn.Server):
+    """Leaves signals to the process: a worker finishes its batch before its health port closes."""
+
+    def install_signal_handlers(self) -> None:
+        return
+
+
+def server(app: Any, *, host: str, port: int) -> HealthServer:
+    return HealthServer(uvicorn.Config(app, host=host, port=port, log_config=None, lifespan="off", access_log=False))

@@ -1,0 +1,132 @@
+"""The journal: inbox, outbox and audit trail in one record a batch.
+
+A record holds the ids a batch handled, what came of each, and every message that was emitted, byte for byte. It is
+written in the transaction that saves the state, so a message is handled exactly when its id is in a record. A repeat
+is recognised by it and what it once emitted is published again from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from infra.runtime.store import Collection, Document, Index, Transaction
+
+PREFIX = "journal."
+
+
+@dataclass(frozen=True, slots=True)
+class Handled:
+    """A message and what came of it: `outcome` is a reason code such as `accepted` or `duplicate`."""
+
+    id: str
+    type: str
+    about: str
+    correlation: str
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetBack:
+    """A message that was not handled this time: retried after a pause, or dead-lettered."""
+
+    id: str
+    type: str
+    about: str
+    reason: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Emitted:
+    """A message that a handled one caused, as published."""
+
+    cause: str
+    id: str
+    type: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    worker: str
+    queue: str
+    at: datetime
+    handled: tuple[Handled, ...] = ()
+    repeats: tuple[str, ...] = ()
+    retried: tuple[SetBack, ...] = ()
+    dead: tuple[SetBack, ...] = ()
+    emitted: tuple[Emitted, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.handled or self.repeats or self.retried or self.dead)
+
+
+@dataclass(slots=True)
+class Journal:
+    """The journal of one worker, a collection of its own."""
+
+    worker: str
+    retention_days: int
+    collection: Collection = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.collection = Collection(
+            f"{PREFIX}{self.worker}",
+            holds="one record a batch: ids handled, what came of them, what was emitted",
+            indexes=(
+                Index(
+                    (("handled.id", 1),), "a message is handled once; repeats are looked up", unique=True, sparse=True
+                ),
+                Index((("about", 1),), "`tributary trace` of an order, a product or a correlation id"),
+                Index((("at", 1),), "retention", expire_after_s=self.retention_days * 86_400),
+            ),
+        )
+
+    async def emitted_by(self, tx: Transaction, message_ids: Sequence[str]) -> dict[str, list[Emitted]]:
+        """For each of the ids that was handled before, what it emitted then."""
+        found = await tx.find(
+            self.collection.name, {"handled.id": {"$in": list(message_ids)}}, fields=("handled.id", "emitted")
+        )
+        wanted = set(message_ids)
+        repeats: dict[str, list[Emitted]] = {}
+        for document in found:
+            for handled in document["handled"]:
+                if handled["id"] in wanted:
+                    repeats[handled["id"]] = []
+            for emitted in document.get("emitted", ()):
+                if emitted["cause"] in wanted:
+                    repeats[emitted["cause"]].append(Emitted(**emitted))
+        return repeats
+
+    async def write(self, tx: Transaction, record: Record) -> None:
+        await tx.insert(self.collection.name, [to_document(record)])
+
+
+def to_document(record: Record) -> Document:
+    document: Document = {"worker": record.worker, "queue": record.queue, "at": record.at}
+    # Empty lists are left out: a sparse index has no entry for a field that is not there.
+    if record.handled:
+        document["handled"] = [_fields(item) for item in record.handled]
+    if record.repeats:
+        document["repeats"] = list(record.repeats)
+    if record.retried:
+        document["retried"] = [_fields(item) for item in record.retried]
+    if record.dead:
+        document["dead"] = [_fields(item) for item in record.dead]
+    if record.emitted:
+        document["emitted"] = [_fields(item) for item in record.emitted]
+    document["about"] = sorted(_keys(record))
+    return document
+
+
+def _fields(item: Any) -> Document:
+    return {name: getattr(item, name) for name in item.__slots__}
+
+
+def _keys(record: Record) -> Iterable[str]:
+    set_back = {item.about for item in (*record.retried, *record.dead)}
+    return set_back | {key for item in record.handled for key in (item.about, item.correlation)}

@@ -1,0 +1,27 @@
+"""JSON logs, one object a line, on standard error. Bodies, addresses with passwords and names are never logged."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import structlog
+
+
+def configure(level: str) -> None:
+    numeric = logging.getLevelNamesMapping()[level.upper()]
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.dict_tracebacks,
+            structlog.processors.JSONRenderer(default=str),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(numeric),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    # The drivers' own loggers repeat, in other words, what the loops already say.
+    for noisy in ("aio_pika", "aiormq", "faststream", "pymongo", "uvicorn"):
+        logging.getLogger(noisy).setLevel(logging.CRITICAL)

@@ -1,0 +1,67 @@
+"""The broker as the runtime sees it: what arrives, what leaves. `infra.runtime.broker` is the real one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+ATTEMPTS_HEADER = "x-tributary-attempts"
+"""How often the message was tried before. Ours, because the broker's count also rises for innocent neighbours."""
+
+REPLAYS_HEADER = "x-tributary-replays"
+"""How often an operator sent the message again after it was dead-lettered."""
+
+
+class BrokerUnavailable(Exception):
+    """The broker cannot be reached, or did not confirm; wait, then try again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One AMQP message as it arrived; it may carry many events."""
+
+    body: bytes
+    content_type: str | None
+    routing_key: str
+    redelivered: bool
+    attempts: int
+    replays: int
+    received_at: datetime
+    receipt: object
+    """What the inbox needs to acknowledge it; opaque to everyone else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One AMQP message to publish. `mandatory` ones must reach a queue, or the publish is an error."""
+
+    exchange: str
+    routing_key: str
+    body: bytes
+    content_type: str
+    mandatory: bool = True
+    headers: Mapping[str, int | str] = field(default_factory=dict)
+
+
+class Inbox(Protocol):
+    """The deliveries of one queue, in order."""
+
+    async def first(self) -> Delivery | None:
+        """Wait for a delivery; None once the inbox is closed."""
+        ...
+
+    def waiting(self) -> Delivery | None:
+        """The next delivery if one is there already."""
+        ...
+
+    async def acknowledge(self, deliveries: Sequence[Delivery], *, parked: Sequence[Delivery] = ()) -> None:
+        """Let the broker forget `deliveries`; `parked` ones among them go to the broker's dead-letter queue."""
+        ...
+
+
+class Publisher(Protocol):
+    async def publish(self, messages: Sequence[Outgoing]) -> None:
+        """Publish all, persistently, and return when all are confirmed. Raises BrokerUnavailable."""
+        ...

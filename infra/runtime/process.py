@@ -1,0 +1,150 @@
+"""One operating system process: the loops of one or several workers, their two connections, and a clean end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Awaitable, Callable, Sequence
+
+import structlog
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed
+
+from infra.adapters.mongo import MongoStore
+from infra.runtime import broker, clock, health, roster
+from infra.runtime.batch import BatchLoop, Ports
+from infra.runtime.broker import RabbitConsumer, RabbitPublisher
+from infra.runtime.journal import Journal
+from infra.runtime.messaging import BrokerUnavailable
+from infra.runtime.readiness import Readiness
+from infra.runtime.settings import Settings
+from infra.runtime.store import StoreUnavailable
+from infra.runtime.time import RealTime
+from infra.runtime.topology import topology_of
+from infra.runtime.worker import Worker
+
+log = structlog.get_logger()
+
+
+class StartError(Exception):
+    """The process cannot start; the text is one sentence that says what to do."""
+
+
+async def prepare(settings: Settings) -> None:
+    """Declare the topology, the collections and the indexes of every worker; repeatable."""
+    workers = roster.load_all()
+    store = MongoStore.connect(settings.mongodb_url, settings.database)
+    try:
+        await _within(settings, store.ping, f"MongoDB does not answer at {_without_password(settings.mongodb_url)}")
+        for worker in workers:
+            journal = Journal(worker.name, settings.journal_retention_days)
+            await store.prepare([*worker.repository.collections, journal.collection])
+    finally:
+        store.close()
+    await _within(
+        settings,
+        lambda: broker.declare(settings.rabbitmq_url, topology_of(workers, settings)),
+        f"RabbitMQ does not answer at {_without_password(settings.rabbitmq_url)}",
+    )
+
+
+async def run(names: Sequence[str], settings: Settings) -> None:
+    """Run the named workers (and the clock, if named) in this process until SIGTERM or SIGINT."""
+    stopping = asyncio.Event()
+    running = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        running.add_signal_handler(number, stopping.set)
+    await prepare(settings)
+    async with contextlib.AsyncExitStack() as stack:
+        store = MongoStore.connect(settings.mongodb_url, settings.database)
+        stack.callback(store.close)
+        publisher = RabbitPublisher(settings.rabbitmq_url, timeout_s=settings.publish_timeout_s)
+        await publisher.start()
+        stack.push_async_callback(publisher.stop)
+        ports = Ports(store, publisher, RealTime(), Readiness())
+        consumer = RabbitConsumer(settings.rabbitmq_url)
+        workers = [roster.load(name) for name in names if name != roster.CLOCK]
+        loops = [asyncio.create_task(loop.run()) for loop in _loops(workers, consumer, ports, settings)]
+        if roster.CLOCK in names:
+            ticking = clock.run(publisher, ports.time, ports.readiness, interval_s=settings.clock_interval_s)
+            stack.callback(asyncio.create_task(ticking).cancel)
+        await consumer.start()
+        stack.push_async_callback(consumer.stop)
+        await _serve_health(workers, ports, settings, stack)
+        log.info("started", workers=list(names))
+        await _until(stopping, loops)
+        await consumer.cancel()
+        _, unfinished = await asyncio.wait(loops, timeout=settings.shutdown_wait_s) if loops else ((), ())
+        for task in unfinished:
+            task.cancel()
+        log.info("stopped", workers=list(names), unfinished=len(unfinished))
+    for task in loops:
+        if task.done() and not task.cancelled() and (error := task.exception()):
+            raise error
+
+
+def _loops(workers: Sequence[Worker], consumer: RabbitConsumer, ports: Ports, settings: Settings) -> list[BatchLoop]:
+    routed = topology_of(roster.load_all(), settings).routed
+    loops = []
+    for worker in workers:
+        for handler in worker.handlers:
+            prefetch = settings.prefetch_commands if handler.reads_command else settings.prefetch_events
+            inbox = consumer.subscribe(worker.queue_of(handler), prefetch=prefetch)
+            loops.append(BatchLoop(worker, handler, inbox, ports, settings, routed=routed))
+    return loops
+
+
+async def _serve_health(
+    workers: Sequence[Worker], ports: Ports, settings: Settings, stack: contextlib.AsyncExitStack
+) -> None:
+    queues = [worker.queue_of(handler) for worker in workers for handler in worker.handlers]
+
+    async def missing_consumers() -> dict[str, str]:
+        try:
+            seen = await broker.depths(settings.rabbitmq_url, queues)
+        except BrokerUnavailable as error:
+            return {"broker": str(error)}
+        return {name: "no consumer at the broker" for name, depth in seen.items() if not depth or not depth.consumers}
+
+    app = health.application(ports.readiness, missing_consumers)
+    server = health.server(app, host=settings.health_host, port=settings.health_port)
+    serving = asyncio.create_task(server.serve())
+    while not server.started:
+        if serving.done():
+            raise StartError(
+                f"Port {settings.health_port} for health and metrics is taken; set TRIBUTARY_HEALTH_PORT to another, "
+                "or to 0 for any free one."
+            )
+        await asyncio.sleep(0.01)
+
+    async def close() -> None:
+        server.should_exit = True
+        await serving
+
+    stack.push_async_callback(close)
+
+
+async def _until(stopping: asyncio.Event, loops: Sequence[asyncio.Task[None]]) -> None:
+    """Wait for the signal to stop, or for a loop that ended by a bug: then the process ends and is restarted."""
+    signalled = asyncio.create_task(stopping.wait())
+    await asyncio.wait([signalled, *loops], return_when=asyncio.FIRST_COMPLETED)
+    signalled.cancel()
+
+
+async def _within(settings: Settings, act: Callable[[], Awaitable[None]], sentence: str) -> None:
+    """Try for as long as servers may take to come up, then give up with a sentence."""
+    tries = AsyncRetrying(
+        retry=retry_if_exception_type((StoreUnavailable, BrokerUnavailable)),
+        wait=wait_fixed(1),
+        stop=stop_after_delay(settings.startup_wait_s),
+        reraise=True,
+    )
+    try:
+        await tries(act)
+    except (StoreUnavailable, BrokerUnavailable) as error:
+        raise StartError(f"{sentence}: {error}. Start it (`tributary up`), or correct the address.") from error
+
+
+def _without_password(url: str) -> str:
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}"

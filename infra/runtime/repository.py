@@ -1,0 +1,95 @@
+"""What a worker's `repository.py` is made of: the state of one batch, loaded at once and saved at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
+
+from pydantic import TypeAdapter
+
+from contracts.envelope import Message
+from infra.runtime.store import Collection, Document, Transaction
+
+K = TypeVar("K")
+V = TypeVar("V")
+S = TypeVar("S")
+
+
+class Repository(Protocol[S]):
+    """The state that one batch needs.
+
+    `state_for` gives the part of it that one message sees; `keep` takes that part back after a decision. Between
+    the two nothing is shared, so a message whose rule raises leaves no trace.
+    """
+
+    collections: ClassVar[tuple[Collection, ...]]
+
+    @classmethod
+    async def load(cls, tx: Transaction, messages: Sequence[Message[Any]]) -> Self: ...
+
+    def state_for(self, message: Message[Any]) -> S: ...
+
+    def keep(self, state: S) -> None: ...
+
+    async def save(self, tx: Transaction) -> None: ...
+
+
+class Loaded(Generic[K, V]):
+    """Entities of one kind by key. Reads see the newest; saving sees only what changed, in the order it did."""
+
+    def __init__(self, found: Mapping[K, V]) -> None:
+        self._stored = dict(found)
+        self._kept: dict[K, V] = {}
+
+    def get(self, key: K) -> V | None:
+        kept = self._kept.get(key)
+        return kept if kept is not None else self._stored.get(key)
+
+    def pick(self, keys: Iterable[K]) -> dict[K, V]:
+        """Those of `keys` that exist."""
+        return {key: value for key in keys if (value := self.get(key)) is not None}
+
+    def keep(self, values: Mapping[K, V]) -> None:
+        for key, value in values.items():
+            if value is not self.get(key):
+                self._kept[key] = value
+
+    @property
+    def created(self) -> list[V]:
+        return [value for key, value in self._kept.items() if key not in self._stored]
+
+    @property
+    def changed(self) -> list[V]:
+        return [value for key, value in self._kept.items() if key in self._stored]
+
+
+class Codec(Generic[V]):
+    """Turns a frozen dataclass into a document and back; `key` names the field stored as `_id`."""
+
+    def __init__(self, entity: type[V], *, key: str) -> None:
+        self._adapter = TypeAdapter(entity)
+        self._key = key
+
+    def to_document(self, entity: V) -> Document:
+        document: Document = self._adapter.dump_python(entity)
+        document["_id"] = document.pop(self._key)
+        return document
+
+    def to_entity(self, document: Document) -> V:
+        return self._adapter.validate_python({**document, self._key: document["_id"]})
+
+    def by_key(self, documents: Iterable[Document]) -> dict[Any, V]:
+        return {document["_id"]: self.to_entity(document) for document in documents}
+
+    async def fetch(self, tx: Transaction, collection: str, keys: Iterable[Any]) -> Loaded[Any, V]:
+        """Load the entities with these keys, in one query, or none for no keys."""
+        wanted = list(set(keys))
+        found = await tx.find(collection, {"_id": {"$in": wanted}}) if wanted else []
+        return Loaded(self.by_key(found))
+
+    async def save(self, tx: Transaction, collection: str, loaded: Loaded[Any, V]) -> None:
+        """Write what changed: new entities by one insert, known ones by one replace."""
+        if created := loaded.created:
+            await tx.insert(collection, [self.to_document(entity) for entity in created])
+        if changed := loaded.changed:
+            await tx.replace(collection, [self.to_document(entity) for entity in changed])

@@ -1,0 +1,28 @@
+"""Who works here: every package under `workers/` is a worker. The only place that finds them by name."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+
+from infra.runtime.worker import Worker
+
+CLOCK = "clock"
+"""Runs beside the workers and is scaled like one, but folds nothing: it only says what time it is."""
+
+
+def names() -> list[str]:
+    package = importlib.import_module("workers")
+    return sorted(module.name for module in pkgutil.iter_modules(package.__path__))
+
+
+def load(name: str) -> Worker:
+    """Return the worker called `name`. KeyError with the roster where there is none."""
+    if name not in names():
+        raise KeyError(f"there is no worker called {name!r}; there are {', '.join(names())} and {CLOCK}")
+    worker: Worker = importlib.import_module(f"workers.{name}.handlers").WORKER
+    return worker
+
+
+def load_all() -> list[Worker]:
+    return [load(name) for name in names()]

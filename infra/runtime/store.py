@@ -1,0 +1,90 @@
+"""The document store as the runtime and the repositories see it. `infra.adapters.mongo` is the real one."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+Document = dict[str, Any]
+T = TypeVar("T")
+
+
+class StoreConflict(Exception):
+    """Another replica wrote the same documents first; the transaction may be run again."""
+
+
+class StoreUnavailable(Exception):
+    """The store cannot be reached, or does not say whether it committed; wait, then run again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """An index and the query it is for. `keys` are (field, 1 or -1)."""
+
+    keys: tuple[tuple[str, int], ...]
+    reason: str
+    unique: bool = False
+    sparse: bool = False
+    expire_after_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """A collection, what it holds, and its indexes beside `_id`."""
+
+    name: str
+    holds: str
+    indexes: tuple[Index, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class Increment:
+    """Add `amounts` to the fields of document `id`, which is made from `fixed` where it does not exist."""
+
+    id: str
+    amounts: Mapping[str, int]
+    fixed: Mapping[str, Any]
+
+
+class Reader(Protocol):
+    """Reads documents. `where` knows equality, `$in`, `$gt`, `$gte`, `$lt`, `$lte`."""
+
+    async def find(
+        self,
+        collection: str,
+        where: Mapping[str, Any],
+        *,
+        sort: Sequence[tuple[str, int]] = (),
+        limit: int = 0,
+        fields: Sequence[str] = (),
+    ) -> list[Document]: ...
+
+
+class Transaction(Reader, Protocol):
+    """One transaction with snapshot isolation: all of it happens, or none."""
+
+    async def insert(self, collection: str, documents: Sequence[Document]) -> None: ...
+
+    async def replace(self, collection: str, documents: Sequence[Document]) -> None:
+        """Put whole documents in place of those with the same `_id`, or add them."""
+        ...
+
+    async def add(self, collection: str, increments: Sequence[Increment]) -> None: ...
+
+
+class Store(Protocol):
+    async def transact(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        """Run `work` in one majority-committed transaction. Raises StoreConflict or StoreUnavailable."""
+        ...
+
+    def stream(
+        self,
+        collection: str,
+        where: Mapping[str, Any],
+        *,
+        sort: Sequence[tuple[str, int]] = (),
+        fields: Sequence[str] = (),
+    ) -> AsyncIterator[Document]:
+        """Read any number of documents in bounded memory, outside a transaction."""
+        ...

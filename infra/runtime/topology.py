@@ -1,0 +1,104 @@
+"""Every exchange and queue, declared in one place, each with its reason. Declaring again changes nothing.
+
+Identity (type, dead-letter exchange) is said by argument, so that it is the same on RabbitMQ 3.10 to 4.x.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from contracts.envelope import COMMANDS_EXCHANGE, EVENTS_EXCHANGE
+from infra.runtime.failure_policy import delay_name
+from infra.runtime.settings import Settings
+from infra.runtime.worker import Worker
+
+PARKED = "tributary.parked"
+"""Where the broker itself puts what it gave up on, and bodies too large to keep anywhere else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    name: str
+    type: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    name: str
+    arguments: dict[str, Any]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    queue: str
+    exchange: str
+    routing_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Topology:
+    exchanges: tuple[Exchange, ...] = field(default=())
+    queues: tuple[Queue, ...] = field(default=())
+    bindings: tuple[Binding, ...] = field(default=())
+
+    @property
+    def routed(self) -> frozenset[str]:
+        """The event types that reach some queue; an event nobody reads yet is published all the same."""
+        return frozenset(b.routing_key for b in self.bindings if b.exchange == EVENTS_EXCHANGE)
+
+
+def topology_of(workers: Iterable[Worker], settings: Settings) -> Topology:
+    queues: list[Queue] = [Queue(PARKED, {"x-queue-type": "quorum"}, "what the broker gave up on, kept for a person")]
+    bindings = [Binding(PARKED, PARKED, "#")]
+    for worker in workers:
+        for handler in worker.handlers:
+            name = worker.queue_of(handler)
+            queues.append(Queue(name, _work_arguments(settings), f"{handler.noun_and_verb} for {worker.name}"))
+            exchange = COMMANDS_EXCHANGE if handler.reads_command else EVENTS_EXCHANGE
+            bindings.extend(Binding(name, exchange, payload.message_type) for payload in handler.payloads)
+    exchanges = [
+        Exchange(COMMANDS_EXCHANGE, "topic", "what shops and the API ask for"),
+        Exchange(EVENTS_EXCHANGE, "topic", "what happened; anyone may bind a queue of their own"),
+        Exchange(PARKED, "topic", "dead-letter exchange of every work queue"),
+    ]
+    for delay_s in settings.retry_delays_s:
+        name = delay_name(delay_s)
+        exchanges.append(Exchange(name, "fanout", f"messages to be tried again in {delay_s} s"))
+        queues.append(Queue(name, _delay_arguments(delay_s), f"holds a message {delay_s} s, then gives it back"))
+        bindings.append(Binding(name, name, ""))
+    return Topology(tuple(exchanges), tuple(queues), tuple(bindings))
+
+
+def _work_arguments(settings: Settings) -> dict[str, Any]:
+    return {
+        "x-queue-type": "quorum",
+        "x-dead-letter-exchange": PARKED,
+        "x-delivery-limit": settings.delivery_limit,
+    }
+
+
+def _delay_arguments(delay_s: int) -> dict[str, Any]:
+    """The default exchange routes by queue name, and the routing key of a waiting message is its work queue.
+
+    At-least-once dead-lettering keeps a message until the work queue has confirmed it.
+    """
+    return {
+        "x-queue-type": "quorum",
+        "x-message-ttl": delay_s * 1000,
+        "x-dead-letter-exchange": "",
+        "x-dead-letter-strategy": "at-least-once",
+        "x-overflow": "reject-publish",
+    }
+
+
+def describe(topology: Topology) -> Sequence[tuple[str, str, str]]:
+    """(kind, name, reason or route) of everything that is declared, for people."""
+    return [
+        *(("exchange", exchange.name, f"{exchange.type}: {exchange.reason}") for exchange in topology.exchanges),
+        *(("queue", queue.name, queue.reason) for queue in topology.queues),
+        *(("binding", b.queue, f"{b.exchange} / {b.routing_key or '(all)'}") for b in topology.bindings),
+    ]

@@ -1,0 +1,54 @@
+"""What a worker is: a name, a repository, and which message goes to which rule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from contracts.decision import Decision, NotYet
+from contracts.envelope import Command, Message, Payload
+from contracts.wire import Unreadable
+from infra.runtime.repository import Repository
+
+Decide = Callable[[Any, Message[Any]], Decision[Any] | NotYet[Any]]
+Refuse = Callable[[Unreadable], Payload | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """One message type and its rule. `payloads` lists the versions read, newest first.
+
+    `refuse` turns an unreadable message into a refusal where it can still name what it is about; without it, or
+    where it answers None, the message becomes a dead letter.
+    """
+
+    payloads: tuple[type[Payload], ...]
+    decide: Decide
+    refuse: Refuse | None = None
+
+    @property
+    def noun_and_verb(self) -> str:
+        """The message type without its version, which all versions share: `order.place`."""
+        return self.payloads[0].message_type.rpartition(".")[0]
+
+    @property
+    def reads_command(self) -> bool:
+        return issubclass(self.payloads[0], Command)
+
+
+def on(*payloads: type[Payload], decide: Decide, refuse: Refuse | None = None) -> Handler:
+    return Handler(payloads, decide, refuse)
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """`announces` are events that also go to the log as warnings: what a person should see without a query."""
+
+    name: str
+    repository: type[Repository[Any]]
+    handlers: tuple[Handler, ...]
+    announces: frozenset[type[Payload]] = field(default=frozenset())
+
+    def queue_of(self, handler: Handler) -> str:
+        return f"{self.name}.{handler.noun_and_verb}"
