@@ -1,0 +1,246 @@
+"""The reference data a set of baskets needs before its orders make sense: shops, network, catalogue, stock, rules.
+
+Everything is derived from the baskets and a seed, so that the same baskets always meet the same world. Stock is cut
+so that a known small share of the orders runs short, and some products fall below their alert threshold.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from random import Random
+
+from contracts.catalog.v1 import DefineProduct
+from contracts.envelope import Payload
+from contracts.fields import QUANTITY_MAX
+from contracts.network.v1 import ChangeDistributor, RegisterDistributor, RegisterShop
+from contracts.rules.v1 import CategoryRates, PublishRules, SalesTarget
+from contracts.stock.v1 import ReceiveStock
+from infra.demo.baskets import UNCATEGORISED, Basket, ProductRow, products
+
+CURRENCY = "USD"
+_FOUNDED = datetime(2016, 1, 1, tzinfo=UTC)
+"""When the first distributor joined; one more each hour, so that a sponsor has always joined before."""
+
+_FIRST_DISTRIBUTOR_ID = 1_180_000_000_000_000_001
+"""Beyond 2**53 on purpose: whoever reads ids as floating point numbers shows it here."""
+
+_ROOTS = 5
+_LEADER_SHARE = 0.1
+_INACTIVE = 3
+_POPULAR_LOW = 10
+
+_CATEGORY_RATES = (("0.08", "0.03", "0.01"), ("0.03", "0.01"), ("0.06", "0.04", "0.02"), ("0.02",), ("0.10", "0.02"))
+"""For the categories with the highest sales, in that order."""
+
+_PERISHABLE = ("MILK", "BREAD", "YOGURT", "CHEESE", "MEAT", "BEEF", "CHICKEN", "SALAD", "EGGS", "SEAFOOD", "BERRIES")
+_EXPIRY_DATES = {"lot-a": "2099-06-30", "lot-b": "2099-12-31"}
+"""Orders are of 2017 and workers live today; lots outlast both, so that only their order matters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Population:
+    """Commands that set the stage, each tuple in the order in which it has to be taken.
+
+    `sellers` are the distributors that have customers; the first few ranks of the network only lead.
+    """
+
+    shops: tuple[RegisterShop, ...]
+    distributors: tuple[RegisterDistributor, ...]
+    changes: tuple[ChangeDistributor, ...]
+    products: tuple[DefineProduct, ...]
+    receipts: tuple[ReceiveStock, ...]
+    rules: PublishRules
+    sellers: tuple[int, ...]
+
+    def distributor_of(self, household_id: int) -> int:
+        """The distributor whose customer the household is; the same for every order of it."""
+        return _seller(self.sellers, household_id)
+
+    def commands(self) -> Iterator[Payload]:
+        """Yield every command: sponsors before recruits, and what is referred to before what refers."""
+        yield from self.shops
+        yield from self.distributors
+        yield from self.changes
+        yield from self.products
+        yield from self.receipts
+        yield self.rules
+
+
+def populate(baskets: Sequence[Basket], *, short_share: float = 0.015, seed: int = 7) -> Population:
+    """Return the world of `baskets` (oldest first, at least one).
+
+    About `short_share` of the orders run short if they are taken in order; 0 gives plenty of everything.
+    """
+    if not baskets:
+        raise ValueError("a population is derived from baskets: give at least one")
+    placed = [basket for basket in baskets if basket.orderable]
+    rng = Random(seed)
+    size = max(2 * _ROOTS, round(300 * (len(baskets) / 2_000) ** 0.25))
+    leaders = max(_ROOTS, round(size * _LEADER_SHARE))
+    distributors = _network(size, leaders, rng)
+    sellers = tuple(distributor.distributor_id for distributor in distributors[leaders:])
+    rows = _product_rows(baskets)
+    return Population(
+        shops=tuple(RegisterShop(shop_id=shop_id, currency=CURRENCY) for shop_id in _in_order(baskets)),
+        distributors=distributors,
+        changes=_retirements(distributors, leaders, baskets[0].placed_at, baskets[-1].placed_at),
+        products=tuple(DefineProduct(**row._asdict()) for row in rows.values()),
+        receipts=tuple(_receipts(placed, rows, short_share, rng)),
+        rules=_rules(placed, rows, sellers, baskets[0].placed_at),
+        sellers=sellers,
+    )
+
+
+def _seller(sellers: tuple[int, ...], household_id: int) -> int:
+    return sellers[household_id % len(sellers)]
+
+
+def _in_order(baskets: Sequence[Basket]) -> Iterator[str]:
+    yield from dict.fromkeys(basket.shop_id for basket in baskets)
+
+
+def _network(size: int, leaders: int, rng: Random) -> tuple[RegisterDistributor, ...]:
+    """Grow a random recursive tree: whoever joins picks a sponsor among all before, so it gets some ten levels deep."""
+    sponsors = [None if index < _ROOTS else rng.randrange(index) for index in range(size)]
+    sponsoring = set(sponsors)
+    return tuple(
+        RegisterDistributor(
+            distributor_id=_FIRST_DISTRIBUTOR_ID + index,
+            sponsor_id=None if sponsor is None else _FIRST_DISTRIBUTOR_ID + sponsor,
+            tier="gold" if index < leaders else "silver" if index in sponsoring else "standard",
+            joined_at=_FOUNDED + timedelta(hours=index),
+        )
+        for index, sponsor in enumerate(sponsors)
+    )
+
+
+def _retirements(
+    distributors: Sequence[RegisterDistributor], leaders: int, first: datetime, last: datetime
+) -> tuple[ChangeDistributor, ...]:
+    """The leaders with the most recruits fall inactive, one of them halfway, so that some uplines earn nothing."""
+    recruits = Counter(distributor.sponsor_id for distributor in distributors)
+    leading = sorted(
+        (distributor.distributor_id for distributor in distributors[:leaders]), key=lambda i: (-recruits[i], i)
+    )
+    moments = (first - timedelta(days=1), first - timedelta(days=1), first + (last - first) / 2)
+    return tuple(
+        ChangeDistributor(distributor_id=distributor_id, active=False, effective_at=moment)
+        for distributor_id, moment in zip(leading[:_INACTIVE], moments, strict=True)
+    )
+
+
+def _product_rows(baskets: Sequence[Basket]) -> dict[int, ProductRow]:
+    """What was bought, by product id; what the product table does not know is uncategorised."""
+    used = {line.product_id for basket in baskets for line in basket.lines}
+    every = {row.product_id: row for row in products()}
+    unknown_category = 1 + max(row.category_id for row in every.values())
+    return {
+        product_id: every.get(product_id)
+        or ProductRow(product_id, f"PRODUCT {product_id}", unknown_category, UNCATEGORISED)
+        for product_id in sorted(used)
+    }
+
+
+def _receipts(
+    placed: Sequence[Basket], rows: Mapping[int, ProductRow], short_share: float, rng: Random
+) -> Iterator[ReceiveStock]:
+    """Receive what the orders take and a quarter more, save for the products that are cut short."""
+    demand: Counter[int] = Counter()
+    for basket in placed:
+        for line in basket.lines:
+            demand[line.product_id] += line.quantity
+    cut = _cut_short(placed, demand, round(len(placed) * short_share), rng)
+    popular = {product_id for product_id, _ in demand.most_common(_POPULAR_LOW)} if short_share else set()
+    for product_id, wanted in sorted(demand.items()):
+        spare = max(5, wanted // 4)
+        supply = cut.get(product_id, wanted + spare)
+        low_at = spare // 2
+        if product_id in popular:
+            low_at = spare + wanted // 10
+        if product_id in cut:
+            low_at = supply // 5
+        yield from _lots(rows[product_id], supply, min(low_at, QUANTITY_MAX))
+
+
+def _cut_short(placed: Sequence[Basket], demand: Mapping[int, int], orders: int, rng: Random) -> dict[int, int]:
+    """Return the supply of the products that run out: each lacks what its last buyer, one of `orders`, wants."""
+    buyers: Counter[int] = Counter()
+    last_buyer: dict[int, int] = {}
+    for index, basket in enumerate(placed):
+        for line in basket.lines:
+            buyers[line.product_id] += 1
+            last_buyer[line.product_id] = index
+    cut: dict[int, int] = {}
+    for index in rng.sample(range(len(placed)), len(placed)):
+        if len(cut) >= orders:
+            break
+        for line in placed[index].lines:
+            left = demand[line.product_id] - line.quantity
+            if last_buyer[line.product_id] == index and buyers[line.product_id] > 1 and left > 0:
+                cut[line.product_id] = left
+                break
+    return cut
+
+
+def _lots(product: ProductRow, supply: int, low_at: int) -> Iterator[ReceiveStock]:
+    """Fresh goods come in two lots with expiry dates, all else in one; no receipt is above what one may state."""
+    lots: dict[str, int] = {"default": supply}
+    if supply > 1 and any(word in product.category_name for word in _PERISHABLE):
+        lots = {"lot-a": supply - supply // 2, "lot-b": supply // 2}
+    for batch_id, left in lots.items():
+        for number, begin in enumerate(range(0, left, QUANTITY_MAX), start=1):
+            yield ReceiveStock(
+                receipt_id=f"demo-{product.product_id}-{batch_id}-{number}",
+                product_id=product.product_id,
+                quantity=min(QUANTITY_MAX, left - begin),
+                batch_id=batch_id,
+                expiry_date=_EXPIRY_DATES.get(batch_id),
+                low_at=low_at,
+            )
+
+
+def _rules(
+    placed: Sequence[Basket], rows: Mapping[int, ProductRow], sellers: tuple[int, ...], first: datetime
+) -> PublishRules:
+    """One rule set for the whole time; its targets are what some 4 % and 1.5 % of the sellers' months reach."""
+    by_category: defaultdict[int, Decimal] = defaultdict(Decimal)
+    by_month: defaultdict[tuple[int, str], Decimal] = defaultdict(Decimal)
+    for basket in placed:
+        by_month[_seller(sellers, basket.household_id), f"{basket.placed_at:%Y-%m}"] += basket.net
+        for line in basket.lines:
+            by_category[rows[line.product_id].category_id] += line.net
+    best = sorted(by_category, key=lambda category_id: (-by_category[category_id], category_id))
+    sales = sorted(by_month.values(), reverse=True) or [Decimal(0)]
+    return PublishRules(
+        rule_version=1,
+        effective_from=(first - timedelta(days=31)).replace(hour=0, minute=0, second=0),
+        rates=(Decimal("0.05"), Decimal("0.02"), Decimal("0.01")),
+        categories=tuple(
+            CategoryRates(category_id=category_id, rates=tuple(map(Decimal, rates)))
+            for category_id, rates in zip(best, _CATEGORY_RATES, strict=False)
+        ),
+        pool_rate=Decimal("0.12"),
+        targets=(
+            SalesTarget(
+                reward="monthly_star",
+                currency=CURRENCY,
+                target=_whole_tens(sales[len(sales) // 25]),
+                bonus=Decimal("25.00"),
+            ),
+            SalesTarget(
+                reward="monthly_leader",
+                currency=CURRENCY,
+                target=_whole_tens(sales[len(sales) // 70]),
+                bonus=Decimal("100.00"),
+            ),
+        ),
+    )
+
+
+def _whole_tens(amount: Decimal) -> Decimal:
+    """Round down to 10 dollars, at least 10, so that who gave the measure reaches it."""
+    return max(amount // 10 * 10, Decimal(10))
