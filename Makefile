@@ -1,0 +1,81 @@
+# What a person or a CI machine runs. Needs make, Python 3.11 or newer with pip, and nothing else beforehand.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+ORDERS ?= 2000
+KEEP ?=
+JSON ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/installed
+SETUP_LOG := $(VENV)/setup.log
+SOURCES := api contracts infra workers
+PURE_TESTS := tests/unit tests/contracts tests/architecture
+LOCK := uv pip compile pyproject.toml --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --no-annotate --no-header --quiet
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_ROOT_USER_ACTION := ignore
+export PIP_NO_INPUT := 1
+
+.PHONY: help
+help: ## List the targets.
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: $(INSTALLED) ## Create .venv with the locked packages, and install RabbitMQ and Redis where they are missing.
+	@$(BIN)/tributary setup
+
+.PHONY: demo
+demo: setup ## Run ORDERS=2000 orders through the whole system; KEEP=1 leaves it running, JSON=1 prints JSON.
+	@$(BIN)/tributary demo --orders $(ORDERS) $(if $(KEEP),--keep) $(if $(JSON),--json)
+
+.PHONY: test
+test: setup ## Run every test, those against real servers included.
+	@$(BIN)/python -m pytest tests
+
+.PHONY: check
+check: $(INSTALLED) ## Check style, types, architecture and dead code, and run the tests that need no server.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/vulture $(SOURCES) --min-confidence 80
+	$(BIN)/deptry .
+	$(BIN)/python -m pytest $(PURE_TESTS) --cov=workers --cov-report=term-missing:skip-covered
+
+.PHONY: lock
+lock: ## Write the lock files from pyproject.toml, with hashes; needs uv.
+	@command -v uv >/dev/null || { echo "The lock files are made by uv; install it, then run make lock again." >&2; exit 1; }
+	$(LOCK) --output-file requirements.lock
+	$(LOCK) --extra local --extra dev --output-file requirements-dev.lock
+
+.PHONY: clean
+clean: ## Stop the local stacks of this folder and delete what setup, tests and runs have made.
+	@for record in .tributary/*/stack.json; do \
+		[ -e "$$record" ] || continue; \
+		stack=$$(basename "$$(dirname "$$record")"); \
+		[ -x $(BIN)/tributary ] || { echo "A stack may be running; run make setup, then make clean again." >&2; exit 1; }; \
+		TRIBUTARY_HOME=.tributary $(BIN)/tributary down --stack "$$stack" --remove-data; \
+	done
+	@rm -rf $(VENV) .tributary build *.egg-info .coverage .hypothesis .import_linter_cache \
+		.mypy_cache .pytest_cache .ruff_cache
+	@find $(SOURCES) tests -name __pycache__ -prune -exec rm -rf {} +
+
+# The stamp is written last, so a set-up that was interrupted is done again. Everything pip says goes to the log.
+$(INSTALLED): requirements-dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "Tributary needs Python 3.11 or newer; install it, or name it with make PYTHON=/path/to/python3." >&2; exit 1; }
+	@rm -f $(INSTALLED)
+	@echo "Installing the locked packages into $(VENV) …" >&2
+# Debian keeps the pip for new environments in a package of its own; the system's pip does as well.
+	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV) >/dev/null 2>&1 || $(PYTHON) -m venv --clear --without-pip $(VENV)
+	@pip=("$$PWD/$(BIN)/python" -m pip); \
+	"$${pip[@]}" --version >/dev/null 2>&1 || pip=($(PYTHON) -m pip --python "$$PWD/$(BIN)/python"); \
+	{ "$${pip[@]}" install --quiet --require-hashes -r requirements-dev.lock && \
+	  "$${pip[@]}" install --quiet --no-deps --no-build-isolation -e .; } </dev/null >$(SETUP_LOG) 2>&1 || { \
+		echo "The packages could not be installed; read $(SETUP_LOG) for the reason, then run make setup again." >&2; exit 1; }
+	@touch $(INSTALLED)
