@@ -51,9 +51,9 @@ class Unpaid(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    level: Level
-    distributor_id: DistributorId
-    reason: Code
+    level: Annotated[Level, Field(examples=[2])]
+    distributor_id: Annotated[DistributorId, Field(examples=[40007])]
+    reason: Annotated[Code, Field(examples=["inactive"])]
 
 
 class CommissionAccrued(OfOrder, Event, type="commission.accrued.v1"):
@@ -79,4 +79,4 @@ class CommissionReversed(OfOrder, Event, type="commission.reversed.v1"):
     currency: Currency
     total: Annotated[SignedAmount, Field(description="The sum of the entries, negative.", examples=["-2.74"])]
     entries: tuple[Entry, ...]
-    reason: Code
+    reason: Annotated[Code, Field(examples=["order_cancelled"])]
