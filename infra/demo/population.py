@@ -29,6 +29,7 @@ _FIRST_DISTRIBUTOR_ID = 1_180_000_000_000_000_001
 """Beyond 2**53 on purpose: whoever reads ids as floating point numbers shows it here."""
 
 _ROOTS = 5
+_LEVELS_MAX = 9
 _LEADER_SHARE = 0.1
 _INACTIVE = 3
 _POPULAR_LOW = 10
@@ -104,8 +105,13 @@ def _in_order(baskets: Sequence[Basket]) -> Iterator[str]:
 
 
 def _network(size: int, leaders: int, rng: Random) -> tuple[RegisterDistributor, ...]:
-    """Grow a random recursive tree: whoever joins picks a sponsor among all before, so it gets some ten levels deep."""
-    sponsors = [None if index < _ROOTS else rng.randrange(index) for index in range(size)]
+    """Grow a random tree of at most nine levels: whoever joins picks a sponsor among all who joined before."""
+    sponsors: list[int | None] = []
+    levels: list[int] = []
+    for index in range(size):
+        sponsor = rng.choice([i for i in range(index) if levels[i] < _LEVELS_MAX]) if index >= _ROOTS else None
+        sponsors.append(sponsor)
+        levels.append(1 if sponsor is None else levels[sponsor] + 1)
     sponsoring = set(sponsors)
     return tuple(
         RegisterDistributor(

@@ -1,0 +1,298 @@
+"""What shops would publish for a set of baskets: orders, what becomes of them, and everything that goes wrong.
+
+The bodies are written as a shop would write them, as plain JSON and not with the contract's classes, so that the
+contract is tested and not believed. The same baskets and seed give the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, fields, replace
+from random import Random
+from typing import Any, Literal
+
+from contracts.envelope import BATCH, COMMANDS_EXCHANGE, STRUCTURED, derived_id
+from infra.demo.baskets import Basket, single_lines
+
+BARE = "application/json"
+PLACE_V1, PLACE_V2, UPDATE_STATUS = "order.place.v1", "order.place.v2", "order.update-status.v1"
+
+ORDERS, PAYMENTS, SHIPMENTS, COMPLETIONS = range(4)
+"""The phases: what an order needs first is published in an earlier phase, save for the payments that come too early."""
+
+_BATCH_ORDERS_MAX, _BATCH_WINDOW_BASKETS, _BATCH_SHARE = 5, 100, 0.35
+_PREPAID_SHARE, _CANCELLED_SHARE = 0.5, 0.03
+_PAID_SHARE, _SHIPPED_SHARE, _COMPLETED_SHARE = 0.95, 0.9, 0.85
+_EARLY_SHARE, _REPEATED_SHARE, _RESENT_SHARE, _CONFLICT_SHARE, _MALFORMED_SHARE = 0.02, 0.02, 0.003, 0.003, 0.005
+
+_SPOILT_ORDER: dict[str, dict[str, Any]] = {
+    "missing_field": {"distributor_id": None},
+    "unknown_field": {"voucher": "SPRING"},
+    "wrong_currency": {"currency": "EUR"},
+    "wrong_total": {"total": "1000000.00"},
+}
+_SPOILT_LINE: dict[str, dict[str, Any]] = {
+    "negative_quantity": {"quantity": -1},
+    "not_an_integer": {"quantity": "three"},
+    "not_a_number": {"amount": "NaN"},
+    "too_many_decimals": {"amount": "9.99999"},
+    "finer_than_a_cent": {"amount": "9.999"},
+}
+_UNREADABLE = ("broken_json", "not_an_object", "unknown_type")
+FLAWS = (*_UNREADABLE, *_SPOILT_ORDER, *_SPOILT_LINE)
+"""Ways to spoil an order: so that nobody can read its id, or in a field of it (None takes it out) or of its first line.
+
+The wrong currency, the wrong total and the fraction of a cent pass the contract; only a rule can refuse them.
+"""
+
+Kind = Literal["order", "status", "duplicate", "conflict", "malformed"]
+Answer = Literal["taken", "repeated", "refused", "set_aside"]
+DistributorOf = Callable[[int], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """One AMQP message. `answer` is what should come of it; a status may be taken and yet refused by the order.
+
+    `order_keys` are the orders it speaks of: several in a batch, none where nobody could read one.
+    `message_id` is the CloudEvents id; a bare body and a batch have none of their own.
+    """
+
+    routing_key: str
+    body: bytes = field(repr=False)
+    content_type: str | None
+    kind: Kind
+    answer: Answer
+    order_keys: tuple[str, ...]
+    message_id: str | None
+    phase: int
+    exchange: str = COMMANDS_EXCHANGE
+
+    @property
+    def order_key(self) -> str | None:
+        return self.order_keys[0] if len(self.order_keys) == 1 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """What to count at the end. `published` AMQP messages = order_messages + the four kinds below it.
+
+    `orders` will exist, accepted or for want of stock rejected; `refused_by_contract` are the data's own (quantity 0).
+    `refused` counts every `order.refused` to come and `set_aside` every dead letter. `early_statuses` are among
+    `statuses`, `resent` (the same order under another id) among `duplicates`, `batches` among `order_messages`.
+    """
+
+    published: int
+    order_messages: int
+    statuses: int
+    duplicates: int
+    conflicts: int
+    malformed: int
+    orders: int
+    batches: int
+    early_statuses: int
+    resent: int
+    refused_by_contract: int
+    refused: int
+    set_aside: int
+
+
+_PLURALS = {"order": "order_messages", "status": "statuses", "duplicate": "duplicates", "conflict": "conflicts"}
+
+_AGAIN = "-again"
+_Timeline = list[tuple[float, Publication]]
+"""Publications and where they belong within their phase, counted in baskets."""
+
+
+def traffic(baskets: Sequence[Basket], distributor_of: DistributorOf, *, seed: int = 11) -> tuple[Publication, ...]:
+    """Return what the shops of `baskets` (oldest first) publish, accidents included, as one publisher sends it.
+
+    Shares: 2 % of the messages published twice, 2 % of the statuses before their order, 3 % of the orders cancelled,
+    0.3 % sent again under another id, 0.3 % in conflict with themselves, 0.5 % malformed (each flaw at least once).
+    """
+    rng = Random(seed)
+    many = [index for index, basket in enumerate(baskets) if len(basket.lines) > 1]
+    prepaid = {index for index in many if rng.random() < _PREPAID_SHARE}
+    sound = [index for index in many if baskets[index].orderable]
+
+    def data(index: int) -> dict[str, Any]:
+        return _order_v2(baskets[index], distributor_of, prepaid=index in prepaid)
+
+    timeline = list(_placings(baskets, data, _batches(baskets, sound, rng)))
+    timeline += _hastened(list(_statuses(baskets, prepaid, rng)), rng)
+    timeline += _repeated(timeline, rng)
+    for index in _some(sound, _RESENT_SHARE, rng):
+        timeline.append((index, _placed(baskets[index], data(index), "duplicate", "repeated")))
+    for index in _some(sound, _CONFLICT_SHARE, rng):
+        other = data(index)
+        other["lines"][0]["quantity"] += 1
+        timeline.append((index, _placed(baskets[index], other, "conflict", "refused")))
+    for number in range(max(len(FLAWS), round(len(baskets) * _MALFORMED_SHARE)) if sound else 0):
+        index = rng.choice(sound)
+        timeline.append((index + rng.random(), _malformed(number, baskets[index], distributor_of)))
+    timeline.sort(key=lambda entry: (entry[1].phase, entry[0]))
+    return tuple(publication for _, publication in timeline)
+
+
+def expect(publications: Iterable[Publication]) -> Expectation:
+    """Count what should come of the publications."""
+    counts: Counter[str] = Counter()
+    for publication in publications:
+        kind, answer, orders = publication.kind, publication.answer, len(publication.order_keys)
+        counts.update(("published", _PLURALS.get(kind, kind), answer))
+        counts["orders"] += orders if (kind, answer) == ("order", "taken") else 0
+        counts["refused_by_contract"] += (kind, answer) == ("order", "refused")
+        counts["batches"] += kind == "order" and publication.content_type == BATCH
+        counts["early_statuses"] += kind == "status" and publication.phase == ORDERS
+        counts["resent"] += kind == "duplicate" and (publication.message_id or "").endswith(_AGAIN)
+    return Expectation(**{each.name: counts[each.name] for each in fields(Expectation)})
+
+
+def one_line_orders(limit: int, distributor_of: DistributorOf) -> list[Publication]:
+    """Return `limit` prepaid orders of one line each, as `single_lines` gives them, for measuring."""
+    ones = single_lines(limit)
+    return [_placed(one, _order_v2(one, distributor_of, prepaid=True), "order", "taken") for one in ones]
+
+
+def _some(indexes: Sequence[int], share: float, rng: Random) -> list[int]:
+    return rng.sample(indexes, min(len(indexes), max(1, round(len(indexes) * share))))
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()
+
+
+def _order_v2(basket: Basket, distributor_of: DistributorOf, *, prepaid: bool) -> dict[str, Any]:
+    return {
+        "shop_id": basket.shop_id,
+        "order_id": basket.basket_id,
+        "distributor_id": distributor_of(basket.household_id),
+        "currency": "USD",
+        "placed_at": basket.placed_at.isoformat(),
+        "lines": [
+            {"product_id": product_id, "quantity": quantity, "amount": str(amount), "discount": str(discount)}
+            for product_id, quantity, amount, discount in basket.lines
+        ],
+        "total": str(basket.net),
+        "prepaid": prepaid,
+    }
+
+
+def _as_v1(order: dict[str, Any]) -> dict[str, Any]:
+    """The simplest shop's form of an order of one line: no discount, its total is what it pays."""
+    (line,) = order["lines"]
+    head = {name: order[name] for name in ("shop_id", "order_id", "distributor_id")}
+    return {**head, "product_id": line["product_id"], "quantity": line["quantity"], "total_price": order["total"]}
+
+
+def _event(basket: Basket, data: dict[str, Any], suffix: str = "") -> dict[str, Any]:
+    """A CloudEvents event in JSON; its id is the shop's own, with `suffix` where one order is sent more than once."""
+    return {
+        "specversion": "1.0",
+        "id": derived_id("demo", basket.key) + suffix,
+        "source": f"/shops/{basket.shop_id}",
+        "type": PLACE_V2,
+        "time": basket.placed_at.isoformat(),
+        "subject": f"order/{basket.key}",
+        "datacontenttype": BARE,
+        "data": data,
+    }
+
+
+def _placed(basket: Basket, data: dict[str, Any], kind: Kind, answer: Answer) -> Publication:
+    """One order in one envelope; repeats and conflicts come a phase later, when the first has been taken."""
+    event = _event(basket, data, {"duplicate": _AGAIN, "conflict": "-other"}.get(kind, ""))
+    phase = ORDERS if kind == "order" else PAYMENTS
+    return Publication(PLACE_V2, _json(event), STRUCTURED, kind, answer, (basket.key,), event["id"], phase)
+
+
+def _placings(
+    baskets: Sequence[Basket], data: Callable[[int], dict[str, Any]], batches: dict[int, tuple[int, ...]]
+) -> Iterator[tuple[float, Publication]]:
+    """Every basket once: bare v1 for one line, v2 for more, alone or, where its last order stands, as a batch."""
+    waiting = {index for batch in batches.values() for index in batch}
+    for index, basket in enumerate(baskets):
+        answer: Answer = "taken" if basket.orderable else "refused"
+        if len(basket.lines) == 1:
+            body = _json(_as_v1(data(index)))
+            yield index, Publication(PLACE_V1, body, BARE, "order", answer, (basket.key,), None, ORDERS)
+        elif index in batches:
+            body = _json([_event(baskets[member], data(member)) for member in batches[index]])
+            keys = tuple(baskets[member].key for member in batches[index])
+            yield index, Publication(PLACE_V2, body, BATCH, "order", "taken", keys, None, ORDERS)
+        elif index not in waiting:
+            yield index, _placed(basket, data(index), "order", answer)
+
+
+def _batches(baskets: Sequence[Basket], sound: Sequence[int], rng: Random) -> dict[int, tuple[int, ...]]:
+    """Some shops collect orders: by the last order's index, the two to five orders of one shop sent together."""
+    waiting: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
+    for index in sound:
+        waiting[index // _BATCH_WINDOW_BASKETS, baskets[index].store_id].append(index)
+    groups = (
+        tuple(indexes[begin : begin + _BATCH_ORDERS_MAX])
+        for indexes in waiting.values()
+        for begin in range(0, len(indexes), _BATCH_ORDERS_MAX)
+    )
+    return {group[-1]: group for group in groups if len(group) > 1 and rng.random() < _BATCH_SHARE}
+
+
+def _statuses(baskets: Sequence[Basket], prepaid: set[int], rng: Random) -> Iterator[tuple[float, Publication]]:
+    """What becomes of every order that the contract takes, short of stock or not: shops do not know."""
+    for index, basket in enumerate(baskets):
+        if not basket.orderable:
+            continue
+        cancelled, unpaid = rng.random() < _CANCELLED_SHARE, index not in prepaid
+        if unpaid and rng.random() >= (0.5 if cancelled else _PAID_SHARE):
+            if cancelled:
+                yield index, _status(basket, "cancelled", PAYMENTS)
+            continue
+        if unpaid:
+            yield index, _status(basket, "paid", PAYMENTS)
+        if cancelled:
+            yield index, _status(basket, "cancelled", SHIPMENTS)
+        elif rng.random() < _SHIPPED_SHARE:
+            yield index, _status(basket, "shipped", SHIPMENTS)
+            if rng.random() < _COMPLETED_SHARE:
+                yield index, _status(basket, "completed", COMPLETIONS)
+
+
+def _status(basket: Basket, status: str, phase: int) -> Publication:
+    body = _json({"shop_id": basket.shop_id, "order_id": basket.basket_id, "status": status})
+    return Publication(UPDATE_STATUS, body, BARE, "status", "taken", (basket.key,), None, phase)
+
+
+def _hastened(statuses: _Timeline, rng: Random) -> _Timeline:
+    """Move some payments to just before their order, where the system has to wait for it."""
+    payments = [i for i, (_, status) in enumerate(statuses) if b'"paid"' in status.body]
+    early = set(rng.sample(payments, min(len(payments), max(1, round(len(statuses) * _EARLY_SHARE)))))
+    return [
+        (at - rng.uniform(0.5, 4.0), replace(status, phase=ORDERS)) if i in early else (at, status)
+        for i, (at, status) in enumerate(statuses)
+    ]
+
+
+def _repeated(timeline: _Timeline, rng: Random) -> _Timeline:
+    """The same bytes again, a little later: a publisher that missed its confirm."""
+    taken = [i for i, (_, publication) in enumerate(timeline) if publication.answer == "taken"]
+    chosen = (timeline[i] for i in sorted(_some(taken, _REPEATED_SHARE, rng)))
+    return [(at + rng.uniform(0.1, 30.0), replace(p, kind="duplicate", answer="repeated")) for at, p in chosen]
+
+
+def _malformed(number: int, like: Basket, distributor_of: DistributorOf) -> Publication:
+    """An order that never was, spoilt in one of the ways of `FLAWS`; `number` makes its ids its own."""
+    flaw = FLAWS[number % len(FLAWS)]
+    basket = like._replace(basket_id=f"{like.basket_id}-spoilt-{number}")
+    order = {**_order_v2(basket, distributor_of, prepaid=True), **_SPOILT_ORDER.get(flaw, {})}
+    order["lines"][0].update(_SPOILT_LINE.get(flaw, {}))
+    event = _event(basket, {name: value for name, value in order.items() if value is not None})
+    if flaw == "unknown_type":
+        event.update(type="order.place.v9", subject="note", data={"note": basket.basket_id})
+    body = _json(f"order {basket.key}" if flaw == "not_an_object" else event)
+    if flaw == "broken_json":
+        body = body[: body.index(b'"source"')]
+    if flaw in _UNREADABLE:
+        return Publication(PLACE_V2, body, STRUCTURED, "malformed", "set_aside", (), None, ORDERS)
+    return Publication(PLACE_V2, body, STRUCTURED, "malformed", "refused", (basket.key,), event["id"], ORDERS)
