@@ -11,10 +11,20 @@ import typer
 from contracts import schema
 
 Folder = Annotated[
-    Path, typer.Option("--folder", help="Where the snapshots are, one JSON file for each message version.")
+    Path,
+    typer.Option(
+        "--folder",
+        help="Where the snapshots are, one JSON file for each message version.",
+        show_default="contracts/schemas",
+    ),
 ]
 Document = Annotated[
-    Path, typer.Option("--document", help="The AsyncAPI document that is generated from the messages.")
+    Path,
+    typer.Option(
+        "--document",
+        help="The AsyncAPI document that is generated from the messages.",
+        show_default="docs/asyncapi.json",
+    ),
 ]
 
 

@@ -1,0 +1,266 @@
+"""Two schemas of one version must understand each other in both directions; optional additions are allowed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from contracts import schema
+from contracts.catalogue import ALL
+from contracts.compatibility import breaks
+from contracts.json_schema import schema_of, to_text
+
+
+def _object(properties: dict[str, Any], required: tuple[str, ...] = (), **more: Any) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": list(required), **more}
+
+
+def _field(field: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return _object({"f": field}, ("f",), **more)
+
+
+def _parts(reference: str, part: dict[str, Any]) -> dict[str, Any]:
+    """A schema that is its own part, as pydantic writes recursive types."""
+    return {"$ref": f"#/$defs/{reference}", "$defs": {reference: part}}
+
+
+INT: dict[str, Any] = {"type": "integer"}
+STR: dict[str, Any] = {"type": "string"}
+NULL: dict[str, Any] = {"type": "null"}
+ARRAY_OF_INT: dict[str, Any] = {"type": "array", "items": INT}
+PAIR: dict[str, Any] = {"type": "array", "prefixItems": [INT, STR], "minItems": 2, "maxItems": 2}
+
+# Each pair is a break in one direction, and therefore in the other one when the two change places.
+NARROWED = [
+    ("type", {"type": "number"}, INT),
+    ("type", STR, INT),
+    ("type", {"anyOf": [STR, INT]}, STR),
+    ("type", {"anyOf": [STR, NULL]}, STR),
+    ("type", {"type": ["string", "null"]}, STR),
+    ("type", {}, STR),
+    ("enum", {"enum": ["a", "b"]}, {"enum": ["a"]}),
+    ("enum", STR, {"type": "string", "enum": ["a"]}),
+    ("enum", {"const": "a"}, {"const": "b"}),
+    ("enum", {"const": 1}, {"const": True}),
+    ("pattern", STR, {"type": "string", "pattern": "^a$"}),
+    ("pattern", {"type": "string", "pattern": "^[ab]$"}, {"type": "string", "pattern": "^a$"}),
+    ("format", STR, {"type": "string", "format": "date-time"}),
+    ("multipleOf", INT, {"type": "integer", "multipleOf": 5}),
+    ("minimum", INT, {"type": "integer", "minimum": 0}),
+    ("minimum", {"type": "integer", "minimum": 0}, {"type": "integer", "minimum": 1}),
+    ("minimum", {"type": "number", "minimum": 0}, {"type": "number", "exclusiveMinimum": 0}),
+    ("maximum", INT, {"type": "integer", "maximum": 9}),
+    ("maximum", {"type": "integer", "maximum": 9}, {"type": "integer", "maximum": 8}),
+    ("maximum", {"type": "number", "maximum": 9}, {"type": "number", "exclusiveMaximum": 9}),
+    ("minLength", STR, {"type": "string", "minLength": 1}),
+    ("maxLength", STR, {"type": "string", "maxLength": 9}),
+    ("maxLength", {"type": "string", "maxLength": 9}, {"type": "string", "maxLength": 8}),
+    ("minItems", ARRAY_OF_INT, {**ARRAY_OF_INT, "minItems": 1}),
+    ("maxItems", ARRAY_OF_INT, {**ARRAY_OF_INT, "maxItems": 5}),
+    ("uniqueItems", ARRAY_OF_INT, {**ARRAY_OF_INT, "uniqueItems": True}),
+    ("type", {"type": "array"}, ARRAY_OF_INT),
+    ("minimum", ARRAY_OF_INT, {"type": "array", "items": {"type": "integer", "minimum": 1}}),
+    ("minimum", PAIR, {**PAIR, "prefixItems": [{"type": "integer", "minimum": 1}, STR]}),
+    ("maxItems", {**PAIR, "prefixItems": [INT, STR, INT], "maxItems": 3}, PAIR),
+    ("additionalProperties", {"type": "object"}, {"type": "object", "additionalProperties": False}),
+    ("type", {"type": "object"}, {"type": "object", "additionalProperties": INT}),
+    ("type", {"type": "object", "additionalProperties": STR}, {"type": "object", "additionalProperties": INT}),
+    ("pattern", {"type": "object"}, {"type": "object", "propertyNames": {"pattern": "^a$"}}),
+    ("minProperties", {"type": "object"}, {"type": "object", "minProperties": 1}),
+    ("maxProperties", {"type": "object"}, {"type": "object", "maxProperties": 1}),
+    ("required", _object({"g": INT}), _object({"g": INT}, ("g",))),
+    ("not", STR, {"type": "string", "not": {"const": "a"}}),
+    ("allOf", {"type": "string"}, {"type": "string", "allOf": [{"maxLength": 3}]}),
+]
+
+
+@pytest.mark.parametrize(("rule", "wide", "narrow"), NARROWED)
+def test_narrowing_breaks_old_producers(rule: str, wide: dict[str, Any], narrow: dict[str, Any]) -> None:
+    found = breaks(_field(wide), _field(narrow))
+
+    assert {b.rule for b in found if b.reader == "new"} == {rule}
+    assert all(b.path.startswith("f") for b in found)
+
+
+@pytest.mark.parametrize(("rule", "wide", "narrow"), NARROWED)
+def test_widening_breaks_old_consumers(rule: str, wide: dict[str, Any], narrow: dict[str, Any]) -> None:
+    found = breaks(_field(narrow), _field(wide))
+
+    assert {b.rule for b in found if b.reader == "old"} == {rule}
+    assert all(b.path.startswith("f") for b in found)
+
+
+LINE = _object({"quantity": {"type": "integer", "minimum": 1, "maximum": 10}}, ("quantity",))
+NODE = _object({"next": {"anyOf": [{"$ref": "#/$defs/Node"}, NULL], "default": None}})
+TREE: dict[str, Any] = {"anyOf": [INT, {"type": "array", "items": {"$ref": "#/$defs/Tree"}}]}
+
+SAME = [
+    pytest.param(_field(INT), _field({"title": "T", "description": "D", **INT}), id="words"),
+    pytest.param(_field({"type": ["string", "null"]}), _field({"anyOf": [NULL, STR]}), id="a union in two spellings"),
+    pytest.param(_field({"const": "a"}), _field({"type": "string", "enum": ["a"]}), id="const and enum of one"),
+    pytest.param(_field({"minimum": 0, **INT}), _field({"minimum": 0.0, **INT}), id="0 and 0.0"),
+    pytest.param(_field(STR), _field({"minLength": 0, **STR}), id="no lower limit and 0"),
+    pytest.param(
+        _field({"$ref": "#/$defs/A"}, **{"$defs": {"A": LINE}}),
+        _field({"$ref": "#/$defs/B"}, **{"$defs": {"B": LINE}}),
+        id="a part with another name",
+    ),
+    pytest.param(_field({"$ref": "#/$defs/A"}, **{"$defs": {"A": LINE}}), _field(LINE), id="a part written out"),
+    pytest.param(_parts("Node", NODE), _parts("Node", NODE), id="a part inside itself"),
+    pytest.param(_parts("Tree", TREE), _parts("Tree", TREE), id="a union inside itself"),
+    pytest.param(_object({}), _object({"g": {**INT, "default": 3}}), id="optional field added, reader tolerant"),
+    pytest.param(
+        _object({}, additionalProperties=False),
+        _object({"g": {"anyOf": [INT, NULL], "default": None}}, additionalProperties=False),
+        id="optional field added, reader strict",
+    ),
+    pytest.param(
+        _field({"type": "array", "items": LINE}),
+        _field({"type": "array", "items": {**LINE, "properties": {**LINE["properties"], "note": STR}}}),
+        id="optional field added to a part",
+    ),
+]
+
+
+@pytest.mark.parametrize(("old", "new"), SAME)
+def test_what_stays_within_the_version(old: dict[str, Any], new: dict[str, Any]) -> None:
+    assert breaks(old, new) == []
+
+
+def _says(old: dict[str, Any], new: dict[str, Any]) -> list[tuple[str, str, str]]:
+    return [(b.path, b.rule, b.reader) for b in breaks(old, new)]
+
+
+def test_removing_a_field_breaks_even_a_tolerant_reader() -> None:
+    assert _says(_object({"g": INT}), _object({})) == [("g", "properties", "new")]
+
+
+def test_removing_a_required_field_breaks_both_directions() -> None:
+    assert _says(_field(INT), _object({})) == [("f", "properties", "new"), ("f", "required", "old")]
+
+
+def test_adding_a_required_field_breaks_old_producers() -> None:
+    assert _says(_object({}), _field(INT)) == [("f", "required", "new")]
+
+
+def test_renaming_is_removing_and_adding() -> None:
+    old, new = _object({"amount": STR}, ("amount",)), _object({"total": STR}, ("total",))
+
+    assert _says(old, new) == [
+        ("total", "required", "new"),
+        ("amount", "properties", "new"),
+        ("amount", "required", "old"),
+    ]
+
+
+def test_another_default_breaks_although_both_accept_its_absence() -> None:
+    assert _says(_object({"g": {**INT, "default": 0}}), _object({"g": {**INT, "default": 1}})) == [
+        ("g", "default", "new")
+    ]
+    assert _says(_object({"g": {"default": 0}}), _object({"g": {"default": False}})) == [("g", "default", "new")]
+
+
+def test_the_path_leads_through_parts_and_lists() -> None:
+    def order(maximum: int) -> dict[str, Any]:
+        line = _object({"quantity": {"type": "integer", "maximum": maximum}}, ("quantity",))
+        lines = {"type": "array", "items": {"$ref": "#/$defs/Line"}}
+        data = _object({"lines": lines}, ("lines",))
+        return _object({"data": {"$ref": "#/$defs/Data"}}, ("data",), **{"$defs": {"Line": line, "Data": data}})
+
+    (found,) = breaks(order(10), order(9))
+
+    assert str(found) == (
+        "data.lines[].quantity: the maximum is 10, not 9, which a new consumer does not accept from an old producer"
+    )
+
+
+def test_a_break_inside_a_nullable_part_is_named_where_it_is() -> None:
+    old = _field({"anyOf": [LINE, NULL]})
+    new = _field({"anyOf": [_object({"quantity": STR}, ("quantity",)), NULL]})
+
+    assert {path for path, _, _ in _says(old, new)} == {"f.quantity"}
+
+
+def test_a_reference_out_of_the_document_is_an_error() -> None:
+    with pytest.raises(ValueError, match="must stand alone"):
+        breaks(_field({"$ref": "other.json"}), _field(INT))
+
+
+def test_every_message_is_compatible_with_its_release() -> None:
+    assert schema.check() == []
+
+
+def test_every_message_is_compatible_with_itself() -> None:
+    for payload in ALL.values():
+        assert breaks(schema_of(payload), schema_of(payload)) == []
+
+
+@pytest.fixture
+def released(tmp_path: Path) -> Path:
+    schema.export(tmp_path, None)
+    return tmp_path
+
+
+def _edit(path: Path, change: Any) -> None:
+    document = json.loads(path.read_text("utf-8"))
+    change(document)
+    path.write_text(to_text(document), "utf-8")
+
+
+def test_an_export_passes_the_check_and_is_not_written_twice(released: Path) -> None:
+    assert schema.check(released, None) == []
+    assert schema.export(released, None) == schema.Exported(written=[], problems=[])
+
+
+def test_a_message_without_snapshot_is_reported_and_exported(released: Path) -> None:
+    snapshot = released / "order.place.v2.json"
+    snapshot.unlink()
+
+    assert schema.check(released, None) == ["order.place.v2 has no snapshot: run `tributary schema export`."]
+    assert schema.export(released, None) == schema.Exported(written=[snapshot], problems=[])
+
+
+def test_a_snapshot_without_message_is_reported_and_kept(released: Path) -> None:
+    lost = released / "order.forgotten.v1.json"
+    lost.write_text("{}", "utf-8")
+
+    (problem,) = schema.check(released, None)
+
+    assert problem.startswith("order.forgotten.v1: the snapshot has no message")
+    assert schema.export(released, None).problems == [problem]
+    assert lost.exists()
+
+
+def test_a_snapshot_behind_by_an_optional_field_is_brought_up_to_date(released: Path) -> None:
+    snapshot = released / "order.place.v2.json"
+    _edit(snapshot, lambda document: document["$defs"]["PlaceOrder"]["properties"].pop("prepaid"))
+
+    assert schema.check(released, None) == ["order.place.v2: the snapshot is behind: run `tributary schema export`."]
+    assert schema.export(released, None).written == [snapshot]
+    assert schema.check(released, None) == []
+
+
+def test_a_break_is_reported_and_the_release_is_left_alone(released: Path) -> None:
+    snapshot = released / "order.place.v2.json"
+    _edit(snapshot, lambda document: document["$defs"]["Line"]["properties"]["quantity"].update(maximum=5))
+    before = snapshot.read_bytes()
+
+    (problem,) = schema.check(released, None)
+
+    assert problem == (
+        "order.place.v2: data.lines[].quantity: the maximum is 10000000, not 5, which an old consumer does not accept "
+        "from a new producer. Leave the released version as it is and make a new one."
+    )
+    assert schema.export(released, None) == schema.Exported(written=[], problems=[problem])
+    assert snapshot.read_bytes() == before
+
+
+def test_a_snapshot_that_is_not_json_is_reported(released: Path) -> None:
+    (released / "order.place.v2.json").write_text("<<<<<<<", "utf-8")
+
+    assert schema.check(released, None) == [
+        "order.place.v2: the snapshot is not JSON; restore it from the version history."
+    ]

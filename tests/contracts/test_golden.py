@@ -1,0 +1,124 @@
+"""Bytes that were once on the wire stay readable: one file for each message version, never edited.
+
+A new version gets its file by `python -m tests.contracts.golden`, which writes only what is missing.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from contracts import schema
+from contracts.catalogue import ALL
+from contracts.envelope import Event, message_of
+from contracts.orders import v1, v2
+from contracts.upcast import UPCASTERS, upcast
+from tests.contracts.golden import FOLDER
+
+NAMES = sorted(path.name.removesuffix(".json") for path in FOLDER.glob("*.json"))
+
+
+def _golden(name: str) -> bytes:
+    return (FOLDER / f"{name}.json").read_bytes()
+
+
+def test_every_version_has_its_bytes() -> None:
+    missing = sorted(set(ALL) - set(NAMES))
+
+    assert not missing, f"run `python -m tests.contracts.golden` for {', '.join(missing)}"
+
+
+def test_no_released_version_is_gone() -> None:
+    assert not set(NAMES) - set(ALL)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_decodes_and_encodes_to_the_same_value(name: str) -> None:
+    message = message_of(ALL[name]).model_validate_json(_golden(name))
+
+    assert message.subject == message.data.about()
+    assert json.loads(message.to_bytes()) == json.loads(_golden(name))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_is_what_the_released_schema_says(name: str) -> None:
+    released = json.loads((schema.FOLDER / f"{name}.json").read_text("utf-8"))
+    Draft202012Validator.check_schema(released)
+
+    Draft202012Validator(released).validate(json.loads(_golden(name)))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_is_read_without_what_may_be_absent(name: str) -> None:
+    """The wire form leaves empty attributes out, so whatever may be null must also be allowed to be absent."""
+    payload = ALL[name]
+    golden = json.loads(_golden(name))
+    for field, definition in payload.model_json_schema()["properties"].items():
+        if {"type": "null"} in definition.get("anyOf", ()):
+            golden["data"][field] = None
+    sparse = message_of(payload).model_validate_json(json.dumps(golden))
+
+    assert message_of(payload).model_validate_json(sparse.to_bytes()) == sparse
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_tolerance_of_unknown_fields(name: str) -> None:
+    payload = ALL[name]
+    message = message_of(payload).model_validate_json(_golden(name))
+    ahead = json.loads(_golden(name))
+    ahead["data"]["from_the_future"] = 1
+
+    if issubclass(payload, Event):
+        assert message_of(payload).model_validate_json(json.dumps(ahead)) == message
+    else:
+        with pytest.raises(ValueError, match="from_the_future"):
+            message_of(payload).model_validate_json(json.dumps(ahead))
+
+
+def test_the_first_order_form_is_read_as_the_second() -> None:
+    old = message_of(v1.PlaceOrder).model_validate_json(_golden("order.place.v1"))
+
+    assert upcast(old) == message_of(v2.PlaceOrder)(
+        id="987e8385-6972-5814-9d76-b8c9bd720000",
+        source="shop-367",
+        type="order.place.v2",
+        time=datetime(2026, 11, 2, 9, 30, tzinfo=UTC),
+        subject="order/shop-367/31198459904",
+        correlationid="order/shop-367/31198459904",
+        traceparent="00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+        data=v2.PlaceOrder(
+            shop_id="shop-367",
+            order_id="31198459904",
+            distributor_id=40021,
+            lines=(v2.Line(product_id=1082185, quantity=3, amount=Decimal("59.70"), discount=Decimal(0)),),
+            shipping=Decimal(0),
+            tax=Decimal(0),
+            total=Decimal("59.70"),
+            prepaid=False,
+        ),
+    )
+
+
+def test_the_newest_form_is_left_as_it_is() -> None:
+    message = message_of(v2.PlaceOrder).model_validate_json(_golden("order.place.v2"))
+
+    assert upcast(message) is message
+
+
+def test_every_older_version_can_be_lifted() -> None:
+    """A version that has a successor has an upcaster to it."""
+    older = {name for name in ALL if f"{_stem(name)}.v{_version(name) + 1}" in ALL}
+
+    assert older == {payload.message_type for payload in UPCASTERS}
+
+
+def _stem(name: str) -> str:
+    return name.rpartition(".v")[0]
+
+
+def _version(name: str) -> int:
+    return int(name.rpartition(".v")[2])
