@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from functools import cache
-from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar, cast
+from typing import Annotated, Any, ClassVar, Generic, Literal, Protocol, TypeVar, cast
 from uuid import UUID, uuid5
 
 from pydantic import (
@@ -25,6 +25,9 @@ from pydantic import (
 
 STRUCTURED = "application/cloudevents+json"
 BATCH = "application/cloudevents-batch+json"
+
+COMMANDS_EXCHANGE = "tributary.commands"
+EVENTS_EXCHANGE = "tributary.events"
 
 _NAMESPACE = UUID("6f1d0b5e-6f2c-5d0c-9a55-7d2f3a1c9b10")
 
@@ -132,7 +135,20 @@ def derived_id(*parts: object) -> str:
     return str(uuid5(_NAMESPACE, "\x1f".join(map(str, parts))))
 
 
-def emit(payload: P, *, cause: Message[Any], source: str, index: int, at: datetime) -> Message[P]:
+class Cause(Protocol):
+    """What a message may follow from: another message, or one that could not be read."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def correlation(self) -> str: ...
+
+    @property
+    def traceparent(self) -> str | None: ...
+
+
+def emit(payload: P, *, cause: Cause, source: str, index: object, at: datetime) -> Message[P]:
     """Wrap what a worker says in an envelope that names its cause.
 
     The id is derived from source, cause, type and index, so that handling the cause again says the same thing.

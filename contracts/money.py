@@ -57,6 +57,11 @@ def to_rate_ppm(rate: Decimal) -> int:
     return ppm
 
 
+def to_rate(ppm: int) -> Decimal:
+    """Return parts per million as a decimal rate, for example 50000 as Decimal("0.05")."""
+    return (Decimal(ppm) / RATE_SCALE).normalize()
+
+
 def _whole(number: Decimal, scale: int) -> int | None:
     """Return `number * scale` where that is whole. Integers only: decimal arithmetic would round at 28 digits."""
     if not number.is_finite():

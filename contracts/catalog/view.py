@@ -14,5 +14,5 @@ class Product:
     product_id: int
     name: str
     category_id: int
-    category_name: str | None
     active: bool
+    category_name: str | None = None

@@ -20,16 +20,24 @@ SponsorId = Annotated[
 ]
 
 
+PaymentDeadline = Annotated[
+    int,
+    Field(ge=60, le=30 * 86_400, description="Seconds until an unpaid order is cancelled.", examples=[1800]),
+]
+
+
 class RegisterShop(OfShop, Command, type="shop.register.v1"):
-    """A shop and the currency its orders are in. Registering the same shop again changes nothing."""
+    """A shop and the currency its orders are in. Registering it again changes the payment deadline only."""
 
     shop_id: ShopId
     currency: Currency
+    payment_deadline_s: PaymentDeadline = 1800
 
 
 class ShopRegistered(OfShop, Event, type="shop.registered.v1"):
     shop_id: ShopId
     currency: Currency
+    payment_deadline_s: PaymentDeadline = 1800
 
 
 class ShopRefused(OfShop, Event, type="shop.refused.v1"):

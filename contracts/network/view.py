@@ -12,10 +12,11 @@ DISTRIBUTORS = "network.distributors"
 
 @dataclass(frozen=True, slots=True)
 class Shop:
-    """`_id` is the shop id; `currency` the one its orders are in."""
+    """`_id` is the shop id; `currency` the one its orders are in; unpaid orders are cancelled after the deadline."""
 
     shop_id: str
     currency: str
+    payment_deadline_s: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +33,9 @@ class Distributor:
     """`upline` lists the sponsors, nearest first; `standings` is the history, oldest first, never empty."""
 
     distributor_id: int
-    sponsor_id: int | None
     upline: tuple[int, ...]
     standings: tuple[Standing, ...]
+    sponsor_id: int | None = None
 
     def standing_at(self, moment: datetime) -> Standing:
         """What held at `moment`; before the first standing, the first."""

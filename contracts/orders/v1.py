@@ -26,7 +26,7 @@ from contracts.fields import (
 )
 from contracts.subjects import OfOrder
 
-UPLINE_DEPTH_MAX = 32
+UPLINE_DEPTH_MAX = 10
 """How far up a snapshot of the sponsor chain reaches; markets pay three levels at most."""
 
 
@@ -168,5 +168,4 @@ class OrderCancelled(OfOrder, Event, type="order.cancelled.v1"):
     net_total: Annotated[Amount, Field(description="The net of all lines.", examples=["54.70"])]
     was_reserved: bool
     was_paid: bool
-    was_shipped: bool
     reason: Code

@@ -127,15 +127,22 @@ class StockReleased(OfOrder, Event, type="stock.released.v1"):
     picks: tuple[Pick, ...]
 
 
+Crossing = Annotated[
+    int, Field(description="Counts the threshold crossings of the product, so that the newest is known.", examples=[1])
+]
+
+
 class StockLow(OfProduct, Event, type="stock.low.v1"):
     """Available fell to `low_at` or below. Said once; said again only after a recovery."""
 
     product_id: ProductId
     available: Annotated[int, Field(examples=[20])]
     low_at: Annotated[int, Field(examples=[20])]
+    crossing: Crossing
 
 
 class StockRecovered(OfProduct, Event, type="stock.recovered.v1"):
     product_id: ProductId
     available: Annotated[int, Field(examples=[120])]
     recovered_at: Annotated[int, Field(examples=[40])]
+    crossing: Crossing

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import uvicorn
@@ -46,8 +47,9 @@ async def _answer(send: Any, status: int, body: dict[str, Any]) -> None:
 class HealthServer(uvicorn.Server):
     """Leaves signals to the process: a worker finishes its batch before its health port closes."""
 
-    def install_signal_handlers(self) -> None:
-        return
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
 
 
 def server(app: Any, *, host: str, port: int) -> HealthServer:

@@ -71,7 +71,9 @@ class Codec(Generic[V]):
         self._key = key
 
     def to_document(self, entity: V) -> Document:
-        document: Document = self._adapter.dump_python(entity)
+        """An absent value is an absent field, so that sparse indexes stay small."""
+        fields = self._adapter.dump_python(entity)
+        document: Document = {name: value for name, value in fields.items() if value is not None}
         document["_id"] = document.pop(self._key)
         return document
 

@@ -60,9 +60,6 @@ class Settings(BaseSettings):
     clock_interval_s: int = 10
     """How often time arrives; payment deadlines are met within one interval."""
 
-    payment_deadline_s: int = 30 * 60
-    """An unpaid order gives its stock back after this long."""
-
     health_port: int = 9100
     """Health and metrics of the process; 0 takes a free port."""
 

@@ -9,6 +9,7 @@ from typing import Any
 from contracts.decision import Decision, NotYet
 from contracts.envelope import Command, Message, Payload
 from contracts.wire import Unreadable
+from infra.runtime.audit import Audit
 from infra.runtime.repository import Repository
 
 Decide = Callable[[Any, Message[Any]], Decision[Any] | NotYet[Any]]
@@ -43,11 +44,12 @@ def on(*payloads: type[Payload], decide: Decide, refuse: Refuse | None = None) -
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """`announces` are events that also go to the log as warnings: what a person should see without a query."""
+    """`audit` checks what the worker owns. `announces` are events that also go to the log, as warnings to a person."""
 
     name: str
     repository: type[Repository[Any]]
     handlers: tuple[Handler, ...]
+    audit: Audit
     announces: frozenset[type[Payload]] = field(default=frozenset())
 
     def queue_of(self, handler: Handler) -> str:

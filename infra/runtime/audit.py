@@ -1,0 +1,73 @@
+"""What must hold of stored state, recomputed. Each worker audits what it owns; `tributary verify` gathers it all."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from infra.runtime.store import Document
+
+BREACHES_SHOWN_MAX = 20
+
+
+class Read(Protocol):
+    """Read-only access for audits: streams of any length, in bounded memory."""
+
+    def stream(
+        self,
+        collection: str,
+        where: Mapping[str, Any],
+        *,
+        sort: Sequence[tuple[str, int]] = (),
+        fields: Sequence[str] = (),
+    ) -> AsyncIterator[Document]: ...
+
+    async def find(
+        self,
+        collection: str,
+        where: Mapping[str, Any],
+        *,
+        sort: Sequence[tuple[str, int]] = (),
+        limit: int = 0,
+        fields: Sequence[str] = (),
+    ) -> list[Document]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Breach:
+    invariant: str
+    about: str
+    detail: str
+
+
+@dataclass(slots=True)
+class Report:
+    """Figures and breaches by invariant (`I1` …). `now` is when the audit began."""
+
+    now: datetime
+    figures: dict[str, dict[str, int | str]] = field(default_factory=dict)
+    breaches: list[Breach] = field(default_factory=list)
+    breach_count: int = 0
+
+    def figure(self, invariant: str, name: str, value: int | str) -> None:
+        self.figures.setdefault(invariant, {})[name] = value
+
+    def add(self, invariant: str, name: str, value: int = 1) -> None:
+        figures = self.figures.setdefault(invariant, {})
+        figures[name] = int(figures.get(name, 0)) + value
+
+    def breach(self, invariant: str, about: str, detail: str) -> None:
+        """Count a breach; the first ones are kept to be shown."""
+        self.breach_count += 1
+        self.figures.setdefault(invariant, {})
+        if len(self.breaches) < BREACHES_SHOWN_MAX:
+            self.breaches.append(Breach(invariant, about, detail))
+
+    def require(self, holds: bool, invariant: str, about: str, detail: str) -> None:
+        if not holds:
+            self.breach(invariant, about, detail)
+
+
+Audit = Callable[[Read, Report], Awaitable[None]]

@@ -1,0 +1,20 @@
+"""Which message goes to which rule."""
+
+from contracts.operations.v1 import AlertRaised, AlertResolved, MessageDeadLettered
+from contracts.stock.v1 import StockLow, StockRecovered
+from infra.runtime.worker import Worker, on
+from workers.alerting.audit import audit
+from workers.alerting.decide import keep_dead_letter, raise_low_stock, resolve_low_stock
+from workers.alerting.repository import AlertRepository
+
+WORKER = Worker(
+    name="alerting",
+    repository=AlertRepository,
+    handlers=(
+        on(StockLow, decide=raise_low_stock),
+        on(StockRecovered, decide=resolve_low_stock),
+        on(MessageDeadLettered, decide=keep_dead_letter),
+    ),
+    audit=audit,
+    announces=frozenset({AlertRaised, AlertResolved}),
+)

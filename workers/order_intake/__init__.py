@@ -1,0 +1,11 @@
+"""Takes orders in and keeps their one true status: pending, paid, shipped, completed; rejected or cancelled.
+
+consumes   order.place (v1, v2), order.update-status; stock.reserved, stock.short; clock.ticked
+publishes  order.accepted, order.refused, order.rejected, order.paid, order.shipped, order.completed,
+           order.cancelled, order.status-refused
+owns       order_intake.orders
+refuses    invalid_message, shop_unknown, distributor_unknown, distributor_inactive, product_unknown,
+           product_inactive, no_rules, currency_not_accepted, amount_precision, discount_exceeds_amount,
+           total_mismatch, conflict; order_unknown, order_rejected, order_cancelled, not_paid, not_shipped,
+           already_shipped
+"""

@@ -1,0 +1,336 @@
+"""The rules of an order's life. Each step is taken once; what has passed changes nothing, what is early waits."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from contracts.clock.v1 import ClockTicked
+from contracts.decision import Decision, NotYet
+from contracts.envelope import Message, Payload, derived_id
+from contracts.money import MoneyError, to_amount, to_minor
+from contracts.network.view import Shop
+from contracts.orders.v1 import (
+    UPLINE_DEPTH_MAX,
+    OrderAccepted,
+    OrderCancelled,
+    OrderCompleted,
+    OrderPaid,
+    OrderRefused,
+    OrderRejected,
+    OrderShipped,
+    StatusRefused,
+    UpdateStatus,
+)
+from contracts.orders.v2 import PlaceOrder
+from contracts.rules.view import RuleSet, active_at
+from contracts.stock.v1 import StockReserved, StockShort
+from contracts.wire import Unreadable
+from workers.order_intake.model import Desk, Line, Order, Sponsor
+
+CLOCK_SKEW_MAX = timedelta(minutes=10)
+"""An order may not be placed further in the future than clocks reasonably differ."""
+
+Answer = Decision[Desk] | NotYet[Desk]
+
+
+class _Refused(Exception):
+    """Carries a reason code and a sentence out of a check; never leaves this module."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+
+
+class _Missing(_Refused):
+    """Something named by the order is not known, and may yet arrive."""
+
+
+def place(desk: Desk, message: Message[PlaceOrder]) -> Answer:
+    """Accept an order, with its sponsor chain, tiers and rule version as of `placed_at`, or refuse it with a reason.
+
+    The same order again is a duplicate; the same id with other content is a conflict, and the first stands.
+    """
+    wish = message.data
+
+    def refuse(reason: str, detail: str) -> Decision[Desk]:
+        refused = OrderRefused(shop_id=wish.shop_id, order_id=wish.order_id, reason=reason, detail=detail)
+        return Decision(desk, (refused,), "refused")
+
+    fingerprint = derived_id(wish.model_dump_json())
+    known = desk.orders.get(wish.key)
+    if known is not None and known.fingerprint == fingerprint:
+        return Decision(desk, outcome="duplicate")
+    if known is not None:
+        return refuse("conflict", f"order {wish.key} was accepted before with other content; the first one stands.")
+    try:
+        order = _accept(desk, message, fingerprint)
+    except _Missing as missing:
+        return NotYet(missing.reason, refuse(missing.reason, missing.detail))
+    except _Refused as refused:
+        return refuse(refused.reason, refused.detail)
+    return Decision(desk.with_orders(order), (OrderAccepted(**order.snapshot()),), "accepted")
+
+
+def update_status(desk: Desk, message: Message[UpdateStatus]) -> Answer:
+    """Take the step the shop tells of, if the order stands right before it."""
+    update = message.data
+    order = desk.orders.get(update.key)
+    if order is None:
+        return NotYet(
+            "order_unknown",
+            _refuse(desk, update, "order_unknown", f"order {update.key} was never accepted; place it first."),
+        )
+    if order.status in ("rejected", "cancelled"):
+        return _after_the_end(desk, update, order)
+    match update.status:
+        case "paid":
+            return _pay(desk, order, message)
+        case "shipped":
+            return _ship(desk, update, order)
+        case "completed":
+            return _complete(desk, order, message)
+        case "cancelled":
+            if order.status in ("shipped", "completed"):
+                detail = f"order {order.key} has left already; ask for a refund instead."
+                return _refuse(desk, update, "already_shipped", detail)
+            return _cancel(desk, order, "cancelled_by_shop")
+
+
+def note_reserved(desk: Desk, message: Message[StockReserved]) -> Answer:
+    """The goods are set apart. An order that is paid for already is paid from here on."""
+    order = desk.orders.get(message.data.key)
+    if order is None:
+        return NotYet("order_unknown")
+    if order.status != "pending" or order.reserved:
+        return Decision(desk, outcome=f"already_{order.status}")
+    if not order.prepaid:
+        return Decision(desk.with_orders(order.becomes(reserved=True)), outcome="reserved")
+    paid = order.becomes(reserved=True, status="paid", due_at=None, paid_at=order.paid_at or message.time)
+    return Decision(desk.with_orders(paid), (_paid(paid),), "paid")
+
+
+def reject(desk: Desk, message: Message[StockShort]) -> Answer:
+    """Without stock for every line the order ends, and says which products were wanting."""
+    order = desk.orders.get(message.data.key)
+    if order is None:
+        return NotYet("order_unknown")
+    if order.status != "pending":
+        return Decision(desk, outcome=f"already_{order.status}")
+    detail = "; ".join(
+        f"product {s.product_id}: {s.wanted} wanted, {s.available} there" for s in message.data.shortages
+    )
+    rejected = order.becomes(status="rejected", due_at=None, reason="stock_short")
+    event = OrderRejected(
+        shop_id=order.shop_id, order_id=order.order_id, version=rejected.version, reason="stock_short", detail=detail
+    )
+    return Decision(desk.with_orders(rejected), (event,), "rejected")
+
+
+def cancel_overdue(desk: Desk, message: Message[ClockTicked]) -> Answer:
+    """Orders whose payment deadline has passed are cancelled, which gives their stock back."""
+    after, events = desk, []
+    for order in desk.orders.values():
+        if order.status == "pending" and order.due_at is not None and order.due_at <= message.data.at:
+            cancelled = order.becomes(status="cancelled", due_at=None, reason="payment_overdue")
+            after = after.with_orders(cancelled)
+            events.append(_cancelled(order, cancelled))
+    return Decision(after, tuple(events), "cancelled_overdue" if events else "nothing_due")
+
+
+def refuse_unreadable_status(item: Unreadable) -> Payload | None:
+    """Refuse a status update that breaks its contract, where it still names its order."""
+    try:
+        return StatusRefused(
+            shop_id=item.data.get("shop_id", ""),
+            order_id=item.data.get("order_id", ""),
+            status=str(item.data.get("status", "")),
+            reason="invalid_message",
+            detail=item.detail,
+        )
+    except ValueError:
+        return None
+
+
+def refuse_unreadable_order(item: Unreadable) -> Payload | None:
+    """Refuse an order that breaks its contract, where shop and order id can still be read."""
+    try:
+        return OrderRefused(
+            shop_id=item.data.get("shop_id", ""),
+            order_id=item.data.get("order_id", ""),
+            reason="invalid_message",
+            detail=item.detail,
+        )
+    except ValueError:
+        return None
+
+
+def _accept(desk: Desk, message: Message[PlaceOrder], fingerprint: str) -> Order:
+    wish = message.data
+    placed_at = wish.placed_at or message.time
+    shop = desk.shop
+    if shop is None:
+        raise _Missing("shop_unknown", f"shop_id: shop {wish.shop_id} is not registered.")
+    if wish.currency not in (None, shop.currency):
+        detail = f"currency: shop {shop.shop_id} sells in {shop.currency}, not in {wish.currency}."
+        raise _Refused("currency_not_accepted", detail)
+    if placed_at > message.time + CLOCK_SKEW_MAX:
+        raise _Refused("placed_in_future", f"placed_at: {placed_at.isoformat()} has not come yet.")
+    upline = _upline(desk, wish.distributor_id, placed_at)
+    rules = _rules(desk, placed_at)
+    lines = _lines(desk, wish, shop)
+    shipping = _minor(wish.shipping, shop.currency, "shipping")
+    tax = _minor(wish.tax, shop.currency, "tax")
+    total = sum(line.net_minor for line in lines) + shipping + tax
+    if wish.total is not None and _minor(wish.total, shop.currency, "total") != total:
+        due = to_amount(total, shop.currency)
+        raise _Refused("total_mismatch", f"total: lines, shipping and tax add up to {due}, not {wish.total}.")
+    return Order(
+        key=wish.key,
+        shop_id=wish.shop_id,
+        order_id=wish.order_id,
+        fingerprint=fingerprint,
+        version=1,
+        status="pending",
+        distributor_id=wish.distributor_id,
+        currency=shop.currency,
+        placed_at=placed_at,
+        lines=lines,
+        shipping_minor=shipping,
+        tax_minor=tax,
+        prepaid=wish.prepaid,
+        upline=upline,
+        rule_version=rules.rule_version,
+        accepted_at=message.time,
+        due_at=None if wish.prepaid else message.time + timedelta(seconds=shop.payment_deadline_s),
+    )
+
+
+def _upline(desk: Desk, seller_id: int, placed_at: datetime) -> tuple[Sponsor, ...]:
+    """The seller and everyone above, with tier and activity as of the order's time."""
+    seller = desk.distributors.get(seller_id)
+    if seller is None:
+        raise _Missing("distributor_unknown", f"distributor_id: distributor {seller_id} is not registered.")
+    if not seller.standing_at(placed_at).active:
+        raise _Refused("distributor_inactive", f"distributor_id: distributor {seller_id} was not active then.")
+    chain = []
+    for level, distributor_id in enumerate((seller_id, *seller.upline)[:UPLINE_DEPTH_MAX], start=1):
+        standing = desk.distributors[distributor_id].standing_at(placed_at)
+        chain.append(Sponsor(level, distributor_id, standing.tier, standing.active))
+    return tuple(chain)
+
+
+def _rules(desk: Desk, placed_at: datetime) -> RuleSet:
+    rules = active_at(placed_at, desk.rules)
+    if rules is None:
+        raise _Missing("no_rules", f"placed_at: no rule set was in force at {placed_at.isoformat()}; publish one.")
+    return rules
+
+
+def _lines(desk: Desk, wish: PlaceOrder, shop: Shop) -> tuple[Line, ...]:
+    lines = []
+    for number, line in enumerate(wish.lines, start=1):
+        where = f"lines.{number - 1}"
+        product = desk.products.get(line.product_id)
+        if product is None:
+            raise _Missing("product_unknown", f"{where}.product_id: product {line.product_id} is not defined.")
+        if not product.active:
+            raise _Refused("product_inactive", f"{where}.product_id: product {line.product_id} is not sold.")
+        amount = _minor(line.amount, shop.currency, f"{where}.amount")
+        discount = _minor(line.discount, shop.currency, f"{where}.discount")
+        if discount > amount:
+            detail = f"{where}.discount: {line.discount} is more than the line's amount, {line.amount}."
+            raise _Refused("discount_exceeds_amount", detail)
+        lines.append(Line(number, line.product_id, product.category_id, line.quantity, amount, discount))
+    return tuple(lines)
+
+
+def _minor(amount: Decimal, currency: str, where: str) -> int:
+    try:
+        return to_minor(amount, currency)
+    except MoneyError as error:
+        raise _Refused("amount_precision", f"{where}: {error}.") from error
+
+
+def _pay(desk: Desk, order: Order, message: Message[UpdateStatus]) -> Answer:
+    if order.status != "pending" or order.prepaid:
+        return Decision(desk, outcome=f"already_{order.status}")
+    if not order.reserved:
+        # The money is here before the stock's answer: remembered, and the answer decides.
+        early = order.becomes(prepaid=True, due_at=None, paid_at=message.time)
+        return Decision(desk.with_orders(early), outcome="payment_noted")
+    paid = order.becomes(status="paid", due_at=None, paid_at=message.time)
+    return Decision(desk.with_orders(paid), (_paid(paid),), "paid")
+
+
+def _ship(desk: Desk, update: UpdateStatus, order: Order) -> Answer:
+    if order.status in ("shipped", "completed"):
+        return Decision(desk, outcome=f"already_{order.status}")
+    if order.status == "pending":
+        detail = f"order {order.key} is not paid, so it cannot ship."
+        return NotYet("not_paid", _refuse(desk, update, "not_paid", detail))
+    shipped = order.becomes(status="shipped")
+    event = OrderShipped(
+        shop_id=order.shop_id,
+        order_id=order.order_id,
+        version=shipped.version,
+        distributor_id=order.distributor_id,
+    )
+    return Decision(desk.with_orders(shipped), (event,), "shipped")
+
+
+def _complete(desk: Desk, order: Order, message: Message[UpdateStatus]) -> Answer:
+    if order.status == "completed":
+        return Decision(desk, outcome="already_completed")
+    if order.status != "shipped":
+        detail = f"order {order.key} has not shipped, so it cannot be complete."
+        return NotYet("not_shipped", _refuse(desk, message.data, "not_shipped", detail))
+    completed = order.becomes(status="completed", completed_at=message.time)
+    event = OrderCompleted(
+        shop_id=order.shop_id,
+        order_id=order.order_id,
+        version=completed.version,
+        distributor_id=order.distributor_id,
+        completed_at=message.time,
+    )
+    return Decision(desk.with_orders(completed), (event,), "completed")
+
+
+def _cancel(desk: Desk, order: Order, reason: str) -> Answer:
+    cancelled = order.becomes(status="cancelled", due_at=None, reason=reason)
+    return Decision(desk.with_orders(cancelled), (_cancelled(order, cancelled),), "cancelled")
+
+
+def _after_the_end(desk: Desk, update: UpdateStatus, order: Order) -> Answer:
+    if update.status == "cancelled":
+        return Decision(desk, outcome=f"already_{order.status}")
+    detail = f"order {order.key} was {order.status} ({order.reason}); it cannot become {update.status}."
+    return _refuse(desk, update, f"order_{order.status}", detail)
+
+
+def _refuse(desk: Desk, update: UpdateStatus, reason: str, detail: str) -> Decision[Desk]:
+    refused = StatusRefused(
+        shop_id=update.shop_id, order_id=update.order_id, status=update.status, reason=reason, detail=detail
+    )
+    return Decision(desk, (refused,), "refused")
+
+
+def _paid(order: Order) -> OrderPaid:
+    assert order.paid_at is not None, f"order {order.key} is paid at some time"
+    return OrderPaid(**order.snapshot(), paid_at=order.paid_at)
+
+
+def _cancelled(before: Order, after: Order) -> OrderCancelled:
+    return OrderCancelled(
+        shop_id=after.shop_id,
+        order_id=after.order_id,
+        version=after.version,
+        distributor_id=after.distributor_id,
+        currency=after.currency,
+        placed_at=after.placed_at,
+        net_total=to_amount(after.net_minor, after.currency),
+        was_reserved=before.reserved,
+        was_paid=before.status == "paid",
+        reason=after.reason or "cancelled",
+    )

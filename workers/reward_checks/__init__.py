@@ -1,0 +1,7 @@
+"""Grants a distributor the bonus of a sales target when the month's own sales reach it, and revokes it if they fall.
+
+consumes   order.paid, order.cancelled
+publishes  reward.granted, reward.revoked
+owns       reward_checks.progress
+refuses    nothing
+"""

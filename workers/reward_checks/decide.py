@@ -1,0 +1,84 @@
+"""The rules of rewards. Sales only add and subtract, so the order in which orders arrive never matters."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from contracts.decision import Decision, NotYet
+from contracts.envelope import Message, Payload
+from contracts.money import to_amount, to_minor
+from contracts.orders.v1 import OrderCancelled, OrderPaid
+from contracts.rewards.v1 import RewardGranted, RewardRevoked
+from contracts.rules.view import RuleSet, SalesTarget
+from workers.reward_checks.model import Board, Progress, progress_key
+
+Answer = Decision[Board] | NotYet[Board]
+
+
+def count_sale(board: Board, message: Message[OrderPaid]) -> Answer:
+    """Add the order's net to the seller's month; a target that is reached grants its reward, once."""
+    order = message.data
+    rules = board.rules.get(order.rule_version)
+    if rules is None:
+        return NotYet("rules_unknown")
+    before = _progress(board, order)
+    net = sum(to_minor(line.net, order.currency) for line in order.lines)
+    after = replace(
+        before,
+        sales_minor=before.sales_minor + net,
+        rule_version=max(before.rule_version, order.rule_version),
+    )
+    return _settle(board, after)
+
+
+def take_back_sale(board: Board, message: Message[OrderCancelled]) -> Answer:
+    """Subtract a cancelled order from the month it was placed in; a target missed now revokes its reward."""
+    order = message.data
+    if not order.was_paid:
+        return Decision(board, outcome="never_counted")
+    before = _progress(board, order)
+    return _settle(board, replace(before, sales_minor=before.sales_minor - to_minor(order.net_total, order.currency)))
+
+
+def _progress(board: Board, order: OrderPaid | OrderCancelled) -> Progress:
+    key = progress_key(order.distributor_id, order.placed_at, order.currency)
+    known = board.progress.get(key)
+    return known or Progress(key, order.distributor_id, f"{order.placed_at:%Y-%m}", order.currency)
+
+
+def _settle(board: Board, progress: Progress) -> Answer:
+    """Grant what is reached and stands not yet; revoke what stands and is reached no longer."""
+    rules = board.rules.get(progress.rule_version)
+    reached = {target.reward: target for target in _targets(rules, progress) if _is_reached(progress, target)}
+    known = {target.reward: target for target in _targets(rules, progress)}
+    events: list[Payload] = [
+        RewardGranted(**_said(progress, target)) for code, target in reached.items() if code not in progress.granted
+    ]
+    events += [
+        RewardRevoked(**_said(progress, known[code]))
+        for code in progress.granted
+        if code not in reached and code in known
+    ]
+    after = replace(progress, granted=tuple(sorted(reached)))
+    return Decision(board.with_progress(after), tuple(events), "counted")
+
+
+def _targets(rules: RuleSet | None, progress: Progress) -> tuple[SalesTarget, ...]:
+    return tuple(target for target in rules.targets if target.currency == progress.currency) if rules else ()
+
+
+def _is_reached(progress: Progress, target: SalesTarget) -> bool:
+    return progress.sales_minor >= target.target_minor
+
+
+def _said(progress: Progress, target: SalesTarget) -> dict[str, object]:
+    return {
+        "distributor_id": progress.distributor_id,
+        "month": progress.month,
+        "currency": progress.currency,
+        "reward": target.reward,
+        "target": to_amount(target.target_minor, target.currency),
+        "sales": to_amount(progress.sales_minor, target.currency),
+        "bonus": to_amount(target.bonus_minor, target.currency),
+        "rule_version": progress.rule_version,
+    }

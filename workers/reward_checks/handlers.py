@@ -1,0 +1,17 @@
+"""Which message goes to which rule."""
+
+from contracts.orders.v1 import OrderCancelled, OrderPaid
+from infra.runtime.worker import Worker, on
+from workers.reward_checks.audit import audit
+from workers.reward_checks.decide import count_sale, take_back_sale
+from workers.reward_checks.repository import RewardRepository
+
+WORKER = Worker(
+    name="reward_checks",
+    repository=RewardRepository,
+    handlers=(
+        on(OrderPaid, decide=count_sale),
+        on(OrderCancelled, decide=take_back_sale),
+    ),
+    audit=audit,
+)

@@ -1,0 +1,39 @@
+"""A distributor's own paid sales of one calendar month (UTC) in one currency, and the rewards that stand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Self
+
+from contracts.rules.view import RuleSet
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """`rule_version` is the newest of the month's orders: its targets count, whatever order the orders came in."""
+
+    key: str
+    distributor_id: int
+    month: str
+    currency: str
+    sales_minor: int = 0
+    rule_version: int = 0
+    granted: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """What one message sees: the progress it moves, and the rule sets."""
+
+    progress: Mapping[str, Progress] = field(default_factory=dict)
+    rules: Mapping[int, RuleSet] = field(default_factory=dict)
+
+    def with_progress(self, progress: Progress) -> Self:
+        return replace(self, progress={**self.progress, progress.key: progress})
+
+
+def progress_key(distributor_id: int, placed_at: datetime, currency: str) -> str:
+    """`distributor/month/currency`; the month is that of the order's `placed_at` in UTC."""
+    return f"{distributor_id}/{placed_at:%Y-%m}/{currency}"

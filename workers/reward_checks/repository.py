@@ -1,0 +1,51 @@
+"""Loads and saves the months that a batch moves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, Self
+
+from contracts.envelope import Message
+from contracts.rules.view import RULES, RuleSet
+from infra.runtime.repository import Codec, Loaded
+from infra.runtime.store import Collection, Index, Transaction
+from workers.reward_checks.model import Board, Progress, progress_key
+
+PROGRESS = "reward_checks.progress"
+
+_progress = Codec(Progress, key="key")
+_rules = Codec(RuleSet, key="rule_version")
+to_progress = _progress.to_entity
+
+
+class RewardRepository:
+    collections: ClassVar[tuple[Collection, ...]] = (
+        Collection(
+            PROGRESS,
+            "own sales by distributor, month and currency, with the rewards that stand",
+            (Index((("distributor_id", 1), ("month", 1)), "a distributor's months"),),
+        ),
+    )
+
+    def __init__(self, progress: Loaded[str, Progress], rules: dict[int, RuleSet]) -> None:
+        self._progress = progress
+        self._rules = rules
+
+    @classmethod
+    async def load(cls, tx: Transaction, messages: Sequence[Message[Any]]) -> Self:
+        progress = await _progress.fetch(tx, PROGRESS, map(_key, messages))
+        return cls(progress, _rules.by_key(await tx.find(RULES, {})))
+
+    def state_for(self, message: Message[Any]) -> Board:
+        return Board(self._progress.pick([_key(message)]), self._rules)
+
+    def keep(self, state: Board) -> None:
+        self._progress.keep(state.progress)
+
+    async def save(self, tx: Transaction) -> None:
+        await _progress.save(tx, PROGRESS, self._progress)
+
+
+def _key(message: Message[Any]) -> str:
+    order = message.data
+    return progress_key(order.distributor_id, order.placed_at, order.currency)

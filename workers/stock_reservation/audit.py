@@ -1,0 +1,51 @@
+"""I1: on hand = received - shipped + adjusted, available = on hand - reserved >= 0, reserved = open reservations."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from infra.runtime.audit import Read, Report
+from workers.stock_reservation.repository import BOOKINGS, ITEMS, RESERVATIONS, to_booking, to_item, to_reservation
+
+
+async def audit(read: Read, report: Report) -> None:
+    held: Counter[tuple[int, str]] = Counter()
+    shipped: Counter[int] = Counter()
+    async for document in read.stream(RESERVATIONS, {"status": {"$in": ["open", "shipped"]}}):
+        reservation = to_reservation(document)
+        for pick in reservation.picks:
+            if reservation.status == "open":
+                held[pick.product_id, pick.batch_id] += pick.quantity
+            else:
+                shipped[pick.product_id] += pick.quantity
+    booked: Counter[int] = Counter()
+    async for document in read.stream(BOOKINGS, {}):
+        booking = to_booking(document)
+        booked[booking.product_id] += booking.delta
+    async for document in read.stream(ITEMS, {}):
+        item = to_item(document)
+        about = f"product/{item.product_id}"
+        report.add("I1", "products")
+        report.add("I1", "units_on_hand", item.on_hand)
+        report.add("I1", "units_reserved", item.reserved)
+        books = item.received - item.shipped + item.adjusted
+        report.require(item.on_hand == books, "I1", about, f"on hand is {item.on_hand}, the books say {books}")
+        came_in, said = item.received + item.adjusted, booked[item.product_id]
+        report.require(came_in == said, "I1", about, f"{came_in} came in, bookings say {said}")
+        report.require(
+            item.shipped == shipped[item.product_id],
+            "I1",
+            about,
+            f"{item.shipped} shipped, reservations say {shipped[item.product_id]}",
+        )
+        for lot in item.lots:
+            open_units = held.pop((item.product_id, lot.batch_id), 0)
+            report.require(lot.available >= 0, "I1", about, f"lot {lot.batch_id} is oversold by {-lot.available}")
+            report.require(
+                lot.reserved == open_units,
+                "I1",
+                about,
+                f"lot {lot.batch_id} has {lot.reserved} reserved, open reservations hold {open_units}",
+            )
+    for (product_id, batch_id), units in held.items():
+        report.breach("I1", f"product/{product_id}", f"{units} reserved out of lot {batch_id}, which does not exist")

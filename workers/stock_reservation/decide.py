@@ -1,0 +1,266 @@
+"""The rules of stock. All lines of an order are reserved or none, and available never falls below zero."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from contracts.decision import Decision, NotYet
+from contracts.envelope import Message, Payload
+from contracts.orders.v1 import OrderAccepted, OrderCancelled, OrderShipped
+from contracts.stock.v1 import (
+    AdjustStock,
+    ReceiveStock,
+    Shortage,
+    StockAdjusted,
+    StockLow,
+    StockReceived,
+    StockRecovered,
+    StockRefused,
+    StockReleased,
+    StockReserved,
+    StockShort,
+)
+from contracts.stock.v1 import Pick as PickMessage
+from contracts.wire import Unreadable
+from workers.stock_reservation.model import Booking, Lot, Pick, Reservation, Shelf, StockItem
+
+EXPIRES_SOON = timedelta(days=3)
+"""Units that expire within this time do not count when the item is checked for running low."""
+
+Answer = Decision[Shelf] | NotYet[Shelf]
+
+
+def reserve(shelf: Shelf, message: Message[OrderAccepted]) -> Answer:
+    """Set apart what the order wants, first expired first out; if anything is wanting, nothing at all.
+
+    Lines of the same product are added up first. An order cancelled before this message came is not reserved.
+    """
+    order = message.data
+    known = shelf.reservations.get(order.key)
+    if known is not None:
+        return Decision(shelf, outcome="cancelled_before" if known.status == "void" else "duplicate")
+    day = _day(message.time)
+    wanted: Counter[int] = Counter()
+    for line in order.lines:
+        wanted[line.product_id] += line.quantity
+    shortages = tuple(
+        Shortage(product_id=product_id, wanted=quantity, available=sellable)
+        for product_id, quantity in sorted(wanted.items())
+        if (sellable := _item(shelf, product_id).sellable(day)) < quantity
+    )
+    if shortages:
+        short = StockShort(shop_id=order.shop_id, order_id=order.order_id, shortages=shortages)
+        return Decision(shelf.with_reservation(Reservation(order.key, "short")), (short,), "short")
+    picks = tuple(
+        pick
+        for product_id, quantity in sorted(wanted.items())
+        for pick in _first_expired(_item(shelf, product_id), quantity, day)
+    )
+    items, crossings = _watch(_move(shelf, picks, reserved=+1), message.time)
+    reserved = StockReserved(shop_id=order.shop_id, order_id=order.order_id, picks=_picks_said(picks))
+    after = shelf.with_items(*items).with_reservation(Reservation(order.key, "open", picks))
+    return Decision(after, (reserved, *crossings), "reserved")
+
+
+def ship(shelf: Shelf, message: Message[OrderShipped]) -> Answer:
+    """The goods leave: what was set apart is no longer on hand."""
+    reservation = shelf.reservations.get(message.data.key)
+    if reservation is None:
+        return NotYet("reservation_unknown")
+    if reservation.status != "open":
+        return Decision(shelf, outcome=f"already_{reservation.status}")
+    items = [
+        replace(item, shipped=item.shipped + quantity)
+        for item, quantity in _with_quantities(_move(shelf, reservation.picks, on_hand=-1, reserved=-1), reservation)
+    ]
+    return Decision(
+        shelf.with_items(*items).with_reservation(replace(reservation, status="shipped")), outcome="shipped"
+    )
+
+
+def release(shelf: Shelf, message: Message[OrderCancelled]) -> Answer:
+    """Give back what was set apart. A cancellation that overtakes its order leaves a mark, so nothing is reserved."""
+    order = message.data
+    reservation = shelf.reservations.get(order.key)
+    if reservation is None:
+        return Decision(shelf.with_reservation(Reservation(order.key, "void")), outcome="nothing_reserved")
+    if reservation.status != "open":
+        return Decision(shelf, outcome=f"already_{reservation.status}")
+    items, crossings = _watch(_move(shelf, reservation.picks, reserved=-1), message.time)
+    released = StockReleased(shop_id=order.shop_id, order_id=order.order_id, picks=_picks_said(reservation.picks))
+    after = shelf.with_items(*items).with_reservation(replace(reservation, status="released"))
+    return Decision(after, (released, *crossings), "released")
+
+
+def receive(shelf: Shelf, message: Message[ReceiveStock]) -> Answer:
+    """Book goods that came in. The same receipt counts once; a lot keeps its expiry date."""
+    receipt = message.data
+    booking = Booking(receipt.receipt_id, receipt.product_id, receipt.batch_id, receipt.quantity)
+    if (known := shelf.bookings.get(booking.reference)) is not None:
+        return _booked_before(shelf, known, booking)
+    item = _item(shelf, receipt.product_id)
+    lot = item.lot(receipt.batch_id) or Lot(receipt.batch_id, receipt.expiry_date, 0, 0)
+    if receipt.expiry_date is not None and lot.expires_on != receipt.expiry_date:
+        return _refuse(
+            shelf,
+            booking,
+            "expiry_mismatch",
+            f"expiry_date: lot {lot.batch_id} expires on {lot.expires_on or 'no day'}; use another batch_id "
+            f"for goods that expire on {receipt.expiry_date}.",
+        )
+    low_at = item.low_at if receipt.low_at is None else receipt.low_at
+    recovered_at = _recovery_threshold(item, receipt, low_at)
+    item = replace(
+        item.with_lot(replace(lot, on_hand=lot.on_hand + receipt.quantity)),
+        received=item.received + receipt.quantity,
+        low_at=low_at,
+        recovered_at=recovered_at,
+    )
+    [item], crossings = _watch([item], message.time)
+    received = StockReceived(
+        receipt_id=receipt.receipt_id,
+        product_id=item.product_id,
+        quantity=receipt.quantity,
+        on_hand=item.on_hand,
+        available=item.available,
+    )
+    return Decision(shelf.with_items(item).with_booking(booking), (received, *crossings), "received")
+
+
+def adjust(shelf: Shelf, message: Message[AdjustStock]) -> Answer:
+    """Correct the books by a count. What is reserved has been promised and cannot be counted away."""
+    adjustment = message.data
+    booking = Booking(adjustment.adjustment_id, adjustment.product_id, adjustment.batch_id, adjustment.delta)
+    if (known := shelf.bookings.get(booking.reference)) is not None:
+        return _booked_before(shelf, known, booking)
+    item = _item(shelf, adjustment.product_id)
+    lot = item.lot(adjustment.batch_id) or Lot(adjustment.batch_id, None, 0, 0)
+    if lot.available + adjustment.delta < 0:
+        return _refuse(
+            shelf,
+            booking,
+            "below_reserved",
+            f"delta: lot {lot.batch_id} of product {item.product_id} has {lot.available} units that are not reserved, "
+            f"so {-adjustment.delta} cannot be taken away.",
+        )
+    item = replace(
+        item.with_lot(replace(lot, on_hand=lot.on_hand + adjustment.delta)), adjusted=item.adjusted + adjustment.delta
+    )
+    [item], crossings = _watch([item], message.time)
+    adjusted = StockAdjusted(
+        adjustment_id=adjustment.adjustment_id,
+        product_id=item.product_id,
+        delta=adjustment.delta,
+        on_hand=item.on_hand,
+        available=item.available,
+    )
+    return Decision(shelf.with_items(item).with_booking(booking), (adjusted, *crossings), "adjusted")
+
+
+def refuse_unreadable(item: Unreadable) -> Payload | None:
+    """Refuse a receipt or adjustment that breaks its contract, where it still says what it is about."""
+    try:
+        return StockRefused(
+            reference=item.data.get("receipt_id") or item.data.get("adjustment_id") or "",
+            product_id=item.data.get("product_id") or 0,
+            reason="invalid_message",
+            detail=item.detail,
+        )
+    except ValueError:
+        return None
+
+
+def _item(shelf: Shelf, product_id: int) -> StockItem:
+    return shelf.items.get(product_id) or StockItem(product_id)
+
+
+def _day(moment: datetime) -> str:
+    return moment.date().isoformat()
+
+
+def _first_expired(item: StockItem, quantity: int, day: str) -> Iterable[Pick]:
+    """Take `quantity` out of the lots that may be sold, the one that expires first at first."""
+    for lot in item.lots:
+        taken = min(lot.available, quantity) if lot.sells_on(day) else 0
+        if taken > 0:
+            quantity -= taken
+            yield Pick(item.product_id, lot.batch_id, taken)
+
+
+def _move(shelf: Shelf, picks: Iterable[Pick], *, on_hand: int = 0, reserved: int = 0) -> list[StockItem]:
+    """The items with each pick's quantity added to (+1) or taken from (-1) on hand and reserved."""
+    moved: dict[int, StockItem] = {}
+    for pick in picks:
+        item = moved.get(pick.product_id) or shelf.items[pick.product_id]
+        lot = item.lot(pick.batch_id)
+        assert lot is not None, f"lot {pick.batch_id} of product {pick.product_id} was picked from and must exist"
+        changed = replace(
+            lot,
+            on_hand=lot.on_hand + on_hand * pick.quantity,
+            reserved=lot.reserved + reserved * pick.quantity,
+        )
+        assert 0 <= changed.reserved <= changed.on_hand, f"lot {lot} cannot move by {pick}"
+        moved[pick.product_id] = item.with_lot(changed)
+    return list(moved.values())
+
+
+def _with_quantities(items: Iterable[StockItem], reservation: Reservation) -> Iterable[tuple[StockItem, int]]:
+    for item in items:
+        yield item, sum(pick.quantity for pick in reservation.picks if pick.product_id == item.product_id)
+
+
+def _watch(items: Iterable[StockItem], now: datetime) -> tuple[list[StockItem], tuple[Payload, ...]]:
+    """Tell when an item falls to its threshold or recovers: once per crossing, with a gap between the two."""
+    day = _day(now + EXPIRES_SOON)
+    watched: list[StockItem] = []
+    crossings: list[Payload] = []
+    for item in items:
+        lasting = item.sellable(day)
+        crosses = (
+            lasting >= item.recovered_at if item.low else lasting <= item.low_at and item.recovered_at > item.low_at
+        )
+        if crosses:
+            item = replace(item, low=not item.low, crossings=item.crossings + 1)
+            about = {"product_id": item.product_id, "available": lasting, "crossing": item.crossings}
+            crossings.append(
+                StockLow(**about, low_at=item.low_at)
+                if item.low
+                else StockRecovered(**about, recovered_at=item.recovered_at)
+            )
+        watched.append(item)
+    return watched, tuple(crossings)
+
+
+def _recovery_threshold(item: StockItem, receipt: ReceiveStock, low_at: int) -> int:
+    """As given, but always above the alert threshold: without a gap the alert would flicker. 0 switches alerts off."""
+    if receipt.recovered_at is not None:
+        return max(receipt.recovered_at, low_at + 1)
+    if receipt.low_at is not None:
+        return 2 * low_at or 1
+    return item.recovered_at
+
+
+def _picks_said(picks: Iterable[Pick]) -> tuple[PickMessage, ...]:
+    return tuple(
+        PickMessage(product_id=pick.product_id, batch_id=pick.batch_id, quantity=pick.quantity) for pick in picks
+    )
+
+
+def _booked_before(shelf: Shelf, known: Booking, booking: Booking) -> Answer:
+    if known == booking:
+        return Decision(shelf, outcome="duplicate")
+    return _refuse(
+        shelf,
+        booking,
+        "conflicting_reference",
+        f"reference {booking.reference} was used before for {known.delta} of product {known.product_id}; "
+        "give each receipt or adjustment a reference of its own.",
+    )
+
+
+def _refuse(shelf: Shelf, booking: Booking, reason: str, detail: str) -> Answer:
+    refused = StockRefused(reference=booking.reference, product_id=booking.product_id, reason=reason, detail=detail)
+    return Decision(shelf, (refused,), "refused")

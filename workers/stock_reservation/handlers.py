@@ -1,0 +1,21 @@
+"""Which message goes to which rule."""
+
+from contracts.orders.v1 import OrderAccepted, OrderCancelled, OrderShipped
+from contracts.stock.v1 import AdjustStock, ReceiveStock
+from infra.runtime.worker import Worker, on
+from workers.stock_reservation.audit import audit
+from workers.stock_reservation.decide import adjust, receive, refuse_unreadable, release, reserve, ship
+from workers.stock_reservation.repository import StockRepository
+
+WORKER = Worker(
+    name="stock_reservation",
+    repository=StockRepository,
+    handlers=(
+        on(OrderAccepted, decide=reserve),
+        on(OrderShipped, decide=ship),
+        on(OrderCancelled, decide=release),
+        on(ReceiveStock, decide=receive, refuse=refuse_unreadable),
+        on(AdjustStock, decide=adjust, refuse=refuse_unreadable),
+    ),
+    audit=audit,
+)

@@ -1,0 +1,86 @@
+"""Loads the stock that a batch touches and saves what changed: one query and one bulk write for each collection."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, Self
+
+from contracts.envelope import Message
+from contracts.orders.v1 import OrderAccepted
+from contracts.stock.v1 import AdjustStock, ReceiveStock
+from infra.runtime.repository import Codec, Loaded
+from infra.runtime.store import Collection, Transaction
+from workers.stock_reservation.model import Booking, Reservation, Shelf, StockItem
+
+ITEMS = "stock_reservation.items"
+RESERVATIONS = "stock_reservation.reservations"
+BOOKINGS = "stock_reservation.bookings"
+
+_items = Codec(StockItem, key="product_id")
+_reservations = Codec(Reservation, key="key")
+_bookings = Codec(Booking, key="reference")
+to_item = _items.to_entity
+to_reservation = _reservations.to_entity
+to_booking = _bookings.to_entity
+
+
+class StockRepository:
+    collections: ClassVar[tuple[Collection, ...]] = (
+        Collection(ITEMS, "stock by product, with lots"),
+        Collection(RESERVATIONS, "what is set apart, by order"),
+        Collection(BOOKINGS, "receipts and adjustments, by the sender's reference"),
+    )
+
+    def __init__(
+        self,
+        items: Loaded[int, StockItem],
+        reservations: Loaded[str, Reservation],
+        bookings: Loaded[str, Booking],
+    ) -> None:
+        self._items = items
+        self._reservations = reservations
+        self._bookings = bookings
+
+    @classmethod
+    async def load(cls, tx: Transaction, messages: Sequence[Message[Any]]) -> Self:
+        data = [message.data for message in messages]
+        reservations = await _reservations.fetch(tx, RESERVATIONS, (d.key for d in data if hasattr(d, "key")))
+        bookings = await _bookings.fetch(tx, BOOKINGS, filter(None, map(_reference, data)))
+        products = {product_id for d in data for product_id in _products(d, reservations)}
+        return cls(await _items.fetch(tx, ITEMS, products), reservations, bookings)
+
+    def state_for(self, message: Message[Any]) -> Shelf:
+        data = message.data
+        reference = _reference(data)
+        return Shelf(
+            items=self._items.pick(_products(data, self._reservations)),
+            reservations=self._reservations.pick([data.key] if hasattr(data, "key") else ()),
+            bookings=self._bookings.pick([reference] if reference else ()),
+        )
+
+    def keep(self, state: Shelf) -> None:
+        self._items.keep(state.items)
+        self._reservations.keep(state.reservations)
+        self._bookings.keep(state.bookings)
+
+    async def save(self, tx: Transaction) -> None:
+        await _items.save(tx, ITEMS, self._items)
+        await _reservations.save(tx, RESERVATIONS, self._reservations)
+        await _bookings.save(tx, BOOKINGS, self._bookings)
+
+
+def _reference(data: Any) -> str | None:
+    """The sender's name for a receipt or adjustment; the two kinds never meet."""
+    if isinstance(data, ReceiveStock):
+        return data.receipt_id
+    return data.adjustment_id if isinstance(data, AdjustStock) else None
+
+
+def _products(data: Any, reservations: Loaded[str, Reservation]) -> set[int]:
+    """The products a message touches: those it names, or those that its order's reservation holds."""
+    if isinstance(data, OrderAccepted):
+        return {line.product_id for line in data.lines}
+    if isinstance(data, ReceiveStock | AdjustStock):
+        return {data.product_id}
+    reservation = reservations.get(data.key)
+    return {pick.product_id for pick in reservation.picks} if reservation else set()
