@@ -43,7 +43,7 @@ def install_missing(progress: Callable[[str], None] = lambda _: None) -> list[st
     rights = _rights()
     if rights is None or shutil.which("apt-get") is None:
         raise StackError(
-            f"Tributary may not install packages here; install {' and '.join(packages)} "
+            f"Tributary may not install packages here; install {', '.join(packages)} "
             f"(on Debian: `apt-get install --no-install-recommends {' '.join(packages)}` as root), {_OTHER_WAY}."
         )
     progress(f"Installing {', '.join(packages)} …")
@@ -95,7 +95,7 @@ def _install(packages: Sequence[str], rights: Sequence[str]) -> None:
         succeeded = _run([*apt_get, "install", "-y", "--no-install-recommends", *packages], log)
     if not succeeded:
         raise StackError(
-            f"The installation of {' and '.join(packages)} failed; read {name} for the reason and install by hand, "
+            f"The installation of {', '.join(packages)} failed; read {name} for the reason and install by hand, "
             f"{_OTHER_WAY}."
         )
     Path(name).unlink()

@@ -93,6 +93,8 @@ def _environment(folder: Path, ports: Mapping[str, int]) -> dict[str, str]:
     node_only_on_loopback = "-kernel inet_dist_use_interface {127,0,0,1}"
     return inherited | {
         "HOME": str(folder / "home"),
+        # Otherwise Erlang would misread folder names beyond ASCII where the caller's locale is the bare C.
+        "LC_ALL": "C.UTF-8",
         # Makes the start script replace itself by the node, so that the recorded pid is the node's.
         "detached": "true",
         "ERL_CRASH_DUMP": str(folder / "log" / "erl_crash.dump"),

@@ -18,6 +18,8 @@ from infra.local.server import Server
 ATTEMPTS_MAX = 3
 READY_WITHIN_S = 90.0
 STOP_WITHIN_S = 30.0
+# A node that is asked to stop in the middle of its start may take very long, and it has promised nothing yet.
+STOP_UNFINISHED_WITHIN_S = 3.0
 LOG_MAX_BYTES = 16_000_000
 
 
@@ -41,7 +43,8 @@ def is_serving(server: Server, entry: ServerRecord) -> bool:
 
 def stop_all(entry: ServerRecord) -> bool:
     """Stop the server's processes, the one started last first; True when any ran."""
-    ran = [process.stop(mark, within_s=STOP_WITHIN_S) for mark in reversed(list(entry.processes.values()))]
+    within_s = STOP_UNFINISHED_WITHIN_S if entry.version is None else STOP_WITHIN_S
+    ran = [process.stop(mark, within_s=within_s) for mark in reversed(list(entry.processes.values()))]
     return any(ran)
 
 
