@@ -86,12 +86,12 @@ class _Comparison:
     def _alternatives(self, path: str, sent: Schema, read: Schema) -> Iterator[Break]:
         """Each alternative that may be sent must fit one that is read."""
         readers = _alternatives(self._read, read)
-        for alternative in _alternatives(self._sent, sent):
+        for alternative in _one_value_each(_alternatives(self._sent, sent)):
             attempts = [list(self._one(path, alternative, reader)) for reader in readers]
             if not attempts:
                 yield self._refused(path, "type", "no value is allowed any more")
-            elif all(attempts):
-                # The nearest alternative gives the reason: one of the same type, else the one with least to object to.
+            else:
+                # The nearest alternative speaks: one that accepts it all, else one of the same type gives the reason.
                 yield from min(attempts, key=lambda found: (any(b.rule == "type" for b in found), len(found)))
 
     def _one(self, path: str, sent: Schema, read: Schema) -> Iterator[Break]:
@@ -115,8 +115,7 @@ class _Comparison:
             return
         for value in sent["enum"]:
             if not _admits(read, value):
-                rule = "enum" if "enum" in read else "type"
-                yield self._refused(path, rule, f"the value {value!r} is allowed")
+                yield self._refused(path, "enum", f"the value {value!r} is allowed")
 
     def _limits(self, path: str, sent: Schema, read: Schema) -> Iterator[Break]:
         for inclusive, exclusive, sign in _BOUNDS:
@@ -192,6 +191,15 @@ def _alternatives(root: Schema, schema: Schema) -> list[dict[str, Any]]:
     if "const" in schema:
         return [{**_without(schema, "const"), "enum": [schema["const"]]}]
     return [schema]
+
+
+def _one_value_each(alternatives: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Listed values taken one by one: each may be read by another alternative."""
+    for alternative in alternatives:
+        if "enum" in alternative:
+            yield from ({**alternative, "enum": [value]} for value in alternative["enum"])
+        else:
+            yield alternative
 
 
 def _resolved(root: Schema, reference: str) -> dict[str, Any]:
