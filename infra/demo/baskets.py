@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from contracts.fields import QUANTITY_MAX
 
-_DISCOUNTS = ("retail_disc", "coupon_disc", "coupon_match_disc")
+_DISCOUNTS = ("retail_disc", "coupon_match_disc")
 _COLUMNS = ("transaction_timestamp", "basket_id", "store_id", "household_id", "product_id", "quantity", "sales_value")
 
 _SLICE_BASKETS = 5_000

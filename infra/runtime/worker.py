@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from contracts.decision import Decision, NotYet
@@ -50,7 +50,7 @@ class Worker:
     repository: type[Repository[Any]]
     handlers: tuple[Handler, ...]
     audit: Audit
-    announces: frozenset[type[Payload]] = field(default=frozenset())
+    announces: tuple[type[Payload], ...] = ()
 
     def queue_of(self, handler: Handler) -> str:
         return f"{self.name}.{handler.noun_and_verb}"

@@ -16,5 +16,5 @@ WORKER = Worker(
         on(MessageDeadLettered, decide=keep_dead_letter),
     ),
     audit=audit,
-    announces=frozenset({AlertRaised, AlertResolved}),
+    announces=(AlertRaised, AlertResolved),
 )

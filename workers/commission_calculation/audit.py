@@ -58,9 +58,8 @@ async def _audit_chunk(read: Read, report: Report, rules: dict[int, Document], o
         report.require(actual == expected, "I2", about, f"entries are {actual}, the rules give {expected}")
         _audit_pool(report, about, commission)
         is_reversed = commission.status == "reversed"
-        report.require(
-            is_reversed == (order["status"] == "cancelled"), "I2", about, f"commissions are {commission.status}"
-        )
+        is_fallen = order["status"] == "cancelled"
+        report.require(is_reversed == is_fallen, "I2", about, f"is {order['status']}, commissions {commission.status}")
 
 
 def expected_entries(order: Document, rules: Document) -> dict[tuple[int, int, int], int]:
