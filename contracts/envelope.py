@@ -34,11 +34,21 @@ _NAMESPACE = UUID("6f1d0b5e-6f2c-5d0c-9a55-7d2f3a1c9b10")
 
 def _to_utc_milliseconds(moment: datetime) -> datetime:
     """Cut to what every store keeps (BSON has milliseconds), so that a time read back equals the time sent."""
-    utc = moment.astimezone(UTC)
+    try:
+        utc = moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("the time lies outside the years 1 to 9999 in UTC") from error
     return utc.replace(microsecond=utc.microsecond // 1000 * 1000)
 
 
-Timestamp = Annotated[AwareDatetime, AfterValidator(_to_utc_milliseconds)]
+def _text_or_time(value: object) -> object:
+    """Numbers are no RFC 3339 times: seconds or milliseconds would be a guess."""
+    if isinstance(value, int | float):
+        raise ValueError("write the time as RFC 3339 text with an offset, for example 2026-11-22T12:00:00Z")
+    return value
+
+
+Timestamp = Annotated[AwareDatetime, BeforeValidator(_text_or_time), AfterValidator(_to_utc_milliseconds)]
 """An RFC 3339 time with offset, kept in UTC with millisecond precision."""
 
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, PlainSerializer, WithJsonSchema
 
 from contracts.money import MINOR_DIGITS
+
+
+def _plain(number: Decimal) -> str:
+    """Digits only: never an exponent, which not every JSON client reads as a decimal."""
+    return format(number, "f")
+
 
 LINES_MAX = 500
 """An order with more lines is split by the shop: one order must fit in one batch and one document."""
@@ -67,7 +74,7 @@ Amount = Annotated[
         "a JSON number is accepted, a string keeps every digit.",
         examples=["59.70"],
     ),
-    PlainSerializer(str, return_type=str, when_used="json"),
+    PlainSerializer(_plain, return_type=str, when_used="json"),
     WithJsonSchema(
         {"anyOf": [{"type": "string", "pattern": f"^{_WHOLE_AND_DECIMALS}"}, {"type": "number", "minimum": 0}]},
         mode="validation",
@@ -84,7 +91,7 @@ SignedAmount = Annotated[
         description="Money in major units as a decimal string; negative where something is taken back.",
         examples=["-2.99"],
     ),
-    PlainSerializer(str, return_type=str, when_used="json"),
+    PlainSerializer(_plain, return_type=str, when_used="json"),
     WithJsonSchema(
         {"anyOf": [{"type": "string", "pattern": f"^-?{_WHOLE_AND_DECIMALS}"}, {"type": "number"}]}, mode="validation"
     ),
@@ -101,7 +108,7 @@ Rate = Annotated[
         description="A share between 0 and 1 as a decimal string, to one part per million: 0.05 is five per cent.",
         examples=["0.05"],
     ),
-    PlainSerializer(str, return_type=str, when_used="json"),
+    PlainSerializer(_plain, return_type=str, when_used="json"),
     WithJsonSchema(
         {"anyOf": [{"type": "string", "pattern": _ZERO_TO_ONE}, {"type": "number", "minimum": 0, "maximum": 1}]},
         mode="validation",
@@ -109,6 +116,14 @@ Rate = Annotated[
     WithJsonSchema({"type": "string", "pattern": _ZERO_TO_ONE}, mode="serialization"),
 ]
 """A share between 0 and 1, no finer than one part per million."""
+
+
+def _on_the_calendar(day: str) -> str:
+    try:
+        date.fromisoformat(day)
+    except ValueError as error:
+        raise ValueError(f"{day} is not a day of the calendar") from error
+    return day
 
 
 def _known_currency(code: str) -> str:
@@ -129,10 +144,11 @@ Currency = Annotated[
 IsoDate = Annotated[
     str,
     Field(
-        pattern=r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$",
+        pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$",
         description="A calendar day.",
         examples=["2027-03-31"],
     ),
+    AfterValidator(_on_the_calendar),
 ]
 """A calendar day; compares as text."""
 

@@ -144,7 +144,13 @@ def _unreadable(body: bytes, error: ValidationError, *, bare_type: str | None = 
     )
 
 
+def _is_parent(location: tuple[Any, ...], problems: Sequence[Any]) -> bool:
+    return any(p["loc"] != location and p["loc"][: len(location)] == location for p in problems)
+
+
 def _sentence(problems: Sequence[Any]) -> str:
+    """The first problems as `field: rule (got value)`; a list that looks short for want of a valid item is not one."""
+    problems = [p for p in problems if not (p["type"] == "too_short" and _is_parent(p["loc"], problems))] or problems
     parts = []
     for problem in problems[:_PROBLEMS_MAX]:
         # Union members put their tag into the location; a person looks for the field.

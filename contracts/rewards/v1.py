@@ -10,7 +10,7 @@ from contracts.envelope import Event
 from contracts.fields import Amount, Code, Currency, DistributorId, RuleVersion, SignedAmount
 from contracts.subjects import OfDistributor
 
-Month = Annotated[str, Field(pattern=r"^\d{4}-(0[1-9]|1[0-2])$", examples=["2026-11"])]
+Month = Annotated[str, Field(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$", examples=["2026-11"])]
 
 
 class RewardGranted(OfDistributor, Event, type="reward.granted.v1"):
