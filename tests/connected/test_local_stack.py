@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -142,6 +143,22 @@ def test_up_again_changes_nothing(home: Path) -> None:
     assert local.status("left", home=home) == before
 
 
+def test_up_starts_again_only_what_has_ended(home: Path) -> None:
+    rabbitmq, mongodb, cache = local.status("left", home=home)
+    assert cache.pid is not None
+    os.kill(cache.pid, signal.SIGKILL)
+    while local.endpoints("left", home=home) is not None:
+        time.sleep(0.02)
+
+    local.up("left", home=home)
+
+    after = local.status("left", home=home)
+    assert after[:2] == [rabbitmq, mongodb]
+    assert after[2].running
+    assert after[2].pid != cache.pid
+    assert after[2].port == cache.port
+
+
 def test_servers_outlive_the_process_that_started_them(home: Path) -> None:
     assert local.endpoints("right", home=home) is not None
     assert local.running_stacks(home) == ["left", "right"]
@@ -181,17 +198,31 @@ def test_a_restart_keeps_data_and_free_ports_and_leaves_the_other_stack_alone(ho
     assert asyncio.run(consume_one(other.rabbitmq_url)) is None
 
 
-def test_a_start_killed_half_way_leaves_nothing_that_down_does_not_find(tmp_path: Path) -> None:
-    starter = start_in_another_process(tmp_path, "default")
+def start_half_way(home: Path) -> subprocess.Popen[bytes]:
+    """A start with the processes of every server there, and RabbitMQ seconds away from an answer."""
+    starter = start_in_another_process(home, "default")
     deadline = time.monotonic() + 30
-    while len(processes_under(tmp_path)) < 4 and time.monotonic() < deadline:
+    while len(processes_under(home)) < 4 and time.monotonic() < deadline:
         time.sleep(0.05)
+    assert len(processes_under(home)) >= 4
+    return starter
+
+
+def test_a_start_killed_half_way_leaves_nothing_that_down_does_not_find(tmp_path: Path) -> None:
+    starter = start_half_way(tmp_path)
     starter.kill()
     starter.wait()
-    assert len(processes_under(tmp_path)) >= 4
+    assert processes_under(tmp_path)
 
     local.down(home=tmp_path)
 
+    assert processes_under(tmp_path) == []
+
+
+def test_a_start_that_is_interrupted_stops_what_it_had_started(tmp_path: Path) -> None:
+    starter = start_half_way(tmp_path)
+    starter.send_signal(signal.SIGINT)
+    assert starter.wait(timeout=30) != 0
     assert processes_under(tmp_path) == []
 
 
