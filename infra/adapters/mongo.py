@@ -125,6 +125,10 @@ class MongoStore:
     ) -> list[Document]:
         return await _find(self._database[collection], None, where, sort, limit, fields)
 
+    async def count(self, collection: str) -> int:
+        """About how many documents there are, from the collection's own figures: cheap, exact when nothing writes."""
+        return int(await self._database[collection].estimated_document_count())
+
     async def names(self) -> list[str]:
         """The collections that exist."""
         return sorted(await self._database.list_collection_names())

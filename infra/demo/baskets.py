@@ -139,7 +139,7 @@ def _slices(limit: int | None) -> Iterator[tuple[list[int], list[int], dict[str,
 
 def _as_lists(rows: pa.Table, heads: pa.Table) -> dict[str, list[Any]]:
     discounts = [_cents(rows[name]) for name in _DISCOUNTS]
-    discount_cents = pc.add(pc.add(discounts[0], discounts[1]), discounts[2])
+    discount_cents = pc.add(*discounts)
     amount_cents = pc.add(_cents(rows["sales_value"]), discount_cents)
     seconds = heads["transaction_timestamp"].cast(pa.timestamp("s")).cast(pa.int64())
     return {

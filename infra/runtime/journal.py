@@ -82,6 +82,7 @@ class Journal:
                     (("handled.id", 1),), "a message is handled once; repeats are looked up", unique=True, sparse=True
                 ),
                 Index((("about", 1),), "`tributary trace` of an order, a product or a correlation id"),
+                Index((("dead.id", 1),), "whether a message was set aside", sparse=True),
                 Index((("at", 1),), "retention", expire_after_s=self.retention_days * 86_400),
             ),
         )

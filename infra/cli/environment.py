@@ -1,0 +1,70 @@
+"""Which servers a command talks to, and how it fails: one sentence on standard error and a stable exit code.
+
+Exit codes: 0 done, 1 a check failed, 2 wrong usage, 3 the environment does not allow it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+
+from infra import local
+from infra.runtime.messaging import BrokerUnavailable
+from infra.runtime.process import StartError
+from infra.runtime.settings import Settings
+from infra.runtime.store import StoreUnavailable
+
+EXIT_BREACH = 1
+EXIT_USAGE = 2
+EXIT_ENVIRONMENT = 3
+
+Stack = Annotated[
+    str,
+    typer.Option(
+        "--stack",
+        envvar="TRIBUTARY_STACK",
+        metavar="NAME",
+        help="The local stack to talk to; RABBITMQ_URL, MONGODB_URL and REDIS_URL override it.",
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object for programs.")]
+
+_URLS = {"rabbitmq_url": "RABBITMQ_URL", "mongodb_url": "MONGODB_URL", "redis_url": "REDIS_URL"}
+
+
+def settings_for(stack: str) -> Settings:
+    """The settings for the servers of `stack`, where an address is not given by the environment."""
+    endpoints = local.endpoints(stack, home=local.default_home())
+    given: dict[str, str] = {}
+    for name, variable in _URLS.items():
+        if endpoints is not None and variable not in os.environ:
+            given[name] = getattr(endpoints, name)
+    return Settings(**given)  # type: ignore[arg-type]
+
+
+def environment_for(settings: Settings) -> dict[str, str]:
+    """The environment that gives a child process the same servers."""
+    return {**os.environ, **{variable: getattr(settings, name) for name, variable in _URLS.items()}}
+
+
+@contextmanager
+def one_sentence_on_failure() -> Iterator[None]:
+    """Turn an environment that does not allow the command into a sentence and exit code 3."""
+    try:
+        yield
+    except (local.StackError, StartError) as error:
+        _end(str(error))
+    except StoreUnavailable as error:
+        _end(f"MongoDB does not answer: {error}. Start the servers (`tributary up`), or set MONGODB_URL.")
+    except BrokerUnavailable as error:
+        _end(f"RabbitMQ does not answer: {error}. Start the servers (`tributary up`), or set RABBITMQ_URL.")
+
+
+def _end(sentence: str) -> None:
+    print(sentence, file=sys.stderr)
+    raise typer.Exit(EXIT_ENVIRONMENT)

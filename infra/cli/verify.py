@@ -1,0 +1,64 @@
+"""`tributary verify`: do the invariants hold?"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import asdict
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from infra.adapters.mongo import MongoStore
+from infra.cli.environment import EXIT_BREACH, AsJson, Stack, one_sentence_on_failure, settings_for
+from infra.runtime import roster
+from infra.runtime.audit import Report
+from infra.runtime.settings import Settings
+from infra.runtime.time import RealTime
+from infra.runtime.verification import INVARIANTS, verify
+
+
+def verify_command(stack: Stack = "default", as_json: AsJson = False) -> None:
+    """Check every invariant over the stored state, with figures. Exits with 1 if one is breached."""
+    settings = settings_for(stack)
+    with one_sentence_on_failure():
+        report = asyncio.run(run_verify(settings))
+    if as_json:
+        typer.echo(json.dumps(as_object(report), indent=2))
+    else:
+        print_report(report, Console())
+    raise typer.Exit(EXIT_BREACH if report.breach_count else 0)
+
+
+async def run_verify(settings: Settings) -> Report:
+    store = MongoStore.connect(settings.mongodb_url, settings.database)
+    try:
+        await store.ping()
+        return await verify(store, roster.load_all(), RealTime())
+    finally:
+        store.close()
+
+
+def as_object(report: Report) -> dict[str, Any]:
+    return {
+        "holds": report.breach_count == 0,
+        "breach_count": report.breach_count,
+        "breaches": [asdict(breach) for breach in report.breaches],
+        "figures": report.figures,
+    }
+
+
+def print_report(report: Report, console: Console) -> None:
+    table = Table("", "invariant", "figures", title="verify", title_justify="left")
+    breached = {breach.invariant for breach in report.breaches}
+    for invariant, sentence in INVARIANTS.items():
+        mark = "[red]broken[/]" if invariant in breached else "[green]holds[/]"
+        figures = ", ".join(f"{name} {value}" for name, value in report.figures.get(invariant, {}).items())
+        table.add_row(f"{invariant} {mark}", sentence, figures)
+    console.print(table)
+    for breach in report.breaches:
+        console.print(f"[red]{breach.invariant}[/] {breach.about}: {breach.detail}", highlight=False)
+    if report.breach_count > len(report.breaches):
+        console.print(f"… and {report.breach_count - len(report.breaches)} more.")

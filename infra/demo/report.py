@@ -1,0 +1,145 @@
+"""What the demo shows at the end: every figure read back from the stores, none remembered from publishing."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from contracts.money import to_amount
+from infra.adapters.mongo import MongoStore
+from infra.demo.run import Outcome
+
+TOP = 5
+
+
+@dataclass(slots=True)
+class Findings:
+    """Figures by name, as they lie in the database after the demo."""
+
+    statuses: Counter[str] = field(default_factory=Counter)
+    refusals: Counter[str] = field(default_factory=Counter)
+    levels: dict[int, tuple[int, int]] = field(default_factory=dict)
+    top: list[tuple[int, int]] = field(default_factory=list)
+    rewards: list[tuple[int, str, str]] = field(default_factory=list)
+    alerts: Counter[str] = field(default_factory=Counter)
+    dead_letters: Counter[tuple[str, str]] = field(default_factory=Counter)
+    stock: dict[str, int] = field(default_factory=dict)
+    currency: str = "USD"
+
+    @property
+    def entries(self) -> int:
+        return sum(count for count, _ in self.levels.values())
+
+
+async def gather(store: MongoStore) -> Findings:
+    found = Findings()
+    async for order in store.stream("order_intake.orders", {}, fields=("status", "reason", "currency")):
+        reason = f" ({order['reason']})" if "reason" in order else ""
+        found.statuses[order["status"] + reason] += 1
+        found.currency = order["currency"]
+    await _refusals(store, found)
+    await _money(store, found)
+    async for progress in store.stream("reward_checks.progress", {"granted": {"$gt": []}}):
+        for reward in progress["granted"]:
+            found.rewards.append((progress["distributor_id"], progress["month"], reward))
+    async for alert in store.stream("alerting.alerts", {"state": "open"}):
+        found.alerts[alert["kind"]] += 1
+    async for letter in store.stream("alerting.dead_letters", {}):
+        found.dead_letters[letter["queue"], letter["reason"]] += 1
+    return found
+
+
+async def _refusals(store: MongoStore, found: Findings) -> None:
+    """Refusal events as the journal holds them, by reason code."""
+    async for record in store.stream("journal.order_intake", {"emitted": {"$gt": []}}, fields=("emitted",)):
+        for emitted in record["emitted"]:
+            if emitted["type"] in ("order.refused.v1", "order.status-refused.v1"):
+                kind = "order" if emitted["type"] == "order.refused.v1" else "status"
+                found.refusals[f"{kind}: {json.loads(emitted['body'])['data']['reason']}"] += 1
+
+
+async def _money(store: MongoStore, found: Findings) -> None:
+    held: Counter[int] = Counter()
+    levels: dict[int, list[int]] = {}
+    async for commission in store.stream("commission_calculation.commissions", {}):
+        sign = 1 if commission["status"] == "accrued" else 0
+        for entry in commission["entries"]:
+            level = levels.setdefault(entry["level"], [0, 0])
+            level[0] += 1
+            level[1] += sign * entry["amount_minor"]
+            held[entry["distributor_id"]] += sign * entry["amount_minor"]
+    found.levels = {level: (count, amount) for level, (count, amount) in sorted(levels.items())}
+    found.top = held.most_common(TOP)
+
+
+def accounted(outcome: Outcome) -> bool:
+    """Whether every message that was published is handled, recognised as a repeat, or dead-lettered, with a reason."""
+    expectation, figures = outcome.expectation, outcome.report.figures["I5"]
+
+    def count(name: str) -> int:
+        return int(figures.get(name, 0))
+
+    orders = count("orders_accepted") == expectation.orders
+    letters = count("dead_letters_waiting") == expectation.set_aside
+    return orders and letters and _commands_settled(outcome) == outcome.published_events
+
+
+def _commands_settled(outcome: Outcome) -> int:
+    return sum(int(outcome.report.figures["I5"].get(f"commands_{kind}", 0)) for kind in ("handled", "repeats", "dead"))
+
+
+def as_object(outcome: Outcome, found: Findings, *, verified: bool) -> dict[str, Any]:
+    figures = outcome.report.figures["I5"]
+    orders = outcome.expectation.orders
+    return {
+        "published": outcome.published_events,
+        "settled": _commands_settled(outcome),
+        "accepted": figures.get("orders_accepted", 0),
+        "refused": sum(found.refusals.values()),
+        "duplicates": int(figures.get("commands_repeats", 0)) + int(figures.get("orders_duplicate", 0)),
+        "dead_lettered": figures.get("dead_letters_waiting", 0),
+        "commission_entries": found.entries,
+        "rewards": len(found.rewards),
+        "alerts": sum(found.alerts.values()),
+        "statuses": dict(found.statuses),
+        "refusals": dict(found.refusals),
+        "stock_before": outcome.stock_before,
+        "stock_after": found.stock,
+        "seconds": round(outcome.seconds, 2),
+        "orders_per_s": round(orders / outcome.order_phase_s, 1) if outcome.order_phase_s else 0,
+        "verified": verified,
+        "sample_order": outcome.sample_order,
+    }
+
+
+def show(console: Console, outcome: Outcome, found: Findings) -> None:
+    def amount(minor: int) -> str:
+        return f"{to_amount(minor, found.currency)} {found.currency}"
+
+    _table(console, "orders by status", ((status, count) for status, count in found.statuses.most_common()))
+    _table(console, "refusals by reason", ((reason, count) for reason, count in found.refusals.most_common()))
+    before, after = outcome.stock_before, found.stock
+    names = ("products", "on_hand", "reserved")
+    _table(console, "stock", ((name, before[name], after[name]) for name in names), ("", "before", "after"))
+    rows = ((f"level {level}", count, amount(minor)) for level, (count, minor) in found.levels.items())
+    _table(console, "commissions by level", rows, ("", "entries", "held"))
+    tops = ((f"distributor {distributor_id}", amount(minor)) for distributor_id, minor in found.top)
+    _table(console, "top distributors", tops)
+    _table(console, "rewards", ((f"distributor {who}", month, reward) for who, month, reward in found.rewards))
+    _table(console, "open alerts", found.alerts.items())
+    _table(console, "dead letters", ((queue, reason, n) for (queue, reason), n in found.dead_letters.items()))
+
+
+def _table(console: Console, title: str, rows: Any, headers: tuple[str, ...] = ()) -> None:
+    table = Table(*headers, title=title, title_justify="left", show_header=bool(headers))
+    for row in rows:
+        table.add_row(*map(str, row))
+    if table.row_count:
+        console.print(table)
+    else:
+        console.print(f"{title}: none")

@@ -1,0 +1,177 @@
+"""The demo: real servers, real workers, real baskets, published as shops would, and every figure checked."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from infra.adapters.mongo import MongoStore
+from infra.demo.baskets import baskets
+from infra.demo.population import Population, populate
+from infra.demo.quiet import wait_until_quiet
+from infra.demo.shop import Shop
+from infra.demo.traffic import ORDERS, Expectation, Publication, expect, traffic
+from infra.runtime import process, roster
+from infra.runtime.audit import Report
+from infra.runtime.fleet import Fleet
+from infra.runtime.settings import Settings
+from infra.runtime.time import RealTime
+from infra.runtime.topology import Topology, topology_of
+from infra.runtime.verification import verify
+from infra.runtime.worker import Worker
+
+_PHASES = ("orders", "payments", "shipments", "completions")
+_QUIET_TIMEOUT_S = 240.0
+
+Progress = Callable[[str, int, int], None]
+"""Told what is going on, how much of it is done, and how much there is (0: not known)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the demo found. `order_phase_s` is from the first order published until all of them were decided."""
+
+    expectation: Expectation
+    commands: int
+    published_events: int
+    order_phase_s: float
+    seconds: float
+    stock_before: dict[str, int]
+    report: Report
+    sample_order: str
+
+
+@dataclass(slots=True)
+class Demo:
+    settings: Settings
+    orders: int
+    logs: Path
+    environment: dict[str, str]
+    progress: Progress
+
+    async def run(self) -> Outcome:
+        started = time.monotonic()
+        self.progress("reading baskets", 0, 0)
+        bought = list(baskets(self.orders))
+        population = populate(bought)
+        publications = traffic(bought, population.distributor_of)
+        workers = roster.load_all()
+        topology = topology_of(workers, self.settings)
+        self.progress("declaring queues, collections and indexes", 0, 0)
+        await process.prepare(self.settings)
+        async with self._running() as store:
+            world = World(self.settings, store, topology, workers, self.progress)
+            async with Shop(self.settings.rabbitmq_url) as shop:
+                commands = await world.set_the_stage(shop, population)
+                before = await world.stock()
+                order_phase_s = await world.trade(shop, publications)
+            self.progress("verifying", 0, 0)
+            report = await verify(store, workers, RealTime())
+            sample = await world.sample_order()
+        return Outcome(
+            expectation=expect(publications),
+            commands=commands,
+            published_events=commands + sum(events_in(publication) for publication in publications),
+            order_phase_s=order_phase_s,
+            seconds=time.monotonic() - started,
+            stock_before=before,
+            report=report,
+            sample_order=sample,
+        )
+
+    @contextlib.asynccontextmanager
+    async def _running(self) -> AsyncIterator[MongoStore]:
+        """Every worker in a process of its own, and the clock."""
+        self.logs.mkdir(parents=True, exist_ok=True)
+        fleet = Fleet([[name] for name in (*roster.names(), roster.CLOCK)], self.environment, logs=self.logs)
+        store = MongoStore.connect(self.settings.mongodb_url, self.settings.database)
+        self.progress("starting the workers", 0, 0)
+        fleet.start()
+        try:
+            yield store
+        finally:
+            store.close()
+            fleet.stop()
+
+
+@dataclass(slots=True)
+class World:
+    """The running system, as the demo sees it from outside."""
+
+    settings: Settings
+    store: MongoStore
+    topology: Topology
+    workers: Sequence[Worker]
+    progress: Progress
+
+    async def set_the_stage(self, shop: Shop, population: Population) -> int:
+        """Register shops and distributors, define products, receive stock, publish rules; wait until all is taken."""
+        commands = list(population.commands())
+        done = 0
+
+        def on_progress(count: int) -> None:
+            nonlocal done
+            done += count
+            self.progress("loading network, catalogue, stock and rules", done, len(commands))
+
+        await shop.command(commands, on_progress)
+        await self._quiet("loading network, catalogue, stock and rules", with_retries=True)
+        return len(commands)
+
+    async def trade(self, shop: Shop, publications: Sequence[Publication]) -> float:
+        """Publish the orders and then, phase by phase, what becomes of them; return how long the orders took."""
+        order_phase_s = 0.0
+        for phase, group in groupby(publications, key=lambda publication: publication.phase):
+            messages = list(group)
+            done = 0
+            name = f"publishing {_PHASES[phase]}"
+
+            def on_progress(count: int, name: str = name, total: int = len(messages)) -> None:
+                nonlocal done
+                done += count
+                self.progress(name, done, total)
+
+            started = time.monotonic()
+            await shop.publish(messages, on_progress)
+            await self._quiet(f"waiting until all {_PHASES[phase]} are handled", with_retries=False)
+            if phase == ORDERS:
+                order_phase_s = time.monotonic() - started
+        await self._quiet("waiting for what came too early to be tried again", with_retries=True)
+        return order_phase_s
+
+    async def stock(self) -> dict[str, int]:
+        """Units on hand and reserved, and the number of products."""
+        totals = {"products": 0, "on_hand": 0, "reserved": 0}
+        async for item in self.store.stream("stock_reservation.items", {}, fields=("lots",)):
+            totals["products"] += 1
+            totals["on_hand"] += sum(lot["on_hand"] for lot in item["lots"])
+            totals["reserved"] += sum(lot["reserved"] for lot in item["lots"])
+        return totals
+
+    async def sample_order(self) -> str:
+        """A completed order of several lines that paid three levels, to be explained."""
+        where: dict[str, Any] = {"status": "completed", "upline.level": 3, "lines.line": 2}
+        found = await self.store.find("order_intake.orders", where, sort=(("_id", 1),), limit=1)
+        found = found or await self.store.find("order_intake.orders", {}, limit=1)
+        return str(found[0]["_id"]) if found else ""
+
+    async def _quiet(self, doing: str, *, with_retries: bool) -> None:
+        await wait_until_quiet(
+            self.settings.rabbitmq_url,
+            self.store,
+            self.topology,
+            self.workers,
+            with_retries=with_retries,
+            timeout_s=_QUIET_TIMEOUT_S,
+            on_look=lambda left: self.progress(doing, 0, left),
+        )
+
+
+def events_in(publication: Publication) -> int:
+    """How many messages an AMQP message carries: a batch carries one for each order."""
+    return max(1, len(publication.order_keys))

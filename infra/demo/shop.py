@@ -1,0 +1,95 @@
+"""A shop's side of the wire: publishes over AMQP with confirms, as any client in any language would."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any
+
+import aio_pika
+from aio_pika.abc import AbstractChannel, AbstractExchange, AbstractRobustConnection
+
+from contracts.envelope import BATCH, COMMANDS_EXCHANGE, Payload, derived_id, message_of
+from infra.demo.traffic import Publication
+
+_IN_FLIGHT_MAX = 500
+"""Unconfirmed publishes at a time."""
+
+_COMMANDS_PER_MESSAGE = 200
+
+
+class Shop:
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._connection: AbstractRobustConnection | None = None
+        self._channel: AbstractChannel | None = None
+        self._exchange: AbstractExchange | None = None
+
+    async def __aenter__(self) -> Shop:
+        self._connection = await aio_pika.connect_robust(self._url)
+        self._channel = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
+        self._exchange = await self._channel.get_exchange(COMMANDS_EXCHANGE, ensure=False)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._connection is not None:
+            await self._connection.close()
+
+    async def publish(self, publications: Sequence[Publication], on_progress: Callable[[int], None]) -> None:
+        """Publish in list order, many in flight; return when the broker has confirmed all."""
+        await self._publish_all(
+            [(p.routing_key, p.body, p.content_type) for p in publications],
+            on_progress,
+        )
+
+    async def command(self, payloads: Iterable[Payload], on_progress: Callable[[int], None]) -> int:
+        """Publish commands in CloudEvents batches of one type each, in order; return how many there were."""
+        count = 0
+        now = datetime.now(UTC)
+        for message_type, group in _runs(payloads):
+            rest = iter(group)
+            while chunk := list(islice(rest, _COMMANDS_PER_MESSAGE)):
+                body = b"[" + b",".join(_envelope(payload, now) for payload in chunk) + b"]"
+                await self._publish_all([(message_type, body, BATCH)], on_progress=lambda _: None)
+                count += len(chunk)
+                on_progress(len(chunk))
+        return count
+
+    async def _publish_all(
+        self, messages: Sequence[tuple[str, bytes, str | None]], on_progress: Callable[[int], None]
+    ) -> None:
+        for start in range(0, len(messages), _IN_FLIGHT_MAX):
+            chunk = messages[start : start + _IN_FLIGHT_MAX]
+            await asyncio.gather(*[self._publish_one(*message) for message in chunk])
+            on_progress(len(chunk))
+
+    async def _publish_one(self, routing_key: str, body: bytes, content_type: str | None) -> None:
+        assert self._exchange is not None, "use it as `async with Shop(url)`"
+        message = aio_pika.Message(body, content_type=content_type, delivery_mode=aio_pika.DeliveryMode.PERSISTENT)
+        await self._exchange.publish(message, routing_key=routing_key, mandatory=True)
+
+
+def _runs(payloads: Iterable[Payload]) -> Iterable[tuple[str, list[Payload]]]:
+    """Neighbours of the same type together, in order."""
+    run: list[Payload] = []
+    for payload in payloads:
+        if run and run[-1].message_type != payload.message_type:
+            yield run[0].message_type, run
+            run = []
+        run.append(payload)
+    if run:
+        yield run[0].message_type, run
+
+
+def _envelope(payload: Payload, now: datetime) -> bytes:
+    message: Any = message_of(payload.__class__)(
+        id=derived_id("demo", payload.model_dump_json()),
+        source="urn:tributary:demo",
+        type=payload.message_type,
+        time=now,
+        data=payload,
+    )
+    body: bytes = message.to_bytes()
+    return body
