@@ -226,7 +226,11 @@ class BatchLoop:
             sleep=self._time.sleep,
             before_sleep=wait_and_say,
         )
-        result: T = await tries(act)
+
+        async def attempt() -> T:
+            return await act()
+
+        result: T = await tries(attempt)
         self._readiness.has(self._queue)
         return result
 

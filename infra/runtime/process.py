@@ -139,8 +139,12 @@ async def _within(settings: Settings, act: Callable[[], Awaitable[None]], senten
         stop=stop_after_delay(settings.startup_wait_s),
         reraise=True,
     )
+
+    async def attempt() -> None:
+        await act()
+
     try:
-        await tries(act)
+        await tries(attempt)
     except (StoreUnavailable, BrokerUnavailable) as error:
         raise StartError(f"{sentence}: {error}. Start it (`tributary up`), or correct the address.") from error
 
