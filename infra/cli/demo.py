@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Annotated
 
@@ -52,7 +53,9 @@ def demo(
                 )
                 console.print(f"Stop it with: tributary down --stack {name} --remove-data")
             else:
+                shutil.rmtree(home / name / "logs", ignore_errors=True)
                 local.down(name, home=home, remove_data=True)
+                (home / f"{name}.lock").unlink(missing_ok=True)
     raise typer.Exit(0 if ok else EXIT_BREACH)
 
 

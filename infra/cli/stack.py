@@ -6,8 +6,6 @@ Exit codes: 0 done, 2 wrong usage, 3 the environment does not allow it, said in 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Annotated
 
@@ -16,8 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from infra import local
-
-EXIT_ENVIRONMENT = 3
+from infra.cli.environment import one_sentence_on_failure
 
 StackOption = Annotated[
     str,
@@ -35,7 +32,7 @@ def up(stack: StackOption = "default") -> None:
 
     What already runs is left alone; data lies in .tributary/, or in $TRIBUTARY_HOME, and outlives a restart.
     """
-    with _one_sentence_on_failure():
+    with one_sentence_on_failure():
         endpoints = local.up(stack, home=local.default_home(), progress=_say)
     _print_endpoints(endpoints)
 
@@ -45,7 +42,7 @@ def down(
     remove_data: Annotated[bool, typer.Option("--remove-data", help="Also delete the stack's data and logs.")] = False,
 ) -> None:
     """Stop the servers that `up` started, and no others. The data is kept unless you say otherwise."""
-    with _one_sentence_on_failure():
+    with one_sentence_on_failure():
         stopped = local.down(stack, home=local.default_home(), remove_data=remove_data)
     _say(f"Stopped {', '.join(stopped)}." if stopped else f"Nothing of the stack {stack!r} was running.")
 
@@ -55,7 +52,7 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object for programs.")] = False,
 ) -> None:
     """Show which servers of the stack run, and where."""
-    with _one_sentence_on_failure():
+    with one_sentence_on_failure():
         home = local.default_home()
         servers = local.status(stack, home=home)
         endpoints = local.endpoints(stack, home=home)
@@ -83,7 +80,7 @@ def status(
 
 def setup() -> None:
     """Install the servers that the local stack needs where they are missing and this user may install them."""
-    with _one_sentence_on_failure():
+    with one_sentence_on_failure():
         installed = local.install_missing(_say)
     _say(f"Installed {', '.join(installed)}." if installed else "Everything that the local stack needs is here.")
 
@@ -96,12 +93,3 @@ def _print_endpoints(endpoints: local.Endpoints) -> None:
 
 def _say(text: str) -> None:
     Console(stderr=True, highlight=False).print(text, markup=False, soft_wrap=True)
-
-
-@contextmanager
-def _one_sentence_on_failure() -> Iterator[None]:
-    try:
-        yield
-    except local.StackError as failure:
-        _say(str(failure))
-        raise typer.Exit(EXIT_ENVIRONMENT) from failure

@@ -86,28 +86,32 @@ def print_timeline(order: str, steps: list[Step], console: Console) -> None:
         console.print(
             f"{step.at:%H:%M:%S.%f}"[:-3] + f"  [cyan]{step.worker}[/]  {step.type} → [bold]{step.outcome}[/]",
             highlight=False,
+            soft_wrap=True,
         )
         for message in step.emitted:
-            console.print(f"{'':14}emits {message['type']}{_summary(message)}", highlight=False)
+            console.print(f"{'':14}emits {message['type']}{_summary(message)}", highlight=False, soft_wrap=True)
 
 
 def _summary(message: dict[str, Any]) -> str:
     """The part of a message that a person asks about."""
     data = message["data"]
     if message["type"].startswith("commission."):
-        entries = [
-            f"\n{'':20}line {e['line']} level {e['level']}: distributor {e['distributor_id']} gets {e['amount']} "
-            f"{data['currency']} = {e['base']} x {e['rate']}"
-            + (f" (rounding {e['rounding']:+d})" if e["rounding"] else "")
-            for e in data["entries"]
-        ]
-        unpaid = [
-            f"\n{'':20}level {u['level']}: distributor {u['distributor_id']} gets nothing ({u['reason']})"
+        lines = [_entry(entry, data["currency"]) for entry in data["entries"]]
+        lines += [
+            f"level {u['level']}: distributor {u['distributor_id']} gets nothing ({u['reason']})"
             for u in data.get("unpaid", ())
         ]
-        return f": {data['total']} {data['currency']}" + "".join(entries + unpaid)
+        return f": {data['total']} {data['currency']}" + "".join(f"\n{'':20}{line}" for line in lines)
     if "detail" in data:
         return f": {data.get('reason', data.get('kind', ''))}: {data['detail']}"
     if "picks" in data:
         return ": " + ", ".join(f"{p['quantity']} of {p['product_id']} ({p['batch_id']})" for p in data["picks"])
     return ""
+
+
+def _entry(entry: dict[str, Any], currency: str) -> str:
+    rounding = f" (rounding {entry['rounding']:+d})" if entry["rounding"] else ""
+    return (
+        f"line {entry['line']} level {entry['level']}: distributor {entry['distributor_id']} "
+        f"gets {entry['amount']} {currency} = {entry['base']} x {entry['rate']}{rounding}"
+    )

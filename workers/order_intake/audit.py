@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from infra.runtime.audit import Read, Report
 from workers.order_intake.model import Order
@@ -19,16 +19,24 @@ async def audit(read: Read, report: Report) -> None:
         report.add("I4", "orders")
         report.add("I4", order.status)
         report.require(_is_legal(order), "I4", about, f"{order.status} does not fit its other fields: {order}")
-        waits = order.status == "pending" and not order.reserved
-        is_stuck = waits and report.now - order.accepted_at > STUCK_AFTER
-        report.require(not is_stuck, "I4", about, f"has waited for its stock since {order.accepted_at.isoformat()}")
+        if order.status == "pending" and not order.reserved:
+            since = await _accepted_at(read, about)
+            is_stuck = since is not None and report.now - since > STUCK_AFTER
+            report.require(not is_stuck, "I4", about, f"has waited for its stock since {since}")
+
+
+async def _accepted_at(read: Read, about: str) -> datetime | None:
+    """When the journal says that we took the order; a shop's own clock proves nothing."""
+    records = await read.find("journal.order_intake", {"about": about}, sort=(("at", 1),), limit=1, fields=("at",))
+    return records[0]["at"] if records else None
 
 
 def _is_legal(order: Order) -> bool:
     """Whether status and the other fields tell the same story."""
     match order.status:
         case "pending":
-            return order.completed_at is None and order.reason is None and (order.prepaid != (order.due_at is not None))
+            is_due = order.due_at is not None
+            return order.completed_at is None and order.reason is None and order.reserved == is_due
         case "paid" | "shipped":
             return order.reserved and order.paid_at is not None and order.due_at is None
         case "completed":

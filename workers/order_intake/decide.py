@@ -106,8 +106,9 @@ def note_reserved(desk: Desk, message: Message[StockReserved]) -> Answer:
     if order.status != "pending" or order.reserved:
         return Decision(desk, outcome=f"already_{order.status}")
     if not order.prepaid:
-        return Decision(desk.with_orders(order.becomes(reserved=True)), outcome="reserved")
-    paid = order.becomes(reserved=True, status="paid", due_at=None, paid_at=order.paid_at or message.time)
+        due_at = message.time + timedelta(seconds=order.payment_deadline_s)
+        return Decision(desk.with_orders(order.becomes(reserved=True, due_at=due_at)), outcome="reserved")
+    paid = order.becomes(reserved=True, status="paid", paid_at=order.paid_at or message.time)
     return Decision(desk.with_orders(paid), (_paid(paid),), "paid")
 
 
@@ -121,7 +122,7 @@ def reject(desk: Desk, message: Message[StockShort]) -> Answer:
     detail = "; ".join(
         f"product {s.product_id}: {s.wanted} wanted, {s.available} there" for s in message.data.shortages
     )
-    rejected = order.becomes(status="rejected", due_at=None, reason="stock_short")
+    rejected = order.becomes(status="rejected", reason="stock_short")
     event = OrderRejected(
         shop_id=order.shop_id, order_id=order.order_id, version=rejected.version, reason="stock_short", detail=detail
     )
@@ -202,8 +203,7 @@ def _accept(desk: Desk, message: Message[PlaceOrder], fingerprint: str) -> Order
         prepaid=wish.prepaid,
         upline=upline,
         rule_version=rules.rule_version,
-        accepted_at=message.time,
-        due_at=None if wish.prepaid else message.time + timedelta(seconds=shop.payment_deadline_s),
+        payment_deadline_s=shop.payment_deadline_s,
     )
 
 
@@ -258,7 +258,7 @@ def _pay(desk: Desk, order: Order, message: Message[UpdateStatus]) -> Answer:
         return Decision(desk, outcome=f"already_{order.status}")
     if not order.reserved:
         # The money is here before the stock's answer: remembered, and the answer decides.
-        early = order.becomes(prepaid=True, due_at=None, paid_at=message.time)
+        early = order.becomes(prepaid=True, paid_at=message.time)
         return Decision(desk.with_orders(early), outcome="payment_noted")
     paid = order.becomes(status="paid", due_at=None, paid_at=message.time)
     return Decision(desk.with_orders(paid), (_paid(paid),), "paid")

@@ -44,7 +44,8 @@ class Sponsor:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """`version` grows by one with every change. `due_at` is the payment deadline while it matters, else None.
+    """`version` grows by one with every change. `due_at` is the payment deadline while it matters, else None: it
+    counts from the reservation, by our clock, since a shop's clock may be wrong and its backlog long.
 
     `fingerprint` is what the shop sent, condensed: the same order again has the same, another one has not.
     """
@@ -64,7 +65,7 @@ class Order:
     prepaid: bool
     upline: tuple[Sponsor, ...]
     rule_version: int
-    accepted_at: datetime
+    payment_deadline_s: int
     due_at: datetime | None = None
     reserved: bool = False
     paid_at: datetime | None = None
