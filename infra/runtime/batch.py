@@ -8,13 +8,13 @@ batch commits, the next collects at the broker and in the inbox: the batch size 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import structlog
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
-from contracts.envelope import BATCH, EVENTS_EXCHANGE, Message
+from contracts.envelope import BATCH, EVENTS_EXCHANGE, STRUCTURED, Message
 from contracts.wire import Reader, Unreadable, too_large
 from infra.runtime.failure_policy import Failure, FailurePolicy, delay_name
 from infra.runtime.fold import Folded, Retry, Work, fold
@@ -29,6 +29,7 @@ from infra.runtime.messaging import (
     Publisher,
 )
 from infra.runtime.metrics import QueueMetrics
+from infra.runtime.quarantine import Quarantine, deadly
 from infra.runtime.readiness import Readiness
 from infra.runtime.settings import Settings
 from infra.runtime.store import Store, StoreConflict, StoreUnavailable, Transaction
@@ -82,6 +83,7 @@ class BatchLoop:
         self._routed = routed
         self._reader = Reader(handler.payloads)
         self._journal = Journal(worker.name, settings.journal_retention_days)
+        self._quarantine = Quarantine(worker.name)
         self._policy = FailurePolicy(settings.retry_delays_s)
         self._metrics = QueueMetrics(self._queue)
         self._announced = frozenset(payload.message_type for payload in worker.announces)
@@ -89,25 +91,52 @@ class BatchLoop:
 
     async def run(self) -> None:
         """Handle batches until the inbox closes; the batch in hand is finished first."""
-        while (delivery := await self._inbox.first()) is not None:
-            await self.handle(*self._collect(delivery))
+        delivery: Delivery | None = None
+        while delivery := delivery or await self._inbox.first():
+            if self._is_suspect(delivery):
+                await self._handle_alone(delivery)
+                delivery = None
+            else:
+                deliveries, works, delivery = self._collect(delivery)
+                await self.handle(deliveries, works)
 
-    def _collect(self, delivery: Delivery | None) -> tuple[list[Delivery], list[Work], list[Delivery]]:
-        """Decode what is waiting, up to a batch; return the deliveries, their messages, and those too large to keep."""
+    def _collect(self, delivery: Delivery | None) -> tuple[list[Delivery], list[Work], Delivery | None]:
+        """Decode what is waiting, up to a batch; return it, and a suspect delivery that ended it, if one did."""
         deliveries: list[Delivery] = []
         works: list[Work] = []
-        oversized: list[Delivery] = []
         size_bytes = 0
-        while delivery is not None:
+        while delivery is not None and not self._is_suspect(delivery):
             deliveries.append(delivery)
             size_bytes += len(delivery.body)
-            if len(delivery.body) > self._settings.message_bytes_max:
-                oversized.append(delivery)
             works.extend(self._decode(delivery))
             if len(works) >= self._settings.batch_events_max or size_bytes >= self._settings.batch_bytes_max:
-                break
+                return deliveries, works, None
             delivery = self._inbox.waiting()
-        return deliveries, works, oversized
+        return deliveries, works, delivery
+
+    def _is_suspect(self, delivery: Delivery) -> bool:
+        return delivery.returned >= self._settings.suspect_after_returns
+
+    async def _handle_alone(self, delivery: Delivery) -> None:
+        """Handle a delivery that came back again and again, and set aside a message that ends its process."""
+        tries = await self._when_back(
+            "MongoDB", lambda: self._quarantine.note_try(self._store, self._queue, delivery, self._time.now())
+        )
+        works = self._decode(delivery)
+        if tries > self._settings.suspect_tries_max and len(works) > 1:
+            # One of them is to blame: each comes back as a delivery of its own.
+            alone = [self._again(work, delivery) for work in works if not isinstance(work.item, Unreadable)]
+            await self._when_back("RabbitMQ", lambda: self._publisher.publish(alone))
+            works = [work for work in works if isinstance(work.item, Unreadable)]
+        elif tries > self._settings.suspect_tries_max:
+            tries_max = len(self._settings.retry_delays_s) + 1
+            works = [replace(work, attempt=tries_max, failure=deadly(tries - 1)) for work in works]
+        await self.handle([delivery], works)
+
+    def _again(self, work: Work, delivery: Delivery) -> Outgoing:
+        assert not isinstance(work.item, Unreadable), "what cannot be read has no form to be sent in"
+        headers = {ATTEMPTS_HEADER: delivery.attempts, REPLAYS_HEADER: delivery.replays}
+        return Outgoing("", self._queue, work.item.to_bytes(), STRUCTURED, headers=headers)
 
     def _decode(self, delivery: Delivery) -> list[Work]:
         items: Sequence[Message[Any] | Unreadable]
@@ -122,13 +151,15 @@ class BatchLoop:
             )
         return [Work(item, delivery.attempts + 1, delivery.replays, delivery.redelivered) for item in items]
 
-    async def handle(self, deliveries: list[Delivery], works: list[Work], oversized: list[Delivery]) -> None:
+    async def handle(self, deliveries: list[Delivery], works: list[Work]) -> None:
+        """Commit, publish, acknowledge. Bodies too large to keep in the store are parked at the broker."""
         started = self._time.monotonic()
         settled = await self._settle(works)
         committed = self._time.monotonic()
         for part in settled:
             await self._when_back("RabbitMQ", lambda part=part: self._publish(part))  # type: ignore[misc]
-        await self._inbox.acknowledge(deliveries, parked=oversized)
+        parked = [delivery for delivery in deliveries if len(delivery.body) > self._settings.message_bytes_max]
+        await self._inbox.acknowledge(deliveries, parked=parked)
         self._report(settled, works, committed - started)
 
     async def _settle(self, works: list[Work]) -> list[Settled]:
@@ -143,8 +174,7 @@ class BatchLoop:
             [work] = works
             if work.failure is not None:
                 raise
-            failure = Failure.from_exception(error)
-            return await self._settle([Work(work.item, work.attempt, work.replays, work.redelivered, failure)])
+            return await self._settle([replace(work, failure=Failure.from_exception(error))])
 
     async def _transact(self, works: list[Work]) -> Settled:
         """Run the batch's transaction, again with jitter while other replicas write the same documents first."""

@@ -33,6 +33,8 @@ log = structlog.get_logger()
 _LOST = (*CONNECTION_EXCEPTIONS, AMQPException, TimeoutError)
 _CONNECT_TIMEOUT_S = 5
 _RECONNECT_S = 1
+_RETURNED_HEADER = "x-delivery-count"
+"""Set by quorum queues from the second delivery on."""
 
 
 class RabbitInbox:
@@ -55,6 +57,7 @@ class RabbitInbox:
                 redelivered=bool(raw.redelivered),
                 attempts=_count(headers.get(ATTEMPTS_HEADER)),
                 replays=_count(headers.get(REPLAYS_HEADER)),
+                returned=_count(headers.get(_RETURNED_HEADER)),
                 received_at=raw.timestamp or datetime.now(UTC),
                 receipt=raw,
             )
@@ -175,7 +178,10 @@ class RabbitPublisher:
         exchange = self._exchanges.get(message.exchange)
         if exchange is None:
             assert self._channel is not None, "start() comes first"
-            exchange = await self._channel.get_exchange(message.exchange, ensure=False)
+            if message.exchange:
+                exchange = await self._channel.get_exchange(message.exchange, ensure=False)
+            else:
+                exchange = self._channel.default_exchange
             self._exchanges[message.exchange] = exchange
         await exchange.publish(
             aio_pika.Message(

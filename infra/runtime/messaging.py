@@ -28,6 +28,8 @@ class Delivery:
     redelivered: bool
     attempts: int
     replays: int
+    returned: int
+    """How often the broker got it back unacknowledged: at a restart, or because handling it kills the process."""
     received_at: datetime
     receipt: object
     """What the inbox needs to acknowledge it; opaque to everyone else."""

@@ -16,6 +16,7 @@ from infra.runtime.batch import BatchLoop, Ports
 from infra.runtime.broker import RabbitConsumer, RabbitPublisher
 from infra.runtime.journal import Journal
 from infra.runtime.messaging import BrokerUnavailable
+from infra.runtime.quarantine import Quarantine
 from infra.runtime.readiness import Readiness
 from infra.runtime.settings import Settings
 from infra.runtime.store import StoreUnavailable
@@ -38,7 +39,8 @@ async def prepare(settings: Settings) -> None:
         await _within(settings, store.ping, f"MongoDB does not answer at {_without_password(settings.mongodb_url)}")
         for worker in workers:
             journal = Journal(worker.name, settings.journal_retention_days)
-            await store.prepare([*worker.repository.collections, journal.collection])
+            runtime = (journal.collection, Quarantine(worker.name).collection)
+            await store.prepare([*worker.repository.collections, *runtime])
     finally:
         store.close()
     await _within(

@@ -45,6 +45,12 @@ class Settings(BaseSettings):
     conflict_tries_max: int = 30
     """A batch that still conflicts with other replicas after so many tries is halved."""
 
+    suspect_after_returns: int = 2
+    """A message that came back so often is handled alone: one restart is chance, two may be the message's doing."""
+
+    suspect_tries_max: int = 3
+    """A message that ended its process so often, alone, is set aside."""
+
     delivery_limit: int = 100
     """The broker's own limit, far above ours, and set because RabbitMQ 4 would otherwise assume 20."""
 

@@ -1,0 +1,44 @@
+"""Messages that end the process that handles them. No exception tells of such a death, so each try is noted before.
+
+A delivery that came back several times is tried alone, so that its neighbours pass, and the note in the store survives
+the process. The broker's own count would not do: it rises for every neighbour in the window as well.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from contracts.envelope import derived_id
+from infra.runtime.failure_policy import Failure
+from infra.runtime.messaging import Delivery
+from infra.runtime.store import Collection, Increment, Index, Store, Transaction
+
+_FORGET_AFTER_S = 86_400
+
+
+class Quarantine:
+    """The notes of one worker. `tries` of a delivery are counted by its bytes."""
+
+    def __init__(self, worker: str) -> None:
+        self.collection = Collection(
+            f"suspects.{worker}",
+            holds="tries of messages that came back again and again",
+            indexes=(Index((("at", 1),), "notes are forgotten after a day", expire_after_s=_FORGET_AFTER_S),),
+        )
+
+    async def note_try(self, store: Store, queue: str, delivery: Delivery, now: datetime) -> int:
+        """Write down that the delivery is about to be tried; return how often it has been, this time included."""
+        key = f"{queue}/{derived_id(delivery.body)}"
+
+        async def note(tx: Transaction) -> int:
+            await tx.add(self.collection.name, [Increment(key, {"tries": 1}, {"at": now})])
+            [found] = await tx.find(self.collection.name, {"_id": key})
+            return int(found["tries"])
+
+        return await store.transact(note)
+
+
+def deadly(tries: int) -> Failure:
+    return Failure(
+        "ends_its_process", f"The process that handled it alone died {tries} times; mend the rule, then replay."
+    )
