@@ -14,7 +14,6 @@ from contracts.decision import Decision, NotYet
 from contracts.envelope import Message
 from contracts.money import RATE_SCALE, largest_remainder, to_amount, to_minor, to_rate
 from contracts.orders.v1 import OrderCancelled, OrderPaid, Upline
-from contracts.rules.view import RuleSet
 from workers.commission_calculation.model import Accounts, Commission, Entry, Leg, Posting, Unpaid
 
 Answer = Decision[Accounts] | NotYet[Accounts]
@@ -42,7 +41,7 @@ def accrue(accounts: Accounts, message: Message[OrderPaid]) -> Answer:
         order_version=order.version,
         pool_minor=pool_minor,
         entries=tuple(entries),
-        unpaid=tuple(unpaid(order.upline, rules)),
+        unpaid=tuple(unpaid(order.upline, [rules.rates_of(line.category_id) for line in order.lines])),
     )
     accrued = CommissionAccrued(
         shop_id=order.shop_id,
@@ -110,9 +109,9 @@ def shares(
     ]
 
 
-def unpaid(upline: Iterable[Upline], rules: RuleSet) -> Iterable[Unpaid]:
-    """Those of the chain that get nothing on any line, and why."""
-    levels_paid = max([len(rules.rates_ppm), *(len(category.rates_ppm) for category in rules.categories)])
+def unpaid(upline: Iterable[Upline], rates_by_line: Iterable[Sequence[int]]) -> Iterable[Unpaid]:
+    """Those of the chain that get nothing on any line of this order, and why."""
+    levels_paid = max(map(len, rates_by_line), default=0)
     for up in upline:
         if up.level > levels_paid:
             yield Unpaid(up.level, up.distributor_id, "beyond_last_level")
