@@ -9,7 +9,7 @@ from contracts.envelope import Message, Payload
 from contracts.money import to_amount, to_minor
 from contracts.orders.v1 import OrderCancelled, OrderPaid
 from contracts.rewards.v1 import RewardGranted, RewardRevoked
-from contracts.rules.view import RuleSet, SalesTarget
+from contracts.rules.view import SalesTarget
 from workers.reward_checks.model import Board, Progress, progress_key
 
 Answer = Decision[Board] | NotYet[Board]
@@ -28,7 +28,7 @@ def count_sale(board: Board, message: Message[OrderPaid]) -> Answer:
         sales_minor=before.sales_minor + net,
         rule_version=max(before.rule_version, order.rule_version),
     )
-    return _settle(board, after)
+    return _settle(board, before, after)
 
 
 def take_back_sale(board: Board, message: Message[OrderCancelled]) -> Answer:
@@ -37,7 +37,8 @@ def take_back_sale(board: Board, message: Message[OrderCancelled]) -> Answer:
     if not order.was_paid:
         return Decision(board, outcome="never_counted")
     before = _progress(board, order)
-    return _settle(board, replace(before, sales_minor=before.sales_minor - to_minor(order.net_total, order.currency)))
+    after = replace(before, sales_minor=before.sales_minor - to_minor(order.net_total, order.currency))
+    return _settle(board, before, after)
 
 
 def _progress(board: Board, order: OrderPaid | OrderCancelled) -> Progress:
@@ -46,25 +47,26 @@ def _progress(board: Board, order: OrderPaid | OrderCancelled) -> Progress:
     return known or Progress(key, order.distributor_id, f"{order.placed_at:%Y-%m}", order.currency)
 
 
-def _settle(board: Board, progress: Progress) -> Answer:
-    """Grant what is reached and stands not yet; revoke what stands and is reached no longer."""
-    rules = board.rules.get(progress.rule_version)
-    reached = {target.reward: target for target in _targets(rules, progress) if _is_reached(progress, target)}
-    known = {target.reward: target for target in _targets(rules, progress)}
+def _settle(board: Board, before: Progress, after: Progress) -> Answer:
+    """Grant what is reached and stands not yet; revoke what stands and is reached no longer.
+
+    Newer rules may have dropped a target that was reached; its reward is revoked in the words of the rules before.
+    """
+    targets = _targets(board, after)
+    known = {**_targets(board, before), **targets}
+    reached = {code for code, target in targets.items() if _is_reached(after, target)}
     events: list[Payload] = [
-        RewardGranted(**_said(progress, target)) for code, target in reached.items() if code not in progress.granted
+        RewardGranted(**_said(after, targets[code])) for code in sorted(reached - {*before.granted})
     ]
-    events += [
-        RewardRevoked(**_said(progress, known[code]))
-        for code in progress.granted
-        if code not in reached and code in known
-    ]
-    after = replace(progress, granted=tuple(sorted(reached)))
+    events += [RewardRevoked(**_said(after, known[code])) for code in before.granted if code not in reached]
+    after = replace(after, granted=tuple(sorted(reached)))
     return Decision(board.with_progress(after), tuple(events), "counted")
 
 
-def _targets(rules: RuleSet | None, progress: Progress) -> tuple[SalesTarget, ...]:
-    return tuple(target for target in rules.targets if target.currency == progress.currency) if rules else ()
+def _targets(board: Board, progress: Progress) -> dict[str, SalesTarget]:
+    """The targets that count for the month by its newest order, by reward; none before the first paid order."""
+    rules = board.rules.get(progress.rule_version)
+    return {target.reward: target for target in rules.targets if target.currency == progress.currency} if rules else {}
 
 
 def _is_reached(progress: Progress, target: SalesTarget) -> bool:
