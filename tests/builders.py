@@ -1,0 +1,290 @@
+"""Small builders with defaults, so that a test says only what it is about.
+
+The world they share: shop-1 sells in CNY; distributor 3 sells, sponsored by 2, who is sponsored by 1; tea (category 7)
+and cups (category 8); rules of version 1 that pay 10 %, 5 % and 3 % out of a pool of 20 %. The order 1001 is two teas
+for 100.00 less 10.00, with 8.00 postage: 98.00 in all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any, TypeVar
+
+from contracts.catalog.view import Product
+from contracts.clock.v1 import ClockTicked
+from contracts.envelope import Message, Payload, derived_id, message_of
+from contracts.network.view import Distributor, Shop, Standing
+from contracts.orders.v1 import (
+    OrderAccepted,
+    OrderCancelled,
+    OrderCompleted,
+    OrderLine,
+    OrderPaid,
+    OrderShipped,
+    UpdateStatus,
+    Upline,
+)
+from contracts.orders.v2 import Line as PlacedLine
+from contracts.orders.v2 import PlaceOrder
+from contracts.rules.view import CategoryRates, RuleSet, SalesTarget
+from contracts.stock.v1 import AdjustStock, Pick, ReceiveStock, Shortage, StockReserved, StockShort
+from workers.order_intake.model import Desk, Line, Order, Sponsor
+from workers.stock_reservation.model import Booking, Lot, Reservation, Shelf, StockItem
+
+P = TypeVar("P", bound=Payload)
+
+NOW = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
+JOINED = datetime(2026, 1, 1, tzinfo=UTC)
+HALF_AN_HOUR = timedelta(minutes=30)
+SHOP = "shop-1"
+ORDER = "1001"
+KEY = f"{SHOP}/{ORDER}"
+TOP, MIDDLE, SELLER = 1, 2, 3
+TEA, CUP = 501, 502
+TEAS, CUPS = 7, 8
+
+
+def message(payload: P, *, id: str | None = None, time: datetime = NOW) -> Message[P]:
+    """The payload in its envelope; without an id of its own, the same payload has the same id."""
+    known = id or derived_id("test", payload.message_type, payload.model_dump_json())
+    return message_of(type(payload))(id=known, source="test", type=payload.message_type, time=time, data=payload)
+
+
+# What shops say.
+
+
+def a_placed_line(product_id: int = TEA, quantity: int = 2, amount: str = "100.00", discount: str = "0") -> PlacedLine:
+    return PlacedLine(product_id=product_id, quantity=quantity, amount=Decimal(amount), discount=Decimal(discount))
+
+
+def place(order_id: str = ORDER, *, lines: Iterable[PlacedLine] = (), **fields: Any) -> PlaceOrder:
+    given: dict[str, Any] = {"shop_id": SHOP, "distributor_id": SELLER, "shipping": Decimal("8.00"), **fields}
+    return PlaceOrder(order_id=order_id, lines=tuple(lines) or (a_placed_line(discount="10.00"),), **given)
+
+
+def update(status: str, order_id: str = ORDER) -> UpdateStatus:
+    return UpdateStatus.model_validate({"shop_id": SHOP, "order_id": order_id, "status": status})
+
+
+def receive(receipt_id: str = "r-1", product_id: int = TEA, quantity: int = 10, **fields: Any) -> ReceiveStock:
+    return ReceiveStock(receipt_id=receipt_id, product_id=product_id, quantity=quantity, **fields)
+
+
+def adjust(adjustment_id: str = "a-1", product_id: int = TEA, delta: int = -1, **fields: Any) -> AdjustStock:
+    return AdjustStock(adjustment_id=adjustment_id, product_id=product_id, delta=delta, **fields)
+
+
+def tick(at: datetime = NOW) -> ClockTicked:
+    return ClockTicked(at=at, interval_s=10)
+
+
+# Reference data.
+
+
+def a_shop(shop_id: str = SHOP, currency: str = "CNY", payment_deadline_s: int = 1800) -> Shop:
+    return Shop(shop_id, currency, payment_deadline_s)
+
+
+def a_standing(since: datetime = JOINED, tier: str = "standard", active: bool = True) -> Standing:
+    return Standing(since, tier, active)
+
+
+def a_distributor(distributor_id: int = SELLER, *upline: int, standings: Iterable[Standing] = ()) -> Distributor:
+    """A distributor with these sponsors, nearest first."""
+    return Distributor(distributor_id, upline, tuple(standings) or (a_standing(),), upline[0] if upline else None)
+
+
+def the_chain() -> dict[int, Distributor]:
+    return by_id(a_distributor(SELLER, MIDDLE, TOP), a_distributor(MIDDLE, TOP), a_distributor(TOP))
+
+
+def by_id(*distributors: Distributor) -> dict[int, Distributor]:
+    return {distributor.distributor_id: distributor for distributor in distributors}
+
+
+def a_product(product_id: int = TEA, category_id: int = TEAS, active: bool = True) -> Product:
+    return Product(product_id, f"product {product_id}", category_id, active)
+
+
+def rules(
+    version: int = 1,
+    *,
+    rates_ppm: tuple[int, ...] = (100_000, 50_000, 30_000),
+    pool_rate_ppm: int = 200_000,
+    categories: Mapping[int, tuple[int, ...]] | None = None,
+    targets: tuple[SalesTarget, ...] = (),
+    effective_from: datetime = JOINED,
+) -> RuleSet:
+    overrides = tuple(CategoryRates(category_id, rates) for category_id, rates in (categories or {}).items())
+    return RuleSet(version, effective_from, rates_ppm, overrides, pool_rate_ppm, targets)
+
+
+def a_target(
+    reward: str = "monthly_sales", target_minor: int = 10_000, bonus_minor: int = 500, currency: str = "CNY"
+) -> SalesTarget:
+    return SalesTarget(reward, currency, target_minor, bonus_minor)
+
+
+# An order, as order_intake keeps it and as its events tell it.
+
+
+def an_order(order_id: str = ORDER, **fields: Any) -> Order:
+    """The accepted order of the shared world, with some fields different."""
+    order = Order(
+        key=f"{SHOP}/{order_id}",
+        shop_id=SHOP,
+        order_id=order_id,
+        fingerprint=derived_id(place(order_id).model_dump_json()),
+        version=1,
+        status="pending",
+        distributor_id=SELLER,
+        currency="CNY",
+        placed_at=NOW,
+        lines=(Line(1, TEA, TEAS, 2, 10_000, 1_000),),
+        shipping_minor=800,
+        tax_minor=0,
+        prepaid=False,
+        upline=(
+            Sponsor(1, SELLER, "standard", True),
+            Sponsor(2, MIDDLE, "standard", True),
+            Sponsor(3, TOP, "standard", True),
+        ),
+        rule_version=1,
+        payment_deadline_s=1800,
+    )
+    return replace(order, **fields)
+
+
+def a_desk(*orders: Order, **fields: Any) -> Desk:
+    """The orders and the shared world's reference data."""
+    world: dict[str, Any] = {
+        "shop": a_shop(),
+        "distributors": the_chain(),
+        "products": {TEA: a_product(TEA, TEAS), CUP: a_product(CUP, CUPS)},
+        "rules": (rules(),),
+    }
+    return Desk(orders={order.key: order for order in orders}, **{**world, **fields})
+
+
+def an_upline(*ids: int, inactive: Iterable[int] = ()) -> tuple[Upline, ...]:
+    """The seller first, then each one's sponsor."""
+    away = set(inactive)
+    return tuple(
+        Upline(level=level, distributor_id=distributor_id, tier="standard", active=distributor_id not in away)
+        for level, distributor_id in enumerate(ids, start=1)
+    )
+
+
+def an_order_line(
+    line: int = 1, product_id: int = TEA, *, category_id: int = TEAS, quantity: int = 2, net: str = "90.00"
+) -> OrderLine:
+    """A line without a discount, so that amount and net are the same."""
+    amount = Decimal(net)
+    return OrderLine(
+        line=line,
+        product_id=product_id,
+        category_id=category_id,
+        quantity=quantity,
+        amount=amount,
+        discount=Decimal(0),
+        net=amount,
+    )
+
+
+def _snapshot(**fields: Any) -> dict[str, Any]:
+    discounted = an_order_line().model_copy(update={"amount": Decimal("100.00"), "discount": Decimal("10.00")})
+    return {
+        "shop_id": SHOP,
+        "order_id": ORDER,
+        "version": 1,
+        "distributor_id": SELLER,
+        "currency": "CNY",
+        "placed_at": NOW,
+        "lines": (discounted,),
+        "shipping": Decimal("8.00"),
+        "tax": Decimal("0.00"),
+        "total": Decimal("98.00"),
+        "prepaid": False,
+        "upline": an_upline(SELLER, MIDDLE, TOP),
+        "rule_version": 1,
+        **fields,
+    }
+
+
+def accepted(**fields: Any) -> OrderAccepted:
+    return OrderAccepted(**_snapshot(**fields))
+
+
+def paid(**fields: Any) -> OrderPaid:
+    return OrderPaid(**{"paid_at": NOW, **_snapshot(**fields)})
+
+
+def shipped(order_id: str = ORDER, version: int = 4) -> OrderShipped:
+    return OrderShipped(shop_id=SHOP, order_id=order_id, version=version, distributor_id=SELLER)
+
+
+def completed(order_id: str = ORDER, version: int = 5, completed_at: datetime = NOW) -> OrderCompleted:
+    return OrderCompleted(
+        shop_id=SHOP, order_id=order_id, version=version, distributor_id=SELLER, completed_at=completed_at
+    )
+
+
+def cancelled(order_id: str = ORDER, **fields: Any) -> OrderCancelled:
+    given: dict[str, Any] = {
+        "shop_id": SHOP,
+        "version": 4,
+        "distributor_id": SELLER,
+        "currency": "CNY",
+        "placed_at": NOW,
+        "net_total": Decimal("90.00"),
+        "was_reserved": True,
+        "was_paid": True,
+        "reason": "cancelled_by_shop",
+        **fields,
+    }
+    return OrderCancelled(order_id=order_id, **given)
+
+
+# Stock, as stock_reservation keeps it and as its events tell it.
+
+
+def a_lot(batch_id: str = "default", on_hand: int = 10, reserved: int = 0, expires_on: str | None = None) -> Lot:
+    return Lot(batch_id, expires_on, on_hand, reserved)
+
+
+def an_item(product_id: int = TEA, *lots: Lot, **fields: Any) -> StockItem:
+    """An item whose books agree with its lots: what is on hand was received, unless the test says otherwise."""
+    held = lots or (a_lot(),)
+    item = StockItem(product_id)
+    for lot in held:
+        item = item.with_lot(lot)
+    return replace(item, **{"received": item.on_hand, **fields})
+
+
+def a_shelf(*items: StockItem, reservations: Iterable[Reservation] = (), bookings: Iterable[Booking] = ()) -> Shelf:
+    return Shelf(
+        items={item.product_id: item for item in items},
+        reservations={reservation.key: reservation for reservation in reservations},
+        bookings={booking.reference: booking for booking in bookings},
+    )
+
+
+def reserved(*picks: tuple[int, str, int], order_id: str = ORDER) -> StockReserved:
+    """`picks` are (product, lot, quantity)."""
+    return StockReserved(shop_id=SHOP, order_id=order_id, picks=said_picks(*picks))
+
+
+def said_picks(*picks: tuple[int, str, int]) -> tuple[Pick, ...]:
+    return tuple(Pick(product_id=product, batch_id=lot, quantity=quantity) for product, lot, quantity in picks)
+
+
+def short(*shortages: tuple[int, int, int], order_id: str = ORDER) -> StockShort:
+    """`shortages` are (product, wanted, available)."""
+    return StockShort(
+        shop_id=SHOP,
+        order_id=order_id,
+        shortages=tuple(Shortage(product_id=p, wanted=wanted, available=there) for p, wanted, there in shortages),
+    )

@@ -1,0 +1,176 @@
+"""Alerts: one per crossing, whatever order the messages come in; dead letters of one cause are one alert."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contracts.decision import Decision
+from contracts.operations.v1 import AlertRaised, AlertResolved, MessageDeadLettered
+from contracts.stock.v1 import StockLow, StockRecovered
+from tests.builders import NOW, TEA, message
+from workers.alerting.decide import keep_dead_letter, raise_low_stock, resolve_low_stock
+from workers.alerting.model import Alert, DeadLetter, Watch
+
+LATER = NOW + timedelta(minutes=1)
+STOCK = f"stock/{TEA}"
+LETTERS = "dead-letters/order_intake.order.place/handler_error"
+
+
+def low(crossing: int = 1, available: int = 3) -> StockLow:
+    return StockLow(product_id=TEA, available=available, low_at=4, crossing=crossing)
+
+
+def recovered(crossing: int = 2, available: int = 9) -> StockRecovered:
+    return StockRecovered(product_id=TEA, available=available, recovered_at=8, crossing=crossing)
+
+
+def a_watch(*alerts: Alert, letters: Sequence[DeadLetter] = ()) -> Watch:
+    return Watch({alert.alert: alert for alert in alerts}, {letter.letter_id: letter for letter in letters})
+
+
+LOW = "product 501: 3 left, the threshold is 4; order more."
+ENOUGH = "product 501: 9 available again."
+OPEN = Alert(STOCK, "stock_low", "open", LOW, NOW, crossing=1)
+RESOLVED = Alert(STOCK, "stock_low", "resolved", ENOUGH, LATER, crossing=2)
+
+
+class TestStock:
+    def test_a_crossing_opens_the_products_alert(self) -> None:
+        event = AlertRaised(alert=STOCK, kind="stock_low", detail=LOW, raised_at=NOW)
+
+        assert raise_low_stock(a_watch(), message(low())) == Decision(a_watch(OPEN), (event,), "raised")
+
+    def test_a_recovery_closes_it(self) -> None:
+        event = AlertResolved(alert=STOCK, kind="stock_low", detail=ENOUGH, resolved_at=LATER)
+
+        assert resolve_low_stock(a_watch(OPEN), message(recovered(), time=LATER)) == Decision(
+            a_watch(RESOLVED), (event,), "resolved"
+        )
+
+    def test_the_next_crossing_opens_it_again_and_is_counted(self) -> None:
+        decision = raise_low_stock(a_watch(RESOLVED), message(low(crossing=3), time=LATER))
+
+        assert decision.state == a_watch(replace(OPEN, changed_at=LATER, times=2, crossing=3))
+        assert [type(event) for event in decision.publish] == [AlertRaised]
+
+    @pytest.mark.parametrize("known", [OPEN, RESOLVED, replace(OPEN, crossing=3)])
+    def test_a_crossing_that_is_known_or_older_is_outdated(self, known: Alert) -> None:
+        assert raise_low_stock(a_watch(known), message(low())) == Decision(a_watch(known), outcome="outdated")
+
+    @pytest.mark.parametrize("known", [RESOLVED, replace(OPEN, crossing=3)])
+    def test_so_is_a_recovery(self, known: Alert) -> None:
+        assert resolve_low_stock(a_watch(known), message(recovered())) == Decision(a_watch(known), outcome="outdated")
+
+    def test_a_recovery_that_overtakes_its_alert_makes_the_alert_come_too_late(self) -> None:
+        first = resolve_low_stock(a_watch(), message(recovered(), time=LATER))
+
+        assert first.state == a_watch(replace(RESOLVED, times=0))
+        assert raise_low_stock(first.state, message(low())) == Decision(first.state, outcome="outdated")
+
+
+@given(st.permutations([1, 2, 3, 4, 5]), st.lists(st.integers(1, 5)))
+def test_the_newest_crossing_decides_whatever_order_they_come_in(order: list[int], repeats: list[int]) -> None:
+    watch, said = a_watch(), []
+    for crossing in (*order, *repeats):
+        rule, payload = (raise_low_stock, low(crossing)) if crossing % 2 else (resolve_low_stock, recovered(crossing))
+        decision = rule(watch, message(payload))  # type: ignore[operator]
+        watch = decision.state
+        said += [crossing for _ in decision.publish]
+
+    assert (watch.alerts[STOCK].state, watch.alerts[STOCK].crossing) == ("open", 5)
+    assert said == sorted(set(said))
+
+
+def a_letter(**fields: Any) -> MessageDeadLettered:
+    given: dict[str, Any] = {
+        "worker": "order_intake",
+        "queue": "order_intake.order.place",
+        "message_id": "m-1",
+        "type": "order.place.v2",
+        "reason": "handler_error",
+        "detail": "KeyError: 7",
+        "attempts": 4,
+        "body": "{}",
+        "traceback": "Traceback …",
+        "concerns": "order/shop-1/1001",
+        **fields,
+    }
+    return MessageDeadLettered(**given)
+
+
+def kept(letter_id: str, **fields: Any) -> DeadLetter:
+    letter = DeadLetter(
+        letter_id=letter_id,
+        worker="order_intake",
+        queue="order_intake.order.place",
+        message_id="m-1",
+        type="order.place.v2",
+        reason="handler_error",
+        detail="KeyError: 7",
+        attempts=4,
+        replays=0,
+        encoding="utf-8",
+        body="{}",
+        died_at=NOW,
+        traceback="Traceback …",
+        concerns="order/shop-1/1001",
+    )
+    return replace(letter, **fields)
+
+
+BROKEN = "order_intake.order.place could not handle a message (handler_error): KeyError: 7"
+
+
+class TestDeadLetters:
+    ALERT = Alert(LETTERS, "dead_letter", "open", BROKEN, NOW)
+
+    def test_the_first_of_its_queue_and_cause_is_kept_and_raises_an_alert(self) -> None:
+        event = AlertRaised(alert=LETTERS, kind="dead_letter", detail=BROKEN, raised_at=NOW)
+
+        assert keep_dead_letter(a_watch(), message(a_letter(), id="l-1")) == Decision(
+            a_watch(self.ALERT, letters=[kept("l-1")]), (event,), "raised"
+        )
+
+    def test_the_others_are_kept_and_counted(self) -> None:
+        watch = a_watch(self.ALERT, letters=[kept("l-1")])
+        after = a_watch(replace(self.ALERT, seen=2), letters=[kept("l-1"), kept("l-2", message_id="m-2")])
+
+        assert keep_dead_letter(watch, message(a_letter(message_id="m-2"), id="l-2")) == Decision(
+            after, outcome="counted"
+        )
+
+    @pytest.mark.parametrize("fields", [{"reason": "unknown_field"}, {"queue": "order_intake.clock"}])
+    def test_another_cause_or_queue_is_another_alert(self, fields: dict[str, str]) -> None:
+        decision = keep_dead_letter(a_watch(self.ALERT), message(a_letter(**fields), id="l-2"))
+
+        assert (decision.outcome, len(decision.state.alerts)) == ("raised", 2)
+
+    def test_one_that_was_mended_is_raised_anew(self) -> None:
+        mended = replace(self.ALERT, state="resolved", seen=7)
+
+        decision = keep_dead_letter(a_watch(mended), message(a_letter(), id="l-9", time=LATER))
+
+        assert decision.outcome == "raised"
+        assert decision.state.alerts[LETTERS] == replace(self.ALERT, times=2, changed_at=LATER)
+
+    def test_the_same_letter_counts_once_even_after_it_was_replayed(self) -> None:
+        watch = a_watch(self.ALERT, letters=[kept("l-1", state="replayed")])
+
+        assert keep_dead_letter(watch, message(a_letter(), id="l-1")) == Decision(watch, outcome="duplicate")
+
+
+def test_handled_twice_equals_once() -> None:
+    for rule, watch, payload, outcome in (
+        (raise_low_stock, a_watch(), low(), "outdated"),
+        (resolve_low_stock, a_watch(OPEN), recovered(), "outdated"),
+        (keep_dead_letter, a_watch(), a_letter(), "duplicate"),
+    ):
+        once = rule(watch, message(payload)).state  # type: ignore[operator]
+        assert rule(once, message(payload)) == Decision(once, outcome=outcome)  # type: ignore[operator]

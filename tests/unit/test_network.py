@@ -1,0 +1,191 @@
+"""The network: shops keep their currency, distributors join below a sponsor who is there, and history stays."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contracts.decision import Decision, NotYet
+from contracts.network.v1 import (
+    ChangeDistributor,
+    DistributorChanged,
+    DistributorRefused,
+    DistributorRegistered,
+    RegisterDistributor,
+    RegisterShop,
+    ShopRefused,
+    ShopRegistered,
+)
+from contracts.network.view import Distributor
+from contracts.orders.v1 import UPLINE_DEPTH_MAX
+from tests.builders import JOINED, MIDDLE, NOW, SELLER, SHOP, TOP, a_distributor, a_shop, a_standing, by_id, message
+from workers.network.decide import change_distributor, register_distributor, register_shop
+from workers.network.model import Network
+
+A_DAY = timedelta(days=1)
+
+
+def a_network(*distributors: Distributor) -> Network:
+    return Network(distributors=by_id(*distributors))
+
+
+def join(distributor_id: int = SELLER, sponsor_id: int | None = MIDDLE, **fields: Any) -> RegisterDistributor:
+    return RegisterDistributor(distributor_id=distributor_id, sponsor_id=sponsor_id, **fields)
+
+
+def change(distributor_id: int = SELLER, **fields: Any) -> ChangeDistributor:
+    return ChangeDistributor(distributor_id=distributor_id, **fields)
+
+
+def refused(reason: str, detail: str, network: Network) -> Decision[Network]:
+    event = DistributorRefused(distributor_id=SELLER, reason=reason, detail=detail)
+    return Decision(network, (event,), "refused")
+
+
+class TestShops:
+    WISH = RegisterShop(shop_id=SHOP, currency="CNY")
+    KNOWN = Network(shops={SHOP: a_shop()})
+
+    def test_a_shop_is_registered_with_its_currency_and_deadline(self) -> None:
+        event = ShopRegistered(shop_id=SHOP, currency="CNY", payment_deadline_s=1800)
+
+        assert register_shop(Network(), message(self.WISH)) == Decision(self.KNOWN, (event,), "registered")
+
+    def test_registered_again_only_its_deadline_can_change(self) -> None:
+        faster = RegisterShop(shop_id=SHOP, currency="CNY", payment_deadline_s=60)
+        event = ShopRegistered(shop_id=SHOP, currency="CNY", payment_deadline_s=60)
+
+        assert register_shop(self.KNOWN, message(self.WISH)) == Decision(self.KNOWN, outcome="unchanged")
+        assert register_shop(self.KNOWN, message(faster)) == Decision(
+            Network(shops={SHOP: a_shop(payment_deadline_s=60)}), (event,), "registered"
+        )
+
+    def test_it_keeps_its_currency_for_life(self) -> None:
+        detail = "currency: shop shop-1 sells in CNY; register another shop for JPY."
+        event = ShopRefused(shop_id=SHOP, reason="conflict", detail=detail)
+
+        assert register_shop(self.KNOWN, message(RegisterShop(shop_id=SHOP, currency="JPY"))) == Decision(
+            self.KNOWN, (event,), "refused"
+        )
+
+
+class TestJoining:
+    def test_at_the_top_nobody_is_above(self) -> None:
+        event = DistributorRegistered(distributor_id=TOP, tier="standard", joined_at=NOW)
+        after = a_network(a_distributor(TOP, standings=[a_standing(NOW)]))
+
+        assert register_distributor(Network(), message(join(TOP, None))) == Decision(after, (event,), "registered")
+
+    def test_below_a_sponsor_the_chain_is_the_sponsors_and_the_sponsor_first(self) -> None:
+        network = a_network(a_distributor(MIDDLE, TOP))
+        wish = join(tier="gold", joined_at=JOINED)
+        event = DistributorRegistered(distributor_id=SELLER, sponsor_id=MIDDLE, tier="gold", joined_at=JOINED)
+        after = network.with_distributor(a_distributor(SELLER, MIDDLE, TOP, standings=[a_standing(tier="gold")]))
+
+        assert register_distributor(network, message(wish)) == Decision(after, (event,), "registered")
+
+    def test_the_chain_is_as_long_as_an_orders_snapshot(self) -> None:
+        sponsor = a_distributor(MIDDLE, *range(100, 100 + UPLINE_DEPTH_MAX - 1))
+
+        after = register_distributor(a_network(sponsor), message(join())).state.distributors[SELLER]
+
+        assert after.upline == (MIDDLE, *range(100, 100 + UPLINE_DEPTH_MAX - 2))
+        assert after.sponsor_id == MIDDLE
+
+    def test_the_same_registration_again_changes_nothing(self) -> None:
+        network = a_network(a_distributor(SELLER, MIDDLE, TOP))
+
+        assert register_distributor(network, message(join(tier="gold"))) == Decision(network, outcome="duplicate")
+
+    @pytest.mark.parametrize(("known", "whom"), [((TOP,), "sponsor 1"), ((), "sponsor nobody")])
+    def test_under_another_sponsor_it_is_refused(self, known: tuple[int, ...], whom: str) -> None:
+        network = a_network(a_distributor(SELLER, *known))
+        detail = f"distributor_id: 3 is registered under {whom}."
+
+        assert register_distributor(network, message(join())) == refused("conflict", detail, network)
+
+    def test_nobody_sponsors_themselves(self) -> None:
+        wish = message(join(SELLER, SELLER))
+        detail = "sponsor_id: nobody sponsors themselves."
+
+        assert register_distributor(Network(), wish) == refused("own_sponsor", detail, Network())
+
+    def test_a_sponsor_who_is_not_known_may_yet_arrive(self) -> None:
+        detail = "sponsor_id: distributor 2 is not registered."
+        otherwise = refused("sponsor_unknown", detail, Network())
+
+        assert register_distributor(Network(), message(join())) == NotYet("sponsor_unknown", otherwise)
+
+
+@given(st.lists(st.tuples(st.integers(1, 8), st.none() | st.integers(1, 8)), max_size=40))
+def test_whoever_joins_under_whom_the_tree_has_no_cycle(wishes: list[tuple[int, int | None]]) -> None:
+    network = Network()
+    for distributor_id, sponsor_id in wishes:
+        answer = register_distributor(network, message(join(distributor_id, sponsor_id)))
+        if isinstance(answer, NotYet):
+            continue
+        again = register_distributor(answer.state, message(join(distributor_id, sponsor_id), id="resent"))
+        assert again.state == answer.state
+        assert again.publish == (answer.publish if answer.outcome == "refused" else ())
+        network = answer.state
+    for distributor in network.distributors.values():
+        chain = (distributor.distributor_id, *distributor.upline)
+        assert len(set(chain)) == len(chain)
+        assert distributor.upline[:1] == (() if distributor.sponsor_id is None else (distributor.sponsor_id,))
+
+
+class TestChanges:
+    NETWORK = a_network(a_distributor(SELLER))
+
+    @pytest.mark.parametrize(
+        ("fields", "tier", "active"),
+        [
+            ({"tier": "gold"}, "gold", True),
+            ({"active": False}, "standard", False),
+            ({"tier": "gold", "active": False}, "gold", False),
+            ({}, "standard", True),
+        ],
+    )
+    def test_a_change_begins_a_new_standing_and_what_is_absent_stays(
+        self, fields: dict[str, Any], tier: str, active: bool
+    ) -> None:
+        event = DistributorChanged(distributor_id=SELLER, tier=tier, active=active, effective_at=NOW)
+        after = a_network(a_distributor(SELLER, standings=[a_standing(), a_standing(NOW, tier, active)]))
+
+        assert change_distributor(self.NETWORK, message(change(**fields))) == Decision(after, (event,), "changed")
+
+    def test_it_holds_from_the_time_it_names(self) -> None:
+        tomorrow = NOW + A_DAY
+        known = change_distributor(self.NETWORK, message(change(tier="gold", effective_at=tomorrow))).state
+
+        seller = known.distributors[SELLER]
+        assert [seller.standing_at(at).tier for at in (NOW, tomorrow, JOINED - A_DAY)] == [
+            "standard",
+            "gold",
+            "standard",
+        ]
+
+    def test_the_same_change_again_changes_nothing(self) -> None:
+        once = change_distributor(self.NETWORK, message(change(tier="gold"))).state
+
+        assert change_distributor(once, message(change(tier="gold"), id="resent")) == Decision(
+            once, outcome="duplicate"
+        )
+
+    def test_history_is_not_rewritten(self) -> None:
+        network = a_network(a_distributor(SELLER, standings=[a_standing(), a_standing(NOW, "gold")]))
+        detail = "effective_at: a change holds from 2026-11-02T09:30:00+00:00 already; give a later time."
+
+        assert change_distributor(network, message(change(active=False, effective_at=NOW - A_DAY))) == refused(
+            "out_of_order", detail, network
+        )
+
+    def test_whoever_is_not_known_may_yet_join(self) -> None:
+        detail = "distributor_id: distributor 3 is not registered."
+        otherwise = refused("distributor_unknown", detail, Network())
+
+        assert change_distributor(Network(), message(change(tier="gold"))) == NotYet("distributor_unknown", otherwise)

@@ -1,0 +1,335 @@
+"""Placing an order: accepted as of its own time, or refused with a reason, and the same order only once."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from contracts.decision import Decision, NotYet
+from contracts.envelope import derived_id
+from contracts.orders import v1, v2
+from contracts.orders.v1 import OrderRefused, StatusRefused, Upline
+from contracts.wire import Reader, Unreadable
+from tests.builders import (
+    CUP,
+    CUPS,
+    KEY,
+    MIDDLE,
+    NOW,
+    ORDER,
+    SELLER,
+    SHOP,
+    TEA,
+    TEAS,
+    TOP,
+    a_desk,
+    a_distributor,
+    a_placed_line,
+    a_product,
+    a_shop,
+    a_standing,
+    accepted,
+    an_order,
+    an_order_line,
+    an_upline,
+    by_id,
+    message,
+    place,
+    rules,
+    the_chain,
+)
+from workers.order_intake.decide import CLOCK_SKEW_MAX, refuse_unreadable_order, refuse_unreadable_status
+from workers.order_intake.decide import place as decide_place
+from workers.order_intake.model import Desk, Line, Sponsor
+
+A_DAY = timedelta(days=1)
+
+
+def refused(reason: str, detail: str, desk: Desk) -> Decision[Desk]:
+    event = OrderRefused(shop_id=SHOP, order_id=ORDER, reason=reason, detail=detail)
+    return Decision(desk, (event,), "refused")
+
+
+def test_an_order_is_accepted_with_everything_that_commissions_need() -> None:
+    desk = a_desk()
+
+    assert decide_place(desk, message(place())) == Decision(desk.with_orders(an_order()), (accepted(),), "accepted")
+
+
+def test_an_order_of_version_1_is_read_as_version_2_in_the_shops_currency() -> None:
+    body = {"shop_id": SHOP, "order_id": ORDER, "distributor_id": SELLER, "product_id": TEA, "quantity": 2}
+    [old] = Reader([v2.PlaceOrder, v1.PlaceOrder]).read(
+        json.dumps({**body, "total_price": "98.00"}).encode(),
+        content_type="application/json",
+        routing_key="order.place.v1",
+        received_at=NOW,
+    )
+    assert not isinstance(old, Unreadable)
+    desk = a_desk()
+    order = an_order(
+        fingerprint=derived_id(old.data.model_dump_json()),
+        lines=(Line(1, TEA, TEAS, 2, 9_800, 0),),
+        shipping_minor=0,
+    )
+    event = accepted(lines=(an_order_line(net="98.00"),), shipping=Decimal("0.00"))
+
+    assert decide_place(desk, old) == Decision(desk.with_orders(order), (event,), "accepted")
+
+
+def test_a_prepaid_order_is_accepted_like_any_other() -> None:
+    wish = place(prepaid=True)
+    desk = a_desk()
+    order = an_order(fingerprint=derived_id(wish.model_dump_json()), prepaid=True)
+
+    assert decide_place(desk, message(wish)) == Decision(desk.with_orders(order), (accepted(prepaid=True),), "accepted")
+
+
+def test_the_payment_deadline_is_the_shops_and_does_not_run_before_the_goods_are_set_apart() -> None:
+    late = place(placed_at=NOW - A_DAY)
+
+    after = decide_place(a_desk(shop=a_shop(payment_deadline_s=60)), message(late)).state.orders[KEY]
+
+    assert (after.placed_at, after.payment_deadline_s, after.due_at) == (NOW - A_DAY, 60, None)
+
+
+def test_each_line_keeps_its_number_and_its_products_category() -> None:
+    wish = place(
+        lines=[a_placed_line(CUP, 1, "5.50"), a_placed_line(TEA, 3, "30.00", "0.50"), a_placed_line(CUP, 2, "11.00")],
+        tax=Decimal("1.25"),
+        total=Decimal("55.25"),
+    )
+    order = decide_place(a_desk(), message(wish)).state.orders[KEY]
+
+    assert order.lines == (
+        Line(1, CUP, CUPS, 1, 550, 0),
+        Line(2, TEA, TEAS, 3, 3_000, 50),
+        Line(3, CUP, CUPS, 2, 1_100, 0),
+    )
+    assert (order.net_minor, order.total_minor) == (4_600, 5_525)
+
+
+@pytest.mark.parametrize(
+    ("currency", "amount", "minor"), [("JPY", "1500", 1_500), ("KWD", "12.345", 12_345), ("CNY", "19.9", 1_990)]
+)
+def test_amounts_are_kept_in_the_minor_units_of_the_shops_currency(currency: str, amount: str, minor: int) -> None:
+    wish = place(lines=[a_placed_line(amount=amount)], currency=currency, shipping=Decimal(0))
+
+    order = decide_place(a_desk(shop=a_shop(currency=currency)), message(wish)).state.orders[KEY]
+
+    assert (order.currency, order.total_minor) == (currency, minor)
+
+
+class TestAsOfTheOrdersTime:
+    def test_tier_and_activity_are_those_of_the_time(self) -> None:
+        promoted = a_distributor(
+            MIDDLE, TOP, standings=[a_standing(tier="silver"), a_standing(NOW - A_DAY, tier="gold")]
+        )
+        left = a_distributor(TOP, standings=[a_standing(), a_standing(NOW - A_DAY, active=False)])
+        desk = a_desk(distributors={**the_chain(), **by_id(promoted, left)})
+
+        now = decide_place(desk, message(place())).state.orders[KEY]
+        before = decide_place(desk, message(place(placed_at=NOW - 2 * A_DAY))).state.orders[KEY]
+
+        seller = Sponsor(1, SELLER, "standard", True)
+        assert now.upline == (seller, Sponsor(2, MIDDLE, "gold", True), Sponsor(3, TOP, "standard", False))
+        assert before.upline == (seller, Sponsor(2, MIDDLE, "silver", True), Sponsor(3, TOP, "standard", True))
+
+    def test_a_standing_holds_from_its_very_moment(self) -> None:
+        promoted = a_distributor(SELLER, standings=[a_standing(tier="silver"), a_standing(NOW, tier="gold")])
+        desk = a_desk(distributors=by_id(promoted))
+
+        assert decide_place(desk, message(place())).state.orders[KEY].upline[0].tier == "gold"
+
+    def test_a_seller_who_was_active_then_may_sell_though_inactive_now(self) -> None:
+        left = a_distributor(SELLER, standings=[a_standing(), a_standing(NOW - A_DAY, active=False)])
+        desk = a_desk(distributors=by_id(left))
+
+        assert decide_place(desk, message(place(placed_at=NOW - 2 * A_DAY))).outcome == "accepted"
+
+    def test_the_snapshot_of_the_chain_ends_at_the_tenth_level(self) -> None:
+        uplines = range(2, 14)
+        chain = by_id(a_distributor(1, *uplines), *(a_distributor(number) for number in uplines))
+
+        decision = decide_place(a_desk(distributors=chain), message(place(distributor_id=1)))
+
+        assert decision.publish[0].upline == an_upline(*range(1, 11))
+        assert decision.publish[0].upline[-1] == Upline(level=10, distributor_id=10, tier="standard", active=True)
+
+    def test_the_rule_version_is_the_one_in_force_when_the_order_was_placed(self) -> None:
+        versions = (rules(1), rules(2, effective_from=NOW - A_DAY), rules(3, effective_from=NOW + A_DAY))
+        desk = a_desk(rules=versions)
+
+        def version_at(placed_at: Any) -> int:
+            return decide_place(desk, message(place(placed_at=placed_at))).state.orders[KEY].rule_version
+
+        assert version_at(NOW) == 2
+        assert version_at(NOW - A_DAY) == 2
+        assert version_at(NOW - A_DAY - timedelta(milliseconds=1)) == 1
+
+    def test_of_two_rule_sets_that_start_together_the_higher_version_holds(self) -> None:
+        desk = a_desk(rules=(rules(5), rules(4)))
+
+        assert decide_place(desk, message(place())).state.orders[KEY].rule_version == 5
+
+
+class TestTheSameOrderAgain:
+    def test_is_a_duplicate_even_under_another_message_id(self) -> None:
+        desk = a_desk(an_order())
+
+        assert decide_place(desk, message(place(), id="resent")) == Decision(desk, outcome="duplicate")
+
+    def test_is_a_duplicate_however_far_the_order_has_come(self) -> None:
+        desk = a_desk(an_order(status="cancelled", version=5, reason="cancelled_by_shop"))
+
+        assert decide_place(desk, message(place())) == Decision(desk, outcome="duplicate")
+
+    @pytest.mark.parametrize(
+        "changed",
+        [
+            place(shipping=Decimal("8.01")),
+            place(distributor_id=MIDDLE),
+            place(prepaid=True),
+            place(lines=[a_placed_line(quantity=3, discount="10.00")]),
+        ],
+    )
+    def test_with_other_content_is_a_conflict_and_the_first_stands(self, changed: v2.PlaceOrder) -> None:
+        desk = a_desk(an_order())
+        detail = f"order {KEY} was accepted before with other content; the first one stands."
+
+        assert decide_place(desk, message(changed)) == refused("conflict", detail, desk)
+
+
+MISSING = [
+    ({"shop": None}, place(), "shop_unknown", "shop_id: shop shop-1 is not registered."),
+    ({"distributors": {}}, place(), "distributor_unknown", "distributor_id: distributor 3 is not registered."),
+    ({"products": {}}, place(), "product_unknown", "lines.0.product_id: product 501 is not defined."),
+    (
+        {"rules": (rules(effective_from=NOW + A_DAY),)},
+        place(),
+        "no_rules",
+        "placed_at: no rule set was in force at 2026-11-02T09:30:00+00:00; publish one.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("lacking", "wish", "reason", "detail"), MISSING, ids=[case[2] for case in MISSING])
+def test_what_is_not_known_may_yet_arrive_and_is_refused_when_patience_ends(
+    lacking: dict[str, Any], wish: v2.PlaceOrder, reason: str, detail: str
+) -> None:
+    desk = a_desk(**lacking)
+
+    assert decide_place(desk, message(wish)) == NotYet(reason, refused(reason, detail, desk))
+
+
+INACTIVE = by_id(a_distributor(SELLER, standings=[a_standing(active=False)]))
+BROKEN = [
+    (
+        {},
+        place(currency="JPY"),
+        "currency_not_accepted",
+        "currency: shop shop-1 sells in CNY, not in JPY.",
+    ),
+    (
+        {},
+        place(placed_at=NOW + CLOCK_SKEW_MAX + timedelta(milliseconds=1)),
+        "placed_in_future",
+        "placed_at: 2026-11-02T09:40:00.001000+00:00 has not come yet.",
+    ),
+    (
+        {"distributors": INACTIVE},
+        place(),
+        "distributor_inactive",
+        "distributor_id: distributor 3 was not active then.",
+    ),
+    (
+        {"products": {TEA: a_product(active=False)}},
+        place(),
+        "product_inactive",
+        "lines.0.product_id: product 501 is not sold.",
+    ),
+    (
+        {},
+        place(lines=[a_placed_line(CUP, amount="1.00"), a_placed_line(amount="1.001")]),
+        "amount_precision",
+        "lines.1.amount: 1.001 has more decimals than CNY allows (2).",
+    ),
+    (
+        {},
+        place(lines=[a_placed_line(discount="0.005")]),
+        "amount_precision",
+        "lines.0.discount: 0.005 has more decimals than CNY allows (2).",
+    ),
+    (
+        {},
+        place(shipping=Decimal("0.001")),
+        "amount_precision",
+        "shipping: 0.001 has more decimals than CNY allows (2).",
+    ),
+    ({}, place(tax=Decimal("0.001")), "amount_precision", "tax: 0.001 has more decimals than CNY allows (2)."),
+    ({}, place(total=Decimal("98.001")), "amount_precision", "total: 98.001 has more decimals than CNY allows (2)."),
+    (
+        {},
+        place(lines=[a_placed_line(amount="10.00", discount="10.01")]),
+        "discount_exceeds_amount",
+        "lines.0.discount: 10.01 is more than the line's amount, 10.00.",
+    ),
+    (
+        {},
+        place(total=Decimal("97.99")),
+        "total_mismatch",
+        "total: lines, shipping and tax add up to 98.00, not 97.99.",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("world", "wish", "reason", "detail"), BROKEN, ids=[f"{case[2]}-{case[3].split(':')[0]}" for case in BROKEN]
+)
+def test_what_breaks_a_rule_is_refused_at_once_with_field_and_rule(
+    world: dict[str, Any], wish: v2.PlaceOrder, reason: str, detail: str
+) -> None:
+    desk = a_desk(**world)
+
+    assert decide_place(desk, message(wish)) == refused(reason, detail, desk)
+
+
+def test_an_order_may_be_placed_as_far_ahead_as_clocks_differ() -> None:
+    assert decide_place(a_desk(), message(place(placed_at=NOW + CLOCK_SKEW_MAX))).outcome == "accepted"
+
+
+def test_a_discount_may_take_the_whole_line() -> None:
+    wish = place(lines=[a_placed_line(amount="10.00", discount="10.00")], total=Decimal("8.00"))
+
+    assert decide_place(a_desk(), message(wish)).state.orders[KEY].net_minor == 0
+
+
+class TestUnreadable:
+    @staticmethod
+    def unreadable(**data: Any) -> Unreadable:
+        return Unreadable("m-1", "order.place.v2", "missing_field", "lines: Field required", b"{}", data)
+
+    def test_an_order_that_names_itself_is_refused(self) -> None:
+        detail = "lines: Field required"
+        event = OrderRefused(shop_id=SHOP, order_id=ORDER, reason="invalid_message", detail=detail)
+
+        assert refuse_unreadable_order(self.unreadable(shop_id=SHOP, order_id=ORDER)) == event
+
+    def test_a_status_that_names_its_order_is_refused(self) -> None:
+        item = replace(self.unreadable(shop_id=SHOP, order_id=ORDER, status=7), detail="status: unknown")
+        event = StatusRefused(
+            shop_id=SHOP, order_id=ORDER, status="7", reason="invalid_message", detail="status: unknown"
+        )
+
+        assert refuse_unreadable_status(item) == event
+
+    @pytest.mark.parametrize(
+        "data", [{}, {"shop_id": SHOP}, {"order_id": ORDER}, {"shop_id": "no shop", "order_id": ORDER}, {"shop_id": 7}]
+    )
+    def test_what_does_not_say_what_it_is_about_becomes_a_dead_letter(self, data: dict[str, Any]) -> None:
+        assert refuse_unreadable_order(self.unreadable(**data)) is None
+        assert refuse_unreadable_status(self.unreadable(**data)) is None

@@ -1,0 +1,376 @@
+"""An order's life after it was accepted: each step once, early ones wait, late ones change nothing."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from dataclasses import replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contracts.decision import Decision, NotYet
+from contracts.orders.v1 import OrderRejected, StatusRefused
+from tests.builders import (
+    CUP,
+    HALF_AN_HOUR,
+    KEY,
+    NOW,
+    ORDER,
+    SHOP,
+    TEA,
+    a_desk,
+    an_order,
+    cancelled,
+    completed,
+    message,
+    paid,
+    place,
+    reserved,
+    shipped,
+    short,
+    tick,
+    update,
+)
+from workers.order_intake import decide
+from workers.order_intake.model import Desk, Order
+
+LATER = NOW + timedelta(minutes=5)
+RESERVED = {"version": 2, "reserved": True, "due_at": NOW + HALF_AN_HOUR}
+PAID = {"version": 3, "reserved": True, "status": "paid", "paid_at": NOW}
+SHIPPED = {**PAID, "version": 4, "status": "shipped"}
+COMPLETED = {**SHIPPED, "version": 5, "status": "completed", "completed_at": NOW}
+REJECTED = {"version": 2, "status": "rejected", "reason": "stock_short"}
+CANCELLED = {"version": 2, "status": "cancelled", "reason": "cancelled_by_shop"}
+
+
+def status_refused(status: str, reason: str, detail: str, desk: Desk) -> Decision[Desk]:
+    event = StatusRefused(shop_id=SHOP, order_id=ORDER, status=status, reason=reason, detail=detail)
+    return Decision(desk, (event,), "refused")
+
+
+class TestStock:
+    def test_a_reservation_is_noted_and_the_payment_deadline_counts_from_it(self) -> None:
+        desk = a_desk(an_order(payment_deadline_s=60))
+        order = an_order(version=2, reserved=True, payment_deadline_s=60, due_at=LATER + timedelta(seconds=60))
+
+        assert decide.note_reserved(desk, message(reserved((TEA, "default", 2)), time=LATER)) == Decision(
+            desk.with_orders(order), outcome="reserved"
+        )
+
+    def test_a_prepaid_order_is_paid_as_soon_as_it_is_reserved(self) -> None:
+        desk = a_desk(an_order(prepaid=True))
+        order = an_order(prepaid=True, **{**PAID, "version": 2, "paid_at": LATER})
+        event = paid(prepaid=True, version=2, paid_at=LATER)
+
+        assert decide.note_reserved(desk, message(reserved((TEA, "default", 2)), time=LATER)) == Decision(
+            desk.with_orders(order), (event,), "paid"
+        )
+
+    def test_without_stock_the_order_ends_and_names_what_was_wanting(self) -> None:
+        desk = a_desk(an_order())
+        detail = "product 501: 2 wanted, 1 there; product 502: 3 wanted, 0 there"
+        event = OrderRejected(shop_id=SHOP, order_id=ORDER, version=2, reason="stock_short", detail=detail)
+
+        assert decide.reject(desk, message(short((TEA, 2, 1), (CUP, 3, 0)))) == Decision(
+            desk.with_orders(an_order(**REJECTED)), (event,), "rejected"
+        )
+
+    @pytest.mark.parametrize("order", [an_order(**PAID), an_order(**CANCELLED), an_order(**REJECTED)])
+    def test_an_answer_that_comes_too_late_changes_nothing(self, order: Order) -> None:
+        desk = a_desk(order)
+        nothing = Decision(desk, outcome=f"already_{order.status}")
+
+        assert decide.note_reserved(desk, message(reserved())) == nothing
+        assert decide.reject(desk, message(short((TEA, 2, 1)))) == nothing
+
+    def test_the_same_reservation_again_changes_nothing(self) -> None:
+        desk = a_desk(an_order(**RESERVED))
+
+        assert decide.note_reserved(desk, message(reserved())) == Decision(desk, outcome="already_pending")
+
+    def test_an_answer_that_overtakes_its_order_waits(self) -> None:
+        assert decide.note_reserved(a_desk(), message(reserved())) == NotYet("order_unknown")
+        assert decide.reject(a_desk(), message(short((TEA, 2, 1)))) == NotYet("order_unknown")
+
+
+class TestPayment:
+    def test_a_reserved_order_is_paid_when_the_shop_says_so(self) -> None:
+        desk = a_desk(an_order(**RESERVED))
+
+        assert decide.update_status(desk, message(update("paid"))) == Decision(
+            desk.with_orders(an_order(**PAID)), (paid(version=3),), "paid"
+        )
+
+    def test_before_the_stocks_answer_it_is_remembered_and_the_answer_decides(self) -> None:
+        desk = a_desk(an_order())
+        noted = an_order(version=2, prepaid=True, paid_at=NOW)
+
+        first = decide.update_status(desk, message(update("paid")))
+        assert first == Decision(desk.with_orders(noted), outcome="payment_noted")
+
+        order = an_order(prepaid=True, **PAID)
+        assert decide.note_reserved(first.state, message(reserved(), time=LATER)) == Decision(
+            desk.with_orders(order), (paid(version=3, prepaid=True),), "paid"
+        )
+
+    @pytest.mark.parametrize(
+        ("order", "outcome"),
+        [
+            (an_order(prepaid=True), "already_pending"),
+            (an_order(**PAID), "already_paid"),
+            (an_order(**SHIPPED), "already_shipped"),
+            (an_order(**COMPLETED), "already_completed"),
+        ],
+    )
+    def test_a_payment_said_again_changes_nothing(self, order: Order, outcome: str) -> None:
+        desk = a_desk(order)
+
+        assert decide.update_status(desk, message(update("paid"))) == Decision(desk, outcome=outcome)
+
+
+class TestShipmentAndReceipt:
+    def test_a_paid_order_ships(self) -> None:
+        desk = a_desk(an_order(**PAID))
+
+        assert decide.update_status(desk, message(update("shipped"))) == Decision(
+            desk.with_orders(an_order(**SHIPPED)), (shipped(version=4),), "shipped"
+        )
+
+    def test_a_shipped_order_completes(self) -> None:
+        desk = a_desk(an_order(**SHIPPED))
+
+        assert decide.update_status(desk, message(update("completed"))) == Decision(
+            desk.with_orders(an_order(**COMPLETED)), (completed(version=5),), "completed"
+        )
+
+    @pytest.mark.parametrize("order", [an_order(), an_order(**RESERVED), an_order(prepaid=True)])
+    def test_a_shipment_before_the_payment_waits_and_is_refused_in_the_end(self, order: Order) -> None:
+        desk = a_desk(order)
+        detail = f"order {KEY} is not paid, so it cannot ship."
+        otherwise = status_refused("shipped", "not_paid", detail, desk)
+
+        assert decide.update_status(desk, message(update("shipped"))) == NotYet("not_paid", otherwise)
+
+    @pytest.mark.parametrize("order", [an_order(), an_order(**PAID)])
+    def test_a_receipt_before_the_shipment_waits_and_is_refused_in_the_end(self, order: Order) -> None:
+        desk = a_desk(order)
+        detail = f"order {KEY} has not shipped, so it cannot be complete."
+        otherwise = status_refused("completed", "not_shipped", detail, desk)
+
+        assert decide.update_status(desk, message(update("completed"))) == NotYet("not_shipped", otherwise)
+
+    @pytest.mark.parametrize(
+        ("order", "status", "outcome"),
+        [
+            (an_order(**SHIPPED), "shipped", "already_shipped"),
+            (an_order(**COMPLETED), "shipped", "already_completed"),
+            (an_order(**COMPLETED), "completed", "already_completed"),
+        ],
+    )
+    def test_a_step_already_passed_changes_nothing(self, order: Order, status: str, outcome: str) -> None:
+        desk = a_desk(order)
+
+        assert decide.update_status(desk, message(update(status))) == Decision(desk, outcome=outcome)
+
+
+class TestCancellation:
+    @pytest.mark.parametrize(
+        ("before", "was_reserved", "was_paid"),
+        [
+            (an_order(), False, False),
+            (an_order(version=2, prepaid=True, paid_at=NOW), False, False),
+            (an_order(**RESERVED), True, False),
+            (an_order(**PAID), True, True),
+        ],
+        ids=["pending", "payment noted", "reserved", "paid"],
+    )
+    def test_an_order_that_has_not_left_is_cancelled(self, before: Order, was_reserved: bool, was_paid: bool) -> None:
+        desk = a_desk(before)
+        version = before.version + 1
+        after = replace(before, version=version, status="cancelled", due_at=None, reason="cancelled_by_shop")
+        event = cancelled(version=version, was_reserved=was_reserved, was_paid=was_paid, net_total=Decimal("90.00"))
+
+        assert decide.update_status(desk, message(update("cancelled"))) == Decision(
+            desk.with_orders(after), (event,), "cancelled"
+        )
+
+    @pytest.mark.parametrize("order", [an_order(**SHIPPED), an_order(**COMPLETED)])
+    def test_an_order_that_has_left_is_not(self, order: Order) -> None:
+        desk = a_desk(order)
+        detail = f"order {KEY} has left already; ask for a refund instead."
+
+        assert decide.update_status(desk, message(update("cancelled"))) == status_refused(
+            "cancelled", "already_shipped", detail, desk
+        )
+
+
+class TestAfterTheEnd:
+    @pytest.mark.parametrize("order", [an_order(**REJECTED), an_order(**CANCELLED)])
+    def test_a_cancellation_changes_nothing(self, order: Order) -> None:
+        desk = a_desk(order)
+
+        assert decide.update_status(desk, message(update("cancelled"))) == Decision(
+            desk, outcome=f"already_{order.status}"
+        )
+
+    @pytest.mark.parametrize("status", ["paid", "shipped", "completed"])
+    @pytest.mark.parametrize("order", [an_order(**REJECTED), an_order(**CANCELLED)])
+    def test_any_other_step_is_refused_and_says_how_the_order_ended(self, order: Order, status: str) -> None:
+        desk = a_desk(order)
+        detail = f"order {KEY} was {order.status} ({order.reason}); it cannot become {status}."
+
+        assert decide.update_status(desk, message(update(status))) == status_refused(
+            status, f"order_{order.status}", detail, desk
+        )
+
+
+def test_a_status_that_overtakes_its_order_waits_and_is_refused_in_the_end() -> None:
+    desk = a_desk()
+    detail = f"order {KEY} was never accepted; place it first."
+    otherwise = status_refused("paid", "order_unknown", detail, desk)
+
+    assert decide.update_status(desk, message(update("paid"))) == NotYet("order_unknown", otherwise)
+
+
+class TestDeadline:
+    def test_an_order_that_was_not_paid_in_time_is_cancelled(self) -> None:
+        desk = a_desk(an_order(**RESERVED))
+        order = an_order(reserved=True, version=3, status="cancelled", reason="payment_overdue")
+        event = cancelled(version=3, was_reserved=True, was_paid=False, reason="payment_overdue")
+
+        assert decide.cancel_overdue(desk, message(tick(NOW + HALF_AN_HOUR))) == Decision(
+            desk.with_orders(order), (event,), "cancelled_overdue"
+        )
+
+    def test_every_order_that_is_due_is_cancelled_and_no_other(self) -> None:
+        due = [an_order("1", **RESERVED), an_order("2", **{**RESERVED, "due_at": NOW})]
+        others = [
+            an_order("3", **{**RESERVED, "due_at": NOW + HALF_AN_HOUR + timedelta(milliseconds=1)}),
+            an_order("4"),
+            an_order("5", **PAID),
+            an_order("6", **CANCELLED),
+            an_order("7", status="shipped", due_at=NOW),
+        ]
+        decision = decide.cancel_overdue(a_desk(*due, *others), message(tick(NOW + HALF_AN_HOUR)))
+
+        assert [event.order_id for event in decision.publish] == ["1", "2"]
+        assert decision.state == a_desk(
+            *(o.becomes(status="cancelled", due_at=None, reason="payment_overdue") for o in due), *others
+        )
+
+    def test_a_tick_before_the_deadline_changes_nothing(self) -> None:
+        desk = a_desk(an_order(**RESERVED))
+        before = NOW + HALF_AN_HOUR - timedelta(milliseconds=1)
+
+        assert decide.cancel_overdue(desk, message(tick(before))) == Decision(desk, outcome="nothing_due")
+
+
+# Any interleaving.
+
+STEPS: dict[str, set[str]] = {
+    "none": {"pending"},
+    "pending": {"pending", "paid", "rejected", "cancelled"},
+    "paid": {"shipped", "cancelled"},
+    "shipped": {"completed"},
+    "completed": set(),
+    "rejected": set(),
+    "cancelled": set(),
+}
+TRIES_MAX = 4
+
+
+def everything_about_one_order(*, prepaid: bool, enough: bool) -> dict[str, tuple[Any, Any]]:
+    """Every message that can concern one order: its rule and itself."""
+    answer = (decide.note_reserved, reserved()) if enough else (decide.reject, short((TEA, 2, 1)))
+    return {
+        "place": (decide.place, place(prepaid=prepaid)),
+        "answer": answer,
+        **{status: (decide.update_status, update(status)) for status in ("paid", "shipped", "completed", "cancelled")},
+        "early tick": (decide.cancel_overdue, tick(NOW)),
+        "late tick": (decide.cancel_overdue, tick(NOW + HALF_AN_HOUR)),
+    }
+
+
+def is_told_truly(order: Order) -> bool:
+    """Whether the status and the other fields tell the same story."""
+    match order.status:
+        case "pending":
+            return order.completed_at is None and order.reason is None and order.reserved == (order.due_at is not None)
+        case "paid" | "shipped" | "completed":
+            is_received = order.completed_at is not None
+            is_paid = order.reserved and order.paid_at is not None and order.due_at is None
+            return is_paid and (order.status == "completed") == is_received
+        case _:
+            return order.reason is not None and order.due_at is None
+
+
+names = list(everything_about_one_order(prepaid=False, enough=True))
+
+
+@given(st.lists(st.sampled_from(names), max_size=24), st.permutations(names), st.booleans(), st.booleans())
+def test_any_interleaving_with_repeats_stays_legal_and_says_each_thing_once(
+    repeats: list[str], all_of_them: list[str], prepaid: bool, enough: bool
+) -> None:
+    known = everything_about_one_order(prepaid=prepaid, enough=enough)
+    waiting = deque((name, 1) for name in (*repeats, *all_of_them))
+    desk = a_desk()
+    said: Counter[str] = Counter()
+    versions: list[int] = []
+    while waiting:
+        name, attempt = waiting.popleft()
+        rule, payload = known[name]
+        answer = rule(desk, message(payload, time=NOW))
+        if isinstance(answer, NotYet):
+            if attempt < TRIES_MAX:
+                waiting.append((name, attempt + 1))
+                continue
+            answer = answer.otherwise or Decision(desk)
+        before, after = desk.orders.get(KEY), answer.state.orders.get(KEY)
+        if after != before:
+            assert after is not None
+            assert after.status in STEPS[before.status if before else "none"]
+            assert after.version == (before.version if before else 0) + 1
+            assert is_told_truly(after)
+        said.update(event.message_type for event in answer.publish if "refused" not in event.message_type)
+        versions += [event.version for event in answer.publish if hasattr(event, "version")]
+        desk = answer.state
+    assert said.total() == len(said)
+    assert versions == sorted(set(versions))
+    order = desk.orders[KEY]
+    last = {"paid": "order.paid.v1", "shipped": "order.shipped.v1", "completed": "order.completed.v1"}
+    assert order.status not in last or said[last[order.status]] == 1
+    assert ("order.cancelled.v1" in said) == (order.status == "cancelled")
+    assert ("order.rejected.v1" in said) == (order.status == "rejected")
+
+
+IN_EVERY_STATE = [
+    a_desk(),
+    *(a_desk(an_order(**f)) for f in ({}, RESERVED, PAID, SHIPPED, COMPLETED, REJECTED, CANCELLED)),
+]
+
+
+@pytest.mark.parametrize("name", names)
+@pytest.mark.parametrize("desk", IN_EVERY_STATE, ids=lambda desk: next((o.status for o in desk.orders.values()), "new"))
+def test_handled_twice_equals_once(desk: Desk, name: str) -> None:
+    rule, payload = everything_about_one_order(prepaid=False, enough=True)[name]
+    said = message(payload, time=NOW)
+    once = rule(desk, said)
+    if isinstance(once, NotYet):
+        assert once.otherwise is None or once.otherwise.state == desk
+        return
+    twice = rule(once.state, said)
+
+    assert twice.state == once.state
+    # A refusal may be said again, since its sender asked again; nothing else is.
+    assert twice.publish == (once.publish if once.outcome == "refused" else ())
+
+
+def test_paid_at_is_when_the_shop_said_so_not_when_the_stock_answered() -> None:
+    first: datetime = NOW
+    desk = decide.update_status(a_desk(an_order()), message(update("paid"), time=first)).state
+
+    assert decide.note_reserved(desk, message(reserved(), time=LATER)).state.orders[KEY].paid_at == first

@@ -1,0 +1,222 @@
+"""Rewards: granted when the month's sales reach the target, revoked when they fall, whatever order orders come in."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contracts.decision import Decision, NotYet
+from contracts.rewards.v1 import RewardGranted, RewardRevoked
+from contracts.rules.view import RuleSet
+from tests.builders import NOW, SELLER, a_target, an_order_line, cancelled, message, paid, rules
+from workers.reward_checks.decide import count_sale, take_back_sale
+from workers.reward_checks.model import Board, Progress
+
+MONTH = f"{SELLER}/2026-11/CNY"
+TARGETS = rules(1, targets=(a_target(target_minor=10_000, bonus_minor=500),))
+
+
+def a_board(*months: Progress, rule_sets: tuple[RuleSet, ...] = (TARGETS,)) -> Board:
+    return Board({month.key: month for month in months}, {known.rule_version: known for known in rule_sets})
+
+
+def a_month(sales_minor: int, *granted: str, rule_version: int = 1) -> Progress:
+    return Progress(MONTH, SELLER, "2026-11", "CNY", sales_minor, rule_version, granted)
+
+
+def sold(net: str, **fields: Any) -> Any:
+    return message(paid(lines=(an_order_line(net=net),), **fields))
+
+
+def fallen(net: str, **fields: Any) -> Any:
+    return message(cancelled(net_total=Decimal(net), **fields))
+
+
+def said(sales: str, *, target: str = "100.00", rule_version: int = 1, reward: str = "monthly_sales") -> dict[str, Any]:
+    return {
+        "distributor_id": SELLER,
+        "month": "2026-11",
+        "currency": "CNY",
+        "reward": reward,
+        "target": Decimal(target),
+        "sales": Decimal(sales),
+        "bonus": Decimal("5.00"),
+        "rule_version": rule_version,
+    }
+
+
+def test_the_first_sale_of_a_month_begins_its_progress() -> None:
+    assert count_sale(a_board(), sold("90.00")) == Decision(a_board(a_month(9_000)), outcome="counted")
+
+
+def test_all_lines_of_an_order_count_and_its_postage_does_not() -> None:
+    lines = (an_order_line(1, net="40.00"), an_order_line(2, net="2.50"))
+
+    after = count_sale(a_board(), message(paid(lines=lines, shipping=Decimal("8.00")))).state
+
+    assert after == a_board(a_month(4_250))
+
+
+class TestCrossing:
+    def test_reaching_the_target_grants_the_reward(self) -> None:
+        after = a_board(a_month(10_000, "monthly_sales"))
+
+        assert count_sale(a_board(a_month(9_999)), sold("0.01")) == Decision(
+            after, (RewardGranted(**said("100.00")),), "counted"
+        )
+
+    def test_beyond_the_target_nothing_is_granted_again(self) -> None:
+        board = a_board(a_month(10_000, "monthly_sales"))
+
+        assert count_sale(board, sold("90.00")) == Decision(
+            a_board(a_month(19_000, "monthly_sales")), outcome="counted"
+        )
+
+    def test_a_cancellation_that_falls_below_revokes_it(self) -> None:
+        board = a_board(a_month(10_000, "monthly_sales"))
+
+        assert take_back_sale(board, fallen("0.01")) == Decision(
+            a_board(a_month(9_999)), (RewardRevoked(**said("99.99")),), "counted"
+        )
+
+    def test_a_cancellation_that_stays_above_does_not(self) -> None:
+        board = a_board(a_month(10_001, "monthly_sales"))
+
+        assert take_back_sale(board, fallen("0.01")) == Decision(
+            a_board(a_month(10_000, "monthly_sales")), outcome="counted"
+        )
+
+    def test_several_targets_are_reached_one_by_one(self) -> None:
+        two = rules(1, targets=(a_target("gold", 20_000), a_target("silver", 10_000)))
+        board = a_board(a_month(9_000), rule_sets=(two,))
+
+        silver = count_sale(board, sold("20.00"))
+        both = count_sale(board, sold("110.00"))
+
+        assert silver.publish == (RewardGranted(**said("110.00", reward="silver")),)
+        assert both.state.progress[MONTH].granted == ("gold", "silver")
+        assert both.publish == (
+            RewardGranted(**said("200.00", reward="gold", target="200.00")),
+            RewardGranted(**said("200.00", reward="silver")),
+        )
+
+    def test_a_target_in_another_currency_is_not_this_months(self) -> None:
+        yen = rules(1, targets=(a_target(target_minor=1, currency="JPY"),))
+
+        assert count_sale(a_board(rule_sets=(yen,)), sold("90.00")).publish == ()
+
+
+class TestWhichMonth:
+    @pytest.mark.parametrize(
+        ("placed_at", "month"),
+        [
+            (datetime(2026, 11, 30, 23, 59, 59, tzinfo=UTC), "2026-11"),
+            (datetime(2026, 12, 1, tzinfo=UTC), "2026-12"),
+            (datetime(2026, 12, 1, 7, 59, tzinfo=timezone(timedelta(hours=8))), "2026-11"),
+            (datetime(2026, 12, 1, 8, tzinfo=timezone(timedelta(hours=8))), "2026-12"),
+        ],
+    )
+    def test_it_is_the_utc_month_in_which_the_order_was_placed(self, placed_at: datetime, month: str) -> None:
+        after = count_sale(a_board(), sold("90.00", placed_at=placed_at, paid_at=NOW)).state
+
+        assert list(after.progress) == [f"{SELLER}/{month}/CNY"]
+
+    def test_a_cancelled_order_is_taken_back_from_that_month(self) -> None:
+        october = NOW - timedelta(days=30)
+        counted = count_sale(a_board(), sold("90.00", placed_at=october)).state
+
+        assert take_back_sale(counted, fallen("90.00", placed_at=october)).state.progress == {
+            f"{SELLER}/2026-10/CNY": Progress(f"{SELLER}/2026-10/CNY", SELLER, "2026-10", "CNY", 0, 1)
+        }
+
+
+class TestWhichRules:
+    HIGHER = rules(2, targets=(a_target(target_minor=50_000),))
+    WITHOUT = rules(2)
+
+    def test_the_newest_rules_of_the_months_orders_count(self) -> None:
+        board = a_board(a_month(9_000, rule_version=2), rule_sets=(TARGETS, self.HIGHER))
+
+        decision = count_sale(board, sold("20.00", rule_version=1))
+
+        assert decision == Decision(board.with_progress(a_month(11_000, rule_version=2)), outcome="counted")
+
+    def test_a_higher_target_revokes_what_is_no_longer_reached(self) -> None:
+        board = a_board(a_month(10_000, "monthly_sales"), rule_sets=(TARGETS, self.HIGHER))
+        revoked = RewardRevoked(**said("110.00", target="500.00", rule_version=2))
+
+        assert count_sale(board, sold("10.00", rule_version=2)) == Decision(
+            board.with_progress(a_month(11_000, rule_version=2)), (revoked,), "counted"
+        )
+
+    def test_a_target_that_newer_rules_dropped_is_revoked_and_not_forgotten(self) -> None:
+        board = a_board(a_month(10_000, "monthly_sales"), rule_sets=(TARGETS, self.WITHOUT))
+        revoked = RewardRevoked(**said("110.00", rule_version=2))
+
+        assert count_sale(board, sold("10.00", rule_version=2)) == Decision(
+            board.with_progress(a_month(11_000, rule_version=2)), (revoked,), "counted"
+        )
+
+    def test_a_sale_waits_for_its_rules(self) -> None:
+        assert count_sale(a_board(), sold("90.00", rule_version=2)) == NotYet("rules_unknown")
+
+
+def test_an_order_that_was_never_paid_was_never_counted() -> None:
+    board = a_board(a_month(9_000))
+
+    assert take_back_sale(board, fallen("90.00", was_paid=False)) == Decision(board, outcome="never_counted")
+
+
+def test_a_cancellation_that_overtakes_its_payment_is_counted_at_once_and_meets_it_later() -> None:
+    early = take_back_sale(a_board(), fallen("90.00"))
+
+    assert early == Decision(a_board(a_month(-9_000, rule_version=0)), outcome="counted")
+    assert count_sale(early.state, sold("90.00")) == Decision(a_board(a_month(0)), outcome="counted")
+
+
+RULE_SETS = (
+    rules(1, targets=(a_target("silver", 10_000), a_target("gold", 20_000))),
+    rules(2, targets=(a_target("silver", 15_000),)),
+    rules(3, targets=(a_target("gold", 5_000), a_target("yen", 1, currency="JPY"))),
+)
+
+
+@st.composite
+def months(draw: st.DrawFn) -> tuple[list[Any], list[Any]]:
+    """The paid and cancelled orders of a month, in two orders."""
+    messages = []
+    for number in range(draw(st.integers(1, 7))):
+        net = str(Decimal(draw(st.integers(0, 12_000))) / 100)
+        order_id = f"order-{number}"
+        messages.append((count_sale, sold(net, order_id=order_id, rule_version=draw(st.integers(1, 3)))))
+        if draw(st.booleans()):
+            messages.append((take_back_sale, fallen(net, order_id=order_id)))
+    return messages, draw(st.permutations(messages))
+
+
+def standing(messages: list[Any]) -> tuple[Board, set[str]]:
+    """The board in the end, and the rewards that stand by what was published alone."""
+    board, stands = a_board(rule_sets=RULE_SETS), set()
+    for rule, said_ in messages:
+        decision = rule(board, said_)
+        board = decision.state
+        for event in decision.publish:
+            if isinstance(event, RewardGranted):
+                assert event.reward not in stands
+                stands.add(event.reward)
+            else:
+                stands.remove(event.reward)
+    return board, stands
+
+
+@given(months())
+def test_any_order_of_the_same_orders_ends_in_the_same_rewards(case: tuple[list[Any], list[Any]]) -> None:
+    one, other = map(standing, case)
+
+    assert one == other
+    assert one[1] == set(one[0].progress[MONTH].granted)

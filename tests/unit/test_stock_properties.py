@@ -1,0 +1,123 @@
+"""Whatever arrives in whatever order: stock is never negative, and the books, lots and reservations agree."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contracts.decision import Decision, NotYet
+from contracts.stock.v1 import StockLow, StockRecovered
+from tests.builders import (
+    CUP,
+    NOW,
+    TEA,
+    a_shelf,
+    accepted,
+    adjust,
+    an_order_line,
+    cancelled,
+    message,
+    receive,
+    shipped,
+)
+from workers.stock_reservation import decide
+from workers.stock_reservation.model import Shelf
+
+LOTS = (("default", None), ("fresh", "2027-01-31"), ("stale", "2026-10-31"))
+ORDERS = ("1", "2", "3", "4")
+
+Step = tuple[Any, Any]
+"""A rule and the payload it is asked about."""
+
+
+def an_order_for(order_id: str, quantities: tuple[int, int, int]) -> Any:
+    """The same order always wants the same: some tea, some cups, and some tea again."""
+    lines = [(TEA, quantities[0]), (CUP, quantities[1]), (TEA, quantities[2])]
+    wanted = [an_order_line(n, p, quantity=q) for n, (p, q) in enumerate(lines, start=1) if q]
+    return accepted(order_id=order_id, lines=tuple(wanted))
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> list[Step]:
+    """Receipts, adjustments, orders, shipments and cancellations, with repeats, in any order."""
+    wanted = {
+        order_id: draw(st.tuples(st.integers(0, 6), st.integers(0, 6), st.integers(0, 3)).filter(any))
+        for order_id in ORDERS
+    }
+    products, orders = st.sampled_from([TEA, CUP]), st.sampled_from(ORDERS)
+
+    def received(number: int, product: int, quantity: int, lot: tuple[str, str | None], low_at: int | None) -> Step:
+        name, expires_on = lot
+        payload = receive(f"r-{number}", product, quantity, batch_id=name, expiry_date=expires_on, low_at=low_at)
+        return decide.receive, payload
+
+    def adjusted(number: int, product: int, delta: int, lot: tuple[str, str | None]) -> Step:
+        return decide.adjust, adjust(f"a-{number}", product, delta, batch_id=lot[0])
+
+    steps = st.one_of(
+        st.builds(
+            received,
+            st.integers(1, 9),
+            products,
+            st.integers(1, 12),
+            st.sampled_from(LOTS),
+            st.none() | st.integers(0, 5),
+        ),
+        st.builds(adjusted, st.integers(1, 9), products, st.integers(-6, 6), st.sampled_from(LOTS)),
+        orders.map(lambda order_id: (decide.reserve, an_order_for(order_id, wanted[order_id]))),
+        orders.map(lambda order_id: (decide.ship, shipped(order_id))),
+        orders.map(lambda order_id: (decide.release, cancelled(order_id))),
+    )
+    return draw(st.lists(steps, max_size=40))
+
+
+def assert_the_books_agree(shelf: Shelf) -> None:
+    set_apart: Counter[tuple[int, str]] = Counter()
+    for reservation in shelf.reservations.values():
+        if reservation.status == "open":
+            for pick in reservation.picks:
+                lot = shelf.items[pick.product_id].lot(pick.batch_id)
+                assert lot is not None
+                assert lot.sells_on(NOW.date().isoformat())
+                set_apart[pick.product_id, pick.batch_id] += pick.quantity
+    for item in shelf.items.values():
+        assert item.on_hand == item.received - item.shipped + item.adjusted
+        assert item.available == item.on_hand - item.reserved >= 0
+        for lot in item.lots:
+            assert 0 <= lot.reserved <= lot.on_hand
+            assert lot.reserved == set_apart.pop((item.product_id, lot.batch_id), 0)
+    assert not set_apart
+
+
+@given(histories())
+def test_stock_is_never_negative_and_reserved_is_what_open_reservations_hold(history: list[Step]) -> None:
+    shelf = a_shelf()
+    alerts: dict[int, list[Any]] = {}
+    for rule, payload in history:
+        answer = rule(shelf, message(payload))
+        if isinstance(answer, NotYet):
+            continue
+        shelf = answer.state
+        assert_the_books_agree(shelf)
+        for event in answer.publish:
+            if isinstance(event, StockLow | StockRecovered):
+                alerts.setdefault(event.product_id, []).append(event)
+    for said in alerts.values():
+        kinds = [type(event) for event in said]
+        assert kinds == [StockLow, StockRecovered] * (len(kinds) // 2) + [StockLow] * (len(kinds) % 2)
+        assert [event.crossing for event in said] == list(range(1, len(said) + 1))
+
+
+@given(histories())
+def test_handled_twice_equals_once(history: list[Step]) -> None:
+    shelf = a_shelf()
+    for rule, payload in history:
+        answer = rule(shelf, message(payload))
+        if isinstance(answer, Decision):
+            shelf = answer.state
+            again = rule(shelf, message(payload, id="resent"))
+            assert again.state == shelf
+            assert again.publish == (answer.publish if answer.outcome == "refused" else ())

@@ -1,0 +1,398 @@
+"""Stock: all lines of an order or none, first expired first out, and never more than there is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from contracts.decision import Decision, NotYet
+from contracts.stock.v1 import (
+    StockAdjusted,
+    StockLow,
+    StockReceived,
+    StockRecovered,
+    StockRefused,
+    StockReleased,
+)
+from contracts.wire import Unreadable
+from tests.builders import (
+    CUP,
+    KEY,
+    NOW,
+    ORDER,
+    SHOP,
+    TEA,
+    a_lot,
+    a_shelf,
+    accepted,
+    adjust,
+    an_item,
+    an_order_line,
+    cancelled,
+    message,
+    receive,
+    reserved,
+    said_picks,
+    shipped,
+    short,
+)
+from workers.stock_reservation import decide
+from workers.stock_reservation.decide import EXPIRES_SOON
+from workers.stock_reservation.model import Booking, Pick, Reservation, Shelf, StockItem
+
+TODAY = NOW.date().isoformat()
+YESTERDAY = (NOW - timedelta(days=1)).date().isoformat()
+SOON = (NOW + EXPIRES_SOON).date().isoformat()
+
+
+def wants(*lines: tuple[int, int]) -> Any:
+    """An accepted order for (product, quantity) lines."""
+    return message(accepted(lines=tuple(an_order_line(n, p, quantity=q) for n, (p, q) in enumerate(lines, start=1))))
+
+
+def open_for(*picks: tuple[int, str, int]) -> Reservation:
+    return Reservation(KEY, "open", tuple(Pick(*pick) for pick in picks))
+
+
+def released(*picks: tuple[int, str, int]) -> StockReleased:
+    return StockReleased(shop_id=SHOP, order_id=ORDER, picks=said_picks(*picks))
+
+
+class TestReserve:
+    def test_all_lines_are_set_apart(self) -> None:
+        shelf = a_shelf(an_item(TEA), an_item(CUP))
+        after = a_shelf(
+            an_item(TEA, a_lot(reserved=2)),
+            an_item(CUP, a_lot(reserved=3)),
+            reservations=[open_for((TEA, "default", 2), (CUP, "default", 3))],
+        )
+        event = reserved((TEA, "default", 2), (CUP, "default", 3))
+
+        assert decide.reserve(shelf, wants((TEA, 2), (CUP, 3))) == Decision(after, (event,), "reserved")
+
+    def test_if_one_product_is_wanting_nothing_at_all_is(self) -> None:
+        shelf = a_shelf(an_item(TEA), an_item(CUP, a_lot(on_hand=2)))
+        after = shelf.with_reservation(Reservation(KEY, "short"))
+
+        assert decide.reserve(shelf, wants((TEA, 2), (CUP, 3))) == Decision(after, (short((CUP, 3, 2)),), "short")
+
+    def test_a_product_that_was_never_received_is_wanting(self) -> None:
+        after = a_shelf(reservations=[Reservation(KEY, "short")])
+
+        assert decide.reserve(a_shelf(), wants((TEA, 1))) == Decision(after, (short((TEA, 1, 0)),), "short")
+
+    def test_lines_of_the_same_product_are_added_up_first(self) -> None:
+        shelf = a_shelf(an_item(TEA))
+
+        enough = decide.reserve(shelf, wants((TEA, 4), (TEA, 6)))
+        too_many = decide.reserve(shelf, wants((TEA, 4), (TEA, 7)))
+
+        assert enough.publish == (reserved((TEA, "default", 10)),)
+        assert too_many.publish == (short((TEA, 11, 10)),)
+
+    def test_what_others_reserved_is_not_there(self) -> None:
+        shelf = a_shelf(an_item(TEA, a_lot(on_hand=10, reserved=9)))
+
+        assert decide.reserve(shelf, wants((TEA, 2))).publish == (short((TEA, 2, 1)),)
+
+    def test_what_expires_first_goes_first_and_what_never_expires_goes_last(self) -> None:
+        lots = (a_lot("never", 5), a_lot("late", 5, expires_on="2027-06-30"), a_lot("soon", 5, expires_on="2026-12-01"))
+        shelf = a_shelf(an_item(TEA, *lots))
+        picks = ((TEA, "soon", 5), (TEA, "late", 5), (TEA, "never", 1))
+        after = a_shelf(
+            an_item(
+                TEA,
+                a_lot("never", 5, 1),
+                a_lot("late", 5, 5, expires_on="2027-06-30"),
+                a_lot("soon", 5, 5, expires_on="2026-12-01"),
+            ),
+            reservations=[open_for(*picks)],
+        )
+
+        assert decide.reserve(shelf, wants((TEA, 11))) == Decision(after, (reserved(*picks),), "reserved")
+
+    def test_an_expired_lot_is_never_reserved_but_one_on_its_last_day_is(self) -> None:
+        expired = a_lot("expired", 5, expires_on=YESTERDAY)
+        last_day = a_lot("last-day", 5, expires_on=TODAY)
+        shelf = a_shelf(an_item(TEA, expired, last_day))
+
+        assert decide.reserve(shelf, wants((TEA, 5))).publish == (reserved((TEA, "last-day", 5)),)
+        assert decide.reserve(shelf, wants((TEA, 6))).publish == (short((TEA, 6, 5)),)
+
+    @pytest.mark.parametrize(
+        ("status", "outcome"),
+        [
+            ("open", "duplicate"),
+            ("short", "duplicate"),
+            ("shipped", "duplicate"),
+            ("released", "duplicate"),
+            ("void", "cancelled_before"),
+        ],
+    )
+    def test_an_order_is_reserved_once_and_not_after_its_cancellation(self, status: Any, outcome: str) -> None:
+        shelf = a_shelf(an_item(TEA), reservations=[Reservation(KEY, status)])
+
+        assert decide.reserve(shelf, wants((TEA, 2))) == Decision(shelf, outcome=outcome)
+
+
+class TestShip:
+    def test_what_was_set_apart_leaves_the_house(self) -> None:
+        picks = ((TEA, "a", 2), (TEA, "b", 1), (CUP, "default", 3))
+        shelf = a_shelf(
+            an_item(TEA, a_lot("a", 2, 2), a_lot("b", 5, 4)),
+            an_item(CUP, a_lot(reserved=3)),
+            reservations=[open_for(*picks)],
+        )
+        after = a_shelf(
+            an_item(TEA, a_lot("a", 0), a_lot("b", 4, 3), received=7, shipped=3),
+            an_item(CUP, a_lot(on_hand=7), received=10, shipped=3),
+            reservations=[replace(open_for(*picks), status="shipped")],
+        )
+
+        assert decide.ship(shelf, message(shipped())) == Decision(after, outcome="shipped")
+
+    def test_a_shipment_that_overtakes_its_order_waits(self) -> None:
+        assert decide.ship(a_shelf(), message(shipped())) == NotYet("reservation_unknown")
+
+    @pytest.mark.parametrize("status", ["short", "shipped", "released", "void"])
+    def test_only_what_is_set_apart_can_leave(self, status: Any) -> None:
+        shelf = a_shelf(an_item(TEA), reservations=[Reservation(KEY, status)])
+
+        assert decide.ship(shelf, message(shipped())) == Decision(shelf, outcome=f"already_{status}")
+
+
+class TestRelease:
+    def test_what_was_set_apart_is_given_back_lot_by_lot(self) -> None:
+        picks = ((TEA, "a", 2), (TEA, "b", 1), (CUP, "default", 3))
+        shelf = a_shelf(
+            an_item(TEA, a_lot("a", 2, 2), a_lot("b", 5, 4)),
+            an_item(CUP, a_lot(reserved=3)),
+            reservations=[open_for(*picks)],
+        )
+        after = a_shelf(
+            an_item(TEA, a_lot("a", 2), a_lot("b", 5, 3)),
+            an_item(CUP),
+            reservations=[replace(open_for(*picks), status="released")],
+        )
+
+        assert decide.release(shelf, message(cancelled())) == Decision(after, (released(*picks),), "released")
+
+    def test_a_cancellation_that_overtakes_its_order_leaves_a_mark(self) -> None:
+        after = a_shelf(reservations=[Reservation(KEY, "void")])
+
+        assert decide.release(a_shelf(), message(cancelled())) == Decision(after, outcome="nothing_reserved")
+
+    @pytest.mark.parametrize("status", ["short", "shipped", "released", "void"])
+    def test_only_what_is_set_apart_can_be_given_back(self, status: Any) -> None:
+        shelf = a_shelf(an_item(TEA), reservations=[Reservation(KEY, status)])
+
+        assert decide.release(shelf, message(cancelled())) == Decision(shelf, outcome=f"already_{status}")
+
+
+def test_a_reservation_whose_lot_is_gone_is_a_bug_that_is_not_hidden() -> None:
+    shelf = a_shelf(an_item(TEA), reservations=[open_for((TEA, "elsewhere", 2))])
+
+    with pytest.raises(AssertionError, match="lot elsewhere of product 501 was picked from and must exist"):
+        decide.ship(shelf, message(shipped()))
+
+
+def test_a_lot_never_gives_back_more_than_it_set_apart() -> None:
+    shelf = a_shelf(an_item(TEA, a_lot(reserved=1)), reservations=[open_for((TEA, "default", 2))])
+
+    with pytest.raises(AssertionError, match="cannot move by"):
+        decide.release(shelf, message(cancelled()))
+
+
+def received(receipt_id: str = "r-1", *, quantity: int = 10, on_hand: int, available: int) -> StockReceived:
+    return StockReceived(receipt_id=receipt_id, product_id=TEA, quantity=quantity, on_hand=on_hand, available=available)
+
+
+def stock_refused(reference: str, reason: str, detail: str, shelf: Shelf) -> Decision[Shelf]:
+    event = StockRefused(reference=reference, product_id=TEA, reason=reason, detail=detail)
+    return Decision(shelf, (event,), "refused")
+
+
+class TestReceive:
+    def test_the_first_goods_of_a_product_make_it_known(self) -> None:
+        after = a_shelf(an_item(TEA), bookings=[Booking("r-1", TEA, "default", 10)])
+
+        assert decide.receive(a_shelf(), message(receive())) == Decision(
+            after, (received(on_hand=10, available=10),), "received"
+        )
+
+    def test_more_of_a_lot_is_added_to_it_and_another_lot_beside_it(self) -> None:
+        shelf = a_shelf(an_item(TEA, a_lot("a", 5, 2, "2027-01-31")))
+        same = decide.receive(shelf, message(receive(batch_id="a", expiry_date="2027-01-31")))
+        other = decide.receive(same.state, message(receive("r-2", batch_id="b", expiry_date="2026-12-31")))
+
+        assert same.publish == (received(on_hand=15, available=13),)
+        assert other.state == a_shelf(
+            an_item(TEA, a_lot("b", 10, 0, "2026-12-31"), a_lot("a", 15, 2, "2027-01-31")),
+            bookings=[Booking("r-1", TEA, "a", 10), Booking("r-2", TEA, "b", 10)],
+        )
+
+    def test_the_same_receipt_counts_once(self) -> None:
+        once = decide.receive(a_shelf(), message(receive())).state
+
+        assert decide.receive(once, message(receive(), id="resent")) == Decision(once, outcome="duplicate")
+
+    @pytest.mark.parametrize("changed", [receive(quantity=11), receive(batch_id="b")])
+    def test_a_reference_used_for_something_else_is_refused(self, changed: Any) -> None:
+        shelf = decide.receive(a_shelf(), message(receive())).state
+        detail = (
+            "reference r-1 was used before for 10 of product 501; "
+            "give each receipt or adjustment a reference of its own."
+        )
+
+        assert decide.receive(shelf, message(changed)) == stock_refused("r-1", "conflicting_reference", detail, shelf)
+
+    @pytest.mark.parametrize(("known", "says"), [("2027-01-31", "on 2027-01-31"), (None, "on no day")])
+    def test_a_lot_keeps_its_expiry_date(self, known: str | None, says: str) -> None:
+        shelf = a_shelf(an_item(TEA, a_lot("a", expires_on=known)))
+        detail = f"expiry_date: lot a expires {says}; use another batch_id for goods that expire on 2027-02-01."
+        wish = receive(batch_id="a", expiry_date="2027-02-01")
+
+        assert decide.receive(shelf, message(wish)) == stock_refused("r-1", "expiry_mismatch", detail, shelf)
+
+    def test_without_an_expiry_date_the_lots_own_holds(self) -> None:
+        shelf = a_shelf(an_item(TEA, a_lot("a", expires_on="2027-01-31")))
+
+        after = decide.receive(shelf, message(receive(batch_id="a"))).state
+
+        assert after.items[TEA] == an_item(TEA, a_lot("a", 20, expires_on="2027-01-31"))
+
+
+class TestAdjust:
+    @pytest.mark.parametrize(("delta", "on_hand"), [(-3, 7), (4, 14), (0, 10)])
+    def test_the_books_follow_the_count(self, delta: int, on_hand: int) -> None:
+        shelf = a_shelf(an_item(TEA))
+        after = a_shelf(
+            an_item(TEA, a_lot(on_hand=on_hand), received=10, adjusted=delta),
+            bookings=[Booking("a-1", TEA, "default", delta)],
+        )
+        event = StockAdjusted(adjustment_id="a-1", product_id=TEA, delta=delta, on_hand=on_hand, available=on_hand)
+
+        assert decide.adjust(shelf, message(adjust(delta=delta))) == Decision(after, (event,), "adjusted")
+
+    def test_goods_found_that_nobody_received_are_a_lot_without_expiry(self) -> None:
+        after = decide.adjust(a_shelf(), message(adjust(delta=2, batch_id="found"))).state
+
+        assert after.items[TEA] == an_item(TEA, a_lot("found", 2), received=0, adjusted=2)
+
+    def test_what_is_reserved_cannot_be_counted_away(self) -> None:
+        shelf = a_shelf(an_item(TEA, a_lot(on_hand=10, reserved=8)))
+        detail = "delta: lot default of product 501 has 2 units that are not reserved, so 3 cannot be taken away."
+
+        assert decide.adjust(shelf, message(adjust(delta=-2))).outcome == "adjusted"
+        assert decide.adjust(shelf, message(adjust(delta=-3))) == stock_refused("a-1", "below_reserved", detail, shelf)
+
+    def test_the_same_adjustment_counts_once_and_another_under_its_name_is_refused(self) -> None:
+        once = decide.adjust(a_shelf(an_item(TEA)), message(adjust())).state
+        detail = (
+            "reference a-1 was used before for -1 of product 501; "
+            "give each receipt or adjustment a reference of its own."
+        )
+
+        assert decide.adjust(once, message(adjust(), id="resent")) == Decision(once, outcome="duplicate")
+        assert decide.adjust(once, message(adjust(delta=-2))) == stock_refused(
+            "a-1", "conflicting_reference", detail, once
+        )
+
+
+class TestRunningLow:
+    WATCHED: dict[str, Any] = {"low_at": 4, "recovered_at": 8}  # noqa: RUF012
+
+    @staticmethod
+    def low(available: int, crossing: int) -> StockLow:
+        return StockLow(product_id=TEA, available=available, low_at=4, crossing=crossing)
+
+    @staticmethod
+    def recovered(available: int, crossing: int) -> StockRecovered:
+        return StockRecovered(product_id=TEA, available=available, recovered_at=8, crossing=crossing)
+
+    def test_it_is_said_once_for_each_crossing(self) -> None:
+        shelf = a_shelf(an_item(TEA, **self.WATCHED))
+        said = []
+        for number, delta in enumerate([-5, -1, -1, +3, -2, +4, +1, -3, -1, +9]):
+            decision = decide.adjust(shelf, message(adjust(f"a-{number}", delta=delta)))
+            shelf = decision.state
+            said.append(decision.publish[1:])
+
+        # 10 falls to 5, 4 (low), 3, 6, 4, 8 (recovered), 9, 6, 5, 14: between the thresholds nothing is said.
+        assert said == [(), (self.low(4, 1),), (), (), (), (self.recovered(8, 2),), (), (), (), ()]
+        assert (shelf.items[TEA].low, shelf.items[TEA].crossings) == (False, 2)
+
+    def test_a_reservation_that_crosses_says_so_after_itself(self) -> None:
+        shelf = a_shelf(an_item(TEA, **self.WATCHED))
+        after = a_shelf(
+            an_item(TEA, a_lot(reserved=7), low=True, crossings=1, **self.WATCHED),
+            reservations=[open_for((TEA, "default", 7))],
+        )
+        events = (reserved((TEA, "default", 7)), self.low(3, 1))
+
+        assert decide.reserve(shelf, wants((TEA, 7))) == Decision(after, events, "reserved")
+
+    def test_what_is_given_back_ends_it(self) -> None:
+        low = an_item(TEA, a_lot(reserved=7), low=True, crossings=1, **self.WATCHED)
+        shelf = a_shelf(low, reservations=[open_for((TEA, "default", 7))])
+
+        decision = decide.release(shelf, message(cancelled()))
+
+        assert decision.publish == (released((TEA, "default", 7)), self.recovered(10, 2))
+        assert decision.state.items[TEA] == an_item(TEA, crossings=2, **self.WATCHED)
+
+    def test_what_expires_soon_does_not_count(self) -> None:
+        lots = (a_lot("soon", 6, expires_on=YESTERDAY), a_lot("later", 5, expires_on=SOON))
+        shelf = a_shelf(an_item(TEA, *lots, **self.WATCHED))
+
+        decision = decide.adjust(shelf, message(adjust(delta=-1, batch_id="later")))
+
+        assert decision.publish[1:] == (self.low(4, 1),)
+
+    def test_a_product_without_a_threshold_never_runs_low(self) -> None:
+        assert decide.reserve(a_shelf(an_item(TEA)), wants((TEA, 10))).publish == (reserved((TEA, "default", 10)),)
+
+    @pytest.mark.parametrize(
+        ("known", "given", "thresholds"),
+        [
+            ({}, {}, (0, 0)),
+            ({}, {"low_at": 20}, (20, 40)),
+            ({}, {"low_at": 0}, (0, 1)),
+            ({}, {"low_at": 20, "recovered_at": 25}, (20, 25)),
+            ({}, {"low_at": 20, "recovered_at": 5}, (20, 21)),
+            ({"low_at": 4, "recovered_at": 8}, {}, (4, 8)),
+            ({"low_at": 4, "recovered_at": 8}, {"recovered_at": 30}, (4, 30)),
+            ({"low_at": 4, "recovered_at": 8}, {"recovered_at": 2}, (4, 5)),
+            ({"low_at": 4, "recovered_at": 8}, {"low_at": 10}, (10, 20)),
+        ],
+    )
+    def test_a_receipt_sets_the_thresholds_with_a_gap_between_them(
+        self, known: dict[str, int], given: dict[str, int], thresholds: tuple[int, int]
+    ) -> None:
+        shelf = a_shelf(an_item(TEA, a_lot(on_hand=100), **known))
+
+        item: StockItem = decide.receive(shelf, message(receive(**given))).state.items[TEA]
+
+        assert (item.low_at, item.recovered_at) == thresholds
+
+
+class TestUnreadable:
+    @staticmethod
+    def unreadable(**data: Any) -> Unreadable:
+        return Unreadable("m-1", "stock.receive.v1", "missing_field", "quantity: Field required", b"{}", data)
+
+    @pytest.mark.parametrize("name", ["receipt_id", "adjustment_id"])
+    def test_what_names_itself_and_its_product_is_refused(self, name: str) -> None:
+        item = self.unreadable(product_id=TEA, **{name: "x-1"})
+        detail = "quantity: Field required"
+
+        assert decide.refuse_unreadable(item) == StockRefused(
+            reference="x-1", product_id=TEA, reason="invalid_message", detail=detail
+        )
+
+    @pytest.mark.parametrize("data", [{}, {"receipt_id": "x-1"}, {"product_id": TEA}, {"receipt_id": 1}])
+    def test_what_does_not_becomes_a_dead_letter(self, data: dict[str, Any]) -> None:
+        assert decide.refuse_unreadable(self.unreadable(**data)) is None
