@@ -64,7 +64,7 @@ class RabbitmqServer:
 
     def url(self, ports: Mapping[str, int]) -> str:
         """RabbitMQ's first user, who is admitted from this machine only."""
-        return f"amqp://guest:guest@{LOOPBACK}:{ports['clients']}/"
+        return f"amqp://guest:guest@{LOOPBACK}:{ports['clients']}"
 
 
 def _write_configuration(folder: Path, port: int) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 
 if TYPE_CHECKING:
     from infra.runtime.fold import Folded
+
+disable_created_metrics()
 
 _HANDLED = Counter("tributary_handled", "Messages handled", ["queue"])
 _EMITTED = Counter("tributary_emitted", "Messages emitted", ["queue"])

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 
 import structlog
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed
@@ -15,7 +16,7 @@ from infra.runtime import broker, clock, health, roster
 from infra.runtime.batch import BatchLoop, Ports
 from infra.runtime.broker import RabbitConsumer, RabbitPublisher
 from infra.runtime.journal import Journal
-from infra.runtime.messaging import BrokerUnavailable
+from infra.runtime.messaging import BrokerUnavailable, Inbox
 from infra.runtime.quarantine import Quarantine
 from infra.runtime.readiness import Readiness
 from infra.runtime.settings import Settings
@@ -50,9 +51,19 @@ async def prepare(settings: Settings) -> None:
     )
 
 
-async def run(names: Sequence[str], settings: Settings) -> None:
+@dataclass(frozen=True, slots=True)
+class Seams:
+    """Where a test may step between the loops and the outside world, and ask the process to stop."""
+
+    ports: Callable[[Ports], Ports] = lambda ports: ports
+    inbox: Callable[[Inbox], Inbox] = lambda inbox: inbox
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+async def run(names: Sequence[str], settings: Settings, seams: Seams | None = None) -> None:
     """Run the named workers (and the clock, if named) in this process until SIGTERM or SIGINT."""
-    stopping = asyncio.Event()
+    seams = seams or Seams()
+    stopping = seams.stopping
     running = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         running.add_signal_handler(number, stopping.set)
@@ -63,12 +74,12 @@ async def run(names: Sequence[str], settings: Settings) -> None:
         publisher = RabbitPublisher(settings.rabbitmq_url, timeout_s=settings.publish_timeout_s)
         await publisher.start()
         stack.push_async_callback(publisher.stop)
-        ports = Ports(store, publisher, RealTime(), Readiness())
+        ports = seams.ports(Ports(store, publisher, RealTime(), Readiness()))
         consumer = RabbitConsumer(settings.rabbitmq_url)
         workers = [roster.load(name) for name in names if name != roster.CLOCK]
-        loops = [asyncio.create_task(loop.run()) for loop in _loops(workers, consumer, ports, settings)]
+        loops = [asyncio.create_task(loop.run()) for loop in _loops(workers, consumer, ports, settings, seams)]
         if roster.CLOCK in names:
-            ticking = clock.run(publisher, ports.time, ports.readiness, interval_s=settings.clock_interval_s)
+            ticking = clock.run(ports.publisher, ports.time, ports.readiness, interval_s=settings.clock_interval_s)
             stack.callback(asyncio.create_task(ticking).cancel)
         await consumer.start()
         stack.push_async_callback(consumer.stop)
@@ -85,14 +96,16 @@ async def run(names: Sequence[str], settings: Settings) -> None:
             raise error
 
 
-def _loops(workers: Sequence[Worker], consumer: RabbitConsumer, ports: Ports, settings: Settings) -> list[BatchLoop]:
+def _loops(
+    workers: Sequence[Worker], consumer: RabbitConsumer, ports: Ports, settings: Settings, seams: Seams
+) -> list[BatchLoop]:
     routed = topology_of(roster.load_all(), settings).routed
     loops = []
     for worker in workers:
         for handler in worker.handlers:
             prefetch = settings.prefetch_commands if handler.reads_command else settings.prefetch_events
             inbox = consumer.subscribe(worker.queue_of(handler), prefetch=prefetch)
-            loops.append(BatchLoop(worker, handler, inbox, ports, settings, routed=routed))
+            loops.append(BatchLoop(worker, handler, seams.inbox(inbox), ports, settings, routed=routed))
     return loops
 
 

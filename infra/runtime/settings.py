@@ -13,7 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="TRIBUTARY_", extra="ignore", frozen=True, populate_by_name=True)
 
-    rabbitmq_url: str = Field("amqp://guest:guest@127.0.0.1:5672/", validation_alias=AliasChoices("RABBITMQ_URL"))
+    rabbitmq_url: str = Field("amqp://guest:guest@127.0.0.1:5672", validation_alias=AliasChoices("RABBITMQ_URL"))
     mongodb_url: str = Field("mongodb://127.0.0.1:27017/?replicaSet=rs0", validation_alias=AliasChoices("MONGODB_URL"))
     redis_url: str = Field("redis://127.0.0.1:6379/0", validation_alias=AliasChoices("REDIS_URL"))
     database: str = "tributary"
