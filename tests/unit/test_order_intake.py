@@ -311,7 +311,7 @@ def test_a_discount_may_take_the_whole_line() -> None:
 class TestUnreadable:
     @staticmethod
     def unreadable(**data: Any) -> Unreadable:
-        return Unreadable("m-1", "order.place.v2", "missing_field", "lines: Field required", b"{}", data)
+        return Unreadable("m-1", "order.place.v2", "missing_field", "lines: Field required", b"{}", data=data)
 
     def test_an_order_that_names_itself_is_refused(self) -> None:
         detail = "lines: Field required"

@@ -382,7 +382,7 @@ class TestRunningLow:
 class TestUnreadable:
     @staticmethod
     def unreadable(**data: Any) -> Unreadable:
-        return Unreadable("m-1", "stock.receive.v1", "missing_field", "quantity: Field required", b"{}", data)
+        return Unreadable("m-1", "stock.receive.v1", "missing_field", "quantity: Field required", b"{}", data=data)
 
     @pytest.mark.parametrize("name", ["receipt_id", "adjustment_id"])
     def test_what_names_itself_and_its_product_is_refused(self, name: str) -> None:

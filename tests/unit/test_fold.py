@@ -1,0 +1,259 @@
+"""Folding a batch: one message's failure is its own, patience ends, and the same batch always says the same."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from contracts.catalog.v1 import DefineProduct, ProductDefined, ProductRefused
+from contracts.decision import Decision, NotYet
+from contracts.envelope import Message, Payload
+from contracts.wire import Unreadable
+from infra.runtime.failure_policy import Failure, FailurePolicy
+from infra.runtime.fold import Folded, Retry, Work, fold
+from infra.runtime.journal import Emitted, Handled, Record, SetBack, to_document
+from infra.runtime.worker import Handler, on
+from tests.builders import NOW, TEA, message
+
+QUEUE = "catalog.product.define"
+POLICY = FailurePolicy((5, 60))
+LAST_TRY = 3
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The state of these tests: the names that were handled, in order."""
+
+    names: tuple[str, ...] = ()
+
+
+class OneState:
+    """A repository of one state that every message sees."""
+
+    def __init__(self) -> None:
+        self.state = Seen()
+
+    def state_for(self, _message: Message[Any]) -> Seen:
+        return self.state
+
+    def keep(self, state: Seen) -> None:
+        self.state = state
+
+
+def wish(name: str, product_id: int = TEA) -> Message[DefineProduct]:
+    return message(DefineProduct(product_id=product_id, name=name, category_id=7), id=f"m-{name}")
+
+
+def defined(name: str, product_id: int = TEA) -> ProductDefined:
+    return ProductDefined(product_id=product_id, name=name, category_id=7, active=True)
+
+
+def refused(detail: str) -> ProductRefused:
+    return ProductRefused(product_id=TEA, reason="unknown", detail=detail)
+
+
+def decide(state: Seen, asked: Message[DefineProduct]) -> Decision[Seen] | NotYet[Seen]:
+    """Says the name twice; raises, waits for ever, or waits and then refuses where the name says so."""
+    name = asked.data.name
+    if name == "raises":
+        raise KeyError(name)
+    if name == "waits":
+        return NotYet("tea_unknown")
+    if name == "waits then refuses":
+        return NotYet("tea_unknown", Decision(state, (refused("no tea"),), "refused"))
+    return Decision(Seen((*state.names, name)), (defined(name), defined(f"{name} again")), "told")
+
+
+def refuse(item: Unreadable) -> Payload | None:
+    return refused(item.detail) if "product_id" in item.data else None
+
+
+HANDLER = on(DefineProduct, decide=decide, refuse=refuse)
+
+
+def fold_all(*works: Work, handler: Handler = HANDLER, into: OneState | None = None) -> Folded:
+    folded = Folded("catalog", QUEUE, NOW)
+    state: Any = into or OneState()
+    return fold(handler, state, works, policy=POLICY, folded=folded)
+
+
+def unreadable(**data: Any) -> Unreadable:
+    return Unreadable("m-bad", "product.define.v1", "missing_field", "name: Field required", b'{"half": ', data=data)
+
+
+class TestAnswers:
+    def test_each_message_sees_what_the_ones_before_it_did(self) -> None:
+        state = OneState()
+
+        fold_all(Work(wish("a")), Work(wish("b")), Work(wish("c")), into=state)
+
+        assert state.state == Seen(("a", "b", "c"))
+
+    def test_a_decision_is_handled_with_its_outcome_and_says_all_it_publishes_in_order(self) -> None:
+        folded = fold_all(Work(wish("a")))
+
+        assert folded.handled == [Handled("m-a", "product.define.v1", "product/501", "product/501", "told")]
+        assert [said.data for said in folded.said] == [defined("a"), defined("a again")]
+        assert folded.emitted == [
+            Emitted("m-a", said.id, "product.defined.v1", said.to_bytes()) for said in folded.said
+        ]
+        assert (folded.retried, folded.dead, folded.retries) == ([], [], [])
+
+    def test_what_is_said_names_its_cause_and_belongs_to_the_same_correlation_and_trace(self) -> None:
+        traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+        asked = wish("a").model_copy(update={"correlationid": "order-7", "traceparent": traceparent})
+
+        said = fold_all(Work(asked)).said[0]
+
+        assert (said.source, said.causationid, said.correlationid) == ("catalog", "m-a", "order-7")
+        assert (said.subject, said.time) == ("product/501", NOW)
+        assert said.traceparent is not None
+        assert said.traceparent[:36] == traceparent[:36]
+        assert said.traceparent != traceparent
+
+    def test_folded_again_it_says_the_same_under_the_same_ids(self) -> None:
+        works = (Work(wish("a")), Work(wish("raises"), LAST_TRY), Work(unreadable()), Work(wish("b")))
+        once, again = fold_all(*works), fold_all(*works)
+
+        assert once.emitted == again.emitted
+        assert len({emitted.id for emitted in once.emitted}) == len(once.emitted) == 6
+
+
+class TestARuleThatRaises:
+    def test_concerns_its_own_message_only(self) -> None:
+        state = OneState()
+
+        folded = fold_all(Work(wish("a")), Work(wish("raises")), Work(wish("b")), into=state)
+
+        assert state.state == Seen(("a", "b"))
+        assert [handled.id for handled in folded.handled] == ["m-a", "m-b"]
+        assert folded.retried == [SetBack("m-raises", "product.define.v1", "product/501", "handler_error", 1)]
+        assert folded.retries == [Retry(wish("raises"), attempt=1, replays=0, delay_s=5)]
+
+    def test_becomes_a_dead_letter_with_its_traceback_after_the_last_try(self) -> None:
+        folded = fold_all(Work(wish("raises"), LAST_TRY, replays=2))
+
+        assert folded.retries == []
+        assert folded.dead == [SetBack("m-raises", "product.define.v1", "product/501", "handler_error", LAST_TRY)]
+        letter = folded.said[0].data
+        assert (letter.worker, letter.queue, letter.message_id) == ("catalog", QUEUE, "m-raises")
+        assert (letter.reason, letter.detail) == ("handler_error", "KeyError: 'raises'")
+        assert (letter.attempts, letter.replays, letter.concerns) == (LAST_TRY, 2, "product/501")
+        assert "raise KeyError(name)" in letter.traceback
+        assert json.loads(letter.body)["data"]["name"] == "raises"
+
+    def test_each_time_it_dies_is_a_dead_letter_of_its_own(self) -> None:
+        first, replayed = (fold_all(Work(wish("raises"), LAST_TRY, replays=n)).said[0].id for n in (0, 1))
+
+        assert first != replayed
+
+    def test_a_failure_known_beforehand_is_not_asked_again(self) -> None:
+        folded = fold_all(Work(wish("a"), failure=Failure("too_big", "The batch could not be saved.")))
+
+        assert folded.handled == []
+        assert folded.retried == [SetBack("m-a", "product.define.v1", "product/501", "too_big", 1)]
+
+
+class TestNotYet:
+    @pytest.mark.parametrize(("attempt", "delay_s"), [(1, 5), (2, 60)])
+    @pytest.mark.parametrize("name", ["waits", "waits then refuses"])
+    def test_is_tried_again_after_a_growing_pause(self, name: str, attempt: int, delay_s: int) -> None:
+        folded = fold_all(Work(wish(name), attempt, replays=1))
+
+        assert folded.retries == [Retry(wish(name), attempt=attempt, replays=1, delay_s=delay_s)]
+        assert folded.retried == [SetBack(f"m-{name}", "product.define.v1", "product/501", "tea_unknown", attempt)]
+        assert (folded.handled, folded.emitted, folded.dead) == ([], [], [])
+
+    def test_holds_otherwise_when_patience_has_ended(self) -> None:
+        folded = fold_all(Work(wish("waits then refuses"), LAST_TRY))
+
+        about = "product/501"
+        assert folded.handled == [Handled("m-waits then refuses", "product.define.v1", about, about, "refused")]
+        assert [said.data for said in folded.said] == [refused("no tea")]
+        assert (folded.retries, folded.dead) == ([], [])
+
+    def test_without_otherwise_it_becomes_a_dead_letter(self) -> None:
+        folded = fold_all(Work(wish("waits"), LAST_TRY))
+
+        assert folded.dead == [SetBack("m-waits", "product.define.v1", "product/501", "tea_unknown", LAST_TRY)]
+        assert folded.said[0].data.detail == "Waited in vain: tea unknown."
+        assert folded.said[0].data.traceback is None
+
+
+class TestUnreadable:
+    def test_what_says_what_it_is_about_is_refused_at_once(self) -> None:
+        folded = fold_all(Work(unreadable(product_id=TEA)))
+
+        assert folded.handled == [Handled("m-bad", "product.define.v1", "product/501", "m-bad", "refused")]
+        assert [said.data for said in folded.said] == [refused("name: Field required")]
+        assert (folded.retries, folded.dead) == ([], [])
+
+    @pytest.mark.parametrize("handler", [HANDLER, replace(HANDLER, refuse=None)])
+    def test_what_does_not_is_set_aside_at_once_and_never_tried_again(self, handler: Handler) -> None:
+        folded = fold_all(Work(unreadable()), handler=handler)
+
+        assert folded.dead == [SetBack("m-bad", "product.define.v1", "message/m-bad", "missing_field", 1)]
+        assert (folded.handled, folded.retries) == ([], [])
+        letter = folded.said[0].data
+        assert (letter.detail, letter.body, letter.concerns) == ("name: Field required", '{"half": ', None)
+
+    def test_its_neighbours_are_handled(self) -> None:
+        folded = fold_all(Work(unreadable()), Work(wish("a")), Work(unreadable(product_id=TEA)))
+
+        assert [handled.outcome for handled in folded.handled] == ["told", "refused"]
+
+
+class TestRecord:
+    def test_it_holds_what_came_of_every_message(self) -> None:
+        asked = replace_correlation(wish("a"), "order-7")
+        folded = fold_all(Work(asked), Work(wish("waits")), Work(unreadable()))
+
+        record = folded.record(repeats=["m-old"])
+
+        assert record == Record(
+            worker="catalog",
+            queue=QUEUE,
+            at=NOW,
+            handled=(Handled("m-a", "product.define.v1", "product/501", "order-7", "told"),),
+            repeats=("m-old",),
+            retried=(SetBack("m-waits", "product.define.v1", "product/501", "tea_unknown", 1),),
+            dead=(SetBack("m-bad", "product.define.v1", "message/m-bad", "missing_field", 1),),
+            emitted=tuple(folded.emitted),
+        )
+        document = to_document(record)
+        assert document["about"] == ["message/m-bad", "order-7", "product/501"]
+        assert document["handled"] == [
+            {
+                "id": "m-a",
+                "type": "product.define.v1",
+                "about": "product/501",
+                "correlation": "order-7",
+                "outcome": "told",
+            }
+        ]
+        assert [Emitted(**emitted) for emitted in document["emitted"]] == folded.emitted
+
+    def test_what_is_empty_is_left_out_and_an_empty_record_says_so(self) -> None:
+        record = fold_all().record(repeats=())
+
+        assert record.is_empty
+        assert to_document(record) == {"worker": "catalog", "queue": QUEUE, "at": NOW, "about": []}
+
+    @pytest.mark.parametrize("work", [Work(wish("a")), Work(wish("waits")), Work(unreadable())])
+    def test_a_record_of_anything_is_not_empty(self, work: Work) -> None:
+        assert not fold_all(work).record(repeats=()).is_empty
+        assert not fold_all().record(repeats=["m-old"]).is_empty
+
+
+def replace_correlation(asked: Message[DefineProduct], correlation: str) -> Message[DefineProduct]:
+    return asked.model_copy(update={"correlationid": correlation})
+
+
+def test_the_time_of_what_is_said_is_the_batchs_not_the_causes() -> None:
+    late = wish("a").model_copy(update={"time": NOW - timedelta(days=1)})
+
+    assert fold_all(Work(late)).said[0].time == NOW
