@@ -19,6 +19,7 @@ from contracts.upcast import upcast
 
 BARE_SOURCE = "urn:tributary:bare"
 _PROBLEMS_MAX = 3
+_EXCERPT_BYTES_MAX = 16 * 1024
 _REASONS = {
     "json_invalid": "malformed_json",
     "union_tag_invalid": "unknown_type",
@@ -31,13 +32,19 @@ _REASONS = {
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A message that could not be read. `data` is its JSON payload where at least that much was JSON."""
+    """A message that could not be read. `data` is its JSON payload where at least that much was JSON.
+
+    `body`, `content_type` and `routing_key` are what a reader needs to read it again; they are as they came, except
+    that a member of a batch stands alone.
+    """
 
     id: str
     type: str
     reason: str
     detail: str
     body: bytes
+    content_type: str | None = None
+    routing_key: str | None = None
     data: dict[str, Any] = field(default_factory=dict)
     traceparent: str | None = None
 
@@ -64,30 +71,29 @@ class Reader:
         """Return every message in `body`, in order; `received_at` stands in for the time a bare body lacks."""
         start = body.lstrip()[:1]
         if content_type == BATCH or (content_type != STRUCTURED and start == b"["):
-            return self._read_batch(body)
+            return self._read_batch(body, content_type, routing_key)
         if content_type == STRUCTURED or b'"specversion"' in body:
-            return [self._read_structured(body)]
-        return [self._read_bare(body, routing_key, received_at)]
+            return [self._read_structured(body, content_type, routing_key)]
+        return [self._read_bare(body, content_type, routing_key, received_at)]
 
-    def _read_batch(self, body: bytes) -> list[Message[Any] | Unreadable]:
+    def _read_batch(self, body: bytes, content_type: str | None, routing_key: str) -> list[Message[Any] | Unreadable]:
         try:
             return [upcast(message) for message in self._many.validate_json(body)]
         except ValidationError as error:
-            try:
-                items = json.loads(body)
-            except ValueError:
-                return [_unreadable(body, error)]
-            if not isinstance(items, list):
-                return [_unreadable(body, error)]
-            return [self._read_structured(json.dumps(item).encode()) for item in items]
+            members = _members(body)
+            if members is None:
+                return [_unreadable(body, error, content_type, routing_key)]
+            return [self._read_structured(member, STRUCTURED, routing_key) for member in members]
 
-    def _read_structured(self, body: bytes) -> Message[Any] | Unreadable:
+    def _read_structured(self, body: bytes, content_type: str | None, routing_key: str) -> Message[Any] | Unreadable:
         try:
             return upcast(self._one.validate_json(body))
         except ValidationError as error:
-            return _unreadable(body, error)
+            return _unreadable(body, error, content_type, routing_key)
 
-    def _read_bare(self, body: bytes, routing_key: str, received_at: datetime) -> Message[Any] | Unreadable:
+    def _read_bare(
+        self, body: bytes, content_type: str | None, routing_key: str, received_at: datetime
+    ) -> Message[Any] | Unreadable:
         payload = self._payloads.get(routing_key)
         if payload is None:
             return Unreadable(
@@ -97,11 +103,13 @@ class Reader:
                 detail=f"A bare body takes its type from the routing key, and {routing_key!r} is none of "
                 f"{', '.join(self._payloads)}.",
                 body=body,
+                content_type=content_type,
+                routing_key=routing_key,
             )
         try:
             data = payload.model_validate_json(body)
         except ValidationError as error:
-            return _unreadable(body, error, bare_type=routing_key)
+            return _unreadable(body, error, content_type, routing_key, bare=True)
         # The id covers the content, so that the same bytes are a repeat, and a changed order is seen as a conflict.
         bare = message_of(payload).model_construct(
             specversion="1.0",
@@ -115,33 +123,70 @@ class Reader:
 
 
 def too_large(body: bytes, routing_key: str, bytes_max: int) -> Unreadable:
-    """A body beyond the limit, which is not even parsed."""
+    """A body beyond the limit, which is not even parsed. Only its beginning is kept: the whole stays at the broker."""
     return Unreadable(
         id=derived_id("unreadable", body),
         type=routing_key,
         reason="too_large",
         detail=f"body: {len(body)} bytes, and at most {bytes_max} are taken; split the message.",
-        body=body,
+        body=body[:_EXCERPT_BYTES_MAX],
+        routing_key=routing_key,
     )
 
 
-def _unreadable(body: bytes, error: ValidationError, *, bare_type: str | None = None) -> Unreadable:
+def _unreadable(
+    body: bytes, error: ValidationError, content_type: str | None, routing_key: str, *, bare: bool = False
+) -> Unreadable:
     problems = error.errors(include_url=False)
-    try:
-        parsed = json.loads(body)
-    except ValueError:
-        parsed = None
-    envelope = parsed if isinstance(parsed, dict) and bare_type is None else {}
-    data = parsed if bare_type is not None else envelope.get("data")
+    reason = _REASONS.get(problems[0]["type"], "invalid_value")
+    parsed = _parsed(body) if reason != "malformed_json" else None
+    envelope = parsed if isinstance(parsed, dict) and not bare else {}
+    data = parsed if bare else envelope.get("data")
     message_id = envelope.get("id")
     return Unreadable(
         id=message_id if isinstance(message_id, str) and 0 < len(message_id) <= 128 else derived_id("unreadable", body),
-        type=str(bare_type or envelope.get("type", "unknown")),
-        reason=_REASONS.get(problems[0]["type"], "invalid_value"),
+        type=str(routing_key if bare else envelope.get("type", "unknown")),
+        reason=reason,
         detail=_sentence(problems),
         body=body,
+        content_type=content_type,
+        routing_key=routing_key,
         data=data if isinstance(data, dict) else {},
     )
+
+
+def _parsed(body: bytes) -> Any:
+    """JSON that pydantic took too: alone, this parser lets through halves of surrogate pairs, which no store keeps."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _members(body: bytes) -> list[bytes] | None:
+    """The members of a JSON array, byte for byte; None where it is none, or is nested beyond reason."""
+    decoder = json.JSONDecoder()
+    members: list[bytes] = []
+    try:
+        text = body.decode()
+        if not isinstance(json.loads(text), list):
+            return None
+        at = _after_space(text, text.index("[") + 1)
+        while text[at] != "]":
+            _, end = decoder.raw_decode(text, at)
+            members.append(text[at:end].encode())
+            at = _after_space(text, end)
+            if text[at] == ",":
+                at = _after_space(text, at + 1)
+    except (ValueError, RecursionError):
+        return None
+    return members
+
+
+def _after_space(text: str, at: int) -> int:
+    while text[at] in " \t\r\n":
+        at += 1
+    return at
 
 
 def _is_parent(location: tuple[Any, ...], problems: Sequence[Any]) -> bool:

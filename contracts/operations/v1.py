@@ -2,12 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from contracts.envelope import Event, Timestamp
+from contracts.envelope import Command, Event, Timestamp
 from contracts.fields import Code, Detail
+
+LetterId = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=128,
+        description="The dead letter, by the id of the event that told of it.",
+        examples=["0d9c1c0e-5f57-5a55-8a3c-3a1f6c1e8b21"],
+    ),
+]
+Settlement = Annotated[
+    Literal["replayed", "discarded"],
+    Field(description="What a person decided: the message was sent again, or it needs nothing any more."),
+]
+Operator = Annotated[
+    str,
+    Field(min_length=1, max_length=64, description="Who decided, as a person would look for it.", examples=["li.na"]),
+]
+Note = Annotated[
+    str | None,
+    Field(max_length=1000, description="Why, for whoever asks later.", examples=["The shop has mended its export."]),
+]
 
 
 class MessageDeadLettered(Event, type="message.dead-lettered.v1"):
@@ -29,6 +51,12 @@ class MessageDeadLettered(Event, type="message.dead-lettered.v1"):
     content_type: Annotated[str | None, Field(examples=["application/cloudevents+json"])] = None
     encoding: str = "utf-8"
     body: str = Field(repr=False, examples=['{"shop_id": "shop-367"}'])
+    routing_key: Annotated[
+        str | None,
+        Field(
+            description="What it was routed by, where the type of a bare body comes from.", examples=["order.place.v2"]
+        ),
+    ] = None
     concerns: Annotated[
         str | None,
         Field(
@@ -38,6 +66,41 @@ class MessageDeadLettered(Event, type="message.dead-lettered.v1"):
 
     def about(self) -> str:
         return self.concerns or f"message/{self.message_id}"
+
+
+class OfDeadLetter:
+    letter_id: str
+
+    def about(self) -> str:
+        return f"dead-letter/{self.letter_id}"
+
+
+class SettleDeadLetter(OfDeadLetter, Command, type="dead-letter.settle.v1"):
+    """Mark a dead letter as replayed or discarded. It is kept, with who decided and when; saying it twice is once."""
+
+    letter_id: LetterId
+    action: Settlement
+    by: Operator
+    note: Note = None
+
+
+class DeadLetterSettled(OfDeadLetter, Event, type="dead-letter.settled.v1"):
+    letter_id: LetterId
+    action: Settlement
+    by: Operator
+    note: Note = None
+    queue: Annotated[str, Field(examples=["order_intake.order.place"])]
+    reason: Code
+    settled_at: Timestamp
+
+
+class DeadLetterRefused(OfDeadLetter, Event, type="dead-letter.refused.v1"):
+    """The dead letter was not marked: there is none of that id, or what was asked contradicts what was done."""
+
+    letter_id: LetterId
+    action: Settlement
+    reason: Annotated[Code, Field(examples=["unknown_letter"])]
+    detail: Detail
 
 
 class AlertRaised(Event, type="alert.raised.v1"):

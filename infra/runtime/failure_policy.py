@@ -8,13 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from contracts.envelope import Message
+from contracts.envelope import STRUCTURED, Message
 from contracts.operations.v1 import MessageDeadLettered
 from contracts.wire import Unreadable
 
 DELAY_PREFIX = "tributary.delay."
 _TRACEBACK_CHARS_MAX = 8_000
-_BODY_BYTES_MAX = 1024 * 1024
 
 
 def delay_name(delay_s: int) -> str:
@@ -53,12 +52,14 @@ def dead_letter(
     """Describe a message that is set aside, with its body, so that it can be read, mended and replayed."""
     if isinstance(item, Unreadable):
         body, about = item.body, None
+        content_type, routing_key = item.content_type, item.routing_key
     else:
         body, about = item.to_bytes(), item.data.about()
+        content_type, routing_key = STRUCTURED, item.type
     try:
-        text, encoding = body[:_BODY_BYTES_MAX].decode(), "utf-8"
+        text, encoding = body.decode(), "utf-8"
     except UnicodeDecodeError:
-        text, encoding = base64.b64encode(body[:_BODY_BYTES_MAX]).decode(), "base64"
+        text, encoding = base64.b64encode(body).decode(), "base64"
     return MessageDeadLettered(
         worker=worker,
         queue=queue,
@@ -69,7 +70,9 @@ def dead_letter(
         attempts=attempts,
         replays=replays,
         traceback=failure.traceback,
+        content_type=content_type,
         encoding=encoding,
         body=text,
+        routing_key=routing_key,
         concerns=about,
     )
