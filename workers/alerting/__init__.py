@@ -1,7 +1,7 @@
 """Keeps what needs a person: alerts, once per crossing, and the letters that nobody could handle.
 
-consumes   stock.low, stock.recovered; message.dead-lettered
-publishes  alert.raised, alert.resolved
+consumes   stock.low, stock.recovered; message.dead-lettered; dead-letter.settle
+publishes  alert.raised, alert.resolved; dead-letter.settled, dead-letter.refused
 owns       alerting.alerts, alerting.dead_letters
-refuses    nothing
+refuses    unknown_letter, already_replayed
 """

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from contracts.decision import Decision
+from contracts.decision import Decision, NotYet
 from contracts.envelope import Message
-from contracts.operations.v1 import AlertRaised, AlertResolved, MessageDeadLettered
+from contracts.operations.v1 import (
+    AlertRaised,
+    AlertResolved,
+    DeadLetterRefused,
+    DeadLetterSettled,
+    MessageDeadLettered,
+    SettleDeadLetter,
+)
 from contracts.stock.v1 import StockLow, StockRecovered
 from workers.alerting.model import Alert, DeadLetter, Watch, dead_letter_alert, stock_alert
 
@@ -57,6 +64,8 @@ def keep_dead_letter(watch: Watch, message: Message[MessageDeadLettered]) -> Dec
         died_at=message.time,
         traceback=dead.traceback,
         concerns=dead.concerns,
+        content_type=dead.content_type,
+        routing_key=dead.routing_key,
     )
     if letter.letter_id in watch.letters:
         return Decision(watch, outcome="duplicate")
@@ -69,3 +78,47 @@ def keep_dead_letter(watch: Watch, message: Message[MessageDeadLettered]) -> Dec
     alert = Alert(key, "dead_letter", "open", detail, message.time, known.times + 1 if known else 1)
     raised = AlertRaised(alert=key, kind=alert.kind, detail=detail, raised_at=message.time)
     return Decision(after.with_alert(alert), (raised,), "raised")
+
+
+def settle_dead_letter(watch: Watch, message: Message[SettleDeadLetter]) -> Decision[Watch] | NotYet[Watch]:
+    """Write down what a person decided. The first decision stands, except that what was discarded may be replayed.
+
+    The last waiting letter of its queue and cause takes the alert with it.
+    """
+    asked = message.data
+    letter = watch.letters.get(asked.letter_id)
+    if letter is None:
+        story = f"There is no dead letter {asked.letter_id}; `tributary dead list` shows those there are."
+        return NotYet("unknown_letter", _refuse(watch, asked, "unknown_letter", story))
+    if letter.state == asked.action:
+        return Decision(watch, outcome="duplicate")
+    if letter.state == "replayed":
+        story = f"{letter.settled_by} has replayed it already; if it died again, that is a dead letter of its own."
+        return _refuse(watch, asked, "already_replayed", story)
+    settled = DeadLetterSettled(
+        letter_id=letter.letter_id,
+        action=asked.action,
+        by=asked.by,
+        note=asked.note,
+        queue=letter.queue,
+        reason=letter.reason,
+        settled_at=message.time,
+    )
+    after = watch.with_letter(
+        replace(letter, state=asked.action, settled_by=asked.by, settled_at=message.time, note=asked.note)
+    )
+    if letter.state == "discarded":
+        return Decision(after, (settled,), asked.action)
+    alert = watch.alerts[dead_letter_alert(letter.queue, letter.reason)]
+    alert = replace(alert, settled=alert.settled + 1)
+    if alert.settled < alert.seen:
+        return Decision(after.with_alert(alert), (settled,), asked.action)
+    detail = f"{letter.queue} has no dead letter waiting any more ({letter.reason})."
+    alert = replace(alert, state="resolved", detail=detail, changed_at=message.time)
+    resolved = AlertResolved(alert=alert.alert, kind=alert.kind, detail=detail, resolved_at=message.time)
+    return Decision(after.with_alert(alert), (settled, resolved), asked.action)
+
+
+def _refuse(watch: Watch, asked: SettleDeadLetter, reason: str, detail: str) -> Decision[Watch]:
+    refused = DeadLetterRefused(letter_id=asked.letter_id, action=asked.action, reason=reason, detail=detail)
+    return Decision(watch, (refused,), "refused")

@@ -1,10 +1,10 @@
 """Which message goes to which rule."""
 
-from contracts.operations.v1 import AlertRaised, AlertResolved, MessageDeadLettered
+from contracts.operations.v1 import AlertRaised, AlertResolved, MessageDeadLettered, SettleDeadLetter
 from contracts.stock.v1 import StockLow, StockRecovered
 from infra.runtime.worker import Worker, on
 from workers.alerting.audit import audit
-from workers.alerting.decide import keep_dead_letter, raise_low_stock, resolve_low_stock
+from workers.alerting.decide import keep_dead_letter, raise_low_stock, resolve_low_stock, settle_dead_letter
 from workers.alerting.repository import AlertRepository
 
 WORKER = Worker(
@@ -14,6 +14,7 @@ WORKER = Worker(
         on(StockLow, decide=raise_low_stock),
         on(StockRecovered, decide=resolve_low_stock),
         on(MessageDeadLettered, decide=keep_dead_letter),
+        on(SettleDeadLetter, decide=settle_dead_letter),
     ),
     audit=audit,
     announces=(AlertRaised, AlertResolved),

@@ -10,7 +10,10 @@ from typing import Literal, Self
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """`times` counts how often it was raised, `seen` what it gathered since; `crossing` is the newest one known."""
+    """`times` counts how often it was raised, `seen` what it gathered since, `settled` how much of that is done with.
+
+    `crossing` is the newest one known.
+    """
 
     alert: str
     kind: str
@@ -19,12 +22,13 @@ class Alert:
     changed_at: datetime
     times: int = 1
     seen: int = 1
+    settled: int = 0
     crossing: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A message set aside, with its body, until a person replays or discards it."""
+    """A message set aside, with its body as it came. It stays when a person has replayed or discarded it."""
 
     letter_id: str
     worker: str
@@ -40,7 +44,12 @@ class DeadLetter:
     died_at: datetime
     traceback: str | None = None
     concerns: str | None = None
+    content_type: str | None = None
+    routing_key: str | None = None
     state: Literal["waiting", "replayed", "discarded"] = "waiting"
+    settled_by: str | None = None
+    settled_at: datetime | None = None
+    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

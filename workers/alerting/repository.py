@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
 from contracts.envelope import Message
-from contracts.operations.v1 import MessageDeadLettered
+from contracts.operations.v1 import MessageDeadLettered, SettleDeadLetter
 from infra.runtime.repository import Codec, Loaded
 from infra.runtime.store import Collection, Index, Transaction
 from workers.alerting.model import Alert, DeadLetter, Watch, dead_letter_alert, stock_alert
@@ -40,14 +40,14 @@ class AlertRepository:
 
     @classmethod
     async def load(cls, tx: Transaction, messages: Sequence[Message[Any]]) -> Self:
-        letters = [message.id for message in messages if isinstance(message.data, MessageDeadLettered)]
-        return cls(
-            await _alerts.fetch(tx, ALERTS, map(_alert_key, messages)),
-            await _letters.fetch(tx, DEAD_LETTERS, letters),
-        )
+        """A command names its letter only, so the letters come first and say which alerts they belong to."""
+        letters = await _letters.fetch(tx, DEAD_LETTERS, [key for message in messages if (key := _letter_key(message))])
+        keys = {key for message in messages if (key := _alert_key(message, letters))}
+        return cls(await _alerts.fetch(tx, ALERTS, keys), letters)
 
     def state_for(self, message: Message[Any]) -> Watch:
-        return Watch(self._alerts.pick([_alert_key(message)]), self._letters.pick([message.id]))
+        alert, letter = _alert_key(message, self._letters), _letter_key(message)
+        return Watch(self._alerts.pick([alert] if alert else []), self._letters.pick([letter] if letter else []))
 
     def keep(self, state: Watch) -> None:
         self._alerts.keep(state.alerts)
@@ -58,8 +58,19 @@ class AlertRepository:
         await _letters.save(tx, DEAD_LETTERS, self._letters)
 
 
-def _alert_key(message: Message[Any]) -> str:
+def _letter_key(message: Message[Any]) -> str | None:
+    data = message.data
+    if isinstance(data, SettleDeadLetter):
+        return data.letter_id
+    return message.id if isinstance(data, MessageDeadLettered) else None
+
+
+def _alert_key(message: Message[Any], letters: Loaded[str, DeadLetter]) -> str | None:
+    """What the message's alert is about; None for a letter that nobody knows."""
     data = message.data
     if isinstance(data, MessageDeadLettered):
         return dead_letter_alert(data.queue, data.reason)
+    if isinstance(data, SettleDeadLetter):
+        letter = letters.get(data.letter_id)
+        return dead_letter_alert(letter.queue, letter.reason) if letter else None
     return stock_alert(data.product_id)

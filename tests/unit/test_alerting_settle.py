@@ -1,0 +1,174 @@
+"""Settling dead letters: each is marked once, kept for ever, and the last of its cause takes the alert with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any, Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contracts.decision import Decision, NotYet
+from contracts.operations.v1 import (
+    AlertResolved,
+    DeadLetterRefused,
+    DeadLetterSettled,
+    MessageDeadLettered,
+    SettleDeadLetter,
+)
+from tests.builders import NOW, message
+from workers.alerting.decide import keep_dead_letter, settle_dead_letter
+from workers.alerting.model import Alert, DeadLetter, Watch
+
+QUEUE = "order_intake.order.place"
+KEY = f"dead-letters/{QUEUE}/handler_error"
+LATER = NOW + timedelta(hours=1)
+DONE = "order_intake.order.place has no dead letter waiting any more (handler_error)."
+
+Action = Literal["replayed", "discarded"]
+
+
+def a_letter(letter_id: str = "l-1", **fields: Any) -> DeadLetter:
+    letter = DeadLetter(
+        letter_id=letter_id,
+        worker="order_intake",
+        queue=QUEUE,
+        message_id="m-1",
+        type="order.place.v2",
+        reason="handler_error",
+        detail="KeyError: 7",
+        attempts=4,
+        replays=0,
+        encoding="utf-8",
+        body="{}",
+        died_at=NOW,
+    )
+    return replace(letter, **fields)
+
+
+def an_alert(**fields: Any) -> Alert:
+    return replace(Alert(KEY, "dead_letter", "open", "a rule is broken", NOW), **fields)
+
+
+def a_watch(alert: Alert, *letters: DeadLetter) -> Watch:
+    return Watch({KEY: alert}, {letter.letter_id: letter for letter in letters})
+
+
+def settle(letter_id: str = "l-1", action: Action = "replayed", note: str | None = None) -> SettleDeadLetter:
+    return SettleDeadLetter(letter_id=letter_id, action=action, by="li.na", note=note)
+
+
+def settled(letter_id: str = "l-1", action: Action = "replayed", note: str | None = None) -> DeadLetterSettled:
+    return DeadLetterSettled(
+        letter_id=letter_id,
+        action=action,
+        by="li.na",
+        note=note,
+        queue=QUEUE,
+        reason="handler_error",
+        settled_at=LATER,
+    )
+
+
+def by_li_na(letter: DeadLetter, state: Action, note: str | None = None) -> DeadLetter:
+    return replace(letter, state=state, settled_by="li.na", settled_at=LATER, note=note)
+
+
+def test_a_letter_among_others_is_marked_with_who_and_when_and_the_alert_stays_open() -> None:
+    watch = a_watch(an_alert(seen=2), a_letter())
+
+    assert settle_dead_letter(watch, message(settle(), time=LATER)) == Decision(
+        a_watch(an_alert(seen=2, settled=1), by_li_na(a_letter(), "replayed")), (settled(),), "replayed"
+    )
+
+
+def test_the_last_one_resolves_the_alert() -> None:
+    watch = a_watch(an_alert(seen=3, settled=2), a_letter())
+    resolved = AlertResolved(alert=KEY, kind="dead_letter", detail=DONE, resolved_at=LATER)
+
+    decision = settle_dead_letter(watch, message(settle(action="discarded", note="a test of the shop"), time=LATER))
+
+    assert decision == Decision(
+        a_watch(
+            an_alert(state="resolved", detail=DONE, changed_at=LATER, seen=3, settled=3),
+            by_li_na(a_letter(), "discarded", "a test of the shop"),
+        ),
+        (settled(action="discarded", note="a test of the shop"), resolved),
+        "discarded",
+    )
+
+
+@pytest.mark.parametrize("action", ["replayed", "discarded"])
+def test_the_same_decision_again_changes_nothing(action: Action) -> None:
+    watch = a_watch(an_alert(state="resolved", settled=1), by_li_na(a_letter(), action))
+
+    assert settle_dead_letter(watch, message(settle(action=action))) == Decision(watch, outcome="duplicate")
+
+
+def test_what_was_discarded_may_be_replayed_and_is_not_counted_again() -> None:
+    alert = an_alert(state="resolved", settled=1)
+    watch = a_watch(alert, replace(a_letter(), state="discarded", settled_by="wei", settled_at=NOW, note="wrong"))
+
+    assert settle_dead_letter(watch, message(settle(), time=LATER)) == Decision(
+        a_watch(alert, by_li_na(a_letter(), "replayed")), (settled(),), "replayed"
+    )
+
+
+def test_what_was_replayed_is_not_discarded() -> None:
+    watch = a_watch(an_alert(state="resolved", settled=1), by_li_na(a_letter(), "replayed"))
+    refused = DeadLetterRefused(
+        letter_id="l-1",
+        action="discarded",
+        reason="already_replayed",
+        detail="li.na has replayed it already; if it died again, that is a dead letter of its own.",
+    )
+
+    decision = settle_dead_letter(watch, message(settle(action="discarded")))
+
+    assert decision == Decision(watch, (refused,), "refused")
+
+
+def test_a_letter_that_nobody_knows_is_waited_for_and_then_refused() -> None:
+    refused = DeadLetterRefused(
+        letter_id="l-9",
+        action="replayed",
+        reason="unknown_letter",
+        detail="There is no dead letter l-9; `tributary dead list` shows those there are.",
+    )
+
+    assert settle_dead_letter(Watch(), message(settle("l-9"))) == NotYet(
+        "unknown_letter", Decision(Watch(), (refused,), "refused")
+    )
+
+
+def died(number: int) -> MessageDeadLettered:
+    return MessageDeadLettered(
+        worker="order_intake",
+        queue=QUEUE,
+        message_id=f"m-{number}",
+        type="order.place.v2",
+        reason="handler_error",
+        detail="KeyError: 7",
+        attempts=4,
+        body="{}",
+    )
+
+
+@given(st.lists(st.tuples(st.sampled_from(["dies", "replayed", "discarded"]), st.integers(1, 4)), max_size=40))
+def test_the_alert_is_open_exactly_while_a_letter_waits(steps: Sequence[tuple[Any, int]]) -> None:
+    watch = Watch()
+    for what, number in steps:
+        if what == "dies":
+            answer: Any = keep_dead_letter(watch, message(died(number), id=f"l-{number}"))
+        else:
+            answer = settle_dead_letter(watch, message(settle(f"l-{number}", what)))
+        if isinstance(answer, Decision):
+            watch = answer.state
+
+        waiting = [letter for letter in watch.letters.values() if letter.state == "waiting"]
+        is_open = KEY in watch.alerts and watch.alerts[KEY].state == "open"
+        assert is_open == bool(waiting)
+        assert not is_open or watch.alerts[KEY].seen - watch.alerts[KEY].settled == len(waiting)
