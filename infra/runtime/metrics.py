@@ -9,7 +9,7 @@ from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 if TYPE_CHECKING:
     from infra.runtime.fold import Folded
 
-disable_created_metrics()
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 _HANDLED = Counter("tributary_handled", "Messages handled", ["queue"])
 _EMITTED = Counter("tributary_emitted", "Messages emitted", ["queue"])
