@@ -1,0 +1,312 @@
+"""Reading what arrives: three forms, one meaning; what is bad says why, and harms nobody else."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from contracts.catalog.v1 import DefineProduct
+from contracts.envelope import BATCH, STRUCTURED, Message
+from contracts.orders import v1, v2
+from contracts.wire import BARE_SOURCE, Reader, Unreadable, too_large
+from tests.builders import NOW, ORDER, SELLER, SHOP, TEA, a_placed_line, message, place
+
+READER = Reader([v2.PlaceOrder, v1.PlaceOrder])
+ONE_TYPE = Reader([DefineProduct])
+JSON = "application/json"
+V1, V2 = "order.place.v1", "order.place.v2"
+SIMPLE = {
+    "shop_id": SHOP,
+    "order_id": ORDER,
+    "distributor_id": SELLER,
+    "product_id": TEA,
+    "quantity": 2,
+    "total_price": "98.00",
+}
+LIFTED = place(lines=[a_placed_line(amount="98.00")], shipping=Decimal(0), total=Decimal("98.00"))
+
+Read = list[Message[Any] | Unreadable]
+
+
+def read(body: bytes | str, content_type: str | None = STRUCTURED, routing_key: str = V2) -> Read:
+    raw = body.encode() if isinstance(body, str) else body
+    return READER.read(raw, content_type=content_type, routing_key=routing_key, received_at=NOW)
+
+
+def sent(**changes: Any) -> dict[str, Any]:
+    """The order of the shared world as JSON in its envelope, with some attributes different."""
+    envelope: dict[str, Any] = json.loads(message(place(), id="m-1").to_bytes())
+    return {**envelope, **changes}
+
+
+def sent_with(**fields: Any) -> str:
+    """The same with some fields of its data different."""
+    envelope = sent()
+    return json.dumps({**envelope, "data": {**envelope["data"], **fields}})
+
+
+def the_only(items: Read) -> Any:
+    [item] = items
+    return item
+
+
+class TestForms:
+    def test_structured(self) -> None:
+        assert read(json.dumps(sent())) == [message(place(), id="m-1")]
+
+    @pytest.mark.parametrize("content_type", [None, JSON, "text/plain", ""])
+    def test_structured_is_recognised_without_its_content_type(self, content_type: str | None) -> None:
+        assert read(json.dumps(sent()), content_type) == [message(place(), id="m-1")]
+
+    @pytest.mark.parametrize("content_type", [BATCH, None, JSON])
+    def test_batch_in_its_order(self, content_type: str | None) -> None:
+        ids = [f"m-{number}" for number in range(7)]
+
+        items = read(json.dumps([sent(id=known) for known in ids]), content_type)
+
+        assert items == [message(place(), id=known) for known in ids]
+
+    def test_an_empty_batch_is_nothing(self) -> None:
+        assert read("[]", BATCH) == []
+
+    def test_bare_takes_its_type_from_the_routing_key_and_its_time_from_the_arrival(self) -> None:
+        item = the_only(read(json.dumps(place().model_dump(mode="json")), JSON))
+
+        assert (item.data, item.type, item.time, item.source) == (place(), V2, NOW, BARE_SOURCE)
+
+    def test_a_time_with_any_offset_is_kept_in_utc_to_the_millisecond(self) -> None:
+        item = the_only(read(json.dumps(sent(time="2026-11-02T17:30:00.123999+08:00"))))
+
+        assert item.time == datetime(2026, 11, 2, 9, 30, 0, 123_000, tzinfo=UTC)
+
+    def test_a_reader_of_one_type_reads_all_three_forms(self) -> None:
+        wish = message(DefineProduct(product_id=TEA, name="Green tea", category_id=7), id="m-1")
+        forms = [(wish.to_bytes(), STRUCTURED), (b"[" + wish.to_bytes() + b"]", BATCH)]
+        forms.append((wish.data.model_dump_json().encode(), JSON))
+
+        for body, content_type in forms:
+            [item] = ONE_TYPE.read(body, content_type=content_type, routing_key=wish.type, received_at=NOW)
+            assert item.data == wish.data  # type: ignore[union-attr]
+
+
+class TestOlderVersions:
+    @pytest.mark.parametrize(
+        ("body", "content_type"),
+        [
+            (SIMPLE, JSON),
+            (sent(type=V1, data=SIMPLE), STRUCTURED),
+            ([sent(type=V1, data=SIMPLE)], BATCH),
+        ],
+    )
+    def test_are_read_as_the_newest_in_every_form(self, body: Any, content_type: str) -> None:
+        item = the_only(read(json.dumps(body), content_type, V1))
+
+        assert (item.type, item.data) == (V2, LIFTED)
+
+    def test_both_versions_may_share_a_batch_and_lifting_keeps_the_envelope(self) -> None:
+        old = sent(type=V1, data=SIMPLE, id="m-old", correlationid="c-1", subject="order/x")
+
+        first, second = read(json.dumps([old, sent()]), BATCH)
+
+        assert isinstance(first, Message)
+        assert (first.id, first.correlationid, first.subject, first.time) == ("m-old", "c-1", "order/x", NOW)
+        assert second == message(place(), id="m-1")
+
+
+class TestIdsOfBareBodies:
+    @staticmethod
+    def bare(body: dict[str, Any], routing_key: str = V1, at: timedelta = timedelta()) -> str:
+        raw = json.dumps(body).encode()
+        [item] = READER.read(raw, content_type=JSON, routing_key=routing_key, received_at=NOW + at)
+        return item.id
+
+    def test_the_same_bytes_are_a_repeat_whenever_they_come(self) -> None:
+        assert self.bare(SIMPLE) == self.bare(SIMPLE, at=timedelta(days=3))
+
+    @pytest.mark.parametrize("changed", [{"quantity": 3}, {"order_id": "1002"}, {"total_price": "98.01"}])
+    def test_other_bytes_are_not(self, changed: dict[str, Any]) -> None:
+        assert self.bare({**SIMPLE, **changed}) != self.bare(SIMPLE)
+
+    def test_what_cannot_be_read_has_an_id_by_its_bytes_as_well(self) -> None:
+        one, same, other = (self.bare(body) for body in ({"a": 1}, {"a": 1}, {"a": 2}))
+
+        assert one == same != other
+
+
+# What is wrong, the reason code, and the sentence that names field and rule.
+BAD = [
+    ("{", "malformed_json", "body: Invalid JSON: EOF"),
+    ("", "malformed_json", "body: Invalid JSON: EOF"),
+    ("null", "invalid_value", "body: "),
+    ("7", "invalid_value", "body: "),
+    (json.dumps(sent(type="order.place.v9")), "unknown_type", "order.place.v9"),
+    (json.dumps(sent(type="order.placed.v2")), "unknown_type", "order.placed.v2"),
+    (json.dumps({k: v for k, v in sent().items() if k != "type"}), "missing_field", "type"),
+    (json.dumps({k: v for k, v in sent().items() if k != "id"}), "missing_field", "id: Field required"),
+    (json.dumps({k: v for k, v in sent().items() if k != "data"}), "missing_field", "data: Field required"),
+    (json.dumps(sent(time="yesterday")), "invalid_value", "time: Input should be a valid datetime"),
+    (json.dumps(sent(time="2026-11-02T09:30:00")), "invalid_value", "time: Input should have timezone info"),
+    (sent_with(quantitty=3), "unknown_field", "quantitty: Extra inputs are not permitted (got 3)"),
+    (sent_with(shop_id="no shop"), "invalid_value", "shop_id: String should match pattern"),
+    (sent_with(lines=[]), "invalid_value", "lines: Tuple should have at least 1 item"),
+    (
+        sent_with(lines=[{"product_id": TEA, "quantity": 0, "amount": "1"}]),
+        "invalid_value",
+        "lines.0.quantity: Input should be greater than or equal to 1 (got 0)",
+    ),
+    (sent_with(currency="ZZZ"), "invalid_value", "currency: 'ZZZ' is not an ISO 4217 currency code in use"),
+    (sent_with(shipping="-1"), "invalid_value", "shipping: Input should be greater than or equal to 0 (got '-1')"),
+]
+
+
+@pytest.mark.parametrize(("body", "reason", "says"), BAD, ids=[f"{case[1]}-{case[2][:20]}" for case in BAD])
+def test_what_is_bad_names_its_reason_its_field_and_its_rule(body: str, reason: str, says: str) -> None:
+    item = the_only(read(body))
+
+    assert isinstance(item, Unreadable)
+    assert (item.reason, item.body) == (reason, body.encode())
+    assert says in item.detail
+
+
+def test_many_problems_are_told_in_part_and_the_rest_are_counted() -> None:
+    item = the_only(read(sent_with(shop_id="", order_id="", distributor_id=0, tax="x", shipping="x")))
+
+    assert item.detail.startswith("shop_id: ")
+    assert item.detail.count("; ") == 3
+    assert item.detail.endswith("; and 2 more")
+
+
+class TestWhatIsKeptOfABadMessage:
+    def test_its_own_id_type_and_data(self) -> None:
+        item = the_only(read(sent_with(prepaid="perhaps")))
+
+        assert (item.id, item.type, item.correlation) == ("m-1", V2, "m-1")
+        assert (item.data["shop_id"], item.data["prepaid"]) == (SHOP, "perhaps")
+
+    @pytest.mark.parametrize("given_id", ["", "x" * 129, 7, None, ["m-1"]])
+    def test_an_id_by_its_bytes_where_its_own_is_none(self, given_id: object) -> None:
+        body = json.dumps(sent(id=given_id))
+
+        item = the_only(read(body))
+
+        assert isinstance(item, Unreadable)
+        assert item.id == the_only(read(body)).id != given_id
+        assert 0 < len(item.id) <= 128
+
+    def test_data_that_is_no_object_is_not_kept(self) -> None:
+        assert the_only(read(json.dumps(sent(data=[1])))).data == {}
+
+    def test_a_bare_body_is_all_data(self) -> None:
+        item = the_only(read(json.dumps({**SIMPLE, "quantity": "two"}), JSON, V1))
+
+        assert (item.type, item.reason, item.data["order_id"]) == (V1, "invalid_value", ORDER)
+        assert item.detail == "quantity: Input should be a valid integer (got 'two')"
+
+    def test_a_bare_body_of_an_unknown_type_says_which_types_there_are(self) -> None:
+        item = the_only(read(json.dumps(SIMPLE), JSON, "order.place.v3"))
+
+        assert (item.type, item.reason) == ("order.place.v3", "unknown_type")
+        assert "'order.place.v3' is none of order.place.v2, order.place.v1" in item.detail
+
+
+class TestNeighbours:
+    def test_a_bad_message_in_a_batch_harms_no_other(self) -> None:
+        good = [sent(id="m-1"), sent(id="m-2"), sent(id="m-3", type=V1, data=SIMPLE)]
+        bad = [json.loads(sent_with(lines=[])), 7, None, [], sent(type="order.place.v9"), {}]
+
+        items = read(json.dumps([bad[0], good[0], *bad[1:4], good[1], *bad[4:], good[2]]), BATCH)
+
+        assert [item.id for item in items if isinstance(item, Message)] == ["m-1", "m-2", "m-3"]
+        assert [isinstance(item, Unreadable) for item in items] == [
+            True, False, True, True, True, False, True, True, False,
+        ]  # fmt: skip
+
+    def test_half_a_surrogate_pair_in_one_harms_no_other(self) -> None:
+        bad = json.dumps(sent(id="m-bad")).replace(SHOP, "\\ud800")
+
+        first, second = read(f"[{bad}, {json.dumps(sent())}]", BATCH)
+
+        assert isinstance(first, Unreadable)
+        assert first.reason == "malformed_json"
+        assert second == message(place(), id="m-1")
+
+    @pytest.mark.parametrize("body", ["[", '[{"id": ', '{"a": 1}', "7", "[1, 2", "nothing"])
+    def test_a_batch_that_is_no_array_is_one_bad_message(self, body: str) -> None:
+        item = the_only(read(body, BATCH))
+
+        assert isinstance(item, Unreadable)
+        assert item.body == body.encode()
+
+
+class TestTraceparent:
+    GOOD = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+    def test_a_good_one_is_kept(self) -> None:
+        assert the_only(read(json.dumps(sent(traceparent=self.GOOD)))).traceparent == self.GOOD
+
+    @pytest.mark.parametrize("junk", ["", "junk", GOOD.upper(), GOOD + "-00", GOOD[:-1], 7, None, [GOOD], {"a": 1}])
+    def test_junk_is_ignored_and_never_a_reason_to_refuse(self, junk: object) -> None:
+        item = the_only(read(json.dumps(sent(traceparent=junk))))
+
+        assert isinstance(item, Message)
+        assert item.traceparent is None
+
+
+def test_a_body_beyond_the_limit_is_not_read_but_says_how_long_it_may_be() -> None:
+    item = too_large(b"x" * 2_000, V2, 1_000)
+
+    assert (item.type, item.reason) == (V2, "too_large")
+    assert item.detail == "body: 2000 bytes, and at most 1000 are taken; split the message."
+    assert item.id == too_large(b"x" * 2_000, V2, 1_000).id != too_large(b"x" * 2_001, V2, 1_000).id
+
+
+HALF_A_PAIR = json.dumps(sent(id="m-9")).replace('"m-9"', '"\\ud800"').encode()
+NASTY = [
+    b"[" * 100_000,
+    b'{"a":' * 100_000,
+    b'{"specversion": "1.0", "data": ' + b"[" * 5_000 + b"]" * 5_000 + b"}",
+    b"[" * 150 + b"]" * 150,
+    b"[" + b"9" * 5_000 + b"]",
+    b"[NaN, Infinity, 1e999]",
+    HALF_A_PAIR,
+    HALF_A_PAIR.replace(b"order.place.v2", b"\\udfff"),
+    b"\xef\xbb\xbf{}",
+    "[{}]".encode("utf-16"),
+    b'{"specversion": "\xff"}',
+    b"\x00",
+]
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(codec=None), max_size=8),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=6), inner, max_size=4),
+    max_leaves=12,
+)
+mutilated = st.builds(
+    lambda where, value: json.dumps(sent(**{where: value})).encode(), st.sampled_from(sorted(sent())), values
+)
+
+
+@given(
+    st.binary(max_size=200) | values.map(lambda value: json.dumps(value).encode()) | mutilated,
+    st.sampled_from([None, JSON, STRUCTURED, BATCH]),
+)
+@example(HALF_A_PAIR, STRUCTURED)
+def test_reading_never_raises_and_what_it_keeps_can_be_stored(body: bytes, content_type: str | None) -> None:
+    for item in read(body, content_type):
+        f"{item.id}{item.type}{item.correlation}".encode()
+        if isinstance(item, Unreadable):
+            assert item.reason
+            f"{item.detail}{item.data!r}".encode()
+
+
+@pytest.mark.parametrize("content_type", [None, JSON, STRUCTURED, BATCH])
+@pytest.mark.parametrize("body", NASTY, ids=range(len(NASTY)))
+def test_what_was_made_to_break_the_reader_does_not(body: bytes, content_type: str | None) -> None:
+    for item in read(body, content_type):
+        assert isinstance(item, Unreadable)
+        f"{item.id}{item.type}{item.detail}{item.data!r}".encode()
