@@ -40,12 +40,15 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """One AMQP message to publish. `mandatory` ones must reach a queue, or the publish is an error."""
+    """One AMQP message to publish. `mandatory` ones must reach a queue, or the publish is an error.
+
+    Only what is sent again as it once came may lack a content type.
+    """
 
     exchange: str
     routing_key: str
     body: bytes
-    content_type: str
+    content_type: str | None
     mandatory: bool = True
     headers: Mapping[str, int | str] = field(default_factory=dict)
 

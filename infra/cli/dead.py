@@ -1,0 +1,290 @@
+"""`tributary dead`: the messages that nobody could handle. Look at them, send them again, or let them go."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass, field
+from typing import Annotated, Literal
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from contracts.operations.v1 import SettleDeadLetter
+from infra.adapters.mongo import MongoStore
+from infra.cli import dead_view as view
+from infra.cli.environment import EXIT_ENVIRONMENT, EXIT_USAGE, AsJson, Stack, one_sentence_on_failure, settings_for
+from infra.runtime import broker, dead_letters, roster
+from infra.runtime.broker import RabbitPublisher
+from infra.runtime.dead_letters import Cause, Letter, State
+from infra.runtime.settings import Settings
+from infra.runtime.time import RealTime
+
+LetterNames = Annotated[
+    list[str] | None, typer.Argument(metavar="[LETTER]…", help="Letters by id, or by the beginning of it.")
+]
+Queue = Annotated[str | None, typer.Option("--queue", metavar="QUEUE", help="Only letters of this queue.")]
+Reason = Annotated[str | None, typer.Option("--reason", metavar="CODE", help="Only letters with this reason.")]
+Everything = Annotated[bool, typer.Option("--all", help="All that wait.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
+By = Annotated[str | None, typer.Option("--by", help="Who decides.", show_default="your user name")]
+Note = Annotated[str | None, typer.Option("--note", help="Why, for whoever asks later.")]
+
+_STATES: dict[str, tuple[State, ...]] = {
+    "waiting": ("waiting",),
+    "replayed": ("replayed",),
+    "discarded": ("discarded",),
+    "any": ("waiting", "replayed", "discarded"),
+}
+_MANY = 20
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What `replay` or `discard` did. `skipped` says why, by letter."""
+
+    action: Literal["replayed", "discarded"]
+    letters: list[str] = field(default_factory=list)
+    skipped: dict[str, str] = field(default_factory=dict)
+
+
+def list_letters(
+    queue: Queue = None,
+    reason: Reason = None,
+    state: Annotated[
+        Literal["waiting", "replayed", "discarded", "any"], typer.Option("--state", help="Letters in this state.")
+    ] = "waiting",
+    each: Annotated[bool, typer.Option("--each", help="List every letter instead of causes.")] = False,
+    stack: Stack = "default",
+    as_json: AsJson = False,
+) -> None:
+    """Show what waits for a person, by cause: a thousand letters of one cause are one thing to mend."""
+    condition = dead_letters.where(states=_STATES[state], queue=queue, reason=reason)
+
+    async def look(settings: Settings) -> tuple[list[Cause], list[Letter]]:
+        async with _store(settings) as store:
+            if not each:
+                return await dead_letters.causes(store, condition), []
+            found = await dead_letters.ids(store, condition)
+            return [], [letter async for chunk in dead_letters.in_chunks(store, found) for letter in chunk]
+
+    with one_sentence_on_failure():
+        causes, letters = asyncio.run(look(settings_for(stack)))
+    if as_json:
+        items = [view.as_object(letter) for letter in letters] if each else [asdict(cause) for cause in causes]
+        typer.echo(json.dumps({"letters" if each else "causes": items}, indent=2, default=str))
+    elif not causes and not letters:
+        typer.echo("There is no such dead letter." if state == "any" else f"No dead letter is {state}.")
+    else:
+        for line in view.letter_lines(letters) if each else view.cause_lines(causes):
+            typer.echo(line)
+
+
+def show(
+    letter: Annotated[str, typer.Argument(metavar="LETTER", help="The letter's id, or the beginning of it.")],
+    stack: Stack = "default",
+    as_json: AsJson = False,
+) -> None:
+    """Show everything about one letter: why it died, the traceback, and its body as it came."""
+
+    async def look(settings: Settings) -> Letter:
+        async with _store(settings) as store:
+            return (await _named(store, [letter]))[0]
+
+    with one_sentence_on_failure():
+        found = asyncio.run(look(settings_for(stack)))
+    if as_json:
+        typer.echo(json.dumps(view.as_object(found), indent=2, default=str))
+        return
+    for line in view.detail_lines(found):
+        typer.echo(line)
+
+
+def replay(
+    letters: LetterNames = None,
+    queue: Queue = None,
+    reason: Reason = None,
+    everything: Everything = False,
+    again: Annotated[bool, typer.Option("--again", help="Also what was replayed or discarded before.")] = False,
+    dry_run: DryRun = False,
+    by: By = None,
+    note: Note = None,
+    stack: Stack = "default",
+    as_json: AsJson = False,
+) -> None:
+    """Send letters to the queue they died in, byte for byte, and mark them as replayed.
+
+    What was handled meanwhile is recognised and changes nothing, however often or late it comes.
+    """
+    states: tuple[State, ...] = ("waiting", "replayed") if again else ("waiting",)
+    choice = _Choice(letters or [], queue, reason, everything, states, again=again)
+    _settle(choice, "replayed", by=by, note=note, dry_run=dry_run, stack=stack, as_json=as_json)
+
+
+def discard(
+    letters: LetterNames = None,
+    queue: Queue = None,
+    reason: Reason = None,
+    everything: Everything = False,
+    dry_run: DryRun = False,
+    by: By = None,
+    note: Note = None,
+    stack: Stack = "default",
+    as_json: AsJson = False,
+) -> None:
+    """Mark letters as needing nothing any more. They are kept, with who decided, when and why."""
+    choice = _Choice(letters or [], queue, reason, everything, ("waiting",), again=False)
+    _settle(choice, "discarded", by=by, note=note, dry_run=dry_run, stack=stack, as_json=as_json)
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """Which letters the operator means: those named, or all in these states of a queue and reason."""
+
+    names: Sequence[str]
+    queue: str | None
+    reason: str | None
+    everything: bool
+    states: tuple[State, ...]
+    again: bool
+
+    async def ids(self, store: MongoStore) -> list[str]:
+        if self.names:
+            return list(dict.fromkeys(letter.letter_id for letter in await _named(store, self.names)))
+        condition = dead_letters.where(states=self.states, queue=self.queue, reason=self.reason)
+        return await dead_letters.ids(store, condition)
+
+    def objection(self, letter: Letter, action: str) -> str | None:
+        """Why this letter is left alone; None where nothing speaks against it."""
+        if letter.state != "waiting" and not self.again:
+            when = f"{letter.settled_at:%Y-%m-%d %H:%M}" if letter.settled_at else "before"
+            hint = "; --again sends it all the same" if action == "replayed" else ""
+            return f"{letter.settled_by or 'somebody'} has {letter.state} it ({when}){hint}"
+        if action == "replayed" and letter.is_excerpt:
+            return "its body was too large to keep; ask the sender for smaller messages, then discard it"
+        return None
+
+
+def _settle(
+    choice: _Choice,
+    action: Literal["replayed", "discarded"],
+    *,
+    by: str | None,
+    note: str | None,
+    dry_run: bool,
+    stack: str,
+    as_json: bool,
+) -> None:
+    if bool(choice.names) == bool(choice.everything or choice.queue or choice.reason):
+        _refuse("Name letters, or say which you mean with --queue, --reason or --all, but not both.")
+    outcome = Outcome(action)
+    who = (by or getpass.getuser())[:64]
+    with one_sentence_on_failure():
+        asyncio.run(_carry_out(settings_for(stack), choice, outcome, by=who, note=note, dry_run=dry_run))
+    if as_json:
+        typer.echo(json.dumps({**asdict(outcome), "dry_run": dry_run}, indent=2))
+        return
+    for letter_id, why in outcome.skipped.items():
+        typer.echo(f"Left alone: {letter_id}: {why}.")
+    verb = f"would be {action}" if dry_run else action
+    typer.echo(f"{len(outcome.letters)} {verb}." if outcome.letters else f"Nothing {verb}: no other letter matches.")
+
+
+async def _carry_out(
+    settings: Settings, choice: _Choice, outcome: Outcome, *, by: str, note: str | None, dry_run: bool
+) -> None:
+    """The body first and the mark after it: what breaks off in between is replayed again, and recognised."""
+    async with _store(settings) as store:
+        chosen = await choice.ids(store)
+        publisher = RabbitPublisher(settings.rabbitmq_url, timeout_s=settings.publish_timeout_s)
+        if chosen and not dry_run:
+            await publisher.start()
+        try:
+            with _progress(len(chosen), outcome.action) as advance:
+                async for chunk in dead_letters.in_chunks(store, chosen):
+                    letters = [letter for letter in chunk if not _objects(choice, outcome, letter)]
+                    if not dry_run:
+                        await _publish(settings, publisher, outcome.action, letters, by=by, note=note)
+                    outcome.letters += [letter.letter_id for letter in letters]
+                    advance.update(advance.task_ids[0], advance=len(chunk))
+        finally:
+            await publisher.stop()
+
+
+async def _publish(
+    settings: Settings,
+    publisher: RabbitPublisher,
+    action: Literal["replayed", "discarded"],
+    letters: Sequence[Letter],
+    *,
+    by: str,
+    note: str | None,
+) -> None:
+    if not letters:
+        return
+    queues = {letter.queue for letter in letters} if action == "replayed" else set()
+    await _require_queues(settings, queues | set(_readers()))
+    if action == "replayed":
+        await publisher.publish([dead_letters.replay(letter) for letter in letters])
+    now = RealTime().now()
+    await publisher.publish([dead_letters.settlement(letter, action, by=by, at=now, note=note) for letter in letters])
+
+
+def _objects(choice: _Choice, outcome: Outcome, letter: Letter) -> bool:
+    why = choice.objection(letter, outcome.action)
+    if why is not None:
+        outcome.skipped[letter.letter_id] = why
+    return why is not None
+
+
+def _readers() -> list[str]:
+    """The queues that the command to mark a letter goes to."""
+    return [w.queue_of(h) for w in roster.load_all() for h in w.handlers if SettleDeadLetter in h.payloads]
+
+
+async def _require_queues(settings: Settings, queues: set[str]) -> None:
+    found = await broker.depths(settings.rabbitmq_url, sorted(queues))
+    missing = [name for name, depth in found.items() if depth is None]
+    if missing:
+        typer.echo(
+            f"RabbitMQ has no queue {', '.join(missing)}; declare it with `tributary topology --apply`.", err=True
+        )
+        raise typer.Exit(EXIT_ENVIRONMENT)
+
+
+async def _named(store: MongoStore, names: Sequence[str]) -> list[Letter]:
+    letters = []
+    for name in names:
+        found = await dead_letters.named(store, name) if name else []
+        if len(found) != 1:
+            which = "Several dead letters begin" if found else "There is no dead letter whose id begins"
+            _refuse(f"{which} with {name!r}; `tributary dead list --state any --each` shows all.")
+        letters += found
+    return letters
+
+
+def _refuse(sentence: str) -> None:
+    typer.echo(sentence, err=True)
+    raise typer.Exit(EXIT_USAGE)
+
+
+@asynccontextmanager
+async def _store(settings: Settings) -> AsyncIterator[MongoStore]:
+    store = MongoStore.connect(settings.mongodb_url, settings.database)
+    try:
+        await store.ping()
+        yield store
+    finally:
+        store.close()
+
+
+def _progress(total: int, doing: str) -> Progress:
+    """A bar where there are many; few are done before one could look."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    bar = Progress(*columns, console=Console(stderr=True), transient=True, disable=total < _MANY)
+    bar.add_task(doing, total=total)
+    return bar
