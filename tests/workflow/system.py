@@ -1,0 +1,155 @@
+"""The whole system in one process: every worker's real loops over servers in memory, moved by hand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from contracts.envelope import BATCH, STRUCTURED, Command, Message, Payload
+from contracts.envelope import COMMANDS_EXCHANGE as COMMANDS
+from contracts.envelope import EVENTS_EXCHANGE as EVENTS
+from infra.runtime import clock, roster
+from infra.runtime.audit import Report
+from infra.runtime.batch import BatchLoop, Ports
+from infra.runtime.journal import PREFIX, Journal
+from infra.runtime.messaging import Outgoing, Publisher
+from infra.runtime.quarantine import Quarantine
+from infra.runtime.readiness import Readiness
+from infra.runtime.settings import Settings
+from infra.runtime.store import Document
+from infra.runtime.topology import topology_of
+from infra.runtime.verification import verify
+from infra.runtime.worker import Worker
+from tests import builders
+from tests.workflow.in_memory import InMemoryBroker, InMemoryStore, ManualTime
+
+ROUNDS_MAX = 1_000
+"""A flow that still moves after so many rounds never ends."""
+
+CLOCK_INTERVAL_S = 10
+
+
+class System:
+    """Every worker there is, or those given. Nothing moves until `settle` is awaited."""
+
+    def __init__(
+        self,
+        workers: Sequence[Worker] | None = None,
+        *,
+        settings: Settings | None = None,
+        start: datetime = builders.NOW,
+    ) -> None:
+        self.settings = settings or Settings()
+        self.workers = list(workers or roster.load_all())
+        self.time = ManualTime(start)
+        topology = topology_of(self.workers, self.settings)
+        journals = [Journal(worker.name, self.settings.journal_retention_days).collection for worker in self.workers]
+        owned = [collection for worker in self.workers for collection in worker.repository.collections]
+        notes = [Quarantine(worker.name).collection for worker in self.workers]
+        self.store = InMemoryStore([*owned, *journals, *notes])
+        self.broker = InMemoryBroker(topology, self.time)
+        self.readiness = Readiness()
+        self.loops = self.loops_with(self.broker)
+
+    def loops_with(self, publisher: Publisher) -> list[BatchLoop]:
+        """The loop of every queue, in the order of the roster, over another publisher than the broker itself."""
+        ports = Ports(self.store, publisher, self.time, self.readiness)
+        routed = topology_of(self.workers, self.settings).routed
+        return [
+            BatchLoop(
+                worker,
+                handler,
+                self.broker.inbox(worker.queue_of(handler)),
+                ports,
+                self.settings,
+                routed=routed,
+            )
+            for worker in self.workers
+            for handler in worker.handlers
+        ]
+
+    async def publish(self, *payloads: Payload) -> None:
+        """Each payload in an envelope of its own, from the system's present time."""
+        for payload in payloads:
+            await self.send(builders.message(payload, time=self.time.now()))
+
+    async def send(self, message: Message[Any]) -> None:
+        exchange = COMMANDS if isinstance(message.data, Command) else EVENTS
+        await self.broker.publish([Outgoing(exchange, message.type, message.to_bytes(), STRUCTURED)])
+
+    async def send_together(self, messages: Sequence[Message[Any]]) -> None:
+        """Commands of one type in one AMQP message."""
+        body = b"[" + b",".join(message.to_bytes() for message in messages) + b"]"
+        await self.broker.publish([Outgoing(COMMANDS, messages[0].type, body, BATCH)])
+
+    async def send_bytes(self, routing_key: str, body: bytes, content_type: str = "application/json") -> None:
+        await self.broker.publish([Outgoing(COMMANDS, routing_key, body, content_type)])
+
+    async def tick(self, at: datetime) -> None:
+        """Let time pass until `at`, and say so as the clock does."""
+        self.time.advance_to(at)
+        await self.broker.publish([clock.tick(int(at.timestamp()) // CLOCK_INTERVAL_S, CLOCK_INTERVAL_S)])
+
+    async def settle(self, *, with_retries: bool = False) -> None:
+        """Run every loop until nothing moves; `with_retries` also lets the pauses of what waits pass."""
+        for _ in range(ROUNDS_MAX):
+            self.broker.give_back_due()
+            if not self._has_work():
+                due_at = self.broker.next_due_at
+                if due_at is None or not with_retries:
+                    return
+                self.time.advance_to(due_at)
+            for loop in self.loops:
+                await loop.run()
+        raise AssertionError(f"still moving after {ROUNDS_MAX} rounds")
+
+    async def pass_time(self, **duration: float) -> None:
+        self.time.advance_to(self.time.now() + timedelta(**duration))
+        await self.settle()
+
+    async def verify(self) -> Report:
+        return await verify(self.store, self.workers, self.time)
+
+    async def assert_sound(self) -> Report:
+        """Every invariant holds, and nothing is left over anywhere."""
+        report = await self.verify()
+        assert report.breaches == []
+        assert self.broker.unacknowledged == {}
+        assert self.readiness.reasons == {}
+        return report
+
+    def documents(self, collection: str) -> list[Document]:
+        return self.store.table(collection).find({})
+
+    def document(self, collection: str, key: Any) -> Document:
+        [found] = self.store.table(collection).find({"_id": key})
+        return found
+
+    def business_state(self) -> dict[str, dict[Any, Document]]:
+        """Every document that a rule decided on, by collection and key: no journals, no notes of the runtime."""
+        return {
+            name: {document["_id"]: document for document in self.documents(name)}
+            for name in self.store.names()
+            if not name.startswith((PREFIX, "suspects."))
+        }
+
+    def events(self, *types: str) -> list[dict[str, Any]]:
+        """The events of these types that were published, in order; those published again appear again."""
+        return [
+            event
+            for outgoing in self.broker.published
+            if outgoing.exchange == EVENTS
+            for event in _events_in(outgoing.body)
+            if event["type"] in types
+        ]
+
+    def _has_work(self) -> bool:
+        parked = len(self.broker.parked)
+        return sum(map(len, self.broker.queues.values())) > parked
+
+
+def _events_in(body: bytes) -> Iterable[dict[str, Any]]:
+    content = json.loads(body)
+    return content if isinstance(content, list) else [content]

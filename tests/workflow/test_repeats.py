@@ -1,0 +1,133 @@
+"""Handled once, in effect: batches of any size, repeats, and a crash at the worst moment end in the same state."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+
+import pytest
+
+from infra.demo.baskets import baskets
+from infra.demo.population import Population, populate
+from infra.demo.traffic import Publication, traffic
+from infra.runtime.messaging import Outgoing
+from infra.runtime.settings import Settings
+from tests.builders import NOW, place, update
+from tests.workflow.conftest import set_the_stage
+from tests.workflow.system import System
+
+BASKETS = 40
+ONE_BY_ONE = Settings(batch_events_max=1)
+
+
+class Crashed(Exception):
+    """The process ends here."""
+
+
+class CrashingPublisher:
+    """Before one of its publishes, counted from 0, the process dies without a word said."""
+
+    def __init__(self, system: System, *, dies_before: int) -> None:
+        self._broker = system.broker
+        self.left = dies_before
+
+    @property
+    def has_crashed(self) -> bool:
+        return self.left < 0
+
+    async def publish(self, messages: Sequence[Outgoing]) -> None:
+        if messages:
+            self.left -= 1
+            if self.left == -1:
+                raise Crashed
+        await self._broker.publish(messages)
+
+
+@cache
+def the_world() -> tuple[Population, tuple[Publication, ...]]:
+    bought = list(baskets(BASKETS))
+    population = populate(bought)
+    return population, traffic(bought, population.distributor_of)
+
+
+async def trade(settings: Settings, *, copies: int = 1) -> System:
+    """Run real baskets, accidents included, phase by phase; every message arrives `copies` times."""
+    population, publications = the_world()
+    system = System(settings=settings)
+    for command in population.commands():
+        await system.publish(*[command] * copies)
+    await system.settle()
+    for phase in sorted({publication.phase for publication in publications}):
+        for publication in publications:
+            for _ in range(copies if publication.phase == phase else 0):
+                await system.send_bytes(publication.routing_key, publication.body, publication.content_type)
+        await system.settle()
+    await system.settle(with_retries=True)
+    return system
+
+
+def batch_sizes(system: System, journal: str) -> set[int]:
+    return {len(record["handled"]) for record in system.documents(journal) if "handled" in record}
+
+
+@pytest.fixture(scope="module")
+async def undisturbed() -> System:
+    return await trade(Settings())
+
+
+async def test_the_run_that_the_others_are_compared_with_is_worth_it(undisturbed: System) -> None:
+    report = await undisturbed.assert_sound()
+    publications = the_world()[1]
+    taken = {key for publication in publications if publication.answer == "taken" for key in publication.order_keys}
+    assert report.figures["I4"]["orders"] == len(taken) > 30
+    assert int(report.figures["I2"]["entries"]) > 300
+    assert int(report.figures["I5"]["commands_repeats"]) > 0
+    assert report.figures["I5"]["dead_letters_waiting"] == 3
+    assert max(batch_sizes(undisturbed, "journal.order_intake")) > 20
+
+
+async def test_batches_of_one_end_in_the_same_state_as_batches_of_many(undisturbed: System) -> None:
+    one_by_one = await trade(ONE_BY_ONE)
+
+    assert batch_sizes(one_by_one, "journal.stock_reservation") == {1}
+    assert one_by_one.business_state() == undisturbed.business_state()
+    await one_by_one.assert_sound()
+
+
+async def test_everything_that_comes_twice_counts_once(undisturbed: System) -> None:
+    twice = await trade(Settings(), copies=2)
+
+    assert twice.business_state() == undisturbed.business_state()
+    report = await twice.assert_sound()
+    once = await undisturbed.verify()
+    assert report.figures["I5"]["orders_accepted"] == once.figures["I5"]["orders_accepted"]
+    assert int(report.figures["I5"]["commands_repeats"]) > int(once.figures["I5"]["commands_handled"])
+
+
+async def test_a_process_that_dies_between_commit_and_publish_says_it_after_all() -> None:
+    """Each publish of an order's life in turn is the one that is never made: redelivery and journal make up for it."""
+    undisturbed = await _a_life_with(CrashingPublisher(system := await set_the_stage(System()), dies_before=99), system)
+    crashes = 0
+    while True:
+        system = await set_the_stage(System())
+        publisher = CrashingPublisher(system, dies_before=crashes)
+        assert await _a_life_with(publisher, system) == undisturbed
+        await system.assert_sound()
+        if not publisher.has_crashed:
+            break
+        crashes += 1
+    assert crashes >= 6
+
+
+async def _a_life_with(publisher: CrashingPublisher, system: System) -> object:
+    """Place, pay and cancel an order; whoever dies comes back to what it had not acknowledged."""
+    system.loops = system.loops_with(publisher)
+    for payload in (place(), update("paid"), update("cancelled")):
+        await system.publish(payload)
+        try:
+            await system.settle()
+        except Crashed:
+            system.broker.redeliver()
+            await system.settle()
+    assert system.time.now() == NOW
+    return system.business_state()

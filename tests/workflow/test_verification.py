@@ -1,0 +1,130 @@
+"""An audit that cannot fail proves nothing: each kind of damage is done by hand, and has to be found."""
+
+from __future__ import annotations
+
+import pytest
+
+from infra.runtime.store import Document
+from tests.builders import KEY, SELLER, TEA, place, update
+from tests.workflow.conftest import STOCK
+from tests.workflow.system import System
+
+
+@pytest.fixture
+async def traded(system: System) -> System:
+    """One order paid, one pending; every invariant holds."""
+    await system.publish(place("1001", prepaid=True), place("1002"))
+    await system.settle()
+    await system.assert_sound()
+    return system
+
+
+def tamper(system: System, collection: str, key: object) -> Document:
+    """The stored document itself: what is changed in it, nobody decided."""
+    return system.store.table(collection).documents[key]
+
+
+async def breaches(system: System) -> set[tuple[str, str]]:
+    """What is broken, and where."""
+    report = await system.verify()
+    assert report.breach_count == len(report.breaches)
+    return {(breach.invariant, breach.about) for breach in report.breaches}
+
+
+async def test_a_balance_that_the_ledger_does_not_explain(traded: System) -> None:
+    [key] = [b["_id"] for b in traded.documents("commission_calculation.balances") if b["distributor_id"] == SELLER]
+    tamper(traded, "commission_calculation.balances", key)["held_minor"] += 1
+
+    assert await breaches(traded) == {("I3", f"distributor/{SELLER}")}
+
+
+async def test_a_journal_record_that_is_missing(traded: System) -> None:
+    """The order's commission is there, but nobody can say what it came from."""
+    journal = traded.store.table("journal.commission_calculation")
+    [record] = journal.find({})
+    journal.remove(record["_id"])
+
+    [paid] = traded.events("order.paid.v1")
+    assert await breaches(traded) == {("I6", f"message/{paid['id']}")}
+
+
+async def test_a_lot_that_is_oversold(traded: System) -> None:
+    item = tamper(traded, "stock_reservation.items", TEA)
+    item["lots"][0]["on_hand"] = 1
+
+    report = await traded.verify()
+    details = [breach.detail for breach in report.breaches]
+    assert details == [f"on hand is 1, the books say {STOCK}", "lot default is oversold by 3"]
+    assert {(breach.invariant, breach.about) for breach in report.breaches} == {("I1", f"product/{TEA}")}
+
+
+async def test_units_that_are_reserved_for_nobody(traded: System) -> None:
+    tamper(traded, "stock_reservation.items", TEA)["lots"][0]["reserved"] += 1
+
+    assert await breaches(traded) == {("I1", f"product/{TEA}")}
+
+
+async def test_a_commission_that_was_edited(traded: System) -> None:
+    tamper(traded, "commission_calculation.commissions", KEY)["entries"][0]["amount_minor"] += 100
+
+    assert await breaches(traded) == {("I2", f"order/{KEY}"), ("I3", f"distributor/{SELLER}")}
+
+
+async def test_a_commission_that_was_never_paid(traded: System) -> None:
+    traded.store.table("commission_calculation.commissions").remove(KEY)
+
+    assert ("I2", f"order/{KEY}") in await breaches(traded)
+
+
+async def test_a_posting_that_does_not_balance(traded: System) -> None:
+    [posting] = traded.documents("commission_calculation.ledger")
+    pool = tamper(traded, "commission_calculation.ledger", posting["_id"])["legs"][-1]
+    pool["amount_minor"] -= 1
+
+    assert await breaches(traded) == {("I3", f"order/{KEY}")}
+
+
+async def test_an_order_in_a_state_that_it_cannot_have(traded: System) -> None:
+    tamper(traded, "order_intake.orders", KEY)["reserved"] = False
+
+    assert ("I4", f"order/{KEY}") in await breaches(traded)
+
+
+async def test_a_sponsor_chain_that_the_sponsors_do_not_give(traded: System) -> None:
+    tamper(traded, "network.distributors", SELLER)["upline"] = [1, 2]
+
+    assert await breaches(traded) == {("I4", f"distributor/{SELLER}")}
+
+
+async def test_sales_that_the_orders_do_not_give(traded: System) -> None:
+    [progress] = traded.documents("reward_checks.progress")
+    tamper(traded, "reward_checks.progress", progress["_id"])["sales_minor"] -= 1
+
+    assert await breaches(traded) == {("I7", f"distributor/{SELLER}")}
+
+
+async def test_an_order_that_waits_for_its_stock_for_ever(traded: System) -> None:
+    """A worker that never answers: the event is lost, and twenty minutes later the audit says so."""
+    await traded.publish(place("1003"))
+    for loop in traded.loops:
+        await loop.run()
+        traded.broker.queues["stock_reservation.order.accepted"].clear()
+    traded.time.advance_to(traded.time.now())
+    await traded.pass_time(minutes=19)
+    assert {about for invariant, about in await breaches(traded) if invariant == "I4"} == set()
+    await traded.pass_time(minutes=2)
+
+    assert ("I4", "order/shop-1/1003") in await breaches(traded)
+    assert [invariant for invariant, _ in await breaches(traded)].count("I6") == 1
+
+
+async def test_what_is_paid_out_twice(traded: System) -> None:
+    """A second posting for the same order, balanced and all: ledger and entries part."""
+    await traded.publish(update("shipped", "1001"))
+    await traded.settle()
+    [posting] = traded.documents("commission_calculation.ledger")
+    traded.store.table("commission_calculation.ledger").put({**posting, "_id": "again"})
+
+    found = await breaches(traded)
+    assert {invariant for invariant, _ in found} == {"I3"}
+    assert len(found) == 3
