@@ -96,10 +96,10 @@ class TestAnswers:
     def test_a_decision_is_handled_with_its_outcome_and_says_all_it_publishes_in_order(self) -> None:
         folded = fold_all(Work(wish("a")))
 
-        assert folded.handled == [Handled("m-a", "product.define.v1", "product/501", "product/501", "told")]
+        assert folded.handled == [Handled(wish("a").key, "product.define.v1", "product/501", "product/501", "told")]
         assert [said.data for said in folded.said] == [defined("a"), defined("a again")]
         assert folded.emitted == [
-            Emitted("m-a", said.id, "product.defined.v1", said.to_bytes()) for said in folded.said
+            Emitted(wish("a").key, said.id, "product.defined.v1", said.to_bytes()) for said in folded.said
         ]
         assert (folded.retried, folded.dead, folded.retries) == ([], [], [])
 
@@ -130,15 +130,17 @@ class TestARuleThatRaises:
         folded = fold_all(Work(wish("a")), Work(wish("raises")), Work(wish("b")), into=state)
 
         assert state.state == Seen(("a", "b"))
-        assert [handled.id for handled in folded.handled] == ["m-a", "m-b"]
-        assert folded.retried == [SetBack("m-raises", "product.define.v1", "product/501", "handler_error", 1)]
+        assert [handled.id for handled in folded.handled] == [wish("a").key, wish("b").key]
+        assert folded.retried == [SetBack(wish("raises").key, "product.define.v1", "product/501", "handler_error", 1)]
         assert folded.retries == [Retry(wish("raises"), attempt=1, replays=0, delay_s=5)]
 
     def test_becomes_a_dead_letter_with_its_traceback_after_the_last_try(self) -> None:
         folded = fold_all(Work(wish("raises"), LAST_TRY, replays=2))
 
         assert folded.retries == []
-        assert folded.dead == [SetBack("m-raises", "product.define.v1", "product/501", "handler_error", LAST_TRY)]
+        assert folded.dead == [
+            SetBack(wish("raises").key, "product.define.v1", "product/501", "handler_error", LAST_TRY)
+        ]
         letter = folded.said[0].data
         assert (letter.worker, letter.queue, letter.message_id) == ("catalog", QUEUE, "m-raises")
         assert (letter.reason, letter.detail) == ("handler_error", "KeyError: 'raises'")
@@ -155,7 +157,7 @@ class TestARuleThatRaises:
         folded = fold_all(Work(wish("a"), failure=Failure("too_big", "The batch could not be saved.")))
 
         assert folded.handled == []
-        assert folded.retried == [SetBack("m-a", "product.define.v1", "product/501", "too_big", 1)]
+        assert folded.retried == [SetBack(wish("a").key, "product.define.v1", "product/501", "too_big", 1)]
 
 
 class TestNotYet:
@@ -165,21 +167,21 @@ class TestNotYet:
         folded = fold_all(Work(wish(name), attempt, replays=1))
 
         assert folded.retries == [Retry(wish(name), attempt=attempt, replays=1, delay_s=delay_s)]
-        assert folded.retried == [SetBack(f"m-{name}", "product.define.v1", "product/501", "tea_unknown", attempt)]
+        assert folded.retried == [SetBack(wish(name).key, "product.define.v1", "product/501", "tea_unknown", attempt)]
         assert (folded.handled, folded.emitted, folded.dead) == ([], [], [])
 
     def test_holds_otherwise_when_patience_has_ended(self) -> None:
         folded = fold_all(Work(wish("waits then refuses"), LAST_TRY))
 
         about = "product/501"
-        assert folded.handled == [Handled("m-waits then refuses", "product.define.v1", about, about, "refused")]
+        assert folded.handled == [Handled(wish("waits then refuses").key, "product.define.v1", about, about, "refused")]
         assert [said.data for said in folded.said] == [refused("no tea")]
         assert (folded.retries, folded.dead) == ([], [])
 
     def test_without_otherwise_it_becomes_a_dead_letter(self) -> None:
         folded = fold_all(Work(wish("waits"), LAST_TRY))
 
-        assert folded.dead == [SetBack("m-waits", "product.define.v1", "product/501", "tea_unknown", LAST_TRY)]
+        assert folded.dead == [SetBack(wish("waits").key, "product.define.v1", "product/501", "tea_unknown", LAST_TRY)]
         assert folded.said[0].data.detail == "Waited in vain: tea unknown."
         assert folded.said[0].data.traceback is None
 
@@ -188,7 +190,7 @@ class TestUnreadable:
     def test_what_says_what_it_is_about_is_refused_at_once(self) -> None:
         folded = fold_all(Work(unreadable(product_id=TEA)))
 
-        assert folded.handled == [Handled("m-bad", "product.define.v1", "product/501", "m-bad", "refused")]
+        assert folded.handled == [Handled(unreadable().key, "product.define.v1", "product/501", "m-bad", "refused")]
         assert [said.data for said in folded.said] == [refused("name: Field required")]
         assert (folded.retries, folded.dead) == ([], [])
 
@@ -196,7 +198,7 @@ class TestUnreadable:
     def test_what_does_not_is_set_aside_at_once_and_never_tried_again(self, handler: Handler) -> None:
         folded = fold_all(Work(unreadable()), handler=handler)
 
-        assert folded.dead == [SetBack("m-bad", "product.define.v1", "message/m-bad", "missing_field", 1)]
+        assert folded.dead == [SetBack(unreadable().key, "product.define.v1", "message/m-bad", "missing_field", 1)]
         assert (folded.handled, folded.retries) == ([], [])
         letter = folded.said[0].data
         assert (letter.detail, letter.body, letter.concerns) == ("name: Field required", '{"half": ', None)
@@ -218,17 +220,17 @@ class TestRecord:
             worker="catalog",
             queue=QUEUE,
             at=NOW,
-            handled=(Handled("m-a", "product.define.v1", "product/501", "order-7", "told"),),
+            handled=(Handled(wish("a").key, "product.define.v1", "product/501", "order-7", "told"),),
             repeats=("m-old",),
-            retried=(SetBack("m-waits", "product.define.v1", "product/501", "tea_unknown", 1),),
-            dead=(SetBack("m-bad", "product.define.v1", "message/m-bad", "missing_field", 1),),
+            retried=(SetBack(wish("waits").key, "product.define.v1", "product/501", "tea_unknown", 1),),
+            dead=(SetBack(unreadable().key, "product.define.v1", "message/m-bad", "missing_field", 1),),
             emitted=tuple(folded.emitted),
         )
         document = to_document(record)
         assert document["about"] == ["message/m-bad", "order-7", "product/501"]
         assert document["handled"] == [
             {
-                "id": "m-a",
+                "id": wish("a").key,
                 "type": "product.define.v1",
                 "about": "product/501",
                 "correlation": "order-7",

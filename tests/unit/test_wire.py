@@ -15,7 +15,7 @@ from contracts.catalog.v1 import DefineProduct
 from contracts.envelope import BATCH, STRUCTURED, Message
 from contracts.orders import v1, v2
 from contracts.wire import BARE_SOURCE, Reader, Unreadable, too_large
-from tests.builders import NOW, ORDER, SELLER, SHOP, TEA, a_placed_line, message, place
+from tests.builders import NOW, ORDER, SELLER, SHOP, TEA, a_placed_line, accepted, message, place
 
 READER = Reader([v2.PlaceOrder, v1.PlaceOrder])
 ONE_TYPE = Reader([DefineProduct])
@@ -137,6 +137,22 @@ class TestIdsOfBareBodies:
         one, same, other = (self.bare(body) for body in ({"a": 1}, {"a": 1}, {"a": 2}))
 
         assert one == same != other
+
+
+class TestWhatARepeatIsRecognisedBy:
+    def test_a_commands_id_counts_per_sender_because_senders_choose_it(self) -> None:
+        one, same, other = (the_only(read(json.dumps(sent(source=source)))) for source in ("a", "a", "b"))
+
+        assert one.key == same.key != other.key
+
+    def test_an_events_id_is_derived_and_counts_everywhere(self) -> None:
+        assert message(accepted(), id="e-1").key == "e-1"
+
+    def test_what_cannot_be_read_is_known_by_its_bytes_so_that_it_may_be_mended_under_its_id(self) -> None:
+        broken, again, mended = (the_only(read(sent_with(**f))) for f in ({"tax": "x"}, {"tax": "x"}, {"tax": "1"}))
+
+        assert broken.id == mended.id
+        assert broken.key == again.key != mended.key
 
 
 # What is wrong, the reason code, and the sentence that names field and rule.
