@@ -1,0 +1,45 @@
+"""The repository's own Python files, and what their syntax trees say."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("contracts", "workers", "api", "infra")
+WORKERS = tuple(sorted(path.parent.name for path in (ROOT / "workers").glob("*/__init__.py")))
+
+
+def python_files(*folders: str) -> list[Path]:
+    return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
+
+
+def named(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(), filename=str(path))
+
+
+def imports_of(path: Path) -> Iterator[str]:
+    """The full name of each module or member that the file imports, wherever in the file."""
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{named(path)} imports relatively; say the whole name"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def calls_in(path: Path) -> Iterator[str]:
+    """The last name of everything that the file calls: `Queue` for `topology.Queue(...)`."""
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Call):
+            if isinstance(node.func, ast.Attribute):
+                yield node.func.attr
+            elif isinstance(node.func, ast.Name):
+                yield node.func.id

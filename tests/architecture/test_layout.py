@@ -1,0 +1,104 @@
+"""The tree stays easy to find one's way in: the roster agrees everywhere, files are short, rooms have honest names."""
+
+from __future__ import annotations
+
+import ast
+import re
+from fnmatch import fnmatch
+from pathlib import Path
+
+import pytest
+
+from infra.runtime.roster import CLOCK
+from tests.architecture.sources import PACKAGES, ROOT, WORKERS, calls_in, named, python_files, tree_of
+
+LINES_MAX = 400
+SERVERS = {"rabbitmq", "mongodb", "redis"}
+DECLARES_ONCE = "topology"
+"""The service that declares exchanges, queues and collections, and ends."""
+
+FORBIDDEN_ROOMS = {"utils", "util", "helpers", "helper", "common", "misc", "base", "shared", "manager", "managers"}
+
+DECLARED_IN = {
+    "Queue": ("infra/runtime/topology.py",),
+    "Exchange": ("infra/runtime/topology.py",),
+    "Binding": ("infra/runtime/topology.py",),
+    "RabbitQueue": ("infra/runtime/broker.py",),
+    "declare_queue": ("infra/runtime/broker.py",),
+    "declare_exchange": ("infra/runtime/broker.py",),
+    "Collection": ("*/repository.py", "infra/runtime/journal.py", "infra/runtime/quarantine.py"),
+    "Index": ("*/repository.py", "infra/runtime/journal.py", "infra/runtime/quarantine.py"),
+    "create_index": ("infra/adapters/mongo.py",),
+    "create_indexes": ("infra/adapters/mongo.py",),
+}
+"""Where what lives in a server is said, and where it is carried out: each in one place."""
+
+every_file = pytest.mark.parametrize("path", python_files(*PACKAGES, "tests"), ids=named)
+
+
+def services() -> set[str]:
+    """The services of the compose file: the keys one step inside `services:`."""
+    text = (ROOT / "docker-compose.yml").read_text()
+    block = re.search(r"^services:\n((?:(?:[ #].*)?\n)+)", text, re.MULTILINE)
+    assert block, "docker-compose.yml has no services"
+    return set(re.findall(r"^  ([A-Za-z0-9_-]+):", block[1], re.MULTILINE))
+
+
+class TestRoster:
+    def test_every_worker_is_a_service_and_no_other_but_clock_topology_and_servers(self) -> None:
+        assert services() == {*WORKERS, CLOCK, DECLARES_ONCE, *SERVERS}
+
+    def test_every_worker_service_runs_the_worker_of_its_name(self) -> None:
+        text = (ROOT / "docker-compose.yml").read_text()
+
+        for worker in (*WORKERS, CLOCK):
+            assert re.search(rf"^  {worker}:\n(?:    .*\n)*?    command: \[work, {worker}\]$", text, re.MULTILINE)
+
+    @pytest.mark.parametrize("readme", sorted(ROOT.glob("README*.md")), ids=named)
+    def test_the_readme_lists_every_worker_and_nothing_that_is_none(self, readme: Path) -> None:
+        listed = re.findall(r"^\| `([a-z_]+)` \|", readme.read_text(), re.MULTILINE)
+
+        assert sorted(listed) == list(WORKERS)
+
+    def test_there_is_a_readme(self) -> None:
+        assert (ROOT / "README.md").is_file()
+
+
+@every_file
+def test_a_file_is_short_enough_to_have_one_reason_to_change(path: Path) -> None:
+    assert len(path.read_text().splitlines()) < LINES_MAX
+
+
+@every_file
+def test_its_name_says_what_is_in_it(path: Path) -> None:
+    rooms = {part.removesuffix(".py") for part in path.relative_to(ROOT).parts}
+
+    assert rooms & FORBIDDEN_ROOMS == set()
+
+
+@pytest.mark.parametrize("path", python_files(*PACKAGES), ids=named)
+def test_it_says_what_it_promises(path: Path) -> None:
+    text = path.read_text()
+
+    assert not text.strip() or text.startswith(('"""', 'r"""'))
+
+
+@pytest.mark.parametrize("name", DECLARED_IN)
+def test_queues_and_indexes_are_declared_in_one_place(name: str) -> None:
+    declaring = {named(path) for path in python_files(*PACKAGES) if name in calls_in(path)}
+
+    assert {path for path in declaring if not any(fnmatch(path, place) for place in DECLARED_IN[name])} == set()
+
+
+def test_who_consumes_a_queue_does_not_declare_it() -> None:
+    for path in python_files(*PACKAGES):
+        for node in ast.walk(tree_of(path)):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("RabbitQueue", "RabbitExchange")):
+                said = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
+                assert said.get("declare") == "False", f"{named(path)}:{node.lineno}"
+
+
+def test_the_places_where_things_are_declared_exist() -> None:
+    places = {place for where in DECLARED_IN.values() for place in where}
+
+    assert {place for place in places if not any(fnmatch(named(p), place) for p in python_files(*PACKAGES))} == set()

@@ -1,0 +1,96 @@
+"""Models and rules are pure: no clock, no chance, no I/O, nothing that remembers between two messages."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from pathlib import Path
+
+import pytest
+
+from tests.architecture.sources import ROOT, imports_of, named, tree_of
+
+PURE = sorted((ROOT / "workers").glob("*/model.py")) + sorted((ROOT / "workers").glob("*/decide.py"))
+STANDARD = {
+    "__future__", "bisect", "collections", "contextlib", "dataclasses", "datetime", "decimal", "enum", "fractions",
+    "functools", "heapq", "itertools", "math", "operator", "re", "typing",
+}  # fmt: skip
+"""What a rule may need of the standard library: values and how to go through them."""
+
+FORBIDDEN_CALLS = {
+    "open",
+    "input",
+    "print",
+    "exec",
+    "eval",
+    "globals",
+    "setattr",
+    "delattr",
+    "id",
+    "hash",
+    "__import__",
+}
+ASKS_THE_CLOCK = {"now", "utcnow", "today", "fromtimestamp"}
+MUTABLE = (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp)
+MUTABLE_CALLS = {"list", "dict", "set", "defaultdict", "Counter", "deque", "count", "cache", "lru_cache"}
+
+pure_files = pytest.mark.parametrize("path", PURE, ids=named)
+
+
+@pure_files
+def test_only_contracts_its_own_model_and_plain_parts_of_the_standard_library_are_imported(path: Path) -> None:
+    own_model = f"workers.{path.parent.name}.model"
+
+    strangers = {
+        name
+        for name in imports_of(path)
+        if not name.startswith(("contracts.", f"{own_model}.")) and name.partition(".")[0] not in STANDARD
+    }
+
+    assert strangers == set()
+
+
+@pure_files
+def test_nothing_is_asynchronous_and_nobody_asks_the_clock_or_the_world(path: Path) -> None:
+    for node in ast.walk(tree_of(path)):
+        where = f"{named(path)}:{getattr(node, 'lineno', 0)}"
+        assert not isinstance(node, ast.AsyncFunctionDef | ast.Await | ast.AsyncFor | ast.AsyncWith), where
+        assert not isinstance(node, ast.Global | ast.Nonlocal), where
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            assert node.func.attr not in ASKS_THE_CLOCK, f"{where} asks the clock; time arrives as a message"
+        if isinstance(node, ast.Name) and node.id in FORBIDDEN_CALLS:
+            raise AssertionError(f"{where} uses {node.id}")
+
+
+@pure_files
+def test_there_is_no_global_state(path: Path) -> None:
+    for node in tree_of(path).body:
+        if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+            where = f"{named(path)}:{node.lineno} keeps something that can change"
+            assert not isinstance(node.value, MUTABLE), where
+            assert not (isinstance(node.value, ast.Call) and _name(node.value.func) in MUTABLE_CALLS), where
+        if isinstance(node, ast.FunctionDef):
+            remembered = {_name(decorator) for decorator in node.decorator_list} & MUTABLE_CALLS
+            assert not remembered, f"{named(path)}:{node.lineno} remembers what it was asked"
+
+
+@pytest.mark.parametrize("path", [path for path in PURE if path.name == "model.py"], ids=named)
+def test_every_class_of_a_model_is_a_frozen_dataclass(path: Path) -> None:
+    for node in tree_of(path).body:
+        if isinstance(node, ast.ClassDef):
+            decorators = [ast.unparse(decorator) for decorator in node.decorator_list]
+            assert decorators == ["dataclass(frozen=True, slots=True)"], f"{named(path)}:{node.lineno}"
+
+
+def test_what_is_forbidden_exists() -> None:
+    assert {name for name in FORBIDDEN_CALLS if hasattr(builtins, name)} == FORBIDDEN_CALLS
+
+
+def _name(node: ast.expr) -> str:
+    match node:
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            return name
+        case ast.Call(func=func):
+            return _name(func)
+        case _:
+            return ""
