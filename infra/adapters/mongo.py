@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Any, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 from bson.codec_options import CodecOptions
 from motor.motor_asyncio import AsyncIOMotorClient
@@ -18,11 +18,15 @@ from pymongo.errors import (
     PyMongoError,
 )
 from pymongo.read_concern import ReadConcern
+from pymongo.read_preferences import ReadPreference
 from pymongo.write_concern import WriteConcern
 
 from infra.runtime.store import Collection, Document, Increment, StoreConflict, StoreUnavailable, Transaction
 
 T = TypeVar("T")
+
+Question = Literal["hello", "buildInfo", "replSetGetStatus", "dbStats"]
+"""What the server can be asked about itself."""
 
 _DUPLICATE_KEY = 11000
 _SERVER_SELECTION_TIMEOUT_MS = 3000
@@ -43,6 +47,10 @@ _UNAVAILABLE_CODES = frozenset(
         14031,  # OutOfDiskSpace
     }
 )
+
+
+class StoreRefused(Exception):
+    """The store answers, but not this: the user may not ask it, or it does not apply."""
 
 
 class MongoStore:
@@ -133,6 +141,38 @@ class MongoStore:
         """The collections that exist."""
         return sorted(await self._database.list_collection_names())
 
+    async def ask(self, question: Question) -> Document:
+        """What any member says about itself, even where there is no primary. Raises StoreRefused, StoreUnavailable."""
+        database = self._database if question == "dbStats" else self._client.admin
+        try:
+            answer: Document = await database.command(
+                question, read_preference=ReadPreference.PRIMARY_PREFERRED, codec_options=CodecOptions(tz_aware=True)
+            )
+        except PyMongoError as error:
+            raise _to_refused(error) from error
+        return answer
+
+    async def indexes(self, collection: str) -> dict[str, Document]:
+        """The indexes of a collection by name; none where it does not exist. Raises StoreRefused, StoreUnavailable."""
+        try:
+            found: dict[str, Document] = await self._database[collection].index_information()
+        except PyMongoError as error:
+            raise _to_refused(error) from error
+        return found
+
+    async def confirm_majority(self, collection: str, *, within_ms: int) -> None:
+        """Have a majority confirm all that is written so far, by an update that matches nothing.
+
+        Raises StoreRefused, StoreUnavailable.
+        """
+        concern = WriteConcern("majority", j=True, wtimeout=within_ms)
+        try:
+            await self._database.get_collection(collection, write_concern=concern).update_one(
+                {"_id": "no document has this id"}, {"$set": {"_": 0}}
+            )
+        except PyMongoError as error:
+            raise _to_refused(error) from error
+
 
 class MongoTransaction:
     def __init__(self, database: Any, session: Any) -> None:
@@ -213,6 +253,11 @@ def _translate(error: PyMongoError) -> Exception:
     if isinstance(error, OperationFailure) and error.has_error_label("TransientTransactionError"):
         return StoreConflict(_short(error))
     return error
+
+
+def _to_refused(error: PyMongoError) -> Exception:
+    translated = _translate(error)
+    return StoreRefused(_short(error)) if translated is error else translated
 
 
 def _short(error: Exception) -> str:

@@ -1,0 +1,64 @@
+"""`tributary doctor`: is everything as it should be, and if not, what is to be done?"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+
+import typer
+from rich.console import Console
+
+from infra import local
+from infra.cli.environment import (
+    EXIT_BREACH,
+    EXIT_ENVIRONMENT,
+    AsJson,
+    Stack,
+    one_sentence_on_failure,
+    settings_for,
+)
+from infra.local import record
+from infra.local.stack import SERVERS
+from infra.runtime.diagnosis import diagnose, unreachable
+from infra.runtime.settings import Settings
+
+_MARKS = {"ok": "[green]ok[/]     ", "warning": "[yellow]warning[/]", "problem": "[red]problem[/]"}
+
+
+def doctor(stack: Stack = "default", as_json: AsJson = False) -> None:
+    """Look at the servers, queues, collections and what waits for a person; say what to do. Changes nothing.
+
+    Exits with 0 where there is no problem (warnings are none), 1 where there is one, 3 where no server answers.
+    """
+    with one_sentence_on_failure():
+        settings, folder = _settings_and_folder(stack)
+        findings = asyncio.run(diagnose(settings, folder))
+    problems = sum(finding.level == "problem" for finding in findings)
+    warnings = sum(finding.level == "warning" for finding in findings)
+    if as_json:
+        report = {"healthy": not problems, "problems": problems, "warnings": warnings}
+        typer.echo(json.dumps({**report, "findings": [asdict(finding) for finding in findings]}, indent=2))
+    else:
+        console = Console(highlight=False)
+        for finding in findings:
+            console.print(_MARKS[finding.level], end="  ")
+            console.print(f"{finding.part}, {finding.check}: {finding.detail}", markup=False, soft_wrap=True)
+        console.print(f"{problems} problems, {warnings} warnings.")
+    raise typer.Exit(EXIT_ENVIRONMENT if unreachable(findings) else EXIT_BREACH if problems else 0)
+
+
+def _settings_and_folder(stack: str) -> tuple[Settings, Path | None]:
+    """A local stack is looked at where it was last seen, also when a server of it has stopped.
+
+    The folder is None where MongoDB is not this stack's.
+    """
+    folder = record.folder_of(stack, local.default_home())
+    entries = record.read(folder)
+    if not all(server.name in entries for server in SERVERS):
+        return settings_for(stack), None
+    known = {f"{server.name}_url": server.url(entries[server.name].ports) for server in SERVERS}
+    given = {name: url for name, url in known.items() if name.upper() not in os.environ}
+    return Settings(**given), folder if "mongodb_url" in given else None  # type: ignore[arg-type]

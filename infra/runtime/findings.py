@@ -1,0 +1,30 @@
+"""What a diagnosis says: one finding for each thing looked at, with a sentence that says what to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Level = Literal["ok", "warning", "problem"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """`part` is the server or the room it is about, `check` what was looked at."""
+
+    part: str
+    check: str
+    level: Level
+    detail: str
+
+
+def ok(part: str, check: str, detail: str) -> Finding:
+    return Finding(part, check, "ok", detail)
+
+
+def warning(part: str, check: str, detail: str) -> Finding:
+    return Finding(part, check, "warning", detail)
+
+
+def problem(part: str, check: str, detail: str) -> Finding:
+    return Finding(part, check, "problem", detail)
