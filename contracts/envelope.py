@@ -103,7 +103,7 @@ P_co = TypeVar("P_co", bound=Payload, covariant=True)
 
 
 class Message(BaseModel, Generic[P_co]):
-    """One CloudEvents event. `id` is what the journal recognises a repeat by; times are UTC."""
+    """One CloudEvents event. Source and id together name it once and for all; times are UTC."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -118,6 +118,11 @@ class Message(BaseModel, Generic[P_co]):
     causationid: str | None = Field(default=None, max_length=128)
     traceparent: TraceParent = None
     data: P_co
+
+    @property
+    def key(self) -> str:
+        """What a repeat is recognised by. A command's id is its sender's own, so it counts per source."""
+        return self.id if isinstance(self.data, Event) else f"{self.source}/{self.id}"
 
     @property
     def correlation(self) -> str:
@@ -152,6 +157,9 @@ class Cause(Protocol):
     def id(self) -> str: ...
 
     @property
+    def key(self) -> str: ...
+
+    @property
     def correlation(self) -> str: ...
 
     @property
@@ -163,7 +171,7 @@ def emit(payload: P, *, cause: Cause, source: str, index: object, at: datetime) 
 
     The id is derived from source, cause, type and index, so that handling the cause again says the same thing.
     """
-    message_id = derived_id(source, cause.id, payload.message_type, index)
+    message_id = derived_id(source, cause.key, payload.message_type, index)
     return message_of(payload.__class__).model_construct(
         specversion="1.0",
         id=message_id,

@@ -49,6 +49,11 @@ class Unreadable:
     traceparent: str | None = None
 
     @property
+    def key(self) -> str:
+        """What a repeat is recognised by: the bytes, so that a mended message may come again under its old id."""
+        return derived_id("unreadable", self.body)
+
+    @property
     def correlation(self) -> str:
         return self.id
 

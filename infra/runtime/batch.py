@@ -42,7 +42,11 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What a committed batch asks for: what it emitted, what repeats of earlier messages once emitted, retries."""
+    """What a committed batch asks for: what it emitted, retries, and what redelivered messages once emitted.
+
+    A message that was not redelivered need not speak again: until what it caused is published it stays unacknowledged,
+    and so is redelivered if its process dies. A second copy from the sender changes nothing about that.
+    """
 
     folded: Folded
     repeated: list[Emitted] = field(default_factory=list)
@@ -120,7 +124,8 @@ class BatchLoop:
     async def _handle_alone(self, delivery: Delivery) -> None:
         """Handle a delivery that came back again and again, and set aside a message that ends its process."""
         tries = await self._when_back(
-            "MongoDB", lambda: self._quarantine.note_try(self._store, self._queue, delivery, self._time.now())
+            "MongoDB",
+            lambda: self._transact(lambda tx: self._quarantine.note_try(tx, self._queue, delivery, self._time.now())),
         )
         works = self._decode(delivery)
         if tries > self._settings.suspect_tries_max and len(works) > 1:
@@ -165,7 +170,7 @@ class BatchLoop:
     async def _settle(self, works: list[Work]) -> list[Settled]:
         """Commit a batch; where it fails for a reason of its own, halve it until the one to blame stands alone."""
         try:
-            return [await self._when_back("MongoDB", lambda: self._transact(works))]
+            return [await self._when_back("MongoDB", lambda: self._transact(lambda tx: self._commit(tx, works)))]
         except Exception as error:
             if len(works) > 1:
                 self._log.warning("batch_halved", size=len(works), error=repr(error))
@@ -176,8 +181,8 @@ class BatchLoop:
                 raise
             return await self._settle([replace(work, failure=Failure.from_exception(error))])
 
-    async def _transact(self, works: list[Work]) -> Settled:
-        """Run the batch's transaction, again with jitter while other replicas write the same documents first."""
+    async def _transact(self, body: Callable[[Transaction], Awaitable[T]]) -> T:
+        """Run a transaction, again with jitter while other replicas write the same documents first."""
         tries = AsyncRetrying(
             retry=retry_if_exception_type(StoreConflict),
             wait=wait_random_exponential(multiplier=0.005, max=0.5),
@@ -186,20 +191,22 @@ class BatchLoop:
             before_sleep=lambda _: self._metrics.conflicts.inc(),
             reraise=True,
         )
-        return await tries(self._store.transact, lambda tx: self._commit(tx, works))
+        return await tries(self._store.transact, body)
 
     async def _commit(self, tx: Transaction, works: list[Work]) -> Settled:
         """Find the repeats, load, fold, save, and write the journal: the body of one transaction."""
-        emitted_before = await self._journal.emitted_by(tx, [work.item.id for work in works])
+        known = await self._journal.known(tx, {work.item.key for work in works})
         fresh: dict[str, Work] = {}
         repeats: list[str] = []
+        returned: set[str] = set()
         for work in works:
-            if work.item.id in emitted_before or work.item.id in fresh:
-                # A redelivery is the broker's caution, not a second message of the sender.
-                if not work.redelivered:
-                    repeats.append(work.item.id)
+            key = work.item.key
+            if key not in known and key not in fresh:
+                fresh[key] = work
+            elif work.redelivered:
+                returned.add(key)
             else:
-                fresh[work.item.id] = work
+                repeats.append(key)
         messages = [work.item for work in fresh.values() if not isinstance(work.item, Unreadable)]
         state = await self._worker.repository.load(tx, messages)
         folded = Folded(self._worker.name, self._queue, self._time.now())
@@ -208,7 +215,7 @@ class BatchLoop:
         record = folded.record(repeats)
         if not record.is_empty:
             await self._journal.write(tx, record)
-        return Settled(folded, [emitted for group in emitted_before.values() for emitted in group])
+        return Settled(folded, await self._journal.emitted_by(tx, returned & known))
 
     async def _publish(self, settled: Settled) -> None:
         emitted = [*settled.repeated, *settled.folded.emitted]

@@ -64,7 +64,7 @@ class Folded:
     def say(self, cause: Message[Any] | Unreadable, payload: Payload, index: object) -> None:
         message = emit(payload, cause=cause, source=self.worker, index=index, at=self.at)
         self.said.append(message)
-        self.emitted.append(Emitted(cause.id, message.id, message.type, message.to_bytes()))
+        self.emitted.append(Emitted(cause.key, message.id, message.type, message.to_bytes()))
 
 
 def fold(
@@ -99,7 +99,7 @@ def fold(
 def _accept(message: Message[Any], state: Repository[Any], decision: Decision[Any], folded: Folded) -> None:
     state.keep(decision.state)
     about = message.data.about()
-    folded.handled.append(Handled(message.id, message.type, about, message.correlation, decision.outcome))
+    folded.handled.append(Handled(message.key, message.type, about, message.correlation, decision.outcome))
     for index, payload in enumerate(decision.publish):
         folded.say(message, payload, index)
 
@@ -108,7 +108,7 @@ def _turn_away(handler: Handler, work: Work, item: Unreadable, folded: Folded) -
     """Refuse an unreadable message by an event where it says what it is about, else set it aside; never retry it."""
     refusal = handler.refuse(item) if handler.refuse else None
     if refusal is not None:
-        folded.handled.append(Handled(item.id, item.type, refusal.about(), item.correlation, "refused"))
+        folded.handled.append(Handled(item.key, item.type, refusal.about(), item.correlation, "refused"))
         folded.say(item, refusal, 0)
         return
     _bury(work, item, Failure(item.reason, item.detail), folded)
@@ -119,7 +119,7 @@ def _set_back(work: Work, message: Message[Any], failure: Failure, policy: Failu
     if delay_s is None:
         _bury(work, message, failure, folded)
         return
-    folded.retried.append(SetBack(message.id, message.type, message.data.about(), failure.reason, work.attempt))
+    folded.retried.append(SetBack(message.key, message.type, message.data.about(), failure.reason, work.attempt))
     folded.retries.append(Retry(message, work.attempt, work.replays, delay_s))
 
 
@@ -127,6 +127,6 @@ def _bury(work: Work, item: Message[Any] | Unreadable, failure: Failure, folded:
     letter = dead_letter(
         item, failure, worker=folded.worker, queue=folded.queue, attempts=work.attempt, replays=work.replays
     )
-    folded.dead.append(SetBack(item.id, item.type, letter.about(), failure.reason, work.attempt))
+    folded.dead.append(SetBack(item.key, item.type, letter.about(), failure.reason, work.attempt))
     # The queue and the number of replays are part of the id: each time it dies is a dead letter of its own.
     folded.say(item, letter, derived_id(folded.queue, work.replays))

@@ -7,7 +7,7 @@ is recognised by it and what it once emitted is published again from it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -19,7 +19,7 @@ PREFIX = "journal."
 
 @dataclass(frozen=True, slots=True)
 class Handled:
-    """A message and what came of it: `outcome` is a reason code such as `accepted` or `duplicate`."""
+    """A message, by its key, and what came of it: `outcome` is a reason code such as `accepted` or `duplicate`."""
 
     id: str
     type: str
@@ -87,21 +87,17 @@ class Journal:
             ),
         )
 
-    async def emitted_by(self, tx: Transaction, message_ids: Sequence[str]) -> dict[str, list[Emitted]]:
-        """For each of the ids that was handled before, what it emitted then."""
-        found = await tx.find(
-            self.collection.name, {"handled.id": {"$in": list(message_ids)}}, fields=("handled.id", "emitted")
-        )
-        wanted = set(message_ids)
-        repeats: dict[str, list[Emitted]] = {}
-        for document in found:
-            for handled in document["handled"]:
-                if handled["id"] in wanted:
-                    repeats[handled["id"]] = []
-            for emitted in document.get("emitted", ()):
-                if emitted["cause"] in wanted:
-                    repeats[emitted["cause"]].append(Emitted(**emitted))
-        return repeats
+    async def known(self, tx: Transaction, keys: Set[str]) -> set[str]:
+        """Those of the messages that were handled before."""
+        found = await tx.find(self.collection.name, {"handled.id": {"$in": list(keys)}}, fields=("handled.id",))
+        return {handled["id"] for record in found for handled in record["handled"]} & keys
+
+    async def emitted_by(self, tx: Transaction, keys: Set[str]) -> list[Emitted]:
+        """What these messages emitted when they were handled, in the order of then."""
+        if not keys:
+            return []
+        found = await tx.find(self.collection.name, {"handled.id": {"$in": list(keys)}}, fields=("emitted",))
+        return [Emitted(**item) for record in found for item in record.get("emitted", ()) if item["cause"] in keys]
 
     async def write(self, tx: Transaction, record: Record) -> None:
         await tx.insert(self.collection.name, [to_document(record)])

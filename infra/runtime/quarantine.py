@@ -11,7 +11,7 @@ from datetime import datetime
 from contracts.envelope import derived_id
 from infra.runtime.failure_policy import Failure
 from infra.runtime.messaging import Delivery
-from infra.runtime.store import Collection, Increment, Index, Store, Transaction
+from infra.runtime.store import Collection, Increment, Index, Transaction
 
 _FORGET_AFTER_S = 86_400
 
@@ -26,16 +26,12 @@ class Quarantine:
             indexes=(Index((("at", 1),), "notes are forgotten after a day", expire_after_s=_FORGET_AFTER_S),),
         )
 
-    async def note_try(self, store: Store, queue: str, delivery: Delivery, now: datetime) -> int:
+    async def note_try(self, tx: Transaction, queue: str, delivery: Delivery, now: datetime) -> int:
         """Write down that the delivery is about to be tried; return how often it has been, this time included."""
         key = f"{queue}/{derived_id(delivery.body)}"
-
-        async def note(tx: Transaction) -> int:
-            await tx.add(self.collection.name, [Increment(key, {"tries": 1}, {"at": now})])
-            [found] = await tx.find(self.collection.name, {"_id": key})
-            return int(found["tries"])
-
-        return await store.transact(note)
+        await tx.add(self.collection.name, [Increment(key, {"tries": 1}, {"at": now})])
+        [found] = await tx.find(self.collection.name, {"_id": key})
+        return int(found["tries"])
 
 
 def deadly(tries: int) -> Failure:
