@@ -24,14 +24,14 @@ DECLARED_IN = {
     "Exchange": ("infra/runtime/topology.py",),
     "Binding": ("infra/runtime/topology.py",),
     "RabbitQueue": ("infra/runtime/broker.py",),
-    "declare_queue": ("infra/runtime/broker.py",),
-    "declare_exchange": ("infra/runtime/broker.py",),
+    "declare_queue": ("infra/runtime/broker.py", "infra/runtime/diagnosis_broker.py"),
+    "declare_exchange": ("infra/runtime/broker.py", "infra/runtime/diagnosis_broker.py"),
     "Collection": ("*/repository.py", "infra/runtime/journal.py", "infra/runtime/quarantine.py"),
     "Index": ("*/repository.py", "infra/runtime/journal.py", "infra/runtime/quarantine.py"),
     "create_index": ("infra/adapters/mongo.py",),
     "create_indexes": ("infra/adapters/mongo.py",),
 }
-"""Where what lives in a server is said, and where it is carried out: each in one place."""
+"""Where what lives in a server is said, in one place, and who carries out or compares what was said there."""
 
 every_file = pytest.mark.parametrize("path", python_files(*PACKAGES, "tests"), ids=named)
 
