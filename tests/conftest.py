@@ -1,0 +1,20 @@
+"""Real servers for the tests that need them, started once, the first time that one asks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.connected.running import LocalStack
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
+    """RabbitMQ, MongoDB and Redis on ports and in a folder of their own; stopped and removed at the end."""
+    servers = LocalStack(tmp_path_factory.mktemp("servers"))
+    servers.up()
+    try:
+        yield servers
+    finally:
+        servers.remove()

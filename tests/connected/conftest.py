@@ -1,0 +1,40 @@
+"""Each test finds the servers empty: same database, no documents; same queues, no messages."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from infra.adapters.mongo import MongoStore
+from infra.runtime import process
+from infra.runtime.settings import Settings
+from tests.connected.running import LocalStack, Site
+
+DATABASE = "tributary_tests"
+RETRY_DELAYS_S = (1, 2)
+
+
+@pytest.fixture(scope="session")
+async def prepared(stack: LocalStack) -> Settings:
+    """Settings for the test servers, on which everything is declared. Declared once: it takes seconds."""
+    endpoints = stack.endpoints
+    settings = Settings(
+        rabbitmq_url=endpoints.rabbitmq_url,
+        mongodb_url=endpoints.mongodb_url,
+        redis_url=endpoints.redis_url,
+        database=DATABASE,
+        retry_delays_s=RETRY_DELAYS_S,
+    )
+    await process.prepare(settings)
+    return settings
+
+
+@pytest.fixture
+async def site(prepared: Settings, tmp_path: Path) -> AsyncIterator[Site]:
+    store = MongoStore.connect(prepared.mongodb_url, prepared.database)
+    site = Site(prepared, tmp_path, store)
+    await site.empty()
+    yield site
+    store.close()

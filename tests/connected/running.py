@@ -1,0 +1,326 @@
+"""Real servers, and the system on them as a test wants it: as processes, or as loops in the test's own process."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import aio_pika
+from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
+from pymongo import MongoClient
+
+from contracts.envelope import EVENTS_EXCHANGE
+from infra import local
+from infra.adapters.mongo import MongoStore
+from infra.demo.baskets import baskets
+from infra.demo.population import Population, populate
+from infra.demo.quiet import wait_until_quiet
+from infra.demo.traffic import Publication, traffic
+from infra.runtime import roster
+from infra.runtime.audit import Report
+from infra.runtime.batch import BatchLoop, Ports
+from infra.runtime.broker import RabbitConsumer, RabbitPublisher
+from infra.runtime.fleet import Fleet
+from infra.runtime.journal import PREFIX
+from infra.runtime.messaging import Publisher
+from infra.runtime.readiness import Readiness
+from infra.runtime.settings import Settings
+from infra.runtime.store import Document
+from infra.runtime.time import RealTime
+from infra.runtime.topology import Topology, topology_of
+from infra.runtime.verification import verify
+from infra.runtime.worker import Worker
+
+WAIT_MAX_S = 60.0
+LOOK_EVERY_S = 0.02
+COMMAND_MAX_S = 60.0
+BUSY = ("order_intake", "stock_reservation", "commission_calculation")
+"""The workers that a load is about; all others share a process."""
+
+
+@dataclass(frozen=True)
+class LocalStack:
+    """Servers that only this test run knows."""
+
+    home: Path
+    name: str = "tests"
+
+    def up(self) -> local.Endpoints:
+        """Start what does not run; data and ports are those of before."""
+        return local.up(self.name, home=self.home)
+
+    def remove(self) -> None:
+        local.down(self.name, home=self.home, remove_data=True)
+
+    @property
+    def endpoints(self) -> local.Endpoints:
+        found = local.endpoints(self.name, home=self.home)
+        assert found is not None, "a server of the test stack does not run"
+        return found
+
+    def end(self, server: str, number: signal.Signals) -> None:
+        """Signal one server and return when its process is gone."""
+        [pid] = [s.pid for s in local.status(self.name, home=self.home) if s.server == server]
+        assert pid is not None, f"{server} does not run"
+        os.kill(pid, number)
+        deadline = time.monotonic() + WAIT_MAX_S
+        while any(s.pid for s in local.status(self.name, home=self.home) if s.server == server):
+            assert time.monotonic() < deadline, f"{server} is still there"
+            time.sleep(LOOK_EVERY_S)
+
+
+@dataclass
+class Site:
+    """One test's share of the servers: an empty database, empty queues, and settings of its own."""
+
+    settings: Settings
+    logs: Path
+    store: MongoStore
+    workers: Sequence[Worker] = field(default_factory=roster.load_all)
+
+    @property
+    def topology(self) -> Topology:
+        return topology_of(self.workers, self.settings)
+
+    def environment(self, **more: object) -> dict[str, str]:
+        """The environment that gives a process these settings, some of them changed."""
+        given = {name: value for name, value in os.environ.items() if not name.startswith("TRIBUTARY_")}
+        settings = {**{name: getattr(self.settings, name) for name in self.settings.model_fields_set}, **more}
+        for name, value in settings.items():
+            variable = name.upper() if name.endswith("_url") else f"TRIBUTARY_{name.upper()}"
+            given[variable] = value if isinstance(value, str) else json.dumps(value)
+        return given
+
+    @asynccontextmanager
+    async def processes(
+        self, groups: Sequence[Sequence[str]], *, health_port: int = 0, **settings: object
+    ) -> AsyncIterator[Fleet]:
+        """A process for each group of workers, restarted when it dies; all are gone at the end."""
+        fleet = Fleet(groups, self.environment(**settings), health_port=health_port, logs=self.logs)
+        fleet.start()
+        tending = asyncio.create_task(_tend(fleet))
+        try:
+            yield fleet
+        finally:
+            tending.cancel()
+            await asyncio.to_thread(fleet.stop)
+
+    @asynccontextmanager
+    async def loops(
+        self, *workers: Worker, over: Callable[[Publisher], Publisher] = lambda publisher: publisher
+    ) -> AsyncIterator[list[asyncio.Task[None]]]:
+        """The loops of these workers in this process, as a worker process has them; `over` may wrap its publisher."""
+        publisher = RabbitPublisher(self.settings.rabbitmq_url, timeout_s=10)
+        consumer = RabbitConsumer(self.settings.rabbitmq_url)
+        await publisher.start()
+        ports = Ports(self.store, over(publisher), RealTime(), Readiness())
+        loops = [
+            BatchLoop(
+                worker,
+                handler,
+                consumer.subscribe(worker.queue_of(handler), prefetch=100),
+                ports,
+                self.settings,
+                routed=self.topology.routed,
+            )
+            for worker in workers
+            for handler in worker.handlers
+        ]
+        running = [asyncio.create_task(loop.run()) for loop in loops]
+        await consumer.start()
+        try:
+            yield running
+        finally:
+            await consumer.cancel()
+            await asyncio.wait(running, timeout=WAIT_MAX_S)
+            await consumer.stop()
+            await publisher.stop()
+
+    async def quiet(self, *, with_retries: bool = True) -> None:
+        """Return when nothing moves any more; not to be trusted while a server is away."""
+        await wait_until_quiet(
+            self.settings.rabbitmq_url,
+            self.store,
+            self.topology,
+            self.workers,
+            with_retries=with_retries,
+            timeout_s=WAIT_MAX_S,
+        )
+
+    async def documents(self, collection: str, where: Mapping[str, Any] | None = None) -> list[Document]:
+        return await self.store.find(collection, where or {}, sort=(("_id", 1),))
+
+    async def business_state(self) -> dict[str, dict[Any, Document]]:
+        """Every document that a rule decided on, by collection and key."""
+        return {
+            collection.name: {d["_id"]: d for d in await self.documents(collection.name)}
+            for worker in self.workers
+            for collection in worker.repository.collections
+        }
+
+    async def assert_sound(self) -> Report:
+        report = await verify(self.store, self.workers, RealTime())
+        assert report.breaches == []
+        return report
+
+    async def empty(self) -> None:
+        """Nothing of an earlier test is left at the broker or in the database."""
+        async with self.channel() as channel:
+            for queue in self.topology.queues:
+                await (await channel.get_queue(queue.name, ensure=False)).purge()
+        with MongoClient[Document](self.settings.mongodb_url) as client:
+            database = client[self.settings.database]
+            for name in database.list_collection_names():
+                database[name].delete_many({})
+
+    @asynccontextmanager
+    async def channel(self) -> AsyncIterator[AbstractChannel]:
+        """A client's own connection to the broker."""
+        connection = await aio_pika.connect(self.settings.rabbitmq_url, timeout=10)
+        async with connection:
+            yield await connection.channel(on_return_raises=True)
+
+    @asynccontextmanager
+    async def tap(self, *event_types: str) -> AsyncIterator[AbstractQueue]:
+        """A queue of the test's own on the events exchange, as any third party may have one."""
+        async with self.channel() as channel:
+            queue = await channel.declare_queue(exclusive=True)
+            for event_type in event_types:
+                await queue.bind(EVENTS_EXCHANGE, event_type)
+            yield queue
+
+
+async def _tend(fleet: Fleet) -> None:
+    while True:
+        fleet.tend()
+        await asyncio.sleep(0.1)
+
+
+async def until(
+    condition: Callable[[], Awaitable[object]],
+    *,
+    what: str,
+    within_s: float = WAIT_MAX_S,
+    every_s: float = LOOK_EVERY_S,
+) -> Any:
+    """Look until the condition answers something true, and return that."""
+    deadline = time.monotonic() + within_s
+    while not (found := await condition()):
+        assert time.monotonic() < deadline, f"waited {within_s:.0f} s in vain until {what}"
+        await asyncio.sleep(every_s)
+    return found
+
+
+async def taken(queue: AbstractQueue, *, within_s: float = 10.0) -> AbstractIncomingMessage:
+    """The next message of a queue, acknowledged."""
+
+    async def look() -> AbstractIncomingMessage | None:
+        return await queue.get(fail=False, no_ack=True)
+
+    message: AbstractIncomingMessage = await until(look, what=f"something came into {queue.name}", within_s=within_s)
+    return message
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What became of a command."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def object(self) -> Any:
+        return json.loads(self.out)
+
+
+async def command(*words: str, environment: Mapping[str, str]) -> Ended:
+    """Run `tributary` with these words to its end."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "infra.cli.app",
+        *words,
+        env=dict(environment),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        out, err = await asyncio.wait_for(process.communicate(), COMMAND_MAX_S)
+    finally:
+        with suppress(ProcessLookupError):
+            process.kill()
+    assert process.returncode is not None
+    return Ended(process.returncode, out.decode(), err.decode())
+
+
+async def get(port: int, path: str) -> tuple[int, str]:
+    """Ask a health port; status 0 while nobody answers."""
+    try:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return 0, ""
+    try:
+        writer.write(f"GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode())
+        answer = await asyncio.wait_for(reader.read(), 15)
+    except (OSError, TimeoutError):
+        return 0, ""
+    finally:
+        writer.close()
+    head, _, body = answer.decode().partition("\r\n\r\n")
+    return int(head.split()[1]) if head else 0, body
+
+
+def free_ports(count: int) -> int:
+    """The first of so many neighbouring ports of which nobody uses any now."""
+    for _ in range(100):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            first: int = probe.getsockname()[1]
+        if all(_is_free(first + number) for number in range(count)):
+            return first
+    raise AssertionError("no free ports")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except (OSError, OverflowError):
+            return False
+    return True
+
+
+def groups(replicas: int = 1) -> list[list[str]]:
+    """The processes of a loaded system: so many of each busy worker, and one for all others."""
+    others = [name for name in roster.names() if name not in BUSY]
+    return [*([name] for name in BUSY for _ in range(replicas)), others]
+
+
+@cache
+def the_world(orders: int) -> tuple[Population, tuple[Publication, ...]]:
+    """Real baskets with plenty of stock, so that what becomes of an order does not depend on who came first."""
+    bought = list(baskets(orders))
+    population = populate(bought, short_share=0)
+    return population, traffic(bought, population.distributor_of)
+
+
+def log_lines(folder: Path) -> list[dict[str, Any]]:
+    """Every line that the processes logged; each must be a JSON object."""
+    return [json.loads(line) for log in sorted(folder.glob("*.log")) for line in log.read_text().splitlines()]
+
+
+def journal_of(worker: str) -> str:
+    return PREFIX + worker

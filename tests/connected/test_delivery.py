@@ -1,0 +1,241 @@
+"""What is promised about messages, on the real broker: confirmed, batched, retried, set aside, and never lost."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import aio_pika
+import pytest
+
+from contracts.envelope import BATCH, COMMANDS_EXCHANGE, EVENTS_EXCHANGE, STRUCTURED, Message
+from infra.runtime import broker, roster
+from infra.runtime.broker import RabbitPublisher
+from infra.runtime.messaging import ATTEMPTS_HEADER, BrokerUnavailable, Outgoing, Publisher
+from infra.runtime.topology import PARKED
+from infra.runtime.worker import Worker
+from tests.builders import ORDER, SHOP, message, place, receive, update
+from tests.connected.running import Site, journal_of, taken, until
+from tests.workflow.conftest import the_stage
+
+PLACED = "order_intake.order.place"
+STATUSES = "order_intake.order.update-status"
+
+
+class Stillborn(Exception):
+    """Stands for a process that ends after its commit and before its publish."""
+
+
+class Silent:
+    """A publisher that dies at the first event it should publish."""
+
+    def __init__(self, publisher: Publisher) -> None:
+        self._publisher = publisher
+
+    async def publish(self, messages: Sequence[Outgoing]) -> None:
+        raise Stillborn
+
+
+async def send(site: Site, body: bytes, routing_key: str, content_type: str = STRUCTURED) -> None:
+    async with site.channel() as channel:
+        exchange = await channel.get_exchange(COMMANDS_EXCHANGE, ensure=False)
+        await exchange.publish(
+            aio_pika.Message(body, content_type=content_type, delivery_mode=aio_pika.DeliveryMode.PERSISTENT),
+            routing_key=routing_key,
+        )
+
+
+async def send_together(site: Site, messages: Sequence[Message[Any]]) -> None:
+    body = b"[" + b",".join(each.to_bytes() for each in messages) + b"]"
+    await send(site, body, messages[0].type, BATCH)
+
+
+def workers(*names: str) -> list[Worker]:
+    return [roster.load(name) for name in names]
+
+
+async def set_the_stage(site: Site) -> None:
+    """Shop, sponsors, products and rules, through the workers that own them."""
+    async with site.loops(*workers("catalog", "network", "rule_book", "stock_reservation")):
+        for payload in the_stage():
+            await send(site, message(payload).to_bytes(), payload.message_type)
+
+        async def is_there() -> bool:
+            rules = await site.documents("rule_book.rules")
+            distributors = await site.documents("network.distributors")
+            items = await site.documents("stock_reservation.items")
+            return bool(rules) and len(distributors) == 3 and len(items) == 2
+
+        await until(is_there, what="the stage is set")
+
+
+async def ready(site: Site, queue: str) -> int:
+    depth = (await broker.depths(site.settings.rabbitmq_url, [queue]))[queue]
+    assert depth is not None
+    return depth.ready
+
+
+async def test_events_of_one_type_leave_together_and_outlive_the_broker(site: Site) -> None:
+    await set_the_stage(site)
+    orders = [message(place(str(number))) for number in range(5)]
+    async with site.tap("order.accepted.v1") as tap:
+        await send_together(site, orders)
+        async with site.loops(*workers("order_intake")):
+            said = await taken(tap)
+        assert await tap.get(fail=False) is None
+
+    events = json.loads(said.body)
+    assert said.content_type == BATCH
+    assert said.delivery_mode == aio_pika.DeliveryMode.PERSISTENT
+    assert [event["data"]["order_id"] for event in events] == ["0", "1", "2", "3", "4"]
+    assert [event["causationid"] for event in events] == [order.id for order in orders]
+    # Confirmed: the next worker's queue has it, too.
+    assert await ready(site, "stock_reservation.order.accepted") == 1
+
+
+async def test_a_retry_comes_back_to_its_own_queue_and_counts(site: Site) -> None:
+    early = message(update("paid"))
+    await send(site, early.to_bytes(), early.type)
+    async with site.loops(*workers("order_intake")):
+        await until(
+            lambda: site.documents(journal_of("order_intake"), {"retried.reason": "order_unknown"}), what="late"
+        )
+    assert await ready(site, STATUSES) == 0
+
+    async with site.channel() as channel:
+        back = await taken(await channel.get_queue(STATUSES, ensure=False), within_s=5)
+
+    assert back.headers[ATTEMPTS_HEADER] == 1
+    assert back.content_type == BATCH
+    [again] = json.loads(back.body)
+    assert again == json.loads(early.to_bytes())
+
+
+async def test_patience_ends_after_the_last_pause(site: Site) -> None:
+    async with site.tap("order.status-refused.v1") as tap, site.loops(*workers("order_intake")):
+        await send(site, message(update("paid")).to_bytes(), "order.update-status.v1")
+        [refused] = json.loads((await taken(tap)).body)
+
+    assert refused["data"]["reason"] == "order_unknown"
+    records = await site.documents(journal_of("order_intake"))
+    tries = [back["attempt"] for record in records for back in record.get("retried", ())]
+    assert tries == [1, 2]
+    first, second, third = (record["at"] for record in records)
+    assert (second - first).total_seconds() >= 1
+    assert (third - second).total_seconds() >= 2
+
+
+async def test_a_rule_that_raises_ends_as_a_dead_letter_with_its_traceback(site: Site) -> None:
+    def stumble(_state: object, _message: object) -> Any:
+        raise ZeroDivisionError("a bug in the rule")
+
+    intake = roster.load("order_intake")
+    broken = replace(intake, handlers=tuple(replace(handler, decide=stumble) for handler in intake.handlers))
+    async with site.loops(broken, *workers("alerting")):
+        await send(site, message(place()).to_bytes(), "order.place.v2")
+        [letter] = await until(lambda: site.documents("alerting.dead_letters"), what="the letter is kept", within_s=15)
+
+    assert (letter["reason"], letter["attempts"]) == ("handler_error", 3)
+    assert letter["detail"] == "ZeroDivisionError: a bug in the rule"
+    assert "in stumble" in letter["traceback"]
+    assert json.loads(letter["body"])["data"]["order_id"] == ORDER
+
+
+async def test_an_unreadable_message_is_kept_with_reason_and_body(site: Site) -> None:
+    body = b'{"shop_id": "shop-1", "order_id": '
+    async with site.loops(*workers("order_intake", "alerting")):
+        await send(site, body, "order.place.v1", "application/json")
+        [letter] = await until(lambda: site.documents("alerting.dead_letters"), what="the letter is kept")
+
+    assert (letter["queue"], letter["reason"]) == (PLACED, "malformed_json")
+    assert letter["body"].encode() == body
+    [alert] = await site.documents("alerting.alerts")
+    assert alert["state"] == "open"
+    assert await ready(site, PLACED) == 0
+
+
+async def test_a_body_beyond_the_limit_waits_whole_at_the_broker_and_is_reported(site: Site) -> None:
+    await set_the_stage(site)
+    body = json.dumps({"shop_id": SHOP, "note": "x" * site.settings.message_bytes_max}).encode()
+    neighbour = message(place())
+    async with site.loops(*workers("order_intake", "alerting")):
+        await send(site, body, "order.place.v1", "application/json")
+        await send(site, neighbour.to_bytes(), neighbour.type)
+        [letter] = await until(lambda: site.documents("alerting.dead_letters"), what="the letter is kept")
+        await until(lambda: site.documents("order_intake.orders"), what="the neighbour is taken")
+
+    assert letter["reason"] == "too_large"
+    async with site.channel() as channel:
+        parked = await taken(await channel.get_queue(PARKED, ensure=False))
+    assert parked.body == body
+
+
+async def test_a_mandatory_event_that_reaches_no_queue_is_an_error_and_another_is_not(site: Site) -> None:
+    publisher = RabbitPublisher(site.settings.rabbitmq_url, timeout_s=10)
+    await publisher.start()
+    try:
+        nowhere = Outgoing(EVENTS_EXCHANGE, "order.accepted.v9", b"{}", STRUCTURED)
+        with pytest.raises(BrokerUnavailable, match="reached no queue; is a binding missing"):
+            await publisher.publish([nowhere])
+        await publisher.publish([replace(nowhere, mandatory=False)])
+    finally:
+        await publisher.stop()
+
+
+async def test_the_same_message_twice_is_handled_once(site: Site) -> None:
+    await set_the_stage(site)
+    order = message(place())
+    async with site.loops(*workers("order_intake")):
+        for _ in range(2):
+            await send(site, order.to_bytes(), order.type)
+        await until(lambda: site.documents(journal_of("order_intake"), {"repeats": {"$gt": []}}), what="it repeats")
+
+    [kept] = await site.documents("order_intake.orders")
+    assert kept["version"] == 1
+    records = await site.documents(journal_of("order_intake"))
+    assert [handled["outcome"] for record in records for handled in record.get("handled", ())] == ["accepted"]
+
+
+async def test_what_was_committed_and_not_published_is_redelivered_and_said_from_the_journal(site: Site) -> None:
+    """The acknowledgement comes last, so that a process that dies before it leaves its batch with the broker."""
+    await set_the_stage(site)
+    orders = [message(place(str(number))) for number in range(3)]
+    async with site.tap("order.accepted.v1") as tap:
+        await send_together(site, orders)
+        async with site.loops(*workers("order_intake"), over=Silent) as running:
+            done, _ = await asyncio.wait(running, timeout=20, return_when=asyncio.FIRST_EXCEPTION)
+            assert [type(task.exception()) for task in done if task.exception()] == [Stillborn]
+        assert len(await site.documents("order_intake.orders")) == 3
+        assert await tap.get(fail=False) is None
+
+        async def is_back() -> bool:
+            return await ready(site, PLACED) == 1
+
+        await until(is_back, what="the batch is back at the broker")
+        before = await site.business_state()
+        async with site.loops(*workers("order_intake")):
+            events = json.loads((await taken(tap)).body)
+
+    assert [event["data"]["order_id"] for event in events] == ["0", "1", "2"]
+    assert [event["causationid"] for event in events] == [order.id for order in orders]
+    assert await site.business_state() == before
+    assert await ready(site, PLACED) == 0
+
+
+async def test_a_stock_receipt_that_was_sent_again_much_later_counts_once(site: Site) -> None:
+    """Even when the journal has forgotten it: another message id, the same receipt."""
+    async with site.loops(*workers("stock_reservation")):
+        for message_id in ("first", "again"):
+            receipt = message(receive(), id=message_id)
+            await send(site, receipt.to_bytes(), receipt.type)
+
+        async def are_both_handled() -> bool:
+            records = await site.documents(journal_of("stock_reservation"))
+            return sum(len(record["handled"]) for record in records) == 2
+
+        await until(are_both_handled, what="both are handled")
+    [item] = await site.documents("stock_reservation.items")
+    assert item["received"] == 10
