@@ -106,7 +106,11 @@ def _accept(message: Message[Any], state: Repository[Any], decision: Decision[An
 
 def _turn_away(handler: Handler, work: Work, item: Unreadable, folded: Folded) -> None:
     """Refuse an unreadable message by an event where it says what it is about, else set it aside; never retry it."""
-    refusal = handler.refuse(item) if handler.refuse else None
+    try:
+        refusal = handler.refuse(item) if handler.refuse else None
+    except Exception as error:
+        _bury(work, item, Failure.from_exception(error), folded)
+        return
     if refusal is not None:
         folded.handled.append(Handled(item.key, item.type, refusal.about(), item.correlation, "refused"))
         folded.say(item, refusal, 0)

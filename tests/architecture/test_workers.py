@@ -115,13 +115,7 @@ class TestCard:
         assert not [payload for payload in payloads_made(worker) if issubclass(payload, Command)]
 
 
-CARD_TO_BE_MENDED = pytest.mark.xfail(strict=True, reason="the card of order_intake leaves out placed_in_future")
-
-
-@pytest.mark.parametrize(
-    "worker",
-    [pytest.param(name, marks=CARD_TO_BE_MENDED) if name == "order_intake" else name for name in WORKERS],
-)
+@pytest.mark.parametrize("worker", WORKERS)
 def test_its_card_names_every_reason_it_refuses_for(worker: str) -> None:
     assert reasons_given(worker) <= set(re.findall(r"[a-z]+(?:_[a-z]+)*", card(worker)["refuses"]))
 

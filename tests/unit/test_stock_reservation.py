@@ -217,7 +217,7 @@ def stock_refused(reference: str, reason: str, detail: str, shelf: Shelf) -> Dec
 
 class TestReceive:
     def test_the_first_goods_of_a_product_make_it_known(self) -> None:
-        after = a_shelf(an_item(TEA), bookings=[Booking("r-1", TEA, "default", 10)])
+        after = a_shelf(an_item(TEA), bookings=[Booking("r-1", "receipt", TEA, "default", 10)])
 
         assert decide.receive(a_shelf(), message(receive())) == Decision(
             after, (received(on_hand=10, available=10),), "received"
@@ -231,7 +231,7 @@ class TestReceive:
         assert same.publish == (received(on_hand=15, available=13),)
         assert other.state == a_shelf(
             an_item(TEA, a_lot("b", 10, 0, "2026-12-31"), a_lot("a", 15, 2, "2027-01-31")),
-            bookings=[Booking("r-1", TEA, "a", 10), Booking("r-2", TEA, "b", 10)],
+            bookings=[Booking("r-1", "receipt", TEA, "a", 10), Booking("r-2", "receipt", TEA, "b", 10)],
         )
 
     def test_the_same_receipt_counts_once(self) -> None:
@@ -271,7 +271,7 @@ class TestAdjust:
         shelf = a_shelf(an_item(TEA))
         after = a_shelf(
             an_item(TEA, a_lot(on_hand=on_hand), received=10, adjusted=delta),
-            bookings=[Booking("a-1", TEA, "default", delta)],
+            bookings=[Booking("a-1", "adjustment", TEA, "default", delta)],
         )
         event = StockAdjusted(adjustment_id="a-1", product_id=TEA, delta=delta, on_hand=on_hand, available=on_hand)
 

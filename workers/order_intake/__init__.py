@@ -5,7 +5,7 @@ publishes  order.accepted, order.refused, order.rejected, order.paid, order.ship
            order.cancelled, order.status-refused
 owns       order_intake.orders
 refuses    invalid_message, shop_unknown, distributor_unknown, distributor_inactive, product_unknown,
-           product_inactive, no_rules, currency_not_accepted, amount_precision, discount_exceeds_amount,
-           total_mismatch, conflict; order_unknown, order_rejected, order_cancelled, not_paid, not_shipped,
+           product_inactive, no_rules, placed_in_future, currency_not_accepted, amount_precision,
+           discount_exceeds_amount, total_mismatch, conflict; order_unknown, order_rejected, order_cancelled, not_paid, not_shipped,
            already_shipped
 """

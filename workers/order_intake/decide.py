@@ -58,7 +58,7 @@ def place(desk: Desk, message: Message[PlaceOrder]) -> Answer:
         refused = OrderRefused(shop_id=wish.shop_id, order_id=wish.order_id, reason=reason, detail=detail)
         return Decision(desk, (refused,), "refused")
 
-    fingerprint = derived_id(wish.model_dump_json())
+    fingerprint = fingerprint_of(wish)
     known = desk.orders.get(wish.key)
     if known is not None and known.fingerprint == fingerprint:
         return Decision(desk, outcome="duplicate")
@@ -165,6 +165,22 @@ def refuse_unreadable_order(item: Unreadable) -> Payload | None:
         )
     except ValueError:
         return None
+
+
+def fingerprint_of(wish: PlaceOrder) -> str:
+    """The order's content, condensed; 19.9 and 19.90 are the same amount."""
+    amounts = (wish.shipping, wish.tax, wish.total)
+    lines = (
+        (line.product_id, line.quantity, line.amount.normalize(), line.discount.normalize()) for line in wish.lines
+    )
+    return derived_id(
+        wish.distributor_id,
+        wish.currency,
+        wish.placed_at,
+        wish.prepaid,
+        *(amount if amount is None else amount.normalize() for amount in amounts),
+        *(part for line in lines for part in line),
+    )
 
 
 def _accept(desk: Desk, message: Message[PlaceOrder], fingerprint: str) -> Order:

@@ -2,6 +2,6 @@
 
 consumes   order.paid, order.cancelled
 publishes  reward.granted, reward.revoked
-owns       reward_checks.progress
+owns       reward_checks.progress, reward_checks.sales
 refuses    nothing
 """

@@ -10,7 +10,7 @@ from contracts.money import to_amount, to_minor
 from contracts.orders.v1 import OrderCancelled, OrderPaid
 from contracts.rewards.v1 import RewardGranted, RewardRevoked
 from contracts.rules.view import SalesTarget
-from workers.reward_checks.model import Board, Progress, progress_key
+from workers.reward_checks.model import Board, Progress, Sale, progress_key
 
 Answer = Decision[Board] | NotYet[Board]
 
@@ -18,17 +18,18 @@ Answer = Decision[Board] | NotYet[Board]
 def count_sale(board: Board, message: Message[OrderPaid]) -> Answer:
     """Add the order's net to the seller's month; a target that is reached grants its reward, once."""
     order = message.data
-    rules = board.rules.get(order.rule_version)
-    if rules is None:
+    if order.rule_version not in board.rules:
         return NotYet("rules_unknown")
+    sale = _sale(board, order, sum(to_minor(line.net, order.currency) for line in order.lines))
+    if sale.counted:
+        return Decision(board, outcome="duplicate")
     before = _progress(board, order)
-    net = sum(to_minor(line.net, order.currency) for line in order.lines)
     after = replace(
         before,
-        sales_minor=before.sales_minor + net,
+        sales_minor=before.sales_minor + sale.net_minor,
         rule_version=max(before.rule_version, order.rule_version),
     )
-    return _settle(board, before, after)
+    return _settle(board.with_sale(replace(sale, counted=True)), before, after)
 
 
 def take_back_sale(board: Board, message: Message[OrderCancelled]) -> Answer:
@@ -36,9 +37,17 @@ def take_back_sale(board: Board, message: Message[OrderCancelled]) -> Answer:
     order = message.data
     if not order.was_paid:
         return Decision(board, outcome="never_counted")
+    sale = _sale(board, order, to_minor(order.net_total, order.currency))
+    if sale.taken_back:
+        return Decision(board, outcome="duplicate")
     before = _progress(board, order)
-    after = replace(before, sales_minor=before.sales_minor - to_minor(order.net_total, order.currency))
-    return _settle(board, before, after)
+    after = replace(before, sales_minor=before.sales_minor - sale.net_minor)
+    return _settle(board.with_sale(replace(sale, taken_back=True)), before, after)
+
+
+def _sale(board: Board, order: OrderPaid | OrderCancelled, net_minor: int) -> Sale:
+    month = progress_key(order.distributor_id, order.placed_at, order.currency)
+    return board.sales.get(order.key) or Sale(order.key, month, net_minor)
 
 
 def _progress(board: Board, order: OrderPaid | OrderCancelled) -> Progress:

@@ -24,14 +24,29 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
+class Sale:
+    """An order in its month: `counted` once paid, `taken_back` once cancelled, each at most once, for ever."""
+
+    key: str
+    month: str
+    net_minor: int
+    counted: bool = False
+    taken_back: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Board:
-    """What one message sees: the progress it moves, and the rule sets."""
+    """What one message sees: its order's sale, the progress it moves, and the rule sets."""
 
     progress: Mapping[str, Progress] = field(default_factory=dict)
     rules: Mapping[int, RuleSet] = field(default_factory=dict)
+    sales: Mapping[str, Sale] = field(default_factory=dict)
 
     def with_progress(self, progress: Progress) -> Self:
         return replace(self, progress={**self.progress, progress.key: progress})
+
+    def with_sale(self, sale: Sale) -> Self:
+        return replace(self, sales={**self.sales, sale.key: sale})
 
 
 def progress_key(distributor_id: int, placed_at: datetime, currency: str) -> str:

@@ -9,11 +9,13 @@ from contracts.envelope import Message
 from contracts.rules.view import RULES, RuleSet
 from infra.runtime.repository import Codec, Loaded
 from infra.runtime.store import Collection, Index, Transaction
-from workers.reward_checks.model import Board, Progress, progress_key
+from workers.reward_checks.model import Board, Progress, Sale, progress_key
 
 PROGRESS = "reward_checks.progress"
+SALES = "reward_checks.sales"
 
 _progress = Codec(Progress, key="key")
+_sales = Codec(Sale, key="key")
 _rules = Codec(RuleSet, key="rule_version")
 to_progress = _progress.to_entity
 
@@ -25,25 +27,33 @@ class RewardRepository:
             "own sales by distributor, month and currency, with the rewards that stand",
             (Index((("distributor_id", 1), ("month", 1)), "a distributor's months"),),
         ),
+        Collection(
+            SALES,
+            "orders counted or taken back, by order: a repeat is known even when the journal has forgotten it",
+        ),
     )
 
-    def __init__(self, progress: Loaded[str, Progress], rules: dict[int, RuleSet]) -> None:
+    def __init__(self, progress: Loaded[str, Progress], sales: Loaded[str, Sale], rules: dict[int, RuleSet]) -> None:
         self._progress = progress
+        self._sales = sales
         self._rules = rules
 
     @classmethod
     async def load(cls, tx: Transaction, messages: Sequence[Message[Any]]) -> Self:
         progress = await _progress.fetch(tx, PROGRESS, map(_key, messages))
-        return cls(progress, _rules.by_key(await tx.find(RULES, {})))
+        sales = await _sales.fetch(tx, SALES, (message.data.key for message in messages))
+        return cls(progress, sales, _rules.by_key(await tx.find(RULES, {})))
 
     def state_for(self, message: Message[Any]) -> Board:
-        return Board(self._progress.pick([_key(message)]), self._rules)
+        return Board(self._progress.pick([_key(message)]), self._rules, self._sales.pick([message.data.key]))
 
     def keep(self, state: Board) -> None:
         self._progress.keep(state.progress)
+        self._sales.keep(state.sales)
 
     async def save(self, tx: Transaction) -> None:
         await _progress.save(tx, PROGRESS, self._progress)
+        await _sales.save(tx, SALES, self._sales)
 
 
 def _key(message: Message[Any]) -> str:

@@ -98,7 +98,7 @@ def release(shelf: Shelf, message: Message[OrderCancelled]) -> Answer:
 def receive(shelf: Shelf, message: Message[ReceiveStock]) -> Answer:
     """Book goods that came in. The same receipt counts once; a lot keeps its expiry date."""
     receipt = message.data
-    booking = Booking(receipt.receipt_id, receipt.product_id, receipt.batch_id, receipt.quantity)
+    booking = Booking(receipt.receipt_id, "receipt", receipt.product_id, receipt.batch_id, receipt.quantity)
     if (known := shelf.bookings.get(booking.reference)) is not None:
         return _booked_before(shelf, known, booking)
     item = _item(shelf, receipt.product_id)
@@ -133,7 +133,9 @@ def receive(shelf: Shelf, message: Message[ReceiveStock]) -> Answer:
 def adjust(shelf: Shelf, message: Message[AdjustStock]) -> Answer:
     """Correct the books by a count. What is reserved has been promised and cannot be counted away."""
     adjustment = message.data
-    booking = Booking(adjustment.adjustment_id, adjustment.product_id, adjustment.batch_id, adjustment.delta)
+    booking = Booking(
+        adjustment.adjustment_id, "adjustment", adjustment.product_id, adjustment.batch_id, adjustment.delta
+    )
     if (known := shelf.bookings.get(booking.reference)) is not None:
         return _booked_before(shelf, known, booking)
     item = _item(shelf, adjustment.product_id)

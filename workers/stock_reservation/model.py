@@ -88,6 +88,7 @@ class Booking:
     """A receipt or adjustment that was booked, so that sending it again, even much later, counts once."""
 
     reference: str
+    kind: Literal["receipt", "adjustment"]
     product_id: int
     batch_id: str
     delta: int
