@@ -6,6 +6,6 @@ publishes  order.accepted, order.refused, order.rejected, order.paid, order.ship
 owns       order_intake.orders
 refuses    invalid_message, shop_unknown, distributor_unknown, distributor_inactive, product_unknown,
            product_inactive, no_rules, placed_in_future, currency_not_accepted, amount_precision,
-           discount_exceeds_amount, total_mismatch, conflict; order_unknown, order_rejected, order_cancelled, not_paid, not_shipped,
-           already_shipped
+           discount_exceeds_amount, total_mismatch, conflict; order_unknown, order_rejected,
+           order_cancelled, not_paid, not_shipped, already_shipped
 """
