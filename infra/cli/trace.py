@@ -1,95 +1,86 @@
-"""`tributary trace`: the timeline of an order, from the journals: who handled what when, and what it caused."""
+"""`tributary trace`: what happened to an order, from the journals: who handled what when, and what it caused."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from infra.adapters.mongo import MongoStore
 from infra.cli.environment import EXIT_BREACH, AsJson, Stack, one_sentence_on_failure, settings_for
 from infra.runtime import roster
-from infra.runtime.journal import PREFIX
 from infra.runtime.settings import Settings
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One message in one worker's hands: `outcome` is what came of it, `emitted` what it caused."""
-
-    at: datetime
-    worker: str
-    id: str
-    type: str
-    outcome: str
-    emitted: tuple[dict[str, Any], ...] = field(default=())
+from infra.runtime.timeline import Step, timeline_of
 
 
 def trace(
-    order: Annotated[str, typer.Argument(metavar="ORDER", help="shop_id/order_id, a message id or a correlation id.")],
+    name: Annotated[
+        str,
+        typer.Argument(metavar="ORDER", help="shop_id/order_id, a message id, a dead letter or a correlation id."),
+    ],
     stack: Stack = "default",
     as_json: AsJson = False,
 ) -> None:
-    """Show everything that happened to an order, down to each commission entry."""
-    settings = settings_for(stack)
+    """Show everything that happened to an order, down to each commission entry; any message of it will do.
+
+    Exits with 1 where nothing is known of it.
+    """
     with one_sentence_on_failure():
-        steps = asyncio.run(timeline(settings, order))
+        settings = settings_for(stack)
+        steps = asyncio.run(timeline(settings, name))
     if as_json:
         typer.echo(json.dumps([asdict(step) for step in steps], indent=2, default=str))
     else:
-        print_timeline(order, steps, Console())
+        print_timeline(name, steps, Console())
+    if not steps:
+        typer.echo(_not_found(name, settings), err=True)
     raise typer.Exit(0 if steps else EXIT_BREACH)
 
 
-async def timeline(settings: Settings, order: str) -> list[Step]:
-    """The steps of whatever `order` names, oldest first."""
+async def timeline(settings: Settings, name: str) -> list[Step]:
+    """The steps of whatever `name` is, oldest first."""
     store = MongoStore.connect(settings.mongodb_url, settings.database)
-    keys = [order, f"order/{order}"]
     try:
         await store.ping()
-        steps: list[Step] = []
-        for worker in roster.names():
-            for where in ({"about": {"$in": keys}}, {"handled.id": order}, {"dead.id": order}):
-                for record in await store.find(PREFIX + worker, where):
-                    steps.extend(_steps(worker, record, set(keys)))
+        return await timeline_of(store, roster.names(), name)
     finally:
         store.close()
-    unique = {(step.worker, step.id, step.outcome, step.at): step for step in steps}
-    return sorted(unique.values(), key=lambda step: step.at)
 
 
-def _steps(worker: str, record: dict[str, Any], keys: set[str]) -> list[Step]:
-    steps = []
-    for handled in record.get("handled", ()):
-        if keys & {handled["about"], handled["correlation"], handled["id"]}:
-            emitted = tuple(json.loads(e["body"]) for e in record.get("emitted", ()) if e["cause"] == handled["id"])
-            steps.append(Step(record["at"], worker, handled["id"], handled["type"], handled["outcome"], emitted))
-    for kind in ("retried", "dead"):
-        for back in record.get(kind, ()):
-            if keys & {back["about"], back["id"]}:
-                outcome = f"{kind} after try {back['attempt']}: {back['reason']}"
-                steps.append(Step(record["at"], worker, back["id"], back["type"], outcome))
-    return steps
+def _not_found(name: str, settings: Settings) -> str:
+    return (
+        f"Nothing is known of {name!r}. An order is named shop_id/order_id, a shop's message by its id, another "
+        f"sender's by source/id. The journals go back {settings.journal_retention_days} days, and do not know what "
+        "still waits in a queue, or the id of an event that nobody reads."
+    )
 
 
-def print_timeline(order: str, steps: list[Step], console: Console) -> None:
-    if not steps:
-        console.print(f"No journal knows {order!r}. An order is named shop_id/order_id.")
-        return
-    console.print(f"[bold]{order}[/]")
+def print_timeline(name: str, steps: Sequence[Step], console: Console) -> None:
+    day = None
     for step in steps:
-        console.print(
-            f"{step.at:%H:%M:%S.%f}"[:-3] + f"  [cyan]{step.worker}[/]  {step.type} → [bold]{step.outcome}[/]",
-            highlight=False,
-            soft_wrap=True,
-        )
-        for message in step.emitted:
-            console.print(f"{'':14}emits {message['type']}{_summary(message)}", highlight=False, soft_wrap=True)
+        if step.at.date() != day:
+            day = step.at.date()
+            console.print(f"[bold]{escape(name)}[/] on {day}", highlight=False)
+        for line in _lines(step, name):
+            console.print(line, highlight=False, soft_wrap=True)
+
+
+def _lines(step: Step, name: str) -> Iterator[str]:
+    """A step and what it said; what the person asked for by its id is marked."""
+    mark = f" [bold]◀ {escape(name)}[/]" if step.id.endswith(name) else ""
+    yield f"{step.at:%H:%M:%S.%f}"[:-3] + f"  [cyan]{step.worker}[/]  {step.type} → [bold]{step.outcome}[/]{mark}"
+    for message in step.emitted:
+        mark = f" [bold]◀ {escape(name)}[/]" if message["id"] == name else ""
+        yield f"{'':14}emits {message['type']}{escape(_summary(message))}{mark}"
+    if step.letter:
+        by = f" by {escape(step.letter['settled_by'])}" if "settled_by" in step.letter else ""
+        yield f"{'':14}dead letter {step.letter['letter_id']}: {step.letter['state']}{by}; look: tributary dead show"
 
 
 def _summary(message: dict[str, Any]) -> str:
