@@ -1,0 +1,106 @@
+"""What a diagnosis makes of what the servers answer; that it asks the right things is tested on real servers."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, ClassVar
+
+import pytest
+
+from infra.runtime.diagnosis import disk_finding, unreachable
+from infra.runtime.diagnosis_store import index_findings, replica_set_findings
+from infra.runtime.findings import Finding, ok, problem, warning
+from infra.runtime.store import Collection, Index
+from tests.builders import NOW
+
+GIB = 1024**3
+
+
+def a_member(name: str, state: str, behind_s: int = 0, health: int = 1) -> dict[str, Any]:
+    return {"name": name, "stateStr": state, "health": health, "optimeDate": NOW - timedelta(seconds=behind_s)}
+
+
+def said(findings: list[Finding]) -> list[tuple[str, str]]:
+    return [(finding.level, finding.detail) for finding in findings]
+
+
+class TestReplicaSet:
+    def test_a_single_primary_is_well(self) -> None:
+        status = {"members": [a_member("a:1", "PRIMARY")]}
+
+        assert said(replica_set_findings(status)) == [("ok", "One member, the primary; nothing lags.")]
+
+    def test_so_are_three_of_which_none_lags(self) -> None:
+        members = [a_member("a:1", "PRIMARY"), a_member("b:1", "SECONDARY", behind_s=10), a_member("c:1", "ARBITER")]
+
+        assert said(replica_set_findings({"members": members})) == [("ok", "3 members, primary a:1; nothing lags.")]
+
+    def test_who_lags_or_is_down_is_named(self) -> None:
+        members = [
+            a_member("a:1", "PRIMARY"),
+            a_member("b:1", "SECONDARY", behind_s=11),
+            a_member("c:1", "(not reachable/healthy)", behind_s=900, health=0),
+        ]
+
+        assert said(replica_set_findings({"members": members})) == [
+            ("warning", "The member b:1 is 11 s behind the primary; look at its disk and network."),
+            ("warning", "The member c:1 is (not reachable/healthy); look at its log."),
+        ]
+
+    def test_without_a_primary_nothing_can_be_written(self) -> None:
+        [finding] = replica_set_findings({"members": [a_member("a:1", "SECONDARY")]})
+
+        assert finding.level == "problem"
+
+
+class TestIndexes:
+    COLLECTION = Collection(
+        "journal.w",
+        "",
+        (
+            Index((("handled.id", 1),), "a message is handled once", unique=True, sparse=True),
+            Index((("at", 1),), "retention", expire_after_s=60),
+        ),
+    )
+    HANDLED: ClassVar[dict[str, Any]] = {"key": [("handled.id", 1.0)], "unique": True, "sparse": True, "v": 2}
+    AT: ClassVar[dict[str, Any]] = {"key": [("at", 1)], "expireAfterSeconds": 60, "v": 2}
+    OWN: ClassVar[dict[str, Any]] = {"key": [("somebody", -1)], "v": 2}
+
+    def test_as_declared_and_one_that_somebody_added(self) -> None:
+        assert index_findings(self.COLLECTION, {"h": self.HANDLED, "a": self.AT, "own": self.OWN}) == []
+
+    def test_a_missing_one_is_named_with_what_it_is_for(self) -> None:
+        assert said(index_findings(self.COLLECTION, {"h": self.HANDLED})) == [
+            ("problem", "journal.w has no index on at (retention); `tributary topology --apply`.")
+        ]
+
+    def test_another_one_is_named_with_the_difference(self) -> None:
+        found = {"h": {**self.HANDLED, "unique": False}, "a": {**self.AT, "expireAfterSeconds": 90}}
+
+        assert said(index_findings(self.COLLECTION, found)) == [
+            (
+                "problem",
+                "The index h of journal.w differs: unique is False, and True is declared; "
+                "drop it, then `tributary topology --apply`.",
+            ),
+            (
+                "problem",
+                "The index a of journal.w differs: expireAfterSeconds is 90, and 60 is declared; "
+                "drop it, then `tributary topology --apply`.",
+            ),
+        ]
+
+
+@pytest.mark.parametrize(
+    ("free_gib", "total_gib", "level"),
+    [(50, 100, "ok"), (9, 100, "warning"), (0.9, 5, "problem"), (0.9, 100, "problem")],
+)
+def test_little_room_is_a_warning_and_too_little_a_problem(free_gib: float, total_gib: float, level: str) -> None:
+    assert disk_finding("the disk", int(free_gib * GIB), int(total_gib * GIB)).level == level
+
+
+def test_nothing_answers_only_if_no_server_does() -> None:
+    down = [problem("RabbitMQ", "reachable", ""), warning("Redis", "reachable", "")]
+
+    assert unreachable(down)
+    assert not unreachable([*down, ok("MongoDB", "reachable", ""), problem("MongoDB", "majority", "")])
