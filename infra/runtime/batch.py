@@ -123,10 +123,7 @@ class BatchLoop:
 
     async def _handle_alone(self, delivery: Delivery) -> None:
         """Handle a delivery that came back again and again, and set aside a message that ends its process."""
-        tries = await self._when_back(
-            "MongoDB",
-            lambda: self._transact(lambda tx: self._quarantine.note_try(tx, self._queue, delivery, self._time.now())),
-        )
+        tries = await self._when_back("MongoDB", lambda: self._note_try(delivery))
         works = self._decode(delivery)
         if tries > self._settings.suspect_tries_max and len(works) > 1:
             # One of them is to blame: each comes back as a delivery of its own.
@@ -137,6 +134,15 @@ class BatchLoop:
             tries_max = len(self._settings.retry_delays_s) + 1
             works = [replace(work, attempt=tries_max, failure=deadly(tries - 1)) for work in works]
         await self.handle([delivery], works)
+
+    async def _note_try(self, delivery: Delivery) -> int:
+        try:
+            return await self._transact(
+                lambda tx: self._quarantine.note_try(tx, self._queue, delivery, self._time.now())
+            )
+        except StoreConflict as error:
+            # A transaction outlives the process that died in it by up to a minute, and holds on to the note.
+            raise StoreUnavailable(str(error)) from error
 
     def _again(self, work: Work, delivery: Delivery) -> Outgoing:
         assert not isinstance(work.item, Unreadable), "what cannot be read has no form to be sent in"
@@ -169,8 +175,18 @@ class BatchLoop:
 
     async def _settle(self, works: list[Work]) -> list[Settled]:
         """Commit a batch; where it fails for a reason of its own, halve it until the one to blame stands alone."""
+
+        async def attempt() -> Settled:
+            nonlocal works
+            try:
+                return await self._transact(lambda tx: self._commit(tx, works))
+            except StoreUnavailable:
+                # It may have committed without saying so; then what it emitted has yet to be published.
+                works = [replace(work, redelivered=True) for work in works]
+                raise
+
         try:
-            return [await self._when_back("MongoDB", lambda: self._transact(lambda tx: self._commit(tx, works)))]
+            return [await self._when_back("MongoDB", attempt)]
         except Exception as error:
             if len(works) > 1:
                 self._log.warning("batch_halved", size=len(works), error=repr(error))
