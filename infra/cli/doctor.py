@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 from dataclasses import asdict
 from pathlib import Path
@@ -33,6 +34,8 @@ def doctor(stack: Stack = "default", as_json: AsJson = False) -> None:
 
     Exits with 0 where there is no problem (warnings are none), 1 where there is one, 3 where no server answers.
     """
+    # The driver says in its own words what the findings say in ours.
+    logging.getLogger("aiormq").setLevel(logging.CRITICAL)
     with one_sentence_on_failure():
         settings, folder = _settings_and_folder(stack)
         findings = asyncio.run(diagnose(settings, folder))
