@@ -1,0 +1,250 @@
+"""What an operator has in hand, on real servers: dead letters listed, shown, replayed and discarded; traces; doctor."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aio_pika
+import pytest
+
+from contracts.envelope import COMMANDS_EXCHANGE, EVENTS_EXCHANGE, STRUCTURED, Message
+from contracts.rules.v1 import PublishRules
+from infra.runtime import dead_letters, process, roster
+from infra.runtime.store import Document
+from tests.builders import JOINED, KEY, message, paid
+from tests.connected.running import Ended, LocalStack, Site, command, journal_of, until
+
+PLACED = "order_intake.order.place"
+ACCRUALS = "commission_calculation.order.paid"
+MALFORMED = '{"shop_id": "shop-1", "order_id": "1001", "total_price": 1.10, "note": "茶"'.encode()
+RULES = PublishRules.model_validate(
+    {"rule_version": 1, "effective_from": JOINED, "rates": ["0.1", "0.05"], "pool_rate": "0.2"}
+)
+
+
+async def send(site: Site, exchange: str, routing_key: str, body: bytes, content_type: str = STRUCTURED) -> None:
+    async with site.channel() as channel:
+        target = await channel.get_exchange(exchange, ensure=False)
+        persistent = aio_pika.DeliveryMode.PERSISTENT
+        sent = aio_pika.Message(body, content_type=content_type, delivery_mode=persistent)
+        await target.publish(sent, routing_key=routing_key)
+
+
+async def tributary(site: Site, *words: str, **settings: object) -> Ended:
+    return await command(*words, environment=site.environment(**settings))
+
+
+async def letters(site: Site, count: int, **where: object) -> list[Document]:
+    """So many letters, once they are kept."""
+
+    async def look() -> list[Document] | None:
+        found = await site.documents(dead_letters.COLLECTION, where)
+        return found if len(found) >= count else None
+
+    found: list[Document] = await until(look, what=f"{count} letters are kept")
+    assert len(found) == count
+    return found
+
+
+@asynccontextmanager
+async def running(site: Site, *names: str) -> AsyncIterator[None]:
+    async with site.loops(*(roster.load(name) for name in names)):
+        yield
+
+
+async def an_order_that_dies(site: Site) -> Message[Any]:
+    """A paid order whose rule version nobody has published: patience ends, and it is set aside."""
+    order = message(paid())
+    await send(site, EVENTS_EXCHANGE, order.type, order.to_bytes())
+    await letters(site, 1, queue=ACCRUALS)
+    return order
+
+
+class TestDeadLetters:
+    async def test_are_listed_by_cause_and_shown_as_they_came(self, site: Site) -> None:
+        async with running(site, "order_intake", "alerting"):
+            for body in (MALFORMED, MALFORMED + b" "):
+                await send(site, COMMANDS_EXCHANGE, "order.place.v1", body, "application/json")
+            first, _ = await letters(site, 2)
+
+        listed = await tributary(site, "dead", "list", "--json")
+        [cause] = listed.object["causes"]
+        assert (cause["letters"], cause["queue"], cause["reason"]) == (2, PLACED, "malformed_json")
+
+        shown = (await tributary(site, "dead", "show", first["_id"][:13], "--json")).object
+        assert shown["body"].encode() in (MALFORMED, MALFORMED + b" ")
+        assert (shown["content_type"], shown["routing_key"]) == ("application/json", "order.place.v1")
+        assert "茶" in (await tributary(site, "dead", "show", first["_id"])).out
+
+    async def test_are_discarded_with_a_note_and_take_their_alert_with_them(self, site: Site) -> None:
+        async with running(site, "order_intake", "alerting"):
+            await send(site, COMMANDS_EXCHANGE, "order.place.v1", MALFORMED)
+            await letters(site, 1)
+            done = await tributary(site, "dead", "discard", "--all", "--by", "li.na", "--note", "a test")
+            assert (done.code, done.out) == (0, "1 discarded.\n")
+            [letter] = await letters(site, 1, state="discarded")
+
+        assert (letter["settled_by"], letter["note"], letter["body"].encode()) == ("li.na", "a test", MALFORMED)
+        assert [alert["state"] for alert in await site.documents("alerting.alerts")] == ["resolved"]
+        assert "No dead letter is waiting" in (await tributary(site, "dead", "list")).out
+
+    async def test_a_dry_run_changes_nothing(self, site: Site) -> None:
+        async with running(site, "commission_calculation", "alerting"):
+            await an_order_that_dies(site)
+        before = await site.documents(dead_letters.COLLECTION)
+
+        done = await tributary(site, "dead", "replay", "--queue", ACCRUALS, "--dry-run")
+
+        assert (done.code, done.out) == (0, "1 would be replayed.\n")
+        assert await site.ready(ACCRUALS) == 0
+        assert await site.ready("alerting.dead-letter.settle") == 0
+        assert await site.documents(dead_letters.COLLECTION) == before
+
+    async def test_replayed_twice_is_once(self, site: Site) -> None:
+        async with running(site, "commission_calculation", "alerting", "rule_book"):
+            await an_order_that_dies(site)
+            await send(site, COMMANDS_EXCHANGE, RULES.message_type, message(RULES).to_bytes())
+            await until(lambda: site.documents("rule_book.rules"), what="the rules are published")
+
+            first = await tributary(site, "dead", "replay", "--reason", "rules_unknown", "--by", "wei")
+            assert (first.code, first.out) == (0, "1 replayed.\n")
+            [letter] = await letters(site, 1, state="replayed")
+            assert letter["settled_by"] == "wei"
+            await until(lambda: site.documents("commission_calculation.ledger"), what="the commission is accrued")
+
+            again = await tributary(site, "dead", "replay", letter["_id"])
+            assert (again.code, "--again sends it all the same" in again.out) == (0, True)
+            forced = await tributary(site, "dead", "replay", letter["_id"], "--again", "--json")
+            assert forced.object["letters"] == [letter["_id"]]
+            await until(
+                lambda: site.documents(journal_of("commission_calculation"), {"repeats": {"$gt": []}}),
+                what="the repeat is recognised",
+            )
+
+        assert len(await site.documents("commission_calculation.ledger")) == 1
+        assert len(await site.documents(dead_letters.COLLECTION)) == 1
+
+    async def test_what_is_broken_still_dies_again_as_a_letter_of_its_own(self, site: Site) -> None:
+        async with running(site, "order_intake", "alerting"):
+            await send(site, COMMANDS_EXCHANGE, "order.place.v1", MALFORMED, "application/json")
+            [letter] = await letters(site, 1)
+            await tributary(site, "dead", "replay", letter["_id"])
+            both = await letters(site, 2)
+
+        once_more = next(each for each in both if each["_id"] != letter["_id"])
+        assert once_more["replays"] == 1
+        for name in ("body", "type", "reason", "detail", "content_type", "routing_key"):
+            assert once_more[name] == letter[name]
+
+    @pytest.mark.parametrize(
+        ("words", "sentence"),
+        [
+            (("replay",), "Name letters, or say which you mean"),
+            (("discard", "0123", "--all"), "but not both"),
+            (("show", "0123"), "There is no dead letter whose id begins with '0123'"),
+        ],
+    )
+    async def test_a_wrong_call_is_told_in_a_sentence(self, site: Site, words: tuple[str, ...], sentence: str) -> None:
+        ended = await tributary(site, "dead", *words)
+
+        assert ended.code == 2
+        assert sentence in ended.err
+        assert "Traceback" not in ended.err
+
+
+class TestTrace:
+    async def test_an_order_its_message_and_its_letter_lead_to_the_same_story(self, site: Site) -> None:
+        async with running(site, "commission_calculation", "alerting"):
+            order = await an_order_that_dies(site)
+            [letter] = await letters(site, 1)
+
+        stories = [await tributary(site, "trace", name, "--json") for name in (KEY, order.id, letter["_id"])]
+
+        for story in stories:
+            outcomes = [step["outcome"] for step in story.object]
+            assert "put off after try 1: rules_unknown" in outcomes
+            assert "dead-lettered after try 3: rules_unknown" in outcomes
+            [told] = [step["letter"] for step in story.object if step["letter"]]
+            assert told == {"letter_id": letter["_id"], "state": "waiting"}
+        assert letter["_id"] in (await tributary(site, "trace", KEY)).out
+
+    async def test_what_nobody_knows_is_said_so(self, site: Site) -> None:
+        ended = await tributary(site, "trace", "shop-1/9999")
+
+        assert ended.code == 1
+        assert "Nothing is known of 'shop-1/9999'" in ended.err
+
+
+async def problems(site: Site, **settings: object) -> tuple[int, list[str]]:
+    """The exit code and what `doctor` calls a problem."""
+    ended = await tributary(site, "doctor", "--json", **settings)
+    assert "Traceback" not in ended.err
+    findings = ended.object["findings"]
+    return ended.code, [f"{f['part']}: {f['detail']}" for f in findings if f["level"] == "problem"]
+
+
+class TestDoctor:
+    async def test_finds_nothing_wrong_where_nothing_is(self, site: Site) -> None:
+        async with running(site, *roster.names()):
+            ended = await tributary(site, "doctor")
+
+        assert ended.code == 0
+        assert "0 problems" in ended.out
+
+    async def test_names_the_queues_that_nobody_reads(self, site: Site) -> None:
+        async with running(site, *(name for name in roster.names() if name != "rule_book")):
+            found = await problems(site)
+
+        start = "start them: `tributary work rule_book`"
+        assert found == (1, [f"RabbitMQ: Nobody reads rule_book.rules.publish; {start}."])
+
+    async def test_names_what_is_missing_or_differs_and_leaves_it_so(self, site: Site) -> None:
+        async with site.channel() as channel:
+            await channel.queue_delete(ACCRUALS)
+            await channel.queue_delete(PLACED)
+            await channel.declare_queue(PLACED, durable=True, arguments={"x-queue-type": "quorum"})
+        try:
+            for _ in range(2):
+                code, found = await problems(site)
+                assert code == 1
+                assert f"RabbitMQ: There is no queue {ACCRUALS}; declare it: `tributary topology --apply`." in found
+                [differs] = [each for each in found if f"The queue {PLACED} differs" in each]
+                assert "is none, and tributary.parked is declared" in differs
+        finally:
+            async with site.channel() as channel:
+                await channel.queue_delete(PLACED)
+            await process.prepare(site.settings)
+
+    async def test_counts_what_waits_for_a_person(self, site: Site) -> None:
+        async with running(site, "order_intake", "alerting"):
+            await send(site, COMMANDS_EXCHANGE, "order.place.v1", MALFORMED)
+            await letters(site, 1)
+
+        ended = await tributary(site, "doctor")
+
+        assert "1 wait for a person, of 1 causes" in ended.out
+        assert "Open: 1 dead_letter" in ended.out
+
+    async def test_says_which_server_has_stopped(self, site: Site, stack: LocalStack) -> None:
+        stack.end("mongodb", signal.SIGTERM)
+        try:
+            code, found = await problems(site)
+        finally:
+            stack.up()
+
+        assert code == 1
+        assert any(each.startswith("MongoDB: It does not answer") for each in found)
+
+    async def test_has_an_exit_code_for_when_nothing_answers(self, site: Site) -> None:
+        code, found = await problems(
+            site,
+            rabbitmq_url="amqp://guest:guest@127.0.0.1:1/",
+            mongodb_url="mongodb://127.0.0.1:1/?replicaSet=none",
+            redis_url="redis://127.0.0.1:1/0",
+        )
+
+        assert code == 3
+        assert len(found) == 2
