@@ -141,7 +141,8 @@ class World:
             await self._quiet(f"waiting until all {_PHASES[phase]} are handled", with_retries=False)
             if phase == ORDERS:
                 order_phase_s = time.monotonic() - started
-        await self._quiet("waiting for what came too early to be tried again", with_retries=True)
+            # Payments that came before their order wait 5 s; a shipment that overtook one would wait a minute.
+            await self._quiet("waiting for what came too early to be tried again", with_retries=True)
         return order_phase_s
 
     async def stock(self) -> dict[str, int]:
