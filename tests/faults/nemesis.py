@@ -1,0 +1,152 @@
+"""Nemesis on real servers: a steady load of real orders, one fault after the other, and the books checked each time.
+
+    python -m tests.faults.nemesis                      every fault; writes docs/reliability.md
+    python -m tests.faults.nemesis --only rabbitmq-kill kill-workers
+    python -m tests.faults.nemesis --list
+
+Exits with 0 only if no message was lost, nothing counts twice, and every invariant holds after every fault.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import logging
+import os
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.status import Status
+
+from infra import local
+from tests.faults.nemesis_bench import Bench
+from tests.faults.nemesis_fault import Fault
+from tests.faults.nemesis_faults import FAULTS
+from tests.faults.nemesis_report import as_object, line, print_table, write_document
+from tests.faults.nemesis_stage import Stage
+from tests.faults.nemesis_trial import Result, Trial, trial_environment
+
+ORDERS, ORDERS_QUICK = 300, 120
+TRIAL_WITHIN_S = 420.0
+DOCUMENT = Path(__file__).parents[2] / "docs" / "reliability.md"
+
+
+class Nemesis:
+    """Runs trials one after another on servers of its own. Use it as `async with`."""
+
+    def __init__(self, orders: int, *, quick: bool, console: Console) -> None:
+        self.quick = quick
+        self.bench = Bench(local.default_home(), f"faults-{os.getpid()}")
+        self._console = console
+        self._status = Status("starting", console=console)
+        self._stage_of = orders
+        self._stage: Stage | None = None
+        self._logs = local.default_home() / f"faults-{os.getpid()}-logs"
+        self.failed = False
+
+    async def __aenter__(self) -> Nemesis:
+        self._status.start()
+        try:
+            self._say("starting RabbitMQ, MongoDB and Redis")
+            self._logs.mkdir(parents=True, exist_ok=True)
+            await self.bench.start()
+            self._say(f"setting the stage for {self._stage_of} orders")
+            self._stage = await asyncio.to_thread(Stage.of, self._stage_of)
+            settings = self.bench.settings("direct", "nemesis_stage")
+            await self._stage.play(settings, trial_environment(settings), self._logs)
+        except BaseException:
+            await self.__aexit__()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._say("stopping the servers")
+        await self.bench.stop()
+        if not self.failed:
+            shutil.rmtree(self._logs, ignore_errors=True)
+        self._status.stop()
+
+    async def run(self, fault: Fault) -> Result:
+        """One trial. What it breaks is in the result; only servers that do not start are an exception."""
+        assert self._stage is not None, "use it as `async with`"
+        database = f"nemesis_{fault.name.replace('-', '_')}"
+        self._say(f"{fault.name}: preparing the servers")
+        await self.bench.need(fault.servers)
+        settings = self.bench.settings(fault.servers, database)
+        plan = fault.quick if self.quick and fault.quick else fault.plan
+        trial = Trial(
+            name=fault.name,
+            settings=settings,
+            reach=self.bench.reach(fault.servers, database),
+            stage=self._stage,
+            plan=plan,
+            logs=self._logs / fault.name,
+            quick=self.quick,
+            bench=self.bench,
+            say=lambda text: self._say(f"{fault.name}: {text}"),
+        )
+        await self.bench.purge(settings, trial.topology)
+        async with asyncio.timeout(TRIAL_WITHIN_S):
+            result = await trial.run(fault.act, fault.check)
+        self.failed = self.failed or not result.passed
+        self._console.print(line(result), highlight=False)
+        for breach in result.breaches[:10]:
+            self._console.print(f"    [red]{breach}[/]", highlight=False)
+        if not result.passed:
+            self._console.print(f"    logs: {trial.logs}", highlight=False)
+        return result
+
+    def _say(self, text: str) -> None:
+        self._status.update(text)
+        if not self._console.is_terminal and not text.endswith("confirmed"):
+            self._console.print(f"[dim]{time.strftime('%H:%M:%S')} {text}[/]", highlight=False)
+
+
+async def campaign(faults: Sequence[Fault], orders: int, *, quick: bool, console: Console) -> list[Result]:
+    async with Nemesis(orders, quick=quick, console=console) as nemesis:
+        return [await nemesis.run(fault) for fault in faults]
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.faults.nemesis", description=__doc__.split("\n", 1)[0])
+    names = [fault.name for fault in FAULTS]
+    parser.add_argument("--only", nargs="+", choices=names, metavar="FAULT", help="run these faults alone")
+    parser.add_argument("--list", action="store_true", help="say what the faults are, and end")
+    parser.add_argument("--orders", type=int, help=f"orders in each trial (default {ORDERS}, {ORDERS_QUICK} if quick)")
+    parser.add_argument("--quick", action="store_true", help="shorter trials")
+    parser.add_argument("--json", action="store_true", help="print one JSON object for programs")
+    return parser.parse_args()
+
+
+def main() -> int:
+    chosen = _arguments()
+    if chosen.list:
+        for fault in FAULTS:
+            print(f"{fault.name:18} {fault.does}")  # noqa: T201
+        return 0
+    faults = [fault for fault in FAULTS if not chosen.only or fault.name in chosen.only]
+    orders = chosen.orders or (ORDERS_QUICK if chosen.quick else ORDERS)
+    console = Console(stderr=True)
+    # The drivers would tell of every outage that is made here on purpose.
+    for driver in ("aio_pika", "aiormq", "asyncio"):
+        logging.getLogger(driver).setLevel(logging.CRITICAL)
+    started = time.monotonic()
+    results = asyncio.run(campaign(faults, orders, quick=chosen.quick, console=console))
+    seconds = time.monotonic() - started
+    if chosen.json:
+        print(json.dumps(as_object(results, seconds), indent=2))  # noqa: T201
+    else:
+        print_table(results, seconds, Console())
+    if len(faults) == len(FAULTS) and not chosen.quick:
+        write_document(DOCUMENT, FAULTS, results, orders=orders, seconds=seconds)
+        console.print(f"Wrote {DOCUMENT}.", highlight=False)
+    return 0 if all(result.passed for result in results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,114 @@
+"""Counting after a trial: what came of every message that was offered, and whether anything counts twice.
+
+This looks at the same documents as `verify` and asks other questions of them: not whether the books agree with each
+other, but whether they agree with what the shops know they sent.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from contracts.orders import v1, v2
+from contracts.wire import Reader, Unreadable
+from infra.adapters.mongo import MongoStore
+from infra.demo.traffic import UPDATE_STATUS, Publication
+from infra.runtime.journal import PREFIX
+from infra.runtime.worker import Worker
+
+_ORDERS = Reader((v2.PlaceOrder, v1.PlaceOrder))
+_STATUSES = Reader((v1.UpdateStatus,))
+_ONCE_PER_SUBJECT = frozenset(
+    {"order.accepted.v1", "order.paid.v1", "stock.reserved.v1", "stock.released.v1", "commission.accrued.v1"}
+)
+
+
+@dataclass(slots=True)
+class Accounts:
+    """Orders by what came of them; `lost` are messages without a trace, `doubled` what counts twice, in words."""
+
+    offered: int = 0
+    statuses: int = 0
+    outcomes: Counter[str] = field(default_factory=Counter)
+    lost: list[str] = field(default_factory=list)
+    doubled: list[str] = field(default_factory=list)
+
+
+async def account(store: MongoStore, workers: Iterable[Worker], publications: Iterable[Publication]) -> Accounts:
+    """Find a trace of every publication, and everything that happened more than once."""
+    accounts = Accounts()
+    await _find_doubled(store, workers, accounts)
+    outcomes = await _outcomes(store, accounts)
+    seen: set[str] = set()
+    for publication in publications:
+        is_status = publication.routing_key == UPDATE_STATUS
+        reader = _STATUSES if is_status else _ORDERS
+        for item in reader.read(
+            publication.body,
+            content_type=publication.content_type,
+            routing_key=publication.routing_key,
+            received_at=datetime.now(UTC),
+        ):
+            # A refusal goes by the bytes that could not be read, a dead letter by the id where there is one.
+            names = [item.key, item.id] if isinstance(item, Unreadable) else [item.key]
+            outcome = next((outcomes[name] for name in names if name in outcomes), None)
+            if outcome is None:
+                accounts.lost.append(f"{publication.kind} {names[0]} of {publication.order_keys} left no trace")
+            elif not is_status:
+                accounts.outcomes["repeated" if names[0] in seen or outcome == "duplicate" else outcome] += 1
+            accounts.offered += not is_status
+            accounts.statuses += is_status
+            seen.add(names[0])
+    return accounts
+
+
+async def _outcomes(store: MongoStore, accounts: Accounts) -> dict[str, str]:
+    """What order_intake wrote down for each message id: a reason code, or that it was set aside."""
+    outcomes: dict[str, str] = {}
+    async for record in store.stream(f"{PREFIX}order_intake", {}, fields=("handled.id", "handled.outcome", "dead.id")):
+        for item in record.get("dead", ()):
+            outcomes.setdefault(item["id"], "set_aside")
+        for item in record.get("handled", ()):
+            outcomes[item["id"]] = item["outcome"]
+    return outcomes
+
+
+async def _find_doubled(store: MongoStore, workers: Iterable[Worker], accounts: Accounts) -> None:
+    rewards: Counter[tuple[Any, ...]] = Counter()
+    for worker in workers:
+        handled: Counter[str] = Counter()
+        said: Counter[tuple[str, str]] = Counter()
+        async for record in store.stream(PREFIX + worker.name, {}, fields=("handled.id", "emitted")):
+            handled.update(item["id"] for item in record.get("handled", ()))
+            for emitted in record.get("emitted", ()):
+                if emitted["type"] in _ONCE_PER_SUBJECT:
+                    said[emitted["type"], json.loads(emitted["body"])["subject"]] += 1
+                elif emitted["type"].startswith("reward."):
+                    sign = 1 if emitted["type"] == "reward.granted.v1" else -1
+                    rewards[_reward(json.loads(emitted["body"])["data"])] += sign
+        accounts.doubled += [f"{worker.name} handled {i} {n} times" for i, n in handled.items() if n > 1]
+        accounts.doubled += [f"{kind} of {about} was said {n} times" for (kind, about), n in said.items() if n > 1]
+    accounts.doubled += [f"reward {reward} stands {n} times" for reward, n in rewards.items() if n > 1]
+    await _find_doubled_money(store, accounts)
+
+
+def _reward(data: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple(data[name] for name in ("distributor_id", "month", "currency", "reward"))
+
+
+async def _find_doubled_money(store: MongoStore, accounts: Accounts) -> None:
+    """An order pays once: one posting while it stands, two that cancel each other after a reversal."""
+    postings: Counter[str] = Counter()
+    async for posting in store.stream("commission_calculation.ledger", {}, fields=("key",)):
+        postings[posting["key"]] += 1
+    async for commission in store.stream("commission_calculation.commissions", {}):
+        key = commission["_id"]
+        allowed = 1 if commission["status"] == "accrued" else 2
+        if postings[key] > allowed:
+            accounts.doubled.append(f"order {key} was posted {postings[key]} times")
+        shares = Counter((entry["line"], entry["level"]) for entry in commission["entries"])
+        accounts.doubled += [f"order {key} pays {share} {n} times" for share, n in shares.items() if n > 1]

@@ -1,0 +1,122 @@
+"""The servers that trials run on: started when the first trial wants them, used by many, stopped together."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+import aio_pika
+
+from infra import local
+from infra.runtime.settings import Settings
+from infra.runtime.topology import Topology
+from tests.faults.proxy import Proxy
+from tests.faults.servers import SETTLE_S, SingleServers
+from tests.faults.servers_mongodb import ReplicaSet
+from tests.faults.servers_rabbitmq import Cluster
+
+RETRY_DELAYS_S = (2, 5, 15)
+"""Shorter than in production, so that patience ends within a trial."""
+
+Kind = Literal["direct", "proxied", "replica_set", "cluster"]
+"""The servers one by one, the same through proxies, with three MongoDB members, or with three RabbitMQ nodes."""
+
+
+@dataclass(slots=True)
+class Bench:
+    """`single` always runs; `rabbitmq` and `mongodb` are proxies in front of it, for the workers alone."""
+
+    home: Path
+    name: str
+    single: SingleServers = field(init=False)
+    replica_set: ReplicaSet = field(init=False)
+    cluster: Cluster = field(init=False)
+    rabbitmq: Proxy = field(init=False)
+    mongodb: Proxy = field(init=False)
+    balancer: Proxy = field(init=False)
+    _endpoints: local.Endpoints | None = None
+
+    def __post_init__(self) -> None:
+        self.single = SingleServers(self.name, self.home)
+        self.replica_set = ReplicaSet(self.home / f"{self.name}-mongodb")
+        self.cluster = Cluster(self.home / f"{self.name}-rabbitmq")
+
+    async def start(self) -> None:
+        self._endpoints = await asyncio.to_thread(self.single.start)
+        self.rabbitmq = Proxy([_port(self._endpoints.rabbitmq_url)])
+        self.mongodb = Proxy([_port(self._endpoints.mongodb_url)])
+        await self.rabbitmq.start()
+        await self.mongodb.start()
+
+    async def need(self, kind: Kind) -> None:
+        """Start what this kind of trial wants beside the single servers."""
+        if kind == "replica_set" and not self.replica_set.running:
+            await asyncio.to_thread(self.replica_set.start)
+        if kind == "cluster" and not self.cluster.running:
+            await asyncio.to_thread(self.cluster.start)
+            self.balancer = Proxy(self.cluster.ports)
+            await self.balancer.start()
+
+    async def stop(self) -> None:
+        for name in ("rabbitmq", "mongodb", "balancer"):
+            if (proxy := getattr(self, name, None)) is not None:
+                await proxy.stop()
+        for remove in (self.cluster.remove, self.replica_set.remove, self.single.remove):
+            await asyncio.to_thread(remove)
+
+    def settings(self, kind: Kind, database: str) -> Settings:
+        """How shops and the trial itself see the servers: nothing in between."""
+        assert self._endpoints is not None, "start() comes first"
+        mongodb_url, rabbitmq_url = self._endpoints.mongodb_url, self._endpoints.rabbitmq_url
+        if kind == "replica_set":
+            mongodb_url = self.replica_set.url
+        if kind == "cluster":
+            rabbitmq_url = f"amqp://guest:guest@127.0.0.1:{self.balancer.port}"
+        return _settings(rabbitmq_url, mongodb_url, self._endpoints.redis_url, database)
+
+    def reach(self, kind: Kind, database: str) -> Settings:
+        """How the workers see the servers."""
+        settings = self.settings(kind, database)
+        if kind != "proxied":
+            return settings
+        # A driver that knew the replica set would find its member's own address and go round the proxy.
+        return settings.model_copy(
+            update={
+                "rabbitmq_url": f"amqp://guest:guest@127.0.0.1:{self.rabbitmq.port}",
+                "mongodb_url": f"mongodb://127.0.0.1:{self.mongodb.port}/?directConnection=true",
+            }
+        )
+
+    async def purge(self, settings: Settings, topology: Topology) -> None:
+        """Empty every queue: each trial begins with nothing on its way."""
+        connection = await aio_pika.connect(settings.rabbitmq_url)
+        try:
+            for queue in topology.queues:
+                channel = await connection.channel()
+                await (await channel.get_queue(queue.name, ensure=False)).purge()
+                await channel.close()
+        finally:
+            await connection.close()
+
+    async def settle(self) -> None:
+        await asyncio.sleep(SETTLE_S)
+
+
+def _port(url: str) -> int:
+    port = urlsplit(url).port
+    assert port is not None, "the local stack names its ports"
+    return port
+
+
+def _settings(rabbitmq_url: str, mongodb_url: str, redis_url: str, database: str) -> Settings:
+    given: dict[str, Any] = {
+        "rabbitmq_url": rabbitmq_url,
+        "mongodb_url": mongodb_url,
+        "redis_url": redis_url,
+        "database": database,
+        "retry_delays_s": RETRY_DELAYS_S,
+    }
+    return Settings(**given)

@@ -1,0 +1,15 @@
+"""Every fault, in the order in which they are tried: those that need servers of their own come last."""
+
+from __future__ import annotations
+
+from tests.faults import nemesis_faults_messages, nemesis_faults_network, nemesis_faults_servers
+from tests.faults.nemesis_fault import Fault
+
+_ORDER = ("direct", "proxied", "replica_set", "cluster")
+
+FAULTS: tuple[Fault, ...] = tuple(
+    sorted(
+        (*nemesis_faults_servers.FAULTS, *nemesis_faults_messages.FAULTS, *nemesis_faults_network.FAULTS),
+        key=lambda fault: _ORDER.index(fault.servers),
+    )
+)

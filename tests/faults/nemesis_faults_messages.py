@@ -1,0 +1,185 @@
+"""Faults of messages: repeated, out of order, malformed, deadly, of two versions, and of a wrong time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from dataclasses import replace
+from random import Random
+
+from infra.demo.traffic import PLACE_V1, PLACE_V2, Publication
+from tests.faults.nemesis_fault import Fault
+from tests.faults.nemesis_interposer import Interposer
+from tests.faults.nemesis_load import Timed, sprinkled, steady
+from tests.faults.nemesis_stage import GROUPS, Stage
+from tests.faults.nemesis_trial import Plan, Trial
+
+_COPIES = (2, 5)
+_BAD_SHARE = 0.01
+_RAISES, _KILLS = "-raise", "-kill"
+_SET_ASIDE_WITHIN_S = 150.0
+_HOUR_S = 3600
+
+
+def _each_several_times(_: Stage, schedule: list[Timed]) -> list[Timed]:
+    rng = Random(1)
+    copies = [
+        (due_s + rng.uniform(0, 2), publication)
+        for due_s, publication in schedule
+        for _ in range(rng.randint(*_COPIES) - 1)
+    ]
+    return sorted([*schedule, *copies], key=lambda timed: timed[0])
+
+
+async def repeat_everything(trial: Trial) -> None:
+    async with Interposer(trial.settings.rabbitmq_url, trial.topology, shuffles=False) as interposer:
+        await asyncio.sleep(trial.plan.load_s * 0.7)
+    trial.healed()
+    trial.observe(f"{interposer.handed_on} copies of AMQP messages between workers came on top of the shops' own.")
+
+
+def _in_any_order(_: Stage, schedule: list[Timed]) -> list[Timed]:
+    """Payments before their orders, completions before shipments, cancellations before everything."""
+    rng = Random(2)
+    last_s = max(due_s for due_s, _ in schedule)
+    return sorted(((rng.uniform(0, last_s), publication) for _, publication in schedule), key=lambda timed: timed[0])
+
+
+async def shuffle_everything(trial: Trial) -> None:
+    async with Interposer(trial.settings.rabbitmq_url, trial.topology, shuffles=True) as interposer:
+        await asyncio.sleep(trial.plan.load_s * 0.7)
+    trial.healed()
+    trial.observe(f"{interposer.handed_on} AMQP messages between workers were held back for a random time each.")
+
+
+def _with_bad_ones(stage: Stage, schedule: list[Timed]) -> list[Timed]:
+    count = max(2, round(len(schedule) * _BAD_SHARE))
+    malformed = [_malformed(stage.order(f"{n}-broken", n), n) for n in range(count)]
+    return sprinkled(schedule, [*malformed, *(stage.order(f"{n}{_RAISES}", n) for n in range(count))])
+
+
+def _malformed(like: Publication, number: int) -> Publication:
+    """A body cut short, one that is not JSON at all, or one that is JSON and no message."""
+    body = (like.body[: len(like.body) // 2], b"\xff\xfe" + like.body[:50], b'["an order, please", %d]' % number)
+    return replace(like, body=body[number % 3], kind="malformed", answer="set_aside", order_keys=(), message_id=None)
+
+
+async def send_bad_messages(trial: Trial) -> None:
+    await asyncio.sleep(trial.plan.load_s / 2)
+
+
+async def _check_bad_messages(trial: Trial) -> None:
+    offered = sum(_RAISES in key for offer in trial.shops.history for key in offer.publication.order_keys)
+    reasons = await _reasons_set_aside(trial)
+    trial.require(
+        reasons["handler_error"] == offered,
+        f"{offered} messages made their rule raise, {reasons['handler_error']} were set aside for it",
+    )
+    trial.observe(f"Set aside by reason: {', '.join(f'{reason} {n}' for reason, n in sorted(reasons.items()))}.")
+
+
+def _with_a_killer(stage: Stage, schedule: list[Timed]) -> list[Timed]:
+    killer = (schedule[-1][0] / 4, stage.order(f"one{_KILLS}"))
+    return sorted([*schedule, killer], key=lambda timed: timed[0])
+
+
+async def send_killer(trial: Trial) -> None:
+    async def set_aside() -> bool:
+        return (await _reasons_set_aside(trial))["ends_its_process"] > 0
+
+    await trial.until(set_aside, "the message that ends its process was set aside", _SET_ASIDE_WITHIN_S)
+    trial.healed()
+    trial.observe(
+        f"order_intake died {trial.fleet.of('order_intake').restarts} times before the message was set aside."
+    )
+
+
+async def _check_killer(trial: Trial) -> None:
+    count = (await _reasons_set_aside(trial))["ends_its_process"]
+    trial.require(count == 1, f"one message ends its process, {count} were set aside for it")
+
+
+async def _reasons_set_aside(trial: Trial) -> Counter[str]:
+    reasons: Counter[str] = Counter()
+    async for record in trial.store.stream("journal.order_intake", {"dead": {"$gt": []}}, fields=("dead.reason",)):
+        reasons.update(item["reason"] for item in record["dead"])
+    return reasons
+
+
+def _only_v1(stage: Stage, schedule: list[Timed]) -> list[Timed]:
+    """What the producers of the older version send: single orders of version 1, and their statuses."""
+    known = {key for _, p in schedule if p.routing_key == PLACE_V1 for key in p.order_keys}
+    return [(due_s, p) for due_s, p in schedule if p.routing_key != PLACE_V2 and known.issuperset(p.order_keys)]
+
+
+async def roll_out(trial: Trial) -> None:
+    """Replace every process by one of the next version, the old one beside it until the new one is ready."""
+    for member in list(trial.fleet.members):
+        trial.fleet.add(member.names, twist={"NEMESIS_VERSION": "newer"})
+        await trial.fleet.until_ready()
+        await asyncio.to_thread(trial.fleet.retire, member)
+    trial.healed()
+    newer = [p for p in trial.stage.publications if not _sent(trial, p)]
+    await trial.shops.run(steady(newer, trial.plan.load_s / 3), on_progress=lambda *_: None)
+    trial.observe("Producers of order.place.v2 began when every consumer knew it.")
+
+
+def _sent(trial: Trial, publication: Publication) -> bool:
+    return any(offer.publication is publication for offer in trial.shops.history)
+
+
+async def shift_clocks(trial: Trial) -> None:
+    await asyncio.sleep(trial.plan.load_s / 2)
+
+
+async def _check_clocks(trial: Trial) -> None:
+    overdue = await trial.store.find("order_intake.orders", {"reason": "payment_overdue"}, fields=("reason",))
+    trial.observe(
+        f"order_intake lived an hour ahead and stock_reservation an hour behind; {len(overdue)} unpaid orders were "
+        "cancelled early, as a deadline measured by clocks two hours apart must be."
+    )
+
+
+FAULTS = (
+    Fault(
+        "repeats",
+        "delivers everything two to five times, from shops and between workers",
+        repeat_everything,
+        plan=Plan(load_s=16.0, shape=_each_several_times),
+    ),
+    Fault(
+        "shuffle",
+        "delivers everything in random order, cancellations before their orders",
+        shuffle_everything,
+        plan=Plan(shape=_in_any_order),
+    ),
+    Fault(
+        "bad-messages",
+        "mixes in 1 % malformed messages and 1 % on which a rule raises",
+        send_bad_messages,
+        plan=Plan(shape=_with_bad_ones, twists={0: {"NEMESIS_RAISE_ON": _RAISES}}),
+        check=_check_bad_messages,
+    ),
+    Fault(
+        "killer-message",
+        "sends a message that kills the process that handles it",
+        send_killer,
+        plan=Plan(shape=_with_a_killer, twists={0: {"NEMESIS_KILL_ON": _KILLS}}, restart_within_s=1.0),
+        check=_check_killer,
+    ),
+    Fault(
+        "rolling-deploy",
+        "replaces version n-1 by n under load, process by process, both side by side",
+        roll_out,
+        plan=Plan(load_s=24.0, shape=_only_v1, twists={n: {"NEMESIS_VERSION": "older"} for n in range(len(GROUPS))}),
+    ),
+    Fault(
+        "clock-skew",
+        "shifts the clocks of two workers by an hour, in opposite directions",
+        shift_clocks,
+        plan=Plan(
+            twists={0: {"NEMESIS_CLOCK_SHIFT_S": str(_HOUR_S)}, 1: {"NEMESIS_CLOCK_SHIFT_S": str(-_HOUR_S)}},
+        ),
+        check=_check_clocks,
+    ),
+)

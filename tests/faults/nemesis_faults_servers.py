@@ -1,0 +1,132 @@
+"""Faults of processes and servers: killed, frozen, restarted, failed over."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+
+from infra.runtime import roster
+from tests.faults.nemesis_fault import Fault
+from tests.faults.nemesis_trial import Plan, Trial
+
+_DOWN_S = 2.0
+_FROZEN_S, _FROZEN_QUICK_S = 30.0, 6.0
+_FAILOVERS = 2
+
+
+async def kill_workers(trial: Trial) -> None:
+    """Each process in turn, at once after the other, so that every worker dies with work in its hands."""
+    for member in list(trial.fleet.members):
+        trial.fleet.send(member, signal.SIGKILL)
+        await asyncio.sleep(1.0)
+    trial.healed()
+    trial.observe(f"{len(trial.fleet.members)} processes with all {len(roster.names())} workers were killed.")
+
+
+async def freeze_worker(trial: Trial) -> None:
+    member = trial.fleet.of("stock_reservation")
+    trial.fleet.send(member, signal.SIGSTOP)
+    frozen_s = _FROZEN_QUICK_S if trial.quick else _FROZEN_S
+    try:
+        await asyncio.sleep(frozen_s)
+    finally:
+        trial.fleet.send(member, signal.SIGCONT)
+    trial.healed()
+    trial.observe(f"stock_reservation stood still for {frozen_s:.0f} s with its messages in hand.")
+
+
+async def restart_rabbitmq(trial: Trial) -> None:
+    await asyncio.to_thread(trial.bench.single.stop, "rabbitmq")
+    await asyncio.to_thread(trial.bench.single.start)
+    trial.healed()
+
+
+async def kill_rabbitmq(trial: Trial) -> None:
+    await asyncio.to_thread(trial.bench.single.kill, "rabbitmq")
+    await asyncio.sleep(_DOWN_S)
+    await asyncio.to_thread(trial.bench.single.start)
+    trial.healed()
+
+
+async def restart_mongodb(trial: Trial) -> None:
+    await asyncio.to_thread(trial.bench.single.stop, "mongodb")
+    await asyncio.sleep(_DOWN_S)
+    await asyncio.to_thread(trial.bench.single.start)
+    trial.healed()
+
+
+async def kill_mongodb(trial: Trial) -> None:
+    await asyncio.to_thread(trial.bench.single.kill, "mongodb")
+    await asyncio.sleep(_DOWN_S)
+    await asyncio.to_thread(trial.bench.single.start)
+    trial.healed()
+
+
+async def fail_over_mongodb(trial: Trial) -> None:
+    """Kill the primary, send its successor away, and again."""
+    members = trial.bench.replica_set
+    for _ in range(1 if trial.quick else _FAILOVERS):
+        primary = await asyncio.to_thread(members.wait_for_primary, other_than=-1)
+        await asyncio.to_thread(members.kill, primary)
+        successor = await asyncio.to_thread(members.wait_for_primary, other_than=primary)
+        await asyncio.to_thread(members.start_member, primary)
+        await asyncio.to_thread(members.wait_until_healthy)
+        await asyncio.to_thread(members.step_down, successor)
+        await asyncio.to_thread(members.wait_for_primary, other_than=successor)
+    trial.healed()
+
+
+async def lose_cluster_nodes(trial: Trial) -> None:
+    """Kill the node that everybody is connected to; when it is back, another one."""
+    cluster, balancer = trial.bench.cluster, trial.bench.balancer
+    for node in cluster.nodes[:1] if trial.quick else cluster.nodes[:2]:
+        # The balancer prefers the node that is to die, so that its clients have to move.
+        balancer.upstreams = [node.ports["clients"], *(port for port in cluster.ports if port != node.ports["clients"])]
+        balancer.reset()
+        await asyncio.sleep(2)
+        confirmed = trial.shops.confirmed
+        await asyncio.to_thread(cluster.kill, node)
+        await asyncio.sleep(4)
+        trial.observe(f"{trial.shops.confirmed - confirmed} messages were confirmed while one of three nodes was dead.")
+        await asyncio.to_thread(cluster.restart_node, node)
+        await asyncio.to_thread(cluster.await_members, len(cluster.nodes))
+    trial.healed()
+
+
+async def lose_redis(trial: Trial) -> None:
+    await asyncio.to_thread(trial.bench.single.kill, "redis")
+    await asyncio.sleep(_DOWN_S)
+    await asyncio.to_thread(trial.bench.single.start)
+    trial.healed()
+    trial.observe("It came back empty: it keeps nothing on disk.")
+
+
+FAULTS = (
+    Fault("kill-workers", "kills every worker process in turn (`kill -9`)", kill_workers),
+    Fault(
+        "freeze-worker",
+        "freezes a worker for 30 s (SIGSTOP) and lets it go on",
+        freeze_worker,
+        plan=Plan(load_s=36.0),
+        quick=Plan(),
+    ),
+    Fault("rabbitmq-restart", "restarts RabbitMQ", restart_rabbitmq),
+    Fault("rabbitmq-kill", "kills RabbitMQ (`kill -9`) and starts it again", kill_rabbitmq),
+    Fault("mongodb-kill", "kills MongoDB (`kill -9`) and starts it again", kill_mongodb),
+    Fault("mongodb-restart", "restarts MongoDB", restart_mongodb),
+    Fault(
+        "mongodb-failover",
+        "kills the primary of a three-member replica set, makes its successor step down, and again",
+        fail_over_mongodb,
+        plan=Plan(load_s=20.0),
+        servers="replica_set",
+    ),
+    Fault(
+        "rabbitmq-node",
+        "kills the node of a three-node cluster that all clients use; when it is back, another",
+        lose_cluster_nodes,
+        plan=Plan(load_s=24.0),
+        servers="cluster",
+    ),
+    Fault("redis-loss", "kills Redis, which comes back empty", lose_redis),
+)

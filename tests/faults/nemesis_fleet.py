@@ -1,0 +1,135 @@
+"""The worker processes of a trial: the real fleet, with what a trial needs to know and to do to each process."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from infra.local import ports
+from infra.runtime.fleet import Fleet, Member
+
+READY_WITHIN_S = 60.0
+_LOOK_EVERY_S = 0.3
+_ANSWER_WITHIN_S = 6.0
+
+
+class NotReadyError(Exception):
+    """A worker process did not get ready in time; the text says what it lacks."""
+
+
+@dataclass(slots=True)
+class TrialFleet(Fleet):
+    """`twists` are added to the environment of the group at that place, which the test launcher then runs.
+
+    Without a twist a process is started as in production. `restart_within_s` bounds the pauses before a restart.
+    """
+
+    twists: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
+    restart_within_s: float = 4.0
+    peak_kib: dict[str, int] = field(default_factory=dict)
+    paused: bool = False
+
+    def start(self) -> None:
+        # The base class counts ports up from one; here each is free by choice.
+        self.health_port = 0
+        names = [str(number) for number in range(len(self.groups))]
+        chosen = ports.choose(names, {})
+        for number, group in enumerate(self.groups):
+            self.add(group, chosen[str(number)], self.twists.get(number, {}))
+
+    def add(self, names: Sequence[str], port: int = 0, twist: Mapping[str, str] | None = None) -> Member:
+        """Start one more process."""
+        port = port or ports.choose(["health"], {})["health"]
+        environment = {**self.environment, "TRIBUTARY_HEALTH_PORT": str(port), **(twist or {})}
+        log = self.logs / f"{'+'.join(names)}-{len(self.members)}.log" if self.logs else None
+        member = Member(tuple(names), environment, log)
+        self.members.append(member)
+        self._launch(member)
+        return member
+
+    def retire(self, member: Member) -> None:
+        """Ask one process to finish its batch and end, for good."""
+        self.members.remove(member)
+        if member.process is not None and member.process.poll() is None:
+            member.process.send_signal(signal.SIGTERM)
+            try:
+                member.process.wait(40)
+            except subprocess.TimeoutExpired:
+                member.process.kill()
+                member.process.wait()
+
+    async def tend_for_ever(self) -> None:
+        while not self.stopping:
+            self.tend()
+            for member in self.members:
+                if member.process is None:
+                    member.start_at = min(member.start_at, time.monotonic() + self.restart_within_s)
+                else:
+                    self._note_memory(member)
+            await asyncio.sleep(_LOOK_EVERY_S)
+
+    def of(self, worker: str) -> Member:
+        return next(member for member in self.members if worker in member.names)
+
+    def send(self, member: Member, number: signal.Signals) -> None:
+        if member.process is not None and member.process.poll() is None:
+            os.kill(member.process.pid, number)
+
+    async def until_ready(self, within_s: float = READY_WITHIN_S) -> None:
+        """Return when every process says that it consumes and waits for nothing. Raises NotReadyError."""
+        deadline = time.monotonic() + within_s
+        waiting = list(self.members)
+        lacking = ""
+        while waiting:
+            lacking = await asyncio.to_thread(self.lacks, waiting[0])
+            if not lacking:
+                waiting.pop(0)
+            elif time.monotonic() > deadline:
+                raise NotReadyError(f"{'+'.join(waiting[0].names)} is not ready after {within_s:.0f} s: {lacking}")
+            else:
+                await asyncio.sleep(_LOOK_EVERY_S)
+
+    def lacks(self, member: Member) -> str:
+        """What /readyz of the process says that it lacks; nothing when it is ready."""
+        url = f"http://127.0.0.1:{member.environment['TRIBUTARY_HEALTH_PORT']}/readyz"
+        try:
+            with urllib.request.urlopen(url, timeout=_ANSWER_WITHIN_S):
+                return ""
+        except urllib.error.HTTPError as refusal:
+            return str(json.loads(refusal.read())["lacks"])
+        except OSError as error:
+            return str(error)
+
+    def _note_memory(self, member: Member) -> None:
+        try:
+            status = Path(f"/proc/{member.process.pid if member.process else 0}/status").read_text()
+        except OSError:
+            return
+        for line in status.splitlines():
+            if line.startswith("VmHWM:"):
+                name = "+".join(member.names)
+                self.peak_kib[name] = max(self.peak_kib.get(name, 0), int(line.split()[1]))
+
+    def _launch(self, member: Member) -> None:
+        if not any(name.startswith("NEMESIS_") for name in member.environment):
+            Fleet._launch(self, member)
+            return
+        assert member.log is not None, "trials keep logs"
+        with member.log.open("ab") as stream:
+            member.process = subprocess.Popen(
+                [sys.executable, "-m", "tests.faults.nemesis_worker", *member.names],
+                env=dict(member.environment),
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=stream,
+            )

@@ -1,0 +1,109 @@
+"""The world that every trial begins in: set up once through the workers, and copied into a database for each trial."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+from bson.raw_bson import RawBSONDocument
+from pymongo import MongoClient
+
+from contracts.catalog.v1 import DefineProduct
+from contracts.stock.v1 import ReceiveStock
+from infra.adapters.mongo import MongoStore
+from infra.demo.baskets import Basket, baskets
+from infra.demo.population import Population, populate
+from infra.demo.quiet import wait_until_quiet
+from infra.demo.shop import Shop
+from infra.demo.traffic import Publication, traffic
+from infra.runtime import process, roster
+from infra.runtime.fleet import Fleet
+from infra.runtime.settings import Settings
+from infra.runtime.topology import topology_of
+from tests.faults.nemesis_load import order_of
+
+PLENTY_PRODUCTS = 50
+_PLENTY_FROM = 990_000_001
+_PLENTY_UNITS = 1_000_000
+_QUIET_WITHIN_S = 180.0
+_INSERT_AT_ONCE = 1_000
+
+GROUPS: tuple[tuple[str, ...], ...] = (
+    ("order_intake",),
+    ("stock_reservation",),
+    ("commission_calculation", "reward_checks"),
+    ("alerting", "catalog", "network", "rule_book", roster.CLOCK),
+)
+"""Four processes, which is what two cores carry; whoever is killed takes the neighbours in the group along."""
+
+
+@dataclass(slots=True)
+class Stage:
+    """Baskets, the world they need, the traffic they make, and that world as documents."""
+
+    baskets: Sequence[Basket]
+    population: Population
+    publications: tuple[Publication, ...]
+    collections: dict[str, list[RawBSONDocument]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, orders: int) -> Stage:
+        bought = list(baskets(orders))
+        population = populate(bought)
+        return cls(bought, population, traffic(bought, population.distributor_of))
+
+    def order(self, suffix: str, number: int = 0) -> Publication:
+        """An order of its own, of a product that never runs short."""
+        basket = self.baskets[number % len(self.baskets)]
+        # A leader's retirement in the middle of the year must not refuse an order that has to come through.
+        early = basket._replace(placed_at=self.baskets[0].placed_at + timedelta(seconds=number % 60))
+        product_id = _PLENTY_FROM + number % PLENTY_PRODUCTS
+        return order_of(early, self.population.distributor_of(basket.household_id), product_id, suffix)
+
+    async def play(self, settings: Settings, environment: dict[str, str], logs: Path) -> None:
+        """Send the commands that make the world through real workers, and keep what they stored."""
+        plenty = range(_PLENTY_FROM, _PLENTY_FROM + PLENTY_PRODUCTS)
+        commands = [
+            *self.population.commands(),
+            *(DefineProduct(product_id=p, name=f"plenty {p}", category_id=1, category_name="PLENTY") for p in plenty),
+            *(ReceiveStock(receipt_id=f"plenty-{p}", product_id=p, quantity=_PLENTY_UNITS) for p in plenty),
+        ]
+        workers = roster.load_all()
+        await process.prepare(settings)
+        store = MongoStore.connect(settings.mongodb_url, settings.database)
+        fleet = Fleet(GROUPS, environment, logs=logs)
+        fleet.start()
+        try:
+            async with Shop(settings.rabbitmq_url) as shop:
+                await shop.command(commands, on_progress=lambda _: None)
+            await wait_until_quiet(
+                settings.rabbitmq_url,
+                store,
+                topology_of(workers, settings),
+                workers,
+                with_retries=True,
+                timeout_s=_QUIET_WITHIN_S,
+            )
+        finally:
+            fleet.stop()
+            store.close()
+        with MongoClient[RawBSONDocument](settings.mongodb_url, document_class=RawBSONDocument) as client:
+            database = client[settings.database]
+            for name in database.list_collection_names():
+                if found := list(database[name].find()):
+                    self.collections[name] = found
+            client.drop_database(settings.database)
+
+    def copy_into(self, mongodb_url: str, database: str) -> None:
+        """Fill a database that has been prepared, and is empty."""
+        with MongoClient[RawBSONDocument](mongodb_url, document_class=RawBSONDocument) as client:
+            for name, documents in self.collections.items():
+                for begin in range(0, len(documents), _INSERT_AT_ONCE):
+                    client[database][name].insert_many(documents[begin : begin + _INSERT_AT_ONCE], ordered=False)
+
+
+def drop(mongodb_url: str, database: str) -> None:
+    with MongoClient[RawBSONDocument](mongodb_url) as client:
+        client.drop_database(database)

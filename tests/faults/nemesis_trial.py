@@ -1,0 +1,262 @@
+"""One trial: a load of real orders, a fault in the middle of it, healing, quiet, and then the books are checked."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from infra.adapters.mongo import MongoStore
+from infra.cli.environment import environment_for
+from infra.demo.quiet import NeverQuietError, wait_until_quiet
+from infra.runtime import process, roster
+from infra.runtime.audit import Report
+from infra.runtime.settings import Settings
+from infra.runtime.time import RealTime
+from infra.runtime.topology import Topology, topology_of
+from infra.runtime.verification import verify
+from infra.runtime.worker import Worker
+from tests.faults.nemesis_accounts import Accounts, account
+from tests.faults.nemesis_bench import Bench
+from tests.faults.nemesis_fleet import NotReadyError, TrialFleet
+from tests.faults.nemesis_load import Shops, Timed, steady
+from tests.faults.nemesis_stage import GROUPS, Stage, drop
+
+LOOK_EVERY_S = 0.25
+_CONFIRM_WITHIN_S = 120.0
+_QUIET_WITHIN_S = 90.0
+_BOOKS_WITHIN_S = 25.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a fault wants its trial: seconds of load, the processes, their twists, and what is done to the load."""
+
+    load_s: float = 12.0
+    groups: tuple[tuple[str, ...], ...] = GROUPS
+    twists: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
+    shape: Callable[[Stage, list[Timed]], list[Timed]] = lambda _, schedule: schedule
+    start_workers: bool = True
+    restart_within_s: float = 4.0
+    recovery_within_s: float = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a trial found. `recovery_s` is None where it never recovered; `breaches` are sentences."""
+
+    fault: str
+    accounts: Accounts
+    recovery_s: float | None
+    report: Report | None
+    seconds: float
+    doubted: int
+    observed: str
+    breaches: tuple[str, ...]
+
+    @property
+    def passed(self) -> bool:
+        return not self.breaches and self.recovery_s is not None
+
+
+@dataclass(slots=True)
+class Trial:
+    """What a fault may lay its hands on. `reach` is how the workers see the servers, `settings` how shops and we do."""
+
+    name: str
+    settings: Settings
+    reach: Settings
+    stage: Stage
+    plan: Plan
+    logs: Path
+    quick: bool
+    bench: Bench
+    say: Callable[[str], None]
+    workers: Sequence[Worker] = field(default_factory=roster.load_all)
+    observations: list[str] = field(default_factory=list)
+    unmet: list[str] = field(default_factory=list)
+    healed_at: float = 0.0
+    _store: MongoStore | None = None
+    _fleet: TrialFleet | None = None
+    _shops: Shops | None = None
+
+    @property
+    def store(self) -> MongoStore:
+        assert self._store is not None, "the trial has begun"
+        return self._store
+
+    @property
+    def fleet(self) -> TrialFleet:
+        assert self._fleet is not None, "the trial has begun"
+        return self._fleet
+
+    @property
+    def shops(self) -> Shops:
+        assert self._shops is not None, "the trial has begun"
+        return self._shops
+
+    @property
+    def topology(self) -> Topology:
+        return topology_of(self.workers, self.settings)
+
+    def observe(self, sentence: str) -> None:
+        """Keep a finding for the report."""
+        self.observations.append(sentence)
+
+    def healed(self) -> None:
+        """Recovery is counted from the last time this is said."""
+        self.healed_at = time.monotonic()
+        self.say("healed")
+
+    async def until(self, holds: Callable[[], Awaitable[Any]], what: str, within_s: float) -> None:
+        """Wait for a condition; a bounded wait that ends in vain is an observation that fails the trial."""
+        deadline = time.monotonic() + within_s
+        while not await holds():
+            if time.monotonic() > deadline:
+                raise NotReadyError(f"waited {within_s:.0f} s in vain until {what}")
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    def require(self, holds: bool, sentence: str) -> None:
+        """What this fault should have left behind; where it did not, the trial has failed."""
+        if not holds:
+            self.unmet.append(sentence)
+
+    async def run(self, act: Callable[[Trial], Awaitable[None]], check: Callable[[Trial], Awaitable[None]]) -> Result:
+        started = time.monotonic()
+        breaches: list[str] = []
+        recovery_s: float | None = None
+        accounts, report = Accounts(), None
+        async with self._running():
+            try:
+                recovery_s = await self._under_load(act)
+            except (NotReadyError, NeverQuietError, ExceptionGroup, TimeoutError) as error:
+                breaches.append(_sentence(error))
+            self.say("checking the books")
+            try:
+                accounts, report = await self._books(patient=not breaches)
+                await check(self)
+            except NeverQuietError as error:
+                breaches.append(str(error))
+        breaches += [*self.unmet, *accounts.lost, *accounts.doubled]
+        if report is not None:
+            breaches += [f"{b.invariant} {b.about}: {b.detail}" for b in report.breaches]
+        if not breaches:
+            await asyncio.to_thread(drop, self.settings.mongodb_url, self.settings.database)
+        return Result(
+            fault=self.name,
+            accounts=accounts,
+            recovery_s=recovery_s,
+            report=report,
+            seconds=time.monotonic() - started,
+            doubted=self.shops.doubted,
+            observed=" ".join(self.observations),
+            breaches=tuple(breaches),
+        )
+
+    @contextlib.asynccontextmanager
+    async def _running(self) -> AsyncIterator[None]:
+        self.say("preparing its database")
+        await process.prepare(self.settings)
+        await asyncio.to_thread(self.stage.copy_into, self.settings.mongodb_url, self.settings.database)
+        self.logs.mkdir(parents=True, exist_ok=True)
+        self._store = MongoStore.connect(self.settings.mongodb_url, self.settings.database)
+        self._shops = Shops(self.settings.rabbitmq_url, _CONFIRM_WITHIN_S)
+        self._fleet = TrialFleet(self.plan.groups, trial_environment(self.reach), logs=self.logs)
+        self._fleet.twists, self._fleet.restart_within_s = self.plan.twists, self.plan.restart_within_s
+        tending: asyncio.Task[None] | None = None
+        try:
+            await self._shops.open()
+            if self.plan.start_workers:
+                self.say("starting the workers")
+                self._fleet.start()
+            tending = asyncio.create_task(self._fleet.tend_for_ever())
+            yield
+        finally:
+            self.say("stopping the workers")
+            self._fleet.stopping = True
+            if tending is not None:
+                await tending
+            await asyncio.to_thread(self._fleet.stop)
+            await self._shops.close()
+            self._store.close()
+
+    async def _under_load(self, act: Callable[[Trial], Awaitable[None]]) -> float:
+        """Load, fault, healing and quiet; the time from healing until the backlog of the fault was handled."""
+        if self.plan.start_workers:
+            await self.fleet.until_ready()
+        schedule = self.plan.shape(self.stage, steady(self.stage.publications, self.plan.load_s))
+
+        def on_progress(done: int, total: int) -> None:
+            self.say(f"{done} of {total} messages confirmed")
+
+        load = asyncio.create_task(self.shops.run(schedule, on_progress))
+        try:
+            await asyncio.sleep(self.plan.load_s / 4)
+            await act(self)
+            if not self.healed_at:
+                self.healed()
+            recovery_s = await self._recovered()
+            await load
+        finally:
+            load.cancel()
+            await asyncio.gather(load, return_exceptions=True)
+        await self._quiet()
+        return recovery_s
+
+    async def _recovered(self) -> float:
+        """Send an order behind all that waits, and wait until it and all orders before it have gone all the way."""
+        before = [offer for offer in self.shops.history if offer.offered_at <= self.healed_at]
+        probe = self.stage.order("probe")
+        about = f"order/{probe.order_keys[0]}"
+        await self.shops.offer(probe)
+        journals = ("journal.commission_calculation", "journal.reward_checks")
+
+        async def passed() -> bool:
+            everywhere = [await self.store.find(name, {"about": about}, limit=1, fields=("at",)) for name in journals]
+            return all(everywhere) and all(offer.confirmed_at is not None for offer in before)
+
+        await self.until(passed, "an order that came after the fault was handled", self.plan.recovery_within_s)
+        return time.monotonic() - self.healed_at
+
+    async def _quiet(self) -> None:
+        self.say("waiting until nothing moves")
+        await wait_until_quiet(
+            self.settings.rabbitmq_url,
+            self.store,
+            self.topology,
+            self.workers,
+            with_retries=True,
+            timeout_s=_QUIET_WITHIN_S,
+        )
+        await self.fleet.until_ready()
+
+    async def _books(self, *, patient: bool) -> tuple[Accounts, Report]:
+        """Verify and account. A message may still be on its way where the broker cannot show it: look again a while."""
+        deadline = time.monotonic() + (_BOOKS_WITHIN_S if patient else 0.0)
+        while True:
+            report = await verify(self.store, self.workers, RealTime())
+            publications = [offer.publication for offer in self.shops.history]
+            accounts = await account(self.store, self.workers, publications)
+            if not (report.breach_count or accounts.lost) or time.monotonic() > deadline:
+                return accounts, report
+            await asyncio.sleep(2)
+            await self._quiet()
+
+
+def trial_environment(settings: Settings) -> dict[str, str]:
+    return {
+        **environment_for(settings),
+        "TRIBUTARY_DATABASE": settings.database,
+        "TRIBUTARY_RETRY_DELAYS_S": json.dumps(settings.retry_delays_s),
+    }
+
+
+def _sentence(error: BaseException) -> str:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return f"{error.__class__.__name__}: {error}"

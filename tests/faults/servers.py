@@ -1,0 +1,90 @@
+"""A local stack whose servers can be killed, stopped and started one at a time, as an operator or an accident would."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra import local
+from infra.local import record
+from infra.local.rabbitmq_server import RabbitmqServer
+
+STOP_WITHIN_S = 40.0
+CTL_WITHIN_S = 60.0
+SETTLE_S = 10.0
+"""RabbitMQ 3.10 may lose the leader of a quorum queue when it is killed right after the queue was declared."""
+
+
+class ServersError(Exception):
+    """A server did not do what it was told within its time."""
+
+
+@dataclass(slots=True)
+class SingleServers:
+    """RabbitMQ, MongoDB and Redis, one process each, in a stack of this run's own."""
+
+    name: str
+    home: Path
+
+    def start(self) -> local.Endpoints:
+        """Start whatever does not run; ports and data stay what they were. Returns when all answer."""
+        return local.up(self.name, home=self.home)
+
+    def kill(self, server: str) -> None:
+        self._end(server, signal.SIGKILL)
+
+    def stop(self, server: str) -> None:
+        self._end(server, signal.SIGTERM)
+
+    def remove(self) -> None:
+        """Stop everything and delete its data."""
+        local.down(self.name, home=self.home, remove_data=True)
+        shutil.rmtree(self.home / self.name, ignore_errors=True)
+        (self.home / f"{self.name}.lock").unlink(missing_ok=True)
+
+    def rabbitmqctl(self, *words: str) -> str:
+        folder = self.home / self.name / "rabbitmq"
+        ports = record.read(self.home / self.name)["rabbitmq"].ports
+        return rabbitmqctl(folder, dict(ports), *words)
+
+    def versions(self) -> dict[str, str]:
+        return {status.server: status.version or "?" for status in local.status(self.name, home=self.home)}
+
+    def _end(self, server: str, number: signal.Signals) -> None:
+        pid = self._pid(server)
+        if pid is None:
+            raise ServersError(f"{server} was to be ended, but it does not run")
+        os.kill(pid, number)
+        deadline = time.monotonic() + STOP_WITHIN_S
+        while self._pid(server) is not None:
+            if time.monotonic() > deadline:
+                raise ServersError(f"{server} still runs {STOP_WITHIN_S:.0f} s after {number.name}")
+            time.sleep(0.05)
+
+    def _pid(self, server: str) -> int | None:
+        return next(s.pid for s in local.status(self.name, home=self.home) if s.server == server)
+
+
+def rabbitmqctl(folder: Path, ports: dict[str, int], *words: str) -> str:
+    """Ask the node whose data lies in `folder`; return what it answers. Raises ServersError."""
+    executable = RabbitmqServer().executable()
+    assert executable is not None, "the node could not have been started without its program"
+    environment = dict(RabbitmqServer().launches(executable, folder, ports)[-1].env)
+    asked = subprocess.run(
+        [str(executable.with_name("rabbitmqctl")), "--quiet", *words],
+        env=environment,
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=CTL_WITHIN_S,
+        check=False,
+    )
+    if asked.returncode != 0:
+        raise ServersError(f"rabbitmqctl {' '.join(words)} failed: {(asked.stderr or asked.stdout).strip()[-500:]}")
+    return asked.stdout.strip()
