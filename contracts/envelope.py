@@ -114,7 +114,7 @@ class Message(BaseModel, Generic[P_co]):
     time: Timestamp
     subject: str | None = Field(default=None, max_length=256)
     datacontenttype: Literal["application/json"] = "application/json"
-    correlationid: str | None = Field(default=None, max_length=128)
+    correlationid: str | None = Field(default=None, max_length=256)
     causationid: str | None = Field(default=None, max_length=128)
     traceparent: TraceParent = None
     data: P_co

@@ -21,7 +21,7 @@ from pymongo.read_concern import ReadConcern
 from pymongo.read_preferences import ReadPreference
 from pymongo.write_concern import WriteConcern
 
-from infra.runtime.store import Collection, Document, Increment, StoreConflict, StoreUnavailable, Transaction
+from infra.runtime.store import Collection, Document, Increment, Index, StoreConflict, StoreUnavailable, Transaction
 
 T = TypeVar("T")
 
@@ -29,6 +29,7 @@ Question = Literal["hello", "buildInfo", "replSetGetStatus", "dbStats"]
 """What the server can be asked about itself."""
 
 _DUPLICATE_KEY = 11000
+_INDEX_OPTIONS_CONFLICT = 85
 _SERVER_SELECTION_TIMEOUT_MS = 3000
 _UNAVAILABLE_CODES = frozenset(
     {
@@ -79,7 +80,7 @@ class MongoStore:
             hello = await self._client.admin.command("hello")
         except PyMongoError as error:
             raise StoreUnavailable(_short(error)) from error
-        if "setName" not in hello:
+        if "setName" not in hello and hello.get("msg") != "isdbgrid":
             raise StoreUnavailable("MongoDB is not a replica set, and transactions need one; start it with --replSet")
 
     def close(self) -> None:
@@ -95,8 +96,18 @@ class MongoStore:
                 except PyMongoError as error:
                     if getattr(error, "code", None) != 48:  # NamespaceExists: another process was faster.
                         raise
-            if collection.indexes:
-                await self._database[collection.name].create_indexes([_index_model(i) for i in collection.indexes])
+            for index in collection.indexes:
+                await self._ensure(collection.name, index)
+
+    async def _ensure(self, collection: str, index: Index) -> None:
+        try:
+            await self._database[collection].create_indexes([_index_model(index)])
+        except OperationFailure as error:
+            if error.code != _INDEX_OPTIONS_CONFLICT or index.expire_after_s is None:
+                raise
+            # Only how long documents are kept may change on an index that exists.
+            change = {"keyPattern": dict(index.keys), "expireAfterSeconds": index.expire_after_s}
+            await self._database.command("collMod", collection, index=change)
 
     async def transact(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
         try:
@@ -231,7 +242,7 @@ def _projection(fields: Sequence[str]) -> dict[str, int] | None:
     return dict.fromkeys(fields, 1) if fields else None
 
 
-def _index_model(index: Any) -> IndexModel:
+def _index_model(index: Index) -> IndexModel:
     options: dict[str, Any] = {"unique": index.unique, "sparse": index.sparse}
     if index.expire_after_s is not None:
         options["expireAfterSeconds"] = index.expire_after_s

@@ -22,7 +22,6 @@ from infra.cli.environment import (
     settings_for,
 )
 from infra.local import record
-from infra.local.stack import SERVERS
 from infra.runtime.diagnosis import diagnose, unreachable
 from infra.runtime.settings import Settings
 
@@ -54,14 +53,6 @@ def doctor(stack: Stack = "default", as_json: AsJson = False) -> None:
 
 
 def _settings_and_folder(stack: str) -> tuple[Settings, Path | None]:
-    """A local stack is looked at where it was last seen, also when a server of it has stopped.
-
-    The folder is None where MongoDB is not this stack's.
-    """
+    """The servers, and the folder whose disk they fill; None where MongoDB is not this stack's."""
     folder = record.folder_of(stack, local.default_home())
-    entries = record.read(folder)
-    if not all(server.name in entries for server in SERVERS):
-        return settings_for(stack), None
-    known = {f"{server.name}_url": server.url(entries[server.name].ports) for server in SERVERS}
-    given = {name: url for name, url in known.items() if name.upper() not in os.environ}
-    return Settings(**given), folder if "mongodb_url" in given else None  # type: ignore[arg-type]
+    return settings_for(stack), folder if "MONGODB_URL" not in os.environ else None

@@ -38,13 +38,18 @@ _URLS = {"rabbitmq_url": "RABBITMQ_URL", "mongodb_url": "MONGODB_URL", "redis_ur
 
 
 def settings_for(stack: str) -> Settings:
-    """The settings for the servers of `stack`, where an address is not given by the environment."""
-    endpoints = local.endpoints(stack, home=local.default_home())
-    given: dict[str, str] = {}
-    for name, variable in _URLS.items():
-        if endpoints is not None and variable not in os.environ:
-            given[name] = getattr(endpoints, name)
-    return Settings(**given)  # type: ignore[arg-type]
+    """The settings for the servers of `stack`, where an address is not given by the environment.
+
+    A stack that does not run keeps its addresses, so that nothing ever talks to another one's servers by mistake.
+    Raises StackError where there are no addresses at all.
+    """
+    asked = {name: variable for name, variable in _URLS.items() if variable not in os.environ}
+    endpoints = local.recorded_endpoints(stack, home=local.default_home()) if asked else None
+    if asked and endpoints is None:
+        raise local.StackError(
+            f"There is no stack {stack!r} here; start it with `tributary up`, or set {', '.join(asked.values())}."
+        )
+    return Settings(**{name: getattr(endpoints, name) for name in asked})
 
 
 def environment_for(settings: Settings) -> dict[str, str]:

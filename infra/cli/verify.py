@@ -22,8 +22,8 @@ from infra.runtime.verification import INVARIANTS, verify
 
 def verify_command(stack: Stack = "default", as_json: AsJson = False) -> None:
     """Check every invariant over the stored state, with figures. Exits with 1 if one is breached."""
-    settings = settings_for(stack)
     with one_sentence_on_failure():
+        settings = settings_for(stack)
         report = asyncio.run(run_verify(settings))
     if as_json:
         typer.echo(json.dumps(as_object(report), indent=2))

@@ -15,6 +15,7 @@ from rich.table import Table
 from infra.cli.environment import EXIT_USAGE, AsJson, Stack, environment_for, one_sentence_on_failure, settings_for
 from infra.runtime import logs, process, roster
 from infra.runtime.fleet import Fleet
+from infra.runtime.settings import Settings
 from infra.runtime.topology import describe, topology_of
 
 
@@ -31,8 +32,8 @@ def work(
     One worker runs in this process. Several run in a process each, watched and restarted when they die.
     """
     chosen = _chosen(names or ["all"])
-    settings = settings_for(stack)
     with one_sentence_on_failure():
+        settings = settings_for(stack)
         if together or (len(chosen) == 1 and processes == 1):
             logs.configure(settings.log_level)
             uvloop.run(process.run(chosen, settings))
@@ -55,11 +56,10 @@ def topology(
     as_json: AsJson = False,
 ) -> None:
     """Show every exchange, queue and binding with its reason; --apply declares what is missing."""
-    settings = settings_for(stack)
-    rows = describe(topology_of(roster.load_all(), settings))
+    rows = describe(topology_of(roster.load_all(), Settings()))
     if apply:
         with one_sentence_on_failure():
-            asyncio.run(process.prepare(settings))
+            asyncio.run(process.prepare(settings_for(stack)))
     if as_json:
         keys = ("kind", "name", "about")
         typer.echo(json.dumps([dict(zip(keys, row, strict=True)) for row in rows], indent=2))

@@ -97,6 +97,12 @@ def endpoints(name: str = "default", *, home: Path) -> Endpoints | None:
     return _endpoints(entries) if serving else None
 
 
+def recorded_endpoints(name: str = "default", *, home: Path) -> Endpoints | None:
+    """Where the stack answers when it runs, or None where it never ran. Raises StackError for a damaged record."""
+    entries = record.read(record.folder_of(name, home))
+    return _endpoints(entries) if all(server.name in entries for server in SERVERS) else None
+
+
 def running_stacks(home: Path) -> list[str]:
     """The names of the stacks under `home` of which any process runs, in alphabetical order."""
     names = sorted(path.parent.name for path in home.glob("*/stack.json"))

@@ -85,6 +85,7 @@ class BatchLoop:
         self._readiness = ports.readiness
         self._settings = settings
         self._routed = routed
+        self._bytes_max = settings.message_bytes_max if handler.reads_command else settings.event_bytes_max
         self._reader = Reader(handler.payloads)
         self._journal = Journal(worker.name, settings.journal_retention_days)
         self._quarantine = Quarantine(worker.name)
@@ -151,8 +152,8 @@ class BatchLoop:
 
     def _decode(self, delivery: Delivery) -> list[Work]:
         items: Sequence[Message[Any] | Unreadable]
-        if len(delivery.body) > self._settings.message_bytes_max:
-            items = [too_large(delivery.body, delivery.routing_key, self._settings.message_bytes_max)]
+        if len(delivery.body) > self._bytes_max:
+            items = [too_large(delivery.body, delivery.routing_key, self._bytes_max)]
         else:
             items = self._reader.read(
                 delivery.body,
@@ -169,7 +170,7 @@ class BatchLoop:
         committed = self._time.monotonic()
         for part in settled:
             await self._when_back("RabbitMQ", lambda part=part: self._publish(part))  # type: ignore[misc]
-        parked = [delivery for delivery in deliveries if len(delivery.body) > self._settings.message_bytes_max]
+        parked = [delivery for delivery in deliveries if len(delivery.body) > self._bytes_max]
         await self._inbox.acknowledge(deliveries, parked=parked)
         self._report(settled, works, committed - started)
 

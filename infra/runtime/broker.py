@@ -25,7 +25,14 @@ from aio_pika.exceptions import (
 from faststream import AckPolicy
 from faststream.rabbit import Channel, RabbitBroker, RabbitMessage, RabbitQueue
 
-from infra.runtime.messaging import ATTEMPTS_HEADER, REPLAYS_HEADER, BrokerUnavailable, Delivery, Outgoing
+from infra.runtime.messaging import (
+    ATTEMPTS_HEADER,
+    REPLAYS_HEADER,
+    ROUTING_KEY_HEADER,
+    BrokerUnavailable,
+    Delivery,
+    Outgoing,
+)
 from infra.runtime.topology import Topology
 
 log = structlog.get_logger()
@@ -53,7 +60,7 @@ class RabbitInbox:
             Delivery(
                 body=raw.body,
                 content_type=raw.content_type,
-                routing_key=raw.routing_key or "",
+                routing_key=str(headers.get(ROUTING_KEY_HEADER) or raw.routing_key or ""),
                 redelivered=bool(raw.redelivered),
                 attempts=_count(headers.get(ATTEMPTS_HEADER)),
                 replays=_count(headers.get(REPLAYS_HEADER)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import socket
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
@@ -52,5 +53,19 @@ class HealthServer(uvicorn.Server):
         yield
 
 
-def server(app: Any, *, host: str, port: int) -> HealthServer:
-    return HealthServer(uvicorn.Config(app, host=host, port=port, log_config=None, lifespan="off", access_log=False))
+def server(app: Any) -> HealthServer:
+    return HealthServer(uvicorn.Config(app, log_config=None, lifespan="off", access_log=False))
+
+
+def listener(host: str, port: int) -> socket.socket:
+    """A socket that takes the port at once, or raises OSError: uvicorn would end the whole process instead."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    taken = socket.socket(family)
+    try:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind((host, port))
+        taken.listen()
+    except OSError:
+        taken.close()
+        raise
+    return taken

@@ -83,8 +83,8 @@ async def run(names: Sequence[str], settings: Settings, seams: Seams | None = No
             stack.callback(asyncio.create_task(ticking).cancel)
         await consumer.start()
         stack.push_async_callback(consumer.stop)
-        await _serve_health(workers, ports, settings, stack)
-        log.info("started", workers=list(names))
+        port = await _serve_health(workers, ports, settings, stack)
+        log.info("started", workers=list(names), health_port=port)
         await _until(stopping, loops)
         await consumer.cancel()
         _, unfinished = await asyncio.wait(loops, timeout=settings.shutdown_wait_s) if loops else ((), ())
@@ -111,7 +111,8 @@ def _loops(
 
 async def _serve_health(
     workers: Sequence[Worker], ports: Ports, settings: Settings, stack: contextlib.AsyncExitStack
-) -> None:
+) -> int:
+    """Answer for the health of the process from now on; return the port, which a 0 leaves to the system."""
     queues = [worker.queue_of(handler) for worker in workers for handler in worker.handlers]
 
     async def missing_consumers() -> dict[str, str]:
@@ -122,21 +123,23 @@ async def _serve_health(
         return {name: "no consumer at the broker" for name, depth in seen.items() if not depth or not depth.consumers}
 
     app = health.application(ports.readiness, missing_consumers)
-    server = health.server(app, host=settings.health_host, port=settings.health_port)
-    serving = asyncio.create_task(server.serve())
-    while not server.started:
-        if serving.done():
-            raise StartError(
-                f"Port {settings.health_port} for health and metrics is taken; set TRIBUTARY_HEALTH_PORT to another, "
-                "or to 0 for any free one."
-            )
-        await asyncio.sleep(0.01)
+    try:
+        listener = health.listener(settings.health_host, settings.health_port)
+    except OSError as error:
+        raise StartError(
+            f"Port {settings.health_port} for health and metrics cannot be used ({error.strerror}); "
+            "set TRIBUTARY_HEALTH_PORT to another, or to 0 for any free one."
+        ) from error
+    server = health.server(app)
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
 
     async def close() -> None:
         server.should_exit = True
         await serving
 
     stack.push_async_callback(close)
+    port: int = listener.getsockname()[1]
+    return port
 
 
 async def _until(stopping: asyncio.Event, loops: Sequence[asyncio.Task[None]]) -> None:

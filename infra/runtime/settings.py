@@ -27,6 +27,9 @@ class Settings(BaseSettings):
     message_bytes_max: int = 1024 * 1024
     """A larger body is parked at the broker: 500 lines of an order take about 60 kB."""
 
+    event_bytes_max: int = 8 * 1024 * 1024
+    """Events are our own, and a dead letter carries a whole message in it, escaped once more."""
+
     publish_bytes_max: int = 128 * 1024
     """One AMQP message of events. Larger ones gain nothing and make a consumer's prefetch heavy."""
 
