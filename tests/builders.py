@@ -31,6 +31,7 @@ from contracts.orders.v2 import Line as PlacedLine
 from contracts.orders.v2 import PlaceOrder
 from contracts.rules.view import CategoryRates, RuleSet, SalesTarget
 from contracts.stock.v1 import AdjustStock, Pick, ReceiveStock, Shortage, StockReserved, StockShort
+from workers.order_intake.decide import fingerprint_of
 from workers.order_intake.model import Desk, Line, Order, Sponsor
 from workers.stock_reservation.model import Booking, Lot, Reservation, Shelf, StockItem
 
@@ -137,7 +138,7 @@ def an_order(order_id: str = ORDER, **fields: Any) -> Order:
         key=f"{SHOP}/{order_id}",
         shop_id=SHOP,
         order_id=order_id,
-        fingerprint=derived_id(place(order_id).model_dump_json()),
+        fingerprint=fingerprint_of(place(order_id)),
         version=1,
         status="pending",
         distributor_id=SELLER,

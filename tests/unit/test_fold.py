@@ -208,6 +208,37 @@ class TestUnreadable:
 
         assert [handled.outcome for handled in folded.handled] == ["told", "refused"]
 
+    def test_whose_refusal_raises_becomes_a_dead_letter_at_once_and_its_neighbours_go_on(self) -> None:
+        def fail(item: Unreadable) -> Payload | None:
+            raise TypeError(f"{item.id} cannot be refused")
+
+        state = OneState()
+        handler = replace(HANDLER, refuse=fail)
+
+        folded = fold_all(
+            Work(wish("a")), Work(unreadable(product_id=TEA), replays=2), Work(wish("b")), handler=handler, into=state
+        )
+
+        assert state.state == Seen(("a", "b"))
+        assert [(handled.id, handled.outcome) for handled in folded.handled] == [
+            (wish("a").key, "told"),
+            (wish("b").key, "told"),
+        ]
+        assert folded.dead == [SetBack(unreadable().key, "product.define.v1", "message/m-bad", "handler_error", 1)]
+        assert (folded.retried, folded.retries) == ([], [])
+        letter = folded.said[2].data
+        assert [said.data for said in folded.said] == [
+            defined("a"),
+            defined("a again"),
+            letter,
+            defined("b"),
+            defined("b again"),
+        ]
+        assert (letter.worker, letter.queue, letter.message_id) == ("catalog", QUEUE, "m-bad")
+        assert (letter.reason, letter.detail) == ("handler_error", "TypeError: m-bad cannot be refused")
+        assert (letter.attempts, letter.replays, letter.concerns, letter.body) == (1, 2, None, '{"half": ')
+        assert "raise TypeError" in letter.traceback
+
 
 class TestRecord:
     def test_it_holds_what_came_of_every_message(self) -> None:

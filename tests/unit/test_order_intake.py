@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from contracts.decision import Decision, NotYet
-from contracts.envelope import derived_id
 from contracts.orders import v1, v2
 from contracts.orders.v1 import OrderRefused, StatusRefused, Upline
 from contracts.wire import Reader, Unreadable
@@ -43,7 +42,12 @@ from tests.builders import (
     rules,
     the_chain,
 )
-from workers.order_intake.decide import CLOCK_SKEW_MAX, refuse_unreadable_order, refuse_unreadable_status
+from workers.order_intake.decide import (
+    CLOCK_SKEW_MAX,
+    fingerprint_of,
+    refuse_unreadable_order,
+    refuse_unreadable_status,
+)
 from workers.order_intake.decide import place as decide_place
 from workers.order_intake.model import Desk, Line, Sponsor
 
@@ -53,6 +57,14 @@ A_DAY = timedelta(days=1)
 def refused(reason: str, detail: str, desk: Desk) -> Decision[Desk]:
     event = OrderRefused(shop_id=SHOP, order_id=ORDER, reason=reason, detail=detail)
     return Decision(desk, (event,), "refused")
+
+
+def with_amount(amount: str) -> v2.PlaceOrder:
+    return place(lines=[a_placed_line(amount=amount)])
+
+
+def with_discount(discount: str) -> v2.PlaceOrder:
+    return place(lines=[a_placed_line(discount=discount)])
 
 
 def test_an_order_is_accepted_with_everything_that_commissions_need() -> None:
@@ -72,7 +84,7 @@ def test_an_order_of_version_1_is_read_as_version_2_in_the_shops_currency() -> N
     assert not isinstance(old, Unreadable)
     desk = a_desk()
     order = an_order(
-        fingerprint=derived_id(old.data.model_dump_json()),
+        fingerprint=fingerprint_of(old.data),
         lines=(Line(1, TEA, TEAS, 2, 9_800, 0),),
         shipping_minor=0,
     )
@@ -84,7 +96,7 @@ def test_an_order_of_version_1_is_read_as_version_2_in_the_shops_currency() -> N
 def test_a_prepaid_order_is_accepted_like_any_other() -> None:
     wish = place(prepaid=True)
     desk = a_desk()
-    order = an_order(fingerprint=derived_id(wish.model_dump_json()), prepaid=True)
+    order = an_order(fingerprint=fingerprint_of(wish), prepaid=True)
 
     assert decide_place(desk, message(wish)) == Decision(desk.with_orders(order), (accepted(prepaid=True),), "accepted")
 
@@ -194,7 +206,11 @@ class TestTheSameOrderAgain:
             place(shipping=Decimal("8.01")),
             place(distributor_id=MIDDLE),
             place(prepaid=True),
+            place(currency="JPY"),
+            place(placed_at=NOW - A_DAY),
+            place(lines=[a_placed_line(CUP, discount="10.00")]),
             place(lines=[a_placed_line(quantity=3, discount="10.00")]),
+            place(lines=[a_placed_line(discount="10.00"), a_placed_line(CUP)]),
         ],
     )
     def test_with_other_content_is_a_conflict_and_the_first_stands(self, changed: v2.PlaceOrder) -> None:
@@ -202,6 +218,40 @@ class TestTheSameOrderAgain:
         detail = f"order {KEY} was accepted before with other content; the first one stands."
 
         assert decide_place(desk, message(changed)) == refused("conflict", detail, desk)
+
+    @pytest.mark.parametrize(
+        ("first", "rewritten", "other"),
+        [
+            (with_amount("19.9"), with_amount("19.90"), with_amount("19.91")),
+            (with_amount("20"), with_amount("20.00"), with_amount("2.00")),
+            (with_discount("19.9"), with_discount("19.90"), with_discount("19.91")),
+            (place(shipping=Decimal("19.9")), place(shipping=Decimal("19.90")), place(shipping=Decimal("19.91"))),
+            (place(tax=Decimal("19.9")), place(tax=Decimal("19.90")), place(tax=Decimal("19.91"))),
+            (place(tax=Decimal(0)), place(tax=Decimal("0.00")), place(tax=Decimal("0.01"))),
+            (place(total=Decimal("98.0")), place(total=Decimal("98.00")), place(total=Decimal("98.01"))),
+        ],
+    )
+    def test_is_a_duplicate_with_its_amounts_written_otherwise_and_a_conflict_with_other_amounts(
+        self, first: v2.PlaceOrder, rewritten: v2.PlaceOrder, other: v2.PlaceOrder
+    ) -> None:
+        desk = decide_place(a_desk(), message(first)).state
+        detail = f"order {KEY} was accepted before with other content; the first one stands."
+
+        assert list(desk.orders) == [KEY]
+        assert decide_place(desk, message(rewritten)) == Decision(desk, outcome="duplicate")
+        assert decide_place(desk, message(other)) == refused("conflict", detail, desk)
+
+    def test_lines_in_another_order_are_other_content(self) -> None:
+        tea, cup = a_placed_line(TEA), a_placed_line(CUP)
+        desk = decide_place(a_desk(), message(place(lines=[tea, cup]))).state
+        detail = f"order {KEY} was accepted before with other content; the first one stands."
+
+        assert decide_place(desk, message(place(lines=[cup, tea]))) == refused("conflict", detail, desk)
+
+    def test_is_known_by_a_fingerprint_that_is_kept_and_must_not_change_with_the_code(self) -> None:
+        wish = place(currency="CNY", placed_at=NOW, total=Decimal("98.00"))
+
+        assert fingerprint_of(wish) == "cda09655-9e73-5ddb-bb5e-ef7019180afd"
 
 
 MISSING = [

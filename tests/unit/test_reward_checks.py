@@ -13,20 +13,32 @@ from hypothesis import strategies as st
 from contracts.decision import Decision, NotYet
 from contracts.rewards.v1 import RewardGranted, RewardRevoked
 from contracts.rules.view import RuleSet
-from tests.builders import NOW, SELLER, a_target, an_order_line, cancelled, message, paid, rules
+from tests.builders import KEY, NOW, SELLER, SHOP, a_target, an_order_line, cancelled, message, paid, rules
 from workers.reward_checks.decide import count_sale, take_back_sale
-from workers.reward_checks.model import Board, Progress
+from workers.reward_checks.model import Board, Progress, Sale
 
 MONTH = f"{SELLER}/2026-11/CNY"
 TARGETS = rules(1, targets=(a_target(target_minor=10_000, bonus_minor=500),))
 
 
-def a_board(*months: Progress, rule_sets: tuple[RuleSet, ...] = (TARGETS,)) -> Board:
-    return Board({month.key: month for month in months}, {known.rule_version: known for known in rule_sets})
+def a_board(*months: Progress, sales: tuple[Sale, ...] = (), rule_sets: tuple[RuleSet, ...] = (TARGETS,)) -> Board:
+    return Board(
+        {month.key: month for month in months},
+        {known.rule_version: known for known in rule_sets},
+        {sale.key: sale for sale in sales},
+    )
 
 
 def a_month(sales_minor: int, *granted: str, rule_version: int = 1) -> Progress:
     return Progress(MONTH, SELLER, "2026-11", "CNY", sales_minor, rule_version, granted)
+
+
+def counted(net_minor: int, key: str = KEY) -> Sale:
+    return Sale(key, MONTH, net_minor, counted=True)
+
+
+def taken_back(net_minor: int) -> Sale:
+    return Sale(KEY, MONTH, net_minor, counted=True, taken_back=True)
 
 
 def sold(net: str, **fields: Any) -> Any:
@@ -35,6 +47,11 @@ def sold(net: str, **fields: Any) -> Any:
 
 def fallen(net: str, **fields: Any) -> Any:
     return message(cancelled(net_total=Decimal(net), **fields))
+
+
+def resent(told: Any) -> Any:
+    """The same event under another id, which no journal knows."""
+    return told.model_copy(update={"id": "resent"})
 
 
 def said(sales: str, *, target: str = "100.00", rule_version: int = 1, reward: str = "monthly_sales") -> dict[str, Any]:
@@ -51,7 +68,9 @@ def said(sales: str, *, target: str = "100.00", rule_version: int = 1, reward: s
 
 
 def test_the_first_sale_of_a_month_begins_its_progress() -> None:
-    assert count_sale(a_board(), sold("90.00")) == Decision(a_board(a_month(9_000)), outcome="counted")
+    assert count_sale(a_board(), sold("90.00")) == Decision(
+        a_board(a_month(9_000), sales=(counted(9_000),)), outcome="counted"
+    )
 
 
 def test_all_lines_of_an_order_count_and_its_postage_does_not() -> None:
@@ -59,12 +78,12 @@ def test_all_lines_of_an_order_count_and_its_postage_does_not() -> None:
 
     after = count_sale(a_board(), message(paid(lines=lines, shipping=Decimal("8.00")))).state
 
-    assert after == a_board(a_month(4_250))
+    assert after == a_board(a_month(4_250), sales=(counted(4_250),))
 
 
 class TestCrossing:
     def test_reaching_the_target_grants_the_reward(self) -> None:
-        after = a_board(a_month(10_000, "monthly_sales"))
+        after = a_board(a_month(10_000, "monthly_sales"), sales=(counted(1),))
 
         assert count_sale(a_board(a_month(9_999)), sold("0.01")) == Decision(
             after, (RewardGranted(**said("100.00")),), "counted"
@@ -74,21 +93,21 @@ class TestCrossing:
         board = a_board(a_month(10_000, "monthly_sales"))
 
         assert count_sale(board, sold("90.00")) == Decision(
-            a_board(a_month(19_000, "monthly_sales")), outcome="counted"
+            a_board(a_month(19_000, "monthly_sales"), sales=(counted(9_000),)), outcome="counted"
         )
 
     def test_a_cancellation_that_falls_below_revokes_it(self) -> None:
-        board = a_board(a_month(10_000, "monthly_sales"))
+        board = a_board(a_month(10_000, "monthly_sales"), sales=(counted(1),))
 
         assert take_back_sale(board, fallen("0.01")) == Decision(
-            a_board(a_month(9_999)), (RewardRevoked(**said("99.99")),), "counted"
+            a_board(a_month(9_999), sales=(taken_back(1),)), (RewardRevoked(**said("99.99")),), "counted"
         )
 
     def test_a_cancellation_that_stays_above_does_not(self) -> None:
-        board = a_board(a_month(10_001, "monthly_sales"))
+        board = a_board(a_month(10_001, "monthly_sales"), sales=(counted(1),))
 
         assert take_back_sale(board, fallen("0.01")) == Decision(
-            a_board(a_month(10_000, "monthly_sales")), outcome="counted"
+            a_board(a_month(10_000, "monthly_sales"), sales=(taken_back(1),)), outcome="counted"
         )
 
     def test_several_targets_are_reached_one_by_one(self) -> None:
@@ -144,23 +163,22 @@ class TestWhichRules:
 
         decision = count_sale(board, sold("20.00", rule_version=1))
 
-        assert decision == Decision(board.with_progress(a_month(11_000, rule_version=2)), outcome="counted")
+        after = board.with_progress(a_month(11_000, rule_version=2)).with_sale(counted(2_000))
+        assert decision == Decision(after, outcome="counted")
 
     def test_a_higher_target_revokes_what_is_no_longer_reached(self) -> None:
         board = a_board(a_month(10_000, "monthly_sales"), rule_sets=(TARGETS, self.HIGHER))
+        after = board.with_progress(a_month(11_000, rule_version=2)).with_sale(counted(1_000))
         revoked = RewardRevoked(**said("110.00", target="500.00", rule_version=2))
 
-        assert count_sale(board, sold("10.00", rule_version=2)) == Decision(
-            board.with_progress(a_month(11_000, rule_version=2)), (revoked,), "counted"
-        )
+        assert count_sale(board, sold("10.00", rule_version=2)) == Decision(after, (revoked,), "counted")
 
     def test_a_target_that_newer_rules_dropped_is_revoked_and_not_forgotten(self) -> None:
         board = a_board(a_month(10_000, "monthly_sales"), rule_sets=(TARGETS, self.WITHOUT))
+        after = board.with_progress(a_month(11_000, rule_version=2)).with_sale(counted(1_000))
         revoked = RewardRevoked(**said("110.00", rule_version=2))
 
-        assert count_sale(board, sold("10.00", rule_version=2)) == Decision(
-            board.with_progress(a_month(11_000, rule_version=2)), (revoked,), "counted"
-        )
+        assert count_sale(board, sold("10.00", rule_version=2)) == Decision(after, (revoked,), "counted")
 
     def test_a_sale_waits_for_its_rules(self) -> None:
         assert count_sale(a_board(), sold("90.00", rule_version=2)) == NotYet("rules_unknown")
@@ -175,8 +193,43 @@ def test_an_order_that_was_never_paid_was_never_counted() -> None:
 def test_a_cancellation_that_overtakes_its_payment_is_counted_at_once_and_meets_it_later() -> None:
     early = take_back_sale(a_board(), fallen("90.00"))
 
-    assert early == Decision(a_board(a_month(-9_000, rule_version=0)), outcome="counted")
-    assert count_sale(early.state, sold("90.00")) == Decision(a_board(a_month(0)), outcome="counted")
+    gone = Sale(KEY, MONTH, 9_000, taken_back=True)
+    assert early == Decision(a_board(a_month(-9_000, rule_version=0), sales=(gone,)), outcome="counted")
+    assert count_sale(early.state, sold("90.00")) == Decision(
+        a_board(a_month(0), sales=(taken_back(9_000),)), outcome="counted"
+    )
+
+
+class TestTheSameOrderAgain:
+    def test_a_payment_counts_once_and_grants_nothing_the_second_time(self) -> None:
+        once = count_sale(a_board(a_month(9_999)), sold("0.01"))
+
+        assert once.publish == (RewardGranted(**said("100.00")),)
+        assert count_sale(once.state, resent(sold("0.01"))) == Decision(once.state, outcome="duplicate")
+
+    def test_a_cancellation_counts_once_and_revokes_nothing_the_second_time(self) -> None:
+        board = a_board(a_month(10_000, "monthly_sales"), sales=(counted(1),))
+        once = take_back_sale(board, fallen("0.01"))
+
+        assert once.publish == (RewardRevoked(**said("99.99")),)
+        assert take_back_sale(once.state, resent(fallen("0.01"))) == Decision(once.state, outcome="duplicate")
+
+    def test_a_payment_told_again_after_the_cancellation_does_not_bring_the_order_back(self) -> None:
+        board = a_board(a_month(0), sales=(taken_back(9_000),))
+
+        assert count_sale(board, resent(sold("90.00"))) == Decision(board, outcome="duplicate")
+
+    def test_a_cancellation_told_twice_before_its_payment_counts_once(self) -> None:
+        early = take_back_sale(a_board(), fallen("90.00")).state
+
+        assert take_back_sale(early, resent(fallen("90.00"))) == Decision(early, outcome="duplicate")
+
+    def test_another_order_of_the_month_counts_by_itself(self) -> None:
+        board = a_board(a_month(9_000), sales=(counted(9_000),))
+
+        assert count_sale(board, sold("5.00", order_id="1002")) == Decision(
+            a_board(a_month(9_500), sales=(counted(9_000), counted(500, f"{SHOP}/1002"))), outcome="counted"
+        )
 
 
 RULE_SETS = (
@@ -220,3 +273,20 @@ def test_any_order_of_the_same_orders_ends_in_the_same_rewards(case: tuple[list[
 
     assert one == other
     assert one[1] == set(one[0].progress[MONTH].granted)
+
+
+@given(months())
+def test_handled_twice_equals_once(case: tuple[list[Any], list[Any]]) -> None:
+    board = a_board(rule_sets=RULE_SETS)
+    for rule, told in case[1]:
+        board = rule(board, told).state
+
+        assert rule(board, resent(told)) == Decision(board, outcome="duplicate")
+
+
+@given(months(), st.data())
+def test_however_much_later_the_repeat_comes(case: tuple[list[Any], list[Any]], data: st.DataObject) -> None:
+    messages, _ = case
+    repeats = [(rule, resent(told)) for rule, told in messages]
+
+    assert standing(data.draw(st.permutations(messages + repeats))) == standing(messages)

@@ -9,14 +9,7 @@ from typing import Any
 import pytest
 
 from contracts.decision import Decision, NotYet
-from contracts.stock.v1 import (
-    StockAdjusted,
-    StockLow,
-    StockReceived,
-    StockRecovered,
-    StockRefused,
-    StockReleased,
-)
+from contracts.stock.v1 import StockAdjusted, StockLow, StockReceived, StockRecovered, StockRefused, StockReleased
 from contracts.wire import Unreadable
 from tests.builders import (
     CUP,
@@ -215,6 +208,12 @@ def stock_refused(reference: str, reason: str, detail: str, shelf: Shelf) -> Dec
     return Decision(shelf, (event,), "refused")
 
 
+def used_before(reference: str, units: int, shelf: Shelf) -> Decision[Shelf]:
+    used = f"reference {reference} was used before for {units} of product 501"
+    detail = f"{used}; give each receipt or adjustment a reference of its own."
+    return stock_refused(reference, "conflicting_reference", detail, shelf)
+
+
 class TestReceive:
     def test_the_first_goods_of_a_product_make_it_known(self) -> None:
         after = a_shelf(an_item(TEA), bookings=[Booking("r-1", "receipt", TEA, "default", 10)])
@@ -242,12 +241,8 @@ class TestReceive:
     @pytest.mark.parametrize("changed", [receive(quantity=11), receive(batch_id="b")])
     def test_a_reference_used_for_something_else_is_refused(self, changed: Any) -> None:
         shelf = decide.receive(a_shelf(), message(receive())).state
-        detail = (
-            "reference r-1 was used before for 10 of product 501; "
-            "give each receipt or adjustment a reference of its own."
-        )
 
-        assert decide.receive(shelf, message(changed)) == stock_refused("r-1", "conflicting_reference", detail, shelf)
+        assert decide.receive(shelf, message(changed)) == used_before("r-1", 10, shelf)
 
     @pytest.mark.parametrize(("known", "says"), [("2027-01-31", "on 2027-01-31"), (None, "on no day")])
     def test_a_lot_keeps_its_expiry_date(self, known: str | None, says: str) -> None:
@@ -291,15 +286,16 @@ class TestAdjust:
 
     def test_the_same_adjustment_counts_once_and_another_under_its_name_is_refused(self) -> None:
         once = decide.adjust(a_shelf(an_item(TEA)), message(adjust())).state
-        detail = (
-            "reference a-1 was used before for -1 of product 501; "
-            "give each receipt or adjustment a reference of its own."
-        )
 
         assert decide.adjust(once, message(adjust(), id="resent")) == Decision(once, outcome="duplicate")
-        assert decide.adjust(once, message(adjust(delta=-2))) == stock_refused(
-            "a-1", "conflicting_reference", detail, once
-        )
+        assert decide.adjust(once, message(adjust(delta=-2))) == used_before("a-1", -1, once)
+
+    def test_a_receipt_and_an_adjustment_of_as_much_are_never_the_same(self) -> None:
+        received = decide.receive(a_shelf(), message(receive("x-1", quantity=5))).state
+        adjusted = decide.adjust(a_shelf(), message(adjust("x-1", delta=5))).state
+
+        assert decide.adjust(received, message(adjust("x-1", delta=5))) == used_before("x-1", 5, received)
+        assert decide.receive(adjusted, message(receive("x-1", quantity=5))) == used_before("x-1", 5, adjusted)
 
 
 class TestRunningLow:
