@@ -169,18 +169,13 @@ def refuse_unreadable_order(item: Unreadable) -> Payload | None:
 
 def fingerprint_of(wish: PlaceOrder) -> str:
     """The order's content, condensed; 19.9 and 19.90 are the same amount."""
-    amounts = (wish.shipping, wish.tax, wish.total)
-    lines = (
-        (line.product_id, line.quantity, line.amount.normalize(), line.discount.normalize()) for line in wish.lines
-    )
-    return derived_id(
-        wish.distributor_id,
-        wish.currency,
-        wish.placed_at,
-        wish.prepaid,
-        *(amount if amount is None else amount.normalize() for amount in amounts),
-        *(part for line in lines for part in line),
-    )
+    amounts = [wish.shipping, wish.tax, wish.total]
+    parts: list[object] = [wish.distributor_id, wish.currency, wish.placed_at, wish.prepaid]
+    for line in wish.lines:
+        parts += [line.product_id, line.quantity]
+        amounts += [line.amount, line.discount]
+    # Adding 0 turns -0 into 0.
+    return derived_id(*parts, *(amount if amount is None else amount.normalize() + 0 for amount in amounts))
 
 
 def _accept(desk: Desk, message: Message[PlaceOrder], fingerprint: str) -> Order:
