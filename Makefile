@@ -37,6 +37,15 @@ demo: setup ## Run ORDERS=2000 orders through the whole system; KEEP=1 leaves it
 test: setup ## Run every test, those against real servers included.
 	@$(BIN)/python -m pytest tests
 
+.PHONY: faults
+faults: setup ## Kill every worker at every step, break every server under load, and check the books each time.
+	@$(BIN)/python -m tests.faults.crash_points
+	@$(BIN)/python -m tests.faults.nemesis
+
+.PHONY: simulate
+simulate: setup ## Run the system in memory under 10,000 different fates.
+	@$(BIN)/python -m tests.simulation --seeds 10000
+
 .PHONY: check
 check: $(INSTALLED) ## Check style, types, architecture and dead code, and run the tests that need no server.
 	$(BIN)/ruff check .
