@@ -25,9 +25,10 @@ from rich.status import Status
 
 from infra import local
 from tests.faults.nemesis_bench import Bench
+from tests.faults.nemesis_document import write_document
 from tests.faults.nemesis_fault import Fault
 from tests.faults.nemesis_faults import FAULTS
-from tests.faults.nemesis_report import as_object, line, print_table, write_document
+from tests.faults.nemesis_report import as_object, line, print_table
 from tests.faults.nemesis_stage import Stage
 from tests.faults.nemesis_trial import Result, Trial, trial_environment
 
@@ -107,9 +108,12 @@ class Nemesis:
             self._console.print(f"[dim]{time.strftime('%H:%M:%S')} {text}[/]", highlight=False)
 
 
-async def campaign(faults: Sequence[Fault], orders: int, *, quick: bool, console: Console) -> list[Result]:
+async def campaign(
+    faults: Sequence[Fault], orders: int, *, quick: bool, console: Console
+) -> tuple[list[Result], dict[str, str]]:
+    """Run the trials; return what they found, and the versions of the servers they ran on."""
     async with Nemesis(orders, quick=quick, console=console) as nemesis:
-        return [await nemesis.run(fault) for fault in faults]
+        return [await nemesis.run(fault) for fault in faults], nemesis.bench.versions()
 
 
 def _arguments() -> argparse.Namespace:
@@ -136,14 +140,14 @@ def main() -> int:
     for driver in ("aio_pika", "aiormq", "asyncio"):
         logging.getLogger(driver).setLevel(logging.CRITICAL)
     started = time.monotonic()
-    results = asyncio.run(campaign(faults, orders, quick=chosen.quick, console=console))
+    results, versions = asyncio.run(campaign(faults, orders, quick=chosen.quick, console=console))
     seconds = time.monotonic() - started
     if chosen.json:
         print(json.dumps(as_object(results, seconds), indent=2))  # noqa: T201
     else:
         print_table(results, seconds, Console())
     if len(faults) == len(FAULTS) and not chosen.quick:
-        write_document(DOCUMENT, FAULTS, results, orders=orders, seconds=seconds)
+        write_document(DOCUMENT, results, versions, seconds)
         console.print(f"Wrote {DOCUMENT}.", highlight=False)
     return 0 if all(result.passed for result in results) else 1
 

@@ -11,8 +11,9 @@ from urllib.parse import urlsplit
 import aio_pika
 
 from infra import local
+from infra.runtime import broker, roster
 from infra.runtime.settings import Settings
-from infra.runtime.topology import Topology
+from infra.runtime.topology import Topology, topology_of
 from tests.faults.proxy import Proxy
 from tests.faults.servers import SETTLE_S, SingleServers
 from tests.faults.servers_mongodb import ReplicaSet
@@ -59,6 +60,9 @@ class Bench:
             await asyncio.to_thread(self.cluster.start)
             self.balancer = Proxy(self.cluster.ports)
             await self.balancer.start()
+            settings = self.settings(kind, "")
+            await broker.declare(settings.rabbitmq_url, topology_of(roster.load_all(), settings))
+            await asyncio.sleep(SETTLE_S)
 
     async def stop(self) -> None:
         for name in ("rabbitmq", "mongodb", "balancer"):
@@ -101,8 +105,8 @@ class Bench:
         finally:
             await connection.close()
 
-    async def settle(self) -> None:
-        await asyncio.sleep(SETTLE_S)
+    def versions(self) -> dict[str, str]:
+        return self.single.versions()
 
 
 def _port(url: str) -> int:

@@ -37,7 +37,6 @@ class TrialFleet(Fleet):
     twists: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
     restart_within_s: float = 4.0
     peak_kib: dict[str, int] = field(default_factory=dict)
-    paused: bool = False
 
     def start(self) -> None:
         # The base class counts ports up from one; here each is free by choice.

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
-from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from infra.runtime.verification import INVARIANTS
-from tests.faults.nemesis_fault import Fault
 from tests.faults.nemesis_trial import Result
 
 HEADERS = (
@@ -99,13 +94,3 @@ def as_object(results: Sequence[Result], seconds: float) -> dict[str, Any]:
             for result in results
         ],
     }
-
-
-def write_document(
-    path: Path, faults: Sequence[Fault], results: Sequence[Result], *, orders: int, seconds: float
-) -> None:
-    del path, faults, results, orders, seconds
-    raise NotImplementedError
-
-
-_ = (platform, datetime, UTC, metadata)

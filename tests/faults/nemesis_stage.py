@@ -102,8 +102,3 @@ class Stage:
             for name, documents in self.collections.items():
                 for begin in range(0, len(documents), _INSERT_AT_ONCE):
                     client[database][name].insert_many(documents[begin : begin + _INSERT_AT_ONCE], ordered=False)
-
-
-def drop(mongodb_url: str, database: str) -> None:
-    with MongoClient[RawBSONDocument](mongodb_url) as client:
-        client.drop_database(database)

@@ -25,7 +25,7 @@ from tests.faults.nemesis_accounts import Accounts, account
 from tests.faults.nemesis_bench import Bench
 from tests.faults.nemesis_fleet import NotReadyError, TrialFleet
 from tests.faults.nemesis_load import Shops, Timed, steady
-from tests.faults.nemesis_stage import GROUPS, Stage, drop
+from tests.faults.nemesis_stage import GROUPS, Stage
 
 LOOK_EVERY_S = 0.25
 _CONFIRM_WITHIN_S = 120.0
@@ -145,8 +145,6 @@ class Trial:
         breaches += [*self.unmet, *accounts.lost, *accounts.doubled]
         if report is not None:
             breaches += [f"{b.invariant} {b.about}: {b.detail}" for b in report.breaches]
-        if not breaches:
-            await asyncio.to_thread(drop, self.settings.mongodb_url, self.settings.database)
         return Result(
             fault=self.name,
             accounts=accounts,
@@ -182,6 +180,7 @@ class Trial:
             if tending is not None:
                 await tending
             await asyncio.to_thread(self._fleet.stop)
+            self.say("leaving")
             await self._shops.close()
             self._store.close()
 
