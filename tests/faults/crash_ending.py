@@ -1,0 +1,115 @@
+"""How a run ended, in a form in which two runs can be compared: what is stored, what was said, what was handled.
+
+Left out is what no two runs share: times of the wall clock, the journal's own ids, which process kept which stripe.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from infra.runtime.store import Document
+from workers.commission_calculation.repository import BALANCES
+
+SHOWN_MAX = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """`state`: documents by collection and id. `said`: type and data by message id. `outcomes`: by message key."""
+
+    state: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    said: Mapping[str, str] = field(default_factory=dict)
+    outcomes: Mapping[str, str] = field(default_factory=dict)
+    dead: frozenset[str] = frozenset()
+    parked: tuple[str, ...] = ()
+    breaches: tuple[str, ...] = ()
+    """What no run may show: a message handled twice, or one id said in two ways."""
+
+    @property
+    def state_hash(self) -> str:
+        return hashlib.sha256(_canonical(self.state).encode()).hexdigest()[:12]
+
+
+def ending_of(
+    collections: Mapping[str, Iterable[Document]],
+    journal: Iterable[Document],
+    said_events: Iterable[dict[str, Any]],
+    parked: Iterable[bytes],
+) -> Ending:
+    """Condense what the worker stored, journaled and published, and what the broker parked for it."""
+    handled = [item for record in journal for item in record.get("handled", ())]
+    times = Counter(item["id"] for item in handled)
+    breaches = [f"handled {count} times: {key}" for key, count in times.items() if count > 1]
+    said: dict[str, str] = {}
+    for event in said_events:
+        words = f"{event['type']} {_canonical(event['data'])}"
+        if said.setdefault(event["id"], words) != words:
+            breaches.append(f"said in two ways: {event['id']}: {said[event['id']]} and {words}")
+    return Ending(
+        state={name: _documents(name, documents) for name, documents in collections.items()},
+        said=said,
+        outcomes={item["id"]: item["outcome"] for item in handled},
+        dead=frozenset(f"{item['id']} {item['reason']}" for record in journal for item in record.get("dead", ())),
+        parked=tuple(sorted(hashlib.sha256(body).hexdigest()[:12] for body in parked)),
+        breaches=tuple(breaches),
+    )
+
+
+def differences(expected: Ending, actual: Ending) -> list[str]:
+    """Sentences about what is missing, too much, or otherwise; none where the two ended alike."""
+    found = list(actual.breaches)
+    for name in sorted(expected.state.keys() | actual.state.keys()):
+        found += _compare(name, expected.state.get(name, {}), actual.state.get(name, {}))
+    found += _compare("published", expected.said, actual.said)
+    found += _compare("journal", expected.outcomes, actual.outcomes)
+    found += [f"dead letters: {key} is missing" for key in sorted(expected.dead - actual.dead)]
+    found += [f"dead letters: {key} is new" for key in sorted(actual.dead - expected.dead)]
+    if expected.parked != actual.parked:
+        found.append(f"parked: {len(actual.parked)} bodies, {len(expected.parked)} without the crash")
+    more = len(found) - SHOWN_MAX
+    return [*found[:SHOWN_MAX], f"… and {more} more"] if more > 0 else found
+
+
+def said_by(worker: str, bodies: Iterable[bytes]) -> Iterable[dict[str, Any]]:
+    """The worker's own events among what was heard; the shop's messages may be none, or not even JSON."""
+    for body in bodies:
+        try:
+            content = json.loads(body)
+        except ValueError:
+            continue
+        for event in content if isinstance(content, list) else [content]:
+            if event.get("source") == worker:
+                yield event
+
+
+def _compare(what: str, expected: Mapping[str, str], actual: Mapping[str, str]) -> Iterable[str]:
+    for key in sorted(expected.keys() | actual.keys()):
+        if key not in actual:
+            yield f"{what}: {key} is missing: {expected[key]}"
+        elif key not in expected:
+            yield f"{what}: {key} is new: {actual[key]}"
+        elif expected[key] != actual[key]:
+            yield f"{what}: {key} is {actual[key]}, and {expected[key]} without the crash"
+
+
+def _documents(collection: str, documents: Iterable[Document]) -> dict[str, str]:
+    if collection == BALANCES:
+        return _balances(documents)
+    return {str(document["_id"]): _canonical(document) for document in documents}
+
+
+def _balances(documents: Iterable[Document]) -> dict[str, str]:
+    """A balance is the sum of its stripes, and the stripe depends on the process."""
+    held: Counter[str] = Counter()
+    for document in documents:
+        held[f"{document['distributor_id']}/{document['currency']}"] += document["held_minor"]
+    return {key: str(amount) for key, amount in held.items()}
+
+
+def _canonical(value: object) -> str:
+    return json.dumps(value, sort_keys=True, default=str, ensure_ascii=False)

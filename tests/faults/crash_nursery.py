@@ -1,0 +1,278 @@
+"""Where worker processes are born: it has imported everything, and forks a child for each life it is asked for.
+
+A child is the real worker, `infra.runtime.process.run`, over the real servers. Its ports and inboxes are wrapped so
+that every effect is counted, and after the one it is told it dies as by `kill -9`: nothing is flushed or closed.
+This module is the nursery's program; `tests.faults.crash_lab` speaks with it in lines of JSON.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import importlib
+import json
+import mmap
+import os
+import signal
+import struct
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import uvloop
+
+from contracts.envelope import PAYLOADS, message_of
+from contracts.wire import Reader
+from infra.runtime import logs, process, roster
+from infra.runtime.batch import Ports
+from infra.runtime.messaging import Delivery, Inbox, Outgoing, Publisher
+from infra.runtime.settings import Settings
+from infra.runtime.store import Document, Increment, Store, Transaction
+from tests.faults import planted
+
+T = TypeVar("T")
+
+DIED = 137
+"""The exit code of a child that died at its point, as the kernel's own would be."""
+
+LIFE_MAX_S = 60
+"""A child that lives longer is ended by an alarm: whatever becomes of those who asked for it, nothing stays behind."""
+
+GATHER_S = 0.012
+"""In the mode of many, how long a loop lets deliveries gather before it begins a batch."""
+
+_LAYOUT = struct.Struct("<IB59s")
+BOARD_BYTES = _LAYOUT.size
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """What a child is told. It dies after effect number `dies_at`, or after the first whose name begins with
+    `dies_after`; with neither, it lives until it is killed.
+    """
+
+    worker: str
+    settings: Mapping[str, Any]
+    dies_at: int | None = None
+    dies_after: str | None = None
+    gathers: bool = False
+    bug: str | None = None
+
+    def to_json(self) -> str:
+        return json.dumps(dataclasses.asdict(self))
+
+
+class Board:
+    """Shared memory in which a child writes how far it is, so that it can be read when the child is dead."""
+
+    def __init__(self, path: Path) -> None:
+        with path.open("r+b") as file:
+            self._memory = mmap.mmap(file.fileno(), BOARD_BYTES)
+
+    def write(self, effects: int, idle: bool, name: str) -> None:
+        _LAYOUT.pack_into(self._memory, 0, effects, idle, name.encode()[:59])
+
+    def read(self) -> tuple[int, bool, str]:
+        """How many effects there were, whether every loop waits for a delivery, and the last effect's name."""
+        effects, idle, name = _LAYOUT.unpack_from(self._memory, 0)
+        return effects, bool(idle), name.rstrip(b"\0").decode(errors="replace")
+
+
+class Effects:
+    """Counts the effects of one life, and ends it at the last."""
+
+    def __init__(self, board: Board, life: Life) -> None:
+        self._board = board
+        self._life = life
+        self._count = 0
+        self._name = ""
+        self._loops = 0
+        self._waiting = 0
+
+    def happen(self, name: str) -> None:
+        self._count += 1
+        self._name = name
+        self._write()
+        after = self._life.dies_after
+        if self._count == self._life.dies_at or (after is not None and name.startswith(after)):
+            os._exit(DIED)
+
+    def loop_added(self) -> None:
+        self._loops += 1
+
+    def waits(self, change: int) -> None:
+        self._waiting += change
+        self._write()
+
+    def _write(self) -> None:
+        self._board.write(self._count, self._loops > 0 and self._waiting == self._loops, self._name)
+
+
+class CountedTransaction:
+    """A point after every operation: the transaction is open then, and dies with the process."""
+
+    def __init__(self, tx: Transaction, effects: Effects) -> None:
+        self._tx = tx
+        self._effects = effects
+
+    async def find(
+        self,
+        collection: str,
+        where: Mapping[str, Any],
+        *,
+        sort: Sequence[tuple[str, int]] = (),
+        limit: int = 0,
+        fields: Sequence[str] = (),
+    ) -> list[Document]:
+        found = await self._tx.find(collection, where, sort=sort, limit=limit, fields=fields)
+        self._effects.happen(f"found {collection}")
+        return found
+
+    async def insert(self, collection: str, documents: Sequence[Document]) -> None:
+        await self._tx.insert(collection, documents)
+        self._effects.happen(f"inserted {collection}")
+
+    async def replace(self, collection: str, documents: Sequence[Document]) -> None:
+        await self._tx.replace(collection, documents)
+        self._effects.happen(f"replaced {collection}")
+
+    async def add(self, collection: str, increments: Sequence[Increment]) -> None:
+        await self._tx.add(collection, increments)
+        self._effects.happen(f"added {collection}")
+
+
+class CountedStore:
+    def __init__(self, store: Store, effects: Effects) -> None:
+        self._store = store
+        self._effects = effects
+
+    async def transact(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        async def counted(tx: Transaction) -> T:
+            result = await work(CountedTransaction(tx, self._effects))
+            self._effects.happen("before the commit")
+            return result
+
+        result = await self._store.transact(counted)
+        self._effects.happen("after the commit")
+        return result
+
+    def stream(
+        self,
+        collection: str,
+        where: Mapping[str, Any],
+        *,
+        sort: Sequence[tuple[str, int]] = (),
+        fields: Sequence[str] = (),
+    ) -> AsyncIterator[Document]:
+        return self._store.stream(collection, where, sort=sort, fields=fields)
+
+
+class CountedPublisher:
+    """The messages of one call go out one by one, so that there is a point between any two of them."""
+
+    def __init__(self, publisher: Publisher, effects: Effects) -> None:
+        self._publisher = publisher
+        self._effects = effects
+
+    async def publish(self, messages: Sequence[Outgoing]) -> None:
+        if messages:
+            self._effects.happen(f"before publishing {len(messages)}")
+        for number, message in enumerate(messages, start=1):
+            await self._publisher.publish([message])
+            self._effects.happen(f"confirmed {number}/{len(messages)} {message.routing_key}")
+
+
+class CountedInbox:
+    def __init__(self, inbox: Inbox, effects: Effects, gather_s: float) -> None:
+        self._inbox = inbox
+        self._effects = effects
+        self._gather_s = gather_s
+        effects.loop_added()
+
+    async def first(self) -> Delivery | None:
+        self._effects.waits(+1)
+        delivery = await self._inbox.first()
+        self._effects.waits(-1)
+        if self._gather_s:
+            await asyncio.sleep(self._gather_s)
+        return delivery
+
+    def waiting(self) -> Delivery | None:
+        return self._inbox.waiting()
+
+    async def acknowledge(self, deliveries: Sequence[Delivery], *, parked: Sequence[Delivery] = ()) -> None:
+        self._effects.happen(f"before acknowledging {len(deliveries)}")
+        await self._inbox.acknowledge(deliveries, parked=parked)
+        self._effects.happen(f"acknowledged {len(deliveries)}")
+
+
+def live(life: Life, board: Board) -> None:
+    """Be the worker until killed. The stage is set already, so the process need not declare what exists."""
+    effects = Effects(board, life)
+    if life.bug is not None:
+        planted.BUGS[life.bug]()
+
+    async def nothing(_: Settings) -> None: ...
+
+    def counted(ports: Ports) -> Ports:
+        return dataclasses.replace(
+            ports, store=CountedStore(ports.store, effects), publisher=CountedPublisher(ports.publisher, effects)
+        )
+
+    setattr(process, "prepare", nothing)  # noqa: B010  (a function that mypy would not have replaced)
+    gather_s = GATHER_S if life.gathers else 0.0
+    seams = process.Seams(ports=counted, inbox=lambda inbox: CountedInbox(inbox, effects, gather_s))
+    uvloop.run(process.run([life.worker], Settings(**life.settings), seams))
+
+
+def main() -> None:
+    """Read a life a line; answer with the child's pid, and with its exit code once it has ended."""
+    board_path, log_path = map(Path, sys.argv[1:3])
+    _warm_up()
+    logs.configure("warning")
+    board = Board(board_path)
+    _answer("ready", os.getpid())
+    for line in sys.stdin:
+        pid = os.fork()
+        if pid == 0:
+            _become_child(Life(**json.loads(line)), board, log_path)
+        _answer("born", pid)
+        _, status = os.waitpid(pid, 0)
+        _answer("ended", os.waitstatus_to_exitcode(status))
+
+
+def _warm_up() -> None:
+    """Import and build once what every child would import and build for itself."""
+    for module in ("anyio._backends._asyncio", "uvicorn.loops.auto", "uvicorn.protocols.http.auto"):
+        importlib.import_module(module)
+    for worker in roster.load_all():
+        for handler in worker.handlers:
+            Reader(handler.payloads)
+    for payload in PAYLOADS.values():
+        message_of(payload)
+
+
+def _become_child(life: Life, board: Board, log_path: Path) -> None:
+    """Never returns into the nursery's own loop, whatever happens."""
+    try:
+        signal.alarm(LIFE_MAX_S)
+        log = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        nowhere = os.open(os.devnull, os.O_RDONLY)
+        for source, target in ((nowhere, 0), (log, 1), (log, 2)):
+            os.dup2(source, target)
+        live(life, board)
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+        sys.stderr.flush()
+        os._exit(1)
+    os._exit(0)
+
+
+def _answer(event: str, value: int) -> None:
+    print(json.dumps([event, value]), flush=True)  # noqa: T201  (the protocol)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""What a scenario is made of: messages in phases, and what is stored before the first.
+
+A phase begins when the one before it is in the books, and the messages within one do not depend on the order in which
+the queues are served: so every run of a scenario ends in the same state, whatever happens on the way.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from contracts.envelope import COMMANDS_EXCHANGE, EVENTS_EXCHANGE, PAYLOADS, STRUCTURED, Command, Payload
+from infra.runtime.messaging import Outgoing
+from infra.runtime.repository import Codec
+from infra.runtime.store import Document
+from tests.builders import NOW, message
+
+MESSAGE_BYTES_MAX = 4096
+"""What counts as too large here."""
+
+LATER = NOW + timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """`stored` is there before the first message: what others own and the worker reads, or its own past.
+
+    `outcomes` must all be met and `dead` messages die, or the scenario is out of date. The first phase waits in the
+    queues before the worker starts; a message that must find its predecessor behind it belongs there.
+    """
+
+    worker: str
+    phases: Sequence[Sequence[Outgoing]]
+    outcomes: frozenset[str]
+    stored: Mapping[str, Sequence[Document]]
+    dead: int
+
+
+def say(payload: Payload, *, again: int = 0, time: datetime = NOW) -> Outgoing:
+    """A message; with `again`, the same words under another id."""
+    known = message(payload)
+    said = message(payload, id=f"{known.id}-{again}" if again else None, time=time)
+    return _outgoing(payload.message_type, said.to_bytes())
+
+
+def garbled(message_type: str, **data: Any) -> Outgoing:
+    """A message of the type whose data breaks its contract."""
+    envelope = {"specversion": "1.0", "id": "garbled", "source": "test", "type": message_type, "time": NOW.isoformat()}
+    return _outgoing(message_type, json.dumps({**envelope, "data": {**data, "nonsense": True}}).encode())
+
+
+def noise(message_type: str, size: int = 20) -> Outgoing:
+    return _outgoing(message_type, b"?" * size)
+
+
+def documents(entity: type[Any], key: str, *entities: Any) -> list[Document]:
+    codec: Codec[Any] = Codec(entity, key=key)
+    return [codec.to_document(each) for each in entities]
+
+
+def _outgoing(message_type: str, body: bytes) -> Outgoing:
+    exchange = COMMANDS_EXCHANGE if issubclass(PAYLOADS[message_type], Command) else EVENTS_EXCHANGE
+    return Outgoing(exchange, message_type, body, STRUCTURED)

@@ -1,0 +1,176 @@
+"""The servers as one scenario needs them: its worker's own queues, a neighbour who hears every event, clean books."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any
+from uuid import uuid4
+
+import aio_pika
+from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
+from pymongo import MongoClient
+
+from contracts.envelope import EVENTS_EXCHANGE
+from contracts.wire import Reader, too_large
+from infra.adapters.mongo import MongoStore
+from infra.runtime import broker, roster
+from infra.runtime.journal import PREFIX, Journal
+from infra.runtime.messaging import Outgoing
+from infra.runtime.quarantine import Quarantine
+from infra.runtime.settings import Settings
+from infra.runtime.store import Document
+from infra.runtime.topology import PARKED, Binding, Queue, Topology, topology_of
+from tests.faults.crash_ending import Ending, ending_of, said_by
+from tests.faults.crash_scenario import Scenario
+
+NEIGHBOUR = "crash-points.neighbour"
+ORPHANS_MAX_S = 2
+"""How long the server keeps a transaction whose client is dead, and its locks; a minute and more by default."""
+
+
+class Stage:
+    """`build` declares everything, `empty` leaves nothing but that, `strike` takes it down."""
+
+    def __init__(self, scenario: Scenario, settings: Settings, channel: AbstractChannel) -> None:
+        self.scenario = scenario
+        self._settings = settings
+        self._channel = channel
+        self._worker = roster.load(scenario.worker)
+        self._client: MongoClient[Document] = MongoClient(settings.mongodb_url, tz_aware=True)
+        self._database = self._client[settings.database]
+        self._journal = self._database[PREFIX + scenario.worker]
+        self._heard: list[bytes] = []
+        self._mark = b""
+        self._marked = asyncio.Event()
+        self._queues: dict[str, AbstractQueue] = {}
+
+    @cached_property
+    def _topology(self) -> Topology:
+        topology = topology_of([self._worker], self._settings)
+        return Topology(
+            topology.exchanges,
+            (*topology.queues, Queue(NEIGHBOUR, {}, "hears every event")),
+            (*topology.bindings, Binding(NEIGHBOUR, EVENTS_EXCHANGE, "#")),
+        )
+
+    async def build(self) -> None:
+        self._client.admin.command({"setParameter": 1, "transactionLifetimeLimitSeconds": ORPHANS_MAX_S})
+        journal = Journal(self._worker.name, self._settings.journal_retention_days).collection
+        runtime = (journal, Quarantine(self._worker.name).collection)
+        store = MongoStore.connect(self._settings.mongodb_url, self._settings.database)
+        await store.prepare([*self._worker.repository.collections, *runtime])
+        store.close()
+        await broker.declare(self._settings.rabbitmq_url, self._topology)
+        for queue in self._topology.queues:
+            self._queues[queue.name] = await self._channel.get_queue(queue.name, ensure=False)
+        await self._queues[NEIGHBOUR].consume(self._hear, no_ack=True)
+
+    async def empty(self) -> None:
+        """Nothing of an earlier run is left, and what the scenario finds in the store is there."""
+        for name in self._database.list_collection_names():
+            self._database[name].delete_many({})
+        for name, documents in self.scenario.stored.items():
+            self._database[name].insert_many([dict(document) for document in documents])
+        for queue in self._queues.values():
+            await queue.purge()
+        await self._heard_all()
+        self._heard.clear()
+
+    async def strike(self) -> None:
+        self._client.drop_database(self._settings.database)
+        for queue in self._queues:
+            await self._channel.queue_delete(queue)
+        self._client.close()
+
+    async def publish(self, messages: Sequence[Outgoing]) -> None:
+        """As a shop does: all at once, persistently, each in a message of its own."""
+        exchanges = {m.exchange: await self._channel.get_exchange(m.exchange, ensure=False) for m in messages}
+        await asyncio.gather(*[exchanges[m.exchange].publish(_to_amqp(m), m.routing_key) for m in messages])
+
+    def keys_of(self, messages: Iterable[Outgoing]) -> set[str]:
+        """What the worker's journal calls these messages."""
+        readers = {
+            payload.message_type: Reader(handler.payloads)
+            for handler in self._worker.handlers
+            for payload in handler.payloads
+        }
+        keys = set()
+        for m in messages:
+            if len(m.body) > self._settings.message_bytes_max:
+                keys.add(too_large(m.body, m.routing_key, self._settings.message_bytes_max).key)
+                continue
+            items = readers[m.routing_key].read(
+                m.body, content_type=m.content_type, routing_key=m.routing_key, received_at=datetime.now(UTC)
+            )
+            keys |= {item.key for item in items}
+        return keys
+
+    def unaccounted(self, keys: set[str]) -> set[str]:
+        """Those of the messages that are not in the books yet, as handled or as dead."""
+        ids: list[str] = list(keys)
+        where = {"$or": [{"handled.id": {"$in": ids}}, {"dead.id": {"$in": ids}}]}
+        found = self._journal.find(where, {"handled.id": 1, "dead.id": 1})
+        known = {item["id"] for record in found for part in ("handled", "dead") for item in record.get(part, ())}
+        return keys - known
+
+    async def waiting(self) -> dict[str, int]:
+        """Messages that nobody has taken, by queue; what the broker parked stays there and does not count."""
+        return {name: ready for name, (ready, _) in (await self._depths()).items() if ready}
+
+    async def has_consumers(self) -> bool:
+        """Whether the broker still believes in a worker."""
+        return any(consumers for _, consumers in (await self._depths()).values())
+
+    def abort_orphans(self) -> None:
+        """End transactions whose client is dead now, rather than when the server does."""
+        self._client.admin.command({"killAllSessions": []})
+
+    async def unrecorded(self) -> list[str]:
+        """Events that were published though the books do not tell of them."""
+        await self._heard_all()
+        recorded = {
+            emitted["id"]
+            for record in self._journal.find({}, {"emitted.id": 1})
+            for emitted in record.get("emitted", ())
+        }
+        return [f"{event['type']} {event['id']}" for event in self._said() if event["id"] not in recorded]
+
+    async def ending(self) -> Ending:
+        await self._heard_all()
+        parked = []
+        while message := await self._queues[PARKED].get(no_ack=True, fail=False):
+            parked.append(message.body)
+        names = [collection.name for collection in self._worker.repository.collections]
+        collections = {name: list(self._database[name].find()) for name in names}
+        return ending_of(collections, list(self._journal.find()), self._said(), parked)
+
+    async def _depths(self) -> dict[str, tuple[int, int]]:
+        """Ready messages and consumers of the worker's queues."""
+        depths = {}
+        for name in self._queues.keys() - {PARKED, NEIGHBOUR}:
+            result = (await self._channel.declare_queue(name, passive=True)).declaration_result
+            depths[name] = (result.message_count or 0, result.consumer_count or 0)
+        return depths
+
+    def _said(self) -> Iterable[dict[str, Any]]:
+        return said_by(self.scenario.worker, self._heard)
+
+    async def _hear(self, message: AbstractIncomingMessage) -> None:
+        if message.body == self._mark:
+            self._marked.set()
+        else:
+            self._heard.append(message.body)
+
+    async def _heard_all(self) -> None:
+        """The neighbour's queue is first in, first out: when a mark arrives, everything before it has."""
+        self._mark = uuid4().bytes
+        self._marked.clear()
+        await self._channel.default_exchange.publish(aio_pika.Message(self._mark), NEIGHBOUR)
+        await asyncio.wait_for(self._marked.wait(), 10)
+
+
+def _to_amqp(m: Outgoing) -> aio_pika.Message:
+    return aio_pika.Message(m.body, content_type=m.content_type, delivery_mode=aio_pika.DeliveryMode.PERSISTENT)

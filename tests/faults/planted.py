@@ -1,0 +1,95 @@
+"""Bugs that a careless hand might leave, each planted from outside into one process, to prove that they would be seen.
+
+Nothing in the system knows of this: a bug is a function of the running code, replaced in the child that was told to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Set
+from dataclasses import replace
+from typing import Any, TypeVar
+from uuid import uuid4
+
+from infra.adapters.mongo import MongoStore, MongoTransaction
+from infra.runtime.batch import BatchLoop, Settled
+from infra.runtime.fold import Work
+from infra.runtime.journal import Emitted, Journal
+from infra.runtime.messaging import Delivery
+from infra.runtime.store import Transaction
+from workers.commission_calculation import decide as commissions
+
+T = TypeVar("T")
+
+
+def _put(owner: object, name: str, bug: object) -> None:
+    setattr(owner, name, bug)
+
+
+def acknowledge_first() -> None:
+    """The delivery is gone while its batch is not yet committed."""
+    handle = BatchLoop.handle
+
+    async def hasty(loop: BatchLoop, deliveries: list[Delivery], works: list[Work]) -> None:
+        await loop._inbox.acknowledge(deliveries)
+        await handle(loop, [], works)
+
+    _put(BatchLoop, "handle", hasty)
+
+
+def publish_first() -> None:
+    """The events are out before the transaction that they tell of is committed."""
+    commit = BatchLoop._commit
+
+    async def hasty(loop: BatchLoop, tx: Transaction, works: list[Work]) -> Settled:
+        settled = await commit(loop, tx, works)
+        await loop._publish(settled)
+        return settled
+
+    _put(BatchLoop, "_commit", hasty)
+
+
+def forget_the_journal() -> None:
+    """No message is recognised as one that was handled before."""
+
+    async def nothing(_: Journal, tx: Transaction, keys: Set[str]) -> set[str]:
+        return set()
+
+    _put(Journal, "known", nothing)
+
+
+def never_replay() -> None:
+    """A repeat is recognised, but what it once emitted is not published again."""
+
+    async def nothing(_: Journal, tx: Transaction, keys: Set[str]) -> list[Emitted]:
+        return []
+
+    _put(Journal, "emitted_by", nothing)
+
+
+def invent_posting_ids() -> None:
+    """A posting is named at random, so that posting it again would be another one."""
+    post = commissions.post
+
+    def invented(*given: Any) -> Any:
+        return replace(post(*given), posting_id=str(uuid4()))
+
+    _put(commissions, "post", invented)
+
+
+def write_outside_transactions() -> None:
+    """Every write stands as soon as it is made: a crash leaves the books half written."""
+
+    async def loose(store: MongoStore, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        return await work(MongoTransaction(store._database, None))
+
+    _put(MongoStore, "transact", loose)
+
+
+BUGS = {
+    "acknowledge-first": acknowledge_first,
+    "publish-first": publish_first,
+    "forget-the-journal": forget_the_journal,
+    "never-replay": never_replay,
+    "invent-posting-ids": invent_posting_ids,
+    "write-outside-transactions": write_outside_transactions,
+}

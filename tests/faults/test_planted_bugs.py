@@ -1,0 +1,69 @@
+"""The crash points would see the bugs they are there for: each is planted, and the run must end otherwise.
+
+The same point of the same run without the bug ends as it should, so it is the bug that is seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import pytest
+
+from tests.faults.crash_ending import differences
+from tests.faults.crash_lab import ONE, Lab, NeverQuiet, lab
+from tests.faults.crash_points import reference
+from tests.faults.crash_servers import endpoints
+from tests.faults.planted import BUGS
+
+
+@dataclass(frozen=True, slots=True)
+class Catch:
+    """Where a bug is seen, and a word of what is said about it."""
+
+    scenario: str
+    dies_after: str
+    seen_as: str
+
+
+CATCHES = {
+    "acknowledge-first": Catch("lives_of_orders", "before the commit", "lost"),
+    "publish-first": Catch("stock_reservation", "before the commit", "in no journal record"),
+    "forget-the-journal": Catch("stock_reservation", "after the commit", "message.dead-lettered.v1"),
+    "never-replay": Catch("stock_reservation", "after the commit", "is missing: stock.received.v1"),
+    "invent-posting-ids": Catch("commission_calculation", "after the commit", "commission_calculation.ledger"),
+    "write-outside-transactions": Catch(
+        "stock_reservation", "inserted stock_reservation.items", "stock_reservation.items"
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+async def crash_lab(pytestconfig: pytest.Config) -> AsyncIterator[Lab]:
+    async with lab(endpoints(pytestconfig)) as opened:
+        yield opened
+
+
+async def what_is_seen(crash_lab: Lab, catch: Catch, bug: str | None) -> str:
+    expected, _ = await reference(crash_lab, catch.scenario, ONE)
+    try:
+        # A batch that conflicts with itself need not try as often as one that conflicts with another.
+        run = await crash_lab.run(
+            catch.scenario, ONE, dies_after=catch.dies_after, bug=bug, settings={"conflict_tries_max": 3}
+        )
+    except NeverQuiet as never:
+        return str(never)
+    early = [f"published, but in no journal record: {event}" for event in run.unrecorded]
+    return "\n".join([*early, *differences(expected, run.ending)])
+
+
+def test_every_bug_has_a_point_that_catches_it() -> None:
+    assert CATCHES.keys() == BUGS.keys()
+
+
+@pytest.mark.parametrize("bug", CATCHES)
+async def test_a_planted_bug_is_seen(crash_lab: Lab, bug: str) -> None:
+    catch = CATCHES[bug]
+
+    assert catch.seen_as in await what_is_seen(crash_lab, catch, bug)
+    assert await what_is_seen(crash_lab, catch, None) == ""
