@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
+from uuid import uuid4
 
 import structlog
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
@@ -89,6 +90,7 @@ class BatchLoop:
         self._reader = Reader(handler.payloads)
         self._journal = Journal(worker.name, settings.journal_retention_days)
         self._quarantine = Quarantine(worker.name)
+        self._life = uuid4().hex
         self._policy = FailurePolicy(settings.retry_delays_s)
         self._metrics = QueueMetrics(self._queue)
         self._announced = frozenset(payload.message_type for payload in worker.announces)
@@ -139,7 +141,7 @@ class BatchLoop:
     async def _note_try(self, delivery: Delivery) -> int:
         try:
             return await self._transact(
-                lambda tx: self._quarantine.note_try(tx, self._queue, delivery, self._time.now())
+                lambda tx: self._quarantine.note_try(tx, self._queue, delivery, self._life, self._time.now())
             )
         except StoreConflict as error:
             # A transaction outlives the process that died in it by up to a minute, and holds on to the note.
@@ -185,6 +187,11 @@ class BatchLoop:
                 # It may have committed without saying so; then what it emitted has yet to be published.
                 works = [replace(work, redelivered=True) for work in works]
                 raise
+            except StoreConflict as error:
+                if len(works) > 1 or works[0].failure is None:
+                    raise
+                # Nothing but a dead process's transaction can bar us from writing down a failure; see `_note_try`.
+                raise StoreUnavailable(str(error)) from error
 
         try:
             return [await self._when_back("MongoDB", attempt)]

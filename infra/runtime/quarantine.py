@@ -11,13 +11,13 @@ from datetime import datetime
 from contracts.envelope import derived_id
 from infra.runtime.failure_policy import Failure
 from infra.runtime.messaging import Delivery
-from infra.runtime.store import Collection, Increment, Index, Transaction
+from infra.runtime.store import Collection, Index, Transaction
 
 _FORGET_AFTER_S = 86_400
 
 
 class Quarantine:
-    """The notes of one worker. `tries` of a delivery are counted by its bytes."""
+    """The notes of one worker: which lives have tried a delivery, which is known by its bytes."""
 
     def __init__(self, worker: str) -> None:
         self.collection = Collection(
@@ -26,12 +26,18 @@ class Quarantine:
             indexes=(Index((("at", 1),), "notes are forgotten after a day", expire_after_s=_FORGET_AFTER_S),),
         )
 
-    async def note_try(self, tx: Transaction, queue: str, delivery: Delivery, now: datetime) -> int:
-        """Write down that the delivery is about to be tried; return how often it has been, this time included."""
+    async def note_try(self, tx: Transaction, queue: str, delivery: Delivery, life: str, now: datetime) -> int:
+        """Write down that `life`, one run of a process, is about to try the delivery; return how many lives have.
+
+        A life counts once, however often it tries: while it can try again, the message has not ended it.
+        """
         key = f"{queue}/{derived_id(delivery.body)}"
-        await tx.add(self.collection.name, [Increment(key, {"tries": 1}, {"at": now})])
-        [found] = await tx.find(self.collection.name, {"_id": key})
-        return int(found["tries"])
+        found = await tx.find(self.collection.name, {"_id": key})
+        lives: list[str] = found[0]["lives"] if found else []
+        if life not in lives:
+            lives = [*lives, life]
+            await tx.replace(self.collection.name, [{"_id": key, "at": now, "lives": lives}])
+        return len(lives)
 
 
 def deadly(tries: int) -> Failure:
