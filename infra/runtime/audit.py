@@ -2,37 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 
-from infra.runtime.store import Document
+from infra.runtime.store import Reader, Streams
 
 BREACHES_SHOWN_MAX = 20
 
 
-class Read(Protocol):
+class Read(Reader, Streams, Protocol):
     """Read-only access for audits: streams of any length, in bounded memory."""
-
-    def stream(
-        self,
-        collection: str,
-        where: Mapping[str, Any],
-        *,
-        sort: Sequence[tuple[str, int]] = (),
-        fields: Sequence[str] = (),
-    ) -> AsyncIterator[Document]: ...
-
-    async def find(
-        self,
-        collection: str,
-        where: Mapping[str, Any],
-        *,
-        sort: Sequence[tuple[str, int]] = (),
-        limit: int = 0,
-        fields: Sequence[str] = (),
-    ) -> list[Document]: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,19 @@ class Reader(Protocol):
     ) -> list[Document]: ...
 
 
+class Streams(Protocol):
+    def stream(
+        self,
+        collection: str,
+        where: Mapping[str, Any],
+        *,
+        sort: Sequence[tuple[str, int]] = (),
+        fields: Sequence[str] = (),
+    ) -> AsyncIterator[Document]:
+        """Read any number of documents in bounded memory, outside a transaction."""
+        ...
+
+
 class Transaction(Reader, Protocol):
     """One transaction with snapshot isolation: all of it happens, or none."""
 
@@ -73,18 +86,7 @@ class Transaction(Reader, Protocol):
     async def add(self, collection: str, increments: Sequence[Increment]) -> None: ...
 
 
-class Store(Protocol):
+class Store(Streams, Protocol):
     async def transact(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
         """Run `work` in one majority-committed transaction. Raises StoreConflict or StoreUnavailable."""
-        ...
-
-    def stream(
-        self,
-        collection: str,
-        where: Mapping[str, Any],
-        *,
-        sort: Sequence[tuple[str, int]] = (),
-        fields: Sequence[str] = (),
-    ) -> AsyncIterator[Document]:
-        """Read any number of documents in bounded memory, outside a transaction."""
         ...
