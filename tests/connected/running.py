@@ -27,7 +27,7 @@ from infra.demo.baskets import baskets
 from infra.demo.population import Population, populate
 from infra.demo.quiet import wait_until_quiet
 from infra.demo.traffic import Publication, traffic
-from infra.runtime import roster
+from infra.runtime import broker, roster
 from infra.runtime.audit import Report
 from infra.runtime.batch import BatchLoop, Ports
 from infra.runtime.broker import RabbitConsumer, RabbitPublisher
@@ -42,9 +42,10 @@ from infra.runtime.topology import Topology, topology_of
 from infra.runtime.verification import verify
 from infra.runtime.worker import Worker
 
-WAIT_MAX_S = 60.0
+WAIT_MAX_S = 90.0
 LOOK_EVERY_S = 0.02
 COMMAND_MAX_S = 60.0
+ORPHANS_MAX_S = 5
 BUSY = ("order_intake", "stock_reservation", "commission_calculation")
 """The workers that a load is about; all others share a process."""
 
@@ -174,12 +175,20 @@ class Site:
         assert report.breaches == []
         return report
 
+    async def ready(self, queue: str) -> int:
+        """Messages that wait in the queue, taken by nobody."""
+        depth = (await broker.depths(self.settings.rabbitmq_url, [queue]))[queue]
+        assert depth is not None, f"there is no queue {queue}"
+        return depth.ready
+
     async def empty(self) -> None:
         """Nothing of an earlier test is left at the broker or in the database."""
         async with self.channel() as channel:
             for queue in self.topology.queues:
                 await (await channel.get_queue(queue.name, ensure=False)).purge()
         with MongoClient[Document](self.settings.mongodb_url) as client:
+            # What a killed process held is free again after this long, not only after a minute and a half.
+            client.admin.command({"setParameter": 1, "transactionLifetimeLimitSeconds": ORPHANS_MAX_S})
             database = client[self.settings.database]
             for name in database.list_collection_names():
                 database[name].delete_many({})

@@ -12,7 +12,7 @@ import aio_pika
 import pytest
 
 from contracts.envelope import BATCH, COMMANDS_EXCHANGE, EVENTS_EXCHANGE, STRUCTURED, Message
-from infra.runtime import broker, roster
+from infra.runtime import roster
 from infra.runtime.broker import RabbitPublisher
 from infra.runtime.messaging import ATTEMPTS_HEADER, BrokerUnavailable, Outgoing, Publisher
 from infra.runtime.topology import PARKED
@@ -72,12 +72,6 @@ async def set_the_stage(site: Site) -> None:
         await until(is_there, what="the stage is set")
 
 
-async def ready(site: Site, queue: str) -> int:
-    depth = (await broker.depths(site.settings.rabbitmq_url, [queue]))[queue]
-    assert depth is not None
-    return depth.ready
-
-
 async def test_events_of_one_type_leave_together_and_outlive_the_broker(site: Site) -> None:
     await set_the_stage(site)
     orders = [message(place(str(number))) for number in range(5)]
@@ -93,7 +87,7 @@ async def test_events_of_one_type_leave_together_and_outlive_the_broker(site: Si
     assert [event["data"]["order_id"] for event in events] == ["0", "1", "2", "3", "4"]
     assert [event["causationid"] for event in events] == [order.id for order in orders]
     # Confirmed: the next worker's queue has it, too.
-    assert await ready(site, "stock_reservation.order.accepted") == 1
+    assert await site.ready("stock_reservation.order.accepted") == 1
 
 
 async def test_a_retry_comes_back_to_its_own_queue_and_counts(site: Site) -> None:
@@ -103,7 +97,7 @@ async def test_a_retry_comes_back_to_its_own_queue_and_counts(site: Site) -> Non
         await until(
             lambda: site.documents(journal_of("order_intake"), {"retried.reason": "order_unknown"}), what="late"
         )
-    assert await ready(site, STATUSES) == 0
+    assert await site.ready(STATUSES) == 0
 
     async with site.channel() as channel:
         back = await taken(await channel.get_queue(STATUSES, ensure=False), within_s=5)
@@ -154,7 +148,7 @@ async def test_an_unreadable_message_is_kept_with_reason_and_body(site: Site) ->
     assert letter["body"].encode() == body
     [alert] = await site.documents("alerting.alerts")
     assert alert["state"] == "open"
-    assert await ready(site, PLACED) == 0
+    assert await site.ready(PLACED) == 0
 
 
 async def test_a_body_beyond_the_limit_waits_whole_at_the_broker_and_is_reported(site: Site) -> None:
@@ -212,7 +206,7 @@ async def test_what_was_committed_and_not_published_is_redelivered_and_said_from
         assert await tap.get(fail=False) is None
 
         async def is_back() -> bool:
-            return await ready(site, PLACED) == 1
+            return await site.ready(PLACED) == 1
 
         await until(is_back, what="the batch is back at the broker")
         before = await site.business_state()
@@ -222,7 +216,7 @@ async def test_what_was_committed_and_not_published_is_redelivered_and_said_from
     assert [event["data"]["order_id"] for event in events] == ["0", "1", "2"]
     assert [event["causationid"] for event in events] == [order.id for order in orders]
     assert await site.business_state() == before
-    assert await ready(site, PLACED) == 0
+    assert await site.ready(PLACED) == 0
 
 
 async def test_a_stock_receipt_that_was_sent_again_much_later_counts_once(site: Site) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 from contracts.envelope import BATCH, STRUCTURED, Command, Message, Payload
 from contracts.envelope import COMMANDS_EXCHANGE as COMMANDS
 from contracts.envelope import EVENTS_EXCHANGE as EVENTS
+from infra.demo.population import Population
+from infra.demo.traffic import BARE, Publication
 from infra.runtime import clock, roster
 from infra.runtime.audit import Report
 from infra.runtime.batch import BatchLoop, Ports
@@ -84,8 +86,20 @@ class System:
         body = b"[" + b",".join(message.to_bytes() for message in messages) + b"]"
         await self.broker.publish([Outgoing(COMMANDS, messages[0].type, body, BATCH)])
 
-    async def send_bytes(self, routing_key: str, body: bytes, content_type: str = "application/json") -> None:
+    async def send_bytes(self, routing_key: str, body: bytes, content_type: str = BARE) -> None:
         await self.broker.publish([Outgoing(COMMANDS, routing_key, body, content_type)])
+
+    async def trade(self, population: Population, publications: Sequence[Publication], *, copies: int = 1) -> None:
+        """Run a demo's world and traffic, phase by phase as the demo does; every message arrives `copies` times."""
+        for command in population.commands():
+            await self.publish(*[command] * copies)
+        await self.settle()
+        for phase in sorted({publication.phase for publication in publications}):
+            for publication in publications:
+                for _ in range(copies if publication.phase == phase else 0):
+                    await self.send_bytes(publication.routing_key, publication.body, publication.content_type or BARE)
+            await self.settle()
+        await self.settle(with_retries=True)
 
     async def tick(self, at: datetime) -> None:
         """Let time pass until `at`, and say so as the clock does."""

@@ -51,18 +51,9 @@ def the_world() -> tuple[Population, tuple[Publication, ...]]:
 
 
 async def trade(settings: Settings, *, copies: int = 1) -> System:
-    """Run real baskets, accidents included, phase by phase; every message arrives `copies` times."""
-    population, publications = the_world()
+    """Run real baskets, accidents included, in memory."""
     system = System(settings=settings)
-    for command in population.commands():
-        await system.publish(*[command] * copies)
-    await system.settle()
-    for phase in sorted({publication.phase for publication in publications}):
-        for publication in publications:
-            for _ in range(copies if publication.phase == phase else 0):
-                await system.send_bytes(publication.routing_key, publication.body, publication.content_type)
-        await system.settle()
-    await system.settle(with_retries=True)
+    await system.trade(*the_world(), copies=copies)
     return system
 
 

@@ -1,0 +1,143 @@
+"""Every query that a worker makes for a message uses an index: what takes long with a million documents shows here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from pymongo import MongoClient
+
+from contracts.envelope import Message
+from contracts.examples import example_of
+from infra.runtime import roster
+from infra.runtime.audit import Report
+from infra.runtime.journal import Journal
+from infra.runtime.store import Document, Transaction
+from infra.runtime.time import RealTime
+from infra.runtime.worker import Worker
+from tests.connected.running import Site
+
+READ_WHOLE = {"rule_book.rules": "a handful of rule sets, all of which an order's time is held against"}
+"""Collections that are read without a condition on purpose, and why that stays cheap."""
+
+
+@dataclass(frozen=True)
+class Query:
+    collection: str
+    where: Mapping[str, Any]
+    sort: Sequence[tuple[str, int]]
+    limit: int
+
+
+@dataclass
+class Recording:
+    """A transaction, or an audit's view of the store, that remembers what was asked of it."""
+
+    inner: Any
+    queries: list[Query] = field(default_factory=list)
+
+    async def find(
+        self,
+        collection: str,
+        where: Mapping[str, Any],
+        *,
+        sort: Sequence[tuple[str, int]] = (),
+        limit: int = 0,
+        fields: Sequence[str] = (),
+    ) -> list[Document]:
+        self.queries.append(Query(collection, where, sort, limit))
+        found: list[Document] = await self.inner.find(collection, where, sort=sort, limit=limit, fields=fields)
+        return found
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+
+@pytest.fixture
+def database(site: Site) -> Iterator[Any]:
+    with MongoClient[Document](site.settings.mongodb_url) as client:
+        yield client[site.settings.database]
+
+
+def examples(worker: Worker) -> list[Message[Any]]:
+    """One message of every type that the worker reads."""
+    return [example_of(handler.payloads[0]) for handler in worker.handlers]
+
+
+async def queries_of(site: Site, worker: Worker, message: Message[Any]) -> list[Query]:
+    """What the worker's repository and journal ask when this message comes."""
+    asked: list[Query] = []
+
+    async def work(tx: Transaction) -> None:
+        recording = Recording(tx)
+        journal = Journal(worker.name, 30)
+        await journal.known(recording, {message.key})
+        await journal.emitted_by(recording, {message.key})
+        await worker.repository.load(recording, [message])
+        asked.extend(recording.queries)
+
+    await site.store.transact(work)
+    return asked
+
+
+def stages(database: Any, query: Query) -> set[str]:
+    """The names of the steps by which the server would answer the query."""
+    command: dict[str, Any] = {"find": query.collection, "filter": dict(query.where), "limit": query.limit}
+    if query.sort:
+        command["sort"] = dict(query.sort)
+    plan = database.command("explain", command, verbosity="queryPlanner")["queryPlanner"]["winningPlan"]
+    return set(_names(plan))
+
+
+def _names(plan: Any) -> Iterator[str]:
+    if isinstance(plan, Mapping):
+        if "stage" in plan:
+            yield plan["stage"]
+        for part in plan.values():
+            yield from _names(part)
+    elif isinstance(plan, list):
+        for part in plan:
+            yield from _names(part)
+
+
+@pytest.mark.parametrize("worker", roster.load_all(), ids=lambda worker: worker.name)
+async def test_what_a_worker_loads_for_a_message_is_found_by_an_index(
+    site: Site, database: Any, worker: Worker
+) -> None:
+    for message in examples(worker):
+        queries = await queries_of(site, worker, message)
+        assert len(queries) >= 2, f"{message.type} reads nothing: the example says too little"
+        for query in queries:
+            if query.collection in READ_WHOLE:
+                continue
+            used = stages(database, query)
+            assert "COLLSCAN" not in used, f"{message.type} makes MongoDB read all of {query}"
+            assert "SORT" not in used, f"{message.type} makes MongoDB sort {query} in memory"
+
+
+async def test_a_query_without_an_index_would_be_seen(site: Site, database: Any) -> None:
+    unindexed = Query("order_intake.orders", {"currency": "CNY"}, (), 0)
+    assert "COLLSCAN" in stages(database, unindexed)
+
+
+async def test_an_audit_looks_single_things_up_by_an_index(site: Site, database: Any) -> None:
+    """An audit streams whole collections on purpose; what it looks up for each document must not do that, too."""
+    for worker in roster.load_all():
+        recording = Recording(site.store)
+        await worker.audit(recording, Report(RealTime().now()))
+        for query in recording.queries:
+            if query.collection not in READ_WHOLE:
+                assert "COLLSCAN" not in stages(database, query), f"the audit of {worker.name} makes {query}"
+
+
+async def test_trace_and_repeats_are_looked_up_by_an_index(site: Site, database: Any) -> None:
+    for worker in roster.load_all():
+        journal = Journal(worker.name, 30).collection.name
+        for where in (
+            {"handled.id": {"$in": ["a", "b"]}},
+            {"dead.id": {"$in": ["a"]}},
+            {"about": {"$in": ["order/a/b"]}},
+        ):
+            assert "COLLSCAN" not in stages(database, Query(journal, where, (), 0))

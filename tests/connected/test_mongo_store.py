@@ -1,0 +1,178 @@
+"""The store's promises, kept alike by MongoDB and by the one in memory that the workflow tests run on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from infra.adapters.mongo import MongoStore
+from infra.runtime.store import (
+    Collection,
+    Document,
+    Increment,
+    Index,
+    Store,
+    StoreConflict,
+    StoreUnavailable,
+    Transaction,
+)
+from tests.connected.running import Site
+from tests.workflow.in_memory import InMemoryStore
+
+THINGS = Collection(
+    "test.things", "documents of this test", (Index((("tags.id", 1),), "as a journal", unique=True, sparse=True),)
+)
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+@pytest.fixture(params=["memory", "mongodb"])
+async def store(request: pytest.FixtureRequest, site: Site) -> AsyncIterator[Any]:
+    if request.param == "memory":
+        yield InMemoryStore([THINGS])
+        return
+    await site.store.prepare([THINGS])
+    yield site.store
+
+
+async def insert(store: Store, *documents: Document) -> None:
+    await store.transact(lambda tx: tx.insert(THINGS.name, documents))
+
+
+async def find(store: Any, where: Mapping[str, Any], **options: Any) -> list[Document]:
+    found: list[Document] = await store.find(THINGS.name, where, **options)
+    return found
+
+
+async def test_what_was_stored_is_found_as_it_was(store: Any) -> None:
+    document = {"_id": "a", "at": NOON, "big": 2**62, "body": b"\x00\xff", "none": None, "tags": [{"id": "x", "n": 1}]}
+    await insert(store, document)
+    assert await find(store, {}) == [document]
+
+
+@pytest.mark.parametrize(
+    ("where", "ids"),
+    [
+        ({}, [1, 2, 3, 4]),
+        ({"_id": 2}, [2]),
+        ({"_id": {"$in": [3, 1, 3, 9]}}, [1, 3]),
+        ({"color": "red"}, [1, 3]),
+        ({"color": {"$in": ["blue", "green"]}, "size": {"$gt": 1}}, [2]),
+        ({"size": {"$gte": 2, "$lt": 4}}, [2, 3]),
+        ({"size": {"$lte": 1}}, [1]),
+        ({"at": {"$lte": NOON}}, [2]),
+        ({"tags.id": "x"}, [1]),
+        ({"tags.id": {"$in": ["y", "z"]}}, [1, 3]),
+        ({"tags.depth.n": {"$gt": 5}}, [3]),
+        ({"words": "b"}, [2]),
+        ({"words": {"$gt": []}}, [2]),
+        ({"nothing": "there"}, []),
+        ({"color": {"$gt": 5}}, []),
+    ],
+)
+async def test_finding_means_the_same_everywhere(store: Any, where: Mapping[str, Any], ids: Sequence[int]) -> None:
+    await insert(
+        store,
+        {"_id": 1, "color": "red", "size": 1, "tags": [{"id": "x"}, {"id": "y"}], "words": []},
+        {"_id": 2, "color": "blue", "size": 2, "at": NOON, "words": ["a", "b"]},
+        {"_id": 3, "color": "red", "size": 3, "tags": [{"id": "z", "depth": {"n": 7}}]},
+        {"_id": 4, "color": None, "size": 4},
+    )
+    assert [document["_id"] for document in await find(store, where, sort=(("_id", 1),))] == ids
+    streamed = [document["_id"] async for document in store.stream(THINGS.name, where, sort=(("_id", 1),))]
+    assert streamed == ids
+
+
+async def test_sort_limit_and_fields(store: Any) -> None:
+    await insert(
+        store,
+        {"_id": 1, "color": "red", "size": 2, "tags": [{"id": "x", "n": 1}, {"id": "y", "n": 2}]},
+        {"_id": 2, "color": "blue", "size": 1},
+        {"_id": 3, "color": "red", "size": 1, "tags": [{"id": "z", "n": 3}]},
+        {"_id": 4, "size": 0},
+    )
+    by_color = await find(store, {}, sort=(("color", 1), ("size", -1)))
+    assert [document["_id"] for document in by_color] == [4, 2, 1, 3]
+    smallest = await find(store, {}, sort=(("size", 1), ("_id", -1)), limit=2, fields=("size",))
+    assert smallest == [{"_id": 4, "size": 0}, {"_id": 3, "size": 1}]
+    [first, *_] = await find(store, {}, sort=(("_id", 1),), fields=("tags.id", "color"))
+    assert first == {"_id": 1, "color": "red", "tags": [{"id": "x"}, {"id": "y"}]}
+
+
+async def test_a_transaction_that_raises_leaves_nothing(store: Any) -> None:
+    await insert(store, {"_id": 1, "size": 1})
+
+    async def work(tx: Transaction) -> None:
+        await tx.insert(THINGS.name, [{"_id": 2}])
+        await tx.replace(THINGS.name, [{"_id": 1, "size": 9}])
+        await tx.add(THINGS.name, [Increment("sum", {"total": 5}, {"of": "sizes"})])
+        assert [document["_id"] for document in await tx.find(THINGS.name, {"_id": {"$in": [1, 2]}, "size": 9})] == [1]
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await store.transact(work)
+    assert await find(store, {}) == [{"_id": 1, "size": 1}]
+
+
+async def test_replace_adds_or_puts_in_place_and_add_counts_from_nothing(store: Any) -> None:
+    async def work(tx: Transaction) -> None:
+        await tx.replace(THINGS.name, [{"_id": "a", "size": 1}, {"_id": "b", "size": 2}])
+        await tx.replace(THINGS.name, [{"_id": "a", "color": "red"}])
+        for amount in (5, -7):
+            await tx.add(THINGS.name, [Increment("sum", {"total": amount}, {"of": "sizes"})])
+
+    await store.transact(work)
+    assert await find(store, {}, sort=(("_id", 1),)) == [
+        {"_id": "a", "color": "red"},
+        {"_id": "b", "size": 2},
+        {"_id": "sum", "of": "sizes", "total": -2},
+    ]
+
+
+@pytest.mark.parametrize("document", [{"_id": 1}, {"_id": 2, "tags": [{"id": "x"}]}], ids=["_id", "unique index"])
+async def test_a_key_in_use_is_a_conflict(store: Any, document: Document) -> None:
+    await insert(store, {"_id": 1, "tags": [{"id": "x"}]})
+    with pytest.raises(StoreConflict):
+        await insert(store, {"_id": 3}, document)
+    assert len(await find(store, {})) == 1
+
+
+async def test_two_transactions_on_one_document_are_a_conflict_for_one_of_them(site: Site) -> None:
+    """MongoDB only: the store in memory runs one transaction at a time."""
+    store = site.store
+    await store.prepare([THINGS])
+    await insert(store, {"_id": 1, "size": 0})
+    both_have_read = asyncio.Barrier(2)
+
+    async def grow(tx: Transaction) -> None:
+        [document] = await tx.find(THINGS.name, {"_id": 1})
+        await both_have_read.wait()
+        await tx.replace(THINGS.name, [{**document, "size": document["size"] + 1}])
+
+    outcomes = await asyncio.gather(store.transact(grow), store.transact(grow), return_exceptions=True)
+
+    assert sorted(type(outcome) for outcome in outcomes if outcome is not None) == [StoreConflict]
+    assert await find(store, {}) == [{"_id": 1, "size": 1}]
+
+
+async def test_a_server_that_is_away_is_unavailable_and_not_an_error_of_its_own() -> None:
+    store = MongoStore.connect("mongodb://127.0.0.1:1/?replicaSet=x", "nowhere")
+    try:
+        outcomes = await asyncio.gather(insert(store, {"_id": 1}), store.ping(), return_exceptions=True)
+        assert [type(outcome) for outcome in outcomes] == [StoreUnavailable, StoreUnavailable]
+    finally:
+        store.close()
+
+
+async def test_an_address_that_is_none_is_said_at_once() -> None:
+    with pytest.raises(StoreUnavailable, match="MONGODB_URL cannot be understood"):
+        MongoStore.connect("http://127.0.0.1:27017", "nowhere")
+
+
+async def test_declaring_again_changes_nothing(site: Site) -> None:
+    for _ in range(2):
+        await site.store.prepare([THINGS])
+    assert THINGS.name in await site.store.names()

@@ -1,0 +1,160 @@
+"""Processes that end in mid-batch, politely or not: the same real baskets come to the same state as if nothing had."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import pytest
+
+from infra.demo.shop import Shop
+from infra.demo.traffic import ORDERS, PAYMENTS
+from infra.runtime import roster
+from infra.runtime.fleet import Fleet, Member
+from infra.runtime.store import Document
+from tests.connected.running import BUSY, Site, groups, journal_of, the_world, until
+from tests.workflow.system import System
+
+BASKETS = 150
+BATCHES_AND_PATIENCE: Mapping[str, object] = {
+    "batch_events_max": 5,
+    "prefetch_commands": 10,
+    "prefetch_events": 4,
+    "retry_delays_s": (1, 2, *[2] * 12),
+}
+"""Many commits for each worker, so that an end falls between two; and more tries than a slow machine can need, since
+an early payment that is given up is another outcome."""
+
+COMPARED: Mapping[str, tuple[str, ...]] = {
+    "order_intake.orders": (
+        "status",
+        "reason",
+        "reserved",
+        "lines",
+        "upline",
+        "rule_version",
+        "currency",
+        "distributor_id",
+        "fingerprint",
+    ),
+    "stock_reservation.items": ("lots", "received", "shipped", "adjusted", "low", "crossings"),
+    "stock_reservation.reservations": ("status", "picks"),
+    "stock_reservation.bookings": ("product_id", "batch_id", "delta"),
+    "commission_calculation.commissions": ("entries", "unpaid", "pool_minor", "status", "rule_version"),
+    "reward_checks.progress": ("sales_minor", "granted", "rule_version"),
+}
+"""Fields that do not depend on when something happened. An order's version does: it counts an early payment's note."""
+
+State = dict[str, dict[Any, Document]]
+Disturb = Callable[[Site, Fleet], Awaitable[None]]
+
+
+async def trade(site: Site, disturb: Disturb) -> State:
+    """Publish what real shops would, phase by phase; orders and payments are disturbed while they are published."""
+    population, publications = the_world(BASKETS)
+    async with site.processes(groups(), **BATCHES_AND_PATIENCE) as fleet:
+        async with Shop(site.settings.rabbitmq_url) as shop:
+            await shop.command(population.commands(), lambda _: None)
+            await site.quiet()
+            for phase in sorted({publication.phase for publication in publications}):
+                messages = [publication for publication in publications if publication.phase == phase]
+                publishing = asyncio.create_task(shop.publish(messages, lambda _: None))
+                if phase in (ORDERS, PAYMENTS):
+                    await disturb(site, fleet)
+                await publishing
+                if phase in (ORDERS, PAYMENTS):
+                    await until(lambda phase=phase: is_over(site, phase), what="the phase is over", every_s=0.2)
+                await site.quiet(with_retries=False)
+        await site.quiet()
+    await site.assert_sound()
+    return comparable(await site.business_state())
+
+
+async def is_over(site: Site, phase: int) -> bool:
+    """Whether every order is reserved, or every paid one paid: what a dying worker holds, no queue shows."""
+    publications = the_world(BASKETS)[1]
+    stored = {order["_id"]: order for order in await site.documents("order_intake.orders")}
+    if phase == ORDERS:
+        placed = {key for p in publications if (p.kind, p.answer) == ("order", "taken") for key in p.order_keys}
+        return placed <= stored.keys() and all(stored[key]["reserved"] for key in placed)
+    paid = {key for p in publications if b'"paid"' in p.body and p.phase <= PAYMENTS for key in p.order_keys}
+    return all(stored[key]["status"] != "pending" for key in paid)
+
+
+def comparable(state: State) -> State:
+    """The fields that are the same in every run."""
+    picked = {
+        name: {
+            key: {field: document[field] for field in fields if field in document}
+            for key, document in state[name].items()
+        }
+        for name, fields in COMPARED.items()
+    }
+    held: dict[Any, Document] = {}
+    for balance in state["commission_calculation.balances"].values():
+        # Which of its stripes an amount lies in depends on the process that added it.
+        account = held.setdefault((balance["distributor_id"], balance["currency"]), {"held_minor": 0})
+        account["held_minor"] += balance["held_minor"]
+    return {**picked, "balances": held}
+
+
+def members(fleet: Fleet, *names: str) -> list[Member]:
+    return [member for member in fleet.members if set(names) & set(member.names)]
+
+
+async def in_mid_work(site: Site) -> None:
+    """Return when the intake has committed something more than it had, which is long before all is done."""
+    before = await site.store.count(journal_of("order_intake"))
+
+    async def has_begun() -> bool:
+        return await site.store.count(journal_of("order_intake")) > before + 1
+
+    await until(has_begun, what="the intake has begun", every_s=0.005)
+
+
+async def end(site: Site, fleet: Fleet, *names: str, politely: bool) -> None:
+    """End the processes of these workers at once, and see that it was in the middle of their work."""
+    await in_mid_work(site)
+    processes = [member.process for member in members(fleet, *names) if member.process is not None]
+    assert len(processes) == len(members(fleet, *names))
+    for process in processes:
+        process.terminate() if politely else process.kill()
+    await until(_all_ended(processes), what="the processes have ended", within_s=30)
+    assert {process.returncode for process in processes} == ({0} if politely else {-9})
+    waiting = sum([await site.ready(f"order_intake.order.{noun}") for noun in ("place", "update-status")])
+    assert waiting > 0, "nothing was left to do: this run proves nothing"
+
+
+def _all_ended(processes: list[subprocess.Popen[bytes]]) -> Callable[[], Awaitable[bool]]:
+    async def look() -> bool:
+        return all(process.poll() is not None for process in processes)
+
+    return look
+
+
+async def end_all_politely(site: Site, fleet: Fleet) -> None:
+    await end(site, fleet, *roster.names(), politely=True)
+
+
+async def kill_the_busy(site: Site, fleet: Fleet) -> None:
+    await end(site, fleet, *BUSY, politely=False)
+
+
+@pytest.fixture(scope="module")
+async def undisturbed() -> State:
+    """The same messages through the same loops, in memory, where nothing ever ends."""
+    system = System()
+    await system.trade(*the_world(BASKETS))
+    await system.assert_sound()
+    return comparable(system.business_state())
+
+
+@pytest.mark.parametrize("disturb", [end_all_politely, kill_the_busy])
+async def test_processes_that_end_in_mid_work_change_nothing(site: Site, undisturbed: State, disturb: Disturb) -> None:
+    state = await trade(site, disturb)
+
+    assert len(state["order_intake.orders"]) > BASKETS * 0.9
+    assert state == undisturbed
+    assert await site.documents("alerting.dead_letters", {"reason": "handler_error"}) == []
