@@ -53,7 +53,10 @@ class Bench:
         await self.mongodb.start()
 
     async def need(self, kind: Kind) -> None:
-        """Start what this kind of trial wants beside the single servers."""
+        """Start what this kind of trial wants beside the single servers, and what a trial before it left dead."""
+        await asyncio.to_thread(self.single.start)
+        for proxy in (self.rabbitmq, self.mongodb):
+            proxy.heal()
         if kind == "replica_set" and not self.replica_set.running:
             await asyncio.to_thread(self.replica_set.start)
         if kind == "cluster" and not self.cluster.running:

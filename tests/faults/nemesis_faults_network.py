@@ -186,7 +186,13 @@ FAULTS = (
         "backlog",
         "lets 100,000 orders pile up, then starts the workers",
         pile_up,
-        plan=Plan(load_s=0.0, shape=_no_load, start_workers=False, recovery_within_s=_BACKLOG_WITHIN_S),
+        plan=Plan(
+            load_s=0.0,
+            shape=_no_load,
+            start_workers=False,
+            recovery_within_s=_BACKLOG_WITHIN_S,
+            within_s=1.5 * _BACKLOG_WITHIN_S,
+        ),
         check=_check_memory,
     ),
 )

@@ -125,7 +125,7 @@ FAULTS = (
         "rabbitmq-node",
         "kills the node of a three-node cluster that all clients use; when it is back, another",
         lose_cluster_nodes,
-        plan=Plan(load_s=24.0),
+        plan=Plan(load_s=40.0),
         servers="cluster",
     ),
     Fault("redis-loss", "kills Redis, which comes back empty", lose_redis),

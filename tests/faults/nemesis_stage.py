@@ -38,6 +38,8 @@ GROUPS: tuple[tuple[str, ...], ...] = (
 )
 """Four processes, which is what two cores carry; whoever is killed takes the neighbours in the group along."""
 
+QUICK_GROUPS: tuple[tuple[str, ...], ...] = (GROUPS[0], tuple(name for group in GROUPS[1:] for name in group))
+
 
 @dataclass(slots=True)
 class Stage:
@@ -73,7 +75,7 @@ class Stage:
         workers = roster.load_all()
         await process.prepare(settings)
         store = MongoStore.connect(settings.mongodb_url, settings.database)
-        fleet = Fleet(GROUPS, environment, logs=logs)
+        fleet = Fleet(QUICK_GROUPS, environment, logs=logs)
         fleet.start()
         try:
             async with Shop(settings.rabbitmq_url) as shop:

@@ -26,6 +26,7 @@ from tests.faults.nemesis_bench import Bench
 from tests.faults.nemesis_fleet import NotReadyError, TrialFleet
 from tests.faults.nemesis_load import Shops, Timed, steady
 from tests.faults.nemesis_stage import GROUPS, Stage
+from tests.faults.servers import ServersError
 
 LOOK_EVERY_S = 0.25
 _CONFIRM_WITHIN_S = 120.0
@@ -44,6 +45,7 @@ class Plan:
     start_workers: bool = True
     restart_within_s: float = 4.0
     recovery_within_s: float = 120.0
+    within_s: float = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,15 +135,17 @@ class Trial:
         accounts, report = Accounts(), None
         async with self._running():
             try:
-                recovery_s = await self._under_load(act)
-            except (NotReadyError, NeverQuietError, ExceptionGroup, TimeoutError) as error:
+                async with asyncio.timeout(self.plan.within_s):
+                    recovery_s = await self._under_load(act)
+            except (NotReadyError, NeverQuietError, ServersError, ExceptionGroup, TimeoutError) as error:
                 breaches.append(_sentence(error))
             self.say("checking the books")
             try:
-                accounts, report = await self._books(patient=not breaches)
-                await check(self)
-            except NeverQuietError as error:
-                breaches.append(str(error))
+                async with asyncio.timeout(self.plan.within_s):
+                    accounts, report = await self._books(patient=not breaches)
+                    await check(self)
+            except (NeverQuietError, TimeoutError) as error:
+                breaches.append(_sentence(error))
         breaches += [*self.unmet, *accounts.lost, *accounts.doubled]
         if report is not None:
             breaches += [f"{b.invariant} {b.about}: {b.detail}" for b in report.breaches]
@@ -258,4 +262,4 @@ def trial_environment(settings: Settings) -> dict[str, str]:
 def _sentence(error: BaseException) -> str:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    return f"{error.__class__.__name__}: {error}"
+    return f"{error.__class__.__name__}: {str(error) or 'it took longer than a trial may'}"

@@ -81,10 +81,10 @@ class ReplicaSet:
         self._wait(lambda: not process.is_running(self._marks[port]), f"the member on port {port} is gone")
 
     def step_down(self, port: int) -> None:
-        """Ask the primary to give way for twenty seconds, so that another takes over."""
+        """Ask the primary to give way to another for half a minute, as soon as that other one has caught up."""
         try:
             with self._client(port) as client:
-                client.admin.command("replSetStepDown", 20, secondaryCatchUpPeriodSecs=5)
+                client.admin.command("replSetStepDown", 30, secondaryCatchUpPeriodSecs=20)
         except PyMongoError as error:
             raise ServersError(f"the primary did not step down: {error}") from error
 
