@@ -13,6 +13,7 @@ from rich.table import Table
 from contracts.money import to_amount
 from infra.adapters.mongo import MongoStore
 from infra.demo.run import Outcome
+from infra.runtime.verification import commands_settled
 
 TOP = 5
 
@@ -86,11 +87,7 @@ def accounted(outcome: Outcome) -> bool:
 
     orders = count("orders_accepted") == expectation.orders
     letters = count("dead_letters_waiting") == expectation.set_aside
-    return orders and letters and _commands_settled(outcome) == outcome.published_events
-
-
-def _commands_settled(outcome: Outcome) -> int:
-    return sum(int(outcome.report.figures["I5"].get(f"commands_{kind}", 0)) for kind in ("handled", "repeats", "dead"))
+    return orders and letters and commands_settled(outcome.report) == outcome.published_events
 
 
 def as_object(outcome: Outcome, found: Findings, *, verified: bool) -> dict[str, Any]:
@@ -98,7 +95,7 @@ def as_object(outcome: Outcome, found: Findings, *, verified: bool) -> dict[str,
     orders = outcome.expectation.orders
     return {
         "published": outcome.published_events,
-        "settled": _commands_settled(outcome),
+        "settled": commands_settled(outcome.report),
         "accepted": figures.get("orders_accepted", 0),
         "refused": sum(found.refusals.values()),
         "duplicates": int(figures.get("commands_repeats", 0)) + int(figures.get("orders_duplicate", 0)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -22,11 +23,12 @@ from infra.runtime.fleet import Fleet
 from infra.runtime.settings import Settings
 from infra.runtime.time import RealTime
 from infra.runtime.topology import Topology, topology_of
-from infra.runtime.verification import verify
+from infra.runtime.verification import audit_accounts, audit_deliveries, commands_settled, verify
 from infra.runtime.worker import Worker
 
 _PHASES = ("orders", "payments", "shipments", "completions")
 _QUIET_TIMEOUT_S = 240.0
+_ACCOUNT_TIMEOUT_S = 60.0
 
 Progress = Callable[[str, int, int], None]
 """Told what is going on, how much of it is done, and how much there is (0: not known)."""
@@ -70,13 +72,15 @@ class Demo:
                 commands = await world.set_the_stage(shop, population)
                 before = await world.stock()
                 order_phase_s = await world.trade(shop, publications)
+            events = commands + sum(events_in(publication) for publication in publications)
+            await world.until_accounted(events)
             self.progress("verifying", 0, 0)
             report = await verify(store, workers, RealTime())
             sample = await world.sample_order()
         return Outcome(
             expectation=expect(publications),
             commands=commands,
-            published_events=commands + sum(events_in(publication) for publication in publications),
+            published_events=events,
             order_phase_s=order_phase_s,
             seconds=time.monotonic() - started,
             stock_before=before,
@@ -144,6 +148,17 @@ class World:
             # Payments that came before their order wait 5 s; a shipment that overtook one would wait a minute.
             await self._quiet("waiting for what came too early to be tried again", with_retries=True)
         return order_phase_s
+
+    async def until_accounted(self, events: int) -> None:
+        """Wait for what a slow worker may still have in hand, where no queue shows it."""
+        deadline = time.monotonic() + _ACCOUNT_TIMEOUT_S
+        while time.monotonic() < deadline:
+            report = Report(RealTime().now())
+            await audit_accounts(self.store, report, self.workers)
+            await audit_deliveries(self.store, report, self.workers)
+            if not report.breach_count and commands_settled(report) >= events:
+                return
+            await asyncio.sleep(1)
 
     async def stock(self) -> dict[str, int]:
         """Units on hand and reserved, and the number of products."""

@@ -56,6 +56,8 @@ class MongodbServer:
         parameters = {
             "shutdownTimeoutMillisForSignaledShutdown": "100",
             "diagnosticDataCollectionEnabled": "false",
+            # A transaction outlives the process that died in it, and bars its documents until then.
+            "transactionLifetimeLimitSeconds": "20",
         }
         words = [word for option in options.items() for word in option]
         words += [word for name, value in parameters.items() for word in ("--setParameter", f"{name}={value}")]

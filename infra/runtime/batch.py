@@ -178,6 +178,7 @@ class BatchLoop:
 
     async def _settle(self, works: list[Work]) -> list[Settled]:
         """Commit a batch; where it fails for a reason of its own, halve it until the one to blame stands alone."""
+        patient_until = self._time.monotonic() + self._settings.conflict_wait_max_s
 
         async def attempt() -> Settled:
             nonlocal works
@@ -188,9 +189,9 @@ class BatchLoop:
                 works = [replace(work, redelivered=True) for work in works]
                 raise
             except StoreConflict as error:
-                if len(works) > 1 or works[0].failure is None:
+                if len(works) > 1 or self._time.monotonic() > patient_until:
                     raise
-                # Nothing but a dead process's transaction can bar us from writing down a failure; see `_note_try`.
+                # Alone, a message most likely waits for a transaction that outlives its process; see `_note_try`.
                 raise StoreUnavailable(str(error)) from error
 
         try:

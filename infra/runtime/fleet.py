@@ -59,8 +59,10 @@ class Fleet:
             time.sleep(_WATCH_S)
 
     def tend(self) -> None:
-        """Look once at every member, and restart the dead whose pause is over."""
+        """Look once at every member, and restart the dead whose pause is over; nothing more once `stopping` is set."""
         for member in self.members:
+            if self.stopping:
+                return
             if member.process is None:
                 if time.monotonic() >= member.start_at:
                     self._launch(member)

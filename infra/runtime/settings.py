@@ -48,6 +48,9 @@ class Settings(BaseSettings):
     conflict_tries_max: int = 30
     """A batch that still conflicts with other replicas after so many tries is halved."""
 
+    conflict_wait_max_s: float = 90.0
+    """How long a message alone waits for the transaction of a dead process, which MongoDB ends after 60 s at most."""
+
     suspect_after_returns: int = 2
     """A message that came back so often is handled alone: one restart is chance, two may be the message's doing."""
 
