@@ -1,0 +1,253 @@
+"""RabbitMQ as the runtime relies on it: at least once, in whatever order, and answers that get lost."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import count
+from typing import Any
+
+from pydantic_core import from_json
+
+from infra.runtime.messaging import ATTEMPTS_HEADER, REPLAYS_HEADER, BrokerUnavailable, Delivery, Outgoing
+from infra.runtime.time import Time
+from infra.runtime.topology import PARKED, Topology
+from tests.simulation.faults import Faults
+from tests.simulation.history import History
+from tests.simulation.scheduler import Park, Scheduler, Task, suspend, turn
+
+DELAY_MS_MAX = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Lying:
+    """A message in a queue."""
+
+    body: bytes
+    content_type: str | None
+    routing_key: str
+    attempts: int = 0
+    replays: int = 0
+    returned: int = 0
+    redelivered: bool = False
+
+
+class SimulatedBroker:
+    def __init__(self, topology: Topology, scheduler: Scheduler, faults: Faults, history: History) -> None:
+        self.scheduler = scheduler
+        self.faults = faults
+        self.history = history
+        self.receipts = count(1)
+        self.queues: dict[str, list[Lying]] = {queue.name: [] for queue in topology.queues}
+        self.inboxes: defaultdict[str, list[SimulatedInbox]] = defaultdict(list)
+        self.published: list[Outgoing] = []
+        self.waiting = 0
+        """Messages on their way: in a delay queue, or late."""
+        self._ttl_ms = {queue.name: ttl for queue in topology.queues if (ttl := queue.arguments.get("x-message-ttl"))}
+        self._bound: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+        for binding in topology.bindings:
+            self._bound[binding.exchange, binding.routing_key].append(binding.queue)
+
+    def route(self, message: Outgoing) -> list[str]:
+        if not message.exchange:
+            return [message.routing_key] if message.routing_key in self.queues else []
+        # The exchanges of delays are fanouts, with one queue each.
+        return self._bound.get((message.exchange, message.routing_key)) or self._bound.get((message.exchange, ""), [])
+
+    def take(self, message: Outgoing) -> None:
+        """Put the message into the queues it is for, with all that may happen to it on the way."""
+        queues = self.route(message)
+        if not queues and message.mandatory:
+            raise BrokerUnavailable(f"{message.routing_key} on {message.exchange} reaches no queue")
+        self.published.append(message)
+        headers = message.headers
+        lying = Lying(
+            message.body,
+            message.content_type,
+            message.routing_key,
+            int(headers.get(ATTEMPTS_HEADER, 0)),
+            int(headers.get(REPLAYS_HEADER, 0)),
+        )
+        for queue in queues:
+            for _ in range(2 if self.faults.strikes(self.faults.plan.duplicated) else 1):
+                self._send(queue, lying)
+
+    def _send(self, queue: str, lying: Lying) -> None:
+        delay_ms = self._ttl_ms.get(queue, 0)
+        target = lying.routing_key if delay_ms else queue
+        if self.faults.strikes(self.faults.plan.delayed):
+            delay_ms += int(self.faults.rng.random() * DELAY_MS_MAX)
+        if not delay_ms:
+            self.enqueue(target, lying)
+            return
+        self.waiting += 1
+        self.scheduler.after(delay_ms, lambda: self._arrive(target, lying))
+
+    def _arrive(self, queue: str, lying: Lying) -> None:
+        self.waiting -= 1
+        self.enqueue(queue, lying)
+
+    def enqueue(self, queue: str, lying: Lying, *, first: bool = False) -> None:
+        line = self.queues[queue]
+        if self.faults.strikes(self.faults.plan.reordered):
+            line.insert(int(self.faults.rng.random() * (len(line) + 1)), lying)
+        else:
+            line.insert(0 if first else len(line), lying)
+        for inbox in self.inboxes[queue]:
+            inbox.wake()
+
+    def fail(self) -> None:
+        """The server goes away, and with it every connection."""
+        self.faults.broker_away = True
+        for inboxes in self.inboxes.values():
+            for inbox in inboxes:
+                inbox.disconnect()
+
+    def come_back(self) -> None:
+        self.faults.broker_away = False
+        for inboxes in self.inboxes.values():
+            for inbox in inboxes:
+                inbox.wake()
+
+    def say(self, what: str, detail: Any) -> None:
+        who = self.scheduler.current.name if self.scheduler.current else ""
+        self.history.add(self.scheduler.now_ms, who, what, detail)
+
+
+class SimulatedPublisher:
+    """Publishes a batch as the real one does: all at once, so that after a failure any of it may have got through."""
+
+    def __init__(self, broker: SimulatedBroker) -> None:
+        self._broker = broker
+
+    async def publish(self, messages: Sequence[Outgoing]) -> None:
+        if not messages:
+            return
+        await turn("publish")
+        faults = self._broker.faults
+        if faults.broker_away:
+            raise BrokerUnavailable("simulated: the broker is away")
+        if faults.strikes(faults.plan.publish_lost):
+            for message in messages:
+                if faults.rng.random() < 0.5:
+                    self._take(message, "published unheard")
+            raise BrokerUnavailable("simulated: some of it was not confirmed")
+        for message in messages:
+            self._take(message, "published")
+        if faults.strikes(faults.plan.publish_unanswered):
+            raise BrokerUnavailable("simulated: nothing was confirmed, though all of it arrived")
+
+    def _take(self, message: Outgoing, what: str) -> None:
+        self._broker.say(what, Told(message))
+        self._broker.take(message)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A published message as the history tells it."""
+
+    message: Outgoing
+
+    def __str__(self) -> str:
+        where = f"{self.message.exchange or '(queue)'} / {self.message.routing_key}"
+        said = [f"{event.get('type', '?')} {event.get('id', '?')}" for event in self.events]
+        return f"{where}: {', '.join(said)}"
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        try:
+            content = from_json(self.message.body)
+        except ValueError:
+            return [{"type": repr(self.message.body[:60])}]
+        return [item for item in (content if isinstance(content, list) else [content]) if isinstance(item, dict)]
+
+
+class SimulatedInbox:
+    """One consumer of a queue, with what was delivered to it. A lost connection leaves it deliveries of no receipt."""
+
+    def __init__(self, broker: SimulatedBroker, queue: str, time: Time) -> None:
+        self._broker = broker
+        self._queue = queue
+        self._time = time
+        self._delivered: list[Delivery] = []
+        self._closed = False
+        self.unacknowledged: dict[int, Lying] = {}
+        self.parked: Task | None = None
+        broker.inboxes[queue].append(self)
+
+    async def first(self) -> Delivery | None:
+        await turn("take")
+        while not self._closed and not self._delivered and not self._fetch():
+            await suspend(Park(self))
+        return None if self._closed else self._delivered.pop(0)
+
+    def waiting(self) -> Delivery | None:
+        return self._delivered.pop(0) if self._delivered and not self._closed else None
+
+    def wake(self) -> None:
+        if self.parked is not None:
+            task, self.parked = self.parked, None
+            self._broker.scheduler.wake(task)
+
+    def close(self) -> None:
+        self._closed = True
+        self.wake()
+
+    def _fetch(self) -> bool:
+        """Take some of what lies in the queue; the rest is for the other replica."""
+        line = self._broker.queues[self._queue]
+        if not line or self._broker.faults.broker_away:
+            return False
+        rng = self._broker.faults.rng
+        for _ in range(len(line) if rng.random() < 0.5 else 1 + int(rng.random() * len(line))):
+            lying = line.pop(0)
+            receipt = next(self._broker.receipts)
+            self.unacknowledged[receipt] = lying
+            self._delivered.append(
+                Delivery(
+                    body=lying.body,
+                    content_type=lying.content_type,
+                    routing_key=lying.routing_key,
+                    redelivered=lying.redelivered,
+                    attempts=lying.attempts,
+                    replays=lying.replays,
+                    returned=lying.returned,
+                    received_at=self._time.now(),
+                    receipt=receipt,
+                )
+            )
+        return True
+
+    async def acknowledge(self, deliveries: Sequence[Delivery], *, parked: Sequence[Delivery] = ()) -> None:
+        """One acknowledgement covers all before it on its channel, as the real inbox says it."""
+        await turn("acknowledge")
+        if self._broker.faults.broker_away:
+            return
+        receipts: list[Any] = [delivery.receipt for delivery in deliveries]
+        for delivery in parked:
+            receipt: Any = delivery.receipt
+            if lying := self.unacknowledged.pop(receipt, None):
+                self._broker.queues[PARKED].append(lying)
+        covered = [receipt for receipt in self.unacknowledged if receipt in receipts]
+        if covered and not parked:
+            covered = [receipt for receipt in self.unacknowledged if receipt <= covered[-1]]
+        for receipt in covered:
+            del self.unacknowledged[receipt]
+        self._broker.say("acknowledged", f"{self._queue} {len(covered)} of {len(deliveries)}")
+
+    def disconnect(self) -> int:
+        """What was not acknowledged comes again, marked; how much that is."""
+        returned = list(self.unacknowledged.values())
+        self.unacknowledged.clear()
+        for lying in reversed(returned):
+            again = replace(lying, returned=lying.returned + 1, redelivered=True)
+            self._broker.enqueue(self._queue, again, first=True)
+        return len(returned)
+
+    def leave(self) -> None:
+        """The process is gone."""
+        self._broker.inboxes[self._queue].remove(self)
+        self._delivered.clear()
+        self.parked = None
+        self.disconnect()

@@ -1,0 +1,73 @@
+"""What happened in a run, in order: kept as it happens, told only when somebody asks."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from infra.runtime.store import Document
+
+
+@dataclass(slots=True)
+class History:
+    """`now_ms` is virtual time since the beginning. Details are kept as they are and put into words late."""
+
+    happened: list[tuple[int, str, str, Any]] = field(default_factory=list)
+
+    def add(self, now_ms: int, who: str, what: str, detail: Any = "") -> None:
+        self.happened.append((now_ms, who, what, detail))
+
+    def lines(self) -> Iterator[str]:
+        for now_ms, who, what, detail in self.happened:
+            yield f"{now_ms / 1000:>10.3f}  {who:<28} {what:<18} {_told(detail)}"
+
+    def digest(self) -> str:
+        """The same for the same history."""
+        digest = hashlib.blake2b(digest_size=16)
+        for line in self.lines():
+            digest.update(line.encode())
+        return digest.hexdigest()
+
+
+def _told(detail: Any) -> str:
+    if not isinstance(detail, dict):
+        return str(detail)
+    return " | ".join(f"{kind} {', '.join(map(_item, detail[kind]))}" for kind in _KINDS if detail.get(kind))
+
+
+_KINDS = ("handled", "repeats", "retried", "dead", "emitted")
+
+
+def _item(item: Document | str) -> str:
+    if isinstance(item, str):
+        return item
+    rest = item.get("outcome") or item.get("reason") or ""
+    tries = f" try {item['attempt']}" if "attempt" in item else ""
+    about = f" {item['about']}" if "about" in item else ""
+    return f"{item['type']}{about} ({item['id'][-36:]}) {rest}{tries}".rstrip()
+
+
+@dataclass(slots=True)
+class Log:
+    """Stands in for structlog in the runtime: what it says becomes part of the history."""
+
+    history: History
+    clock: Any
+    halvings: list[str] = field(default_factory=list)
+
+    def bind(self, **_: Any) -> Log:
+        return self
+
+    def _say(self, event: str, **fields: Any) -> None:
+        told = ", ".join(f"{name}={value}" for name, value in fields.items() if name not in ("server",))
+        who = self.clock.current.name if self.clock.current else ""
+        self.history.add(self.clock.now_ms, who, f"log {event}", told)
+
+    debug = info = error = _say
+
+    def warning(self, event: str, **fields: Any) -> None:
+        if event == "batch_halved":
+            self.halvings.append(fields["error"])
+        self._say(event, **fields)

@@ -1,0 +1,196 @@
+"""What must hold once a run is quiet, whatever went wrong before: each check tells what does not."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
+from decimal import Decimal
+from fractions import Fraction
+from itertools import pairwise
+from typing import Any
+
+from pydantic_core import from_json
+
+from contracts.envelope import EVENTS_EXCHANGE
+from contracts.operations.v1 import MessageDeadLettered
+from contracts.orders.v2 import PlaceOrder
+from infra.runtime import clock
+from infra.runtime.journal import PREFIX
+from infra.runtime.store import Document
+from infra.runtime.verification import verify
+from tests.simulation.broker import SimulatedBroker, Told
+from tests.simulation.scheduler import run_at_once
+from tests.simulation.store import SimulatedStore
+from tests.simulation.traffic import SPONSORS, START, Traffic
+
+_STEPS: Mapping[str, tuple[str, ...]] = {
+    "order.accepted.v1": ("order.paid.v1", "order.rejected.v1", "order.cancelled.v1"),
+    "order.paid.v1": ("order.shipped.v1", "order.cancelled.v1"),
+    "order.shipped.v1": ("order.completed.v1",),
+    "order.completed.v1": (),
+    "order.rejected.v1": (),
+    "order.cancelled.v1": (),
+}
+
+
+class LongAfter:
+    """So late that an order which is still on its way is stuck."""
+
+    def now(self) -> Any:
+        return START + timedelta(days=3)
+
+
+def breaches(store: SimulatedStore, broker: SimulatedBroker, traffic: Traffic) -> Iterator[str]:
+    report = run_at_once(verify(store, traffic.workers, LongAfter()))  # type: ignore[arg-type]
+    for breach in report.breaches:
+        yield f"{breach.invariant} {breach.about}: {breach.detail}"
+    journals = {worker.name: list(store.tables[PREFIX + worker.name].values()) for worker in traffic.workers}
+    emitted = [item for records in journals.values() for record in records for item in record.get("emitted", ())]
+    yield from _accounted_for(journals, traffic)
+    yield from _letters(store, traffic)
+    yield from _said_alike(broker, emitted)
+    yield from _lives(emitted, store.tables["order_intake.orders"])
+    yield from _paid_as_wished(store, traffic)
+    yield from _left_over(broker)
+
+
+def _accounted_for(journals: Mapping[str, list[Document]], traffic: Traffic) -> Iterator[str]:
+    """Every message from outside was handled once, or set aside for the reason expected; nothing else was."""
+    for worker, records in journals.items():
+        times = Counter((record["queue"], item["id"]) for record in records for item in record.get("handled", ()))
+        dead = {(record["queue"], item["id"]) for record in records for item in record.get("dead", ())}
+        for (queue, key), handled in times.items():
+            if handled > 1 or (queue, key) in dead:
+                yield f"{queue}: {key} was handled {handled} times{' and set aside' if (queue, key) in dead else ''}"
+        for queue, keys in traffic.keys.items():
+            if queue.partition(".")[0] != worker:
+                continue
+            for key in sorted(keys):
+                if (queue, key) not in times and (queue, key) not in dead:
+                    yield f"{queue}: {key} was neither handled nor set aside"
+
+
+def _letters(store: SimulatedStore, traffic: Traffic) -> Iterator[str]:
+    """One dead letter for each message that cannot be handled, and no other."""
+    letters = Counter((d["message_id"], d["reason"]) for d in store.tables["alerting.dead_letters"].values())
+    expected = Counter(traffic.dead.items())
+    for letter, copies in (letters - expected).items():
+        yield f"{copies} dead letter(s) too many: {letter[0]} ({letter[1]})"
+    for letter in expected - letters:
+        yield f"no dead letter for {letter[0]} ({letter[1]})"
+
+
+def _said_alike(broker: SimulatedBroker, emitted: Iterable[Document]) -> Iterator[str]:
+    """An event is the same whenever it is said; all that was published is in a journal, and the other way round.
+
+    Dead letters alone may be told again with another time: a message may die again before its first death is told.
+    """
+    recorded: defaultdict[str, list[Any]] = defaultdict(list)
+    for item in emitted:
+        event = from_json(item["body"])
+        if recorded[item["id"]] and event["type"] != MessageDeadLettered.message_type:
+            yield f"{event['type']} {item['id']} was emitted twice"
+        recorded[item["id"]].append(event)
+    published: set[str] = set()
+    bodies = {outgoing.body: outgoing for outgoing in broker.published if outgoing.exchange == EVENTS_EXCHANGE}
+    for outgoing in bodies.values():
+        for event in Told(outgoing).events:
+            if event["source"] == clock.SOURCE:
+                continue
+            published.add(event["id"])
+            if event["id"] not in recorded:
+                yield f"{event['type']} {event['id']} was published, but no journal has it"
+            elif event not in recorded[event["id"]]:
+                yield f"{event['type']} {event['id']} was published as {event}, the journal has {recorded[event['id']]}"
+    for message_id in recorded.keys() - published:
+        yield f"{recorded[message_id][0]['type']} {message_id} is in a journal, but was never published"
+
+
+def _lives(emitted: Iterable[Document], orders: Mapping[str, Document]) -> Iterator[str]:
+    """The events of an order are a legal life, with growing versions, and end in the status that is stored."""
+    lives: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
+    for item in emitted:
+        if item["type"] in _STEPS:
+            event = from_json(item["body"])
+            lives[event["subject"].removeprefix("order/")].append(event)
+    for key, events in lives.items():
+        events.sort(key=lambda event: event["data"]["version"])
+        steps = [event["type"] for event in events]
+        if steps[0] != "order.accepted.v1" or len({event["data"]["version"] for event in events}) < len(events):
+            yield f"order/{key} lived {steps}"
+        for step, following in pairwise(steps):
+            if following not in _STEPS[step]:
+                yield f"order/{key} went from {step} to {following}"
+        last, status = steps[-1].split(".")[1], orders[key]["status"] if key in orders else "unknown"
+        if status != ("pending" if last == "accepted" else last):
+            yield f"order/{key} is {status}, its last event was {last}"
+    for key in orders.keys() - lives.keys():
+        yield f"order/{key} is stored, but nobody was told"
+
+
+def _paid_as_wished(store: SimulatedStore, traffic: Traffic) -> Iterator[str]:
+    """What everybody holds, reckoned from what the shops said, without a look at what the workers made of it."""
+    held: Counter[tuple[int, str]] = Counter()
+    for key, order in store.tables["order_intake.orders"].items():
+        wishes = [wish for wish in traffic.wishes[key] if _is_of(wish, order)]
+        if not wishes:
+            yield f"order/{key} is none that a shop has sent: {order}"
+        elif order["reserved"] and order["status"] in ("paid", "shipped", "completed"):
+            held.update(_shares(wishes[0], order["currency"], order["rule_version"]))
+    ledger: Counter[tuple[int, str]] = Counter()
+    handled = {
+        item["id"]
+        for record in store.tables["journal.commission_calculation"].values()
+        for item in record.get("handled", ())
+    }
+    for posting_id, posting in store.tables["commission_calculation.ledger"].items():
+        if posting_id not in handled:
+            yield f"posting {posting_id} is not named after a message that was handled"
+        for leg in posting["legs"]:
+            if leg["account"] == "held":
+                ledger[leg["distributor_id"], posting["currency"]] += leg["amount_minor"]
+    for account in sorted(held.keys() | ledger.keys()):
+        if held[account] != ledger[account]:
+            yield f"{account} holds {ledger[account]}, the orders give {held[account]}"
+
+
+def _is_of(wish: PlaceOrder, order: Document) -> bool:
+    return (
+        wish.distributor_id == order["distributor_id"]
+        and wish.shipping * 100 == order["shipping_minor"]
+        and [(line.product_id, line.quantity, line.amount * 100, line.discount * 100) for line in wish.lines]
+        == [(d["product_id"], d["quantity"], d["amount_minor"], d["discount_minor"]) for d in order["lines"]]
+    )
+
+
+def _shares(wish: PlaceOrder, currency: str, rule_version: int) -> Counter[tuple[int, str]]:
+    """Each line's shares: exact, then rounded down, the rest to the largest remainders, the seller first."""
+    chain: list[int] = []
+    above: int | None = wish.distributor_id
+    while above is not None:
+        chain.append(above)
+        above = SPONSORS[above]
+    general = ("0.10", "0.05", "0.03") if rule_version == 1 else ("0.12", "0.055")
+    held: Counter[tuple[int, str]] = Counter()
+    for line in wish.lines:
+        rates = ("0.081", "0.037") if line.product_id == 502 else general
+        base = Fraction((line.amount - line.discount) * 100)
+        exact = [base * Fraction(Decimal(rate)) for rate, _ in zip(rates, chain, strict=False)]
+        given = [int(share) for share in exact]
+        pool = int(base * Fraction(1, 5))
+        total = min(int(sum(exact) + Fraction(1, 2)), pool)
+        for level in sorted(range(len(exact)), key=lambda at: given[at] - exact[at])[: total - sum(given)]:
+            given[level] += 1
+        for distributor_id, amount in zip(chain, given, strict=False):
+            held[distributor_id, currency] += amount
+    return held
+
+
+def _left_over(broker: SimulatedBroker) -> Iterator[str]:
+    for queue, lying in broker.queues.items():
+        if lying:
+            yield f"{queue}: {len(lying)} message(s) are left"
+    for queue, inboxes in broker.inboxes.items():
+        if left := sum(len(inbox.unacknowledged) for inbox in inboxes):
+            yield f"{queue}: {left} message(s) were never acknowledged"

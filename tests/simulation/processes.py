@@ -1,0 +1,213 @@
+"""The processes of a run: two of every worker and two clocks, on two machines whose clocks may differ."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from infra.runtime import clock
+from infra.runtime.batch import BatchLoop, Ports
+from infra.runtime.readiness import Readiness
+from infra.runtime.settings import Settings
+from infra.runtime.store import Store
+from infra.runtime.worker import Worker
+from tests.simulation.broker import SimulatedBroker, SimulatedInbox, SimulatedPublisher
+from tests.simulation.faults import Faults
+from tests.simulation.scheduler import Scheduler, Sleep, Task, suspend
+from tests.simulation.store import SaveBroken
+
+RESTART_MS_MAX = 5_000
+RETURNS_MAX = 3
+"""How often a worker's messages may come back by our doing: a few times more, and the runtime would rightly blame
+them for it."""
+
+
+class Killed(BaseException):
+    """What a message does that takes its process with it: no handler of exceptions is asked."""
+
+
+@dataclass(slots=True)
+class Machine:
+    """Where processes run; `ahead_ms` is how far its clock is ahead of virtual time, or behind."""
+
+    ahead_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class VirtualTime:
+    scheduler: Scheduler
+    machine: Machine
+    start: datetime
+
+    def now(self) -> datetime:
+        return self.start + timedelta(milliseconds=self.scheduler.now_ms + self.machine.ahead_ms)
+
+    def monotonic(self) -> float:
+        return self.scheduler.now_ms / 1000
+
+    async def sleep(self, seconds: float) -> None:
+        await suspend(Sleep(math.ceil(seconds * 1000)))
+
+
+@dataclass(slots=True)
+class World:
+    """What the processes of a run share. `returns` counts what came back to the broker, by worker."""
+
+    scheduler: Scheduler
+    faults: Faults
+    store: Store
+    broker: SimulatedBroker
+    settings: Settings
+    routed: frozenset[str]
+    start: datetime
+    loop: type[BatchLoop]
+    escaped: list[str] = field(default_factory=list)
+    returns: dict[str, int] = field(default_factory=dict)
+
+    def say(self, who: str, what: str, detail: object = "") -> None:
+        self.broker.history.add(self.scheduler.now_ms, who, what, detail)
+
+
+@dataclass(slots=True, eq=False)
+class Process:
+    """One process: all loops of one worker, as `tributary work NAME` runs them. It is started again when it ends."""
+
+    world: World
+    worker: Worker
+    number: int
+    machine: Machine
+    readiness: Readiness = field(default_factory=Readiness)
+    inboxes: list[SimulatedInbox] = field(default_factory=list)
+    tasks: list[Task] = field(default_factory=list)
+    stopping: bool = False
+
+    @property
+    def name(self) -> str:
+        return f"{self.worker.name}-{self.number}"
+
+    def start(self) -> None:
+        world = self.world
+        time = VirtualTime(world.scheduler, self.machine, world.start)
+        self.readiness, self.stopping = Readiness(), False
+        ports = Ports(world.store, SimulatedPublisher(world.broker), time, self.readiness)
+        for handler in self.worker.handlers:
+            queue = self.worker.queue_of(handler)
+            inbox = SimulatedInbox(world.broker, queue, time)
+            loop = world.loop(self.worker, handler, inbox, ports, world.settings, routed=world.routed)
+            self.inboxes.append(inbox)
+            self.tasks.append(world.scheduler.start(queue, self, loop.run()))
+
+    def may_return(self) -> bool:
+        return self.world.returns.get(self.worker.name, 0) < RETURNS_MAX
+
+    def kill(self, why: str = "") -> None:
+        self.world.say(self.name, "KILLED", why)
+        for task in self.tasks:
+            if task.alive:
+                task.kill()
+        self._leave()
+
+    def stop(self) -> None:
+        """The loops finish the batch in hand, and end."""
+        self.world.say(self.name, "STOPPING")
+        self.stopping = True
+        for inbox in self.inboxes:
+            inbox.close()
+
+    def disconnect(self) -> None:
+        self.world.say(self.name, "DISCONNECTED")
+        self._count(sum([inbox.disconnect() for inbox in self.inboxes]))
+
+    def ended(self, task: Task, error: BaseException | None) -> None:
+        """A loop came to its end: because it was asked to, or by an exception, which ends the process."""
+        if isinstance(error, Killed | SaveBroken):
+            self.kill(repr(error))
+        elif error is not None:
+            self.world.escaped.append(f"{task.name}: {error!r}")
+            self.kill(repr(error))
+        elif not self.stopping:
+            self.world.escaped.append(f"{task.name} ended by itself")
+            self.kill()
+        elif not any(each.alive for each in self.tasks):
+            self._leave()
+
+    def _leave(self) -> None:
+        self._count(sum([len(inbox.unacknowledged) for inbox in self.inboxes]))
+        for inbox in self.inboxes:
+            inbox.leave()
+        self.inboxes.clear()
+        self.tasks.clear()
+        self.world.scheduler.after(int(self.world.faults.rng.random() * RESTART_MS_MAX), self.start)
+
+    def _count(self, messages: int) -> None:
+        if messages:
+            self.world.returns[self.worker.name] = self.world.returns.get(self.worker.name, 0) + 1
+
+
+@dataclass(slots=True, eq=False)
+class ClockProcess:
+    """Says what time it is on its machine."""
+
+    world: World
+    number: int
+    machine: Machine
+    readiness: Readiness = field(default_factory=Readiness)
+    task: Task | None = None
+
+    @property
+    def name(self) -> str:
+        return f"clock-{self.number}"
+
+    def start(self) -> None:
+        world = self.world
+        time = VirtualTime(world.scheduler, self.machine, world.start)
+        publisher = SimulatedPublisher(world.broker)
+        ticking = clock.run(publisher, time, self.readiness, interval_s=world.settings.clock_interval_s)
+        self.task = world.scheduler.start(self.name, self, ticking)
+
+    def ended(self, task: Task, error: BaseException | None) -> None:
+        self.world.escaped.append(f"{task.name}: {error!r}")
+
+    def kill(self) -> None:
+        self.world.say(self.name, "KILLED")
+        self.end()
+        self.world.scheduler.after(int(self.world.faults.rng.random() * RESTART_MS_MAX), self.start)
+
+    def end(self) -> None:
+        if self.task is not None:
+            self.task.kill()
+
+
+def misfortune(world: World) -> Callable[[Task], bool]:
+    """What may befall a process before it goes on; says whether that was its end."""
+
+    def befall(task: Task) -> bool:
+        process, faults = task.owner, world.faults
+        if isinstance(process, ClockProcess):
+            if faults.strikes(faults.plan.killed):
+                process.kill()
+                return True
+            return False
+        if not isinstance(process, Process) or not process.may_return():
+            return False
+        if faults.strikes(faults.plan.killed):
+            process.kill(f"{task.name} before {task.operation}")
+            return True
+        if faults.strikes(faults.plan.disconnected):
+            process.disconnect()
+        elif faults.strikes(faults.plan.stopped) and not process.stopping:
+            process.stop()
+        return False
+
+    return befall
+
+
+def replicas(world: World, workers: Sequence[Worker], machines: Sequence[Machine]) -> list[Process]:
+    """One of every worker on every machine."""
+    return [
+        Process(world, worker, number, machine)
+        for worker in workers
+        for number, machine in enumerate(machines, start=1)
+    ]
