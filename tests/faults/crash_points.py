@@ -30,6 +30,8 @@ from tests.faults.crash_lab import MODES, Lab, Mode, NeverQuiet, lab
 from tests.faults.crash_scenarios import SCENARIOS
 from tests.faults.planted import BUGS
 
+NO_CRASH = "no crash"
+"""Stands for the effect where a run differs though nobody died in it."""
 POINTS_MAX = 2000
 """No scenario has so many effects: a walk that gets here walks in circles."""
 
@@ -58,7 +60,7 @@ class Walked:
 
     @property
     def passed(self) -> int:
-        return self.points - len(self.failed)
+        return self.points - sum(failed.effect != NO_CRASH for failed in self.failed)
 
 
 async def reference(lab: Lab, name: str, mode: Mode) -> tuple[Ending, int]:
@@ -96,24 +98,29 @@ async def walk(
 ) -> Walked:
     """Try the points of one scenario in one mode, until it no longer lives to die."""
     started = time.monotonic()
-    expected, effects = await reference(lab, name, mode)
-    walked = Walked(name, SCENARIOS[name]().worker, mode.name, effects)
-    points = [only] if only else _points(effects, every)
-    task = progress.add_task(f"{name} {mode.name}", total=min(len(points), effects + 1)) if progress else None
+    walked = Walked(name, SCENARIOS[name]().worker, mode.name, effects=0)
+    try:
+        expected, walked.effects = await reference(lab, name, mode)
+    except (NeverQuiet, AssertionError) as broken:
+        replay = f"python -m tests.faults.crash_points --scenario {name} --mode {mode.name} --only {POINTS_MAX}"
+        walked.failed.append(Failed(0, NO_CRASH, [str(broken)], replay))
+        return walked
+    points = [only] if only else _points(walked.effects, every)
+    task = progress.add_task(f"{name} {mode.name}", total=min(len(points), walked.effects + 1)) if progress else None
     for point in points:
         effect, differs = await try_point(lab, name, mode, expected, point, bug)
         if effect is not None:
             walked.points += 1
         if differs:
             replay = f"python -m tests.faults.crash_points --scenario {name} --mode {mode.name} --only {point}"
-            walked.failed.append(
-                Failed(point, effect or "no crash", differs, f"{replay} --bug {bug}" if bug else replay)
-            )
+            walked.failed.append(Failed(point, effect or NO_CRASH, differs, f"{replay} --bug {bug}" if bug else replay))
         if progress and task is not None:
             progress.advance(task)
         if effect is None:
             break
     walked.seconds = round(time.monotonic() - started, 1)
+    if progress:
+        progress.console.print(f"{name} {mode.name}: {walked.passed} of {walked.points} in {walked.seconds} s")
     return walked
 
 
@@ -132,6 +139,8 @@ def own_stack() -> Iterator[local.Endpoints]:
         yield local.up(name, home=local.default_home())
     finally:
         local.down(name, home=local.default_home(), remove_data=True)
+        # Nobody else has a stack of this name, so nobody waits for its lock.
+        (local.default_home() / f"{name}.lock").unlink(missing_ok=True)
 
 
 async def _walk_all(endpoints: local.Endpoints, given: argparse.Namespace, progress: Progress) -> list[Walked]:

@@ -45,6 +45,7 @@ class Stage:
         self._heard: list[bytes] = []
         self._mark = b""
         self._marked = asyncio.Event()
+        self._listening = ""
         self._queues: dict[str, AbstractQueue] = {}
 
     @cached_property
@@ -66,7 +67,7 @@ class Stage:
         await broker.declare(self._settings.rabbitmq_url, self._topology)
         for queue in self._topology.queues:
             self._queues[queue.name] = await self._channel.get_queue(queue.name, ensure=False)
-        await self._queues[NEIGHBOUR].consume(self._hear, no_ack=True)
+        self._listening = await self._queues[NEIGHBOUR].consume(self._hear, no_ack=True)
 
     async def empty(self) -> None:
         """Nothing of an earlier run is left, and what the scenario finds in the store is there."""
@@ -81,6 +82,7 @@ class Stage:
 
     async def strike(self) -> None:
         self._client.drop_database(self._settings.database)
+        await self._queues[NEIGHBOUR].cancel(self._listening)
         for queue in self._queues:
             await self._channel.queue_delete(queue)
         self._client.close()
