@@ -59,6 +59,10 @@ processes, one replica of each. Times hold for this machine; a production machin
 Two settings differ from production, so that patience ends within a trial: messages are retried after 2, 5 and 15 s
 instead of 5 s, 1 min and 10 min, and the replica set elects a new primary after 3 s of silence instead of 10. The
 network faults are made by a TCP proxy, one machine stands for all, and no disk lied: what `fsync` promised was kept.
+
+A process that is killed in the middle of a transaction cannot end it. MongoDB keeps what the transaction had written
+locked until its time is up (`transactionLifetimeLimitSeconds`, here 20 s), and whoever needs the same documents waits for that
+long: most of the recovery after `kill -9` of a worker is this wait.
 """
 
 

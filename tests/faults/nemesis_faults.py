@@ -1,4 +1,4 @@
-"""Every fault, in the order in which they are tried: those that need servers of their own come last."""
+"""Every fault, in the order in which they are tried: what needs servers of its own late, what takes longest last."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ _ORDER = ("direct", "proxied", "replica_set", "cluster")
 FAULTS: tuple[Fault, ...] = tuple(
     sorted(
         (*nemesis_faults_servers.FAULTS, *nemesis_faults_messages.FAULTS, *nemesis_faults_network.FAULTS),
-        key=lambda fault: _ORDER.index(fault.servers),
+        key=lambda fault: (fault.name == "backlog", _ORDER.index(fault.servers)),
     )
 )

@@ -107,7 +107,7 @@ FAULTS = (
         "freeze-worker",
         "freezes a worker for 30 s (SIGSTOP) and lets it go on",
         freeze_worker,
-        plan=Plan(load_s=36.0),
+        plan=Plan(load_s=28.0),
         quick=Plan(),
     ),
     Fault("rabbitmq-restart", "restarts RabbitMQ", restart_rabbitmq),
