@@ -61,8 +61,8 @@ instead of 5 s, 1 min and 10 min, and the replica set elects a new primary after
 network faults are made by a TCP proxy, one machine stands for all, and no disk lied: what `fsync` promised was kept.
 
 A process that is killed in the middle of a transaction cannot end it. MongoDB keeps what the transaction had written
-locked until its time is up (`transactionLifetimeLimitSeconds`, here 20 s), and whoever needs the same documents waits for that
-long: most of the recovery after `kill -9` of a worker is this wait.
+locked until its time is up (`transactionLifetimeLimitSeconds`, here 20 s), and whoever needs the same documents waits
+for that long: most of the recovery after `kill -9` of a worker is this wait.
 """
 
 
