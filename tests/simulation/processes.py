@@ -155,12 +155,15 @@ class ClockProcess:
     machine: Machine
     readiness: Readiness = field(default_factory=Readiness)
     task: Task | None = None
+    over: bool = False
 
     @property
     def name(self) -> str:
         return f"clock-{self.number}"
 
     def start(self) -> None:
+        if self.over:
+            return
         world = self.world
         time = VirtualTime(world.scheduler, self.machine, world.start)
         publisher = SimulatedPublisher(world.broker)
@@ -172,10 +175,15 @@ class ClockProcess:
 
     def kill(self) -> None:
         self.world.say(self.name, "KILLED")
-        self.end()
+        self._stop()
         self.world.scheduler.after(int(self.world.faults.rng.random() * RESTART_MS_MAX), self.start)
 
     def end(self) -> None:
+        """For good: an ended clock is not started again."""
+        self.over = True
+        self._stop()
+
+    def _stop(self) -> None:
         if self.task is not None:
             self.task.kill()
 

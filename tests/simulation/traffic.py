@@ -123,7 +123,7 @@ def talk(rng: random.Random, workers: Sequence[Worker]) -> Traffic:
     _set_the_stage(traffic)
     rests = [_order(traffic, number) for number in range(1, rng.randint(7, 11))]
     _say_together(traffic, [wish for wish in rests if wish is not None])
-    for odd, chance in ((_deadly, 0.12), (_stumbling, 0.2), (_unreadable, 0.5), (_refusable, 0.5)):
+    for odd, chance in ((_deadly, 0.15), (_stumbling, 0.2), (_unreadable, 0.5), (_refusable, 0.5)):
         if rng.random() < chance:
             odd(traffic)
     return traffic
