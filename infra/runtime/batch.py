@@ -15,11 +15,12 @@ from uuid import uuid4
 import structlog
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
-from contracts.envelope import BATCH, EVENTS_EXCHANGE, STRUCTURED, Message
+from contracts.envelope import STRUCTURED, Message
 from contracts.wire import Reader, Unreadable, too_large
-from infra.runtime.failure_policy import Failure, FailurePolicy, delay_name
-from infra.runtime.fold import Folded, Retry, Work, fold
-from infra.runtime.journal import Emitted, Journal
+from infra.runtime import outbox
+from infra.runtime.failure_policy import Failure, FailurePolicy
+from infra.runtime.fold import Folded, Work, fold
+from infra.runtime.journal import Emitted, Journal, SetBack
 from infra.runtime.messaging import (
     ATTEMPTS_HEADER,
     REPLAYS_HEADER,
@@ -244,35 +245,8 @@ class BatchLoop:
 
     async def _publish(self, settled: Settled) -> None:
         emitted = [*settled.repeated, *settled.folded.emitted]
-        await self._publisher.publish([*self._events(emitted), *self._retries(settled.folded.retries)])
-
-    def _events(self, emitted: Sequence[Emitted]) -> list[Outgoing]:
-        """Pack events of one type into CloudEvents batches, in the order they were said."""
-        by_type: dict[str, list[bytes]] = {}
-        for event in emitted:
-            by_type.setdefault(event.type, []).append(event.body)
-        return [
-            Outgoing(EVENTS_EXCHANGE, message_type, packed, BATCH, mandatory=message_type in self._routed)
-            for message_type, bodies in by_type.items()
-            for packed in pack(bodies, self._settings.batch_events_max, self._settings.publish_bytes_max)
-        ]
-
-    def _retries(self, retries: Sequence[Retry]) -> list[Outgoing]:
-        groups: dict[tuple[int, int, int], list[bytes]] = {}
-        for retry in retries:
-            key = (retry.delay_s, retry.attempt, retry.replays)
-            groups.setdefault(key, []).append(retry.message.to_bytes())
-        return [
-            Outgoing(
-                delay_name(delay_s),
-                self._queue,
-                packed,
-                BATCH,
-                headers={ATTEMPTS_HEADER: attempt, REPLAYS_HEADER: replays},
-            )
-            for (delay_s, attempt, replays), bodies in groups.items()
-            for packed in pack(bodies, self._settings.batch_events_max, self._settings.publish_bytes_max)
-        ]
+        events = outbox.events(emitted, self._settings, routed=self._routed)
+        await self._publisher.publish([*events, *outbox.retries(settled.folded.retries, self._queue, self._settings)])
 
     async def _when_back(self, server: str, act: Callable[[], Awaitable[T]]) -> T:
         """Do `act`; while its server is away, wait with growing, jittered pauses and say that we are not ready."""
@@ -303,25 +277,21 @@ class BatchLoop:
         for folded in (part.folded for part in settled):
             self._metrics.outcome(folded)
             for back in folded.retried:
-                self._log.info("retried", id=back.id, about=back.about, reason=back.reason, attempt=back.attempt)
+                self._log.info("retried", **_told(back))
             for back in folded.dead:
-                self._log.error("dead_lettered", id=back.id, about=back.about, reason=back.reason, attempt=back.attempt)
+                self._log.error("dead_lettered", **_told(back))
             for message in folded.said:
                 if message.type in self._announced:
                     self._log.warning(message.type, correlation_id=message.correlation, **message.data.model_dump())
 
 
-def pack(bodies: Sequence[bytes], count_max: int, bytes_max: int) -> list[bytes]:
-    """Join JSON bodies into JSON arrays of at most `count_max` items and about `bytes_max` bytes each."""
-    arrays: list[bytes] = []
-    pending: list[bytes] = []
-    size = 0
-    for body in bodies:
-        if pending and (len(pending) >= count_max or size + len(body) > bytes_max):
-            arrays.append(b"[" + b",".join(pending) + b"]")
-            pending, size = [], 0
-        pending.append(body)
-        size += len(body) + 1
-    if pending:
-        arrays.append(b"[" + b",".join(pending) + b"]")
-    return arrays
+def _told(back: SetBack) -> dict[str, object]:
+    """A message that was not handled, as the log names it: by ids and subject only, never by its content."""
+    return {
+        "id": back.id,
+        "type": back.type,
+        "about": back.about,
+        "correlation_id": back.correlation,
+        "reason": back.reason,
+        "attempt": back.attempt,
+    }

@@ -123,7 +123,9 @@ def _set_back(work: Work, message: Message[Any], failure: Failure, policy: Failu
     if delay_s is None:
         _bury(work, message, failure, folded)
         return
-    folded.retried.append(SetBack(message.key, message.type, message.data.about(), failure.reason, work.attempt))
+    folded.retried.append(
+        SetBack(message.key, message.type, message.data.about(), message.correlation, failure.reason, work.attempt)
+    )
     folded.retries.append(Retry(message, work.attempt, work.replays, delay_s))
 
 
@@ -131,6 +133,6 @@ def _bury(work: Work, item: Message[Any] | Unreadable, failure: Failure, folded:
     letter = dead_letter(
         item, failure, worker=folded.worker, queue=folded.queue, attempts=work.attempt, replays=work.replays
     )
-    folded.dead.append(SetBack(item.key, item.type, letter.about(), failure.reason, work.attempt))
+    folded.dead.append(SetBack(item.key, item.type, letter.about(), item.correlation, failure.reason, work.attempt))
     # The queue and the number of replays are part of the id: each time it dies is a dead letter of its own.
     folded.say(item, letter, derived_id(folded.queue, work.replays))

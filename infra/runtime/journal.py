@@ -35,6 +35,7 @@ class SetBack:
     id: str
     type: str
     about: str
+    correlation: str
     reason: str
     attempt: int
 
@@ -125,5 +126,5 @@ def _fields(item: Any) -> Document:
 
 
 def _keys(record: Record) -> Iterable[str]:
-    set_back = {item.about for item in (*record.retried, *record.dead)}
-    return set_back | {key for item in record.handled for key in (item.about, item.correlation)}
+    items: list[Handled | SetBack] = [*record.handled, *record.retried, *record.dead]
+    return {key for item in items for key in (item.about, item.correlation)}

@@ -131,7 +131,9 @@ class TestARuleThatRaises:
 
         assert state.state == Seen(("a", "b"))
         assert [handled.id for handled in folded.handled] == [wish("a").key, wish("b").key]
-        assert folded.retried == [SetBack(wish("raises").key, "product.define.v1", "product/501", "handler_error", 1)]
+        assert folded.retried == [
+            SetBack(wish("raises").key, "product.define.v1", "product/501", "product/501", "handler_error", 1)
+        ]
         assert folded.retries == [Retry(wish("raises"), attempt=1, replays=0, delay_s=5)]
 
     def test_becomes_a_dead_letter_with_its_traceback_after_the_last_try(self) -> None:
@@ -139,7 +141,7 @@ class TestARuleThatRaises:
 
         assert folded.retries == []
         assert folded.dead == [
-            SetBack(wish("raises").key, "product.define.v1", "product/501", "handler_error", LAST_TRY)
+            SetBack(wish("raises").key, "product.define.v1", "product/501", "product/501", "handler_error", LAST_TRY)
         ]
         letter = folded.said[0].data
         assert (letter.worker, letter.queue, letter.message_id) == ("catalog", QUEUE, "m-raises")
@@ -157,7 +159,9 @@ class TestARuleThatRaises:
         folded = fold_all(Work(wish("a"), failure=Failure("too_big", "The batch could not be saved.")))
 
         assert folded.handled == []
-        assert folded.retried == [SetBack(wish("a").key, "product.define.v1", "product/501", "too_big", 1)]
+        assert folded.retried == [
+            SetBack(wish("a").key, "product.define.v1", "product/501", "product/501", "too_big", 1)
+        ]
 
 
 class TestNotYet:
@@ -167,7 +171,9 @@ class TestNotYet:
         folded = fold_all(Work(wish(name), attempt, replays=1))
 
         assert folded.retries == [Retry(wish(name), attempt=attempt, replays=1, delay_s=delay_s)]
-        assert folded.retried == [SetBack(wish(name).key, "product.define.v1", "product/501", "tea_unknown", attempt)]
+        assert folded.retried == [
+            SetBack(wish(name).key, "product.define.v1", "product/501", "product/501", "tea_unknown", attempt)
+        ]
         assert (folded.handled, folded.emitted, folded.dead) == ([], [], [])
 
     def test_holds_otherwise_when_patience_has_ended(self) -> None:
@@ -181,7 +187,9 @@ class TestNotYet:
     def test_without_otherwise_it_becomes_a_dead_letter(self) -> None:
         folded = fold_all(Work(wish("waits"), LAST_TRY))
 
-        assert folded.dead == [SetBack(wish("waits").key, "product.define.v1", "product/501", "tea_unknown", LAST_TRY)]
+        assert folded.dead == [
+            SetBack(wish("waits").key, "product.define.v1", "product/501", "product/501", "tea_unknown", LAST_TRY)
+        ]
         assert folded.said[0].data.detail == "Waited in vain: tea unknown."
         assert folded.said[0].data.traceback is None
 
@@ -198,7 +206,9 @@ class TestUnreadable:
     def test_what_does_not_is_set_aside_at_once_and_never_tried_again(self, handler: Handler) -> None:
         folded = fold_all(Work(unreadable()), handler=handler)
 
-        assert folded.dead == [SetBack(unreadable().key, "product.define.v1", "message/m-bad", "missing_field", 1)]
+        assert folded.dead == [
+            SetBack(unreadable().key, "product.define.v1", "message/m-bad", "m-bad", "missing_field", 1)
+        ]
         assert (folded.handled, folded.retries) == ([], [])
         letter = folded.said[0].data
         assert (letter.detail, letter.body, letter.concerns) == ("name: Field required", '{"half": ', None)
@@ -224,7 +234,9 @@ class TestUnreadable:
             (wish("a").key, "told"),
             (wish("b").key, "told"),
         ]
-        assert folded.dead == [SetBack(unreadable().key, "product.define.v1", "message/m-bad", "handler_error", 1)]
+        assert folded.dead == [
+            SetBack(unreadable().key, "product.define.v1", "message/m-bad", "m-bad", "handler_error", 1)
+        ]
         assert (folded.retried, folded.retries) == ([], [])
         letter = folded.said[2].data
         assert [said.data for said in folded.said] == [
@@ -253,12 +265,12 @@ class TestRecord:
             at=NOW,
             handled=(Handled(wish("a").key, "product.define.v1", "product/501", "order-7", "told"),),
             repeats=("m-old",),
-            retried=(SetBack(wish("waits").key, "product.define.v1", "product/501", "tea_unknown", 1),),
-            dead=(SetBack(unreadable().key, "product.define.v1", "message/m-bad", "missing_field", 1),),
+            retried=(SetBack(wish("waits").key, "product.define.v1", "product/501", "product/501", "tea_unknown", 1),),
+            dead=(SetBack(unreadable().key, "product.define.v1", "message/m-bad", "m-bad", "missing_field", 1),),
             emitted=tuple(folded.emitted),
         )
         document = to_document(record)
-        assert document["about"] == ["message/m-bad", "order-7", "product/501"]
+        assert document["about"] == ["m-bad", "message/m-bad", "order-7", "product/501"]
         assert document["handled"] == [
             {
                 "id": wish("a").key,

@@ -1,0 +1,59 @@
+"""What a batch sends: its events, many in one AMQP message, and its retries, to wait in the delay queues."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from contracts.envelope import BATCH, EVENTS_EXCHANGE
+from infra.runtime.failure_policy import delay_name
+from infra.runtime.fold import Retry
+from infra.runtime.journal import Emitted
+from infra.runtime.messaging import ATTEMPTS_HEADER, REPLAYS_HEADER, Outgoing
+from infra.runtime.settings import Settings
+
+
+def events(emitted: Sequence[Emitted], settings: Settings, *, routed: frozenset[str]) -> list[Outgoing]:
+    """Pack events of one type into CloudEvents batches, in the order they were said; `routed` types must arrive."""
+    by_type: dict[str, list[bytes]] = {}
+    for event in emitted:
+        by_type.setdefault(event.type, []).append(event.body)
+    return [
+        Outgoing(EVENTS_EXCHANGE, message_type, packed, BATCH, mandatory=message_type in routed)
+        for message_type, bodies in by_type.items()
+        for packed in pack(bodies, settings.batch_events_max, settings.publish_bytes_max)
+    ]
+
+
+def retries(waiting: Sequence[Retry], queue: str, settings: Settings) -> list[Outgoing]:
+    """Send messages to wait: the delay queue gives them back to `queue`, each with the number of its tries so far."""
+    groups: dict[tuple[int, int, int], list[bytes]] = {}
+    for retry in waiting:
+        key = (retry.delay_s, retry.attempt, retry.replays)
+        groups.setdefault(key, []).append(retry.message.to_bytes())
+    return [
+        Outgoing(
+            delay_name(delay_s),
+            queue,
+            packed,
+            BATCH,
+            headers={ATTEMPTS_HEADER: attempt, REPLAYS_HEADER: replays},
+        )
+        for (delay_s, attempt, replays), bodies in groups.items()
+        for packed in pack(bodies, settings.batch_events_max, settings.publish_bytes_max)
+    ]
+
+
+def pack(bodies: Sequence[bytes], count_max: int, bytes_max: int) -> list[bytes]:
+    """Join JSON bodies into JSON arrays of at most `count_max` items and about `bytes_max` bytes each."""
+    arrays: list[bytes] = []
+    pending: list[bytes] = []
+    size = 0
+    for body in bodies:
+        if pending and (len(pending) >= count_max or size + len(body) > bytes_max):
+            arrays.append(b"[" + b",".join(pending) + b"]")
+            pending, size = [], 0
+        pending.append(body)
+        size += len(body) + 1
+    if pending:
+        arrays.append(b"[" + b",".join(pending) + b"]")
+    return arrays
