@@ -106,10 +106,19 @@ def _steps(worker: str, record: Document, names: set[str]) -> Iterable[Step]:
             )
     for kind, verb in (("retried", "put off"), ("dead", "dead-lettered")):
         for item in record.get(kind, ()):
-            if names & {item["about"], item["id"]}:
+            if names & {item["about"], item["correlation"], item["id"]}:
                 outcome = f"{verb} after try {item['attempt']}: {item['reason']}"
                 emitted = _emitted(record, item["id"]) if kind == "dead" else ()
-                yield Step(record["at"], worker, item["id"], item["type"], outcome, item["about"], emitted=emitted)
+                yield Step(
+                    record["at"],
+                    worker,
+                    item["id"],
+                    item["type"],
+                    outcome,
+                    item["about"],
+                    item["correlation"],
+                    emitted,
+                )
 
 
 def _emitted(record: Document, cause: str) -> tuple[dict[str, Any], ...]:
