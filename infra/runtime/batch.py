@@ -23,6 +23,7 @@ from infra.runtime.fold import Folded, Work, fold
 from infra.runtime.journal import Emitted, Journal, SetBack
 from infra.runtime.messaging import (
     ATTEMPTS_HEADER,
+    REDELIVERED_HEADER,
     REPLAYS_HEADER,
     BrokerUnavailable,
     Delivery,
@@ -31,7 +32,7 @@ from infra.runtime.messaging import (
     Publisher,
 )
 from infra.runtime.metrics import QueueMetrics
-from infra.runtime.quarantine import Quarantine, deadly
+from infra.runtime.quarantine import Quarantine, Solo, deadly
 from infra.runtime.readiness import Readiness
 from infra.runtime.settings import Settings
 from infra.runtime.store import Store, StoreConflict, StoreUnavailable, Transaction
@@ -40,6 +41,10 @@ from infra.runtime.worker import Handler, Worker
 
 T = TypeVar("T")
 log = structlog.get_logger()
+
+_SOLO_PAUSE_S = 0.01
+_SUSPECTS_IN_A_ROW_MAX = 100
+"""Then another loop of the process gets its turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +67,7 @@ class Ports:
     publisher: Publisher
     time: Time
     readiness: Readiness
+    solo: Solo = field(default_factory=Solo)
 
 
 class BatchLoop:
@@ -85,6 +91,7 @@ class BatchLoop:
         self._publisher = ports.publisher
         self._time = ports.time
         self._readiness = ports.readiness
+        self._solo = ports.solo
         self._settings = settings
         self._routed = routed
         self._bytes_max = settings.message_bytes_max if handler.reads_command else settings.event_bytes_max
@@ -102,8 +109,7 @@ class BatchLoop:
         delivery: Delivery | None = None
         while delivery := delivery or await self._inbox.first():
             if self._is_suspect(delivery):
-                await self._handle_alone(delivery)
-                delivery = None
+                delivery = await self._handle_suspects(delivery)
             else:
                 deliveries, works, delivery = self._collect(delivery)
                 await self.handle(deliveries, works)
@@ -124,6 +130,25 @@ class BatchLoop:
 
     def _is_suspect(self, delivery: Delivery) -> bool:
         return delivery.returned >= self._settings.suspect_after_returns
+
+    async def _handle_suspects(self, delivery: Delivery) -> Delivery | None:
+        """Handle suspects one by one, while no other loop of the process does; return the delivery that comes next.
+
+        If two were tried at a time, each would bear the blame when one of them ends the process.
+        """
+        following: Delivery | None = delivery
+        while self._solo.taken:
+            await self._time.sleep(_SOLO_PAUSE_S)
+        self._solo.taken = True
+        try:
+            for _ in range(_SUSPECTS_IN_A_ROW_MAX):
+                if following is None or not self._is_suspect(following):
+                    break
+                await self._handle_alone(following)
+                following = self._inbox.waiting()
+        finally:
+            self._solo.taken = False
+        return following
 
     async def _handle_alone(self, delivery: Delivery) -> None:
         """Handle a delivery that came back again and again, and set aside a message that ends its process."""
@@ -150,7 +175,7 @@ class BatchLoop:
 
     def _again(self, work: Work, delivery: Delivery) -> Outgoing:
         assert not isinstance(work.item, Unreadable), "what cannot be read has no form to be sent in"
-        headers = {ATTEMPTS_HEADER: delivery.attempts, REPLAYS_HEADER: delivery.replays}
+        headers = {ATTEMPTS_HEADER: delivery.attempts, REPLAYS_HEADER: delivery.replays, REDELIVERED_HEADER: 1}
         return Outgoing("", self._queue, work.item.to_bytes(), STRUCTURED, headers=headers)
 
     def _decode(self, delivery: Delivery) -> list[Work]:

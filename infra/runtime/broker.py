@@ -27,6 +27,7 @@ from faststream.rabbit import Channel, RabbitBroker, RabbitMessage, RabbitQueue
 
 from infra.runtime.messaging import (
     ATTEMPTS_HEADER,
+    REDELIVERED_HEADER,
     REPLAYS_HEADER,
     ROUTING_KEY_HEADER,
     BrokerUnavailable,
@@ -61,7 +62,7 @@ class RabbitInbox:
                 body=raw.body,
                 content_type=raw.content_type,
                 routing_key=str(headers.get(ROUTING_KEY_HEADER) or raw.routing_key or ""),
-                redelivered=bool(raw.redelivered),
+                redelivered=bool(raw.redelivered or headers.get(REDELIVERED_HEADER)),
                 attempts=_count(headers.get(ATTEMPTS_HEADER)),
                 replays=_count(headers.get(REPLAYS_HEADER)),
                 returned=_count(headers.get(_RETURNED_HEADER)),

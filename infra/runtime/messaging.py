@@ -13,6 +13,9 @@ ATTEMPTS_HEADER = "x-tributary-attempts"
 REPLAYS_HEADER = "x-tributary-replays"
 """How often an operator sent the message again after it was dead-lettered."""
 
+REDELIVERED_HEADER = "x-tributary-redelivered"
+"""Marks a copy that stands for a redelivered message: what the first one caused may still have to be published."""
+
 ROUTING_KEY_HEADER = "x-tributary-routing-key"
 """What a message was first routed by, where it is sent straight to a queue: a bare body takes its type from it."""
 

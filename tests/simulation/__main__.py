@@ -63,7 +63,6 @@ def run_many(first: int, seeds: int, *, processes: int, as_json: bool) -> int:
         "seeds": seeds,
         "first": first,
         "failed": len(failed),
-        "blamed": sum(outcome.blamed for outcome in outcomes),
         "orders": sum(outcome.orders for outcome in outcomes),
         "steps": sum(outcome.steps for outcome in outcomes),
         "faults": sum(outcome.faults for outcome in outcomes),
@@ -84,17 +83,11 @@ def run_many(first: int, seeds: int, *, processes: int, as_json: bool) -> int:
         f"{figures['faults']} faults, "
         f"{len(failed) or 'no'} failed, in {figures['seconds']} s"
     )
-    if figures["blamed"]:
-        out.print(
-            f"{figures['blamed']} messages were set aside for a deadly neighbour in another queue: a known weakness"
-        )
     return 1 if failed else 0
 
 
 def _summary(result: object) -> dict[str, object]:
-    return {
-        name: getattr(result, name) for name in ("seed", "breaches", "blamed", "replay", "steps", "faults", "orders")
-    }
+    return {name: getattr(result, name) for name in ("seed", "breaches", "replay", "steps", "faults", "orders")}
 
 
 def _print_json(content: object) -> None:

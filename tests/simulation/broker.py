@@ -10,7 +10,14 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from infra.runtime.messaging import ATTEMPTS_HEADER, REPLAYS_HEADER, BrokerUnavailable, Delivery, Outgoing
+from infra.runtime.messaging import (
+    ATTEMPTS_HEADER,
+    REDELIVERED_HEADER,
+    REPLAYS_HEADER,
+    BrokerUnavailable,
+    Delivery,
+    Outgoing,
+)
 from infra.runtime.time import Time
 from infra.runtime.topology import PARKED, Topology
 from tests.simulation.faults import Faults
@@ -68,6 +75,7 @@ class SimulatedBroker:
             message.routing_key,
             int(headers.get(ATTEMPTS_HEADER, 0)),
             int(headers.get(REPLAYS_HEADER, 0)),
+            redelivered=bool(headers.get(REDELIVERED_HEADER)),
         )
         for queue in queues:
             for _ in range(2 if self.faults.strikes(self.faults.plan.duplicated) else 1):

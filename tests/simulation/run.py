@@ -15,7 +15,6 @@ from infra.runtime.batch import BatchLoop
 from infra.runtime.journal import Journal
 from infra.runtime.quarantine import Quarantine
 from infra.runtime.settings import Settings
-from infra.runtime.store import Document
 from infra.runtime.topology import Topology, topology_of
 from infra.runtime.worker import Worker
 from tests.simulation.broker import SimulatedBroker
@@ -26,7 +25,7 @@ from tests.simulation.processes import ClockProcess, Killed, Machine, Process, W
 from tests.simulation.scheduler import NeverQuiet, Scheduler
 from tests.simulation.sealed import sealed
 from tests.simulation.store import SimulatedStore
-from tests.simulation.traffic import DEADLY, START, STUMBLING, TALK_S, Said, Traffic, talk
+from tests.simulation.traffic import DEADLY, START, STUMBLING, TALK_S, Said, talk
 
 SETTINGS = Settings.model_construct(clock_interval_s=600)
 """As in production, whatever this machine's environment says; only the clock is slower, for the sake of speed."""
@@ -50,15 +49,10 @@ class Variant:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """`breaches` are sentences; none means that all invariants held. `faults` counts what went wrong on the way.
-
-    `blamed` are messages set aside for a deadly neighbour in another queue of their process, a known weakness: what
-    such a loss leads to is not looked at further.
-    """
+    """`breaches` are sentences; none means that all invariants held. `faults` counts what went wrong on the way."""
 
     seed: int
     breaches: tuple[str, ...]
-    blamed: tuple[str, ...]
     steps: int
     faults: int
     orders: int
@@ -96,19 +90,6 @@ def _with_weakness(intake: Worker) -> Worker:
 @cache
 def the_topology() -> Topology:
     return topology_of(the_workers(), SETTINGS)
-
-
-def _blamed_in_vain(store: SimulatedStore, traffic: Traffic) -> list[Document]:
-    """Letters of innocent messages that were tried, alone in their queue, while a deadly one was tried in another."""
-    if "ends_its_process" not in traffic.dead.values():
-        return []
-    return [
-        letter
-        for letter in store.tables["alerting.dead_letters"].values()
-        if letter["reason"] == "ends_its_process"
-        and letter["worker"] == "order_intake"
-        and letter["message_id"] not in traffic.dead
-    ]
 
 
 def _is_ours(error: str) -> bool:
@@ -151,13 +132,10 @@ def simulate(seed: int, variant: Variant | None = None, *, thrifty: bool = True)
             found.append(str(error))
     found += world.escaped
     found += [f"a batch was halved for {error}" for error in log.halvings if not _is_ours(error)]
-    blamed = [letter["message_id"] for letter in _blamed_in_vain(store, traffic)]
-    if not found and not blamed:
+    if not found:
         found += breaches(store, broker, traffic)
     orders = len(store.tables["order_intake.orders"])
-    return Result(
-        seed, tuple(found[:BREACHES_KEPT_MAX]), tuple(blamed), scheduler.steps, faults.suffered, orders, history
-    )
+    return Result(seed, tuple(found[:BREACHES_KEPT_MAX]), scheduler.steps, faults.suffered, orders, history)
 
 
 def _live(world: World, said: Sequence[Said]) -> None:

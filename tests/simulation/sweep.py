@@ -19,7 +19,6 @@ class Outcome:
     seed: int
     breaches: tuple[str, ...]
     replay: str
-    blamed: int
     steps: int
     faults: int
     orders: int
@@ -33,7 +32,7 @@ def outcome_of(seed: int) -> Outcome:
         return Outcome(
             seed, (f"the simulation broke: {error!r}",), f"python -m tests.simulation --seed {seed}", 0, 0, 0, 0
         )
-    return Outcome(seed, result.breaches, result.replay, len(result.blamed), result.steps, result.faults, result.orders)
+    return Outcome(seed, result.breaches, result.replay, result.steps, result.faults, result.orders)
 
 
 def _settle_in() -> None:

@@ -19,7 +19,14 @@ from typing import Any, TypeVar
 import bson
 from bson.codec_options import CodecOptions
 
-from infra.runtime.messaging import ATTEMPTS_HEADER, REPLAYS_HEADER, BrokerUnavailable, Delivery, Outgoing
+from infra.runtime.messaging import (
+    ATTEMPTS_HEADER,
+    REDELIVERED_HEADER,
+    REPLAYS_HEADER,
+    BrokerUnavailable,
+    Delivery,
+    Outgoing,
+)
 from infra.runtime.store import Collection, Document, Increment, StoreConflict, Transaction
 from infra.runtime.time import Time
 from infra.runtime.topology import PARKED, Topology
@@ -340,7 +347,7 @@ class InMemoryBroker:
             body=message.body,
             content_type=message.content_type,
             routing_key=message.routing_key,
-            redelivered=False,
+            redelivered=bool(message.headers.get(REDELIVERED_HEADER)),
             attempts=int(message.headers.get(ATTEMPTS_HEADER, 0)),
             replays=int(message.headers.get(REPLAYS_HEADER, 0)),
             returned=0,
