@@ -11,12 +11,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pymongo.errors import PyMongoError
+
 from infra.adapters.mongo import MongoStore
 from infra.cli.environment import environment_for
 from infra.demo.quiet import NeverQuietError, wait_until_quiet
+from infra.local import StackError
 from infra.runtime import process, roster
 from infra.runtime.audit import Report
+from infra.runtime.messaging import BrokerUnavailable
 from infra.runtime.settings import Settings
+from infra.runtime.store import StoreUnavailable
 from infra.runtime.time import RealTime
 from infra.runtime.topology import Topology, topology_of
 from infra.runtime.verification import verify
@@ -32,6 +37,18 @@ LOOK_EVERY_S = 0.25
 _CONFIRM_WITHIN_S = 120.0
 _QUIET_WITHIN_S = 90.0
 _BOOKS_WITHIN_S = 75.0
+_FAILED = (
+    NotReadyError,
+    NeverQuietError,
+    ServersError,
+    StackError,
+    BrokerUnavailable,
+    StoreUnavailable,
+    PyMongoError,
+    ExceptionGroup,
+    TimeoutError,
+)
+"""What fails a trial, and lets the next begin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,14 +154,14 @@ class Trial:
             try:
                 async with asyncio.timeout(self.plan.within_s):
                     recovery_s = await self._under_load(act)
-            except (NotReadyError, NeverQuietError, ServersError, ExceptionGroup, TimeoutError) as error:
+            except _FAILED as error:
                 breaches.append(_sentence(error))
             self.say("checking the books")
             try:
                 async with asyncio.timeout(self.plan.within_s):
                     accounts, report = await self._books(patient=not breaches)
                     await check(self)
-            except (NeverQuietError, TimeoutError) as error:
+            except _FAILED as error:
                 breaches.append(_sentence(error))
         breaches += [*self.unmet, *accounts.lost, *accounts.doubled]
         if report is not None:

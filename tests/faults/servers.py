@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,15 +60,24 @@ class SingleServers:
         pid = self._pid(server)
         if pid is None:
             raise ServersError(f"{server} was to be ended, but it does not run")
-        os.kill(pid, number)
-        deadline = time.monotonic() + STOP_WITHIN_S
-        while self._pid(server) is not None:
-            if time.monotonic() > deadline:
-                raise ServersError(f"{server} still runs {STOP_WITHIN_S:.0f} s after {number.name}")
-            time.sleep(0.05)
+        end(pid, number, lambda: self._pid(server) is not None)
 
     def _pid(self, server: str) -> int | None:
         return next(s.pid for s in local.status(self.name, home=self.home) if s.server == server)
+
+
+def end(pid: int, number: signal.Signals, is_running: Callable[[], bool]) -> None:
+    """Send a signal and return when nothing of the process is left. Raises ServersError.
+
+    The first thread of a killed process may be gone while others still hold its files locked; only its entry under
+    /proc, which goes last, tells. `is_running` collects the exit code of a child on the way.
+    """
+    os.kill(pid, number)
+    deadline = time.monotonic() + STOP_WITHIN_S
+    while is_running() or Path(f"/proc/{pid}").exists():
+        if time.monotonic() > deadline:
+            raise ServersError(f"process {pid} still runs {STOP_WITHIN_S:.0f} s after {number.name}")
+        time.sleep(0.05)
 
 
 def rabbitmqctl(folder: Path, ports: dict[str, int], *words: str) -> str:

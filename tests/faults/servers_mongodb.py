@@ -16,7 +16,7 @@ from pymongo.errors import PyMongoError
 from infra.local import ports, process
 from infra.local.mongodb_server import REPLICA_SET, MongodbServer
 from infra.local.process import ProcessMark
-from tests.faults.servers import ServersError
+from tests.faults.servers import ServersError, end
 
 _MEMBERS = 3
 _READY_WITHIN_S = 60.0
@@ -77,8 +77,8 @@ class ReplicaSet:
         return all(h is not None and (h.get("isWritablePrimary") or h.get("secondary")) for h in hellos)
 
     def kill(self, port: int) -> None:
-        os.kill(self._marks[port].pid, signal.SIGKILL)
-        self._wait(lambda: not process.is_running(self._marks[port]), f"the member on port {port} is gone")
+        mark = self._marks[port]
+        end(mark.pid, signal.SIGKILL, lambda: process.is_running(mark))
 
     def step_down(self, port: int) -> None:
         """Ask the primary to give way to another for half a minute, as soon as that other one has caught up."""

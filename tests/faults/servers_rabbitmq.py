@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import shutil
 import signal
@@ -15,7 +14,7 @@ from infra.local import ports, process
 from infra.local.process import ProcessMark
 from infra.local.rabbitmq_server import RabbitmqServer
 from infra.local.server import Launch
-from tests.faults.servers import ServersError, rabbitmqctl
+from tests.faults.servers import ServersError, end, rabbitmqctl
 
 _NODES = 3
 _READY_WITHIN_S = 120.0
@@ -76,9 +75,8 @@ class Cluster:
 
     def kill(self, node: Node) -> None:
         assert node.mark is not None, "only a running node can be killed"
-        os.kill(node.mark.pid, signal.SIGKILL)
         mark = node.mark
-        self._until(lambda: not process.is_running(mark), "the killed node is gone")
+        end(mark.pid, signal.SIGKILL, lambda: process.is_running(mark))
 
     def await_members(self, count: int) -> None:
         """Return when so many nodes are in the cluster."""
