@@ -82,18 +82,18 @@ class Lab:
         dies_at: int | None = None,
         dies_after: str | None = None,
         bug: str | None = None,
-        settings: Mapping[str, Any] | None = None,
         aborts_orphans: bool = True,
+        within_s: float = RUN_MAX_S,
     ) -> Run:
         """Play the scenario of that name; raises NeverQuiet.
 
         Its worker dies after effect number `dies_at`, or after the first whose name begins with `dies_after`.
         """
-        chosen = {**self._settings, **mode.settings, **(settings or {})}
+        chosen = {**self._settings, **mode.settings}
         stage = await self._staged(name)
         await stage.empty()
         life = Life(stage.scenario.worker, chosen, dies_at, dies_after, mode.gathers, bug)
-        trial = _Trial(stage, self._nursery, life, aborts_orphans)
+        trial = _Trial(stage, self._nursery, life, aborts_orphans, within_s)
         try:
             await trial.play()
         finally:
@@ -133,8 +133,9 @@ class _Trial:
     nursery: Nursery
     life: Life
     aborts_orphans: bool
+    within_s: float
     run: Run = field(default_factory=Run)
-    deadline: float = field(default_factory=lambda: time.monotonic() + RUN_MAX_S)
+    began_at: float = field(default_factory=time.monotonic)
 
     async def play(self) -> None:
         phases = self.stage.scenario.phases
@@ -161,9 +162,9 @@ class _Trial:
         while not await reached():
             if not alone and self.nursery.exit_code is not None:
                 await self._succeed()
-            if time.monotonic() > self.deadline:
+            if time.monotonic() > self.began_at + self.within_s:
                 waiting = await self.stage.waiting()
-                raise NeverQuiet(f"not at rest after {RUN_MAX_S:.0f} s; waiting: {waiting}\n{self.nursery.said()}")
+                raise NeverQuiet(f"not at rest after {self.within_s:.0f} s; waiting: {waiting}\n{self.nursery.said()}")
             await asyncio.sleep(LOOK_EVERY_S)
 
     async def _succeed(self) -> None:
