@@ -21,6 +21,7 @@ from aio_pika.exceptions import (
     ChannelNotFoundEntity,
     DeliveryError,
     ProbableAuthenticationError,
+    PublishError,
 )
 from faststream import AckPolicy
 from faststream.rabbit import Channel, RabbitBroker, RabbitMessage, RabbitQueue
@@ -161,11 +162,11 @@ class RabbitPublisher:
         self._connection: AbstractRobustConnection | None = None
         self._channel: AbstractChannel | None = None
         self._exchanges: dict[str, AbstractExchange] = {}
+        self._renewing = asyncio.Lock()
 
     async def start(self) -> None:
         self._connection = await connect(self._url)
-        channel = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
-        self._channel = channel
+        await self._open_channel()
 
     async def stop(self) -> None:
         if self._connection is not None:
@@ -174,13 +175,38 @@ class RabbitPublisher:
     async def publish(self, messages: Sequence[Outgoing]) -> None:
         if not messages:
             return
+        channel = self._channel
         try:
             async with asyncio.timeout(self._timeout_s):
                 await asyncio.gather(*[self._publish(message) for message in messages])
-        except DeliveryError as error:
+        except PublishError as error:
             raise BrokerUnavailable(f"a message reached no queue; is a binding missing? {error}") from error
+        except DeliveryError as error:
+            await self._renew(channel)
+            raise BrokerUnavailable(f"the server would not take a message: {error}") from error
         except _LOST as error:
             raise BrokerUnavailable(str(error) or error.__class__.__name__) from error
+
+    async def _open_channel(self) -> None:
+        assert self._connection is not None, "start() comes first"
+        self._channel = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
+        self._exchanges.clear()
+
+    async def _renew(self, refused: AbstractChannel | None) -> None:
+        """Leave a channel on which the server refused a message.
+
+        A channel keeps for life what it learnt first of a quorum queue: where that is the leader that has just died,
+        RabbitMQ 3.10 refuses every message to that queue on this channel until the dead node is back.
+        """
+        async with self._renewing:
+            if refused is None or self._channel is not refused:
+                return
+            try:
+                async with asyncio.timeout(self._timeout_s):
+                    await self._open_channel()
+                    await refused.close()
+            except _LOST as error:
+                log.info("channel_not_renewed", error=str(error), consequence="tried again with the next message")
 
     async def _publish(self, message: Outgoing) -> None:
         exchange = self._exchanges.get(message.exchange)

@@ -10,12 +10,13 @@ import asyncio
 import json
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import aio_pika
 from aio_pika.abc import AbstractExchange, AbstractRobustConnection
-from aio_pika.exceptions import CONNECTION_EXCEPTIONS, AMQPException
+from aio_pika.exceptions import CONNECTION_EXCEPTIONS, AMQPException, DeliveryError, PublishError
 
 from contracts.envelope import COMMANDS_EXCHANGE, STRUCTURED, derived_id
 from infra.demo.baskets import Basket
@@ -53,12 +54,25 @@ class Shops:
     history: list[Offer] = field(default_factory=list)
     _connection: AbstractRobustConnection | None = None
     _exchange: AbstractExchange | None = None
+    _renewing: asyncio.Lock = field(default_factory=asyncio.Lock)
     _free: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_IN_FLIGHT_MAX))
 
     async def open(self) -> None:
         self._connection = await aio_pika.connect_robust(self.url, reconnect_interval=0.5)
+        await self._open_channel()
+
+    async def _open_channel(self) -> None:
+        assert self._connection is not None, "open() comes first"
         channel = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
         self._exchange = await channel.get_exchange(COMMANDS_EXCHANGE, ensure=False)
+
+    async def _renew(self, refused: AbstractExchange | None) -> None:
+        """A channel on which the server refused a message may refuse for as long as the node that died is away."""
+        async with self._renewing:
+            if self._exchange is refused:
+                with suppress(*_FAILED):
+                    async with asyncio.timeout(_CONFIRM_WITHIN_S):
+                        await self._open_channel()
 
     async def close(self) -> None:
         if self._connection is not None:
@@ -99,11 +113,14 @@ class Shops:
         entry = Offer(publication, time.monotonic())
         self.history.append(entry)
         while True:
+            exchange = self._exchange
             try:
                 async with asyncio.timeout(_CONFIRM_WITHIN_S):
                     await self._publish(publication)
             except _FAILED as error:
                 entry.doubts += 1
+                if isinstance(error, DeliveryError) and not isinstance(error, PublishError):
+                    await self._renew(exchange)
                 if time.monotonic() - entry.offered_at > self.give_up_after_s:
                     raise NeverConfirmedError(
                         f"a message was not confirmed within {self.give_up_after_s:.0f} s: {error}"
