@@ -6,17 +6,17 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from contracts.envelope import Event
+from contracts.envelope import Event, Timestamp
 from contracts.fields import (
     Amount,
     Code,
     Currency,
     DistributorId,
-    Level,
     LineNumber,
     OrderId,
     OrderVersion,
     ProductId,
+    Quantity,
     Rate,
     RuleVersion,
     ShopId,
@@ -24,40 +24,67 @@ from contracts.fields import (
 )
 from contracts.subjects import OfOrder
 
+EarnerLevel = Annotated[
+    int,
+    Field(
+        description="1 is the seller, 2 the seller's sponsor, and so on; 0 is the leader of the seller's team.",
+        examples=[1],
+    ),
+]
+PlanName = Annotated[str, Field(description="The plan's name in the rules.", examples=["levels"])]
+
 
 class Entry(BaseModel):
-    """One distributor's share of one order line, with everything needed to recompute it by hand.
+    """One distributor's share of one order line under one plan, with everything needed to recompute it by hand.
 
-    amount = base x rate, rounded together with the other levels of the line: `rounding` is amount minus the
-    exact share's floor, in minor units (0 or 1).
+    The exact share is base x rate, or unit x quantity for a fixed amount, cut to what `limited_by` left; it is rounded
+    together with the other shares of the line: `rounding` is the minor unit that it got thereby, or 0.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     line: LineNumber
     product_id: ProductId
-    level: Level
+    plan: PlanName
+    level: EarnerLevel
     distributor_id: DistributorId
+    tier: Annotated[str, Field(description="The distributor's tier as of the order.", examples=["standard"])]
     base: Annotated[Amount, Field(description="The line's net.", examples=["54.70"])]
-    rate: Rate
-    amount: Annotated[SignedAmount, Field(description="Negative in a reversal.", examples=["2.74"])]
+    rate: Annotated[Rate | None, Field(description="Absent for a fixed amount.")] = None
+    unit: Annotated[Amount | None, Field(description="The amount per unit, where it is fixed.", examples=["0.50"])] = (
+        None
+    )
+    quantity: Annotated[Quantity | None, Field(description="The units of a fixed amount.")] = None
+    amount: Annotated[SignedAmount, Field(examples=["2.74"])]
     rounding: Annotated[
-        int, Field(description="Minor units that rounding the levels together added to this one.", examples=[1])
+        int, Field(description="Minor units that rounding the shares together added to this one.", examples=[1])
     ]
+    limited_by: Annotated[
+        Code | None,
+        Field(description="The cap that cut the share: entry, order, day, month or pool.", examples=["month"]),
+    ] = None
+
+
+class Passed(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    level: EarnerLevel
+    distributor_id: DistributorId
 
 
 class Unpaid(BaseModel):
-    """An upline that got nothing, and why."""
+    """Those who got nothing from a plan, and why; no lines means all lines of the order."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    level: Annotated[Level, Field(examples=[2])]
-    distributor_id: Annotated[DistributorId, Field(examples=[40007])]
+    plan: PlanName
     reason: Annotated[Code, Field(examples=["inactive"])]
+    lines: tuple[LineNumber, ...] = ()
+    uplines: tuple[Passed, ...]
 
 
 class CommissionAccrued(OfOrder, Event, type="commission.accrued.v1"):
-    """Earned and held; paid out only after the hold period that starts at completion."""
+    """Earned and held; released after the hold period that starts at completion."""
 
     shop_id: ShopId
     order_id: OrderId
@@ -68,6 +95,37 @@ class CommissionAccrued(OfOrder, Event, type="commission.accrued.v1"):
     total: Annotated[Amount, Field(description="The sum of the entries.", examples=["2.74"])]
     entries: tuple[Entry, ...]
     unpaid: tuple[Unpaid, ...]
+    hold_days: Annotated[int, Field(description="Days from completion to release.", examples=[7])]
+
+
+class Share(BaseModel):
+    """What one distributor's entries of an order come to."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    distributor_id: DistributorId
+    amount: SignedAmount
+
+
+class CommissionReleased(OfOrder, Event, type="commission.released.v1"):
+    """The hold period is over: what the order still pays is the distributors' to have."""
+
+    shop_id: ShopId
+    order_id: OrderId
+    currency: Currency
+    total: SignedAmount
+    shares: tuple[Share, ...]
+    released_at: Annotated[Timestamp, Field(description="When the hold period ended.")]
+
+
+class ReversedEntry(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    line: LineNumber
+    plan: PlanName
+    level: EarnerLevel
+    distributor_id: DistributorId
+    amount: Annotated[SignedAmount, Field(examples=["-1.37"])]
 
 
 class CommissionReversed(OfOrder, Event, type="commission.reversed.v1"):
@@ -75,8 +133,11 @@ class CommissionReversed(OfOrder, Event, type="commission.reversed.v1"):
 
     shop_id: ShopId
     order_id: OrderId
-    order_version: OrderVersion
     currency: Currency
-    total: Annotated[SignedAmount, Field(description="The sum of the entries, negative.", examples=["-2.74"])]
-    entries: tuple[Entry, ...]
-    reason: Annotated[Code, Field(examples=["order_cancelled"])]
+    reference: Annotated[
+        str, Field(description="The refund's id; `cancelled` for a cancellation.", examples=["refund-0042"])
+    ]
+    account: Annotated[Code, Field(description="`held`, or `available` where it had been released.", examples=["held"])]
+    total: Annotated[SignedAmount, Field(description="The sum of the entries, negative.", examples=["-1.37"])]
+    entries: Annotated[tuple[ReversedEntry, ...], Field(description="Those that change.")]
+    reason: Annotated[Code, Field(examples=["order_refunded"])]

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from contracts.envelope import Command, Event, Timestamp
 from contracts.fields import (
     LINES_MAX,
+    QUANTITY_MAX,
     Amount,
     CategoryId,
     Code,
@@ -21,13 +22,17 @@ from contracts.fields import (
     OrderVersion,
     ProductId,
     Quantity,
+    Reference,
     RuleVersion,
     ShopId,
 )
 from contracts.subjects import OfOrder
 
-UPLINE_DEPTH_MAX = 10
-"""How far up a snapshot of the sponsor chain reaches; markets pay three levels at most."""
+UPLINE_DEPTH_MAX = 30
+"""How far up a snapshot of the sponsor chain reaches: ten paid levels, with room for those who are passed over."""
+
+REFUNDS_MAX = 200
+"""Refunds of one order; each is kept with it for ever."""
 
 
 class PlaceOrder(OfOrder, Command, type="order.place.v1"):
@@ -57,6 +62,56 @@ class UpdateStatus(OfOrder, Command, type="order.update-status.v1"):
     ]
 
 
+class RefundLine(BaseModel):
+    """What is given back of one product. A product on several lines is taken from them in order, or from `line`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    product_id: ProductId
+    quantity: Annotated[
+        int,
+        Field(
+            strict=True,
+            ge=0,
+            le=QUANTITY_MAX,
+            description="Units that come back; 0 where only money does.",
+            examples=[1],
+        ),
+    ]
+    amount: Annotated[
+        Amount | None,
+        Field(
+            description="Money given back for them, out of the line's net. Where absent, the units' share of it.",
+            examples=["27.35"],
+        ),
+    ] = None
+    line: Annotated[
+        Annotated[int, Field(strict=True, ge=1, le=LINES_MAX)] | None,
+        Field(description="The line of the order, from 1, where the product is on several.", examples=[1]),
+    ] = None
+
+
+class RefundOrder(OfOrder, Command, type="order.refund.v1"):
+    """The customer got money back for a paid order. `refund_id` makes the same refund count once.
+
+    Commissions are taken back in proportion, from every level and plan; the refund that completes a line takes
+    whatever is left of it.
+    """
+
+    shop_id: ShopId
+    order_id: OrderId
+    refund_id: Reference
+    lines: Annotated[tuple[RefundLine, ...], Field(min_length=1, max_length=LINES_MAX)]
+
+
+class ChangeAfterSale(OfOrder, Command, type="order.after-sale.v1"):
+    """The customer and the shop have something open, or have settled it. While open, no commission is released."""
+
+    shop_id: ShopId
+    order_id: OrderId
+    open: Annotated[bool, Field(strict=True, description="Whether something is open from now on.", examples=[True])]
+
+
 class OrderLine(BaseModel):
     """A line as accepted: `line` counts from 1; net = amount - discount is what commissions are based on."""
 
@@ -82,6 +137,17 @@ class Upline(BaseModel):
     active: Annotated[bool, Field(description="Whether the distributor could earn at the time.", examples=[True])]
 
 
+class Team(BaseModel):
+    """The seller's team as of the order's `placed_at`, and who led it then."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    team_id: Annotated[int, Field(examples=[12])]
+    leader_id: DistributorId
+    leader_tier: Annotated[str, Field(description="The leader's tier at the time.", examples=["gold"])]
+    leader_active: Annotated[bool, Field(description="Whether the leader could earn at the time.", examples=[True])]
+
+
 class _Snapshot(OfOrder, Event):
     """The whole order as of its time: enough to pay every commission without asking anyone."""
 
@@ -97,6 +163,7 @@ class _Snapshot(OfOrder, Event):
     total: Annotated[Amount, Field(description="Net of all lines, plus shipping and tax.", examples=["62.70"])]
     prepaid: bool
     upline: Annotated[tuple[Upline, ...], Field(max_length=UPLINE_DEPTH_MAX)]
+    team: Annotated[Team | None, Field(description="Absent where the seller was in no team.")] = None
     rule_version: RuleVersion
 
 
@@ -169,3 +236,58 @@ class OrderCancelled(OfOrder, Event, type="order.cancelled.v1"):
     was_reserved: bool
     was_paid: bool
     reason: Code
+
+
+class RefundedLine(BaseModel):
+    """A line of a refunded order, as it stands after the refund: all refunds of the line together."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    line: LineNumber
+    product_id: ProductId
+    quantity: Annotated[int, Field(description="Units ordered.", examples=[3])]
+    net: Annotated[Amount, Field(description="The line's net as ordered.", examples=["54.70"])]
+    refunded_quantity: Annotated[int, Field(description="Units given back, this refund included.", examples=[1])]
+    refunded: Annotated[Amount, Field(description="Money given back, this refund included.", examples=["27.35"])]
+
+
+class OrderRefunded(OfOrder, Event, type="order.refunded.v1"):
+    """Money went back. The lines touched so far stand here with their sums, so an older event adds nothing new."""
+
+    shop_id: ShopId
+    order_id: OrderId
+    version: OrderVersion
+    refund_id: Reference
+    distributor_id: DistributorId
+    currency: Currency
+    placed_at: Timestamp
+    lines: Annotated[tuple[RefundedLine, ...], Field(max_length=LINES_MAX)]
+    amount: Annotated[Amount, Field(description="What this refund gave back.", examples=["27.35"])]
+    net_total: Annotated[Amount, Field(description="The net of all lines as ordered.", examples=["54.70"])]
+    refunded_total: Annotated[Amount, Field(description="What all refunds together gave back.", examples=["27.35"])]
+    was_shipped: Annotated[bool, Field(description="Whether the goods had left; if not, they stay in stock.")]
+    is_full: Annotated[bool, Field(description="Whether nothing of the order is left.", examples=[False])]
+
+
+class RefundRefused(OfOrder, Event, type="order.refund-refused.v1"):
+    """A refund could not be booked, and why."""
+
+    shop_id: ShopId
+    order_id: OrderId
+    refund_id: Annotated[str, Field(examples=["refund-0042"])]
+    reason: Code
+    detail: Detail
+
+
+class AfterSaleChanged(OfOrder, Event, type="order.after-sale-changed.v1"):
+    shop_id: ShopId
+    order_id: OrderId
+    version: OrderVersion
+    open: Annotated[bool, Field(description="While open, commissions stay held.")]
+
+
+class AfterSaleRefused(OfOrder, Event, type="order.after-sale-refused.v1"):
+    shop_id: ShopId
+    order_id: OrderId
+    reason: Code
+    detail: Detail

@@ -1,18 +1,141 @@
-"""The published view of the rules: collection `rule_book.rules`, owned by `rule_book`; rates in parts per million."""
+"""The published view of the rules: collections `rule_book.rules` and `rule_book.markets`, owned by `rule_book`.
+
+Rates are whole parts per million, amounts minor units. Level 1 is the seller; level 2 the seller's sponsor.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 RULES = "rule_book.rules"
+MARKETS = "rule_book.markets"
+
+DEFAULT_MARKET = "default"
+"""The market of a shop or rule set that names none."""
+
+Reason = Literal[
+    "inactive",
+    "beyond_last_level",
+    "tier_without_rate",
+    "not_above_tiers_below",
+    "own_sales_below_minimum",
+    "no_team",
+    "own_sale",
+    "not_covered",
+    "below_minimum",
+    "cap_reached",
+    "pool_exhausted",
+    "rounded_to_nothing",
+]
+"""Why an upline got nothing from a plan, in the order in which the questions are asked."""
+
+Limit = Literal["entry", "order", "day", "month", "pool"]
+"""What cut an entry: a cap of its plan, or the pool of its line."""
+
+Money = Mapping[str, int]
+"""Minor units by currency."""
 
 
 @dataclass(frozen=True, slots=True)
-class CategoryRates:
-    category_id: int
+class Conditions:
+    """Whom and what a plan covers. No categories and no products means all of them; with both, either will do."""
+
+    active: bool = True
+    own_sales_min: Money = field(default_factory=dict)
+    categories: tuple[int, ...] = ()
+    products: tuple[int, ...] = ()
+
+    def covers(self, product_id: int, category_id: int) -> bool:
+        if not self.categories and not self.products:
+            return True
+        return product_id in self.products or category_id in self.categories
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """The most that one distributor gets from a plan: from one line, order, calendar day or month (UTC)."""
+
+    entry: Money = field(default_factory=dict)
+    order: Money = field(default_factory=dict)
+    day: Money = field(default_factory=dict)
+    month: Money = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """Other rates for a product or a category, for earners of a tier, or both. Exactly one of product and category
+    may be given; the narrowest override wins: product, category, neither; each time with the tier before without it.
+    """
+
     rates_ppm: tuple[int, ...]
+    product_id: int | None = None
+    category_id: int | None = None
+    tier: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unilevel:
+    """Rates by level. With `compression`, who does not qualify is passed over and the next above takes the level."""
+
+    name: str
+    rates_ppm: tuple[int, ...]
+    overrides: tuple[Override, ...] = ()
+    compression: bool = False
+    conditions: Conditions = Conditions()
+    caps: Caps = Caps()
+    minimum: Money = field(default_factory=dict)
+    plan: Literal["unilevel"] = "unilevel"
+
+
+@dataclass(frozen=True, slots=True)
+class Differential:
+    """Each tier has a rate; an upline gets what its own rate is above the highest rate paid below it.
+
+    The nearest upline with exactly that highest rate gets `peer_rate`, once for each rate.
+    """
+
+    name: str
+    rates_ppm: Mapping[str, int]
+    peer_rate_ppm: int = 0
+    levels_max: int = 10
+    conditions: Conditions = Conditions()
+    caps: Caps = Caps()
+    minimum: Money = field(default_factory=dict)
+    plan: Literal["differential"] = "differential"
+
+
+@dataclass(frozen=True, slots=True)
+class TeamBonus:
+    """A share for the leader of the seller's team; on the leader's own sales only with `own_sales`."""
+
+    name: str
+    rate_ppm: int
+    own_sales: bool = False
+    conditions: Conditions = Conditions()
+    caps: Caps = Caps()
+    minimum: Money = field(default_factory=dict)
+    plan: Literal["team_bonus"] = "team_bonus"
+
+
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """An amount per unit sold, by level, in each currency that has one."""
+
+    name: str
+    amounts_minor: Mapping[str, tuple[int, ...]]
+    compression: bool = False
+    conditions: Conditions = Conditions()
+    caps: Caps = Caps()
+    minimum: Money = field(default_factory=dict)
+    plan: Literal["fixed"] = "fixed"
+
+
+Plan = Annotated[Unilevel | Differential | TeamBonus | Fixed, Field(discriminator="plan")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,25 +149,64 @@ class SalesTarget:
 
 
 @dataclass(frozen=True, slots=True)
+class Terms:
+    """What a rule set promises: its plans, in the order in which they draw on the pool of a line."""
+
+    title: str
+    market: str
+    pool_rate_ppm: int
+    plans: tuple[Plan, ...]
+    hold_days: int = 7
+    targets: tuple[SalesTarget, ...] = ()
+
+
+Stage = Literal["proposed", "approved", "active"]
+
+
+@dataclass(frozen=True, slots=True)
 class RuleSet:
-    """`_id` is the rule version. Immutable: a reader may keep it for as long as it likes."""
+    """`_id` is the rule version. Once active, only its end may still be set; `terms` never change again.
+
+    `digest` condenses the terms: an approval names what it approves.
+    """
 
     rule_version: int
-    effective_from: datetime
-    rates_ppm: tuple[int, ...]
-    categories: tuple[CategoryRates, ...]
-    pool_rate_ppm: int
-    targets: tuple[SalesTarget, ...]
+    stage: Stage
+    digest: str
+    terms: Terms
+    proposed_by: str
+    approved_by: str | None = None
+    activated_by: str | None = None
+    effective_from: datetime | None = None
+    retired_from: datetime | None = None
+    retired_by: str | None = None
 
-    def rates_of(self, category_id: int) -> tuple[int, ...]:
-        """Rates by level for a category, the default ones where it has none of its own."""
-        for category in self.categories:
-            if category.category_id == category_id:
-                return category.rates_ppm
-        return self.rates_ppm
+    def holds_at(self, moment: datetime) -> bool:
+        return (
+            self.effective_from is not None
+            and self.effective_from <= moment
+            and (self.retired_from is None or moment < self.retired_from)
+        )
 
 
-def active_at(moment: datetime, rule_sets: Iterable[RuleSet]) -> RuleSet | None:
-    """The rule set in force at `moment`: the latest that holds by then, the higher version where two start together."""
-    in_force = [rules for rules in rule_sets if rules.effective_from <= moment]
-    return max(in_force, key=lambda rules: (rules.effective_from, rules.rule_version), default=None)
+@dataclass(frozen=True, slots=True)
+class Market:
+    """What the law of a market allows, as data. `clauses` cites the source of each limit by the limit's name.
+
+    `levels_paid_max` counts the seller as level 1. `override_reason` is why more than three levels are allowed.
+    """
+
+    market: str
+    levels_paid_max: int = 2
+    pay_rate_max_ppm: int = 500_000
+    downline_pay: bool = True
+    team_pay: bool = True
+    clauses: Mapping[str, str] = field(default_factory=dict)
+    override_by: str | None = None
+    override_reason: str | None = None
+
+
+def in_force(moment: datetime, market: str, rule_sets: Iterable[RuleSet]) -> RuleSet | None:
+    """The rule set that holds at `moment`: the one that began last, the higher version where two began together."""
+    holding = [rules for rules in rule_sets if rules.terms.market == market and rules.holds_at(moment)]
+    return max(holding, key=lambda rules: (rules.effective_from, rules.rule_version), default=None)
