@@ -15,25 +15,17 @@ from uuid import uuid4
 import structlog
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
-from contracts.envelope import STRUCTURED, Message
+from contracts.envelope import Message
 from contracts.wire import Reader, Unreadable, too_large
 from infra.runtime import outbox
 from infra.runtime.failure_policy import Failure, FailurePolicy
 from infra.runtime.fold import Folded, Work, fold
 from infra.runtime.journal import Emitted, Journal, SetBack
-from infra.runtime.messaging import (
-    ATTEMPTS_HEADER,
-    REDELIVERED_HEADER,
-    REPLAYS_HEADER,
-    BrokerUnavailable,
-    Delivery,
-    Inbox,
-    Outgoing,
-    Publisher,
-)
+from infra.runtime.messaging import BrokerUnavailable, Delivery, Inbox, Outgoing, Publisher
 from infra.runtime.metrics import QueueMetrics
 from infra.runtime.quarantine import Quarantine, Solo, deadly
 from infra.runtime.readiness import Readiness
+from infra.runtime.reply import replies
 from infra.runtime.settings import Settings
 from infra.runtime.store import Store, StoreConflict, StoreUnavailable, Transaction
 from infra.runtime.time import Time
@@ -57,6 +49,7 @@ class Settled:
 
     folded: Folded
     repeated: list[Emitted] = field(default_factory=list)
+    replies: list[Outgoing] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +149,7 @@ class BatchLoop:
         works = self._decode(delivery)
         if tries > self._settings.suspect_tries_max and len(works) > 1:
             # One of them is to blame: each comes back as a delivery of its own.
-            alone = [self._again(work, delivery) for work in works if not isinstance(work.item, Unreadable)]
+            alone = [outbox.alone(w.item, delivery, self._queue) for w in works if not isinstance(w.item, Unreadable)]
             await self._when_back("RabbitMQ", lambda: self._publisher.publish(alone))
             works = [work for work in works if isinstance(work.item, Unreadable)]
         elif tries > self._settings.suspect_tries_max:
@@ -173,11 +166,6 @@ class BatchLoop:
             # A transaction outlives the process that died in it by up to a minute, and holds on to the note.
             raise StoreUnavailable(str(error)) from error
 
-    def _again(self, work: Work, delivery: Delivery) -> Outgoing:
-        assert not isinstance(work.item, Unreadable), "what cannot be read has no form to be sent in"
-        headers = {ATTEMPTS_HEADER: delivery.attempts, REPLAYS_HEADER: delivery.replays, REDELIVERED_HEADER: 1}
-        return Outgoing("", self._queue, work.item.to_bytes(), STRUCTURED, headers=headers)
-
     def _decode(self, delivery: Delivery) -> list[Work]:
         items: Sequence[Message[Any] | Unreadable]
         if len(delivery.body) > self._bytes_max:
@@ -189,7 +177,10 @@ class BatchLoop:
                 routing_key=delivery.routing_key,
                 received_at=delivery.received_at,
             )
-        return [Work(item, delivery.attempts + 1, delivery.replays, delivery.redelivered) for item in items]
+        return [
+            Work(item, delivery.attempts + 1, delivery.replays, delivery.redelivered, reply_to=delivery.reply_to)
+            for item in items
+        ]
 
     async def handle(self, deliveries: list[Delivery], works: list[Work]) -> None:
         """Commit, publish, acknowledge. Bodies too large to keep in the store are parked at the broker."""
@@ -266,12 +257,14 @@ class BatchLoop:
         record = folded.record(repeats)
         if not record.is_empty:
             await self._journal.write(tx, record)
-        return Settled(folded, await self._journal.emitted_by(tx, returned & known))
+        repeated = await self._journal.emitted_by(tx, returned & known)
+        return Settled(folded, repeated, await replies(tx, self._journal, works, folded, known))
 
     async def _publish(self, settled: Settled) -> None:
         emitted = [*settled.repeated, *settled.folded.emitted]
         events = outbox.events(emitted, self._settings, routed=self._routed)
-        await self._publisher.publish([*events, *outbox.retries(settled.folded.retries, self._queue, self._settings)])
+        retries = outbox.retries(settled.folded.retries, self._queue, self._settings)
+        await self._publisher.publish([*events, *retries, *settled.replies])
 
     async def _when_back(self, server: str, act: Callable[[], Awaitable[T]]) -> T:
         """Do `act`; while its server is away, wait with growing, jittered pauses and say that we are not ready."""

@@ -30,6 +30,7 @@ from infra.runtime.messaging import (
     ATTEMPTS_HEADER,
     REDELIVERED_HEADER,
     REPLAYS_HEADER,
+    REPLY_TO_HEADER,
     ROUTING_KEY_HEADER,
     BrokerUnavailable,
     Delivery,
@@ -69,6 +70,7 @@ class RabbitInbox:
                 returned=_count(headers.get(_RETURNED_HEADER)),
                 received_at=raw.timestamp or datetime.now(UTC),
                 receipt=raw,
+                reply_to=raw.reply_to or _text(headers.get(REPLY_TO_HEADER)),
             )
         )
         self._arrived.set()
@@ -101,6 +103,10 @@ class RabbitInbox:
                 await raw.ack(multiple=True)
         except _LOST as error:
             log.info("acknowledgement_lost", error=str(error), consequence="redelivered, and recognised by the journal")
+
+
+def _text(header: object) -> str | None:
+    return header if isinstance(header, str) and header else None
 
 
 def _count(header: object) -> int:

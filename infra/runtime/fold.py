@@ -25,6 +25,7 @@ class Work:
     replays: int = 0
     redelivered: bool = False
     failure: Failure | None = None
+    reply_to: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class Retry:
     attempt: int
     replays: int
     delay_s: int
+    reply_to: str | None = None
 
 
 @dataclass(slots=True)
@@ -126,7 +128,7 @@ def _set_back(work: Work, message: Message[Any], failure: Failure, policy: Failu
     folded.retried.append(
         SetBack(message.key, message.type, message.data.about(), message.correlation, failure.reason, work.attempt)
     )
-    folded.retries.append(Retry(message, work.attempt, work.replays, delay_s))
+    folded.retries.append(Retry(message, work.attempt, work.replays, delay_s, work.reply_to))
 
 
 def _bury(work: Work, item: Message[Any] | Unreadable, failure: Failure, folded: Folded) -> None:

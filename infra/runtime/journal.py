@@ -100,6 +100,14 @@ class Journal:
         found = await tx.find(self.collection.name, {"handled.id": {"$in": list(keys)}}, fields=("emitted",))
         return [Emitted(**item) for record in found for item in record.get("emitted", ()) if item["cause"] in keys]
 
+    async def outcomes(self, tx: Transaction, keys: Set[str]) -> dict[str, str]:
+        """What came of these messages when they were handled."""
+        if not keys:
+            return {}
+        found = await tx.find(self.collection.name, {"handled.id": {"$in": list(keys)}}, fields=("handled",))
+        items = (item for record in found for item in record["handled"])
+        return {item["id"]: item["outcome"] for item in items if item["id"] in keys}
+
     async def write(self, tx: Transaction, record: Record) -> None:
         await tx.insert(self.collection.name, [to_document(record)])
 

@@ -16,6 +16,9 @@ REPLAYS_HEADER = "x-tributary-replays"
 REDELIVERED_HEADER = "x-tributary-redelivered"
 """Marks a copy that stands for a redelivered message: what the first one caused may still have to be published."""
 
+REPLY_TO_HEADER = "x-tributary-reply-to"
+"""Who waits for the outcome, on a copy of ours: the AMQP property of that name stays with the first one."""
+
 ROUTING_KEY_HEADER = "x-tributary-routing-key"
 """What a message was first routed by, where it is sent straight to a queue: a bare body takes its type from it."""
 
@@ -39,6 +42,8 @@ class Delivery:
     received_at: datetime
     receipt: object
     """What the inbox needs to acknowledge it; opaque to everyone else."""
+    reply_to: str | None = None
+    """The queue where the sender waits for the outcome."""
 
 
 @dataclass(frozen=True, slots=True)

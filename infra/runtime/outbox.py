@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from contracts.envelope import BATCH, EVENTS_EXCHANGE
+from contracts.envelope import BATCH, EVENTS_EXCHANGE, STRUCTURED, Message
 from infra.runtime.failure_policy import delay_name
 from infra.runtime.fold import Retry
 from infra.runtime.journal import Emitted
-from infra.runtime.messaging import ATTEMPTS_HEADER, REPLAYS_HEADER, Outgoing
+from infra.runtime.messaging import (
+    ATTEMPTS_HEADER,
+    REDELIVERED_HEADER,
+    REPLAYS_HEADER,
+    REPLY_TO_HEADER,
+    Delivery,
+    Outgoing,
+)
 from infra.runtime.settings import Settings
 
 
@@ -26,9 +34,9 @@ def events(emitted: Sequence[Emitted], settings: Settings, *, routed: frozenset[
 
 def retries(waiting: Sequence[Retry], queue: str, settings: Settings) -> list[Outgoing]:
     """Send messages to wait: the delay queue gives them back to `queue`, each with the number of its tries so far."""
-    groups: dict[tuple[int, int, int], list[bytes]] = {}
+    groups: dict[tuple[int, int, int, str | None], list[bytes]] = {}
     for retry in waiting:
-        key = (retry.delay_s, retry.attempt, retry.replays)
+        key = (retry.delay_s, retry.attempt, retry.replays, retry.reply_to)
         groups.setdefault(key, []).append(retry.message.to_bytes())
     return [
         Outgoing(
@@ -36,11 +44,30 @@ def retries(waiting: Sequence[Retry], queue: str, settings: Settings) -> list[Ou
             queue,
             packed,
             BATCH,
-            headers={ATTEMPTS_HEADER: attempt, REPLAYS_HEADER: replays},
+            headers={
+                ATTEMPTS_HEADER: attempt,
+                REPLAYS_HEADER: replays,
+                **_reply_to(reply_to),
+            },
         )
-        for (delay_s, attempt, replays), bodies in groups.items()
+        for (delay_s, attempt, replays, reply_to), bodies in groups.items()
         for packed in pack(bodies, settings.batch_events_max, settings.publish_bytes_max)
     ]
+
+
+def alone(message: Message[Any], delivery: Delivery, queue: str) -> Outgoing:
+    """One message of a delivery as a delivery of its own, which stands for the redelivered one."""
+    headers = {
+        ATTEMPTS_HEADER: delivery.attempts,
+        REPLAYS_HEADER: delivery.replays,
+        REDELIVERED_HEADER: 1,
+        **_reply_to(delivery.reply_to),
+    }
+    return Outgoing("", queue, message.to_bytes(), STRUCTURED, headers=headers)
+
+
+def _reply_to(queue: str | None) -> dict[str, int | str]:
+    return {REPLY_TO_HEADER: queue} if queue else {}
 
 
 def pack(bodies: Sequence[bytes], count_max: int, bytes_max: int) -> list[bytes]:
