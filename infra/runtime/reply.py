@@ -1,0 +1,48 @@
+"""Telling the sender of a command what came of it, where the sender named a queue for the answer.
+
+A reply is a courtesy, not a promise: it is sent after the outcome is committed and published, is kept nowhere, and is
+lost with the queue it was meant for. Whoever misses it asks the journal.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from infra.runtime.fold import Folded, Work
+from infra.runtime.journal import Journal
+from infra.runtime.messaging import Outgoing
+from infra.runtime.store import Transaction
+
+REPLY_TYPE = "application/vnd.tributary.reply+json"
+DEAD_LETTERED = "dead_lettered"
+
+
+async def replies(
+    tx: Transaction, journal: Journal, works: Sequence[Work], folded: Folded, known: set[str]
+) -> list[Outgoing]:
+    """One AMQP message for each sender who waits; to a repeat, with what came of the message the first time.
+
+    A message that is to be tried again has no answer yet. Body: `{"correlationid", "outcome", "events"}`, with the
+    events as they were published and the correlation id of this one request.
+    """
+    asked = [work for work in works if work.reply_to is not None]
+    if not asked:
+        return []
+    earlier = {work.item.key for work in asked} & known
+    outcomes = {handled.id: handled.outcome for handled in folded.handled}
+    outcomes |= {back.id: DEAD_LETTERED for back in folded.dead}
+    outcomes |= await journal.outcomes(tx, earlier)
+    events: dict[str, list[bytes]] = {}
+    for emitted in (*folded.emitted, *await journal.emitted_by(tx, earlier)):
+        events.setdefault(emitted.cause, []).append(emitted.body)
+    return [
+        _reply(work.reply_to or "", work.item.correlation, outcomes[work.item.key], events.get(work.item.key, ()))
+        for work in asked
+        if work.item.key in outcomes
+    ]
+
+
+def _reply(queue: str, correlation: str, outcome: str, events: Sequence[bytes]) -> Outgoing:
+    head = json.dumps({"correlationid": correlation, "outcome": outcome}).encode()
+    return Outgoing("", queue, head[:-1] + b', "events": [' + b",".join(events) + b"]}", REPLY_TYPE, mandatory=False)
