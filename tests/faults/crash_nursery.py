@@ -130,6 +130,13 @@ class CountedTransaction:
         self._effects.happen(f"found {collection}")
         return found
 
+    async def ancestors(
+        self, collection: str, ids: Sequence[Any], *, via: str, depth_max: int | None = None
+    ) -> list[Document]:
+        found = await self._tx.ancestors(collection, ids, via=via, depth_max=depth_max)
+        self._effects.happen(f"found {collection}")
+        return found
+
     async def insert(self, collection: str, documents: Sequence[Document]) -> None:
         await self._tx.insert(collection, documents)
         self._effects.happen(f"inserted {collection}")
