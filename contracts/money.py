@@ -78,14 +78,19 @@ def largest_remainder(numerators: Sequence[int], denominator: int, limit: int | 
     largest fractions, the earlier index first where fractions are equal. Shares are never negative.
     Where even the floors exceed `limit`, units are taken back from the last shares first.
     """
-    floors = [numerator // denominator for numerator in numerators]
-    fractions = [numerator % denominator for numerator in numerators]
-    total = (2 * sum(numerators) + denominator) // (2 * denominator)
-    if limit is not None and total > limit:
-        total = limit
-    left = total - sum(floors)
-    for index in sorted(range(len(floors)), key=lambda i: (-fractions[i], i))[: max(left, 0)]:
-        floors[index] += 1
+    floors = []
+    fractions = []
+    for numerator in numerators:
+        floor, fraction = divmod(numerator, denominator)
+        floors.append(floor)
+        fractions.append(fraction)
+    left = (2 * sum(fractions) + denominator) // (2 * denominator)
+    if limit is not None:
+        left = min(left, limit - sum(floors))
+    if left > 0:
+        # A stable sort keeps the earlier of equal fractions first, reversed or not.
+        for index in sorted(range(len(floors)), key=fractions.__getitem__, reverse=True)[:left]:
+            floors[index] += 1
     for index in reversed(range(len(floors))):
         if left >= 0:
             break

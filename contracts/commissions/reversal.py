@@ -1,0 +1,36 @@
+"""What refunds take back of a line: a function of how much was refunded in all, never of the steps that led there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from contracts.commissions.view import Entry, LineRefund
+from contracts.money import largest_remainder
+
+
+def taken_back(entries: Sequence[Entry], refund: LineRefund) -> tuple[int, ...]:
+    """Return what is taken back so far of each entry of the refunded line, in their order; positive minor units.
+
+    A percentage falls with the money refunded, a fixed amount with the units. The exact parts are rounded together;
+    when all money and all units are back, that is exactly everything. Between two refunds one entry may get back
+    a single unit that rounding then takes from another.
+    """
+    money, all_money = _of_money(refund)
+    numerators = [
+        entry.amount_minor * (refund.refunded_quantity * all_money if entry.unit_minor > 0 else money * refund.quantity)
+        for entry in entries
+    ]
+    return tuple(largest_remainder(numerators, all_money * refund.quantity))
+
+
+def pool_taken_back(pool_minor: int, refund: LineRefund) -> int:
+    """Return how much of the line's pool is taken back so far: it falls with the money refunded."""
+    money, all_money = _of_money(refund)
+    return largest_remainder([pool_minor * money], all_money)[0]
+
+
+def _of_money(refund: LineRefund) -> tuple[int, int]:
+    """The refunded part of the line's money, as a fraction; of a line that cost nothing, that of its units."""
+    if refund.net_minor == 0:
+        return refund.refunded_quantity, refund.quantity
+    return refund.refunded_minor, refund.net_minor

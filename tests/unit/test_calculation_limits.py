@@ -1,0 +1,254 @@
+"""Minimum, caps and pool: each by worked examples at, just below and just above the limit; worked out on paper."""
+
+from __future__ import annotations
+
+import pytest
+
+from contracts.commissions.calculation import Sale
+from contracts.commissions.view import Earned
+from contracts.rules.view import Caps, Plan
+from tests.unit.sales import (
+    SELLER,
+    SPONSOR,
+    a_line,
+    a_sale,
+    answers,
+    caps,
+    leader,
+    minor,
+    money,
+    outcome,
+    rate,
+    team_bonus,
+    unilevel,
+)
+
+
+def said(sale: Sale, *plans: Plan, pool: str = "100%", earned: Earned | None = None) -> str:
+    """The answers of the first plan on each line."""
+    given = outcome(sale, *plans, pool=pool, earned=earned or Earned())
+    return " / ".join(answers(sale, given, plans[0], line.line) for line in sale.lines)
+
+
+# 10 % of each line goes to the seller, before the cap.
+# cap, amount, nets of the lines, answers
+CAPS = {
+    "entry: a cent more than the share": ("entry", "9.01", "90.00", "9.00"),
+    "entry: exactly the share": ("entry", "9.00", "90.00", "9.00"),
+    "entry: a cent less than the share": ("entry", "8.99", "90.00", "8.99 (entry)"),
+    "entry: nothing at all": ("entry", "0.00", "90.00", "cap_reached"),
+    "entry: each line by itself": ("entry", "5.00", "90.00 90.00", "5.00 (entry) / 5.00 (entry)"),
+    # 8.995 is cut to 8.99; it would have been rounded to 9.00.
+    "entry: the exact share counts, not the rounded": ("entry", "8.99", "89.95", "8.99 (entry)"),
+    "order: more than both lines": ("order", "18.01", "90.00 90.00", "9.00 / 9.00"),
+    "order: exactly both lines": ("order", "18.00", "90.00 90.00", "9.00 / 9.00"),
+    "order: a cent less than both": ("order", "17.99", "90.00 90.00", "9.00 / 8.99 (order)"),
+    "order: exactly the first line": ("order", "9.00", "90.00 90.00 10.00", "9.00 / cap_reached / cap_reached"),
+    "order: a cent for the second": ("order", "9.01", "90.00 90.00 10.00", "9.00 / 0.01 (order) / cap_reached"),
+    "order: room for a small third": ("order", "19.00", "90.00 90.00 10.00", "9.00 / 9.00 / 1.00"),
+    # 5.5 is rounded to 6, and 6 of 11 are gone: 5 are left for the second 5.5.
+    "order: what was rounded up is gone": ("order", "0.11", "0.55 0.55", "0.06 / 0.05 (order)"),
+    "order: a share of nothing is not capped": ("order", "9.00", "90.00 0.00", "9.00 / rounded_to_nothing"),
+    "day: the order itself counts": ("day", "17.99", "90.00 90.00", "9.00 / 8.99 (day)"),
+    "month: the order itself counts": ("month", "17.99", "90.00 90.00", "9.00 / 8.99 (month)"),
+}
+
+
+@pytest.mark.parametrize(("limit", "amount", "nets", "expected"), CAPS.values(), ids=CAPS)
+def test_caps(limit: str, amount: str, nets: str, expected: str) -> None:
+    sale = a_sale(*(a_line(net, line=number) for number, net in enumerate(nets.split(), start=1)))
+
+    assert said(sale, unilevel("10%", caps=caps(**{limit: f"CNY {amount}"}))) == expected
+
+
+# what the seller had from the plan before, the cap, the answers; the shares are 9.00 and 1.00
+EARNED_BEFORE = {
+    "exactly enough is left": ("5.00", "15.00", "9.00 / 1.00"),
+    "a cent too little is left": ("5.01", "15.00", "9.00 / 0.99 ({})"),
+    "some of the first line is left": ("10.00", "15.00", "5.00 ({}) / cap_reached"),
+    "a cent is left": ("14.99", "15.00", "0.01 ({}) / cap_reached"),
+    "nothing is left": ("15.00", "15.00", "cap_reached / cap_reached"),
+    "an older rule set had allowed more": ("20.00", "15.00", "cap_reached / cap_reached"),
+}
+
+
+@pytest.mark.parametrize("limit", ["day", "month"])
+@pytest.mark.parametrize(("before", "cap", "expected"), EARNED_BEFORE.values(), ids=EARNED_BEFORE)
+def test_caps_of_a_day_and_a_month_count_what_was_earned_before(
+    limit: str, before: str, cap: str, expected: str
+) -> None:
+    sale = a_sale(a_line("90.00"), a_line("10.00", line=2))
+    earned = Earned(**{f"{limit}_minor": {"levels": {SELLER: minor(before)}}})  # type: ignore[arg-type]
+    plan = unilevel("10%", caps=caps(**{limit: f"CNY {cap}"}))
+
+    assert said(sale, plan, earned=earned) == expected.format(limit)
+
+
+@pytest.mark.parametrize(
+    "earned",
+    [
+        Earned(day_minor={"levels": {SPONSOR: 1_000}}),
+        Earned(day_minor={"other": {SELLER: 1_000}}),
+        Earned(month_minor={"levels": {SELLER: 1_000}}),
+        Earned(own_sales_minor={SELLER: 1_000}),
+    ],
+    ids=["another distributor", "another plan", "another limit", "sales"],
+)
+def test_a_cap_counts_only_what_this_distributor_had_from_this_plan_in_its_own_period(earned: Earned) -> None:
+    assert said(a_sale(), unilevel("10%", caps=caps(day="CNY 9.00")), earned=earned) == "9.00"
+    monthly = Earned(day_minor=earned.month_minor, month_minor=earned.day_minor)
+    assert said(a_sale(), unilevel("10%", caps=caps(month="CNY 9.00")), earned=monthly) == "9.00"
+
+
+def test_what_was_earned_before_is_nothing_to_the_caps_of_an_entry_and_an_order() -> None:
+    earned = Earned(day_minor={"levels": {SELLER: 10_000}}, month_minor={"levels": {SELLER: 10_000}})
+
+    assert said(a_sale(), unilevel("10%", caps=caps(entry="CNY 9.00", order="CNY 9.00")), earned=earned) == "9.00"
+
+
+def test_every_distributor_has_the_whole_cap_and_every_plan_its_own() -> None:
+    sale = a_sale(a_line(), a_line(line=2), tiers="standard, standard")
+    first = unilevel("10% 10%", caps=caps(order="CNY 15.00"))
+    second = unilevel("5%", name="more", caps=caps(order="CNY 5.00"))
+    given = outcome(sale, first, second, pool="100%")
+
+    assert answers(sale, given, first, 1) == "9.00, 9.00"
+    assert answers(sale, given, first, 2) == "6.00 (order), 6.00 (order)"
+    assert answers(sale, given, second, 1) == "4.50, beyond_last_level"
+    assert answers(sale, given, second, 2) == "0.50 (order), beyond_last_level"
+
+
+def test_a_leader_who_stands_in_the_chain_is_capped_by_each_plan_apart() -> None:
+    sale = a_sale(tiers="standard, standard", leading=leader(distributor_id=SPONSOR))
+    bonus = team_bonus("10%", caps=caps(order="CNY 8.00"))
+
+    given = outcome(sale, unilevel("10% 10%", caps=caps(order="CNY 7.00")), bonus)
+
+    assert [(entry.plan, entry.distributor_id, entry.amount_minor) for entry in given.entries] == [
+        ("levels", SELLER, 700),
+        ("levels", SPONSOR, 700),
+        ("team", SPONSOR, 400),
+    ]
+
+
+def test_a_cap_in_another_currency_is_none() -> None:
+    plan = unilevel("10%", caps=caps("JPY 1", "JPY 1", "JPY 1", "JPY 1"), minimum=money("JPY 100000"))
+
+    assert said(a_sale(), plan) == "9.00"
+
+
+# caps, pool, which of the limits is named; the share is 9.00
+WHICH_LIMIT = {
+    "entry before order": (caps(entry="CNY 5.00", order="CNY 5.00"), "100%", "5.00 (entry)"),
+    "order before day": (caps(order="CNY 5.00", day="CNY 5.00"), "100%", "5.00 (order)"),
+    "day before month": (caps(day="CNY 5.00", month="CNY 5.00"), "100%", "5.00 (day)"),
+    "the smaller, if later": (caps(entry="CNY 5.00", month="CNY 4.99"), "100%", "4.99 (month)"),
+    "the smaller, if earlier": (caps(order="CNY 4.99", day="CNY 5.00"), "100%", "4.99 (order)"),
+    "each smaller than the one before": (
+        caps("CNY 8.00", "CNY 7.00", "CNY 6.00", "CNY 5.00"),
+        "100%",
+        "5.00 (month)",
+    ),
+    "a cap before an equal pool": (caps(entry="CNY 4.50"), "5%", "4.50 (entry)"),
+    "the smaller pool": (caps(entry="CNY 4.51"), "5%", "4.50 (pool)"),
+    "the smaller cap": (caps(entry="CNY 4.49"), "5%", "4.49 (entry)"),
+    "a cap of nothing before a pool of nothing": (caps(order="CNY 0"), "0%", "cap_reached"),
+    "a pool of nothing": (caps(order="CNY 0.01"), "0%", "pool_exhausted"),
+}
+
+
+@pytest.mark.parametrize(("limits", "pool", "expected"), WHICH_LIMIT.values(), ids=WHICH_LIMIT)
+def test_the_limit_that_leaves_least_is_named_the_first_of_equals(limits: Caps, pool: str, expected: str) -> None:
+    assert said(a_sale(), unilevel("10%", caps=limits), pool=pool) == expected
+
+
+# minimum, rate of 90.00, answer
+MINIMUM = {
+    "a cent more than the share": ("9.01", "10%", "below_minimum"),
+    "exactly the share": ("9.00", "10%", "9.00"),
+    "a cent less than the share": ("8.99", "10%", "9.00"),
+    # 10.0001 % of 90.00 is 9.00009.
+    "the exact share counts, not the rounded": ("9.01", "10.0001%", "below_minimum"),
+    "none": ("0.00", "10%", "9.00"),
+}
+
+
+@pytest.mark.parametrize(("minimum", "percent", "expected"), MINIMUM.values(), ids=MINIMUM)
+def test_minimum(minimum: str, percent: str, expected: str) -> None:
+    assert said(a_sale(), unilevel(percent, minimum=money(f"CNY {minimum}"))) == expected
+
+
+def test_a_share_just_below_the_minimum_is_not_rounded_up_to_it() -> None:
+    # 10 % of 8.99 is 89.9 cents.
+    assert said(a_sale(a_line("8.99")), unilevel("10%", minimum=money("CNY 0.90"))) == "below_minimum"
+
+
+def test_the_minimum_is_asked_before_caps_and_pool() -> None:
+    capped = unilevel("10%", minimum=money("CNY 5.00"), caps=caps(entry="CNY 2.00"))
+    assert said(a_sale(), capped) == "2.00 (entry)"
+    assert said(a_sale(), unilevel("10%", minimum=money("CNY 5.00")), pool="2%") == "1.80 (pool)"
+    both = unilevel("10%", minimum=money("CNY 9.01"), caps=caps(entry="CNY 0"))
+    assert said(a_sale(), both, pool="0%") == "below_minimum"
+
+
+def test_those_after_one_below_the_minimum_are_still_asked() -> None:
+    sale = a_sale(tiers="standard, standard, standard")
+
+    assert said(sale, unilevel("10% 1% 5%", minimum=money("CNY 4.50"))) == "9.00, below_minimum, 4.50"
+    assert said(sale, unilevel("10% 1% 5%", minimum=money("CNY 4.50")), pool="14%") == (
+        "9.00, below_minimum, 3.60 (pool)"
+    )
+
+
+def test_those_after_one_at_its_cap_are_still_asked() -> None:
+    sale = a_sale(tiers="standard, standard")
+    earned = Earned(day_minor={"levels": {SELLER: 1_000}})
+
+    assert said(sale, unilevel("10% 5%", caps=caps(day="CNY 10.00")), earned=earned) == "cap_reached, 4.50"
+
+
+# pool rate, answers of two plans of 10 % and 5 % for two levels each; 90.00
+POOL = {
+    "more than all of it": ("31%", "9.00, 9.00", "4.50, 4.50"),
+    "exactly all of it": ("30%", "9.00, 9.00", "4.50, 4.50"),
+    "not quite all of it": ("29%", "9.00, 9.00", "4.50, 3.60 (pool)"),
+    "exactly all but the last": ("25%", "9.00, 9.00", "4.50, pool_exhausted"),
+    "exactly the first plan": ("20%", "9.00, 9.00", "pool_exhausted, pool_exhausted"),
+    "not quite the first plan": ("19%", "9.00, 8.10 (pool)", "pool_exhausted, pool_exhausted"),
+    "nothing": ("0%", "pool_exhausted, pool_exhausted", "pool_exhausted, pool_exhausted"),
+}
+
+
+@pytest.mark.parametrize(("pool", "first_says", "second_says"), POOL.values(), ids=POOL)
+def test_plans_draw_on_the_pool_in_their_order(pool: str, first_says: str, second_says: str) -> None:
+    sale = a_sale(tiers="standard, standard")
+    first, second = unilevel("10% 10%"), unilevel("5% 5%", name="more")
+
+    given = outcome(sale, first, second, pool=pool)
+
+    assert answers(sale, given, first) == first_says
+    assert answers(sale, given, second) == second_says
+    assert given.pools_minor == (9_000 * rate(pool) // 1_000_000,)
+
+
+def test_the_pool_is_cut_to_whole_units_and_what_is_drawn_from_it_is_exact() -> None:
+    # 20 % of 0.58 is 11.6, so 11. Half of 58 x 15 % is 8.7; 2.3 are left of 5.8; 8.7 + 2.3 = 11: the unit goes to .7.
+    sale = a_sale(a_line("0.58"), tiers="standard, standard")
+    plan = unilevel("15% 10%")
+
+    given = outcome(sale, plan)
+
+    assert given.pools_minor == (11,)
+    assert [(entry.amount_minor, entry.rounding, entry.limited_by) for entry in given.entries] == [
+        (9, 1, None),
+        (2, 0, "pool"),
+    ]
+
+
+def test_each_line_has_a_pool_of_its_own() -> None:
+    sale = a_sale(a_line("90.00"), a_line("0.99", line=2), a_line("0.00", line=3))
+
+    given = outcome(sale, unilevel("30%"))
+
+    assert given.pools_minor == (1_800, 19, 0)
+    assert said(sale, unilevel("30%"), pool="20%") == "18.00 (pool) / 0.19 (pool) / rounded_to_nothing"
