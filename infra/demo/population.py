@@ -6,22 +6,27 @@ so that a known small share of the orders runs short, and some products fall bel
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from random import Random
 
 from contracts.catalog.v1 import DefineProduct
 from contracts.envelope import Payload
 from contracts.fields import QUANTITY_MAX
-from contracts.network.v1 import ChangeDistributor, RegisterDistributor, RegisterShop
-from contracts.rules.v1 import CategoryRates, PublishRules, SalesTarget
+from contracts.network.v1 import (
+    ChangeDistributor,
+    CreateTeam,
+    JoinTeam,
+    MoveDistributor,
+    RegisterDistributor,
+    RegisterShop,
+)
 from contracts.stock.v1 import ReceiveStock
 from infra.demo.baskets import UNCATEGORISED, Basket, ProductRow, products
+from infra.demo.rule_set import CURRENCY, MARKET, RulesInForce, rules_in_force
 
-CURRENCY = "USD"
 _FOUNDED = datetime(2016, 1, 1, tzinfo=UTC)
 """When the first distributor joined; one more each hour, so that a sponsor has always joined before."""
 
@@ -32,10 +37,9 @@ _ROOTS = 5
 _LEVELS_MAX = 9
 _LEADER_SHARE = 0.1
 _INACTIVE = 3
+_TEAMS = 8
+_MOVES = 3
 _POPULAR_LOW = 10
-
-_CATEGORY_RATES = (("0.08", "0.03", "0.01"), ("0.03", "0.01"), ("0.06", "0.04", "0.02"), ("0.02",), ("0.10", "0.02"))
-"""For the categories with the highest sales, in that order."""
 
 _PERISHABLE = ("MILK", "BREAD", "YOGURT", "CHEESE", "MEAT", "BEEF", "CHICKEN", "SALAD", "EGGS", "SEAFOOD", "BERRIES")
 _EXPIRY_DATES = {"lot-a": "2099-06-30", "lot-b": "2099-12-31"}
@@ -46,29 +50,33 @@ _EXPIRY_DATES = {"lot-a": "2099-06-30", "lot-b": "2099-12-31"}
 class Population:
     """Commands that set the stage, each tuple in the order in which it has to be taken.
 
+    Teams have a leader each, and every seller is in one of them; `moves` take branches to another sponsor midway.
     `sellers` are the distributors that have customers; the first few ranks of the network only lead.
     """
 
     shops: tuple[RegisterShop, ...]
     distributors: tuple[RegisterDistributor, ...]
     changes: tuple[ChangeDistributor, ...]
+    teams: tuple[CreateTeam, ...]
+    members: tuple[JoinTeam, ...]
+    moves: tuple[MoveDistributor, ...]
     products: tuple[DefineProduct, ...]
     receipts: tuple[ReceiveStock, ...]
-    rules: PublishRules
+    rules: RulesInForce
     sellers: tuple[int, ...]
 
     def distributor_of(self, household_id: int) -> int:
         """The distributor whose customer the household is; the same for every order of it."""
         return _seller(self.sellers, household_id)
 
-    def commands(self) -> Iterator[Payload]:
-        """Yield every command: sponsors before recruits, and what is referred to before what refers."""
-        yield from self.shops
-        yield from self.distributors
-        yield from self.changes
-        yield from self.products
-        yield from self.receipts
-        yield self.rules
+    def waves(self) -> tuple[tuple[Payload, ...], ...]:
+        """Every command, in waves: what is referred to is taken before what refers to it is sent."""
+        rules = self.rules
+        return (
+            (*self.shops, *self.distributors, *self.products, *self.receipts, rules.market, rules.proposal),
+            (*self.changes, *self.teams, *self.moves, rules.approval),
+            (*self.members, rules.activation),
+        )
 
 
 def populate(baskets: Sequence[Basket], *, short_share: float = 0.015, seed: int = 7) -> Population:
@@ -85,13 +93,23 @@ def populate(baskets: Sequence[Basket], *, short_share: float = 0.015, seed: int
     distributors = _network(size, leaders, rng)
     sellers = tuple(distributor.distributor_id for distributor in distributors[leaders:])
     rows = _product_rows(baskets)
+    first, last = baskets[0].placed_at, baskets[-1].placed_at
+    teams = _teams(distributors[:leaders])
     return Population(
-        shops=tuple(RegisterShop(shop_id=shop_id, currency=CURRENCY) for shop_id in _in_order(baskets)),
+        shops=tuple(RegisterShop(shop_id=shop_id, currency=CURRENCY, market=MARKET) for shop_id in _in_order(baskets)),
         distributors=distributors,
-        changes=_retirements(distributors, leaders, baskets[0].placed_at, baskets[-1].placed_at),
+        changes=_retirements(distributors, leaders, first, last),
+        teams=teams,
+        members=_members(teams, distributors[leaders:]),
+        moves=_moves(distributors, leaders, first + (last - first) / 2),
         products=tuple(DefineProduct(**row._asdict()) for row in rows.values()),
         receipts=tuple(_receipts(placed, rows, short_share, rng)),
-        rules=_rules(placed, rows, sellers, baskets[0].placed_at),
+        rules=rules_in_force(
+            placed,
+            {row.product_id: row.category_id for row in rows.values()},
+            lambda household_id: _seller(sellers, household_id),
+            effective_from=(first - timedelta(days=31)).replace(hour=0, minute=0, second=0),
+        ),
         sellers=sellers,
     )
 
@@ -136,6 +154,42 @@ def _retirements(
     return tuple(
         ChangeDistributor(distributor_id=distributor_id, active=False, effective_at=moment)
         for distributor_id, moment in zip(leading[:_INACTIVE], moments, strict=True)
+    )
+
+
+def _teams(leaders: Sequence[RegisterDistributor]) -> tuple[CreateTeam, ...]:
+    """The longest-standing leaders lead a team each."""
+    return tuple(
+        CreateTeam(team_id=number, leader_id=leader.distributor_id, name=f"Team {number}", created_at=leader.joined_at)
+        for number, leader in enumerate(leaders[:_TEAMS], start=1)
+    )
+
+
+def _members(teams: Sequence[CreateTeam], sellers: Sequence[RegisterDistributor]) -> tuple[JoinTeam, ...]:
+    """Every seller joins a team, save for each tenth."""
+    return tuple(
+        JoinTeam(
+            team_id=teams[number % len(teams)].team_id,
+            distributor_id=seller.distributor_id,
+            effective_at=seller.joined_at,
+        )
+        for number, seller in enumerate(sellers)
+        if number % 10
+    )
+
+
+def _moves(distributors: Sequence[RegisterDistributor], leaders: int, moment: datetime) -> tuple[MoveDistributor, ...]:
+    """Some who have recruits go with all of them to the first root, so that half of the orders see another chain."""
+    sponsoring = {distributor.sponsor_id for distributor in distributors}
+    root = distributors[0].distributor_id
+    movers = (
+        distributor.distributor_id
+        for distributor in distributors[leaders:]
+        if distributor.distributor_id in sponsoring and distributor.sponsor_id != root
+    )
+    return tuple(
+        MoveDistributor(distributor_id=distributor_id, sponsor_id=root, effective_at=moment)
+        for distributor_id, _ in zip(movers, range(_MOVES), strict=False)
     )
 
 
@@ -207,46 +261,3 @@ def _lots(product: ProductRow, supply: int, low_at: int) -> Iterator[ReceiveStoc
                 expiry_date=_EXPIRY_DATES.get(batch_id),
                 low_at=low_at,
             )
-
-
-def _rules(
-    placed: Sequence[Basket], rows: Mapping[int, ProductRow], sellers: tuple[int, ...], first: datetime
-) -> PublishRules:
-    """One rule set for the whole time; its targets are what some 4 % and 1.5 % of the sellers' months reach."""
-    by_category: defaultdict[int, Decimal] = defaultdict(Decimal)
-    by_month: defaultdict[tuple[int, str], Decimal] = defaultdict(Decimal)
-    for basket in placed:
-        by_month[_seller(sellers, basket.household_id), f"{basket.placed_at:%Y-%m}"] += basket.net
-        for line in basket.lines:
-            by_category[rows[line.product_id].category_id] += line.net
-    best = sorted(by_category, key=lambda category_id: (-by_category[category_id], category_id))
-    sales = sorted(by_month.values(), reverse=True) or [Decimal(0)]
-    return PublishRules(
-        rule_version=1,
-        effective_from=(first - timedelta(days=31)).replace(hour=0, minute=0, second=0),
-        rates=(Decimal("0.05"), Decimal("0.02"), Decimal("0.01")),
-        categories=tuple(
-            CategoryRates(category_id=category_id, rates=tuple(map(Decimal, rates)))
-            for category_id, rates in zip(best, _CATEGORY_RATES, strict=False)
-        ),
-        pool_rate=Decimal("0.12"),
-        targets=(
-            SalesTarget(
-                reward="monthly_star",
-                currency=CURRENCY,
-                target=_whole_tens(sales[len(sales) // 25]),
-                bonus=Decimal("25.00"),
-            ),
-            SalesTarget(
-                reward="monthly_leader",
-                currency=CURRENCY,
-                target=_whole_tens(sales[len(sales) // 70]),
-                bonus=Decimal("100.00"),
-            ),
-        ),
-    )
-
-
-def _whole_tens(amount: Decimal) -> Decimal:
-    """Round down to 10 dollars, at least 10, so that who gave the measure reaches it."""
-    return max(amount // 10 * 10, Decimal(10))

@@ -10,12 +10,20 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from contracts.commissions.view import BALANCES, COMMISSIONS, Commission
 from contracts.money import to_amount
 from infra.adapters.mongo import MongoStore
 from infra.demo.run import Outcome
+from infra.runtime.repository import Codec
 from infra.runtime.verification import commands_settled
 
 TOP = 5
+_commissions = Codec(Commission, key="key")
+_REFUSALS = {
+    "order.refused.v1": "order",
+    "order.status-refused.v1": "status",
+    "order.refund-refused.v1": "refund",
+}
 
 
 @dataclass(slots=True)
@@ -24,7 +32,11 @@ class Findings:
 
     statuses: Counter[str] = field(default_factory=Counter)
     refusals: Counter[str] = field(default_factory=Counter)
-    levels: dict[int, tuple[int, int]] = field(default_factory=dict)
+    plans: dict[tuple[str, int], tuple[int, int, int]] = field(default_factory=dict)
+    """By plan and level: entries, what they gave, and what refunds and cancellations took back."""
+
+    held: int = 0
+    available: int = 0
     top: list[tuple[int, int]] = field(default_factory=list)
     rewards: list[tuple[int, str, str]] = field(default_factory=list)
     alerts: Counter[str] = field(default_factory=Counter)
@@ -34,7 +46,7 @@ class Findings:
 
     @property
     def entries(self) -> int:
-        return sum(count for count, _ in self.levels.values())
+        return sum(count for count, _, _ in self.plans.values())
 
 
 async def gather(store: MongoStore) -> Findings:
@@ -59,23 +71,26 @@ async def _refusals(store: MongoStore, found: Findings) -> None:
     """Refusal events as the journal holds them, by reason code."""
     async for record in store.stream("journal.order_intake", {"emitted": {"$gt": []}}, fields=("emitted",)):
         for emitted in record["emitted"]:
-            if emitted["type"] in ("order.refused.v1", "order.status-refused.v1"):
-                kind = "order" if emitted["type"] == "order.refused.v1" else "status"
+            if kind := _REFUSALS.get(emitted["type"]):
                 found.refusals[f"{kind}: {json.loads(emitted['body'])['data']['reason']}"] += 1
 
 
 async def _money(store: MongoStore, found: Findings) -> None:
-    held: Counter[int] = Counter()
-    levels: dict[int, list[int]] = {}
-    async for commission in store.stream("commission_calculation.commissions", {}):
-        sign = 1 if commission["status"] == "accrued" else 0
-        for entry in commission["entries"]:
-            level = levels.setdefault(entry["level"], [0, 0])
-            level[0] += 1
-            level[1] += sign * entry["amount_minor"]
-            held[entry["distributor_id"]] += sign * entry["amount_minor"]
-    found.levels = {level: (count, amount) for level, (count, amount) in sorted(levels.items())}
-    found.top = held.most_common(TOP)
+    earned: Counter[int] = Counter()
+    plans: dict[tuple[str, int], list[int]] = {}
+    async for document in store.stream(COMMISSIONS, {}):
+        commission = _commissions.to_entity(document)
+        for entry, remaining in zip(commission.entries, commission.remaining_minor(), strict=True):
+            sums = plans.setdefault((entry.plan, entry.level), [0, 0, 0])
+            sums[0] += 1
+            sums[1] += entry.amount_minor
+            sums[2] += entry.amount_minor - remaining
+            earned[entry.distributor_id] += remaining
+    found.plans = {key: (sums[0], sums[1], sums[2]) for key, sums in sorted(plans.items())}
+    found.top = earned.most_common(TOP)
+    async for balance in store.stream(BALANCES, {"distributor_id": {"$gt": 0}}):
+        found.held += balance.get("held_minor", 0)
+        found.available += balance.get("available_minor", 0)
 
 
 def accounted(outcome: Outcome) -> bool:
@@ -101,6 +116,8 @@ def as_object(outcome: Outcome, found: Findings, *, verified: bool) -> dict[str,
         "duplicates": int(figures.get("commands_repeats", 0)) + int(figures.get("orders_duplicate", 0)),
         "dead_lettered": figures.get("dead_letters_waiting", 0),
         "commission_entries": found.entries,
+        "held_minor": found.held,
+        "available_minor": found.available,
         "rewards": len(found.rewards),
         "alerts": sum(found.alerts.values()),
         "statuses": dict(found.statuses),
@@ -123,8 +140,12 @@ def show(console: Console, outcome: Outcome, found: Findings) -> None:
     before, after = outcome.stock_before, found.stock
     names = ("products", "on_hand", "reserved")
     _table(console, "stock", ((name, before[name], after[name]) for name in names), ("", "before", "after"))
-    rows = ((f"level {level}", count, amount(minor)) for level, (count, minor) in found.levels.items())
-    _table(console, "commissions by level", rows, ("", "entries", "held"))
+    rows = (
+        (f"{plan}, {f'level {level}' if level else 'leader'}", count, amount(given), amount(taken))
+        for (plan, level), (count, given, taken) in found.plans.items()
+    )
+    _table(console, "commissions by plan and level", rows, ("", "entries", "given", "taken back"))
+    _table(console, "balances", (("held", amount(found.held)), ("available", amount(found.available))))
     tops = ((f"distributor {distributor_id}", amount(minor)) for distributor_id, minor in found.top)
     _table(console, "top distributors", tops)
     _table(console, "rewards", ((f"distributor {who}", month, reward) for who, month, reward in found.rewards))

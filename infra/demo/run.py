@@ -26,9 +26,10 @@ from infra.runtime.topology import Topology, topology_of
 from infra.runtime.verification import audit_accounts, audit_deliveries, commands_settled, verify
 from infra.runtime.worker import Worker
 
-_PHASES = ("orders", "payments", "shipments", "completions")
+_PHASES = ("orders", "payments", "shipments", "completions", "refunds")
 _QUIET_TIMEOUT_S = 240.0
 _ACCOUNT_TIMEOUT_S = 60.0
+_TEND_EVERY_S = 0.5
 
 Progress = Callable[[str, int, int], None]
 """Told what is going on, how much of it is done, and how much there is (0: not known)."""
@@ -96,11 +97,20 @@ class Demo:
         store = MongoStore.connect(self.settings.mongodb_url, self.settings.database)
         self.progress("starting the workers", 0, 0)
         fleet.start()
+        tending = asyncio.create_task(_tend(fleet))
         try:
             yield store
         finally:
+            tending.cancel()
             store.close()
             fleet.stop()
+
+
+async def _tend(fleet: Fleet) -> None:
+    """Start again what somebody kills, as an orchestrator would."""
+    while True:
+        fleet.tend()
+        await asyncio.sleep(_TEND_EVERY_S)
 
 
 @dataclass(slots=True)
@@ -114,18 +124,20 @@ class World:
     progress: Progress
 
     async def set_the_stage(self, shop: Shop, population: Population) -> int:
-        """Register shops and distributors, define products, receive stock, publish rules; wait until all is taken."""
-        commands = list(population.commands())
+        """Register shops and distributors, define products, receive stock, put rules in force; wait after each wave."""
+        waves = population.waves()
+        total = sum(map(len, waves))
         done = 0
 
         def on_progress(count: int) -> None:
             nonlocal done
             done += count
-            self.progress("loading network, catalogue, stock and rules", done, len(commands))
+            self.progress("loading network, catalogue, stock and rules", done, total)
 
-        await shop.command(commands, on_progress)
-        await self._quiet("loading network, catalogue, stock and rules", with_retries=True)
-        return len(commands)
+        for wave in waves:
+            await shop.command(wave, on_progress)
+            await self._quiet("loading network, catalogue, stock and rules", with_retries=True)
+        return total
 
     async def trade(self, shop: Shop, publications: Sequence[Publication]) -> float:
         """Publish the orders and then, phase by phase, what becomes of them; return how long the orders took."""

@@ -18,13 +18,15 @@ from infra.demo.baskets import Basket, single_lines
 
 BARE = "application/json"
 PLACE_V1, PLACE_V2, UPDATE_STATUS = "order.place.v1", "order.place.v2", "order.update-status.v1"
+REFUND = "order.refund.v1"
 
-ORDERS, PAYMENTS, SHIPMENTS, COMPLETIONS = range(4)
+ORDERS, PAYMENTS, SHIPMENTS, COMPLETIONS, REFUNDS = range(5)
 """The phases: what an order needs first is published in an earlier phase, save for the payments that come too early."""
 
 _BATCH_ORDERS_MAX, _BATCH_WINDOW_BASKETS, _BATCH_SHARE = 5, 100, 0.35
 _PREPAID_SHARE, _CANCELLED_SHARE = 0.5, 0.03
 _PAID_SHARE, _SHIPPED_SHARE, _COMPLETED_SHARE = 0.95, 0.9, 0.85
+_REFUNDED_SHARE, _REFUNDED_WHOLE_SHARE, _REFUNDED_EARLY_SHARE = 0.08, 0.4, 0.25
 _EARLY_SHARE, _REPEATED_SHARE, _RESENT_SHARE, _CONFLICT_SHARE, _MALFORMED_SHARE = 0.02, 0.02, 0.003, 0.003, 0.005
 
 _SPOILT_ORDER: dict[str, dict[str, Any]] = {
@@ -47,7 +49,7 @@ FLAWS = (*_UNREADABLE, *_SPOILT_ORDER, *_SPOILT_LINE)
 The wrong currency, the wrong total and the fraction of a cent pass the contract; only a rule can refuse them.
 """
 
-Kind = Literal["order", "status", "duplicate", "conflict", "malformed"]
+Kind = Literal["order", "status", "refund", "duplicate", "conflict", "malformed"]
 Answer = Literal["taken", "repeated", "refused", "set_aside"]
 DistributorOf = Callable[[int], int]
 
@@ -77,7 +79,7 @@ class Publication:
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """What to count at the end. `published` AMQP messages = order_messages + the four kinds below it.
+    """What to count at the end. `published` AMQP messages = order_messages + the five kinds below it.
 
     `orders` will exist, accepted or for want of stock rejected; `refused_by_contract` are the data's own (quantity 0).
     `refused` counts every `order.refused` to come and `set_aside` every dead letter. `early_statuses` are among
@@ -87,6 +89,7 @@ class Expectation:
     published: int
     order_messages: int
     statuses: int
+    refunds: int
     duplicates: int
     conflicts: int
     malformed: int
@@ -99,7 +102,13 @@ class Expectation:
     set_aside: int
 
 
-_PLURALS = {"order": "order_messages", "status": "statuses", "duplicate": "duplicates", "conflict": "conflicts"}
+_PLURALS = {
+    "order": "order_messages",
+    "status": "statuses",
+    "refund": "refunds",
+    "duplicate": "duplicates",
+    "conflict": "conflicts",
+}
 
 _AGAIN = "-again"
 _Timeline = list[tuple[float, Publication]]
@@ -110,7 +119,8 @@ def traffic(baskets: Sequence[Basket], distributor_of: DistributorOf, *, seed: i
     """Return what the shops of `baskets` (oldest first) publish, accidents included, as one publisher sends it.
 
     Shares: 2 % of the messages published twice, 2 % of the statuses before their order, 3 % of the orders cancelled,
-    0.3 % sent again under another id, 0.3 % in conflict with themselves, 0.5 % malformed (each flaw at least once).
+    8 % of the prepaid ones refunded in part or whole (a quarter of them before the goods are sent), 0.3 % sent again
+    under another id, 0.3 % in conflict with themselves, 0.5 % malformed (each flaw at least once).
     """
     rng = Random(seed)
     many = [index for index, basket in enumerate(baskets) if len(basket.lines) > 1]
@@ -122,6 +132,7 @@ def traffic(baskets: Sequence[Basket], distributor_of: DistributorOf, *, seed: i
 
     timeline = list(_placings(baskets, data, _batches(baskets, sound, rng)))
     timeline += _hastened(list(_statuses(baskets, prepaid, rng)), rng)
+    timeline += _refunds(baskets, [index for index in sound if index in prepaid], rng)
     timeline += _repeated(timeline, rng)
     for index in _some(sound, _RESENT_SHARE, rng):
         timeline.append((index, _placed(baskets[index], data(index), "duplicate", "repeated")))
@@ -262,6 +273,39 @@ def _statuses(baskets: Sequence[Basket], prepaid: set[int], rng: Random) -> Iter
 def _status(basket: Basket, status: str, phase: int) -> Publication:
     body = _json({"shop_id": basket.shop_id, "order_id": basket.basket_id, "status": status})
     return Publication(UPDATE_STATUS, body, BARE, "status", "taken", (basket.key,), None, phase)
+
+
+def _refunds(baskets: Sequence[Basket], paid: Sequence[int], rng: Random) -> Iterator[tuple[float, Publication]]:
+    """Money given back: one unit of the first line, then for some orders all the rest.
+
+    Shops do not know which orders ended for want of stock or were cancelled; those refuse the refund with a reason.
+    """
+    for index in sorted(_some(paid, _REFUNDED_SHARE, rng)):
+        basket = baskets[index]
+        phase = SHIPMENTS if rng.random() < _REFUNDED_EARLY_SHARE else REFUNDS
+        first, *others = basket.lines
+        yield index, _refund(basket, 1, [{"line": 1, "product_id": first.product_id, "quantity": 1}], phase)
+        if rng.random() < _REFUNDED_WHOLE_SHARE:
+            rest = [
+                {"line": number, "product_id": line.product_id, "quantity": line.quantity}
+                for number, line in enumerate(others, start=2)
+            ]
+            if first.quantity > 1:
+                rest.insert(0, {"line": 1, "product_id": first.product_id, "quantity": first.quantity - 1})
+            if rest:
+                yield index + 0.5, _refund(basket, 2, rest, REFUNDS)
+
+
+def _refund(basket: Basket, number: int, lines: list[dict[str, int]], phase: int) -> Publication:
+    body = _json(
+        {
+            "shop_id": basket.shop_id,
+            "order_id": basket.basket_id,
+            "refund_id": f"refund-{basket.basket_id}-{number}",
+            "lines": lines,
+        }
+    )
+    return Publication(REFUND, body, BARE, "refund", "taken", (basket.key,), None, phase)
 
 
 def _hastened(statuses: _Timeline, rng: Random) -> _Timeline:

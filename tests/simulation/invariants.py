@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
-from decimal import Decimal
-from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
@@ -19,10 +17,13 @@ from infra.runtime import clock
 from infra.runtime.journal import PREFIX
 from infra.runtime.store import Document
 from infra.runtime.verification import verify
+from tests.builders import CUP, CUPS, TEAS
+from tests.oracle.oracle import settle, taken_back
+from tests.oracle.reading import read
 from tests.simulation.broker import SimulatedBroker, Told
 from tests.simulation.scheduler import run_at_once
 from tests.simulation.store import SimulatedStore
-from tests.simulation.traffic import SPONSORS, START, Traffic
+from tests.simulation.traffic import LEADER, RULES, SPONSORS, START, TIERS, Traffic
 
 _STEPS: Mapping[str, tuple[str, ...]] = {
     "order.accepted.v1": ("order.paid.v1", "order.rejected.v1", "order.cancelled.v1"),
@@ -110,7 +111,11 @@ def _said_alike(broker: SimulatedBroker, emitted: Iterable[Document]) -> Iterato
 def _lives(emitted: Iterable[Document], orders: Mapping[str, Document]) -> Iterator[str]:
     """The events of an order are a legal life, with growing versions, and end in the status that is stored."""
     lives: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
+    used_up: set[str] = set()
     for item in emitted:
+        if item["type"] == "order.refunded.v1":
+            event = from_json(item["body"])
+            used_up |= {event["subject"].removeprefix("order/")} if event["data"]["is_full"] else set()
         if item["type"] in _STEPS:
             event = from_json(item["body"])
             lives[event["subject"].removeprefix("order/")].append(event)
@@ -123,21 +128,22 @@ def _lives(emitted: Iterable[Document], orders: Mapping[str, Document]) -> Itera
             if following not in _STEPS[step]:
                 yield f"order/{key} went from {step} to {following}"
         last, status = steps[-1].split(".")[1], orders[key]["status"] if key in orders else "unknown"
-        if status != ("pending" if last == "accepted" else last):
+        expected = "refunded" if key in used_up else "pending" if last == "accepted" else last
+        if status != expected:
             yield f"order/{key} is {status}, its last event was {last}"
     for key in orders.keys() - lives.keys():
         yield f"order/{key} is stored, but nobody was told"
 
 
 def _paid_as_wished(store: SimulatedStore, traffic: Traffic) -> Iterator[str]:
-    """What everybody holds, reckoned from what the shops said, without a look at what the workers made of it."""
-    held: Counter[tuple[int, str]] = Counter()
+    """What everybody has, reckoned from what the shops said, without a look at what the workers made of it."""
+    owed: Counter[tuple[int, str]] = Counter()
     for key, order in store.tables["order_intake.orders"].items():
         wishes = [wish for wish in traffic.wishes[key] if _is_of(wish, order)]
         if not wishes:
             yield f"order/{key} is none that a shop has sent: {order}"
-        elif order["reserved"] and order["status"] in ("paid", "shipped", "completed"):
-            held.update(_shares(wishes[0], order["currency"], order["rule_version"]))
+        elif order["reserved"] and order["status"] in ("paid", "shipped", "completed", "refunded"):
+            owed.update(_owed(wishes[0], order))
     ledger: Counter[tuple[int, str]] = Counter()
     handled = {
         item["id"]
@@ -145,14 +151,14 @@ def _paid_as_wished(store: SimulatedStore, traffic: Traffic) -> Iterator[str]:
         for item in record.get("handled", ())
     }
     for posting_id, posting in store.tables["commission_calculation.ledger"].items():
-        if posting_id not in handled:
+        if not any(posting_id.startswith(message_id) for message_id in handled):
             yield f"posting {posting_id} is not named after a message that was handled"
         for leg in posting["legs"]:
-            if leg["account"] == "held":
+            if leg["account"] in ("held", "available"):
                 ledger[leg["distributor_id"], posting["currency"]] += leg["amount_minor"]
-    for account in sorted(held.keys() | ledger.keys()):
-        if held[account] != ledger[account]:
-            yield f"{account} holds {ledger[account]}, the orders give {held[account]}"
+    for account in sorted(owed.keys() | ledger.keys()):
+        if owed[account] != ledger[account]:
+            yield f"{account} has {ledger[account]}, the orders give {owed[account]}"
 
 
 def _is_of(wish: PlaceOrder, order: Document) -> bool:
@@ -164,27 +170,38 @@ def _is_of(wish: PlaceOrder, order: Document) -> bool:
     )
 
 
-def _shares(wish: PlaceOrder, currency: str, rule_version: int) -> Counter[tuple[int, str]]:
-    """Each line's shares: exact, then rounded down, the rest to the largest remainders, the seller first."""
-    chain: list[int] = []
+def _owed(wish: PlaceOrder, order: Document) -> Counter[tuple[int, str]]:
+    """What the order is worth to everyone by the naive reckoning, less the part of each line that was given back."""
+    rules = read(dict(RULES[order["rule_version"]]))
+    chain: list[dict[str, Any]] = []
     above: int | None = wish.distributor_id
     while above is not None:
-        chain.append(above)
+        chain.append(_person(above))
         above = SPONSORS[above]
-    general = ("0.10", "0.05", "0.03") if rule_version == 1 else ("0.12", "0.055")
-    held: Counter[tuple[int, str]] = Counter()
-    for line in wish.lines:
-        rates = ("0.081", "0.037") if line.product_id == 502 else general
-        base = Fraction((line.amount - line.discount) * 100)
-        exact = [base * Fraction(Decimal(rate)) for rate, _ in zip(rates, chain, strict=False)]
-        given = [int(share) for share in exact]
-        pool = int(base * Fraction(1, 5))
-        total = min(int(sum(exact) + Fraction(1, 2)), pool)
-        for level in sorted(range(len(exact)), key=lambda at: given[at] - exact[at])[: total - sum(given)]:
-            given[level] += 1
-        for distributor_id, amount in zip(chain, given, strict=False):
-            held[distributor_id, currency] += amount
-    return held
+    lines = [
+        {
+            "line": number,
+            "product_id": line.product_id,
+            "category_id": CUPS if line.product_id == CUP else TEAS,
+            "quantity": line.quantity,
+            "net_minor": int((line.amount - line.discount) * 100),
+        }
+        for number, line in enumerate(wish.lines, start=1)
+    ]
+    leader = _person(LEADER) if "team" in order else None
+    sold = {"currency": order["currency"], "lines": lines, "chain": chain, "leader": leader}
+    answer = settle(rules, sold, {"own_sales": {}, "day": {}, "month": {}})
+    owed: Counter[tuple[int, str]] = Counter()
+    for line, stored in zip(lines, order["lines"], strict=True):
+        entries = {key: amount for key, amount in answer.entries.items() if key[0] == line["line"]}
+        back = taken_back(rules, entries, line, stored["refunded_minor"], stored["refunded_quantity"])
+        for key, amount in entries.items():
+            owed[key[3], order["currency"]] += amount - back[key]
+    return owed
+
+
+def _person(distributor_id: int) -> dict[str, Any]:
+    return {"distributor_id": distributor_id, "tier": TIERS[distributor_id], "active": True}
 
 
 def _left_over(broker: SimulatedBroker) -> Iterator[str]:

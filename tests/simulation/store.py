@@ -18,7 +18,7 @@ from infra.runtime.store import Collection, Document, Increment, StoreConflict, 
 from tests.simulation.faults import Faults
 from tests.simulation.history import History
 from tests.simulation.scheduler import Scheduler, turn
-from tests.workflow.in_memory import matches, values_at
+from tests.workflow.in_memory import climb, matches, values_at
 
 T = TypeVar("T")
 Where = Mapping[str, Any]
@@ -134,6 +134,11 @@ class SimulatedStore:
     ) -> list[Document]:
         return self.found(self.tables[collection], collection, where, sort, limit)
 
+    async def ancestors(
+        self, collection: str, ids: Sequence[Any], *, via: str, depth_max: int | None = None
+    ) -> list[Document]:
+        return climb(self.tables[collection], ids, via, depth_max)
+
     def found(self, table: Table, collection: str, where: Where, sort: Sort, limit: int) -> list[Document]:
         """In the order in which they were made, whatever order the query names them in: that one may be by hash."""
         if where.keys() == {"_id"}:
@@ -187,6 +192,14 @@ class SimulatedTransaction:
         if collection in self.written:
             table = {**table, **self.written[collection]}
         return self._store.found(table, collection, where, sort, limit)
+
+    async def ancestors(
+        self, collection: str, ids: Sequence[Any], *, via: str, depth_max: int | None = None
+    ) -> list[Document]:
+        table = (await self._begin("ancestors"))[collection]
+        if collection in self.written:
+            table = {**table, **self.written[collection]}
+        return climb(table, ids, via, depth_max)
 
     async def insert(self, collection: str, documents: Sequence[Document]) -> None:
         if documents:

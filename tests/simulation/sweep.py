@@ -29,9 +29,8 @@ def outcome_of(seed: int) -> Outcome:
         result = simulate(seed)
     except Exception as error:
         # A defect of the simulation itself must name its seed too.
-        return Outcome(
-            seed, (f"the simulation broke: {error!r}",), f"python -m tests.simulation --seed {seed}", 0, 0, 0, 0
-        )
+        replay = f"python -m tests.simulation --seed {seed}"
+        return Outcome(seed, (f"the simulation broke: {error!r}",), replay, 0, 0, 0)
     return Outcome(seed, result.breaches, result.replay, result.steps, result.faults, result.orders)
 
 

@@ -17,24 +17,76 @@ from typing import Any
 
 from contracts.catalog.v1 import DefineProduct
 from contracts.envelope import BATCH, COMMANDS_EXCHANGE, STRUCTURED, Payload
-from contracts.network.v1 import RegisterDistributor, RegisterShop
+from contracts.network.v1 import CreateTeam, JoinTeam, MoveDistributor, RegisterDistributor, RegisterShop
 from contracts.orders.v2 import Line, PlaceOrder
-from contracts.rules.v1 import CategoryRates, PublishRules, SalesTarget
+from contracts.rules.document import RuleDocument
+from contracts.rules.terms import digest_of, terms_of
+from contracts.rules.v1 import ActivateRules, ApproveRules, DefineMarket, ProposeRules
 from contracts.wire import Reader
 from infra.runtime.messaging import Outgoing
 from infra.runtime.worker import Handler, Worker
 from tests import builders
-from tests.builders import CUP, CUPS, JOINED, TEA, TEAS, adjust, place, receive, update
+from tests.builders import (
+    CUP,
+    CUPS,
+    JOINED,
+    TEA,
+    TEAS,
+    a_refund_line,
+    adjust,
+    after_sale,
+    place,
+    receive,
+    refund,
+    update,
+)
 
 START = builders.NOW
 SHOPS = {"shop-1": "CNY", "shop-2": "USD"}
 SPONSORS: Mapping[int, int | None] = {1: None, 2: 1, 3: 2, 4: 1}
+TIERS: Mapping[int, str] = {1: "gold", 2: "silver", 3: "silver", 4: "standard"}
+TEAM, LEADER, MEMBERS = 7, 1, (3, 4)
 DEADLY, STUMBLING = "deadly", "stumbling"
 """Orders whose rule ends the process, or raises."""
 
 PAYMENT_DEADLINE_S = 600
 TALK_S = 150
 """How long the outside world talks."""
+
+
+def _document(version: int) -> dict[str, Any]:
+    """Version 2 pays other rates and holds them for a day, which is longer than a run."""
+    levels = ["0.10", "0.05", "0.03"] if version == 1 else ["0.12", "0.055"]
+    return {
+        "title": f"rules {version}",
+        "pool_rate": "0.21",
+        "hold_days": version - 1,
+        "plans": [
+            {
+                "plan": "unilevel",
+                "name": "levels",
+                "rates": levels,
+                "overrides": [{"category_id": CUPS, "rates": ["0.081", "0.037"]}],
+                "caps": [{"per": "order", "currency": "CNY", "amount": "9.00"}],
+                "compression": version == 2,
+            },
+            {
+                "plan": "differential",
+                "name": "steps",
+                "rates": {"silver": "0.007", "gold": "0.013"},
+                "peer_rate": "0.002",
+                "levels_max": 3,
+            },
+            {"plan": "team_bonus", "name": "team", "rate": "0.011"},
+        ],
+        "targets": [
+            {"reward": "monthly_sales", "currency": currency, "target": target, "bonus": "5.00"}
+            for currency, target in (("CNY", "120.00"), ("USD", "200.00"))
+        ],
+    }
+
+
+RULES: Mapping[int, dict[str, Any]] = {version: _document(version) for version in (1, 2)}
 
 _STORIES: Sequence[tuple[str, ...]] = (
     ("paid", "shipped", "completed"),
@@ -138,7 +190,9 @@ def _set_the_stage(traffic: Traffic) -> None:
             RegisterShop(shop_id=shop_id, currency=currency, payment_deadline_s=PAYMENT_DEADLINE_S), within_s=within_s
         )
     chain = [
-        RegisterDistributor(distributor_id=distributor_id, sponsor_id=sponsor_id, joined_at=JOINED)
+        RegisterDistributor(
+            distributor_id=distributor_id, sponsor_id=sponsor_id, joined_at=JOINED, tier=TIERS[distributor_id]
+        )
         for distributor_id, sponsor_id in SPONSORS.items()
     ]
     if rng.random() < 0.5:
@@ -152,25 +206,33 @@ def _set_the_stage(traffic: Traffic) -> None:
     traffic.say(receive("r-cup", CUP, rng.randint(4, 8), low_at=2), within_s=within_s)
     traffic.say(receive("r-more", TEA, rng.randint(4, 10), batch_id="lot-2"), times=rng.choice((1, 2)))
     traffic.say(adjust("a-tea", TEA, rng.choice((-3, -1, 2))))
-    traffic.say(_rules(1), within_s=within_s)
+    if rng.random() < 0.7:
+        traffic.say(CreateTeam(team_id=TEAM, leader_id=LEADER, name="East", created_at=JOINED), within_s=within_s)
+        for member in MEMBERS:
+            traffic.say(JoinTeam(team_id=TEAM, distributor_id=member, effective_at=JOINED), within_s=within_s)
+    if rng.random() < 0.3:
+        _move_in_a_circle(traffic)
+    traffic.say(DefineMarket(market="default", levels_paid_max=3), within_s=0.0)
+    _put_in_force(traffic, 1, within_s)
     if rng.random() < 0.5:
-        traffic.say(_rules(2), within_s=within_s)
+        _put_in_force(traffic, 2, within_s)
 
 
-def _rules(version: int) -> PublishRules:
-    """Version 2 begins an hour before the run: orders say themselves whether they are older."""
-    rates = ("0.10", "0.05", "0.03") if version == 1 else ("0.12", "0.055")
-    return PublishRules(
-        rule_version=version,
-        effective_from=JOINED if version == 1 else START - timedelta(hours=1),
-        rates=tuple(map(Decimal, rates)),
-        categories=(CategoryRates(category_id=CUPS, rates=(Decimal("0.081"), Decimal("0.037"))),),
-        pool_rate=Decimal("0.20"),
-        targets=tuple(
-            SalesTarget(reward="monthly_sales", currency=currency, target=Decimal(target), bonus=Decimal("5.00"))
-            for currency, target in (("CNY", "120.00"), ("USD", "200.00"))
-        ),
-    )
+def _move_in_a_circle(traffic: Traffic) -> None:
+    """Two moves that would together close a cycle; from tomorrow on, so that no order of the run sees them."""
+    tomorrow = START + timedelta(days=1)
+    traffic.say(MoveDistributor(distributor_id=2, sponsor_id=4, effective_at=tomorrow))
+    traffic.say(MoveDistributor(distributor_id=4, sponsor_id=3, effective_at=tomorrow))
+
+
+def _put_in_force(traffic: Traffic, version: int, within_s: float) -> None:
+    """Three commands of three types, which may come in any order. Version 2 begins while orders are placed."""
+    document = RuleDocument.model_validate(RULES[version])
+    digest = digest_of(terms_of(document))
+    traffic.say(ProposeRules(rule_version=version, proposed_by="ann", rules=document), within_s=within_s)
+    traffic.say(ApproveRules(rule_version=version, approved_by="bob", digest=digest), within_s=within_s)
+    begins = JOINED if version == 1 else START + timedelta(minutes=2)
+    traffic.say(ActivateRules(rule_version=version, activated_by="bob", effective_from=begins), within_s=within_s)
 
 
 def _order(traffic: Traffic, number: int) -> PlaceOrder | None:
@@ -185,6 +247,8 @@ def _order(traffic: Traffic, number: int) -> PlaceOrder | None:
         _say_simple(traffic, shop_id, order_id)
         return None
     wish = _wish(rng, shop_id, order_id)
+    if rng.random() < 0.4:
+        _give_back(traffic, wish)
     if rng.random() < 0.15:
         # The shop has forgotten that it sent the order: the same again, under an id of its own.
         traffic.say(wish)
@@ -194,6 +258,22 @@ def _order(traffic: Traffic, number: int) -> PlaceOrder | None:
         return wish
     traffic.say(wish, within_s=rng.choice((5.0, TALK_S)), times=2 if rng.random() < 0.2 else 1)
     return None
+
+
+def _give_back(traffic: Traffic, wish: PlaceOrder) -> None:
+    """Part of an order, or in parts all of it; some of it twice, some of it too much, or while something is open."""
+    rng = traffic.rng
+    about = {"shop_id": wish.shop_id}
+    for number, line in enumerate(wish.lines, start=1):
+        for part in range(rng.choice((1, 1, 2, line.quantity))):
+            amount = rng.choice((None, None, "1.11", "60.00"))
+            wanted = refund(
+                a_refund_line(line.product_id, 1, amount), refund_id=f"refund-{number}-{part}", order_id=wish.order_id
+            ).model_copy(update=about)
+            traffic.say(wanted, times=rng.choice((1, 1, 2)))
+    if rng.random() < 0.3:
+        traffic.say(after_sale(True, wish.order_id).model_copy(update=about))
+        traffic.say(after_sale(False, wish.order_id).model_copy(update=about))
 
 
 def _wish(rng: random.Random, shop_id: str, order_id: str) -> PlaceOrder:
@@ -213,7 +293,7 @@ def _wish(rng: random.Random, shop_id: str, order_id: str) -> PlaceOrder:
         shop_id=shop_id,
         distributor_id=rng.choice(tuple(SPONSORS)),
         prepaid=rng.random() < 0.5,
-        placed_at=START - timedelta(hours=rng.choice((0, 2))),
+        placed_at=START + timedelta(minutes=rng.choice((-120, 0, 5))),
     )
 
 
