@@ -1,99 +1,190 @@
-"""Rule messages, version 1. A rule version is immutable once published and holds from `effective_from` on."""
+"""Rule messages, version 1. A rule set is proposed, approved by another person, and put in force from a date on.
+
+A draft may change until it is active; from then on only its end may be set. Markets say what their law allows.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from decimal import Decimal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from contracts.envelope import Command, Event, Timestamp
-from contracts.fields import Amount, CategoryId, Code, Currency, Detail, Rate, RuleVersion
+from contracts.fields import Code, Detail, Rate, RuleVersion
+from contracts.rules.document import EXAMPLE, MarketName, RuleDocument
 
-LEVELS_MAX = 3
-"""Paid levels beyond this need an override that no spine rule set has; see the compliance notes in the README."""
+Limit = Literal["levels_paid_max", "pay_rate_max", "downline_pay", "team_pay"]
 
-
-class CategoryRates(BaseModel):
-    """Rates of one product category, by level, in place of the default ones."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    category_id: CategoryId
-    rates: Annotated[tuple[Rate, ...], Field(min_length=1, max_length=LEVELS_MAX, examples=[["0.08", "0.04"]])]
-
-
-class SalesTarget(BaseModel):
-    """A bonus for own paid sales (net) of a calendar month, in UTC, reaching `target`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    reward: Annotated[Code, Field(description="The reward's name.", examples=["monthly_sales"])]
-    currency: Currency
-    target: Annotated[Amount, Field(description="Net sales of the month to reach.", examples=["10000.00"])]
-    bonus: Annotated[Amount, Field(description="Paid once for the month.", examples=["200.00"])]
+NewVersion = Annotated[
+    int,
+    Field(
+        strict=True,
+        ge=1,
+        le=2**31,
+        description="The rule set's number, chosen by whoever proposes it.",
+        examples=[1],
+    ),
+]
 
 
-class PublishRules(Command, type="rules.publish.v1"):
-    """Rates by level (level 1 is the seller), overridden by category; `pool_rate` bounds what a line may pay in all."""
+def _named(person: str) -> str:
+    if person != person.strip():
+        raise ValueError("write the name without space around it")
+    return person
 
-    rule_version: Annotated[
-        int,
-        Field(
-            strict=True,
-            ge=1,
-            le=2**31,
-            description="A number of your own that has not been used; a published version is never changed.",
-            examples=[1],
-        ),
-    ]
-    effective_from: Annotated[
-        Timestamp, Field(description="Orders placed from then on follow these rules, until a later version starts.")
-    ]
-    rates: Annotated[
-        tuple[Rate, ...],
-        Field(
-            min_length=1,
-            max_length=LEVELS_MAX,
-            description="By level, the seller's first; together not more than `pool_rate`.",
-            examples=[["0.10", "0.05"]],
-        ),
-    ]
-    categories: Annotated[tuple[CategoryRates, ...], Field(max_length=10_000)] = ()
-    pool_rate: Annotated[
-        Rate, Field(description="The most that one order line pays in all, as a share of its net.", examples=["0.20"])
-    ]
-    targets: Annotated[tuple[SalesTarget, ...], Field(max_length=100)] = ()
 
-    @model_validator(mode="after")
-    def _within_pool(self) -> Self:
-        for where, rates in (
-            ("rates", self.rates),
-            *((f"category {c.category_id}", c.rates) for c in self.categories),
-        ):
-            if sum(rates) > self.pool_rate:
-                raise ValueError(f"{where}: the levels add up to {sum(rates)}, more than pool_rate {self.pool_rate}")
-        if len({category.category_id for category in self.categories}) < len(self.categories):
-            raise ValueError("categories: a category is listed twice")
-        if len({(t.reward, t.currency) for t in self.targets}) < len(self.targets):
-            raise ValueError("targets: a reward is listed twice for one currency")
-        return self
+Person = Annotated[
+    str,
+    Field(min_length=1, max_length=64, description="Who did it, as a person would look for it.", examples=["li.na"]),
+    AfterValidator(_named),
+]
+Digest = Annotated[
+    str,
+    Field(
+        pattern=r"^[0-9a-f]{64}$",
+        description="Names the terms that were read: the digest that `rules.proposed` tells.",
+        examples=["9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"],
+    ),
+]
+EffectiveFrom = Annotated[Timestamp | None, Field(description="The message's time where absent.")]
+
+
+class OfRules:
+    rule_version: int
 
     def about(self) -> str:
         return f"rules/{self.rule_version}"
 
 
-class RulesPublished(Event, type="rules.published.v1"):
+class OfMarket:
+    market: str
+
+    def about(self) -> str:
+        return f"market/{self.market}"
+
+
+class ProposeRules(OfRules, Command, type="rules.propose.v1"):
+    """Put up a draft, or another one in its place while it is not active; an approval of other terms is void then."""
+
+    rule_version: NewVersion
+    proposed_by: Person
+    rules: Annotated[RuleDocument, Field(examples=[EXAMPLE])]
+
+
+class ApproveRules(OfRules, Command, type="rules.approve.v1"):
+    """Another person than the proposer has read the terms that the digest names, and stands for them."""
+
+    rule_version: NewVersion
+    approved_by: Person
+    digest: Digest
+
+
+class ActivateRules(OfRules, Command, type="rules.activate.v1"):
+    """Put approved rules in force: orders of the market's shops placed from then on follow them."""
+
+    rule_version: NewVersion
+    activated_by: Person
+    effective_from: EffectiveFrom = None
+
+
+class RetireRules(OfRules, Command, type="rules.retire.v1"):
+    """Let active rules end; those that began before them hold again, unless they have ended as well."""
+
+    rule_version: NewVersion
+    retired_by: Person
+    effective_from: EffectiveFrom = None
+
+
+class LevelsOverride(BaseModel):
+    """Who has decided that a market allows more than three paid levels, and why."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    by: Person
+    reason: Annotated[str, Field(min_length=1, max_length=1000, examples=["Licence 2026-17 of the authority."])]
+
+
+class DefineMarket(OfMarket, Command, type="market.define.v1"):
+    """Say what the law of a market allows; `clauses` cites the source of a limit. Not legal advice."""
+
+    market: MarketName
+    levels_paid_max: Annotated[
+        int, Field(strict=True, ge=1, le=30, description="The highest level that may be paid; the seller is level 1.")
+    ] = 2
+    pay_rate_max: Annotated[
+        Rate, Field(description="The most that a line may pay in all, as a share of its net.", examples=["0.50"])
+    ] = Decimal("0.50")
+    downline_pay: Annotated[bool, Field(description="Whether anyone may be paid for what others sell.")] = True
+    team_pay: Annotated[bool, Field(description="Whether leaders may be paid for their teams.")] = True
+    clauses: Annotated[
+        dict[Limit, Annotated[str, Field(min_length=1, max_length=500)]],
+        Field(
+            description="The law behind a limit, by the limit's name.",
+            examples=[{"levels_paid_max": "Company policy 12, two levels"}],
+        ),
+    ] = Field(default_factory=dict)
+    override: Annotated[LevelsOverride | None, Field(description="Needed for more than three paid levels.")] = None
+
+
+class RulesProposed(OfRules, Event, type="rules.proposed.v1"):
     rule_version: RuleVersion
+    digest: Digest
+    proposed_by: Person
+
+
+class RulesApproved(OfRules, Event, type="rules.approved.v1"):
+    rule_version: RuleVersion
+    digest: Digest
+    approved_by: Person
+
+
+class RulesActivated(OfRules, Event, type="rules.activated.v1"):
+    rule_version: RuleVersion
+    market: MarketName
     effective_from: Timestamp
-
-    def about(self) -> str:
-        return f"rules/{self.rule_version}"
+    activated_by: Person
 
 
-class RulesRefused(Event, type="rules.refused.v1"):
+class RulesRetired(OfRules, Event, type="rules.retired.v1"):
+    rule_version: RuleVersion
+    market: MarketName
+    effective_from: Timestamp
+    retired_by: Person
+
+
+class RulesRefused(OfRules, Event, type="rules.refused.v1"):
     rule_version: RuleVersion
     reason: Code
     detail: Detail
+    clause: Annotated[
+        str | None, Field(description="The law behind it, as the market cites it.", examples=["Company policy 12"])
+    ] = None
 
-    def about(self) -> str:
-        return f"rules/{self.rule_version}"
+
+class CitedClause(BaseModel):
+    """The law behind a limit."""
+
+    model_config = ConfigDict(frozen=True)
+
+    limit: Annotated[Code, Field(examples=["levels_paid_max"])]
+    clause: Annotated[str, Field(examples=["Company policy 12, two levels"])]
+
+
+class MarketDefined(OfMarket, Event, type="market.defined.v1"):
+    market: MarketName
+    levels_paid_max: Annotated[int, Field(examples=[2])]
+    pay_rate_max: Annotated[Rate, Field(examples=["0.50"])]
+    downline_pay: bool
+    team_pay: bool
+    clauses: tuple[CitedClause, ...]
+    override_by: Annotated[str | None, Field(description="Who allowed more than three levels.", examples=["li.na"])] = (
+        None
+    )
+    override_reason: Annotated[str | None, Field(examples=["Licence 2026-17 of the authority."])] = None
+
+
+class MarketRefused(OfMarket, Event, type="market.refused.v1"):
+    market: MarketName
+    reason: Code
+    detail: Detail

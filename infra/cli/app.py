@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from infra.cli import dead, schema, stack
+from infra.cli import dead, ledger, rules, rules_changes, schema, stack
 from infra.cli.demo import demo
 from infra.cli.doctor import doctor
 from infra.cli.trace import trace
@@ -17,7 +17,11 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
 )
+books = typer.Typer(help="The ledger: what every account holds, and why.", no_args_is_help=True)
 letters = typer.Typer(help="Messages that nobody could handle.", no_args_is_help=True)
+rule_sets = typer.Typer(
+    help="Rule sets: what the network pays, who stands for it, and from when.", no_args_is_help=True
+)
 schemas = typer.Typer(help="The released message schemas.", no_args_is_help=True)
 
 app.command("up")(stack.up)
@@ -30,11 +34,25 @@ app.command("trace")(trace)
 app.command("verify")(verify_command)
 app.command("topology")(topology)
 app.command("doctor")(doctor)
+app.add_typer(books, name="ledger")
+books.command("show")(ledger.show)
+books.command("rebuild")(ledger.rebuild)
 app.add_typer(letters, name="dead")
 letters.command("list")(dead.list_letters)
 letters.command("show")(dead.show)
 letters.command("replay")(dead.replay)
 letters.command("discard")(dead.discard)
+app.add_typer(rule_sets, name="rules")
+rule_sets.command("schema")(rules.schema)
+rule_sets.command("check")(rules.check)
+rule_sets.command("explain")(rules.explain)
+rule_sets.command("list")(rules.list_rules)
+rule_sets.command("show")(rules.show)
+rule_sets.command("propose")(rules_changes.propose)
+rule_sets.command("approve")(rules_changes.approve)
+rule_sets.command("activate")(rules_changes.activate)
+rule_sets.command("retire")(rules_changes.retire)
+rule_sets.command("market")(rules_changes.market)
 app.add_typer(schemas, name="schema")
 schemas.command("check")(schema.check)
 schemas.command("export")(schema.export)

@@ -20,6 +20,7 @@ INVARIANTS: Mapping[str, str] = {
     "I5": "every message is accounted for: handled, recognised as a repeat, or dead-lettered",
     "I6": "everything emitted was handled by everyone bound to it",
     "I7": "rewards are what the orders give",
+    "I8": "rules in force are what a second person approved, within their market's limits",
 }
 
 

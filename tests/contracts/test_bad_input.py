@@ -18,6 +18,7 @@ Path = tuple[str | int, ...]
 Locations = list[tuple[str | int, ...]]
 
 ORDER = "order.place.v2"
+RULES = "rules.propose.v1"
 LINE: Path = ("data", "lines", 0)
 ABSENT = object()
 
@@ -93,8 +94,15 @@ TABLE: list[tuple[str, Path, list[object]]] = [
     ("distributor.register.v1", ("data", "sponsor_id"), [0, -1, 2**63, True, "40007"]),
     ("distributor.register.v1", ("data", "tier"), [None, "", "Gold", "-gold", "x" * 33]),
     ("shop.register.v1", ("data", "currency"), [ABSENT, None, *CURRENCIES]),
-    ("rules.publish.v1", ("data", "rates"), [ABSENT, None, [], ["0.01"] * 4]),
-    ("rules.publish.v1", ("data", "rates", 0), ["1.1", "-0.1", "0.0000001", NOT_A_NUMBER, True, "a tenth"]),
+    (RULES, ("data", "rules", "pool_rate"), [ABSENT, None, "1.1", "-0.1", "0.0000001", NOT_A_NUMBER, True, "a tenth"]),
+    (RULES, ("data", "rules", "plans"), [ABSENT, None, [], {}, "unilevel"]),
+    (RULES, ("data", "rules", "plans", 0), [None, [], {}, "unilevel", {"plan": "pyramid"}]),
+    (RULES, ("data", "rules", "hold_days"), [None, -1, 366, 1.5, True, "7"]),
+    (RULES, ("data", "proposed_by"), [ABSENT, None, "", " li.na", "x" * 65, 7]),
+    ("rules.approve.v1", ("data", "digest"), [ABSENT, None, "", "9f86d081", "9F" * 32, "g" * 64]),
+    ("rules.activate.v1", ("data", "effective_from"), TIMES),
+    ("market.define.v1", ("data", "levels_paid_max"), [None, 0, 31, 1.5, True, "2"]),
+    ("market.define.v1", ("data", "clauses"), [None, [], "", "article 7"]),
 ]
 CASES = [(name, path, value) for name, path, values in TABLE for value in values]
 
@@ -157,23 +165,28 @@ def _objects(value: Any) -> list[dict[str, Any]]:
     return [found for inner in value for found in _objects(inner)] if isinstance(value, list) else []
 
 
-RULES: list[tuple[str, Callable[[dict[str, Any]], object]]] = [
-    ("more than pool_rate", lambda data: data.update(rates=["0.20", "0.01"])),
-    ("category 7", lambda data: data.update(categories=[{"category_id": 7, "rates": ["0.21"]}])),
-    ("a category is listed twice", lambda data: data["categories"].append(data["categories"][0])),
-    ("a reward is listed twice", lambda data: data["targets"].append(data["targets"][0])),
+CONTRADICTIONS: list[tuple[str, Callable[[dict[str, Any]], object]]] = [
+    ("more than pool_rate", lambda rules: rules["plans"][0].update(rates=["0.20", "0.01"])),
+    ("of category 7", lambda rules: rules["plans"][0]["overrides"][0].update(rates=["0.21"])),
+    ("choose another name", lambda rules: rules["plans"].append(rules["plans"][0])),
+    ("the same product, category and tier", lambda rules: rules["plans"][0].update(overrides=_twice(rules))),
+    ("listed twice for one currency", lambda rules: rules["targets"].append(rules["targets"][0])),
 ]
 
 
-@pytest.mark.parametrize(("says", "change"), RULES)
+def _twice(rules: dict[str, Any]) -> list[Any]:
+    return [*rules["plans"][0]["overrides"]] * 2
+
+
+@pytest.mark.parametrize(("says", "change"), CONTRADICTIONS)
 def test_rules_that_contradict_each_other_are_refused_in_words(
     says: str, change: Callable[[dict[str, Any]], object]
 ) -> None:
-    message = json.loads(example_of(ALL["rules.publish.v1"]).to_bytes())
-    change(message["data"])
+    message = json.loads(example_of(ALL[RULES]).to_bytes())
+    change(message["data"]["rules"])
 
     with pytest.raises(ValidationError, match=says):
-        message_of(ALL["rules.publish.v1"]).model_validate_json(json.dumps(message))
+        message_of(ALL[RULES]).model_validate_json(json.dumps(message))
 
 
 @pytest.mark.parametrize("body", ["", "{", "null", "[]", "7", '"text"', "\ufeff{}", '{"data":', "{" * 500])

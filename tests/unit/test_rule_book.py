@@ -1,68 +1,369 @@
-"""The rule book: a version is published once and never changes."""
+"""The rule book: proposed, approved by a second person, in force from a date, and never changed backwards."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from contracts.decision import Decision
-from contracts.rules.v1 import CategoryRates, PublishRules, RulesPublished, RulesRefused, SalesTarget
-from tests.builders import JOINED, TEAS, a_target, message, rules
-from workers.rule_book.decide import publish
-from workers.rule_book.model import RuleBook
+from contracts.decision import Decision, NotYet
+from contracts.rules.document import RuleDocument
+from contracts.rules.terms import digest_of, terms_of
+from contracts.rules.v1 import (
+    ActivateRules,
+    ApproveRules,
+    CitedClause,
+    DefineMarket,
+    LevelsOverride,
+    MarketDefined,
+    MarketRefused,
+    ProposeRules,
+    RetireRules,
+    RulesActivated,
+    RulesApproved,
+    RulesProposed,
+    RulesRefused,
+    RulesRetired,
+)
+from contracts.rules.view import Market, RuleSet, in_force
+from contracts.wire import Unreadable
+from tests.builders import NOW, message
+from workers.rule_book import decide
+from workers.rule_book.model import RuleBook, Turn
 
-TARGET = SalesTarget(reward="monthly_sales", currency="CNY", target=Decimal("100"), bonus=Decimal("5.00"))
-
-
-def wish(**fields: Any) -> PublishRules:
-    given: dict[str, Any] = {
-        "rule_version": 1,
-        "effective_from": JOINED,
-        "rates": (Decimal("0.1"), Decimal("0.05"), Decimal("0.03")),
-        "pool_rate": Decimal("0.2"),
-        **fields,
-    }
-    return PublishRules(**given)
-
-
-def refused(reason: str, detail: str, book: RuleBook) -> Decision[RuleBook]:
-    return Decision(book, (RulesRefused(rule_version=1, reason=reason, detail=detail),), "refused")
-
-
-def test_a_version_is_kept_in_parts_per_million_and_minor_units() -> None:
-    categories = (CategoryRates(category_id=TEAS, rates=(Decimal("0.000001"), Decimal("0.15"))),)
-    full = wish(categories=categories, targets=(TARGET,))
-    kept = rules(1, categories={TEAS: (1, 150_000)}, targets=(a_target(target_minor=10_000, bonus_minor=500),))
-    event = RulesPublished(rule_version=1, effective_from=JOINED)
-
-    assert publish(RuleBook(), message(full)) == Decision(RuleBook({1: kept}), (event,), "published")
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+Answer = Decision[RuleBook] | NotYet[RuleBook]
 
 
-def test_versions_stand_beside_each_other() -> None:
-    book = RuleBook({1: rules(1)})
-
-    assert publish(book, message(wish(rule_version=2))).state == RuleBook({1: rules(1), 2: rules(2)})
-
-
-def test_the_same_content_again_changes_nothing() -> None:
-    once = publish(RuleBook(), message(wish())).state
-
-    assert publish(once, message(wish(), id="resent")) == Decision(once, outcome="unchanged")
+def a_document(*rates: str, **fields: Any) -> RuleDocument:
+    plan = {"plan": "unilevel", "name": "direct", "rates": rates or ("0.10", "0.05")}
+    return RuleDocument.model_validate({"title": "T", "pool_rate": "0.20", "plans": [plan], **fields})
 
 
-@pytest.mark.parametrize("changed", [wish(pool_rate=Decimal("0.3")), wish(targets=(TARGET,))])
-def test_a_published_version_never_changes(changed: PublishRules) -> None:
-    book = RuleBook({1: rules(1)})
-    detail = "rule_version: 1 is published and never changes; take the next number."
-
-    assert publish(book, message(changed)) == refused("conflict", detail, book)
+def a_draft(version: int = 1, *rates: str, **fields: Any) -> RuleSet:
+    terms = terms_of(a_document(*rates, **fields))
+    return RuleSet(version, "proposed", digest_of(terms), terms, "li.na")
 
 
-@pytest.mark.parametrize("field", ["target", "bonus"])
-def test_a_target_that_its_currency_cannot_express_is_refused(field: str) -> None:
-    broken = TARGET.model_copy(update={field: Decimal("0.001")})
-    detail = "targets: 0.001 has more decimals than CNY allows (2)."
+def approved(draft: RuleSet) -> RuleSet:
+    return replace(draft, stage="approved", approved_by="wei")
 
-    assert publish(RuleBook(), message(wish(targets=(broken,)))) == refused("amount_precision", detail, RuleBook())
+
+def active(draft: RuleSet, **fields: Any) -> RuleSet:
+    given = {"stage": "active", "activated_by": "li.na", "effective_from": NOW, **fields}
+    return replace(approved(draft), **given)
+
+
+def a_book(*rules: RuleSet, markets: tuple[Market, ...] = ()) -> RuleBook:
+    return RuleBook({r.rule_version: r for r in rules}, {market.market: market for market in markets})
+
+
+def propose(book: RuleBook, document: RuleDocument, by: str = "li.na") -> Answer:
+    return decide.propose(book, message(ProposeRules(rule_version=1, proposed_by=by, rules=document)))
+
+
+def approve(book: RuleBook, digest: str, by: str = "wei") -> Answer:
+    return decide.approve(book, message(ApproveRules(rule_version=1, approved_by=by, digest=digest)))
+
+
+def activate(book: RuleBook, version: int = 1, **fields: Any) -> Answer:
+    return decide.activate(book, message(ActivateRules(rule_version=version, activated_by="li.na", **fields)))
+
+
+def retire(book: RuleBook, **fields: Any) -> Answer:
+    return decide.retire(book, message(RetireRules(rule_version=1, retired_by="wei", **fields)))
+
+
+def refused(book: RuleBook, reason: str, detail: str, clause: str | None = None, version: int = 1) -> Answer:
+    event = RulesRefused(rule_version=version, reason=reason, detail=detail, clause=clause)
+    return Decision(book, (event,), "refused")
+
+
+class TestPropose:
+    def test_a_draft_is_kept_with_its_digest(self) -> None:
+        draft = a_draft()
+        event = RulesProposed(rule_version=1, digest=draft.digest, proposed_by="li.na")
+
+        assert propose(a_book(), a_document()) == Decision(a_book(draft), (event,), "proposed")
+
+    @pytest.mark.parametrize("known", [a_draft(), approved(a_draft()), active(a_draft())])
+    def test_the_same_terms_again_change_nothing_whoever_sends_them(self, known: RuleSet) -> None:
+        assert propose(a_book(known), a_document("0.1", "0.050"), by="wei") == Decision(
+            a_book(known), outcome="duplicate"
+        )
+
+    @pytest.mark.parametrize("known", [a_draft(), approved(a_draft())])
+    def test_other_terms_replace_a_draft_and_void_its_approval(self, known: RuleSet) -> None:
+        answer = propose(a_book(known), a_document("0.12"), by="wei")
+
+        assert answer == Decision(
+            a_book(replace(a_draft(1, "0.12"), proposed_by="wei")),
+            (RulesProposed(rule_version=1, digest=a_draft(1, "0.12").digest, proposed_by="wei"),),
+            "proposed",
+        )
+
+    def test_active_rules_never_change(self) -> None:
+        book = a_book(active(a_draft()))
+        detail = "rule_version: 1 is active and never changes; take the next number."
+
+        assert propose(book, a_document("0.12")) == refused(book, "conflict", detail)
+
+    def test_an_amount_that_its_currency_cannot_express_is_refused(self) -> None:
+        target = {"reward": "monthly", "currency": "JPY", "target": "0.5", "bonus": "1"}
+        detail = "rules.targets.0.target: 0.5 has more decimals than JPY allows (0)."
+
+        assert propose(a_book(), a_document(targets=[target])) == refused(a_book(), "amount_precision", detail)
+
+
+class TestApprove:
+    def test_another_person_stands_for_what_was_read(self) -> None:
+        draft = a_draft()
+        event = RulesApproved(rule_version=1, digest=draft.digest, approved_by="wei")
+
+        assert approve(a_book(draft), draft.digest) == Decision(a_book(approved(draft)), (event,), "approved")
+
+    @pytest.mark.parametrize("known", [approved(a_draft()), active(a_draft())])
+    @pytest.mark.parametrize("by", ["wei", "chen"])
+    def test_the_first_approval_counts(self, known: RuleSet, by: str) -> None:
+        assert approve(a_book(known), known.digest, by) == Decision(a_book(known), outcome="duplicate")
+
+    @pytest.mark.parametrize("by", ["li.na", "Li.Na"])
+    @pytest.mark.parametrize("known", [a_draft(), approved(a_draft())])
+    def test_the_proposer_cannot_approve(self, known: RuleSet, by: str) -> None:
+        detail = f"approved_by: {by} has proposed the rules; let another person read and approve them."
+
+        assert approve(a_book(known), known.digest, by) == refused(a_book(known), "same_person", detail)
+
+    @pytest.mark.parametrize("known", [a_draft(1, "0.12"), active(a_draft(1, "0.12"))])
+    def test_terms_that_have_changed_since_are_not_approved(self, known: RuleSet) -> None:
+        detail = f"digest: rules 1 are not what was read, but {known.digest}; read them again."
+
+        assert approve(a_book(known), a_draft().digest) == refused(a_book(known), "digest_mismatch", detail)
+
+    def test_an_approval_before_its_proposal_waits(self) -> None:
+        detail = "rule_version: rules 1 are not known; propose them first."
+        otherwise = refused(a_book(), "not_proposed", detail)
+
+        assert approve(a_book(), a_draft().digest) == NotYet("not_proposed", otherwise)  # type: ignore[arg-type]
+
+
+class TestActivate:
+    def test_approved_rules_hold_from_their_date_on(self) -> None:
+        answer = activate(a_book(approved(a_draft())), effective_from=NOW + DAY)
+        kept = active(a_draft(), effective_from=NOW + DAY)
+        event = RulesActivated(rule_version=1, market="default", effective_from=NOW + DAY, activated_by="li.na")
+
+        book = replace(a_book(kept), turns={"default": Turn("default", 1)})
+        assert answer == Decision(book, (event,), "activated")
+        assert in_force(NOW, "default", [kept]) is None
+        assert in_force(NOW + DAY, "default", [kept]) == kept
+
+    def test_without_a_date_they_hold_from_the_message_on(self) -> None:
+        book = activate(a_book(approved(a_draft()))).state  # type: ignore[union-attr]
+
+        assert book.rules == {1: active(a_draft())}
+
+    def test_each_activation_takes_the_next_turn_of_its_market(self) -> None:
+        book = replace(a_book(approved(a_draft())), turns={"default": Turn("default", 7), "cn": Turn("cn", 1)})
+
+        turns = activate(book).state.turns  # type: ignore[union-attr]
+        assert turns == {"default": Turn("default", 8), "cn": Turn("cn", 1)}
+
+    @pytest.mark.parametrize("fields", [{}, {"effective_from": NOW - DAY}])
+    def test_the_same_activation_again_changes_nothing(self, fields: dict[str, Any]) -> None:
+        book = a_book(active(a_draft(), effective_from=NOW - DAY))
+
+        assert activate(book, **fields) == Decision(book, outcome="duplicate")
+
+    def test_active_rules_keep_their_date(self) -> None:
+        book = a_book(active(a_draft()))
+        detail = "rule_version: 1 is active from 2026-11-02T09:30:00+00:00 on; take the next number."
+
+        assert activate(book, effective_from=NOW + DAY) == refused(book, "conflict", detail)
+
+    def test_an_activation_before_its_proposal_waits(self) -> None:
+        detail = "rule_version: rules 1 are not known; propose them first."
+
+        assert activate(a_book()) == NotYet("not_proposed", refused(a_book(), "not_proposed", detail))  # type: ignore[arg-type]
+
+    def test_an_activation_before_its_approval_waits(self) -> None:
+        book = a_book(a_draft())
+        detail = "rule_version: 1 is not approved; let another person than the proposer approve it."
+
+        assert activate(book) == NotYet("not_approved", refused(book, "not_approved", detail))  # type: ignore[arg-type]
+
+    def test_a_market_that_is_not_defined_may_yet_be(self) -> None:
+        book = a_book(approved(a_draft(market="cn")))
+        detail = "rules.market: market cn is not defined; define what its law allows."
+
+        assert activate(book) == NotYet("market_unknown", refused(book, "market_unknown", detail))  # type: ignore[arg-type]
+
+    def test_rules_beyond_the_limits_are_refused_with_the_clause(self) -> None:
+        cn = Market("cn", 1, 150_000, clauses={"levels_paid_max": "禁止传销条例 第七条"})
+        book = a_book(approved(a_draft(market="cn")), markets=(cn,))
+        detail = (
+            "pool_rate: a line may pay 0.2 of its net, and market cn allows 0.15; "
+            "plan direct: it pays up to level 2, and market cn allows 1 (禁止传销条例 第七条)."
+        )
+
+        assert activate(book) == refused(book, "market_limit", detail, "禁止传销条例 第七条")
+
+    def test_the_default_market_has_limits_without_being_defined_and_others_when_it_is(self) -> None:
+        three = a_book(approved(a_draft(1, "0.1", "0.05", "0.01")))
+        beyond = activate(three)
+        wider = replace(three, markets={"default": Market("default", levels_paid_max=3)})
+
+        detail = "plan direct: it pays up to level 3, and market default allows 2."
+        assert beyond == refused(three, "market_limit", detail)
+        assert activate(wider).outcome == "activated"  # type: ignore[union-attr]
+
+    @pytest.mark.parametrize("at", [NOW - DAY, NOW - HOUR])
+    def test_what_was_promised_is_never_changed_backwards(self, at: Any) -> None:
+        book = a_book(active(a_draft(), effective_from=NOW - DAY), approved(a_draft(2, "0.2")))
+        detail = (
+            f"effective_from: rules 1 held at {at.isoformat()}, and what was promised stays; "
+            "give a time from 2026-11-02T09:30:00+00:00 on."
+        )
+
+        assert activate(book, 2, effective_from=at) == refused(book, "retroactive", detail, version=2)
+
+    @pytest.mark.parametrize(
+        "other",
+        [
+            active(a_draft(), effective_from=NOW - HOUR),
+            active(a_draft(), effective_from=NOW - 3 * DAY, retired_from=NOW - 2 * DAY),
+            active(a_draft(market="cn"), effective_from=NOW - 3 * DAY),
+            approved(a_draft()),
+        ],
+    )
+    def test_a_past_without_rules_may_be_given_some(self, other: RuleSet) -> None:
+        """They hold until the next ones began, whose time is left as it was."""
+        book = a_book(other, approved(a_draft(2, "0.2")))
+        answer = activate(book, 2, effective_from=NOW - DAY)
+
+        assert answer.outcome == "activated"  # type: ignore[union-attr]
+        rules = answer.state.rules.values()  # type: ignore[union-attr]
+        before = in_force(NOW, other.terms.market, book.rules.values())
+        assert before in (None, in_force(NOW, other.terms.market, rules))
+
+    def test_the_future_is_free(self) -> None:
+        book = a_book(active(a_draft(), effective_from=NOW - DAY), approved(a_draft(2, "0.2")))
+
+        assert activate(book, 2, effective_from=NOW).outcome == "activated"  # type: ignore[union-attr]
+
+
+class TestRetire:
+    def test_active_rules_get_an_end(self) -> None:
+        book = a_book(active(a_draft()))
+        event = RulesRetired(rule_version=1, market="default", effective_from=NOW + DAY, retired_by="wei")
+        ended = active(a_draft(), retired_from=NOW + DAY, retired_by="wei")
+
+        assert retire(book, effective_from=NOW + DAY) == Decision(a_book(ended), (event,), "retired")
+        assert retire(book).state.rules[1].retired_from == NOW  # type: ignore[union-attr]
+        assert in_force(NOW + DAY, "default", [ended]) is None
+
+    @pytest.mark.parametrize("fields", [{}, {"effective_from": NOW + DAY}])
+    def test_the_same_end_again_changes_nothing(self, fields: dict[str, Any]) -> None:
+        book = a_book(active(a_draft(), retired_from=NOW + DAY))
+
+        assert retire(book, **fields) == Decision(book, outcome="duplicate")
+
+    def test_an_end_that_is_set_stays(self) -> None:
+        book = a_book(active(a_draft(), retired_from=NOW + DAY))
+        detail = "rule_version: 1 ends at 2026-11-03T09:30:00+00:00, which stays."
+
+        assert retire(book, effective_from=NOW + HOUR) == refused(book, "already_retired", detail)
+
+    def test_an_end_in_the_past_is_refused(self) -> None:
+        book = a_book(active(a_draft(), effective_from=NOW - DAY))
+        detail = "effective_from: what was promised stays; give a time from 2026-11-02T09:30:00+00:00 on."
+
+        assert retire(book, effective_from=NOW - HOUR) == refused(book, "retroactive", detail)
+
+    def test_only_active_rules_end_and_the_activation_may_be_on_its_way(self) -> None:
+        book = a_book(approved(a_draft()))
+        detail = "rule_version: 1 is not active; only what is in force can end."
+
+        assert retire(book) == NotYet("not_active", refused(book, "not_active", detail))  # type: ignore[arg-type]
+        assert retire(a_book()).reason == "not_proposed"  # type: ignore[union-attr]
+
+
+def define(book: RuleBook, **fields: Any) -> Answer:
+    return decide.define_market(book, message(DefineMarket(**{"market": "cn", **fields})))
+
+
+class TestMarket:
+    def test_limits_are_kept_with_their_clauses(self) -> None:
+        answer = define(a_book(), levels_paid_max=1, pay_rate_max=Decimal("0.30"), clauses={"team_pay": "Act 2"})
+        event = MarketDefined(
+            market="cn",
+            levels_paid_max=1,
+            pay_rate_max=Decimal("0.3"),
+            downline_pay=True,
+            team_pay=True,
+            clauses=(CitedClause(limit="team_pay", clause="Act 2"),),
+        )
+
+        market = Market("cn", 1, 300_000, clauses={"team_pay": "Act 2"})
+        book = replace(a_book(markets=(market,)), turns={"cn": Turn("cn", 1)})
+        assert answer == Decision(book, (event,), "defined")
+
+    def test_the_same_limits_again_change_nothing(self) -> None:
+        book = a_book(markets=(Market("cn"),))
+
+        assert define(book) == Decision(book, outcome="unchanged")
+
+    def test_the_default_market_may_be_defined_as_it_is(self) -> None:
+        assert define(a_book(), market="default").outcome == "defined"  # type: ignore[union-attr]
+
+    def test_more_than_three_levels_need_a_person_and_a_reason_which_are_told(self) -> None:
+        detail = "levels_paid_max: 4 is more than 3; say in `override` who has decided so, and why."
+        event = MarketRefused(market="cn", reason="levels_beyond_three", detail=detail)
+        override = LevelsOverride(by="li.na", reason="licence 17")
+
+        assert define(a_book(), levels_paid_max=3).outcome == "defined"  # type: ignore[union-attr]
+        assert define(a_book(), levels_paid_max=4) == Decision(a_book(), (event,), "refused")
+        answer = define(a_book(), levels_paid_max=4, override=override)
+        [told] = answer.publish  # type: ignore[union-attr]
+        assert isinstance(told, MarketDefined)
+        assert (told.override_by, told.override_reason) == ("li.na", "licence 17")
+
+    def test_limits_that_active_rules_break_are_refused_until_these_end(self) -> None:
+        rules = active(a_draft(market="cn"))
+        book = a_book(rules, markets=(Market("cn"),))
+        detail = (
+            "levels_paid_max: rules 1 go beyond it (plan direct: it pays up to level 2, and market cn allows 1); "
+            "retire them first."
+        )
+        event = MarketRefused(market="cn", reason="rules_in_force", detail=detail)
+
+        assert define(book, levels_paid_max=1) == Decision(book, (event,), "refused")
+        assert define(book, levels_paid_max=3).outcome == "defined"  # type: ignore[union-attr]
+        for harmless in (replace(rules, retired_from=NOW + DAY), approved(a_draft(market="cn")), active(a_draft())):
+            assert define(a_book(harmless), levels_paid_max=1).outcome == "defined"  # type: ignore[union-attr]
+
+
+def unreadable(data: dict[str, Any]) -> Unreadable:
+    return Unreadable("m-1", "rules.propose.v1", "invalid_value", "rules.pool_rate: too much", b"{}", data=data)
+
+
+@pytest.mark.parametrize("data", [{}, {"rule_version": "x"}, {"rule_version": None}])
+def test_what_names_no_rules_cannot_be_refused(data: dict[str, Any]) -> None:
+    assert decide.refuse_unreadable_rules(unreadable(data)) is None
+
+
+def test_a_proposal_that_breaks_its_contract_is_refused_by_its_number() -> None:
+    assert decide.refuse_unreadable_rules(unreadable({"rule_version": 3})) == RulesRefused(
+        rule_version=3, reason="invalid_message", detail="rules.pool_rate: too much"
+    )
+
+
+def test_a_market_that_breaks_its_contract_is_refused_by_its_name() -> None:
+    assert decide.refuse_unreadable_market(unreadable({"market": "cn"})) == MarketRefused(
+        market="cn", reason="invalid_message", detail="rules.pool_rate: too much"
+    )
+    assert decide.refuse_unreadable_market(unreadable({"market": "Not a name"})) is None

@@ -1,7 +1,9 @@
-"""Keeps the rules: numbered, immutable, each in force from a moment on.
+"""Keeps the rules: proposed, approved by a second person, in force from a date on, and within their market's limits.
 
-consumes   rules.publish
-publishes  rules.published, rules.refused
-owns       rule_book.rules (a published view: contracts.rules.view)
-refuses    conflict, amount_precision
+consumes   rules.propose, rules.approve, rules.activate, rules.retire, market.define
+publishes  rules.proposed, rules.approved, rules.activated, rules.retired, rules.refused,
+           market.defined, market.refused
+owns       rule_book.rules, rule_book.markets (published views: contracts.rules.view), rule_book.turns
+refuses    invalid_message, amount_precision, conflict; not_proposed, digest_mismatch, same_person; not_approved,
+           market_unknown, market_limit, retroactive; not_active, already_retired; levels_beyond_three, rules_in_force
 """

@@ -1,52 +1,206 @@
-"""The rules about rules: a version is published once and never changes."""
+"""The rules about rules: two persons stand for what is promised, and no promise is ever changed backwards."""
 
 from __future__ import annotations
 
-from contracts.decision import Decision
-from contracts.envelope import Message
-from contracts.money import MoneyError, to_minor, to_rate_ppm
-from contracts.rules.v1 import PublishRules, RulesPublished, RulesRefused
-from contracts.rules.view import CategoryRates, RuleSet, SalesTarget
+from dataclasses import replace
+from datetime import datetime
+
+from contracts.decision import Decision, NotYet
+from contracts.envelope import Message, Payload
+from contracts.money import MoneyError, to_rate
+from contracts.rules.compliance import LEVELS_PAID_BEYOND_WHICH_A_REASON_IS_ASKED, Breach, breaches, limits_of
+from contracts.rules.terms import digest_of, terms_of
+from contracts.rules.v1 import (
+    ActivateRules,
+    ApproveRules,
+    CitedClause,
+    DefineMarket,
+    MarketDefined,
+    MarketRefused,
+    ProposeRules,
+    RetireRules,
+    RulesActivated,
+    RulesApproved,
+    RulesProposed,
+    RulesRefused,
+    RulesRetired,
+)
+from contracts.rules.view import RuleSet
+from contracts.wire import Unreadable
 from workers.rule_book.model import RuleBook
 
+Answer = Decision[RuleBook] | NotYet[RuleBook]
 
-def publish(book: RuleBook, message: Message[PublishRules]) -> Decision[RuleBook]:
-    """Keep a new version. The same content again changes nothing; other content under a used number is refused."""
+
+def propose(book: RuleBook, message: Message[ProposeRules]) -> Answer:
+    """Keep a draft. Other terms replace it, and void its approval, until it is active; then it never changes."""
     wish = message.data
+    version = wish.rule_version
     try:
-        rules = _rule_set(wish)
+        terms = terms_of(wish.rules)
     except MoneyError as error:
-        return _refuse(book, wish.rule_version, "amount_precision", f"targets: {error}.")
-    known = book.rules.get(rules.rule_version)
-    if known == rules:
-        return Decision(book, outcome="unchanged")
-    if known is not None:
-        detail = f"rule_version: {rules.rule_version} is published and never changes; take the next number."
-        return _refuse(book, wish.rule_version, "conflict", detail)
-    published = RulesPublished(rule_version=rules.rule_version, effective_from=rules.effective_from)
-    return Decision(book.with_rules(rules), (published,), "published")
+        return _refuse(book, version, "amount_precision", f"rules.{error}.")
+    digest = digest_of(terms)
+    known = book.rules.get(version)
+    if known is not None and known.digest == digest:
+        return Decision(book, outcome="duplicate")
+    if known is not None and known.stage == "active":
+        detail = f"rule_version: {version} is active and never changes; take the next number."
+        return _refuse(book, version, "conflict", detail)
+    draft = RuleSet(version, "proposed", digest, terms, wish.proposed_by)
+    event = RulesProposed(rule_version=version, digest=digest, proposed_by=wish.proposed_by)
+    return Decision(book.with_rules(draft), (event,), "proposed")
 
 
-def _rule_set(wish: PublishRules) -> RuleSet:
-    return RuleSet(
-        rule_version=wish.rule_version,
-        effective_from=wish.effective_from,
-        rates_ppm=tuple(map(to_rate_ppm, wish.rates)),
-        categories=tuple(
-            CategoryRates(category.category_id, tuple(map(to_rate_ppm, category.rates))) for category in wish.categories
-        ),
-        pool_rate_ppm=to_rate_ppm(wish.pool_rate),
-        targets=tuple(
-            SalesTarget(
-                target.reward,
-                target.currency,
-                to_minor(target.target, target.currency),
-                to_minor(target.bonus, target.currency),
-            )
-            for target in wish.targets
-        ),
+def approve(book: RuleBook, message: Message[ApproveRules]) -> Answer:
+    """Note that another person than the proposer stands for exactly these terms. The first approval counts."""
+    wish = message.data
+    rules = book.rules.get(wish.rule_version)
+    if rules is None:
+        return _not_proposed(book, wish.rule_version)
+    if rules.digest != wish.digest:
+        detail = f"digest: rules {rules.rule_version} are not what was read, but {rules.digest}; read them again."
+        return _refuse(book, rules.rule_version, "digest_mismatch", detail)
+    if rules.proposed_by.casefold() == wish.approved_by.casefold():
+        detail = f"approved_by: {wish.approved_by} has proposed the rules; let another person read and approve them."
+        return _refuse(book, rules.rule_version, "same_person", detail)
+    if rules.stage != "proposed":
+        return Decision(book, outcome="duplicate")
+    approved = replace(rules, stage="approved", approved_by=wish.approved_by)
+    event = RulesApproved(rule_version=rules.rule_version, digest=rules.digest, approved_by=wish.approved_by)
+    return Decision(book.with_rules(approved), (event,), "approved")
+
+
+def activate(book: RuleBook, message: Message[ActivateRules]) -> Answer:
+    """Put approved rules in force, within the limits of their market and without touching what was promised before."""
+    wish = message.data
+    rules = book.rules.get(wish.rule_version)
+    if rules is None:
+        return _not_proposed(book, wish.rule_version)
+    if rules.stage == "active":
+        if wish.effective_from in (None, rules.effective_from):
+            return Decision(book, outcome="duplicate")
+        assert rules.effective_from is not None, "active rules have a date"
+        since = rules.effective_from.isoformat()
+        detail = f"rule_version: {rules.rule_version} is active from {since} on; take the next number."
+        return _refuse(book, rules.rule_version, "conflict", detail)
+    if rules.stage == "proposed":
+        detail = f"rule_version: {rules.rule_version} is not approved; let another person than the proposer approve it."
+        return NotYet("not_approved", _refuse(book, rules.rule_version, "not_approved", detail))
+    market = book.market(rules.terms.market)
+    if market is None:
+        detail = f"rules.market: market {rules.terms.market} is not defined; define what its law allows."
+        return NotYet("market_unknown", _refuse(book, rules.rule_version, "market_unknown", detail))
+    if found := breaches(rules.terms, market):
+        return _beyond_limits(book, rules.rule_version, found)
+    at = wish.effective_from or message.time
+    if at < message.time and (before := _holding(book, market.market, at)):
+        detail = (
+            f"effective_from: rules {before.rule_version} held at {at.isoformat()}, and what was promised stays; "
+            f"give a time from {message.time.isoformat()} on."
+        )
+        return _refuse(book, rules.rule_version, "retroactive", detail)
+    active = replace(rules, stage="active", activated_by=wish.activated_by, effective_from=at)
+    event = RulesActivated(
+        rule_version=rules.rule_version, market=market.market, effective_from=at, activated_by=wish.activated_by
     )
+    return Decision(book.with_rules(active).with_turn_of(market.market), (event,), "activated")
 
 
-def _refuse(book: RuleBook, rule_version: int, reason: str, detail: str) -> Decision[RuleBook]:
-    return Decision(book, (RulesRefused(rule_version=rule_version, reason=reason, detail=detail),), "refused")
+def retire(book: RuleBook, message: Message[RetireRules]) -> Answer:
+    """Set the end of active rules, once, and never before now."""
+    wish = message.data
+    rules = book.rules.get(wish.rule_version)
+    if rules is None:
+        return _not_proposed(book, wish.rule_version)
+    if rules.stage != "active":
+        detail = f"rule_version: {rules.rule_version} is not active; only what is in force can end."
+        return NotYet("not_active", _refuse(book, rules.rule_version, "not_active", detail))
+    if rules.retired_from is not None:
+        if wish.effective_from in (None, rules.retired_from):
+            return Decision(book, outcome="duplicate")
+        detail = f"rule_version: {rules.rule_version} ends at {rules.retired_from.isoformat()}, which stays."
+        return _refuse(book, rules.rule_version, "already_retired", detail)
+    at = wish.effective_from or message.time
+    if at < message.time:
+        detail = f"effective_from: what was promised stays; give a time from {message.time.isoformat()} on."
+        return _refuse(book, rules.rule_version, "retroactive", detail)
+    retired = replace(rules, retired_from=at, retired_by=wish.retired_by)
+    event = RulesRetired(
+        rule_version=rules.rule_version, market=rules.terms.market, effective_from=at, retired_by=wish.retired_by
+    )
+    return Decision(book.with_rules(retired), (event,), "retired")
+
+
+def define_market(book: RuleBook, message: Message[DefineMarket]) -> Answer:
+    """Keep what a market's law allows. Rules that are to hold on must keep to it, or be retired first."""
+    wish = message.data
+    market = limits_of(wish)
+    if book.markets.get(market.market) == market:
+        return Decision(book, outcome="unchanged")
+    if market.levels_paid_max > LEVELS_PAID_BEYOND_WHICH_A_REASON_IS_ASKED and wish.override is None:
+        detail = (
+            f"levels_paid_max: {market.levels_paid_max} is more than {LEVELS_PAID_BEYOND_WHICH_A_REASON_IS_ASKED}; "
+            "say in `override` who has decided so, and why."
+        )
+        return _refuse_market(book, market.market, "levels_beyond_three", detail)
+    for rules in book.active_in(market.market):
+        if rules.retired_from is None and (found := breaches(rules.terms, market)):
+            detail = (
+                f"{found[0].limit}: rules {rules.rule_version} go beyond it ({found[0].detail}); retire them first."
+            )
+            return _refuse_market(book, market.market, "rules_in_force", detail)
+    event = MarketDefined(
+        market=market.market,
+        levels_paid_max=market.levels_paid_max,
+        pay_rate_max=to_rate(market.pay_rate_max_ppm),
+        downline_pay=market.downline_pay,
+        team_pay=market.team_pay,
+        clauses=tuple(CitedClause(limit=limit, clause=text) for limit, text in sorted(market.clauses.items())),
+        override_by=market.override_by,
+        override_reason=market.override_reason,
+    )
+    return Decision(book.with_market(market).with_turn_of(market.market), (event,), "defined")
+
+
+def refuse_unreadable_rules(item: Unreadable) -> Payload | None:
+    """Refuse a proposal that breaks its contract, where it still says its number; the places are in the document."""
+    try:
+        return RulesRefused(
+            rule_version=item.data.get("rule_version", ""), reason="invalid_message", detail=item.detail
+        )
+    except ValueError:
+        return None
+
+
+def refuse_unreadable_market(item: Unreadable) -> Payload | None:
+    """Refuse a definition that breaks its contract, where it still names its market."""
+    try:
+        return MarketRefused(market=item.data.get("market", ""), reason="invalid_message", detail=item.detail)
+    except ValueError:
+        return None
+
+
+def _holding(book: RuleBook, market: str, at: datetime) -> RuleSet | None:
+    return next((rules for rules in book.active_in(market) if rules.holds_at(at)), None)
+
+
+def _beyond_limits(book: RuleBook, version: int, found: tuple[Breach, ...]) -> Decision[RuleBook]:
+    """All that is wrong in one sentence, each with its clause; the field has the first clause that is cited."""
+    told = "; ".join(f"{breach.detail} ({breach.clause})" if breach.clause else breach.detail for breach in found)
+    clause = next((breach.clause for breach in found if breach.clause), None)
+    return _refuse(book, version, "market_limit", f"{told}.", clause)
+
+
+def _not_proposed(book: RuleBook, version: int) -> NotYet[RuleBook]:
+    detail = f"rule_version: rules {version} are not known; propose them first."
+    return NotYet("not_proposed", _refuse(book, version, "not_proposed", detail))
+
+
+def _refuse(book: RuleBook, version: int, reason: str, detail: str, clause: str | None = None) -> Decision[RuleBook]:
+    refused = RulesRefused(rule_version=version, reason=reason, detail=detail, clause=clause)
+    return Decision(book, (refused,), "refused")
+
+
+def _refuse_market(book: RuleBook, market: str, reason: str, detail: str) -> Decision[RuleBook]:
+    return Decision(book, (MarketRefused(market=market, reason=reason, detail=detail),), "refused")

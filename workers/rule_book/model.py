@@ -1,19 +1,48 @@
-"""The rule book as one message sees it. Its entities are the published view."""
+"""The rule book as one message sees it. Rule sets and markets are published views."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Self
 
-from contracts.rules.view import RuleSet
+from contracts.rules.compliance import DEFAULTS
+from contracts.rules.view import Market, RuleSet
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """How often a market's limits or active rules were decided about.
+
+    Both decisions read what the other writes. Each takes the next turn, so that of two at the same time one waits.
+    """
+
+    market: str
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
 class RuleBook:
-    """The rule set of the version that a message names, where it exists."""
+    """The rule set that a message names, or where it is about being in force, all of them; and the markets."""
 
     rules: Mapping[int, RuleSet] = field(default_factory=dict)
+    markets: Mapping[str, Market] = field(default_factory=dict)
+    turns: Mapping[str, Turn] = field(default_factory=dict)
+
+    def market(self, name: str) -> Market | None:
+        """The market's limits; the default market has some before it is defined."""
+        return self.markets.get(name, DEFAULTS if name == DEFAULTS.market else None)
+
+    def active_in(self, market: str) -> Iterable[RuleSet]:
+        return [rules for rules in self.rules.values() if rules.stage == "active" and rules.terms.market == market]
 
     def with_rules(self, rules: RuleSet) -> Self:
         return replace(self, rules={**self.rules, rules.rule_version: rules})
+
+    def with_market(self, market: Market) -> Self:
+        return replace(self, markets={**self.markets, market.market: market})
+
+    def with_turn_of(self, market: str) -> Self:
+        last = self.turns.get(market)
+        turn = Turn(market, last.number + 1 if last else 1)
+        return replace(self, turns={**self.turns, market: turn})

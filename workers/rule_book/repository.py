@@ -1,35 +1,72 @@
-"""Loads and saves rule sets; the collection is a published view."""
+"""Loads and saves rule sets and markets, which are published views, and the turns that keep decisions apart."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Self
 
 from contracts.envelope import Message
-from contracts.rules.view import RULES, RuleSet
+from contracts.rules.v1 import ActivateRules, DefineMarket
+from contracts.rules.view import MARKETS, RULES, Market, RuleSet
 from infra.runtime.repository import Codec, Loaded
 from infra.runtime.store import Collection, Transaction
-from workers.rule_book.model import RuleBook
+from workers.rule_book.model import RuleBook, Turn
+
+TURNS = "rule_book.turns"
 
 _rules = Codec(RuleSet, key="rule_version")
+_markets = Codec(Market, key="market")
+_turns = Codec(Turn, key="market")
 to_rules = _rules.to_entity
+to_market = _markets.to_entity
 
 
 class RuleBookRepository:
-    collections: ClassVar[tuple[Collection, ...]] = (Collection(RULES, "rule sets by version"),)
+    collections: ClassVar[tuple[Collection, ...]] = (
+        Collection(RULES, "rule sets by version"),
+        Collection(MARKETS, "what the law of each market allows"),
+        Collection(TURNS, "how often each market's limits or active rules were decided about"),
+    )
 
-    def __init__(self, rules: Loaded[int, RuleSet]) -> None:
+    def __init__(
+        self,
+        rules: Loaded[int, RuleSet],
+        markets: Loaded[str, Market],
+        turns: Loaded[str, Turn],
+        versions: Iterable[int],
+        names: Iterable[str],
+    ) -> None:
         self._rules = rules
+        self._markets = markets
+        self._turns = turns
+        self._versions = tuple(versions)
+        self._names = tuple(names)
 
     @classmethod
     async def load(cls, tx: Transaction, messages: Sequence[Message[Any]]) -> Self:
-        return cls(await _rules.fetch(tx, RULES, (message.data.rule_version for message in messages)))
+        """What is to be in force is held against everything that is; other messages ask for their own rules only."""
+        if any(isinstance(message.data, ActivateRules | DefineMarket) for message in messages):
+            found = _rules.by_key(await tx.find(RULES, {}))
+            rules: Loaded[int, RuleSet] = Loaded(found)
+            names = {rules.terms.market for rules in found.values()} | {
+                message.data.market for message in messages if isinstance(message.data, DefineMarket)
+            }
+            markets, turns = await _markets.fetch(tx, MARKETS, names), await _turns.fetch(tx, TURNS, names)
+            return cls(rules, markets, turns, found, names)
+        versions = {message.data.rule_version for message in messages}
+        return cls(await _rules.fetch(tx, RULES, versions), Loaded({}), Loaded({}), versions, ())
 
     def state_for(self, message: Message[Any]) -> RuleBook:
-        return RuleBook(self._rules.pick([message.data.rule_version]))
+        return RuleBook(
+            self._rules.pick(self._versions), self._markets.pick(self._names), self._turns.pick(self._names)
+        )
 
     def keep(self, state: RuleBook) -> None:
         self._rules.keep(state.rules)
+        self._markets.keep(state.markets)
+        self._turns.keep(state.turns)
 
     async def save(self, tx: Transaction) -> None:
         await _rules.save(tx, RULES, self._rules)
+        await _markets.save(tx, MARKETS, self._markets)
+        await _turns.save(tx, TURNS, self._turns)

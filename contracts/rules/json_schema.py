@@ -1,0 +1,16 @@
+"""The published JSON Schema (draft 2020-12) of the rule document, for editors and other programs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from contracts.json_schema import DIALECT, to_text
+from contracts.rules.document import RuleDocument
+
+FILE = Path(__file__).parents[2] / "docs" / "rules.schema.json"
+
+
+def text() -> str:
+    """The schema as it is published. What only the whole document shows, such as its pool, is not in it."""
+    schema = RuleDocument.model_json_schema(mode="validation")
+    return to_text({**schema, "$schema": DIALECT, "title": "Tributary rule set"})

@@ -1,0 +1,143 @@
+"""The most that the plans of a rule set may pay on one line, as a share of its net: what a pool has to hold.
+
+Fixed amounts are no share of anything; the pool alone limits them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice, zip_longest
+
+from contracts.rules.view import Differential, Plan, TeamBonus, Unilevel
+
+KINDS_OF_LINES_MAX = 20_000
+"""Products and categories that are paid differently, taken together; more would take too long to go through."""
+
+
+class TooManyKinds(ValueError):
+    """The rule set tells apart more kinds of lines than can be gone through."""
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """What is promised at most on a line of this product and category; None is any that the rules do not name."""
+
+    rate_ppm: int
+    product_id: int | None
+    category_id: int | None
+    by_plan_ppm: Mapping[str, int]
+
+
+def highest_promise(plans: Sequence[Plan]) -> Promise:
+    """Return the kind of line on which these plans may pay most, if everyone above the seller qualifies for all.
+
+    Raises TooManyKinds where the rule set names too many products and categories that are all paid differently.
+    """
+    readers = [_Reader.of(plan) for plan in plans]
+    kinds = list(islice(_kinds(readers), KINDS_OF_LINES_MAX + 1))
+    if len(kinds) > KINDS_OF_LINES_MAX:
+        raise TooManyKinds(
+            f"more than {KINDS_OF_LINES_MAX} kinds of lines are paid differently; say less by product, or by category"
+        )
+    promises = (
+        Promise(sum(by_plan.values()), product_id, category_id, by_plan)
+        for product_id, category_id in kinds
+        for by_plan in [{reader.plan.name: reader.at_most_ppm(product_id, category_id) for reader in readers}]
+    )
+    return max(promises, key=lambda promise: promise.rate_ppm)
+
+
+_Key = tuple[int | None, int | None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """A plan and its overrides by product and category, each with the rates by tier; None stands for every tier."""
+
+    plan: Plan
+    overrides: Mapping[_Key, Mapping[str | None, tuple[int, ...]]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, plan: Plan) -> _Reader:
+        by_key: dict[_Key, dict[str | None, tuple[int, ...]]] = {}
+        for other in plan.overrides if isinstance(plan, Unilevel) else ():
+            by_key.setdefault((other.product_id, other.category_id), {})[other.tier] = other.rates_ppm
+        return cls(plan, by_key)
+
+    def products(self) -> set[int]:
+        return {*self.plan.conditions.products, *(product for product, _ in self.overrides if product is not None)}
+
+    def categories(self) -> set[int]:
+        return {*self.plan.conditions.categories, *(category for _, category in self.overrides if category is not None)}
+
+    def depends_on_category(self, product_id: int) -> bool:
+        """Whether a line of this product is paid by its category as well."""
+        covered = product_id in self.plan.conditions.products
+        settled = None in self.overrides.get((product_id, None), {})
+        return (bool(self.plan.conditions.categories) and not covered) or (bool(self.categories()) and not settled)
+
+    def says_of_product(self, product_id: int) -> object:
+        """What makes this product different from others; products with the same answer are paid the same."""
+        return product_id in self.plan.conditions.products, _frozen(self.overrides.get((product_id, None)))
+
+    def says_of_category(self, category_id: int) -> object:
+        return category_id in self.plan.conditions.categories, _frozen(self.overrides.get((None, category_id)))
+
+    def at_most_ppm(self, product_id: int | None, category_id: int | None) -> int:
+        plan = self.plan
+        # No product or category has the number 0, which here stands for any that is not named.
+        if not plan.conditions.covers(product_id or 0, category_id or 0):
+            return 0
+        if isinstance(plan, Unilevel):
+            return self._by_level_ppm(plan, product_id, category_id)
+        if isinstance(plan, Differential):
+            return _differential_ppm(plan)
+        return plan.rate_ppm if isinstance(plan, TeamBonus) else 0
+
+    def _by_level_ppm(self, plan: Unilevel, product_id: int | None, category_id: int | None) -> int:
+        """Each level may be held by an earner of the tier that is best for it."""
+        narrowest_first = ((product_id, None), (None, category_id), (None, None))
+        best: dict[str | None, tuple[int, ...]] = {}
+        for key in narrowest_first[product_id is None :]:
+            for tier, rates in self.overrides.get(key, {}).items():
+                best.setdefault(tier, rates)
+            if None in best:
+                break
+        best.setdefault(None, plan.rates_ppm)
+        return sum(max(level) for level in zip_longest(*best.values(), fillvalue=0))
+
+
+def _differential_ppm(plan: Differential) -> int:
+    """The highest rate, and one peer for each rate that may be paid; a peer needs an upline below with that rate."""
+    rates = {rate for rate in plan.rates_ppm.values() if rate}
+    peers = min(len(rates), plan.levels_max // 2)
+    return max(rates, default=0) + plan.peer_rate_ppm * peers
+
+
+def _kinds(readers: Sequence[_Reader]) -> Iterator[_Key]:
+    """One product and category for each kind of line; those that all plans treat alike are one kind."""
+    categories = _alike(readers, _Reader.categories, _Reader.says_of_category)
+    products = _alike(readers, _Reader.products, _Reader.says_of_product)
+    yield None, None
+    for category in categories:
+        yield None, category
+    for product in products:
+        yield product, None
+        if any(reader.depends_on_category(product) for reader in readers):
+            for category in categories:
+                yield product, category
+
+
+def _alike(
+    readers: Sequence[_Reader], named: Callable[[_Reader], set[int]], says: Callable[[_Reader, int], object]
+) -> list[int]:
+    """One number for each way in which the plans treat those that they name."""
+    first: dict[object, int] = {}
+    for number in sorted({number for reader in readers for number in named(reader)}):
+        first.setdefault(tuple(says(reader, number) for reader in readers), number)
+    return list(first.values())
+
+
+def _frozen(by_tier: Mapping[str | None, tuple[int, ...]] | None) -> object:
+    return frozenset(by_tier.items()) if by_tier else None

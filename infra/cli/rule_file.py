@@ -1,0 +1,88 @@
+"""Rule sets and markets in files, JSON or YAML. What is wrong is said with its place, all of it at once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Hashable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import typer
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from contracts.money import MoneyError
+from contracts.rules.document import RuleDocument, complaints, place_of
+from contracts.rules.terms import terms_of
+from contracts.rules.v1 import DefineMarket
+from contracts.rules.view import Terms
+from infra.cli.environment import EXIT_BREACH, EXIT_USAGE
+
+BYTES_MAX = 8_000_000
+"""A longer file is no rule set; it is not even read."""
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def read_rules(path: Path) -> tuple[RuleDocument, Terms]:
+    """Return the rule set in the file and what it means; ends the command where it is not valid."""
+    document = _valid(path, RuleDocument)
+    try:
+        return document, terms_of(document)
+    except MoneyError as error:
+        _end([f"{path}: {error}"], EXIT_BREACH)
+
+
+def read_market(path: Path) -> DefineMarket:
+    """Return the market in the file; ends the command where it is not valid."""
+    return _valid(path, DefineMarket)
+
+
+def _valid(path: Path, model: type[M]) -> M:
+    try:
+        return model.model_validate_json(json.dumps(_parsed(path), default=str))
+    except ValidationError as error:
+        _end([f"{path}: {place_of(place)}: {says}" for place, says in complaints(error)], EXIT_BREACH)
+
+
+def _parsed(path: Path) -> Any:
+    try:
+        if path.stat().st_size > BYTES_MAX:
+            _end([f"{path}: it has more than {BYTES_MAX} bytes; a rule set is shorter."], EXIT_USAGE)
+        text = path.read_text("utf-8")
+        if path.suffix.lower() == ".json":
+            return json.loads(text, object_pairs_hook=_each_once)
+        return yaml.load(text, Loader=_Loader)  # noqa: S506  (a safe loader)
+    except OSError as error:
+        _end([f"{path}: {error.strerror or error}."], EXIT_USAGE)
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
+        _end([f"{path}: {' '.join(str(error).split())}"], EXIT_BREACH)
+
+
+class _Loader(yaml.SafeLoader):
+    """Plain YAML, which refuses a key that stands twice: one of the two would be lost without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"{key.value!r} stands twice; keep one of them", key.start_mark
+                )
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"{twice!r} stands twice; keep one of them")
+    return found
+
+
+def _end(sentences: Sequence[str], code: int) -> NoReturn:
+    for sentence in sentences:
+        typer.echo(sentence, err=True)
+    raise typer.Exit(code)

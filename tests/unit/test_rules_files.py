@@ -1,0 +1,153 @@
+"""Rule sets in files: the examples that are published, and what the command says of files that are wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from contracts.rules import json_schema
+from contracts.rules.compliance import DEFAULTS, breaches, limits_of
+from infra.cli import rules
+from infra.cli.rule_file import read_market, read_rules
+
+EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
+RULES = sorted(EXAMPLES.glob("rules-*"))
+MARKETS = {limits.market: limits for limits in (limits_of(read_market(p)) for p in sorted(EXAMPLES.glob("market-*")))}
+VALID = 'title: T\npool_rate: "0.20"\nplans:\n  - {plan: team_bonus, name: teams, rate: "0.02"}\n'
+
+app = typer.Typer()
+app.command("check")(rules.check)
+app.command("explain")(rules.explain)
+app.command("schema")(rules.schema)
+
+
+def run(*arguments: str | Path) -> tuple[int, str, str]:
+    ended = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    return ended.exit_code, ended.stdout, ended.stderr
+
+
+def a_file(folder: Path, text: str, name: str = "rules.yaml") -> Path:
+    path = folder / name
+    path.write_text(text, "utf-8")
+    return path
+
+
+@pytest.mark.parametrize("path", RULES, ids=lambda path: path.stem)
+def test_every_example_keeps_to_its_market(path: Path) -> None:
+    _, terms = read_rules(path)
+
+    assert breaches(terms, {DEFAULTS.market: DEFAULTS, **MARKETS}[terms.market]) == ()
+
+
+def test_there_is_an_example_of_every_plan_and_a_market_with_its_clauses() -> None:
+    kinds = {plan.plan for path in RULES for plan in read_rules(path)[1].plans}
+
+    assert kinds == {"unilevel", "differential", "team_bonus", "fixed"}
+    cited = " ".join(MARKETS["cn-direct-selling"].clauses.values())
+    assert "《直销管理条例》第二十四条" in cited
+    assert "《禁止传销条例》第七条" in cited
+
+
+def test_pay_for_a_downline_breaks_the_chinese_market_with_the_clause() -> None:
+    code, out, _ = run(
+        "check", EXAMPLES / "rules-tiers.yaml", "--market-file", EXAMPLES / "market-cn-direct-selling.yaml"
+    )
+
+    assert code == 1
+    assert "levels_paid_max: plan direct: it pays up to level 2" in out
+    assert "《禁止传销条例》第七条第三项" in out
+
+
+def test_a_valid_file_is_told_with_its_digest(tmp_path: Path) -> None:
+    path = a_file(tmp_path, VALID)
+    code, out, _ = run("check", path)
+    digest = run("explain", path)[1].splitlines()[-1]
+
+    assert code == 0
+    assert out == (
+        f"{path} is a valid rule set; its digest is {digest}.\nIt keeps within the limits of market default.\n"
+    )
+
+
+def test_json_and_yaml_are_the_same(tmp_path: Path) -> None:
+    plan = {"plan": "team_bonus", "name": "teams", "rate": 0.02}
+    as_json = a_file(tmp_path, json.dumps({"title": "T", "pool_rate": "0.2", "plans": [plan]}), "rules.json")
+
+    assert read_rules(as_json)[1] == read_rules(a_file(tmp_path, VALID))[1]
+
+
+def test_limits_that_nobody_named_are_not_said_to_be_kept(tmp_path: Path) -> None:
+    path = a_file(tmp_path, f"market: cn-direct-selling\n{VALID}")
+    market = EXAMPLES / "market-three-levels.yaml"
+
+    assert "The limits of market cn-direct-selling were not checked" in run("check", path)[1]
+    assert "of market three-levels; it is for market cn" in run("check", path, "--market-file", market)[1]
+    assert run("check", path, "--market-file", market, "--market", "cn")[0] == 2
+
+
+def test_for_programs(tmp_path: Path) -> None:
+    code, out, _ = run("check", a_file(tmp_path, VALID.replace('"0.20"', '"0.60"')), "--json")
+    told: dict[str, Any] = json.loads(out)
+
+    assert (code, told["ok"], told["market"]) == (1, False, "default")
+    assert [breach["limit"] for breach in told["breaches"]] == ["pay_rate_max"]
+    assert json.loads(run("explain", a_file(tmp_path, VALID), "--json")[1])["digest"] != told["digest"]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (VALID.replace("0.02", "1.5"), ["plans.0.rate: Input should be less than or equal to 1 (got '1.5')"]),
+        (VALID.replace("rate", "rade"), ["pool_rate: ", "plans.0.rate: ", "plans.0.rade: ", "pool_rade: "]),
+        (VALID.replace("0.02", "0.3"), ["plans.0: it may pay 0.3 of a line, more than pool_rate, 0.20"]),
+        ("title: T\ntitle: U\n", ["'title' stands twice; keep one of them"]),
+        ("plans: [", ["while parsing a flow node"]),
+        ("", ["the document: "]),
+        ("- 1", ["the document: "]),
+        (
+            f"{VALID}targets:\n  - {{reward: r, currency: JPY, target: '0.5', bonus: '1'}}\n",
+            ["targets.0.target: 0.5 has more decimals than JPY allows (0)"],
+        ),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_place(tmp_path: Path, text: str, says: list[str]) -> None:
+    path = a_file(tmp_path, text)
+    code, out, err = run("check", path)
+
+    assert (code, out) == (1, "")
+    assert len(err.splitlines()) == len(says)
+    for sentence in says:
+        assert f"{path}: {sentence}" in err
+
+
+def test_a_key_that_stands_twice_in_json_is_refused(tmp_path: Path) -> None:
+    code, _, err = run("check", a_file(tmp_path, '{"title": "T", "title": "U"}', "rules.json"))
+
+    assert (code, "'title' stands twice" in err) == (1, True)
+
+
+def test_a_file_that_is_not_there_or_too_long(tmp_path: Path) -> None:
+    absent = run("check", tmp_path / "absent.yaml")
+    long = run("check", a_file(tmp_path, "#" * 8_000_001))
+
+    assert (absent[0], long[0]) == (2, 2)
+    assert "No such file" in absent[2]
+    assert "more than 8000000 bytes" in long[2]
+
+
+def test_the_sentences_come_in_the_language_that_is_asked_for(tmp_path: Path) -> None:
+    path = a_file(tmp_path, VALID)
+
+    assert run("explain", path)[1].startswith("“T” is for market default.")
+    assert run("explain", path, "--lang", "zh")[1].startswith("“T”适用于市场 default。")
+
+
+def test_the_schema_is_printed_or_written(tmp_path: Path) -> None:
+    assert run("schema")[1] == json_schema.text()
+    assert run("schema", "--output", tmp_path / "schema.json")[0] == 0
+    assert (tmp_path / "schema.json").read_text("utf-8") == json_schema.text()
