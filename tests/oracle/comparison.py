@@ -1,0 +1,159 @@
+"""Puts the engine's outcome beside the oracle's answer and says, in words, where they are not the same.
+
+Both are brought to one form first: an entry, or a reason, for each line, plan, level and distributor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any
+
+from contracts.commissions.calculation import Earner, Outcome, Sale, SaleLine, calculate
+from contracts.commissions.reversal import pool_taken_back, taken_back
+from contracts.commissions.view import Earned, Entry, LineRefund
+from contracts.rules.view import Terms
+from tests.oracle import oracle
+from tests.oracle.oracle import Answer, Books, Key, Order
+from tests.oracle.reading import read
+from tests.oracle.terms import terms_of
+from tests.oracle.worlds import RunningBooks
+
+
+class BothSides:
+    """One rule set, in the oracle's form and in the engine's, and the books of what it has paid so far.
+
+    The engine may be given another document than the oracle, to see that the comparison notices.
+    """
+
+    def __init__(self, document: dict[str, Any], engines_document: dict[str, Any] | None = None) -> None:
+        self.title = document["title"]
+        self.rules = read(document)
+        self.terms = terms_of(engines_document or document)
+        self.books = RunningBooks()
+
+    def settle(self, order: Order) -> tuple[Answer, Outcome]:
+        """Ask both, on the same figures; the books go on with what the oracle says."""
+        books = self.books.before(order)
+        answer = oracle.settle(self.rules, order, books)
+        outcome = calculate(self.terms, sale_of(order), earned_of(self.terms, books))
+        self.books.enter(order, answer)
+        return answer, outcome
+
+    def refund(self, line: dict[str, int], answer: Answer, outcome: Outcome, money: int, units: int) -> Iterator[str]:
+        """Yield where the two differ on what is taken back of a line after so much money and so many units."""
+        entries = tuple(entry for entry in outcome.entries if entry.line == line["line"])
+        refund = LineRefund(line["line"], line["net_minor"], line["quantity"], money, units)
+        engines = dict(zip(map(key_of, entries), taken_back(entries, refund), strict=True))
+        of_line = {key: amount for key, amount in answer.entries.items() if key[0] == line["line"]}
+        oracles = oracle.taken_back(self.rules, of_line, line, money, units)
+        where = f"line {line['line']}, {money} of {line['net_minor']} and {units} of {line['quantity']} units back"
+        if oracles != engines:
+            yield f"{where}: the oracle takes {oracles}, the engine {engines}"
+        pool = answer.pools[line["line"]]
+        pools = oracle.pool_taken_back(pool, line, money, units), pool_taken_back(pool, refund)
+        if pools[0] != pools[1]:
+            yield f"{where}: of a pool of {pool} the oracle takes {pools[0]}, the engine {pools[1]}"
+        if (money, units) == (line["net_minor"], line["quantity"]) and engines != of_line:
+            yield f"{where}: the line is not closed: {of_line} less {engines}"
+
+
+def sale_of(order: Order) -> Sale:
+    leader = order["leader"]
+    return Sale(
+        currency=order["currency"],
+        lines=tuple(SaleLine(**line) for line in order["lines"]),
+        upline=tuple(Earner(level=level, **person) for level, person in enumerate(order["chain"], start=1)),
+        leader=None if leader is None else Earner(level=0, **leader),
+    )
+
+
+def earned_of(terms: Terms, books: Books) -> Earned:
+    """As much of the books as the worker keeps: only what a plan of the rule set asks for."""
+    asks_own_sales = any(plan.conditions.own_sales_min for plan in terms.plans)
+    return Earned(
+        own_sales_minor=dict(books["own_sales"]) if asks_own_sales else {},
+        day_minor=_by_plan(books["day"], {plan.name for plan in terms.plans if plan.caps.day}),
+        month_minor=_by_plan(books["month"], {plan.name for plan in terms.plans if plan.caps.month}),
+    )
+
+
+def _by_plan(paid: dict[Any, int], asking: set[str]) -> dict[str, dict[int, int]]:
+    figures: dict[str, dict[int, int]] = {plan: {} for plan in asking}
+    for (plan, distributor_id), amount in paid.items():
+        if plan in asking:
+            figures[plan][distributor_id] = amount
+    return figures
+
+
+def key_of(entry: Entry) -> Key:
+    return entry.line, entry.plan, entry.level, entry.distributor_id
+
+
+def unpaid_of(order: Order, outcome: Outcome) -> list[tuple[Key, str]]:
+    """One reason for each line and upline; no lines means all lines. Without a team there is nobody to name."""
+    every_line = [line["line"] for line in order["lines"]]
+    reasons: list[tuple[Key, str]] = []
+    for unpaid in outcome.unpaid:
+        people = [(passed.level, passed.distributor_id) for passed in unpaid.uplines]
+        if unpaid.reason == "no_team":
+            people.append((0, 0))
+        for line in unpaid.lines or every_line:
+            reasons += [((line, unpaid.plan, *one), unpaid.reason) for one in people]
+    return reasons
+
+
+def differences(order: Order, answer: Answer, outcome: Outcome) -> Iterator[str]:
+    """Yield a sentence for each figure, reason or ground on which the two are not one."""
+    entries = {key_of(entry): entry for entry in outcome.entries}
+    reasons = unpaid_of(order, outcome)
+    unpaid = dict(reasons)
+    if len(entries) < len(outcome.entries):
+        yield "the engine has two entries for the same line, plan and earner"
+    if len(unpaid) < len(reasons):
+        yield "the engine gives two reasons for the same line, plan and earner"
+    if entries.keys() & unpaid.keys():
+        yield f"the engine both pays and does not pay {sorted(entries.keys() & unpaid.keys())}"
+    if list(outcome.pools_minor) != list(answer.pools.values()):
+        yield f"pools: the oracle has {list(answer.pools.values())}, the engine {list(outcome.pools_minor)}"
+    for key in answer.entries.keys() | answer.unpaid.keys() | entries.keys() | unpaid.keys():
+        oracles = answer.entries.get(key) or answer.unpaid.get(key)
+        entry = entries.get(key)
+        engines = entry.amount_minor if entry else unpaid.get(key)
+        if oracles != engines:
+            yield f"{_named(key)}: the oracle has {oracles!r}, the engine {engines!r}"
+        elif entry is not None:
+            yield from _grounds(order, answer, key, entry)
+    yield from _groups(order, outcome)
+
+
+def _grounds(order: Order, answer: Answer, key: Key, entry: Entry) -> Iterator[str]:
+    """The amounts are the same; so must be what the entry says of how it came about."""
+    line = order["lines"][entry.line - 1]
+    person = order["chain"][entry.level - 1] if entry.level else order["leader"]
+    of_rate = Fraction(entry.base_minor * entry.rate_ppm, 1_000_000)
+    for what, oracles, engines in (
+        ("exact share", answer.exact[key], of_rate if entry.rate_ppm else entry.unit_minor * entry.quantity),
+        ("limited_by", answer.limited_by[key], entry.limited_by or ""),
+        ("rounding", answer.rounding[key], entry.rounding),
+        ("tier", person["tier"], entry.tier),
+        ("product", line["product_id"], entry.product_id),
+        ("base", line["net_minor"], entry.base_minor),
+    ):
+        if oracles != engines:
+            yield f"{_named(key)}, {what}: the oracle has {oracles!r}, the engine {engines!r}"
+
+
+def _groups(order: Order, outcome: Outcome) -> Iterator[str]:
+    """Those who got nothing for the same reason on the same lines stand together, and all lines are not spelt out."""
+    every_line = {line["line"] for line in order["lines"]}
+    groups = [(unpaid.plan, unpaid.reason, unpaid.lines) for unpaid in outcome.unpaid]
+    if len(set(groups)) < len(groups):
+        yield "the engine has two groups of unpaid with the same plan, reason and lines"
+    if any(set(lines) == every_line for _, _, lines in groups):
+        yield "the engine spells out all lines of a group of unpaid"
+
+
+def _named(key: Key) -> str:
+    line, plan, level, distributor_id = key
+    return f"line {line}, plan {plan}, level {level}, distributor {distributor_id}"

@@ -1,0 +1,276 @@
+"""What an order pays, worked out the way an accountant would with a pencil: one order, one line, one person at a time.
+
+Every share is an exact fraction until the line is rounded. Nothing here is fast, and nothing is taken from the engine.
+
+An order is a dict: `currency`, `lines` (each `line`, `product_id`, `category_id`, `quantity`, `net_minor`), `chain`
+(the seller first; each `distributor_id`, `tier`, `active`) and `leader` (of the seller's team, the same shape, or
+None). The books are what stood before the order: `own_sales` by distributor, `day` and `month` by (plan, distributor).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from math import floor
+from typing import Any, NamedTuple
+
+from tests.oracle.reading import CAPS, Rules
+
+Order = dict[str, Any]
+Books = dict[str, dict[Any, int]]
+
+Key = tuple[int, str, int, int]
+"""Line, plan, level, distributor: at most one entry each. Where there is no team, level and distributor are 0."""
+
+
+NOTHING = Fraction(0)
+
+
+class Claim(NamedTuple):
+    """What someone may ask of a plan for a line, before limits: an exact share, or the reason why there is none."""
+
+    level: int
+    distributor_id: int
+    share: Fraction = NOTHING
+    reason: str = ""
+    basis: str = ""
+
+
+@dataclass
+class Answer:
+    """`exact` is the share before limits, `basis` says where its rate came from; only for those who have an entry."""
+
+    pools: dict[int, int] = field(default_factory=dict)
+    entries: dict[Key, int] = field(default_factory=dict)
+    unpaid: dict[Key, str] = field(default_factory=dict)
+    exact: dict[Key, Fraction] = field(default_factory=dict)
+    basis: dict[Key, str] = field(default_factory=dict)
+    limited_by: dict[Key, str] = field(default_factory=dict)
+    rounding: dict[Key, int] = field(default_factory=dict)
+
+
+def settle(rules: Rules, order: Order, books: Books) -> Answer:
+    """Lines in their order; on each line the plans in theirs; in each plan the chain from the seller upwards."""
+    answer = Answer()
+    from_this_order: dict[tuple[str, int], int] = {}
+    for line in order["lines"]:
+        pool = floor(line["net_minor"] * rules["pool_rate"])
+        answer.pools[line["line"]] = pool
+        left_in_pool = Fraction(pool)
+        shares: dict[Key, Fraction] = {}
+        for plan in rules["plans"]:
+            for claim in claims(plan, order, line, books):
+                key = (line["line"], plan["name"], claim.level, claim.distributor_id)
+                if claim.reason:
+                    answer.unpaid[key] = claim.reason
+                    continue
+                account = (plan["name"], claim.distributor_id)
+                before = from_this_order.get(account, 0)
+                had = {
+                    "entry": 0,
+                    "order": before,
+                    "day": before + books["day"].get(account, 0),
+                    "month": before + books["month"].get(account, 0),
+                }
+                share, limit, reason = limited(plan, order["currency"], claim.share, had, left_in_pool)
+                if reason:
+                    answer.unpaid[key] = reason
+                    continue
+                shares[key] = share
+                left_in_pool -= share
+                answer.exact[key] = claim.share
+                answer.basis[key] = claim.basis
+                answer.limited_by[key] = limit
+        for key, amount in rounded_together(shares, pool).items():
+            if amount == 0:
+                answer.unpaid[key] = "rounded_to_nothing"
+                for notes in (answer.exact, answer.basis, answer.limited_by):
+                    del notes[key]
+                continue
+            answer.entries[key] = amount
+            answer.rounding[key] = amount - floor(shares[key])
+            account = (key[1], key[3])
+            from_this_order[account] = from_this_order.get(account, 0) + amount
+    return answer
+
+
+def claims(plan: Rules, order: Order, line: dict[str, int], books: Books) -> Iterator[Claim]:
+    """What each upline, or the leader, may ask of `plan` for `line`, by level."""
+    if plan["plan"] == "team_bonus":
+        yield claim_of_leader(plan, order, line, books)
+        return
+    covered = covers(plan, line)
+    if plan["plan"] == "fixed" and order["currency"] not in plan["amounts"]:
+        covered = False
+    if not covered:
+        for level, upline in enumerate(order["chain"], start=1):
+            yield Claim(level, upline["distributor_id"], reason="not_covered")
+    elif plan["plan"] == "differential":
+        yield from claims_by_tier(plan, order, line, books)
+    else:
+        yield from claims_by_level(plan, order, line, books)
+
+
+def claims_by_level(plan: Rules, order: Order, line: dict[str, int], books: Books) -> Iterator[Claim]:
+    """Unilevel and fixed. With compression, only those who qualify are counted as levels of the plan."""
+    counted = 0
+    for level, upline in enumerate(order["chain"], start=1):
+        distributor_id = upline["distributor_id"]
+        reason = disqualified(plan, order, upline, books)
+        if reason:
+            yield Claim(level, distributor_id, reason=reason)
+            continue
+        counted += 1
+        place = counted if plan["compression"] else level
+        basis = "compressed" if place < level else ""
+        if plan["plan"] == "fixed":
+            units = plan["amounts"][order["currency"]]
+            unit = units[place - 1] if place <= len(units) else NOTHING
+            base = line["quantity"]
+        else:
+            rates, chosen = rates_for(plan, line, upline["tier"])
+            basis = f"rates of {chosen}, {basis}" if basis else f"rates of {chosen}"
+            unit = rates[place - 1] if place <= len(rates) else NOTHING
+            base = line["net_minor"]
+        if unit == 0:
+            yield Claim(level, distributor_id, reason="beyond_last_level")
+        else:
+            yield Claim(level, distributor_id, unit * base, basis=basis)
+
+
+def rates_for(plan: Rules, line: dict[str, int], tier: str) -> tuple[list[Fraction], str]:
+    """The narrowest override: for the product, then for the category, then for neither; each first with the tier."""
+    product_id, category_id = line["product_id"], line["category_id"]
+    overrides = plan["overrides"]
+    if (product_id, None, tier) in overrides:
+        return overrides[product_id, None, tier], "product+tier"
+    if (product_id, None, None) in overrides:
+        return overrides[product_id, None, None], "product"
+    if (None, category_id, tier) in overrides:
+        return overrides[None, category_id, tier], "category+tier"
+    if (None, category_id, None) in overrides:
+        return overrides[None, category_id, None], "category"
+    if (None, None, tier) in overrides:
+        return overrides[None, None, tier], "tier"
+    return plan["rates"], "plan"
+
+
+def claims_by_tier(plan: Rules, order: Order, line: dict[str, int], books: Books) -> Iterator[Claim]:
+    """Differential: each gets what the own rate is above the best below; the first equal to the best, the peer rate."""
+    best = NOTHING
+    peers_paid: set[Fraction] = set()
+    for level, upline in enumerate(order["chain"], start=1):
+        distributor_id = upline["distributor_id"]
+        rate = plan["rates"].get(upline["tier"], NOTHING)
+        reason = disqualified(plan, order, upline, books)
+        if reason:
+            yield Claim(level, distributor_id, reason=reason)
+        elif level > plan["levels_max"]:
+            yield Claim(level, distributor_id, reason="beyond_last_level")
+        elif rate == 0:
+            yield Claim(level, distributor_id, reason="tier_without_rate")
+        elif rate > best:
+            yield Claim(level, distributor_id, line["net_minor"] * (rate - best), basis="difference")
+            best = rate
+        elif rate == best and plan["peer_rate"] > 0 and rate not in peers_paid:
+            peers_paid.add(rate)
+            yield Claim(level, distributor_id, line["net_minor"] * plan["peer_rate"], basis="peer")
+        else:
+            yield Claim(level, distributor_id, reason="not_above_tiers_below")
+
+
+def claim_of_leader(plan: Rules, order: Order, line: dict[str, int], books: Books) -> Claim:
+    """Team bonus. The leader is level 0 whether or not he or she stands in the chain as well."""
+    leader = order["leader"]
+    if leader is None:
+        return Claim(0, 0, reason="no_team")
+    distributor_id = leader["distributor_id"]
+    sells = distributor_id == order["chain"][0]["distributor_id"]
+    if not covers(plan, line):
+        return Claim(0, distributor_id, reason="not_covered")
+    if sells and not plan["own_sales"]:
+        return Claim(0, distributor_id, reason="own_sale")
+    reason = disqualified(plan, order, leader, books)
+    if reason:
+        return Claim(0, distributor_id, reason=reason)
+    return Claim(0, distributor_id, line["net_minor"] * plan["rate"], basis="own sale" if sells else "team")
+
+
+def covers(plan: Rules, line: dict[str, int]) -> bool:
+    if not plan["categories"] and not plan["products"]:
+        return True
+    return line["category_id"] in plan["categories"] or line["product_id"] in plan["products"]
+
+
+def disqualified(plan: Rules, order: Order, person: dict[str, Any], books: Books) -> str:
+    """Why the plan's conditions shut `person` out, or nothing. The seller's own sales include this order."""
+    if plan["active"] and not person["active"]:
+        return "inactive"
+    if order["currency"] in plan["own_sales_min"]:
+        own_sales = books["own_sales"].get(person["distributor_id"], 0)
+        if person["distributor_id"] == order["chain"][0]["distributor_id"]:
+            own_sales += sum(line["net_minor"] for line in order["lines"])
+        if own_sales < plan["own_sales_min"][order["currency"]]:
+            return "own_sales_below_minimum"
+    return ""
+
+
+def limited(
+    plan: Rules, currency: str, share: Fraction, had: dict[str, int], left_in_pool: Fraction
+) -> tuple[Fraction, str, str]:
+    """Return what the limits leave of `share`, the one that decided, and the reason where nothing is left.
+
+    `had` is what the distributor had from the plan already, in the time that each cap is about.
+    """
+    if currency in plan["minimum"] and share < plan["minimum"][currency]:
+        return NOTHING, "", "below_minimum"
+    limit = ""
+    for per in CAPS:
+        if currency in plan["caps"][per]:
+            room = max(plan["caps"][per][currency] - had[per], NOTHING)
+            if room < share:
+                share, limit = room, per
+    if left_in_pool < share:
+        share, limit = left_in_pool, "pool"
+    if share == 0 and limit:
+        return share, limit, "pool_exhausted" if limit == "pool" else "cap_reached"
+    return share, limit, ""
+
+
+def rounded_together(shares: dict[Key, Fraction], pool: int | None = None) -> dict[Key, int]:
+    """Everyone gets the whole units of the share; what their sum, rounded half up, has more goes to the largest rests.
+
+    Equal rests are served in the order of `shares`. The sum is never above `pool`.
+    """
+    amounts = {key: floor(share) for key, share in shares.items()}
+    total = floor(sum(shares.values(), Fraction(1, 2)))
+    if pool is not None:
+        total = min(total, pool)
+    rests = sorted(shares, key=lambda key: amounts[key] - shares[key])
+    for key in rests[: total - sum(amounts.values())]:
+        amounts[key] += 1
+    return amounts
+
+
+def taken_back(
+    rules: Rules, entries: dict[Key, int], line: dict[str, int], refunded_minor: int, refunded_quantity: int
+) -> dict[Key, int]:
+    """Return what refunds have taken back so far of a line's `entries`: a matter of their sums, not of their number.
+
+    A share of money follows the money that went back (the units, where the line cost nothing), an amount per unit
+    follows the units.
+    """
+    units = Fraction(refunded_quantity, line["quantity"])
+    money = Fraction(refunded_minor, line["net_minor"]) if line["net_minor"] else units
+    kinds = {plan["name"]: plan["plan"] for plan in rules["plans"]}
+    return rounded_together(
+        {key: amount * (units if kinds[key[1]] == "fixed" else money) for key, amount in entries.items()}
+    )
+
+
+def pool_taken_back(pool: int, line: dict[str, int], refunded_minor: int, refunded_quantity: int) -> int:
+    """Return how much of the line's pool refunds have taken back so far: its part of the money, rounded half up."""
+    if line["net_minor"] == 0:
+        return floor(Fraction(pool * refunded_quantity, line["quantity"]) + Fraction(1, 2))
+    return floor(Fraction(pool * refunded_minor, line["net_minor"]) + Fraction(1, 2))

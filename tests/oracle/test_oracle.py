@@ -1,0 +1,281 @@
+"""The oracle against figures worked out by hand: it judges the engine, so it must be beyond doubt itself."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import pytest
+
+from tests.oracle.oracle import Answer, Key, rounded_together, settle, taken_back
+from tests.oracle.reading import read
+
+SELLER, SPONSOR, GRAND, TOP = 11, 22, 33, 44
+NOTHING_BEFORE: dict[str, dict[Any, int]] = {"own_sales": {}, "day": {}, "month": {}}
+
+
+def a_line(
+    net_minor: int, *, number: int = 1, product_id: int = 100, category_id: int = 7, quantity: int = 1
+) -> dict[str, int]:
+    return {
+        "line": number,
+        "product_id": product_id,
+        "category_id": category_id,
+        "quantity": quantity,
+        "net_minor": net_minor,
+    }
+
+
+def an_order(
+    *lines: dict[str, int],
+    tiers: tuple[str, ...] = ("standard", "silver", "gold", "gold"),
+    inactive: tuple[int, ...] = (),
+    leader: int | None = None,
+    currency: str = "USD",
+) -> dict[str, Any]:
+    def person(distributor_id: int, tier: str) -> dict[str, Any]:
+        return {"distributor_id": distributor_id, "tier": tier, "active": distributor_id not in inactive}
+
+    chain = [person(one, tier) for one, tier in zip((SELLER, SPONSOR, GRAND, TOP), tiers, strict=False)]
+    team_leader = None if leader is None else person(leader, "gold")
+    return {"currency": currency, "lines": list(lines), "chain": chain, "leader": team_leader}
+
+
+def settled(
+    plan: dict[str, Any] | list[dict[str, Any]],
+    order: dict[str, Any],
+    *,
+    pool: str = "0.50",
+    books: Any = NOTHING_BEFORE,
+) -> Answer:
+    plans = plan if isinstance(plan, list) else [plan]
+    return settle(read({"pool_rate": pool, "plans": [{"name": "p", **one} for one in plans]}), order, books)
+
+
+def by_level(figures: dict[Key, Any]) -> dict[int, Any]:
+    """Orders of one line and one plan: the level says it all."""
+    return {level: figure for (_, _, level, _), figure in sorted(figures.items())}
+
+
+def test_levels_are_rounded_together():
+    # 10.01: 5 % = 50.05, 3 % = 30.03, 1 % = 10.01 cents; sum 90.09, so 90 cents: no cent is left over.
+    answer = settled({"plan": "unilevel", "rates": ["0.05", "0.03", "0.01"]}, an_order(a_line(1001)))
+    assert by_level(answer.entries) == {1: 50, 2: 30, 3: 10}
+    assert by_level(answer.unpaid) == {4: "beyond_last_level"}
+    assert answer.pools == {1: 500}
+
+
+def test_the_remainder_goes_to_the_largest_rest_and_then_to_the_first():
+    # 0.33: 5 % = 1.65, 5 % = 1.65, 1 % = 0.33; sum 3.63, so 4 cents: 1 + 1 + 0, and both left go to rests of 0.65.
+    answer = settled({"plan": "unilevel", "rates": ["0.05", "0.05", "0.01"]}, an_order(a_line(33)))
+    assert by_level(answer.entries) == {1: 2, 2: 2}
+    assert by_level(answer.rounding) == {1: 1, 2: 1}
+    assert answer.unpaid[1, "p", 3, GRAND] == "rounded_to_nothing"
+    # 0.30: 1.5 + 1.5 = 3 cents; equal rests, so the seller has the third.
+    answer = settled({"plan": "unilevel", "rates": ["0.05", "0.05"]}, an_order(a_line(30)))
+    assert by_level(answer.entries) == {1: 2, 2: 1}
+
+
+def test_half_a_cent_in_the_sum_is_rounded_up_but_never_above_the_pool():
+    assert by_level(settled({"plan": "unilevel", "rates": ["0.05"]}, an_order(a_line(50))).entries) == {1: 3}
+    # Pool: 5 % of 0.50 = 2.5, so 2 whole cents; the share is cut to them.
+    cut = settled({"plan": "unilevel", "rates": ["0.05"]}, an_order(a_line(50)), pool="0.05")
+    assert by_level(cut.entries) == {1: 2}
+    assert by_level(cut.limited_by) == {1: "pool"}
+
+
+def test_overrides_from_the_narrowest_to_the_widest():
+    plan = {
+        "plan": "unilevel",
+        "rates": ["0.01"],
+        "overrides": [
+            {"tier": "gold", "rates": ["0.02"]},
+            {"category_id": 7, "rates": ["0.03"]},
+            {"category_id": 7, "tier": "gold", "rates": ["0.04"]},
+            {"product_id": 100, "rates": ["0.05"]},
+            {"product_id": 100, "tier": "gold", "rates": ["0.06"]},
+        ],
+    }
+    table = [
+        # product, category, tier, amount of 100.00, where the rate came from
+        (100, 7, "gold", 600, "product+tier"),
+        (100, 7, "silver", 500, "product"),
+        (101, 7, "gold", 400, "category+tier"),
+        (101, 7, "silver", 300, "category"),
+        (101, 8, "gold", 200, "tier"),
+        (101, 8, "silver", 100, "plan"),
+    ]
+    for product_id, category_id, tier, amount, basis in table:
+        order = an_order(a_line(10_000, product_id=product_id, category_id=category_id), tiers=(tier,))
+        answer = settled(plan, order)
+        assert by_level(answer.entries) == {1: amount}
+        assert by_level(answer.basis) == {1: f"rates of {basis}"}
+
+
+def test_compression_passes_over_those_who_do_not_qualify():
+    plan = {"plan": "unilevel", "rates": ["0.05", "0.03"]}
+    order = an_order(a_line(10_000), inactive=(SELLER, GRAND))
+    assert by_level(settled(plan, order).entries) == {2: 300}
+    assert by_level(settled(plan, order).unpaid) == {1: "inactive", 3: "inactive", 4: "beyond_last_level"}
+    compressed = settled({**plan, "compression": True}, order)
+    assert by_level(compressed.entries) == {2: 500, 4: 300}
+    assert by_level(compressed.unpaid) == {1: "inactive", 3: "inactive"}
+
+
+def test_own_sales_count_this_order_for_the_seller_alone():
+    plan = {
+        "plan": "unilevel",
+        "rates": ["0.05", "0.03", "0.01"],
+        "conditions": {"own_sales_min": [{"currency": "USD", "amount": "100.00"}]},
+    }
+    books = {**NOTHING_BEFORE, "own_sales": {SELLER: 4_000, SPONSOR: 9_999, GRAND: 10_000}}
+    answer = settled(plan, an_order(a_line(6_000)), books=books)
+    assert by_level(answer.entries) == {1: 300, 3: 60}
+    assert by_level(answer.unpaid) == {2: "own_sales_below_minimum", 4: "own_sales_below_minimum"}
+    assert by_level(settled(plan, an_order(a_line(5_999)), books=books).entries) == {3: 60}
+    in_yen = settled(plan, an_order(a_line(6_000), currency="JPY"), books=books)
+    assert by_level(in_yen.entries) == {1: 300, 2: 180, 3: 60}
+
+
+def test_a_differential_pays_what_each_tier_is_above_those_below():
+    plan = {"plan": "differential", "rates": {"silver": "0.02", "gold": "0.05"}, "peer_rate": "0.01"}
+    # standard has no rate; silver 2 %; gold 5 - 2 = 3 %; the second gold the peer rate of 1 %.
+    answer = settled(plan, an_order(a_line(10_000)))
+    assert by_level(answer.entries) == {2: 200, 3: 300, 4: 100}
+    assert by_level(answer.unpaid) == {1: "tier_without_rate"}
+    # gold 5 %, its peer 1 %; the third gold has no peer bonus any more, and silver is not above them.
+    answer = settled(plan, an_order(a_line(10_000), tiers=("gold", "gold", "silver", "gold")))
+    assert by_level(answer.entries) == {1: 500, 2: 100}
+    assert by_level(answer.unpaid) == {3: "not_above_tiers_below", 4: "not_above_tiers_below"}
+    # The inactive silver leaves the gold above the whole 5 %; the last is out of reach.
+    answer = settled({**plan, "levels_max": 3}, an_order(a_line(10_000), inactive=(SPONSOR,)))
+    assert by_level(answer.entries) == {3: 500}
+    assert by_level(answer.unpaid) == {1: "tier_without_rate", 2: "inactive", 4: "beyond_last_level"}
+    # Whether somebody qualifies is asked before how far the plan reaches, as it is with levels.
+    answer = settled({**plan, "levels_max": 3}, an_order(a_line(10_000), inactive=(TOP,)))
+    assert by_level(answer.unpaid) == {1: "tier_without_rate", 4: "inactive"}
+
+
+@pytest.mark.parametrize(
+    ("leader", "own_sales", "inactive", "paid", "reason"),
+    [
+        (None, False, (), {}, {0: "no_team"}),
+        (77, False, (), {0: 200}, {}),
+        (77, False, (77,), {}, {0: "inactive"}),
+        (SELLER, False, (), {}, {0: "own_sale"}),
+        (SELLER, True, (), {0: 200}, {}),
+        (SPONSOR, False, (), {0: 200}, {}),
+    ],
+)
+def test_a_team_bonus(leader: int | None, own_sales: bool, inactive: tuple[int, ...], paid: Any, reason: Any):
+    plan = {"plan": "team_bonus", "rate": "0.02", "own_sales": own_sales}
+    answer = settled(plan, an_order(a_line(10_000), leader=leader, inactive=inactive))
+    assert by_level(answer.entries) == paid
+    assert by_level(answer.unpaid) == reason
+
+
+def test_fixed_amounts_are_for_each_unit():
+    plan = {"plan": "fixed", "amounts": [{"currency": "KWD", "levels": ["0.125", "0", "0.010"]}]}
+    answer = settled(plan, an_order(a_line(5_000, quantity=3), currency="KWD"))
+    assert by_level(answer.entries) == {1: 375, 3: 30}
+    assert by_level(answer.unpaid) == {2: "beyond_last_level", 4: "beyond_last_level"}
+    in_dollars = settled(plan, an_order(a_line(5_000, quantity=3)))
+    assert set(by_level(in_dollars.unpaid).values()) == {"not_covered"}
+
+
+def test_what_the_conditions_do_not_cover_pays_nobody():
+    plan = {"plan": "unilevel", "rates": ["0.05"], "conditions": {"categories": [8], "products": [100]}}
+    lines = (
+        a_line(1_000),
+        a_line(1_000, number=2, product_id=101),
+        a_line(1_000, number=3, product_id=102, category_id=8),
+    )
+    answer = settled(plan, an_order(*lines, tiers=("gold",), inactive=(SPONSOR,)))
+    assert answer.entries == {(1, "p", 1, SELLER): 50, (3, "p", 1, SELLER): 50}
+    assert answer.unpaid == {(2, "p", 1, SELLER): "not_covered"}
+
+
+@pytest.mark.parametrize(
+    ("per", "books", "first", "second", "reason"),
+    [
+        # 5 % of 10.00 and of 20.00 are 50 and 100 cents; the cap is 60 cents.
+        ("entry", {}, 50, 60, None),
+        ("order", {}, 50, 10, None),
+        ("day", {"day": {("p", SELLER): 5}}, 50, 5, None),
+        ("month", {"month": {("p", SELLER): 10}}, 50, None, "cap_reached"),
+        ("month", {"month": {("p", SELLER): 70}}, None, None, "cap_reached"),
+        ("day", {"day": {("p", SPONSOR): 60}, "month": {("p", SELLER): 60}}, 50, 10, None),
+    ],
+)
+def test_caps(per: str, books: Any, first: int | None, second: int | None, reason: str | None):
+    plan = {"plan": "unilevel", "rates": ["0.05"], "caps": [{"per": per, "currency": "USD", "amount": "0.60"}]}
+    lines = (a_line(1_000), a_line(2_000, number=2))
+    answer = settled(plan, an_order(*lines, tiers=("gold",)), books={**NOTHING_BEFORE, **books})
+    assert (answer.entries.get((1, "p", 1, SELLER)), answer.entries.get((2, "p", 1, SELLER))) == (first, second)
+    assert answer.unpaid.get((2, "p", 1, SELLER)) == reason
+    if second:
+        assert answer.limited_by[2, "p", 1, SELLER] == per
+
+
+def test_the_limit_that_leaves_least_is_named_and_the_first_of_equals():
+    caps = [{"per": per, "currency": "USD", "amount": amount} for per, amount in (("month", "0.20"), ("order", "0.20"))]
+    caps.append({"per": "entry", "currency": "USD", "amount": "0.30"})
+    plan = {"plan": "unilevel", "rates": ["0.05"], "caps": caps}
+    assert by_level(settled(plan, an_order(a_line(1_000), tiers=("gold",))).limited_by) == {1: "order"}
+    assert by_level(settled(plan, an_order(a_line(1_000), tiers=("gold",)), pool="0.01").limited_by) == {1: "pool"}
+
+
+def test_the_minimum_looks_at_the_exact_share():
+    plan = {"plan": "unilevel", "rates": ["0.05", "0.0499"], "minimum": [{"currency": "USD", "amount": "0.50"}]}
+    answer = settled(plan, an_order(a_line(1_000), tiers=("gold", "gold")))
+    assert by_level(answer.entries) == {1: 50}
+    assert by_level(answer.unpaid) == {2: "below_minimum"}
+
+
+def test_plans_draw_on_the_pool_in_their_order():
+    first = {"plan": "fixed", "amounts": [{"currency": "USD", "levels": ["0.70", "0.20"]}]}
+    second = {"plan": "unilevel", "name": "q", "rates": ["0.0333", "0.05"]}
+    # Pool 100 cents: 70 + 20, then 10 of 33.3; nothing is left for the sponsor's 50.
+    answer = settled([first, second], an_order(a_line(1_000), tiers=("gold", "gold")), pool="0.10")
+    assert answer.entries == {(1, "p", 1, SELLER): 70, (1, "p", 2, SPONSOR): 20, (1, "q", 1, SELLER): 10}
+    assert answer.unpaid == {(1, "q", 2, SPONSOR): "pool_exhausted"}
+    assert answer.limited_by[1, "q", 1, SELLER] == "pool"
+    assert answer.exact[1, "q", 1, SELLER] == Fraction("33.3")
+
+
+def test_a_line_that_cost_nothing_rounds_to_nothing():
+    answer = settled({"plan": "unilevel", "rates": ["0.05"]}, an_order(a_line(0), tiers=("gold",)))
+    assert by_level(answer.unpaid) == {1: "rounded_to_nothing"}
+
+
+def test_refunds_take_back_in_proportion_and_the_last_takes_all():
+    rules = read(
+        {
+            "pool_rate": "0.5",
+            "plans": [
+                {"plan": "unilevel", "name": "levels", "rates": ["0.05"]},
+                {"plan": "fixed", "name": "units", "amounts": []},
+            ],
+        }
+    )
+    line = a_line(1_000, quantity=3)
+    entries = {(1, "levels", 1, SELLER): 50, (1, "levels", 2, SPONSOR): 31, (1, "units", 1, SELLER): 20}
+    # Half of the money: 25 + 15.5; one unit of three: 6 2/3. The sum 47 1/6 is 47: 25 + 15 + 6, the last to the 2/3.
+    assert list(taken_back(rules, entries, line, 500, 1).values()) == [25, 15, 7]
+    # All of the money but not all units: the amount for each unit stays for the unit that was kept.
+    assert list(taken_back(rules, entries, line, 1_000, 2).values()) == [50, 31, 13]
+    assert taken_back(rules, entries, line, 1_000, 3) == entries
+    assert list(taken_back(rules, entries, line, 0, 0).values()) == [0, 0, 0]
+
+
+def test_a_gift_is_taken_back_by_its_units():
+    rules = read({"pool_rate": "0.5", "plans": [{"plan": "fixed", "name": "units", "amounts": []}]})
+    entries = {(1, "units", 1, SELLER): 9}
+    assert taken_back(rules, entries, a_line(0, quantity=3), 0, 1) == {(1, "units", 1, SELLER): 3}
+
+
+def test_rounding_together_stays_within_the_pool():
+    shares = {(1, "p", level, level): Fraction(5, 2) for level in (1, 2, 3)}
+    assert list(rounded_together(shares).values()) == [3, 3, 2]
+    assert list(rounded_together(shares, 7).values()) == [3, 2, 2]
+    assert rounded_together({}) == {}
