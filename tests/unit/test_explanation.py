@@ -1,0 +1,471 @@
+"""An explanation shows what was booked, adds up to it, and leaves nobody out whom a plan looked at."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from random import Random
+from string import Formatter
+from typing import Any, get_args
+
+import pytest
+
+from contracts.commissions.calculation import Earner, Sale, SaleLine, calculate
+from contracts.commissions.explained import Explanation, OrderFacts, OrderLine, as_object
+from contracts.commissions.explanation import explain
+from contracts.commissions.phrases import CHINESE, ENGLISH, STATUSES_IN_CHINESE
+from contracts.commissions.reversal import taken_back
+from contracts.commissions.sentences import Section, sentences_of, why_nothing
+from contracts.commissions.view import AfterSale, Commission, Earned, LineRefund, Reversal
+from contracts.money import to_amount
+from contracts.rules.view import Caps, Conditions, Differential, Fixed, Reason, TeamBonus, Terms, Unilevel
+from tests.oracle.documents import TIERS, drawn
+from tests.oracle.terms import terms_of
+
+NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
+SELLER, SPONSOR, TOP, LEADER = 3, 2, 1, 9
+
+
+def an_upline(*tiers: str, inactive: tuple[int, ...] = ()) -> tuple[Earner, ...]:
+    """The seller 3, its sponsor 2, and 1 at the top, or as many as there are tiers."""
+    return tuple(Earner(level, 4 - level, tier, level not in inactive) for level, tier in enumerate(tiers, start=1))
+
+
+def an_order(*lines: OrderLine, currency: str = "CNY", **fields: Any) -> OrderFacts:
+    told: dict[str, Any] = {
+        "key": "shop-1/1001",
+        "status": "paid",
+        "placed_at": NOON,
+        "upline": an_upline("standard", "silver", "gold"),
+        **fields,
+    }
+    return OrderFacts(currency=currency, lines=lines or (OrderLine(1, 501, 7, 2, 6000, 530),), **told)
+
+
+def terms(*plans: Any, pool_rate_ppm: int = 200_000) -> Terms:
+    return Terms("Autumn", "default", pool_rate_ppm, plans)
+
+
+def booked(order: OrderFacts, rules: Terms, earned: Earned | None = None, **fields: Any) -> Commission:
+    """The commission of the order, as the engine and the worker would have it."""
+    lines = tuple(SaleLine(x.line, x.product_id, x.category_id, x.quantity, x.net_minor) for x in order.lines)
+    known = earned or Earned()
+    outcome = calculate(rules, Sale(order.currency, lines, order.upline, order.leader), known)
+    return Commission(
+        key=order.key,
+        currency=order.currency,
+        rule_version=4,
+        order_version=2,
+        placed_at=order.placed_at,
+        accrued_at=NOON,
+        seller_id=order.upline[0].distributor_id,
+        pool_minor=sum(outcome.pools_minor),
+        pools_minor=outcome.pools_minor,
+        entries=outcome.entries,
+        unpaid=outcome.unpaid,
+        lines=tuple(LineRefund(x.line, x.net_minor, x.quantity) for x in order.lines),
+        hold_days=7,
+        earned=known,
+        **fields,
+    )
+
+
+def refunded(
+    commission: Commission, *, parts: int, of: int, reference: str = "refund-1", reason: str = "order_refunded"
+) -> Commission:
+    """The commission after the same part of every line went back."""
+    sums: list[int] = []
+    for line in commission.lines:
+        back = replace(line, refunded_minor=line.net_minor * parts // of, refunded_quantity=line.quantity * parts // of)
+        sums += taken_back([entry for entry in commission.entries if entry.line == line.line], back)
+    gone = [
+        left - entry.amount_minor for entry, left in zip(commission.entries, commission.remaining_minor(), strict=True)
+    ]
+    amounts = tuple(-amount - before for amount, before in zip(sums, gone, strict=True))
+    reversal = Reversal(reference, reason, NOON, "held" if commission.status == "held" else "available", amounts)
+    return replace(commission, reversals=(*commission.reversals, reversal))
+
+
+def told(order: OrderFacts, rules: Terms, earned: Earned | None = None, language: Any = "en", **fields: Any) -> str:
+    return text_of(explain(order, booked(order, rules, earned, **fields), rules), language)
+
+
+def text_of(explanation: Explanation, language: Any = "en") -> str:
+    sections = sentences_of(explanation, language)
+    return "\n".join(line for section in sections for line in (section.heading, *section.sentences))
+
+
+LEVELS = Unilevel("direct", (50_000, 30_000))
+TIERED = Differential("tiers", {"silver": 40_000, "gold": 60_000}, peer_rate_ppm=5_000)
+TEAM = TeamBonus("team", 10_000)
+UNITS = Fixed("units", {"CNY": (50, 20)})
+
+
+class TestPaid:
+    def test_the_base_the_rate_and_the_remainder_are_told(self) -> None:
+        said = told(an_order(), terms(LEVELS))
+
+        assert "The customer paid 60.00 CNY − 5.30 CNY discount = 54.70 CNY" in said
+        assert (
+            "Distributor 3 (the seller, tier standard) gets 2.74 CNY from “direct” (commission by level): "
+            "5 % of 54.70 = 2.735; the shares of a line are rounded together, and 0.01 of the remainder "
+            "fell to this one."
+        ) in said
+        assert "Distributor 2 (level 2, tier silver) gets 1.64 CNY" in said
+        assert "the remainder fell to larger fractions" in said
+        assert "It pays 4.38 CNY out of a pool of 10.94 CNY; the other 6.56 CNY stay with the platform." in said
+        assert "“direct” (commission by level) gives nothing to 1 (level 3): the plan pays nothing that far up." in said
+
+    def test_the_same_in_chinese(self) -> None:
+        said = told(an_order(), terms(LEVELS), language="zh")
+
+        assert "顾客实付 60.00 CNY − 优惠 5.30 CNY = 54.70 CNY，以此为计佣基数。" in said
+        assert (
+            "分销商 3（本单销售者，等级 standard）获“direct”层级佣金 2.74 CNY：54.70 x 5% = 2.735；"
+            "同行各份额一并取整，尾差 0.01 归此份。"
+        ) in said
+        assert "“direct”层级佣金未发放给1（第 3 级）：超出该方案的计佣层级。" in said
+        assert "状态 已付款" in said
+
+    def test_a_share_that_is_whole_says_nothing_of_rounding(self) -> None:
+        said = told(an_order(OrderLine(1, 501, 7, 1, 10_000, 0)), terms(LEVELS))
+
+        assert "5 % of 100.00 = 5.00." in said
+        assert "rounded" not in said
+        assert "The customer paid 100.00 CNY; commissions" in said
+
+    def test_a_difference_a_peer_and_a_first_tier(self) -> None:
+        order = an_order(OrderLine(1, 501, 7, 1, 10_000, 0), upline=an_upline("silver", "silver", "gold"))
+        said = told(order, terms(TIERED))
+
+        assert "tier silver has 4 %, nothing is paid below, 4 % of 100.00 = 4.00" in said
+        assert "no more than the one below it, which earns the peer bonus of 0.5 % of 100.00 = 0.50" in said
+        assert "tier gold has 6 %, 4 % are paid below, the difference is 2 % of 100.00 = 2.00" in said
+
+    def test_a_team_and_units(self) -> None:
+        order = an_order(leader=Earner(0, LEADER, "gold", True))
+        said = told(order, terms(TEAM, UNITS))
+
+        assert "Distributor 9 (the team's leader, tier gold) gets 0.55 CNY from “team” (team bonus)" in said
+        assert "from “units” (fixed amount per unit): 0.50 x 2 units = 1.00." in said
+
+    @pytest.mark.parametrize(
+        ("caps", "earned", "words"),
+        [
+            (Caps(entry={"CNY": 200}), Earned(), "; the cap is 2.00 CNY per line"),
+            (Caps(order={"CNY": 400}), Earned(), "; of the cap of 4.00 CNY per order, 2.74 CNY were used on earlier"),
+            (
+                Caps(day={"CNY": 400}),
+                Earned(day_minor={"direct": {SELLER: 300}}),
+                "; of the cap of 4.00 CNY per day, 3.00 CNY were used before",
+            ),
+            (
+                Caps(month={"CNY": 500}),
+                Earned(month_minor={"direct": {SELLER: 10}}),
+                "; of the cap of 5.00 CNY per month, 2.84 CNY were used before",
+            ),
+        ],
+        ids=["entry", "order", "day", "month"],
+    )
+    def test_the_cap_that_cut_a_share(self, caps: Caps, earned: Earned, words: str) -> None:
+        order = an_order(OrderLine(1, 501, 7, 2, 6000, 530), OrderLine(2, 502, 8, 1, 5470, 0))
+
+        assert words in told(order, terms(replace(LEVELS, caps=caps)), earned)
+
+    def test_the_pool_that_cut_a_share(self) -> None:
+        said = told(an_order(), terms(LEVELS, UNITS, pool_rate_ppm=100_000))
+        assert "cut to what other shares had left of the line's pool of 5.47 CNY" in said
+
+
+class TestUnpaid:
+    @pytest.mark.parametrize(
+        ("plan", "order", "earned", "words"),
+        [
+            (LEVELS, an_order(upline=an_upline("gold", "gold", inactive=(2,))), None, "2 (level 2): not active when"),
+            (TIERED, an_order(), None, "the seller, 3: the plan has no rate for tier standard"),
+            (
+                replace(TIERED, peer_rate_ppm=0),
+                an_order(upline=an_upline("gold", "silver")),
+                None,
+                "2 (level 2): the rate of tier silver is not above the highest one that is paid below",
+            ),
+            (
+                replace(LEVELS, conditions=Conditions(own_sales_min={"CNY": 10_000})),
+                an_order(),
+                Earned(own_sales_minor={SELLER: 100, SPONSOR: 200}),
+                "the seller, 3: own sales of the month were 55.70 CNY, and the plan asks for 100.00 CNY",
+            ),
+            (TEAM, an_order(), None, "“team” (team bonus) pays nobody: the seller was in no team."),
+            (TEAM, an_order(leader=Earner(0, SELLER, "gold", True)), None, "the team's leader, 3: leaders get no"),
+            (
+                replace(LEVELS, conditions=Conditions(products=(1,))),
+                an_order(),
+                None,
+                "2 (level 2), 1 (level 3): the plan does",
+            ),
+            (replace(LEVELS, minimum={"CNY": 200}), an_order(), None, "below the plan's minimum of 2.00 CNY"),
+            (replace(LEVELS, caps=Caps(entry={"CNY": 0})), an_order(), None, "the cap per line is 0.00 CNY"),
+            (
+                replace(LEVELS, caps=Caps(month={"CNY": 500}, day={"CNY": 900})),
+                an_order(),
+                Earned(month_minor={"direct": {SELLER: 500}}),
+                "the cap of 5.00 CNY per month was reached, 5.00 CNY were paid before",
+            ),
+            (
+                replace(LEVELS, caps=Caps(day={"CNY": 500})),
+                an_order(),
+                Earned(day_minor={"direct": {SELLER: 700}}),
+                "the cap of 5.00 CNY per day was reached, 7.00 CNY were paid before",
+            ),
+            (
+                Unilevel("direct", (200_000, 30_000)),
+                an_order(),
+                None,
+                "2 (level 2): nothing was left of the line's pool",
+            ),
+            (LEVELS, an_order(OrderLine(1, 501, 7, 1, 8, 0)), None, "2 (level 2): the share came to less than 0.01"),
+        ],
+    )
+    def test_everyone_is_told_why(self, plan: Any, order: OrderFacts, earned: Earned | None, words: str) -> None:
+        assert words in told(order, terms(plan), earned)
+
+    def test_who_gets_nothing_on_any_line_is_told_once(self) -> None:
+        order = an_order(OrderLine(1, 501, 7, 2, 6000, 530), OrderLine(2, 502, 8, 1, 5470, 0))
+        only_tea = replace(LEVELS, conditions=Conditions(products=(501,)))
+
+        said = told(order, terms(only_tea, TIERED))
+
+        assert said.count("the plan has no rate for tier standard") == 1
+        assert said.count("the plan does not cover this") == 1
+        assert said.index("the plan does not cover this") < said.index("Who gets nothing on any line")
+
+    def test_a_cap_that_cannot_be_told_apart_is_still_a_cap(self) -> None:
+        order, rules = an_order(), terms(replace(LEVELS, caps=Caps(month={"CNY": 500})))
+        commission = booked(order, rules, Earned(month_minor={"direct": {SELLER: 500}}))
+
+        said = text_of(explain(order, replace(commission, earned=Earned()), rules))
+
+        assert "gives nothing to the seller, 3: the cap was reached." in said
+
+
+class TestWhatBecameOfIt:
+    def test_what_was_taken_back_is_told_by_refund_by_distributor_and_by_entry(self) -> None:
+        order = an_order(OrderLine(1, 501, 7, 2, 6000, 530, refunded_quantity=1, refunded_minor=2735))
+        rules = terms(LEVELS)
+        explanation = explain(order, refunded(booked(order, rules), parts=1, of=2), rules)
+        said = text_of(explanation)
+
+        assert "Given back so far: 1 of 2 units, 27.35 CNY of 54.70 CNY." in said
+        assert "1.37 CNY of it was taken back, 1.37 CNY is left." in said
+        assert "Distributor 3: 2.74 CNY − 1.37 CNY taken back = 1.37 CNY." in said
+        assert (
+            "2026-11-02 12:00 UTC: refund refund-1 took back 2.19 CNY of what was held: distributor 3 1.37 CNY, "
+            "distributor 2 0.82 CNY."
+        ) in said
+        assert explanation.remaining_minor == 219
+        assert "2.19 CNY are held. The hold period of 7 days starts when the customer has the goods." in said
+        assert "退款 refund-1 从冻结佣金中扣回 2.19 CNY：分销商 3 1.37 CNY、分销商 2 0.82 CNY。" in text_of(
+            explanation, "zh"
+        )
+
+    def test_a_cancellation_leaves_nothing(self) -> None:
+        order, rules = an_order(status="cancelled"), terms(LEVELS)
+        commission = refunded(booked(order, rules), parts=1, of=1, reference="cancelled", reason="cancelled_by_shop")
+        said = text_of(explain(order, commission, rules))
+
+        assert "the cancellation took back 4.38 CNY of what was held" in said
+        assert "Nothing is left of it: everything was taken back." in said
+
+    def test_a_refund_too_small_to_count(self) -> None:
+        order, rules = an_order(), terms(LEVELS)
+        said = text_of(explain(order, refunded(booked(order, rules), parts=1, of=50_000), rules))
+
+        assert "refund refund-1 took back nothing: its share is less than 0.01." in said
+
+    @pytest.mark.parametrize(
+        ("fields", "english", "chinese"),
+        [
+            ({}, "4.38 CNY are held. The hold period of 7 days starts", "顾客收货后起算 7 天持有期"),
+            (
+                {"completed_at": NOON, "release_at": NOON + timedelta(days=7)},
+                "4.38 CNY are held until 2026-11-09 12:00 UTC, 7 days after the customer had the goods",
+                "4.38 CNY 冻结至 2026-11-09 12:00 UTC，即顾客收货（2026-11-02 12:00 UTC）后 7 天持有期满。",
+            ),
+            (
+                {"completed_at": NOON, "release_at": NOON + timedelta(days=8)},
+                "held until 2026-11-10 12:00 UTC: the hold period ended while an after-sale was open",
+                "持有期满时售后尚未结束",
+            ),
+            (
+                {"completed_at": NOON, "after_sale": AfterSale(3, True, NOON)},
+                "held: an after-sale has been open since 2026-11-02 12:00 UTC",
+                "售后自 2026-11-02 12:00 UTC 起尚未结束",
+            ),
+            (
+                {"completed_at": NOON, "status": "released", "released_at": NOON + timedelta(days=7)},
+                "4.38 CNY have been available since 2026-11-09 12:00 UTC.",
+                "4.38 CNY 已于 2026-11-09 12:00 UTC 解冻，可以使用。",
+            ),
+        ],
+        ids=["not completed", "waits", "waited longer", "after-sale", "released"],
+    )
+    def test_whether_it_is_held_and_until_when(self, fields: dict[str, Any], english: str, chinese: str) -> None:
+        assert english in told(an_order(), terms(LEVELS), **fields)
+        assert chinese in told(an_order(), terms(LEVELS), language="zh", **fields)
+
+    def test_an_order_that_pays_nobody_holds_nothing(self) -> None:
+        order = an_order(upline=an_upline("gold", inactive=(1,)))
+        assert "There is nothing to hold: the order pays nobody." in told(order, terms(LEVELS))
+
+
+class TestWhyThereIsNothing:
+    @pytest.mark.parametrize(
+        ("order", "refusal", "english", "chinese"),
+        [
+            (None, None, "Nothing is known of order a/1.", "查无订单 a/1。"),
+            (None, ("no_rules", "no rules hold."), "refused and pays nobody: no rules hold (no_rules).", "未被受理"),
+            (an_order(status="pending"), None, "is not paid, or its stock", "尚未付款"),
+            (an_order(status="rejected", reason="short"), None, "rejected for want of stock", "库存不足"),
+            (
+                an_order(status="cancelled", reason="x"),
+                None,
+                "cancelled before it gave any",
+                "计佣前已取消",
+            ),
+            (an_order(), None, "its commissions are not booked yet", "佣金尚未入账"),
+        ],
+    )
+    def test_it_is_a_sentence(self, order: OrderFacts | None, refusal: Any, english: str, chinese: str) -> None:
+        assert english in why_nothing("a/1", order, refusal, "en")
+        assert chinese in why_nothing("a/1", order, refusal, "zh")
+
+
+class TestItAddsUp:
+    @pytest.mark.parametrize("seed", range(150))
+    def test_by_line_by_distributor_and_in_all_and_nobody_is_left_out(self, seed: int) -> None:
+        order, rules, commission = any_commission(seed)
+
+        explanation = explain(order, commission, rules)
+
+        shown = Counter({(p.line, p.distributor_id): 0 for line in explanation.lines for p in line.parts})
+        for line in explanation.lines:
+            assert sum(part.amount_minor for part in line.paid) == line.paid_minor <= line.pool_minor
+            for part in line.parts:
+                shown[part.line, part.distributor_id] += part.amount_minor
+            expected = Counter(
+                (plan.name, earner.level)
+                for plan in rules.plans
+                for earner in (order.upline if plan.plan != "team_bonus" else (order.leader or Earner(0, 0, "", True),))
+            )
+            assert Counter((part.plan, part.level) for part in line.parts) == expected
+        entries = Counter[tuple[int, int]]()
+        for entry in commission.entries:
+            entries[entry.line, entry.distributor_id] += entry.amount_minor
+        assert +shown == entries
+        assert sum(person.amount_minor for person in explanation.people) == commission.total_minor
+        assert explanation.remaining_minor == sum(commission.remaining_minor())
+        for line in explanation.lines:
+            for part in line.paid:
+                exact = part.exact_numerator // 1_000_000
+                assert part.cut_to_minor <= exact if part.limited_by else part.cut_to_minor == exact
+
+    @pytest.mark.parametrize("seed", range(0, 150, 5))
+    @pytest.mark.parametrize("language", ["en", "zh"])
+    def test_the_sentences_add_up_as_well(self, seed: int, language: Any) -> None:
+        """The figures are read back out of the text, as whoever checks them by hand does."""
+        order, rules, commission = any_commission(seed)
+        sections = sentences_of(explain(order, commission, rules), language)
+        pattern = r"gets ([0-9.]+) \w{3} from" if language == "en" else r"获“.*?”[^0-9]+ ([0-9.]+) \w{3}："
+
+        amounts = [
+            found[1] for section in sections for said in section.sentences if (found := re.search(pattern, said))
+        ]
+
+        assert amounts == [str(to_amount(entry.amount_minor, order.currency)) for entry in commission.entries]
+
+    def test_figures_that_do_not_add_up_are_not_explained(self) -> None:
+        order, rules = an_order(), terms(LEVELS)
+        commission = booked(order, rules)
+        elsewhere = replace(commission, entries=tuple(replace(entry, line=2) for entry in commission.entries))
+
+        with pytest.raises((AssertionError, KeyError)):
+            explain(order, elsewhere, rules)
+        with pytest.raises(AssertionError, match="another base"):
+            explain(an_order(OrderLine(1, 501, 7, 2, 6000, 0)), commission, rules)
+
+
+class TestForPrograms:
+    def test_amounts_and_rates_are_decimal_strings(self) -> None:
+        order, rules = an_order(), terms(LEVELS)
+        plain = json.loads(json.dumps(as_object(explain(order, refunded(booked(order, rules), parts=1, of=2), rules))))
+
+        first = plain["lines"][0]["parts"][0]
+        assert (first["amount"], first["exact"], first["rate"], first["base"]) == ("2.74", "2.735", "0.05", "54.70")
+        assert first["rounding"] == 1
+        assert plain["lines"][0]["parts"][2]["reason"] == "beyond_last_level"
+        assert plain["lines"][0]["paid"] == plain["total"] == "4.38"
+        assert plain["people"][0] == {"distributor_id": 3, "amount": "2.74", "taken_back": "1.37", "remaining": "1.37"}
+        assert plain["taken_back"][0]["shares"][0] == {"distributor_id": 3, "amount": "1.37"}
+        assert plain["remaining"] == "2.19"
+
+    @pytest.mark.parametrize(("currency", "exact"), [("JPY", "273.5"), ("KWD", "0.2735"), ("CNY", "2.735")])
+    def test_the_exact_share_has_the_digits_it_needs(self, currency: str, exact: str) -> None:
+        order, rules = an_order(currency=currency), terms(LEVELS)
+        assert as_object(explain(order, booked(order, rules), rules))["lines"][0]["parts"][0]["exact"] == exact
+
+
+class TestPhrases:
+    def test_both_languages_have_the_same_phrases_with_the_same_figures(self) -> None:
+        assert ENGLISH.keys() == CHINESE.keys()
+        for name, english in ENGLISH.items():
+            assert blanks(CHINESE[name]) - blanks(english) <= {"tier"}, name
+            assert blanks(english) - blanks(CHINESE[name]) <= {"tier"}, name
+
+    def test_every_reason_has_its_words(self) -> None:
+        assert set(get_args(Reason)) <= ENGLISH.keys()
+
+    def test_every_status_has_a_chinese_word(self) -> None:
+        assert set(STATUSES_IN_CHINESE) >= {"paid", "shipped", "completed", "cancelled", "refunded"}
+
+
+def blanks(phrase: str) -> set[str]:
+    return {name for _, name, _, _ in Formatter().parse(phrase) if name}
+
+
+def any_commission(seed: int) -> tuple[OrderFacts, Terms, Commission]:
+    """An order, rules and running figures drawn by a seed, with a refund or two."""
+    dice = Random(seed)
+    rules = terms_of(drawn(seed, list(range(1, 11)), list(range(1, 11))))
+    currency = dice.choice(("USD", "JPY", "KWD"))
+    lines = []
+    for number in range(1, dice.randint(1, 5) + 1):
+        amount, quantity = dice.choice((0, 7, 199, 5_470, 123_456)), dice.randint(1, 5)
+        discount = dice.choice((0, amount // 3))
+        lines.append(OrderLine(number, dice.randint(1, 20), dice.randint(1, 12), quantity, amount, discount))
+    people = [
+        Earner(level, 100 + level, dice.choice(TIERS), dice.random() < 0.8) for level in range(1, dice.randint(2, 9))
+    ]
+    leader = dice.choice((None, Earner(0, 100, "gold", True), replace(people[0], level=0)))
+    order = an_order(*lines, currency=currency, upline=tuple(people), leader=leader)
+    known = {person.distributor_id: dice.choice((0, 300, 9_999)) for person in (*people, Earner(0, 100, "", True))}
+    earned = Earned(known, *({plan.name: dict(known) for plan in rules.plans} for _ in range(2)))
+    commission = booked(order, rules, earned)
+    for number in range(1, dice.randint(1, 4)):
+        commission = refunded(commission, parts=number, of=3, reference=f"refund-{number}")
+    return order, rules, commission
+
+
+def test_a_section_is_a_heading_and_its_sentences() -> None:
+    order, rules = an_order(), terms(LEVELS)
+    sections = sentences_of(explain(order, booked(order, rules), rules))
+
+    assert [section.heading for section in sections] == [
+        "",
+        "Line 1: 2 x product 501",
+        "Who gets what in all",
+        "Held or available",
+    ]
+    assert isinstance(sections[0], Section)
