@@ -209,8 +209,8 @@ def _walk(verdicts: Iterable[Verdict], per_unit: bool = False) -> Walk:
         if isinstance(verdict, str):
             silences.append(Silence(verdict, earner.level, earner.distributor_id))
         else:
-            figures = (0, verdict) if per_unit else (verdict, 0)
-            grants.append(Grant(earner.level, earner.distributor_id, earner.tier, *figures))
+            rate_ppm, unit_minor = (0, verdict) if per_unit else (verdict, 0)
+            grants.append(Grant(earner.level, earner.distributor_id, earner.tier, rate_ppm, unit_minor))
     return Walk(tuple(grants), tuple(silences))
 
 

@@ -102,3 +102,25 @@ def test_of_two_overrides_for_the_same_the_first_holds() -> None:
     twice = unilevel("1%", overrides=(Override(rates("5%"), product_id=TEA), Override(rates("6%"), product_id=TEA)))
 
     assert said("standard", twice) == "5.00"
+
+
+def test_every_product_and_every_category_of_an_order_has_its_own_override() -> None:
+    plan = unilevel(
+        "1%",
+        overrides=(
+            Override(rates("2%"), category_id=TEAS),
+            Override(rates("3%"), category_id=CUPS),
+            Override(rates("5%"), product_id=TEA),
+            Override(rates("6%"), product_id=POT),
+            Override(rates("7%"), product_id=CUP, tier="gold"),
+        ),
+    )
+    # 700 and 701 have no override of their own; 9 is a category without one.
+    sold = [(TEA, TEAS), (POT, TEAS), (700, TEAS), (700, CUPS), (701, CUPS), (CUP, TEAS), (CUP, CUPS), (700, 9)]
+    sale = a_sale(*(a_line("100.00", line=n, product_id=p, category_id=c) for n, (p, c) in enumerate(sold, start=1)))
+
+    given = outcome(sale, plan)
+
+    assert [answers(sale, given, plan, line.line) for line in sale.lines] == [
+        "5.00", "6.00", "2.00", "3.00", "3.00", "2.00", "3.00", "1.00",
+    ]  # fmt: skip

@@ -155,6 +155,11 @@ def test_differential_ends_at_its_last_level(levels_max: int, expected: str) -> 
     assert said("100.00", "standard, silver, gold, (gold)", differential(levels_max=levels_max)) == expected
 
 
+def test_the_smallest_peer_rate_is_one() -> None:
+    # A millionth of 10,000.00 is a cent.
+    assert said("10000.00", "silver, silver", differential(peer="0.0001%")) == "400.00, 0.01"
+
+
 def test_differential_is_rounded_as_one() -> None:
     # 2.5 three times is 7.5 cents, so 8: two units for three equal fractions, the lower levels first.
     assert said("1.25", "standard, silver, gold", differential()) == "0.03, 0.03, 0.02"
