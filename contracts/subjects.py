@@ -39,3 +39,10 @@ class OfShop:
 
     def about(self) -> str:
         return f"shop/{self.shop_id}"
+
+
+class OfTeam:
+    team_id: int
+
+    def about(self) -> str:
+        return f"team/{self.team_id}"

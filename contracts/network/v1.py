@@ -8,7 +8,7 @@ from pydantic import Field
 
 from contracts.envelope import Command, Event, Timestamp
 from contracts.fields import Code, Currency, Detail, DistributorId, Id64, ShopId
-from contracts.subjects import OfDistributor, OfShop
+from contracts.subjects import OfDistributor, OfShop, OfTeam
 
 Tier = Annotated[
     str,
@@ -26,18 +26,39 @@ PaymentDeadline = Annotated[
 ]
 
 
+MarketName = Annotated[
+    Code,
+    Field(description="Whose law and rules the shop's orders follow.", examples=["default"]),
+]
+TeamId = Annotated[Id64, Field(description="The team, by its number in the network.", examples=[12])]
+LeaderId = Annotated[Id64, Field(description="Who leads the team; need not be a member.", examples=[40007])]
+TeamName = Annotated[
+    str,
+    Field(min_length=1, max_length=100, description="The team's name, for people.", examples=["Riverside"]),
+]
+EffectiveAt = Annotated[
+    Timestamp | None,
+    Field(
+        description="From when the change holds; the message's time where absent. Orders are judged as of their own "
+        "time; those accepted already keep what they were accepted with."
+    ),
+]
+
+
 class RegisterShop(OfShop, Command, type="shop.register.v1"):
-    """A shop and the currency its orders are in. Registering it again changes the payment deadline only."""
+    """A shop and the currency its orders are in. Registering it again changes payment deadline and market only."""
 
     shop_id: ShopId
     currency: Currency
     payment_deadline_s: PaymentDeadline = 1800
+    market: MarketName = "default"
 
 
 class ShopRegistered(OfShop, Event, type="shop.registered.v1"):
     shop_id: ShopId
     currency: Currency
     payment_deadline_s: PaymentDeadline = 1800
+    market: MarketName = "default"
 
 
 class ShopRefused(OfShop, Event, type="shop.refused.v1"):
@@ -61,9 +82,15 @@ class ChangeDistributor(OfDistributor, Command, type="distributor.change.v1"):
     distributor_id: DistributorId
     tier: Annotated[Tier | None, Field(description="Stays as it is if absent.")] = None
     active: Annotated[bool | None, Field(description="Whether the distributor earns; stays as it is if absent.")] = None
-    effective_at: Annotated[
-        Timestamp | None, Field(description="From when the change holds; the message's time where absent.")
-    ] = None
+    effective_at: EffectiveAt = None
+
+
+class MoveDistributor(OfDistributor, Command, type="distributor.move.v1"):
+    """A distributor, with everyone below, comes under another sponsor; or to the top, without one."""
+
+    distributor_id: DistributorId
+    sponsor_id: SponsorId = None
+    effective_at: EffectiveAt = None
 
 
 class DistributorRegistered(OfDistributor, Event, type="distributor.registered.v1"):
@@ -80,7 +107,81 @@ class DistributorChanged(OfDistributor, Event, type="distributor.changed.v1"):
     effective_at: Timestamp
 
 
+class DistributorMoved(OfDistributor, Event, type="distributor.moved.v1"):
+    distributor_id: DistributorId
+    sponsor_id: SponsorId = None
+    former_sponsor_id: Annotated[
+        Id64 | None, Field(description="Who sponsored until then; absent if nobody did.", examples=[40003])
+    ] = None
+    effective_at: Timestamp
+
+
 class DistributorRefused(OfDistributor, Event, type="distributor.refused.v1"):
     distributor_id: DistributorId
+    reason: Code
+    detail: Detail
+
+
+class CreateTeam(OfTeam, Command, type="team.create.v1"):
+    """A team and who leads it."""
+
+    team_id: TeamId
+    leader_id: LeaderId
+    name: TeamName
+    created_at: Annotated[Timestamp | None, Field(description="The message's time where absent.")] = None
+
+
+class ChangeLeader(OfTeam, Command, type="team.change-leader.v1"):
+    """Another distributor leads the team from then on."""
+
+    team_id: TeamId
+    leader_id: LeaderId
+    effective_at: EffectiveAt = None
+
+
+class JoinTeam(OfTeam, Command, type="team.join.v1"):
+    """A distributor becomes a member of the team, and leaves the one they were in: a member is in one team only."""
+
+    team_id: TeamId
+    distributor_id: DistributorId
+    effective_at: EffectiveAt = None
+
+
+class LeaveTeam(OfTeam, Command, type="team.leave.v1"):
+    team_id: TeamId
+    distributor_id: DistributorId
+    effective_at: EffectiveAt = None
+
+
+class TeamCreated(OfTeam, Event, type="team.created.v1"):
+    team_id: TeamId
+    leader_id: LeaderId
+    name: TeamName
+    created_at: Timestamp
+
+
+class LeaderChanged(OfTeam, Event, type="team.leader-changed.v1"):
+    team_id: TeamId
+    leader_id: LeaderId
+    effective_at: Timestamp
+
+
+class TeamJoined(OfTeam, Event, type="team.joined.v1"):
+    team_id: TeamId
+    distributor_id: DistributorId
+    former_team_id: Annotated[
+        Id64 | None, Field(description="The team that was left by it; absent if none was.", examples=[7])
+    ] = None
+    effective_at: Timestamp
+
+
+class TeamLeft(OfTeam, Event, type="team.left.v1"):
+    team_id: TeamId
+    distributor_id: DistributorId
+    effective_at: Timestamp
+
+
+class TeamRefused(OfTeam, Event, type="team.refused.v1"):
+    team_id: TeamId
     reason: Code
     detail: Detail

@@ -31,6 +31,9 @@ Question = Literal["hello", "buildInfo", "replSetGetStatus", "dbStats"]
 _DUPLICATE_KEY = 11000
 _INDEX_OPTIONS_CONFLICT = 85
 _SERVER_SELECTION_TIMEOUT_MS = 3000
+_ANCESTORS_PER_ANSWER = 10_000
+"""The server's own first answer holds 101 documents, and a batch of orders often needs more: one way less."""
+
 _UNAVAILABLE_CODES = frozenset(
     {
         6,  # HostUnreachable
@@ -144,6 +147,11 @@ class MongoStore:
     ) -> list[Document]:
         return await _find(self._database[collection], None, where, sort, limit, fields)
 
+    async def ancestors(
+        self, collection: str, ids: Sequence[Any], *, via: str, depth_max: int | None = None
+    ) -> list[Document]:
+        return await _ancestors(self._database[collection], None, ids, via, depth_max)
+
     async def count(self, collection: str) -> int:
         """About how many documents there are, from the collection's own figures: cheap, exact when nothing writes."""
         return int(await self._database[collection].estimated_document_count())
@@ -201,6 +209,11 @@ class MongoTransaction:
     ) -> list[Document]:
         return await _find(self._database[collection], self._session, where, sort, limit, fields)
 
+    async def ancestors(
+        self, collection: str, ids: Sequence[Any], *, via: str, depth_max: int | None = None
+    ) -> list[Document]:
+        return await _ancestors(self._database[collection], self._session, ids, via, depth_max)
+
     async def insert(self, collection: str, documents: Sequence[Document]) -> None:
         await self._write(collection, [InsertOne(document) for document in documents])
 
@@ -234,6 +247,33 @@ async def _find(
     cursor = collection.find(dict(where), _projection(fields), session=session, limit=limit)
     if sort:
         cursor = cursor.sort(list(sort))
+    documents: list[Document] = await cursor.to_list(None)
+    return documents
+
+
+async def _ancestors(
+    collection: Any, session: Any, ids: Sequence[Any], via: str, depth_max: int | None
+) -> list[Document]:
+    """One search from all ids together: a search for each would look up again, many times, where their ways meet."""
+    search: dict[str, Any] = {
+        "from": collection.name,
+        "startWith": {"$literal": list(ids)},
+        "connectFromField": via,
+        "connectToField": "_id",
+        "as": "found",
+    }
+    if depth_max is not None:
+        search["maxDepth"] = depth_max
+    pipeline: list[dict[str, Any]] = [
+        # Any one document, to hang the search on.
+        {"$limit": 1},
+        {"$project": {"_id": 1}},
+        {"$graphLookup": search},
+        # The server puts these into the search, so that no document ever holds all that was found.
+        {"$unwind": "$found"},
+        {"$replaceRoot": {"newRoot": "$found"}},
+    ]
+    cursor = collection.aggregate(pipeline, session=session, batchSize=_ANCESTORS_PER_ANSWER)
     documents: list[Document] = await cursor.to_list(None)
     return documents
 

@@ -60,6 +60,16 @@ class Reader(Protocol):
         fields: Sequence[str] = (),
     ) -> list[Document]: ...
 
+    async def ancestors(
+        self, collection: str, ids: Sequence[Any], *, via: str, depth_max: int | None = None
+    ) -> list[Document]:
+        """The documents with these ids and all that they lead to, each once, in no order, by one query.
+
+        A document leads to those whose `_id` stands at its path `via`, which may pass through an array. `depth_max`
+        is how many such steps are taken at most, 0 for none; without it, as many as there are.
+        """
+        ...
+
 
 class Streams(Protocol):
     def stream(

@@ -102,6 +102,51 @@ async def test_sort_limit_and_fields(store: Any) -> None:
     assert first == {"_id": 1, "color": "red", "tags": [{"id": "x"}, {"id": "y"}]}
 
 
+@pytest.mark.parametrize(
+    ("ids", "depth_max", "found"),
+    [
+        ([], None, []),
+        (["nobody"], None, []),
+        (["d"], 0, ["d"]),
+        (["d"], 1, ["b", "c", "d"]),
+        (["d"], None, ["a", "b", "c", "d"]),
+        (["d", "b", "e", "d"], 1, ["a", "b", "c", "d", "e", "f"]),
+        (["e"], None, ["e", "f"]),
+        (["$size"], None, ["$size"]),
+    ],
+)
+async def test_ancestors_are_all_that_the_path_leads_to(
+    store: Any, ids: Sequence[str], depth_max: int | None, found: Sequence[str]
+) -> None:
+    """Through an array of documents, each once, past nobody, past someone who is not there, and round a circle."""
+    above = {"a": [None], "b": ["a"], "c": ["a", "missing"], "d": ["b", "c"], "e": ["f"], "f": ["e"], "$size": []}
+    documents = [
+        {"_id": key, "at": NOON, "up": [{"n": number, "to": to} for number, to in enumerate(whom)]}
+        for key, whom in above.items()
+    ]
+    await insert(store, *documents)
+
+    outside = await store.ancestors(THINGS.name, ids, via="up.to", depth_max=depth_max)
+    inside = await store.transact(lambda tx: tx.ancestors(THINGS.name, ids, via="up.to", depth_max=depth_max))
+
+    expected = [document for document in documents if document["_id"] in found]
+    for answer in (outside, inside):
+        assert sorted(answer, key=lambda document: found.index(document["_id"])) == sorted(
+            expected, key=lambda document: found.index(str(document["_id"]))
+        )
+
+
+async def test_ancestors_are_those_of_the_transaction_itself(store: Any) -> None:
+    async def work(tx: Transaction) -> list[Document]:
+        await tx.insert(THINGS.name, [{"_id": 2, "to": 1}])
+        return await tx.ancestors(THINGS.name, [2], via="to")
+
+    await insert(store, {"_id": 1})
+    found = await store.transact(work)
+
+    assert sorted(document["_id"] for document in found) == [1, 2]
+
+
 async def test_a_transaction_that_raises_leaves_nothing(store: Any) -> None:
     await insert(store, {"_id": 1, "size": 1})
 

@@ -18,7 +18,7 @@ from infra.runtime.store import Collection, Document, Increment, StoreConflict, 
 from tests.simulation.faults import Faults
 from tests.simulation.history import History
 from tests.simulation.scheduler import Scheduler, turn
-from tests.workflow.in_memory import climb, matches, values_at
+from tests.workflow.documents import climb, matches, values_at
 
 T = TypeVar("T")
 Where = Mapping[str, Any]

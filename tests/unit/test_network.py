@@ -6,8 +6,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from contracts.decision import Decision, NotYet
 from contracts.network.v1 import (
@@ -20,8 +18,7 @@ from contracts.network.v1 import (
     ShopRefused,
     ShopRegistered,
 )
-from contracts.network.view import Distributor
-from contracts.orders.v1 import UPLINE_DEPTH_MAX
+from contracts.network.view import Distributor, Sponsorship
 from tests.builders import JOINED, MIDDLE, NOW, SELLER, SHOP, TOP, a_distributor, a_shop, a_standing, by_id, message
 from workers.network.decide import change_distributor, register_distributor, register_shop
 from workers.network.model import Network
@@ -64,6 +61,13 @@ class TestShops:
             Network(shops={SHOP: a_shop(payment_deadline_s=60)}), (event,), "registered"
         )
 
+    def test_it_may_come_under_another_market(self) -> None:
+        wish = RegisterShop(shop_id=SHOP, currency="CNY", market="cn_direct")
+        event = ShopRegistered(shop_id=SHOP, currency="CNY", payment_deadline_s=1800, market="cn_direct")
+        after = Network(shops={SHOP: a_shop(market="cn_direct")})
+
+        assert register_shop(self.KNOWN, message(wish)) == Decision(after, (event,), "registered")
+
     def test_it_keeps_its_currency_for_life(self) -> None:
         detail = "currency: shop shop-1 sells in CNY; register another shop for JPY."
         event = ShopRefused(shop_id=SHOP, reason="conflict", detail=detail)
@@ -75,36 +79,40 @@ class TestShops:
 
 class TestJoining:
     def test_at_the_top_nobody_is_above(self) -> None:
-        event = DistributorRegistered(distributor_id=TOP, tier="standard", joined_at=NOW)
-        after = a_network(a_distributor(TOP, standings=[a_standing(NOW)]))
+        event = DistributorRegistered(distributor_id=TOP, tier="standard", joined_at=JOINED)
+        wish = join(TOP, None, joined_at=JOINED)
 
-        assert register_distributor(Network(), message(join(TOP, None))) == Decision(after, (event,), "registered")
+        assert register_distributor(Network(), message(wish)) == Decision(
+            a_network(a_distributor(TOP)), (event,), "registered"
+        )
 
-    def test_below_a_sponsor_the_chain_is_the_sponsors_and_the_sponsor_first(self) -> None:
+    def test_without_a_date_it_is_from_the_messages_time(self) -> None:
+        joined = register_distributor(Network(), message(join(TOP, None))).state.distributors[TOP]
+
+        assert (joined.standings[0].since, joined.sponsors) == (NOW, (Sponsorship(NOW),))
+
+    def test_below_a_sponsor_nothing_of_the_sponsors_own_chain_is_copied(self) -> None:
         network = a_network(a_distributor(MIDDLE, TOP))
         wish = join(tier="gold", joined_at=JOINED)
         event = DistributorRegistered(distributor_id=SELLER, sponsor_id=MIDDLE, tier="gold", joined_at=JOINED)
-        after = network.with_distributor(a_distributor(SELLER, MIDDLE, TOP, standings=[a_standing(tier="gold")]))
+        after = network.with_distributor(a_distributor(SELLER, MIDDLE, standings=[a_standing(tier="gold")]))
 
         assert register_distributor(network, message(wish)) == Decision(after, (event,), "registered")
 
-    def test_the_chain_is_as_long_as_an_orders_snapshot(self) -> None:
-        sponsor = a_distributor(MIDDLE, *range(100, 100 + UPLINE_DEPTH_MAX - 1))
-
-        after = register_distributor(a_network(sponsor), message(join())).state.distributors[SELLER]
-
-        assert after.upline == (MIDDLE, *range(100, 100 + UPLINE_DEPTH_MAX - 2))
-        assert after.sponsor_id == MIDDLE
-
     def test_the_same_registration_again_changes_nothing(self) -> None:
-        network = a_network(a_distributor(SELLER, MIDDLE, TOP))
+        network = a_network(a_distributor(SELLER, MIDDLE))
 
         assert register_distributor(network, message(join(tier="gold"))) == Decision(network, outcome="duplicate")
 
-    @pytest.mark.parametrize(("known", "whom"), [((TOP,), "sponsor 1"), ((), "sponsor nobody")])
-    def test_under_another_sponsor_it_is_refused(self, known: tuple[int, ...], whom: str) -> None:
-        network = a_network(a_distributor(SELLER, *known))
-        detail = f"distributor_id: 3 is registered under {whom}."
+    def test_neither_does_it_after_a_move(self) -> None:
+        network = a_network(a_distributor(SELLER, MIDDLE, moves=[(NOW, TOP)]))
+
+        assert register_distributor(network, message(join())) == Decision(network, outcome="duplicate")
+
+    @pytest.mark.parametrize(("known", "whom"), [(TOP, "sponsor 1"), (None, "sponsor nobody")])
+    def test_under_another_sponsor_it_is_refused(self, known: int | None, whom: str) -> None:
+        network = a_network(a_distributor(SELLER, known))
+        detail = f"distributor_id: 3 was registered under {whom}; to change that, move the distributor."
 
         assert register_distributor(network, message(join())) == refused("conflict", detail, network)
 
@@ -119,23 +127,6 @@ class TestJoining:
         otherwise = refused("sponsor_unknown", detail, Network())
 
         assert register_distributor(Network(), message(join())) == NotYet("sponsor_unknown", otherwise)
-
-
-@given(st.lists(st.tuples(st.integers(1, 8), st.none() | st.integers(1, 8)), max_size=40))
-def test_whoever_joins_under_whom_the_tree_has_no_cycle(wishes: list[tuple[int, int | None]]) -> None:
-    network = Network()
-    for distributor_id, sponsor_id in wishes:
-        answer = register_distributor(network, message(join(distributor_id, sponsor_id)))
-        if isinstance(answer, NotYet):
-            continue
-        again = register_distributor(answer.state, message(join(distributor_id, sponsor_id), id="resent"))
-        assert again.state == answer.state
-        assert again.publish == (answer.publish if answer.outcome == "refused" else ())
-        network = answer.state
-    for distributor in network.distributors.values():
-        chain = (distributor.distributor_id, *distributor.upline)
-        assert len(set(chain)) == len(chain)
-        assert distributor.upline[:1] == (() if distributor.sponsor_id is None else (distributor.sponsor_id,))
 
 
 class TestChanges:

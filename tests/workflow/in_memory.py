@@ -9,11 +9,10 @@ from __future__ import annotations
 import asyncio
 import heapq
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import count
-from operator import ge, gt, le, lt
 from typing import Any, TypeVar
 
 import bson
@@ -30,12 +29,12 @@ from infra.runtime.messaging import (
 from infra.runtime.store import Collection, Document, Increment, StoreConflict, Transaction
 from infra.runtime.time import Time
 from infra.runtime.topology import PARKED, Topology
+from tests.workflow.documents import climb, indexable, listed, matches, project, rank, values_at
 
 T = TypeVar("T")
 Where = Mapping[str, Any]
 Sort = Sequence[tuple[str, int]]
 
-_COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {"$gt": gt, "$gte": ge, "$lt": lt, "$lte": le}
 PUBLISHED_MAX = 100_000
 """A system that says more than this in one test has begun to talk to itself."""
 
@@ -89,6 +88,11 @@ class InMemoryStore:
     ) -> list[Document]:
         return self._tables[collection].find(where, sort, limit, fields)
 
+    async def ancestors(
+        self, collection: str, ids: Sequence[Any], *, via: str, depth_max: int | None = None
+    ) -> list[Document]:
+        return [project(found, ()) for found in climb(self._tables[collection].documents, ids, via, depth_max)]
+
     def names(self) -> list[str]:
         return sorted(self._tables)
 
@@ -108,6 +112,11 @@ class InMemoryTransaction:
         self, collection: str, where: Where, *, sort: Sort = (), limit: int = 0, fields: Sequence[str] = ()
     ) -> list[Document]:
         return self._tables[collection].find(where, sort, limit, fields)
+
+    async def ancestors(
+        self, collection: str, ids: Sequence[Any], *, via: str, depth_max: int | None = None
+    ) -> list[Document]:
+        return [project(found, ()) for found in climb(self._tables[collection].documents, ids, via, depth_max)]
 
     async def insert(self, collection: str, documents: Sequence[Document]) -> None:
         table = self._tables[collection]
@@ -162,7 +171,7 @@ class Table:
         self.remove(kept["_id"])
         self.documents[kept["_id"]] = kept
         for path, ids in self._ids.items():
-            for value in _indexable(kept, path):
+            for value in indexable(kept, path):
                 ids[value][kept["_id"]] = None
 
     def remove(self, key: Any) -> None:
@@ -170,18 +179,18 @@ class Table:
         if former is None:
             return
         for path, ids in self._ids.items():
-            for value in _indexable(former, path):
+            for value in indexable(former, path):
                 ids[value].pop(key, None)
 
     def find(self, where: Where, sort: Sort = (), limit: int = 0, fields: Sequence[str] = ()) -> list[Document]:
         found = [document for document in self._candidates(where) if matches(document, where)]
         for path, direction in reversed(sort):
-            found.sort(key=lambda document, path=path: _rank(document, path), reverse=direction < 0)  # type: ignore[misc]
+            found.sort(key=lambda document, path=path: rank(document, path), reverse=direction < 0)  # type: ignore[misc]
         return [project(document, fields) for document in (found[:limit] if limit else found)]
 
     def _candidates(self, where: Where) -> Iterable[Document]:
         for path, condition in where.items():
-            values = _listed(condition)
+            values = listed(condition)
             if values is None:
                 continue
             if path == "_id":
@@ -190,87 +199,6 @@ class Table:
                 keys = dict.fromkeys(key for value in values for key in self._ids[path].get(value, ()))
                 return [self.documents[key] for key in keys]
         return list(self.documents.values())
-
-
-def matches(document: Document, where: Where) -> bool:
-    """Whether the document meets every condition; a path through an array is met by any of its items."""
-    return all(_meets(list(values_at(document, path)), condition) for path, condition in where.items())
-
-
-def _meets(values: Sequence[Any], condition: Any) -> bool:
-    if not _has_operators(condition):
-        return condition in values
-    return all(any(_holds(value, operator, operand) for value in values) for operator, operand in condition.items())
-
-
-def _holds(value: Any, operator: str, operand: Any) -> bool:
-    if operator == "$in":
-        return value in operand
-    if operator not in _COMPARISONS:
-        raise NotImplementedError(f"{operator} is none of the operators that the port promises")
-    # MongoDB compares within a type only: a text is neither above nor below a number.
-    is_alike = type(value) is type(operand) or {type(value), type(operand)} <= {int, float}
-    return is_alike and _COMPARISONS[operator](value, operand)
-
-
-def _has_operators(condition: Any) -> bool:
-    return isinstance(condition, Mapping) and any(name.startswith("$") for name in condition)
-
-
-def _listed(condition: Any) -> Sequence[Any] | None:
-    """The values that a condition allows, where it lists them."""
-    if not _has_operators(condition):
-        return [condition] if condition.__hash__ else None
-    listed: Sequence[Any] | None = condition.get("$in")
-    return listed
-
-
-def values_at(value: Any, path: str) -> Iterator[Any]:
-    """Every value at the dotted path; an array on the way stands for each of its items, at the end also for itself."""
-    if isinstance(value, list):
-        for item in value:
-            yield from values_at(item, path)
-    if not path:
-        yield value
-    elif isinstance(value, dict):
-        name, _, rest = path.partition(".")
-        if name in value:
-            yield from values_at(value[name], rest)
-
-
-def _indexable(document: Document, path: str) -> Iterator[Any]:
-    return (value for value in values_at(document, path) if value.__hash__)
-
-
-def _rank(document: Document, path: str) -> tuple[bool, Any]:
-    """What is absent comes first."""
-    value = next(values_at(document, path), None)
-    return (value is not None, value)
-
-
-def project(document: Document, fields: Sequence[str]) -> Document:
-    """A copy of the document, or of the named fields and `_id`."""
-    if not fields:
-        return _part(document, {})  # type: ignore[no-any-return]
-    tree: dict[str, Any] = {}
-    for path in ("_id", *fields):
-        node = tree
-        for name in path.split("."):
-            node = node.setdefault(name, {})
-    return _part(document, tree)  # type: ignore[no-any-return]
-
-
-def _part(value: Any, tree: Mapping[str, Any]) -> Any:
-    if isinstance(value, list):
-        return [_part(item, tree) for item in value if not tree or isinstance(item, dict | list)]
-    if isinstance(value, dict):
-        wanted = {name: tree.get(name, {}) for name in value if not tree or name in tree}
-        return {
-            name: _part(value[name], part)
-            for name, part in wanted.items()
-            if not part or isinstance(value[name], dict | list)
-        }
-    return value
 
 
 @dataclass(order=True)

@@ -90,8 +90,10 @@ async def test_an_order_in_a_state_that_it_cannot_have(traded: System) -> None:
     assert ("I4", f"order/{KEY}") in await breaches(traded)
 
 
-async def test_a_sponsor_chain_that_the_sponsors_do_not_give(traded: System) -> None:
-    tamper(traded, "network.distributors", SELLER)["upline"] = [1, 2]
+async def test_a_distributor_who_is_their_own_upline(traded: System) -> None:
+    seller = tamper(traded, "network.distributors", SELLER)
+    seller["sponsors"] = [{**seller["sponsors"][0], "sponsor_id": SELLER}]
+    seller["sponsor_id"] = SELLER
 
     assert await breaches(traded) == {("I4", f"distributor/{SELLER}")}
 

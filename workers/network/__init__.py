@@ -1,7 +1,11 @@
-"""Keeps the network: shops, distributors, who sponsors whom, and what tier held when.
+"""Keeps the network: shops, distributors, who sponsored whom and what tier held when, teams and who led them.
 
-consumes   shop.register, distributor.register, distributor.change
-publishes  shop.registered, shop.refused, distributor.registered, distributor.changed, distributor.refused
-owns       network.shops, network.distributors (published views: contracts.network.view)
-refuses    conflict, own_sponsor, sponsor_unknown, distributor_unknown, out_of_order
+consumes   shop.register, distributor.register, distributor.change, distributor.move,
+           team.create, team.change-leader, team.join, team.leave
+publishes  shop.registered, shop.refused, distributor.registered, distributor.changed, distributor.moved,
+           distributor.refused, team.created, team.leader-changed, team.joined, team.left, team.refused
+owns       network.shops, network.distributors, network.teams (published views: contracts.network.view);
+           network.trees
+refuses    conflict, own_sponsor, sponsor_unknown, distributor_unknown, out_of_order, cycle,
+           team_unknown, leader_unknown, not_a_member
 """

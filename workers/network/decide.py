@@ -1,23 +1,35 @@
-"""The rules of the network. History is kept: an order is paid by the chain and the tiers of its own time."""
+"""The rules of the network. History is kept: an order is paid by the chain, tiers and team of its own time."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 
 from contracts.decision import Decision, NotYet
 from contracts.envelope import Message
 from contracts.network.v1 import (
     ChangeDistributor,
+    ChangeLeader,
+    CreateTeam,
     DistributorChanged,
+    DistributorMoved,
     DistributorRefused,
     DistributorRegistered,
+    JoinTeam,
+    LeaderChanged,
+    LeaveTeam,
+    MoveDistributor,
     RegisterDistributor,
     RegisterShop,
     ShopRefused,
     ShopRegistered,
+    TeamCreated,
+    TeamJoined,
+    TeamLeft,
+    TeamRefused,
 )
-from contracts.network.view import Distributor, Shop, Standing
-from contracts.orders.v1 import UPLINE_DEPTH_MAX
+from contracts.network.view import Distributor, Leadership, Membership, Shop, Sponsorship, Standing, Team
 from workers.network.model import Network
 
 Answer = Decision[Network] | NotYet[Network]
@@ -27,7 +39,7 @@ def register_shop(network: Network, message: Message[RegisterShop]) -> Answer:
     """A shop keeps its currency for life: its orders, stock values and commissions are in it."""
     wish = message.data
     known = network.shops.get(wish.shop_id)
-    shop = Shop(wish.shop_id, wish.currency, wish.payment_deadline_s)
+    shop = Shop(wish.shop_id, wish.currency, wish.payment_deadline_s, wish.market)
     if known == shop:
         return Decision(network, outcome="unchanged")
     if known is not None and known.currency != shop.currency:
@@ -35,31 +47,36 @@ def register_shop(network: Network, message: Message[RegisterShop]) -> Answer:
         refused = ShopRefused(shop_id=shop.shop_id, reason="conflict", detail=detail)
         return Decision(network, (refused,), "refused")
     registered = ShopRegistered(
-        shop_id=shop.shop_id, currency=shop.currency, payment_deadline_s=shop.payment_deadline_s
+        shop_id=shop.shop_id,
+        currency=shop.currency,
+        payment_deadline_s=shop.payment_deadline_s,
+        market=shop.market,
     )
     return Decision(network.with_shop(shop), (registered,), "registered")
 
 
 def register_distributor(network: Network, message: Message[RegisterDistributor]) -> Answer:
-    """A distributor joins below a sponsor who is there already, so the tree can have no cycle."""
+    """A distributor joins below a sponsor who is there already; nobody is below them yet, so no cycle can close."""
     wish = message.data
     known = network.distributors.get(wish.distributor_id)
     if known is not None:
-        if known.sponsor_id == wish.sponsor_id:
+        joined_under = known.sponsors[0].sponsor_id
+        if joined_under == wish.sponsor_id:
             return Decision(network, outcome="duplicate")
-        detail = f"distributor_id: {wish.distributor_id} is registered under sponsor {known.sponsor_id or 'nobody'}."
+        detail = (
+            f"distributor_id: {wish.distributor_id} was registered under sponsor {joined_under or 'nobody'}; "
+            "to change that, move the distributor."
+        )
         return _refuse(network, wish.distributor_id, "conflict", detail)
     if wish.sponsor_id == wish.distributor_id:
-        return _refuse(network, wish.distributor_id, "own_sponsor", "sponsor_id: nobody sponsors themselves.")
-    sponsor = network.distributors.get(wish.sponsor_id) if wish.sponsor_id is not None else None
-    if wish.sponsor_id is not None and sponsor is None:
-        detail = f"sponsor_id: distributor {wish.sponsor_id} is not registered."
-        return NotYet("sponsor_unknown", _refuse(network, wish.distributor_id, "sponsor_unknown", detail))
+        return _own_sponsor(network, wish.distributor_id)
+    if wish.sponsor_id is not None and wish.sponsor_id not in network.distributors:
+        return _sponsor_unknown(network, wish.distributor_id, wish.sponsor_id)
     joined_at = wish.joined_at or message.time
     distributor = Distributor(
         distributor_id=wish.distributor_id,
-        upline=(sponsor.distributor_id, *sponsor.upline)[: UPLINE_DEPTH_MAX - 1] if sponsor else (),
         standings=(Standing(joined_at, wish.tier, True),),
+        sponsors=(Sponsorship(joined_at, wish.sponsor_id),),
         sponsor_id=wish.sponsor_id,
     )
     registered = DistributorRegistered(
@@ -73,8 +90,7 @@ def change_distributor(network: Network, message: Message[ChangeDistributor]) ->
     wish = message.data
     known = network.distributors.get(wish.distributor_id)
     if known is None:
-        detail = f"distributor_id: distributor {wish.distributor_id} is not registered."
-        return NotYet("distributor_unknown", _refuse(network, wish.distributor_id, "distributor_unknown", detail))
+        return _distributor_unknown(network, wish.distributor_id)
     last = known.standings[-1]
     standing = Standing(
         since=wish.effective_at or message.time,
@@ -84,8 +100,7 @@ def change_distributor(network: Network, message: Message[ChangeDistributor]) ->
     if standing in known.standings:
         return Decision(network, outcome="duplicate")
     if standing.since < last.since:
-        detail = f"effective_at: a change holds from {last.since.isoformat()} already; give a later time."
-        return _refuse(network, wish.distributor_id, "out_of_order", detail)
+        return _refuse(network, wish.distributor_id, "out_of_order", _holds_already("change", last.since))
     changed = DistributorChanged(
         distributor_id=wish.distributor_id,
         tier=standing.tier,
@@ -96,6 +111,187 @@ def change_distributor(network: Network, message: Message[ChangeDistributor]) ->
     return Decision(network.with_distributor(after), (changed,), "changed")
 
 
+def move_distributor(network: Network, message: Message[MoveDistributor]) -> Answer:
+    """Begin a new sponsorship. Nobody below is touched: their chains are found by following the sponsors.
+
+    Refused where the new sponsor stands below the distributor at any time from then on, by what is known now.
+    """
+    wish = message.data
+    known = network.distributors.get(wish.distributor_id)
+    if wish.sponsor_id == wish.distributor_id:
+        return _own_sponsor(network, wish.distributor_id)
+    if known is None:
+        return _distributor_unknown(network, wish.distributor_id)
+    if wish.sponsor_id is not None and wish.sponsor_id not in network.distributors:
+        return _sponsor_unknown(network, wish.distributor_id, wish.sponsor_id)
+    last = known.sponsors[-1]
+    sponsorship = Sponsorship(wish.effective_at or message.time, wish.sponsor_id)
+    if sponsorship in known.sponsors:
+        return Decision(network, outcome="duplicate")
+    if sponsorship.since < last.since:
+        return _refuse(network, wish.distributor_id, "out_of_order", _holds_already("sponsor", last.since))
+    if last.sponsor_id == wish.sponsor_id:
+        return Decision(network, outcome="unchanged")
+    if wish.sponsor_id is not None and _stands_below(
+        network.distributors, wish.sponsor_id, wish.distributor_id, sponsorship.since
+    ):
+        detail = (
+            f"sponsor_id: distributor {wish.sponsor_id} stands below {wish.distributor_id} at "
+            f"{sponsorship.since.isoformat()} or later; move {wish.sponsor_id} out of there first."
+        )
+        return _refuse(network, wish.distributor_id, "cycle", detail)
+    moved = DistributorMoved(
+        distributor_id=wish.distributor_id,
+        sponsor_id=wish.sponsor_id,
+        former_sponsor_id=last.sponsor_id,
+        effective_at=sponsorship.since,
+    )
+    after = replace(known, sponsors=(*known.sponsors, sponsorship), sponsor_id=wish.sponsor_id)
+    return Decision(network.with_moved(after), (moved,), "moved")
+
+
+def create_team(network: Network, message: Message[CreateTeam]) -> Answer:
+    """A team keeps its name and its history of leaders; its first leader leads it from the beginning."""
+    wish = message.data
+    known = network.teams.get(wish.team_id)
+    if known is not None:
+        if (known.name, known.leaders[0].leader_id) == (wish.name, wish.leader_id):
+            return Decision(network, outcome="duplicate")
+        first = known.leaders[0].leader_id
+        detail = f"team_id: {wish.team_id} was created as {known.name!r}, led by {first}; choose another id."
+        return _refuse_team(network, wish.team_id, "conflict", detail)
+    if wish.leader_id not in network.distributors:
+        return _leader_unknown(network, wish.team_id, wish.leader_id)
+    created_at = wish.created_at or message.time
+    team = Team(wish.team_id, wish.name, (Leadership(created_at, wish.leader_id),))
+    created = TeamCreated(team_id=wish.team_id, leader_id=wish.leader_id, name=wish.name, created_at=created_at)
+    return Decision(network.with_team(team), (created,), "created")
+
+
+def change_leader(network: Network, message: Message[ChangeLeader]) -> Answer:
+    """Begin a new leadership; orders from before it still pay the leader of their time."""
+    wish = message.data
+    known = network.teams.get(wish.team_id)
+    if known is None:
+        return _team_unknown(network, wish.team_id)
+    if wish.leader_id not in network.distributors:
+        return _leader_unknown(network, wish.team_id, wish.leader_id)
+    leadership = Leadership(wish.effective_at or message.time, wish.leader_id)
+    last = known.leaders[-1]
+    if leadership in known.leaders:
+        return Decision(network, outcome="duplicate")
+    if leadership.since < last.since:
+        return _refuse_team(network, wish.team_id, "out_of_order", _holds_already("leader", last.since))
+    if last.leader_id == wish.leader_id:
+        return Decision(network, outcome="unchanged")
+    changed = LeaderChanged(team_id=wish.team_id, leader_id=wish.leader_id, effective_at=leadership.since)
+    after = replace(known, leaders=(*known.leaders, leadership))
+    return Decision(network.with_team(after), (changed,), "leader_changed")
+
+
+def join_team(network: Network, message: Message[JoinTeam]) -> Answer:
+    """Begin a membership, which ends the one before: nobody is in two teams at a time."""
+    wish = message.data
+    known = network.distributors.get(wish.distributor_id)
+    if wish.team_id not in network.teams:
+        return _team_unknown(network, wish.team_id)
+    if known is None:
+        return _member_unknown(network, wish.team_id, wish.distributor_id)
+    membership = Membership(wish.effective_at or message.time, wish.team_id)
+    last = known.teams[-1] if known.teams else None
+    if membership in known.teams:
+        return Decision(network, outcome="duplicate")
+    if last is not None and membership.since < last.since:
+        return _refuse_team(network, wish.team_id, "out_of_order", _holds_already("membership", last.since))
+    if last is not None and last.team_id == wish.team_id:
+        return Decision(network, outcome="unchanged")
+    joined = TeamJoined(
+        team_id=wish.team_id,
+        distributor_id=wish.distributor_id,
+        former_team_id=last.team_id if last is not None else None,
+        effective_at=membership.since,
+    )
+    after = replace(known, teams=(*known.teams, membership))
+    return Decision(network.with_distributor(after), (joined,), "joined")
+
+
+def leave_team(network: Network, message: Message[LeaveTeam]) -> Answer:
+    """End a membership. A leave that comes before its join waits for it."""
+    wish = message.data
+    known = network.distributors.get(wish.distributor_id)
+    if known is None:
+        return _member_unknown(network, wish.team_id, wish.distributor_id)
+    end = Membership(wish.effective_at or message.time)
+    last = known.teams[-1] if known.teams else None
+    if last is None or last.team_id != wish.team_id:
+        if end in known.teams:
+            return Decision(network, outcome="duplicate")
+        detail = f"distributor_id: distributor {wish.distributor_id} is not in team {wish.team_id}."
+        return NotYet("not_a_member", _refuse_team(network, wish.team_id, "not_a_member", detail))
+    if end.since < last.since:
+        return _refuse_team(network, wish.team_id, "out_of_order", _holds_already("membership", last.since))
+    left = TeamLeft(team_id=wish.team_id, distributor_id=wish.distributor_id, effective_at=end.since)
+    after = replace(known, teams=(*known.teams, end))
+    return Decision(network.with_distributor(after), (left,), "left")
+
+
+def _stands_below(
+    distributors: Mapping[int, Distributor], distributor_id: int, above_id: int, moment: datetime
+) -> bool:
+    """Whether following anyone's sponsors at `moment` or later, up to the root, leads from one to the other.
+
+    It follows them all at once, whenever each of them holds: that may see a cycle that would never close, where
+    changes that are still to come part it, but never misses one.
+    """
+    seen = {distributor_id}
+    ahead = [distributor_id]
+    while ahead:
+        for sponsor_id in distributors[ahead.pop()].sponsors_from(moment):
+            if sponsor_id == above_id:
+                return True
+            if sponsor_id not in seen:
+                seen.add(sponsor_id)
+                ahead.append(sponsor_id)
+    return False
+
+
+def _holds_already(what: str, since: datetime) -> str:
+    return f"effective_at: a {what} holds from {since.isoformat()} already; give a later time."
+
+
+def _own_sponsor(network: Network, distributor_id: int) -> Answer:
+    return _refuse(network, distributor_id, "own_sponsor", "sponsor_id: nobody sponsors themselves.")
+
+
+def _sponsor_unknown(network: Network, distributor_id: int, sponsor_id: int) -> Answer:
+    detail = f"sponsor_id: distributor {sponsor_id} is not registered."
+    return NotYet("sponsor_unknown", _refuse(network, distributor_id, "sponsor_unknown", detail))
+
+
+def _distributor_unknown(network: Network, distributor_id: int) -> Answer:
+    detail = f"distributor_id: distributor {distributor_id} is not registered."
+    return NotYet("distributor_unknown", _refuse(network, distributor_id, "distributor_unknown", detail))
+
+
+def _member_unknown(network: Network, team_id: int, distributor_id: int) -> Answer:
+    detail = f"distributor_id: distributor {distributor_id} is not registered."
+    return NotYet("distributor_unknown", _refuse_team(network, team_id, "distributor_unknown", detail))
+
+
+def _leader_unknown(network: Network, team_id: int, leader_id: int) -> Answer:
+    detail = f"leader_id: distributor {leader_id} is not registered."
+    return NotYet("leader_unknown", _refuse_team(network, team_id, "leader_unknown", detail))
+
+
+def _team_unknown(network: Network, team_id: int) -> Answer:
+    detail = f"team_id: team {team_id} was never created."
+    return NotYet("team_unknown", _refuse_team(network, team_id, "team_unknown", detail))
+
+
 def _refuse(network: Network, distributor_id: int, reason: str, detail: str) -> Decision[Network]:
     refused = DistributorRefused(distributor_id=distributor_id, reason=reason, detail=detail)
     return Decision(network, (refused,), "refused")
+
+
+def _refuse_team(network: Network, team_id: int, reason: str, detail: str) -> Decision[Network]:
+    return Decision(network, (TeamRefused(team_id=team_id, reason=reason, detail=detail),), "refused")

@@ -1,4 +1,4 @@
-"""The network as one message sees it. Its entities are the published view."""
+"""The network as one message sees it. Its entities are the published view, and the tree's own page."""
 
 from __future__ import annotations
 
@@ -6,18 +6,44 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Self
 
-from contracts.network.view import Distributor, Shop
+from contracts.network.view import Distributor, Shop, Team
+
+TREE = "sponsors"
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """One page for the whole sponsor tree, which counts its moves: every move writes it.
+
+    Two moves at a time could each be right by what it sees, and close a cycle together. Since both write this page,
+    the later one has to look again.
+    """
+
+    name: str = TREE
+    moves: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """The shop or the distributors that a message names, where they exist."""
+    """The shop, the team, and the distributors that a message names or asks about, where they exist.
+
+    For a move, they are also all who ever stood above the new sponsor, to the root.
+    """
 
     shops: Mapping[str, Shop] = field(default_factory=dict)
     distributors: Mapping[int, Distributor] = field(default_factory=dict)
+    teams: Mapping[int, Team] = field(default_factory=dict)
+    tree: Tree = Tree()
 
     def with_shop(self, shop: Shop) -> Self:
         return replace(self, shops={**self.shops, shop.shop_id: shop})
 
     def with_distributor(self, distributor: Distributor) -> Self:
         return replace(self, distributors={**self.distributors, distributor.distributor_id: distributor})
+
+    def with_moved(self, distributor: Distributor) -> Self:
+        """The network after one more move."""
+        return replace(self.with_distributor(distributor), tree=replace(self.tree, moves=self.tree.moves + 1))
+
+    def with_team(self, team: Team) -> Self:
+        return replace(self, teams={**self.teams, team.team_id: team})

@@ -1,20 +1,28 @@
-"""Loads and saves shops and distributors; both collections are published views."""
+"""Loads and saves shops, distributors, teams, and the tree's page; all but the last are published views."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, Self
 
 from contracts.envelope import Message
-from contracts.network.v1 import RegisterShop
-from contracts.network.view import DISTRIBUTORS, SHOPS, Distributor, Shop
+from contracts.network.v1 import MoveDistributor
+from contracts.network.view import DISTRIBUTORS, SHOPS, SPONSORS_PATH, TEAMS, Distributor, Shop, Team
 from infra.runtime.repository import Codec, Loaded
 from infra.runtime.store import Collection, Index, Transaction
-from workers.network.model import Network
+from workers.network.model import TREE, Network, Tree
+
+TREES = "network.trees"
 
 _shops = Codec(Shop, key="shop_id")
 _distributors = Codec(Distributor, key="distributor_id")
+_teams = Codec(Team, key="team_id")
+_trees = Codec(Tree, key="name")
 to_distributor = _distributors.to_entity
+to_distributor_document = _distributors.to_document
+to_team = _teams.to_entity
+to_team_document = _teams.to_document
+to_tree = _trees.to_entity
 
 
 class NetworkRepository:
@@ -22,44 +30,89 @@ class NetworkRepository:
         Collection(SHOPS, "shops by id"),
         Collection(
             DISTRIBUTORS,
-            "distributors by id, each with its upline and the history of its standing",
+            "distributors by id, each with the histories of its standing, its sponsors and its teams",
             (Index((("sponsor_id", 1),), "whom a distributor sponsors", sparse=True),),
         ),
+        Collection(TEAMS, "teams by id, each with the history of its leaders"),
+        Collection(TREES, "one page for the sponsor tree, which every move writes, so that moves come one by one"),
     )
 
-    def __init__(self, shops: Loaded[str, Shop], distributors: Loaded[int, Distributor]) -> None:
+    def __init__(
+        self,
+        shops: Loaded[str, Shop],
+        distributors: Loaded[int, Distributor],
+        teams: Loaded[int, Team],
+        trees: Loaded[str, Tree],
+    ) -> None:
         self._shops = shops
         self._distributors = distributors
+        self._teams = teams
+        self._trees = trees
 
     @classmethod
     async def load(cls, tx: Transaction, messages: Sequence[Message[Any]]) -> Self:
-        shops = await _shops.fetch(tx, SHOPS, (key for message in messages for key in _shop_keys(message)))
-        named = (key for message in messages for key in _distributor_keys(message))
-        return cls(shops, await _distributors.fetch(tx, DISTRIBUTORS, named))
+        data = [message.data for message in messages]
+        moves = [d for d in data if isinstance(d, MoveDistributor)]
+        named = {key for d in data for key in _distributors_named(d)}
+        above = {d.sponsor_id for d in moves if d.sponsor_id is not None}
+        found = await tx.ancestors(DISTRIBUTORS, sorted(above), via=SPONSORS_PATH) if above else []
+        rest = sorted(named - {document["_id"] for document in found})
+        if rest:
+            found += await tx.find(DISTRIBUTORS, {"_id": {"$in": rest}})
+        return cls(
+            await _shops.fetch(tx, SHOPS, (key for d in data for key in _named(d, "shop_id"))),
+            Loaded(_distributors.by_key(found)),
+            await _teams.fetch(tx, TEAMS, (key for d in data for key in _named(d, "team_id"))),
+            await _trees.fetch(tx, TREES, [TREE] if moves else []),
+        )
 
     def state_for(self, message: Message[Any]) -> Network:
+        data = message.data
+        named = _distributors_named(data)
         return Network(
-            self._shops.pick(_shop_keys(message)),
-            self._distributors.pick(_distributor_keys(message)),
+            self._shops.pick(_named(data, "shop_id")),
+            self._with_all_above(named) if isinstance(data, MoveDistributor) else self._distributors.pick(named),
+            self._teams.pick(_named(data, "team_id")),
+            self._trees.get(TREE) or Tree(),
         )
 
     def keep(self, state: Network) -> None:
         self._shops.keep(state.shops)
         self._distributors.keep(state.distributors)
+        self._teams.keep(state.teams)
+        if state.tree.moves:
+            self._trees.keep({TREE: state.tree})
 
     async def save(self, tx: Transaction) -> None:
         await _shops.save(tx, SHOPS, self._shops)
         await _distributors.save(tx, DISTRIBUTORS, self._distributors)
+        await _teams.save(tx, TEAMS, self._teams)
+        await _trees.save(tx, TREES, self._trees)
+
+    def _with_all_above(self, named: Sequence[int]) -> dict[int, Distributor]:
+        """The moved distributor, the new sponsor, and everyone who ever stood above the latter."""
+        picked = self._distributors.pick(named)
+        ahead = [*named[1:]]
+        while ahead:
+            for sponsor_id in _sponsors_of(self._distributors.get(ahead.pop())):
+                above = self._distributors.get(sponsor_id)
+                if above is not None and sponsor_id not in picked:
+                    picked[sponsor_id] = above
+                    ahead.append(sponsor_id)
+        return picked
 
 
-def _shop_keys(message: Message[Any]) -> list[str]:
-    return [message.data.shop_id] if isinstance(message.data, RegisterShop) else []
+def _sponsors_of(distributor: Distributor | None) -> Iterator[int]:
+    for sponsorship in distributor.sponsors if distributor is not None else ():
+        if sponsorship.sponsor_id is not None:
+            yield sponsorship.sponsor_id
 
 
-def _distributor_keys(message: Message[Any]) -> list[int]:
-    """The distributor a message is about, and the sponsor it names."""
-    data = message.data
-    if isinstance(data, RegisterShop):
-        return []
-    sponsor_id = getattr(data, "sponsor_id", None)
-    return [data.distributor_id] if sponsor_id is None else [data.distributor_id, sponsor_id]
+def _named(data: Any, field: str) -> list[Any]:
+    key = getattr(data, field, None)
+    return [] if key is None else [key]
+
+
+def _distributors_named(data: Any) -> list[int]:
+    """The distributor a message is about, then the sponsor or leader it names."""
+    return [*_named(data, "distributor_id"), *_named(data, "sponsor_id"), *_named(data, "leader_id")]

@@ -1,0 +1,205 @@
+"""Teams: who leads them and who is in them, each from a date on; nobody is in two at a time."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from contracts.decision import Decision, NotYet
+from contracts.network.v1 import (
+    ChangeLeader,
+    CreateTeam,
+    JoinTeam,
+    LeaderChanged,
+    LeaveTeam,
+    TeamCreated,
+    TeamJoined,
+    TeamLeft,
+    TeamRefused,
+)
+from contracts.network.view import Distributor, Team
+from tests.builders import JOINED, MIDDLE, NOW, SELLER, TEAM, TOP, a_distributor, a_team, by_id, message, the_chain
+from workers.network.decide import change_leader, create_team, join_team, leave_team
+from workers.network.model import Network
+
+A_DAY = timedelta(days=1)
+WEST = 13
+
+
+def a_network(*distributors: Distributor, teams: tuple[Team, ...] = (a_team(),)) -> Network:
+    return Network(distributors={**the_chain(), **by_id(*distributors)}, teams={team.team_id: team for team in teams})
+
+
+def create(leader_id: int = MIDDLE, **fields: Any) -> CreateTeam:
+    return CreateTeam(**{"team_id": TEAM, "leader_id": leader_id, "name": "East", **fields})
+
+
+def lead(leader_id: int = TOP, team_id: int = TEAM, **fields: Any) -> ChangeLeader:
+    return ChangeLeader(team_id=team_id, leader_id=leader_id, **fields)
+
+
+def join(distributor_id: int = SELLER, team_id: int = TEAM, **fields: Any) -> JoinTeam:
+    return JoinTeam(team_id=team_id, distributor_id=distributor_id, **fields)
+
+
+def leave(distributor_id: int = SELLER, team_id: int = TEAM, **fields: Any) -> LeaveTeam:
+    return LeaveTeam(team_id=team_id, distributor_id=distributor_id, **fields)
+
+
+def refused(reason: str, detail: str, network: Network, team_id: int = TEAM) -> Decision[Network]:
+    return Decision(network, (TeamRefused(team_id=team_id, reason=reason, detail=detail),), "refused")
+
+
+class TestCreating:
+    EMPTY = a_network(teams=())
+
+    def test_a_team_has_a_name_and_a_leader(self) -> None:
+        event = TeamCreated(team_id=TEAM, leader_id=MIDDLE, name="East", created_at=JOINED)
+
+        assert create_team(self.EMPTY, message(create(created_at=JOINED))) == Decision(a_network(), (event,), "created")
+
+    def test_without_a_date_it_is_from_the_messages_time(self) -> None:
+        assert create_team(self.EMPTY, message(create())).state.teams[TEAM].leaders[0].since == NOW
+
+    def test_again_changes_nothing_even_with_another_leader_by_then(self) -> None:
+        network = a_network(teams=(a_team(TEAM, MIDDLE, (NOW, TOP)),))
+
+        assert create_team(network, message(create())) == Decision(network, outcome="duplicate")
+
+    @pytest.mark.parametrize("wish", [create(name="South"), create(TOP)])
+    def test_otherwise_again_is_a_conflict(self, wish: CreateTeam) -> None:
+        network = a_network()
+        detail = "team_id: 12 was created as 'East', led by 2; choose another id."
+
+        assert create_team(network, message(wish)) == refused("conflict", detail, network)
+
+    def test_a_leader_who_is_not_known_may_yet_join(self) -> None:
+        otherwise = refused("leader_unknown", "leader_id: distributor 99 is not registered.", self.EMPTY)
+
+        assert create_team(self.EMPTY, message(create(99))) == NotYet("leader_unknown", otherwise)
+
+
+class TestLeading:
+    def test_another_leads_from_then_on(self) -> None:
+        tomorrow = NOW + A_DAY
+        event = LeaderChanged(team_id=TEAM, leader_id=TOP, effective_at=tomorrow)
+        after = a_team(TEAM, MIDDLE, (tomorrow, TOP))
+
+        assert change_leader(a_network(), message(lead(effective_at=tomorrow))) == Decision(
+            a_network(teams=(after,)), (event,), "leader_changed"
+        )
+        assert [after.leader_at(at) for at in (JOINED - A_DAY, NOW, tomorrow)] == [MIDDLE, MIDDLE, TOP]
+
+    def test_again_changes_nothing(self) -> None:
+        once = change_leader(a_network(), message(lead())).state
+
+        assert change_leader(once, message(lead(), id="resent")) == Decision(once, outcome="duplicate")
+        assert change_leader(once, message(lead(), time=NOW + A_DAY)) == Decision(once, outcome="unchanged")
+
+    def test_history_is_not_rewritten(self) -> None:
+        network = a_network(teams=(a_team(TEAM, MIDDLE, (NOW, TOP)),))
+        detail = "effective_at: a leader holds from 2026-11-02T09:30:00+00:00 already; give a later time."
+
+        assert change_leader(network, message(lead(SELLER, effective_at=NOW - A_DAY))) == refused(
+            "out_of_order", detail, network
+        )
+
+    @pytest.mark.parametrize(
+        ("wish", "reason", "detail"),
+        [
+            (lead(team_id=WEST), "team_unknown", "team_id: team 13 was never created."),
+            (lead(99), "leader_unknown", "leader_id: distributor 99 is not registered."),
+        ],
+    )
+    def test_whoever_is_not_known_may_yet_arrive(self, wish: ChangeLeader, reason: str, detail: str) -> None:
+        network = a_network()
+
+        assert change_leader(network, message(wish)) == NotYet(reason, refused(reason, detail, network, wish.team_id))
+
+
+class TestJoining:
+    def test_a_member_is_one_from_then_on(self) -> None:
+        event = TeamJoined(team_id=TEAM, distributor_id=SELLER, effective_at=NOW)
+        after = a_network(a_distributor(SELLER, MIDDLE, teams=[(NOW, TEAM)]))
+
+        assert join_team(a_network(), message(join())) == Decision(after, (event,), "joined")
+
+    def test_joining_another_team_leaves_the_former(self) -> None:
+        network = a_network(
+            a_distributor(SELLER, MIDDLE, teams=[(JOINED, TEAM)]), teams=(a_team(), a_team(WEST, name="West"))
+        )
+        event = TeamJoined(team_id=WEST, distributor_id=SELLER, former_team_id=TEAM, effective_at=NOW)
+
+        decision = join_team(network, message(join(team_id=WEST)))
+
+        assert (decision.publish, decision.outcome) == ((event,), "joined")
+        assert decision.state.distributors[SELLER] == a_distributor(SELLER, MIDDLE, teams=[(JOINED, TEAM), (NOW, WEST)])
+
+    def test_again_changes_nothing(self) -> None:
+        once = join_team(a_network(), message(join())).state
+
+        assert join_team(once, message(join(), id="resent")) == Decision(once, outcome="duplicate")
+        assert join_team(once, message(join(), time=NOW + A_DAY)) == Decision(once, outcome="unchanged")
+
+    def test_history_is_not_rewritten(self) -> None:
+        network = a_network(a_distributor(SELLER, MIDDLE, teams=[(NOW, TEAM)]))
+        detail = "effective_at: a membership holds from 2026-11-02T09:30:00+00:00 already; give a later time."
+
+        assert join_team(network, message(join(effective_at=NOW - A_DAY))) == refused("out_of_order", detail, network)
+
+    @pytest.mark.parametrize(
+        ("wish", "reason", "detail"),
+        [
+            (join(team_id=WEST), "team_unknown", "team_id: team 13 was never created."),
+            (join(99), "distributor_unknown", "distributor_id: distributor 99 is not registered."),
+        ],
+    )
+    def test_whoever_is_not_known_may_yet_arrive(self, wish: JoinTeam, reason: str, detail: str) -> None:
+        network = a_network()
+
+        assert join_team(network, message(wish)) == NotYet(reason, refused(reason, detail, network, wish.team_id))
+
+
+class TestLeaving:
+    NETWORK = a_network(a_distributor(SELLER, MIDDLE, teams=[(NOW, TEAM)]))
+
+    def test_a_member_is_none_from_then_on(self) -> None:
+        tomorrow = NOW + A_DAY
+        event = TeamLeft(team_id=TEAM, distributor_id=SELLER, effective_at=tomorrow)
+        after = a_network(a_distributor(SELLER, MIDDLE, teams=[(NOW, TEAM), (tomorrow, None)]))
+
+        assert leave_team(self.NETWORK, message(leave(effective_at=tomorrow))) == Decision(after, (event,), "left")
+
+    def test_again_changes_nothing(self) -> None:
+        once = leave_team(self.NETWORK, message(leave())).state
+
+        assert leave_team(once, message(leave(), id="resent")) == Decision(once, outcome="duplicate")
+
+    def test_one_who_left_may_come_back(self) -> None:
+        left = leave_team(self.NETWORK, message(leave())).state
+
+        back = join_team(left, message(join(), time=NOW + A_DAY))
+
+        assert back.publish == (TeamJoined(team_id=TEAM, distributor_id=SELLER, effective_at=NOW + A_DAY),)
+
+    def test_history_is_not_rewritten(self) -> None:
+        detail = "effective_at: a membership holds from 2026-11-02T09:30:00+00:00 already; give a later time."
+
+        assert leave_team(self.NETWORK, message(leave(effective_at=NOW - A_DAY))) == refused(
+            "out_of_order", detail, self.NETWORK
+        )
+
+    @pytest.mark.parametrize(
+        ("wish", "reason", "detail"),
+        [
+            (leave(MIDDLE), "not_a_member", "distributor_id: distributor 2 is not in team 12."),
+            (leave(team_id=WEST), "not_a_member", "distributor_id: distributor 3 is not in team 13."),
+            (leave(99), "distributor_unknown", "distributor_id: distributor 99 is not registered."),
+        ],
+    )
+    def test_a_leave_waits_for_its_join(self, wish: LeaveTeam, reason: str, detail: str) -> None:
+        otherwise = refused(reason, detail, self.NETWORK, wish.team_id)
+
+        assert leave_team(self.NETWORK, message(wish)) == NotYet(reason, otherwise)

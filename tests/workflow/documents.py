@@ -1,0 +1,111 @@
+"""What the store's port promises of documents: which ones a query means, in which order, and what is told of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from operator import ge, gt, le, lt
+from typing import Any
+
+from infra.runtime.store import Document
+
+Where = Mapping[str, Any]
+
+_COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {"$gt": gt, "$gte": ge, "$lt": lt, "$lte": le}
+
+
+def climb(documents: Mapping[Any, Document], ids: Iterable[Any], via: str, depth_max: int | None) -> list[Document]:
+    """The documents with these ids, and those that they lead to in at most so many steps; nearest first."""
+    found: dict[Any, Document] = {}
+    ahead = list(dict.fromkeys(ids))
+    steps = 0
+    while ahead and (depth_max is None or steps <= depth_max):
+        reached = {key: documents[key] for key in ahead if key in documents and key not in found}
+        found |= reached
+        ahead = list(dict.fromkeys(key for document in reached.values() for key in _keys_at(document, via)))
+        steps += 1
+    return list(found.values())
+
+
+def _keys_at(document: Document, path: str) -> Iterator[Any]:
+    return (value for value in values_at(document, path) if value is not None and value.__hash__)
+
+
+def matches(document: Document, where: Where) -> bool:
+    """Whether the document meets every condition; a path through an array is met by any of its items."""
+    return all(_meets(list(values_at(document, path)), condition) for path, condition in where.items())
+
+
+def _meets(values: Sequence[Any], condition: Any) -> bool:
+    if not _has_operators(condition):
+        return condition in values
+    return all(any(_holds(value, operator, operand) for value in values) for operator, operand in condition.items())
+
+
+def _holds(value: Any, operator: str, operand: Any) -> bool:
+    if operator == "$in":
+        return value in operand
+    if operator not in _COMPARISONS:
+        raise NotImplementedError(f"{operator} is none of the operators that the port promises")
+    # MongoDB compares within a type only: a text is neither above nor below a number.
+    is_alike = type(value) is type(operand) or {type(value), type(operand)} <= {int, float}
+    return is_alike and _COMPARISONS[operator](value, operand)
+
+
+def _has_operators(condition: Any) -> bool:
+    return isinstance(condition, Mapping) and any(name.startswith("$") for name in condition)
+
+
+def listed(condition: Any) -> Sequence[Any] | None:
+    """The values that a condition allows, where it lists them."""
+    if not _has_operators(condition):
+        return [condition] if condition.__hash__ else None
+    values: Sequence[Any] | None = condition.get("$in")
+    return values
+
+
+def values_at(value: Any, path: str) -> Iterator[Any]:
+    """Every value at the dotted path; an array on the way stands for each of its items, at the end also for itself."""
+    if isinstance(value, list):
+        for item in value:
+            yield from values_at(item, path)
+    if not path:
+        yield value
+    elif isinstance(value, dict):
+        name, _, rest = path.partition(".")
+        if name in value:
+            yield from values_at(value[name], rest)
+
+
+def indexable(document: Document, path: str) -> Iterator[Any]:
+    return (value for value in values_at(document, path) if value.__hash__)
+
+
+def rank(document: Document, path: str) -> tuple[bool, Any]:
+    """What is absent comes first."""
+    value = next(values_at(document, path), None)
+    return (value is not None, value)
+
+
+def project(document: Document, fields: Sequence[str]) -> Document:
+    """A copy of the document, or of the named fields and `_id`."""
+    if not fields:
+        return _part(document, {})  # type: ignore[no-any-return]
+    tree: dict[str, Any] = {}
+    for path in ("_id", *fields):
+        node = tree
+        for name in path.split("."):
+            node = node.setdefault(name, {})
+    return _part(document, tree)  # type: ignore[no-any-return]
+
+
+def _part(value: Any, tree: Mapping[str, Any]) -> Any:
+    if isinstance(value, list):
+        return [_part(item, tree) for item in value if not tree or isinstance(item, dict | list)]
+    if isinstance(value, dict):
+        wanted = {name: tree.get(name, {}) for name in value if not tree or name in tree}
+        return {
+            name: _part(value[name], part)
+            for name, part in wanted.items()
+            if not part or isinstance(value[name], dict | list)
+        }
+    return value
