@@ -7,7 +7,7 @@ sentence that names the field and the rule, while its neighbours in the same bat
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Any, Union
@@ -56,6 +56,24 @@ class Unreadable:
     @property
     def correlation(self) -> str:
         return self.id
+
+
+def refusing(
+    refusal: type[Payload], *ids: str, repeats: tuple[str, ...] = ()
+) -> Callable[[Unreadable], Payload | None]:
+    """Return the rule that refuses an unreadable message by the event `refusal`, where its `ids` can still be read.
+
+    What it `repeats` is only said again, so anything will do.
+    """
+
+    def refuse(item: Unreadable) -> Payload | None:
+        told = {name: item.data.get(name, "") for name in ids} | {n: str(item.data.get(n, "")) for n in repeats}
+        try:
+            return refusal.model_validate({**told, "reason": "invalid_message", "detail": item.detail})
+        except ValueError:
+            return None
+
+    return refuse
 
 
 class Reader:

@@ -16,22 +16,30 @@ from typing import Any, TypeVar
 from contracts.catalog.view import Product
 from contracts.clock.v1 import ClockTicked
 from contracts.envelope import Message, Payload, derived_id, message_of
-from contracts.network.view import Distributor, Shop, Standing
+from contracts.network.view import Distributor, Leadership, Membership, Shop, Sponsorship, Standing, Team
+from contracts.orders.content import fingerprint_of
 from contracts.orders.v1 import (
+    ChangeAfterSale,
     OrderAccepted,
     OrderCancelled,
     OrderCompleted,
     OrderLine,
     OrderPaid,
+    OrderRefunded,
     OrderShipped,
+    RefundedLine,
+    RefundLine,
+    RefundOrder,
     UpdateStatus,
     Upline,
 )
 from contracts.orders.v2 import Line as PlacedLine
 from contracts.orders.v2 import PlaceOrder
-from contracts.rules.view import CategoryRates, RuleSet, SalesTarget
+from contracts.rules.document import RuleDocument
+from contracts.rules.terms import digest_of, terms_of
+from contracts.rules.v1 import ActivateRules, ApproveRules, DefineMarket, ProposeRules
+from contracts.rules.view import Override, RuleSet, SalesTarget, Terms, Unilevel
 from contracts.stock.v1 import AdjustStock, Pick, ReceiveStock, Shortage, StockReserved, StockShort
-from workers.order_intake.decide import fingerprint_of
 from workers.order_intake.model import Desk, Line, Order, Sponsor
 from workers.stock_reservation.model import Booking, Lot, Reservation, Shelf, StockItem
 
@@ -44,6 +52,7 @@ SHOP = "shop-1"
 ORDER = "1001"
 KEY = f"{SHOP}/{ORDER}"
 TOP, MIDDLE, SELLER = 1, 2, 3
+TEAM = 12
 TEA, CUP = 501, 502
 TEAS, CUPS = 7, 8
 
@@ -66,8 +75,43 @@ def place(order_id: str = ORDER, *, lines: Iterable[PlacedLine] = (), **fields: 
     return PlaceOrder(order_id=order_id, lines=tuple(lines) or (a_placed_line(discount="10.00"),), **given)
 
 
+def a_rule_document(rates: Iterable[str] = ("0.10", "0.05", "0.03"), **fields: Any) -> RuleDocument:
+    """One unilevel plan on a pool of 20 %."""
+    plan = {"plan": "unilevel", "name": "levels", "rates": list(rates)}
+    return RuleDocument.model_validate({"title": "Rules", "pool_rate": "0.20", "plans": [plan], **fields})
+
+
+def put_in_force(
+    document: RuleDocument | None = None, version: int = 1, effective_from: datetime = JOINED
+) -> tuple[Payload, ...]:
+    """What it takes until rules hold: a market that allows three levels, a proposal, its approval, its activation."""
+    told = document or a_rule_document()
+    return (
+        DefineMarket(market=told.market, levels_paid_max=3),
+        ProposeRules(rule_version=version, proposed_by="ann", rules=told),
+        ApproveRules(rule_version=version, approved_by="bob", digest=digest_of(terms_of(told))),
+        ActivateRules(rule_version=version, activated_by="bob", effective_from=effective_from),
+    )
+
+
 def update(status: str, order_id: str = ORDER) -> UpdateStatus:
     return UpdateStatus.model_validate({"shop_id": SHOP, "order_id": order_id, "status": status})
+
+
+def refund(*lines: RefundLine, refund_id: str = "refund-1", order_id: str = ORDER) -> RefundOrder:
+    """By default one tea, for its share of the price."""
+    return RefundOrder(shop_id=SHOP, order_id=order_id, refund_id=refund_id, lines=lines or (a_refund_line(),))
+
+
+def a_refund_line(
+    product_id: int = TEA, quantity: int = 1, amount: str | None = None, line: int | None = None
+) -> RefundLine:
+    money = None if amount is None else Decimal(amount)
+    return RefundLine(product_id=product_id, quantity=quantity, amount=money, line=line)
+
+
+def after_sale(is_open: bool = True, order_id: str = ORDER) -> ChangeAfterSale:
+    return ChangeAfterSale(shop_id=SHOP, order_id=order_id, open=is_open)
 
 
 def receive(receipt_id: str = "r-1", product_id: int = TEA, quantity: int = 10, **fields: Any) -> ReceiveStock:
@@ -85,21 +129,37 @@ def tick(at: datetime = NOW) -> ClockTicked:
 # Reference data.
 
 
-def a_shop(shop_id: str = SHOP, currency: str = "CNY", payment_deadline_s: int = 1800) -> Shop:
-    return Shop(shop_id, currency, payment_deadline_s)
+def a_shop(shop_id: str = SHOP, currency: str = "CNY", payment_deadline_s: int = 1800, market: str = "default") -> Shop:
+    return Shop(shop_id, currency, payment_deadline_s, market)
 
 
 def a_standing(since: datetime = JOINED, tier: str = "standard", active: bool = True) -> Standing:
     return Standing(since, tier, active)
 
 
-def a_distributor(distributor_id: int = SELLER, *upline: int, standings: Iterable[Standing] = ()) -> Distributor:
-    """A distributor with these sponsors, nearest first."""
-    return Distributor(distributor_id, upline, tuple(standings) or (a_standing(),), upline[0] if upline else None)
+def a_distributor(
+    distributor_id: int = SELLER,
+    sponsor_id: int | None = None,
+    *,
+    standings: Iterable[Standing] = (),
+    moves: Iterable[tuple[datetime, int | None]] = (),
+    teams: Iterable[tuple[datetime, int | None]] = (),
+) -> Distributor:
+    """A distributor who joined below `sponsor_id`, then moved: to whom, from when."""
+    sponsors = tuple(Sponsorship(since, whom) for since, whom in ((JOINED, sponsor_id), *moves))
+    memberships = tuple(Membership(since, team_id) for since, team_id in teams)
+    held = tuple(standings) or (a_standing(),)
+    return Distributor(distributor_id, held, sponsors, memberships, sponsors[-1].sponsor_id)
+
+
+def a_team(team_id: int = TEAM, leader_id: int = MIDDLE, *changes: tuple[datetime, int], name: str = "East") -> Team:
+    """A team, who led it first, and who led it from when on after that."""
+    leaders = tuple(Leadership(since, whom) for since, whom in ((JOINED, leader_id), *changes))
+    return Team(team_id, name, leaders)
 
 
 def the_chain() -> dict[int, Distributor]:
-    return by_id(a_distributor(SELLER, MIDDLE, TOP), a_distributor(MIDDLE, TOP), a_distributor(TOP))
+    return by_id(a_distributor(SELLER, MIDDLE), a_distributor(MIDDLE, TOP), a_distributor(TOP))
 
 
 def by_id(*distributors: Distributor) -> dict[int, Distributor]:
@@ -119,8 +179,14 @@ def rules(
     targets: tuple[SalesTarget, ...] = (),
     effective_from: datetime = JOINED,
 ) -> RuleSet:
-    overrides = tuple(CategoryRates(category_id, rates) for category_id, rates in (categories or {}).items())
-    return RuleSet(version, effective_from, rates_ppm, overrides, pool_rate_ppm, targets)
+    """Rules in force: one unilevel plan, with other rates for some categories."""
+    overrides = tuple(Override(rates, category_id=category_id) for category_id, rates in (categories or {}).items())
+    terms = Terms(
+        f"rules {version}", "default", pool_rate_ppm, (Unilevel("levels", rates_ppm, overrides),), targets=targets
+    )
+    return RuleSet(
+        version, "active", f"digest {version}", terms, "ann", "bob", activated_by="bob", effective_from=effective_from
+    )
 
 
 def a_target(
@@ -247,6 +313,36 @@ def cancelled(order_id: str = ORDER, **fields: Any) -> OrderCancelled:
         **fields,
     }
     return OrderCancelled(order_id=order_id, **given)
+
+
+def refunded(*lines: RefundedLine, order_id: str = ORDER, **fields: Any) -> OrderRefunded:
+    """By default one of two teas, for half of 90.00, before they were shipped. The lines have the sums so far."""
+    told = lines or (a_refunded_line(),)
+    in_all = sum((line.refunded for line in told), Decimal("0.00"))
+    given: dict[str, Any] = {
+        "shop_id": SHOP,
+        "version": 4,
+        "refund_id": "refund-1",
+        "distributor_id": SELLER,
+        "currency": "CNY",
+        "placed_at": NOW,
+        "amount": in_all,
+        "net_total": Decimal("90.00"),
+        "refunded_total": in_all,
+        "was_shipped": False,
+        "is_full": False,
+        **fields,
+    }
+    return OrderRefunded(order_id=order_id, lines=told, **given)
+
+
+def a_refunded_line(
+    line: int = 1, product_id: int = TEA, *, refunded_quantity: int = 1, refunded: str = "45.00", **fields: Any
+) -> RefundedLine:
+    given: dict[str, Any] = {"quantity": 2, "net": Decimal("90.00"), **fields}
+    return RefundedLine(
+        line=line, product_id=product_id, refunded_quantity=refunded_quantity, refunded=Decimal(refunded), **given
+    )
 
 
 # Stock, as stock_reservation keeps it and as its events tell it.

@@ -12,6 +12,7 @@ import pytest
 
 from contracts.decision import Decision, NotYet
 from contracts.orders import v1, v2
+from contracts.orders.content import fingerprint_of
 from contracts.orders.v1 import OrderRefused, StatusRefused, Upline
 from contracts.wire import Reader, Unreadable
 from tests.builders import (
@@ -44,7 +45,6 @@ from tests.builders import (
 )
 from workers.order_intake.decide import (
     CLOCK_SKEW_MAX,
-    fingerprint_of,
     refuse_unreadable_order,
     refuse_unreadable_status,
 )
@@ -163,14 +163,14 @@ class TestAsOfTheOrdersTime:
 
         assert decide_place(desk, message(place(placed_at=NOW - 2 * A_DAY))).outcome == "accepted"
 
-    def test_the_snapshot_of_the_chain_ends_at_the_tenth_level(self) -> None:
-        uplines = range(2, 14)
-        chain = by_id(a_distributor(1, *uplines), *(a_distributor(number) for number in uplines))
+    def test_the_snapshot_of_the_chain_ends_at_the_thirtieth_level(self) -> None:
+        """Whoever is further up is not even looked for."""
+        chain = by_id(*(a_distributor(number, number + 1) for number in range(1, 31)))
 
         decision = decide_place(a_desk(distributors=chain), message(place(distributor_id=1)))
 
-        assert decision.publish[0].upline == an_upline(*range(1, 11))
-        assert decision.publish[0].upline[-1] == Upline(level=10, distributor_id=10, tier="standard", active=True)
+        assert decision.publish[0].upline == an_upline(*range(1, 31))
+        assert decision.publish[0].upline[-1] == Upline(level=30, distributor_id=30, tier="standard", active=True)
 
     def test_the_rule_version_is_the_one_in_force_when_the_order_was_placed(self) -> None:
         versions = (rules(1), rules(2, effective_from=NOW - A_DAY), rules(3, effective_from=NOW + A_DAY))
@@ -262,7 +262,7 @@ MISSING = [
         {"rules": (rules(effective_from=NOW + A_DAY),)},
         place(),
         "no_rules",
-        "placed_at: no rule set was in force at 2026-11-02T09:30:00+00:00; publish one.",
+        "placed_at: no rules were in force in market default at 2026-11-02T09:30:00+00:00; activate some.",
     ),
 ]
 

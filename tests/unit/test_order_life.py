@@ -23,12 +23,15 @@ from tests.builders import (
     SHOP,
     TEA,
     a_desk,
+    a_refund_line,
+    after_sale,
     an_order,
     cancelled,
     completed,
     message,
     paid,
     place,
+    refund,
     reserved,
     shipped,
     short,
@@ -274,11 +277,12 @@ class TestDeadline:
 STEPS: dict[str, set[str]] = {
     "none": {"pending"},
     "pending": {"pending", "paid", "rejected", "cancelled"},
-    "paid": {"shipped", "cancelled"},
-    "shipped": {"completed"},
-    "completed": set(),
+    "paid": {"paid", "shipped", "cancelled", "refunded"},
+    "shipped": {"shipped", "completed", "refunded"},
+    "completed": {"completed", "refunded"},
     "rejected": set(),
     "cancelled": set(),
+    "refunded": set(),
 }
 TRIES_MAX = 4
 
@@ -290,6 +294,8 @@ def everything_about_one_order(*, prepaid: bool, enough: bool) -> dict[str, tupl
         "place": (decide.place, place(prepaid=prepaid)),
         "answer": answer,
         **{status: (decide.update_status, update(status)) for status in ("paid", "shipped", "completed", "cancelled")},
+        "refund": (decide.refund, refund(a_refund_line(quantity=2))),
+        "after-sale": (decide.change_after_sale, after_sale()),
         "early tick": (decide.cancel_overdue, tick(NOW)),
         "late tick": (decide.cancel_overdue, tick(NOW + HALF_AN_HOUR)),
     }
@@ -304,6 +310,8 @@ def is_told_truly(order: Order) -> bool:
             is_received = order.completed_at is not None
             is_paid = order.reserved and order.paid_at is not None and order.due_at is None
             return is_paid and (order.status == "completed") == is_received
+        case "refunded":
+            return order.is_used_up and order.paid_at is not None
         case _:
             return order.reason is not None and order.due_at is None
 
@@ -345,6 +353,7 @@ def test_any_interleaving_with_repeats_stays_legal_and_says_each_thing_once(
     assert order.status not in last or said[last[order.status]] == 1
     assert ("order.cancelled.v1" in said) == (order.status == "cancelled")
     assert ("order.rejected.v1" in said) == (order.status == "rejected")
+    assert ("order.refunded.v1" in said) == (order.status == "refunded")
 
 
 IN_EVERY_STATE = [

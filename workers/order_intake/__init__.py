@@ -1,11 +1,14 @@
-"""Takes orders in and keeps their one true status: pending, paid, shipped, completed; rejected or cancelled.
+"""Takes orders in and keeps their one true status: pending, paid, shipped, completed; rejected, cancelled, refunded.
 
-consumes   order.place (v1, v2), order.update-status; stock.reserved, stock.short; clock.ticked
+consumes   order.place (v1, v2), order.update-status, order.refund, order.after-sale;
+           stock.reserved, stock.short; clock.ticked
 publishes  order.accepted, order.refused, order.rejected, order.paid, order.shipped, order.completed,
-           order.cancelled, order.status-refused
+           order.cancelled, order.status-refused, order.refunded, order.refund-refused, order.after-sale-changed,
+           order.after-sale-refused
 owns       order_intake.orders
 refuses    invalid_message, shop_unknown, distributor_unknown, distributor_inactive, product_unknown,
            product_inactive, no_rules, placed_in_future, currency_not_accepted, amount_precision,
            discount_exceeds_amount, total_mismatch, conflict; order_unknown, order_rejected,
-           order_cancelled, not_paid, not_shipped, already_shipped
+           order_cancelled, order_refunded, not_paid, not_shipped, already_shipped; too_many_refunds,
+           not_ordered, nothing_to_refund, more_than_left
 """

@@ -1,7 +1,8 @@
-"""I4: every accepted order is in a legal state, and none is stuck on its way."""
+"""I4: every accepted order is in a legal state, none is stuck on its way, and refunds take no more than there was."""
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime, timedelta
 
 from infra.runtime.audit import Read, Report
@@ -19,6 +20,9 @@ async def audit(read: Read, report: Report) -> None:
         report.add("I4", "orders")
         report.add("I4", order.status)
         report.require(_is_legal(order), "I4", about, f"{order.status} does not fit its other fields: {order}")
+        if order.refunds:
+            report.add("I4", "refunds", len(order.refunds))
+            report.require(_refunds_add_up(order), "I4", about, f"its lines and its refunds disagree: {order}")
         if order.status == "pending" and not order.reserved:
             since = await _accepted_at(read, about)
             is_stuck = since is not None and report.now - since > STUCK_AFTER
@@ -33,15 +37,35 @@ async def _accepted_at(read: Read, about: str) -> datetime | None:
 
 def _is_legal(order: Order) -> bool:
     """Whether status and the other fields tell the same story."""
+    is_paid = order.reserved and order.paid_at is not None and order.due_at is None
+    if (order.refunds and not is_paid) or order.is_used_up != (order.status == "refunded"):
+        return False
     match order.status:
         case "pending":
             is_due = order.due_at is not None
             return order.completed_at is None and order.reason is None and order.reserved == is_due
         case "paid" | "shipped":
-            return order.reserved and order.paid_at is not None and order.due_at is None
+            return is_paid
         case "completed":
-            return order.reserved and order.paid_at is not None and order.completed_at is not None
+            return is_paid and order.completed_at is not None
         case "rejected":
             return not order.reserved and order.reason is not None and order.due_at is None
         case "cancelled":
             return order.reason is not None and order.due_at is None
+        case "refunded":
+            return is_paid and (order.was_shipped or order.completed_at is None)
+
+
+def _refunds_add_up(order: Order) -> bool:
+    """Whether each refund is there once, and each line gave back what they say and no more than there was."""
+    units: Counter[int] = Counter()
+    money: Counter[int] = Counter()
+    for part in (part for refund in order.refunds for part in refund.lines):
+        units[part.line] += part.quantity
+        money[part.line] += part.amount_minor
+    return (
+        len({refund.refund_id for refund in order.refunds}) == len(order.refunds)
+        and units == Counter({line.line: line.refunded_quantity for line in order.lines})
+        and money == Counter({line.line: line.refunded_minor for line in order.lines})
+        and all(line.left_quantity >= 0 and line.left_minor >= 0 for line in order.lines)
+    )

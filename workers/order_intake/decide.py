@@ -7,29 +7,46 @@ from decimal import Decimal
 
 from contracts.clock.v1 import ClockTicked
 from contracts.decision import Decision, NotYet
-from contracts.envelope import Message, Payload, derived_id
+from contracts.envelope import Message
 from contracts.money import MoneyError, to_amount, to_minor
-from contracts.network.view import Shop
+from contracts.network.view import Shop, chain_at
+from contracts.orders.content import fingerprint_of, refund_fingerprint_of
+from contracts.orders.refunds import RefundError, give_back
 from contracts.orders.v1 import (
+    REFUNDS_MAX,
     UPLINE_DEPTH_MAX,
+    AfterSaleChanged,
+    AfterSaleRefused,
+    ChangeAfterSale,
     OrderAccepted,
     OrderCancelled,
     OrderCompleted,
     OrderPaid,
+    OrderRefunded,
     OrderRefused,
     OrderRejected,
     OrderShipped,
+    RefundOrder,
+    RefundRefused,
     StatusRefused,
     UpdateStatus,
 )
 from contracts.orders.v2 import PlaceOrder
-from contracts.rules.view import RuleSet, active_at
+from contracts.rules.view import RuleSet, in_force
 from contracts.stock.v1 import StockReserved, StockShort
-from contracts.wire import Unreadable
-from workers.order_intake.model import Desk, Line, Order, Sponsor
+from contracts.wire import refusing
+from workers.order_intake.model import Desk, Line, Order, Refund, SellingTeam, Sponsor
 
 CLOCK_SKEW_MAX = timedelta(minutes=10)
 """An order may not be placed further in the future than clocks reasonably differ."""
+
+refuse_unreadable_order = refusing(OrderRefused, "shop_id", "order_id")
+refuse_unreadable_status = refusing(StatusRefused, "shop_id", "order_id", repeats=("status",))
+refuse_unreadable_refund = refusing(RefundRefused, "shop_id", "order_id", repeats=("refund_id",))
+refuse_unreadable_after_sale = refusing(AfterSaleRefused, "shop_id", "order_id")
+
+ENDED = ("rejected", "cancelled", "refunded")
+"""Where nothing is left to do."""
 
 Answer = Decision[Desk] | NotYet[Desk]
 
@@ -78,11 +95,8 @@ def update_status(desk: Desk, message: Message[UpdateStatus]) -> Answer:
     update = message.data
     order = desk.orders.get(update.key)
     if order is None:
-        return NotYet(
-            "order_unknown",
-            _refuse(desk, update, "order_unknown", f"order {update.key} was never accepted; place it first."),
-        )
-    if order.status in ("rejected", "cancelled"):
+        return NotYet("order_unknown", _refuse(desk, update, "order_unknown", _never_accepted(update.key)))
+    if order.status in ENDED:
         return _after_the_end(desk, update, order)
     match update.status:
         case "paid":
@@ -136,46 +150,72 @@ def cancel_overdue(desk: Desk, message: Message[ClockTicked]) -> Answer:
         if order.status == "pending" and order.due_at is not None and order.due_at <= message.data.at:
             cancelled = order.becomes(status="cancelled", due_at=None, reason="payment_overdue")
             after = after.with_orders(cancelled)
-            events.append(_cancelled(order, cancelled))
+            events.append(OrderCancelled(**cancelled.cancellation(order)))
     return Decision(after, tuple(events), "cancelled_overdue" if events else "nothing_due")
 
 
-def refuse_unreadable_status(item: Unreadable) -> Payload | None:
-    """Refuse a status update that breaks its contract, where it still names its order."""
-    try:
-        return StatusRefused(
-            shop_id=item.data.get("shop_id", ""),
-            order_id=item.data.get("order_id", ""),
-            status=str(item.data.get("status", "")),
-            reason="invalid_message",
-            detail=item.detail,
+def refund(desk: Desk, message: Message[RefundOrder]) -> Answer:
+    """Book what the customer got back of a paid order: at most what is left of each line.
+
+    The same refund again is a duplicate; the same id with other content is a conflict, and the first stands. When
+    nothing of the order is left it has ended as refunded.
+    """
+    wish = message.data
+    order = desk.orders.get(wish.key)
+
+    def refuse(reason: str, detail: str) -> Decision[Desk]:
+        refused = RefundRefused(
+            shop_id=wish.shop_id, order_id=wish.order_id, refund_id=wish.refund_id, reason=reason, detail=detail
         )
-    except ValueError:
-        return None
+        return Decision(desk, (refused,), "refused")
 
-
-def refuse_unreadable_order(item: Unreadable) -> Payload | None:
-    """Refuse an order that breaks its contract, where shop and order id can still be read."""
+    if order is None:
+        return NotYet("order_unknown", refuse("order_unknown", _never_accepted(wish.key)))
+    fingerprint = refund_fingerprint_of(wish)
+    known = order.refund(wish.refund_id)
+    if known is not None and known.fingerprint == fingerprint:
+        return Decision(desk, outcome="duplicate")
+    if known is not None:
+        detail = f"refund {wish.refund_id} of order {order.key} was booked with other content; the first one stands."
+        return refuse("conflict", detail)
+    if order.status == "pending":
+        detail = f"order {order.key} is not paid, so there is nothing to give back."
+        return NotYet("not_paid", refuse("not_paid", detail))
+    if order.status in ("rejected", "cancelled"):
+        return refuse(f"order_{order.status}", f"{_ended(order)}; nothing of it can be given back.")
+    if len(order.refunds) >= REFUNDS_MAX:
+        return refuse("too_many_refunds", f"order {order.key} has {REFUNDS_MAX} refunds, and no order may have more.")
     try:
-        return OrderRefused(
-            shop_id=item.data.get("shop_id", ""),
-            order_id=item.data.get("order_id", ""),
-            reason="invalid_message",
-            detail=item.detail,
-        )
-    except ValueError:
-        return None
+        parts = give_back(order.lines, wish, order.currency)
+    except RefundError as error:
+        return refuse(error.reason, error.detail)
+    after = order.with_refund(Refund(wish.refund_id, fingerprint, message.time, order.was_shipped, parts))
+    return Decision(desk.with_orders(after), (OrderRefunded(**after.refunded()),), "refunded")
 
 
-def fingerprint_of(wish: PlaceOrder) -> str:
-    """The order's content, condensed; 19.9 and 19.90 are the same amount."""
-    amounts = [wish.shipping, wish.tax, wish.total]
-    parts: list[object] = [wish.distributor_id, wish.currency, wish.placed_at, wish.prepaid]
-    for line in wish.lines:
-        parts += [line.product_id, line.quantity]
-        amounts += [line.amount, line.discount]
-    # Adding 0 turns -0 into 0.
-    return derived_id(*parts, *(amount if amount is None else amount.normalize() + 0 for amount in amounts))
+def change_after_sale(desk: Desk, message: Message[ChangeAfterSale]) -> Answer:
+    """Note that something between customer and shop is open, or settled; what is open can be settled even after
+    the order's end.
+    """
+    wish = message.data
+    order = desk.orders.get(wish.key)
+
+    def refuse(reason: str, detail: str) -> Decision[Desk]:
+        refused = AfterSaleRefused(shop_id=wish.shop_id, order_id=wish.order_id, reason=reason, detail=detail)
+        return Decision(desk, (refused,), "refused")
+
+    if order is None:
+        return NotYet("order_unknown", refuse("order_unknown", _never_accepted(wish.key)))
+    if order.status == "pending":
+        detail = f"order {order.key} is not paid, so nothing is held back for it."
+        return NotYet("not_paid", refuse("not_paid", detail))
+    if order.after_sale_open == wish.open:
+        return Decision(desk, outcome="already_open" if wish.open else "already_closed")
+    if wish.open and order.status in ENDED:
+        return refuse(f"order_{order.status}", f"{_ended(order)}; there is nothing to hold back any more.")
+    after = order.becomes(after_sale_open=wish.open)
+    event = AfterSaleChanged(shop_id=after.shop_id, order_id=after.order_id, version=after.version, open=wish.open)
+    return Decision(desk.with_orders(after), (event,), "after_sale_opened" if wish.open else "after_sale_closed")
 
 
 def _accept(desk: Desk, message: Message[PlaceOrder], fingerprint: str) -> Order:
@@ -190,7 +230,7 @@ def _accept(desk: Desk, message: Message[PlaceOrder], fingerprint: str) -> Order
     if placed_at > message.time + CLOCK_SKEW_MAX:
         raise _Refused("placed_in_future", f"placed_at: {placed_at.isoformat()} has not come yet.")
     upline = _upline(desk, wish.distributor_id, placed_at)
-    rules = _rules(desk, placed_at)
+    rules = _rules(desk, shop.market, placed_at)
     lines = _lines(desk, wish, shop)
     shipping = _minor(wish.shipping, shop.currency, "shipping")
     tax = _minor(wish.tax, shop.currency, "tax")
@@ -213,29 +253,42 @@ def _accept(desk: Desk, message: Message[PlaceOrder], fingerprint: str) -> Order
         tax_minor=tax,
         prepaid=wish.prepaid,
         upline=upline,
+        team=_team(desk, wish.distributor_id, placed_at),
         rule_version=rules.rule_version,
         payment_deadline_s=shop.payment_deadline_s,
     )
 
 
 def _upline(desk: Desk, seller_id: int, placed_at: datetime) -> tuple[Sponsor, ...]:
-    """The seller and everyone above, with tier and activity as of the order's time."""
+    """The seller and everyone above, with sponsors, tiers and activity as of the order's time."""
     seller = desk.distributors.get(seller_id)
     if seller is None:
         raise _Missing("distributor_unknown", f"distributor_id: distributor {seller_id} is not registered.")
     if not seller.standing_at(placed_at).active:
         raise _Refused("distributor_inactive", f"distributor_id: distributor {seller_id} was not active then.")
     chain = []
-    for level, distributor_id in enumerate((seller_id, *seller.upline)[:UPLINE_DEPTH_MAX], start=1):
+    ids = chain_at(seller_id, desk.distributors, placed_at, UPLINE_DEPTH_MAX)
+    for level, distributor_id in enumerate(ids, start=1):
         standing = desk.distributors[distributor_id].standing_at(placed_at)
         chain.append(Sponsor(level, distributor_id, standing.tier, standing.active))
     return tuple(chain)
 
 
-def _rules(desk: Desk, placed_at: datetime) -> RuleSet:
-    rules = active_at(placed_at, desk.rules)
+def _team(desk: Desk, seller_id: int, placed_at: datetime) -> SellingTeam | None:
+    """The team that the seller was in at the order's time, and how its leader of then stood."""
+    team_id = desk.distributors[seller_id].team_at(placed_at)
+    if team_id is None:
+        return None
+    leader_id = desk.teams[team_id].leader_at(placed_at)
+    standing = desk.distributors[leader_id].standing_at(placed_at)
+    return SellingTeam(team_id, leader_id, standing.tier, standing.active)
+
+
+def _rules(desk: Desk, market: str, placed_at: datetime) -> RuleSet:
+    rules = in_force(placed_at, market, desk.rules)
     if rules is None:
-        raise _Missing("no_rules", f"placed_at: no rule set was in force at {placed_at.isoformat()}; publish one.")
+        detail = f"placed_at: no rules were in force in market {market} at {placed_at.isoformat()}; activate some."
+        raise _Missing("no_rules", detail)
     return rules
 
 
@@ -282,13 +335,7 @@ def _ship(desk: Desk, update: UpdateStatus, order: Order) -> Answer:
         detail = f"order {order.key} is not paid, so it cannot ship."
         return NotYet("not_paid", _refuse(desk, update, "not_paid", detail))
     shipped = order.becomes(status="shipped")
-    event = OrderShipped(
-        shop_id=order.shop_id,
-        order_id=order.order_id,
-        version=shipped.version,
-        distributor_id=order.distributor_id,
-    )
-    return Decision(desk.with_orders(shipped), (event,), "shipped")
+    return Decision(desk.with_orders(shipped), (OrderShipped(**shipped.named()),), "shipped")
 
 
 def _complete(desk: Desk, order: Order, message: Message[UpdateStatus]) -> Answer:
@@ -298,26 +345,28 @@ def _complete(desk: Desk, order: Order, message: Message[UpdateStatus]) -> Answe
         detail = f"order {order.key} has not shipped, so it cannot be complete."
         return NotYet("not_shipped", _refuse(desk, message.data, "not_shipped", detail))
     completed = order.becomes(status="completed", completed_at=message.time)
-    event = OrderCompleted(
-        shop_id=order.shop_id,
-        order_id=order.order_id,
-        version=completed.version,
-        distributor_id=order.distributor_id,
-        completed_at=message.time,
-    )
+    event = OrderCompleted(**completed.named(), completed_at=message.time)
     return Decision(desk.with_orders(completed), (event,), "completed")
 
 
 def _cancel(desk: Desk, order: Order, reason: str) -> Answer:
     cancelled = order.becomes(status="cancelled", due_at=None, reason=reason)
-    return Decision(desk.with_orders(cancelled), (_cancelled(order, cancelled),), "cancelled")
+    return Decision(desk.with_orders(cancelled), (OrderCancelled(**cancelled.cancellation(order)),), "cancelled")
 
 
 def _after_the_end(desk: Desk, update: UpdateStatus, order: Order) -> Answer:
-    if update.status == "cancelled":
+    passed = order.passed if order.status == "refunded" else {"cancelled"}
+    if update.status in passed:
         return Decision(desk, outcome=f"already_{order.status}")
-    detail = f"order {order.key} was {order.status} ({order.reason}); it cannot become {update.status}."
-    return _refuse(desk, update, f"order_{order.status}", detail)
+    return _refuse(desk, update, f"order_{order.status}", f"{_ended(order)}; it cannot become {update.status}.")
+
+
+def _ended(order: Order) -> str:
+    return f"order {order.key} was {order.status} ({order.reason or 'nothing of it is left'})"
+
+
+def _never_accepted(key: str) -> str:
+    return f"order {key} was never accepted; place it first."
 
 
 def _refuse(desk: Desk, update: UpdateStatus, reason: str, detail: str) -> Decision[Desk]:
@@ -330,18 +379,3 @@ def _refuse(desk: Desk, update: UpdateStatus, reason: str, detail: str) -> Decis
 def _paid(order: Order) -> OrderPaid:
     assert order.paid_at is not None, f"order {order.key} is paid at some time"
     return OrderPaid(**order.snapshot(), paid_at=order.paid_at)
-
-
-def _cancelled(before: Order, after: Order) -> OrderCancelled:
-    return OrderCancelled(
-        shop_id=after.shop_id,
-        order_id=after.order_id,
-        version=after.version,
-        distributor_id=after.distributor_id,
-        currency=after.currency,
-        placed_at=after.placed_at,
-        net_total=to_amount(after.net_minor, after.currency),
-        was_reserved=before.reserved,
-        was_paid=before.status == "paid",
-        reason=after.reason or "cancelled",
-    )

@@ -14,6 +14,8 @@ WORKER = Worker(
     handlers=(
         on(v2.PlaceOrder, v1.PlaceOrder, decide=decide.place, refuse=decide.refuse_unreadable_order),
         on(v1.UpdateStatus, decide=decide.update_status, refuse=decide.refuse_unreadable_status),
+        on(v1.RefundOrder, decide=decide.refund, refuse=decide.refuse_unreadable_refund),
+        on(v1.ChangeAfterSale, decide=decide.change_after_sale, refuse=decide.refuse_unreadable_after_sale),
         on(StockReserved, decide=decide.note_reserved),
         on(StockShort, decide=decide.reject),
         on(ClockTicked, decide=decide.cancel_overdue),

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal, Self
 
 from contracts.catalog.view import Product
 from contracts.money import to_amount
-from contracts.network.view import Distributor, Shop
-from contracts.orders.v1 import OrderLine, Upline
+from contracts.network.view import Distributor, Shop, Team
+from contracts.orders.refunds import GivenBack
+from contracts.orders.v1 import OrderLine, RefundedLine, Upline
+from contracts.orders.v1 import Team as ToldTeam
 from contracts.rules.view import RuleSet
 
-Status = Literal["pending", "paid", "shipped", "completed", "rejected", "cancelled"]
+Status = Literal["pending", "paid", "shipped", "completed", "rejected", "cancelled", "refunded"]
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """`line` counts from 1; net = amount - discount, both totals of the line."""
+    """`line` counts from 1; net = amount - discount, both totals of the line. What was refunded is the sum of all."""
 
     line: int
     product_id: int
@@ -26,10 +28,37 @@ class Line:
     quantity: int
     amount_minor: int
     discount_minor: int
+    refunded_quantity: int = 0
+    refunded_minor: int = 0
 
     @property
     def net_minor(self) -> int:
         return self.amount_minor - self.discount_minor
+
+    @property
+    def left_quantity(self) -> int:
+        return self.quantity - self.refunded_quantity
+
+    @property
+    def left_minor(self) -> int:
+        return self.net_minor - self.refunded_minor
+
+
+@dataclass(frozen=True, slots=True)
+class Refund:
+    """A refund as booked. `fingerprint` is what the shop sent, condensed; `was_shipped` says whether the goods had
+    left by then.
+    """
+
+    refund_id: str
+    fingerprint: str
+    at: datetime
+    was_shipped: bool
+    lines: tuple[GivenBack, ...]
+
+    @property
+    def amount_minor(self) -> int:
+        return sum(part.amount_minor for part in self.lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +69,16 @@ class Sponsor:
     distributor_id: int
     tier: str
     active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SellingTeam:
+    """The seller's team as of the order's time, and how its leader of then stood."""
+
+    team_id: int
+    leader_id: int
+    leader_tier: str
+    leader_active: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,22 +110,97 @@ class Order:
     paid_at: datetime | None = None
     completed_at: datetime | None = None
     reason: str | None = None
+    refunds: tuple[Refund, ...] = ()
+    after_sale_open: bool = False
+    team: SellingTeam | None = None
 
     @property
     def net_minor(self) -> int:
         return sum(line.net_minor for line in self.lines)
 
     @property
+    def refunded_minor(self) -> int:
+        return sum(line.refunded_minor for line in self.lines)
+
+    @property
+    def is_used_up(self) -> bool:
+        """Whether every unit and all the money went back."""
+        return not any(line.left_quantity or line.left_minor for line in self.lines)
+
+    @property
+    def was_shipped(self) -> bool:
+        """Whether the goods have left, even if they came back later."""
+        return self.status in ("shipped", "completed") or any(refund.was_shipped for refund in self.refunds)
+
+    @property
+    def passed(self) -> frozenset[str]:
+        """The steps a refunded order had taken while something of it was left."""
+        steps = {"paid": True, "shipped": self.was_shipped, "completed": self.completed_at is not None}
+        return frozenset(step for step, is_taken in steps.items() if is_taken)
+
+    def refund(self, refund_id: str) -> Refund | None:
+        return next((refund for refund in self.refunds if refund.refund_id == refund_id), None)
+
+    @property
     def total_minor(self) -> int:
         return self.net_minor + self.shipping_minor + self.tax_minor
 
-    def snapshot(self) -> dict[str, Any]:
-        """The whole order in the fields of `order.accepted` and `order.paid`: enough to pay everyone without asking."""
+    def named(self) -> dict[str, Any]:
+        """The fields by which every event of an order's life says which order it is, and after which change."""
         return {
             "shop_id": self.shop_id,
             "order_id": self.order_id,
             "version": self.version,
             "distributor_id": self.distributor_id,
+        }
+
+    def refunded_lines(self) -> tuple[RefundedLine, ...]:
+        """The lines of which something went back, with their sums, as `order.refunded` tells them."""
+        return tuple(
+            RefundedLine(
+                line=line.line,
+                product_id=line.product_id,
+                quantity=line.quantity,
+                net=to_amount(line.net_minor, self.currency),
+                refunded_quantity=line.refunded_quantity,
+                refunded=to_amount(line.refunded_minor, self.currency),
+            )
+            for line in self.lines
+            if line.refunded_quantity or line.refunded_minor
+        )
+
+    def cancellation(self, before: Order) -> dict[str, Any]:
+        """The cancelled order in the fields of `order.cancelled`, which tell how far it was."""
+        return {
+            **self.named(),
+            "currency": self.currency,
+            "placed_at": self.placed_at,
+            "net_total": to_amount(self.net_minor, self.currency),
+            "was_reserved": before.reserved,
+            "was_paid": before.status == "paid",
+            "reason": self.reason,
+        }
+
+    def refunded(self) -> dict[str, Any]:
+        """The newest refund in the fields of `order.refunded`."""
+        newest = self.refunds[-1]
+        return {
+            **self.named(),
+            "refund_id": newest.refund_id,
+            "currency": self.currency,
+            "placed_at": self.placed_at,
+            "lines": self.refunded_lines(),
+            "amount": to_amount(newest.amount_minor, self.currency),
+            "net_total": to_amount(self.net_minor, self.currency),
+            "refunded_total": to_amount(self.refunded_minor, self.currency),
+            "was_shipped": newest.was_shipped,
+            "is_full": self.is_used_up,
+        }
+
+    def snapshot(self) -> dict[str, Any]:
+        """The whole order in the fields of `order.accepted` and `order.paid`: enough to pay everyone without asking."""
+        return {
+            **self.named(),
             "currency": self.currency,
             "placed_at": self.placed_at,
             "lines": tuple(
@@ -109,6 +223,7 @@ class Order:
                 Upline(level=up.level, distributor_id=up.distributor_id, tier=up.tier, active=up.active)
                 for up in self.upline
             ),
+            "team": ToldTeam(**asdict(self.team)) if self.team is not None else None,
             "rule_version": self.rule_version,
         }
 
@@ -116,14 +231,34 @@ class Order:
         """The order after one more change."""
         return replace(self, version=self.version + 1, **changes)
 
+    def with_refund(self, refund: Refund) -> Self:
+        """The order after one more refund; with nothing left of it, it has ended."""
+        parts = {part.line: part for part in refund.lines}
+        lines = tuple(
+            replace(
+                line,
+                refunded_quantity=line.refunded_quantity + parts[line.line].quantity,
+                refunded_minor=line.refunded_minor + parts[line.line].amount_minor,
+            )
+            if line.line in parts
+            else line
+            for line in self.lines
+        )
+        after = self.becomes(lines=lines, refunds=(*self.refunds, refund))
+        return replace(after, status="refunded") if after.is_used_up else after
+
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """What one message sees: its order, or the orders that are due, and the reference data it names."""
+    """What one message sees: its order, or the orders that are due, and the reference data it names.
+
+    Distributors and teams may be those of the whole batch: an order finds its own among them, as of its time.
+    """
 
     orders: Mapping[str, Order] = field(default_factory=dict)
     shop: Shop | None = None
     distributors: Mapping[int, Distributor] = field(default_factory=dict)
+    teams: Mapping[int, Team] = field(default_factory=dict)
     products: Mapping[int, Product] = field(default_factory=dict)
     rules: tuple[RuleSet, ...] = ()
 

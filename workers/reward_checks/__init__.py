@@ -1,6 +1,6 @@
 """Grants a distributor the bonus of a sales target when the month's own sales reach it, and revokes it if they fall.
 
-consumes   order.paid, order.cancelled
+consumes   order.paid, order.refunded, order.cancelled
 publishes  reward.granted, reward.revoked
 owns       reward_checks.progress, reward_checks.sales
 refuses    nothing

@@ -1,4 +1,4 @@
-"""The rules of rewards. Sales only add and subtract, so the order in which orders arrive never matters."""
+"""The rules of rewards. What an order adds follows from all that was heard of it, whatever came first."""
 
 from __future__ import annotations
 
@@ -7,16 +7,20 @@ from dataclasses import replace
 from contracts.decision import Decision, NotYet
 from contracts.envelope import Message, Payload
 from contracts.money import to_amount, to_minor
-from contracts.orders.v1 import OrderCancelled, OrderPaid
+from contracts.orders.v1 import OrderCancelled, OrderPaid, OrderRefunded
 from contracts.rewards.v1 import RewardGranted, RewardRevoked
 from contracts.rules.view import SalesTarget
 from workers.reward_checks.model import Board, Progress, Sale, progress_key
 
 Answer = Decision[Board] | NotYet[Board]
+_Told = OrderPaid | OrderCancelled | OrderRefunded
 
 
 def count_sale(board: Board, message: Message[OrderPaid]) -> Answer:
-    """Add the order's net to the seller's month; a target that is reached grants its reward, once."""
+    """Add the order's net to the seller's month; a target that is reached grants its reward, once.
+
+    What was given back before we heard of the payment is not added.
+    """
     order = message.data
     if order.rule_version not in board.rules:
         return NotYet("rules_unknown")
@@ -24,43 +28,54 @@ def count_sale(board: Board, message: Message[OrderPaid]) -> Answer:
     if sale.counted:
         return Decision(board, outcome="duplicate")
     before = _progress(board, order)
-    after = replace(
-        before,
-        sales_minor=before.sales_minor + sale.net_minor,
-        rule_version=max(before.rule_version, order.rule_version),
-    )
-    return _settle(board.with_sale(replace(sale, counted=True)), before, after)
+    newest = replace(before, rule_version=max(before.rule_version, order.rule_version))
+    return _settle(board, before, newest, sale, replace(sale, counted=True))
+
+
+def take_back_refund(board: Board, message: Message[OrderRefunded]) -> Answer:
+    """Subtract what was refunded from the month the order was placed in; a target missed now revokes its reward."""
+    order = message.data
+    return _take_back(board, order, to_minor(order.refunded_total, order.currency))
 
 
 def take_back_sale(board: Board, message: Message[OrderCancelled]) -> Answer:
-    """Subtract a cancelled order from the month it was placed in; a target missed now revokes its reward."""
+    """Subtract all that is left of a cancelled order, as for a refund."""
     order = message.data
     if not order.was_paid:
         return Decision(board, outcome="never_counted")
+    return _take_back(board, order, to_minor(order.net_total, order.currency))
+
+
+def _take_back(board: Board, order: OrderCancelled | OrderRefunded, in_all_minor: int) -> Answer:
+    """`in_all_minor` is a sum; one that is not above what we know says nothing new."""
     sale = _sale(board, order, to_minor(order.net_total, order.currency))
-    if sale.taken_back:
-        return Decision(board, outcome="duplicate")
+    if in_all_minor <= sale.taken_back_minor:
+        return Decision(board, outcome="nothing_new")
+    after = replace(sale, taken_back_minor=in_all_minor)
+    if not sale.counted:
+        return Decision(board.with_sale(after), outcome="noted")
     before = _progress(board, order)
-    after = replace(before, sales_minor=before.sales_minor - sale.net_minor)
-    return _settle(board.with_sale(replace(sale, taken_back=True)), before, after)
+    return _settle(board, before, before, sale, after)
 
 
-def _sale(board: Board, order: OrderPaid | OrderCancelled, net_minor: int) -> Sale:
+def _sale(board: Board, order: _Told, net_minor: int) -> Sale:
     month = progress_key(order.distributor_id, order.placed_at, order.currency)
     return board.sales.get(order.key) or Sale(order.key, month, net_minor)
 
 
-def _progress(board: Board, order: OrderPaid | OrderCancelled) -> Progress:
+def _progress(board: Board, order: _Told) -> Progress:
     key = progress_key(order.distributor_id, order.placed_at, order.currency)
     known = board.progress.get(key)
     return known or Progress(key, order.distributor_id, f"{order.placed_at:%Y-%m}", order.currency)
 
 
-def _settle(board: Board, before: Progress, after: Progress) -> Answer:
-    """Grant what is reached and stands not yet; revoke what stands and is reached no longer.
+def _settle(board: Board, before: Progress, after: Progress, was: Sale, sale: Sale) -> Answer:
+    """Move the month by what the sale is worth now; grant what is reached and stands not yet, revoke what stands and
+    is reached no longer.
 
     Newer rules may have dropped a target that was reached; its reward is revoked in the words of the rules before.
     """
+    after = replace(after, sales_minor=before.sales_minor + sale.worth_minor - was.worth_minor)
     targets = _targets(board, after)
     known = {**_targets(board, before), **targets}
     reached = {code for code, target in targets.items() if _is_reached(after, target)}
@@ -69,13 +84,14 @@ def _settle(board: Board, before: Progress, after: Progress) -> Answer:
     ]
     events += [RewardRevoked(**_said(after, known[code])) for code in before.granted if code not in reached]
     after = replace(after, granted=tuple(sorted(reached)))
-    return Decision(board.with_progress(after), tuple(events), "counted")
+    return Decision(board.with_sale(sale).with_progress(after), tuple(events), "counted")
 
 
 def _targets(board: Board, progress: Progress) -> dict[str, SalesTarget]:
     """The targets that count for the month by its newest order, by reward; none before the first paid order."""
     rules = board.rules.get(progress.rule_version)
-    return {target.reward: target for target in rules.targets if target.currency == progress.currency} if rules else {}
+    targets = rules.terms.targets if rules else ()
+    return {target.reward: target for target in targets if target.currency == progress.currency}
 
 
 def _is_reached(progress: Progress, target: SalesTarget) -> bool:

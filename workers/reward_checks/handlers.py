@@ -1,9 +1,9 @@
 """Which message goes to which rule."""
 
-from contracts.orders.v1 import OrderCancelled, OrderPaid
+from contracts.orders.v1 import OrderCancelled, OrderPaid, OrderRefunded
 from infra.runtime.worker import Worker, on
 from workers.reward_checks.audit import audit
-from workers.reward_checks.decide import count_sale, take_back_sale
+from workers.reward_checks.decide import count_sale, take_back_refund, take_back_sale
 from workers.reward_checks.repository import RewardRepository
 
 WORKER = Worker(
@@ -11,6 +11,7 @@ WORKER = Worker(
     repository=RewardRepository,
     handlers=(
         on(OrderPaid, decide=count_sale),
+        on(OrderRefunded, decide=take_back_refund),
         on(OrderCancelled, decide=take_back_sale),
     ),
     audit=audit,

@@ -25,13 +25,20 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Sale:
-    """An order in its month: `counted` once paid, `taken_back` once cancelled, each at most once, for ever."""
+    """An order in its month: `counted` once paid; `taken_back_minor` is what all refunds together gave back, or
+    everything once it was cancelled. Both only ever grow, so it does not matter which was heard of first.
+    """
 
     key: str
     month: str
     net_minor: int
     counted: bool = False
-    taken_back: bool = False
+    taken_back_minor: int = 0
+
+    @property
+    def worth_minor(self) -> int:
+        """What it adds to the month's sales: nothing before it is paid."""
+        return self.net_minor - self.taken_back_minor if self.counted else 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,8 @@ class RewardRepository:
         ),
         Collection(
             SALES,
-            "orders counted or taken back, by order: a repeat is known even when the journal has forgotten it",
+            "orders counted and what was taken back of them, by order: a repeat is known even when the journal "
+            "has forgotten it",
         ),
     )
 

@@ -1,23 +1,35 @@
-"""I1: on hand = received - shipped + adjusted, available = on hand - reserved >= 0, reserved = open reservations."""
+"""I1: on hand = received - shipped + adjusted, available = on hand - reserved >= 0, reserved = open reservations.
+
+What was refunded before it left belongs to no reservation any more.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 
 from infra.runtime.audit import Read, Report
+from workers.stock_reservation.model import Reservation
 from workers.stock_reservation.repository import BOOKINGS, ITEMS, RESERVATIONS, to_booking, to_item, to_reservation
+
+ORDERS = "order_intake.orders"
 
 
 async def audit(read: Read, report: Report) -> None:
+    refunded = await _refunded_before_they_left(read)
     held: Counter[tuple[int, str]] = Counter()
     shipped: Counter[int] = Counter()
-    async for document in read.stream(RESERVATIONS, {"status": {"$in": ["open", "shipped"]}}):
+    async for document in read.stream(RESERVATIONS, {"status": {"$in": ["open", "shipped", "released"]}}):
         reservation = to_reservation(document)
-        for pick in reservation.picks:
+        for pick in reservation.left:
             if reservation.status == "open":
                 held[pick.product_id, pick.batch_id] += pick.quantity
-            else:
+            elif reservation.status == "shipped":
                 shipped[pick.product_id] += pick.quantity
+        given_back, due = _given_back(reservation), refunded.pop(reservation.key, Counter())
+        about = f"order/{reservation.key}"
+        report.require(given_back == due, "I1", about, f"gave {_said(given_back)} back, its refunds say {_said(due)}")
+    for key, due in refunded.items():
+        report.breach("I1", f"order/{key}", f"{_said(due)} refunded before they left, but nothing was ever reserved")
     booked: Counter[int] = Counter()
     async for document in read.stream(BOOKINGS, {}):
         booking = to_booking(document)
@@ -49,3 +61,26 @@ async def audit(read: Read, report: Report) -> None:
             )
     for (product_id, batch_id), units in held.items():
         report.breach("I1", f"product/{product_id}", f"{units} reserved out of lot {batch_id}, which does not exist")
+
+
+async def _refunded_before_they_left(read: Read) -> dict[str, Counter[int]]:
+    """Units by product, of each order that was refunded while its goods were in the house."""
+    found: dict[str, Counter[int]] = {}
+    async for order in read.stream(ORDERS, {"refunds.was_shipped": False}, fields=("lines", "refunds")):
+        products = {line["line"]: line["product_id"] for line in order["lines"]}
+        units = found.setdefault(order["_id"], Counter())
+        for refund in order["refunds"]:
+            for part in refund["lines"] if not refund["was_shipped"] else ():
+                units[products[part["line"]]] += part["quantity"]
+    return found
+
+
+def _given_back(reservation: Reservation) -> Counter[int]:
+    units: Counter[int] = Counter()
+    for pick in reservation.picks:
+        units[pick.product_id] += pick.given_back
+    return units
+
+
+def _said(units: Counter[int]) -> str:
+    return ", ".join(f"{quantity} of product {product}" for product, quantity in sorted(units.items())) or "nothing"

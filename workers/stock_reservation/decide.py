@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from contracts.decision import Decision, NotYet
 from contracts.envelope import Message, Payload
-from contracts.orders.v1 import OrderAccepted, OrderCancelled, OrderShipped
+from contracts.orders.v1 import OrderAccepted, OrderCancelled, OrderRefunded, OrderShipped
 from contracts.stock.v1 import (
     AdjustStock,
     ReceiveStock,
@@ -72,10 +72,7 @@ def ship(shelf: Shelf, message: Message[OrderShipped]) -> Answer:
         return NotYet("reservation_unknown")
     if reservation.status != "open":
         return Decision(shelf, outcome=f"already_{reservation.status}")
-    items = [
-        replace(item, shipped=item.shipped + quantity)
-        for item, quantity in _with_quantities(_move(shelf, reservation.picks, on_hand=-1, reserved=-1), reservation)
-    ]
+    items = _shipped(_move(shelf, reservation.left, on_hand=-1, reserved=-1), reservation.left, +1)
     return Decision(
         shelf.with_items(*items).with_reservation(replace(reservation, status="shipped")), outcome="shipped"
     )
@@ -89,10 +86,40 @@ def release(shelf: Shelf, message: Message[OrderCancelled]) -> Answer:
         return Decision(shelf.with_reservation(Reservation(order.key, "void")), outcome="nothing_reserved")
     if reservation.status != "open":
         return Decision(shelf, outcome=f"already_{reservation.status}")
-    items, crossings = _watch(_move(shelf, reservation.picks, reserved=-1), message.time)
-    released = StockReleased(shop_id=order.shop_id, order_id=order.order_id, picks=_picks_said(reservation.picks))
+    items, crossings = _watch(_move(shelf, reservation.left, reserved=-1), message.time)
+    released = StockReleased(shop_id=order.shop_id, order_id=order.order_id, picks=_picks_said(reservation.left))
     after = shelf.with_items(*items).with_reservation(replace(reservation, status="released"))
-    return Decision(after, (released, *crossings), "released")
+    return Decision(after, (released, *crossings) if released.picks else (), "released")
+
+
+def give_back(shelf: Shelf, message: Message[OrderRefunded]) -> Answer:
+    """Put refunded units that had not left back among the available ones, by their sums, so each comes back once.
+
+    Where we heard first that the rest was shipped, they come back on hand. Goods that come back after they left are
+    received like any others.
+    """
+    order = message.data
+    if order.was_shipped:
+        return Decision(shelf, outcome="left_before")
+    known = shelf.reservations.get(order.key)
+    if known is None:
+        return NotYet("reservation_unknown")
+    refunded: Counter[int] = Counter()
+    for line in order.lines:
+        refunded[line.product_id] += line.refunded_quantity
+    reservation, picks = known.give_back(refunded)
+    if not picks:
+        return Decision(shelf, outcome="nothing_new")
+    after = shelf.with_reservation(reservation)
+    if known.status == "released":
+        return Decision(after, outcome="already_released")
+    if known.status == "shipped":
+        moved = _shipped(_move(shelf, picks, on_hand=+1), picks, -1)
+    else:
+        moved = _move(shelf, picks, reserved=-1)
+    items, crossings = _watch(moved, message.time)
+    released = StockReleased(shop_id=order.shop_id, order_id=order.order_id, picks=_picks_said(picks))
+    return Decision(after.with_items(*items), (released, *crossings), "released")
 
 
 def receive(shelf: Shelf, message: Message[ReceiveStock]) -> Answer:
@@ -209,9 +236,12 @@ def _move(shelf: Shelf, picks: Iterable[Pick], *, on_hand: int = 0, reserved: in
     return list(moved.values())
 
 
-def _with_quantities(items: Iterable[StockItem], reservation: Reservation) -> Iterable[tuple[StockItem, int]]:
-    for item in items:
-        yield item, sum(pick.quantity for pick in reservation.picks if pick.product_id == item.product_id)
+def _shipped(items: Iterable[StockItem], picks: Iterable[Pick], sign: int) -> list[StockItem]:
+    """The items with the picks' quantities added to (+1) or taken from (-1) what was shipped."""
+    units: Counter[int] = Counter()
+    for pick in picks:
+        units[pick.product_id] += sign * pick.quantity
+    return [replace(item, shipped=item.shipped + units[item.product_id]) for item in items]
 
 
 def _watch(items: Iterable[StockItem], now: datetime) -> tuple[list[StockItem], tuple[Payload, ...]]:

@@ -1,10 +1,10 @@
 """Which message goes to which rule."""
 
-from contracts.orders.v1 import OrderAccepted, OrderCancelled, OrderShipped
+from contracts.orders.v1 import OrderAccepted, OrderCancelled, OrderRefunded, OrderShipped
 from contracts.stock.v1 import AdjustStock, ReceiveStock
 from infra.runtime.worker import Worker, on
 from workers.stock_reservation.audit import audit
-from workers.stock_reservation.decide import adjust, receive, refuse_unreadable, release, reserve, ship
+from workers.stock_reservation.decide import adjust, give_back, receive, refuse_unreadable, release, reserve, ship
 from workers.stock_reservation.repository import StockRepository
 
 WORKER = Worker(
@@ -14,6 +14,7 @@ WORKER = Worker(
         on(OrderAccepted, decide=reserve),
         on(OrderShipped, decide=ship),
         on(OrderCancelled, decide=release),
+        on(OrderRefunded, decide=give_back),
         on(ReceiveStock, decide=receive, refuse=refuse_unreadable),
         on(AdjustStock, decide=adjust, refuse=refuse_unreadable),
     ),

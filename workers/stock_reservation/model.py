@@ -26,9 +26,16 @@ class Lot:
 
 @dataclass(frozen=True, slots=True)
 class Pick:
+    """Units of one product out of one lot; `given_back` of them were refunded before they left."""
+
     product_id: int
     batch_id: str
     quantity: int
+    given_back: int = 0
+
+    @property
+    def left(self) -> int:
+        return self.quantity - self.given_back
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +88,27 @@ class Reservation:
     key: str
     status: Literal["open", "short", "shipped", "released", "void"]
     picks: tuple[Pick, ...] = ()
+
+    @property
+    def left(self) -> tuple[Pick, ...]:
+        """What still belongs to the order."""
+        return tuple(Pick(pick.product_id, pick.batch_id, pick.left) for pick in self.picks if pick.left)
+
+    def give_back(self, refunded: Mapping[int, int]) -> tuple[Self, tuple[Pick, ...]]:
+        """The reservation after so many units of each product were refunded in all, and what that newly gives back.
+
+        The last picked lot gives back first. Only the sums matter: a smaller one than before changes nothing.
+        """
+        sums = dict(refunded)
+        picks: list[Pick] = []
+        news: list[Pick] = []
+        for pick in reversed(self.picks):
+            due = min(sums.get(pick.product_id, 0), pick.quantity)
+            sums[pick.product_id] = sums.get(pick.product_id, 0) - due
+            if due > pick.given_back:
+                news.append(Pick(pick.product_id, pick.batch_id, due - pick.given_back))
+            picks.append(replace(pick, given_back=max(due, pick.given_back)))
+        return replace(self, picks=tuple(reversed(picks))), tuple(reversed(news))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,195 @@
+"""After the sale: what a refunded order may still do, and what is open between customer and shop."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from contracts.decision import Decision, NotYet
+from contracts.orders.v1 import (
+    AfterSaleChanged,
+    AfterSaleRefused,
+    RefundRefused,
+    StatusRefused,
+)
+from contracts.wire import Unreadable
+from tests.builders import (
+    HALF_AN_HOUR,
+    KEY,
+    NOW,
+    ORDER,
+    SHOP,
+    a_desk,
+    a_refund_line,
+    after_sale,
+    an_order,
+    cancelled,
+    message,
+    refund,
+    update,
+)
+from workers.order_intake import decide
+from workers.order_intake.model import Desk
+
+LATER = NOW + timedelta(days=3)
+PENDING = {"version": 2, "reserved": True, "due_at": NOW + HALF_AN_HOUR}
+PAID = {"version": 3, "reserved": True, "status": "paid", "paid_at": NOW}
+SHIPPED = {**PAID, "version": 4, "status": "shipped"}
+COMPLETED = {**SHIPPED, "version": 5, "status": "completed", "completed_at": NOW}
+REJECTED = {"version": 2, "status": "rejected", "reason": "stock_short"}
+CANCELLED = {**PAID, "version": 4, "status": "cancelled", "reason": "cancelled_by_shop"}
+
+
+def after_refund(before: dict[str, Any], quantity: int) -> Desk:
+    wish = refund(a_refund_line(quantity=quantity))
+    return decide.refund(a_desk(an_order(**before)), message(wish, time=LATER)).state
+
+
+class TestStatusAfterwards:
+    @pytest.mark.parametrize(
+        ("before", "status"),
+        [
+            (PAID, "paid"),
+            (SHIPPED, "paid"),
+            (SHIPPED, "shipped"),
+            (COMPLETED, "paid"),
+            (COMPLETED, "shipped"),
+            (COMPLETED, "completed"),
+        ],
+    )
+    def test_a_step_that_was_taken_changes_nothing(self, before: dict[str, Any], status: str) -> None:
+        desk = after_refund(before, 2)
+
+        assert decide.update_status(desk, message(update(status))) == Decision(desk, outcome="already_refunded")
+
+    @pytest.mark.parametrize(
+        ("before", "status"),
+        [
+            (PAID, "shipped"),
+            (PAID, "completed"),
+            (PAID, "cancelled"),
+            (SHIPPED, "completed"),
+            (SHIPPED, "cancelled"),
+            (COMPLETED, "cancelled"),
+        ],
+    )
+    def test_any_other_step_is_refused(self, before: dict[str, Any], status: str) -> None:
+        desk = after_refund(before, 2)
+        detail = f"order {KEY} was refunded (nothing of it is left); it cannot become {status}."
+        event = StatusRefused(shop_id=SHOP, order_id=ORDER, status=status, reason="order_refunded", detail=detail)
+
+        assert decide.update_status(desk, message(update(status))) == Decision(desk, (event,), "refused")
+
+    def test_with_something_left_the_order_goes_on(self) -> None:
+        desk = after_refund(PAID, 1)
+
+        shipped = decide.update_status(desk, message(update("shipped")))
+        completed = decide.update_status(shipped.state, message(update("completed")))
+        again = decide.refund(completed.state, message(refund(refund_id="refund-2"), time=LATER))
+
+        assert (shipped.outcome, completed.outcome) == ("shipped", "completed")
+        order = again.state.orders[KEY]
+        assert (order.status, [each.was_shipped for each in order.refunds]) == ("refunded", [False, True])
+        assert (again.publish[0].was_shipped, again.publish[0].is_full) == (True, True)
+
+    def test_an_order_refunded_in_part_can_still_be_cancelled(self) -> None:
+        desk = after_refund(PAID, 1)
+        before = desk.orders[KEY]
+        after = replace(before, version=5, status="cancelled", reason="cancelled_by_shop")
+
+        assert decide.update_status(desk, message(update("cancelled"))) == Decision(
+            desk.with_orders(after), (cancelled(version=5, net_total=Decimal("90.00")),), "cancelled"
+        )
+
+
+def after_sale_refused(desk: Desk, reason: str, detail: str) -> Decision[Desk]:
+    event = AfterSaleRefused(shop_id=SHOP, order_id=ORDER, reason=reason, detail=detail)
+    return Decision(desk, (event,), "refused")
+
+
+class TestAfterSale:
+    @pytest.mark.parametrize("before", [PAID, SHIPPED, COMPLETED])
+    def test_it_is_opened_and_settled(self, before: dict[str, Any]) -> None:
+        desk = a_desk(an_order(**before))
+        version = before["version"]
+
+        opened = decide.change_after_sale(desk, message(after_sale()))
+        settled = decide.change_after_sale(opened.state, message(after_sale(False)))
+
+        was_open = an_order(**{**before, "version": version + 1}, after_sale_open=True)
+        event = AfterSaleChanged(shop_id=SHOP, order_id=ORDER, version=version + 1, open=True)
+        assert opened == Decision(desk.with_orders(was_open), (event,), "after_sale_opened")
+        event = AfterSaleChanged(shop_id=SHOP, order_id=ORDER, version=version + 2, open=False)
+        order = an_order(**{**before, "version": version + 2})
+        assert settled == Decision(desk.with_orders(order), (event,), "after_sale_closed")
+
+    @pytest.mark.parametrize(("is_open", "outcome"), [(True, "already_open"), (False, "already_closed")])
+    def test_what_it_is_already_changes_nothing(self, is_open: bool, outcome: str) -> None:
+        desk = a_desk(an_order(**SHIPPED, after_sale_open=is_open))
+
+        assert decide.change_after_sale(desk, message(after_sale(is_open))) == Decision(desk, outcome=outcome)
+
+    @pytest.mark.parametrize("before", [CANCELLED, {**PAID, "status": "refunded"}])
+    def test_what_is_open_can_be_settled_after_the_end(self, before: dict[str, Any]) -> None:
+        desk = a_desk(an_order(**before, after_sale_open=True))
+
+        assert decide.change_after_sale(desk, message(after_sale(False))).outcome == "after_sale_closed"
+
+    @pytest.mark.parametrize(
+        ("before", "how"),
+        [
+            (REJECTED, "stock_short"),
+            (CANCELLED, "cancelled_by_shop"),
+            ({**PAID, "status": "refunded"}, "nothing of it is left"),
+        ],
+    )
+    def test_but_not_opened(self, before: dict[str, Any], how: str) -> None:
+        desk = a_desk(an_order(**before))
+        detail = f"order {KEY} was {before['status']} ({how}); there is nothing to hold back any more."
+
+        assert decide.change_after_sale(desk, message(after_sale())) == after_sale_refused(
+            desk, f"order_{before['status']}", detail
+        )
+
+    @pytest.mark.parametrize("is_open", [True, False])
+    def test_before_order_and_payment_it_waits_and_is_refused_in_the_end(self, is_open: bool) -> None:
+        wish = message(after_sale(is_open))
+        nothing, pending = a_desk(), a_desk(an_order(**PENDING))
+        never = after_sale_refused(nothing, "order_unknown", f"order {KEY} was never accepted; place it first.")
+        unpaid = after_sale_refused(pending, "not_paid", f"order {KEY} is not paid, so nothing is held back for it.")
+
+        assert decide.change_after_sale(nothing, wish) == NotYet("order_unknown", never)
+        assert decide.change_after_sale(pending, wish) == NotYet("not_paid", unpaid)
+
+
+class TestUnreadable:
+    @staticmethod
+    def unreadable(**data: Any) -> Unreadable:
+        return Unreadable("m-1", "order.refund.v1", "missing_field", "lines: Field required", b"{}", data=data)
+
+    @pytest.mark.parametrize(("refund_id", "repeated"), [("refund-1", "refund-1"), (7, "7"), (None, "None")])
+    def test_a_refund_that_names_its_order_is_refused(self, refund_id: Any, repeated: str) -> None:
+        item = self.unreadable(shop_id=SHOP, order_id=ORDER, refund_id=refund_id)
+        event = RefundRefused(
+            shop_id=SHOP,
+            order_id=ORDER,
+            refund_id=repeated,
+            reason="invalid_message",
+            detail="lines: Field required",
+        )
+
+        assert decide.refuse_unreadable_refund(item) == event
+
+    def test_so_is_an_after_sale_notice(self) -> None:
+        event = AfterSaleRefused(shop_id=SHOP, order_id=ORDER, reason="invalid_message", detail="lines: Field required")
+
+        assert decide.refuse_unreadable_after_sale(self.unreadable(shop_id=SHOP, order_id=ORDER)) == event
+
+    @pytest.mark.parametrize("data", [{}, {"shop_id": SHOP}, {"shop_id": SHOP, "order_id": 7}])
+    def test_what_does_not_name_its_order_becomes_a_dead_letter(self, data: dict[str, Any]) -> None:
+        assert decide.refuse_unreadable_refund(self.unreadable(**data)) is None
+        assert decide.refuse_unreadable_after_sale(self.unreadable(**data)) is None

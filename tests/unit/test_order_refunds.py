@@ -1,0 +1,325 @@
+"""Refunds and after-sale: at most what is left of each line, each refund once, and the order ends with nothing left."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contracts.decision import Decision, NotYet
+from contracts.orders.content import refund_fingerprint_of
+from contracts.orders.refunds import GivenBack
+from contracts.orders.v1 import (
+    REFUNDS_MAX,
+    RefundedLine,
+    RefundOrder,
+    RefundRefused,
+)
+from tests.builders import (
+    CUP,
+    CUPS,
+    HALF_AN_HOUR,
+    KEY,
+    NOW,
+    ORDER,
+    SHOP,
+    TEA,
+    TEAS,
+    a_desk,
+    a_refund_line,
+    a_refunded_line,
+    an_order,
+    message,
+    refund,
+    refunded,
+    update,
+)
+from workers.order_intake import decide
+from workers.order_intake.model import Desk, Line, Order, Refund
+
+LATER = NOW + timedelta(days=3)
+PENDING = {"version": 2, "reserved": True, "due_at": NOW + HALF_AN_HOUR}
+PAID = {"version": 3, "reserved": True, "status": "paid", "paid_at": NOW}
+SHIPPED = {**PAID, "version": 4, "status": "shipped"}
+COMPLETED = {**SHIPPED, "version": 5, "status": "completed", "completed_at": NOW}
+REJECTED = {"version": 2, "status": "rejected", "reason": "stock_short"}
+CANCELLED = {**PAID, "version": 4, "status": "cancelled", "reason": "cancelled_by_shop"}
+A_TEA = Line(1, TEA, TEAS, 2, 10_000, 1_000)
+
+
+def a_line(number: int, product_id: int, quantity: int, net_minor: int, *, gone: tuple[int, int] = (0, 0)) -> Line:
+    """`gone` is how many units and how much money went back."""
+    return Line(number, product_id, TEAS if product_id == TEA else CUPS, quantity, net_minor, 0, *gone)
+
+
+def booked(wish: RefundOrder, *parts: tuple[int, int, int], was_shipped: bool = False) -> Refund:
+    """`parts` are (line, units, minor units)."""
+    given_back = tuple(GivenBack(*part) for part in parts)
+    return Refund(wish.refund_id, refund_fingerprint_of(wish), LATER, was_shipped, given_back)
+
+
+def ask(desk: Desk, wish: RefundOrder) -> Any:
+    return decide.refund(desk, message(wish, time=LATER))
+
+
+def given_back(order: Order, *wishes: RefundOrder) -> list[tuple[tuple[int, int, int], ...]]:
+    """What each refund takes: (line, units, minor units)."""
+    desk = a_desk(order)
+    for wish in wishes:
+        decision = ask(desk, wish)
+        assert decision.outcome == "refunded", decision
+        desk = decision.state
+    refunds = desk.orders[KEY].refunds
+    return [tuple((part.line, part.quantity, part.amount_minor) for part in each.lines) for each in refunds]
+
+
+def refund_refused(desk: Desk, reason: str, detail: str) -> Decision[Desk]:
+    event = RefundRefused(shop_id=SHOP, order_id=ORDER, refund_id="refund-1", reason=reason, detail=detail)
+    return Decision(desk, (event,), "refused")
+
+
+class TestOneRefund:
+    def test_the_units_share_goes_back_and_the_rest_of_the_order_stands(self) -> None:
+        desk = a_desk(an_order(**PAID))
+        line = replace(A_TEA, refunded_quantity=1, refunded_minor=4_500)
+        order = an_order(**{**PAID, "version": 4}, lines=(line,), refunds=(booked(refund(), (1, 1, 4_500)),))
+
+        assert ask(desk, refund()) == Decision(desk.with_orders(order), (refunded(version=4),), "refunded")
+
+    @pytest.mark.parametrize(("before", "was_shipped"), [(PAID, False), (SHIPPED, True), (COMPLETED, True)])
+    def test_with_nothing_left_the_order_has_ended(self, before: dict[str, Any], was_shipped: bool) -> None:
+        desk = a_desk(an_order(**before))
+        wish = refund(a_refund_line(quantity=2))
+        version = before["version"] + 1
+        line = replace(A_TEA, refunded_quantity=2, refunded_minor=9_000)
+        order = an_order(
+            **{**before, "version": version, "status": "refunded"},
+            lines=(line,),
+            refunds=(booked(wish, (1, 2, 9_000), was_shipped=was_shipped),),
+        )
+        told = a_refunded_line(refunded_quantity=2, refunded="90.00")
+        event = refunded(told, version=version, was_shipped=was_shipped, is_full=True)
+
+        assert ask(desk, wish) == Decision(desk.with_orders(order), (event,), "refunded")
+
+    def test_the_event_has_the_sums_of_all_lines_that_were_ever_touched(self) -> None:
+        lines = (a_line(1, TEA, 2, 9_000, gone=(1, 4_500)), a_line(2, CUP, 4, 2_000), a_line(3, CUP, 1, 700))
+        desk = a_desk(an_order(**SHIPPED, lines=lines))
+
+        [event] = ask(desk, refund(a_refund_line(CUP, 1, "4.00"), refund_id="refund-2")).publish
+
+        assert (event.refund_id, event.amount, event.refunded_total) == ("refund-2", Decimal("4.00"), Decimal("49.00"))
+        assert (event.net_total, event.is_full) == (Decimal("117.00"), False)
+        cups = RefundedLine(
+            line=2, product_id=CUP, quantity=4, net=Decimal("20.00"), refunded_quantity=1, refunded=Decimal("4.00")
+        )
+        assert event.lines == (a_refunded_line(), cups)
+
+    @pytest.mark.parametrize(
+        ("quantity", "amount"), [(2, "89.99"), (1, "90.00"), (0, "90.00"), (2, "0"), (0, "0.01"), (1, None)]
+    )
+    def test_while_units_or_money_are_left_it_has_not(self, quantity: int, amount: str | None) -> None:
+        decision = ask(a_desk(an_order(**SHIPPED)), refund(a_refund_line(TEA, quantity, amount)))
+
+        assert decision.state.orders[KEY].status == "shipped"
+        assert not decision.publish[0].is_full
+
+
+class TestHowMuch:
+    THREE = an_order(**SHIPPED, lines=(a_line(1, TEA, 3, 1_000),))
+
+    @pytest.mark.parametrize(
+        ("wishes", "amounts"),
+        [
+            ([(1, None), (1, None), (1, None)], [333, 333, 334]),
+            ([(2, None), (1, None)], [666, 334]),
+            ([(3, None)], [1_000]),
+            ([(1, "1.00"), (1, None), (1, None)], [100, 566, 334]),
+            ([(1, "8.00"), (1, None), (1, None)], [800, 0, 200]),
+            ([(0, "4.00"), (3, None)], [400, 600]),
+            ([(3, "0"), (0, "10.00")], [0, 1_000]),
+            ([(0, "10.00"), (1, None), (2, None)], [1_000, 0, 0]),
+        ],
+    )
+    def test_units_without_an_amount_bring_their_share_and_the_last_ones_the_rest(
+        self, wishes: list[tuple[int, str | None]], amounts: list[int]
+    ) -> None:
+        refunds = [refund(a_refund_line(TEA, *wish), refund_id=f"r-{n}") for n, wish in enumerate(wishes)]
+
+        taken = given_back(self.THREE, *refunds)
+
+        assert [sum(minor for _, _, minor in parts) for parts in taken] == amounts
+
+    def test_a_product_on_several_lines_is_taken_from_them_in_order(self) -> None:
+        lines = (a_line(1, TEA, 2, 1_001), a_line(2, CUP, 1, 500), a_line(3, TEA, 3, 900))
+        order = an_order(**SHIPPED, lines=lines)
+
+        assert given_back(order, refund(a_refund_line(TEA, 3))) == [((1, 2, 1_001), (3, 1, 300))]
+        assert given_back(order, refund(a_refund_line(TEA, 3, "4.00"))) == [((1, 2, 400), (3, 1, 0))]
+        assert given_back(order, refund(a_refund_line(TEA, 1, "12.00"))) == [((1, 1, 1_001), (3, 0, 199))]
+        assert given_back(order, refund(a_refund_line(TEA, 2, line=3))) == [((3, 2, 600),)]
+
+    def test_a_product_named_twice_is_taken_twice(self) -> None:
+        lines = (a_line(1, TEA, 2, 1_001), a_line(2, TEA, 1, 300))
+        wish = refund(a_refund_line(TEA, 1), a_refund_line(TEA, 2))
+
+        assert given_back(an_order(**SHIPPED, lines=lines), wish) == [((1, 2, 1_001), (2, 1, 300))]
+
+    def test_a_line_that_cost_nothing_gives_its_units_back(self) -> None:
+        order = an_order(**SHIPPED, lines=(a_line(1, TEA, 2, 0),))
+
+        assert given_back(order, refund(a_refund_line(TEA, 2))) == [((1, 2, 0),)]
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("asked", "reason", "detail"),
+        [
+            (a_refund_line(CUP), "not_ordered", "lines.0: product 502 is not on the order."),
+            (a_refund_line(TEA, line=2), "not_ordered", "lines.0: product 501 is not on line 2 of the order."),
+            (
+                a_refund_line(TEA, 0),
+                "nothing_to_refund",
+                "lines.0: say how many units or how much money of product 501 goes back.",
+            ),
+            (
+                a_refund_line(TEA, 0, "0.00"),
+                "nothing_to_refund",
+                "lines.0: say how many units or how much money of product 501 goes back.",
+            ),
+            (
+                a_refund_line(TEA, 3),
+                "more_than_left",
+                "lines.0: 3 units of product 501 asked for, 2 units and 90.00 are left.",
+            ),
+            (
+                a_refund_line(TEA, 1, "90.01"),
+                "more_than_left",
+                "lines.0: 1 units and 90.01 of product 501 asked for, 2 units and 90.00 are left.",
+            ),
+            (
+                a_refund_line(TEA, 1, "0.001"),
+                "amount_precision",
+                "lines.0.amount: 0.001 has more decimals than CNY allows (2).",
+            ),
+        ],
+    )
+    def test_what_cannot_be_booked_is_refused_with_the_figures(self, asked: Any, reason: str, detail: str) -> None:
+        desk = a_desk(an_order(**PAID))
+
+        assert ask(desk, refund(asked)) == refund_refused(desk, reason, detail)
+
+    def test_one_line_that_does_not_fit_refuses_the_whole_refund(self) -> None:
+        desk = a_desk(an_order(**PAID))
+        detail = "lines.1: 2 units of product 501 asked for, 1 units and 45.00 are left."
+
+        assert ask(desk, refund(a_refund_line(TEA, 1), a_refund_line(TEA, 2))) == refund_refused(
+            desk, "more_than_left", detail
+        )
+
+    def test_of_an_order_that_was_refunded_nothing_is_left(self) -> None:
+        line = replace(A_TEA, refunded_quantity=2, refunded_minor=9_000)
+        desk = a_desk(an_order(**{**PAID, "status": "refunded"}, lines=(line,)))
+        detail = "lines.0: 1 units of product 501 asked for, 0 units and 0.00 are left."
+
+        assert ask(desk, refund()) == refund_refused(desk, "more_than_left", detail)
+
+    @pytest.mark.parametrize("order", [an_order(**REJECTED), an_order(**CANCELLED)])
+    def test_an_order_that_ended_otherwise_gives_nothing_back(self, order: Order) -> None:
+        desk = a_desk(order)
+        detail = f"order {KEY} was {order.status} ({order.reason}); nothing of it can be given back."
+
+        assert ask(desk, refund()) == refund_refused(desk, f"order_{order.status}", detail)
+
+    def test_there_is_a_limit_to_the_refunds_of_one_order(self) -> None:
+        many = tuple(Refund(f"r-{number}", "", NOW, True, ()) for number in range(REFUNDS_MAX))
+        detail = f"order {KEY} has 200 refunds, and no order may have more."
+        full, almost = (a_desk(an_order(**SHIPPED, refunds=some)) for some in (many, many[1:]))
+
+        assert ask(full, refund()) == refund_refused(full, "too_many_refunds", detail)
+        assert ask(almost, refund()).outcome == "refunded"
+
+    def test_a_refund_that_overtakes_its_order_waits_and_is_refused_in_the_end(self) -> None:
+        desk = a_desk()
+        otherwise = refund_refused(desk, "order_unknown", f"order {KEY} was never accepted; place it first.")
+
+        assert ask(desk, refund()) == NotYet("order_unknown", otherwise)
+
+    @pytest.mark.parametrize("order", [an_order(), an_order(**PENDING)])
+    def test_a_refund_before_the_payment_waits_and_is_refused_in_the_end(self, order: Order) -> None:
+        desk = a_desk(order)
+        detail = f"order {KEY} is not paid, so there is nothing to give back."
+
+        assert ask(desk, refund()) == NotYet("not_paid", refund_refused(desk, "not_paid", detail))
+
+
+class TestTheSameRefundAgain:
+    @pytest.mark.parametrize("quantity", [1, 2])
+    def test_it_counts_once_even_where_it_ended_the_order(self, quantity: int) -> None:
+        wish = refund(a_refund_line(TEA, quantity, "19.9"))
+        once = ask(a_desk(an_order(**PAID)), wish).state
+
+        for again in (wish, refund(a_refund_line(TEA, quantity, "19.90"))):
+            assert ask(once, again) == Decision(once, outcome="duplicate")
+
+    def test_even_after_a_cancellation(self) -> None:
+        once = ask(a_desk(an_order(**PAID)), refund()).state
+        gone = decide.update_status(once, message(update("cancelled"))).state
+
+        assert ask(gone, refund()) == Decision(gone, outcome="duplicate")
+
+    @pytest.mark.parametrize(
+        "other", [a_refund_line(quantity=2), a_refund_line(amount="45.00"), a_refund_line(line=1), a_refund_line(CUP)]
+    )
+    def test_with_other_content_it_is_refused(self, other: Any) -> None:
+        once = ask(a_desk(an_order(**PAID)), refund()).state
+        detail = f"refund refund-1 of order {KEY} was booked with other content; the first one stands."
+
+        assert ask(once, refund(other)) == refund_refused(once, "conflict", detail)
+
+    def test_the_fingerprint_stays_what_it_was(self) -> None:
+        wish = refund(a_refund_line(TEA, 1, "45.00", 1), a_refund_line(CUP))
+
+        assert refund_fingerprint_of(wish) == "5e927e35-a112-5db9-8c2b-67882b9463a5"
+
+
+LINES = (a_line(1, TEA, 3, 1_001), a_line(2, CUP, 2, 500), a_line(3, TEA, 2, 0), a_line(4, TEA, 1, 299))
+asked_for = st.builds(
+    a_refund_line,
+    st.sampled_from([TEA, CUP]),
+    st.integers(0, 4),
+    st.none() | st.integers(0, 800).map(lambda minor: f"{minor / 100:.2f}"),
+    st.none() | st.integers(1, 4),
+)
+
+
+@given(st.lists(st.lists(asked_for, min_size=1, max_size=3), max_size=12))
+def test_whatever_is_asked_for_no_line_gives_back_more_than_it_had(wishes: list[list[Any]]) -> None:
+    desk = a_desk(an_order(**SHIPPED, lines=LINES))
+    for number, lines in enumerate(wishes):
+        before = desk.orders[KEY]
+        desk = ask(desk, refund(*lines, refund_id=f"r-{number}")).state
+        after = desk.orders[KEY]
+
+        assert all(line.left_quantity >= 0 and line.left_minor >= 0 for line in after.lines)
+        assert (after.status == "refunded") == all((x.left_quantity, x.left_minor) == (0, 0) for x in after.lines)
+        assert after.refunded_minor == sum(each.amount_minor for each in after.refunds)
+        assert after == before or after.refunded_minor + sum(x.refunded_quantity for x in after.lines) > (
+            before.refunded_minor + sum(x.refunded_quantity for x in before.lines)
+        )
+
+
+@given(st.lists(st.sampled_from([TEA, CUP]), max_size=20))
+def test_units_without_amounts_close_every_line_to_zero(products: list[int]) -> None:
+    """Unit by unit and in any order: the last one takes the residue."""
+    desk = a_desk(an_order(**SHIPPED, lines=LINES))
+    for number, product_id in enumerate([*products, *[TEA] * 6, *[CUP] * 2]):
+        desk = ask(desk, refund(a_refund_line(product_id), refund_id=f"r-{number}")).state
+
+    assert desk.orders[KEY].status == "refunded"
+    assert desk.orders[KEY].refunded_minor == 1_800

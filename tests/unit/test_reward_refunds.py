@@ -1,0 +1,184 @@
+"""Refunds and rewards: a month's sales are what is left of its orders, whatever was heard of first, however often."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contracts.decision import Decision
+from contracts.envelope import Payload
+from contracts.orders.v1 import OrderCancelled, OrderPaid, OrderRefunded
+from contracts.rewards.v1 import RewardGranted, RewardRevoked
+from contracts.rules.view import RuleSet
+from tests.builders import (
+    KEY,
+    SELLER,
+    a_refunded_line,
+    a_target,
+    an_order_line,
+    cancelled,
+    message,
+    paid,
+    refunded,
+    rules,
+)
+from tests.unit.lives import Told, lives, resent
+from workers.order_intake.model import Order
+from workers.reward_checks.decide import count_sale, take_back_refund, take_back_sale
+from workers.reward_checks.model import Board, Progress, Sale
+
+MONTH = f"{SELLER}/2026-11/CNY"
+TARGET = rules(1, targets=(a_target(target_minor=8_000, bonus_minor=500),))
+
+
+def a_board(*months: Progress, sales: tuple[Sale, ...] = (), rule_sets: tuple[RuleSet, ...] = (TARGET,)) -> Board:
+    return Board(
+        {month.key: month for month in months},
+        {known.rule_version: known for known in rule_sets},
+        {sale.key: sale for sale in sales},
+    )
+
+
+def a_month(sales_minor: int, *granted: str) -> Progress:
+    return Progress(MONTH, SELLER, "2026-11", "CNY", sales_minor, 1, granted)
+
+
+def a_sale(taken_back_minor: int = 0, *, counted: bool = True) -> Sale:
+    return Sale(KEY, MONTH, 9_000, counted, taken_back_minor)
+
+
+def sold() -> Any:
+    return message(paid(lines=(an_order_line(net="90.00"),)))
+
+
+def given_back(in_all: str, **fields: Any) -> Any:
+    """An order of 90.00 of which so much went back in all."""
+    return message(refunded(a_refunded_line(refunded=in_all), **fields))
+
+
+def said(sales: str) -> dict[str, Any]:
+    return {
+        "distributor_id": SELLER,
+        "month": "2026-11",
+        "currency": "CNY",
+        "reward": "monthly_sales",
+        "target": Decimal("80.00"),
+        "sales": Decimal(sales),
+        "bonus": Decimal("5.00"),
+        "rule_version": 1,
+    }
+
+
+SOLD = a_board(a_month(9_000, "monthly_sales"), sales=(a_sale(),))
+
+
+class TestRefund:
+    def test_it_lowers_the_month(self) -> None:
+        assert take_back_refund(SOLD, given_back("10.00")) == Decision(
+            a_board(a_month(8_000, "monthly_sales"), sales=(a_sale(1_000),)), outcome="counted"
+        )
+
+    def test_below_the_target_the_reward_is_revoked(self) -> None:
+        assert take_back_refund(SOLD, given_back("10.01")) == Decision(
+            a_board(a_month(7_999), sales=(a_sale(1_001),)), (RewardRevoked(**said("79.99")),), "counted"
+        )
+
+    def test_the_next_one_tells_the_sum_and_only_what_is_new_is_subtracted(self) -> None:
+        once = take_back_refund(SOLD, given_back("10.00")).state
+
+        assert take_back_refund(once, given_back("30.00")) == Decision(
+            a_board(a_month(6_000), sales=(a_sale(3_000),)), (RewardRevoked(**said("60.00")),), "counted"
+        )
+
+    @pytest.mark.parametrize("in_all", ["10.00", "30.00"])
+    def test_an_older_sum_or_the_same_says_nothing_new(self, in_all: str) -> None:
+        board = take_back_refund(SOLD, given_back("30.00")).state
+
+        assert take_back_refund(board, resent(given_back(in_all))) == Decision(board, outcome="nothing_new")
+
+    def test_before_the_payment_it_is_noted_and_what_is_left_is_counted_then(self) -> None:
+        early = take_back_refund(a_board(), given_back("10.00"))
+        noted = a_board(sales=(a_sale(1_000, counted=False),))
+
+        assert early == Decision(noted, outcome="noted")
+        assert count_sale(early.state, sold()) == Decision(
+            a_board(a_month(8_000, "monthly_sales"), sales=(a_sale(1_000),)),
+            (RewardGranted(**said("80.00")),),
+            "counted",
+        )
+
+
+class TestCancellationOfWhatIsLeft:
+    def test_it_takes_the_rest_and_no_more(self) -> None:
+        partly = take_back_refund(SOLD, given_back("10.00")).state
+
+        assert take_back_sale(partly, message(cancelled())) == Decision(
+            a_board(a_month(0), sales=(a_sale(9_000),)), (RewardRevoked(**said("0.00")),), "counted"
+        )
+
+    def test_a_refund_told_after_it_takes_nothing(self) -> None:
+        board = take_back_sale(SOLD, message(cancelled())).state
+
+        assert take_back_refund(board, given_back("10.00")) == Decision(board, outcome="nothing_new")
+
+
+# Any order of the same events.
+
+RULES: dict[type[Payload], Any] = {
+    OrderPaid: count_sale,
+    OrderRefunded: take_back_refund,
+    OrderCancelled: take_back_sale,
+}
+RULE_SETS = (
+    rules(1, targets=(a_target("silver", 6_000), a_target("gold", 15_000))),
+    rules(2, targets=(a_target("silver", 9_000),)),
+)
+
+
+@st.composite
+def months(draw: st.DrawFn) -> tuple[list[Order], list[Told], list[Told]]:
+    """The orders of a month, their events one after another, and in another order with repeats."""
+    orders, events = [], []
+    for number in range(draw(st.integers(1, 4))):
+        order, told = draw(lives(f"order-{number}", draw(st.integers(1, 2))))
+        orders.append(order)
+        events += [one for one in told if type(one.data) in RULES]
+    repeats = draw(st.lists(st.sampled_from(events).map(resent), max_size=6))
+    return orders, events, draw(st.permutations([*events, *repeats]))
+
+
+def standing(events: list[Told]) -> tuple[Board, set[str]]:
+    """The board in the end, and the rewards that stand by what was published alone."""
+    board, stands = a_board(rule_sets=RULE_SETS), set[str]()
+    for told in events:
+        decision = RULES[type(told.data)](board, told)
+        board = decision.state
+        for event in decision.publish:
+            assert (event.reward in stands) == isinstance(event, RewardRevoked)
+            stands ^= {event.reward}
+    return board, stands
+
+
+@given(months())
+def test_any_order_with_repeats_ends_in_the_same_sales_and_rewards(
+    case: tuple[list[Order], list[Told], list[Told]],
+) -> None:
+    _, one, other = case
+
+    assert standing(one) == standing(other)
+
+
+@given(months())
+def test_a_months_sales_are_what_is_left_of_its_orders(case: tuple[list[Order], list[Told], list[Told]]) -> None:
+    orders, _, events = case
+    board, stands = standing(events)
+
+    [progress] = board.progress.values()
+    assert progress.sales_minor == sum(
+        order.net_minor - order.refunded_minor for order in orders if order.status != "cancelled"
+    )
+    assert stands == set(progress.granted)
