@@ -10,7 +10,6 @@ from decimal import Decimal
 from typing import Annotated, Any, Self
 
 from pydantic import Field, ValidationError, model_validator
-from pydantic_core import InitErrorDetails
 
 from contracts.fields import Amount, Code, Currency, Rate
 from contracts.money import RATE_SCALE, to_rate, to_rate_ppm
@@ -77,7 +76,13 @@ class RuleDocument(Part):
         """What fields alone cannot show: nothing is said twice, and the pool holds all that is promised."""
         wrong = [*self._repetitions(), *self._impossible_overrides()] or [*self._beyond_the_pool()]
         if wrong:
-            raise ValidationError.from_exception_data(self.__class__.__name__, [_detail(*found) for found in wrong])
+            raise ValidationError.from_exception_data(
+                self.__class__.__name__,
+                [
+                    {"type": "value_error", "loc": place, "input": None, "ctx": {"error": ValueError(says)}}
+                    for place, says in wrong
+                ],
+            )
         return self
 
     def _repetitions(self) -> Iterator[tuple[Place, str]]:
@@ -157,7 +162,3 @@ def _of_a_line(promise: Promise) -> str:
     ]
     rate = Decimal(promise.rate_ppm) / RATE_SCALE
     return f"{rate.normalize():f} of a line" + (f" of {' and '.join(where)}" if where else "")
-
-
-def _detail(place: Place, says: str) -> InitErrorDetails:
-    return InitErrorDetails(type="value_error", loc=place, input=None, ctx={"error": ValueError(says)})
