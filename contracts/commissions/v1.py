@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import asdict
+from decimal import Decimal
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from contracts.commissions import view
 from contracts.envelope import Event, Timestamp
 from contracts.fields import (
     Amount,
@@ -22,6 +26,7 @@ from contracts.fields import (
     ShopId,
     SignedAmount,
 )
+from contracts.money import to_amount, to_rate
 from contracts.subjects import OfOrder
 
 EarnerLevel = Annotated[
@@ -81,6 +86,50 @@ class Unpaid(BaseModel):
     reason: Annotated[Code, Field(examples=["inactive"])]
     lines: tuple[LineNumber, ...] = ()
     uplines: tuple[Passed, ...]
+
+
+_ENTRIES = TypeAdapter(tuple[Entry, ...])
+_UNPAID = TypeAdapter(tuple[Unpaid, ...])
+
+
+def told(entries: Iterable[view.Entry], currency: str) -> tuple[Entry, ...]:
+    """The entries as the event tells them: all at once, since a big order has hundreds and few different amounts."""
+    amounts: dict[int, Decimal] = {}
+    rates: dict[int, Decimal] = {}
+
+    def amount(minor: int) -> Decimal:
+        return amounts.get(minor) or amounts.setdefault(minor, to_amount(minor, currency))
+
+    def rate(ppm: int) -> Decimal:
+        return rates.get(ppm) or rates.setdefault(ppm, to_rate(ppm))
+
+    return _ENTRIES.validate_python(
+        [
+            {
+                "line": entry.line,
+                "product_id": entry.product_id,
+                "plan": entry.plan,
+                "level": entry.level,
+                "distributor_id": entry.distributor_id,
+                "tier": entry.tier,
+                "base": amount(entry.base_minor),
+                "amount": amount(entry.amount_minor),
+                "rounding": entry.rounding,
+                "limited_by": entry.limited_by,
+                **(
+                    {"unit": amount(entry.unit_minor), "quantity": entry.quantity}
+                    if entry.unit_minor
+                    else {"rate": rate(entry.rate_ppm)}
+                ),
+            }
+            for entry in entries
+        ]
+    )
+
+
+def told_unpaid(unpaid: Iterable[view.Unpaid]) -> tuple[Unpaid, ...]:
+    """The same for those who got nothing."""
+    return _UNPAID.validate_python([asdict(group) for group in unpaid])
 
 
 class CommissionAccrued(OfOrder, Event, type="commission.accrued.v1"):

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal, get_args
+
+from pydantic import PlainSerializer
 
 from contracts.rules.view import Limit, Reason
 
 COMMISSIONS = "commission_calculation.commissions"
 LEDGER = "commission_calculation.ledger"
 BALANCES = "commission_calculation.balances"
+
+BALANCE_STRIPES = 8
+"""A balance is the sum of so many documents, and a process adds to one of them at a time: the platform's accounts,
+and a distributor at the top of the network, whom every batch pays, do not make replicas wait for each other."""
+
+ByDistributor = Annotated[
+    Mapping[int, int], PlainSerializer(lambda sums: {str(distributor): sum_ for distributor, sum_ in sums.items()})
+]
+"""Minor units by distributor; a document's field names are text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +79,9 @@ class Earned:
     months are those of `placed_at` in UTC; what is reversed later reopens nothing.
     """
 
-    own_sales_minor: Mapping[int, int] = field(default_factory=dict)
-    day_minor: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
-    month_minor: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
+    own_sales_minor: ByDistributor = field(default_factory=dict)
+    day_minor: Mapping[str, ByDistributor] = field(default_factory=dict)
+    month_minor: Mapping[str, ByDistributor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +107,21 @@ class Reversal:
 
 
 @dataclass(frozen=True, slots=True)
+class AfterSale:
+    """Whether customer and shop have something open, as of this version of the order, and since when."""
+
+    order_version: int
+    open: bool
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Commission:
     """What an order pays. `entries` are never edited: what was taken back stands in `reversals`.
 
-    `held` from payment on; `release_at` is known from completion on; `released` once that has come.
+    `held` from payment on. `release_at` is there while it waits for its day: from completion on, without an open
+    after-sale, until it is `released`; `released_at` is the day that had come. `pool_minor` is the sum of
+    `pools_minor`, which has the pool of each line.
     """
 
     key: str
@@ -119,6 +142,14 @@ class Commission:
     completed_at: datetime | None = None
     release_at: datetime | None = None
     released_at: datetime | None = None
+    after_sale: AfterSale | None = None
+    pools_minor: tuple[int, ...] = ()
+
+    @property
+    def shop_and_order(self) -> tuple[str, str]:
+        """The two parts of the key; neither contains the slash between them."""
+        shop_id, _, order_id = self.key.partition("/")
+        return shop_id, order_id
 
     @property
     def total_minor(self) -> int:
@@ -134,6 +165,7 @@ class Commission:
 
 
 Account = Literal["held", "available", "in_payout", "paid", "pool", "breakage"]
+ACCOUNTS: tuple[Account, ...] = get_args(Account)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,3 +187,32 @@ class Posting:
     posted_at: datetime
     kind: Literal["accrual", "release", "reversal"]
     legs: tuple[Leg, ...]
+
+
+AccountKey = tuple[int, str, Account]
+"""Distributor (0 for the platform), currency and account."""
+
+
+def balances_of(postings: Iterable[Posting]) -> Counter[AccountKey]:
+    """What the accounts come to by these postings: the meaning of the ledger. Sums of parts may be added up."""
+    sums: Counter[AccountKey] = Counter()
+    for posting in postings:
+        for leg in posting.legs:
+            sums[leg.distributor_id, posting.currency, leg.account] += leg.amount_minor
+    return sums
+
+
+def balance_id(distributor_id: int, currency: str, stripe: int) -> str:
+    """The key of a document of `BALANCES`."""
+    return f"{distributor_id}/{currency}/{stripe}"
+
+
+def balance_of_stripe(document: Mapping[str, object]) -> Counter[AccountKey]:
+    """What one document of `BALANCES` says: it has an amount for each account that ever moved."""
+    sums: Counter[AccountKey] = Counter()
+    distributor_id, currency = document.get("distributor_id"), document.get("currency")
+    for account in ACCOUNTS:
+        amount = document.get(f"{account}_minor")
+        if isinstance(amount, int) and isinstance(distributor_id, int) and isinstance(currency, str):
+            sums[distributor_id, currency, account] = amount
+    return sums

@@ -1,8 +1,10 @@
-"""Pays every upline what the rules of the order's time promise, and takes it back when the order falls.
+"""Pays every upline what the rules of the order's time promise, releases it after the hold, takes it back on refunds.
 
-consumes   order.paid, order.cancelled
-publishes  commission.accrued, commission.reversed
-owns       commission_calculation.commissions, commission_calculation.ledger, commission_calculation.balances
-refuses    nothing: an order that was paid is owed its commissions; uplines that get nothing are listed with a
-           reason code (inactive, beyond_last_level)
+consumes   order.paid, order.completed, order.cancelled, order.refunded, order.after-sale-changed, clock.ticked
+publishes  commission.accrued, commission.released, commission.reversed
+owns       commission_calculation.commissions, commission_calculation.notices, commission_calculation.earnings,
+           commission_calculation.ledger, commission_calculation.balances
+refuses    nothing: an order that was paid is owed its commissions, and a refund is never held up by them; uplines that
+           get nothing are listed with a reason code (inactive, beyond_last_level, cap_reached and the others of the
+           rules contract)
 """

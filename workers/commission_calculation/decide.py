@@ -1,145 +1,313 @@
-"""The rules of commissions. Each line has a closed pool; shares are exact and rounded once, together."""
+"""The rules of a commission's life: accrued and held when the order is paid, released after its hold period, taken
+back by refunds. What is told of an order before its payment is noted, and applied together with the accrual; so the
+order in which messages arrive decides nothing but whether a reversal comes out of what is held or of what is available.
+"""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Literal
 
-from contracts.commissions.v1 import CommissionAccrued, CommissionReversed
-from contracts.commissions.v1 import Entry as EntryMessage
-from contracts.commissions.v1 import Unpaid as UnpaidMessage
+from contracts.clock.v1 import ClockTicked
+from contracts.commissions.calculation import Earner, Sale, SaleLine, calculate, needs
+from contracts.commissions.reversal import pool_taken_back, taken_back
+from contracts.commissions.v1 import (
+    CommissionAccrued,
+    CommissionReleased,
+    CommissionReversed,
+    ReversedEntry,
+    Share,
+    told,
+    told_unpaid,
+)
+from contracts.commissions.view import Account, AfterSale, Commission, Entry, Leg, LineRefund, Posting, Reversal
 from contracts.decision import Decision, NotYet
-from contracts.envelope import Message
-from contracts.money import RATE_SCALE, largest_remainder, to_amount, to_minor, to_rate
-from contracts.orders.v1 import OrderCancelled, OrderPaid, Upline
-from workers.commission_calculation.model import Accounts, Commission, Entry, Leg, Posting, Unpaid
+from contracts.envelope import Message, Payload
+from contracts.money import to_amount, to_minor
+from contracts.orders.v1 import AfterSaleChanged, OrderCancelled, OrderCompleted, OrderPaid, OrderRefunded
+from workers.commission_calculation.model import Accounts, Claim, Notices
 
 Answer = Decision[Accounts] | NotYet[Accounts]
+Step = tuple[Commission, tuple[Posting, ...], tuple[Payload, ...]]
+"""A commission after a change, with what is posted and said about it."""
 
 
 def accrue(accounts: Accounts, message: Message[OrderPaid]) -> Answer:
-    """Give each active upline its share of every line, by the rule version and sponsor chain of the order's time."""
+    """Give everyone what the rules of the order's time give for its snapshot, held until it is released.
+
+    What was noted of the order before is applied at once, in the order in which it happened.
+    """
     order = message.data
     if order.key in accounts.commissions:
         return Decision(accounts, outcome="duplicate")
     rules = accounts.rules.get(order.rule_version)
     if rules is None:
         return NotYet("rules_unknown")
-    entries: list[Entry] = []
-    pool_minor = 0
-    for line in order.lines:
-        base = to_minor(line.net, order.currency)
-        pool = base * rules.pool_rate_ppm // RATE_SCALE
-        pool_minor += pool
-        entries += shares(line.line, line.product_id, base, rules.rates_of(line.category_id), order.upline, pool)
+    sale = sale_of(order)
+    asked = needs(rules.terms)
+    earned = accounts.earned(sale, order.placed_at, asked)
+    outcome = calculate(rules.terms, sale, earned)
     commission = Commission(
         key=order.key,
         currency=order.currency,
         rule_version=order.rule_version,
         order_version=order.version,
-        pool_minor=pool_minor,
-        entries=tuple(entries),
-        unpaid=tuple(unpaid(order.upline, [rules.rates_of(line.category_id) for line in order.lines])),
+        placed_at=order.placed_at,
+        accrued_at=message.time,
+        seller_id=order.distributor_id,
+        pool_minor=sum(outcome.pools_minor),
+        entries=outcome.entries,
+        unpaid=outcome.unpaid,
+        lines=tuple(LineRefund(line.line, line.net_minor, line.quantity) for line in sale.lines),
+        hold_days=rules.terms.hold_days,
+        earned=earned,
+        pools_minor=outcome.pools_minor,
     )
-    accrued = CommissionAccrued(
-        shop_id=order.shop_id,
-        order_id=order.order_id,
-        order_version=order.version,
-        currency=order.currency,
-        rule_version=order.rule_version,
-        pool=to_amount(pool_minor, order.currency),
-        total=to_amount(commission.total_minor, order.currency),
-        entries=_said(commission.entries, order.currency),
-        unpaid=tuple(
-            UnpaidMessage(level=u.level, distributor_id=u.distributor_id, reason=u.reason) for u in commission.unpaid
-        ),
-    )
-    posting = post(message.id, commission.key, order.currency, message.time, commission.entries)
-    return Decision(accounts.with_commission(commission, posting), (accrued,), "accrued")
+    postings: tuple[Posting, ...] = (_accrual(message.id, commission),)
+    events: tuple[Payload, ...] = (_accrued(commission),)
+    noted = accounts.notices.get(order.key) or Notices(order.key)
+    for claim in sorted(noted.claims, key=lambda claim: claim.order_version):
+        commission, posted, said = _take_back(commission, claim)
+        postings, events = postings + posted, events + said
+    commission = _schedule(replace(commission, completed_at=noted.completed_at, after_sale=noted.after_sale))
+    after = accounts.with_earnings(sale, order.placed_at, outcome.entries, asked)
+    after = after.with_notices(replace(noted, accrued=True)).with_commissions([commission], postings)
+    return Decision(after, events, "accrued")
 
 
-def reverse(accounts: Accounts, message: Message[OrderCancelled]) -> Answer:
-    """Take back what a cancelled order paid, by new negative entries; the old ones stay as they are."""
+def start_hold(accounts: Accounts, message: Message[OrderCompleted]) -> Answer:
+    """The customer has the goods: from now on the hold period runs."""
+    order = message.data
+    known = accounts.commissions.get(order.key) or accounts.noted(order.key)
+    if known.completed_at is not None:
+        return Decision(accounts, outcome="duplicate")
+    return _keep(accounts, replace(known, completed_at=order.completed_at), "hold_started")
+
+
+def note_after_sale(accounts: Accounts, message: Message[AfterSaleChanged]) -> Answer:
+    """While something is open between customer and shop nothing is released, and after that not before its end.
+
+    An older change that comes late changes nothing.
+    """
+    order = message.data
+    known = accounts.commissions.get(order.key) or accounts.noted(order.key)
+    if known.after_sale is not None and known.after_sale.order_version >= order.version:
+        return Decision(accounts, outcome="duplicate")
+    after_sale = AfterSale(order.version, order.open, message.time)
+    return _keep(accounts, replace(known, after_sale=after_sale), "hold_extended" if order.open else "hold_resumed")
+
+
+def take_back(accounts: Accounts, message: Message[OrderRefunded]) -> Answer:
+    """Take back from every level and plan what the refund's share of each line is worth, by new negative figures.
+
+    The event has the sums of all refunds so far, so an older one that comes late takes nothing.
+    """
+    order = message.data
+    lines = tuple(
+        LineRefund(
+            line.line,
+            to_minor(line.net, order.currency),
+            line.quantity,
+            to_minor(line.refunded, order.currency),
+            line.refunded_quantity,
+        )
+        for line in order.lines
+    )
+    claim = Claim(message.id, order.version, order.refund_id, "order_refunded", message.time, lines)
+    return _claim(accounts, order.key, claim)
+
+
+def take_back_all(accounts: Accounts, message: Message[OrderCancelled]) -> Answer:
+    """Take back whatever is left of every line of an order that was paid and then cancelled."""
     order = message.data
     if not order.was_paid:
         return Decision(accounts, outcome="nothing_accrued")
-    commission = accounts.commissions.get(order.key)
+    return _claim(
+        accounts,
+        order.key,
+        Claim(message.id, order.version, "cancelled", order.reason, message.time, closes=True),
+    )
+
+
+def release(accounts: Accounts, message: Message[ClockTicked]) -> Answer:
+    """What refunds have left of a commission becomes available when its hold period is over."""
+    released: list[Commission] = []
+    postings: list[Posting] = []
+    events: list[Payload] = []
+    for commission in accounts.commissions.values():
+        if commission.release_at is None or commission.release_at > message.data.at:
+            continue
+        released.append(
+            replace(commission, status="released", release_at=None, released_at=commission.release_at),
+        )
+        shares = _shares(commission.entries, commission.remaining_minor())
+        if shares:
+            moves: dict[tuple[Account, int], int] = {("held", earner): -amount for earner, amount in shares.items()}
+            moves |= {("available", earner): amount for earner, amount in shares.items()}
+            posting_id = f"{message.id}/{commission.key}"
+            postings.append(post(posting_id, commission, message.time, "release", moves))
+            events.append(_released(commission, commission.release_at, shares))
+    after = accounts.with_commissions(released, postings)
+    return Decision(after, tuple(events), "released" if released else "nothing_due")
+
+
+def sale_of(order: OrderPaid) -> Sale:
+    """The order as the plans see it."""
+    team = order.team
+    return Sale(
+        order.currency,
+        tuple(
+            SaleLine(line.line, line.product_id, line.category_id, line.quantity, to_minor(line.net, order.currency))
+            for line in order.lines
+        ),
+        tuple(Earner(up.level, up.distributor_id, up.tier, up.active) for up in order.upline),
+        Earner(0, team.leader_id, team.leader_tier, team.leader_active) if team else None,
+    )
+
+
+def post(
+    posting_id: str,
+    commission: Commission,
+    at: datetime,
+    kind: Literal["accrual", "release", "reversal"],
+    moves: dict[tuple[Account, int], int],
+) -> Posting:
+    """A balanced posting: what moves between the pool and the distributors, and breakage for what they leave of it."""
+    moves[("breakage", 0)] = -sum(moves.values())
+    legs = tuple(Leg(account, amount, earner) for (account, earner), amount in sorted(moves.items()) if amount)
+    return Posting(posting_id, commission.key, commission.currency, at, kind, legs)
+
+
+def _claim(accounts: Accounts, key: str, claim: Claim) -> Answer:
+    commission = accounts.commissions.get(key)
     if commission is None:
-        return NotYet("accrual_unknown")
-    if commission.status == "reversed":
+        noted = accounts.noted(key)
+        if any(known.order_version == claim.order_version for known in noted.claims):
+            return Decision(accounts, outcome="duplicate")
+        return _keep(accounts, replace(noted, claims=(*noted.claims, claim)), "noted")
+    after, postings, events = _take_back(commission, claim)
+    if after is commission:
         return Decision(accounts, outcome="duplicate")
-    negated = tuple(
-        replace(entry, amount_minor=-entry.amount_minor, rounding=-entry.rounding) for entry in commission.entries
+    return Decision(accounts.with_commissions([after], postings), events, "reversed")
+
+
+def _keep(accounts: Accounts, known: Commission | Notices, outcome: str) -> Answer:
+    """Note what was told, with the commission if it has accrued, else until it does."""
+    if isinstance(known, Commission):
+        return Decision(accounts.with_commissions([_schedule(known)]), outcome=outcome)
+    return Decision(accounts.with_notices(known), outcome="noted")
+
+
+def _schedule(commission: Commission) -> Commission:
+    """Say when a held commission is to be released: the hold period after completion, or the after-sale's later end."""
+    if commission.status == "released" or commission.completed_at is None:
+        return commission
+    held_until = commission.completed_at + timedelta(days=commission.hold_days)
+    after_sale = commission.after_sale
+    if after_sale is None:
+        return replace(commission, release_at=held_until)
+    return replace(commission, release_at=None if after_sale.open else max(held_until, after_sale.since))
+
+
+def _take_back(commission: Commission, claim: Claim) -> Step:
+    """Each line's entries fall to what the sums of its refunds leave of them; the same commission if none changes."""
+    lines = tuple(map(claim.raises, commission.lines))
+    if lines == commission.lines:
+        return commission, (), ()
+    places: defaultdict[int, list[int]] = defaultdict(list)
+    for place, entry in enumerate(commission.entries):
+        places[entry.line].append(place)
+    remaining = commission.remaining_minor()
+    amounts = [0] * len(remaining)
+    pool_minor = 0
+    for before, line, line_pool_minor in zip(commission.lines, lines, commission.pools_minor, strict=True):
+        if line == before:
+            continue
+        pool_minor += pool_taken_back(line_pool_minor, line) - pool_taken_back(line_pool_minor, before)
+        entries = [commission.entries[place] for place in places[line.line]]
+        for place, entry, taken in zip(places[line.line], entries, taken_back(entries, line), strict=True):
+            amounts[place] = entry.amount_minor - taken - remaining[place]
+    account: Literal["held", "available"] = "held" if commission.status == "held" else "available"
+    reversal = Reversal(claim.reference, claim.reason, claim.at, account, tuple(amounts))
+    after = replace(commission, lines=lines, reversals=(*commission.reversals, reversal))
+    moves: dict[tuple[Account, int], int] = {
+        (account, earner): amount for earner, amount in _shares(commission.entries, amounts).items()
+    }
+    posting = post(claim.message_id, commission, claim.at, "reversal", moves | {("pool", 0): pool_minor})
+    return after, (posting,) if posting.legs else (), (_reversed(commission, reversal),) if any(amounts) else ()
+
+
+def _accrual(posting_id: str, commission: Commission) -> Posting:
+    amounts = (entry.amount_minor for entry in commission.entries)
+    moves: dict[tuple[Account, int], int] = {
+        ("held", earner): amount for earner, amount in _shares(commission.entries, amounts).items()
+    }
+    return post(posting_id, commission, commission.accrued_at, "accrual", moves | {("pool", 0): -commission.pool_minor})
+
+
+def _shares(entries: Iterable[Entry], amounts_minor: Iterable[int]) -> dict[int, int]:
+    """What each distributor's entries come to, by these figures for them; who comes to nothing is left out."""
+    shares: Counter[int] = Counter()
+    for entry, amount in zip(entries, amounts_minor, strict=True):
+        shares[entry.distributor_id] += amount
+    return {earner: amount for earner, amount in sorted(shares.items()) if amount}
+
+
+def _accrued(commission: Commission) -> CommissionAccrued:
+    shop_id, order_id = commission.shop_and_order
+    currency = commission.currency
+    return CommissionAccrued(
+        shop_id=shop_id,
+        order_id=order_id,
+        order_version=commission.order_version,
+        currency=currency,
+        rule_version=commission.rule_version,
+        pool=to_amount(commission.pool_minor, currency),
+        total=to_amount(commission.total_minor, currency),
+        entries=told(commission.entries, currency),
+        unpaid=told_unpaid(commission.unpaid),
+        hold_days=commission.hold_days,
     )
-    reversed_ = CommissionReversed(
-        shop_id=order.shop_id,
-        order_id=order.order_id,
-        order_version=order.version,
+
+
+def _released(commission: Commission, released_at: datetime, shares: dict[int, int]) -> CommissionReleased:
+    shop_id, order_id = commission.shop_and_order
+    return CommissionReleased(
+        shop_id=shop_id,
+        order_id=order_id,
         currency=commission.currency,
-        total=to_amount(-commission.total_minor, commission.currency),
-        entries=_said(negated, commission.currency),
-        reason=order.reason,
+        total=to_amount(sum(shares.values()), commission.currency),
+        shares=tuple(
+            Share(distributor_id=earner, amount=to_amount(amount, commission.currency))
+            for earner, amount in shares.items()
+        ),
+        released_at=released_at,
     )
-    posting = post(message.id, commission.key, commission.currency, message.time, negated)
-    after = accounts.with_commission(replace(commission, status="reversed"), posting)
-    return Decision(after, (reversed_,), "reversed")
 
 
-def shares(
-    line: int, product_id: int, base_minor: int, rates_ppm: Sequence[int], upline: Sequence[Upline], pool_minor: int
-) -> list[Entry]:
-    """One line's entries: base x rate for each active level that has a rate, never more than the pool together."""
-    paid = [(up, rates_ppm[up.level - 1]) for up in upline if up.active and up.level <= len(rates_ppm)]
-    numerators = [base_minor * rate for _, rate in paid]
-    amounts = largest_remainder(numerators, RATE_SCALE, limit=pool_minor)
-    return [
-        Entry(
-            line=line,
-            product_id=product_id,
-            level=up.level,
-            distributor_id=up.distributor_id,
-            base_minor=base_minor,
-            rate_ppm=rate,
-            amount_minor=amount,
-            rounding=amount - numerator // RATE_SCALE,
-        )
-        for (up, rate), numerator, amount in zip(paid, numerators, amounts, strict=True)
-    ]
-
-
-def unpaid(upline: Iterable[Upline], rates_by_line: Iterable[Sequence[int]]) -> Iterable[Unpaid]:
-    """Those of the chain that get nothing on any line of this order, and why."""
-    levels_paid = max(map(len, rates_by_line), default=0)
-    for up in upline:
-        if up.level > levels_paid:
-            yield Unpaid(up.level, up.distributor_id, "beyond_last_level")
-        elif not up.active:
-            yield Unpaid(up.level, up.distributor_id, "inactive")
-
-
-def post(posting_id: str, key: str, currency: str, at: datetime, entries: Iterable[Entry]) -> Posting:
-    """The balanced posting of some entries: what distributors hold comes out of the pool."""
-    held: Counter[int] = Counter()
-    for entry in entries:
-        held[entry.distributor_id] += entry.amount_minor
-    legs = [Leg("held", amount, distributor_id) for distributor_id, amount in sorted(held.items()) if amount]
-    total = sum(leg.amount_minor for leg in legs)
-    return Posting(posting_id, key, currency, at, (*legs, Leg("pool", -total)))
-
-
-def _said(entries: Iterable[Entry], currency: str) -> tuple[EntryMessage, ...]:
-    return tuple(
-        EntryMessage(
-            line=entry.line,
-            product_id=entry.product_id,
-            level=entry.level,
-            distributor_id=entry.distributor_id,
-            base=to_amount(entry.base_minor, currency),
-            rate=to_rate(entry.rate_ppm),
-            amount=to_amount(entry.amount_minor, currency),
-            rounding=entry.rounding,
-        )
-        for entry in entries
+def _reversed(commission: Commission, reversal: Reversal) -> CommissionReversed:
+    shop_id, order_id = commission.shop_and_order
+    changed = zip(commission.entries, reversal.amounts_minor, strict=True)
+    return CommissionReversed(
+        shop_id=shop_id,
+        order_id=order_id,
+        currency=commission.currency,
+        reference=reversal.reference,
+        account=reversal.account,
+        total=to_amount(sum(reversal.amounts_minor), commission.currency),
+        entries=tuple(
+            ReversedEntry(
+                line=entry.line,
+                plan=entry.plan,
+                level=entry.level,
+                distributor_id=entry.distributor_id,
+                amount=to_amount(amount, commission.currency),
+            )
+            for entry, amount in changed
+            if amount
+        ),
+        reason=reversal.reason,
     )

@@ -1,9 +1,17 @@
 """Which message goes to which rule."""
 
-from contracts.orders.v1 import OrderCancelled, OrderPaid
+from contracts.clock.v1 import ClockTicked
+from contracts.orders.v1 import AfterSaleChanged, OrderCancelled, OrderCompleted, OrderPaid, OrderRefunded
 from infra.runtime.worker import Worker, on
 from workers.commission_calculation.audit import audit
-from workers.commission_calculation.decide import accrue, reverse
+from workers.commission_calculation.decide import (
+    accrue,
+    note_after_sale,
+    release,
+    start_hold,
+    take_back,
+    take_back_all,
+)
 from workers.commission_calculation.repository import CommissionRepository
 
 WORKER = Worker(
@@ -11,7 +19,11 @@ WORKER = Worker(
     repository=CommissionRepository,
     handlers=(
         on(OrderPaid, decide=accrue),
-        on(OrderCancelled, decide=reverse),
+        on(OrderCompleted, decide=start_hold),
+        on(AfterSaleChanged, decide=note_after_sale),
+        on(OrderRefunded, decide=take_back),
+        on(OrderCancelled, decide=take_back_all),
+        on(ClockTicked, decide=release),
     ),
     audit=audit,
 )

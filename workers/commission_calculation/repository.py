@@ -1,41 +1,65 @@
-"""Loads commissions and rule sets; saves commissions, appends to the ledger and adds to the balances."""
+"""Loads what a batch needs of commissions, notices, rules and earnings; saves what changed, appends to the ledger and
+adds to the balances.
+"""
 
 from __future__ import annotations
 
 import os
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Self
 
+from contracts.clock.v1 import ClockTicked
+from contracts.commissions.calculation import needs
+from contracts.commissions.view import (
+    BALANCE_STRIPES,
+    BALANCES,
+    COMMISSIONS,
+    LEDGER,
+    Commission,
+    Posting,
+    balance_id,
+    balances_of,
+)
 from contracts.envelope import Message
 from contracts.orders.v1 import OrderPaid
 from contracts.rules.view import RULES, RuleSet
 from infra.runtime.repository import Codec, Loaded
 from infra.runtime.store import Collection, Increment, Index, Transaction
-from workers.commission_calculation.model import Accounts, Commission, Posting
+from workers.commission_calculation.model import Accounts, Earnings, Notices, earnings_key
 
-COMMISSIONS = "commission_calculation.commissions"
-LEDGER = "commission_calculation.ledger"
-BALANCES = "commission_calculation.balances"
+NOTICES = "commission_calculation.notices"
+EARNINGS = "commission_calculation.earnings"
 
-STRIPES = 8
-"""A balance is the sum of so many documents, and a process adds to one of them: a distributor at the top of the
-network, whom every batch pays, does not make replicas wait for each other."""
+DUE_MAX = 500
+"""Commissions released by one tick; the next tick takes the rest."""
+
+_OTHER_STRIPE = 4
+"""Accruals keep to the stripe of their process; what else moves balances beside them in it, to one so far away."""
 
 _commissions = Codec(Commission, key="key")
+_notices = Codec(Notices, key="key")
+_earnings = Codec(Earnings, key="key")
 _postings = Codec(Posting, key="posting_id")
 _rules = Codec(RuleSet, key="rule_version")
 to_commission = _commissions.to_entity
+to_earnings = _earnings.to_entity
 to_posting = _postings.to_entity
+to_rules = _rules.to_entity
 
 
 class CommissionRepository:
     collections: ClassVar[tuple[Collection, ...]] = (
         Collection(
             COMMISSIONS,
-            "what each order pays, by order",
-            (Index((("entries.distributor_id", 1),), "what a distributor earned"),),
+            "what each order pays and what was taken back of it, by order",
+            (
+                Index((("entries.distributor_id", 1), ("placed_at", 1)), "what a distributor earned"),
+                Index((("release_at", 1),), "commissions whose hold period is over", sparse=True),
+            ),
         ),
+        Collection(NOTICES, "what was heard of an order before its commission accrued, and that it has accrued"),
+        Collection(EARNINGS, "own sales and capped earnings by distributor, month and currency, where rules ask"),
         Collection(
             LEDGER,
             "append-only, balanced postings, by the message that caused them",
@@ -46,45 +70,95 @@ class CommissionRepository:
         ),
         Collection(
             BALANCES,
-            "held by distributor, currency and stripe; the sum over the stripes is the balance",
+            "an amount for each account of a distributor (0: the platform), by currency and stripe; a balance is the "
+            "sum over the stripes",
             (Index((("distributor_id", 1),), "a distributor's balances"),),
         ),
     )
 
-    def __init__(self, commissions: Loaded[str, Commission], rules: dict[int, RuleSet]) -> None:
+    def __init__(
+        self,
+        commissions: Loaded[str, Commission],
+        notices: Loaded[str, Notices],
+        earnings: Loaded[str, Earnings],
+        rules: dict[int, RuleSet],
+        due: Sequence[str] = (),
+        *,
+        stripe: int,
+    ) -> None:
         self._commissions = commissions
+        self._notices = notices
+        self._earnings = earnings
         self._rules = rules
+        self._due = due
+        self._stripe = stripe
         self._postings: list[Posting] = []
 
     @classmethod
     async def load(cls, tx: Transaction, messages: Sequence[Message[Any]]) -> Self:
-        commissions = await _commissions.fetch(tx, COMMISSIONS, (message.data.key for message in messages))
-        versions = {message.data.rule_version for message in messages if isinstance(message.data, OrderPaid)}
-        found = await tx.find(RULES, {"_id": {"$in": list(versions)}}) if versions else []
-        return cls(commissions, _rules.by_key(found))
+        """Load for messages of one type, as a queue brings them."""
+        data = [message.data for message in messages]
+        stripe = os.getpid() % BALANCE_STRIPES
+        if ticks := [d.at for d in data if isinstance(d, ClockTicked)]:
+            where = {"release_at": {"$lte": max(ticks)}}
+            due = await tx.find(COMMISSIONS, where, sort=(("release_at", 1),), limit=DUE_MAX)
+            commissions: Loaded[str, Commission] = Loaded(_commissions.by_key(due))
+            stripe = (stripe + _OTHER_STRIPE) % BALANCE_STRIPES
+            return cls(commissions, Loaded({}), Loaded({}), {}, [document["_id"] for document in due], stripe=stripe)
+        commissions = await _commissions.fetch(tx, COMMISSIONS, (d.key for d in data))
+        fresh = {d.key for d in data if commissions.get(d.key) is None}
+        notices = await _notices.fetch(tx, NOTICES, fresh)
+        paid = [d for d in data if isinstance(d, OrderPaid) and d.key in fresh]
+        if not paid:
+            stripe = (stripe + _OTHER_STRIPE) % BALANCE_STRIPES
+        versions = {d.rule_version for d in paid}
+        rules = _rules.by_key(await tx.find(RULES, {"_id": {"$in": sorted(versions)}}) if paid else [])
+        earnings = await _earnings.fetch(tx, EARNINGS, _earnings_asked(paid, rules))
+        return cls(commissions, notices, earnings, rules, stripe=stripe)
 
     def state_for(self, message: Message[Any]) -> Accounts:
-        return Accounts(self._commissions.pick([message.data.key]), self._rules)
+        data = message.data
+        if isinstance(data, ClockTicked):
+            return Accounts(self._commissions.pick(self._due))
+        keys = _earnings_keys(data) if isinstance(data, OrderPaid) else ()
+        return Accounts(
+            self._commissions.pick([data.key]), self._notices.pick([data.key]), self._earnings.pick(keys), self._rules
+        )
 
     def keep(self, state: Accounts) -> None:
         self._commissions.keep(state.commissions)
+        self._notices.keep(state.notices)
+        self._earnings.keep(state.earnings)
         self._postings.extend(state.postings)
 
     async def save(self, tx: Transaction) -> None:
+        await _notices.save(tx, NOTICES, self._notices)
         await _commissions.save(tx, COMMISSIONS, self._commissions)
+        await _earnings.save(tx, EARNINGS, self._earnings)
         await tx.insert(LEDGER, [_postings.to_document(posting) for posting in self._postings])
-        await tx.add(BALANCES, list(_increments(self._postings, stripe=os.getpid() % STRIPES)))
+        await tx.add(BALANCES, list(_increments(self._postings, stripe=self._stripe)))
+
+
+def _earnings_keys(order: OrderPaid) -> list[str]:
+    leader = [order.team.leader_id] if order.team else []
+    earners = {*(up.distributor_id for up in order.upline), *leader}
+    return [earnings_key(earner, order.placed_at, order.currency) for earner in earners]
+
+
+def _earnings_asked(paid: Iterable[OrderPaid], rules: dict[int, RuleSet]) -> set[str]:
+    """The months to load: none where no plan of an order's rules looks at them."""
+    asked = {version: needs(known.terms) for version, known in rules.items()}
+    asking = {version for version, what in asked.items() if what.own_sales or what.day or what.month}
+    return {key for order in paid if order.rule_version in asking for key in _earnings_keys(order)}
 
 
 def _increments(postings: Iterable[Posting], *, stripe: int) -> Iterable[Increment]:
-    held: Counter[tuple[int, str]] = Counter()
-    for posting in postings:
-        for leg in posting.legs:
-            if leg.account == "held":
-                held[leg.distributor_id, posting.currency] += leg.amount_minor
-    for (distributor_id, currency), amount in sorted(held.items()):
+    amounts: defaultdict[tuple[int, str], dict[str, int]] = defaultdict(dict)
+    for (distributor_id, currency, account), amount in balances_of(postings).items():
+        amounts[distributor_id, currency][f"{account}_minor"] = amount
+    for (distributor_id, currency), moved in sorted(amounts.items()):
         yield Increment(
-            f"{distributor_id}/{currency}/{stripe}",
-            {"held_minor": amount},
+            balance_id(distributor_id, currency, stripe),
+            moved,
             {"distributor_id": distributor_id, "currency": currency},
         )

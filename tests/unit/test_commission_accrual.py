@@ -1,0 +1,326 @@
+"""Accrual: the whole decision for a paid order, what is noted before it, and what distributors had earned before."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from contracts.commissions.v1 import CommissionAccrued, CommissionReversed
+from contracts.commissions.v1 import Entry as EntryMessage
+from contracts.commissions.v1 import Passed as PassedMessage
+from contracts.commissions.v1 import Unpaid as UnpaidMessage
+from contracts.commissions.view import AfterSale, Commission, Earned, Entry, Leg, LineRefund, Passed, Posting, Unpaid
+from contracts.decision import Decision, NotYet
+from contracts.envelope import emit, message_of
+from contracts.orders.v1 import AfterSaleChanged, Team
+from contracts.rules.view import Caps, Conditions, Fixed, Plan, RuleSet, TeamBonus, Unilevel
+from tests.builders import (
+    CUP,
+    KEY,
+    MIDDLE,
+    NOW,
+    ORDER,
+    SELLER,
+    SHOP,
+    TEA,
+    TEAM,
+    TOP,
+    a_refunded_line,
+    an_order_line,
+    an_upline,
+    cancelled,
+    completed,
+    message,
+    paid,
+    refunded,
+    rules,
+)
+from workers.commission_calculation.decide import accrue, note_after_sale, start_hold, take_back, take_back_all
+from workers.commission_calculation.model import Accounts, Earnings, Notices
+
+NOVEMBER = f"{SELLER}/2026-11/CNY"
+LEADER = 9
+
+
+def rules_with(*plans: Plan, **fields: Any) -> RuleSet:
+    known = rules()
+    return replace(known, terms=replace(known.terms, plans=plans, **fields))
+
+
+def accounts(*rule_sets: RuleSet, **fields: Any) -> Accounts:
+    return Accounts(rules={known.rule_version: known for known in rule_sets or (rules(),)}, **fields)
+
+
+def an_entry(level: int, distributor_id: int, rate_ppm: int, amount_minor: int, **fields: Any) -> Entry:
+    given: dict[str, Any] = {
+        "line": 1,
+        "product_id": TEA,
+        "plan": "levels",
+        "tier": "standard",
+        "base_minor": 9_000,
+        "quantity": 2,
+        "unit_minor": 0,
+        "rounding": 0,
+        **fields,
+    }
+    return Entry(level=level, distributor_id=distributor_id, rate_ppm=rate_ppm, amount_minor=amount_minor, **given)
+
+
+def said(level: int, distributor_id: int, rate: str, amount: str) -> EntryMessage:
+    return EntryMessage(
+        line=1,
+        product_id=TEA,
+        plan="levels",
+        level=level,
+        distributor_id=distributor_id,
+        tier="standard",
+        base=Decimal("90.00"),
+        rate=Decimal(rate),
+        amount=Decimal(amount),
+        rounding=0,
+    )
+
+
+THE_COMMISSION = Commission(
+    key=KEY,
+    currency="CNY",
+    rule_version=1,
+    order_version=3,
+    placed_at=NOW,
+    accrued_at=NOW,
+    seller_id=SELLER,
+    pool_minor=1_800,
+    entries=(an_entry(1, SELLER, 100_000, 900), an_entry(2, MIDDLE, 50_000, 450), an_entry(3, TOP, 30_000, 270)),
+    unpaid=(),
+    lines=(LineRefund(1, 9_000, 2),),
+    hold_days=7,
+    pools_minor=(1_800,),
+)
+THE_POSTING = Posting(
+    "m-paid",
+    KEY,
+    "CNY",
+    NOW,
+    "accrual",
+    (
+        Leg("breakage", 180),
+        Leg("held", 270, TOP),
+        Leg("held", 450, MIDDLE),
+        Leg("held", 900, SELLER),
+        Leg("pool", -1_800),
+    ),
+)
+
+
+def test_a_paid_order_pays_every_level_and_what_they_leave_of_the_pool_is_breakage() -> None:
+    accrued = CommissionAccrued(
+        shop_id=SHOP,
+        order_id=ORDER,
+        order_version=3,
+        currency="CNY",
+        rule_version=1,
+        pool=Decimal("18.00"),
+        total=Decimal("16.20"),
+        entries=(said(1, SELLER, "0.1", "9.00"), said(2, MIDDLE, "0.05", "4.50"), said(3, TOP, "0.03", "2.70")),
+        unpaid=(),
+        hold_days=7,
+    )
+
+    decision = accrue(accounts(), message(paid(version=3), id="m-paid"))
+
+    after = accounts().with_notices(Notices(KEY, accrued=True)).with_commissions([THE_COMMISSION], [THE_POSTING])
+    assert decision == Decision(after, (accrued,), "accrued")
+
+
+def test_what_the_event_says_can_be_read_back() -> None:
+    plans = (Fixed("per_unit", {"CNY": (50, 20)}), Unilevel("levels", (100_000,), caps=Caps(entry={"CNY": 300})))
+    cause = message(paid(upline=an_upline(SELLER, MIDDLE, inactive=[MIDDLE])))
+
+    [event] = accrue(accounts(rules_with(*plans)), cause).publish
+
+    body = emit(event, cause=cause, source="commission_calculation", index=0, at=NOW).to_bytes()
+    assert message_of(CommissionAccrued).model_validate_json(body).data == event
+    assert [(e.plan, e.rate, e.unit, e.quantity, e.amount, e.limited_by) for e in event.entries] == [
+        ("per_unit", None, Decimal("0.50"), 2, Decimal("1.00"), None),
+        ("levels", Decimal("0.1"), None, None, Decimal("3.00"), "entry"),
+    ]
+    passed = (PassedMessage(level=2, distributor_id=MIDDLE),)
+    assert event.unpaid == (
+        UnpaidMessage(plan="per_unit", reason="inactive", uplines=passed),
+        UnpaidMessage(plan="levels", reason="inactive", uplines=passed),
+    )
+
+
+def test_each_line_draws_on_its_own_pool() -> None:
+    lines = (an_order_line(1, TEA, net="54.70"), an_order_line(2, CUP, net="0.55"))
+
+    commission = accrue(accounts(), message(paid(lines=lines))).state.commissions[KEY]
+
+    # 20 % of each line, cut to whole cents.
+    assert commission.pools_minor == (1_094, 11)
+    assert commission.pool_minor == 1_105
+    assert commission.lines == (LineRefund(1, 5_470, 2), LineRefund(2, 55, 2))
+
+
+def test_the_rules_are_those_of_the_orders_version_not_the_newest() -> None:
+    known = accounts(rules(1), rules(2, rates_ppm=(10_000,)))
+
+    assert accrue(known, message(paid(rule_version=2))).state.commissions[KEY].total_minor == 90
+    assert accrue(known, message(paid(rule_version=1))).state.commissions[KEY].total_minor == 1_620
+
+
+def test_the_teams_leader_is_paid_though_not_in_the_chain() -> None:
+    team = Team(team_id=TEAM, leader_id=LEADER, leader_tier="gold", leader_active=True)
+    bonus = rules_with(TeamBonus("team", 10_000))
+
+    with_team = accrue(accounts(bonus), message(paid(team=team))).state
+    without = accrue(accounts(bonus), message(paid())).state
+
+    assert with_team.commissions[KEY].entries == (an_entry(0, LEADER, 10_000, 90, plan="team", tier="gold"),)
+    assert Leg("held", 90, LEADER) in with_team.postings[0].legs
+    assert without.commissions[KEY].unpaid == (Unpaid("team", "no_team", (), ()),)
+
+
+def test_an_order_without_a_pool_still_has_a_posting_that_says_so() -> None:
+    decision = accrue(accounts(rules(pool_rate_ppm=0)), message(paid(), id="m-paid"))
+
+    assert decision.state.postings == (Posting("m-paid", KEY, "CNY", NOW, "accrual", ()),)
+
+
+class TestWhatWasEarnedBefore:
+    CAPPED = rules_with(
+        Unilevel("levels", (100_000,), caps=Caps(day={"CNY": 1_500}, month={"CNY": 2_500})),
+        Unilevel("sellers", (50_000,), conditions=Conditions(own_sales_min={"CNY": 10_000})),
+        pool_rate_ppm=200_000,
+    )
+
+    def test_is_neither_asked_nor_kept_where_no_plan_looks_at_it(self) -> None:
+        state = accrue(accounts(), message(paid())).state
+
+        assert state.earnings == {}
+        assert state.commissions[KEY].earned == Earned()
+
+    def test_the_second_order_of_a_batch_sees_what_the_first_added(self) -> None:
+        first = accrue(accounts(self.CAPPED), message(paid(order_id="1"))).state
+        second = accrue(first, message(paid(order_id="2"))).state
+        third = accrue(second, message(paid(order_id="3", placed_at=NOW + timedelta(days=1)))).state
+
+        got = {
+            key: [(entry.plan, entry.amount_minor, entry.limited_by) for entry in commission.entries]
+            for key, commission in third.commissions.items()
+        }
+        assert got == {
+            f"{SHOP}/1": [("levels", 900, None)],
+            f"{SHOP}/2": [("levels", 600, "day"), ("sellers", 450, None)],
+            f"{SHOP}/3": [("levels", 900, None), ("sellers", 450, None)],
+        }
+        assert third.commissions[f"{SHOP}/2"].earned == Earned(
+            {SELLER: 9_000}, {"levels": {SELLER: 900}}, {"levels": {SELLER: 900}}
+        )
+        assert third.commissions[f"{SHOP}/3"].earned == Earned(
+            {SELLER: 18_000}, {"levels": {}}, {"levels": {SELLER: 1_500}}
+        )
+        assert third.earnings == {
+            NOVEMBER: Earnings(NOVEMBER, 27_000, {"levels": 2_400}, {"02": {"levels": 1_500}, "03": {"levels": 900}})
+        }
+
+    def test_the_month_is_that_of_the_order_not_of_its_payment(self) -> None:
+        october = NOW.replace(month=10)
+        state = accrue(accounts(self.CAPPED), message(paid(placed_at=october))).state
+
+        assert list(state.earnings) == [f"{SELLER}/2026-10/CNY"]
+
+    def test_taking_back_reopens_nothing(self) -> None:
+        accrued = accrue(accounts(self.CAPPED), message(paid())).state
+
+        assert take_back_all(accrued, message(cancelled())).state.earnings == accrued.earnings
+
+    def test_the_cap_of_a_month_only_or_of_a_day_only(self) -> None:
+        of_day = rules_with(Unilevel("levels", (100_000,), caps=Caps(day={"CNY": 100})))
+        of_month = rules_with(Unilevel("levels", (100_000,), caps=Caps(month={"CNY": 100})))
+
+        assert accrue(accounts(of_day), message(paid())).state.earnings == {
+            NOVEMBER: Earnings(NOVEMBER, 0, {}, {"02": {"levels": 100}})
+        }
+        assert accrue(accounts(of_month), message(paid())).state.earnings == {
+            NOVEMBER: Earnings(NOVEMBER, 0, {"levels": 100})
+        }
+
+
+class TestWhatComesBeforeTheAccrual:
+    def test_is_noted_and_applied_by_the_decision_that_accrues(self) -> None:
+        after_sale = AfterSaleChanged(shop_id=SHOP, order_id=ORDER, version=6, open=False)
+        state = accounts()
+        for rule, payload in (
+            (take_back, refunded(a_refunded_line(refunded_quantity=2, refunded="90.00"), version=7, refund_id="r-2")),
+            (take_back, refunded(version=4, refund_id="r-1")),
+            (start_hold, completed(version=5)),
+            (note_after_sale, after_sale),
+        ):
+            decision = rule(state, message(payload, id=f"m-{payload.version}"))
+            assert (decision.publish, decision.outcome) == ((), "noted")
+            state = decision.state
+        assert state.commissions == {}
+
+        decision = accrue(state, message(paid(version=3), id="m-paid"))
+
+        commission = decision.state.commissions[KEY]
+        assert [reversal.reference for reversal in commission.reversals] == ["r-1", "r-2"]
+        assert [reversal.amounts_minor for reversal in commission.reversals] == [(-450, -225, -135)] * 2
+        assert commission.remaining_minor() == (0, 0, 0)
+        assert commission.after_sale == AfterSale(6, False, NOW)
+        assert commission.release_at == NOW + timedelta(days=7)
+        assert [posting.posting_id for posting in decision.state.postings] == ["m-paid", "m-4", "m-7"]
+        assert [type(event) for event in decision.publish] == [
+            CommissionAccrued,
+            CommissionReversed,
+            CommissionReversed,
+        ]
+        assert decision.state.notices[KEY].accrued
+
+    @pytest.mark.parametrize(
+        ("rule", "payload"),
+        [
+            (take_back, refunded()),
+            (take_back_all, cancelled()),
+            (start_hold, completed()),
+            (note_after_sale, AfterSaleChanged(shop_id=SHOP, order_id=ORDER, version=6, open=True)),
+        ],
+    )
+    def test_is_noted_once(self, rule: Any, payload: Any) -> None:
+        noted = rule(accounts(), message(payload)).state
+
+        assert rule(noted, message(payload, id="resent")) == Decision(noted, outcome="duplicate")
+
+    def test_a_cancellation_closes_whatever_the_refunds_left(self) -> None:
+        noted = take_back_all(take_back(accounts(), message(refunded(version=4))).state, message(cancelled(version=5)))
+
+        commission = accrue(noted.state, message(paid())).state.commissions[KEY]
+
+        assert commission.remaining_minor() == (0, 0, 0)
+        assert [reversal.reference for reversal in commission.reversals] == ["refund-1", "cancelled"]
+
+
+def test_an_order_is_accrued_once() -> None:
+    known = accounts(commissions={KEY: THE_COMMISSION})
+
+    assert accrue(known, message(paid(version=3))) == Decision(known, outcome="duplicate")
+
+
+def test_an_order_waits_for_its_rules() -> None:
+    assert accrue(accounts(), message(paid(rule_version=2))) == NotYet("rules_unknown")
+
+
+def test_who_gets_nothing_is_kept_with_the_reason() -> None:
+    chain = an_upline(SELLER, MIDDLE, TOP, 4, 5, inactive=[MIDDLE])
+
+    commission = accrue(accounts(), message(paid(upline=chain))).state.commissions[KEY]
+
+    assert commission.unpaid == (
+        Unpaid("levels", "inactive", (), (Passed(2, MIDDLE),)),
+        Unpaid("levels", "beyond_last_level", (), (Passed(4, 4), Passed(5, 5))),
+    )

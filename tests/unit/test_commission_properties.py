@@ -1,0 +1,219 @@
+"""Whatever arrives in whatever order, and however often: the accounts come to the same, and in the end to zero."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contracts.commissions.view import Commission, balances_of
+from contracts.decision import Decision
+from contracts.envelope import Message
+from contracts.money import to_amount, to_minor
+from contracts.orders.v1 import AfterSaleChanged, OrderLine, RefundedLine, Team
+from contracts.rules.view import Caps, Conditions, Differential, Fixed, Plan, RuleSet, TeamBonus, Unilevel
+from tests.builders import (
+    KEY,
+    NOW,
+    ORDER,
+    SELLER,
+    SHOP,
+    TEA,
+    TEAM,
+    an_order_line,
+    an_upline,
+    cancelled,
+    completed,
+    message,
+    paid,
+    refunded,
+    tick,
+)
+from tests.unit.test_commission_accrual import rules_with
+from workers.commission_calculation import decide
+from workers.commission_calculation.model import Accounts
+
+RULES = {
+    "order.paid.v1": decide.accrue,
+    "order.completed.v1": decide.start_hold,
+    "order.after-sale-changed.v1": decide.note_after_sale,
+    "order.refunded.v1": decide.take_back,
+    "order.cancelled.v1": decide.take_back_all,
+    "clock.ticked.v1": decide.release,
+}
+LONG_AFTER = NOW + timedelta(days=400)
+CURRENCIES = ("CNY", "JPY", "KWD")
+PLANS: tuple[Plan, ...] = (
+    Unilevel("levels", (100_000, 50_000, 33_333)),
+    Unilevel("capped", (70_000, 70_000), caps=Caps(order=dict.fromkeys(CURRENCIES, 97), day={"CNY": 1_234})),
+    Fixed("per_unit", dict.fromkeys(CURRENCIES, (7, 3))),
+    Differential("tiers", {"standard": 41_000}, peer_rate_ppm=9_999),
+    TeamBonus("team", 10_001, conditions=Conditions(own_sales_min={"CNY": 0})),
+)
+
+
+@dataclass(frozen=True)
+class Story:
+    """What happens to one order, in the order in which it happens; `ticks` may come at any time."""
+
+    rules: RuleSet
+    events: tuple[Message[Any], ...]
+    ticks: tuple[Message[Any], ...]
+    total: Message[Any]
+    """A refund of everything, as the last event of the order."""
+
+
+@st.composite
+def stories(draw: st.DrawFn) -> Story:
+    currency = draw(st.sampled_from(CURRENCIES))
+    nets = draw(st.lists(st.integers(0, 20_000) | st.integers(0, 30), min_size=1, max_size=3))
+    lines = tuple(
+        an_order_line(n, TEA + n, quantity=draw(st.integers(1, 4)), net=str(to_amount(net, currency)))
+        for n, net in enumerate(nets, start=1)
+    )
+    team = Team(team_id=TEAM, leader_id=SELLER, leader_tier="standard", leader_active=True)
+    rules = rules_with(
+        *draw(st.lists(st.sampled_from(PLANS), min_size=1, max_size=4, unique_by=lambda plan: plan.name)),
+        pool_rate_ppm=draw(st.sampled_from([1_000_000, 333_333, 150_000])),
+    )
+    chain = an_upline(SELLER, 2, 1, inactive=draw(st.sampled_from([(), (2,)])))
+    payloads: list[Any] = [paid(currency=currency, lines=lines, upline=chain, team=draw(st.sampled_from([None, team])))]
+    sums: dict[int, tuple[int, int]] = {}
+    for number in range(draw(st.integers(0, 4))):
+        line = draw(st.sampled_from(lines))
+        units, money = sums.get(line.line, (0, 0))
+        net = to_minor(line.net, currency)
+        sums[line.line] = (draw(st.integers(units, line.quantity)), draw(st.integers(money, net)))
+        payloads.append(_refund(lines, sums, currency, f"r-{number}"))
+    ending = draw(st.sampled_from(["completed", "cancelled", "neither"]))
+    if ending == "completed":
+        payloads.insert(draw(st.integers(1, len(payloads))), completed())
+    for is_open in draw(st.sampled_from([(), (True,), (True, False), (True, False, True, False)])):
+        event = AfterSaleChanged(shop_id=SHOP, order_id=ORDER, version=0, open=is_open)
+        payloads.append(event)
+    if ending == "cancelled":
+        payloads.append(cancelled(currency=currency))
+    everything = {line.line: (line.quantity, to_minor(line.net, currency)) for line in lines}
+    payloads.append(_refund(lines, everything, currency, "r-last"))
+    said = [
+        message(payload.model_copy(update={"version": version}), time=NOW + timedelta(days=version))
+        for version, payload in enumerate(payloads, start=3)
+    ]
+    days = draw(st.lists(st.integers(0, 30), max_size=3))
+    ticks = tuple(message(tick(NOW + timedelta(days=day)), time=NOW + timedelta(days=day)) for day in days)
+    return Story(rules, tuple(said[:-1]), ticks, said[-1])
+
+
+def _refund(lines: Sequence[OrderLine], sums: dict[int, tuple[int, int]], currency: str, refund_id: str) -> Any:
+    """A refund that tells of the lines given, with what went back of them so far: units and minor units."""
+    told = [
+        RefundedLine(
+            line=line.line,
+            product_id=line.product_id,
+            quantity=line.quantity,
+            net=line.net,
+            refunded_quantity=sums[line.line][0],
+            refunded=to_amount(sums[line.line][1], currency),
+        )
+        for line in lines
+        if line.line in sums
+    ]
+    return refunded(*told, refund_id=refund_id, currency=currency)
+
+
+def told(rules: RuleSet, messages: Sequence[Message[Any]], state: Accounts | None = None) -> Accounts:
+    """What these messages come to, each decided upon at once, and the books in balance after every one."""
+    state = state or Accounts(rules={rules.rule_version: rules})
+    for said in messages:
+        answer = RULES[said.type](state, said)
+        assert isinstance(answer, Decision)
+        state = answer.state
+        assert_sound(state)
+    return state
+
+
+def assert_sound(state: Accounts) -> None:
+    assert all(sum(leg.amount_minor for leg in posting.legs) == 0 for posting in state.postings)
+    assert len({posting.posting_id for posting in state.postings}) == len(state.postings)
+    commission = state.commissions.get(KEY)
+    if commission is not None:
+        assert commission.total_minor <= commission.pool_minor
+        for entry, left in zip(commission.entries, commission.remaining_minor(), strict=True):
+            assert 0 <= left <= entry.amount_minor
+
+
+def coming_to(state: Accounts) -> dict[str, Any]:
+    """What must not depend on the order of arrival: everything but which account a distributor's money is in."""
+    sums: Counter[tuple[int, str]] = Counter()
+    for (earner, _, account), amount in balances_of(state.postings).items():
+        sums[earner, "earned" if account in ("held", "available") else account] += amount
+    commission = state.commissions[KEY]
+    return {
+        "sums": {key: amount for key, amount in sums.items() if amount},
+        "commission": _without_path(commission),
+        "left": commission.remaining_minor(),
+        "earnings": state.earnings,
+    }
+
+
+def _without_path(commission: Commission) -> Commission:
+    return replace(commission, reversals=(), status="held", release_at=None, released_at=None)
+
+
+@given(stories(), st.data())
+def test_the_order_of_arrival_decides_nothing_but_the_account(story: Story, data: st.DataObject) -> None:
+    said = [*story.events, *story.ticks]
+    again = data.draw(st.lists(st.sampled_from(said), max_size=3))
+    resent = [message(cause.data, id=f"resent-{n}", time=cause.time) for n, cause in enumerate(again)]
+    shuffled = data.draw(st.permutations([*said, *again, *resent]))
+    last = message(tick(LONG_AFTER), time=LONG_AFTER)
+
+    as_it_happened = told(story.rules, [*story.events, last])
+    as_it_came = told(story.rules, [*shuffled, last])
+
+    assert coming_to(as_it_came) == coming_to(as_it_happened)
+    balances = balances_of(as_it_came.postings)
+    if as_it_came.commissions[KEY].status == as_it_happened.commissions[KEY].status:
+        assert +balances == +balances_of(as_it_happened.postings)
+
+
+@given(stories(), st.data())
+def test_a_refund_of_everything_closes_every_account_to_zero(story: Story, data: st.DataObject) -> None:
+    shuffled = data.draw(st.permutations([*story.events, *story.ticks, story.total]))
+
+    state = told(story.rules, [*shuffled, message(tick(LONG_AFTER), time=LONG_AFTER)])
+
+    assert set(state.commissions[KEY].remaining_minor()) <= {0}
+    sums: Counter[tuple[int, str]] = Counter()
+    for (earner, currency, account), amount in balances_of(state.postings).items():
+        assert amount == 0, f"{account} of {earner} has {amount} {currency} left"
+        sums[earner, currency] += amount
+
+
+@given(stories(), st.data())
+def test_handled_twice_equals_once(story: Story, data: st.DataObject) -> None:
+    said = data.draw(st.permutations([*story.events, *story.ticks, story.total]))
+    once = told(story.rules, said)
+
+    for cause in (*story.events, story.total):
+        again = RULES[cause.type](once, message(cause.data, id=f"resent {cause.id}", time=cause.time))
+        assert again == Decision(once, outcome="duplicate")
+
+
+@given(stories())
+def test_what_is_released_is_what_the_events_say(story: Story) -> None:
+    state = told(story.rules, story.events)
+    decision = decide.release(state, message(tick(LONG_AFTER), time=LONG_AFTER))
+
+    said = {share.distributor_id: share.amount for event in decision.publish for share in event.shares}
+    available = {
+        earner: to_amount(amount, currency)
+        for (earner, currency, account), amount in balances_of(decision.state.postings).items()
+        if account == "available" and amount
+    }
+    assert said == available

@@ -1,0 +1,170 @@
+"""Commissions through every worker, with caps, refunds and a release; and an audit that sees what nobody decided."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from contracts.commissions.view import BALANCES, COMMISSIONS, LEDGER
+from contracts.rules.view import RULES, Caps, Conditions, RuleSet, Unilevel
+from infra.runtime.audit import Report
+from infra.runtime.repository import Codec
+from infra.runtime.store import Document
+from tests.builders import KEY, NOW, SELLER, SHOP, TEA, a_placed_line, a_refund_line, place, refund, rules, update
+from tests.workflow.system import System
+from workers.commission_calculation.audit import audit
+from workers.commission_calculation.repository import EARNINGS, NOTICES
+
+MONTH = f"{SELLER}/2026-11/CNY"
+CAPS = Caps(day={"CNY": 1_200}, month={"CNY": 1_500})
+PLANS = (
+    Unilevel("levels", (100_000, 50_000), caps=CAPS),
+    Unilevel("sellers", (20_000,), conditions=Conditions(own_sales_min={"CNY": 15_000})),
+)
+
+Spoil = Callable[[Document], None]
+
+
+def the_rules() -> Document:
+    known = rules()
+    return Codec(RuleSet, key="rule_version").to_document(replace(known, terms=replace(known.terms, plans=PLANS)))
+
+
+@pytest.fixture
+async def traded(system: System) -> System:
+    """Three orders of 90.00: one released and then partly refunded, one cancelled, one completed and held."""
+    system.store.table(RULES).put(the_rules())
+    for order_id in ("1001", "1002", "1003"):
+        await system.publish(place(order_id, prepaid=True))
+        await system.settle()
+    for order_id in ("1001", "1003"):
+        for status in ("shipped", "completed"):
+            await system.publish(update(status, order_id))
+            await system.settle()
+        await system.pass_time(days=4)
+    await system.publish(update("cancelled", "1002"))
+    await system.tick(NOW + timedelta(days=8))
+    await system.settle()
+    await system.publish(refund(a_refund_line(TEA, 1)), place("1004", lines=[a_placed_line()]))
+    await system.settle()
+    return system
+
+
+async def breaches(system: System) -> list[str]:
+    report = Report(system.time.now())
+    await audit(system.store, report)
+    assert report.breach_count == len(report.breaches)
+    return [f"{breach.invariant} {breach.about}: {breach.detail}" for breach in report.breaches]
+
+
+async def test_what_the_workers_did_holds(traded: System) -> None:
+    report = Report(traded.time.now())
+    await audit(traded.store, report)
+
+    assert report.breaches == []
+    assert report.figures["I2"] == {"orders_paid": 3, "entries": 7, "reversals": 2, "released": 1}
+    by_order = {document["_id"].removeprefix(f"{SHOP}/"): document for document in traded.documents(COMMISSIONS)}
+    # The first order is paid in full, the second up to the day's cap, and the third finds it used up.
+    assert [(e["plan"], e["amount_minor"], e["limited_by"]) for e in by_order["1001"]["entries"]] == [
+        ("levels", 900, None),
+        ("levels", 450, None),
+    ]
+    assert [(e["plan"], e["amount_minor"], e["limited_by"]) for e in by_order["1002"]["entries"]] == [
+        ("levels", 300, "day"),
+        ("levels", 450, None),
+        ("sellers", 180, None),
+    ]
+    assert [(e["plan"], e["amount_minor"], e["limited_by"]) for e in by_order["1003"]["entries"]] == [
+        ("levels", 300, "day"),
+        ("sellers", 180, None),
+    ]
+    assert [by_order[name]["status"] for name in sorted(by_order)] == ["released", "held", "held"]
+    [month] = [document for document in traded.documents(EARNINGS) if document["_id"] == MONTH]
+    assert month["own_sales_minor"] == 27_000
+    assert {document["_id"] for document in traded.documents(NOTICES)} == {f"{SHOP}/{name}" for name in by_order}
+
+
+def at(path: str, value: object) -> Spoil:
+    """Put a value at a dotted path; a number alone in the path is a place in a list."""
+
+    def spoil(document: Document) -> None:
+        *way, last = [int(part) if part.isdigit() and len(part) == 1 else part for part in path.split(".")]
+        target: Any = document
+        for part in way:
+            target = target[part]
+        target[last] = value
+
+    return spoil
+
+
+@pytest.mark.parametrize(
+    ("collection", "key", "spoil", "says"),
+    [
+        (COMMISSIONS, KEY, at("pools_minor.0", 1_799), "I2 order/shop-1/1001: pools_minor are (1799,)"),
+        (COMMISSIONS, KEY, at("unpaid", []), "I2 order/shop-1/1001: unpaid are ()"),
+        (COMMISSIONS, KEY, at("pool_minor", 1_000), "I3 order/shop-1/1001: its pool of 1000 is not that of its lines"),
+        (COMMISSIONS, KEY, at("pool_minor", 1_000), "I3 order/shop-1/1001: pays 1350 out of a pool of 1000"),
+        (COMMISSIONS, KEY, at("lines.0.refunded_minor", 0), "I2 order/shop-1/1001: refunds are"),
+        (COMMISSIONS, KEY, at("reversals", []), "I2 order/shop-1/1001: entries are worth (900, 450), the refunds"),
+        (COMMISSIONS, KEY, at("completed_at", NOW + timedelta(days=1)), "I2 order/shop-1/1001: was completed at"),
+        (COMMISSIONS, KEY, at("released_at", NOW), "I2 order/shop-1/1001: was released before its hold of 7 days"),
+        (COMMISSIONS, KEY, at("status", "held"), "I3 distributor/3: available sums in CNY differ"),
+        (COMMISSIONS, f"{SHOP}/1002", at("earned.day_minor.levels", {}), "I2 order/shop-1/1002: entries are"),
+        (
+            EARNINGS,
+            MONTH,
+            at("own_sales_minor", 1),
+            f"I3 earnings/{MONTH}: own sales are 1, the commissions have 27000",
+        ),
+        (EARNINGS, MONTH, at("month_minor", {"levels": 5}), f"I3 earnings/{MONTH}: plan levels has 5 in the month"),
+        (EARNINGS, MONTH, at("day_minor", {"02": {"levels": 7}}), f"I3 earnings/{MONTH}: plan levels has 7 in 02"),
+    ],
+)
+async def test_what_nobody_decided_is_seen(
+    traded: System, collection: str, key: object, spoil: Spoil, says: str
+) -> None:
+    spoil(traded.store.table(collection).documents[key])
+
+    found = await breaches(traded)
+
+    assert any(breach.startswith(says) for breach in found)
+
+
+async def test_a_cap_that_was_exceeded_is_seen(traded: System) -> None:
+    terms = traded.store.table(RULES).documents[1]["terms"]
+    terms["plans"][0]["caps"]["day"]["CNY"] = 1_000
+
+    found = await breaches(traded)
+
+    assert any("exceed its cap of 1000" in breach for breach in found)
+    assert any("plan levels gave" in breach and "its cap is 1000" in breach for breach in found)
+
+
+@pytest.mark.parametrize(
+    ("collection", "says"),
+    [
+        (EARNINGS, "nothing was counted"),
+        (BALANCES, "sums in CNY differ"),
+        (LEDGER, "sums in CNY differ"),
+        (COMMISSIONS, "is paid, but has no commissions"),
+    ],
+)
+async def test_what_is_lost_is_missed(traded: System, collection: str, says: str) -> None:
+    for document in traded.documents(collection):
+        traded.store.table(collection).remove(document["_id"])
+
+    assert any(says in breach for breach in await breaches(traded))
+
+
+async def test_a_commission_of_an_order_that_was_never_paid_is_seen(traded: System) -> None:
+    [document] = [document for document in traded.documents(COMMISSIONS) if document["_id"] == KEY]
+    traded.store.table(COMMISSIONS).put({**document, "_id": f"{SHOP}/1004"})
+
+    found = await breaches(traded)
+
+    assert "I2 order/shop-1/1004: pending and never paid, but has commissions" in found
+    assert "I2 commissions: 4 commissions are stored for 3 paid orders" in found
