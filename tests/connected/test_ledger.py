@@ -1,0 +1,163 @@
+"""The ledger on real servers: what the worker books, what `tributary ledger` shows, and balances rebuilt from it."""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+from datetime import timedelta
+from typing import Any
+
+import aio_pika
+import pytest
+
+from contracts.commissions.view import BALANCES, LEDGER, Posting, balance_of_stripe, balances_of
+from contracts.envelope import EVENTS_EXCHANGE, Payload
+from contracts.rules.view import RULES, RuleSet
+from infra.runtime import roster
+from infra.runtime.repository import Codec
+from infra.runtime.store import Transaction
+from tests.builders import (
+    KEY,
+    MIDDLE,
+    NOW,
+    SELLER,
+    a_refunded_line,
+    completed,
+    message,
+    paid,
+    refunded,
+    rules,
+    tick,
+)
+from tests.connected.running import Site, command, journal_of, until
+
+IN_A_WEEK = NOW + timedelta(days=7)
+ACCOUNTS = 8
+"""Held and available of three distributors, pool and breakage of the platform."""
+
+
+def working(site: Site) -> AbstractAsyncContextManager[Any]:
+    """The commission worker's loops, and nobody else's."""
+    return site.loops(roster.load("commission_calculation"))
+
+
+async def tell(site: Site, *payloads: Payload) -> None:
+    """Publish events as the other workers do, and wait until they are handled."""
+    said = [message(payload, time=getattr(payload, "at", NOW)) for payload in payloads]
+    async with site.channel() as channel:
+        exchange = await channel.get_exchange(EVENTS_EXCHANGE, ensure=False)
+        for one in said:
+            await exchange.publish(aio_pika.Message(one.to_bytes()), one.type)
+    wanted = {one.key for one in said}
+
+    async def handled() -> bool:
+        records = await site.documents(journal_of("commission_calculation"))
+        return wanted <= {item["id"] for record in records for item in record.get("handled", ())}
+
+    await until(handled, what="the worker has handled what it was told")
+
+
+async def assert_folded(site: Site) -> None:
+    """The stored balances are exactly what the postings come to."""
+    postings = Codec(Posting, key="posting_id")
+    stored = balances_of([])
+    for document in await site.documents(BALANCES):
+        stored.update(balance_of_stripe(document))
+    assert stored == balances_of(map(postings.to_entity, await site.documents(LEDGER)))
+
+
+@pytest.fixture
+async def booked(site: Site) -> Site:
+    """Two orders: one released and then half refunded, one still held."""
+    rule_set = Codec(RuleSet, key="rule_version").to_document(rules())
+    await site.store.transact(lambda tx: tx.insert(RULES, [rule_set]))
+    async with working(site):
+        await tell(site, paid(), paid(order_id="1002"), completed())
+        await tell(site, tick(IN_A_WEEK))
+        await tell(site, refunded())
+    return site
+
+
+async def test_show_tells_what_the_accounts_hold_and_why(booked: Site) -> None:
+    environment = booked.environment()
+    shown = await command("ledger", "show", str(SELLER), "--json", environment=environment)
+    table = await command("ledger", "show", str(MIDDLE), environment=environment)
+    platform = await command("ledger", "show", "0", "--json", environment=environment)
+    nobody = await command("ledger", "show", "77", environment=environment)
+
+    assert shown.code == 0
+    assert shown.object["balances"] == {"CNY": {"available": "4.50", "held": "9.00"}}
+    assert sorted(
+        (posting["order"].removeprefix("shop-1/"), posting["kind"], posting["legs"])
+        for posting in shown.object["postings"]
+    ) == [
+        ("1001", "accrual", {"held": "9.00"}),
+        ("1001", "release", {"available": "9.00", "held": "-9.00"}),
+        ("1001", "reversal", {"available": "-4.50"}),
+        ("1002", "accrual", {"held": "9.00"}),
+    ]
+    assert platform.object["balances"] == {"CNY": {"breakage": "2.70", "pool": "-27.00"}}
+    for words in ("accounts of distributor 2", "reversal", KEY, "-2.25 CNY"):
+        assert words in table.out
+    assert (nobody.code, nobody.out) == (1, "")
+    assert nobody.err == "Nothing was ever posted for distributor 77.\n"
+
+
+async def test_balances_are_a_fold_of_the_ledger_and_are_rebuilt_from_it(booked: Site) -> None:
+    environment = booked.environment()
+    checked = await command("ledger", "rebuild", "--check", environment=environment)
+    assert (checked.code, checked.out) == (0, f"identical: {ACCOUNTS} accounts\n")
+
+    async def spoil(tx: Transaction) -> None:
+        lost, changed, *_ = await tx.find(BALANCES, {"distributor_id": {"$in": [SELLER, MIDDLE]}}, sort=(("_id", 1),))
+        await tx.replace(BALANCES, [{"_id": lost["_id"]}, {**changed, "held_minor": 1}])
+        await tx.insert(BALANCES, [{"_id": "99/CNY/3", "distributor_id": 99, "currency": "CNY", "held_minor": 5}])
+
+    await booked.store.transact(spoil)
+    spoilt = await command("ledger", "rebuild", "--check", environment=environment)
+    as_json = await command("ledger", "rebuild", "--check", "--json", environment=environment)
+    assert spoilt.code == as_json.code == 1
+    assert "held of distributor 99: the balance says 0.05 CNY, the ledger 0.00" in spoilt.out
+    assert spoilt.out.endswith("nothing was changed.\n")
+    assert as_json.object["differences"][-1] == {
+        "distributor_id": 99,
+        "currency": "CNY",
+        "account": "held",
+        "stored": "0.05",
+        "ledger": "0.00",
+    }
+
+    rebuilt = await command("ledger", "rebuild", environment=environment)
+    again = await command("ledger", "rebuild", "--json", environment=environment)
+
+    assert (rebuilt.code, again.code) == (0, 0)
+    assert rebuilt.out.endswith("put right by the ledger.\n")
+    assert again.object == {"accounts": ACCOUNTS, "identical": True, "rebuilt": False, "differences": []}
+    await assert_folded(booked)
+
+
+async def test_the_worker_goes_on_from_rebuilt_balances(booked: Site) -> None:
+    async def lose(tx: Transaction) -> None:
+        await tx.replace(BALANCES, [{"_id": document["_id"]} for document in await tx.find(BALANCES, {})])
+
+    await booked.store.transact(lose)
+    assert (await command("ledger", "rebuild", environment=booked.environment())).code == 0
+    async with working(booked):
+        whole = a_refunded_line(refunded_quantity=2, refunded="90.00")
+        await tell(booked, paid(order_id="1003"), refunded(whole, version=6, refund_id="refund-2"))
+
+    await assert_folded(booked)
+    shown = await command("ledger", "show", str(SELLER), "--json", environment=booked.environment())
+    assert shown.object["balances"] == {"CNY": {"available": "0.00", "held": "18.00"}}
+
+
+async def test_nothing_is_rebuilt_while_a_worker_adds_to_the_balances(booked: Site) -> None:
+    before = await booked.documents(BALANCES)
+    async with working(booked):
+        refused = await command("ledger", "rebuild", environment=booked.environment())
+        checked = await command("ledger", "rebuild", "--check", environment=booked.environment())
+
+    assert (refused.code, refused.out) == (3, "")
+    assert refused.err.startswith("1 process(es) of commission_calculation still run")
+    assert "ledger rebuild --check" in refused.err
+    assert checked.code == 0
+    assert await booked.documents(BALANCES) == before
