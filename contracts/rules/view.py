@@ -32,7 +32,7 @@ Reason = Literal[
     "pool_exhausted",
     "rounded_to_nothing",
 ]
-"""Why an upline got nothing from a plan, in the order in which the questions are asked."""
+"""Why an upline got nothing from a plan; of several reasons, the first question that was answered no."""
 
 Limit = Literal["entry", "order", "day", "month", "pool"]
 """What cut an entry: a cap of its plan, or the pool of its line."""

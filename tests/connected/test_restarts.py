@@ -56,8 +56,9 @@ async def trade(site: Site, disturb: Disturb) -> State:
     population, publications = the_world(BASKETS)
     async with site.processes(groups(), **BATCHES_AND_PATIENCE) as fleet:
         async with Shop(site.settings.rabbitmq_url) as shop:
-            await shop.command(population.commands(), lambda _: None)
-            await site.quiet()
+            for wave in population.waves():
+                await shop.command(wave, lambda _: None)
+                await site.quiet()
             for phase in sorted({publication.phase for publication in publications}):
                 messages = [publication for publication in publications if publication.phase == phase]
                 publishing = asyncio.create_task(shop.publish(messages, lambda _: None))

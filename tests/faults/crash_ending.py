@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from contracts.commissions.view import BALANCES, balance_of_stripe
 from infra.runtime.store import Document
-from workers.commission_calculation.repository import BALANCES
 
 SHOWN_MAX = 8
 
@@ -105,10 +105,11 @@ def _documents(collection: str, documents: Iterable[Document]) -> dict[str, str]
 
 def _balances(documents: Iterable[Document]) -> dict[str, str]:
     """A balance is the sum of its stripes, and the stripe depends on the process."""
-    held: Counter[str] = Counter()
+    sums: Counter[str] = Counter()
     for document in documents:
-        held[f"{document['distributor_id']}/{document['currency']}"] += document["held_minor"]
-    return {key: str(amount) for key, amount in held.items()}
+        for account, amount in balance_of_stripe(document).items():
+            sums["/".join(map(str, account))] += amount
+    return {key: str(amount) for key, amount in sums.items()}
 
 
 def _canonical(value: object) -> str:

@@ -8,6 +8,7 @@ from decimal import Decimal
 from contracts.catalog.view import PRODUCTS, Product
 from contracts.network.view import DISTRIBUTORS, SHOPS, Distributor, Shop
 from contracts.orders import v1
+from contracts.orders.v1 import AfterSaleChanged
 from contracts.rules.view import RULES, RuleSet
 from infra.runtime.store import Document
 from tests.builders import (
@@ -21,16 +22,22 @@ from tests.builders import (
     a_distributor,
     a_placed_line,
     a_product,
+    a_refund_line,
+    a_refunded_line,
     a_shop,
     a_target,
     accepted,
     adjust,
+    after_sale,
     an_order,
     an_order_line,
     cancelled,
+    completed,
     paid,
     place,
     receive,
+    refund,
+    refunded,
     reserved,
     rules,
     shipped,
@@ -113,11 +120,23 @@ def lives_of_orders() -> Scenario:
             (say(update("completed", "1")), say(update("shipped", "5"))),
             (say(tick(LATER)), say(tick(LATER))),
             (say(tick(LATER + timedelta(seconds=10))),),
+            (
+                say(refund(order_id="1")),
+                say(refund(order_id="1")),
+                say(refund(order_id="1"), again=1),
+                say(refund(a_refund_line(quantity=9), order_id="1", refund_id="too-much")),
+                say(refund(order_id="7", refund_id="never-shipped")),
+                say(refund(order_id="never-placed")),
+                garbled("order.refund.v1", shop_id=SHOP, order_id="1", refund_id="garbled"),
+            ),
+            (say(refund(order_id="1", refund_id="the-rest")), say(after_sale(True, "7"))),
+            (say(after_sale(False, "7")), say(after_sale(False, "7"), again=1), say(after_sale(True, "5"))),
         ),
         frozenset(
             (
                 *("reserved", "paid", "rejected", "shipped", "completed", "payment_noted"),
                 *("cancelled", "cancelled_overdue", "nothing_due", "refused"),
+                *("refunded", "duplicate", "after_sale_opened", "after_sale_closed", "already_closed"),
             )
         ),
         {ORDERS: documents(Order, "key", *taken.values())},
@@ -156,7 +175,14 @@ def stock_reservation() -> Scenario:
             ),
             (say(shipped("1")), say(shipped("never-placed"))),
             (say(cancelled("2")), say(cancelled("2"), again=1), say(cancelled("4"))),
-            (say(accepted(order_id="4", lines=(tea,))),),
+            (say(accepted(order_id="4", lines=(tea,))), say(accepted(order_id="5", lines=(tea,)))),
+            (
+                say(refunded(order_id="5")),
+                say(refunded(order_id="5")),
+                say(refunded(order_id="5"), again=1),
+                say(refunded(order_id="never-placed")),
+            ),
+            (say(shipped("5")),),
         ),
         frozenset(
             [
@@ -174,13 +200,15 @@ def stock_reservation() -> Scenario:
             ]
         ),
         {},
-        dead=2,
+        dead=3,
     )
 
 
 def commission_calculation() -> Scenario:
+    """Released at once, as the rules hold nothing; what is told before its order waits with the worker."""
     lines = (an_order_line(net="90.01"), an_order_line(2, CUP, category_id=CUPS, net="33.33"))
     order = paid(order_id="1", lines=lines)
+    half = a_refunded_line(net=Decimal("90.01"), refunded="45.00")
     return Scenario(
         "commission_calculation",
         (
@@ -197,12 +225,28 @@ def commission_calculation() -> Scenario:
                 say(cancelled("1")),
                 say(cancelled("1"), again=1),
                 say(cancelled("5", was_paid=False)),
-                say(cancelled("never-paid")),
+                say(cancelled("6")),
+                say(refunded(half, order_id="3")),
+                say(refunded(half, order_id="3"), again=1),
+                say(refunded(half, order_id="7")),
+                say(completed("2")),
+                say(completed("7")),
+                say(AfterSaleChanged(shop_id=SHOP, order_id="3", version=9, open=True)),
             ),
+            (say(paid(order_id="6")), say(paid(order_id="7", lines=lines)), say(completed("3"))),
+            (say(tick(NOW + timedelta(days=8))), say(tick(NOW + timedelta(days=8)))),
+            (say(refunded(a_refunded_line(refunded_quantity=2, refunded="90.00"), order_id="2", version=7)),),
+            (say(AfterSaleChanged(shop_id=SHOP, order_id="3", version=10, open=False)),),
+            (say(tick(NOW + timedelta(days=9))),),
         ),
-        frozenset(["accrued", "duplicate", "reversed", "nothing_accrued"]),
+        frozenset(
+            (
+                *("accrued", "duplicate", "reversed", "nothing_accrued", "noted"),
+                *("hold_started", "hold_extended", "hold_resumed", "released"),
+            )
+        ),
         {RULES: rule_sets(rules(categories={CUPS: (50_000,)}))},
-        dead=3,
+        dead=2,
     )
 
 
@@ -219,7 +263,12 @@ def reward_checks() -> Scenario:
                 say(paid(order_id="4", rule_version=9)),
                 noise(order.message_type),
             ),
-            (say(cancelled("2")), say(cancelled("2")), say(cancelled("5", was_paid=False))),
+            (
+                say(cancelled("2")),
+                say(cancelled("2")),
+                say(cancelled("5", was_paid=False)),
+            ),
+            (say(refunded(order_id="1")), say(refunded(order_id="1"), again=1)),
         ),
         frozenset(["counted", "never_counted"]),
         {RULES: rule_sets(rules(targets=(a_target(),)))},

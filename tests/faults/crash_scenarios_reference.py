@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 from contracts.catalog.v1 import DefineProduct
-from contracts.network.v1 import ChangeDistributor, RegisterDistributor, RegisterShop
+from contracts.network.v1 import (
+    ChangeDistributor,
+    ChangeLeader,
+    CreateTeam,
+    JoinTeam,
+    LeaveTeam,
+    MoveDistributor,
+    RegisterDistributor,
+    RegisterShop,
+)
 from contracts.operations.v1 import MessageDeadLettered, SettleDeadLetter
-from contracts.rules.v1 import PublishRules
-from contracts.rules.v1 import SalesTarget as TargetWish
+from contracts.rules.v1 import ActivateRules, ApproveRules, ProposeRules, RetireRules
 from contracts.stock.v1 import StockLow, StockRecovered
 from tests.builders import (
     CUP,
@@ -18,9 +24,12 @@ from tests.builders import (
     NOW,
     SHOP,
     TEA,
+    TEAM,
     TEAS,
     TOP,
+    a_rule_document,
     message,
+    put_in_force,
 )
 from tests.faults.crash_scenario import LATER, Scenario, noise, say
 
@@ -66,6 +75,9 @@ def network() -> Scenario:
     shop = RegisterShop(shop_id=SHOP, currency="CNY")
     top = RegisterDistributor(distributor_id=TOP, joined_at=JOINED)
     change = ChangeDistributor(distributor_id=TOP, tier="gold", effective_at=LATER)
+    move = MoveDistributor(distributor_id=MIDDLE, effective_at=LATER)
+    team = CreateTeam(team_id=TEAM, leader_id=TOP, name="East", created_at=JOINED)
+    member = JoinTeam(team_id=TEAM, distributor_id=MIDDLE, effective_at=NOW)
     return Scenario(
         "network",
         (
@@ -88,9 +100,24 @@ def network() -> Scenario:
                 say(change, again=1),
                 say(ChangeDistributor(distributor_id=TOP, active=False, effective_at=NOW)),
                 say(ChangeDistributor(distributor_id=98, active=False)),
+                say(MoveDistributor(distributor_id=TOP, sponsor_id=MIDDLE, effective_at=NOW)),
+                say(team),
+                say(team, again=1),
+                noise(team.message_type),
+            ),
+            (say(move), say(move, again=1), say(member), say(member, again=1)),
+            (
+                say(ChangeLeader(team_id=TEAM, leader_id=MIDDLE, effective_at=LATER)),
+                say(LeaveTeam(team_id=TEAM, distributor_id=MIDDLE, effective_at=LATER)),
+                say(ChangeLeader(team_id=99, leader_id=MIDDLE)),
             ),
         ),
-        frozenset(["registered", "unchanged", "refused", "duplicate", "changed"]),
+        frozenset(
+            (
+                *("registered", "unchanged", "refused", "duplicate", "changed"),
+                *("moved", "created", "joined", "left", "leader_changed"),
+            )
+        ),
         {},
         dead=1,
     )
@@ -111,24 +138,32 @@ def catalog() -> Scenario:
 
 
 def rule_book() -> Scenario:
-    first = PublishRules(
-        rule_version=1, effective_from=JOINED, rates=(Decimal("0.10"), Decimal("0.05")), pool_rate=Decimal("0.20")
-    )
-    odd = TargetWish(reward="monthly_sales", currency="CNY", target=Decimal("1.001"), bonus=Decimal(1))
+    market, proposal, approval, activation = put_in_force()
+    other = a_rule_document(("0.11", "0.04"))
+    assert isinstance(proposal, ProposeRules), "that is the order in which rules are put in force"
     return Scenario(
         "rule_book",
         (
+            (say(market), say(market), say(market, again=1), noise(market.message_type)),
             (
-                say(first),
-                say(first),
-                say(first, again=1),
-                say(first.model_copy(update={"pool_rate": Decimal("0.30")})),
-                say(first.model_copy(update={"rule_version": 2, "targets": (odd,)})),
-                noise(first.message_type),
+                say(proposal),
+                say(proposal),
+                say(proposal, again=1),
+                say(proposal.model_copy(update={"rule_version": 2, "rules": other})),
+                noise(proposal.message_type),
             ),
-            (say(first.model_copy(update={"rule_version": 2})),),
+            (
+                say(approval),
+                say(approval, again=1),
+                say(ApproveRules(rule_version=2, approved_by="ann", digest="0" * 64)),
+            ),
+            (say(activation), say(activation, again=1), say(ActivateRules(rule_version=2, activated_by="bob"))),
+            (
+                say(proposal.model_copy(update={"rules": other})),
+                say(RetireRules(rule_version=1, retired_by="ann", effective_from=LATER)),
+            ),
         ),
-        frozenset(["published", "unchanged", "refused"]),
+        frozenset(["defined", "proposed", "approved", "activated", "retired", "unchanged", "refused"]),
         {},
         dead=1,
     )

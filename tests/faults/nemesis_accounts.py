@@ -16,20 +16,23 @@ from typing import Any
 from contracts.orders import v1, v2
 from contracts.wire import Reader, Unreadable
 from infra.adapters.mongo import MongoStore
-from infra.demo.traffic import UPDATE_STATUS, Publication
+from infra.demo.traffic import REFUND, UPDATE_STATUS, Publication
 from infra.runtime.journal import PREFIX
 from infra.runtime.worker import Worker
 
 _ORDERS = Reader((v2.PlaceOrder, v1.PlaceOrder))
-_STATUSES = Reader((v1.UpdateStatus,))
+_STATUSES = {UPDATE_STATUS: Reader((v1.UpdateStatus,)), REFUND: Reader((v1.RefundOrder,))}
 _ONCE_PER_SUBJECT = frozenset(
-    {"order.accepted.v1", "order.paid.v1", "stock.reserved.v1", "stock.released.v1", "commission.accrued.v1"}
+    {"order.accepted.v1", "order.paid.v1", "stock.reserved.v1", "commission.accrued.v1", "commission.released.v1"}
 )
 
 
 @dataclass(slots=True)
 class Accounts:
-    """Orders by what came of them; `lost` are messages without a trace, `doubled` what counts twice, in words."""
+    """Orders by what came of them; `lost` are messages without a trace, `doubled` what counts twice, in words.
+
+    `statuses` are the messages about orders that were placed before, refunds among them.
+    """
 
     offered: int = 0
     statuses: int = 0
@@ -45,8 +48,8 @@ async def account(store: MongoStore, workers: Iterable[Worker], publications: It
     outcomes = await _outcomes(store, accounts)
     seen: set[str] = set()
     for publication in publications:
-        is_status = publication.routing_key == UPDATE_STATUS
-        reader = _STATUSES if is_status else _ORDERS
+        is_status = publication.routing_key in _STATUSES
+        reader = _STATUSES.get(publication.routing_key, _ORDERS)
         for item in reader.read(
             publication.body,
             content_type=publication.content_type,
@@ -101,14 +104,15 @@ def _reward(data: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 async def _find_doubled_money(store: MongoStore, accounts: Accounts) -> None:
-    """An order pays once: one posting while it stands, two that cancel each other after a reversal."""
-    postings: Counter[str] = Counter()
-    async for posting in store.stream("commission_calculation.ledger", {}, fields=("key",)):
-        postings[posting["key"]] += 1
+    """An order pays once, is released once, and each refund or cancellation takes back once."""
+    postings: Counter[tuple[str, str]] = Counter()
+    async for posting in store.stream("commission_calculation.ledger", {}, fields=("key", "kind")):
+        postings[posting["key"], posting["kind"]] += 1
     async for commission in store.stream("commission_calculation.commissions", {}):
         key = commission["_id"]
-        allowed = 1 if commission["status"] == "accrued" else 2
-        if postings[key] > allowed:
-            accounts.doubled.append(f"order {key} was posted {postings[key]} times")
-        shares = Counter((entry["line"], entry["level"]) for entry in commission["entries"])
+        allowed = {"accrual": 1, "release": 1, "reversal": len(commission["reversals"])}
+        for kind, times in allowed.items():
+            if postings[key, kind] > times:
+                accounts.doubled.append(f"{kind} of order {key} was posted {postings[key, kind]} times")
+        shares = Counter((entry["line"], entry["plan"], entry["level"]) for entry in commission["entries"])
         accounts.doubled += [f"order {key} pays {share} {n} times" for share, n in shares.items() if n > 1]

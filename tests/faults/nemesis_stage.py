@@ -67,11 +67,11 @@ class Stage:
     async def play(self, settings: Settings, environment: dict[str, str], logs: Path) -> None:
         """Send the commands that make the world through real workers, and keep what they stored."""
         plenty = range(_PLENTY_FROM, _PLENTY_FROM + PLENTY_PRODUCTS)
-        commands = [
-            *self.population.commands(),
-            *(DefineProduct(product_id=p, name=f"plenty {p}", category_id=1, category_name="PLENTY") for p in plenty),
-            *(ReceiveStock(receipt_id=f"plenty-{p}", product_id=p, quantity=_PLENTY_UNITS) for p in plenty),
+        products = [
+            DefineProduct(product_id=p, name=f"plenty {p}", category_id=1, category_name="PLENTY") for p in plenty
         ]
+        stock = [ReceiveStock(receipt_id=f"plenty-{p}", product_id=p, quantity=_PLENTY_UNITS) for p in plenty]
+        waves = (*self.population.waves(), (*products, *stock))
         workers = roster.load_all()
         await process.prepare(settings)
         store = MongoStore.connect(settings.mongodb_url, settings.database)
@@ -79,15 +79,16 @@ class Stage:
         fleet.start()
         try:
             async with Shop(settings.rabbitmq_url) as shop:
-                await shop.command(commands, on_progress=lambda _: None)
-            await wait_until_quiet(
-                settings.rabbitmq_url,
-                store,
-                topology_of(workers, settings),
-                workers,
-                with_retries=True,
-                timeout_s=_QUIET_WITHIN_S,
-            )
+                for wave in waves:
+                    await shop.command(wave, on_progress=lambda _: None)
+                    await wait_until_quiet(
+                        settings.rabbitmq_url,
+                        store,
+                        topology_of(workers, settings),
+                        workers,
+                        with_retries=True,
+                        timeout_s=_QUIET_WITHIN_S,
+                    )
         finally:
             fleet.stop()
             store.close()

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import chain
 
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -154,14 +155,16 @@ class TestPopulation:
         sales: Counter[int] = Counter()
         for basket in filter(lambda b: b.orderable, used):
             sales[population.distributor_of(basket.household_id)] += int(basket.net * 100)
-        assert population.rules.effective_from < used[0].placed_at
-        assert {c.category_id for c in population.rules.categories} <= {p.category_id for p in population.products}
-        for target in population.rules.targets:
+        rules = population.rules
+        assert rules.activation.effective_from is not None
+        assert rules.activation.effective_from < used[0].placed_at
+        assert {plan.plan for plan in rules.proposal.rules.plans} == {"unilevel", "differential", "team_bonus", "fixed"}
+        for target in rules.proposal.rules.targets:
             assert 1 <= sum(amount >= target.target * 100 for amount in sales.values()) <= len(sales) // 5
 
     def test_commands_round_trip_through_their_contracts(self, population: Population) -> None:
         kinds: Counter[type] = Counter()
-        for command in population.commands():
+        for command in chain.from_iterable(population.waves()):
             assert type(command).model_validate_json(command.model_dump_json()) == command
             kinds[type(command)] += 1
         assert kinds[RegisterDistributor] == len(population.distributors)
@@ -181,7 +184,8 @@ class TestTraffic:
 
     def test_counts_add_up(self, used: list[Basket], published: tuple[Publication, ...]) -> None:
         counted = expect(published)
-        kinds = (counted.order_messages, counted.statuses, counted.duplicates, counted.conflicts, counted.malformed)
+        kinds = [counted.order_messages, counted.statuses, counted.refunds]
+        kinds += [counted.duplicates, counted.conflicts, counted.malformed]
         assert counted.published == len(published) == sum(kinds)
         assert all(count > 0 for count in kinds)
         assert counted.orders + counted.refused_by_contract == ORDERS_USED

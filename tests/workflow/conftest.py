@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 import pytest
 
 from contracts.catalog.v1 import DefineProduct
 from contracts.envelope import Payload
 from contracts.network.v1 import RegisterDistributor, RegisterShop
-from contracts.rules.v1 import PublishRules
-from tests.builders import CUP, CUPS, JOINED, MIDDLE, SELLER, SHOP, TEA, TEAS, TOP, receive
+from tests.builders import CUP, CUPS, JOINED, MIDDLE, SELLER, SHOP, TEA, TEAS, TOP, put_in_force, receive
 from tests.workflow.system import System
 
 STOCK = 100
@@ -27,12 +24,7 @@ def the_stage(stock: int = STOCK) -> list[Payload]:
         DefineProduct(product_id=CUP, name="cup", category_id=CUPS),
         receive("r-tea", TEA, stock),
         receive("r-cup", CUP, stock),
-        PublishRules(
-            rule_version=1,
-            effective_from=JOINED,
-            rates=(Decimal("0.10"), Decimal("0.05"), Decimal("0.03")),
-            pool_rate=Decimal("0.20"),
-        ),
+        *put_in_force(),
     ]
 
 

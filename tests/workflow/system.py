@@ -91,9 +91,10 @@ class System:
 
     async def trade(self, population: Population, publications: Sequence[Publication], *, copies: int = 1) -> None:
         """Run a demo's world and traffic, phase by phase as the demo does; every message arrives `copies` times."""
-        for command in population.commands():
-            await self.publish(*[command] * copies)
-        await self.settle()
+        for wave in population.waves():
+            for command in wave:
+                await self.publish(*[command] * copies)
+            await self.settle()
         for phase in sorted({publication.phase for publication in publications}):
             for publication in publications:
                 for _ in range(copies if publication.phase == phase else 0):
