@@ -34,7 +34,8 @@ demo: setup ## Run ORDERS=2000 orders through the whole system; KEEP=1 leaves it
 	@$(BIN)/tributary demo --orders $(ORDERS) $(if $(KEEP),--keep) $(if $(JSON),--json)
 
 .PHONY: test
-test: setup ## Run every test, those against real servers included.
+test: $(INSTALLED) ## Run every test, those against real servers and in a real browser included.
+	@$(BIN)/tributary setup --browser
 	@$(BIN)/python -m pytest tests
 
 .PHONY: faults

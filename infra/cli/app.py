@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from infra.cli import dead, ledger, rules, rules_changes, schema, stack
+from infra.cli import dead, identity, ledger, rules, rules_changes, schema, stack
+from infra.cli.api import api
 from infra.cli.demo import demo
 from infra.cli.doctor import doctor
 from infra.cli.trace import trace
@@ -23,12 +24,15 @@ rule_sets = typer.Typer(
     help="Rule sets: what the network pays, who stands for it, and from when.", no_args_is_help=True
 )
 schemas = typer.Typer(help="The released message schemas.", no_args_is_help=True)
+identities = typer.Typer(help="Who may use the HTTP API.", no_args_is_help=True)
+audits = typer.Typer(help="Who changed what through the HTTP API.", no_args_is_help=True)
 
 app.command("up")(stack.up)
 app.command("down")(stack.down)
 app.command("status")(stack.status)
 app.command("setup")(stack.setup)
 app.command("work")(work)
+app.command("api")(api)
 app.command("demo")(demo)
 app.command("trace")(trace)
 app.command("verify")(verify_command)
@@ -56,6 +60,14 @@ rule_sets.command("market")(rules_changes.market)
 app.add_typer(schemas, name="schema")
 schemas.command("check")(schema.check)
 schemas.command("export")(schema.export)
+app.add_typer(identities, name="identity")
+identities.command("create-admin")(identity.create_admin)
+identities.command("create-login")(identity.create_login)
+identities.command("create-shop")(identity.create_shop)
+identities.command("create-client")(identity.create_client)
+identities.command("rotate-keys")(identity.rotate_keys)
+app.add_typer(audits, name="audit")
+audits.command("verify")(identity.verify_audit)
 
 
 def main() -> None:

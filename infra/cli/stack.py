@@ -78,10 +78,14 @@ def status(
         _say(f"Also running: {', '.join(others)}.")
 
 
-def setup() -> None:
+def setup(
+    browser: Annotated[
+        bool, typer.Option("--browser", help="Also Chromium, with which the tests try the login page.")
+    ] = False,
+) -> None:
     """Install the servers that the local stack needs where they are missing and this user may install them."""
     with one_sentence_on_failure():
-        installed = local.install_missing(_say)
+        installed = local.install_missing(_say, browser=browser)
     _say(f"Installed {', '.join(installed)}." if installed else "Everything that the local stack needs is here.")
 
 

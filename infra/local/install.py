@@ -17,6 +17,7 @@ from infra.local.rabbitmq_server import RabbitmqServer
 from infra.local.redis_server import RedisServer
 
 APT_WITHIN_S = 900.0
+BROWSER = "chromium"
 SERVICE_POLICY = Path("/usr/sbin/policy-rc.d")
 _NO_SERVICE_STARTS = "#!/bin/sh\n# Of the set-up of Tributary, which runs its own servers. May be deleted.\nexit 101\n"
 _OTHER_WAY = "or use `docker compose up` instead of the local stack"
@@ -32,12 +33,17 @@ def missing_servers() -> list[str]:
     return missing + _libraries_missing_for_mongod()
 
 
-def install_missing(progress: Callable[[str], None] = lambda _: None) -> list[str]:
+def missing_browser() -> list[str]:
+    """The Debian package of the browser that the tests of the login page drive; empty when it is there."""
+    return [] if shutil.which(BROWSER) else [BROWSER]
+
+
+def install_missing(progress: Callable[[str], None] = lambda _: None, *, browser: bool = False) -> list[str]:
     """Install what is missing, without starting the system's own services; the packages that were installed.
 
     Does nothing when nothing is missing. Raises StackError that says what to install by hand when it may not.
     """
-    packages = missing_servers()
+    packages = missing_servers() + (missing_browser() if browser else [])
     if not packages:
         return []
     rights = _rights()
@@ -48,7 +54,7 @@ def install_missing(progress: Callable[[str], None] = lambda _: None) -> list[st
         )
     progress(f"Installing {', '.join(packages)} …")
     _install(packages, rights)
-    still_missing = missing_servers()
+    still_missing = missing_servers() + (missing_browser() if browser else [])
     if still_missing:
         raise StackError(
             f"The packages {', '.join(still_missing)} were installed but their programs cannot be found; "

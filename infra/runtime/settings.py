@@ -6,7 +6,7 @@ TRIBUTARY_BATCH_EVENTS_MAX=200.
 
 from __future__ import annotations
 
-from pydantic import AliasChoices, Field
+from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -78,3 +78,54 @@ class Settings(BaseSettings):
     health_host: str = "127.0.0.1"
 
     log_level: str = "info"
+
+    public_url: str = "http://127.0.0.1:8080"
+    """Where people and shops reach the HTTP API, without a slash at the end; also the issuer of its tokens."""
+
+    audience: str = "tributary-api"
+    """Whom access tokens are for. A token for anybody else is refused."""
+
+    identity_secret: SecretStr | None = None
+    """Seals the private signing keys in the database, 32 characters or more; without it they lie there readable."""
+
+    access_token_life_s: int = Field(600, ge=60, le=3600)
+    """How long a stolen access token, or a permission that was taken away, still works."""
+
+    refresh_idle_s: int = 14 * 86_400
+    """A refresh token that nobody used for so long is worth nothing."""
+
+    refresh_life_s: int = 60 * 86_400
+    """Then a person logs in again, however often the token was rotated."""
+
+    key_refresh_s: float = 30.0
+    """How often a process looks for new signing keys; a rotation leaves time for several looks."""
+
+    password_threads: int = Field(2, ge=1, le=32)
+    """Passwords checked at a time: each takes 19 MiB and about 30 ms of a core."""
+
+    body_bytes_max: int = 1024 * 1024
+    """A larger HTTP body is refused unread."""
+
+    external_issuer: str | None = None
+    """An OpenID provider whose access tokens are accepted instead of our own; nothing is issued here then."""
+
+    external_jwks_url: str | None = None
+    """Where the provider publishes its keys; https, or http on this machine."""
+
+    external_audience: str | None = None
+
+    external_algorithms: tuple[str, ...] = ("RS256", "PS256", "ES256")
+    """Asymmetric ones only; whatever a token says about itself, no other is tried."""
+
+    external_claims: dict[str, str] = Field(
+        default_factory=lambda: {
+            "roles": "roles",
+            "permissions": "scope",
+            "distributor_id": "distributor_id",
+            "shop_id": "shop_id",
+        }
+    )
+    """Where in the provider's tokens our facts are; a dot goes one level down, as in `realm_access.roles`."""
+
+    external_roles: dict[str, str] = Field(default_factory=dict)
+    """Our role for each of the provider's; a role with our own name needs no entry."""

@@ -1,0 +1,124 @@
+"""The API put together: which routes there are, and what happens around each of them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+import api.auth.reasons  # noqa: F401  (adds its sentences to the table)
+from api.ports import Ports, open_ports
+from api.problems import Problem, ProblemDetails, field_errors, problem_response
+from api.requests import EachRequest
+from api.routes import auth, authorize, health, oauth, problems, users
+from infra.runtime import logs
+from infra.runtime.messaging import BrokerUnavailable
+from infra.runtime.settings import Settings
+from infra.runtime.store import StoreConflict, StoreUnavailable
+
+log = structlog.get_logger()
+
+ROUTERS = (health.router, problems.router, auth.router)
+"""What is always there. A new noun adds its router here."""
+
+OWN_IDENTITY = (auth.login_router, authorize.router, oauth.router, users.router)
+"""What is there unless an OpenID provider does the logging in."""
+
+_BY_STATUS = {
+    400: "malformed_request",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "body_too_large",
+    415: "unsupported_media_type",
+}
+
+
+def create() -> FastAPI:
+    """For the server: everything from the environment."""
+    settings = Settings()
+    logs.configure(settings.log_level)
+    return create_app(settings, lambda: open_ports(settings))
+
+
+def create_app(settings: Settings, opening: Callable[[], AbstractAsyncContextManager[Ports]]) -> FastAPI:
+    """The application. `opening` gives the ports while it serves: connections belong to the running loop."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with opening() as ports:
+            app.state.ports = ports
+            yield
+
+    app = FastAPI(
+        title="Tributary",
+        version="1",
+        summary="The back-end of a distribution network: orders flow in, commissions flow upstream.",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
+    for router in (*ROUTERS, *(OWN_IDENTITY if settings.external_issuer is None else ())):
+        app.include_router(router)
+    https = settings.public_url.startswith("https://")
+    app.add_middleware(EachRequest, body_bytes_max=settings.body_bytes_max, https=https)
+    _handle_errors(app)
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    return app
+
+
+def _handle_errors(app: FastAPI) -> None:
+    """Whatever ends a request early ends it with problem details."""
+
+    async def problem(request: Request, error: Any) -> JSONResponse:
+        return problem_response(request, error)
+
+    async def invalid(request: Request, error: Any) -> JSONResponse:
+        kinds = {str(each["type"]) for each in error.errors()}
+        reason = "malformed_request" if "json_invalid" in kinds else "invalid_request"
+        return problem_response(request, Problem(reason, errors=field_errors(error.errors())))
+
+    async def http(request: Request, error: Any) -> JSONResponse:
+        reason = _BY_STATUS.get(error.status_code, "malformed_request")
+        return problem_response(request, Problem(reason, status=error.status_code, headers=error.headers))
+
+    async def broker_away(request: Request, error: Any) -> JSONResponse:
+        log.warning("broker away", reason=str(error))
+        return problem_response(request, Problem("broker_unavailable", headers={"Retry-After": "5"}))
+
+    async def store_away(request: Request, error: Any) -> JSONResponse:
+        log.warning("store away", reason=str(error))
+        return problem_response(request, Problem("store_unavailable", headers={"Retry-After": "5"}))
+
+    async def busy(request: Request, error: Any) -> JSONResponse:
+        log.warning("conflicts without end", reason=str(error))
+        return problem_response(request, Problem("busy", headers={"Retry-After": "1"}))
+
+    app.add_exception_handler(Problem, problem)
+    app.add_exception_handler(RequestValidationError, invalid)
+    app.add_exception_handler(HTTPException, http)
+    app.add_exception_handler(BrokerUnavailable, broker_away)
+    app.add_exception_handler(StoreUnavailable, store_away)
+    app.add_exception_handler(StoreConflict, busy)
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    """OpenAPI 3.1, with the problem details that every operation may answer with."""
+    if app.openapi_schema is None:
+        document = get_openapi(
+            title=app.title, version=app.version, summary=app.summary, openapi_version="3.1.0", routes=app.routes
+        )
+        schema = ProblemDetails.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        schemas |= schema.pop("$defs", {})
+        schemas[ProblemDetails.__name__] = schema
+        for unused in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(unused, None)
+        app.openapi_schema = document
+    return app.openapi_schema

@@ -1,0 +1,91 @@
+"""What an operator does to identity and the audit log from the command line, where there is no server to ask.
+
+`infra.cli` finds this module by name and gives it a store; answers are plain values, to be printed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from api import audit_log
+from api.audit_log import AuditLog, Head, Verified
+from api.auth.clients import Clients
+from api.auth.grants import Grants
+from api.auth.keys import KeyRing
+from api.auth.passwords import Passwords
+from api.auth.repository import COLLECTIONS as IDENTITY_COLLECTIONS
+from api.auth.tokens import OwnTokens
+from api.auth.users import Author, Users
+from api.problems import REASONS, Problem
+from api.protocols import Documents
+from api.repository import COLLECTIONS as API_COLLECTIONS
+from contracts.envelope import derived_id
+from infra.runtime.settings import Settings
+from infra.runtime.time import RealTime
+
+COLLECTIONS = (*API_COLLECTIONS, *IDENTITY_COLLECTIONS)
+
+
+class CannotBeDone(Exception):
+    """The text is a sentence for the operator."""
+
+
+class Operations:
+    def __init__(self, store: Documents, settings: Settings, operator: str) -> None:
+        self._store = store
+        self._time = time = RealTime()
+        self._audit = AuditLog(store, time)
+        self._keys = KeyRing(store, time, settings)
+        grants = Grants(store, OwnTokens(self._keys, settings, time), settings, time)
+        self._users = Users(store, Passwords(settings.password_threads), grants, self._audit, time)
+        self._clients = Clients(store, settings, time)
+        self._who = {"kind": "operator", "subject": operator, "client": "tributary"}
+
+    async def create_admin(self, email: str, password: str | None) -> str | None:
+        """Create an administrator; the password for one login, where none was given. Raises CannotBeDone."""
+        author = Author(self._who, derived_id("operator", email, self._time.now().isoformat()))
+        try:
+            _, one_time = await self._users.create(email, ("ROLE_ADMIN",), author, password=password)
+        except Problem as problem:
+            raise CannotBeDone(REASONS[problem.reason].en) from problem
+        return one_time
+
+    async def create_distributor_login(self, email: str, distributor_id: int, password: str | None) -> str | None:
+        """A login for a distributor whom the network knows already. Raises CannotBeDone."""
+        author = Author(self._who, derived_id("operator", email, self._time.now().isoformat()))
+        try:
+            _, one_time = await self._users.create(
+                email, ("ROLE_DISTRIBUTOR",), author, password=password, distributor_id=distributor_id
+            )
+        except Problem as problem:
+            raise CannotBeDone(problem.detail or REASONS[problem.reason].en) from problem
+        return one_time
+
+    async def create_shop(self, shop_id: str) -> tuple[str, str]:
+        """The client id of a shop and a new secret."""
+        client_id, secret = await self._clients.secret_for_shop(shop_id)
+        await self._note("client.secret-added", client_id, {"shop_id": shop_id})
+        return client_id, secret
+
+    async def create_client(self, client_id: str, name: str, redirect_uris: Sequence[str]) -> None:
+        """A public client, for people to log in with. Raises CannotBeDone."""
+        try:
+            await self._clients.save_public(client_id, name, redirect_uris)
+        except ValueError as error:
+            raise CannotBeDone(f"{error}.") from error
+        await self._note("client.saved", client_id, {"name": name, "redirect_uris": list(redirect_uris)})
+
+    async def rotate_keys(self, *, at_once: bool) -> tuple[str, str]:
+        """The id of the new key, and from when it signs."""
+        key = await self._keys.rotate(at_once=at_once)
+        await self._note("signing-key.added", key.kid, {"at_once": at_once})
+        return key.kid, key.signs_from.isoformat()
+
+    async def verify_audit(self, expected: tuple[int, str] | None) -> Verified:
+        """Walk the audit log; see `api.audit_log.verify`."""
+        head = await audit_log.head_of(self._store)
+        return await audit_log.verify(self._store, head, Head(*expected) if expected else None)
+
+    async def _note(self, action: str, target: str, after: dict[str, object]) -> None:
+        correlation = derived_id("operator", action, target, self._time.now().isoformat())
+        await self._audit.append(audit_log.Entry(self._who, action, target, correlation, after=after))

@@ -1,0 +1,74 @@
+"""Who is asking: the one thing that routes need to know about identity."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Kind = Literal["admin", "distributor", "shop"]
+
+
+class NotWhoTheySay(Exception):
+    """The token is not to be believed. `reason` says why, for the log of an operator and not for the sender."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """`subject` is the user's or client's id; `permissions` what this token allows, never more than the user may.
+
+    A distributor has a `distributor_id`, a shop a `shop_id`; an administrator may have the first.
+    """
+
+    kind: Kind
+    subject: str
+    permissions: frozenset[str]
+    distributor_id: int | None = None
+    shop_id: str | None = None
+    client_id: str | None = None
+    roles: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """For message sources, idempotency keys and rate limits: `distributor/4f1c…`."""
+        return f"{self.kind}/{self.subject}"
+
+    @property
+    def as_author(self) -> dict[str, Any]:
+        """For the audit log."""
+        return {"kind": self.kind, "subject": self.subject, "client": self.client_id}
+
+
+def principal_of(claims: Mapping[str, Any], roles: tuple[str, ...], permissions: frozenset[str]) -> Principal:
+    """The strongest of the roles decides the kind. NotWhoTheySay where the facts that it needs are missing."""
+    distributor_id, shop_id = claims.get("distributor_id"), claims.get("shop_id")
+    if distributor_id is not None and (isinstance(distributor_id, bool) or not _is_id(distributor_id)):
+        raise NotWhoTheySay("distributor_id is no positive integer")
+    if shop_id is not None and not isinstance(shop_id, str):
+        raise NotWhoTheySay("shop_id is no text")
+    kind: Kind
+    if "ROLE_ADMIN" in roles:
+        kind = "admin"
+    elif "ROLE_DISTRIBUTOR" in roles and distributor_id is not None:
+        kind = "distributor"
+    elif "ROLE_SHOP" in roles and shop_id:
+        kind = "shop"
+    else:
+        raise NotWhoTheySay("no role of ours, or not the id that it needs")
+    return Principal(
+        kind=kind,
+        subject=str(claims["sub"]),
+        permissions=permissions,
+        distributor_id=distributor_id if kind != "shop" else None,
+        shop_id=shop_id if kind == "shop" else None,
+        client_id=claims.get("client_id"),
+        roles=roles,
+    )
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, int) and 1 <= value < 2**63

@@ -1,0 +1,51 @@
+"""Sealing private keys for the database: AES-256-GCM under a key made from the setting TRIBUTARY_IDENTITY_SECRET."""
+
+from __future__ import annotations
+
+import os
+from base64 import b64decode, b64encode
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+SECRET_LENGTH_MIN = 32
+
+_SEALED = "sealed-1:"
+_PLAIN = "plain:"
+_SALT_BYTES = 16
+_NONCE_BYTES = 12
+
+
+class CannotUnseal(Exception):
+    """The text was sealed with another secret, or changed."""
+
+
+def seal(plain: bytes, secret: str | None, *, name: str) -> str:
+    """Text that only `secret` opens, and only under the same `name`; readable by all without a secret."""
+    if secret is None:
+        return _PLAIN + b64encode(plain).decode()
+    if len(secret) < SECRET_LENGTH_MIN:
+        raise ValueError(f"TRIBUTARY_IDENTITY_SECRET needs {SECRET_LENGTH_MIN} characters or more")
+    salt, nonce = os.urandom(_SALT_BYTES), os.urandom(_NONCE_BYTES)
+    sealed = AESGCM(_key(secret, salt)).encrypt(nonce, plain, name.encode())
+    return _SEALED + b64encode(salt + nonce + sealed).decode()
+
+
+def unseal(text: str, secret: str | None, *, name: str) -> bytes:
+    """What was sealed. Plain text is read only where there is no secret: else anyone might put it there."""
+    if text.startswith(_PLAIN) and secret is None:
+        return b64decode(text.removeprefix(_PLAIN))
+    if not text.startswith(_SEALED) or secret is None:
+        raise CannotUnseal(f"{name} was sealed with another secret than TRIBUTARY_IDENTITY_SECRET")
+    raw = b64decode(text.removeprefix(_SEALED))
+    salt, nonce, sealed = raw[:_SALT_BYTES], raw[_SALT_BYTES:][:_NONCE_BYTES], raw[_SALT_BYTES + _NONCE_BYTES :]
+    try:
+        return AESGCM(_key(secret, salt)).decrypt(nonce, sealed, name.encode())
+    except (InvalidTag, ValueError) as error:
+        raise CannotUnseal(f"{name} was sealed with another secret than TRIBUTARY_IDENTITY_SECRET") from error
+
+
+def _key(secret: str, salt: bytes) -> bytes:
+    return HKDF(algorithm=SHA256(), length=32, salt=salt, info=b"tributary identity keys").derive(secret.encode())

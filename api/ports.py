@@ -1,0 +1,57 @@
+"""What the API needs of the outside world, as the routes see it; `infra.runtime.connections` opens the real ones."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from api.audit_log import AuditLog
+from api.auth.identity import Identity
+from api.auth.repository import COLLECTIONS as IDENTITY_COLLECTIONS
+from api.protocols import Cache, Commands, Documents
+from api.repository import COLLECTIONS
+from infra.runtime.connections import Connections, open_connections
+from infra.runtime.settings import Settings
+from infra.runtime.time import RealTime, Time
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """One process's connections, and what is built on them."""
+
+    settings: Settings
+    store: Documents
+    commands: Commands
+    cache: Cache
+    time: Time
+    audit: AuditLog
+    identity: Identity
+
+
+@asynccontextmanager
+async def open_ports(settings: Settings) -> AsyncIterator[Ports]:
+    """Connect, see to the API's own collections, and close everything at the end."""
+    async with open_connections(settings, (*COLLECTIONS, *IDENTITY_COLLECTIONS)) as connections:
+        ports = ports_on(connections, settings)
+        await ports.identity.prepare()
+        yield ports
+
+
+def ports_on(connections: Connections, settings: Settings) -> Ports:
+    store, commands, time = connections.store, connections.commands, RealTime()
+    audit = AuditLog(store, time)
+    identity = Identity.of(settings, store, commands, audit, time, connections.fetch_json)
+    return Ports(settings, store, commands, connections.cache, time, audit, identity)
+
+
+def ports_of(request: Request) -> Ports:
+    ports: Ports = request.app.state.ports
+    return ports
+
+
+Here = Annotated[Ports, Depends(ports_of)]
+"""A route's parameter: `ports: Here`."""

@@ -1,0 +1,31 @@
+"""The outside world as the API sees it; `infra.runtime.connections` opens the real ones."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+from contracts.envelope import Message
+from infra.runtime.command_client import Answer
+from infra.runtime.store import Reader, Store
+
+
+class Documents(Store, Reader, Protocol):
+    """The store, read outside a transaction too, which is what most routes do."""
+
+    async def ping(self) -> None: ...
+
+
+class Commands(Protocol):
+    @property
+    def connected(self) -> bool: ...
+
+    async def send(self, message: Message[Any], *, wait_s: float) -> Answer | None: ...
+
+
+class Cache(Protocol):
+    async def ping(self) -> None: ...
+
+
+FetchJson = Callable[[str], Awaitable[dict[str, Any]]]
+"""Reads one JSON object from an address; raises KeysUnavailable."""

@@ -1,0 +1,40 @@
+"""The API as `infra` knows it: by name, as it knows workers. The only place that does."""
+
+from __future__ import annotations
+
+import getpass
+import importlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from infra.adapters.mongo import MongoStore
+from infra.runtime.settings import Settings
+
+APPLICATION = "api.app:create"
+"""Makes the ASGI application, for a server that imports it in each of its processes."""
+
+
+def module() -> Any:
+    """What an operator can do to identity and the audit log."""
+    return importlib.import_module("api.auth.operations")
+
+
+@asynccontextmanager
+async def operations(settings: Settings) -> AsyncIterator[Any]:
+    """The operations on the stored identity; its collections are there. Raises StoreUnavailable."""
+    loaded = module()
+    store = MongoStore.connect(settings.mongodb_url, settings.database)
+    try:
+        await store.ping()
+        await store.prepare(loaded.COLLECTIONS)
+        yield loaded.Operations(store, settings, _operator())
+    finally:
+        store.close()
+
+
+def _operator() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"

@@ -1,0 +1,50 @@
+"""One API and its workers for all tests of this folder. The database is not emptied between them: each makes its own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from infra.adapters.mongo import MongoStore
+from infra.runtime import process, roster
+from infra.runtime.settings import Settings
+from tests.api.front import Front, lines_of, serving
+from tests.connected.running import LocalStack, Site
+
+DATABASE = "tributary_api_tests"
+
+
+@pytest.fixture(scope="package")
+async def site(stack: LocalStack, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
+    endpoints = stack.endpoints
+    settings = Settings(
+        rabbitmq_url=endpoints.rabbitmq_url,
+        mongodb_url=endpoints.mongodb_url,
+        redis_url=endpoints.redis_url,
+        database=DATABASE,
+        retry_delays_s=(1, 2),
+    )
+    await process.prepare(settings)
+    store = MongoStore.connect(settings.mongodb_url, settings.database)
+    site = Site(settings, tmp_path_factory.mktemp("api"), store)
+    await site.empty()
+    yield site
+    store.close()
+
+
+@pytest.fixture(scope="package")
+async def front(site: Site) -> AsyncIterator[Front]:
+    """The API, and every worker; gone before other tests use the same queues. No secret may be in its log."""
+    async with site.loops(*roster.load_all()), serving(site, site.logs) as front:
+        yield front
+    log = front.log.read_text()
+    assert lines_of(front.log)
+    assert [secret for secret in front.secrets_seen if secret in log] == []
+
+
+@pytest.fixture
+async def client(front: Front) -> AsyncIterator[httpx.AsyncClient]:
+    async with front.client() as client:
+        yield client

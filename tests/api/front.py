@@ -1,0 +1,171 @@
+"""The API as a process of its own, and who the tests are when they speak to it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import secrets
+import signal
+import sys
+from base64 import urlsafe_b64encode
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from hashlib import sha256
+from itertools import count
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import aio_pika
+import httpx
+
+from contracts.envelope import COMMANDS_EXCHANGE, Payload
+from contracts.network.v1 import RegisterDistributor
+from tests.builders import message
+from tests.connected.running import Ended, Site, command, free_ports, until
+
+SECRET = "a secret for the tests that is long enough"
+PASSWORD = "seven grey herons wade"
+_numbers = count(1)
+
+
+def unique(word: str) -> str:
+    return f"{word}-{next(_numbers)}-{secrets.token_hex(3)}"
+
+
+def an_email() -> str:
+    return f"{unique('person')}@example.com"
+
+
+def a_network() -> str:
+    """An address that no other test logs in from."""
+    return f"10.{secrets.randbelow(250)}.{secrets.randbelow(250)}.{secrets.randbelow(250)}"
+
+
+@dataclass
+class Front:
+    """One running API, with the workers behind it."""
+
+    url: str
+    log: Path
+    site: Site
+    environment: dict[str, str]
+    process: asyncio.subprocess.Process
+    secrets_seen: list[str] = field(default_factory=list)
+    """Every secret that a test has sent or got: none may be in the log."""
+
+    def client(self, **options: Any) -> httpx.AsyncClient:
+        """A client at an address of its own, so that nobody waits for the mistakes of others."""
+        headers = {"X-Forwarded-For": a_network(), **options.pop("headers", {})}
+        return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=30, **options)
+
+    async def command(self, *words: str) -> Ended:
+        return await command(*words, environment=self.environment)
+
+    async def admin(self, client: httpx.AsyncClient) -> str:
+        """An access token of a new administrator."""
+        email = an_email()
+        ended = await self.command("identity", "create-admin", email, "--json")
+        one_time = ended.object["one_time_password"]
+        body = {"email": email, "password": one_time, "new_password": PASSWORD}
+        answer = await client.post("/api/auth/login", json=body)
+        assert answer.status_code == 200, answer.text
+        return self.remember(answer.json())["access_token"]
+
+    async def send(self, *payloads: Payload) -> None:
+        """Send commands as anybody at the broker may, and wait until they are handled."""
+        async with self.site.channel() as channel:
+            exchange = await channel.get_exchange(COMMANDS_EXCHANGE, ensure=False)
+            for payload in payloads:
+                await exchange.publish(aio_pika.Message(message(payload).to_bytes()), payload.message_type)
+
+    async def distributor(self) -> int:
+        """A new distributor at the top of the network, who has no login."""
+        distributor_id = secrets.randbelow(2**40) + 1000
+        await self.send(RegisterDistributor(distributor_id=distributor_id))
+
+        async def known() -> bool:
+            return bool(await self.site.documents("network.distributors", {"_id": distributor_id}))
+
+        await until(known, what="the distributor is in the network")
+        return distributor_id
+
+    async def log_in_as(self, client: httpx.AsyncClient, distributor_id: int) -> tuple[str, dict[str, Any]]:
+        """A new login of a distributor: the address, and its tokens. The password is PASSWORD."""
+        email = an_email()
+        ended = await self.command("identity", "create-login", email, str(distributor_id), "--json")
+        assert ended.code == 0, ended.err
+        body = {"email": email, "password": ended.object["one_time_password"], "new_password": PASSWORD}
+        answer = await client.post("/api/auth/login", json=body)
+        assert answer.status_code == 200, answer.text
+        return email, self.remember(answer.json())
+
+    async def invite(self, client: httpx.AsyncClient, **wish: int) -> tuple[int, str]:
+        """A sponsor, and a code of theirs."""
+        sponsor_id = await self.distributor()
+        _, tokens = await self.log_in_as(client, sponsor_id)
+        answer = await client.post("/api/auth/invites", json=wish, headers=bearer(tokens["access_token"]))
+        assert answer.status_code == 201, answer.text
+        self.secrets_seen.append(answer.json()["code"])
+        return sponsor_id, answer.json()["code"]
+
+    def remember(self, answer: dict[str, Any]) -> dict[str, Any]:
+        self.secrets_seen += [answer[name] for name in ("access_token", "refresh_token") if answer.get(name)]
+        return answer
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+def pkce() -> tuple[str, str]:
+    """A verifier and its challenge."""
+    verifier = secrets.token_urlsafe(48)
+    digest = sha256(verifier.encode()).digest()
+    return verifier, urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+def query_of(location: str) -> dict[str, str]:
+    return {name: values[0] for name, values in parse_qs(urlsplit(location).query).items()}
+
+
+@asynccontextmanager
+async def serving(site: Site, folder: Path, **settings: object) -> AsyncIterator[Front]:
+    """`tributary api` on a port of its own until the end, then stopped as an orchestrator does it."""
+    port = free_ports(1)
+    url = f"http://127.0.0.1:{port}"
+    environment = site.environment(public_url=url, identity_secret=SECRET, **settings)
+    log = folder / f"api-{port}.log"
+    with log.open("wb") as sink:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-m", "infra.cli.app", "api", "--port", str(port)),
+            env=environment,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=sink,
+            stderr=sink,
+        )
+    try:
+        async with httpx.AsyncClient(base_url=url, timeout=5) as client:
+
+            async def ready() -> bool:
+                assert process.returncode is None, log.read_text()
+                try:
+                    return (await client.get("/readyz")).status_code == 200
+                except httpx.TransportError:
+                    return False
+
+            await until(ready, what="the API is ready", every_s=0.1)
+        yield Front(url, log, site, environment, process)
+    finally:
+        if process.returncode is None:
+            os.kill(process.pid, signal.SIGTERM)
+        await asyncio.wait_for(process.wait(), 40)
+    assert process.returncode in (0, -signal.SIGTERM), log.read_text()
+
+
+def lines_of(log: Path) -> list[dict[str, Any]]:
+    """The log; every line must be a JSON object."""
+    return [json.loads(line) for line in log.read_text().splitlines()]
