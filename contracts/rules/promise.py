@@ -5,8 +5,8 @@ Fixed amounts are no share of anything; the pool alone limits them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice, zip_longest
 
 from contracts.rules.view import Differential, Plan, TeamBonus, Unilevel
@@ -56,38 +56,44 @@ class _Reader:
     """A plan and its overrides by product and category, each with the rates by tier; None stands for every tier."""
 
     plan: Plan
-    overrides: Mapping[_Key, Mapping[str | None, tuple[int, ...]]] = field(default_factory=dict)
+    overrides: Mapping[_Key, Mapping[str | None, tuple[int, ...]]]
+    covered_products: frozenset[int]
+    covered_categories: frozenset[int]
+    products: frozenset[int]
+    categories: frozenset[int]
 
     @classmethod
     def of(cls, plan: Plan) -> _Reader:
         by_key: dict[_Key, dict[str | None, tuple[int, ...]]] = {}
         for other in plan.overrides if isinstance(plan, Unilevel) else ():
             by_key.setdefault((other.product_id, other.category_id), {})[other.tier] = other.rates_ppm
-        return cls(plan, by_key)
-
-    def products(self) -> set[int]:
-        return {*self.plan.conditions.products, *(product for product, _ in self.overrides if product is not None)}
-
-    def categories(self) -> set[int]:
-        return {*self.plan.conditions.categories, *(category for _, category in self.overrides if category is not None)}
+        products, categories = frozenset(plan.conditions.products), frozenset(plan.conditions.categories)
+        return cls(
+            plan,
+            by_key,
+            products,
+            categories,
+            products.union(product for product, _ in by_key if product is not None),
+            categories.union(category for _, category in by_key if category is not None),
+        )
 
     def depends_on_category(self, product_id: int) -> bool:
         """Whether a line of this product is paid by its category as well."""
-        covered = product_id in self.plan.conditions.products
-        settled = None in self.overrides.get((product_id, None), {})
-        return (bool(self.plan.conditions.categories) and not covered) or (bool(self.categories()) and not settled)
+        if self.covered_categories and product_id not in self.covered_products:
+            return True
+        return bool(self.categories) and None not in self.overrides.get((product_id, None), {})
 
     def says_of_product(self, product_id: int) -> object:
         """What makes this product different from others; products with the same answer are paid the same."""
-        return product_id in self.plan.conditions.products, _frozen(self.overrides.get((product_id, None)))
+        return product_id in self.covered_products, _frozen(self.overrides.get((product_id, None)))
 
     def says_of_category(self, category_id: int) -> object:
-        return category_id in self.plan.conditions.categories, _frozen(self.overrides.get((None, category_id)))
+        return category_id in self.covered_categories, _frozen(self.overrides.get((None, category_id)))
 
     def at_most_ppm(self, product_id: int | None, category_id: int | None) -> int:
         plan = self.plan
-        # No product or category has the number 0, which here stands for any that is not named.
-        if not plan.conditions.covers(product_id or 0, category_id or 0):
+        is_listed = product_id in self.covered_products or category_id in self.covered_categories
+        if not is_listed and (self.covered_products or self.covered_categories):
             return 0
         if isinstance(plan, Unilevel):
             return self._by_level_ppm(plan, product_id, category_id)
@@ -117,8 +123,8 @@ def _differential_ppm(plan: Differential) -> int:
 
 def _kinds(readers: Sequence[_Reader]) -> Iterator[_Key]:
     """One product and category for each kind of line; those that all plans treat alike are one kind."""
-    categories = _alike(readers, _Reader.categories, _Reader.says_of_category)
-    products = _alike(readers, _Reader.products, _Reader.says_of_product)
+    categories = _alike(readers, [r.categories for r in readers], _Reader.says_of_category)
+    products = _alike(readers, [r.products for r in readers], _Reader.says_of_product)
     yield None, None
     for category in categories:
         yield None, category
@@ -130,11 +136,11 @@ def _kinds(readers: Sequence[_Reader]) -> Iterator[_Key]:
 
 
 def _alike(
-    readers: Sequence[_Reader], named: Callable[[_Reader], set[int]], says: Callable[[_Reader, int], object]
+    readers: Sequence[_Reader], named: Iterable[frozenset[int]], says: Callable[[_Reader, int], object]
 ) -> list[int]:
     """One number for each way in which the plans treat those that they name."""
     first: dict[object, int] = {}
-    for number in sorted({number for reader in readers for number in named(reader)}):
+    for number in sorted(frozenset().union(*named)):
         first.setdefault(tuple(says(reader, number) for reader in readers), number)
     return list(first.values())
 

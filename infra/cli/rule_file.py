@@ -18,8 +18,8 @@ from contracts.rules.v1 import DefineMarket
 from contracts.rules.view import Terms
 from infra.cli.environment import EXIT_BREACH, EXIT_USAGE
 
-BYTES_MAX = 8_000_000
-"""A longer file is no rule set; it is not even read."""
+BYTES_MAX = 1_000_000
+"""What is longer does not fit into a message either."""
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -48,7 +48,7 @@ def _valid(path: Path, model: type[M]) -> M:
 def _parsed(path: Path) -> Any:
     try:
         if path.stat().st_size > BYTES_MAX:
-            _end([f"{path}: it has more than {BYTES_MAX} bytes; a rule set is shorter."], EXIT_USAGE)
+            _end([f"{path}: it has more than {BYTES_MAX} bytes; say less by product, or by category."], EXIT_USAGE)
         text = path.read_text("utf-8")
         if path.suffix.lower() == ".json":
             return json.loads(text, object_pairs_hook=_each_once)
