@@ -9,12 +9,12 @@ from typing import Any
 import aio_pika
 import pytest
 
-from contracts.commissions.view import BALANCES, LEDGER, Posting, balance_of_stripe, balances_of
+from contracts.commissions.view import BALANCES, COMMISSIONS, LEDGER, Posting, balance_of_stripe, balances_of
 from contracts.envelope import EVENTS_EXCHANGE, Payload
 from contracts.rules.view import RULES, RuleSet
 from infra.runtime import roster
 from infra.runtime.repository import Codec
-from infra.runtime.store import Transaction
+from infra.runtime.store import StoreConflict, Transaction
 from tests.builders import (
     KEY,
     MIDDLE,
@@ -29,6 +29,8 @@ from tests.builders import (
     tick,
 )
 from tests.connected.running import Site, command, journal_of, until
+from workers.commission_calculation.decide import accrue, start_hold
+from workers.commission_calculation.repository import NOTICES, CommissionRepository
 
 IN_A_WEEK = NOW + timedelta(days=7)
 ACCOUNTS = 8
@@ -161,3 +163,27 @@ async def test_nothing_is_rebuilt_while_a_worker_adds_to_the_balances(booked: Si
     assert "ledger rebuild --check" in refused.err
     assert checked.code == 0
     assert await booked.documents(BALANCES) == before
+
+
+async def test_an_accrual_and_a_notice_at_the_same_moment_do_not_miss_each_other(booked: Site) -> None:
+    """Each was loaded before the other was stored: the second to store is run again, and then sees the first."""
+    order, done = message(paid(order_id="1003")), message(completed("1003"))
+
+    async def decided(tx: Transaction, rule: Any, cause: Any, meanwhile: Any = None) -> None:
+        repository = await CommissionRepository.load(tx, [cause])
+        if meanwhile is not None:
+            await booked.store.transact(lambda other: decided(other, *meanwhile))
+        repository.keep(rule(repository.state_for(cause), cause).state)
+        await repository.save(tx)
+
+    with pytest.raises(StoreConflict):
+        await booked.store.transact(lambda tx: decided(tx, accrue, order, (start_hold, done)))
+    assert [document["_id"] for document in await booked.documents(NOTICES, {"accrued": False})] == ["shop-1/1003"]
+
+    await booked.store.transact(lambda tx: decided(tx, accrue, order))
+    [commission] = await booked.documents(COMMISSIONS, {"_id": "shop-1/1003"})
+    assert commission["release_at"] == IN_A_WEEK
+
+    later, done = message(paid(order_id="1004")), message(completed("1004"))
+    with pytest.raises(StoreConflict):
+        await booked.store.transact(lambda tx: decided(tx, start_hold, done, (accrue, later)))
