@@ -15,7 +15,7 @@ import pytest
 from contracts.envelope import COMMANDS_EXCHANGE
 from infra.runtime import roster
 from infra.runtime.topology import PARKED
-from tests.builders import KEY, message, place
+from tests.builders import KEY, SELLER, message, place
 from tests.connected.running import Ended, Site, command, until
 from tests.workflow.conftest import the_stage
 
@@ -62,7 +62,7 @@ async def traded(site: Site) -> Site:
         exchange = await channel.get_exchange(COMMANDS_EXCHANGE, ensure=False)
         for payload in (*the_stage(), place(prepaid=True)):
             await exchange.publish(aio_pika.Message(message(payload).to_bytes()), payload.message_type)
-            if payload.message_type == "rules.publish.v1":
+            if payload.message_type.startswith("rules."):
                 await site.quiet()
 
         async def is_paid() -> bool:
@@ -96,7 +96,8 @@ async def test_verify_and_trace_explain_what_happened(traded: Site) -> None:
 
 async def test_verify_ends_with_1_where_an_invariant_is_broken(traded: Site) -> None:
     async def forge(tx: object) -> None:
-        [balance, *_] = await tx.find("commission_calculation.balances", {})  # type: ignore[attr-defined]
+        ours = {"distributor_id": SELLER}
+        [balance, *_] = await tx.find("commission_calculation.balances", ours)  # type: ignore[attr-defined]
         forged = {**balance, "held_minor": balance["held_minor"] + 1}
         await tx.replace("commission_calculation.balances", [forged])  # type: ignore[attr-defined]
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import pytest
 
+from contracts.commissions.view import AccountKey, balance_of_stripe
 from infra.demo.shop import Shop
 from infra.demo.traffic import ORDERS, PAYMENTS
 from infra.runtime import roster
@@ -93,12 +95,11 @@ def comparable(state: State) -> State:
         }
         for name, fields in COMPARED.items()
     }
-    held: dict[Any, Document] = {}
-    for balance in state["commission_calculation.balances"].values():
+    balances: Counter[AccountKey] = Counter()
+    for document in state["commission_calculation.balances"].values():
         # Which of its stripes an amount lies in depends on the process that added it.
-        account = held.setdefault((balance["distributor_id"], balance["currency"]), {"held_minor": 0})
-        account["held_minor"] += balance["held_minor"]
-    return {**picked, "balances": held}
+        balances.update(balance_of_stripe(document))
+    return {**picked, "balances": dict(balances)}
 
 
 def members(fleet: Fleet, *names: str) -> list[Member]:
