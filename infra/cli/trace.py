@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from decimal import Decimal
 from typing import Annotated, Any
 
 import typer
@@ -87,12 +88,7 @@ def _summary(message: dict[str, Any]) -> str:
     """The part of a message that a person asks about."""
     data = message["data"]
     if message["type"].startswith("commission."):
-        lines = [_entry(entry, data["currency"]) for entry in data["entries"]]
-        lines += [
-            f"level {u['level']}: distributor {u['distributor_id']} gets nothing ({u['reason']})"
-            for u in data.get("unpaid", ())
-        ]
-        return f": {data['total']} {data['currency']}" + "".join(f"\n{'':20}{line}" for line in lines)
+        return _shares(data)
     if "detail" in data:
         return f": {data.get('reason', data.get('kind', ''))}: {data['detail']}"
     if "picks" in data:
@@ -100,9 +96,12 @@ def _summary(message: dict[str, Any]) -> str:
     return ""
 
 
-def _entry(entry: dict[str, Any], currency: str) -> str:
-    rounding = f" (rounding {entry['rounding']:+d})" if entry["rounding"] else ""
-    return (
-        f"line {entry['line']} level {entry['level']}: distributor {entry['distributor_id']} "
-        f"gets {entry['amount']} {currency} = {entry['base']} x {entry['rate']}{rounding}"
-    )
+def _shares(data: dict[str, Any]) -> str:
+    """What each distributor gets or gives back; `tributary explain` says of every line why."""
+    shares: dict[int, Decimal] = {}
+    for part in data.get("shares") or data["entries"]:
+        shares[part["distributor_id"]] = shares.get(part["distributor_id"], Decimal(0)) + Decimal(part["amount"])
+    lines = [f"distributor {who}: {amount} {data['currency']}" for who, amount in shares.items()]
+    if "entries" in data and "pool" in data:
+        lines.append(f"why: tributary explain {data['shop_id']}/{data['order_id']}")
+    return f": {data['total']} {data['currency']}" + "".join(f"\n{'':20}{line}" for line in lines)
