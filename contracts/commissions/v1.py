@@ -55,11 +55,11 @@ class Entry(BaseModel):
     distributor_id: DistributorId
     tier: Annotated[str, Field(description="The distributor's tier as of the order.", examples=["standard"])]
     base: Annotated[Amount, Field(description="The line's net.", examples=["54.70"])]
-    rate: Annotated[Rate | None, Field(description="Absent for a fixed amount.")] = None
+    rate: Annotated[Rate | None, Field(description="Absent for a fixed amount.", examples=["0.05"])] = None
     unit: Annotated[Amount | None, Field(description="The amount per unit, where it is fixed.", examples=["0.50"])] = (
         None
     )
-    quantity: Annotated[Quantity | None, Field(description="The units of a fixed amount.")] = None
+    quantity: Annotated[Quantity | None, Field(description="The units of a fixed amount.", examples=[3])] = None
     amount: Annotated[SignedAmount, Field(examples=["2.74"])]
     rounding: Annotated[
         int, Field(description="Minor units that rounding the shares together added to this one.", examples=[1])
