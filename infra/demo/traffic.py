@@ -282,7 +282,7 @@ def _refunds(baskets: Sequence[Basket], paid: Sequence[int], rng: Random) -> Ite
     """
     for index in sorted(_some(paid, _REFUNDED_SHARE, rng)):
         basket = baskets[index]
-        phase = SHIPMENTS if rng.random() < _REFUNDED_EARLY_SHARE else REFUNDS
+        phase = PAYMENTS if rng.random() < _REFUNDED_EARLY_SHARE else REFUNDS
         first, *others = basket.lines
         yield index, _refund(basket, 1, [{"line": 1, "product_id": first.product_id, "quantity": 1}], phase)
         if rng.random() < _REFUNDED_WHOLE_SHARE:

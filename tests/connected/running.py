@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,13 @@ from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
 from pymongo import MongoClient
 
 from contracts.envelope import EVENTS_EXCHANGE
+from contracts.rules.terms import digest_of, terms_of
 from infra import local
 from infra.adapters.mongo import MongoStore
 from infra.demo.baskets import baskets
 from infra.demo.population import Population, populate
 from infra.demo.quiet import wait_until_quiet
+from infra.demo.rule_set import RulesInForce
 from infra.demo.traffic import Publication, traffic
 from infra.runtime import broker, roster
 from infra.runtime.audit import Report
@@ -323,7 +325,22 @@ def the_world(orders: int) -> tuple[Population, tuple[Publication, ...]]:
     """Real baskets with plenty of stock, so that what becomes of an order does not depend on who came first."""
     bought = list(baskets(orders))
     population = populate(bought, short_share=0)
-    return population, traffic(bought, population.distributor_of)
+    return replace(population, rules=_order_never_matters(population.rules)), traffic(bought, population.distributor_of)
+
+
+def _order_never_matters(rules: RulesInForce) -> RulesInForce:
+    """The rules without the caps of a day or a month, of which the orders that come first take more."""
+    told = rules.proposal.rules
+    plans = tuple(
+        plan.model_copy(update={"caps": tuple(cap for cap in plan.caps if cap.per in ("entry", "order"))})
+        for plan in told.plans
+    )
+    document = told.model_copy(update={"plans": plans})
+    return replace(
+        rules,
+        proposal=rules.proposal.model_copy(update={"rules": document}),
+        approval=rules.approval.model_copy(update={"digest": digest_of(terms_of(document))}),
+    )
 
 
 def log_lines(folder: Path) -> list[dict[str, Any]]:
