@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import structlog
@@ -13,7 +13,6 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-import api.auth.reasons  # noqa: F401  (adds its sentences to the table)
 from api.ports import Ports, open_ports
 from api.problems import Problem, ProblemDetails, field_errors, problem_response
 from api.requests import EachRequest
@@ -52,8 +51,13 @@ def create_app(settings: Settings, opening: Callable[[], AbstractAsyncContextMan
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with opening() as ports:
-            app.state.ports = ports
+        async with AsyncExitStack() as stack:
+            try:
+                app.state.ports = await stack.enter_async_context(opening())
+            except (StoreUnavailable, ValueError) as error:
+                # The server ends without a word of its own, so the reason is said here.
+                log.error("cannot start", reason=str(error))
+                raise
             yield
 
     app = FastAPI(

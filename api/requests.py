@@ -20,6 +20,9 @@ _HEADERS = (
     (b"referrer-policy", b"same-origin"),
     (b"x-frame-options", b"DENY"),
 )
+_DISCARDED_TIMES = 8
+"""A body up to so many times the limit is read to its end before it is refused."""
+
 _QUIET = frozenset({"/livez", "/readyz", "/metrics"})
 
 
@@ -61,8 +64,12 @@ class EachRequest:
             await send(message)
 
         try:
-            if _announced(scope) > self._body_bytes_max:
-                await self._refuse(scope, receive, send_on)
+            if (announced := _announced(scope)) > self._body_bytes_max:
+                if announced <= self._body_bytes_max * _DISCARDED_TIMES:
+                    await _discard(receive, announced)
+                # What is left of the body is not read, so the connection cannot be used again.
+                problem = Problem("body_too_large", headers={"Connection": "close"})
+                await problem_response(Request(scope), problem)(scope, receive, send_on)
                 return
             await self._app(scope, self._limited(receive), send_on)
         except Exception:
@@ -82,15 +89,21 @@ class EachRequest:
             message = await receive()
             taken += len(message.get("body", b""))
             if taken > self._body_bytes_max:
+                if message.get("more_body"):
+                    await _discard(receive, self._body_bytes_max * _DISCARDED_TIMES)
                 raise TooLarge()
             return message
 
         return receive_limited
 
-    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
-        # What is left of the body is not read, so the connection cannot be used again.
-        problem = Problem("body_too_large", headers={"Connection": "close"})
-        await problem_response(Request(scope), problem)(scope, receive, send)
+
+async def _discard(receive: Receive, bytes_max: int) -> None:
+    """Read on, and keep nothing: a client that is still sending would not hear the answer, only a broken connection."""
+    while bytes_max > 0:
+        message = await receive()
+        bytes_max -= max(1, len(message.get("body", b"")))
+        if message["type"] == "http.disconnect" or not message.get("more_body"):
+            return
 
 
 def _announced(scope: Scope) -> int:

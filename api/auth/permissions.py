@@ -74,4 +74,4 @@ def narrowed(held: frozenset[str], scope: str | None) -> frozenset[str]:
 
 
 def as_scope(permissions: Iterable[str]) -> str:
-    return " ".join(sorted(permissions))
+    return " ".join(sorted(set(permissions)))

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from infra.cli.environment import EXIT_BREACH, EXIT_USAGE, AsJson, Stack, one_sentence_on_failure, settings_for
-from infra.runtime import front
+from infra.runtime import front, logs
 
 PasswordFromInput = Annotated[
     bool, typer.Option("--password-stdin", help="Read the password from standard input instead of making one.")
@@ -113,10 +113,12 @@ def _expected(text: str | None) -> tuple[int, str] | None:
 
 def _with_operations(stack: str, act: Callable[[Any], Awaitable[Any]]) -> Any:
     async def run() -> Any:
-        async with front.operations(settings_for(stack)) as operations:
+        async with front.operations(settings) as operations:
             return await act(operations)
 
     with one_sentence_on_failure():
+        settings = settings_for(stack)
+        logs.configure(settings.log_level)
         try:
             return asyncio.run(run())
         except front.module().CannotBeDone as error:

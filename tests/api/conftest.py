@@ -1,4 +1,4 @@
-"""One API and its workers for all tests of this folder. The database is not emptied between them: each makes its own."""
+"""One API and its workers for all tests of this folder, on one database: each test makes what it needs anew."""
 
 from __future__ import annotations
 

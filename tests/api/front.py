@@ -20,7 +20,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import aio_pika
 import httpx
+from pydantic import SecretStr
 
+from api.auth.operations import Operations
 from contracts.envelope import COMMANDS_EXCHANGE, Payload
 from contracts.network.v1 import RegisterDistributor
 from tests.builders import message
@@ -53,6 +55,8 @@ class Front:
     site: Site
     environment: dict[str, str]
     process: asyncio.subprocess.Process
+    operations: Operations
+    """What an operator can do from the command line, without the second that starting it takes."""
     secrets_seen: list[str] = field(default_factory=list)
     """Every secret that a test has sent or got: none may be in the log."""
 
@@ -67,8 +71,7 @@ class Front:
     async def admin(self, client: httpx.AsyncClient) -> str:
         """An access token of a new administrator."""
         email = an_email()
-        ended = await self.command("identity", "create-admin", email, "--json")
-        one_time = ended.object["one_time_password"]
+        one_time = await self.operations.create_admin(email, None)
         body = {"email": email, "password": one_time, "new_password": PASSWORD}
         answer = await client.post("/api/auth/login", json=body)
         assert answer.status_code == 200, answer.text
@@ -95,9 +98,8 @@ class Front:
     async def log_in_as(self, client: httpx.AsyncClient, distributor_id: int) -> tuple[str, dict[str, Any]]:
         """A new login of a distributor: the address, and its tokens. The password is PASSWORD."""
         email = an_email()
-        ended = await self.command("identity", "create-login", email, str(distributor_id), "--json")
-        assert ended.code == 0, ended.err
-        body = {"email": email, "password": ended.object["one_time_password"], "new_password": PASSWORD}
+        one_time = await self.operations.create_distributor_login(email, distributor_id, None)
+        body = {"email": email, "password": one_time, "new_password": PASSWORD}
         answer = await client.post("/api/auth/login", json=body)
         assert answer.status_code == 200, answer.text
         return email, self.remember(answer.json())
@@ -136,7 +138,9 @@ async def serving(site: Site, folder: Path, **settings: object) -> AsyncIterator
     """`tributary api` on a port of its own until the end, then stopped as an orchestrator does it."""
     port = free_ports(1)
     url = f"http://127.0.0.1:{port}"
-    environment = site.environment(public_url=url, identity_secret=SECRET, **settings)
+    environment = site.environment()
+    for name, value in {"public_url": url, "identity_secret": SECRET, **settings}.items():
+        environment[f"TRIBUTARY_{name.upper()}"] = value if isinstance(value, str) else json.dumps(value)
     log = folder / f"api-{port}.log"
     with log.open("wb") as sink:
         process = await asyncio.create_subprocess_exec(
@@ -158,7 +162,8 @@ async def serving(site: Site, folder: Path, **settings: object) -> AsyncIterator
                     return False
 
             await until(ready, what="the API is ready", every_s=0.1)
-        yield Front(url, log, site, environment, process)
+        own = site.settings.model_copy(update={"public_url": url, "identity_secret": SecretStr(SECRET)})
+        yield Front(url, log, site, environment, process, Operations(site.store, own, "tests"))
     finally:
         if process.returncode is None:
             os.kill(process.pid, signal.SIGTERM)

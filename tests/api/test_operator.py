@@ -1,0 +1,127 @@
+"""What an operator does with the command line, and how the process starts and ends."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import httpx
+import jwt
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from tests.api.front import Front, an_email, bearer, lines_of, serving, unique
+from tests.connected.running import Site, command
+
+
+async def test_the_first_administrator_and_a_shop_are_made_by_hand(front: Front, client: httpx.AsyncClient) -> None:
+    email, shop_id = an_email(), unique("shop")
+    admin, again, shop, client_made, bad, lost = await asyncio.gather(
+        front.command("identity", "create-admin", email),
+        front.command("identity", "create-login", an_email(), "999999999999999"),
+        front.command("identity", "create-shop", shop_id, "--json"),
+        front.command("identity", "create-client", unique("app"), "https://app.example/cb"),
+        front.command("identity", "create-client", unique("app"), "http://app.example/cb"),
+        front.command("audit", "verify", "--expect", "nonsense"),
+    )
+    assert admin.code == 0
+    assert "one_time_password: " in admin.out
+    assert (again.code, again.out, len(again.err.splitlines())) == (1, "", 1)
+    assert shop.object["client_id"] == f"shop.{shop_id}"
+    assert shop.object["client_secret"] not in shop.err
+    assert client_made.code == 0
+    assert (bad.code, bad.out) == (1, "")
+    assert "cannot be redirected to" in bad.err
+    assert lost.code == 2
+    form = {"grant_type": "client_credentials"}
+    pair = (shop.object["client_id"], shop.object["client_secret"])
+    assert (await client.post("/oauth/token", data=form, auth=pair)).status_code == 200
+    twice = await front.command("identity", "create-admin", email)
+    assert (twice.code, "already" in twice.err) == (1, True)
+    entries = await front.site.documents("api.audit", {"target": pair[0]})
+    assert [(entry["who"]["kind"], entry["action"]) for entry in entries] == [("operator", "client.secret-added")]
+
+
+async def test_health_and_openapi(front: Front, client: httpx.AsyncClient) -> None:
+    ready = await client.get("/readyz")
+    assert (ready.status_code, ready.json()) == (200, {"status": "ready", "lacks": {}, "degraded": {}})
+    assert (await client.get("/livez")).json() == {"status": "alive"}
+    assert "python_info" in (await client.get("/metrics")).text
+    document = (await client.get("/openapi.json")).json()
+    assert document["openapi"].startswith("3.1")
+    assert "ProblemDetails" in document["components"]["schemas"]
+    headers = (await client.get("/livez", headers={"X-Request-Id": "mine"})).headers
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["x-request-id"] != "mine"
+    assert "server" not in headers
+
+
+async def test_a_request_is_one_line_that_repeats_no_secret(front: Front, client: httpx.AsyncClient) -> None:
+    secret = unique("very-secret")
+    answer = await client.get("/oauth/authorize", params={"code": secret, "state": secret}, headers=bearer(secret))
+    [line] = [line for line in lines_of(front.log) if line.get("request_id") == answer.headers["x-request-id"]]
+    assert (line["event"], line["route"], line["status"]) == ("answered", "/oauth/authorize", 400)
+    assert secret not in front.log.read_text()
+
+
+async def test_without_its_database_it_does_not_start_and_says_why(front: Front) -> None:
+    nowhere = {"MONGODB_URL": "mongodb://127.0.0.1:1/?replicaSet=x", "TRIBUTARY_STARTUP_WAIT_S": "1"}
+    ended = await command("api", "--port", "0", environment={**front.environment, **nowhere})
+    assert ended.code == 3
+    [said] = [json.loads(line) for line in ended.err.splitlines()]
+    assert said["event"] == "cannot start"
+    assert "127.0.0.1:1" in said["reason"]
+
+
+async def test_it_ends_when_it_is_told_and_finishes_what_it_has_in_hand(front: Front, tmp_path: Path) -> None:
+    async with serving(front.site, tmp_path) as other:
+        async with other.client() as client:
+            body = {"email": an_email(), "password": "not the password"}
+            logins = [asyncio.create_task(client.post("/api/auth/login", json=body)) for _ in range(3)]
+            await asyncio.sleep(0.05)
+            os.kill(other.process.pid, signal.SIGTERM)
+            answers = await asyncio.gather(*logins, return_exceptions=True)
+        await asyncio.wait_for(other.process.wait(), 30)
+        assert all(isinstance(answer, httpx.Response | httpx.ConnectError) for answer in answers)
+
+
+class TestProvider:
+    """An OpenID provider does the logging in."""
+
+    async def test_its_tokens_are_taken_and_ours_are_not(self, site: Site, front: Front, tmp_path: Path) -> None:
+        private = rsa.generate_private_key(65537, 2048)
+        jwk = {**json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(private.public_key())), "kid": "p1"}
+        published = json.dumps({"keys": [jwk]}).encode()
+
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n" + published)
+            await writer.drain()
+            writer.close()
+
+        provider = await asyncio.start_server(answer, "127.0.0.1", 0)
+        settings: dict[str, object] = {
+            "external_issuer": "https://id.example",
+            "external_jwks_url": f"http://127.0.0.1:{provider.sockets[0].getsockname()[1]}/keys",
+            "external_audience": "tributary",
+            "external_claims": {"roles": "realm_access.roles", "distributor_id": "member_no"},
+            "external_roles": {"seller": "ROLE_DISTRIBUTOR"},
+        }
+        now = int(front.operations._time.now().timestamp())
+        claims: dict[str, Any] = {"iss": "https://id.example", "aud": "tributary", "sub": "lin", "iat": now}
+        claims |= {"exp": now + 60, "realm_access": {"roles": ["seller"]}, "member_no": "40021"}
+        async with provider, serving(site, tmp_path, **settings) as elsewhere, elsewhere.client() as client:
+            theirs = jwt.encode(claims, private, "RS256", {"kid": "p1"})
+            me = await client.get("/api/me", headers=bearer(theirs))
+            assert (me.json()["kind"], me.json()["distributor_id"]) == ("distributor", 40021)
+            async with front.client() as here:
+                ours = await front.admin(here)
+                assert (await here.get("/api/me", headers=bearer(theirs))).status_code == 401
+            assert (await client.get("/api/me", headers=bearer(ours))).status_code == 401
+            wrong = jwt.encode({**claims, "aud": "another"}, private, "RS256", {"kid": "p1"})
+            assert (await client.get("/api/me", headers=bearer(wrong))).status_code == 401
+            for path in ("/api/auth/login", "/oauth/token", "/oauth/authorize", "/api/users"):
+                assert (await client.post(path, json={})).status_code == 404

@@ -1,0 +1,254 @@
+"""Passwords, waiting after failures, and what a client may ask of the login page."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api.auth import page
+from api.auth.authorize import (
+    Asked,
+    Repeated,
+    TellClient,
+    TellPerson,
+    answer_uri,
+    asked_of,
+    redirect_of,
+    single,
+)
+from api.auth.clients import NotTheClient, Proof, TwoProofs, is_allowed_redirect, proof_of
+from api.auth.lockout import ACCOUNT, network_of, waits_s
+from api.auth.model import Attempts, Client
+from api.auth.opaque import challenge_of, new_invite_code
+from api.auth.passwords import Passwords, check_strength, normalized_email
+from api.problems import Problem
+from tests.api.front import query_of
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+REDIRECT = "https://app.example/callback?tenant=1"
+CLIENT = Client("app", '<b>"App"</b>', "public", NOW, redirect_uris=(REDIRECT, "com.example.app:/back"))
+CHALLENGE = challenge_of("v" * 43)
+ASKED = {
+    "response_type": "code",
+    "client_id": "app",
+    "redirect_uri": REDIRECT,
+    "code_challenge": CHALLENGE,
+    "code_challenge_method": "S256",
+    "state": "xyz",
+}
+
+
+class TestPasswords:
+    async def test_the_right_one_is_known_and_nobody_has_one(self) -> None:
+        passwords = Passwords(threads=1)
+        stored = await passwords.hash("seven grey herons")
+        assert stored.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+        assert await passwords.verify(stored, "seven grey herons")
+        assert not await passwords.verify(stored, "seven grey heron")
+        assert not await passwords.verify(None, "nobody has this password")
+        assert not await passwords.verify("not a hash", "seven grey herons")
+        assert not passwords.is_outdated(stored)
+        assert passwords.is_outdated(stored.replace("m=19456", "m=8192"))
+
+    async def test_it_is_the_same_however_it_was_typed(self) -> None:
+        passwords = Passwords(threads=1)
+        assert await passwords.verify(await passwords.hash("cafe\u0301 au lait fort"), "caf\u00e9 au lait fort")
+
+    @pytest.mark.parametrize(
+        "weak",
+        ["short", "elevenchars", "x" * 129, "lin@example.com", "linlinlinlin", "aaaaaaaaaaaaaaaa", "abababababab"],
+    )
+    def test_weak_ones_are_refused(self, weak: str) -> None:
+        with pytest.raises(Problem) as refused:
+            check_strength(weak, "lin@example.com")
+        assert refused.value.reason == "weak_password"
+        assert weak not in str(refused.value)
+
+    def test_long_ones_of_any_kind_are_taken(self) -> None:
+        for password in ("seven grey herons", "八只灰鹭在浅水里慢慢走路", "lin's favourite tree"):
+            check_strength(password, "lin@example.com")
+
+    def test_addresses_are_compared_without_case_and_width(self) -> None:
+        assert normalized_email(" Lin@Example.COM ") == normalized_email("ｌｉｎ@example.com") == "lin@example.com"
+
+    def test_invite_codes_can_be_read_out(self) -> None:
+        codes = {new_invite_code() for _ in range(50)}
+        assert len(codes) == 50
+        assert all(len(code) == 23 and not set("IO01") & set(code) for code in codes)
+
+
+class TestWaiting:
+    def test_a_few_failures_cost_nothing_then_each_doubles_the_wait_to_a_limit(self) -> None:
+        attempts, waits = Attempts("account:x", 0, NOW), []
+        for _ in range(14):
+            attempts = ACCOUNT.counted(attempts, NOW)
+            waits.append(waits_s([attempts], NOW))
+        assert waits == [0, 0, 0, 0, 15, 30, 60, 120, 240, 480, 900, 900, 900, 900]
+
+    def test_failures_are_forgotten_after_a_day(self) -> None:
+        many = Attempts("account:x", 40, expires_at=NOW)
+        assert ACCOUNT.counted(many, NOW + timedelta(seconds=1)).failures == 1
+
+    @given(st.integers(0, 10_000), st.integers(0, 100_000))
+    def test_a_wait_ends_and_is_never_longer_than_the_limit(self, failures: int, later_s: int) -> None:
+        attempts = ACCOUNT.counted(Attempts("a", failures, NOW + timedelta(days=1)), NOW)
+        wait_s = waits_s([attempts], NOW)
+        assert 0 <= wait_s <= ACCOUNT.wait_max_s
+        later = NOW + timedelta(seconds=later_s)
+        assert waits_s([attempts], later) == max(0, wait_s - later_s)
+
+    @pytest.mark.parametrize(
+        ("address", "network"),
+        [
+            ("203.0.113.9", "203.0.113.9"),
+            ("::ffff:203.0.113.9", "203.0.113.9"),
+            ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+            ("fe80::1%eth0", "fe80::/64"),
+            ("unix", "unknown"),
+        ],
+    )
+    def test_one_customer_is_one_network(self, address: str, network: str) -> None:
+        assert network_of(address) == network
+
+
+class TestAsking:
+    def test_a_good_request(self) -> None:
+        asked = asked_of({**ASKED, "scope": "orders:read orders:read"}, CLIENT, redirect_of(ASKED, CLIENT))
+        assert (asked.challenge, asked.scope, asked.state) == (CHALLENGE, "orders:read", "xyz")
+        assert single("&".join(f"{k}={v}" for k, v in {"a": "1", "b": "2"}.items())) == {"a": "1", "b": "2"}
+
+    @pytest.mark.parametrize(
+        "uri",
+        [
+            "",
+            "https://app.example/callback",
+            REDIRECT + "&x=1",
+            REDIRECT + "/",
+            REDIRECT.upper(),
+            "https://app.example.evil.example/callback?tenant=1",
+            "https://app.example@evil.example/callback?tenant=1",
+            "https://app.example/callback/../x?tenant=1",
+            "//app.example/callback?tenant=1",
+        ],
+    )
+    def test_a_redirect_must_be_the_registered_one_letter_by_letter(self, uri: str) -> None:
+        with pytest.raises(TellPerson):
+            redirect_of({**ASKED, "redirect_uri": uri}, CLIENT)
+
+    def test_an_unknown_client_and_one_without_redirects_are_told_to_the_person(self) -> None:
+        for client in (None, replace(CLIENT, redirect_uris=())):
+            with pytest.raises(TellPerson):
+                redirect_of(ASKED, client)
+
+    @pytest.mark.parametrize(
+        ("change", "error"),
+        [
+            ({"response_type": "token"}, "unsupported_response_type"),
+            ({"response_type": "code id_token"}, "unsupported_response_type"),
+            ({"code_challenge": ""}, "invalid_request"),
+            ({"code_challenge": "short"}, "invalid_request"),
+            ({"code_challenge": CHALLENGE + "\n"}, "invalid_request"),
+            ({"code_challenge_method": "plain"}, "invalid_request"),
+            ({"code_challenge_method": ""}, "invalid_request"),
+            ({"response_mode": "fragment"}, "invalid_request"),
+            ({"request_uri": "https://evil.example"}, "invalid_request"),
+            ({"scope": "root:all"}, "invalid_scope"),
+            ({"state": "x" * 3000}, "invalid_request"),
+        ],
+        ids=str,
+    )
+    def test_what_cannot_be_granted_is_told_to_the_client(self, change: dict[str, str], error: str) -> None:
+        with pytest.raises(TellClient) as told:
+            asked_of({**ASKED, **change}, CLIENT, REDIRECT)
+        assert told.value.error == error
+
+    def test_nothing_may_be_said_twice(self) -> None:
+        with pytest.raises(Repeated):
+            single("redirect_uri=https%3A%2F%2Fa&redirect_uri=https%3A%2F%2Fb")
+
+    @given(st.text(max_size=40), st.text(max_size=40))
+    def test_the_answer_goes_to_the_redirect_and_says_who_answers(self, code: str, state: str) -> None:
+        code, state = (text.encode("utf-8", "replace").decode() for text in (code, state))
+        uri = answer_uri(REDIRECT, "https://id.example", state, code=code)
+        parts = urlsplit(uri)
+        assert (parts.scheme, parts.netloc, parts.path, parts.fragment) == ("https", "app.example", "/callback", "")
+        told = query_of(uri)
+        assert (told["tenant"], told["iss"]) == ("1", "https://id.example")
+        assert (told.get("code", ""), told.get("state", "")) == (code, state)
+
+
+class TestClients:
+    @pytest.mark.parametrize(
+        ("uri", "allowed"),
+        [
+            ("https://app.example/cb", True),
+            ("http://127.0.0.1:8000/cb", True),
+            ("http://localhost/cb", True),
+            ("com.example.app:/cb", True),
+            ("http://app.example/cb", False),
+            ("https://app.example/cb#x", False),
+            ("https://user@app.example/cb", False),
+            ("https:///cb", False),
+            ("javascript:alert(1)", False),
+            ("data:text/html,x", False),
+            ("myapp:/cb", False),
+            ("https://app.example/c b", False),
+            ("https://app.example\\@evil.example/", False),
+            ("", False),
+        ],
+    )
+    def test_only_safe_redirects_can_be_registered(self, uri: str, allowed: bool) -> None:
+        assert is_allowed_redirect(uri) is allowed
+
+    def test_a_secret_comes_in_the_header_or_the_form_but_not_both(self) -> None:
+        basic = "Basic " + b64encode(b"shop.s%2D1:p%2Bq%3A").decode()
+        assert proof_of(basic, {}) == Proof("shop.s-1", "p+q:")
+        assert proof_of(None, {"client_id": "a", "client_secret": "b"}) == Proof("a", "b")
+        assert proof_of(None, {"client_id": "a"}) == Proof("a")
+        with pytest.raises(TwoProofs):
+            proof_of(basic, {"client_secret": "b"})
+
+    @pytest.mark.parametrize("header", ["Basic", "Basic !!", "Basic " + b64encode(b"nocolon").decode(), "Bearer x", ""])
+    def test_what_cannot_be_read_proves_nothing(self, header: str) -> None:
+        with pytest.raises(NotTheClient):
+            proof_of(header, {})
+
+    def test_header_and_form_must_name_the_same_client(self) -> None:
+        with pytest.raises(NotTheClient):
+            proof_of("Basic " + b64encode(b"a:b").decode(), {"client_id": "c"})
+
+
+class TestPage:
+    asked = Asked(CLIENT, REDIRECT, CHALLENGE, state='"><script>alert(1)</script>', scope="orders:read")
+
+    @pytest.mark.parametrize("language", ["en", "zh"])
+    def test_everything_from_outside_is_escaped(self, language: str) -> None:
+        html = page.login_page(
+            self.asked, "token", language, email='"><img src=x onerror=y>', trouble="wrong_credentials"
+        )
+        assert "<script" not in html
+        assert "<img" not in html
+        assert "<b>" not in html
+        assert f'lang="{language}"' in html
+
+    def test_a_logged_in_person_is_asked_but_for_no_password(self) -> None:
+        html = page.login_page(self.asked, "token", "en", known_as="lin@example.com")
+        assert 'type="password"' not in html
+        assert "Continue as lin@example.com" in html
+
+    def test_the_policy_allows_no_script_no_frame_and_one_way_out(self) -> None:
+        policy = page.headers_for("https://app.example/cb?x=';script-src *")["Content-Security-Policy"]
+        assert policy.startswith("default-src 'none'; style-src 'sha256-")
+        assert "form-action 'self' https://app.example;" in policy
+        assert "frame-ancestors 'none'" in policy
+        assert "script-src" not in policy
+        assert (
+            "form-action 'self' com.example.app:;"
+            in page.headers_for("com.example.app:/back")["Content-Security-Policy"]
+        )
