@@ -6,8 +6,11 @@ import typer
 
 from infra.cli import dead, identity, ledger, rules, rules_changes, schema, stack
 from infra.cli.api import api
+from infra.cli.backtest import backtest
 from infra.cli.demo import demo
 from infra.cli.doctor import doctor
+from infra.cli.explain import explain
+from infra.cli.preview import preview_move
 from infra.cli.trace import trace
 from infra.cli.verify import verify_command
 from infra.cli.work import topology, work
@@ -23,6 +26,7 @@ letters = typer.Typer(help="Messages that nobody could handle.", no_args_is_help
 rule_sets = typer.Typer(
     help="Rule sets: what the network pays, who stands for it, and from when.", no_args_is_help=True
 )
+network = typer.Typer(help="The sponsor tree.", no_args_is_help=True)
 schemas = typer.Typer(help="The released message schemas.", no_args_is_help=True)
 identities = typer.Typer(help="Who may use the HTTP API.", no_args_is_help=True)
 audits = typer.Typer(help="Who changed what through the HTTP API.", no_args_is_help=True)
@@ -35,6 +39,7 @@ app.command("work")(work)
 app.command("api")(api)
 app.command("demo")(demo)
 app.command("trace")(trace)
+app.command("explain")(explain)
 app.command("verify")(verify_command)
 app.command("topology")(topology)
 app.command("doctor")(doctor)
@@ -57,6 +62,9 @@ rule_sets.command("approve")(rules_changes.approve)
 rule_sets.command("activate")(rules_changes.activate)
 rule_sets.command("retire")(rules_changes.retire)
 rule_sets.command("market")(rules_changes.market)
+rule_sets.command("backtest")(backtest)
+app.add_typer(network, name="network")
+network.command("preview-move")(preview_move)
 app.add_typer(schemas, name="schema")
 schemas.command("check")(schema.check)
 schemas.command("export")(schema.export)

@@ -1,0 +1,127 @@
+"""Stored orders as the plans see them, read in the order in which they were placed, a slice at a time.
+
+Documents are taken apart by plain code: a year has 1.5 million lines, and no model is worth that much time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from contracts.commissions.sale import Earner, Sale, SaleLine
+from contracts.commissions.view import COMMISSIONS, LineRefund
+from infra.runtime.audit import Read
+from infra.runtime.store import Document
+
+ORDERS = "order_intake.orders"
+SLICE_ORDERS = 500
+"""So many orders are in memory at a time, with their commissions."""
+
+_MAYBE_PAID = ("paid", "shipped", "completed", "refunded", "cancelled")
+_ORDER_FIELDS = ("status", "currency", "placed_at", "lines", "upline", "team", "rule_version")
+_COMMISSION_FIELDS = (
+    "entries.line",
+    "entries.plan",
+    "entries.distributor_id",
+    "entries.amount_minor",
+    "reversals.amounts_minor",
+)
+
+
+class Paid(NamedTuple):
+    """One entry that was really booked, and what is left of it after refunds."""
+
+    line: int
+    plan: str
+    distributor_id: int
+    amount_minor: int
+    left_minor: int
+
+
+class PastOrder(NamedTuple):
+    """An order that was paid. `refunds` has the lines of which something went back; `net_minor` and `kept_minor` are
+    the net of all lines, before and after that. `booked` is None where its commission is not booked yet.
+    """
+
+    key: str
+    placed_at: datetime
+    rule_version: int
+    sale: Sale
+    refunds: Mapping[int, LineRefund]
+    net_minor: int
+    kept_minor: int
+    booked: tuple[Paid, ...] | None = None
+
+
+async def past_orders(
+    read: Read, where: Mapping[str, Any], begin: datetime, end: datetime
+) -> AsyncIterator[list[PastOrder]]:
+    """Yield the paid orders placed from `begin` to before `end`, oldest first, in slices that are never empty."""
+    period = {**where, "placed_at": {"$gte": begin, "$lt": end}}
+    waiting: list[Document] = []
+    async for document in read.stream(ORDERS, period, sort=(("placed_at", 1),), fields=_ORDER_FIELDS):
+        if document["status"] in _MAYBE_PAID:
+            waiting.append(document)
+        if len(waiting) == SLICE_ORDERS:
+            if orders := await _slice(read, waiting):
+                yield orders
+            waiting = []
+    if orders := await _slice(read, waiting):
+        yield orders
+
+
+async def _slice(read: Read, documents: Sequence[Document]) -> list[PastOrder]:
+    """The orders of these documents that were paid; a cancelled one was, if it has a commission."""
+    keys = [document["_id"] for document in documents]
+    found = await read.find(COMMISSIONS, {"_id": {"$in": keys}}, fields=_COMMISSION_FIELDS)
+    booked = {commission["_id"]: paid_of(commission) for commission in found}
+    return [
+        past_order(document, booked.get(document["_id"]))
+        for document in documents
+        if document["status"] != "cancelled" or document["_id"] in booked
+    ]
+
+
+def past_order(document: Document, booked: tuple[Paid, ...] | None = None) -> PastOrder:
+    """The order in a document of `ORDERS`. A cancelled one gave everything back."""
+    is_cancelled = document["status"] == "cancelled"
+    lines = []
+    refunds = {}
+    net_minor = kept_minor = 0
+    for told in document["lines"]:
+        number, quantity = told["line"], told["quantity"]
+        of_line = told["amount_minor"] - told["discount_minor"]
+        lines.append(SaleLine(number, told["product_id"], told["category_id"], quantity, of_line))
+        back_minor = of_line if is_cancelled else told.get("refunded_minor", 0)
+        back_quantity = quantity if is_cancelled else told.get("refunded_quantity", 0)
+        if back_minor or back_quantity:
+            refunds[number] = LineRefund(number, of_line, quantity, back_minor, back_quantity)
+        net_minor += of_line
+        kept_minor += of_line - back_minor
+    team = document.get("team")
+    leader = Earner(0, team["leader_id"], team["leader_tier"], team["leader_active"]) if team else None
+    upline = tuple(Earner(up["level"], up["distributor_id"], up["tier"], up["active"]) for up in document["upline"])
+    return PastOrder(
+        document["_id"],
+        document["placed_at"],
+        document["rule_version"],
+        Sale(document["currency"], tuple(lines), upline, leader),
+        refunds,
+        net_minor,
+        kept_minor,
+        booked,
+    )
+
+
+def paid_of(commission: Document) -> tuple[Paid, ...]:
+    """What a document of `COMMISSIONS` has booked."""
+    entries = commission["entries"]
+    left = [entry["amount_minor"] for entry in entries]
+    for reversal in commission.get("reversals", ()):
+        for index, amount_minor in enumerate(reversal["amounts_minor"]):
+            left[index] += amount_minor
+    return tuple(
+        Paid(entry["line"], entry["plan"], entry["distributor_id"], entry["amount_minor"], left_minor)
+        for entry, left_minor in zip(entries, left, strict=True)
+    )

@@ -1,0 +1,120 @@
+"""Whatever the order and its rules, an explanation adds up and leaves nobody out; so do its sentences."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from dataclasses import replace
+from string import Formatter
+from typing import Any, get_args
+
+import pytest
+
+from contracts.commissions.calculation import Earner
+from contracts.commissions.explained import OrderLine, as_object
+from contracts.commissions.explanation import explain
+from contracts.commissions.phrases import CHINESE, ENGLISH, STATUSES_IN_CHINESE
+from contracts.commissions.sentences import sentences_of
+from contracts.money import to_amount
+from contracts.rules.view import Reason
+from tests.unit.booked import (
+    LEVELS,
+    an_order,
+    any_commission,
+    booked,
+    refunded,
+    terms,
+)
+
+
+class TestItAddsUp:
+    @pytest.mark.parametrize("seed", range(150))
+    def test_by_line_by_distributor_and_in_all_and_nobody_is_left_out(self, seed: int) -> None:
+        order, rules, commission = any_commission(seed)
+
+        explanation = explain(order, commission, rules)
+
+        shown = Counter({(p.line, p.distributor_id): 0 for line in explanation.lines for p in line.parts})
+        for line in explanation.lines:
+            assert sum(part.amount_minor for part in line.paid) == line.paid_minor <= line.pool_minor
+            for part in line.parts:
+                shown[part.line, part.distributor_id] += part.amount_minor
+            expected = Counter(
+                (plan.name, earner.level)
+                for plan in rules.plans
+                for earner in (order.upline if plan.plan != "team_bonus" else (order.leader or Earner(0, 0, "", True),))
+            )
+            assert Counter((part.plan, part.level) for part in line.parts) == expected
+        entries = Counter[tuple[int, int]]()
+        for entry in commission.entries:
+            entries[entry.line, entry.distributor_id] += entry.amount_minor
+        assert +shown == entries
+        assert sum(person.amount_minor for person in explanation.people) == commission.total_minor
+        assert explanation.remaining_minor == sum(commission.remaining_minor())
+        for line in explanation.lines:
+            for part in line.paid:
+                exact = part.exact_numerator // 1_000_000
+                assert part.cut_to_minor <= exact if part.limited_by else part.cut_to_minor == exact
+
+    @pytest.mark.parametrize("seed", range(0, 150, 5))
+    @pytest.mark.parametrize("language", ["en", "zh"])
+    def test_the_sentences_add_up_as_well(self, seed: int, language: Any) -> None:
+        """The figures are read back out of the text, as whoever checks them by hand does."""
+        order, rules, commission = any_commission(seed)
+        sections = sentences_of(explain(order, commission, rules), language)
+        pattern = r"gets ([0-9.]+) \w{3} from" if language == "en" else r"获“.*?”[^0-9]+ ([0-9.]+) \w{3}："
+
+        amounts = [
+            found[1] for section in sections for said in section.sentences if (found := re.search(pattern, said))
+        ]
+
+        assert amounts == [str(to_amount(entry.amount_minor, order.currency)) for entry in commission.entries]
+
+    def test_figures_that_do_not_add_up_are_not_explained(self) -> None:
+        order, rules = an_order(), terms(LEVELS)
+        commission = booked(order, rules)
+        elsewhere = replace(commission, entries=tuple(replace(entry, line=2) for entry in commission.entries))
+
+        with pytest.raises((AssertionError, KeyError)):
+            explain(order, elsewhere, rules)
+        with pytest.raises(AssertionError, match="another base"):
+            explain(an_order(OrderLine(1, 501, 7, 2, 6000, 0)), commission, rules)
+
+
+class TestForPrograms:
+    def test_amounts_and_rates_are_decimal_strings(self) -> None:
+        order, rules = an_order(), terms(LEVELS)
+        plain = json.loads(json.dumps(as_object(explain(order, refunded(booked(order, rules), parts=1, of=2), rules))))
+
+        first = plain["lines"][0]["parts"][0]
+        assert (first["amount"], first["exact"], first["rate"], first["base"]) == ("2.74", "2.735", "0.05", "54.70")
+        assert first["rounding"] == 1
+        assert plain["lines"][0]["parts"][2]["reason"] == "beyond_last_level"
+        assert plain["lines"][0]["paid"] == plain["total"] == "4.38"
+        assert plain["people"][0] == {"distributor_id": 3, "amount": "2.74", "taken_back": "1.37", "remaining": "1.37"}
+        assert plain["taken_back"][0]["shares"][0] == {"distributor_id": 3, "amount": "1.37"}
+        assert plain["remaining"] == "2.19"
+
+    @pytest.mark.parametrize(("currency", "exact"), [("JPY", "273.5"), ("KWD", "0.2735"), ("CNY", "2.735")])
+    def test_the_exact_share_has_the_digits_it_needs(self, currency: str, exact: str) -> None:
+        order, rules = an_order(currency=currency), terms(LEVELS)
+        assert as_object(explain(order, booked(order, rules), rules))["lines"][0]["parts"][0]["exact"] == exact
+
+
+class TestPhrases:
+    def test_both_languages_have_the_same_phrases_with_the_same_figures(self) -> None:
+        assert ENGLISH.keys() == CHINESE.keys()
+        for name, english in ENGLISH.items():
+            assert blanks(CHINESE[name]) - blanks(english) <= {"tier"}, name
+            assert blanks(english) - blanks(CHINESE[name]) <= {"tier"}, name
+
+    def test_every_reason_has_its_words(self) -> None:
+        assert set(get_args(Reason)) <= ENGLISH.keys()
+
+    def test_every_status_has_a_chinese_word(self) -> None:
+        assert set(STATUSES_IN_CHINESE) >= {"paid", "shipped", "completed", "cancelled", "refunded"}
+
+
+def blanks(phrase: str) -> set[str]:
+    return {name for _, name, _, _ in Formatter().parse(phrase) if name}
