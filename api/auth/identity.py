@@ -52,7 +52,7 @@ class Identity:
         tokens = OwnTokens(keys, settings, time)
         passwords = Passwords(settings.password_threads)
         grants = Grants(store, tokens, settings, time)
-        logins = Logins(store, passwords, Lockout(store, time), time)
+        logins = Logins(store, passwords, Lockout(store, time), grants, time)
         return cls(
             issues=settings.external_issuer is None,
             verifier=tokens if settings.external_issuer is None else ProviderTokens(settings, time, fetch_json),

@@ -25,7 +25,7 @@ from api.auth.sealing import CannotUnseal, seal, unseal
 from api.protocols import Documents
 from api.transactions import settle
 from infra.runtime.settings import Settings
-from infra.runtime.store import Reader, Transaction
+from infra.runtime.store import Reader, StoreUnavailable, Transaction
 from infra.runtime.time import Time
 
 log = structlog.get_logger()
@@ -156,7 +156,16 @@ class KeyRing:
         if self._time.monotonic() - self._loaded_at > age_s:
             async with self._loading:
                 if self._time.monotonic() - self._loaded_at > age_s:
-                    await self._load()
+                    await self._load_or_keep()
+
+    async def _load_or_keep(self) -> None:
+        """While the store is away, the keys that are known go on: what needs no store is answered all the same."""
+        try:
+            await self._load()
+        except StoreUnavailable:
+            if not self._opened:
+                raise
+            self._loaded_at = self._time.monotonic()
 
     async def _load(self) -> None:
         keys = await _stored(self._store)

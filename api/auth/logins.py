@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import structlog
 
+from api.auth.grants import Grants
 from api.auth.lockout import Lockout
 from api.auth.model import User
 from api.auth.passwords import Passwords, check_strength, normalized_email
@@ -22,10 +23,11 @@ CHALLENGE = {"WWW-Authenticate": 'Bearer realm="tributary"'}
 
 
 class Logins:
-    def __init__(self, store: Documents, passwords: Passwords, lockout: Lockout, time: Time) -> None:
+    def __init__(self, store: Documents, passwords: Passwords, lockout: Lockout, grants: Grants, time: Time) -> None:
         self._store = store
         self._passwords = passwords
         self._lockout = lockout
+        self._grants = grants
         self._time = time
 
     async def log_in(self, email: str, password: str, address: str, new_password: str | None = None) -> User:
@@ -64,15 +66,34 @@ class Logins:
         check_strength(password, user.email)
         if password == former:
             raise Problem("weak_password", detail="The new password is the old one.")
-        return await self._rehashed(user, password, must_change_password=False)
+        hashed = await self._passwords.hash(password)
 
-    async def _rehashed(self, user: User, password: str, *, must_change_password: bool | None = None) -> User:
+        async def work(tx: Transaction) -> User:
+            current = await USERS.get(tx, user.id)
+            if current is None or current.password_hash != user.password_hash:
+                # Somebody else changed it meanwhile: the one that was checked is not the password any more.
+                raise Problem("wrong_credentials", headers=CHALLENGE)
+            changed = replace(
+                current,
+                password_hash=hashed,
+                must_change_password=False,
+                password_changed_at=self._time.now(),
+            )
+            await USERS.replace(tx, changed)
+            await self._grants.end_all(tx, user.id, "the password was changed")
+            return changed
+
+        return await settle(self._store, self._time, work)
+
+    async def _rehashed(self, user: User, password: str) -> User:
+        """The same password under today's parameters."""
         hashed = await self._passwords.hash(password)
 
         async def work(tx: Transaction) -> User:
             current = await USERS.get(tx, user.id) or user
-            must = current.must_change_password if must_change_password is None else must_change_password
-            changed = replace(current, password_hash=hashed, must_change_password=must)
+            if current.password_hash != user.password_hash:
+                return current
+            changed = replace(current, password_hash=hashed)
             await USERS.replace(tx, changed)
             return changed
 

@@ -27,6 +27,7 @@ class User:
     granted: tuple[str, ...] = ()
     withheld: tuple[str, ...] = ()
     must_change_password: bool = False
+    password_changed_at: datetime | None = None
     version: int = 1
 
     @property

@@ -64,7 +64,11 @@ class Sessions:
         if session is None or session.expires_at <= self._time.now():
             return None
         user = await USERS.get(self._store, session.user_id)
-        return user if user is not None and user.active and not user.must_change_password else None
+        if user is None or not user.active or user.must_change_password:
+            return None
+        begun = session.expires_at - timedelta(seconds=LIFE_S)
+        # Whoever changed a password that others knew wants them out, here too.
+        return user if user.password_changed_at is None or begun >= user.password_changed_at else None
 
 
 def form_token_for(cookie: str) -> str:

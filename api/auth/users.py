@@ -148,6 +148,29 @@ class Users:
 
         return await settle(self._store, self._time, work)
 
+    async def reset_password(self, user_id: str, author: Author) -> str:
+        """A password for one login, for somebody who has lost theirs; every login of theirs ends. Problem not_found."""
+        one_time = new_secret()
+        hashed = await self._passwords.hash(one_time)
+
+        async def work(tx: Transaction) -> str:
+            user = await USERS.get(tx, user_id)
+            if user is None:
+                raise Problem("not_found")
+            changed = replace(
+                user,
+                password_hash=hashed,
+                must_change_password=True,
+                password_changed_at=self._time.now(),
+                version=user.version + 1,
+            )
+            await USERS.replace(tx, changed)
+            await self._note(tx, "user.password-reset", author, user, changed)
+            await self._grants.end_all(tx, user.id, "the password was reset")
+            return one_time
+
+        return await settle(self._store, self._time, work)
+
     async def _check_another_administrator(self, tx: Transaction, leaving: User) -> None:
         """Two who leave at the same time must not both see the other: each touches all who could remain."""
         others = [

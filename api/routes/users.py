@@ -65,6 +65,10 @@ class CreatedUser(UserView):
     one_time_password: str | None = Field(default=None, description="Shown this once; must be replaced at login.")
 
 
+class OneTimePassword(BaseModel):
+    one_time_password: str = Field(description="Shown this once; must be replaced at login.")
+
+
 class ChangeUser(Body):
     """What is absent stays as it is."""
 
@@ -181,6 +185,18 @@ async def change_user(
     user = await ports.identity.users.change(user_id, wish, author_of(request, principal), _version(if_match))
     response.headers["ETag"] = _etag(user)
     return view_of(user)
+
+
+@router.post(
+    "/{user_id}/reset-password", summary="Give a user a new password", responses=documented(*_GUARDED, "not_found")
+)
+async def reset_password(
+    user_id: UserId, request: Request, response: Response, ports: Here, principal: Writes
+) -> OneTimePassword:
+    """For somebody who has lost theirs: ends every login of the user. The password is for one login only."""
+    response.headers["Cache-Control"] = "no-store"
+    one_time = await ports.identity.users.reset_password(user_id, author_of(request, principal))
+    return OneTimePassword(one_time_password=one_time)
 
 
 def _etag(user: User) -> str:

@@ -124,6 +124,32 @@ async def test_a_user_who_is_switched_off_cannot_log_in(front: Front, admin: htt
     assert (answer.status_code, answer.json()["reason"]) == (401, "wrong_credentials")
 
 
+async def test_a_lost_password_is_replaced_and_ends_every_login(front: Front, admin: httpx.AsyncClient) -> None:
+    user = await created(front, admin, password=PASSWORD)
+    body = {"email": user["email"], "password": PASSWORD}
+    async with front.client() as theirs:
+        tokens = front.remember((await theirs.post("/api/auth/login", json=body)).json())
+        reset = await admin.post(f"/api/users/{user['id']}/reset-password")
+        assert reset.status_code == 200, reset.text
+        one_time = reset.json()["one_time_password"]
+        front.secrets_seen.append(one_time)
+        assert (await theirs.post("/api/auth/login", json=body)).status_code == 401
+        old = await theirs.post("/api/auth/refresh", json={"refresh_token": tokens["refresh_token"]})
+        assert old.status_code == 401
+        body = {"email": user["email"], "password": one_time, "new_password": PASSWORD + " anew"}
+        logins = await asyncio.gather(*(theirs.post("/api/auth/login", json=body) for _ in range(3)))
+    assert sum(login.status_code == 200 for login in logins) == 1
+    assert one_time not in str(await front.site.documents("api.audit"))
+
+
+async def test_changing_a_password_ends_the_other_logins(front: Front, client: httpx.AsyncClient) -> None:
+    email, tokens = await front.log_in_as(client, await front.distributor())
+    body = {"email": email, "password": PASSWORD, "new_password": PASSWORD + " anew"}
+    assert (await client.post("/api/auth/login", json=body)).status_code == 200
+    old = await client.post("/api/auth/refresh", json={"refresh_token": tokens["refresh_token"]})
+    assert old.status_code == 401
+
+
 async def test_tampering_with_the_audit_log_shows(front: Front, admin: httpx.AsyncClient) -> None:
     await asyncio.gather(*(created(front, admin) for _ in range(4)))
     sound = await front.command("audit", "verify", "--json")
