@@ -7,25 +7,24 @@ loses nothing: the command is in its queue and is handled all the same.
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
-from uuid import uuid4
 
 import aio_pika
 import structlog
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractRobustConnection
 from aio_pika.exceptions import CONNECTION_EXCEPTIONS, AMQPException, PublishError
-from pydantic_core import from_json
 
 from contracts.envelope import COMMANDS_EXCHANGE, STRUCTURED, Message
 from infra.runtime.broker import connect
 from infra.runtime.messaging import BrokerUnavailable
+from infra.runtime.private_queue import private_queue
 
 log = structlog.get_logger()
 
 _LOST = (*CONNECTION_EXCEPTIONS, AMQPException, TimeoutError, RuntimeError)
-_QUEUE_PREFIX = "tributary.reply."
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +41,7 @@ class CommandClient:
     def __init__(self, url: str, *, publish_timeout_s: float = 5.0) -> None:
         self._url = url
         self._publish_timeout_s = publish_timeout_s
-        self._replies = _QUEUE_PREFIX + uuid4().hex
+        self._replies = ""
         self._connection: AbstractRobustConnection | None = None
         self._channel: AbstractChannel | None = None
         self._waiting: dict[str, asyncio.Future[Answer]] = {}
@@ -51,7 +50,8 @@ class CommandClient:
         """Connect. Raises BrokerUnavailable; a later loss of the connection is reconnected by itself."""
         self._connection = await connect(self._url)
         self._channel = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
-        queue = await self._channel.declare_queue(self._replies, exclusive=True, auto_delete=True)
+        queue = await private_queue(self._channel, "reply")
+        self._replies = queue.name
         await queue.consume(self._take, no_ack=True)
 
     async def stop(self) -> None:
@@ -102,7 +102,7 @@ class CommandClient:
             ) from error
 
     async def _take(self, reply: AbstractIncomingMessage) -> None:
-        told = from_json(reply.body)
+        told = json.loads(reply.body)
         waiting = self._waiting.get(told["correlationid"])
         if waiting is not None and not waiting.done():
             waiting.set_result(Answer(told["outcome"], told["events"]))

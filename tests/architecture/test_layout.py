@@ -24,7 +24,11 @@ DECLARED_IN = {
     "Exchange": ("infra/runtime/topology.py",),
     "Binding": ("infra/runtime/topology.py",),
     "RabbitQueue": ("infra/runtime/broker.py",),
-    "declare_queue": ("infra/runtime/broker.py", "infra/runtime/diagnosis_broker.py"),
+    "declare_queue": (
+        "infra/runtime/broker.py",
+        "infra/runtime/diagnosis_broker.py",
+        "infra/runtime/private_queue.py",
+    ),
     "declare_exchange": ("infra/runtime/broker.py", "infra/runtime/diagnosis_broker.py"),
     "Collection": ("*/repository.py", "infra/runtime/journal.py", "infra/runtime/quarantine.py"),
     "Index": ("*/repository.py", "infra/runtime/journal.py", "infra/runtime/quarantine.py"),
