@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,7 +21,7 @@ from infra.cli import rules_store
 from infra.cli.environment import EXIT_BREACH, EXIT_USAGE, Stack, one_sentence_on_failure, settings_for
 from infra.cli.rehearsal_view import as_object, print_backtest
 from infra.cli.rule_file import read_rules
-from infra.rehearsal.backtest import Backtest, OnProgress
+from infra.rehearsal.backtest import Backtest, OnProgress, collect_seldom
 from infra.rehearsal.backtest import backtest as rehearse
 from infra.rehearsal.chart import svg_of
 from infra.runtime.settings import Settings
@@ -71,9 +70,7 @@ def backtest(
 async def _run(
     settings: Settings, terms: Terms, first_day: date, last_day: date, floor_ppm: int, on_progress: OnProgress
 ) -> Backtest:
-    # What is read lives for one slice and is freed by count; looking for cycles in it takes a third of the time.
-    gc.freeze()
-    gc.set_threshold(100_000, 20, 50)
+    collect_seldom()
     async with rules_store.opened(settings) as store:
         return await rehearse(store, terms, first_day, last_day, margin_floor_ppm=floor_ppm, on_progress=on_progress)
 

@@ -22,7 +22,7 @@ from contracts.commissions.view import COMMISSIONS
 from contracts.rules.view import RULES, Caps, Conditions, Differential, TeamBonus, Terms, Unilevel
 from infra.adapters.mongo import MongoStore
 from infra.demo.baskets import Basket, baskets
-from infra.rehearsal.backtest import Backtest, backtest
+from infra.rehearsal.backtest import Backtest, backtest, collect_seldom
 from infra.rehearsal.orders import ORDERS
 from infra.runtime.store import Document
 from tests.bench.stored_orders import CURRENCY, rules_document, stored
@@ -66,6 +66,7 @@ def _slices(
 
 
 async def rehearse(url: str, first: Any, last: Any) -> Backtest:
+    collect_seldom()
     store = MongoStore.connect(url, DATABASE)
     try:
         await store.ping()
