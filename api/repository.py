@@ -15,5 +15,10 @@ AUDIT = Collection(
 )
 AUDIT_HEAD = Collection("api.audit_head", "the number and the hash of the last audit entry")
 COUNTERS = Collection("api.counters", "the last number given out, by noun")
+MESSAGES = Collection(
+    "api.messages",
+    "every command sent, by source and id: what it was, so that a repeat is known and its outcome can be asked for",
+    (Index((("at", 1),), "retention, as long as the journals'", expire_after_s=30 * 86_400),),
+)
 
-COLLECTIONS = (AUDIT, AUDIT_HEAD, COUNTERS)
+COLLECTIONS = (AUDIT, AUDIT_HEAD, COUNTERS, MESSAGES)
