@@ -11,18 +11,14 @@ import aio_pika
 import pytest
 
 from contracts.envelope import COMMANDS_EXCHANGE, EVENTS_EXCHANGE, STRUCTURED, Message
-from contracts.rules.v1 import PublishRules
 from infra.runtime import dead_letters, process, roster
 from infra.runtime.store import Document
-from tests.builders import JOINED, KEY, message, paid
+from tests.builders import KEY, message, paid, put_in_force
 from tests.connected.running import Ended, LocalStack, Site, command, journal_of, until
 
 PLACED = "order_intake.order.place"
 ACCRUALS = "commission_calculation.order.paid"
 MALFORMED = '{"shop_id": "shop-1", "order_id": "1001", "total_price": 1.10, "note": "茶"'.encode()
-RULES = PublishRules.model_validate(
-    {"rule_version": 1, "effective_from": JOINED, "rates": ["0.1", "0.05"], "pool_rate": "0.2"}
-)
 
 
 async def send(site: Site, exchange: str, routing_key: str, body: bytes, content_type: str = STRUCTURED) -> None:
@@ -106,7 +102,8 @@ class TestDeadLetters:
     async def test_replayed_twice_is_once(self, site: Site) -> None:
         async with running(site, "commission_calculation", "alerting", "rule_book"):
             await an_order_that_dies(site)
-            await send(site, COMMANDS_EXCHANGE, RULES.message_type, message(RULES).to_bytes())
+            for wish in put_in_force():
+                await send(site, COMMANDS_EXCHANGE, wish.message_type, message(wish).to_bytes())
             await until(lambda: site.documents("rule_book.rules"), what="the rules are published")
 
             first = await tributary(site, "dead", "replay", "--reason", "rules_unknown", "--by", "wei")
@@ -195,11 +192,12 @@ class TestDoctor:
         assert "0 problems" in ended.out
 
     async def test_names_the_queues_that_nobody_reads(self, site: Site) -> None:
-        async with running(site, *(name for name in roster.names() if name != "rule_book")):
-            found = await problems(site)
+        async with running(site, *(name for name in roster.names() if name != "catalog")):
+            code, [found] = await problems(site)
 
-        start = "start them: `tributary work rule_book`"
-        assert found == (1, [f"RabbitMQ: Nobody reads rule_book.rules.publish; {start}."])
+        assert code == 1
+        assert found.startswith("RabbitMQ: Nobody reads catalog.")
+        assert found.endswith("; start them: `tributary work catalog`.")
 
     async def test_names_what_is_missing_or_differs_and_leaves_it_so(self, site: Site) -> None:
         async with site.channel() as channel:
