@@ -9,14 +9,15 @@ from typing import Any
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from api.limits import RateLimited
+from api.openapi import document_of, operation_id
 from api.ports import Ports, open_ports
-from api.problems import Problem, ProblemDetails, field_errors, problem_response
+from api.problems import Problem, field_errors, problem_response
 from api.requests import EachRequest
-from api.routes import auth, authorize, health, oauth, problems, users
+from api.routes import auth, authorize, docs, health, oauth, problems, users
 from infra.runtime import logs
 from infra.runtime.messaging import BrokerUnavailable
 from infra.runtime.settings import Settings
@@ -24,7 +25,7 @@ from infra.runtime.store import StoreConflict, StoreUnavailable
 
 log = structlog.get_logger()
 
-ROUTERS = (health.router, problems.router, auth.router)
+ROUTERS = (health.router, docs.router, problems.router, auth.router)
 """What is always there. A new noun adds its router here."""
 
 OWN_IDENTITY = (auth.login_router, authorize.router, oauth.router, users.router)
@@ -67,13 +68,16 @@ def create_app(settings: Settings, opening: Callable[[], AbstractAsyncContextMan
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        # An operation's id is its function's name, which clients make their methods of.
+        generate_unique_id_function=operation_id,
     )
     for router in (*ROUTERS, *(OWN_IDENTITY if settings.external_issuer is None else ())):
         app.include_router(router)
+    app.add_middleware(RateLimited)
     https = settings.public_url.startswith("https://")
     app.add_middleware(EachRequest, body_bytes_max=settings.body_bytes_max, https=https)
     _handle_errors(app)
-    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    app.openapi = lambda: document_of(app)  # type: ignore[method-assign]
     return app
 
 
@@ -110,19 +114,3 @@ def _handle_errors(app: FastAPI) -> None:
     app.add_exception_handler(BrokerUnavailable, broker_away)
     app.add_exception_handler(StoreUnavailable, store_away)
     app.add_exception_handler(StoreConflict, busy)
-
-
-def _openapi(app: FastAPI) -> dict[str, Any]:
-    """OpenAPI 3.1, with the problem details that every operation may answer with."""
-    if app.openapi_schema is None:
-        document = get_openapi(
-            title=app.title, version=app.version, summary=app.summary, openapi_version="3.1.0", routes=app.routes
-        )
-        schema = ProblemDetails.model_json_schema(ref_template="#/components/schemas/{model}")
-        schemas = document.setdefault("components", {}).setdefault("schemas", {})
-        schemas |= schema.pop("$defs", {})
-        schemas[ProblemDetails.__name__] = schema
-        for unused in ("HTTPValidationError", "ValidationError"):
-            schemas.pop(unused, None)
-        app.openapi_schema = document
-    return app.openapi_schema

@@ -12,9 +12,14 @@ from fastapi import Depends, Request
 from api.audit_log import AuditLog
 from api.auth.identity import Identity
 from api.auth.repository import COLLECTIONS as IDENTITY_COLLECTIONS
-from api.protocols import Cache, Commands, Documents
+from api.figures import TYPES, Figures
+from api.limits import Limits
+from api.protocols import Commands, Documents
 from api.repository import COLLECTIONS
+from infra.rehearsal.aside import Aside
+from infra.runtime.cached import Cache
 from infra.runtime.connections import Connections, open_connections
+from infra.runtime.event_listener import listening
 from infra.runtime.settings import Settings
 from infra.runtime.time import RealTime, Time
 
@@ -30,6 +35,9 @@ class Ports:
     time: Time
     audit: AuditLog
     identity: Identity
+    limits: Limits
+    figures: Figures
+    aside: Aside
 
 
 @asynccontextmanager
@@ -38,14 +46,18 @@ async def open_ports(settings: Settings) -> AsyncIterator[Ports]:
     async with open_connections(settings, (*COLLECTIONS, *IDENTITY_COLLECTIONS)) as connections:
         ports = ports_on(connections, settings)
         await ports.identity.prepare()
-        yield ports
+        async with listening(settings.rabbitmq_url, TYPES, ports.figures.hear):
+            yield ports
 
 
 def ports_on(connections: Connections, settings: Settings) -> Ports:
     store, commands, time = connections.store, connections.commands, RealTime()
     audit = AuditLog(store, time)
     identity = Identity.of(settings, store, commands, audit, time, connections.fetch_json)
-    return Ports(settings, store, commands, connections.cache, time, audit, identity)
+    limits = Limits(connections.cache, settings)
+    figures = Figures(store, connections.cache, time, settings)
+    aside = Aside(settings)
+    return Ports(settings, store, commands, connections.cache, time, audit, identity, limits, figures, aside)
 
 
 def ports_of(request: Request) -> Ports:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from contracts.envelope import Message
 from infra.runtime.command_client import Answer
-from infra.runtime.store import Reader, Store
+from infra.runtime.messaging import Outgoing
+from infra.runtime.store import Document, Reader, Store
 
 
 class Documents(Store, Reader, Protocol):
     """The store, read outside a transaction too, which is what most routes do."""
 
     async def ping(self) -> None: ...
+
+    async def summarise(self, collection: str, stages: Sequence[Mapping[str, Any]]) -> list[Document]:
+        """What the stages of an aggregation make of a collection; the first must be served by an index."""
+        ...
 
 
 class Commands(Protocol):
@@ -22,9 +27,7 @@ class Commands(Protocol):
 
     async def send(self, message: Message[Any], *, wait_s: float) -> Answer | None: ...
 
-
-class Cache(Protocol):
-    async def ping(self) -> None: ...
+    async def forward(self, outgoing: Outgoing) -> None: ...
 
 
 FetchJson = Callable[[str], Awaitable[dict[str, Any]]]

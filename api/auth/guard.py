@@ -51,11 +51,13 @@ async def authenticated(
         principal = await ports.identity.verifier.verify(bearer.credentials)
     except NotWhoTheySay as error:
         log.info("token refused", reason=error.reason)
+        await ports.limits.count_address(request)
         raise Problem(
             "invalid_token", headers={"WWW-Authenticate": 'Bearer realm="tributary", error="invalid_token"'}
         ) from None
     request.scope["tributary.principal"] = principal
     structlog.contextvars.bind_contextvars(principal=principal.name)
+    await ports.limits.count_principal(request, principal.name)
     return principal
 
 

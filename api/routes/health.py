@@ -52,6 +52,14 @@ async def readyz(ports: Here, response: Response) -> Ready:
     return Ready(status="waiting" if lacks else "ready", lacks=lacks, degraded=degraded)
 
 
-@router.get("/metrics", summary="Figures for Prometheus", response_class=Response)
+_FIGURES = {"text/plain": {"schema": {"type": "string"}, "example": "python_gc_collections_total 11.0\n"}}
+
+
+@router.get(
+    "/metrics",
+    summary="Figures for Prometheus",
+    response_class=Response,
+    responses={200: {"description": "In Prometheus' text format.", "content": _FIGURES}},
+)
 async def metrics() -> Response:
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field
 
 from api.auth.authorize import VERIFIER, Repeated, single
@@ -22,6 +22,14 @@ router = APIRouter(tags=["oauth"])
 _FORM = "application/x-www-form-urlencoded"
 _NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 _GRANT_TYPES = ("authorization_code", "client_credentials", "refresh_token")
+
+
+_KEYS = {
+    "application/jwk-set+json": {
+        "schema": {"type": "object", "required": ["keys"], "properties": {"keys": {"type": "array"}}},
+        "example": {"keys": [{"kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig", "kid": "k1"}]},
+    }
+}
 
 
 class TokenAnswer(BaseModel):
@@ -129,7 +137,12 @@ async def revoke(request: Request, ports: Here) -> JSONResponse:
     return JSONResponse({}, headers=_NO_STORE)
 
 
-@router.get("/.well-known/jwks.json", summary="The keys that access tokens are verified with")
+@router.get(
+    "/.well-known/jwks.json",
+    summary="The keys that access tokens are verified with",
+    response_class=Response,
+    responses={200: {"description": "A JWK set (RFC 7517).", "content": _KEYS}},
+)
 async def jwks(ports: Here) -> JSONResponse:
     headers = {"Cache-Control": f"public, max-age={PUBLISHED_FOR_S}"}
     return JSONResponse(await ports.identity.keys.published(), headers=headers, media_type="application/jwk-set+json")

@@ -145,12 +145,27 @@ class MongoStore:
         limit: int = 0,
         fields: Sequence[str] = (),
     ) -> list[Document]:
-        return await _find(self._database[collection], None, where, sort, limit, fields)
+        try:
+            return await _find(self._database[collection], None, where, sort, limit, fields)
+        except PyMongoError as error:
+            raise _translate(error) from error
 
     async def ancestors(
         self, collection: str, ids: Sequence[Any], *, via: str, depth_max: int | None = None
     ) -> list[Document]:
-        return await _ancestors(self._database[collection], None, ids, via, depth_max)
+        try:
+            return await _ancestors(self._database[collection], None, ids, via, depth_max)
+        except PyMongoError as error:
+            raise _translate(error) from error
+
+    async def summarise(self, collection: str, stages: Sequence[Mapping[str, Any]]) -> list[Document]:
+        """What the stages of an aggregation make of a collection."""
+        try:
+            cursor = self._database[collection].aggregate([dict(stage) for stage in stages])
+            documents: list[Document] = await cursor.to_list(None)
+        except PyMongoError as error:
+            raise _translate(error) from error
+        return documents
 
     async def count(self, collection: str) -> int:
         """About how many documents there are, from the collection's own figures: cheap, exact when nothing writes."""

@@ -106,6 +106,15 @@ class Settings(BaseSettings):
     body_bytes_max: int = 1024 * 1024
     """A larger HTTP body is refused unread."""
 
+    requests_per_minute: int = Field(1200, ge=1, le=10_000_000)
+    """What one principal may ask of all processes together; a minute's worth may come at once."""
+
+    anonymous_requests_per_minute: int = Field(300, ge=1, le=10_000_000)
+    """The same for one address without a login: an office behind one address logs in within it."""
+
+    default_shop_id: str | None = None
+    """The shop of orders that come over HTTP without one and not from a shop itself; without it they must name one."""
+
     external_issuer: str | None = None
     """An OpenID provider whose access tokens are accepted instead of our own; nothing is issued here then."""
 

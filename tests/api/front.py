@@ -140,7 +140,8 @@ async def serving(site: Site, folder: Path, **settings: object) -> AsyncIterator
     url = f"http://127.0.0.1:{port}"
     environment = site.environment()
     for name, value in {"public_url": url, "identity_secret": SECRET, **settings}.items():
-        environment[f"TRIBUTARY_{name.upper()}"] = value if isinstance(value, str) else json.dumps(value)
+        prefix = "" if name in ("rabbitmq_url", "mongodb_url", "redis_url") else "TRIBUTARY_"
+        environment[f"{prefix}{name.upper()}"] = value if isinstance(value, str) else json.dumps(value)
     log = folder / f"api-{port}.log"
     with log.open("wb") as sink:
         process = await asyncio.create_subprocess_exec(

@@ -54,7 +54,8 @@ class CommissionRepository:
             COMMISSIONS,
             "what each order pays and what was taken back of it, by order",
             (
-                Index((("entries.distributor_id", 1), ("placed_at", 1)), "what a distributor earned"),
+                Index((("entries.distributor_id", 1), ("placed_at", 1), ("_id", 1)), "what a distributor earned"),
+                Index((("seller_id", 1), ("placed_at", 1)), "what a distributor sold"),
                 Index((("release_at", 1),), "commissions whose hold period is over", sparse=True),
             ),
         ),

@@ -31,9 +31,17 @@ class NetworkRepository:
         Collection(
             DISTRIBUTORS,
             "distributors by id, each with the histories of its standing, its sponsors and its teams",
-            (Index((("sponsor_id", 1),), "whom a distributor sponsors", sparse=True),),
+            (
+                Index((("sponsor_id", 1), ("_id", 1)), "whom a distributor sponsors, page by page"),
+                Index((("standings.tier", 1), ("_id", 1)), "who ever had a tier, page by page"),
+                Index((("teams.team_id", 1), ("_id", 1)), "who was ever in a team, page by page"),
+            ),
         ),
-        Collection(TEAMS, "teams by id, each with the history of its leaders"),
+        Collection(
+            TEAMS,
+            "teams by id, each with the history of its leaders",
+            (Index((("leaders.leader_id", 1), ("_id", 1)), "what a distributor ever led, page by page"),),
+        ),
         Collection(TREES, "one page for the sponsor tree, which every move writes, so that moves come one by one"),
     )
 

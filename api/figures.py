@@ -1,0 +1,177 @@
+"""What is read so often that it comes through the cache: hot products with their stock, and a distributor's month."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from api.cache import Cached
+from api.protocols import Documents
+from contracts.catalog.view import PRODUCTS
+from contracts.commissions.v1 import CommissionAccrued, CommissionReversed
+from contracts.commissions.view import COMMISSIONS, LEDGER
+from contracts.orders.v1 import OrderAccepted
+from contracts.stock.v1 import StockAdjusted, StockReceived, StockReleased, StockReserved
+from infra.runtime.cached import Cache
+from infra.runtime.event_listener import Event
+from infra.runtime.settings import Settings
+from infra.runtime.time import Time
+
+ORDERS = "order_intake.orders"
+STOCK = "stock_reservation.items"
+
+HOT_MAX = 100
+_NEWEST_ORDERS = 2_000
+"""Hot is what the newest orders are about. So many take a few milliseconds to count, however many there are."""
+
+_HOT = "all"
+
+TYPES = tuple(
+    payload.message_type
+    for payload in (
+        OrderAccepted,
+        CommissionAccrued,
+        CommissionReversed,
+        StockReceived,
+        StockAdjusted,
+        StockReserved,
+        StockReleased,
+    )
+)
+"""The events after which a figure is another."""
+
+
+class Figures:
+    def __init__(self, store: Documents, cache: Cache, time: Time, settings: Settings) -> None:
+        self._store = store
+        self._time = time
+        prefix = f"{settings.database}:cache:"
+        self._hot = Cached(cache, f"{prefix}hot:", self._read_hot)
+        self._stock = Cached(cache, f"{prefix}stock:", self._read_stock)
+        self._months = Cached(cache, f"{prefix}month:", self._read_months)
+
+    async def hot(self) -> list[dict[str, Any]]:
+        """The products that most of the newest orders have, hottest first: id, name, how many orders and units."""
+        hot: list[dict[str, Any]] = await self._hot.get(_HOT) or []
+        return hot
+
+    async def stock(self, product_ids: Sequence[int]) -> dict[int, dict[str, int]]:
+        """Units on hand and available, of those products that ever had any."""
+        found = await self._stock.get_many([str(product_id) for product_id in product_ids])
+        return {int(key): value for key, value in found.items()}
+
+    async def month(self, distributor_id: int, month: date) -> dict[str, dict[str, int]]:
+        """By currency: paid orders sold that were placed in this month (UTC), their net after refunds, and the
+        commissions booked in it, net of what was taken back in it; in minor units.
+        """
+        found: dict[str, dict[str, int]] = await self._months.get(f"{distributor_id}/{month:%Y-%m}") or {}
+        return found
+
+    async def hear(self, events: Sequence[Event]) -> None:
+        """Forget what these events change."""
+        products, distributors, hot = set(), set(), False
+        for event in events:
+            told, data = event.get("type"), event.get("data") or {}
+            if told == OrderAccepted.message_type:
+                hot = True
+            elif told in (CommissionAccrued.message_type, CommissionReversed.message_type):
+                distributors |= _distributors_in(data)
+            else:
+                products |= {data.get("product_id"), *(pick["product_id"] for pick in data.get("picks", ()))}
+        now = self._time.now()
+        # A late payment belongs to the month in which the order was placed.
+        months = {f"{now:%Y-%m}", f"{now.replace(day=1) - timedelta(days=1):%Y-%m}"}
+        await self._stock.forget([str(product_id) for product_id in products if product_id is not None])
+        await self._months.forget([f"{distributor_id}/{month}" for distributor_id in distributors for month in months])
+        await self._hot.forget([_HOT] if hot else [])
+
+    async def _read_hot(self, keys: Sequence[str]) -> Mapping[str, Any]:
+        counted = await self._store.summarise(
+            ORDERS,
+            [
+                {"$sort": {"placed_at": -1}},
+                {"$limit": _NEWEST_ORDERS},
+                {"$match": {"status": {"$nin": ["rejected", "cancelled"]}}},
+                {"$project": {"lines.product_id": 1, "lines.quantity": 1}},
+                {"$unwind": "$lines"},
+                {"$group": {"_id": "$lines.product_id", "orders": {"$sum": 1}, "units": {"$sum": "$lines.quantity"}}},
+                {"$sort": {"orders": -1, "_id": 1}},
+                {"$limit": HOT_MAX},
+            ],
+        )
+        wanted = [one["_id"] for one in counted]
+        names = {
+            product["_id"]: product["name"]
+            for product in await self._store.find(PRODUCTS, {"_id": {"$in": wanted}}, fields=("name",))
+        }
+        hot = [
+            {"product_id": one["_id"], "name": names.get(one["_id"]), "orders": one["orders"], "units": one["units"]}
+            for one in counted
+        ]
+        return dict.fromkeys(keys, hot)
+
+    async def _read_stock(self, keys: Sequence[str]) -> Mapping[str, Any]:
+        wanted = [int(key) for key in keys]
+        found = await self._store.find(STOCK, {"_id": {"$in": wanted}}, fields=("lots.on_hand", "lots.reserved"))
+        return {str(item["_id"]): _stock_of(item.get("lots", ())) for item in found}
+
+    async def _read_months(self, keys: Sequence[str]) -> Mapping[str, Any]:
+        return {key: await self._read_month(key) for key in keys}
+
+    async def _read_month(self, key: str) -> dict[str, dict[str, int]]:
+        told_id, _, month = key.partition("/")
+        distributor_id = int(told_id)
+        begin = datetime.strptime(month, "%Y-%m").replace(tzinfo=UTC)
+        period = {"$gte": begin, "$lt": next_month(begin)}
+        figures: defaultdict[str, dict[str, int]] = defaultdict(
+            lambda: {"orders": 0, "net_sales_minor": 0, "commissions_minor": 0}
+        )
+        left = {"$subtract": ["$lines.net_minor", "$lines.refunded_minor"]}
+        sold = await self._store.summarise(
+            COMMISSIONS,
+            [
+                {"$match": {"seller_id": distributor_id, "placed_at": period}},
+                {"$project": {"currency": 1, "lines.net_minor": 1, "lines.refunded_minor": 1}},
+                {"$unwind": "$lines"},
+                {"$group": {"_id": "$_id", "currency": {"$first": "$currency"}, "net_minor": {"$sum": left}}},
+                {"$group": {"_id": "$currency", "orders": {"$sum": 1}, "net_minor": {"$sum": "$net_minor"}}},
+            ],
+        )
+        for one in sold:
+            figures[one["_id"]] |= {"orders": one["orders"], "net_sales_minor": one["net_minor"]}
+        earned = await self._store.summarise(
+            LEDGER,
+            [
+                {
+                    "$match": {
+                        "legs.distributor_id": distributor_id,
+                        "posted_at": period,
+                        "kind": {"$in": ["accrual", "reversal"]},
+                    }
+                },
+                {"$project": {"currency": 1, "legs": 1}},
+                {"$unwind": "$legs"},
+                {"$match": {"legs.distributor_id": distributor_id}},
+                {"$group": {"_id": "$currency", "minor": {"$sum": "$legs.amount_minor"}}},
+            ],
+        )
+        for one in earned:
+            figures[one["_id"]]["commissions_minor"] = one["minor"]
+        return dict(figures)
+
+
+def next_month(first_day: datetime) -> datetime:
+    return (first_day.replace(day=1) + timedelta(days=32)).replace(day=1)
+
+
+def _stock_of(lots: Sequence[Mapping[str, int]]) -> dict[str, int]:
+    on_hand = sum(lot["on_hand"] for lot in lots)
+    return {"on_hand": on_hand, "available": on_hand - sum(lot["reserved"] for lot in lots)}
+
+
+def _distributors_in(data: Mapping[str, Any]) -> set[int]:
+    """Who earns from the order or stands above its seller; the seller is one of them."""
+    earning = {entry["distributor_id"] for entry in data.get("entries", ())}
+    return earning | {up["distributor_id"] for plan in data.get("unpaid", ()) for up in plan["uplines"]}

@@ -1,0 +1,86 @@
+"""What Redis does in one act. Everything here runs on Redis 7.0 and on Valkey.
+
+A cached value is a hash: `n` is the number of the last change heard of, `v` the value, `m` the `n` that it was read at,
+`u` until when it is given out whatever happens. Numbers of changes are the server's microseconds, which only grow: a
+value that was read before a change never replaces one that was read after it. One that a change overtook while it was
+read is given out until `u` and no longer. Without `v`, the hash is a marker that somebody reads the value now; changes
+that nobody waits for leave nothing behind.
+"""
+
+from __future__ import annotations
+
+_NOW = """
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+"""
+
+TAKE = (
+    _NOW
+    + """
+local gap, quota = tonumber(ARGV[1]), tonumber(ARGV[2])
+local full = math.max(tonumber(redis.call('GET', KEYS[1]) or 0), now)
+local room = now + quota * gap - full
+if room < gap then
+  return {0, 0, math.ceil(gap - room), math.ceil(full - now)}
+end
+full = full + gap
+redis.call('SET', KEYS[1], string.format('%.0f', full), 'PX', math.ceil((full - now) / 1000) + 1)
+return {1, math.floor((room - gap) / gap + 0.000001), 0, math.ceil(full - now)}
+"""
+)
+"""The generic cell rate algorithm: the key holds the moment at which the whole quota is there again."""
+
+LOOK = (
+    _NOW
+    + """
+local marker_ms = tonumber(ARGV[1])
+local found = {}
+for i, key in ipairs(KEYS) do
+  local entry = redis.call('HMGET', key, 'n', 'v', 'm', 'u')
+  if not entry[1] then
+    local number = string.format('%.0f', now)
+    redis.call('HSET', key, 'n', number)
+    redis.call('PEXPIRE', key, marker_ms)
+    found[i] = {false, number}
+  elseif entry[2] and (entry[1] == entry[3] or now < tonumber(entry[4])) then
+    found[i] = {entry[2], entry[1]}
+  else
+    if redis.call('PTTL', key) < marker_ms then redis.call('PEXPIRE', key, marker_ms) end
+    found[i] = {false, entry[1]}
+  end
+end
+return found
+"""
+)
+
+KEEP = (
+    _NOW
+    + """
+local until_at = string.format('%.0f', now + ARGV[2])
+local kept = 0
+for i, key in ipairs(KEYS) do
+  local number = ARGV[1 + 2 * i]
+  local entry = redis.call('HMGET', key, 'n', 'm')
+  if entry[1] and tonumber(number) >= tonumber(entry[2] or 0) then
+    redis.call('HSET', key, 'v', ARGV[2 + 2 * i], 'm', number, 'u', until_at)
+    redis.call('PEXPIRE', key, ARGV[1])
+    kept = kept + 1
+  end
+end
+return kept
+"""
+)
+
+FORGET = (
+    _NOW
+    + """
+for _, key in ipairs(KEYS) do
+  local last = redis.call('HGET', key, 'n')
+  if last then
+    redis.call('HSET', key, 'n', string.format('%.0f', math.max(now, last + 1)))
+    if redis.call('PTTL', key) < tonumber(ARGV[1]) then redis.call('PEXPIRE', key, ARGV[1]) end
+  end
+end
+return 0
+"""
+)

@@ -1,0 +1,110 @@
+"""Rate limits: counted in Redis, told in headers, and nobody's problem where Redis is away."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import httpx
+
+from infra.adapters.redis import RedisCache
+from tests.api.front import Front, a_network, bearer, lines_of, serving, unique
+from tests.connected.running import Site, free_ports
+
+
+async def test_a_principal_has_so_many_requests_a_minute(site: Site, front: Front, tmp_path: Path) -> None:
+    async with front.client() as client:
+        token = await front.admin(client)
+    async with serving(site, tmp_path, public_url=front.url, requests_per_minute=30) as small, small.client() as client:
+        client.headers.update(bearer(token))
+        answers = await asyncio.gather(*(client.get("/api/me") for _ in range(33)))
+        refused = [answer for answer in answers if answer.status_code == 429]
+        assert 1 <= len(refused) <= 3
+        assert {answer.status_code for answer in answers} == {200, 429}
+        problem = refused[0]
+        assert problem.json()["reason"] == "too_many_requests"
+        assert problem.headers["content-type"] == "application/problem+json"
+        assert problem.headers["ratelimit-policy"] == '"principal";q=30;w=60'
+        assert problem.headers["ratelimit"].startswith('"principal";r=0;t=')
+        assert 1 <= int(problem.headers["retry-after"]) <= 2
+        left = sorted(int(a.headers["ratelimit"].split("r=")[1].partition(";")[0]) for a in answers)
+        assert left[-1] == 29
+        # Another address changes nothing, waiting does.
+        elsewhere = await client.get("/api/me", headers={"X-Forwarded-For": a_network()})
+        assert elsewhere.status_code == 429
+        await asyncio.sleep(2.1)
+        assert (await client.get("/api/me")).status_code == 200
+
+
+async def test_an_address_without_a_login_is_counted_alone(site: Site, tmp_path: Path) -> None:
+    async with (
+        serving(site, tmp_path, anonymous_requests_per_minute=5) as small,
+        small.client() as client,
+        small.client() as neighbour,
+    ):
+        answers = [await client.get("/api/problems") for _ in range(6)]
+        assert [answer.status_code for answer in answers] == [200] * 5 + [429]
+        assert answers[0].headers["ratelimit-policy"] == '"address";q=5;w=60'
+        assert (await neighbour.get("/api/problems")).status_code == 200
+        # A token that is none counts for the address, too.
+        for _ in range(6):
+            last = await neighbour.get("/api/me", headers=bearer("none"))
+        assert last.status_code == 429
+        for path in ("/livez", "/readyz", "/docs"):
+            assert (await client.get(path)).status_code == 200
+
+
+async def test_without_redis_nobody_is_limited_and_the_log_says_so(site: Site, tmp_path: Path) -> None:
+    nowhere = f"redis://127.0.0.1:{free_ports(1)}/0"
+    async with serving(site, tmp_path, redis_url=nowhere, anonymous_requests_per_minute=5) as alone:
+        async with alone.client() as client:
+            answers = [await client.get("/api/problems") for _ in range(10)]
+        assert {answer.status_code for answer in answers} == {200}
+        assert "ratelimit" not in answers[0].headers
+        said = [line for line in lines_of(alone.log) if line["event"] == "cache_away"]
+        assert len(said) == 1
+
+
+async def test_a_redis_that_does_not_answer_costs_one_request_a_moment(site: Site, tmp_path: Path) -> None:
+    async def never(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(-1)
+        writer.close()
+
+    server = await asyncio.start_server(never, "127.0.0.1", 0)
+    silent = f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0"
+    async with server, serving(site, tmp_path, redis_url=silent) as alone, alone.client() as client:
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        for _ in range(20):
+            assert (await client.get("/api/problems")).status_code == 200
+        assert loop.time() - begun < 6
+
+
+async def test_a_quota_comes_back_evenly(site: Site) -> None:
+    cache = RedisCache.connect(site.settings.redis_url)
+    try:
+        key = unique("tests:limit")
+        taken = [await cache.take(key, quota=10, window_s=1) for _ in range(12)]
+        assert [one.taken for one in taken[:10]] == [True] * 10
+        assert taken[0].left == 9
+        assert not taken[11].taken
+        assert 0 < taken[11].wait_s <= 0.1
+        assert 0.5 < taken[11].full_in_s <= 1
+        await asyncio.sleep(0.25)
+        again = [(await cache.take(key, quota=10, window_s=1)).taken for _ in range(6)]
+        assert 2 <= sum(again) <= 4
+        assert (await cache.take(unique("tests:limit"), quota=10, window_s=1)).left == 9
+    finally:
+        await cache.close()
+
+
+async def test_the_docs_need_no_client_library(client: httpx.AsyncClient) -> None:
+    page = await client.get("/docs")
+    assert page.status_code == 200
+    assert "script-src 'self'" in page.headers["content-security-policy"]
+    assert "//" not in page.text.replace("<!doctype", "")
+    for path in ("/docs/swagger-ui.css", "/docs/swagger-ui-bundle.js", "/docs/start.js", "/docs/favicon-32x32.png"):
+        answer = await client.get(path)
+        assert answer.status_code == 200
+        assert answer.headers["x-content-type-options"] == "nosniff"
+    assert (await client.get("/openapi.json")).json()["openapi"].startswith("3.1")
