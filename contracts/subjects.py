@@ -27,6 +27,20 @@ class OfProduct:
         return f"product/{self.product_id}"
 
 
+class OfCategory:
+    category_id: int
+
+    def about(self) -> str:
+        return f"category/{self.category_id}"
+
+
+class OfTag:
+    tag_id: int
+
+    def about(self) -> str:
+        return f"tag/{self.tag_id}"
+
+
 class OfDistributor:
     distributor_id: int
 

@@ -39,9 +39,10 @@ from contracts.rules.document import RuleDocument
 from contracts.rules.terms import digest_of, terms_of
 from contracts.rules.v1 import ActivateRules, ApproveRules, DefineMarket, ProposeRules
 from contracts.rules.view import Override, RuleSet, SalesTarget, Terms, Unilevel
-from contracts.stock.v1 import AdjustStock, Pick, ReceiveStock, Shortage, StockReserved, StockShort
+from contracts.stock.v1 import AdjustStock, Pick, ReceiveStock, SetStock, Shortage, StockReserved, StockShort
+from contracts.stock.view import Lot, StockItem
 from workers.order_intake.model import Desk, Line, Order, Sponsor
-from workers.stock_reservation.model import Booking, Lot, Reservation, Shelf, StockItem
+from workers.stock_reservation.model import Booking, Reservation, Shelf
 
 P = TypeVar("P", bound=Payload)
 
@@ -120,6 +121,10 @@ def receive(receipt_id: str = "r-1", product_id: int = TEA, quantity: int = 10, 
 
 def adjust(adjustment_id: str = "a-1", product_id: int = TEA, delta: int = -1, **fields: Any) -> AdjustStock:
     return AdjustStock(adjustment_id=adjustment_id, product_id=product_id, delta=delta, **fields)
+
+
+def count(reference: str = "c-1", product_id: int = TEA, on_hand: int = 7, **fields: Any) -> SetStock:
+    return SetStock(reference=reference, product_id=product_id, on_hand=on_hand, **fields)
 
 
 def tick(at: datetime = NOW) -> ClockTicked:

@@ -19,6 +19,17 @@ BatchId = Annotated[
     ),
 ]
 
+OnHand = Annotated[
+    int,
+    Field(
+        strict=True,
+        ge=0,
+        le=QUANTITY_MAX,
+        description="Units of the lot in the house, reserved ones too.",
+        examples=[120],
+    ),
+]
+
 
 class ReceiveStock(OfProduct, Command, type="stock.receive.v1"):
     """Goods came in. `receipt_id` makes the same receipt count once.
@@ -60,6 +71,20 @@ class AdjustStock(OfProduct, Command, type="stock.adjust.v1"):
     ]
 
 
+class SetStock(OfProduct, Command, type="stock.set.v1"):
+    """A count found so many units of a lot in the house, reserved ones too; the books follow, whatever they said.
+
+    Never less than is reserved. `reference` makes the same count count once. The lot's expiry date becomes the given
+    one, and stays as it is if absent.
+    """
+
+    reference: Reference
+    product_id: ProductId
+    batch_id: BatchId = "default"
+    on_hand: OnHand
+    expiry_date: Annotated[IsoDate | None, Field(description="The lot's last day of sale; as it is if absent.")] = None
+
+
 class StockReceived(OfProduct, Event, type="stock.received.v1"):
     receipt_id: Reference
     product_id: ProductId
@@ -69,6 +94,8 @@ class StockReceived(OfProduct, Event, type="stock.received.v1"):
 
 
 class StockAdjusted(OfProduct, Event, type="stock.adjusted.v1"):
+    """The books were corrected, by an adjustment or by a count; `adjustment_id` is the reference of either."""
+
     adjustment_id: Reference
     product_id: ProductId
     delta: Annotated[int, Field(description="Units added to the books, or taken where negative.", examples=[-2])]
@@ -77,7 +104,7 @@ class StockAdjusted(OfProduct, Event, type="stock.adjusted.v1"):
 
 
 class StockRefused(OfProduct, Event, type="stock.refused.v1"):
-    """A receipt or adjustment was not booked."""
+    """A receipt, adjustment or count was not booked."""
 
     reference: Reference
     product_id: ProductId

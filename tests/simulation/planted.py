@@ -11,6 +11,7 @@ from unittest.mock import patch
 from uuid import UUID
 
 from contracts.envelope import Message, emit
+from contracts.stock.view import ITEMS
 from infra.runtime.batch import BatchLoop, Settled
 from infra.runtime.fold import Work
 from infra.runtime.journal import Journal
@@ -20,7 +21,6 @@ from tests.simulation.run import Result, Variant, simulate
 from tests.simulation.store import Key, SimulatedStore, SimulatedTransaction
 from workers.commission_calculation.decide import post
 from workers.commission_calculation.model import Posting
-from workers.stock_reservation.repository import ITEMS
 
 
 class AcknowledgesFirst(BatchLoop):

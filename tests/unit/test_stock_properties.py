@@ -19,6 +19,7 @@ from tests.builders import (
     adjust,
     an_order_line,
     cancelled,
+    count,
     message,
     receive,
     shipped,
@@ -42,7 +43,7 @@ def an_order_for(order_id: str, quantities: tuple[int, int, int]) -> Any:
 
 @st.composite
 def histories(draw: st.DrawFn) -> list[Step]:
-    """Receipts, adjustments, orders, shipments and cancellations, with repeats, in any order."""
+    """Receipts, adjustments, counts, orders, shipments and cancellations, with repeats, in any order."""
     wanted = {
         order_id: draw(st.tuples(st.integers(0, 6), st.integers(0, 6), st.integers(0, 3)).filter(any))
         for order_id in ORDERS
@@ -57,6 +58,9 @@ def histories(draw: st.DrawFn) -> list[Step]:
     def adjusted(number: int, product: int, delta: int, lot: tuple[str, str | None]) -> Step:
         return decide.adjust, adjust(f"a-{number}", product, delta, batch_id=lot[0])
 
+    def counted(number: int, product: int, on_hand: int, lot: tuple[str, str | None]) -> Step:
+        return decide.count, count(f"c-{number}", product, on_hand, batch_id=lot[0])
+
     steps = st.one_of(
         st.builds(
             received,
@@ -67,6 +71,7 @@ def histories(draw: st.DrawFn) -> list[Step]:
             st.none() | st.integers(0, 5),
         ),
         st.builds(adjusted, st.integers(1, 9), products, st.integers(-6, 6), st.sampled_from(LOTS)),
+        st.builds(counted, st.integers(1, 9), products, st.integers(0, 12), st.sampled_from(LOTS)),
         orders.map(lambda order_id: (decide.reserve, an_order_for(order_id, wanted[order_id]))),
         orders.map(lambda order_id: (decide.ship, shipped(order_id))),
         orders.map(lambda order_id: (decide.release, cancelled(order_id))),

@@ -10,6 +10,7 @@ import pytest
 
 from contracts.decision import Decision, NotYet
 from contracts.stock.v1 import StockAdjusted, StockLow, StockReceived, StockRecovered, StockRefused, StockReleased
+from contracts.stock.view import StockItem
 from contracts.wire import Unreadable
 from tests.builders import (
     CUP,
@@ -34,7 +35,7 @@ from tests.builders import (
 )
 from workers.stock_reservation import decide
 from workers.stock_reservation.decide import EXPIRES_SOON
-from workers.stock_reservation.model import Booking, Pick, Reservation, Shelf, StockItem
+from workers.stock_reservation.model import Booking, Pick, Reservation, Shelf
 
 TODAY = NOW.date().isoformat()
 YESTERDAY = (NOW - timedelta(days=1)).date().isoformat()
@@ -210,7 +211,7 @@ def stock_refused(reference: str, reason: str, detail: str, shelf: Shelf) -> Dec
 
 def used_before(reference: str, units: int, shelf: Shelf) -> Decision[Shelf]:
     used = f"reference {reference} was used before for {units} of product 501"
-    detail = f"{used}; give each receipt or adjustment a reference of its own."
+    detail = f"{used}; give each receipt, adjustment or count a reference of its own."
     return stock_refused(reference, "conflicting_reference", detail, shelf)
 
 
@@ -380,7 +381,7 @@ class TestUnreadable:
     def unreadable(**data: Any) -> Unreadable:
         return Unreadable("m-1", "stock.receive.v1", "missing_field", "quantity: Field required", b"{}", data=data)
 
-    @pytest.mark.parametrize("name", ["receipt_id", "adjustment_id"])
+    @pytest.mark.parametrize("name", ["receipt_id", "adjustment_id", "reference"])
     def test_what_names_itself_and_its_product_is_refused(self, name: str) -> None:
         item = self.unreadable(product_id=TEA, **{name: "x-1"})
         detail = "quantity: Field required"

@@ -1,7 +1,8 @@
-"""Keeps the catalogue: products, and the categories that commission rates may depend on.
+"""Keeps the catalogue: products, the categories that commission rates may depend on, and tags.
 
-consumes   product.define
-publishes  product.defined
-owns       catalog.products (a published view: contracts.catalog.view)
-refuses    nothing
+consumes   product.define; category.define, category.remove; tag.define, tag.remove
+publishes  product.defined, product.refused; category.defined, category.removed, category.refused;
+           tag.defined, tag.removed, tag.refused
+owns       catalog.products, catalog.categories, catalog.tags (published views: contracts.catalog.view)
+refuses    in_use, invalid_message, not_defined, outdated, tag_unknown
 """

@@ -2,20 +2,183 @@
 
 from __future__ import annotations
 
-from contracts.catalog.v1 import DefineProduct, ProductDefined
-from contracts.catalog.view import Product
+from dataclasses import replace
+
+from contracts.catalog.v1 import (
+    CategoryDefined,
+    CategoryRefused,
+    CategoryRemoved,
+    DefineCategory,
+    DefineProduct,
+    DefineTag,
+    ProductDefined,
+    ProductRefused,
+    RemoveCategory,
+    RemoveTag,
+    TagDefined,
+    TagRefused,
+    TagRemoved,
+)
+from contracts.catalog.view import Category, Product, Tag
 from contracts.decision import Decision
-from contracts.envelope import Message
+from contracts.envelope import Message, Payload
+from contracts.wire import Unreadable
 from workers.catalog.model import Catalogue
 
+Answer = Decision[Catalogue]
 
-def define(catalogue: Catalogue, message: Message[DefineProduct]) -> Decision[Catalogue]:
-    """Add a product or replace what is known of it; the same definition again changes nothing."""
+
+def define(catalogue: Catalogue, message: Message[DefineProduct]) -> Answer:
+    """Add a product or replace what is known of it; the same definition again changes nothing.
+
+    Its tags must be defined. Its category need not be, for shops that know no more of it than number and name: then
+    this defines it.
+    """
     wish = message.data
-    product = Product(wish.product_id, wish.name, wish.category_id, wish.active, wish.category_name)
-    if catalogue.products.get(product.product_id) == product:
-        return Decision(catalogue, outcome="unchanged")
-    defined = ProductDefined(
-        product_id=product.product_id, name=product.name, category_id=product.category_id, active=product.active
+    known = catalogue.products.get(wish.product_id)
+    version = known.version if known else 0
+    product = Product(
+        product_id=wish.product_id,
+        name=wish.name,
+        category_id=wish.category_id,
+        active=wish.active,
+        category_name=wish.category_name,
+        image_url=wish.image_url,
+        tags=wish.tags,
+        version=version,
     )
-    return Decision(catalogue.with_product(product), (defined,), "defined")
+    if known == product:
+        return Decision(catalogue, outcome="unchanged")
+    if _is_outdated(wish.expected_version, version):
+        return _refuse(
+            catalogue, ProductRefused(product_id=wish.product_id, reason="outdated", detail=_is_now(version))
+        )
+    if unknown := catalogue.lacks(wish.tags):
+        detail = f"tags: there is no tag {', '.join(map(str, unknown))}; define it first."
+        return _refuse(catalogue, ProductRefused(product_id=wish.product_id, reason="tag_unknown", detail=detail))
+    product = replace(product, version=version + 1)
+    after = catalogue.with_product(product).retag(known.tags if known else (), product.tags)
+    defined = ProductDefined(
+        product_id=product.product_id,
+        name=product.name,
+        category_id=product.category_id,
+        image_url=product.image_url,
+        tags=product.tags,
+        active=product.active,
+        version=product.version,
+    )
+    category = _category_named_by(wish, catalogue.categories.get(wish.category_id))
+    if category is None:
+        return Decision(after, (defined,), "defined")
+    return Decision(after.with_category(category), (defined, _told(category)), "defined")
+
+
+def define_category(catalogue: Catalogue, message: Message[DefineCategory]) -> Answer:
+    """Add a category, or give it another name."""
+    wish = message.data
+    known = catalogue.categories.get(wish.category_id)
+    category = Category(wish.category_id, wish.name, known.version if known else 0)
+    if known == category:
+        return Decision(catalogue, outcome="unchanged")
+    if _is_outdated(wish.expected_version, now := _version_of(known)):
+        return _refuse(catalogue, CategoryRefused(category_id=wish.category_id, reason="outdated", detail=_is_now(now)))
+    category = replace(category, version=category.version + 1)
+    return Decision(catalogue.with_category(category), (_told(category),), "defined")
+
+
+def remove_category(catalogue: Catalogue, message: Message[RemoveCategory]) -> Answer:
+    """Take out a category that no product is in.
+
+    A product that comes into it at the same moment is in a category that nobody has defined, which may be; its next
+    definition defines it.
+    """
+    wish = message.data
+    known = catalogue.categories.get(wish.category_id)
+    if known is None or known.removed:
+        detail = f"There is no category {wish.category_id}."
+        return _refuse(catalogue, CategoryRefused(category_id=wish.category_id, reason="not_defined", detail=detail))
+    if _is_outdated(wish.expected_version, known.version):
+        detail = _is_now(known.version)
+        return _refuse(catalogue, CategoryRefused(category_id=wish.category_id, reason="outdated", detail=detail))
+    if wish.category_id in catalogue.in_use:
+        detail = f"Products are in category {wish.category_id}; give them another one first."
+        return _refuse(catalogue, CategoryRefused(category_id=wish.category_id, reason="in_use", detail=detail))
+    after = catalogue.with_category(replace(known, removed=True, version=known.version + 1))
+    return Decision(after, (CategoryRemoved(category_id=wish.category_id),), "removed")
+
+
+def define_tag(catalogue: Catalogue, message: Message[DefineTag]) -> Answer:
+    """Add a tag, or give it another name."""
+    wish = message.data
+    known = catalogue.tags.get(wish.tag_id)
+    tag = replace(known, name=wish.name, removed=False) if known else Tag(wish.tag_id, wish.name, 0)
+    if known == tag:
+        return Decision(catalogue, outcome="unchanged")
+    if _is_outdated(wish.expected_version, now := _version_of(known)):
+        return _refuse(catalogue, TagRefused(tag_id=wish.tag_id, reason="outdated", detail=_is_now(now)))
+    tag = replace(tag, version=tag.version + 1)
+    defined = TagDefined(tag_id=tag.tag_id, name=tag.name, version=tag.version)
+    return Decision(catalogue.with_tag(tag), (defined,), "defined")
+
+
+def remove_tag(catalogue: Catalogue, message: Message[RemoveTag]) -> Answer:
+    """Take out a tag that no product has, by the count that every product's definition keeps with it."""
+    wish = message.data
+    known = catalogue.tags.get(wish.tag_id)
+    if known is None or known.removed:
+        detail = f"There is no tag {wish.tag_id}."
+        return _refuse(catalogue, TagRefused(tag_id=wish.tag_id, reason="not_defined", detail=detail))
+    if _is_outdated(wish.expected_version, known.version):
+        return _refuse(catalogue, TagRefused(tag_id=wish.tag_id, reason="outdated", detail=_is_now(known.version)))
+    if known.products:
+        detail = f"{known.products} products have tag {wish.tag_id}; take it from them first."
+        return _refuse(catalogue, TagRefused(tag_id=wish.tag_id, reason="in_use", detail=detail))
+    after = catalogue.with_tag(replace(known, removed=True, version=known.version + 1))
+    return Decision(after, (TagRemoved(tag_id=wish.tag_id),), "removed")
+
+
+def refuse_unreadable(item: Unreadable) -> Payload | None:
+    """Refuse what breaks its contract, where it still says what it is about."""
+    try:
+        match item.data:
+            case {"product_id": int(number)}:
+                return ProductRefused(product_id=number, reason="invalid_message", detail=item.detail)
+            case {"category_id": int(number)}:
+                return CategoryRefused(category_id=number, reason="invalid_message", detail=item.detail)
+            case {"tag_id": int(number)}:
+                return TagRefused(tag_id=number, reason="invalid_message", detail=item.detail)
+    except ValueError:
+        # A number, but none that a thing has.
+        return None
+    return None
+
+
+def _category_named_by(wish: DefineProduct, known: Category | None) -> Category | None:
+    """The category that the product's definition defines; None where it is defined already."""
+    if known is None:
+        return Category(wish.category_id, wish.category_name or f"Category {wish.category_id}")
+    if known.removed:
+        return replace(known, name=wish.category_name or known.name, removed=False, version=known.version + 1)
+    return None
+
+
+def _told(category: Category) -> CategoryDefined:
+    return CategoryDefined(category_id=category.category_id, name=category.name, version=category.version)
+
+
+def _version_of(known: Category | Tag | None) -> int:
+    """As `expected_version` means it: what was removed does not exist."""
+    return known.version if known is not None and not known.removed else 0
+
+
+def _is_outdated(expected: int | None, version: int) -> bool:
+    return expected is not None and expected != version
+
+
+def _is_now(version: int) -> str:
+    there = f"It is at version {version} now" if version else "It does not exist"
+    return f"expected_version: {there}; read it again, then decide."
+
+
+def _refuse(catalogue: Catalogue, refused: Payload) -> Answer:
+    return Decision(catalogue, (refused,), "refused")

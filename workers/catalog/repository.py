@@ -1,36 +1,96 @@
-"""Loads and saves products; the collection is a published view."""
+"""Loads and saves the catalogue; its collections are published views."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
-from contracts.catalog.view import PRODUCTS, Product
+from contracts.catalog.terms import terms_of
+from contracts.catalog.v1 import DefineProduct, RemoveCategory
+from contracts.catalog.view import CATEGORIES, PRODUCTS, TAGS, Category, Product, Tag
 from contracts.envelope import Message
 from infra.runtime.repository import Codec, Loaded
-from infra.runtime.store import Collection, Index, Transaction
+from infra.runtime.store import Collection, Document, Index, Transaction
 from workers.catalog.model import Catalogue
 
-_products = Codec(Product, key="product_id")
+
+class _Products(Codec[Product]):
+    """With what the name is found by, which is nobody's to decide on."""
+
+    def to_document(self, entity: Product) -> Document:
+        return {**super().to_document(entity), "terms": list(terms_of(entity.name))}
+
+
+_products = _Products(Product, key="product_id")
+_categories = Codec(Category, key="category_id")
+_tags = Codec(Tag, key="tag_id")
 
 
 class CatalogRepository:
     collections: ClassVar[tuple[Collection, ...]] = (
-        Collection(PRODUCTS, "products by id", (Index((("category_id", 1),), "the products of a category"),)),
+        Collection(
+            PRODUCTS,
+            "products by id",
+            (
+                Index((("category_id", 1), ("_id", 1)), "the products of a category, and whether it has any"),
+                Index((("tags", 1), ("_id", 1)), "the products with a tag"),
+                Index((("terms", 1), ("_id", 1)), "the products whose names have a word"),
+                Index((("active", 1), ("_id", 1)), "the products that are sold, or not any more"),
+            ),
+        ),
+        Collection(CATEGORIES, "categories by id", (Index((("removed", 1), ("_id", 1)), "those that are there"),)),
+        Collection(TAGS, "tags by id", (Index((("removed", 1), ("_id", 1)), "those that are there"),)),
     )
 
-    def __init__(self, products: Loaded[int, Product]) -> None:
+    def __init__(
+        self,
+        products: Loaded[int, Product],
+        categories: Loaded[int, Category],
+        tags: Loaded[int, Tag],
+        in_use: frozenset[int],
+    ) -> None:
         self._products = products
+        self._categories = categories
+        self._tags = tags
+        self._in_use = in_use
 
     @classmethod
     async def load(cls, tx: Transaction, messages: Sequence[Message[Any]]) -> Self:
-        return cls(await _products.fetch(tx, PRODUCTS, (message.data.product_id for message in messages)))
+        data = [message.data for message in messages]
+        products = await _products.fetch(tx, PRODUCTS, (d.product_id for d in data if isinstance(d, DefineProduct)))
+        categories = await _categories.fetch(tx, CATEGORIES, (d.category_id for d in data if hasattr(d, "category_id")))
+        tags = await _tags.fetch(tx, TAGS, (tag for d in data for tag in _tags_of(d, products)))
+        leaving = {d.category_id for d in data if isinstance(d, RemoveCategory)}
+        in_use = {
+            category_id
+            for category_id in leaving
+            if await tx.find(PRODUCTS, {"category_id": category_id}, limit=1, fields=("_id",))
+        }
+        return cls(products, categories, tags, frozenset(in_use))
 
     def state_for(self, message: Message[Any]) -> Catalogue:
-        return Catalogue(self._products.pick([message.data.product_id]))
+        data = message.data
+        return Catalogue(
+            products=self._products.pick([data.product_id] if isinstance(data, DefineProduct) else ()),
+            categories=self._categories.pick([data.category_id] if hasattr(data, "category_id") else ()),
+            tags=self._tags.pick(_tags_of(data, self._products)),
+            in_use=self._in_use,
+        )
 
     def keep(self, state: Catalogue) -> None:
         self._products.keep(state.products)
+        self._categories.keep(state.categories)
+        self._tags.keep(state.tags)
 
     async def save(self, tx: Transaction) -> None:
         await _products.save(tx, PRODUCTS, self._products)
+        await _categories.save(tx, CATEGORIES, self._categories)
+        await _tags.save(tx, TAGS, self._tags)
+
+
+def _tags_of(data: Any, products: Loaded[int, Product]) -> set[int]:
+    """The tags a message touches: the one it names, or those that a product has, or gets."""
+    if not isinstance(data, DefineProduct):
+        return {data.tag_id} if hasattr(data, "tag_id") else set()
+    known = products.get(data.product_id)
+    return {*data.tags, *(known.tags if known else ())}

@@ -1,8 +1,9 @@
 """Keeps the stock and sets it apart for orders: all lines of an order or none, never more than there is.
 
-consumes   order.accepted, order.shipped, order.cancelled, order.refunded; stock.receive, stock.adjust
+consumes   order.accepted, order.shipped, order.cancelled, order.refunded; stock.receive, stock.adjust, stock.set
 publishes  stock.reserved, stock.short, stock.released; stock.received, stock.adjusted, stock.refused;
            stock.low, stock.recovered
-owns       stock_reservation.items, stock_reservation.reservations, stock_reservation.bookings
+owns       stock_reservation.items (a published view: contracts.stock.view), stock_reservation.reservations,
+           stock_reservation.bookings
 refuses    below_reserved, conflicting_reference, expiry_mismatch, invalid_message
 """

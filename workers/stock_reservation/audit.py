@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections import Counter
 
+from contracts.stock.view import ITEMS
 from infra.runtime.audit import Read, Report
 from workers.stock_reservation.model import Reservation
-from workers.stock_reservation.repository import BOOKINGS, ITEMS, RESERVATIONS, to_booking, to_item, to_reservation
+from workers.stock_reservation.repository import BOOKINGS, RESERVATIONS, to_booking, to_item, to_reservation
 
 ORDERS = "order_intake.orders"
 

@@ -13,6 +13,7 @@ from contracts.orders.v1 import OrderAccepted, OrderCancelled, OrderRefunded, Or
 from contracts.stock.v1 import (
     AdjustStock,
     ReceiveStock,
+    SetStock,
     Shortage,
     StockAdjusted,
     StockLow,
@@ -24,8 +25,9 @@ from contracts.stock.v1 import (
     StockShort,
 )
 from contracts.stock.v1 import Pick as PickMessage
+from contracts.stock.view import Lot, StockItem
 from contracts.wire import Unreadable
-from workers.stock_reservation.model import Booking, Lot, Pick, Reservation, Shelf, StockItem
+from workers.stock_reservation.model import Booking, Pick, Reservation, Shelf, count_shipped, first_expired
 
 EXPIRES_SOON = timedelta(days=3)
 """Units that expire within this time do not count when the item is checked for running low."""
@@ -57,9 +59,9 @@ def reserve(shelf: Shelf, message: Message[OrderAccepted]) -> Answer:
     picks = tuple(
         pick
         for product_id, quantity in sorted(wanted.items())
-        for pick in _first_expired(_item(shelf, product_id), quantity, day)
+        for pick in first_expired(_item(shelf, product_id), quantity, day)
     )
-    items, crossings = _watch(_move(shelf, picks, reserved=+1), message.time)
+    items, crossings = _watch(shelf.move(picks, reserved=+1), message.time)
     reserved = StockReserved(shop_id=order.shop_id, order_id=order.order_id, picks=_picks_said(picks))
     after = shelf.with_items(*items).with_reservation(Reservation(order.key, "open", picks))
     return Decision(after, (reserved, *crossings), "reserved")
@@ -72,7 +74,7 @@ def ship(shelf: Shelf, message: Message[OrderShipped]) -> Answer:
         return NotYet("reservation_unknown")
     if reservation.status != "open":
         return Decision(shelf, outcome=f"already_{reservation.status}")
-    items = _shipped(_move(shelf, reservation.left, on_hand=-1, reserved=-1), reservation.left, +1)
+    items = count_shipped(shelf.move(reservation.left, on_hand=-1, reserved=-1), reservation.left, +1)
     return Decision(
         shelf.with_items(*items).with_reservation(replace(reservation, status="shipped")), outcome="shipped"
     )
@@ -86,7 +88,7 @@ def release(shelf: Shelf, message: Message[OrderCancelled]) -> Answer:
         return Decision(shelf.with_reservation(Reservation(order.key, "void")), outcome="nothing_reserved")
     if reservation.status != "open":
         return Decision(shelf, outcome=f"already_{reservation.status}")
-    items, crossings = _watch(_move(shelf, reservation.left, reserved=-1), message.time)
+    items, crossings = _watch(shelf.move(reservation.left, reserved=-1), message.time)
     released = StockReleased(shop_id=order.shop_id, order_id=order.order_id, picks=_picks_said(reservation.left))
     after = shelf.with_items(*items).with_reservation(replace(reservation, status="released"))
     return Decision(after, (released, *crossings) if released.picks else (), "released")
@@ -114,9 +116,9 @@ def give_back(shelf: Shelf, message: Message[OrderRefunded]) -> Answer:
     if known.status == "released":
         return Decision(after, outcome="already_released")
     if known.status == "shipped":
-        moved = _shipped(_move(shelf, picks, on_hand=+1), picks, -1)
+        moved = count_shipped(shelf.move(picks, on_hand=+1), picks, -1)
     else:
-        moved = _move(shelf, picks, reserved=-1)
+        moved = shelf.move(picks, reserved=-1)
     items, crossings = _watch(moved, message.time)
     released = StockReleased(shop_id=order.shop_id, order_id=order.order_id, picks=_picks_said(picks))
     return Decision(after.with_items(*items), (released, *crossings), "released")
@@ -178,22 +180,40 @@ def adjust(shelf: Shelf, message: Message[AdjustStock]) -> Answer:
     item = replace(
         item.with_lot(replace(lot, on_hand=lot.on_hand + adjustment.delta)), adjusted=item.adjusted + adjustment.delta
     )
-    [item], crossings = _watch([item], message.time)
-    adjusted = StockAdjusted(
-        adjustment_id=adjustment.adjustment_id,
-        product_id=item.product_id,
-        delta=adjustment.delta,
-        on_hand=item.on_hand,
-        available=item.available,
-    )
-    return Decision(shelf.with_items(item).with_booking(booking), (adjusted, *crossings), "adjusted")
+    return _corrected(shelf, item, booking, message.time)
+
+
+def count(shelf: Shelf, message: Message[SetStock]) -> Answer:
+    """Have the books say what was found, by what they say now. What is reserved cannot be counted away."""
+    found = message.data
+    item = _item(shelf, found.product_id)
+    lot = item.lot(found.batch_id) or Lot(found.batch_id, None, 0, 0)
+    delta = found.on_hand - lot.on_hand
+    booking = Booking(found.reference, "count", found.product_id, found.batch_id, delta, found.on_hand)
+    if (known := shelf.bookings.get(booking.reference)) is not None:
+        # The same count, heard again after more came in, would make another difference.
+        return _booked_before(shelf, known, replace(booking, delta=known.delta))
+    if found.on_hand < lot.reserved:
+        return _refuse(
+            shelf,
+            booking,
+            "below_reserved",
+            f"on_hand: {lot.reserved} units of lot {lot.batch_id} of product {item.product_id} are reserved, so there "
+            f"cannot be {found.on_hand}.",
+        )
+    counted = replace(lot, on_hand=found.on_hand, expires_on=found.expiry_date or lot.expires_on)
+    if counted == lot:
+        return Decision(shelf.with_booking(booking), outcome="unchanged")
+    item = replace(item.with_lot(counted), adjusted=item.adjusted + delta)
+    return _corrected(shelf, item, booking, message.time)
 
 
 def refuse_unreadable(item: Unreadable) -> Payload | None:
-    """Refuse a receipt or adjustment that breaks its contract, where it still says what it is about."""
+    """Refuse what breaks its contract, where it still says what it is about."""
+    references = (item.data.get(name) for name in ("receipt_id", "adjustment_id", "reference"))
     try:
         return StockRefused(
-            reference=item.data.get("receipt_id") or item.data.get("adjustment_id") or "",
+            reference=next(filter(None, references), ""),
             product_id=item.data.get("product_id") or 0,
             reason="invalid_message",
             detail=item.detail,
@@ -208,40 +228,6 @@ def _item(shelf: Shelf, product_id: int) -> StockItem:
 
 def _day(moment: datetime) -> str:
     return moment.date().isoformat()
-
-
-def _first_expired(item: StockItem, quantity: int, day: str) -> Iterable[Pick]:
-    """Take `quantity` out of the lots that may be sold, the one that expires first at first."""
-    for lot in item.lots:
-        taken = min(lot.available, quantity) if lot.sells_on(day) else 0
-        if taken > 0:
-            quantity -= taken
-            yield Pick(item.product_id, lot.batch_id, taken)
-
-
-def _move(shelf: Shelf, picks: Iterable[Pick], *, on_hand: int = 0, reserved: int = 0) -> list[StockItem]:
-    """The items with each pick's quantity added to (+1) or taken from (-1) on hand and reserved."""
-    moved: dict[int, StockItem] = {}
-    for pick in picks:
-        item = moved.get(pick.product_id) or shelf.items[pick.product_id]
-        lot = item.lot(pick.batch_id)
-        assert lot is not None, f"lot {pick.batch_id} of product {pick.product_id} was picked from and must exist"
-        changed = replace(
-            lot,
-            on_hand=lot.on_hand + on_hand * pick.quantity,
-            reserved=lot.reserved + reserved * pick.quantity,
-        )
-        assert 0 <= changed.reserved <= changed.on_hand, f"lot {lot} cannot move by {pick}"
-        moved[pick.product_id] = item.with_lot(changed)
-    return list(moved.values())
-
-
-def _shipped(items: Iterable[StockItem], picks: Iterable[Pick], sign: int) -> list[StockItem]:
-    """The items with the picks' quantities added to (+1) or taken from (-1) what was shipped."""
-    units: Counter[int] = Counter()
-    for pick in picks:
-        units[pick.product_id] += sign * pick.quantity
-    return [replace(item, shipped=item.shipped + units[item.product_id]) for item in items]
 
 
 def _watch(items: Iterable[StockItem], now: datetime) -> tuple[list[StockItem], tuple[Payload, ...]]:
@@ -281,6 +267,18 @@ def _picks_said(picks: Iterable[Pick]) -> tuple[PickMessage, ...]:
     )
 
 
+def _corrected(shelf: Shelf, item: StockItem, booking: Booking, now: datetime) -> Answer:
+    [item], crossings = _watch([item], now)
+    adjusted = StockAdjusted(
+        adjustment_id=booking.reference,
+        product_id=item.product_id,
+        delta=booking.delta,
+        on_hand=item.on_hand,
+        available=item.available,
+    )
+    return Decision(shelf.with_items(item).with_booking(booking), (adjusted, *crossings), "adjusted")
+
+
 def _booked_before(shelf: Shelf, known: Booking, booking: Booking) -> Answer:
     if known == booking:
         return Decision(shelf, outcome="duplicate")
@@ -289,7 +287,7 @@ def _booked_before(shelf: Shelf, known: Booking, booking: Booking) -> Answer:
         booking,
         "conflicting_reference",
         f"reference {booking.reference} was used before for {known.delta} of product {known.product_id}; "
-        "give each receipt or adjustment a reference of its own.",
+        "give each receipt, adjustment or count a reference of its own.",
     )
 
 

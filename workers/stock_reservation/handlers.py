@@ -1,10 +1,19 @@
 """Which message goes to which rule."""
 
 from contracts.orders.v1 import OrderAccepted, OrderCancelled, OrderRefunded, OrderShipped
-from contracts.stock.v1 import AdjustStock, ReceiveStock
+from contracts.stock.v1 import AdjustStock, ReceiveStock, SetStock
 from infra.runtime.worker import Worker, on
 from workers.stock_reservation.audit import audit
-from workers.stock_reservation.decide import adjust, give_back, receive, refuse_unreadable, release, reserve, ship
+from workers.stock_reservation.decide import (
+    adjust,
+    count,
+    give_back,
+    receive,
+    refuse_unreadable,
+    release,
+    reserve,
+    ship,
+)
 from workers.stock_reservation.repository import StockRepository
 
 WORKER = Worker(
@@ -17,6 +26,7 @@ WORKER = Worker(
         on(OrderRefunded, decide=give_back),
         on(ReceiveStock, decide=receive, refuse=refuse_unreadable),
         on(AdjustStock, decide=adjust, refuse=refuse_unreadable),
+        on(SetStock, decide=count, refuse=refuse_unreadable),
     ),
     audit=audit,
 )

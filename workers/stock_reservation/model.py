@@ -2,26 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, Self
 
-
-@dataclass(frozen=True, slots=True)
-class Lot:
-    """Units that came in together. `expires_on` is the last day of sale (ISO date, compares as text), or None."""
-
-    batch_id: str
-    expires_on: str | None
-    on_hand: int
-    reserved: int
-
-    @property
-    def available(self) -> int:
-        return self.on_hand - self.reserved
-
-    def sells_on(self, day: str) -> bool:
-        return self.expires_on is None or self.expires_on >= day
+from contracts.stock.view import StockItem
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,49 +22,6 @@ class Pick:
     @property
     def left(self) -> int:
         return self.quantity - self.given_back
-
-
-@dataclass(frozen=True, slots=True)
-class StockItem:
-    """A product's stock. on hand = received - shipped + adjusted; available = on hand - reserved, never negative.
-
-    `low` says on which side of its thresholds the item is, `crossings` how often it changed sides.
-    """
-
-    product_id: int
-    lots: tuple[Lot, ...] = ()
-    received: int = 0
-    shipped: int = 0
-    adjusted: int = 0
-    low_at: int = 0
-    recovered_at: int = 0
-    low: bool = False
-    crossings: int = 0
-
-    @property
-    def on_hand(self) -> int:
-        return sum(lot.on_hand for lot in self.lots)
-
-    @property
-    def reserved(self) -> int:
-        return sum(lot.reserved for lot in self.lots)
-
-    @property
-    def available(self) -> int:
-        return self.on_hand - self.reserved
-
-    def sellable(self, day: str) -> int:
-        """Units that may still be reserved for an order of `day`: an expired lot may not."""
-        return sum(lot.available for lot in self.lots if lot.sells_on(day))
-
-    def lot(self, batch_id: str) -> Lot | None:
-        return next((lot for lot in self.lots if lot.batch_id == batch_id), None)
-
-    def with_lot(self, changed: Lot) -> Self:
-        """The item with this lot in place of the one of the same name, or added; first expired comes first."""
-        others = [lot for lot in self.lots if lot.batch_id != changed.batch_id]
-        lots = sorted([*others, changed], key=lambda lot: (lot.expires_on or "9999-12-31", lot.batch_id))
-        return replace(self, lots=tuple(lots))
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +56,14 @@ class Reservation:
 
 @dataclass(frozen=True, slots=True)
 class Booking:
-    """A receipt or adjustment that was booked, so that sending it again, even much later, counts once."""
+    """What was booked, so that sending it again, even much later, counts once. `counted` is what a count found."""
 
     reference: str
-    kind: Literal["receipt", "adjustment"]
+    kind: Literal["receipt", "adjustment", "count"]
     product_id: int
     batch_id: str
     delta: int
+    counted: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +74,22 @@ class Shelf:
     reservations: Mapping[str, Reservation] = field(default_factory=dict)
     bookings: Mapping[str, Booking] = field(default_factory=dict)
 
+    def move(self, picks: Iterable[Pick], *, on_hand: int = 0, reserved: int = 0) -> list[StockItem]:
+        """The items with each pick's quantity added to (+1) or taken from (-1) on hand and reserved."""
+        moved: dict[int, StockItem] = {}
+        for pick in picks:
+            item = moved.get(pick.product_id) or self.items[pick.product_id]
+            lot = item.lot(pick.batch_id)
+            assert lot is not None, f"lot {pick.batch_id} of product {pick.product_id} was picked from and must exist"
+            changed = replace(
+                lot,
+                on_hand=lot.on_hand + on_hand * pick.quantity,
+                reserved=lot.reserved + reserved * pick.quantity,
+            )
+            assert 0 <= changed.reserved <= changed.on_hand, f"lot {lot} cannot move by {pick}"
+            moved[pick.product_id] = item.with_lot(changed)
+        return list(moved.values())
+
     def with_items(self, *changed: StockItem) -> Self:
         return replace(self, items={**self.items, **{item.product_id: item for item in changed}})
 
@@ -138,3 +98,20 @@ class Shelf:
 
     def with_booking(self, booking: Booking) -> Self:
         return replace(self, bookings={**self.bookings, booking.reference: booking})
+
+
+def first_expired(item: StockItem, quantity: int, day: str) -> Iterator[Pick]:
+    """Take `quantity` out of the lots that may be sold, the one that expires first at first."""
+    for lot in item.lots:
+        taken = min(lot.available, quantity) if lot.sells_on(day) else 0
+        if taken > 0:
+            quantity -= taken
+            yield Pick(item.product_id, lot.batch_id, taken)
+
+
+def count_shipped(items: Iterable[StockItem], picks: Iterable[Pick], sign: int) -> list[StockItem]:
+    """The items with the picks' quantities added to (+1) or taken from (-1) what was shipped."""
+    units: Counter[int] = Counter()
+    for pick in picks:
+        units[pick.product_id] += sign * pick.quantity
+    return [replace(item, shipped=item.shipped + units[item.product_id]) for item in items]

@@ -7,12 +7,12 @@ from typing import Any, ClassVar, Self
 
 from contracts.envelope import Message
 from contracts.orders.v1 import OrderAccepted
-from contracts.stock.v1 import AdjustStock, ReceiveStock
+from contracts.stock.v1 import AdjustStock, ReceiveStock, SetStock
+from contracts.stock.view import ITEMS, StockItem
 from infra.runtime.repository import Codec, Loaded
-from infra.runtime.store import Collection, Transaction
-from workers.stock_reservation.model import Booking, Reservation, Shelf, StockItem
+from infra.runtime.store import Collection, Index, Transaction
+from workers.stock_reservation.model import Booking, Reservation, Shelf
 
-ITEMS = "stock_reservation.items"
 RESERVATIONS = "stock_reservation.reservations"
 BOOKINGS = "stock_reservation.bookings"
 
@@ -26,9 +26,11 @@ to_booking = _bookings.to_entity
 
 class StockRepository:
     collections: ClassVar[tuple[Collection, ...]] = (
-        Collection(ITEMS, "stock by product, with lots"),
+        Collection(
+            ITEMS, "stock by product, with lots", (Index((("low", 1), ("_id", 1)), "what runs low, by product"),)
+        ),
         Collection(RESERVATIONS, "what is set apart, by order"),
-        Collection(BOOKINGS, "receipts and adjustments, by the sender's reference"),
+        Collection(BOOKINGS, "receipts, adjustments and counts, by the sender's reference"),
     )
 
     def __init__(
@@ -70,9 +72,11 @@ class StockRepository:
 
 
 def _reference(data: Any) -> str | None:
-    """The sender's name for a receipt or adjustment; the two kinds never meet."""
+    """The sender's name for a receipt, adjustment or count; the kinds never meet."""
     if isinstance(data, ReceiveStock):
         return data.receipt_id
+    if isinstance(data, SetStock):
+        return data.reference
     return data.adjustment_id if isinstance(data, AdjustStock) else None
 
 
@@ -80,7 +84,7 @@ def _products(data: Any, reservations: Loaded[str, Reservation]) -> set[int]:
     """The products a message touches: those it names, or those that its order's reservation holds."""
     if isinstance(data, OrderAccepted):
         return {line.product_id for line in data.lines}
-    if isinstance(data, ReceiveStock | AdjustStock):
+    if isinstance(data, ReceiveStock | AdjustStock | SetStock):
         return {data.product_id}
     reservation = reservations.get(data.key)
     return {pick.product_id for pick in reservation.picks} if reservation else set()

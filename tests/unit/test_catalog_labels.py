@@ -1,0 +1,221 @@
+"""Categories and tags: defined, named otherwise, and removed where no product needs them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from typing import Any, cast
+
+import pytest
+
+from contracts.catalog.v1 import (
+    CategoryDefined,
+    CategoryRefused,
+    CategoryRemoved,
+    DefineCategory,
+    DefineTag,
+    ProductRefused,
+    RemoveCategory,
+    RemoveTag,
+    TagDefined,
+    TagRefused,
+    TagRemoved,
+)
+from contracts.catalog.view import PRODUCTS, Category, Tag
+from contracts.decision import Decision
+from contracts.envelope import Payload
+from contracts.wire import Unreadable
+from infra.runtime.audit import Read, Report
+from tests.builders import NOW, TEA, TEAS, message
+from workers.catalog import decide
+from workers.catalog.audit import audit
+from workers.catalog.model import Catalogue
+
+ORGANIC = 31
+TEA_CATEGORY = Category(TEAS, "Tea")
+ORGANIC_TAG = Tag(ORGANIC, "organic", products=2)
+GONE_CATEGORY = Category(TEAS, "Tea", 2, removed=True)
+GONE_TAG = Tag(ORGANIC, "organic", 2, removed=True)
+
+
+def having(*things: Category | Tag, in_use: frozenset[int] = frozenset()) -> Catalogue:
+    catalogue = Catalogue(in_use=in_use)
+    for thing in things:
+        catalogue = catalogue.with_category(thing) if isinstance(thing, Category) else catalogue.with_tag(thing)
+    return catalogue
+
+
+def category(name: str = "Tea", **fields: Any) -> DefineCategory:
+    return DefineCategory(category_id=TEAS, name=name, **fields)
+
+
+def tag(name: str = "organic", **fields: Any) -> DefineTag:
+    return DefineTag(tag_id=ORGANIC, name=name, **fields)
+
+
+def no_category(reason: str, detail: str) -> tuple[Payload, ...]:
+    return (CategoryRefused(category_id=TEAS, reason=reason, detail=detail),)
+
+
+def no_tag(reason: str, detail: str) -> tuple[Payload, ...]:
+    return (TagRefused(tag_id=ORGANIC, reason=reason, detail=detail),)
+
+
+def now_at(version: int) -> str:
+    there = f"It is at version {version} now" if version else "It does not exist"
+    return f"expected_version: {there}; read it again, then decide."
+
+
+class TestCategory:
+    @pytest.mark.parametrize(
+        ("known", "wish", "becomes"),
+        [
+            ((), category(), Category(TEAS, "Tea")),
+            ((), category(expected_version=0), Category(TEAS, "Tea")),
+            ((TEA_CATEGORY,), category("Teas"), Category(TEAS, "Teas", 2)),
+            ((TEA_CATEGORY,), category("Teas", expected_version=1), Category(TEAS, "Teas", 2)),
+            ((GONE_CATEGORY,), category(expected_version=0), Category(TEAS, "Tea", 3)),
+        ],
+    )
+    def test_is_defined(self, known: Sequence[Category], wish: DefineCategory, becomes: Category) -> None:
+        event = CategoryDefined(category_id=TEAS, name=becomes.name, version=becomes.version)
+
+        assert decide.define_category(having(*known), message(wish)) == Decision(having(becomes), (event,), "defined")
+
+    def test_the_same_again_changes_nothing(self) -> None:
+        catalogue = having(TEA_CATEGORY)
+
+        assert decide.define_category(catalogue, message(category())) == Decision(catalogue, outcome="unchanged")
+
+    @pytest.mark.parametrize(("known", "expected", "version"), [(TEA_CATEGORY, 2, 1), (GONE_CATEGORY, 2, 0)])
+    def test_what_has_changed_since_is_not(self, known: Category, expected: int, version: int) -> None:
+        answer = decide.define_category(having(known), message(category("Teas", expected_version=expected)))
+
+        assert answer == Decision(having(known), no_category("outdated", now_at(version)), "refused")
+
+    @pytest.mark.parametrize("expected", [None, 1])
+    def test_is_removed_and_its_number_stays(self, expected: int | None) -> None:
+        answer = decide.remove_category(
+            having(TEA_CATEGORY), message(RemoveCategory(category_id=TEAS, expected_version=expected))
+        )
+
+        assert answer == Decision(having(GONE_CATEGORY), (CategoryRemoved(category_id=TEAS),), "removed")
+
+    @pytest.mark.parametrize(
+        ("catalogue", "expected", "refusal"),
+        [
+            (having(), None, no_category("not_defined", "There is no category 7.")),
+            (having(GONE_CATEGORY), None, no_category("not_defined", "There is no category 7.")),
+            (having(TEA_CATEGORY), 2, no_category("outdated", now_at(1))),
+            (
+                having(TEA_CATEGORY, in_use=frozenset({TEAS})),
+                None,
+                no_category("in_use", "Products are in category 7; give them another one first."),
+            ),
+        ],
+    )
+    def test_stays(self, catalogue: Catalogue, expected: int | None, refusal: tuple[Payload, ...]) -> None:
+        wish = RemoveCategory(category_id=TEAS, expected_version=expected)
+
+        assert decide.remove_category(catalogue, message(wish)) == Decision(catalogue, refusal, "refused")
+
+
+class TestTag:
+    @pytest.mark.parametrize(
+        ("known", "wish", "becomes"),
+        [
+            ((), tag(), Tag(ORGANIC, "organic")),
+            ((), tag(expected_version=0), Tag(ORGANIC, "organic")),
+            ((ORGANIC_TAG,), tag("bio"), Tag(ORGANIC, "bio", 2, products=2)),
+            ((ORGANIC_TAG,), tag("bio", expected_version=1), Tag(ORGANIC, "bio", 2, products=2)),
+            ((GONE_TAG,), tag(expected_version=0), Tag(ORGANIC, "organic", 3)),
+        ],
+    )
+    def test_is_defined(self, known: Sequence[Tag], wish: DefineTag, becomes: Tag) -> None:
+        event = TagDefined(tag_id=ORGANIC, name=becomes.name, version=becomes.version)
+
+        assert decide.define_tag(having(*known), message(wish)) == Decision(having(becomes), (event,), "defined")
+
+    def test_the_same_again_changes_nothing(self) -> None:
+        catalogue = having(ORGANIC_TAG)
+
+        assert decide.define_tag(catalogue, message(tag())) == Decision(catalogue, outcome="unchanged")
+
+    @pytest.mark.parametrize(("known", "expected", "version"), [(ORGANIC_TAG, 2, 1), (GONE_TAG, 2, 0)])
+    def test_what_has_changed_since_is_not(self, known: Tag, expected: int, version: int) -> None:
+        answer = decide.define_tag(having(known), message(tag("bio", expected_version=expected)))
+
+        assert answer == Decision(having(known), no_tag("outdated", now_at(version)), "refused")
+
+    @pytest.mark.parametrize("expected", [None, 1])
+    def test_is_removed_and_its_number_stays(self, expected: int | None) -> None:
+        wish = RemoveTag(tag_id=ORGANIC, expected_version=expected)
+
+        assert decide.remove_tag(having(replace(ORGANIC_TAG, products=0)), message(wish)) == Decision(
+            having(GONE_TAG), (TagRemoved(tag_id=ORGANIC),), "removed"
+        )
+
+    @pytest.mark.parametrize(
+        ("known", "expected", "refusal"),
+        [
+            ((), None, no_tag("not_defined", "There is no tag 31.")),
+            ((GONE_TAG,), None, no_tag("not_defined", "There is no tag 31.")),
+            ((ORGANIC_TAG,), 2, no_tag("outdated", now_at(1))),
+            ((ORGANIC_TAG,), None, no_tag("in_use", "2 products have tag 31; take it from them first.")),
+        ],
+    )
+    def test_stays(self, known: Sequence[Tag], expected: int | None, refusal: tuple[Payload, ...]) -> None:
+        wish = RemoveTag(tag_id=ORGANIC, expected_version=expected)
+
+        assert decide.remove_tag(having(*known), message(wish)) == Decision(having(*known), refusal, "refused")
+
+
+class TestUnreadable:
+    DETAIL = "name: Field required"
+
+    def unreadable(self, data: dict[str, Any]) -> Payload | None:
+        return decide.refuse_unreadable(Unreadable("m-1", "any", "missing_field", self.DETAIL, b"{}", data=data))
+
+    def test_what_says_what_it_is_about_is_refused(self) -> None:
+        said: dict[str, Any] = {"reason": "invalid_message", "detail": self.DETAIL}
+
+        assert self.unreadable({"product_id": TEA, "category_id": TEAS}) == ProductRefused(product_id=TEA, **said)
+        assert self.unreadable({"category_id": TEAS}) == CategoryRefused(category_id=TEAS, **said)
+        assert self.unreadable({"tag_id": ORGANIC}) == TagRefused(tag_id=ORGANIC, **said)
+
+    @pytest.mark.parametrize("data", [{}, {"product_id": 0}, {"tag_id": "31"}, {"category_id": 2**63}])
+    def test_what_does_not_becomes_a_dead_letter(self, data: dict[str, Any]) -> None:
+        assert self.unreadable(data) is None
+
+
+class Stored:
+    """Collections as they are stored, for an audit."""
+
+    def __init__(self, products: Sequence[dict[str, Any]], tags: Sequence[dict[str, Any]]) -> None:
+        self._products = products
+        self._tags = tags
+
+    async def stream(self, collection: str, where: Any, **_: Any) -> AsyncIterator[dict[str, Any]]:
+        for document in self._products if collection == PRODUCTS else self._tags:
+            yield document
+
+
+async def audited(products: Sequence[dict[str, Any]], tags: Sequence[dict[str, Any]]) -> Report:
+    report = Report(NOW)
+    await audit(cast(Read, Stored(products, tags)), report)
+    return report
+
+
+async def test_the_audit_counts_the_products_of_each_tag() -> None:
+    products = [{"_id": 1, "tags": [31, 32]}, {"_id": 2, "tags": [31]}, {"_id": 3}]
+    good = [{"_id": 31, "products": 2, "removed": False}, {"_id": 32, "products": 1, "removed": False}]
+    report = await audited(products, [*good, {"_id": 33, "products": 0, "removed": True}])
+    assert (report.figures, report.breach_count) == ({"I4": {"products": 3}}, 0)
+
+    bad = [{"_id": 31, "products": 1, "removed": True}]
+    found = {(breach.about, breach.detail) for breach in (await audited(products, bad)).breaches}
+    assert found == {
+        ("tag/31", "2 products have it, it counts 1"),
+        ("tag/31", "it was removed, but products have it"),
+        ("tag/32", "1 products have it, but it does not exist"),
+    }

@@ -1,0 +1,90 @@
+"""A count: the books say what was found, whatever they said before."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from contracts.decision import Decision
+from contracts.stock.v1 import StockAdjusted, StockLow, StockRefused
+from tests.builders import NOW, TEA, a_lot, a_shelf, adjust, an_item, count, message, receive
+from workers.stock_reservation import decide
+from workers.stock_reservation.model import Booking
+
+YESTERDAY = (NOW - timedelta(days=1)).date().isoformat()
+
+
+def counted(delta: int, on_hand: int, available: int | None = None) -> StockAdjusted:
+    left = on_hand if available is None else available
+    return StockAdjusted(adjustment_id="c-1", product_id=TEA, delta=delta, on_hand=on_hand, available=left)
+
+
+def booked(delta: int, on_hand: int, batch_id: str = "default") -> Booking:
+    return Booking("c-1", "count", TEA, batch_id, delta, on_hand)
+
+
+@pytest.mark.parametrize(("found", "delta"), [(7, -3), (14, 4), (2, -8)])
+def test_the_books_follow_by_the_difference(found: int, delta: int) -> None:
+    shelf = a_shelf(an_item(TEA, a_lot(on_hand=10, reserved=2)))
+    after = a_shelf(
+        an_item(TEA, a_lot(on_hand=found, reserved=2), received=10, adjusted=delta), bookings=[booked(delta, found)]
+    )
+
+    assert decide.count(shelf, message(count(on_hand=found))) == Decision(
+        after, (counted(delta, found, found - 2),), "adjusted"
+    )
+
+
+def test_a_lot_that_nobody_received_is_there_once_it_is_counted() -> None:
+    wish = count(on_hand=5, batch_id="found", expiry_date="2027-01-31")
+    after = a_shelf(
+        an_item(TEA, a_lot("found", 5, expires_on="2027-01-31"), received=0, adjusted=5),
+        bookings=[booked(5, 5, "found")],
+    )
+
+    assert decide.count(a_shelf(), message(wish)) == Decision(after, (counted(5, 5),), "adjusted")
+
+
+def test_another_expiry_date_holds_from_now_on_and_none_leaves_the_lots_own() -> None:
+    shelf = a_shelf(an_item(TEA, a_lot(on_hand=7, expires_on="2027-01-31"), low_at=2, recovered_at=4))
+
+    kept = decide.count(shelf, message(count(on_hand=7))).state
+    assert kept.items == shelf.items
+    decision = decide.count(shelf, message(count(on_hand=7, expiry_date=YESTERDAY)))
+    assert decision.state.items[TEA].lots == (a_lot(on_hand=7, expires_on=YESTERDAY),)
+    # What may not be sold any more is not there to be sold.
+    assert decision.publish == (counted(0, 7), StockLow(product_id=TEA, available=0, low_at=2, crossing=1))
+
+
+@pytest.mark.parametrize(("shelf", "found"), [(a_shelf(an_item(TEA)), 10), (a_shelf(), 0)])
+def test_what_the_books_say_already_is_noted_and_nothing_said(shelf: Any, found: int) -> None:
+    after = shelf.with_booking(booked(0, found))
+
+    assert decide.count(shelf, message(count(on_hand=found))) == Decision(after, outcome="unchanged")
+
+
+def test_what_is_reserved_cannot_be_counted_away() -> None:
+    shelf = a_shelf(an_item(TEA, a_lot(on_hand=10, reserved=8)))
+    detail = "on_hand: 8 units of lot default of product 501 are reserved, so there cannot be 7."
+    refused = StockRefused(reference="c-1", product_id=TEA, reason="below_reserved", detail=detail)
+
+    assert decide.count(shelf, message(count(on_hand=8))).outcome == "adjusted"
+    assert decide.count(shelf, message(count(on_hand=7))) == Decision(shelf, (refused,), "refused")
+
+
+def test_the_same_count_counts_once_even_after_more_came_in() -> None:
+    once = decide.count(a_shelf(an_item(TEA)), message(count())).state
+    later = decide.receive(once, message(receive(quantity=5))).state
+
+    assert decide.count(later, message(count(), id="resent")) == Decision(later, outcome="duplicate")
+
+
+@pytest.mark.parametrize("other", [count(on_hand=8), count(batch_id="b"), count(product_id=502)])
+def test_its_reference_is_for_it_alone(other: Any) -> None:
+    shelf = decide.count(a_shelf(an_item(TEA)), message(count())).state
+    adjusted = decide.adjust(a_shelf(an_item(TEA)), message(adjust("c-1", delta=-3))).state
+
+    assert decide.count(shelf, message(other)).publish[0].reason == "conflicting_reference"
+    assert decide.count(adjusted, message(count())).publish[0].reason == "conflicting_reference"
