@@ -17,7 +17,19 @@ from api.openapi import document_of, operation_id
 from api.ports import Ports, open_ports
 from api.problems import Problem, field_errors, problem_response
 from api.requests import EachRequest
-from api.routes import auth, authorize, docs, health, oauth, problems, users
+from api.routes import (
+    auth,
+    authorize,
+    commissions,
+    docs,
+    health,
+    oauth,
+    operations,
+    orders,
+    problems,
+    rules,
+    users,
+)
 from infra.runtime import logs
 from infra.runtime.messaging import BrokerUnavailable
 from infra.runtime.settings import Settings
@@ -25,7 +37,16 @@ from infra.runtime.store import StoreConflict, StoreUnavailable
 
 log = structlog.get_logger()
 
-ROUTERS = (health.router, docs.router, problems.router, auth.router)
+ROUTERS = (
+    health.router,
+    docs.router,
+    problems.router,
+    auth.router,
+    orders.router,
+    commissions.router,
+    rules.router,
+    operations.router,
+)
 """What is always there. A new noun adds its router here."""
 
 OWN_IDENTITY = (auth.login_router, authorize.router, oauth.router, users.router)

@@ -13,7 +13,7 @@ from fastapi import Header, Request
 from fastapi.responses import Response
 from pydantic import BaseModel
 
-from api.problems import Problem
+from api.problems import Problem, Responses
 
 IfMatch = Annotated[
     str | None,
@@ -35,6 +35,8 @@ IfNoneMatch = Annotated[
 ]
 
 _TAG = re.compile(r'(W/)?("[\x21\x23-\x7e\x80-\xff]*")')
+_OF_CONTENT = re.compile(r'"([0-9]+)-[0-9a-f]{16}"')
+"""A version, and what was shown with it."""
 
 
 def etag_of(version: int | str) -> str:
@@ -53,7 +55,8 @@ def check_match(if_match: str | None, etag: str | None) -> None:
     if if_match.strip() == "*":
         matches = etag is not None
     else:
-        matches = etag in (tag for weak, tag in _TAG.findall(if_match) if not weak)
+        tags: list[str] = [tag for weak, tag in _TAG.findall(if_match) if not weak]
+        matches = etag in [_OF_CONTENT.sub(r'"\1"', tag) for tag in tags]
     if not matches:
         raise Problem("precondition_failed", headers={"ETag": etag} if etag else None)
 
@@ -66,16 +69,27 @@ def is_known(if_none_match: str | None, etag: str) -> bool:
 
 
 def read_response(
-    request: Request, shown: BaseModel, version: int | str | None = None, *, vary: str = "Authorization"
+    request: Request,
+    shown: BaseModel,
+    version: int | str | None = None,
+    *,
+    content_too: bool = False,
+    vary: str = "Authorization",
 ) -> Response:
-    """What is shown, with its ETag; 304 where the client has it. Without a version the content makes the tag."""
+    """What is shown, with its ETag; 304 where the client has it. Without a version the content makes the tag.
+
+    With `content_too` both make it, for what is shown together with more than the version counts; If-Match then looks
+    at the version alone.
+    """
     body = shown.model_dump_json().encode()
     etag = content_etag(body) if version is None else etag_of(version)
+    if content_too:
+        etag = etag_of(f"{version}-{sha256(body).hexdigest()[:16]}")
     headers = {"ETag": etag, "Cache-Control": "private, no-cache", "Vary": vary}
     if is_known(request.headers.get("if-none-match"), etag):
         return Response(status_code=304, headers=headers)
     return Response(body, media_type="application/json", headers=headers)
 
 
-NOT_MODIFIED = {304: {"description": "It is still what the ETag of If-None-Match names."}}
+NOT_MODIFIED: Responses = {304: {"description": "It is still what the ETag of If-None-Match names."}}
 """For `responses=` of a conditional read."""

@@ -19,6 +19,9 @@ TYPES_AT = "/api/problems/"
 
 Language = Literal["en", "zh"]
 
+Responses = dict[int | str, dict[str, Any]]
+"""What a route documents of its answers, by status."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reason:
@@ -174,6 +177,16 @@ def documented(*reasons: str) -> dict[int | str, dict[str, Any]]:
         }
         for status, codes in sorted(by_status.items())
     }
+
+
+def with_example(responses: Responses, example: Any, *statuses: int) -> Responses:
+    """The `responses=` of a route, with an example of what it shows; for 200 unless `statuses` says otherwise."""
+    shown = dict(responses)
+    for status in statuses or (200,):
+        answer = shown.get(status, {})
+        json_of = {"example": example, **answer.get("content", {}).get("application/json", {})}
+        shown[status] = {**answer, "content": {"application/json": json_of}}
+    return shown
 
 
 def field_errors(errors: Sequence[Any]) -> list[dict[str, str]]:

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from api.audit_log import Entry
 from api.auth.guard import Authenticated, correlation_of
 from api.auth.principal import Principal
+from api.counters import next_id
 from api.ports import Here, Ports
 from api.preferences import Preferences
 from api.problems import Problem, documented
@@ -86,6 +87,21 @@ class Writer:
     def derived(self, *parts: object) -> str:
         """An id for something that is made now: the same again for the same Idempotency-Key."""
         return derived_id(self.principal.name, self.key or correlation_of(self.request), *parts)
+
+    async def number(self, noun: str, *, view: str) -> int:
+        """A number for something that is made now: the same again for the same Idempotency-Key."""
+        key = f"{SOURCE}{self.principal.name}/{self.key}#{noun}"
+
+        async def work(tx: Transaction) -> int:
+            earlier = await tx.find(MESSAGES.name, {"_id": key}) if self.key is not None else []
+            if earlier:
+                return int(earlier[0]["number"])
+            number = await next_id(tx, noun, view=view)
+            if self.key is not None:
+                await tx.insert(MESSAGES.name, [{"_id": key, "number": number, "at": self.ports.time.now()}])
+            return number
+
+        return await settle(self.ports.store, self.ports.time, work)
 
     async def write(
         self,

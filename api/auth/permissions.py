@@ -19,7 +19,8 @@ PERMISSIONS = MappingProxyType(
         "inventory:read": "See stock.",
         "inventory:write": "Receive and adjust stock.",
         "orders:read": "See orders that are yours to see.",
-        "orders:write": "Place orders and tell how far they are.",
+        "orders:write": "Place orders.",
+        "orders:fulfil": "Tell how far orders are: paid, shipped, completed, cancelled.",
         "orders:refund": "Refund orders.",
         "commissions:read": "See commissions and rewards that are yours to see.",
         "rules:read": "See commission rules and have them explained.",
@@ -56,7 +57,7 @@ DEFAULTS: MappingProxyType[Role, frozenset[str]] = MappingProxyType(
             }
         ),
         "ROLE_SHOP": frozenset(
-            {"products:read", "inventory:read", "orders:read", "orders:write", "orders:refund"},
+            {"products:read", "inventory:read", "orders:read", "orders:write", "orders:fulfil", "orders:refund"},
         ),
     }
 )

@@ -19,7 +19,7 @@ from aio_pika.exceptions import CONNECTION_EXCEPTIONS, AMQPException, PublishErr
 
 from contracts.envelope import COMMANDS_EXCHANGE, STRUCTURED, Message
 from infra.runtime.broker import connect
-from infra.runtime.messaging import BrokerUnavailable
+from infra.runtime.messaging import BrokerUnavailable, Outgoing
 from infra.runtime.private_queue import private_queue
 
 log = structlog.get_logger()
@@ -82,20 +82,36 @@ class CommandClient:
             self._waiting.pop(correlation, None)
 
     async def _publish(self, message: Message[Any]) -> None:
-        if self._channel is None or not self.connected:
-            raise BrokerUnavailable("RabbitMQ is away; try again later")
         body = aio_pika.Message(
             message.to_bytes(),
             content_type=STRUCTURED,
             delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
             reply_to=self._replies,
         )
+        await self._put(COMMANDS_EXCHANGE, message.type, body)
+
+    async def forward(self, outgoing: Outgoing) -> None:
+        """Publish what an operator sends again, as it is; nobody answers. Raises BrokerUnavailable."""
+        body = aio_pika.Message(
+            outgoing.body,
+            content_type=outgoing.content_type,
+            delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+            headers=dict(outgoing.headers),
+        )
+        await self._put(outgoing.exchange, outgoing.routing_key, body)
+
+    async def _put(self, exchange_name: str, routing_key: str, body: aio_pika.Message) -> None:
+        if self._channel is None or not self.connected:
+            raise BrokerUnavailable("RabbitMQ is away; try again later")
         try:
             async with asyncio.timeout(self._publish_timeout_s):
-                exchange = await self._channel.get_exchange(COMMANDS_EXCHANGE, ensure=False)
-                await exchange.publish(body, routing_key=message.type, mandatory=True)
+                if exchange_name:
+                    exchange = await self._channel.get_exchange(exchange_name, ensure=False)
+                else:
+                    exchange = self._channel.default_exchange
+                await exchange.publish(body, routing_key=routing_key, mandatory=True)
         except PublishError as error:
-            raise BrokerUnavailable(f"nobody takes {message.type}; is the topology declared?") from error
+            raise BrokerUnavailable(f"nobody takes {routing_key}; is the topology declared?") from error
         except _LOST as error:
             raise BrokerUnavailable(
                 f"RabbitMQ did not take the command: {error or error.__class__.__name__}"

@@ -9,6 +9,7 @@ from contracts.catalog.view import PRODUCTS, Product
 from contracts.network.view import DISTRIBUTORS, SHOPS, Distributor, Shop
 from contracts.orders import v1
 from contracts.orders.v1 import AfterSaleChanged
+from contracts.orders.view import ORDERS
 from contracts.rules.view import RULES, RuleSet
 from infra.runtime.store import Document
 from tests.builders import (
@@ -48,7 +49,6 @@ from tests.builders import (
 )
 from tests.faults.crash_scenario import LATER, MESSAGE_BYTES_MAX, Scenario, documents, garbled, noise, say
 from workers.order_intake.model import Order
-from workers.order_intake.repository import ORDERS
 
 ORPHAN = 9
 """A distributor whose sponsor the view lacks: a rule that meets it raises."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from datetime import datetime, timedelta
 
+from contracts.orders.view import ORDERS
 from infra.runtime.audit import Read, Report
 from workers.order_intake.model import Order
-from workers.order_intake.repository import ORDERS, to_order
+from workers.order_intake.repository import to_order
 
 STUCK_AFTER = timedelta(minutes=20)
 """Longer than every automatic retry together; an order that still waits for its stock then waits for a person."""

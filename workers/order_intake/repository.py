@@ -12,12 +12,12 @@ from contracts.envelope import Message
 from contracts.network.view import DISTRIBUTORS, SHOPS, SPONSORS_PATH, TEAMS, Distributor, Shop, Team
 from contracts.orders.v1 import UPLINE_DEPTH_MAX
 from contracts.orders.v2 import PlaceOrder
+from contracts.orders.view import ORDERS, UPLINE_PATH
 from contracts.rules.view import RULES, RuleSet
 from infra.runtime.repository import Codec, Loaded
 from infra.runtime.store import Collection, Index, Transaction
 from workers.order_intake.model import Desk, Order
 
-ORDERS = "order_intake.orders"
 DUE_MAX = 500
 """Overdue orders cancelled by one tick; the next tick takes the rest."""
 
@@ -48,7 +48,15 @@ class OrderRepository:
             "every accepted order, by shop and order id",
             (
                 Index((("due_at", 1),), "orders whose payment deadline has passed", sparse=True),
-                Index((("placed_at", 1),), "orders of a period, for rehearsal"),
+                Index((("placed_at", 1), ("_id", 1)), "orders of a period, for rehearsal, and lists of all"),
+                Index((("shop_id", 1), ("placed_at", 1), ("_id", 1)), "a shop's orders, newest first"),
+                Index((("distributor_id", 1), ("placed_at", 1), ("_id", 1)), "a seller's orders, newest first"),
+                Index((("status", 1), ("placed_at", 1), ("_id", 1)), "the orders of a status, newest first"),
+                Index(
+                    ((UPLINE_PATH, 1), ("placed_at", 1), ("_id", 1)),
+                    "the orders of a distributor and of everyone below, newest first",
+                ),
+                Index((("order_id", 1),), "an order by the shop's own number alone"),
             ),
         ),
     )

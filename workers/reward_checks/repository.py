@@ -25,7 +25,7 @@ class RewardRepository:
         Collection(
             PROGRESS,
             "own sales by distributor, month and currency, with the rewards that stand",
-            (Index((("distributor_id", 1), ("month", 1)), "a distributor's months"),),
+            (Index((("distributor_id", 1), ("month", 1), ("_id", 1)), "a distributor's months"),),
         ),
         Collection(
             SALES,

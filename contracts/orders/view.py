@@ -1,0 +1,101 @@
+"""The published view of orders: collection `order_intake.orders`, owned by `order_intake`. Amounts in minor units.
+
+A reader finds here what an order is and how far it is; what the owner keeps for itself is not part of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, get_args
+
+ORDERS = "order_intake.orders"
+
+Status = Literal["pending", "paid", "shipped", "completed", "rejected", "cancelled", "refunded"]
+STATUSES: tuple[Status, ...] = get_args(Status)
+
+UPLINE_PATH = "upline.distributor_id"
+"""Where an order names its seller and everyone above, as of its time: what a query for a downline's orders follows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """net = amount - discount, both totals of the line; what was refunded is the sum of all refunds."""
+
+    line: int
+    product_id: int
+    category_id: int
+    quantity: int
+    amount_minor: int
+    discount_minor: int
+    refunded_quantity: int = 0
+    refunded_minor: int = 0
+
+    @property
+    def net_minor(self) -> int:
+        return self.amount_minor - self.discount_minor
+
+
+@dataclass(frozen=True, slots=True)
+class GivenBack:
+    """What one refund took from one line."""
+
+    line: int
+    quantity: int
+    amount_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refund:
+    refund_id: str
+    at: datetime
+    lines: tuple[GivenBack, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sponsor:
+    """One upline as of the order's time; level 1 is the seller."""
+
+    level: int
+    distributor_id: int
+    tier: str
+    active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """`_id` is the key, shop and order id. `version` grows by one with every change."""
+
+    key: str
+    shop_id: str
+    order_id: str
+    version: int
+    status: Status
+    distributor_id: int
+    currency: str
+    placed_at: datetime
+    lines: tuple[Line, ...]
+    shipping_minor: int
+    tax_minor: int
+    prepaid: bool
+    upline: tuple[Sponsor, ...]
+    rule_version: int
+    due_at: datetime | None = None
+    reserved: bool = False
+    paid_at: datetime | None = None
+    completed_at: datetime | None = None
+    reason: str | None = None
+    refunds: tuple[Refund, ...] = ()
+    after_sale_open: bool = False
+
+    @property
+    def net_minor(self) -> int:
+        return sum(line.net_minor for line in self.lines)
+
+    @property
+    def refunded_minor(self) -> int:
+        return sum(line.refunded_minor for line in self.lines)
+
+    @property
+    def total_minor(self) -> int:
+        return self.net_minor + self.shipping_minor + self.tax_minor

@@ -1,0 +1,23 @@
+"""The published view of rewards: collection `reward_checks.progress`, owned by `reward_checks`. Minor units."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+PROGRESS = "reward_checks.progress"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A distributor's own paid sales of a calendar month (UTC) in a currency, and the rewards that stand.
+
+    The targets are those of rules `rule_version`.
+    """
+
+    key: str
+    distributor_id: int
+    month: str
+    currency: str
+    sales_minor: int = 0
+    rule_version: int = 0
+    granted: tuple[str, ...] = ()

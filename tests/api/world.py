@@ -1,0 +1,135 @@
+"""A small network for the tests of the API: a shop, a chain of three, a product in stock, rules in force."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from contracts.catalog.v1 import DefineProduct
+from contracts.envelope import Payload
+from contracts.network.v1 import RegisterDistributor, RegisterShop
+from contracts.stock.v1 import ReceiveStock
+from tests.api.front import Front, bearer, unique
+from tests.builders import a_rule_document, put_in_force
+from tests.connected.running import until
+
+
+@dataclass(frozen=True)
+class World:
+    """The seller stands below the middle, who stands below the top. Rules pay 10 %, 5 % and 3 %."""
+
+    front: Front
+    shop_id: str
+    top: int
+    middle: int
+    seller: int
+    product_id: int
+    rule_version: int
+
+    def order(self, **fields: Any) -> dict[str, Any]:
+        """The simple form of an order: two pieces for 100.00."""
+        told = {"shop_id": self.shop_id, "distributor_id": self.seller, "product_id": self.product_id}
+        return {**told, "quantity": 2, "total_price": "100.00", **fields}
+
+    @asynccontextmanager
+    async def as_distributor(self, distributor_id: int) -> AsyncIterator[httpx.AsyncClient]:
+        async with self.front.client() as client:
+            _, tokens = await self.front.log_in_as(client, distributor_id)
+            client.headers.update(bearer(tokens["access_token"]))
+            yield client
+
+    @asynccontextmanager
+    async def as_admin(self) -> AsyncIterator[httpx.AsyncClient]:
+        async with self.front.client() as client:
+            client.headers.update(bearer(await self.front.admin(client)))
+            yield client
+
+    @asynccontextmanager
+    async def as_shop(self, shop_id: str | None = None) -> AsyncIterator[httpx.AsyncClient]:
+        async with self.front.client() as client:
+            name, secret = await self.front.operations.create_shop(shop_id or self.shop_id)
+            self.front.secrets_seen.append(secret)
+            answer = await client.post("/oauth/token", data={"grant_type": "client_credentials"}, auth=(name, secret))
+            client.headers.update(bearer(self.front.remember(answer.json())["access_token"]))
+            yield client
+
+    async def placed(self, client: httpx.AsyncClient, **fields: Any) -> dict[str, Any]:
+        answer = await client.post("/api/orders", json=self.order(**fields))
+        assert answer.status_code == 201, answer.text
+        told: dict[str, Any] = answer.json()
+        return told
+
+    async def reserved(self, order_id: str) -> None:
+        async def is_reserved() -> bool:
+            return bool(
+                await self.front.site.documents(
+                    "order_intake.orders", {"_id": f"{self.shop_id}/{order_id}", "reserved": True}
+                )
+            )
+
+        await until(is_reserved, what="the order's stock is reserved")
+
+    async def booked(self, order_id: str) -> None:
+        """Wait until the order's commission is there."""
+        key = {"_id": f"{self.shop_id}/{order_id}"}
+
+        async def is_booked() -> bool:
+            return bool(await self.front.site.documents("commission_calculation.commissions", key))
+
+        await until(is_booked, what="the order's commission is booked")
+
+    async def paid(self, client: httpx.AsyncClient, **fields: Any) -> dict[str, Any]:
+        """An order that is placed, reserved, paid, and its commission booked."""
+        order = await self.placed(client, **fields)
+        await self.reserved(order["order_id"])
+        url = f"/api/orders/{self.shop_id}/{order['order_id']}"
+        answer = await client.patch(url, json={"status": "paid"})
+        assert answer.status_code == 200, answer.text
+        await self.booked(order["order_id"])
+        told: dict[str, Any] = answer.json()
+        return told
+
+
+async def a_world(front: Front, stock: int = 1000) -> World:
+    base = secrets.randbelow(2**40) + 1000
+    shop_id, market = unique("shop"), f"m{secrets.token_hex(8)}"
+    world = World(front, shop_id, base, base + 1, base + 2, base + 3, secrets.randbelow(2**30) + 1)
+    rules = a_rule_document(market=market)
+    await front.send(RegisterShop(shop_id=shop_id, currency="CNY", market=market))
+    await _known(front, "network.shops", shop_id)
+    for distributor_id, sponsor_id in ((world.top, None), (world.middle, world.top), (world.seller, world.middle)):
+        await front.send(RegisterDistributor(distributor_id=distributor_id, sponsor_id=sponsor_id))
+        await _known(front, "network.distributors", distributor_id)
+    await front.send(DefineProduct(product_id=world.product_id, name="Green tea", category_id=7))
+    await _known(front, "catalog.products", world.product_id)
+    await front.send(ReceiveStock(receipt_id=unique("receipt"), product_id=world.product_id, quantity=stock))
+    stages: dict[int, tuple[str, dict[str, Any]]] = {
+        0: ("rule_book.markets", {"_id": market}),
+        1: ("rule_book.rules", {"_id": world.rule_version}),
+        2: ("rule_book.rules", {"_id": world.rule_version, "stage": "approved"}),
+        3: ("rule_book.rules", {"_id": world.rule_version, "stage": "active"}),
+    }
+    for number, command in enumerate(put_in_force(rules, world.rule_version)):
+        await _sent(front, command, *stages[number])
+    return world
+
+
+async def _sent(front: Front, command: Payload, collection: str, where: dict[str, Any]) -> None:
+    await front.send(command)
+
+    async def there() -> bool:
+        return bool(await front.site.documents(collection, where))
+
+    await until(there, what=f"{command.message_type} is handled")
+
+
+async def _known(front: Front, collection: str, key: Any) -> None:
+    async def there() -> bool:
+        return bool(await front.site.documents(collection, {"_id": key}))
+
+    await until(there, what=f"{key} is in {collection}")
