@@ -13,14 +13,13 @@ from contracts.catalog.view import PRODUCTS
 from contracts.commissions.v1 import CommissionAccrued, CommissionReversed
 from contracts.commissions.view import COMMISSIONS, LEDGER
 from contracts.orders.v1 import OrderAccepted
+from contracts.orders.view import ORDERS
 from contracts.stock.v1 import StockAdjusted, StockReceived, StockReleased, StockReserved
+from contracts.stock.view import ITEMS
 from infra.runtime.cached import Cache
 from infra.runtime.event_listener import Event
 from infra.runtime.settings import Settings
 from infra.runtime.time import Time
-
-ORDERS = "order_intake.orders"
-STOCK = "stock_reservation.items"
 
 HOT_MAX = 100
 _NEWEST_ORDERS = 2_000
@@ -114,7 +113,7 @@ class Figures:
 
     async def _read_stock(self, keys: Sequence[str]) -> Mapping[str, Any]:
         wanted = [int(key) for key in keys]
-        found = await self._store.find(STOCK, {"_id": {"$in": wanted}}, fields=("lots.on_hand", "lots.reserved"))
+        found = await self._store.find(ITEMS, {"_id": {"$in": wanted}}, fields=("lots.on_hand", "lots.reserved"))
         return {str(item["_id"]): _stock_of(item.get("lots", ())) for item in found}
 
     async def _read_months(self, keys: Sequence[str]) -> Mapping[str, Any]:

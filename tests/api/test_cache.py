@@ -1,0 +1,208 @@
+"""What comes through the cache is never older than the last event heard of, and comes without Redis as well."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from api.cache import Cached
+from infra.adapters.redis import CacheUnavailable, RedisCache
+from infra.runtime.cached import Found
+from tests.api.front import Front, serving, unique
+from tests.api.world import World, a_world
+from tests.connected.running import Site, free_ports, until
+
+
+@pytest.fixture
+async def cache(site: Site) -> AsyncIterator[RedisCache]:
+    cache = RedisCache.connect(site.settings.redis_url)
+    yield cache
+    await cache.close()
+
+
+async def kept(cache: RedisCache, key: str, value: str, found: Found) -> int:
+    return await cache.keep({key: (value, found)}, at_least_s=0, at_most_s=30)
+
+
+async def look(cache: RedisCache, key: str) -> Found:
+    [found] = await cache.look([key])
+    return found
+
+
+async def test_what_was_read_before_a_change_never_replaces_what_was_read_after_it(cache: RedisCache) -> None:
+    key = unique("tests:cache")
+    before = await look(cache, key)
+    await cache.forget([key])
+    after = await look(cache, key)
+    assert int(after.version) > int(before.version)
+    assert await kept(cache, key, "new", after) == 1
+    assert await kept(cache, key, "old", before) == 0
+    assert (await look(cache, key)).value == "new"
+    # An event that comes late only says that it has to be read again.
+    await cache.forget([key])
+    assert (await look(cache, key)).value is None
+    assert await kept(cache, key, "old", before) == 0
+
+
+async def test_what_a_change_overtook_is_given_out_for_the_shortest_time_only(cache: RedisCache) -> None:
+    key = unique("tests:cache")
+    before = await look(cache, key)
+    await cache.forget([key])
+    assert await cache.keep({key: ("overtaken", before)}, at_least_s=0.3, at_most_s=30) == 1
+    assert (await look(cache, key)).value == "overtaken"
+    await asyncio.sleep(0.35)
+    assert (await look(cache, key)).value is None
+
+
+async def test_a_value_ends_with_its_time_and_nobody_fills_a_hole_with_what_is_old(cache: RedisCache) -> None:
+    key = unique("tests:cache")
+    found = await look(cache, key)
+    assert await cache.keep({key: ("short", found)}, at_least_s=0, at_most_s=0.1) == 1
+    await asyncio.sleep(0.15)
+    assert await kept(cache, key, "late", found) == 0
+    assert (await look(cache, key)).value is None
+
+
+async def test_events_about_what_nobody_reads_leave_nothing_behind(cache: RedisCache) -> None:
+    key = unique("tests:cache")
+    await cache.forget([key])
+    assert await cache._client.exists(key) == 0
+
+
+class Source:
+    """Where values are read from; counts how often."""
+
+    def __init__(self) -> None:
+        self.reads: list[tuple[str, ...]] = []
+        self.values: dict[str, Any] = {"a": 1, "b": {"two": 2}}
+
+    async def read(self, keys: Sequence[str]) -> Mapping[str, Any]:
+        self.reads.append(tuple(keys))
+        found = dict(self.values)
+        await asyncio.sleep(0.02)
+        return {key: found[key] for key in keys if key in found}
+
+
+async def test_of_those_who_want_it_at_the_same_time_one_reads(cache: RedisCache) -> None:
+    source = Source()
+    cached = Cached(cache, unique("tests:cache") + ":", source.read)
+    answers = await asyncio.gather(*(cached.get("a") for _ in range(50)), cached.get_many(["a", "b", "none"]))
+    assert answers[:50] == [1] * 50
+    assert answers[50] == {"a": 1, "b": {"two": 2}}
+    assert sorted(source.reads) == [("a",), ("b", "none")]
+    assert await cached.get_many(["a", "b", "none"]) == {"a": 1, "b": {"two": 2}}
+    assert len(source.reads) == 2, "what does not exist is remembered as well"
+
+
+async def test_after_a_change_the_next_one_reads_anew(cache: RedisCache) -> None:
+    source = Source()
+    cached = Cached(cache, unique("tests:cache") + ":", source.read)
+    assert await cached.get("a") == 1
+    source.values["a"] = 5
+    await cached.forget(["a"])
+
+    async def is_new() -> bool:
+        return bool(await cached.get("a") == 5)
+
+    await until(is_new, what="the value is the new one", within_s=3)
+
+
+async def test_a_change_while_it_is_read_is_not_lost(cache: RedisCache) -> None:
+    source = Source()
+    cached = Cached(cache, unique("tests:cache") + ":", source.read)
+    first = asyncio.create_task(cached.get("a"))
+    await asyncio.sleep(0.01)
+    source.values["a"] = 5
+    await cached.forget(["a"])
+    second = await cached.get("a")
+    assert (await first, second) == (1, 5)
+    assert await cached.get("a") == 5
+
+
+async def test_without_redis_everything_is_read(tmp_path: Path) -> None:
+    nowhere = RedisCache.connect(f"redis://127.0.0.1:{free_ports(1)}/0")
+    source = Source()
+    cached = Cached(nowhere, "tests:", source.read)
+    assert await cached.get("a") == 1
+    await cached.forget(["a"])
+    assert await cached.get("a") == 1
+    assert len(source.reads) == 2
+    with pytest.raises(CacheUnavailable):
+        await nowhere.look(["a"])
+    await nowhere.close()
+
+
+async def test_what_cannot_be_read_is_an_error_for_all_who_wait(cache: RedisCache) -> None:
+    async def fails(keys: Sequence[str]) -> Mapping[str, Any]:
+        await asyncio.sleep(0.01)
+        raise OSError("away")
+
+    cached = Cached(cache, unique("tests:cache") + ":", fails)
+    answers = await asyncio.gather(cached.get("a"), cached.get("a"), return_exceptions=True)
+    assert [type(answer) for answer in answers] == [OSError, OSError]
+
+
+@pytest.fixture(scope="module")
+async def world(front: Front) -> World:
+    return await a_world(front, stock=50)
+
+
+async def test_the_hot_list_has_the_stock_of_now(world: World) -> None:
+    async with world.as_admin() as admin:
+        await world.placed(admin, quantity=3)
+
+        async def available() -> int | None:
+            answer = await admin.get("/api/inventory/hot", params={"limit": 100})
+            assert answer.status_code == 200, answer.text
+            [mine] = [one for one in answer.json()["items"] if one["product_id"] == world.product_id] or [{}]
+            return mine.get("available")
+
+        async def shows(units: int) -> bool:
+            return await available() == units
+
+        await until(lambda: shows(47), what="the reservation shows", within_s=15)
+        await world.placed(admin, quantity=5)
+        await until(lambda: shows(42), what="the next reservation shows, long before the value's time is over")
+        first = await admin.get("/api/inventory/hot")
+        again = await admin.get("/api/inventory/hot", headers={"If-None-Match": first.headers["etag"]})
+        assert again.status_code in (200, 304)
+
+
+async def test_a_month_shows_sales_refunds_and_commissions(world: World) -> None:
+    url = f"/api/distributors/{world.seller}/performance"
+    async with world.as_admin() as admin, world.as_distributor(world.top) as top:
+
+        async def shows(orders: int, net_sales: str, commissions: str) -> bool:
+            answer = await top.get(url)
+            assert answer.status_code == 200, answer.text
+            expected = {"currency": "CNY", "orders": orders, "net_sales": net_sales, "commissions": commissions}
+            return answer.json()["currencies"] == [expected]
+
+        assert (await top.get(url)).json()["currencies"] == []
+        order = await world.paid(admin)
+        await until(lambda: shows(1, "100.00", "10.00"), what="the sale shows", within_s=15)
+        refund = {"refund_id": unique("refund"), "lines": [{"product_id": world.product_id, "quantity": 1}]}
+        answer = await admin.post(f"/api/orders/{world.shop_id}/{order['order_id']}/refunds", json=refund)
+        assert answer.status_code in (200, 201), answer.text
+        await until(lambda: shows(1, "50.00", "5.00"), what="the refund shows", within_s=15)
+        assert (await top.get(url, params={"month": "2020-01"})).json()["currencies"] == []
+    async with world.as_distributor(world.seller) as seller:
+        assert (await seller.get(f"/api/distributors/{world.top}/performance")).status_code == 404
+
+
+async def test_figures_come_without_redis(world: World, site: Site, tmp_path: Path) -> None:
+    nowhere = f"redis://127.0.0.1:{free_ports(1)}/0"
+    async with (
+        serving(site, tmp_path, redis_url=nowhere, public_url=world.front.url) as alone,
+        alone.client() as client,
+    ):
+        async with world.as_admin() as admin:
+            client.headers["Authorization"] = admin.headers["Authorization"]
+        for _ in range(2):
+            hot = await client.get("/api/inventory/hot", params={"limit": 100})
+            assert world.product_id in [one["product_id"] for one in hot.json()["items"]]
+        assert (await client.get(f"/api/distributors/{world.seller}/performance")).status_code == 200
