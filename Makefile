@@ -47,6 +47,12 @@ faults: setup ## Kill every worker at every step, break every server under load,
 simulate: setup ## Run the system in memory under 10,000 different fates.
 	@$(BIN)/python -m tests.simulation --seeds 10000
 
+.PHONY: mutants
+mutants: $(INSTALLED) ## Change the money rules in every small way, see that a test notices, and write docs/mutation-testing.md.
+	@rm -rf mutants
+	@nice timeout 1h $(BIN)/mutmut run --max-children 1
+	@$(BIN)/python -m tests.mutation.report
+
 .PHONY: check
 check: $(INSTALLED) ## Check style, types, architecture and dead code, and run the tests that need no server.
 	$(BIN)/ruff check .
@@ -72,7 +78,7 @@ clean: ## Stop the local stacks of this folder and delete what setup, tests and 
 		[ -x $(BIN)/tributary ] || { echo "A stack may be running; run make setup, then make clean again." >&2; exit 1; }; \
 		TRIBUTARY_HOME=.tributary $(BIN)/tributary down --stack "$$stack" --remove-data; \
 	done
-	@rm -rf $(VENV) .tributary build *.egg-info .coverage .hypothesis .import_linter_cache \
+	@rm -rf $(VENV) .tributary build mutants *.egg-info .coverage .hypothesis .import_linter_cache \
 		.mypy_cache .pytest_cache .ruff_cache
 	@find $(SOURCES) tests -name __pycache__ -prune -exec rm -rf {} +
 

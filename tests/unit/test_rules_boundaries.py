@@ -1,0 +1,106 @@
+"""The edges of what rules may promise: the smallest rate, the last kind of line, and which line is named."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from contracts.money import MoneyError, to_rate_ppm
+from contracts.rules.compliance import breaches
+from contracts.rules.promise import KINDS_OF_LINES_MAX, Promise, TooManyKinds, highest_promise
+from contracts.rules.view import Conditions, Differential, Market, Override, Plan, TeamBonus, Terms, Unilevel
+
+TEA, CUP = 5, 6
+TEAS = 7
+
+UP_TO_TWO_LEVELS = Unilevel("levels", (10, 20))
+ONLY_TEA = Conditions(products=(TEA,))
+ONLY_TEAS = Conditions(categories=(TEAS,))
+
+
+def test_a_rate_that_is_too_fine_is_named() -> None:
+    with pytest.raises(MoneyError, match=r"^rate 0\.1234567 is finer than one part per million$"):
+        to_rate_ppm(Decimal("0.1234567"))
+
+
+def test_the_smallest_rate_for_a_leader_is_a_payment_too() -> None:
+    market = Market("cn", downline_pay=False, team_pay=False)
+    terms = Terms("T", "cn", 300_000, (TeamBonus("teams", 1),))
+
+    assert [breach.limit for breach in breaches(terms, market)] == ["downline_pay", "team_pay"]
+
+
+@pytest.mark.parametrize(
+    ("plans", "rate_ppm", "product_id", "category_id", "by_plan"),
+    [
+        # Every line is paid alike: none is named.
+        ([UP_TO_TWO_LEVELS, TeamBonus("team", 7)], 37, None, None, {"levels": 30, "team": 7}),
+        # Only tea is paid for, and only teas.
+        ([Unilevel("levels", (10,), conditions=ONLY_TEA)], 10, TEA, None, {"levels": 10}),
+        ([Unilevel("levels", (10,), conditions=ONLY_TEAS)], 10, None, TEAS, {"levels": 10}),
+        # What is not paid for is promised nothing.
+        (
+            [
+                Unilevel("tea", (10,), conditions=ONLY_TEA),
+                Unilevel("cup", (20,), conditions=Conditions(products=(CUP,))),
+            ],
+            20,
+            CUP,
+            None,
+            {"tea": 0, "cup": 20},
+        ),
+        # One plan pays for the product, the other for the category: most for a tea of the teas, 10 + 20.
+        (
+            [Unilevel("tea", (10,), conditions=ONLY_TEA), Unilevel("teas", (20,), conditions=ONLY_TEAS)],
+            30,
+            TEA,
+            TEAS,
+            {"tea": 10, "teas": 20},
+        ),
+        # The rate of a product that is paid for only within its category.
+        (
+            [Unilevel("levels", (10,), (Override((50,), product_id=TEA),), conditions=ONLY_TEAS)],
+            50,
+            TEA,
+            TEAS,
+            {"levels": 50},
+        ),
+        # Gold has 50 at level 1 and none has less than 20 at level 2: 50 + 20.
+        ([Unilevel("levels", (10, 20), (Override((50,), tier="gold"),))], 70, None, None, {"levels": 70}),
+        # A level that no list pays is no promise.
+        ([Unilevel("levels", (10, 0), (Override((50,), tier="gold"),))], 50, None, None, {"levels": 50}),
+    ],
+)
+def test_the_line_that_is_promised_most_is_named(
+    plans: list[Plan], rate_ppm: int, product_id: int | None, category_id: int | None, by_plan: dict[str, int]
+) -> None:
+    assert highest_promise(plans) == Promise(rate_ppm, product_id, category_id, by_plan)
+
+
+@pytest.mark.parametrize(("levels_max", "most"), [(1, 50), (2, 60), (3, 60), (4, 70), (5, 70)])
+def test_every_second_level_may_be_a_peer(levels_max: int, most: int) -> None:
+    assert highest_promise([Differential("d", {"silver": 30, "gold": 50}, 10, levels_max)]).rate_ppm == most
+
+
+def by_category(count: int) -> Unilevel:
+    """As many categories, each paid at another rate; with the lines of no such category, one kind of line more."""
+    return Unilevel("levels", (0,), tuple(Override((number,), category_id=number) for number in range(1, count + 1)))
+
+
+def test_as_many_kinds_of_lines_as_allowed_are_gone_through() -> None:
+    assert highest_promise([by_category(KINDS_OF_LINES_MAX - 1)]).rate_ppm == KINDS_OF_LINES_MAX - 1
+
+
+def test_one_kind_of_line_more_is_too_many() -> None:
+    says = r"^more than 20000 kinds of lines are paid differently; say less by product, or by category$"
+
+    with pytest.raises(TooManyKinds, match=says):
+        highest_promise([by_category(KINDS_OF_LINES_MAX)])
+
+
+def test_products_with_rates_of_their_own_are_not_counted_once_for_each_category() -> None:
+    products = tuple(Override((number,), product_id=number) for number in range(1, 201))
+    plan = by_category(200)
+
+    assert highest_promise([Unilevel("levels", (0,), plan.overrides + products)]).rate_ppm == 200
