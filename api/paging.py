@@ -15,9 +15,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Generic, TypeVar
 
 from fastapi import Query, Request
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field
 
 from api.problems import Problem, Reason, say
+from contracts.envelope import Timestamp
 from infra.runtime.store import Document, Reader
 
 LIMIT_MAX = 200
@@ -38,6 +39,17 @@ Cursor = Annotated[
     str | None,
     Query(max_length=400, pattern=r"^[A-Za-z0-9_-]+$", description="From `next` of the page before; opaque."),
 ]
+
+
+def _no_number(value: object) -> object:
+    """A query is text, and `1` would be read as seconds."""
+    if isinstance(value, str) and "-" not in value[1:]:
+        raise ValueError("write the time as RFC 3339 text with an offset, for example 2026-11-22T12:00:00Z")
+    return value
+
+
+Moment = Annotated[Timestamp, BeforeValidator(_no_number)]
+"""A time to filter by, as text with an offset."""
 
 T = TypeVar("T")
 _INT_MAX = 2**63
@@ -135,7 +147,7 @@ def _read(cursor: str, sorting: Sorting) -> tuple[Any, Any]:
         if field != sorting.field:
             raise ValueError("the cursor of another list")
         return _checked(value, sorting.id_kind if field == "_id" else sorting.kind), _checked(key, sorting.id_kind)
-    except (ValueError, TypeError, RecursionError, OverflowError):
+    except (ValueError, TypeError, RecursionError, OverflowError, OSError):
         raise Problem("invalid_cursor") from None
 
 

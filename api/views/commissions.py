@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
@@ -23,6 +24,8 @@ from infra.runtime.store import Document
 _commissions = Codec(Commission, key="key")
 _rules = Codec(RuleSet, key="rule_version")
 _progress = Codec(Progress, key="key")
+
+_AT_ONCE_MAX = 10
 
 
 class BalanceView(BaseModel):
@@ -135,10 +138,15 @@ async def earnings_of(
         orders = {order["_id"]: order for order in await store.find(ORDERS, {"_id": {"$in": keys}})}
         versions = sorted({commission.rule_version for commission in commissions})
         rules = _rules.by_key(await store.find(RULES, {"_id": {"$in": versions}}))
-    return [
-        _earning(commission, distributor_id, explained(commission, distributor_id, orders, rules, language))
-        for commission in commissions
-    ]
+
+    def told() -> list[EarningView]:
+        return [
+            _earning(commission, distributor_id, explained(commission, distributor_id, orders, rules, language))
+            for commission in commissions
+        ]
+
+    # A page of explanations is a tenth of a second of work, which nobody else should wait for.
+    return await asyncio.to_thread(told) if len(commissions) > _AT_ONCE_MAX else told()
 
 
 def _earning(commission: Commission, distributor_id: int, explanation: list[ExplanationView] | None) -> EarningView:
