@@ -1,0 +1,149 @@
+"""Stock: how much there is, what a count found, and many corrections at once."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from pydantic import Field
+
+from api.adjustments import LINES_MAX, Adjustment, Results, adjust_all, lines_of_csv, lines_of_json
+from api.auth.guard import needs
+from api.auth.principal import Principal
+from api.conditions import NOT_MODIFIED, IfNoneMatch, read_response
+from api.paging import Cursor, Limit, Page, next_link, page_of
+from api.ports import Here
+from api.problems import Problem, documented
+from api.routes.auth import Body
+from api.views.catalog import BY_NUMBER
+from api.views.stock import StockView, find_stock, item_of, require_product, stock_view
+from api.writing import Writing, written
+from contracts.fields import IsoDate
+from contracts.stock.v1 import BatchId, OnHand, SetStock
+from contracts.stock.view import ITEMS
+
+router = APIRouter(prefix="/api/inventory", tags=["inventory"])
+
+Reads = Annotated[Principal, needs("inventory:read")]
+Writes = Annotated[Principal, needs("inventory:write")]
+ProductNumber = Annotated[int, Path(ge=1, le=2**63 - 1, description="The product.", examples=[1082185])]
+
+_GUARDED = ("unauthenticated", "invalid_token", "insufficient_scope")
+_CSV = "product_id,batch_id,delta,stock,expiry_date\n1082185,lot-2026-11,-2,,\n1082186,default,,120,2027-03-31\n"
+_LINES: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "array",
+                    "minItems": 1,
+                    "maxItems": LINES_MAX,
+                    "items": Adjustment.model_json_schema(),
+                },
+                "example": [
+                    {"product_id": 1082185, "batch_id": "lot-2026-11", "delta": -2},
+                    {"product_id": 1082186, "stock": 120, "expiry_date": "2027-03-31"},
+                ],
+            },
+            "text/csv": {
+                "schema": {
+                    "type": "string",
+                    "description": "UTF-8; the first line names the fields, as in the JSON form, in any order.",
+                },
+                "example": _CSV,
+            },
+        },
+    }
+}
+
+
+class NewStock(Body):
+    """What a count of one lot found."""
+
+    stock: OnHand
+    batch_id: BatchId = "default"
+    expiry_date: Annotated[IsoDate | None, Field(description="The lot's last day of sale; as it is if absent.")] = None
+
+
+@router.put(
+    "/{product_id}",
+    summary="Set the stock of a lot",
+    response_model=StockView,
+    responses=written("not_found", "below_reserved", "conflicting_reference", shown=StockView),
+)
+async def set_stock(
+    product_id: ProductNumber, body: NewStock, ports: Here, principal: Writes, writing: Writing
+) -> Response:
+    """The books of this lot say so many units from now on, whatever they said and whatever is under way: the
+    difference is booked as a correction. What orders have reserved stays reserved and cannot be counted away.
+    """
+    await require_product(ports.store, product_id)
+    command = SetStock(
+        reference=writing.derived("count"),
+        product_id=product_id,
+        batch_id=body.batch_id,
+        on_hand=body.stock,
+        expiry_date=body.expiry_date,
+    )
+
+    async def show() -> StockView:
+        return stock_view(await find_stock(ports.store, product_id), ports.time.now())
+
+    return await writing.write(command, show)
+
+
+@router.get("", summary="List stock", responses=documented(*_GUARDED, "invalid_cursor"))
+async def list_stock(
+    request: Request,
+    ports: Here,
+    principal: Reads,
+    low: Annotated[bool | None, Query(description="Those that run low, or those that do not.")] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Page[StockView]:
+    """Products that ever had stock, by number."""
+    where = [{"low": low}] if low is not None else []
+    found, after = await page_of(ports.store, ITEMS, where, BY_NUMBER, cursor=cursor, limit=limit)
+    now = ports.time.now()
+    return Page(items=[stock_view(item_of(document), now) for document in found], next=next_link(request, after))
+
+
+@router.get(
+    "/{product_id}",
+    summary="Show the stock of a product",
+    response_model=StockView,
+    responses={**NOT_MODIFIED, **documented(*_GUARDED, "not_found")},
+)
+async def show_stock(
+    product_id: ProductNumber, request: Request, ports: Here, principal: Reads, if_none_match: IfNoneMatch = None
+) -> Response:
+    return read_response(request, stock_view(await find_stock(ports.store, product_id), ports.time.now()))
+
+
+@router.post(
+    "/adjustments",
+    summary="Correct many lots",
+    responses={
+        **{
+            status: answer
+            for status, answer in written("too_many_lines", "unsupported_media_type", shown=Results).items()
+            if status != 202
+        },
+        200: {"description": "What came of each line."},
+    },
+    openapi_extra=_LINES,
+)
+async def adjust_stock(request: Request, principal: Writes, writing: Writing, response: Response) -> Results:
+    """A JSON array, or a CSV file as the body. Each line is done or refused by itself, and `results` says which.
+
+    One line for a lot: `delta` corrects it, `stock` sets it. With an Idempotency-Key the same lines may be sent again.
+    """
+    readers = {"application/json": lines_of_json, "text/csv": lines_of_csv}
+    told = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if told not in readers:
+        raise Problem("unsupported_media_type", detail="Send application/json or text/csv.")
+    results = await adjust_all(writing, readers[told](await request.body()))
+    if (applied := writing.preferences.applied or writing.preferences.applied_without_outcome) is not None:
+        response.headers["Preference-Applied"] = applied
+    return results
