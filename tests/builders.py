@@ -54,6 +54,9 @@ ORDER = "1001"
 KEY = f"{SHOP}/{ORDER}"
 TOP, MIDDLE, SELLER = 1, 2, 3
 TEAM = 12
+MARKET = "east"
+"""Not the default one: rules for it wait until it is defined, whatever comes first."""
+
 TEA, CUP = 501, 502
 TEAS, CUPS = 7, 8
 
@@ -77,9 +80,10 @@ def place(order_id: str = ORDER, *, lines: Iterable[PlacedLine] = (), **fields: 
 
 
 def a_rule_document(rates: Iterable[str] = ("0.10", "0.05", "0.03"), **fields: Any) -> RuleDocument:
-    """One unilevel plan on a pool of 20 %."""
+    """One unilevel plan on a pool of 20 %, for the market that `put_in_force` defines."""
     plan = {"plan": "unilevel", "name": "levels", "rates": list(rates)}
-    return RuleDocument.model_validate({"title": "Rules", "pool_rate": "0.20", "plans": [plan], **fields})
+    told = {"title": "Rules", "market": MARKET, "pool_rate": "0.20", "plans": [plan], **fields}
+    return RuleDocument.model_validate(told)
 
 
 def put_in_force(

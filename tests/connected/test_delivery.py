@@ -64,7 +64,7 @@ async def set_the_stage(site: Site) -> None:
             await send(site, message(payload).to_bytes(), payload.message_type)
 
         async def is_there() -> bool:
-            rules = await site.documents("rule_book.rules")
+            rules = await site.documents("rule_book.rules", {"stage": "active"})
             distributors = await site.documents("network.distributors")
             items = await site.documents("stock_reservation.items")
             return bool(rules) and len(distributors) == 3 and len(items) == 2

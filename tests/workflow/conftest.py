@@ -7,7 +7,7 @@ import pytest
 from contracts.catalog.v1 import DefineProduct
 from contracts.envelope import Payload
 from contracts.network.v1 import RegisterDistributor, RegisterShop
-from tests.builders import CUP, CUPS, JOINED, MIDDLE, SELLER, SHOP, TEA, TEAS, TOP, put_in_force, receive
+from tests.builders import CUP, CUPS, JOINED, MARKET, MIDDLE, SELLER, SHOP, TEA, TEAS, TOP, put_in_force, receive
 from tests.workflow.system import System
 
 STOCK = 100
@@ -16,7 +16,7 @@ STOCK = 100
 def the_stage(stock: int = STOCK) -> list[Payload]:
     """The commands that make the shared world, in the order in which it has to be made."""
     return [
-        RegisterShop(shop_id=SHOP, currency="CNY"),
+        RegisterShop(shop_id=SHOP, currency="CNY", market=MARKET),
         RegisterDistributor(distributor_id=TOP, joined_at=JOINED),
         RegisterDistributor(distributor_id=MIDDLE, sponsor_id=TOP, joined_at=JOINED),
         RegisterDistributor(distributor_id=SELLER, sponsor_id=MIDDLE, joined_at=JOINED),

@@ -14,7 +14,20 @@ from contracts.rules.view import RULES, Caps, Conditions, RuleSet, Unilevel
 from infra.runtime.audit import Report
 from infra.runtime.repository import Codec
 from infra.runtime.store import Document
-from tests.builders import KEY, NOW, SELLER, SHOP, TEA, a_placed_line, a_refund_line, place, refund, rules, update
+from tests.builders import (
+    KEY,
+    MARKET,
+    NOW,
+    SELLER,
+    SHOP,
+    TEA,
+    a_placed_line,
+    a_refund_line,
+    place,
+    refund,
+    rules,
+    update,
+)
 from tests.workflow.system import System
 from workers.commission_calculation.audit import audit
 from workers.commission_calculation.repository import EARNINGS, NOTICES
@@ -31,7 +44,9 @@ Spoil = Callable[[Document], None]
 
 def the_rules() -> Document:
     known = rules()
-    return Codec(RuleSet, key="rule_version").to_document(replace(known, terms=replace(known.terms, plans=PLANS)))
+    return Codec(RuleSet, key="rule_version").to_document(
+        replace(known, terms=replace(known.terms, market=MARKET, plans=PLANS))
+    )
 
 
 @pytest.fixture
