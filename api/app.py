@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -11,6 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Route
 
 from api.limits import RateLimited
 from api.openapi import document_of, operation_id
@@ -106,17 +107,25 @@ def create_app(settings: Settings, opening: Callable[[], AbstractAsyncContextMan
         # An operation's id is its function's name, which clients make their methods of.
         generate_unique_id_function=operation_id,
     )
-    for router in (*ROUTERS, *(OWN_IDENTITY if settings.external_issuer is None else ())):
+    routers = (*ROUTERS, *(OWN_IDENTITY if settings.external_issuer is None else ()))
+    for router in routers:
         app.include_router(router)
     app.add_middleware(RateLimited)
     https = settings.public_url.startswith("https://")
     app.add_middleware(EachRequest, body_bytes_max=settings.body_bytes_max, https=https)
-    _handle_errors(app)
+    _handle_errors(app, [route for router in routers for route in router.routes if isinstance(route, Route)])
     app.openapi = lambda: document_of(app)  # type: ignore[method-assign]
     return app
 
 
-def _handle_errors(app: FastAPI) -> None:
+def _allowed(routes: Sequence[Route], request: Request) -> str:
+    """All methods of this address: the router itself knows those of the first route that fits only."""
+    path = request.url.path
+    fitting = (route for route in routes if route.path_regex.match(path))
+    return ", ".join(sorted({method for route in fitting for method in route.methods or ()}))
+
+
+def _handle_errors(app: FastAPI, routes: Sequence[Route]) -> None:
     """Whatever ends a request early ends it with problem details."""
 
     async def problem(request: Request, error: Any) -> JSONResponse:
@@ -125,11 +134,15 @@ def _handle_errors(app: FastAPI) -> None:
     async def invalid(request: Request, error: Any) -> JSONResponse:
         kinds = {str(each["type"]) for each in error.errors()}
         reason = "malformed_request" if "json_invalid" in kinds else "invalid_request"
+        if kinds == {"value_error"}:
+            # What no schema can say: two parts that contradict each other, a currency that is not in use.
+            reason = "inconsistent_request"
         return problem_response(request, Problem(reason, errors=field_errors(error.errors())))
 
     async def http(request: Request, error: Any) -> JSONResponse:
         reason = _BY_STATUS.get(error.status_code, "malformed_request")
-        return problem_response(request, Problem(reason, status=error.status_code, headers=error.headers))
+        headers = {"Allow": _allowed(routes, request)} if error.status_code == 405 else error.headers
+        return problem_response(request, Problem(reason, status=error.status_code, headers=headers))
 
     async def broker_away(request: Request, error: Any) -> JSONResponse:
         log.warning("broker away", reason=str(error))

@@ -39,6 +39,9 @@ REASONS: dict[str, Reason] = {
     "invalid_request": Reason(
         422, "Something in the request is not as documented; see errors.", "请求内容不符合文档要求，请查看 errors。"
     ),
+    "inconsistent_request": Reason(
+        422, "What the request says does not fit together; see errors.", "请求内容前后矛盾，请查看 errors。"
+    ),
     "malformed_request": Reason(400, "The request cannot be read.", "无法读取该请求。"),
     "not_found": Reason(404, "There is nothing here, or nothing that you may see.", "此处没有内容，或您无权查看。"),
     "method_not_allowed": Reason(405, "This address does not take that method.", "此地址不支持该请求方法。"),
@@ -167,7 +170,7 @@ def problem_response(request: Request, problem: Problem) -> JSONResponse:
 def documented(*reasons: str) -> dict[int | str, dict[str, Any]]:
     """The `responses=` of a route that may end with these reasons; those that every route shares are included."""
     by_status: dict[int, list[str]] = {}
-    for code in (*reasons, "invalid_request", "store_unavailable"):
+    for code in (*reasons, "invalid_request", "inconsistent_request", "store_unavailable"):
         by_status.setdefault(REASONS[code].status, []).append(code)
     schema = {"$ref": "#/components/schemas/" + ProblemDetails.__name__}
     return {

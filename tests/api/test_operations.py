@@ -103,3 +103,9 @@ async def test_messages_are_their_senders_business(world: World) -> None:
         for odd in ("none", "a" * 200):
             assert (await admin.get(f"/api/messages/{odd}")).status_code == 404
         assert (await admin.get("/api/messages/" + "a" * 201)).status_code == 422
+
+
+async def test_an_address_says_all_that_it_takes(world: World) -> None:
+    async with world.as_admin() as admin:
+        answer = await admin.delete("/api/orders/shop-7/1")
+        assert (answer.status_code, answer.headers["allow"]) == (405, "GET, PATCH")

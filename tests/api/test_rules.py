@@ -88,7 +88,7 @@ async def test_a_draft_is_explained_before_anybody_proposes_it(world: World) -> 
         assert [breach["limit"] for breach in told["breaches"]] == ["levels_paid_max"]
         assert any("0.05" in sentence or "5%" in sentence for sentence in told["sentences"])
         odd = await seller.post("/api/rules/explain", json={"rules": a_draft(pool_rate="0.01")})
-        assert (odd.status_code, odd.json()["reason"]) == (422, "invalid_request")
+        assert (odd.status_code, odd.json()["reason"]) == (422, "inconsistent_request")
         assert (await seller.post("/api/rules", json={"rules": a_draft()})).status_code == 403
 
 
@@ -130,4 +130,4 @@ async def test_a_draft_is_tried_on_past_orders(world: World) -> None:
             {"rule_version": None},
         ):
             odd = await admin.post("/api/rules/backtest", json={**body, **change})
-            assert (odd.status_code, odd.json()["reason"]) == (422, "invalid_request"), odd.text
+            assert (odd.status_code, odd.json()["reason"]) == (422, "inconsistent_request"), odd.text
