@@ -14,6 +14,7 @@ from tests.architecture.sources import PACKAGES, ROOT, WORKERS, calls_in, named,
 
 LINES_MAX = 400
 SERVERS = {"rabbitmq", "mongodb", "redis"}
+API = "api"
 DECLARES_ONCE = "topology"
 """The service that declares exchanges, queues and collections, and ends."""
 
@@ -50,7 +51,7 @@ def services() -> set[str]:
 
 class TestRoster:
     def test_every_worker_is_a_service_and_no_other_but_clock_topology_and_servers(self) -> None:
-        assert services() == {*WORKERS, CLOCK, DECLARES_ONCE, *SERVERS}
+        assert services() == {*WORKERS, CLOCK, DECLARES_ONCE, API, *SERVERS}
 
     def test_every_worker_service_runs_the_worker_of_its_name(self) -> None:
         text = (ROOT / "docker-compose.yml").read_text()
