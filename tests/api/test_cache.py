@@ -73,27 +73,39 @@ async def test_events_about_what_nobody_reads_leave_nothing_behind(cache: RedisC
     assert await cache._client.exists(key) == 0
 
 
+async def _is_true(fact: bool) -> bool:
+    return fact
+
+
 class Source:
-    """Where values are read from; counts how often."""
+    """Where values are read from; counts how often. A reading that has begun ends when it may."""
 
     def __init__(self) -> None:
+        self.begun, self.may_end = asyncio.Event(), asyncio.Event()
+        self.may_end.set()
         self.reads: list[tuple[str, ...]] = []
         self.values: dict[str, Any] = {"a": 1, "b": {"two": 2}}
 
     async def read(self, keys: Sequence[str]) -> Mapping[str, Any]:
         self.reads.append(tuple(keys))
         found = dict(self.values)
-        await asyncio.sleep(0.02)
+        self.begun.set()
+        await self.may_end.wait()
         return {key: found[key] for key in keys if key in found}
 
 
 async def test_of_those_who_want_it_at_the_same_time_one_reads(cache: RedisCache) -> None:
     source = Source()
+    source.may_end.clear()
     cached = Cached(cache, unique("tests:cache") + ":", source.read)
-    answers = await asyncio.gather(*(cached.get("a") for _ in range(50)), cached.get_many(["a", "b", "none"]))
-    assert answers[:50] == [1] * 50
-    assert answers[50] == {"a": 1, "b": {"two": 2}}
-    assert sorted(source.reads) == [("a",), ("b", "none")]
+    alone = [asyncio.create_task(cached.get("a")) for _ in range(50)]
+    await source.begun.wait()
+    together = asyncio.create_task(cached.get_many(["a", "b", "none"]))
+    await until(lambda: _is_true(len(source.reads) == 2), what="the others are read as well")
+    source.may_end.set()
+    assert await asyncio.gather(*alone) == [1] * 50
+    assert await together == {"a": 1, "b": {"two": 2}}
+    assert source.reads == [("a",), ("b", "none")]
     assert await cached.get_many(["a", "b", "none"]) == {"a": 1, "b": {"two": 2}}
     assert len(source.reads) == 2, "what does not exist is remembered as well"
 
@@ -114,10 +126,12 @@ async def test_after_a_change_the_next_one_reads_anew(cache: RedisCache) -> None
 async def test_a_change_while_it_is_read_is_not_lost(cache: RedisCache) -> None:
     source = Source()
     cached = Cached(cache, unique("tests:cache") + ":", source.read)
+    source.may_end.clear()
     first = asyncio.create_task(cached.get("a"))
-    await asyncio.sleep(0.01)
+    await source.begun.wait()
     source.values["a"] = 5
     await cached.forget(["a"])
+    source.may_end.set()
     second = await cached.get("a")
     assert (await first, second) == (1, 5)
     assert await cached.get("a") == 5
