@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, Literal, Self, TypeVar
 
 from bson.codec_options import CodecOptions
@@ -122,6 +123,12 @@ class MongoStore:
         except PyMongoError as error:
             raise _translate(error) from error
 
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[MongoSnapshot]:
+        """Every collection as of one moment, while others write. MongoDB keeps a moment for five minutes by default."""
+        async with await self._client.start_session(snapshot=True) as session:
+            yield MongoSnapshot(self._database, session)
+
     async def stream(
         self,
         collection: str,
@@ -130,10 +137,7 @@ class MongoStore:
         sort: Sequence[tuple[str, int]] = (),
         fields: Sequence[str] = (),
     ) -> AsyncIterator[Document]:
-        cursor = self._database[collection].find(dict(where), _projection(fields), batch_size=500)
-        if sort:
-            cursor = cursor.sort(list(sort))
-        async for document in cursor:
+        async for document in _stream(self._database[collection], None, where, sort, fields):
             yield document
 
     async def find(
@@ -208,6 +212,47 @@ class MongoStore:
             raise _to_refused(error) from error
 
 
+class MongoSnapshot:
+    """Reads without a transaction and yet consistent: for audits of a system that is at work."""
+
+    def __init__(self, database: Any, session: Any) -> None:
+        self._database = database
+        self._session = session
+
+    async def find(
+        self,
+        collection: str,
+        where: Mapping[str, Any],
+        *,
+        sort: Sequence[tuple[str, int]] = (),
+        limit: int = 0,
+        fields: Sequence[str] = (),
+    ) -> list[Document]:
+        try:
+            return await _find(self._database[collection], self._session, where, sort, limit, fields)
+        except PyMongoError as error:
+            raise _translate(error) from error
+
+    async def ancestors(
+        self, collection: str, ids: Sequence[Any], *, via: str, depth_max: int | None = None
+    ) -> list[Document]:
+        try:
+            return await _ancestors(self._database[collection], self._session, ids, via, depth_max)
+        except PyMongoError as error:
+            raise _translate(error) from error
+
+    async def stream(
+        self,
+        collection: str,
+        where: Mapping[str, Any],
+        *,
+        sort: Sequence[tuple[str, int]] = (),
+        fields: Sequence[str] = (),
+    ) -> AsyncIterator[Document]:
+        async for document in _stream(self._database[collection], self._session, where, sort, fields):
+            yield document
+
+
 class MongoTransaction:
     def __init__(self, database: Any, session: Any) -> None:
         self._database = database
@@ -249,6 +294,20 @@ class MongoTransaction:
     async def _write(self, collection: str, operations: list[Any]) -> None:
         if operations:
             await self._database[collection].bulk_write(operations, ordered=False, session=self._session)
+
+
+async def _stream(
+    collection: Any,
+    session: Any,
+    where: Mapping[str, Any],
+    sort: Sequence[tuple[str, int]],
+    fields: Sequence[str],
+) -> AsyncIterator[Document]:
+    cursor = collection.find(dict(where), _projection(fields), session=session, batch_size=500)
+    if sort:
+        cursor = cursor.sort(list(sort))
+    async for document in cursor:
+        yield document
 
 
 async def _find(

@@ -17,7 +17,7 @@ from infra.runtime import roster
 from infra.runtime.audit import Report
 from infra.runtime.settings import Settings
 from infra.runtime.time import RealTime
-from infra.runtime.verification import INVARIANTS, verify
+from infra.runtime.verification import INVARIANTS, verify_live
 
 
 def verify_command(stack: Stack = "default", as_json: AsJson = False) -> None:
@@ -36,7 +36,7 @@ async def run_verify(settings: Settings) -> Report:
     store = MongoStore.connect(settings.mongodb_url, settings.database)
     try:
         await store.ping()
-        return await verify(store, roster.load_all(), RealTime())
+        return await verify_live(store, roster.load_all(), RealTime())
     finally:
         store.close()
 

@@ -23,7 +23,7 @@ from infra.runtime.fleet import Fleet
 from infra.runtime.settings import Settings
 from infra.runtime.time import RealTime
 from infra.runtime.topology import Topology, topology_of
-from infra.runtime.verification import audit_accounts, audit_deliveries, commands_settled, verify
+from infra.runtime.verification import audit_accounts, audit_deliveries, commands_settled, verify_live
 from infra.runtime.worker import Worker
 
 _PHASES = ("orders", "payments", "shipments", "completions", "refunds")
@@ -76,7 +76,7 @@ class Demo:
             events = commands + sum(events_in(publication) for publication in publications)
             await world.until_accounted(events)
             self.progress("verifying", 0, 0)
-            report = await verify(store, workers, RealTime())
+            report = await verify_live(store, workers, RealTime())
             sample = await world.sample_order()
         return Outcome(
             expectation=expect(publications),

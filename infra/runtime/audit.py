@@ -50,5 +50,16 @@ class Report:
         if not holds:
             self.breach(invariant, about, detail)
 
+    def still(self, earlier: Report) -> Report:
+        """This report without what `earlier` did not find: that was on its way from one worker to the next.
+
+        Where there is more than is kept to be shown, nothing can be told apart, and all of it stands.
+        """
+        if any(len(report.breaches) < report.breach_count for report in (self, earlier)):
+            return self
+        known = {(breach.invariant, breach.about) for breach in earlier.breaches}
+        lasting = [breach for breach in self.breaches if (breach.invariant, breach.about) in known]
+        return Report(self.now, self.figures, lasting, len(lasting))
+
 
 Audit = Callable[[Read, Report], Awaitable[None]]

@@ -221,3 +221,15 @@ async def test_declaring_again_changes_nothing(site: Site) -> None:
     for _ in range(2):
         await site.store.prepare([THINGS])
     assert THINGS.name in await site.store.names()
+
+
+async def test_a_snapshot_stays_at_its_moment_while_others_write(site: Site) -> None:
+    await site.store.prepare([THINGS])
+    await insert(site.store, {"_id": 1, "n": 1})
+    async with site.store.snapshot() as read:
+        assert [document["n"] for document in await read.find(THINGS.name, {})] == [1]
+        await insert(site.store, {"_id": 2, "n": 2})
+        await site.store.transact(lambda tx: tx.replace(THINGS.name, [{"_id": 1, "n": 5}]))
+        assert [document["n"] async for document in read.stream(THINGS.name, {})] == [1]
+        assert await read.find(THINGS.name, {"_id": 2}) == []
+    assert {document["n"] for document in await find(site.store, {})} == {2, 5}
