@@ -48,4 +48,4 @@ async def test_a_lost_order_and_a_double_payment_would_be_seen(nemesis: Nemesis)
     finally:
         store.close()
     assert [sentence for sentence in accounts.lost if "left no trace" in sentence]
-    assert accounts.doubled == [f"order {posting['key']} was posted 2 times"]
+    assert accounts.doubled == [f"accrual of order {posting['key']} was posted 2 times"]
