@@ -162,6 +162,15 @@ Code = Annotated[
 ]
 """A reason code: lower case, stable, meant for programs; sentences are made from it."""
 
+MarketName = Annotated[
+    str,
+    Field(
+        pattern=r"^[a-z][a-z0-9_-]{0,63}$",
+        description="Where shops sell under the same law: its rules and limits hold for the orders of its shops.",
+        examples=["default"],
+    ),
+]
+
 Detail = Annotated[
     str,
     Field(

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from contracts.envelope import Command, Event, Timestamp
-from contracts.fields import Code, Currency, Detail, DistributorId, Id64, ShopId
+from contracts.fields import Code, Currency, Detail, DistributorId, Id64, MarketName, ShopId
 from contracts.subjects import OfDistributor, OfShop, OfTeam
 
 Tier = Annotated[
@@ -23,12 +23,6 @@ SponsorId = Annotated[
 PaymentDeadline = Annotated[
     int,
     Field(ge=60, le=30 * 86_400, description="Seconds until an unpaid order is cancelled.", examples=[1800]),
-]
-
-
-MarketName = Annotated[
-    Code,
-    Field(description="Whose law and rules the shop's orders follow.", examples=["default"]),
 ]
 TeamId = Annotated[Id64, Field(description="The team, by its number in the network.", examples=[12])]
 LeaderId = Annotated[Id64, Field(description="Who leads the team; need not be a member.", examples=[40007])]

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from contracts.fields import Amount, Code, Currency, Rate
+from contracts.fields import Amount, Code, Currency, MarketName, Rate
 from contracts.money import RATE_SCALE, to_rate, to_rate_ppm
 from contracts.rules.plans import Part, Plan, UnilevelPlan
 from contracts.rules.promise import Promise, TooManyKinds, highest_promise
@@ -36,15 +36,6 @@ EXAMPLE: Mapping[str, Any] = {
     ],
     "targets": [{"reward": "monthly_sales", "currency": "CNY", "target": "10000.00", "bonus": "200.00"}],
 }
-
-MarketName = Annotated[
-    str,
-    Field(
-        pattern=r"^[a-z][a-z0-9_-]{0,31}$",
-        description="Where shops sell under the same law: its limits hold for the rule sets of its shops.",
-        examples=["default"],
-    ),
-]
 
 
 class SalesTarget(Part):

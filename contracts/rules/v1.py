@@ -11,8 +11,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from contracts.envelope import Command, Event, Timestamp
-from contracts.fields import Code, Detail, Rate, RuleVersion
-from contracts.rules.document import EXAMPLE, MarketName, RuleDocument
+from contracts.fields import Code, Detail, MarketName, Rate, RuleVersion
+from contracts.rules.document import EXAMPLE, RuleDocument
 
 Limit = Literal["levels_paid_max", "pay_rate_max", "downline_pay", "team_pay"]
 
@@ -115,8 +115,10 @@ class DefineMarket(OfMarket, Command, type="market.define.v1"):
     pay_rate_max: Annotated[
         Rate, Field(description="The most that a line may pay in all, as a share of its net.", examples=["0.50"])
     ] = Decimal("0.50")
-    downline_pay: Annotated[bool, Field(description="Whether anyone may be paid for what others sell.")] = True
-    team_pay: Annotated[bool, Field(description="Whether leaders may be paid for their teams.")] = True
+    downline_pay: Annotated[
+        bool, Field(strict=True, description="Whether anyone may be paid for what others sell.")
+    ] = True
+    team_pay: Annotated[bool, Field(strict=True, description="Whether leaders may be paid for their teams.")] = True
     clauses: Annotated[
         dict[Limit, Annotated[str, Field(min_length=1, max_length=500)]],
         Field(

@@ -10,6 +10,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from contracts.network.v1 import RegisterShop
 from contracts.rules import json_schema
 from contracts.rules.compliance import DEFAULTS, breaches, limits_of
 from infra.cli import rules
@@ -42,6 +43,11 @@ def test_every_example_keeps_to_its_market(path: Path) -> None:
     _, terms = read_rules(path)
 
     assert breaches(terms, {DEFAULTS.market: DEFAULTS, **MARKETS}[terms.market]) == ()
+
+
+@pytest.mark.parametrize("market", MARKETS)
+def test_a_shop_can_be_given_the_market_of_every_example(market: str) -> None:
+    assert RegisterShop(shop_id="corner", currency="CNY", market=market).market == market
 
 
 def test_there_is_an_example_of_every_plan_and_a_market_with_its_clauses() -> None:
