@@ -1,0 +1,1 @@
+"""What Tributary is measured against: the same orders and guarantees, as other teams would write them."""

@@ -1,0 +1,51 @@
+"""What an order is looked up in: shops, products, the network and the stock, the same for every contender."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:  # The peers' own processes need the figures below, and not the demo's 150 MB of baskets.
+    from infra.demo.population import Population
+
+SHOPS, PRODUCTS, DISTRIBUTORS, STOCK = "shops", "products", "distributors", "stock"
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Currencies of shops, categories of products, sponsors of distributors, and units of products in stock, by id."""
+
+    shops: Mapping[str, str]
+    products: Mapping[int, int]
+    sponsors: Mapping[int, int | None]
+    stock: Mapping[int, int]
+
+    @classmethod
+    def empty(cls) -> Self:
+        return cls({}, {}, {}, {})
+
+    @classmethod
+    def of(cls, population: Population) -> Self:
+        """The network as first registered, and all lots of a product as one."""
+        stock: Counter[int] = Counter()
+        for receipt in population.receipts:
+            stock[receipt.product_id] += receipt.quantity
+        return cls(
+            shops={shop.shop_id: shop.currency for shop in population.shops},
+            products={product.product_id: product.category_id for product in population.products},
+            sponsors={each.distributor_id: each.sponsor_id for each in population.distributors},
+            stock=dict(stock),
+        )
+
+    async def lay_out(self, database: Any) -> None:
+        """Store it, a document for each."""
+        documents: dict[str, list[dict[str, Any]]] = {
+            SHOPS: [{"_id": key, "currency": currency} for key, currency in self.shops.items()],
+            PRODUCTS: [{"_id": key, "category_id": category} for key, category in self.products.items()],
+            DISTRIBUTORS: [{"_id": key, "sponsor_id": sponsor} for key, sponsor in self.sponsors.items()],
+            STOCK: [{"_id": key, "available": units} for key, units in self.stock.items()],
+        }
+        for collection, found in documents.items():
+            await database[collection].insert_many(found)
