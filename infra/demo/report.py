@@ -15,7 +15,6 @@ from contracts.money import to_amount
 from infra.adapters.mongo import MongoStore
 from infra.demo.run import Outcome
 from infra.runtime.repository import Codec
-from infra.runtime.verification import commands_settled
 
 TOP = 5
 _commissions = Codec(Commission, key="key")
@@ -102,7 +101,7 @@ def accounted(outcome: Outcome) -> bool:
 
     orders = count("orders_accepted") == expectation.orders
     letters = count("dead_letters_waiting") == expectation.set_aside
-    return orders and letters and commands_settled(outcome.report) == outcome.published_events
+    return orders and letters and outcome.settled.messages == outcome.published_events
 
 
 def as_object(outcome: Outcome, found: Findings, *, verified: bool) -> dict[str, Any]:
@@ -110,10 +109,10 @@ def as_object(outcome: Outcome, found: Findings, *, verified: bool) -> dict[str,
     orders = outcome.expectation.orders
     return {
         "published": outcome.published_events,
-        "settled": commands_settled(outcome.report),
+        "settled": outcome.settled.messages,
         "accepted": figures.get("orders_accepted", 0),
         "refused": sum(found.refusals.values()),
-        "duplicates": int(figures.get("commands_repeats", 0)) + int(figures.get("orders_duplicate", 0)),
+        "duplicates": outcome.settled.repeats + int(figures.get("orders_duplicate", 0)),
         "dead_lettered": figures.get("dead_letters_waiting", 0),
         "commission_entries": found.entries,
         "held_minor": found.held,

@@ -7,11 +7,13 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 from typing import Any
 
 from infra.adapters.mongo import MongoStore
+from infra.demo import accounts
+from infra.demo.accounts import Published, Settled
 from infra.demo.baskets import baskets
 from infra.demo.population import Population, populate
 from infra.demo.quiet import wait_until_quiet
@@ -23,7 +25,7 @@ from infra.runtime.fleet import Fleet
 from infra.runtime.settings import Settings
 from infra.runtime.time import RealTime
 from infra.runtime.topology import Topology, topology_of
-from infra.runtime.verification import audit_accounts, audit_deliveries, commands_settled, verify_live
+from infra.runtime.verification import audit_deliveries, verify_live
 from infra.runtime.worker import Worker
 
 _PHASES = ("orders", "payments", "shipments", "completions", "refunds")
@@ -40,8 +42,8 @@ class Outcome:
     """What the demo found. `order_phase_s` is from the first order published until all of them were decided."""
 
     expectation: Expectation
-    commands: int
     published_events: int
+    settled: Settled
     order_phase_s: float
     seconds: float
     stock_before: dict[str, int]
@@ -64,24 +66,24 @@ class Demo:
         population = populate(bought)
         publications = traffic(bought, population.distributor_of)
         workers = roster.load_all()
+        published = accounts.published(chain.from_iterable(population.waves()), publications, workers)
         topology = topology_of(workers, self.settings)
         self.progress("declaring queues, collections and indexes", 0, 0)
         await process.prepare(self.settings)
         async with self._running() as store:
             world = World(self.settings, store, topology, workers, self.progress)
             async with Shop(self.settings.rabbitmq_url) as shop:
-                commands = await world.set_the_stage(shop, population)
+                await world.set_the_stage(shop, population)
                 before = await world.stock()
                 order_phase_s = await world.trade(shop, publications)
-            events = commands + sum(events_in(publication) for publication in publications)
-            await world.until_accounted(events)
+            settled = await world.until_accounted(published)
             self.progress("verifying", 0, 0)
             report = await verify_live(store, workers, RealTime())
             sample = await world.sample_order()
         return Outcome(
             expectation=expect(publications),
-            commands=commands,
-            published_events=events,
+            published_events=published.total(),
+            settled=settled,
             order_phase_s=order_phase_s,
             seconds=time.monotonic() - started,
             stock_before=before,
@@ -123,7 +125,7 @@ class World:
     workers: Sequence[Worker]
     progress: Progress
 
-    async def set_the_stage(self, shop: Shop, population: Population) -> int:
+    async def set_the_stage(self, shop: Shop, population: Population) -> None:
         """Register shops and distributors, define products, receive stock, put rules in force; wait after each wave."""
         waves = population.waves()
         total = sum(map(len, waves))
@@ -137,7 +139,6 @@ class World:
         for wave in waves:
             await shop.command(wave, on_progress)
             await self._quiet("loading network, catalogue, stock and rules", with_retries=True)
-        return total
 
     async def trade(self, shop: Shop, publications: Sequence[Publication]) -> float:
         """Publish the orders and then, phase by phase, what becomes of them; return how long the orders took."""
@@ -161,15 +162,16 @@ class World:
             await self._quiet("waiting for what came too early to be tried again", with_retries=True)
         return order_phase_s
 
-    async def until_accounted(self, events: int) -> None:
-        """Wait for what a slow worker may still have in hand, where no queue shows it."""
+    async def until_accounted(self, published: Published) -> Settled:
+        """Wait for what a slow worker may still have in hand, where no queue shows it; what is settled by then."""
         deadline = time.monotonic() + _ACCOUNT_TIMEOUT_S
-        while time.monotonic() < deadline:
+        while True:
             report = Report(RealTime().now())
-            await audit_accounts(self.store, report, self.workers)
             await audit_deliveries(self.store, report, self.workers)
-            if not report.breach_count and commands_settled(report) >= events:
-                return
+            settled = await accounts.settled(self.store, self.workers, published)
+            all_of_it = not report.breach_count and settled.messages == published.total()
+            if all_of_it or time.monotonic() >= deadline:
+                return settled
             await asyncio.sleep(1)
 
     async def stock(self) -> dict[str, int]:
@@ -198,8 +200,3 @@ class World:
             timeout_s=_QUIET_TIMEOUT_S,
             on_look=lambda left: self.progress(doing, 0, left),
         )
-
-
-def events_in(publication: Publication) -> int:
-    """How many messages an AMQP message carries: a batch carries one for each order."""
-    return max(1, len(publication.order_keys))

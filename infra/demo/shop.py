@@ -6,12 +6,11 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Any
 
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractExchange, AbstractRobustConnection
 
-from contracts.envelope import BATCH, COMMANDS_EXCHANGE, Payload, derived_id, message_of
+from contracts.envelope import BATCH, COMMANDS_EXCHANGE, Message, Payload, derived_id, message_of
 from infra.demo.traffic import Publication
 
 _IN_FLIGHT_MAX = 500
@@ -51,7 +50,7 @@ class Shop:
         for message_type, group in _runs(payloads):
             rest = iter(group)
             while chunk := list(islice(rest, _COMMANDS_PER_MESSAGE)):
-                body = b"[" + b",".join(_envelope(payload, now) for payload in chunk) + b"]"
+                body = b"[" + b",".join(envelope_of(payload, now).to_bytes() for payload in chunk) + b"]"
                 await self._publish_all([(message_type, body, BATCH)], on_progress=lambda _: None)
                 count += len(chunk)
                 on_progress(len(chunk))
@@ -83,13 +82,12 @@ def _runs(payloads: Iterable[Payload]) -> Iterable[tuple[str, list[Payload]]]:
         yield run[0].message_type, run
 
 
-def _envelope(payload: Payload, now: datetime) -> bytes:
-    message: Any = message_of(payload.__class__)(
+def envelope_of(payload: Payload, now: datetime) -> Message[Payload]:
+    """The command as a CloudEvents event, whose id is the same whenever the command is."""
+    return message_of(payload.__class__)(
         id=derived_id("demo", payload.model_dump_json()),
         source="urn:tributary:demo",
         type=payload.message_type,
         time=now,
         data=payload,
     )
-    body: bytes = message.to_bytes()
-    return body

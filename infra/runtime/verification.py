@@ -79,11 +79,6 @@ async def audit_accounts(read: Read, report: Report, workers: Sequence[Worker]) 
                     report.add("I5", f"orders_{item['outcome']}")
 
 
-def commands_settled(report: Report) -> int:
-    """How many commands were handled, recognised as repeats, or dead-lettered, by the accounts of I5."""
-    return sum(int(report.figures["I5"].get(f"commands_{kind}", 0)) for kind in ("handled", "repeats", "dead"))
-
-
 async def audit_deliveries(read: Read, report: Report, workers: Sequence[Worker]) -> None:
     """For every emitted message: each worker that reads its type has it in its journal."""
     readers: dict[str, list[str]] = {}
