@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
+from api.addresses import methods_of, refusals
 from api.limits import RateLimited
 from api.openapi import document_of, operation_id
 from api.ports import Ports, open_ports
@@ -34,6 +35,7 @@ from api.routes import (
     problems,
     products,
     rules,
+    shops,
     tags,
     teams,
     users,
@@ -55,6 +57,7 @@ ROUTERS = (
     categories.router,
     tags.router,
     inventory.router,
+    shops.router,
     distributors.router,
     teams.router,
     orders.router,
@@ -113,16 +116,11 @@ def create_app(settings: Settings, opening: Callable[[], AbstractAsyncContextMan
     app.add_middleware(RateLimited)
     https = settings.public_url.startswith("https://")
     app.add_middleware(EachRequest, body_bytes_max=settings.body_bytes_max, https=https)
-    _handle_errors(app, [route for router in routers for route in router.routes if isinstance(route, Route)])
+    routes = [route for router in routers for route in router.routes if isinstance(route, Route)]
+    app.router.routes[:0] = refusals(routes)
+    _handle_errors(app, routes)
     app.openapi = lambda: document_of(app)  # type: ignore[method-assign]
     return app
-
-
-def _allowed(routes: Sequence[Route], request: Request) -> str:
-    """All methods of this address: the router itself knows those of the first route that fits only."""
-    path = request.url.path
-    fitting = (route for route in routes if route.path_regex.match(path))
-    return ", ".join(sorted({method for route in fitting for method in route.methods or ()}))
 
 
 def _handle_errors(app: FastAPI, routes: Sequence[Route]) -> None:
@@ -141,7 +139,10 @@ def _handle_errors(app: FastAPI, routes: Sequence[Route]) -> None:
 
     async def http(request: Request, error: Any) -> JSONResponse:
         reason = _BY_STATUS.get(error.status_code, "malformed_request")
-        headers = {"Allow": _allowed(routes, request)} if error.status_code == 405 else error.headers
+        headers = error.headers
+        if error.status_code == 405:
+            # The router itself knows the methods of the first route that fits only.
+            headers = {"Allow": ", ".join(sorted(methods_of(routes, request.url.path)))}
         return problem_response(request, Problem(reason, status=error.status_code, headers=headers))
 
     async def broker_away(request: Request, error: Any) -> JSONResponse:

@@ -28,6 +28,8 @@ PERMISSIONS = MappingProxyType(
         "rules:approve": "Approve, activate and reject proposed rules.",
         "distributors:read": "See distributors that are yours to see.",
         "distributors:write": "Register, rank and move distributors.",
+        "shops:read": "See shops that are yours to see.",
+        "shops:write": "Register shops.",
         "teams:read": "See teams that are yours to see.",
         "teams:write": "Create teams and change who is in them.",
         "invites:write": "Invite new distributors below yourself.",
@@ -57,7 +59,15 @@ DEFAULTS: MappingProxyType[Role, frozenset[str]] = MappingProxyType(
             }
         ),
         "ROLE_SHOP": frozenset(
-            {"products:read", "inventory:read", "orders:read", "orders:write", "orders:fulfil", "orders:refund"},
+            {
+                "products:read",
+                "inventory:read",
+                "orders:read",
+                "orders:write",
+                "orders:fulfil",
+                "orders:refund",
+                "shops:read",
+            },
         ),
     }
 )

@@ -31,7 +31,7 @@ SEED = int(os.environ.get("TREE_SEED", "20261122"))
 PEOPLE = 9
 ORDERS = 4
 
-Thing = Literal["distributor", "order", "team", "message"]
+Thing = Literal["distributor", "order", "team", "message", "shop"]
 
 ABOUT: Mapping[str, Thing] = {
     "/api/distributors/{distributor_id}": "distributor",
@@ -55,6 +55,7 @@ ABOUT: Mapping[str, Thing] = {
     "/api/teams/{team_id}/leader": "team",
     "/api/teams/{team_id}/members/{distributor_id}": "team",
     "/api/messages/{message_id}": "message",
+    "/api/shops/{shop_id}": "shop",
 }
 """What has an owner. A message is that of whoever sent it."""
 
@@ -72,7 +73,7 @@ OPERATORS = ("/api/users/", "/api/dead-letters/")
 """What only administrators have the permission for; a distributor and a shop hear 403."""
 
 
-WRITES = ("distributors:write", "teams:write", "orders:fulfil", "orders:refund")
+WRITES = ("distributors:write", "teams:write", "orders:fulfil", "orders:refund", "shops:read", "shops:write")
 """Granted to some distributors, so that what stands between them and others is more than the permission."""
 
 
@@ -110,7 +111,9 @@ class Model:
         if who.kind == "admin":
             return True
         if who.kind == "shop":
-            return thing == "order" and key[0] == who.shop_id
+            return (thing == "order" and key[0] == who.shop_id) or (thing == "shop" and key == who.shop_id)
+        if thing == "shop":
+            return False
         own = who.distributor_id
         if thing == "distributor":
             return own in self.chain(key)
@@ -186,6 +189,7 @@ async def _set(front: Front, world: World, draw: random.Random, stack: AsyncExit
         "order": list(model.seller_of),
         "team": list(model.leader_of),
         "message": [message for who in people for message in who.sent],
+        "shop": [world.shop_id, other_shop],
     }
     document = create_app(Settings(), _no_ports).openapi()
     return Stage(model, people, things, document)
@@ -284,6 +288,14 @@ async def test_lists_hold_what_the_model_says(stage: Stage) -> None:
         assert orders & set(model.seller_of) == {
             key for key in model.seller_of if model.reaches(who, "order", key, "/api/orders")
         }, who.name
+        shops = await who.client.get("/api/shops", params={"limit": 200})
+        if shops.status_code == 200:
+            seen = {one["shop_id"] for one in await _all(who, "/api/shops", limit=200)}
+            mine = {key for key in stage.things["shop"] if model.reaches(who, "shop", key, "/api/shops")}
+            assert seen & set(stage.things["shop"]) == mine, who.name
+            assert who.kind == "admin" or seen == mine, who.name
+        else:
+            assert (who.kind, shops.status_code) == ("distributor", 403)
         for key in stage.things["distributor"]:
             reached = model.reaches(who, "distributor", key, "")
             answer = await who.client.get("/api/distributors", params={"sponsor_id": key})
@@ -322,7 +334,7 @@ def _none_of(thing: Thing) -> Any:
     """A key of nothing."""
     if thing == "order":
         return (unique("shop"), unique("none"))
-    return unique("none") if thing == "message" else 2**62 + secrets.randbelow(2**40)
+    return unique("none") if thing in ("message", "shop") else 2**62 + secrets.randbelow(2**40)
 
 
 async def _ask(who: Somebody, path: str, method: str, operation: dict[str, Any], key: Any) -> tuple[int, str | None]:
