@@ -15,8 +15,9 @@ from api.auth.repository import COLLECTIONS as IDENTITY_COLLECTIONS
 from api.figures import TYPES, Figures
 from api.limits import Limits
 from api.protocols import Commands, Documents
+from api.rehearsals import PROGRAM
 from api.repository import COLLECTIONS
-from infra.rehearsal.aside import Aside
+from infra.runtime.aside import Aside
 from infra.runtime.cached import Cache
 from infra.runtime.connections import Connections, open_connections
 from infra.runtime.event_listener import listening
@@ -56,7 +57,7 @@ def ports_on(connections: Connections, settings: Settings) -> Ports:
     identity = Identity.of(settings, store, commands, audit, time, connections.fetch_json)
     limits = Limits(connections.cache, settings)
     figures = Figures(store, connections.cache, time, settings)
-    aside = Aside(settings)
+    aside = Aside(settings, PROGRAM)
     return Ports(settings, store, commands, connections.cache, time, audit, identity, limits, figures, aside)
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from api.auth.guard import needs
 from api.auth.principal import Principal
@@ -15,6 +15,7 @@ from api.conditions import NOT_MODIFIED, IfMatch, IfNoneMatch, check_match, etag
 from api.paging import Cursor, Limit, Page, next_link, page_of
 from api.ports import Here, Ports
 from api.problems import Problem, Reason, documented, say
+from api.rehearsals import TOO_LONG, rehearse
 from api.routes.auth import Body
 from api.scope import require_reach
 from api.views.moves import MovePreview, preview_of
@@ -35,11 +36,10 @@ from api.views.network import (
     version_of,
 )
 from api.writing import Writing, written
+from contracts.envelope import Timestamp
 from contracts.fields import Id64
 from contracts.network.v1 import ChangeDistributor, EffectiveAt, MoveDistributor, RegisterDistributor, Tier
 from contracts.network.view import DISTRIBUTORS
-from infra.rehearsal.aside import AlreadyRehearsing, RehearsalTooLong
-from infra.rehearsal.move import MoveImpossible, preview_move
 
 router = APIRouter(prefix="/api/distributors", tags=["distributors"])
 
@@ -60,9 +60,6 @@ say(
         ),
         "nothing_to_change": Reason(422, "Say what changes: tier, or active.", "请指明要修改的内容：等级或状态。"),
         "move_impossible": Reason(409, "The move would be refused.", "该调整将被拒绝。"),
-        "rehearsal_too_long": Reason(
-            422, "So many orders cannot be gone through in one request; ask for fewer days.", "订单过多，请缩短天数。"
-        ),
     }
 )
 
@@ -79,7 +76,9 @@ class ChangedDistributor(Body):
     """What is absent stays as it is. At least one of tier and active."""
 
     tier: Annotated[Tier | None, Field(examples=["gold"])] = None
-    active: Annotated[bool | None, Field(description="Whether the distributor earns.", examples=[True])] = None
+    active: Annotated[
+        bool | None, Field(strict=True, description="Whether the distributor earns.", examples=[True])
+    ] = None
     effective_at: EffectiveAt = None
 
 
@@ -209,7 +208,7 @@ async def move_distributor(
     "/{distributor_id}/move-preview",
     summary="Rehearse a move: who would gain, and who would lose",
     responses=documented(
-        *_GUARDED, "not_found", "sponsor_unknown", "move_impossible", "rehearsal_too_long", "busy", "malformed_request"
+        *_GUARDED, "not_found", "sponsor_unknown", "move_impossible", TOO_LONG, "busy", "malformed_request"
     ),
 )
 async def preview_distributor_move(distributor_id: Who, body: Rehearsal, ports: Here, principal: Writes) -> MovePreview:
@@ -225,17 +224,14 @@ async def preview_distributor_move(distributor_id: Who, body: Rehearsal, ports: 
     last_day = body.until or ports.time.now().date()
     if not date.min + timedelta(days=_DAYS_MAX) < last_day < date.max - timedelta(days=1):
         last_day = ports.time.now().date()
-    end = datetime.combine(last_day + timedelta(days=1), time(), UTC)
-    begin = end - timedelta(days=body.days)
-    try:
-        found = await ports.aside(lambda read: preview_move(read, distributor_id, body.sponsor_id, begin, end))
-    except MoveImpossible as error:
-        raise Problem("move_impossible", detail=str(error)) from None
-    except RehearsalTooLong:
-        raise Problem("rehearsal_too_long") from None
-    except AlreadyRehearsing:
-        raise Problem("busy", headers={"Retry-After": "5"}) from None
-    return preview_of(found)
+    before = last_day + timedelta(days=1)
+    asked = {
+        "distributor_id": distributor_id,
+        "sponsor_id": body.sponsor_id,
+        "from": (before - timedelta(days=body.days)).isoformat(),
+        "before": before.isoformat(),
+    }
+    return preview_of(await rehearse(ports.aside, {"move": asked}, refused="move_impossible"))
 
 
 @router.get(
@@ -265,9 +261,7 @@ async def show_upline(
     distributor_id: Who,
     ports: Here,
     principal: Reads,
-    as_of: Annotated[
-        AwareDatetime | None, Query(description="Now where absent.", examples=["2026-11-01T00:00:00Z"])
-    ] = None,
+    as_of: Annotated[Timestamp | None, Query(description="Or now.", examples=["2026-11-01T00:00:00Z"])] = None,
 ) -> Upline:
     """As of a date, with the tiers of that time: the chain that an order of then is paid by."""
     await require_reach(ports.store, principal, distributor_id)

@@ -12,11 +12,11 @@ from pydantic import Field, model_validator
 
 from api.auth.guard import needs
 from api.auth.principal import Principal
-from api.backtests import DAYS_MAX, Backtests
 from api.conditions import NOT_MODIFIED, IfNoneMatch, read_response
 from api.paging import Cursor, Limit, Page, Sorting, next_link, page_of
 from api.ports import Here
 from api.problems import Problem, documented, language_of, with_example
+from api.rehearsals import TOO_LONG, rehearse
 from api.routes.auth import Body
 from api.views.rules import (
     RULES_EXAMPLE,
@@ -48,7 +48,11 @@ Version = Annotated[int, Path(ge=1, le=2**31, examples=[1])]
 
 _GUARDED = ("unauthenticated", "invalid_token", "insufficient_scope")
 _NEWEST = Sorting("_id", int, -1, id_kind=int)
-_backtests = Backtests()
+DAYS_MAX = 366
+"""A longer period is for the command line, whose user sees how far it is."""
+
+DISTRIBUTORS_MAX = 200
+"""Of each currency: those who gain most and those who lose most."""
 
 
 class NewRules(Body):
@@ -238,7 +242,7 @@ async def explain_rules(
         *_GUARDED,
         "amount_precision",
         "not_proposed",
-        "backtest_too_long",
+        TOO_LONG,
         "busy",
         "malformed_request",
         "body_too_large",
@@ -258,8 +262,9 @@ async def backtest_rules(
         "from": body.first_day.isoformat(),
         "to": body.last_day.isoformat(),
         "margin_floor_ppm": to_rate_ppm(body.margin_floor),
+        "distributors_max": DISTRIBUTORS_MAX,
     }
-    return await _backtests.run(ports.settings, asked)
+    return await rehearse(ports.aside, {"backtest": asked}, refused="not_proposed")
 
 
 async def _rules(ports: Any, principal: Principal, version: int) -> RuleSet:

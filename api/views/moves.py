@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from collections.abc import Mapping
+from datetime import date
+from decimal import Decimal
+from typing import Any
 
 from pydantic import BaseModel, Field
-
-from contracts.money import to_amount
-from infra.rehearsal.move import MovePreview as Found
 
 PEOPLE_MAX = 500
 """Those with the largest changes; nobody reads more, and there may be ten thousand."""
@@ -38,38 +38,26 @@ class MovePreview(BaseModel):
     currencies: list[CurrencyChange]
 
 
-def preview_of(found: Found) -> MovePreview:
+def preview_of(found: Mapping[str, Any]) -> MovePreview:
+    """Of the figures that a rehearsal of a move writes for programs."""
     return MovePreview(
-        distributor_id=found.distributor_id,
-        chain=list(found.chain),
-        first_day=found.begin.date(),
-        last_day=(found.end - timedelta(days=1)).date(),
-        orders=found.orders,
-        sellers=len(found.sellers),
-        currencies=[_currency(found, currency) for currency in sorted(found.by_currency)],
+        distributor_id=found["distributor_id"],
+        chain=found["chain"],
+        first_day=found["from"],
+        last_day=found["to"],
+        orders=found["orders"],
+        sellers=found["sellers"],
+        currencies=[_currency(code, told) for code, told in found["currencies"].items()],
     )
 
 
-def _currency(found: Found, currency: str) -> CurrencyChange:
-    comparison = found.by_currency[currency]
-    changed = [change for change in comparison.changes() if change.change_minor]
-    changed.sort(key=lambda change: (-abs(change.change_minor), change.distributor_id))
+def _currency(code: str, told: Mapping[str, Any]) -> CurrencyChange:
+    changed = [PersonChange(**change) for change in told["distributors"]]
+    changed.sort(key=lambda person: (-abs(Decimal(person.change)), person.distributor_id))
     return CurrencyChange(
-        currency=currency,
-        paid=_amount(comparison.before_minor, currency),
-        would_be=_amount(comparison.after_minor, currency),
-        people=[
-            PersonChange(
-                distributor_id=change.distributor_id,
-                paid=_amount(change.before_minor, currency),
-                would_be=_amount(change.after_minor, currency),
-                change=_amount(change.change_minor, currency),
-            )
-            for change in changed[:PEOPLE_MAX]
-        ],
+        currency=code,
+        paid=told["paid"],
+        would_be=told["would_be"],
+        people=changed[:PEOPLE_MAX],
         people_changed=len(changed),
     )
-
-
-def _amount(minor: int, currency: str) -> str:
-    return str(to_amount(minor, currency))

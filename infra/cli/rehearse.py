@@ -1,6 +1,7 @@
-"""A backtest in a process of its own, for the HTTP API: it reads one JSON object and writes one.
+"""A rehearsal in a process of its own, for the HTTP API: it reads what is asked as one JSON object and writes one.
 
-Rehearsing keeps a core busy for as long as it takes; beside the API's loop, every request would wait for it.
+`{"backtest": {…}}` or `{"move": {…}}` is answered with the figures that the command line writes for programs, or with
+`{"refused": "…"}` where there is nothing to rehearse.
 """
 
 from __future__ import annotations
@@ -14,49 +15,56 @@ import uvloop
 
 from contracts.rules.document import RuleDocument
 from contracts.rules.terms import terms_of
-from contracts.rules.view import RULES, RuleSet, Terms
+from contracts.rules.view import Terms
 from infra.adapters.mongo import MongoStore
-from infra.cli import rules_store
-from infra.cli.rehearsal_view import as_object
-from infra.rehearsal.backtest import backtest, collect_seldom
-from infra.runtime.repository import Codec
+from infra.cli import preview, rehearsal_view, rules_store
+from infra.rehearsal.backtest import backtest, collect_seldom, start_of
+from infra.rehearsal.move import MoveImpossible, preview_move
 from infra.runtime.settings import Settings
-
-_rules = Codec(RuleSet, key="rule_version")
 
 
 def main() -> None:
-    """Exit with 0 and the figures, or with 1 and nothing where there are no such rules."""
-    asked: dict[str, Any] = json.load(sys.stdin)
-    told = uvloop.run(_run(asked))
-    if told is None:
-        raise SystemExit(1)
-    json.dump(told, sys.stdout)
+    json.dump(uvloop.run(_run(json.load(sys.stdin))), sys.stdout)
 
 
-async def _run(asked: dict[str, Any]) -> dict[str, Any] | None:
+async def _run(asked: dict[str, Any]) -> dict[str, Any]:
     collect_seldom()
     async with rules_store.opened(Settings()) as store:
-        terms = await _terms(store, asked)
-        if terms is None:
-            return None
-        first, last = date.fromisoformat(asked["from"]), date.fromisoformat(asked["to"])
-        found = await backtest(store, terms, first, last, margin_floor_ppm=asked["margin_floor_ppm"])
-    told = as_object(found)
+        if "move" in asked:
+            return await _move(store, asked["move"])
+        return await _backtest(store, asked["backtest"])
+
+
+async def _backtest(store: MongoStore, asked: dict[str, Any]) -> dict[str, Any]:
+    """With the distributors of each currency who gain most and who lose most, `distributors_max` of them."""
+    terms = await _terms(store, asked)
+    if terms is None:
+        return {"refused": f"There are no rules {asked['rule_version']}."}
+    first, last = date.fromisoformat(asked["from"]), date.fromisoformat(asked["to"])
+    found = await backtest(store, terms, first, last, margin_floor_ppm=asked["margin_floor_ppm"])
+    told = rehearsal_view.as_object(found)
     for comparison in told["currencies"].values():
         shown = asked["distributors_max"]
         changes = comparison["distributors"]
-        comparison["distributors"] = (
-            changes if len(changes) <= shown else [*changes[: shown // 2], *changes[-shown // 2 :]]
-        )
+        if len(changes) > shown:
+            comparison["distributors"] = [*changes[: shown // 2], *changes[-shown // 2 :]]
     return told
 
 
 async def _terms(store: MongoStore, asked: dict[str, Any]) -> Terms | None:
-    if asked.get("rules") is not None:
+    if asked["rules"] is not None:
         return terms_of(RuleDocument.model_validate(asked["rules"]))
-    found = await store.find(RULES, {"_id": asked["rule_version"]})
-    return _rules.to_entity(found[0]).terms if found else None
+    rules = await rules_store.rules_of(store, asked["rule_version"])
+    return rules.terms if rules is not None else None
+
+
+async def _move(store: MongoStore, asked: dict[str, Any]) -> dict[str, Any]:
+    begin, end = (start_of(date.fromisoformat(asked[name])) for name in ("from", "before"))
+    try:
+        found = await preview_move(store, asked["distributor_id"], asked["sponsor_id"], begin, end)
+    except MoveImpossible as error:
+        return {"refused": str(error)}
+    return preview.as_object(found)
 
 
 if __name__ == "__main__":

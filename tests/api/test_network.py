@@ -95,6 +95,9 @@ async def test_a_move_is_rehearsed_and_then_made(world: World) -> None:
         [currency] = told["currencies"]
         changes = {one["distributor_id"]: one["change"] for one in currency["people"]}
         assert changes == {world.middle: "-5.00", world.top: "-3.00", elsewhere: "5.00"}
+        cycle = await admin.post(f"/api/distributors/{world.top}/move-preview", json={"sponsor_id": world.seller})
+        assert (cycle.status_code, cycle.json()["reason"]) == (409, "move_impossible")
+        assert "would close a cycle" in cycle.json()["detail"]
         moved = await admin.post(f"{url}/move", json={"sponsor_id": elsewhere})
         assert (moved.status_code, moved.json()["sponsor_id"]) == (200, elsewhere)
         chain = (await admin.get(f"{url}/upline")).json()["chain"]

@@ -1,0 +1,76 @@
+"""Long calculations run in a process of their own: what it answers, and what becomes of one that does not."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.runtime.aside import AlreadyBusy, Aside, Failed, TookTooLong
+from infra.runtime.settings import Settings
+from tests.connected.running import until
+
+ANSWERS = """
+import json, os, sys
+asked = json.load(sys.stdin)
+own = {"database": os.environ["TRIBUTARY_DATABASE"], "store": os.environ["MONGODB_URL"]}
+json.dump({"asked": asked, **own}, sys.stdout)
+"""
+FAILS = "import sys; sys.exit('it cannot be done')"
+NEVER_ENDS = "import time; time.sleep(600)"
+
+
+@pytest.fixture(autouse=True)
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, text in {"aside_answers": ANSWERS, "aside_fails": FAILS, "aside_never_ends": NEVER_ENDS}.items():
+        (tmp_path / f"{name}.py").write_text(text, "utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+
+
+def aside(program: str, **options: Any) -> Aside:
+    return Aside(Settings(mongodb_url="mongodb://here", database="this_one"), program, **options)
+
+
+async def test_it_is_asked_and_answers_with_the_settings_of_the_server() -> None:
+    told = await aside("aside_answers")({"year": 2026})
+    assert told == {"asked": {"year": 2026}, "database": "this_one", "store": "mongodb://here"}
+
+
+async def test_what_fails_is_logged_and_the_next_may_begin(capsys: pytest.CaptureFixture[str]) -> None:
+    calculation = aside("aside_fails")
+    for _ in range(2):
+        with pytest.raises(Failed):
+            await calculation({})
+    assert "it cannot be done" in capsys.readouterr().out
+
+
+async def test_what_takes_too_long_is_ended(tmp_path: Path) -> None:
+    with pytest.raises(TookTooLong):
+        await aside("aside_never_ends", within_s=0.2)({})
+    assert programs_of(tmp_path) == []
+
+
+async def test_one_at_a_time_and_whoever_goes_away_ends_it(tmp_path: Path) -> None:
+    calculation = aside("aside_never_ends")
+    for _ in range(2):
+        running = asyncio.create_task(calculation({}))
+        await until(lambda: asyncio.to_thread(programs_of, tmp_path), what="the program runs")
+        with pytest.raises(AlreadyBusy):
+            await calculation({})
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
+        assert programs_of(tmp_path) == []
+
+
+def programs_of(folder: Path) -> list[str]:
+    """Whatever was started with this test's folder in its environment and has not ended."""
+    found = []
+    for process in Path("/proc").iterdir():
+        with suppress(OSError):
+            if process.name.isdigit() and f"PYTHONPATH={folder}\0".encode() in (process / "environ").read_bytes():
+                found.append(process.name)
+    return found
