@@ -1,26 +1,28 @@
-"""Sending one command and waiting for what becomes of it, by the journal of the worker that reads it."""
+"""Sending one command as the HTTP API does, and telling an operator what became of it.
+
+The reply says what came of a command that was handled. Where none comes in time, the journal of the worker that reads
+it knows more: that it is put off, and why, or why it died; or that nobody has taken it yet.
+"""
 
 from __future__ import annotations
 
-import asyncio
 import json
 from dataclasses import dataclass
 from typing import Any, Literal
 from uuid import uuid4
 
-from contracts.envelope import COMMANDS_EXCHANGE, STRUCTURED, Message, Payload, message_of
+from contracts.envelope import Message, Payload, message_of
 from infra.adapters.mongo import MongoStore
-from infra.runtime import broker, roster
-from infra.runtime.broker import RabbitPublisher
+from infra.runtime import roster
+from infra.runtime.command_client import CommandClient
 from infra.runtime.journal import PREFIX
-from infra.runtime.messaging import BrokerUnavailable, Outgoing
+from infra.runtime.reply import DEAD_LETTERED
 from infra.runtime.settings import Settings
 from infra.runtime.store import Document, Reader
 from infra.runtime.time import RealTime
 
 SOURCE = "urn:tributary:cli"
 
-_LOOKS_PER_S = 5
 _RECORDS_MAX = 50
 
 
@@ -41,49 +43,35 @@ class Outcome:
 
 async def send(settings: Settings, store: MongoStore, payload: Payload, *, wait_s: float) -> Outcome:
     """Publish the command and wait up to `wait_s` for its end. Raises BrokerUnavailable."""
-    reader = _reader_of(payload)
+    key = str(uuid4())
     message: Message[Any] = message_of(payload.__class__)(
-        id=str(uuid4()),
+        id=key,
         source=SOURCE,
         type=payload.message_type,
         time=RealTime().now(),
         subject=payload.about(),
+        correlationid=key,
         data=payload,
     )
-    await _publish(settings, reader.queue, message)
-    deadline = asyncio.get_running_loop().time() + wait_s
-    while True:
-        outcome = await _outcome_of(store, reader.worker, message)
-        if outcome.state in ("handled", "dead") or asyncio.get_running_loop().time() >= deadline:
-            return outcome
-        await asyncio.sleep(1 / _LOOKS_PER_S)
+    client = CommandClient(settings.rabbitmq_url, publish_timeout_s=settings.publish_timeout_s)
+    try:
+        await client.start()
+        answer = await client.send(message, wait_s=wait_s)
+    finally:
+        await client.stop()
+    if answer is not None and answer.outcome != DEAD_LETTERED:
+        return Outcome("handled", answer.outcome, tuple(answer.events))
+    return await _outcome_of(store, _reader_of(payload), message)
 
 
-@dataclass(frozen=True, slots=True)
-class _Reader:
-    worker: str
-    queue: str
-
-
-def _reader_of(payload: Payload) -> _Reader:
+def _reader_of(payload: Payload) -> str:
+    """The worker that reads this command."""
     return next(
-        _Reader(worker.name, worker.queue_of(handler))
+        worker.name
         for worker in roster.load_all()
         for handler in worker.handlers
         if payload.__class__ in handler.payloads
     )
-
-
-async def _publish(settings: Settings, queue: str, message: Message[Any]) -> None:
-    depths = await broker.depths(settings.rabbitmq_url, [queue])
-    if depths[queue] is None:
-        raise BrokerUnavailable(f"it has no queue {queue}; declare it with `tributary topology --apply`")
-    publisher = RabbitPublisher(settings.rabbitmq_url, timeout_s=settings.publish_timeout_s)
-    await publisher.start()
-    try:
-        await publisher.publish([Outgoing(COMMANDS_EXCHANGE, message.type, message.to_bytes(), STRUCTURED)])
-    finally:
-        await publisher.stop()
 
 
 async def _outcome_of(read: Reader, worker: str, message: Message[Any]) -> Outcome:

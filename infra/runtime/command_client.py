@@ -111,7 +111,7 @@ class CommandClient:
                     exchange = self._channel.default_exchange
                 await exchange.publish(body, routing_key=routing_key, mandatory=True)
         except PublishError as error:
-            raise BrokerUnavailable(f"nobody takes {routing_key}; is the topology declared?") from error
+            raise BrokerUnavailable(f"nobody takes {routing_key}; declare it: `tributary topology --apply`") from error
         except _LOST as error:
             raise BrokerUnavailable(
                 f"RabbitMQ did not take the command: {error or error.__class__.__name__}"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from contracts.envelope import COMMANDS_EXCHANGE
 from infra.runtime import roster
 from tests.connected.running import Ended, Site, command
 
@@ -100,3 +101,16 @@ async def test_wrong_usage_ends_with_2(site: Site, arguments: tuple[str, ...]) -
     ended = await rules(site, *arguments)
 
     assert (ended.code, ended.out, len(ended.err.splitlines())) == (2, "", 1)
+
+
+async def test_a_command_that_no_queue_takes_is_an_error_and_not_sent(site: Site) -> None:
+    async with site.channel() as channel:
+        queue = await channel.get_queue("rule_book.rules.retire", ensure=False)
+        await queue.unbind(COMMANDS_EXCHANGE, "rules.retire.v1")
+        try:
+            ended = await rules(site, "retire", "1", "--wait", "0")
+        finally:
+            await queue.bind(COMMANDS_EXCHANGE, "rules.retire.v1")
+
+    assert (ended.code, ended.out, len(ended.err.splitlines())) == (3, "", 1)
+    assert "nobody takes rules.retire.v1; declare it: `tributary topology --apply`" in ended.err
