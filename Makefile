@@ -68,7 +68,7 @@ check: $(INSTALLED) ## Check style, types, architecture and dead code, and run t
 lock: ## Write the lock files from pyproject.toml, with hashes; needs uv.
 	@command -v uv >/dev/null || { echo "The lock files are made by uv; install it, then run make lock again." >&2; exit 1; }
 	$(LOCK) --output-file requirements.lock
-	$(LOCK) --extra local --extra dev --output-file requirements-dev.lock
+	$(LOCK) --extra local --extra bench --extra dev --output-file requirements-dev.lock
 
 .PHONY: clean
 clean: ## Stop the local stacks of this folder and delete what setup, tests and runs have made.
