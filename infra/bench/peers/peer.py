@@ -102,6 +102,7 @@ class ServedPeer:
     name = ""
     steps: tuple[str, ...] = ()
     """A queue for each, in the order in which they are gone through."""
+    other_queues: tuple[str, ...] = ()
     exchanges: tuple[str, ...] = ()
     finished_in = ""
     """The collection that gets one document for each order at the last step."""
@@ -193,8 +194,8 @@ class ServedPeer:
         assert self._connection is not None, "prepare() comes first"
         await self._database.client.drop_database(self._place.database)
         channel = await self._connection.channel()
-        for step in self.steps:
-            await channel.queue_delete(self._place.queue(step))
+        for queue in (*map(self._place.queue, self.steps), *self.other_queues):
+            await channel.queue_delete(queue)
         for exchange in self.exchanges:
             await channel.exchange_delete(exchange)
         await channel.close()

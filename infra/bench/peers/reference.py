@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any, Self
 if TYPE_CHECKING:  # The peers' own processes need the figures below, and not the demo's 150 MB of baskets.
     from infra.demo.population import Population
 
-SHOPS, PRODUCTS, DISTRIBUTORS, STOCK = "shops", "products", "distributors", "stock"
+SHOPS, PRODUCTS, DISTRIBUTORS = "shops", "products", "distributors"
+STOCK, BALANCES = "stock", "balances"
+
+_LEVELS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +42,23 @@ class Reference:
             stock=dict(stock),
         )
 
+    def upline(self, distributor_id: int) -> list[int]:
+        """The seller and the two above, as far as there are any."""
+        upline: list[int] = []
+        sponsor: int | None = distributor_id
+        while sponsor is not None and len(upline) < _LEVELS:
+            upline.append(sponsor)
+            sponsor = self.sponsors[sponsor]
+        return upline
+
     async def lay_out(self, database: Any) -> None:
-        """Store it, a document for each."""
+        """Store it, a document for each; whoever reads a distributor knows the upline without walking up."""
         documents: dict[str, list[dict[str, Any]]] = {
             SHOPS: [{"_id": key, "currency": currency} for key, currency in self.shops.items()],
             PRODUCTS: [{"_id": key, "category_id": category} for key, category in self.products.items()],
-            DISTRIBUTORS: [{"_id": key, "sponsor_id": sponsor} for key, sponsor in self.sponsors.items()],
+            DISTRIBUTORS: [{"_id": key, "upline": self.upline(key), "active": True} for key in self.sponsors],
             STOCK: [{"_id": key, "available": units} for key, units in self.stock.items()],
+            BALANCES: [{"_id": key, "amount_minor": 0} for key in self.sponsors],
         }
         for collection, found in documents.items():
             await database[collection].insert_many(found)

@@ -1,0 +1,27 @@
+"""The plain FastStream peer, with the best prefetch and number of processes that was found."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from infra.bench.peers.books import differences, wanted_books
+from infra.bench.peers.peer import ServedPeer
+from infra.bench.peers.reference import Reference
+from infra.bench.peers.steps import COUNTED, STEPS
+
+_APP = "infra.bench.peers.faststream_app"
+PROCESSES = 1
+
+
+class PlainFastStreamPeer(ServedPeer):
+    name = "plain-faststream"
+    steps = STEPS
+    finished_in = COUNTED
+
+    def programs(self) -> list[list[str]]:
+        return [[sys.executable, "-m", _APP]] * PROCESSES
+
+    async def compare(self, database: Any, bodies: Sequence[bytes], reference: Reference) -> list[str]:
+        return await differences(database, wanted_books(bodies, reference))
