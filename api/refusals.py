@@ -29,6 +29,16 @@ say(
             "The command failed and was set aside for an operator; nothing was changed.",
             "命令处理失败，已转交运维处理，未做任何更改。",
         ),
+        "handler_error": Reason(
+            500,
+            "A worker failed on the command; after some tries it is set aside for an operator.",
+            "命令处理出错，多次重试后将转交运维处理。",
+        ),
+        "ends_its_process": Reason(
+            500,
+            "The command ended the process that handled it, again and again; it waits for an operator.",
+            "命令多次导致处理进程退出，已转交运维处理。",
+        ),
         "invalid_message": Reason(422, "The command breaks its contract.", "命令不符合约定的格式。"),
         "amount_precision": Reason(
             422, "An amount has more decimals than its currency.", "金额的小数位数超出该货币的精度。"

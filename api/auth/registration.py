@@ -28,6 +28,7 @@ from contracts.envelope import derived_id, message_of
 from contracts.network.v1 import DistributorRefused, RegisterDistributor
 from contracts.network.view import DISTRIBUTORS
 from infra.runtime.command_client import Answer
+from infra.runtime.messaging import BrokerUnavailable
 from infra.runtime.store import Transaction
 from infra.runtime.time import Time
 
@@ -107,6 +108,9 @@ class Registrations:
         """
         email = normalized_email(joining.email)
         check_strength(joining.password, email)
+        if not self._commands.connected:
+            # Before the invite is used: whoever mistyped the address may still begin anew with the right one.
+            raise BrokerUnavailable("RabbitMQ is away; try again later")
         # Codes and passwords are guessed here as well as at the login.
         attempts = f"registration of {email}"
         await self._logins.take_attempt(attempts, address)

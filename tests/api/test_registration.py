@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from api.audit_log import AuditLog
+from api.auth.identity import Identity
+from api.auth.registration import Joining
+from contracts.envelope import Message
 from contracts.network.v1 import RegisterDistributor
 from infra.runtime.command_client import Answer
-from tests.api.front import PASSWORD, Front, an_email, bearer
-from tests.connected.running import until
+from infra.runtime.messaging import BrokerUnavailable, Outgoing
+from infra.runtime.time import RealTime
+from tests.api.front import PASSWORD, Front, a_network, an_email, bearer, serving, unique
+from tests.connected.running import Site, until
 
 
 async def join(client: httpx.AsyncClient, code: str, email: str, **more: Any) -> httpx.Response:
@@ -86,6 +93,69 @@ async def test_a_number_that_came_by_message_meanwhile_is_left_to_its_owner(
     answer = await join(client, code, email)
     assert answer.status_code == 201, answer.text
     assert answer.json()["distributor_id"] != taken
+
+
+async def invite_of(front: Front, sponsor_id: int) -> dict[str, Any]:
+    [invite] = await front.site.documents("identity.invites", {"sponsor_id": sponsor_id})
+    return invite
+
+
+async def test_with_the_broker_away_nothing_is_begun_and_the_code_stays_good(
+    site: Site, front: Front, client: httpx.AsyncClient, tmp_path: Path
+) -> None:
+    sponsor_id, code = await front.invite(client)
+    email = an_email()
+    nowhere = "amqp://guest:guest@127.0.0.1:1"
+    async with serving(site, tmp_path, rabbitmq_url=nowhere) as lonely, lonely.client() as away:
+        for address in (an_email(), email):
+            answer = await join(away, code, address)
+            assert (answer.status_code, answer.json()["reason"]) == (503, "broker_unavailable"), answer.text
+            assert int(answer.headers["retry-after"]) > 0
+            assert await front.site.documents("identity.registrations", {"email": address}) == []
+            assert await front.site.documents("identity.users", {"email": address}) == []
+    assert (await invite_of(front, sponsor_id))["uses"] == 0
+    assert await front.site.documents("network.distributors", {"sponsor_id": sponsor_id}) == []
+
+    answer = await join(client, code, email)
+    assert answer.status_code == 201, answer.text
+    [distributor] = await front.site.documents("network.distributors", {"sponsor_id": sponsor_id})
+    assert distributor["_id"] == answer.json()["distributor_id"]
+    assert (await invite_of(front, sponsor_id))["uses"] == 1
+
+
+class Losing:
+    """A broker that was there when it was looked for, and is away when something is sent."""
+
+    connected = True
+
+    async def send(self, message: Message[Any], *, wait_s: float) -> Answer | None:
+        raise BrokerUnavailable("RabbitMQ did not take the command: the connection was closed")
+
+    async def forward(self, outgoing: Outgoing) -> None:
+        raise AssertionError("nobody registers by this")
+
+
+async def test_a_broker_lost_on_the_way_leaves_one_registration_that_goes_on(
+    front: Front, client: httpx.AsyncClient
+) -> None:
+    sponsor_id, code = await front.invite(client)
+    email, store, time = an_email(), front.site.store, RealTime()
+    identity = Identity.of(front.site.settings, store, Losing(), AuditLog(store, time), time, no_provider)
+    for _ in range(2):
+        with pytest.raises(BrokerUnavailable):
+            await identity.registrations.register(Joining(code, email, PASSWORD, "Lin"), a_network(), unique("id"), 2)
+    [begun] = await front.site.documents("identity.registrations", {"email": email})
+    assert (begun["state"], (await invite_of(front, sponsor_id))["uses"]) == ("pending", 1)
+
+    answer = await join(client, code, email)
+    assert (answer.status_code, answer.json()["distributor_id"]) == (201, begun["distributor_id"]), answer.text
+    [distributor] = await front.site.documents("network.distributors", {"sponsor_id": sponsor_id})
+    assert distributor["_id"] == begun["distributor_id"]
+    assert (await invite_of(front, sponsor_id))["uses"] == 1
+
+
+async def no_provider(address: str) -> dict[str, Any]:
+    raise AssertionError(f"nothing is to be read at {address}")
 
 
 async def test_codes_that_are_none_are_refused_and_guessing_them_must_wait(
