@@ -54,7 +54,7 @@ class OrderOfLines(_NewOrder):
     shipping: Annotated[Amount, Field(examples=["8.00"])] = v2.PlaceOrder.model_fields["shipping"].default
     tax: Annotated[Amount, Field(examples=["0.00"])] = v2.PlaceOrder.model_fields["tax"].default
     total: Annotated[Amount | None, Field(description="If given, it must be what all adds up to.")] = None
-    prepaid: Annotated[bool, Field(description="Paid already; needs the permission orders:fulfil.")] = False
+    prepaid: Annotated[bool, Field(strict=True, description="Paid already; needs permission orders:fulfil.")] = False
 
 
 def _form(body: Any) -> str:

@@ -15,10 +15,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Generic, TypeVar
 
 from fastapi import Query, Request
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BaseModel, Field
 
 from api.problems import Problem, Reason, say
-from contracts.envelope import Timestamp
 from infra.runtime.store import Document, Reader
 
 LIMIT_MAX = 200
@@ -39,18 +38,6 @@ Cursor = Annotated[
     str | None,
     Query(max_length=400, pattern=r"^[A-Za-z0-9_-]+$", description="From `next` of the page before; opaque."),
 ]
-
-
-def _no_number(value: object) -> object:
-    """A query is text, and `1` would be read as seconds."""
-    if isinstance(value, str) and "-" not in value[1:]:
-        raise ValueError("write the time as RFC 3339 text with an offset, for example 2026-11-22T12:00:00Z")
-    return value
-
-
-Moment = Annotated[Timestamp, BeforeValidator(_no_number)]
-"""A time to filter by, as text with an offset."""
-
 T = TypeVar("T")
 _INT_MAX = 2**63
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -41,9 +41,12 @@ def _to_utc_milliseconds(moment: datetime) -> datetime:
     return utc.replace(microsecond=utc.microsecond // 1000 * 1000)
 
 
+_NUMBER = re.compile(r"[-+]?[0-9._eE]+")
+
+
 def _text_or_time(value: object) -> object:
-    """Numbers are no RFC 3339 times: seconds or milliseconds would be a guess."""
-    if isinstance(value, int | float):
+    """Numbers are no RFC 3339 times, nor is a number as text: seconds or milliseconds would be a guess."""
+    if isinstance(value, int | float) or (isinstance(value, str) and _NUMBER.fullmatch(value)):
         raise ValueError("write the time as RFC 3339 text with an offset, for example 2026-11-22T12:00:00Z")
     return value
 

@@ -22,7 +22,7 @@ from api.auth.model import User
 from api.auth.opaque import new_secret
 from api.auth.sessions import form_token_for
 from api.ports import Here, Ports
-from api.problems import Problem, language_of
+from api.problems import REASONS, Problem, documented, language_of
 from api.requests import address_of
 
 router = APIRouter(tags=["oauth"])
@@ -32,7 +32,34 @@ _PAGE: dict[int | str, dict[str, Any]] = {
     303: {"description": "To the client, with a code or an error."},
     400: {"description": "The client or its redirect is not known; said to the person.", "content": {"text/html": {}}},
 }
+_TOO_MANY: dict[str, Any] = {
+    "description": f"`too_many_requests`: {REASONS['too_many_requests'].en} The page says so after too many passwords.",
+    "content": {"text/html": {}, **documented("too_many_requests")[429]["content"]},
+}
 _QUERY = [{"name": name, "in": "query", "schema": {"type": "string"}} for name in PARAMETERS]
+_SAID_BY_PERSON = {
+    "csrf": "The page's own token: a form of any other page does nothing but show the page.",
+    "act": "The button: `cancel`, `another` (account), `continue` (as who is logged in); without, email and password.",
+    "email": "Who logs in.",
+    "password": "Their password.",
+    "new_password": "Where it has to be replaced.",
+}
+_FORM: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/x-www-form-urlencoded": {
+                "schema": {
+                    "type": "object",
+                    "properties": {
+                        **{name: {"type": "string", "description": "As in the query."} for name in PARAMETERS},
+                        **{name: {"type": "string", "description": about} for name, about in _SAID_BY_PERSON.items()},
+                    },
+                }
+            }
+        },
+    }
+}
 
 
 @router.get(
@@ -49,12 +76,13 @@ async def ask(request: Request, ports: Here) -> Response:
 
 @router.post(
     "/oauth/authorize",
-    summary="The login page's form",
+    summary="Take the login page's form",
     response_class=HTMLResponse,
-    responses=_PAGE,
-    include_in_schema=False,
+    responses={**_PAGE, 429: _TOO_MANY},
+    openapi_extra=_FORM,
 )
 async def grant(request: Request, ports: Here) -> Response:
+    """For the page alone: a client sends the person to the page, and has no business with the person's password."""
     try:
         form = (await request.body()).decode()
     except ValueError:

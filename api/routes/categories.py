@@ -16,6 +16,7 @@ from api.routes.auth import Body
 from api.views.catalog import (
     BY_NUMBER,
     REMOVED,
+    REMOVED_SINCE,
     CategoryView,
     category_view,
     expected_version,
@@ -45,10 +46,10 @@ class CategoryWish(Body):
     summary="Create a category",
     response_model=CategoryView,
     status_code=201,
-    responses=written("outdated", shown=CategoryView, created=True),
+    responses={**written("outdated", shown=CategoryView, created=True), 404: REMOVED_SINCE},
 )
 async def create_category(body: CategoryWish, ports: Here, principal: Writes, writing: Writing) -> Response:
-    """The number is given here."""
+    """The number is given here. A repeat with the same Idempotency-Key is 404 once the thing has been removed."""
     category_id = await writing.number("category", view=CATEGORIES)
     command = DefineCategory(category_id=category_id, name=body.name, expected_version=0)
     return await writing.write(command, lambda: _shown(ports, category_id), location=f"/api/categories/{category_id}")

@@ -12,7 +12,7 @@ from api.auth.guard import needs
 from api.auth.principal import Principal
 from api.conditions import NOT_MODIFIED, IfMatch, IfNoneMatch, check_match, etag_of, read_response
 from api.orders import NewOrder, order_command, require_fulfilment, require_known, require_step, seller_of, shop_of
-from api.paging import Cursor, Limit, Moment, Page, Sorting, next_link, page_of
+from api.paging import Cursor, Limit, Page, Sorting, next_link, page_of
 from api.ports import Here
 from api.problems import documented, with_example
 from api.routes.order_bodies import AFTER_SALE, ORDERS_BY_EXAMPLE, REFUNDS, STATUSES, AfterSale, NewRefund, StatusUpdate
@@ -29,7 +29,7 @@ from api.views.orders import (
     plain,
 )
 from api.writing import Writer, Writing, written
-from contracts.envelope import Command
+from contracts.envelope import Command, Timestamp
 from contracts.fields import OrderId, ShopId
 from contracts.orders.v1 import ChangeAfterSale, RefundOrder, UpdateStatus
 from contracts.orders.view import ORDERS, Order, Status
@@ -105,9 +105,9 @@ async def list_orders(
     status: Annotated[Status | None, Query()] = None,
     distributor_id: Annotated[int | None, Query(ge=1, le=2**63 - 1, description="The seller.")] = None,
     shop_id: Annotated[ShopId | None, Query()] = None,
-    placed_from: Annotated[Moment | None, Query(examples=["2026-11-01T00:00:00Z"])] = None,
+    placed_from: Annotated[Timestamp | None, Query(examples=["2026-11-01T00:00:00Z"])] = None,
     placed_to: Annotated[
-        Moment | None, Query(description="Not itself included.", examples=["2026-12-01T00:00:00Z"])
+        Timestamp | None, Query(description="Not itself included.", examples=["2026-12-01T00:00:00Z"])
     ] = None,
     limit: Limit = 50,
     cursor: Cursor = None,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Path
 from pydantic import BaseModel
 
 from api.problems import REASONS, Problem, documented
@@ -23,7 +25,7 @@ async def list_reasons() -> list[Meaning]:
 
 
 @router.get("/{reason}", summary="What a reason code means", responses=documented("not_found"))
-async def show_reason(reason: str) -> Meaning:
+async def show_reason(reason: Annotated[str, Path(examples=["conflict"])]) -> Meaning:
     known = REASONS.get(reason)
     if known is None:
         raise Problem("not_found")

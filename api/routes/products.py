@@ -37,7 +37,7 @@ Writes = Annotated[Principal, needs("products:write")]
 ProductNumber = Annotated[int, Path(ge=1, le=2**63 - 1, description="The product.", examples=[1082185])]
 
 _GUARDED = ("unauthenticated", "invalid_token", "insufficient_scope")
-Active = Annotated[bool, Field(description="An inactive product cannot be ordered.")]
+Active = Annotated[bool, Field(strict=True, description="An inactive product cannot be ordered.")]
 
 
 class NewProduct(Body):

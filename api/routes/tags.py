@@ -16,6 +16,7 @@ from api.routes.auth import Body
 from api.views.catalog import (
     BY_NUMBER,
     REMOVED,
+    REMOVED_SINCE,
     TagView,
     expected_version,
     find_tag,
@@ -45,10 +46,10 @@ class TagWish(Body):
     summary="Create a tag",
     response_model=TagView,
     status_code=201,
-    responses=written("outdated", shown=TagView, created=True),
+    responses={**written("outdated", shown=TagView, created=True), 404: REMOVED_SINCE},
 )
 async def create_tag(body: TagWish, ports: Here, principal: Writes, writing: Writing) -> Response:
-    """The number is given here."""
+    """The number is given here. A repeat with the same Idempotency-Key is 404 once the thing has been removed."""
     tag_id = await writing.number("tag", view=TAGS)
     command = DefineTag(tag_id=tag_id, name=body.name, expected_version=0)
     return await writing.write(command, lambda: _shown(ports, tag_id), location=f"/api/tags/{tag_id}")

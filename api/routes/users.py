@@ -75,7 +75,7 @@ class ChangeUser(Body):
     roles: Roles | None = None
     granted: Permissions | None = None
     withheld: Permissions | None = None
-    active: bool | None = None
+    active: Annotated[bool | None, Field(strict=True)] = None
     name: PersonName | None = None
 
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.conditions import check_match, etag_of
 from api.paging import Sorting
-from api.problems import Problem, Responses
+from api.problems import Problem, Responses, documented
 from api.scope import NOTHING
 from api.writing import written
 from contracts.catalog.terms import wanted_terms
@@ -147,3 +147,8 @@ async def gone() -> Response:
 _WRITTEN = written("not_defined", "precondition_failed", "outdated", "in_use", shown=BaseModel)
 REMOVED: Responses = {204: {"description": "It is gone."}, **{code: _WRITTEN[code] for code in _WRITTEN if code != 200}}
 """The `responses=` of a route that removes."""
+REMOVED_SINCE = {
+    **documented("not_found")[404],
+    "description": "`not_found`: this request was sent before, and what it made has been removed since.",
+}
+"""The 404 of a route that makes what can be removed."""

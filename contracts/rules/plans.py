@@ -78,12 +78,15 @@ TierName = Annotated[
     str,
     Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$", description="A distributor's rank.", examples=["gold"]),
 ]
+Compression = Annotated[
+    bool, Field(strict=True, description="Who does not qualify is passed over and uses up no level.")
+]
 
 
 class Conditions(Part):
     """Whom and what a plan covers. With categories and products, a line of either is covered; without, every line."""
 
-    active: Annotated[bool, Field(description="Only active distributors earn.")] = True
+    active: Annotated[bool, Field(strict=True, description="Only active distributors earn.")] = True
     own_sales_min: Annotated[
         AmountsIn, Field(description="Own paid net sales of the calendar month to reach; other currencies ask none.")
     ] = ()
@@ -124,7 +127,7 @@ class UnilevelPlan(_PlanPart):
     plan: Literal["unilevel"]
     rates: LevelRates
     overrides: Annotated[tuple[LevelOverride, ...], Field(max_length=LISTED_MAX)] = ()
-    compression: Annotated[bool, Field(description="Who does not qualify is passed over and uses up no level.")] = False
+    compression: Compression = False
 
     def promised(self) -> view.Unilevel:
         return view.Unilevel(
@@ -166,7 +169,9 @@ class TeamBonusPlan(_PlanPart):
 
     plan: Literal["team_bonus"]
     rate: Rate
-    own_sales: Annotated[bool, Field(description="Whether leaders get it on what they sell themselves.")] = False
+    own_sales: Annotated[
+        bool, Field(strict=True, description="Whether leaders get it on what they sell themselves.")
+    ] = False
 
     def promised(self) -> view.TeamBonus:
         return view.TeamBonus(rate_ppm=to_rate_ppm(self.rate), own_sales=self.own_sales, **self._terms())
@@ -179,7 +184,7 @@ class FixedPlan(_PlanPart):
     amounts: Annotated[
         tuple[FixedAmounts, ...], Field(min_length=1, max_length=200), AfterValidator(_once_per_currency)
     ]
-    compression: Annotated[bool, Field(description="Who does not qualify is passed over and uses up no level.")] = False
+    compression: Compression = False
 
     def promised(self) -> view.Fixed:
         return view.Fixed(amounts_minor={}, compression=self.compression, **self._terms())
