@@ -41,7 +41,10 @@ def down(
     stack: StackOption = "default",
     remove_data: Annotated[bool, typer.Option("--remove-data", help="Also delete the stack's data and logs.")] = False,
 ) -> None:
-    """Stop the servers that `up` started, and no others. The data is kept unless you say otherwise."""
+    """Stop what was started for the stack, the programs of a demo that stayed included, and nothing else.
+
+    The data is kept unless you say otherwise.
+    """
     with one_sentence_on_failure():
         stopped = local.down(stack, home=local.default_home(), remove_data=remove_data)
     _say(f"Stopped {', '.join(stopped)}." if stopped else f"Nothing of the stack {stack!r} was running.")

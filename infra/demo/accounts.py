@@ -34,9 +34,7 @@ class Settled:
     repeats: int
 
 
-def published(
-    commands: Iterable[Payload], publications: Iterable[Publication], workers: Sequence[Worker]
-) -> Published:
+def published(commands: Iterable[Payload], publications: Iterable[Publication], workers: Sequence[Worker]) -> Published:
     """The keys under which the workers will know what a shop publishes, each of a batch for itself."""
     keys = Published(envelope_of(command, _ANY_TIME).key for command in commands)
     readers = {

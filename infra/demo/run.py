@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from itertools import chain, groupby
 from pathlib import Path
@@ -53,10 +53,11 @@ class Outcome:
 
 @dataclass(slots=True)
 class Demo:
+    """`at_work` starts the workers, each in a process of its own, and the clock; its end is the end of the demo."""
+
     settings: Settings
     orders: int
-    logs: Path
-    environment: dict[str, str]
+    at_work: AbstractAsyncContextManager[None]
     progress: Progress
 
     async def run(self) -> Outcome:
@@ -70,7 +71,8 @@ class Demo:
         topology = topology_of(workers, self.settings)
         self.progress("declaring queues, collections and indexes", 0, 0)
         await process.prepare(self.settings)
-        async with self._running() as store:
+        self.progress("starting the workers", 0, 0)
+        async with self.at_work, _connected(self.settings) as store:
             world = World(self.settings, store, topology, workers, self.progress)
             async with Shop(self.settings.rabbitmq_url) as shop:
                 await world.set_the_stage(shop, population)
@@ -91,21 +93,27 @@ class Demo:
             sample_order=sample,
         )
 
-    @contextlib.asynccontextmanager
-    async def _running(self) -> AsyncIterator[MongoStore]:
-        """Every worker in a process of its own, and the clock."""
-        self.logs.mkdir(parents=True, exist_ok=True)
-        fleet = Fleet([[name] for name in (*roster.names(), roster.CLOCK)], self.environment, logs=self.logs)
-        store = MongoStore.connect(self.settings.mongodb_url, self.settings.database)
-        self.progress("starting the workers", 0, 0)
-        fleet.start()
-        tending = asyncio.create_task(_tend(fleet))
-        try:
-            yield store
-        finally:
-            tending.cancel()
-            store.close()
-            fleet.stop()
+
+@asynccontextmanager
+async def fleet_at_work(environment: Mapping[str, str], logs: Path) -> AsyncIterator[None]:
+    """The workers as children of this process, which end with it; `logs` is a folder that is there."""
+    fleet = Fleet([[name] for name in (*roster.names(), roster.CLOCK)], environment, logs=logs)
+    fleet.start()
+    tending = asyncio.create_task(_tend(fleet))
+    try:
+        yield
+    finally:
+        tending.cancel()
+        fleet.stop()
+
+
+@asynccontextmanager
+async def _connected(settings: Settings) -> AsyncIterator[MongoStore]:
+    store = MongoStore.connect(settings.mongodb_url, settings.database)
+    try:
+        yield store
+    finally:
+        store.close()
 
 
 async def _tend(fleet: Fleet) -> None:

@@ -7,6 +7,7 @@ started it.
 
 from infra.local.errors import StackError
 from infra.local.install import install_missing, missing_servers
+from infra.local.programs import LOGS, start_program
 from infra.local.stack import (
     Endpoints,
     ServerStatus,
@@ -20,6 +21,7 @@ from infra.local.stack import (
 )
 
 __all__ = [
+    "LOGS",
     "Endpoints",
     "ServerStatus",
     "StackError",
@@ -30,6 +32,7 @@ __all__ = [
     "missing_servers",
     "recorded_endpoints",
     "running_stacks",
+    "start_program",
     "status",
     "up",
 ]

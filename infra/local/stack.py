@@ -13,6 +13,7 @@ from pathlib import Path
 from infra.local import preflight, record
 from infra.local.mongodb_server import MongodbServer
 from infra.local.process import is_running
+from infra.local.programs import LOGS
 from infra.local.rabbitmq_server import RabbitmqServer
 from infra.local.record import ServerRecord, StackRecord
 from infra.local.redis_server import RedisServer
@@ -20,6 +21,7 @@ from infra.local.server import Server
 from infra.local.startup import StartAbandonedError, Startup, is_serving, stop_all
 
 SERVERS: tuple[Server, ...] = (RabbitmqServer(), MongodbServer(), RedisServer())
+_SERVER_NAMES = tuple(server.name for server in SERVERS)
 
 Progress = Callable[[str], None]
 
@@ -66,7 +68,7 @@ def up(name: str = "default", *, home: Path, progress: Progress = lambda _: None
 
 
 def down(name: str = "default", *, home: Path, remove_data: bool = False) -> list[str]:
-    """Stop every process that `up` started for this stack and no other; the names of the servers that ran.
+    """Stop every process that was started for this stack and no other; the names of what ran, programs of ours first.
 
     With `remove_data` the stack's folder is emptied of everything it put there. Raises StackError.
     """
@@ -75,13 +77,15 @@ def down(name: str = "default", *, home: Path, remove_data: bool = False) -> lis
         return []
     with record.locked(folder):
         former = record.read(folder)
-        with ThreadPoolExecutor(len(SERVERS)) as pool:
-            ran = dict(zip(former, pool.map(stop_all, former.values()), strict=True))
+        servers = {name: entry for name, entry in former.items() if name in _SERVER_NAMES}
+        programs = {name: entry for name, entry in former.items() if name not in _SERVER_NAMES}
+        # Programs end first: to finish what they have in hand they need the servers.
+        ran = [*_stop(programs), *_stop(servers)]
         if remove_data:
             _remove(folder)
         elif former:
-            record.write(folder, {server: replace(entry, processes={}) for server, entry in former.items()})
-        return [server for server, had_run in ran.items() if had_run]
+            record.write(folder, {server: replace(entry, processes={}) for server, entry in servers.items()})
+        return ran
 
 
 def status(name: str = "default", *, home: Path) -> list[ServerStatus]:
@@ -176,14 +180,21 @@ def _status(server: Server, entry: ServerRecord) -> ServerStatus:
     )
 
 
+def _stop(entries: StackRecord) -> list[str]:
+    """All of them side by side; the names of those that ran."""
+    with ThreadPoolExecutor(max(1, len(entries))) as pool:
+        ran = dict(zip(entries, pool.map(stop_all, entries.values()), strict=True))
+    return [name for name, had_run in ran.items() if had_run]
+
+
 def _runs(entries: Mapping[str, ServerRecord]) -> bool:
     return any(is_running(mark) for entry in entries.values() for mark in entry.processes.values())
 
 
 def _remove(folder: Path) -> None:
     """Only what the stack put there: a folder that somebody else uses too keeps the rest."""
-    for server in SERVERS:
-        shutil.rmtree(folder / server.name, ignore_errors=True)
+    for name in (*_SERVER_NAMES, LOGS):
+        shutil.rmtree(folder / name, ignore_errors=True)
     (folder / "stack.json").unlink(missing_ok=True)
     if not any(folder.iterdir()):
         folder.rmdir()

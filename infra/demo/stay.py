@@ -1,0 +1,160 @@
+"""A demo that stays: workers, clock and API go on in the background, and there is a login for each who may look.
+
+They are programs of the stack, `tributary work all` and `tributary api`: each starts again what dies of its processes,
+and `tributary down` ends them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import sys
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from http.client import HTTPConnection, HTTPException
+from importlib.metadata import version
+from pathlib import Path
+
+from infra import local
+from infra.adapters.mongo import MongoStore
+from infra.local import ports
+from infra.local.process import ProcessMark, is_running
+from infra.runtime import broker, front, roster
+from infra.runtime.settings import Settings
+
+_PORT = 8080
+"""The API's, where nobody has it."""
+
+_API_PROCESSES = 2
+"""Of several, uvicorn starts again the one that dies."""
+
+_READY_WITHIN_S = 90.0
+_LOOK_EVERY_S = 0.25
+
+
+class NotServingError(Exception):
+    """A program of the demo does not get ready; the text says which, and where its log is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """An e-mail address and its password, or a shop's client id and its secret."""
+
+    name: str
+    secret: str
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Where the API of a kept demo answers, and to whom. The secrets are nowhere else but, hashed, in the database."""
+
+    api: str
+    admin: Login
+    distributor: Login
+    distributor_id: int
+    shop: Login
+
+    @property
+    def docs(self) -> str:
+        return f"{self.api}/docs"
+
+    def variables(self) -> tuple[dict[str, str], ...]:
+        """All of it as the README's commands name it, what belongs together in one."""
+        return (
+            {"API": self.api},
+            {"ADMIN": self.admin.name, "ADMIN_PASSWORD": self.admin.secret},
+            {
+                "DISTRIBUTOR": self.distributor.name,
+                "DISTRIBUTOR_PASSWORD": self.distributor.secret,
+                "DISTRIBUTOR_ID": str(self.distributor_id),
+            },
+            {"SHOP_CLIENT_ID": self.shop.name, "SHOP_CLIENT_SECRET": self.shop.secret},
+        )
+
+
+@dataclass(slots=True)
+class Staying:
+    """The programs of a stack that stays, one started for the demo's run and one after it."""
+
+    settings: Settings
+    stack: str
+    home: Path
+    environment: Mapping[str, str]
+    marks: dict[str, ProcessMark] = field(default_factory=dict)
+
+    @asynccontextmanager
+    async def at_work(self) -> AsyncIterator[None]:
+        """The workers and the clock, which do not end with the demo."""
+        # Other workers of this machine may have the usual ports for health.
+        self._start("workers", "work", "all", TRIBUTARY_HEALTH_PORT="0")
+        yield
+
+    async def open(self, earners: Sequence[int], order: str) -> Kept:
+        """Start the API, make the logins, and return when everything serves. Raises NotServingError.
+
+        `earners` are distributors who have commissions, the first of whom gets a login, as does the shop of `order`.
+        """
+        port = ports.choose(["api"], {"api": _PORT})["api"]
+        api = f"http://{ports.LOOPBACK}:{port}"
+        self._start("api", "api", "--port", str(port), "--workers", str(_API_PROCESSES), TRIBUTARY_PUBLIC_URL=api)
+        distributor_id = earners[0] if earners else await _any_distributor(self.settings)
+        async with front.operations(self.settings) as operations:
+            admin, distributor = _new_login("admin"), _new_login("distributor")
+            await operations.create_admin(admin.name, admin.secret)
+            await operations.create_distributor_login(distributor.name, distributor_id, distributor.secret)
+            shop = Login(*await operations.create_shop(order.partition("/")[0]))
+        await self._until_serving(port)
+        return Kept(api, admin, distributor, distributor_id, shop)
+
+    def _start(self, program: str, *words: str, **settings: str) -> None:
+        argv = (sys.executable, "-m", "infra.cli.app", *words)
+        env = {**self.environment, **settings}
+        self.marks[program] = local.start_program(
+            self.stack, program, argv, home=self.home, env=env, version=version("tributary")
+        )
+
+    async def _until_serving(self, port: int) -> None:
+        """Every queue of a worker has somebody who reads it, and the API lacks nothing."""
+        queues = [worker.queue_of(handler) for worker in roster.load_all() for handler in worker.handlers]
+        deadline = time.monotonic() + _READY_WITHIN_S
+        while True:
+            depths = await broker.depths(self.settings.rabbitmq_url, queues)
+            ready = {
+                "workers": all(depth is not None and depth.consumers for depth in depths.values()),
+                "api": await asyncio.to_thread(_is_ready, port),
+            }
+            if all(ready.values()):
+                return
+            for program, mark in self.marks.items():
+                if not ready[program] and (time.monotonic() > deadline or not is_running(mark)):
+                    log = self.home / self.stack / local.LOGS / f"{program}.log"
+                    raise NotServingError(f"the program {program!r} does not get ready; read {log}")
+            await asyncio.sleep(_LOOK_EVERY_S)
+
+
+def _new_login(who: str) -> Login:
+    return Login(f"{who}@example.com", secrets.token_urlsafe(15))
+
+
+async def _any_distributor(settings: Settings) -> int:
+    store = MongoStore.connect(settings.mongodb_url, settings.database)
+    try:
+        [found] = await store.find("network.distributors", {}, sort=(("_id", -1),), limit=1)
+        return int(found["_id"])
+    finally:
+        store.close()
+
+
+def _is_ready(port: int) -> bool:
+    connection = HTTPConnection(ports.LOOPBACK, port, timeout=5)
+    try:
+        connection.request("GET", "/readyz")
+        told = json.loads(connection.getresponse().read())
+    except (OSError, HTTPException, ValueError):
+        return False
+    finally:
+        connection.close()
+    return not told.get("lacks", True) and not told.get("degraded", True)

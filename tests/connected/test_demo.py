@@ -1,0 +1,177 @@
+"""`tributary demo --keep` as a newcomer runs it: the system stays, the logins work, and one command ends all of it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shlex
+import signal
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from infra.local import record
+from tests.connected.running import command, until
+
+ORDERS = 20
+DEMO_MAX_S = 240.0
+
+
+@dataclass(frozen=True)
+class Stayed:
+    """A demo that was kept: its answer on standard output, and the variables it told the terminal."""
+
+    home: Path
+    environment: dict[str, str]
+    told: dict[str, Any]
+    variables: dict[str, str]
+
+    @property
+    def stack(self) -> str:
+        return str(self.told["kept"]["stack"])
+
+    def leaders(self) -> dict[str, int]:
+        """The process of each program that minds the others."""
+        entries = record.read(self.home / self.stack)
+        return {name: entry.processes["program"].pid for name, entry in entries.items() if "program" in entry.processes}
+
+    def processes(self) -> dict[str, set[int]]:
+        return {name: _group(leader) for name, leader in self.leaders().items()}
+
+
+def _group(leader: int) -> set[int]:
+    """The living processes of a process group, by the fifth field of /proc/PID/stat."""
+    found = set()
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                state, _, group = (entry / "stat").read_text().rpartition(")")[2].split()[:3]
+            except OSError:
+                continue
+            if int(group) == leader and state not in "ZX":
+                found.add(int(entry.name))
+    return found
+
+
+@pytest.fixture(scope="module")
+async def stayed(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stayed]:
+    home = tmp_path_factory.mktemp("demo")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("TRIBUTARY_")}
+    environment |= {"TRIBUTARY_HOME": str(home), "TRIBUTARY_RETRY_DELAYS_S": "[1, 2, 2]"}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "infra.cli.app", "demo", "--orders", str(ORDERS), "--keep", "--json"),
+        env=environment,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        out, err = await asyncio.wait_for(process.communicate(), DEMO_MAX_S)
+        assert process.returncode == 0, err.decode()
+        exports = [line for line in err.decode().splitlines() if line.startswith("export ")]
+        variables = dict(word.split("=", 1) for line in exports for word in shlex.split(line)[1:])
+        yield Stayed(home, environment, json.loads(out), variables)
+    finally:
+        for folder in home.glob("demo-*/"):
+            await command("down", "--stack", folder.name, "--remove-data", environment=environment)
+
+
+@pytest.fixture
+async def client(stayed: Stayed) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(base_url=stayed.variables["API"], timeout=30) as client:
+        yield client
+
+
+async def log_in(client: httpx.AsyncClient, stayed: Stayed, who: str) -> dict[str, str]:
+    login = {"email": stayed.variables[who], "password": stayed.variables[f"{who}_PASSWORD"]}
+    answer = await client.post("/api/auth/login", json=login)
+    assert answer.status_code == 200, answer.text
+    return {"Authorization": f"Bearer {answer.json()['access_token']}"}
+
+
+async def test_it_is_verified_and_says_where_it_goes_on(stayed: Stayed, client: httpx.AsyncClient) -> None:
+    assert stayed.told["verified"]
+    assert stayed.told["settled"] == stayed.told["published"] > ORDERS
+    assert stayed.told["kept"]["api"] == stayed.variables["API"]
+    assert (await client.get(stayed.told["kept"]["docs"])).status_code == 200
+    secrets = [value for name, value in stayed.variables.items() if name.endswith(("_PASSWORD", "_SECRET"))]
+    logs = "".join(path.read_text("utf-8") for path in (stayed.home / stayed.stack / "logs").glob("*.log"))
+    assert len(secrets) == 3
+    assert logs
+    assert [secret for secret in secrets if secret in logs or secret in json.dumps(stayed.told)] == []
+
+
+async def test_the_distributor_reads_commissions_with_their_explanation(
+    stayed: Stayed, client: httpx.AsyncClient
+) -> None:
+    headers = await log_in(client, stayed, "DISTRIBUTOR")
+    answer = await client.get(f"/api/commission/{stayed.variables['DISTRIBUTOR_ID']}", headers=headers)
+
+    told = answer.json()
+    assert answer.status_code == 200, answer.text
+    assert told["items"]
+    assert all(item["explanation"] for item in told["items"])
+    assert any(float(balance["available"]) + float(balance["held"]) > 0 for balance in told["balances"])
+
+
+async def test_the_shop_sells_and_the_workers_pay(stayed: Stayed, client: httpx.AsyncClient) -> None:
+    """What the administrator put in stock is sold by the shop: every worker and the shop's login are at work."""
+    admin = await log_in(client, stayed, "ADMIN")
+    category = (await client.post("/api/categories", json={"name": "Tea"}, headers=admin)).json()["category_id"]
+    tea = {"name": "Black tea", "image_url": "https://example.com/tea.jpg", "category_id": category, "tags": []}
+    product = (await client.post("/api/products", json=tea, headers=admin)).json()["product_id"]
+    lot = {"stock": 10, "batch_id": "lot-1", "expiry_date": "2099-12-31"}
+    assert (await client.put(f"/api/inventory/{product}", json=lot, headers=admin)).status_code == 200
+
+    secret = (stayed.variables["SHOP_CLIENT_ID"], stayed.variables["SHOP_CLIENT_SECRET"])
+    granted = await client.post("/oauth/token", data={"grant_type": "client_credentials"}, auth=secret)
+    shop = {"Authorization": f"Bearer {granted.json()['access_token']}"}
+    seller = int(stayed.variables["DISTRIBUTOR_ID"])
+    order = {"order_id": "1001", "distributor_id": seller, "product_id": product, "quantity": 2, "total_price": "9.80"}
+    assert (await client.post("/api/orders", json=order, headers=shop)).status_code == 201
+    for status in ("paid", "shipped", "completed"):
+        moved = await client.put("/api/orders/1001/status", json={"status": status}, headers=shop)
+        assert moved.json()["status"] == status, moved.text
+
+    async def paid() -> bool:
+        commissions = (await client.get(f"/api/commission/{seller}", headers=admin)).json()["items"]
+        return "1001" in [item["order_id"] for item in commissions]
+
+    await until(paid, what="the order's commission is there", every_s=0.2)
+
+
+async def test_who_dies_comes_back(stayed: Stayed) -> None:
+    before = stayed.processes()
+    assert {name: len(pids) > 1 for name, pids in before.items()} == {"workers": True, "api": True}
+    for name, pids in before.items():
+        dead = max(pids - {stayed.leaders()[name]})
+        os.kill(dead, signal.SIGKILL)
+
+        async def is_whole(name: str = name, dead: int = dead) -> bool:
+            now = stayed.processes()[name]
+            return dead not in now and len(now) == len(before[name])
+
+        await until(is_whole, what=f"the {name} are all there again", every_s=0.1)
+
+
+async def test_sigterm_ends_the_workers_and_down_ends_the_rest(stayed: Stayed) -> None:
+    leaders = stayed.leaders()
+    os.kill(leaders["workers"], signal.SIGTERM)
+
+    async def are_gone() -> bool:
+        return not _group(leaders["workers"])
+
+    await until(are_gone, what="the workers have ended", within_s=40, every_s=0.1)
+    ended = await command("down", "--stack", stayed.stack, "--remove-data", environment=stayed.environment)
+
+    assert ended.code == 0, ended.err
+    assert ended.err.startswith("Stopped api, ")
+    assert not _group(leaders["api"])
+    assert not (stayed.home / stayed.stack).exists()
