@@ -12,6 +12,7 @@ from pydantic import Field
 from api.auth.guard import needs
 from api.auth.principal import Principal
 from api.conditions import NOT_MODIFIED, IfMatch, IfNoneMatch, check_match, etag_of, read_response
+from api.days import Day
 from api.paging import Cursor, Limit, Page, next_link, page_of
 from api.ports import Here, Ports
 from api.problems import Problem, Reason, documented, say
@@ -89,9 +90,11 @@ class Move(Body):
 
 class Rehearsal(Body):
     sponsor_id: Annotated[Id64 | None, Field(description="The new sponsor; null for the top.", examples=[40007])]
-    days: Annotated[int, Field(ge=1, le=_DAYS_MAX, description="So many days of orders are replayed.")] = 30
+    days: Annotated[int, Field(strict=True, ge=1, le=_DAYS_MAX, description="So many days of orders are replayed.")] = (
+        30
+    )
     until: Annotated[
-        date | None,
+        Day | None,
         Field(description="The last of these days, in UTC; today if absent.", examples=["2026-11-22"]),
     ] = None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Self
 
@@ -13,6 +12,7 @@ from pydantic import Field, model_validator
 from api.auth.guard import needs
 from api.auth.principal import Principal
 from api.conditions import NOT_MODIFIED, IfNoneMatch, read_response
+from api.days import Day
 from api.paging import Cursor, Limit, Page, Sorting, next_link, page_of
 from api.ports import Here
 from api.problems import Problem, documented, language_of, with_example
@@ -81,11 +81,9 @@ class Trial(Body):
 
     rules: Annotated[RuleDocument | None, Field(examples=[EXAMPLE])] = None
     rule_version: NewVersion | None = None
-    first_day: Annotated[date, Field(examples=["2026-10-01"])]
-    last_day: Annotated[date, Field(examples=["2026-10-31"])]
-    margin_floor: Annotated[Rate, Field(description="Count lines that keep less than this share of their net.")] = (
-        Decimal("0.5")
-    )
+    first_day: Annotated[Day, Field(examples=["2026-10-01"])]
+    last_day: Annotated[Day, Field(examples=["2026-10-31"])]
+    margin_floor: Annotated[Rate, Field(description="Count lines that keep less of their net.")] = Decimal("0.5")
 
     @model_validator(mode="after")
     def _bounded(self) -> Self:

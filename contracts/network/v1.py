@@ -22,7 +22,9 @@ SponsorId = Annotated[
 
 PaymentDeadline = Annotated[
     int,
-    Field(ge=60, le=30 * 86_400, description="Seconds until an unpaid order is cancelled.", examples=[1800]),
+    Field(
+        strict=True, ge=60, le=30 * 86_400, description="Seconds until an unpaid order is cancelled.", examples=[1800]
+    ),
 ]
 TeamId = Annotated[Id64, Field(description="The team, by its number in the network.", examples=[12])]
 LeaderId = Annotated[Id64, Field(description="Who leads the team; need not be a member.", examples=[40007])]

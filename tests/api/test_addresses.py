@@ -61,6 +61,16 @@ async def test_a_number_is_no_time(admin: httpx.AsyncClient, world: World, momen
     assert (await admin.patch(url, json={"active": True, "effective_at": moment})).status_code == 422
 
 
+@pytest.mark.parametrize("day", [0, 0.5, "0", "2026-11", "2026-11-22T00:00:00Z", True])
+async def test_a_number_is_no_day(admin: httpx.AsyncClient, world: World, day: Any) -> None:
+    url = f"/api/distributors/{world.seller}/move-preview"
+    answer = await admin.post(url, json={"sponsor_id": world.middle, "until": day})
+    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (422, "date_type")
+    trial = {"rule_version": world.rule_version, "first_day": day, "last_day": "2026-11-22"}
+    answer = await admin.post("/api/rules/backtest", json=trial)
+    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (422, "date_type")
+
+
 @pytest.mark.parametrize("truth", [0, 1, "yes", "true"])
 async def test_only_true_and_false_are_truths(admin: httpx.AsyncClient, world: World, truth: Any) -> None:
     plan = {"plan": "team_bonus", "name": "team", "rate": "0.05"}
