@@ -18,7 +18,7 @@ from api.auth.model import (
     User,
 )
 from infra.runtime.repository import Codec
-from infra.runtime.store import Collection, Index, Reader, Transaction
+from infra.runtime.store import Collection, Document, Index, Reader, Transaction
 
 V = TypeVar("V")
 
@@ -36,17 +36,20 @@ class Table(Generic[V]):
         self.name = collection.name
         self._codec = Codec(entity, key=key)
 
+    def entity_of(self, document: Document) -> V:
+        return self._codec.to_entity(document)
+
     async def get(self, reader: Reader, key: str) -> V | None:
         return await self.one(reader, {"_id": key})
 
     async def one(self, reader: Reader, where: Mapping[str, Any]) -> V | None:
         found = await reader.find(self.name, where, limit=1)
-        return self._codec.to_entity(found[0]) if found else None
+        return self.entity_of(found[0]) if found else None
 
     async def all(
         self, reader: Reader, where: Mapping[str, Any], *, sort: Sequence[tuple[str, int]] = (), limit: int = 0
     ) -> list[V]:
-        return [self._codec.to_entity(found) for found in await reader.find(self.name, where, sort=sort, limit=limit)]
+        return [self.entity_of(found) for found in await reader.find(self.name, where, sort=sort, limit=limit)]
 
     async def insert(self, tx: Transaction, entity: V) -> None:
         await tx.insert(self.name, [self._codec.to_document(entity)])
@@ -61,7 +64,8 @@ USERS = Table(
         "people who log in",
         (
             Index((("email", 1),), "login; one user for each address", unique=True),
-            Index((("roles", 1), ("active", 1)), "whether an administrator remains; lists by role"),
+            Index((("roles", 1), ("active", 1)), "whether an administrator remains"),
+            Index((("roles", 1), ("_id", 1)), "lists by role"),
             Index((("distributor_id", 1),), "the user of a distributor", sparse=True),
         ),
     ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
@@ -14,12 +14,15 @@ from api.auth.opaque import new_secret
 from api.auth.passwords import Passwords, check_strength, normalized_email
 from api.auth.permissions import PERMISSIONS, Role
 from api.auth.repository import USERS
+from api.paging import Sorting, page_of
 from api.problems import Problem
 from api.protocols import Documents
 from api.transactions import settle
 from contracts.network.view import DISTRIBUTORS
 from infra.runtime.store import Transaction
 from infra.runtime.time import Time
+
+_BY_ID = Sorting("_id", str)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +79,10 @@ class Users:
     async def get(self, user_id: str) -> User | None:
         return await USERS.get(self._store, user_id)
 
-    async def page(self, after: str | None, limit: int, where: Mapping[str, Any]) -> Sequence[User]:
-        """Users by id, from the one after `after`."""
-        return await USERS.all(self._store, {**where, "_id": {"$gt": after or ""}}, sort=(("_id", 1),), limit=limit)
+    async def page(self, where: Mapping[str, Any], cursor: str | None, limit: int) -> tuple[list[User], str | None]:
+        """Users by id, and the cursor of the next page. Raises Problem invalid_cursor."""
+        found, after = await page_of(self._store, USERS.name, [where], _BY_ID, cursor=cursor, limit=limit)
+        return [USERS.entity_of(document) for document in found], after
 
     async def create(
         self,

@@ -14,6 +14,8 @@ from api.auth.passwords import normalized_email
 from api.auth.permissions import DEFAULTS, PERMISSIONS, Role
 from api.auth.principal import Principal
 from api.auth.users import Wish
+from api.conditions import NOT_MODIFIED, IfNoneMatch, read_response
+from api.paging import Cursor, Limit, Page, next_link
 from api.ports import Here
 from api.problems import Problem, documented
 from api.routes.auth import Body, Email, Password, PersonName
@@ -46,11 +48,6 @@ class UserView(BaseModel):
     distributor_id: DistributorId | None
     created_at: datetime
     version: int
-
-
-class UserPage(BaseModel):
-    items: list[UserView]
-    next: str | None = Field(description="Send it as `after` for the next page; null on the last.")
 
 
 class NewUser(Body):
@@ -101,21 +98,22 @@ def view_of(user: User) -> UserView:
     )
 
 
-@router.get("", summary="List users", responses=documented(*_GUARDED))
+@router.get("", summary="List users", responses=documented(*_GUARDED, "invalid_cursor"))
 async def list_users(
+    request: Request,
     ports: Here,
     principal: Reads,
-    after: Annotated[str | None, Query(pattern=r"^[0-9a-f]{32}$")] = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
     role: Annotated[Role | None, Query()] = None,
     email: Annotated[Email | None, Query()] = None,
-) -> UserPage:
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Page[UserView]:
+    """By id."""
     where = {
         name: value for name, value in {"roles": role, "email": email and normalized_email(email)}.items() if value
     }
-    found = await ports.identity.users.page(after, limit + 1, where)
-    items = [view_of(user) for user in found[:limit]]
-    return UserPage(items=items, next=items[-1].id if len(found) > limit else None)
+    found, after = await ports.identity.users.page(where, cursor, limit)
+    return Page(items=[view_of(user) for user in found], next=next_link(request, after))
 
 
 @router.get("/permissions", summary="List permissions", responses=documented(*_GUARDED))
@@ -126,13 +124,19 @@ async def list_permissions(principal: Reads) -> list[PermissionView]:
     ]
 
 
-@router.get("/{user_id}", summary="Show a user", responses=documented(*_GUARDED, "not_found"))
-async def show_user(user_id: UserId, ports: Here, principal: Reads, response: Response) -> UserView:
+@router.get(
+    "/{user_id}",
+    summary="Show a user",
+    response_model=UserView,
+    responses={**NOT_MODIFIED, **documented(*_GUARDED, "not_found")},
+)
+async def show_user(
+    user_id: UserId, request: Request, ports: Here, principal: Reads, if_none_match: IfNoneMatch = None
+) -> Response:
     user = await ports.identity.users.get(user_id)
     if user is None:
         raise Problem("not_found")
-    response.headers["ETag"] = _etag(user)
-    return view_of(user)
+    return read_response(request, view_of(user), user.version)
 
 
 @router.post(

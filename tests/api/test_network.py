@@ -7,7 +7,6 @@ from typing import Any
 
 import httpx
 import pytest
-from pymongo import MongoClient
 
 from tests.api.front import Front, bearer, unique
 from tests.api.world import World, a_world
@@ -221,36 +220,3 @@ async def test_permissions_granted_beyond_the_role_reach_no_further(world: World
         assert (await middle.post(f"{url}/move", json={"sponsor_id": world.middle})).status_code == 200
         assert (await middle.post(f"{url}/move-preview", json={"sponsor_id": None})).status_code == 404
         assert (await middle.post("/api/teams", json={"name": "Mine", "leader_id": world.top})).status_code == 404
-
-
-async def test_every_query_has_an_index(world: World, admin: httpx.AsyncClient) -> None:
-    """What the routes asked the server for is explained by the server: nowhere a whole collection is read."""
-    settings = world.front.site.settings
-    with MongoClient[dict[str, Any]](settings.mongodb_url) as mongo:
-        database = mongo[settings.database]
-        database.command("profile", 2)
-        try:
-            for path in (
-                f"/api/distributors/{world.top}/downline",
-                f"/api/distributors/{world.seller}/upline",
-                f"/api/distributors/{world.seller}/performance?month=2024-02",
-                "/api/distributors?tier=gold&active=true",
-                "/api/distributors?active=false",
-                f"/api/distributors?sponsor_id={world.top}&tier=standard",
-                f"/api/teams?leader_id={world.top}",
-                "/api/inventory/hot",
-            ):
-                answer = await admin.get(path)
-                assert answer.status_code == 200, answer.text
-            async with world.as_distributor(world.top) as top:
-                assert (await top.get("/api/teams")).status_code == 200
-        finally:
-            database.command("profile", 0)
-        asked = {"ns": {"$regex": r"\.(network|commission_calculation|order_intake|stock_reservation|catalog)\."}}
-        entries = list(database["system.profile"].find({**asked, "op": {"$in": ["query", "command"]}}))
-        database["system.profile"].drop()
-    assert entries
-    scans = [entry for entry in entries if "COLLSCAN" in entry.get("planSummary", "")]
-    # The chain above somebody hangs on any one document, the first, and is followed by the index of ids.
-    scans = [entry for entry in scans if "$graphLookup" not in str(entry["command"])]
-    assert [str(entry["command"])[:300] for entry in scans] == []
