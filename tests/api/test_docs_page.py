@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
-from playwright.async_api import Route, async_playwright, expect
+import httpx
+from playwright.async_api import Locator, Page, Route, async_playwright, expect
 
-from tests.api.front import Front, a_network
+from tests.api.front import PASSWORD, Front, a_network
 
 WITHIN_MS = 30_000
 """Two megabytes of script are read while other tests run."""
 
 
-async def test_the_page_shows_every_operation_and_tries_one(front: Front) -> None:
+@asynccontextmanager
+async def docs(front: Front) -> AsyncIterator[Page]:
+    """The page, opened; at the end the browser has nothing to complain of, and was asked for nothing from elsewhere."""
     executable = shutil.which("chromium")
     assert executable, "Chromium is missing; `tributary setup --browser` brings it"
+    complaints: list[str] = []
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
         page = await browser.new_page(extra_http_headers={"X-Forwarded-For": a_network()})
         page.set_default_timeout(WITHIN_MS)
-        complaints: list[str] = []
         page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
 
@@ -33,15 +39,54 @@ async def test_the_page_shows_every_operation_and_tries_one(front: Front) -> Non
         await page.route("**/*", gate)
         await page.goto(f"{front.url}/docs")
         await expect(page.get_by_role("heading", level=1)).to_contain_text("Tributary", timeout=WITHIN_MS)
-        operation = page.locator("#operations-problems-showReason")
-        await page.locator("#operations-tag-problems button").first.click()
-        await operation.locator(".opblock-summary-control").click()
-        await operation.get_by_role("button", name="Try it out").click()
-        await operation.get_by_placeholder("reason").fill("conflict")
-        await operation.get_by_role("button", name="Execute").click()
-        await expect(operation.locator(".live-responses-table .response-col_status").nth(1)).to_contain_text(
-            "200", timeout=WITHIN_MS
-        )
-        await expect(operation.locator(".live-responses-table")).to_contain_text("与已有记录冲突")
+        yield page
         await browser.close()
     assert complaints == []
+
+
+async def unfolded(page: Page, tag: str, operation: str) -> Locator:
+    """An operation of the page, ready to be filled in."""
+    found = page.locator(f"#operations-{tag}-{operation}")
+    if not await found.is_visible():
+        await page.locator(f"#operations-tag-{tag} button").first.click()
+    await found.locator(".opblock-summary-control").click()
+    await found.get_by_role("button", name="Try it out").click()
+    return found
+
+
+async def executed(operation: Locator, status: str) -> Locator:
+    """What the server answered."""
+    await operation.get_by_role("button", name="Execute").click()
+    answers = operation.locator(".live-responses-table")
+    await expect(answers.locator(".response-col_status").nth(1)).to_contain_text(status, timeout=WITHIN_MS)
+    return answers
+
+
+async def test_the_page_shows_every_operation_and_tries_one(front: Front) -> None:
+    async with docs(front) as page:
+        operation = await unfolded(page, "problems", "showReason")
+        await operation.get_by_placeholder("reason").fill("conflict")
+        await expect(await executed(operation, "200")).to_contain_text("与已有记录冲突")
+
+
+async def test_a_person_logs_in_on_the_page_and_writes(front: Front, client: httpx.AsyncClient) -> None:
+    """As the README says: the token that the page's own login answers goes into Authorize, and a write goes through."""
+    email = f"{a_network()}@example.com"
+    one_time = await front.operations.create_admin(email, None)
+    async with docs(front) as page:
+        login = await unfolded(page, "login", "logIn")
+        body = json.dumps({"email": email, "password": one_time, "new_password": PASSWORD})
+        await login.locator("textarea").first.fill(body)
+        answers = await executed(login, "200")
+        told = json.loads(await answers.locator(".highlight-code pre").first.inner_text())
+        token = front.remember(told)["access_token"]
+
+        await page.get_by_role("button", name="Authorize").first.click()
+        dialog = page.locator(".modal-ux")
+        await dialog.locator(".auth-container", has_text="bearer").locator("input").first.fill(token)
+        await dialog.get_by_label("Apply credentials").first.click()
+        await dialog.get_by_role("button", name="Close").first.click()
+
+        category = await unfolded(page, "categories", "createCategory")
+        await category.locator("textarea").first.fill(json.dumps({"name": "Tea"}))
+        await expect(await executed(category, "201")).to_contain_text('"category_id"')
