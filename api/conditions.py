@@ -91,5 +91,10 @@ def read_response(
     return Response(body, media_type="application/json", headers=headers)
 
 
+def written_response(shown: BaseModel, version: int) -> Response:
+    """For an answer to a write: what it has become, and the ETag to edit it by, without reading it first."""
+    return Response(shown.model_dump_json(), media_type="application/json", headers={"ETag": etag_of(version)})
+
+
 NOT_MODIFIED: Responses = {304: {"description": "It is still what the ETag of If-None-Match names."}}
 """For `responses=` of a conditional read."""

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from api.auth.guard import needs
 from api.auth.principal import Principal
-from api.conditions import NOT_MODIFIED, IfMatch, IfNoneMatch, check_match, etag_of, read_response
+from api.conditions import NOT_MODIFIED, IfMatch, IfNoneMatch, check_match, etag_of, read_response, written_response
 from api.days import Day
 from api.paging import Cursor, Limit, Page, next_link, page_of
 from api.ports import Here, Ports
@@ -271,8 +271,9 @@ async def show_upline(
     return await upline(ports.store, principal, distributor_id, as_of or ports.time.now())
 
 
-async def _shown(ports: Ports, distributor_id: int) -> DistributorView:
-    return distributor_view(await find_distributor(ports.store, distributor_id), ports.time.now())
+async def _shown(ports: Ports, distributor_id: int) -> Response:
+    one = await find_distributor(ports.store, distributor_id)
+    return written_response(distributor_view(one, ports.time.now()), version_of(one))
 
 
 async def _before(ports: Ports, principal: Principal, distributor_id: int, if_match: str | None) -> dict[str, Any]:

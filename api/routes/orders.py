@@ -10,7 +10,7 @@ from fastapi import APIRouter, Body, Path, Query, Request, Response
 
 from api.auth.guard import needs
 from api.auth.principal import Principal
-from api.conditions import NOT_MODIFIED, IfMatch, IfNoneMatch, check_match, etag_of, read_response
+from api.conditions import NOT_MODIFIED, IfMatch, IfNoneMatch, check_match, etag_of, read_response, written_response
 from api.orders import NewOrder, order_command, require_fulfilment, require_known, require_step, seller_of, shop_of
 from api.paging import Cursor, Limit, Page, Sorting, next_link, page_of
 from api.ports import Here
@@ -86,8 +86,9 @@ async def place_order(
     require_fulfilment(command, principal)
     await asyncio.gather(seller_of(ports.store, principal, body.distributor_id), require_known(ports.store, command))
 
-    async def show() -> OrderView:
-        return order_view(await find_order(ports.store, principal, order_id, shop_id), principal)
+    async def show() -> Response:
+        order = await find_order(ports.store, principal, order_id, shop_id)
+        return written_response(order_view(order, principal), order.version)
 
     return await writing.write(command, show, location=f"/api/orders/{shop_id}/{order_id}")
 
@@ -280,9 +281,6 @@ async def _after_sale(writing: Writer, order: Order, body: AfterSale) -> Respons
 async def _write(writing: Writer, order: Order, command: Command, *, location: str | None = None) -> Response:
     async def show() -> Response:
         found = await find_order(writing.ports.store, writing.principal, order.order_id, order.shop_id)
-        shown = order_view(found, writing.principal)
-        return Response(
-            shown.model_dump_json(), media_type="application/json", headers={"ETag": etag_of(found.version)}
-        )
+        return written_response(order_view(found, writing.principal), found.version)
 
     return await writing.write(command, show, location=location, before=plain(order))

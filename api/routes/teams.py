@@ -10,7 +10,7 @@ from pydantic import AwareDatetime
 
 from api.auth.guard import needs
 from api.auth.principal import Principal
-from api.conditions import NOT_MODIFIED, IfMatch, IfNoneMatch, check_match, etag_of, read_response
+from api.conditions import NOT_MODIFIED, IfMatch, IfNoneMatch, check_match, etag_of, read_response, written_response
 from api.paging import Cursor, Limit, Page, next_link, page_of
 from api.ports import Here, Ports
 from api.problems import Problem, documented
@@ -201,9 +201,10 @@ async def change_leader(
     return await writing.write(command, lambda: _shown(ports, team_id), before=before)
 
 
-async def _shown(ports: Ports, team_id: int) -> TeamView:
+async def _shown(ports: Ports, team_id: int) -> Response:
     [document] = await ports.store.find(TEAMS, {"_id": team_id})
-    return team_view(team_of(document), ports.time.now())
+    team = team_of(document)
+    return written_response(team_view(team, ports.time.now()), len(team.leaders))
 
 
 async def _member(ports: Ports, distributor_id: int) -> Member:

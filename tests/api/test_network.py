@@ -52,7 +52,8 @@ async def test_a_tier_is_changed_by_whoever_has_read_it(admin: httpx.AsyncClient
     assert (changed.status_code, changed.json()["tier"]) == (200, "gold")
     late = await admin.patch(url, json={"tier": "silver"}, headers=etag)
     assert (late.status_code, late.json()["reason"]) == (412, "precondition_failed")
-    off = await admin.patch(url, json={"active": False})
+    # The answer to a change says what the next one is held against.
+    off = await admin.patch(url, json={"active": False}, headers={"If-Match": changed.headers["etag"]})
     assert (off.json()["active"], off.json()["tier"]) == (False, "gold")
     before = await admin.patch(url, json={"tier": "silver", "effective_at": "2001-01-01T00:00:00Z"})
     assert (before.status_code, before.json()["reason"]) == (409, "out_of_order")
@@ -191,6 +192,8 @@ async def test_a_team_is_joined_led_and_left(world: World, admin: httpx.AsyncCli
     etag = (await admin.get(url)).headers["etag"]
     led = await admin.put(f"{url}/leader", json={"leader_id": stranger}, headers={"If-Match": etag})
     assert (led.status_code, led.json()["leader_id"]) == (200, stranger)
+    assert etag.startswith('"1-')
+    assert led.headers["etag"] == '"2"'
     late = await admin.put(f"{url}/leader", json={"leader_id": world.top}, headers={"If-Match": etag})
     assert late.status_code == 412
     async with world.as_distributor(world.top) as top:
