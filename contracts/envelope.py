@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from functools import cache
+from hashlib import sha1
 from typing import Annotated, Any, ClassVar, Generic, Literal, Protocol, TypeVar, cast
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from pydantic import (
     AfterValidator,
@@ -149,8 +150,16 @@ def message_of(payload: type[P]) -> type[Message[P]]:
 
 
 def derived_id(*parts: object) -> str:
-    """A UUID (version 5) that is the same whenever the parts are: how a repeat is recognised downstream."""
-    return str(uuid5(_NAMESPACE, "\x1f".join(map(str, parts))))
+    """A UUID (version 5) that is the same whenever the parts are: how a repeat is recognised downstream.
+
+    Six of them go into an order; `uuid.uuid5` gives the same and takes several times as long.
+    """
+    name = "\x1f".join(map(str, parts)).encode()
+    octets = bytearray(sha1(_NAMESPACE.bytes + name, usedforsecurity=False).digest()[:16])
+    octets[6] = octets[6] & 0x0F | 0x50
+    octets[8] = octets[8] & 0x3F | 0x80
+    text = octets.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 class Cause(Protocol):

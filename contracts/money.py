@@ -6,7 +6,7 @@ The one rounding rule of the system is `largest_remainder`: exact shares, rounde
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal
+from decimal import MAX_PREC, Context, Decimal
 
 # ISO 4217 active codes (2024), by the number of minor digits.
 _CODES = {
@@ -23,6 +23,9 @@ MINOR_DIGITS: dict[str, int] = {code: digits for digits, codes in _CODES.items()
 
 RATE_SCALE = 1_000_000
 """Rates are whole parts per million, so that a share is one integer multiplication."""
+
+_EXACT = Context(prec=MAX_PREC)
+"""Keeps every digit: the context of a thread would round at 28."""
 
 
 class MoneyError(ValueError):
@@ -45,8 +48,7 @@ def to_minor(amount: Decimal, currency: str) -> int:
 
 def to_amount(minor: int, currency: str) -> Decimal:
     """Return minor units as a decimal in major units, with exactly the currency's digits."""
-    sign, digits, _ = Decimal(minor).as_tuple()
-    return Decimal((sign, digits, -MINOR_DIGITS[currency]))
+    return Decimal(minor).scaleb(-MINOR_DIGITS[currency], _EXACT)
 
 
 def to_rate_ppm(rate: Decimal) -> int:

@@ -35,6 +35,10 @@ class Needs:
     day: frozenset[str]
     month: frozenset[str]
 
+    @property
+    def anything(self) -> bool:
+        return bool(self.own_sales or self.day or self.month)
+
 
 def needs(terms: Terms) -> Needs:
     """What to know of the distributors before `calculate`; nothing else need be loaded or kept."""

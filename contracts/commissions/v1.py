@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict
 from decimal import Decimal
 from typing import Annotated
 
@@ -129,7 +128,17 @@ def told(entries: Iterable[view.Entry], currency: str) -> tuple[Entry, ...]:
 
 def told_unpaid(unpaid: Iterable[view.Unpaid]) -> tuple[Unpaid, ...]:
     """The same for those who got nothing."""
-    return _UNPAID.validate_python([asdict(group) for group in unpaid])
+    return _UNPAID.validate_python(
+        [
+            {
+                "plan": group.plan,
+                "reason": group.reason,
+                "lines": group.lines,
+                "uplines": [{"level": up.level, "distributor_id": up.distributor_id} for up in group.uplines],
+            }
+            for group in unpaid
+        ]
+    )
 
 
 class CommissionAccrued(OfOrder, Event, type="commission.accrued.v1"):

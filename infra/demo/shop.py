@@ -43,6 +43,10 @@ class Shop:
             on_progress,
         )
 
+    async def send(self, messages: Sequence[tuple[str, bytes, str | None]]) -> None:
+        """Publish (routing key, body, content type) as `publish` does, without telling of progress."""
+        await self._publish_all(messages, on_progress=lambda _: None)
+
     async def command(self, payloads: Iterable[Payload], on_progress: Callable[[int], None]) -> int:
         """Publish commands in CloudEvents batches of one type each, in order; return how many there were."""
         count = 0

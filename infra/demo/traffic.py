@@ -14,7 +14,7 @@ from random import Random
 from typing import Any, Literal
 
 from contracts.envelope import BATCH, COMMANDS_EXCHANGE, STRUCTURED, derived_id
-from infra.demo.baskets import Basket, single_lines
+from infra.demo.baskets import Basket
 
 BARE = "application/json"
 PLACE_V1, PLACE_V2, UPDATE_STATUS = "order.place.v1", "order.place.v2", "order.update-status.v1"
@@ -161,10 +161,9 @@ def expect(publications: Iterable[Publication]) -> Expectation:
     return Expectation(**{each.name: counts[each.name] for each in fields(Expectation)})
 
 
-def one_line_orders(limit: int, distributor_of: DistributorOf) -> list[Publication]:
-    """Return `limit` prepaid orders of one line each, as `single_lines` gives them, for measuring."""
-    ones = single_lines(limit)
-    return [_placed(one, _order_v2(one, distributor_of, prepaid=True), "order", "taken") for one in ones]
+def order_events(ones: Sequence[Basket], distributor_of: DistributorOf) -> list[dict[str, Any]]:
+    """Return one prepaid order for each basket, as the JSON of a structured CloudEvent, for measuring."""
+    return [_event(one, _order_v2(one, distributor_of, prepaid=True)) for one in ones]
 
 
 def _some(indexes: Sequence[int], share: float, rng: Random) -> list[int]:

@@ -20,7 +20,7 @@ from contracts.wire import Reader, Unreadable
 from infra.demo import baskets as source
 from infra.demo.baskets import Basket, baskets, products, single_lines
 from infra.demo.population import Population, populate
-from infra.demo.traffic import BARE, FLAWS, ORDERS, Publication, expect, one_line_orders, traffic
+from infra.demo.traffic import BARE, FLAWS, ORDERS, Publication, expect, order_events, traffic
 
 ORDERS_USED = 200
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -292,7 +292,7 @@ class TestTraffic:
         assert left_to_rules == 3
 
     def test_one_line_orders_are_simple_prepaid_and_distinct(self, population: Population) -> None:
-        publications = one_line_orders(40, population.distributor_of)
-        orders = [order for publication in publications for order in placed_in(publication)]
-        assert len({order.key for order in orders}) == len({p.message_id for p in publications}) == 40
-        assert all(order.prepaid and len(order.lines) == 1 for order in orders)
+        events = order_events(list(single_lines(40)), population.distributor_of)
+        orders = [event["data"] for event in events]
+        assert len({(o["shop_id"], o["order_id"]) for o in orders}) == len({event["id"] for event in events}) == 40
+        assert all(order["prepaid"] and len(order["lines"]) == 1 for order in orders)

@@ -6,13 +6,14 @@ import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from uuid import UUID, uuid5
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from contracts.catalog.v1 import DefineProduct
-from contracts.envelope import BATCH, STRUCTURED, Message
+from contracts.envelope import BATCH, STRUCTURED, Message, derived_id
 from contracts.orders import v1, v2
 from contracts.wire import BARE_SOURCE, Reader, Unreadable, too_large
 from tests.builders import NOW, ORDER, SELLER, SHOP, TEA, a_placed_line, accepted, message, place
@@ -326,3 +327,10 @@ def test_what_was_made_to_break_the_reader_does_not(body: bytes, content_type: s
     for item in read(body, content_type):
         assert isinstance(item, Unreadable)
         f"{item.id}{item.type}{item.detail}{item.data!r}".encode()
+
+
+class TestDerivedId:
+    @given(st.lists(st.text(max_size=40) | st.integers() | st.binary(max_size=40), min_size=1, max_size=5))
+    def test_is_the_uuid5_of_its_parts(self, parts: list[object]) -> None:
+        namespace = UUID("6f1d0b5e-6f2c-5d0c-9a55-7d2f3a1c9b10")
+        assert derived_id(*parts) == str(uuid5(namespace, "\x1f".join(map(str, parts))))

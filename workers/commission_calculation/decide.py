@@ -68,11 +68,12 @@ def accrue(accounts: Accounts, message: Message[OrderPaid]) -> Answer:
     )
     postings: tuple[Posting, ...] = (_accrual(message.id, commission),)
     events: tuple[Payload, ...] = (_accrued(commission),)
-    noted = accounts.notices.get(order.key) or Notices(order.key)
+    noted = accounts.noted(order.key)
     for claim in sorted(noted.claims, key=lambda claim: claim.order_version):
         commission, posted, said = _take_back(commission, claim)
         postings, events = postings + posted, events + said
-    commission = _schedule(replace(commission, completed_at=noted.completed_at, after_sale=noted.after_sale))
+    if noted.completed_at or noted.after_sale:
+        commission = _schedule(replace(commission, completed_at=noted.completed_at, after_sale=noted.after_sale))
     after = accounts.with_earnings(sale, order.placed_at, outcome.entries, asked)
     after = after.with_notices(replace(noted, accrued=True)).with_commissions([commission], postings)
     return Decision(after, events, "accrued")

@@ -110,6 +110,8 @@ class Accounts:
 
     def earned(self, sale: Sale, placed_at: datetime, asked: Needs) -> Earned:
         """What those who may earn from a sale had earned before it, as far as the rules ask; zeros are left out."""
+        if not asked.anything:
+            return Earned()
         known = {
             earner: earnings
             for earner in earner_ids(sale)
@@ -129,6 +131,8 @@ class Accounts:
 
     def with_earnings(self, sale: Sale, placed_at: datetime, entries: Iterable[Entry], asked: Needs) -> Self:
         """Count a sale and its entries, as far as the rules ask for it."""
+        if not asked.anything:
+            return self
         changed = dict(self.earnings)
 
         def of(earner: int) -> Earnings:

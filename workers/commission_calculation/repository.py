@@ -91,6 +91,7 @@ class CommissionRepository:
         self._notices = notices
         self._earnings = earnings
         self._rules = rules
+        self._asking = _asking(rules)
         self._due = due
         self._stripe = stripe
         self._postings: list[Posting] = []
@@ -121,7 +122,7 @@ class CommissionRepository:
         data = message.data
         if isinstance(data, ClockTicked):
             return Accounts(self._commissions.pick(self._due))
-        keys = _earnings_keys(data) if isinstance(data, OrderPaid) else ()
+        keys = _earnings_keys(data) if isinstance(data, OrderPaid) and data.rule_version in self._asking else ()
         return Accounts(
             self._commissions.pick([data.key]), self._notices.pick([data.key]), self._earnings.pick(keys), self._rules
         )
@@ -148,9 +149,13 @@ def _earnings_keys(order: OrderPaid) -> list[str]:
 
 def _earnings_asked(paid: Iterable[OrderPaid], rules: dict[int, RuleSet]) -> set[str]:
     """The months to load: none where no plan of an order's rules looks at them."""
-    asked = {version: needs(known.terms) for version, known in rules.items()}
-    asking = {version for version, what in asked.items() if what.own_sales or what.day or what.month}
+    asking = _asking(rules)
     return {key for order in paid if order.rule_version in asking for key in _earnings_keys(order)}
+
+
+def _asking(rules: dict[int, RuleSet]) -> set[int]:
+    """The rule versions some plan of which looks at what distributors earned before."""
+    return {version for version, known in rules.items() if needs(known.terms).anything}
 
 
 def _increments(postings: Iterable[Posting], *, stripe: int) -> Iterable[Increment]:
