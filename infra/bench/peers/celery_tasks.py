@@ -7,10 +7,10 @@ same, because the first run may have ended before it did.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from contextlib import suppress
 from typing import Any
 
-from pymongo.errors import PyMongoError
+from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 
 from contracts.orders.v2 import PlaceOrder
 from infra.bench.peers import steps
@@ -19,14 +19,10 @@ from infra.bench.peers.place import Place
 from infra.bench.peers.reference import BALANCES, DISTRIBUTORS, PRODUCTS, SHOPS, STOCK
 from infra.bench.peers.steps import Accepted
 
-app = app_of(Place.of_process())
+place = Place.of_process()
+app = app_of(place)
+database = place.pymongo()
 task: Callable[[Callable[..., None]], Any] = app.task(autoretry_for=(PyMongoError,), retry_backoff=True)
-
-
-@cache
-def database() -> Any:
-    """The process's own: made by the first task, after the fork."""
-    return Place.of_process().pymongo()
 
 
 @task
@@ -40,10 +36,10 @@ def take_in(body: str) -> None:
 @task
 def reserve(message: dict[str, Any]) -> None:
     order = Accepted.model_validate(message)
-    stock = database()[STOCK]
+    stock = database[STOCK]
     taken = stock.update_one(*steps.take_stock(order)).matched_count or stock.find_one(steps.stock_taken(order))
     if not taken:
-        database()[steps.ORDERS].update_one(*steps.reject(order))
+        database[steps.ORDERS].update_one(*steps.reject(order))
         return
     insert(steps.RESERVATIONS, steps.reservation(order))
     mark_paid.delay(message)
@@ -51,22 +47,26 @@ def reserve(message: dict[str, Any]) -> None:
 
 @task
 def mark_paid(message: dict[str, Any]) -> None:
-    database()[steps.ORDERS].update_one(*steps.pay(Accepted.model_validate(message)))
+    database[steps.ORDERS].update_one(*steps.pay(Accepted.model_validate(message)))
     pay_commission.delay(message)
 
 
 @task
 def pay_commission(message: dict[str, Any]) -> None:
     order = Accepted.model_validate(message)
-    insert(steps.LEDGER, *steps.ledger_entries(order))
-    database()[BALANCES].bulk_write(steps.add_to_balances(order), ordered=False)
+    try:
+        database[steps.LEDGER].insert_many(steps.ledger_entries(order), ordered=False)
+    except BulkWriteError as error:
+        if not steps.is_repeat(error):
+            raise
+    database[BALANCES].bulk_write(steps.add_to_balances(order), ordered=False)
     count_sale.delay(message)
 
 
 @task
 def count_sale(message: dict[str, Any]) -> None:
     order = Accepted.model_validate(message)
-    progress = database()[steps.PROGRESS]
+    progress = database[steps.PROGRESS]
     if not progress.update_one(*steps.add_to_progress(order)).matched_count:
         insert(steps.PROGRESS, steps.first_progress(order))
         # Another order of the month may have been the first meanwhile.
@@ -75,7 +75,7 @@ def count_sale(message: dict[str, Any]) -> None:
 
 
 def look_up(order: PlaceOrder) -> tuple[Accepted, int]:
-    db = database()
+    db = database
     shop = db[SHOPS].find_one({"_id": order.shop_id})
     product = db[PRODUCTS].find_one({"_id": order.lines[0].product_id})
     seller = db[DISTRIBUTORS].find_one({"_id": order.distributor_id})
@@ -86,10 +86,7 @@ def look_up(order: PlaceOrder) -> tuple[Accepted, int]:
     return steps.accept(order, currency=shop["currency"], upline=upline), product["category_id"]
 
 
-def insert(collection: str, *documents: dict[str, Any]) -> None:
+def insert(collection: str, document: dict[str, Any]) -> None:
     """What is there already stays as it is."""
-    try:
-        database()[collection].insert_many(documents, ordered=False)
-    except PyMongoError as error:
-        if not steps.is_repeat(error):
-            raise
+    with suppress(DuplicateKeyError):
+        database[collection].insert_one(document)

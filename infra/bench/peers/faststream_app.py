@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import uvloop
 from faststream import AckPolicy, FastStream
 from faststream.rabbit import Channel, QueueType, RabbitBroker, RabbitQueue
-from pymongo.errors import PyMongoError
+from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from contracts.orders.v2 import PlaceOrder
 from infra.bench.peers import steps
@@ -22,6 +23,7 @@ from infra.bench.peers.reference import BALANCES, DISTRIBUTORS, PRODUCTS, SHOPS,
 from infra.bench.peers.steps import Accepted
 
 PREFETCH = 20
+"""For each queue. Of 5, 10, 20, 50 and 100, this was the fastest, twice."""
 
 place = Place.of_process()
 broker = RabbitBroker(
@@ -89,7 +91,11 @@ async def mark_paid(order: Accepted) -> Accepted:
 @subscriber(steps.PAY_COMMISSION)
 @publisher(steps.COUNT_SALE)
 async def pay_commission(order: Accepted) -> Accepted:
-    await insert(steps.LEDGER, *steps.ledger_entries(order))
+    try:
+        await Stores.database[steps.LEDGER].insert_many(steps.ledger_entries(order), ordered=False)
+    except BulkWriteError as error:
+        if not steps.is_repeat(error):
+            raise
     await Stores.database[BALANCES].bulk_write(steps.add_to_balances(order), ordered=False)
     return order
 
@@ -116,13 +122,10 @@ async def look_up(order: PlaceOrder) -> tuple[Accepted, int]:
     return steps.accept(order, currency=shop["currency"], upline=upline), product["category_id"]
 
 
-async def insert(collection: str, *documents: dict[str, Any]) -> None:
+async def insert(collection: str, document: dict[str, Any]) -> None:
     """What is there already stays as it is."""
-    try:
-        await Stores.database[collection].insert_many(documents, ordered=False)
-    except PyMongoError as error:
-        if not steps.is_repeat(error):
-            raise
+    with suppress(DuplicateKeyError):
+        await Stores.database[collection].insert_one(document)
 
 
 if __name__ == "__main__":

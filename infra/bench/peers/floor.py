@@ -20,13 +20,11 @@ from contracts.orders.v2 import PlaceOrder
 from infra.bench.peers.peer import ServedPeer
 from infra.bench.peers.place import Place
 from infra.bench.peers.reference import Reference
+from infra.bench.peers.steps import ORDERS, is_repeat
 
-ORDERS = "orders"
 INTAKE = "intake"
 PREFETCH = 500
 """The best of 200, 500, 1,000, 2,000 and 4,000: the more that waits, the larger the insert, the longer the pause."""
-
-_DUPLICATE_KEY = 11000
 
 
 class Waiting:
@@ -57,7 +55,7 @@ async def store(orders: Any, documents: Sequence[dict[str, Any]]) -> None:
     try:
         await orders.insert_many(documents, ordered=False)
     except BulkWriteError as error:
-        if any(each["code"] != _DUPLICATE_KEY for each in error.details["writeErrors"]):
+        if not is_repeat(error):
             raise
 
 

@@ -25,7 +25,7 @@ from infra.local.process import ProcessMark
 _PIPELINED = 500
 _LOOK_FOR_START_S = 0.005
 _LOOK_FOR_END_S = 0.05
-_STOP_WITHIN_S = 10.0
+_STOP_WITHIN_S = 3.0
 _LOG_TAIL = 4_000
 
 
@@ -126,20 +126,9 @@ class ServedPeer:
         """What is wrong in the books, a sentence each."""
         raise NotImplementedError
 
-    async def publish(self, channel: AbstractChannel, bodies: Sequence[bytes]) -> None:
-        """Put the backlog into the first queue, as shops do: persistent and confirmed."""
-        for start in range(0, len(bodies), _PIPELINED):
-            await asyncio.gather(
-                *(
-                    channel.default_exchange.publish(
-                        aio_pika.Message(
-                            body, content_type="application/json", delivery_mode=aio_pika.DeliveryMode.PERSISTENT
-                        ),
-                        self._place.queue(self.steps[0]),
-                    )
-                    for body in bodies[start : start + _PIPELINED]
-                )
-            )
+    def to_message(self, body: bytes) -> aio_pika.Message:
+        """The order as a shop publishes it."""
+        return aio_pika.Message(body, content_type="application/json", delivery_mode=aio_pika.DeliveryMode.PERSISTENT)
 
     async def prepare(self, bodies: Sequence[bytes], reference: Reference) -> None:
         self._bodies, self._reference, self._backlog = bodies, reference, len(bodies)
@@ -151,7 +140,7 @@ class ServedPeer:
             await self._channel.declare_queue(self._place.queue(step), durable=True, arguments=QUORUM)
         await reference.lay_out(self._database)
         await self._database.create_collection(self.finished_in)
-        await self.publish(self._channel, bodies)
+        await self._publish(self._channel, bodies)
         ready = await self._ready()
         if ready != self._backlog:
             raise PeerFailed(f"{self.name}: {ready} messages lie in the first queue instead of {self._backlog}")
@@ -184,6 +173,13 @@ class ServedPeer:
         await self._connection.close()
         self._database.client.close()
         self._connection = None
+
+    async def _publish(self, channel: AbstractChannel, bodies: Sequence[bytes]) -> None:
+        """Put the backlog into the first queue, persistent and confirmed."""
+        first = self._place.queue(self.steps[0])
+        for start in range(0, len(bodies), _PIPELINED):
+            messages = map(self.to_message, bodies[start : start + _PIPELINED])
+            await asyncio.gather(*(channel.default_exchange.publish(message, first) for message in messages))
 
     async def _ready(self) -> int:
         assert self._channel is not None, "prepare() comes first"

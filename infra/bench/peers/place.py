@@ -46,6 +46,8 @@ class Place:
         return client.get_database(self.database, write_concern=DURABLE)
 
     def pymongo(self) -> Any:
-        """The database through PyMongo. Call it in the process that uses it: a client does not survive a fork."""
-        client: MongoClient[dict[str, Any]] = MongoClient(self.mongodb_url, tz_aware=True, maxPoolSize=200)
+        """The database through PyMongo. It connects with the first use, which has to come after a fork."""
+        client: MongoClient[dict[str, Any]] = MongoClient(
+            self.mongodb_url, tz_aware=True, maxPoolSize=200, connect=False
+        )
         return client.get_database(self.database, write_concern=DURABLE)

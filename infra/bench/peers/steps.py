@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 from pymongo import UpdateOne
-from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
+from pymongo.errors import BulkWriteError
 
 from contracts.money import RATE_SCALE, largest_remainder, to_minor
 from contracts.orders.v2 import PlaceOrder
@@ -29,8 +29,8 @@ TAKE_IN, RESERVE, MARK_PAID, PAY_COMMISSION, COUNT_SALE = STEPS = (
 RATES_PPM = (50_000, 20_000, 10_000)
 """`infra.bench.world.LEVEL_RATES` for the seller and the two above, in parts per million."""
 
-RECENT = 100
-"""Of so many orders a figure knows that it has counted them: more than are in flight, and so may be redelivered."""
+RECENT = 200
+"""Of so many orders a figure knows that it has counted them: more than are worked on at once and may come again."""
 
 _DUPLICATE_KEY = 11000
 
@@ -162,8 +162,6 @@ def _remember(order: Accepted) -> dict[str, Any]:
     return {"recent": {"$each": [order.key], "$slice": -RECENT}}
 
 
-def is_repeat(error: PyMongoError) -> bool:
-    """Whether a write failed only because it has been made before."""
-    if isinstance(error, BulkWriteError):
-        return all(each["code"] == _DUPLICATE_KEY for each in error.details["writeErrors"])
-    return isinstance(error, DuplicateKeyError)
+def is_repeat(error: BulkWriteError) -> bool:
+    """Whether documents were not inserted only because they are there already."""
+    return all(each["code"] == _DUPLICATE_KEY for each in error.details["writeErrors"])
