@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import httpx
@@ -102,3 +103,10 @@ async def test_a_repeat_tells_that_it_has_been_removed_since(admin: httpx.AsyncC
     assert (again.status_code, again.json()["reason"]) == (404, "not_found")
     described = (await admin.get("/openapi.json")).json()["paths"][f"/api/{noun}"]["post"]["responses"]
     assert "removed" in described["404"]["description"]
+
+
+async def test_an_address_for_mail_is_described_alike_for_all_dialects_of_patterns(client: httpx.AsyncClient) -> None:
+    """U+0085 is a space to us, and to JSON Schema it is none; the flag makes Python read as JSON Schema does."""
+    login = (await client.get("/openapi.json")).json()["components"]["schemas"]["LogIn"]["properties"]["email"]
+    assert re.search(login["pattern"], "lin@example.com", re.ASCII)
+    assert not re.search(login["pattern"], "lin@exam\x85ple.com", re.ASCII)

@@ -2,8 +2,8 @@
 
 Nothing may end with a server error, and nothing may be answered that is not documented. New operations are found by
 themselves. Every run sends all the examples, then each part of each request as the description allows it and as it does
-not, then some requests at random. The seed is fixed, so that a failure comes again. For more:
-`FUZZ_CASES=100 FUZZ_SEED=1 python -m pytest tests/api/test_fuzz.py`; FUZZ_PHASES=stateful follows the answers.
+not, then some requests at random, and some that follow from the answers. The seed is fixed, so that a failure comes
+again. For more: `FUZZ_CASES=100 FUZZ_SEED=1 python -m pytest tests/api/test_fuzz.py`, or only FUZZ_PHASES=stateful.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ HERE = Path(__file__).parent
 SEED = os.environ.get("FUZZ_SEED", "7")
 CASES = int(os.environ.get("FUZZ_CASES", "3"))
 """Random requests for each operation and role."""
-PHASES = os.environ.get("FUZZ_PHASES", "examples,coverage,fuzzing")
+PHASES = os.environ.get("FUZZ_PHASES", "examples,coverage,fuzzing,stateful")
 ROLES = ("admin", "distributor", "shop", "anonymous")
 WITHIN_S = 600.0 + 60.0 * CASES
 """Only what hangs is stopped: four at a time, on two cores that have nothing else to do, take two minutes."""
