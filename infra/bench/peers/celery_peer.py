@@ -33,7 +33,9 @@ class Pool:
 
 
 BEST = Pool("threads", 16, workers=2)
-"""Faster than one worker of 32 threads in three of four direct comparisons, if not thriftier."""
+"""Against one worker of 32 threads: faster in four of six comparisons, three of three with the tasks as they are now,
+though it takes more CPU time an order. Compare the two again where nothing else runs.
+"""
 
 TRIED: Mapping[Pool, str] = {
     Pool("threads", 4): "40 to 89 orders/s, 17 to 20 ms of CPU an order",
@@ -41,7 +43,7 @@ TRIED: Mapping[Pool, str] = {
     Pool("threads", 16): "46 to 93 orders/s, 13 to 17 ms",
     Pool("threads", 32): "57 to 104 orders/s, 12 to 16 ms",
     Pool("threads", 64): "55 to 70 orders/s, 14 to 16 ms",
-    Pool("threads", 8, workers=2): "55 to 61 orders/s, 17 to 19 ms",
+    Pool("threads", 8, workers=2): "55 to 65 orders/s, 17 to 19 ms",
     Pool("threads", 16, workers=2): "59 to 111 orders/s, 14 to 17 ms",
     Pool("threads", 32, workers=2): "64 to 72 orders/s, 16 ms",
     Pool("prefork", 2): "23 orders/s",
@@ -52,7 +54,8 @@ TRIED: Mapping[Pool, str] = {
     Pool("gevent", 32): "20 orders/s, 28 to 29 ms",
     Pool("gevent", 64): "24 orders/s",
 }
-"""What each pool did on two cores that other work shared (load 5 to 30), 600 to 1,000 orders a time, in turn. The CPU
+"""What each pool did on two cores that other work shared (load 5 to 30), 600 to 1,000 orders a
+time, one to seven times each, some of them before the tasks had their last improvements. The CPU
 time is that of the workers, MongoDB and RabbitMQ together and, unlike the rate, bears with a busy machine.
 """
 
