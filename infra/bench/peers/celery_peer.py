@@ -39,7 +39,7 @@ though it takes more CPU time an order. Compare the two again where nothing else
 
 TRIED: Mapping[Pool, str] = {
     Pool("threads", 4): "40 to 89 orders/s, 17 to 20 ms of CPU an order",
-    Pool("threads", 8): "70 to 93 orders/s, 15 to 16 ms",
+    Pool("threads", 8): "52 to 93 orders/s, 15 to 16 ms",
     Pool("threads", 16): "46 to 93 orders/s, 13 to 17 ms",
     Pool("threads", 32): "57 to 104 orders/s, 12 to 16 ms",
     Pool("threads", 64): "55 to 70 orders/s, 14 to 16 ms",
