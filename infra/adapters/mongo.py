@@ -175,6 +175,10 @@ class MongoStore:
         """About how many documents there are, from the collection's own figures: cheap, exact when nothing writes."""
         return int(await self._database[collection].estimated_document_count())
 
+    async def drop(self) -> None:
+        """Delete the database with all that is in it."""
+        await self._client.drop_database(self._database.name)
+
     async def names(self) -> list[str]:
         """The collections that exist."""
         return sorted(await self._database.list_collection_names())

@@ -7,6 +7,7 @@ import typer
 from infra.cli import dead, identity, ledger, rules, rules_changes, schema, stack
 from infra.cli.api import api
 from infra.cli.backtest import backtest
+from infra.cli.bench import bench
 from infra.cli.demo import demo
 from infra.cli.doctor import doctor
 from infra.cli.explain import explain
@@ -38,6 +39,7 @@ app.command("setup")(stack.setup)
 app.command("work")(work)
 app.command("api")(api)
 app.command("demo")(demo)
+app.command("bench")(bench)
 app.command("trace")(trace)
 app.command("explain")(explain)
 app.command("verify")(verify_command)

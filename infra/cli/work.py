@@ -1,4 +1,7 @@
-"""`tributary work` and `tributary topology`: run workers, and declare what they need."""
+"""`tributary work` and `tributary topology`: run workers, and declare what they need.
+
+As a module this is `tributary work` alone: a process of a fleet need not hold every other command in memory.
+"""
 
 from __future__ import annotations
 
@@ -81,3 +84,7 @@ def _chosen(names: list[str]) -> list[str]:
             typer.echo(f"There is no worker called {name!r}; there are {', '.join(known)}, or all.", err=True)
             raise typer.Exit(EXIT_USAGE)
     return names
+
+
+if __name__ == "__main__":
+    typer.run(work)

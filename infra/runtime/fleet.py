@@ -98,7 +98,7 @@ class Fleet:
     def _launch(self, member: Member) -> None:
         stream: IO[bytes] | None = member.log.open("ab") if member.log else None
         member.process = subprocess.Popen(  # noqa: S603  (our own interpreter and module)
-            [sys.executable, "-m", "infra.cli.app", "work", *member.names, "--together"],
+            [sys.executable, "-m", "infra.cli.work", *member.names, "--together"],
             env=dict(member.environment),
             stdin=subprocess.DEVNULL,
             stdout=stream,

@@ -1,0 +1,198 @@
+"""Our own workers on a backlog: published first, then taken in, and timed until the last is through everywhere."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from contracts.commissions.view import COMMISSIONS
+from contracts.orders.view import ORDERS
+from infra.adapters.mongo import MongoStore
+from infra.bench.world import Sent, World
+from infra.demo.quiet import wait_until_quiet
+from infra.demo.shop import Shop
+from infra.runtime import broker, process, roster
+from infra.runtime.fleet import Fleet, Member
+from infra.runtime.settings import Settings
+from infra.runtime.time import RealTime
+from infra.runtime.topology import Topology, topology_of
+from infra.runtime.verification import verify_live
+from infra.runtime.worker import Worker
+
+GROUPS: tuple[tuple[str, ...], ...] = (
+    ("stock_reservation", "reward_checks", "alerting"),
+    ("commission_calculation", "network", "catalog", "rule_book"),
+    ("order_intake",),
+)
+"""The workers of each process; those that take orders in come last."""
+
+_INTAKE = "order_intake"
+_FIRST_QUEUE = "order_intake.order.place"
+_COUNTED = "reward_checks.sales"
+"""Where the last step puts a document for each order."""
+
+_LOOK_EVERY_S = 0.02
+_TIMEOUT_S = 900.0
+_STAGE_TIMEOUT_S = 300.0
+
+
+class BenchFailure(Exception):
+    """A run whose result is not right is no result; the text says what was wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """`seconds` from the first order taken to the last one finished.
+
+    `rss_mb` is the peak, `cpu_s` what was spent meanwhile, of each process.
+    """
+
+    orders: int
+    seconds: float
+    rss_mb: dict[str, float] = field(default_factory=dict)
+    cpu_s: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def orders_per_s(self) -> float:
+        return self.orders / self.seconds
+
+
+@dataclass(slots=True)
+class Ours:
+    """One database and one set of queues, emptied before every run."""
+
+    settings: Settings
+    environment: dict[str, str]
+    logs: Path
+    groups: Sequence[Sequence[str]] = GROUPS
+
+    async def run(self, world: World, backlog: Sequence[Sent]) -> Run:
+        """Set the stage, publish the backlog while nobody takes orders in, then let them, and time it.
+
+        Raises BenchFailure where the books do not hold afterwards.
+        """
+        intake = [group for group in self.groups if _INTAKE in group]
+        others = [group for group in self.groups if _INTAKE not in group]
+        async with AsyncExitStack() as stack:
+            store = await self._stage(world, stack)
+            shop = await stack.enter_async_context(Shop(self.settings.rabbitmq_url))
+            waiting = await stack.enter_async_context(self._running(others))
+            await shop.send([(sent.routing_key, sent.body, sent.content_type) for sent in backlog])
+            orders = sum(sent.orders for sent in backlog)
+            taking = await stack.enter_async_context(self._running(intake, wait=False))
+            await self._first_taken(len(backlog))
+            members = [*waiting.members, *taking.members]
+            cpu_before = [_cpu_s(member) for member in members]
+            started = time.monotonic()
+            await self._last_finished(store, orders)
+            seconds = time.monotonic() - started
+            names = ["+".join(member.names) for member in members]
+            rss_mb = dict(zip(names, map(_peak_rss_mb, members), strict=True))
+            cpu_s = {name: _cpu_s(m) - b for name, m, b in zip(names, members, cpu_before, strict=True)}
+            await self._check(store, orders)
+        return Run(orders, seconds, rss_mb, cpu_s)
+
+    @asynccontextmanager
+    async def ready(self, world: World) -> AsyncIterator[None]:
+        """Every worker running on the stage of `world`; the books are checked when its orders have gone through."""
+        async with AsyncExitStack() as stack:
+            store = await self._stage(world, stack)
+            await stack.enter_async_context(self._running(self.groups))
+            yield
+            await self._last_finished(store, len(world.events))
+            await self._check(store, len(world.events))
+
+    async def _stage(self, world: World, stack: AsyncExitStack) -> MongoStore:
+        """An empty database and empty queues, and then all reference data by the workers' own hands."""
+        workers = roster.load_all()
+        topology = topology_of(workers, self.settings)
+        store = MongoStore.connect(self.settings.mongodb_url, self.settings.database)
+        stack.callback(store.close)
+        await store.drop()
+        stack.push_async_callback(store.drop)
+        await process.prepare(self.settings)
+        await self._purge(topology)
+        async with Shop(self.settings.rabbitmq_url) as shop, self._running(self.groups):
+            for wave in world.waves:
+                await shop.command(wave, lambda _: None)
+                await self._quiet(store, topology, workers)
+        return store
+
+    async def _quiet(self, store: MongoStore, topology: Topology, workers: Sequence[Worker]) -> None:
+        await wait_until_quiet(
+            self.settings.rabbitmq_url, store, topology, workers, with_retries=True, timeout_s=_STAGE_TIMEOUT_S
+        )
+
+    @asynccontextmanager
+    async def _running(self, groups: Sequence[Sequence[str]], *, wait: bool = True) -> AsyncIterator[Fleet]:
+        """The processes of these groups, consuming if waited for."""
+        self.logs.mkdir(parents=True, exist_ok=True)
+        fleet = Fleet(groups, self.environment, logs=self.logs)
+        fleet.start()
+        try:
+            if wait:
+                await self._until_consumed({name for group in groups for name in group})
+            yield fleet
+        finally:
+            await asyncio.to_thread(fleet.stop)
+
+    async def _until_consumed(self, names: set[str]) -> None:
+        queues = [w.queue_of(h) for w in roster.load_all() if w.name in names for h in w.handlers]
+        async with asyncio.timeout(_STAGE_TIMEOUT_S):
+            while True:
+                depths = await broker.depths(self.settings.rabbitmq_url, queues)
+                if all(depth and depth.consumers for depth in depths.values()):
+                    return
+                await asyncio.sleep(0.1)
+
+    async def _purge(self, topology: Topology) -> None:
+        """What a run that was broken off has left would count in this one."""
+        connection = await broker.connect(self.settings.rabbitmq_url)
+        try:
+            channel = await connection.channel()
+            for queue in topology.queues:
+                await (await channel.get_queue(queue.name, ensure=False)).purge()
+        finally:
+            await connection.close()
+
+    async def _first_taken(self, backlog: int) -> None:
+        async with asyncio.timeout(_STAGE_TIMEOUT_S):
+            while True:
+                depth = (await broker.depths(self.settings.rabbitmq_url, [_FIRST_QUEUE]))[_FIRST_QUEUE]
+                if depth is not None and depth.ready < backlog:
+                    return
+                await asyncio.sleep(_LOOK_EVERY_S)
+
+    async def _last_finished(self, store: MongoStore, orders: int) -> None:
+        deadline = time.monotonic() + _TIMEOUT_S
+        while await store.count(COMMISSIONS) < orders or await store.count(_COUNTED) < orders:
+            if time.monotonic() > deadline:
+                raise BenchFailure(f"not finished after {_TIMEOUT_S:.0f} s; logs are in {self.logs}")
+            await asyncio.sleep(_LOOK_EVERY_S)
+
+    async def _check(self, store: MongoStore, orders: int) -> None:
+        report = await verify_live(store, roster.load_all(), RealTime())
+        if report.breach_count:
+            raise BenchFailure(f"the books do not hold: {report.breach_count} breaches, first {report.breaches[0]}")
+        paid = await store.find(ORDERS, {"status": "paid"}, fields=("_id",))
+        if len(paid) != orders:
+            raise BenchFailure(f"{len(paid)} of {orders} orders are paid")
+
+
+def _peak_rss_mb(member: Member) -> float:
+    assert member.process is not None, "asked of those that run"
+    for line in Path(f"/proc/{member.process.pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return round(int(line.split()[1]) / 1024, 1)
+    raise BenchFailure("the system does not tell how much memory a process has taken")
+
+
+def _cpu_s(member: Member) -> float:
+    assert member.process is not None, "asked of those that run"
+    fields = Path(f"/proc/{member.process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

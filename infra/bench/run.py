@@ -1,0 +1,119 @@
+"""The benchmark: every contender in one call, on the same servers, in turns, several rounds; medians and spread.
+
+Absolute rates depend on the machine and on what else it does; the ratios of one call do not, or much less.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from infra.bench.latency import Latency, latencies
+from infra.bench.ours import Ours, Run
+from infra.bench.peers.celery_peer import CeleryPeer
+from infra.bench.peers.floor import FloorPeer
+from infra.bench.peers.peer import ServedPeer, measure
+from infra.bench.peers.place import Place
+from infra.bench.peers.plain_faststream import PlainFastStreamPeer
+from infra.bench.peers.reference import Reference
+from infra.bench.world import World, basket_world, one_line_world
+from infra.runtime.settings import Settings
+
+LOADS = (0.10, 0.50, 0.80)
+"""Shares of our capacity at which latency is looked at."""
+
+Progress = Callable[[str, int, int], None]
+Contender = Callable[[], Awaitable[float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """Orders a contender gets a round: so many that it takes some seconds, whatever its speed."""
+
+    rounds: int = 3
+    one_line: int = 8_000
+    batched: int = 8_000
+    baskets: int = 2_000
+    celery: int = 600
+    faststream: int = 800
+    floor: int = 16_000
+    latency_s: float = 15.0
+
+
+@dataclass(slots=True)
+class Findings:
+    """Orders per second of every contender and round; what each of our processes held in memory at most."""
+
+    rates: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    rss_mb: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    latency: list[Latency] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Bench:
+    """`settings` name the servers; every contender gets a database and names of its own on them."""
+
+    settings: Settings
+    environment: dict[str, str]
+    logs: Path
+    progress: Progress
+
+    async def quick(self, sizes: Sizes) -> Findings:
+        """Measure everybody in turns, then how long an order takes at shares of what we can do."""
+        found = Findings()
+        contenders = self._contenders(sizes, found)
+        total = sizes.rounds * len(contenders)
+        for number in range(total):
+            name, contender = contenders[number % len(contenders)]
+            self.progress(f"round {number // len(contenders) + 1}: {name}", number, total)
+            found.rates[name].append(await contender())
+        capacity = max(found.rates["ours, one-line orders"])
+        for load in LOADS:
+            self.progress(f"latency at {load:.0%} of capacity", 0, 0)
+            found.latency.append(await latencies(self.ours(), load, load * capacity, sizes.latency_s))
+        return found
+
+    def ours(self, groups: Sequence[Sequence[str]] | None = None) -> Ours:
+        """Our workers on a database of their own, `groups` as in `infra.bench.ours.GROUPS`."""
+        settings = self.settings.model_copy(update={"database": f"{self.settings.database}_ours"})
+        environment = {**self.environment, "TRIBUTARY_DATABASE": settings.database}
+        ours = Ours(settings, environment, self.logs)
+        return ours if groups is None else Ours(settings, environment, self.logs, groups)
+
+    def _contenders(self, sizes: Sizes, found: Findings) -> list[tuple[str, Contender]]:
+        one_line = one_line_world(max(sizes.one_line, sizes.batched))
+        baskets = basket_world(sizes.baskets)
+
+        def ours(world: World, *, batched: bool = False, orders: int) -> Contender:
+            async def contend() -> float:
+                some = world.first(orders)
+                run: Run = await self.ours().run(some, some.batched() if batched else some.singly())
+                for name, rss in run.rss_mb.items():
+                    found.rss_mb[name].append(rss)
+                return run.orders_per_s
+
+            return contend
+
+        def peer(kind: type[ServedPeer], orders: int) -> Contender:
+            world = one_line if orders <= len(one_line.events) else one_line_world(orders)
+            reference = Reference.of(world.population)
+            bodies = [json.dumps(event["data"]).encode() for event in world.events[:orders]]
+            name = self.settings.database
+            place = Place(self.settings.rabbitmq_url, self.settings.mongodb_url, f"{name}_peer", f"{name}.peer")
+
+            async def contend() -> float:
+                return (await measure(kind(place, self.logs), bodies, reference)).orders_per_s
+
+            return contend
+
+        return [
+            ("ours, one-line orders", ours(one_line, orders=sizes.one_line)),
+            ("Celery", peer(CeleryPeer, sizes.celery)),
+            ("floor", peer(FloorPeer, sizes.floor)),
+            ("ours, shop-batched", ours(one_line, batched=True, orders=sizes.batched)),
+            ("plain FastStream", peer(PlainFastStreamPeer, sizes.faststream)),
+            ("ours, real baskets", ours(baskets, orders=sizes.baskets)),
+        ]

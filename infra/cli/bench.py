@@ -1,0 +1,67 @@
+"""`tributary bench`: ours beside Celery, plain FastStream and the floor, in one call, on servers of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from typing import Annotated
+
+import typer
+import uvloop
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from infra import local
+from infra.bench import report
+from infra.bench.ours import BenchFailure
+from infra.bench.peers.peer import PeerFailed
+from infra.bench.run import Bench, Findings, Sizes
+from infra.cli.environment import EXIT_BREACH, AsJson, environment_for, one_sentence_on_failure, settings_for
+
+
+def bench(
+    rounds: Annotated[int, typer.Option("--rounds", min=1, max=20, help="Turns that everybody gets.")] = 3,
+    as_json: AsJson = False,
+) -> None:
+    """Measure ours beside Celery, plain FastStream and the floor, in turns, on the same servers, and verify ours.
+
+    Compare the ratios, not the rates: those are this machine's. Exits with 1 if a contender's books are wrong.
+    """
+    name = f"bench-{os.getpid()}"
+    home = local.default_home()
+    console = Console(stderr=as_json)
+    with one_sentence_on_failure():
+        try:
+            local.up(name, home=home, progress=lambda line: console.print(line, style="dim"))
+            found = _run(name, Sizes(rounds=rounds), console)
+        except (BenchFailure, PeerFailed) as failure:
+            typer.echo(f"No result: {failure}", err=True)
+            raise typer.Exit(EXIT_BREACH) from failure
+        finally:
+            shutil.rmtree(home / name / "logs", ignore_errors=True)
+            local.down(name, home=home, remove_data=True)
+            (home / f"{name}.lock").unlink(missing_ok=True)
+    if as_json:
+        typer.echo(json.dumps(report.as_object(found), indent=2))
+    else:
+        report.show(console, found)
+
+
+def _run(name: str, sizes: Sizes, console: Console) -> Findings:
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    settings = settings_for(name).model_copy(update={"database": "bench"})
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("starting", total=None)
+
+        def on_progress(doing: str, done: int, total: int) -> None:
+            bar.update(task, description=doing, completed=done, total=total or None)
+
+        running = Bench(settings, environment_for(settings), local.default_home() / name / "logs", on_progress)
+        return uvloop.run(running.quick(sizes))
