@@ -13,7 +13,7 @@ from contracts.envelope import BATCH, Payload
 from contracts.rules.document import RuleDocument
 from contracts.rules.terms import digest_of, terms_of
 from contracts.rules.v1 import ActivateRules, ApproveRules, DefineMarket, ProposeRules
-from infra.demo.baskets import Basket, baskets, single_lines
+from infra.demo.baskets import baskets, single_lines
 from infra.demo.population import Population, populate
 from infra.demo.rule_set import CURRENCY, MARKET, RulesInForce
 from infra.demo.traffic import BARE, PLACE_V2, order_events
@@ -60,22 +60,26 @@ class World:
         return [Sent(PLACE_V2, _json(group), BATCH, len(group)) for group in groups]
 
 
-def one_line_world(orders: int) -> World:
-    """Real order lines, each an order of its own; three levels of commission and one monthly target."""
+def one_line_world(orders: int, levels: int = len(LEVEL_RATES)) -> World:
+    """Real order lines, each an order of its own, in a network of as many levels as are paid, which is what most
+    markets allow; nobody moves or leaves in it, and there are no teams: the peers know of none either.
+    """
     bought = list(single_lines(orders))
-    return _world(bought, rules=three_levels(bought[0].placed_at))
+    population = replace(
+        populate(bought, short_share=0, levels_max=levels),
+        rules=three_levels(bought[0].placed_at),
+        changes=(),
+        teams=(),
+        members=(),
+        moves=(),
+    )
+    return World(population, order_events(bought, population.distributor_of))
 
 
 def basket_world(orders: int) -> World:
     """Real baskets of many lines, and every kind of plan that the demo has."""
     bought = [basket for basket in baskets(orders + orders // 10 + 50) if basket.orderable][:orders]
-    return _world(bought)
-
-
-def _world(bought: Sequence[Basket], rules: RulesInForce | None = None) -> World:
     population = populate(bought, short_share=0)
-    if rules is not None:
-        population = replace(population, rules=rules)
     return World(population, order_events(bought, population.distributor_of))
 
 

@@ -34,7 +34,7 @@ _FIRST_DISTRIBUTOR_ID = 1_180_000_000_000_000_001
 """Beyond 2**53 on purpose: whoever reads ids as floating point numbers shows it here."""
 
 _ROOTS = 5
-_LEVELS_MAX = 9
+LEVELS_MAX = 9
 _LEADER_SHARE = 0.1
 _INACTIVE = 3
 _TEAMS = 8
@@ -79,8 +79,10 @@ class Population:
         )
 
 
-def populate(baskets: Sequence[Basket], *, short_share: float = 0.015, seed: int = 7) -> Population:
-    """Return the world of `baskets` (oldest first, at least one).
+def populate(
+    baskets: Sequence[Basket], *, short_share: float = 0.015, levels_max: int = LEVELS_MAX, seed: int = 7
+) -> Population:
+    """Return the world of `baskets` (oldest first, at least one), in a network of at most `levels_max` levels.
 
     About `short_share` of the orders run short if they are taken in order; 0 gives plenty of everything.
     """
@@ -90,7 +92,7 @@ def populate(baskets: Sequence[Basket], *, short_share: float = 0.015, seed: int
     rng = Random(seed)
     size = max(2 * _ROOTS, round(300 * (len(baskets) / 2_000) ** 0.25))
     leaders = max(_ROOTS, round(size * _LEADER_SHARE))
-    distributors = _network(size, leaders, rng)
+    distributors = _network(size, leaders, levels_max, rng)
     sellers = tuple(distributor.distributor_id for distributor in distributors[leaders:])
     rows = _product_rows(baskets)
     first, last = baskets[0].placed_at, baskets[-1].placed_at
@@ -122,12 +124,12 @@ def _in_order(baskets: Sequence[Basket]) -> Iterator[str]:
     yield from dict.fromkeys(basket.shop_id for basket in baskets)
 
 
-def _network(size: int, leaders: int, rng: Random) -> tuple[RegisterDistributor, ...]:
-    """Grow a random tree of at most nine levels: whoever joins picks a sponsor among all who joined before."""
+def _network(size: int, leaders: int, levels_max: int, rng: Random) -> tuple[RegisterDistributor, ...]:
+    """Grow a random tree: whoever joins picks a sponsor among all who joined before."""
     sponsors: list[int | None] = []
     levels: list[int] = []
     for index in range(size):
-        sponsor = rng.choice([i for i in range(index) if levels[i] < _LEVELS_MAX]) if index >= _ROOTS else None
+        sponsor = rng.choice([i for i in range(index) if levels[i] < levels_max]) if index >= _ROOTS else None
         sponsors.append(sponsor)
         levels.append(1 if sponsor is None else levels[sponsor] + 1)
     sponsoring = set(sponsors)
