@@ -32,8 +32,8 @@ Question = Literal["hello", "buildInfo", "replSetGetStatus", "dbStats"]
 _DUPLICATE_KEY = 11000
 _INDEX_OPTIONS_CONFLICT = 85
 _SERVER_SELECTION_TIMEOUT_MS = 3000
-_ANCESTORS_PER_ANSWER = 10_000
-"""The server's own first answer holds 101 documents, and a batch of orders often needs more: one way less."""
+_DOCUMENTS_PER_ANSWER = 10_000
+"""The server's own first answer holds 101 documents, and a batch often needs more: one way less."""
 
 _UNAVAILABLE_CODES = frozenset(
     {
@@ -322,7 +322,9 @@ async def _find(
     limit: int,
     fields: Sequence[str],
 ) -> list[Document]:
-    cursor = collection.find(dict(where), _projection(fields), session=session, limit=limit)
+    cursor = collection.find(
+        dict(where), _projection(fields), session=session, limit=limit, batch_size=limit or _DOCUMENTS_PER_ANSWER
+    )
     if sort:
         cursor = cursor.sort(list(sort))
     documents: list[Document] = await cursor.to_list(None)
@@ -351,7 +353,7 @@ async def _ancestors(
         {"$unwind": "$found"},
         {"$replaceRoot": {"newRoot": "$found"}},
     ]
-    cursor = collection.aggregate(pipeline, session=session, batchSize=_ANCESTORS_PER_ANSWER)
+    cursor = collection.aggregate(pipeline, session=session, batchSize=_DOCUMENTS_PER_ANSWER)
     documents: list[Document] = await cursor.to_list(None)
     return documents
 
