@@ -21,8 +21,9 @@ class Settings(BaseSettings):
     batch_events_max: int = 500
     """Messages in one transaction: the gain flattens there, and a transaction must stay far below its 60 s limit."""
 
-    batch_bytes_max: int = 4 * 1024 * 1024
-    """Bodies of one batch. Its journal record repeats what was emitted and must stay below MongoDB's 16 MB."""
+    batch_bytes_max: int = 512 * 1024
+    """Bodies of one batch: 500 simple orders, or 250 real baskets. What they grow into, commissions above all, is held
+    in memory and repeated in one journal record, which must stay below MongoDB's 16 MB."""
 
     message_bytes_max: int = 1024 * 1024
     """A larger body is parked at the broker: 500 lines of an order take about 60 kB."""
