@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,6 +39,9 @@ _COUNTED = "reward_checks.sales"
 _LOOK_EVERY_S = 0.02
 _TIMEOUT_S = 900.0
 _STAGE_TIMEOUT_S = 300.0
+
+Check = Callable[[MongoStore, int], Awaitable[None]]
+"""Raises BenchFailure where the books do not show so many new orders as they should."""
 
 
 class BenchFailure(Exception):
@@ -76,25 +79,36 @@ class Ours:
 
         Raises BenchFailure where the books do not hold afterwards.
         """
+        async with self.staged(world) as store:
+            return await self.take(store, backlog, self.check)
+
+    @asynccontextmanager
+    async def staged(self, world: World) -> AsyncIterator[MongoStore]:
+        """The database with the stage set, for one backlog after another; it is dropped in the end."""
+        async with AsyncExitStack() as stack:
+            yield await self._stage(world, stack)
+
+    async def take(self, store: MongoStore, backlog: Sequence[Sent], check: Check) -> Run:
+        """Time a backlog of new orders, on top of whatever is stored, and check what came of so many."""
         intake = [group for group in self.groups if _INTAKE in group]
         others = [group for group in self.groups if _INTAKE not in group]
+        orders = sum(sent.orders for sent in backlog)
+        stored = await store.count(COMMISSIONS), await store.count(_COUNTED)
         async with AsyncExitStack() as stack:
-            store = await self._stage(world, stack)
             shop = await stack.enter_async_context(Shop(self.settings.rabbitmq_url))
             waiting = await stack.enter_async_context(self._running(others))
             await shop.send([(sent.routing_key, sent.body, sent.content_type) for sent in backlog])
-            orders = sum(sent.orders for sent in backlog)
             taking = await stack.enter_async_context(self._running(intake, wait=False))
             await self._first_taken(len(backlog))
             members = [*waiting.members, *taking.members]
             cpu_before = [_cpu_s(member) for member in members]
             started = time.monotonic()
-            await self._last_finished(store, orders)
+            await self._last_finished(store, orders, stored)
             seconds = time.monotonic() - started
             names = ["+".join(member.names) for member in members]
             rss_mb = dict(zip(names, map(_peak_rss_mb, members), strict=True))
             cpu_s = {name: _cpu_s(m) - b for name, m, b in zip(names, members, cpu_before, strict=True)}
-            await self._check(store, orders)
+            await check(store, orders)
         return Run(orders, seconds, rss_mb, cpu_s)
 
     @asynccontextmanager
@@ -105,7 +119,7 @@ class Ours:
             await stack.enter_async_context(self._running(self.groups))
             yield
             await self._last_finished(store, len(world.events))
-            await self._check(store, len(world.events))
+            await self.check(store, len(world.events))
 
     async def _stage(self, world: World, stack: AsyncExitStack) -> MongoStore:
         """An empty database and empty queues, and then all reference data by the workers' own hands."""
@@ -168,14 +182,17 @@ class Ours:
                     return
                 await asyncio.sleep(_LOOK_EVERY_S)
 
-    async def _last_finished(self, store: MongoStore, orders: int) -> None:
+    async def _last_finished(self, store: MongoStore, orders: int, stored: tuple[int, int] = (0, 0)) -> None:
+        """Wait for the commissions and the counted sales of so many orders, beyond what was `stored` of each before."""
+        commissions, counted = (before + orders for before in stored)
         deadline = time.monotonic() + _TIMEOUT_S
-        while await store.count(COMMISSIONS) < orders or await store.count(_COUNTED) < orders:
+        while await store.count(COMMISSIONS) < commissions or await store.count(_COUNTED) < counted:
             if time.monotonic() > deadline:
                 raise BenchFailure(f"not finished after {_TIMEOUT_S:.0f} s; logs are in {self.logs}")
             await asyncio.sleep(_LOOK_EVERY_S)
 
-    async def _check(self, store: MongoStore, orders: int) -> None:
+    async def check(self, store: MongoStore, orders: int) -> None:
+        """Verify all that is stored, of which so many orders are to be paid. Raises BenchFailure."""
         report = await verify_live(store, roster.load_all(), RealTime())
         if report.breach_count:
             raise BenchFailure(f"the books do not hold: {report.breach_count} breaches, first {report.breaches[0]}")
@@ -194,5 +211,10 @@ def _peak_rss_mb(member: Member) -> float:
 
 def _cpu_s(member: Member) -> float:
     assert member.process is not None, "asked of those that run"
-    fields = Path(f"/proc/{member.process.pid}/stat").read_text().rpartition(")")[2].split()
+    return cpu_s_of(member.process.pid)
+
+
+def cpu_s_of(pid: int) -> float:
+    """Processor time that a process has taken so far, in user and system mode."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -1,0 +1,125 @@
+"""The growth cases, tiny, on real servers: they finish, and bulk-loaded documents are like those that workers leave."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pymongo import MongoClient
+from pymongo.database import Database
+
+from contracts.commissions.view import COMMISSIONS, LEDGER
+from contracts.network.view import DISTRIBUTORS
+from contracts.orders.view import ORDERS
+from infra.adapters.mongo import MongoStore
+from infra.bench.growth import GrowthSizes, growth, settled
+from infra.bench.history import add_distributors, distributor_id, multiply_orders
+from infra.bench.ours import BenchFailure
+from infra.bench.run import Bench
+from infra.bench.world import one_line_world
+from infra.runtime.settings import Settings
+from tests.connected.running import LocalStack
+
+Documents = Database[dict[str, Any]]
+
+PATTERN, TIMES, FRESH = 20, 10, 30
+ONE_EACH = (
+    ORDERS,
+    COMMISSIONS,
+    LEDGER,
+    "commission_calculation.notices",
+    "stock_reservation.reservations",
+    "reward_checks.sales",
+)
+JOURNALS = ("order_intake", "stock_reservation", "commission_calculation", "reward_checks")
+
+
+@pytest.fixture
+def bench(stack: LocalStack, tmp_path: Path) -> Bench:
+    endpoints = stack.endpoints
+    urls = {name: getattr(endpoints, name) for name in ("rabbitmq_url", "mongodb_url", "redis_url")}
+    environment = {**os.environ, **{name.upper(): url for name, url in urls.items()}}
+    return Bench(Settings(**urls, database="test_growth"), environment, tmp_path, lambda *_: None)
+
+
+@pytest.fixture
+def databases(bench: Bench) -> Iterator[MongoClient[dict[str, Any]]]:
+    with MongoClient[dict[str, Any]](bench.settings.mongodb_url) as client:
+        yield client
+
+
+async def test_orders_on_top_of_a_multiplied_history_are_timed_and_nothing_is_left_behind(
+    bench: Bench, databases: MongoClient[dict[str, Any]]
+) -> None:
+    sizes = GrowthSizes(
+        rounds=1, orders=FRESH, pattern=PATTERN, stored=(200,), distributors=(), depths=(), overrides=()
+    )
+    found = await growth(bench, lambda *_: None, sizes)
+    assert found.median_ms("stored orders", 200) > 0
+    assert found.growth_1m_over_10k == 1
+    assert [name for name in databases.list_database_names() if "growth" in name] == []
+
+
+async def test_what_is_loaded_in_bulk_is_like_what_workers_leave_and_a_second_booking_is_noticed(
+    bench: Bench, databases: MongoClient[dict[str, Any]]
+) -> None:
+    ours = bench.ours()
+    world = one_line_world(PATTERN)
+
+    async def check(store: MongoStore, _: int) -> None:
+        await settled(store, world.events, 0)
+
+    async with ours.staged(world) as store:
+        await ours.take(store, world.singly(), check)
+        database = databases[ours.settings.database]
+        names = (*ONE_EACH, *(f"journal.{worker}" for worker in JOURNALS), DISTRIBUTORS)
+        before = {name: (_indexes(database, name), _shapes(database, name)) for name in names}
+        await multiply_orders(ours.settings, TIMES, 3600)
+        await add_distributors(ours.settings, 12, 4)
+        for name in ONE_EACH:
+            assert database[name].count_documents({}) == TIMES * PATTERN, name
+        assert {name: (_indexes(database, name), _shapes(database, name)) for name in names} == before
+        [keys] = {frozenset(_keys(database, name)) for name in ONE_EACH}
+        assert len(keys) == TIMES * PATTERN
+        for worker in JOURNALS:
+            records = database[f"journal.{worker}"].find({"about": {"$regex": "^order/"}})
+            handled = [(item["id"], item["about"]) for record in records for item in record["handled"]]
+            assert {about.removeprefix("order/") for _, about in handled} == keys
+            assert len({message_id for message_id, _ in handled}) == len(handled)
+        paid = {
+            item["id"] for record in database["journal.commission_calculation"].find() for item in record["handled"]
+        }
+        assert set(database[LEDGER].distinct("_id")) == paid
+        chain = [distributor_id(11)]
+        while "sponsor_id" in (found := database[DISTRIBUTORS].find({"_id": chain[-1]})[0]):
+            chain.append(found["sponsor_id"])
+        assert chain == [distributor_id(number) for number in (11, 8, 5, 2)]
+        data = world.events[0]["data"]
+        [posting] = database[LEDGER].find({"key": f"{data['shop_id']}/{data['order_id']}"})
+        database[LEDGER].insert_one({**posting, "_id": "booked again"})
+        with pytest.raises(BenchFailure, match=f"ledger has {PATTERN + 1} documents for {PATTERN} new orders"):
+            await settled(store, world.events, 0, within_s=0)
+
+
+def _indexes(database: Documents, collection: str) -> set[str]:
+    return set(database[collection].index_information())
+
+
+def _keys(database: Documents, collection: str) -> set[str]:
+    return {document.get("key", document["_id"]) for document in database[collection].find()}
+
+
+def _shapes(database: Documents, collection: str) -> set[str]:
+    """What the documents look like: the names and types in them, save how long their lists are."""
+    return {repr(_shape(document)) for document in database[collection].find()}
+
+
+def _shape(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _shape(inner) for name, inner in sorted(value.items())}
+    if isinstance(value, list):
+        return sorted({repr(_shape(inner)) for inner in value})
+    return type(value).__name__
