@@ -23,7 +23,7 @@ export PIP_NO_INPUT := 1
 
 .PHONY: help
 help: ## List the targets.
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: $(INSTALLED) ## Create .venv with the locked packages, and install RabbitMQ and Redis where they are missing.
@@ -37,6 +37,14 @@ demo: setup ## Run ORDERS=2000 orders through the whole system; KEEP=1 leaves it
 test: $(INSTALLED) ## Run every test, those against real servers and in a real browser included.
 	@$(BIN)/tributary setup --browser
 	@$(BIN)/python -m pytest tests
+
+.PHONY: bench
+bench: setup ## Measure us beside Celery, plain FastStream and the floor, within ten minutes; JSON=1 prints JSON.
+	@$(BIN)/tributary bench $(if $(JSON),--json)
+
+.PHONY: bench-full
+bench-full: setup ## The same, and growth, a hot product, memory and more processes, within an hour; JSON=1 prints JSON.
+	@$(BIN)/tributary bench --full $(if $(JSON),--json)
 
 .PHONY: faults
 faults: setup ## Kill every worker at every step, break every server under load, and check the books each time.

@@ -1,4 +1,4 @@
-"""What the benchmark found, as a table for people and one object for programs."""
+"""What the benchmark found, as tables for people and one object for programs."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from infra.bench import report_full
+from infra.bench.full import FullFindings
+from infra.bench.reads import TOGETHER
 from infra.bench.run import Findings
 
 _FIELDS = {
@@ -20,33 +23,35 @@ _FIELDS = {
 }
 
 
-def as_object(found: Findings) -> dict[str, Any]:
-    """Medians over the rounds; the ratios are of medians of the same call."""
-    rates: dict[str, Any] = {name: round(median(found.rates[row]), 1) for name, row in _FIELDS.items()}
+def as_object(found: Findings, full: FullFindings | None = None) -> dict[str, Any]:
+    """Medians over the rounds; the ratios are of medians of the same call; null for what was not run."""
+    rates = {name: _median(found, row) for name, row in _FIELDS.items()}
     half = [latency for latency in found.latency if latency.load == 0.5]
+    peaks = [max(peaks) for peaks in found.rss_mb.values()]
     return {
         **rates,
-        "ratio_celery": round(rates["orders_per_s"] / rates["celery_orders_per_s"], 2),
-        "ratio_floor": round(rates["orders_per_s"] / rates["floor_orders_per_s"], 3),
+        "ratio_celery": _ratio(rates["orders_per_s"], rates["celery_orders_per_s"], 2),
+        "ratio_floor": _ratio(rates["orders_per_s"], rates["floor_orders_per_s"], 3),
         "p99_ms_half_load": half[0].p99_ms if half else None,
-        "rss_mb_max": max(max(peaks) for peaks in found.rss_mb.values()),
+        "p99_ms_reads": next((read.p99_ms for read in found.reads if read.what == TOGETHER), None),
+        "rss_mb_max": max(peaks, default=None),
+        **report_full.as_object(full),
     }
 
 
-def show(console: Console, found: Findings) -> None:
-    """Rates with their spread, ratios, latency, memory."""
+def show(console: Console, found: Findings, full: FullFindings | None = None) -> None:
+    """Rates with their spread, ratios, latency, memory; and what the full benchmark adds."""
     rates = Table("contender", "orders/s", "lowest", "highest", "of Celery", "of the floor", title="A backlog, settled")
-    celery, floor = median(found.rates["Celery"]), median(found.rates["floor"])
+    celery, floor = _median(found, "Celery"), _median(found, "floor")
     for row in _FIELDS.values():
-        measured = found.rates[row]
-        middle = median(measured)
+        if (middle := _median(found, row)) is None:
+            continue
+        spread = (min(found.rates[row]), max(found.rates[row]))
+        ratios = (_ratio(middle, celery, 1), _ratio(middle, floor, 2))
         rates.add_row(
             row,
-            f"{middle:,.0f}",
-            f"{min(measured):,.0f}",
-            f"{max(measured):,.0f}",
-            f"{middle / celery:.1f}",
-            f"{middle / floor:.2f}",
+            *(f"{rate:,.0f}" for rate in (middle, *spread)),
+            *("" if ratio is None else f"{ratio}" for ratio in ratios),
         )
     console.print(rates)
     if found.latency:
@@ -55,7 +60,23 @@ def show(console: Console, found: Findings) -> None:
             figures = (at.p50_ms, at.p95_ms, at.p99_ms, at.max_ms)
             latency.add_row(f"{at.load:.0%}", f"{at.rate:,.0f}", *(f"{figure:,.0f}" for figure in figures))
         console.print(latency)
+    if found.reads:
+        reads = Table("read", "a second", "p50 ms", "p95 ms", "p99 ms", "max ms", title="Reads of the HTTP API")
+        for read in found.reads:
+            figures = (read.p50_ms, read.p95_ms, read.p99_ms, read.max_ms)
+            reads.add_row(read.what, f"{read.rate}", *(f"{figure:,.1f}" for figure in figures))
+        console.print(reads)
     memory = Table("process", "peak MB", title="Memory of our processes")
     for name, peaks in sorted(found.rss_mb.items()):
         memory.add_row(name, f"{max(peaks):.0f}")
     console.print(memory)
+    if full is not None:
+        report_full.show(console, full)
+
+
+def _median(found: Findings, row: str) -> float | None:
+    return round(median(found.rates[row]), 1) if row in found.rates else None
+
+
+def _ratio(rate: float | None, other: float | None, digits: int) -> float | None:
+    return round(rate / other, digits) if rate and other else None

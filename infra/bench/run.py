@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from infra.bench.peers.peer import ServedPeer, measure
 from infra.bench.peers.place import Place
 from infra.bench.peers.plain_faststream import PlainFastStreamPeer
 from infra.bench.peers.reference import Reference
+from infra.bench.reads import ReadLatency, reads
 from infra.bench.world import World, basket_world, one_line_world
 from infra.runtime.settings import Settings
 
@@ -31,7 +32,10 @@ Contender = Callable[[], Awaitable[float]]
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """Orders a contender gets a round: so many that it takes some seconds, whatever its speed."""
+    """Orders a contender gets a round: so many that it takes some seconds, whatever its speed.
+
+    Whoever gets none is left out, as is what takes no seconds.
+    """
 
     rounds: int = 3
     one_line: int = 8_000
@@ -41,6 +45,7 @@ class Sizes:
     faststream: int = 800
     floor: int = 16_000
     latency_s: float = 15.0
+    reads_s: float = 1.8
 
 
 @dataclass(slots=True)
@@ -50,16 +55,21 @@ class Findings:
     rates: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     rss_mb: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     latency: list[Latency] = field(default_factory=list)
+    reads: list[ReadLatency] = field(default_factory=list)
 
 
 @dataclass(slots=True)
 class Bench:
-    """`settings` name the servers; every contender gets a database and names of its own on them."""
+    """`settings` name the servers; every contender gets a database and names of its own on them.
+
+    `servers` are their processes by name, as far as they run on this machine.
+    """
 
     settings: Settings
     environment: dict[str, str]
     logs: Path
     progress: Progress
+    servers: Mapping[str, int] = field(default_factory=dict)
 
     async def quick(self, sizes: Sizes) -> Findings:
         """Measure everybody in turns, then how long an order takes at shares of what we can do."""
@@ -70,10 +80,13 @@ class Bench:
             name, contender = contenders[number % len(contenders)]
             self.progress(f"round {number // len(contenders) + 1}: {name}", number, total)
             found.rates[name].append(await contender())
-        capacity = max(found.rates["ours, one-line orders"])
-        for load in LOADS:
+        for load in LOADS if sizes.latency_s else ():
+            capacity = max(found.rates["ours, one-line orders"])
             self.progress(f"latency at {load:.0%} of capacity", 0, 0)
             found.latency.append(await latencies(self.ours(), load, load * capacity, sizes.latency_s))
+        if sizes.reads_s:
+            self.progress("reads of the HTTP API", 0, 0)
+            found.reads = await reads(self.ours(), sizes.reads_s)
         return found
 
     def ours(self, groups: Sequence[Sequence[str]] | None = None) -> Ours:
@@ -85,7 +98,6 @@ class Bench:
 
     def _contenders(self, sizes: Sizes, found: Findings) -> list[tuple[str, Contender]]:
         one_line = one_line_world(max(sizes.one_line, sizes.batched))
-        baskets = basket_world(sizes.baskets)
 
         def ours(world: World, *, batched: bool = False, orders: int) -> Contender:
             async def contend() -> float:
@@ -109,11 +121,16 @@ class Bench:
 
             return contend
 
-        return [
-            ("ours, one-line orders", ours(one_line, orders=sizes.one_line)),
-            ("Celery", peer(CeleryPeer, sizes.celery)),
-            ("floor", peer(FloorPeer, sizes.floor)),
-            ("ours, shop-batched", ours(one_line, batched=True, orders=sizes.batched)),
-            ("plain FastStream", peer(PlainFastStreamPeer, sizes.faststream)),
-            ("ours, real baskets", ours(baskets, orders=sizes.baskets)),
+        asked: list[tuple[str, int, Callable[[], Contender]]] = [
+            ("ours, one-line orders", sizes.one_line, lambda: ours(one_line, orders=sizes.one_line)),
+            ("Celery", sizes.celery, lambda: peer(CeleryPeer, sizes.celery)),
+            ("floor", sizes.floor, lambda: peer(FloorPeer, sizes.floor)),
+            ("ours, shop-batched", sizes.batched, lambda: ours(one_line, batched=True, orders=sizes.batched)),
+            ("plain FastStream", sizes.faststream, lambda: peer(PlainFastStreamPeer, sizes.faststream)),
+            (
+                "ours, real baskets",
+                sizes.baskets,
+                lambda: ours(basket_world(sizes.baskets), orders=sizes.baskets),
+            ),
         ]
+        return [(name, contender()) for name, orders, contender in asked if orders]

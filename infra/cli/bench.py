@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 from infra import local
 from infra.bench import report
+from infra.bench.full import FullFindings, FullSizes, full
 from infra.bench.ours import BenchFailure
 from infra.bench.peers.peer import PeerFailed
 from infra.bench.run import Bench, Findings, Sizes
@@ -22,6 +23,9 @@ from infra.cli.environment import EXIT_BREACH, AsJson, environment_for, one_sent
 
 def bench(
     rounds: Annotated[int, typer.Option("--rounds", min=1, max=20, help="Turns that everybody gets.")] = 3,
+    everything: Annotated[
+        bool, typer.Option("--full", help="Also growth, a hot product, memory and more processes: up to an hour.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Measure ours beside Celery, plain FastStream and the floor, in turns, on the same servers, and verify ours.
@@ -34,7 +38,7 @@ def bench(
     with one_sentence_on_failure():
         try:
             local.up(name, home=home, progress=lambda line: console.print(line, style="dim"))
-            found = _run(name, Sizes(rounds=rounds), console)
+            quick, rest = _run(name, Sizes(rounds=rounds), FullSizes() if everything else None, console)
         except (BenchFailure, PeerFailed) as failure:
             typer.echo(f"No result: {failure}", err=True)
             raise typer.Exit(EXIT_BREACH) from failure
@@ -42,13 +46,14 @@ def bench(
             shutil.rmtree(home / name / "logs", ignore_errors=True)
             local.down(name, home=home, remove_data=True)
             (home / f"{name}.lock").unlink(missing_ok=True)
+    report.show(console, quick, rest)
     if as_json:
-        typer.echo(json.dumps(report.as_object(found), indent=2))
-    else:
-        report.show(console, found)
+        typer.echo(json.dumps(report.as_object(quick, rest), indent=2))
 
 
-def _run(name: str, sizes: Sizes, console: Console) -> Findings:
+def _run(
+    name: str, sizes: Sizes, full_sizes: FullSizes | None, console: Console
+) -> tuple[Findings, FullFindings | None]:
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -56,12 +61,17 @@ def _run(name: str, sizes: Sizes, console: Console) -> Findings:
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
+    home = local.default_home()
     settings = settings_for(name).model_copy(update={"database": "bench"})
+    servers = {server.server: server.pid for server in local.status(name, home=home) if server.pid is not None}
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("starting", total=None)
 
         def on_progress(doing: str, done: int, total: int) -> None:
             bar.update(task, description=doing, completed=done, total=total or None)
 
-        running = Bench(settings, environment_for(settings), local.default_home() / name / "logs", on_progress)
-        return uvloop.run(running.quick(sizes))
+        running = Bench(settings, environment_for(settings), home / name / "logs", on_progress, servers)
+        if full_sizes is None:
+            return uvloop.run(running.quick(sizes)), None
+        found = uvloop.run(full(running, sizes, full_sizes))
+        return found.quick, found

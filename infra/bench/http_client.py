@@ -1,0 +1,85 @@
+"""An HTTP client that costs next to nothing, so that what is measured is the server: kept connections, and no more.
+
+It speaks to our own API on this machine: every answer names its length.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Self
+
+_IDLE_MAX_S = 5.0
+"""Less than a server keeps a connection on which nobody asks anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    body: bytes
+
+    @property
+    def object(self) -> Any:
+        return json.loads(self.body)
+
+
+class _Connection(NamedTuple):
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+
+@dataclass(slots=True)
+class HttpClient:
+    """Opens a connection whenever all others wait for an answer, as many clients together do."""
+
+    host: str
+    port: int
+    _idle: list[tuple[float, _Connection]] = field(default_factory=list)
+    """Since when, the one used last at the end."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for _since_s, connection in self._idle:
+            connection.writer.close()
+
+    async def get(self, path: str, token: str | None = None) -> Answer:
+        return await self._ask("GET", path, {"Authorization": f"Bearer {token}"} if token else {}, b"")
+
+    async def post(self, path: str, body: Mapping[str, Any]) -> Answer:
+        return await self._ask("POST", path, {"Content-Type": "application/json"}, json.dumps(body).encode())
+
+    async def _ask(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        """Raises OSError, and EOFError where the server closes instead of answering."""
+        reader, writer = connection = await self._connection()
+        told = {"Host": f"{self.host}:{self.port}", **headers}
+        if body:
+            told["Content-Length"] = str(len(body))
+        head = "".join(f"{name}: {value}\r\n" for name, value in told.items())
+        try:
+            writer.write(f"{method} {path} HTTP/1.1\r\n{head}\r\n".encode() + body)
+            status, length = _told_by(await reader.readuntil(b"\r\n\r\n"))
+            answer = Answer(status, await reader.readexactly(length))
+        except BaseException:
+            writer.close()
+            raise
+        self._idle.append((time.monotonic(), connection))
+        return answer
+
+    async def _connection(self) -> _Connection:
+        while self._idle and self._idle[0][0] < time.monotonic() - _IDLE_MAX_S:
+            self._idle.pop(0)[1].writer.close()
+        if self._idle:
+            return self._idle.pop()[1]
+        return _Connection(*await asyncio.open_connection(self.host, self.port))
+
+
+def _told_by(head: bytes) -> tuple[int, int]:
+    """Status and length of the body."""
+    first, *lines = head.decode("latin-1").split("\r\n")
+    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    return int(first.split(" ", 2)[1]), int(headers.get("content-length", "0"))

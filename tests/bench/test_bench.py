@@ -1,0 +1,123 @@
+"""The benchmark itself, small: it ends with a table and an object; and ours has not become much slower than the floor.
+
+No absolute time is looked at: a machine may be as slow as it likes, as long as it is slow for both.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from infra.adapters.mongo import MongoStore
+from infra.bench import report
+from infra.bench.hot import hot_world
+from infra.bench.peers.floor import FloorPeer
+from infra.bench.peers.peer import measure
+from infra.bench.peers.place import Place
+from infra.bench.peers.reference import Reference
+from infra.bench.run import Bench, Findings, Sizes
+from infra.bench.scaling import Costs, groups_of, predictions
+from infra.bench.world import one_line_world
+from infra.cli.environment import environment_for
+from infra.runtime import roster
+from infra.runtime.settings import Settings
+from tests.connected.running import LocalStack
+
+TINY = Sizes(rounds=1, one_line=60, floor=300, batched=0, baskets=0, celery=0, faststream=0, latency_s=0.0, reads_s=0.0)
+OURS, FLOOR, TRIES = 1_000, 6_000, 3
+RATIO_MIN = 0.04
+"""A quiet machine gives 0.11 and more; only a loss of more than half fails."""
+
+FIELDS = {
+    "orders_per_s",
+    "orders_per_s_baskets",
+    "celery_orders_per_s",
+    "faststream_plain_orders_per_s",
+    "floor_orders_per_s",
+    "ratio_celery",
+    "ratio_floor",
+    "p99_ms_half_load",
+    "p99_ms_reads",
+    "rss_mb_max",
+    "growth_1m_over_10k",
+}
+NOT_RUN = FIELDS - {"orders_per_s", "floor_orders_per_s", "ratio_floor", "rss_mb_max"}
+
+
+@pytest.fixture
+def bench(stack: LocalStack, tmp_path: Path) -> Bench:
+    endpoints = stack.endpoints
+    settings = Settings(
+        rabbitmq_url=endpoints.rabbitmq_url,
+        mongodb_url=endpoints.mongodb_url,
+        redis_url=endpoints.redis_url,
+        database="tests_bench",
+    )
+    return Bench(settings, environment_for(settings), tmp_path, lambda doing, done, total: None)
+
+
+async def test_a_tiny_run_ends_with_a_table_and_an_object(bench: Bench) -> None:
+    found = await bench.quick(TINY)
+    printed = io.StringIO()
+    report.show(Console(file=printed, width=120), found)
+    assert "ours, one-line orders" in printed.getvalue()
+    assert "order_intake" in printed.getvalue()
+    told = json.loads(json.dumps(report.as_object(found)))
+    assert set(told) >= FIELDS
+    assert {name for name in FIELDS if told[name] is None} == NOT_RUN
+    assert told["ratio_floor"] == pytest.approx(told["orders_per_s"] / told["floor_orders_per_s"], abs=0.001)
+
+
+async def test_ours_keeps_its_distance_to_the_floor(bench: Bench, tmp_path: Path) -> None:
+    world = one_line_world(OURS * TRIES)
+    events = one_line_world(FLOOR).events
+    reference = Reference.of(one_line_world(FLOOR).population)
+    bodies = [json.dumps(event["data"]).encode() for event in events]
+    place = Place(bench.settings.rabbitmq_url, bench.settings.mongodb_url, "tests_bench_floor", "tests.bench.floor")
+    ours, backlog, rates, floor = bench.ours(), world.singly(), [], []
+
+    async def check_in_the_end(store: MongoStore, _: int) -> None:
+        if len(rates) == TRIES - 1:
+            await ours.check(store, OURS * TRIES)
+
+    async with ours.staged(world) as store:
+        for start in range(0, OURS * TRIES, OURS):
+            run = await ours.take(store, backlog[start : start + OURS], check_in_the_end)
+            rates.append(run.orders_per_s)
+            floor.append((await measure(FloorPeer(place, tmp_path), bodies, reference)).orders_per_s)
+    ratio = max(rates) / max(floor)
+    assert ratio > RATIO_MIN, f"ours {rates}, the floor {floor}, load {os.getloadavg()}"
+
+
+def test_nothing_that_was_not_run_is_made_up() -> None:
+    told = report.as_object(Findings())
+    assert {name for name in FIELDS if told[name] is None} == FIELDS
+
+
+def test_a_hot_product_has_just_the_stock_that_its_orders_want() -> None:
+    uniform = one_line_world(40)
+    hot = hot_world(uniform)
+    lines = [line for event in hot.events for line in event["data"]["lines"]]
+    [product_id] = {line["product_id"] for line in lines}
+    received = [receipt for receipt in hot.population.receipts if receipt.product_id == product_id]
+    assert sum(receipt.quantity for receipt in received) == sum(line["quantity"] for line in lines)
+    assert len({line["product_id"] for event in uniform.events for line in event["data"]["lines"]}) > 1
+
+
+def test_every_worker_has_a_process_whatever_their_number() -> None:
+    for processes in (1, 2, 4):
+        assert {name for group in groups_of(processes) for name in group} == set(roster.names())
+        assert groups_of(processes).count(("order_intake",)) == processes
+
+
+def test_the_bottleneck_is_what_is_first_asked_for_more_than_there_is() -> None:
+    costs = Costs({"order_intake": 100.0}, {"rabbitmq": 100.0, "mongodb": 200.0})
+    ten, hundred, thousand = predictions(costs, 900)
+    assert (ten.cores["order_intake"], ten.bottleneck, ten.ceiling_per_s) == (pytest.approx(0.9), None, None)
+    assert (hundred.bottleneck, hundred.ceiling_per_s) == ("rabbitmq", pytest.approx(10_000))
+    assert thousand.cores["mongodb"] == pytest.approx(180)
