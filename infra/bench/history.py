@@ -30,9 +30,12 @@ _INSERTED_AT_ONCE = 10_000
 _FIRST_ID = 1_190_000_000_000_000_000
 _JOINED = datetime(2016, 1, 1, tzinfo=UTC)
 
-_UUID, _KEPT, _DRAWN = 36, 3, 5
-"""Characters of a message id, those of its head that stay, and those after them that are drawn anew for each copy: so
-the copies lie spread over the whole index, as the ids of real orders do."""
+_UUID, _KEPT, _DRAWN, _VERSION = 36, 3, 5, 14
+"""A message id: its length, the characters of its head that stay, those after them that are drawn anew for each copy
+so that the copies lie spread over the whole index as real ids do, and where the version of a UUID stands."""
+
+_COPY = "8"
+"""The version of UUIDs that everybody makes in their own way: no copy's id is that of a real message."""
 
 
 async def multiply_orders(settings: Settings, times: int, span_s: int) -> None:
@@ -123,8 +126,10 @@ def _drawn(of: str) -> dict[str, Any]:
     """Another message id, the same wherever the old one stood."""
     start = {"$subtract": [{"$strLenCP": of}, _UUID]}
     head = {"$substrCP": [of, 0, {"$add": [start, _KEPT]}]}
-    tail = {"$substrCP": [of, {"$add": [start, _KEPT + _DRAWN]}, _UUID - _KEPT - _DRAWN]}
-    return {"$concat": [head, "$copy.drawn", tail]}
+    drawn_end = _KEPT + _DRAWN
+    middle = {"$substrCP": [of, {"$add": [start, drawn_end]}, _VERSION - drawn_end]}
+    tail = {"$substrCP": [of, {"$add": [start, _VERSION + 1]}, _UUID - _VERSION - 1]}
+    return {"$concat": [head, "$copy.drawn", middle, _COPY, tail]}
 
 
 def _each(of: str, changes: Any) -> dict[str, Any]:
