@@ -11,7 +11,8 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
+from starlette.types import Scope
 
 from api.addresses import methods_of, refusals
 from api.limits import RateLimited
@@ -98,6 +99,7 @@ def create_app(settings: Settings, opening: Callable[[], AbstractAsyncContextMan
                 # The server ends without a word of its own, so the reason is said here.
                 log.error("cannot start", reason=str(error))
                 raise
+            _make_ready(app.router.routes)
             yield
 
     app = FastAPI(
@@ -121,6 +123,16 @@ def create_app(settings: Settings, opening: Callable[[], AbstractAsyncContextMan
     _handle_errors(app, routes)
     app.openapi = lambda: document_of(app)  # type: ignore[method-assign]
     return app
+
+
+def _make_ready(routes: Sequence[BaseRoute]) -> None:
+    """Let the framework build its routes, which it does when it first looks for one: nobody's request waits for that.
+
+    What it takes is half a second for each process, in which it would answer nobody.
+    """
+    nowhere: Scope = {"type": "http", "method": "GET", "path": "/", "root_path": "", "headers": []}
+    for route in routes:
+        route.matches(nowhere)
 
 
 def _handle_errors(app: FastAPI, routes: Sequence[Route]) -> None:

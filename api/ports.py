@@ -61,7 +61,8 @@ def ports_on(connections: Connections, settings: Settings) -> Ports:
     return Ports(settings, store, commands, connections.cache, time, audit, identity, limits, figures, aside)
 
 
-def ports_of(request: Request) -> Ports:
+async def ports_of(request: Request) -> Ports:
+    """Asynchronous although it waits for nothing: anything else is handed to another thread, for every request."""
     ports: Ports = request.app.state.ports
     return ports
 

@@ -146,7 +146,8 @@ async def earnings_of(
         ]
 
     # A page of explanations is a tenth of a second of work, which nobody else should wait for.
-    return await asyncio.to_thread(told) if len(commissions) > _AT_ONCE_MAX else told()
+    explaining = language is not None and len(commissions) > _AT_ONCE_MAX
+    return await asyncio.to_thread(told) if explaining else told()
 
 
 def _earning(commission: Commission, distributor_id: int, explanation: list[ExplanationView] | None) -> EarningView:

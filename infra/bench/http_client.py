@@ -48,7 +48,12 @@ class HttpClient:
             connection.writer.close()
 
     async def get(self, path: str, token: str | None = None) -> Answer:
-        return await self._ask("GET", path, {"Authorization": f"Bearer {token}"} if token else {}, b"")
+        """Asked again where the server has closed a kept connection meanwhile, as every client does."""
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        try:
+            return await self._ask("GET", path, headers, b"")
+        except (EOFError, ConnectionError):
+            return await self._ask("GET", path, headers, b"")
 
     async def post(self, path: str, body: Mapping[str, Any]) -> Answer:
         return await self._ask("POST", path, {"Content-Type": "application/json"}, json.dumps(body).encode())

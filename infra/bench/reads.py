@@ -84,8 +84,8 @@ async def _measure(client: HttpClient, readers: Sequence[Reader], seconds: float
     gc.freeze()
     try:
         for kind in kinds:
-            for reader in [*readers] * _WARM_UP:
-                await _get(client, reader, kind)
+            # At the same time, so that every process gets some.
+            await asyncio.gather(*(_get(client, reader, kind) for reader in [*readers] * _WARM_UP))
         for kind in kinds:
             rate = REQUESTS_PER_S if kind in mixed else PUT_TOGETHER_PER_S
             found.append(await _at_rate(client, readers, (kind,), rate, seconds, rng))
