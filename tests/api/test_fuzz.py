@@ -1,8 +1,8 @@
 """The API is asked whatever its description allows, and what it does not, as everybody who may ask.
 
 Nothing may end with a server error, and nothing may be answered that is not documented. New operations are found by
-themselves. Every run sends all the examples, then some requests at random, and some that follow from the answers; and as
-an administrator each part of each request as the description allows it and as it does not, which others are mostly
+themselves. Every run sends all the examples, then some requests at random, and some that follow from the answers; as an
+administrator also each part of each request as the description allows it and as it does not, which others are mostly
 refused unread. The seed is fixed, so that a failure comes again. For more: `FUZZ_CASES=100 FUZZ_SEED=1 python -m pytest
 tests/api/test_fuzz.py`; FUZZ_PHASES=examples,coverage,fuzzing,stateful has everybody go through all of it.
 """

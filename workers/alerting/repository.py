@@ -28,7 +28,7 @@ class AlertRepository:
             DEAD_LETTERS,
             "messages set aside, by the event that told of them",
             (
-                Index((("state", 1), ("queue", 1), ("died_at", 1), ("_id", 1)), "a queue's waiting letters, newest first"),
+                Index((("state", 1), ("queue", 1), ("died_at", 1), ("_id", 1)), "those of a queue, newest first"),
                 Index((("state", 1), ("died_at", 1), ("_id", 1)), "waiting letters, newest first"),
                 Index((("concerns", 1),), "the letters of an order", sparse=True),
             ),
