@@ -44,8 +44,7 @@ class HttpClient:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for _since_s, connection in self._idle:
-            connection.writer.close()
+        self._close_idle()
 
     async def get(self, path: str, token: str | None = None) -> Answer:
         """Asked again where the server has closed a kept connection meanwhile, as every client does."""
@@ -53,6 +52,8 @@ class HttpClient:
         try:
             return await self._ask("GET", path, headers, b"")
         except (EOFError, ConnectionError):
+            # The others that wait may have been closed with it.
+            self._close_idle()
             return await self._ask("GET", path, headers, b"")
 
     async def post(self, path: str, body: Mapping[str, Any]) -> Answer:
@@ -74,6 +75,10 @@ class HttpClient:
             raise
         self._idle.append((time.monotonic(), connection))
         return answer
+
+    def _close_idle(self) -> None:
+        while self._idle:
+            self._idle.pop()[1].writer.close()
 
     async def _connection(self) -> _Connection:
         while self._idle and self._idle[0][0] < time.monotonic() - _IDLE_MAX_S:
