@@ -34,6 +34,7 @@ _INDEX_OPTIONS_CONFLICT = 85
 _SERVER_SELECTION_TIMEOUT_MS = 3000
 _DOCUMENTS_PER_ANSWER = 10_000
 """The server's own first answer holds 101 documents, and a batch often needs more: one way less."""
+_STREAMED_AT_ONCE = 500
 
 _UNAVAILABLE_CODES = frozenset(
     {
@@ -58,13 +59,79 @@ class StoreRefused(Exception):
     """The store answers, but not this: the user may not ask it, or it does not apply."""
 
 
-class MongoStore:
+class MongoReads:
+    """Reads in a session: those of a transaction see one moment, as do those of a snapshot; without one, the newest."""
+
+    def __init__(self, database: Any, session: Any = None) -> None:
+        self._database = database
+        self._session = session
+
+    async def find(
+        self,
+        collection: str,
+        where: Mapping[str, Any],
+        *,
+        sort: Sequence[tuple[str, int]] = (),
+        limit: int = 0,
+        fields: Sequence[str] = (),
+    ) -> list[Document]:
+        cursor = self._database[collection].find(
+            dict(where),
+            _projection(fields),
+            session=self._session,
+            limit=limit,
+            batch_size=limit or _DOCUMENTS_PER_ANSWER,
+        )
+        return await _all_of(cursor.sort(list(sort)) if sort else cursor)
+
+    async def ancestors(
+        self, collection: str, ids: Sequence[Any], *, via: str, depth_max: int | None = None
+    ) -> list[Document]:
+        """One search from all ids together: one for each would look up again, many times, where their ways meet."""
+        search: dict[str, Any] = {
+            "from": collection,
+            "startWith": {"$literal": list(ids)},
+            "connectFromField": via,
+            "connectToField": "_id",
+            "as": "found",
+        }
+        if depth_max is not None:
+            search["maxDepth"] = depth_max
+        pipeline: list[dict[str, Any]] = [
+            # Any one document, to hang the search on.
+            {"$limit": 1},
+            {"$project": {"_id": 1}},
+            {"$graphLookup": search},
+            # The server puts these into the search, so that no document ever holds all that was found.
+            {"$unwind": "$found"},
+            {"$replaceRoot": {"newRoot": "$found"}},
+        ]
+        return await _all_of(
+            self._database[collection].aggregate(pipeline, session=self._session, batchSize=_DOCUMENTS_PER_ANSWER)
+        )
+
+    async def stream(
+        self,
+        collection: str,
+        where: Mapping[str, Any],
+        *,
+        sort: Sequence[tuple[str, int]] = (),
+        fields: Sequence[str] = (),
+    ) -> AsyncIterator[Document]:
+        cursor = self._database[collection].find(
+            dict(where), _projection(fields), session=self._session, batch_size=_STREAMED_AT_ONCE
+        )
+        async for document in cursor.sort(list(sort)) if sort else cursor:
+            yield document
+
+
+class MongoStore(MongoReads):
     """One client for a process. Create it inside the running event loop: Motor binds to the first it sees."""
 
     def __init__(self, client: Any, database: str) -> None:
         self._client = client
         # Times come back aware: everything in this system is UTC.
-        self._database = client.get_database(database, codec_options=CodecOptions(tz_aware=True))
+        super().__init__(client.get_database(database, codec_options=CodecOptions(tz_aware=True)))
         self._write_concern = WriteConcern("majority", j=True)
 
     @classmethod
@@ -124,52 +191,14 @@ class MongoStore:
             raise _translate(error) from error
 
     @asynccontextmanager
-    async def snapshot(self) -> AsyncIterator[MongoSnapshot]:
+    async def snapshot(self) -> AsyncIterator[MongoReads]:
         """Every collection as of one moment, while others write. MongoDB keeps a moment for five minutes by default."""
         async with await self._client.start_session(snapshot=True) as session:
-            yield MongoSnapshot(self._database, session)
-
-    async def stream(
-        self,
-        collection: str,
-        where: Mapping[str, Any],
-        *,
-        sort: Sequence[tuple[str, int]] = (),
-        fields: Sequence[str] = (),
-    ) -> AsyncIterator[Document]:
-        async for document in _stream(self._database[collection], None, where, sort, fields):
-            yield document
-
-    async def find(
-        self,
-        collection: str,
-        where: Mapping[str, Any],
-        *,
-        sort: Sequence[tuple[str, int]] = (),
-        limit: int = 0,
-        fields: Sequence[str] = (),
-    ) -> list[Document]:
-        try:
-            return await _find(self._database[collection], None, where, sort, limit, fields)
-        except PyMongoError as error:
-            raise _translate(error) from error
-
-    async def ancestors(
-        self, collection: str, ids: Sequence[Any], *, via: str, depth_max: int | None = None
-    ) -> list[Document]:
-        try:
-            return await _ancestors(self._database[collection], None, ids, via, depth_max)
-        except PyMongoError as error:
-            raise _translate(error) from error
+            yield MongoReads(self._database, session)
 
     async def summarise(self, collection: str, stages: Sequence[Mapping[str, Any]]) -> list[Document]:
         """What the stages of an aggregation make of a collection."""
-        try:
-            cursor = self._database[collection].aggregate([dict(stage) for stage in stages])
-            documents: list[Document] = await cursor.to_list(None)
-        except PyMongoError as error:
-            raise _translate(error) from error
-        return documents
+        return await _all_of(self._database[collection].aggregate([dict(stage) for stage in stages]))
 
     async def count(self, collection: str) -> int:
         """About how many documents there are, from the collection's own figures: cheap, exact when nothing writes."""
@@ -216,68 +245,7 @@ class MongoStore:
             raise _to_refused(error) from error
 
 
-class MongoSnapshot:
-    """Reads without a transaction and yet consistent: for audits of a system that is at work."""
-
-    def __init__(self, database: Any, session: Any) -> None:
-        self._database = database
-        self._session = session
-
-    async def find(
-        self,
-        collection: str,
-        where: Mapping[str, Any],
-        *,
-        sort: Sequence[tuple[str, int]] = (),
-        limit: int = 0,
-        fields: Sequence[str] = (),
-    ) -> list[Document]:
-        try:
-            return await _find(self._database[collection], self._session, where, sort, limit, fields)
-        except PyMongoError as error:
-            raise _translate(error) from error
-
-    async def ancestors(
-        self, collection: str, ids: Sequence[Any], *, via: str, depth_max: int | None = None
-    ) -> list[Document]:
-        try:
-            return await _ancestors(self._database[collection], self._session, ids, via, depth_max)
-        except PyMongoError as error:
-            raise _translate(error) from error
-
-    async def stream(
-        self,
-        collection: str,
-        where: Mapping[str, Any],
-        *,
-        sort: Sequence[tuple[str, int]] = (),
-        fields: Sequence[str] = (),
-    ) -> AsyncIterator[Document]:
-        async for document in _stream(self._database[collection], self._session, where, sort, fields):
-            yield document
-
-
-class MongoTransaction:
-    def __init__(self, database: Any, session: Any) -> None:
-        self._database = database
-        self._session = session
-
-    async def find(
-        self,
-        collection: str,
-        where: Mapping[str, Any],
-        *,
-        sort: Sequence[tuple[str, int]] = (),
-        limit: int = 0,
-        fields: Sequence[str] = (),
-    ) -> list[Document]:
-        return await _find(self._database[collection], self._session, where, sort, limit, fields)
-
-    async def ancestors(
-        self, collection: str, ids: Sequence[Any], *, via: str, depth_max: int | None = None
-    ) -> list[Document]:
-        return await _ancestors(self._database[collection], self._session, ids, via, depth_max)
-
+class MongoTransaction(MongoReads):
     async def insert(self, collection: str, documents: Sequence[Document]) -> None:
         await self._write(collection, [InsertOne(document) for document in documents])
 
@@ -300,61 +268,11 @@ class MongoTransaction:
             await self._database[collection].bulk_write(operations, ordered=False, session=self._session)
 
 
-async def _stream(
-    collection: Any,
-    session: Any,
-    where: Mapping[str, Any],
-    sort: Sequence[tuple[str, int]],
-    fields: Sequence[str],
-) -> AsyncIterator[Document]:
-    cursor = collection.find(dict(where), _projection(fields), session=session, batch_size=500)
-    if sort:
-        cursor = cursor.sort(list(sort))
-    async for document in cursor:
-        yield document
-
-
-async def _find(
-    collection: Any,
-    session: Any,
-    where: Mapping[str, Any],
-    sort: Sequence[tuple[str, int]],
-    limit: int,
-    fields: Sequence[str],
-) -> list[Document]:
-    cursor = collection.find(
-        dict(where), _projection(fields), session=session, limit=limit, batch_size=limit or _DOCUMENTS_PER_ANSWER
-    )
-    if sort:
-        cursor = cursor.sort(list(sort))
-    documents: list[Document] = await cursor.to_list(None)
-    return documents
-
-
-async def _ancestors(
-    collection: Any, session: Any, ids: Sequence[Any], via: str, depth_max: int | None
-) -> list[Document]:
-    """One search from all ids together: a search for each would look up again, many times, where their ways meet."""
-    search: dict[str, Any] = {
-        "from": collection.name,
-        "startWith": {"$literal": list(ids)},
-        "connectFromField": via,
-        "connectToField": "_id",
-        "as": "found",
-    }
-    if depth_max is not None:
-        search["maxDepth"] = depth_max
-    pipeline: list[dict[str, Any]] = [
-        # Any one document, to hang the search on.
-        {"$limit": 1},
-        {"$project": {"_id": 1}},
-        {"$graphLookup": search},
-        # The server puts these into the search, so that no document ever holds all that was found.
-        {"$unwind": "$found"},
-        {"$replaceRoot": {"newRoot": "$found"}},
-    ]
-    cursor = collection.aggregate(pipeline, session=session, batchSize=_DOCUMENTS_PER_ANSWER)
-    documents: list[Document] = await cursor.to_list(None)
+async def _all_of(cursor: Any) -> list[Document]:
+    try:
+        documents: list[Document] = await cursor.to_list(None)
+    except PyMongoError as error:
+        raise _translate(error) from error
     return documents
 
 
