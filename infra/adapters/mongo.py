@@ -22,7 +22,18 @@ from pymongo.read_concern import ReadConcern
 from pymongo.read_preferences import ReadPreference
 from pymongo.write_concern import WriteConcern
 
-from infra.runtime.store import Collection, Document, Increment, Index, StoreConflict, StoreUnavailable, Transaction
+from infra.runtime.store import (
+    Ancestors,
+    Collection,
+    Document,
+    Increment,
+    Index,
+    Query,
+    StoreConflict,
+    StoreUnavailable,
+    Transaction,
+    one_by_one,
+)
 
 T = TypeVar("T")
 
@@ -31,6 +42,8 @@ Question = Literal["hello", "buildInfo", "replSetGetStatus", "dbStats"]
 
 _DUPLICATE_KEY = 11000
 _INDEX_OPTIONS_CONFLICT = 85
+_TOO_LARGE = frozenset({4568, 10334, 17419, 17420})
+"""What a document comes to that grows beyond 16 MB: by one answer, by several, or by what is made of them."""
 _SERVER_SELECTION_TIMEOUT_MS = 3000
 _DOCUMENTS_PER_ANSWER = 10_000
 """The server's own first answer holds 101 documents, and a batch often needs more: one way less."""
@@ -57,6 +70,10 @@ _UNAVAILABLE_CODES = frozenset(
 
 class StoreRefused(Exception):
     """The store answers, but not this: the user may not ask it, or it does not apply."""
+
+
+class AnswersTooLarge(StoreConflict):
+    """What was asked together does not fit into one document; from now on it is asked singly, so run it again."""
 
 
 class MongoReads:
@@ -88,20 +105,11 @@ class MongoReads:
         self, collection: str, ids: Sequence[Any], *, via: str, depth_max: int | None = None
     ) -> list[Document]:
         """One search from all ids together: one for each would look up again, many times, where their ways meet."""
-        search: dict[str, Any] = {
-            "from": collection,
-            "startWith": {"$literal": list(ids)},
-            "connectFromField": via,
-            "connectToField": "_id",
-            "as": "found",
-        }
-        if depth_max is not None:
-            search["maxDepth"] = depth_max
         pipeline: list[dict[str, Any]] = [
             # Any one document, to hang the search on.
             {"$limit": 1},
             {"$project": {"_id": 1}},
-            {"$graphLookup": search},
+            _lookup(Ancestors(collection, ids, via, depth_max), "found"),
             # The server puts these into the search, so that no document ever holds all that was found.
             {"$unwind": "$found"},
             {"$replaceRoot": {"newRoot": "$found"}},
@@ -133,6 +141,10 @@ class MongoStore(MongoReads):
         # Times come back aware: everything in this system is UTC.
         super().__init__(client.get_database(database, codec_options=CodecOptions(tz_aware=True)))
         self._write_concern = WriteConcern("majority", j=True)
+        self._sessions: list[Any] = []
+        """Those that wait for their next transaction: to start and to end one are two trips to Motor's threads."""
+        self._asks_together = True
+        """Until answers come up that are too large for it."""
 
     @classmethod
     def connect(cls, url: str, database: str) -> Self:
@@ -181,12 +193,25 @@ class MongoStore(MongoReads):
             await self._database.command("collMod", collection, index=change)
 
     async def transact(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        session = self._sessions.pop() if self._sessions else await self._start_session()
         try:
-            async with (
-                await self._client.start_session() as session,
-                session.start_transaction(read_concern=ReadConcern("snapshot"), write_concern=self._write_concern),
+            async with session.start_transaction(
+                read_concern=ReadConcern("snapshot"), write_concern=self._write_concern
             ):
-                return await work(MongoTransaction(self._database, session))
+                result = await work(MongoTransaction(self._database, session, together=self._asks_together))
+        except BaseException as error:
+            await session.end_session()
+            if isinstance(error, AnswersTooLarge):
+                self._asks_together = False
+            if isinstance(error, PyMongoError):
+                raise _translate(error) from error
+            raise
+        self._sessions.append(session)
+        return result
+
+    async def _start_session(self) -> Any:
+        try:
+            return await self._client.start_session(causal_consistency=False)
         except PyMongoError as error:
             raise _translate(error) from error
 
@@ -246,6 +271,24 @@ class MongoStore(MongoReads):
 
 
 class MongoTransaction(MongoReads):
+    """`together`: whether several queries may be asked in one command."""
+
+    def __init__(self, database: Any, session: Any, *, together: bool) -> None:
+        super().__init__(database, session)
+        self._together = together
+
+    async def find_all(self, queries: Sequence[Query]) -> list[list[Document]]:
+        """One aggregation that starts from a document made up on the spot and looks up one answer after the other.
+
+        Raises AnswersTooLarge where they do not fit into one document.
+        """
+        if len(queries) < 2 or not self._together:
+            return await one_by_one(self, queries)
+        names = [str(number) for number in range(len(queries))]
+        pipeline = [{"$documents": [{}]}, *map(_lookup, queries, names)]
+        [answers] = await _all_of(self._database.aggregate(pipeline, session=self._session))
+        return [answers[name] for name in names]
+
     async def insert(self, collection: str, documents: Sequence[Document]) -> None:
         await self._write(collection, [InsertOne(document) for document in documents])
 
@@ -276,6 +319,29 @@ async def _all_of(cursor: Any) -> list[Document]:
     return documents
 
 
+def _lookup(query: Query, name: str) -> dict[str, Any]:
+    """The stage that adds a query's answer to a document, under a name."""
+    if isinstance(query, Ancestors):
+        search: dict[str, Any] = {
+            "from": query.collection,
+            "startWith": {"$literal": list(query.ids)},
+            "connectFromField": query.via,
+            "connectToField": "_id",
+            "as": name,
+        }
+        if query.depth_max is not None:
+            search["maxDepth"] = query.depth_max
+        return {"$graphLookup": search}
+    stages: list[dict[str, Any]] = [{"$match": dict(query.where)}]
+    if query.sort:
+        stages.append({"$sort": dict(query.sort)})
+    if query.limit:
+        stages.append({"$limit": query.limit})
+    if query.fields:
+        stages.append({"$project": _projection(query.fields)})
+    return {"$lookup": {"from": query.collection, "pipeline": stages, "as": name}}
+
+
 def _projection(fields: Sequence[str]) -> dict[str, int] | None:
     return dict.fromkeys(fields, 1) if fields else None
 
@@ -295,6 +361,8 @@ def _translate(error: PyMongoError) -> Exception:
     if isinstance(error, DuplicateKeyError) or _DUPLICATE_KEY in codes:
         # Two replicas made the same document: the loser reads the winner's on its next run.
         return StoreConflict(_short(error))
+    if codes & _TOO_LARGE:
+        return AnswersTooLarge(_short(error))
     if isinstance(error, ConnectionFailure) or codes & _UNAVAILABLE_CODES:
         return StoreUnavailable(_short(error))
     if error.has_error_label("UnknownTransactionCommitResult"):

@@ -26,6 +26,7 @@ from infra.runtime.metrics import QueueMetrics
 from infra.runtime.quarantine import Quarantine, Solo, deadly
 from infra.runtime.readiness import Readiness
 from infra.runtime.reply import replies
+from infra.runtime.repository import ask
 from infra.runtime.settings import Settings
 from infra.runtime.store import Store, StoreConflict, StoreUnavailable, Transaction
 from infra.runtime.time import Time
@@ -34,6 +35,8 @@ from infra.runtime.worker import Handler, Worker
 T = TypeVar("T")
 log = structlog.get_logger()
 
+_JOURNAL = "journal"
+"""What the journal's query is called beside those of a repository."""
 _SOLO_PAUSE_S = 0.01
 _SUSPECTS_IN_A_ROW_MAX = 100
 """Then another loop of the process gets its turn."""
@@ -236,8 +239,16 @@ class BatchLoop:
         return await tries(self._store.transact, body)
 
     async def _commit(self, tx: Transaction, works: list[Work]) -> Settled:
-        """Find the repeats, load, fold, save, and write the journal: the body of one transaction."""
-        known = await self._journal.known(tx, {work.item.key for work in works})
+        """Find the repeats, load, fold, save, and write the journal: the body of one transaction.
+
+        What repeats need is read with the rest: they are few, and another trip costs more.
+        """
+        keys = {work.item.key for work in works}
+        messages = [work.item for work in works if not isinstance(work.item, Unreadable)]
+        repository = self._worker.repository
+        found = await ask(tx, {_JOURNAL: self._journal.mentions(keys), **repository.queries(messages)})
+        state = await repository.load(tx, messages, found)
+        known = self._journal.known(found[_JOURNAL], keys)
         fresh: dict[str, Work] = {}
         repeats: list[str] = []
         returned: set[str] = set()
@@ -249,8 +260,6 @@ class BatchLoop:
                 returned.add(key)
             else:
                 repeats.append(key)
-        messages = [work.item for work in fresh.values() if not isinstance(work.item, Unreadable)]
-        state = await self._worker.repository.load(tx, messages)
         folded = Folded(self._worker.name, self._queue, self._time.now())
         fold(self._handler, state, list(fresh.values()), policy=self._policy, folded=folded)
         await state.save(tx)

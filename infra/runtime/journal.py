@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from infra.runtime.store import Collection, Document, Index, Transaction
+from infra.runtime.store import Collection, Document, Find, Index, Transaction
 
 PREFIX = "journal."
 
@@ -88,9 +88,12 @@ class Journal:
             ),
         )
 
-    async def known(self, tx: Transaction, keys: Set[str]) -> set[str]:
+    def mentions(self, keys: Set[str]) -> Find:
+        """Asks for the records in which some of these messages were handled; `known` reads the answer."""
+        return Find(self.collection.name, {"handled.id": {"$in": list(keys)}}, fields=("handled.id",))
+
+    def known(self, found: Iterable[Document], keys: Set[str]) -> set[str]:
         """Those of the messages that were handled before."""
-        found = await tx.find(self.collection.name, {"handled.id": {"$in": list(keys)}}, fields=("handled.id",))
         return {handled["id"] for record in found for handled in record["handled"]} & keys
 
     async def emitted_by(self, tx: Transaction, keys: Set[str]) -> list[Emitted]:

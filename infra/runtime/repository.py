@@ -8,30 +8,48 @@ from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 from pydantic import TypeAdapter
 
 from contracts.envelope import Message
-from infra.runtime.store import Collection, Document, Transaction
+from infra.runtime.store import Collection, Document, Find, Query, Transaction
 
 K = TypeVar("K")
 V = TypeVar("V")
 S = TypeVar("S")
 
 
+class Found(dict[str, list[Document]]):
+    """Answers by the name of their query; nothing where nothing was asked."""
+
+    def __missing__(self, name: str) -> list[Document]:
+        return []
+
+
 class Repository(Protocol[S]):
     """The state that one batch needs.
 
-    `state_for` gives the part of it that one message sees; `keep` takes that part back after a decision. Between
-    the two nothing is shared, so a message whose rule raises leaves no trace.
+    `queries` are those that follow from the messages alone, so that one trip answers them all; `load` makes the state
+    of the answers, and reads what only these lead to. `state_for` gives the part of it that one message sees; `keep`
+    takes that part back after a decision. Between the two nothing is shared, so a message whose rule raises leaves no
+    trace.
     """
 
     collections: ClassVar[tuple[Collection, ...]]
 
     @classmethod
-    async def load(cls, tx: Transaction, messages: Sequence[Message[Any]]) -> Self: ...
+    def queries(cls, messages: Sequence[Message[Any]]) -> Mapping[str, Query]: ...
+
+    @classmethod
+    async def load(cls, tx: Transaction, messages: Sequence[Message[Any]], found: Found) -> Self: ...
 
     def state_for(self, message: Message[Any]) -> S: ...
 
     def keep(self, state: S) -> None: ...
 
     async def save(self, tx: Transaction) -> None: ...
+
+
+async def ask(tx: Transaction, queries: Mapping[str, Query]) -> Found:
+    """Ask what can have an answer, in one trip."""
+    asked = {name: query for name, query in queries.items() if not query.is_idle}
+    return Found(zip(asked, await tx.find_all(list(asked.values())), strict=True))
 
 
 class Loaded(Generic[K, V]):
@@ -63,6 +81,10 @@ class Loaded(Generic[K, V]):
         return [value for key, value in self._kept.items() if key in self._stored]
 
 
+def with_ids(collection: str, ids: Iterable[Any]) -> Find:
+    return Find(collection, {"_id": {"$in": list(set(ids))}})
+
+
 class Codec(Generic[V]):
     """Turns a frozen dataclass into a document and back; `key` names the field stored as `_id`."""
 
@@ -83,11 +105,13 @@ class Codec(Generic[V]):
     def by_key(self, documents: Iterable[Document]) -> dict[Any, V]:
         return {document["_id"]: self.to_entity(document) for document in documents}
 
+    def loaded(self, documents: Iterable[Document]) -> Loaded[Any, V]:
+        return Loaded(self.by_key(documents))
+
     async def fetch(self, tx: Transaction, collection: str, keys: Iterable[Any]) -> Loaded[Any, V]:
         """Load the entities with these keys, in one query, or none for no keys."""
-        wanted = list(set(keys))
-        found = await tx.find(collection, {"_id": {"$in": wanted}}) if wanted else []
-        return Loaded(self.by_key(found))
+        query = with_ids(collection, keys)
+        return self.loaded([] if query.is_idle else await query.ask(tx))
 
     async def save(self, tx: Transaction, collection: str, loaded: Loaded[Any, V]) -> None:
         """Write what changed: new entities by one insert, known ones by one replace."""

@@ -47,6 +47,45 @@ class Increment:
     fixed: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Find:
+    """A query for `Reader.find`, as a value."""
+
+    collection: str
+    where: Mapping[str, Any]
+    sort: Sequence[tuple[str, int]] = ()
+    limit: int = 0
+    fields: Sequence[str] = ()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing can answer it: it looks for one of no values."""
+        return any(condition == {"$in": []} for condition in self.where.values())
+
+    async def ask(self, reader: Reader) -> list[Document]:
+        return await reader.find(self.collection, self.where, sort=self.sort, limit=self.limit, fields=self.fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Ancestors:
+    """A query for `Reader.ancestors`, as a value."""
+
+    collection: str
+    ids: Sequence[Any]
+    via: str
+    depth_max: int | None = None
+
+    @property
+    def is_idle(self) -> bool:
+        return not self.ids
+
+    async def ask(self, reader: Reader) -> list[Document]:
+        return await reader.ancestors(self.collection, self.ids, via=self.via, depth_max=self.depth_max)
+
+
+Query = Find | Ancestors
+
+
 class Reader(Protocol):
     """Reads documents. `where` knows equality, `$in`, `$gt`, `$gte`, `$lt`, `$lte`."""
 
@@ -87,6 +126,10 @@ class Streams(Protocol):
 class Transaction(Reader, Protocol):
     """One transaction with snapshot isolation: all of it happens, or none."""
 
+    async def find_all(self, queries: Sequence[Query]) -> list[list[Document]]:
+        """The answers to several queries that do not wait for each other, in one trip where the store can."""
+        ...
+
     async def insert(self, collection: str, documents: Sequence[Document]) -> None: ...
 
     async def replace(self, collection: str, documents: Sequence[Document]) -> None:
@@ -94,6 +137,11 @@ class Transaction(Reader, Protocol):
         ...
 
     async def add(self, collection: str, increments: Sequence[Increment]) -> None: ...
+
+
+async def one_by_one(reader: Reader, queries: Sequence[Query]) -> list[list[Document]]:
+    """What `Transaction.find_all` promises, for a store that takes one query a trip."""
+    return [await query.ask(reader) for query in queries]
 
 
 class Store(Streams, Protocol):

@@ -14,7 +14,8 @@ from contracts.examples import example_of
 from infra.runtime import roster
 from infra.runtime.audit import Report
 from infra.runtime.journal import Journal
-from infra.runtime.store import Document, Transaction
+from infra.runtime.repository import ask
+from infra.runtime.store import Document, Find, Query, Transaction, one_by_one
 from infra.runtime.time import RealTime
 from infra.runtime.worker import Worker
 from tests.connected.running import Site
@@ -23,20 +24,12 @@ READ_WHOLE = {"rule_book.rules": "a handful of rule sets, all of which an order'
 """Collections that are read without a condition on purpose, and why that stays cheap."""
 
 
-@dataclass(frozen=True)
-class Query:
-    collection: str
-    where: Mapping[str, Any]
-    sort: Sequence[tuple[str, int]]
-    limit: int
-
-
 @dataclass
 class Recording:
     """A transaction, or an audit's view of the store, that remembers what was asked of it."""
 
     inner: Any
-    queries: list[Query] = field(default_factory=list)
+    queries: list[Find] = field(default_factory=list)
 
     async def find(
         self,
@@ -47,9 +40,12 @@ class Recording:
         limit: int = 0,
         fields: Sequence[str] = (),
     ) -> list[Document]:
-        self.queries.append(Query(collection, where, sort, limit))
+        self.queries.append(Find(collection, where, sort, limit))
         found: list[Document] = await self.inner.find(collection, where, sort=sort, limit=limit, fields=fields)
         return found
+
+    async def find_all(self, queries: Sequence[Query]) -> list[list[Document]]:
+        return await one_by_one(self, queries)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.inner, name)
@@ -66,23 +62,24 @@ def examples(worker: Worker) -> list[Message[Any]]:
     return [example_of(handler.payloads[0]) for handler in worker.handlers]
 
 
-async def queries_of(site: Site, worker: Worker, message: Message[Any]) -> list[Query]:
+async def queries_of(site: Site, worker: Worker, message: Message[Any]) -> list[Find]:
     """What the worker's repository and journal ask when this message comes."""
-    asked: list[Query] = []
+    asked: list[Find] = []
 
     async def work(tx: Transaction) -> None:
         recording = Recording(tx)
         journal = Journal(worker.name, 30)
-        await journal.known(recording, {message.key})
+        repository = worker.repository
+        queries = {"journal": journal.mentions({message.key}), **repository.queries([message])}
+        await repository.load(recording, [message], await ask(recording, queries))
         await journal.emitted_by(recording, {message.key})
-        await worker.repository.load(recording, [message])
         asked.extend(recording.queries)
 
     await site.store.transact(work)
     return asked
 
 
-def stages(database: Any, query: Query) -> set[str]:
+def stages(database: Any, query: Find) -> set[str]:
     """The names of the steps by which the server would answer the query."""
     command: dict[str, Any] = {"find": query.collection, "filter": dict(query.where), "limit": query.limit}
     if query.sort:
@@ -118,7 +115,7 @@ async def test_what_a_worker_loads_for_a_message_is_found_by_an_index(
 
 
 async def test_a_query_without_an_index_would_be_seen(site: Site, database: Any) -> None:
-    unindexed = Query("order_intake.orders", {"currency": "CNY"}, (), 0)
+    unindexed = Find("order_intake.orders", {"currency": "CNY"}, (), 0)
     assert "COLLSCAN" in stages(database, unindexed)
 
 
@@ -140,4 +137,4 @@ async def test_trace_and_repeats_are_looked_up_by_an_index(site: Site, database:
             {"dead.id": {"$in": ["a"]}},
             {"about": {"$in": ["order/a/b"]}},
         ):
-            assert "COLLSCAN" not in stages(database, Query(journal, where, (), 0))
+            assert "COLLSCAN" not in stages(database, Find(journal, where, (), 0))

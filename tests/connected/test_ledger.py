@@ -13,7 +13,7 @@ from contracts.commissions.view import BALANCES, COMMISSIONS, LEDGER, Posting, b
 from contracts.envelope import EVENTS_EXCHANGE, Payload
 from contracts.rules.view import RULES, RuleSet
 from infra.runtime import roster
-from infra.runtime.repository import Codec
+from infra.runtime.repository import Codec, ask
 from infra.runtime.store import StoreConflict, Transaction
 from tests.builders import (
     KEY,
@@ -170,7 +170,7 @@ async def test_an_accrual_and_a_notice_at_the_same_moment_do_not_miss_each_other
     order, done = message(paid(order_id="1003")), message(completed("1003"))
 
     async def decided(tx: Transaction, rule: Any, cause: Any, meanwhile: Any = None) -> None:
-        repository = await CommissionRepository.load(tx, [cause])
+        repository = await CommissionRepository.load(tx, [cause], await ask(tx, CommissionRepository.queries([cause])))
         if meanwhile is not None:
             await booked.store.transact(lambda other: decided(other, *meanwhile))
         repository.keep(rule(repository.state_for(cause), cause).state)

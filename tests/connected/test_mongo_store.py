@@ -8,17 +8,22 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from pymongo import MongoClient
 
 from infra.adapters.mongo import MongoStore
 from infra.runtime.store import (
+    Ancestors,
     Collection,
     Document,
+    Find,
     Increment,
     Index,
+    Query,
     Store,
     StoreConflict,
     StoreUnavailable,
     Transaction,
+    one_by_one,
 )
 from tests.connected.running import Site
 from tests.workflow.in_memory import InMemoryStore
@@ -147,6 +152,35 @@ async def test_ancestors_are_those_of_the_transaction_itself(store: Any) -> None
     assert sorted(document["_id"] for document in found) == [1, 2]
 
 
+async def test_what_is_asked_together_is_answered_as_what_is_asked_alone(store: Any) -> None:
+    queries: list[Query] = [
+        Find(THINGS.name, {"_id": {"$in": [1, 3, 9]}}),
+        Find(THINGS.name, {"size": {"$gte": 1}}, sort=(("size", -1),), limit=2),
+        Find(THINGS.name, {"_id": 2}, fields=("tags.id",)),
+        Find(THINGS.name, {"color": "$size"}),
+        Find(THINGS.name, {"color": "nobody's"}),
+        Ancestors(THINGS.name, [3, 2], via="to"),
+        Ancestors(THINGS.name, [3], via="to", depth_max=0),
+    ]
+
+    async def work(tx: Transaction) -> tuple[list[list[Document]], list[list[Document]], list[list[Document]]]:
+        await tx.insert(THINGS.name, [{"_id": 3, "size": 3, "to": 1, "color": "$size"}])
+        return await tx.find_all(queries), await one_by_one(tx, queries), await tx.find_all(queries[:1])
+
+    await insert(store, {"_id": 1, "size": 1, "at": NOON}, {"_id": 2, "size": 2, "tags": [{"id": "x", "n": 1}]})
+    together, alone, only_one = await store.transact(work)
+
+    def ids(answers: list[list[Document]]) -> list[list[int]]:
+        ordered, others = answers[1], [answer for number, answer in enumerate(answers) if number != 1]
+        return [[d["_id"] for d in ordered], *(sorted(d["_id"] for d in answer) for answer in others)]
+
+    assert ids(together) == ids(alone) == [[3, 2], [1, 3], [2], [3], [], [1, 2, 3], [3]]
+    assert together[2] == [{"_id": 2, "tags": [{"id": "x"}]}]
+    assert only_one == alone[:1]
+    assert {"_id": 1, "size": 1, "at": NOON} in together[0]
+    assert await store.transact(lambda tx: tx.find_all([])) == []
+
+
 async def test_a_transaction_that_raises_leaves_nothing(store: Any) -> None:
     await insert(store, {"_id": 1, "size": 1})
 
@@ -183,6 +217,35 @@ async def test_a_key_in_use_is_a_conflict(store: Any, document: Document) -> Non
     with pytest.raises(StoreConflict):
         await insert(store, {"_id": 3}, document)
     assert len(await find(store, {})) == 1
+
+
+async def test_what_is_asked_together_uses_indexes(site: Site) -> None:
+    """MongoDB only. What it looked at is read from its own profile."""
+    await site.store.prepare([THINGS])
+    await insert(site.store, *({"_id": number, "tags": [{"id": number}]} for number in range(500)))
+    by_id, by_tag = Find(THINGS.name, {"_id": {"$in": [1, 2]}}), Find(THINGS.name, {"tags.id": {"$in": [3]}})
+    with MongoClient[Document](site.settings.mongodb_url) as client:
+        database = client[site.settings.database]
+        database.command("profile", 2)
+        await site.store.transact(lambda tx: tx.find_all([by_id, by_tag]))
+        database.command("profile", 0)
+        [looked] = database["system.profile"].find({"command.aggregate": 1})
+        database["system.profile"].drop()
+        assert 3 <= looked["docsExamined"] <= 5
+
+
+async def test_answers_too_large_to_come_together_come_singly_the_next_time(site: Site) -> None:
+    """MongoDB only: a document holds 16 MB at most, and there what is asked together comes in one."""
+    await site.store.prepare([THINGS])
+    for number in range(3):
+        await insert(site.store, {"_id": number, "body": bytes(6_000_000)})
+    queries = [Find(THINGS.name, {"_id": {"$in": ids}}) for ids in ([0, 1], [1, 2])]
+
+    with pytest.raises(StoreConflict):
+        await site.store.transact(lambda tx: tx.find_all(queries))
+    answers = await site.store.transact(lambda tx: tx.find_all(queries))
+
+    assert [[document["_id"] for document in answer] for answer in answers] == [[0, 1], [1, 2]]
 
 
 async def test_two_transactions_on_one_document_are_a_conflict_for_one_of_them(site: Site) -> None:

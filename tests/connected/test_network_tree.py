@@ -23,7 +23,7 @@ from contracts.network.view import DISTRIBUTORS, SHOPS, SPONSORS_PATH, TEAMS, Di
 from contracts.orders.v1 import UPLINE_DEPTH_MAX
 from contracts.rules.view import RULES, RuleSet
 from infra.runtime.audit import Report
-from infra.runtime.repository import Repository
+from infra.runtime.repository import Repository, ask
 from infra.runtime.store import Document, StoreConflict, Transaction
 from infra.runtime.time import RealTime
 from tests.builders import JOINED, NOW, TEAM, a_distributor, a_product, a_shop, a_team, message, place, rules
@@ -91,7 +91,7 @@ async def _fold(
     pause: Callable[[], Awaitable[object]] | None,
 ) -> list[Any]:
     batch = list(messages)
-    loaded = await repository.load(tx, batch)
+    loaded = await repository.load(tx, batch, await ask(tx, repository.queries(batch)))
     if pause is not None:
         await pause()
     answers = []

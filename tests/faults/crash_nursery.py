@@ -29,7 +29,7 @@ from infra.runtime import logs, process, roster
 from infra.runtime.batch import Ports
 from infra.runtime.messaging import Delivery, Inbox, Outgoing, Publisher
 from infra.runtime.settings import Settings
-from infra.runtime.store import Document, Increment, Store, Transaction
+from infra.runtime.store import Document, Increment, Query, Store, Transaction
 from tests.faults import planted
 
 T = TypeVar("T")
@@ -116,6 +116,11 @@ class CountedTransaction:
     def __init__(self, tx: Transaction, effects: Effects) -> None:
         self._tx = tx
         self._effects = effects
+
+    async def find_all(self, queries: Sequence[Query]) -> list[list[Document]]:
+        found = await self._tx.find_all(queries)
+        self._effects.happen("found all")
+        return found
 
     async def find(
         self,

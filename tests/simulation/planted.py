@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Iterable, Iterator, Set
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,7 +16,7 @@ from infra.runtime.batch import BatchLoop, Settled
 from infra.runtime.fold import Work
 from infra.runtime.journal import Journal
 from infra.runtime.messaging import Delivery
-from infra.runtime.store import Transaction
+from infra.runtime.store import Document, Transaction
 from tests.simulation.run import Result, Variant, simulate
 from tests.simulation.store import Key, SimulatedStore, SimulatedTransaction
 from workers.commission_calculation.decide import post
@@ -43,7 +43,7 @@ class PublishesFirst(BatchLoop):
 class Forgetful(Journal):
     """Keeps everything, and finds nothing."""
 
-    async def known(self, tx: Transaction, keys: Set[str]) -> set[str]:
+    def known(self, found: Iterable[Document], keys: Set[str]) -> set[str]:
         return set()
 
 

@@ -14,7 +14,16 @@ import bson
 from bson.codec_options import CodecOptions
 
 from infra.runtime.journal import PREFIX
-from infra.runtime.store import Collection, Document, Increment, StoreConflict, StoreUnavailable, Transaction
+from infra.runtime.store import (
+    Collection,
+    Document,
+    Increment,
+    Query,
+    StoreConflict,
+    StoreUnavailable,
+    Transaction,
+    one_by_one,
+)
 from tests.simulation.faults import Faults
 from tests.simulation.history import History
 from tests.simulation.scheduler import Scheduler, turn
@@ -184,6 +193,9 @@ class SimulatedTransaction:
         if self._snapshot is None:
             self._snapshot, self._began_after = store.tables, store.commits
         return self._snapshot
+
+    async def find_all(self, queries: Sequence[Query]) -> list[list[Document]]:
+        return await one_by_one(self, queries)
 
     async def find(
         self, collection: str, where: Where, *, sort: Sort = (), limit: int = 0, fields: Sequence[str] = ()

@@ -26,7 +26,7 @@ from infra.runtime.messaging import (
     Delivery,
     Outgoing,
 )
-from infra.runtime.store import Collection, Document, Increment, StoreConflict, Transaction
+from infra.runtime.store import Collection, Document, Increment, Query, StoreConflict, Transaction, one_by_one
 from infra.runtime.time import Time
 from infra.runtime.topology import PARKED, Topology
 from tests.workflow.documents import climb, indexable, listed, matches, project, rank, values_at
@@ -107,6 +107,9 @@ class InMemoryTransaction:
     def __init__(self, tables: Mapping[str, Table]) -> None:
         self._tables = tables
         self._former: list[tuple[Table, Any, Document | None]] = []
+
+    async def find_all(self, queries: Sequence[Query]) -> list[list[Document]]:
+        return await one_by_one(self, queries)
 
     async def find(
         self, collection: str, where: Where, *, sort: Sort = (), limit: int = 0, fields: Sequence[str] = ()

@@ -7,8 +7,8 @@ from typing import Any, ClassVar, Self
 
 from contracts.envelope import Message
 from contracts.operations.v1 import MessageDeadLettered, SettleDeadLetter
-from infra.runtime.repository import Codec, Loaded
-from infra.runtime.store import Collection, Index, Transaction
+from infra.runtime.repository import Codec, Found, Loaded, with_ids
+from infra.runtime.store import Collection, Index, Query, Transaction
 from workers.alerting.model import Alert, DeadLetter, Watch, dead_letter_alert, stock_alert
 
 ALERTS = "alerting.alerts"
@@ -40,9 +40,13 @@ class AlertRepository:
         self._letters = letters
 
     @classmethod
-    async def load(cls, tx: Transaction, messages: Sequence[Message[Any]]) -> Self:
+    def queries(cls, messages: Sequence[Message[Any]]) -> dict[str, Query]:
+        return {"letters": with_ids(DEAD_LETTERS, filter(None, map(_letter_key, messages)))}
+
+    @classmethod
+    async def load(cls, tx: Transaction, messages: Sequence[Message[Any]], found: Found) -> Self:
         """A command names its letter only, so the letters come first and say which alerts they belong to."""
-        letters = await _letters.fetch(tx, DEAD_LETTERS, [key for message in messages if (key := _letter_key(message))])
+        letters = _letters.loaded(found["letters"])
         keys = {key for message in messages if (key := _alert_key(message, letters))}
         return cls(await _alerts.fetch(tx, ALERTS, keys), letters)
 

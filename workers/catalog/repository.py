@@ -9,8 +9,8 @@ from contracts.catalog.terms import terms_of
 from contracts.catalog.v1 import DefineProduct, RemoveCategory
 from contracts.catalog.view import CATEGORIES, PRODUCTS, TAGS, Category, Product, Tag
 from contracts.envelope import Message
-from infra.runtime.repository import Codec, Loaded
-from infra.runtime.store import Collection, Document, Index, Transaction
+from infra.runtime.repository import Codec, Found, Loaded, with_ids
+from infra.runtime.store import Collection, Document, Index, Query, Transaction
 from workers.catalog.model import Catalogue
 
 
@@ -55,10 +55,17 @@ class CatalogRepository:
         self._in_use = in_use
 
     @classmethod
-    async def load(cls, tx: Transaction, messages: Sequence[Message[Any]]) -> Self:
+    def queries(cls, messages: Sequence[Message[Any]]) -> dict[str, Query]:
         data = [message.data for message in messages]
-        products = await _products.fetch(tx, PRODUCTS, (d.product_id for d in data if isinstance(d, DefineProduct)))
-        categories = await _categories.fetch(tx, CATEGORIES, (d.category_id for d in data if hasattr(d, "category_id")))
+        return {
+            "products": with_ids(PRODUCTS, (d.product_id for d in data if isinstance(d, DefineProduct))),
+            "categories": with_ids(CATEGORIES, (d.category_id for d in data if hasattr(d, "category_id"))),
+        }
+
+    @classmethod
+    async def load(cls, tx: Transaction, messages: Sequence[Message[Any]], found: Found) -> Self:
+        data = [message.data for message in messages]
+        products = _products.loaded(found["products"])
         tags = await _tags.fetch(tx, TAGS, (tag for d in data for tag in _tags_of(d, products)))
         leaving = {d.category_id for d in data if isinstance(d, RemoveCategory)}
         in_use = {
@@ -66,7 +73,7 @@ class CatalogRepository:
             for category_id in leaving
             if await tx.find(PRODUCTS, {"category_id": category_id}, limit=1, fields=("_id",))
         }
-        return cls(products, categories, tags, frozenset(in_use))
+        return cls(products, _categories.loaded(found["categories"]), tags, frozenset(in_use))
 
     def state_for(self, message: Message[Any]) -> Catalogue:
         data = message.data

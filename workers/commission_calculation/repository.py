@@ -24,8 +24,8 @@ from contracts.commissions.view import (
 from contracts.envelope import Message
 from contracts.orders.v1 import OrderPaid
 from contracts.rules.view import RULES, RuleSet
-from infra.runtime.repository import Codec, Loaded
-from infra.runtime.store import Collection, Increment, Index, Transaction
+from infra.runtime.repository import Codec, Found, Loaded, with_ids
+from infra.runtime.store import Collection, Find, Increment, Index, Query, Transaction
 from workers.commission_calculation.model import Accounts, Earnings, Notices, earnings_key
 
 NOTICES = "commission_calculation.notices"
@@ -97,26 +97,33 @@ class CommissionRepository:
         self._postings: list[Posting] = []
 
     @classmethod
-    async def load(cls, tx: Transaction, messages: Sequence[Message[Any]]) -> Self:
-        """Load for messages of one type, as a queue brings them."""
+    def queries(cls, messages: Sequence[Message[Any]]) -> dict[str, Query]:
+        """Asked for messages of one type, as a queue brings them."""
         data = [message.data for message in messages]
-        stripe = os.getpid() % BALANCE_STRIPES
         if ticks := [d.at for d in data if isinstance(d, ClockTicked)]:
             where = {"release_at": {"$lte": max(ticks)}}
-            due = await tx.find(COMMISSIONS, where, sort=(("release_at", 1),), limit=DUE_MAX)
-            commissions: Loaded[str, Commission] = Loaded(_commissions.by_key(due))
-            stripe = (stripe + _OTHER_STRIPE) % BALANCE_STRIPES
-            return cls(commissions, Loaded({}), Loaded({}), {}, [document["_id"] for document in due], stripe=stripe)
-        commissions = await _commissions.fetch(tx, COMMISSIONS, (d.key for d in data))
-        fresh = {d.key for d in data if commissions.get(d.key) is None}
-        notices = await _notices.fetch(tx, NOTICES, fresh)
-        paid = [d for d in data if isinstance(d, OrderPaid) and d.key in fresh]
-        if not paid:
-            stripe = (stripe + _OTHER_STRIPE) % BALANCE_STRIPES
-        versions = {d.rule_version for d in paid}
-        rules = _rules.by_key(await tx.find(RULES, {"_id": {"$in": sorted(versions)}}) if paid else [])
-        earnings = await _earnings.fetch(tx, EARNINGS, _earnings_asked(paid, rules))
-        return cls(commissions, notices, earnings, rules, stripe=stripe)
+            return {"due": Find(COMMISSIONS, where, sort=(("release_at", 1),), limit=DUE_MAX)}
+        return {
+            "commissions": with_ids(COMMISSIONS, (d.key for d in data)),
+            "notices": with_ids(NOTICES, (d.key for d in data)),
+            "rules": with_ids(RULES, (d.rule_version for d in data if isinstance(d, OrderPaid))),
+        }
+
+    @classmethod
+    async def load(cls, tx: Transaction, messages: Sequence[Message[Any]], found: Found) -> Self:
+        commissions = _commissions.loaded([*found["commissions"], *found["due"]])
+        rules = _rules.by_key(found["rules"])
+        paid = [d for d in (message.data for message in messages) if isinstance(d, OrderPaid)]
+        fresh = [d for d in paid if commissions.get(d.key) is None]
+        stripe = os.getpid() % BALANCE_STRIPES
+        return cls(
+            commissions,
+            _notices.loaded(found["notices"]),
+            await _earnings.fetch(tx, EARNINGS, _earnings_asked(fresh, rules)),
+            rules,
+            [document["_id"] for document in found["due"]],
+            stripe=stripe if fresh else (stripe + _OTHER_STRIPE) % BALANCE_STRIPES,
+        )
 
     def state_for(self, message: Message[Any]) -> Accounts:
         data = message.data

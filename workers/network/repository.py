@@ -8,8 +8,8 @@ from typing import Any, ClassVar, Self
 from contracts.envelope import Message
 from contracts.network.v1 import MoveDistributor
 from contracts.network.view import DISTRIBUTORS, SHOPS, SPONSORS_PATH, TEAMS, Distributor, Shop, Team
-from infra.runtime.repository import Codec, Loaded
-from infra.runtime.store import Collection, Index, Transaction
+from infra.runtime.repository import Codec, Found, Loaded, with_ids
+from infra.runtime.store import Ancestors, Collection, Index, Query, Transaction
 from workers.network.model import TREE, Network, Tree
 
 TREES = "network.trees"
@@ -58,20 +58,25 @@ class NetworkRepository:
         self._trees = trees
 
     @classmethod
-    async def load(cls, tx: Transaction, messages: Sequence[Message[Any]]) -> Self:
+    def queries(cls, messages: Sequence[Message[Any]]) -> dict[str, Query]:
         data = [message.data for message in messages]
         moves = [d for d in data if isinstance(d, MoveDistributor)]
-        named = {key for d in data for key in _distributors_named(d)}
         above = {d.sponsor_id for d in moves if d.sponsor_id is not None}
-        found = await tx.ancestors(DISTRIBUTORS, sorted(above), via=SPONSORS_PATH) if above else []
-        rest = sorted(named - {document["_id"] for document in found})
-        if rest:
-            found += await tx.find(DISTRIBUTORS, {"_id": {"$in": rest}})
+        return {
+            "shops": with_ids(SHOPS, (key for d in data for key in _named(d, "shop_id"))),
+            "distributors": with_ids(DISTRIBUTORS, (key for d in data for key in _distributors_named(d))),
+            "all above": Ancestors(DISTRIBUTORS, sorted(above), via=SPONSORS_PATH),
+            "teams": with_ids(TEAMS, (key for d in data for key in _named(d, "team_id"))),
+            "trees": with_ids(TREES, [TREE] if moves else []),
+        }
+
+    @classmethod
+    async def load(cls, tx: Transaction, messages: Sequence[Message[Any]], found: Found) -> Self:
         return cls(
-            await _shops.fetch(tx, SHOPS, (key for d in data for key in _named(d, "shop_id"))),
-            Loaded(_distributors.by_key(found)),
-            await _teams.fetch(tx, TEAMS, (key for d in data for key in _named(d, "team_id"))),
-            await _trees.fetch(tx, TREES, [TREE] if moves else []),
+            _shops.loaded(found["shops"]),
+            _distributors.loaded([*found["distributors"], *found["all above"]]),
+            _teams.loaded(found["teams"]),
+            _trees.loaded(found["trees"]),
         )
 
     def state_for(self, message: Message[Any]) -> Network:

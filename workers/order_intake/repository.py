@@ -14,8 +14,8 @@ from contracts.orders.v1 import UPLINE_DEPTH_MAX
 from contracts.orders.v2 import PlaceOrder
 from contracts.orders.view import ORDERS, UPLINE_PATH
 from contracts.rules.view import RULES, RuleSet
-from infra.runtime.repository import Codec, Loaded
-from infra.runtime.store import Collection, Index, Transaction
+from infra.runtime.repository import Codec, Found, Loaded, with_ids
+from infra.runtime.store import Ancestors, Collection, Find, Index, Query, Transaction
 from workers.order_intake.model import Desk, Order
 
 DUE_MAX = 500
@@ -68,29 +68,46 @@ class OrderRepository:
         lineage: Lineage,
         products: Loaded[int, Product],
         rules: tuple[RuleSet, ...],
+        due: Sequence[str],
     ) -> None:
         self._orders = orders
         self._shops = shops
         self._lineage = lineage
         self._products = products
         self._rules = rules
-        self._due: list[str] = []
+        self._due = due
 
     @classmethod
-    async def load(cls, tx: Transaction, messages: Sequence[Message[Any]]) -> Self:
+    def queries(cls, messages: Sequence[Message[Any]]) -> dict[str, Query]:
         data = [message.data for message in messages]
-        placed = [d for d in data if isinstance(d, PlaceOrder)]
-        orders = await _orders.fetch(tx, ORDERS, (d.key for d in data if hasattr(d, "key")))
-        shops = await _shops.fetch(tx, SHOPS, (d.shop_id for d in placed))
-        lineage = await _lineage(tx, {d.distributor_id for d in placed})
-        products = await _products.fetch(tx, PRODUCTS, (line.product_id for d in placed for line in d.lines))
-        rules = tuple(map(_rules.to_entity, await tx.find(RULES, {"stage": "active"}))) if placed else ()
-        loaded = cls(orders, shops, lineage, products, rules)
         if ticks := [d.at for d in data if isinstance(d, ClockTicked)]:
-            due = await tx.find(ORDERS, {"due_at": {"$lte": max(ticks)}}, sort=(("due_at", 1),), limit=DUE_MAX)
-            loaded._orders = Loaded(_orders.by_key(due))
-            loaded._due = [document["_id"] for document in due]
-        return loaded
+            where = {"due_at": {"$lte": max(ticks)}}
+            return {"due": Find(ORDERS, where, sort=(("due_at", 1),), limit=DUE_MAX)}
+        orders = with_ids(ORDERS, (d.key for d in data))
+        placed = [d for d in data if isinstance(d, PlaceOrder)]
+        if not placed:
+            return {"orders": orders}
+        sellers = sorted({d.distributor_id for d in placed})
+        return {
+            "orders": orders,
+            "shops": with_ids(SHOPS, (d.shop_id for d in placed)),
+            # All chains at once, however they changed.
+            "lineage": Ancestors(DISTRIBUTORS, sellers, via=SPONSORS_PATH, depth_max=UPLINE_DEPTH_MAX - 1),
+            "products": with_ids(PRODUCTS, (line.product_id for d in placed for line in d.lines)),
+            "rules": Find(RULES, {"stage": "active"}),
+        }
+
+    @classmethod
+    async def load(cls, tx: Transaction, messages: Sequence[Message[Any]], found: Found) -> Self:
+        sellers = {message.data.distributor_id for message in messages if isinstance(message.data, PlaceOrder)}
+        return cls(
+            _orders.loaded([*found["orders"], *found["due"]]),
+            _shops.loaded(found["shops"]),
+            await _lineage(tx, sellers, _distributors.by_key(found["lineage"])),
+            _products.loaded(found["products"]),
+            tuple(map(_rules.to_entity, found["rules"])),
+            due=[document["_id"] for document in found["due"]],
+        )
 
     def state_for(self, message: Message[Any]) -> Desk:
         data = message.data
@@ -114,12 +131,8 @@ class OrderRepository:
         await _orders.save(tx, ORDERS, self._orders)
 
 
-async def _lineage(tx: Transaction, seller_ids: set[int]) -> Lineage:
-    """One query for all chains, however they changed; one more for teams and one for their leaders, where there are."""
-    if not seller_ids:
-        return Lineage({}, {})
-    found = await tx.ancestors(DISTRIBUTORS, sorted(seller_ids), via=SPONSORS_PATH, depth_max=UPLINE_DEPTH_MAX - 1)
-    distributors = _distributors.by_key(found)
+async def _lineage(tx: Transaction, seller_ids: set[int], distributors: dict[int, Distributor]) -> Lineage:
+    """One query more for the sellers' teams and one for their leaders, where there are any."""
     memberships = (entry for key in seller_ids & distributors.keys() for entry in distributors[key].teams)
     team_ids = sorted({entry.team_id for entry in memberships if entry.team_id is not None})
     teams = _teams.by_key(await tx.find(TEAMS, {"_id": {"$in": team_ids}})) if team_ids else {}

@@ -7,8 +7,8 @@ from typing import Any, ClassVar, Self
 
 from contracts.envelope import Message
 from contracts.rules.view import RULES, RuleSet
-from infra.runtime.repository import Codec, Loaded
-from infra.runtime.store import Collection, Index, Transaction
+from infra.runtime.repository import Codec, Found, Loaded, with_ids
+from infra.runtime.store import Collection, Find, Index, Query, Transaction
 from workers.reward_checks.model import Board, Progress, Sale, progress_key
 
 PROGRESS = "reward_checks.progress"
@@ -40,10 +40,16 @@ class RewardRepository:
         self._rules = rules
 
     @classmethod
-    async def load(cls, tx: Transaction, messages: Sequence[Message[Any]]) -> Self:
-        progress = await _progress.fetch(tx, PROGRESS, map(_key, messages))
-        sales = await _sales.fetch(tx, SALES, (message.data.key for message in messages))
-        return cls(progress, sales, _rules.by_key(await tx.find(RULES, {})))
+    def queries(cls, messages: Sequence[Message[Any]]) -> dict[str, Query]:
+        return {
+            "progress": with_ids(PROGRESS, map(_key, messages)),
+            "sales": with_ids(SALES, (message.data.key for message in messages)),
+            "rules": Find(RULES, {}),
+        }
+
+    @classmethod
+    async def load(cls, tx: Transaction, messages: Sequence[Message[Any]], found: Found) -> Self:
+        return cls(_progress.loaded(found["progress"]), _sales.loaded(found["sales"]), _rules.by_key(found["rules"]))
 
     def state_for(self, message: Message[Any]) -> Board:
         return Board(self._progress.pick([_key(message)]), self._rules, self._sales.pick([message.data.key]))

@@ -8,8 +8,8 @@ from typing import Any, ClassVar, Self
 from contracts.envelope import Message
 from contracts.rules.v1 import ActivateRules, DefineMarket
 from contracts.rules.view import MARKETS, RULES, Market, RuleSet
-from infra.runtime.repository import Codec, Loaded
-from infra.runtime.store import Collection, Transaction
+from infra.runtime.repository import Codec, Found, Loaded, with_ids
+from infra.runtime.store import Collection, Find, Query, Transaction
 from workers.rule_book.model import RuleBook, Turn
 
 TURNS = "rule_book.turns"
@@ -43,18 +43,23 @@ class RuleBookRepository:
         self._names = tuple(names)
 
     @classmethod
-    async def load(cls, tx: Transaction, messages: Sequence[Message[Any]]) -> Self:
+    def queries(cls, messages: Sequence[Message[Any]]) -> dict[str, Query]:
         """What is to be in force is held against everything that is; other messages ask for their own rules only."""
-        if any(isinstance(message.data, ActivateRules | DefineMarket) for message in messages):
-            found = _rules.by_key(await tx.find(RULES, {}))
-            rules: Loaded[int, RuleSet] = Loaded(found)
-            names = {rules.terms.market for rules in found.values()} | {
-                message.data.market for message in messages if isinstance(message.data, DefineMarket)
-            }
-            markets, turns = await _markets.fetch(tx, MARKETS, names), await _turns.fetch(tx, TURNS, names)
-            return cls(rules, markets, turns, found, names)
-        versions = {message.data.rule_version for message in messages}
-        return cls(await _rules.fetch(tx, RULES, versions), Loaded({}), Loaded({}), versions, ())
+        if _needs_all(messages):
+            return {"rules": Find(RULES, {})}
+        return {"rules": with_ids(RULES, (message.data.rule_version for message in messages))}
+
+    @classmethod
+    async def load(cls, tx: Transaction, messages: Sequence[Message[Any]], found: Found) -> Self:
+        known = _rules.by_key(found["rules"])
+        rules: Loaded[int, RuleSet] = Loaded(known)
+        if not _needs_all(messages):
+            return cls(rules, Loaded({}), Loaded({}), (message.data.rule_version for message in messages), ())
+        names = {rules.terms.market for rules in known.values()} | {
+            message.data.market for message in messages if isinstance(message.data, DefineMarket)
+        }
+        markets, turns = await _markets.fetch(tx, MARKETS, names), await _turns.fetch(tx, TURNS, names)
+        return cls(rules, markets, turns, known, names)
 
     def state_for(self, message: Message[Any]) -> RuleBook:
         return RuleBook(
@@ -70,3 +75,7 @@ class RuleBookRepository:
         await _rules.save(tx, RULES, self._rules)
         await _markets.save(tx, MARKETS, self._markets)
         await _turns.save(tx, TURNS, self._turns)
+
+
+def _needs_all(messages: Sequence[Message[Any]]) -> bool:
+    return any(isinstance(message.data, ActivateRules | DefineMarket) for message in messages)

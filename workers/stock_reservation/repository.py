@@ -9,8 +9,8 @@ from contracts.envelope import Message
 from contracts.orders.v1 import OrderAccepted
 from contracts.stock.v1 import AdjustStock, ReceiveStock, SetStock
 from contracts.stock.view import ITEMS, StockItem
-from infra.runtime.repository import Codec, Loaded
-from infra.runtime.store import Collection, Index, Transaction
+from infra.runtime.repository import Codec, Found, Loaded, with_ids
+from infra.runtime.store import Collection, Index, Query, Transaction
 from workers.stock_reservation.model import Booking, Reservation, Shelf
 
 RESERVATIONS = "stock_reservation.reservations"
@@ -44,12 +44,23 @@ class StockRepository:
         self._bookings = bookings
 
     @classmethod
-    async def load(cls, tx: Transaction, messages: Sequence[Message[Any]]) -> Self:
+    def queries(cls, messages: Sequence[Message[Any]]) -> dict[str, Query]:
         data = [message.data for message in messages]
-        reservations = await _reservations.fetch(tx, RESERVATIONS, (d.key for d in data if hasattr(d, "key")))
-        bookings = await _bookings.fetch(tx, BOOKINGS, filter(None, map(_reference, data)))
-        products = {product_id for d in data for product_id in _products(d, reservations)}
-        return cls(await _items.fetch(tx, ITEMS, products), reservations, bookings)
+        return {
+            "reservations": with_ids(RESERVATIONS, (d.key for d in data if hasattr(d, "key"))),
+            "bookings": with_ids(BOOKINGS, filter(None, map(_reference, data))),
+            "items": with_ids(ITEMS, (product_id for d in data for product_id in _products(d, _NONE_KNOWN))),
+        }
+
+    @classmethod
+    async def load(cls, tx: Transaction, messages: Sequence[Message[Any]], found: Found) -> Self:
+        """What an order takes is in its message; what one gives back, only its reservation tells."""
+        reservations = _reservations.loaded(found["reservations"])
+        items = _items.by_key(found["items"])
+        more = {product_id for message in messages for product_id in _products(message.data, reservations)}
+        rest = with_ids(ITEMS, more - items.keys())
+        items |= {} if rest.is_idle else _items.by_key(await rest.ask(tx))
+        return cls(Loaded(items), reservations, _bookings.loaded(found["bookings"]))
 
     def state_for(self, message: Message[Any]) -> Shelf:
         data = message.data
@@ -78,6 +89,9 @@ def _reference(data: Any) -> str | None:
     if isinstance(data, SetStock):
         return data.reference
     return data.adjustment_id if isinstance(data, AdjustStock) else None
+
+
+_NONE_KNOWN: Loaded[str, Reservation] = Loaded({})
 
 
 def _products(data: Any, reservations: Loaded[str, Reservation]) -> set[int]:
