@@ -7,7 +7,8 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from infra.adapters.mongo import MongoStore, StoreRefused
+from infra.adapters.mongo import MongoStore
+from infra.adapters.mongo_errors import StoreRefused
 from infra.adapters.redis import CacheUnavailable, RedisCache
 from infra.runtime import roster
 from infra.runtime.diagnosis_broker import look_at_broker

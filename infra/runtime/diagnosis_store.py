@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from infra.adapters.mongo import MongoStore, StoreRefused
+from infra.adapters.mongo import MongoStore
+from infra.adapters.mongo_errors import StoreRefused
 from infra.runtime import dead_letters
 from infra.runtime.findings import Finding, ok, problem, warning
 from infra.runtime.store import Collection, Document, Index, StoreUnavailable

@@ -136,6 +136,7 @@ class _Trial:
     within_s: float
     run: Run = field(default_factory=Run)
     began_at: float = field(default_factory=time.monotonic)
+    moment_s: float = LOOK_EVERY_S
 
     async def play(self) -> None:
         phases = self.stage.scenario.phases
@@ -152,7 +153,8 @@ class _Trial:
             await self._until(self._is_forgotten, alone=True)
             if not await self.stage.waiting():
                 break
-            # A delivery was on its way when the worker seemed to have nothing left to do.
+            # A delivery was on its way when the worker seemed to have nothing left to do: look for longer next time.
+            self.moment_s *= 4
             await self.nursery.bear(replace(self.life, dies_at=None, dies_after=None))
             await self._until(self._is_quiet)
         self.run.ending = await self.stage.ending()
@@ -197,7 +199,7 @@ class _Trial:
         for _ in range(2):
             if not self.nursery.is_idle or await self.stage.waiting():
                 return False
-            await asyncio.sleep(LOOK_EVERY_S)
+            await asyncio.sleep(self.moment_s)
         return self.nursery.is_idle
 
     async def _is_forgotten(self) -> bool:

@@ -1,0 +1,107 @@
+"""Reading documents from MongoDB, in a session or without."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
+
+from pymongo.errors import PyMongoError
+
+from infra.adapters.mongo_errors import translate
+from infra.runtime.store import Ancestors, Document, Query
+
+_DOCUMENTS_PER_ANSWER = 10_000
+"""The server's own first answer holds 101 documents, and a batch often needs more: one way less."""
+_STREAMED_AT_ONCE = 500
+
+
+class MongoReads:
+    """Reads in a session: those of a transaction see one moment, as do those of a snapshot; without one, the newest."""
+
+    def __init__(self, database: Any, session: Any = None) -> None:
+        self._database = database
+        self._session = session
+
+    async def find(
+        self,
+        collection: str,
+        where: Mapping[str, Any],
+        *,
+        sort: Sequence[tuple[str, int]] = (),
+        limit: int = 0,
+        fields: Sequence[str] = (),
+    ) -> list[Document]:
+        cursor = self._database[collection].find(
+            dict(where),
+            projection(fields),
+            session=self._session,
+            limit=limit,
+            batch_size=limit or _DOCUMENTS_PER_ANSWER,
+        )
+        return await all_of(cursor.sort(list(sort)) if sort else cursor)
+
+    async def ancestors(
+        self, collection: str, ids: Sequence[Any], *, via: str, depth_max: int | None = None
+    ) -> list[Document]:
+        """One search from all ids together: one for each would look up again, many times, where their ways meet."""
+        pipeline: list[dict[str, Any]] = [
+            # Any one document, to hang the search on.
+            {"$limit": 1},
+            {"$project": {"_id": 1}},
+            lookup(Ancestors(collection, ids, via, depth_max), "found"),
+            # The server puts these into the search, so that no document ever holds all that was found.
+            {"$unwind": "$found"},
+            {"$replaceRoot": {"newRoot": "$found"}},
+        ]
+        return await all_of(
+            self._database[collection].aggregate(pipeline, session=self._session, batchSize=_DOCUMENTS_PER_ANSWER)
+        )
+
+    async def stream(
+        self,
+        collection: str,
+        where: Mapping[str, Any],
+        *,
+        sort: Sequence[tuple[str, int]] = (),
+        fields: Sequence[str] = (),
+    ) -> AsyncIterator[Document]:
+        cursor = self._database[collection].find(
+            dict(where), projection(fields), session=self._session, batch_size=_STREAMED_AT_ONCE
+        )
+        async for document in cursor.sort(list(sort)) if sort else cursor:
+            yield document
+
+
+async def all_of(cursor: Any) -> list[Document]:
+    try:
+        documents: list[Document] = await cursor.to_list(None)
+    except PyMongoError as error:
+        raise translate(error) from error
+    return documents
+
+
+def lookup(query: Query, name: str) -> dict[str, Any]:
+    """The stage that adds a query's answer to a document, under a name."""
+    if isinstance(query, Ancestors):
+        search: dict[str, Any] = {
+            "from": query.collection,
+            "startWith": {"$literal": list(query.ids)},
+            "connectFromField": query.via,
+            "connectToField": "_id",
+            "as": name,
+        }
+        if query.depth_max is not None:
+            search["maxDepth"] = query.depth_max
+        return {"$graphLookup": search}
+    stages: list[dict[str, Any]] = [{"$match": dict(query.where)}]
+    if query.sort:
+        stages.append({"$sort": dict(query.sort)})
+    if query.limit:
+        stages.append({"$limit": query.limit})
+    if query.fields:
+        stages.append({"$project": projection(query.fields)})
+    return {"$lookup": {"from": query.collection, "pipeline": stages, "as": name}}
+
+
+def projection(fields: Sequence[str]) -> dict[str, int] | None:
+    return dict.fromkeys(fields, 1) if fields else None
