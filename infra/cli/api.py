@@ -12,6 +12,10 @@ from infra.cli.environment import Stack, environment_for, one_sentence_on_failur
 from infra.runtime import front, logs
 
 _KEEP_ALIVE_S = 15
+_ANSWERS_WITHIN_S = 60
+"""A server process that does not answer its parent for so long is replaced; on a busy machine, one that starts is silent
+for several seconds, and uvicorn's own patience is five.
+"""
 _WAITING_MAX = 512
 """Connections that may wait to be accepted."""
 
@@ -32,6 +36,8 @@ def api(
         os.environ.update(environment_for(settings))
         os.environ.setdefault("TRIBUTARY_PUBLIC_URL", f"http://{host}:{port}")
         logs.configure(settings.log_level)
+        # Of several server processes, the first tells here which of them ends or is replaced.
+        logs.relay("uvicorn.error")
         uvicorn.run(
             front.APPLICATION,
             factory=True,
@@ -47,5 +53,6 @@ def api(
             server_header=False,
             backlog=_WAITING_MAX,
             timeout_keep_alive=_KEEP_ALIVE_S,
+            timeout_worker_healthcheck=_ANSWERS_WITHIN_S,
             timeout_graceful_shutdown=int(settings.shutdown_wait_s),
         )

@@ -9,6 +9,21 @@ import structlog
 from structlog.tracebacks import ExceptionDictTransformer
 
 
+class _Relay(logging.Handler):
+    """Tells what another library's logger says in our own form."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        structlog.get_logger().log(record.levelno, record.name, said=record.getMessage())
+
+
+def relay(name: str) -> None:
+    """Let a logger that speaks through Python's own logging be heard as well."""
+    logger = logging.getLogger(name)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    logger.handlers = [_Relay()]
+
+
 def configure(level: str) -> None:
     numeric = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(

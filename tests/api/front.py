@@ -134,7 +134,7 @@ def query_of(location: str) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def serving(site: Site, folder: Path, **settings: object) -> AsyncIterator[Front]:
+async def serving(site: Site, folder: Path, *, processes: int = 1, **settings: object) -> AsyncIterator[Front]:
     """`tributary api` on a port of its own until the end, then stopped as an orchestrator does it."""
     port = free_ports(1)
     url = f"http://127.0.0.1:{port}"
@@ -146,7 +146,7 @@ async def serving(site: Site, folder: Path, **settings: object) -> AsyncIterator
     with log.open("wb") as sink:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
-            *("-m", "infra.cli.app", "api", "--port", str(port)),
+            *("-m", "infra.cli.app", "api", "--port", str(port), "--workers", str(processes)),
             env=environment,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=sink,

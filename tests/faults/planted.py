@@ -5,7 +5,7 @@ Nothing in the system knows of this: a bug is a function of the running code, re
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Set
+from collections.abc import Awaitable, Callable, Iterable, Set
 from dataclasses import replace
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -15,7 +15,7 @@ from infra.runtime.batch import BatchLoop, Settled
 from infra.runtime.fold import Work
 from infra.runtime.journal import Emitted, Journal
 from infra.runtime.messaging import Delivery
-from infra.runtime.store import Transaction
+from infra.runtime.store import Document, Transaction
 from workers.commission_calculation import decide as commissions
 
 T = TypeVar("T")
@@ -51,7 +51,7 @@ def publish_first() -> None:
 def forget_the_journal() -> None:
     """No message is recognised as one that was handled before."""
 
-    async def nothing(_: Journal, tx: Transaction, keys: Set[str]) -> set[str]:
+    def nothing(_: Journal, found: Iterable[Document], keys: Set[str]) -> set[str]:
         return set()
 
     _put(Journal, "known", nothing)

@@ -1,0 +1,51 @@
+"""Several server processes on one port: one that dies is replaced, one that is slow is not."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+from tests.api.front import Front, lines_of, serving
+from tests.connected.running import Site, until
+
+PATIENCE_OF_UVICORN_S = 5
+"""What a silent process is given unless told otherwise; on a busy machine, to start takes longer."""
+
+
+def children(front: Front) -> list[int]:
+    listed = Path(f"/proc/{front.process.pid}/task/{front.process.pid}/children").read_text().split()
+    commands = {int(pid): Path(f"/proc/{pid}/cmdline").read_text() for pid in listed}
+    return sorted(pid for pid, command in commands.items() if "spawn_main" in command)
+
+
+async def test_a_process_that_dies_is_replaced_and_told_of(site: Site, tmp_path: Path) -> None:
+    async with serving(site, tmp_path, processes=2) as front, front.client() as client:
+        first, second = children(front)
+        os.kill(first, signal.SIGKILL)
+
+        async def replaced() -> bool:
+            now = children(front)
+            return len(now) == 2 and first not in now
+
+        await until(replaced, what="another process has taken its place")
+        assert second in children(front)
+        assert (await client.get("/livez")).status_code == 200
+        said = [line["said"] for line in lines_of(front.log) if line["event"] == "uvicorn.error"]
+        assert f"Child process [{first}] died" in said
+
+
+async def test_a_process_that_is_silent_for_long_is_waited_for(site: Site, tmp_path: Path) -> None:
+    async with serving(site, tmp_path, processes=2) as front:
+        both = children(front)
+        os.kill(both[0], signal.SIGSTOP)
+        await asyncio.sleep(PATIENCE_OF_UVICORN_S + 2)
+        os.kill(both[0], signal.SIGCONT)
+
+        async def answers() -> bool:
+            async with front.client() as client:
+                return (await client.get("/livez")).status_code == 200
+
+        await until(answers, what="it answers")
+        assert children(front) == both
