@@ -99,6 +99,9 @@ def create_app(settings: Settings, opening: Callable[[], AbstractAsyncContextMan
                 # The server ends without a word of its own, so the reason is said here.
                 log.error("cannot start", reason=str(error))
                 raise
+            except Exception:
+                log.exception("cannot start")
+                raise
             _make_ready(app.router.routes)
             yield
 

@@ -72,7 +72,8 @@ class MongoStore(MongoReads):
         for collection in collections:
             if collection.name not in existing:
                 try:
-                    await self._database.create_collection(collection.name)
+                    # The driver's own look whether it exists would raise another error without a code.
+                    await self._database.create_collection(collection.name, check_exists=False)
                 except PyMongoError as error:
                     if getattr(error, "code", None) != 48:  # NamespaceExists: another process was faster.
                         raise

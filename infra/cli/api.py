@@ -12,8 +12,8 @@ from infra.cli.environment import Stack, environment_for, one_sentence_on_failur
 from infra.runtime import front, logs
 
 _KEEP_ALIVE_S = 15
-_ANSWERS_WITHIN_S = 60
-"""A server process that does not answer its parent for so long is replaced; on a busy machine, one that starts is silent
+_ANSWERS_WITHIN_S = 30
+"""A server process that does not answer its parent for so long is replaced. On a busy machine one that starts is silent
 for several seconds, and uvicorn's own patience is five.
 """
 _WAITING_MAX = 512
@@ -36,8 +36,9 @@ def api(
         os.environ.update(environment_for(settings))
         os.environ.setdefault("TRIBUTARY_PUBLIC_URL", f"http://{host}:{port}")
         logs.configure(settings.log_level)
-        # Of several server processes, the first tells here which of them ends or is replaced.
-        logs.relay("uvicorn.error")
+        if workers > 1:
+            # What uvicorn calls its logger, whatever it tells: here, which of the server processes ended.
+            logs.relay("uvicorn.error")
         uvicorn.run(
             front.APPLICATION,
             factory=True,

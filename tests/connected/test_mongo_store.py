@@ -286,6 +286,18 @@ async def test_declaring_again_changes_nothing(site: Site) -> None:
     assert THINGS.name in await site.store.names()
 
 
+async def test_several_processes_may_declare_at_once(site: Site) -> None:
+    """As the server processes of an API do that starts on an empty database."""
+    collections = [Collection(f"test.things_{number}", "documents of this test") for number in range(30)]
+    stores = [MongoStore.connect(site.settings.mongodb_url, site.settings.database) for _ in range(4)]
+    try:
+        await asyncio.gather(*(store.prepare(collections) for store in stores))
+        assert {collection.name for collection in collections} <= set(await site.store.names())
+    finally:
+        for store in stores:
+            store.close()
+
+
 async def test_a_snapshot_stays_at_its_moment_while_others_write(site: Site) -> None:
     await site.store.prepare([THINGS])
     await insert(site.store, {"_id": 1, "n": 1})

@@ -79,8 +79,13 @@ def invent_posting_ids() -> None:
 def write_outside_transactions() -> None:
     """Every write stands as soon as it is made: a crash leaves the books half written."""
 
+    class Loose(MongoTransaction):
+        def _will_write(self, collection: str, operations: list[Any]) -> None:
+            if operations:
+                self._database.delegate[collection].bulk_write(operations, ordered=False)
+
     async def loose(store: MongoStore, work: Callable[[Transaction], Awaitable[T]]) -> T:
-        return await work(MongoTransaction(store._database, None))
+        return await work(Loose(store._database, None, together=True))
 
     _put(MongoStore, "transact", loose)
 
