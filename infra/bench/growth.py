@@ -2,7 +2,8 @@
 
 The sizes of a case take turns, each on a database of its own that is kept between its rounds, so it also grows by the
 orders of each round. History and networks are loaded in bulk (`infra.bench.history`); the orders that are timed are
-new, and every one of them is checked.
+new, and every one of them is checked. A first round warms up and does not count: what was loaded in bulk is still being
+written to disk then.
 
 Chains are followed for `UPLINE_DEPTH_MAX` levels and no further, so what lies above the thirtieth costs nothing.
 """
@@ -78,7 +79,7 @@ class GrowthFindings:
 async def growth(bench: Bench, progress: Progress, sizes: GrowthSizes = GrowthSizes()) -> GrowthFindings:
     """Measure every case, one after another. BenchFailure where an order did not come out right."""
     found = GrowthFindings()
-    world = one_line_world(sizes.pattern + sizes.rounds * sizes.orders)
+    world = one_line_world(sizes.pattern + (1 + sizes.rounds) * sizes.orders)
     for case, makes in _cases(world, sizes).items():
         async with AsyncExitStack() as stack:
             places: dict[int, _Place] = {}
@@ -90,10 +91,12 @@ async def growth(bench: Bench, progress: Progress, sizes: GrowthSizes = GrowthSi
                     await make.in_bulk(place)
                 places[size] = place
                 found.ms[case][size] = []
-            for number in range(sizes.rounds):
+            for number in range(1 + sizes.rounds):
                 for size, place in places.items():
-                    progress(f"{case}: {size:,}", number, sizes.rounds)
-                    found.ms[case][size].append(1000 / await place.take(sizes.orders))
+                    progress(f"{case}: {size:,}", number, 1 + sizes.rounds)
+                    ms = 1000 / await place.take(sizes.orders)
+                    if number > 0:
+                        found.ms[case][size].append(ms)
     return found
 
 

@@ -70,10 +70,12 @@ class Bench:
     logs: Path
     progress: Progress
     servers: Mapping[str, int] = field(default_factory=dict)
+    found: Findings = field(default_factory=Findings)
+    """What `quick` has found so far: worth telling even where it does not come to its end."""
 
     async def quick(self, sizes: Sizes) -> Findings:
         """Measure everybody in turns, then how long an order takes at shares of what we can do."""
-        found = Findings()
+        found = self.found
         contenders = self._contenders(sizes, found)
         total = sizes.rounds * len(contenders)
         for number in range(total):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from typing import Annotated
 
 import typer
@@ -40,10 +39,9 @@ def bench(
             local.up(name, home=home, progress=lambda line: console.print(line, style="dim"))
             quick, rest = _run(name, Sizes(rounds=rounds), FullSizes() if everything else None, console)
         except (BenchFailure, PeerFailed) as failure:
-            typer.echo(f"No result: {failure}", err=True)
+            typer.echo(f"Not measured to the end: {failure}", err=True)
             raise typer.Exit(EXIT_BREACH) from failure
         finally:
-            shutil.rmtree(home / name / "logs", ignore_errors=True)
             local.down(name, home=home, remove_data=True)
             (home / f"{name}.lock").unlink(missing_ok=True)
     report.show(console, quick, rest)
@@ -70,8 +68,13 @@ def _run(
         def on_progress(doing: str, done: int, total: int) -> None:
             bar.update(task, description=doing, completed=done, total=total or None)
 
-        running = Bench(settings, environment_for(settings), home / name / "logs", on_progress, servers)
-        if full_sizes is None:
-            return uvloop.run(running.quick(sizes)), None
-        found = uvloop.run(full(running, sizes, full_sizes))
-        return found.quick, found
+        running = Bench(settings, environment_for(settings), home / name / local.LOGS, on_progress, servers)
+        try:
+            if full_sizes is None:
+                return uvloop.run(running.quick(sizes)), None
+            found = uvloop.run(full(running, sizes, full_sizes))
+            return found.quick, found
+        except (BenchFailure, PeerFailed):
+            # What was measured before is worth minutes.
+            report.show(console, running.found)
+            raise

