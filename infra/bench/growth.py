@@ -31,7 +31,7 @@ from infra.adapters.mongo import MongoStore
 from infra.bench.history import add_distributors, distributor_id, multiply_orders
 from infra.bench.ours import BenchFailure, Ours
 from infra.bench.run import Bench, Progress
-from infra.bench.world import World, one_line_world
+from infra.bench.world import World, one_line_world, order_key
 from infra.runtime.settings import Settings
 
 STORED, DISTRIBUTORS, DEPTH, OVERRIDES = "stored orders", "distributors", "chain depth", "rule conditions"
@@ -85,7 +85,7 @@ async def growth(bench: Bench, progress: Progress, sizes: GrowthSizes = GrowthSi
             places: dict[int, _Place] = {}
             for size, make in makes.items():
                 progress(f"{case}: setting up {size:,}", 0, 0)
-                place = _Place(_ours(bench, f"{case.split()[0]}_{size}"), make.world)
+                place = _Place(bench.ours(name=f"ours_{case.split()[0]}_{size}"), make.world)
                 await stack.enter_async_context(place.staged())
                 if make.in_bulk is not None:
                     await make.in_bulk(place)
@@ -135,12 +135,6 @@ class _Place:
 class _Make:
     world: World
     in_bulk: Callable[[_Place], Awaitable[None]] | None = None
-
-
-def _ours(bench: Bench, name: str) -> Ours:
-    ours = bench.ours()
-    settings = ours.settings.model_copy(update={"database": f"{ours.settings.database}_{name}"})
-    return Ours(settings, {**ours.environment, "TRIBUTARY_DATABASE": settings.database}, ours.logs)
 
 
 def _cases(world: World, sizes: GrowthSizes) -> dict[str, dict[int, _Make]]:
@@ -213,7 +207,7 @@ async def settled(
 
 
 async def _complaint(store: MongoStore, events: Sequence[dict[str, Any]], counted_minor: int) -> str | None:
-    keys = [f"{event['data']['shop_id']}/{event['data']['order_id']}" for event in events]
+    keys = [order_key(event) for event in events]
     places: dict[str, tuple[str, dict[str, Any]]] = {
         ORDERS: ("_id", {"status": "paid"}),
         COMMISSIONS: ("_id", {}),

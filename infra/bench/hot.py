@@ -14,14 +14,10 @@ from contracts.fields import QUANTITY_MAX
 from contracts.orders.view import ORDERS
 from contracts.stock.v1 import ReceiveStock
 from contracts.stock.view import ITEMS
-from infra.bench.ours import GROUPS, BenchFailure
+from infra.bench.ours import GROUPS, BenchFailure, verified
 from infra.bench.run import Bench
 from infra.bench.world import World, one_line_world
 from infra.demo.shop import Shop
-from infra.runtime import roster
-from infra.runtime.fleet import Fleet
-from infra.runtime.time import RealTime
-from infra.runtime.verification import verify_live
 
 REPLICAS: dict[str, Sequence[Sequence[str]]] = {
     "two of stock_reservation": (
@@ -103,17 +99,10 @@ async def _sell_out(bench: Bench, world: World) -> SoldOut:
     short = hot_world(world, stock=stock)
     ours = bench.ours(REPLICAS["two of every worker"])
     async with ours.staged(short) as store:
-        fleet = Fleet(ours.groups, ours.environment, logs=ours.logs)
-        fleet.start()
-        try:
-            async with Shop(ours.settings.rabbitmq_url) as shop:
-                await shop.send([(sent.routing_key, sent.body, sent.content_type) for sent in short.singly()])
+        async with ours.running(ours.groups), Shop(ours.settings.rabbitmq_url) as shop:
+            await shop.send([sent.as_published for sent in short.singly()])
             await _settled(store.find, len(short.events))
-        finally:
-            await asyncio.to_thread(fleet.stop)
-        report = await verify_live(store, roster.load_all(), RealTime())
-        if report.breach_count:
-            raise BenchFailure(f"the books do not hold: {report.breach_count} breaches, first {report.breaches[0]}")
+        await verified(store)
         came = Counter(order["status"] for order in await store.find(ORDERS, {}, fields=("status",)))
         [item] = await store.find(ITEMS, {"_id": _only_product(short)})
     found = SoldOut(stock, came["paid"], came["rejected"])

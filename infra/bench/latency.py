@@ -18,7 +18,8 @@ from aio_pika.abc import AbstractConnection, AbstractIncomingMessage
 from contracts.commissions.v1 import CommissionAccrued
 from contracts.envelope import COMMANDS_EXCHANGE
 from infra.bench.ours import BenchFailure, Ours
-from infra.bench.world import World, one_line_world
+from infra.bench.spread import spread_of
+from infra.bench.world import World, one_line_world, order_key
 from infra.runtime.private_queue import private_queue
 
 _WARM_UP = 300
@@ -49,19 +50,15 @@ async def latencies(ours: Ours, load: float, rate: float, seconds: float) -> Lat
             await trial.publish()
         finally:
             await connection.close()
-    found = sorted(trial.took_ms[_WARM_UP:])
-    at = [found[min(len(found) - 1, int(len(found) * share))] for share in (0.50, 0.95, 0.99)]
-    return Latency(load, rate, len(found), *(round(ms, 1) for ms in (*at, found[-1])))
+    found = trial.took_ms[_WARM_UP:]
+    return Latency(load, rate, len(found), *spread_of(found))
 
 
 class _Trial:
     def __init__(self, connection: AbstractConnection, world: World, rate: float) -> None:
         self._connection = connection
         self._sent = world.singly()
-        self._numbers = {
-            f"{event['data']['shop_id']}/{event['data']['order_id']}": number
-            for number, event in enumerate(world.events)
-        }
+        self._numbers = {order_key(event): number for number, event in enumerate(world.events)}
         rng = Random(17)
         self._due = [0.0]
         for _ in self._sent[1:]:
@@ -99,7 +96,7 @@ class _Trial:
     async def _hear(self, message: AbstractIncomingMessage) -> None:
         now = time.perf_counter() - self._started
         for event in json.loads(message.body):
-            number = self._numbers[f"{event['data']['shop_id']}/{event['data']['order_id']}"]
+            number = self._numbers[order_key(event)]
             self.took_ms[number] = (now - self._due[number]) * 1000
             self._missing.discard(number)
         if not self._missing:

@@ -96,9 +96,9 @@ class Ours:
         stored = await store.count(COMMISSIONS), await store.count(_COUNTED)
         async with AsyncExitStack() as stack:
             shop = await stack.enter_async_context(Shop(self.settings.rabbitmq_url))
-            waiting = await stack.enter_async_context(self._running(others))
-            await shop.send([(sent.routing_key, sent.body, sent.content_type) for sent in backlog])
-            taking = await stack.enter_async_context(self._running(intake, wait=False))
+            waiting = await stack.enter_async_context(self.running(others))
+            await shop.send([sent.as_published for sent in backlog])
+            taking = await stack.enter_async_context(self.running(intake, wait=False))
             await self._first_taken(len(backlog))
             members = [*waiting.members, *taking.members]
             cpu_before = [_cpu_s(member) for member in members]
@@ -116,7 +116,7 @@ class Ours:
         """Every worker running on the stage of `world`; the books are checked when its orders have gone through."""
         async with AsyncExitStack() as stack:
             store = await self._stage(world, stack)
-            await stack.enter_async_context(self._running(self.groups))
+            await stack.enter_async_context(self.running(self.groups))
             yield
             await self._last_finished(store, len(world.events))
             await self.check(store, len(world.events))
@@ -131,7 +131,7 @@ class Ours:
         stack.push_async_callback(store.drop)
         await process.prepare(self.settings)
         await self._purge(topology)
-        async with Shop(self.settings.rabbitmq_url) as shop, self._running(self.groups):
+        async with Shop(self.settings.rabbitmq_url) as shop, self.running(self.groups):
             for wave in world.waves:
                 await shop.command(wave, lambda _: None)
                 await self._quiet(store, topology, workers)
@@ -143,7 +143,7 @@ class Ours:
         )
 
     @asynccontextmanager
-    async def _running(self, groups: Sequence[Sequence[str]], *, wait: bool = True) -> AsyncIterator[Fleet]:
+    async def running(self, groups: Sequence[Sequence[str]], *, wait: bool = True) -> AsyncIterator[Fleet]:
         """The processes of these groups, consuming if waited for."""
         self.logs.mkdir(parents=True, exist_ok=True)
         fleet = Fleet(groups, self.environment, logs=self.logs)
@@ -193,12 +193,17 @@ class Ours:
 
     async def check(self, store: MongoStore, orders: int) -> None:
         """Verify all that is stored, of which so many orders are to be paid. Raises BenchFailure."""
-        report = await verify_live(store, roster.load_all(), RealTime())
-        if report.breach_count:
-            raise BenchFailure(f"the books do not hold: {report.breach_count} breaches, first {report.breaches[0]}")
+        await verified(store)
         paid = await store.find(ORDERS, {"status": "paid"}, fields=("_id",))
         if len(paid) != orders:
             raise BenchFailure(f"{len(paid)} of {orders} orders are paid")
+
+
+async def verified(store: MongoStore) -> None:
+    """Raises BenchFailure where an invariant does not hold."""
+    report = await verify_live(store, roster.load_all(), RealTime())
+    if report.breach_count:
+        raise BenchFailure(f"the books do not hold: {report.breach_count} breaches, first {report.breaches[0]}")
 
 
 def _peak_rss_mb(member: Member) -> float:

@@ -20,6 +20,7 @@ from random import Random
 
 from infra.bench.http_client import HttpClient
 from infra.bench.ours import BenchFailure, Ours
+from infra.bench.spread import spread_of
 from infra.bench.world import World, one_line_world
 from infra.local import ports, process
 from infra.runtime import front
@@ -111,10 +112,7 @@ async def _at_rate(
             if (early := due - time.perf_counter()) > 0:
                 await asyncio.sleep(early)
             asking.create_task(ask(rng.choice(readers), rng.choice(kinds), due))
-    took_ms.sort()
-    at = [took_ms[min(len(took_ms) - 1, int(len(took_ms) * share))] for share in (0.50, 0.95, 0.99)]
-    name = kinds[0] if len(kinds) == 1 else TOGETHER
-    return ReadLatency(name, rate, len(took_ms), *(round(ms, 1) for ms in (*at, took_ms[-1])))
+    return ReadLatency(kinds[0] if len(kinds) == 1 else TOGETHER, rate, len(took_ms), *spread_of(took_ms))
 
 
 async def _get(client: HttpClient, reader: Reader, kind: str) -> None:

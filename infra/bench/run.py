@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from infra.bench.latency import Latency, latencies
-from infra.bench.ours import Ours, Run
+from infra.bench.ours import GROUPS, Ours, Run
 from infra.bench.peers.celery_peer import CeleryPeer
 from infra.bench.peers.floor import FloorPeer
 from infra.bench.peers.peer import ServedPeer, measure
@@ -91,12 +91,11 @@ class Bench:
             found.reads = await reads(self.ours(), sizes.reads_s)
         return found
 
-    def ours(self, groups: Sequence[Sequence[str]] | None = None) -> Ours:
-        """Our workers on a database of their own, `groups` as in `infra.bench.ours.GROUPS`."""
-        settings = self.settings.model_copy(update={"database": f"{self.settings.database}_ours"})
+    def ours(self, groups: Sequence[Sequence[str]] = GROUPS, *, name: str = "ours") -> Ours:
+        """Our workers on a database of their own, each of the groups in one process."""
+        settings = self.settings.model_copy(update={"database": f"{self.settings.database}_{name}"})
         environment = {**self.environment, "TRIBUTARY_DATABASE": settings.database}
-        ours = Ours(settings, environment, self.logs)
-        return ours if groups is None else Ours(settings, environment, self.logs, groups)
+        return Ours(settings, environment, self.logs, groups)
 
     def _contenders(self, sizes: Sizes, found: Findings) -> list[tuple[str, Contender]]:
         one_line = one_line_world(max(sizes.one_line, sizes.batched))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -33,6 +33,16 @@ class Sent:
     body: bytes
     content_type: str
     orders: int = 1
+
+    @property
+    def as_published(self) -> tuple[str, bytes, str]:
+        """As `infra.demo.shop.Shop.send` takes it."""
+        return self.routing_key, self.body, self.content_type
+
+
+def order_key(event: Mapping[str, Any]) -> str:
+    """What the order of an event is called in every collection."""
+    return f"{event['data']['shop_id']}/{event['data']['order_id']}"
 
 
 @dataclass(frozen=True, slots=True)

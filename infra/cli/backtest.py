@@ -21,9 +21,10 @@ from infra.cli import rules_store
 from infra.cli.environment import EXIT_BREACH, EXIT_USAGE, Stack, one_sentence_on_failure, settings_for
 from infra.cli.rehearsal_view import as_object, print_backtest
 from infra.cli.rule_file import read_rules
-from infra.rehearsal.backtest import Backtest, OnProgress, collect_seldom
+from infra.rehearsal.backtest import Backtest, OnProgress
 from infra.rehearsal.backtest import backtest as rehearse
 from infra.rehearsal.chart import svg_of
+from infra.runtime.collector import collect_seldom
 from infra.runtime.settings import Settings
 
 _DAYS = ["%Y-%m-%d"]

@@ -18,8 +18,9 @@ from contracts.rules.terms import terms_of
 from contracts.rules.view import Terms
 from infra.adapters.mongo import MongoStore
 from infra.cli import preview, rehearsal_view, rules_store
-from infra.rehearsal.backtest import backtest, collect_seldom, start_of
+from infra.rehearsal.backtest import backtest, start_of
 from infra.rehearsal.move import MoveImpossible, preview_move
+from infra.runtime.collector import collect_seldom
 from infra.runtime.settings import Settings
 
 

@@ -54,10 +54,11 @@ def status(
     stack: StackOption = "default",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object for programs.")] = False,
 ) -> None:
-    """Show which servers of the stack run, and where."""
+    """Show which servers of the stack run, and where, and which of our programs were left running on them."""
     with one_sentence_on_failure():
         home = local.default_home()
         servers = local.status(stack, home=home)
+        programs = local.programs(stack, home=home)
         endpoints = local.endpoints(stack, home=home)
         others = [name for name in local.running_stacks(home) if name != stack]
     if as_json:
@@ -66,15 +67,22 @@ def status(
             "running": endpoints is not None,
             "endpoints": asdict(endpoints) if endpoints else None,
             "servers": [asdict(server) for server in servers],
+            "programs": [asdict(program) for program in programs],
             "other_running_stacks": others,
         }
         typer.echo(json.dumps(report, indent=2))
         return
     table = Table("server", "state", "version", "port", "pid", title=f"stack {stack}", title_justify="left")
     for server in servers:
-        state = "[green]running[/]" if server.running else "[yellow]stopped[/]"
-        table.add_row(server.server, state, server.version or "", str(server.port or ""), str(server.pid or ""))
+        table.add_row(
+            server.server, _state(server.running), server.version or "", str(server.port or ""), str(server.pid or "")
+        )
     Console().print(table)
+    if programs:
+        left = Table("program", "state", "pid")
+        for program in programs:
+            left.add_row(program.program, _state(program.pid is not None), str(program.pid or ""))
+        Console().print(left)
     if endpoints:
         _print_endpoints(endpoints)
     if others:
@@ -90,6 +98,10 @@ def setup(
     with one_sentence_on_failure():
         installed = local.install_missing(_say, browser=browser)
     _say(f"Installed {', '.join(installed)}." if installed else "Everything that the local stack needs is here.")
+
+
+def _state(running: bool) -> str:
+    return "[green]running[/]" if running else "[yellow]stopped[/]"
 
 
 def _print_endpoints(endpoints: local.Endpoints) -> None:

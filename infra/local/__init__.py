@@ -10,10 +10,12 @@ from infra.local.install import install_missing, missing_servers
 from infra.local.programs import LOGS, start_program
 from infra.local.stack import (
     Endpoints,
+    ProgramStatus,
     ServerStatus,
     default_home,
     down,
     endpoints,
+    programs,
     recorded_endpoints,
     running_stacks,
     status,
@@ -23,6 +25,7 @@ from infra.local.stack import (
 __all__ = [
     "LOGS",
     "Endpoints",
+    "ProgramStatus",
     "ServerStatus",
     "StackError",
     "default_home",
@@ -30,6 +33,7 @@ __all__ = [
     "endpoints",
     "install_missing",
     "missing_servers",
+    "programs",
     "recorded_endpoints",
     "running_stacks",
     "start_program",

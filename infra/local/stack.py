@@ -46,6 +46,14 @@ class ServerStatus:
     version: str | None
 
 
+@dataclass(frozen=True)
+class ProgramStatus:
+    """A program of ours that was left running on a stack; without pid when it has ended."""
+
+    program: str
+    pid: int | None
+
+
 def default_home() -> Path:
     """$TRIBUTARY_HOME, or `.tributary` in the current directory."""
     return Path(os.environ.get("TRIBUTARY_HOME") or ".tributary").absolute()
@@ -92,6 +100,13 @@ def status(name: str = "default", *, home: Path) -> list[ServerStatus]:
     """Every server of the stack, running or not. Raises StackError for a damaged record."""
     entries = record.read(record.folder_of(name, home))
     return [_status(server, entries.get(server.name, ServerRecord())) for server in SERVERS]
+
+
+def programs(name: str = "default", *, home: Path) -> list[ProgramStatus]:
+    """The programs that were left running on the stack. Raises StackError for a damaged record."""
+    entries = record.read(record.folder_of(name, home))
+    marks = {name: entry.processes.get("program") for name, entry in entries.items() if name not in _SERVER_NAMES}
+    return [ProgramStatus(name, mark.pid if mark and is_running(mark) else None) for name, mark in marks.items()]
 
 
 def endpoints(name: str = "default", *, home: Path) -> Endpoints | None:

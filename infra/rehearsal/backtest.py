@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
@@ -82,15 +81,6 @@ async def backtest(
             comparison.add(order, order.booked, after)
         on_progress(found.orders, orders[-1].placed_at)
     return found
-
-
-def collect_seldom() -> None:
-    """Make garbage collection rare in this process, which only rehearses and ends.
-
-    What is read lives for one slice and is freed by count; looking for cycles in it takes a third of the time.
-    """
-    gc.freeze()
-    gc.set_threshold(100_000, 20, 50)
 
 
 def start_of(day: date) -> datetime:

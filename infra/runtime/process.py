@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import signal
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from infra.adapters.mongo import MongoStore
 from infra.runtime import broker, clock, health, roster
 from infra.runtime.batch import BatchLoop, Ports
 from infra.runtime.broker import RabbitConsumer, RabbitPublisher
+from infra.runtime.collector import collect_seldom
 from infra.runtime.journal import Journal
 from infra.runtime.messaging import BrokerUnavailable, Inbox
 from infra.runtime.quarantine import Quarantine
@@ -27,9 +27,6 @@ from infra.runtime.topology import topology_of
 from infra.runtime.worker import Worker
 
 log = structlog.get_logger()
-
-_COLLECT_AFTER_OBJECTS = 50_000
-"""More than a batch keeps at a time; a cycle waits no longer than some batches for its collection."""
 
 
 class StartError(Exception):
@@ -87,7 +84,7 @@ async def run(names: Sequence[str], settings: Settings, seams: Seams | None = No
             stack.callback(asyncio.create_task(ticking).cancel)
         await consumer.start()
         stack.push_async_callback(consumer.stop)
-        _spare_the_collector()
+        collect_seldom()
         port = await _serve_health(workers, ports, settings, stack)
         log.info("started", workers=list(names), health_port=port)
         await _until(stopping, loops)
@@ -99,17 +96,6 @@ async def run(names: Sequence[str], settings: Settings, seams: Seams | None = No
     for task in loops:
         if task.done() and not task.cancelled() and (error := task.exception()):
             raise error
-
-
-def _spare_the_collector() -> None:
-    """Have Python look for garbage cycles seldom, and never again among what was there at the start.
-
-    A batch makes tens of thousands of objects that die by reference counting; looking through them, and through all
-    modules, took a quarter of the time.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(_COLLECT_AFTER_OBJECTS, 20, 50)
 
 
 def _loops(

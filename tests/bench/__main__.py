@@ -22,8 +22,9 @@ from contracts.commissions.view import COMMISSIONS
 from contracts.rules.view import RULES, Caps, Conditions, Differential, TeamBonus, Terms, Unilevel
 from infra.adapters.mongo import MongoStore
 from infra.demo.baskets import Basket, baskets
-from infra.rehearsal.backtest import Backtest, backtest, collect_seldom
+from infra.rehearsal.backtest import Backtest, backtest
 from infra.rehearsal.orders import ORDERS
+from infra.runtime.collector import collect_seldom
 from infra.runtime.store import Document
 from tests.bench.stored_orders import CURRENCY, rules_document, stored
 

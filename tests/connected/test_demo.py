@@ -190,6 +190,11 @@ async def test_sigterm_ends_the_workers_and_down_ends_the_rest(stayed: Stayed) -
         return not _group(leaders["workers"])
 
     await until(are_gone, what="the workers have ended", within_s=40, every_s=0.1)
+    shown = await command("status", "--stack", stayed.stack, "--json", environment=stayed.environment)
+    assert {entry["program"]: entry["pid"] for entry in shown.object["programs"]} == {
+        "workers": None,
+        "api": leaders["api"],
+    }
     ended = await command("down", "--stack", stayed.stack, "--remove-data", environment=stayed.environment)
 
     assert ended.code == 0, ended.err

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,7 +97,7 @@ async def measure(peer: Peer, bodies: Sequence[bytes], reference: Reference, *, 
         await peer.stop()
 
 
-class ServedPeer:
+class ServedPeer(ABC):
     """What the peers have in common: their processes, their queues and their database, found clean and left clean."""
 
     name = ""
@@ -118,13 +119,13 @@ class ServedPeer:
         self._channel: AbstractChannel | None = None
         self._database: Any = None
 
+    @abstractmethod
     def programs(self) -> list[list[str]]:
         """The command line of each process."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def compare(self, database: Any, bodies: Sequence[bytes], reference: Reference) -> list[str]:
         """What is wrong in the books, a sentence each."""
-        raise NotImplementedError
 
     def to_message(self, body: bytes) -> aio_pika.Message:
         """The order as a shop publishes it."""
