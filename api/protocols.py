@@ -8,10 +8,10 @@ from typing import Any, Protocol
 from contracts.envelope import Message
 from infra.runtime.command_client import Answer
 from infra.runtime.messaging import Outgoing
-from infra.runtime.store import Document, Reader, Store
+from infra.runtime.store import Document, Parts, Reader, Store
 
 
-class Documents(Store, Reader, Protocol):
+class Documents(Store, Reader, Parts, Protocol):
     """The store, read outside a transaction too, which is what most routes do."""
 
     async def ping(self) -> None: ...

@@ -40,6 +40,13 @@ class MongoReads:
         )
         return await all_of(cursor.sort(list(sort)) if sort else cursor)
 
+    async def find_parts(
+        self, collection: str, where: Mapping[str, Any], *, array: str, field: str, values: Sequence[Any]
+    ) -> list[Document]:
+        wanted = {"$in": [f"$$this.{field}", {"$literal": list(values)}]}
+        parts = {array: {"$filter": {"input": f"${array}", "cond": wanted}}}
+        return await all_of(self._database[collection].find(dict(where), parts, session=self._session))
+
     async def ancestors(
         self, collection: str, ids: Sequence[Any], *, via: str, depth_max: int | None = None
     ) -> list[Document]:

@@ -40,8 +40,9 @@ class Settings(BaseSettings):
     prefetch_commands: int = 1000
     """Two batches of single messages: one being handled while the next collects."""
 
-    prefetch_events: int = 64
-    """Events arrive many in one AMQP message, so few are enough, and memory stays bounded."""
+    prefetch_events: int = 16
+    """Events arrive many in one AMQP message: so many full ones make four batches, and more would only take memory where
+    a worker lags behind."""
 
     retry_delays_s: tuple[int, ...] = (5, 60, 600)
     """A first try, then these pauses: a late neighbour, a deployment, an outage. Then a person looks."""

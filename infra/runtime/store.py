@@ -110,6 +110,14 @@ class Reader(Protocol):
         ...
 
 
+class Parts(Protocol):
+    async def find_parts(
+        self, collection: str, where: Mapping[str, Any], *, array: str, field: str, values: Sequence[Any]
+    ) -> list[Document]:
+        """Of each document its `_id`, and of its array only those items whose field is one of some values."""
+        ...
+
+
 class Streams(Protocol):
     def stream(
         self,

@@ -7,21 +7,32 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from itertools import chain
+from typing import Any, Protocol
 
 from contracts.operations.v1 import MessageDeadLettered
 from contracts.wire import BARE_SOURCE
 from infra.runtime import dead_letters
 from infra.runtime.audit import Read
 from infra.runtime.journal import PREFIX
-from infra.runtime.store import Document
+from infra.runtime.store import Document, Parts
 
 _RECORDS_MAX = 1000
 """A subject that everything shares, such as the clock, is shown in part."""
 _SHOPS = "network.shops"
+_WITHOUT_BODIES = ("at", "handled", "retried", "dead")
+_SET_BACK = {
+    "retried": "put off after try {attempt}: {reason}",
+    "dead": "dead-lettered after try {attempt}: {reason}",
+}
+
+
+class Journals(Read, Parts, Protocol):
+    """Reads journals, of whose records it can leave out what nobody asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +56,7 @@ class Step:
 _Found = dict[tuple[str, str, str, datetime], Step]
 
 
-async def timeline_of(read: Read, workers: Sequence[str], name: str) -> list[Step]:
+async def timeline_of(read: Journals, workers: Sequence[str], name: str) -> list[Step]:
     """The steps of whatever `name` is, oldest first: an order, a message id, a dead letter or a correlation id."""
     # What could not be read has no subject but its own id.
     subjects = {name, f"order/{name}", f"message/{name}"}
@@ -61,7 +72,7 @@ async def timeline_of(read: Read, workers: Sequence[str], name: str) -> list[Ste
     return sorted(await _with_letters(read, found.values()), key=lambda step: step.at)
 
 
-async def _keys(read: Read, message_id: str) -> list[str]:
+async def _keys(read: Journals, message_id: str) -> list[str]:
     """What the journals may know a message by: a command's id counts per source, and a shop's source is its id."""
     if "/" in message_id:
         # An order, or a key that has its source already: what it costs must not grow with the number of shops.
@@ -80,59 +91,71 @@ def _wider(step: Step) -> Iterable[str]:
         yield step.correlation
 
 
-async def _look(read: Read, workers: Sequence[str], subjects: Collection[str], keys: Collection[str]) -> _Found:
-    """One round of questions to all journals, asked together: one after the other they take as long as all of them."""
-    found: _Found = {}
+async def _look(read: Journals, workers: Sequence[str], subjects: Collection[str], keys: Collection[str]) -> _Found:
+    """One round of questions to all journals, asked together: one after the other they take as long as all of them.
+
+    A record holds a whole batch with every body it emitted, so the bodies are asked for only of the messages meant.
+    """
     conditions = [{"about": {"$in": list(subjects)}}] if subjects else []
     if keys:
         conditions += [{"handled.id": {"$in": list(keys)}}, {"dead.id": {"$in": list(keys)}}]
     asked = [(worker, condition) for worker in workers for condition in conditions]
     answers = await asyncio.gather(
-        *(read.find(PREFIX + worker, condition, limit=_RECORDS_MAX) for worker, condition in asked)
+        *(
+            read.find(PREFIX + worker, condition, limit=_RECORDS_MAX, fields=_WITHOUT_BODIES)
+            for worker, condition in asked
+        )
     )
-    for (worker, _), records in zip(asked, answers, strict=True):
-        for record in records:
-            for step in _steps(worker, record, {*subjects, *keys}):
-                found[step.worker, step.id, step.outcome, step.at] = step
-    return found
+    names = {*subjects, *keys}
+    steps = [
+        (record["_id"], step)
+        for (worker, _), records in zip(asked, answers, strict=True)
+        for record in records
+        for step in _steps(worker, record, names)
+    ]
+    emitted = await _emitted(read, steps)
+    found = (replace(step, emitted=emitted.get((record_id, step.id), ())) for record_id, step in steps)
+    return {(step.worker, step.id, step.outcome, step.at): step for step in found}
 
 
 def _steps(worker: str, record: Document, names: set[str]) -> Iterable[Step]:
-    for item in record.get("handled", ()):
-        if names & {item["about"], item["correlation"], item["id"]}:
-            emitted = _emitted(record, item["id"])
-            yield Step(
-                record["at"],
-                worker,
-                item["id"],
-                item["type"],
-                item["outcome"],
-                item["about"],
-                item["correlation"],
-                emitted,
-            )
-    for kind, verb in (("retried", "put off"), ("dead", "dead-lettered")):
+    """The steps of a record, without what they emitted."""
+    for kind in ("handled", "retried", "dead"):
         for item in record.get(kind, ()):
             if names & {item["about"], item["correlation"], item["id"]}:
-                outcome = f"{verb} after try {item['attempt']}: {item['reason']}"
-                emitted = _emitted(record, item["id"]) if kind == "dead" else ()
-                yield Step(
-                    record["at"],
-                    worker,
-                    item["id"],
-                    item["type"],
-                    outcome,
-                    item["about"],
-                    item["correlation"],
-                    emitted,
-                )
+                outcome = item["outcome"] if kind == "handled" else _SET_BACK[kind].format(**item)
+                yield Step(record["at"], worker, item["id"], item["type"], outcome, item["about"], item["correlation"])
 
 
-def _emitted(record: Document, cause: str) -> tuple[dict[str, Any], ...]:
-    return tuple(json.loads(item["body"]) for item in record.get("emitted", ()) if item["cause"] == cause)
+async def _emitted(
+    read: Journals, steps: Iterable[tuple[Any, Step]]
+) -> dict[tuple[Any, str], tuple[dict[str, Any], ...]]:
+    """What each message of each record emitted, decoded, in the order in which it was said."""
+    meant: defaultdict[str, tuple[set[Any], set[str]]] = defaultdict(lambda: (set(), set()))
+    for record_id, step in steps:
+        records, causes = meant[step.worker]
+        records.add(record_id)
+        causes.add(step.id)
+    answers = await asyncio.gather(
+        *(
+            read.find_parts(
+                PREFIX + worker,
+                {"_id": {"$in": list(records)}},
+                array="emitted",
+                field="cause",
+                values=list(causes),
+            )
+            for worker, (records, causes) in meant.items()
+        )
+    )
+    said: defaultdict[tuple[Any, str], list[dict[str, Any]]] = defaultdict(list)
+    for record in chain.from_iterable(answers):
+        for item in record.get("emitted") or ():
+            said[record["_id"], item["cause"]].append(json.loads(item["body"]))
+    return {key: tuple(messages) for key, messages in said.items()}
 
 
-async def _with_letters(read: Read, steps: Iterable[Step]) -> list[Step]:
+async def _with_letters(read: Journals, steps: Iterable[Step]) -> list[Step]:
     """Say of each letter whether it still waits."""
     steps = list(steps)
     ids = {message["id"] for step in steps for message in step.emitted if message["type"] == _LETTER}
