@@ -41,8 +41,8 @@ class Settings(BaseSettings):
     """Two batches of single messages: one being handled while the next collects."""
 
     prefetch_events: int = 16
-    """Events arrive many in one AMQP message: so many full ones make four batches, and more would only take memory where
-    a worker lags behind."""
+    """Events arrive many in one AMQP message: so many full ones make four batches. More would only take memory, where a
+    worker lags behind."""
 
     retry_delays_s: tuple[int, ...] = (5, 60, 600)
     """A first try, then these pauses: a late neighbour, a deployment, an outage. Then a person looks."""
