@@ -12,7 +12,7 @@ from infra.cli.environment import Stack, environment_for, one_sentence_on_failur
 from infra.runtime import front, logs
 
 _KEEP_ALIVE_S = 15
-_ANSWERS_WITHIN_S = 30
+_ANSWERS_WITHIN_S = 15
 """A server process that does not answer its parent for so long is replaced. On a busy machine one that starts is silent
 for several seconds, and uvicorn's own patience is five.
 """

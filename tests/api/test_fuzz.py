@@ -27,7 +27,7 @@ from tests.connected.running import Site
 
 HERE = Path(__file__).parent
 SEED = os.environ.get("FUZZ_SEED", "7")
-CASES = int(os.environ.get("FUZZ_CASES", "3"))
+CASES = int(os.environ.get("FUZZ_CASES", "1"))
 """Random requests for each operation and role."""
 ASKED_PHASES = os.environ.get("FUZZ_PHASES")
 PHASES = {

@@ -91,7 +91,8 @@ async def test_the_same_idempotency_key_is_the_same_order(world: World) -> None:
             *(seller.post("/api/orders", json=world.order(), headers=key) for _ in range(2))
         )
         assert (first.status_code, second.status_code) == (201, 201), first.text + second.text
-        assert first.json() == second.json()
+        # How far it has come may differ already.
+        assert first.json()["order_id"] == second.json()["order_id"]
         order = f"order/{world.shop_id}/{first.json()['order_id']}"
         third = await seller.post("/api/orders", json=world.order(), headers=key)
         assert (third.status_code, third.json()["order_id"]) == (201, first.json()["order_id"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -89,7 +89,14 @@ class System:
     async def send_bytes(self, routing_key: str, body: bytes, content_type: str = BARE) -> None:
         await self.broker.publish([Outgoing(COMMANDS, routing_key, body, content_type)])
 
-    async def trade(self, population: Population, publications: Sequence[Publication], *, copies: int = 1) -> None:
+    async def trade(
+        self,
+        population: Population,
+        publications: Sequence[Publication],
+        *,
+        copies: int = 1,
+        after_phase: Callable[[int], None] = lambda _: None,
+    ) -> None:
         """Run a demo's world and traffic, phase by phase as the demo does; every message arrives `copies` times."""
         for wave in population.waves():
             for command in wave:
@@ -100,6 +107,7 @@ class System:
                 for _ in range(copies if publication.phase == phase else 0):
                     await self.send_bytes(publication.routing_key, publication.body, publication.content_type or BARE)
             await self.settle()
+            after_phase(phase)
         await self.settle(with_retries=True)
 
     async def tick(self, at: datetime) -> None:
