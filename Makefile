@@ -13,7 +13,6 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 SETUP_LOG := $(VENV)/setup.log
 SOURCES := api contracts infra workers
-PURE_TESTS := tests/unit tests/contracts tests/architecture
 LOCK := uv pip compile pyproject.toml --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-annotate --no-header --quiet
 
@@ -36,7 +35,9 @@ demo: setup ## Run ORDERS=2000 orders through the whole system; KEEP=1 leaves it
 .PHONY: test
 test: $(INSTALLED) ## Run every test, those against real servers and in a real browser included.
 	@$(BIN)/tributary setup --browser
-	@$(BIN)/python -m pytest tests
+# Those that measure run by themselves; the others wait for servers half of their time, so two of them run at a time.
+	@$(BIN)/python -m pytest tests/bench
+	@$(BIN)/python -m pytest tests --ignore tests/bench --numprocesses 2 --dist loadfile
 
 .PHONY: bench
 bench: setup ## Measure us beside Celery, plain FastStream and the floor, within ten minutes; JSON=1 prints JSON.
@@ -63,14 +64,23 @@ mutants: $(INSTALLED) ## Change the money rules in every small way, see that a t
 
 .PHONY: check
 check: $(INSTALLED) ## Check style, types, architecture and dead code, and run the tests that need no server.
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target check-rules check-rest
+
+.PHONY: check-rules
+check-rules:
+	$(BIN)/python -m pytest tests/unit -m "not hypothesis" --quiet --cov=workers --cov-branch --cov-report=
+	$(BIN)/coverage report --include='workers/*/decide.py' --show-missing --skip-covered --fail-under=100
+
+.PHONY: check-rest
+check-rest:
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/vulture
 	$(BIN)/deptry .
-	$(BIN)/python -m pytest $(PURE_TESTS) --quiet --cov=workers --cov-branch --cov-report=
-	$(BIN)/coverage report --include='workers/*/decide.py' --show-missing --skip-covered --fail-under=100
+	$(BIN)/python -m pytest tests/contracts tests/architecture --quiet
+	$(BIN)/python -m pytest tests/unit -m hypothesis --quiet
 
 .PHONY: lock
 lock: ## Write the lock files from pyproject.toml, with hashes; needs uv.
