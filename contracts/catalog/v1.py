@@ -25,7 +25,7 @@ ImageUrl = Annotated[
     str,
     Field(
         max_length=2000,
-        pattern=r"^https?://[^\s\x00-\x1f\x7f/?#@]+([/?#][^\s\x00-\x1f\x7f]*)?$",
+        pattern=r"^https?://[^\s\x00-\x1f\x7f-\x9f\ufeff/?#@]+([/?#][^\s\x00-\x1f\x7f-\x9f\ufeff]*)?$",
         description="Where a picture of it is found, by http or https.",
         examples=["https://img.example/green-tea.jpg"],
     ),
