@@ -3,27 +3,39 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, TypeVar
 
-from pymongo import InsertOne, ReplaceOne, UpdateOne
+from bson.codec_options import CodecOptions
+from pymongo.errors import BulkWriteError, PyMongoError
 
-from infra.adapters.mongo_reads import MongoReads, all_of, lookup
+from infra.adapters.mongo_errors import translate
+from infra.adapters.mongo_reads import MongoReads, lookup
 from infra.runtime.store import Document, Increment, Query, one_by_one
+
+T = TypeVar("T")
+
+_UTC: CodecOptions[Document] = CodecOptions(tz_aware=True)
+_STATEMENTS: Mapping[Literal["insert", "update"], str] = {"insert": "documents", "update": "updates"}
+"""What a command to write calls the list of what is to be written."""
+
+_STATEMENTS_MAX = 10_000
+"""In one command. MongoDB takes 100,000 and 48 MB; a batch has some thousands, of which a journal's 16 MB are one."""
 
 
 class MongoTransaction(MongoReads):
     """Keeps what is to be written until something is read, or all is committed, and then writes it in one go.
 
     Motor makes each command a trip to another thread and back, which costs more than a small command itself; so here
-    one such trip gives several commands to the client that Motor wraps. `together`: whether several queries may be
-    asked in one command.
+    one such trip gives several commands to the client that Motor wraps. They are the server's own commands, because
+    the driver's helpers for writing in bulk cost as much again. `together`: whether several queries may be asked in
+    one command.
     """
 
     def __init__(self, database: Any, session: Any, *, together: bool) -> None:
         super().__init__(database, session)
         self._together = together
-        self._unwritten: list[tuple[str, list[Any]]] = []
+        self._unwritten: list[tuple[Literal["insert", "update"], str, list[Document]]] = []
 
     async def find(
         self,
@@ -50,44 +62,67 @@ class MongoTransaction(MongoReads):
         """
         if len(queries) < 2 or not self._together:
             return await one_by_one(self, queries)
-        await self._write()
         names = [str(number) for number in range(len(queries))]
         pipeline = [{"$documents": [{}]}, *map(lookup, queries, names)]
-        [answers] = await all_of(self._database.aggregate(pipeline, session=self._session))
+        answers = await self._at_once(lambda: self._aggregated(pipeline))
         return [answers[name] for name in names]
 
     async def insert(self, collection: str, documents: Sequence[Document]) -> None:
-        self._will_write(collection, [InsertOne(document) for document in documents])
+        self._will_write("insert", collection, list(documents))
 
     async def replace(self, collection: str, documents: Sequence[Document]) -> None:
         self._will_write(
-            collection, [ReplaceOne({"_id": document["_id"]}, document, upsert=True) for document in documents]
+            "update",
+            collection,
+            [{"q": {"_id": document["_id"]}, "u": document, "upsert": True} for document in documents],
         )
 
     async def add(self, collection: str, increments: Sequence[Increment]) -> None:
         self._will_write(
+            "update",
             collection,
             [
-                UpdateOne({"_id": i.id}, {"$inc": dict(i.amounts), "$setOnInsert": dict(i.fixed)}, upsert=True)
+                {"q": {"_id": i.id}, "u": {"$inc": dict(i.amounts), "$setOnInsert": dict(i.fixed)}, "upsert": True}
                 for i in increments
             ],
         )
 
     async def commit(self) -> None:
-        await asyncio.to_thread(self._write_now, then_commit=True)
+        await self._at_once(self._session.delegate.commit_transaction)
 
     async def _write(self) -> None:
         if self._unwritten:
-            await asyncio.to_thread(self._write_now, then_commit=False)
+            await self._at_once(lambda: None)
 
-    def _will_write(self, collection: str, operations: list[Any]) -> None:
-        if operations:
-            self._unwritten.append((collection, operations))
+    def _will_write(self, kind: Literal["insert", "update"], collection: str, statements: list[Document]) -> None:
+        if statements:
+            self._unwritten.append((kind, collection, statements))
 
-    def _write_now(self, *, then_commit: bool) -> None:
-        database, session = self._database.delegate, self._session.delegate
-        for collection, operations in self._unwritten:
-            database[collection].bulk_write(operations, ordered=False, session=session)
-        self._unwritten.clear()
-        if then_commit:
-            session.commit_transaction()
+    async def _at_once(self, act: Callable[[], T]) -> T:
+        """Write what is unwritten, then `act`, all in one trip to another thread."""
+
+        def write_and_act() -> T:
+            for kind, collection, statements in self._unwritten:
+                for start in range(0, len(statements), _STATEMENTS_MAX):
+                    self._write_now(kind, collection, statements[start : start + _STATEMENTS_MAX])
+            self._unwritten.clear()
+            return act()
+
+        try:
+            return await asyncio.to_thread(write_and_act)
+        except PyMongoError as error:
+            raise translate(error) from error
+
+    def _write_now(self, kind: Literal["insert", "update"], collection: str, statements: list[Document]) -> None:
+        command = {kind: collection, _STATEMENTS[kind]: statements, "ordered": False}
+        answer = self._database.delegate.command(command, session=self._session.delegate)
+        if "writeErrors" in answer:
+            raise BulkWriteError(answer)
+
+    def _aggregated(self, pipeline: list[dict[str, Any]]) -> Document:
+        """The one document that the pipeline makes."""
+        command = {"aggregate": 1, "pipeline": pipeline, "cursor": {}}
+        answer = self._database.delegate.command(command, codec_options=_UTC, session=self._session.delegate)
+        document: Document
+        [document] = answer["cursor"]["firstBatch"]
+        return document

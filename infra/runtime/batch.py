@@ -228,15 +228,18 @@ class BatchLoop:
 
     async def _transact(self, body: Callable[[Transaction], Awaitable[T]]) -> T:
         """Run a transaction, again with jitter while other replicas write the same documents first."""
-        tries = AsyncRetrying(
-            retry=retry_if_exception_type(StoreConflict),
-            wait=wait_random_exponential(multiplier=0.005, max=0.5),
-            stop=lambda state: state.attempt_number >= self._settings.conflict_tries_max,
-            sleep=self._time.sleep,
-            before_sleep=lambda _: self._metrics.conflicts.inc(),
-            reraise=True,
-        )
-        return await tries(self._store.transact, body)
+        try:
+            return await self._store.transact(body)
+        except StoreConflict as error:
+            tries = AsyncRetrying(
+                retry=retry_if_exception_type(StoreConflict),
+                wait=wait_random_exponential(multiplier=0.005, max=0.5),
+                stop=lambda state: state.attempt_number >= self._settings.conflict_tries_max,
+                sleep=self._time.sleep,
+                before_sleep=lambda _: self._metrics.conflicts.inc(),
+                reraise=True,
+            )
+            return await tries(_first_failed(error, lambda: self._store.transact(body)))
 
     async def _commit(self, tx: Transaction, works: list[Work]) -> Settled:
         """Find the repeats, load, fold, save, and write the journal: the body of one transaction.
@@ -283,17 +286,16 @@ class BatchLoop:
             self._readiness.lacks(self._queue, f"waiting for {server}: {error}")
             self._log.warning("outage", server=server, attempt=state.attempt_number, error=str(error))
 
-        tries = AsyncRetrying(
-            retry=retry_if_exception_type((StoreUnavailable, BrokerUnavailable)),
-            wait=wait_random_exponential(multiplier=0.2, max=10),
-            sleep=self._time.sleep,
-            before_sleep=wait_and_say,
-        )
-
-        async def attempt() -> T:
-            return await act()
-
-        result: T = await tries(attempt)
+        try:
+            result = await act()
+        except (StoreUnavailable, BrokerUnavailable) as error:
+            tries = AsyncRetrying(
+                retry=retry_if_exception_type((StoreUnavailable, BrokerUnavailable)),
+                wait=wait_random_exponential(multiplier=0.2, max=10),
+                sleep=self._time.sleep,
+                before_sleep=wait_and_say,
+            )
+            result = await tries(_first_failed(error, act))
         self._readiness.has(self._queue)
         return result
 
@@ -310,6 +312,20 @@ class BatchLoop:
             for message in folded.said:
                 if message.type in self._announced:
                     self._log.warning(message.type, correlation_id=message.correlation, **message.data.model_dump())
+
+
+def _first_failed(error: Exception, act: Callable[[], Awaitable[T]]) -> Callable[[], Awaitable[T]]:
+    """`act` for a retrying that knows of its first try only how it ended: nearly all succeed and need no machinery."""
+    known: Exception | None = error
+
+    async def attempt() -> T:
+        nonlocal known
+        if known is not None:
+            failed, known = known, None
+            raise failed
+        return await act()
+
+    return attempt
 
 
 def _told(back: SetBack) -> dict[str, object]:
