@@ -14,6 +14,7 @@ from typing import Any
 
 import aio_pika
 import structlog
+from aio_pika import IncomingMessage
 from aio_pika.abc import AbstractChannel, AbstractExchange, AbstractRobustConnection
 from aio_pika.exceptions import (
     CONNECTION_EXCEPTIONS,
@@ -55,9 +56,8 @@ class RabbitInbox:
         self._arrived = asyncio.Event()
         self._closed = False
 
-    async def take(self, message: RabbitMessage) -> None:
+    async def take(self, raw: IncomingMessage) -> None:
         """The FastStream handler: hand the delivery to the loop, which acknowledges it when all is done."""
-        raw = message.raw_message
         headers = raw.headers
         self._waiting.append(
             Delivery(
@@ -113,9 +113,18 @@ def _count(header: object) -> int:
     return header if isinstance(header, int) and header > 0 else 0
 
 
-async def _hand_over(message: RabbitMessage) -> RabbitMessage:
-    """FastStream's decoder: bodies are decoded by the loop, once, a batch at a time."""
-    return message
+async def _wrap(message: IncomingMessage) -> RabbitMessage:
+    """FastStream's parser, without the random ids that its own would make for each message; the loop needs none."""
+    return RabbitMessage(message, message.body, correlation_id=message.correlation_id or "none")
+
+
+async def _hand_over(message: RabbitMessage) -> IncomingMessage:
+    """FastStream's decoder: bodies are decoded by the loop, once, a batch at a time.
+
+    It keeps the answer in the message. If that were the message itself, only a search for garbage cycles would free
+    the body, and these are made seldom.
+    """
+    return message.raw_message
 
 
 class RabbitConsumer:
@@ -139,6 +148,7 @@ class RabbitConsumer:
             RabbitQueue(queue, declare=False),
             channel=Channel(prefetch_count=prefetch),
             ack_policy=AckPolicy.MANUAL,
+            parser=_wrap,
             decoder=_hand_over,
             no_reply=True,
         )(inbox.take)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,7 +15,7 @@ import pytest
 
 from contracts.envelope import BATCH, COMMANDS_EXCHANGE, EVENTS_EXCHANGE, STRUCTURED, Message
 from infra.runtime import roster
-from infra.runtime.broker import RabbitPublisher
+from infra.runtime.broker import RabbitConsumer, RabbitPublisher
 from infra.runtime.messaging import ATTEMPTS_HEADER, BrokerUnavailable, Outgoing, Publisher
 from infra.runtime.topology import PARKED
 from infra.runtime.worker import Worker
@@ -21,6 +23,7 @@ from tests.builders import ORDER, SHOP, message, place, receive, update
 from tests.connected.running import Site, journal_of, taken, until
 from tests.workflow.conftest import the_stage
 
+PLACE_V2 = "order.place.v2"
 PLACED = "order_intake.order.place"
 STATUSES = "order_intake.order.update-status"
 
@@ -88,6 +91,31 @@ async def test_events_of_one_type_leave_together_and_outlive_the_broker(site: Si
     assert [event["causationid"] for event in events] == [order.id for order in orders]
     # Confirmed: the next worker's queue has it, too.
     assert await site.ready("stock_reservation.order.accepted") == 1
+
+
+async def test_nothing_of_a_message_is_left_when_it_is_done(site: Site) -> None:
+    """Not even until a search for garbage cycles: in hours of work they are few, and bodies are large."""
+    consumer = RabbitConsumer(site.settings.rabbitmq_url)
+    inbox = consumer.subscribe(PLACED, prefetch=1)
+    await consumer.start()
+    gc.disable()
+    try:
+        await send(site, b"[]", PLACE_V2, BATCH)
+        delivery = await inbox.first()
+        assert delivery is not None
+        body = delivery.body
+        await inbox.acknowledge([delivery])
+        del delivery
+
+        async def is_ours_alone() -> bool:
+            # Held by this test's variable, and by the call that asks.
+            return sys.getrefcount(body) == 2
+
+        await until(is_ours_alone, what="nobody else holds the body", within_s=2)
+    finally:
+        gc.enable()
+        await consumer.cancel()
+        await consumer.stop()
 
 
 async def test_a_retry_comes_back_to_its_own_queue_and_counts(site: Site) -> None:
