@@ -114,15 +114,16 @@ class MongoTransaction(MongoReads):
             raise translate(error) from error
 
     def _write_now(self, kind: Literal["insert", "update"], collection: str, statements: list[Document]) -> None:
-        command = {kind: collection, _STATEMENTS[kind]: statements, "ordered": False}
-        answer = self._database.delegate.command(command, session=self._session.delegate)
+        answer = self._command({kind: collection, _STATEMENTS[kind]: statements, "ordered": False})
         if "writeErrors" in answer:
             raise BulkWriteError(answer)
 
     def _aggregated(self, pipeline: list[dict[str, Any]]) -> Document:
         """The one document that the pipeline makes."""
-        command = {"aggregate": 1, "pipeline": pipeline, "cursor": {}}
-        answer = self._database.delegate.command(command, codec_options=_UTC, session=self._session.delegate)
+        answer = self._command({"aggregate": 1, "pipeline": pipeline, "cursor": {}})
         document: Document
         [document] = answer["cursor"]["firstBatch"]
         return document
+
+    def _command(self, command: Document) -> Any:
+        return self._database.delegate.command(command, codec_options=_UTC, session=self._session.delegate)

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Set
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 from uuid import uuid4
+
+from bson.codec_options import CodecOptions
 
 from infra.adapters.mongo import MongoStore, MongoTransaction
 from infra.runtime.batch import BatchLoop, Settled
@@ -80,9 +82,12 @@ def write_outside_transactions() -> None:
     """Every write stands as soon as it is made: a crash leaves the books half written."""
 
     class Loose(MongoTransaction):
-        def _will_write(self, collection: str, operations: list[Any]) -> None:
-            if operations:
-                self._database.delegate[collection].bulk_write(operations, ordered=False)
+        def _will_write(self, kind: Literal["insert", "update"], collection: str, statements: list[Document]) -> None:
+            if statements:
+                self._write_now(kind, collection, statements)
+
+        def _command(self, command: Document) -> Any:
+            return self._database.delegate.command(command, codec_options=CodecOptions(tz_aware=True))
 
     async def loose(store: MongoStore, work: Callable[[Transaction], Awaitable[T]]) -> T:
         return await work(Loose(store._database, None, together=True))

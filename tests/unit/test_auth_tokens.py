@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, cast
+from typing import Any
 
 import jwt
 import pytest
@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 from jwt.algorithms import ECAlgorithm
 
 from api.auth.external import ProviderTokens, found_at
-from api.auth.keys import KeyRing, rotated, signing_at
+from api.auth.keys import rotated, signing_at
 from api.auth.model import SigningKey
 from api.auth.permissions import DEFAULTS, PERMISSIONS, effective, narrowed
 from api.auth.principal import NotWhoTheySay, Principal, principal_of
 from api.auth.sealing import CannotUnseal, seal, unseal
-from api.auth.tokens import LEEWAY_S, TYPES, OwnTokens, claims_of, header_of, known_permissions, known_roles
+from api.auth.tokens import TYPES, claims_of, header_of, known_permissions, known_roles
 from infra.runtime.connections import KeysUnavailable
 from infra.runtime.settings import Settings
 
@@ -220,73 +220,15 @@ class TestSealing:
 class _Clock:
     def __init__(self) -> None:
         self.seconds = 0.0
-        self.today = NOW
 
     def now(self) -> datetime:
-        return self.today
+        return NOW
 
     def monotonic(self) -> float:
         return self.seconds
 
     async def sleep(self, seconds: float) -> None:
         self.seconds += seconds
-
-
-class _Keys:
-    """One key, which can be withdrawn."""
-
-    def __init__(self) -> None:
-        self.keys: dict[str, Any] = {"k1": PUBLIC}
-
-    async def verifying(self, kid: str) -> Any:
-        return self.keys.get(kid)
-
-
-class TestRemembering:
-    """A token that was read once is not read again; what ends its life still does."""
-
-    @pytest.fixture
-    def clock(self) -> _Clock:
-        clock = _Clock()
-        clock.today = datetime.now(UTC)
-        return clock
-
-    @pytest.fixture
-    def keys(self) -> _Keys:
-        return _Keys()
-
-    @pytest.fixture
-    def tokens(self, keys: _Keys, clock: _Clock) -> OwnTokens:
-        settings = Settings(public_url=ISSUER, audience=AUDIENCE)
-        return OwnTokens(cast(KeyRing, keys), settings, clock)
-
-    async def test_it_is_the_same_principal(self, tokens: OwnTokens, monkeypatch: pytest.MonkeyPatch) -> None:
-        token = signed(roles=["ROLE_ADMIN"], scope="orders:read")
-        first = await tokens.verify(token)
-        monkeypatch.setattr(jwt, "decode", None)
-        assert await tokens.verify(token) == first
-
-    async def test_it_dies_when_its_time_has_come(
-        self, tokens: OwnTokens, clock: _Clock, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        token = signed(roles=["ROLE_ADMIN"])
-        await tokens.verify(token)
-        clock.today += timedelta(seconds=601 + LEEWAY_S)
-
-        def read_again(*_: Any, **__: Any) -> None:
-            raise jwt.ExpiredSignatureError
-
-        monkeypatch.setattr(jwt, "decode", read_again)
-        with pytest.raises(NotWhoTheySay):
-            await tokens.verify(token)
-
-    @pytest.mark.parametrize("left", [{}, {"k1": ec.generate_private_key(ec.SECP256R1()).public_key()}])
-    async def test_it_dies_with_its_key(self, tokens: OwnTokens, keys: _Keys, left: dict[str, Any]) -> None:
-        token = signed(roles=["ROLE_ADMIN"])
-        await tokens.verify(token)
-        keys.keys = left
-        with pytest.raises(NotWhoTheySay):
-            await tokens.verify(token)
 
 
 class _Provider:
