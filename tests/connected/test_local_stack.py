@@ -24,8 +24,10 @@ from pymongo import MongoClient
 from infra import local
 from infra.local import ports, record
 
+# Tests that a shell runs in the background inherit an ignored SIGINT; here it interrupts, as it does at a terminal.
 START_IN_ANOTHER_PROCESS = (
-    "import sys, pathlib; from infra import local; local.up(sys.argv[2], home=pathlib.Path(sys.argv[1]))"
+    "import signal, sys, pathlib; signal.signal(signal.SIGINT, signal.default_int_handler);"
+    "from infra import local; local.up(sys.argv[2], home=pathlib.Path(sys.argv[1]))"
 )
 
 
