@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 
 from infra.bench.latency import Latency, latencies
 from infra.bench.ours import GROUPS, Ours, Run
@@ -83,7 +84,7 @@ class Bench:
             self.progress(f"round {number // len(contenders) + 1}: {name}", number, total)
             found.rates[name].append(await contender())
         for load in LOADS if sizes.latency_s else ():
-            capacity = max(found.rates["ours, one-line orders"])
+            capacity = median(found.rates["ours, one-line orders"])
             self.progress(f"latency at {load:.0%} of capacity", 0, 0)
             found.latency.append(await latencies(self.ours(), load, load * capacity, sizes.latency_s))
         if sizes.reads_s:

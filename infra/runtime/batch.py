@@ -7,7 +7,9 @@ batch commits, the next collects at the broker and in the inbox: the batch size 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -23,7 +25,7 @@ from infra.runtime.fold import Folded, Work, fold
 from infra.runtime.journal import Emitted, Journal, SetBack
 from infra.runtime.messaging import BrokerUnavailable, Delivery, Inbox, Outgoing, Publisher
 from infra.runtime.metrics import QueueMetrics
-from infra.runtime.quarantine import Quarantine, Solo, deadly
+from infra.runtime.quarantine import Quarantine, deadly
 from infra.runtime.readiness import Readiness
 from infra.runtime.reply import replies
 from infra.runtime.repository import ask
@@ -37,9 +39,6 @@ log = structlog.get_logger()
 
 _JOURNAL = "journal"
 """What the journal's query is called beside those of a repository."""
-_SOLO_PAUSE_S = 0.01
-_SUSPECTS_IN_A_ROW_MAX = 100
-"""Then another loop of the process gets its turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +62,9 @@ class Ports:
     publisher: Publisher
     time: Time
     readiness: Readiness
-    solo: Solo = field(default_factory=Solo)
+    turn: AbstractAsyncContextManager[object] = field(default_factory=asyncio.Lock)
+    """Which loop of the process handles its batch. Two at a time would share one interpreter, and each take as long as
+    both; and of two that the process dies of, each would bear the blame."""
 
 
 class BatchLoop:
@@ -87,7 +88,7 @@ class BatchLoop:
         self._publisher = ports.publisher
         self._time = ports.time
         self._readiness = ports.readiness
-        self._solo = ports.solo
+        self._turn = ports.turn
         self._settings = settings
         self._routed = routed
         self._bytes_max = settings.message_bytes_max if handler.reads_command else settings.event_bytes_max
@@ -104,11 +105,13 @@ class BatchLoop:
         """Handle batches until the inbox closes; the batch in hand is finished first."""
         delivery: Delivery | None = None
         while delivery := delivery or await self._inbox.first():
-            if self._is_suspect(delivery):
-                delivery = await self._handle_suspects(delivery)
-            else:
-                deliveries, works, delivery = self._collect(delivery)
-                await self.handle(deliveries, works)
+            async with self._turn:
+                if self._is_suspect(delivery):
+                    await self._handle_alone(delivery)
+                    delivery = self._inbox.waiting()
+                else:
+                    deliveries, works, delivery = self._collect(delivery)
+                    await self.handle(deliveries, works)
 
     def _collect(self, delivery: Delivery | None) -> tuple[list[Delivery], list[Work], Delivery | None]:
         """Decode what is waiting, up to a batch; return it, and a suspect delivery that ended it, if one did."""
@@ -126,25 +129,6 @@ class BatchLoop:
 
     def _is_suspect(self, delivery: Delivery) -> bool:
         return delivery.returned >= self._settings.suspect_after_returns
-
-    async def _handle_suspects(self, delivery: Delivery) -> Delivery | None:
-        """Handle suspects one by one, while no other loop of the process does; return the delivery that comes next.
-
-        If two were tried at a time, each would bear the blame when one of them ends the process.
-        """
-        following: Delivery | None = delivery
-        while self._solo.taken:
-            await self._time.sleep(_SOLO_PAUSE_S)
-        self._solo.taken = True
-        try:
-            for _ in range(_SUSPECTS_IN_A_ROW_MAX):
-                if following is None or not self._is_suspect(following):
-                    break
-                await self._handle_alone(following)
-                following = self._inbox.waiting()
-        finally:
-            self._solo.taken = False
-        return following
 
     async def _handle_alone(self, delivery: Delivery) -> None:
         """Handle a delivery that came back again and again, and set aside a message that ends its process."""

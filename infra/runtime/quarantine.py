@@ -6,7 +6,6 @@ the process. The broker's own count would not do: it rises for every neighbour i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from contracts.envelope import derived_id
@@ -15,13 +14,6 @@ from infra.runtime.messaging import Delivery
 from infra.runtime.store import Collection, Index, Transaction
 
 _FORGET_AFTER_S = 86_400
-
-
-@dataclass(slots=True)
-class Solo:
-    """The right to try a suspect, which one loop of a process has at a time."""
-
-    taken: bool = False
 
 
 class Quarantine:

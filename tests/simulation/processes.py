@@ -15,7 +15,7 @@ from infra.runtime.store import Store
 from infra.runtime.worker import Worker
 from tests.simulation.broker import SimulatedBroker, SimulatedInbox, SimulatedPublisher
 from tests.simulation.faults import Faults
-from tests.simulation.scheduler import Scheduler, Sleep, Task, suspend
+from tests.simulation.scheduler import Park, Scheduler, Sleep, Task, suspend
 from tests.simulation.store import SaveBroken
 
 RESTART_MS_MAX = 5_000
@@ -49,6 +49,34 @@ class VirtualTime:
 
     async def sleep(self, seconds: float) -> None:
         await suspend(Sleep(math.ceil(seconds * 1000)))
+
+
+@dataclass(slots=True, eq=False)
+class Waiting:
+    parked: Task | None = None
+
+
+@dataclass(slots=True)
+class TakenInTurn:
+    """What the loops of a process have one at a time. Of those that wait, the seed picks the next."""
+
+    scheduler: Scheduler
+    taken: bool = False
+    waiting: list[Waiting] = field(default_factory=list)
+
+    async def __aenter__(self) -> None:
+        while self.taken:
+            place = Waiting()
+            self.waiting.append(place)
+            await suspend(Park(place))
+        self.taken = True
+
+    async def __aexit__(self, *_: object) -> None:
+        self.taken = False
+        for place in self.waiting:
+            assert place.parked is not None
+            self.scheduler.wake(place.parked)
+        self.waiting.clear()
 
 
 @dataclass(slots=True)
@@ -91,7 +119,8 @@ class Process:
         world = self.world
         time = VirtualTime(world.scheduler, self.machine, world.start)
         self.readiness, self.stopping = Readiness(), False
-        ports = Ports(world.store, SimulatedPublisher(world.broker), time, self.readiness)
+        turn = TakenInTurn(world.scheduler)
+        ports = Ports(world.store, SimulatedPublisher(world.broker), time, self.readiness, turn)
         for handler in self.worker.handlers:
             queue = self.worker.queue_of(handler)
             inbox = SimulatedInbox(world.broker, queue, time)
