@@ -113,6 +113,18 @@ class Front:
         self.secrets_seen.append(answer.json()["code"])
         return sponsor_id, answer.json()["code"]
 
+    async def said_of(self, answer: httpx.Response) -> dict[str, Any]:
+        """The line of the log about a request: it is written when the answer is gone, so a test can be earlier."""
+        wanted = answer.headers["x-request-id"]
+
+        async def line() -> dict[str, Any] | None:
+            found = [line for line in lines_of(self.log) if line.get("request_id") == wanted]
+            assert len(found) <= 1, found
+            return found[0] if found else None
+
+        found: dict[str, Any] = await until(line, what="the request is in the log")
+        return found
+
     def remember(self, answer: dict[str, Any]) -> dict[str, Any]:
         self.secrets_seen += [answer[name] for name in ("access_token", "refresh_token") if answer.get(name)]
         return answer
@@ -173,5 +185,5 @@ async def serving(site: Site, folder: Path, *, processes: int = 1, **settings: o
 
 
 def lines_of(log: Path) -> list[dict[str, Any]]:
-    """The log; every line must be a JSON object."""
-    return [json.loads(line) for line in log.read_text().splitlines()]
+    """The log; every line that is at its end must be a JSON object."""
+    return [json.loads(line) for line in log.read_text().splitlines(keepends=True) if line.endswith("\n")]

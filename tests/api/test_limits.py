@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 
 import httpx
@@ -15,24 +16,24 @@ from tests.connected.running import Site, free_ports
 async def test_a_principal_has_so_many_requests_a_minute(site: Site, front: Front, tmp_path: Path) -> None:
     async with front.client() as client:
         token = await front.admin(client)
-    async with serving(site, tmp_path, public_url=front.url, requests_per_minute=30) as small, small.client() as client:
+    async with serving(site, tmp_path, public_url=front.url, requests_per_minute=12) as small, small.client() as client:
         client.headers.update(bearer(token))
-        answers = await asyncio.gather(*(client.get("/api/me") for _ in range(33)))
+        answers = await asyncio.gather(*(client.get("/api/me") for _ in range(15)))
         refused = [answer for answer in answers if answer.status_code == 429]
         assert 1 <= len(refused) <= 3
         assert {answer.status_code for answer in answers} == {200, 429}
         problem = refused[0]
         assert problem.json()["reason"] == "too_many_requests"
         assert problem.headers["content-type"] == "application/problem+json"
-        assert problem.headers["ratelimit-policy"] == '"principal";q=30;w=60'
+        assert problem.headers["ratelimit-policy"] == '"principal";q=12;w=60'
         assert problem.headers["ratelimit"].startswith('"principal";r=0;t=')
-        assert 1 <= int(problem.headers["retry-after"]) <= 2
+        assert 1 <= int(problem.headers["retry-after"]) <= 5
         left = sorted(int(a.headers["ratelimit"].split("r=")[1].partition(";")[0]) for a in answers)
-        assert left[-1] == 29
+        assert left[-1] == 11
         # Another address changes nothing, waiting does.
         elsewhere = await client.get("/api/me", headers={"X-Forwarded-For": a_network()})
         assert elsewhere.status_code == 429
-        await asyncio.sleep(2.1)
+        await asyncio.sleep(5.1)
         assert (await client.get("/api/me")).status_code == 200
 
 
@@ -83,16 +84,17 @@ async def test_a_redis_that_does_not_answer_costs_one_request_a_moment(site: Sit
 async def test_a_quota_comes_back_evenly(site: Site) -> None:
     cache = RedisCache.connect(site.settings.redis_url)
     try:
-        key = unique("tests:limit")
-        taken = [await cache.take(key, quota=10, window_s=1) for _ in range(12)]
-        assert [one.taken for one in taken[:10]] == [True] * 10
+        slow = unique("tests:limit")
+        taken = [await cache.take(slow, quota=10, window_s=600) for _ in range(12)]
+        assert [one.taken for one in taken] == [True] * 10 + [False] * 2
         assert taken[0].left == 9
-        assert not taken[11].taken
-        assert 0 < taken[11].wait_s <= 0.1
-        assert 0.5 < taken[11].full_in_s <= 1
-        await asyncio.sleep(0.25)
-        again = [(await cache.take(key, quota=10, window_s=1)).taken for _ in range(6)]
-        assert 2 <= sum(again) <= 4
+        assert 0 < taken[11].wait_s <= 60
+        assert 300 < taken[11].full_in_s <= 600
+        quick, begun = unique("tests:limit"), time.monotonic()
+        given = [(await cache.take(quick, quota=10, window_s=5)).taken for _ in range(10)]
+        await asyncio.sleep(1.1)
+        given += [(await cache.take(quick, quota=10, window_s=5)).taken for _ in range(20)]
+        assert 12 <= sum(given) <= 10 + 2 * (time.monotonic() - begun) + 1
         assert (await cache.take(unique("tests:limit"), quota=10, window_s=1)).left == 9
     finally:
         await cache.close()

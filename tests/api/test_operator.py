@@ -13,8 +13,8 @@ import httpx
 import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from tests.api.front import Front, an_email, bearer, lines_of, serving, unique
-from tests.connected.running import Site, command
+from tests.api.front import Front, an_email, bearer, serving, unique
+from tests.connected.running import Site, command, until
 
 
 async def test_the_first_administrator_and_a_shop_are_made_by_hand(front: Front, client: httpx.AsyncClient) -> None:
@@ -62,7 +62,7 @@ async def test_health_and_openapi(front: Front, client: httpx.AsyncClient) -> No
 async def test_a_request_is_one_line_that_repeats_no_secret(front: Front, client: httpx.AsyncClient) -> None:
     secret = unique("very-secret")
     answer = await client.get("/oauth/authorize", params={"code": secret, "state": secret}, headers=bearer(secret))
-    [line] = [line for line in lines_of(front.log) if line.get("request_id") == answer.headers["x-request-id"]]
+    line = await front.said_of(answer)
     assert (line["event"], line["route"], line["status"]) == ("answered", "/oauth/authorize", 400)
     assert secret not in front.log.read_text()
 
@@ -77,15 +77,31 @@ async def test_without_its_database_it_does_not_start_and_says_why(front: Front)
 
 
 async def test_it_ends_when_it_is_told_and_finishes_what_it_has_in_hand(front: Front, tmp_path: Path) -> None:
+    body = json.dumps({"email": an_email(), "password": "not the password"}).encode()
+    head = (
+        "POST /api/auth/login HTTP/1.1\r\nHost: tributary\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(body)}\r\nExpect: 100-continue\r\n\r\n"
+    )
     async with serving(front.site, tmp_path) as other:
-        async with other.client() as client:
-            body = {"email": an_email(), "password": "not the password"}
-            logins = [asyncio.create_task(client.post("/api/auth/login", json=body)) for _ in range(3)]
-            await asyncio.sleep(0.05)
-            os.kill(other.process.pid, signal.SIGTERM)
-            answers = await asyncio.gather(*logins, return_exceptions=True)
+        address = httpx.URL(other.url)
+        reader, writer = await asyncio.open_connection(address.host, address.port)
+        writer.write(head.encode())
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 100"), "the request is in hand"
+        os.kill(other.process.pid, signal.SIGTERM)
+
+        async def refuses_others() -> bool:
+            try:
+                _, another = await asyncio.open_connection(address.host, address.port)
+            except ConnectionRefusedError:
+                return True
+            another.close()
+            return False
+
+        await until(refuses_others, what="it takes no new connection")
+        writer.write(body)
+        assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 401")
+        writer.close()
         await asyncio.wait_for(other.process.wait(), 30)
-        assert all(isinstance(answer, httpx.Response | httpx.ConnectError) for answer in answers)
 
 
 class TestProvider:

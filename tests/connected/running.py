@@ -233,13 +233,13 @@ async def until(
     return found
 
 
-async def taken(queue: AbstractQueue, *, within_s: float = 10.0) -> AbstractIncomingMessage:
+async def taken(queue: AbstractQueue) -> AbstractIncomingMessage:
     """The next message of a queue, acknowledged."""
 
     async def look() -> AbstractIncomingMessage | None:
         return await queue.get(fail=False, no_ack=True)
 
-    message: AbstractIncomingMessage = await until(look, what=f"something came into {queue.name}", within_s=within_s)
+    message: AbstractIncomingMessage = await until(look, what=f"something came into {queue.name}")
     return message
 
 

@@ -26,7 +26,7 @@ async def test_a_process_tells_its_health_its_metrics_and_what_it_did(site: Site
         async def ready() -> bool:
             return (await get(port, "/readyz")) == (200, '{"status": "ready", "lacks": {}}')
 
-        await until(ready, what="the process is ready", within_s=20)
+        await until(ready, what="the process is ready")
         assert await get(port, "/livez") == (200, '{"status": "alive"}')
         assert (await get(port, "/nothing"))[0] == 404
 

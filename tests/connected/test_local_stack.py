@@ -23,6 +23,7 @@ from pymongo import MongoClient
 
 from infra import local
 from infra.local import ports, record
+from tests.connected.running import WAIT_MAX_S
 
 # Tests that a shell runs in the background inherit an ignored SIGINT; here it interrupts, as it does at a terminal.
 START_IN_ANOTHER_PROCESS = (
@@ -47,7 +48,7 @@ def processes_under(folder: Path) -> list[int]:
 
 def assert_all_end(folder: Path) -> None:
     """Nothing of the stack is left. Erlang's helpers end of themselves, a moment after the node that had them."""
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + WAIT_MAX_S
     while (left := processes_under(folder)) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert left == []
@@ -211,7 +212,7 @@ def test_a_restart_keeps_data_and_free_ports_and_leaves_the_other_stack_alone(ho
 def start_half_way(home: Path) -> subprocess.Popen[bytes]:
     """A start with the processes of every server there, and RabbitMQ seconds away from an answer."""
     starter = start_in_another_process(home, "default")
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + WAIT_MAX_S
     while (recorded := _recorded(home)) < 4 and time.monotonic() < deadline:
         time.sleep(0.05)
     assert recorded >= 4

@@ -14,6 +14,7 @@ import pytest
 from infra import local
 from infra.local import ports, preflight, process, record, startup
 from infra.local.redis_server import RedisServer
+from tests.connected.running import WAIT_MAX_S
 from tests.connected.test_local_stack import neighbour_on, processes_under
 
 
@@ -85,7 +86,7 @@ def test_a_process_that_ignores_the_request_is_killed_after_the_bound(tmp_path: 
         folder=tmp_path,
         log=log,
     )
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + WAIT_MAX_S
     while not log.read_bytes() and time.monotonic() < deadline:
         time.sleep(0.02)
     assert process.stop(stubborn, within_s=0.2)
