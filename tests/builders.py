@@ -240,7 +240,7 @@ def a_desk(*orders: Order, **fields: Any) -> Desk:
         "shop": a_shop(),
         "distributors": the_chain(),
         "products": {TEA: a_product(TEA, TEAS), CUP: a_product(CUP, CUPS)},
-        "rules": (rules(),),
+        "tenures": (rules().tenure,),
     }
     return Desk(orders={order.key: order for order in orders}, **{**world, **fields})
 

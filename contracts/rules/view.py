@@ -160,6 +160,19 @@ class Terms:
     targets: tuple[SalesTarget, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Tenure:
+    """Where and when an active rule set holds: all it takes to tell which one an order falls under."""
+
+    rule_version: int
+    market: str
+    effective_from: datetime
+    retired_from: datetime | None = None
+
+    def holds_at(self, moment: datetime) -> bool:
+        return self.effective_from <= moment and (self.retired_from is None or moment < self.retired_from)
+
+
 Stage = Literal["proposed", "approved", "active"]
 
 
@@ -181,12 +194,12 @@ class RuleSet:
     retired_from: datetime | None = None
     retired_by: str | None = None
 
-    def holds_at(self, moment: datetime) -> bool:
-        return (
-            self.effective_from is not None
-            and self.effective_from <= moment
-            and (self.retired_from is None or moment < self.retired_from)
-        )
+    @property
+    def tenure(self) -> Tenure | None:
+        """None before it is active."""
+        if self.effective_from is None:
+            return None
+        return Tenure(self.rule_version, self.terms.market, self.effective_from, self.retired_from)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +219,8 @@ class Market:
     override_reason: str | None = None
 
 
-def in_force(moment: datetime, market: str, rule_sets: Iterable[RuleSet]) -> RuleSet | None:
-    """The rule set that holds at `moment`: the one that began last, the higher version where two began together."""
-    holding = [rules for rules in rule_sets if rules.terms.market == market and rules.holds_at(moment)]
-    return max(holding, key=lambda rules: (rules.effective_from, rules.rule_version), default=None)
+def in_force(moment: datetime, market: str, tenures: Iterable[Tenure]) -> int | None:
+    """The version that holds at `moment`: the one that began last, the higher one where two began together."""
+    holding = (tenure for tenure in tenures if tenure.market == market and tenure.holds_at(moment))
+    newest = max(holding, key=lambda tenure: (tenure.effective_from, tenure.rule_version), default=None)
+    return newest.rule_version if newest else None

@@ -46,7 +46,7 @@ def lives(draw: st.DrawFn, order_id: str = "1001", rule_version: int = 1) -> tup
         for product_id in (TEA, CUP, TEA)
     ]
     wish = place(order_id, lines=lines, prepaid=True)
-    answer = decide.place(a_desk(rules=(rules(rule_version),)), message(wish))
+    answer = decide.place(a_desk(tenures=(rules(rule_version).tenure,)), message(wish))
     told = [*answer.publish]
     answer = decide.note_reserved(answer.state, message(reserved(order_id=order_id)))
     told += answer.publish

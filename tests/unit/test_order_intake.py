@@ -174,7 +174,7 @@ class TestAsOfTheOrdersTime:
 
     def test_the_rule_version_is_the_one_in_force_when_the_order_was_placed(self) -> None:
         versions = (rules(1), rules(2, effective_from=NOW - A_DAY), rules(3, effective_from=NOW + A_DAY))
-        desk = a_desk(rules=versions)
+        desk = a_desk(tenures=[version.tenure for version in versions])
 
         def version_at(placed_at: Any) -> int:
             return decide_place(desk, message(place(placed_at=placed_at))).state.orders[KEY].rule_version
@@ -184,7 +184,7 @@ class TestAsOfTheOrdersTime:
         assert version_at(NOW - A_DAY - timedelta(milliseconds=1)) == 1
 
     def test_of_two_rule_sets_that_start_together_the_higher_version_holds(self) -> None:
-        desk = a_desk(rules=(rules(5), rules(4)))
+        desk = a_desk(tenures=(rules(5).tenure, rules(4).tenure))
 
         assert decide_place(desk, message(place())).state.orders[KEY].rule_version == 5
 
@@ -259,7 +259,7 @@ MISSING = [
     ({"distributors": {}}, place(), "distributor_unknown", "distributor_id: distributor 3 is not registered."),
     ({"products": {}}, place(), "product_unknown", "lines.0.product_id: product 501 is not defined."),
     (
-        {"rules": (rules(effective_from=NOW + A_DAY),)},
+        {"tenures": (rules(effective_from=NOW + A_DAY).tenure,)},
         place(),
         "no_rules",
         "placed_at: no rules were in force in market default at 2026-11-02T09:30:00+00:00; activate some.",

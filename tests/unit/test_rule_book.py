@@ -159,8 +159,8 @@ class TestActivate:
 
         book = replace(a_book(kept), turns={"default": Turn("default", 1)})
         assert answer == Decision(book, (event,), "activated")
-        assert in_force(NOW, "default", [kept]) is None
-        assert in_force(NOW + DAY, "default", [kept]) == kept
+        assert in_force(NOW, "default", book.tenures) is None
+        assert in_force(NOW + DAY, "default", book.tenures) == kept.rule_version
 
     def test_without_a_date_they_hold_from_the_message_on(self) -> None:
         book = activate(a_book(approved(a_draft()))).state  # type: ignore[union-attr]
@@ -246,9 +246,8 @@ class TestActivate:
         answer = activate(book, 2, effective_from=NOW - DAY)
 
         assert answer.outcome == "activated"  # type: ignore[union-attr]
-        rules = answer.state.rules.values()  # type: ignore[union-attr]
-        before = in_force(NOW, other.terms.market, book.rules.values())
-        assert before in (None, in_force(NOW, other.terms.market, rules))
+        before = in_force(NOW, other.terms.market, book.tenures)
+        assert before in (None, in_force(NOW, other.terms.market, answer.state.tenures))  # type: ignore[union-attr]
 
     def test_the_future_is_free(self) -> None:
         book = a_book(active(a_draft(), effective_from=NOW - DAY), approved(a_draft(2, "0.2")))
@@ -264,7 +263,7 @@ class TestRetire:
 
         assert retire(book, effective_from=NOW + DAY) == Decision(a_book(ended), (event,), "retired")
         assert retire(book).state.rules[1].retired_from == NOW  # type: ignore[union-attr]
-        assert in_force(NOW + DAY, "default", [ended]) is None
+        assert in_force(NOW + DAY, "default", a_book(ended).tenures) is None
 
     @pytest.mark.parametrize("fields", [{}, {"effective_from": NOW + DAY}])
     def test_the_same_end_again_changes_nothing(self, fields: dict[str, Any]) -> None:

@@ -32,7 +32,7 @@ from contracts.orders.v1 import (
     UpdateStatus,
 )
 from contracts.orders.v2 import PlaceOrder
-from contracts.rules.view import RuleSet, in_force
+from contracts.rules.view import in_force
 from contracts.stock.v1 import StockReserved, StockShort
 from contracts.wire import refusing
 from workers.order_intake.model import Desk, Line, Order, Refund, SellingTeam, Sponsor
@@ -230,7 +230,7 @@ def _accept(desk: Desk, message: Message[PlaceOrder], fingerprint: str) -> Order
     if placed_at > message.time + CLOCK_SKEW_MAX:
         raise _Refused("placed_in_future", f"placed_at: {placed_at.isoformat()} has not come yet.")
     upline = _upline(desk, wish.distributor_id, placed_at)
-    rules = _rules(desk, shop.market, placed_at)
+    rule_version = _rule_version(desk, shop.market, placed_at)
     lines = _lines(desk, wish, shop)
     shipping = _minor(wish.shipping, shop.currency, "shipping")
     tax = _minor(wish.tax, shop.currency, "tax")
@@ -254,7 +254,7 @@ def _accept(desk: Desk, message: Message[PlaceOrder], fingerprint: str) -> Order
         prepaid=wish.prepaid,
         upline=upline,
         team=_team(desk, wish.distributor_id, placed_at),
-        rule_version=rules.rule_version,
+        rule_version=rule_version,
         payment_deadline_s=shop.payment_deadline_s,
     )
 
@@ -284,12 +284,12 @@ def _team(desk: Desk, seller_id: int, placed_at: datetime) -> SellingTeam | None
     return SellingTeam(team_id, leader_id, standing.tier, standing.active)
 
 
-def _rules(desk: Desk, market: str, placed_at: datetime) -> RuleSet:
-    rules = in_force(placed_at, market, desk.rules)
-    if rules is None:
+def _rule_version(desk: Desk, market: str, placed_at: datetime) -> int:
+    version = in_force(placed_at, market, desk.tenures)
+    if version is None:
         detail = f"placed_at: no rules were in force in market {market} at {placed_at.isoformat()}; activate some."
         raise _Missing("no_rules", detail)
-    return rules
+    return version
 
 
 def _lines(desk: Desk, wish: PlaceOrder, shop: Shop) -> tuple[Line, ...]:

@@ -12,7 +12,7 @@ from contracts.money import to_amount
 from contracts.network.view import Distributor, Shop, Team
 from contracts.orders.refunds import GivenBack
 from contracts.orders.v1 import RefundedLine
-from contracts.rules.view import RuleSet
+from contracts.rules.view import Tenure
 
 Status = Literal["pending", "paid", "shipped", "completed", "rejected", "cancelled", "refunded"]
 
@@ -272,7 +272,7 @@ class Desk:
     distributors: Mapping[int, Distributor] = field(default_factory=dict)
     teams: Mapping[int, Team] = field(default_factory=dict)
     products: Mapping[int, Product] = field(default_factory=dict)
-    rules: tuple[RuleSet, ...] = ()
+    tenures: tuple[Tenure, ...] = ()
 
     def with_orders(self, *changed: Order) -> Self:
         return replace(self, orders={**self.orders, **{order.key: order for order in changed}})

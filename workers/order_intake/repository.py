@@ -13,9 +13,9 @@ from contracts.network.view import DISTRIBUTORS, SHOPS, SPONSORS_PATH, TEAMS, Di
 from contracts.orders.v1 import UPLINE_DEPTH_MAX
 from contracts.orders.v2 import PlaceOrder
 from contracts.orders.view import ORDERS, UPLINE_PATH
-from contracts.rules.view import RULES, RuleSet
+from contracts.rules.view import RULES, Tenure
 from infra.runtime.repository import Codec, Found, Loaded, with_ids
-from infra.runtime.store import Ancestors, Collection, Find, Index, Query, Transaction
+from infra.runtime.store import Ancestors, Collection, Document, Find, Index, Query, Transaction
 from workers.order_intake.model import Desk, Order
 
 DUE_MAX = 500
@@ -26,8 +26,13 @@ _shops = Codec(Shop, key="shop_id")
 _distributors = Codec(Distributor, key="distributor_id")
 _teams = Codec(Team, key="team_id")
 _products = Codec(Product, key="product_id")
-_rules = Codec(RuleSet, key="rule_version")
 to_order = _orders.to_entity
+
+_TENURE = ("terms.market", "effective_from", "retired_from")
+
+
+def _to_tenure(rules: Document) -> Tenure:
+    return Tenure(rules["_id"], rules["terms"]["market"], rules["effective_from"], rules.get("retired_from"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +72,14 @@ class OrderRepository:
         shops: Loaded[str, Shop],
         lineage: Lineage,
         products: Loaded[int, Product],
-        rules: tuple[RuleSet, ...],
+        tenures: tuple[Tenure, ...],
         due: Sequence[str],
     ) -> None:
         self._orders = orders
         self._shops = shops
         self._lineage = lineage
         self._products = products
-        self._rules = rules
+        self._tenures = tenures
         self._due = due
 
     @classmethod
@@ -94,7 +99,7 @@ class OrderRepository:
             # All chains at once, however they changed.
             "lineage": Ancestors(DISTRIBUTORS, sellers, via=SPONSORS_PATH, depth_max=UPLINE_DEPTH_MAX - 1),
             "products": with_ids(PRODUCTS, (line.product_id for d in placed for line in d.lines)),
-            "rules": Find(RULES, {"stage": "active"}),
+            "tenures": Find(RULES, {"stage": "active"}, fields=_TENURE),
         }
 
     @classmethod
@@ -105,7 +110,7 @@ class OrderRepository:
             _shops.loaded(found["shops"]),
             await _lineage(tx, sellers, _distributors.by_key(found["lineage"])),
             _products.loaded(found["products"]),
-            tuple(map(_rules.to_entity, found["rules"])),
+            tuple(map(_to_tenure, found["tenures"])),
             due=[document["_id"] for document in found["due"]],
         )
 
@@ -121,7 +126,7 @@ class OrderRepository:
             distributors=self._lineage.distributors,
             teams=self._lineage.teams,
             products=self._products.pick({line.product_id for line in data.lines}),
-            rules=self._rules,
+            tenures=self._tenures,
         )
 
     def keep(self, state: Desk) -> None:

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
 from contracts.envelope import Message
+from contracts.orders.v1 import OrderPaid
 from contracts.rules.view import RULES, RuleSet
 from infra.runtime.repository import Codec, Found, Loaded, with_ids
-from infra.runtime.store import Collection, Find, Index, Query, Transaction
+from infra.runtime.store import Collection, Index, Query, Transaction
 from workers.reward_checks.model import Board, Progress, Sale, progress_key
 
 PROGRESS = "reward_checks.progress"
@@ -44,12 +45,17 @@ class RewardRepository:
         return {
             "progress": with_ids(PROGRESS, map(_key, messages)),
             "sales": with_ids(SALES, (message.data.key for message in messages)),
-            "rules": Find(RULES, {}),
+            "rules": with_ids(RULES, (message.data.rule_version for message in messages if _is_paid(message))),
         }
 
     @classmethod
     async def load(cls, tx: Transaction, messages: Sequence[Message[Any]], found: Found) -> Self:
-        return cls(_progress.loaded(found["progress"]), _sales.loaded(found["sales"]), _rules.by_key(found["rules"]))
+        """One query more where months count by other rules than the batch's newest orders."""
+        months, rules = _progress.by_key(found["progress"]), _rules.by_key(found["rules"])
+        others = sorted({month.rule_version for month in months.values()} - rules.keys() - {0})
+        if others:
+            rules |= _rules.by_key(await tx.find(RULES, {"_id": {"$in": others}}))
+        return cls(Loaded(months), _sales.loaded(found["sales"]), rules)
 
     def state_for(self, message: Message[Any]) -> Board:
         return Board(self._progress.pick([_key(message)]), self._rules, self._sales.pick([message.data.key]))
@@ -61,6 +67,10 @@ class RewardRepository:
     async def save(self, tx: Transaction) -> None:
         await _progress.save(tx, PROGRESS, self._progress)
         await _sales.save(tx, SALES, self._sales)
+
+
+def _is_paid(message: Message[Any]) -> bool:
+    return isinstance(message.data, OrderPaid)
 
 
 def _key(message: Message[Any]) -> str:

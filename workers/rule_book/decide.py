@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
 
 from contracts.decision import Decision, NotYet
 from contracts.envelope import Message, Payload
@@ -25,7 +24,7 @@ from contracts.rules.v1 import (
     RulesRefused,
     RulesRetired,
 )
-from contracts.rules.view import RuleSet
+from contracts.rules.view import RuleSet, in_force
 from contracts.wire import Unreadable
 from workers.rule_book.model import RuleBook
 
@@ -94,9 +93,9 @@ def activate(book: RuleBook, message: Message[ActivateRules]) -> Answer:
     if found := breaches(rules.terms, market):
         return _beyond_limits(book, rules.rule_version, found)
     at = wish.effective_from or message.time
-    if at < message.time and (before := _holding(book, market.market, at)):
+    if at < message.time and (before := in_force(at, market.market, book.tenures)):
         detail = (
-            f"effective_from: rules {before.rule_version} held at {at.isoformat()}, and what was promised stays; "
+            f"effective_from: rules {before} held at {at.isoformat()}, and what was promised stays; "
             f"give a time from {message.time.isoformat()} on."
         )
         return _refuse(book, rules.rule_version, "retroactive", detail)
@@ -179,10 +178,6 @@ def refuse_unreadable_market(item: Unreadable) -> Payload | None:
         return MarketRefused(market=item.data.get("market", ""), reason="invalid_message", detail=item.detail)
     except ValueError:
         return None
-
-
-def _holding(book: RuleBook, market: str, at: datetime) -> RuleSet | None:
-    return next((rules for rules in book.active_in(market) if rules.holds_at(at)), None)
 
 
 def _beyond_limits(book: RuleBook, version: int, found: tuple[Breach, ...]) -> Decision[RuleBook]:

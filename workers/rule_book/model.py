@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Self
 
 from contracts.rules.compliance import DEFAULTS
-from contracts.rules.view import Market, RuleSet
+from contracts.rules.view import Market, RuleSet, Tenure
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,10 @@ class RuleBook:
     def market(self, name: str) -> Market | None:
         """The market's limits; the default market has some before it is defined."""
         return self.markets.get(name, DEFAULTS if name == DEFAULTS.market else None)
+
+    @property
+    def tenures(self) -> list[Tenure]:
+        return [tenure for rules in self.rules.values() if (tenure := rules.tenure) is not None]
 
     def active_in(self, market: str) -> Iterable[RuleSet]:
         return [rules for rules in self.rules.values() if rules.stage == "active" and rules.terms.market == market]

@@ -9,7 +9,7 @@ from contracts.envelope import Message
 from contracts.rules.v1 import ActivateRules, DefineMarket
 from contracts.rules.view import MARKETS, RULES, Market, RuleSet
 from infra.runtime.repository import Codec, Found, Loaded, with_ids
-from infra.runtime.store import Collection, Find, Query, Transaction
+from infra.runtime.store import Collection, Find, Index, Query, Transaction
 from workers.rule_book.model import RuleBook, Turn
 
 TURNS = "rule_book.turns"
@@ -23,7 +23,16 @@ to_market = _markets.to_entity
 
 class RuleBookRepository:
     collections: ClassVar[tuple[Collection, ...]] = (
-        Collection(RULES, "rule sets by version"),
+        Collection(
+            RULES,
+            "rule sets by version",
+            (
+                Index(
+                    (("stage", 1), ("terms.market", 1), ("effective_from", 1), ("retired_from", 1), ("_id", 1)),
+                    "when each active rule set holds, for every batch of orders: answered without its terms",
+                ),
+            ),
+        ),
         Collection(MARKETS, "what the law of each market allows"),
         Collection(TURNS, "how often each market's limits or active rules were decided about"),
     )
