@@ -93,8 +93,8 @@ def stages(database: Any, query: Find) -> set[str]:
 
 def _names(plan: Any) -> Iterator[str]:
     if isinstance(plan, Mapping):
-        if "stage" in plan:
-            yield plan["stage"]
+        if isinstance(name := plan.get("stage"), str):  # else the bounds of an index on a field of that name
+            yield name
         for part in plan.values():
             yield from _names(part)
     elif isinstance(plan, list):
@@ -122,7 +122,9 @@ async def test_when_rules_hold_is_read_without_their_terms(site: Site, database:
     intake = roster.load("order_intake")
     [placing] = [message for message in examples(intake) if message.type == "order.place.v2"]
     [asked] = [query for query in await queries_of(site, intake, placing) if query.collection == "rule_book.rules"]
-    assert stages(database, asked) == {"PROJECTION_COVERED", "IXSCAN"}
+    used = stages(database, asked)
+    assert "IXSCAN" in used
+    assert "FETCH" not in used, "the server reads the documents too, with all their terms"
 
 
 async def test_a_query_without_an_index_would_be_seen(site: Site, database: Any) -> None:
