@@ -27,7 +27,7 @@ def as_object(found: Findings, full: FullFindings | None = None) -> dict[str, An
     """Medians over the rounds; the ratios are of medians of the same call; null for what was not run."""
     rates = {name: _median(found, row) for name, row in _FIELDS.items()}
     half = [latency for latency in found.latency if latency.load == 0.5]
-    peaks = [max(peaks) for peaks in found.rss_mb.values()]
+    peaks = [max(peaks) for peaks in found.rss_mb.values()] + (list(full.memory.values()) if full else [])
     return {
         **rates,
         "ratio_celery": _ratio(rates["orders_per_s"], rates["celery_orders_per_s"], 2),

@@ -15,11 +15,10 @@ from infra.bench.scaling import ScalingFindings
 
 
 def as_object(found: FullFindings | None) -> dict[str, Any]:
-    """The fields of the full benchmark, null where it was not run; with it `rss_mb_max` is the long backlog's."""
+    """The fields of the full benchmark, null where it was not run."""
     if found is None:
         return {"growth_1m_over_10k": None, "growth_ms": None, "hot": None, "scaling": None}
     return {
-        "rss_mb_max": max(found.memory.values()),
         "growth_1m_over_10k": round(found.growth.growth_1m_over_10k, 3),
         "growth_ms": _growth(found.growth),
         "hot": _hot(found.hot),
