@@ -108,10 +108,10 @@ class Codec(Generic[V]):
     def loaded(self, documents: Iterable[Document]) -> Loaded[Any, V]:
         return Loaded(self.by_key(documents))
 
-    async def fetch(self, tx: Transaction, collection: str, keys: Iterable[Any]) -> Loaded[Any, V]:
-        """Load the entities with these keys, in one query, or none for no keys."""
+    async def fetch(self, tx: Transaction, collection: str, keys: Iterable[Any]) -> dict[Any, V]:
+        """Those with these keys, by key, in one query, or none for no keys."""
         query = with_ids(collection, keys)
-        return self.loaded([] if query.is_idle else await query.ask(tx))
+        return self.by_key([] if query.is_idle else await query.ask(tx))
 
     async def save(self, tx: Transaction, collection: str, loaded: Loaded[Any, V]) -> None:
         """Write what changed: new entities by one insert, known ones by one replace."""

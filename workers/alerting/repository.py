@@ -48,7 +48,7 @@ class AlertRepository:
         """A command names its letter only, so the letters come first and say which alerts they belong to."""
         letters = _letters.loaded(found["letters"])
         keys = {key for message in messages if (key := _alert_key(message, letters))}
-        return cls(await _alerts.fetch(tx, ALERTS, keys), letters)
+        return cls(Loaded(await _alerts.fetch(tx, ALERTS, keys)), letters)
 
     def state_for(self, message: Message[Any]) -> Watch:
         alert, letter = _alert_key(message, self._letters), _letter_key(message)

@@ -66,7 +66,7 @@ class CatalogRepository:
     async def load(cls, tx: Transaction, messages: Sequence[Message[Any]], found: Found) -> Self:
         data = [message.data for message in messages]
         products = _products.loaded(found["products"])
-        tags = await _tags.fetch(tx, TAGS, (tag for d in data for tag in _tags_of(d, products)))
+        tags = Loaded(await _tags.fetch(tx, TAGS, (tag for d in data for tag in _tags_of(d, products))))
         leaving = {d.category_id for d in data if isinstance(d, RemoveCategory)}
         in_use = {
             category_id

@@ -119,7 +119,7 @@ class CommissionRepository:
         return cls(
             commissions,
             _notices.loaded(found["notices"]),
-            await _earnings.fetch(tx, EARNINGS, _earnings_asked(fresh, rules)),
+            Loaded(await _earnings.fetch(tx, EARNINGS, _earnings_asked(fresh, rules))),
             rules,
             [document["_id"] for document in found["due"]],
             stripe=stripe if fresh else (stripe + _OTHER_STRIPE) % BALANCE_STRIPES,

@@ -139,9 +139,7 @@ class OrderRepository:
 async def _lineage(tx: Transaction, seller_ids: set[int], distributors: dict[int, Distributor]) -> Lineage:
     """One query more for the sellers' teams and one for their leaders, where there are any."""
     memberships = (entry for key in seller_ids & distributors.keys() for entry in distributors[key].teams)
-    team_ids = sorted({entry.team_id for entry in memberships if entry.team_id is not None})
-    teams = _teams.by_key(await tx.find(TEAMS, {"_id": {"$in": team_ids}})) if team_ids else {}
+    teams = await _teams.fetch(tx, TEAMS, (entry.team_id for entry in memberships if entry.team_id is not None))
     leaders = {entry.leader_id for team in teams.values() for entry in team.leaders} - distributors.keys()
-    if leaders:
-        distributors |= _distributors.by_key(await tx.find(DISTRIBUTORS, {"_id": {"$in": sorted(leaders)}}))
+    distributors |= await _distributors.fetch(tx, DISTRIBUTORS, leaders)
     return Lineage(distributors, teams)

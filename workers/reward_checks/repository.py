@@ -42,19 +42,19 @@ class RewardRepository:
 
     @classmethod
     def queries(cls, messages: Sequence[Message[Any]]) -> dict[str, Query]:
+        data = [message.data for message in messages]
         return {
             "progress": with_ids(PROGRESS, map(_key, messages)),
-            "sales": with_ids(SALES, (message.data.key for message in messages)),
-            "rules": with_ids(RULES, (message.data.rule_version for message in messages if _is_paid(message))),
+            "sales": with_ids(SALES, (d.key for d in data)),
+            "rules": with_ids(RULES, (d.rule_version for d in data if isinstance(d, OrderPaid))),
         }
 
     @classmethod
     async def load(cls, tx: Transaction, messages: Sequence[Message[Any]], found: Found) -> Self:
         """One query more where months count by other rules than the batch's newest orders."""
         months, rules = _progress.by_key(found["progress"]), _rules.by_key(found["rules"])
-        others = sorted({month.rule_version for month in months.values()} - rules.keys() - {0})
-        if others:
-            rules |= _rules.by_key(await tx.find(RULES, {"_id": {"$in": others}}))
+        others = {month.rule_version for month in months.values()} - rules.keys() - {0}
+        rules |= await _rules.fetch(tx, RULES, others)
         return cls(Loaded(months), _sales.loaded(found["sales"]), rules)
 
     def state_for(self, message: Message[Any]) -> Board:
@@ -67,10 +67,6 @@ class RewardRepository:
     async def save(self, tx: Transaction) -> None:
         await _progress.save(tx, PROGRESS, self._progress)
         await _sales.save(tx, SALES, self._sales)
-
-
-def _is_paid(message: Message[Any]) -> bool:
-    return isinstance(message.data, OrderPaid)
 
 
 def _key(message: Message[Any]) -> str:

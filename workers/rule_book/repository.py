@@ -68,7 +68,7 @@ class RuleBookRepository:
             message.data.market for message in messages if isinstance(message.data, DefineMarket)
         }
         markets, turns = await _markets.fetch(tx, MARKETS, names), await _turns.fetch(tx, TURNS, names)
-        return cls(rules, markets, turns, known, names)
+        return cls(rules, Loaded(markets), Loaded(turns), known, names)
 
     def state_for(self, message: Message[Any]) -> RuleBook:
         return RuleBook(

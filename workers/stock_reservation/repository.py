@@ -58,8 +58,7 @@ class StockRepository:
         reservations = _reservations.loaded(found["reservations"])
         items = _items.by_key(found["items"])
         more = {product_id for message in messages for product_id in _products(message.data, reservations)}
-        rest = with_ids(ITEMS, more - items.keys())
-        items |= {} if rest.is_idle else _items.by_key(await rest.ask(tx))
+        items |= await _items.fetch(tx, ITEMS, more - items.keys())
         return cls(Loaded(items), reservations, _bookings.loaded(found["bookings"]))
 
     def state_for(self, message: Message[Any]) -> Shelf:
