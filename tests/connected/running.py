@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import secrets
 import signal
-import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -29,6 +29,7 @@ from infra.demo.population import Population, populate
 from infra.demo.quiet import wait_until_quiet
 from infra.demo.rule_set import RulesInForce
 from infra.demo.traffic import Publication, traffic
+from infra.local.ports import is_free
 from infra.runtime import broker, roster
 from infra.runtime.audit import Report
 from infra.runtime.batch import BatchLoop, Ports
@@ -295,23 +296,17 @@ async def get(port: int, path: str) -> tuple[int, str]:
 
 
 def free_ports(count: int) -> int:
-    """The first of so many neighbouring ports of which nobody uses any now."""
+    """The first of so many neighbouring ports of which nobody uses any now.
+
+    Below those that the kernel gives to connections: any client could be given one of these before a server takes it.
+    """
+    given_from = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    lowest, highest = 5_000, max(given_from, 10_000) - count
     for _ in range(100):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            first: int = probe.getsockname()[1]
-        if all(_is_free(first + number) for number in range(count)):
+        first = lowest + secrets.randbelow(highest - lowest)
+        if all(is_free(first + number) for number in range(count)):
             return first
     raise AssertionError("no free ports")
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        try:
-            probe.bind(("127.0.0.1", port))
-        except (OSError, OverflowError):
-            return False
-    return True
 
 
 def groups(replicas: int = 1) -> list[list[str]]:
