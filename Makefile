@@ -101,6 +101,8 @@ clean: ## Stop the local stacks of this folder and delete what setup, tests and 
 	@find $(SOURCES) tests -name __pycache__ -prune -exec rm -rf {} +
 
 # The stamp is written last, so a set-up that was interrupted is done again. Everything pip says goes to the log.
+# The lock names all there is to install, so pip need not work that out again: older ones ask for coverage[toml], which
+# the lock has as coverage, in its newest version, and then miss its hash.
 $(INSTALLED): requirements-dev.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 		echo "Tributary needs Python 3.11 or newer; install it, or name it with make PYTHON=/path/to/python3." >&2; exit 1; }
@@ -110,7 +112,7 @@ $(INSTALLED): requirements-dev.lock pyproject.toml
 	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV) >/dev/null 2>&1 || $(PYTHON) -m venv --clear --without-pip $(VENV)
 	@pip=("$$PWD/$(BIN)/python" -m pip); \
 	"$${pip[@]}" --version >/dev/null 2>&1 || pip=($(PYTHON) -m pip --python "$$PWD/$(BIN)/python"); \
-	{ "$${pip[@]}" install --quiet --require-hashes -r requirements-dev.lock && \
+	{ "$${pip[@]}" install --quiet --no-deps --require-hashes -r requirements-dev.lock && \
 	  "$${pip[@]}" install --quiet --no-deps --no-build-isolation -e .; } </dev/null >$(SETUP_LOG) 2>&1 || { \
 		echo "The packages could not be installed; read $(SETUP_LOG) for the reason, then run make setup again." >&2; exit 1; }
 	@touch $(INSTALLED)
