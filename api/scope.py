@@ -11,7 +11,7 @@ from api.auth.principal import Principal
 from api.problems import Problem
 from contracts.network.view import DISTRIBUTORS
 from contracts.orders.v1 import UPLINE_DEPTH_MAX
-from contracts.orders.view import UPLINE_PATH
+from contracts.orders.view import LISTS, downline_list, shop_list
 from infra.runtime.store import Reader
 
 NOTHING: dict[str, Any] = {"_id": {"$in": []}}
@@ -22,9 +22,9 @@ def orders_filter(principal: Principal) -> dict[str, Any]:
     if principal.kind == "admin":
         return {}
     if principal.kind == "distributor" and principal.distributor_id is not None:
-        return {UPLINE_PATH: principal.distributor_id}
+        return {LISTS: downline_list(principal.distributor_id)}
     if principal.kind == "shop" and principal.shop_id is not None:
-        return {"shop_id": principal.shop_id}
+        return {LISTS: shop_list(principal.shop_id)}
     return NOTHING
 
 

@@ -32,7 +32,7 @@ from api.writing import Writer, Writing, written
 from contracts.envelope import Command, Timestamp
 from contracts.fields import OrderId, ShopId
 from contracts.orders.v1 import ChangeAfterSale, RefundOrder, UpdateStatus
-from contracts.orders.view import ORDERS, Order, Status
+from contracts.orders.view import LISTS, ORDERS, Order, Status, seller_list, shop_list, status_list
 
 router = APIRouter(prefix="/api/orders", tags=["orders"])
 
@@ -114,8 +114,12 @@ async def list_orders(
     cursor: Cursor = None,
 ) -> Page[OrderView]:
     """Newest first. A distributor sees their own and their downline's; a shop its own."""
-    named = {"status": status, "distributor_id": distributor_id, "shop_id": shop_id}
-    where: list[dict[str, Any]] = [{name: value} for name, value in named.items() if value is not None]
+    lists = [
+        *([status_list(status)] if status is not None else ()),
+        *([seller_list(distributor_id)] if distributor_id is not None else ()),
+        *([shop_list(shop_id)] if shop_id is not None else ()),
+    ]
+    where: list[dict[str, Any]] = [{LISTS: name} for name in lists]
     if placed_from is not None:
         where.append({"placed_at": {"$gte": placed_from}})
     if placed_to is not None:

@@ -13,7 +13,7 @@ from api.problems import Problem
 from api.protocols import Documents
 from api.scope import orders_filter
 from contracts.money import to_amount
-from contracts.orders.view import ORDERS, Line, Order, Refund, Status
+from contracts.orders.view import LISTS, ORDERS, Line, Order, Refund, Status, number_list
 from contracts.subjects import order_key
 from infra.runtime import roster
 from infra.runtime.repository import Codec
@@ -117,7 +117,7 @@ async def find_order(store: Documents, principal: Principal, order_id: str, shop
     Raises Problem not_found, also where it is somebody else's, and ambiguous_order.
     """
     shop_id = shop_id or principal.shop_id
-    named = {"_id": order_key(shop_id, order_id)} if shop_id is not None else {"order_id": order_id}
+    named = {"_id": order_key(shop_id, order_id)} if shop_id is not None else {LISTS: number_list(order_id)}
     found = await store.find(ORDERS, {"$and": [named, orders_filter(principal)]}, limit=2)
     if len(found) > 1:
         raise Problem("ambiguous_order")

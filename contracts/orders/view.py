@@ -14,8 +14,33 @@ ORDERS = "order_intake.orders"
 Status = Literal["pending", "paid", "shipped", "completed", "rejected", "cancelled", "refunded"]
 STATUSES: tuple[Status, ...] = get_args(Status)
 
-UPLINE_PATH = "upline.distributor_id"
-"""Where an order names its seller and everyone above, as of its time: what a query for a downline's orders follows."""
+LISTS = "lists"
+"""Where an order says on which lists it is: its shop's, its seller's, those of everyone upstream as of its time, its
+status's, and that of its own number. One index, with `placed_at` after it, serves all of them newest first: each more
+index would be looked at with every change of an order.
+"""
+
+
+def shop_list(shop_id: str) -> str:
+    return f"shop/{shop_id}"
+
+
+def seller_list(distributor_id: int) -> str:
+    return f"seller/{distributor_id}"
+
+
+def downline_list(distributor_id: int) -> str:
+    """The orders of the distributor and of everyone below."""
+    return f"downline/{distributor_id}"
+
+
+def status_list(status: Status) -> str:
+    return f"status/{status}"
+
+
+def number_list(order_id: str) -> str:
+    """The orders to which some shop gave this number."""
+    return f"number/{order_id}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from pymongo.errors import BulkWriteError, PyMongoError
 
 from infra.adapters.mongo_errors import translate
 from infra.adapters.mongo_reads import MongoReads, lookup
-from infra.runtime.store import Document, Increment, Query, one_by_one
+from infra.runtime.store import Change, Document, Increment, Query, one_by_one
 
 T = TypeVar("T")
 
@@ -77,6 +77,9 @@ class MongoTransaction(MongoReads):
             [{"q": {"_id": document["_id"]}, "u": document, "upsert": True} for document in documents],
         )
 
+    async def change(self, collection: str, changes: Sequence[Change]) -> None:
+        self._will_write("update", collection, [{"q": {"_id": c.id}, "u": _operators(c)} for c in changes])
+
     async def add(self, collection: str, increments: Sequence[Increment]) -> None:
         self._will_write(
             "update",
@@ -127,3 +130,12 @@ class MongoTransaction(MongoReads):
 
     def _command(self, command: Document) -> Any:
         return self._database.delegate.command(command, codec_options=_UTC, session=self._session.delegate)
+
+
+def _operators(change: Change) -> Document:
+    operators: Document = {}
+    if change.fields:
+        operators["$set"] = dict(change.fields)
+    if change.gone:
+        operators["$unset"] = dict.fromkeys(change.gone, "")
+    return operators

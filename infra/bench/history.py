@@ -17,7 +17,7 @@ from motor.motor_asyncio import AsyncIOMotorClient
 
 from contracts.commissions.view import COMMISSIONS, LEDGER
 from contracts.network.view import DISTRIBUTORS
-from contracts.orders.view import ORDERS
+from contracts.orders.view import LISTS, ORDERS, number_list
 from infra.runtime import process
 from infra.runtime.journal import PREFIX
 from infra.runtime.settings import Settings
@@ -122,6 +122,11 @@ def _tagged(of: str) -> dict[str, Any]:
     return {"$concat": [of, "$copy.tag"]}
 
 
+def _renumbered(name: str) -> dict[str, Any]:
+    """The same list, but for that of the order's number."""
+    return {"$cond": [{"$eq": [{"$indexOfCP": [name, number_list("")]}, 0]}, _tagged(name), name]}
+
+
 def _drawn(of: str) -> dict[str, Any]:
     """Another message id, the same wherever the old one stood."""
     start = {"$subtract": [{"$strLenCP": of}, _UUID]}
@@ -139,7 +144,12 @@ def _each(of: str, changes: Any) -> dict[str, Any]:
 
 _EARLIER = {"$dateSubtract": {"startDate": "$placed_at", "unit": "second", "amount": "$copy.back_s"}}
 _BY_ORDER: dict[str, dict[str, Any]] = {
-    ORDERS: {"_id": _tagged("$_id"), "order_id": _tagged("$order_id"), "placed_at": _EARLIER},
+    ORDERS: {
+        "_id": _tagged("$_id"),
+        "order_id": _tagged("$order_id"),
+        "placed_at": _EARLIER,
+        LISTS: {"$map": {"input": f"${LISTS}", "in": _renumbered("$$this")}},
+    },
     COMMISSIONS: {"_id": _tagged("$_id"), "placed_at": _EARLIER},
     LEDGER: {"_id": _drawn("$_id"), "key": _tagged("$key")},
     "commission_calculation.notices": {"_id": _tagged("$_id")},

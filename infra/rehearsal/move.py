@@ -10,6 +10,7 @@ from contracts.commissions.calculation import needs
 from contracts.commissions.sale import Earner, Sale
 from contracts.network.view import DISTRIBUTORS, SPONSORS_PATH, Distributor, chain_at
 from contracts.orders.v1 import UPLINE_DEPTH_MAX
+from contracts.orders.view import LISTS, downline_list
 from contracts.rules.view import RULES, RuleSet
 from infra.rehearsal.backtest import OnProgress, warm_up_from
 from infra.rehearsal.comparison import Comparison
@@ -64,7 +65,7 @@ async def preview_move(
     as_it_was, as_it_would_be = (Promise(lambda order: rules[order.rule_version]) for _ in range(2))
     asked = [needs(terms) for terms in rules.values()]
     everyone_counts = any(one.own_sales or one.day or one.month for one in asked)
-    where = {} if everyone_counts else {"upline.distributor_id": distributor_id}
+    where = {} if everyone_counts else {LISTS: downline_list(distributor_id)}
     warm_up = warm_up_from(begin, list(rules.values()))
     async for orders in past_orders(read, where, warm_up, end):
         for order in orders:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar, get_type_hints
 
 from pydantic import TypeAdapter
 
 from contracts.envelope import Message
-from infra.runtime.store import Collection, Document, Find, Query, Transaction
+from infra.runtime.store import Change, Collection, Document, Find, Query, Transaction
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -77,27 +77,51 @@ class Loaded(Generic[K, V]):
         return [value for key, value in self._kept.items() if key not in self._stored]
 
     @property
-    def changed(self) -> list[V]:
-        return [value for key, value in self._kept.items() if key in self._stored]
+    def changed(self) -> list[tuple[V, V]]:
+        """Each as it is stored, and as it is now."""
+        return [(self._stored[key], value) for key, value in self._kept.items() if key in self._stored]
 
 
 def with_ids(collection: str, ids: Iterable[Any]) -> Find:
     return Find(collection, {"_id": {"$in": list(set(ids))}})
 
 
-class Codec(Generic[V]):
-    """Turns a frozen dataclass into a document and back; `key` names the field stored as `_id`."""
+def _nothing(_: object) -> Document:
+    return {}
 
-    def __init__(self, entity: type[V], *, key: str) -> None:
+
+class Codec(Generic[V]):
+    """Turns a frozen dataclass into a document and back; `key` names the field stored as `_id`.
+
+    `derived` are fields that follow from the others and are there for an index only.
+    """
+
+    def __init__(self, entity: type[V], *, key: str, derived: Callable[[V], Document] = _nothing) -> None:
         self._adapter = TypeAdapter(entity)
         self._key = key
+        self._derived = derived
+        self._names = [name for name in get_type_hints(entity) if name != key]
 
     def to_document(self, entity: V) -> Document:
         """An absent value is an absent field, so that sparse indexes stay small."""
         fields = self._adapter.dump_python(entity)
         document: Document = {name: value for name, value in fields.items() if value is not None}
         document["_id"] = document.pop(self._key)
-        return document
+        return document | self._derived(entity)
+
+    def to_change(self, stored: V, entity: V) -> Change | None:
+        """What of the document is to be changed; None where nothing is."""
+        names = {name for name in self._names if getattr(stored, name) != getattr(entity, name)}
+        if not names:
+            return None
+        fields = self._adapter.dump_python(entity, include=names)
+        derived_before = self._derived(stored)
+        derived = {name: now for name, now in self._derived(entity).items() if now != derived_before[name]}
+        return Change(
+            getattr(entity, self._key),
+            {name: value for name, value in fields.items() if value is not None} | derived,
+            [name for name, value in fields.items() if value is None],
+        )
 
     def to_entity(self, document: Document) -> V:
         return self._adapter.validate_python({**document, self._key: document["_id"]})
@@ -114,8 +138,8 @@ class Codec(Generic[V]):
         return self.by_key([] if query.is_idle else await query.ask(tx))
 
     async def save(self, tx: Transaction, collection: str, loaded: Loaded[Any, V]) -> None:
-        """Write what changed: new entities by one insert, known ones by one replace."""
+        """Write what changed: new entities by one insert, of known ones the fields that changed."""
         if created := loaded.created:
             await tx.insert(collection, [self.to_document(entity) for entity in created])
-        if changed := loaded.changed:
-            await tx.replace(collection, [self.to_document(entity) for entity in changed])
+        changes = (self.to_change(stored, entity) for stored, entity in loaded.changed)
+        await tx.change(collection, [change for change in changes if change is not None])

@@ -48,6 +48,19 @@ class Increment:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """Put these `fields` into document `id`, in place of what stands there, and take away those that are `gone`.
+
+    Other fields stay, and indexes on them are not looked at: MongoDB asks its catalogue about every index of a document
+    that is replaced, which costs more than the rest of it.
+    """
+
+    id: Any
+    fields: Mapping[str, Any]
+    gone: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Find:
     """A query for `Reader.find`, as a value."""
 
@@ -142,6 +155,10 @@ class Transaction(Reader, Protocol):
 
     async def replace(self, collection: str, documents: Sequence[Document]) -> None:
         """Put whole documents in place of those with the same `_id`, or add them."""
+        ...
+
+    async def change(self, collection: str, changes: Sequence[Change]) -> None:
+        """Change some fields of documents that this transaction has read."""
         ...
 
     async def add(self, collection: str, increments: Sequence[Increment]) -> None: ...

@@ -97,6 +97,7 @@ def _order(told: Mapping[str, Any], basket: Basket, dice: Random) -> Document:
         "rule_version": RULE_VERSION,
         "payment_deadline_s": 1800,
         "reserved": True,
+        "lists": [downline_list(person["distributor_id"]) for person in told["chain"]],
         "refunds": [],
         "after_sale_open": False,
     }

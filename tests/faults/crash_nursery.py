@@ -29,7 +29,7 @@ from infra.runtime import logs, process, roster
 from infra.runtime.batch import Ports
 from infra.runtime.messaging import Delivery, Inbox, Outgoing, Publisher
 from infra.runtime.settings import Settings
-from infra.runtime.store import Document, Increment, Query, Store, Transaction
+from infra.runtime.store import Change, Document, Increment, Query, Store, Transaction
 from tests.faults import planted
 
 T = TypeVar("T")
@@ -149,6 +149,10 @@ class CountedTransaction:
     async def replace(self, collection: str, documents: Sequence[Document]) -> None:
         await self._tx.replace(collection, documents)
         self._effects.happen(f"replaced {collection}")
+
+    async def change(self, collection: str, changes: Sequence[Change]) -> None:
+        await self._tx.change(collection, changes)
+        self._effects.happen(f"changed {collection}")
 
     async def add(self, collection: str, increments: Sequence[Increment]) -> None:
         await self._tx.add(collection, increments)

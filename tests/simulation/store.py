@@ -15,6 +15,7 @@ from bson.codec_options import CodecOptions
 
 from infra.runtime.journal import PREFIX
 from infra.runtime.store import (
+    Change,
     Collection,
     Document,
     Increment,
@@ -27,7 +28,7 @@ from infra.runtime.store import (
 from tests.simulation.faults import Faults
 from tests.simulation.history import History
 from tests.simulation.scheduler import Scheduler, turn
-from tests.workflow.documents import climb, matches, values_at
+from tests.workflow.documents import changed, climb, matches, values_at
 
 T = TypeVar("T")
 Where = Mapping[str, Any]
@@ -228,6 +229,13 @@ class SimulatedTransaction:
             await self._begin("replace")
             for document in documents:
                 self._write(collection, document)
+
+    async def change(self, collection: str, changes: Sequence[Change]) -> None:
+        if changes:
+            snapshot = await self._begin("change")
+            for change in changes:
+                known = self.written.get(collection, {}).get(change.id) or snapshot[collection][change.id]
+                self._write(collection, changed(known, change))
 
     async def add(self, collection: str, increments: Sequence[Increment]) -> None:
         if increments:

@@ -45,8 +45,8 @@ def a_principal(kind: Kind, distributor_id: int | None = None, shop_id: str | No
     [
         (a_principal("admin"), {}),
         (a_principal("admin", 7), {}),
-        (a_principal("distributor", 7), {"upline.distributor_id": 7}),
-        (a_principal("shop", shop_id="shop-1"), {"shop_id": "shop-1"}),
+        (a_principal("distributor", 7), {"lists": "downline/7"}),
+        (a_principal("shop", shop_id="shop-1"), {"lists": "shop/shop-1"}),
         (a_principal("distributor"), NOTHING),
         (a_principal("shop"), NOTHING),
     ],

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from operator import ge, gt, le, lt
 from typing import Any
 
-from infra.runtime.store import Document
+from infra.runtime.store import Change, Document
 
 Where = Mapping[str, Any]
 
@@ -28,6 +28,11 @@ def climb(documents: Mapping[Any, Document], ids: Iterable[Any], via: str, depth
 
 def _keys_at(document: Document, path: str) -> Iterator[Any]:
     return (value for value in values_at(document, path) if value is not None and value.__hash__)
+
+
+def changed(document: Document, change: Change) -> Document:
+    """The document after a change of some of its fields."""
+    return {**{name: value for name, value in document.items() if name not in change.gone}, **change.fields}
 
 
 def matches(document: Document, where: Where) -> bool:

@@ -26,10 +26,10 @@ from infra.runtime.messaging import (
     Delivery,
     Outgoing,
 )
-from infra.runtime.store import Collection, Document, Increment, Query, StoreConflict, Transaction, one_by_one
+from infra.runtime.store import Change, Collection, Document, Increment, Query, StoreConflict, Transaction, one_by_one
 from infra.runtime.time import Time
 from infra.runtime.topology import PARKED, Topology
-from tests.workflow.documents import climb, indexable, listed, matches, project, rank, values_at
+from tests.workflow.documents import changed, climb, indexable, listed, matches, project, rank, values_at
 
 T = TypeVar("T")
 Where = Mapping[str, Any]
@@ -132,6 +132,11 @@ class InMemoryTransaction:
     async def replace(self, collection: str, documents: Sequence[Document]) -> None:
         for document in documents:
             self._put(self._tables[collection], document)
+
+    async def change(self, collection: str, changes: Sequence[Change]) -> None:
+        table = self._tables[collection]
+        for change in changes:
+            self._put(table, changed(table.documents[change.id], change))
 
     async def add(self, collection: str, increments: Sequence[Increment]) -> None:
         table = self._tables[collection]
