@@ -25,7 +25,7 @@ from aio_pika.exceptions import (
     PublishError,
 )
 from faststream import AckPolicy
-from faststream.rabbit import Channel, RabbitBroker, RabbitMessage, RabbitQueue
+from faststream.rabbit import Channel, RabbitBroker, RabbitQueue
 
 from infra.runtime.messaging import (
     ATTEMPTS_HEADER,
@@ -57,7 +57,7 @@ class RabbitInbox:
         self._closed = False
 
     async def take(self, raw: IncomingMessage) -> None:
-        """The FastStream handler: hand the delivery to the loop, which acknowledges it when all is done."""
+        """Hand the delivery to the loop, which acknowledges it when all is done."""
         headers = raw.headers
         self._waiting.append(
             Delivery(
@@ -113,20 +113,6 @@ def _count(header: object) -> int:
     return header if isinstance(header, int) and header > 0 else 0
 
 
-async def _wrap(message: IncomingMessage) -> RabbitMessage:
-    """FastStream's parser, without the random ids that its own would make for each message; the loop needs none."""
-    return RabbitMessage(message, message.body, correlation_id=message.correlation_id or "none")
-
-
-async def _hand_over(message: RabbitMessage) -> IncomingMessage:
-    """FastStream's decoder: bodies are decoded by the loop, once, a batch at a time.
-
-    It keeps the answer in the message. If that were the message itself, only a search for garbage cycles would free
-    the body, and these are made seldom.
-    """
-    return message.raw_message
-
-
 class RabbitConsumer:
     """FastStream subscribers, one for each queue, without injection or parsing: the loop does all that in batches."""
 
@@ -134,7 +120,6 @@ class RabbitConsumer:
         self._broker = RabbitBroker(
             url,
             apply_types=False,
-            # Without a logger FastStream hides what a handler raises; ours raises nothing, so this stays quiet.
             logger=logging.getLogger("faststream"),
             log_level=logging.DEBUG,
             reconnect_interval=_RECONNECT_S,
@@ -144,14 +129,16 @@ class RabbitConsumer:
 
     def subscribe(self, queue: str, *, prefetch: int) -> RabbitInbox:
         inbox = RabbitInbox()
-        self._broker.subscriber(
+        subscriber = self._broker.subscriber(
             RabbitQueue(queue, declare=False),
             channel=Channel(prefetch_count=prefetch),
             ack_policy=AckPolicy.MANUAL,
-            parser=_wrap,
-            decoder=_hand_over,
             no_reply=True,
-        )(inbox.take)
+        )
+        subscriber(inbox.take)
+        # FastStream's own way to a handler (scopes, middlewares, parsers, an answer) costs as much as receiving does,
+        # and keeps bodies alive in a cycle; the loop decodes by itself, a batch at a time.
+        subscriber.consume = inbox.take  # type: ignore[method-assign,assignment]
         self._inboxes[queue] = inbox
         return inbox
 
