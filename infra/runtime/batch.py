@@ -295,7 +295,7 @@ class BatchLoop:
                 self._log.error("dead_lettered", **_told(back))
             for message in folded.said:
                 if message.type in self._announced:
-                    self._log.warning(message.type, correlation_id=message.correlation, **message.data.model_dump())
+                    self._log.warning(message.type, correlation_id=message.correlationid, **message.data.model_dump())
 
 
 def _first_failed(error: Exception, act: Callable[[], Awaitable[T]]) -> Callable[[], Awaitable[T]]:

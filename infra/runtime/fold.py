@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from contracts.decision import Decision
-from contracts.envelope import Message, Payload, derived_id, emit
+from contracts.envelope import Emission, Message, Payload, derived_id, emit
 from contracts.wire import Unreadable
 from infra.runtime.failure_policy import Failure, FailurePolicy, dead_letter
 from infra.runtime.journal import Emitted, Handled, Record, SetBack
@@ -49,7 +49,7 @@ class Folded:
     dead: list[SetBack] = field(default_factory=list)
     emitted: list[Emitted] = field(default_factory=list)
     retries: list[Retry] = field(default_factory=list)
-    said: list[Message[Any]] = field(default_factory=list)
+    said: list[Emission[Payload]] = field(default_factory=list)
 
     def record(self, repeats: Sequence[str]) -> Record:
         return Record(

@@ -14,6 +14,7 @@ from contracts.commissions.calculation import calculate
 from contracts.commissions.reversal import taken_back
 from contracts.commissions.sale import Earner, Sale, SaleLine
 from contracts.commissions.view import Commission, Earned, LineRefund, Reversal
+from contracts.orders.view import downline_list
 from contracts.rules.view import Caps, Conditions, Override, RuleSet, TeamBonus, Terms, Unilevel
 from infra.demo.baskets import Basket, products
 from infra.runtime.repository import Codec

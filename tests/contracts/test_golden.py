@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 
 from contracts import schema
 from contracts.catalogue import ALL
-from contracts.envelope import Event, message_of
+from contracts.envelope import Event, emit, message_of
 from contracts.orders import v1, v2
 from contracts.upcast import UPCASTERS, upcast
 from tests.contracts.golden import FOLDER
@@ -42,6 +42,25 @@ def test_decodes_and_encodes_to_the_same_value(name: str) -> None:
 
     assert message.subject == message.data.about()
     assert json.loads(message.to_bytes()) == json.loads(_golden(name))
+
+
+@pytest.mark.parametrize(
+    "at", [datetime(2026, 11, 2, 9, 30, tzinfo=UTC), datetime(2026, 1, 2, 3, 4, 5, 60_000, tzinfo=UTC)]
+)
+@pytest.mark.parametrize("name", NAMES)
+def test_what_a_worker_says_is_written_as_any_message_is(name: str, at: datetime) -> None:
+    """Whatever stands in the texts that it takes over from its cause."""
+    odd = 'a"b\\c\u0001\n\x7f 订单 \u2028\U0001f9fe'
+    cause = (
+        message_of(ALL[name]).model_validate_json(_golden(name)).model_copy(update={"id": odd, "correlationid": odd})
+    )
+
+    said = emit(cause.data, cause=cause, source="order_intake", index=0, at=at)
+
+    read = message_of(ALL[name]).model_validate_json(said.to_bytes())
+    assert said.to_bytes() == read.to_bytes()
+    assert (read.id, read.correlationid, read.causationid, read.time) == (said.id, odd, odd, at)
+    assert (read.type, read.subject, read.data) == (name, cause.data.about(), cause.data)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -10,7 +10,7 @@ from typing import Any
 from unittest.mock import patch
 from uuid import UUID
 
-from contracts.envelope import Message, emit
+from contracts.envelope import Emission, emit
 from contracts.stock.view import ITEMS
 from infra.runtime.batch import BatchLoop, Settled
 from infra.runtime.fold import Work
@@ -84,8 +84,8 @@ def _postings_named_at_random() -> Iterator[None]:
 
 @contextmanager
 def _events_named_at_random() -> Iterator[None]:
-    def emit_at_random(*given: Any, **named: Any) -> Message[Any]:
-        return emit(*given, **named).model_copy(update={"id": _any_id()})
+    def emit_at_random(*given: Any, **named: Any) -> Emission[Any]:
+        return replace(emit(*given, **named), id=_any_id())
 
     with patch("infra.runtime.fold.emit", emit_at_random):
         yield

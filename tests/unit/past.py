@@ -12,6 +12,7 @@ from rich.console import Console
 
 from contracts.commissions.view import COMMISSIONS
 from contracts.network.view import DISTRIBUTORS, Distributor
+from contracts.orders.view import downline_list
 from contracts.rules.view import (
     MARKETS,
     RULES,
@@ -93,6 +94,7 @@ def an_order(
         "placed_at": placed_at,
         "lines": [{**line, "refunded_quantity": 0, "refunded_minor": 0}],
         "upline": upline,
+        "lists": [downline_list(who) for who in chain],
         "rule_version": RULE_VERSION,
         **told,
     }
