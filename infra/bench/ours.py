@@ -36,7 +36,7 @@ _FIRST_QUEUE = "order_intake.order.place"
 _COUNTED = "reward_checks.sales"
 """Where the last step puts a document for each order."""
 
-_LOOK_EVERY_S = 0.02
+_LOOK_EVERY_S = 0.05
 _TIMEOUT_S = 900.0
 _STAGE_TIMEOUT_S = 300.0
 
