@@ -78,6 +78,11 @@ def _begun(history: Sequence[D], moment: datetime) -> int:
     return bisect_right(history, moment, key=lambda entry: entry.since)
 
 
+def _at(history: Sequence[D], moment: datetime) -> D:
+    """The entry that held at `moment`; before the first, the first. Most histories have no other."""
+    return history[0] if len(history) == 1 else history[max(_begun(history, moment) - 1, 0)]
+
+
 @dataclass(frozen=True, slots=True)
 class Distributor:
     """Three histories, oldest first; `standings` and `sponsors` are never empty. `sponsor_id` is the last sponsor's.
@@ -93,11 +98,11 @@ class Distributor:
 
     def standing_at(self, moment: datetime) -> Standing:
         """What held at `moment`; before the first standing, the first."""
-        return self.standings[max(_begun(self.standings, moment) - 1, 0)]
+        return _at(self.standings, moment)
 
     def sponsor_at(self, moment: datetime) -> int | None:
         """Who sponsored the distributor at `moment`; before the first sponsorship, the first."""
-        return self.sponsors[max(_begun(self.sponsors, moment) - 1, 0)].sponsor_id
+        return _at(self.sponsors, moment).sponsor_id
 
     def team_at(self, moment: datetime) -> int | None:
         """The team that the distributor was in at `moment`; none before the first."""
@@ -120,7 +125,7 @@ class Team:
 
     def leader_at(self, moment: datetime) -> int:
         """Who led the team at `moment`; before the first leadership, the first."""
-        return self.leaders[max(_begun(self.leaders, moment) - 1, 0)].leader_id
+        return _at(self.leaders, moment).leader_id
 
 
 def chain_at(

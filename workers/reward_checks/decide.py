@@ -10,7 +10,7 @@ from contracts.money import to_amount, to_minor
 from contracts.orders.v1 import OrderCancelled, OrderPaid, OrderRefunded
 from contracts.rewards.v1 import RewardGranted, RewardRevoked
 from contracts.rules.view import SalesTarget
-from workers.reward_checks.model import Board, Progress, Sale, progress_key
+from workers.reward_checks.model import Board, Progress, Sale, month_of, progress_key
 
 Answer = Decision[Board] | NotYet[Board]
 _Told = OrderPaid | OrderCancelled | OrderRefunded
@@ -66,7 +66,7 @@ def _sale(board: Board, order: _Told, net_minor: int) -> Sale:
 def _progress(board: Board, order: _Told) -> Progress:
     key = progress_key(order.distributor_id, order.placed_at, order.currency)
     known = board.progress.get(key)
-    return known or Progress(key, order.distributor_id, f"{order.placed_at:%Y-%m}", order.currency)
+    return known or Progress(key, order.distributor_id, month_of(order.placed_at), order.currency)
 
 
 def _settle(board: Board, before: Progress, after: Progress, was: Sale, sale: Sale) -> Answer:
