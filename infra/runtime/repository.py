@@ -120,7 +120,7 @@ class Codec(Generic[V]):
         return Change(
             getattr(entity, self._key),
             {name: value for name, value in fields.items() if value is not None} | derived,
-            [name for name, value in fields.items() if value is None],
+            tuple(name for name, value in fields.items() if value is None),
         )
 
     def to_entity(self, document: Document) -> V:

@@ -13,6 +13,7 @@ from pymongo import MongoClient
 from infra.adapters.mongo import MongoStore
 from infra.runtime.store import (
     Ancestors,
+    Change,
     Collection,
     Document,
     Find,
@@ -308,3 +309,31 @@ async def test_a_snapshot_stays_at_its_moment_while_others_write(site: Site) -> 
         assert [document["n"] async for document in read.stream(THINGS.name, {})] == [1]
         assert await read.find(THINGS.name, {"_id": 2}) == []
     assert {document["n"] for document in await find(site.store, {})} == {2, 5}
+
+
+async def test_a_change_puts_in_some_fields_takes_away_others_and_leaves_the_rest(store: Any) -> None:
+    await insert(store, {"_id": 1, "size": 1, "color": "red", "at": NOON}, {"_id": 2, "size": 5})
+
+    changes = [Change(1, {"size": 9, "tags": [{"id": "x"}]}, ["color"]), Change(2, {}, ["size"])]
+    await store.transact(lambda tx: tx.change(THINGS.name, changes))
+
+    assert await find(store, {}, sort=(("_id", 1),)) == [
+        {"_id": 1, "size": 9, "at": NOON, "tags": [{"id": "x"}]},
+        {"_id": 2},
+    ]
+
+
+async def test_of_two_who_change_different_fields_of_a_document_the_second_runs_again(site: Site) -> None:
+    """Both have decided on the whole of what they read."""
+    store = site.store
+    await store.prepare([THINGS])
+    await insert(store, {"_id": 1, "size": 1, "color": "red"})
+
+    async def paint(tx: Transaction) -> None:
+        await tx.find(THINGS.name, {"_id": 1})
+        await store.transact(lambda other: other.change(THINGS.name, [Change(1, {"size": 2})]))
+        await tx.change(THINGS.name, [Change(1, {"color": "blue"})])
+
+    with pytest.raises(StoreConflict):
+        await store.transact(paint)
+    assert await find(store, {}) == [{"_id": 1, "size": 2, "color": "red"}]

@@ -1,0 +1,83 @@
+"""How an entity becomes a document, and what of the document is written when the entity has changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from infra.runtime.repository import Codec
+from infra.runtime.store import Change, Document
+from tests.workflow.documents import changed
+
+NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    name: str
+    count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Thing:
+    key: str
+    color: str
+    parts: tuple[Part, ...] = ()
+    sold_at: datetime | None = None
+
+
+def by_color(thing: Thing) -> Document:
+    return {"found_by": [f"color/{thing.color}"]}
+
+
+CODEC = Codec(Thing, key="key", derived=by_color)
+RED = Thing("a", "red", (Part("lid", 1),))
+
+
+def test_what_is_absent_is_no_field_and_what_follows_is_one() -> None:
+    assert CODEC.to_document(RED) == {
+        "_id": "a",
+        "color": "red",
+        "parts": ({"name": "lid", "count": 1},),
+        "found_by": ["color/red"],
+    }
+    assert CODEC.to_entity(CODEC.to_document(RED)) == RED
+
+
+def test_a_field_that_stays_is_not_written_nor_one_that_follows_from_it() -> None:
+    assert CODEC.to_change(RED, replace(RED, sold_at=NOON)) == Change("a", {"sold_at": NOON})
+
+
+def test_what_follows_from_a_changed_field_is_written_with_it() -> None:
+    assert CODEC.to_change(RED, replace(RED, color="blue")) == Change(
+        "a", {"color": "blue", "found_by": ["color/blue"]}
+    )
+
+
+def test_what_has_become_absent_is_taken_away() -> None:
+    assert CODEC.to_change(replace(RED, sold_at=NOON), RED) == Change("a", {}, ("sold_at",))
+
+
+def test_an_equal_entity_is_not_written() -> None:
+    assert CODEC.to_change(RED, replace(RED, parts=(Part("lid", 1),))) is None
+
+
+things: Any = st.builds(
+    Thing,
+    key=st.just("a"),
+    color=st.sampled_from(["red", "blue"]),
+    parts=st.lists(st.builds(Part, st.sampled_from("xy"), st.integers(0, 2)), max_size=2).map(tuple),
+    sold_at=st.sampled_from([None, NOON]),
+)
+
+
+@given(before=things, after=things)
+def test_a_changed_document_is_that_of_the_changed_entity(before: Thing, after: Thing) -> None:
+    change = CODEC.to_change(before, after)
+    stored = CODEC.to_document(before)
+
+    assert (stored if change is None else changed(stored, change)) == CODEC.to_document(after)
