@@ -189,7 +189,7 @@ class Cause(Protocol):
 @dataclass(frozen=True, slots=True)
 class Emission(Generic[P_co]):
     """What a worker says, to be written as a `Message` is: four of them go into an order, and to make a model of each
-    and to have that written takes several times as long.
+    and to have that written takes more than half as long again.
     """
 
     id: str

@@ -114,12 +114,13 @@ async def list_orders(
     cursor: Cursor = None,
 ) -> Page[OrderView]:
     """Newest first. A distributor sees their own and their downline's; a shop its own."""
-    lists = [
-        *([status_list(status)] if status is not None else ()),
-        *([seller_list(distributor_id)] if distributor_id is not None else ()),
-        *([shop_list(shop_id)] if shop_id is not None else ()),
-    ]
-    where: list[dict[str, Any]] = [{LISTS: name} for name in lists]
+    where: list[dict[str, Any]] = []
+    if status is not None:
+        where.append({LISTS: status_list(status)})
+    if distributor_id is not None:
+        where.append({LISTS: seller_list(distributor_id)})
+    if shop_id is not None:
+        where.append({LISTS: shop_list(shop_id)})
     if placed_from is not None:
         where.append({"placed_at": {"$gte": placed_from}})
     if placed_to is not None:

@@ -136,8 +136,8 @@ class RabbitConsumer:
             no_reply=True,
         )
         subscriber(inbox.take)
-        # FastStream's own way to a handler (scopes, middlewares, parsers, an answer) costs as much as receiving does,
-        # and keeps bodies alive in a cycle; the loop decodes by itself, a batch at a time.
+        # FastStream's own way to a handler (scopes, middlewares, parsers, an answer) takes a twelfth of the time of
+        # `order_intake`, and may keep bodies alive in a cycle; the loop decodes by itself, a batch at a time.
         subscriber.consume = inbox.take  # type: ignore[method-assign,assignment]
         self._inboxes[queue] = inbox
         return inbox

@@ -52,7 +52,7 @@ class Change:
     """Put these `fields` into document `id`, in place of what stands there, and take away those that are `gone`.
 
     Other fields stay, and indexes on them are not looked at: MongoDB asks its catalogue about every index of a document
-    that is replaced, which costs more than the rest of it.
+    that is replaced, which costs about as much as the rest of it.
     """
 
     id: Any

@@ -57,7 +57,7 @@ class Board:
 
 
 def month_of(placed_at: datetime) -> str:
-    """Year and month, for every order of every message: formatting a time by a pattern takes several times as long."""
+    """Year and month; every order asks several times, and formatting a time by a pattern takes longer."""
     return f"{placed_at.year:04}-{placed_at.month:02}"
 
 
