@@ -37,7 +37,7 @@ test: $(INSTALLED) ## Run every test, those against real servers and in a real b
 	@$(BIN)/tributary setup --browser
 # Those that measure run by themselves; the others wait for servers half of their time, so two of them run at a time.
 	@$(BIN)/python -m pytest tests/bench
-	@$(BIN)/python -m pytest tests --ignore tests/bench --numprocesses 2 --dist loadfile
+	@$(BIN)/python -m pytest tests --ignore tests/bench --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: bench
 bench: setup ## Measure us beside Celery, plain FastStream and the floor, within ten minutes; JSON=1 prints JSON.
