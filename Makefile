@@ -35,7 +35,8 @@ demo: setup ## Run ORDERS=2000 orders through the whole system; KEEP=1 leaves it
 .PHONY: test
 test: $(INSTALLED) ## Run every test, those against real servers and in a real browser included.
 	@$(BIN)/tributary setup --browser
-# Those that measure run by themselves; the others wait for servers half of their time, so two of them run at a time.
+# Those that measure run by themselves. Of the others two files run at a time, which keeps two cores nearly busy, in the
+# order of their names: xdist would begin with those of many tests, and leave the longest, of one test, for the end.
 	@$(BIN)/python -m pytest tests/bench
 	@$(BIN)/python -m pytest tests --ignore tests/bench --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
