@@ -8,6 +8,7 @@ Source: CloudEvents 1.0.2, JSON event format and JSON batch format.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, lru_cache
@@ -160,14 +161,28 @@ def message_of(payload: type[P]) -> type[Message[P]]:
 def derived_id(*parts: object) -> str:
     """A UUID (version 5) that is the same whenever the parts are: how a repeat is recognised downstream.
 
-    Six of them go into an order; `uuid.uuid5` gives the same and takes several times as long.
+    `uuid.uuid5` gives the same and takes several times as long.
     """
-    name = "\x1f".join(map(str, parts)).encode()
-    octets = bytearray(sha1(_NAMESPACE.bytes + name, usedforsecurity=False).digest()[:16])
+    octets = bytearray(_digest(parts)[:16])
     octets[6] = octets[6] & 0x0F | 0x50
     octets[8] = octets[8] & 0x3F | 0x80
     text = octets.hex()
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def ordered_id(time: datetime, *parts: object) -> str:
+    """A derived UUID (version 8 of RFC 9562) that begins with a time, in milliseconds since 1970.
+
+    Ids of one hour lie side by side in an index then, and the store has a few pages to write instead of all of them.
+    """
+    moment = f"{max(0, int(time.timestamp() * 1000)):012x}"
+    rest = _digest(parts).hex()
+    return f"{moment[:8]}-{moment[8:]}-8{rest[:3]}-8{rest[3:6]}-{rest[6:18]}"
+
+
+def _digest(parts: Iterable[object]) -> bytes:
+    name = "\x1f".join(map(str, parts)).encode()
+    return sha1(_NAMESPACE.bytes + name, usedforsecurity=False).digest()
 
 
 class Cause(Protocol):
@@ -178,6 +193,9 @@ class Cause(Protocol):
 
     @property
     def key(self) -> str: ...
+
+    @property
+    def time(self) -> datetime: ...
 
     @property
     def correlation(self) -> str: ...
@@ -231,9 +249,10 @@ def _written(time: datetime) -> str:
 def emit(payload: P, *, cause: Cause, source: str, index: object, at: datetime) -> Emission[P]:
     """Wrap what a worker says in an envelope that names its cause.
 
-    The id is derived from source, cause, type and index, so that handling the cause again says the same thing.
+    The id is derived from source, cause, type and index, so that handling the cause again says the same thing. It
+    begins with the time of the cause: of ours that is when we said it, of a command what its sender says.
     """
-    message_id = derived_id(source, cause.key, payload.message_type, index)
+    message_id = ordered_id(cause.time, source, cause.key, payload.message_type, index)
     trace = child_of(cause.traceparent or root_trace(cause.id), message_id)
     return Emission(message_id, source, at, cause.correlation, cause.id, trace, payload)
 
@@ -245,6 +264,9 @@ def root_trace(message_id: str) -> str:
 
 
 def child_of(traceparent: str, message_id: str) -> str:
-    """The traceparent of a message caused within `traceparent`: same trace, a span of its own."""
+    """The traceparent of a message caused within `traceparent`: same trace, a span of its own.
+
+    The span is the end of the id, which many messages of one moment do not share.
+    """
     trace_id = traceparent[3:35]
-    return f"00-{trace_id}-{message_id.replace('-', '')[:16]}-{traceparent[-2:]}"
+    return f"00-{trace_id}-{message_id.replace('-', '')[-16:]}-{traceparent[-2:]}"

@@ -9,6 +9,7 @@ copies do not pass `verify`, and nobody should ask. Messages inside the journals
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -32,10 +33,14 @@ _JOINED = datetime(2016, 1, 1, tzinfo=UTC)
 
 _UUID, _KEPT, _DRAWN, _VERSION = 36, 3, 5, 14
 """A message id: its length, the characters of its head that stay, those after them that are drawn anew for each copy
-so that the copies lie spread over the whole index as real ids do, and where the version of a UUID stands."""
+so that the copies lie spread over the whole index as shops' ids do, and where the version of a UUID stands."""
 
-_COPY = "8"
-"""The version of UUIDs that everybody makes in their own way: no copy's id is that of a real message."""
+_HEAD, _HEAD_MS = _KEPT + _DRAWN, 1 << 16
+"""Our own ids begin with a time: its first characters, of which the last counts a minute or so, are another for each
+copy, earlier than now."""
+
+_OURS, _COPY = "8", "0"
+"""The version of our own ids, and one that no id has: no copy's id is that of a real message."""
 
 
 async def multiply_orders(settings: Settings, times: int, span_s: int) -> None:
@@ -111,9 +116,15 @@ def _distributor(number: int, sponsor: int) -> dict[str, Any]:
 def _copies(times: int, span_s: int) -> Iterator[list[dict[str, Any]]]:
     """What makes each copy another one, in portions. The factor is odd, so no two copies draw the same characters."""
     space = 16**_DRAWN
+    now = int(time.time() * 1000) // _HEAD_MS
     for first in range(1, times, _COPIES_AT_ONCE):
         yield [
-            {"tag": f"-{n}", "drawn": f"{n * 0x9E377 % space:0{_DRAWN}x}", "back_s": n * span_s}
+            {
+                "tag": f"-{n}",
+                "drawn": f"{n * 0x9E377 % space:0{_DRAWN}x}",
+                "head": f"{now - n:0{_HEAD}x}",
+                "back_s": n * span_s,
+            }
             for n in range(first, min(times, first + _COPIES_AT_ONCE))
         ]
 
@@ -130,11 +141,13 @@ def _renumbered(name: str) -> dict[str, Any]:
 def _drawn(of: str) -> dict[str, Any]:
     """Another message id, the same wherever the old one stood."""
     start = {"$subtract": [{"$strLenCP": of}, _UUID]}
-    head = {"$substrCP": [of, 0, {"$add": [start, _KEPT]}]}
-    drawn_end = _KEPT + _DRAWN
-    middle = {"$substrCP": [of, {"$add": [start, drawn_end]}, _VERSION - drawn_end]}
+    before = {"$substrCP": [of, 0, start]}
+    kept = {"$substrCP": [of, start, _KEPT]}
+    middle = {"$substrCP": [of, {"$add": [start, _HEAD]}, _VERSION - _HEAD]}
+    version = {"$substrCP": [of, {"$add": [start, _VERSION]}, 1]}
     tail = {"$substrCP": [of, {"$add": [start, _VERSION + 1]}, _UUID - _VERSION - 1]}
-    return {"$concat": [head, "$copy.drawn", middle, _COPY, tail]}
+    head = {"$cond": [{"$eq": [version, _OURS]}, "$copy.head", {"$concat": [kept, "$copy.drawn"]}]}
+    return {"$concat": [before, head, middle, _COPY, tail]}
 
 
 def _each(of: str, changes: Any) -> dict[str, Any]:
