@@ -195,9 +195,6 @@ class Cause(Protocol):
     def key(self) -> str: ...
 
     @property
-    def time(self) -> datetime: ...
-
-    @property
     def correlation(self) -> str: ...
 
     @property
@@ -246,13 +243,16 @@ def _written(time: datetime) -> str:
     return _TIMES.dump_json(time).decode()
 
 
-def emit(payload: P, *, cause: Cause, source: str, index: object, at: datetime) -> Emission[P]:
+def emit(
+    payload: P, *, cause: Cause, source: str, index: object, at: datetime, began: datetime | None = None
+) -> Emission[P]:
     """Wrap what a worker says in an envelope that names its cause.
 
-    The id is derived from source, cause, type and index, so that handling the cause again says the same thing. It
-    begins with the time of the cause: of ours that is when we said it, of a command what its sender says.
+    The id is derived from source, cause, type and index, so that handling the cause again says the same thing. `began`
+    is the time of the cause, for the id to begin with; without it, ids have no beginning in common.
     """
-    message_id = ordered_id(cause.time, source, cause.key, payload.message_type, index)
+    parts = (source, cause.key, payload.message_type, index)
+    message_id = derived_id(*parts) if began is None else ordered_id(began, *parts)
     trace = child_of(cause.traceparent or root_trace(cause.id), message_id)
     return Emission(message_id, source, at, cause.correlation, cause.id, trace, payload)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Union
 
 from pydantic import Discriminator, TypeAdapter, ValidationError
@@ -52,11 +52,6 @@ class Unreadable:
     def key(self) -> str:
         """What a repeat is recognised by: the bytes, so that a mended message may come again under its old id."""
         return derived_id("unreadable", self.body)
-
-    @property
-    def time(self) -> datetime:
-        """None of its own that could be trusted, and always the same, as ids are made of it."""
-        return datetime.fromtimestamp(0, UTC)
 
     @property
     def correlation(self) -> str:

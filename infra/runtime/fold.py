@@ -63,8 +63,10 @@ class Folded:
             tuple(self.emitted),
         )
 
-    def say(self, cause: Message[Any] | Unreadable, payload: Payload, index: object) -> None:
-        message = emit(payload, cause=cause, source=self.worker, index=index, at=self.at)
+    def say(
+        self, cause: Message[Any] | Unreadable, payload: Payload, index: object, *, began: datetime | None = None
+    ) -> None:
+        message = emit(payload, cause=cause, source=self.worker, index=index, at=self.at, began=began)
         self.said.append(message)
         self.emitted.append(Emitted(cause.key, message.id, message.type, message.to_bytes()))
 
@@ -103,7 +105,7 @@ def _accept(message: Message[Any], state: Repository[Any], decision: Decision[An
     about = message.data.about()
     folded.handled.append(Handled(message.key, message.type, about, message.correlation, decision.outcome))
     for index, payload in enumerate(decision.publish):
-        folded.say(message, payload, index)
+        folded.say(message, payload, index, began=message.time)
 
 
 def _turn_away(handler: Handler, work: Work, item: Unreadable, folded: Folded) -> None:
@@ -136,5 +138,6 @@ def _bury(work: Work, item: Message[Any] | Unreadable, failure: Failure, folded:
         item, failure, worker=folded.worker, queue=folded.queue, attempts=work.attempt, replays=work.replays
     )
     folded.dead.append(SetBack(item.key, item.type, letter.about(), item.correlation, failure.reason, work.attempt))
-    # The queue and the number of replays are part of the id: each time it dies is a dead letter of its own.
+    # The queue and the number of replays are part of the id: each time it dies is a dead letter of its own. People ask
+    # for it by the beginning of that id, which therefore is no time.
     folded.say(item, letter, derived_id(folded.queue, work.replays))

@@ -53,15 +53,18 @@ COMPARED: Mapping[str, tuple[str, ...]] = {
 """Fields that do not depend on when something happened. An order's version does: it counts an early payment's note."""
 
 State = dict[str, dict[Any, Document]]
+Handled = Counter[tuple[str, str]]
+"""Messages by type and what they are about. Their ids tell when something happened, and so are others in each run."""
+
 Disturb = Callable[[Site, Fleet], Awaitable[None]]
 
 
 @dataclass
 class Undisturbed:
-    """How it ends where nothing happens, and the ids of what the intake had handled at the end of each phase."""
+    """How it ends where nothing happens, and what the intake had handled at the end of each phase."""
 
     state: State
-    handled: Mapping[int, frozenset[str]]
+    handled: Mapping[int, Handled]
 
 
 async def trade(site: Site, undisturbed: Undisturbed, disturb: Disturb) -> State:
@@ -87,11 +90,11 @@ async def trade(site: Site, undisturbed: Undisturbed, disturb: Disturb) -> State
     return comparable(await site.business_state())
 
 
-def handled(site: Site, ids: frozenset[str]) -> Callable[[], Awaitable[bool]]:
+def handled(site: Site, messages: Handled) -> Callable[[], Awaitable[bool]]:
     """Whether the intake has handled all of these messages."""
 
     async def look() -> bool:
-        return ids <= ids_in(await site.documents(journal_of("order_intake")))
+        return messages <= handled_in(await site.documents(journal_of("order_intake")))
 
     return look
 
@@ -103,8 +106,9 @@ def nothing_is_under_way(site: Site) -> Callable[[], Awaitable[bool]]:
     return look
 
 
-def ids_in(records: Iterable[Document]) -> frozenset[str]:
-    return frozenset(item["id"] for record in records for item in (*record.get("handled", ()), *record.get("dead", ())))
+def handled_in(records: Iterable[Document]) -> Handled:
+    items = (item for record in records for item in (*record.get("handled", ()), *record.get("dead", ())))
+    return Counter((item["type"], item["about"]) for item in items)
 
 
 def comparable(state: State) -> State:
@@ -169,10 +173,10 @@ async def kill_the_busy(site: Site, fleet: Fleet) -> None:
 async def undisturbed() -> Undisturbed:
     """The same messages through the same loops, in memory, where nothing ever ends."""
     system = System()
-    handled: dict[int, frozenset[str]] = {}
+    handled: dict[int, Handled] = {}
 
     def after_phase(phase: int) -> None:
-        handled[phase] = ids_in(system.documents(journal_of("order_intake")))
+        handled[phase] = handled_in(system.documents(journal_of("order_intake")))
 
     await system.trade(*the_world(BASKETS), after_phase=after_phase)
     await system.assert_sound()

@@ -358,9 +358,7 @@ class TestOrderedId:
         ids = [ordered_id(moment, number) for number, moment in enumerate(moments)]
         assert ids == sorted(ids)
 
-    def test_unreadable_bytes_cause_the_same_id_whenever_they_are_read(self) -> None:
-        ids = {
-            emit(accepted(), cause=the_only(read("{")), source="order_intake", index=0, at=at).id
-            for at in (NOW, NOW + timedelta(days=1))
-        }
-        assert len(ids) == 1
+    def test_an_event_has_the_time_of_its_cause_at_the_beginning_of_its_id(self) -> None:
+        cause = message(accepted())
+        said = emit(accepted(), cause=cause, source="order_intake", index=0, at=NOW, began=cause.time)
+        assert said.id == ordered_id(cause.time, "order_intake", cause.key, "order.accepted.v1", 0)
