@@ -302,3 +302,12 @@ def test_the_time_of_what_is_said_is_the_batchs_not_the_causes() -> None:
     late = wish("a").model_copy(update={"time": NOW - timedelta(days=1)})
 
     assert fold_all(Work(late)).said[0].time == NOW
+
+
+def test_the_id_of_an_event_begins_with_the_time_of_its_cause_and_that_of_a_dead_letter_does_not() -> None:
+    """Events lie in order in an index; a letter is asked for by the beginning of its id."""
+    told, again, letter = fold_all(Work(wish("a")), Work(wish("raises"), attempt=9)).emitted
+
+    moment = f"{int(NOW.timestamp() * 1000):012x}"
+    assert [event.id.replace("-", "")[:12] == moment for event in (told, again, letter)] == [True, True, False]
+    assert letter.type == "message.dead-lettered.v1"

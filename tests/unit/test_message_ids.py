@@ -1,0 +1,47 @@
+"""Ids that follow from what they name, plain or in the order of time."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from uuid import RFC_4122, UUID, uuid5
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contracts.envelope import child_of, derived_id, emit, ordered_id, root_trace
+from tests.builders import NOW, accepted, message
+
+
+class TestDerivedId:
+    @given(st.lists(st.text(max_size=40) | st.integers() | st.binary(max_size=40), min_size=1, max_size=5))
+    def test_is_the_uuid5_of_its_parts(self, parts: list[object]) -> None:
+        namespace = UUID("6f1d0b5e-6f2c-5d0c-9a55-7d2f3a1c9b10")
+        assert derived_id(*parts) == str(uuid5(namespace, "\x1f".join(map(str, parts))))
+
+
+class TestOrderedId:
+    """What a worker says has an id that begins with the time of its cause."""
+
+    @given(st.datetimes(timezones=st.just(UTC)), st.lists(st.text(max_size=40) | st.integers(), min_size=1, max_size=5))
+    def test_is_a_uuid_that_begins_with_the_milliseconds_since_1970(self, at: datetime, parts: list[object]) -> None:
+        known = UUID(ordered_id(at, *parts))
+        assert (known.version, known.variant) == (8, RFC_4122)
+        assert str(known) == ordered_id(at, *parts)
+        milliseconds = (at - datetime(1970, 1, 1, tzinfo=UTC)) / timedelta(milliseconds=1)
+        assert abs((known.int >> 80) - max(0, milliseconds)) <= 1
+
+    @given(st.lists(st.text(max_size=40), min_size=2, max_size=9, unique=True))
+    def test_many_of_one_moment_have_ids_and_spans_of_their_own(self, names: list[str]) -> None:
+        ids = [ordered_id(NOW, name) for name in names]
+        trace = root_trace("an order")
+        assert len(set(ids)) == len({child_of(trace, known) for known in ids}) == len(names)
+
+    def test_later_ones_come_later(self) -> None:
+        moments = [NOW + timedelta(milliseconds=7 * number) for number in range(1000)]
+        ids = [ordered_id(moment, number) for number, moment in enumerate(moments)]
+        assert ids == sorted(ids)
+
+    def test_an_event_has_the_time_of_its_cause_at_the_beginning_of_its_id(self) -> None:
+        cause = message(accepted())
+        said = emit(accepted(), cause=cause, source="order_intake", index=0, at=NOW, began=cause.time)
+        assert said.id == ordered_id(cause.time, "order_intake", cause.key, "order.accepted.v1", 0)
