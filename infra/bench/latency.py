@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 from uuid import uuid4
@@ -42,19 +43,32 @@ class Latency:
     max_ms: float
 
 
-async def latencies(ours: Ours, load: float, rate: float, seconds: float) -> Latency:
-    """Let orders come in at `rate` for so long, and see when the commission of each is told."""
-    world = one_line_world(_WARM_UP + max(100, round(rate * seconds)))
+async def latencies(ours: Ours, rates: Mapping[float, float], seconds: float) -> list[Latency]:
+    """Let orders come in for so long at each rate, told by its load, and see when the commission of each is told.
+
+    One rate after the other, of the same workers: no order of the next is due before the last has its commission.
+    """
+    counts = [_WARM_UP + max(100, round(rate * seconds)) for rate in rates.values()]
+    world = one_line_world(sum(counts))
+    found, first = [], 0
     async with ours.ready(world):
-        connection = await aio_pika.connect(ours.settings.rabbitmq_url)
-        try:
-            trial = _Trial(connection, world, rate)
-            await trial.listen()
-            await trial.publish()
-        finally:
-            await connection.close()
-    found = trial.took_ms[_WARM_UP:]
-    return Latency(load, rate, len(found), *spread_of(found))
+        for (load, rate), count in zip(rates.items(), counts, strict=True):
+            orders = replace(world, events=world.events[first : first + count])
+            took_ms = (await _tried(ours.settings.rabbitmq_url, orders, rate))[_WARM_UP:]
+            found.append(Latency(load, rate, len(took_ms), *spread_of(took_ms)))
+            first += count
+    return found
+
+
+async def _tried(url: str, world: World, rate: float) -> list[float]:
+    connection = await aio_pika.connect(url)
+    try:
+        trial = _Trial(connection, world, rate)
+        await trial.listen()
+        await trial.publish()
+    finally:
+        await connection.close()
+    return trial.took_ms
 
 
 class _Trial:

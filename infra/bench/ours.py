@@ -20,9 +20,8 @@ from infra.runtime import broker, process, roster
 from infra.runtime.fleet import Fleet, Member
 from infra.runtime.settings import Settings
 from infra.runtime.time import RealTime
-from infra.runtime.topology import Topology, topology_of
+from infra.runtime.topology import topology_of
 from infra.runtime.verification import verify_live
-from infra.runtime.worker import Worker
 
 GROUPS: tuple[tuple[str, ...], ...] = (
     ("stock_reservation", "reward_checks", "alerting"),
@@ -123,21 +122,21 @@ class Ours:
 
     async def _stage(self, world: World, stack: AsyncExitStack) -> MongoStore:
         """An empty database and empty queues, and then all reference data by the workers' own hands."""
-        workers = roster.load_all()
-        topology = topology_of(workers, self.settings)
         store = MongoStore.connect(self.settings.mongodb_url, self.settings.database)
         stack.callback(store.close)
         await store.drop()
         stack.push_async_callback(store.drop)
         await process.prepare(self.settings)
-        await self._purge(topology)
+        await self._purge()
         async with Shop(self.settings.rabbitmq_url) as shop, self.running(self.groups):
             for wave in world.waves:
                 await shop.command(wave, lambda _: None)
-                await self._quiet(store, topology, workers)
+                await self._quiet(store)
         return store
 
-    async def _quiet(self, store: MongoStore, topology: Topology, workers: Sequence[Worker]) -> None:
+    async def _quiet(self, store: MongoStore) -> None:
+        workers = roster.load_all()
+        topology = topology_of(workers, self.settings)
         await wait_until_quiet(
             self.settings.rabbitmq_url, store, topology, workers, with_retries=True, timeout_s=_STAGE_TIMEOUT_S
         )
@@ -164,12 +163,12 @@ class Ours:
                     return
                 await asyncio.sleep(0.1)
 
-    async def _purge(self, topology: Topology) -> None:
+    async def _purge(self) -> None:
         """What a run that was broken off has left would count in this one."""
         connection = await broker.connect(self.settings.rabbitmq_url)
         try:
             channel = await connection.channel()
-            for queue in topology.queues:
+            for queue in topology_of(roster.load_all(), self.settings).queues:
                 await (await channel.get_queue(queue.name, ensure=False)).purge()
         finally:
             await connection.close()
@@ -192,7 +191,11 @@ class Ours:
             await asyncio.sleep(_LOOK_EVERY_S)
 
     async def check(self, store: MongoStore, orders: int) -> None:
-        """Verify all that is stored, of which so many orders are to be paid. Raises BenchFailure."""
+        """Verify all that is stored, of which so many orders are to be paid. Raises BenchFailure.
+
+        Waits until the workers have handled what nobody timed, or else verify would find it missing and look again.
+        """
+        await self._quiet(store)
         await verified(store)
         paid = await store.find(ORDERS, {"status": "paid"}, fields=("_id",))
         if len(paid) != orders:

@@ -11,7 +11,7 @@ from rich.table import Table
 from infra.bench import report_full
 from infra.bench.full import FullFindings
 from infra.bench.reads import TOGETHER
-from infra.bench.run import Findings
+from infra.bench.run import HALF, Findings
 
 _FIELDS = {
     "orders_per_s": "ours, one-line orders",
@@ -26,13 +26,13 @@ _FIELDS = {
 def as_object(found: Findings, full: FullFindings | None = None) -> dict[str, Any]:
     """Medians over the rounds; the ratios are of medians of the same call; null for what was not run."""
     rates = {name: _median(found, row) for name, row in _FIELDS.items()}
-    half = [latency for latency in found.latency if latency.load == 0.5]
+    half = [latency.p99_ms for latency in found.latency.get(HALF, ())]
     peaks = [max(peaks) for peaks in found.rss_mb.values()] + (list(full.memory.values()) if full else [])
     return {
         **rates,
         "ratio_celery": _ratio(rates["orders_per_s"], rates["celery_orders_per_s"], 2),
         "ratio_floor": _ratio(rates["orders_per_s"], rates["floor_orders_per_s"], 3),
-        "p99_ms_half_load": half[0].p99_ms if half else None,
+        "p99_ms_half_load": round(median(half), 1) if half else None,
         "p99_ms_reads": next((read.p99_ms for read in found.reads if read.what == TOGETHER), None),
         "rss_mb_max": max(peaks, default=None),
         **report_full.as_object(full),
@@ -55,23 +55,34 @@ def show(console: Console, found: Findings, full: FullFindings | None = None) ->
         )
     console.print(rates)
     if found.latency:
-        latency = Table("load", "orders/s", "p50 ms", "p95 ms", "p99 ms", "max ms", title="Published to accrued")
-        for at in found.latency:
-            figures = (at.p50_ms, at.p95_ms, at.p99_ms, at.max_ms)
-            latency.add_row(f"{at.load:.0%}", f"{at.rate:,.0f}", *(f"{figure:,.0f}" for figure in figures))
-        console.print(latency)
+        console.print(_latency(found))
     if found.reads:
-        reads = Table("read", "a second", "p50 ms", "p95 ms", "p99 ms", "max ms", title="Reads of the HTTP API")
-        for read in found.reads:
-            figures = (read.p50_ms, read.p95_ms, read.p99_ms, read.max_ms)
-            reads.add_row(read.what, f"{read.rate}", *(f"{figure:,.1f}" for figure in figures))
-        console.print(reads)
+        console.print(_reads(found))
     memory = Table("process", "peak MB", title="Memory of our processes")
     for name, peaks in sorted(found.rss_mb.items()):
         memory.add_row(name, f"{max(peaks):.0f}")
     console.print(memory)
     if full is not None:
         report_full.show(console, full)
+
+
+def _latency(found: Findings) -> Table:
+    columns = ("load", "orders/s", "p50 ms", "p95 ms", "p99 ms", "lowest", "highest", "max ms")
+    table = Table(*columns, title="Published to accrued")
+    for load, rounds in found.latency.items():
+        p99s = [at.p99_ms for at in rounds]
+        middles = (median(at.p50_ms for at in rounds), median(at.p95_ms for at in rounds), median(p99s))
+        figures = (*middles, min(p99s), max(p99s), max(at.max_ms for at in rounds))
+        table.add_row(f"{load:.0%}", f"{rounds[0].rate:,.0f}", *(f"{figure:,.0f}" for figure in figures))
+    return table
+
+
+def _reads(found: Findings) -> Table:
+    table = Table("read", "a second", "p50 ms", "p95 ms", "p99 ms", "max ms", title="Reads of the HTTP API")
+    for read in found.reads:
+        figures = (read.p50_ms, read.p95_ms, read.p99_ms, read.max_ms)
+        table.add_row(read.what, f"{read.rate}", *(f"{figure:,.1f}" for figure in figures))
+    return table
 
 
 def _median(found: Findings, row: str) -> float | None:

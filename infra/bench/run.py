@@ -24,7 +24,8 @@ from infra.bench.reads import ReadLatency, reads
 from infra.bench.world import World, basket_world, one_line_world
 from infra.runtime.settings import Settings
 
-LOADS = (0.10, 0.50, 0.80)
+HALF = 0.50
+LOADS = (0.10, HALF, 0.80)
 """Shares of our capacity at which latency is looked at."""
 
 Progress = Callable[[str, int, int], None]
@@ -45,17 +46,17 @@ class Sizes:
     celery: int = 600
     faststream: int = 800
     floor: int = 16_000
-    latency_s: float = 15.0
+    latency_s: float = 10.0
     reads_s: float = 1.8
 
 
 @dataclass(slots=True)
 class Findings:
-    """Orders per second of every contender and round; what each of our processes held in memory at most."""
+    """By contender its orders per second, by process its peak, by load how long orders took: of every round each."""
 
     rates: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     rss_mb: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
-    latency: list[Latency] = field(default_factory=list)
+    latency: defaultdict[float, list[Latency]] = field(default_factory=lambda: defaultdict(list))
     reads: list[ReadLatency] = field(default_factory=list)
 
 
@@ -83,10 +84,11 @@ class Bench:
             name, contender = contenders[number % len(contenders)]
             self.progress(f"round {number // len(contenders) + 1}: {name}", number, total)
             found.rates[name].append(await contender())
-        for load in LOADS if sizes.latency_s else ():
+        for number in range(sizes.rounds if sizes.latency_s else 0):
             capacity = median(found.rates["ours, one-line orders"])
-            self.progress(f"latency at {load:.0%} of capacity", 0, 0)
-            found.latency.append(await latencies(self.ours(), load, load * capacity, sizes.latency_s))
+            self.progress("latency at shares of capacity", number, sizes.rounds)
+            for latency in await latencies(self.ours(), {load: load * capacity for load in LOADS}, sizes.latency_s):
+                found.latency[latency.load].append(latency)
         if sizes.reads_s:
             self.progress("reads of the HTTP API", 0, 0)
             found.reads = await reads(self.ours(), sizes.reads_s)

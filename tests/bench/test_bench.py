@@ -16,11 +16,12 @@ from rich.console import Console
 from infra.adapters.mongo import MongoStore
 from infra.bench import report
 from infra.bench.hot import hot_world
+from infra.bench.latency import Latency
 from infra.bench.peers.floor import FloorPeer
 from infra.bench.peers.peer import measure
 from infra.bench.peers.place import Place
 from infra.bench.peers.reference import Reference
-from infra.bench.run import Bench, Findings, Sizes
+from infra.bench.run import HALF, Bench, Findings, Sizes
 from infra.bench.scaling import Costs, groups_of, predictions
 from infra.bench.world import one_line_world
 from infra.cli.environment import environment_for
@@ -97,6 +98,17 @@ async def test_ours_keeps_its_distance_to_the_floor(bench: Bench, tmp_path: Path
 def test_nothing_that_was_not_run_is_made_up() -> None:
     told = report.as_object(Findings())
     assert {name for name in FIELDS if told[name] is None} == FIELDS
+
+
+def test_how_long_an_order_takes_is_told_by_the_median_of_the_rounds_and_their_spread() -> None:
+    found = Findings()
+    for p99_ms in (300.0, 200.0, 900.0):
+        found.latency[HALF].append(Latency(HALF, 500.0, 5_000, 100.0, 150.0, p99_ms, 2 * p99_ms))
+    assert report.as_object(found)["p99_ms_half_load"] == 300
+    printed = io.StringIO()
+    report.show(Console(file=printed, width=120), found)
+    [row] = [line for line in printed.getvalue().splitlines() if "50%" in line]
+    assert row.replace("│", " ").split() == ["50%", "500", "100", "150", "300", "200", "900", "1,800"]
 
 
 def test_a_hot_product_has_just_the_stock_that_its_orders_want() -> None:
