@@ -67,6 +67,9 @@ def _run(
 
         def on_progress(doing: str, done: int, total: int) -> None:
             bar.update(task, description=doing, completed=done, total=total or None)
+            if not console.is_terminal:
+                # No bar is drawn in a log, and this takes minutes.
+                console.print(doing, style="dim")
 
         running = Bench(settings, environment_for(settings), home / name / local.LOGS, on_progress, servers)
         try:
