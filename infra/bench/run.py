@@ -46,7 +46,7 @@ class Sizes:
     celery: int = 600
     faststream: int = 800
     floor: int = 16_000
-    latency_s: float = 10.0
+    latency_s: float = 6.0
     reads_s: float = 1.8
 
 
