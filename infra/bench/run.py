@@ -84,11 +84,13 @@ class Bench:
             name, contender = contenders[number % len(contenders)]
             self.progress(f"round {number // len(contenders) + 1}: {name}", number, total)
             found.rates[name].append(await contender())
-        for number in range(sizes.rounds if sizes.latency_s else 0):
+        if sizes.latency_s:
             capacity = median(found.rates["ours, one-line orders"])
-            self.progress("latency at shares of capacity", number, sizes.rounds)
-            for latency in await latencies(self.ours(), {load: load * capacity for load in LOADS}, sizes.latency_s):
-                found.latency[latency.load].append(latency)
+            rates = {load: load * capacity for load in LOADS}
+            for number in range(sizes.rounds):
+                self.progress("latency at shares of capacity", number, sizes.rounds)
+                for latency in await latencies(self.ours(), rates, sizes.latency_s):
+                    found.latency[latency.load].append(latency)
         if sizes.reads_s:
             self.progress("reads of the HTTP API", 0, 0)
             found.reads = await reads(self.ours(), sizes.reads_s)
