@@ -1,7 +1,8 @@
 """What a rule set gives for a sale: pure arithmetic on integers, the meaning of the rules contract.
 
-Each line has a closed pool. A plan's share of it is exact, cut by the plan's minimum and caps and by what the plans
-before it left of the pool; all shares of a line are then rounded together, once, by largest remainder.
+Each line has a closed pool. A plan's share of it is exact, cut by the plan's caps and by what the plans before it left
+of the pool, and dropped if less than the plan's minimum is left. All shares of a line are then rounded together, once,
+by largest remainder.
 """
 
 from __future__ import annotations
@@ -75,21 +76,33 @@ def _exact_shares(line: SaleLine, pool_minor: int, drawings: Iterable[_Drawing])
     net_minor = line.net_minor
     left = pool_minor * RATE_SCALE
     for drawing in drawings:
-        for grant in drawing.walks.on(line).grants:
+        walk, lines = drawing.walks.on(line)
+        place = 0
+        while place < len(walk.grants):
+            grant = walk.grants[place]
             limited_by: Limit | None = None
             numerator = net_minor * grant.rate_ppm + line.quantity * grant.unit_minor * RATE_SCALE
-            if numerator < drawing.minimum:
-                drawing.pass_over(grant, "below_minimum", line)
-                continue
             if drawing.caps:
                 numerator, limited_by = drawing.capped(grant.distributor_id, numerator)
             if numerator > left:
                 numerator, limited_by = left, "pool"
+            nothing: Reason | None = None
             if numerator == 0 and limited_by is not None:
-                drawing.pass_over(grant, "pool_exhausted" if limited_by == "pool" else "cap_reached", line)
+                nothing = "pool_exhausted" if limited_by == "pool" else "cap_reached"
+            elif numerator < drawing.minimum:
+                nothing = "below_minimum"
+            if nothing is None:
+                left -= numerator
+                shares.append((drawing, grant, numerator, limited_by))
+                place += 1
                 continue
-            left -= numerator
-            shares.append((drawing, grant, numerator, limited_by))
+            drawing.pass_over(grant, nothing, line)
+            if drawing.walks.depend_on_limits:
+                # Those above get what they would get if this upline did not exist; the next one has the place now.
+                walk, lines = drawing.walks.without(walk, grant)
+            else:
+                place += 1
+        lines.append(line.line)
     return shares
 
 

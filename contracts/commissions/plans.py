@@ -1,7 +1,8 @@
 """Whom a plan pays on a line and at which figure, before any limit: the meaning of each kind of plan.
 
 Rules are compiled once for each currency, so that finding the rates of a line takes no longer with a thousand
-overrides than with none. Who earns does not depend on amounts: lines that meet the same rates share one walk.
+overrides than with none. Lines that meet the same rates share one walk, which assumes that everyone is paid. A limit
+that leaves someone nothing matters to a differential plan alone: the line goes on with the walk `without` that upline.
 """
 
 from __future__ import annotations
@@ -42,11 +43,18 @@ class Silence(NamedTuple):
 
 
 class Walk(NamedTuple):
-    """Everyone whom a plan looks at, each in one of the two lists, ordered by level."""
+    """Everyone whom a plan looks at, each in one of the two lists, ordered by level.
+
+    `cut` has the levels of those whom a limit left nothing, and who therefore stand in neither list.
+    """
 
     grants: tuple[Grant, ...]
     silences: tuple[Silence, ...]
+    cut: tuple[int, ...] = ()
 
+
+Walked = tuple[Walk, list[int]]
+"""A walk, and the lines that were walked so."""
 
 Verdict = tuple[Earner, "int | Reason"]
 """The figure that an earner gets, above 0, or why there is none."""
@@ -100,16 +108,17 @@ class CompiledPlan:
 class Walks:
     """The walks of one plan through one sale: which lines were walked how."""
 
-    __slots__ = ("_candidates", "_compiled", "_known", "_sale")
+    __slots__ = ("_candidates", "_compiled", "_known", "_sale", "depend_on_limits")
 
     def __init__(self, compiled: CompiledPlan, sale: Sale, earned: Earned) -> None:
         self._compiled = compiled
         self._sale = sale
-        self._known: dict[object, tuple[Walk, list[int]]] = {}
+        self._known: dict[object, Walked] = {}
+        self.depend_on_limits = isinstance(compiled.plan, Differential)
         self._candidates = [(earner, _unqualified(compiled, sale, earned, earner)) for earner in self._asked()]
 
-    def on(self, line: SaleLine) -> Walk:
-        """The walk of the plan for a line, which counts as walked from then on."""
+    def on(self, line: SaleLine) -> Walked:
+        """The walk of the plan for a line if everyone is paid. The caller notes the line in the list."""
         overrides = self._compiled.overrides
         covered = self._compiled.covers(line)
         key = covered and (
@@ -119,12 +128,20 @@ class Walks:
         known = self._known.get(key)
         if known is None:
             known = self._known[key] = (self._walk(line, covered), [])
-        walk, lines = known
-        lines.append(line.line)
-        return walk
+        return known
 
-    def walked(self) -> Iterable[tuple[Walk, list[int]]]:
-        return self._known.values()
+    def without(self, walk: Walk, grant: Grant) -> Walked:
+        """The same walk of a differential plan where this grant is not paid; up to it nothing changes."""
+        cut = (*walk.cut, grant.level)
+        # Levels, never None: no key of `on`, since a differential plan has no overrides.
+        known = self._known.get(cut)
+        if known is None:
+            assert isinstance(self._compiled.plan, Differential), "only a differential plan looks at what is paid below"
+            known = self._known[cut] = (_walk(by_tier(self._candidates, self._compiled.plan, cut), cut=cut), [])
+        return known
+
+    def walked(self) -> Iterable[Walked]:
+        return (walked for walked in self._known.values() if walked[1])
 
     def _asked(self) -> tuple[Earner, ...]:
         """Those whom the plan looks at: the chain, or the team's leader."""
@@ -145,7 +162,7 @@ class Walks:
             return _walk(for_leader(chain, plan, self._sale.upline[0].distributor_id))
         amounts = plan.amounts_minor.get(self._sale.currency)
         if amounts is None:
-            return _walk((earner, "not_covered") for earner, _ in chain)
+            return _walk((earner, "no_amount_in_currency") for earner, _ in chain)
         return _walk(by_level(chain, lambda tier: amounts, plan.compression), per_unit=True)
 
 
@@ -166,16 +183,23 @@ def by_level(
             continue
         figures = figures_of(earner.tier)
         level = earner.level - passed_over if compression else earner.level
-        figure = figures[level - 1] if level <= len(figures) else 0
-        yield earner, figure or "beyond_last_level"
+        if level > len(figures):
+            yield earner, "beyond_last_level"
+        else:
+            yield earner, figures[level - 1] or "no_rate_at_level"
 
 
-def by_tier(chain: Iterable[Candidate], plan: Differential) -> Iterator[Verdict]:
-    """Each gets what its rate is above the best below; the nearest with just the best rate gets the peer rate, once."""
+def by_tier(chain: Iterable[Candidate], plan: Differential, cut: Container[int] = ()) -> Iterator[Verdict]:
+    """Each gets what its rate is above the best below; the nearest with just the best rate gets the peer rate, once.
+
+    Those at the levels of `cut` are not paid: they count for nobody above, and have no verdict.
+    """
     best_ppm = 0
     peer_is_open = False
     for earner, unqualified in chain:
         rate_ppm = plan.rates_ppm.get(earner.tier, 0)
+        if earner.level in cut:
+            continue
         if unqualified is not None:
             yield earner, unqualified
         elif earner.level > plan.levels_max:
@@ -199,10 +223,10 @@ def for_leader(chain: Iterable[Candidate], plan: TeamBonus, seller_id: int) -> I
         if leader.distributor_id == seller_id and not plan.own_sales:
             yield leader, "own_sale"
         else:
-            yield leader, unqualified or plan.rate_ppm
+            yield leader, unqualified or plan.rate_ppm or "no_rate_at_level"
 
 
-def _walk(verdicts: Iterable[Verdict], per_unit: bool = False) -> Walk:
+def _walk(verdicts: Iterable[Verdict], per_unit: bool = False, cut: tuple[int, ...] = ()) -> Walk:
     grants = []
     silences = []
     for earner, verdict in verdicts:
@@ -211,7 +235,7 @@ def _walk(verdicts: Iterable[Verdict], per_unit: bool = False) -> Walk:
         else:
             rate_ppm, unit_minor = (0, verdict) if per_unit else (verdict, 0)
             grants.append(Grant(earner.level, earner.distributor_id, earner.tier, rate_ppm, unit_minor))
-    return Walk(tuple(grants), tuple(silences))
+    return Walk(tuple(grants), tuple(silences), cut)
 
 
 def _unqualified(compiled: CompiledPlan, sale: Sale, earned: Earned, earner: Earner) -> Reason | None:

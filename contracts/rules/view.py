@@ -19,20 +19,22 @@ DEFAULT_MARKET = "default"
 """The market of a shop or rule set that names none."""
 
 Reason = Literal[
+    "no_team",
+    "not_covered",
+    "no_amount_in_currency",
+    "own_sale",
     "inactive",
+    "own_sales_below_minimum",
     "beyond_last_level",
+    "no_rate_at_level",
     "tier_without_rate",
     "not_above_tiers_below",
-    "own_sales_below_minimum",
-    "no_team",
-    "own_sale",
-    "not_covered",
-    "below_minimum",
     "cap_reached",
     "pool_exhausted",
+    "below_minimum",
     "rounded_to_nothing",
 ]
-"""Why an upline got nothing from a plan; of several reasons, the first question that was answered no."""
+"""Why an upline got nothing from a plan, in the order of the questions: the first that is answered no is the reason."""
 
 Limit = Literal["entry", "order", "day", "month", "pool"]
 """What cut an entry: a cap of its plan, or the pool of its line."""
@@ -94,9 +96,10 @@ class Unilevel:
 
 @dataclass(frozen=True, slots=True)
 class Differential:
-    """Each tier has a rate; an upline gets what its own rate is above the highest rate paid below it.
+    """Each tier has a rate; on each line an upline gets what its own rate is above the highest rate paid below it.
 
-    The nearest upline with exactly that highest rate gets `peer_rate`, once for each rate.
+    The nearest upline with exactly that highest rate gets `peer_rate`, once for each rate. Only who keeps something
+    of a share after minimum, caps and pool counts as paid, at the full rate of the tier; rounding does not matter.
     """
 
     name: str

@@ -33,7 +33,7 @@ def per_unit(dollars: Sequence[str], currencies: Sequence[str] = ("USD", "JPY", 
 
 
 def written(products: Sequence[int], categories: Sequence[int]) -> list[Document]:
-    """Six rule sets as a business would write them. `products` and `categories` are the best-selling ones."""
+    """Seven rule sets as a business would write them. `products` and `categories` are the best-selling ones."""
     overrides = [
         {"product_id": products[0], "tier": "gold", "rates": ["0.09", "0.04", "0.02"]},
         {"product_id": products[0], "rates": ["0.01"]},
@@ -117,6 +117,19 @@ def written(products: Sequence[int], categories: Sequence[int]) -> list[Document
                 {**levels, "rates": ["0.0011", "0.000733", "0.000367", "0.0002", "0.0001"], "compression": True},
                 {**tiers, "rates": {"standard": "0.000333", "silver": "0.000667", "gold": "0.001"}, "levels_max": 3},
                 {"plan": "team_bonus", "name": "team", "rate": "0.000499"},
+            ],
+        },
+        {
+            "title": "Tiers within limits",
+            "pool_rate": "0.20",
+            "plans": [
+                {
+                    **tiers,
+                    "rates": {"standard": "0.01", **tiers["rates"]},
+                    "peer_rate": "0.02",
+                    "caps": cap("order", "0.40") + cap("month", "1.50"),
+                    "minimum": money("0.03"),
+                },
             ],
         },
     ]

@@ -9,7 +9,7 @@ None). The books are what stood before the order: `own_sales` by distributor, `d
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import floor
@@ -39,7 +39,10 @@ class Claim(NamedTuple):
 
 @dataclass
 class Answer:
-    """`exact` is the share before limits, `basis` says where its rate came from; only for those who have an entry."""
+    """`exact` is the share before limits, `basis` says where its rate came from; only for those who have an entry.
+
+    `cut_below_minimum` has those whose share reached the plan's minimum before a cap or the pool cut it.
+    """
 
     pools: dict[int, int] = field(default_factory=dict)
     entries: dict[Key, int] = field(default_factory=dict)
@@ -48,6 +51,7 @@ class Answer:
     basis: dict[Key, str] = field(default_factory=dict)
     limited_by: dict[Key, str] = field(default_factory=dict)
     rounding: dict[Key, int] = field(default_factory=dict)
+    cut_below_minimum: set[Key] = field(default_factory=set)
 
 
 def settle(rules: Rules, order: Order, books: Books) -> Answer:
@@ -60,7 +64,9 @@ def settle(rules: Rules, order: Order, books: Books) -> Answer:
         left_in_pool = Fraction(pool)
         shares: dict[Key, Fraction] = {}
         for plan in rules["plans"]:
-            for claim in claims(plan, order, line, books):
+            # Who kept something of a claim on this line: the next claim of a differential plan depends on it.
+            paid_levels: set[int] = set()
+            for claim in claims(plan, order, line, books, paid_levels):
                 key = (line["line"], plan["name"], claim.level, claim.distributor_id)
                 if claim.reason:
                     answer.unpaid[key] = claim.reason
@@ -76,7 +82,10 @@ def settle(rules: Rules, order: Order, books: Books) -> Answer:
                 share, limit, reason = limited(plan, order["currency"], claim.share, had, left_in_pool)
                 if reason:
                     answer.unpaid[key] = reason
+                    if reason == "below_minimum" and claim.share >= plan["minimum"][order["currency"]]:
+                        answer.cut_below_minimum.add(key)
                     continue
+                paid_levels.add(claim.level)
                 shares[key] = share
                 left_in_pool -= share
                 answer.exact[key] = claim.share
@@ -95,19 +104,24 @@ def settle(rules: Rules, order: Order, books: Books) -> Answer:
     return answer
 
 
-def claims(plan: Rules, order: Order, line: dict[str, int], books: Books) -> Iterator[Claim]:
-    """What each upline, or the leader, may ask of `plan` for `line`, by level."""
+def claims(
+    plan: Rules, order: Order, line: dict[str, int], books: Books, paid_levels: Container[int]
+) -> Iterator[Claim]:
+    """What each upline, or the leader, may ask of `plan` for `line`, by level.
+
+    The caller settles each claim before the next one is made: `paid_levels` then says whether it was paid.
+    """
     if plan["plan"] == "team_bonus":
         yield claim_of_leader(plan, order, line, books)
         return
-    covered = covers(plan, line)
-    if plan["plan"] == "fixed" and order["currency"] not in plan["amounts"]:
-        covered = False
-    if not covered:
+    nobody = "" if covers(plan, line) else "not_covered"
+    if not nobody and plan["plan"] == "fixed" and order["currency"] not in plan["amounts"]:
+        nobody = "no_amount_in_currency"
+    if nobody:
         for level, upline in enumerate(order["chain"], start=1):
-            yield Claim(level, upline["distributor_id"], reason="not_covered")
+            yield Claim(level, upline["distributor_id"], reason=nobody)
     elif plan["plan"] == "differential":
-        yield from claims_by_tier(plan, order, line, books)
+        yield from claims_by_tier(plan, order, line, books, paid_levels)
     else:
         yield from claims_by_level(plan, order, line, books)
 
@@ -125,18 +139,18 @@ def claims_by_level(plan: Rules, order: Order, line: dict[str, int], books: Book
         place = counted if plan["compression"] else level
         basis = "compressed" if place < level else ""
         if plan["plan"] == "fixed":
-            units = plan["amounts"][order["currency"]]
-            unit = units[place - 1] if place <= len(units) else NOTHING
+            listed = plan["amounts"][order["currency"]]
             base = line["quantity"]
         else:
-            rates, chosen = rates_for(plan, line, upline["tier"])
+            listed, chosen = rates_for(plan, line, upline["tier"])
             basis = f"rates of {chosen}, {basis}" if basis else f"rates of {chosen}"
-            unit = rates[place - 1] if place <= len(rates) else NOTHING
             base = line["net_minor"]
-        if unit == 0:
+        if place > len(listed):
             yield Claim(level, distributor_id, reason="beyond_last_level")
+        elif listed[place - 1] == 0:
+            yield Claim(level, distributor_id, reason="no_rate_at_level")
         else:
-            yield Claim(level, distributor_id, unit * base, basis=basis)
+            yield Claim(level, distributor_id, listed[place - 1] * base, basis=basis)
 
 
 def rates_for(plan: Rules, line: dict[str, int], tier: str) -> tuple[list[Fraction], str]:
@@ -156,10 +170,17 @@ def rates_for(plan: Rules, line: dict[str, int], tier: str) -> tuple[list[Fracti
     return plan["rates"], "plan"
 
 
-def claims_by_tier(plan: Rules, order: Order, line: dict[str, int], books: Books) -> Iterator[Claim]:
-    """Differential: each gets what the own rate is above the best below; the first equal to the best, the peer rate."""
+def claims_by_tier(
+    plan: Rules, order: Order, line: dict[str, int], books: Books, paid_levels: Container[int]
+) -> Iterator[Claim]:
+    """Differential: each gets what the own rate is above the best paid below; the first equal to it, the peer rate.
+
+    A claim that was not paid is as if it had not been made.
+    """
     best = NOTHING
+    best_claimed = NOTHING
     peers_paid: set[Fraction] = set()
+    peers_claimed: set[Fraction] = set()
     for level, upline in enumerate(order["chain"], start=1):
         distributor_id = upline["distributor_id"]
         rate = plan["rates"].get(upline["tier"], NOTHING)
@@ -171,11 +192,17 @@ def claims_by_tier(plan: Rules, order: Order, line: dict[str, int], books: Books
         elif rate == 0:
             yield Claim(level, distributor_id, reason="tier_without_rate")
         elif rate > best:
-            yield Claim(level, distributor_id, line["net_minor"] * (rate - best), basis="difference")
-            best = rate
+            basis = "difference" if best == best_claimed else "difference, above an unpaid one"
+            best_claimed = max(best_claimed, rate)
+            yield Claim(level, distributor_id, line["net_minor"] * (rate - best), basis=basis)
+            if level in paid_levels:
+                best = rate
         elif rate == best and plan["peer_rate"] > 0 and rate not in peers_paid:
-            peers_paid.add(rate)
-            yield Claim(level, distributor_id, line["net_minor"] * plan["peer_rate"], basis="peer")
+            basis = "peer, after an unpaid peer" if rate in peers_claimed else "peer"
+            peers_claimed.add(rate)
+            yield Claim(level, distributor_id, line["net_minor"] * plan["peer_rate"], basis=basis)
+            if level in paid_levels:
+                peers_paid.add(rate)
         else:
             yield Claim(level, distributor_id, reason="not_above_tiers_below")
 
@@ -194,6 +221,8 @@ def claim_of_leader(plan: Rules, order: Order, line: dict[str, int], books: Book
     reason = disqualified(plan, order, leader, books)
     if reason:
         return Claim(0, distributor_id, reason=reason)
+    if plan["rate"] == 0:
+        return Claim(0, distributor_id, reason="no_rate_at_level")
     return Claim(0, distributor_id, line["net_minor"] * plan["rate"], basis="own sale" if sells else "team")
 
 
@@ -219,12 +248,11 @@ def disqualified(plan: Rules, order: Order, person: dict[str, Any], books: Books
 def limited(
     plan: Rules, currency: str, share: Fraction, had: dict[str, int], left_in_pool: Fraction
 ) -> tuple[Fraction, str, str]:
-    """Return what the limits leave of `share`, the one that decided, and the reason where nothing is left.
+    """Return what the limits leave of `share`, the one that decided, and the reason where nothing is paid.
 
-    `had` is what the distributor had from the plan already, in the time that each cap is about.
+    `had` is what the distributor had from the plan already, in the time that each cap is about. The minimum looks at
+    what caps and pool have left.
     """
-    if currency in plan["minimum"] and share < plan["minimum"][currency]:
-        return NOTHING, "", "below_minimum"
     limit = ""
     for per in CAPS:
         if currency in plan["caps"][per]:
@@ -235,6 +263,8 @@ def limited(
         share, limit = left_in_pool, "pool"
     if share == 0 and limit:
         return share, limit, "pool_exhausted" if limit == "pool" else "cap_reached"
+    if currency in plan["minimum"] and share < plan["minimum"][currency]:
+        return NOTHING, "", "below_minimum"
     return share, limit, ""
 
 

@@ -36,6 +36,7 @@ CAME_UP = {
     *("a unit from rounding", "an inactive distributor is paid"),
     *("refunds", "refunds in part", "refunds of all"),
     *("units limited by conditions", "own sales that suffice"),
+    *("above an unpaid one", "after an unpaid peer", "cut below the minimum"),
 }
 """What the comparison must have met, each of it often; without that, agreement would mean nothing."""
 
@@ -81,6 +82,7 @@ class Comparison:
             self.came_up["own sales that suffice"] += order["currency"] in plan["own_sales_min"]
             self.came_up.update(filter(None, answer.basis[key].split(", ")))
         self.came_up.update(f"reason {reason}" for reason in answer.unpaid.values())
+        self.came_up["cut below the minimum"] += len(answer.cut_below_minimum)
 
 
 @pytest.fixture(scope="module")

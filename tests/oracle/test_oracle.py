@@ -178,9 +178,9 @@ def test_fixed_amounts_are_for_each_unit():
     plan = {"plan": "fixed", "amounts": [{"currency": "KWD", "levels": ["0.125", "0", "0.010"]}]}
     answer = settled(plan, an_order(a_line(5_000, quantity=3), currency="KWD"))
     assert by_level(answer.entries) == {1: 375, 3: 30}
-    assert by_level(answer.unpaid) == {2: "beyond_last_level", 4: "beyond_last_level"}
+    assert by_level(answer.unpaid) == {2: "no_rate_at_level", 4: "beyond_last_level"}
     in_dollars = settled(plan, an_order(a_line(5_000, quantity=3)))
-    assert set(by_level(in_dollars.unpaid).values()) == {"not_covered"}
+    assert set(by_level(in_dollars.unpaid).values()) == {"no_amount_in_currency"}
 
 
 def test_what_the_conditions_do_not_cover_pays_nobody():
@@ -230,6 +230,51 @@ def test_the_minimum_looks_at_the_exact_share():
     answer = settled(plan, an_order(a_line(1_000), tiers=("gold", "gold")))
     assert by_level(answer.entries) == {1: 50}
     assert by_level(answer.unpaid) == {2: "below_minimum"}
+
+
+def test_the_minimum_looks_at_what_caps_and_pool_have_left():
+    plan = {
+        "plan": "unilevel",
+        "rates": ["0.05", "0.04", "0.02"],
+        "minimum": [{"currency": "USD", "amount": "0.50"}],
+        "caps": [{"per": "order", "currency": "USD", "amount": "0.60"}],
+    }
+    # 50 cents of the first line leave 10 of the seller's cap: too little, so they are not paid.
+    order = an_order(a_line(1_000), a_line(1_000, number=2), a_line(100, number=3), tiers=("gold",))
+    answer = settled(plan, order)
+    assert answer.entries == {(1, "p", 1, SELLER): 50}
+    assert answer.unpaid == {(2, "p", 1, SELLER): "below_minimum", (3, "p", 1, SELLER): "below_minimum"}
+    # Of a pool of 100, 60 (cut by the cap) go to the seller; the 40 left are too little for the sponsor's 80.
+    answer = settled(plan, an_order(a_line(2_000), tiers=("gold", "gold", "gold")), pool="0.05")
+    assert by_level(answer.entries) == {1: 60}
+    assert by_level(answer.unpaid) == {2: "below_minimum", 3: "below_minimum"}
+    assert answer.cut_below_minimum == {(1, "p", 2, SPONSOR)}
+
+
+def test_a_differential_looks_at_what_was_paid_below():
+    plan = {"plan": "differential", "rates": {"standard": "0.01", "silver": "0.02", "gold": "0.05"}}
+    minimum = [{"currency": "USD", "amount": "1.50"}]
+    # 100.00: 1 % is below the minimum, so silver has its whole 2 %, and gold 5 - 2 = 3 %.
+    answer = settled({**plan, "minimum": minimum}, an_order(a_line(10_000), tiers=("standard", "silver", "gold")))
+    assert by_level(answer.entries) == {2: 200, 3: 300}
+    assert by_level(answer.unpaid) == {1: "below_minimum"}
+    # Silver is at its cap of the day and gets nothing, gold is above standard: 5 - 1 = 4 %, cut to 3.00.
+    capped = {**plan, "caps": [{"per": "day", "currency": "USD", "amount": "3.00"}]}
+    order = an_order(a_line(10_000), tiers=("standard", "silver", "gold"))
+    answer = settled(capped, order, books={**NOTHING_BEFORE, "day": {("p", SPONSOR): 300}})
+    assert by_level(answer.entries) == {1: 100, 3: 300}
+    assert by_level(answer.exact) == {1: 100, 3: 400}
+    assert by_level(answer.unpaid) == {2: "cap_reached"}
+    # An unpaid peer leaves the peer rate to the next one.
+    peers = {**capped, "peer_rate": "0.01"}
+    order = an_order(a_line(10_000), tiers=("silver", "silver", "silver"))
+    answer = settled(peers, order, books={**NOTHING_BEFORE, "day": {("p", SPONSOR): 300}})
+    assert by_level(answer.entries) == {1: 200, 3: 100}
+    # What rounding alone brings to nothing counts: 0.40 at 1 % is 0.4 cents, and gold has 5 - 1 = 4 %, 1.6 cents.
+    answer = settled(plan, an_order(a_line(40), tiers=("standard", "gold")))
+    assert by_level(answer.entries) == {2: 2}
+    assert by_level(answer.exact) == {2: Fraction("1.6")}
+    assert by_level(answer.unpaid) == {1: "rounded_to_nothing"}
 
 
 def test_plans_draw_on_the_pool_in_their_order():

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
+import textwrap
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from contracts.commissions import calculation, plans
 from contracts.commissions.calculation import Outcome
 from contracts.commissions.view import Entry, Unpaid
 from tests.oracle.comparison import BothSides, differences
@@ -16,7 +20,7 @@ from tests.oracle.documents import Document, cap, money, per_unit
 ORDERS_MAX = 5_000
 """Within so many orders a bug in any feature must have shown; most show within ten."""
 
-LEVELS, COMPRESSED, TEAMS, FIXED_FIRST, ALL_FOUR, CRUMBS = range(6)
+LEVELS, COMPRESSED, TEAMS, FIXED_FIRST, ALL_FOUR, CRUMBS, LIMITED_TIERS = range(7)
 """The rule sets written by hand, in their order."""
 
 
@@ -188,3 +192,86 @@ def test_plans_that_draw_in_another_order_are_seen(sold: Sold):
     both = BothSides(document, {**document, "plans": document["plans"][::-1]})
     orders = (sold.order(number, "USD") for number in range(ORDERS_MAX))
     assert any(list(differences(order, *both.settle(order))) for order in orders)
+
+
+SHARE = "net_minor * grant.rate_ppm + line.quantity * grant.unit_minor * RATE_SCALE"
+
+# rule set, module, function, a piece of it, what a wrong engine has there
+WRONG_ENGINES: dict[str, tuple[int, Any, Callable[..., Any], str, str]] = {
+    "a differential counts rates that were not paid": (
+        LIMITED_TIERS,
+        calculation,
+        calculation._exact_shares,
+        "if drawing.walks.depend_on_limits:",
+        "if False:",
+    ),
+    "a peer rate that was not paid is used up": (
+        LIMITED_TIERS,
+        plans,
+        plans.by_tier,
+        "            continue\n",
+        "            peer_is_open = peer_is_open and rate_ppm != best_ppm\n            continue\n",
+    ),
+    "the minimum is judged before caps and pool": (
+        LIMITED_TIERS,
+        calculation,
+        calculation._exact_shares,
+        "elif numerator < drawing.minimum:",
+        f"elif {SHARE} < drawing.minimum:",
+    ),
+    "what is below the minimum uses up the pool": (
+        ALL_FOUR,
+        calculation,
+        calculation._exact_shares,
+        "            drawing.pass_over(grant, nothing, line)\n",
+        "            drawing.pass_over(grant, nothing, line)\n            left -= numerator\n",
+    ),
+    "what is below the minimum uses up the cap": (
+        LIMITED_TIERS,
+        calculation,
+        calculation._exact_shares,
+        "            drawing.pass_over(grant, nothing, line)\n",
+        "            drawing.pass_over(grant, nothing, line)\n"
+        "            drawing.drawn[grant.distributor_id] = drawing.drawn.get(grant.distributor_id, 0) + 1\n",
+    ),
+    "a rate of 0 is called the end of the levels": (
+        LEVELS,
+        plans,
+        plans.by_level,
+        '"no_rate_at_level"',
+        '"beyond_last_level"',
+    ),
+    "a currency without amounts is called not covered": (
+        TEAMS,
+        plans,
+        plans.Walks._walk,
+        '"no_amount_in_currency"',
+        '"not_covered"',
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("rule_set", "module", "function", "right", "wrong"), WRONG_ENGINES.values(), ids=WRONG_ENGINES
+)
+def test_an_engine_with_other_rules_is_seen(
+    sold: Sold,
+    monkeypatch: pytest.MonkeyPatch,
+    rule_set: int,
+    module: Any,
+    function: Callable[..., Any],
+    right: str,
+    wrong: str,
+):
+    source = textwrap.dedent(inspect.getsource(function))
+    assert source.count(right) == 1
+    made: dict[str, Any] = {}
+    exec(source.replace(right, wrong), vars(module), made)  # noqa: S102
+    owner: Any = plans.Walks if "." in function.__qualname__ else module
+    monkeypatch.setattr(owner, function.__name__, made[function.__name__])
+    both = BothSides(sold.by_hand[rule_set])
+    for number in range(ORDERS_MAX):
+        order = sold.order(number, "KWD" if rule_set == TEAMS else "USD")
+        if list(differences(order, *both.settle(order))):
+            return
+    pytest.fail(f"{ORDERS_MAX} orders did not show it")

@@ -154,8 +154,9 @@ class TestWhoGotNothing:
 
         assert outcome(sale, team_bonus(), unilevel("0% 5%"), differential()).unpaid == (
             Unpaid("team", "inactive", (), (Passed(0, LEADER),)),
-            Unpaid("levels", "beyond_last_level", (), (Passed(1, SELLER), Passed(3, GRAND_SPONSOR))),
+            Unpaid("levels", "no_rate_at_level", (), (Passed(1, SELLER),)),
             Unpaid("levels", "inactive", (), (Passed(2, SPONSOR),)),
+            Unpaid("levels", "beyond_last_level", (), (Passed(3, GRAND_SPONSOR),)),
             Unpaid("tiers", "inactive", (), (Passed(2, SPONSOR),)),
             Unpaid("tiers", "not_above_tiers_below", (), (Passed(3, GRAND_SPONSOR),)),
         )
@@ -168,15 +169,15 @@ class TestWhoGotNothing:
             conditions=Conditions(categories=(TEAS,)),
         )
         sale = a_sale(
-            a_line("90.00", line=1),
+            a_line("1.00", line=1),
             a_line("90.00", line=2),
-            a_line("1.00", line=3),
+            a_line("90.00", line=3),
             a_line("90.00", line=4, category_id=CUPS),
         )
 
         assert outcome(sale, plan).unpaid == (
-            Unpaid("levels", "cap_reached", (2,), (Passed(1, SELLER),)),
-            Unpaid("levels", "below_minimum", (3,), (Passed(1, SELLER),)),
+            Unpaid("levels", "below_minimum", (1,), (Passed(1, SELLER),)),
+            Unpaid("levels", "cap_reached", (3,), (Passed(1, SELLER),)),
             Unpaid("levels", "not_covered", (4,), (Passed(1, SELLER),)),
         )
 

@@ -14,6 +14,7 @@ from tests.unit.sales import (
     a_sale,
     answers,
     caps,
+    differential,
     leader,
     minor,
     money,
@@ -183,21 +184,112 @@ def test_a_share_just_below_the_minimum_is_not_rounded_up_to_it() -> None:
     assert said(a_sale(a_line("8.99")), unilevel("10%", minimum=money("CNY 0.90"))) == "below_minimum"
 
 
-def test_the_minimum_is_asked_before_caps_and_pool() -> None:
-    capped = unilevel("10%", minimum=money("CNY 5.00"), caps=caps(entry="CNY 2.00"))
-    assert said(a_sale(), capped) == "2.00 (entry)"
-    assert said(a_sale(), unilevel("10%", minimum=money("CNY 5.00")), pool="2%") == "1.80 (pool)"
-    both = unilevel("10%", minimum=money("CNY 9.01"), caps=caps(entry="CNY 0"))
-    assert said(a_sale(), both, pool="0%") == "below_minimum"
+# cap of an entry, pool rate, answer; the share is 9.00 and the minimum 5.00
+MINIMUM_AND_LIMITS = {
+    "the cap leaves the minimum": ("5.00", "100%", "5.00 (entry)"),
+    "the cap leaves a cent less": ("4.99", "100%", "below_minimum"),
+    "the cap leaves nothing": ("0.00", "100%", "cap_reached"),
+    # 5.5556 % of 90.00 is 5.00004, in whole cents 5.00.
+    "the pool leaves the minimum": ("9.00", "5.5556%", "5.00 (pool)"),
+    "the pool leaves a cent less": ("9.00", "5.55%", "below_minimum"),
+    "the pool leaves nothing": ("9.00", "0%", "pool_exhausted"),
+}
+
+
+@pytest.mark.parametrize(("cap", "pool", "expected"), MINIMUM_AND_LIMITS.values(), ids=MINIMUM_AND_LIMITS)
+def test_the_minimum_is_asked_of_what_caps_and_pool_leave(cap: str, pool: str, expected: str) -> None:
+    plan = unilevel("10%", minimum=money("CNY 5.00"), caps=caps(entry=f"CNY {cap}"))
+
+    assert said(a_sale(), plan, pool=pool) == expected
+
+
+def test_what_is_not_paid_for_the_minimum_uses_up_neither_cap_nor_pool() -> None:
+    # Of the cap of 10.00, the first line takes 9.00; the 1.00 left is below the minimum until the third line asks less.
+    nets = ("90.00", "90.00", "5.00")
+    sale = a_sale(*(a_line(net, line=number) for number, net in enumerate(nets, start=1)))
+    plan = unilevel("10%", minimum=money("CNY 0.50"), caps=caps(order="CNY 9.49"))
+    assert said(sale, plan) == "9.00 / below_minimum / below_minimum"
+    assert said(sale, unilevel("10%", minimum=money("CNY 0.50"), caps=caps(order="CNY 9.50"))) == (
+        "9.00 / 0.50 (order) / cap_reached"
+    )
+
+    # Of a pool of 12.60, 3.60 are left for the sponsor, who asks for at least 4.00; the next plan has them.
+    chain = a_sale(tiers="standard, standard")
+    first, second = unilevel("10% 5%", minimum=money("CNY 4.00")), unilevel("5%", name="more")
+    given = outcome(chain, first, second, pool="14%")
+    assert answers(chain, given, first) == "9.00, below_minimum"
+    assert answers(chain, given, second) == "3.60 (pool), beyond_last_level"
 
 
 def test_those_after_one_below_the_minimum_are_still_asked() -> None:
     sale = a_sale(tiers="standard, standard, standard")
 
     assert said(sale, unilevel("10% 1% 5%", minimum=money("CNY 4.50"))) == "9.00, below_minimum, 4.50"
-    assert said(sale, unilevel("10% 1% 5%", minimum=money("CNY 4.50")), pool="14%") == (
+    assert said(sale, unilevel("10% 1% 5%", minimum=money("CNY 3.60")), pool="14%") == (
         "9.00, below_minimum, 3.60 (pool)"
     )
+
+
+# chain, peer rate, the plan's limits, what 102 had that day, pool, answers; standard 2 %, silver 4 %, gold 6 % of 90.00
+PAID_BELOW = {
+    "nobody is cut": ("standard, silver, gold", "0%", {}, "0.00", "100%", "1.80, 1.80, 1.80"),
+    "below the minimum": ("standard, silver, gold", "0%", {"minimum": "3.00"}, "0.00", "100%",
+                          "below_minimum, 3.60, below_minimum"),
+    "at the cap": ("standard, silver, gold", "0%", {"day": "9.00"}, "9.00", "100%", "1.80, cap_reached, 3.60"),
+    "cut, and still paid": ("standard, silver, gold", "0%", {"day": "9.00"}, "8.99", "100%", "1.80, 0.01 (day), 1.80"),
+    "cut to less than the minimum": ("standard, silver, gold", "0%", {"day": "9.00", "minimum": "1.00"}, "8.50", "100%",
+                                     "1.80, below_minimum, 3.60"),
+    "an equal takes the place": ("standard, silver, silver", "1%", {"day": "9.00"}, "9.00", "100%",
+                                 "1.80, cap_reached, 1.80"),
+    "and the next one is its peer": ("standard, silver, silver, silver", "1%", {"day": "9.00"}, "9.00", "100%",
+                                     "1.80, cap_reached, 1.80, 0.90"),
+    "a peer at the cap": ("silver, silver, silver, silver", "1%", {"day": "9.00"}, "9.00", "100%",
+                          "3.60, cap_reached, 0.90, not_above_tiers_below"),
+    "a lower one comes into its own": ("(gold), gold, silver", "0%", {"day": "9.00"}, "9.00", "100%",
+                                       "inactive, cap_reached, 3.60"),
+    "the pool is empty": ("silver, gold, gold", "1%", {}, "0.00", "4%", "3.60, pool_exhausted, pool_exhausted"),
+    "the pool is empty, and equals are no more": ("silver, silver, gold", "0%", {}, "0.00", "4%",
+                                                  "3.60, not_above_tiers_below, pool_exhausted"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("tiers", "peer", "limits", "before", "pool", "expected"), PAID_BELOW.values(), ids=PAID_BELOW)
+def test_a_differential_is_above_what_was_paid_below(
+    tiers: str, peer: str, limits: dict[str, str], before: str, pool: str, expected: str
+) -> None:
+    plan = differential(
+        peer=peer,
+        minimum=money(f"CNY {limits.get('minimum', '0.00')}"),
+        caps=caps(day=f"CNY {limits.get('day', '99.00')}"),
+    )
+    earned = Earned(day_minor={"tiers": {SPONSOR: minor(before)}})
+
+    assert said(a_sale(tiers=tiers), plan, pool=pool, earned=earned) == expected
+
+
+def test_what_was_paid_below_is_asked_on_each_line_by_itself() -> None:
+    # Silver's cap of 2.00 is used up by the first line, so gold has 6 - 2 = 4 % of the second.
+    lines = (a_line(line=1), a_line("10.00", line=2), a_line(line=3))
+    sale = a_sale(*lines, tiers="standard, silver, gold")
+    earned = Earned(day_minor={"tiers": {SPONSOR: minor("7.00")}})
+
+    given = outcome(sale, differential(caps=caps(day="CNY 9.00")), pool="100%", earned=earned)
+
+    assert said(sale, differential(caps=caps(day="CNY 9.00")), earned=earned) == (
+        "1.80, 1.80, 1.80 / 0.20, 0.20, 0.20 / 1.80, cap_reached, 3.60"
+    )
+    assert [(unpaid.reason, unpaid.lines) for unpaid in given.unpaid] == [("cap_reached", (3,))]
+
+
+def test_a_share_that_rounding_brings_to_nothing_counts_as_paid() -> None:
+    # 2 % of 0.20 is 0.4 cents, silver has 4 - 2 = 2 % as well, gold too: 1.2 cents in all, the cent to the first.
+    assert said(a_sale(a_line("0.20"), tiers="standard, silver, gold"), differential()) == (
+        "0.01, rounded_to_nothing, rounded_to_nothing"
+    )
+    # 0.2 and 1.8 cents: gold is 6 - 0.6 % above.
+    small = differential("standard 0.6%, gold 6%")
+    given = outcome(a_sale(a_line("0.33"), tiers="standard, gold"), small)
+    assert [(entry.rate_ppm, entry.amount_minor) for entry in given.entries] == [(rate("5.4%"), 2)]
 
 
 def test_those_after_one_at_its_cap_are_still_asked() -> None:

@@ -49,7 +49,13 @@ UNILEVEL = {
     "an inactive seller": ("90.00", "(standard), standard", "10% 5% 3%", "inactive, 4.50"),
     "beyond the last level": ("90.00", "standard, standard, standard", "10% 5%", "9.00, 4.50, beyond_last_level"),
     "inactive and beyond": ("90.00", "standard, (standard), standard", "10%", "9.00, inactive, beyond_last_level"),
-    "a level without a rate": ("90.00", "standard, standard, standard", "10% 0% 3%", "9.00, beyond_last_level, 2.70"),
+    "a level without a rate": ("90.00", "standard, standard, standard", "10% 0% 3%", "9.00, no_rate_at_level, 2.70"),
+    "a last level without a rate": (
+        "90.00",
+        "standard, standard, standard",
+        "10% 0%",
+        "9.00, no_rate_at_level, beyond_last_level",
+    ),
     "a short chain": ("90.00", "standard", "10% 5% 3%", "9.00"),
     "nothing sold": ("0.00", "standard, standard", "10% 5%", "rounded_to_nothing, rounded_to_nothing"),
 }
@@ -79,7 +85,7 @@ COMPRESSION = {
         "standard, (standard), standard, standard",
         "10% 0% 3%",
         "9.00, inactive, 2.70, beyond_last_level",
-        "9.00, inactive, beyond_last_level, 2.70",
+        "9.00, inactive, no_rate_at_level, 2.70",
     ),
 }
 
@@ -190,7 +196,7 @@ TEAM = {
     "the leader sells, where that is allowed": (leader(distributor_id=SELLER), team_bonus(own_sales=True), "0.90"),
     "inactive, own sales allowed": (leader("(standard)", SELLER), team_bonus(own_sales=True), "inactive"),
     "a line that is not covered": (leader(), team_bonus(conditions=Conditions(products=(CUP,))), "not_covered"),
-    "a rate of nothing": (leader(), team_bonus("0%"), "rounded_to_nothing"),
+    "a rate of nothing": (leader(), team_bonus("0%"), "no_rate_at_level"),
 }
 
 
@@ -226,7 +232,13 @@ FIXED = {
     "an inactive upline": ("CNY", "90.00", 3, "(standard), standard", "inactive, 0.60"),
     "in yen": ("JPY", "9000", 3, "standard, standard", "150, 60"),
     "in dinar": ("KWD", "90.000", 3, "standard, standard", "1.500, 0.600"),
-    "a currency without amounts": ("EUR", "90.00", 3, "standard, (standard)", "not_covered, not_covered"),
+    "a currency without amounts": (
+        "EUR",
+        "90.00",
+        3,
+        "standard, (standard)",
+        "no_amount_in_currency, no_amount_in_currency",
+    ),
     # The pool is 0.40 of 2.00, 0.70 of 3.50, and 0.50 of 2.50.
     "more than the pool": ("CNY", "2.00", 1, "standard, standard", "0.40 (pool), pool_exhausted"),
     "exactly the pool": ("CNY", "3.50", 1, "standard, standard", "0.50, 0.20"),
@@ -244,8 +256,8 @@ def test_fixed_with_compression_and_with_a_level_of_nothing() -> None:
     compressed = fixed({"CNY": "0.50 0 0.10"}, compression=True)
 
     assert said("90.00", "standard, (standard), standard, standard", compressed, quantity=2) == (
-        "1.00, inactive, beyond_last_level, 0.20"
+        "1.00, inactive, no_rate_at_level, 0.20"
     )
     assert said("90.00", "standard, standard, standard", fixed({"CNY": "0.50 0 0.10"}), quantity=2) == (
-        "1.00, beyond_last_level, 0.20"
+        "1.00, no_rate_at_level, 0.20"
     )
