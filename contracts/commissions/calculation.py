@@ -77,29 +77,29 @@ def _exact_shares(line: SaleLine, pool_minor: int, drawings: Iterable[_Drawing])
     left = pool_minor * RATE_SCALE
     for drawing in drawings:
         walk, lines = drawing.walks.on(line)
+        grants = walk.grants
         place = 0
-        while place < len(walk.grants):
-            grant = walk.grants[place]
+        while place < len(grants):
+            grant = grants[place]
             limited_by: Limit | None = None
             numerator = net_minor * grant.rate_ppm + line.quantity * grant.unit_minor * RATE_SCALE
             if drawing.caps:
                 numerator, limited_by = drawing.capped(grant.distributor_id, numerator)
             if numerator > left:
                 numerator, limited_by = left, "pool"
-            nothing: Reason | None = None
             if numerator == 0 and limited_by is not None:
-                nothing = "pool_exhausted" if limited_by == "pool" else "cap_reached"
+                drawing.pass_over(grant, "pool_exhausted" if limited_by == "pool" else "cap_reached", line)
             elif numerator < drawing.minimum:
-                nothing = "below_minimum"
-            if nothing is None:
+                drawing.pass_over(grant, "below_minimum", line)
+            else:
                 left -= numerator
                 shares.append((drawing, grant, numerator, limited_by))
                 place += 1
                 continue
-            drawing.pass_over(grant, nothing, line)
             if drawing.walks.depend_on_limits:
                 # Those above get what they would get if this upline did not exist; the next one has the place now.
                 walk, lines = drawing.walks.without(walk, grant)
+                grants = walk.grants
             else:
                 place += 1
         lines.append(line.line)

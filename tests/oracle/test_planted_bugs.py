@@ -223,16 +223,15 @@ WRONG_ENGINES: dict[str, tuple[int, Any, Callable[..., Any], str, str]] = {
         ALL_FOUR,
         calculation,
         calculation._exact_shares,
-        "            drawing.pass_over(grant, nothing, line)\n",
-        "            drawing.pass_over(grant, nothing, line)\n            left -= numerator\n",
+        'drawing.pass_over(grant, "below_minimum", line)',
+        'drawing.pass_over(grant, "below_minimum", line); left -= numerator',
     ),
     "what is below the minimum uses up the cap": (
         LIMITED_TIERS,
         calculation,
         calculation._exact_shares,
-        "            drawing.pass_over(grant, nothing, line)\n",
-        "            drawing.pass_over(grant, nothing, line)\n"
-        "            drawing.drawn[grant.distributor_id] = drawing.drawn.get(grant.distributor_id, 0) + 1\n",
+        'drawing.pass_over(grant, "below_minimum", line)',
+        'drawing.pass_over(grant, "below_minimum", line); drawing.drawn[grant.distributor_id] = 10**9',
     ),
     "a rate of 0 is called the end of the levels": (
         LEVELS,
