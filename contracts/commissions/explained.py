@@ -58,7 +58,7 @@ class Part:
     The exact share is `base_minor` x rate, or `unit_minor` x quantity. Where a limit cut it, `limit_minor` is that
     cap (or the line's pool), and `drawn_minor` what the earner had from the plan within the cap's time before.
     `asked_minor` and `own_sales_minor` are the own sales that the plan asks for, and those there were. In a
-    differential plan `tier_rate_ppm` is the earner's own rate, and `is_peer` says that one below had the same.
+    differential plan `tier_rate_ppm` is the earner's own rate, and `is_peer` says that one paid below has the same.
     """
 
     line: int

@@ -26,7 +26,7 @@ from contracts.rules.view import Differential, Limit, Plan, Reason, Terms
 _CAPS: tuple[Limit, ...] = ("entry", "order", "day", "month")
 """In the order in which the engine asks them."""
 
-_GRANTED: tuple[Reason, ...] = ("below_minimum", "cap_reached", "pool_exhausted", "rounded_to_nothing")
+_GRANTED: tuple[Reason, ...] = ("cap_reached", "pool_exhausted", "below_minimum", "rounded_to_nothing")
 """The reasons of those whom a plan would have paid, had nothing cut their share to nothing."""
 
 _AFTER_THE_CHAIN = 1_000
@@ -87,16 +87,21 @@ class _Teller:
         return ExplainedLine(line, pool_minor, tuple(self._with_rates((*paid, *unpaid))))
 
     def _with_rates(self, parts: Sequence[Part]) -> Iterator[Part]:
-        """The parts of a line; those of a differential plan with their tiers' rates, and who is whose peer."""
-        met: dict[str, set[int]] = {}
+        """The parts of a line; those of a differential plan with their tiers' rates, and who is whose peer.
+
+        `best_ppm` is the highest rate paid below, by plan; a share that only rounding brought to nothing was paid.
+        """
+        best_ppm: dict[str, int] = {}
         by_place = {}
         for part in sorted(parts, key=lambda part: part.level):
             plan = self._plans[part.plan]
             if isinstance(plan, Differential) and part.reason in (None, *_GRANTED):
                 rate_ppm = plan.rates_ppm[part.tier]
-                known = met.setdefault(part.plan, set())
-                by_place[part.plan, part.level] = replace(part, tier_rate_ppm=rate_ppm, is_peer=rate_ppm in known)
-                known.add(rate_ppm)
+                below_ppm = best_ppm.get(part.plan, 0)
+                is_peer = rate_ppm == below_ppm
+                by_place[part.plan, part.level] = replace(part, tier_rate_ppm=rate_ppm, is_peer=is_peer)
+                if part.reason in (None, "rounded_to_nothing"):
+                    best_ppm[part.plan] = max(rate_ppm, below_ppm)
         for part in parts:
             yield by_place.get((part.plan, part.level), part)
 

@@ -104,7 +104,8 @@ class _Teller:
         rate = self._rate(self._explanation.pool_rate_ppm)
         pool, paid = self._money(line.pool_minor), self._money(line.paid_minor)
         told.append(self._say("line_pool", rate=rate, pool=pool, paid=paid))
-        told += map(self._paid, line.paid)
+        has_remainder = any(part.rounding for part in line.paid)
+        told += [self._paid(part, has_remainder) for part in line.paid]
         common = set(map(_anywhere, everywhere))
         told += self._nobody(part for part in line.unpaid if _anywhere(part) not in common)
         if ordered.refunded_quantity or ordered.refunded_minor:
@@ -114,10 +115,10 @@ class _Teller:
         heading = self._say("line", line=ordered.line, quantity=ordered.quantity, product=ordered.product_id)
         return Section(heading, tuple(told))
 
-    def _paid(self, part: Part) -> str:
+    def _paid(self, part: Part, has_remainder: bool) -> str:
         place = "leader" if part.level == 0 else "seller" if part.level == 1 else "level"
         who = self._say(f"who_{place}", distributor=part.distributor_id, level=part.level, tier=part.tier)
-        how = self._share(part) + self._cut(part) + self._rounding(part)
+        how = self._share(part) + self._cut(part) + self._rounding(part, has_remainder)
         said = self._say("paid", who=who, amount=self._money(part.amount_minor), plan=self._plan(part), how=how)
         if part.taken_back_minor:
             taken, left = part.taken_back_minor, part.amount_minor - part.taken_back_minor
@@ -150,13 +151,14 @@ class _Teller:
         limit, drawn = self._money(part.limit_minor), self._money(part.drawn_minor)
         return self._say(f"cut_{part.limited_by}", limit=limit, drawn=drawn)
 
-    def _rounding(self, part: Part) -> str:
-        if part.rounding > 0:
+    def _rounding(self, part: Part, has_remainder: bool) -> str:
+        """What became of the fraction. `has_remainder` says that some share of the line got a unit."""
+        if part.rounding:
             return self._say("rounded_up", step=self._step)
-        if part.rounding < 0:
-            return self._say("rounded_down", step=to_amount(-part.rounding, self._currency))
         is_whole = part.amount_minor == exact_share(part, self._currency).scaleb(_digits(self._currency))
-        return "" if is_whole or part.limited_by else self._say("rounded_off")
+        if is_whole or part.limited_by:
+            return ""
+        return self._say("rounded_off" if has_remainder else "rounded_off_all", step=self._step)
 
     def _silent_everywhere(self) -> tuple[Part, ...]:
         """Who got nothing from a plan on every line, for the same reason: said once, where there are many lines."""
@@ -196,6 +198,7 @@ class _Teller:
             drawn=self._money(part.drawn_minor),
             asked=self._money(part.asked_minor or 0),
             own_sales=self._money(part.own_sales_minor or 0),
+            currency=self._currency,
         )
 
     def _people(self) -> Iterator[str]:
@@ -208,7 +211,7 @@ class _Teller:
     def _taken_back(self, taken: TakenBack) -> str:
         phrase = "refund" if taken.reason == "order_refunded" else "cancellation"
         if not taken.by_distributor_minor:
-            phrase = "refund_nothing"
+            phrase += "_nothing"
         shares = self._say("listed").join(
             self._say("share", distributor=distributor_id, amount=self._money(amount))
             for distributor_id, amount in taken.by_distributor_minor

@@ -6,16 +6,18 @@ Both are brought to one form first: an entry, or a reason, for each line, plan, 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from fractions import Fraction
 from typing import Any
 
 from contracts.commissions.calculation import Earner, Outcome, Sale, SaleLine, calculate
 from contracts.commissions.reversal import pool_taken_back, taken_back
 from contracts.commissions.view import Earned, Entry, LineRefund
-from contracts.rules.view import Terms
+from contracts.money import RATE_SCALE
+from contracts.rules.view import Differential, Fixed, Plan, TeamBonus, Terms, Unilevel
 from tests.oracle import oracle
 from tests.oracle.oracle import Answer, Books, Key, Order
-from tests.oracle.reading import read
+from tests.oracle.reading import CAPS, Rules, read
 from tests.oracle.terms import terms_of
 from tests.oracle.worlds import RunningBooks
 
@@ -157,3 +159,61 @@ def _groups(order: Order, outcome: Outcome) -> Iterator[str]:
 def _named(key: Key) -> str:
     line, plan, level, distributor_id = key
     return f"line {line}, plan {plan}, level {level}, distributor {distributor_id}"
+
+
+def rules_of(terms: Terms) -> Rules:
+    """Terms that no document was written for, as the oracle reads rules."""
+    return {"pool_rate": Fraction(terms.pool_rate_ppm, RATE_SCALE), "plans": [_rules_of(plan) for plan in terms.plans]}
+
+
+def _rules_of(plan: Plan) -> Rules:
+    rules: Rules = {
+        "plan": plan.plan,
+        "name": plan.name,
+        "active": plan.conditions.active,
+        "own_sales_min": plan.conditions.own_sales_min,
+        "categories": plan.conditions.categories,
+        "products": plan.conditions.products,
+        "caps": {per: getattr(plan.caps, per) for per in CAPS},
+        "minimum": plan.minimum,
+    }
+    match plan:
+        case Unilevel():
+            rules |= {"rates": _fractions(plan.rates_ppm), "compression": plan.compression, "overrides": {}}
+            for other in plan.overrides:
+                key = other.product_id, other.category_id, other.tier
+                rules["overrides"].setdefault(key, _fractions(other.rates_ppm))
+        case Differential():
+            rules["rates"] = {tier: Fraction(ppm, RATE_SCALE) for tier, ppm in plan.rates_ppm.items()}
+            rules |= {"peer_rate": Fraction(plan.peer_rate_ppm, RATE_SCALE), "levels_max": plan.levels_max}
+        case TeamBonus():
+            rules |= {"rate": Fraction(plan.rate_ppm, RATE_SCALE), "own_sales": plan.own_sales}
+        case Fixed():
+            rules |= {"amounts": plan.amounts_minor, "compression": plan.compression}
+    return rules
+
+
+def _fractions(rates_ppm: tuple[int, ...]) -> list[Fraction]:
+    return [Fraction(ppm, RATE_SCALE) for ppm in rates_ppm]
+
+
+def order_of(sale: Sale) -> Order:
+    """A sale that no order was placed for, as the oracle reads orders."""
+
+    def person(earner: Earner) -> dict[str, Any]:
+        return {"distributor_id": earner.distributor_id, "tier": earner.tier, "active": earner.active}
+
+    return {
+        "currency": sale.currency,
+        "lines": [asdict(line) for line in sale.lines],
+        "chain": [person(earner) for earner in sale.upline],
+        "leader": None if sale.leader is None else person(sale.leader),
+    }
+
+
+def books_of(earned: Earned) -> Books:
+    return {
+        "own_sales": dict(earned.own_sales_minor),
+        "day": {(plan, who): amount for plan, sums in earned.day_minor.items() for who, amount in sums.items()},
+        "month": {(plan, who): amount for plan, sums in earned.month_minor.items() for who, amount in sums.items()},
+    }

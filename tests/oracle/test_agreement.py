@@ -7,17 +7,21 @@ from random import Random
 from typing import get_args
 
 import pytest
+from hypothesis import assume, given
 from pydantic import ValidationError
 
+from contracts.commissions.calculation import Sale, calculate
+from contracts.commissions.view import Earned
 from contracts.rules.document import RuleDocument
 from contracts.rules.terms import terms_of as terms_of_the_product
 from contracts.rules.view import Limit, Reason, Terms
-from tests.oracle.comparison import BothSides, differences
+from tests.oracle.comparison import BothSides, books_of, differences, order_of, rules_of
 from tests.oracle.conftest import BASKETS, Sold
 from tests.oracle.documents import Document
-from tests.oracle.oracle import Answer, Order
+from tests.oracle.oracle import Answer, Order, settle
 from tests.oracle.terms import terms_of
 from tests.oracle.worlds import refunds_of
+from tests.unit.test_calculation_properties import cases
 
 IN_DOLLARS = 0.8
 """The share of baskets that are what they are; the others are sold in yen or in dinars."""
@@ -105,6 +109,17 @@ def test_the_engine_agrees_with_the_oracle(compared: Comparison):
 def test_everything_a_rule_set_may_say_was_compared(compared: Comparison):
     assert compared.came_up["orders"] >= 20_000
     assert {what: compared.came_up[what] for what in sorted(CAME_UP) if compared.came_up[what] < OFTEN} == {}
+
+
+@given(cases())
+def test_they_agree_on_rules_and_sales_that_nobody_would_write(case: tuple[Terms, Sale, Earned]):
+    """Narrow caps, minima and pools, few tiers and small amounts: whatever happens seldom with real baskets."""
+    terms, sale, earned = case
+    assume(sale.lines)
+    order = order_of(sale)
+    answer = settle(rules_of(terms), order, books_of(earned))
+
+    assert list(differences(order, answer, calculate(terms, sale, earned))) == []
 
 
 def test_the_documents_mean_the_same_terms_to_the_product(sold: Sold):

@@ -22,6 +22,12 @@ PRODUCTS = (501, 502, 601)
 CATEGORIES = (7, 8)
 CURRENCIES = ("CNY", "JPY")
 
+
+def _what(other: Override) -> list[object]:
+    """What an override is for; a document without that is refused."""
+    return [one for one in (other.product_id, other.category_id, other.tier) if one is not None]
+
+
 rates_ppm = st.sampled_from([0, 10_000, 20_000, 50_000]) | st.integers(0, 400_000)
 levels = st.lists(rates_ppm, min_size=1, max_size=4).map(tuple)
 amounts_minor = st.integers(0, 60) | st.integers(0, 100_000)
@@ -46,7 +52,7 @@ overrides = st.builds(
     product_id=st.none() | st.sampled_from(PRODUCTS),
     category_id=st.none() | st.sampled_from(CATEGORIES),
     tier=st.none() | st.sampled_from(TIERS),
-)
+).filter(lambda other: (other.product_id is None or other.category_id is None) and bool(_what(other)))
 by_tier = st.dictionaries(st.sampled_from(TIERS), rates_ppm, min_size=1)
 per_unit = st.dictionaries(st.sampled_from(CURRENCIES), st.lists(amounts_minor, min_size=1, max_size=3).map(tuple))
 name = st.just("?")

@@ -44,21 +44,21 @@ class TestPaid:
             "fell to this one."
         ) in said
         assert "Distributor 2 (level 2, tier silver) gets 1.64 CNY" in said
-        assert "the remainder fell to larger fractions" in said
+        assert "the remainder fell to other shares" in said
         assert "It pays 4.38 CNY out of a pool of 10.94 CNY; the other 6.56 CNY stay with the platform." in said
         assert (
-            "“direct” (commission by level) gives nothing to 1 (level 3): the plan pays nothing at this level." in said
+            "“direct” (commission by level) gives nothing to 1 (level 3): the plan does not reach this level." in said
         )
 
     def test_the_same_in_chinese(self) -> None:
         said = told(an_order(), terms(LEVELS), language="zh")
 
-        assert "顾客实付 60.00 CNY − 优惠 5.30 CNY = 54.70 CNY，以此为计佣基数。" in said
+        assert "顾客实付 60.00 CNY − 优惠 5.30 CNY = 54.70 CNY，比例佣金以此为基数。" in said
         assert (
             "分销商 3（本单销售者，等级 standard）获“direct”层级佣金 2.74 CNY：54.70 x 5% = 2.735；"
             "同行各份额一并取整，尾差 0.01 归此份。"
         ) in said
-        assert "“direct”层级佣金未发放给1（第 3 级）：该方案对此层级不计佣金。" in said
+        assert "“direct”层级佣金未发放给1（第 3 级）：该方案不计算到此层级。" in said
         assert "状态 已付款" in said
 
     def test_a_share_that_is_whole_says_nothing_of_rounding(self) -> None:
@@ -66,15 +66,15 @@ class TestPaid:
 
         assert "5 % of 100.00 = 5.00." in said
         assert "rounded" not in said
-        assert "The customer paid 100.00 CNY; commissions" in said
+        assert "The customer paid 100.00 CNY; percentages" in said
 
     def test_a_difference_a_peer_and_a_first_tier(self) -> None:
         order = an_order(OrderLine(1, 501, 7, 1, 10_000, 0), upline=an_upline("silver", "silver", "gold"))
         said = told(order, terms(TIERED))
 
-        assert "tier silver has 4 %, nothing is paid below, 4 % of 100.00 = 4.00" in said
+        assert "tier silver has 4 %, nothing of it goes to tiers below, 4 % of 100.00 = 4.00" in said
         assert "no more than the one below it, which earns the peer bonus of 0.5 % of 100.00 = 0.50" in said
-        assert "tier gold has 6 %, 4 % are paid below, the difference is 2 % of 100.00 = 2.00" in said
+        assert "tier gold has 6 %, 4 % go to tiers below, the difference is 2 % of 100.00 = 2.00" in said
 
     def test_a_team_and_units(self) -> None:
         order = an_order(leader=Earner(0, LEADER, "gold", True))
@@ -259,7 +259,7 @@ class TestWhyThereIsNothing:
             (None, None, "Nothing is known of order a/1.", "查无订单 a/1。"),
             (None, ("no_rules", "no rules hold."), "refused and pays nobody: no rules hold (no_rules).", "未被受理"),
             (an_order(status="pending"), None, "is not paid, or its stock", "尚未付款"),
-            (an_order(status="rejected", reason="short"), None, "rejected for want of stock", "库存不足"),
+            (an_order(status="rejected", reason="short"), None, "rejected for lack of stock", "库存不足"),
             (
                 an_order(status="cancelled", reason="x"),
                 None,

@@ -1,0 +1,165 @@
+"""Every sentence of an explanation is true: its figures are those of the entries, and its grounds are checked apart."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from fractions import Fraction
+from math import floor
+
+from hypothesis import assume, given
+
+from contracts.commissions.calculation import Earner, Sale
+from contracts.commissions.explained import ExplainedLine, OrderFacts, OrderLine, Part
+from contracts.commissions.explanation import explain
+from contracts.commissions.sentences import sentences_of
+from contracts.commissions.view import Earned
+from contracts.money import to_amount
+from contracts.rules.phrases import Language
+from contracts.rules.view import Conditions, Differential, Terms, Unilevel
+from tests.unit.booked import NOON, UNITS, an_order, an_upline, booked, refunded, terms, text_of, told
+from tests.unit.test_calculation_properties import cases
+
+SAYS_REMAINDER: dict[Language, tuple[str, str, str]] = {
+    "en": ("of the remainder fell to this one", "the remainder fell to other shares", "; rounded down, as"),
+    "zh": ("归此份", "尾差归其他份额", "尾数舍去"),
+}
+SAYS_TIERS: dict[Language, tuple[str, str, str]] = {
+    "en": ("nothing of it goes to tiers below", "go to tiers below, the difference", "no more than the one below it"),
+    "zh": ("下方未得", "级差 ", "无级差，得平级奖"),
+}
+
+
+def order_of(sale: Sale) -> OrderFacts:
+    lines = (OrderLine(x.line, x.product_id, x.category_id, x.quantity, x.net_minor, 0) for x in sale.lines)
+    return OrderFacts("shop-1/1", "paid", sale.currency, NOON, tuple(lines), sale.upline, sale.leader)
+
+
+@given(cases())
+def test_what_is_said_of_an_entry_is_true(case: tuple[Terms, Sale, Earned]) -> None:
+    rules, sale, earned = case
+    assume(sale.lines)
+    order = order_of(sale)
+    explanation = explain(order, booked(order, rules, earned), rules)
+    for language in SAYS_REMAINDER:
+        sections = [s for s in sentences_of(explanation, language) if s.heading.startswith(("Line", "第"))]
+        for line, section in zip(explanation.lines, sections, strict=True):
+            said = [sentence for sentence in section.sentences if re.search(r" gets |获“", sentence)]
+            for part, sentence in zip(line.paid, said, strict=True):
+                _assert_remainder(line, part, sentence, SAYS_REMAINDER[language])
+                _assert_tiers(rules, line, part, sentence, SAYS_TIERS[language])
+                _assert_figures(part, sentence, sale.currency)
+
+
+def _assert_remainder(line: ExplainedLine, part: Part, sentence: str, phrases: tuple[str, str, str]) -> None:
+    """One of the three is said where a fraction was rounded, and it is the true one; a cut share says its limit."""
+    exact = Fraction(part.exact_numerator, 1_000_000)
+    somebody_has_more = any(other.rounding for other in line.paid)
+    has_fraction = exact != floor(exact) and part.limited_by is None
+    expected = (
+        part.rounding == 1,
+        part.rounding == 0 and has_fraction and somebody_has_more,
+        part.rounding == 0 and has_fraction and not somebody_has_more,
+    )
+    assert tuple(phrase in sentence for phrase in phrases) == expected
+    if expected[2] and all(other.limited_by is None for other in line.paid):
+        rests = [Fraction(other.exact_numerator, 1_000_000) % 1 for other in line.paid]
+        assert sum(rests) < Fraction(1, 2)
+
+
+def _assert_tiers(rules: Terms, line: ExplainedLine, part: Part, sentence: str, phrases: tuple[str, str, str]) -> None:
+    """What goes to tiers below is the highest rate of those who were paid below by this plan on this line."""
+    plan = next(plan for plan in rules.plans if plan.name == part.plan)
+    if not isinstance(plan, Differential):
+        assert not any(phrase in sentence for phrase in phrases)
+        return
+    below = max(
+        (
+            plan.rates_ppm[other.tier]
+            for other in line.parts
+            if (other.plan, other.reason) in ((part.plan, None), (part.plan, "rounded_to_nothing"))
+            and other.level < part.level
+        ),
+        default=0,
+    )
+    own = plan.rates_ppm[part.tier]
+    assert part.rate_ppm == (plan.peer_rate_ppm if own == below else own - below)
+    is_first, is_peer = below == 0, own == below
+    assert tuple(phrase in sentence for phrase in phrases) == (is_first, not is_first and not is_peer, is_peer)
+    if not is_first and not is_peer:
+        percent = f"{Fraction(below, 10_000).limit_denominator()}" if below % 10_000 == 0 else f"{below / 10_000:.4f}"
+        assert percent.rstrip("0").rstrip(".") in sentence or percent in sentence
+
+
+def _assert_figures(part: Part, sentence: str, currency: str) -> None:
+    """The amount, its base or unit, and a limit that leaves room for what is paid and for no more."""
+    for minor in (part.amount_minor, part.unit_minor if part.kind == "fixed" else part.base_minor):
+        assert str(to_amount(minor, currency)) in sentence
+    if part.limited_by is not None:
+        assert part.limit_minor is not None
+        assert str(to_amount(part.limit_minor, currency)) in sentence
+        if part.limited_by != "pool":
+            assert part.amount_minor == part.limit_minor - part.drawn_minor
+            assert Fraction(part.exact_numerator, 1_000_000) > part.amount_minor
+
+
+class TestRemainder:
+    def test_a_fraction_that_is_dropped_where_nobody_gets_a_unit(self) -> None:
+        order = an_order(OrderLine(1, 501, 7, 1, 5_449, 0), upline=an_upline("gold"))
+        rules = terms(Unilevel("direct", (50_000,)))
+
+        # 5 % of 54.49 are 272.45 cents.
+        assert "5 % of 54.49 = 2.7245; rounded down, as the fractions of the line's shares together are less " in told(
+            order, rules
+        )
+        assert "尾数舍去：本行各份额的尾数合计不足 0.01 的一半" in told(order, rules, language="zh")
+
+    def test_of_two_equal_fractions_the_second_is_not_smaller(self) -> None:
+        order = an_order(OrderLine(1, 501, 7, 1, 30, 0), upline=an_upline("gold", "gold"))
+
+        said = told(order, terms(Unilevel("direct", (50_000, 50_000))))
+
+        assert "gets 0.02 CNY" in said
+        assert "gets 0.01 CNY" in said
+        assert "larger" not in said
+
+
+class TestReasons:
+    def test_a_level_with_a_rate_of_nothing_is_not_beyond_the_plan(self) -> None:
+        said = told(an_order(), terms(Unilevel("direct", (50_000, 0))))
+
+        assert "gives nothing to 2 (level 2): the plan pays 0 here." in said
+        assert "gives nothing to 1 (level 3): the plan does not reach this level." in said
+
+    def test_a_minimum_after_a_cap(self) -> None:
+        plan = Unilevel("direct", (50_000,), minimum={"CNY": 200})
+        capped = replace(plan, caps=replace(plan.caps, entry={"CNY": 150}))
+
+        said = told(an_order(), terms(capped))
+
+        assert "the seller, 3: the share, after caps and pool, is below the plan's minimum of 2.00 CNY." in said
+
+    def test_a_fixed_plan_without_the_orders_currency(self) -> None:
+        order = an_order(currency="JPY")
+        assert "the plan has no amounts in JPY." in told(order, terms(UNITS))
+        assert "该方案未设 JPY 的金额。" in told(order, terms(UNITS), language="zh")
+        elsewhere = replace(UNITS, conditions=Conditions(products=(1,)))
+        assert "the plan does not cover this." in told(order, terms(elsewhere))
+
+    def test_an_unpaid_equal_makes_nobody_a_peer(self) -> None:
+        plan = Differential("tiers", {"gold": 60_000}, peer_rate_ppm=5_000, minimum={"CNY": 1})
+        capped = replace(plan, caps=replace(plan.caps, day={"CNY": 500}))
+        order = an_order(OrderLine(1, 501, 7, 1, 5_000, 0), upline=an_upline("gold", "gold"))
+
+        said = told(order, terms(capped), Earned(day_minor={"tiers": {3: 500}}))
+
+        assert "Distributor 2 (level 2, tier gold) gets 3.00 CNY" in said
+        assert "tier gold has 6 %, nothing of it goes to tiers below, 6 % of 50.00 = 3.00." in said
+
+    def test_a_cancellation_of_what_paid_nobody(self) -> None:
+        order, rules = an_order(upline=(Earner(1, 3, "gold", False),)), terms(Unilevel("direct", (50_000,)))
+        commission = refunded(booked(order, rules), parts=1, of=1, reference="cancelled", reason="cancelled_by_shop")
+
+        said = text_of(explain(order, commission, rules))
+
+        assert "the cancellation took back nothing: nothing was left." in said
