@@ -17,6 +17,9 @@ ENGLISH: Mapping[str, str] = {
     "hold_none": "Commissions are held from payment on, and released as soon as the order is completed.",
     "unilevel": "Plan {number}, {name} (unilevel): of a line's net, {levels}.",
     "override": "Plan {number}, {name}: {what}: {levels}.",
+    "override_shorter": "Plan {number}, {name}: {what}: {levels}; further levels get nothing.",
+    "narrowest": "Plan {number}, {name}: where several exceptions fit, the narrowest counts: product before category "
+    "before neither, each time with the earner's tier before without.",
     "products": "for products {ids}",
     "categories": "for categories {ids}",
     "tier": "for earners of tier {tier}",
@@ -26,10 +29,10 @@ ENGLISH: Mapping[str, str] = {
     "level": "{share} goes to level {level}",
     "nothing": "nothing",
     "differential": "Plan {number}, {name} (differential): each tier has a rate ({rates}), up to level {levels_max}. "
-    "An upline gets what its own rate is above the highest rate below it.",
+    "On each line an upline gets what its own rate is above the highest rate paid below it.",
     "tier_rate": "{tier} {rate}",
-    "peer": "Plan {number}, {name}: the nearest upline with exactly the highest rate below it gets {rate}, once for "
-    "each rate.",
+    "peer": "Plan {number}, {name}: the nearest upline with exactly the highest rate paid below it gets {rate}, "
+    "once for each rate.",
     "team_bonus": "Plan {number}, {name} (team bonus): the leader of the seller's team gets {rate} of a line's net, "
     "but not of what the leader sells.",
     "team_bonus_own": "Plan {number}, {name} (team bonus): the leader of the seller's team gets {rate} of a line's "
@@ -47,7 +50,7 @@ ENGLISH: Mapping[str, str] = {
     "cap_order": "Plan {number}, {name}: nobody gets more than {amounts} from one order.",
     "cap_day": "Plan {number}, {name}: nobody gets more than {amounts} from the orders of one day (UTC).",
     "cap_month": "Plan {number}, {name}: nobody gets more than {amounts} from the orders of one month (UTC).",
-    "minimum": "Plan {number}, {name}: a share below {amounts} is not paid.",
+    "minimum": "Plan {number}, {name}: a share that is below {amounts} after caps and pool is not paid.",
     "target": "Whoever sells {target} net in a calendar month (UTC), paid, gets the reward {reward} of {bonus}.",
     "or": " or ",
     "and": " and ",
@@ -62,6 +65,9 @@ CHINESE: Mapping[str, str] = {
     "hold_none": "佣金自付款起冻结，订单完成即解冻。",
     "unilevel": "方案{number} {name}（层级制）：按订单行净额，{levels}。",
     "override": "方案{number} {name}：{what}：{levels}。",
+    "override_shorter": "方案{number} {name}：{what}：{levels}；更高层级无佣金。",
+    "narrowest": "方案{number} {name}：多项例外同时适用时，以范围最窄者为准：商品先于类目，类目先于其他；同一范围内，"
+    "指定等级者优先。",
     "products": "商品 {ids}",
     "categories": "类目 {ids}",
     "tier": "等级为 {tier} 的收益人",
@@ -71,9 +77,9 @@ CHINESE: Mapping[str, str] = {
     "level": "第 {level} 级得 {share}",
     "nothing": "无佣金",
     "differential": "方案{number} {name}（级差制）：各等级比例为 {rates}，最多计算到第 {levels_max} 级。"
-    "上级得到其自身比例高出下方已有最高比例的部分。",
+    "按每个订单行，上级得到其自身比例高出下方已得最高比例的部分。",
     "tier_rate": "{tier} {rate}",
-    "peer": "方案{number} {name}：平级奖——与下方最高比例相同的最近一位上级得 {rate}，每个比例只支付一次。",
+    "peer": "方案{number} {name}：平级奖——与下方已得最高比例相同的最近一位上级得 {rate}，每个比例只支付一次。",
     "team_bonus": "方案{number} {name}（团队奖）：销售者所在团队的负责人得订单行净额的 {rate}，负责人自己的销售除外。",
     "team_bonus_own": "方案{number} {name}（团队奖）：销售者所在团队的负责人得订单行净额的 {rate}，"
     "包括负责人自己的销售。",
@@ -89,7 +95,7 @@ CHINESE: Mapping[str, str] = {
     "cap_order": "方案{number} {name}：每人每个订单最多得 {amounts}。",
     "cap_day": "方案{number} {name}：每人每天（UTC）的订单合计最多得 {amounts}。",
     "cap_month": "方案{number} {name}：每人每月（UTC）的订单合计最多得 {amounts}。",
-    "minimum": "方案{number} {name}：不足 {amounts} 的份额不予支付。",
+    "minimum": "方案{number} {name}：经封顶与佣金池限制后不足 {amounts} 的份额不予支付。",
     "target": "当月（UTC）本人已付款净销售额达到 {target} 者，得奖励 {reward}：{bonus}。",
     "or": "或",
     "and": "和",

@@ -43,7 +43,10 @@ class _Speaker:
             case Unilevel():
                 yield self._say("unilevel", **of, levels=self._levels(map(_percent_or_none, plan.rates_ppm)))
                 for what, rates in self._overrides(plan.overrides):
-                    yield self._say("override", **of, what=what, levels=self._levels(map(_percent_or_none, rates)))
+                    phrase = "override_shorter" if len(rates) < len(plan.rates_ppm) else "override"
+                    yield self._say(phrase, **of, what=what, levels=self._levels(map(_percent_or_none, rates)))
+                if len(plan.overrides) > 1:
+                    yield self._say("narrowest", **of)
                 yield self._say("compression" if plan.compression else "no_compression", **of)
             case Differential():
                 listed = sorted(plan.rates_ppm.items(), key=lambda item: (item[1], item[0]))

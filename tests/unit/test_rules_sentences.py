@@ -57,9 +57,11 @@ def test_in_english() -> None:
         "Commissions are held from payment on, and released as soon as the order is completed.",
         "Plan 1, direct (unilevel): of a line's net, the seller gets 10%, the seller's sponsor nothing, 1.25% goes "
         "to level 3.",
-        "Plan 1, direct: for categories 7, 8: the seller gets 8%.",
-        "Plan 1, direct: for products 5, to earners of tier gold: the seller gets 9%.",
-        "Plan 1, direct: for earners of tier gold: the seller gets 9.5%.",
+        "Plan 1, direct: for categories 7, 8: the seller gets 8%; further levels get nothing.",
+        "Plan 1, direct: for products 5, to earners of tier gold: the seller gets 9%; further levels get nothing.",
+        "Plan 1, direct: for earners of tier gold: the seller gets 9.5%; further levels get nothing.",
+        "Plan 1, direct: where several exceptions fit, the narrowest counts: product before category before neither, "
+        "each time with the earner's tier before without.",
         "Plan 1, direct: who does not qualify gets nothing, and the level stays unpaid.",
         "Plan 1, direct: it is for categories 7 and products 5, 6 only.",
         "Plan 1, direct: inactive distributors earn as well.",
@@ -68,10 +70,10 @@ def test_in_english() -> None:
         "Plan 1, direct: nobody gets more than 2.00 CNY from one order.",
         "Plan 1, direct: nobody gets more than 0.001 KWD from the orders of one day (UTC).",
         "Plan 1, direct: nobody gets more than 4.00 CNY from the orders of one month (UTC).",
-        "Plan 1, direct: a share below 0.01 CNY is not paid.",
-        "Plan 2, ranks (differential): each tier has a rate (silver 3%, gold 5%), up to level 5. An upline gets what "
-        "its own rate is above the highest rate below it.",
-        "Plan 2, ranks: the nearest upline with exactly the highest rate below it gets 1%, once for each rate.",
+        "Plan 1, direct: a share that is below 0.01 CNY after caps and pool is not paid.",
+        "Plan 2, ranks (differential): each tier has a rate (silver 3%, gold 5%), up to level 5. On each line an "
+        "upline gets what its own rate is above the highest rate paid below it.",
+        "Plan 2, ranks: the nearest upline with exactly the highest rate paid below it gets 1%, once for each rate.",
         "Plan 3, teams (team bonus): the leader of the seller's team gets 2% of a line's net, but not of what the "
         "leader sells.",
         "Plan 4, leaders (team bonus): the leader of the seller's team gets 1% of a line's net, also of what the "
@@ -96,8 +98,8 @@ def test_a_short_rule_set_is_told_shortly() -> None:
 
     assert sentences(short)[2:] == [
         "Commissions are held from payment on, and released 7 days after the order is completed.",
-        "Plan 1, ranks (differential): each tier has a rate (gold 10%), up to level 10. An upline gets what its own "
-        "rate is above the highest rate below it.",
+        "Plan 1, ranks (differential): each tier has a rate (gold 10%), up to level 10. On each line an upline gets "
+        "what its own rate is above the highest rate paid below it.",
     ]
 
 
