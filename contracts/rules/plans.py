@@ -113,7 +113,9 @@ class _PlanPart(Part):
         Field(max_length=800, description="The most that one distributor gets from this plan."),
         AfterValidator(_once_per_currency),
     ] = ()
-    minimum: Annotated[AmountsIn, Field(description="A smaller share is not paid at all.")] = ()
+    minimum: Annotated[
+        AmountsIn, Field(description="A share of which caps and pool leave less than this is not paid at all.")
+    ] = ()
 
     def _terms(self) -> dict[str, Any]:
         """What all plans have, without amounts."""

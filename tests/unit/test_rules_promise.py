@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import product as every
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contracts.commissions.calculation import Sale, calculate
+from contracts.commissions.view import Earned
 from contracts.rules.promise import highest_promise
-from contracts.rules.view import Conditions, Differential, Fixed, Override, Plan, TeamBonus, Unilevel
+from contracts.rules.view import Conditions, Differential, Fixed, Override, Plan, TeamBonus, Terms, Unilevel
+from tests.unit.test_calculation_properties import cases
 
 LEVELS = 2
 PRODUCTS = (1, 2, 99)
@@ -94,3 +98,15 @@ def test_ten_thousand_products_that_are_paid_alike_are_one() -> None:
     other = tuple(Override((number % 3,), category_id=number) for number in range(1, 10_001))
 
     assert highest_promise([Unilevel("a", (1,), same), Unilevel("b", (1,), other)]).rate_ppm == 4
+
+
+@given(cases())
+def test_no_sale_is_paid_at_more_than_the_highest_promise(case: tuple[Terms, Sale, Earned]) -> None:
+    """Whatever caps and minima leave of it: the rates of a line's entries together, as the engine gives them."""
+    terms, sale, earned = case
+    promised = highest_promise(terms.plans).rate_ppm
+    rates: Counter[int] = Counter()
+    for entry in calculate(terms, sale, earned).entries:
+        rates[entry.line] += entry.rate_ppm
+
+    assert max(rates.values(), default=0) <= promised
