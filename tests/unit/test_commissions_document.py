@@ -19,7 +19,9 @@ from contracts.envelope import Timestamp
 from contracts.orders import refunds
 from contracts.orders.v1 import OrderRefused
 from contracts.rewards.v1 import RewardGranted, RewardRevoked
+from contracts.rules.compliance import breaches
 from contracts.rules.document import RuleDocument
+from contracts.rules.terms import terms_of
 from contracts.rules.v1 import ActivateRules, RulesActivated, RulesRefused
 from contracts.rules.view import Market, Reason, Tenure, in_force
 from tests.builders import (
@@ -173,3 +175,17 @@ def test_history_is_activated_newest_first() -> None:
     months = [datetime(2026, month, 15, tzinfo=NOW.tzinfo) for month in (1, 2, 3, 4)]
     assert [in_force(month, "default", book.tenures) for month in months] == [1, 2, 3, 3]
     assert in_force(months[0] - timedelta(days=15), "default", book.tenures) is None
+
+
+def test_a_markets_limit_on_levels_counts_places_of_the_plan() -> None:
+    plan = {"plan": "unilevel", "name": "compressed", "rates": ["0.10", "0.05"], "compression": True}
+    terms = terms_of(RuleDocument.model_validate({"title": "T", "pool_rate": "0.20", "plans": [plan]}))
+
+    assert breaches(terms, Market("default", levels_paid_max=2)) == ()
+    assert [breach.limit for breach in breaches(terms, Market("default", levels_paid_max=1))] == ["levels_paid_max"]
+
+
+def test_of_two_rule_sets_that_began_together_the_higher_number_holds() -> None:
+    began = at("2026-12-01T00:00:00Z")
+
+    assert in_force(began, "default", [Tenure(2, "default", began), Tenure(1, "default", began)]) == 2
