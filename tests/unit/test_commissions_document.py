@@ -15,6 +15,7 @@ import pytest
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
+from contracts.decision import Decision
 from contracts.envelope import Timestamp
 from contracts.orders import refunds
 from contracts.orders.v1 import OrderRefused
@@ -91,7 +92,7 @@ def test_an_inactive_sellers_order_is_refused() -> None:
 
     answer = order_intake.place(a_desk(distributors=inactive), message(place()))
 
-    assert isinstance(answer, order_intake.Decision)
+    assert isinstance(answer, Decision)
     [refused] = answer.publish
     assert isinstance(refused, OrderRefused)
     assert refused.reason == "distributor_inactive"
