@@ -97,8 +97,9 @@ def release(shelf: Shelf, message: Message[OrderCancelled]) -> Answer:
 def give_back(shelf: Shelf, message: Message[OrderRefunded]) -> Answer:
     """Put refunded units that had not left back among the available ones, by their sums, so each comes back once.
 
-    Where we heard first that the rest was shipped, they come back on hand. Goods that come back after they left are
-    received like any others.
+    If all the money went back before the goods left, the order has ended and nothing of it can ship: everything that
+    is set apart for it is available again. Where the shipment of the rest was handled first, the units come back on
+    hand. Goods that come back after they left are received like any others.
     """
     order = message.data
     if order.was_shipped:
@@ -110,7 +111,10 @@ def give_back(shelf: Shelf, message: Message[OrderRefunded]) -> Answer:
     for line in order.lines:
         refunded[line.product_id] += line.refunded_quantity
     reservation, picks = known.give_back(refunded)
-    if not picks:
+    if order.is_full and known.status == "open":
+        picks = known.left
+        reservation = replace(reservation, status="released")
+    elif not picks:
         return Decision(shelf, outcome="nothing_new")
     after = shelf.with_reservation(reservation)
     if known.status == "released":
@@ -121,7 +125,7 @@ def give_back(shelf: Shelf, message: Message[OrderRefunded]) -> Answer:
         moved = shelf.move(picks, reserved=-1)
     items, crossings = _watch(moved, message.time)
     released = StockReleased(shop_id=order.shop_id, order_id=order.order_id, picks=_picks_said(picks))
-    return Decision(after.with_items(*items), (released, *crossings), "released")
+    return Decision(after.with_items(*items), (released, *crossings) if picks else (), "released")
 
 
 def receive(shelf: Shelf, message: Message[ReceiveStock]) -> Answer:
