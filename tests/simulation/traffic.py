@@ -18,6 +18,7 @@ from typing import Any
 from contracts.catalog.v1 import DefineProduct
 from contracts.envelope import BATCH, COMMANDS_EXCHANGE, STRUCTURED, Payload
 from contracts.network.v1 import CreateTeam, JoinTeam, MoveDistributor, RegisterDistributor, RegisterShop
+from contracts.orders.v1 import RefundOrder
 from contracts.orders.v2 import Line, PlaceOrder
 from contracts.rules.document import RuleDocument
 from contracts.rules.terms import digest_of, terms_of
@@ -119,6 +120,8 @@ class Traffic:
     keys: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     dead: dict[str, str] = field(default_factory=dict)
     wishes: defaultdict[str, list[PlaceOrder]] = field(default_factory=lambda: defaultdict(list))
+    refunds: defaultdict[str, dict[str, RefundOrder]] = field(default_factory=lambda: defaultdict(dict))
+    """By order and refund id, whether they are accepted or not."""
     moments: tuple[float, ...] = ()
     """When the outside world talks, as parts of its time: all at once, in bursts, or now and then."""
     _numbers: int = 0
@@ -131,6 +134,8 @@ class Traffic:
             messages.append(builders.message(payload, id=f"said-{self._numbers}", time=START))
             if isinstance(payload, PlaceOrder):
                 self.wishes[payload.key].append(payload)
+            if isinstance(payload, RefundOrder):
+                self.refunds[payload.key][payload.refund_id] = payload
         bodies = [message.to_bytes() for message in messages]
         body, content_type = (bodies[0], STRUCTURED) if len(bodies) == 1 else (b"[" + b",".join(bodies) + b"]", BATCH)
         self.say_bytes(payloads[0].message_type, body, content_type, within_s=within_s, times=times, dead=dead)
@@ -261,14 +266,21 @@ def _order(traffic: Traffic, number: int) -> PlaceOrder | None:
 
 
 def _give_back(traffic: Traffic, wish: PlaceOrder) -> None:
-    """Part of an order, or in parts all of it; some of it twice, some of it too much, or while something is open."""
+    """Part of an order, or in parts all of it; some of it twice, some of it too much, or while something is open.
+
+    Units with and without an amount, money without units, and at times all the money of a line.
+    """
     rng = traffic.rng
     about = {"shop_id": wish.shop_id}
     for number, line in enumerate(wish.lines, start=1):
-        for part in range(rng.choice((1, 1, 2, line.quantity))):
-            amount = rng.choice((None, None, "1.11", "60.00"))
+        for part in range(rng.choice((1, 2, 3, line.quantity))):
+            units = rng.choice((0, 1, 1, 2))
+            amounts = ("1.11", "1.11", "60.00", str(line.amount - line.discount))
+            amount = rng.choice((None, None, None, *amounts) if units else amounts)
             wanted = refund(
-                a_refund_line(line.product_id, 1, amount), refund_id=f"refund-{number}-{part}", order_id=wish.order_id
+                a_refund_line(line.product_id, units, amount),
+                refund_id=f"refund-{number}-{part}",
+                order_id=wish.order_id,
             ).model_copy(update=about)
             traffic.say(wanted, times=rng.choice((1, 1, 2)))
     if rng.random() < 0.3:
@@ -278,10 +290,12 @@ def _give_back(traffic: Traffic, wish: PlaceOrder) -> None:
 
 def _wish(rng: random.Random, shop_id: str, order_id: str) -> PlaceOrder:
     products = rng.sample((TEA, CUP), rng.choice((1, 1, 2)))
+    if rng.random() < 0.2:
+        products.append(products[0])
     lines = tuple(
         Line(
             product_id=product_id,
-            quantity=rng.randint(1, 4),
+            quantity=rng.randint(1, 4 if len(products) < 3 else 2),
             amount=Decimal(rng.randint(1000, 9999)) / 100,
             discount=Decimal(rng.choice((0, 0, 333))) / 100,
         )

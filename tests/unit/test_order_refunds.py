@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -48,6 +50,7 @@ from workers.order_intake import decide
 from workers.order_intake.audit import _refunds_add_up
 from workers.order_intake.model import Desk, Line, Order, Refund
 
+ROOT = Path(__file__).parents[2]
 LATER = NOW + timedelta(days=3)
 PENDING = {"version": 2, "reserved": True, "due_at": NOW + HALF_AN_HOUR}
 PAID = {"version": 3, "reserved": True, "status": "paid", "paid_at": NOW}
@@ -255,6 +258,32 @@ class TestHowMuch:
         order = an_order(**SHIPPED, lines=(a_line(1, TEA, 2, 0),))
 
         assert given_back(order, refund(a_refund_line(TEA, 2))) == [((1, 2, 0),)]
+
+
+def the_examples() -> Iterator[Any]:
+    """The rows of the table in docs/commissions.md: what is asked for, what goes back, and how much in all."""
+    section = (ROOT / "docs/commissions.md").read_text().split("## What a refund takes back")[1].split("\n## ")[0]
+    for row in re.findall(r"^\| (\d.*?) \| (.*?) \| (.*?) \|$", section, re.MULTILINE):
+        yield pytest.param(*(row[0].split("; "), row[1].split("; "), row[2]), id=row[0])
+
+
+@pytest.mark.parametrize(("asked", "given", "in_all"), list(the_examples()))
+def test_the_examples_of_the_document(asked: list[str], given: list[str], in_all: str) -> None:
+    desk = a_desk(an_order(**SHIPPED, lines=(a_line(1, TEA, 3, 3_000),)))
+    answers = []
+    for number, words in enumerate(asked):
+        units, _, amount = words.partition(" for ")
+        wish = refund(a_refund_line(TEA, int(units.split()[0]), amount or None), refund_id=f"r-{number}")
+        decision = ask(desk, wish)
+        desk, [event] = decision.state, decision.publish
+        answers.append(str(event.amount) if decision.outcome == "refunded" else "refused")
+
+    assert answers == given
+    assert to_amount(desk.orders[KEY].refunded_minor, "CNY") == Decimal(in_all)
+
+
+def test_the_document_has_examples() -> None:
+    assert len(list(the_examples())) == 7
 
 
 class TestRefusals:

@@ -16,7 +16,7 @@ ORDERS = "order_intake.orders"
 
 
 async def audit(read: Read, report: Report) -> None:
-    refunded = await _refunded_before_they_left(read)
+    refunded, ended = await _refunded_before_they_left(read)
     held: Counter[tuple[int, str]] = Counter()
     shipped: Counter[int] = Counter()
     async for document in read.stream(RESERVATIONS, {"status": {"$in": ["open", "shipped", "released"]}}):
@@ -29,6 +29,8 @@ async def audit(read: Read, report: Report) -> None:
         given_back, due = _given_back(reservation), refunded.pop(reservation.key, Counter())
         about = f"order/{reservation.key}"
         report.require(given_back == due, "I1", about, f"gave {_said(given_back)} back, its refunds say {_said(due)}")
+        is_kept = reservation.status == "open" and bool(reservation.left) and reservation.key in ended
+        report.require(not is_kept, "I1", about, "was refunded in full, but its goods are still set apart")
     for key, due in refunded.items():
         report.breach("I1", f"order/{key}", f"{_said(due)} refunded before they left, but nothing was ever reserved")
     booked: Counter[int] = Counter()
@@ -64,16 +66,21 @@ async def audit(read: Read, report: Report) -> None:
         report.breach("I1", f"product/{product_id}", f"{units} reserved out of lot {batch_id}, which does not exist")
 
 
-async def _refunded_before_they_left(read: Read) -> dict[str, Counter[int]]:
-    """Units by product, of each order that was refunded while its goods were in the house."""
+async def _refunded_before_they_left(read: Read) -> tuple[dict[str, Counter[int]], set[str]]:
+    """Units by product, of each order that was refunded while its goods were in the house; and which of these orders
+    were refunded in full.
+    """
     found: dict[str, Counter[int]] = {}
-    async for order in read.stream(ORDERS, {"refunds.was_shipped": False}, fields=("lines", "refunds")):
+    ended: set[str] = set()
+    async for order in read.stream(ORDERS, {"refunds.was_shipped": False}, fields=("status", "lines", "refunds")):
+        if order["status"] == "refunded":
+            ended.add(order["_id"])
         products = {line["line"]: line["product_id"] for line in order["lines"]}
         units = found.setdefault(order["_id"], Counter())
         for refund in order["refunds"]:
             for part in refund["lines"] if not refund["was_shipped"] else ():
                 units[products[part["line"]]] += part["quantity"]
-    return found
+    return found, ended
 
 
 def _given_back(reservation: Reservation) -> Counter[int]:
