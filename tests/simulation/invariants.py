@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -54,6 +54,7 @@ def breaches(store: SimulatedStore, broker: SimulatedBroker, traffic: Traffic) -
     yield from _said_alike(broker, emitted)
     yield from _lives(emitted, store.tables["order_intake.orders"])
     yield from _paid_as_wished(store, traffic)
+    yield from _low_in_time(store, broker)
     yield from _left_over(broker)
 
 
@@ -235,6 +236,23 @@ def _owed(wish: PlaceOrder, order: Document, given_back: Sequence[tuple[int, int
 
 def _person(distributor_id: int) -> dict[str, Any]:
     return {"distributor_id": distributor_id, "tier": TIERS[distributor_id], "active": True}
+
+
+def _low_in_time(store: SimulatedStore, broker: SimulatedBroker) -> Iterator[str]:
+    """What was left of a product on the last day of the clock decides whether it is low; no message need touch it."""
+    said = (outgoing for outgoing in broker.published if outgoing.exchange == EVENTS_EXCHANGE)
+    events = (event for outgoing in said for event in Told(outgoing).events)
+    days = [datetime.fromisoformat(event["data"]["at"]).date() for event in events if event["source"] == clock.SOURCE]
+    for product_id, item in store.tables["stock_reservation.items"].items() if days else ():
+        left = sum(
+            lot["on_hand"] - lot["reserved"]
+            for lot in item["lots"]
+            if "expires_on" not in lot
+            or lot["expires_on"] is None
+            or date.fromisoformat(lot["expires_on"]) - max(days) >= timedelta(days=3)
+        )
+        if left <= item["low_at"] < item["recovered_at"] and not item["low"]:
+            yield f"product/{product_id} had {left} units left on {max(days)} and is not low"
 
 
 def _left_over(broker: SimulatedBroker) -> Iterator[str]:

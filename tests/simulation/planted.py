@@ -10,20 +10,22 @@ from typing import Any
 from unittest.mock import patch
 from uuid import UUID
 
+from contracts.clock.v1 import ClockTicked
 from contracts.commissions.reversal import taken_back
 from contracts.commissions.view import Entry, LineRefund
-from contracts.envelope import Emission, emit
+from contracts.envelope import Emission, Message, emit
 from contracts.orders.refunds import Asked, GivenBack, Line, give_back
 from contracts.stock.view import ITEMS
 from infra.runtime.batch import BatchLoop, Settled
 from infra.runtime.fold import Work
 from infra.runtime.journal import Journal
 from infra.runtime.messaging import Delivery
-from infra.runtime.store import Document, Transaction
+from infra.runtime.store import Document, Query, Transaction
 from tests.simulation.run import Result, Variant, simulate
 from tests.simulation.store import Key, SimulatedStore, SimulatedTransaction
 from workers.commission_calculation.decide import post
 from workers.commission_calculation.model import Posting
+from workers.stock_reservation.repository import StockRepository
 
 
 class AcknowledgesFirst(BatchLoop):
@@ -132,6 +134,24 @@ def _refunds_that_depend_on_their_order() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def _fixed_amounts_that_outlive_the_money() -> Iterator[None]:
+    with patch("workers.commission_calculation.decide.taken_back", take_fixed_amounts_by_the_units_alone):
+        yield
+
+
+@contextmanager
+def _days_that_are_not_checked() -> Iterator[None]:
+    """The worker reads every tick, and looks for no item because of it."""
+    queries = StockRepository.queries
+
+    def queries_without_ticks(messages: Sequence[Message[Any]]) -> dict[str, Query]:
+        return {} if isinstance(messages[0].data, ClockTicked) else queries(messages)
+
+    with patch.object(StockRepository, "queries", queries_without_ticks):
+        yield
+
+
 @dataclass(frozen=True, slots=True)
 class Bug:
     variant: Variant = Variant()  # noqa: RUF009  (frozen)
@@ -151,4 +171,6 @@ BUGS: dict[str, Bug] = {
     "names postings at random": Bug(planted=_postings_named_at_random),
     "names events at random": Bug(planted=_events_named_at_random),
     "gives the rest with the last units": Bug(planted=_refunds_that_depend_on_their_order),
+    "keeps fixed amounts when all the money is back": Bug(planted=_fixed_amounts_that_outlive_the_money),
+    "does not check the dates of lots": Bug(planted=_days_that_are_not_checked),
 }

@@ -42,7 +42,12 @@ from tests.builders import (
     update,
 )
 
-START = builders.NOW
+START = builders.NOW.replace(hour=23, minute=40)
+"""Shortly before midnight, so that a day ends in every run."""
+
+_GOOD_UNTIL = (START + timedelta(days=3)).date().isoformat()
+"""Of a lot that counts today, and tomorrow not any more."""
+
 SHOPS = {"shop-1": "CNY", "shop-2": "USD"}
 SPONSORS: Mapping[int, int | None] = {1: None, 2: 1, 3: 2, 4: 1}
 TIERS: Mapping[int, str] = {1: "gold", 2: "silver", 3: "silver", 4: "standard"}
@@ -79,6 +84,11 @@ def _document(version: int) -> dict[str, Any]:
                 "levels_max": 3,
             },
             {"plan": "team_bonus", "name": "team", "rate": "0.011"},
+            {
+                "plan": "fixed",
+                "name": "units",
+                "amounts": [{"currency": currency, "levels": ["0.40", "0.15"]} for currency in ("CNY", "USD")],
+            },
         ],
         "targets": [
             {"reward": "monthly_sales", "currency": currency, "target": target, "bonus": "5.00"}
@@ -209,6 +219,9 @@ def _set_the_stage(traffic: Traffic) -> None:
     traffic.say(DefineProduct(product_id=CUP, name="cup", category_id=CUPS), within_s=within_s)
     traffic.say(receive("r-tea", TEA, rng.randint(8, 14), low_at=5), within_s=within_s)
     traffic.say(receive("r-cup", CUP, rng.randint(4, 8), low_at=2), within_s=within_s)
+    if rng.random() < 0.6:
+        soon = receive("r-soon", TEA, rng.randint(3, 8), batch_id="soon", expiry_date=_GOOD_UNTIL)
+        traffic.say(soon, within_s=within_s)
     traffic.say(receive("r-more", TEA, rng.randint(4, 10), batch_id="lot-2"), times=rng.choice((1, 2)))
     traffic.say(adjust("a-tea", TEA, rng.choice((-3, -1, 2))))
     if rng.random() < 0.7:
@@ -252,7 +265,7 @@ def _order(traffic: Traffic, number: int) -> PlaceOrder | None:
         _say_simple(traffic, shop_id, order_id)
         return None
     wish = _wish(rng, shop_id, order_id)
-    if rng.random() < 0.4:
+    if rng.random() < 0.6:
         _give_back(traffic, wish)
     if rng.random() < 0.15:
         # The shop has forgotten that it sent the order: the same again, under an id of its own.
@@ -290,7 +303,7 @@ def _give_back(traffic: Traffic, wish: PlaceOrder) -> None:
 
 def _wish(rng: random.Random, shop_id: str, order_id: str) -> PlaceOrder:
     products = rng.sample((TEA, CUP), rng.choice((1, 1, 2)))
-    if rng.random() < 0.2:
+    if rng.random() < 0.15:
         products.append(products[0])
     lines = tuple(
         Line(
