@@ -15,7 +15,7 @@ from contracts.commissions.view import COMMISSIONS, LEDGER
 from contracts.orders.v1 import OrderAccepted
 from contracts.orders.view import ORDERS
 from contracts.stock.v1 import StockAdjusted, StockReceived, StockReleased, StockReserved
-from contracts.stock.view import ITEMS
+from contracts.stock.view import ITEMS, Lot
 from infra.runtime.cached import Cache
 from infra.runtime.event_listener import Event
 from infra.runtime.settings import Settings
@@ -48,7 +48,7 @@ class Figures:
         self._time = time
         prefix = f"{settings.database}:cache:"
         self._hot = Cached(cache, f"{prefix}hot:", self._read_hot)
-        self._stock = Cached(cache, f"{prefix}stock:", self._read_stock)
+        self._lots = Cached(cache, f"{prefix}lots:", self._read_lots)
         self._months = Cached(cache, f"{prefix}month:", self._read_months)
 
     async def hot(self) -> list[dict[str, Any]]:
@@ -57,9 +57,10 @@ class Figures:
         return hot
 
     async def stock(self, product_ids: Sequence[int]) -> dict[int, dict[str, int]]:
-        """Units on hand and available, of those products that ever had any."""
-        found = await self._stock.get_many([str(product_id) for product_id in product_ids])
-        return {int(key): value for key, value in found.items()}
+        """Units on hand, and those that may be sold today, of those products that ever had any."""
+        found = await self._lots.get_many([str(product_id) for product_id in product_ids])
+        day = self._time.now().date().isoformat()
+        return {int(key): _stock_of([Lot(*lot) for lot in lots], day) for key, lots in found.items()}
 
     async def month(self, distributor_id: int, month: date) -> dict[str, dict[str, int]]:
         """By currency: paid orders sold that were placed in this month (UTC), their net after refunds, and the
@@ -82,7 +83,7 @@ class Figures:
         now = self._time.now()
         # A late payment belongs to the month in which the order was placed.
         months = {f"{now:%Y-%m}", f"{now.replace(day=1) - timedelta(days=1):%Y-%m}"}
-        await self._stock.forget([str(product_id) for product_id in products if product_id is not None])
+        await self._lots.forget([str(product_id) for product_id in products if product_id is not None])
         await self._months.forget([f"{distributor_id}/{month}" for distributor_id in distributors for month in months])
         await self._hot.forget([_HOT] if hot else [])
 
@@ -111,10 +112,12 @@ class Figures:
         ]
         return dict.fromkeys(keys, hot)
 
-    async def _read_stock(self, keys: Sequence[str]) -> Mapping[str, Any]:
+    async def _read_lots(self, keys: Sequence[str]) -> Mapping[str, Any]:
+        """The lots, not their sums: what may be sold changes with the day, and no event says so."""
         wanted = [int(key) for key in keys]
-        found = await self._store.find(ITEMS, {"_id": {"$in": wanted}}, fields=("lots.on_hand", "lots.reserved"))
-        return {str(item["_id"]): _stock_of(item.get("lots", ())) for item in found}
+        found = await self._store.find(ITEMS, {"_id": {"$in": wanted}}, fields=("lots",))
+        names = ("batch_id", "expires_on", "on_hand", "reserved")
+        return {str(item["_id"]): [[lot.get(name) for name in names] for lot in item.get("lots", ())] for item in found}
 
     async def _read_months(self, keys: Sequence[str]) -> Mapping[str, Any]:
         return {key: await self._read_month(key) for key in keys}
@@ -165,9 +168,11 @@ def next_month(first_day: datetime) -> datetime:
     return (first_day.replace(day=1) + timedelta(days=32)).replace(day=1)
 
 
-def _stock_of(lots: Sequence[Mapping[str, int]]) -> dict[str, int]:
-    on_hand = sum(lot["on_hand"] for lot in lots)
-    return {"on_hand": on_hand, "available": on_hand - sum(lot["reserved"] for lot in lots)}
+def _stock_of(lots: Sequence[Lot], day: str) -> dict[str, int]:
+    return {
+        "on_hand": sum(lot.on_hand for lot in lots),
+        "available": sum(lot.available for lot in lots if lot.sells_on(day)),
+    }
 
 
 def _distributors_in(data: Mapping[str, Any]) -> set[int]:

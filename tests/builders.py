@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -40,7 +40,7 @@ from contracts.rules.terms import digest_of, terms_of
 from contracts.rules.v1 import ActivateRules, ApproveRules, DefineMarket, ProposeRules
 from contracts.rules.view import Override, RuleSet, SalesTarget, Terms, Unilevel
 from contracts.stock.v1 import AdjustStock, Pick, ReceiveStock, SetStock, Shortage, StockReserved, StockShort
-from contracts.stock.view import Lot, StockItem
+from contracts.stock.view import NEVER, Lot, StockItem
 from workers.order_intake.model import Desk, Line, Order, Sponsor
 from workers.stock_reservation.model import Booking, Reservation, Shelf
 
@@ -367,7 +367,10 @@ def an_item(product_id: int = TEA, *lots: Lot, **fields: Any) -> StockItem:
     item = StockItem(product_id)
     for lot in held:
         item = item.with_lot(lot)
-    return replace(item, **{"received": item.on_hand, **fields})
+    # A lot that is good until the 5th counts until the 2nd, and is checked on the 3rd.
+    ends = (date.fromisoformat(lot.expires_on) - timedelta(days=2) for lot in held if lot.expires_on)
+    next_check_on = min((end.isoformat() for end in ends), default=NEVER)
+    return replace(item, **{"received": item.on_hand, "next_check_on": next_check_on, **fields})
 
 
 def a_shelf(*items: StockItem, reservations: Iterable[Reservation] = (), bookings: Iterable[Booking] = ()) -> Shelf:

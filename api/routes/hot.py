@@ -37,7 +37,10 @@ class HotProduct(BaseModel):
     orders: int = Field(description="How many of the newest orders have it.", examples=[312])
     units: int = Field(description="Units in those orders.", examples=[540])
     on_hand: int = Field(description="Units in the house, reserved ones too.", examples=[120])
-    available: int = Field(description="On hand minus reserved.", examples=[100])
+    available: int = Field(
+        description="Units that may be sold today: not reserved, and in lots whose last day of sale is not over (UTC).",
+        examples=[100],
+    )
 
 
 class HotProducts(BaseModel):

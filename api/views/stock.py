@@ -34,8 +34,10 @@ class StockView(_Figures):
     model_config = ConfigDict(title="Stock")
 
     product_id: int = Field(examples=[1082185])
-    sellable: int = Field(description="Available in lots that may still be sold.", examples=[100])
-    low: bool = Field(description="Whether it is said to run low.", examples=[False])
+    sellable: int = Field(description="Available in lots that may be sold today (UTC).", examples=[100])
+    low: bool = Field(
+        description="Whether it runs low; units that expire within three days do not count.", examples=[False]
+    )
     low_at: int = Field(description="It runs low at so many; 0 where nobody is told.", examples=[20])
     recovered_at: int = Field(description="It has recovered at so many.", examples=[40])
     lots: list[LotView] = Field(description="First expired first.")

@@ -11,13 +11,14 @@ from contracts.money import largest_remainder
 def taken_back(entries: Sequence[Entry], refund: LineRefund) -> tuple[int, ...]:
     """Return what is taken back so far of each entry of the refunded line, in their order; positive minor units.
 
-    A percentage falls with the money refunded, a fixed amount with the units. The exact parts are rounded together;
-    when all money and all units are back, that is exactly everything. Between two refunds one entry may get back
-    a single unit that rounding then takes from another.
+    A percentage falls with the money refunded, a fixed amount with the units, and with all the money too. The exact
+    parts are rounded together; when all the money is back, that is exactly everything. Between two refunds one entry
+    may get back a single unit that rounding then takes from another.
     """
     money, all_money = _of_money(refund)
+    units = refund.quantity if money == all_money else refund.refunded_quantity
     numerators = [
-        entry.amount_minor * (refund.refunded_quantity * all_money if entry.unit_minor > 0 else money * refund.quantity)
+        entry.amount_minor * (units * all_money if entry.unit_minor > 0 else money * refund.quantity)
         for entry in entries
     ]
     return tuple(largest_remainder(numerators, all_money * refund.quantity))

@@ -81,7 +81,8 @@ class RefundLine(BaseModel):
     amount: Annotated[
         Amount | None,
         Field(
-            description="Money given back for them, out of the line's net. Where absent, the units' share of it.",
+            description="Money given back for them, out of the line's net. Where absent, the units' share of it, "
+            "at most what is left.",
             examples=["27.35"],
         ),
     ] = None
@@ -94,8 +95,8 @@ class RefundLine(BaseModel):
 class RefundOrder(OfOrder, Command, type="order.refund.v1"):
     """The customer got money back for a paid order. `refund_id` makes the same refund count once.
 
-    Commissions are taken back in proportion, from every level and plan; the refund that completes a line takes
-    whatever is left of it.
+    Commissions are taken back in proportion, from every level and plan; nothing is left of a line's when all its money
+    is back.
     """
 
     shop_id: ShopId
@@ -266,7 +267,10 @@ class OrderRefunded(OfOrder, Event, type="order.refunded.v1"):
     net_total: Annotated[Amount, Field(description="The net of all lines as ordered.", examples=["54.70"])]
     refunded_total: Annotated[Amount, Field(description="What all refunds together gave back.", examples=["27.35"])]
     was_shipped: Annotated[bool, Field(description="Whether the goods had left; if not, they stay in stock.")]
-    is_full: Annotated[bool, Field(description="Whether nothing of the order is left.", examples=[False])]
+    is_full: Annotated[
+        bool,
+        Field(description="Whether all the money is back; of an order that cost nothing, all units.", examples=[False]),
+    ]
 
 
 class RefundRefused(OfOrder, Event, type="order.refund-refused.v1"):

@@ -7,6 +7,9 @@ from typing import Self
 
 ITEMS = "stock_reservation.items"
 
+NEVER = "9999-12-31"
+"""A day (ISO date) that does not come."""
+
 
 @dataclass(frozen=True, slots=True)
 class Lot:
@@ -30,7 +33,9 @@ class StockItem:
     """A product's stock; `_id` is the product id.
 
     on hand = received - shipped + adjusted; available = on hand - reserved, never negative.
-    `low` says on which side of its thresholds the item is, `crossings` how often it changed sides.
+    `low` says on which side of its thresholds the item is, `crossings` how often it changed sides. A clock tick checks
+    that again on the day `next_check_on`, on which a lot comes too near to its end; NEVER where no lot will. None
+    means that it was never worked out. `checked_on` is the day of the last such check.
     """
 
     product_id: int
@@ -42,6 +47,8 @@ class StockItem:
     recovered_at: int = 0
     low: bool = False
     crossings: int = 0
+    checked_on: str | None = None
+    next_check_on: str | None = None
 
     @property
     def on_hand(self) -> int:
@@ -65,5 +72,5 @@ class StockItem:
     def with_lot(self, changed: Lot) -> Self:
         """The item with this lot in place of the one of the same name, or added; first expired comes first."""
         others = [lot for lot in self.lots if lot.batch_id != changed.batch_id]
-        lots = sorted([*others, changed], key=lambda lot: (lot.expires_on or "9999-12-31", lot.batch_id))
+        lots = sorted([*others, changed], key=lambda lot: (lot.expires_on or NEVER, lot.batch_id))
         return replace(self, lots=tuple(lots))

@@ -100,7 +100,7 @@ Query = Find | Ancestors
 
 
 class Reader(Protocol):
-    """Reads documents. `where` knows equality, `$in`, `$gt`, `$gte`, `$lt`, `$lte`."""
+    """Reads documents. `where` knows equality, `$in`, `$gt`, `$gte`, `$lt`, `$lte`. An absent field equals None."""
 
     async def find(
         self,

@@ -186,6 +186,23 @@ async def test_the_hot_list_has_the_stock_of_now(world: World) -> None:
         assert again.status_code in (200, 304)
 
 
+async def test_the_hot_list_counts_what_may_be_sold_today(world: World) -> None:
+    """Thirty that nobody may buy any more are in the house, and are not available."""
+    async with world.as_admin() as admin:
+        await world.placed(admin, quantity=1)
+        lot = {"stock": 30, "batch_id": "gone", "expiry_date": "2020-01-31"}
+        assert (await admin.put(f"/api/inventory/{world.product_id}", json=lot)).status_code == 200
+
+        async def agrees() -> bool:
+            answer = await admin.get("/api/inventory/hot", params={"limit": 100})
+            [mine] = [one for one in answer.json()["items"] if one["product_id"] == world.product_id] or [{}]
+            stock = (await admin.get(f"/api/inventory/{world.product_id}")).json()
+            assert stock["available"] == stock["sellable"] + 30
+            return (mine.get("on_hand"), mine.get("available")) == (stock["on_hand"], stock["sellable"])
+
+        await until(agrees, what="the hot list shows what may be sold")
+
+
 async def test_a_month_shows_sales_refunds_and_commissions(world: World) -> None:
     url = f"/api/distributors/{world.seller}/performance"
     async with world.as_admin() as admin, world.as_distributor(world.top) as top:

@@ -76,6 +76,8 @@ async def test_what_was_stored_is_found_as_it_was(store: Any) -> None:
         ({"words": "b"}, [2]),
         ({"words": {"$gt": []}}, [2]),
         ({"nothing": "there"}, []),
+        ({"color": None}, [4]),
+        ({"at": None}, [1, 3, 4]),
         ({"color": {"$gt": 5}}, []),
     ],
 )

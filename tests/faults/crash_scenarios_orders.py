@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from contracts.catalog.view import PRODUCTS, Product
@@ -149,6 +149,7 @@ def stock_reservation() -> Scenario:
     tea, cup = an_order_line(quantity=2), an_order_line(2, CUP, category_id=CUPS, quantity=3)
     order = accepted(order_id="1", lines=(tea,))
     receipt = receive("r-1", TEA, 10, low_at=3)
+    new_year = datetime(2027, 1, 1, tzinfo=UTC)
     return Scenario(
         "stock_reservation",
         (
@@ -190,6 +191,9 @@ def stock_reservation() -> Scenario:
                 say(refunded(order_id="never-placed")),
             ),
             (say(shipped("5")),),
+            (say(receive("r-4", TEA, 20, batch_id="soon", expiry_date="2026-12-31", low_at=10, recovered_at=12)),),
+            (say(tick(new_year)), say(tick(new_year))),
+            (say(tick(new_year + timedelta(seconds=10))),),
         ),
         frozenset(
             [
@@ -204,6 +208,8 @@ def stock_reservation() -> Scenario:
                 "already_released",
                 "nothing_reserved",
                 "cancelled_before",
+                "dates_checked",
+                "nothing_due",
             ]
         ),
         {},

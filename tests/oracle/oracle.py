@@ -289,10 +289,12 @@ def taken_back(
     """Return what refunds have taken back so far of a line's `entries`: a matter of their sums, not of their number.
 
     A share of money follows the money that went back (the units, where the line cost nothing), an amount per unit
-    follows the units.
+    follows the units; with all the money back nothing is left of either.
     """
     units = Fraction(refunded_quantity, line["quantity"])
     money = Fraction(refunded_minor, line["net_minor"]) if line["net_minor"] else units
+    if money == 1:
+        units = money
     kinds = {plan["name"]: plan["plan"] for plan in rules["plans"]}
     return rounded_together(
         {key: amount * (units if kinds[key[1]] == "fixed" else money) for key, amount in entries.items()}

@@ -307,8 +307,9 @@ def test_refunds_take_back_in_proportion_and_the_last_takes_all():
     entries = {(1, "levels", 1, SELLER): 50, (1, "levels", 2, SPONSOR): 31, (1, "units", 1, SELLER): 20}
     # Half of the money: 25 + 15.5; one unit of three: 6 2/3. The sum 47 1/6 is 47: 25 + 15 + 6, the last to the 2/3.
     assert list(taken_back(rules, entries, line, 500, 1).values()) == [25, 15, 7]
-    # All of the money but not all units: the amount for each unit stays for the unit that was kept.
-    assert list(taken_back(rules, entries, line, 1_000, 2).values()) == [50, 31, 13]
+    # All of the money but not all units, or none: the line is refunded in full, the amount for each unit included.
+    assert taken_back(rules, entries, line, 1_000, 2) == entries
+    assert taken_back(rules, entries, line, 1_000, 0) == entries
     assert taken_back(rules, entries, line, 1_000, 3) == entries
     assert list(taken_back(rules, entries, line, 0, 0).values()) == [0, 0, 0]
 

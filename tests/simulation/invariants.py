@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from datetime import timedelta
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -12,6 +12,7 @@ from pydantic_core import from_json
 
 from contracts.envelope import EVENTS_EXCHANGE
 from contracts.operations.v1 import MessageDeadLettered
+from contracts.orders.v1 import RefundOrder
 from contracts.orders.v2 import PlaceOrder
 from infra.runtime import clock
 from infra.runtime.journal import PREFIX
@@ -53,6 +54,7 @@ def breaches(store: SimulatedStore, broker: SimulatedBroker, traffic: Traffic) -
     yield from _said_alike(broker, emitted)
     yield from _lives(emitted, store.tables["order_intake.orders"])
     yield from _paid_as_wished(store, traffic)
+    yield from _low_in_time(store, broker)
     yield from _left_over(broker)
 
 
@@ -143,7 +145,11 @@ def _paid_as_wished(store: SimulatedStore, traffic: Traffic) -> Iterator[str]:
         if not wishes:
             yield f"order/{key} is none that a shop has sent: {order}"
         elif order["reserved"] and order["status"] in ("paid", "shipped", "completed", "refunded"):
-            owed.update(_owed(wishes[0], order))
+            back = _back(wishes[0], [traffic.refunds[key][refund["refund_id"]] for refund in order["refunds"]])
+            stored = [(line["refunded_minor"], line["refunded_quantity"]) for line in order["lines"]]
+            if stored != back:
+                yield f"order/{key} gave back {stored} of its lines, its refunds come to {back}"
+            owed.update(_owed(wishes[0], order, back))
     ledger: Counter[tuple[int, str]] = Counter()
     handled = {
         item["id"]
@@ -170,8 +176,36 @@ def _is_of(wish: PlaceOrder, order: Document) -> bool:
     )
 
 
-def _owed(wish: PlaceOrder, order: Document) -> Counter[tuple[int, str]]:
-    """What the order is worth to everyone by the naive reckoning, less the part of each line that was given back."""
+def _back(wish: PlaceOrder, refunds: Sequence[RefundOrder]) -> list[tuple[int, int]]:
+    """Money and units that all these refunds together give back of each line, whatever order they came in.
+
+    Unit by unit: those without an amount are the first ones of their product, and bring what they add to their line's
+    share. Refunds of a run name no lines.
+    """
+    parts = [part for refund in refunds for part in refund.lines]
+    back = [(0, 0)] * len(wish.lines)
+    for product_id in {line.product_id for line in wish.lines}:
+        places = [place for place, line in enumerate(wish.lines) if line.product_id == product_id]
+        nets = {place: int((wish.lines[place].amount - wish.lines[place].discount) * 100) for place in places}
+        worths = [
+            nets[place] * unit // wish.lines[place].quantity - nets[place] * (unit - 1) // wish.lines[place].quantity
+            for place in places
+            for unit in range(1, wish.lines[place].quantity + 1)
+        ]
+        of_product = [part for part in parts if part.product_id == product_id]
+        money = sum(worths[: sum(part.quantity for part in of_product if part.amount is None)])
+        money += sum(int(part.amount * 100) for part in of_product if part.amount is not None)
+        units = sum(part.quantity for part in of_product)
+        for place in places:
+            back[place] = min(money, nets[place]), min(units, wish.lines[place].quantity)
+            money, units = money - back[place][0], units - back[place][1]
+    return back
+
+
+def _owed(wish: PlaceOrder, order: Document, given_back: Sequence[tuple[int, int]]) -> Counter[tuple[int, str]]:
+    """What the order is worth to everyone by the naive model, less the part of each line that was given back: its
+    money and its units.
+    """
     rules = read(dict(RULES[order["rule_version"]]))
     chain: list[dict[str, Any]] = []
     above: int | None = wish.distributor_id
@@ -192,9 +226,9 @@ def _owed(wish: PlaceOrder, order: Document) -> Counter[tuple[int, str]]:
     sold = {"currency": order["currency"], "lines": lines, "chain": chain, "leader": leader}
     answer = settle(rules, sold, {"own_sales": {}, "day": {}, "month": {}})
     owed: Counter[tuple[int, str]] = Counter()
-    for line, stored in zip(lines, order["lines"], strict=True):
+    for line, (money, units) in zip(lines, given_back, strict=True):
         entries = {key: amount for key, amount in answer.entries.items() if key[0] == line["line"]}
-        back = taken_back(rules, entries, line, stored["refunded_minor"], stored["refunded_quantity"])
+        back = taken_back(rules, entries, line, money, units)
         for key, amount in entries.items():
             owed[key[3], order["currency"]] += amount - back[key]
     return owed
@@ -202,6 +236,23 @@ def _owed(wish: PlaceOrder, order: Document) -> Counter[tuple[int, str]]:
 
 def _person(distributor_id: int) -> dict[str, Any]:
     return {"distributor_id": distributor_id, "tier": TIERS[distributor_id], "active": True}
+
+
+def _low_in_time(store: SimulatedStore, broker: SimulatedBroker) -> Iterator[str]:
+    """What was left of a product on the last day of the clock decides whether it is low; no message need touch it."""
+    said = (outgoing for outgoing in broker.published if outgoing.exchange == EVENTS_EXCHANGE)
+    events = (event for outgoing in said for event in Told(outgoing).events)
+    days = [datetime.fromisoformat(event["data"]["at"]).date() for event in events if event["source"] == clock.SOURCE]
+    for product_id, item in store.tables["stock_reservation.items"].items() if days else ():
+        left = sum(
+            lot["on_hand"] - lot["reserved"]
+            for lot in item["lots"]
+            if "expires_on" not in lot
+            or lot["expires_on"] is None
+            or date.fromisoformat(lot["expires_on"]) - max(days) >= timedelta(days=3)
+        )
+        if left <= item["low_at"] < item["recovered_at"] and not item["low"]:
+            yield f"product/{product_id} had {left} units left on {max(days)} and is not low"
 
 
 def _left_over(broker: SimulatedBroker) -> Iterator[str]:

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Iterator, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 from unittest.mock import patch
 from uuid import UUID
 
-from contracts.envelope import Emission, emit
+from contracts.clock.v1 import ClockTicked
+from contracts.commissions.reversal import taken_back
+from contracts.commissions.view import Entry, LineRefund
+from contracts.envelope import Emission, Message, emit
+from contracts.orders.refunds import Asked, GivenBack, Line, give_back
 from contracts.stock.view import ITEMS
 from infra.runtime.batch import BatchLoop, Settled
 from infra.runtime.fold import Work
 from infra.runtime.journal import Journal
 from infra.runtime.messaging import Delivery
-from infra.runtime.store import Document, Transaction
+from infra.runtime.store import Document, Query, Transaction
 from tests.simulation.run import Result, Variant, simulate
 from tests.simulation.store import Key, SimulatedStore, SimulatedTransaction
 from workers.commission_calculation.decide import post
 from workers.commission_calculation.model import Posting
+from workers.stock_reservation.repository import StockRepository
 
 
 class AcknowledgesFirst(BatchLoop):
@@ -91,6 +96,62 @@ def _events_named_at_random() -> Iterator[None]:
         yield
 
 
+def give_the_rest_with_the_last_units(
+    lines: Sequence[Line], before: Iterable[Asked], asked: Sequence[Asked], currency: str
+) -> tuple[GivenBack, ...]:
+    """Units without an amount bring the share of all units that are gone less all the money that is gone, and the last
+    ones whatever is left: what a refund gives then depends on those before it.
+    """
+    give_back(lines, before, asked, currency)
+    units = {line.line: line.quantity - line.refunded_quantity for line in lines}
+    money = {line.line: line.net_minor - line.refunded_minor for line in lines}
+    left = dict(units), dict(money)
+    for each in asked:
+        wanted, amount = each.quantity, each.amount_minor
+        for line in (line for line in lines if line.product_id == each.product_id and each.line in (None, line.line)):
+            taken = min(wanted, units[line.line])
+            units[line.line] -= taken
+            gone = line.net_minor * (line.quantity - units[line.line]) // line.quantity
+            worth = max(gone - (line.net_minor - money[line.line]), 0) if units[line.line] else money[line.line]
+            given = (worth if taken else 0) if amount is None else min(amount, money[line.line])
+            money[line.line] -= given
+            wanted, amount = wanted - taken, None if amount is None else amount - given
+    parts = (GivenBack(n, left[0][n] - units[n], left[1][n] - money[n]) for n in units)
+    return tuple(part for part in parts if part.quantity or part.amount_minor)
+
+
+def take_fixed_amounts_by_the_units_alone(entries: Sequence[Entry], refund: LineRefund) -> tuple[int, ...]:
+    """A fixed amount stays when all the money of its line is back and its units are not."""
+    by_units = LineRefund(refund.line, 0, refund.quantity, 0, refund.refunded_quantity)
+    fixed = iter(taken_back([entry for entry in entries if entry.unit_minor], by_units))
+    shares = iter(taken_back([entry for entry in entries if not entry.unit_minor], refund))
+    return tuple(next(fixed if entry.unit_minor else shares) for entry in entries)
+
+
+@contextmanager
+def _refunds_that_depend_on_their_order() -> Iterator[None]:
+    with patch("workers.order_intake.decide.give_back", give_the_rest_with_the_last_units):
+        yield
+
+
+@contextmanager
+def _fixed_amounts_that_outlive_the_money() -> Iterator[None]:
+    with patch("workers.commission_calculation.decide.taken_back", take_fixed_amounts_by_the_units_alone):
+        yield
+
+
+@contextmanager
+def _days_that_are_not_checked() -> Iterator[None]:
+    """The worker reads every tick, and looks for no item because of it."""
+    queries = StockRepository.queries
+
+    def queries_without_ticks(messages: Sequence[Message[Any]]) -> dict[str, Query]:
+        return {} if isinstance(messages[0].data, ClockTicked) else queries(messages)
+
+    with patch.object(StockRepository, "queries", queries_without_ticks):
+        yield
+
+
 @dataclass(frozen=True, slots=True)
 class Bug:
     variant: Variant = Variant()  # noqa: RUF009  (frozen)
@@ -109,4 +170,7 @@ BUGS: dict[str, Bug] = {
     "loses updates of stock": Bug(Variant(store=LosesUpdates)),
     "names postings at random": Bug(planted=_postings_named_at_random),
     "names events at random": Bug(planted=_events_named_at_random),
+    "gives the rest with the last units": Bug(planted=_refunds_that_depend_on_their_order),
+    "keeps fixed amounts when all the money is back": Bug(planted=_fixed_amounts_that_outlive_the_money),
+    "does not check the dates of lots": Bug(planted=_days_that_are_not_checked),
 }

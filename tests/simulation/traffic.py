@@ -18,6 +18,7 @@ from typing import Any
 from contracts.catalog.v1 import DefineProduct
 from contracts.envelope import BATCH, COMMANDS_EXCHANGE, STRUCTURED, Payload
 from contracts.network.v1 import CreateTeam, JoinTeam, MoveDistributor, RegisterDistributor, RegisterShop
+from contracts.orders.v1 import RefundOrder
 from contracts.orders.v2 import Line, PlaceOrder
 from contracts.rules.document import RuleDocument
 from contracts.rules.terms import digest_of, terms_of
@@ -41,7 +42,12 @@ from tests.builders import (
     update,
 )
 
-START = builders.NOW
+START = builders.NOW.replace(hour=23, minute=40)
+"""Shortly before midnight, so that a day ends in every run."""
+
+_GOOD_UNTIL = (START + timedelta(days=3)).date().isoformat()
+"""Of a lot that counts today, and tomorrow not any more."""
+
 SHOPS = {"shop-1": "CNY", "shop-2": "USD"}
 SPONSORS: Mapping[int, int | None] = {1: None, 2: 1, 3: 2, 4: 1}
 TIERS: Mapping[int, str] = {1: "gold", 2: "silver", 3: "silver", 4: "standard"}
@@ -78,6 +84,11 @@ def _document(version: int) -> dict[str, Any]:
                 "levels_max": 3,
             },
             {"plan": "team_bonus", "name": "team", "rate": "0.011"},
+            {
+                "plan": "fixed",
+                "name": "units",
+                "amounts": [{"currency": currency, "levels": ["0.40", "0.15"]} for currency in ("CNY", "USD")],
+            },
         ],
         "targets": [
             {"reward": "monthly_sales", "currency": currency, "target": target, "bonus": "5.00"}
@@ -119,6 +130,8 @@ class Traffic:
     keys: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     dead: dict[str, str] = field(default_factory=dict)
     wishes: defaultdict[str, list[PlaceOrder]] = field(default_factory=lambda: defaultdict(list))
+    refunds: defaultdict[str, dict[str, RefundOrder]] = field(default_factory=lambda: defaultdict(dict))
+    """By order and refund id, whether they are accepted or not."""
     moments: tuple[float, ...] = ()
     """When the outside world talks, as parts of its time: all at once, in bursts, or now and then."""
     _numbers: int = 0
@@ -131,6 +144,8 @@ class Traffic:
             messages.append(builders.message(payload, id=f"said-{self._numbers}", time=START))
             if isinstance(payload, PlaceOrder):
                 self.wishes[payload.key].append(payload)
+            if isinstance(payload, RefundOrder):
+                self.refunds[payload.key][payload.refund_id] = payload
         bodies = [message.to_bytes() for message in messages]
         body, content_type = (bodies[0], STRUCTURED) if len(bodies) == 1 else (b"[" + b",".join(bodies) + b"]", BATCH)
         self.say_bytes(payloads[0].message_type, body, content_type, within_s=within_s, times=times, dead=dead)
@@ -204,6 +219,9 @@ def _set_the_stage(traffic: Traffic) -> None:
     traffic.say(DefineProduct(product_id=CUP, name="cup", category_id=CUPS), within_s=within_s)
     traffic.say(receive("r-tea", TEA, rng.randint(8, 14), low_at=5), within_s=within_s)
     traffic.say(receive("r-cup", CUP, rng.randint(4, 8), low_at=2), within_s=within_s)
+    if rng.random() < 0.6:
+        soon = receive("r-soon", TEA, rng.randint(3, 8), batch_id="soon", expiry_date=_GOOD_UNTIL)
+        traffic.say(soon, within_s=within_s)
     traffic.say(receive("r-more", TEA, rng.randint(4, 10), batch_id="lot-2"), times=rng.choice((1, 2)))
     traffic.say(adjust("a-tea", TEA, rng.choice((-3, -1, 2))))
     if rng.random() < 0.7:
@@ -247,7 +265,7 @@ def _order(traffic: Traffic, number: int) -> PlaceOrder | None:
         _say_simple(traffic, shop_id, order_id)
         return None
     wish = _wish(rng, shop_id, order_id)
-    if rng.random() < 0.4:
+    if rng.random() < 0.6:
         _give_back(traffic, wish)
     if rng.random() < 0.15:
         # The shop has forgotten that it sent the order: the same again, under an id of its own.
@@ -261,14 +279,21 @@ def _order(traffic: Traffic, number: int) -> PlaceOrder | None:
 
 
 def _give_back(traffic: Traffic, wish: PlaceOrder) -> None:
-    """Part of an order, or in parts all of it; some of it twice, some of it too much, or while something is open."""
+    """Part of an order, or in parts all of it; some of it twice, some of it too much, or while something is open.
+
+    Units with and without an amount, money without units, and at times all the money of a line.
+    """
     rng = traffic.rng
     about = {"shop_id": wish.shop_id}
     for number, line in enumerate(wish.lines, start=1):
-        for part in range(rng.choice((1, 1, 2, line.quantity))):
-            amount = rng.choice((None, None, "1.11", "60.00"))
+        for part in range(rng.choice((1, 2, 3, line.quantity))):
+            units = rng.choice((0, 1, 1, 2))
+            amounts = ("1.11", "1.11", "60.00", str(line.amount - line.discount))
+            amount = rng.choice((None, None, None, *amounts) if units else amounts)
             wanted = refund(
-                a_refund_line(line.product_id, 1, amount), refund_id=f"refund-{number}-{part}", order_id=wish.order_id
+                a_refund_line(line.product_id, units, amount),
+                refund_id=f"refund-{number}-{part}",
+                order_id=wish.order_id,
             ).model_copy(update=about)
             traffic.say(wanted, times=rng.choice((1, 1, 2)))
     if rng.random() < 0.3:
@@ -278,10 +303,12 @@ def _give_back(traffic: Traffic, wish: PlaceOrder) -> None:
 
 def _wish(rng: random.Random, shop_id: str, order_id: str) -> PlaceOrder:
     products = rng.sample((TEA, CUP), rng.choice((1, 1, 2)))
+    if rng.random() < 0.15:
+        products.append(products[0])
     lines = tuple(
         Line(
             product_id=product_id,
-            quantity=rng.randint(1, 4),
+            quantity=rng.randint(1, 4 if len(products) < 3 else 2),
             amount=Decimal(rng.randint(1000, 9999)) / 100,
             discount=Decimal(rng.choice((0, 0, 333))) / 100,
         )

@@ -33,7 +33,8 @@ WORKED = {
     "all": (9_000, 3, (900, 450, 270, 150)),
     "money only": (4_500, 0, (450, 225, 135, 0)),
     "units only": (0, 2, (0, 0, 0, 100)),
-    "all of the money, not all units": (9_000, 2, (900, 450, 270, 100)),
+    "all of the money, not all units": (9_000, 2, (900, 450, 270, 150)),
+    "all of the money, no units": (9_000, 0, (900, 450, 270, 150)),
     "all units, not all of the money": (8_000, 3, (800, 400, 240, 150)),
     # 900, 450, 270 x 1/9000 = 0.1 + 0.05 + 0.03 = 0.18: no cent yet.
     "a cent": (1, 0, (0, 0, 0, 0)),
@@ -114,6 +115,8 @@ def test_each_entry_gives_back_its_exact_part_to_a_unit_and_together_the_rounded
     given_entries, state = case
     by_units = Fraction(state.refunded_quantity, state.quantity)
     by_money = Fraction(state.refunded_minor, state.net_minor) if state.net_minor else by_units
+    if by_money == 1:
+        by_units = by_money
     exact = [entry.amount_minor * (by_units if entry.unit_minor else by_money) for entry in given_entries]
 
     amounts = taken_back(given_entries, state)
@@ -126,7 +129,8 @@ def test_each_entry_gives_back_its_exact_part_to_a_unit_and_together_the_rounded
 @given(refunded_lines())
 def test_the_refund_that_closes_a_line_leaves_exactly_nothing(case: tuple[list[Entry], LineRefund]) -> None:
     given_entries, state = case
-    closed = LineRefund(1, state.net_minor, state.quantity, state.net_minor, state.quantity)
+    units = state.refunded_quantity if state.net_minor else state.quantity
+    closed = LineRefund(1, state.net_minor, state.quantity, state.net_minor, units)
 
     assert taken_back(given_entries, closed) == tuple(entry.amount_minor for entry in given_entries)
     assert pool_taken_back(12_345, closed) == 12_345

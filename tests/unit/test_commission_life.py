@@ -242,6 +242,19 @@ class TestTakingBack:
         assert the_commission(money).remaining_minor() == (100, 450)
         assert the_commission(units).remaining_minor() == (50, 900)
 
+    def test_with_all_the_money_of_a_line_back_a_fixed_amount_is_gone_too(self) -> None:
+        lines = (an_order_line(1), an_order_line(2, CUP, net="50.00"))
+        state = accrue(accounts(rules_with(Fixed("per_unit", {"CNY": (50,)}))), message(paid(lines=lines))).state
+
+        goodwill = take_back(state, message(refunded(a_refunded_line(refunded_quantity=0, refunded="90.00")))).state
+        units = take_back(
+            goodwill, message(refunded(a_refunded_line(refunded_quantity=2, refunded="90.00"), version=5))
+        )
+
+        assert the_commission(goodwill).remaining_minor() == (0, 100)
+        assert the_commission(units.state).remaining_minor() == (0, 100)
+        assert units.publish == ()
+
     def test_only_the_lines_that_were_touched(self) -> None:
         lines = (an_order_line(1), an_order_line(2, CUP, net="50.00"))
         state = accrue(accounts(), message(paid(lines=lines))).state

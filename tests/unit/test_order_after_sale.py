@@ -79,7 +79,7 @@ class TestStatusAfterwards:
     )
     def test_any_other_step_is_refused(self, before: dict[str, Any], status: str) -> None:
         desk = after_refund(before, 2)
-        detail = f"order {KEY} was refunded (nothing of it is left); it cannot become {status}."
+        detail = f"order {KEY} was refunded (all its money is back); it cannot become {status}."
         event = StatusRefused(shop_id=SHOP, order_id=ORDER, status=status, reason="order_refunded", detail=detail)
 
         assert decide.update_status(desk, message(update(status))) == Decision(desk, (event,), "refused")
@@ -144,7 +144,7 @@ class TestAfterSale:
         [
             (REJECTED, "stock_short"),
             (CANCELLED, "cancelled_by_shop"),
-            ({**PAID, "status": "refunded"}, "nothing of it is left"),
+            ({**PAID, "status": "refunded"}, "all its money is back"),
         ],
     )
     def test_but_not_opened(self, before: dict[str, Any], how: str) -> None:

@@ -311,7 +311,7 @@ def is_told_truly(order: Order) -> bool:
             is_paid = order.reserved and order.paid_at is not None and order.due_at is None
             return is_paid and (order.status == "completed") == is_received
         case "refunded":
-            return order.is_used_up and order.paid_at is not None
+            return order.is_refunded and order.paid_at is not None
         case _:
             return order.reason is not None and order.due_at is None
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from contracts.decision import Decision, NotYet
 from contracts.orders.content import refund_fingerprint_of
-from contracts.orders.refunds import GivenBack
+from contracts.orders.refunds import GivenBack, asked_for
 from contracts.orders.v1 import (
     REFUNDS_MAX,
     RefundedLine,
@@ -60,7 +60,13 @@ def a_line(number: int, product_id: int, quantity: int, net_minor: int, *, gone:
 def booked(wish: RefundOrder, *parts: tuple[int, int, int], was_shipped: bool = False) -> Refund:
     """`parts` are (line, units, minor units)."""
     given_back = tuple(GivenBack(*part) for part in parts)
-    return Refund(wish.refund_id, refund_fingerprint_of(wish), LATER, was_shipped, given_back)
+    asked = asked_for(wish, "CNY")
+    return Refund(wish.refund_id, refund_fingerprint_of(wish), LATER, was_shipped, given_back, asked)
+
+
+def booked_before(*parts: tuple[int, int, int]) -> Refund:
+    """A refund of an older version, which kept only what it took."""
+    return Refund("old", "", NOW, True, tuple(GivenBack(*part) for part in parts))
 
 
 def ask(desk: Desk, wish: RefundOrder) -> Any:
@@ -109,7 +115,7 @@ class TestOneRefund:
 
     def test_the_event_has_the_sums_of_all_lines_that_were_ever_touched(self) -> None:
         lines = (a_line(1, TEA, 2, 9_000, gone=(1, 4_500)), a_line(2, CUP, 4, 2_000), a_line(3, CUP, 1, 700))
-        desk = a_desk(an_order(**SHIPPED, lines=lines))
+        desk = a_desk(an_order(**SHIPPED, lines=lines, refunds=(booked_before((1, 1, 4_500)),)))
 
         [event] = ask(desk, refund(a_refund_line(CUP, 1, "4.00"), refund_id="refund-2")).publish
 
@@ -120,14 +126,34 @@ class TestOneRefund:
         )
         assert event.lines == (a_refunded_line(), cups)
 
-    @pytest.mark.parametrize(
-        ("quantity", "amount"), [(2, "89.99"), (1, "90.00"), (0, "90.00"), (2, "0"), (0, "0.01"), (1, None)]
-    )
-    def test_while_units_or_money_are_left_it_has_not(self, quantity: int, amount: str | None) -> None:
+    @pytest.mark.parametrize(("quantity", "amount"), [(2, "89.99"), (2, "0"), (0, "0.01"), (1, None)])
+    def test_while_money_is_left_it_has_not(self, quantity: int, amount: str | None) -> None:
         decision = ask(a_desk(an_order(**SHIPPED)), refund(a_refund_line(TEA, quantity, amount)))
 
         assert decision.state.orders[KEY].status == "shipped"
         assert not decision.publish[0].is_full
+
+    @pytest.mark.parametrize("quantity", [0, 1])
+    def test_with_all_the_money_back_it_has_and_units_may_still_come_back(self, quantity: int) -> None:
+        gift = a_line(2, CUP, 1, 0)
+        desk = a_desk(an_order(**SHIPPED, lines=(A_TEA, gift)))
+
+        money = ask(desk, refund(a_refund_line(TEA, quantity, "90.00")))
+        units = ask(money.state, refund(a_refund_line(TEA, 2 - quantity), a_refund_line(CUP), refund_id="refund-2"))
+
+        assert (money.publish[0].is_full, money.state.orders[KEY].status) == (True, "refunded")
+        [event] = units.publish
+        assert (event.is_full, event.amount, units.state.orders[KEY].status) == (True, Decimal("0.00"), "refunded")
+        assert [line.refunded_quantity for line in event.lines] == [2, 1]
+
+    def test_an_order_that_cost_nothing_has_ended_with_its_units(self) -> None:
+        desk = a_desk(an_order(**SHIPPED, lines=(a_line(1, TEA, 2, 0),)))
+
+        one = ask(desk, refund())
+        two = ask(one.state, refund(refund_id="refund-2"))
+
+        assert (one.state.orders[KEY].status, one.publish[0].is_full) == ("shipped", False)
+        assert (two.state.orders[KEY].status, two.publish[0].is_full) == ("refunded", True)
 
 
 class TestHowMuch:
@@ -139,14 +165,21 @@ class TestHowMuch:
             ([(1, None), (1, None), (1, None)], [333, 333, 334]),
             ([(2, None), (1, None)], [666, 334]),
             ([(3, None)], [1_000]),
-            ([(1, "1.00"), (1, None), (1, None)], [100, 566, 334]),
-            ([(1, "8.00"), (1, None), (1, None)], [800, 0, 200]),
-            ([(0, "4.00"), (3, None)], [400, 600]),
+            # What was given for other units, or for none, leaves the share as it is.
+            ([(1, "1.00"), (1, None), (1, None)], [100, 333, 333]),
+            ([(1, None), (1, "1.00"), (1, None)], [333, 100, 333]),
+            ([(2, "2.00"), (1, None)], [200, 333]),
+            ([(1, None), (2, "2.00")], [333, 200]),
+            ([(0, "3.33"), (1, None)], [333, 333]),
+            ([(1, None), (0, "3.33")], [333, 333]),
             ([(3, "0"), (0, "10.00")], [0, 1_000]),
+            # Never more than is left.
+            ([(1, "8.00"), (1, None), (1, None)], [800, 200, 0]),
+            ([(0, "4.00"), (3, None)], [400, 600]),
             ([(0, "10.00"), (1, None), (2, None)], [1_000, 0, 0]),
         ],
     )
-    def test_units_without_an_amount_bring_their_share_and_the_last_ones_the_rest(
+    def test_units_without_an_amount_bring_their_share_of_what_was_paid_for_them(
         self, wishes: list[tuple[int, str | None]], amounts: list[int]
     ) -> None:
         refunds = [refund(a_refund_line(TEA, *wish), refund_id=f"r-{n}") for n, wish in enumerate(wishes)]
@@ -169,6 +202,48 @@ class TestHowMuch:
         wish = refund(a_refund_line(TEA, 1), a_refund_line(TEA, 2))
 
         assert given_back(an_order(**SHIPPED, lines=lines), wish) == [((1, 2, 1_001), (2, 1, 300))]
+
+    def test_an_amount_for_any_line_makes_room_for_the_units_of_a_line(self) -> None:
+        lines = (a_line(1, TEA, 1, 1_000), a_line(2, TEA, 1, 2_000))
+        order = an_order(**SHIPPED, lines=lines)
+        for_any, unit = a_refund_line(TEA, 0, "4.00"), a_refund_line(TEA, 1, line=1)
+
+        first, second = refund(for_any, refund_id="r-1"), refund(unit, refund_id="r-2")
+
+        assert given_back(order, first, second) == [((1, 0, 400),), ((1, 1, 600), (2, 0, 400))]
+        assert given_back(order, second, first) == [((1, 1, 1_000),), ((2, 0, 400),)]
+
+    def test_an_amount_for_a_line_stays_on_it(self) -> None:
+        lines = (a_line(1, TEA, 1, 1_000), a_line(2, TEA, 1, 2_000))
+        order = an_order(**SHIPPED, lines=lines)
+        goodwill, unit = a_refund_line(TEA, 0, "4.00", line=1), a_refund_line(TEA, 1)
+
+        refunds = refund(goodwill, refund_id="r-1"), refund(unit, refund_id="r-2")
+
+        assert given_back(order, *refunds) == [((1, 0, 400),), ((1, 1, 600),)]
+
+    @pytest.mark.parametrize(
+        ("old", "wishes", "amounts"),
+        [
+            # 333 for a unit was its share, so the last of three takes the residue.
+            ([(1, 1, 333)], [(1, None), (1, None)], [333, 334]),
+            ([(1, 1, 333), (1, 1, 333)], [(1, None)], [334]),
+            # Anything else was an amount.
+            ([(1, 2, 200)], [(1, None)], [333]),
+            ([(1, 0, 400)], [(1, None), (2, None)], [333, 267]),
+        ],
+    )
+    def test_what_an_older_version_booked_counts_by_what_it_took(
+        self, old: list[tuple[int, int, int]], wishes: list[tuple[int, str | None]], amounts: list[int]
+    ) -> None:
+        units, minor = sum(part[1] for part in old), sum(part[2] for part in old)
+        line = a_line(1, TEA, 3, 1_000, gone=(units, minor))
+        order = an_order(**SHIPPED, lines=(line,), refunds=tuple(map(booked_before, old)))
+        refunds = [refund(a_refund_line(TEA, *wish), refund_id=f"r-{n}") for n, wish in enumerate(wishes)]
+
+        taken = given_back(order, *refunds)[len(old) :]
+
+        assert [sum(minor for _, _, minor in parts) for parts in taken] == amounts
 
     def test_a_line_that_cost_nothing_gives_its_units_back(self) -> None:
         order = an_order(**SHIPPED, lines=(a_line(1, TEA, 2, 0),))
@@ -224,7 +299,9 @@ class TestRefusals:
 
     def test_of_an_order_that_was_refunded_nothing_is_left(self) -> None:
         line = replace(A_TEA, refunded_quantity=2, refunded_minor=9_000)
-        desk = a_desk(an_order(**{**PAID, "status": "refunded"}, lines=(line,)))
+        desk = a_desk(
+            an_order(**{**PAID, "status": "refunded"}, lines=(line,), refunds=(booked_before((1, 2, 9_000)),))
+        )
         detail = "lines.0: 1 units of product 501 asked for, 0 units and 0.00 are left."
 
         assert ask(desk, refund()) == refund_refused(desk, "more_than_left", detail)
@@ -289,7 +366,7 @@ class TestTheSameRefundAgain:
 
 
 LINES = (a_line(1, TEA, 3, 1_001), a_line(2, CUP, 2, 500), a_line(3, TEA, 2, 0), a_line(4, TEA, 1, 299))
-asked_for = st.builds(
+asked_for_some = st.builds(
     a_refund_line,
     st.sampled_from([TEA, CUP]),
     st.integers(0, 4),
@@ -298,7 +375,7 @@ asked_for = st.builds(
 )
 
 
-@given(st.lists(st.lists(asked_for, min_size=1, max_size=3), max_size=12))
+@given(st.lists(st.lists(asked_for_some, min_size=1, max_size=3), max_size=12))
 def test_whatever_is_asked_for_no_line_gives_back_more_than_it_had(wishes: list[list[Any]]) -> None:
     desk = a_desk(an_order(**SHIPPED, lines=LINES))
     for number, lines in enumerate(wishes):
@@ -307,19 +384,8 @@ def test_whatever_is_asked_for_no_line_gives_back_more_than_it_had(wishes: list[
         after = desk.orders[KEY]
 
         assert all(line.left_quantity >= 0 and line.left_minor >= 0 for line in after.lines)
-        assert (after.status == "refunded") == all((x.left_quantity, x.left_minor) == (0, 0) for x in after.lines)
+        assert (after.status == "refunded") == all(x.left_minor == 0 for x in after.lines)
         assert after.refunded_minor == sum(each.amount_minor for each in after.refunds)
         assert after == before or after.refunded_minor + sum(x.refunded_quantity for x in after.lines) > (
             before.refunded_minor + sum(x.refunded_quantity for x in before.lines)
         )
-
-
-@given(st.lists(st.sampled_from([TEA, CUP]), max_size=20))
-def test_units_without_amounts_close_every_line_to_zero(products: list[int]) -> None:
-    """Unit by unit and in any order: the last one takes the residue."""
-    desk = a_desk(an_order(**SHIPPED, lines=LINES))
-    for number, product_id in enumerate([*products, *[TEA] * 6, *[CUP] * 2]):
-        desk = ask(desk, refund(a_refund_line(product_id), refund_id=f"r-{number}")).state
-
-    assert desk.orders[KEY].status == "refunded"
-    assert desk.orders[KEY].refunded_minor == 1_800

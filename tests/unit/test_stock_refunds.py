@@ -106,6 +106,28 @@ class TestBeforeItLeft:
 
         assert events[1:] == (StockRecovered(product_id=TEA, available=2, crossing=2, recovered_at=2),)
 
+    @pytest.mark.parametrize("given_back", [0, 2, 5])
+    def test_with_all_the_money_back_nothing_can_leave_any_more(self, given_back: int) -> None:
+        """A refund of money alone: the order has ended, and its goods are in the house."""
+        shelf = a_shelf(
+            an_item(TEA, a_lot(on_hand=10, reserved=5 - given_back)),
+            reservations=[a_reservation((TEA, "default", 5, given_back))],
+        )
+        after = a_shelf(an_item(TEA), reservations=[a_reservation((TEA, "default", 5, given_back), status="released")])
+        events = (released((TEA, "default", 5 - given_back)),) if given_back < 5 else ()
+        full = refunded(units_of(TEA, given_back), is_full=True)
+
+        assert decide.give_back(shelf, message(full)) == Decision(after, events, "released")
+        assert decide.give_back(after, message(full, id="again")) == Decision(after, outcome="nothing_new")
+
+    def test_units_that_come_back_after_all_the_money_are_available_already(self) -> None:
+        ended = decide.give_back(RESERVED, message(refunded(units_of(TEA, 0), is_full=True))).state
+        after = a_shelf(an_item(TEA), reservations=[a_reservation((TEA, "default", 5, 5), status="released")])
+
+        units = message(refunded(units_of(TEA, 5), is_full=True), id="units")
+
+        assert decide.give_back(ended, units) == Decision(after, outcome="already_released")
+
     def test_a_refund_that_overtakes_the_reservation_waits(self) -> None:
         assert decide.give_back(a_shelf(), message(refunded())) == NotYet("reservation_unknown")
 
@@ -227,7 +249,8 @@ def test_what_left_is_what_was_not_refunded_before(case: tuple[Order, list[Told]
         assert item.reserved == (left if order.status == "paid" else 0)
         assert item.on_hand == before.on_hand - item.shipped
         came_back = sum(units for (product, _), units in back.items() if product == product_id)
-        assert came_back == (quantity if order.status == "cancelled" else stayed[product_id])
+        has_ended_here = order.status in ("cancelled", "refunded") and not order.was_shipped
+        assert came_back == (quantity if has_ended_here else stayed[product_id])
 
 
 @given(retold())

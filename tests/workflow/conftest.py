@@ -7,13 +7,14 @@ import pytest
 from contracts.catalog.v1 import DefineProduct
 from contracts.envelope import Payload
 from contracts.network.v1 import RegisterDistributor, RegisterShop
+from contracts.rules.document import RuleDocument
 from tests.builders import CUP, CUPS, JOINED, MARKET, MIDDLE, SELLER, SHOP, TEA, TEAS, TOP, put_in_force, receive
 from tests.workflow.system import System
 
 STOCK = 100
 
 
-def the_stage(stock: int = STOCK) -> list[Payload]:
+def the_stage(stock: int = STOCK, rules: RuleDocument | None = None) -> list[Payload]:
     """The commands that make the shared world, in the order in which it has to be made."""
     return [
         RegisterShop(shop_id=SHOP, currency="CNY", market=MARKET),
@@ -24,12 +25,12 @@ def the_stage(stock: int = STOCK) -> list[Payload]:
         DefineProduct(product_id=CUP, name="cup", category_id=CUPS),
         receive("r-tea", TEA, stock),
         receive("r-cup", CUP, stock),
-        *put_in_force(),
+        *put_in_force(rules),
     ]
 
 
-async def set_the_stage(system: System, stock: int = STOCK) -> System:
-    await system.publish(*the_stage(stock))
+async def set_the_stage(system: System, stock: int = STOCK, rules: RuleDocument | None = None) -> System:
+    await system.publish(*the_stage(stock, rules))
     await system.settle()
     return system
 

@@ -41,6 +41,8 @@ def matches(document: Document, where: Where) -> bool:
 
 
 def _meets(values: Sequence[Any], condition: Any) -> bool:
+    if condition is None:
+        return not values or None in values
     if not _has_operators(condition):
         return condition in values
     return all(any(_holds(value, operator, operand) for value in values) for operator, operand in condition.items())
@@ -62,6 +64,8 @@ def _has_operators(condition: Any) -> bool:
 
 def listed(condition: Any) -> Sequence[Any] | None:
     """The values that a condition allows, where it lists them."""
+    if condition is None:
+        return None
     if not _has_operators(condition):
         return [condition] if condition.__hash__ else None
     values: Sequence[Any] | None = condition.get("$in")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import permutations
+from unittest.mock import patch
 
 import pytest
 
@@ -15,15 +17,19 @@ from tests.builders import (
     TEA,
     a_placed_line,
     a_refund_line,
+    a_rule_document,
     after_sale,
     place,
     refund,
     update,
 )
-from tests.workflow.conftest import STOCK
+from tests.simulation.planted import give_the_rest_with_the_last_units, take_fixed_amounts_by_the_units_alone
+from tests.workflow.conftest import STOCK, set_the_stage
 from tests.workflow.system import System
+from workers.commission_calculation.repository import to_commission
 
 ALL_OF_IT = refund(a_refund_line(TEA, 3), a_refund_line(CUP, 2), refund_id="all")
+FIXED = [{"plan": "fixed", "name": "units", "amounts": [{"currency": "CNY", "levels": ["1.00"]}]}]
 A_TEA, A_CUP = refund(refund_id="tea"), refund(a_refund_line(CUP), refund_id="cup")
 
 
@@ -79,6 +85,87 @@ async def test_what_went_back_is_in_no_books_any_more(
     assert stock(system, TEA) == teas
     assert sales(system) == month
     await system.assert_sound()
+
+
+async def test_the_same_refunds_in_any_order_come_to_the_same() -> None:
+    """Units with and without an amount, money without units, all at once."""
+    wishes = [
+        refund(a_refund_line(TEA, 2, "2.00"), refund_id="cheap"),
+        refund(a_refund_line(TEA, 1), a_refund_line(CUP, 1), refund_id="units"),
+        refund(a_refund_line(TEA, 0, "10.00"), refund_id="goodwill"),
+    ]
+    outcomes = []
+    for shuffled in permutations(wishes):
+        system = await told(await set_the_stage(System()), *shuffled)
+        await system.assert_sound()
+        lines = [(line["refunded_quantity"], line["refunded_minor"]) for line in the_order(system)["lines"]]
+        [commission] = system.documents("commission_calculation.commissions")
+        outcomes.append(
+            (lines, to_commission(commission).remaining_minor(), sales(system), stock(system, TEA), stock(system, CUP))
+        )
+
+    # 90.01 less 2.00, 30.00 and 10.00; 20.00 less 10.00.
+    assert outcomes[0][0] == [(3, 4_200), (1, 1_000)]
+    assert outcomes == outcomes[:1] * 6
+
+
+@pytest.mark.parametrize("steps", [[], [update("shipped")], [update("shipped"), update("completed")]])
+async def test_all_the_money_back_is_a_full_refund_and_units_may_follow(
+    system: System, steps: Sequence[Payload]
+) -> None:
+    money = refund(a_refund_line(TEA, 0, "90.01"), a_refund_line(CUP, 0, "20.00"), refund_id="money")
+    await told(system, *steps, money)
+
+    assert (the_order(system)["status"], sales(system)) == ("refunded", 0)
+    assert stock(system, TEA) == (STOCK - 3 if steps else STOCK, 0)
+    [commission] = system.documents("commission_calculation.commissions")
+    assert set(to_commission(commission).remaining_minor()) == {0}
+    await system.assert_sound()
+
+    await system.publish(refund(a_refund_line(TEA, 3), a_refund_line(CUP, 2), refund_id="units"))
+    await system.settle()
+
+    assert the_order(system)["status"] == "refunded"
+    assert [line["refunded_quantity"] for line in the_order(system)["lines"]] == [3, 2]
+    await system.assert_sound()
+
+
+async def test_a_rule_by_which_refunds_depend_on_their_order(system: System) -> None:
+    cheap = refund(a_refund_line(TEA, 2, "2.00"), refund_id="cheap")
+    with patch("workers.order_intake.decide.give_back", give_the_rest_with_the_last_units):
+        await told(system, cheap, A_TEA)
+
+    assert the_order(system)["lines"][0]["refunded_minor"] == 9_001
+    assert ("I4", f"order/{KEY}") in await found(system)
+
+
+@pytest.mark.parametrize(("quantity", "amount_minor"), [(1, 3_001), (2, 3_000), (2, None)])
+async def test_a_refund_that_asked_for_something_else(system: System, quantity: int, amount_minor: int | None) -> None:
+    await told(system, refund(a_refund_line(TEA, 1, "30.00"), refund_id="tea"), A_CUP)
+    [asked] = the_order(system)["refunds"][0]["asked"]
+    asked |= {"quantity": quantity, "amount_minor": amount_minor}
+
+    assert ("I4", f"order/{KEY}") in await found(system)
+
+
+async def test_an_order_whose_money_is_back_and_whose_goods_are_still_set_apart(system: System) -> None:
+    await told(system, refund(a_refund_line(TEA, 0, "90.01"), a_refund_line(CUP, 0, "20.00"), refund_id="money"))
+    reservation = system.store.table("stock_reservation.reservations").documents[KEY]
+    reservation["status"] = "open"
+    for pick in reservation["picks"]:
+        [lot] = system.store.table("stock_reservation.items").documents[pick["product_id"]]["lots"]
+        lot["reserved"] += pick["quantity"]
+
+    assert await found(system) == {("I1", f"order/{KEY}")}
+
+
+async def test_a_fixed_amount_that_stays_when_all_the_money_is_back() -> None:
+    system = await set_the_stage(System(), rules=a_rule_document(plans=FIXED))
+    money = refund(a_refund_line(TEA, 0, "90.01"), refund_id="money")
+    with patch("workers.commission_calculation.decide.taken_back", take_fixed_amounts_by_the_units_alone):
+        await told(system, money)
+
+    assert ("I2", f"order/{KEY}") in await found(system)
 
 
 async def test_units_that_came_back_twice(system: System) -> None:

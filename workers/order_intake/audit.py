@@ -1,8 +1,10 @@
-"""I4: every accepted order is in a legal state, none is stuck on its way, and refunds take no more than there was."""
+"""I4: every accepted order is in a legal state, none is stuck on its way, and refunds take what they asked for and no
+more than there was.
+"""
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from datetime import datetime, timedelta
 
 from contracts.orders.view import ORDERS
@@ -39,7 +41,7 @@ async def _accepted_at(read: Read, about: str) -> datetime | None:
 def _is_legal(order: Order) -> bool:
     """Whether status and the other fields tell the same story."""
     is_paid = order.reserved and order.paid_at is not None and order.due_at is None
-    if (order.refunds and not is_paid) or order.is_used_up != (order.status == "refunded"):
+    if (order.refunds and not is_paid) or order.is_refunded != (order.status == "refunded"):
         return False
     match order.status:
         case "pending":
@@ -58,15 +60,56 @@ def _is_legal(order: Order) -> bool:
 
 
 def _refunds_add_up(order: Order) -> bool:
-    """Whether each refund is there once, and each line gave back what they say and no more than there was."""
-    units: Counter[int] = Counter()
-    money: Counter[int] = Counter()
+    """Whether each refund is there once, and each line gave back what they took, which is what they asked for."""
+    took: Counter[tuple[int, str]] = Counter()
     for part in (part for refund in order.refunds for part in refund.lines):
-        units[part.line] += part.quantity
-        money[part.line] += part.amount_minor
+        took[part.line, "units"] += part.quantity
+        took[part.line, "minor"] += part.amount_minor
+    gave: Counter[tuple[int, str]] = Counter()
+    for line in order.lines:
+        gave[line.line, "units"] += line.refunded_quantity
+        gave[line.line, "minor"] += line.refunded_minor
     return (
         len({refund.refund_id for refund in order.refunds}) == len(order.refunds)
-        and units == Counter({line.line: line.refunded_quantity for line in order.lines})
-        and money == Counter({line.line: line.refunded_minor for line in order.lines})
+        and took == gave == _due(order)
+        and sum(part.quantity for refund in order.refunds for part in refund.asked or refund.lines)
+        == sum(line.refunded_quantity for line in order.lines)
         and all(line.left_quantity >= 0 and line.left_minor >= 0 for line in order.lines)
     )
+
+
+def _due(order: Order) -> Counter[tuple[int, str]]:
+    """Units and money that each line must have given back, worked out again from what the refunds asked for.
+
+    What names no line overflows from each line of its product to the next.
+    """
+    asked = _asked(order)
+    due: Counter[tuple[int, str]] = Counter()
+    for line in order.lines:
+        own, loose = asked[line.product_id, line.line], asked[line.product_id, None]
+        units = min(line.quantity, own["units"] + loose["units"])
+        shared = min(line.quantity, own["shared"] + loose["shared"])
+        of_line = min(line.net_minor, own["minor"] + line.net_minor * shared // line.quantity)
+        minor = min(line.net_minor, of_line + loose["minor"])
+        loose.subtract({"units": units - own["units"], "shared": shared - own["shared"], "minor": minor - of_line})
+        due.update({(line.line, "units"): units, (line.line, "minor"): minor})
+    return due
+
+
+def _asked(order: Order) -> defaultdict[tuple[int, int | None], Counter[str]]:
+    """Units, those of them without an amount, and amounts, by product and line or no line.
+
+    Refunds of older documents say only what they took of each line: an amount, unless it is exactly the units' share.
+    """
+    asked: defaultdict[tuple[int, int | None], Counter[str]] = defaultdict(Counter)
+    for wish in (wish for refund in order.refunds for wish in refund.asked):
+        money = {"shared": wish.quantity} if wish.amount_minor is None else {"minor": wish.amount_minor}
+        asked[wish.product_id, wish.line].update({"units": wish.quantity, **money})
+    for line in order.lines:
+        old = [part for refund in order.refunds if not refund.asked for part in refund.lines if part.line == line.line]
+        units, minor = sum(part.quantity for part in old), sum(part.amount_minor for part in old)
+        is_share = minor == line.net_minor * units // line.quantity
+        asked[line.product_id, line.line].update(
+            {"units": units, "shared" if is_share else "minor": units if is_share else minor}
+        )
+    return asked

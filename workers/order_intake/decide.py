@@ -11,7 +11,7 @@ from contracts.envelope import Message
 from contracts.money import MoneyError, to_amount, to_minor
 from contracts.network.view import Shop, chain_at
 from contracts.orders.content import fingerprint_of, refund_fingerprint_of
-from contracts.orders.refunds import RefundError, give_back
+from contracts.orders.refunds import RefundError, asked_for, give_back
 from contracts.orders.v1 import (
     REFUNDS_MAX,
     UPLINE_DEPTH_MAX,
@@ -158,7 +158,7 @@ def refund(desk: Desk, message: Message[RefundOrder]) -> Answer:
     """Book what the customer got back of a paid order: at most what is left of each line.
 
     The same refund again is a duplicate; the same id with other content is a conflict, and the first stands. When
-    nothing of the order is left it has ended as refunded.
+    all the money is back the order has ended as refunded; units may still come back after that.
     """
     wish = message.data
     order = desk.orders.get(wish.key)
@@ -186,10 +186,12 @@ def refund(desk: Desk, message: Message[RefundOrder]) -> Answer:
     if len(order.refunds) >= REFUNDS_MAX:
         return refuse("too_many_refunds", f"order {order.key} has {REFUNDS_MAX} refunds, and no order may have more.")
     try:
-        parts = give_back(order.lines, wish, order.currency)
+        asked = asked_for(wish, order.currency)
+        parts = give_back(order.lines, order.asked, asked, order.currency)
     except RefundError as error:
         return refuse(error.reason, error.detail)
-    after = order.with_refund(Refund(wish.refund_id, fingerprint, message.time, order.was_shipped, parts))
+    booked = Refund(wish.refund_id, fingerprint, message.time, order.was_shipped, parts, asked)
+    after = order.with_refund(booked)
     return Decision(desk.with_orders(after), (OrderRefunded(**after.refunded()),), "refunded")
 
 
@@ -362,7 +364,7 @@ def _after_the_end(desk: Desk, update: UpdateStatus, order: Order) -> Answer:
 
 
 def _ended(order: Order) -> str:
-    return f"order {order.key} was {order.status} ({order.reason or 'nothing of it is left'})"
+    return f"order {order.key} was {order.status} ({order.reason or 'all its money is back'})"
 
 
 def _never_accepted(key: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any, Literal, Self
 from contracts.catalog.view import Product
 from contracts.money import to_amount
 from contracts.network.view import Distributor, Shop, Team
-from contracts.orders.refunds import GivenBack
+from contracts.orders.refunds import Asked, GivenBack, as_asked
 from contracts.orders.v1 import RefundedLine
 from contracts.rules.view import Tenure
 
@@ -46,7 +46,7 @@ class Line:
 @dataclass(frozen=True, slots=True)
 class Refund:
     """A refund as booked. `fingerprint` is what the shop sent, condensed; `was_shipped` says whether the goods had
-    left by then.
+    left by then. `asked` is what it asked for, which older documents do not have, and `lines` what it took.
     """
 
     refund_id: str
@@ -54,6 +54,7 @@ class Refund:
     at: datetime
     was_shipped: bool
     lines: tuple[GivenBack, ...]
+    asked: tuple[Asked, ...] = ()
 
     @property
     def amount_minor(self) -> int:
@@ -131,9 +132,17 @@ class Order:
         return sum(line.refunded_minor for line in self.lines)
 
     @property
-    def is_used_up(self) -> bool:
-        """Whether every unit and all the money went back."""
-        return not any(line.left_quantity or line.left_minor for line in self.lines)
+    def is_refunded(self) -> bool:
+        """Whether all the money went back, or, of an order that cost nothing, every unit."""
+        if self.net_minor:
+            return self.refunded_minor == self.net_minor
+        return not any(line.left_quantity for line in self.lines)
+
+    @property
+    def asked(self) -> tuple[Asked, ...]:
+        """What all refunds asked for."""
+        old = (part for refund in self.refunds if not refund.asked for part in refund.lines)
+        return (*as_asked(self.lines, old), *(asked for refund in self.refunds for asked in refund.asked))
 
     @property
     def was_shipped(self) -> bool:
@@ -142,7 +151,7 @@ class Order:
 
     @property
     def passed(self) -> frozenset[str]:
-        """The steps a refunded order had taken while something of it was left."""
+        """The steps a refunded order had taken before all its money was back."""
         steps = {"paid": True, "shipped": self.was_shipped, "completed": self.completed_at is not None}
         return frozenset(step for step, is_taken in steps.items() if is_taken)
 
@@ -202,7 +211,7 @@ class Order:
             "net_total": to_amount(self.net_minor, self.currency),
             "refunded_total": to_amount(self.refunded_minor, self.currency),
             "was_shipped": newest.was_shipped,
-            "is_full": self.is_used_up,
+            "is_full": self.is_refunded,
         }
 
     def snapshot(self) -> dict[str, Any]:
@@ -244,7 +253,7 @@ class Order:
         return replace(self, version=self.version + 1, **changes)
 
     def with_refund(self, refund: Refund) -> Self:
-        """The order after one more refund; with nothing left of it, it has ended."""
+        """The order after one more refund; with all its money back it has ended."""
         parts = {part.line: part for part in refund.lines}
         lines = tuple(
             replace(
@@ -257,7 +266,7 @@ class Order:
             for line in self.lines
         )
         after = self.becomes(lines=lines, refunds=(*self.refunds, refund))
-        return replace(after, status="refunded") if after.is_used_up else after
+        return replace(after, status="refunded") if after.is_refunded else after
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Keeps the stock and sets it apart for orders: all lines of an order or none, never more than there is.
 
-consumes   order.accepted, order.shipped, order.cancelled, order.refunded; stock.receive, stock.adjust, stock.set
+consumes   order.accepted, order.shipped, order.cancelled, order.refunded; stock.receive, stock.adjust, stock.set;
+           clock.ticked
 publishes  stock.reserved, stock.short, stock.released; stock.received, stock.adjusted, stock.refused;
            stock.low, stock.recovered
 owns       stock_reservation.items (a published view: contracts.stock.view), stock_reservation.reservations,

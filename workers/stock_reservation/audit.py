@@ -1,4 +1,5 @@
-"""I1: on hand = received - shipped + adjusted, available = on hand - reserved >= 0, reserved = open reservations.
+"""I1: on hand = received - shipped + adjusted, available = on hand - reserved >= 0, reserved = open reservations; and
+an item is low if its lots and the day say so.
 
 What was refunded before it left belongs to no reservation any more.
 """
@@ -6,17 +7,26 @@ What was refunded before it left belongs to no reservation any more.
 from __future__ import annotations
 
 from collections import Counter
+from datetime import date, timedelta
 
-from contracts.stock.view import ITEMS
+from contracts.stock.view import ITEMS, StockItem
 from infra.runtime.audit import Read, Report
 from workers.stock_reservation.model import Reservation
 from workers.stock_reservation.repository import BOOKINGS, RESERVATIONS, to_booking, to_item, to_reservation
 
 ORDERS = "order_intake.orders"
+_DAYS_LEFT_MIN = 3
+"""A lot counts while it is good for so many days more."""
+
+_CHECKED_WITHIN = timedelta(hours=2)
+"""Time for the ticks of a new day to check every item, and for clocks that differ."""
+
+_TICKED_WITHIN = timedelta(days=1)
+"""Without a tick for so long the clock is at fault, and no item."""
 
 
 async def audit(read: Read, report: Report) -> None:
-    refunded = await _refunded_before_they_left(read)
+    refunded, ended = await _refunded_before_they_left(read)
     held: Counter[tuple[int, str]] = Counter()
     shipped: Counter[int] = Counter()
     async for document in read.stream(RESERVATIONS, {"status": {"$in": ["open", "shipped", "released"]}}):
@@ -29,8 +39,11 @@ async def audit(read: Read, report: Report) -> None:
         given_back, due = _given_back(reservation), refunded.pop(reservation.key, Counter())
         about = f"order/{reservation.key}"
         report.require(given_back == due, "I1", about, f"gave {_said(given_back)} back, its refunds say {_said(due)}")
+        is_kept = reservation.status == "open" and bool(reservation.left) and reservation.key in ended
+        report.require(not is_kept, "I1", about, "was refunded in full, but its goods are still set apart")
     for key, due in refunded.items():
         report.breach("I1", f"order/{key}", f"{_said(due)} refunded before they left, but nothing was ever reserved")
+    checked = await _checked_for(read, report)
     booked: Counter[int] = Counter()
     async for document in read.stream(BOOKINGS, {}):
         booking = to_booking(document)
@@ -41,6 +54,7 @@ async def audit(read: Read, report: Report) -> None:
         report.add("I1", "products")
         report.add("I1", "units_on_hand", item.on_hand)
         report.add("I1", "units_reserved", item.reserved)
+        _audit_low(report, about, item, checked)
         books = item.received - item.shipped + item.adjusted
         report.require(item.on_hand == books, "I1", about, f"on hand is {item.on_hand}, the books say {books}")
         came_in, said = item.received + item.adjusted, booked[item.product_id]
@@ -64,16 +78,59 @@ async def audit(read: Read, report: Report) -> None:
         report.breach("I1", f"product/{product_id}", f"{units} reserved out of lot {batch_id}, which does not exist")
 
 
-async def _refunded_before_they_left(read: Read) -> dict[str, Counter[int]]:
-    """Units by product, of each order that was refunded while its goods were in the house."""
+async def _checked_for(read: Read, report: Report) -> date | None:
+    """The day for which every item must have been checked by now, by the ticks that this worker handled."""
+    recent = {"about": "clock", "at": {"$gte": report.now - _TICKED_WITHIN}}
+    ticks = await read.find("journal.stock_reservation", recent, fields=("at",))
+    newest = max((record["at"] for record in ticks), default=None)
+    return newest and (newest - _CHECKED_WITHIN).date()
+
+
+def _audit_low(report: Report, about: str, item: StockItem, checked: date | None) -> None:
+    """An item that watches its thresholds is on the right side of them, and no lot's day will be missed."""
+    if item.recovered_at > item.low_at and checked is not None:
+        left = _lasting(item, checked)
+        detail = f"had {left} units left on {checked}, its threshold is {item.low_at}, and it is not low"
+        report.require(item.low or left > item.low_at, "I1", about, detail)
+    if item.low:
+        left = _lasting(item, report.now.date())
+        report.require(left < item.recovered_at, "I1", about, f"is low, but {left} units are left")
+    for lot in item.lots if item.next_check_on is not None else ():
+        ends = _ordinal(lot.expires_on) - _DAYS_LEFT_MIN + 1
+        is_over = lot.expires_on is None or ends <= _ordinal(item.checked_on)
+        is_watched = is_over or _ordinal(item.next_check_on) <= max(ends, 1)
+        detail = f"the next check is on {item.next_check_on}, too late for lot {lot.batch_id} ({lot.expires_on})"
+        report.require(is_watched, "I1", about, detail)
+
+
+def _lasting(item: StockItem, day: date) -> int:
+    """Units that are good for some days more."""
+    return sum(
+        lot.on_hand - lot.reserved
+        for lot in item.lots
+        if lot.expires_on is None or _ordinal(lot.expires_on) - _DAYS_LEFT_MIN >= day.toordinal()
+    )
+
+
+def _ordinal(day: str | None) -> int:
+    return date.fromisoformat(day).toordinal() if day else 0
+
+
+async def _refunded_before_they_left(read: Read) -> tuple[dict[str, Counter[int]], set[str]]:
+    """Units by product, of each order that was refunded while its goods were in the house; and which of these orders
+    were refunded in full.
+    """
     found: dict[str, Counter[int]] = {}
-    async for order in read.stream(ORDERS, {"refunds.was_shipped": False}, fields=("lines", "refunds")):
+    ended: set[str] = set()
+    async for order in read.stream(ORDERS, {"refunds.was_shipped": False}, fields=("status", "lines", "refunds")):
+        if order["status"] == "refunded":
+            ended.add(order["_id"])
         products = {line["line"]: line["product_id"] for line in order["lines"]}
         units = found.setdefault(order["_id"], Counter())
         for refund in order["refunds"]:
             for part in refund["lines"] if not refund["was_shipped"] else ():
                 units[products[part["line"]]] += part["quantity"]
-    return found
+    return found, ended
 
 
 def _given_back(reservation: Reservation) -> Counter[int]:

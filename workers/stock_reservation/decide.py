@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
+from contracts.clock.v1 import ClockTicked
 from contracts.decision import Decision, NotYet
 from contracts.envelope import Message, Payload
 from contracts.orders.v1 import OrderAccepted, OrderCancelled, OrderRefunded, OrderShipped
@@ -25,7 +26,7 @@ from contracts.stock.v1 import (
     StockShort,
 )
 from contracts.stock.v1 import Pick as PickMessage
-from contracts.stock.view import Lot, StockItem
+from contracts.stock.view import NEVER, Lot, StockItem
 from contracts.wire import Unreadable
 from workers.stock_reservation.model import Booking, Pick, Reservation, Shelf, count_shipped, first_expired
 
@@ -97,8 +98,9 @@ def release(shelf: Shelf, message: Message[OrderCancelled]) -> Answer:
 def give_back(shelf: Shelf, message: Message[OrderRefunded]) -> Answer:
     """Put refunded units that had not left back among the available ones, by their sums, so each comes back once.
 
-    Where we heard first that the rest was shipped, they come back on hand. Goods that come back after they left are
-    received like any others.
+    If all the money went back before the goods left, the order has ended and nothing of it can ship: everything that
+    is set apart for it is available again. Where the shipment of the rest was handled first, the units come back on
+    hand. Goods that come back after they left are received like any others.
     """
     order = message.data
     if order.was_shipped:
@@ -110,7 +112,10 @@ def give_back(shelf: Shelf, message: Message[OrderRefunded]) -> Answer:
     for line in order.lines:
         refunded[line.product_id] += line.refunded_quantity
     reservation, picks = known.give_back(refunded)
-    if not picks:
+    if order.is_full and known.status == "open":
+        picks = known.left
+        reservation = replace(reservation, status="released")
+    elif not picks:
         return Decision(shelf, outcome="nothing_new")
     after = shelf.with_reservation(reservation)
     if known.status == "released":
@@ -121,7 +126,7 @@ def give_back(shelf: Shelf, message: Message[OrderRefunded]) -> Answer:
         moved = shelf.move(picks, reserved=-1)
     items, crossings = _watch(moved, message.time)
     released = StockReleased(shop_id=order.shop_id, order_id=order.order_id, picks=_picks_said(picks))
-    return Decision(after.with_items(*items), (released, *crossings), "released")
+    return Decision(after.with_items(*items), (released, *crossings) if picks else (), "released")
 
 
 def receive(shelf: Shelf, message: Message[ReceiveStock]) -> Answer:
@@ -147,6 +152,7 @@ def receive(shelf: Shelf, message: Message[ReceiveStock]) -> Answer:
         received=item.received + receipt.quantity,
         low_at=low_at,
         recovered_at=recovered_at,
+        next_check_on=None,
     )
     [item], crossings = _watch([item], message.time)
     received = StockReceived(
@@ -204,8 +210,20 @@ def count(shelf: Shelf, message: Message[SetStock]) -> Answer:
     counted = replace(lot, on_hand=found.on_hand, expires_on=found.expiry_date or lot.expires_on)
     if counted == lot:
         return Decision(shelf.with_booking(booking), outcome="unchanged")
-    item = replace(item.with_lot(counted), adjusted=item.adjusted + delta)
+    item = replace(item.with_lot(counted), adjusted=item.adjusted + delta, next_check_on=None)
     return _corrected(shelf, item, booking, message.time)
+
+
+def check_dates(shelf: Shelf, message: Message[ClockTicked]) -> Answer:
+    """A lot that comes too near to its last day of sale no longer counts, and its item may run low by that alone."""
+    day = _day(message.data.at)
+    due = [
+        replace(item, checked_on=day, next_check_on=None)
+        for item in shelf.items.values()
+        if item.next_check_on is None or item.next_check_on <= day
+    ]
+    items, crossings = _watch(due, message.data.at)
+    return Decision(shelf.with_items(*items), crossings, "dates_checked" if due else "nothing_due")
 
 
 def refuse_unreadable(item: Unreadable) -> Payload | None:
@@ -230,16 +248,29 @@ def _day(moment: datetime) -> str:
     return moment.date().isoformat()
 
 
+def _days_after(day: str, days: int) -> str:
+    """The day so many days later, or earlier where negative, as far as the calendar goes."""
+    ordinal = date.fromisoformat(day).toordinal() + days
+    return date.fromordinal(min(max(ordinal, date.min.toordinal()), date.max.toordinal())).isoformat()
+
+
 def _watch(items: Iterable[StockItem], now: datetime) -> tuple[list[StockItem], tuple[Payload, ...]]:
-    """Tell when an item falls to its threshold or recovers: once per crossing, with a gap between the two."""
-    day = _day(now + EXPIRES_SOON)
+    """Tell when an item falls to its threshold or recovers: once per crossing, with a gap between the two.
+
+    A message that comes late does not bring a lot back that did not count on the day of the last check.
+    """
+    today = _day(now)
+    soon = _days_after(today, EXPIRES_SOON.days)
     watched: list[StockItem] = []
     crossings: list[Payload] = []
     for item in items:
-        lasting = item.sellable(day)
+        is_late = item.checked_on is not None and item.checked_on > today
+        lasting = item.sellable(_days_after(item.checked_on or today, EXPIRES_SOON.days) if is_late else soon)
         crosses = (
             lasting >= item.recovered_at if item.low else lasting <= item.low_at and item.recovered_at > item.low_at
         )
+        if item.next_check_on is None:
+            item = replace(item, next_check_on=_next_check_on(item))
         if crosses:
             item = replace(item, low=not item.low, crossings=item.crossings + 1)
             about = {"product_id": item.product_id, "available": lasting, "crossing": item.crossings}
@@ -250,6 +281,12 @@ def _watch(items: Iterable[StockItem], now: datetime) -> tuple[list[StockItem], 
             )
         watched.append(item)
     return watched, tuple(crossings)
+
+
+def _next_check_on(item: StockItem) -> str:
+    """The first day after the last check on which one more lot expires soon."""
+    days = (_days_after(lot.expires_on, 1 - EXPIRES_SOON.days) for lot in item.lots if lot.expires_on is not None)
+    return min((day for day in days if item.checked_on is None or day > item.checked_on), default=NEVER)
 
 
 def _recovery_threshold(item: StockItem, receipt: ReceiveStock, low_at: int) -> int:

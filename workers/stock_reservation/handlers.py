@@ -1,11 +1,13 @@
 """Which message goes to which rule."""
 
+from contracts.clock.v1 import ClockTicked
 from contracts.orders.v1 import OrderAccepted, OrderCancelled, OrderRefunded, OrderShipped
 from contracts.stock.v1 import AdjustStock, ReceiveStock, SetStock
 from infra.runtime.worker import Worker, on
 from workers.stock_reservation.audit import audit
 from workers.stock_reservation.decide import (
     adjust,
+    check_dates,
     count,
     give_back,
     receive,
@@ -27,6 +29,7 @@ WORKER = Worker(
         on(ReceiveStock, decide=receive, refuse=refuse_unreadable),
         on(AdjustStock, decide=adjust, refuse=refuse_unreadable),
         on(SetStock, decide=count, refuse=refuse_unreadable),
+        on(ClockTicked, decide=check_dates),
     ),
     audit=audit,
 )

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
+from contracts.clock.v1 import ClockTicked
 from contracts.envelope import Message
 from contracts.orders.v1 import OrderAccepted
 from contracts.stock.v1 import AdjustStock, ReceiveStock, SetStock
 from contracts.stock.view import ITEMS, StockItem
 from infra.runtime.repository import Codec, Found, Loaded, with_ids
-from infra.runtime.store import Collection, Index, Query, Transaction
+from infra.runtime.store import Collection, Find, Index, Query, Transaction
 from workers.stock_reservation.model import Booking, Reservation, Shelf
+
+DUE_MAX = 500
+"""Items whose dates one tick checks; the next tick takes the rest."""
 
 RESERVATIONS = "stock_reservation.reservations"
 BOOKINGS = "stock_reservation.bookings"
@@ -27,7 +31,12 @@ to_booking = _bookings.to_entity
 class StockRepository:
     collections: ClassVar[tuple[Collection, ...]] = (
         Collection(
-            ITEMS, "stock by product, with lots", (Index((("low", 1), ("_id", 1)), "what runs low, by product"),)
+            ITEMS,
+            "stock by product, with lots",
+            (
+                Index((("low", 1), ("_id", 1)), "what runs low, by product"),
+                Index((("next_check_on", 1),), "items with a lot that soon expires, and older ones without the field"),
+            ),
         ),
         Collection(RESERVATIONS, "what is set apart, by order"),
         Collection(BOOKINGS, "receipts, adjustments and counts, by the sender's reference"),
@@ -38,14 +47,22 @@ class StockRepository:
         items: Loaded[int, StockItem],
         reservations: Loaded[str, Reservation],
         bookings: Loaded[str, Booking],
+        due: Sequence[int],
     ) -> None:
         self._items = items
         self._reservations = reservations
         self._bookings = bookings
+        self._due = due
 
     @classmethod
     def queries(cls, messages: Sequence[Message[Any]]) -> dict[str, Query]:
         data = [message.data for message in messages]
+        if ticks := [d.at for d in data if isinstance(d, ClockTicked)]:
+            day = max(ticks).date().isoformat()
+            return {
+                "due": Find(ITEMS, {"next_check_on": {"$lte": day}}, sort=(("next_check_on", 1),), limit=DUE_MAX),
+                "never_checked": Find(ITEMS, {"next_check_on": None}, limit=DUE_MAX),
+            }
         return {
             "reservations": with_ids(RESERVATIONS, (d.key for d in data if hasattr(d, "key"))),
             "bookings": with_ids(BOOKINGS, filter(None, map(_reference, data))),
@@ -56,13 +73,16 @@ class StockRepository:
     async def load(cls, tx: Transaction, messages: Sequence[Message[Any]], found: Found) -> Self:
         """What an order takes is in its message; what one gives back, only its reservation tells."""
         reservations = _reservations.loaded(found["reservations"])
-        items = _items.by_key(found["items"])
+        due = _items.by_key([*found["due"], *found["never_checked"]])
+        items = _items.by_key(found["items"]) | due
         more = {product_id for message in messages for product_id in _products(message.data, reservations)}
         items |= await _items.fetch(tx, ITEMS, more - items.keys())
-        return cls(Loaded(items), reservations, _bookings.loaded(found["bookings"]))
+        return cls(Loaded(items), reservations, _bookings.loaded(found["bookings"]), tuple(due))
 
     def state_for(self, message: Message[Any]) -> Shelf:
         data = message.data
+        if isinstance(data, ClockTicked):
+            return Shelf(self._items.pick(self._due))
         reference = _reference(data)
         return Shelf(
             items=self._items.pick(_products(data, self._reservations)),
@@ -99,5 +119,7 @@ def _products(data: Any, reservations: Loaded[str, Reservation]) -> set[int]:
         return {line.product_id for line in data.lines}
     if isinstance(data, ReceiveStock | AdjustStock | SetStock):
         return {data.product_id}
+    if isinstance(data, ClockTicked):
+        return set()
     reservation = reservations.get(data.key)
     return {pick.product_id for pick in reservation.picks} if reservation else set()

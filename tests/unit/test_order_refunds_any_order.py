@@ -1,0 +1,155 @@
+"""The same refunds in any order: the same money and units of each line, the same commissions, the same end."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from contracts.commissions.reversal import taken_back
+from contracts.commissions.view import Entry, LineRefund
+from contracts.money import to_amount, to_minor
+from contracts.orders.v1 import RefundOrder
+from tests.builders import CUP, KEY, SELLER, TEA, a_desk, a_refund_line, an_order, refund
+from tests.unit.test_order_refunds import LINES, SHIPPED, a_line, ask, asked_for_some
+from workers.order_intake.audit import _refunds_add_up
+from workers.order_intake.model import Line, Order
+
+ROOT = Path(__file__).parents[2]
+
+
+def the_examples() -> Iterator[Any]:
+    """The rows of the table in docs/commissions.md: what is asked for, what goes back, and how much in all."""
+    section = (ROOT / "docs/commissions.md").read_text().split("## What a refund takes back")[1].split("\n## ")[0]
+    for row in re.findall(r"^\| (\d.*?) \| (.*?) \| (.*?) \|$", section, re.MULTILINE):
+        yield pytest.param(*(row[0].split("; "), row[1].split("; "), row[2]), id=row[0])
+
+
+@pytest.mark.parametrize(("asked", "given", "in_all"), list(the_examples()))
+def test_the_examples_of_the_document(asked: list[str], given: list[str], in_all: str) -> None:
+    desk = a_desk(an_order(**SHIPPED, lines=(a_line(1, TEA, 3, 3_000),)))
+    answers = []
+    for number, words in enumerate(asked):
+        units, _, amount = words.partition(" for ")
+        wish = refund(a_refund_line(TEA, int(units.split()[0]), amount or None), refund_id=f"r-{number}")
+        decision = ask(desk, wish)
+        desk, [event] = decision.state, decision.publish
+        answers.append(str(event.amount) if decision.outcome == "refunded" else "refused")
+
+    assert answers == given
+    assert to_amount(desk.orders[KEY].refunded_minor, "CNY") == Decimal(in_all)
+
+
+def test_the_document_has_examples() -> None:
+    assert len(list(the_examples())) == 7
+
+
+@given(st.lists(st.sampled_from([TEA, CUP]), max_size=20))
+def test_units_without_amounts_close_every_line_to_zero(products: list[int]) -> None:
+    """Unit by unit and in any order: the last one takes the residue."""
+    desk = a_desk(an_order(**SHIPPED, lines=LINES))
+    for number, product_id in enumerate([*products, *[TEA] * 6, *[CUP] * 2]):
+        desk = ask(desk, refund(a_refund_line(product_id), refund_id=f"r-{number}")).state
+
+    assert desk.orders[KEY].status == "refunded"
+    assert desk.orders[KEY].refunded_minor == 1_800
+
+
+@st.composite
+def several_lines(draw: st.DrawFn) -> tuple[Line, ...]:
+    """Lines of two products, of which each may be on several; some cost nothing."""
+    nets = draw(st.lists(st.integers(0, 1_500), min_size=1, max_size=4))
+    return tuple(
+        a_line(number, draw(st.sampled_from([TEA, CUP])), draw(st.integers(1, 4)), net)
+        for number, net in enumerate(nets, start=1)
+    )
+
+
+def outcome_of(order: Order, refunds: Sequence[RefundOrder]) -> tuple[Any, ...] | None:
+    """What must not depend on the order of these refunds; nothing where one of them is refused."""
+    desk, monthly, lines = (
+        a_desk(order),
+        0,
+        {line.line: LineRefund(line.line, line.net_minor, line.quantity) for line in order.lines},
+    )
+    is_full = False
+    for wish in refunds:
+        decision = ask(desk, wish)
+        if decision.outcome != "refunded":
+            return None
+        desk, [event] = decision.state, decision.publish
+        # As whoever listens: of every sum the largest.
+        monthly = max(monthly, to_minor(event.refunded_total, "CNY"))
+        is_full |= event.is_full
+        for told in event.lines:
+            known = lines[told.line]
+            assert known.refunded_quantity <= told.refunded_quantity
+            assert known.refunded_minor <= to_minor(told.refunded, "CNY")
+            lines[told.line] = replace(
+                known, refunded_quantity=told.refunded_quantity, refunded_minor=to_minor(told.refunded, "CNY")
+            )
+    after = desk.orders[KEY]
+    assert [(x.refunded_quantity, x.refunded_minor) for x in after.lines] == [
+        (x.refunded_quantity, x.refunded_minor) for x in lines.values()
+    ]
+    assert _refunds_add_up(after)
+    taken = [taken_back(ENTRIES, line) for line in lines.values()]
+    return after.lines, after.status, monthly, is_full, taken
+
+
+ENTRIES = [
+    Entry(1, TEA, "levels", 1, SELLER, "gold", 9_000, 3, 50_000, 0, 450, 0),
+    Entry(1, TEA, "levels", 2, 1, "gold", 9_000, 3, 50_000, 0, 101, 0),
+    Entry(1, TEA, "units", 1, SELLER, "gold", 9_000, 3, 0, 7, 21, 0),
+]
+
+
+@settings(max_examples=500)
+@given(several_lines(), st.lists(st.lists(asked_for_some, min_size=1, max_size=2), min_size=2, max_size=6), st.data())
+def test_the_same_refunds_in_any_order_come_to_the_same(
+    lines: tuple[Line, ...], wishes: list[list[Any]], data: st.DataObject
+) -> None:
+    order = an_order(**SHIPPED, lines=lines)
+    accepted: list[RefundOrder] = []
+    for number, asked in enumerate(wishes):
+        wish = refund(*asked, refund_id=f"r-{number}")
+        if outcome_of(order, [*accepted, wish]) is not None:
+            accepted.append(wish)
+    shuffled = data.draw(st.permutations(accepted))
+
+    expected, came_to = outcome_of(order, accepted), outcome_of(order, shuffled)
+
+    assume(came_to is not None)
+    assert came_to == expected
+
+
+@given(several_lines(), st.lists(st.lists(asked_for_some, min_size=1, max_size=2), max_size=6), st.data())
+def test_then_everything_is_given_back_and_closes_to_zero(
+    lines: tuple[Line, ...], wishes: list[list[Any]], data: st.DataObject
+) -> None:
+    """Whatever went before, in whatever order: the rest of the money closes the order and every commission of it."""
+    order = an_order(**SHIPPED, lines=lines)
+    desk = a_desk(order)
+    for number, asked in enumerate(data.draw(st.permutations(wishes))):
+        desk = ask(desk, refund(*asked, refund_id=f"r-{number}")).state
+    left = [line for line in desk.orders[KEY].lines if line.left_minor or (line.left_quantity and not order.net_minor)]
+    for line in data.draw(st.permutations(left)):
+        amount = str(to_amount(line.left_minor, "CNY"))
+        rest = a_refund_line(line.product_id, 0 if order.net_minor else line.left_quantity, amount, line.line)
+        decision = ask(desk, refund(rest, refund_id=f"rest-{line.line}"))
+        assert decision.outcome == "refunded"
+        desk = decision.state
+
+    after = desk.orders[KEY]
+    assert (after.status, after.refunded_minor) == ("refunded", order.net_minor)
+    for line in after.lines:
+        if line.net_minor:
+            closed = LineRefund(line.line, line.net_minor, line.quantity, line.refunded_minor, line.refunded_quantity)
+            assert taken_back(ENTRIES, closed) == tuple(entry.amount_minor for entry in ENTRIES)
