@@ -37,7 +37,6 @@ from infra.runtime.worker import Handler, Worker
 T = TypeVar("T")
 log = structlog.get_logger()
 
-_CANNOT_DECODE = "no UTF-8, or no date before the year 10000; mend the sender. A replay sends the body without it."
 _JOURNAL = "journal"
 """What the journal's query is called beside those of a repository."""
 
@@ -165,8 +164,7 @@ class BatchLoop:
         else:
             items = read(self._reader, delivery)
             if delivery.undecoded is not None:
-                detail = f"{delivery.undecoded}: {_CANNOT_DECODE}"
-                items = [unhandled(delivery, UNREADABLE_PROPERTY, detail, items)]
+                items = [unhandled(delivery, UNREADABLE_PROPERTY, cannot_decode(delivery.undecoded), items)]
         return [
             Work(item, delivery.attempts + 1, delivery.replays, delivery.redelivered, reply_to=delivery.reply_to)
             for item in items
@@ -305,6 +303,13 @@ class BatchLoop:
             for message in folded.said:
                 if message.type in self._announced:
                     self._log.warning(message.type, correlation_id=message.correlationid, **message.data.model_dump())
+
+
+def cannot_decode(properties: str) -> str:
+    return (
+        f"{properties} cannot be decoded: a text must be UTF-8, a timestamp in seconds, an expiration a number. "
+        "Correct the sender; a replay sends the body without it."
+    )
 
 
 def read(reader: Reader, delivery: Delivery) -> list[Message[Any] | Unreadable]:

@@ -7,15 +7,13 @@ worker, which has reported it; it only goes on to the queue that holds such bodi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from contracts.envelope import Message
 from contracts.operations.v1 import MessageDeadLettered
-from contracts.wire import BARE_SOURCE, Reader, Unreadable, too_large
+from contracts.wire import BARE_SOURCE, Reader, Unreadable, set_aside_alone, too_large
 from infra.runtime.batch import BatchLoop, Ports, read, unhandled
-from infra.runtime.failure_policy import Failure
 from infra.runtime.fold import Work
 from infra.runtime.messaging import Death, Delivery, Inbox
 from infra.runtime.settings import Settings
@@ -80,38 +78,31 @@ class ParkedLoop(BatchLoop):
 
     def _decode(self, delivery: Delivery) -> list[Work]:
         death = self._death(delivery)
-        items: list[Message[Any] | Unreadable]
+        items: Sequence[Unreadable]
         if not self._is_too_large(delivery):
             items = self._set_aside(delivery, death)
         elif death.reason == _REJECTED:
             return []
         else:
             items = [too_large(delivery.body, delivery.routing_key, self._bytes_max_of(delivery))]
-        last = len(self._settings.retry_delays_s) + 1
-        failure = Failure(death.reason, _DETAILS[death.reason])
         return [
-            Work(
-                item,
-                max(last, delivery.attempts + 1),
-                delivery.replays,
-                failure=failure,
-                reply_to=delivery.reply_to,
-                died_in=death.queue,
-            )
+            Work(item, delivery.attempts + 1, delivery.replays, reply_to=delivery.reply_to, died_in=death.queue)
             for item in items
         ]
 
-    def _set_aside(self, delivery: Delivery, death: Death) -> list[Message[Any] | Unreadable]:
+    def _set_aside(self, delivery: Delivery, death: Death) -> Sequence[Unreadable]:
         """Each message that can be read for itself, as every dead letter is; what cannot be, as it came."""
         origin = self._origins.get(death.queue)
         items = read(origin.reader, delivery) if origin else []
-        if len(items) > 1 or (items and isinstance(items[0], Message) and items[0].source != BARE_SOURCE):
-            detail = _DETAILS[death.reason]
+        reason, detail = death.reason, _DETAILS[death.reason]
+        if len(items) > 1 or any(isinstance(item, Message) and item.source != BARE_SOURCE for item in items):
             return [
-                replace(item, reason=death.reason, detail=detail) if isinstance(item, Unreadable) else item
+                replace(item, reason=reason, detail=detail)
+                if isinstance(item, Unreadable)
+                else set_aside_alone(item, reason, detail)
                 for item in items
             ]
-        return [unhandled(delivery, death.reason, _DETAILS[death.reason], items)]
+        return [unhandled(delivery, reason, detail, items)]
 
 
 def _origin(handler: Handler, settings: Settings) -> _Origin:
