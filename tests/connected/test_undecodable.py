@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pytest
 
-from contracts.envelope import COMMANDS_EXCHANGE, STRUCTURED
-from infra.runtime import roster
+from contracts.catalog.v1 import DefineProduct
+from contracts.envelope import COMMANDS_EXCHANGE, EVENTS_EXCHANGE, STRUCTURED
+from infra.runtime import event_listener, roster
+from infra.runtime.command_client import CommandClient
 from infra.runtime.topology import PARKED
 from tests.builders import message, place
-from tests.connected.running import Site, command, until
+from tests.connected.running import Site, command, journal_of, until
 from tests.connected.test_delivery import PLACED, set_the_stage
 from tests.raw_amqp import (
     NOT_UTF8,
@@ -223,3 +226,97 @@ def table_of_strings(*texts: bytes) -> bytes:
     """The content of an array of strings."""
     content = b"".join(map(long_string, texts))
     return len(content).to_bytes(4) + content
+
+
+async def test_a_poisonous_reply_does_not_end_the_connection_of_a_client(site: Site) -> None:
+    client = CommandClient(site.settings.rabbitmq_url)
+    await client.start()
+    connection = client._connection
+    assert connection is not None
+    lost: list[object] = []
+    connection.close_callbacks.add(lambda *given: lost.append(given))
+    try:
+        async with raw_sender(site.settings.rabbitmq_url) as raw:
+            for properties in BAD.values():
+                await raw.publish(b"", client._replies.encode(), b'{"correlationid": [], "events": 1}', properties)
+            for body in (b"", b"[]", b"1", b"{}", b"\xff", b"[" * 100_000):
+                await raw.publish(b"", client._replies.encode(), body)
+        async with site.loops(roster.load("catalog")):
+            answer = await client.send(message(DefineProduct(product_id=7, name="tea", category_id=1)), wait_s=20)
+    finally:
+        connection.close_callbacks.clear()
+        await client.stop()
+
+    assert answer is not None
+    assert answer.outcome != "dead_lettered"
+    assert lost == []
+
+
+async def test_a_poisonous_event_does_not_end_the_connection_of_a_listener(site: Site) -> None:
+    taken: list[object] = []
+
+    async def take(events: Sequence[object]) -> None:
+        taken.extend(events)
+
+    async with (
+        event_listener.listening(site.settings.rabbitmq_url, ["stock.low.v1"], take),
+        raw_sender(site.settings.rabbitmq_url) as raw,
+    ):
+
+        async def hears() -> bool:
+            await raw.publish(EVENTS_EXCHANGE.encode(), b"stock.low.v1", b'{"type": "before"}')
+            await asyncio.sleep(0.1)
+            return bool(taken)
+
+        await until(hears, what="it listens", within_s=20)
+        for properties in BAD.values():
+            await raw.publish(EVENTS_EXCHANGE.encode(), b"stock.low.v1", b'{"type": "poison"}', properties)
+        await raw.publish(EVENTS_EXCHANGE.encode(), b"stock.low.v1", b"[" * 100_000)
+        started = time.monotonic()
+        await raw.publish(EVENTS_EXCHANGE.encode(), b"stock.low.v1", b'{"type": "after"}')
+
+        async def has_heard() -> bool:
+            return {"type": "after"} in taken
+
+        await until(has_heard, what="it goes on", within_s=5)
+
+    assert time.monotonic() - started < 2
+
+
+async def test_a_count_beyond_the_database_still_ends_as_a_letter(site: Site) -> None:
+    """Such a number cannot be stored, neither in the journal nor with the letter."""
+    async with site.loops(*map(roster.load, ("order_intake", "alerting"))) as running:
+        async with raw_sender(site.settings.rabbitmq_url) as raw:
+            for number, name in enumerate(("attempts beyond the database", "replays beyond the database")):
+                await send(raw, "", STRANGE[name], b"{" + bytes([48 + number]))
+
+        async def are_set_aside() -> bool:
+            return len(await site.documents("alerting.dead_letters")) == 2
+
+        await until(are_set_aside, what="both are letters", within_s=20)
+        assert not any(task.done() for task in running)
+
+    assert {letter["reason"] for letter in await site.documents("alerting.dead_letters")} == {"malformed_json"}
+
+
+async def test_a_reply_queue_that_takes_nothing_does_not_stop_the_worker(site: Site) -> None:
+    await set_the_stage(site)
+    async with site.channel() as channel:
+        full = await channel.declare_queue(
+            exclusive=True, arguments={"x-max-length": 0, "x-overflow": "reject-publish"}
+        )
+        async with site.loops(roster.load("order_intake")), raw_sender(site.settings.rabbitmq_url) as raw:
+            await send(raw, "one", {"reply_to": short(full.name.encode())})
+            await send(raw, "two", {})
+            await orders_are(site, 2)
+
+            async def is_done() -> bool:
+                records = await site.documents(journal_of("order_intake"))
+                return len(records) > 0 and await site.ready("stock_reservation.order.accepted") > 0
+
+            await until(is_done, what="the events are out", within_s=10)
+            await asyncio.sleep(0.5)
+
+    # Acknowledged: else they would be back at the broker.
+    await asyncio.sleep(0.5)
+    assert await site.ready(PLACED) == 0
