@@ -18,6 +18,7 @@ from contracts.envelope import BATCH, STRUCTURED, Message, Payload, derived_id, 
 from contracts.upcast import upcast
 
 BARE_SOURCE = "urn:tributary:bare"
+UNREADABLE_PROPERTY = "unreadable_property"
 _PROBLEMS_MAX = 3
 _EXCERPT_BYTES_MAX = 16 * 1024
 _REASONS = {
@@ -35,7 +36,8 @@ class Unreadable:
     """A message that could not be read. `data` is its JSON payload where at least that much was JSON.
 
     `body`, `content_type` and `routing_key` are what a reader needs to read it again; they are as they came, except
-    that a member of a batch stands alone.
+    that a member of a batch stands alone. `concerns` is what it is about, where that could be read; `known_as`
+    is what a repeat is recognised by, where that is more than the bytes.
     """
 
     id: str
@@ -47,11 +49,13 @@ class Unreadable:
     routing_key: str | None = None
     data: dict[str, Any] = field(default_factory=dict)
     traceparent: str | None = None
+    concerns: str | None = None
+    known_as: str | None = None
 
     @property
     def key(self) -> str:
         """What a repeat is recognised by: the bytes, so that a mended message may come again under its old id."""
-        return derived_id("unreadable", self.body)
+        return self.known_as or derived_id("unreadable", self.body)
 
     @property
     def correlation(self) -> str:
@@ -154,6 +158,49 @@ def too_large(body: bytes, routing_key: str, bytes_max: int) -> Unreadable:
         detail=f"body: {len(body)} bytes, and at most {bytes_max} are taken; split the message.",
         body=body[:_EXCERPT_BYTES_MAX],
         routing_key=routing_key,
+    )
+
+
+def set_aside(
+    body: bytes,
+    reason: str,
+    detail: str,
+    *,
+    content_type: str | None,
+    routing_key: str,
+    read: Sequence[Message[Any] | Unreadable] = (),
+) -> Unreadable:
+    """A message that is not handled because of how it came, whatever its body says. `read` is what the body says.
+
+    The body may be that of a message which was handled, so a repeat is known by what was wrong as well.
+    """
+    one = read[0] if len(read) == 1 else None
+    return Unreadable(
+        id=one.id if one else derived_id("unreadable", body),
+        type=one.type if one else routing_key,
+        reason=reason,
+        detail=detail,
+        body=body,
+        content_type=content_type,
+        routing_key=routing_key,
+        concerns=one.data.about() if isinstance(one, Message) else None,
+        known_as=derived_id("unreadable", body, reason, detail),
+    )
+
+
+def set_aside_alone(message: Message[Any], reason: str, detail: str) -> Unreadable:
+    """One message of a batch that is not handled because of how the batch came."""
+    return Unreadable(
+        id=message.id,
+        type=message.type,
+        reason=reason,
+        detail=detail,
+        body=message.to_bytes(),
+        content_type=STRUCTURED,
+        routing_key=message.type,
+        traceparent=message.traceparent,
+        concerns=message.data.about(),
+        known_as=message.key,
     )
 
 

@@ -118,7 +118,7 @@ class Staying:
 
     async def _until_serving(self, port: int) -> None:
         """Every queue of a worker has somebody who reads it, and the API lacks nothing."""
-        queues = [worker.queue_of(handler) for worker in roster.load_all() for handler in worker.handlers]
+        queues = [queue for worker in roster.load_all() for queue in worker.queues]
         deadline = time.monotonic() + _READY_WITHIN_S
         while True:
             depths = await broker.depths(self.settings.rabbitmq_url, queues)

@@ -18,7 +18,7 @@ import structlog
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
 from contracts.envelope import Message
-from contracts.wire import Reader, Unreadable, too_large
+from contracts.wire import UNREADABLE_PROPERTY, Reader, Unreadable, set_aside, too_large
 from infra.runtime import outbox
 from infra.runtime.failure_policy import Failure, FailurePolicy
 from infra.runtime.fold import Folded, Work, fold
@@ -68,7 +68,10 @@ class Ports:
 
 
 class BatchLoop:
-    """Handles the messages of one queue. `routed` are the event types that some queue is bound to."""
+    """Handles the messages of one queue, by default the handler's own.
+
+    `routed` are the event types that some queue is bound to.
+    """
 
     def __init__(
         self,
@@ -79,10 +82,11 @@ class BatchLoop:
         settings: Settings,
         *,
         routed: frozenset[str],
+        queue: str | None = None,
     ) -> None:
         self._worker = worker
         self._handler = handler
-        self._queue = worker.queue_of(handler)
+        self._queue = queue or worker.queue_of(handler)
         self._inbox = inbox
         self._store = ports.store
         self._publisher = ports.publisher
@@ -91,7 +95,7 @@ class BatchLoop:
         self._turn = ports.turn
         self._settings = settings
         self._routed = routed
-        self._bytes_max = settings.message_bytes_max if handler.reads_command else settings.event_bytes_max
+        self._bytes_max = settings.bytes_max_of(commands=handler.reads_command)
         self._reader = Reader(handler.payloads)
         self._journal = Journal(worker.name, settings.journal_retention_days)
         self._quarantine = Quarantine(worker.name)
@@ -155,19 +159,22 @@ class BatchLoop:
 
     def _decode(self, delivery: Delivery) -> list[Work]:
         items: Sequence[Message[Any] | Unreadable]
-        if len(delivery.body) > self._bytes_max:
-            items = [too_large(delivery.body, delivery.routing_key, self._bytes_max)]
+        if self._is_too_large(delivery):
+            items = [too_large(delivery.body, delivery.routing_key, self._bytes_max_of(delivery))]
         else:
-            items = self._reader.read(
-                delivery.body,
-                content_type=delivery.content_type,
-                routing_key=delivery.routing_key,
-                received_at=delivery.received_at,
-            )
+            items = read(self._reader, delivery)
+            if delivery.undecoded is not None:
+                items = [unhandled(delivery, UNREADABLE_PROPERTY, cannot_decode(delivery.undecoded), items)]
         return [
             Work(item, delivery.attempts + 1, delivery.replays, delivery.redelivered, reply_to=delivery.reply_to)
             for item in items
         ]
+
+    def _bytes_max_of(self, delivery: Delivery) -> int:
+        return self._bytes_max
+
+    def _is_too_large(self, delivery: Delivery) -> bool:
+        return len(delivery.body) > self._bytes_max_of(delivery)
 
     async def handle(self, deliveries: list[Delivery], works: list[Work]) -> None:
         """Commit, publish, acknowledge. Bodies too large to keep in the store are parked at the broker."""
@@ -176,7 +183,7 @@ class BatchLoop:
         committed = self._time.monotonic()
         for part in settled:
             await self._when_back("RabbitMQ", lambda part=part: self._publish(part))  # type: ignore[misc]
-        parked = [delivery for delivery in deliveries if len(delivery.body) > self._bytes_max]
+        parked = [delivery for delivery in deliveries if self._is_too_large(delivery)]
         await self._inbox.acknowledge(deliveries, parked=parked)
         self._report(settled, works, committed - started)
 
@@ -296,6 +303,36 @@ class BatchLoop:
             for message in folded.said:
                 if message.type in self._announced:
                     self._log.warning(message.type, correlation_id=message.correlationid, **message.data.model_dump())
+
+
+def cannot_decode(properties: str) -> str:
+    return (
+        f"{properties} cannot be decoded: a text must be UTF-8, a timestamp in seconds, an expiration a number. "
+        "Correct the sender; a replay sends the body without it."
+    )
+
+
+def read(reader: Reader, delivery: Delivery) -> list[Message[Any] | Unreadable]:
+    return reader.read(
+        delivery.body,
+        content_type=delivery.content_type,
+        routing_key=delivery.routing_key,
+        received_at=delivery.received_at,
+    )
+
+
+def unhandled(
+    delivery: Delivery, reason: str, detail: str, items: Sequence[Message[Any] | Unreadable] = ()
+) -> Unreadable:
+    """The delivery as it came, to be set aside whole; `items` is what its body says."""
+    return set_aside(
+        delivery.body,
+        reason,
+        detail,
+        content_type=delivery.content_type,
+        routing_key=delivery.routing_key,
+        read=items,
+    )
 
 
 def _first_failed(error: Exception, act: Callable[[], Awaitable[T]]) -> Callable[[], Awaitable[T]]:

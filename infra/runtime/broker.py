@@ -27,6 +27,7 @@ from aio_pika.exceptions import (
 from faststream import AckPolicy
 from faststream.rabbit import Channel, RabbitBroker, RabbitQueue
 
+from infra.adapters import amqp_properties
 from infra.runtime.messaging import (
     ATTEMPTS_HEADER,
     REDELIVERED_HEADER,
@@ -34,6 +35,7 @@ from infra.runtime.messaging import (
     REPLY_TO_HEADER,
     ROUTING_KEY_HEADER,
     BrokerUnavailable,
+    Death,
     Delivery,
     Outgoing,
 )
@@ -41,11 +43,23 @@ from infra.runtime.topology import Topology
 
 log = structlog.get_logger()
 
+amqp_properties.install()
+
 _LOST = (*CONNECTION_EXCEPTIONS, AMQPException, TimeoutError)
 _CONNECT_TIMEOUT_S = 5
+_COURTESY_WITHIN_S = 2
 _RECONNECT_S = 1
 _RETURNED_HEADER = "x-delivery-count"
 """Set by quorum queues from the second delivery on."""
+
+_DEATHS_HEADER = "x-death"
+"""Set by the broker when it moves a message: one table for each queue and reason, the latest first."""
+
+_COUNT_MAX = 1_000
+"""No message is tried so often. Headers are the sender's, and the database takes no number beyond 64 bits."""
+
+_NAME_BYTES_MAX = 255
+"""AMQP allows no longer name of a queue, and no longer routing key."""
 
 
 class RabbitInbox:
@@ -57,20 +71,26 @@ class RabbitInbox:
         self._closed = False
 
     async def take(self, raw: IncomingMessage) -> None:
-        """Hand the delivery to the loop, which acknowledges it when all is done."""
+        """Hand the delivery to the loop, which acknowledges it when all is done.
+
+        It must not raise, whatever a sender put into the headers: nobody would acknowledge the message, until an
+        acknowledgement of those after it covered it unhandled.
+        """
         headers = raw.headers
         self._waiting.append(
             Delivery(
                 body=raw.body,
                 content_type=raw.content_type,
-                routing_key=str(headers.get(ROUTING_KEY_HEADER) or raw.routing_key or ""),
+                routing_key=_name(headers.get(ROUTING_KEY_HEADER)) or raw.routing_key or "",
                 redelivered=bool(raw.redelivered or headers.get(REDELIVERED_HEADER)),
                 attempts=_count(headers.get(ATTEMPTS_HEADER)),
                 replays=_count(headers.get(REPLAYS_HEADER)),
-                returned=_count(headers.get(_RETURNED_HEADER)),
+                returned=_count(headers.get(_RETURNED_HEADER)) if raw.redelivered else 0,
                 received_at=raw.timestamp or datetime.now(UTC),
                 receipt=raw,
-                reply_to=raw.reply_to or _text(headers.get(REPLY_TO_HEADER)),
+                reply_to=raw.reply_to or _name(headers.get(REPLY_TO_HEADER)),
+                undecoded=amqp_properties.undecoded(headers, raw.routing_key),
+                death=_death(headers[_DEATHS_HEADER]) if _DEATHS_HEADER in headers else None,
             )
         )
         self._arrived.set()
@@ -105,12 +125,21 @@ class RabbitInbox:
             log.info("acknowledgement_lost", error=str(error), consequence="redelivered, and recognised by the journal")
 
 
-def _text(header: object) -> str | None:
-    return header if isinstance(header, str) and header else None
+def _name(header: object) -> str | None:
+    """The header where it can name a queue or a routing key; anything else stands for none."""
+    return header if isinstance(header, str) and 0 < len(header.encode()) <= _NAME_BYTES_MAX else None
 
 
 def _count(header: object) -> int:
-    return header if isinstance(header, int) and header > 0 else 0
+    return min(header, _COUNT_MAX) if isinstance(header, int) and header > 0 else 0
+
+
+def _death(header: object) -> Death | None:
+    latest = header[0] if isinstance(header, list) and header else None
+    if not isinstance(latest, dict):
+        return None
+    queue, reason = _name(latest.get("queue")), _name(latest.get("reason"))
+    return Death(queue, reason) if queue and reason else None
 
 
 class RabbitConsumer:
@@ -181,7 +210,9 @@ class RabbitPublisher:
         channel = self._channel
         try:
             async with asyncio.timeout(self._timeout_s):
-                await asyncio.gather(*[self._publish(message) for message in messages])
+                await asyncio.gather(
+                    *[self._offer(message) if message.courtesy else self._publish(message) for message in messages]
+                )
         except PublishError as error:
             raise BrokerUnavailable(f"a message reached no queue; is a binding missing? {error}") from error
         except DeliveryError as error:
@@ -210,6 +241,14 @@ class RabbitPublisher:
                     await refused.close()
             except _LOST as error:
                 log.info("channel_not_renewed", error=str(error), consequence="tried again with the next message")
+
+    async def _offer(self, message: Outgoing) -> None:
+        """Publish to a queue that a sender named: one that is full or without a leader must not stop the worker."""
+        try:
+            async with asyncio.timeout(_COURTESY_WITHIN_S):
+                await self._publish(message)
+        except (DeliveryError, TimeoutError, ValueError) as error:
+            log.info("reply_not_taken", queue=message.routing_key, error=str(error) or error.__class__.__name__)
 
     async def _publish(self, message: Outgoing) -> None:
         exchange = self._exchanges.get(message.exchange)
@@ -255,6 +294,9 @@ async def declare(url: str, topology: Topology) -> None:
         for binding in topology.bindings:
             declared = await channel.get_queue(binding.queue, ensure=False)
             await declared.bind(binding.exchange, binding.routing_key)
+        for binding in topology.withdrawn:
+            declared = await channel.get_queue(binding.queue, ensure=False)
+            await declared.unbind(binding.exchange, binding.routing_key)
     except _LOST as error:
         raise BrokerUnavailable(f"the topology could not be declared: {error}") from error
     finally:

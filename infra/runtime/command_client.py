@@ -118,7 +118,13 @@ class CommandClient:
             ) from error
 
     async def _take(self, reply: AbstractIncomingMessage) -> None:
-        told = json.loads(reply.body)
-        waiting = self._waiting.get(told["correlationid"])
+        """Anyone who knows the name of the queue may publish to it: what is no answer of a worker is ignored."""
+        try:
+            answer = json.loads(reply.body)
+            correlation, came_of_it = answer["correlationid"], Answer(answer["outcome"], answer["events"])
+            waiting = self._waiting.get(correlation)
+        except (ValueError, KeyError, TypeError, RecursionError):
+            log.info("reply_ignored", bytes=len(reply.body))
+            return
         if waiting is not None and not waiting.done():
-            waiting.set_result(Answer(told["outcome"], told["events"]))
+            waiting.set_result(came_of_it)

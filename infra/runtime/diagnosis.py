@@ -34,7 +34,7 @@ _FREE_TOO_LITTLE_BYTES = 1 * _GIB
 async def diagnose(settings: Settings, folder: Path | None) -> list[Finding]:
     """Look at everything; `folder` is where the servers' data lies, if that is on this machine."""
     workers = roster.load_all()
-    queues = [worker.queue_of(handler) for worker in workers for handler in worker.handlers]
+    queues = [queue for worker in workers for queue in worker.queues]
     looks = await asyncio.gather(
         look_at_broker(settings.rabbitmq_url, topology_of(workers, settings), queues),
         _store(settings, workers, folder),

@@ -169,10 +169,8 @@ def _set_aside(seen: Sequence[_Seen]) -> list[Finding]:
         findings.append(ok(PART, "retries", f"Messages wait for another try: {', '.join(retrying)}."))
     for one in seen:
         if one.queue.name == PARKED and one.ready:
-            what = "too large to keep elsewhere, or given up by the broker"
-            findings.append(
-                warning(PART, "parked", f"{PARKED} holds {one.ready} messages, {what}; take them out and look at them.")
-            )
+            what = "bodies too large to keep elsewhere; `tributary dead list --reason too_large` shows which"
+            findings.append(warning(PART, "parked", f"{PARKED} holds {one.ready} messages, {what}."))
         elif one.queue.name == PARKED:
             findings.append(ok(PART, "parked", f"{PARKED} is empty."))
     return findings

@@ -93,7 +93,7 @@ class _Listener:
     async def _hear(self, message: AbstractIncomingMessage) -> None:
         try:
             told = json.loads(message.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return
         events = [event for event in (told if isinstance(told, list) else [told]) if isinstance(event, dict)]
         self._waiting += events[: max(0, _WAITING_MAX - len(self._waiting))]

@@ -51,7 +51,7 @@ def dead_letter(
 ) -> MessageDeadLettered:
     """Describe a message that is set aside, with its body, so that it can be read, mended and replayed."""
     if isinstance(item, Unreadable):
-        body, about = item.body, None
+        body, about = item.body, item.concerns
         content_type, routing_key = item.content_type, item.routing_key
     else:
         body, about = item.to_bytes(), item.data.about()

@@ -18,7 +18,10 @@ from infra.runtime.worker import Handler
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """One message of a batch. `attempt` counts tries including this one; `failure` is known before any rule ran."""
+    """One message of a batch. `attempt` counts tries including this one; `failure` is known before any rule ran.
+
+    `died_in` is the queue in which the broker gave up on the message, where that is why it is here.
+    """
 
     item: Message[Any] | Unreadable
     attempt: int = 1
@@ -26,6 +29,7 @@ class Work:
     redelivered: bool = False
     failure: Failure | None = None
     reply_to: str | None = None
+    died_in: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +138,13 @@ def _set_back(work: Work, message: Message[Any], failure: Failure, policy: Failu
 
 
 def _bury(work: Work, item: Message[Any] | Unreadable, failure: Failure, folded: Folded) -> None:
-    letter = dead_letter(
-        item, failure, worker=folded.worker, queue=folded.queue, attempts=work.attempt, replays=work.replays
+    queue = work.died_in or folded.queue
+    # A queue is named after its worker.
+    worker = queue.partition(".")[0] if work.died_in else folded.worker
+    letter = dead_letter(item, failure, worker=worker, queue=queue, attempts=work.attempt, replays=work.replays)
+    folded.dead.append(
+        SetBack(item.key, item.type, letter.about(), item.correlation, failure.reason, work.attempt, work.died_in)
     )
-    folded.dead.append(SetBack(item.key, item.type, letter.about(), item.correlation, failure.reason, work.attempt))
     # The queue and the number of replays are part of the id: each time it dies is a dead letter of its own. People ask
     # for it by the beginning of that id, which therefore is no time.
-    folded.say(item, letter, derived_id(folded.queue, work.replays))
+    folded.say(item, letter, derived_id(queue, work.replays))

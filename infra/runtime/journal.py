@@ -30,7 +30,10 @@ class Handled:
 
 @dataclass(frozen=True, slots=True)
 class SetBack:
-    """A message that was not handled this time: retried after a pause, or dead-lettered."""
+    """A message that was not handled this time: retried after a pause, or dead-lettered.
+
+    `died_in` is the queue where the broker gave up on it; without it, it is the queue of the record.
+    """
 
     id: str
     type: str
@@ -38,6 +41,7 @@ class SetBack:
     correlation: str
     reason: str
     attempt: int
+    died_in: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,14 @@ class BrokerUnavailable(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Death:
+    """Where and why the broker gave up on a message: a queue, and a reason such as `delivery_limit`."""
+
+    queue: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Delivery:
     """One AMQP message as it arrived; it may carry many events."""
 
@@ -44,13 +52,18 @@ class Delivery:
     """What the inbox needs to acknowledge it; opaque to everyone else."""
     reply_to: str | None = None
     """The queue where the sender waits for the outcome."""
+    undecoded: str | None = None
+    """The properties that could not be decoded, by name and bytes: such a message is set aside, never handled."""
+    death: Death | None = None
+    """The last time the broker itself moved it; a pause before another try ends that way, too."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
     """One AMQP message to publish. `mandatory` ones must reach a queue, or the publish is an error.
 
-    Only what is sent again as it once came may lack a content type.
+    Only what is sent again as it once came may lack a content type. A `courtesy` is no error where it is not taken: its
+    queue is named by a sender, and is not ours.
     """
 
     exchange: str
@@ -59,6 +72,7 @@ class Outgoing:
     content_type: str | None
     mandatory: bool = True
     headers: Mapping[str, int | str] = field(default_factory=dict)
+    courtesy: bool = False
 
 
 class Inbox(Protocol):

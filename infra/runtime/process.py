@@ -18,6 +18,7 @@ from infra.runtime.broker import RabbitConsumer, RabbitPublisher
 from infra.runtime.collector import collect_seldom
 from infra.runtime.journal import Journal
 from infra.runtime.messaging import BrokerUnavailable, Inbox
+from infra.runtime.parked import PREFETCH, parked_loops
 from infra.runtime.quarantine import Quarantine
 from infra.runtime.readiness import Readiness
 from infra.runtime.settings import Settings
@@ -101,21 +102,26 @@ async def run(names: Sequence[str], settings: Settings, seams: Seams | None = No
 def _loops(
     workers: Sequence[Worker], consumer: RabbitConsumer, ports: Ports, settings: Settings, seams: Seams
 ) -> list[BatchLoop]:
-    routed = topology_of(roster.load_all(), settings).routed
-    loops = []
+    everyone = roster.load_all()
+    routed = topology_of(everyone, settings).routed
+    loops: list[BatchLoop] = []
     for worker in workers:
         for handler in worker.handlers:
             prefetch = settings.prefetch_commands if handler.reads_command else settings.prefetch_events
             inbox = consumer.subscribe(worker.queue_of(handler), prefetch=prefetch)
             loops.append(BatchLoop(worker, handler, seams.inbox(inbox), ports, settings, routed=routed))
-    return loops
+
+    def parked(queue: str) -> Inbox:
+        return seams.inbox(consumer.subscribe(queue, prefetch=PREFETCH))
+
+    return [*loops, *parked_loops(workers, everyone, parked, ports, settings, routed=routed)]
 
 
 async def _serve_health(
     workers: Sequence[Worker], ports: Ports, settings: Settings, stack: contextlib.AsyncExitStack
 ) -> int:
     """Answer for the health of the process from now on; return the port, which a 0 leaves to the system."""
-    queues = [worker.queue_of(handler) for worker in workers for handler in worker.handlers]
+    queues = [queue for worker in workers for queue in worker.queues]
 
     async def missing_consumers() -> dict[str, str]:
         try:

@@ -140,3 +140,7 @@ class Settings(BaseSettings):
 
     external_roles: dict[str, str] = Field(default_factory=dict)
     """Our role for each of the provider's; a role with our own name needs no entry."""
+
+    def bytes_max_of(self, *, commands: bool) -> int:
+        """The largest body that a queue of commands, or of events, takes."""
+        return self.message_bytes_max if commands else self.event_bytes_max

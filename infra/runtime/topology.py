@@ -15,7 +15,10 @@ from infra.runtime.settings import Settings
 from infra.runtime.worker import Worker
 
 PARKED = "tributary.parked"
-"""Where the broker itself puts what it gave up on, and bodies too large to keep anywhere else."""
+"""The dead-letter exchange, and the queue for bodies too large to keep anywhere else."""
+
+_NEVER = 2**31 - 1
+"""A delivery limit that is never reached: RabbitMQ 4 would otherwise assume 20."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,8 @@ class Topology:
     exchanges: tuple[Exchange, ...] = field(default=())
     queues: tuple[Queue, ...] = field(default=())
     bindings: tuple[Binding, ...] = field(default=())
+    withdrawn: tuple[Binding, ...] = field(default=())
+    """Bindings of earlier versions, which are taken away."""
 
     @property
     def routed(self) -> frozenset[str]:
@@ -52,9 +57,13 @@ class Topology:
 
 
 def topology_of(workers: Iterable[Worker], settings: Settings) -> Topology:
-    queues: list[Queue] = [Queue(PARKED, {"x-queue-type": "quorum"}, "what the broker gave up on, kept for a person")]
-    bindings = [Binding(PARKED, PARKED, "#")]
+    workers = list(workers)
+    queues: list[Queue] = [Queue(PARKED, {"x-queue-type": "quorum"}, "bodies too large to keep, each with a letter")]
+    parked = Binding(PARKED, PARKED, "#")
+    bindings = [Binding(worker.parked_queue, PARKED, "#") for worker in workers if worker.keeps_parked] or [parked]
     for worker in workers:
+        if worker.keeps_parked:
+            queues.append(Queue(worker.parked_queue, _parked_arguments(), "what the broker gave up on"))
         for handler in worker.handlers:
             name = worker.queue_of(handler)
             queues.append(Queue(name, _work_arguments(settings), f"{handler.noun_and_verb} for {worker.name}"))
@@ -70,7 +79,8 @@ def topology_of(workers: Iterable[Worker], settings: Settings) -> Topology:
         exchanges.append(Exchange(name, "fanout", f"messages to be tried again in {delay_s} s"))
         queues.append(Queue(name, _delay_arguments(delay_s), f"holds a message {delay_s} s, then gives it back"))
         bindings.append(Binding(name, name, ""))
-    return Topology(tuple(exchanges), tuple(queues), tuple(bindings))
+    withdrawn = () if parked in bindings else (parked,)
+    return Topology(tuple(exchanges), tuple(queues), tuple(bindings), withdrawn)
 
 
 def _work_arguments(settings: Settings) -> dict[str, Any]:
@@ -78,6 +88,18 @@ def _work_arguments(settings: Settings) -> dict[str, Any]:
         "x-queue-type": "quorum",
         "x-dead-letter-exchange": PARKED,
         "x-delivery-limit": settings.delivery_limit,
+    }
+
+
+def _parked_arguments() -> dict[str, Any]:
+    """A body too large for its reader goes on to `PARKED`, at least once, so that none is lost."""
+    return {
+        "x-queue-type": "quorum",
+        "x-dead-letter-exchange": "",
+        "x-dead-letter-routing-key": PARKED,
+        "x-dead-letter-strategy": "at-least-once",
+        "x-overflow": "reject-publish",
+        "x-delivery-limit": _NEVER,
     }
 
 

@@ -65,15 +65,18 @@ async def verify_live(store: Snapshots, workers: Sequence[Worker], time: Time) -
 
 async def audit_accounts(read: Read, report: Report, workers: Sequence[Worker]) -> None:
     """Count what came of every message, and hold it against what it should have left behind."""
+    commands = {worker.queue_of(handler) for worker in workers for handler in worker.handlers if handler.reads_command}
     for worker in workers:
-        commands = {worker.queue_of(handler) for handler in worker.handlers if handler.reads_command}
-        fields = ("queue", "handled.outcome", "repeats", "dead.id")
+        fields = ("queue", "handled.outcome", "repeats", "dead.died_in")
         async for record in read.stream(PREFIX + worker.name, {}, fields=fields):
             source = "commands" if record["queue"] in commands else "events"
             handled = record.get("handled", ())
             report.add("I5", f"{source}_handled", len(handled))
             report.add("I5", f"{source}_repeats", len(record.get("repeats", ())))
-            report.add("I5", f"{source}_dead", len(record.get("dead", ())))
+            died_in = [item.get("died_in") or record["queue"] for item in record.get("dead", ())]
+            commands_dead = sum(queue in commands for queue in died_in)
+            report.add("I5", "commands_dead", commands_dead)
+            report.add("I5", "events_dead", len(died_in) - commands_dead)
             if record["queue"] == "order_intake.order.place":
                 for item in handled:
                     report.add("I5", f"orders_{item['outcome']}")
@@ -86,6 +89,7 @@ async def audit_deliveries(read: Read, report: Report, workers: Sequence[Worker]
         for handler in worker.handlers:
             for payload in handler.payloads:
                 readers.setdefault(payload.message_type, []).append(worker.name)
+    keepers = [PREFIX + worker.name for worker in workers if worker.keeps_parked]
     report.figure("I6", "emitted", 0)
     for worker in workers:
         async for record in read.stream(
@@ -97,10 +101,12 @@ async def audit_deliveries(read: Read, report: Report, workers: Sequence[Worker]
                 for reader in readers.get(emitted["type"], ()):
                     by_reader.setdefault(reader, {})[emitted["id"]] = emitted["type"]
             for reader, expected in by_reader.items():
-                await _audit_reader(read, report, reader, expected)
+                await _audit_reader(read, report, reader, expected, keepers)
 
 
-async def _audit_reader(read: Read, report: Report, reader: str, expected: dict[str, str]) -> None:
+async def _audit_reader(
+    read: Read, report: Report, reader: str, expected: dict[str, str], keepers: Sequence[str]
+) -> None:
     ids = list(expected)
     journal = PREFIX + reader
     seen = {
@@ -112,6 +118,11 @@ async def _audit_reader(read: Read, report: Report, reader: str, expected: dict[
     if missing:
         dead = await read.find(journal, {"dead.id": {"$in": missing}}, fields=("dead.id",))
         seen = {item["id"] for record in dead for item in record["dead"]}
+    for keeper in keepers if missing else ():
+        # What the broker gave up on is in the journal of the worker that sets it aside.
+        dead = await read.find(keeper, {"dead.id": {"$in": missing}}, fields=("dead.id", "dead.died_in"))
+        parked = (item for record in dead for item in record["dead"] if item.get("died_in"))
+        seen |= {item["id"] for item in parked if item["died_in"].partition(".")[0] == reader}
     for message_id in missing:
         if message_id not in seen:
             report.breach(

@@ -44,13 +44,28 @@ def on(*payloads: type[Payload], decide: Decide, refuse: Refuse | None = None) -
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """`audit` checks what the worker owns. `announces` are events that also go to the log, as warnings to a person."""
+    """`audit` checks what the worker owns. `announces` are events that also go to the log, as warnings to a person.
+
+    `keeps_parked` is true of the one worker that sets aside what the broker itself gave up on.
+    """
 
     name: str
     repository: type[Repository[Any]]
     handlers: tuple[Handler, ...]
     audit: Audit
     announces: tuple[type[Payload], ...] = ()
+    keeps_parked: bool = False
 
     def queue_of(self, handler: Handler) -> str:
         return f"{self.name}.{handler.noun_and_verb}"
+
+    @property
+    def parked_queue(self) -> str:
+        """Where the broker leaves what it gave up on, if this worker `keeps_parked`."""
+        return f"{self.name}.parked"
+
+    @property
+    def queues(self) -> tuple[str, ...]:
+        """Every queue that the worker reads."""
+        parked = (self.parked_queue,) if self.keeps_parked else ()
+        return (*map(self.queue_of, self.handlers), *parked)

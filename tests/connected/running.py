@@ -37,6 +37,7 @@ from infra.runtime.broker import RabbitConsumer, RabbitPublisher
 from infra.runtime.fleet import Fleet
 from infra.runtime.journal import PREFIX
 from infra.runtime.messaging import Publisher
+from infra.runtime.parked import PREFETCH, parked_loops
 from infra.runtime.readiness import Readiness
 from infra.runtime.settings import Settings
 from infra.runtime.store import Document
@@ -141,6 +142,14 @@ class Site:
             for worker in workers
             for handler in worker.handlers
         ]
+        loops += parked_loops(
+            workers,
+            self.workers,
+            lambda queue: consumer.subscribe(queue, prefetch=PREFETCH),
+            ports,
+            self.settings,
+            routed=self.topology.routed,
+        )
         running = [asyncio.create_task(loop.run()) for loop in loops]
         await consumer.start()
         try:

@@ -8,17 +8,28 @@ from dataclasses import replace
 from random import Random
 
 from infra.demo.traffic import PLACE_V1, PLACE_V2, Publication
+from infra.runtime import broker
+from infra.runtime.topology import PARKED
 from tests.faults.nemesis_fault import Fault
 from tests.faults.nemesis_interposer import Interposer
 from tests.faults.nemesis_load import Timed, sprinkled, steady
 from tests.faults.nemesis_stage import GROUPS, Stage
 from tests.faults.nemesis_trial import Plan, Trial
+from tests.raw_amqp import NOT_UTF8, long_string, raw_sender, short, table, timestamp
 
 _COPIES = (2, 5)
 _BAD_SHARE = 0.01
 _RAISES, _KILLS = "-raise", "-kill"
 _SET_ASIDE_WITHIN_S = 150.0
 _HOUR_S = 3600
+_UNDECODABLE = (
+    {"timestamp": timestamp(1_764_378_000_000_000)},
+    {"message_id": short(NOT_UTF8)},
+    {"reply_to": short(NOT_UTF8)},
+    {"app_id": short(NOT_UTF8)},
+    {"headers": table([(NOT_UTF8, long_string(b"x"))])},
+    {"headers": table([(b"sent", b"T" + timestamp(2**63))])},
+)
 
 
 def _each_several_times(_: Stage, schedule: list[Timed]) -> list[Timed]:
@@ -99,6 +110,28 @@ async def _check_killer(trial: Trial) -> None:
     trial.require(count == 1, f"one message ends its process, {count} were set aside for it")
 
 
+async def send_undecodable_frames(trial: Trial) -> None:
+    """Good orders under properties that no client decodes, among the shops' own, by a sender of raw frames."""
+    async with raw_sender(trial.settings.rabbitmq_url) as raw:
+        for number, properties in enumerate(_UNDECODABLE):
+            order = trial.stage.order(f"{number}-undecodable", number)
+            assert order.content_type is not None
+            given = {"content_type": short(order.content_type.encode()), "delivery_mode": b"\x02", **properties}
+            await raw.publish(order.exchange.encode(), order.routing_key.encode(), order.body, given)
+            await asyncio.sleep(trial.plan.load_s / 2 / len(_UNDECODABLE))
+    trial.healed()
+
+
+async def _check_undecodable(trial: Trial) -> None:
+    count = (await _reasons_set_aside(trial))["unreadable_property"]
+    trial.require(
+        count == len(_UNDECODABLE), f"{len(_UNDECODABLE)} messages cannot be decoded, {count} were set aside for it"
+    )
+    parked = (await broker.depths(trial.settings.rabbitmq_url, [PARKED]))[PARKED]
+    trial.require(parked is not None and parked.ready == 0, f"the broker gave up on other messages: {parked}")
+    trial.observe(f"{count} messages were set aside, each by itself.")
+
+
 async def _reasons_set_aside(trial: Trial) -> Counter[str]:
     reasons: Counter[str] = Counter()
     async for record in trial.store.stream("journal.order_intake", {"dead": {"$gt": []}}, fields=("dead.reason",)):
@@ -166,6 +199,12 @@ FAULTS = (
         send_killer,
         plan=Plan(shape=_with_a_killer, twists={0: {"NEMESIS_KILL_ON": _KILLS}}, restart_within_s=1.0),
         check=_check_killer,
+    ),
+    Fault(
+        "undecodable-frames",
+        "sends orders under AMQP properties that no client library decodes",
+        send_undecodable_frames,
+        check=_check_undecodable,
     ),
     Fault(
         "rolling-deploy",

@@ -15,7 +15,7 @@ from tests.faults.nemesis_accounts import account
 from tests.faults.nemesis_faults import FAULTS
 
 ORDERS = 60
-CUT = ("kill-workers", "killer-message", "mixed")
+CUT = ("kill-workers", "killer-message", "undecodable-frames", "mixed")
 """The last of them kills RabbitMQ, MongoDB and workers, freezes others, and cuts the network, all at once."""
 
 

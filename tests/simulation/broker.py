@@ -25,6 +25,8 @@ from tests.simulation.history import History
 from tests.simulation.scheduler import Park, Scheduler, Task, suspend, turn
 
 DELAY_MS_MAX = 20_000
+UNDECODABLE = "x-simulated-undecodable"
+"""Names the property that the client library cannot decode; only what comes from outside has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,7 @@ class Lying:
     replays: int = 0
     returned: int = 0
     redelivered: bool = False
+    undecoded: str | None = None
 
 
 class SimulatedBroker:
@@ -51,6 +54,7 @@ class SimulatedBroker:
         self.published: list[Outgoing] = []
         self.waiting = 0
         """Messages on their way: in a delay queue, or late."""
+        self._limits = {queue.name: queue.arguments.get("x-delivery-limit") for queue in topology.queues}
         self._ttl_ms = {queue.name: ttl for queue in topology.queues if (ttl := queue.arguments.get("x-message-ttl"))}
         self._bound: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
         for binding in topology.bindings:
@@ -76,6 +80,7 @@ class SimulatedBroker:
             int(headers.get(ATTEMPTS_HEADER, 0)),
             int(headers.get(REPLAYS_HEADER, 0)),
             redelivered=bool(headers.get(REDELIVERED_HEADER)),
+            undecoded=str(headers[UNDECODABLE]) if UNDECODABLE in headers else None,
         )
         for queue in queues:
             for _ in range(2 if self.faults.strikes(self.faults.plan.duplicated) else 1):
@@ -104,6 +109,15 @@ class SimulatedBroker:
             line.insert(0 if first else len(line), lying)
         for inbox in self.inboxes[queue]:
             inbox.wake()
+
+    def give_back(self, queue: str, lying: Lying) -> None:
+        """What was not acknowledged comes again, marked, until the broker itself gives up on it."""
+        again = replace(lying, returned=lying.returned + 1, redelivered=True)
+        limit = self._limits[queue]
+        if limit is not None and again.returned > limit:
+            self.queues[PARKED].append(again)
+        else:
+            self.enqueue(queue, again, first=True)
 
     def fail(self) -> None:
         """The server goes away, and with it every connection."""
@@ -223,6 +237,7 @@ class SimulatedInbox:
                     returned=lying.returned,
                     received_at=self._time.now(),
                     receipt=receipt,
+                    undecoded=lying.undecoded,
                 )
             )
         return True
@@ -249,8 +264,7 @@ class SimulatedInbox:
         returned = list(self.unacknowledged.values())
         self.unacknowledged.clear()
         for lying in reversed(returned):
-            again = replace(lying, returned=lying.returned + 1, redelivered=True)
-            self._broker.enqueue(self._queue, again, first=True)
+            self._broker.give_back(self._queue, lying)
         return len(returned)
 
     def leave(self) -> None:

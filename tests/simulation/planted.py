@@ -21,6 +21,7 @@ from infra.runtime.fold import Work
 from infra.runtime.journal import Journal
 from infra.runtime.messaging import Delivery
 from infra.runtime.store import Document, Query, Transaction
+from tests.simulation.broker import SimulatedInbox
 from tests.simulation.run import Result, Variant, simulate
 from tests.simulation.store import Key, SimulatedStore, SimulatedTransaction
 from workers.commission_calculation.decide import post
@@ -72,6 +73,19 @@ class LosesUpdates(SimulatedStore):
 
     def bars(self, key: Key, holder: SimulatedTransaction | None, began_after: int) -> bool:
         return key[0] != ITEMS and super().bars(key, holder, began_after)
+
+
+class LosesItsConnection(SimulatedInbox):
+    """Raises over a property that it cannot decode, in the task that reads the connection: all in flight goes back."""
+
+    def _fetch(self) -> bool:
+        line = self._broker.queues[self._queue]
+        while any(lying.undecoded for lying in line) and not self._broker.faults.broker_away:
+            window = list(line)
+            line.clear()
+            for lying in reversed(window):
+                self._broker.give_back(self._queue, lying)
+        return super()._fetch()
 
 
 def _any_id() -> str:
@@ -167,6 +181,7 @@ BUGS: dict[str, Bug] = {
     "publishes before the commit": Bug(Variant(loop=PublishesFirst)),
     "does not look into the journal": Bug(Variant(loop=ForgetsWhatItHandled)),
     "does not publish again from the journal": Bug(Variant(loop=NeverRepeatsItself)),
+    "loses its connection over what it cannot decode": Bug(Variant(inbox=LosesItsConnection)),
     "loses updates of stock": Bug(Variant(store=LosesUpdates)),
     "names postings at random": Bug(planted=_postings_named_at_random),
     "names events at random": Bug(planted=_events_named_at_random),

@@ -91,6 +91,7 @@ class World:
     routed: frozenset[str]
     start: datetime
     loop: type[BatchLoop]
+    inbox: type[SimulatedInbox]
     escaped: list[str] = field(default_factory=list)
     returns: dict[str, int] = field(default_factory=dict)
 
@@ -123,7 +124,7 @@ class Process:
         ports = Ports(world.store, SimulatedPublisher(world.broker), time, self.readiness, turn)
         for handler in self.worker.handlers:
             queue = self.worker.queue_of(handler)
-            inbox = SimulatedInbox(world.broker, queue, time)
+            inbox = world.inbox(world.broker, queue, time)
             loop = world.loop(self.worker, handler, inbox, ports, world.settings, routed=world.routed)
             self.inboxes.append(inbox)
             self.tasks.append(world.scheduler.start(queue, self, loop.run()))

@@ -17,7 +17,7 @@ from infra.runtime.quarantine import Quarantine
 from infra.runtime.settings import Settings
 from infra.runtime.topology import Topology, topology_of
 from infra.runtime.worker import Worker
-from tests.simulation.broker import SimulatedBroker
+from tests.simulation.broker import SimulatedBroker, SimulatedInbox
 from tests.simulation.faults import Faults, plan
 from tests.simulation.history import History, Log
 from tests.simulation.invariants import breaches
@@ -45,6 +45,7 @@ class Variant:
 
     loop: type[BatchLoop] = BatchLoop
     store: type[SimulatedStore] = SimulatedStore
+    inbox: type[SimulatedInbox] = SimulatedInbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +119,7 @@ def simulate(seed: int, variant: Variant | None = None, *, thrifty: bool = True)
     store = variant.store([*owned, *kept], scheduler, faults, history)
     broker = SimulatedBroker(the_topology(), scheduler, faults, history)
     routed = the_topology().routed
-    world = World(scheduler, faults, store, broker, SETTINGS, routed, START, variant.loop)
+    world = World(scheduler, faults, store, broker, SETTINGS, routed, START, variant.loop, variant.inbox)
     traffic = talk(rng, workers)
     found: list[str] = []
 

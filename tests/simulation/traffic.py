@@ -23,7 +23,8 @@ from contracts.orders.v2 import Line, PlaceOrder
 from contracts.rules.document import RuleDocument
 from contracts.rules.terms import digest_of, terms_of
 from contracts.rules.v1 import ActivateRules, ApproveRules, DefineMarket, ProposeRules
-from contracts.wire import Reader
+from contracts.wire import UNREADABLE_PROPERTY, Reader, set_aside
+from infra.runtime.batch import cannot_decode
 from infra.runtime.messaging import Outgoing
 from infra.runtime.worker import Handler, Worker
 from tests import builders
@@ -41,6 +42,7 @@ from tests.builders import (
     refund,
     update,
 )
+from tests.simulation.broker import UNDECODABLE
 
 START = builders.NOW.replace(hour=23, minute=40)
 """Shortly before midnight, so that a day ends in every run."""
@@ -190,7 +192,8 @@ def talk(rng: random.Random, workers: Sequence[Worker]) -> Traffic:
     _set_the_stage(traffic)
     rests = [_order(traffic, number) for number in range(1, rng.randint(7, 11))]
     _say_together(traffic, [wish for wish in rests if wish is not None])
-    for odd, chance in ((_deadly, 0.15), (_stumbling, 0.2), (_unreadable, 0.5), (_refusable, 0.5)):
+    odds = ((_deadly, 0.15), (_stumbling, 0.2), (_unreadable, 0.5), (_refusable, 0.5), (_undecodable, 0.3))
+    for odd, chance in odds:
         if rng.random() < chance:
             odd(traffic)
     return traffic
@@ -345,6 +348,27 @@ def _say_simple(traffic: Traffic, shop_id: str, order_id: str) -> None:
 def _say_together(traffic: Traffic, wishes: Sequence[PlaceOrder]) -> None:
     if wishes:
         traffic.say(*wishes, times=traffic.rng.choice((1, 2)))
+
+
+def _undecodable(traffic: Traffic) -> None:
+    """A good order, under a property that the client library cannot decode."""
+    message = builders.message(_wish(traffic.rng, "shop-1", "undecodable"), id="undecodable", time=START)
+    queue, _ = _reader_of(message.type, traffic.workers)
+    undecoded = traffic.rng.choice(("timestamp (9)", "message_id (ff)"))
+    headers = {UNDECODABLE: undecoded}
+    outgoing = Outgoing(COMMANDS_EXCHANGE, message.type, message.to_bytes(), STRUCTURED, headers=headers)
+    item = set_aside(
+        outgoing.body,
+        UNREADABLE_PROPERTY,
+        cannot_decode(undecoded),
+        content_type=STRUCTURED,
+        routing_key=message.type,
+        read=[message],
+    )
+    traffic.keys[queue].add(item.key)
+    traffic.dead[item.id] = item.reason
+    for _ in range(traffic.rng.choice((1, 2))):
+        traffic.said.append(Said(int(traffic.rng.choice(traffic.moments) * TALK_S * 1000), queue, outgoing))
 
 
 def _deadly(traffic: Traffic) -> None:

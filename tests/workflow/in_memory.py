@@ -23,6 +23,7 @@ from infra.runtime.messaging import (
     REDELIVERED_HEADER,
     REPLAYS_HEADER,
     BrokerUnavailable,
+    Death,
     Delivery,
     Outgoing,
 )
@@ -258,6 +259,13 @@ class InMemoryBroker:
             again = replace(delivery, redelivered=True, returned=delivery.returned + 1)
             self.queues[queue].appendleft(again)
         self.unacknowledged.clear()
+
+    def give_up(self, queue: str) -> None:
+        """The broker's delivery limit is reached for all that lies in the queue."""
+        [parked] = [binding.queue for binding in self._bindings if binding.exchange == PARKED]
+        while self.queues[queue]:
+            delivery = self.queues[queue].popleft()
+            self.queues[parked].append(replace(delivery, death=Death(queue, "delivery_limit")))
 
     @property
     def parked(self) -> list[Delivery]:

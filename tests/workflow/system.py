@@ -17,6 +17,7 @@ from infra.runtime.audit import Report
 from infra.runtime.batch import BatchLoop, Ports
 from infra.runtime.journal import PREFIX, Journal
 from infra.runtime.messaging import Outgoing, Publisher
+from infra.runtime.parked import parked_loops
 from infra.runtime.quarantine import Quarantine
 from infra.runtime.readiness import Readiness
 from infra.runtime.settings import Settings
@@ -59,7 +60,7 @@ class System:
         """The loop of every queue, in the order of the roster, over another publisher than the broker itself."""
         ports = Ports(self.store, publisher, self.time, self.readiness)
         routed = topology_of(self.workers, self.settings).routed
-        return [
+        loops = [
             BatchLoop(
                 worker,
                 handler,
@@ -71,6 +72,8 @@ class System:
             for worker in self.workers
             for handler in worker.handlers
         ]
+        parked = parked_loops(self.workers, self.workers, self.broker.inbox, ports, self.settings, routed=routed)
+        return [*loops, *parked]
 
     async def publish(self, *payloads: Payload) -> None:
         """Each payload in an envelope of its own, from the system's present time."""

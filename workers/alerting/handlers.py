@@ -18,4 +18,5 @@ WORKER = Worker(
     ),
     audit=audit,
     announces=(AlertRaised, AlertResolved),
+    keeps_parked=True,
 )

@@ -1,0 +1,126 @@
+"""What the broker itself gave up on, set aside as a dead letter of the queue where that happened.
+
+A message that came back unacknowledged too often is moved by the broker, where no journal sees it. This loop reads it
+once more, so that `dead list`, `verify`, `trace` and an alert know of it. A body too large to keep is moved by its own
+worker, which has reported it; it only goes on to the queue that holds such bodies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from contracts.envelope import Message
+from contracts.operations.v1 import MessageDeadLettered
+from contracts.wire import BARE_SOURCE, Reader, Unreadable, set_aside_alone, too_large
+from infra.runtime.batch import BatchLoop, Ports, read, unhandled
+from infra.runtime.fold import Work
+from infra.runtime.messaging import Death, Delivery, Inbox
+from infra.runtime.settings import Settings
+from infra.runtime.worker import Handler, Worker
+
+PREFETCH = 4
+"""Bodies may be large here, and there is no hurry."""
+
+_REJECTED = "rejected"
+_PUBLISHED_BY_HAND = "parked"
+_DETAILS = {
+    "delivery_limit": "The broker delivered it too often without an acknowledgement: each time, the process that took "
+    "it ended or lost its connection. Look into the log of its worker, then replay it.",
+    "expired": "It waited longer than a policy of the broker allows for this queue. Remove the policy, then replay it.",
+    "maxlen": "The queue was longer than a policy of the broker allows. Remove the policy, then replay it.",
+    _REJECTED: "A consumer that is none of ours rejected it. Find out which, then replay it.",
+    _PUBLISHED_BY_HAND: "It was published to where the broker leaves what it gave up on. Find out by whom.",
+}
+"""By the reason that the broker gives. A sender may have written another into the headers."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Origin:
+    """How the queue where a message died reads it."""
+
+    reader: Reader
+    bytes_max: int
+
+
+class ParkedLoop(BatchLoop):
+    """Sets aside what arrives in the parked queue of `keeper`. `workers` are those in whose queues messages die."""
+
+    def __init__(
+        self,
+        keeper: Worker,
+        workers: Iterable[Worker],
+        inbox: Inbox,
+        ports: Ports,
+        settings: Settings,
+        *,
+        routed: frozenset[str],
+    ) -> None:
+        # One delivery at a time: an event that died in two queues is two letters, and within a batch it would be one.
+        alone = settings.model_copy(update={"batch_events_max": 1})
+        [handler] = [each for each in keeper.handlers if MessageDeadLettered in each.payloads]
+        super().__init__(keeper, handler, inbox, ports, alone, routed=routed, queue=keeper.parked_queue)
+        self._origins = {
+            worker.queue_of(handler): _origin(handler, settings) for worker in workers for handler in worker.handlers
+        }
+
+    def _is_suspect(self, delivery: Delivery) -> bool:
+        """No rule runs here, so no message can end the process."""
+        return False
+
+    def _bytes_max_of(self, delivery: Delivery) -> int:
+        origin = self._origins.get(self._death(delivery).queue)
+        return origin.bytes_max if origin else self._settings.message_bytes_max
+
+    def _death(self, delivery: Delivery) -> Death:
+        death = delivery.death
+        return death if death and death.reason in _DETAILS else Death(self._queue, _PUBLISHED_BY_HAND)
+
+    def _decode(self, delivery: Delivery) -> list[Work]:
+        death = self._death(delivery)
+        items: Sequence[Unreadable]
+        if not self._is_too_large(delivery):
+            items = self._set_aside(delivery, death)
+        elif death.reason == _REJECTED:
+            return []
+        else:
+            items = [too_large(delivery.body, delivery.routing_key, self._bytes_max_of(delivery))]
+        return [
+            Work(item, delivery.attempts + 1, delivery.replays, reply_to=delivery.reply_to, died_in=death.queue)
+            for item in items
+        ]
+
+    def _set_aside(self, delivery: Delivery, death: Death) -> Sequence[Unreadable]:
+        """Each message that can be read for itself, as every dead letter is; what cannot be, as it came."""
+        origin = self._origins.get(death.queue)
+        items = read(origin.reader, delivery) if origin else []
+        reason, detail = death.reason, _DETAILS[death.reason]
+        if len(items) > 1 or any(isinstance(item, Message) and item.source != BARE_SOURCE for item in items):
+            return [
+                replace(item, reason=reason, detail=detail)
+                if isinstance(item, Unreadable)
+                else set_aside_alone(item, reason, detail)
+                for item in items
+            ]
+        return [unhandled(delivery, reason, detail, items)]
+
+
+def _origin(handler: Handler, settings: Settings) -> _Origin:
+    return _Origin(Reader(handler.payloads), settings.bytes_max_of(commands=handler.reads_command))
+
+
+def parked_loops(
+    workers: Iterable[Worker],
+    everyone: Iterable[Worker],
+    inbox_of: Callable[[str], Inbox],
+    ports: Ports,
+    settings: Settings,
+    *,
+    routed: frozenset[str],
+) -> list[BatchLoop]:
+    """The loop of whichever of these workers keeps what the broker parked, if one does."""
+    return [
+        ParkedLoop(worker, everyone, inbox_of(worker.parked_queue), ports, settings, routed=routed)
+        for worker in workers
+        if worker.keeps_parked
+    ]

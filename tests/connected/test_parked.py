@@ -1,0 +1,181 @@
+"""What RabbitMQ itself gives up on is seen: as a dead letter, by an alert, by `verify` and by `trace`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+
+import aio_pika
+import pytest
+
+from contracts.envelope import COMMANDS_EXCHANGE
+from infra.runtime import broker, process, roster
+from infra.runtime.topology import PARKED
+from infra.runtime.worker import Worker
+from tests.builders import ORDER, SHOP, message, place
+from tests.connected.running import Site, command, until
+from tests.connected.test_delivery import PLACED, send, set_the_stage, workers
+from tests.raw_amqp import NOT_UTF8, long_string, raw_sender, short, table, timestamp
+
+KEEPER = "alerting.parked"
+ACCEPTED = "stock_reservation.order.accepted"
+
+
+async def exhaust(site: Site, queue: str) -> None:
+    """Return what lies in the queue to the broker until it gives up."""
+    async with site.channel() as channel:
+        await channel.set_qos(prefetch_count=100)
+
+        async def give_back(taken: aio_pika.abc.AbstractIncomingMessage) -> None:
+            await taken.reject(requeue=True)
+
+        lying = await channel.get_queue(queue, ensure=False)
+        tag = await lying.consume(give_back)
+
+        async def is_parked() -> bool:
+            return await site.ready(KEEPER) > 0 and await site.ready(queue) == 0
+
+        await until(is_parked, what=f"the broker gave up on {queue}", within_s=30)
+        await lying.cancel(tag)
+
+
+async def the_letters(site: Site, count: int = 1) -> list[dict[str, object]]:
+    async def are_there() -> bool:
+        return len(await site.documents("alerting.dead_letters")) >= count
+
+    await until(are_there, what=f"{count} letters are kept", within_s=20)
+    return await site.documents("alerting.dead_letters")
+
+
+async def test_a_command_is_listed_traced_counted_and_replayed(site: Site) -> None:
+    await set_the_stage(site)
+    order = message(place())
+    await send(site, order.to_bytes(), order.type)
+    await exhaust(site, PLACED)
+    async with site.loops(*workers("alerting")):
+        [letter] = await the_letters(site)
+        [alert] = await until(lambda: site.documents("alerting.alerts", {"state": "open"}), what="an alert is open")
+
+    environment = site.environment()
+    listed = await command("dead", "list", "--json", environment=environment)
+    traced = await command("trace", f"{SHOP}/{ORDER}", "--json", environment=environment)
+    [cause] = listed.object["causes"]
+    assert (cause["queue"], cause["reason"]) == (PLACED, "delivery_limit")
+    assert letter["body"] == order.to_bytes().decode()
+    assert alert["_id"] == f"dead-letters/{PLACED}/delivery_limit"
+    assert "delivery_limit" in traced.out
+    report = await site.assert_sound()
+    assert report.figures["I5"]["dead_letters_waiting"] == 1
+    assert report.figures["I5"]["commands_dead"] == 1
+
+    async with site.loops(*workers("order_intake", "alerting")):
+        replayed = await command("dead", "replay", "--all", environment=environment)
+        assert replayed.code == 0, replayed.err
+        await until(lambda: site.documents("order_intake.orders"), what="the order is taken", within_s=20)
+    assert await site.ready(PARKED) == 0
+
+
+async def test_every_event_of_a_batch_is_a_letter_and_no_breach(site: Site) -> None:
+    await set_the_stage(site)
+    orders = [message(place(number)) for number in ("1", "2")]
+    body = b"[" + b",".join(order.to_bytes() for order in orders) + b"]"
+    async with site.loops(*workers("order_intake")):
+        await send(site, body, orders[0].type, "application/cloudevents-batch+json")
+
+        async def is_published() -> bool:
+            return await site.ready(ACCEPTED) > 0
+
+        await until(is_published, what="the orders are accepted", within_s=20)
+    await exhaust(site, ACCEPTED)
+    async with site.loops(*(worker for worker in roster.load_all() if worker.name != "stock_reservation")):
+        letters = await the_letters(site, 2)
+        await site.quiet()
+
+    assert {(letter["queue"], letter["concerns"]) for letter in letters} == {
+        (ACCEPTED, f"order/{SHOP}/1"),
+        (ACCEPTED, f"order/{SHOP}/2"),
+    }
+    await site.assert_sound()
+
+
+@pytest.mark.parametrize(
+    "properties",
+    [
+        {"timestamp": timestamp(2**62)},
+        {"headers": table([(b"\xff", long_string(NOT_UTF8)), (b"x", b"T" + timestamp(2**62))])},
+    ],
+    ids=["a property", "headers"],
+)
+async def test_what_cannot_be_decoded_either_still_names_its_queue(site: Site, properties: Mapping[str, bytes]) -> None:
+    """As an older version left it: the broker adds its own headers to those of the sender."""
+    order = message(place())
+    given = {"content_type": short(b"application/cloudevents+json"), "delivery_mode": b"\x02", **properties}
+    async with raw_sender(site.settings.rabbitmq_url) as raw:
+        await raw.publish(COMMANDS_EXCHANGE.encode(), order.type.encode(), order.to_bytes(), given)
+    await exhaust(site, PLACED)
+    async with site.loops(*workers("alerting")):
+        [letter] = await the_letters(site)
+
+    assert (letter["queue"], letter["reason"]) == (PLACED, "delivery_limit")
+    assert letter["body"] == order.to_bytes().decode()
+
+
+async def test_what_a_foreign_consumer_rejects_is_a_letter(site: Site) -> None:
+    order = message(place())
+    await send(site, order.to_bytes(), order.type)
+    async with site.channel() as channel:
+        taken = await (await channel.get_queue(PLACED, ensure=False)).get()
+        await taken.reject(requeue=False)
+    async with site.loops(*workers("alerting")):
+        [letter] = await the_letters(site)
+
+    assert (letter["queue"], letter["reason"]) == (PLACED, "rejected")
+
+
+async def test_a_message_given_up_though_too_large_is_reported_and_kept_whole(site: Site) -> None:
+    body = json.dumps({"shop_id": SHOP, "note": "x" * site.settings.message_bytes_max}).encode()
+    await send(site, body, "order.place.v1", "application/json")
+    await exhaust(site, PLACED)
+    async with site.loops(*workers("alerting")):
+        [letter] = await the_letters(site)
+
+        async def is_kept() -> bool:
+            return await site.ready(PARKED) == 1
+
+        await until(is_kept, what="the body is parked", within_s=20)
+
+    assert (letter["queue"], letter["reason"]) == (PLACED, "too_large")
+    assert await site.ready(KEEPER) == 0
+
+
+async def test_a_system_of_an_older_version_is_bound_anew(site: Site) -> None:
+    """Its dead-letter exchange led to a queue that nobody reads."""
+    async with site.channel() as channel:
+        await (await channel.get_queue(PARKED, ensure=False)).bind(PARKED, "#")
+    await process.prepare(site.settings)
+    async with site.channel() as channel:
+        await (await channel.get_exchange(PARKED, ensure=False)).publish(aio_pika.Message(b"{}"), "order.place.v1")
+
+        async def has_arrived() -> bool:
+            return await site.ready(KEEPER) == 1
+
+        await until(has_arrived, what="the message is where the keeper reads", within_s=10)
+    await asyncio.sleep(0.2)
+    assert await site.ready(PARKED) == 0
+
+
+async def test_the_keeper_reads_its_queue_and_the_doctor_looks_for_it(site: Site) -> None:
+    [keeper] = [worker for worker in roster.load_all() if worker.keeps_parked]
+    assert isinstance(keeper, Worker)
+    async with site.processes([[keeper.name]]):
+
+        async def is_read() -> bool:
+            depth = (await broker.depths(site.settings.rabbitmq_url, [KEEPER]))[KEEPER]
+            return depth is not None and depth.consumers == 1
+
+        await until(is_read, what="the keeper reads", within_s=30)
+        found = await command("doctor", "--json", environment=site.environment())
+    assert KEEPER not in found.out
+    without = await command("doctor", "--json", environment=site.environment())
+    assert "No worker reads any queue" in without.out or KEEPER in without.out

@@ -1,0 +1,210 @@
+"""Whatever bytes the properties of a message are, it is read, and names what could not be decoded."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from typing import Any
+from unittest.mock import Mock
+
+import pamqp.frame
+import pytest
+from aio_pika import IncomingMessage
+from aiormq.abc import DeliveredMessage
+from hypothesis import given
+from hypothesis import strategies as st
+from pamqp import commands as spec
+from pamqp.exceptions import UnmarshalingException
+from pamqp.header import ContentHeader
+
+from infra.adapters import amqp_properties
+from infra.runtime.broker import RabbitInbox
+from infra.runtime.messaging import Death, Delivery
+from tests.raw_amqp import FLAGS, NOT_UTF8, long_string, short, table, timestamp
+
+MICROSECONDS = 1_764_378_000_000_000
+DEEP = 2_000
+Properties = dict[str, bytes]
+
+
+def header_frame(properties: Properties) -> bytes:
+    flags = sum(FLAGS[name] for name in properties)
+    values = b"".join(properties[name] for name in spec.Basic.Properties.__slots__ if name in properties)
+    payload = struct.pack(">HHQH", 60, 0, 0, flags) + values
+    return struct.pack(">BHI", 2, 1, len(payload)) + payload + b"\xce"
+
+
+def deliver_frame(routing_key: bytes, exchange: bytes = b"tributary.commands", *, redelivered: bool = False) -> bytes:
+    payload = struct.pack(">HH", 60, 60) + short(b"tag") + struct.pack(">Q?", 7, redelivered)
+    payload += short(exchange) + short(routing_key)
+    return struct.pack(">BHI", 1, 1, len(payload)) + payload + b"\xce"
+
+
+def taken(properties: Properties, routing_key: bytes = b"order.place.v2", *, redelivered: bool = False) -> Delivery:
+    """The way of a message from its frames to the loop."""
+    header = pamqp.frame.unmarshal(header_frame(properties))[2]
+    deliver = pamqp.frame.unmarshal(deliver_frame(routing_key, redelivered=redelivered))[2]
+    assert isinstance(header, ContentHeader)
+    assert isinstance(deliver, spec.Basic.Deliver)
+    inbox = RabbitInbox()
+    delivered = DeliveredMessage(delivery=deliver, header=header, body=b"body", channel=Mock(is_closed=False))
+    asyncio.run(inbox.take(IncomingMessage(delivered)))
+    delivery = inbox.waiting()
+    assert delivery is not None
+    return delivery
+
+
+def nested(depth: int) -> bytes:
+    value = b"V"
+    for _ in range(depth):
+        value = b"A" + struct.pack(">I", len(value)) + value
+    return value
+
+
+UNDECODABLE: dict[str, tuple[str, Properties]] = {
+    **{
+        f"{name} that is not UTF-8": ("type" if name == "message_type" else name, {name: short(NOT_UTF8)})
+        for name in spec.Basic.Properties.__slots__
+        if spec.Basic.Properties.amqp_type(name) == "shortstr"
+    },
+    "timestamp in microseconds": ("timestamp", {"timestamp": timestamp(MICROSECONDS)}),
+    "timestamp at the end of time": ("timestamp", {"timestamp": b"\xff" * 8}),
+    "header name": (r"headers.\xff", {"headers": table([(b"\xff", long_string(b"x"))])}),
+    "header of a far time": ("headers.at", {"headers": table([(b"at", b"T" + timestamp(MICROSECONDS))])}),
+    "header of an unknown type": ("headers.odd", {"headers": table([(b"odd", b"?1234")])}),
+    "table in a table": ("headers.in", {"headers": table([(b"in", b"F" + table([(b"\xff", b"V")]))])}),
+    "array of far times": ("headers.in", {"headers": table([(b"in", b"A\0\0\0\x09T" + timestamp(MICROSECONDS))])}),
+    "array nested too deeply": ("headers.in", {"headers": table([(b"in", nested(DEEP))])}),
+    "expiration that is no number": ("expiration", {"expiration": short(b"soon")}),
+    "delivery mode that is none": ("delivery_mode", {"delivery_mode": b"\x07"}),
+}
+
+
+@pytest.mark.parametrize("case", UNDECODABLE)
+def test_an_undecodable_property_is_named_and_everything_else_is_read(case: str) -> None:
+    name, properties = UNDECODABLE[case]
+    beside = {"content_encoding": short(b"none"), "reply_to": short(b"answers"), "content_type": short(b"text/plain")}
+    delivery = taken({**{key: value for key, value in beside.items() if key not in properties}, **properties})
+
+    assert delivery.undecoded is not None
+    assert delivery.undecoded.startswith(f"{name} ("), delivery.undecoded
+    assert delivery.content_type == (None if name == "content_type" else "text/plain")
+    assert delivery.reply_to == (None if name == "reply_to" else "answers")
+    assert (delivery.body, delivery.routing_key) == (b"body", "order.place.v2")
+
+
+@pytest.mark.parametrize("case", [case for case in UNDECODABLE if "expiration that is no" not in case])
+def test_the_client_library_alone_raises(case: str) -> None:
+    """Else the adapter is no longer needed. aio-pika raises where pamqp does not."""
+    _, properties = UNDECODABLE[case]
+    frame = header_frame(properties)[7:-1]
+    header = ContentHeader()
+    flags = sum(FLAGS[name] for name in properties)
+    try:
+        amqp_properties._decode_properties(header.properties, flags, frame[14:])
+    except (UnmarshalingException, ValueError, OverflowError, RecursionError, IndexError, struct.error):
+        return
+    with pytest.raises(ValueError, match="not a valid DeliveryMode"):
+        IncomingMessage(DeliveredMessage(Mock(), header, b"", Mock()))
+
+
+def test_a_routing_key_that_is_not_utf8_is_named() -> None:
+    delivery = taken({}, NOT_UTF8)
+
+    assert delivery.undecoded == r"routing_key (\xff\xfe" + "\x00" + r"\xc3()"
+    assert delivery.routing_key.startswith(r"\xff")
+
+
+def test_several_are_named_up_to_three() -> None:
+    bad = dict.fromkeys(("message_id", "reply_to", "app_id", "user_id"), short(b"\xff"))
+
+    assert taken(bad).undecoded == "reply_to (ff), message_id (ff), user_id (ff) and 1 more"
+
+
+def test_an_ordinary_message_is_read_by_the_library_alone() -> None:
+    properties = {"headers": table([(b"x", long_string(NOT_UTF8))]), "timestamp": timestamp(1_764_378_000)}
+    delivery = taken({**properties, "message_id": short("№ 7".encode()), "expiration": short(b"60000")})
+
+    assert delivery.undecoded is None
+    assert delivery.received_at.year == 2025
+
+
+def test_no_sender_can_forge_an_undecodable_message() -> None:
+    assert amqp_properties.undecoded({"_UNDECODED": ["timestamp"]}, "order.place.v2") is None
+
+
+def test_installing_twice_reads_as_once() -> None:
+    before = spec.Basic.Properties.unmarshal
+    amqp_properties.install()
+
+    assert spec.Basic.Properties.unmarshal is before
+    assert taken({"timestamp": timestamp(MICROSECONDS)}).undecoded is not None
+
+
+values = st.one_of(
+    st.binary(max_size=12).map(long_string),
+    st.binary(min_size=8, max_size=8).map(lambda raw: b"T" + raw),
+    st.binary(min_size=8, max_size=8).map(lambda raw: b"l" + raw),
+    st.binary(max_size=20),
+)
+OUR_HEADERS = (
+    b"x-tributary-attempts",
+    b"x-tributary-replays",
+    b"x-tributary-reply-to",
+    b"x-tributary-routing-key",
+    b"x-tributary-redelivered",
+    b"x-delivery-count",
+    b"x-death",
+)
+names = st.one_of(st.sampled_from(OUR_HEADERS), st.binary(max_size=10))
+tables = st.lists(st.tuples(names, values), max_size=4).map(table)
+of_type: dict[str, st.SearchStrategy[bytes]] = {
+    "shortstr": st.binary(max_size=40).map(short),
+    "table": st.one_of(tables, st.binary(max_size=30).map(lambda raw: struct.pack(">I", len(raw)) + raw)),
+    "octet": st.binary(min_size=1, max_size=1),
+    "timestamp": st.binary(min_size=8, max_size=8),
+}
+properties_of_any_bytes = st.fixed_dictionaries(
+    {}, optional={name: of_type[spec.Basic.Properties.amqp_type(name)] for name in spec.Basic.Properties.__slots__}
+)
+
+
+@pytest.mark.hypothesis
+@given(properties=properties_of_any_bytes, routing_key=st.binary(max_size=40), redelivered=st.booleans())
+def test_any_bytes_reach_the_loop(properties: Properties, routing_key: bytes, redelivered: bool) -> None:
+    delivery = taken(properties, routing_key, redelivered=redelivered)
+
+    assert delivery.body == b"body"
+    assert 0 <= delivery.attempts <= 1_000
+    assert 0 <= delivery.replays <= 1_000
+    assert 0 <= delivery.returned <= 1_000
+    assert redelivered or delivery.returned == 0
+    assert len((delivery.reply_to or "").encode()) <= 255
+    if delivery.undecoded is None and routing_key and b"x-tributary-routing-key" not in properties.get("headers", b""):
+        assert delivery.routing_key == routing_key.decode()
+
+
+class TestDeaths:
+    @staticmethod
+    def died(*deaths: list[tuple[bytes, bytes]]) -> Properties:
+        content = b"".join(b"F" + table(death) for death in deaths)
+        return {"headers": table([(b"x-death", b"A" + struct.pack(">I", len(content)) + content)])}
+
+    def test_the_latest_counts(self) -> None:
+        first = [(b"queue", long_string(b"tributary.delay.5s")), (b"reason", long_string(b"expired"))]
+        latest = [(b"queue", long_string(b"order_intake.order.place")), (b"reason", long_string(b"delivery_limit"))]
+
+        assert taken(self.died(latest, first)).death == Death("order_intake.order.place", "delivery_limit")
+
+    @pytest.mark.parametrize(
+        "entry",
+        [
+            [],
+            [(b"queue", long_string(NOT_UTF8)), (b"reason", long_string(b"expired"))],
+            [(b"queue", long_string(b"q" * 256)), (b"reason", long_string(b"expired"))],
+            [(b"queue", b"V"), (b"reason", b"V")],
+        ],
+    )
+    def test_what_is_no_death_is_none(self, entry: Any) -> None:
+        assert taken(self.died(entry)).death is None
+        assert taken({"headers": table([(b"x-death", long_string(b"often"))])}).death is None
