@@ -44,6 +44,7 @@ log = structlog.get_logger()
 _LOST = (*CONNECTION_EXCEPTIONS, AMQPException, TimeoutError)
 _CONNECT_TIMEOUT_S = 5
 _RECONNECT_S = 1
+_COUNT_MAX = 2**31 - 2
 _RETURNED_HEADER = "x-delivery-count"
 """Set by quorum queues from the second delivery on."""
 
@@ -68,7 +69,7 @@ class RabbitInbox:
                 attempts=_count(headers.get(ATTEMPTS_HEADER)),
                 replays=_count(headers.get(REPLAYS_HEADER)),
                 returned=_count(headers.get(_RETURNED_HEADER)),
-                received_at=raw.timestamp or datetime.now(UTC),
+                received_at=datetime.now(UTC),
                 receipt=raw,
                 reply_to=raw.reply_to or _text(headers.get(REPLY_TO_HEADER)),
             )
@@ -110,7 +111,8 @@ def _text(header: object) -> str | None:
 
 
 def _count(header: object) -> int:
-    return header if isinstance(header, int) and header > 0 else 0
+    """A count of ours. A sender may write anything into it, and one more must still fit into what we keep."""
+    return min(header, _COUNT_MAX) if isinstance(header, int) and header > 0 else 0
 
 
 class RabbitConsumer:

@@ -27,7 +27,7 @@ async def test_a_shop_is_registered_and_sells(world: World) -> None:
     async with world.as_admin() as admin:
         created = await admin.post("/api/shops", json=body)
         assert (created.status_code, created.headers["location"]) == (201, url), created.text
-        assert created.json() == {**body, "payment_deadline_s": 1800}
+        assert created.json() == {**body, "payment_deadline_s": 1800, "history_from": None}
         again = await admin.post("/api/shops", json=body)
         assert (again.status_code, again.json()) == (200, created.json())
         changed = await admin.post("/api/shops", json={**body, "payment_deadline_s": 600})

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from contracts.decision import Decision, NotYet
 from contracts.envelope import Message, Payload
+from contracts.fields import QUANTITY_MAX
 from contracts.orders.v1 import OrderAccepted, OrderCancelled, OrderRefunded, OrderShipped
 from contracts.stock.v1 import (
     AdjustStock,
@@ -26,6 +27,7 @@ from contracts.stock.v1 import (
 )
 from contracts.stock.v1 import Pick as PickMessage
 from contracts.stock.view import Lot, StockItem
+from contracts.times import plus
 from contracts.wire import Unreadable
 from workers.stock_reservation.model import Booking, Pick, Reservation, Shelf, count_shipped, first_expired
 
@@ -148,7 +150,7 @@ def receive(shelf: Shelf, message: Message[ReceiveStock]) -> Answer:
         low_at=low_at,
         recovered_at=recovered_at,
     )
-    [item], crossings = _watch([item], message.time)
+    [item], crossings = _watch([item], message.bounded_time)
     received = StockReceived(
         receipt_id=receipt.receipt_id,
         product_id=item.product_id,
@@ -180,7 +182,7 @@ def adjust(shelf: Shelf, message: Message[AdjustStock]) -> Answer:
     item = replace(
         item.with_lot(replace(lot, on_hand=lot.on_hand + adjustment.delta)), adjusted=item.adjusted + adjustment.delta
     )
-    return _corrected(shelf, item, booking, message.time)
+    return _corrected(shelf, item, booking, message.bounded_time)
 
 
 def count(shelf: Shelf, message: Message[SetStock]) -> Answer:
@@ -205,7 +207,7 @@ def count(shelf: Shelf, message: Message[SetStock]) -> Answer:
     if counted == lot:
         return Decision(shelf.with_booking(booking), outcome="unchanged")
     item = replace(item.with_lot(counted), adjusted=item.adjusted + delta)
-    return _corrected(shelf, item, booking, message.time)
+    return _corrected(shelf, item, booking, message.bounded_time)
 
 
 def refuse_unreadable(item: Unreadable) -> Payload | None:
@@ -215,7 +217,7 @@ def refuse_unreadable(item: Unreadable) -> Payload | None:
         return StockRefused(
             reference=next(filter(None, references), ""),
             product_id=item.data.get("product_id") or 0,
-            reason="invalid_message",
+            reason=item.refusal_reason,
             detail=item.detail,
         )
     except ValueError:
@@ -232,7 +234,7 @@ def _day(moment: datetime) -> str:
 
 def _watch(items: Iterable[StockItem], now: datetime) -> tuple[list[StockItem], tuple[Payload, ...]]:
     """Tell when an item falls to its threshold or recovers: once per crossing, with a gap between the two."""
-    day = _day(now + EXPIRES_SOON)
+    day = _day(plus(now, EXPIRES_SOON))
     watched: list[StockItem] = []
     crossings: list[Payload] = []
     for item in items:
@@ -262,8 +264,13 @@ def _recovery_threshold(item: StockItem, receipt: ReceiveStock, low_at: int) -> 
 
 
 def _picks_said(picks: Iterable[Pick]) -> tuple[PickMessage, ...]:
+    """The picks as events state them. Several lines of a product may take more out of a lot than one pick may state."""
     return tuple(
-        PickMessage(product_id=pick.product_id, batch_id=pick.batch_id, quantity=pick.quantity) for pick in picks
+        PickMessage(
+            product_id=pick.product_id, batch_id=pick.batch_id, quantity=min(pick.quantity - start, QUANTITY_MAX)
+        )
+        for pick in picks
+        for start in range(0, pick.quantity, QUANTITY_MAX)
     )
 
 
