@@ -12,6 +12,7 @@ from contracts.fields import ORDER_MINOR_MAX
 from contracts.money import MoneyError, to_amount, to_minor
 from contracts.network.view import Shop, chain_at
 from contracts.orders.content import fingerprint_of, refund_fingerprint_of
+from contracts.orders.placing import PlacingError, placed_at_of
 from contracts.orders.refunds import RefundError, give_back
 from contracts.orders.v1 import (
     REFUNDS_MAX,
@@ -35,7 +36,7 @@ from contracts.orders.v1 import (
 from contracts.orders.v2 import PlaceOrder
 from contracts.rules.view import in_force
 from contracts.stock.v1 import StockReserved, StockShort
-from contracts.times import CLOCK_SKEW_MAX, ORDER_AGE_MAX, plus
+from contracts.times import plus
 from contracts.wire import refusing
 from workers.order_intake.model import Desk, Line, Order, Refund, SellingTeam, Sponsor
 
@@ -84,7 +85,7 @@ def place(desk: Desk, message: Message[PlaceOrder]) -> Answer:
         order = _accept(desk, message, fingerprint)
     except _Missing as missing:
         return NotYet(missing.reason, refuse(missing.reason, missing.detail))
-    except _Refused as refused:
+    except (_Refused, PlacingError) as refused:
         return refuse(refused.reason, refused.detail)
     return Decision(desk.with_orders(order), (OrderAccepted(**order.snapshot()),), "accepted")
 
@@ -225,7 +226,7 @@ def _accept(desk: Desk, message: Message[PlaceOrder], fingerprint: str) -> Order
     if wish.currency not in (None, shop.currency):
         detail = f"currency: shop {shop.shop_id} sells in {shop.currency}, not in {wish.currency}."
         raise _Refused("currency_not_accepted", detail)
-    placed_at = _placed_at(message, shop)
+    placed_at = placed_at_of(message, shop)
     upline = _upline(desk, wish.distributor_id, placed_at)
     rule_version = _rule_version(desk, shop.market, placed_at)
     lines = _lines(desk, wish, shop)
@@ -258,26 +259,6 @@ def _accept(desk: Desk, message: Message[PlaceOrder], fingerprint: str) -> Order
         rule_version=rule_version,
         payment_deadline_s=shop.payment_deadline_s,
     )
-
-
-def _placed_at(message: Message[PlaceOrder], shop: Shop) -> datetime:
-    """When the customer ordered, within what our own clock allows: rules, tiers and the month are as of then.
-
-    A shop may have been offline for a while. What is older is history, which a shop may enter only as far back as its
-    registration says: whoever could date an order at will would choose its rules.
-    """
-    received_at = message.received_at
-    placed_at = message.data.placed_at or message.time
-    if placed_at > received_at + CLOCK_SKEW_MAX:
-        raise _Refused("placed_in_future", f"placed_at: {placed_at.isoformat()} has not come yet.")
-    if placed_at < received_at - ORDER_AGE_MAX and (shop.history_from is None or placed_at < shop.history_from):
-        detail = (
-            f"placed_at: {placed_at.isoformat()} is more than {ORDER_AGE_MAX.days} days before the order arrived, at "
-            f"{received_at.isoformat()}; to enter history, have an administrator register shop {shop.shop_id} with "
-            "history_from at that time or earlier."
-        )
-        raise _Refused("placed_too_long_ago", detail)
-    return min(placed_at, received_at)
 
 
 def _upline(desk: Desk, seller_id: int, placed_at: datetime) -> tuple[Sponsor, ...]:

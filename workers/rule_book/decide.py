@@ -134,9 +134,7 @@ def retire(book: RuleBook, message: Message[RetireRules]) -> Answer:
     assert rules.effective_from is not None, "active rules have a date"
     if at < rules.effective_from:
         since = rules.effective_from.isoformat()
-        detail = (
-            f"effective_from: rules {rules.rule_version} begin at {since}; give that time, to have them never hold."
-        )
+        detail = f"effective_from: rules {rules.rule_version} begin at {since}; end them then, and they never hold."
         return _refuse(book, rules.rule_version, "ends_before_it_begins", detail)
     retired = replace(rules, retired_from=at, retired_by=wish.retired_by)
     event = RulesRetired(
