@@ -99,7 +99,7 @@ class TestAStepOfAnOrder:
 
     @pytest.mark.parametrize("is_reserved", [True, False])
     def test_is_paid_when_we_hear_of_it(self, is_reserved: bool) -> None:
-        order = an_order(reserved=is_reserved, due_at=NOW + MINUTE if is_reserved else None)
+        order = an_order(placed_at=MONTHS_AGO, reserved=is_reserved, due_at=NOW + MINUTE if is_reserved else None)
 
         assert the_order(decide.update_status(a_desk(order), late(update("paid")))).paid_at == NOW
 
