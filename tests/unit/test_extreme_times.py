@@ -62,7 +62,8 @@ from tests.builders import (
     tick,
     update,
 )
-from tests.unit.test_commission_accrual import THE_COMMISSION, accounts
+from tests.unit.test_commission_accrual import accounts
+from tests.unit.test_commission_life import accrued
 from workers.alerting.decide import settle_dead_letter
 from workers.alerting.model import Watch
 from workers.commission_calculation import decide as commissions
@@ -90,7 +91,7 @@ _SHELF = a_shelf(an_item(501, a_lot(), a_lot("dated", expires_on="9999-12-31"), 
 _APPROVED = replace(rules(2), stage="approved", activated_by=None, effective_from=None)
 _MARKETS = {"default": Market("default", 3)}
 _RULES = RuleBook({1: rules(), 2: _APPROVED}, _MARKETS)
-_HELD = accounts(THE_COMMISSION)
+_HELD = accrued(hold_days=7)
 
 Asked = Callable[[Any], Payload]
 
@@ -170,10 +171,10 @@ SENT: dict[str, tuple[Any, Any, Payload]] = {
     "adjust": (stock.adjust, _SHELF, adjust()),
     "count": (stock.count, _SHELF, count()),
     "order accepted": (stock.reserve, _SHELF, accepted()),
-    "accrue": (commissions.accrue, replace(accounts(), rules={1: rules()}), paid()),
+    "accrue": (commissions.accrue, accounts(), paid()),
     "after-sale changed": (
         commissions.note_after_sale,
-        accounts(replace(THE_COMMISSION, completed_at=NOW)),
+        accrued(completed_at=NOW),
         AfterSaleChanged(shop_id=SHOP, order_id=ORDER, version=7, open=False),
     ),
     "refunded": (commissions.take_back, _HELD, refunded()),
@@ -188,10 +189,10 @@ SENT: dict[str, tuple[Any, Any, Payload]] = {
 
 CARRIED: dict[str, tuple[Any, Any, Asked]] = {
     "the end of a hold": (commissions.start_hold, _HELD, lambda t: completed(completed_at=t)),
-    "a release": (commissions.release, accounts(replace(THE_COMMISSION, release_at=NOW)), tick),
+    "a release": (commissions.release, accrued(release_at=NOW), tick),
     "a payment deadline": (orders.cancel_overdue, a_desk(an_order(reserved=True, due_at=NOW)), tick),
     "a month": (count_sale, Board(rules={1: rules()}), lambda t: paid(placed_at=t)),
-    "an accrual": (commissions.accrue, replace(accounts(), rules={1: rules()}), lambda t: paid(placed_at=t)),
+    "an accrual": (commissions.accrue, accounts(), lambda t: paid(placed_at=t)),
 }
 """Times in the events of our own workers."""
 
