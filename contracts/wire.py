@@ -126,7 +126,7 @@ class Reader:
             if isinstance(item, Unreadable)
             else item.received(at)
             if item.time <= latest or not isinstance(item.data, Command)
-            else _time_in_future(item, at, routing_key)
+            else _ahead(item, at, routing_key)
             for item in items
         ]
 
@@ -176,7 +176,12 @@ class Reader:
         return upcast(bare)
 
 
-def _time_in_future(message: Message[Any], received_at: datetime, routing_key: str) -> Unreadable:
+def _ahead(message: Message[Any], received_at: datetime, routing_key: str) -> Message[Any] | Unreadable:
+    """Refuse a message from the future. A bare body has none of its own: one that was retried has that of the process
+    that received it first, whose clock may be wrong as well as ours.
+    """
+    if message.source == BARE_SOURCE:
+        return message.model_copy(update={"time": received_at}).received(received_at)
     return Unreadable(
         id=message.id,
         type=message.type,

@@ -6,11 +6,12 @@ import random
 from collections.abc import Callable, Iterable, Iterator, Set
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 from unittest.mock import patch
 from uuid import UUID
 
-from contracts.envelope import Emission, emit
+from contracts.envelope import Emission, Message, emit
 from contracts.stock.view import ITEMS
 from infra.runtime.batch import BatchLoop, Settled
 from infra.runtime.fold import Work
@@ -21,6 +22,7 @@ from tests.simulation.run import Result, Variant, simulate
 from tests.simulation.store import Key, SimulatedStore, SimulatedTransaction
 from workers.commission_calculation.decide import post
 from workers.commission_calculation.model import Posting
+from workers.order_intake.model import Order
 
 
 class AcknowledgesFirst(BatchLoop):
@@ -91,6 +93,15 @@ def _events_named_at_random() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def _holds_by_the_senders_clock() -> Iterator[None]:
+    def step_at(_: Order, message: Message[Any]) -> datetime:
+        return message.time
+
+    with patch("workers.order_intake.decide._step_at", step_at):
+        yield
+
+
 @dataclass(frozen=True, slots=True)
 class Bug:
     variant: Variant = Variant()  # noqa: RUF009  (frozen)
@@ -109,4 +120,5 @@ BUGS: dict[str, Bug] = {
     "loses updates of stock": Bug(Variant(store=LosesUpdates)),
     "names postings at random": Bug(planted=_postings_named_at_random),
     "names events at random": Bug(planted=_events_named_at_random),
+    "starts holds by the sender's clock": Bug(planted=_holds_by_the_senders_clock),
 }

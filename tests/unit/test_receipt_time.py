@@ -57,6 +57,17 @@ def test_a_bare_body_was_sent_when_it_arrived() -> None:
     assert item.time == item.received_at == item.bounded_time == NOW
 
 
+def test_a_bare_body_that_was_retried_is_not_refused_for_the_clock_of_the_first_process() -> None:
+    bare = place().model_dump_json(exclude_none=True).encode()
+    first = read(PLACING, bare, NOW + timedelta(hours=1), "application/json")
+
+    again = read(PLACING, first.to_bytes(), NOW)
+    later = read(PLACING, first.to_bytes(), NOW + timedelta(hours=2))
+
+    assert (again.time, again.received_at, again.key) == (NOW, NOW, first.key)
+    assert later.time == first.time
+
+
 @pytest.mark.parametrize("where", ["envelope", "data"])
 def test_no_sender_says_when_its_message_arrived(where: str) -> None:
     sent: dict[str, Any] = json.loads(message(place()).to_bytes())
