@@ -46,6 +46,15 @@ say(
         "currency_not_accepted": Reason(422, "The shop does not sell in this currency.", "店铺不支持该货币。"),
         "discount_exceeds_amount": Reason(422, "A discount is more than its line.", "折扣大于该行金额。"),
         "placed_in_future": Reason(422, "The order time has not come yet.", "下单时间尚未到来。"),
+        "placed_too_long_ago": Reason(
+            422,
+            "The order is history, which its shop may not enter; an administrator permits it by history_from.",
+            "下单时间过早；须由管理员通过 history_from 允许该店铺补录历史订单。",
+        ),
+        "time_in_future": Reason(422, "A time that must have come has not come yet.", "时间尚未到来。"),
+        "total_too_large": Reason(
+            422, "The order comes to more than an order may; split it.", "订单总额超过上限，请拆分订单。"
+        ),
         "total_mismatch": Reason(
             422, "The total is not what lines, shipping and tax add up to.", "总额与明细、运费、税费之和不符。"
         ),
@@ -90,6 +99,9 @@ say(
         "not_active": Reason(409, "The rules are not active.", "规则未生效。"),
         "already_retired": Reason(409, "The rules have an end already, which stays.", "规则已设定终止时间，不可更改。"),
         "retroactive": Reason(422, "What was promised stays; give a later time.", "不可追溯更改，请指定更晚的时间。"),
+        "ends_before_it_begins": Reason(
+            422, "The rules would end before they begin; give a later time.", "终止时间早于生效时间，请指定更晚的时间。"
+        ),
         "market_unknown": Reason(422, "The market is not defined.", "市场未定义。"),
         "market_limit": Reason(409, "The rules go beyond what their market allows.", "规则超出所在市场的法规限制。"),
         "levels_beyond_three": Reason(

@@ -11,10 +11,10 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from hashlib import sha1
 from json.encoder import encode_basestring as _quoted
-from typing import Annotated, Any, ClassVar, Generic, Literal, Protocol, TypeVar, cast
+from typing import Annotated, Any, ClassVar, Generic, Literal, Protocol, Self, TypeVar, cast
 from uuid import UUID
 
 from pydantic import (
@@ -37,7 +37,7 @@ EVENTS_EXCHANGE = "tributary.events"
 _NAMESPACE = UUID("6f1d0b5e-6f2c-5d0c-9a55-7d2f3a1c9b10")
 
 
-def _to_utc_milliseconds(moment: datetime) -> datetime:
+def to_utc_milliseconds(moment: datetime) -> datetime:
     """Cut to what every store keeps (BSON has milliseconds), so that a time read back equals the time sent."""
     if moment.utcoffset():
         try:
@@ -61,7 +61,7 @@ def _text_or_time(value: object) -> object:
     return value
 
 
-Timestamp = Annotated[AwareDatetime, BeforeValidator(_text_or_time), AfterValidator(_to_utc_milliseconds)]
+Timestamp = Annotated[AwareDatetime, BeforeValidator(_text_or_time), AfterValidator(to_utc_milliseconds)]
 """An RFC 3339 time with offset, kept in UTC with millisecond precision."""
 
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
@@ -116,7 +116,10 @@ P_co = TypeVar("P_co", bound=Payload, covariant=True)
 
 
 class Message(BaseModel, Generic[P_co]):
-    """One CloudEvents event. Source and id together name it once and for all; times are UTC."""
+    """One CloudEvents event. Source and id together name it once and for all; times are UTC.
+
+    `time` is what the sender's clock said; `received_at` is what ours said when the message arrived.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -141,6 +144,21 @@ class Message(BaseModel, Generic[P_co]):
     def correlation(self) -> str:
         """What joins everything that follows: as given, else the thing it is about, such as the order."""
         return self.correlationid or self.data.about()
+
+    @cached_property
+    def received_at(self) -> datetime:
+        """When the message arrived, by our own clock. No field: it is never read from the wire nor written to it."""
+        raise LookupError(f"message {self.id} has not been received; `received` sets when it was")
+
+    @property
+    def bounded_time(self) -> datetime:
+        """The later of the sender's time and our receipt: when a command takes effect that names no time of its own."""
+        return max(self.time, self.received_at)
+
+    def received(self, at: datetime) -> Self:
+        """Note when the message arrived, and return it. A copy would cost as much as reading it."""
+        self.__dict__["received_at"] = at
+        return self
 
     def to_bytes(self) -> bytes:
         """The structured JSON form, without empty attributes."""

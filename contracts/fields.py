@@ -61,15 +61,17 @@ Quantity = Annotated[
     int, Field(strict=True, ge=1, le=QUANTITY_MAX, description="Whole units of the product.", examples=[3])
 ]
 
-_WHOLE_AND_DECIMALS = r"[0-9]{1,12}(\.[0-9]{1,4})?$"
+_WHOLE_DIGITS_MAX = 12
+_DECIMALS_MAX = 4
+_WHOLE_AND_DECIMALS = rf"[0-9]{{1,{_WHOLE_DIGITS_MAX}}}(\.[0-9]{{1,{_DECIMALS_MAX}}})?$"
 _ZERO_TO_ONE = r"^(0(\.[0-9]{1,6})?|1(\.0{1,6})?)$"
 
 Amount = Annotated[
     Decimal,
     Field(
         ge=0,
-        max_digits=16,
-        decimal_places=4,
+        max_digits=_WHOLE_DIGITS_MAX + _DECIMALS_MAX,
+        decimal_places=_DECIMALS_MAX,
         description="Money in major units as a decimal string, with no more decimals than the currency has; "
         "a JSON number is accepted, a string keeps every digit.",
         examples=["59.70"],
@@ -86,8 +88,8 @@ Amount = Annotated[
 SignedAmount = Annotated[
     Decimal,
     Field(
-        max_digits=16,
-        decimal_places=4,
+        max_digits=_WHOLE_DIGITS_MAX + _DECIMALS_MAX,
+        decimal_places=_DECIMALS_MAX,
         description="Money in major units as a decimal string; negative where something is taken back.",
         examples=["-2.99"],
     ),
@@ -97,6 +99,13 @@ SignedAmount = Annotated[
     ),
     WithJsonSchema({"type": "string", "pattern": f"^-?{_WHOLE_AND_DECIMALS}"}, mode="serialization"),
 ]
+
+AMOUNT_MINOR_MAX = {code: 10 ** (_WHOLE_DIGITS_MAX + digits) - 1 for code, digits in MINOR_DIGITS.items()}
+"""The most that an `Amount` carries, in minor units by currency."""
+
+ORDER_MINOR_MAX = {code: min(most, 10**14 - 1) for code, most in AMOUNT_MINOR_MAX.items()}
+"""The most that an order may come to: what an `Amount` carries, and less than 10**14 minor units, so that a sum over
+orders has room for 92,000 of the largest ones in 64 bits."""
 
 Rate = Annotated[
     Decimal,

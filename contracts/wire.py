@@ -14,11 +14,22 @@ from typing import Annotated, Any, Union
 
 from pydantic import Discriminator, TypeAdapter, ValidationError
 
-from contracts.envelope import BATCH, STRUCTURED, Message, Payload, derived_id, message_of
+from contracts.envelope import (
+    BATCH,
+    STRUCTURED,
+    Command,
+    Message,
+    Payload,
+    derived_id,
+    message_of,
+    to_utc_milliseconds,
+)
+from contracts.times import CLOCK_SKEW_MAX
 from contracts.upcast import upcast
 
 BARE_SOURCE = "urn:tributary:bare"
 UNREADABLE_PROPERTY = "unreadable_property"
+TIME_IN_FUTURE = "time_in_future"
 _PROBLEMS_MAX = 3
 _EXCERPT_BYTES_MAX = 16 * 1024
 _REASONS = {
@@ -61,6 +72,11 @@ class Unreadable:
     def correlation(self) -> str:
         return self.id
 
+    @property
+    def refusal_reason(self) -> str:
+        """The reason code of the event that refuses it: what breaks the contract has one for all."""
+        return self.reason if self.reason == TIME_IN_FUTURE else "invalid_message"
+
 
 def refusing(
     refusal: type[Payload], *ids: str, repeats: tuple[str, ...] = ()
@@ -73,7 +89,7 @@ def refusing(
     def refuse(item: Unreadable) -> Payload | None:
         told = {name: item.data.get(name, "") for name in ids} | {n: str(item.data.get(n, "")) for n in repeats}
         try:
-            return refusal.model_validate({**told, "reason": "invalid_message", "detail": item.detail})
+            return refusal.model_validate({**told, "reason": item.refusal_reason, "detail": item.detail})
         except ValueError:
             return None
 
@@ -95,13 +111,28 @@ class Reader:
     def read(
         self, body: bytes, *, content_type: str | None, routing_key: str, received_at: datetime
     ) -> list[Message[Any] | Unreadable]:
-        """Return every message in `body`, in order; `received_at` stands in for the time a bare body lacks."""
+        """Return every message in `body`, in order, each with the time of its receipt by our own clock.
+
+        That also stands in for the time a bare body lacks. A command from further ahead than clocks may differ is not
+        believed; our own events are not asked.
+        """
+        at = to_utc_milliseconds(received_at)
         start = body.lstrip()[:1]
         if content_type == BATCH or (content_type != STRUCTURED and start == b"["):
-            return self._read_batch(body, content_type, routing_key)
-        if content_type == STRUCTURED or b'"specversion"' in body:
-            return [self._read_structured(body, content_type, routing_key)]
-        return [self._read_bare(body, content_type, routing_key, received_at)]
+            items = self._read_batch(body, content_type, routing_key)
+        elif content_type == STRUCTURED or b'"specversion"' in body:
+            items = [self._read_structured(body, content_type, routing_key)]
+        else:
+            items = [self._read_bare(body, content_type, routing_key, at)]
+        latest = at + CLOCK_SKEW_MAX
+        return [
+            item
+            if isinstance(item, Unreadable)
+            else item.received(at)
+            if item.time <= latest or not isinstance(item.data, Command)
+            else _ahead(item, at, routing_key)
+            for item in items
+        ]
 
     def _read_batch(self, body: bytes, content_type: str | None, routing_key: str) -> list[Message[Any] | Unreadable]:
         try:
@@ -147,6 +178,26 @@ class Reader:
             data=data,
         )
         return upcast(bare)
+
+
+def _ahead(message: Message[Any], received_at: datetime, routing_key: str) -> Message[Any] | Unreadable:
+    """Refuse a message from the future. A bare body has none of its own: one that was retried has that of the process
+    that received it first, whose clock may be wrong as well as ours.
+    """
+    if message.source == BARE_SOURCE:
+        return message.model_copy(update={"time": received_at}).received(received_at)
+    return Unreadable(
+        id=message.id,
+        type=message.type,
+        reason=TIME_IN_FUTURE,
+        detail=f"time: {message.time.isoformat()} is more than {CLOCK_SKEW_MAX.seconds // 60} minutes ahead of "
+        f"{received_at.isoformat()}, when the message arrived; set the sender's clock and send it again.",
+        body=message.to_bytes(),
+        content_type=STRUCTURED,
+        routing_key=routing_key,
+        data=message.data.model_dump(mode="json"),
+        traceparent=message.traceparent,
+    )
 
 
 def too_large(body: bytes, routing_key: str, bytes_max: int) -> Unreadable:

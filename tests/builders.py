@@ -57,14 +57,17 @@ TEAM = 12
 MARKET = "east"
 """Not the default one: rules for it wait until it is defined, whatever comes first."""
 
-TEA, CUP = 501, 502
-TEAS, CUPS = 7, 8
+TEA, CUP, TEAS, CUPS = 501, 502, 7, 8
 
 
-def message(payload: P, *, id: str | None = None, time: datetime = NOW) -> Message[P]:
-    """The payload in its envelope; without an id of its own, the same payload has the same id."""
+def message(
+    payload: P, *, id: str | None = None, time: datetime = NOW, received_at: datetime | None = None
+) -> Message[P]:
+    """The payload in its envelope, received when sent; without an id of its own, the same payload has the same id."""
     known = id or derived_id("test", payload.message_type, payload.model_dump_json())
-    return message_of(type(payload))(id=known, source="test", type=payload.message_type, time=time, data=payload)
+    envelope = message_of(type(payload))
+    sent = envelope(id=known, source="test", type=payload.message_type, time=time, data=payload)
+    return sent.received(received_at or time)
 
 
 # What shops say.

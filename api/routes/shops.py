@@ -16,7 +16,7 @@ from api.routes.auth import Body
 from api.views.shops import BY_ID, ShopView, find_shop, known_shop, shop_view, shops_filter
 from api.writing import Writing, written
 from contracts.fields import Currency, MarketName, ShopId
-from contracts.network.v1 import PaymentDeadline, RegisterShop
+from contracts.network.v1 import HistoryFrom, PaymentDeadline, RegisterShop
 from contracts.network.view import SHOPS
 
 router = APIRouter(prefix="/api/shops", tags=["shops"])
@@ -32,6 +32,7 @@ class NewShop(Body):
     currency: Currency
     payment_deadline_s: PaymentDeadline = 1800
     market: MarketName = "default"
+    history_from: HistoryFrom = None
 
 
 @router.post(
@@ -42,7 +43,8 @@ class NewShop(Body):
     responses=written("not_found", "conflict", shown=ShopView, created=True),
 )
 async def register_shop(body: NewShop, ports: Here, principal: Writes, writing: Writing) -> Response:
-    """For administrators. Registering it again changes payment deadline and market, and never the currency.
+    """For administrators. Registering it again changes payment deadline, market and `history_from`, and never the
+    currency. With `history_from` the shop may enter orders of the past, placed since then.
 
     Its client id and secret are made on the command line, by `tributary identity create-shop`.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -23,6 +24,10 @@ class ShopView(BaseModel):
     currency: str = Field(description="What its orders are in, for life.", examples=["CNY"])
     payment_deadline_s: int = Field(description="Seconds until an unpaid order is cancelled.", examples=[1800])
     market: str = Field(description="Whose law and rules its orders follow.", examples=["default"])
+    history_from: datetime | None = Field(
+        description="Orders placed since then may be entered as history; null where none may.",
+        examples=["2024-01-01T00:00:00Z"],
+    )
 
 
 def shops_filter(principal: Principal) -> dict[str, Any]:
@@ -40,6 +45,7 @@ def shop_view(document: Document) -> ShopView:
         currency=document["currency"],
         payment_deadline_s=document["payment_deadline_s"],
         market=document.get("market", "default"),
+        history_from=document.get("history_from"),
     )
 
 

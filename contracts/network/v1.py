@@ -26,6 +26,14 @@ PaymentDeadline = Annotated[
         strict=True, ge=60, le=30 * 86_400, description="Seconds until an unpaid order is cancelled.", examples=[1800]
     ),
 ]
+HistoryFrom = Annotated[
+    Timestamp | None,
+    Field(
+        description="Orders placed since then may be entered as history. Where absent, an order must reach us within "
+        "31 days.",
+        examples=["2024-01-01T00:00:00Z"],
+    ),
+]
 TeamId = Annotated[Id64, Field(description="The team, by its number in the network.", examples=[12])]
 LeaderId = Annotated[Id64, Field(description="Who leads the team; need not be a member.", examples=[40007])]
 TeamName = Annotated[
@@ -35,19 +43,23 @@ TeamName = Annotated[
 EffectiveAt = Annotated[
     Timestamp | None,
     Field(
-        description="From when the change holds; the message's time where absent. Orders are judged as of their own "
-        "time; those accepted already keep what they were accepted with."
+        description="From when the change holds; from when it reaches us where absent. Orders are judged as of their "
+        "own time; those accepted already keep what they were accepted with."
     ),
 ]
 
 
 class RegisterShop(OfShop, Command, type="shop.register.v1"):
-    """A shop and the currency its orders are in. Registering it again changes payment deadline and market only."""
+    """A shop and the currency its orders are in. Registering it again changes everything but the currency.
+
+    `history_from` permits it to enter orders of the past; registering it again without ends that.
+    """
 
     shop_id: ShopId
     currency: Currency
     payment_deadline_s: PaymentDeadline = 1800
     market: MarketName = "default"
+    history_from: HistoryFrom = None
 
 
 class ShopRegistered(OfShop, Event, type="shop.registered.v1"):
@@ -55,6 +67,7 @@ class ShopRegistered(OfShop, Event, type="shop.registered.v1"):
     currency: Currency
     payment_deadline_s: PaymentDeadline = 1800
     market: MarketName = "default"
+    history_from: HistoryFrom = None
 
 
 class ShopRefused(OfShop, Event, type="shop.refused.v1"):
@@ -69,7 +82,9 @@ class RegisterDistributor(OfDistributor, Command, type="distributor.register.v1"
     distributor_id: DistributorId
     sponsor_id: SponsorId = None
     tier: Tier = "standard"
-    joined_at: Annotated[Timestamp | None, Field(description="The message's time where absent.")] = None
+    joined_at: Annotated[
+        Timestamp | None, Field(description="Never in the future; when the message reaches us where absent.")
+    ] = None
 
 
 class ChangeDistributor(OfDistributor, Command, type="distributor.change.v1"):
@@ -124,7 +139,9 @@ class CreateTeam(OfTeam, Command, type="team.create.v1"):
     team_id: TeamId
     leader_id: LeaderId
     name: TeamName
-    created_at: Annotated[Timestamp | None, Field(description="The message's time where absent.")] = None
+    created_at: Annotated[
+        Timestamp | None, Field(description="Never in the future; when the message reaches us where absent.")
+    ] = None
 
 
 class ChangeLeader(OfTeam, Command, type="team.change-leader.v1"):

@@ -23,13 +23,14 @@ SPONSORS_PATH = "sponsors.sponsor_id"
 class Shop:
     """`_id` is the shop id; `currency` the one its orders are in; unpaid orders are cancelled after the deadline.
 
-    `market` says whose rules its orders follow.
+    `market` says whose rules its orders follow. Orders placed since `history_from`, if given, may be entered late.
     """
 
     shop_id: str
     currency: str
     payment_deadline_s: int
     market: str = "default"
+    history_from: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +66,14 @@ class Leadership:
     leader_id: int
 
 
-class _Dated(Protocol):
+class Dated(Protocol):
+    """An entry of a history."""
+
     @property
     def since(self) -> datetime: ...
 
 
-D = TypeVar("D", bound=_Dated)
+D = TypeVar("D", bound=Dated)
 
 
 def _begun(history: Sequence[D], moment: datetime) -> int:

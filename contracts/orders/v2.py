@@ -41,7 +41,8 @@ class PlaceOrder(OfOrder, Command, type="order.place.v2"):
         Timestamp | None,
         Field(
             description="When the customer ordered, as RFC 3339 with an offset; the message's time where absent. "
-            "Rules, tiers and sponsors are taken as of then."
+            "Rules, tiers and sponsors are taken as of then. Never in the future, nor more than 31 days before the "
+            "order reaches us, unless its shop may enter history."
         ),
     ] = None
     lines: Annotated[tuple[Line, ...], Field(min_length=1, max_length=LINES_MAX)]

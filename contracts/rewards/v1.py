@@ -12,6 +12,8 @@ from contracts.subjects import OfDistributor
 
 Month = Annotated[str, Field(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$", examples=["2026-11"])]
 
+_SALES = "The month's own net sales by then; with twelve nines before the point, as much or more."
+
 
 class RewardGranted(OfDistributor, Event, type="reward.granted.v1"):
     """Own sales of the month reached the target; `rule_version` is that of the order that crossed it."""
@@ -21,7 +23,7 @@ class RewardGranted(OfDistributor, Event, type="reward.granted.v1"):
     currency: Currency
     reward: Annotated[Code, Field(description="The reward's name in the rules.", examples=["monthly_sales"])]
     target: Annotated[Amount, Field(description="The net sales to reach.", examples=["10000.00"])]
-    sales: Annotated[SignedAmount, Field(description="The month's own net sales by then.", examples=["10054.70"])]
+    sales: Annotated[SignedAmount, Field(description=_SALES, examples=["10054.70"])]
     bonus: Annotated[Amount, Field(examples=["200.00"])]
     rule_version: RuleVersion
 
@@ -34,6 +36,6 @@ class RewardRevoked(OfDistributor, Event, type="reward.revoked.v1"):
     currency: Currency
     reward: Annotated[Code, Field(description="The reward's name in the rules.", examples=["monthly_sales"])]
     target: Annotated[Amount, Field(description="The net sales to reach.", examples=["10000.00"])]
-    sales: Annotated[SignedAmount, Field(description="The month's own net sales by then.", examples=["9945.30"])]
+    sales: Annotated[SignedAmount, Field(description=_SALES, examples=["9945.30"])]
     bonus: Annotated[Amount, Field(examples=["200.00"])]
     rule_version: RuleVersion

@@ -47,7 +47,7 @@ Digest = Annotated[
         examples=["9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"],
     ),
 ]
-EffectiveFrom = Annotated[Timestamp | None, Field(description="The message's time where absent.")]
+EffectiveFrom = Annotated[Timestamp | None, Field(description="When the message reaches us where absent.")]
 
 
 class OfRules:

@@ -18,7 +18,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from contracts.money import MoneyError, to_rate_ppm
 from contracts.rules.view import Terms
 from infra.cli import rules_store
-from infra.cli.environment import EXIT_BREACH, EXIT_USAGE, Stack, one_sentence_on_failure, settings_for
+from infra.cli.environment import (
+    EXIT_BREACH,
+    EXIT_USAGE,
+    Stack,
+    one_sentence_on_failure,
+    orders_may_be_of,
+    settings_for,
+)
 from infra.cli.rehearsal_view import as_object, print_backtest
 from infra.cli.rule_file import read_rules
 from infra.rehearsal.backtest import Backtest, OnProgress
@@ -32,8 +39,12 @@ _DAYS = ["%Y-%m-%d"]
 
 def backtest(
     draft: Annotated[Path, typer.Argument(metavar="DRAFT", help="A rule set in JSON or YAML.")],
-    first_day: Annotated[datetime, typer.Option("--from", formats=_DAYS, help="The first day, in UTC.")],
-    last_day: Annotated[datetime, typer.Option("--to", formats=_DAYS, help="The last day, in UTC, included.")],
+    first_day: Annotated[
+        datetime, typer.Option("--from", formats=_DAYS, callback=orders_may_be_of, help="The first day, in UTC.")
+    ],
+    last_day: Annotated[
+        datetime, typer.Option("--to", formats=_DAYS, callback=orders_may_be_of, help="The last day, in UTC, included.")
+    ],
     margin_floor: Annotated[
         str, typer.Option(metavar="RATE", help="Count lines that keep less than this share of their net.")
     ] = "0.5",

@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -19,6 +20,7 @@ from infra.runtime.process import StartError
 from infra.runtime.settings import Settings
 from infra.runtime.store import StoreUnavailable
 
+_FIRST_YEAR, _LAST_YEAR = 1900, 9998
 EXIT_BREACH = 1
 EXIT_USAGE = 2
 EXIT_ENVIRONMENT = 3
@@ -68,6 +70,13 @@ def one_sentence_on_failure() -> Iterator[None]:
         _end(f"MongoDB does not answer: {error}. Start the servers (`tributary up`), or set MONGODB_URL.")
     except BrokerUnavailable as error:
         _end(f"RabbitMQ does not answer: {error}. Start the servers (`tributary up`), or set RABBITMQ_URL.")
+
+
+def orders_may_be_of(day: datetime | None) -> datetime | None:
+    """A day given as an option, where one has days before and after it: sums of days never leave the calendar."""
+    if day is not None and not _FIRST_YEAR <= day.year <= _LAST_YEAR:
+        raise typer.BadParameter(f"give a day of the years {_FIRST_YEAR} to {_LAST_YEAR}")
+    return day
 
 
 def _end(sentence: str) -> None:

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from contracts.money import to_amount
 from infra.cli import rules_store
-from infra.cli.environment import EXIT_BREACH, AsJson, Stack, one_sentence_on_failure, settings_for
+from infra.cli.environment import EXIT_BREACH, AsJson, Stack, one_sentence_on_failure, orders_may_be_of, settings_for
 from infra.cli.rehearsal_view import change_object, people_table, people_title, print_table
 from infra.rehearsal.backtest import start_of
 from infra.rehearsal.move import MoveImpossible, MovePreview
@@ -27,7 +27,10 @@ def preview_move(
     ] = None,
     days: Annotated[int, typer.Option(min=1, max=3660, help="So many days of orders are replayed.")] = 30,
     until: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The last of these days, in UTC; today without it.")
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"], callback=orders_may_be_of, help="The last of these days, in UTC; today without it."
+        ),
     ] = None,
     stack: Stack = "default",
     as_json: AsJson = False,

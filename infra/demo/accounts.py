@@ -19,7 +19,7 @@ from infra.runtime.audit import Read
 from infra.runtime.journal import PREFIX
 from infra.runtime.worker import Worker
 
-_ANY_TIME = datetime(2000, 1, 1, tzinfo=UTC)
+_ANY_TIME = datetime(2999, 1, 1, tzinfo=UTC)
 """No key depends on when a message was sent or arrived."""
 
 Published = Counter[str]

@@ -96,9 +96,14 @@ def populate(
     sellers = tuple(distributor.distributor_id for distributor in distributors[leaders:])
     rows = _product_rows(baskets)
     first, last = baskets[0].placed_at, baskets[-1].placed_at
+    opened = (first - timedelta(days=31)).replace(hour=0, minute=0, second=0)
     teams = _teams(distributors[:leaders])
     return Population(
-        shops=tuple(RegisterShop(shop_id=shop_id, currency=CURRENCY, market=MARKET) for shop_id in _in_order(baskets)),
+        # The baskets are history, which a shop may enter only where an administrator has said so.
+        shops=tuple(
+            RegisterShop(shop_id=shop_id, currency=CURRENCY, market=MARKET, history_from=opened)
+            for shop_id in _in_order(baskets)
+        ),
         distributors=distributors,
         changes=_retirements(distributors, leaders, first, last),
         teams=teams,
@@ -110,7 +115,7 @@ def populate(
             placed,
             {row.product_id: row.category_id for row in rows.values()},
             lambda household_id: _seller(sellers, household_id),
-            effective_from=(first - timedelta(days=31)).replace(hour=0, minute=0, second=0),
+            effective_from=opened,
         ),
         sellers=sellers,
     )

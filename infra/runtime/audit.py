@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
+from infra.runtime.journal import PREFIX
 from infra.runtime.store import Reader, Streams
 
 BREACHES_SHOWN_MAX = 20
+
+IN_HAND_MAX = timedelta(days=1)
+"""How long a process may hold a message between receipt and commit: as long as its store is away."""
 
 
 class Read(Reader, Streams, Protocol):
@@ -63,3 +67,10 @@ class Report:
 
 
 Audit = Callable[[Read, Report], Awaitable[None]]
+
+
+async def learnt(read: Read, worker: str, outcome: str) -> AsyncIterator[dict[str, datetime]]:
+    """When a worker took what had this outcome, by what it is about: one dict for each batch its journal still has."""
+    where = {"handled.outcome": outcome}
+    async for record in read.stream(f"{PREFIX}{worker}", where, fields=("at", "handled.about", "handled.outcome")):
+        yield {item["about"]: record["at"] for item in record["handled"] if item["outcome"] == outcome}

@@ -86,7 +86,7 @@ class RabbitInbox:
                 attempts=_count(headers.get(ATTEMPTS_HEADER)),
                 replays=_count(headers.get(REPLAYS_HEADER)),
                 returned=_count(headers.get(_RETURNED_HEADER)) if raw.redelivered else 0,
-                received_at=raw.timestamp or datetime.now(UTC),
+                received_at=datetime.now(UTC),
                 receipt=raw,
                 reply_to=raw.reply_to or _name(headers.get(REPLY_TO_HEADER)),
                 undecoded=amqp_properties.undecoded(headers, raw.routing_key),

@@ -48,6 +48,7 @@ class Delivery:
     returned: int
     """How often the broker got it back unacknowledged: at a restart, or because handling it kills the process."""
     received_at: datetime
+    """When it reached this process, by our own clock; the sender's AMQP timestamp counts for nothing."""
     receipt: object
     """What the inbox needs to acknowledge it; opaque to everyone else."""
     reply_to: str | None = None

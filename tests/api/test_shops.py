@@ -27,11 +27,17 @@ async def test_a_shop_is_registered_and_sells(world: World) -> None:
     async with world.as_admin() as admin:
         created = await admin.post("/api/shops", json=body)
         assert (created.status_code, created.headers["location"]) == (201, url), created.text
-        assert created.json() == {**body, "payment_deadline_s": 1800}
+        assert created.json() == {**body, "payment_deadline_s": 1800, "history_from": None}
         again = await admin.post("/api/shops", json=body)
         assert (again.status_code, again.json()) == (200, created.json())
         changed = await admin.post("/api/shops", json={**body, "payment_deadline_s": 600})
         assert (changed.status_code, changed.json()["payment_deadline_s"]) == (200, 600)
+        history = await admin.post(
+            "/api/shops", json={**body, "payment_deadline_s": 600, "history_from": "2024-01-01T00:00:00Z"}
+        )
+        assert (history.status_code, history.json()["history_from"]) == (200, "2024-01-01T00:00:00Z")
+        changed = await admin.post("/api/shops", json={**body, "payment_deadline_s": 600})
+        assert changed.json()["history_from"] is None
         other = await admin.post("/api/shops", json={**body, "currency": "JPY"}, headers={"Accept-Language": "zh-CN"})
         assert (other.status_code, other.json()["reason"]) == (409, "conflict")
         assert body["shop_id"] in other.json()["detail"]
@@ -46,7 +52,7 @@ async def test_a_shop_is_registered_and_sells(world: World) -> None:
         assert (placed.status_code, placed.json()["shop_id"]) == (201, body["shop_id"]), placed.text
 
     entries = await world.front.site.documents("api.audit", {"target": f"shop/{body['shop_id']}"})
-    assert [(one["action"], one["after"]["outcome"]) for one in entries] == [("shop.register.v1", "registered")] * 2
+    assert [(one["action"], one["after"]["outcome"]) for one in entries] == [("shop.register.v1", "registered")] * 4
     assert entries[0]["before"] is None
     assert (entries[1]["before"]["payment_deadline_s"], entries[1]["after"]["payment_deadline_s"]) == (1800, 600)
 

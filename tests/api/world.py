@@ -15,7 +15,7 @@ from contracts.envelope import Payload
 from contracts.network.v1 import RegisterDistributor, RegisterShop
 from contracts.stock.v1 import ReceiveStock
 from tests.api.front import Front, bearer, unique
-from tests.builders import a_rule_document, put_in_force
+from tests.builders import JOINED, a_rule_document, put_in_force
 from tests.connected.running import until
 
 
@@ -100,7 +100,7 @@ async def a_world(front: Front, stock: int = 1000) -> World:
     shop_id, market = unique("shop"), f"m{secrets.token_hex(8)}"
     world = World(front, shop_id, base, base + 1, base + 2, base + 3, secrets.randbelow(2**30) + 1)
     rules = a_rule_document(market=market)
-    await front.send(RegisterShop(shop_id=shop_id, currency="CNY", market=market))
+    await front.send(RegisterShop(shop_id=shop_id, currency="CNY", market=market, history_from=JOINED))
     await _known(front, "network.shops", shop_id)
     for distributor_id, sponsor_id in ((world.top, None), (world.middle, world.top), (world.seller, world.middle)):
         await front.send(RegisterDistributor(distributor_id=distributor_id, sponsor_id=sponsor_id))

@@ -8,6 +8,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -59,7 +60,7 @@ def put(database: Any, distributors: Iterable[Distributor]) -> None:
 
 def put_what_orders_need(database: Any, *teams: Team) -> None:
     for collection, found in {
-        SHOPS: documents(Shop, "shop_id", a_shop()),
+        SHOPS: documents(Shop, "shop_id", replace(a_shop(), history_from=JOINED)),
         PRODUCTS: documents(Product, "product_id", a_product()),
         RULES: documents(RuleSet, "rule_version", rules()),
         TEAMS: documents(Team, "team_id", *teams),

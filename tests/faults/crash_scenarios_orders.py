@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -15,6 +16,7 @@ from infra.runtime.store import Document
 from tests.builders import (
     CUP,
     CUPS,
+    JOINED,
     MIDDLE,
     NOW,
     SELLER,
@@ -84,7 +86,7 @@ def taking_orders() -> Scenario:
         ),
         frozenset(["accepted", "duplicate", "refused"]),
         {
-            SHOPS: documents(Shop, "shop_id", a_shop()),
+            SHOPS: documents(Shop, "shop_id", replace(a_shop(), history_from=JOINED)),
             DISTRIBUTORS: documents(Distributor, "distributor_id", *the_chain().values(), a_distributor(ORPHAN, 8)),
             PRODUCTS: documents(Product, "product_id", a_product(), a_product(CUP, CUPS)),
             RULES: rule_sets(rules()),

@@ -24,7 +24,7 @@ from tests.oracle.reading import read
 from tests.simulation.broker import SimulatedBroker, Told
 from tests.simulation.scheduler import run_at_once
 from tests.simulation.store import SimulatedStore
-from tests.simulation.traffic import LEADER, RULES, SPONSORS, START, TIERS, Traffic
+from tests.simulation.traffic import LEADER, OURS_WRONG_MAX, RULES, SPONSORS, START, TIERS, Traffic
 
 _STEPS: Mapping[str, tuple[str, ...]] = {
     "order.accepted.v1": ("order.paid.v1", "order.rejected.v1", "order.cancelled.v1"),
@@ -55,6 +55,7 @@ def breaches(store: SimulatedStore, broker: SimulatedBroker, traffic: Traffic) -
     yield from _lives(emitted, store.tables["order_intake.orders"])
     yield from _paid_as_wished(store, traffic)
     yield from _low_in_time(store, broker)
+    yield from _held_long_enough(store, traffic)
     yield from _left_over(broker)
 
 
@@ -253,6 +254,17 @@ def _low_in_time(store: SimulatedStore, broker: SimulatedBroker) -> Iterator[str
         )
         if left <= item["low_at"] < item["recovered_at"] and not item["low"]:
             yield f"product/{product_id} had {left} units left on {max(days)} and is not low"
+
+
+def _held_long_enough(store: SimulatedStore, traffic: Traffic) -> Iterator[str]:
+    """Whatever its shop's clock says, an order is held from when the shop told us of its completion."""
+    told = traffic.completed_ms()
+    for key, commission in store.tables["commission_calculation.commissions"].items():
+        if commission["status"] == "released":
+            known = START + timedelta(milliseconds=told[key]) - OURS_WRONG_MAX
+            due = known + timedelta(days=commission["hold_days"])
+            if commission["released_at"] < due:
+                yield f"order/{key} was released at {commission['released_at']}, and is held until {due}"
 
 
 def _left_over(broker: SimulatedBroker) -> Iterator[str]:

@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 from unittest.mock import patch
 from uuid import UUID
@@ -26,6 +27,7 @@ from tests.simulation.run import Result, Variant, simulate
 from tests.simulation.store import Key, SimulatedStore, SimulatedTransaction
 from workers.commission_calculation.decide import post
 from workers.commission_calculation.model import Posting
+from workers.order_intake.model import Order
 from workers.stock_reservation.repository import StockRepository
 
 
@@ -110,6 +112,15 @@ def _events_named_at_random() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def _holds_by_the_senders_clock() -> Iterator[None]:
+    def step_at(_: Order, message: Message[Any]) -> datetime:
+        return message.time
+
+    with patch("workers.order_intake.decide._step_at", step_at):
+        yield
+
+
 def give_the_rest_with_the_last_units(
     lines: Sequence[Line], before: Iterable[Asked], asked: Sequence[Asked], currency: str
 ) -> tuple[GivenBack, ...]:
@@ -188,4 +199,5 @@ BUGS: dict[str, Bug] = {
     "gives the rest with the last units": Bug(planted=_refunds_that_depend_on_their_order),
     "keeps fixed amounts when all the money is back": Bug(planted=_fixed_amounts_that_outlive_the_money),
     "does not check the dates of lots": Bug(planted=_days_that_are_not_checked),
+    "starts holds by the sender's clock": Bug(planted=_holds_by_the_senders_clock),
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import cache, partial
 from typing import Any
 
@@ -25,7 +26,7 @@ from tests.simulation.processes import ClockProcess, Killed, Machine, Process, W
 from tests.simulation.scheduler import NeverQuiet, Scheduler
 from tests.simulation.sealed import sealed
 from tests.simulation.store import SimulatedStore
-from tests.simulation.traffic import DEADLY, START, STUMBLING, TALK_S, Said, talk
+from tests.simulation.traffic import DEADLY, OURS_WRONG_MAX, START, STUMBLING, TALK_S, Said, talk
 
 SETTINGS = Settings.model_construct(clock_interval_s=600)
 """As in production, whatever this machine's environment says; only the clock is slower, for the sake of speed."""
@@ -34,7 +35,7 @@ TROUBLE_S = (30, 1500)
 CLOCKS_END_S = 2400
 """Long enough for every retry and every payment deadline."""
 
-_JUMP_MS = 3_600_000
+_JUMP_MS = OURS_WRONG_MAX // timedelta(milliseconds=1)
 _OUTAGE_MS_MAX = 40_000
 BREACHES_KEPT_MAX = 20
 

@@ -10,7 +10,7 @@ import random
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cache
 from typing import Any
@@ -23,6 +23,7 @@ from contracts.orders.v2 import Line, PlaceOrder
 from contracts.rules.document import RuleDocument
 from contracts.rules.terms import digest_of, terms_of
 from contracts.rules.v1 import ActivateRules, ApproveRules, DefineMarket, ProposeRules
+from contracts.subjects import OfOrder
 from contracts.wire import UNREADABLE_PROPERTY, Reader, set_aside
 from infra.runtime.batch import cannot_decode
 from infra.runtime.messaging import Outgoing
@@ -60,6 +61,14 @@ DEADLY, STUMBLING = "deadly", "stumbling"
 PAYMENT_DEADLINE_S = 600
 TALK_S = 150
 """How long the outside world talks."""
+
+OURS_WRONG_MAX = timedelta(hours=1)
+"""How far the clocks of our own machines may be set wrong."""
+
+_SENT = START - OURS_WRONG_MAX
+"""What a sender's clock says that is in order: no machine of ours takes it for the future."""
+
+_SKEWS = (timedelta(hours=-5), timedelta(days=-200), timedelta(days=30), timedelta(days=30_000))
 
 
 def _document(version: int) -> dict[str, Any]:
@@ -143,7 +152,7 @@ class Traffic:
         messages = []
         for payload in payloads:
             self._numbers += 1
-            messages.append(builders.message(payload, id=f"said-{self._numbers}", time=START))
+            messages.append(builders.message(payload, id=f"said-{self._numbers}", time=self._sent(payload)))
             if isinstance(payload, PlaceOrder):
                 self.wishes[payload.key].append(payload)
             if isinstance(payload, RefundOrder):
@@ -151,6 +160,12 @@ class Traffic:
         bodies = [message.to_bytes() for message in messages]
         body, content_type = (bodies[0], STRUCTURED) if len(bodies) == 1 else (b"[" + b",".join(bodies) + b"]", BATCH)
         self.say_bytes(payloads[0].message_type, body, content_type, within_s=within_s, times=times, dead=dead)
+
+    def _sent(self, payload: Payload) -> datetime:
+        """What the clock of its sender says: in an eighth of what shops say of their orders, something absurd."""
+        clock = random.Random(f"{self.moments}/{self._numbers}")
+        is_of_order = isinstance(payload, OfOrder) and payload.order_id not in (DEADLY, STUMBLING)
+        return _SENT + clock.choice(_SKEWS) if is_of_order and clock.random() < 0.125 else _SENT
 
     def say_bytes(
         self,
@@ -172,6 +187,15 @@ class Traffic:
         outgoing = Outgoing(COMMANDS_EXCHANGE, message_type, body, content_type)
         for _ in range(times):
             self.said.append(Said(int(self.rng.choice(self.moments) * within_s * 1000), queue, outgoing))
+
+    def completed_ms(self) -> dict[str, int]:
+        """When the shop first told of an order's completion, in virtual time, by order."""
+        first: dict[str, int] = {}
+        for said in sorted(self.said, key=lambda item: item.at_ms):
+            if b'"completed"' in said.outgoing.body:
+                data = json.loads(said.outgoing.body)["data"]
+                first.setdefault(f"{data['shop_id']}/{data['order_id']}", said.at_ms)
+        return first
 
 
 @cache

@@ -14,6 +14,7 @@ from contracts.decision import Decision, NotYet
 from contracts.orders import v1, v2
 from contracts.orders.content import fingerprint_of
 from contracts.orders.v1 import OrderRefused, StatusRefused, Upline
+from contracts.times import CLOCK_SKEW_MAX
 from contracts.wire import Reader, Unreadable
 from tests.builders import (
     CUP,
@@ -43,12 +44,11 @@ from tests.builders import (
     rules,
     the_chain,
 )
+from workers.order_intake.decide import place as decide_place
 from workers.order_intake.decide import (
-    CLOCK_SKEW_MAX,
     refuse_unreadable_order,
     refuse_unreadable_status,
 )
-from workers.order_intake.decide import place as decide_place
 from workers.order_intake.model import Desk, Line, Sponsor
 
 A_DAY = timedelta(days=1)

@@ -14,6 +14,8 @@ from contracts.network.v1 import RegisterShop
 from contracts.rules import json_schema
 from contracts.rules.compliance import DEFAULTS, breaches, limits_of
 from infra.cli import rules
+from infra.cli.backtest import backtest
+from infra.cli.preview import preview_move
 from infra.cli.rule_file import read_market, read_rules
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
@@ -21,10 +23,14 @@ RULES = sorted(EXAMPLES.glob("rules-*"))
 MARKETS = {limits.market: limits for limits in (limits_of(read_market(p)) for p in sorted(EXAMPLES.glob("market-*")))}
 VALID = 'title: T\npool_rate: "0.20"\nplans:\n  - {plan: team_bonus, name: teams, rate: "0.02"}\n'
 
+VALID_FILE = str(EXAMPLES / "rules-two-levels.yaml")
+
 app = typer.Typer()
 app.command("check")(rules.check)
 app.command("explain")(rules.explain)
 app.command("schema")(rules.schema)
+app.command("backtest")(backtest)
+app.command("preview-move")(preview_move)
 
 
 def run(*arguments: str | Path) -> tuple[int, str, str]:
@@ -157,3 +163,18 @@ def test_the_schema_is_printed_or_written(tmp_path: Path) -> None:
     assert run("schema")[1] == json_schema.text()
     assert run("schema", "--output", tmp_path / "schema.json")[0] == 0
     assert (tmp_path / "schema.json").read_text("utf-8") == json_schema.text()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("backtest", VALID_FILE, "--from", "0001-01-01", "--to", "2026-11-02"),
+        ("backtest", VALID_FILE, "--from", "2026-11-02", "--to", "9999-12-31"),
+        ("preview-move", "3", "--until", "9999-12-31"),
+        ("preview-move", "3", "--until", "0001-01-01"),
+    ],
+)
+def test_a_day_at_an_end_of_the_calendar_is_wrong_usage(arguments: tuple[str, ...]) -> None:
+    code, _, err = run(*arguments)
+
+    assert (code, "give a day of the years 1900 to 9998" in " ".join(err.split())) == (2, True)

@@ -15,7 +15,10 @@ from contracts.operations.v1 import (
     SettleDeadLetter,
 )
 from contracts.stock.v1 import StockLow, StockRecovered
+from contracts.wire import refusing
 from workers.alerting.model import Alert, DeadLetter, Watch, dead_letter_alert, stock_alert
+
+refuse_unreadable_settlement = refusing(DeadLetterRefused, "letter_id", repeats=("action",))
 
 
 def raise_low_stock(watch: Watch, message: Message[StockLow]) -> Decision[Watch]:
@@ -102,10 +105,10 @@ def settle_dead_letter(watch: Watch, message: Message[SettleDeadLetter]) -> Deci
         note=asked.note,
         queue=letter.queue,
         reason=letter.reason,
-        settled_at=message.time,
+        settled_at=message.bounded_time,
     )
     after = watch.with_letter(
-        replace(letter, state=asked.action, settled_by=asked.by, settled_at=message.time, note=asked.note)
+        replace(letter, state=asked.action, settled_by=asked.by, settled_at=message.bounded_time, note=asked.note)
     )
     if letter.state == "discarded":
         return Decision(after, (settled,), asked.action)
@@ -114,8 +117,8 @@ def settle_dead_letter(watch: Watch, message: Message[SettleDeadLetter]) -> Deci
     if alert.settled < alert.seen:
         return Decision(after.with_alert(alert), (settled,), asked.action)
     detail = f"{letter.queue} has no dead letter waiting any more ({letter.reason})."
-    alert = replace(alert, state="resolved", detail=detail, changed_at=message.time)
-    resolved = AlertResolved(alert=alert.alert, kind=alert.kind, detail=detail, resolved_at=message.time)
+    alert = replace(alert, state="resolved", detail=detail, changed_at=message.bounded_time)
+    resolved = AlertResolved(alert=alert.alert, kind=alert.kind, detail=detail, resolved_at=message.bounded_time)
     return Decision(after.with_alert(alert), (settled, resolved), asked.action)
 
 

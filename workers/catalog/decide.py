@@ -142,11 +142,11 @@ def refuse_unreadable(item: Unreadable) -> Payload | None:
     try:
         match item.data:
             case {"product_id": int(number)}:
-                return ProductRefused(product_id=number, reason="invalid_message", detail=item.detail)
+                return ProductRefused(product_id=number, reason=item.refusal_reason, detail=item.detail)
             case {"category_id": int(number)}:
-                return CategoryRefused(category_id=number, reason="invalid_message", detail=item.detail)
+                return CategoryRefused(category_id=number, reason=item.refusal_reason, detail=item.detail)
             case {"tag_id": int(number)}:
-                return TagRefused(tag_id=number, reason="invalid_message", detail=item.detail)
+                return TagRefused(tag_id=number, reason=item.refusal_reason, detail=item.detail)
     except ValueError:
         # A number, but none that a thing has.
         return None

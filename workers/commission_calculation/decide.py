@@ -28,6 +28,7 @@ from contracts.decision import Decision, NotYet
 from contracts.envelope import Message, Payload
 from contracts.money import to_amount, to_minor
 from contracts.orders.v1 import AfterSaleChanged, OrderCancelled, OrderCompleted, OrderPaid, OrderRefunded
+from contracts.times import plus
 from workers.commission_calculation.model import Accounts, Claim, Notices
 
 Answer = Decision[Accounts] | NotYet[Accounts]
@@ -206,7 +207,7 @@ def _schedule(commission: Commission) -> Commission:
     """Say when a held commission is to be released: the hold period after completion, or the after-sale's later end."""
     if commission.status == "released" or commission.completed_at is None:
         return commission
-    held_until = commission.completed_at + timedelta(days=commission.hold_days)
+    held_until = plus(commission.completed_at, timedelta(days=commission.hold_days))
     after_sale = commission.after_sale
     if after_sale is None:
         return replace(commission, release_at=held_until)

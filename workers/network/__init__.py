@@ -6,6 +6,6 @@ publishes  shop.registered, shop.refused, distributor.registered, distributor.ch
            distributor.refused, team.created, team.leader-changed, team.joined, team.left, team.refused
 owns       network.shops, network.distributors, network.teams (published views: contracts.network.view);
            network.trees
-refuses    conflict, own_sponsor, sponsor_unknown, distributor_unknown, out_of_order, cycle,
-           team_unknown, leader_unknown, not_a_member
+refuses    invalid_message, time_in_future, conflict, own_sponsor, sponsor_unknown, distributor_unknown,
+           out_of_order, cycle, team_unknown, leader_unknown, not_a_member
 """

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import TypeVar
 
 from contracts.decision import Decision, NotYet
 from contracts.envelope import Message
@@ -29,17 +30,25 @@ from contracts.network.v1 import (
     TeamLeft,
     TeamRefused,
 )
-from contracts.network.view import Distributor, Leadership, Membership, Shop, Sponsorship, Standing, Team
+from contracts.network.view import Dated, Distributor, Leadership, Membership, Shop, Sponsorship, Standing, Team
+from contracts.times import CLOCK_SKEW_MAX, plus
+from contracts.wire import refusing
 from workers.network.model import Network
 
 Answer = Decision[Network] | NotYet[Network]
+D = TypeVar("D", bound=Dated)
+_Change = ChangeDistributor | MoveDistributor | ChangeLeader | JoinTeam | LeaveTeam
+
+refuse_unreadable_shop = refusing(ShopRefused, "shop_id")
+refuse_unreadable_distributor = refusing(DistributorRefused, "distributor_id")
+refuse_unreadable_team = refusing(TeamRefused, "team_id")
 
 
 def register_shop(network: Network, message: Message[RegisterShop]) -> Answer:
     """A shop keeps its currency for life: its orders, stock values and commissions are in it."""
     wish = message.data
     known = network.shops.get(wish.shop_id)
-    shop = Shop(wish.shop_id, wish.currency, wish.payment_deadline_s, wish.market)
+    shop = Shop(wish.shop_id, wish.currency, wish.payment_deadline_s, wish.market, wish.history_from)
     if known == shop:
         return Decision(network, outcome="unchanged")
     if known is not None and known.currency != shop.currency:
@@ -51,6 +60,7 @@ def register_shop(network: Network, message: Message[RegisterShop]) -> Answer:
         currency=shop.currency,
         payment_deadline_s=shop.payment_deadline_s,
         market=shop.market,
+        history_from=shop.history_from,
     )
     return Decision(network.with_shop(shop), (registered,), "registered")
 
@@ -72,7 +82,9 @@ def register_distributor(network: Network, message: Message[RegisterDistributor]
         return _own_sponsor(network, wish.distributor_id)
     if wish.sponsor_id is not None and wish.sponsor_id not in network.distributors:
         return _sponsor_unknown(network, wish.distributor_id, wish.sponsor_id)
-    joined_at = wish.joined_at or message.time
+    joined_at = wish.joined_at or message.bounded_time
+    if joined_at > plus(message.received_at, CLOCK_SKEW_MAX):
+        return _refuse(network, wish.distributor_id, "time_in_future", _has_not_come("joined_at", joined_at))
     distributor = Distributor(
         distributor_id=wish.distributor_id,
         standings=(Standing(joined_at, wish.tier, True),),
@@ -93,11 +105,11 @@ def change_distributor(network: Network, message: Message[ChangeDistributor]) ->
         return _distributor_unknown(network, wish.distributor_id)
     last = known.standings[-1]
     standing = Standing(
-        since=wish.effective_at or message.time,
+        since=_effective_at(message, last),
         tier=wish.tier or last.tier,
         active=last.active if wish.active is None else wish.active,
     )
-    if standing in known.standings:
+    if _is_repeat(standing, known.standings):
         return Decision(network, outcome="duplicate")
     if standing.since < last.since:
         return _refuse(network, wish.distributor_id, "out_of_order", _holds_already("change", last.since))
@@ -125,8 +137,8 @@ def move_distributor(network: Network, message: Message[MoveDistributor]) -> Ans
     if wish.sponsor_id is not None and wish.sponsor_id not in network.distributors:
         return _sponsor_unknown(network, wish.distributor_id, wish.sponsor_id)
     last = known.sponsors[-1]
-    sponsorship = Sponsorship(wish.effective_at or message.time, wish.sponsor_id)
-    if sponsorship in known.sponsors:
+    sponsorship = Sponsorship(_effective_at(message, last), wish.sponsor_id)
+    if _is_repeat(sponsorship, known.sponsors):
         return Decision(network, outcome="duplicate")
     if sponsorship.since < last.since:
         return _refuse(network, wish.distributor_id, "out_of_order", _holds_already("sponsor", last.since))
@@ -162,7 +174,9 @@ def create_team(network: Network, message: Message[CreateTeam]) -> Answer:
         return _refuse_team(network, wish.team_id, "conflict", detail)
     if wish.leader_id not in network.distributors:
         return _leader_unknown(network, wish.team_id, wish.leader_id)
-    created_at = wish.created_at or message.time
+    created_at = wish.created_at or message.bounded_time
+    if created_at > plus(message.received_at, CLOCK_SKEW_MAX):
+        return _refuse_team(network, wish.team_id, "time_in_future", _has_not_come("created_at", created_at))
     team = Team(wish.team_id, wish.name, (Leadership(created_at, wish.leader_id),))
     created = TeamCreated(team_id=wish.team_id, leader_id=wish.leader_id, name=wish.name, created_at=created_at)
     return Decision(network.with_team(team), (created,), "created")
@@ -176,9 +190,9 @@ def change_leader(network: Network, message: Message[ChangeLeader]) -> Answer:
         return _team_unknown(network, wish.team_id)
     if wish.leader_id not in network.distributors:
         return _leader_unknown(network, wish.team_id, wish.leader_id)
-    leadership = Leadership(wish.effective_at or message.time, wish.leader_id)
     last = known.leaders[-1]
-    if leadership in known.leaders:
+    leadership = Leadership(_effective_at(message, last), wish.leader_id)
+    if _is_repeat(leadership, known.leaders):
         return Decision(network, outcome="duplicate")
     if leadership.since < last.since:
         return _refuse_team(network, wish.team_id, "out_of_order", _holds_already("leader", last.since))
@@ -197,9 +211,9 @@ def join_team(network: Network, message: Message[JoinTeam]) -> Answer:
         return _team_unknown(network, wish.team_id)
     if known is None:
         return _member_unknown(network, wish.team_id, wish.distributor_id)
-    membership = Membership(wish.effective_at or message.time, wish.team_id)
     last = known.teams[-1] if known.teams else None
-    if membership in known.teams:
+    membership = Membership(_effective_at(message, last), wish.team_id)
+    if _is_repeat(membership, known.teams):
         return Decision(network, outcome="duplicate")
     if last is not None and membership.since < last.since:
         return _refuse_team(network, wish.team_id, "out_of_order", _holds_already("membership", last.since))
@@ -221,8 +235,8 @@ def leave_team(network: Network, message: Message[LeaveTeam]) -> Answer:
     known = network.distributors.get(wish.distributor_id)
     if known is None:
         return _member_unknown(network, wish.team_id, wish.distributor_id)
-    end = Membership(wish.effective_at or message.time)
     last = known.teams[-1] if known.teams else None
+    end = Membership(_effective_at(message, last))
     if last is None or last.team_id != wish.team_id:
         if end in known.teams:
             return Decision(network, outcome="duplicate")
@@ -253,6 +267,26 @@ def _stands_below(
                 seen.add(sponsor_id)
                 ahead.append(sponsor_id)
     return False
+
+
+def _effective_at(message: Message[_Change], last: Dated | None) -> datetime:
+    """When a change takes effect: as said, which may be long ago or yet to come; else from our receipt on.
+
+    The clocks of two of our processes differ a little: of two changes that name no time, the second is no earlier.
+    """
+    if message.data.effective_at is not None:
+        return message.data.effective_at
+    at = message.bounded_time
+    return max(at, last.since) if last is not None and last.since <= plus(at, CLOCK_SKEW_MAX) else at
+
+
+def _is_repeat(entry: D, history: Sequence[D]) -> bool:
+    """Whether the entry stands in the history, unless another of the same moment has taken its place since."""
+    return bool(history) and (entry == history[-1] or (entry.since < history[-1].since and entry in history))
+
+
+def _has_not_come(field: str, moment: datetime) -> str:
+    return f"{field}: {moment.isoformat()} has not come yet; give a time that has, or none."
 
 
 def _holds_already(what: str, since: datetime) -> str:

@@ -6,9 +6,9 @@ publishes  order.accepted, order.refused, order.rejected, order.paid, order.ship
            order.cancelled, order.status-refused, order.refunded, order.refund-refused, order.after-sale-changed,
            order.after-sale-refused
 owns       order_intake.orders
-refuses    invalid_message, shop_unknown, distributor_unknown, distributor_inactive, product_unknown,
-           product_inactive, no_rules, placed_in_future, currency_not_accepted, amount_precision,
-           discount_exceeds_amount, total_mismatch, conflict; order_unknown, order_rejected,
-           order_cancelled, order_refunded, not_paid, not_shipped, already_shipped; too_many_refunds,
-           not_ordered, nothing_to_refund, more_than_left
+refuses    invalid_message, time_in_future, shop_unknown, distributor_unknown, distributor_inactive,
+           product_unknown, product_inactive, no_rules, placed_in_future, placed_too_long_ago,
+           currency_not_accepted, amount_precision, discount_exceeds_amount, total_mismatch, total_too_large,
+           conflict; order_unknown, order_rejected, order_cancelled, order_refunded, not_paid, not_shipped,
+           already_shipped; too_many_refunds, not_ordered, nothing_to_refund, more_than_left
 """

@@ -1,5 +1,5 @@
-"""I4: every accepted order is in a legal state, none is stuck on its way, and refunds take what they asked for and no
-more than there was.
+"""I4: every accepted order is in a legal state, none is stuck on its way, refunds take what they asked for and no more
+than there was, and no step was taken before the one before it, nor before we knew of it.
 """
 
 from __future__ import annotations
@@ -8,7 +8,8 @@ from collections import Counter, defaultdict
 from datetime import datetime, timedelta
 
 from contracts.orders.view import ORDERS
-from infra.runtime.audit import Read, Report
+from contracts.times import CLOCK_SKEW_MAX
+from infra.runtime.audit import IN_HAND_MAX, Read, Report, learnt
 from workers.order_intake.model import Order
 from workers.order_intake.repository import to_order
 
@@ -23,6 +24,7 @@ async def audit(read: Read, report: Report) -> None:
         report.add("I4", "orders")
         report.add("I4", order.status)
         report.require(_is_legal(order), "I4", about, f"{order.status} does not fit its other fields: {order}")
+        report.require(_is_in_order_of_time(order, report.now), "I4", about, f"its times are out of order: {order}")
         if order.refunds:
             report.add("I4", "refunds", len(order.refunds))
             report.require(_refunds_add_up(order), "I4", about, f"its lines and its refunds disagree: {order}")
@@ -30,6 +32,18 @@ async def audit(read: Read, report: Report) -> None:
             since = await _accepted_at(read, about)
             is_stuck = since is not None and report.now - since > STUCK_AFTER
             report.require(not is_stuck, "I4", about, f"has waited for its stock since {since}")
+    await _audit_completions(read, report)
+
+
+async def _audit_completions(read: Read, report: Report) -> None:
+    """A hold begins no earlier than we learnt of the completion, for as long as the journal knows when that was."""
+    async for completions in learnt(read, "order_intake", "completed"):
+        keys = [about.removeprefix("order/") for about in completions]
+        for order in await read.find(ORDERS, {"_id": {"$in": keys}}, fields=("completed_at",)):
+            about = f"order/{order['_id']}"
+            begun, known = order.get("completed_at"), completions[about]
+            is_known = begun is None or begun >= known - IN_HAND_MAX
+            report.require(is_known, "I4", about, f"was completed at {begun}, of which we learnt at {known}")
 
 
 async def _accepted_at(read: Read, about: str) -> datetime | None:
@@ -57,6 +71,13 @@ def _is_legal(order: Order) -> bool:
             return order.reason is not None and order.due_at is None
         case "refunded":
             return is_paid and (order.was_shipped or order.completed_at is None)
+
+
+def _is_in_order_of_time(order: Order, now: datetime) -> bool:
+    """Whether it was placed, paid and completed in this order, none of it in the future."""
+    taken = [moment for moment in (order.placed_at, order.paid_at, order.completed_at) if moment is not None]
+    latest = now + CLOCK_SKEW_MAX
+    return taken == sorted(taken) and all(moment <= latest for moment in taken)
 
 
 def _refunds_add_up(order: Order) -> bool:

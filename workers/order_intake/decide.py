@@ -8,9 +8,11 @@ from decimal import Decimal
 from contracts.clock.v1 import ClockTicked
 from contracts.decision import Decision, NotYet
 from contracts.envelope import Message
+from contracts.fields import ORDER_MINOR_MAX
 from contracts.money import MoneyError, to_amount, to_minor
 from contracts.network.view import Shop, chain_at
 from contracts.orders.content import fingerprint_of, refund_fingerprint_of
+from contracts.orders.placing import PlacingError, placed_at_of
 from contracts.orders.refunds import RefundError, asked_for, give_back
 from contracts.orders.v1 import (
     REFUNDS_MAX,
@@ -34,11 +36,9 @@ from contracts.orders.v1 import (
 from contracts.orders.v2 import PlaceOrder
 from contracts.rules.view import in_force
 from contracts.stock.v1 import StockReserved, StockShort
+from contracts.times import plus
 from contracts.wire import refusing
 from workers.order_intake.model import Desk, Line, Order, Refund, SellingTeam, Sponsor
-
-CLOCK_SKEW_MAX = timedelta(minutes=10)
-"""An order may not be placed further in the future than clocks reasonably differ."""
 
 refuse_unreadable_order = refusing(OrderRefused, "shop_id", "order_id")
 refuse_unreadable_status = refusing(StatusRefused, "shop_id", "order_id", repeats=("status",))
@@ -85,7 +85,7 @@ def place(desk: Desk, message: Message[PlaceOrder]) -> Answer:
         order = _accept(desk, message, fingerprint)
     except _Missing as missing:
         return NotYet(missing.reason, refuse(missing.reason, missing.detail))
-    except _Refused as refused:
+    except (_Refused, PlacingError) as refused:
         return refuse(refused.reason, refused.detail)
     return Decision(desk.with_orders(order), (OrderAccepted(**order.snapshot()),), "accepted")
 
@@ -120,9 +120,9 @@ def note_reserved(desk: Desk, message: Message[StockReserved]) -> Answer:
     if order.status != "pending" or order.reserved:
         return Decision(desk, outcome=f"already_{order.status}")
     if not order.prepaid:
-        due_at = message.time + timedelta(seconds=order.payment_deadline_s)
+        due_at = plus(message.time, timedelta(seconds=order.payment_deadline_s))
         return Decision(desk.with_orders(order.becomes(reserved=True, due_at=due_at)), outcome="reserved")
-    paid = order.becomes(reserved=True, status="paid", paid_at=order.paid_at or message.time)
+    paid = order.becomes(reserved=True, status="paid", paid_at=order.paid_at or max(message.time, order.placed_at))
     return Decision(desk.with_orders(paid), (_paid(paid),), "paid")
 
 
@@ -190,7 +190,7 @@ def refund(desk: Desk, message: Message[RefundOrder]) -> Answer:
         parts = give_back(order.lines, order.asked, asked, order.currency)
     except RefundError as error:
         return refuse(error.reason, error.detail)
-    booked = Refund(wish.refund_id, fingerprint, message.time, order.was_shipped, parts, asked)
+    booked = Refund(wish.refund_id, fingerprint, message.bounded_time, order.was_shipped, parts, asked)
     after = order.with_refund(booked)
     return Decision(desk.with_orders(after), (OrderRefunded(**after.refunded()),), "refunded")
 
@@ -222,15 +222,13 @@ def change_after_sale(desk: Desk, message: Message[ChangeAfterSale]) -> Answer:
 
 def _accept(desk: Desk, message: Message[PlaceOrder], fingerprint: str) -> Order:
     wish = message.data
-    placed_at = wish.placed_at or message.time
     shop = desk.shop
     if shop is None:
         raise _Missing("shop_unknown", f"shop_id: shop {wish.shop_id} is not registered.")
     if wish.currency not in (None, shop.currency):
         detail = f"currency: shop {shop.shop_id} sells in {shop.currency}, not in {wish.currency}."
         raise _Refused("currency_not_accepted", detail)
-    if placed_at > message.time + CLOCK_SKEW_MAX:
-        raise _Refused("placed_in_future", f"placed_at: {placed_at.isoformat()} has not come yet.")
+    placed_at = placed_at_of(message, shop)
     upline = _upline(desk, wish.distributor_id, placed_at)
     rule_version = _rule_version(desk, shop.market, placed_at)
     lines = _lines(desk, wish, shop)
@@ -240,6 +238,10 @@ def _accept(desk: Desk, message: Message[PlaceOrder], fingerprint: str) -> Order
     if wish.total is not None and _minor(wish.total, shop.currency, "total") != total:
         due = to_amount(total, shop.currency)
         raise _Refused("total_mismatch", f"total: lines, shipping and tax add up to {due}, not {wish.total}.")
+    if total > ORDER_MINOR_MAX[shop.currency]:
+        due, most = (to_amount(minor, shop.currency) for minor in (total, ORDER_MINOR_MAX[shop.currency]))
+        detail = f"lines: with shipping and tax they add up to {due}, and an order may come to {most}; split the order."
+        raise _Refused("total_too_large", detail)
     return Order(
         key=wish.key,
         shop_id=wish.shop_id,
@@ -324,9 +326,9 @@ def _pay(desk: Desk, order: Order, message: Message[UpdateStatus]) -> Answer:
         return Decision(desk, outcome=f"already_{order.status}")
     if not order.reserved:
         # The money is here before the stock's answer: remembered, and the answer decides.
-        early = order.becomes(prepaid=True, paid_at=message.time)
+        early = order.becomes(prepaid=True, paid_at=_step_at(order, message))
         return Decision(desk.with_orders(early), outcome="payment_noted")
-    paid = order.becomes(status="paid", due_at=None, paid_at=message.time)
+    paid = order.becomes(status="paid", due_at=None, paid_at=_step_at(order, message))
     return Decision(desk.with_orders(paid), (_paid(paid),), "paid")
 
 
@@ -346,9 +348,16 @@ def _complete(desk: Desk, order: Order, message: Message[UpdateStatus]) -> Answe
     if order.status != "shipped":
         detail = f"order {order.key} has not shipped, so it cannot be complete."
         return NotYet("not_shipped", _refuse(desk, message.data, "not_shipped", detail))
-    completed = order.becomes(status="completed", completed_at=message.time)
-    event = OrderCompleted(**completed.named(), completed_at=message.time)
+    # The hold of the commissions runs from here: from when we learn of it, whatever the shop's clock says.
+    completed_at = _step_at(order, message)
+    completed = order.becomes(status="completed", completed_at=completed_at)
+    event = OrderCompleted(**completed.named(), completed_at=completed_at)
     return Decision(desk.with_orders(completed), (event,), "completed")
+
+
+def _step_at(order: Order, message: Message[UpdateStatus]) -> datetime:
+    """When a step counts as taken: not before we learnt of it, nor before what came before it."""
+    return max(message.bounded_time, order.paid_at or order.placed_at)
 
 
 def _cancel(desk: Desk, order: Order, reason: str) -> Answer:

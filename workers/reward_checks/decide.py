@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from contracts.decision import Decision, NotYet
 from contracts.envelope import Message, Payload
+from contracts.fields import AMOUNT_MINOR_MAX
 from contracts.money import to_amount, to_minor
 from contracts.orders.v1 import OrderCancelled, OrderPaid, OrderRefunded
 from contracts.rewards.v1 import RewardGranted, RewardRevoked
@@ -99,13 +100,14 @@ def _is_reached(progress: Progress, target: SalesTarget) -> bool:
 
 
 def _said(progress: Progress, target: SalesTarget) -> dict[str, object]:
+    """The reward in the fields of its events. A month's sales may be more than an amount carries; it says the most."""
     return {
         "distributor_id": progress.distributor_id,
         "month": progress.month,
         "currency": progress.currency,
         "reward": target.reward,
         "target": to_amount(target.target_minor, target.currency),
-        "sales": to_amount(progress.sales_minor, target.currency),
+        "sales": to_amount(min(progress.sales_minor, AMOUNT_MINOR_MAX[target.currency]), target.currency),
         "bonus": to_amount(target.bonus_minor, target.currency),
         "rule_version": progress.rule_version,
     }

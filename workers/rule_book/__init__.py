@@ -4,6 +4,7 @@ consumes   rules.propose, rules.approve, rules.activate, rules.retire, market.de
 publishes  rules.proposed, rules.approved, rules.activated, rules.retired, rules.refused,
            market.defined, market.refused
 owns       rule_book.rules, rule_book.markets (published views: contracts.rules.view), rule_book.turns
-refuses    invalid_message, amount_precision, conflict; not_proposed, digest_mismatch, same_person; not_approved,
-           market_unknown, market_limit, retroactive; not_active, already_retired; levels_beyond_three, rules_in_force
+refuses    invalid_message, time_in_future, amount_precision, conflict; not_proposed, digest_mismatch,
+           same_person; not_approved, market_unknown, market_limit, retroactive; not_active, already_retired,
+           ends_before_it_begins; levels_beyond_three, rules_in_force
 """

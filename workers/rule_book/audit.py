@@ -1,14 +1,21 @@
-"""I3: no rule set promises more than its pool. I8: what is in force is what a second person approved."""
+"""I3: no rule set promises more than its pool. I8: what is in force is what a second person approved, and no rules
+were changed backwards.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 
 from contracts.money import to_rate
 from contracts.rules.compliance import DEFAULTS, breaches
 from contracts.rules.promise import highest_promise
 from contracts.rules.terms import digest_of
-from contracts.rules.view import MARKETS, RULES, Market, RuleSet
-from infra.runtime.audit import Read, Report
+from contracts.rules.view import MARKETS, RULES, Market, RuleSet, in_force
+from infra.runtime.audit import IN_HAND_MAX, Read, Report, learnt
 from workers.rule_book.repository import to_market, to_rules
+
+_BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 
 async def audit(read: Read, report: Report) -> None:
@@ -16,6 +23,7 @@ async def audit(read: Read, report: Report) -> None:
     async for document in read.stream(MARKETS, {}):
         market = to_market(document)
         markets[market.market] = market
+    active: list[RuleSet] = []
     async for document in read.stream(RULES, {}):
         rules = to_rules(document)
         report.add("I3", "rule_sets")
@@ -25,6 +33,12 @@ async def audit(read: Read, report: Report) -> None:
         # A rule set whose end is set is on its way out; the law may have changed since it began.
         if rules.stage == "active" and rules.retired_from is None:
             _audit_limits(rules, markets.get(rules.terms.market), report)
+        if rules.stage == "active":
+            active.append(rules)
+    began = {about: at async for taken in learnt(read, "rule_book", "activated") for about, at in taken.items()}
+    ended = {about: at async for taken in learnt(read, "rule_book", "retired") for about, at in taken.items()}
+    for rules in active:
+        _audit_times(rules, active, began, ended, report)
 
 
 def _audit_promise(rules: RuleSet, report: Report) -> None:
@@ -52,6 +66,31 @@ def _audit_limits(rules: RuleSet, market: Market | None, report: Report) -> None
         return
     for breach in breaches(rules.terms, market):
         report.breach("I8", _about(rules), f"{breach.limit}: {breach.detail}")
+
+
+def _audit_times(
+    rules: RuleSet,
+    active: Iterable[RuleSet],
+    began: Mapping[str, datetime],
+    ended: Mapping[str, datetime],
+    report: Report,
+) -> None:
+    """What the journal still knows of: when a change was taken, and thus how far back it may reach."""
+    about, start, end = _about(rules), rules.effective_from, rules.retired_from
+    if start is None:
+        return
+    report.require(end is None or end >= start, "I8", about, f"ends at {end}, before it begins at {start}")
+    taken = ended.get(about)
+    is_kept = taken is None or end is None or end >= taken - IN_HAND_MAX
+    report.require(is_kept, "I8", about, f"ends at {end}, which was decided later, at {taken}")
+    taken = began.get(about)
+    if taken is None or start >= taken - IN_HAND_MAX:
+        return
+    for other in active:
+        is_older = other is not rules and began.get(_about(other), _BEGINNING) < taken
+        if is_older and other.tenure is not None and in_force(start, rules.terms.market, [other.tenure]):
+            detail = f"begins at {start}, when rules {other.rule_version} held; it was decided at {taken}"
+            report.breach("I8", about, detail)
 
 
 def _about(rules: RuleSet) -> str:

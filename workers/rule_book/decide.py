@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 
 from contracts.decision import Decision, NotYet
 from contracts.envelope import Message, Payload
@@ -25,6 +26,7 @@ from contracts.rules.v1 import (
     RulesRetired,
 )
 from contracts.rules.view import RuleSet, in_force
+from contracts.times import CLOCK_SKEW_MAX, plus
 from contracts.wire import Unreadable
 from workers.rule_book.model import RuleBook
 
@@ -77,9 +79,9 @@ def activate(book: RuleBook, message: Message[ActivateRules]) -> Answer:
     if rules is None:
         return _not_proposed(book, wish.rule_version)
     if rules.stage == "active":
-        if wish.effective_from in (None, rules.effective_from):
-            return Decision(book, outcome="duplicate")
         assert rules.effective_from is not None, "active rules have a date"
+        if _is_meant(wish.effective_from, rules.effective_from):
+            return Decision(book, outcome="duplicate")
         since = rules.effective_from.isoformat()
         detail = f"rule_version: {rules.rule_version} is active from {since} on; take the next number."
         return _refuse(book, rules.rule_version, "conflict", detail)
@@ -92,13 +94,16 @@ def activate(book: RuleBook, message: Message[ActivateRules]) -> Answer:
         return NotYet("market_unknown", _refuse(book, rules.rule_version, "market_unknown", detail))
     if found := breaches(rules.terms, market):
         return _beyond_limits(book, rules.rule_version, found)
-    at = wish.effective_from or message.time
-    if at < message.time and (before := in_force(at, market.market, book.tenures)):
-        detail = (
-            f"effective_from: rules {before} held at {at.isoformat()}, and what was promised stays; "
-            f"give a time from {message.time.isoformat()} on."
-        )
-        return _refuse(book, rules.rule_version, "retroactive", detail)
+    now = message.received_at
+    at = wish.effective_from or now
+    if at < now and (before := in_force(at, market.market, book.tenures)):
+        if plus(at, CLOCK_SKEW_MAX) < now:
+            detail = (
+                f"effective_from: rules {before} held at {at.isoformat()}, and what was promised stays; "
+                f"give a time from {now.isoformat()} on."
+            )
+            return _refuse(book, rules.rule_version, "retroactive", detail)
+        at = now
     active = replace(rules, stage="active", activated_by=wish.activated_by, effective_from=at)
     event = RulesActivated(
         rule_version=rules.rule_version, market=market.market, effective_from=at, activated_by=wish.activated_by
@@ -107,7 +112,7 @@ def activate(book: RuleBook, message: Message[ActivateRules]) -> Answer:
 
 
 def retire(book: RuleBook, message: Message[RetireRules]) -> Answer:
-    """Set the end of active rules, once, and never before now."""
+    """Set the end of active rules, once, never before now and never before they begin."""
     wish = message.data
     rules = book.rules.get(wish.rule_version)
     if rules is None:
@@ -116,19 +121,31 @@ def retire(book: RuleBook, message: Message[RetireRules]) -> Answer:
         detail = f"rule_version: {rules.rule_version} is not active; only what is in force can end."
         return NotYet("not_active", _refuse(book, rules.rule_version, "not_active", detail))
     if rules.retired_from is not None:
-        if wish.effective_from in (None, rules.retired_from):
+        if _is_meant(wish.effective_from, rules.retired_from):
             return Decision(book, outcome="duplicate")
         detail = f"rule_version: {rules.rule_version} ends at {rules.retired_from.isoformat()}, which stays."
         return _refuse(book, rules.rule_version, "already_retired", detail)
-    at = wish.effective_from or message.time
-    if at < message.time:
-        detail = f"effective_from: what was promised stays; give a time from {message.time.isoformat()} on."
+    now = message.received_at
+    at = wish.effective_from or now
+    if plus(at, CLOCK_SKEW_MAX) < now:
+        detail = f"effective_from: what was promised stays; give a time from {now.isoformat()} on."
         return _refuse(book, rules.rule_version, "retroactive", detail)
+    at = max(at, now)
+    assert rules.effective_from is not None, "active rules have a date"
+    if at < rules.effective_from:
+        since = rules.effective_from.isoformat()
+        detail = f"effective_from: rules {rules.rule_version} begin at {since}; end them then, and they never hold."
+        return _refuse(book, rules.rule_version, "ends_before_it_begins", detail)
     retired = replace(rules, retired_from=at, retired_by=wish.retired_by)
     event = RulesRetired(
         rule_version=rules.rule_version, market=rules.terms.market, effective_from=at, retired_by=wish.retired_by
     )
     return Decision(book.with_rules(retired), (event,), "retired")
+
+
+def _is_meant(wished: datetime | None, kept: datetime) -> bool:
+    """Whether a time that is kept came of this wish, which may have lain a little before our receipt."""
+    return wished is None or (wished <= kept <= plus(wished, CLOCK_SKEW_MAX))
 
 
 def define_market(book: RuleBook, message: Message[DefineMarket]) -> Answer:
@@ -166,7 +183,7 @@ def refuse_unreadable_rules(item: Unreadable) -> Payload | None:
     """Refuse a proposal that breaks its contract, where it still says its number; the places are in the document."""
     try:
         return RulesRefused(
-            rule_version=item.data.get("rule_version", ""), reason="invalid_message", detail=item.detail
+            rule_version=item.data.get("rule_version", ""), reason=item.refusal_reason, detail=item.detail
         )
     except ValueError:
         return None
@@ -175,7 +192,7 @@ def refuse_unreadable_rules(item: Unreadable) -> Payload | None:
 def refuse_unreadable_market(item: Unreadable) -> Payload | None:
     """Refuse a definition that breaks its contract, where it still names its market."""
     try:
-        return MarketRefused(market=item.data.get("market", ""), reason="invalid_message", detail=item.detail)
+        return MarketRefused(market=item.data.get("market", ""), reason=item.refusal_reason, detail=item.detail)
     except ValueError:
         return None
 

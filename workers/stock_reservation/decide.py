@@ -10,6 +10,7 @@ from datetime import date, datetime, timedelta
 from contracts.clock.v1 import ClockTicked
 from contracts.decision import Decision, NotYet
 from contracts.envelope import Message, Payload
+from contracts.fields import QUANTITY_MAX
 from contracts.orders.v1 import OrderAccepted, OrderCancelled, OrderRefunded, OrderShipped
 from contracts.stock.v1 import (
     AdjustStock,
@@ -154,7 +155,7 @@ def receive(shelf: Shelf, message: Message[ReceiveStock]) -> Answer:
         recovered_at=recovered_at,
         next_check_on=None,
     )
-    [item], crossings = _watch([item], message.time)
+    [item], crossings = _watch([item], message.bounded_time)
     received = StockReceived(
         receipt_id=receipt.receipt_id,
         product_id=item.product_id,
@@ -186,7 +187,7 @@ def adjust(shelf: Shelf, message: Message[AdjustStock]) -> Answer:
     item = replace(
         item.with_lot(replace(lot, on_hand=lot.on_hand + adjustment.delta)), adjusted=item.adjusted + adjustment.delta
     )
-    return _corrected(shelf, item, booking, message.time)
+    return _corrected(shelf, item, booking, message.bounded_time)
 
 
 def count(shelf: Shelf, message: Message[SetStock]) -> Answer:
@@ -211,7 +212,7 @@ def count(shelf: Shelf, message: Message[SetStock]) -> Answer:
     if counted == lot:
         return Decision(shelf.with_booking(booking), outcome="unchanged")
     item = replace(item.with_lot(counted), adjusted=item.adjusted + delta, next_check_on=None)
-    return _corrected(shelf, item, booking, message.time)
+    return _corrected(shelf, item, booking, message.bounded_time)
 
 
 def check_dates(shelf: Shelf, message: Message[ClockTicked]) -> Answer:
@@ -233,7 +234,7 @@ def refuse_unreadable(item: Unreadable) -> Payload | None:
         return StockRefused(
             reference=next(filter(None, references), ""),
             product_id=item.data.get("product_id") or 0,
-            reason="invalid_message",
+            reason=item.refusal_reason,
             detail=item.detail,
         )
     except ValueError:
@@ -299,8 +300,13 @@ def _recovery_threshold(item: StockItem, receipt: ReceiveStock, low_at: int) -> 
 
 
 def _picks_said(picks: Iterable[Pick]) -> tuple[PickMessage, ...]:
+    """The picks as events state them. Several lines of a product may take more out of a lot than one pick may state."""
     return tuple(
-        PickMessage(product_id=pick.product_id, batch_id=pick.batch_id, quantity=pick.quantity) for pick in picks
+        PickMessage(
+            product_id=pick.product_id, batch_id=pick.batch_id, quantity=min(pick.quantity - start, QUANTITY_MAX)
+        )
+        for pick in picks
+        for start in range(0, pick.quantity, QUANTITY_MAX)
     )
 
 

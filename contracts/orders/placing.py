@@ -1,0 +1,39 @@
+"""When an order counts as placed: what the shop says, within what our own clock allows."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from contracts.envelope import Message
+from contracts.network.view import Shop
+from contracts.orders.v2 import PlaceOrder
+from contracts.times import CLOCK_SKEW_MAX, ORDER_AGE_MAX
+
+
+class PlacingError(ValueError):
+    """The order may not be placed then. `reason` is the code, `detail` a sentence for the shop."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+
+
+def placed_at_of(message: Message[PlaceOrder], shop: Shop) -> datetime:
+    """Return when the customer ordered, never after our receipt: rules, tiers and the month are as of then.
+
+    A shop may have been offline for a while. What is older is history, which a shop may enter only as far back as its
+    registration says: anyone who could date an order at will would choose its rules.
+    """
+    received_at = message.received_at
+    placed_at = message.data.placed_at or message.time
+    if placed_at > received_at + CLOCK_SKEW_MAX:
+        raise PlacingError("placed_in_future", f"placed_at: {placed_at.isoformat()} has not come yet.")
+    if placed_at < received_at - ORDER_AGE_MAX and (shop.history_from is None or placed_at < shop.history_from):
+        detail = (
+            f"placed_at: {placed_at.isoformat()} is more than {ORDER_AGE_MAX.days} days before the order arrived, at "
+            f"{received_at.isoformat()}; to enter history, have an administrator register shop {shop.shop_id} with "
+            "history_from at that time or earlier."
+        )
+        raise PlacingError("placed_too_long_ago", detail)
+    return min(placed_at, received_at)

@@ -1,0 +1,133 @@
+"""Every sum has a stated bound; what goes beyond it is refused, or told in a way that its reader can take."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from contracts.fields import AMOUNT_MINOR_MAX, ORDER_MINOR_MAX, QUANTITY_MAX
+from contracts.money import MINOR_DIGITS, to_amount
+from contracts.orders.v1 import OrderRefused
+from contracts.orders.v2 import Line
+from contracts.rewards.v1 import RewardGranted
+from contracts.stock.v1 import StockReserved
+from tests.builders import (
+    NOW,
+    ORDER,
+    SELLER,
+    SHOP,
+    TEA,
+    a_desk,
+    a_lot,
+    a_placed_line,
+    a_shelf,
+    a_shop,
+    a_target,
+    accepted,
+    an_item,
+    an_order_line,
+    message,
+    paid,
+    place,
+    rules,
+)
+from workers.order_intake.decide import place as decide_place
+from workers.reward_checks.decide import count_sale
+from workers.reward_checks.model import Board
+from workers.stock_reservation.decide import reserve
+
+INT64_MAX = 2**63 - 1
+
+
+def placed(*amounts: str, currency: str = "CNY", **fields: Any) -> Any:
+    lines = [a_placed_line(amount=amount) for amount in amounts]
+    wish = place(lines=lines, shipping=Decimal(0), **fields)
+    return decide_place(a_desk(shop=a_shop(currency=currency)), message(wish))
+
+
+class TestAnOrder:
+    def test_may_come_to_what_an_amount_carries(self) -> None:
+        answer = placed("999999999999.98", "0.01")
+
+        assert answer.publish[0].total == Decimal("999999999999.99")
+
+    @pytest.mark.parametrize(
+        ("amounts", "fields"),
+        [
+            (("999999999999.99", "0.01"), {}),
+            (("500000000000", "500000000000"), {}),
+            (("999999999999.99",), {"shipping": Decimal("0.01")}),
+            (("999999999999.99",), {"tax": Decimal("0.01")}),
+        ],
+    )
+    def test_beyond_that_is_refused(self, amounts: tuple[str, ...], fields: dict[str, Any]) -> None:
+        lines = [a_placed_line(amount=amount) for amount in amounts]
+        wish = place(lines=lines, **{"shipping": Decimal(0), **fields})
+        detail = (
+            "lines: with shipping and tax they add up to 1000000000000.00, and an order may come to 999999999999.99; "
+            "split the order."
+        )
+        event = OrderRefused(shop_id=SHOP, order_id=ORDER, reason="total_too_large", detail=detail)
+
+        assert decide_place(a_desk(), message(wish)).publish == (event,)  # type: ignore[union-attr]
+
+    def test_of_the_most_and_largest_lines_is_refused_too(self) -> None:
+        assert placed(*["999999999999.99"] * 500).publish[0].reason == "total_too_large"
+
+    @pytest.mark.parametrize("currency", ["JPY", "CNY", "KWD", "CLF"])
+    def test_of_the_largest_size_is_told_in_every_currency(self, currency: str) -> None:
+        most = ORDER_MINOR_MAX[currency]
+        half, rest = (format(to_amount(minor, currency), "f") for minor in (most // 2, most - most // 2))
+
+        assert placed(half, rest, currency=currency).publish[0].total == to_amount(most, currency)
+        above = format(to_amount(most - most // 2 + 1, currency), "f")
+        assert placed(half, above, currency=currency).publish[0].reason == "total_too_large"
+
+    def test_leaves_room_for_sums_over_orders(self) -> None:
+        assert all(92_000 * ORDER_MINOR_MAX[currency] < INT64_MAX for currency in MINOR_DIGITS)
+        assert all(ORDER_MINOR_MAX[currency] <= AMOUNT_MINOR_MAX[currency] for currency in MINOR_DIGITS)
+
+
+def test_a_month_that_sells_more_than_an_amount_carries_is_counted_and_rewarded() -> None:
+    board = Board(rules={1: rules(targets=(a_target(target_minor=AMOUNT_MINOR_MAX["CNY"]),))})
+    said: list[Any] = []
+    for number in ("1", "2"):
+        sale = paid(order_id=number, lines=(an_order_line(net="600000000000.00"),))
+        answer: Any = count_sale(board, message(sale))
+        board = answer.state
+        said += answer.publish
+
+    [month] = board.progress.values()
+    assert month.sales_minor == 120_000_000_000_000
+    assert said == [
+        RewardGranted(
+            distributor_id=SELLER,
+            month="2026-11",
+            currency="CNY",
+            reward="monthly_sales",
+            target=Decimal("999999999999.99"),
+            sales=Decimal("999999999999.99"),
+            bonus=Decimal("5.00"),
+            rule_version=1,
+        )
+    ]
+
+
+def test_lines_of_one_product_may_take_more_than_one_pick_may_state() -> None:
+    shelf = a_shelf(an_item(TEA, a_lot(on_hand=3 * QUANTITY_MAX)))
+    lines = tuple(an_order_line(number, quantity=QUANTITY_MAX - 1) for number in (1, 2, 3))
+
+    answer: Any = reserve(shelf, message(accepted(lines=lines), time=NOW))
+
+    [event] = answer.publish
+    assert isinstance(event, StockReserved)
+    assert [pick.quantity for pick in event.picks] == [QUANTITY_MAX, QUANTITY_MAX, QUANTITY_MAX - 3]
+    assert answer.state.items[TEA].reserved == 3 * (QUANTITY_MAX - 1)
+
+
+@pytest.mark.parametrize("amount", ["1e12", "1000000000000", "1E+400000", "1e999999999", "9" * 5000, "-0.01", "NaN"])
+def test_no_amount_beyond_its_contract_is_read(amount: str) -> None:
+    with pytest.raises(ValueError, match="amount"):
+        Line.model_validate({"product_id": 1, "quantity": 1, "amount": amount})

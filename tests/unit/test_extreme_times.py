@@ -1,0 +1,242 @@
+"""Any time that a contract lets in is decided about: accepted, refused or waited for, and never an exception."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from contracts.decision import Decision, NotYet
+from contracts.envelope import PAYLOADS, Command, Payload
+from contracts.network.v1 import (
+    ChangeDistributor,
+    ChangeLeader,
+    CreateTeam,
+    JoinTeam,
+    LeaveTeam,
+    MoveDistributor,
+    RegisterDistributor,
+    RegisterShop,
+)
+from contracts.operations.v1 import SettleDeadLetter
+from contracts.orders.v1 import AfterSaleChanged
+from contracts.rules.v1 import ActivateRules, RetireRules
+from contracts.rules.view import Market
+from contracts.times import CLOCK_SKEW_MAX
+from tests.builders import (
+    JOINED,
+    KEY,
+    NOW,
+    ORDER,
+    SELLER,
+    SHOP,
+    TEAM,
+    TOP,
+    a_desk,
+    a_distributor,
+    a_lot,
+    a_shelf,
+    a_shop,
+    a_team,
+    accepted,
+    adjust,
+    after_sale,
+    an_item,
+    an_order,
+    by_id,
+    cancelled,
+    completed,
+    count,
+    message,
+    paid,
+    place,
+    receive,
+    refund,
+    refunded,
+    reserved,
+    rules,
+    the_chain,
+    tick,
+    update,
+)
+from tests.unit.test_commission_accrual import accounts
+from tests.unit.test_commission_life import accrued
+from workers.alerting.decide import settle_dead_letter
+from workers.alerting.model import Watch
+from workers.commission_calculation import decide as commissions
+from workers.network import decide as network
+from workers.network.model import Network
+from workers.order_intake import decide as orders
+from workers.reward_checks.decide import count_sale
+from workers.reward_checks.model import Board
+from workers.rule_book import decide as book
+from workers.rule_book.model import RuleBook
+from workers.stock_reservation import decide as stock
+
+FIRST = datetime(1, 1, 1, tzinfo=UTC)
+LAST = datetime(9999, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC)
+TIMES = (FIRST, FIRST + CLOCK_SKEW_MAX, datetime(1969, 12, 31, tzinfo=UTC), NOW, LAST - timedelta(days=7), LAST)
+DAYS = ("0001-01-01", "2026-11-02", "9999-12-31")
+
+_OFFERED = a_desk(shop=replace(a_shop(), history_from=FIRST), tenures=(rules(effective_from=FIRST).tenure,))
+_SHIPPED = an_order(status="shipped", reserved=True, paid_at=NOW)
+_NETWORK = Network(
+    distributors={**the_chain(), **by_id(a_distributor(SELLER, teams=[(JOINED, TEAM)]))},
+    teams={TEAM: a_team(), 13: a_team(13)},
+)
+_SHELF = a_shelf(an_item(501, a_lot(), a_lot("dated", expires_on="9999-12-31"), low_at=3, recovered_at=6))
+_APPROVED = replace(rules(2), stage="approved", activated_by=None, effective_from=None)
+_MARKETS = {"default": Market("default", 3)}
+_RULES = RuleBook({1: rules(), 2: _APPROVED}, _MARKETS)
+_HELD = accrued(hold_days=7)
+
+Asked = Callable[[Any], Payload]
+
+FIELDS: dict[tuple[str, str], tuple[Any, Any, Asked]] = {
+    ("order.place.v2", "placed_at"): (orders.place, _OFFERED, lambda t: place(placed_at=t)),
+    ("shop.register.v1", "history_from"): (
+        network.register_shop,
+        _NETWORK,
+        lambda t: RegisterShop(shop_id=SHOP, currency="CNY", history_from=t),
+    ),
+    ("distributor.register.v1", "joined_at"): (
+        network.register_distributor,
+        _NETWORK,
+        lambda t: RegisterDistributor(distributor_id=9, joined_at=t),
+    ),
+    ("distributor.change.v1", "effective_at"): (
+        network.change_distributor,
+        _NETWORK,
+        lambda t: ChangeDistributor(distributor_id=SELLER, tier="gold", effective_at=t),
+    ),
+    ("distributor.move.v1", "effective_at"): (
+        network.move_distributor,
+        _NETWORK,
+        lambda t: MoveDistributor(distributor_id=SELLER, sponsor_id=TOP, effective_at=t),
+    ),
+    ("team.create.v1", "created_at"): (
+        network.create_team,
+        _NETWORK,
+        lambda t: CreateTeam(team_id=9, leader_id=TOP, name="N", created_at=t),
+    ),
+    ("team.change-leader.v1", "effective_at"): (
+        network.change_leader,
+        _NETWORK,
+        lambda t: ChangeLeader(team_id=TEAM, leader_id=TOP, effective_at=t),
+    ),
+    ("team.join.v1", "effective_at"): (
+        network.join_team,
+        _NETWORK,
+        lambda t: JoinTeam(team_id=13, distributor_id=SELLER, effective_at=t),
+    ),
+    ("team.leave.v1", "effective_at"): (
+        network.leave_team,
+        _NETWORK,
+        lambda t: LeaveTeam(team_id=TEAM, distributor_id=SELLER, effective_at=t),
+    ),
+    ("rules.activate.v1", "effective_from"): (
+        book.activate,
+        _RULES,
+        lambda t: ActivateRules(rule_version=2, activated_by="bob", effective_from=t),
+    ),
+    ("rules.retire.v1", "effective_from"): (
+        book.retire,
+        _RULES,
+        lambda t: RetireRules(rule_version=1, retired_by="bob", effective_from=t),
+    ),
+    ("stock.receive.v1", "expiry_date"): (stock.receive, _SHELF, lambda day: receive(batch_id="b", expiry_date=day)),
+    ("stock.set.v1", "expiry_date"): (stock.count, _SHELF, lambda day: count(batch_id="dated", expiry_date=day)),
+}
+"""Each time that a command may carry: the rule, a state in which it matters, and the command with it."""
+
+SENT: dict[str, tuple[Any, Any, Payload]] = {
+    "place": (orders.place, _OFFERED, place()),
+    **{
+        status: (orders.update_status, a_desk(before), update(status))
+        for status, before in (
+            ("paid", an_order(reserved=True, due_at=NOW)),
+            ("shipped", an_order(status="paid", reserved=True, paid_at=NOW)),
+            ("completed", _SHIPPED),
+            ("cancelled", an_order()),
+        )
+    },
+    "refund": (orders.refund, a_desk(_SHIPPED), refund()),
+    "after-sale": (orders.change_after_sale, a_desk(_SHIPPED), after_sale()),
+    "stock reserved": (orders.note_reserved, a_desk(an_order()), reserved()),
+    "stock reserved, prepaid": (orders.note_reserved, a_desk(an_order(prepaid=True)), reserved()),
+    "receive": (stock.receive, _SHELF, receive(low_at=20)),
+    "adjust": (stock.adjust, _SHELF, adjust()),
+    "count": (stock.count, _SHELF, count()),
+    "order accepted": (stock.reserve, _SHELF, accepted()),
+    "accrue": (commissions.accrue, accounts(), paid()),
+    "after-sale changed": (
+        commissions.note_after_sale,
+        accrued(completed_at=NOW),
+        AfterSaleChanged(shop_id=SHOP, order_id=ORDER, version=7, open=False),
+    ),
+    "refunded": (commissions.take_back, _HELD, refunded()),
+    "order cancelled": (commissions.take_back_all, _HELD, cancelled()),
+    "settle": (settle_dead_letter, Watch(), SettleDeadLetter(letter_id="letter-1", action="discarded", by="ann")),
+    "change": (network.change_distributor, _NETWORK, ChangeDistributor(distributor_id=SELLER, tier="gold")),
+    "move": (network.move_distributor, _NETWORK, MoveDistributor(distributor_id=SELLER, sponsor_id=TOP)),
+    "activate": (book.activate, _RULES, ActivateRules(rule_version=2, activated_by="bob")),
+    "retire": (book.retire, _RULES, RetireRules(rule_version=1, retired_by="bob")),
+}
+"""What is sent at some time, by a shop or by another worker."""
+
+CARRIED: dict[str, tuple[Any, Any, Asked]] = {
+    "the end of a hold": (commissions.start_hold, _HELD, lambda t: completed(completed_at=t)),
+    "a release": (commissions.release, accrued(release_at=NOW), tick),
+    "a payment deadline": (orders.cancel_overdue, a_desk(an_order(reserved=True, due_at=NOW)), tick),
+    "a month": (count_sale, Board(rules={1: rules()}), lambda t: paid(placed_at=t)),
+    "an accrual": (commissions.accrue, accounts(), lambda t: paid(placed_at=t)),
+}
+"""Times in the events of our own workers."""
+
+
+def is_time(field: dict[str, Any]) -> bool:
+    """Whether a field of a schema holds a time or a day."""
+    options = field.get("anyOf", [field])
+    return any(o.get("format") == "date-time" or o.get("pattern", "").startswith("^[0-9]{4}-(0[1-9]") for o in options)
+
+
+def test_the_table_has_every_time_that_a_command_may_carry() -> None:
+    carried = {
+        (payload.message_type, name)
+        for payload in PAYLOADS.values()
+        if issubclass(payload, Command)
+        for name, field in payload.model_json_schema()["properties"].items()
+        if is_time(field)
+    }
+
+    assert carried == FIELDS.keys()
+
+
+@pytest.mark.parametrize("field", FIELDS, ids=".".join)
+def test_any_time_in_a_command_is_decided_about(field: tuple[str, str]) -> None:
+    decide, state, asked = FIELDS[field]
+    for time in DAYS if field[1] == "expiry_date" else TIMES:
+        assert isinstance(decide(state, message(asked(time), time=NOW)), Decision | NotYet)
+
+
+@pytest.mark.parametrize("name", SENT)
+def test_any_time_of_a_message_is_decided_about(name: str) -> None:
+    decide, state, payload = SENT[name]
+    for time in TIMES:
+        assert isinstance(decide(state, message(payload, time=time, received_at=NOW)), Decision | NotYet)
+
+
+@pytest.mark.parametrize("name", CARRIED)
+def test_any_time_in_an_event_is_decided_about(name: str) -> None:
+    decide, state, event = CARRIED[name]
+    for time in TIMES:
+        assert isinstance(decide(state, message(event(time))), Decision | NotYet)
+
+
+def test_a_hold_that_would_end_after_the_calendar_ends_with_it() -> None:
+    answer: Any = commissions.start_hold(_HELD, message(completed(completed_at=LAST)))
+
+    assert answer.state.commissions[KEY].release_at == LAST

@@ -1,0 +1,190 @@
+"""Shops whose clocks are wrong, through every worker: money waits longer, and never comes sooner; `verify` sees it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from contracts.network.v1 import RegisterShop
+from contracts.rules.terms import digest_of, terms_of
+from contracts.rules.v1 import ActivateRules, ApproveRules, ProposeRules, RetireRules
+from contracts.stock.v1 import AdjustStock
+from infra.runtime.store import Document
+from tests.builders import KEY, MARKET, NOW, SHOP, a_rule_document, message, place, update
+from tests.workflow.system import System
+
+MONTHS_AGO = NOW - timedelta(days=330)
+YEARS_AHEAD = datetime(2099, 1, 1, tzinfo=UTC)
+HOLD = timedelta(days=7)
+
+
+async def sent(system: System, payload: Any, time: datetime) -> None:
+    await system.send(message(payload, time=time))
+    await system.settle()
+
+
+async def shipped(system: System) -> None:
+    await system.publish(place(prepaid=True))
+    await system.settle()
+    await system.publish(update("shipped"))
+    await system.settle()
+
+
+def status(system: System) -> str:
+    [commission] = system.documents("commission_calculation.commissions")
+    return str(commission["status"])
+
+
+def reasons(system: System, *types: str) -> list[str]:
+    return [event["data"]["reason"] for event in system.events(*types)]
+
+
+class TestACompletion:
+    async def test_of_months_ago_starts_the_hold_today(self, system: System) -> None:
+        await shipped(system)
+        await sent(system, update("completed"), MONTHS_AGO)
+
+        await system.tick(NOW + HOLD - timedelta(seconds=20))
+        await system.settle()
+        assert status(system) == "held"
+        await system.tick(NOW + HOLD)
+        await system.settle()
+        assert status(system) == "released"
+        await system.assert_sound()
+
+    async def test_from_the_future_is_refused_and_may_be_sent_again(self, system: System) -> None:
+        await shipped(system)
+        await sent(system, update("completed"), YEARS_AHEAD)
+        assert reasons(system, "order.status-refused.v1") == ["time_in_future"]
+
+        await system.publish(update("completed"))
+        await system.settle()
+        assert system.document("order_intake.orders", KEY)["completed_at"] == NOW
+        await system.assert_sound()
+
+
+class TestAnOrder:
+    async def test_of_2099_earns_nothing(self, system: System) -> None:
+        await sent(system, place(prepaid=True), YEARS_AHEAD)
+
+        assert reasons(system, "order.refused.v1") == ["time_in_future"]
+        assert system.documents("order_intake.orders") == system.documents("reward_checks.progress") == []
+
+    async def test_of_the_last_day_of_the_calendar_is_refused_at_once(self, system: System) -> None:
+        await sent(system, place(placed_at=datetime(9999, 12, 31, tzinfo=UTC)), NOW)
+
+        assert reasons(system, "order.refused.v1") == ["placed_in_future"]
+        assert system.broker.next_due_at is None
+        await system.assert_sound()
+
+    async def test_of_the_past_is_entered_where_an_administrator_permits_it(self, system: System) -> None:
+        await sent(system, place("1", prepaid=True), NOW - timedelta(days=40))
+        assert reasons(system, "order.refused.v1") == ["placed_too_long_ago"]
+
+        permitted = RegisterShop(shop_id=SHOP, currency="CNY", market=MARKET, history_from=NOW - timedelta(days=40))
+        await system.publish(permitted)
+        await system.settle()
+        await sent(system, place("2", prepaid=True), NOW - timedelta(days=40))
+        [order] = system.documents("order_intake.orders")
+        assert (order["placed_at"], order["status"]) == (NOW - timedelta(days=40), "paid")
+        await system.assert_sound()
+
+    async def test_that_adds_up_to_more_than_an_amount_carries_is_refused(self, system: System) -> None:
+        lines = place(lines=[*place().lines] * 2).lines
+        big = [line.model_copy(update={"amount": line.amount * 6_000_000_000}) for line in lines]
+        await system.publish(place(lines=big))
+        await system.settle()
+
+        assert reasons(system, "order.refused.v1") == ["total_too_large"]
+        await system.assert_sound()
+
+
+class TestRules:
+    async def test_a_backdated_envelope_changes_none_of_the_past(self, system: System) -> None:
+        document = a_rule_document(["0.02"])
+        digest = digest_of(terms_of(document))
+        await system.publish(ProposeRules(rule_version=2, proposed_by="ann", rules=document))
+        await system.settle()
+        await system.publish(ApproveRules(rule_version=2, approved_by="bob", digest=digest))
+        await system.settle()
+        await sent(system, ActivateRules(rule_version=2, activated_by="bob"), MONTHS_AGO)
+        await sent(system, RetireRules(rule_version=1, retired_by="bob"), MONTHS_AGO)
+
+        assert system.document("rule_book.rules", 2)["effective_from"] == NOW
+        assert system.document("rule_book.rules", 1)["retired_from"] == NOW
+        await system.assert_sound()
+
+
+async def test_another_commands_clock_is_refused_by_its_worker_too(system: System) -> None:
+    await sent(system, AdjustStock(adjustment_id="a", product_id=501, delta=1), YEARS_AHEAD)
+
+    assert reasons(system, "stock.refused.v1") == ["time_in_future"]
+
+
+class TestVerify:
+    """Each of these was planted: no rule of ours decides so."""
+
+    @pytest.fixture
+    async def completed(self, system: System) -> Document:
+        await shipped(system)
+        await system.publish(update("completed"))
+        await system.settle()
+        await system.assert_sound()
+        return system.store.table("order_intake.orders").documents[KEY]
+
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {"completed_at": MONTHS_AGO},
+            {"paid_at": MONTHS_AGO},
+            {"placed_at": YEARS_AHEAD},
+            {"completed_at": YEARS_AHEAD},
+        ],
+    )
+    async def test_sees_steps_that_are_out_of_order(
+        self, system: System, completed: Document, fields: dict[str, datetime]
+    ) -> None:
+        completed.update(fields)
+
+        assert ("I4", f"order/{KEY}") in await breaches(system)
+
+    async def test_sees_a_hold_that_began_before_we_knew_of_it(self, system: System, completed: Document) -> None:
+        """All of it happened in good order, says the shop: days before it told anyone."""
+        completed.update(
+            placed_at=NOW - timedelta(days=9), paid_at=NOW - timedelta(days=9), completed_at=NOW - timedelta(days=8)
+        )
+
+        assert ("I4", f"order/{KEY}") in await breaches(system)
+
+    async def test_sees_rules_that_were_ended_in_the_past(self, system: System) -> None:
+        await system.publish(RetireRules(rule_version=1, retired_by="bob"))
+        await system.settle()
+        assert await breaches(system) == set()
+        rules = system.store.table("rule_book.rules").documents[1]
+        rules["retired_from"] = NOW - timedelta(days=30)
+        assert await breaches(system) == {("I8", "rules/1")}
+
+        rules.update(effective_from=NOW + timedelta(days=2), retired_from=NOW)
+        assert await breaches(system) == {("I8", "rules/1")}
+
+    async def test_sees_rules_that_were_put_in_force_in_the_past_of_others(self, system: System) -> None:
+        await system.pass_time(days=3)
+        document = a_rule_document(["0.02"])
+        for step in (
+            ProposeRules(rule_version=2, proposed_by="ann", rules=document),
+            ApproveRules(rule_version=2, approved_by="bob", digest=digest_of(terms_of(document))),
+            ActivateRules(rule_version=2, activated_by="bob"),
+        ):
+            await system.publish(step)
+            await system.settle()
+        assert await breaches(system) == set()
+
+        system.store.table("rule_book.rules").documents[2]["effective_from"] = NOW
+
+        assert await breaches(system) == {("I8", "rules/2")}
+
+
+async def breaches(system: System) -> set[tuple[str, str]]:
+    return {(breach.invariant, breach.about) for breach in (await system.verify()).breaches}
