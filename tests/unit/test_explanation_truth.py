@@ -16,7 +16,7 @@ from contracts.commissions.sentences import sentences_of
 from contracts.commissions.view import Earned
 from contracts.money import to_amount
 from contracts.rules.phrases import Language
-from contracts.rules.view import Conditions, Differential, Terms, Unilevel
+from contracts.rules.view import Conditions, Differential, Fixed, Terms, Unilevel
 from tests.unit.booked import NOON, UNITS, an_order, an_upline, booked, refunded, terms, text_of, told
 from tests.unit.test_calculation_properties import cases
 
@@ -49,6 +49,8 @@ def test_what_is_said_of_an_entry_is_true(case: tuple[Terms, Sale, Earned]) -> N
                 _assert_remainder(line, part, sentence, SAYS_REMAINDER[language])
                 _assert_tiers(rules, line, part, sentence, SAYS_TIERS[language])
                 _assert_figures(part, sentence, sale.currency)
+    for part in (part for line in explanation.lines for part in line.unpaid):
+        _assert_reason(rules, part, sale.currency)
 
 
 def _assert_remainder(line: ExplainedLine, part: Part, sentence: str, phrases: tuple[str, str, str]) -> None:
@@ -101,6 +103,27 @@ def _assert_figures(part: Part, sentence: str, currency: str) -> None:
         if part.limited_by != "pool":
             assert part.amount_minor == part.limit_minor - part.drawn_minor
             assert Fraction(part.exact_numerator, 1_000_000) > part.amount_minor
+
+
+def _assert_reason(rules: Terms, part: Part, currency: str) -> None:
+    """The figures that a reason is told with are such that it is true."""
+    plan = next(plan for plan in rules.plans if plan.name == part.plan)
+    if part.reason == "cap_reached":
+        assert part.limited_by is not None
+        assert part.limit_minor == getattr(plan.caps, part.limited_by)[currency] <= part.drawn_minor
+    elif part.reason == "own_sales_below_minimum":
+        assert part.asked_minor == plan.conditions.own_sales_min[currency]
+        assert (part.own_sales_minor or 0) < part.asked_minor
+    elif part.reason == "below_minimum":
+        assert part.limit_minor == plan.minimum[currency] > 0
+    elif part.reason == "no_amount_in_currency":
+        assert isinstance(plan, Fixed)
+        assert currency not in plan.amounts_minor
+    elif part.reason in ("no_team", "own_sale"):
+        assert part.level == 0
+    elif part.reason in ("tier_without_rate", "not_above_tiers_below"):
+        assert isinstance(plan, Differential)
+        assert (plan.rates_ppm.get(part.tier, 0) == 0) is (part.reason == "tier_without_rate")
 
 
 class TestRemainder:
