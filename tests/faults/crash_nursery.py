@@ -30,6 +30,7 @@ from infra.runtime.batch import Ports
 from infra.runtime.messaging import Delivery, Inbox, Outgoing, Publisher
 from infra.runtime.settings import Settings
 from infra.runtime.store import Change, Document, Increment, Query, Store, Transaction
+from tests.builders import NOW
 from tests.faults import planted
 
 T = TypeVar("T")
@@ -201,6 +202,8 @@ class CountedPublisher:
 
 
 class CountedInbox:
+    """Everything arrives at one time by our own clock, so that runs that take longer end alike."""
+
     def __init__(self, inbox: Inbox, effects: Effects, gather_s: float) -> None:
         self._inbox = inbox
         self._effects = effects
@@ -213,15 +216,19 @@ class CountedInbox:
         self._effects.waits(-1)
         if self._gather_s:
             await asyncio.sleep(self._gather_s)
-        return delivery
+        return _received(delivery)
 
     def waiting(self) -> Delivery | None:
-        return self._inbox.waiting()
+        return _received(self._inbox.waiting())
 
     async def acknowledge(self, deliveries: Sequence[Delivery], *, parked: Sequence[Delivery] = ()) -> None:
         self._effects.happen(f"before acknowledging {len(deliveries)}")
         await self._inbox.acknowledge(deliveries, parked=parked)
         self._effects.happen(f"acknowledged {len(deliveries)}")
+
+
+def _received(delivery: Delivery | None) -> Delivery | None:
+    return delivery and dataclasses.replace(delivery, received_at=NOW)
 
 
 def live(life: Life, board: Board) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 from uuid import uuid4
@@ -23,6 +22,7 @@ from infra.runtime.quarantine import Quarantine
 from infra.runtime.settings import Settings
 from infra.runtime.store import Document
 from infra.runtime.topology import PARKED, Binding, Queue, Topology, topology_of
+from tests.builders import NOW
 from tests.faults.crash_ending import Ending, ending_of, said_by
 from tests.faults.crash_scenario import Scenario
 
@@ -105,7 +105,7 @@ class Stage:
                 keys.add(too_large(m.body, m.routing_key, self._settings.message_bytes_max).key)
                 continue
             items = readers[m.routing_key].read(
-                m.body, content_type=m.content_type, routing_key=m.routing_key, received_at=datetime.now(UTC)
+                m.body, content_type=m.content_type, routing_key=m.routing_key, received_at=NOW
             )
             keys |= {item.key for item in items}
         return keys
