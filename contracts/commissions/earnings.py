@@ -1,7 +1,7 @@
 """What is remembered of a distributor's calendar month: own sales, and what each plan paid. Amounts in minor units.
 
-Collection `commission_calculation.earnings`, owned by `commission_calculation`. It counts every order, whatever its rules
-ask for, because rules that begin later may ask. All of it follows from the commissions, so it can be rebuilt from them.
+Collection `commission_calculation.earnings`, owned by `commission_calculation`. It counts every order, whatever its
+rules ask for, because rules that begin later may ask. All of it follows from the commissions and can be rebuilt.
 
 A figure is named by its path in the document: `own_sales_minor`, `month_minor.levels`, `day_minor.17.levels`.
 """
@@ -90,6 +90,7 @@ def tallies_of(before: Commission | None, after: Commission) -> Iterator[Tally]:
 
 
 def plus(figures: Figures, *added: Figures) -> Figures:
+    """The month after these additions."""
     for more in added:
         figures = {**figures, **{path: figures.get(path, 0) + amount for path, amount in more.items()}}
     return figures

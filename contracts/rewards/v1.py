@@ -1,4 +1,4 @@
-"""Reward events, version 1. A month is the calendar month, in UTC, of the orders' `placed_at`; each market has its own."""
+"""Reward events, version 1. A month is the calendar month, in UTC, of the orders' `placed_at`, in one market."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from pydantic import Field
 
 from contracts.envelope import Event
 from contracts.fields import Amount, Code, Currency, DistributorId, MarketName, RuleVersion, SignedAmount
-from contracts.rules.view import DEFAULT_MARKET
 from contracts.subjects import OfDistributor
 
 Month = Annotated[str, Field(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$", examples=["2026-11"])]
+
+MarketOfMonth = Annotated[
+    MarketName | None, Field(description="The market whose sales and targets count. Absent for the default market.")
+]
 
 
 class RewardGranted(OfDistributor, Event, type="reward.granted.v1"):
@@ -20,7 +23,7 @@ class RewardGranted(OfDistributor, Event, type="reward.granted.v1"):
     distributor_id: DistributorId
     month: Month
     currency: Currency
-    market: MarketName = DEFAULT_MARKET
+    market: MarketOfMonth = None
     reward: Annotated[Code, Field(description="The reward's name in the rules.", examples=["monthly_sales"])]
     target: Annotated[Amount, Field(description="The net sales to reach.", examples=["10000.00"])]
     sales: Annotated[SignedAmount, Field(description="The month's own net sales by then.", examples=["10054.70"])]
@@ -34,7 +37,7 @@ class RewardRevoked(OfDistributor, Event, type="reward.revoked.v1"):
     distributor_id: DistributorId
     month: Month
     currency: Currency
-    market: MarketName = DEFAULT_MARKET
+    market: MarketOfMonth = None
     reward: Annotated[Code, Field(description="The reward's name in the rules.", examples=["monthly_sales"])]
     target: Annotated[Amount, Field(description="The net sales to reach.", examples=["10000.00"])]
     sales: Annotated[SignedAmount, Field(description="The month's own net sales by then.", examples=["9945.30"])]

@@ -6,20 +6,20 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-_SLOT = timedelta(hours=1)
-"""An addition may be noticed this much later than it happened: messages wait for retries, and replicas for each other."""
+_SLOT = timedelta(minutes=15)
+"""An addition may be counted this much after its time: the pauses between a message's tries come to eleven minutes."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class RunningSum:
-    """What was added to a sum and when, and what was read of it, by hours; its size does not depend on their number.
+    """What was added to a sum and when, and what was read of it, by quarters of an hour; so its size is bounded.
 
     Some only add. Others read first, and no two of those add to the same sum at the same time; so where nobody else
     adds, each of them but the first must have read what one before left behind.
     """
 
-    __slots__ = ("_added", "_lowest", "_path", "_read_and_added", "_reached", "total")
+    __slots__ = ("_added", "_lowest", "_path", "_reached", "_read_and_added", "total")
 
     def __init__(self) -> None:
         self.total = 0
@@ -63,7 +63,7 @@ class RunningSum:
                 there += self._added[slots.pop(0)]
             if lowest < there:
                 moment = _EPOCH + slot * _SLOT
-                yield f"was taken for {lowest} in the hour from {moment:%Y-%m-%d %H:%M}, when it was at least {there}"
+                yield f"was taken for {lowest} around {moment:%Y-%m-%d %H:%M}, when it was at least {there}"
 
 
 def _slot(at: datetime) -> int:

@@ -1,10 +1,10 @@
 """I2: each paid order has exactly the entries that its snapshot and rule version give, reduced by exactly what its
-refunds take back. I3: nobody is paid beyond a pool or a cap, every posting balances, and ledger, commissions and balances
-agree in every account.
+refunds take back. I3: no pool or cap is exceeded, every posting balances, and ledger, commissions and balances agree in
+every account.
 
-What was sold and paid in a month is recomputed from the orders alone, and held against what is stored of the month. What
-an order was calculated with depends on which orders accrued before it, which no order says; so those figures have to fit
-into a sequence in which all of them can have been read.
+What was sold and paid in a month is recomputed from the orders alone, and compared with what is stored of the month.
+What an order was calculated with depends on which orders accrued before it, which no order records; so those figures
+have to fit into a sequence in which all of them can have been read.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from contracts.commissions.view import (
     balance_of_stripe,
     balances_of,
 )
-from contracts.rules.view import RULES, Terms
+from contracts.rules.view import RULES, Caps, Terms
 from infra.runtime.audit import Read, Report
 from infra.runtime.running_sum import RunningSum
 from infra.runtime.store import Document
@@ -103,12 +103,27 @@ def _audit_accrual(
     for name in ("pools_minor", "entries", "unpaid"):
         is_, gives = getattr(stored, name), getattr(expected, name)
         report.require(is_ == gives, "I2", about, f"{name} are {is_}, the rules give {gives}")
+    _audit_caps(report, about, commission, terms)
     total, pool = commission.total_minor, commission.pool_minor
     report.require(pool == sum(commission.pools_minor), "I3", about, f"its pool of {pool} is not that of its lines")
     report.require(total <= pool, "I3", about, f"pays {total} out of a pool of {pool}")
     is_, is_of = commission.market, terms.market
     report.require(is_ == is_of, "I2", about, f"is booked in market {is_}, its rules are of market {is_of}")
     return expected.entries
+
+
+def _audit_caps(report: Report, about: str, commission: Commission, terms: Terms) -> None:
+    """Nobody gets more of a plan than its caps of a day and a month leave after what was paid before."""
+    got: Counter[tuple[str, int]] = Counter()
+    for entry in commission.entries:
+        got[entry.plan, entry.distributor_id] += entry.amount_minor
+    plans = {plan.name: plan.caps for plan in terms.plans}
+    for (plan, earner), amount in got.items():
+        caps, earned = plans.get(plan, Caps()), commission.earned
+        for period, limits, sums in (("day", caps.day, earned.day_minor), ("month", caps.month, earned.month_minor)):
+            cap, before = limits.get(commission.currency), sums.get(plan, {}).get(earner, 0)
+            detail = f"{before} and {amount} of plan {plan} for distributor {earner} exceed its cap of {cap} a {period}"
+            report.require(cap is None or before + amount <= cap, "I3", about, detail)
 
 
 def _audit_what_is_left(report: Report, about: str, order: Document, commission: Commission) -> None:
@@ -262,8 +277,8 @@ class _Months:
             day, month = day_path(plan.name, placed_at), month_path(plan.name)
             before_day = commission.earned.day_minor.get(plan.name, {}) if plan.name in asked.day else None
             before_month = commission.earned.month_minor.get(plan.name, {}) if plan.name in asked.month else None
-            self._count(keys, day, got[plan.name], commission, before_day, plan.caps.day.get(sale.currency))
-            self._count(keys, month, got[plan.name], commission, before_month, plan.caps.month.get(sale.currency))
+            self._count(keys, day, got[plan.name], commission, before_day)
+            self._count(keys, month, got[plan.name], commission, before_month)
 
     def _count(
         self,
@@ -272,7 +287,6 @@ class _Months:
         amounts: Mapping[int, int],
         commission: Commission,
         read: Mapping[int, int] | None,
-        cap: int | None = None,
     ) -> None:
         """Add one figure of everyone concerned; `read` is what the order was calculated with, if its rules asked."""
         for earner, amount in amounts.items():
@@ -283,11 +297,7 @@ class _Months:
                 self._sums[keys[earner], path].add(amount, commission.accrued_at)
             return
         for earner, key in keys.items():
-            before, amount = read.get(earner, 0), amounts.get(earner, 0)
-            self._sums[key, path].read(before, commission.accrued_at, amount)
-            holds = cap is None or not amount or before + amount <= cap
-            detail = f"{before} and {amount} of {path} exceed its cap of {cap}"
-            self._report.require(holds, "I3", f"earnings/{key}", detail)
+            self._sums[key, path].read(read.get(earner, 0), commission.accrued_at, amounts.get(earner, 0))
 
     async def conclude(self) -> None:
         await self._conclude_month()
@@ -323,7 +333,7 @@ def _gross(commission: Commission) -> Mapping[int, int]:
 def _given_back(order: Document, commission: Commission) -> Iterator[tuple[int, datetime | None]]:
     """What was given back of an order, and when the month counted it, if the order says when.
 
-    Where the commission does not have it yet, or has it wrong, that is a breach of its own, and what it has counts here.
+    Where the commission does not have it yet, or has it wrong, that is a breach of its own; what it has counts here.
     """
     left = sum(line.refunded_minor for line in commission.lines)
     if commission.lines == refunds_of(order):

@@ -70,8 +70,8 @@ class CommissionRepository:
         Collection(NOTICES, "what was heard of an order before its commission accrued, and that it has accrued"),
         Collection(
             EARNINGS,
-            "own sales, and what each plan paid, by distributor, month, currency and market, in stripes; a month is the "
-            "sum over them",
+            "own sales, and what each plan paid, by distributor, month, currency and market, in stripes; a month is "
+            "the sum over them",
         ),
         Collection(
             LEDGER,
@@ -144,9 +144,7 @@ class CommissionRepository:
             return Accounts(self._commissions.pick(self._due))
         asked = _keys_asked(data, self._asking) if isinstance(data, OrderPaid) else ()
         earnings = {key: self._earnings[key] for key in asked if key in self._earnings}
-        return Accounts(
-            self._commissions.pick([data.key]), self._notices.pick([data.key]), earnings, self._rules
-        )
+        return Accounts(self._commissions.pick([data.key]), self._notices.pick([data.key]), earnings, self._rules)
 
     def keep(self, state: Accounts) -> None:
         self._commissions.keep(state.commissions)

@@ -98,7 +98,7 @@ def _said(progress: Progress, target: SalesTarget) -> dict[str, object]:
         "distributor_id": progress.distributor_id,
         "month": progress.month,
         "currency": progress.currency,
-        "market": progress.market,
+        "market": None if progress.market == DEFAULT_MARKET else progress.market,
         "reward": target.reward,
         "target": to_amount(target.target_minor, target.currency),
         "sales": to_amount(progress.sales_minor, target.currency),
