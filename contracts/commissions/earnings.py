@@ -2,16 +2,16 @@
 
 Collection `commission_calculation.earnings`, owned by `commission_calculation`. It counts every order, whatever its
 rules ask for, because rules that begin later may ask. All of it follows from the commissions and can be rebuilt.
-
-A figure is named by its path in the document: `own_sales_minor`, `month_minor.levels`, `day_minor.17.levels`.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple
+from functools import lru_cache
+from typing import NamedTuple, Self
 
 from contracts.commissions.view import BALANCE_STRIPES, Commission
 from contracts.rules.view import DEFAULT_MARKET
@@ -23,96 +23,143 @@ EARNINGS_STRIPES = 1 + BALANCE_STRIPES
 that meet in a month write the same document, so one waits for the other. All other orders only add to the stripe of
 their process, and so never wait."""
 
-OWN_SALES = "own_sales_minor"
-"""Gross own sales. `OWN_REFUNDED` is what was given back of them."""
+SUFFIXES_KEPT_MAX = 256
+"""Keys are made for every earner of every order, and most orders of a while share their month, currency and market."""
 
-OWN_REFUNDED = "own_refunded_minor"
-
-Figures = Mapping[str, int]
-"""What a month comes to, or what is added to it, by the path of each figure. What is absent is 0."""
+_SALES, _REFUNDED, _PAID = "own_sales_minor", "own_refunded_minor", "paid_minor"
+_OF_DAY, _OF_MONTH = "day_minor", "month_minor"
+"""Sums that only capped plans had, in documents that were begun before every plan was counted by `paid_minor`."""
 
 
 class Tally(NamedTuple):
-    """What one order adds to one distributor's month."""
+    """What one order adds to one distributor's month; `paid_minor` is by plan, and falls on `day`."""
 
     key: str
-    figures: Figures
+    own_sales_minor: int = 0
+    own_refunded_minor: int = 0
+    day: str = ""
+    paid_minor: Mapping[str, int] = {}
 
 
-def month_path(plan: str) -> str:
-    """What a plan paid in the month. It is counted at accrual, and what is reversed later does not reduce it."""
-    return f"month_minor.{plan}"
+@dataclass(frozen=True, slots=True)
+class Earnings:
+    """A distributor's month in one currency and market, summed over its stripes.
+
+    `own_sales_minor` is gross, `own_refunded_minor` what was given back of it. What plans paid, by day and plan and in
+    the whole month, is counted when it accrues, and what is reversed later does not reduce it.
+    """
+
+    own_sales_minor: int = 0
+    own_refunded_minor: int = 0
+    day_minor: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    month_minor: Mapping[str, int] = field(default_factory=dict)
+
+    def plus(self, tally: Tally) -> Self:
+        of_day = {(tally.day, plan): amount for plan, amount in tally.paid_minor.items()}
+        return type(self)(
+            self.own_sales_minor + tally.own_sales_minor,
+            self.own_refunded_minor + tally.own_refunded_minor,
+            {**self.day_minor, **{at: self.day_minor.get(at, 0) + amount for at, amount in of_day.items()}},
+            {**self.month_minor, **{p: self.month_minor.get(p, 0) + n for p, n in tally.paid_minor.items()}},
+        )
 
 
-def day_path(plan: str, placed_at: datetime) -> str:
-    """What a plan paid on the order's day, in UTC."""
-    return f"day_minor.{placed_at.day:02}.{plan}"
+def tallies_of(before: Commission | None, after: Commission) -> Sequence[Tally]:
+    """What a new commission, or the change of a known one, adds to the months of its seller and its earners."""
+    if before is not None and before.lines is after.lines:
+        return ()
+    suffix = _key_suffix(after.placed_at.year, after.placed_at.month, after.currency, after.market)
+    refunded_minor = sum([line.refunded_minor for line in after.lines])
+    if before is not None:
+        refunded_minor -= sum([line.refunded_minor for line in before.lines])
+        return (Tally(f"{after.seller_id}{suffix}", 0, refunded_minor),) if refunded_minor else ()
+    paid: dict[int, dict[str, int]] = {}
+    for entry in after.entries:
+        earner, plan = entry.distributor_id, entry.plan
+        by_plan = paid.get(earner)
+        if by_plan is None:
+            paid[earner] = {plan: entry.amount_minor}
+        else:
+            by_plan[plan] = by_plan.get(plan, 0) + entry.amount_minor
+    day, seller_id = day_of(after.placed_at), after.seller_id
+    net_minor = sum([line.net_minor for line in after.lines])
+    own = Tally(f"{seller_id}{suffix}", net_minor, refunded_minor, day, paid.pop(seller_id, {}))
+    return [own, *[Tally(f"{earner}{suffix}", 0, 0, day, by_plan) for earner, by_plan in paid.items()]]
+
+
+def increments_of(tallies: Iterable[Tally]) -> dict[str, dict[str, int]]:
+    """What to add to the document of each month, by its key and then by the field's path; zeros are left out."""
+    months: dict[str, dict[str, int]] = {}
+    for key, sales, refunded, day, paid in tallies:
+        fields = months.get(key)
+        if fields is None:
+            fields = months[key] = {}
+        if sales:
+            fields[_SALES] = fields.get(_SALES, 0) + sales
+        if refunded:
+            fields[_REFUNDED] = fields.get(_REFUNDED, 0) + refunded
+        for plan, amount in paid.items():
+            path = f"{_PAID}.{day}.{plan}"
+            fields[path] = fields.get(path, 0) + amount
+    return {key: fields for key, fields in months.items() if fields}
+
+
+def months_of(documents: Iterable[Mapping[str, object]]) -> dict[str, Earnings]:
+    """The months that these stripes belong to, by key."""
+    stripes: dict[str, list[Mapping[str, object]]] = {}
+    for document in documents:
+        stripes.setdefault(key_of(document), []).append(document)
+    return {key: _month_of(some) for key, some in stripes.items()}
 
 
 def earnings_key(distributor_id: int, placed_at: datetime, currency: str, market: str) -> str:
     """`distributor/month/currency`, and `/market` where it is not the default one."""
-    return f"{distributor_id}{_key_suffix(placed_at, currency, market)}"
+    return f"{distributor_id}{_key_suffix(placed_at.year, placed_at.month, currency, market)}"
 
 
 def earnings_id(key: str, stripe: int) -> str:
-    """The key of a document of `EARNINGS`."""
+    """The `_id` of a document of `EARNINGS`."""
     return f"{key}#{stripe}" if stripe else key
 
 
-def months_of(documents: Iterable[Mapping[str, object]]) -> dict[str, Counter[str]]:
-    """The months that these stripes belong to, by key."""
-    months: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    for document in documents:
-        months[str(document["_id"]).partition("#")[0]].update(dict(_figures(document, "")))
-    return months
+def key_of(document: Mapping[str, object]) -> str:
+    """Which month a document of `EARNINGS` is a part of."""
+    return str(document["_id"]).partition("#")[0]
 
 
-def tallies_of(before: Commission | None, after: Commission) -> Iterator[Tally]:
-    """What a new commission, or the change of a known one, adds to the months of its seller and its earners."""
-    if before is not None and before.lines is after.lines:
-        return
-    suffix = _key_suffix(after.placed_at, after.currency, after.market)
-    of_seller: dict[str, int] = {}
-    by_earner = {after.seller_id: of_seller}
-    refunded_minor = sum(line.refunded_minor for line in after.lines)
-    if before is None:
-        of_seller[OWN_SALES] = sum(line.net_minor for line in after.lines)
-        for entry in after.entries:
-            figures = by_earner.setdefault(entry.distributor_id, {})
-            for path in (month_path(entry.plan), day_path(entry.plan, after.placed_at)):
-                figures[path] = figures.get(path, 0) + entry.amount_minor
-    else:
-        refunded_minor -= sum(line.refunded_minor for line in before.lines)
-    if refunded_minor:
-        of_seller[OWN_REFUNDED] = refunded_minor
-    for earner, figures in by_earner.items():
-        yield Tally(f"{earner}{suffix}", figures)
+def day_of(placed_at: datetime) -> str:
+    """The day of the month in UTC, as two digits."""
+    return f"{placed_at.day:02}"
 
 
-def plus(figures: Figures, *added: Figures) -> Figures:
-    """The month after these additions."""
-    for more in added:
-        figures = {**figures, **{path: figures.get(path, 0) + amount for path, amount in more.items()}}
-    return figures
-
-
-def summed(tallies: Iterable[Tally]) -> dict[str, Counter[str]]:
-    """What to add to each month, by key."""
-    months: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    for key, figures in tallies:
-        months[key].update(figures)
-    return months
-
-
-def _key_suffix(placed_at: datetime, currency: str, market: str) -> str:
+@lru_cache(maxsize=SUFFIXES_KEPT_MAX)
+def _key_suffix(year: int, month: int, currency: str, market: str) -> str:
     """What the keys of an order's months have in common; the month is that of `placed_at` in UTC."""
-    month = f"/{placed_at.year:04}-{placed_at.month:02}/{currency}"
-    return month if market == DEFAULT_MARKET else f"{month}/{market}"
+    suffix = f"/{year:04}-{month:02}/{currency}"
+    return suffix if market == DEFAULT_MARKET else f"{suffix}/{market}"
 
 
-def _figures(value: Mapping[str, object], path: str) -> Iterator[tuple[str, int]]:
-    for name, inner in value.items():
-        if isinstance(inner, Mapping):
-            yield from _figures(inner, f"{path}{name}.")
-        elif isinstance(inner, int):
-            yield f"{path}{name}", inner
+def _month_of(stripes: Iterable[Mapping[str, object]]) -> Earnings:
+    own: Counter[str] = Counter()
+    days: Counter[tuple[str, str]] = Counter()
+    month: Counter[str] = Counter()
+    for document in stripes:
+        for name in (_SALES, _REFUNDED):
+            own[name] += _number(document.get(name))
+        for plan, amount in _items(document.get(_OF_MONTH)):
+            month[plan] += _number(amount)
+        for name in (_PAID, _OF_DAY):
+            for day, plans in _items(document.get(name)):
+                for plan, amount in _items(plans):
+                    days[day, plan] += _number(amount)
+                    if name == _PAID:
+                        month[plan] += _number(amount)
+    return Earnings(own[_SALES], own[_REFUNDED], dict(days), dict(month))
+
+
+def _number(value: object) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def _items(value: object) -> Iterable[tuple[str, object]]:
+    return value.items() if isinstance(value, Mapping) else ()

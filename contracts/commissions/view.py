@@ -75,7 +75,7 @@ class Earned:
     commission, so that it can be recomputed.
 
     `own_sales_minor`: by distributor, the month's net sales before this order, less what was refunded of them by
-    then, which is `own_refunded_minor`. `day_minor` and `month_minor`: by plan, then distributor, what the plan had
+    then, which is `own_refunded_minor` (None: nothing). `day_minor` and `month_minor`: by plan, then distributor, what the plan had
     accrued to them on the day and in the month of the order; what is reversed later reopens nothing. Days and months
     are those of `placed_at` in UTC, and all of it is in the order's currency and market.
     """
@@ -83,7 +83,7 @@ class Earned:
     own_sales_minor: ByDistributor = field(default_factory=dict)
     day_minor: Mapping[str, ByDistributor] = field(default_factory=dict)
     month_minor: Mapping[str, ByDistributor] = field(default_factory=dict)
-    own_refunded_minor: ByDistributor = field(default_factory=dict)
+    own_refunded_minor: ByDistributor | None = None
 
 
 @dataclass(frozen=True, slots=True)

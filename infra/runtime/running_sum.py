@@ -47,11 +47,11 @@ class RunningSum:
     def faults(self) -> Iterator[str]:
         """Yield a sentence for each way in which the readings contradict the additions."""
         if self._reached > self.total:
-            yield f"was taken for {self._reached}, and never came to more than {self.total}"
+            yield f"orders brought it to {self._reached}, but all of them together to {self.total}"
         if self._reached < self._read_and_added:
-            yield f"was taken for {self._reached} at most, while its readers alone added {self._read_and_added}"
+            yield f"orders brought it to {self._reached} at most, but they added {self._read_and_added}"
         elif self._read_and_added == self.total and self._path != _condensed(0) - _condensed(self.total):
-            yield f"came to {self.total} in steps that do not begin where the step before ended"
+            yield f"no sequence of the orders explains what each of them read on the way to {self.total}"
         yield from self._too_low()
 
     def _too_low(self) -> Iterator[str]:
@@ -63,7 +63,7 @@ class RunningSum:
                 there += self._added[slots.pop(0)]
             if lowest < there:
                 moment = _EPOCH + slot * _SLOT
-                yield f"was taken for {lowest} around {moment:%Y-%m-%d %H:%M}, when it was at least {there}"
+                yield f"an order at {moment:%Y-%m-%d %H:%M} or soon after read {lowest}, but it was {there} at least"
 
 
 def _slot(at: datetime) -> int:

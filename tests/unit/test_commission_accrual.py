@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from contracts.commissions.earnings import Tally, summed
+from contracts.commissions.earnings import Earnings, Tally, increments_of
 from contracts.commissions.v1 import CommissionAccrued, CommissionReversed
 from contracts.commissions.v1 import Entry as EntryMessage
 from contracts.commissions.v1 import Passed as PassedMessage
@@ -204,9 +204,9 @@ class TestWhatWasEarnedBefore:
 
         assert state.commissions[KEY].earned == Earned()
         assert state.tallies == (
-            Tally(NOVEMBER, {"own_sales_minor": 9_000, "month_minor.levels": 900, "day_minor.02.levels": 900}),
-            Tally(f"{MIDDLE}/2026-11/CNY", {"month_minor.levels": 450, "day_minor.02.levels": 450}),
-            Tally(f"{TOP}/2026-11/CNY", {"month_minor.levels": 270, "day_minor.02.levels": 270}),
+            Tally(NOVEMBER, 9_000, 0, "02", {"levels": 900}),
+            Tally(f"{MIDDLE}/2026-11/CNY", 0, 0, "02", {"levels": 450}),
+            Tally(f"{TOP}/2026-11/CNY", 0, 0, "02", {"levels": 270}),
         )
 
     def test_is_what_earlier_rules_have_counted_too(self) -> None:
@@ -229,7 +229,7 @@ class TestWhatWasEarnedBefore:
         commission = both.commissions[f"{SHOP}/2"]
         assert commission.market == "west"
         assert commission.earned == Earned(day_minor={"levels": {}}, month_minor={"levels": {}})
-        assert list(summed(both.tallies)) == [NOVEMBER, f"{NOVEMBER}/west"]
+        assert list(increments_of(both.tallies)) == [NOVEMBER, f"{NOVEMBER}/west"]
 
     @pytest.mark.parametrize(
         ("taken_back", "refunded_minor"),
@@ -269,15 +269,13 @@ class TestWhatWasEarnedBefore:
         assert third.commissions[f"{SHOP}/3"].earned == Earned(
             {SELLER: 18_000}, {"levels": {}}, {"levels": {SELLER: 1_500}}
         )
-        assert summed(third.tallies) == {
+        assert increments_of(third.tallies) == {
             NOVEMBER: {
                 "own_sales_minor": 27_000,
-                "month_minor.levels": 2_400,
-                "day_minor.02.levels": 1_500,
-                "day_minor.03.levels": 900,
-                "month_minor.sellers": 900,
-                "day_minor.02.sellers": 450,
-                "day_minor.03.sellers": 450,
+                "paid_minor.02.levels": 1_500,
+                "paid_minor.02.sellers": 450,
+                "paid_minor.03.levels": 900,
+                "paid_minor.03.sellers": 450,
             }
         }
 
@@ -292,10 +290,10 @@ class TestWhatWasEarnedBefore:
 
         after = take_back_all(accrued, message(cancelled())).state
 
-        assert after.tallies == (*accrued.tallies, Tally(NOVEMBER, {"own_refunded_minor": 9_000}))
+        assert after.tallies == (*accrued.tallies, Tally(NOVEMBER, own_refunded_minor=9_000))
 
     def test_what_is_stored_and_what_the_message_adds_are_one_sum(self) -> None:
-        stored = {NOVEMBER: {"own_sales_minor": 8_000, "own_refunded_minor": 500, "month_minor.levels": 2_400}}
+        stored = {NOVEMBER: Earnings(8_000, 500, {("01", "levels"): 2_400}, {"levels": 2_400})}
 
         commission = accrue(accounts(self.CAPPED, earnings=stored), message(paid())).state.commissions[KEY]
 

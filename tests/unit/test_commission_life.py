@@ -210,7 +210,7 @@ class TestTakingBack:
             ),
             reason="order_refunded",
         )
-        counted = Tally(f"{SELLER}/2026-11/CNY", {"own_refunded_minor": 4_500})
+        counted = Tally(f"{SELLER}/2026-11/CNY", own_refunded_minor=4_500)
         assert decision == Decision(
             Accounts({KEY: after}, postings=(posting,), tallies=(counted,)), (event,), "reversed"
         )

@@ -50,14 +50,12 @@ def test_readers_that_do_not_continue_each_other_are_noticed(read: int) -> None:
 
 
 def test_two_who_read_the_same_are_noticed_though_others_added_as_well() -> None:
-    assert faults((0, NOW, 10), (0, NOW, 10), (None, NOW, 3)) == [
-        "was taken for 10 at most, while its readers alone added 20"
-    ]
+    assert faults((0, NOW, 10), (0, NOW, 10), (None, NOW, 3)) == ["orders brought it to 10 at most, but they added 20"]
 
 
 def test_what_was_there_for_long_must_have_been_read() -> None:
     assert faults((None, NOW, 50), (0, LATER, 10)) == [
-        "was taken for 0 around 2026-11-02 10:00, when it was at least 50"
+        "an order at 2026-11-02 10:00 or soon after read 0, but it was 50 at least"
     ]
     assert faults((None, NOW, 50), (50, LATER, 10)) == []
 
@@ -70,4 +68,4 @@ def test_what_came_a_moment_before_or_at_an_unknown_time_need_not() -> None:
 
 
 def test_more_than_was_ever_there_is_noticed() -> None:
-    assert faults((None, NOW, 50), (51, NOW, 0)) == ["was taken for 51, and never came to more than 50"]
+    assert faults((None, NOW, 50), (51, NOW, 0)) == ["orders brought it to 51, but all of them together to 50"]

@@ -134,19 +134,19 @@ def at(path: str, value: object) -> Spoil:
             EARNINGS,
             MONTH,
             at("own_sales_minor", 1),
-            f"I3 earnings/{MONTH}: own_sales_minor is 1, the orders give 27000",
+            f"I3 earnings/{MONTH}: own sales: 1 is stored, the orders give 27000",
         ),
         (
             EARNINGS,
             MONTH,
-            at("month_minor", {"levels": 5}),
-            f"I3 earnings/{MONTH}: month_minor.levels is 5, the orders",
+            at("paid_minor.02.levels", 5),
+            f"I3 earnings/{MONTH}: plan levels in the month: 5 is stored, the",
         ),
         (
             EARNINGS,
             MONTH,
-            at("day_minor", {"02": {"levels": 7}}),
-            f"I3 earnings/{MONTH}: day_minor.02.levels is 7, the",
+            at("paid_minor", {"02": {"levels": 7}}),
+            f"I3 earnings/{MONTH}: plan levels on day 02: 7 is stored",
         ),
         (EARNINGS, MONTH, at("_id", "77/2026-11/CNY"), "I3 earnings: "),
         (COMMISSIONS, KEY, at("market", "west"), "I2 order/shop-1/1001: is booked in market west, its rules are of"),
@@ -174,7 +174,7 @@ async def test_a_cap_that_was_exceeded_is_seen(traded: System) -> None:
 @pytest.mark.parametrize(
     ("collection", "says"),
     [
-        (EARNINGS, "own_sales_minor is 0, the orders give 27000"),
+        (EARNINGS, "own sales: 0 is stored, the orders give 27000"),
         (BALANCES, "sums in CNY differ"),
         (LEDGER, "sums in CNY differ"),
         (COMMISSIONS, "is paid, but has no commissions"),

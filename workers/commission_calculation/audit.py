@@ -17,12 +17,10 @@ from contracts.commissions.calculation import Earner, Outcome, Sale, SaleLine, c
 from contracts.commissions.earnings import (
     EARNINGS,
     EARNINGS_STRIPES,
-    OWN_REFUNDED,
-    OWN_SALES,
-    day_path,
+    Earnings,
+    day_of,
     earnings_id,
     earnings_key,
-    month_path,
     months_of,
 )
 from contracts.commissions.reversal import pool_taken_back, taken_back
@@ -47,6 +45,7 @@ from workers.commission_calculation.repository import to_commission, to_posting,
 
 ORDERS = "order_intake.orders"
 _CHUNK = 500
+_SALES, _REFUNDED = "own sales", "refunds of own sales"
 
 
 async def audit(read: Read, report: Report) -> None:
@@ -262,19 +261,19 @@ class _Months:
             for earner in {seller, *earner_ids(sale)}
         }
         own = {seller: sum(line.net_minor for line in sale.lines)}
-        self._count(keys, OWN_SALES, own, commission, _gross(commission) if asked.own_sales else None)
+        self._count(keys, _SALES, own, commission, _gross(commission) if asked.own_sales else None)
         for amount, at in _given_back(order, commission):
-            self._totals[keys[seller]][OWN_REFUNDED] += amount
-            self._sums[keys[seller], OWN_REFUNDED].add(amount, at)
+            self._totals[keys[seller]][_REFUNDED] += amount
+            self._sums[keys[seller], _REFUNDED].add(amount, at)
         if asked.own_sales:
             for earner, key in keys.items():
-                refunded = commission.earned.own_refunded_minor.get(earner, 0)
-                self._sums[key, OWN_REFUNDED].read(refunded, commission.accrued_at)
+                refunded = (commission.earned.own_refunded_minor or {}).get(earner, 0)
+                self._sums[key, _REFUNDED].read(refunded, commission.accrued_at)
         got: defaultdict[str, Counter[int]] = defaultdict(Counter)
         for entry in entries:
             got[entry.plan][entry.distributor_id] += entry.amount_minor
         for plan in terms.plans:
-            day, month = day_path(plan.name, placed_at), month_path(plan.name)
+            day, month = _on_day(plan.name, day_of(placed_at)), _in_month(plan.name)
             before_day = commission.earned.day_minor.get(plan.name, {}) if plan.name in asked.day else None
             before_month = commission.earned.month_minor.get(plan.name, {}) if plan.name in asked.month else None
             self._count(keys, day, got[plan.name], commission, before_day)
@@ -283,7 +282,7 @@ class _Months:
     def _count(
         self,
         keys: Mapping[int, str],
-        path: str,
+        figure: str,
         amounts: Mapping[int, int],
         commission: Commission,
         read: Mapping[int, int] | None,
@@ -291,13 +290,13 @@ class _Months:
         """Add one figure of everyone concerned; `read` is what the order was calculated with, if its rules asked."""
         for earner, amount in amounts.items():
             if amount:
-                self._totals[keys[earner]][path] += amount
+                self._totals[keys[earner]][figure] += amount
         if read is None:
             for earner, amount in amounts.items():
-                self._sums[keys[earner], path].add(amount, commission.accrued_at)
+                self._sums[keys[earner], figure].add(amount, commission.accrued_at)
             return
         for earner, key in keys.items():
-            self._sums[key, path].read(read.get(earner, 0), commission.accrued_at, amounts.get(earner, 0))
+            self._sums[key, figure].read(read.get(earner, 0), commission.accrued_at, amounts.get(earner, 0))
 
     async def conclude(self) -> None:
         await self._conclude_month()
@@ -314,20 +313,36 @@ class _Months:
             self._documents += len(found)
             months = months_of(found)
             for key in some:
-                stored, orders = months.get(key, Counter()), self._totals.get(key, Counter())
-                for path in sorted(stored.keys() | orders.keys()):
-                    detail = f"{path} is {stored[path]}, the orders give {orders[path]}"
-                    self._report.require(stored[path] == orders[path], "I3", f"earnings/{key}", detail)
-        for (key, path), sum_ in self._sums.items():
+                stored, orders = _figures(months.get(key, Earnings())), self._totals.get(key, Counter())
+                for figure in sorted(stored.keys() | orders.keys()):
+                    detail = f"{figure}: {stored[figure]} is stored, the orders give {orders[figure]}"
+                    self._report.require(stored[figure] == orders[figure], "I3", f"earnings/{key}", detail)
+        for (key, figure), sum_ in self._sums.items():
             for fault in sum_.faults():
-                self._report.breach("I3", f"earnings/{key}", f"{path} {fault}")
+                self._report.breach("I3", f"earnings/{key}", f"{figure}: {fault}")
         self._totals.clear()
         self._sums.clear()
 
 
+def _figures(month: Earnings) -> Counter[str]:
+    """The figures of a stored month by their name in breaches."""
+    figures = Counter({_SALES: month.own_sales_minor, _REFUNDED: month.own_refunded_minor})
+    figures.update({_on_day(plan, day): amount for (day, plan), amount in month.day_minor.items()})
+    figures.update({_in_month(plan): amount for plan, amount in month.month_minor.items()})
+    return figures
+
+
+def _on_day(plan: str, day: str) -> str:
+    return f"plan {plan} on day {day}"
+
+
+def _in_month(plan: str) -> str:
+    return f"plan {plan} in the month"
+
+
 def _gross(commission: Commission) -> Mapping[int, int]:
     """The own sales that an order was calculated with, and what had been refunded of them."""
-    return Counter(commission.earned.own_sales_minor) + Counter(commission.earned.own_refunded_minor)
+    return Counter(commission.earned.own_sales_minor) + Counter(commission.earned.own_refunded_minor or {})
 
 
 def _given_back(order: Document, commission: Commission) -> Iterator[tuple[int, datetime | None]]:

@@ -11,17 +11,7 @@ from datetime import datetime
 from typing import Self
 
 from contracts.commissions.calculation import Needs, Sale
-from contracts.commissions.earnings import (
-    OWN_REFUNDED,
-    OWN_SALES,
-    Figures,
-    Tally,
-    day_path,
-    earnings_key,
-    month_path,
-    plus,
-    tallies_of,
-)
+from contracts.commissions.earnings import Earnings, Tally, day_of, earnings_key, tallies_of
 from contracts.commissions.view import AfterSale, Commission, Earned, LineRefund, Posting
 from contracts.rules.view import RuleSet
 
@@ -77,14 +67,14 @@ class Accounts:
 
     commissions: Mapping[str, Commission] = field(default_factory=dict)
     notices: Mapping[str, Notices] = field(default_factory=dict)
-    earnings: Mapping[str, Figures] = field(default_factory=dict)
+    earnings: Mapping[str, Earnings] = field(default_factory=dict)
     rules: Mapping[int, RuleSet] = field(default_factory=dict)
     postings: tuple[Posting, ...] = ()
     tallies: tuple[Tally, ...] = ()
 
     def with_commissions(self, changed: Sequence[Commission], postings: Iterable[Posting] = ()) -> Self:
         """The accounts after these commissions are new or have changed, which the months of those concerned count."""
-        tallies = (tally for after in changed for tally in tallies_of(self.commissions.get(after.key), after))
+        tallies = [tally for after in changed for tally in tallies_of(self.commissions.get(after.key), after)]
         return replace(
             self,
             commissions={**self.commissions, **{commission.key: commission for commission in changed}},
@@ -104,21 +94,28 @@ class Accounts:
             earner: self._month(earnings_key(earner, placed_at, sale.currency, market)) for earner in earner_ids(sale)
         }
 
-        def by_earner(path: str) -> dict[int, int]:
-            return {earner: figures[path] for earner, figures in known.items() if figures.get(path)}
-
-        gross, refunded = (by_earner(path) if asked.own_sales else {} for path in (OWN_SALES, OWN_REFUNDED))
-        net = {earner: sales - refunded.get(earner, 0) for earner, sales in gross.items()}
+        sellers = known if asked.own_sales else {}
+        day = day_of(placed_at)
         return Earned(
-            own_sales_minor={earner: sales for earner, sales in net.items() if sales},
-            day_minor={plan: by_earner(day_path(plan, placed_at)) for plan in sorted(asked.day)},
-            month_minor={plan: by_earner(month_path(plan)) for plan in sorted(asked.month)},
-            own_refunded_minor=refunded,
+            _without_zeros((d, month.own_sales_minor - month.own_refunded_minor) for d, month in sellers.items()),
+            {
+                plan: _without_zeros((d, month.day_minor.get((day, plan), 0)) for d, month in known.items())
+                for plan in sorted(asked.day)
+            },
+            {
+                plan: _without_zeros((d, month.month_minor.get(plan, 0)) for d, month in known.items())
+                for plan in sorted(asked.month)
+            },
+            _without_zeros((d, month.own_refunded_minor) for d, month in sellers.items()) or None,
         )
 
-    def _month(self, key: str) -> Figures:
+    def _month(self, key: str) -> Earnings:
         """What was stored of a month, and what this message adds to it."""
-        return plus(self.earnings.get(key, {}), *(tally.figures for tally in self.tallies if tally.key == key))
+        month = self.earnings.get(key) or Earnings()
+        for tally in self.tallies:
+            if tally.key == key:
+                month = month.plus(tally)
+        return month
 
     def with_notices(self, notices: Notices) -> Self:
         return replace(self, notices={**self.notices, notices.key: notices})
@@ -128,3 +125,7 @@ def earner_ids(sale: Sale) -> tuple[int, ...]:
     """Everyone who may earn from a sale."""
     leader = () if sale.leader is None else (sale.leader.distributor_id,)
     return tuple(dict.fromkeys([*(up.distributor_id for up in sale.upline), *leader]))
+
+
+def _without_zeros(sums: Iterable[tuple[int, int]]) -> dict[int, int]:
+    return {distributor_id: amount for distributor_id, amount in sums if amount}

@@ -14,13 +14,12 @@ from contracts.commissions.calculation import needs
 from contracts.commissions.earnings import (
     EARNINGS,
     EARNINGS_STRIPES,
-    Figures,
+    Earnings,
     Tally,
     earnings_id,
     earnings_key,
+    increments_of,
     months_of,
-    plus,
-    summed,
 )
 from contracts.commissions.view import (
     BALANCE_STRIPES,
@@ -93,7 +92,7 @@ class CommissionRepository:
         self,
         commissions: Loaded[str, Commission],
         notices: Loaded[str, Notices],
-        earnings: dict[str, Figures],
+        earnings: dict[str, Earnings],
         rules: dict[int, RuleSet],
         due: Sequence[str] = (),
         *,
@@ -151,9 +150,9 @@ class CommissionRepository:
         self._notices.keep(state.notices)
         self._postings.extend(state.postings)
         self._tallies.extend(state.tallies)
-        for key, figures in state.tallies if self._earnings else ():
-            if key in self._earnings:
-                self._earnings[key] = plus(self._earnings[key], figures)
+        for tally in state.tallies if self._earnings else ():
+            if tally.key in self._earnings:
+                self._earnings[tally.key] = self._earnings[tally.key].plus(tally)
 
     async def save(self, tx: Transaction) -> None:
         await _notices.save(tx, NOTICES, self._notices)
@@ -164,18 +163,16 @@ class CommissionRepository:
 
     def _counted(self) -> Iterable[Increment]:
         """What is added to the months: to stripe 0 where an order of the batch asked, so that askers meet there."""
-        for key, figures in summed(self._tallies).items():
-            stripe = 0 if key in self._earnings else 1 + self._stripe
-            if amounts := {path: amount for path, amount in figures.items() if amount}:
-                yield Increment(earnings_id(key, stripe), amounts, {})
+        for key, amounts in increments_of(self._tallies).items():
+            yield Increment(earnings_id(key, 0 if key in self._earnings else 1 + self._stripe), amounts, {})
 
 
-async def _earnings(tx: Transaction, paid: Iterable[OrderPaid], asking: Mapping[int, str]) -> dict[str, Figures]:
+async def _earnings(tx: Transaction, paid: Iterable[OrderPaid], asking: Mapping[int, str]) -> dict[str, Earnings]:
     """The months that these orders ask about, summed over their stripes; empty where nothing was earned yet."""
     keys = {key for order in paid for key in _keys_asked(order, asking)}
     query = with_ids(EARNINGS, (earnings_id(key, stripe) for key in keys for stripe in range(EARNINGS_STRIPES)))
     found = months_of([] if query.is_idle else await query.ask(tx))
-    return {key: found.get(key, {}) for key in keys}
+    return {key: found.get(key) or Earnings() for key in keys}
 
 
 def _keys_asked(order: OrderPaid, asking: Mapping[int, str]) -> Iterable[str]:
