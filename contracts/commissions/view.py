@@ -75,9 +75,9 @@ class Earned:
     commission, so that it can be recomputed.
 
     `own_sales_minor`: by distributor, the month's net sales before this order, less what was refunded of them by
-    then, which is `own_refunded_minor` (None: nothing). `day_minor` and `month_minor`: by plan, then distributor, what the plan had
-    accrued to them on the day and in the month of the order; what is reversed later reopens nothing. Days and months
-    are those of `placed_at` in UTC, and all of it is in the order's currency and market.
+    then, which is `own_refunded_minor`; None where nothing was. `day_minor` and `month_minor`: by plan, then
+    distributor, what the plan had accrued to them on the day and in the month of the order; what is reversed later
+    reopens nothing. Days and months are those of `placed_at` in UTC, all in the order's currency and market.
     """
 
     own_sales_minor: ByDistributor = field(default_factory=dict)

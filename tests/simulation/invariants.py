@@ -143,7 +143,8 @@ def _paid_as_wished(store: SimulatedStore, traffic: Traffic) -> Iterator[str]:
         if not wishes:
             yield f"order/{key} is none that a shop has sent: {order}"
         elif order["reserved"] and order["status"] in ("paid", "shipped", "completed", "refunded"):
-            owed.update(_owed(wishes[0], order))
+            earned = store.tables["commission_calculation.commissions"].get(key, {}).get("earned", {})
+            owed.update(_owed(wishes[0], order, earned))
     ledger: Counter[tuple[int, str]] = Counter()
     handled = {
         item["id"]
@@ -170,8 +171,11 @@ def _is_of(wish: PlaceOrder, order: Document) -> bool:
     )
 
 
-def _owed(wish: PlaceOrder, order: Document) -> Counter[tuple[int, str]]:
-    """What the order is worth to everyone by the naive reckoning, less the part of each line that was given back."""
+def _owed(wish: PlaceOrder, order: Document, earned: Document) -> Counter[tuple[int, str]]:
+    """What the order is worth to everyone by the naive reckoning, less the part of each line that was given back.
+
+    What was earned before it depends on the order of arrival: that is what the worker recorded, and `verify` checks it.
+    """
     rules = read(dict(RULES[order["rule_version"]]))
     chain: list[dict[str, Any]] = []
     above: int | None = wish.distributor_id
@@ -190,7 +194,16 @@ def _owed(wish: PlaceOrder, order: Document) -> Counter[tuple[int, str]]:
     ]
     leader = _person(LEADER) if "team" in order else None
     sold = {"currency": order["currency"], "lines": lines, "chain": chain, "leader": leader}
-    answer = settle(rules, sold, {"own_sales": {}, "day": {}, "month": {}})
+    months = earned.get("month_minor", {}).items()
+    answer = settle(
+        rules,
+        sold,
+        {
+            "own_sales": {int(who): amount for who, amount in earned.get("own_sales_minor", {}).items()},
+            "day": {},
+            "month": {(plan, int(who)): amount for plan, sums in months for who, amount in sums.items()},
+        },
+    )
     owed: Counter[tuple[int, str]] = Counter()
     for line, stored in zip(lines, order["lines"], strict=True):
         entries = {key: amount for key, amount in answer.entries.items() if key[0] == line["line"]}

@@ -300,7 +300,7 @@ class _Months:
 
     async def conclude(self) -> None:
         await self._conclude_month()
-        stored = sum([1 async for _ in self._read.stream(EARNINGS, {}, fields=("_id",))])
+        stored = sum([_has_figures(document) async for document in self._read.stream(EARNINGS, {})])
         detail = f"{stored} documents are stored, {self._documents} of them are of months that paid orders have"
         self._report.require(stored == self._documents, "I3", "earnings", detail)
 
@@ -310,7 +310,7 @@ class _Months:
             some = keys[start : start + _CHUNK]
             ids = [earnings_id(key, stripe) for key in some for stripe in range(EARNINGS_STRIPES)]
             found = await self._read.find(EARNINGS, {"_id": {"$in": ids}})
-            self._documents += len(found)
+            self._documents += sum(map(_has_figures, found))
             months = months_of(found)
             for key in some:
                 stored, orders = _figures(months.get(key, Earnings())), self._totals.get(key, Counter())
@@ -322,6 +322,11 @@ class _Months:
                 self._report.breach("I3", f"earnings/{key}", f"{figure}: {fault}")
         self._totals.clear()
         self._sums.clear()
+
+
+def _has_figures(document: Document) -> bool:
+    """Whether anything was ever counted in a document; what was rebuilt leaves empty ones."""
+    return document.keys() != {"_id"}
 
 
 def _figures(month: Earnings) -> Counter[str]:
