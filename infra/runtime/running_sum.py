@@ -6,14 +6,15 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-_SLOT = timedelta(minutes=15)
-"""An addition may be counted this much after its time: the pauses between a message's tries come to eleven minutes."""
+_SLOT = timedelta(hours=3)
+"""An addition may be counted this much after its time: the pauses between a message's tries come to eleven minutes, and
+the clocks of two machines may be an hour wrong each."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class RunningSum:
-    """What was added to a sum and when, and what was read of it, by quarters of an hour; so its size is bounded.
+    """What was added to a sum and when, and what was read of it, in slots of some hours; so its size is bounded.
 
     Some only add. Others read first, and no two of those add to the same sum at the same time; so where nobody else
     adds, each of them but the first must have read what one before left behind.

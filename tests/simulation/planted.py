@@ -10,7 +10,9 @@ from typing import Any
 from unittest.mock import patch
 from uuid import UUID
 
+from contracts.commissions.earnings import earnings_key, tallies_of
 from contracts.envelope import Emission, emit
+from contracts.rules.view import DEFAULT_MARKET
 from contracts.stock.view import ITEMS
 from infra.runtime.batch import BatchLoop, Settled
 from infra.runtime.fold import Work
@@ -21,6 +23,7 @@ from tests.simulation.run import Result, Variant, simulate
 from tests.simulation.store import Key, SimulatedStore, SimulatedTransaction
 from workers.commission_calculation.decide import post
 from workers.commission_calculation.model import Posting
+from workers.reward_checks.model import progress_key
 
 
 class AcknowledgesFirst(BatchLoop):
@@ -91,6 +94,39 @@ def _events_named_at_random() -> Iterator[None]:
         yield
 
 
+def _counts(counted: Callable[[Any, Any], bool]) -> Callable[[], AbstractContextManager[Any]]:
+    """Months that count some changes of commissions, and not the others."""
+
+    def tallies(before: Any, after: Any) -> Any:
+        return tallies_of(before, after) if counted(before, after) else ()
+
+    return lambda: patch("workers.commission_calculation.model.tallies_of", tallies)
+
+
+@contextmanager
+def _one_month_for_all_markets() -> Iterator[None]:
+    def key(distributor_id: int, placed_at: Any, currency: str, market: str) -> str:
+        return earnings_key(distributor_id, placed_at, currency, DEFAULT_MARKET)
+
+    with (
+        patch("workers.commission_calculation.model.earnings_key", key),
+        patch("workers.commission_calculation.repository.earnings_key", key),
+    ):
+        yield
+
+
+@contextmanager
+def _one_reward_month_for_all_markets() -> Iterator[None]:
+    def key(distributor_id: int, placed_at: Any, currency: str, market: str) -> str:
+        return progress_key(distributor_id, placed_at, currency, DEFAULT_MARKET)
+
+    with (
+        patch("workers.reward_checks.decide.progress_key", key),
+        patch("workers.reward_checks.repository.progress_key", key),
+    ):
+        yield
+
+
 @dataclass(frozen=True, slots=True)
 class Bug:
     variant: Variant = Variant()  # noqa: RUF009  (frozen)
@@ -109,4 +145,8 @@ BUGS: dict[str, Bug] = {
     "loses updates of stock": Bug(Variant(store=LosesUpdates)),
     "names postings at random": Bug(planted=_postings_named_at_random),
     "names events at random": Bug(planted=_events_named_at_random),
+    "does not subtract refunds from own sales": Bug(planted=_counts(lambda before, _: before is None)),
+    "counts a month only under rules that ask": Bug(planted=_counts(lambda _, after: after.rule_version > 1)),
+    "has one month for all markets": Bug(planted=_one_month_for_all_markets),
+    "has one reward month for all markets": Bug(planted=_one_reward_month_for_all_markets),
 }

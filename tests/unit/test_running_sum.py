@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from infra.runtime.running_sum import RunningSum
 from tests.builders import NOW
 
-LATER = NOW + timedelta(minutes=31)
-SOON = NOW + timedelta(minutes=14)
+LATER = NOW + timedelta(hours=6)
+SOON = NOW + timedelta(hours=2, minutes=59)
 
 
 def a_sum(*steps: tuple[int | None, datetime, int]) -> RunningSum:
@@ -55,7 +55,7 @@ def test_two_who_read_the_same_are_noticed_though_others_added_as_well() -> None
 
 def test_what_was_there_for_long_must_have_been_read() -> None:
     assert faults((None, NOW, 50), (0, LATER, 10)) == [
-        "an order at 2026-11-02 10:00 or soon after read 0, but it was 50 at least"
+        "an order at 2026-11-02 15:00 or soon after read 0, but it was 50 at least"
     ]
     assert faults((None, NOW, 50), (50, LATER, 10)) == []
 

@@ -60,7 +60,7 @@ async def test_sales_that_were_forgotten_before_a_condition_began(system: System
 
     breaches = await found(system)
 
-    sentence = "an order at 2026-11-15 09:30 or soon after read 0, but it was 50000 at least"
+    sentence = "an order at 2026-11-15 09:00 or soon after read 0, but it was 50000 at least"
     assert f"I3 earnings/{MONTH}: own sales: {sentence}" in breaches
 
 
@@ -71,7 +71,7 @@ async def test_a_cap_that_forgot_what_was_paid(system: System) -> None:
     breaches = await found(system)
 
     assert any(
-        "plan levels in the month: an order at 2026-11-15 09:30 or soon after read 0" in breach for breach in breaches
+        "plan levels in the month: an order at 2026-11-15 09:00 or soon after read 0" in breach for breach in breaches
     )
 
 
@@ -111,7 +111,7 @@ async def test_refunded_sales_that_still_qualify(system: System) -> None:
     breaches = await found(system)
 
     assert any(
-        "refunds of own sales: an order at 2026-11-03 09:30 or soon after read 0" in breach for breach in breaches
+        "refunds of own sales: an order at 2026-11-03 09:00 or soon after read 0" in breach for breach in breaches
     )
 
 
