@@ -105,6 +105,7 @@ class RewardView(BaseModel):
 
     month: str = Field(description="A calendar month in UTC.", examples=["2026-11"])
     currency: str
+    market: str = Field(description="Whose rules and targets count.", examples=["default"])
     sales: str = Field(description="Own paid sales of the month, net of refunds.")
     rule_version: int
     targets: list[TargetView]
@@ -206,6 +207,7 @@ def _month(month: Progress, rules: RuleSet | None) -> RewardView:
     return RewardView(
         month=month.month,
         currency=month.currency,
+        market=month.market,
         sales=_money(month.sales_minor, month.currency),
         rule_version=month.rule_version,
         targets=[_target(month, target) for target in targets if target.currency == month.currency],
@@ -266,6 +268,7 @@ EARNING_EXAMPLE: Any = {
 REWARD_EXAMPLE: Any = {
     "month": "2026-11",
     "currency": "CNY",
+    "market": "default",
     "sales": "8200.00",
     "rule_version": 1,
     "targets": [

@@ -10,7 +10,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import PlainSerializer
 
-from contracts.rules.view import Limit, Reason
+from contracts.rules.view import DEFAULT_MARKET, Limit, Reason
 
 COMMISSIONS = "commission_calculation.commissions"
 LEDGER = "commission_calculation.ledger"
@@ -74,14 +74,16 @@ class Earned:
     """What distributors had earned and sold before this order, as far as its plans ask for it; kept with the
     commission, so that it can be recomputed.
 
-    `own_sales_minor`: by distributor, the month's net sales before this order. `day_minor` and `month_minor`: by
-    plan, then distributor, what the plan had accrued to them on the day and in the month of the order. Days and
-    months are those of `placed_at` in UTC; what is reversed later reopens nothing.
+    `own_sales_minor`: by distributor, the month's net sales before this order, less what was refunded of them by
+    then, which is `own_refunded_minor`; None where nothing was. `day_minor` and `month_minor`: by plan, then
+    distributor, what the plan had accrued to them on the day and in the month of the order; what is reversed later
+    reopens nothing. Days and months are those of `placed_at` in UTC, all in the order's currency and market.
     """
 
     own_sales_minor: ByDistributor = field(default_factory=dict)
     day_minor: Mapping[str, ByDistributor] = field(default_factory=dict)
     month_minor: Mapping[str, ByDistributor] = field(default_factory=dict)
+    own_refunded_minor: ByDistributor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,7 @@ class Commission:
 
     `held` from payment on. `release_at` is there while it waits for its day: from completion on, without an open
     after-sale, until it is `released`; `released_at` is the day that had come. `pool_minor` is the sum of
-    `pools_minor`, which has the pool of each line.
+    `pools_minor`, which has the pool of each line. `market` is that of the rules.
     """
 
     key: str
@@ -144,6 +146,7 @@ class Commission:
     released_at: datetime | None = None
     after_sale: AfterSale | None = None
     pools_minor: tuple[int, ...] = ()
+    market: str = DEFAULT_MARKET
 
     @property
     def shop_and_order(self) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""Reward events, version 1. A month is the calendar month, in UTC, of the orders' `placed_at`."""
+"""Reward events, version 1. A month is the calendar month, in UTC, of the orders' `placed_at`, in one market."""
 
 from __future__ import annotations
 
@@ -7,20 +7,24 @@ from typing import Annotated
 from pydantic import Field
 
 from contracts.envelope import Event
-from contracts.fields import Amount, Code, Currency, DistributorId, RuleVersion, SignedAmount
+from contracts.fields import Amount, Code, Currency, DistributorId, MarketName, RuleVersion, SignedAmount
 from contracts.subjects import OfDistributor
 
 Month = Annotated[str, Field(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$", examples=["2026-11"])]
 
+MarketOfMonth = Annotated[
+    MarketName | None, Field(description="The market whose sales and targets count. Absent for the default market.")
+]
 _SALES = "The month's own net sales by then; with twelve nines before the point, as much or more."
 
 
 class RewardGranted(OfDistributor, Event, type="reward.granted.v1"):
-    """Own sales of the month reached the target; `rule_version` is that of the order that crossed it."""
+    """Own sales of the month reached the target; `rule_version` is that of the month's order that was placed last."""
 
     distributor_id: DistributorId
     month: Month
     currency: Currency
+    market: MarketOfMonth = None
     reward: Annotated[Code, Field(description="The reward's name in the rules.", examples=["monthly_sales"])]
     target: Annotated[Amount, Field(description="The net sales to reach.", examples=["10000.00"])]
     sales: Annotated[SignedAmount, Field(description=_SALES, examples=["10054.70"])]
@@ -29,11 +33,12 @@ class RewardGranted(OfDistributor, Event, type="reward.granted.v1"):
 
 
 class RewardRevoked(OfDistributor, Event, type="reward.revoked.v1"):
-    """A cancellation took the month's sales below the target again."""
+    """The month's sales fell below the target again, or the target no longer counts."""
 
     distributor_id: DistributorId
     month: Month
     currency: Currency
+    market: MarketOfMonth = None
     reward: Annotated[Code, Field(description="The reward's name in the rules.", examples=["monthly_sales"])]
     target: Annotated[Amount, Field(description="The net sales to reach.", examples=["10000.00"])]
     sales: Annotated[SignedAmount, Field(description=_SALES, examples=["9945.30"])]

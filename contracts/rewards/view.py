@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
+
+from contracts.rules.view import DEFAULT_MARKET
 
 PROGRESS = "reward_checks.progress"
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """A distributor's own paid sales of a calendar month (UTC) in a currency, and the rewards that stand.
+    """A distributor's own paid sales of a calendar month (UTC) in a currency and market, and the rewards that stand.
 
-    The targets are those of rules `rule_version`.
+    The targets are those of rules `rule_version`, which the month's last paid order follows; it was placed at
+    `placed_at`.
     """
 
     key: str
@@ -21,3 +25,5 @@ class Progress:
     sales_minor: int = 0
     rule_version: int = 0
     granted: tuple[str, ...] = ()
+    market: str = DEFAULT_MARKET
+    placed_at: datetime | None = None

@@ -84,10 +84,7 @@ class MongoTransaction(MongoReads):
         self._will_write(
             "update",
             collection,
-            [
-                {"q": {"_id": i.id}, "u": {"$inc": dict(i.amounts), "$setOnInsert": dict(i.fixed)}, "upsert": True}
-                for i in increments
-            ],
+            [{"q": {"_id": i.id}, "u": _increase(i), "upsert": True} for i in increments],
         )
 
     async def commit(self) -> None:
@@ -130,6 +127,13 @@ class MongoTransaction(MongoReads):
 
     def _command(self, command: Document) -> Any:
         return self._database.delegate.command(command, codec_options=_UTC, session=self._session.delegate)
+
+
+def _increase(increment: Increment) -> Document:
+    operators: Document = {"$inc": dict(increment.amounts)}
+    if increment.fixed:
+        operators["$setOnInsert"] = dict(increment.fixed)
+    return operators
 
 
 def _operators(change: Change) -> Document:

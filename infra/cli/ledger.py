@@ -8,6 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from itertools import islice
 from typing import Annotated, Any
 
@@ -16,17 +17,28 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from contracts.commissions.earnings import (
+    EARNINGS,
+    Earnings,
+    increments_of,
+    key_of,
+    months_of,
+    tallies_of,
+)
 from contracts.commissions.view import (
     ACCOUNTS,
     BALANCES,
+    COMMISSIONS,
     LEDGER,
     AccountKey,
+    Commission,
     Posting,
     balance_id,
     balance_of_stripe,
     balances_of,
 )
 from contracts.money import to_amount
+from contracts.rules.view import RULES
 from infra.adapters.mongo import MongoStore
 from infra.cli.environment import (
     EXIT_BREACH,
@@ -48,6 +60,7 @@ _OWNER = LEDGER.partition(".")[0]
 """The worker that alone writes the ledger and its balances."""
 
 _postings = Codec(Posting, key="posting_id")
+_commissions = Codec(Commission, key="key")
 
 Difference = tuple[AccountKey, int, int]
 """An account, what is stored for it, and what the ledger comes to."""
@@ -90,13 +103,16 @@ def rebuild(
     stack: Stack = "default",
     as_json: AsJson = False,
 ) -> None:
-    """Add up the ledger, and write the balances anew where any of them is not what the ledger comes to.
+    """Add up the ledger, and write the balances again where any of them is not what the ledger comes to.
+
+    The same for what conditions and caps know of each month, own sales and what each plan paid: that is added up from
+    the commissions. An order that was calculated with other figures keeps what it paid.
 
     Only while no commission worker runs, since what one is about to add would be lost: stop them first. A --check may
     run beside them, but then what it finds may only be a posting that came between its two readings.
     """
 
-    async def run(settings: Settings) -> tuple[int, list[Difference]]:
+    async def run(settings: Settings) -> tuple[int, list[Difference], list[str]]:
         async with _store(settings) as store:
             if not check:
                 await _require_quiet(settings)
@@ -105,15 +121,17 @@ def rebuild(
             differing = _differences(stored, ledger)
             if differing and not check:
                 await _replace(store, ledger)
-            return len(ledger), differing
+            return len(ledger), differing, await _rebuild_months(store, only_compare=check)
 
     with one_sentence_on_failure():
-        accounts, differing = asyncio.run(run(settings_for(stack)))
+        accounts, differing, months = asyncio.run(run(settings_for(stack)))
     if as_json:
-        typer.echo(json.dumps(_compared(accounts, differing, rebuilt=bool(differing) and not check), indent=2))
+        compared = _compared(accounts, differing, rebuilt=bool(differing) and not check)
+        typer.echo(json.dumps({**compared, "months_differing": months}, indent=2))
     else:
         _print_compared(accounts, differing, rebuilt=not check)
-    raise typer.Exit(EXIT_BREACH if check and differing else 0)
+        _print_months(months, rebuilt=not check)
+    raise typer.Exit(EXIT_BREACH if check and (differing or months) else 0)
 
 
 @asynccontextmanager
@@ -165,6 +183,52 @@ async def _replace(store: MongoStore, ledger: Counter[AccountKey]) -> None:
     waiting = iter(documents.values())
     while chunk := list(islice(waiting, _DOCUMENTS_AT_ONCE)):
         await store.transact(lambda tx, chunk=chunk: tx.replace(BALANCES, chunk))  # type: ignore[misc]
+
+
+async def _rebuild_months(store: MongoStore, *, only_compare: bool) -> list[str]:
+    """Return the months that are not what the commissions come to, and write each of those into its first stripe.
+
+    The market is that of the rules: commissions of other markets than the default one may be older than their `market`.
+    """
+    markets = {
+        rules["_id"]: rules["terms"]["market"] for rules in await store.find(RULES, {}, fields=("terms.market",))
+    }
+    months: dict[str, Counter[str]] = {}
+    async for document in store.stream(COMMISSIONS, {}):
+        commission = _commissions.to_entity(document)
+        of_market = replace(commission, market=markets.get(commission.rule_version, commission.market))
+        for key, amounts in increments_of(tallies_of(None, of_market)).items():
+            months.setdefault(key, Counter()).update(amounts)
+    stored: dict[str, list[Document]] = {}
+    async for document in store.stream(EARNINGS, {}):
+        stored.setdefault(key_of(document), []).append(document)
+    wanted = {key: _month_document(key, amounts) for key, amounts in months.items()}
+    differing = [
+        key
+        for key in sorted(wanted.keys() | stored.keys())
+        if _month(stored.get(key, ())) != _month([wanted[key]] if key in wanted else ())
+    ]
+    for start in range(0, 0 if only_compare else len(differing), _DOCUMENTS_AT_ONCE):
+        some = differing[start : start + _DOCUMENTS_AT_ONCE]
+        documents = [{"_id": document["_id"]} for key in some for document in stored.get(key, ())]
+        documents = [d for d in documents if d["_id"] not in wanted] + [wanted[key] for key in some if key in wanted]
+        await store.transact(lambda tx, documents=documents: tx.replace(EARNINGS, documents))  # type: ignore[misc]
+    return differing
+
+
+def _month(documents: Iterable[Document]) -> Earnings:
+    return next(iter(months_of(documents).values()), Earnings())
+
+
+def _month_document(key: str, amounts: Mapping[str, int]) -> Document:
+    document: Document = {"_id": key}
+    for path, amount in amounts.items():
+        *way, name = path.split(".")
+        place = document
+        for step in way:
+            place = place.setdefault(step, {})
+        place[name] = amount
+    return document
 
 
 def _named_by(key: str) -> Document:
@@ -220,6 +284,14 @@ def _print_compared(accounts: int, differing: Sequence[Difference], *, rebuilt: 
         typer.echo(f"… and {len(differing) - _DIFFERENCES_SHOWN_MAX} more.")
     what = "put right by the ledger" if rebuilt else "differ; nothing was changed"
     typer.echo(f"{len(differing)} of {accounts} accounts {what}.")
+
+
+def _print_months(differing: Sequence[str], *, rebuilt: bool) -> None:
+    for key in differing[:_DIFFERENCES_SHOWN_MAX]:
+        typer.echo(f"month {key}: what is remembered is not what the commissions come to")
+    if differing:
+        what = "put right by the commissions" if rebuilt else "differ; nothing was changed"
+        typer.echo(f"{len(differing)} distributor months {what}.")
 
 
 def _print_balances(distributor: int, balances: Mapping[AccountKey, int]) -> None:

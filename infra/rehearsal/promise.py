@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from datetime import datetime
 
-from contracts.commissions.calculation import Needs, calculate, needs
+from contracts.commissions.calculation import calculate
 from contracts.commissions.reversal import taken_back
 from contracts.commissions.sale import Sale
 from contracts.commissions.view import Earned, Entry
@@ -20,37 +20,30 @@ class Promise:
     """One version of the past: the rules that each order follows, and what everyone had earned before it.
 
     Orders have to come in the order in which they were placed. Own sales and caps count by month and day of
-    `placed_at` in UTC; only the running month is kept.
+    `placed_at` in UTC, in each market and currency; only the running month is kept. What was refunded of an order never
+    counts as own sales, because past orders do not say when it was refunded.
     """
 
     def __init__(self, terms_of: TermsOf) -> None:
         self._terms_of = terms_of
-        self._asked: dict[int, Needs] = {}
         self._month = (0, 0)
         self._day = 0
-        self._of_month: dict[str, _Period] = {}
-        self._of_day: dict[str, _Period] = {}
+        self._of_month: dict[tuple[str, str], _Period] = {}
+        self._of_day: dict[tuple[str, str], _Period] = {}
 
     def book(self, order: PastOrder, sale: Sale | None = None) -> tuple[Paid, ...]:
         """Return what the order would have booked; with `sale`, as if it had been that one."""
         sale = sale or order.sale
         terms = self._terms_of(order)
-        asked = self._asked.get(order.rule_version)
-        if asked is None:
-            asked = self._asked[order.rule_version] = needs(terms)
-        if not (asked.own_sales or asked.day or asked.month):
-            return _after_refunds(order, calculate(terms, sale, _NOTHING).entries)
         self._turn_to(order.placed_at)
-        month = self._of_month.setdefault(sale.currency, _Period())
-        day = self._of_day.setdefault(sale.currency, _Period())
+        where = terms.market, sale.currency
+        month = self._of_month.setdefault(where, _Period())
+        day = self._of_day.setdefault(where, _Period())
         entries = calculate(terms, sale, Earned(month.own_sales, day.by_plan, month.by_plan)).entries
-        if asked.own_sales:
-            month.own_sales[sale.upline[0].distributor_id] += order.net_minor
+        month.own_sales[sale.upline[0].distributor_id] += order.kept_minor
         for entry in entries:
-            if entry.plan in asked.month:
-                month.by_plan[entry.plan][entry.distributor_id] += entry.amount_minor
-            if entry.plan in asked.day:
-                day.by_plan[entry.plan][entry.distributor_id] += entry.amount_minor
+            month.by_plan[entry.plan][entry.distributor_id] += entry.amount_minor
+            day.by_plan[entry.plan][entry.distributor_id] += entry.amount_minor
         return _after_refunds(order, entries)
 
     def _turn_to(self, placed_at: datetime) -> None:
@@ -70,9 +63,6 @@ class _Period:
     def __init__(self) -> None:
         self.own_sales: defaultdict[int, int] = defaultdict(int)
         self.by_plan: defaultdict[str, defaultdict[int, int]] = defaultdict(lambda: defaultdict(int))
-
-
-_NOTHING = Earned()
 
 
 def _after_refunds(order: PastOrder, entries: tuple[Entry, ...]) -> tuple[Paid, ...]:

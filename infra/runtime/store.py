@@ -40,7 +40,10 @@ class Collection:
 
 @dataclass(frozen=True, slots=True)
 class Increment:
-    """Add `amounts` to the fields of document `id`, which is made from `fixed` where it does not exist."""
+    """Add `amounts` to the fields of document `id`, which is made from `fixed` where it does not exist.
+
+    A dot in a field's name leads into the document that stands there, or is made there.
+    """
 
     id: str
     amounts: Mapping[str, int]

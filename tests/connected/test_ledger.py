@@ -133,7 +133,13 @@ async def test_balances_are_a_fold_of_the_ledger_and_are_rebuilt_from_it(booked:
 
     assert (rebuilt.code, again.code) == (0, 0)
     assert rebuilt.out.endswith("put right by the ledger.\n")
-    assert again.object == {"accounts": ACCOUNTS, "identical": True, "rebuilt": False, "differences": []}
+    assert again.object == {
+        "accounts": ACCOUNTS,
+        "identical": True,
+        "rebuilt": False,
+        "differences": [],
+        "months_differing": [],
+    }
     await assert_folded(booked)
 
 

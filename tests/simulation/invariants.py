@@ -150,7 +150,8 @@ def _paid_as_wished(store: SimulatedStore, traffic: Traffic) -> Iterator[str]:
             stored = [(line["refunded_minor"], line["refunded_quantity"]) for line in order["lines"]]
             if stored != back:
                 yield f"order/{key} gave back {stored} of its lines, its refunds come to {back}"
-            owed.update(_owed(wishes[0], order, back))
+            earned = store.tables["commission_calculation.commissions"].get(key, {}).get("earned", {})
+            owed.update(_owed(wishes[0], order, earned, back))
     ledger: Counter[tuple[int, str]] = Counter()
     handled = {
         item["id"]
@@ -203,9 +204,13 @@ def _back(wish: PlaceOrder, refunds: Sequence[RefundOrder]) -> list[tuple[int, i
     return back
 
 
-def _owed(wish: PlaceOrder, order: Document, given_back: Sequence[tuple[int, int]]) -> Counter[tuple[int, str]]:
+def _owed(
+    wish: PlaceOrder, order: Document, earned: Document, given_back: Sequence[tuple[int, int]]
+) -> Counter[tuple[int, str]]:
     """What the order is worth to everyone by the naive model, less the part of each line that was given back: its
     money and its units.
+
+    What was earned before it depends on the order of arrival: that is what the worker recorded, and `verify` checks it.
     """
     rules = read(dict(RULES[order["rule_version"]]))
     chain: list[dict[str, Any]] = []
@@ -225,7 +230,16 @@ def _owed(wish: PlaceOrder, order: Document, given_back: Sequence[tuple[int, int
     ]
     leader = _person(LEADER) if "team" in order else None
     sold = {"currency": order["currency"], "lines": lines, "chain": chain, "leader": leader}
-    answer = settle(rules, sold, {"own_sales": {}, "day": {}, "month": {}})
+    months = earned.get("month_minor", {}).items()
+    answer = settle(
+        rules,
+        sold,
+        {
+            "own_sales": {int(who): amount for who, amount in earned.get("own_sales_minor", {}).items()},
+            "day": {},
+            "month": {(plan, int(who)): amount for plan, sums in months for who, amount in sums.items()},
+        },
+    )
     owed: Counter[tuple[int, str]] = Counter()
     for line, (money, units) in zip(lines, given_back, strict=True):
         entries = {key: amount for key, amount in answer.entries.items() if key[0] == line["line"]}

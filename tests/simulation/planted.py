@@ -12,10 +12,12 @@ from unittest.mock import patch
 from uuid import UUID
 
 from contracts.clock.v1 import ClockTicked
+from contracts.commissions.earnings import earnings_key, tallies_of
 from contracts.commissions.reversal import taken_back
 from contracts.commissions.view import Entry, LineRefund
 from contracts.envelope import Emission, Message, emit
 from contracts.orders.refunds import Asked, GivenBack, Line, give_back
+from contracts.rules.view import DEFAULT_MARKET
 from contracts.stock.view import ITEMS
 from infra.runtime.batch import BatchLoop, Settled
 from infra.runtime.fold import Work
@@ -28,6 +30,7 @@ from tests.simulation.store import Key, SimulatedStore, SimulatedTransaction
 from workers.commission_calculation.decide import post
 from workers.commission_calculation.model import Posting
 from workers.order_intake.model import Order
+from workers.reward_checks.model import progress_key
 from workers.stock_reservation.repository import StockRepository
 
 
@@ -159,6 +162,27 @@ def _refunds_that_depend_on_their_order() -> Iterator[None]:
         yield
 
 
+def _counts(counted: Callable[[Any, Any], bool]) -> Callable[[], AbstractContextManager[Any]]:
+    """Months that count some changes of commissions, and not the others."""
+
+    def tallies(before: Any, after: Any) -> Any:
+        return tallies_of(before, after) if counted(before, after) else ()
+
+    return lambda: patch("workers.commission_calculation.model.tallies_of", tallies)
+
+
+@contextmanager
+def _one_month_for_all_markets() -> Iterator[None]:
+    def key(distributor_id: int, placed_at: Any, currency: str, market: str) -> str:
+        return earnings_key(distributor_id, placed_at, currency, DEFAULT_MARKET)
+
+    with (
+        patch("workers.commission_calculation.model.earnings_key", key),
+        patch("workers.commission_calculation.repository.earnings_key", key),
+    ):
+        yield
+
+
 @contextmanager
 def _fixed_amounts_that_outlive_the_money() -> Iterator[None]:
     with patch("workers.commission_calculation.decide.taken_back", take_fixed_amounts_by_the_units_alone):
@@ -174,6 +198,18 @@ def _days_that_are_not_checked() -> Iterator[None]:
         return {} if isinstance(messages[0].data, ClockTicked) else queries(messages)
 
     with patch.object(StockRepository, "queries", queries_without_ticks):
+        yield
+
+
+@contextmanager
+def _one_reward_month_for_all_markets() -> Iterator[None]:
+    def key(distributor_id: int, placed_at: Any, currency: str, market: str) -> str:
+        return progress_key(distributor_id, placed_at, currency, DEFAULT_MARKET)
+
+    with (
+        patch("workers.reward_checks.decide.progress_key", key),
+        patch("workers.reward_checks.repository.progress_key", key),
+    ):
         yield
 
 
@@ -200,4 +236,8 @@ BUGS: dict[str, Bug] = {
     "keeps fixed amounts when all the money is back": Bug(planted=_fixed_amounts_that_outlive_the_money),
     "does not check the dates of lots": Bug(planted=_days_that_are_not_checked),
     "starts holds by the sender's clock": Bug(planted=_holds_by_the_senders_clock),
+    "does not subtract refunds from own sales": Bug(planted=_counts(lambda before, _: before is None)),
+    "counts a month only under rules that ask": Bug(planted=_counts(lambda _, after: after.rule_version > 1)),
+    "has one month for all markets": Bug(planted=_one_month_for_all_markets),
+    "has one reward month for all markets": Bug(planted=_one_reward_month_for_all_markets),
 }

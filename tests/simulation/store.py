@@ -28,7 +28,7 @@ from infra.runtime.store import (
 from tests.simulation.faults import Faults
 from tests.simulation.history import History
 from tests.simulation.scheduler import Scheduler, turn
-from tests.workflow.documents import changed, climb, matches, values_at
+from tests.workflow.documents import changed, climb, increased, matches, values_at
 
 T = TypeVar("T")
 Where = Mapping[str, Any]
@@ -242,10 +242,7 @@ class SimulatedTransaction:
             snapshot = await self._begin("add")
             for increment in increments:
                 known = self.written.get(collection, {}).get(increment.id) or snapshot[collection].get(increment.id)
-                document = dict(known or {"_id": increment.id, **increment.fixed})
-                for name, amount in increment.amounts.items():
-                    document[name] = document.get(name, 0) + amount
-                self._write(collection, document)
+                self._write(collection, increased(known, increment))
 
     def _write(self, collection: str, document: Document) -> None:
         store = self._store

@@ -51,7 +51,9 @@ START = builders.NOW.replace(hour=23, minute=40)
 _GOOD_UNTIL = (START + timedelta(days=3)).date().isoformat()
 """Of a lot that counts today, and tomorrow not any more."""
 
-SHOPS = {"shop-1": "CNY", "shop-2": "USD"}
+SHOPS = {"shop-1": "CNY", "shop-2": "USD", "shop-3": "CNY"}
+WEST, IN_WEST = "west", 3
+"""The market of shop-3. Its rules, with plans of the same names, are rule set 3."""
 SPONSORS: Mapping[int, int | None] = {1: None, 2: 1, 3: 2, 4: 1}
 TIERS: Mapping[int, str] = {1: "gold", 2: "silver", 3: "silver", 4: "standard"}
 TEAM, LEADER, MEMBERS = 7, 1, (3, 4)
@@ -72,19 +74,24 @@ _SKEWS = (timedelta(hours=-5), timedelta(days=-200), timedelta(days=30), timedel
 
 
 def _document(version: int) -> dict[str, Any]:
-    """Version 2 pays other rates and holds them for a day, which is longer than a run."""
-    levels = ["0.10", "0.05", "0.03"] if version == 1 else ["0.12", "0.055"]
+    """Version 2 pays other rates, and holds them for a day, which is longer than a run; what it asks of the month was
+    not asked when the month began. Version 3 is for another market.
+    """
+    levels = ["0.12", "0.055"] if version == 2 else ["0.10", "0.05", "0.03"]
+    of_month = [] if version == 1 else [{"per": "month", "currency": "CNY", "amount": "10.00"}]
+    sellers = {} if version == 1 else {"own_sales_min": [{"currency": "CNY", "amount": "60.00"}]}
     return {
         "title": f"rules {version}",
+        "market": WEST if version == IN_WEST else "default",
         "pool_rate": "0.21",
-        "hold_days": version - 1,
+        "hold_days": 1 if version == 2 else 0,
         "plans": [
             {
                 "plan": "unilevel",
                 "name": "levels",
                 "rates": levels,
                 "overrides": [{"category_id": CUPS, "rates": ["0.081", "0.037"]}],
-                "caps": [{"per": "order", "currency": "CNY", "amount": "9.00"}],
+                "caps": [{"per": "order", "currency": "CNY", "amount": "9.00"}, *of_month],
                 "compression": version == 2,
             },
             {
@@ -94,7 +101,7 @@ def _document(version: int) -> dict[str, Any]:
                 "peer_rate": "0.002",
                 "levels_max": 3,
             },
-            {"plan": "team_bonus", "name": "team", "rate": "0.011"},
+            {"plan": "team_bonus", "name": "team", "rate": "0.011", "conditions": sellers},
             {
                 "plan": "fixed",
                 "name": "units",
@@ -108,7 +115,7 @@ def _document(version: int) -> dict[str, Any]:
     }
 
 
-RULES: Mapping[int, dict[str, Any]] = {version: _document(version) for version in (1, 2)}
+RULES: Mapping[int, dict[str, Any]] = {version: _document(version) for version in (1, 2, IN_WEST)}
 
 _STORIES: Sequence[tuple[str, ...]] = (
     ("paid", "shipped", "completed"),
@@ -228,9 +235,9 @@ def _set_the_stage(traffic: Traffic) -> None:
     rng = traffic.rng
     within_s = rng.choice((0.001, 2.0, 60.0))
     for shop_id, currency in SHOPS.items():
-        traffic.say(
-            RegisterShop(shop_id=shop_id, currency=currency, payment_deadline_s=PAYMENT_DEADLINE_S), within_s=within_s
-        )
+        market = WEST if shop_id == "shop-3" else "default"
+        shop = RegisterShop(shop_id=shop_id, currency=currency, payment_deadline_s=PAYMENT_DEADLINE_S, market=market)
+        traffic.say(shop, within_s=within_s)
     chain = [
         RegisterDistributor(
             distributor_id=distributor_id, sponsor_id=sponsor_id, joined_at=JOINED, tier=TIERS[distributor_id]
@@ -258,7 +265,9 @@ def _set_the_stage(traffic: Traffic) -> None:
     if rng.random() < 0.3:
         _move_in_a_circle(traffic)
     traffic.say(DefineMarket(market="default", levels_paid_max=3), within_s=0.0)
+    traffic.say(DefineMarket(market=WEST, levels_paid_max=3), within_s=0.0)
     _put_in_force(traffic, 1, within_s)
+    _put_in_force(traffic, IN_WEST, within_s)
     if rng.random() < 0.5:
         _put_in_force(traffic, 2, within_s)
 
@@ -276,14 +285,14 @@ def _put_in_force(traffic: Traffic, version: int, within_s: float) -> None:
     digest = digest_of(terms_of(document))
     traffic.say(ProposeRules(rule_version=version, proposed_by="ann", rules=document), within_s=within_s)
     traffic.say(ApproveRules(rule_version=version, approved_by="bob", digest=digest), within_s=within_s)
-    begins = JOINED if version == 1 else START + timedelta(minutes=2)
+    begins = START + timedelta(minutes=2) if version == 2 else JOINED
     traffic.say(ActivateRules(rule_version=version, activated_by="bob", effective_from=begins), within_s=within_s)
 
 
 def _order(traffic: Traffic, number: int) -> PlaceOrder | None:
     """Say an order and what becomes of it; or hand the order back, to be said together with others."""
     rng = traffic.rng
-    shop_id = rng.choice(("shop-1", "shop-1", "shop-2"))
+    shop_id = rng.choice(("shop-1", "shop-1", "shop-2", "shop-3"))
     order_id = str(1000 + number)
     for status in (*rng.choice(_STORIES), *(("cancelled",) if rng.random() < 0.1 else ())):
         step = update(status, order_id).model_copy(update={"shop_id": shop_id})

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from contracts.commissions.earnings import Earnings, Tally, increments_of
 from contracts.commissions.v1 import CommissionAccrued, CommissionReversed
 from contracts.commissions.v1 import Entry as EntryMessage
 from contracts.commissions.v1 import Passed as PassedMessage
@@ -40,7 +41,7 @@ from tests.builders import (
     rules,
 )
 from workers.commission_calculation.decide import accrue, note_after_sale, start_hold, take_back, take_back_all
-from workers.commission_calculation.model import Accounts, Earnings, Notices
+from workers.commission_calculation.model import Accounts, Notices
 
 NOVEMBER = f"{SELLER}/2026-11/CNY"
 LEADER = 9
@@ -198,11 +199,55 @@ class TestWhatWasEarnedBefore:
         pool_rate_ppm=200_000,
     )
 
-    def test_is_neither_asked_nor_kept_where_no_plan_looks_at_it(self) -> None:
+    def test_is_not_asked_where_no_plan_looks_at_it_and_is_counted_all_the_same(self) -> None:
         state = accrue(accounts(), message(paid())).state
 
-        assert state.earnings == {}
         assert state.commissions[KEY].earned == Earned()
+        assert state.tallies == (
+            Tally(NOVEMBER, 9_000, 0, "02", {"levels": 900}),
+            Tally(f"{MIDDLE}/2026-11/CNY", 0, 0, "02", {"levels": 450}),
+            Tally(f"{TOP}/2026-11/CNY", 0, 0, "02", {"levels": 270}),
+        )
+
+    def test_is_what_earlier_rules_have_counted_too(self) -> None:
+        known = accounts(rules(1), replace(self.CAPPED, rule_version=2))
+
+        plain = accrue(known, message(paid(order_id="1"))).state
+        capped = accrue(plain, message(paid(order_id="2", rule_version=2))).state
+
+        commission = capped.commissions[f"{SHOP}/2"]
+        assert commission.earned.own_sales_minor == {SELLER: 9_000}
+        assert commission.earned.month_minor == {"levels": {SELLER: 900, MIDDLE: 450, TOP: 270}}
+        assert [(entry.plan, entry.amount_minor) for entry in commission.entries] == [("levels", 600), ("sellers", 450)]
+
+    def test_is_each_markets_own(self) -> None:
+        west = replace(self.CAPPED, rule_version=2, terms=replace(self.CAPPED.terms, market="west"))
+
+        east = accrue(accounts(self.CAPPED, west), message(paid(order_id="1"))).state
+        both = accrue(east, message(paid(order_id="2", rule_version=2))).state
+
+        commission = both.commissions[f"{SHOP}/2"]
+        assert commission.market == "west"
+        assert commission.earned == Earned(day_minor={"levels": {}}, month_minor={"levels": {}})
+        assert list(increments_of(both.tallies)) == [NOVEMBER, f"{NOVEMBER}/west"]
+
+    @pytest.mark.parametrize(
+        ("taken_back", "refunded_minor"),
+        [((take_back, refunded(order_id="1")), 4_500), ((take_back_all, cancelled(order_id="1")), 9_000)],
+    )
+    @pytest.mark.parametrize("before_the_payment", [False, True])
+    def test_is_less_what_was_given_back_of_the_sales(
+        self, taken_back: tuple[Any, Any], refunded_minor: int, before_the_payment: bool
+    ) -> None:
+        steps = [(accrue, paid(order_id="1")), taken_back]
+        state = accounts(self.CAPPED)
+        for rule, payload in reversed(steps) if before_the_payment else steps:
+            state = rule(state, message(payload)).state
+
+        earned = accrue(state, message(paid(order_id="2"))).state.commissions[f"{SHOP}/2"].earned
+
+        left = {SELLER: 9_000 - refunded_minor} if refunded_minor < 9_000 else {}
+        assert (earned.own_sales_minor, earned.own_refunded_minor) == (left, {SELLER: refunded_minor})
 
     def test_the_second_order_of_a_batch_sees_what_the_first_added(self) -> None:
         first = accrue(accounts(self.CAPPED), message(paid(order_id="1"))).state
@@ -224,31 +269,36 @@ class TestWhatWasEarnedBefore:
         assert third.commissions[f"{SHOP}/3"].earned == Earned(
             {SELLER: 18_000}, {"levels": {}}, {"levels": {SELLER: 1_500}}
         )
-        assert third.earnings == {
-            NOVEMBER: Earnings(NOVEMBER, 27_000, {"levels": 2_400}, {"02": {"levels": 1_500}, "03": {"levels": 900}})
+        assert increments_of(third.tallies) == {
+            NOVEMBER: {
+                "own_sales_minor": 27_000,
+                "paid_minor.02.levels": 1_500,
+                "paid_minor.02.sellers": 450,
+                "paid_minor.03.levels": 900,
+                "paid_minor.03.sellers": 450,
+            }
         }
 
     def test_the_month_is_that_of_the_order_not_of_its_payment(self) -> None:
         october = NOW.replace(month=10)
         state = accrue(accounts(self.CAPPED), message(paid(placed_at=october))).state
 
-        assert list(state.earnings) == [f"{SELLER}/2026-10/CNY"]
+        assert [tally.key for tally in state.tallies] == [f"{SELLER}/2026-10/CNY"]
 
-    def test_taking_back_reopens_nothing(self) -> None:
+    def test_taking_back_reopens_no_cap(self) -> None:
         accrued = accrue(accounts(self.CAPPED), message(paid())).state
 
-        assert take_back_all(accrued, message(cancelled())).state.earnings == accrued.earnings
+        after = take_back_all(accrued, message(cancelled())).state
 
-    def test_the_cap_of_a_month_only_or_of_a_day_only(self) -> None:
-        of_day = rules_with(Unilevel("levels", (100_000,), caps=Caps(day={"CNY": 100})))
-        of_month = rules_with(Unilevel("levels", (100_000,), caps=Caps(month={"CNY": 100})))
+        assert after.tallies == (*accrued.tallies, Tally(NOVEMBER, own_refunded_minor=9_000))
 
-        assert accrue(accounts(of_day), message(paid())).state.earnings == {
-            NOVEMBER: Earnings(NOVEMBER, 0, {}, {"02": {"levels": 100}})
-        }
-        assert accrue(accounts(of_month), message(paid())).state.earnings == {
-            NOVEMBER: Earnings(NOVEMBER, 0, {"levels": 100})
-        }
+    def test_what_is_stored_and_what_the_message_adds_are_one_sum(self) -> None:
+        stored = {NOVEMBER: Earnings(8_000, 500, {("01", "levels"): 2_400}, {"levels": 2_400})}
+
+        commission = accrue(accounts(self.CAPPED, earnings=stored), message(paid())).state.commissions[KEY]
+
+        assert commission.earned == Earned({SELLER: 7_500}, {"levels": {}}, {"levels": {SELLER: 2_400}}, {SELLER: 500})
+        assert [(entry.plan, entry.amount_minor) for entry in commission.entries] == [("levels", 100), ("sellers", 450)]
 
 
 class TestWhatComesBeforeTheAccrual:

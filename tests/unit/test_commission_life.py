@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from contracts.commissions.earnings import Tally
 from contracts.commissions.v1 import CommissionReleased, CommissionReversed, ReversedEntry, Share
 from contracts.commissions.view import AfterSale, Commission, Leg, LineRefund, Posting, Reversal
 from contracts.decision import Decision
@@ -209,7 +210,10 @@ class TestTakingBack:
             ),
             reason="order_refunded",
         )
-        assert decision == Decision(Accounts({KEY: after}, postings=(posting,)), (event,), "reversed")
+        counted = Tally(f"{SELLER}/2026-11/CNY", own_refunded_minor=4_500)
+        assert decision == Decision(
+            Accounts({KEY: after}, postings=(posting,), tallies=(counted,)), (event,), "reversed"
+        )
 
     def test_after_the_release_it_comes_out_of_what_is_available_which_may_become_negative(self) -> None:
         decision = take_back(accrued(status="released"), message(refunded()))

@@ -11,6 +11,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contracts.commissions.earnings import increments_of
 from contracts.commissions.view import Commission, balances_of
 from contracts.decision import Decision
 from contracts.envelope import Message
@@ -157,7 +158,7 @@ def coming_to(state: Accounts) -> dict[str, Any]:
         "sums": {key: amount for key, amount in sums.items() if amount},
         "commission": _without_path(commission),
         "left": commission.remaining_minor(),
-        "earnings": state.earnings,
+        "months": increments_of(state.tallies),
     }
 
 

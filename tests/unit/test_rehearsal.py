@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from contracts.commissions.sale import Earner, Sale, SaleLine
 from contracts.rules.view import (
     Caps,
+    Conditions,
     Market,
     TeamBonus,
 )
@@ -123,6 +125,33 @@ class TestPromise:
             for currency in (CURRENCY, "EUR", CURRENCY, "EUR")
         ]
         assert got == [1_000, 1_000, 500, 500]
+
+    def test_markets_do_not_fill_each_others_caps(self) -> None:
+        plan = levels(100_000, caps=Caps(month={CURRENCY: 1_500}))
+        by_version = {1: terms(plan), 2: replace(terms(plan), market="west")}
+        capped = Promise(lambda order: by_version[order.rule_version])
+        got = [
+            sum(paid.amount_minor for paid in capped.book(past_order(an_order(rule_version=version))))
+            for version in (1, 2, 1, 2)
+        ]
+        assert got == [1_000, 1_000, 500, 500]
+
+    def test_a_cap_that_begins_in_mid_month_sees_what_was_booked_before(self) -> None:
+        by_version = {1: terms(levels(100_000)), 2: terms(levels(100_000, caps=Caps(month={CURRENCY: 1_500})))}
+        capped = Promise(lambda order: by_version[order.rule_version])
+        got = [
+            sum(paid.amount_minor for paid in capped.book(past_order(an_order(rule_version=version))))
+            for version in (1, 2, 2)
+        ]
+        assert got == [1_000, 500, 0]
+
+    def test_own_sales_that_were_refunded_do_not_qualify(self) -> None:
+        asking = Promise(lambda order: terms(levels(100_000, conditions=Conditions(own_sales_min={CURRENCY: 20_000}))))
+        got = [
+            sum(paid.amount_minor for paid in asking.book(past_order(an_order(status=status))))
+            for status in ("cancelled", "paid", "paid")
+        ]
+        assert got == [0, 0, 1_000]
 
 
 class TestBacktest:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from contracts.decision import Decision, NotYet
 from contracts.rewards.v1 import RewardGranted, RewardRevoked
 from contracts.rules.view import RuleSet
-from tests.builders import KEY, NOW, SELLER, SHOP, a_target, an_order_line, cancelled, message, paid, rules
+from tests.builders import JOINED, KEY, NOW, SELLER, SHOP, a_target, an_order_line, cancelled, message, paid, rules
 from workers.reward_checks.decide import count_sale, take_back_sale
 from workers.reward_checks.model import Board, Progress, Sale
 
@@ -29,8 +30,8 @@ def a_board(*months: Progress, sales: tuple[Sale, ...] = (), rule_sets: tuple[Ru
     )
 
 
-def a_month(sales_minor: int, *granted: str, rule_version: int = 1) -> Progress:
-    return Progress(MONTH, SELLER, "2026-11", "CNY", sales_minor, rule_version, granted)
+def a_month(sales_minor: int, *granted: str, rule_version: int = 1, placed_at: datetime = NOW) -> Progress:
+    return Progress(MONTH, SELLER, "2026-11", "CNY", sales_minor, rule_version, granted, placed_at=placed_at)
 
 
 def counted(net_minor: int, key: str = KEY) -> Sale:
@@ -150,7 +151,9 @@ class TestWhichMonth:
         counted = count_sale(a_board(), sold("90.00", placed_at=october)).state
 
         assert take_back_sale(counted, fallen("90.00", placed_at=october)).state.progress == {
-            f"{SELLER}/2026-10/CNY": Progress(f"{SELLER}/2026-10/CNY", SELLER, "2026-10", "CNY", 0, 1)
+            f"{SELLER}/2026-10/CNY": Progress(
+                f"{SELLER}/2026-10/CNY", SELLER, "2026-10", "CNY", 0, 1, placed_at=october
+            )
         }
 
 
@@ -158,13 +161,41 @@ class TestWhichRules:
     HIGHER = rules(2, targets=(a_target(target_minor=50_000),))
     WITHOUT = rules(2)
 
-    def test_the_newest_rules_of_the_months_orders_count(self) -> None:
-        board = a_board(a_month(9_000, rule_version=2), rule_sets=(TARGETS, self.HIGHER))
+    LATER = NOW + timedelta(hours=1)
+
+    def test_those_of_the_order_that_was_placed_last_count_whenever_it_comes(self) -> None:
+        board = a_board(a_month(9_000, rule_version=2, placed_at=self.LATER), rule_sets=(TARGETS, self.HIGHER))
 
         decision = count_sale(board, sold("20.00", rule_version=1))
 
-        after = board.with_progress(a_month(11_000, rule_version=2)).with_sale(counted(2_000))
+        after = board.with_progress(a_month(11_000, rule_version=2, placed_at=self.LATER)).with_sale(counted(2_000))
         assert decision == Decision(after, outcome="counted")
+
+    def test_a_lower_number_counts_where_its_order_was_placed_last(self) -> None:
+        board = a_board(a_month(9_000, rule_version=2), rule_sets=(TARGETS, self.HIGHER))
+
+        month = count_sale(board, sold("20.00", rule_version=1, placed_at=self.LATER)).state.progress[MONTH]
+
+        assert month == a_month(11_000, "monthly_sales", rule_version=1, placed_at=self.LATER)
+
+    @pytest.mark.parametrize(
+        ("first_began", "second_began", "counts"), [(JOINED, NOW, 2), (NOW, JOINED, 1), (JOINED, JOINED, 2)]
+    )
+    def test_of_orders_placed_at_once_the_rules_that_began_last_count(
+        self, first_began: datetime, second_began: datetime, counts: int
+    ) -> None:
+        rule_sets = (rules(1, effective_from=first_began), rules(2, effective_from=second_began))
+        for numbers in ((1, 2), (2, 1)):
+            board = a_board(rule_sets=rule_sets)
+            for number in numbers:
+                board = count_sale(board, sold("1.00", order_id=str(number), rule_version=number)).state
+            assert board.progress[MONTH].rule_version == counts
+
+    def test_a_month_stored_without_its_last_order_takes_the_next_one(self) -> None:
+        old = Progress(MONTH, SELLER, "2026-11", "CNY", 9_000, 2)
+        board = a_board(old, rule_sets=(TARGETS, self.HIGHER))
+
+        assert count_sale(board, sold("20.00")).state.progress[MONTH] == a_month(11_000, "monthly_sales")
 
     def test_a_higher_target_revokes_what_is_no_longer_reached(self) -> None:
         board = a_board(a_month(10_000, "monthly_sales"), rule_sets=(TARGETS, self.HIGHER))
@@ -232,6 +263,41 @@ class TestTheSameOrderAgain:
         )
 
 
+class TestMarkets:
+    WEST = replace(TARGETS, rule_version=2, terms=replace(TARGETS.terms, market="west"))
+    IN_WEST = f"{MONTH}/west"
+
+    def test_each_has_a_month_of_its_own(self) -> None:
+        board = a_board(a_month(9_999), rule_sets=(TARGETS, self.WEST))
+
+        decision = count_sale(board, sold("100.00", rule_version=2))
+
+        west = Progress(
+            self.IN_WEST, SELLER, "2026-11", "CNY", 10_000, 2, ("monthly_sales",), market="west", placed_at=NOW
+        )
+        sale = Sale(KEY, self.IN_WEST, 10_000, counted=True)
+        granted = RewardGranted(**said("100.00", rule_version=2), market="west")
+        assert decision == Decision(board.with_progress(west).with_sale(sale), (granted,), "counted")
+
+    def test_what_is_taken_back_falls_into_the_market_of_the_sale(self) -> None:
+        board = count_sale(
+            a_board(a_month(10_000, "monthly_sales"), rule_sets=(TARGETS, self.WEST)), sold("100.00", rule_version=2)
+        ).state
+
+        decision = take_back_sale(board, fallen("100.00"))
+
+        assert decision.publish == (RewardRevoked(**said("0.00", rule_version=2), market="west"),)
+        assert decision.state.progress[MONTH] == board.progress[MONTH]
+
+    def test_what_is_taken_back_before_the_payment_is_noted_and_falls_there_too(self) -> None:
+        early = take_back_sale(a_board(rule_sets=(self.WEST,)), fallen("100.00")).state
+
+        after = count_sale(early, sold("100.00", rule_version=2)).state
+
+        assert after.sales[KEY] == Sale(KEY, self.IN_WEST, 10_000, counted=True, taken_back_minor=10_000)
+        assert {key: month.sales_minor for key, month in after.progress.items()} == {self.IN_WEST: 0}
+
+
 RULE_SETS = (
     rules(1, targets=(a_target("silver", 10_000), a_target("gold", 20_000))),
     rules(2, targets=(a_target("silver", 15_000),)),
@@ -246,7 +312,9 @@ def months(draw: st.DrawFn) -> tuple[list[Any], list[Any]]:
     for number in range(draw(st.integers(1, 7))):
         net = str(Decimal(draw(st.integers(0, 12_000))) / 100)
         order_id = f"order-{number}"
-        messages.append((count_sale, sold(net, order_id=order_id, rule_version=draw(st.integers(1, 3)))))
+        placed_at = NOW + timedelta(minutes=draw(st.integers(0, 3)))
+        sale = sold(net, order_id=order_id, rule_version=draw(st.integers(1, 3)), placed_at=placed_at)
+        messages.append((count_sale, sale))
         if draw(st.booleans()):
             messages.append((take_back_sale, fallen(net, order_id=order_id)))
     return messages, draw(st.permutations(messages))

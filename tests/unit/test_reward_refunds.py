@@ -16,6 +16,7 @@ from contracts.rewards.v1 import RewardGranted, RewardRevoked
 from contracts.rules.view import RuleSet
 from tests.builders import (
     KEY,
+    NOW,
     SELLER,
     a_refunded_line,
     a_target,
@@ -44,7 +45,7 @@ def a_board(*months: Progress, sales: tuple[Sale, ...] = (), rule_sets: tuple[Ru
 
 
 def a_month(sales_minor: int, *granted: str) -> Progress:
-    return Progress(MONTH, SELLER, "2026-11", "CNY", sales_minor, 1, granted)
+    return Progress(MONTH, SELLER, "2026-11", "CNY", sales_minor, 1, granted, placed_at=NOW)
 
 
 def a_sale(taken_back_minor: int = 0, *, counted: bool = True) -> Sale:

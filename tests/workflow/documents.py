@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from operator import ge, gt, le, lt
 from typing import Any
 
-from infra.runtime.store import Change, Document
+from infra.runtime.store import Change, Document, Increment
 
 Where = Mapping[str, Any]
 
@@ -33,6 +34,18 @@ def _keys_at(document: Document, path: str) -> Iterator[Any]:
 def changed(document: Document, change: Change) -> Document:
     """The document after a change of some of its fields."""
     return {**{name: value for name, value in document.items() if name not in change.gone}, **change.fields}
+
+
+def increased(document: Document | None, increment: Increment) -> Document:
+    """The document after an increment, which makes it where there is none."""
+    after = deepcopy(document) if document else {"_id": increment.id, **increment.fixed}
+    for path, amount in increment.amounts.items():
+        *way, name = path.split(".")
+        place = after
+        for step in way:
+            place = place.setdefault(step, {})
+        place[name] = place.get(name, 0) + amount
+    return after
 
 
 def matches(document: Document, where: Where) -> bool:

@@ -30,7 +30,7 @@ from infra.runtime.messaging import (
 from infra.runtime.store import Change, Collection, Document, Increment, Query, StoreConflict, Transaction, one_by_one
 from infra.runtime.time import Time
 from infra.runtime.topology import PARKED, Topology
-from tests.workflow.documents import changed, climb, indexable, listed, matches, project, rank, values_at
+from tests.workflow.documents import changed, climb, increased, indexable, listed, matches, project, rank, values_at
 
 T = TypeVar("T")
 Where = Mapping[str, Any]
@@ -142,10 +142,7 @@ class InMemoryTransaction:
     async def add(self, collection: str, increments: Sequence[Increment]) -> None:
         table = self._tables[collection]
         for increment in increments:
-            document = dict(table.documents.get(increment.id) or {"_id": increment.id, **increment.fixed})
-            for name, amount in increment.amounts.items():
-                document[name] = document.get(name, 0) + amount
-            self._put(table, document)
+            self._put(table, increased(table.documents.get(increment.id), increment))
 
     def undo(self) -> None:
         for table, key, former in reversed(self._former):

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from contracts.commissions.earnings import EARNINGS
 from contracts.commissions.view import BALANCES, COMMISSIONS, LEDGER
 from contracts.rules.view import RULES, Caps, Conditions, RuleSet, Unilevel
 from infra.runtime.audit import Report
@@ -30,9 +31,9 @@ from tests.builders import (
 )
 from tests.workflow.system import System
 from workers.commission_calculation.audit import audit
-from workers.commission_calculation.repository import EARNINGS, NOTICES
+from workers.commission_calculation.repository import NOTICES
 
-MONTH = f"{SELLER}/2026-11/CNY"
+MONTH = f"{SELLER}/2026-11/CNY/{MARKET}"
 CAPS = Caps(day={"CNY": 1_200}, month={"CNY": 1_500})
 PLANS = (
     Unilevel("levels", (100_000, 50_000), caps=CAPS),
@@ -133,10 +134,22 @@ def at(path: str, value: object) -> Spoil:
             EARNINGS,
             MONTH,
             at("own_sales_minor", 1),
-            f"I3 earnings/{MONTH}: own sales are 1, the commissions have 27000",
+            f"I3 earnings/{MONTH}: own sales: 1 is stored, the orders give 27000",
         ),
-        (EARNINGS, MONTH, at("month_minor", {"levels": 5}), f"I3 earnings/{MONTH}: plan levels has 5 in the month"),
-        (EARNINGS, MONTH, at("day_minor", {"02": {"levels": 7}}), f"I3 earnings/{MONTH}: plan levels has 7 in 02"),
+        (
+            EARNINGS,
+            MONTH,
+            at("paid_minor.02.levels", 5),
+            f"I3 earnings/{MONTH}: plan levels in the month: 5 is stored, the",
+        ),
+        (
+            EARNINGS,
+            MONTH,
+            at("paid_minor", {"02": {"levels": 7}}),
+            f"I3 earnings/{MONTH}: plan levels on day 02: 7 is stored",
+        ),
+        (EARNINGS, MONTH, at("_id", "77/2026-11/CNY"), "I3 earnings: "),
+        (COMMISSIONS, KEY, at("market", "west"), "I2 order/shop-1/1001: is booked in market west, its rules are of"),
     ],
 )
 async def test_what_nobody_decided_is_seen(
@@ -155,14 +168,13 @@ async def test_a_cap_that_was_exceeded_is_seen(traded: System) -> None:
 
     found = await breaches(traded)
 
-    assert any("exceed its cap of 1000" in breach for breach in found)
-    assert any("plan levels gave" in breach and "its cap is 1000" in breach for breach in found)
+    assert any("of plan levels for distributor 3 exceed its cap of 1000 a day" in breach for breach in found)
 
 
 @pytest.mark.parametrize(
     ("collection", "says"),
     [
-        (EARNINGS, "nothing was counted"),
+        (EARNINGS, "own sales: 0 is stored, the orders give 27000"),
         (BALANCES, "sums in CNY differ"),
         (LEDGER, "sums in CNY differ"),
         (COMMISSIONS, "is paid, but has no commissions"),

@@ -1,15 +1,28 @@
-"""I2: each paid order has exactly the entries that its snapshot, its rule version and the figures recorded with it
-give, reduced by exactly what its refunds take back. I3: nobody is paid beyond a pool or a cap, every posting balances,
-and ledger, commissions and balances agree in every account.
+"""I2: each paid order has exactly the entries that its snapshot and rule version give, reduced by exactly what its
+refunds take back. I3: no pool or cap is exceeded, every posting balances, and ledger, commissions and balances agree in
+every account.
+
+What was sold and paid in a month is recomputed from the orders alone, and compared with what is stored of the month.
+What an order was calculated with depends on which orders accrued before it, which no order records; so those figures
+have to fit into a sequence in which all of them can have been read.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
-from datetime import timedelta
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
 
-from contracts.commissions.calculation import Earner, Needs, Outcome, Sale, SaleLine, calculate, needs
+from contracts.commissions.calculation import Earner, Outcome, Sale, SaleLine, calculate, needs
+from contracts.commissions.earnings import (
+    EARNINGS,
+    EARNINGS_STRIPES,
+    Earnings,
+    day_of,
+    earnings_id,
+    earnings_key,
+    months_of,
+)
 from contracts.commissions.reversal import pool_taken_back, taken_back
 from contracts.commissions.view import (
     BALANCES,
@@ -18,45 +31,49 @@ from contracts.commissions.view import (
     Account,
     AccountKey,
     Commission,
+    Entry,
     LineRefund,
     balance_of_stripe,
     balances_of,
 )
-from contracts.rules.view import RULES, Terms
+from contracts.rules.view import RULES, Caps, Terms
 from infra.runtime.audit import Read, Report
+from infra.runtime.running_sum import RunningSum
 from infra.runtime.store import Document
-from workers.commission_calculation.model import day_of, earnings_key
-from workers.commission_calculation.repository import EARNINGS, to_commission, to_earnings, to_posting, to_rules
+from workers.commission_calculation.model import earner_ids
+from workers.commission_calculation.repository import to_commission, to_posting, to_rules
 
 ORDERS = "order_intake.orders"
 _CHUNK = 500
-
-MonthKey = tuple[str, str, str]
-"""Earnings key, plan, and day of the month or nothing for the whole month."""
+_SALES, _REFUNDED = "own sales", "refunds of own sales"
 
 
 async def audit(read: Read, report: Report) -> None:
     terms = {document["_id"]: to_rules(document).terms for document in await read.find(RULES, {})}
     await _audit_entries(read, report, terms)
-    await _audit_ledger(read, report, terms)
+    await _audit_ledger(read, report)
 
 
 async def _audit_entries(read: Read, report: Report, terms: Mapping[int, Terms]) -> None:
-    """Walk orders and commissions side by side, so memory stays bounded."""
+    """Walk orders and commissions side by side, a month after the other, so memory stays bounded."""
+    months = _Months(read, report, terms)
     chunk: list[Document] = []
-    async for order in read.stream(ORDERS, {}, sort=(("_id", 1),)):
+    async for order in read.stream(ORDERS, {}, sort=(("placed_at", 1),)):
         chunk.append(order)
         if len(chunk) == _CHUNK:
-            await _audit_chunk(read, report, terms, chunk)
+            await _audit_chunk(read, report, terms, months, chunk)
             chunk = []
-    await _audit_chunk(read, report, terms, chunk)
+    await _audit_chunk(read, report, terms, months, chunk)
+    await months.conclude()
     stored = sum([1 async for _ in read.stream(COMMISSIONS, {}, fields=("_id",))])
     report.figure("I3", "commissions", stored)
     known = int(report.figures.get("I2", {}).get("orders_paid", 0))
     report.require(stored == known, "I2", "commissions", f"{stored} commissions are stored for {known} paid orders")
 
 
-async def _audit_chunk(read: Read, report: Report, terms: Mapping[int, Terms], orders: list[Document]) -> None:
+async def _audit_chunk(
+    read: Read, report: Report, terms: Mapping[int, Terms], months: _Months, orders: list[Document]
+) -> None:
     keys = [order["_id"] for order in orders]
     found = {d["_id"]: to_commission(d) for d in await read.find(COMMISSIONS, {"_id": {"$in": keys}})}
     for order in orders:
@@ -69,12 +86,15 @@ async def _audit_chunk(read: Read, report: Report, terms: Mapping[int, Terms], o
         if commission is None:
             report.breach("I2", about, "is paid, but has no commissions")
             continue
-        _audit_accrual(report, about, order, commission, terms[order["rule_version"]])
+        entries = _audit_accrual(report, about, order, commission, terms[order["rule_version"]])
+        await months.book(order, commission, entries)
         _audit_what_is_left(report, about, order, commission)
         _audit_release(report, about, order, commission)
 
 
-def _audit_accrual(report: Report, about: str, order: Document, commission: Commission, terms: Terms) -> None:
+def _audit_accrual(
+    report: Report, about: str, order: Document, commission: Commission, terms: Terms
+) -> tuple[Entry, ...]:
     """Recompute the order from its own document, and hold every entry and every silence against it."""
     report.add("I2", "entries", len(commission.entries))
     expected = calculate(terms, sale_of(order), commission.earned)
@@ -82,9 +102,27 @@ def _audit_accrual(report: Report, about: str, order: Document, commission: Comm
     for name in ("pools_minor", "entries", "unpaid"):
         is_, gives = getattr(stored, name), getattr(expected, name)
         report.require(is_ == gives, "I2", about, f"{name} are {is_}, the rules give {gives}")
+    _audit_caps(report, about, commission, terms)
     total, pool = commission.total_minor, commission.pool_minor
     report.require(pool == sum(commission.pools_minor), "I3", about, f"its pool of {pool} is not that of its lines")
     report.require(total <= pool, "I3", about, f"pays {total} out of a pool of {pool}")
+    is_, is_of = commission.market, terms.market
+    report.require(is_ == is_of, "I2", about, f"is booked in market {is_}, its rules are of market {is_of}")
+    return expected.entries
+
+
+def _audit_caps(report: Report, about: str, commission: Commission, terms: Terms) -> None:
+    """Nobody gets more of a plan than its caps of a day and a month leave after what was paid before."""
+    got: Counter[tuple[str, int]] = Counter()
+    for entry in commission.entries:
+        got[entry.plan, entry.distributor_id] += entry.amount_minor
+    plans = {plan.name: plan.caps for plan in terms.plans}
+    for (plan, earner), amount in got.items():
+        caps, earned = plans.get(plan, Caps()), commission.earned
+        for period, limits, sums in (("day", caps.day, earned.day_minor), ("month", caps.month, earned.month_minor)):
+            cap, before = limits.get(commission.currency), sums.get(plan, {}).get(earner, 0)
+            detail = f"{before} and {amount} of plan {plan} for distributor {earner} exceed its cap of {cap} a {period}"
+            report.require(cap is None or before + amount <= cap, "I3", about, detail)
 
 
 def _audit_what_is_left(report: Report, about: str, order: Document, commission: Commission) -> None:
@@ -152,7 +190,7 @@ def refunds_of(order: Document) -> tuple[LineRefund, ...]:
     )
 
 
-async def _audit_ledger(read: Read, report: Report, terms: Mapping[int, Terms]) -> None:
+async def _audit_ledger(read: Read, report: Report) -> None:
     ledger: Counter[AccountKey] = Counter()
     async for document in read.stream(LEDGER, {}):
         posting = to_posting(document)
@@ -161,11 +199,9 @@ async def _audit_ledger(read: Read, report: Report, terms: Mapping[int, Terms]) 
         report.require(amount == 0, "I3", f"order/{posting.key}", f"posting {posting.posting_id} is off by {amount}")
         ledger.update(balances_of([posting]))
     entries: Counter[AccountKey] = Counter()
-    earned = _Earned(terms)
     async for document in read.stream(COMMISSIONS, {}):
         commission = to_commission(document)
         _book(entries, commission)
-        earned.book(report, commission)
     balances: Counter[AccountKey] = Counter()
     async for document in read.stream(BALANCES, {}):
         balances.update(balance_of_stripe(document))
@@ -181,9 +217,6 @@ async def _audit_ledger(read: Read, report: Report, terms: Mapping[int, Terms]) 
             report.add("I3", "accounts_negative")
         if name in ("pool", "breakage"):
             report.figure("I3", f"{name}_minor_{currency}", amount)
-    async for document in read.stream(EARNINGS, {}):
-        earned.hold_against(report, document)
-    earned.conclude(report)
 
 
 def _book(accounts: Counter[AccountKey], commission: Commission) -> None:
@@ -200,66 +233,134 @@ def _book(accounts: Counter[AccountKey], commission: Commission) -> None:
     accounts[0, commission.currency, "breakage"] += pool - sum(left)
 
 
-class _Earned:
-    """What the commissions say that was sold and earned by month and day, as far as their rules ask.
-
-    It has as many figures as `EARNINGS` has, which is bounded by the distributors and not by the orders.
+class _Months:
+    """What the orders say was sold and paid, by distributor and month; of one calendar month at a time, so it has as
+    many figures as are stored of that month, however many orders there were.
     """
 
-    def __init__(self, terms: Mapping[int, Terms]) -> None:
+    def __init__(self, read: Read, report: Report, terms: Mapping[int, Terms]) -> None:
+        self._read = read
+        self._report = report
         self._terms = terms
-        self._asked: dict[int, Needs] = {version: needs(known) for version, known in terms.items()}
-        self._sales: Counter[str] = Counter()
-        self._sums: Counter[MonthKey] = Counter()
-        self._caps: dict[MonthKey, int | None] = {}
+        self._asked = {version: needs(known) for version, known in terms.items()}
+        self._month = ""
+        self._totals: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self._sums: defaultdict[tuple[str, str], RunningSum] = defaultdict(RunningSum)
+        self._documents = 0
 
-    def book(self, report: Report, commission: Commission) -> None:
-        asked = self._asked[commission.rule_version]
-        at, currency = commission.placed_at, commission.currency
+    async def book(self, order: Document, commission: Commission, entries: Iterable[Entry]) -> None:
+        """Add an order with the entries that its rules give. Orders come by `placed_at`."""
+        placed_at = order["placed_at"]
+        if f"{placed_at:%Y-%m}" != self._month:
+            await self._conclude_month()
+            self._month = f"{placed_at:%Y-%m}"
+        terms, asked = self._terms[order["rule_version"]], self._asked[order["rule_version"]]
+        sale, seller = sale_of(order), order["distributor_id"]
+        keys = {
+            earner: earnings_key(earner, placed_at, sale.currency, terms.market)
+            for earner in {seller, *earner_ids(sale)}
+        }
+        own = {seller: sum(line.net_minor for line in sale.lines)}
+        self._count(keys, _SALES, own, commission, _gross(commission) if asked.own_sales else None)
+        for amount, at in _given_back(order, commission):
+            self._totals[keys[seller]][_REFUNDED] += amount
+            self._sums[keys[seller], _REFUNDED].add(amount, at)
         if asked.own_sales:
-            net_minor = sum(line.net_minor for line in commission.lines)
-            self._sales[earnings_key(commission.seller_id, at, currency)] += net_minor
-        got: Counter[tuple[str, int]] = Counter()
-        for entry in commission.entries:
-            got[entry.plan, entry.distributor_id] += entry.amount_minor
-        caps = {plan.name: plan.caps for plan in self._terms[commission.rule_version].plans}
-        for (plan, earner), amount in got.items():
-            month = earnings_key(earner, at, currency)
-            if plan in asked.day:
-                self._count(
-                    report,
-                    (month, plan, day_of(at)),
-                    commission.earned.day_minor[plan].get(earner, 0),
-                    amount,
-                    caps[plan].day.get(currency),
-                )
-            if plan in asked.month:
-                before = commission.earned.month_minor[plan].get(earner, 0)
-                self._count(report, (month, plan, ""), before, amount, caps[plan].month.get(currency))
+            for earner, key in keys.items():
+                refunded = (commission.earned.own_refunded_minor or {}).get(earner, 0)
+                self._sums[key, _REFUNDED].read(refunded, commission.accrued_at)
+        got: defaultdict[str, Counter[int]] = defaultdict(Counter)
+        for entry in entries:
+            got[entry.plan][entry.distributor_id] += entry.amount_minor
+        for plan in terms.plans:
+            day, month = _on_day(plan.name, day_of(placed_at)), _in_month(plan.name)
+            before_day = commission.earned.day_minor.get(plan.name, {}) if plan.name in asked.day else None
+            before_month = commission.earned.month_minor.get(plan.name, {}) if plan.name in asked.month else None
+            self._count(keys, day, got[plan.name], commission, before_day)
+            self._count(keys, month, got[plan.name], commission, before_month)
 
-    def _count(self, report: Report, where: MonthKey, before: int, amount: int, cap: int | None) -> None:
-        self._sums[where] += amount
-        known = self._caps.setdefault(where, cap)
-        self._caps[where] = None if known is None or cap is None else max(known, cap)
-        holds = cap is None or before + amount <= cap
-        report.require(holds, "I3", f"earnings/{where[0]}", f"{before} and {amount} of {where} exceed its cap of {cap}")
+    def _count(
+        self,
+        keys: Mapping[int, str],
+        figure: str,
+        amounts: Mapping[int, int],
+        commission: Commission,
+        read: Mapping[int, int] | None,
+    ) -> None:
+        """Add one figure of everyone concerned; `read` is what the order was calculated with, if its rules asked."""
+        for earner, amount in amounts.items():
+            if amount:
+                self._totals[keys[earner]][figure] += amount
+        if read is None:
+            for earner, amount in amounts.items():
+                self._sums[keys[earner], figure].add(amount, commission.accrued_at)
+            return
+        for earner, key in keys.items():
+            self._sums[key, figure].read(read.get(earner, 0), commission.accrued_at, amounts.get(earner, 0))
 
-    def hold_against(self, report: Report, document: Document) -> None:
-        """Compare what is stored of a distributor's month, and forget it."""
-        stored = to_earnings(document)
-        about = f"earnings/{stored.key}"
-        sales = self._sales.pop(stored.key, 0)
-        detail = f"own sales are {stored.own_sales_minor}, the commissions have {sales}"
-        report.require(stored.own_sales_minor == sales, "I3", about, detail)
-        figures = {(plan, ""): amount for plan, amount in stored.month_minor.items()}
-        figures |= {(plan, day): amount for day, plans in stored.day_minor.items() for plan, amount in plans.items()}
-        for (plan, day), amount in figures.items():
-            counted = self._sums.pop((stored.key, plan, day), 0)
-            cap = self._caps.get((stored.key, plan, day))
-            detail = f"plan {plan} has {amount} in {day or 'the month'}, the commissions have {counted}"
-            report.require(amount == counted, "I3", about, detail)
-            report.require(cap is None or counted <= cap, "I3", about, f"plan {plan} gave {counted}, its cap is {cap}")
+    async def conclude(self) -> None:
+        await self._conclude_month()
+        stored = sum([_has_figures(document) async for document in self._read.stream(EARNINGS, {})])
+        detail = f"{stored} documents are stored, {self._documents} of them are of months that paid orders have"
+        self._report.require(stored == self._documents, "I3", "earnings", detail)
 
-    def conclude(self, report: Report) -> None:
-        for key in {*+self._sales, *(where[0] for where in self._sums)}:
-            report.breach("I3", f"earnings/{key}", "commissions of the month exist, but nothing was counted")
+    async def _conclude_month(self) -> None:
+        keys = sorted({*self._totals, *(key for key, _ in self._sums)})
+        for start in range(0, len(keys), _CHUNK):
+            some = keys[start : start + _CHUNK]
+            ids = [earnings_id(key, stripe) for key in some for stripe in range(EARNINGS_STRIPES)]
+            found = await self._read.find(EARNINGS, {"_id": {"$in": ids}})
+            self._documents += sum(map(_has_figures, found))
+            months = months_of(found)
+            for key in some:
+                stored, orders = _figures(months.get(key, Earnings())), self._totals.get(key, Counter())
+                for figure in sorted(stored.keys() | orders.keys()):
+                    detail = f"{figure}: {stored[figure]} is stored, the orders give {orders[figure]}"
+                    self._report.require(stored[figure] == orders[figure], "I3", f"earnings/{key}", detail)
+        for (key, figure), sum_ in self._sums.items():
+            for fault in sum_.faults():
+                self._report.breach("I3", f"earnings/{key}", f"{figure}: {fault}")
+        self._totals.clear()
+        self._sums.clear()
+
+
+def _has_figures(document: Document) -> bool:
+    """Whether anything was ever counted in a document; what was rebuilt leaves empty ones."""
+    return document.keys() != {"_id"}
+
+
+def _figures(month: Earnings) -> Counter[str]:
+    """The figures of a stored month by their name in breaches."""
+    figures = Counter({_SALES: month.own_sales_minor, _REFUNDED: month.own_refunded_minor})
+    figures.update({_on_day(plan, day): amount for (day, plan), amount in month.day_minor.items()})
+    figures.update({_in_month(plan): amount for plan, amount in month.month_minor.items()})
+    return figures
+
+
+def _on_day(plan: str, day: str) -> str:
+    return f"plan {plan} on day {day}"
+
+
+def _in_month(plan: str) -> str:
+    return f"plan {plan} in the month"
+
+
+def _gross(commission: Commission) -> Mapping[int, int]:
+    """The own sales that an order was calculated with, and what had been refunded of them."""
+    return Counter(commission.earned.own_sales_minor) + Counter(commission.earned.own_refunded_minor or {})
+
+
+def _given_back(order: Document, commission: Commission) -> Iterator[tuple[int, datetime | None]]:
+    """What was given back of an order, and when the month counted it, if the order says when.
+
+    Where the commission does not have it yet, or has it wrong, that is a breach of its own; what it has counts here.
+    """
+    left = sum(line.refunded_minor for line in commission.lines)
+    if commission.lines == refunds_of(order):
+        for refund in order.get("refunds", ()):
+            amount = sum(part["amount_minor"] for part in refund["lines"])
+            left -= amount
+            yield amount, max(refund["at"], commission.accrued_at)
+    ended = commission.reversals[-1] if commission.reversals and order["status"] == "cancelled" else None
+    if left:
+        yield left, max(ended.at, commission.accrued_at) if ended else None

@@ -48,8 +48,7 @@ def accrue(accounts: Accounts, message: Message[OrderPaid]) -> Answer:
     if rules is None:
         return NotYet("rules_unknown")
     sale = sale_of(order)
-    asked = needs(rules.terms)
-    earned = accounts.earned(sale, order.placed_at, asked)
+    earned = accounts.earned(sale, order.placed_at, rules.terms.market, needs(rules.terms))
     outcome = calculate(rules.terms, sale, earned)
     commission = Commission(
         key=order.key,
@@ -66,6 +65,7 @@ def accrue(accounts: Accounts, message: Message[OrderPaid]) -> Answer:
         hold_days=rules.terms.hold_days,
         earned=earned,
         pools_minor=outcome.pools_minor,
+        market=rules.terms.market,
     )
     postings: tuple[Posting, ...] = (_accrual(message.id, commission),)
     events: tuple[Payload, ...] = (_accrued(commission),)
@@ -75,8 +75,7 @@ def accrue(accounts: Accounts, message: Message[OrderPaid]) -> Answer:
         postings, events = postings + posted, events + said
     if noted.completed_at or noted.after_sale:
         commission = _schedule(replace(commission, completed_at=noted.completed_at, after_sale=noted.after_sale))
-    after = accounts.with_earnings(sale, order.placed_at, outcome.entries, asked)
-    after = after.with_notices(replace(noted, accrued=True)).with_commissions([commission], postings)
+    after = accounts.with_notices(replace(noted, accrued=True)).with_commissions([commission], postings)
     return Decision(after, events, "accrued")
 
 

@@ -5,13 +5,14 @@ Amounts in minor units.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Self
 
 from contracts.commissions.calculation import Needs, Sale
-from contracts.commissions.view import AfterSale, Commission, Earned, Entry, LineRefund, Posting
+from contracts.commissions.earnings import Earnings, Tally, day_of, earnings_key, tallies_of
+from contracts.commissions.view import AfterSale, Commission, Earned, LineRefund, Posting
 from contracts.rules.view import RuleSet
 
 
@@ -59,36 +60,9 @@ class Notices:
 
 
 @dataclass(frozen=True, slots=True)
-class Earnings:
-    """A distributor's month in one currency: own paid sales, and what capped plans accrued, by plan and by day.
-
-    Kept only where the rules of an order ask for it; counted at accrual, and never reopened by what is taken back.
-    """
-
-    key: str
-    own_sales_minor: int = 0
-    month_minor: Mapping[str, int] = field(default_factory=dict)
-    day_minor: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-
-    def on_day(self, plan: str, placed_at: datetime) -> int:
-        return self.day_minor.get(day_of(placed_at), {}).get(plan, 0)
-
-    def with_sale(self, net_minor: int) -> Self:
-        return replace(self, own_sales_minor=self.own_sales_minor + net_minor)
-
-    def with_month(self, plan: str, amount_minor: int) -> Self:
-        return replace(self, month_minor=_plus(self.month_minor, plan, amount_minor))
-
-    def with_day(self, plan: str, placed_at: datetime, amount_minor: int) -> Self:
-        day = day_of(placed_at)
-        of_day = _plus(self.day_minor.get(day, {}), plan, amount_minor)
-        return replace(self, day_minor={**self.day_minor, day: of_day})
-
-
-@dataclass(frozen=True, slots=True)
 class Accounts:
     """What one message sees: its order's commission and notices, or the commissions that are due; the rules; what the
-    order's uplines earned before; and the postings it makes.
+    order's uplines earned before, where its rules ask; and what it makes: postings, and tallies to add to `earnings`.
     """
 
     commissions: Mapping[str, Commission] = field(default_factory=dict)
@@ -96,60 +70,52 @@ class Accounts:
     earnings: Mapping[str, Earnings] = field(default_factory=dict)
     rules: Mapping[int, RuleSet] = field(default_factory=dict)
     postings: tuple[Posting, ...] = ()
+    tallies: tuple[Tally, ...] = ()
 
-    def with_commissions(self, changed: Iterable[Commission], postings: Iterable[Posting] = ()) -> Self:
+    def with_commissions(self, changed: Sequence[Commission], postings: Iterable[Posting] = ()) -> Self:
+        """The accounts after these commissions are new or have changed, which the months of those concerned count."""
+        tallies = [tally for after in changed for tally in tallies_of(self.commissions.get(after.key), after)]
         return replace(
             self,
             commissions={**self.commissions, **{commission.key: commission for commission in changed}},
             postings=(*self.postings, *postings),
+            tallies=(*self.tallies, *tallies),
         )
 
     def noted(self, key: str) -> Notices:
         """What was heard of an order so far that has not accrued."""
         return self.notices.get(key) or Notices(key)
 
-    def earned(self, sale: Sale, placed_at: datetime, asked: Needs) -> Earned:
+    def earned(self, sale: Sale, placed_at: datetime, market: str, asked: Needs) -> Earned:
         """What those who may earn from a sale had earned before it, as far as the rules ask; zeros are left out."""
         if not asked.anything:
             return Earned()
         known = {
-            earner: earnings
-            for earner in earner_ids(sale)
-            if (earnings := self.earnings.get(earnings_key(earner, placed_at, sale.currency))) is not None
+            earner: self._month(earnings_key(earner, placed_at, sale.currency, market)) for earner in earner_ids(sale)
         }
+
+        sellers = known if asked.own_sales else {}
+        day = day_of(placed_at)
         return Earned(
-            own_sales_minor={d: e.own_sales_minor for d, e in known.items() if asked.own_sales and e.own_sales_minor},
-            day_minor={
-                plan: {d: e.on_day(plan, placed_at) for d, e in known.items() if e.on_day(plan, placed_at)}
+            _without_zeros((d, month.own_sales_minor - month.own_refunded_minor) for d, month in sellers.items()),
+            {
+                plan: _without_zeros((d, month.day_minor.get((day, plan), 0)) for d, month in known.items())
                 for plan in sorted(asked.day)
             },
-            month_minor={
-                plan: {d: e.month_minor[plan] for d, e in known.items() if plan in e.month_minor}
+            {
+                plan: _without_zeros((d, month.month_minor.get(plan, 0)) for d, month in known.items())
                 for plan in sorted(asked.month)
             },
+            _without_zeros((d, month.own_refunded_minor) for d, month in sellers.items()) or None,
         )
 
-    def with_earnings(self, sale: Sale, placed_at: datetime, entries: Iterable[Entry], asked: Needs) -> Self:
-        """Count a sale and its entries, as far as the rules ask for it."""
-        if not asked.anything:
-            return self
-        changed = dict(self.earnings)
-
-        def of(earner: int) -> Earnings:
-            key = earnings_key(earner, placed_at, sale.currency)
-            return changed.get(key) or Earnings(key)
-
-        if asked.own_sales:
-            seller = of(sale.upline[0].distributor_id)
-            changed[seller.key] = seller.with_sale(sum(line.net_minor for line in sale.lines))
-        for entry in entries if asked.day or asked.month else ():
-            if entry.plan in asked.day:
-                earnings = of(entry.distributor_id).with_day(entry.plan, placed_at, entry.amount_minor)
-                changed[earnings.key] = earnings
-            if entry.plan in asked.month:
-                earnings = of(entry.distributor_id).with_month(entry.plan, entry.amount_minor)
-                changed[earnings.key] = earnings
-        return replace(self, earnings=changed)
+    def _month(self, key: str) -> Earnings:
+        """What was stored of a month, and what this message adds to it."""
+        month = self.earnings.get(key) or Earnings()
+        for tally in self.tallies:
+            if tally.key == key:
+                month = month.plus(tally)
+        return month
 
     def with_notices(self, notices: Notices) -> Self:
         return replace(self, notices={**self.notices, notices.key: notices})
@@ -161,15 +127,5 @@ def earner_ids(sale: Sale) -> tuple[int, ...]:
     return tuple(dict.fromkeys([*(up.distributor_id for up in sale.upline), *leader]))
 
 
-def earnings_key(distributor_id: int, placed_at: datetime, currency: str) -> str:
-    """`distributor/month/currency`; the month is that of the order's `placed_at` in UTC."""
-    return f"{distributor_id}/{placed_at:%Y-%m}/{currency}"
-
-
-def day_of(placed_at: datetime) -> str:
-    """The day of the month in UTC, as two digits."""
-    return f"{placed_at:%d}"
-
-
-def _plus(sums: Mapping[str, int], name: str, amount: int) -> Mapping[str, int]:
-    return {**sums, name: sums.get(name, 0) + amount}
+def _without_zeros(sums: Iterable[tuple[int, int]]) -> dict[int, int]:
+    return {distributor_id: amount for distributor_id, amount in sums if amount}

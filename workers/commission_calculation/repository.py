@@ -6,11 +6,21 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 from contracts.clock.v1 import ClockTicked
 from contracts.commissions.calculation import needs
+from contracts.commissions.earnings import (
+    EARNINGS,
+    EARNINGS_STRIPES,
+    Earnings,
+    Tally,
+    earnings_id,
+    earnings_key,
+    increments_of,
+    months_of,
+)
 from contracts.commissions.view import (
     BALANCE_STRIPES,
     BALANCES,
@@ -26,10 +36,9 @@ from contracts.orders.v1 import OrderPaid
 from contracts.rules.view import RULES, RuleSet
 from infra.runtime.repository import Codec, Found, Loaded, with_ids
 from infra.runtime.store import Collection, Find, Increment, Index, Query, Transaction
-from workers.commission_calculation.model import Accounts, Earnings, Notices, earnings_key
+from workers.commission_calculation.model import Accounts, Notices
 
 NOTICES = "commission_calculation.notices"
-EARNINGS = "commission_calculation.earnings"
 
 DUE_MAX = 500
 """Commissions released by one tick; the next tick takes the rest."""
@@ -39,11 +48,9 @@ _OTHER_STRIPE = 4
 
 _commissions = Codec(Commission, key="key")
 _notices = Codec(Notices, key="key")
-_earnings = Codec(Earnings, key="key")
 _postings = Codec(Posting, key="posting_id")
 _rules = Codec(RuleSet, key="rule_version")
 to_commission = _commissions.to_entity
-to_earnings = _earnings.to_entity
 to_posting = _postings.to_entity
 to_rules = _rules.to_entity
 
@@ -60,7 +67,11 @@ class CommissionRepository:
             ),
         ),
         Collection(NOTICES, "what was heard of an order before its commission accrued, and that it has accrued"),
-        Collection(EARNINGS, "own sales and capped earnings by distributor, month and currency, where rules ask"),
+        Collection(
+            EARNINGS,
+            "own sales, and what each plan paid, by distributor, month, currency and market, in stripes; a month is "
+            "the sum over them",
+        ),
         Collection(
             LEDGER,
             "append-only, balanced postings, by the message that caused them",
@@ -81,7 +92,7 @@ class CommissionRepository:
         self,
         commissions: Loaded[str, Commission],
         notices: Loaded[str, Notices],
-        earnings: Loaded[str, Earnings],
+        earnings: dict[str, Earnings],
         rules: dict[int, RuleSet],
         due: Sequence[str] = (),
         *,
@@ -95,6 +106,7 @@ class CommissionRepository:
         self._due = due
         self._stripe = stripe
         self._postings: list[Posting] = []
+        self._tallies: list[Tally] = []
 
     @classmethod
     def queries(cls, messages: Sequence[Message[Any]]) -> dict[str, Query]:
@@ -119,7 +131,7 @@ class CommissionRepository:
         return cls(
             commissions,
             _notices.loaded(found["notices"]),
-            Loaded(await _earnings.fetch(tx, EARNINGS, _earnings_asked(fresh, rules))),
+            await _earnings(tx, fresh, _asking(rules)),
             rules,
             [document["_id"] for document in found["due"]],
             stripe=stripe if fresh else (stripe + _OTHER_STRIPE) % BALANCE_STRIPES,
@@ -129,40 +141,54 @@ class CommissionRepository:
         data = message.data
         if isinstance(data, ClockTicked):
             return Accounts(self._commissions.pick(self._due))
-        keys = _earnings_keys(data) if isinstance(data, OrderPaid) and data.rule_version in self._asking else ()
-        return Accounts(
-            self._commissions.pick([data.key]), self._notices.pick([data.key]), self._earnings.pick(keys), self._rules
-        )
+        asked = _keys_asked(data, self._asking) if isinstance(data, OrderPaid) else ()
+        earnings = {key: self._earnings[key] for key in asked if key in self._earnings}
+        return Accounts(self._commissions.pick([data.key]), self._notices.pick([data.key]), earnings, self._rules)
 
     def keep(self, state: Accounts) -> None:
         self._commissions.keep(state.commissions)
         self._notices.keep(state.notices)
-        self._earnings.keep(state.earnings)
         self._postings.extend(state.postings)
+        self._tallies.extend(state.tallies)
+        for tally in state.tallies if self._earnings else ():
+            if tally.key in self._earnings:
+                self._earnings[tally.key] = self._earnings[tally.key].plus(tally)
 
     async def save(self, tx: Transaction) -> None:
         await _notices.save(tx, NOTICES, self._notices)
         await _commissions.save(tx, COMMISSIONS, self._commissions)
-        await _earnings.save(tx, EARNINGS, self._earnings)
+        await tx.add(EARNINGS, list(self._counted()))
         await tx.insert(LEDGER, [_postings.to_document(posting) for posting in self._postings])
         await tx.add(BALANCES, list(_increments(self._postings, stripe=self._stripe)))
 
-
-def _earnings_keys(order: OrderPaid) -> list[str]:
-    leader = [order.team.leader_id] if order.team else []
-    earners = {*(up.distributor_id for up in order.upline), *leader}
-    return [earnings_key(earner, order.placed_at, order.currency) for earner in earners]
-
-
-def _earnings_asked(paid: Iterable[OrderPaid], rules: dict[int, RuleSet]) -> set[str]:
-    """The months to load: none where no plan of an order's rules looks at them."""
-    asking = _asking(rules)
-    return {key for order in paid if order.rule_version in asking for key in _earnings_keys(order)}
+    def _counted(self) -> Iterable[Increment]:
+        """What is added to the months: to stripe 0 where an order of the batch asked, so that askers meet there."""
+        for key, amounts in increments_of(self._tallies).items():
+            yield Increment(earnings_id(key, 0 if key in self._earnings else 1 + self._stripe), amounts, {})
 
 
-def _asking(rules: dict[int, RuleSet]) -> set[int]:
-    """The rule versions some plan of which looks at what distributors earned before."""
-    return {version for version, known in rules.items() if needs(known.terms).anything}
+async def _earnings(tx: Transaction, paid: Iterable[OrderPaid], asking: Mapping[int, str]) -> dict[str, Earnings]:
+    """The months that these orders ask about, summed over their stripes; empty where nothing was earned yet."""
+    keys = {key for order in paid for key in _keys_asked(order, asking)}
+    query = with_ids(EARNINGS, (earnings_id(key, stripe) for key in keys for stripe in range(EARNINGS_STRIPES)))
+    found = months_of([] if query.is_idle else await query.ask(tx))
+    return {key: found.get(key) or Earnings() for key in keys}
+
+
+def _keys_asked(order: OrderPaid, asking: Mapping[int, str]) -> Iterable[str]:
+    """The months of everyone who may earn from an order; none where no plan of its rules looks at them."""
+    market = asking.get(order.rule_version)
+    if market is None:
+        return ()
+    earners = [up.distributor_id for up in order.upline]
+    if order.team is not None:
+        earners.append(order.team.leader_id)
+    return [earnings_key(earner, order.placed_at, order.currency, market) for earner in earners]
+
+
+def _asking(rules: Mapping[int, RuleSet]) -> dict[int, str]:
+    """The rule versions some plan of which looks at what distributors earned before, with their market."""
+    return {version: known.terms.market for version, known in rules.items() if needs(known.terms).anything}
 
 
 def _increments(postings: Iterable[Posting], *, stripe: int) -> Iterable[Increment]:

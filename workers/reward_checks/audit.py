@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
+from datetime import datetime
 
 from contracts.rules.view import RULES
 from infra.runtime.audit import Read, Report
@@ -17,12 +18,15 @@ MAYBE_PAID = ["paid", "shipped", "completed", "refunded", "cancelled"]
 async def audit(read: Read, report: Report) -> None:
     rules = {document["_id"]: document for document in await read.find(RULES, {})}
     sales: Counter[str] = Counter()
-    newest: defaultdict[str, int] = defaultdict(int)
+    last: dict[str, tuple[datetime, datetime, int]] = {}
     async for order in read.stream(ORDERS, {"status": {"$in": MAYBE_PAID}}):
         if "paid_at" not in order or not order["reserved"]:
             continue
-        key = progress_key(order["distributor_id"], order["placed_at"], order["currency"])
-        newest[key] = max(newest[key], order["rule_version"])
+        version = order["rule_version"]
+        market = rules[version]["terms"]["market"]
+        key = progress_key(order["distributor_id"], order["placed_at"], order["currency"], market)
+        place = (order["placed_at"], rules[version]["effective_from"], version)
+        last[key] = max(last.get(key, place), place)
         if order["status"] != "cancelled":
             sales[key] += sum(_kept_minor(line) for line in order["lines"])
     async for document in read.stream(PROGRESS, {}):
@@ -37,7 +41,10 @@ async def audit(read: Read, report: Report) -> None:
             about,
             f"sales of {progress.key} are {progress.sales_minor}, the orders give {expected}",
         )
-        targets = rules[newest[progress.key]]["terms"]["targets"] if newest[progress.key] else []
+        version = last[progress.key][2] if progress.key in last else 0
+        is_ = progress.rule_version
+        report.require(is_ == version, "I7", about, f"rules {is_} count for {progress.key}, the orders give {version}")
+        targets = rules[version]["terms"]["targets"] if version else []
         due = sorted(
             target["reward"]
             for target in targets

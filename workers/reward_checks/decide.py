@@ -10,11 +10,10 @@ from contracts.fields import AMOUNT_MINOR_MAX
 from contracts.money import to_amount, to_minor
 from contracts.orders.v1 import OrderCancelled, OrderPaid, OrderRefunded
 from contracts.rewards.v1 import RewardGranted, RewardRevoked
-from contracts.rules.view import SalesTarget
+from contracts.rules.view import DEFAULT_MARKET, SalesTarget
 from workers.reward_checks.model import Board, Progress, Sale, month_of, progress_key
 
 Answer = Decision[Board] | NotYet[Board]
-_Told = OrderPaid | OrderCancelled | OrderRefunded
 
 
 def count_sale(board: Board, message: Message[OrderPaid]) -> Answer:
@@ -23,14 +22,20 @@ def count_sale(board: Board, message: Message[OrderPaid]) -> Answer:
     What was given back before we heard of the payment is not added.
     """
     order = message.data
-    if order.rule_version not in board.rules:
+    rules = board.rules.get(order.rule_version)
+    if rules is None:
         return NotYet("rules_unknown")
-    sale = _sale(board, order, sum(to_minor(line.net, order.currency) for line in order.lines))
-    if sale.counted:
+    market = rules.terms.market
+    key = progress_key(order.distributor_id, order.placed_at, order.currency, market)
+    known = board.sales.get(order.key)
+    if known is not None and known.counted:
         return Decision(board, outcome="duplicate")
-    before = _progress(board, order)
-    newest = replace(before, rule_version=max(before.rule_version, order.rule_version))
-    return _settle(board, before, newest, sale, replace(sale, counted=True))
+    sale = known or Sale(order.key, key, sum(to_minor(line.net, order.currency) for line in order.lines))
+    before = board.progress.get(key) or Progress(
+        key, order.distributor_id, month_of(order.placed_at), order.currency, market=market
+    )
+    after = before.by_the_last_order(order, board.rules)
+    return _settle(board, before, after, sale, replace(sale, month=key, counted=True))
 
 
 def take_back_refund(board: Board, message: Message[OrderRefunded]) -> Answer:
@@ -49,25 +54,15 @@ def take_back_sale(board: Board, message: Message[OrderCancelled]) -> Answer:
 
 def _take_back(board: Board, order: OrderCancelled | OrderRefunded, in_all_minor: int) -> Answer:
     """`in_all_minor` is a sum; one that is not above what we know says nothing new."""
-    sale = _sale(board, order, to_minor(order.net_total, order.currency))
+    month = progress_key(order.distributor_id, order.placed_at, order.currency, DEFAULT_MARKET)
+    sale = board.sales.get(order.key) or Sale(order.key, month, to_minor(order.net_total, order.currency))
     if in_all_minor <= sale.taken_back_minor:
         return Decision(board, outcome="nothing_new")
     after = replace(sale, taken_back_minor=in_all_minor)
     if not sale.counted:
         return Decision(board.with_sale(after), outcome="noted")
-    before = _progress(board, order)
+    before = board.progress[sale.month]
     return _settle(board, before, before, sale, after)
-
-
-def _sale(board: Board, order: _Told, net_minor: int) -> Sale:
-    month = progress_key(order.distributor_id, order.placed_at, order.currency)
-    return board.sales.get(order.key) or Sale(order.key, month, net_minor)
-
-
-def _progress(board: Board, order: _Told) -> Progress:
-    key = progress_key(order.distributor_id, order.placed_at, order.currency)
-    known = board.progress.get(key)
-    return known or Progress(key, order.distributor_id, month_of(order.placed_at), order.currency)
 
 
 def _settle(board: Board, before: Progress, after: Progress, was: Sale, sale: Sale) -> Answer:
@@ -89,7 +84,7 @@ def _settle(board: Board, before: Progress, after: Progress, was: Sale, sale: Sa
 
 
 def _targets(board: Board, progress: Progress) -> dict[str, SalesTarget]:
-    """The targets that count for the month by its newest order, by reward; none before the first paid order."""
+    """The targets that count for the month by its last paid order, by reward; none before the first one."""
     rules = board.rules.get(progress.rule_version)
     targets = rules.terms.targets if rules else ()
     return {target.reward: target for target in targets if target.currency == progress.currency}
@@ -105,6 +100,7 @@ def _said(progress: Progress, target: SalesTarget) -> dict[str, object]:
         "distributor_id": progress.distributor_id,
         "month": progress.month,
         "currency": progress.currency,
+        "market": None if progress.market == DEFAULT_MARKET else progress.market,
         "reward": target.reward,
         "target": to_amount(target.target_minor, target.currency),
         "sales": to_amount(min(progress.sales_minor, AMOUNT_MINOR_MAX[target.currency]), target.currency),

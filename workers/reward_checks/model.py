@@ -1,18 +1,23 @@
-"""A distributor's own paid sales of one calendar month (UTC) in one currency, and the rewards that stand."""
+"""A distributor's own paid sales of one calendar month (UTC) in one currency and market, and the rewards that stand."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Self
 
-from contracts.rules.view import RuleSet
+from contracts.orders.v1 import OrderPaid
+from contracts.rules.view import DEFAULT_MARKET, RuleSet
+
+_EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """`rule_version` is the newest of the month's orders: its targets count, whatever order the orders came in."""
+    """`rule_version` is that of the month's paid order that was placed last, at `placed_at`: its targets count,
+    whatever order the payments came in.
+    """
 
     key: str
     distributor_id: int
@@ -21,12 +26,30 @@ class Progress:
     sales_minor: int = 0
     rule_version: int = 0
     granted: tuple[str, ...] = ()
+    market: str = DEFAULT_MARKET
+    placed_at: datetime | None = None
+
+    def by_the_last_order(self, order: OrderPaid, rules: Mapping[int, RuleSet]) -> Self:
+        """The month after one more paid order. Of orders placed at the same time, the rules that began last count,
+        then those with the higher number.
+        """
+
+        def place(placed_at: datetime, rule_version: int) -> tuple[datetime, datetime, int]:
+            known = rules.get(rule_version)
+            return placed_at, known.effective_from if known and known.effective_from else _EARLIEST, rule_version
+
+        ours = place(self.placed_at, self.rule_version) if self.placed_at else None
+        if ours is not None and ours >= place(order.placed_at, order.rule_version):
+            return self
+        return replace(self, rule_version=order.rule_version, placed_at=order.placed_at)
 
 
 @dataclass(frozen=True, slots=True)
 class Sale:
     """An order in its month: `counted` once paid; `taken_back_minor` is what all refunds together gave back, or
-    everything once it was cancelled. Both only ever grow, so it does not matter which was heard of first.
+    everything once it was cancelled. Both only ever grow, so their order of arrival does not matter.
+
+    `month` is the key of its month, which is known once it is paid: a refund does not name the market.
     """
 
     key: str
@@ -61,6 +84,9 @@ def month_of(placed_at: datetime) -> str:
     return f"{placed_at.year:04}-{placed_at.month:02}"
 
 
-def progress_key(distributor_id: int, placed_at: datetime, currency: str) -> str:
-    """`distributor/month/currency`; the month is that of the order's `placed_at` in UTC."""
-    return f"{distributor_id}/{month_of(placed_at)}/{currency}"
+def progress_key(distributor_id: int, placed_at: datetime, currency: str, market: str) -> str:
+    """`distributor/month/currency`, and `/market` where it is not the default one; the month is that of the order's
+    `placed_at` in UTC.
+    """
+    key = f"{distributor_id}/{month_of(placed_at)}/{currency}"
+    return key if market == DEFAULT_MARKET else f"{key}/{market}"

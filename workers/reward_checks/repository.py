@@ -9,8 +9,8 @@ from contracts.envelope import Message
 from contracts.orders.v1 import OrderPaid
 from contracts.rules.view import RULES, RuleSet
 from infra.runtime.repository import Codec, Found, Loaded, with_ids
-from infra.runtime.store import Collection, Index, Query, Transaction
-from workers.reward_checks.model import Board, Progress, Sale, progress_key
+from infra.runtime.store import Collection, Find, Index, Query, Transaction
+from workers.reward_checks.model import Board, Progress, Sale, month_of, progress_key
 
 PROGRESS = "reward_checks.progress"
 SALES = "reward_checks.sales"
@@ -25,7 +25,7 @@ class RewardRepository:
     collections: ClassVar[tuple[Collection, ...]] = (
         Collection(
             PROGRESS,
-            "own sales by distributor, month and currency, with the rewards that stand",
+            "own sales by distributor, month, currency and market, with the rewards that stand",
             (Index((("distributor_id", 1), ("month", 1), ("_id", 1)), "a distributor's months"),),
         ),
         Collection(
@@ -44,21 +44,26 @@ class RewardRepository:
     def queries(cls, messages: Sequence[Message[Any]]) -> dict[str, Query]:
         data = [message.data for message in messages]
         return {
-            "progress": with_ids(PROGRESS, map(_key, messages)),
+            "progress": _months(messages),
             "sales": with_ids(SALES, (d.key for d in data)),
             "rules": with_ids(RULES, (d.rule_version for d in data if isinstance(d, OrderPaid))),
         }
 
     @classmethod
     async def load(cls, tx: Transaction, messages: Sequence[Message[Any]], found: Found) -> Self:
-        """One query more where months count by other rules than the batch's newest orders."""
+        """One query more where months count by other rules than the batch's orders."""
         months, rules = _progress.by_key(found["progress"]), _rules.by_key(found["rules"])
         others = {month.rule_version for month in months.values()} - rules.keys() - {0}
         rules |= await _rules.fetch(tx, RULES, others)
         return cls(Loaded(months), _sales.loaded(found["sales"]), rules)
 
     def state_for(self, message: Message[Any]) -> Board:
-        return Board(self._progress.pick([_key(message)]), self._rules, self._sales.pick([message.data.key]))
+        order = message.data
+        sales = self._sales.pick([order.key])
+        keys = [sale.month for sale in sales.values()]
+        if isinstance(order, OrderPaid) and (known := self._rules.get(order.rule_version)) is not None:
+            keys.append(progress_key(order.distributor_id, order.placed_at, order.currency, known.terms.market))
+        return Board(self._progress.pick(keys), self._rules, sales)
 
     def keep(self, state: Board) -> None:
         self._progress.keep(state.progress)
@@ -69,6 +74,8 @@ class RewardRepository:
         await _sales.save(tx, SALES, self._sales)
 
 
-def _key(message: Message[Any]) -> str:
-    order = message.data
-    return progress_key(order.distributor_id, order.placed_at, order.currency)
+def _months(messages: Sequence[Message[Any]]) -> Find:
+    """The months of the sellers, in every currency and market: messages alone do not say which market it is."""
+    orders = [message.data for message in messages]
+    sellers, months = {order.distributor_id for order in orders}, {month_of(order.placed_at) for order in orders}
+    return Find(PROGRESS, {"distributor_id": {"$in": list(sellers)}, "month": {"$in": list(months)}})

@@ -1,0 +1,103 @@
+"""Months on real servers: replicas that ask at the same time wait for each other, those that only add never do."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+
+from contracts.commissions.earnings import EARNINGS, months_of
+from contracts.commissions.view import COMMISSIONS
+from contracts.rules.view import RULES, Caps, RuleSet, Unilevel
+from infra.runtime.repository import Codec, ask
+from infra.runtime.store import StoreConflict, Transaction
+from tests.builders import MIDDLE, SELLER, message, paid, rules
+from tests.connected.running import Site, command
+from workers.commission_calculation.decide import accrue
+from workers.commission_calculation.repository import CommissionRepository
+
+MONTH = f"{SELLER}/2026-11/CNY"
+PLAIN, CAPPED = 1, 2
+CAP_MINOR = 1_500
+
+
+@pytest.fixture
+async def ruled(site: Site) -> Site:
+    """Two rule sets of one market: one that asks for nothing, one with a cap of 15.00 a month."""
+    plans = {
+        PLAIN: Unilevel("levels", (100_000,)),
+        CAPPED: Unilevel("levels", (100_000,), caps=Caps(month={"CNY": 1_500})),
+    }
+    known = [replace(rules(number), terms=replace(rules().terms, plans=(plan,))) for number, plan in plans.items()]
+    documents = [Codec(RuleSet, key="rule_version").to_document(rule_set) for rule_set in known]
+    await site.store.transact(lambda tx: tx.insert(RULES, documents))
+    return site
+
+
+async def accrued(site: Site, tx: Transaction, order_id: str, version: int, pid: int, meanwhile: Any = None) -> None:
+    """Accrue an order as the process with this id would, and after it has read let something else happen."""
+    cause = message(paid(order_id=order_id, rule_version=version))
+    with patch("os.getpid", lambda: pid):
+        repository = await CommissionRepository.load(tx, [cause], await ask(tx, CommissionRepository.queries([cause])))
+    if meanwhile is not None:
+        await site.store.transact(lambda other: accrued(site, other, *meanwhile))
+    repository.keep(accrue(repository.state_for(cause), cause).state)
+    await repository.save(tx)
+
+
+async def paid_out(site: Site) -> list[int]:
+    found = await site.documents(COMMISSIONS)
+    return sorted(sum(entry["amount_minor"] for entry in document["entries"]) for document in found)
+
+
+async def test_two_that_ask_at_the_same_time_do_not_exceed_a_cap(ruled: Site) -> None:
+    for first, second in (("1", "2"), ("3", "4")):  # The month does not exist yet, and then it does.
+        with pytest.raises(StoreConflict):
+            await ruled.store.transact(lambda tx, a=first, b=second: accrued(ruled, tx, a, CAPPED, 1, (b, CAPPED, 2)))
+        await ruled.store.transact(lambda tx, a=first: accrued(ruled, tx, a, CAPPED, 1))
+
+    assert await paid_out(ruled) == [0, 0, 600, 900]
+    assert sum(await paid_out(ruled)) == CAP_MINOR
+
+
+async def test_those_that_only_add_never_wait_for_each_other_nor_for_one_that_asks(ruled: Site) -> None:
+    await ruled.store.transact(lambda tx: accrued(ruled, tx, "1", PLAIN, 1, ("2", PLAIN, 2)))
+    await ruled.store.transact(lambda tx: accrued(ruled, tx, "3", CAPPED, 1, ("4", PLAIN, 2)))
+
+    months = months_of(await ruled.documents(EARNINGS))
+    assert months[MONTH].own_sales_minor == 4 * 9_000
+    assert months[MONTH].month_minor == {"levels": 900 + 900 + 900}
+    assert {d["_id"] for d in await ruled.documents(EARNINGS)} == {MONTH, f"{MONTH}#2", f"{MONTH}#3"}
+
+
+async def test_one_that_asks_sees_what_every_process_added(ruled: Site) -> None:
+    for order_id, pid in (("1", 1), ("2", 6)):
+        await ruled.store.transact(lambda tx, o=order_id, p=pid: accrued(ruled, tx, o, PLAIN, p))
+
+    await ruled.store.transact(lambda tx: accrued(ruled, tx, "3", CAPPED, 3))
+
+    [commission] = await ruled.documents(COMMISSIONS, {"_id": "shop-1/3"})
+    assert commission["earned"]["month_minor"] == {"levels": {str(SELLER): 1_800}}
+    assert commission["entries"] == []
+
+
+async def test_months_are_rebuilt_from_the_commissions(ruled: Site) -> None:
+    for order_id, pid in (("1", 1), ("2", 6)):
+        await ruled.store.transact(lambda tx, o=order_id, p=pid: accrued(ruled, tx, o, PLAIN, p))
+    before = months_of(await ruled.documents(EARNINGS))
+
+    async def spoil(tx: Transaction) -> None:
+        await tx.replace(EARNINGS, [{"_id": f"{MONTH}#2", "own_sales_minor": 1}])
+        await tx.insert(EARNINGS, [{"_id": f"{MIDDLE}/2026-11/CNY", "own_sales_minor": 5}])
+
+    await ruled.store.transact(spoil)
+    checked = await command("ledger", "rebuild", "--check", environment=ruled.environment())
+    rebuilt = await command("ledger", "rebuild", environment=ruled.environment())
+    again = await command("ledger", "rebuild", "--check", environment=ruled.environment())
+
+    assert (checked.code, rebuilt.code, again.code) == (1, 0, 0)
+    assert f"month {MONTH}: what is remembered is not what the commissions come to" in checked.out
+    assert rebuilt.out.endswith("2 distributor months put right by the commissions.\n")
+    assert months_of(await ruled.documents(EARNINGS))[MONTH] == before[MONTH]

@@ -1,0 +1,71 @@
+"""A sum whose readers saw what cannot have been there is noticed, and one whose readers can have seen it is not."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from infra.runtime.running_sum import RunningSum
+from tests.builders import NOW
+
+LATER = NOW + timedelta(hours=6)
+SOON = NOW + timedelta(hours=2, minutes=59)
+
+
+def a_sum(*steps: tuple[int | None, datetime, int]) -> RunningSum:
+    """Each step is what was read, or None; when; and what was added."""
+    sum_ = RunningSum()
+    for before, at, amount in steps:
+        if before is None:
+            sum_.add(amount, at)
+        else:
+            sum_.read(before, at, amount)
+    return sum_
+
+
+def faults(*steps: tuple[int | None, datetime, int]) -> list[str]:
+    return list(a_sum(*steps).faults())
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 50)), max_size=20), st.randoms(use_true_random=False))
+def test_whatever_was_really_read_is_no_fault_in_whatever_order_it_is_told(
+    steps: list[tuple[bool, int]], random: object
+) -> None:
+    total, told = 0, list[tuple[int | None, datetime, int]]()
+    for number, (reads, amount) in enumerate(steps):
+        told.append((total if reads else None, NOW + timedelta(minutes=7 * number), amount))
+        total += amount
+    random.shuffle(told)  # type: ignore[attr-defined]
+
+    assert faults(*told) == []
+
+
+@pytest.mark.parametrize("read", [0, 9, 11, 20])
+def test_readers_that_do_not_continue_each_other_are_noticed(read: int) -> None:
+    assert faults((0, NOW, 10), (10, NOW, 5)) == []
+    assert faults((0, NOW, 10), (read, NOW, 5)) != []
+
+
+def test_two_who_read_the_same_are_noticed_though_others_added_as_well() -> None:
+    assert faults((0, NOW, 10), (0, NOW, 10), (None, NOW, 3)) == ["orders brought it to 10 at most, but they added 20"]
+
+
+def test_what_was_there_for_long_must_have_been_read() -> None:
+    assert faults((None, NOW, 50), (0, LATER, 10)) == [
+        "an order at 2026-11-02 15:00 or soon after read 0, but it was 50 at least"
+    ]
+    assert faults((None, NOW, 50), (50, LATER, 10)) == []
+
+
+def test_what_came_a_moment_before_or_at_an_unknown_time_need_not() -> None:
+    assert faults((None, NOW, 50), (0, SOON, 10)) == []
+    sum_ = a_sum((0, LATER, 10))
+    sum_.add(50, None)
+    assert list(sum_.faults()) == []
+
+
+def test_more_than_was_ever_there_is_noticed() -> None:
+    assert faults((None, NOW, 50), (51, NOW, 0)) == ["orders brought it to 51, but all of them together to 50"]

@@ -1,0 +1,200 @@
+"""`verify` recomputes months from the orders alone: it finds faults of the engine that its own memory agrees with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+
+from contracts.commissions import earnings
+from contracts.commissions.view import COMMISSIONS, Earned
+from contracts.orders.v1 import OrderPaid
+from contracts.rules.view import RuleSet
+from tests.builders import MARKET, NOW, SELLER, TEA, a_refund_line, a_target, refund
+from tests.workflow.system import System
+from tests.workflow.test_months import (
+    ASKS_FOR_SALES,
+    CAPPED,
+    ON_THE_10TH,
+    ON_THE_15TH,
+    WEST,
+    WEST_SHOP,
+    put_rules,
+    sell,
+    two_markets,
+)
+from workers.commission_calculation.model import Accounts
+from workers.reward_checks.model import Progress
+
+__all__ = ["two_markets"]
+
+MONTH = f"{SELLER}/2026-11/CNY/{MARKET}"
+
+
+async def found(system: System) -> list[str]:
+    report = await system.verify()
+    return [f"{breach.invariant} {breach.about}: {breach.detail}" for breach in report.breaches]
+
+
+def only_what_askers_added(documents: Iterable[Mapping[str, object]]) -> Any:
+    """Read the stripe of those who ask, and none of the others."""
+    return earnings.months_of(document for document in documents if "#" not in str(document["_id"]))
+
+
+async def change_rules_in_mid_month(system: System, *later: Any) -> None:
+    put_rules(system, 1)
+    await system.tick(ON_THE_10TH)
+    await sell(system, "1001", "500.00")
+    put_rules(system, 2, *later, since=ON_THE_15TH)
+    await system.tick(ON_THE_15TH)
+    await sell(system, "1002", "100.00")
+
+
+async def test_sales_that_were_forgotten_before_a_condition_began(system: System) -> None:
+    with patch("workers.commission_calculation.repository.months_of", only_what_askers_added):
+        await change_rules_in_mid_month(system, ASKS_FOR_SALES)
+
+    breaches = await found(system)
+
+    sentence = "an order at 2026-11-15 09:00 or soon after read 0, but it was 50000 at least"
+    assert f"I3 earnings/{MONTH}: own sales: {sentence}" in breaches
+
+
+async def test_a_cap_that_forgot_what_was_paid(system: System) -> None:
+    with patch("workers.commission_calculation.repository.months_of", only_what_askers_added):
+        await change_rules_in_mid_month(system, CAPPED)
+
+    breaches = await found(system)
+
+    assert any(
+        "plan levels in the month: an order at 2026-11-15 09:00 or soon after read 0" in breach for breach in breaches
+    )
+
+
+@pytest.mark.parametrize("plan", [ASKS_FOR_SALES, CAPPED])
+async def test_what_plain_rules_did_not_count(system: System, plan: Any) -> None:
+    """The months are remembered only where rules ask for them."""
+
+    def asked_only(before: Any, after: Any) -> Any:
+        return earnings.tallies_of(before, after) if after.rule_version == 2 else ()
+
+    with patch("workers.commission_calculation.model.tallies_of", asked_only):
+        await change_rules_in_mid_month(system, plan)
+
+    breaches = await found(system)
+
+    assert f"I3 earnings/{MONTH}: own sales: 10000 is stored, the orders give 60000" in breaches
+    assert any("or soon after read 0, but it was" in breach for breach in breaches)
+
+
+async def test_refunded_sales_that_still_qualify(system: System) -> None:
+    true_earned = Accounts.earned
+
+    def gross(*given: Any) -> Earned:
+        earned = true_earned(*given)
+        refunded = earned.own_refunded_minor or {}
+        sales = {who: earned.own_sales_minor.get(who, 0) + amount for who, amount in refunded.items()}
+        return replace(earned, own_sales_minor={**earned.own_sales_minor, **sales}, own_refunded_minor=None)
+
+    put_rules(system, 1, ASKS_FOR_SALES)
+    await sell(system, "1001", "300.00")
+    await system.publish(refund(a_refund_line(TEA, 1), order_id="1001"))
+    await system.settle()
+    await system.tick(NOW + timedelta(days=1))
+    with patch.object(Accounts, "earned", gross):
+        await sell(system, "1002", "10.00")
+
+    breaches = await found(system)
+
+    assert any(
+        "refunds of own sales: an order at 2026-11-03 09:00 or soon after read 0" in breach for breach in breaches
+    )
+
+
+async def test_refunds_that_do_not_subtract_anywhere(system: System) -> None:
+    def no_refunds(before: Any, after: Any) -> Any:
+        return earnings.tallies_of(before, after) if before is None else ()
+
+    put_rules(system, 1, ASKS_FOR_SALES)
+    await sell(system, "1001", "300.00")
+    with patch("workers.commission_calculation.model.tallies_of", no_refunds):
+        await system.publish(refund(a_refund_line(TEA, 1), order_id="1001"))
+        await system.settle()
+
+    assert await found(system) == [f"I3 earnings/{MONTH}: refunds of own sales: 0 is stored, the orders give 30000"]
+
+
+async def test_a_cap_that_two_markets_share(two_markets: System) -> None:
+    def without_market(distributor_id: int, placed_at: Any, currency: str, market: str) -> str:
+        return earnings.earnings_key(distributor_id, placed_at, currency, MARKET)
+
+    put_rules(two_markets, 1, CAPPED)
+    put_rules(two_markets, 2, CAPPED, market=WEST)
+    await sell(two_markets, "1001", "200.00")
+    with (
+        patch("workers.commission_calculation.repository.earnings_key", without_market),
+        patch("workers.commission_calculation.model.earnings_key", without_market),
+    ):
+        await sell(two_markets, "1001", "200.00", shop_id=WEST_SHOP)
+
+    breaches = await found(two_markets)
+
+    sentence = "plan levels in the month: orders brought it to 3000, but all of them together to 1000"
+    assert f"I3 earnings/{SELLER}/2026-11/CNY/{WEST}: {sentence}" in breaches
+
+
+async def test_figures_of_an_order_that_fit_into_no_sequence(system: System) -> None:
+    """Three orders under one cap; what the second was calculated with is changed, and so are its entries."""
+    put_rules(system, 1, replace(CAPPED, caps=replace(CAPPED.caps, month={"CNY": 1_000_000})))
+    for number in ("1001", "1002", "1003"):
+        await sell(system, number, "100.00")
+    assert await found(system) == []
+
+    stored = system.document(COMMISSIONS, "shop-1/1002")
+    stored["earned"]["month_minor"]["levels"] = {str(SELLER): 0}
+    system.store.table(COMMISSIONS).put(stored)
+
+    sentence = "no sequence of the orders explains what each of them read on the way to 3000"
+    assert await found(system) == [f"I3 earnings/{MONTH}: plan levels in the month: {sentence}"]
+
+
+async def test_a_reward_that_a_sale_in_another_market_revoked(two_markets: System) -> None:
+    def without_market(distributor_id: int, placed_at: Any, currency: str, market: str) -> str:
+        return f"{distributor_id}/{placed_at:%Y-%m}/{currency}/{MARKET}"
+
+    put_rules(two_markets, 1, targets=(a_target("bonus", 10_000),))
+    put_rules(two_markets, 2, market=WEST, targets=(a_target("bonus", 99_900),))
+    with (
+        patch("workers.reward_checks.decide.progress_key", without_market),
+        patch("workers.reward_checks.repository.progress_key", without_market),
+    ):
+        await sell(two_markets, "1001", "100.00")
+        await sell(two_markets, "1001", "100.00", shop_id=WEST_SHOP)
+
+    breaches = await found(two_markets)
+
+    assert len(two_markets.events("reward.revoked.v1")) == 1
+    assert f"I7 distributor/{SELLER}: rewards of {MONTH} are [], due are ['bonus']" in breaches
+    assert any("paid orders exist, but no progress was counted" in breach for breach in breaches)
+
+
+@pytest.mark.parametrize("with_targets", [True, False])
+async def test_the_targets_of_the_wrong_rules(system: System, with_targets: bool) -> None:
+    def by_the_highest_number(self: Progress, order: OrderPaid, rules: Mapping[int, RuleSet]) -> Progress:
+        return replace(self, rule_version=max(self.rule_version, order.rule_version))
+
+    targets = (a_target("bonus", 10_000),) if with_targets else ()
+    put_rules(system, 7)
+    put_rules(system, 3, since=ON_THE_15TH, targets=targets)
+    with patch.object(Progress, "by_the_last_order", by_the_highest_number):
+        await sell(system, "1001", "100.00")
+        await system.tick(ON_THE_15TH)
+        await sell(system, "1002", "1.00")
+
+    breaches = await found(system)
+
+    assert f"I7 distributor/{SELLER}: rules 7 count for {MONTH}, the orders give 3" in breaches
