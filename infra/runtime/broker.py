@@ -73,8 +73,8 @@ class RabbitInbox:
     async def take(self, raw: IncomingMessage) -> None:
         """Hand the delivery to the loop, which acknowledges it when all is done.
 
-        It must not raise, whatever a sender put into the headers: nobody would acknowledge the message, until an
-        acknowledgement of those after it covered it unhandled.
+        It must not raise, whatever a sender put into the headers: the message would wait unacknowledged until an
+        acknowledgement of those after it covered it, and so be lost.
         """
         headers = raw.headers
         self._waiting.append(

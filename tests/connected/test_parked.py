@@ -149,8 +149,8 @@ async def test_a_message_given_up_though_too_large_is_reported_and_kept_whole(si
     assert await site.ready(KEEPER) == 0
 
 
-async def test_a_system_of_an_older_version_is_bound_anew(site: Site) -> None:
-    """Its dead-letter exchange led to a queue that nobody reads."""
+async def test_a_system_of_an_older_version_gets_the_new_binding(site: Site) -> None:
+    """Its dead-letter exchange led to a queue without a reader."""
     async with site.channel() as channel:
         await (await channel.get_queue(PARKED, ensure=False)).bind(PARKED, "#")
     await process.prepare(site.settings)
