@@ -71,6 +71,7 @@ class RabbitInbox:
                 received_at=raw.timestamp or datetime.now(UTC),
                 receipt=raw,
                 reply_to=raw.reply_to or _text(headers.get(REPLY_TO_HEADER)),
+                message_id=_text(raw.message_id),
             )
         )
         self._arrived.set()
@@ -88,6 +89,13 @@ class RabbitInbox:
         """Give nothing more to the loop; what waits here goes back to the broker with the channel."""
         self._closed = True
         self._arrived.set()
+
+    def holds(self, receipt: object) -> bool:
+        raw: Any = receipt
+        try:
+            return not raw.channel.is_closed
+        except _LOST:
+            return False
 
     async def acknowledge(self, deliveries: Sequence[Delivery], *, parked: Sequence[Delivery] = ()) -> None:
         """One acknowledgement covers all before it on its channel; what a lost channel held comes again anyway."""

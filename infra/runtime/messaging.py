@@ -44,6 +44,8 @@ class Delivery:
     """What the inbox needs to acknowledge it; opaque to everyone else."""
     reply_to: str | None = None
     """The queue where the sender waits for the outcome."""
+    message_id: str | None = None
+    """The AMQP property, where the sender gave one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,10 @@ class Inbox(Protocol):
 
     def waiting(self) -> Delivery | None:
         """The next delivery if one is there already."""
+        ...
+
+    def holds(self, receipt: object) -> bool:
+        """Whether the broker still waits for this acknowledgement; where not, it delivers the message again."""
         ...
 
     async def acknowledge(self, deliveries: Sequence[Delivery], *, parked: Sequence[Delivery] = ()) -> None:

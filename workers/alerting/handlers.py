@@ -4,7 +4,13 @@ from contracts.operations.v1 import AlertRaised, AlertResolved, MessageDeadLette
 from contracts.stock.v1 import StockLow, StockRecovered
 from infra.runtime.worker import Worker, on
 from workers.alerting.audit import audit
-from workers.alerting.decide import keep_dead_letter, raise_low_stock, resolve_low_stock, settle_dead_letter
+from workers.alerting.decide import (
+    keep_dead_letter,
+    raise_low_stock,
+    refuse_unreadable_settlement,
+    resolve_low_stock,
+    settle_dead_letter,
+)
 from workers.alerting.repository import AlertRepository
 
 WORKER = Worker(
@@ -14,7 +20,7 @@ WORKER = Worker(
         on(StockLow, decide=raise_low_stock),
         on(StockRecovered, decide=resolve_low_stock),
         on(MessageDeadLettered, decide=keep_dead_letter),
-        on(SettleDeadLetter, decide=settle_dead_letter),
+        on(SettleDeadLetter, decide=settle_dead_letter, refuse=refuse_unreadable_settlement),
     ),
     audit=audit,
     announces=(AlertRaised, AlertResolved),

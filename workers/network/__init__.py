@@ -7,5 +7,5 @@ publishes  shop.registered, shop.refused, distributor.registered, distributor.ch
 owns       network.shops, network.distributors, network.teams (published views: contracts.network.view);
            network.trees
 refuses    conflict, own_sponsor, sponsor_unknown, distributor_unknown, out_of_order, cycle,
-           team_unknown, leader_unknown, not_a_member
+           team_unknown, leader_unknown, not_a_member, invalid_message
 """

@@ -29,8 +29,13 @@ from contracts.network.v1 import (
     TeamLeft,
     TeamRefused,
 )
-from contracts.network.view import Distributor, Leadership, Membership, Shop, Sponsorship, Standing, Team
+from contracts.network.view import Distributor, Leadership, Membership, Shop, Sponsorship, Standing, Team, held_at
+from contracts.wire import refusing
 from workers.network.model import Network
+
+refuse_unreadable_shop = refusing(ShopRefused, "shop_id")
+refuse_unreadable_distributor = refusing(DistributorRefused, "distributor_id")
+refuse_unreadable_team = refusing(TeamRefused, "team_id")
 
 Answer = Decision[Network] | NotYet[Network]
 
@@ -60,12 +65,18 @@ def register_distributor(network: Network, message: Message[RegisterDistributor]
     wish = message.data
     known = network.distributors.get(wish.distributor_id)
     if known is not None:
-        joined_under = known.sponsors[0].sponsor_id
-        if joined_under == wish.sponsor_id:
+        joined_under, tier = known.sponsors[0].sponsor_id, known.standings[0].tier
+        if joined_under != wish.sponsor_id:
+            detail = (
+                f"distributor_id: {wish.distributor_id} was registered under sponsor {joined_under or 'nobody'}; "
+                "to change that, move the distributor."
+            )
+            return _refuse(network, wish.distributor_id, "conflict", detail)
+        if tier == wish.tier:
             return Decision(network, outcome="duplicate")
         detail = (
-            f"distributor_id: {wish.distributor_id} was registered under sponsor {joined_under or 'nobody'}; "
-            "to change that, move the distributor."
+            f"distributor_id: {wish.distributor_id} was registered with tier {tier}; "
+            "to change that, change the distributor."
         )
         return _refuse(network, wish.distributor_id, "conflict", detail)
     if wish.sponsor_id == wish.distributor_id:
@@ -91,16 +102,19 @@ def change_distributor(network: Network, message: Message[ChangeDistributor]) ->
     known = network.distributors.get(wish.distributor_id)
     if known is None:
         return _distributor_unknown(network, wish.distributor_id)
-    last = known.standings[-1]
+    since, last = wish.effective_at or message.time, known.standings[-1]
+    held = known.standing_at(since)
     standing = Standing(
-        since=wish.effective_at or message.time,
-        tier=wish.tier or last.tier,
-        active=last.active if wish.active is None else wish.active,
+        since=since,
+        tier=wish.tier or held.tier,
+        active=held.active if wish.active is None else wish.active,
     )
-    if standing in known.standings:
+    if standing == held:
         return Decision(network, outcome="duplicate")
-    if standing.since < last.since:
+    if since < last.since:
         return _refuse(network, wish.distributor_id, "out_of_order", _holds_already("change", last.since))
+    if standing == replace(held, since=since):
+        return Decision(network, outcome="unchanged")
     changed = DistributorChanged(
         distributor_id=wish.distributor_id,
         tier=standing.tier,
@@ -126,7 +140,7 @@ def move_distributor(network: Network, message: Message[MoveDistributor]) -> Ans
         return _sponsor_unknown(network, wish.distributor_id, wish.sponsor_id)
     last = known.sponsors[-1]
     sponsorship = Sponsorship(wish.effective_at or message.time, wish.sponsor_id)
-    if sponsorship in known.sponsors:
+    if sponsorship == held_at(known.sponsors, sponsorship.since):
         return Decision(network, outcome="duplicate")
     if sponsorship.since < last.since:
         return _refuse(network, wish.distributor_id, "out_of_order", _holds_already("sponsor", last.since))
@@ -178,7 +192,7 @@ def change_leader(network: Network, message: Message[ChangeLeader]) -> Answer:
         return _leader_unknown(network, wish.team_id, wish.leader_id)
     leadership = Leadership(wish.effective_at or message.time, wish.leader_id)
     last = known.leaders[-1]
-    if leadership in known.leaders:
+    if leadership == held_at(known.leaders, leadership.since):
         return Decision(network, outcome="duplicate")
     if leadership.since < last.since:
         return _refuse_team(network, wish.team_id, "out_of_order", _holds_already("leader", last.since))
@@ -199,7 +213,7 @@ def join_team(network: Network, message: Message[JoinTeam]) -> Answer:
         return _member_unknown(network, wish.team_id, wish.distributor_id)
     membership = Membership(wish.effective_at or message.time, wish.team_id)
     last = known.teams[-1] if known.teams else None
-    if membership in known.teams:
+    if known.teams and membership == held_at(known.teams, membership.since):
         return Decision(network, outcome="duplicate")
     if last is not None and membership.since < last.since:
         return _refuse_team(network, wish.team_id, "out_of_order", _holds_already("membership", last.since))
@@ -224,8 +238,11 @@ def leave_team(network: Network, message: Message[LeaveTeam]) -> Answer:
     end = Membership(wish.effective_at or message.time)
     last = known.teams[-1] if known.teams else None
     if last is None or last.team_id != wish.team_id:
-        if end in known.teams:
+        if known.teams and end == held_at(known.teams, end.since):
             return Decision(network, outcome="duplicate")
+        if last is not None and last.team_id is None and known.teams[-2].team_id == wish.team_id:
+            # It left this team already, unless it is about to join it once more.
+            return NotYet("not_a_member", Decision(network, outcome="unchanged"))
         detail = f"distributor_id: distributor {wish.distributor_id} is not in team {wish.team_id}."
         return NotYet("not_a_member", _refuse_team(network, wish.team_id, "not_a_member", detail))
     if end.since < last.since:

@@ -12,9 +12,9 @@ WORKER = Worker(
     handlers=(
         on(DefineMarket, decide=decide.define_market, refuse=decide.refuse_unreadable_market),
         on(ProposeRules, decide=decide.propose, refuse=decide.refuse_unreadable_rules),
-        on(ApproveRules, decide=decide.approve),
-        on(ActivateRules, decide=decide.activate),
-        on(RetireRules, decide=decide.retire),
+        on(ApproveRules, decide=decide.approve, refuse=decide.refuse_unreadable_rules),
+        on(ActivateRules, decide=decide.activate, refuse=decide.refuse_unreadable_rules),
+        on(RetireRules, decide=decide.retire, refuse=decide.refuse_unreadable_rules),
     ),
     audit=audit,
 )

@@ -5,5 +5,5 @@ publishes  stock.reserved, stock.short, stock.released; stock.received, stock.ad
            stock.low, stock.recovered
 owns       stock_reservation.items (a published view: contracts.stock.view), stock_reservation.reservations,
            stock_reservation.bookings
-refuses    below_reserved, conflicting_reference, expiry_mismatch, invalid_message
+refuses    below_reserved, conflict, conflicting_reference, expiry_mismatch, invalid_message
 """
