@@ -8,12 +8,13 @@ Source: CloudEvents 1.0.2, JSON event format and JSON batch format.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, cached_property, lru_cache
 from hashlib import sha1
 from json.encoder import encode_basestring as _quoted
+from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, Generic, Literal, Protocol, Self, TypeVar, cast
 from uuid import UUID
 
@@ -33,6 +34,9 @@ BATCH = "application/cloudevents-batch+json"
 
 COMMANDS_EXCHANGE = "tributary.commands"
 EVENTS_EXCHANGE = "tributary.events"
+
+BY_VALUE: Mapping[str, bool] = MappingProxyType({"by_value": True})
+"""The serialisation context in which 19.9 and 19.90 are written alike."""
 
 _NAMESPACE = UUID("6f1d0b5e-6f2c-5d0c-9a55-7d2f3a1c9b10")
 
@@ -98,6 +102,10 @@ class Payload(BaseModel):
         """The CloudEvents subject, for example `order/shop-7/10023`."""
         raise NotImplementedError(f"{self.__class__.__name__} does not say what it is about")
 
+    def sets(self) -> str:
+        """The thing whose state the message sets; most are about that very thing."""
+        return self.about()
+
 
 class Command(Payload):
     """Asks for something. Unknown fields are refused: a misspelt field must not pass silently."""
@@ -139,6 +147,18 @@ class Message(BaseModel, Generic[P_co]):
     def key(self) -> str:
         """What a repeat is recognised by. A command's id is its sender's own, so it counts per source."""
         return self.id if isinstance(self.data, Event) else f"{self.source}/{self.id}"
+
+    @property
+    def digest(self) -> str | None:
+        """The content of a command, condensed: its newest type and its data, with amounts by value.
+
+        Two commands under one id with different digests are two different commands. Events need none: their ids are
+        derived from what caused them.
+        """
+        if isinstance(self.data, Event):
+            return None
+        written = self.data.__pydantic_serializer__.to_json(self.data, exclude_none=True, context=BY_VALUE)
+        return sha1(self.data.message_type.encode() + b"\x1f" + written, usedforsecurity=False).hexdigest()[:20]
 
     @property
     def correlation(self) -> str:

@@ -6,14 +6,18 @@ from datetime import date
 from decimal import Decimal
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, PlainSerializer, WithJsonSchema
+from pydantic import AfterValidator, Field, PlainSerializer, SerializationInfo, WithJsonSchema
 
+from contracts.envelope import BY_VALUE
 from contracts.money import MINOR_DIGITS
 
 
-def _plain(number: Decimal) -> str:
+def _plain(number: Decimal, info: SerializationInfo) -> str:
     """Digits only: never an exponent, which not every JSON client reads as a decimal."""
-    return format(number, "f")
+    digits = format(number, "f")
+    if info.context is BY_VALUE and "." in digits:
+        return digits.rstrip("0").rstrip(".")
+    return digits
 
 
 LINES_MAX = 500

@@ -30,6 +30,7 @@ from contracts.upcast import upcast
 BARE_SOURCE = "urn:tributary:bare"
 UNREADABLE_PROPERTY = "unreadable_property"
 TIME_IN_FUTURE = "time_in_future"
+_BARE_KEYS = f"{BARE_SOURCE}/"
 _PROBLEMS_MAX = 3
 _EXCERPT_BYTES_MAX = 16 * 1024
 _REASONS = {
@@ -65,8 +66,11 @@ class Unreadable:
 
     @property
     def key(self) -> str:
-        """What a repeat is recognised by: the bytes, so that a mended message may come again under its old id."""
-        return self.known_as or derived_id("unreadable", self.body)
+        """What a repeat is recognised by: where it was sent and its bytes. A corrected message may reuse its id.
+
+        The id is part of it for the sake of a body of which only an excerpt is kept: that id covers all of it.
+        """
+        return self.known_as or derived_id("unreadable", self.routing_key, self.id, self.body)
 
     @property
     def correlation(self) -> str:
@@ -78,16 +82,69 @@ class Unreadable:
         return self.reason if self.reason == TIME_IN_FUTURE else "invalid_message"
 
 
-def refusing(
-    refusal: type[Payload], *ids: str, repeats: tuple[str, ...] = ()
-) -> Callable[[Unreadable], Payload | None]:
-    """Return the rule that refuses an unreadable message by the event `refusal`, where its `ids` can still be read.
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """A readable command under an id that its source has used for another one, of type `used_for`."""
+
+    message: Message[Any]
+    used_for: str
+
+    @property
+    def id(self) -> str:
+        return self.message.id
+
+    @property
+    def type(self) -> str:
+        return self.message.type
+
+    @property
+    def refusal_reason(self) -> str:
+        return "conflict"
+
+    @property
+    def detail(self) -> str:
+        other = "other content" if self.used_for == self.type else f"a message of type {self.used_for}"
+        return (
+            f"id: {self.source} has sent {other} under the id {self.id}, and that one stands; give each message an id "
+            "of its own, and send this one again under a new id."
+        )
+
+    @property
+    def source(self) -> str:
+        return self.message.source
+
+    @property
+    def data(self) -> dict[str, Any]:
+        data: dict[str, Any] = self.message.data.model_dump(mode="json", exclude_none=True)
+        return data
+
+    @property
+    def key(self) -> str:
+        """What a repeat of the conflicting message is recognised by; the other one has the id to itself."""
+        return f"{self.message.key}#{self.message.digest}"
+
+    @property
+    def correlation(self) -> str:
+        return self.message.correlation
+
+    @property
+    def traceparent(self) -> str | None:
+        return self.message.traceparent
+
+
+Refused = Unreadable | Conflict
+"""What is answered without asking a rule: `refusal_reason` and `detail` say why, `data` what it is about."""
+
+
+def refusing(refusal: type[Payload], *ids: str, repeats: tuple[str, ...] = ()) -> Callable[[Refused], Payload | None]:
+    """Return the rule that answers with the event `refusal`, where the message's `ids` can still be read.
 
     What it `repeats` is only said again, so anything will do.
     """
 
-    def refuse(item: Unreadable) -> Payload | None:
-        told = {name: item.data.get(name, "") for name in ids} | {n: str(item.data.get(n, "")) for n in repeats}
+    def refuse(item: Refused) -> Payload | None:
+        data = item.data
+        told = {name: data.get(name, "") for name in ids} | {n: str(data.get(n, "")) for n in repeats}
         try:
             return refusal.model_validate({**told, "reason": item.refusal_reason, "detail": item.detail})
         except ValueError:
@@ -109,12 +166,19 @@ class Reader:
         self._many: TypeAdapter[list[Message[Any]]] = TypeAdapter(list[one])
 
     def read(
-        self, body: bytes, *, content_type: str | None, routing_key: str, received_at: datetime
+        self,
+        body: bytes,
+        *,
+        content_type: str | None,
+        routing_key: str,
+        received_at: datetime,
+        delivery_id: str = "",
     ) -> list[Message[Any] | Unreadable]:
         """Return every message in `body`, in order, each with the time of its receipt by our own clock.
 
-        That also stands in for the time a bare body lacks. A command from further ahead than clocks may differ is not
-        believed; our own events are not asked.
+        That time and `delivery_id` stand in for the time and the id that a bare body lacks: each delivery of the same
+        bytes is a message of its own. A command from further ahead than clocks may differ is not believed; our own
+        events are not asked.
         """
         at = to_utc_milliseconds(received_at)
         start = body.lstrip()[:1]
@@ -123,7 +187,7 @@ class Reader:
         elif content_type == STRUCTURED or b'"specversion"' in body:
             items = [self._read_structured(body, content_type, routing_key)]
         else:
-            items = [self._read_bare(body, content_type, routing_key, at)]
+            items = [self._read_bare(body, content_type, routing_key, at, delivery_id)]
         latest = at + CLOCK_SKEW_MAX
         return [
             item
@@ -150,7 +214,12 @@ class Reader:
             return _unreadable(body, error, content_type, routing_key)
 
     def _read_bare(
-        self, body: bytes, content_type: str | None, routing_key: str, received_at: datetime
+        self,
+        body: bytes,
+        content_type: str | None,
+        routing_key: str,
+        received_at: datetime,
+        delivery_id: str,
     ) -> Message[Any] | Unreadable:
         payload = self._payloads.get(routing_key)
         if payload is None:
@@ -168,10 +237,10 @@ class Reader:
             data = payload.model_validate_json(body)
         except ValidationError as error:
             return _unreadable(body, error, content_type, routing_key, bare=True)
-        # The id covers the content, so that the same bytes are a repeat, and a changed order is seen as a conflict.
+        content = derived_id("bare", routing_key, body)
         bare = message_of(payload).model_construct(
             specversion="1.0",
-            id=derived_id("bare", routing_key, body),
+            id=f"{content}.{delivery_id}" if delivery_id else content,
             source=BARE_SOURCE,
             type=routing_key,
             time=received_at,
@@ -198,6 +267,16 @@ def _ahead(message: Message[Any], received_at: datetime, routing_key: str) -> Me
         data=message.data.model_dump(mode="json"),
         traceparent=message.traceparent,
     )
+
+
+def is_bare(key: str) -> bool:
+    """Whether this is the key of a bare body, of which every delivery is a message of its own."""
+    return key.startswith(_BARE_KEYS)
+
+
+def content_of(key: str) -> str:
+    """What a message says, as far as its key tells: a bare body's without the delivery it came by, else all of it."""
+    return key.partition(".")[0] if is_bare(key) else key
 
 
 def too_large(body: bytes, routing_key: str, bytes_max: int) -> Unreadable:

@@ -159,11 +159,17 @@ class JoinTeam(OfTeam, Command, type="team.join.v1"):
     distributor_id: DistributorId
     effective_at: EffectiveAt = None
 
+    def sets(self) -> str:
+        return f"membership/{self.distributor_id}"
+
 
 class LeaveTeam(OfTeam, Command, type="team.leave.v1"):
     team_id: TeamId
     distributor_id: DistributorId
     effective_at: EffectiveAt = None
+
+    def sets(self) -> str:
+        return f"membership/{self.distributor_id}"
 
 
 class TeamCreated(OfTeam, Event, type="team.created.v1"):

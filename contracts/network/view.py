@@ -81,7 +81,7 @@ def _begun(history: Sequence[D], moment: datetime) -> int:
     return bisect_right(history, moment, key=lambda entry: entry.since)
 
 
-def _at(history: Sequence[D], moment: datetime) -> D:
+def held_at(history: Sequence[D], moment: datetime) -> D:
     """The entry that held at `moment`; before the first, the first. Most histories have no other."""
     return history[0] if len(history) == 1 else history[max(_begun(history, moment) - 1, 0)]
 
@@ -101,11 +101,11 @@ class Distributor:
 
     def standing_at(self, moment: datetime) -> Standing:
         """What held at `moment`; before the first standing, the first."""
-        return _at(self.standings, moment)
+        return held_at(self.standings, moment)
 
     def sponsor_at(self, moment: datetime) -> int | None:
         """Who sponsored the distributor at `moment`; before the first sponsorship, the first."""
-        return _at(self.sponsors, moment).sponsor_id
+        return held_at(self.sponsors, moment).sponsor_id
 
     def team_at(self, moment: datetime) -> int | None:
         """The team that the distributor was in at `moment`; none before the first."""
@@ -128,7 +128,7 @@ class Team:
 
     def leader_at(self, moment: datetime) -> int:
         """Who led the team at `moment`; before the first leadership, the first."""
-        return _at(self.leaders, moment).leader_id
+        return held_at(self.leaders, moment).leader_id
 
 
 def chain_at(

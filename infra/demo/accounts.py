@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from contracts.envelope import Payload
-from contracts.wire import Reader
+from contracts.wire import Reader, content_of, is_bare
 from infra.demo.shop import envelope_of
 from infra.demo.traffic import Publication
 from infra.runtime.audit import Read
@@ -28,7 +28,10 @@ Published = Counter[str]
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """Of all that was published, what is handled, recognised as a repeat, or dead-lettered; `repeats` are among it."""
+    """Of all that was published, what is handled, recognised as a repeat, or dead-lettered; `repeats` are among it.
+
+    Copies of a bare body are no repeats: each is handled, and its rule finds nothing left to change.
+    """
 
     messages: int
     repeats: int
@@ -62,6 +65,6 @@ async def settled(read: Read, workers: Sequence[Worker], expected: Published) ->
     for worker in workers:
         async for record in read.stream(PREFIX + worker.name, {}, fields=("handled.id", "dead.id")):
             items = (*record.get("handled", ()), *record.get("dead", ()))
-            known.update(item["id"] for item in items if item["id"] in expected)
+            known.update(key for item in items if (key := content_of(item["id"])) in expected)
     messages = sum(expected[key] for key in known)
-    return Settled(messages, messages - len(known))
+    return Settled(messages, sum(expected[key] - 1 for key in known if not is_bare(key)))

@@ -8,25 +8,26 @@ batch commits, the next collects at the broker and in the inbox: the batch size 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 from uuid import uuid4
 
 import structlog
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
-from contracts.envelope import Message
-from contracts.wire import UNREADABLE_PROPERTY, Reader, Unreadable, set_aside, too_large
+from contracts.envelope import Message, derived_id
+from contracts.wire import BARE_SOURCE, UNREADABLE_PROPERTY, Conflict, Reader, Unreadable, set_aside, too_large
 from infra.runtime import outbox
 from infra.runtime.failure_policy import Failure, FailurePolicy
 from infra.runtime.fold import Folded, Work, fold
-from infra.runtime.journal import Emitted, Journal, SetBack
+from infra.runtime.journal import Emitted, Journal, Known, SetBack
 from infra.runtime.messaging import BrokerUnavailable, Delivery, Inbox, Outgoing, Publisher
 from infra.runtime.metrics import QueueMetrics
 from infra.runtime.quarantine import Quarantine, deadly
 from infra.runtime.readiness import Readiness
+from infra.runtime.recall import Recalled, recall, returning, subjects_of
 from infra.runtime.reply import replies
 from infra.runtime.repository import ask
 from infra.runtime.settings import Settings
@@ -52,6 +53,8 @@ class Settled:
     folded: Folded
     repeated: list[Emitted] = field(default_factory=list)
     replies: list[Outgoing] = field(default_factory=list)
+    returning: list[str] = field(default_factory=list)
+    """Bare bodies of which it is to be noted that they were acknowledged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,30 @@ class Ports:
     turn: AbstractAsyncContextManager[object] = field(default_factory=asyncio.Lock)
     """Which loop of the process handles its batch. Two at a time would share one interpreter, and each take as long as
     both; and of two that the process dies of, each would bear the blame."""
+
+
+@dataclass(slots=True)
+class Arrived:
+    """What of a batch is to be handled, and what was before, or is already in this batch."""
+
+    known: Mapping[str, Known]
+    repeats: list[str] = field(default_factory=list)
+    returned: set[str] = field(default_factory=set)
+    _seen: set[str] = field(default_factory=set)
+
+    def fresh_of(self, works: Iterable[Work]) -> list[Work]:
+        fresh = []
+        for work in works:
+            key = work.item.key
+            # A rival that is to be tried again has the key of the one that it waits for.
+            if key not in self.known and (key not in self._seen or work.failure is not None):
+                self._seen.add(key)
+                fresh.append(work)
+            elif work.redelivered:
+                self.returned.add(key)
+            else:
+                self.repeats.append(key)
+        return fresh
 
 
 class BatchLoop:
@@ -100,6 +127,8 @@ class BatchLoop:
         self._journal = Journal(worker.name, settings.journal_retention_days)
         self._quarantine = Quarantine(worker.name)
         self._life = uuid4().hex
+        self._last_moment = ""
+        self._this_moment: dict[str, int] = {}
         self._policy = FailurePolicy(settings.retry_delays_s)
         self._metrics = QueueMetrics(self._queue)
         self._announced = frozenset(payload.message_type for payload in worker.announces)
@@ -140,7 +169,7 @@ class BatchLoop:
         works = self._decode(delivery)
         if tries > self._settings.suspect_tries_max and len(works) > 1:
             # One of them is to blame: each comes back as a delivery of its own.
-            alone = [outbox.alone(w.item, delivery, self._queue) for w in works if not isinstance(w.item, Unreadable)]
+            alone = [outbox.alone(w.item, delivery, self._queue) for w in works if isinstance(w.item, Message)]
             await self._when_back("RabbitMQ", lambda: self._publisher.publish(alone))
             works = [work for work in works if isinstance(work.item, Unreadable)]
         elif tries > self._settings.suspect_tries_max:
@@ -159,16 +188,40 @@ class BatchLoop:
 
     def _decode(self, delivery: Delivery) -> list[Work]:
         items: Sequence[Message[Any] | Unreadable]
+        delivery_id = self._delivery_id(delivery)
         if self._is_too_large(delivery):
             items = [too_large(delivery.body, delivery.routing_key, self._bytes_max_of(delivery))]
         else:
-            items = read(self._reader, delivery)
+            items = read(self._reader, delivery, delivery_id)
             if delivery.undecoded is not None:
                 items = [unhandled(delivery, UNREADABLE_PROPERTY, cannot_decode(delivery.undecoded), items)]
-        return [
+        works = [
             Work(item, delivery.attempts + 1, delivery.replays, delivery.redelivered, reply_to=delivery.reply_to)
             for item in items
         ]
+        if len(items) == 1 and isinstance(item := items[0], Message) and item.source == BARE_SOURCE:
+            return [self._named(works[0], item, delivery, delivery_id)]
+        return works
+
+    def _named(self, work: Work, item: Message[Any], delivery: Delivery, delivery_id: str) -> Work:
+        """Number the same bare body within one moment, and say how a redelivered one is recalled."""
+        if not item.id.endswith(f".{delivery_id}"):
+            # A copy of ours, which has its name from its first delivery.
+            return work
+        times = self._this_moment[item.id] = self._this_moment.get(item.id, 0) + 1
+        if times > 1:
+            item = item.model_copy(update={"id": f"{item.id}+{times}"})
+        way: Literal["content", "message_id"] = "message_id" if delivery.message_id else "content"
+        recalled_by = way if delivery.redelivered else None
+        return replace(work, item=item, recalled_by=recalled_by, receipt=delivery.receipt)
+
+    def _delivery_id(self, delivery: Delivery) -> str:
+        """Our clock in milliseconds, which tells deliveries of the same bare body apart, after the AMQP message id."""
+        moment = f"{int(self._time.now().timestamp() * 1000):x}"
+        if moment != self._last_moment:
+            self._last_moment = moment
+            self._this_moment.clear()
+        return f"m{derived_id(delivery.message_id)[:13]}-{moment}" if delivery.message_id else moment
 
     def _bytes_max_of(self, delivery: Delivery) -> int:
         return self._bytes_max
@@ -185,7 +238,17 @@ class BatchLoop:
             await self._when_back("RabbitMQ", lambda part=part: self._publish(part))  # type: ignore[misc]
         parked = [delivery for delivery in deliveries if self._is_too_large(delivery)]
         await self._inbox.acknowledge(deliveries, parked=parked)
+        await self._note_acknowledged({key for part in settled for key in part.returning})
         self._report(settled, works, committed - started)
+
+    async def _note_acknowledged(self, keys: set[str]) -> None:
+        """A courtesy: without the note, such a body would be taken for a redelivery of itself once too often."""
+        if not keys:
+            return
+        try:
+            await self._transact(lambda tx: self._journal.acknowledge(tx, keys))
+        except Exception as error:
+            self._log.warning("acknowledgement_not_noted", error=repr(error))
 
     async def _settle(self, works: list[Work]) -> list[Settled]:
         """Commit a batch; where it fails for a reason of its own, halve it until the one to blame stands alone."""
@@ -237,31 +300,40 @@ class BatchLoop:
 
         What repeats need is read with the rest: they are few, and another trip costs more.
         """
+        # A bare body that was delivered on a connection since lost comes again, perhaps to another replica, and by then
+        # is not known by any id: only one of the two may be handled.
+        works = [work for work in works if work.receipt is None or self._inbox.holds(work.receipt)]
+        recalled = Recalled(works)
+        if subjects := subjects_of(works):
+            recalled = recall(works, await self._journal.about(tx, subjects), subjects)
+            works = recalled.works
         keys = {work.item.key for work in works}
-        messages = [work.item for work in works if not isinstance(work.item, Unreadable)]
+        messages = [work.item for work in works if isinstance(work.item, Message)]
         repository = self._worker.repository
         found = await ask(tx, {_JOURNAL: self._journal.mentions(keys), **repository.queries(messages)})
         state = await repository.load(tx, messages, found)
         known = self._journal.known(found[_JOURNAL], keys)
-        fresh: dict[str, Work] = {}
-        repeats: list[str] = []
-        returned: set[str] = set()
-        for work in works:
-            key = work.item.key
-            if key not in known and key not in fresh:
-                fresh[key] = work
-            elif work.redelivered:
-                returned.add(key)
-            else:
-                repeats.append(key)
+        works, rivals = _with_conflicts(works, known)
+        conflicts = {work.item.key for work in works if isinstance(work.item, Conflict)} | {
+            Conflict(rival.item, rival.item.type).key for rival in rivals if isinstance(rival.item, Message)
+        }
+        if conflicts:
+            known |= self._journal.known(await self._journal.mentions(conflicts).ask(tx), conflicts)
         folded = Folded(self._worker.name, self._queue, self._time.now())
-        fold(self._handler, state, list(fresh.values()), policy=self._policy, folded=folded)
+        arrived = Arrived(known)
+        fold(self._handler, state, arrived.fresh_of(works), policy=self._policy, folded=folded)
+        if rivals:
+            rivals = _settled_rivals(rivals, folded)
+            fold(self._handler, state, arrived.fresh_of(rivals), policy=self._policy, folded=folded)
+            works = [*works, *rivals]
+        returned = arrived.returned
         await state.save(tx)
-        record = folded.record(repeats)
+        record = folded.record(arrived.repeats)
         if not record.is_empty:
             await self._journal.write(tx, record)
-        repeated = await self._journal.emitted_by(tx, returned & known)
-        return Settled(folded, repeated, await replies(tx, self._journal, works, folded, known))
+        repeated = await self._journal.emitted_by(tx, (returned & known.keys()) | recalled.spoken)
+        answers = await replies(tx, self._journal, works, folded, set(known))
+        return Settled(folded, repeated, answers, [*recalled.returning, *returning(folded.handled)])
 
     async def _publish(self, settled: Settled) -> None:
         emitted = [*settled.repeated, *settled.folded.emitted]
@@ -292,7 +364,7 @@ class BatchLoop:
 
     def _report(self, settled: Sequence[Settled], works: Sequence[Work], commit_s: float) -> None:
         self._metrics.batch(len(works), commit_s)
-        if works and not isinstance(works[0].item, Unreadable):
+        if works and isinstance(works[0].item, Message):
             self._metrics.oldest_age_s.set(max(0.0, (self._time.now() - works[0].item.time).total_seconds()))
         for folded in (part.folded for part in settled):
             self._metrics.outcome(folded)
@@ -312,12 +384,13 @@ def cannot_decode(properties: str) -> str:
     )
 
 
-def read(reader: Reader, delivery: Delivery) -> list[Message[Any] | Unreadable]:
+def read(reader: Reader, delivery: Delivery, delivery_id: str = "") -> list[Message[Any] | Unreadable]:
     return reader.read(
         delivery.body,
         content_type=delivery.content_type,
         routing_key=delivery.routing_key,
         received_at=delivery.received_at,
+        delivery_id=delivery_id,
     )
 
 
@@ -333,6 +406,38 @@ def unhandled(
         routing_key=delivery.routing_key,
         read=items,
     )
+
+
+def _with_conflicts(works: Sequence[Work], known: Mapping[str, Known]) -> tuple[list[Work], list[Work]]:
+    """Make a conflict of each command whose id the journal has with other content.
+
+    Those that have the id of another command in this batch are kept apart: what they are depends on what comes of it.
+    """
+    first: dict[str, Message[Any]] = {}
+    checked: list[Work] = []
+    rivals: list[Work] = []
+    for work in works:
+        item = work.item
+        if isinstance(item, Message):
+            earlier, same = known.get(item.key), first.setdefault(item.key, item)
+            if earlier is not None and earlier.is_other_than(item):
+                work = replace(work, item=Conflict(item, earlier.type))
+            elif earlier is None and same is not item and Known(same.type, same.digest).is_other_than(item):
+                rivals.append(work)
+                continue
+        checked.append(work)
+    return checked, rivals
+
+
+def _settled_rivals(rivals: Sequence[Work], folded: Folded) -> list[Work]:
+    """Conflicts, where the command of the same id was handled; where that one waits, or died, they are tried again."""
+    types = {handled.id: handled.type for handled in folded.handled}
+    return [
+        replace(rival, item=Conflict(rival.item, types[rival.item.key]))
+        if isinstance(rival.item, Message) and rival.item.key in types
+        else replace(rival, failure=Failure("id_in_use", "Another command under this id is not handled yet."))
+        for rival in rivals
+    ]
 
 
 def _first_failed(error: Exception, act: Callable[[], Awaitable[T]]) -> Callable[[], Awaitable[T]]:

@@ -91,6 +91,7 @@ class RabbitInbox:
                 reply_to=raw.reply_to or _name(headers.get(REPLY_TO_HEADER)),
                 undecoded=amqp_properties.undecoded(headers, raw.routing_key),
                 death=_death(headers[_DEATHS_HEADER]) if _DEATHS_HEADER in headers else None,
+                message_id=raw.message_id or None,
             )
         )
         self._arrived.set()
@@ -108,6 +109,13 @@ class RabbitInbox:
         """Give nothing more to the loop; what waits here goes back to the broker with the channel."""
         self._closed = True
         self._arrived.set()
+
+    def holds(self, receipt: object) -> bool:
+        raw: Any = receipt
+        try:
+            return not raw.channel.is_closed
+        except _LOST:
+            return False
 
     async def acknowledge(self, deliveries: Sequence[Delivery], *, parked: Sequence[Delivery] = ()) -> None:
         """One acknowledgement covers all before it on its channel; what a lost channel held comes again anyway."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from contracts.envelope import STRUCTURED, Message
 from contracts.operations.v1 import MessageDeadLettered
-from contracts.wire import Unreadable
+from contracts.wire import Conflict, Refused, Unreadable
 
 DELAY_PREFIX = "tributary.delay."
 _TRACEBACK_CHARS_MAX = 8_000
@@ -47,14 +47,15 @@ class FailurePolicy:
 
 
 def dead_letter(
-    item: Message[Any] | Unreadable, failure: Failure, *, worker: str, queue: str, attempts: int, replays: int
+    item: Message[Any] | Refused, failure: Failure, *, worker: str, queue: str, attempts: int, replays: int
 ) -> MessageDeadLettered:
     """Describe a message that is set aside, with its body, so that it can be read, mended and replayed."""
     if isinstance(item, Unreadable):
         body, about = item.body, item.concerns
         content_type, routing_key = item.content_type, item.routing_key
     else:
-        body, about = item.to_bytes(), item.data.about()
+        message = item.message if isinstance(item, Conflict) else item
+        body, about = message.to_bytes(), message.data.about()
         content_type, routing_key = STRUCTURED, item.type
     try:
         text, encoding = body.decode(), "utf-8"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from contracts.decision import Decision
 from contracts.envelope import Emission, Message, Payload, derived_id, emit
-from contracts.wire import Unreadable
+from contracts.wire import Conflict, Refused, Unreadable
 from infra.runtime.failure_policy import Failure, FailurePolicy, dead_letter
 from infra.runtime.journal import Emitted, Handled, Record, SetBack
 from infra.runtime.repository import Repository
@@ -20,16 +20,20 @@ from infra.runtime.worker import Handler
 class Work:
     """One message of a batch. `attempt` counts tries including this one; `failure` is known before any rule ran.
 
-    `died_in` is the queue in which the broker gave up on the message, where that is why it is here.
+    `recalled_by` says how to find out under which id a redelivered bare body was handled, if it was; `receipt` is that
+    of a bare body's delivery. `died_in` is the queue in which the broker gave up on the message, where that is why it
+    is here.
     """
 
-    item: Message[Any] | Unreadable
+    item: Message[Any] | Refused
     attempt: int = 1
     replays: int = 0
     redelivered: bool = False
     failure: Failure | None = None
     reply_to: str | None = None
     died_in: str | None = None
+    recalled_by: Literal["content", "message_id"] | None = None
+    receipt: object = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,7 @@ class Folded:
         )
 
     def say(
-        self, cause: Message[Any] | Unreadable, payload: Payload, index: object, *, began: datetime | None = None
+        self, cause: Message[Any] | Refused, payload: Payload, index: object, *, began: datetime | None = None
     ) -> None:
         message = emit(payload, cause=cause, source=self.worker, index=index, at=self.at, began=began)
         self.said.append(message)
@@ -83,7 +87,7 @@ def fold(
     A rule that raises concerns its own message only: the state it saw was immutable and is simply not kept.
     """
     for work in works:
-        if isinstance(work.item, Unreadable):
+        if isinstance(work.item, Unreadable | Conflict):
             _turn_away(handler, work, work.item, folded)
             continue
         if work.failure is not None:
@@ -106,14 +110,24 @@ def fold(
 
 def _accept(message: Message[Any], state: Repository[Any], decision: Decision[Any], folded: Folded) -> None:
     state.keep(decision.state)
-    about = message.data.about()
-    folded.handled.append(Handled(message.key, message.type, about, message.correlation, decision.outcome))
+    about, sets = message.data.about(), message.data.sets()
+    folded.handled.append(
+        Handled(
+            message.key,
+            message.type,
+            about,
+            message.correlation,
+            decision.outcome,
+            message.digest,
+            sets if sets != about else None,
+        )
+    )
     for index, payload in enumerate(decision.publish):
         folded.say(message, payload, index, began=message.time)
 
 
-def _turn_away(handler: Handler, work: Work, item: Unreadable, folded: Folded) -> None:
-    """Refuse an unreadable message by an event where it says what it is about, else set it aside; never retry it."""
+def _turn_away(handler: Handler, work: Work, item: Refused, folded: Folded) -> None:
+    """Refuse a message by an event where it says what it is about, else set it aside; never retry it."""
     try:
         refusal = handler.refuse(item) if handler.refuse else None
     except Exception as error:
@@ -123,7 +137,8 @@ def _turn_away(handler: Handler, work: Work, item: Unreadable, folded: Folded) -
         folded.handled.append(Handled(item.key, item.type, refusal.about(), item.correlation, "refused"))
         folded.say(item, refusal, 0)
         return
-    _bury(work, item, Failure(item.reason, item.detail), folded)
+    reason = item.reason if isinstance(item, Unreadable) else item.refusal_reason
+    _bury(work, item, Failure(reason, item.detail), folded)
 
 
 def _set_back(work: Work, message: Message[Any], failure: Failure, policy: FailurePolicy, folded: Folded) -> None:
@@ -137,7 +152,7 @@ def _set_back(work: Work, message: Message[Any], failure: Failure, policy: Failu
     folded.retries.append(Retry(message, work.attempt, work.replays, delay_s, work.reply_to))
 
 
-def _bury(work: Work, item: Message[Any] | Unreadable, failure: Failure, folded: Folded) -> None:
+def _bury(work: Work, item: Message[Any] | Refused, failure: Failure, folded: Folded) -> None:
     queue = work.died_in or folded.queue
     # A queue is named after its worker.
     worker = queue.partition(".")[0] if work.died_in else folded.worker

@@ -12,20 +12,42 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from infra.runtime.store import Collection, Document, Find, Index, Transaction
+from contracts.envelope import Event, Message
+from infra.runtime.store import Change, Collection, Document, Find, Index, Transaction
 
 PREFIX = "journal."
+_RECALLED_MAX = 200
+"""Records looked at for the ids of redelivered bare bodies: what was not acknowledged is among the newest."""
 
 
 @dataclass(frozen=True, slots=True)
 class Handled:
-    """A message, by its key, and what came of it: `outcome` is a reason code such as `accepted` or `duplicate`."""
+    """A message, by its key, and what came of it: `outcome` is a reason code such as `accepted` or `duplicate`.
+
+    `digest` is that of a command's content, and `sets` the thing whose state it sets, where it is about another one.
+    """
 
     id: str
     type: str
     about: str
     correlation: str
     outcome: str
+    digest: str | None = None
+    sets: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the journal keeps of a message to tell a repeat from another message under the same id."""
+
+    type: str
+    digest: str | None
+
+    def is_other_than(self, message: Message[Any]) -> bool:
+        """Whether the message is not the one known; what was written without a digest has its type alone."""
+        if isinstance(message.data, Event):
+            return False
+        return self.type != message.type or (self.digest is not None and self.digest != message.digest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +116,17 @@ class Journal:
 
     def mentions(self, keys: Set[str]) -> Find:
         """Asks for the records in which some of these messages were handled; `known` reads the answer."""
-        return Find(self.collection.name, {"handled.id": {"$in": list(keys)}}, fields=("handled.id",))
+        fields = ("handled.id", "handled.type", "handled.digest")
+        return Find(self.collection.name, {"handled.id": {"$in": list(keys)}}, fields=fields)
 
-    def known(self, found: Iterable[Document], keys: Set[str]) -> set[str]:
+    def known(self, found: Iterable[Document], keys: Set[str]) -> dict[str, Known]:
         """Those of the messages that were handled before."""
-        return {handled["id"] for record in found for handled in record["handled"]} & keys
+        return {
+            handled["id"]: Known(handled["type"], handled.get("digest"))
+            for record in found
+            for handled in record["handled"]
+            if handled["id"] in keys
+        }
 
     async def emitted_by(self, tx: Transaction, keys: Set[str]) -> list[Emitted]:
         """What these messages emitted when they were handled, in the order of then."""
@@ -114,6 +142,29 @@ class Journal:
         found = await tx.find(self.collection.name, {"handled.id": {"$in": list(keys)}}, fields=("handled",))
         items = (item for record in found for item in record["handled"])
         return {item["id"]: item["outcome"] for item in items if item["id"] in keys}
+
+    async def about(self, tx: Transaction, subjects: Set[str]) -> list[Document]:
+        """The newest records in which one of these things was set, oldest first, without what they emitted."""
+        fields = [f"{kind}.{name}" for kind in ("handled", "retried", "dead") for name in ("id", "type", "about")]
+        found = await tx.find(
+            self.collection.name,
+            {"about": {"$in": list(subjects)}},
+            sort=(("_id", -1),),
+            limit=_RECALLED_MAX,
+            fields=(*fields, "handled.sets", "acknowledged"),
+        )
+        return found[::-1]
+
+    async def acknowledge(self, tx: Transaction, keys: Set[str]) -> None:
+        """Note that the deliveries by which these messages came were acknowledged."""
+        found = await tx.find(
+            self.collection.name, {"handled.id": {"$in": list(keys)}}, fields=("handled.id", "acknowledged")
+        )
+        changes = []
+        for record in found:
+            here = {handled["id"] for handled in record["handled"]} & keys
+            changes.append(Change(record["_id"], {"acknowledged": sorted(here.union(record.get("acknowledged", ())))}))
+        await tx.change(self.collection.name, changes)
 
     async def write(self, tx: Transaction, record: Record) -> None:
         await tx.insert(self.collection.name, [to_document(record)])
@@ -137,9 +188,10 @@ def to_document(record: Record) -> Document:
 
 
 def _fields(item: Any) -> Document:
-    return {name: getattr(item, name) for name in item.__slots__}
+    return {name: value for name in item.__slots__ if (value := getattr(item, name)) is not None}
 
 
 def _keys(record: Record) -> Iterable[str]:
     items: list[Handled | SetBack] = [*record.handled, *record.retried, *record.dead]
-    return {key for item in items for key in (item.about, item.correlation)}
+    keys = {key for item in items for key in (item.about, item.correlation)}
+    return keys.union(item.sets for item in record.handled if item.sets is not None)

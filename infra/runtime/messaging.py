@@ -57,6 +57,8 @@ class Delivery:
     """The properties that could not be decoded, by name and bytes: such a message is set aside, never handled."""
     death: Death | None = None
     """The last time the broker itself moved it; a pause before another try ends that way, too."""
+    message_id: str | None = None
+    """The AMQP property, where the sender gave one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,10 @@ class Inbox(Protocol):
 
     def waiting(self) -> Delivery | None:
         """The next delivery if one is there already."""
+        ...
+
+    def holds(self, receipt: object) -> bool:
+        """Whether the broker still waits for this acknowledgement; where not, it delivers the message again."""
         ...
 
     async def acknowledge(self, deliveries: Sequence[Delivery], *, parked: Sequence[Delivery] = ()) -> None:

@@ -8,20 +8,20 @@ from typing import Any
 
 from contracts.decision import Decision, NotYet
 from contracts.envelope import Command, Message, Payload
-from contracts.wire import Unreadable
+from contracts.wire import Refused
 from infra.runtime.audit import Audit
 from infra.runtime.repository import Repository
 
 Decide = Callable[[Any, Message[Any]], Decision[Any] | NotYet[Any]]
-Refuse = Callable[[Unreadable], Payload | None]
+Refuse = Callable[[Refused], Payload | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Handler:
     """One message type and its rule. `payloads` lists the versions read, newest first.
 
-    `refuse` turns an unreadable message into a refusal where it can still name what it is about; without it, or
-    where it answers None, the message becomes a dead letter.
+    `refuse` turns an unreadable message, or one under an id in use, into a refusal where it can still name what it is
+    about; without it, or where it answers None, the message becomes a dead letter.
     """
 
     payloads: tuple[type[Payload], ...]

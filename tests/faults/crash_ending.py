@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from contracts.commissions.view import BALANCES, balance_of_stripe
+from contracts.wire import BARE_SOURCE, content_of, is_bare
 from infra.runtime.store import Document
 
 SHOWN_MAX = 8
@@ -42,22 +43,38 @@ def ending_of(
     parked: Iterable[bytes],
 ) -> Ending:
     """Condense what the worker stored, journaled and published, and what the broker parked for it."""
+    journal = list(journal)
     handled = [item for record in journal for item in record.get("handled", ())]
     times = Counter(item["id"] for item in handled)
     breaches = [f"handled {count} times: {key}" for key, count in times.items() if count > 1]
     said: dict[str, str] = {}
+    ids: dict[str, str] = {}
     for event in said_events:
         words = f"{event['type']} {_canonical(event['data'])}"
         if said.setdefault(event["id"], words) != words:
             breaches.append(f"said in two ways: {event['id']}: {said[event['id']]} and {words}")
+        cause = f"{BARE_SOURCE}/{event.get('causationid')}"
+        # What a bare body causes has an id that begins with the time of its delivery.
+        ids[event["id"]] = event["id"] if content_of(cause) == cause else f"{content_of(cause)} {words}"
     return Ending(
         state={name: _documents(name, documents) for name, documents in collections.items()},
-        said=said,
-        outcomes={item["id"]: item["outcome"] for item in handled},
+        said={ids[key]: words for key, words in said.items()},
+        outcomes=_outcomes(handled),
         dead=frozenset(f"{item['id']} {item['reason']}" for record in journal for item in record.get("dead", ())),
         parked=tuple(sorted(hashlib.sha256(body).hexdigest()[:12] for body in parked)),
         breaches=tuple(breaches),
     )
+
+
+def _outcomes(handled: Iterable[Document]) -> dict[str, str]:
+    """By key; deliveries of the same bare body are numbered, since their keys are moments of the wall clock."""
+    numbers: Counter[str] = Counter()
+    outcomes = {}
+    for item in handled:
+        content = content_of(item["id"])
+        numbers[content] += 1
+        outcomes[f"{content} {numbers[content]}" if is_bare(content) else content] = item["outcome"]
+    return outcomes
 
 
 def differences(expected: Ending, actual: Ending) -> list[str]:

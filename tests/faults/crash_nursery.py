@@ -221,6 +221,9 @@ class CountedInbox:
     def waiting(self) -> Delivery | None:
         return _received(self._inbox.waiting())
 
+    def holds(self, receipt: object) -> bool:
+        return self._inbox.holds(receipt)
+
     async def acknowledge(self, deliveries: Sequence[Delivery], *, parked: Sequence[Delivery] = ()) -> None:
         self._effects.happen(f"before acknowledging {len(deliveries)}")
         await self._inbox.acknowledge(deliveries, parked=parked)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -44,6 +44,17 @@ def say(payload: Payload, *, again: int = 0, time: datetime = NOW) -> Outgoing:
     known = message(payload)
     said = message(payload, id=f"{known.id}-{again}" if again else None, time=time)
     return _outgoing(payload.message_type, said.to_bytes())
+
+
+def say_under(used_id: str, payload: Payload) -> Outgoing:
+    """A message under an id that others may have too."""
+    return _outgoing(payload.message_type, message(payload, id=used_id).to_bytes())
+
+
+def say_bare(payload: Payload) -> Outgoing:
+    """A body without an envelope; the same words again are the same bytes."""
+    body = payload.model_dump_json(exclude_none=True).encode()
+    return replace(_outgoing(payload.message_type, body), content_type="application/json")
 
 
 def garbled(message_type: str, **data: Any) -> Outgoing:

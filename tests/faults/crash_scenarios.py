@@ -13,6 +13,7 @@ SCENARIOS: dict[str, Callable[[], Scenario]] = {
     for build in (
         orders.taking_orders,
         orders.lives_of_orders,
+        orders.returning_states,
         orders.stock_reservation,
         orders.commission_calculation,
         orders.reward_checks,
@@ -20,5 +21,6 @@ SCENARIOS: dict[str, Callable[[], Scenario]] = {
         reference.network,
         reference.catalog,
         reference.rule_book,
+        reference.returning_limits,
     )
 }

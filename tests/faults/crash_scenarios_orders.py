@@ -50,7 +50,17 @@ from tests.builders import (
     tick,
     update,
 )
-from tests.faults.crash_scenario import LATER, MESSAGE_BYTES_MAX, Scenario, documents, garbled, noise, say
+from tests.faults.crash_scenario import (
+    LATER,
+    MESSAGE_BYTES_MAX,
+    Scenario,
+    documents,
+    garbled,
+    noise,
+    say,
+    say_bare,
+    say_under,
+)
 from workers.order_intake.model import Order
 
 ORPHAN = 9
@@ -144,6 +154,25 @@ def lives_of_orders() -> Scenario:
         ),
         {ORDERS: documents(Order, "key", *taken.values())},
         dead=2,
+    )
+
+
+def returning_states() -> Scenario:
+    """Bare bodies that open, settle and open again, and commands under an id in use."""
+    opened, settled = (say_bare(after_sale(is_open, "1")) for is_open in (True, False))
+    return Scenario(
+        "order_intake",
+        (
+            (opened, settled, opened),
+            (settled,),
+            (opened, opened),
+            (say_under("used", after_sale(True, "2")),),
+            (say_under("used", after_sale(False, "2")), say_under("used", update("shipped", "2"))),
+            (say_under("used", after_sale(False, "2")), settled),
+        ),
+        frozenset(["after_sale_opened", "after_sale_closed", "already_open", "refused"]),
+        {ORDERS: documents(Order, "key", *(an_order(n, status="paid", reserved=True, version=3) for n in "12"))},
+        dead=0,
     )
 
 

@@ -14,7 +14,7 @@ from contracts.network.v1 import (
     RegisterShop,
 )
 from contracts.operations.v1 import MessageDeadLettered, SettleDeadLetter
-from contracts.rules.v1 import ActivateRules, ApproveRules, ProposeRules, RetireRules
+from contracts.rules.v1 import ActivateRules, ApproveRules, DefineMarket, ProposeRules, RetireRules
 from contracts.stock.v1 import StockLow, StockRecovered
 from tests.builders import (
     CUP,
@@ -31,7 +31,7 @@ from tests.builders import (
     message,
     put_in_force,
 )
-from tests.faults.crash_scenario import LATER, Scenario, noise, say
+from tests.faults.crash_scenario import LATER, Scenario, noise, say, say_bare
 
 
 def alerting() -> Scenario:
@@ -143,6 +143,18 @@ def catalog() -> Scenario:
         frozenset(["defined", "unchanged", "refused", "removed"]),
         {},
         dead=1,
+    )
+
+
+def returning_limits() -> Scenario:
+    """Bare definitions of a market that return to what they were."""
+    one, two = (say_bare(DefineMarket(market="harbour", levels_paid_max=levels)) for levels in (1, 2))
+    return Scenario(
+        "rule_book",
+        ((one, two, one), (two, two), (one,)),
+        frozenset(["defined", "unchanged"]),
+        {},
+        dead=0,
     )
 
 

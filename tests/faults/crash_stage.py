@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Any
@@ -13,7 +14,7 @@ from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
 from pymongo import MongoClient
 
 from contracts.envelope import EVENTS_EXCHANGE
-from contracts.wire import Reader, too_large
+from contracts.wire import Reader, content_of, is_bare, too_large
 from infra.adapters.mongo import MongoStore
 from infra.runtime import broker, roster
 from infra.runtime.journal import PREFIX, Journal
@@ -112,10 +113,13 @@ class Stage:
 
     def unaccounted(self, keys: set[str]) -> set[str]:
         """Those of the messages that are not in the books yet, as handled or as dead."""
-        ids: list[str] = list(keys)
+        # The journal adds its delivery to the key of a bare body.
+        ids: list[Any] = [re.compile(f"^{re.escape(key)}") if is_bare(key) else key for key in keys]
         where = {"$or": [{"handled.id": {"$in": ids}}, {"dead.id": {"$in": ids}}]}
         found = self._journal.find(where, {"handled.id": 1, "dead.id": 1})
-        known = {item["id"] for record in found for part in ("handled", "dead") for item in record.get(part, ())}
+        known = {
+            content_of(item["id"]) for record in found for part in ("handled", "dead") for item in record.get(part, ())
+        }
         return keys - known
 
     async def waiting(self) -> dict[str, int]:

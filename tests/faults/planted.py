@@ -15,7 +15,7 @@ from bson.codec_options import CodecOptions
 from infra.adapters.mongo import MongoStore, MongoTransaction
 from infra.runtime.batch import BatchLoop, Settled
 from infra.runtime.fold import Work
-from infra.runtime.journal import Emitted, Journal
+from infra.runtime.journal import Emitted, Journal, Known
 from infra.runtime.messaging import Delivery
 from infra.runtime.store import Document, Transaction
 from workers.commission_calculation import decide as commissions
@@ -53,8 +53,8 @@ def publish_first() -> None:
 def forget_the_journal() -> None:
     """No message is recognised as one that was handled before."""
 
-    def nothing(_: Journal, found: Iterable[Document], keys: Set[str]) -> set[str]:
-        return set()
+    def nothing(_: Journal, found: Iterable[Document], keys: Set[str]) -> dict[str, Known]:
+        return {}
 
     _put(Journal, "known", nothing)
 

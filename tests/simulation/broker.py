@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import count
@@ -55,6 +55,8 @@ class SimulatedBroker:
         self.waiting = 0
         """Messages on their way: in a delay queue, or late."""
         self._limits = {queue.name: queue.arguments.get("x-delivery-limit") for queue in topology.queues}
+        self.late: Counter[str] = Counter()
+        """The same by the queue that they are for."""
         self._ttl_ms = {queue.name: ttl for queue in topology.queues if (ttl := queue.arguments.get("x-message-ttl"))}
         self._bound: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
         for binding in topology.bindings:
@@ -95,10 +97,12 @@ class SimulatedBroker:
             self.enqueue(target, lying)
             return
         self.waiting += 1
+        self.late[target] += 1
         self.scheduler.after(delay_ms, lambda: self._arrive(target, lying))
 
     def _arrive(self, queue: str, lying: Lying) -> None:
         self.waiting -= 1
+        self.late[queue] -= 1
         self.enqueue(queue, lying)
 
     def enqueue(self, queue: str, lying: Lying, *, first: bool = False) -> None:
@@ -118,6 +122,17 @@ class SimulatedBroker:
             self.queues[PARKED].append(again)
         else:
             self.enqueue(queue, again, first=True)
+
+    def put(self, queue: str, routing_key: str, body: bytes) -> None:
+        """Put a bare body into the queue once, without anything that may happen to it on the way."""
+        self.queues[queue].append(Lying(body, "application/json", routing_key))
+        for inbox in self.inboxes[queue]:
+            inbox.wake()
+
+    def has(self, queue: str, *bodies: bytes) -> bool:
+        """Whether one of these bodies lies in the queue, is not acknowledged yet, or may be put off for a while."""
+        held = [lying for inbox in self.inboxes[queue] for lying in inbox.unacknowledged.values()]
+        return self.late[queue] > 0 or any(lying.body in bodies for lying in (*self.queues[queue], *held))
 
     def fail(self) -> None:
         """The server goes away, and with it every connection."""
@@ -241,6 +256,9 @@ class SimulatedInbox:
                 )
             )
         return True
+
+    def holds(self, receipt: object) -> bool:
+        return receipt in self.unacknowledged
 
     async def acknowledge(self, deliveries: Sequence[Delivery], *, parked: Sequence[Delivery] = ()) -> None:
         """One acknowledgement covers all before it on its channel, as the real inbox says it."""

@@ -14,6 +14,7 @@ from contracts.envelope import EVENTS_EXCHANGE
 from contracts.operations.v1 import MessageDeadLettered
 from contracts.orders.v1 import RefundOrder
 from contracts.orders.v2 import PlaceOrder
+from contracts.wire import content_of
 from infra.runtime import clock
 from infra.runtime.journal import PREFIX
 from infra.runtime.store import Document
@@ -50,6 +51,8 @@ def breaches(store: SimulatedStore, broker: SimulatedBroker, traffic: Traffic) -
     journals = {worker.name: list(store.tables[PREFIX + worker.name].values()) for worker in traffic.workers}
     emitted = [item for records in journals.values() for record in records for item in record.get("emitted", ())]
     yield from _accounted_for(journals, traffic)
+    yield from _used_ids(journals, traffic)
+    yield from _last_wishes(store, traffic)
     yield from _letters(store, traffic)
     yield from _said_alike(broker, emitted)
     yield from _lives(emitted, store.tables["order_intake.orders"])
@@ -63,6 +66,7 @@ def _accounted_for(journals: Mapping[str, list[Document]], traffic: Traffic) -> 
     """Every message from outside was handled once, or set aside for the reason expected; nothing else was."""
     for worker, records in journals.items():
         times = Counter((record["queue"], item["id"]) for record in records for item in record.get("handled", ()))
+        known = {(queue, content_of(key)) for queue, key in times}
         dead = {(record["queue"], item["id"]) for record in records for item in record.get("dead", ())}
         for (queue, key), handled in times.items():
             if handled > 1 or (queue, key) in dead:
@@ -71,8 +75,26 @@ def _accounted_for(journals: Mapping[str, list[Document]], traffic: Traffic) -> 
             if queue.partition(".")[0] != worker:
                 continue
             for key in sorted(keys):
-                if (queue, key) not in times and (queue, key) not in dead:
+                if (queue, key) not in known and (queue, key) not in dead:
                     yield f"{queue}: {key} was neither handled nor set aside"
+
+
+def _used_ids(journals: Mapping[str, list[Document]], traffic: Traffic) -> Iterator[str]:
+    """Of several commands under one id, one was handled, and every other was refused as a conflict."""
+    for key, digests in traffic.used.items():
+        handled = [item for records in journals.values() for record in records for item in record.get("handled", ())]
+        stood = {item["digest"] for item in handled if item["id"] == key}
+        refused = {item["id"].rpartition("#")[2] for item in handled if item["id"].startswith(f"{key}#")}
+        if len(stood) != 1 or stood & refused or stood | refused != digests:
+            yield f"{key} was sent with {digests}; handled: {stood}, refused: {refused}"
+
+
+def _last_wishes(store: SimulatedStore, traffic: Traffic) -> Iterator[str]:
+    """Whatever a sender wished last for a thing holds, even where it wished the same before."""
+    for chain in traffic.chains:
+        document = store.tables[chain.collection].get(chain.key, {})
+        if document.get(chain.field) != chain.values[-1]:
+            yield f"{chain.collection} {chain.key} is {document.get(chain.field)}, wished was {chain.values}"
 
 
 def _letters(store: SimulatedStore, traffic: Traffic) -> Iterator[str]:

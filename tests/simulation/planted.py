@@ -21,7 +21,7 @@ from contracts.rules.view import DEFAULT_MARKET
 from contracts.stock.view import ITEMS
 from infra.runtime.batch import BatchLoop, Settled
 from infra.runtime.fold import Work
-from infra.runtime.journal import Journal
+from infra.runtime.journal import Journal, Known
 from infra.runtime.messaging import Delivery
 from infra.runtime.store import Document, Query, Transaction
 from tests.simulation.broker import SimulatedInbox
@@ -54,8 +54,8 @@ class PublishesFirst(BatchLoop):
 class Forgetful(Journal):
     """Keeps everything, and finds nothing."""
 
-    def known(self, found: Iterable[Document], keys: Set[str]) -> set[str]:
-        return set()
+    def known(self, found: Iterable[Document], keys: Set[str]) -> dict[str, Known]:
+        return {}
 
 
 class ForgetsWhatItHandled(BatchLoop):
@@ -91,6 +91,32 @@ class LosesItsConnection(SimulatedInbox):
             for lying in reversed(window):
                 self._broker.give_back(self._queue, lying)
         return super()._fetch()
+
+
+class TakesContentForIdentity(BatchLoop):
+    """Gives the same bare bytes the same id whenever they come."""
+
+    def _named(self, work: Work, item: Message[Any], delivery: Delivery, delivery_id: str) -> Work:
+        return replace(work, item=item.model_copy(update={"id": item.id.partition(".")[0]}))
+
+
+class TakesARedeliveryForANewWish(BatchLoop):
+    """Does not look whether a redelivered bare body was handled before."""
+
+    def _named(self, work: Work, item: Message[Any], delivery: Delivery, delivery_id: str) -> Work:
+        return replace(super()._named(work, item, delivery, delivery_id), recalled_by=None)
+
+
+@contextmanager
+def _redeliveries_never_wish_anew() -> Iterator[None]:
+    with patch("infra.runtime.recall._is_superseded", lambda *_: False):
+        yield
+
+
+@contextmanager
+def _repeats_known_by_id_alone() -> Iterator[None]:
+    with patch.object(Known, "is_other_than", lambda *_: False):
+        yield
 
 
 def _any_id() -> str:
@@ -230,6 +256,10 @@ BUGS: dict[str, Bug] = {
     "does not publish again from the journal": Bug(Variant(loop=NeverRepeatsItself)),
     "loses its connection over what it cannot decode": Bug(Variant(inbox=LosesItsConnection)),
     "loses updates of stock": Bug(Variant(store=LosesUpdates)),
+    "takes content for identity": Bug(Variant(loop=TakesContentForIdentity)),
+    "takes a redelivered bare body for a new wish": Bug(Variant(loop=TakesARedeliveryForANewWish)),
+    "takes a redelivered bare body for what was handled long before": Bug(planted=_redeliveries_never_wish_anew),
+    "recognises a repeat by its id alone": Bug(planted=_repeats_known_by_id_alone),
     "names postings at random": Bug(planted=_postings_named_at_random),
     "names events at random": Bug(planted=_events_named_at_random),
     "gives the rest with the last units": Bug(planted=_refunds_that_depend_on_their_order),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cache, partial
@@ -26,7 +25,7 @@ from tests.simulation.processes import ClockProcess, Killed, Machine, Process, W
 from tests.simulation.scheduler import NeverQuiet, Scheduler
 from tests.simulation.sealed import sealed
 from tests.simulation.store import SimulatedStore
-from tests.simulation.traffic import DEADLY, OURS_WRONG_MAX, START, STUMBLING, TALK_S, Said, talk
+from tests.simulation.traffic import DEADLY, OURS_WRONG_MAX, START, STUMBLING, TALK_S, Chain, Said, Traffic, talk
 
 SETTINGS = Settings.model_construct(clock_interval_s=600)
 """As in production, whatever this machine's environment says; only the clock is slower, for the sake of speed."""
@@ -129,7 +128,7 @@ def simulate(seed: int, variant: Variant | None = None, *, thrifty: bool = True)
 
     with sealed(seed, log=log, process_number=process_number, thrifty=thrifty):
         try:
-            _live(world, traffic.said)
+            _live(world, traffic)
         except NeverQuiet as error:
             found.append(str(error))
     found += world.escaped
@@ -140,7 +139,7 @@ def simulate(seed: int, variant: Variant | None = None, *, thrifty: bool = True)
     return Result(seed, tuple(found[:BREACHES_KEPT_MAX]), scheduler.steps, faults.suffered, orders, history)
 
 
-def _live(world: World, said: Sequence[Said]) -> None:
+def _live(world: World, traffic: Traffic) -> None:
     scheduler, faults = world.scheduler, world.faults
     machines = [Machine(), Machine()]
     processes = replicas(world, the_workers(), machines)
@@ -149,8 +148,10 @@ def _live(world: World, said: Sequence[Said]) -> None:
         process.start()
     for each in clocks:
         each.start()
-    for item in said:
+    for item in traffic.said:
         scheduler.at(item.at_ms, partial(_hear, world, item))
+    for chain in traffic.chains:
+        scheduler.at(int(world.faults.rng.random() * 1000), partial(_say_next, world, chain, 0))
     _schedule_trouble(world, machines)
     scheduler.before_step = misfortune(world)
     scheduler.run(until_ms=int(1000 * (TROUBLE_S[0] + faults.rng.random() ** 2 * (TROUBLE_S[1] - TROUBLE_S[0]))))
@@ -171,6 +172,16 @@ def _live(world: World, said: Sequence[Said]) -> None:
 def _hear(world: World, item: Said) -> None:
     world.say("outside", "says", f"{item.queue}: {item.outgoing.body[:200].decode(errors='replace')}")
     world.broker.take(item.outgoing)
+
+
+def _say_next(world: World, chain: Chain, number: int) -> None:
+    """Say the next wish of a chain as soon as the broker has nothing of it any more, and not before."""
+    if not world.broker.has(chain.queue, *chain.bodies):
+        world.say("outside", "wishes", f"{chain.queue}: {chain.bodies[number].decode()}")
+        world.broker.put(chain.queue, chain.message_type, chain.bodies[number])
+        number += 1
+    if number < len(chain.bodies):
+        world.scheduler.after(200, partial(_say_next, world, chain, number))
 
 
 def _schedule_trouble(world: World, machines: list[Machine]) -> None:

@@ -252,8 +252,10 @@ class SimulatedTransaction:
         kept: Document = bson.decode(bson.encode(document), _UTC)
         self._own((collection, "_id", kept["_id"]))
         if path := store.unique.get(collection):
+            former = store.tables[collection].get(kept["_id"], {})
             for value in values_at(kept, path):
-                self._own((collection, path, value))
+                if value not in values_at(former, path):
+                    self._own((collection, path, value))
         self.written.setdefault(collection, {})[kept["_id"]] = kept
 
     def strike_conflict(self) -> None:

@@ -138,9 +138,29 @@ class Said:
     outgoing: Outgoing
 
 
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """Wishes for one thing as bare bodies, each sent when the one before is acknowledged; `values` are what they set.
+
+    The wishes return to what was wished before. `field` of the document with this key in the collection must be the
+    last one in the end.
+    """
+
+    queue: str
+    message_type: str
+    bodies: tuple[bytes, ...]
+    collection: str
+    key: Any
+    field: str
+    values: tuple[Any, ...]
+
+
 @dataclass(slots=True)
 class Traffic:
-    """`keys` are the messages each queue must account for, `dead` those that must end as dead letters, and why."""
+    """`keys` are the messages each queue must account for, `dead` those that must end as dead letters, and why.
+
+    `used` has the digests of all commands that were sent under one key.
+    """
 
     rng: random.Random
     workers: Sequence[Worker]
@@ -150,16 +170,28 @@ class Traffic:
     wishes: defaultdict[str, list[PlaceOrder]] = field(default_factory=lambda: defaultdict(list))
     refunds: defaultdict[str, dict[str, RefundOrder]] = field(default_factory=lambda: defaultdict(dict))
     """By order and refund id, whether they are accepted or not."""
+    chains: list[Chain] = field(default_factory=list)
+    used: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     moments: tuple[float, ...] = ()
     """When the outside world talks, as parts of its time: all at once, in bursts, or now and then."""
     _numbers: int = 0
 
-    def say(self, *payloads: Payload, within_s: float = TALK_S, times: int = 1, dead: str | None = None) -> None:
-        """Payloads of one type, in one AMQP message, which arrives `times` times."""
+    def say(
+        self,
+        *payloads: Payload,
+        within_s: float = TALK_S,
+        times: int = 1,
+        dead: str | None = None,
+        used_id: str | None = None,
+    ) -> None:
+        """Payloads of one type, in one AMQP message, which arrives `times` times; `used_id` is one used elsewhere."""
         messages = []
         for payload in payloads:
             self._numbers += 1
-            messages.append(builders.message(payload, id=f"said-{self._numbers}", time=self._sent(payload)))
+            message = builders.message(payload, id=used_id or f"said-{self._numbers}", time=self._sent(payload))
+            messages.append(message)
+            if used_id is not None and message.digest is not None:
+                self.used[message.key].add(message.digest)
             if isinstance(payload, PlaceOrder):
                 self.wishes[payload.key].append(payload)
             if isinstance(payload, RefundOrder):
@@ -188,7 +220,7 @@ class Traffic:
         items = _reader(handler.payloads).read(
             body, content_type=content_type, routing_key=message_type, received_at=START
         )
-        self.keys[queue].update(item.key for item in items)
+        self.keys[queue].update(item.key for item in items if item.key not in self.used)
         if dead is not None:
             self.dead.update((item.id, dead) for item in items)
         outgoing = Outgoing(COMMANDS_EXCHANGE, message_type, body, content_type)
@@ -223,8 +255,15 @@ def talk(rng: random.Random, workers: Sequence[Worker]) -> Traffic:
     _set_the_stage(traffic)
     rests = [_order(traffic, number) for number in range(1, rng.randint(7, 11))]
     _say_together(traffic, [wish for wish in rests if wish is not None])
-    odds = ((_deadly, 0.15), (_stumbling, 0.2), (_unreadable, 0.5), (_refusable, 0.5), (_undecodable, 0.3))
-    for odd, chance in odds:
+    for odd, chance in (
+        (_deadly, 0.15),
+        (_stumbling, 0.2),
+        (_unreadable, 0.5),
+        (_refusable, 0.5),
+        (_undecodable, 0.3),
+        (_changing_its_mind, 0.7),
+        (_using_ids_twice, 0.5),
+    ):
         if rng.random() < chance:
             odd(traffic)
     return traffic
@@ -418,6 +457,29 @@ def _deadly(traffic: Traffic) -> None:
 
 def _stumbling(traffic: Traffic) -> None:
     traffic.say(_wish(traffic.rng, "shop-1", STUMBLING), dead="handler_error")
+
+
+def _changing_its_mind(traffic: Traffic) -> None:
+    """Bare bodies that set a thing, another way, and back again; now and then the sender publishes one twice."""
+    rng = traffic.rng
+    orders = [(1, 2, 1), (1, 2, 1, 2), (1, 1, 2, 1), (1, 2, 3, 2, 1)]
+    for message_type, collection, key, name, wished in (
+        ("tag.define.v1", "catalog.tags", 31, "name", {"tag_id": 31}),
+        ("market.define.v1", "rule_book.markets", "harbour", "levels_paid_max", {"market": "harbour"}),
+    ):
+        order = rng.choice(orders)
+        values = tuple(f"tag {number}" if name == "name" else number for number in order)
+        bodies = tuple(json.dumps({**wished, name: value}).encode() for value in values)
+        queue, _ = _reader_of(message_type, traffic.workers)
+        traffic.chains.append(Chain(queue, message_type, bodies, collection, key, name, values))
+
+
+def _using_ids_twice(traffic: Traffic) -> None:
+    """Two orders under one id, and a status that carries the id of its order."""
+    wishes = [_wish(traffic.rng, "shop-1", order_id) for order_id in ("4001", "4002")]
+    for wish in wishes:
+        traffic.say(wish, used_id="used", times=traffic.rng.choice((1, 2)))
+    traffic.say(update("paid", "4001"), used_id="used", times=traffic.rng.choice((1, 2)))
 
 
 def _unreadable(traffic: Traffic) -> None:

@@ -12,7 +12,7 @@ import pytest
 from contracts.catalog.v1 import DefineProduct, ProductDefined, ProductRefused
 from contracts.decision import Decision, NotYet
 from contracts.envelope import Message, Payload
-from contracts.wire import Unreadable
+from contracts.wire import Conflict, Refused, Unreadable
 from infra.runtime.failure_policy import Failure, FailurePolicy
 from infra.runtime.fold import Folded, Retry, Work, fold
 from infra.runtime.journal import Emitted, Handled, Record, SetBack, to_document
@@ -68,7 +68,12 @@ def decide(state: Seen, asked: Message[DefineProduct]) -> Decision[Seen] | NotYe
     return Decision(Seen((*state.names, name)), (defined(name), defined(f"{name} again")), "told")
 
 
-def refuse(item: Unreadable) -> Payload | None:
+def handled(asked: Message[Any], outcome: str) -> Handled:
+    about = asked.data.about()
+    return Handled(asked.key, asked.type, about, asked.correlation, outcome, asked.digest)
+
+
+def refuse(item: Refused) -> Payload | None:
     return refused(item.detail) if "product_id" in item.data else None
 
 
@@ -96,7 +101,7 @@ class TestAnswers:
     def test_a_decision_is_handled_with_its_outcome_and_says_all_it_publishes_in_order(self) -> None:
         folded = fold_all(Work(wish("a")))
 
-        assert folded.handled == [Handled(wish("a").key, "product.define.v1", "product/501", "product/501", "told")]
+        assert folded.handled == [handled(wish("a"), "told")]
         assert [said.data for said in folded.said] == [defined("a"), defined("a again")]
         assert folded.emitted == [
             Emitted(wish("a").key, said.id, "product.defined.v1", said.to_bytes()) for said in folded.said
@@ -179,8 +184,7 @@ class TestNotYet:
     def test_holds_otherwise_when_patience_has_ended(self) -> None:
         folded = fold_all(Work(wish("waits then refuses"), LAST_TRY))
 
-        about = "product/501"
-        assert folded.handled == [Handled(wish("waits then refuses").key, "product.define.v1", about, about, "refused")]
+        assert folded.handled == [handled(wish("waits then refuses"), "refused")]
         assert [said.data for said in folded.said] == [refused("no tea")]
         assert (folded.retries, folded.dead) == ([], [])
 
@@ -219,7 +223,7 @@ class TestUnreadable:
         assert [handled.outcome for handled in folded.handled] == ["told", "refused"]
 
     def test_whose_refusal_raises_becomes_a_dead_letter_at_once_and_its_neighbours_go_on(self) -> None:
-        def fail(item: Unreadable) -> Payload | None:
+        def fail(item: Refused) -> Payload | None:
             raise TypeError(f"{item.id} cannot be refused")
 
         state = OneState()
@@ -252,6 +256,38 @@ class TestUnreadable:
         assert "raise TypeError" in letter.traceback
 
 
+class TestAnIdInUse:
+    CONFLICT = Conflict(wish("a"), "product.define.v1")
+
+    def test_is_refused_under_a_key_of_its_own(self) -> None:
+        folded = fold_all(Work(self.CONFLICT))
+
+        assert folded.handled == [
+            Handled(self.CONFLICT.key, "product.define.v1", "product/501", "product/501", "refused")
+        ]
+        assert self.CONFLICT.key != wish("a").key
+        assert [said.data for said in folded.said] == [refused(self.CONFLICT.detail)]
+        assert folded.said[0].causationid == "m-a"
+
+    def test_without_a_refusal_it_becomes_a_dead_letter_with_the_message_as_it_came(self) -> None:
+        folded = fold_all(Work(self.CONFLICT), handler=replace(HANDLER, refuse=None))
+
+        assert [(back.id, back.reason) for back in folded.dead] == [(self.CONFLICT.key, "conflict")]
+        letter = folded.said[0].data
+        assert (letter.reason, letter.message_id, letter.concerns) == ("conflict", "m-a", "product/501")
+        assert letter.body.encode() == wish("a").to_bytes()
+
+    @pytest.mark.parametrize(
+        ("used_for", "other"),
+        [("product.define.v1", "other content"), ("tag.define.v1", "a message of type tag.define.v1")],
+    )
+    def test_the_sentence_names_id_source_and_what_to_do(self, used_for: str, other: str) -> None:
+        assert Conflict(wish("a"), used_for).detail == (
+            f"id: test has sent {other} under the id m-a, and that one stands; give each message an id of its own, "
+            "and send this one again under a new id."
+        )
+
+
 class TestRecord:
     def test_it_holds_what_came_of_every_message(self) -> None:
         asked = replace_correlation(wish("a"), "order-7")
@@ -263,7 +299,7 @@ class TestRecord:
             worker="catalog",
             queue=QUEUE,
             at=NOW,
-            handled=(Handled(wish("a").key, "product.define.v1", "product/501", "order-7", "told"),),
+            handled=(handled(asked, "told"),),
             repeats=("m-old",),
             retried=(SetBack(wish("waits").key, "product.define.v1", "product/501", "product/501", "tea_unknown", 1),),
             dead=(SetBack(unreadable().key, "product.define.v1", "message/m-bad", "m-bad", "missing_field", 1),),
@@ -278,6 +314,7 @@ class TestRecord:
                 "about": "product/501",
                 "correlation": "order-7",
                 "outcome": "told",
+                "digest": wish("a").digest,
             }
         ]
         assert [Emitted(**emitted) for emitted in document["emitted"]] == folded.emitted

@@ -102,7 +102,13 @@ class TestJoining:
     def test_the_same_registration_again_changes_nothing(self) -> None:
         network = a_network(a_distributor(SELLER, MIDDLE))
 
-        assert register_distributor(network, message(join(tier="gold"))) == Decision(network, outcome="duplicate")
+        assert register_distributor(network, message(join())) == Decision(network, outcome="duplicate")
+
+    def test_with_another_tier_it_is_refused(self) -> None:
+        network = a_network(a_distributor(SELLER, MIDDLE))
+        detail = "distributor_id: 3 was registered with tier standard; to change that, change the distributor."
+
+        assert register_distributor(network, message(join(tier="gold"))) == refused("conflict", detail, network)
 
     def test_neither_does_it_after_a_move(self) -> None:
         network = a_network(a_distributor(SELLER, MIDDLE, moves=[(NOW, TOP)]))
@@ -138,7 +144,6 @@ class TestChanges:
             ({"tier": "gold"}, "gold", True),
             ({"active": False}, "standard", False),
             ({"tier": "gold", "active": False}, "gold", False),
-            ({}, "standard", True),
         ],
     )
     def test_a_change_begins_a_new_standing_and_what_is_absent_stays(
@@ -166,6 +171,31 @@ class TestChanges:
         assert change_distributor(once, message(change(tier="gold"), id="resent")) == Decision(
             once, outcome="duplicate"
         )
+
+    @pytest.mark.parametrize("fields", [{"tier": "standard"}, {"active": True}, {}])
+    def test_a_wish_for_what_holds_already_changes_nothing(self, fields: dict[str, Any]) -> None:
+        wish = message(change(**fields))
+
+        assert change_distributor(self.NETWORK, wish) == Decision(self.NETWORK, outcome="unchanged")
+
+    @pytest.mark.parametrize("every", [timedelta(0), A_DAY])
+    def test_a_state_that_returns_holds(self, every: timedelta) -> None:
+        """Even at one and the same moment, where what was written last holds."""
+        network = self.NETWORK
+        for number, active in enumerate((False, True, False)):
+            wish = message(change(active=active, effective_at=NOW + number * every))
+            decision = change_distributor(network, wish)
+            assert decision.outcome == "changed"
+            network = decision.state
+
+        assert not network.distributors[SELLER].standing_at(NOW + 2 * every).active
+
+    def test_an_earlier_change_again_is_a_duplicate_whatever_came_after_it(self) -> None:
+        first = message(change(active=False, effective_at=NOW))
+        network = change_distributor(self.NETWORK, first).state
+        network = change_distributor(network, message(change(tier="gold", effective_at=NOW + A_DAY))).state
+
+        assert change_distributor(network, first) == Decision(network, outcome="duplicate")
 
     def test_history_is_not_rewritten(self) -> None:
         network = a_network(a_distributor(SELLER, standings=[a_standing(), a_standing(NOW, "gold")]))

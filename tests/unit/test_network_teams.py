@@ -106,6 +106,13 @@ class TestLeading:
             "out_of_order", detail, network
         )
 
+    def test_a_leader_may_return_at_the_same_moment(self) -> None:
+        network = a_network()
+        for leader_id in (TOP, MIDDLE, TOP):
+            network = change_leader(network, message(lead(leader_id, effective_at=NOW))).state
+
+        assert network.teams[TEAM].leader_at(NOW) == TOP
+
     @pytest.mark.parametrize(
         ("wish", "reason", "detail"),
         [
@@ -149,6 +156,13 @@ class TestJoining:
 
         assert join_team(network, message(join(effective_at=NOW - A_DAY))) == refused("out_of_order", detail, network)
 
+    def test_a_member_may_return_at_the_same_moment(self) -> None:
+        network = a_network(a_distributor(SELLER, MIDDLE), teams=(a_team(), a_team(WEST, name="West")))
+        for team_id in (TEAM, WEST, TEAM):
+            network = join_team(network, message(join(team_id=team_id, effective_at=NOW))).state
+
+        assert network.distributors[SELLER].team_at(NOW) == TEAM
+
     @pytest.mark.parametrize(
         ("wish", "reason", "detail"),
         [
@@ -176,6 +190,13 @@ class TestLeaving:
         once = leave_team(self.NETWORK, message(leave())).state
 
         assert leave_team(once, message(leave(), id="resent")) == Decision(once, outcome="duplicate")
+
+    def test_again_later_it_waits_for_another_join_and_then_changes_nothing(self) -> None:
+        once = leave_team(self.NETWORK, message(leave())).state
+
+        assert leave_team(once, message(leave(), time=NOW + A_DAY)) == NotYet(
+            "not_a_member", Decision(once, outcome="unchanged")
+        )
 
     def test_one_who_left_may_come_back(self) -> None:
         left = leave_team(self.NETWORK, message(leave())).state

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from contracts.catalog.v1 import DefineProduct
 from contracts.envelope import BATCH, STRUCTURED, Message
 from contracts.orders import v1, v2
-from contracts.wire import BARE_SOURCE, Reader, Unreadable, too_large
+from contracts.wire import BARE_SOURCE, Reader, Unreadable, content_of, too_large
 from tests.builders import NOW, ORDER, SELLER, SHOP, TEA, a_placed_line, accepted, message, place
 
 READER = Reader([v2.PlaceOrder, v1.PlaceOrder])
@@ -121,13 +121,22 @@ class TestOlderVersions:
 
 class TestIdsOfBareBodies:
     @staticmethod
-    def bare(body: dict[str, Any], routing_key: str = V1, at: timedelta = timedelta()) -> str:
+    def bare(body: dict[str, Any], routing_key: str = V1, at: timedelta = timedelta(), **named: str) -> str:
         raw = json.dumps(body).encode()
-        [item] = READER.read(raw, content_type=JSON, routing_key=routing_key, received_at=NOW + at)
+        [item] = READER.read(raw, content_type=JSON, routing_key=routing_key, received_at=NOW + at, **named)
         return item.id
 
-    def test_the_same_bytes_are_a_repeat_whenever_they_come(self) -> None:
+    def test_the_same_bytes_have_the_same_content_whenever_they_come(self) -> None:
         assert self.bare(SIMPLE) == self.bare(SIMPLE, at=timedelta(days=3))
+
+    def test_two_deliveries_of_the_same_bytes_are_two_messages_of_one_content(self) -> None:
+        keys = [f"{BARE_SOURCE}/{self.bare(SIMPLE, delivery_id=name)}" for name in ("d1", "d2")]
+
+        assert keys[0] != keys[1]
+        assert [content_of(key) for key in keys] == [f"{BARE_SOURCE}/{self.bare(SIMPLE)}"] * 2
+
+    def test_a_senders_own_id_is_left_alone_whatever_it_looks_like(self) -> None:
+        assert content_of("shop-7/10023.1") == "shop-7/10023.1"
 
     @pytest.mark.parametrize("changed", [{"quantity": 3}, {"order_id": "1002"}, {"total_price": "98.01"}])
     def test_other_bytes_are_not(self, changed: dict[str, Any]) -> None:
@@ -153,6 +162,17 @@ class TestWhatARepeatIsRecognisedBy:
 
         assert broken.id == mended.id
         assert broken.key == again.key != mended.key
+
+    def test_the_same_garbled_bytes_for_another_queue_are_another_message(self) -> None:
+        one, other = (the_only(read("{", JSON, routing_key)) for routing_key in (V1, V2))
+
+        assert one.key != other.key
+
+    def test_two_bodies_too_large_to_keep_are_two_even_where_they_begin_alike(self) -> None:
+        one, same, other = (too_large(b"x" * 20_000 + end, V1, 1000) for end in (b"1", b"1", b"2"))
+
+        assert one.body == other.body
+        assert one.key == same.key != other.key
 
 
 # What is wrong, the reason code, and the sentence that names field and rule.

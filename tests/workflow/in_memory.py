@@ -322,6 +322,9 @@ class InMemoryInbox:
         self._broker.unacknowledged[delivery.receipt] = (self._queue, delivery)
         return delivery
 
+    def holds(self, receipt: object) -> bool:
+        return receipt in self._broker.unacknowledged
+
     async def acknowledge(self, deliveries: Sequence[Delivery], *, parked: Sequence[Delivery] = ()) -> None:
         for delivery in deliveries:
             del self._broker.unacknowledged[delivery.receipt]

@@ -3,5 +3,5 @@
 consumes   stock.low, stock.recovered; message.dead-lettered; dead-letter.settle; what the broker itself gave up on
 publishes  alert.raised, alert.resolved; dead-letter.settled, dead-letter.refused
 owns       alerting.alerts, alerting.dead_letters
-refuses    invalid_message, time_in_future, unknown_letter, already_replayed
+refuses    invalid_message, time_in_future, conflict, unknown_letter, already_replayed
 """

@@ -18,7 +18,7 @@ from contracts.stock.v1 import StockLow, StockRecovered
 from contracts.wire import refusing
 from workers.alerting.model import Alert, DeadLetter, Watch, dead_letter_alert, stock_alert
 
-refuse_unreadable_settlement = refusing(DeadLetterRefused, "letter_id", repeats=("action",))
+refuse_unreadable_settlement = refusing(DeadLetterRefused, "letter_id", "action")
 
 
 def raise_low_stock(watch: Watch, message: Message[StockLow]) -> Decision[Watch]:

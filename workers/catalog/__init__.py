@@ -4,5 +4,5 @@ consumes   product.define; category.define, category.remove; tag.define, tag.rem
 publishes  product.defined, product.refused; category.defined, category.removed, category.refused;
            tag.defined, tag.removed, tag.refused
 owns       catalog.products, catalog.categories, catalog.tags (published views: contracts.catalog.view)
-refuses    in_use, invalid_message, not_defined, outdated, tag_unknown, time_in_future
+refuses    conflict, in_use, invalid_message, not_defined, outdated, tag_unknown, time_in_future
 """

@@ -22,7 +22,7 @@ from contracts.catalog.v1 import (
 from contracts.catalog.view import Category, Product, Tag
 from contracts.decision import Decision
 from contracts.envelope import Message, Payload
-from contracts.wire import Unreadable
+from contracts.wire import Refused
 from workers.catalog.model import Catalogue
 
 Answer = Decision[Catalogue]
@@ -137,16 +137,17 @@ def remove_tag(catalogue: Catalogue, message: Message[RemoveTag]) -> Answer:
     return Decision(after, (TagRemoved(tag_id=wish.tag_id),), "removed")
 
 
-def refuse_unreadable(item: Unreadable) -> Payload | None:
-    """Refuse what breaks its contract, where it still says what it is about."""
+def refuse_unreadable(item: Refused) -> Payload | None:
+    """Refuse what breaks its contract, or its id's uniqueness, where it still says what it is about."""
+    reason, detail = item.refusal_reason, item.detail
     try:
         match item.data:
             case {"product_id": int(number)}:
-                return ProductRefused(product_id=number, reason=item.refusal_reason, detail=item.detail)
+                return ProductRefused(product_id=number, reason=reason, detail=detail)
             case {"category_id": int(number)}:
-                return CategoryRefused(category_id=number, reason=item.refusal_reason, detail=item.detail)
+                return CategoryRefused(category_id=number, reason=reason, detail=detail)
             case {"tag_id": int(number)}:
-                return TagRefused(tag_id=number, reason=item.refusal_reason, detail=item.detail)
+                return TagRefused(tag_id=number, reason=reason, detail=detail)
     except ValueError:
         # A number, but none that a thing has.
         return None

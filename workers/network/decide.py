@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import TypeVar
 
 from contracts.decision import Decision, NotYet
 from contracts.envelope import Message
@@ -30,13 +29,22 @@ from contracts.network.v1 import (
     TeamLeft,
     TeamRefused,
 )
-from contracts.network.view import Dated, Distributor, Leadership, Membership, Shop, Sponsorship, Standing, Team
+from contracts.network.view import (
+    Dated,
+    Distributor,
+    Leadership,
+    Membership,
+    Shop,
+    Sponsorship,
+    Standing,
+    Team,
+    held_at,
+)
 from contracts.times import CLOCK_SKEW_MAX, plus
 from contracts.wire import refusing
 from workers.network.model import Network
 
 Answer = Decision[Network] | NotYet[Network]
-D = TypeVar("D", bound=Dated)
 _Change = ChangeDistributor | MoveDistributor | ChangeLeader | JoinTeam | LeaveTeam
 
 refuse_unreadable_shop = refusing(ShopRefused, "shop_id")
@@ -70,12 +78,18 @@ def register_distributor(network: Network, message: Message[RegisterDistributor]
     wish = message.data
     known = network.distributors.get(wish.distributor_id)
     if known is not None:
-        joined_under = known.sponsors[0].sponsor_id
-        if joined_under == wish.sponsor_id:
+        joined_under, tier = known.sponsors[0].sponsor_id, known.standings[0].tier
+        if joined_under != wish.sponsor_id:
+            detail = (
+                f"distributor_id: {wish.distributor_id} was registered under sponsor {joined_under or 'nobody'}; "
+                "to change that, move the distributor."
+            )
+            return _refuse(network, wish.distributor_id, "conflict", detail)
+        if tier == wish.tier:
             return Decision(network, outcome="duplicate")
         detail = (
-            f"distributor_id: {wish.distributor_id} was registered under sponsor {joined_under or 'nobody'}; "
-            "to change that, move the distributor."
+            f"distributor_id: {wish.distributor_id} was registered with tier {tier}; "
+            "to change that, change the distributor."
         )
         return _refuse(network, wish.distributor_id, "conflict", detail)
     if wish.sponsor_id == wish.distributor_id:
@@ -104,15 +118,19 @@ def change_distributor(network: Network, message: Message[ChangeDistributor]) ->
     if known is None:
         return _distributor_unknown(network, wish.distributor_id)
     last = known.standings[-1]
+    since = _effective_at(message, last)
+    held = known.standing_at(since)
     standing = Standing(
-        since=_effective_at(message, last),
-        tier=wish.tier or last.tier,
-        active=last.active if wish.active is None else wish.active,
+        since=since,
+        tier=wish.tier or held.tier,
+        active=held.active if wish.active is None else wish.active,
     )
-    if _is_repeat(standing, known.standings):
+    if standing == held:
         return Decision(network, outcome="duplicate")
-    if standing.since < last.since:
+    if since < last.since:
         return _refuse(network, wish.distributor_id, "out_of_order", _holds_already("change", last.since))
+    if standing == replace(held, since=since):
+        return Decision(network, outcome="unchanged")
     changed = DistributorChanged(
         distributor_id=wish.distributor_id,
         tier=standing.tier,
@@ -138,7 +156,7 @@ def move_distributor(network: Network, message: Message[MoveDistributor]) -> Ans
         return _sponsor_unknown(network, wish.distributor_id, wish.sponsor_id)
     last = known.sponsors[-1]
     sponsorship = Sponsorship(_effective_at(message, last), wish.sponsor_id)
-    if _is_repeat(sponsorship, known.sponsors):
+    if sponsorship == held_at(known.sponsors, sponsorship.since):
         return Decision(network, outcome="duplicate")
     if sponsorship.since < last.since:
         return _refuse(network, wish.distributor_id, "out_of_order", _holds_already("sponsor", last.since))
@@ -192,7 +210,7 @@ def change_leader(network: Network, message: Message[ChangeLeader]) -> Answer:
         return _leader_unknown(network, wish.team_id, wish.leader_id)
     last = known.leaders[-1]
     leadership = Leadership(_effective_at(message, last), wish.leader_id)
-    if _is_repeat(leadership, known.leaders):
+    if leadership == held_at(known.leaders, leadership.since):
         return Decision(network, outcome="duplicate")
     if leadership.since < last.since:
         return _refuse_team(network, wish.team_id, "out_of_order", _holds_already("leader", last.since))
@@ -213,7 +231,7 @@ def join_team(network: Network, message: Message[JoinTeam]) -> Answer:
         return _member_unknown(network, wish.team_id, wish.distributor_id)
     last = known.teams[-1] if known.teams else None
     membership = Membership(_effective_at(message, last), wish.team_id)
-    if _is_repeat(membership, known.teams):
+    if known.teams and membership == held_at(known.teams, membership.since):
         return Decision(network, outcome="duplicate")
     if last is not None and membership.since < last.since:
         return _refuse_team(network, wish.team_id, "out_of_order", _holds_already("membership", last.since))
@@ -238,8 +256,11 @@ def leave_team(network: Network, message: Message[LeaveTeam]) -> Answer:
     last = known.teams[-1] if known.teams else None
     end = Membership(_effective_at(message, last))
     if last is None or last.team_id != wish.team_id:
-        if end in known.teams:
+        if known.teams and end == held_at(known.teams, end.since):
             return Decision(network, outcome="duplicate")
+        if last is not None and last.team_id is None and known.teams[-2].team_id == wish.team_id:
+            # It left this team already, unless it is about to join it once more.
+            return NotYet("not_a_member", Decision(network, outcome="unchanged"))
         detail = f"distributor_id: distributor {wish.distributor_id} is not in team {wish.team_id}."
         return NotYet("not_a_member", _refuse_team(network, wish.team_id, "not_a_member", detail))
     if end.since < last.since:
@@ -278,11 +299,6 @@ def _effective_at(message: Message[_Change], last: Dated | None) -> datetime:
         return message.data.effective_at
     at = message.bounded_time
     return max(at, last.since) if last is not None and last.since <= plus(at, CLOCK_SKEW_MAX) else at
-
-
-def _is_repeat(entry: D, history: Sequence[D]) -> bool:
-    """Whether the entry stands in the history, unless another of the same moment has taken its place since."""
-    return bool(history) and (entry == history[-1] or (entry.since < history[-1].since and entry in history))
 
 
 def _has_not_come(field: str, moment: datetime) -> str:

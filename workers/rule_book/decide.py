@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from contracts.decision import Decision, NotYet
-from contracts.envelope import Message, Payload
+from contracts.envelope import Message
 from contracts.money import MoneyError, to_rate
 from contracts.rules.compliance import LEVELS_PAID_BEYOND_WHICH_A_REASON_IS_ASKED, Breach, breaches, limits_of
 from contracts.rules.terms import digest_of, terms_of
@@ -27,8 +27,11 @@ from contracts.rules.v1 import (
 )
 from contracts.rules.view import RuleSet, in_force
 from contracts.times import CLOCK_SKEW_MAX, plus
-from contracts.wire import Unreadable
+from contracts.wire import refusing
 from workers.rule_book.model import RuleBook
+
+refuse_unreadable_rules = refusing(RulesRefused, "rule_version")
+refuse_unreadable_market = refusing(MarketRefused, "market")
 
 Answer = Decision[RuleBook] | NotYet[RuleBook]
 
@@ -177,24 +180,6 @@ def define_market(book: RuleBook, message: Message[DefineMarket]) -> Answer:
         override_reason=market.override_reason,
     )
     return Decision(book.with_market(market).with_turn_of(market.market), (event,), "defined")
-
-
-def refuse_unreadable_rules(item: Unreadable) -> Payload | None:
-    """Refuse a proposal that breaks its contract, where it still says its number; the places are in the document."""
-    try:
-        return RulesRefused(
-            rule_version=item.data.get("rule_version", ""), reason=item.refusal_reason, detail=item.detail
-        )
-    except ValueError:
-        return None
-
-
-def refuse_unreadable_market(item: Unreadable) -> Payload | None:
-    """Refuse a definition that breaks its contract, where it still names its market."""
-    try:
-        return MarketRefused(market=item.data.get("market", ""), reason=item.refusal_reason, detail=item.detail)
-    except ValueError:
-        return None
 
 
 def _beyond_limits(book: RuleBook, version: int, found: tuple[Breach, ...]) -> Decision[RuleBook]:

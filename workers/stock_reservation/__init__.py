@@ -6,5 +6,5 @@ publishes  stock.reserved, stock.short, stock.released; stock.received, stock.ad
            stock.low, stock.recovered
 owns       stock_reservation.items (a published view: contracts.stock.view), stock_reservation.reservations,
            stock_reservation.bookings
-refuses    below_reserved, conflicting_reference, expiry_mismatch, invalid_message, time_in_future
+refuses    below_reserved, conflict, conflicting_reference, expiry_mismatch, invalid_message, time_in_future
 """

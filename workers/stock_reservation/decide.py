@@ -28,7 +28,7 @@ from contracts.stock.v1 import (
 )
 from contracts.stock.v1 import Pick as PickMessage
 from contracts.stock.view import NEVER, Lot, StockItem
-from contracts.wire import Unreadable
+from contracts.wire import Refused
 from workers.stock_reservation.model import Booking, Pick, Reservation, Shelf, count_shipped, first_expired
 
 EXPIRES_SOON = timedelta(days=3)
@@ -227,13 +227,14 @@ def check_dates(shelf: Shelf, message: Message[ClockTicked]) -> Answer:
     return Decision(shelf.with_items(*items), crossings, "dates_checked" if due else "nothing_due")
 
 
-def refuse_unreadable(item: Unreadable) -> Payload | None:
-    """Refuse what breaks its contract, where it still says what it is about."""
-    references = (item.data.get(name) for name in ("receipt_id", "adjustment_id", "reference"))
+def refuse_unreadable(item: Refused) -> Payload | None:
+    """Refuse what breaks its contract, or its id's uniqueness, where it still says what it is about."""
+    data = item.data
+    references = (data.get(name) for name in ("receipt_id", "adjustment_id", "reference"))
     try:
         return StockRefused(
             reference=next(filter(None, references), ""),
-            product_id=item.data.get("product_id") or 0,
+            product_id=data.get("product_id") or 0,
             reason=item.refusal_reason,
             detail=item.detail,
         )

@@ -1,0 +1,149 @@
+"""Redelivered bare bodies: which of them was handled before, and under which id.
+
+A bare body has no id of its own, so each delivery of it is given one, and the same bytes may be sent again to bring a
+state back. A redelivered one is different: it may have been handled before its process died. It takes up the id it was
+given then, where the journal has a delivery of the same content, and is a repeat like any other. Where a command with
+other content has set the same thing since, in another batch, that delivery was over and this one is a new wish.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from contracts.envelope import PAYLOADS, Command, Message
+from contracts.wire import BARE_SOURCE, content_of, is_bare
+from infra.runtime.fold import Work
+from infra.runtime.journal import Handled
+from infra.runtime.store import Document
+
+_ID = len(BARE_SOURCE) + 1
+"""Where the id begins in a bare body's key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """A command in a journal record: a delivery of the same content as ours, or of another one that came between."""
+
+    key: str
+    record: int
+    handled: bool
+    acknowledged: bool
+
+    @property
+    def content(self) -> str:
+        return content_of(self.key)
+
+
+@dataclass(slots=True)
+class Recalled:
+    """`works`, redelivered bare bodies under the ids they had; what was handled with the same content speaks again.
+
+    `returning` are those recalled from a batch that set the same thing in two ways; see `returning`.
+    """
+
+    works: list[Work]
+    spoken: set[str] = field(default_factory=set)
+    returning: list[str] = field(default_factory=list)
+
+
+def subjects_of(works: Iterable[Work]) -> set[str]:
+    """The things set by those works whose ids are to be recalled."""
+    return {work.item.data.sets() for work in works if work.recalled_by is not None and isinstance(work.item, Message)}
+
+
+def recall(works: Sequence[Work], records: Sequence[Document], subjects: set[str]) -> Recalled:
+    """Give redelivered bare bodies the ids they had; `records` are those about their subjects, oldest first."""
+    pasts = _pasts(records, subjects)
+    recalled = Recalled([])
+    taken: set[str] = set()
+    decided: dict[str, str] = {}
+    for work in works:
+        item = work.item
+        if not isinstance(item, Message):
+            recalled.works.append(work)
+            continue
+        subject, content = item.data.sets(), content_of(item.key)
+        if work.recalled_by is not None:
+            history = pasts[subject]
+            same = [past for past in history if past.content == content]
+            recalled.spoken.update(past.key for past in same if past.handled)
+            past = _recognised(work, history, taken, superseded=decided.get(subject, content) != content)
+            if past is not None:
+                taken.add(past.key)
+                if past.handled and _is_returning(past, history):
+                    recalled.returning.append(past.key)
+                recalled.works.append(replace(work, item=item.model_copy(update={"id": past.key[_ID:]})))
+                continue
+        decided[subject] = content
+        recalled.works.append(work)
+    return recalled
+
+
+def returning(handled: Iterable[Handled]) -> list[str]:
+    """The bare bodies of a batch that set a thing which another command of the batch sets otherwise.
+
+    Whether such a batch was acknowledged cannot be seen from what came after it, so it is noted.
+    """
+    by_subject: defaultdict[str, list[str]] = defaultdict(list)
+    for item in handled:
+        by_subject[item.sets or item.about].append(item.id)
+    return [
+        key
+        for keys in by_subject.values()
+        if len(keys) > 1 and len({content_of(key) for key in keys}) > 1
+        for key in keys
+        if is_bare(key)
+    ]
+
+
+def _recognised(work: Work, history: Sequence[Past], taken: set[str], *, superseded: bool) -> Past | None:
+    """The newest delivery of the same content that this one may be a redelivery of.
+
+    With an AMQP message id, it is the one of the same id, which stands in the key before the moment.
+    """
+    content = content_of(work.item.key)
+    if work.recalled_by == "message_id":
+        named = work.item.key.rpartition("-")[0]
+        same = (past for past in reversed(history) if past.key.rpartition("-")[0] == named and past.key not in taken)
+        return next(same, None)
+    for at in range(len(history) - 1, -1, -1):
+        past = history[at]
+        if (
+            past.content == content
+            and past.key not in taken
+            and not past.acknowledged
+            and not superseded
+            and not _is_superseded(past, history[at + 1 :])
+        ):
+            return past
+    return None
+
+
+def _is_superseded(past: Past, later: Iterable[Past]) -> bool:
+    """Whether the thing was set otherwise by another batch; one batch is acknowledged, or redelivered, as a whole."""
+    return any(other.handled and other.content != past.content and other.record != past.record for other in later)
+
+
+def _is_returning(past: Past, history: Iterable[Past]) -> bool:
+    return any(other.record == past.record and other.content != past.content for other in history)
+
+
+def _pasts(records: Sequence[Document], subjects: set[str]) -> Mapping[str, list[Past]]:
+    """The commands that set each subject, in the order in which they were handled."""
+    pasts: defaultdict[str, list[Past]] = defaultdict(list)
+    for number, record in enumerate(records):
+        acknowledged = record.get("acknowledged", ())
+        for kind in ("retried", "dead", "handled"):
+            for item in record.get(kind, ()):
+                subject = item.get("sets") or item["about"]
+                if subject in subjects and _is_command(item):
+                    pasts[subject].append(Past(item["id"], number, kind == "handled", item["id"] in acknowledged))
+    return pasts
+
+
+def _is_command(item: Mapping[str, Any]) -> bool:
+    payload = PAYLOADS.get(item["type"])
+    return payload is not None and issubclass(payload, Command)

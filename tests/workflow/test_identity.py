@@ -1,0 +1,438 @@
+"""Which message is which: bare bodies that return to an earlier state, redeliveries of them, and ids used twice."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from api.refusals import is_refusal
+from contracts.envelope import Command, Payload
+from contracts.examples import example_of
+from contracts.network.v1 import CreateTeam, JoinTeam
+from contracts.operations.v1 import SettleDeadLetter
+from infra.runtime import roster
+from infra.runtime.messaging import Delivery, Outgoing
+from infra.runtime.worker import Handler, Worker
+from tests.builders import CUPS, MARKET, MIDDLE, ORDER, SELLER, SHOP, TEA, TEAM, TOP, message, place, update
+from tests.workflow.conftest import set_the_stage
+from tests.workflow.system import System
+
+WEST = 13
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A thing that bare bodies set: `common` names it, `wishes` are three, of which the third is the first again."""
+
+    types: tuple[str, str, str]
+    common: Mapping[str, Any]
+    wishes: Sequence[Mapping[str, Any]]
+    collection: str
+    key: Any
+
+    @property
+    def bodies(self) -> list[bytes]:
+        return [json.dumps({**self.common, **wish}).encode() for wish in self.wishes]
+
+
+def setting(
+    types: str | tuple[str, str], collection: str, key: Any, common: Mapping[str, Any], *wishes: Any
+) -> Setting:
+    first, second = (types, types) if isinstance(types, str) else types
+    return Setting((first, second, first), common, (*wishes, wishes[0]), collection, key)
+
+
+OF_THE_ORDER = {"shop_id": SHOP, "order_id": ORDER}
+SETTINGS = {
+    "after-sale": setting(
+        *("order.after-sale.v1", "order_intake.orders", f"{SHOP}/{ORDER}"),
+        *(OF_THE_ORDER, {"open": True}, {"open": False}),
+    ),
+    "activity": setting(
+        *("distributor.change.v1", "network.distributors", SELLER, {"distributor_id": SELLER}),
+        *({"active": False}, {"active": True}),
+    ),
+    "tier": setting(
+        *("distributor.change.v1", "network.distributors", SELLER, {"distributor_id": SELLER}),
+        *({"tier": "gold"}, {"tier": "silver"}),
+    ),
+    "sponsor": setting(
+        *("distributor.move.v1", "network.distributors", SELLER, {"distributor_id": SELLER}),
+        *({"sponsor_id": TOP}, {"sponsor_id": MIDDLE}),
+    ),
+    "team": setting(
+        *("team.join.v1", "network.distributors", SELLER, {"distributor_id": SELLER}),
+        *({"team_id": WEST}, {"team_id": TEAM}),
+    ),
+    "membership": setting(
+        *(("team.join.v1", "team.leave.v1"), "network.distributors", SELLER),
+        *({"distributor_id": SELLER, "team_id": TEAM}, {}, {}),
+    ),
+    "leader": setting(
+        *("team.change-leader.v1", "network.teams", TEAM, {"team_id": TEAM}),
+        *({"leader_id": TOP}, {"leader_id": MIDDLE}),
+    ),
+    "shop": setting(
+        *("shop.register.v1", "network.shops", SHOP, {"shop_id": SHOP, "currency": "CNY", "market": MARKET}),
+        *({"payment_deadline_s": 600}, {"payment_deadline_s": 900}),
+    ),
+    "product": setting(
+        *("product.define.v1", "catalog.products", TEA, {"product_id": TEA, "category_id": CUPS}),
+        *({"name": "green tea"}, {"name": "black tea"}),
+    ),
+    "category": setting(
+        *("category.define.v1", "catalog.categories", 9, {"category_id": 9}), *({"name": "pots"}, {"name": "pans"})
+    ),
+    "category that comes and goes": setting(
+        *(("category.define.v1", "category.remove.v1"), "catalog.categories", 9, {"category_id": 9}),
+        *({"name": "pots"}, {}),
+    ),
+    "tag": setting(*("tag.define.v1", "catalog.tags", 3, {"tag_id": 3}), *({"name": "organic"}, {"name": "bio"})),
+    "market": setting(
+        *("market.define.v1", "rule_book.markets", "harbour", {"market": "harbour"}),
+        *({"levels_paid_max": 1}, {"levels_paid_max": 2}),
+    ),
+}
+
+
+@pytest.fixture
+async def system() -> System:
+    """With a paid order, and two teams of which the seller is in neither."""
+    system = await set_the_stage(System())
+    await system.publish(place(), update("paid"))
+    await system.settle(with_retries=True)
+    await system.publish(
+        CreateTeam(team_id=TEAM, leader_id=MIDDLE, name="East"),
+        CreateTeam(team_id=WEST, leader_id=MIDDLE, name="West"),
+        JoinTeam(team_id=TEAM, distributor_id=MIDDLE),
+    )
+    await system.settle()
+    return system
+
+
+def what_holds(system: System, thing: Setting) -> dict[str, Any]:
+    """The document without what counts its changes, and of its histories only the newest state."""
+    document = system.document(thing.collection, thing.key)
+    return {name: _newest(value) for name, value in document.items() if name not in ("version", "moves")}
+
+
+def _newest(value: Any) -> Any:
+    if isinstance(value, list) and value and isinstance(value[-1], dict):
+        return {name: part for name, part in value[-1].items() if name != "since"}
+    return value
+
+
+async def tell(system: System, thing: Setting, *, together: bool = False) -> list[dict[str, Any]]:
+    """Send the three wishes, one after the other or all at once; what holds after each, or in the end."""
+    states = []
+    for message_type, body in zip(thing.types, thing.bodies, strict=True):
+        await system.send_bytes(message_type, body)
+        if not together:
+            await system.settle()
+            states.append(what_holds(system, thing))
+    await system.settle()
+    return states or [what_holds(system, thing)]
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+async def test_a_state_that_returns_holds(system: System, name: str) -> None:
+    first, second, third = await tell(system, SETTINGS[name])
+
+    assert first == third != second
+    await system.assert_sound()
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+async def test_the_same_bytes_again_change_nothing(system: System, name: str) -> None:
+    thing = SETTINGS[name]
+    await system.send_bytes(thing.types[0], thing.bodies[0])
+    await system.settle()
+    before, published = system.business_state(), len(_events(system))
+
+    await system.send_bytes(thing.types[0], thing.bodies[0])
+    await system.settle()
+
+    assert system.business_state() == before
+    assert len(_events(system)) == published
+
+
+SAME_QUEUE = [name for name, thing in SETTINGS.items() if len(set(thing.types)) == 1]
+
+
+@pytest.mark.parametrize("name", SAME_QUEUE)
+async def test_returning_states_in_one_batch_survive_a_crash_before_anything_is_published(
+    system: System, name: str
+) -> None:
+    """All three are redelivered, are recognised one by one, and speak again."""
+    thing = SETTINGS[name]
+    await _tell_and_die(system, thing)
+    committed = system.documents(thing.collection)
+    assert _events(system) == []
+
+    system.broker.redeliver()
+    await system.settle()
+
+    assert system.documents(thing.collection) == committed
+    spoken = {event["id"]: event for event in _events(system) if event["source"] == thing.collection.partition(".")[0]}
+    assert len(spoken) == 3
+    await system.assert_sound()
+
+
+@pytest.mark.parametrize("name", SAME_QUEUE)
+@pytest.mark.parametrize("one_by_one", [False, True])
+async def test_a_redelivered_wish_that_was_never_handled_is_a_new_one(
+    system: System, name: str, one_by_one: bool
+) -> None:
+    """It was prefetched when its worker ended, and has the same content as one that was handled before."""
+    thing = SETTINGS[name]
+    first = None
+    for number, body in enumerate(thing.bodies[:2]):
+        await system.send_bytes(thing.types[0], body)
+        if one_by_one or number == 1:
+            await system.settle()
+        if one_by_one and number == 0:
+            first = what_holds(system, thing)
+    second = what_holds(system, thing)
+
+    _deliver(system, thing.types[2], thing.bodies[2], redelivered=True)
+    await system.settle()
+
+    third = what_holds(system, thing)
+    assert third != second
+    assert first in (None, third)
+
+
+async def test_a_redelivered_wish_after_a_crash_with_the_batch_that_had_it_twice_already(system: System) -> None:
+    """Of four redelivered ones, three were handled before the crash, and the fourth was not."""
+    thing = SETTINGS["after-sale"]
+    await _tell_and_die(system, thing)
+    assert what_holds(system, thing)["after_sale_open"]
+
+    system.broker.redeliver()
+    _deliver(system, thing.types[1], thing.bodies[1], redelivered=True, first=False)
+    await system.settle()
+
+    assert not what_holds(system, thing)["after_sale_open"]
+
+
+async def test_a_message_id_recognises_a_redelivery_whatever_came_after_it(system: System) -> None:
+    thing = SETTINGS["after-sale"]
+    for name, body in zip(("m-1", "m-2"), thing.bodies[:2], strict=True):
+        _deliver(system, thing.types[0], body, message_id=name)
+        await system.settle()
+    before = system.business_state()
+
+    _deliver(system, thing.types[0], thing.bodies[0], message_id="m-1", redelivered=True)
+    await system.settle()
+    assert system.business_state() == before
+
+    _deliver(system, thing.types[0], thing.bodies[0], message_id="m-3", redelivered=True)
+    await system.settle()
+    assert what_holds(system, thing)["after_sale_open"]
+
+
+async def test_a_message_id_is_no_identity_by_itself(system: System) -> None:
+    thing = SETTINGS["after-sale"]
+    for body in thing.bodies:
+        _deliver(system, thing.types[0], body, message_id="always the same")
+        await system.settle()
+
+    assert what_holds(system, thing)["after_sale_open"]
+
+
+async def test_a_bare_body_that_waited_for_its_order_keeps_its_id(system: System) -> None:
+    """It is put off and comes back as a copy of ours; the journal has one message, not two."""
+    await system.send_bytes("order.update-status.v1", _json({"shop_id": SHOP, "order_id": "9", "status": "cancelled"}))
+    await system.settle()
+    await system.publish(place("9"))
+    await system.settle(with_retries=True)
+
+    records = system.documents("journal.order_intake")
+    put_off = {item["id"] for record in records for item in record.get("retried", ())}
+    handled = {item["id"] for record in records for item in record.get("handled", ())}
+    assert len(put_off) == 1
+    assert put_off < handled
+    assert system.document("order_intake.orders", f"{SHOP}/9")["status"] == "cancelled"
+
+
+COMMANDS: list[tuple[Worker, Handler, type[Payload]]] = [
+    (worker, handler, payload)
+    for worker in roster.load_all()
+    for handler in worker.handlers
+    for payload in handler.payloads
+    if issubclass(payload, Command)
+]
+
+
+def another(worker: Worker, handler: Handler) -> Payload:
+    """Another command that the same worker reads: of another type where it reads several."""
+    others = [payload for w, h, payload in COMMANDS if w is worker and h is not handler]
+    if others:
+        return example_of(others[0]).data
+    return SettleDeadLetter(letter_id="another", action="discarded", by="li.na", note="read")
+
+
+@pytest.mark.parametrize(
+    ("worker", "handler", "payload"), COMMANDS, ids=[payload.message_type for _, _, payload in COMMANDS]
+)
+async def test_another_command_under_a_used_id_is_refused_as_a_conflict(
+    worker: Worker, handler: Handler, payload: type[Payload]
+) -> None:
+    """Whatever the worker reads, and whatever the id was used for."""
+    system = System()
+    asked = example_of(payload).model_copy(update={"id": "used", "source": "shop-7"})
+    await system.send(message(another(worker, handler)).model_copy(update={"id": "used", "source": "shop-7"}))
+    await system.settle(with_retries=True)
+    before = system.business_state()
+
+    await system.send(asked)
+    await system.settle(with_retries=True)
+
+    [refused] = [event for event in _events(system) if event["data"].get("reason") == "conflict"]
+    assert is_refusal(refused["type"])
+    assert (refused["causationid"], refused["subject"]) == ("used", asked.data.about())
+    assert "under the id used" in refused["data"]["detail"]
+    assert system.business_state() == before
+
+
+async def test_a_second_order_under_a_used_id_is_refused_and_the_first_stands(system: System) -> None:
+    await system.send(message(place("21"), id="x-1"))
+    await system.send(message(place("22"), id="x-1"))
+    await system.settle()
+    await system.send(message(place("23"), id="x-1"))
+    await system.send(message(place("21"), id="x-1"))
+    await system.settle()
+
+    refused = [(e["data"]["order_id"], e["data"]["reason"]) for e in system.events("order.refused.v1")]
+    assert refused == [("22", "conflict"), ("23", "conflict")]
+    assert [order["order_id"] for order in system.documents("order_intake.orders")] == [ORDER, "21"]
+
+
+async def test_a_status_with_the_id_of_its_order_is_refused(system: System) -> None:
+    await system.send(message(place("21"), id="21"))
+    await system.send(message(update("paid", "21"), id="21"))
+    await system.settle(with_retries=True)
+
+    [refused] = system.events("order.status-refused.v1")
+    assert (refused["data"]["order_id"], refused["data"]["reason"]) == ("21", "conflict")
+    assert "order.place.v2" in refused["data"]["detail"]
+
+
+async def test_a_conflict_is_refused_once_and_speaks_again_when_it_is_redelivered(system: System) -> None:
+    await system.send(message(place("21"), id="x-1"))
+    other = message(place("22"), id="x-1")
+    for _ in range(2):
+        await system.send(other)
+        await system.settle()
+    assert len(system.events("order.refused.v1")) == 1
+
+    _deliver(system, other.type, other.to_bytes(), redelivered=True)
+    await system.settle()
+
+    first, again = system.events("order.refused.v1")
+    assert first == again
+
+
+async def test_amounts_under_a_used_id_count_by_value(system: System) -> None:
+    order = message(place("21"), id="x-1")
+    await system.send(order)
+    await system.send_bytes(
+        order.type, order.to_bytes().replace(b'"100.00"', b'"100.0"'), "application/cloudevents+json"
+    )
+    await system.settle()
+
+    assert system.events("order.refused.v1") == []
+
+
+async def test_a_repeat_of_what_was_handled_before_digests_were_kept_is_a_repeat(system: System) -> None:
+    await system.send(message(place("21"), id="x-1"))
+    await system.settle()
+    journal = system.store.table("journal.order_intake")
+    for record in system.documents("journal.order_intake"):
+        for item in record.get("handled", ()):
+            item.pop("digest", None)
+        journal.put(record)
+
+    await system.send(message(place("22"), id="x-1"))
+    await system.send(message(update("paid", "21"), id="x-1"))
+    await system.settle()
+
+    assert system.events("order.refused.v1") == []
+    assert [e["data"]["reason"] for e in system.events("order.status-refused.v1")] == ["conflict"]
+
+
+async def test_the_same_garbled_bytes_for_two_queues_are_two_messages(system: System) -> None:
+    for message_type in ("order.update-status.v1", "order.after-sale.v1"):
+        await system.send_bytes(message_type, b"{")
+    await system.settle()
+
+    assert sorted(letter["queue"] for letter in system.documents("alerting.dead_letters")) == [
+        "order_intake.order.after-sale",
+        "order_intake.order.update-status",
+    ]
+
+
+class _Dying:
+    """Dies before it publishes anything."""
+
+    async def publish(self, messages: Sequence[Outgoing]) -> None:
+        if messages:
+            raise _Died
+
+
+class _Died(Exception):
+    pass
+
+
+async def _tell_and_die(system: System, thing: Setting) -> None:
+    """Send all three wishes, in one batch, and have the worker die when that is committed."""
+    alive, system.loops = system.loops, system.loops_with(_Dying())
+    system.broker.published.clear()
+    with pytest.raises(_Died):
+        await tell(system, thing, together=True)
+    system.loops = alive
+
+
+def _deliver(
+    system: System,
+    routing_key: str,
+    body: bytes,
+    *,
+    message_id: str | None = None,
+    redelivered: bool = False,
+    first: bool = True,
+) -> None:
+    """Put a delivery straight into the queue that takes this type."""
+    worker, handler = next((w, h) for w, h, payload in COMMANDS if payload.message_type == routing_key)
+    content_type = "application/cloudevents+json" if b"specversion" in body else "application/json"
+    delivery = Delivery(
+        body=body,
+        content_type=content_type,
+        routing_key=routing_key,
+        redelivered=redelivered,
+        attempts=0,
+        replays=0,
+        returned=int(redelivered),
+        received_at=system.time.now(),
+        receipt=object(),
+        message_id=message_id,
+    )
+    queue = system.broker.queues[worker.queue_of(handler)]
+    queue.appendleft(delivery) if first else queue.append(delivery)
+
+
+def _events(system: System) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    for outgoing in system.broker.published:
+        if outgoing.exchange == "tributary.events":
+            content = json.loads(outgoing.body)
+            found += content if isinstance(content, list) else [content]
+    return found
+
+
+def _json(data: Mapping[str, Any]) -> bytes:
+    return json.dumps(data).encode()
