@@ -8,21 +8,23 @@ batch commits, the next collects at the broker and in the inbox: the batch size 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, TypeVar
+from typing import TypeVar
 from uuid import uuid4
 
 import structlog
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
-from contracts.envelope import Message, derived_id
-from contracts.wire import BARE_SOURCE, UNREADABLE_PROPERTY, Conflict, Reader, Unreadable, set_aside, too_large
+from contracts.envelope import Message
+from contracts.wire import Conflict, Unreadable
 from infra.runtime import outbox
+from infra.runtime.arrivals import Arrived, settled_rivals, with_conflicts
+from infra.runtime.decoding import Decoder
 from infra.runtime.failure_policy import Failure, FailurePolicy
 from infra.runtime.fold import Folded, Work, fold
-from infra.runtime.journal import Emitted, Journal, Known, SetBack
+from infra.runtime.journal import Emitted, Journal, SetBack
 from infra.runtime.messaging import BrokerUnavailable, Delivery, Inbox, Outgoing, Publisher
 from infra.runtime.metrics import QueueMetrics
 from infra.runtime.quarantine import Quarantine, deadly
@@ -70,30 +72,6 @@ class Ports:
     both; and of two that the process dies of, each would bear the blame."""
 
 
-@dataclass(slots=True)
-class Arrived:
-    """What of a batch is to be handled, and what was before, or is already in this batch."""
-
-    known: Mapping[str, Known]
-    repeats: list[str] = field(default_factory=list)
-    returned: set[str] = field(default_factory=set)
-    _seen: set[str] = field(default_factory=set)
-
-    def fresh_of(self, works: Iterable[Work]) -> list[Work]:
-        fresh = []
-        for work in works:
-            key = work.item.key
-            # A rival that is to be tried again has the key of the one that it waits for.
-            if key not in self.known and (key not in self._seen or work.failure is not None):
-                self._seen.add(key)
-                fresh.append(work)
-            elif work.redelivered:
-                self.returned.add(key)
-            else:
-                self.repeats.append(key)
-        return fresh
-
-
 class BatchLoop:
     """Handles the messages of one queue, by default the handler's own.
 
@@ -122,13 +100,10 @@ class BatchLoop:
         self._turn = ports.turn
         self._settings = settings
         self._routed = routed
-        self._bytes_max = settings.bytes_max_of(commands=handler.reads_command)
-        self._reader = Reader(handler.payloads)
+        self._decoder = Decoder(handler.payloads, settings.bytes_max_of(commands=handler.reads_command), ports.time)
         self._journal = Journal(worker.name, settings.journal_retention_days)
         self._quarantine = Quarantine(worker.name)
         self._life = uuid4().hex
-        self._last_moment = ""
-        self._this_moment: dict[str, int] = {}
         self._policy = FailurePolicy(settings.retry_delays_s)
         self._metrics = QueueMetrics(self._queue)
         self._announced = frozenset(payload.message_type for payload in worker.announces)
@@ -187,47 +162,10 @@ class BatchLoop:
             raise StoreUnavailable(str(error)) from error
 
     def _decode(self, delivery: Delivery) -> list[Work]:
-        items: Sequence[Message[Any] | Unreadable]
-        delivery_id = self._delivery_id(delivery)
-        if self._is_too_large(delivery):
-            items = [too_large(delivery.body, delivery.routing_key, self._bytes_max_of(delivery))]
-        else:
-            items = read(self._reader, delivery, delivery_id)
-            if delivery.undecoded is not None:
-                items = [unhandled(delivery, UNREADABLE_PROPERTY, cannot_decode(delivery.undecoded), items)]
-        works = [
-            Work(item, delivery.attempts + 1, delivery.replays, delivery.redelivered, reply_to=delivery.reply_to)
-            for item in items
-        ]
-        if len(items) == 1 and isinstance(item := items[0], Message) and item.source == BARE_SOURCE:
-            return [self._named(works[0], item, delivery, delivery_id)]
-        return works
-
-    def _named(self, work: Work, item: Message[Any], delivery: Delivery, delivery_id: str) -> Work:
-        """Number the same bare body within one moment, and say how a redelivered one is recalled."""
-        if not item.id.endswith(f".{delivery_id}"):
-            # A copy of ours, which has its name from its first delivery.
-            return work
-        times = self._this_moment[item.id] = self._this_moment.get(item.id, 0) + 1
-        if times > 1:
-            item = item.model_copy(update={"id": f"{item.id}+{times}"})
-        way: Literal["content", "message_id"] = "message_id" if delivery.message_id else "content"
-        recalled_by = way if delivery.redelivered else None
-        return replace(work, item=item, recalled_by=recalled_by, receipt=delivery.receipt)
-
-    def _delivery_id(self, delivery: Delivery) -> str:
-        """Our clock in milliseconds, which tells deliveries of the same bare body apart, after the AMQP message id."""
-        moment = f"{int(self._time.now().timestamp() * 1000):x}"
-        if moment != self._last_moment:
-            self._last_moment = moment
-            self._this_moment.clear()
-        return f"m{derived_id(delivery.message_id)[:13]}-{moment}" if delivery.message_id else moment
-
-    def _bytes_max_of(self, delivery: Delivery) -> int:
-        return self._bytes_max
+        return self._decoder.works_of(delivery)
 
     def _is_too_large(self, delivery: Delivery) -> bool:
-        return len(delivery.body) > self._bytes_max_of(delivery)
+        return self._decoder.is_too_large(delivery)
 
     async def handle(self, deliveries: list[Delivery], works: list[Work]) -> None:
         """Commit, publish, acknowledge. Bodies too large to keep in the store are parked at the broker."""
@@ -313,7 +251,7 @@ class BatchLoop:
         found = await ask(tx, {_JOURNAL: self._journal.mentions(keys), **repository.queries(messages)})
         state = await repository.load(tx, messages, found)
         known = self._journal.known(found[_JOURNAL], keys)
-        works, rivals = _with_conflicts(works, known)
+        works, rivals = with_conflicts(works, known)
         conflicts = {work.item.key for work in works if isinstance(work.item, Conflict)} | {
             Conflict(rival.item, rival.item.type).key for rival in rivals if isinstance(rival.item, Message)
         }
@@ -323,7 +261,7 @@ class BatchLoop:
         arrived = Arrived(known)
         fold(self._handler, state, arrived.fresh_of(works), policy=self._policy, folded=folded)
         if rivals:
-            rivals = _settled_rivals(rivals, folded)
+            rivals = settled_rivals(rivals, folded)
             fold(self._handler, state, arrived.fresh_of(rivals), policy=self._policy, folded=folded)
             works = [*works, *rivals]
         returned = arrived.returned
@@ -375,69 +313,6 @@ class BatchLoop:
             for message in folded.said:
                 if message.type in self._announced:
                     self._log.warning(message.type, correlation_id=message.correlationid, **message.data.model_dump())
-
-
-def cannot_decode(properties: str) -> str:
-    return (
-        f"{properties} cannot be decoded: a text must be UTF-8, a timestamp in seconds, an expiration a number. "
-        "Correct the sender; a replay sends the body without it."
-    )
-
-
-def read(reader: Reader, delivery: Delivery, delivery_id: str = "") -> list[Message[Any] | Unreadable]:
-    return reader.read(
-        delivery.body,
-        content_type=delivery.content_type,
-        routing_key=delivery.routing_key,
-        received_at=delivery.received_at,
-        delivery_id=delivery_id,
-    )
-
-
-def unhandled(
-    delivery: Delivery, reason: str, detail: str, items: Sequence[Message[Any] | Unreadable] = ()
-) -> Unreadable:
-    """The delivery as it came, to be set aside whole; `items` is what its body says."""
-    return set_aside(
-        delivery.body,
-        reason,
-        detail,
-        content_type=delivery.content_type,
-        routing_key=delivery.routing_key,
-        read=items,
-    )
-
-
-def _with_conflicts(works: Sequence[Work], known: Mapping[str, Known]) -> tuple[list[Work], list[Work]]:
-    """Make a conflict of each command whose id the journal has with other content.
-
-    Those that have the id of another command in this batch are kept apart: what they are depends on what comes of it.
-    """
-    first: dict[str, Message[Any]] = {}
-    checked: list[Work] = []
-    rivals: list[Work] = []
-    for work in works:
-        item = work.item
-        if isinstance(item, Message):
-            earlier, same = known.get(item.key), first.setdefault(item.key, item)
-            if earlier is not None and earlier.is_other_than(item):
-                work = replace(work, item=Conflict(item, earlier.type))
-            elif earlier is None and same is not item and Known(same.type, same.digest).is_other_than(item):
-                rivals.append(work)
-                continue
-        checked.append(work)
-    return checked, rivals
-
-
-def _settled_rivals(rivals: Sequence[Work], folded: Folded) -> list[Work]:
-    """Conflicts, where the command of the same id was handled; where that one waits, or died, they are tried again."""
-    types = {handled.id: handled.type for handled in folded.handled}
-    return [
-        replace(rival, item=Conflict(rival.item, types[rival.item.key]))
-        if isinstance(rival.item, Message) and rival.item.key in types
-        else replace(rival, failure=Failure("id_in_use", "Another command under this id is not handled yet."))
-        for rival in rivals
-    ]
 
 
 def _first_failed(error: Exception, act: Callable[[], Awaitable[T]]) -> Callable[[], Awaitable[T]]:

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from contracts.envelope import Message
 from contracts.operations.v1 import MessageDeadLettered
 from contracts.wire import BARE_SOURCE, Reader, Unreadable, set_aside_alone, too_large
-from infra.runtime.batch import BatchLoop, Ports, read, unhandled
+from infra.runtime.batch import BatchLoop, Ports
+from infra.runtime.decoding import read, unhandled
 from infra.runtime.fold import Work
 from infra.runtime.messaging import Death, Delivery, Inbox
 from infra.runtime.settings import Settings
@@ -71,6 +72,9 @@ class ParkedLoop(BatchLoop):
     def _bytes_max_of(self, delivery: Delivery) -> int:
         origin = self._origins.get(self._death(delivery).queue)
         return origin.bytes_max if origin else self._settings.message_bytes_max
+
+    def _is_too_large(self, delivery: Delivery) -> bool:
+        return len(delivery.body) > self._bytes_max_of(delivery)
 
     def _death(self, delivery: Delivery) -> Death:
         death = delivery.death

@@ -25,7 +25,8 @@ from tests.oracle.reading import read
 from tests.simulation.broker import SimulatedBroker, Told
 from tests.simulation.scheduler import run_at_once
 from tests.simulation.store import SimulatedStore
-from tests.simulation.traffic import LEADER, OURS_WRONG_MAX, RULES, SPONSORS, START, TIERS, Traffic
+from tests.simulation.traffic import Traffic
+from tests.simulation.world import LEADER, OURS_WRONG_MAX, RULES, SPONSORS, START, TIERS
 
 _STEPS: Mapping[str, tuple[str, ...]] = {
     "order.accepted.v1": ("order.paid.v1", "order.rejected.v1", "order.cancelled.v1"),

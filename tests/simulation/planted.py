@@ -20,6 +20,7 @@ from contracts.orders.refunds import Asked, GivenBack, Line, give_back
 from contracts.rules.view import DEFAULT_MARKET
 from contracts.stock.view import ITEMS
 from infra.runtime.batch import BatchLoop, Settled
+from infra.runtime.decoding import Decoder
 from infra.runtime.fold import Work
 from infra.runtime.journal import Journal, Known
 from infra.runtime.messaging import Delivery
@@ -93,18 +94,27 @@ class LosesItsConnection(SimulatedInbox):
         return super()._fetch()
 
 
-class TakesContentForIdentity(BatchLoop):
-    """Gives the same bare bytes the same id whenever they come."""
+@contextmanager
+def _content_taken_for_identity() -> Iterator[None]:
+    """The same bare bytes have the same id whenever they come."""
 
-    def _named(self, work: Work, item: Message[Any], delivery: Delivery, delivery_id: str) -> Work:
+    def named(_: Decoder, work: Work, item: Message[Any], *given: Any) -> Work:
         return replace(work, item=item.model_copy(update={"id": item.id.partition(".")[0]}))
 
+    with patch.object(Decoder, "_named", named):
+        yield
 
-class TakesARedeliveryForANewWish(BatchLoop):
-    """Does not look whether a redelivered bare body was handled before."""
 
-    def _named(self, work: Work, item: Message[Any], delivery: Delivery, delivery_id: str) -> Work:
-        return replace(super()._named(work, item, delivery, delivery_id), recalled_by=None)
+@contextmanager
+def _redeliveries_taken_for_new_wishes() -> Iterator[None]:
+    """Nobody looks whether a redelivered bare body was handled before."""
+    named = Decoder._named
+
+    def named_anew(decoder: Decoder, *given: Any) -> Work:
+        return replace(named(decoder, *given), recalled_by=None)
+
+    with patch.object(Decoder, "_named", named_anew):
+        yield
 
 
 @contextmanager
@@ -256,8 +266,8 @@ BUGS: dict[str, Bug] = {
     "does not publish again from the journal": Bug(Variant(loop=NeverRepeatsItself)),
     "loses its connection over what it cannot decode": Bug(Variant(inbox=LosesItsConnection)),
     "loses updates of stock": Bug(Variant(store=LosesUpdates)),
-    "takes content for identity": Bug(Variant(loop=TakesContentForIdentity)),
-    "takes a redelivered bare body for a new wish": Bug(Variant(loop=TakesARedeliveryForANewWish)),
+    "takes content for identity": Bug(planted=_content_taken_for_identity),
+    "takes a redelivered bare body for a new wish": Bug(planted=_redeliveries_taken_for_new_wishes),
     "takes a redelivered bare body for what was handled long before": Bug(planted=_redeliveries_never_wish_anew),
     "recognises a repeat by its id alone": Bug(planted=_repeats_known_by_id_alone),
     "names postings at random": Bug(planted=_postings_named_at_random),

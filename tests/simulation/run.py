@@ -25,7 +25,9 @@ from tests.simulation.processes import ClockProcess, Killed, Machine, Process, W
 from tests.simulation.scheduler import NeverQuiet, Scheduler
 from tests.simulation.sealed import sealed
 from tests.simulation.store import SimulatedStore
-from tests.simulation.traffic import DEADLY, OURS_WRONG_MAX, START, STUMBLING, TALK_S, Chain, Said, Traffic, talk
+from tests.simulation.talk import talk
+from tests.simulation.traffic import Chain, Said, Traffic
+from tests.simulation.world import DEADLY, OURS_WRONG_MAX, START, STUMBLING, TALK_S
 
 SETTINGS = Settings.model_construct(clock_interval_s=600)
 """As in production, whatever this machine's environment says; only the clock is slower, for the sake of speed."""

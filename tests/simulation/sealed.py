@@ -28,7 +28,7 @@ def sealed(seed: int, *, log: object, process_number: Callable[[], int], thrifty
     }
     if thrifty:
         replaced |= {
-            "infra.runtime.batch.Reader": _reader,
+            "infra.runtime.decoding.Reader": _reader,
             "infra.runtime.batch.QueueMetrics": _metrics,
             "infra.runtime.batch.AsyncRetrying": Tries,
         }

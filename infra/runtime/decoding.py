@@ -1,0 +1,95 @@
+"""Deliveries of one queue, decoded into the messages that they carry, each with the id that it is known by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Literal
+
+from contracts.envelope import Message, Payload, derived_id
+from contracts.wire import BARE_SOURCE, UNREADABLE_PROPERTY, Reader, Unreadable, set_aside, too_large
+from infra.runtime.fold import Work
+from infra.runtime.messaging import Delivery
+from infra.runtime.time import Time
+
+
+class Decoder:
+    """Reads messages of these payloads in bodies of at most `bytes_max`; larger ones are not even parsed."""
+
+    def __init__(self, payloads: Sequence[type[Payload]], bytes_max: int, time: Time) -> None:
+        self._reader = Reader(payloads)
+        self._bytes_max = bytes_max
+        self._time = time
+        self._last_moment = ""
+        self._this_moment: dict[str, int] = {}
+
+    def is_too_large(self, delivery: Delivery) -> bool:
+        return len(delivery.body) > self._bytes_max
+
+    def works_of(self, delivery: Delivery) -> list[Work]:
+        items: Sequence[Message[Any] | Unreadable]
+        delivery_id = self._delivery_id(delivery)
+        if self.is_too_large(delivery):
+            items = [too_large(delivery.body, delivery.routing_key, self._bytes_max)]
+        else:
+            items = read(self._reader, delivery, delivery_id)
+            if delivery.undecoded is not None:
+                items = [unhandled(delivery, UNREADABLE_PROPERTY, cannot_decode(delivery.undecoded), items)]
+        works = [
+            Work(item, delivery.attempts + 1, delivery.replays, delivery.redelivered, reply_to=delivery.reply_to)
+            for item in items
+        ]
+        if len(items) == 1 and isinstance(item := items[0], Message) and item.source == BARE_SOURCE:
+            return [self._named(works[0], item, delivery, delivery_id)]
+        return works
+
+    def _named(self, work: Work, item: Message[Any], delivery: Delivery, delivery_id: str) -> Work:
+        """Number the same bare body within one moment, and say how a redelivered one is recalled."""
+        if not item.id.endswith(f".{delivery_id}"):
+            # A copy of ours, which has its name from its first delivery.
+            return work
+        times = self._this_moment[item.id] = self._this_moment.get(item.id, 0) + 1
+        if times > 1:
+            item = item.model_copy(update={"id": f"{item.id}+{times}"})
+        way: Literal["content", "message_id"] = "message_id" if delivery.message_id else "content"
+        recalled_by = way if delivery.redelivered else None
+        return replace(work, item=item, recalled_by=recalled_by, receipt=delivery.receipt)
+
+    def _delivery_id(self, delivery: Delivery) -> str:
+        """Our clock in milliseconds, which tells deliveries of the same bare body apart, after the AMQP message id."""
+        moment = f"{int(self._time.now().timestamp() * 1000):x}"
+        if moment != self._last_moment:
+            self._last_moment = moment
+            self._this_moment.clear()
+        return f"m{derived_id(delivery.message_id)[:13]}-{moment}" if delivery.message_id else moment
+
+
+def cannot_decode(properties: str) -> str:
+    return (
+        f"{properties} cannot be decoded: a text must be UTF-8, a timestamp in seconds, an expiration a number. "
+        "Correct the sender; a replay sends the body without it."
+    )
+
+
+def read(reader: Reader, delivery: Delivery, delivery_id: str = "") -> list[Message[Any] | Unreadable]:
+    return reader.read(
+        delivery.body,
+        content_type=delivery.content_type,
+        routing_key=delivery.routing_key,
+        received_at=delivery.received_at,
+        delivery_id=delivery_id,
+    )
+
+
+def unhandled(
+    delivery: Delivery, reason: str, detail: str, items: Sequence[Message[Any] | Unreadable] = ()
+) -> Unreadable:
+    """The delivery as it came, to be set aside whole; `items` is what its body says."""
+    return set_aside(
+        delivery.body,
+        reason,
+        detail,
+        content_type=delivery.content_type,
+        routing_key=delivery.routing_key,
+        read=items,
+    )

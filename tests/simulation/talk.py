@@ -1,0 +1,321 @@
+"""What shops do in a run: small, but everything, in any order, twice, or wrong.
+
+Stock is tight, so that some orders run short and alerts come and go; the month's sales cross their target.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Sequence
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from contracts.catalog.v1 import DefineProduct
+from contracts.envelope import COMMANDS_EXCHANGE, STRUCTURED
+from contracts.network.v1 import CreateTeam, JoinTeam, MoveDistributor, RegisterDistributor, RegisterShop
+from contracts.orders.v2 import Line, PlaceOrder
+from contracts.rules.document import RuleDocument
+from contracts.rules.terms import digest_of, terms_of
+from contracts.rules.v1 import ActivateRules, ApproveRules, DefineMarket, ProposeRules
+from contracts.wire import UNREADABLE_PROPERTY, set_aside
+from infra.runtime.decoding import cannot_decode
+from infra.runtime.messaging import Outgoing
+from infra.runtime.worker import Worker
+from tests import builders
+from tests.builders import (
+    CUP,
+    CUPS,
+    JOINED,
+    TEA,
+    TEAS,
+    a_refund_line,
+    adjust,
+    after_sale,
+    place,
+    receive,
+    refund,
+    update,
+)
+from tests.simulation.broker import UNDECODABLE
+from tests.simulation.traffic import Chain, Said, Traffic, reader_of
+from tests.simulation.world import (
+    DEADLY,
+    GOOD_UNTIL,
+    IN_WEST,
+    LEADER,
+    MEMBERS,
+    PAYMENT_DEADLINE_S,
+    RULES,
+    SHOPS,
+    SPONSORS,
+    START,
+    STUMBLING,
+    TALK_S,
+    TEAM,
+    TIERS,
+    WEST,
+)
+
+_STORIES: Sequence[tuple[str, ...]] = (
+    ("paid", "shipped", "completed"),
+    ("paid", "shipped", "completed"),
+    ("shipped", "completed"),
+    ("paid",),
+    ("paid", "cancelled"),
+    ("cancelled",),
+    ("paid", "shipped", "cancelled"),
+    (),
+)
+
+
+def talk(rng: random.Random, workers: Sequence[Worker]) -> Traffic:
+    traffic = Traffic(rng, workers, moments=tuple(rng.random() for _ in range(rng.choice((1, 2, 3, 5, 50)))))
+    _set_the_stage(traffic)
+    rests = [_order(traffic, number) for number in range(1, rng.randint(7, 11))]
+    _say_together(traffic, [wish for wish in rests if wish is not None])
+    for odd, chance in (
+        (_deadly, 0.15),
+        (_stumbling, 0.2),
+        (_unreadable, 0.5),
+        (_refusable, 0.5),
+        (_undecodable, 0.3),
+        (_changing_its_mind, 0.7),
+        (_using_ids_twice, 0.5),
+    ):
+        if rng.random() < chance:
+            odd(traffic)
+    return traffic
+
+
+def _set_the_stage(traffic: Traffic) -> None:
+    """What orders are checked against comes first, or late, as it happens."""
+    rng = traffic.rng
+    within_s = rng.choice((0.001, 2.0, 60.0))
+    for shop_id, currency in SHOPS.items():
+        market = WEST if shop_id == "shop-3" else "default"
+        shop = RegisterShop(shop_id=shop_id, currency=currency, payment_deadline_s=PAYMENT_DEADLINE_S, market=market)
+        traffic.say(shop, within_s=within_s)
+    chain = [
+        RegisterDistributor(
+            distributor_id=distributor_id, sponsor_id=sponsor_id, joined_at=JOINED, tier=TIERS[distributor_id]
+        )
+        for distributor_id, sponsor_id in SPONSORS.items()
+    ]
+    if rng.random() < 0.5:
+        traffic.say(*chain, within_s=within_s)
+    else:
+        for distributor in chain:
+            traffic.say(distributor, within_s=within_s)
+    traffic.say(DefineProduct(product_id=TEA, name="tea", category_id=TEAS), within_s=within_s)
+    traffic.say(DefineProduct(product_id=CUP, name="cup", category_id=CUPS), within_s=within_s)
+    traffic.say(receive("r-tea", TEA, rng.randint(8, 14), low_at=5), within_s=within_s)
+    traffic.say(receive("r-cup", CUP, rng.randint(4, 8), low_at=2), within_s=within_s)
+    if rng.random() < 0.6:
+        soon = receive("r-soon", TEA, rng.randint(3, 8), batch_id="soon", expiry_date=GOOD_UNTIL)
+        traffic.say(soon, within_s=within_s)
+    traffic.say(receive("r-more", TEA, rng.randint(4, 10), batch_id="lot-2"), times=rng.choice((1, 2)))
+    traffic.say(adjust("a-tea", TEA, rng.choice((-3, -1, 2))))
+    if rng.random() < 0.7:
+        traffic.say(CreateTeam(team_id=TEAM, leader_id=LEADER, name="East", created_at=JOINED), within_s=within_s)
+        for member in MEMBERS:
+            traffic.say(JoinTeam(team_id=TEAM, distributor_id=member, effective_at=JOINED), within_s=within_s)
+    if rng.random() < 0.3:
+        _move_in_a_circle(traffic)
+    traffic.say(DefineMarket(market="default", levels_paid_max=3), within_s=0.0)
+    traffic.say(DefineMarket(market=WEST, levels_paid_max=3), within_s=0.0)
+    _put_in_force(traffic, 1, within_s)
+    _put_in_force(traffic, IN_WEST, within_s)
+    if rng.random() < 0.5:
+        _put_in_force(traffic, 2, within_s)
+
+
+def _move_in_a_circle(traffic: Traffic) -> None:
+    """Two moves that would together close a cycle; from tomorrow on, so that no order of the run sees them."""
+    tomorrow = START + timedelta(days=1)
+    traffic.say(MoveDistributor(distributor_id=2, sponsor_id=4, effective_at=tomorrow))
+    traffic.say(MoveDistributor(distributor_id=4, sponsor_id=3, effective_at=tomorrow))
+
+
+def _put_in_force(traffic: Traffic, version: int, within_s: float) -> None:
+    """Three commands of three types, which may come in any order. Version 2 begins while orders are placed."""
+    document = RuleDocument.model_validate(RULES[version])
+    digest = digest_of(terms_of(document))
+    traffic.say(ProposeRules(rule_version=version, proposed_by="ann", rules=document), within_s=within_s)
+    traffic.say(ApproveRules(rule_version=version, approved_by="bob", digest=digest), within_s=within_s)
+    begins = START + timedelta(minutes=2) if version == 2 else JOINED
+    traffic.say(ActivateRules(rule_version=version, activated_by="bob", effective_from=begins), within_s=within_s)
+
+
+def _order(traffic: Traffic, number: int) -> PlaceOrder | None:
+    """Say an order and what becomes of it; or hand the order back, to be said together with others."""
+    rng = traffic.rng
+    shop_id = rng.choice(("shop-1", "shop-1", "shop-2", "shop-3"))
+    order_id = str(1000 + number)
+    for status in (*rng.choice(_STORIES), *(("cancelled",) if rng.random() < 0.1 else ())):
+        step = update(status, order_id).model_copy(update={"shop_id": shop_id})
+        traffic.say(step, times=2 if rng.random() < 0.15 else 1)
+    if rng.random() < 0.3:
+        _say_simple(traffic, shop_id, order_id)
+        return None
+    wish = _wish(rng, shop_id, order_id)
+    if rng.random() < 0.6:
+        _give_back(traffic, wish)
+    if rng.random() < 0.15:
+        # The shop has forgotten that it sent the order: the same again, under an id of its own.
+        traffic.say(wish)
+    if rng.random() < 0.15:
+        traffic.say(wish.model_copy(update={"distributor_id": rng.choice((1, 2, 3, 4)), "shipping": Decimal("3.00")}))
+    if rng.random() < 0.3:
+        return wish
+    traffic.say(wish, within_s=rng.choice((5.0, TALK_S)), times=2 if rng.random() < 0.2 else 1)
+    return None
+
+
+def _give_back(traffic: Traffic, wish: PlaceOrder) -> None:
+    """Part of an order, or in parts all of it; some of it twice, some of it too much, or while something is open.
+
+    Units with and without an amount, money without units, and at times all the money of a line.
+    """
+    rng = traffic.rng
+    about = {"shop_id": wish.shop_id}
+    for number, line in enumerate(wish.lines, start=1):
+        for part in range(rng.choice((1, 2, 3, line.quantity))):
+            units = rng.choice((0, 1, 1, 2))
+            amounts = ("1.11", "1.11", "60.00", str(line.amount - line.discount))
+            amount = rng.choice((None, None, None, *amounts) if units else amounts)
+            wanted = refund(
+                a_refund_line(line.product_id, units, amount),
+                refund_id=f"refund-{number}-{part}",
+                order_id=wish.order_id,
+            ).model_copy(update=about)
+            traffic.say(wanted, times=rng.choice((1, 1, 2)))
+    if rng.random() < 0.3:
+        traffic.say(after_sale(True, wish.order_id).model_copy(update=about))
+        traffic.say(after_sale(False, wish.order_id).model_copy(update=about))
+
+
+def _wish(rng: random.Random, shop_id: str, order_id: str) -> PlaceOrder:
+    products = rng.sample((TEA, CUP), rng.choice((1, 1, 2)))
+    if rng.random() < 0.15:
+        products.append(products[0])
+    lines = tuple(
+        Line(
+            product_id=product_id,
+            quantity=rng.randint(1, 4 if len(products) < 3 else 2),
+            amount=Decimal(rng.randint(1000, 9999)) / 100,
+            discount=Decimal(rng.choice((0, 0, 333))) / 100,
+        )
+        for product_id in products
+    )
+    return place(
+        order_id,
+        lines=lines,
+        shop_id=shop_id,
+        distributor_id=rng.choice(tuple(SPONSORS)),
+        prepaid=rng.random() < 0.5,
+        placed_at=START + timedelta(minutes=rng.choice((-120, 0, 5))),
+    )
+
+
+def _say_simple(traffic: Traffic, shop_id: str, order_id: str) -> None:
+    """A bare body of version 1; the simplest shop knows no envelope."""
+    rng = traffic.rng
+    order: dict[str, Any] = {
+        "shop_id": shop_id,
+        "order_id": order_id,
+        "distributor_id": rng.choice(tuple(SPONSORS)),
+        "product_id": rng.choice((TEA, CUP)),
+        "quantity": rng.randint(1, 3),
+        "total_price": f"{rng.randint(10, 90)}.{rng.randint(0, 99):02d}",
+    }
+    line = Line(product_id=order["product_id"], quantity=order["quantity"], amount=Decimal(order["total_price"]))
+    wish = PlaceOrder(shop_id=shop_id, order_id=order_id, distributor_id=order["distributor_id"], lines=(line,))
+    traffic.wishes[wish.key].append(wish)
+    times = 2 if rng.random() < 0.2 else 1
+    traffic.say_bytes("order.place.v1", json.dumps(order).encode(), "application/json", times=times)
+
+
+def _say_together(traffic: Traffic, wishes: Sequence[PlaceOrder]) -> None:
+    if wishes:
+        traffic.say(*wishes, times=traffic.rng.choice((1, 2)))
+
+
+def _undecodable(traffic: Traffic) -> None:
+    """A good order, under a property that the client library cannot decode."""
+    message = builders.message(_wish(traffic.rng, "shop-1", "undecodable"), id="undecodable", time=START)
+    queue, _ = reader_of(message.type, traffic.workers)
+    undecoded = traffic.rng.choice(("timestamp (9)", "message_id (ff)"))
+    headers = {UNDECODABLE: undecoded}
+    outgoing = Outgoing(COMMANDS_EXCHANGE, message.type, message.to_bytes(), STRUCTURED, headers=headers)
+    item = set_aside(
+        outgoing.body,
+        UNREADABLE_PROPERTY,
+        cannot_decode(undecoded),
+        content_type=STRUCTURED,
+        routing_key=message.type,
+        read=[message],
+    )
+    traffic.keys[queue].add(item.key)
+    traffic.dead[item.id] = item.reason
+    for _ in range(traffic.rng.choice((1, 2))):
+        traffic.said.append(Said(int(traffic.rng.choice(traffic.moments) * TALK_S * 1000), queue, outgoing))
+
+
+def _deadly(traffic: Traffic) -> None:
+    """An order that takes its process with it, by itself or among others."""
+    rng = traffic.rng
+    wish = _wish(rng, "shop-1", DEADLY)
+    if rng.random() < 0.5:
+        traffic.say(wish, dead="ends_its_process")
+        return
+    neighbour = _wish(rng, "shop-1", "2001")
+    traffic.say(neighbour, wish, _wish(rng, "shop-1", "2002"))
+    traffic.dead[f"said-{traffic._numbers - 1}"] = "ends_its_process"
+
+
+def _stumbling(traffic: Traffic) -> None:
+    traffic.say(_wish(traffic.rng, "shop-1", STUMBLING), dead="handler_error")
+
+
+def _changing_its_mind(traffic: Traffic) -> None:
+    """Bare bodies that set a thing, another way, and back again; now and then the sender publishes one twice."""
+    rng = traffic.rng
+    orders = [(1, 2, 1), (1, 2, 1, 2), (1, 1, 2, 1), (1, 2, 3, 2, 1)]
+    for message_type, collection, key, name, wished in (
+        ("tag.define.v1", "catalog.tags", 31, "name", {"tag_id": 31}),
+        ("market.define.v1", "rule_book.markets", "harbour", "levels_paid_max", {"market": "harbour"}),
+    ):
+        order = rng.choice(orders)
+        values = tuple(f"tag {number}" if name == "name" else number for number in order)
+        bodies = tuple(json.dumps({**wished, name: value}).encode() for value in values)
+        queue, _ = reader_of(message_type, traffic.workers)
+        traffic.chains.append(Chain(queue, message_type, bodies, collection, key, name, values))
+
+
+def _using_ids_twice(traffic: Traffic) -> None:
+    """Two orders under one id, and a status that carries the id of its order."""
+    wishes = [_wish(traffic.rng, "shop-1", order_id) for order_id in ("4001", "4002")]
+    for wish in wishes:
+        traffic.say(wish, used_id="used", times=traffic.rng.choice((1, 2)))
+    traffic.say(update("paid", "4001"), used_id="used", times=traffic.rng.choice((1, 2)))
+
+
+def _unreadable(traffic: Traffic) -> None:
+    """What nobody can read; the same bytes twice are one message."""
+    times = traffic.rng.choice((1, 2))
+    traffic.say_bytes(
+        "order.place.v1", b'{"shop_id": "shop-1", ', "application/json", times=times, dead="malformed_json"
+    )
+    odd = {"specversion": "1.0", "id": "odd", "source": "test", "type": "stock.receive.v9", "data": {}}
+    traffic.say_bytes("stock.receive.v1", json.dumps(odd).encode(), STRUCTURED, dead="unknown_type")
+
+
+def _refusable(traffic: Traffic) -> None:
+    """What can be read so far that somebody can be told."""
+    order = {"shop_id": "shop-1", "order_id": "3001", "distributor_id": 3, "product_id": TEA, "quantity": 0}
+    traffic.say_bytes("order.place.v1", json.dumps(order).encode(), "application/json", times=2)
+    status = {"shop_id": "shop-1", "order_id": "3001", "status": "lost"}
+    traffic.say_bytes("order.update-status.v1", json.dumps(status).encode(), "application/json")
+    traffic.say(update("paid", "never-placed"))
