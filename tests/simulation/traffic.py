@@ -88,7 +88,8 @@ class Traffic:
         messages = []
         for payload in payloads:
             self._numbers += 1
-            message = builders.message(payload, id=used_id or f"said-{self._numbers}", time=self._sent(payload))
+            sent = SENT if used_id else self._sent(payload)
+            message = builders.message(payload, id=used_id or f"said-{self._numbers}", time=sent)
             messages.append(message)
             if used_id is not None and message.digest is not None:
                 self.used[message.key].add(message.digest)
