@@ -8,7 +8,7 @@ batch commits, the next collects at the broker and in the inbox: the batch size 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeVar
@@ -18,11 +18,12 @@ import structlog
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
 from contracts.envelope import Message, derived_id
-from contracts.wire import BARE_SOURCE, Conflict, Reader, Unreadable, too_large
+from contracts.wire import BARE_SOURCE, Reader, Unreadable, too_large
 from infra.runtime import outbox
+from infra.runtime.arrivals import Arrived, conflict_keys, settled_rivals, with_conflicts
 from infra.runtime.failure_policy import Failure, FailurePolicy
 from infra.runtime.fold import Folded, Work, fold
-from infra.runtime.journal import Emitted, Journal, Known, SetBack
+from infra.runtime.journal import Emitted, Journal, SetBack
 from infra.runtime.messaging import BrokerUnavailable, Delivery, Inbox, Outgoing, Publisher
 from infra.runtime.metrics import QueueMetrics
 from infra.runtime.quarantine import Quarantine, deadly
@@ -68,30 +69,6 @@ class Ports:
     turn: AbstractAsyncContextManager[object] = field(default_factory=asyncio.Lock)
     """Which loop of the process handles its batch. Two at a time would share one interpreter, and each take as long as
     both; and of two that the process dies of, each would bear the blame."""
-
-
-@dataclass(slots=True)
-class Arrived:
-    """What of a batch is to be handled, and what was before, or is already in this batch."""
-
-    known: Mapping[str, Known]
-    repeats: list[str] = field(default_factory=list)
-    returned: set[str] = field(default_factory=set)
-    _seen: set[str] = field(default_factory=set)
-
-    def fresh_of(self, works: Iterable[Work]) -> list[Work]:
-        fresh = []
-        for work in works:
-            key = work.item.key
-            # A rival that is to be tried again has the key of the one that it waits for.
-            if key not in self.known and (key not in self._seen or work.failure is not None):
-                self._seen.add(key)
-                fresh.append(work)
-            elif work.redelivered:
-                self.returned.add(key)
-            else:
-                self.repeats.append(key)
-        return fresh
 
 
 class BatchLoop:
@@ -307,17 +284,14 @@ class BatchLoop:
         found = await ask(tx, {_JOURNAL: self._journal.mentions(keys), **repository.queries(messages)})
         state = await repository.load(tx, messages, found)
         known = self._journal.known(found[_JOURNAL], keys)
-        works, rivals = _with_conflicts(works, known)
-        conflicts = {work.item.key for work in works if isinstance(work.item, Conflict)} | {
-            Conflict(rival.item, rival.item.type).key for rival in rivals if isinstance(rival.item, Message)
-        }
-        if conflicts:
+        works, rivals = with_conflicts(works, known)
+        if conflicts := conflict_keys(works, rivals):
             known |= self._journal.known(await self._journal.mentions(conflicts).ask(tx), conflicts)
         folded = Folded(self._worker.name, self._queue, self._time.now())
         arrived = Arrived(known)
         fold(self._handler, state, arrived.fresh_of(works), policy=self._policy, folded=folded)
         if rivals:
-            rivals = _settled_rivals(rivals, folded)
+            rivals = settled_rivals(rivals, folded)
             fold(self._handler, state, arrived.fresh_of(rivals), policy=self._policy, folded=folded)
             works = [*works, *rivals]
         returned = arrived.returned
@@ -369,38 +343,6 @@ class BatchLoop:
             for message in folded.said:
                 if message.type in self._announced:
                     self._log.warning(message.type, correlation_id=message.correlationid, **message.data.model_dump())
-
-
-def _with_conflicts(works: Sequence[Work], known: Mapping[str, Known]) -> tuple[list[Work], list[Work]]:
-    """Make a conflict of each command whose id the journal has with other content.
-
-    Those that have the id of another command in this batch are kept apart: what they are depends on what comes of it.
-    """
-    first: dict[str, Message[Any]] = {}
-    checked: list[Work] = []
-    rivals: list[Work] = []
-    for work in works:
-        item = work.item
-        if isinstance(item, Message):
-            earlier, same = known.get(item.key), first.setdefault(item.key, item)
-            if earlier is not None and earlier.is_other_than(item):
-                work = replace(work, item=Conflict(item, earlier.type))
-            elif earlier is None and same is not item and Known(same.type, same.digest).is_other_than(item):
-                rivals.append(work)
-                continue
-        checked.append(work)
-    return checked, rivals
-
-
-def _settled_rivals(rivals: Sequence[Work], folded: Folded) -> list[Work]:
-    """Conflicts, where the command of the same id was handled; where that one waits, or died, they are tried again."""
-    types = {handled.id: handled.type for handled in folded.handled}
-    return [
-        replace(rival, item=Conflict(rival.item, types[rival.item.key]))
-        if isinstance(rival.item, Message) and rival.item.key in types
-        else replace(rival, failure=Failure("id_in_use", "Another command under this id is not handled yet."))
-        for rival in rivals
-    ]
 
 
 def _first_failed(error: Exception, act: Callable[[], Awaitable[T]]) -> Callable[[], Awaitable[T]]:

@@ -1,0 +1,75 @@
+"""What of a batch is new, what is a repeat, and what has an id that another command has already."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from contracts.envelope import Message
+from contracts.wire import Conflict
+from infra.runtime.failure_policy import Failure
+from infra.runtime.fold import Folded, Work
+from infra.runtime.journal import Known
+
+
+@dataclass(slots=True)
+class Arrived:
+    """What of a batch is to be handled, and what was before, or is already in this batch."""
+
+    known: Mapping[str, Known]
+    repeats: list[str] = field(default_factory=list)
+    returned: set[str] = field(default_factory=set)
+    _seen: set[str] = field(default_factory=set)
+
+    def fresh_of(self, works: Iterable[Work]) -> list[Work]:
+        fresh = []
+        for work in works:
+            key = work.item.key
+            # A rival that is to be tried again has the key of the one that it waits for.
+            if key not in self.known and (key not in self._seen or work.failure is not None):
+                self._seen.add(key)
+                fresh.append(work)
+            elif work.redelivered:
+                self.returned.add(key)
+            else:
+                self.repeats.append(key)
+        return fresh
+
+
+def with_conflicts(works: Sequence[Work], known: Mapping[str, Known]) -> tuple[list[Work], list[Work]]:
+    """Make a conflict of each command whose id the journal has with other content.
+
+    Those that have the id of another command in this batch are kept apart: what they are depends on what comes of it.
+    """
+    first: dict[str, Message[Any]] = {}
+    checked: list[Work] = []
+    rivals: list[Work] = []
+    for work in works:
+        item = work.item
+        if isinstance(item, Message):
+            earlier, same = known.get(item.key), first.setdefault(item.key, item)
+            if earlier is not None and earlier.is_other_than(item):
+                work = replace(work, item=Conflict(item, earlier.type))
+            elif earlier is None and same is not item and Known(same.type, same.digest).is_other_than(item):
+                rivals.append(work)
+                continue
+        checked.append(work)
+    return checked, rivals
+
+
+def conflict_keys(works: Iterable[Work], rivals: Iterable[Work]) -> set[str]:
+    """The keys of conflicts, and of those rivals that may become some: the journal may know them."""
+    conflicts = {work.item.key for work in works if isinstance(work.item, Conflict)}
+    return conflicts.union(Conflict(work.item, "").key for work in rivals if isinstance(work.item, Message))
+
+
+def settled_rivals(rivals: Sequence[Work], folded: Folded) -> list[Work]:
+    """Conflicts, where the command of the same id was handled; where that one waits, or died, they are tried again."""
+    types = {handled.id: handled.type for handled in folded.handled}
+    return [
+        replace(rival, item=Conflict(rival.item, types[rival.item.key]))
+        if isinstance(rival.item, Message) and rival.item.key in types
+        else replace(rival, failure=Failure("id_in_use", "Another command under this id is not handled yet."))
+        for rival in rivals
+    ]
