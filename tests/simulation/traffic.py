@@ -40,6 +40,7 @@ from tests.builders import (
     refund,
     update,
 )
+from tests.simulation.chains import Chain, changing_its_mind
 
 START = builders.NOW
 SHOPS = {"shop-1": "CNY", "shop-2": "USD"}
@@ -107,23 +108,6 @@ class Said:
     at_ms: int
     queue: str
     outgoing: Outgoing
-
-
-@dataclass(frozen=True, slots=True)
-class Chain:
-    """Wishes for one thing as bare bodies, each sent when the one before is acknowledged; `values` are what they set.
-
-    The wishes return to what was wished before. `field` of the document with this key in the collection must be the
-    last one in the end.
-    """
-
-    queue: str
-    message_type: str
-    bodies: tuple[bytes, ...]
-    collection: str
-    key: Any
-    field: str
-    values: tuple[Any, ...]
 
 
 @dataclass(slots=True)
@@ -376,18 +360,7 @@ def _stumbling(traffic: Traffic) -> None:
 
 
 def _changing_its_mind(traffic: Traffic) -> None:
-    """Bare bodies that set a thing, another way, and back again; now and then the sender publishes one twice."""
-    rng = traffic.rng
-    orders = [(1, 2, 1), (1, 2, 1, 2), (1, 1, 2, 1), (1, 2, 3, 2, 1)]
-    for message_type, collection, key, name, wished in (
-        ("tag.define.v1", "catalog.tags", 31, "name", {"tag_id": 31}),
-        ("market.define.v1", "rule_book.markets", "harbour", "levels_paid_max", {"market": "harbour"}),
-    ):
-        order = rng.choice(orders)
-        values = tuple(f"tag {number}" if name == "name" else number for number in order)
-        bodies = tuple(json.dumps({**wished, name: value}).encode() for value in values)
-        queue, _ = _reader_of(message_type, traffic.workers)
-        traffic.chains.append(Chain(queue, message_type, bodies, collection, key, name, values))
+    traffic.chains += changing_its_mind(traffic.rng, lambda message_type: _reader_of(message_type, traffic.workers)[0])
 
 
 def _using_ids_twice(traffic: Traffic) -> None:
