@@ -1,4 +1,4 @@
-"""Which messages of a batch are new, which are repeats, and which have an id that belongs to another."""
+"""What of a batch is new, what is a repeat, and what has an id that another command has already."""
 
 from __future__ import annotations
 
@@ -56,6 +56,12 @@ def with_conflicts(works: Sequence[Work], known: Mapping[str, Known]) -> tuple[l
                 continue
         checked.append(work)
     return checked, rivals
+
+
+def conflict_keys(works: Iterable[Work], rivals: Iterable[Work]) -> set[str]:
+    """The keys of conflicts, and of those rivals that may become some: the journal may know them."""
+    conflicts = {work.item.key for work in works if isinstance(work.item, Conflict)}
+    return conflicts.union(Conflict(work.item, "").key for work in rivals if isinstance(work.item, Message))
 
 
 def settled_rivals(rivals: Sequence[Work], folded: Folded) -> list[Work]:

@@ -18,9 +18,9 @@ import structlog
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
 from contracts.envelope import Message
-from contracts.wire import Conflict, Unreadable
+from contracts.wire import Unreadable
 from infra.runtime import outbox
-from infra.runtime.arrivals import Arrived, settled_rivals, with_conflicts
+from infra.runtime.arrivals import Arrived, conflict_keys, settled_rivals, with_conflicts
 from infra.runtime.decoding import Decoder
 from infra.runtime.failure_policy import Failure, FailurePolicy
 from infra.runtime.fold import Folded, Work, fold
@@ -252,10 +252,7 @@ class BatchLoop:
         state = await repository.load(tx, messages, found)
         known = self._journal.known(found[_JOURNAL], keys)
         works, rivals = with_conflicts(works, known)
-        conflicts = {work.item.key for work in works if isinstance(work.item, Conflict)} | {
-            Conflict(rival.item, rival.item.type).key for rival in rivals if isinstance(rival.item, Message)
-        }
-        if conflicts:
+        if conflicts := conflict_keys(works, rivals):
             known |= self._journal.known(await self._journal.mentions(conflicts).ask(tx), conflicts)
         folded = Folded(self._worker.name, self._queue, self._time.now())
         arrived = Arrived(known)

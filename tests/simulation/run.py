@@ -18,6 +18,7 @@ from infra.runtime.settings import Settings
 from infra.runtime.topology import Topology, topology_of
 from infra.runtime.worker import Worker
 from tests.simulation.broker import SimulatedBroker, SimulatedInbox
+from tests.simulation.chains import Chain
 from tests.simulation.faults import Faults, plan
 from tests.simulation.history import History, Log
 from tests.simulation.invariants import breaches
@@ -26,7 +27,7 @@ from tests.simulation.scheduler import NeverQuiet, Scheduler
 from tests.simulation.sealed import sealed
 from tests.simulation.store import SimulatedStore
 from tests.simulation.talk import talk
-from tests.simulation.traffic import Chain, Said, Traffic
+from tests.simulation.traffic import Said, Traffic
 from tests.simulation.world import DEADLY, OURS_WRONG_MAX, START, STUMBLING, TALK_S
 
 SETTINGS = Settings.model_construct(clock_interval_s=600)
@@ -178,7 +179,7 @@ def _hear(world: World, item: Said) -> None:
 
 def _say_next(world: World, chain: Chain, number: int) -> None:
     """Say the next wish of a chain as soon as the broker has nothing of it any more, and not before."""
-    if not world.broker.has(chain.queue, *chain.bodies):
+    if not world.broker.has(chain.queue):
         world.say("outside", "wishes", f"{chain.queue}: {chain.bodies[number].decode()}")
         world.broker.put(chain.queue, chain.message_type, chain.bodies[number])
         number += 1

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
-from typing import Any
 
 from contracts.envelope import BATCH, COMMANDS_EXCHANGE, STRUCTURED, Payload
 from contracts.orders.v1 import RefundOrder
@@ -36,23 +35,6 @@ class Said:
     at_ms: int
     queue: str
     outgoing: Outgoing
-
-
-@dataclass(frozen=True, slots=True)
-class Chain:
-    """Wishes for one thing as bare bodies, each sent when the one before is acknowledged; `values` are what they set.
-
-    The wishes return to what was wished before. `field` of the document with this key in the collection must be the
-    last one in the end.
-    """
-
-    queue: str
-    message_type: str
-    bodies: tuple[bytes, ...]
-    collection: str
-    key: Any
-    field: str
-    values: tuple[Any, ...]
 
 
 @dataclass(slots=True)
