@@ -39,7 +39,8 @@ from tests.builders import (
     update,
 )
 from tests.simulation.broker import UNDECODABLE
-from tests.simulation.traffic import Chain, Said, Traffic, reader_of
+from tests.simulation.chains import changing_its_mind
+from tests.simulation.traffic import Said, Traffic, reader_of
 from tests.simulation.world import (
     DEADLY,
     GOOD_UNTIL,
@@ -280,18 +281,7 @@ def _stumbling(traffic: Traffic) -> None:
 
 
 def _changing_its_mind(traffic: Traffic) -> None:
-    """Bare bodies that set a thing, another way, and back again; now and then the sender publishes one twice."""
-    rng = traffic.rng
-    orders = [(1, 2, 1), (1, 2, 1, 2), (1, 1, 2, 1), (1, 2, 3, 2, 1)]
-    for message_type, collection, key, name, wished in (
-        ("tag.define.v1", "catalog.tags", 31, "name", {"tag_id": 31}),
-        ("market.define.v1", "rule_book.markets", "harbour", "levels_paid_max", {"market": "harbour"}),
-    ):
-        order = rng.choice(orders)
-        values = tuple(f"tag {number}" if name == "name" else number for number in order)
-        bodies = tuple(json.dumps({**wished, name: value}).encode() for value in values)
-        queue, _ = reader_of(message_type, traffic.workers)
-        traffic.chains.append(Chain(queue, message_type, bodies, collection, key, name, values))
+    traffic.chains += changing_its_mind(traffic.rng, lambda message_type: reader_of(message_type, traffic.workers)[0])
 
 
 def _using_ids_twice(traffic: Traffic) -> None:

@@ -18,6 +18,7 @@ from contracts.wire import Reader
 from infra.runtime.messaging import Outgoing
 from infra.runtime.worker import Handler, Worker
 from tests import builders
+from tests.simulation.chains import Chain
 from tests.simulation.world import (
     DEADLY,
     SENT,

@@ -17,7 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from contracts.decision import Decision
 from contracts.envelope import Timestamp
-from contracts.orders import refunds
+from contracts.orders import placing, refunds
 from contracts.orders.v1 import OrderRefused
 from contracts.rewards.v1 import RewardGranted, RewardRevoked
 from contracts.rules.compliance import breaches
@@ -62,7 +62,7 @@ def at(text: str) -> datetime:
 
 def refusal_codes(*modules: ModuleType) -> set[str]:
     """The reason codes that the source gives to a refusal, and what every refusal of an unreadable message says."""
-    found = {"invalid_message"}
+    found = {"invalid_message", "time_in_future"}
     for module in modules:
         for node in ast.walk(ast.parse(getsource(module))):
             if not isinstance(node, ast.Call) or getattr(node.func, "id", None) not in _REFUSE:
@@ -80,7 +80,7 @@ def test_every_reason_is_in_the_document_in_the_order_of_the_questions() -> None
 
 
 def test_every_refusal_of_an_orders_message_is_in_the_document() -> None:
-    assert codes("orders") == refusal_codes(order_intake, refunds)
+    assert codes("orders") == refusal_codes(order_intake, placing, refunds)
 
 
 def test_every_refusal_of_a_rules_message_is_in_the_document() -> None:

@@ -141,7 +141,7 @@ class System:
     async def assert_sound(self) -> Report:
         """Every invariant holds, and nothing is left over anywhere."""
         report = await self.verify()
-        assert report.breaches == []
+        assert report.breaches == [], report.breaches
         assert self.broker.unacknowledged == {}
         assert self.readiness.reasons == {}
         return report

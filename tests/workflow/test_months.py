@@ -251,7 +251,7 @@ class TestWhichTargetsCount:
     async def test_those_in_force_when_the_last_order_was_placed_and_not_the_highest_number(
         self, system: System
     ) -> None:
-        put_rules(system, 7, targets=(a_target("old", 10_000),))
+        put_rules(system, 7, since=JOINED + timedelta(days=1), targets=(a_target("old", 10_000),))
         put_rules(system, 3, since=ON_THE_15TH, targets=(a_target("new", 10_000),))
         await sell(system, "1001", "100.00")
         await system.tick(ON_THE_15TH)
@@ -263,7 +263,7 @@ class TestWhichTargetsCount:
         await system.assert_sound()
 
     async def test_whatever_order_the_payments_come_in(self, system: System) -> None:
-        put_rules(system, 7, targets=(a_target("old", 10_000),))
+        put_rules(system, 7, since=JOINED + timedelta(days=1), targets=(a_target("old", 10_000),))
         put_rules(system, 3, since=ON_THE_15TH, targets=(a_target("new", 10_000),))
         await system.tick(ON_THE_15TH)
         await sell(system, "1002", "1.00")
