@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
-import json
 from collections import Counter
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
@@ -16,6 +15,7 @@ from typing import Annotated, Any, Literal, Self
 import structlog
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from api.bodies import read_json
 from api.problems import FieldError, Problem, Reason, field_errors, say
 from api.views.stock import known_products
 from api.writing import MESSAGES_AT, Told, Writer, leaves_all_as_it_was, refuse
@@ -118,8 +118,8 @@ class Results(BaseModel):
 def lines_of_json(body: bytes) -> list[Any]:
     """Raises Problem malformed_request, invalid_request, too_many_lines."""
     try:
-        told = json.loads(body)
-    except (ValueError, RecursionError) as error:
+        told = read_json(body)
+    except ValueError as error:
         raise Problem("malformed_request", detail="The body is no JSON.") from error
     if not isinstance(told, list) or not told:
         raise Problem("invalid_request", detail="The body must be an array with at least one object.")

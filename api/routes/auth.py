@@ -14,16 +14,17 @@ from api.auth.logins import CHALLENGE
 from api.auth.model import FIRST_PARTY, User
 from api.auth.principal import Principal
 from api.auth.registration import Joining
+from api.bodies import BodyRoute
 from api.ports import Here
 from api.problems import Problem, documented
 from api.requests import address_of
 from api.routes.oauth import TokenAnswer, token_answer
 from contracts.fields import DistributorId
 
-login_router = APIRouter(prefix="/api/auth", tags=["login"])
+login_router = APIRouter(prefix="/api/auth", tags=["login"], route_class=BodyRoute)
 """Only where users are our own."""
 
-router = APIRouter(prefix="/api", tags=["login"])
+router = APIRouter(prefix="/api", tags=["login"], route_class=BodyRoute)
 
 _WAIT_S = 2.0
 _WAIT_MAX_S = 10

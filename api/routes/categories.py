@@ -8,6 +8,7 @@ from fastapi import APIRouter, Path, Request, Response
 
 from api.auth.guard import needs
 from api.auth.principal import Principal
+from api.bodies import BodyRoute
 from api.conditions import NOT_MODIFIED, IfMatch, IfNoneMatch, read_response
 from api.paging import Cursor, Limit, Page, next_link, page_of
 from api.ports import Here, Ports
@@ -28,7 +29,7 @@ from api.writing import Writing, written
 from contracts.catalog.v1 import CategoryName, DefineCategory, RemoveCategory
 from contracts.catalog.view import CATEGORIES
 
-router = APIRouter(prefix="/api/categories", tags=["categories"])
+router = APIRouter(prefix="/api/categories", tags=["categories"], route_class=BodyRoute)
 
 Reads = Annotated[Principal, needs("products:read")]
 Writes = Annotated[Principal, needs("products:write")]

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from api.auth.guard import needs
 from api.auth.principal import Principal
+from api.bodies import BodyRoute
 from api.conditions import NOT_MODIFIED, IfMatch, IfNoneMatch, check_match, etag_of, read_response, written_response
 from api.days import Day
 from api.paging import Cursor, Limit, Page, next_link, page_of
@@ -42,7 +43,7 @@ from contracts.fields import Id64
 from contracts.network.v1 import ChangeDistributor, EffectiveAt, MoveDistributor, RegisterDistributor, Tier
 from contracts.network.view import DISTRIBUTORS
 
-router = APIRouter(prefix="/api/distributors", tags=["distributors"])
+router = APIRouter(prefix="/api/distributors", tags=["distributors"], route_class=BodyRoute)
 
 Reads = Annotated[Principal, needs("distributors:read")]
 Writes = Annotated[Principal, needs("distributors:write")]

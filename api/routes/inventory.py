@@ -10,6 +10,7 @@ from pydantic import Field
 from api.adjustments import LINES_MAX, Adjustment, Results, adjust_all, lines_of_csv, lines_of_json
 from api.auth.guard import needs
 from api.auth.principal import Principal
+from api.bodies import BodyRoute
 from api.conditions import NOT_MODIFIED, IfNoneMatch, read_response
 from api.paging import Cursor, Limit, Page, next_link, page_of
 from api.ports import Here
@@ -22,7 +23,7 @@ from contracts.fields import IsoDate
 from contracts.stock.v1 import BatchId, OnHand, SetStock
 from contracts.stock.view import ITEMS
 
-router = APIRouter(prefix="/api/inventory", tags=["inventory"])
+router = APIRouter(prefix="/api/inventory", tags=["inventory"], route_class=BodyRoute)
 
 Reads = Annotated[Principal, needs("inventory:read")]
 Writes = Annotated[Principal, needs("inventory:write")]

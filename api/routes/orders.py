@@ -10,6 +10,7 @@ from fastapi import APIRouter, Body, Path, Query, Request, Response
 
 from api.auth.guard import needs
 from api.auth.principal import Principal
+from api.bodies import BodyRoute
 from api.conditions import NOT_MODIFIED, IfMatch, IfNoneMatch, check_match, etag_of, read_response, written_response
 from api.orders import NewOrder, order_command, require_fulfilment, require_known, require_step, seller_of, shop_of
 from api.paging import Cursor, Limit, Page, Sorting, next_link, page_of
@@ -34,7 +35,7 @@ from contracts.fields import OrderId, ShopId
 from contracts.orders.v1 import ChangeAfterSale, RefundOrder, UpdateStatus
 from contracts.orders.view import LISTS, ORDERS, Order, Status, seller_list, shop_list, status_list
 
-router = APIRouter(prefix="/api/orders", tags=["orders"])
+router = APIRouter(prefix="/api/orders", tags=["orders"], route_class=BodyRoute)
 
 Reads = Annotated[Principal, needs("orders:read")]
 Places = Annotated[Principal, needs("orders:write")]

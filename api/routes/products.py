@@ -9,6 +9,7 @@ from pydantic import Field
 
 from api.auth.guard import needs
 from api.auth.principal import Principal
+from api.bodies import BodyRoute
 from api.conditions import NOT_MODIFIED, IfMatch, IfNoneMatch, read_response
 from api.paging import Cursor, Limit, Page, next_link, page_of
 from api.ports import Here, Ports
@@ -30,7 +31,7 @@ from contracts.catalog.v1 import DefineProduct, ImageUrl, Name, Tags
 from contracts.catalog.view import PRODUCTS
 from contracts.fields import CategoryId
 
-router = APIRouter(prefix="/api/products", tags=["products"])
+router = APIRouter(prefix="/api/products", tags=["products"], route_class=BodyRoute)
 
 Reads = Annotated[Principal, needs("products:read")]
 Writes = Annotated[Principal, needs("products:write")]

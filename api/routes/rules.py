@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from api.auth.guard import needs
 from api.auth.principal import Principal
+from api.bodies import BodyRoute
 from api.conditions import NOT_MODIFIED, IfNoneMatch, read_response
 from api.days import Day
 from api.paging import Cursor, Limit, Page, Sorting, next_link, page_of
@@ -39,7 +40,7 @@ from contracts.rules.terms import digest_of, terms_of
 from contracts.rules.v1 import ActivateRules, ApproveRules, Digest, NewVersion, ProposeRules, RetireRules
 from contracts.rules.view import RULES, RuleSet, Stage
 
-router = APIRouter(prefix="/api/rules", tags=["rules"])
+router = APIRouter(prefix="/api/rules", tags=["rules"], route_class=BodyRoute)
 
 Reads = Annotated[Principal, needs("rules:read")]
 Proposes = Annotated[Principal, needs("rules:propose")]

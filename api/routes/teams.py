@@ -10,6 +10,7 @@ from pydantic import AwareDatetime
 
 from api.auth.guard import needs
 from api.auth.principal import Principal
+from api.bodies import BodyRoute
 from api.conditions import NOT_MODIFIED, IfMatch, IfNoneMatch, check_match, etag_of, read_response, written_response
 from api.paging import Cursor, Limit, Page, next_link, page_of
 from api.ports import Here, Ports
@@ -35,7 +36,7 @@ from contracts.fields import DistributorId
 from contracts.network.v1 import ChangeLeader, CreateTeam, EffectiveAt, JoinTeam, LeaderId, LeaveTeam, TeamName
 from contracts.network.view import DISTRIBUTORS, TEAMS
 
-router = APIRouter(prefix="/api/teams", tags=["teams"])
+router = APIRouter(prefix="/api/teams", tags=["teams"], route_class=BodyRoute)
 
 Reads = Annotated[Principal, needs("teams:read")]
 Writes = Annotated[Principal, needs("teams:write")]

@@ -133,6 +133,10 @@ class TestLogin:
         json_type = {"Content-Type": "application/json"}
         unreadable = await client.post("/api/auth/login", content=b"{", headers=json_type)
         assert (unreadable.status_code, reason_of(unreadable)) == (400, "malformed_request")
+        half_a_pair = rb'{"email": "lin@example.com", "password": "\ud800 grey herons wade"}'
+        for path in ("login", "register", "refresh", "logout"):
+            answer = await client.post(f"/api/auth/{path}", content=half_a_pair, headers=json_type)
+            assert (answer.status_code, reason_of(answer)) == (400, "malformed_request")
         for body in (b" " * (1024 * 1024 + 1), _in_chunks()):
             large = await client.post("/api/auth/login", content=body, headers=json_type)
             assert (large.status_code, reason_of(large)) == (413, "body_too_large")

@@ -207,6 +207,7 @@ async def test_a_long_list_is_done_and_a_longer_one_is_not(admin: httpx.AsyncCli
         (b"{}", "application/json", 422, "invalid_request"),
         (b"[", "application/json", 400, "malformed_request"),
         (b"[" * 100_000, "application/json", 400, "malformed_request"),
+        (rb'[{"\ud800": 1}]', "application/json", 400, "malformed_request"),
         (b"", "text/csv", 422, "invalid_request"),
         (b"product_id,delta\n", "text/csv", 422, "invalid_request"),
         (b"product,delta\n1,1\n", "text/csv", 422, "invalid_request"),
