@@ -124,7 +124,9 @@ async def log_in(body: LogIn, request: Request, response: Response, ports: Here)
 
 @login_router.post("/refresh", summary="New tokens for a refresh token", responses=documented("invalid_grant"))
 async def refresh(body: Refresh, response: Response, ports: Here) -> TokenAnswer:
-    """The refresh token is used up by it. One that comes twice ends the login it belongs to."""
+    """The refresh token is used up by it. Sent again within seconds, because the answer was lost, it gets the same
+    successor; one that comes again later, or after its successor was used, ends the login it belongs to.
+    """
     response.headers["Cache-Control"] = "no-store"
     try:
         return token_answer(await ports.identity.grants.rotate(body.refresh_token.get_secret_value(), FIRST_PARTY))
