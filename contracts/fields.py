@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, PlainSerializer, WithJsonSchema
 
-from contracts.money import MINOR_DIGITS
+from contracts.money import MINOR_DIGITS, MINOR_DIGITS_EVER
 
 
 def _plain(number: Decimal) -> str:
@@ -126,9 +126,15 @@ def _on_the_calendar(day: str) -> str:
     return day
 
 
-def _known_currency(code: str) -> str:
+def _currency_in_use(code: str) -> str:
     if code not in MINOR_DIGITS:
         raise ValueError(f"{code!r} is not an ISO 4217 currency code in use; write for example 'CNY'")
+    return code
+
+
+def _currency_ever(code: str) -> str:
+    if code not in MINOR_DIGITS_EVER:
+        raise ValueError(f"{code!r} is not an ISO 4217 currency code")
     return code
 
 
@@ -139,8 +145,21 @@ Currency = Annotated[
         description="An ISO 4217 currency code in use, in capitals.",
         examples=["CNY"],
     ),
-    AfterValidator(_known_currency),
+    AfterValidator(_currency_in_use),
 ]
+"""What a command may name."""
+
+AnyCurrency = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Z]{3}$",
+        description="An ISO 4217 currency code, in capitals; a withdrawn one stays where it was used.",
+        examples=["CNY"],
+    ),
+    AfterValidator(_currency_ever),
+]
+"""What an event tells of: a refund of last year's order is in last year's currency."""
+
 IsoDate = Annotated[
     str,
     Field(

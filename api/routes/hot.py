@@ -16,7 +16,7 @@ from api.figures import HOT_MAX
 from api.ports import Here
 from api.problems import documented
 from api.scope import require_reach
-from contracts.fields import Currency, DistributorId, ProductId
+from contracts.fields import AnyCurrency, DistributorId, ProductId
 from contracts.money import to_amount
 
 router = APIRouter(tags=["figures"])
@@ -45,7 +45,7 @@ class HotProducts(BaseModel):
 
 
 class OfCurrency(BaseModel):
-    currency: Currency
+    currency: AnyCurrency
     orders: int = Field(description="Paid orders that the distributor sold, placed in the month.", examples=[12])
     net_sales: str = Field(description="Their net, less what was refunded since.", examples=["1280.50"])
     commissions: str = Field(

@@ -12,8 +12,8 @@ from contracts.commissions import view
 from contracts.envelope import Event, Timestamp
 from contracts.fields import (
     Amount,
+    AnyCurrency,
     Code,
-    Currency,
     DistributorId,
     LineNumber,
     OrderId,
@@ -147,7 +147,7 @@ class CommissionAccrued(OfOrder, Event, type="commission.accrued.v1"):
     shop_id: ShopId
     order_id: OrderId
     order_version: OrderVersion
-    currency: Currency
+    currency: AnyCurrency
     rule_version: RuleVersion
     pool: Annotated[Amount, Field(description="The most that the order may pay in all.", examples=["10.94"])]
     total: Annotated[Amount, Field(description="The sum of the entries.", examples=["2.74"])]
@@ -170,7 +170,7 @@ class CommissionReleased(OfOrder, Event, type="commission.released.v1"):
 
     shop_id: ShopId
     order_id: OrderId
-    currency: Currency
+    currency: AnyCurrency
     total: SignedAmount
     shares: tuple[Share, ...]
     released_at: Annotated[Timestamp, Field(description="When the hold period ended.")]
@@ -191,7 +191,7 @@ class CommissionReversed(OfOrder, Event, type="commission.reversed.v1"):
 
     shop_id: ShopId
     order_id: OrderId
-    currency: Currency
+    currency: AnyCurrency
     reference: Annotated[
         str, Field(description="The refund's id; `cancelled` for a cancellation.", examples=["refund-0042"])
     ]

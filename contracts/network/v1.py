@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from contracts.envelope import Command, Event, Timestamp
-from contracts.fields import Code, Currency, Detail, DistributorId, Id64, MarketName, ShopId
+from contracts.fields import AnyCurrency, Code, Currency, Detail, DistributorId, Id64, MarketName, ShopId
 from contracts.subjects import OfDistributor, OfShop, OfTeam
 
 Tier = Annotated[
@@ -52,7 +52,7 @@ class RegisterShop(OfShop, Command, type="shop.register.v1"):
 
 class ShopRegistered(OfShop, Event, type="shop.registered.v1"):
     shop_id: ShopId
-    currency: Currency
+    currency: AnyCurrency
     payment_deadline_s: PaymentDeadline = 1800
     market: MarketName = "default"
 

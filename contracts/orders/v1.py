@@ -11,9 +11,9 @@ from contracts.fields import (
     LINES_MAX,
     QUANTITY_MAX,
     Amount,
+    AnyCurrency,
     CategoryId,
     Code,
-    Currency,
     Detail,
     DistributorId,
     Level,
@@ -155,7 +155,7 @@ class _Snapshot(OfOrder, Event):
     order_id: OrderId
     version: OrderVersion
     distributor_id: DistributorId
-    currency: Currency
+    currency: AnyCurrency
     placed_at: Annotated[Timestamp, Field(description="When the customer ordered: rules and sponsors are as of then.")]
     lines: Annotated[tuple[OrderLine, ...], Field(max_length=LINES_MAX)]
     shipping: Annotated[Amount, Field(examples=["8.00"])]
@@ -230,7 +230,7 @@ class OrderCancelled(OfOrder, Event, type="order.cancelled.v1"):
     order_id: OrderId
     version: OrderVersion
     distributor_id: DistributorId
-    currency: Currency
+    currency: AnyCurrency
     placed_at: Timestamp
     net_total: Annotated[Amount, Field(description="The net of all lines.", examples=["54.70"])]
     was_reserved: bool
@@ -259,7 +259,7 @@ class OrderRefunded(OfOrder, Event, type="order.refunded.v1"):
     version: OrderVersion
     refund_id: Reference
     distributor_id: DistributorId
-    currency: Currency
+    currency: AnyCurrency
     placed_at: Timestamp
     lines: Annotated[tuple[RefundedLine, ...], Field(max_length=LINES_MAX)]
     amount: Annotated[Amount, Field(description="What this refund gave back.", examples=["27.35"])]

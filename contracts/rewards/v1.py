@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from contracts.envelope import Event
-from contracts.fields import Amount, Code, Currency, DistributorId, RuleVersion, SignedAmount
+from contracts.fields import Amount, AnyCurrency, Code, DistributorId, RuleVersion, SignedAmount
 from contracts.subjects import OfDistributor
 
 Month = Annotated[str, Field(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$", examples=["2026-11"])]
@@ -18,7 +18,7 @@ class RewardGranted(OfDistributor, Event, type="reward.granted.v1"):
 
     distributor_id: DistributorId
     month: Month
-    currency: Currency
+    currency: AnyCurrency
     reward: Annotated[Code, Field(description="The reward's name in the rules.", examples=["monthly_sales"])]
     target: Annotated[Amount, Field(description="The net sales to reach.", examples=["10000.00"])]
     sales: Annotated[SignedAmount, Field(description="The month's own net sales by then.", examples=["10054.70"])]
@@ -31,7 +31,7 @@ class RewardRevoked(OfDistributor, Event, type="reward.revoked.v1"):
 
     distributor_id: DistributorId
     month: Month
-    currency: Currency
+    currency: AnyCurrency
     reward: Annotated[Code, Field(description="The reward's name in the rules.", examples=["monthly_sales"])]
     target: Annotated[Amount, Field(description="The net sales to reach.", examples=["10000.00"])]
     sales: Annotated[SignedAmount, Field(description="The month's own net sales by then.", examples=["9945.30"])]
