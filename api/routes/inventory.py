@@ -13,6 +13,7 @@ from api.auth.principal import Principal
 from api.bodies import BodyRoute
 from api.conditions import NOT_MODIFIED, IfNoneMatch, read_response
 from api.paging import Cursor, Limit, Page, next_link, page_of
+from api.parameters import Whole
 from api.ports import Here
 from api.problems import Problem, documented
 from api.routes.auth import Body
@@ -27,7 +28,7 @@ router = APIRouter(prefix="/api/inventory", tags=["inventory"], route_class=Body
 
 Reads = Annotated[Principal, needs("inventory:read")]
 Writes = Annotated[Principal, needs("inventory:write")]
-ProductNumber = Annotated[int, Path(ge=1, le=2**63 - 1, description="The product.", examples=[1082185])]
+ProductNumber = Annotated[Whole, Path(ge=1, le=2**63 - 1, description="The product.", examples=[1082185])]
 
 _GUARDED = ("unauthenticated", "invalid_token", "insufficient_scope")
 _CSV = "product_id,batch_id,delta,stock,expiry_date\n1082185,lot-2026-11,-2,,\n1082186,default,,120,2027-03-31\n"

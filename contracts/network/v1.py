@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, StrictBool
 
 from contracts.envelope import Command, Event, Timestamp
 from contracts.fields import AnyCurrency, Code, Currency, Detail, DistributorId, Id64, MarketName, ShopId
@@ -77,7 +77,9 @@ class ChangeDistributor(OfDistributor, Command, type="distributor.change.v1"):
 
     distributor_id: DistributorId
     tier: Annotated[Tier | None, Field(description="Stays as it is if absent.")] = None
-    active: Annotated[bool | None, Field(description="Whether the distributor earns; stays as it is if absent.")] = None
+    active: Annotated[
+        StrictBool | None, Field(description="Whether the distributor earns; stays as it is if absent.")
+    ] = None
     effective_at: EffectiveAt = None
 
 
@@ -99,7 +101,7 @@ class DistributorRegistered(OfDistributor, Event, type="distributor.registered.v
 class DistributorChanged(OfDistributor, Event, type="distributor.changed.v1"):
     distributor_id: DistributorId
     tier: Tier
-    active: bool
+    active: StrictBool
     effective_at: Timestamp
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt
 
 from contracts.envelope import Command, Event, Timestamp
 from contracts.fields import (
@@ -134,7 +134,7 @@ class Upline(BaseModel):
     level: Level
     distributor_id: DistributorId
     tier: Annotated[str, Field(description="The distributor's tier at the time.", examples=["standard"])]
-    active: Annotated[bool, Field(description="Whether the distributor could earn at the time.", examples=[True])]
+    active: Annotated[StrictBool, Field(description="Whether the distributor could earn at the time.", examples=[True])]
 
 
 class Team(BaseModel):
@@ -142,10 +142,12 @@ class Team(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    team_id: Annotated[int, Field(examples=[12])]
+    team_id: Annotated[StrictInt, Field(examples=[12])]
     leader_id: DistributorId
     leader_tier: Annotated[str, Field(description="The leader's tier at the time.", examples=["gold"])]
-    leader_active: Annotated[bool, Field(description="Whether the leader could earn at the time.", examples=[True])]
+    leader_active: Annotated[
+        StrictBool, Field(description="Whether the leader could earn at the time.", examples=[True])
+    ]
 
 
 class _Snapshot(OfOrder, Event):
@@ -161,7 +163,7 @@ class _Snapshot(OfOrder, Event):
     shipping: Annotated[Amount, Field(examples=["8.00"])]
     tax: Annotated[Amount, Field(examples=["0.00"])]
     total: Annotated[Amount, Field(description="Net of all lines, plus shipping and tax.", examples=["62.70"])]
-    prepaid: bool
+    prepaid: StrictBool
     upline: Annotated[tuple[Upline, ...], Field(max_length=UPLINE_DEPTH_MAX)]
     team: Annotated[Team | None, Field(description="Absent where the seller was in no team.")] = None
     rule_version: RuleVersion
@@ -233,8 +235,8 @@ class OrderCancelled(OfOrder, Event, type="order.cancelled.v1"):
     currency: AnyCurrency
     placed_at: Timestamp
     net_total: Annotated[Amount, Field(description="The net of all lines.", examples=["54.70"])]
-    was_reserved: bool
-    was_paid: bool
+    was_reserved: StrictBool
+    was_paid: StrictBool
     reason: Code
 
 
@@ -245,9 +247,9 @@ class RefundedLine(BaseModel):
 
     line: LineNumber
     product_id: ProductId
-    quantity: Annotated[int, Field(description="Units ordered.", examples=[3])]
+    quantity: Annotated[StrictInt, Field(description="Units ordered.", examples=[3])]
     net: Annotated[Amount, Field(description="The line's net as ordered.", examples=["54.70"])]
-    refunded_quantity: Annotated[int, Field(description="Units given back, this refund included.", examples=[1])]
+    refunded_quantity: Annotated[StrictInt, Field(description="Units given back, this refund included.", examples=[1])]
     refunded: Annotated[Amount, Field(description="Money given back, this refund included.", examples=["27.35"])]
 
 
@@ -265,8 +267,8 @@ class OrderRefunded(OfOrder, Event, type="order.refunded.v1"):
     amount: Annotated[Amount, Field(description="What this refund gave back.", examples=["27.35"])]
     net_total: Annotated[Amount, Field(description="The net of all lines as ordered.", examples=["54.70"])]
     refunded_total: Annotated[Amount, Field(description="What all refunds together gave back.", examples=["27.35"])]
-    was_shipped: Annotated[bool, Field(description="Whether the goods had left; if not, they stay in stock.")]
-    is_full: Annotated[bool, Field(description="Whether nothing of the order is left.", examples=[False])]
+    was_shipped: Annotated[StrictBool, Field(description="Whether the goods had left; if not, they stay in stock.")]
+    is_full: Annotated[StrictBool, Field(description="Whether nothing of the order is left.", examples=[False])]
 
 
 class RefundRefused(OfOrder, Event, type="order.refund-refused.v1"):
@@ -283,7 +285,7 @@ class AfterSaleChanged(OfOrder, Event, type="order.after-sale-changed.v1"):
     shop_id: ShopId
     order_id: OrderId
     version: OrderVersion
-    open: Annotated[bool, Field(description="While open, commissions stay held.")]
+    open: Annotated[StrictBool, Field(description="While open, commissions stay held.")]
 
 
 class AfterSaleRefused(OfOrder, Event, type="order.after-sale-refused.v1"):
