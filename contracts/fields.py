@@ -76,6 +76,9 @@ LINES_MAX = 500
 QUANTITY_MAX = 10_000_000
 """Fuel is sold by the thousandth, hence millions; beyond that it is a typing error."""
 
+GIVEN_MAX = 256
+"""So much of an id that nothing can have is repeated to its sender, who knows the rest."""
+
 ShopId = Annotated[
     str,
     Field(

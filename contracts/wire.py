@@ -15,10 +15,12 @@ from typing import Annotated, Any, Union
 from pydantic import Discriminator, TypeAdapter, ValidationError
 
 from contracts.envelope import BATCH, STRUCTURED, Message, Payload, derived_id, message_of
+from contracts.fields import GIVEN_MAX
 from contracts.upcast import upcast
 
 BARE_SOURCE = "urn:tributary:bare"
 _PROBLEMS_MAX = 3
+_BOM = b"\xef\xbb\xbf"
 _EXCERPT_BYTES_MAX = 16 * 1024
 _REASONS = {
     "json_invalid": "malformed_json",
@@ -63,13 +65,22 @@ def refusing(
 ) -> Callable[[Unreadable], Payload | None]:
     """Return the rule that refuses an unreadable message by the event `refusal`, where its `ids` can still be read.
 
-    What it `repeats` is only said again, so anything will do.
+    What it `repeats` is only said again, so anything will do. An order id that is text, but none that an order can
+    have, is answered too: the event has it as `given_order_id`, and as `order_id` one that is made from it.
     """
 
     def refuse(item: Unreadable) -> Payload | None:
         told = {name: item.data.get(name, "") for name in ids} | {n: str(item.data.get(n, "")) for n in repeats}
+        told |= {"reason": "invalid_message", "detail": item.detail}
         try:
-            return refusal.model_validate({**told, "reason": "invalid_message", "detail": item.detail})
+            return refusal.model_validate(told)
+        except ValueError:
+            given = item.data.get("order_id")
+            if not isinstance(given, str) or "given_order_id" not in refusal.model_fields:
+                return None
+        try:
+            made = {"order_id": f"unreadable-{derived_id('order_id', given)}", "given_order_id": given[:GIVEN_MAX]}
+            return refusal.model_validate(told | made)
         except ValueError:
             return None
 
@@ -91,7 +102,11 @@ class Reader:
     def read(
         self, body: bytes, *, content_type: str | None, routing_key: str, received_at: datetime
     ) -> list[Message[Any] | Unreadable]:
-        """Return every message in `body`, in order; `received_at` stands in for the time a bare body lacks."""
+        """Return every message in `body`, in order; `received_at` stands in for the time a bare body lacks.
+
+        A byte order mark, which some programs write before UTF-8, is no part of the message.
+        """
+        body = body.removeprefix(_BOM)
         start = body.lstrip()[:1]
         if content_type == BATCH or (content_type != STRUCTURED and start == b"["):
             return self._read_batch(body, content_type, routing_key)

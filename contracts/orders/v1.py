@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt
 
 from contracts.envelope import Command, Event, Timestamp
 from contracts.fields import (
+    GIVEN_MAX,
     LINES_MAX,
     QUANTITY_MAX,
     Amount,
@@ -179,6 +180,17 @@ class OrderPaid(_Snapshot, type="order.paid.v1"):
     paid_at: Timestamp
 
 
+GivenOrderId = Annotated[
+    str | None,
+    Field(
+        max_length=GIVEN_MAX,
+        description="The order id as it was sent, cut to 256 characters, where it is none that an order can have. "
+        "`order_id` is one made from it then.",
+        examples=["订单 31198459904"],
+    ),
+]
+
+
 class OrderRefused(OfOrder, Event, type="order.refused.v1"):
     """The order was not taken. `reason` is a code; `detail` a sentence that names the field and the rule."""
 
@@ -186,6 +198,7 @@ class OrderRefused(OfOrder, Event, type="order.refused.v1"):
     order_id: OrderId
     reason: Code
     detail: Detail
+    given_order_id: GivenOrderId = None
 
 
 class StatusRefused(OfOrder, Event, type="order.status-refused.v1"):
@@ -196,6 +209,7 @@ class StatusRefused(OfOrder, Event, type="order.status-refused.v1"):
     status: Annotated[str, Field(description="The status that was asked for.", examples=["shipped"])]
     reason: Code
     detail: Detail
+    given_order_id: GivenOrderId = None
 
 
 class OrderRejected(OfOrder, Event, type="order.rejected.v1"):
@@ -279,6 +293,7 @@ class RefundRefused(OfOrder, Event, type="order.refund-refused.v1"):
     refund_id: Annotated[str, Field(examples=["refund-0042"])]
     reason: Code
     detail: Detail
+    given_order_id: GivenOrderId = None
 
 
 class AfterSaleChanged(OfOrder, Event, type="order.after-sale-changed.v1"):
@@ -293,3 +308,4 @@ class AfterSaleRefused(OfOrder, Event, type="order.after-sale-refused.v1"):
     order_id: OrderId
     reason: Code
     detail: Detail
+    given_order_id: GivenOrderId = None

@@ -94,6 +94,18 @@ class TestForms:
             [item] = ONE_TYPE.read(body, content_type=content_type, routing_key=wish.type, received_at=NOW)
             assert item.data == wish.data  # type: ignore[union-attr]
 
+    def test_a_byte_order_mark_is_no_part_of_a_message(self) -> None:
+        mark = b"\xef\xbb\xbf"
+        bodies: list[tuple[dict[str, Any] | list[Any], str | None]] = [
+            (sent(), STRUCTURED), (sent(), None), ([sent(), sent(id="m-2")], BATCH), ([sent()], None), (SIMPLE, JSON),
+        ]  # fmt: skip
+        for body, content_type in bodies:
+            raw = json.dumps(body).encode()
+            plain = read(raw, content_type, V1)
+            assert not any(isinstance(item, Unreadable) for item in plain)
+            # A bare body without the mark is the same message again.
+            assert read(mark + raw, content_type, V1) == plain
+
 
 class TestOlderVersions:
     @pytest.mark.parametrize(
