@@ -5,15 +5,20 @@ The one rounding rule of the system is `largest_remainder`: exact shares, rounde
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from decimal import MAX_PREC, Context, Decimal
+from pathlib import Path
 
-import iso4217
+CURRENCIES = Path(__file__).parent / "currencies.json"
+"""ISO 4217 by `python -m tests.contracts.currencies`, which takes it from the package iso4217."""
 
-MINOR_DIGITS: dict[str, int] = {code.value: code.exponent for code in iso4217.Currency if code.exponent is not None}
-"""The currencies in use, as ISO publishes them, with their minor digits; metals and test codes have none."""
+_LISTED = json.loads(CURRENCIES.read_text("utf-8"))
 
-MINOR_DIGITS_EVER: dict[str, int] = {"ANG": 2, "BGN": 2, **MINOR_DIGITS}
+MINOR_DIGITS: dict[str, int] = _LISTED["in_use"]
+"""The currencies in use, with their minor digits."""
+
+MINOR_DIGITS_EVER: dict[str, int] = {**_LISTED["withdrawn"], **MINOR_DIGITS}
 """Those and the withdrawn ones that orders were once taken in: what was counted in them stays readable."""
 
 RATE_SCALE = 1_000_000
