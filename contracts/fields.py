@@ -7,8 +7,15 @@ from datetime import date
 from decimal import Decimal
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, PlainSerializer, PlainValidator, StrictInt, WithJsonSchema
-from pydantic_core import PydanticCustomError, PydanticKnownError
+from pydantic import (
+    AfterValidator,
+    Field,
+    PlainSerializer,
+    StrictInt,
+    ValidatorFunctionWrapHandler,
+    WithJsonSchema,
+    WrapValidator,
+)
 
 from contracts.money import MINOR_DIGITS, MINOR_DIGITS_EVER
 
@@ -18,56 +25,23 @@ def _plain(number: Decimal) -> str:
     return format(number, "f")
 
 
-_is_plain = re.compile(r"-?[0-9]+(\.[0-9]+)?").fullmatch
+def _written_as(pattern: str) -> WrapValidator:
+    """Read text that is written as the schema has it, and nothing else that Python takes for a decimal; or a number.
 
-
-def _decimal(text: str, *, whole_digits: int, places: int, at_least: int | None, at_most: int | None) -> PlainValidator:
-    """Read text that is written as `text` says, and nothing else that Python takes for a decimal; or a JSON number.
-
-    It is one function, since pydantic's own limits on digits take longer than all the rest of an order.
+    Such text is within the limits of its field, which take pydantic longer to check than all the rest.
     """
-    is_written_so = re.compile(text).fullmatch
-    largest = Decimal(10**whole_digits) - Decimal(1).scaleb(-places)
-    lowest = -largest if at_least is None else Decimal(at_least)
-    highest = largest if at_most is None else Decimal(at_most)
+    is_written_so = re.compile(pattern).fullmatch
 
-    def read(value: object) -> Decimal:
-        if isinstance(value, Decimal):
-            return limited(value)
-        if not isinstance(value, str):
-            return limited(_number(value))
-        if is_written_so(value) is not None:
+    def read(value: object, checked: ValidatorFunctionWrapHandler) -> Decimal:
+        if isinstance(value, str) and is_written_so(value) is not None:
             return Decimal(value)
-        if _is_plain(value):
-            limited(Decimal(value))
-        raise PydanticCustomError(
-            "decimal_text",
-            "write it in plain digits, such as 12.50: at most {whole} before the point and {places} after it",
-            {"whole": whole_digits, "places": places},
-        )
-
-    def limited(number: Decimal) -> Decimal:
-        if not number.is_finite():
-            raise PydanticKnownError("finite_number")
-        if not lowest <= number <= highest:
-            if number > highest and at_most is not None:
-                raise PydanticKnownError("less_than_equal", {"le": at_most})
-            if number < lowest and at_least is not None:
-                raise PydanticKnownError("greater_than_equal", {"ge": at_least})
-            raise PydanticKnownError("decimal_whole_digits", {"whole_digits": whole_digits})
-        # The exponent stands last; only what is not finite has a letter there.
-        if number.as_tuple()[2] < -places:  # type: ignore[operator]
-            raise PydanticKnownError("decimal_max_places", {"decimal_places": places})
+        number: Decimal = checked(value)
+        if isinstance(value, str):
+            raise ValueError('write it in plain digits with a point, for example "12.50"')
         # There is one zero: as text, the negative one is no amount.
         return number or abs(number)
 
-    return PlainValidator(read)
-
-
-def _number(value: object) -> Decimal:
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return Decimal(str(value))
-    raise PydanticKnownError("decimal_type")
+    return WrapValidator(read)
 
 
 LINES_MAX = 500
@@ -124,11 +98,14 @@ _ZERO_TO_ONE = r"^(0(\.[0-9]{1,6})?|1(\.0{1,6})?)$"
 Amount = Annotated[
     Decimal,
     Field(
+        ge=0,
+        max_digits=16,
+        decimal_places=4,
         description="Money in major units as a decimal string, with no more decimals than the currency has; "
         "a JSON number is accepted, a string keeps every digit.",
         examples=["59.70"],
     ),
-    _decimal(f"^{_WHOLE_AND_DECIMALS}", whole_digits=12, places=4, at_least=0, at_most=None),
+    _written_as(f"^{_WHOLE_AND_DECIMALS}"),
     PlainSerializer(_plain, return_type=str, when_used="json"),
     WithJsonSchema(
         {"anyOf": [{"type": "string", "pattern": f"^{_WHOLE_AND_DECIMALS}"}, {"type": "number", "minimum": 0}]},
@@ -141,10 +118,12 @@ Amount = Annotated[
 SignedAmount = Annotated[
     Decimal,
     Field(
+        max_digits=16,
+        decimal_places=4,
         description="Money in major units as a decimal string; negative where something is taken back.",
         examples=["-2.99"],
     ),
-    _decimal(f"^-?{_WHOLE_AND_DECIMALS}", whole_digits=12, places=4, at_least=None, at_most=None),
+    _written_as(f"^-?{_WHOLE_AND_DECIMALS}"),
     PlainSerializer(_plain, return_type=str, when_used="json"),
     WithJsonSchema(
         {"anyOf": [{"type": "string", "pattern": f"^-?{_WHOLE_AND_DECIMALS}"}, {"type": "number"}]}, mode="validation"
@@ -155,10 +134,14 @@ SignedAmount = Annotated[
 Rate = Annotated[
     Decimal,
     Field(
+        ge=0,
+        le=1,
+        max_digits=7,
+        decimal_places=6,
         description="A share between 0 and 1 as a decimal string, to one part per million: 0.05 is five per cent.",
         examples=["0.05"],
     ),
-    _decimal(_ZERO_TO_ONE, whole_digits=1, places=6, at_least=0, at_most=1),
+    _written_as(_ZERO_TO_ONE),
     PlainSerializer(_plain, return_type=str, when_used="json"),
     WithJsonSchema(
         {"anyOf": [{"type": "string", "pattern": _ZERO_TO_ONE}, {"type": "number", "minimum": 0, "maximum": 1}]},

@@ -59,6 +59,9 @@ NOT_ON_OUR_CLOCK = {"2026-12-31T23:59:60Z", "0000-01-01T00:00:00Z"}
 """A leap second and the year 0 are RFC 3339, and no time that the store could keep."""
 
 
+_TOO_MANY_DIGITS = {"decimal_max_digits", "decimal_whole_digits", "decimal_max_places"}
+
+
 def _may_be_refused(value: Any, errors: set[str]) -> bool:
     """Whether the reader may refuse with these errors what the schema takes."""
     # A list is too short when its items were refused.
@@ -69,7 +72,7 @@ def _may_be_refused(value: Any, errors: set[str]) -> bool:
         )
     if isinstance(value, float) and value.is_integer() and errors == {"int_type"}:
         return True  # 7.0 is an integer to JSON Schema; an id that was a floating point number may have lost its end.
-    if isinstance(value, int | float) and errors <= {"decimal_whole_digits", "decimal_max_places"}:
+    if isinstance(value, int | float) and errors <= _TOO_MANY_DIGITS:
         return True  # Of a JSON number a schema cannot say how many decimals it is written with.
     return value in NOT_ON_OUR_CLOCK and all(error.startswith("datetime") for error in errors)
 
