@@ -7,7 +7,7 @@ sentence that names the field and the rule, while its neighbours in the same bat
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Any, Union
@@ -65,26 +65,32 @@ def refusing(
 ) -> Callable[[Unreadable], Payload | None]:
     """Return the rule that refuses an unreadable message by the event `refusal`, where its `ids` can still be read.
 
-    What it `repeats` is only said again, so anything will do. An order id that is text, but none that an order can
-    have, is answered too: the event has it as `given_order_id`, and as `order_id` one that is made from it.
+    What it `repeats` is only said again, so anything will do.
     """
 
     def refuse(item: Unreadable) -> Payload | None:
         told = {name: item.data.get(name, "") for name in ids} | {n: str(item.data.get(n, "")) for n in repeats}
-        told |= {"reason": "invalid_message", "detail": item.detail}
-        try:
-            return refusal.model_validate(told)
-        except ValueError:
-            given = item.data.get("order_id")
-            if not isinstance(given, str) or "given_order_id" not in refusal.model_fields:
-                return None
-        try:
-            made = {"order_id": f"unreadable-{derived_id('order_id', given)}", "given_order_id": given[:GIVEN_MAX]}
-            return refusal.model_validate(told | made)
-        except ValueError:
-            return None
+        return refused(refusal, item, told, given="order_id", text=item.data.get("order_id"))
 
     return refuse
+
+
+def refused(
+    refusal: type[Payload], item: Unreadable, told: Mapping[str, Any], *, given: str, text: object
+) -> Payload | None:
+    """The event `refusal` with what was `told`; None where that is not enough to answer the sender.
+
+    The id `given` may be text that is no id. The sender is answered then too: the event repeats the text as
+    `given_…`, and has an id that is made from it in its place.
+    """
+    answer = {**told, given: text, "reason": "invalid_message", "detail": item.detail}
+    made = {given: f"unreadable-{derived_id(given, text)}", f"given_{given}": str(text)[:GIVEN_MAX]}
+    for attempt in (answer, answer | made) if isinstance(text, str) else (answer,):
+        try:
+            return refusal.model_validate(attempt)
+        except ValueError:
+            continue
+    return None
 
 
 class Reader:

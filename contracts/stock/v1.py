@@ -7,7 +7,18 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
 from contracts.envelope import Command, Event
-from contracts.fields import QUANTITY_MAX, Code, Detail, IsoDate, OrderId, ProductId, Quantity, Reference, ShopId
+from contracts.fields import (
+    GIVEN_MAX,
+    QUANTITY_MAX,
+    Code,
+    Detail,
+    IsoDate,
+    OrderId,
+    ProductId,
+    Quantity,
+    Reference,
+    ShopId,
+)
 from contracts.subjects import OfOrder, OfProduct
 
 BatchId = Annotated[
@@ -114,6 +125,15 @@ class StockRefused(OfProduct, Event, type="stock.refused.v1"):
     product_id: ProductId
     reason: Code
     detail: Detail
+    given_reference: Annotated[
+        str | None,
+        Field(
+            max_length=GIVEN_MAX,
+            description="The id of the act as it was sent, cut to 256 characters, where it is none that an act can "
+            "have. `reference` is one made from it then.",
+            examples=["receipt no. 42"],
+        ),
+    ] = None
 
 
 class Pick(BaseModel):

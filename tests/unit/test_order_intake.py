@@ -377,25 +377,6 @@ class TestUnreadable:
 
         assert refuse_unreadable_status(item) == event
 
-    @pytest.mark.parametrize("given", ["订单 31198459904", "a/b", "", "x" * 65, "a\n"])
-    def test_an_order_id_that_no_order_can_have_is_answered_to_the_shop(self, given: str) -> None:
-        item = self.unreadable(shop_id=SHOP, order_id=given, status="paid")
-        order, status = refuse_unreadable_order(item), refuse_unreadable_status(item)
-
-        assert isinstance(order, OrderRefused)
-        assert isinstance(status, StatusRefused)
-        assert (order.shop_id, order.given_order_id, order.reason) == (SHOP, given, "invalid_message")
-        assert (status.given_order_id, status.order_id) == (given, order.order_id)
-        assert order.order_id.startswith("unreadable-")
-        assert order == refuse_unreadable_order(item)
-        assert order != refuse_unreadable_order(self.unreadable(shop_id=SHOP, order_id=given + "?"))
-
-    def test_a_long_order_id_is_repeated_in_part(self) -> None:
-        order = refuse_unreadable_order(self.unreadable(shop_id=SHOP, order_id="x" * 3000))
-
-        assert isinstance(order, OrderRefused)
-        assert order.given_order_id == "x" * 256
-
     @pytest.mark.parametrize(
         "data",
         [

@@ -26,7 +26,7 @@ from contracts.stock.v1 import (
 )
 from contracts.stock.v1 import Pick as PickMessage
 from contracts.stock.view import Lot, StockItem
-from contracts.wire import Unreadable
+from contracts.wire import Unreadable, refused
 from workers.stock_reservation.model import Booking, Pick, Reservation, Shelf, count_shipped, first_expired
 
 EXPIRES_SOON = timedelta(days=3)
@@ -211,15 +211,8 @@ def count(shelf: Shelf, message: Message[SetStock]) -> Answer:
 def refuse_unreadable(item: Unreadable) -> Payload | None:
     """Refuse what breaks its contract, where it still says what it is about."""
     references = (item.data.get(name) for name in ("receipt_id", "adjustment_id", "reference"))
-    try:
-        return StockRefused(
-            reference=next(filter(None, references), ""),
-            product_id=item.data.get("product_id") or 0,
-            reason="invalid_message",
-            detail=item.detail,
-        )
-    except ValueError:
-        return None
+    told = {"product_id": item.data.get("product_id")}
+    return refused(StockRefused, item, told, given="reference", text=next(filter(None, references), None))
 
 
 def _item(shelf: Shelf, product_id: int) -> StockItem:
