@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
 
 from pydantic import BeforeValidator
 from pydantic_core import PydanticKnownError
@@ -17,5 +16,8 @@ def _plain(value: object) -> object:
     return value
 
 
-Whole = Annotated[int, BeforeValidator(_plain)]
-"""`1_0`, `+1`, `01`, `1.0` and ` 1` are none of the numbers that the description allows; Python takes all of them."""
+AS_IN_JSON = BeforeValidator(_plain)
+"""`1_0`, `+1`, `01`, `1.0` and ` 1` are none of the numbers that the description allows; Python takes all of them.
+
+It stands behind the limits in an annotation: before them, it would keep them out of the description.
+"""

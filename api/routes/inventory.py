@@ -15,7 +15,7 @@ from api.auth.principal import Principal
 from api.bodies import BodyRoute
 from api.conditions import NOT_MODIFIED, IfNoneMatch, read_response
 from api.paging import Cursor, Limit, Page, next_link, page_of
-from api.parameters import Whole
+from api.parameters import AS_IN_JSON
 from api.ports import Here
 from api.problems import Problem, documented
 from api.routes.auth import Body
@@ -30,7 +30,7 @@ router = APIRouter(prefix="/api/inventory", tags=["inventory"], route_class=Body
 
 Reads = Annotated[Principal, needs("inventory:read")]
 Writes = Annotated[Principal, needs("inventory:write")]
-ProductNumber = Annotated[Whole, Path(ge=1, le=2**63 - 1, description="The product.", examples=[1082185])]
+ProductNumber = Annotated[int, Path(ge=1, le=2**63 - 1, description="The product.", examples=[1082185]), AS_IN_JSON]
 
 _FORM_FIELDS_MAX = 16
 _GUARDED = ("unauthenticated", "invalid_token", "insufficient_scope")

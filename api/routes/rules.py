@@ -15,7 +15,7 @@ from api.bodies import BodyRoute
 from api.conditions import NOT_MODIFIED, IfNoneMatch, read_response
 from api.days import Day
 from api.paging import Cursor, Limit, Page, Sorting, next_link, page_of
-from api.parameters import Whole
+from api.parameters import AS_IN_JSON
 from api.ports import Here
 from api.problems import Problem, documented, language_of, with_example
 from api.rehearsals import TOO_LONG, rehearse
@@ -46,7 +46,7 @@ router = APIRouter(prefix="/api/rules", tags=["rules"], route_class=BodyRoute)
 Reads = Annotated[Principal, needs("rules:read")]
 Proposes = Annotated[Principal, needs("rules:propose")]
 Approves = Annotated[Principal, needs("rules:approve")]
-Version = Annotated[Whole, Path(ge=1, le=2**31, examples=[1])]
+Version = Annotated[int, Path(ge=1, le=2**31, examples=[1]), AS_IN_JSON]
 
 _GUARDED = ("unauthenticated", "invalid_token", "insufficient_scope")
 _NEWEST = Sorting("_id", int, -1, id_kind=int)

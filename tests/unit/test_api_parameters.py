@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Annotated
 
 import pytest
 from fastapi.routing import APIRoute
@@ -10,11 +11,13 @@ from pydantic import TypeAdapter, ValidationError
 
 from api.app import OWN_IDENTITY
 from api.app import ROUTERS as OTHERS
-from api.parameters import Whole
+from api.openapi import operations
+from api.parameters import AS_IN_JSON
+from tests.unit.test_api_openapi import DOCUMENT
 
 ROUTERS = (*OTHERS, *OWN_IDENTITY)
 
-WHOLE: TypeAdapter[int] = TypeAdapter(Whole)
+WHOLE: TypeAdapter[int] = TypeAdapter(Annotated[int, AS_IN_JSON])
 
 
 @pytest.mark.parametrize("number", [0, 7, -3, 2**53, 2**63 - 1])
@@ -40,3 +43,14 @@ def test_every_number_in_an_address_or_a_query_is_read_so() -> None:
     ]
     assert len(fields) > 50
     assert [name for name, field in fields if field.validate("1_0", {}, loc=("query",)) == (10, [])] == []
+
+
+def test_the_description_still_has_the_limits_of_every_number() -> None:
+    without = [
+        f"{path}: {parameter['name']}"
+        for path, _, operation in operations(DOCUMENT)
+        for parameter in operation.get("parameters", ())
+        for schema in (parameter["schema"], *parameter["schema"].get("anyOf", ()))
+        if schema.get("type") == "integer" and not {"minimum", "maximum"} <= schema.keys()
+    ]
+    assert without == []
