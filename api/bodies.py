@@ -11,16 +11,42 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic_core import from_json
+from starlette.exceptions import HTTPException
+
+
+class NotRead(HTTPException, ValueError):
+    """It is JSON by its form, and says what cannot be kept: half a surrogate pair, or no number.
+
+    An HTTP exception, because FastAPI takes any other for a malformed body.
+    """
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(422, detail)
 
 
 def read_json(body: bytes) -> Any:
-    """The value of a JSON text in UTF-8, 16 or 32, with a byte order mark or without. Raises JSONDecodeError."""
+    """The value of a JSON text in UTF-8, 16 or 32, with a byte order mark or without.
+
+    Raises JSONDecodeError, and NotRead where only the standard library would read it.
+    """
     try:
-        return from_json(body.decode(json.detect_encoding(body)), allow_inf_nan=False)
+        text = body.decode(json.detect_encoding(body))
+        return from_json(text, allow_inf_nan=False)
     except ValueError as error:
+        if _is_json(body):
+            raise NotRead(str(error)) from error
         raise json.JSONDecodeError(str(error), "", 0) from error
+
+
+def _is_json(body: bytes) -> bool:
+    try:
+        json.loads(body.decode(json.detect_encoding(body)))
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 class _BodyRequest(Request):
@@ -35,6 +61,10 @@ class BodyRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def handle_body(request: Request) -> Response:
-            return await handle(_BodyRequest(request.scope, request.receive))
+            try:
+                return await handle(_BodyRequest(request.scope, request.receive))
+            except NotRead as error:
+                problem = {"type": "string_unicode", "loc": ("body",), "msg": error.detail, "input": None}
+                raise RequestValidationError([problem]) from error
 
         return handle_body

@@ -11,7 +11,7 @@ import pytest
 from fastapi import FastAPI
 
 from api.app import create_app
-from api.bodies import read_json
+from api.bodies import NotRead, read_json
 from api.openapi import operations
 from infra.runtime.settings import Settings
 
@@ -28,13 +28,8 @@ WITH_BODY = [
     # Reads its lines itself, after it has looked who asks; tests/api/test_inventory.py tries it.
     and path != "/api/inventory/adjustments"
 ]
-NOT_UNICODE = [
-    rb'{"password": "\ud800"}',
-    rb'{"\ud800": 1}',
-    rb'[["\udfff"]]',
-    b'{"a": "\xed\xa0\x80"}',
-    b'{"a": "\xff"}',
-]
+HALF_PAIRS = [rb'{"password": "\ud800"}', rb'{"\ud800": 1}', rb'[["\udfff"]]']
+NOT_UTF_8 = [b'{"a": "\xed\xa0\x80"}', b'{"a": "\xff"}']
 
 
 @pytest.fixture
@@ -44,13 +39,14 @@ def app(monkeypatch: pytest.MonkeyPatch) -> FastAPI:
 
 
 @pytest.mark.parametrize(("method", "path"), WITH_BODY)
-async def test_a_body_that_is_no_unicode_text_is_malformed(app: FastAPI, method: str, path: str) -> None:
+async def test_a_body_that_is_no_unicode_text_is_refused(app: FastAPI, method: str, path: str) -> None:
     headers = {"Authorization": "Bearer any", "Content-Type": "application/json"}
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://api", headers=headers) as client:
-        for body in NOT_UNICODE:
-            answer = await client.request(method.upper(), path.replace("{", "").replace("}", ""), content=body)
-            assert (answer.status_code, answer.json()["reason"]) == (400, "malformed_request"), body
+        for bodies, expected in ((HALF_PAIRS, (422, "invalid_request")), (NOT_UTF_8, (400, "malformed_request"))):
+            for body in bodies:
+                answer = await client.request(method.upper(), path.replace("{", "").replace("}", ""), content=body)
+                assert (answer.status_code, answer.json()["reason"]) == expected, body
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
@@ -60,9 +56,13 @@ def test_text_is_read_in_every_encoding_that_json_is_written_in(encoding: str) -
     assert read_json(json.dumps(value).encode(encoding)) == value
 
 
-@pytest.mark.parametrize(
-    "body", [b"", b"{", b"NaN", b"[1e5, Infinity]", b"[" * 100_000, b"1" * 5000, *NOT_UNICODE, b"\xff\xfe\x00\xd8"]
-)
+@pytest.mark.parametrize("body", [b"", b"{", b"[" * 100_000, b"1" * 5000, *NOT_UTF_8, b"\xff\xfe\x00\xd8"])
 def test_what_is_no_json_is_refused_in_one_way(body: bytes) -> None:
     with pytest.raises(json.JSONDecodeError):
+        read_json(body)
+
+
+@pytest.mark.parametrize("body", [b"NaN", b"[1e5, -Infinity]", b"[" * 300 + b"]" * 300, *HALF_PAIRS])
+def test_what_only_the_standard_library_reads_is_refused(body: bytes) -> None:
+    with pytest.raises(NotRead):
         read_json(body)
