@@ -6,9 +6,6 @@ A line that cannot be done keeps none of the others from being done.
 from __future__ import annotations
 
 import asyncio
-import csv
-import io
-import json
 from collections import Counter
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
@@ -16,7 +13,9 @@ from typing import Annotated, Any, Literal, Self
 import structlog
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from api.bodies import read_json
 from api.problems import FieldError, Problem, Reason, field_errors, say
+from api.tables import NoTable, day_of, fields_named, rows_of, text_of
 from api.views.stock import known_products
 from api.writing import MESSAGES_AT, Told, Writer, leaves_all_as_it_was, refuse
 from contracts.envelope import Command
@@ -34,6 +33,7 @@ _AT_ONCE = 100
 """Lines under way at a time, so that one upload does not keep everyone else from the store."""
 
 _NUMBERS = ("product_id", "delta", "stock")
+_DAY = "expiry_date"
 _CELL_MAX = 1_000
 
 say(
@@ -118,8 +118,8 @@ class Results(BaseModel):
 def lines_of_json(body: bytes) -> list[Any]:
     """Raises Problem malformed_request, invalid_request, too_many_lines."""
     try:
-        told = json.loads(body)
-    except (ValueError, RecursionError) as error:
+        told = read_json(body)
+    except ValueError as error:
         raise Problem("malformed_request", detail="The body is no JSON.") from error
     if not isinstance(told, list) or not told:
         raise Problem("invalid_request", detail="The body must be an array with at least one object.")
@@ -128,38 +128,43 @@ def lines_of_json(body: bytes) -> list[Any]:
     return told
 
 
-def lines_of_csv(body: bytes) -> list[Any]:
-    """A first line with the names of the fields, in any order; UTF-8. An empty cell is an absent field.
+def lines_of_csv(body: bytes, charset: str | None = None) -> list[Any]:
+    """A first line with the names of the fields, in any order. An empty cell is an absent field.
 
     Raises Problem malformed_request, invalid_request, too_many_lines.
     """
     try:
-        reader = csv.reader(io.StringIO(body.decode("utf-8-sig"), newline=""), strict=True)
-        heading = [name.strip() for name in next(reader, [])]
-        if "product_id" not in heading or len(set(heading)) != len(heading):
+        heading, rows = rows_of(text_of(body, charset))
+        names = fields_named(heading, tuple(Adjustment.model_fields))
+        named = [name for name in names if name]
+        if "product_id" not in named or len(set(named)) != len(named):
             raise Problem(
                 "invalid_request", detail=f"The first line must name the fields: {','.join(Adjustment.model_fields)}."
             )
         lines: list[Any] = []
-        for row in reader:
-            if not any(cell.strip() for cell in row):
-                continue
+        for row in rows:
             if len(lines) == LINES_MAX:
                 raise Problem("too_many_lines")
-            lines.append(_fields(heading, row))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise Problem("malformed_request", detail=f"The body is no CSV in UTF-8: {error}.") from error
+            lines.append(_fields(names, row))
+    except NoTable as error:
+        raise Problem("malformed_request", detail=str(error)) from error
     if not lines:
         raise Problem("invalid_request", detail="There is no line below the heading.")
     return lines
 
 
 def _fields(heading: Sequence[str], row: Sequence[str]) -> dict[str, Any]:
-    cells = [cell.strip()[:_CELL_MAX] for cell in row]
-    # What is beyond the heading has no name, and is then refused as an unknown field.
-    names = [*heading, *(f"column {number}" for number in range(len(heading) + 1, len(cells) + 1))]
-    told = {name: cell for name, cell in zip(names, cells, strict=False) if cell}
-    return {name: _number(cell) if name in _NUMBERS else cell for name, cell in told.items()}
+    cells = [cell[:_CELL_MAX] for cell in row]
+    # What is beyond the heading, or below an empty one, has no name, and is then refused as an unknown field.
+    names = [*heading, *("" for _ in cells[len(heading) :])]
+    told = {name or f"column {at}": cell for at, (name, cell) in enumerate(zip(names, cells, strict=False), 1) if cell}
+    return {name: _value(name, cell) for name, cell in told.items()}
+
+
+def _value(name: str, cell: str) -> int | str:
+    if name in _NUMBERS:
+        return _number(cell)
+    return day_of(cell) if name == _DAY else cell
 
 
 def _number(cell: str) -> int | str:

@@ -17,6 +17,7 @@ from typing import Annotated, Any, Generic, TypeVar
 from fastapi import Query, Request
 from pydantic import BaseModel, Field
 
+from api.parameters import AS_IN_JSON
 from api.problems import Problem, Reason, say
 from infra.runtime.store import Document, Reader
 
@@ -33,7 +34,7 @@ say(
     }
 )
 
-Limit = Annotated[int, Query(ge=1, le=LIMIT_MAX, description="How many on a page.", examples=[50])]
+Limit = Annotated[int, Query(ge=1, le=LIMIT_MAX, description="How many on a page.", examples=[50]), AS_IN_JSON]
 Cursor = Annotated[
     str | None,
     Query(max_length=400, pattern=r"^[A-Za-z0-9_-]+$", description="From `next` of the page before; opaque."),

@@ -26,6 +26,7 @@ from pydantic import (
     ConfigDict,
     Field,
     TypeAdapter,
+    ValidationError,
     create_model,
 )
 
@@ -52,17 +53,30 @@ def to_utc_milliseconds(moment: datetime) -> datetime:
 
 
 _NUMBER = re.compile(r"[-+]?[0-9._eE]+")
-_AFTER_YEAR = slice(4, 5)
-"""Where a time has a hyphen, and no number ever has one."""
+_is_rfc_3339 = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?(?:[Zz]|[-+][0-9]{2}:[0-9]{2})"
+).fullmatch
 
 
 def _text_or_time(value: object) -> object:
-    """Numbers are no RFC 3339 times, nor is a number as text: seconds or milliseconds would be a guess."""
-    if isinstance(value, str) and value[_AFTER_YEAR] == "-":
+    """RFC 3339 alone: a number may be seconds or milliseconds, and a time without an offset is anywhere."""
+    if isinstance(value, str) and _is_rfc_3339(value) is not None:
         return value
-    if isinstance(value, int | float) or (isinstance(value, str) and _NUMBER.fullmatch(value)):
+    if isinstance(value, int | float) or (isinstance(value, str) and _is_a_time(value)):
         raise ValueError("write the time as RFC 3339 text with an offset, for example 2026-11-22T12:00:00Z")
     return value
+
+
+_TIME: TypeAdapter[datetime] = TypeAdapter(AwareDatetime)
+
+
+def _is_a_time(text: str) -> bool:
+    """Whether pydantic takes the text for a time. Where it does not, its own error says why."""
+    try:
+        _TIME.validate_python(text)
+    except ValidationError:
+        return bool(_NUMBER.fullmatch(text))
+    return True
 
 
 Timestamp = Annotated[AwareDatetime, BeforeValidator(_text_or_time), AfterValidator(to_utc_milliseconds)]

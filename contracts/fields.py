@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from decimal import Decimal
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, PlainSerializer, SerializationInfo, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    Field,
+    PlainSerializer,
+    SerializationInfo,
+    StrictInt,
+    ValidatorFunctionWrapHandler,
+    WithJsonSchema,
+    WrapValidator,
+)
 
 from contracts.envelope import BY_VALUE
-from contracts.money import MINOR_DIGITS
+from contracts.money import MINOR_DIGITS, MINOR_DIGITS_EVER
 
 
 def _plain(number: Decimal, info: SerializationInfo) -> str:
@@ -20,11 +30,33 @@ def _plain(number: Decimal, info: SerializationInfo) -> str:
     return digits
 
 
+def _written_as(pattern: str) -> WrapValidator:
+    """Read text that is written as the schema has it, and nothing else that Python takes for a decimal; or a number.
+
+    Such text is within the limits of its field, which take pydantic longer to check than all the rest.
+    """
+    is_written_so = re.compile(pattern).fullmatch
+
+    def read(value: object, checked: ValidatorFunctionWrapHandler) -> Decimal:
+        if isinstance(value, str) and is_written_so(value) is not None:
+            return Decimal(value)
+        number: Decimal = checked(value)
+        if isinstance(value, str):
+            raise ValueError('write it in plain digits with a point, for example "12.50"')
+        # There is one zero: as text, the negative one is no amount.
+        return number or abs(number)
+
+    return WrapValidator(read)
+
+
 LINES_MAX = 500
 """An order with more lines is split by the shop: one order must fit in one batch and one document."""
 
 QUANTITY_MAX = 10_000_000
 """Fuel is sold by the thousandth, hence millions; beyond that it is a typing error."""
+
+GIVEN_MAX = 256
+"""So much of an id that nothing can have is repeated to its sender, who knows the rest."""
 
 ShopId = Annotated[
     str,
@@ -80,6 +112,7 @@ Amount = Annotated[
         "a JSON number is accepted, a string keeps every digit.",
         examples=["59.70"],
     ),
+    _written_as(f"^{_WHOLE_AND_DECIMALS}"),
     PlainSerializer(_plain, return_type=str, when_used="json"),
     WithJsonSchema(
         {"anyOf": [{"type": "string", "pattern": f"^{_WHOLE_AND_DECIMALS}"}, {"type": "number", "minimum": 0}]},
@@ -97,6 +130,7 @@ SignedAmount = Annotated[
         description="Money in major units as a decimal string; negative where something is taken back.",
         examples=["-2.99"],
     ),
+    _written_as(f"^-?{_WHOLE_AND_DECIMALS}"),
     PlainSerializer(_plain, return_type=str, when_used="json"),
     WithJsonSchema(
         {"anyOf": [{"type": "string", "pattern": f"^-?{_WHOLE_AND_DECIMALS}"}, {"type": "number"}]}, mode="validation"
@@ -104,7 +138,7 @@ SignedAmount = Annotated[
     WithJsonSchema({"type": "string", "pattern": f"^-?{_WHOLE_AND_DECIMALS}"}, mode="serialization"),
 ]
 
-AMOUNT_MINOR_MAX = {code: 10 ** (_WHOLE_DIGITS_MAX + digits) - 1 for code, digits in MINOR_DIGITS.items()}
+AMOUNT_MINOR_MAX = {code: 10 ** (_WHOLE_DIGITS_MAX + digits) - 1 for code, digits in MINOR_DIGITS_EVER.items()}
 """The most that an `Amount` carries, in minor units by currency."""
 
 ORDER_MINOR_MAX = {code: min(most, 10**14 - 1) for code, most in AMOUNT_MINOR_MAX.items()}
@@ -121,6 +155,7 @@ Rate = Annotated[
         description="A share between 0 and 1 as a decimal string, to one part per million: 0.05 is five per cent.",
         examples=["0.05"],
     ),
+    _written_as(_ZERO_TO_ONE),
     PlainSerializer(_plain, return_type=str, when_used="json"),
     WithJsonSchema(
         {"anyOf": [{"type": "string", "pattern": _ZERO_TO_ONE}, {"type": "number", "minimum": 0, "maximum": 1}]},
@@ -139,9 +174,15 @@ def _on_the_calendar(day: str) -> str:
     return day
 
 
-def _known_currency(code: str) -> str:
+def _currency_in_use(code: str) -> str:
     if code not in MINOR_DIGITS:
         raise ValueError(f"{code!r} is not an ISO 4217 currency code in use; write for example 'CNY'")
+    return code
+
+
+def _currency_ever(code: str) -> str:
+    if code not in MINOR_DIGITS_EVER:
+        raise ValueError(f"{code!r} is not an ISO 4217 currency code")
     return code
 
 
@@ -152,8 +193,21 @@ Currency = Annotated[
         description="An ISO 4217 currency code in use, in capitals.",
         examples=["CNY"],
     ),
-    AfterValidator(_known_currency),
+    AfterValidator(_currency_in_use),
 ]
+"""What a command may name."""
+
+AnyCurrency = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Z]{3}$",
+        description="An ISO 4217 currency code, in capitals; a withdrawn one stays where it was used.",
+        examples=["CNY"],
+    ),
+    AfterValidator(_currency_ever),
+]
+"""What an event tells of: a refund of last year's order is in last year's currency."""
+
 IsoDate = Annotated[
     str,
     Field(
@@ -192,14 +246,15 @@ Detail = Annotated[
     ),
 ]
 OrderVersion = Annotated[
-    int,
+    StrictInt,
     Field(
         description="Grows by one with each change of the order, so that a reader sees what is older or missing.",
         examples=[3],
     ),
 ]
-RuleVersion = Annotated[int, Field(description="The published rules that the figures follow.", examples=[1])]
+RuleVersion = Annotated[StrictInt, Field(description="The published rules that the figures follow.", examples=[1])]
 Level = Annotated[
-    int, Field(description="Distance in the sponsor chain: 1 is the seller, 2 the seller's sponsor.", examples=[1])
+    StrictInt,
+    Field(description="Distance in the sponsor chain: 1 is the seller, 2 the seller's sponsor.", examples=[1]),
 ]
-LineNumber = Annotated[int, Field(description="The line's place in the order, from 1.", examples=[1])]
+LineNumber = Annotated[StrictInt, Field(description="The line's place in the order, from 1.", examples=[1])]

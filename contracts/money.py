@@ -5,21 +5,21 @@ The one rounding rule of the system is `largest_remainder`: exact shares, rounde
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from decimal import MAX_PREC, Context, Decimal
+from pathlib import Path
 
-# ISO 4217 active codes (2024), by the number of minor digits.
-_CODES = {
-    0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF",
-    2: "AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF "
-    "CNY COP CRC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GTQ GYD HKD HNL HTG HUF IDR "
-    "ILS INR IRR JMD KES KGS KHR KPW KYD KZT LAK LBP LKR LRD LSL MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN "
-    "MYR MZN NAD NGN NIO NOK NPR NZD PAB PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD SHP SLE SOS "
-    "SRD SSP STN SVC SYP SZL THB TJS TMT TOP TRY TTD TWD TZS UAH USD UYU UZS VED VES WST XCD YER ZAR ZMW",
-    3: "BHD IQD JOD KWD LYD OMR TND",
-    4: "CLF UYW",
-}
-MINOR_DIGITS: dict[str, int] = {code: digits for digits, codes in _CODES.items() for code in codes.split()}
+CURRENCIES = Path(__file__).parent / "currencies.json"
+"""ISO 4217 by `python -m tests.contracts.currencies`, which takes it from the package iso4217."""
+
+_LISTED = json.loads(CURRENCIES.read_text("utf-8"))
+
+MINOR_DIGITS: dict[str, int] = _LISTED["in_use"]
+"""The currencies in use, with their minor digits."""
+
+MINOR_DIGITS_EVER: dict[str, int] = {**_LISTED["withdrawn"], **MINOR_DIGITS}
+"""Those and the withdrawn ones that orders were once taken in: what was counted in them stays readable."""
 
 RATE_SCALE = 1_000_000
 """Rates are whole parts per million, so that a share is one integer multiplication."""
@@ -37,9 +37,9 @@ def to_minor(amount: Decimal, currency: str) -> int:
 
     Raises MoneyError for an unknown currency or more digits than the currency has; nothing is rounded here.
     """
-    digits = MINOR_DIGITS.get(currency)
+    digits = MINOR_DIGITS_EVER.get(currency)
     if digits is None:
-        raise MoneyError(f"{currency!r} is not an ISO 4217 currency code in use")
+        raise MoneyError(f"{currency!r} is not an ISO 4217 currency code")
     minor = _whole(amount, 10**digits)
     if minor is None:
         raise MoneyError(f"{amount} has more decimals than {currency} allows ({digits})")
@@ -48,7 +48,7 @@ def to_minor(amount: Decimal, currency: str) -> int:
 
 def to_amount(minor: int, currency: str) -> Decimal:
     """Return minor units as a decimal in major units, with exactly the currency's digits."""
-    return Decimal(minor).scaleb(-MINOR_DIGITS[currency], _EXACT)
+    return Decimal(minor).scaleb(-MINOR_DIGITS_EVER[currency], _EXACT)
 
 
 def to_rate_ppm(rate: Decimal) -> int:

@@ -26,6 +26,10 @@ PARAMETERS = (
 CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
 VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")
 
+_LOOPBACK_URI = re.compile(
+    r"(?P<host>http://(?:127\.0\.0\.1|\[::1\]|localhost))(?::(?P<port>[0-9]{1,5}))?(?P<rest>[/?].*)?"
+)
+_PORT_MAX = 65_535
 _LENGTH_MAX = 2048
 _PAIRS_MAX = 64
 
@@ -84,13 +88,23 @@ def single(text: str) -> dict[str, str]:
 
 
 def redirect_of(parameters: dict[str, str], client: Client | None) -> str:
-    """The redirect, which must be letter by letter one that the client registered. Raises TellPerson."""
+    """The redirect, which must be one that the client registered: letter by letter, but for the port on this machine.
+
+    An app on this machine listens on whichever port is free (RFC 8252, section 7.3). Raises TellPerson.
+    """
     if client is None or not client.redirect_uris:
         raise TellPerson("unknown_client")
     redirect_uri = parameters.get("redirect_uri", "")
-    if redirect_uri not in client.redirect_uris:
+    if not any(redirect_uri == known or _is_same_but_port(redirect_uri, known) for known in client.redirect_uris):
         raise TellPerson("unknown_redirect")
     return redirect_uri
+
+
+def _is_same_but_port(uri: str, registered: str) -> bool:
+    asked, known = _LOOPBACK_URI.fullmatch(uri), _LOOPBACK_URI.fullmatch(registered)
+    if asked is None or known is None or not 0 < int(asked["port"] or 80) <= _PORT_MAX:
+        return False
+    return (asked["host"], asked["rest"]) == (known["host"], known["rest"])
 
 
 def asked_of(parameters: dict[str, str], client: Client, redirect_uri: str) -> Asked:

@@ -2,6 +2,10 @@
 
 A code or a refresh token that comes a second time was copied by somebody. Nobody can tell by whom, so everything that
 came of the login ends, and the person logs in again (RFC 9700, sections 2.1.1 and 4.14).
+
+One repeat is no copy: a client whose answer was lost sends its refresh token again within seconds. It gets the same
+successor, as long as that one is unused. A thief who is as quick gets the same successor too, and whichever of the two
+uses it later than the other ends the login.
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ from api.auth.model import Code, Grant, RefreshToken, User
 from api.auth.opaque import challenge_of, hash_of, is_same, new_secret
 from api.auth.permissions import as_scope, narrowed
 from api.auth.repository import CODES, GRANTS, REFRESH_TOKENS, USERS
+from api.auth.sealing import seal, unseal
 from api.auth.tokens import OwnTokens
 from api.transactions import settle
 from infra.runtime.settings import Settings
@@ -111,7 +116,10 @@ class Grants:
         return await self._issue(await settle(self._store, self._time, work))
 
     async def rotate(self, secret: str, client_id: str, scope: str | None = None) -> Tokens:
-        """New tokens for a refresh token, which is used up by it. `scope` may ask for less. Raises GrantRefused."""
+        """New tokens for a refresh token, which is used up by it; a repeat at once gets the same refresh token again.
+
+        `scope` may ask for less. Raises GrantRefused.
+        """
 
         async def work(tx: Transaction) -> _Continued:
             now = self._time.now()
@@ -119,7 +127,8 @@ class Grants:
             grant = await GRANTS.get(tx, token.grant_id) if token else None
             if token is None or grant is None or grant.client_id != client_id:
                 return _Continued(refused_for="unknown refresh token, or another client's")
-            if token.used_at is not None:
+            repeated = await self._successor_again(tx, token, secret, now)
+            if token.used_at is not None and repeated is None:
                 await self._end(tx, grant.id, "refresh token used twice", now)
                 return _Continued(refused_for="refresh token used twice")
             if grant.revoked_at is not None or grant.expires_at <= now or token.expires_at <= now:
@@ -127,8 +136,12 @@ class Grants:
             user = await USERS.get(tx, grant.user_id)
             if user is None or not user.active:
                 return _Continued(refused_for="user not active")
-            await REFRESH_TOKENS.replace(tx, replace(token, used_at=now))
-            return _Continued(user, grant, await self._refresh(tx, grant, now))
+            if repeated is not None:
+                return _Continued(user, grant, repeated)
+            successor = await self._refresh(tx, grant, now)
+            sealed = seal(successor.encode(), secret, name=token.hash)
+            await REFRESH_TOKENS.replace(tx, replace(token, used_at=now, successor=sealed))
+            return _Continued(user, grant, successor)
 
         return await self._issue(await settle(self._store, self._time, work), scope)
 
@@ -159,6 +172,16 @@ class Grants:
         expires_at = min(now + timedelta(seconds=self._settings.refresh_idle_s), grant.expires_at)
         await REFRESH_TOKENS.insert(tx, RefreshToken(hash_of(secret), grant.id, now, expires_at))
         return secret
+
+    async def _successor_again(self, tx: Transaction, used: RefreshToken, secret: str, now: datetime) -> str | None:
+        """What a token was used for, where it comes again so soon that its answer may have been lost; else None."""
+        if used.used_at is None or used.successor is None:
+            return None
+        if now - used.used_at > timedelta(seconds=self._settings.refresh_retry_s):
+            return None
+        successor = unseal(used.successor, secret, name=used.hash).decode()
+        kept = await REFRESH_TOKENS.get(tx, hash_of(successor))
+        return successor if kept is not None and kept.used_at is None else None
 
     async def _end(self, tx: Transaction, grant_id: str, reason: str, now: datetime) -> None:
         grant = await GRANTS.get(tx, grant_id)

@@ -74,13 +74,18 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class RefreshToken:
-    """Known by its hash. Once used it is worth nothing; used again, it ends its whole family."""
+    """Known by its hash. It is good for one use; used again later, it ends its whole family.
+
+    `successor` is the token that it was used for, sealed with this one: the store alone cannot open it. It answers a
+    request that is repeated because its answer was lost.
+    """
 
     hash: str
     grant_id: str
     issued_at: datetime
     expires_at: datetime
     used_at: datetime | None = None
+    successor: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,7 @@
-"""Sealing private keys for the database: AES-256-GCM under a key made from the setting TRIBUTARY_IDENTITY_SECRET."""
+"""Sealing for the database: AES-256-GCM under a key made from a secret that is not in it.
+
+Private keys are sealed with the setting TRIBUTARY_IDENTITY_SECRET, a refresh token with the one that it succeeds.
+"""
 
 from __future__ import annotations
 

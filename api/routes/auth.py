@@ -14,16 +14,17 @@ from api.auth.logins import CHALLENGE
 from api.auth.model import FIRST_PARTY, User
 from api.auth.principal import Principal
 from api.auth.registration import Joining
+from api.bodies import BodyRoute
 from api.ports import Here
 from api.problems import Problem, documented
 from api.requests import address_of
 from api.routes.oauth import TokenAnswer, token_answer
 from contracts.fields import DistributorId
 
-login_router = APIRouter(prefix="/api/auth", tags=["login"])
+login_router = APIRouter(prefix="/api/auth", tags=["login"], route_class=BodyRoute)
 """Only where users are our own."""
 
-router = APIRouter(prefix="/api", tags=["login"])
+router = APIRouter(prefix="/api", tags=["login"], route_class=BodyRoute)
 
 _WAIT_S = 2.0
 _WAIT_MAX_S = 10
@@ -123,7 +124,9 @@ async def log_in(body: LogIn, request: Request, response: Response, ports: Here)
 
 @login_router.post("/refresh", summary="New tokens for a refresh token", responses=documented("invalid_grant"))
 async def refresh(body: Refresh, response: Response, ports: Here) -> TokenAnswer:
-    """The refresh token is used up by it. One that comes twice ends the login it belongs to."""
+    """The refresh token is used up by it. Sent again within seconds, because the answer was lost, it gets the same
+    successor; one that comes again later, or after its successor was used, ends the login it belongs to.
+    """
     response.headers["Cache-Control"] = "no-store"
     try:
         return token_answer(await ports.identity.grants.rotate(body.refresh_token.get_secret_value(), FIRST_PARTY))

@@ -12,6 +12,7 @@ from api.auth.guard import needs
 from api.auth.principal import Principal
 from api.conditions import NOT_MODIFIED, IfNoneMatch, read_response
 from api.paging import Cursor, Limit, Page, Sorting, next_link, page_of
+from api.parameters import AS_IN_JSON
 from api.ports import Here
 from api.problems import documented, language_of, with_example
 from api.scope import require_reach
@@ -31,7 +32,7 @@ from contracts.rewards.view import PROGRESS
 router = APIRouter(prefix="/api", tags=["commissions"])
 
 Reads = Annotated[Principal, needs("commissions:read")]
-Who = Annotated[int, Path(ge=1, le=2**63 - 1, examples=[40021])]
+Who = Annotated[int, Path(ge=1, le=2**63 - 1, examples=[40021]), AS_IN_JSON]
 
 _GUARDED = ("unauthenticated", "invalid_token", "insufficient_scope")
 _NEWEST = Sorting("placed_at", datetime, -1)

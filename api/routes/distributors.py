@@ -11,9 +11,11 @@ from pydantic import Field
 
 from api.auth.guard import needs
 from api.auth.principal import Principal
+from api.bodies import BodyRoute
 from api.conditions import NOT_MODIFIED, IfMatch, IfNoneMatch, check_match, etag_of, read_response, written_response
 from api.days import Day
 from api.paging import Cursor, Limit, Page, next_link, page_of
+from api.parameters import AS_IN_JSON
 from api.ports import Here, Ports
 from api.problems import Problem, Reason, documented, say
 from api.rehearsals import TOO_LONG, rehearse
@@ -42,11 +44,11 @@ from contracts.fields import Id64
 from contracts.network.v1 import ChangeDistributor, EffectiveAt, MoveDistributor, RegisterDistributor, Tier
 from contracts.network.view import DISTRIBUTORS
 
-router = APIRouter(prefix="/api/distributors", tags=["distributors"])
+router = APIRouter(prefix="/api/distributors", tags=["distributors"], route_class=BodyRoute)
 
 Reads = Annotated[Principal, needs("distributors:read")]
 Writes = Annotated[Principal, needs("distributors:write")]
-Who = Annotated[int, Path(ge=1, le=2**63 - 1, description="The distributor.", examples=[40021])]
+Who = Annotated[int, Path(ge=1, le=2**63 - 1, description="The distributor.", examples=[40021]), AS_IN_JSON]
 
 _GUARDED = ("unauthenticated", "invalid_token", "insufficient_scope")
 _TREE_NODES = 200
@@ -124,7 +126,7 @@ async def list_distributors(
     ports: Here,
     principal: Reads,
     sponsor_id: Annotated[
-        int | None, Query(ge=1, le=2**63 - 1, description="Those whom this one sponsors.", examples=[40007])
+        int | None, Query(ge=1, le=2**63 - 1, description="Those whom this one sponsors.", examples=[40007]), AS_IN_JSON
     ] = None,
     tier: Annotated[Tier | None, Query(description="Those of this tier now.")] = None,
     active: Annotated[bool | None, Query(description="Those who earn now, or do not.")] = None,
@@ -246,8 +248,10 @@ async def show_downline(
     distributor_id: Who,
     ports: Here,
     principal: Reads,
-    depth: Annotated[int, Query(ge=1, le=DEPTH_MAX, description="So many levels.", examples=[3])] = 3,
-    nodes: Annotated[int, Query(ge=1, le=NODES_MAX, description="So many at most.", examples=[200])] = _TREE_NODES,
+    depth: Annotated[int, Query(ge=1, le=DEPTH_MAX, description="So many levels.", examples=[3]), AS_IN_JSON] = 3,
+    nodes: Annotated[
+        int, Query(ge=1, le=NODES_MAX, description="So many at most.", examples=[200]), AS_IN_JSON
+    ] = _TREE_NODES,
 ) -> Tree:
     """Level by level; where it ends, `children_next` tells where it goes on."""
     await require_reach(ports.store, principal, distributor_id)

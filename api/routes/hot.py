@@ -13,10 +13,11 @@ from api.auth.guard import needs
 from api.auth.principal import Principal
 from api.conditions import NOT_MODIFIED, IfNoneMatch, read_response
 from api.figures import HOT_MAX
+from api.parameters import AS_IN_JSON
 from api.ports import Here
 from api.problems import documented
 from api.scope import require_reach
-from contracts.fields import Currency, DistributorId, ProductId
+from contracts.fields import AnyCurrency, DistributorId, ProductId
 from contracts.money import to_amount
 
 router = APIRouter(tags=["figures"])
@@ -48,7 +49,7 @@ class HotProducts(BaseModel):
 
 
 class OfCurrency(BaseModel):
-    currency: Currency
+    currency: AnyCurrency
     orders: int = Field(description="Paid orders that the distributor sold, placed in the month.", examples=[12])
     net_sales: str = Field(description="Their net, less what was refunded since.", examples=["1280.50"])
     commissions: str = Field(
@@ -72,7 +73,7 @@ async def hot_products(
     request: Request,
     ports: Here,
     principal: Annotated[Principal, needs("inventory:read")],
-    limit: Annotated[int, Query(ge=1, le=HOT_MAX, description="How many.", examples=[20])] = 20,
+    limit: Annotated[int, Query(ge=1, le=HOT_MAX, description="How many.", examples=[20]), AS_IN_JSON] = 20,
     if_none_match: IfNoneMatch = None,
 ) -> Response:
     """Those products that most of the newest orders have. May be seconds old."""
@@ -90,7 +91,7 @@ async def hot_products(
     responses={**NOT_MODIFIED, **documented(*_GUARDED, "not_found")},
 )
 async def performance(
-    distributor_id: Annotated[int, Path(ge=1, le=2**63 - 1, examples=[40021])],
+    distributor_id: Annotated[int, Path(ge=1, le=2**63 - 1, examples=[40021]), AS_IN_JSON],
     request: Request,
     ports: Here,
     principal: Annotated[Principal, needs("distributors:read", "commissions:read")],

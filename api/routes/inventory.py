@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from email.message import Message
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import Field
+from starlette.datastructures import UploadFile
 
 from api.adjustments import LINES_MAX, Adjustment, Results, adjust_all, lines_of_csv, lines_of_json
 from api.auth.guard import needs
 from api.auth.principal import Principal
+from api.bodies import BodyRoute
 from api.conditions import NOT_MODIFIED, IfNoneMatch, read_response
 from api.paging import Cursor, Limit, Page, next_link, page_of
+from api.parameters import AS_IN_JSON
 from api.ports import Here
 from api.problems import Problem, documented
 from api.routes.auth import Body
@@ -22,12 +26,13 @@ from contracts.fields import IsoDate
 from contracts.stock.v1 import BatchId, OnHand, SetStock
 from contracts.stock.view import ITEMS
 
-router = APIRouter(prefix="/api/inventory", tags=["inventory"])
+router = APIRouter(prefix="/api/inventory", tags=["inventory"], route_class=BodyRoute)
 
 Reads = Annotated[Principal, needs("inventory:read")]
 Writes = Annotated[Principal, needs("inventory:write")]
-ProductNumber = Annotated[int, Path(ge=1, le=2**63 - 1, description="The product.", examples=[1082185])]
+ProductNumber = Annotated[int, Path(ge=1, le=2**63 - 1, description="The product.", examples=[1082185]), AS_IN_JSON]
 
+_FORM_FIELDS_MAX = 16
 _GUARDED = ("unauthenticated", "invalid_token", "insufficient_scope")
 _CSV = "product_id,batch_id,delta,stock,expiry_date\n1082185,lot-2026-11,-2,,\n1082186,default,,120,2027-03-31\n"
 _LINES: dict[str, Any] = {
@@ -49,9 +54,18 @@ _LINES: dict[str, Any] = {
             "text/csv": {
                 "schema": {
                     "type": "string",
-                    "description": "UTF-8; the first line names the fields, as in the JSON form, in any order.",
+                    "description": "The first line names the fields, as in the JSON form, in any order. "
+                    "Days are written `2027-03-31` or `2027/3/31`.",
                 },
                 "example": _CSV,
+            },
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {"file": {"type": "string", "format": "binary", "description": "The CSV file."}},
+                },
+                "example": {"file": _CSV},
             },
         },
     }
@@ -135,15 +149,42 @@ async def show_stock(
     openapi_extra=_LINES,
 )
 async def adjust_stock(request: Request, principal: Writes, writing: Writing, response: Response) -> Results:
-    """A JSON array, or a CSV file as the body. Each line is done or refused by itself, and `results` says which.
+    """A JSON array, or a CSV file: as the body, or as the file of a form. Each line is done or refused by itself, and
+    `results` says which.
 
     One line for a lot: `delta` corrects it, `stock` sets it. With an Idempotency-Key the same lines may be sent again.
+    A CSV file may be in UTF-8, UTF-16 or GBK, or in the charset that its Content-Type names; its columns are separated
+    by commas, semicolons or tabs.
     """
-    readers = {"application/json": lines_of_json, "text/csv": lines_of_csv}
-    told = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if told not in readers:
-        raise Problem("unsupported_media_type", detail="Send application/json or text/csv.")
-    results = await adjust_all(writing, readers[told](await request.body()))
+    results = await adjust_all(writing, await _lines_of(request))
     if (applied := writing.preferences.applied or writing.preferences.applied_without_outcome) is not None:
         response.headers["Preference-Applied"] = applied
     return results
+
+
+async def _lines_of(request: Request) -> list[Any]:
+    """Raises Problem malformed_request, invalid_request, too_many_lines, unsupported_media_type."""
+    kind, charset = _content_type(request.headers.get("content-type", ""))
+    match kind:
+        case "application/json":
+            return lines_of_json(await request.body())
+        case "text/csv":
+            return lines_of_csv(await request.body(), charset)
+        case "multipart/form-data":
+            async with request.form(max_files=1, max_fields=_FORM_FIELDS_MAX) as form:
+                file = next((part for part in form.values() if isinstance(part, UploadFile)), None)
+                if file is None:
+                    raise Problem("invalid_request", detail="The form has no file.")
+                kind, charset = _content_type(file.content_type or "")
+                body = await file.read()
+            # Browsers call a CSV file whatever the machine has for it.
+            return lines_of_json(body) if kind == "application/json" else lines_of_csv(body, charset)
+        case _:
+            raise Problem("unsupported_media_type", detail="Send application/json, text/csv or multipart/form-data.")
+
+
+def _content_type(header: str) -> tuple[str, str | None]:
+    message = Message()
+    message["content-type"] = header
+    charset = message.get_param("charset")
+    return header.partition(";")[0].strip().lower(), charset if isinstance(charset, str) else None

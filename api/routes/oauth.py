@@ -38,7 +38,9 @@ class TokenAnswer(BaseModel):
     access_token: str
     token_type: str = "Bearer"  # noqa: S105  (the name of the scheme)
     expires_in: int = Field(description="Seconds.", examples=[600])
-    refresh_token: str | None = Field(default=None, description="Good for one use. Absent for shops.")
+    refresh_token: str | None = Field(
+        default=None, description="Good for one use; a repeat within seconds gets the same successor. Absent for shops."
+    )
     scope: str = Field(examples=["orders:read orders:write"])
 
 

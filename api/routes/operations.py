@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 
 from api.auth.guard import Authenticated, needs
 from api.auth.principal import Principal
+from api.bodies import BodyRoute
 from api.paging import Cursor, Limit, Page, Sorting, next_link, page_of
 from api.ports import Here
 from api.problems import Problem, Reason, documented, language_of, say, with_example
@@ -45,7 +46,7 @@ say(
     }
 )
 
-router = APIRouter(prefix="/api", tags=["operations"])
+router = APIRouter(prefix="/api", tags=["operations"], route_class=BodyRoute)
 
 Reads = Annotated[Principal, needs("operations:read")]
 Writes = Annotated[Principal, needs("operations:write")]

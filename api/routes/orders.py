@@ -10,9 +10,11 @@ from fastapi import APIRouter, Body, Path, Query, Request, Response
 
 from api.auth.guard import needs
 from api.auth.principal import Principal
+from api.bodies import BodyRoute
 from api.conditions import NOT_MODIFIED, IfMatch, IfNoneMatch, check_match, etag_of, read_response, written_response
 from api.orders import NewOrder, order_command, require_fulfilment, require_known, require_step, seller_of, shop_of
 from api.paging import Cursor, Limit, Page, Sorting, next_link, page_of
+from api.parameters import AS_IN_JSON
 from api.ports import Here
 from api.problems import documented, with_example
 from api.routes.order_bodies import AFTER_SALE, ORDERS_BY_EXAMPLE, REFUNDS, STATUSES, AfterSale, NewRefund, StatusUpdate
@@ -34,7 +36,7 @@ from contracts.fields import OrderId, ShopId
 from contracts.orders.v1 import ChangeAfterSale, RefundOrder, UpdateStatus
 from contracts.orders.view import LISTS, ORDERS, Order, Status, seller_list, shop_list, status_list
 
-router = APIRouter(prefix="/api/orders", tags=["orders"])
+router = APIRouter(prefix="/api/orders", tags=["orders"], route_class=BodyRoute)
 
 Reads = Annotated[Principal, needs("orders:read")]
 Places = Annotated[Principal, needs("orders:write")]
@@ -104,7 +106,7 @@ async def list_orders(
     ports: Here,
     principal: Reads,
     status: Annotated[Status | None, Query()] = None,
-    distributor_id: Annotated[int | None, Query(ge=1, le=2**63 - 1, description="The seller.")] = None,
+    distributor_id: Annotated[int | None, Query(ge=1, le=2**63 - 1, description="The seller."), AS_IN_JSON] = None,
     shop_id: Annotated[ShopId | None, Query()] = None,
     placed_from: Annotated[Timestamp | None, Query(examples=["2026-11-01T00:00:00Z"])] = None,
     placed_to: Annotated[

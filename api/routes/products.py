@@ -9,8 +9,10 @@ from pydantic import Field
 
 from api.auth.guard import needs
 from api.auth.principal import Principal
+from api.bodies import BodyRoute
 from api.conditions import NOT_MODIFIED, IfMatch, IfNoneMatch, read_response
 from api.paging import Cursor, Limit, Page, next_link, page_of
+from api.parameters import AS_IN_JSON
 from api.ports import Here, Ports
 from api.problems import Problem, documented
 from api.routes.auth import Body
@@ -30,11 +32,11 @@ from contracts.catalog.v1 import DefineProduct, ImageUrl, Name, Tags
 from contracts.catalog.view import PRODUCTS
 from contracts.fields import CategoryId
 
-router = APIRouter(prefix="/api/products", tags=["products"])
+router = APIRouter(prefix="/api/products", tags=["products"], route_class=BodyRoute)
 
 Reads = Annotated[Principal, needs("products:read")]
 Writes = Annotated[Principal, needs("products:write")]
-ProductNumber = Annotated[int, Path(ge=1, le=2**63 - 1, description="The product.", examples=[1082185])]
+ProductNumber = Annotated[int, Path(ge=1, le=2**63 - 1, description="The product.", examples=[1082185]), AS_IN_JSON]
 
 _GUARDED = ("unauthenticated", "invalid_token", "insufficient_scope")
 Active = Annotated[bool, Field(strict=True, description="An inactive product cannot be ordered.")]
@@ -82,8 +84,10 @@ async def list_products(
         str | None,
         Query(max_length=100, description="Words of the name, or how they begin.", examples=["green te"]),
     ] = None,
-    category_id: Annotated[int | None, Query(ge=1, le=2**63 - 1, examples=[7])] = None,
-    tag: Annotated[int | None, Query(ge=1, le=2**63 - 1, description="Those that have it.", examples=[3])] = None,
+    category_id: Annotated[int | None, Query(ge=1, le=2**63 - 1, examples=[7]), AS_IN_JSON] = None,
+    tag: Annotated[
+        int | None, Query(ge=1, le=2**63 - 1, description="Those that have it.", examples=[3]), AS_IN_JSON
+    ] = None,
     active: Annotated[bool | None, Query(description="Those that can be ordered, or those that cannot.")] = None,
     limit: Limit = 50,
     cursor: Cursor = None,

@@ -11,9 +11,11 @@ from pydantic import Field, model_validator
 
 from api.auth.guard import needs
 from api.auth.principal import Principal
+from api.bodies import BodyRoute
 from api.conditions import NOT_MODIFIED, IfNoneMatch, read_response
 from api.days import Day
 from api.paging import Cursor, Limit, Page, Sorting, next_link, page_of
+from api.parameters import AS_IN_JSON
 from api.ports import Here
 from api.problems import Problem, documented, language_of, with_example
 from api.rehearsals import TOO_LONG, rehearse
@@ -39,12 +41,12 @@ from contracts.rules.terms import digest_of, terms_of
 from contracts.rules.v1 import ActivateRules, ApproveRules, Digest, NewVersion, ProposeRules, RetireRules
 from contracts.rules.view import RULES, RuleSet, Stage
 
-router = APIRouter(prefix="/api/rules", tags=["rules"])
+router = APIRouter(prefix="/api/rules", tags=["rules"], route_class=BodyRoute)
 
 Reads = Annotated[Principal, needs("rules:read")]
 Proposes = Annotated[Principal, needs("rules:propose")]
 Approves = Annotated[Principal, needs("rules:approve")]
-Version = Annotated[int, Path(ge=1, le=2**31, examples=[1])]
+Version = Annotated[int, Path(ge=1, le=2**31, examples=[1]), AS_IN_JSON]
 
 _GUARDED = ("unauthenticated", "invalid_token", "insufficient_scope")
 _NEWEST = Sorting("_id", int, -1, id_kind=int)

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Path, Request, Response
 
 from api.auth.guard import needs
 from api.auth.principal import Principal
+from api.bodies import BodyRoute
 from api.conditions import NOT_MODIFIED, IfNoneMatch, read_response
 from api.paging import Cursor, Limit, Page, next_link, page_of
 from api.ports import Here
@@ -19,7 +20,7 @@ from contracts.fields import Currency, MarketName, ShopId
 from contracts.network.v1 import HistoryFrom, PaymentDeadline, RegisterShop
 from contracts.network.view import SHOPS
 
-router = APIRouter(prefix="/api/shops", tags=["shops"])
+router = APIRouter(prefix="/api/shops", tags=["shops"], route_class=BodyRoute)
 
 Reads = Annotated[Principal, needs("shops:read")]
 Writes = Annotated[Principal, needs("shops:write")]

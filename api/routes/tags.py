@@ -8,8 +8,10 @@ from fastapi import APIRouter, Path, Request, Response
 
 from api.auth.guard import needs
 from api.auth.principal import Principal
+from api.bodies import BodyRoute
 from api.conditions import NOT_MODIFIED, IfMatch, IfNoneMatch, read_response
 from api.paging import Cursor, Limit, Page, next_link, page_of
+from api.parameters import AS_IN_JSON
 from api.ports import Here, Ports
 from api.problems import documented
 from api.routes.auth import Body
@@ -28,11 +30,11 @@ from api.writing import Writing, written
 from contracts.catalog.v1 import DefineTag, RemoveTag, TagName
 from contracts.catalog.view import TAGS
 
-router = APIRouter(prefix="/api/tags", tags=["tags"])
+router = APIRouter(prefix="/api/tags", tags=["tags"], route_class=BodyRoute)
 
 Reads = Annotated[Principal, needs("products:read")]
 Writes = Annotated[Principal, needs("products:write")]
-Number = Annotated[int, Path(ge=1, le=2**63 - 1, description="The tag.", examples=[3])]
+Number = Annotated[int, Path(ge=1, le=2**63 - 1, description="The tag.", examples=[3]), AS_IN_JSON]
 
 _GUARDED = ("unauthenticated", "invalid_token", "insufficient_scope")
 

@@ -10,8 +10,10 @@ from pydantic import AwareDatetime
 
 from api.auth.guard import needs
 from api.auth.principal import Principal
+from api.bodies import BodyRoute
 from api.conditions import NOT_MODIFIED, IfMatch, IfNoneMatch, check_match, etag_of, read_response, written_response
 from api.paging import Cursor, Limit, Page, next_link, page_of
+from api.parameters import AS_IN_JSON
 from api.ports import Here, Ports
 from api.problems import Problem, documented
 from api.routes.auth import Body
@@ -35,12 +37,12 @@ from contracts.fields import DistributorId
 from contracts.network.v1 import ChangeLeader, CreateTeam, EffectiveAt, JoinTeam, LeaderId, LeaveTeam, TeamName
 from contracts.network.view import DISTRIBUTORS, TEAMS
 
-router = APIRouter(prefix="/api/teams", tags=["teams"])
+router = APIRouter(prefix="/api/teams", tags=["teams"], route_class=BodyRoute)
 
 Reads = Annotated[Principal, needs("teams:read")]
 Writes = Annotated[Principal, needs("teams:write")]
-Which = Annotated[int, Path(ge=1, le=2**63 - 1, description="The team.", examples=[12])]
-Who = Annotated[int, Path(ge=1, le=2**63 - 1, description="The distributor.", examples=[40021])]
+Which = Annotated[int, Path(ge=1, le=2**63 - 1, description="The team.", examples=[12]), AS_IN_JSON]
+Who = Annotated[int, Path(ge=1, le=2**63 - 1, description="The distributor.", examples=[40021]), AS_IN_JSON]
 
 _GUARDED = ("unauthenticated", "invalid_token", "insufficient_scope")
 
@@ -82,7 +84,7 @@ async def list_teams(
     ports: Here,
     principal: Reads,
     leader_id: Annotated[
-        int | None, Query(ge=1, le=2**63 - 1, description="Those that this one leads.", examples=[40007])
+        int | None, Query(ge=1, le=2**63 - 1, description="Those that this one leads.", examples=[40007]), AS_IN_JSON
     ] = None,
     limit: Limit = 50,
     cursor: Cursor = None,

@@ -14,6 +14,7 @@ from api.auth.passwords import normalized_email
 from api.auth.permissions import DEFAULTS, PERMISSIONS, Role
 from api.auth.principal import Principal
 from api.auth.users import Wish
+from api.bodies import BodyRoute
 from api.conditions import NOT_MODIFIED, IfNoneMatch, read_response
 from api.paging import Cursor, Limit, Page, next_link
 from api.ports import Here
@@ -21,7 +22,7 @@ from api.problems import Problem, documented
 from api.routes.auth import Body, Email, Password, PersonName
 from contracts.fields import DistributorId
 
-router = APIRouter(prefix="/api/users", tags=["users"])
+router = APIRouter(prefix="/api/users", tags=["users"], route_class=BodyRoute)
 
 Reads = Annotated[Principal, needs("users:read")]
 Writes = Annotated[Principal, needs("users:write")]

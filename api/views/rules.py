@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.problems import Language
 from api.protocols import Documents
-from contracts.money import MINOR_DIGITS, to_amount, to_rate
+from contracts.money import MINOR_DIGITS_EVER, to_amount, to_rate
 from contracts.rules.compliance import DEFAULTS, Breach, breaches
 from contracts.rules.sentences import sentences
 from contracts.rules.view import MARKETS, RULES, Market, RuleSet, Stage, Terms
@@ -118,7 +118,9 @@ def _plain(value: Any, path: tuple[str, ...]) -> Any:
     if isinstance(value, tuple):
         return [_plain(item, path) for item in value]
     if isinstance(value, dict):
-        return {key: _amount(item, key) if key in MINOR_DIGITS else _plain(item, path) for key, item in value.items()}
+        return {
+            key: _amount(item, key) if key in MINOR_DIGITS_EVER else _plain(item, path) for key, item in value.items()
+        }
     return value
 
 

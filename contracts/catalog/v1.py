@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, StrictBool, StrictInt
 
 from contracts.envelope import Command, Event
 from contracts.fields import CategoryId, Code, Detail, Id64, ProductId
@@ -30,7 +30,7 @@ ImageUrl = Annotated[
         examples=["https://img.example/green-tea.jpg"],
     ),
 ]
-Version = Annotated[int, Field(description="Grows by one with each change.", examples=[1])]
+Version = Annotated[StrictInt, Field(description="Grows by one with each change.", examples=[1])]
 ExpectedVersion = Annotated[
     Annotated[int, Field(strict=True, ge=0, le=2**63 - 1)] | None,
     Field(description="The version that is changed; 0 for what must not exist yet.", examples=[1]),
@@ -61,7 +61,7 @@ class DefineProduct(OfProduct, Command, type="product.define.v1"):
     category_name: CategoryName | None = None
     image_url: ImageUrl | None = None
     tags: Tags = ()
-    active: Annotated[bool, Field(description="An inactive product cannot be ordered.")] = True
+    active: Annotated[StrictBool, Field(description="An inactive product cannot be ordered.")] = True
     expected_version: ExpectedVersion = None
 
 
@@ -71,7 +71,7 @@ class ProductDefined(OfProduct, Event, type="product.defined.v1"):
     category_id: CategoryId
     image_url: ImageUrl | None = None
     tags: Tags = ()
-    active: bool
+    active: StrictBool
     version: Version = 1
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, StrictInt
 
 from contracts.envelope import Event, Timestamp
 
@@ -13,7 +13,7 @@ class ClockTicked(Event, type="clock.ticked.v1"):
     """A time slot began. The message id is made from the slot, so that two clocks are as good as one."""
 
     at: Annotated[Timestamp, Field(description="When the slot began.")]
-    interval_s: Annotated[int, Field(description="How long a slot is, in seconds.", examples=[60])]
+    interval_s: Annotated[StrictInt, Field(description="How long a slot is, in seconds.", examples=[60])]
 
     def about(self) -> str:
         return "clock"

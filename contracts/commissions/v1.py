@@ -6,14 +6,14 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, TypeAdapter
 
 from contracts.commissions import view
 from contracts.envelope import Event, Timestamp
 from contracts.fields import (
     Amount,
+    AnyCurrency,
     Code,
-    Currency,
     DistributorId,
     LineNumber,
     OrderId,
@@ -29,7 +29,7 @@ from contracts.money import to_amount, to_rate
 from contracts.subjects import OfOrder
 
 EarnerLevel = Annotated[
-    int,
+    StrictInt,
     Field(
         description="1 is the seller, 2 the seller's sponsor, and so on; 0 is the leader of the seller's team.",
         examples=[1],
@@ -61,7 +61,7 @@ class Entry(BaseModel):
     quantity: Annotated[Quantity | None, Field(description="The units of a fixed amount.", examples=[3])] = None
     amount: Annotated[SignedAmount, Field(examples=["2.74"])]
     rounding: Annotated[
-        int, Field(description="Minor units that rounding the shares together added to this one.", examples=[1])
+        StrictInt, Field(description="Minor units that rounding the shares together added to this one.", examples=[1])
     ]
     limited_by: Annotated[
         Code | None,
@@ -147,13 +147,13 @@ class CommissionAccrued(OfOrder, Event, type="commission.accrued.v1"):
     shop_id: ShopId
     order_id: OrderId
     order_version: OrderVersion
-    currency: Currency
+    currency: AnyCurrency
     rule_version: RuleVersion
     pool: Annotated[Amount, Field(description="The most that the order may pay in all.", examples=["10.94"])]
     total: Annotated[Amount, Field(description="The sum of the entries.", examples=["2.74"])]
     entries: tuple[Entry, ...]
     unpaid: tuple[Unpaid, ...]
-    hold_days: Annotated[int, Field(description="Days from completion to release.", examples=[7])]
+    hold_days: Annotated[StrictInt, Field(description="Days from completion to release.", examples=[7])]
 
 
 class Share(BaseModel):
@@ -170,7 +170,7 @@ class CommissionReleased(OfOrder, Event, type="commission.released.v1"):
 
     shop_id: ShopId
     order_id: OrderId
-    currency: Currency
+    currency: AnyCurrency
     total: SignedAmount
     shares: tuple[Share, ...]
     released_at: Annotated[Timestamp, Field(description="When the hold period ended.")]
@@ -191,7 +191,7 @@ class CommissionReversed(OfOrder, Event, type="commission.reversed.v1"):
 
     shop_id: ShopId
     order_id: OrderId
-    currency: Currency
+    currency: AnyCurrency
     reference: Annotated[
         str, Field(description="The refund's id; `cancelled` for a cancellation.", examples=["refund-0042"])
     ]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, StrictBool
 
 from contracts.envelope import Command, Event, Timestamp
-from contracts.fields import Code, Currency, Detail, DistributorId, Id64, MarketName, ShopId
+from contracts.fields import AnyCurrency, Code, Currency, Detail, DistributorId, Id64, MarketName, ShopId
 from contracts.subjects import OfDistributor, OfShop, OfTeam
 
 Tier = Annotated[
@@ -64,7 +64,7 @@ class RegisterShop(OfShop, Command, type="shop.register.v1"):
 
 class ShopRegistered(OfShop, Event, type="shop.registered.v1"):
     shop_id: ShopId
-    currency: Currency
+    currency: AnyCurrency
     payment_deadline_s: PaymentDeadline = 1800
     market: MarketName = "default"
     history_from: HistoryFrom = None
@@ -92,7 +92,9 @@ class ChangeDistributor(OfDistributor, Command, type="distributor.change.v1"):
 
     distributor_id: DistributorId
     tier: Annotated[Tier | None, Field(description="Stays as it is if absent.")] = None
-    active: Annotated[bool | None, Field(description="Whether the distributor earns; stays as it is if absent.")] = None
+    active: Annotated[
+        StrictBool | None, Field(description="Whether the distributor earns; stays as it is if absent.")
+    ] = None
     effective_at: EffectiveAt = None
 
 
@@ -114,7 +116,7 @@ class DistributorRegistered(OfDistributor, Event, type="distributor.registered.v
 class DistributorChanged(OfDistributor, Event, type="distributor.changed.v1"):
     distributor_id: DistributorId
     tier: Tier
-    active: bool
+    active: StrictBool
     effective_at: Timestamp
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, StrictInt
 
 from contracts.envelope import Command, Event, Timestamp
 from contracts.fields import Code, Detail
@@ -45,8 +45,8 @@ class MessageDeadLettered(Event, type="message.dead-lettered.v1"):
     type: Annotated[str, Field(description="The type of the message set aside.", examples=["order.place.v2"])]
     reason: Code
     detail: Detail
-    attempts: Annotated[int, Field(description="How often it was tried.", examples=[5])]
-    replays: Annotated[int, Field(description="How often a person has sent it again.")] = 0
+    attempts: Annotated[StrictInt, Field(description="How often it was tried.", examples=[5])]
+    replays: Annotated[StrictInt, Field(description="How often a person has sent it again.")] = 0
     traceback: str | None = None
     content_type: Annotated[str | None, Field(examples=["application/cloudevents+json"])] = None
     encoding: str = "utf-8"

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt
 
 from contracts.envelope import Command, Event, Timestamp
 from contracts.fields import (
+    GIVEN_MAX,
     LINES_MAX,
     QUANTITY_MAX,
     Amount,
+    AnyCurrency,
     CategoryId,
     Code,
-    Currency,
     Detail,
     DistributorId,
     Level,
@@ -135,7 +136,7 @@ class Upline(BaseModel):
     level: Level
     distributor_id: DistributorId
     tier: Annotated[str, Field(description="The distributor's tier at the time.", examples=["standard"])]
-    active: Annotated[bool, Field(description="Whether the distributor could earn at the time.", examples=[True])]
+    active: Annotated[StrictBool, Field(description="Whether the distributor could earn at the time.", examples=[True])]
 
 
 class Team(BaseModel):
@@ -143,10 +144,12 @@ class Team(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    team_id: Annotated[int, Field(examples=[12])]
+    team_id: Annotated[StrictInt, Field(examples=[12])]
     leader_id: DistributorId
     leader_tier: Annotated[str, Field(description="The leader's tier at the time.", examples=["gold"])]
-    leader_active: Annotated[bool, Field(description="Whether the leader could earn at the time.", examples=[True])]
+    leader_active: Annotated[
+        StrictBool, Field(description="Whether the leader could earn at the time.", examples=[True])
+    ]
 
 
 class _Snapshot(OfOrder, Event):
@@ -156,13 +159,13 @@ class _Snapshot(OfOrder, Event):
     order_id: OrderId
     version: OrderVersion
     distributor_id: DistributorId
-    currency: Currency
+    currency: AnyCurrency
     placed_at: Annotated[Timestamp, Field(description="When the customer ordered: rules and sponsors are as of then.")]
     lines: Annotated[tuple[OrderLine, ...], Field(max_length=LINES_MAX)]
     shipping: Annotated[Amount, Field(examples=["8.00"])]
     tax: Annotated[Amount, Field(examples=["0.00"])]
     total: Annotated[Amount, Field(description="Net of all lines, plus shipping and tax.", examples=["62.70"])]
-    prepaid: bool
+    prepaid: StrictBool
     upline: Annotated[tuple[Upline, ...], Field(max_length=UPLINE_DEPTH_MAX)]
     team: Annotated[Team | None, Field(description="Absent where the seller was in no team.")] = None
     rule_version: RuleVersion
@@ -178,6 +181,17 @@ class OrderPaid(_Snapshot, type="order.paid.v1"):
     paid_at: Timestamp
 
 
+GivenOrderId = Annotated[
+    str | None,
+    Field(
+        max_length=GIVEN_MAX,
+        description="The order id as it was sent, cut to 256 characters, where it is none that an order can have. "
+        "`order_id` is one made from it then.",
+        examples=["订单 31198459904"],
+    ),
+]
+
+
 class OrderRefused(OfOrder, Event, type="order.refused.v1"):
     """The order was not taken. `reason` is a code; `detail` a sentence that names the field and the rule."""
 
@@ -185,6 +199,7 @@ class OrderRefused(OfOrder, Event, type="order.refused.v1"):
     order_id: OrderId
     reason: Code
     detail: Detail
+    given_order_id: GivenOrderId = None
 
 
 class StatusRefused(OfOrder, Event, type="order.status-refused.v1"):
@@ -195,6 +210,7 @@ class StatusRefused(OfOrder, Event, type="order.status-refused.v1"):
     status: Annotated[str, Field(description="The status that was asked for.", examples=["shipped"])]
     reason: Code
     detail: Detail
+    given_order_id: GivenOrderId = None
 
 
 class OrderRejected(OfOrder, Event, type="order.rejected.v1"):
@@ -231,11 +247,11 @@ class OrderCancelled(OfOrder, Event, type="order.cancelled.v1"):
     order_id: OrderId
     version: OrderVersion
     distributor_id: DistributorId
-    currency: Currency
+    currency: AnyCurrency
     placed_at: Timestamp
     net_total: Annotated[Amount, Field(description="The net of all lines.", examples=["54.70"])]
-    was_reserved: bool
-    was_paid: bool
+    was_reserved: StrictBool
+    was_paid: StrictBool
     reason: Code
 
 
@@ -246,9 +262,9 @@ class RefundedLine(BaseModel):
 
     line: LineNumber
     product_id: ProductId
-    quantity: Annotated[int, Field(description="Units ordered.", examples=[3])]
+    quantity: Annotated[StrictInt, Field(description="Units ordered.", examples=[3])]
     net: Annotated[Amount, Field(description="The line's net as ordered.", examples=["54.70"])]
-    refunded_quantity: Annotated[int, Field(description="Units given back, this refund included.", examples=[1])]
+    refunded_quantity: Annotated[StrictInt, Field(description="Units given back, this refund included.", examples=[1])]
     refunded: Annotated[Amount, Field(description="Money given back, this refund included.", examples=["27.35"])]
 
 
@@ -260,15 +276,15 @@ class OrderRefunded(OfOrder, Event, type="order.refunded.v1"):
     version: OrderVersion
     refund_id: Reference
     distributor_id: DistributorId
-    currency: Currency
+    currency: AnyCurrency
     placed_at: Timestamp
     lines: Annotated[tuple[RefundedLine, ...], Field(max_length=LINES_MAX)]
     amount: Annotated[Amount, Field(description="What this refund gave back.", examples=["27.35"])]
     net_total: Annotated[Amount, Field(description="The net of all lines as ordered.", examples=["54.70"])]
     refunded_total: Annotated[Amount, Field(description="What all refunds together gave back.", examples=["27.35"])]
-    was_shipped: Annotated[bool, Field(description="Whether the goods had left; if not, they stay in stock.")]
+    was_shipped: Annotated[StrictBool, Field(description="Whether the goods had left; if not, they stay in stock.")]
     is_full: Annotated[
-        bool,
+        StrictBool,
         Field(description="Whether all the money is back; of an order that cost nothing, all units.", examples=[False]),
     ]
 
@@ -281,13 +297,14 @@ class RefundRefused(OfOrder, Event, type="order.refund-refused.v1"):
     refund_id: Annotated[str, Field(examples=["refund-0042"])]
     reason: Code
     detail: Detail
+    given_order_id: GivenOrderId = None
 
 
 class AfterSaleChanged(OfOrder, Event, type="order.after-sale-changed.v1"):
     shop_id: ShopId
     order_id: OrderId
     version: OrderVersion
-    open: Annotated[bool, Field(description="While open, commissions stay held.")]
+    open: Annotated[StrictBool, Field(description="While open, commissions stay held.")]
 
 
 class AfterSaleRefused(OfOrder, Event, type="order.after-sale-refused.v1"):
@@ -295,3 +312,4 @@ class AfterSaleRefused(OfOrder, Event, type="order.after-sale-refused.v1"):
     order_id: OrderId
     reason: Code
     detail: Detail
+    given_order_id: GivenOrderId = None

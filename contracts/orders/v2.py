@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from contracts.envelope import Command, Timestamp
 from contracts.fields import LINES_MAX, Amount, Currency, DistributorId, OrderId, ProductId, Quantity, ShopId
@@ -61,5 +61,5 @@ class PlaceOrder(OfOrder, Command, type="order.place.v2"):
         ),
     ] = None
     prepaid: Annotated[
-        bool, Field(description="Paid already: once its stock is reserved, the order needs no status `paid`.")
+        StrictBool, Field(description="Paid already: once its stock is reserved, the order needs no status `paid`.")
     ] = False

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from contracts.envelope import Event
-from contracts.fields import Amount, Code, Currency, DistributorId, MarketName, RuleVersion, SignedAmount
+from contracts.fields import Amount, AnyCurrency, Code, DistributorId, MarketName, RuleVersion, SignedAmount
 from contracts.subjects import OfDistributor
 
 Month = Annotated[str, Field(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$", examples=["2026-11"])]
@@ -23,7 +23,7 @@ class RewardGranted(OfDistributor, Event, type="reward.granted.v1"):
 
     distributor_id: DistributorId
     month: Month
-    currency: Currency
+    currency: AnyCurrency
     market: MarketOfMonth = None
     reward: Annotated[Code, Field(description="The reward's name in the rules.", examples=["monthly_sales"])]
     target: Annotated[Amount, Field(description="The net sales to reach.", examples=["10000.00"])]
@@ -37,7 +37,7 @@ class RewardRevoked(OfDistributor, Event, type="reward.revoked.v1"):
 
     distributor_id: DistributorId
     month: Month
-    currency: Currency
+    currency: AnyCurrency
     market: MarketOfMonth = None
     reward: Annotated[Code, Field(description="The reward's name in the rules.", examples=["monthly_sales"])]
     target: Annotated[Amount, Field(description="The net sales to reach.", examples=["10000.00"])]

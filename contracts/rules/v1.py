@@ -8,7 +8,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictInt
 
 from contracts.envelope import Command, Event, Timestamp
 from contracts.fields import Code, Detail, MarketName, Rate, RuleVersion
@@ -51,7 +51,7 @@ EffectiveFrom = Annotated[Timestamp | None, Field(description="When the message 
 
 
 class OfRules:
-    rule_version: int
+    rule_version: StrictInt
 
     def about(self) -> str:
         return f"rules/{self.rule_version}"
@@ -175,10 +175,10 @@ class CitedClause(BaseModel):
 
 class MarketDefined(OfMarket, Event, type="market.defined.v1"):
     market: MarketName
-    levels_paid_max: Annotated[int, Field(examples=[2])]
+    levels_paid_max: Annotated[StrictInt, Field(examples=[2])]
     pay_rate_max: Annotated[Rate, Field(examples=["0.50"])]
-    downline_pay: bool
-    team_pay: bool
+    downline_pay: StrictBool
+    team_pay: StrictBool
     clauses: tuple[CitedClause, ...]
     override_by: Annotated[str | None, Field(description="Who allowed more than three levels.", examples=["li.na"])] = (
         None

@@ -4,10 +4,21 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
 from contracts.envelope import Command, Event
-from contracts.fields import QUANTITY_MAX, Code, Detail, IsoDate, OrderId, ProductId, Quantity, Reference, ShopId
+from contracts.fields import (
+    GIVEN_MAX,
+    QUANTITY_MAX,
+    Code,
+    Detail,
+    IsoDate,
+    OrderId,
+    ProductId,
+    Quantity,
+    Reference,
+    ShopId,
+)
 from contracts.subjects import OfOrder, OfProduct
 
 BatchId = Annotated[
@@ -89,8 +100,10 @@ class StockReceived(OfProduct, Event, type="stock.received.v1"):
     receipt_id: Reference
     product_id: ProductId
     quantity: Quantity
-    on_hand: Annotated[int, Field(description="Units in the house afterwards, reserved ones too.", examples=[120])]
-    available: Annotated[int, Field(description="On hand minus reserved, afterwards.", examples=[100])]
+    on_hand: Annotated[
+        StrictInt, Field(description="Units in the house afterwards, reserved ones too.", examples=[120])
+    ]
+    available: Annotated[StrictInt, Field(description="On hand minus reserved, afterwards.", examples=[100])]
 
 
 class StockAdjusted(OfProduct, Event, type="stock.adjusted.v1"):
@@ -98,9 +111,11 @@ class StockAdjusted(OfProduct, Event, type="stock.adjusted.v1"):
 
     adjustment_id: Reference
     product_id: ProductId
-    delta: Annotated[int, Field(description="Units added to the books, or taken where negative.", examples=[-2])]
-    on_hand: Annotated[int, Field(description="Units in the house afterwards, reserved ones too.", examples=[120])]
-    available: Annotated[int, Field(description="On hand minus reserved, afterwards.", examples=[100])]
+    delta: Annotated[StrictInt, Field(description="Units added to the books, or taken where negative.", examples=[-2])]
+    on_hand: Annotated[
+        StrictInt, Field(description="Units in the house afterwards, reserved ones too.", examples=[120])
+    ]
+    available: Annotated[StrictInt, Field(description="On hand minus reserved, afterwards.", examples=[100])]
 
 
 class StockRefused(OfProduct, Event, type="stock.refused.v1"):
@@ -110,6 +125,15 @@ class StockRefused(OfProduct, Event, type="stock.refused.v1"):
     product_id: ProductId
     reason: Code
     detail: Detail
+    given_reference: Annotated[
+        str | None,
+        Field(
+            max_length=GIVEN_MAX,
+            description="The id of the act as it was sent, cut to 256 characters, where it is none that an act can "
+            "have. `reference` is one made from it then.",
+            examples=["receipt no. 42"],
+        ),
+    ] = None
 
 
 class Pick(BaseModel):
@@ -126,8 +150,8 @@ class Shortage(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     product_id: ProductId
-    wanted: Annotated[int, Field(examples=[3])]
-    available: Annotated[int, Field(examples=[1])]
+    wanted: Annotated[StrictInt, Field(examples=[3])]
+    available: Annotated[StrictInt, Field(examples=[1])]
 
 
 class StockReserved(OfOrder, Event, type="stock.reserved.v1"):
@@ -155,7 +179,8 @@ class StockReleased(OfOrder, Event, type="stock.released.v1"):
 
 
 Crossing = Annotated[
-    int, Field(description="Counts the threshold crossings of the product, so that the newest is known.", examples=[1])
+    StrictInt,
+    Field(description="Counts the threshold crossings of the product, so that the newest is known.", examples=[1]),
 ]
 
 
@@ -163,13 +188,13 @@ class StockLow(OfProduct, Event, type="stock.low.v1"):
     """Available fell to `low_at` or below. Said once; said again only after a recovery."""
 
     product_id: ProductId
-    available: Annotated[int, Field(examples=[20])]
-    low_at: Annotated[int, Field(examples=[20])]
+    available: Annotated[StrictInt, Field(examples=[20])]
+    low_at: Annotated[StrictInt, Field(examples=[20])]
     crossing: Crossing
 
 
 class StockRecovered(OfProduct, Event, type="stock.recovered.v1"):
     product_id: ProductId
-    available: Annotated[int, Field(examples=[120])]
-    recovered_at: Annotated[int, Field(examples=[40])]
+    available: Annotated[StrictInt, Field(examples=[120])]
+    recovered_at: Annotated[StrictInt, Field(examples=[40])]
     crossing: Crossing

@@ -57,7 +57,9 @@ def create_shop(
 
 def create_client(
     client_id: Annotated[str, typer.Argument(help="The id that the app will use.")],
-    redirect_uris: Annotated[list[str], typer.Argument(help="Where it may be answered, letter by letter.")],
+    redirect_uris: Annotated[
+        list[str], typer.Argument(help="Where it may be answered, letter by letter; on this machine at any port.")
+    ],
     name: Annotated[str, typer.Option("--name", help="What people see on the login page.")] = "",
     stack: Stack = "default",
     as_json: AsJson = False,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from contracts.envelope import Message
-from contracts.wire import Conflict
+from contracts.refusal import Conflict
 from infra.runtime.failure_policy import Failure
 from infra.runtime.fold import Folded, Work
 from infra.runtime.journal import Known

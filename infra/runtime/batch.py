@@ -18,7 +18,7 @@ import structlog
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
 from contracts.envelope import Message
-from contracts.wire import Unreadable
+from contracts.refusal import Unreadable
 from infra.runtime import outbox
 from infra.runtime.arrivals import Arrived, conflict_keys, settled_rivals, with_conflicts
 from infra.runtime.decoding import Decoder

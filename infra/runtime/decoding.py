@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from contracts.envelope import Message, Payload, derived_id
-from contracts.wire import BARE_SOURCE, UNREADABLE_PROPERTY, Reader, Unreadable, set_aside, too_large
+from contracts.refusal import Unreadable
+from contracts.wire import BARE_SOURCE, UNREADABLE_PROPERTY, Reader, set_aside, too_large
 from infra.runtime.fold import Work
 from infra.runtime.messaging import Delivery
 from infra.runtime.time import Time

@@ -10,7 +10,7 @@ from typing import Any
 
 from contracts.envelope import STRUCTURED, Message
 from contracts.operations.v1 import MessageDeadLettered
-from contracts.wire import Conflict, Refused, Unreadable
+from contracts.refusal import Conflict, Refused, Unreadable
 
 DELAY_PREFIX = "tributary.delay."
 _TRACEBACK_CHARS_MAX = 8_000

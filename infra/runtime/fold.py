@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from contracts.decision import Decision
 from contracts.envelope import Emission, Message, Payload, derived_id, emit
-from contracts.wire import Conflict, Refused, Unreadable
+from contracts.refusal import Conflict, Refused, Unreadable
 from infra.runtime.failure_policy import Failure, FailurePolicy, dead_letter
 from infra.runtime.journal import Emitted, Handled, Record, SetBack
 from infra.runtime.repository import Repository

@@ -39,6 +39,6 @@ def configure(level: str) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
-    # The drivers' own loggers repeat, in other words, what the loops already say.
-    for noisy in ("aio_pika", "aiormq", "faststream", "pymongo", "uvicorn"):
+    # The drivers' own loggers repeat, in other words, what the loops already say; the reader of forms what is answered.
+    for noisy in ("aio_pika", "aiormq", "faststream", "pymongo", "python_multipart", "uvicorn"):
         logging.getLogger(noisy).setLevel(logging.CRITICAL)

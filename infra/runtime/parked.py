@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 
 from contracts.envelope import Message
 from contracts.operations.v1 import MessageDeadLettered
-from contracts.wire import BARE_SOURCE, Reader, Unreadable, set_aside_alone, too_large
+from contracts.refusal import Unreadable
+from contracts.wire import BARE_SOURCE, Reader, set_aside_alone, too_large
 from infra.runtime.batch import BatchLoop, Ports
 from infra.runtime.decoding import read, unhandled
 from infra.runtime.fold import Work

@@ -96,6 +96,9 @@ class Settings(BaseSettings):
     refresh_idle_s: int = 14 * 86_400
     """A refresh token that nobody used for so long is worth nothing."""
 
+    refresh_retry_s: int = Field(10, ge=0, le=60)
+    """A refresh token that comes again so soon is a repeat after a lost answer; later it is theft. 0 forgives none."""
+
     refresh_life_s: int = 60 * 86_400
     """Then a person logs in again, however often the token was rotated."""
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from contracts.decision import Decision, NotYet
 from contracts.envelope import Command, Message, Payload
-from contracts.wire import Refused
+from contracts.refusal import Refused
 from infra.runtime.audit import Audit
 from infra.runtime.repository import Repository
 

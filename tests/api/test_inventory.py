@@ -207,6 +207,7 @@ async def test_a_long_list_is_done_and_a_longer_one_is_not(admin: httpx.AsyncCli
         (b"{}", "application/json", 422, "invalid_request"),
         (b"[", "application/json", 400, "malformed_request"),
         (b"[" * 100_000, "application/json", 400, "malformed_request"),
+        (rb'[{"\ud800": 1}]', "application/json", 400, "malformed_request"),
         (b"", "text/csv", 422, "invalid_request"),
         (b"product_id,delta\n", "text/csv", 422, "invalid_request"),
         (b"product,delta\n1,1\n", "text/csv", 422, "invalid_request"),
@@ -220,6 +221,37 @@ async def test_a_long_list_is_done_and_a_longer_one_is_not(admin: httpx.AsyncCli
 async def test_what_cannot_be_read(admin: httpx.AsyncClient, body: bytes, told: str, status: int, reason: str) -> None:
     answer = await admin.post("/api/inventory/adjustments", content=body, headers={"Content-Type": told})
     assert (answer.status_code, answer.json()["reason"]) == (status, reason), answer.text
+
+
+async def test_a_file_is_uploaded_as_a_spreadsheet_saved_it(admin: httpx.AsyncClient) -> None:
+    [product_id] = await products(admin)
+    heading = "Product ID;Batch ID;Stock;Expiry date;;"
+    texts = [f"{heading}\r\n{product_id};lot-1;{stock};2027/3/31;;\r\n" for stock in (5, 10, 15, 20)]
+    url = "/api/inventory/adjustments"
+    files = [
+        (texts[0].encode("utf-16"), "text/csv"),
+        (("sep=;\n" + texts[1]).encode("gbk"), "text/csv; charset=gbk"),
+        (texts[2].encode("utf-8-sig"), "application/vnd.ms-excel"),
+        (texts[3].encode(), "application/octet-stream"),
+    ]
+    for number, (body, kind) in enumerate(files, start=1):
+        answer = await admin.post(url, files={"file": ("count.csv", body, kind)})
+        assert (answer.status_code, answer.json()["counts"]) == (200, {"done": 1}), answer.text
+        assert answer.json()["results"][0]["on_hand"] == 5 * number
+    [lot] = (await admin.get(f"/api/inventory/{product_id}")).json()["lots"]
+    assert lot["expiry_date"] == "2027-03-31"
+    body = f"product_id,delta\n{product_id},1\n".encode("utf-16")
+    assert (await admin.post(url, content=body, headers={"Content-Type": "text/csv"})).json()["counts"] == {"done": 1}
+    boundary = {"Content-Type": "multipart/form-data; boundary=x"}
+    for answer, status, reason in (
+        (await admin.post(url, data={"note": "no file"}, files=[]), 415, "unsupported_media_type"),
+        (await admin.post(url, content=b"--x--", headers=boundary), 422, "invalid_request"),
+        (await admin.post(url, content=b"--y\r\n", headers=boundary), 400, "malformed_request"),
+        (await admin.post(url, content=b"", headers={"Content-Type": "multipart/form-data"}), 400, "malformed_request"),
+        (await admin.post(url, files={"file": ("a.csv", b" " * 2_000_000, "text/csv")}), 413, "body_too_large"),
+        (await admin.post(url, files=[("f", ("a.csv", b"x")), ("f", ("b.csv", b"y"))]), 400, "malformed_request"),
+    ):
+        assert (answer.status_code, answer.json()["reason"]) == (status, reason), answer.text
 
 
 async def test_what_cannot_be(admin: httpx.AsyncClient) -> None:

@@ -8,8 +8,13 @@ from typing import Any
 import httpx
 import pytest
 
+from contracts.catalog.v1 import DefineProduct, DefineTag
+from contracts.network.v1 import CreateTeam, RegisterDistributor
+from contracts.rules.v1 import ProposeRules
 from tests.api.front import Front, bearer, unique
 from tests.api.world import World, a_world
+from tests.builders import a_rule_document
+from tests.connected.running import until
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +46,44 @@ async def test_numbers_are_counted_up_and_a_repeat_is_the_same_act(admin: httpx.
     assert first.json()["tier"] == "gold"
     other = await registered(admin, world.top)
     assert other > first.json()["distributor_id"]
+
+
+async def test_numbers_are_our_own_whatever_others_brought(
+    front: Front, admin: httpx.AsyncClient, world: World
+) -> None:
+    highest, rules = 2**63 - 1, a_rule_document(market=world.market)
+    last_product = DefineProduct(product_id=highest, name="Last", category_id=highest, category_name="Last")
+    await front.send(
+        RegisterDistributor(distributor_id=highest),
+        last_product,
+        DefineTag(tag_id=highest, name=unique("Last")),
+        CreateTeam(team_id=highest, leader_id=world.top, name="Last"),
+        ProposeRules(rule_version=2**31 - 1, proposed_by="ann", rules=rules),
+    )
+    views = {"network.distributors": highest, "catalog.products": highest, "catalog.categories": highest}
+    views |= {"catalog.tags": highest, "network.teams": highest, "rule_book.rules": 2**31 - 1}
+    for view, number in views.items():
+
+        async def there(view: str = view, number: int = number) -> bool:
+            return bool(await front.site.documents(view, {"_id": number}))
+
+        await until(there, what=f"{number} is in {view}")
+    bodies: dict[str, tuple[str, dict[str, Any]]] = {
+        "distributors": ("distributor_id", {"sponsor_id": world.top}),
+        "products": ("product_id", {"name": "Tea", "category_id": highest}),
+        "categories": ("category_id", {"name": unique("Tea")}),
+        "tags": ("tag_id", {"name": unique("organic")}),
+        "teams": ("team_id", {"name": "North", "leader_id": world.top}),
+        "rules": ("rule_version", {"rules": rules.model_dump(mode="json")}),
+    }
+    for noun, (field, body) in bodies.items():
+        first, second = [await admin.post(f"/api/{noun}", json=body | _renamed(body)) for _ in range(2)]
+        assert (first.status_code, second.status_code) == (201, 201), (first.text, second.text)
+        assert first.json()[field] < second.json()[field] < 2**53
+
+
+def _renamed(body: dict[str, Any]) -> dict[str, Any]:
+    return {"name": unique(body["name"])} if "name" in body else {}
 
 
 async def test_a_tier_is_changed_by_whoever_has_read_it(admin: httpx.AsyncClient, world: World) -> None:

@@ -55,7 +55,7 @@ async def code_for(front: Front, app: str, email: str, challenge: str, **changes
         form = {**form_of(page), "act": "log_in", "email": email, "password": PASSWORD}
         sent = await browser.post("/oauth/authorize", data=form)
     assert sent.status_code == 303, sent.text
-    assert sent.headers["location"].startswith(REDIRECT + "?")
+    assert sent.headers["location"].startswith(changes.get("redirect_uri", REDIRECT) + "?")
     return query_of(sent.headers["location"])
 
 
@@ -110,6 +110,22 @@ class TestCode:
         gone = await client.post("/oauth/revoke", data={"client_id": app, "token": form["refresh_token"]})
         assert gone.status_code == 200
         assert (await client.post("/oauth/token", data=form)).json()["error"] == "invalid_grant"
+
+    async def test_an_app_on_this_machine_is_answered_at_the_port_it_chose(
+        self, front: Front, client: httpx.AsyncClient, email: str
+    ) -> None:
+        native = unique("native")
+        await front.operations.create_client(native, native, ["http://127.0.0.1/callback"])
+        chosen = {"redirect_uri": "http://127.0.0.1:51004/callback"}
+        verifier, challenge = pkce()
+        told = await code_for(front, native, email, challenge, **chosen)
+        other_port = {"redirect_uri": "http://127.0.0.1:51005/callback", "code_verifier": verifier}
+        assert (await exchange(client, native, told["code"], **other_port)).json()["error"] == "invalid_grant"
+        told = await code_for(front, native, email, challenge, **chosen)
+        tokens = (await exchange(client, native, told["code"], code_verifier=verifier, **chosen)).json()
+        form = {"grant_type": "refresh_token", "client_id": native, "refresh_token": tokens["refresh_token"]}
+        answers = [front.remember((await client.post("/oauth/token", data=form)).json()) for _ in range(2)]
+        assert answers[0]["refresh_token"] == answers[1]["refresh_token"]
 
     async def test_a_code_is_bound_to_verifier_client_and_redirect_and_one_try(
         self, front: Front, client: httpx.AsyncClient, app: str, email: str

@@ -86,8 +86,8 @@ async def test_a_number_that_came_by_message_meanwhile_is_left_to_its_owner(
     front: Front, client: httpx.AsyncClient
 ) -> None:
     """Under the same sponsor, even: the newcomer must not become somebody who is there already."""
-    sponsor_id, code = await front.invite(client)
-    taken = max(each["_id"] for each in await front.site.documents("network.distributors")) + 1
+    sponsor_id, code = await front.invite(client, uses_max=2)
+    taken = (await join(client, code, an_email())).json()["distributor_id"] + 1
     email = an_email()
     await front.send(RegisterDistributor(distributor_id=taken, sponsor_id=sponsor_id))
     answer = await join(client, code, email)

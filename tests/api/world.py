@@ -30,6 +30,7 @@ class World:
     seller: int
     product_id: int
     rule_version: int
+    market: str
 
     def order(self, **fields: Any) -> dict[str, Any]:
         """The simple form of an order: two pieces for 100.00."""
@@ -98,7 +99,7 @@ class World:
 async def a_world(front: Front, stock: int = 1000) -> World:
     base = secrets.randbelow(2**40) + 1000
     shop_id, market = unique("shop"), f"m{secrets.token_hex(8)}"
-    world = World(front, shop_id, base, base + 1, base + 2, base + 3, secrets.randbelow(2**30) + 1)
+    world = World(front, shop_id, base, base + 1, base + 2, base + 3, secrets.randbelow(2**30) + 1, market)
     rules = a_rule_document(market=market)
     await front.send(RegisterShop(shop_id=shop_id, currency="CNY", market=market, history_from=JOINED))
     await _known(front, "network.shops", shop_id)

@@ -141,6 +141,48 @@ class TestAsking:
         with pytest.raises(TellPerson):
             redirect_of({**ASKED, "redirect_uri": uri}, CLIENT)
 
+    @pytest.mark.parametrize(
+        ("registered", "asked"),
+        [
+            ("http://127.0.0.1/cb", "http://127.0.0.1:51004/cb"),
+            ("http://127.0.0.1:8400/cb", "http://127.0.0.1:51004/cb"),
+            ("http://127.0.0.1:8400/cb", "http://127.0.0.1/cb"),
+            ("http://127.0.0.1/cb?x=1", "http://127.0.0.1:1/cb?x=1"),
+            ("http://127.0.0.1", "http://127.0.0.1:65535"),
+            ("http://[::1]/cb", "http://[::1]:51004/cb"),
+            ("http://localhost:3000/cb", "http://localhost:3001/cb"),
+        ],
+    )
+    def test_an_app_on_this_machine_chooses_its_port(self, registered: str, asked: str) -> None:
+        client = replace(CLIENT, redirect_uris=(REDIRECT, registered))
+        assert redirect_of({**ASKED, "redirect_uri": asked}, client) == asked
+
+    @pytest.mark.parametrize(
+        ("registered", "asked"),
+        [
+            ("http://127.0.0.1/cb", "http://127.0.0.1:51004/other"),
+            ("http://127.0.0.1/cb", "http://127.0.0.1:51004/cb/"),
+            ("http://127.0.0.1/cb", "http://127.0.0.1:51004/cb?x=1"),
+            ("http://127.0.0.1/cb", "http://127.0.0.1:51004/cb#x"),
+            ("http://127.0.0.1/cb", "https://127.0.0.1:51004/cb"),
+            ("http://127.0.0.1/cb", "http://localhost:51004/cb"),
+            ("http://127.0.0.1/cb", "http://[::1]:51004/cb"),
+            ("http://127.0.0.1/cb", "http://127.0.0.1:0/cb"),
+            ("http://127.0.0.1/cb", "http://127.0.0.1:65536/cb"),
+            ("http://127.0.0.1/cb", "http://127.0.0.1:５１/cb"),
+            ("http://127.0.0.1/cb", "http://127.0.0.1:/cb"),
+            ("http://127.0.0.1/cb", "http://127.0.0.1:80@evil.example/cb"),
+            ("http://127.0.0.1/cb", "http://127.0.0.1.evil.example/cb"),
+            ("http://127.0.0.1", "http://127.0.0.1:80.evil.example"),
+            ("https://app.example/cb", "https://app.example:8443/cb"),
+            ("https://127.0.0.1/cb", "https://127.0.0.1:8443/cb"),
+            ("com.example.app:/cb", "com.example.app:80/cb"),
+        ],
+    )
+    def test_nothing_but_the_port_on_this_machine_may_differ(self, registered: str, asked: str) -> None:
+        with pytest.raises(TellPerson):
+            redirect_of({**ASKED, "redirect_uri": asked}, replace(CLIENT, redirect_uris=(registered,)))
+
     def test_an_unknown_client_and_one_without_redirects_are_told_to_the_person(self) -> None:
         for client in (None, replace(CLIENT, redirect_uris=())):
             with pytest.raises(TellPerson):

@@ -24,7 +24,7 @@ from contracts.catalog.v1 import (
 from contracts.catalog.view import PRODUCTS, Category, Tag
 from contracts.decision import Decision
 from contracts.envelope import Payload
-from contracts.wire import Unreadable
+from contracts.refusal import Unreadable
 from infra.runtime.audit import Read, Report
 from tests.builders import NOW, TEA, TEAS, message
 from workers.catalog import decide

@@ -9,7 +9,7 @@ import pytest
 
 from contracts.envelope import STRUCTURED
 from contracts.operations.v1 import MessageDeadLettered
-from contracts.wire import Unreadable
+from contracts.refusal import Unreadable
 from infra.runtime.failure_policy import Failure, FailurePolicy, dead_letter, delay_name
 from tests.builders import message, place
 

@@ -14,8 +14,9 @@ from contracts.decision import Decision, NotYet
 from contracts.orders import v1, v2
 from contracts.orders.content import fingerprint_of
 from contracts.orders.v1 import OrderRefused, StatusRefused, Upline
+from contracts.refusal import Unreadable
 from contracts.times import CLOCK_SKEW_MAX
-from contracts.wire import Reader, Unreadable
+from contracts.wire import Reader
 from tests.builders import (
     CUP,
     CUPS,
@@ -378,7 +379,15 @@ class TestUnreadable:
         assert refuse_unreadable_status(item) == event
 
     @pytest.mark.parametrize(
-        "data", [{}, {"shop_id": SHOP}, {"order_id": ORDER}, {"shop_id": "no shop", "order_id": ORDER}, {"shop_id": 7}]
+        "data",
+        [
+            {},
+            {"shop_id": SHOP},
+            {"order_id": ORDER},
+            {"shop_id": "no shop", "order_id": ORDER},
+            {"shop_id": 7},
+            {"shop_id": "no shop", "order_id": "no order"},
+        ],
     )
     def test_what_does_not_say_what_it_is_about_becomes_a_dead_letter(self, data: dict[str, Any]) -> None:
         assert refuse_unreadable_order(self.unreadable(**data)) is None

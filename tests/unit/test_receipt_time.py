@@ -11,8 +11,9 @@ import pytest
 from contracts.envelope import BATCH, PAYLOADS, STRUCTURED, Command, Event, Message, Payload
 from contracts.examples import AT, example_of
 from contracts.orders.v2 import PlaceOrder
+from contracts.refusal import Unreadable
 from contracts.times import CLOCK_SKEW_MAX, plus
-from contracts.wire import Reader, Unreadable
+from contracts.wire import Reader
 from infra.runtime import roster
 from infra.runtime.worker import Handler
 from tests.builders import NOW, accepted, message, place

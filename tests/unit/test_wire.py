@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from contracts.catalog.v1 import DefineProduct
 from contracts.envelope import BATCH, STRUCTURED, Message
 from contracts.orders import v1, v2
-from contracts.wire import BARE_SOURCE, Reader, Unreadable, content_of, too_large
+from contracts.refusal import Unreadable
+from contracts.wire import BARE_SOURCE, Reader, content_of, too_large
 from tests.builders import NOW, ORDER, SELLER, SHOP, TEA, a_placed_line, accepted, message, place
 
 READER = Reader([v2.PlaceOrder, v1.PlaceOrder])
@@ -93,6 +94,18 @@ class TestForms:
         for body, content_type in forms:
             [item] = ONE_TYPE.read(body, content_type=content_type, routing_key=wish.type, received_at=NOW)
             assert item.data == wish.data  # type: ignore[union-attr]
+
+    def test_a_byte_order_mark_is_no_part_of_a_message(self) -> None:
+        mark = b"\xef\xbb\xbf"
+        bodies: list[tuple[dict[str, Any] | list[Any], str | None]] = [
+            (sent(), STRUCTURED), (sent(), None), ([sent(), sent(id="m-2")], BATCH), ([sent()], None), (SIMPLE, JSON),
+        ]  # fmt: skip
+        for body, content_type in bodies:
+            raw = json.dumps(body).encode()
+            plain = read(raw, content_type, V1)
+            assert not any(isinstance(item, Unreadable) for item in plain)
+            # A bare body without the mark is the same message again.
+            assert read(mark + raw, content_type, V1) == plain
 
 
 class TestOlderVersions:

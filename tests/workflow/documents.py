@@ -67,8 +67,12 @@ def _holds(value: Any, operator: str, operand: Any) -> bool:
     if operator not in _COMPARISONS:
         raise NotImplementedError(f"{operator} is none of the operators that the port promises")
     # MongoDB compares within a type only: a text is neither above nor below a number.
-    is_alike = type(value) is type(operand) or {type(value), type(operand)} <= {int, float}
-    return is_alike and _COMPARISONS[operator](value, operand)
+    return _kind(value) is _kind(operand) and _COMPARISONS[operator](value, operand)
+
+
+def _kind(value: Any) -> type:
+    """Numbers are of one kind; bson reads those beyond 32 bits as an integer class of its own."""
+    return float if isinstance(value, int | float) and not isinstance(value, bool) else type(value)
 
 
 def _has_operators(condition: Any) -> bool:

@@ -14,8 +14,8 @@ from contracts.operations.v1 import (
     MessageDeadLettered,
     SettleDeadLetter,
 )
+from contracts.refusal import refusing
 from contracts.stock.v1 import StockLow, StockRecovered
-from contracts.wire import refusing
 from workers.alerting.model import Alert, DeadLetter, Watch, dead_letter_alert, stock_alert
 
 refuse_unreadable_settlement = refusing(DeadLetterRefused, "letter_id", "action")

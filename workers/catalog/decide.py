@@ -22,7 +22,7 @@ from contracts.catalog.v1 import (
 from contracts.catalog.view import Category, Product, Tag
 from contracts.decision import Decision
 from contracts.envelope import Message, Payload
-from contracts.wire import Refused
+from contracts.refusal import Refused
 from workers.catalog.model import Catalogue
 
 Answer = Decision[Catalogue]

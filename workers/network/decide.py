@@ -40,8 +40,8 @@ from contracts.network.view import (
     Team,
     held_at,
 )
+from contracts.refusal import refusing
 from contracts.times import CLOCK_SKEW_MAX, plus
-from contracts.wire import refusing
 from workers.network.model import Network
 
 Answer = Decision[Network] | NotYet[Network]

@@ -34,10 +34,10 @@ from contracts.orders.v1 import (
     UpdateStatus,
 )
 from contracts.orders.v2 import PlaceOrder
+from contracts.refusal import refusing
 from contracts.rules.view import in_force
 from contracts.stock.v1 import StockReserved, StockShort
 from contracts.times import plus
-from contracts.wire import refusing
 from workers.order_intake.model import Desk, Line, Order, Refund, SellingTeam, Sponsor
 
 refuse_unreadable_order = refusing(OrderRefused, "shop_id", "order_id")

@@ -12,6 +12,7 @@ from contracts.decision import Decision, NotYet
 from contracts.envelope import Message, Payload
 from contracts.fields import QUANTITY_MAX
 from contracts.orders.v1 import OrderAccepted, OrderCancelled, OrderRefunded, OrderShipped
+from contracts.refusal import Refused, refused
 from contracts.stock.v1 import (
     AdjustStock,
     ReceiveStock,
@@ -28,7 +29,6 @@ from contracts.stock.v1 import (
 )
 from contracts.stock.v1 import Pick as PickMessage
 from contracts.stock.view import NEVER, Lot, StockItem
-from contracts.wire import Refused
 from workers.stock_reservation.model import Booking, Pick, Reservation, Shelf, count_shipped, first_expired
 
 EXPIRES_SOON = timedelta(days=3)
@@ -231,15 +231,8 @@ def refuse_unreadable(item: Refused) -> Payload | None:
     """Refuse what breaks its contract, or its id's uniqueness, where it still says what it is about."""
     data = item.data
     references = (data.get(name) for name in ("receipt_id", "adjustment_id", "reference"))
-    try:
-        return StockRefused(
-            reference=next(filter(None, references), ""),
-            product_id=data.get("product_id") or 0,
-            reason=item.refusal_reason,
-            detail=item.detail,
-        )
-    except ValueError:
-        return None
+    known = {"product_id": data.get("product_id")}
+    return refused(StockRefused, item, known, given="reference", text=next(filter(None, references), None))
 
 
 def _item(shelf: Shelf, product_id: int) -> StockItem:

@@ -1,0 +1,23 @@
+"""Numbers in addresses and queries: written as JSON writes them, not in every way that Python reads."""
+
+from __future__ import annotations
+
+import re
+
+from pydantic import BeforeValidator
+from pydantic_core import PydanticKnownError
+
+_is_written_so = re.compile(r"-?(?:0|[1-9][0-9]*)").fullmatch
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, str) and _is_written_so(value) is None:
+        raise PydanticKnownError("int_parsing")
+    return value
+
+
+AS_IN_JSON = BeforeValidator(_plain)
+"""`1_0`, `+1`, `01`, `1.0` and ` 1` are none of the numbers that the description allows; Python takes all of them.
+
+It stands behind the limits in an annotation: before them, it would keep them out of the description.
+"""

@@ -1,0 +1,137 @@
+"""What is answered without asking a rule: a message that cannot be read, or whose id belongs to another one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from contracts.envelope import Message, Payload, derived_id
+from contracts.fields import GIVEN_MAX
+
+TIME_IN_FUTURE = "time_in_future"
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A message that could not be read. `data` is its JSON payload where at least that much was JSON.
+
+    `body`, `content_type` and `routing_key` are what a reader needs to read it again; they are as they came, except
+    that a member of a batch stands alone. `concerns` is what it is about, where that could be read; `known_as`
+    is what a repeat is recognised by, where that is more than the bytes.
+    """
+
+    id: str
+    type: str
+    reason: str
+    detail: str
+    body: bytes
+    content_type: str | None = None
+    routing_key: str | None = None
+    data: dict[str, Any] = field(default_factory=dict)
+    traceparent: str | None = None
+    concerns: str | None = None
+    known_as: str | None = None
+
+    @property
+    def key(self) -> str:
+        """What a repeat is recognised by: where it was sent and its bytes. A corrected message may reuse its id.
+
+        The id is part of it for the sake of a body of which only an excerpt is kept: that id covers all of it.
+        """
+        return self.known_as or derived_id("unreadable", self.routing_key, self.id, self.body)
+
+    @property
+    def correlation(self) -> str:
+        return self.id
+
+    @property
+    def refusal_reason(self) -> str:
+        """The reason code of the event that refuses it: what breaks the contract has one for all."""
+        return self.reason if self.reason == TIME_IN_FUTURE else "invalid_message"
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """A readable command under an id that its source has used for another one, of type `used_for`."""
+
+    message: Message[Any]
+    used_for: str
+
+    @property
+    def id(self) -> str:
+        return self.message.id
+
+    @property
+    def type(self) -> str:
+        return self.message.type
+
+    @property
+    def refusal_reason(self) -> str:
+        return "conflict"
+
+    @property
+    def detail(self) -> str:
+        other = "other content" if self.used_for == self.type else f"a message of type {self.used_for}"
+        return (
+            f"id: {self.source} has sent {other} under the id {self.id}, and that one stands; give each message an id "
+            "of its own, and send this one again under a new id."
+        )
+
+    @property
+    def source(self) -> str:
+        return self.message.source
+
+    @property
+    def data(self) -> dict[str, Any]:
+        data: dict[str, Any] = self.message.data.model_dump(mode="json", exclude_none=True)
+        return data
+
+    @property
+    def key(self) -> str:
+        """What a repeat of the conflicting message is recognised by; the other one has the id to itself."""
+        return f"{self.message.key}#{self.message.digest}"
+
+    @property
+    def correlation(self) -> str:
+        return self.message.correlation
+
+    @property
+    def traceparent(self) -> str | None:
+        return self.message.traceparent
+
+
+Refused = Unreadable | Conflict
+"""What is answered without asking a rule: `refusal_reason` and `detail` say why, `data` what it is about."""
+
+
+def refusing(refusal: type[Payload], *ids: str, repeats: tuple[str, ...] = ()) -> Callable[[Refused], Payload | None]:
+    """Return the rule that answers with the event `refusal`, where the message's `ids` can still be read.
+
+    What it `repeats` is only said again, so anything will do.
+    """
+
+    def refuse(item: Refused) -> Payload | None:
+        data = item.data
+        known = {name: data.get(name, "") for name in ids} | {n: str(data.get(n, "")) for n in repeats}
+        return refused(refusal, item, known, given="order_id", text=data.get("order_id"))
+
+    return refuse
+
+
+def refused(
+    refusal: type[Payload], item: Refused, known: Mapping[str, Any], *, given: str, text: object
+) -> Payload | None:
+    """The event `refusal` with what is `known`; None where that is not enough to answer the sender.
+
+    The id `given` may be text that is no id. The sender is answered then too: the event repeats the text as
+    `given_…`, and has an id that is made from it in its place.
+    """
+    answer = {**known, given: text, "reason": item.refusal_reason, "detail": item.detail}
+    made = {given: f"unreadable-{derived_id(given, text)}", f"given_{given}": str(text)[:GIVEN_MAX]}
+    for attempt in (answer, answer | made) if isinstance(text, str) else (answer,):
+        try:
+            return refusal.model_validate(attempt)
+        except ValueError:
+            continue
+    return None

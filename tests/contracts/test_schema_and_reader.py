@@ -1,0 +1,202 @@
+"""What a published schema refuses the reader refuses, and what it takes the reader takes, in every field.
+
+One value after another is put into each place of each message's example, and both are asked. What they may differ in is
+listed here, each with its reason. An event's published schema says what is sent, and we send amounts as text alone; its
+reader takes JSON numbers as well, so it is compared with the schema of what it takes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from copy import deepcopy
+from typing import Any
+
+import jsonschema_rs
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
+
+from contracts.catalogue import ALL, kind_of
+from contracts.envelope import Timestamp, message_of
+from contracts.examples import example_of
+from contracts.fields import Amount, Rate, SignedAmount
+from contracts.json_schema import schema_of
+from contracts.rules.document import EXAMPLE as RULES
+from contracts.rules.document import RuleDocument
+
+Path = tuple[str | int, ...]
+
+NUMBERS: list[Any] = [
+    0, 1, -1, 3, 0.5, 1.5, -0.5, -0.0, 59.8, 0.12345, 0.00001, 1.0, 999_999_999_999.9999, 1e12, 1e300, 2**31, 2**53,
+    2**63 - 1, 2**63, -(2**63), 10**30,
+]  # fmt: skip
+NUMBER_TEXTS: list[Any] = [
+    "0", "1", "-1", "+1", "-0", "-0.00", "01", "1.", ".5", ".", "-", "0.05", "59.80", "-1.5", "1__0", "1_0", "1e2",
+    "1E2", "５９.８０", "٥", "² ", " 59.80 ", "59.80 ", "59.80\n", "\t1", "1,5", "1 000", "0x10", "NaN",
+    "Infinity", "-inf", "sNaN", "0.12345", "0.1234567", "1.000000", "1.0000000", "0000000000001", "1234567890123",
+    "999999999999.9999",
+]  # fmt: skip
+TEXTS: list[Any] = [
+    "", " ", "a", "A", "ａ", "é", "a b", "a\n", "a\u0000", "true", "yes", "on", "null", "CNY", "cny", "x" * 64,
+    "x" * 65, "x" * 200, "x" * 300, "x" * 3000,
+]  # fmt: skip
+TIMES: list[Any] = [
+    "2026-11-02", "2026-02-30", "2026-11-2", "２０２６-11-02", "2026-11-02T09:30:00Z", "2026-11-02t09:30:00z",
+    "2026-11-02T09:30:00.123456789Z", "2026-11-02T09:30:00+08:00", "2026-11-02T09:30:00-00:00", "2026-11-02T09:30:00",
+    "2026-11-02T09:30Z", "2026-11-02 09:30:00Z", "2026-11-02_09:30:00Z", "2026-11-02T09:30:00+0800",
+    "2026-11-02T09:30:00+08",
+    "2026-11-02T09:30:00,5Z", "2026-11-02T09:30:00.Z", "2026-11-02T24:00:00Z", "2026-11-02T09:30:00+24:00",
+    "20261102T093000Z", "2026-W45-1T09:30:00Z", "2026-02-30T09:30:00Z", " 2026-11-02T09:30:00Z",
+    "2026-11-02T09:30:00Z\n",
+    "1767225600", "1767225600.5", "2026-12-31T23:59:60Z", "0000-01-01T00:00:00Z",
+]  # fmt: skip
+OTHERS: list[Any] = [None, True, False, [], {}, [1], ["a"], [None], {"a": 1}]
+VALUES = [*NUMBERS, *NUMBER_TEXTS, *TEXTS, *TIMES, *OTHERS]
+
+NOT_ON_OUR_CLOCK = {"2026-12-31T23:59:60Z", "0000-01-01T00:00:00Z"}
+"""A leap second and the year 0 are RFC 3339, and no time that the store could keep."""
+
+
+_TOO_MANY_DIGITS = {"decimal_max_digits", "decimal_whole_digits", "decimal_max_places"}
+
+
+def _may_be_refused(value: Any, errors: set[str]) -> bool:
+    """Whether the reader may refuse with these errors what the schema takes."""
+    # A list is too short when its items were refused.
+    errors = errors - {"too_short"}
+    if errors == {"value_error"}:
+        return (
+            True  # Rules that no schema has words for: currencies in use, days of the calendar, fields that contradict.
+        )
+    if isinstance(value, float) and value.is_integer() and errors == {"int_type"}:
+        return True  # 7.0 is an integer to JSON Schema; an id that was a floating point number may have lost its end.
+    if isinstance(value, int | float) and errors <= _TOO_MANY_DIGITS:
+        return True  # Of a JSON number a schema cannot say how many decimals it is written with.
+    return value in NOT_ON_OUR_CLOCK and all(error.startswith("datetime") for error in errors)
+
+
+def _places(value: Any, path: Path = ()) -> Iterator[Path]:
+    yield path
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _places(inner, (*path, name))
+    elif isinstance(value, list):
+        for number, inner in enumerate(value):
+            yield from _places(inner, (*path, number))
+
+
+def _with(document: Any, path: Path, value: Any) -> Any:
+    changed = deepcopy(document)
+    holder = changed
+    for step in path[:-1]:
+        holder = holder[step]
+    holder[path[-1]] = value
+    return changed
+
+
+def _changes(document: Any, places: list[Path]) -> Iterator[tuple[Path, Any, Any]]:
+    """Every value in every place, every field left out, and a field that nobody knows."""
+    for path in places:
+        for value in VALUES:
+            yield path, value, _with(document, path, value)
+        holder = document
+        for step in path[:-1]:
+            holder = holder[step]
+        if isinstance(holder, dict):
+            without = {name: inner for name, inner in holder.items() if name != path[-1]}
+            more = {**holder, "unknown": 1}
+            for changed in (without, more):
+                yield path, None, _with(document, path[:-1], changed) if path[:-1] else changed
+
+
+def _differences(schema: dict[str, Any], model: Any, document: Any, places: list[Path]) -> list[str]:
+    asked = jsonschema_rs.Draft202012Validator(schema, validate_formats=True)
+    assert asked.is_valid(document), list(asked.iter_errors(document))
+    found = []
+    for path, value, changed in _changes(document, places):
+        is_taken = asked.is_valid(changed)
+        try:
+            model.model_validate_json(json.dumps(changed))
+        except ValidationError as error:
+            errors = {each["type"] for each in error.errors()}
+            if is_taken and not _may_be_refused(value, errors):
+                found.append(f"{path}: the schema takes {value!r}, the reader refuses it: {errors}")
+        else:
+            if not is_taken:
+                found.append(f"{path}: the schema refuses {value!r}, the reader takes it")
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(ALL))
+def test_schema_and_reader_agree_on_every_field_of_a_message(name: str) -> None:
+    payload = ALL[name]
+    model = message_of(payload)
+    schema = schema_of(payload)
+    example = json.loads(example_of(payload).to_bytes())
+    if kind_of(payload) == "event":
+        schema = {**model.model_json_schema(mode="validation"), "required": schema["required"]}
+    # A trace that is malformed is left out, as W3C has it, and is no reason to refuse a message.
+    places = [path for path in _places(example) if path and path != ("traceparent",)]
+    # The version of CloudEvents and the type are always the same, and are filled in where they are left out.
+    assert _differences(_lenient(schema), model, example, places) == []
+
+
+def _lenient(schema: dict[str, Any]) -> dict[str, Any]:
+    required = [name for name in schema["required"] if name not in ("specversion", "type")]
+    return {**schema, "required": required}
+
+
+@pytest.mark.parametrize("name", sorted(name for name in ALL if kind_of(ALL[name]) == "event"))
+def test_what_the_schema_of_an_event_takes_its_reader_takes(name: str) -> None:
+    payload = ALL[name]
+    example = json.loads(example_of(payload).to_bytes())
+    places = [path for path in _places(example) if path and path != ("traceparent",)]
+    found = _differences(_lenient(schema_of(payload)), message_of(payload), example, places)
+    assert [difference for difference in found if "the schema takes" in difference] == []
+
+
+def test_schema_and_reader_agree_on_every_field_of_a_rule_set() -> None:
+    document = json.loads(json.dumps(RULES))
+    places = [path for path in _places(document) if path]
+    assert _differences(RuleDocument.model_json_schema(mode="validation"), RuleDocument, document, places) == []
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    st.text("0123456789", max_size=14).flatmap(
+        lambda digits: st.sampled_from(["", ".", ".5", ".0000", "e2", "_0", " ", "\n", "５"]).map(digits.__add__)
+    )
+    | st.text("0123456789.-+eE_ \n５٥,", max_size=18)
+)
+@pytest.mark.parametrize("kind", [Amount, SignedAmount, Rate])
+def test_a_decimal_is_read_as_its_pattern_has_it(kind: Any, text: str) -> None:
+    adapter: TypeAdapter[Any] = TypeAdapter(kind)
+    is_taken = jsonschema_rs.Draft202012Validator(adapter.json_schema()).is_valid(text)
+    for read in (adapter.validate_python, lambda value: adapter.validate_json(json.dumps(value))):
+        try:
+            read(text)
+        except ValidationError:
+            assert not is_taken
+        else:
+            assert is_taken
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    st.datetimes().map(lambda at: at.isoformat() + "Z")
+    | st.text("0123456789-:+.TtZz W", max_size=27)
+    | st.datetimes().flatmap(
+        lambda at: st.integers(0, 19).map(lambda at_: at.isoformat()[:at_] + " " + at.isoformat()[at_:] + "Z")
+    )
+)
+def test_a_time_is_read_as_rfc_3339_has_it(text: str) -> None:
+    adapter: TypeAdapter[Any] = TypeAdapter(Timestamp)
+    schema = jsonschema_rs.Draft202012Validator(adapter.json_schema(), validate_formats=True)
+    try:
+        adapter.validate_json(json.dumps(text))
+    except ValidationError:
+        assert not schema.is_valid(text) or ":60" in text or text.startswith("0000")
+    else:
+        assert schema.is_valid(text)

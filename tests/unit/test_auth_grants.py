@@ -1,0 +1,122 @@
+"""A refresh token is good for one use: a repeat at once is forgiven, a copy ends the login."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import cast
+
+import pytest
+
+from api.auth.grants import GrantRefused, Grants
+from api.auth.model import FIRST_PARTY, User
+from api.auth.repository import COLLECTIONS, REFRESH_TOKENS, USERS
+from api.auth.tokens import OwnTokens
+from infra.runtime.settings import Settings
+from tests.workflow.in_memory import InMemoryStore, ManualTime
+
+LIN = User("lin", "lin@example.com", "hash", ("ROLE_DISTRIBUTOR",), datetime(2026, 11, 1, tzinfo=UTC))
+
+
+class _Tokens:
+    life_s = 600
+
+    async def for_user(self, user: User, client_id: str, scope: str | None) -> str:
+        return f"access of {user.id}"
+
+
+class Login:
+    """One login of one user, and the clock that it lives by."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.time = ManualTime(datetime(2026, 11, 22, 12, tzinfo=UTC))
+        self.store = InMemoryStore(COLLECTIONS)
+        self.grants = Grants(self.store, cast(OwnTokens, _Tokens()), settings, self.time)
+
+    async def begin(self) -> str:
+        await self.store.transact(lambda tx: USERS.insert(tx, LIN))
+        return (await self.grants.begin(LIN, FIRST_PARTY)).refresh
+
+    async def use(self, token: str, client_id: str = FIRST_PARTY) -> str:
+        return (await self.grants.rotate(token, client_id)).refresh
+
+    async def ends_with(self, token: str, last: str) -> None:
+        """The token is refused, and with it the login, of which `last` is the newest token."""
+        with pytest.raises(GrantRefused):
+            await self.use(token)
+        with pytest.raises(GrantRefused):
+            await self.use(last)
+
+    def wait(self, seconds: float) -> None:
+        self.time.advance_to(self.time.now() + timedelta(seconds=seconds))
+
+
+@pytest.fixture
+def login() -> Login:
+    return Login(Settings())
+
+
+async def test_a_repeat_at_once_gets_the_same_successor_and_the_login_goes_on(login: Login) -> None:
+    first = await login.begin()
+    second = await login.use(first)
+    login.wait(9)
+    assert await login.use(first) == second != first
+    login.wait(600)
+    third = await login.use(second)
+    assert third not in (first, second)
+
+
+async def test_a_copy_that_comes_later_ends_the_login(login: Login) -> None:
+    first = await login.begin()
+    second = await login.use(first)
+    login.wait(11)
+    await login.ends_with(first, second)
+
+
+async def test_a_copy_ends_the_login_at_once_where_the_successor_was_used(login: Login) -> None:
+    first = await login.begin()
+    second = await login.use(first)
+    third = await login.use(second)
+    await login.ends_with(first, third)
+
+
+@pytest.mark.parametrize("thief_is_first", [True, False])
+async def test_a_thief_within_the_seconds_is_found_at_the_next_use(login: Login, thief_is_first: bool) -> None:
+    first = await login.begin()
+    owners, thiefs = await login.use(first), await login.use(first)
+    early, late = (thiefs, owners) if thief_is_first else (owners, thiefs)
+    login.wait(300)
+    newest = await login.use(early)
+    login.wait(300)
+    await login.ends_with(late, newest)
+
+
+async def test_a_repeat_is_the_clients_own(login: Login) -> None:
+    first = await login.begin()
+    second = await login.use(first)
+    with pytest.raises(GrantRefused):
+        await login.use(first, "another")
+    assert await login.use(second)
+
+
+async def test_a_repeat_does_not_bring_an_ended_login_back(login: Login) -> None:
+    first = await login.begin()
+    await login.use(first)
+    await login.grants.revoke(first, FIRST_PARTY)
+    with pytest.raises(GrantRefused):
+        await login.use(first)
+
+
+async def test_no_repeat_is_forgiven_where_that_is_not_wanted() -> None:
+    login = Login(Settings(refresh_retry_s=0))
+    first = await login.begin()
+    second = await login.use(first)
+    login.wait(1)
+    await login.ends_with(first, second)
+
+
+async def test_the_store_alone_gives_no_token_away(login: Login) -> None:
+    first = await login.begin()
+    second = await login.use(first)
+    for document in await login.store.find(REFRESH_TOKENS.name, {}):
+        assert first not in str(document)
+        assert second not in str(document)

@@ -1,0 +1,81 @@
+"""An id that nothing can have is answered to its sender all the same: the refusal repeats it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from contracts.envelope import Payload
+from contracts.orders.v1 import AfterSaleRefused, OrderRefused, RefundRefused, StatusRefused
+from contracts.orders.v2 import PlaceOrder
+from contracts.refusal import Unreadable
+from contracts.stock.v1 import StockRefused
+from contracts.wire import Reader
+from tests.builders import NOW, SHOP, TEA, place
+from workers.order_intake.decide import (
+    refuse_unreadable_after_sale,
+    refuse_unreadable_order,
+    refuse_unreadable_refund,
+    refuse_unreadable_status,
+)
+from workers.stock_reservation.decide import refuse_unreadable as refuse_unreadable_stock
+
+ODD = ["订单 31198459904", "a/b", "x" * 65, "a\n", "\u0000"]
+
+
+def unreadable(**data: Any) -> Unreadable:
+    return Unreadable("m-1", "any", "invalid_value", "order_id: not such", b"{}", data=data)
+
+
+@pytest.mark.parametrize("given", ["", *ODD])
+def test_every_refusal_of_an_order_repeats_its_id(given: str) -> None:
+    item = unreadable(shop_id=SHOP, order_id=given, status="paid", refund_id="r-1")
+    answers = [
+        refuse(item)
+        for refuse in (
+            refuse_unreadable_order,
+            refuse_unreadable_status,
+            refuse_unreadable_refund,
+            refuse_unreadable_after_sale,
+        )
+    ]
+    made = set()
+    for answer, kind in zip(answers, (OrderRefused, StatusRefused, RefundRefused, AfterSaleRefused), strict=True):
+        assert isinstance(answer, kind)
+        assert (answer.shop_id, answer.given_order_id, answer.reason) == (SHOP, given, "invalid_message")
+        made.add(answer.order_id)
+    [order_id] = made
+    assert order_id.startswith("unreadable-")
+    assert order_id != _order_id(refuse_unreadable_order(unreadable(shop_id=SHOP, order_id=given + "?")))
+
+
+def _order_id(answer: Payload | None) -> str:
+    assert isinstance(answer, OrderRefused)
+    return answer.order_id
+
+
+@pytest.mark.parametrize("given", ODD)
+def test_a_bare_order_is_answered_by_its_own_text(given: str) -> None:
+    body = json.dumps({**place().model_dump(mode="json"), "order_id": given}).encode()
+    [item] = Reader([PlaceOrder]).read(body, content_type=None, routing_key="order.place.v2", received_at=NOW)
+    assert isinstance(item, Unreadable)
+    answer = refuse_unreadable_order(item)
+    assert isinstance(answer, OrderRefused)
+    assert (answer.given_order_id, answer.detail.partition(":")[0]) == (given, "order_id")
+
+
+def test_a_long_id_is_repeated_in_part() -> None:
+    answer = refuse_unreadable_order(unreadable(shop_id=SHOP, order_id="x" * 3000))
+    assert isinstance(answer, OrderRefused)
+    assert answer.given_order_id == "x" * 256
+
+
+@pytest.mark.parametrize("name", ["receipt_id", "adjustment_id", "reference"])
+@pytest.mark.parametrize("given", ODD)
+def test_a_refusal_of_stock_repeats_the_id_of_the_act(name: str, given: str) -> None:
+    answer = refuse_unreadable_stock(unreadable(product_id=TEA, **{name: given}))
+    assert isinstance(answer, StockRefused)
+    assert (answer.product_id, answer.given_reference) == (TEA, given)
+    assert answer.reference.startswith("unreadable-")
