@@ -8,6 +8,7 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import aio_pika
@@ -260,3 +261,49 @@ async def test_a_stock_receipt_that_was_sent_again_much_later_counts_once(site: 
         await until(are_both_handled, what="both are handled")
     [item] = await site.documents("stock_reservation.items")
     assert item["received"] == 10
+
+
+async def test_a_bare_wish_that_returns_holds_although_a_dead_consumer_had_prefetched_it(site: Site) -> None:
+    """The third wish has the bytes of the first, and is redelivered without having been handled."""
+    first, second = (f'{{"tag_id": 3, "name": "{name}"}}'.encode() for name in ("organic", "bio"))
+    for body, name in ((first, "organic"), (second, "bio")):
+        async with site.loops(*workers("catalog")):
+            await send(site, body, "tag.define.v1", "application/json")
+            await until(partial(site.documents, "catalog.tags", {"name": name}), what=f"it is {name}")
+
+    await send(site, first, "tag.define.v1", "application/json")
+    connection = await aio_pika.connect(site.settings.rabbitmq_url)
+    async with connection:
+        queue = await (await connection.channel()).get_queue("catalog.tag.define", ensure=False)
+        await taken_unacknowledged(queue)
+    async with site.loops(*workers("catalog")):
+        await until(lambda: site.documents("catalog.tags", {"name": "organic"}), what="it is organic again")
+
+
+async def test_a_bare_body_that_was_committed_and_not_published_speaks_again(site: Site) -> None:
+    body = b'{"tag_id": 3, "name": "organic"}'
+    async with site.tap("tag.defined.v1") as tap:
+        await send(site, body, "tag.define.v1", "application/json")
+        async with site.loops(*workers("catalog"), over=Silent) as running:
+            await asyncio.wait(running, timeout=20, return_when=asyncio.FIRST_EXCEPTION)
+
+        async def is_back() -> bool:
+            return await site.ready("catalog.tag.define") == 1
+
+        await until(is_back, what="it is back at the broker")
+        async with site.loops(*workers("catalog")):
+            [event] = json.loads((await taken(tap)).body)
+
+    [tag] = await site.documents("catalog.tags")
+    assert (event["data"]["name"], tag["version"]) == ("organic", 1)
+    [record] = await site.documents(journal_of("catalog"))
+    assert [handled["outcome"] for handled in record["handled"]] == ["defined"]
+
+
+async def taken_unacknowledged(queue: aio_pika.abc.AbstractQueue) -> None:
+    """Take the message that is in the queue, and keep it until the connection ends."""
+
+    async def came() -> bool:
+        return await queue.get(no_ack=False, fail=False) is not None
+
+    await until(came, what="it was delivered")
