@@ -6,7 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 
+from infra.cli.environment import leave_exported_addresses
 from tests.connected.running import LocalStack
+
+
+def pytest_configure() -> None:
+    """Before any test: whatever a shell has exported, nothing here may reach servers that the tests did not start."""
+    leave_exported_addresses("Tests use only servers that they start.")
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,14 @@ from infra.bench.full import FullFindings, FullSizes, full
 from infra.bench.ours import BenchFailure
 from infra.bench.peers.peer import PeerFailed
 from infra.bench.run import Bench, Findings, Sizes
-from infra.cli.environment import EXIT_BREACH, AsJson, environment_for, one_sentence_on_failure, settings_for
+from infra.cli.environment import (
+    EXIT_BREACH,
+    AsJson,
+    environment_for,
+    leave_exported_addresses,
+    one_sentence_on_failure,
+    settings_for,
+)
 
 
 def bench(
@@ -34,6 +41,7 @@ def bench(
     name = f"bench-{os.getpid()}"
     home = local.default_home()
     console = Console(stderr=as_json)
+    leave_exported_addresses("The benchmark uses only servers that it starts.")
     with one_sentence_on_failure():
         try:
             local.up(name, home=home, progress=lambda line: console.print(line, style="dim"))

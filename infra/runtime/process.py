@@ -38,7 +38,7 @@ async def prepare(settings: Settings) -> None:
     workers = roster.load_all()
     store = MongoStore.connect(settings.mongodb_url, settings.database)
     try:
-        await _within(settings, store.ping, f"MongoDB does not answer at {_without_password(settings.mongodb_url)}")
+        await _within(settings, store.ping, f"MongoDB does not answer at {without_password(settings.mongodb_url)}")
         for worker in workers:
             journal = Journal(worker.name, settings.journal_retention_days)
             runtime = (journal.collection, Quarantine(worker.name).collection)
@@ -48,7 +48,7 @@ async def prepare(settings: Settings) -> None:
     await _within(
         settings,
         lambda: broker.declare(settings.rabbitmq_url, topology_of(workers, settings)),
-        f"RabbitMQ does not answer at {_without_password(settings.rabbitmq_url)}",
+        f"RabbitMQ does not answer at {without_password(settings.rabbitmq_url)}",
     )
 
 
@@ -169,6 +169,7 @@ async def _within(settings: Settings, act: Callable[[], Awaitable[None]], senten
         raise StartError(f"{sentence}: {error}. Start it (`tributary up`), or correct the address.") from error
 
 
-def _without_password(url: str) -> str:
+def without_password(url: str) -> str:
+    """The address as it may be shown."""
     scheme, _, rest = url.partition("://")
     return f"{scheme}://{rest.rpartition('@')[2]}"
