@@ -15,13 +15,13 @@ import typer
 
 from infra import local
 from infra.runtime.messaging import BrokerUnavailable
-from infra.runtime.process import StartError
 from infra.runtime.settings import Settings
+from infra.runtime.start import EXIT_START_ERROR, StartError
 from infra.runtime.store import StoreUnavailable
 
 EXIT_BREACH = 1
 EXIT_USAGE = 2
-EXIT_ENVIRONMENT = 3
+EXIT_ENVIRONMENT = EXIT_START_ERROR
 
 _URLS = {"rabbitmq_url": "RABBITMQ_URL", "mongodb_url": "MONGODB_URL", "redis_url": "REDIS_URL"}
 

@@ -42,12 +42,13 @@ def work(
             uvloop.run(process.run(chosen, settings))
             return
         groups = [[name] for name in chosen for _ in range(1 if name == roster.CLOCK else processes)]
-        asyncio.run(process.prepare(settings))
         fleet = Fleet(groups, environment_for(settings), health_port=settings.health_port)
+        fleet.require_ports()
+        asyncio.run(process.prepare(settings))
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: setattr(fleet, "stopping", True))
-        fleet.start()
         try:
+            fleet.start()
             fleet.watch()
         finally:
             fleet.stop()

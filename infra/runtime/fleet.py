@@ -1,5 +1,8 @@
 """Worker processes of one machine: started together, restarted when they die, stopped together.
 
+A process that dies is started again, and then waits for its servers as long as it takes. One that cannot start ends the
+fleet instead: it would end in the same way for ever.
+
 FastStream's own `--workers` stops its children one after another; here every child gets SIGTERM at once.
 """
 
@@ -14,9 +17,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from infra.runtime.start import EXIT_START_ERROR, StartError, take_port
+
 KILL_AFTER_S = 30
 _RESTART_PAUSE_S = 1.0
 _RESTART_PAUSE_MAX_S = 30.0
+_LONG_LIFE_S = 300.0
+_DEATHS_MAX = 16
+"""More make no pause longer."""
 _WATCH_S = 0.2
 
 
@@ -29,6 +37,9 @@ class Member:
     log: Path | None
     process: subprocess.Popen[bytes] | None = None
     restarts: int = 0
+    deaths: int = 0
+    """Of those that followed one another closely."""
+    started_at: float = 0.0
     start_at: float = 0.0
 
 
@@ -44,6 +55,8 @@ class Fleet:
     stopping: bool = False
 
     def start(self) -> None:
+        """Start every process. Raises StartError, and starts none, where a port for health is not to be had."""
+        self.require_ports()
         for number, names in enumerate(self.groups):
             port = self.health_port + number if self.health_port else 0
             environment = {**self.environment, "TRIBUTARY_HEALTH_PORT": str(port)}
@@ -52,6 +65,15 @@ class Fleet:
             self.members.append(member)
             self._launch(member)
 
+    def require_ports(self) -> None:
+        """Before any process consumes. Each takes its own port again, and ends where somebody was quicker."""
+        if self.health_port:
+            last = self.health_port + len(self.groups) - 1
+            option = f"TRIBUTARY_HEALTH_PORT (these processes take {self.health_port} to {last})"
+            host = self.environment.get("TRIBUTARY_HEALTH_HOST", "127.0.0.1")
+            for port in range(self.health_port, last + 1):
+                take_port(host, port, "health and metrics", option).close()
+
     def watch(self) -> None:
         """Restart what died, with growing pauses, until `stopping` is set."""
         while not self.stopping:
@@ -59,18 +81,21 @@ class Fleet:
             time.sleep(_WATCH_S)
 
     def tend(self) -> None:
-        """Look once at every member, and restart the dead whose pause is over; nothing more once `stopping` is set."""
+        """Look once at every member, and restart the dead whose pause is over; nothing more once `stopping` is set.
+
+        Raises StartError where one cannot start.
+        """
         for member in self.members:
             if self.stopping:
                 return
             if member.process is None:
                 if time.monotonic() >= member.start_at:
                     self._launch(member)
-            elif member.process.poll() is not None:
+            elif (code := member.process.poll()) is not None:
+                if code == EXIT_START_ERROR:
+                    raise StartError(self._sentence(member))
                 member.process = None
-                pause = min(_RESTART_PAUSE_S * 2**member.restarts, _RESTART_PAUSE_MAX_S)
-                member.restarts += 1
-                member.start_at = time.monotonic() + pause
+                self._plan_restart(member)
 
     def stop(self) -> None:
         """Ask every process at once to finish its batch and end; kill what has not ended after 30 s."""
@@ -95,11 +120,30 @@ class Fleet:
     def restarts(self) -> int:
         return sum(member.restarts for member in self.members)
 
+    def _plan_restart(self, member: Member) -> None:
+        """After a pause that doubles with every death, and is short again after a life that was long."""
+        now = time.monotonic()
+        member.deaths = 0 if now - member.started_at > _LONG_LIFE_S else member.deaths
+        member.start_at = now + min(_RESTART_PAUSE_S * 2**member.deaths, _RESTART_PAUSE_MAX_S)
+        member.deaths = min(member.deaths + 1, _DEATHS_MAX)
+        member.restarts += 1
+
+    def _sentence(self, member: Member) -> str:
+        """Why it cannot start: its own last line, where that went into a file."""
+        who = f"The process of {', '.join(member.names)} cannot start, so all of them end"
+        if member.log is None:
+            return f"{who}; it has said why above."
+        lines = member.log.read_text(errors="replace").splitlines()
+        return f"{who}: {lines[-1]}" if lines else f"{who}; its log {member.log} is empty."
+
     def _launch(self, member: Member) -> None:
+        member.started_at = time.monotonic()
+        # It was able to start before: what it may lack now is a server that is away, and that comes back.
+        patience = {"TRIBUTARY_STARTUP_WAIT_S": "inf"} if member.restarts else {}
         stream: IO[bytes] | None = member.log.open("ab") if member.log else None
         member.process = subprocess.Popen(  # noqa: S603  (our own interpreter and module)
             [sys.executable, "-m", "infra.cli.work", *member.names, "--together"],
-            env=dict(member.environment),
+            env={**member.environment, **patience},
             stdin=subprocess.DEVNULL,
             stdout=stream,
             stderr=stream,

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import Awaitable, Callable, Sequence
+import socket
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import structlog
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed
@@ -21,6 +23,7 @@ from infra.runtime.messaging import BrokerUnavailable, Inbox
 from infra.runtime.quarantine import Quarantine
 from infra.runtime.readiness import Readiness
 from infra.runtime.settings import Settings
+from infra.runtime.start import StartError, take_port, url_of
 from infra.runtime.store import StoreUnavailable
 from infra.runtime.time import RealTime
 from infra.runtime.topology import topology_of
@@ -28,9 +31,12 @@ from infra.runtime.worker import Worker
 
 log = structlog.get_logger()
 
+_START = "start"
+"""The part that a process lacks until it consumes."""
 
-class StartError(Exception):
-    """The process cannot start; the text is one sentence that says what to do."""
+
+class LoopEndedError(Exception):
+    """A loop ended though nothing asked it to; whoever watches the process starts it again."""
 
 
 async def prepare(settings: Settings) -> None:
@@ -45,11 +51,7 @@ async def prepare(settings: Settings) -> None:
             await store.prepare([*worker.repository.collections, *runtime])
     finally:
         store.close()
-    await _within(
-        settings,
-        lambda: broker.declare(settings.rabbitmq_url, topology_of(workers, settings)),
-        f"RabbitMQ does not answer at {without_password(settings.rabbitmq_url)}",
-    )
+    await _reach_broker(settings, lambda: broker.declare(settings.rabbitmq_url, topology_of(workers, settings)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,22 +64,30 @@ class Seams:
 
 
 async def run(names: Sequence[str], settings: Settings, seams: Seams | None = None) -> None:
-    """Run the named workers (and the clock, if named) in this process until SIGTERM or SIGINT."""
+    """Run the named workers (and the clock, if named) in this process until SIGTERM or SIGINT.
+
+    The port for health is taken first: a process that cannot be looked after consumes nothing.
+    """
     seams = seams or Seams()
     stopping = seams.stopping
     running = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         running.add_signal_handler(number, stopping.set)
-    await prepare(settings)
+    listener = take_port(settings.health_host, settings.health_port, "health and metrics", "TRIBUTARY_HEALTH_PORT")
     async with contextlib.AsyncExitStack() as stack:
+        workers = [roster.load(name) for name in names if name != roster.CLOCK]
+        readiness = Readiness()
+        readiness.lacks(_START, "the process is starting")
+        await _serve_health(listener, workers, readiness, settings, stack)
+        if not await _unless(stopping, prepare(settings)):
+            return
         store = MongoStore.connect(settings.mongodb_url, settings.database)
         stack.callback(store.close)
         publisher = RabbitPublisher(settings.rabbitmq_url, timeout_s=settings.publish_timeout_s)
-        await publisher.start()
-        stack.push_async_callback(publisher.stop)
-        ports = seams.ports(Ports(store, publisher, RealTime(), Readiness()))
         consumer = RabbitConsumer(settings.rabbitmq_url)
-        workers = [roster.load(name) for name in names if name != roster.CLOCK]
+        ports = seams.ports(Ports(store, publisher, RealTime(), readiness))
+        await _reach_broker(settings, publisher.start)
+        stack.push_async_callback(publisher.stop)
         loops = [asyncio.create_task(loop.run()) for loop in _loops(workers, consumer, ports, settings, seams)]
         if roster.CLOCK in names:
             ticking = clock.run(ports.publisher, ports.time, ports.readiness, interval_s=settings.clock_interval_s)
@@ -85,8 +95,8 @@ async def run(names: Sequence[str], settings: Settings, seams: Seams | None = No
         await consumer.start()
         stack.push_async_callback(consumer.stop)
         collect_seldom()
-        port = await _serve_health(workers, ports, settings, stack)
-        log.info("started", workers=list(names), health_port=port)
+        readiness.has(_START)
+        log.info("started", workers=list(names), health=url_of(listener))
         await _until(stopping, loops)
         await consumer.cancel()
         _, unfinished = await asyncio.wait(loops, timeout=settings.shutdown_wait_s) if loops else ((), ())
@@ -95,7 +105,7 @@ async def run(names: Sequence[str], settings: Settings, seams: Seams | None = No
         log.info("stopped", workers=list(names), unfinished=len(unfinished))
     for task in loops:
         if task.done() and not task.cancelled() and (error := task.exception()):
-            raise error
+            raise LoopEndedError("a loop ended by a bug, and the process with it") from error
 
 
 def _loops(
@@ -112,9 +122,13 @@ def _loops(
 
 
 async def _serve_health(
-    workers: Sequence[Worker], ports: Ports, settings: Settings, stack: contextlib.AsyncExitStack
-) -> int:
-    """Answer for the health of the process from now on; return the port, which a 0 leaves to the system."""
+    listener: socket.socket,
+    workers: Sequence[Worker],
+    readiness: Readiness,
+    settings: Settings,
+    stack: contextlib.AsyncExitStack,
+) -> None:
+    """Answer for the health of the process from now until everything else has ended."""
     queues = [worker.queue_of(handler) for worker in workers for handler in worker.handlers]
 
     async def missing_consumers() -> dict[str, str]:
@@ -124,15 +138,7 @@ async def _serve_health(
             return {"broker": str(error)}
         return {name: "no consumer at the broker" for name, depth in seen.items() if not depth or not depth.consumers}
 
-    app = health.application(ports.readiness, missing_consumers)
-    try:
-        listener = health.listener(settings.health_host, settings.health_port)
-    except OSError as error:
-        raise StartError(
-            f"Port {settings.health_port} for health and metrics cannot be used ({error.strerror}); "
-            "set TRIBUTARY_HEALTH_PORT to another, or to 0 for any free one."
-        ) from error
-    server = health.server(app)
+    server = health.server(health.application(readiness, missing_consumers))
     serving = asyncio.create_task(server.serve(sockets=[listener]))
 
     async def close() -> None:
@@ -140,8 +146,23 @@ async def _serve_health(
         await serving
 
     stack.push_async_callback(close)
-    port: int = listener.getsockname()[1]
-    return port
+
+
+async def _unless(stopping: asyncio.Event, act: Coroutine[Any, Any, None]) -> bool:
+    """Whether `act` came to its end; it is given up when the process is to stop."""
+    acting = asyncio.create_task(act)
+    signalled = asyncio.create_task(stopping.wait())
+    await asyncio.wait([acting, signalled], return_when=asyncio.FIRST_COMPLETED)
+    signalled.cancel()
+    if not acting.done():
+        acting.cancel()
+        return False
+    acting.result()
+    return True
+
+
+async def _reach_broker(settings: Settings, act: Callable[[], Awaitable[None]]) -> None:
+    await _within(settings, act, f"RabbitMQ does not answer at {without_password(settings.rabbitmq_url)}")
 
 
 async def _until(stopping: asyncio.Event, loops: Sequence[asyncio.Task[None]]) -> None:
