@@ -37,8 +37,8 @@ def work(
     chosen = _chosen(names or ["all"])
     with one_sentence_on_failure():
         settings = settings_for(stack)
+        logs.configure(settings.log_level)
         if together or (len(chosen) == 1 and processes == 1):
-            logs.configure(settings.log_level)
             uvloop.run(process.run(chosen, settings))
             return
         groups = [[name] for name in chosen for _ in range(1 if name == roster.CLOCK else processes)]

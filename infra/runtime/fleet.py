@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from infra.runtime import logs
 from infra.runtime.start import EXIT_START_ERROR, StartError, take_port
 
 KILL_AFTER_S = 30
@@ -94,8 +95,8 @@ class Fleet:
             elif (code := member.process.poll()) is not None:
                 if code == EXIT_START_ERROR:
                     raise StartError(self._sentence(member))
+                self._plan_restart(member, code)
                 member.process = None
-                self._plan_restart(member)
 
     def stop(self) -> None:
         """Ask every process at once to finish its batch and end; kill what has not ended after 30 s."""
@@ -120,13 +121,15 @@ class Fleet:
     def restarts(self) -> int:
         return sum(member.restarts for member in self.members)
 
-    def _plan_restart(self, member: Member) -> None:
+    def _plan_restart(self, member: Member, code: int) -> None:
         """After a pause that doubles with every death, and is short again after a life that was long."""
         now = time.monotonic()
         member.deaths = 0 if now - member.started_at > _LONG_LIFE_S else member.deaths
-        member.start_at = now + min(_RESTART_PAUSE_S * 2**member.deaths, _RESTART_PAUSE_MAX_S)
+        pause_s = min(_RESTART_PAUSE_S * 2**member.deaths, _RESTART_PAUSE_MAX_S)
+        member.start_at = now + pause_s
         member.deaths = min(member.deaths + 1, _DEATHS_MAX)
         member.restarts += 1
+        self._say("warning", "process_died", member, how=_how(code), restart_in_s=pause_s)
 
     def _sentence(self, member: Member) -> str:
         """Why it cannot start: its own last line, where that went into a file."""
@@ -140,13 +143,32 @@ class Fleet:
         member.started_at = time.monotonic()
         # It was able to start before: what it may lack now is a server that is away, and that comes back.
         patience = {"TRIBUTARY_STARTUP_WAIT_S": "inf"} if member.restarts else {}
+        count = {"TRIBUTARY_RESTARTS": str(member.restarts)}
         stream: IO[bytes] | None = member.log.open("ab") if member.log else None
         member.process = subprocess.Popen(  # noqa: S603  (our own interpreter and module)
             [sys.executable, "-m", "infra.cli.work", *member.names, "--together"],
-            env={**member.environment, **patience},
+            env={**member.environment, **patience, **count},
             stdin=subprocess.DEVNULL,
             stdout=stream,
             stderr=stream,
         )
         if stream is not None:
             stream.close()
+        if member.restarts:
+            self._say("info", "process_restarted", member, restarts=member.restarts)
+
+    def _say(self, level: str, event: str, member: Member, **facts: object) -> None:
+        """One line, where those of the processes go; with `logs` into a file of its own there."""
+        pid = member.process.pid if member.process else None
+        file = self.logs / "fleet.log" if self.logs else None
+        logs.say(file, level, event, workers=list(member.names), pid=pid, **facts)
+
+
+def _how(code: int) -> str:
+    """How a process ended, from its return code."""
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        return f"killed by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"killed by signal {-code}"

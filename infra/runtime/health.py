@@ -16,7 +16,11 @@ Check = Callable[[], Awaitable[dict[str, str]]]
 """Answers what is lacking, by part; nothing when all is well."""
 
 
-def application(readiness: Readiness, consumers: Check) -> Any:
+Refresh = Callable[[], Awaitable[None]]
+"""Brings figures up to date that are only known when they are asked for."""
+
+
+def application(readiness: Readiness, consumers: Check, refresh: Refresh) -> Any:
     """An ASGI application. /readyz is 503 with reasons while a loop waits or a consumer is missing at the broker."""
     metrics: Any = make_asgi_app()
 
@@ -24,6 +28,7 @@ def application(readiness: Readiness, consumers: Check) -> Any:
         if scope["type"] != "http":
             return
         if scope["path"] == "/metrics":
+            await refresh()
             await metrics(scope, receive, send)
         elif scope["path"] == "/livez":
             await _answer(send, 200, {"status": "alive"})

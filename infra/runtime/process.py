@@ -11,14 +11,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from infra.adapters.mongo import MongoStore
-from infra.runtime import broker, clock, health, roster
+from infra.runtime import broker, clock, health, metrics, roster
 from infra.runtime.batch import BatchLoop, Ports
 from infra.runtime.broker import RabbitConsumer, RabbitPublisher
+from infra.runtime.broker_look import BrokerLook
 from infra.runtime.collector import collect_seldom
 from infra.runtime.journal import Journal
+from infra.runtime.link import MONGODB, RABBITMQ, Link, primary_watch
 from infra.runtime.messaging import BrokerUnavailable, Inbox
 from infra.runtime.quarantine import Quarantine
 from infra.runtime.readiness import Readiness
@@ -39,19 +41,20 @@ class LoopEndedError(Exception):
     """A loop ended though nothing asked it to; whoever watches the process starts it again."""
 
 
-async def prepare(settings: Settings) -> None:
+async def prepare(settings: Settings, readiness: Readiness | None = None) -> None:
     """Declare the topology, the collections and the indexes of every worker; repeatable."""
     workers = roster.load_all()
     store = MongoStore.connect(settings.mongodb_url, settings.database)
     try:
-        await _within(settings, store.ping, f"MongoDB does not answer at {without_password(settings.mongodb_url)}")
+        await _reach(settings, MONGODB, store.ping, readiness)
         for worker in workers:
             journal = Journal(worker.name, settings.journal_retention_days)
             runtime = (journal.collection, Quarantine(worker.name).collection)
             await store.prepare([*worker.repository.collections, *runtime])
     finally:
         store.close()
-    await _reach_broker(settings, lambda: broker.declare(settings.rabbitmq_url, topology_of(workers, settings)))
+    topology = topology_of(workers, settings)
+    await _reach(settings, RABBITMQ, lambda: broker.declare(settings.rabbitmq_url, topology), readiness)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +81,22 @@ async def run(names: Sequence[str], settings: Settings, seams: Seams | None = No
         workers = [roster.load(name) for name in names if name != roster.CLOCK]
         readiness = Readiness()
         readiness.lacks(_START, "the process is starting")
+        metrics.of_process(is_ready=lambda: not readiness.reasons, restarts=settings.restarts)
+        stack.callback(asyncio.create_task(readiness.keep_reminding()).cancel)
         await _serve_health(listener, workers, readiness, settings, stack)
-        if not await _unless(stopping, prepare(settings)):
+        if not await _unless(stopping, prepare(settings, readiness)):
             return
-        store = MongoStore.connect(settings.mongodb_url, settings.database)
+        store = MongoStore.connect(settings.mongodb_url, settings.database, on_primary=primary_watch(readiness))
         stack.callback(store.close)
-        publisher = RabbitPublisher(settings.rabbitmq_url, timeout_s=settings.publish_timeout_s)
-        consumer = RabbitConsumer(settings.rabbitmq_url)
+        publishing, consuming = Link(readiness, "publishes"), Link(readiness, "consumes")
+        publisher = RabbitPublisher(settings.rabbitmq_url, timeout_s=settings.publish_timeout_s, link=publishing)
+        consumer = RabbitConsumer(settings.rabbitmq_url, consuming)
         ports = seams.ports(Ports(store, publisher, RealTime(), readiness))
-        await _reach_broker(settings, publisher.start)
+        # A client that was never used does not look after its servers.
+        if not await _unless(stopping, _reach(settings, MONGODB, store.ping, readiness)):
+            return
+        if not await _unless(stopping, _reach(settings, RABBITMQ, publisher.start, readiness)):
+            return
         stack.push_async_callback(publisher.stop)
         loops = [asyncio.create_task(loop.run()) for loop in _loops(workers, consumer, ports, settings, seams)]
         if roster.CLOCK in names:
@@ -131,14 +141,8 @@ async def _serve_health(
     """Answer for the health of the process from now until everything else has ended."""
     queues = [worker.queue_of(handler) for worker in workers for handler in worker.handlers]
 
-    async def missing_consumers() -> dict[str, str]:
-        try:
-            seen = await broker.depths(settings.rabbitmq_url, queues)
-        except BrokerUnavailable as error:
-            return {"broker": str(error)}
-        return {name: "no consumer at the broker" for name, depth in seen.items() if not depth or not depth.consumers}
-
-    server = health.server(health.application(readiness, missing_consumers))
+    look = BrokerLook(settings.rabbitmq_url, queues, readiness)
+    server = health.server(health.application(readiness, look.missing_consumers, look.depths))
     serving = asyncio.create_task(server.serve(sockets=[listener]))
 
     async def close() -> None:
@@ -161,10 +165,6 @@ async def _unless(stopping: asyncio.Event, act: Coroutine[Any, Any, None]) -> bo
     return True
 
 
-async def _reach_broker(settings: Settings, act: Callable[[], Awaitable[None]]) -> None:
-    await _within(settings, act, f"RabbitMQ does not answer at {without_password(settings.rabbitmq_url)}")
-
-
 async def _until(stopping: asyncio.Event, loops: Sequence[asyncio.Task[None]]) -> None:
     """Wait for the signal to stop, or for a loop that ended by a bug: then the process ends and is restarted."""
     signalled = asyncio.create_task(stopping.wait())
@@ -172,12 +172,21 @@ async def _until(stopping: asyncio.Event, loops: Sequence[asyncio.Task[None]]) -
     signalled.cancel()
 
 
-async def _within(settings: Settings, act: Callable[[], Awaitable[None]], sentence: str) -> None:
+async def _reach(
+    settings: Settings, server: str, act: Callable[[], Awaitable[None]], readiness: Readiness | None
+) -> None:
     """Try for as long as servers may take to come up, then give up with a sentence."""
+    part = f"start: {server}"
+
+    def wait_and_say(state: RetryCallState) -> None:
+        if readiness is not None and state.outcome is not None:
+            readiness.lacks(part, str(state.outcome.exception()), server=server)
+
     tries = AsyncRetrying(
         retry=retry_if_exception_type((StoreUnavailable, BrokerUnavailable)),
         wait=wait_fixed(1),
         stop=stop_after_delay(settings.startup_wait_s),
+        before_sleep=wait_and_say,
         reraise=True,
     )
 
@@ -187,7 +196,12 @@ async def _within(settings: Settings, act: Callable[[], Awaitable[None]], senten
     try:
         await tries(attempt)
     except (StoreUnavailable, BrokerUnavailable) as error:
-        raise StartError(f"{sentence}: {error}. Start it (`tributary up`), or correct the address.") from error
+        url = without_password(settings.mongodb_url if server == MONGODB else settings.rabbitmq_url)
+        raise StartError(
+            f"{server} does not answer at {url}: {error}. Start it (`tributary up`), or correct the address."
+        ) from error
+    if readiness is not None:
+        readiness.has(part, server=server)
 
 
 def without_password(url: str) -> str:
