@@ -6,6 +6,7 @@ Exit codes: 0 done, 2 wrong usage, 3 the environment does not allow it, said in 
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import asdict
 from typing import Annotated
 
@@ -30,8 +31,10 @@ StackOption = Annotated[
 def up(stack: StackOption = "default") -> None:
     """Start RabbitMQ, MongoDB and Redis on private ports, without Docker.
 
-    What already runs is left alone; data lies in .tributary/, or in $TRIBUTARY_HOME, and outlives a restart.
+    What already runs and answers is left alone, and what hangs is restarted.
+    Data lies in .tributary/, or in $TRIBUTARY_HOME, and outlives a restart.
     """
+    _silence_drivers()
     with one_sentence_on_failure():
         endpoints = local.up(stack, home=local.default_home(), progress=_say)
     _print_endpoints(endpoints)
@@ -54,17 +57,19 @@ def status(
     stack: StackOption = "default",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object for programs.")] = False,
 ) -> None:
-    """Show which servers of the stack run, and where, and which of our programs were left running on them."""
+    """Show which servers of the stack run and answer, and where, and which programs of ours run on them."""
+    _silence_drivers()
     with one_sentence_on_failure():
         home = local.default_home()
         servers = local.status(stack, home=home)
+        running = all(server.running for server in servers)
         programs = local.programs(stack, home=home)
         endpoints = local.endpoints(stack, home=home)
         others = [name for name in local.running_stacks(home) if name != stack]
     if as_json:
         report = {
             "stack": stack,
-            "running": endpoints is not None,
+            "running": running,
             "endpoints": asdict(endpoints) if endpoints else None,
             "servers": [asdict(server) for server in servers],
             "programs": [asdict(program) for program in programs],
@@ -75,9 +80,14 @@ def status(
     table = Table("server", "state", "version", "port", "pid", title=f"stack {stack}", title_justify="left")
     for server in servers:
         table.add_row(
-            server.server, _state(server.running), server.version or "", str(server.port or ""), str(server.pid or "")
+            server.server, _state_of(server), server.version or "", str(server.port or ""), str(server.pid or "")
         )
     Console().print(table)
+    for server in servers:
+        if server.complaint:
+            _say(f"{server.server} {server.complaint}.")
+    if any(server.complaint for server in servers):
+        _say(f"`tributary up --stack {stack}` restarts what hangs.")
     if programs:
         left = Table("program", "state", "pid")
         for program in programs:
@@ -98,6 +108,16 @@ def setup(
     with one_sentence_on_failure():
         installed = local.install_missing(_say, browser=browser)
     _say(f"Installed {', '.join(installed)}." if installed else "Everything that the local stack needs is here.")
+
+
+def _silence_drivers() -> None:
+    """They say in their own words what the status says in ours."""
+    for driver in ("aio_pika", "aiormq", "asyncio"):
+        logging.getLogger(driver).setLevel(logging.CRITICAL)
+
+
+def _state_of(server: local.ServerStatus) -> str:
+    return "[red]not answering[/]" if server.complaint else _state(server.running)
 
 
 def _state(running: bool) -> str:

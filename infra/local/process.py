@@ -64,6 +64,8 @@ def stop(mark: ProcessMark, *, within_s: float) -> bool:
     if not is_running(mark):
         return False
     _send(mark.pid, signal.SIGTERM)
+    # One that was halted would not notice before it goes on.
+    _send(mark.pid, signal.SIGCONT)
     if not _ended_within(mark, within_s):
         # The group's leader is alive at this point, so the group number cannot belong to anyone else.
         _send(-mark.pid, signal.SIGKILL)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
@@ -20,6 +21,8 @@ from infra.local.redis_server import RedisServer
 from infra.local.server import Server
 from infra.local.startup import StartAbandonedError, Startup, is_serving, stop_all
 
+_PATIENCE_S = 10.0
+_ASK_AGAIN_S = 0.5
 SERVERS: tuple[Server, ...] = (RabbitmqServer(), MongodbServer(), RedisServer())
 _SERVER_NAMES = tuple(server.name for server in SERVERS)
 
@@ -37,13 +40,17 @@ class Endpoints:
 
 @dataclass(frozen=True)
 class ServerStatus:
-    """One server of a stack; without pid while it does not run, without port and version if it never did."""
+    """One server of a stack; without pid while it does not run, without port and version if it never did.
+
+    It is `running` when it serves clients. Where it has a process and does not, `complaint` says why.
+    """
 
     server: str
     pid: int | None
     port: int | None
     running: bool
     version: str | None
+    complaint: str | None = None
 
 
 @dataclass(frozen=True)
@@ -60,7 +67,7 @@ def default_home() -> Path:
 
 
 def up(name: str = "default", *, home: Path, progress: Progress = lambda _: None) -> Endpoints:
-    """Start what is not running of the stack, and return when every server answers.
+    """Start what is not running of the stack, restart what does not answer, and return when every server answers.
 
     Data and, where they are still free, ports are those of the last run. Raises StackError, and then nothing that this
     call started is left running.
@@ -69,7 +76,7 @@ def up(name: str = "default", *, home: Path, progress: Progress = lambda _: None
     preflight.prepare(folder)
     with record.locked(folder):
         ledger = _Ledger(folder, record.read(folder))
-        idle = [server for server in SERVERS if not is_serving(server, ledger.entry(server))]
+        idle = [server for server in SERVERS if not _serves(server, ledger.entry(server), progress)]
         if idle:
             _start(idle, folder, ledger, progress)
         return _endpoints(ledger.entries)
@@ -97,9 +104,10 @@ def down(name: str = "default", *, home: Path, remove_data: bool = False) -> lis
 
 
 def status(name: str = "default", *, home: Path) -> list[ServerStatus]:
-    """Every server of the stack, running or not. Raises StackError for a damaged record."""
+    """Every server of the stack, each asked whether it serves. Raises StackError for a damaged record."""
     entries = record.read(record.folder_of(name, home))
-    return [_status(server, entries.get(server.name, ServerRecord())) for server in SERVERS]
+    with ThreadPoolExecutor(len(SERVERS)) as pool:
+        return list(pool.map(lambda server: _status(server, entries.get(server.name, ServerRecord())), SERVERS))
 
 
 def programs(name: str = "default", *, home: Path) -> list[ProgramStatus]:
@@ -186,13 +194,34 @@ def _endpoints(entries: StackRecord) -> Endpoints:
 
 def _status(server: Server, entry: ServerRecord) -> ServerStatus:
     mark = entry.processes.get("server")
+    pid = mark.pid if mark is not None and is_running(mark) else None
+    complaint = "does not listen" if pid else None
+    if is_serving(server, entry):
+        complaint = server.ping(entry.ports).complaint
     return ServerStatus(
         server=server.name,
-        pid=mark.pid if mark is not None and is_running(mark) else None,
+        pid=pid,
         port=entry.ports.get(server.purposes[0]),
-        running=is_serving(server, entry),
+        running=pid is not None and complaint is None,
         version=entry.version,
+        complaint=complaint,
     )
+
+
+def _serves(server: Server, entry: ServerRecord, progress: Progress) -> bool:
+    """Whether there is nothing to start. A busy machine gets several questions' time before a server counts as hung."""
+    if not is_serving(server, entry):
+        return False
+    deadline = time.monotonic() + _PATIENCE_S
+    while (health := server.ping(entry.ports)).complaint is not None:
+        if not health.restart_helps:
+            progress(f"{server.title} {health.complaint}.")
+            return True
+        if time.monotonic() > deadline:
+            progress(f"{server.title} runs but {health.complaint}; restarting it …")
+            return False
+        time.sleep(_ASK_AGAIN_S)
+    return True
 
 
 def _stop(entries: StackRecord) -> list[str]:
