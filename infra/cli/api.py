@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import socket
 from typing import Annotated
 
@@ -14,6 +15,7 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from infra.cli.environment import EXIT_ENVIRONMENT, Stack, environment_for, one_sentence_on_failure, settings_for
+from infra.cli.hangup import end_like_ctrl_c
 from infra.runtime import front, logs
 from infra.runtime.start import take_port, url_of
 
@@ -83,9 +85,16 @@ class _Servers(Multiprocess):
     """Several processes: says where they listen once all do, and whether one could not start."""
 
     def __init__(self, config: uvicorn.Config, sockets: list[socket.socket]) -> None:
+        ignores_hangup = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
         super().__init__(config, sockets)
+        if ignores_hangup:
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
         self.failed = False
         self._announced = False
+
+    def handle_hup(self) -> None:
+        """Its terminal is closed. uvicorn would start its processes afresh and stay."""
+        self.should_exit.set()
 
     def keep_subprocess_alive(self) -> None:
         super().keep_subprocess_alive()
@@ -100,6 +109,7 @@ class _Servers(Multiprocess):
 
 def _serve_alone(config: uvicorn.Config, listener: socket.socket) -> bool:
     """Whether it could start."""
+    end_like_ctrl_c(signal.SIGHUP)
     server = _Server(config)
     with contextlib.suppress(KeyboardInterrupt):
         server.run(sockets=[listener])

@@ -25,6 +25,7 @@ from infra.cli.environment import (
     one_sentence_on_failure,
     settings_for,
 )
+from infra.cli.hangup import end_like_ctrl_c
 
 
 def bench(
@@ -42,8 +43,10 @@ def bench(
     home = local.default_home()
     console = Console(stderr=as_json)
     leave_exported_addresses("The benchmark uses only servers that it starts.")
+    end_like_ctrl_c()
     with one_sentence_on_failure():
         try:
+            local.claim(name, home=home)
             local.up(name, home=home, progress=lambda line: console.print(line, style="dim"))
             quick, rest = _run(name, Sizes(rounds=rounds), FullSizes() if everything else None, console)
         except (BenchFailure, PeerFailed) as failure:

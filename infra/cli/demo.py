@@ -29,6 +29,7 @@ from infra.cli.environment import (
     one_sentence_on_failure,
     settings_for,
 )
+from infra.cli.hangup import end_like_ctrl_c
 from infra.cli.trace import print_timeline, timeline
 from infra.cli.verify import print_report
 from infra.demo import report
@@ -82,8 +83,10 @@ def demo(
     logs = home / name / local.LOGS
     console = Console(stderr=as_json)
     verified = left = False
+    end_like_ctrl_c()
     with one_sentence_on_failure():
         try:
+            local.claim(name, home=home)
             if not on_given_servers:
                 local.up(name, home=home, progress=lambda line: console.print(line, style="dim"))
             settings = settings_for(name)
@@ -98,6 +101,7 @@ def demo(
             _show(played, console, as_json=as_json)
             if kept is not None:
                 left = True
+                local.keep(name, home=home)
                 _print_kept(kept, name, to_stderr=as_json, on_given_servers=on_given_servers)
             if on_given_servers:
                 typer.echo(
@@ -106,6 +110,7 @@ def demo(
             verified = bool(played.figures["verified"])
         except (NeverQuietError, NotServingError) as error:
             left = True
+            local.keep(name, home=home)
             typer.echo(f"The demo did not come to rest: {error}. Logs are in {logs}.", err=True)
             typer.echo(f"Stop what still runs: {_stopping(name)}", err=True)
         finally:

@@ -40,10 +40,15 @@ def leave_exported_addresses(reason: str) -> None:
         print(f"Not used, though exported: {', '.join(exported)}. {reason}", file=sys.stderr)
 
 
+def is_on_command_line(context: typer.Context, parameter: str) -> bool:
+    """Whether a person has written the option, and not a default or the environment."""
+    source = context.get_parameter_source(parameter)
+    return source is not None and source.name == "COMMANDLINE"
+
+
 def _chosen_stack(context: typer.Context, parameter: typer.CallbackParam, stack: str) -> str:
     """A stack that is named on the command line is meant, whatever addresses the shell has exported."""
-    source = context.get_parameter_source(parameter.name or "")
-    if source is not None and source.name == "COMMANDLINE":
+    if is_on_command_line(context, parameter.name or ""):
         leave_exported_addresses(f"The command line names the stack {stack!r}.")
     return stack
 

@@ -15,7 +15,8 @@ from rich.console import Console
 from rich.table import Table
 
 from infra import local
-from infra.cli.environment import one_sentence_on_failure
+from infra.cli.environment import is_on_command_line, one_sentence_on_failure
+from infra.cli.hangup import end_like_ctrl_c
 
 StackOption = Annotated[
     str,
@@ -35,22 +36,32 @@ def up(stack: StackOption = "default") -> None:
     Data lies in .tributary/, or in $TRIBUTARY_HOME, and outlives a restart.
     """
     _silence_drivers()
+    end_like_ctrl_c()
     with one_sentence_on_failure():
         endpoints = local.up(stack, home=local.default_home(), progress=_say)
     _print_endpoints(endpoints)
 
 
 def down(
+    context: typer.Context,
     stack: StackOption = "default",
     remove_data: Annotated[bool, typer.Option("--remove-data", help="Also delete the stack's data and logs.")] = False,
 ) -> None:
-    """Stop what was started for the stack, the programs of a demo that stayed included, and nothing else.
+    """Stop what was started for the stack, however its starter ended, and nothing else.
 
-    The data is kept unless you say otherwise.
+    The data is kept unless you say otherwise. Unless a stack is named, what demos and benchmarks that were killed have
+    left is stopped and removed too.
     """
+    home = local.default_home()
     with one_sentence_on_failure():
-        stopped = local.down(stack, home=local.default_home(), remove_data=remove_data)
-    _say(f"Stopped {', '.join(stopped)}." if stopped else f"Nothing of the stack {stack!r} was running.")
+        stopped = local.down(stack, home=home, remove_data=remove_data)
+        _say(f"Stopped {', '.join(stopped)}." if stopped else f"Nothing of the stack {stack!r} was running.")
+        if not is_on_command_line(context, "stack"):
+            for name in local.abandoned_stacks(home):
+                left = local.down(name, home=home, remove_data=True)
+                _say(f"Stopped what {name} had left: {', '.join(left) or 'only data'}.")
+        if others := local.running_stacks(home):
+            _say(f"Still running: {', '.join(others)}; stop one with `tributary down --stack NAME`.")
 
 
 def status(
@@ -65,7 +76,8 @@ def status(
         running = all(server.running for server in servers)
         programs = local.programs(stack, home=home)
         endpoints = local.endpoints(stack, home=home)
-        others = [name for name in local.running_stacks(home) if name != stack]
+        abandoned = local.abandoned_stacks(home)
+        others = [name for name in local.running_stacks(home) if name not in (stack, *abandoned)]
     if as_json:
         report = {
             "stack": stack,
@@ -74,6 +86,7 @@ def status(
             "servers": [asdict(server) for server in servers],
             "programs": [asdict(program) for program in programs],
             "other_running_stacks": others,
+            "abandoned_stacks": abandoned,
         }
         typer.echo(json.dumps(report, indent=2))
         return
@@ -95,6 +108,8 @@ def status(
         Console().print(left)
     if endpoints:
         _print_endpoints(endpoints)
+    if abandoned:
+        _say(f"Left by commands that were killed: {', '.join(abandoned)}; `tributary down` stops and removes that.")
     if others:
         _say(f"Also running: {', '.join(others)}.")
 

@@ -45,8 +45,10 @@ def work(
         fleet = Fleet(groups, environment_for(settings), health_port=settings.health_port)
         fleet.require_ports()
         asyncio.run(process.prepare(settings))
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: setattr(fleet, "stopping", True))
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            # What `nohup` ignores stays ignored.
+            if number != signal.SIGHUP or signal.getsignal(number) == signal.SIG_DFL:
+                signal.signal(number, lambda *_: setattr(fleet, "stopping", True))
         try:
             fleet.start()
             fleet.watch()

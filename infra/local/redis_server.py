@@ -40,6 +40,8 @@ class RedisServer:
             "--maxmemory": MEMORY_MAX,
             "--maxmemory-policy": "allkeys-lru",
             "--daemonize": "no",
+            # A title would overwrite the environment, by which the stack finds what was started for it.
+            "--set-proc-title": "no",
         }
         words = [word for option in options.items() for word in option]
         return [Launch("server", [str(executable), *words], ports["clients"])]

@@ -8,6 +8,7 @@ FastStream's own `--workers` stops its children one after another; here every ch
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -141,13 +142,10 @@ class Fleet:
 
     def _launch(self, member: Member) -> None:
         member.started_at = time.monotonic()
-        # It was able to start before: what it may lack now is a server that is away, and that comes back.
-        patience = {"TRIBUTARY_STARTUP_WAIT_S": "inf"} if member.restarts else {}
-        count = {"TRIBUTARY_RESTARTS": str(member.restarts)}
         stream: IO[bytes] | None = member.log.open("ab") if member.log else None
         member.process = subprocess.Popen(  # noqa: S603  (our own interpreter and module)
             [sys.executable, "-m", "infra.cli.work", *member.names, "--together"],
-            env={**member.environment, **patience, **count},
+            env=self.environment_of(member),
             stdin=subprocess.DEVNULL,
             stdout=stream,
             stderr=stream,
@@ -156,6 +154,13 @@ class Fleet:
             stream.close()
         if member.restarts:
             self._say("info", "process_restarted", member, restarts=member.restarts)
+
+    def environment_of(self, member: Member) -> dict[str, str]:
+        own = {"TRIBUTARY_RESTARTS": str(member.restarts), "TRIBUTARY_PARENT_PID": str(os.getpid())}
+        if member.restarts:
+            # It was able to start before: what it may lack now is a server that is away, and that comes back.
+            own["TRIBUTARY_STARTUP_WAIT_S"] = "inf"
+        return {**member.environment, **own}
 
     def _say(self, level: str, event: str, member: Member, **facts: object) -> None:
         """One line, where those of the processes go; with `logs` into a file of its own there."""

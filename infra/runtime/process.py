@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
@@ -35,6 +36,8 @@ log = structlog.get_logger()
 
 _START = "start"
 """The part that a process lacks until it consumes."""
+
+_PARENT_EVERY_S = 1.0
 
 
 class LoopEndedError(Exception):
@@ -74,8 +77,10 @@ async def run(names: Sequence[str], settings: Settings, seams: Seams | None = No
     seams = seams or Seams()
     stopping = seams.stopping
     running = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        running.add_signal_handler(number, stopping.set)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        # What `nohup` ignores stays ignored.
+        if number != signal.SIGHUP or signal.getsignal(number) == signal.SIG_DFL:
+            running.add_signal_handler(number, stopping.set)
     listener = take_port(settings.health_host, settings.health_port, "health and metrics", "TRIBUTARY_HEALTH_PORT")
     async with contextlib.AsyncExitStack() as stack:
         workers = [roster.load(name) for name in names if name != roster.CLOCK]
@@ -83,6 +88,8 @@ async def run(names: Sequence[str], settings: Settings, seams: Seams | None = No
         readiness.lacks(_START, "the process is starting")
         metrics.of_process(is_ready=lambda: not readiness.reasons, restarts=settings.restarts)
         stack.callback(asyncio.create_task(readiness.keep_reminding()).cancel)
+        if settings.parent_pid:
+            stack.callback(asyncio.create_task(_end_with(settings.parent_pid, stopping)).cancel)
         await _serve_health(listener, workers, readiness, settings, stack)
         if not await _unless(stopping, prepare(settings, readiness)):
             return
@@ -163,6 +170,14 @@ async def _unless(stopping: asyncio.Event, act: Coroutine[Any, Any, None]) -> bo
         return False
     acting.result()
     return True
+
+
+async def _end_with(parent_pid: int, stopping: asyncio.Event) -> None:
+    """Ask this process to stop once its parent is gone: nobody would start it again, or stop it."""
+    while os.getppid() == parent_pid:  # noqa: ASYNC110  (no event tells of it)
+        await asyncio.sleep(_PARENT_EVERY_S)
+    log.warning("parent_gone", parent_pid=parent_pid, consequence="this process ends too")
+    stopping.set()
 
 
 async def _until(stopping: asyncio.Event, loops: Sequence[asyncio.Task[None]]) -> None:

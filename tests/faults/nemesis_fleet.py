@@ -124,7 +124,7 @@ class TrialFleet(Fleet):
         with member.log.open("ab") as stream:
             member.process = subprocess.Popen(
                 [sys.executable, "-m", "tests.faults.nemesis_worker", *member.names],
-                env=dict(member.environment),
+                env=self.environment_of(member),
                 stdin=subprocess.DEVNULL,
                 stdout=stream,
                 stderr=stream,
