@@ -6,6 +6,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 ORDERS ?= 2000
 KEEP ?=
+GIVEN ?=
+YES ?=
 JSON ?=
 
 VENV := .venv
@@ -29,8 +31,9 @@ setup: $(INSTALLED) ## Create .venv with the locked packages, and install Rabbit
 	@$(BIN)/tributary setup
 
 .PHONY: demo
-demo: setup ## Run ORDERS=2000 orders through the whole system; KEEP=1 leaves it running, JSON=1 prints JSON.
-	@$(BIN)/tributary demo --orders $(ORDERS) $(if $(KEEP),--keep) $(if $(JSON),--json)
+demo: setup ## Run ORDERS=2000 orders on servers of its own; KEEP=1 leaves it running, GIVEN=1 uses yours, JSON=1 prints JSON.
+	@$(BIN)/tributary demo --orders $(ORDERS) $(if $(KEEP),--keep) $(if $(GIVEN),--on-given-servers) $(if $(YES),--yes) \
+		$(if $(JSON),--json)
 
 .PHONY: test
 test: $(INSTALLED) ## Run every test, those against real servers and in a real browser included.

@@ -6,7 +6,16 @@ from collections.abc import Iterator
 
 import pytest
 
+from infra.cli.environment import leave_exported_addresses
+from infra.cli.hangup import end_like_ctrl_c
 from tests.connected.running import LocalStack
+
+
+def pytest_configure() -> None:
+    """Before any test: whatever a shell has exported, nothing here may reach servers that the tests did not start."""
+    leave_exported_addresses("Tests use only servers that they start.")
+    # A run that is ended by `timeout` or a closed terminal takes its servers down like one that is interrupted.
+    end_like_ctrl_c()
 
 
 @pytest.fixture(scope="session")

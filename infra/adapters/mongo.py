@@ -19,6 +19,7 @@ from pymongo.write_concern import WriteConcern
 from infra.adapters.mongo_errors import AnswersTooLarge, short, to_refused, translate
 from infra.adapters.mongo_reads import MongoReads, all_of
 from infra.adapters.mongo_transaction import MongoTransaction
+from infra.adapters.mongo_watch import PrimaryChanged, PrimaryWatch
 from infra.runtime.store import Collection, Document, Index, StoreUnavailable, Transaction
 
 T = TypeVar("T")
@@ -38,21 +39,32 @@ class MongoStore(MongoReads):
         # Times come back aware: everything in this system is UTC.
         super().__init__(client.get_database(database, codec_options=CodecOptions(tz_aware=True)))
         self._write_concern = WriteConcern("majority", j=True)
+        self._watch: PrimaryWatch | None = None
         self._sessions: list[Any] = []
         """Those that wait for their next transaction: to start and to end one are two trips to Motor's threads."""
         self._asks_together = True
         """Until answers come up that are too large for it."""
 
     @classmethod
-    def connect(cls, url: str, database: str) -> Self:
-        """Make a client; nothing is sent yet. StoreUnavailable where the URL cannot be understood."""
+    def connect(cls, url: str, database: str, *, on_primary: PrimaryChanged | None = None) -> Self:
+        """Make a client; nothing is sent yet. StoreUnavailable where the URL cannot be understood.
+
+        `on_primary` is called when the primary goes, and when there is one again, even while nothing is asked.
+        """
+        watch = PrimaryWatch(on_primary) if on_primary else None
         try:
             client: Any = AsyncIOMotorClient(
-                url, serverSelectionTimeoutMS=_SERVER_SELECTION_TIMEOUT_MS, appname="tributary", maxPoolSize=50
+                url,
+                serverSelectionTimeoutMS=_SERVER_SELECTION_TIMEOUT_MS,
+                appname="tributary",
+                maxPoolSize=50,
+                event_listeners=[watch] if watch else [],
             )
         except (InvalidURI, ConfigurationError, ValueError) as error:
             raise StoreUnavailable(f"MONGODB_URL cannot be understood: {error}") from error
-        return cls(client, database)
+        store = cls(client, database)
+        store._watch = watch
+        return store
 
     async def ping(self) -> None:
         """StoreUnavailable unless a primary of a replica set answers: transactions need one."""
@@ -64,6 +76,8 @@ class MongoStore(MongoReads):
             raise StoreUnavailable("MongoDB is not a replica set, and transactions need one; start it with --replSet")
 
     def close(self) -> None:
+        if self._watch is not None:
+            self._watch.close()
         self._client.close()
 
     async def prepare(self, collections: Iterable[Collection]) -> None:

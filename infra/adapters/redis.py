@@ -86,6 +86,13 @@ class RedisCache:
             raise CacheUnavailable(str(error)) from error
         return str(facts["redis_version"])
 
+    async def size(self) -> int:
+        """How many keys the database holds, whoever made them. Raises CacheUnavailable."""
+        try:
+            return int(await self._client.dbsize())
+        except (RedisError, OSError) as error:
+            raise CacheUnavailable(str(error)) from error
+
     async def take(self, key: str, *, quota: int, window_s: float) -> Taken:
         """Take one of `quota` that come back evenly over `window_s`; unused ones add up to the quota."""
         gap = window_s * _MICROSECONDS / quota

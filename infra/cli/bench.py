@@ -17,7 +17,15 @@ from infra.bench.full import FullFindings, FullSizes, full
 from infra.bench.ours import BenchFailure
 from infra.bench.peers.peer import PeerFailed
 from infra.bench.run import Bench, Findings, Sizes
-from infra.cli.environment import EXIT_BREACH, AsJson, environment_for, one_sentence_on_failure, settings_for
+from infra.cli.environment import (
+    EXIT_BREACH,
+    AsJson,
+    environment_for,
+    leave_exported_addresses,
+    one_sentence_on_failure,
+    settings_for,
+)
+from infra.cli.hangup import end_like_ctrl_c
 
 
 def bench(
@@ -34,8 +42,11 @@ def bench(
     name = f"bench-{os.getpid()}"
     home = local.default_home()
     console = Console(stderr=as_json)
+    leave_exported_addresses("The benchmark uses only servers that it starts.")
+    end_like_ctrl_c()
     with one_sentence_on_failure():
         try:
+            local.claim(name, home=home)
             local.up(name, home=home, progress=lambda line: console.print(line, style="dim"))
             quick, rest = _run(name, Sizes(rounds=rounds), FullSizes() if everything else None, console)
         except (BenchFailure, PeerFailed) as failure:

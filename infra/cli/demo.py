@@ -19,15 +19,27 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 from infra import local
 from infra.adapters.mongo import MongoStore
-from infra.cli.environment import EXIT_BREACH, AsJson, environment_for, one_sentence_on_failure, settings_for
+from infra.cli.environment import (
+    EXIT_BREACH,
+    EXIT_USAGE,
+    AsJson,
+    environment_for,
+    exported_addresses,
+    leave_exported_addresses,
+    one_sentence_on_failure,
+    settings_for,
+)
+from infra.cli.hangup import end_like_ctrl_c
 from infra.cli.trace import print_timeline, timeline
 from infra.cli.verify import print_report
 from infra.demo import report
+from infra.demo.given import NotEmptyError, require_empty
 from infra.demo.quiet import NeverQuietError
 from infra.demo.report import Findings
 from infra.demo.run import Demo, Outcome, World, fleet_at_work
 from infra.demo.stay import Kept, NotServingError, Staying
 from infra.runtime import roster
+from infra.runtime.process import without_password
 from infra.runtime.settings import Settings
 from infra.runtime.timeline import Step
 from infra.runtime.topology import topology_of
@@ -46,23 +58,41 @@ def demo(
     keep: Annotated[
         bool, typer.Option("--keep", help="Leave all of it running, with the HTTP API and logins, for a look around.")
     ] = False,
+    on_given_servers: Annotated[
+        bool,
+        typer.Option(
+            "--on-given-servers",
+            help="Use the servers of RABBITMQ_URL, MONGODB_URL and REDIS_URL, if nothing is stored there; asks first.",
+        ),
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before writing to given servers.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Start servers of its own, run real orders through every worker, and verify the result.
 
-    Exits with 0 only if every invariant holds and every published message is accounted for. With --keep servers,
-    workers, clock and API go on in the background; the command that stops them is printed, and the logins, only then.
+    Addresses that are exported are not used unless --on-given-servers says so. Exits with 0 only if every invariant
+    holds and every published message is accounted for. With --keep servers, workers, clock and API go on in the
+    background; the command that stops them is printed, and the logins, only then.
     """
+    if on_given_servers:
+        _require_addresses()
+    else:
+        leave_exported_addresses("The demo uses only servers that it starts; --on-given-servers would use those.")
     name = f"demo-{os.getpid()}"
     home = local.default_home()
     logs = home / name / local.LOGS
     console = Console(stderr=as_json)
     verified = left = False
+    end_like_ctrl_c()
     with one_sentence_on_failure():
         try:
-            local.up(name, home=home, progress=lambda line: console.print(line, style="dim"))
+            local.claim(name, home=home)
+            if not on_given_servers:
+                local.up(name, home=home, progress=lambda line: console.print(line, style="dim"))
             settings = settings_for(name)
-            logs.mkdir(exist_ok=True)
+            if on_given_servers:
+                _permit(settings, orders, yes=yes)
+            logs.mkdir(parents=True, exist_ok=True)
             environment = environment_for(settings)
             staying = Staying(settings, name, home, environment) if keep else None
             at_work = staying.at_work() if staying else fleet_at_work(environment, logs)
@@ -71,10 +101,16 @@ def demo(
             _show(played, console, as_json=as_json)
             if kept is not None:
                 left = True
-                _print_kept(kept, name, to_stderr=as_json)
+                local.keep(name, home=home)
+                _print_kept(kept, name, to_stderr=as_json, on_given_servers=on_given_servers)
+            if on_given_servers:
+                typer.echo(
+                    f"The demo's records stay in the database {settings.database!r}; drop it at the end.", err=True
+                )
             verified = bool(played.figures["verified"])
         except (NeverQuietError, NotServingError) as error:
             left = True
+            local.keep(name, home=home)
             typer.echo(f"The demo did not come to rest: {error}. Logs are in {logs}.", err=True)
             typer.echo(f"Stop what still runs: {_stopping(name)}", err=True)
         finally:
@@ -82,6 +118,31 @@ def demo(
                 local.down(name, home=home, remove_data=True)
                 (home / f"{name}.lock").unlink(missing_ok=True)
     raise typer.Exit(0 if verified else EXIT_BREACH)
+
+
+def _require_addresses() -> None:
+    """All three: what is not given would be looked for on the usual ports, where somebody else's may run."""
+    if missing := [name for name in ("RABBITMQ_URL", "MONGODB_URL", "REDIS_URL") if name not in exported_addresses()]:
+        typer.echo(f"--on-given-servers needs their addresses; set {', '.join(missing)}.", err=True)
+        raise typer.Exit(EXIT_USAGE)
+
+
+def _permit(settings: Settings, orders: int, *, yes: bool) -> None:
+    """Go on only where the given servers are empty and a person, or --yes, agrees."""
+    try:
+        uvloop.run(require_empty(settings))
+    except NotEmptyError as error:
+        raise local.StackError(str(error)) from error
+    where = f"the database {settings.database!r} at {without_password(settings.mongodb_url)}"
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        typer.echo(f"This would write {orders} invented orders into {where}; say --yes if that is meant.", err=True)
+        raise typer.Exit(EXIT_USAGE)
+    question = f"Write {orders} invented orders into {where}, through {without_password(settings.rabbitmq_url)}?"
+    if not typer.confirm(question, err=True):
+        typer.echo("Nothing was written.", err=True)
+        raise typer.Exit(EXIT_USAGE)
 
 
 def _keep(staying: Staying, name: str, played: _Played) -> Kept:
@@ -144,16 +205,18 @@ def _print_closing(console: Console, figures: dict[str, object], *, accounted: b
     console.print(f"Verdict: {verdict}{missing}")
 
 
-def _print_kept(kept: Kept, name: str, *, to_stderr: bool) -> None:
+def _print_kept(kept: Kept, name: str, *, to_stderr: bool, on_given_servers: bool) -> None:
     """The only time that the secrets are shown. Not through the console, which would break long lines."""
+    going_on = "Workers" if on_given_servers else "Servers, workers"
+    verifying = f"{_program()} verify" if on_given_servers else f"{_program()} verify --stack {name}"
     lines = [
         "",
-        f"Servers, workers, clock and the HTTP API go on in the background. Docs page: {kept.docs}",
+        f"{going_on}, clock and the HTTP API go on in the background. Docs page: {kept.docs}",
         "The logins are shown only this once. Paste these lines into a shell, and use them as the README does:",
         "",
         *(f"export {_assigned(variables)}" for variables in kept.variables()),
         "",
-        f"Look around:     {_program()} verify --stack {name}",
+        f"Look around:     {verifying}",
         f"Stop all of it:  {_stopping(name)}",
     ]
     for line in lines:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import os
 from dataclasses import asdict
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from infra.cli.environment import (
     EXIT_ENVIRONMENT,
     AsJson,
     Stack,
+    exported_addresses,
     one_sentence_on_failure,
     settings_for,
 )
@@ -55,4 +55,4 @@ def doctor(stack: Stack = "default", as_json: AsJson = False) -> None:
 def _settings_and_folder(stack: str) -> tuple[Settings, Path | None]:
     """The servers, and the folder whose disk they fill; None where MongoDB is not this stack's."""
     folder = record.folder_of(stack, local.default_home())
-    return settings_for(stack), folder if "MONGODB_URL" not in os.environ else None
+    return settings_for(stack), folder if "MONGODB_URL" not in exported_addresses() else None

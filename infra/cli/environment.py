@@ -16,14 +16,44 @@ import typer
 
 from infra import local
 from infra.runtime.messaging import BrokerUnavailable
-from infra.runtime.process import StartError
 from infra.runtime.settings import Settings
+from infra.runtime.start import EXIT_START_ERROR, StartError
 from infra.runtime.store import StoreUnavailable
 
 _FIRST_YEAR, _LAST_YEAR = 1900, 9998
 EXIT_BREACH = 1
 EXIT_USAGE = 2
-EXIT_ENVIRONMENT = 3
+EXIT_ENVIRONMENT = EXIT_START_ERROR
+
+_URLS = {"rabbitmq_url": "RABBITMQ_URL", "mongodb_url": "MONGODB_URL", "redis_url": "REDIS_URL"}
+
+
+def exported_addresses() -> list[str]:
+    """The variables that give the address of a server; an empty one gives none."""
+    return [variable for variable in _URLS.values() if os.environ.get(variable)]
+
+
+def leave_exported_addresses(reason: str) -> None:
+    """Take the exported addresses out of this process and its children, and say in one line why they are not used."""
+    exported = exported_addresses()
+    for variable in _URLS.values():
+        os.environ.pop(variable, None)
+    if exported:
+        print(f"Not used, though exported: {', '.join(exported)}. {reason}", file=sys.stderr)
+
+
+def is_on_command_line(context: typer.Context, parameter: str) -> bool:
+    """Whether a person has written the option, and not a default or the environment."""
+    source = context.get_parameter_source(parameter)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def _chosen_stack(context: typer.Context, parameter: typer.CallbackParam, stack: str) -> str:
+    """A stack that is named on the command line is meant, whatever addresses the shell has exported."""
+    if is_on_command_line(context, parameter.name or ""):
+        leave_exported_addresses(f"The command line names the stack {stack!r}.")
+    return stack
+
 
 Stack = Annotated[
     str,
@@ -31,12 +61,11 @@ Stack = Annotated[
         "--stack",
         envvar="TRIBUTARY_STACK",
         metavar="NAME",
-        help="The local stack to talk to; RABBITMQ_URL, MONGODB_URL and REDIS_URL override it.",
+        callback=_chosen_stack,
+        help="The local stack to talk to. Without it RABBITMQ_URL, MONGODB_URL and REDIS_URL come first.",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object for programs.")]
-
-_URLS = {"rabbitmq_url": "RABBITMQ_URL", "mongodb_url": "MONGODB_URL", "redis_url": "REDIS_URL"}
 
 
 def settings_for(stack: str) -> Settings:
@@ -45,7 +74,7 @@ def settings_for(stack: str) -> Settings:
     A stack that does not run keeps its addresses, so that nothing ever talks to another one's servers by mistake.
     Raises StackError where there are no addresses at all.
     """
-    asked = {name: variable for name, variable in _URLS.items() if variable not in os.environ}
+    asked = {name: variable for name, variable in _URLS.items() if not os.environ.get(variable)}
     endpoints = local.recorded_endpoints(stack, home=local.default_home()) if asked else None
     if asked and endpoints is None:
         raise local.StackError(

@@ -37,17 +37,20 @@ def work(
     chosen = _chosen(names or ["all"])
     with one_sentence_on_failure():
         settings = settings_for(stack)
+        logs.configure(settings.log_level)
         if together or (len(chosen) == 1 and processes == 1):
-            logs.configure(settings.log_level)
             uvloop.run(process.run(chosen, settings))
             return
         groups = [[name] for name in chosen for _ in range(1 if name == roster.CLOCK else processes)]
-        asyncio.run(process.prepare(settings))
         fleet = Fleet(groups, environment_for(settings), health_port=settings.health_port)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: setattr(fleet, "stopping", True))
-        fleet.start()
+        fleet.require_ports()
+        asyncio.run(process.prepare(settings))
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            # What `nohup` ignores stays ignored.
+            if number != signal.SIGHUP or signal.getsignal(number) == signal.SIG_DFL:
+                signal.signal(number, lambda *_: setattr(fleet, "stopping", True))
         try:
+            fleet.start()
             fleet.watch()
         finally:
             fleet.stop()

@@ -98,12 +98,16 @@ class Demo:
 async def fleet_at_work(environment: Mapping[str, str], logs: Path) -> AsyncIterator[None]:
     """The workers as children of this process, which end with it; `logs` is a folder that is there."""
     fleet = Fleet([[name] for name in (*roster.names(), roster.CLOCK)], environment, logs=logs)
-    fleet.start()
-    tending = asyncio.create_task(_tend(fleet))
     try:
-        yield
+        fleet.start()
+        async with asyncio.TaskGroup() as group:
+            tending = group.create_task(_tend(fleet))
+            yield
+            tending.cancel()
+    except BaseExceptionGroup as errors:
+        # What a group of one task raises is that task's, or the demo's own.
+        raise errors.exceptions[0] from None
     finally:
-        tending.cancel()
         fleet.stop()
 
 

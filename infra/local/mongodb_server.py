@@ -15,7 +15,7 @@ from pymongo.errors import OperationFailure, PyMongoError
 
 from infra.local.errors import StackError
 from infra.local.ports import LOOPBACK
-from infra.local.server import Launch
+from infra.local.server import SERVES, Health, Launch
 
 REPLICA_SET = "tributary"
 CACHE_GB_MIN, CACHE_GB_MAX = 1, 4
@@ -66,14 +66,8 @@ class MongodbServer:
     def answer(self, ports: Mapping[str, int]) -> str | None:
         """The version, once the member is primary; founds the replica set, or moves it to its new port, if need be."""
         member = f"{LOOPBACK}:{ports['clients']}"
-        client: MongoClient[dict[str, Any]] = MongoClient(
-            member,
-            directConnection=True,
-            serverSelectionTimeoutMS=ANSWER_WITHIN_MS,
-            socketTimeoutMS=ANSWER_WITHIN_MS,
-        )
         try:
-            with client:
+            with _client(member) as client:
                 hello = client.admin.command("hello")
                 if hello.get("isWritablePrimary"):
                     version: str = client.server_info()["version"]
@@ -84,9 +78,30 @@ class MongodbServer:
             return None
         return None
 
+    def ping(self, ports: Mapping[str, int]) -> Health:
+        """The majority must confirm, on disk, all that is written so far; the update itself matches nothing."""
+        concern = {"w": "majority", "j": True, "wtimeout": ANSWER_WITHIN_MS}
+        update = {"q": {"_id": "no document has this id"}, "u": {"$set": {"_": 0}}}
+        try:
+            with _client(f"{LOOPBACK}:{ports['clients']}") as client:
+                client["tributary"].command("update", "ping", updates=[update], writeConcern=concern)
+        except PyMongoError as error:
+            return Health(f"does not confirm a write ({str(error).split(' (configured')[0][:200]})")
+        return SERVES
+
     def url(self, ports: Mapping[str, int]) -> str:
         """Names the replica set, so that drivers know that transactions are possible."""
         return f"mongodb://{LOOPBACK}:{ports['clients']}/?replicaSet={REPLICA_SET}"
+
+
+def _client(member: str) -> MongoClient[dict[str, Any]]:
+    return MongoClient(
+        member,
+        directConnection=True,
+        serverSelectionTimeoutMS=ANSWER_WITHIN_MS,
+        connectTimeoutMS=ANSWER_WITHIN_MS,
+        socketTimeoutMS=ANSWER_WITHIN_MS,
+    )
 
 
 def _cache_gb() -> int:

@@ -59,14 +59,30 @@ def is_running(mark: ProcessMark) -> bool:
     return mark.boot_id == boot_id() and _started_ticks(mark.pid) == mark.started_ticks
 
 
-def stop(mark: ProcessMark, *, within_s: float) -> bool:
-    """Ask the process to end, and kill it with its process group after `within_s`; False when it did not run."""
+def mark_of(pid: int) -> ProcessMark | None:
+    """What identifies a process that runs now."""
+    ticks = _started_ticks(pid)
+    return None if ticks is None else ProcessMark(pid, ticks, boot_id())
+
+
+def parent_of(pid: int) -> int | None:
+    fields = _fields(pid)
+    return int(fields[1]) if fields else None
+
+
+def stop(mark: ProcessMark, *, within_s: float, group: bool = True) -> bool:
+    """Ask the process to end, and kill it after `within_s`; False when it did not run.
+
+    It is killed with its process group, unless it is not known to lead one.
+    """
     if not is_running(mark):
         return False
     _send(mark.pid, signal.SIGTERM)
+    # One that was halted would not notice before it goes on.
+    _send(mark.pid, signal.SIGCONT)
     if not _ended_within(mark, within_s):
         # The group's leader is alive at this point, so the group number cannot belong to anyone else.
-        _send(-mark.pid, signal.SIGKILL)
+        _send(-mark.pid if group else mark.pid, signal.SIGKILL)
         _ended_within(mark, 5.0)
     return True
 
@@ -94,13 +110,18 @@ def _send(pid: int, signal_number: signal.Signals) -> None:
 
 def _started_ticks(pid: int) -> int | None:
     """None when there is no such process or it is only a zombie."""
+    fields = _fields(pid)
+    return None if fields is None or fields[0] in "ZX" else int(fields[19])
+
+
+def _fields(pid: int) -> list[str] | None:
+    """Those of /proc/PID/stat from the third on."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
         return None
     # The second field is the program's name in brackets and may itself hold spaces and brackets.
-    fields = stat.rpartition(")")[2].split()
-    return None if fields[0] in "ZX" else int(fields[19])
+    return stat.rpartition(")")[2].split()
 
 
 def _allow_many_open_files(pid: int) -> None:

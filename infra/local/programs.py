@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from infra.local import process, record
+from infra.local.leftovers import marked
 from infra.local.record import ServerRecord
 
 LOGS = "logs"
@@ -20,7 +21,7 @@ def start_program(
     logs = folder / LOGS
     logs.mkdir(parents=True, exist_ok=True)
     with record.locked(folder):
-        mark = process.start(argv, env=env, folder=Path.cwd(), log=logs / f"{program}.log")
+        mark = process.start(argv, env={**env, **marked(folder)}, folder=Path.cwd(), log=logs / f"{program}.log")
         entry = ServerRecord(processes={"program": mark}, version=version)
         record.write(folder, {**record.read(folder), program: entry})
     return mark

@@ -16,8 +16,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
+from infra.local import rabbitmq_probe
 from infra.local.ports import LOOPBACK
-from infra.local.server import Launch
+from infra.local.server import Health, Launch
 
 MEMORY_MAX = "2GB"
 DISK_FREE_MIN = "500MB"
@@ -55,7 +56,10 @@ class RabbitmqServer:
         ]
 
     def answer(self, ports: Mapping[str, int]) -> str | None:
-        """The version from the greeting: the node opens its AMQP listener last of all, when everything else is up."""
+        """The version from the greeting: the node opens its AMQP listener last of all, when everything else is up.
+
+        Makes the queue that `ping` writes to.
+        """
         try:
             with socket.create_connection((LOOPBACK, ports["clients"]), timeout=ANSWER_WITHIN_S) as connection:
                 connection.sendall(_PROTOCOL_HEADER)
@@ -63,7 +67,14 @@ class RabbitmqServer:
         except OSError:
             return None
         version = _VERSION.search(greeting)
-        return version[1].decode() if version and greeting[0] == _METHOD_FRAME else None
+        if not version or greeting[0] != _METHOD_FRAME:
+            return None
+        rabbitmq_probe.found(self.url(ports))
+        return version[1].decode()
+
+    def ping(self, ports: Mapping[str, int]) -> Health:
+        """It must confirm a message: to greet clients is not enough, a node does that with all its queues dead."""
+        return rabbitmq_probe.ping(self.url(ports))
 
     def url(self, ports: Mapping[str, int]) -> str:
         """RabbitMQ's first user, who is admitted from this machine only."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from infra.local.ports import LOOPBACK
-from infra.local.server import Launch
+from infra.local.server import SERVES, Health, Launch
 
 MEMORY_MAX = "256mb"
 ANSWER_WITHIN_S = 2.0
@@ -40,6 +40,8 @@ class RedisServer:
             "--maxmemory": MEMORY_MAX,
             "--maxmemory-policy": "allkeys-lru",
             "--daemonize": "no",
+            # A title would overwrite the environment, by which the stack finds what was started for it.
+            "--set-proc-title": "no",
         }
         words = [word for option in options.items() for word in option]
         return [Launch("server", [str(executable), *words], ports["clients"])]
@@ -54,6 +56,10 @@ class RedisServer:
             return None
         version = _VERSION.search(answers)
         return version[1].decode() if version and answers.startswith(b"+PONG") else None
+
+    def ping(self, ports: Mapping[str, int]) -> Health:
+        """It must answer PING."""
+        return SERVES if self.answer(ports) else Health("does not answer")
 
     def url(self, ports: Mapping[str, int]) -> str:
         """Database 0."""

@@ -18,6 +18,19 @@ class Launch:
     env: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Health:
+    """What a server made of a question that a client would ask."""
+
+    complaint: str | None = None
+    """Why it does not serve, in words that follow its name; None where it does."""
+    restart_helps: bool = True
+    """Whether stopping and starting it may mend that."""
+
+
+SERVES = Health()
+
+
 class Server(Protocol):
     """A kind of server. `purposes` names its ports, the one that clients use first."""
 
@@ -35,6 +48,10 @@ class Server(Protocol):
 
     def answer(self, ports: Mapping[str, int]) -> str | None:
         """The version of a server that serves clients by now, or None as long as it does not. Never raises for that."""
+        ...
+
+    def ping(self, ports: Mapping[str, int]) -> Health:
+        """Ask a server whose process is there to do, within seconds, what clients need. Changes nothing of theirs."""
         ...
 
     def url(self, ports: Mapping[str, int]) -> str:

@@ -5,21 +5,24 @@ from __future__ import annotations
 import os
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from infra.local import preflight, record
+from infra.local import leftovers, owner, preflight, record
 from infra.local.mongodb_server import MongodbServer
-from infra.local.process import is_running
+from infra.local.process import ProcessMark, is_running
 from infra.local.programs import LOGS
 from infra.local.rabbitmq_server import RabbitmqServer
 from infra.local.record import ServerRecord, StackRecord
 from infra.local.redis_server import RedisServer
 from infra.local.server import Server
-from infra.local.startup import StartAbandonedError, Startup, is_serving, stop_all
+from infra.local.startup import STOP_WITHIN_S, StartAbandonedError, Startup, is_serving, stop_all
 
+_PATIENCE_S = 10.0
+_ASK_AGAIN_S = 0.5
 SERVERS: tuple[Server, ...] = (RabbitmqServer(), MongodbServer(), RedisServer())
 _SERVER_NAMES = tuple(server.name for server in SERVERS)
 
@@ -37,18 +40,22 @@ class Endpoints:
 
 @dataclass(frozen=True)
 class ServerStatus:
-    """One server of a stack; without pid while it does not run, without port and version if it never did."""
+    """One server of a stack; without pid while it does not run, without port and version if it never did.
+
+    It is `running` when it serves clients. Where it has a process and does not, `complaint` says why.
+    """
 
     server: str
     pid: int | None
     port: int | None
     running: bool
     version: str | None
+    complaint: str | None = None
 
 
 @dataclass(frozen=True)
 class ProgramStatus:
-    """A program of ours that was left running on a stack; without pid when it has ended."""
+    """A program that was left running on a stack, by its name or its command; without pid when it has ended."""
 
     program: str
     pid: int | None
@@ -60,7 +67,7 @@ def default_home() -> Path:
 
 
 def up(name: str = "default", *, home: Path, progress: Progress = lambda _: None) -> Endpoints:
-    """Start what is not running of the stack, and return when every server answers.
+    """Start what is not running of the stack, restart what does not answer, and return when every server answers.
 
     Data and, where they are still free, ports are those of the last run. Raises StackError, and then nothing that this
     call started is left running.
@@ -69,7 +76,7 @@ def up(name: str = "default", *, home: Path, progress: Progress = lambda _: None
     preflight.prepare(folder)
     with record.locked(folder):
         ledger = _Ledger(folder, record.read(folder))
-        idle = [server for server in SERVERS if not is_serving(server, ledger.entry(server))]
+        idle = [server for server in SERVERS if not _serves(server, ledger.entry(server), progress)]
         if idle:
             _start(idle, folder, ledger, progress)
         return _endpoints(ledger.entries)
@@ -82,13 +89,16 @@ def down(name: str = "default", *, home: Path, remove_data: bool = False) -> lis
     """
     folder = record.folder_of(name, home)
     if not folder.exists():
-        return []
+        return leftovers.end(folder, (), within_s=STOP_WITHIN_S)
     with record.locked(folder):
         former = record.read(folder)
         servers = {name: entry for name, entry in former.items() if name in _SERVER_NAMES}
         programs = {name: entry for name, entry in former.items() if name not in _SERVER_NAMES}
         # Programs end first: to finish what they have in hand they need the servers.
-        ran = [*_stop(programs), *_stop(servers)]
+        left = leftovers.end(folder, _recorded(former), within_s=STOP_WITHIN_S)
+        ran = [*left, *_stop(programs), *_stop(servers)]
+        leftovers.end_rest(folder)
+        owner.release(folder)
         if remove_data:
             _remove(folder)
         elif former:
@@ -97,16 +107,19 @@ def down(name: str = "default", *, home: Path, remove_data: bool = False) -> lis
 
 
 def status(name: str = "default", *, home: Path) -> list[ServerStatus]:
-    """Every server of the stack, running or not. Raises StackError for a damaged record."""
+    """Every server of the stack, each asked whether it serves. Raises StackError for a damaged record."""
     entries = record.read(record.folder_of(name, home))
-    return [_status(server, entries.get(server.name, ServerRecord())) for server in SERVERS]
+    with ThreadPoolExecutor(len(SERVERS)) as pool:
+        return list(pool.map(lambda server: _status(server, entries.get(server.name, ServerRecord())), SERVERS))
 
 
 def programs(name: str = "default", *, home: Path) -> list[ProgramStatus]:
-    """The programs that were left running on the stack. Raises StackError for a damaged record."""
-    entries = record.read(record.folder_of(name, home))
+    """The programs that were left running on the stack, recorded or not. Raises StackError for a damaged record."""
+    folder = record.folder_of(name, home)
+    entries = record.read(folder)
+    left = [ProgramStatus(left.command, left.mark.pid) for left in leftovers.leftovers(folder, _recorded(entries))]
     marks = {name: entry.processes.get("program") for name, entry in entries.items() if name not in _SERVER_NAMES}
-    return [ProgramStatus(name, mark.pid if mark and is_running(mark) else None) for name, mark in marks.items()]
+    return [ProgramStatus(name, mark.pid if mark and is_running(mark) else None) for name, mark in marks.items()] + left
 
 
 def endpoints(name: str = "default", *, home: Path) -> Endpoints | None:
@@ -124,8 +137,30 @@ def recorded_endpoints(name: str = "default", *, home: Path) -> Endpoints | None
 
 def running_stacks(home: Path) -> list[str]:
     """The names of the stacks under `home` of which any process runs, in alphabetical order."""
-    names = sorted(path.parent.name for path in home.glob("*/stack.json"))
-    return [name for name in names if _runs(record.read(record.folder_of(name, home)))]
+    recorded = {path.parent.name for path in home.glob("*/stack.json")}
+    marked = {folder.name for folder in leftovers.all_marked() if folder.parent == home.resolve()}
+    return sorted(marked | {name for name in recorded if _runs(record.read(record.folder_of(name, home)))})
+
+
+def abandoned_stacks(home: Path) -> list[str]:
+    """The names of those that a demo or a benchmark started for itself, and that was killed before it ended them."""
+    return sorted(path.parent.name for path in home.glob("*/owner.json") if owner.is_abandoned(path.parent))
+
+
+def claim(name: str, *, home: Path) -> None:
+    """The stack is for this process alone: it, and all it starts from now on, is found when this one is killed.
+
+    Raises StackError where the stack's folder cannot be written.
+    """
+    folder = record.folder_of(name, home)
+    preflight.prepare(folder)
+    owner.claim(folder)
+    os.environ.update(leftovers.marked(folder))
+
+
+def keep(name: str, *, home: Path) -> None:
+    """The stack stays when this process ends."""
+    owner.release(record.folder_of(name, home))
 
 
 class _Ledger:
@@ -186,13 +221,34 @@ def _endpoints(entries: StackRecord) -> Endpoints:
 
 def _status(server: Server, entry: ServerRecord) -> ServerStatus:
     mark = entry.processes.get("server")
+    pid = mark.pid if mark is not None and is_running(mark) else None
+    complaint = "does not listen" if pid else None
+    if is_serving(server, entry):
+        complaint = server.ping(entry.ports).complaint
     return ServerStatus(
         server=server.name,
-        pid=mark.pid if mark is not None and is_running(mark) else None,
+        pid=pid,
         port=entry.ports.get(server.purposes[0]),
-        running=is_serving(server, entry),
+        running=pid is not None and complaint is None,
         version=entry.version,
+        complaint=complaint,
     )
+
+
+def _serves(server: Server, entry: ServerRecord, progress: Progress) -> bool:
+    """Whether there is nothing to start. A busy machine gets several questions' time before a server counts as hung."""
+    if not is_serving(server, entry):
+        return False
+    deadline = time.monotonic() + _PATIENCE_S
+    while (health := server.ping(entry.ports)).complaint is not None:
+        if not health.restart_helps:
+            progress(f"{server.title} {health.complaint}.")
+            return True
+        if time.monotonic() > deadline:
+            progress(f"{server.title} runs but {health.complaint}; restarting it …")
+            return False
+        time.sleep(_ASK_AGAIN_S)
+    return True
 
 
 def _stop(entries: StackRecord) -> list[str]:
@@ -200,6 +256,10 @@ def _stop(entries: StackRecord) -> list[str]:
     with ThreadPoolExecutor(max(1, len(entries))) as pool:
         ran = dict(zip(entries, pool.map(stop_all, entries.values()), strict=True))
     return [name for name, had_run in ran.items() if had_run]
+
+
+def _recorded(entries: StackRecord) -> list[ProcessMark]:
+    return [mark for entry in entries.values() for mark in entry.processes.values()]
 
 
 def _runs(entries: Mapping[str, ServerRecord]) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 from infra.local import ports as loopback_ports
 from infra.local import process
 from infra.local.errors import StackError
+from infra.local.leftovers import marked
 from infra.local.process import POLL_S, ProcessMark
 from infra.local.record import ServerRecord
 from infra.local.server import Server
@@ -101,7 +102,8 @@ class Startup:
         self.folder.mkdir(exist_ok=True)
         for launch in self.server.launches(self.executable, self.folder, self._entry.ports):
             log = _log(self.folder, launch.role)
-            mark = process.start(launch.argv, env=launch.env, folder=self.folder, log=log)
+            env = {**launch.env, **marked(self.folder.parent)}
+            mark = process.start(launch.argv, env=env, folder=self.folder, log=log)
             self._become(replace(self._entry, processes={**self._entry.processes, launch.role: mark}))
             while not loopback_ports.is_listening(mark.pid, launch.port):
                 self._wait(mark, log)

@@ -170,6 +170,7 @@ class BatchLoop:
     async def handle(self, deliveries: list[Delivery], works: list[Work]) -> None:
         """Commit, publish, acknowledge. Bodies too large to keep in the store are parked at the broker."""
         started = self._time.monotonic()
+        self._take_note(deliveries, works)
         settled = await self._settle(works)
         committed = self._time.monotonic()
         for part in settled:
@@ -281,8 +282,7 @@ class BatchLoop:
 
         def wait_and_say(state: RetryCallState) -> None:
             error = state.outcome.exception() if state.outcome else None
-            self._readiness.lacks(self._queue, f"waiting for {server}: {error}")
-            self._log.warning("outage", server=server, attempt=state.attempt_number, error=str(error))
+            self._readiness.lacks(self._queue, str(error), server=server)
 
         try:
             result = await act()
@@ -297,10 +297,13 @@ class BatchLoop:
         self._readiness.has(self._queue)
         return result
 
+    def _take_note(self, deliveries: Sequence[Delivery], works: Sequence[Work]) -> None:
+        first = works[0].item if works else None
+        oldest = first.time if isinstance(first, Message) else None
+        self._metrics.takes(oldest, sum(delivery.redelivered for delivery in deliveries))
+
     def _report(self, settled: Sequence[Settled], works: Sequence[Work], commit_s: float) -> None:
         self._metrics.batch(len(works), commit_s)
-        if works and isinstance(works[0].item, Message):
-            self._metrics.oldest_age_s.set(max(0.0, (self._time.now() - works[0].item.time).total_seconds()))
         for folded in (part.folded for part in settled):
             self._metrics.outcome(folded)
             for back in folded.retried:

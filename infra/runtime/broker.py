@@ -28,6 +28,7 @@ from faststream import AckPolicy
 from faststream.rabbit import Channel, RabbitBroker, RabbitQueue
 
 from infra.adapters import amqp_properties
+from infra.runtime.link import Link
 from infra.runtime.messaging import (
     ATTEMPTS_HEADER,
     REDELIVERED_HEADER,
@@ -153,9 +154,12 @@ def _death(header: object) -> Death | None:
 class RabbitConsumer:
     """FastStream subscribers, one for each queue, without injection or parsing: the loop does all that in batches."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, link: Link | None = None) -> None:
+        self._link = link
         self._broker = RabbitBroker(
             url,
+            on_close=[link.on_lost] if link else None,
+            on_reconnected=[link.on_restored] if link else None,
             apply_types=False,
             logger=logging.getLogger("faststream"),
             log_level=logging.DEBUG,
@@ -190,15 +194,18 @@ class RabbitConsumer:
             inbox.close()
 
     async def stop(self) -> None:
+        if self._link is not None:
+            self._link.leave()
         await self._broker.stop()
 
 
 class RabbitPublisher:
     """Publishes persistently, with confirms, all of a batch at once; an unroutable mandatory message is an error."""
 
-    def __init__(self, url: str, *, timeout_s: float) -> None:
+    def __init__(self, url: str, *, timeout_s: float, link: Link | None = None) -> None:
         self._url = url
         self._timeout_s = timeout_s
+        self._link = link
         self._connection: AbstractRobustConnection | None = None
         self._channel: AbstractChannel | None = None
         self._exchanges: dict[str, AbstractExchange] = {}
@@ -206,9 +213,13 @@ class RabbitPublisher:
 
     async def start(self) -> None:
         self._connection = await connect(self._url)
+        if self._link is not None:
+            self._link.watch(self._connection)
         await self._open_channel()
 
     async def stop(self) -> None:
+        if self._link is not None:
+            self._link.leave()
         if self._connection is not None:
             await self._connection.close()
 

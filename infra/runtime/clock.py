@@ -36,4 +36,4 @@ async def run(publisher: Publisher, time: Time, readiness: Readiness, *, interva
             await publisher.publish([tick(slot, interval_s)])
             readiness.has(SOURCE)
         except BrokerUnavailable as error:
-            readiness.lacks(SOURCE, f"waiting for RabbitMQ: {error}")
+            readiness.lacks(SOURCE, str(error), server="RabbitMQ")

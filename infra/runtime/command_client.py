@@ -19,6 +19,7 @@ from aio_pika.exceptions import CONNECTION_EXCEPTIONS, AMQPException, PublishErr
 
 from contracts.envelope import COMMANDS_EXCHANGE, STRUCTURED, Message
 from infra.runtime.broker import connect
+from infra.runtime.link import Link
 from infra.runtime.messaging import BrokerUnavailable, Outgoing
 from infra.runtime.private_queue import private_queue
 
@@ -38,8 +39,9 @@ class Answer:
 class CommandClient:
     """One connection and one reply queue, for any number of commands at a time."""
 
-    def __init__(self, url: str, *, publish_timeout_s: float = 5.0) -> None:
+    def __init__(self, url: str, *, publish_timeout_s: float = 5.0, link: Link | None = None) -> None:
         self._url = url
+        self._link = link
         self._publish_timeout_s = publish_timeout_s
         self._replies = ""
         self._connection: AbstractRobustConnection | None = None
@@ -49,6 +51,8 @@ class CommandClient:
     async def start(self) -> None:
         """Connect. Raises BrokerUnavailable; a later loss of the connection is reconnected by itself."""
         self._connection = await connect(self._url)
+        if self._link is not None:
+            self._link.watch(self._connection)
         self._channel = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
         queue = await private_queue(self._channel, "reply")
         self._replies = queue.name
@@ -57,6 +61,8 @@ class CommandClient:
     async def stop(self) -> None:
         for waiting in self._waiting.values():
             waiting.cancel()
+        if self._link is not None:
+            self._link.leave()
         if self._connection is not None:
             await self._connection.close()
 

@@ -11,20 +11,20 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-import structlog
-
 from infra.adapters.jwks import KeysUnavailable, fetch_json
 from infra.adapters.mongo import MongoStore
 from infra.adapters.redis import CacheUnavailable, RedisCache
+from infra.runtime import metrics
 from infra.runtime.command_client import CommandClient
+from infra.runtime.link import MONGODB, RABBITMQ, Link, primary_watch
 from infra.runtime.messaging import BrokerUnavailable
+from infra.runtime.readiness import Readiness
 from infra.runtime.settings import Settings
 from infra.runtime.store import Collection, StoreUnavailable
 
 __all__ = ["CacheUnavailable", "Connections", "KeysUnavailable", "open_connections"]
 
-log = structlog.get_logger()
-
+_START = "start"
 _TRY_AGAIN_S = 1.0
 
 
@@ -40,14 +40,18 @@ class Connections:
 async def open_connections(settings: Settings, collections: Sequence[Collection]) -> AsyncIterator[Connections]:
     """Open them all inside the running loop, and see to `collections`. Raises StoreUnavailable without MongoDB."""
     async with AsyncExitStack() as stack:
-        store = MongoStore.connect(settings.mongodb_url, settings.database)
+        readiness = Readiness()
+        metrics.of_process(is_ready=lambda: not readiness.is_away(MONGODB), restarts=settings.restarts)
+        stack.callback(asyncio.create_task(readiness.keep_reminding()).cancel)
+        store = MongoStore.connect(settings.mongodb_url, settings.database, on_primary=primary_watch(readiness))
         stack.callback(store.close)
         await _reach(store, within_s=settings.startup_wait_s)
+        readiness.has(_START, server=MONGODB)
         await store.prepare(collections)
         cache = RedisCache.connect(settings.redis_url)
         stack.push_async_callback(cache.close)
-        commands = CommandClient(settings.rabbitmq_url)
-        starting = asyncio.create_task(_start(commands))
+        commands = CommandClient(settings.rabbitmq_url, link=Link(readiness, "sends commands"))
+        starting = asyncio.create_task(_start(commands, readiness))
         stack.push_async_callback(_stop, commands, starting)
         # Most of the time RabbitMQ is there: then the first request finds it connected.
         await asyncio.wait([starting], timeout=2.0)
@@ -67,20 +71,18 @@ async def _reach(store: MongoStore, *, within_s: float) -> None:
             return
 
 
-async def _start(commands: CommandClient) -> None:
-    """Connect as soon as RabbitMQ answers; from then on the connection restores itself."""
-    said = False
+async def _start(commands: CommandClient, readiness: Readiness) -> None:
+    """Connect as soon as RabbitMQ answers; then the connection restores itself. Until then writes are refused."""
     while True:
         try:
             await commands.start()
         except BrokerUnavailable as error:
-            if not said:
-                log.warning("broker away, writes are refused until it answers", reason=str(error))
-                said = True
+            readiness.lacks(_START, str(error), server=RABBITMQ)
             with suppress(Exception):
                 await commands.stop()
             await asyncio.sleep(_TRY_AGAIN_S)
         else:
+            readiness.has(_START, server=RABBITMQ)
             return
 
 

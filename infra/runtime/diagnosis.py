@@ -37,8 +37,9 @@ async def diagnose(settings: Settings, folder: Path | None) -> list[Finding]:
     queues = [queue for worker in workers for queue in worker.queues]
     looks = await asyncio.gather(
         look_at_broker(settings.rabbitmq_url, topology_of(workers, settings), queues),
-        _store(settings, workers, folder),
+        _store(settings, workers),
         _cache(settings.redis_url),
+        _disk(settings, folder),
     )
     return [finding for findings in looks for finding in findings]
 
@@ -48,18 +49,15 @@ def unreachable(findings: Sequence[Finding]) -> bool:
     return all(finding.level != "ok" for finding in findings if finding.check == "reachable")
 
 
-async def _store(settings: Settings, workers: Sequence[Worker], folder: Path | None) -> list[Finding]:
+async def _store(settings: Settings, workers: Sequence[Worker]) -> list[Finding]:
     try:
         store = MongoStore.connect(settings.mongodb_url, settings.database)
     except StoreUnavailable as error:
         return [problem(STORE, "reachable", f"{error}.")]
     try:
-        findings = await look_at_store(store, _collections(settings, workers), RealTime())
-        if findings[0].level == "ok":
-            findings.append(await _disk(store, folder))
+        return await look_at_store(store, _collections(settings, workers), RealTime())
     finally:
         store.close()
-    return findings
 
 
 def _collections(settings: Settings, workers: Sequence[Worker]) -> list[Collection]:
@@ -70,12 +68,24 @@ def _collections(settings: Settings, workers: Sequence[Worker]) -> list[Collecti
     return found
 
 
-async def _disk(store: MongoStore, folder: Path | None) -> Finding:
-    if folder is not None:
-        usage = shutil.disk_usage(folder)
-        return disk_finding(str(folder), usage.free, usage.total)
+async def _disk(settings: Settings, folder: Path | None) -> list[Finding]:
+    """Of servers on this machine the disk is looked at itself: it may be why they do not answer."""
+    if folder is None:
+        return [await _disk_of_mongodb(settings)]
     try:
-        figures = await store.ask("dbStats")
+        usage = shutil.disk_usage(folder)
+    except OSError as error:
+        return [warning(_DISK, "free", f"{folder} cannot be looked at: {error.strerror}.")]
+    return [disk_finding(str(folder), usage.free, usage.total)]
+
+
+async def _disk_of_mongodb(settings: Settings) -> Finding:
+    try:
+        store = MongoStore.connect(settings.mongodb_url, settings.database)
+        try:
+            figures = await store.ask("dbStats")
+        finally:
+            store.close()
     except (StoreRefused, StoreUnavailable) as error:
         return warning(_DISK, "free", f"MongoDB does not say how much is free: {error}.")
     if "fsTotalSize" not in figures:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import getpass
 import importlib
+import multiprocessing
+import os
+import signal
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,8 +15,20 @@ from typing import Any
 from infra.adapters.mongo import MongoStore
 from infra.runtime.settings import Settings
 
-APPLICATION = "api.app:create"
+APPLICATION = f"{__name__}:create"
 """Makes the ASGI application, for a server that imports it in each of its processes."""
+
+
+def create() -> Any:
+    """The application. A process of several ends with the one that started it, however that ended."""
+    if parent := multiprocessing.parent_process():
+        threading.Thread(target=_end_with, args=[parent], daemon=True).start()
+    return importlib.import_module("api.app").create()
+
+
+def _end_with(parent: Any) -> None:
+    parent.join()
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def module() -> Any:

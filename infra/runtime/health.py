@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import socket
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
@@ -17,7 +16,11 @@ Check = Callable[[], Awaitable[dict[str, str]]]
 """Answers what is lacking, by part; nothing when all is well."""
 
 
-def application(readiness: Readiness, consumers: Check) -> Any:
+Refresh = Callable[[], Awaitable[None]]
+"""Brings figures up to date that are only known when they are asked for."""
+
+
+def application(readiness: Readiness, consumers: Check, refresh: Refresh) -> Any:
     """An ASGI application. /readyz is 503 with reasons while a loop waits or a consumer is missing at the broker."""
     metrics: Any = make_asgi_app()
 
@@ -25,6 +28,7 @@ def application(readiness: Readiness, consumers: Check) -> Any:
         if scope["type"] != "http":
             return
         if scope["path"] == "/metrics":
+            await refresh()
             await metrics(scope, receive, send)
         elif scope["path"] == "/livez":
             await _answer(send, 200, {"status": "alive"})
@@ -57,17 +61,3 @@ class HealthServer(uvicorn.Server):
 def server(app: Any) -> HealthServer:
     """On h11 by name: the faster parser, where it is installed, answers simple probes of HTTP/1.0 in chunks."""
     return HealthServer(uvicorn.Config(app, log_config=None, http="h11", lifespan="off", access_log=False))
-
-
-def listener(host: str, port: int) -> socket.socket:
-    """A socket that takes the port at once, or raises OSError: uvicorn would end the whole process instead."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    taken = socket.socket(family)
-    try:
-        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        taken.bind((host, port))
-        taken.listen()
-    except OSError:
-        taken.close()
-        raise
-    return taken

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from infra.runtime.fold import Folded
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -25,7 +30,38 @@ _COMMIT = Histogram(
     ["queue"],
     buckets=[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5],
 )
-_OLDEST = Gauge("tributary_oldest_message_age_seconds", "Age of the first message of the latest batch", ["queue"])
+_OLDEST = Gauge(
+    "tributary_oldest_message_age_seconds",
+    "Age of the first message of the batch in hand; 0 while there is none",
+    ["queue"],
+)
+_REDELIVERED = Counter("tributary_redelivered", "Deliveries that the broker had made before", ["queue"])
+_WAITING = Gauge("tributary_queue_ready_messages", "Messages at the broker that no consumer holds", ["queue"])
+_CONSUMERS = Gauge("tributary_queue_consumers", "Consumers that the broker counts", ["queue"])
+_READY = Gauge("tributary_ready", "1 while the process can do its work, 0 while it waits")
+_CONNECTED = Gauge("tributary_connected", "1 while the server can be used, 0 while it is away", ["server"])
+_RESTARTS = Gauge("tributary_restarts", "How often this process was started again after it died")
+
+
+def connected(server: str, is_connected: bool) -> None:
+    _CONNECTED.labels(server.lower()).set(is_connected)
+
+
+def of_process(*, is_ready: Callable[[], bool], restarts: int) -> None:
+    """What a process says of itself from now on."""
+    _READY.set_function(is_ready)
+    _RESTARTS.set(restarts)
+
+
+def depth(queue: str, seen: tuple[int, int] | None) -> None:
+    """Messages and consumers of a queue as the broker counts them; None where that is not known, and so not shown."""
+    if seen is None:
+        with suppress(KeyError):
+            _WAITING.remove(queue)
+            _CONSUMERS.remove(queue)
+        return
+    _WAITING.labels(queue).set(seen[0])
+    _CONSUMERS.labels(queue).set(seen[1])
 
 
 class QueueMetrics:
@@ -39,9 +75,18 @@ class QueueMetrics:
         self.conflicts = _CONFLICTS.labels(queue)
         self._batch = _BATCH.labels(queue)
         self._commit = _COMMIT.labels(queue)
-        self.oldest_age_s = _OLDEST.labels(queue)
+        self._redelivered = _REDELIVERED.labels(queue)
+        self._oldest_s: float | None = None
+        _OLDEST.labels(queue).set_function(self._age_s)
+
+    def takes(self, oldest: datetime | None, redelivered: int) -> None:
+        """A batch is in hand, the first message of which is from `oldest`."""
+        self._oldest_s = oldest.timestamp() if oldest else None
+        self._redelivered.inc(redelivered)
 
     def batch(self, messages: int, commit_s: float) -> None:
+        """It is done."""
+        self._oldest_s = None
         self._batch.observe(messages)
         self._commit.observe(commit_s)
 
@@ -50,3 +95,6 @@ class QueueMetrics:
         self._emitted.inc(len(folded.emitted))
         self._retried.inc(len(folded.retried))
         self._dead.inc(len(folded.dead))
+
+    def _age_s(self) -> float:
+        return max(0.0, time.time() - self._oldest_s) if self._oldest_s is not None else 0.0

@@ -79,6 +79,12 @@ class Settings(BaseSettings):
 
     health_host: str = "127.0.0.1"
 
+    restarts: int = 0
+    """How often whoever watches this process has started it again. Set by the one who does, for the metrics."""
+
+    parent_pid: int = 0
+    """The process with whose end this one ends too, however that ended. Set by it; 0 stands for none."""
+
     log_level: str = "info"
 
     public_url: str = "http://127.0.0.1:8080"

@@ -29,6 +29,7 @@ DECLARED_IN = {
     "Binding": ("infra/runtime/topology.py",),
     "RabbitQueue": ("infra/runtime/broker.py",),
     "declare_queue": (
+        "infra/local/rabbitmq_probe.py",
         "infra/runtime/broker.py",
         "infra/runtime/diagnosis_broker.py",
         "infra/runtime/private_queue.py",

@@ -1,6 +1,6 @@
-"""How long a rehearsal of a year takes: `python -m tests.bench [--orders N] [--keep]`, with MONGODB_URL set.
+"""How long a rehearsal of a year takes: `python -m tests.bench [--orders N] [--keep]`, on servers of its own.
 
-Fills a database of its own with real baskets as the workers would have stored them (it takes a few minutes, and is
+Fills a database with real baskets as the workers would have stored them (it takes a few minutes, and is
 kept with --keep), rehearses a draft over all of them, and prints how long that took.
 """
 
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import resource
 import sys
 import time
@@ -20,7 +19,9 @@ from pymongo import MongoClient
 
 from contracts.commissions.view import COMMISSIONS
 from contracts.rules.view import RULES, Caps, Conditions, Differential, TeamBonus, Terms, Unilevel
+from infra import local
 from infra.adapters.mongo import MongoStore
+from infra.cli.environment import leave_exported_addresses
 from infra.demo.baskets import Basket, baskets
 from infra.rehearsal.backtest import Backtest, backtest
 from infra.rehearsal.orders import ORDERS
@@ -28,6 +29,7 @@ from infra.runtime.collector import collect_seldom
 from infra.runtime.store import Document
 from tests.bench.stored_orders import CURRENCY, rules_document, stored
 
+STACK = "bench-rehearsal"
 DATABASE = "bench_rehearsal"
 YEAR = 155_848
 SLICE = 2_000
@@ -79,22 +81,28 @@ async def rehearse(url: str, first: Any, last: Any) -> Backtest:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--orders", type=int, default=YEAR)
-    parser.add_argument("--keep", action="store_true", help="leave the database, and use it again next time")
+    parser.add_argument("--keep", action="store_true", help="keep the data, and use it again next time")
     arguments = parser.parse_args()
-    url = os.environ["MONGODB_URL"]
+    leave_exported_addresses("The benchmark uses only servers that it starts.")
+    home = local.default_home()
+    try:
+        measure(local.up(STACK, home=home, progress=_say).mongodb_url, arguments.orders)
+    finally:
+        local.down(STACK, home=home, remove_data=not arguments.keep)
+
+
+def measure(url: str, orders: int) -> None:
     with MongoClient[Document](url) as client:
         database = client[DATABASE]
         if database[ORDERS].estimated_document_count() == 0:
             began = time.perf_counter()
-            fill(database, list(baskets(arguments.orders)))
+            fill(database, list(baskets(orders)))
             _say(f"filled in {time.perf_counter() - began:.0f} s")
         [first] = database[ORDERS].find().sort("placed_at", 1).limit(1)
         [last] = database[ORDERS].find().sort("placed_at", -1).limit(1)
         began, cpu = time.perf_counter(), time.process_time()
         found = asyncio.run(rehearse(url, first["placed_at"], last["placed_at"]))
         took, cpu = time.perf_counter() - began, time.process_time() - cpu
-        if not arguments.keep:
-            client.drop_database(DATABASE)
     comparison = found.by_currency[CURRENCY]
     _say(f"{found.orders} orders, {comparison.lines} lines rehearsed in {took:.1f} s ({cpu:.1f} s of this process)")
     _say(f"{took / found.orders * 1e6:.0f} µs an order; {_memory_mb()} MB at most")

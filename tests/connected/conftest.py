@@ -38,3 +38,10 @@ async def site(prepared: Settings, tmp_path: Path) -> AsyncIterator[Site]:
     await site.empty()
     yield site
     store.close()
+
+
+@pytest.fixture
+def whole_stack(stack: LocalStack) -> LocalStack:
+    """All servers run, whatever an earlier outage left."""
+    stack.up()
+    return stack

@@ -129,11 +129,12 @@ async def test_topology_and_schemas_need_no_server(tmp_path: Path) -> None:
 async def test_servers_that_do_not_answer_end_a_command_within_seconds(site: Site) -> None:
     nowhere = f"127.0.0.1:{NOBODY_LISTENS}"
     away = {"rabbitmq_url": f"amqp://guest:guest@{nowhere}", "mongodb_url": f"mongodb://{nowhere}/?replicaSet=x"}
+    brief: dict[str, object] = {"startup_wait_s": 2, "health_port": 0}
     started = time.monotonic()
     no_rabbit, no_mongo, no_address, unverified = await asyncio.gather(
-        command("work", "catalog", environment=site.environment(startup_wait_s=2, rabbitmq_url=away["rabbitmq_url"])),
-        command("work", "catalog", environment=site.environment(startup_wait_s=2, mongodb_url=away["mongodb_url"])),
-        command("work", "catalog", environment=site.environment(startup_wait_s=2, mongodb_url="http://127.0.0.1")),
+        command("work", "catalog", environment=site.environment(**brief, rabbitmq_url=away["rabbitmq_url"])),
+        command("work", "catalog", environment=site.environment(**brief, mongodb_url=away["mongodb_url"])),
+        command("work", "catalog", environment=site.environment(**brief, mongodb_url="http://127.0.0.1")),
         command("verify", environment=site.environment(mongodb_url=away["mongodb_url"])),
     )
 
@@ -144,12 +145,3 @@ async def test_servers_that_do_not_answer_end_a_command_within_seconds(site: Sit
     assert_one_sentence(unverified, "MongoDB does not answer", "MONGODB_URL")
     for ended in (no_rabbit, no_mongo, no_address, unverified):
         assert "guest" not in ended.err
-
-
-async def test_a_health_port_that_is_taken_ends_the_process_with_a_sentence(site: Site, tmp_path: Path) -> None:
-    with taken_port() as port:
-        environment = {**site.environment(health_port=port), "MARK": str(tmp_path)}
-        ended = await command("work", "catalog", environment=environment)
-
-    assert_one_sentence(ended, f"Port {port}", "TRIBUTARY_HEALTH_PORT")
-    assert running_in(tmp_path) == []

@@ -8,7 +8,6 @@ import signal
 from typing import Any
 
 import aio_pika
-import pytest
 
 from contracts.envelope import COMMANDS_EXCHANGE, Payload
 from infra.runtime import roster
@@ -94,13 +93,6 @@ async def outage(site: Site, stack: LocalStack, *, of: str, by: signal.Signals) 
     assert await site.documents("alerting.dead_letters") == []
     report = await site.assert_sound()
     assert report.figures["I2"]["orders_paid"] == ORDERS
-
-
-@pytest.fixture
-def whole_stack(stack: LocalStack) -> LocalStack:
-    """All servers run, whatever an earlier outage left."""
-    stack.up()
-    return stack
 
 
 async def test_rabbitmq_stops_and_starts_again(site: Site, whole_stack: LocalStack) -> None:

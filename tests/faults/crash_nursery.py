@@ -240,7 +240,7 @@ def live(life: Life, board: Board) -> None:
     if life.bug is not None:
         planted.BUGS[life.bug]()
 
-    async def nothing(_: Settings) -> None: ...
+    async def nothing(*_: object) -> None: ...
 
     def counted(ports: Ports) -> Ports:
         return dataclasses.replace(

@@ -24,6 +24,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from infra import local
+from infra.cli.environment import leave_exported_addresses
+from infra.cli.hangup import end_like_ctrl_c
 from infra.runtime import roster
 from tests.faults.crash_ending import Ending, differences
 from tests.faults.crash_lab import MODES, Lab, Mode, NeverQuiet, lab
@@ -175,6 +177,8 @@ def _given(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     given = _given(arguments)
+    leave_exported_addresses("Faults are made only in servers that this command starts.")
+    end_like_ctrl_c()
     columns = (TextColumn("{task.description:<28}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with own_stack() as endpoints, Progress(*columns, console=Console(stderr=True)) as progress:
         walks = asyncio.run(_walk_all(endpoints, given, progress))

@@ -25,6 +25,8 @@ from rich.console import Console
 from rich.status import Status
 
 from infra import local
+from infra.cli.environment import leave_exported_addresses
+from infra.cli.hangup import end_like_ctrl_c
 from tests.faults.nemesis_bench import Bench
 from tests.faults.nemesis_document import write_document
 from tests.faults.nemesis_fault import Fault
@@ -143,6 +145,8 @@ def main() -> int:
         for fault in FAULTS:
             print(f"{fault.name:18} {fault.does}")  # noqa: T201
         return 0
+    leave_exported_addresses("Faults are made only in servers that this command starts.")
+    end_like_ctrl_c()
     faults = [fault for fault in FAULTS if not chosen.only or fault.name in chosen.only]
     orders = chosen.orders or (ORDERS_QUICK if chosen.quick else ORDERS)
     console = Console(stderr=True)

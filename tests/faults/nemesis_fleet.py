@@ -15,8 +15,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from infra.local import ports
 from infra.runtime.fleet import Fleet, Member
+from tests.connected.running import free_ports
 
 READY_WITHIN_S = 60.0
 _LOOK_EVERY_S = 0.3
@@ -39,16 +39,13 @@ class TrialFleet(Fleet):
     peak_kib: dict[str, int] = field(default_factory=dict)
 
     def start(self) -> None:
-        # The base class counts ports up from one; here each is free by choice.
-        self.health_port = 0
-        names = [str(number) for number in range(len(self.groups))]
-        chosen = ports.choose(names, {})
+        first = free_ports(len(self.groups))
         for number, group in enumerate(self.groups):
-            self.add(group, chosen[str(number)], self.twists.get(number, {}))
+            self.add(group, first + number, self.twists.get(number, {}))
 
     def add(self, names: Sequence[str], port: int = 0, twist: Mapping[str, str] | None = None) -> Member:
         """Start one more process."""
-        port = port or ports.choose(["health"], {})["health"]
+        port = port or free_ports(1)
         environment = {**self.environment, "TRIBUTARY_HEALTH_PORT": str(port), **(twist or {})}
         log = self.logs / f"{'+'.join(names)}-{len(self.members)}.log" if self.logs else None
         member = Member(tuple(names), environment, log)
@@ -127,7 +124,7 @@ class TrialFleet(Fleet):
         with member.log.open("ab") as stream:
             member.process = subprocess.Popen(
                 [sys.executable, "-m", "tests.faults.nemesis_worker", *member.names],
-                env=dict(member.environment),
+                env=self.environment_of(member),
                 stdin=subprocess.DEVNULL,
                 stdout=stream,
                 stderr=stream,

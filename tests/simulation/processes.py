@@ -119,7 +119,7 @@ class Process:
     def start(self) -> None:
         world = self.world
         time = VirtualTime(world.scheduler, self.machine, world.start)
-        self.readiness, self.stopping = Readiness(), False
+        self.readiness, self.stopping = Readiness(time.monotonic), False
         turn = TakenInTurn(world.scheduler)
         ports = Ports(world.store, SimulatedPublisher(world.broker), time, self.readiness, turn)
         for handler in self.worker.handlers:

@@ -24,6 +24,7 @@ def sealed(seed: int, *, log: object, process_number: Callable[[], int], thrifty
     """
     replaced = {
         "infra.runtime.batch.log": log,
+        "infra.runtime.readiness.log": log,
         "workers.commission_calculation.repository.os": SimpleNamespace(getpid=process_number),
     }
     if thrifty:

@@ -1,0 +1,49 @@
+"""What takes a port says who has it; what dies again and again is started again after pauses with a bound."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from infra.runtime.fleet import Fleet, Member
+from infra.runtime.start import StartError, holder_of, take_port, url_of
+
+
+def test_a_port_that_is_taken_names_its_holder_and_the_option() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        port = holder.getsockname()[1]
+        with pytest.raises(StartError) as refused:
+            take_port("127.0.0.1", port, "tests", "--port")
+    said = str(refused.value)
+    assert said.startswith(f"Port {port} for tests is taken by process {os.getpid()} (")
+    assert said.endswith("set --port to another port, or to 0 for any free one.")
+
+
+def test_a_port_that_a_connection_has_names_its_holder_too() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as client:
+        assert str(holder_of(client.getsockname()[1])).startswith(f"process {os.getpid()} (")
+
+
+def test_a_port_that_cannot_be_is_a_sentence() -> None:
+    with pytest.raises(StartError, match=r"^Port 70000 for tests cannot be used on 127\.0\.0\.1 \("):
+        take_port("127.0.0.1", 70_000, "tests", "--port")
+
+
+def test_nobody_has_a_free_port() -> None:
+    with take_port("127.0.0.1", 0, "tests", "--port") as listener:
+        port = listener.getsockname()[1]
+        assert url_of(listener) == f"http://127.0.0.1:{port}"
+    assert holder_of(port) is None
+
+
+def test_pauses_between_restarts_have_a_bound_however_often_a_process_dies(tmp_path: Path) -> None:
+    fleet = Fleet([["catalog"]], {}, logs=tmp_path)
+    member = Member(("catalog",), {}, None)
+    for _ in range(2_000):
+        member.started_at = member.start_at
+        fleet._plan_restart(member, -9)
+    assert member.restarts == 2_000
+    assert '"restart_in_s": 30.0' in (tmp_path / "fleet.log").read_text().splitlines()[-1]
