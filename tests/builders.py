@@ -45,6 +45,7 @@ from workers.order_intake.model import Desk, Line, Order, Sponsor
 from workers.stock_reservation.model import Booking, Reservation, Shelf
 
 P = TypeVar("P", bound=Payload)
+Payloads = tuple[Payload, ...]
 
 NOW = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
 JOINED = datetime(2026, 1, 1, tzinfo=UTC)
@@ -65,9 +66,8 @@ def message(
 ) -> Message[P]:
     """The payload in its envelope, received when sent; without an id of its own, the same payload has the same id."""
     known = id or derived_id("test", payload.message_type, payload.model_dump_json())
-    envelope = message_of(type(payload))
-    sent = envelope(id=known, source="test", type=payload.message_type, time=time, data=payload)
-    return sent.received(received_at or time)
+    fields: dict[str, Any] = {"id": known, "source": "test", "type": payload.message_type, "time": time}
+    return message_of(type(payload))(**fields, data=payload).received(received_at or time)
 
 
 # What shops say.
@@ -85,13 +85,12 @@ def place(order_id: str = ORDER, *, lines: Iterable[PlacedLine] = (), **fields: 
 def a_rule_document(rates: Iterable[str] = ("0.10", "0.05", "0.03"), **fields: Any) -> RuleDocument:
     """One unilevel plan on a pool of 20 %, for the market that `put_in_force` defines."""
     plan = {"plan": "unilevel", "name": "levels", "rates": list(rates)}
-    told = {"title": "Rules", "market": MARKET, "pool_rate": "0.20", "plans": [plan], **fields}
-    return RuleDocument.model_validate(told)
+    return RuleDocument.model_validate(
+        {"title": "Rules", "market": MARKET, "pool_rate": "0.20", "plans": [plan]} | fields
+    )
 
 
-def put_in_force(
-    document: RuleDocument | None = None, version: int = 1, effective_from: datetime = JOINED
-) -> tuple[Payload, ...]:
+def put_in_force(document: RuleDocument | None = None, version: int = 1, effective_from: datetime = JOINED) -> Payloads:
     """What it takes until rules hold: a market that allows three levels, a proposal, its approval, its activation."""
     told = document or a_rule_document()
     return (

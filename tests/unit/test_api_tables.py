@@ -31,7 +31,7 @@ NOTED = "product_id,batch_id,delta,备注\n1082185,lot-2026-11,-2,盘点\n"
         PLAIN.replace("\n", ",,,\n"),
         PLAIN.replace("expiry_date\n", "expiry_date,,\n").replace("03-31\n", "03-31,,,,\n"),
         PLAIN.replace("product_id", " Product ID ").replace("expiry_date", "Expiry-Date").replace("stock", "STOCK"),
-        PLAIN.replace("product_id", "ProductId").replace("batch_id", "batch\u00a0id"),
+        PLAIN.replace("product_id", "ProductId").replace("batch_id", "batch\u3000id"),
         PLAIN.replace(",", ";"),
         PLAIN.replace(",", "\t"),
         "sep=,\n" + PLAIN,
@@ -46,8 +46,6 @@ NOTED = "product_id,batch_id,delta,备注\n1082185,lot-2026-11,-2,盘点\n"
 )
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "gbk"])
 def test_the_same_lines_come_out_of_every_file(text: str, encoding: str) -> None:
-    if encoding == "gbk" and "\u00a0" in text:
-        pytest.skip("GBK has no such blank")
     assert lines_of_csv(text.encode(encoding)) == LINES
 
 
