@@ -84,19 +84,19 @@ def place(order_id: str = ORDER, *, lines: Iterable[PlacedLine] = (), **fields: 
 
 def a_rule_document(rates: Iterable[str] = ("0.10", "0.05", "0.03"), **fields: Any) -> RuleDocument:
     """One unilevel plan on a pool of 20 %, for the market that `put_in_force` defines."""
-    plan = {"plan": "unilevel", "name": "levels", "rates": list(rates)}
+    given = {"title": "Rules", "market": MARKET, "pool_rate": "0.20", **fields}
     return RuleDocument.model_validate(
-        {"title": "Rules", "market": MARKET, "pool_rate": "0.20", "plans": [plan]} | fields
+        {"plans": [{"plan": "unilevel", "name": "levels", "rates": list(rates)}], **given}
     )
 
 
 def put_in_force(document: RuleDocument | None = None, version: int = 1, effective_from: datetime = JOINED) -> Payloads:
     """What it takes until rules hold: a market that allows three levels, a proposal, its approval, its activation."""
-    told = document or a_rule_document()
+    document = document or a_rule_document()
     return (
-        DefineMarket(market=told.market, levels_paid_max=3),
-        ProposeRules(rule_version=version, proposed_by="ann", rules=told),
-        ApproveRules(rule_version=version, approved_by="bob", digest=digest_of(terms_of(told))),
+        DefineMarket(market=document.market, levels_paid_max=3),
+        ProposeRules(rule_version=version, proposed_by="ann", rules=document),
+        ApproveRules(rule_version=version, approved_by="bob", digest=digest_of(terms_of(document))),
         ActivateRules(rule_version=version, activated_by="bob", effective_from=effective_from),
     )
 
@@ -394,8 +394,5 @@ def said_picks(*picks: tuple[int, str, int]) -> tuple[Pick, ...]:
 
 def short(*shortages: tuple[int, int, int], order_id: str = ORDER) -> StockShort:
     """`shortages` are (product, wanted, available)."""
-    return StockShort(
-        shop_id=SHOP,
-        order_id=order_id,
-        shortages=tuple(Shortage(product_id=p, wanted=wanted, available=there) for p, wanted, there in shortages),
-    )
+    found = tuple(Shortage(product_id=p, wanted=wanted, available=there) for p, wanted, there in shortages)
+    return StockShort(shop_id=SHOP, order_id=order_id, shortages=found)
