@@ -166,12 +166,13 @@ class Message(BaseModel, Generic[P_co]):
     def digest(self) -> str | None:
         """The content of a command, condensed: its newest type and its data, with amounts by value.
 
-        Two commands under one id with different digests are two different commands. Events need none: their ids are
-        derived from what caused them.
+        Two commands under one id with different digests are two different commands. A field that a later release adds
+        changes no digest, since what is as by default is left out. Events need none: their ids are derived from what
+        caused them.
         """
         if isinstance(self.data, Event):
             return None
-        written = self.data.__pydantic_serializer__.to_json(self.data, exclude_none=True, context=BY_VALUE)
+        written = self.data.__pydantic_serializer__.to_json(self.data, exclude_defaults=True, context=BY_VALUE)
         return sha1(self.data.message_type.encode() + b"\x1f" + written, usedforsecurity=False).hexdigest()[:20]
 
     @property

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from uuid import RFC_4122, UUID, uuid5
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.envelope import child_of, derived_id, emit, ordered_id, root_trace
-from tests.builders import NOW, accepted, message
+from contracts.envelope import Payload, child_of, derived_id, emit, ordered_id, root_trace
+from contracts.network.v1 import RegisterShop
+from contracts.orders.v2 import PlaceOrder
+from tests.builders import NOW, accepted, message, paid, place
 
 
 class TestDerivedId:
@@ -45,3 +49,25 @@ class TestOrderedId:
         cause = message(accepted())
         said = emit(accepted(), cause=cause, source="order_intake", index=0, at=NOW, began=cause.time)
         assert said.id == ordered_id(cause.time, "order_intake", cause.key, "order.accepted.v1", 0)
+
+
+class TestDigest:
+    """What tells two commands under one id apart."""
+
+    @pytest.mark.parametrize("same", [place(prepaid=False), place(shipping=Decimal("8")), place(currency=None)])
+    def test_counts_values_and_not_how_they_are_written(self, same: PlaceOrder) -> None:
+        assert message(same).digest == message(place()).digest
+
+    @pytest.mark.parametrize("other", [place(prepaid=True), place(shipping=Decimal("8.01")), place("1002"), paid()])
+    def test_is_another_for_another_content(self, other: Payload) -> None:
+        assert message(other).digest != message(place()).digest
+
+    def test_outlives_a_field_that_a_later_release_adds(self) -> None:
+        class Before(RegisterShop):
+            pass
+
+        class After(RegisterShop):
+            until: str = "never"
+
+        shop = {"shop_id": "shop-1", "currency": "CNY"}
+        assert message(Before(**shop)).digest == message(After(**shop)).digest
