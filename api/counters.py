@@ -1,7 +1,7 @@
 """Numbers for what is created here: counted up in a range of our own, given out once.
 
 Others bring numbers of their own by message, whichever they like. Ours begin above those that people choose and end
-where JavaScript still counts every number, so that neither side gets in the other's way: see decision 0028.
+where JavaScript still counts every number, so that neither side gets in the other's way: see decision 0023.
 """
 
 from __future__ import annotations

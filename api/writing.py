@@ -188,7 +188,7 @@ class Writer:
             "_id": key,
             "type": command.message_type,
             "about": command.about(),
-            "fingerprint": derived_id(command.message_type, command.model_dump_json()),
+            "digest": command.content_digest,
             "correlation": correlation,
             "location": location,
             "at": self.ports.time.now(),
@@ -201,7 +201,7 @@ class Writer:
             return earlier[0] if earlier else None
 
         earlier = await settle(self.ports.store, self.ports.time, work)
-        if earlier is not None and earlier["fingerprint"] != note["fingerprint"]:
+        if earlier is not None and earlier.get("digest", command.content_digest) != command.content_digest:
             raise Problem("idempotency_key_reused")
         return earlier
 

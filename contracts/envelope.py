@@ -126,6 +126,14 @@ class Command(Payload):
 
     model_config = ConfigDict(extra="forbid")
 
+    @property
+    def content_digest(self) -> str:
+        """Type and content, condensed, with amounts by value. A field that a later release adds changes no digest,
+        since what is as by default is left out.
+        """
+        written = self.__pydantic_serializer__.to_json(self, exclude_defaults=True, context=BY_VALUE)
+        return sha1(self.message_type.encode() + b"\x1f" + written, usedforsecurity=False).hexdigest()[:20]
+
 
 class Event(Payload):
     """Tells what happened. Unknown fields are ignored: an older reader keeps working."""
@@ -140,7 +148,7 @@ P_co = TypeVar("P_co", bound=Payload, covariant=True)
 class Message(BaseModel, Generic[P_co]):
     """One CloudEvents event. Source and id together name it once and for all; times are UTC.
 
-    `time` is what the sender's clock said; `received_at` is what ours said when the message arrived.
+    `time` is by the sender's clock; `received_at` by ours, when the message arrived.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -164,16 +172,10 @@ class Message(BaseModel, Generic[P_co]):
 
     @property
     def digest(self) -> str | None:
-        """The content of a command, condensed: its newest type and its data, with amounts by value.
-
-        Two commands under one id with different digests are two different commands. A field that a later release adds
-        changes no digest, since what is as by default is left out. Events need none: their ids are derived from what
-        caused them.
+        """The digest of a command: two under one id with different digests are two different commands. Events need
+        none, since their ids are derived from what caused them.
         """
-        if isinstance(self.data, Event):
-            return None
-        written = self.data.__pydantic_serializer__.to_json(self.data, exclude_defaults=True, context=BY_VALUE)
-        return sha1(self.data.message_type.encode() + b"\x1f" + written, usedforsecurity=False).hexdigest()[:20]
+        return self.data.content_digest if isinstance(self.data, Command) else None
 
     @property
     def correlation(self) -> str:

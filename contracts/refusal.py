@@ -1,4 +1,4 @@
-"""What is answered without asking a rule: a message that cannot be read, or whose id belongs to another one."""
+"""Messages refused before any rule runs: those that cannot be read, and those whose id belongs to another one."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Unreadable:
     def key(self) -> str:
         """What a repeat is recognised by: where it was sent and its bytes. A corrected message may reuse its id.
 
-        The id is part of it for the sake of a body of which only an excerpt is kept: that id covers all of it.
+        The id is part of it because only an excerpt of a large body is kept, and the id covers all of it.
         """
         return self.known_as or derived_id("unreadable", self.routing_key, self.id, self.body)
 
@@ -102,36 +102,41 @@ class Conflict:
 
 
 Refused = Unreadable | Conflict
-"""What is answered without asking a rule: `refusal_reason` and `detail` say why, `data` what it is about."""
+"""Refused before any rule runs: `refusal_reason` and `detail` say why, `data` what it is about."""
 
 
-def refusing(refusal: type[Payload], *ids: str, repeats: tuple[str, ...] = ()) -> Callable[[Refused], Payload | None]:
+def refusing(
+    refusal: type[Payload], *ids: str, repeats: tuple[str, ...] = (), given: str | None = None
+) -> Callable[[Refused], Payload | None]:
     """Return the rule that answers with the event `refusal`, where the message's `ids` can still be read.
 
-    What it `repeats` is only said again, so anything will do.
+    What it `repeats` is echoed unchecked. `given` is an id that may be text which is no id; see `refused`.
     """
 
     def refuse(item: Refused) -> Payload | None:
         data = item.data
         known = {name: data.get(name, "") for name in ids} | {n: str(data.get(n, "")) for n in repeats}
-        return refused(refusal, item, known, given="order_id", text=data.get("order_id"))
+        return refused(refusal, item, known, given=given, text=data.get(given) if given else None)
 
     return refuse
 
 
 def refused(
-    refusal: type[Payload], item: Refused, known: Mapping[str, Any], *, given: str, text: object
+    refusal: type[Payload], item: Refused, known: Mapping[str, Any], *, given: str | None = None, text: object = None
 ) -> Payload | None:
     """The event `refusal` with what is `known`; None where that is not enough to answer the sender.
 
     The id `given` may be text that is no id. The sender is answered then too: the event repeats the text as
     `given_…`, and has an id that is made from it in its place.
     """
-    answer = {**known, given: text, "reason": item.refusal_reason, "detail": item.detail}
-    made = {given: f"unreadable-{derived_id(given, text)}", f"given_{given}": str(text)[:GIVEN_MAX]}
-    for attempt in (answer, answer | made) if isinstance(text, str) else (answer,):
+    answer = {**known, "reason": item.refusal_reason, "detail": item.detail}
+    answers = [answer if given is None else {**answer, given: text}]
+    if given is not None and isinstance(text, str):
+        made = {given: f"unreadable-{derived_id(given, text)}", f"given_{given}": text[:GIVEN_MAX]}
+        answers.append({**answer, **made})
+    for each in answers:
         try:
-            return refusal.model_validate(attempt)
+            return refusal.model_validate(each)
         except ValueError:
             continue
     return None

@@ -17,7 +17,7 @@ from uuid import uuid4
 import structlog
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
-from contracts.envelope import Message
+from contracts.envelope import Command, Message
 from contracts.refusal import Unreadable
 from infra.runtime import outbox
 from infra.runtime.arrivals import Arrived, conflict_keys, settled_rivals, with_conflicts
@@ -56,7 +56,7 @@ class Settled:
     repeated: list[Emitted] = field(default_factory=list)
     replies: list[Outgoing] = field(default_factory=list)
     returning: list[str] = field(default_factory=list)
-    """Bare bodies of which it is to be noted that they were acknowledged."""
+    """Bare bodies whose acknowledgement must be recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +181,7 @@ class BatchLoop:
         self._report(settled, works, committed - started)
 
     async def _note_acknowledged(self, keys: set[str]) -> None:
-        """A courtesy: without the note, such a body would be taken for a redelivery of itself once too often."""
+        """Best effort: without the note, a later identical body may be mistaken for a redelivery."""
         if not keys:
             return
         try:
@@ -267,7 +267,7 @@ class BatchLoop:
         record = folded.record(arrived.repeats)
         if not record.is_empty:
             await self._journal.write(tx, record)
-        repeated = await self._journal.emitted_by(tx, (returned & known.keys()) | recalled.spoken)
+        repeated = await self._journal.emitted_by(tx, (returned & known.keys()) | recalled.republish)
         answers = await replies(tx, self._journal, works, folded, set(known))
         return Settled(folded, repeated, answers, [*recalled.returning, *returning(folded.handled)])
 
@@ -299,7 +299,10 @@ class BatchLoop:
 
     def _take_note(self, deliveries: Sequence[Delivery], works: Sequence[Work]) -> None:
         first = works[0].item if works else None
-        oldest = first.time if isinstance(first, Message) else None
+        oldest = None
+        if isinstance(first, Message):
+            # A shop's clock says nothing about how long we take.
+            oldest = first.received_at if isinstance(first.data, Command) else first.time
         self._metrics.takes(oldest, sum(delivery.redelivered for delivery in deliveries))
 
     def _report(self, settled: Sequence[Settled], works: Sequence[Work], commit_s: float) -> None:

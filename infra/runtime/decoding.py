@@ -45,7 +45,7 @@ class Decoder:
         return works
 
     def _named(self, work: Work, item: Message[Any], delivery: Delivery, delivery_id: str) -> Work:
-        """Number the same bare body within one moment, and say how a redelivered one is recalled."""
+        """Number the same bare body within one moment, and set how a redelivered one is matched."""
         if not item.id.endswith(f".{delivery_id}"):
             # A copy of ours, which has its name from its first delivery.
             return work

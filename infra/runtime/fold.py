@@ -160,6 +160,8 @@ def _bury(work: Work, item: Message[Any] | Refused, failure: Failure, folded: Fo
     folded.dead.append(
         SetBack(item.key, item.type, letter.about(), item.correlation, failure.reason, work.attempt, work.died_in)
     )
-    # The queue and the number of replays are part of the id: each time it dies is a dead letter of its own. People ask
-    # for it by the beginning of that id, which therefore is no time.
-    folded.say(item, letter, derived_id(queue, work.replays))
+    # The queue and the number of replays are part of the id: each time it dies is a dead letter of its own. So is the
+    # content, since another command may have the same id. People ask for a letter by the beginning of its id, which
+    # therefore is no time.
+    content = (item.digest,) if isinstance(item, Message) and item.digest else ()
+    folded.say(item, letter, derived_id(queue, work.replays, *content))

@@ -44,10 +44,14 @@ class Known:
     digest: str | None
 
     def is_other_than(self, message: Message[Any]) -> bool:
-        """Whether the message is not the one known; what was written without a digest has its type alone."""
+        """Whether the message is not the one known. Digests compare within a version: an older record may have the
+        same command in an older version, or no digest at all.
+        """
         if isinstance(message.data, Event):
             return False
-        return self.type != message.type or (self.digest is not None and self.digest != message.digest)
+        if self.type != message.type:
+            return _without_version(self.type) != _without_version(message.type)
+        return self.digest is not None and self.digest != message.digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +112,7 @@ class Journal:
                 Index(
                     (("handled.id", 1),), "a message is handled once; repeats are looked up", unique=True, sparse=True
                 ),
-                Index((("about", 1),), "`tributary trace` of an order, a product or a correlation id"),
+                Index((("about", 1), ("_id", 1)), "`tributary trace` of a subject, and the newest records about it"),
                 Index((("dead.id", 1),), "whether a message was set aside", sparse=True),
                 Index((("at", 1),), "retention", expire_after_s=self.retention_days * 86_400),
             ),
@@ -168,6 +172,10 @@ class Journal:
 
     async def write(self, tx: Transaction, record: Record) -> None:
         await tx.insert(self.collection.name, [to_document(record)])
+
+
+def _without_version(message_type: str) -> str:
+    return message_type.rpartition(".")[0]
 
 
 def to_document(record: Record) -> Document:

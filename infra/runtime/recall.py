@@ -3,7 +3,7 @@
 A bare body has no id of its own, so each delivery of it is given one, and the same bytes may be sent again to bring a
 state back. A redelivered one is different: it may have been handled before its process died. It takes up the id it was
 given then, where the journal has a delivery of the same content, and is a repeat like any other. Where a command with
-other content has set the same thing since, in another batch, that delivery was over and this one is a new wish.
+other content has set the same thing since, in another batch, that delivery was over and this one is a new command.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ class Past:
 
 @dataclass(slots=True)
 class Recalled:
-    """`works`, redelivered bare bodies under the ids they had; what was handled with the same content speaks again.
+    """`works`: redelivered bare bodies under the ids they had. What the keys in `republish` emitted is published again.
 
     `returning` are those recalled from a batch that set the same thing in two ways; see `returning`.
     """
 
     works: list[Work]
-    spoken: set[str] = field(default_factory=set)
+    republish: set[str] = field(default_factory=set)
     returning: list[str] = field(default_factory=list)
 
 
@@ -69,7 +69,7 @@ def recall(works: Sequence[Work], records: Sequence[Document], subjects: set[str
         if work.recalled_by is not None:
             history = pasts[subject]
             same = [past for past in history if past.content == content]
-            recalled.spoken.update(past.key for past in same if past.handled)
+            recalled.republish.update(past.key for past in same if past.handled)
             past = _recognised(work, history, taken, superseded=decided.get(subject, content) != content)
             if past is not None:
                 taken.add(past.key)

@@ -173,19 +173,25 @@ class TestTag:
 class TestUnreadable:
     DETAIL = "name: Field required"
 
-    def unreadable(self, data: dict[str, Any]) -> Payload | None:
-        return decide.refuse_unreadable(Unreadable("m-1", "any", "missing_field", self.DETAIL, b"{}", data=data))
+    def unreadable(self, noun: str, data: dict[str, Any]) -> Payload | None:
+        refuse = getattr(decide, f"refuse_unreadable_{noun}")
+        answer: Payload | None = refuse(Unreadable("m-1", "any", "missing_field", self.DETAIL, b"{}", data=data))
+        return answer
 
     def test_what_says_what_it_is_about_is_refused(self) -> None:
         said: dict[str, Any] = {"reason": "invalid_message", "detail": self.DETAIL}
 
-        assert self.unreadable({"product_id": TEA, "category_id": TEAS}) == ProductRefused(product_id=TEA, **said)
-        assert self.unreadable({"category_id": TEAS}) == CategoryRefused(category_id=TEAS, **said)
-        assert self.unreadable({"tag_id": ORGANIC}) == TagRefused(tag_id=ORGANIC, **said)
+        assert self.unreadable("product", {"product_id": TEA, "category_id": TEAS}) == ProductRefused(
+            product_id=TEA, **said
+        )
+        assert self.unreadable("category", {"category_id": TEAS}) == CategoryRefused(category_id=TEAS, **said)
+        assert self.unreadable("tag", {"tag_id": ORGANIC}) == TagRefused(tag_id=ORGANIC, **said)
 
-    @pytest.mark.parametrize("data", [{}, {"product_id": 0}, {"tag_id": "31"}, {"category_id": 2**63}])
-    def test_what_does_not_becomes_a_dead_letter(self, data: dict[str, Any]) -> None:
-        assert self.unreadable(data) is None
+    @pytest.mark.parametrize("noun", ["product", "category", "tag"])
+    @pytest.mark.parametrize("number", [None, 0, "31", 2**63])
+    def test_what_does_not_becomes_a_dead_letter(self, noun: str, number: object) -> None:
+        assert self.unreadable(noun, {}) is None
+        assert self.unreadable(noun, {f"{noun}_id": number}) is None
 
 
 class Stored:

@@ -160,6 +160,14 @@ class TestARuleThatRaises:
 
         assert first != replayed
 
+    def test_two_commands_under_one_id_are_two_dead_letters(self) -> None:
+        one, other = (wish("raises"), wish("raises").model_copy(update={"data": wish("raises too").data}))
+
+        letters = {fold_all(Work(each, LAST_TRY, failure=Failure("odd", "Odd."))).said[0].id for each in (one, other)}
+
+        assert one.key == other.key
+        assert len(letters) == 2
+
     def test_a_failure_known_beforehand_is_not_asked_again(self) -> None:
         folded = fold_all(Work(wish("a"), failure=Failure("too_big", "The batch could not be saved.")))
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from contracts.envelope import Payload, child_of, derived_id, emit, ordered_id, root_trace
 from contracts.network.v1 import RegisterShop
 from contracts.orders.v2 import PlaceOrder
+from infra.runtime.journal import Known
 from tests.builders import NOW, accepted, message, paid, place
 
 
@@ -71,3 +72,16 @@ class TestDigest:
 
         shop = {"shop_id": "shop-1", "currency": "CNY"}
         assert message(Before(**shop)).digest == message(After(**shop)).digest
+
+    @pytest.mark.parametrize(
+        ("known", "is_other"),
+        [
+            (Known("order.place.v2", message(place()).digest), False),
+            (Known("order.place.v2", message(place("1002")).digest), True),
+            (Known("order.place.v2", None), False),
+            (Known("order.place.v1", "of an older version"), False),
+            (Known("order.update-status.v1", None), True),
+        ],
+    )
+    def test_is_compared_within_a_version(self, known: Known, is_other: bool) -> None:
+        assert known.is_other_than(message(place())) == is_other

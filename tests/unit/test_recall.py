@@ -53,19 +53,19 @@ def ids(found: Recalled) -> list[str]:
 def test_what_was_never_handled_is_itself() -> None:
     found = recalled([work("open")])
 
-    assert (ids(found), found.spoken, found.returning) == (["open.a"], set(), [])
+    assert (ids(found), found.republish, found.returning) == (["open.a"], set(), [])
 
 
 def test_what_was_handled_is_a_repeat_of_that_and_speaks_again() -> None:
     found = recalled([work("open")], record("open.1"))
 
-    assert (ids(found), found.spoken, found.returning) == (["open.1"], {key("open.1")}, [])
+    assert (ids(found), found.republish, found.returning) == (["open.1"], {key("open.1")}, [])
 
 
 def test_after_another_wish_in_another_batch_it_is_a_new_one_and_the_former_speaks_again_all_the_same() -> None:
     found = recalled([work("open")], record("open.1"), record("closed.2"))
 
-    assert (ids(found), found.spoken) == (["open.a"], {key("open.1")})
+    assert (ids(found), found.republish) == (["open.a"], {key("open.1")})
 
 
 @pytest.mark.parametrize("of", ["stock.reserved.v1", "a.type.long.gone"])
@@ -117,7 +117,7 @@ def test_a_message_id_says_it_whatever_came_after() -> None:
 def test_what_was_put_off_or_set_aside_keeps_its_id(kind: str) -> None:
     found = recalled([work("open")], record("open.1", kind=kind))
 
-    assert (ids(found), found.spoken) == (["open.1"], set())
+    assert (ids(found), found.republish) == (["open.1"], set())
 
 
 def test_bodies_of_a_batch_that_set_a_thing_in_two_ways_are_noted() -> None:

@@ -22,8 +22,12 @@ from contracts.catalog.v1 import (
 from contracts.catalog.view import Category, Product, Tag
 from contracts.decision import Decision
 from contracts.envelope import Message, Payload
-from contracts.refusal import Refused
+from contracts.refusal import refusing
 from workers.catalog.model import Catalogue
+
+refuse_unreadable_product = refusing(ProductRefused, "product_id")
+refuse_unreadable_category = refusing(CategoryRefused, "category_id")
+refuse_unreadable_tag = refusing(TagRefused, "tag_id")
 
 Answer = Decision[Catalogue]
 
@@ -135,23 +139,6 @@ def remove_tag(catalogue: Catalogue, message: Message[RemoveTag]) -> Answer:
         return _refuse(catalogue, TagRefused(tag_id=wish.tag_id, reason="in_use", detail=detail))
     after = catalogue.with_tag(replace(known, removed=True, version=known.version + 1))
     return Decision(after, (TagRemoved(tag_id=wish.tag_id),), "removed")
-
-
-def refuse_unreadable(item: Refused) -> Payload | None:
-    """Refuse what breaks its contract, or its id's uniqueness, where it still says what it is about."""
-    reason, detail = item.refusal_reason, item.detail
-    try:
-        match item.data:
-            case {"product_id": int(number)}:
-                return ProductRefused(product_id=number, reason=reason, detail=detail)
-            case {"category_id": int(number)}:
-                return CategoryRefused(category_id=number, reason=reason, detail=detail)
-            case {"tag_id": int(number)}:
-                return TagRefused(tag_id=number, reason=reason, detail=detail)
-    except ValueError:
-        # A number, but none that a thing has.
-        return None
-    return None
 
 
 def _category_named_by(wish: DefineProduct, known: Category | None) -> Category | None:

@@ -3,18 +3,27 @@
 from contracts.catalog.v1 import DefineCategory, DefineProduct, DefineTag, RemoveCategory, RemoveTag
 from infra.runtime.worker import Worker, on
 from workers.catalog.audit import audit
-from workers.catalog.decide import define, define_category, define_tag, refuse_unreadable, remove_category, remove_tag
+from workers.catalog.decide import (
+    define,
+    define_category,
+    define_tag,
+    refuse_unreadable_category,
+    refuse_unreadable_product,
+    refuse_unreadable_tag,
+    remove_category,
+    remove_tag,
+)
 from workers.catalog.repository import CatalogRepository
 
 WORKER = Worker(
     name="catalog",
     repository=CatalogRepository,
     handlers=(
-        on(DefineProduct, decide=define, refuse=refuse_unreadable),
-        on(DefineCategory, decide=define_category, refuse=refuse_unreadable),
-        on(RemoveCategory, decide=remove_category, refuse=refuse_unreadable),
-        on(DefineTag, decide=define_tag, refuse=refuse_unreadable),
-        on(RemoveTag, decide=remove_tag, refuse=refuse_unreadable),
+        on(DefineProduct, decide=define, refuse=refuse_unreadable_product),
+        on(DefineCategory, decide=define_category, refuse=refuse_unreadable_category),
+        on(RemoveCategory, decide=remove_category, refuse=refuse_unreadable_category),
+        on(DefineTag, decide=define_tag, refuse=refuse_unreadable_tag),
+        on(RemoveTag, decide=remove_tag, refuse=refuse_unreadable_tag),
     ),
     audit=audit,
 )

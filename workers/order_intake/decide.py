@@ -40,10 +40,10 @@ from contracts.stock.v1 import StockReserved, StockShort
 from contracts.times import plus
 from workers.order_intake.model import Desk, Line, Order, Refund, SellingTeam, Sponsor
 
-refuse_unreadable_order = refusing(OrderRefused, "shop_id", "order_id")
-refuse_unreadable_status = refusing(StatusRefused, "shop_id", "order_id", repeats=("status",))
-refuse_unreadable_refund = refusing(RefundRefused, "shop_id", "order_id", repeats=("refund_id",))
-refuse_unreadable_after_sale = refusing(AfterSaleRefused, "shop_id", "order_id")
+refuse_unreadable_order = refusing(OrderRefused, "shop_id", given="order_id")
+refuse_unreadable_status = refusing(StatusRefused, "shop_id", repeats=("status",), given="order_id")
+refuse_unreadable_refund = refusing(RefundRefused, "shop_id", repeats=("refund_id",), given="order_id")
+refuse_unreadable_after_sale = refusing(AfterSaleRefused, "shop_id", given="order_id")
 
 ENDED = ("rejected", "cancelled", "refunded")
 """Where nothing is left to do."""
