@@ -11,6 +11,9 @@ from contracts.fields import GIVEN_MAX
 
 TIME_IN_FUTURE = "time_in_future"
 
+REFUSED = "refused"
+"""The outcome of a message that was answered by a refusal event."""
+
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
@@ -74,8 +77,8 @@ class Conflict:
     def detail(self) -> str:
         other = "other content" if self.used_for == self.type else f"a message of type {self.used_for}"
         return (
-            f"id: {self.source} has sent {other} under the id {self.id}, and that one stands; give each message an id "
-            "of its own, and send this one again under a new id."
+            f"id: {self.source} has sent {other} under the id {self.id}, and that one was answered; give each message "
+            "an id of its own, and send this one again under a new id."
         )
 
     @property

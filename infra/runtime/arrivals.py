@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from contracts.envelope import Message
-from contracts.refusal import Conflict
+from contracts.refusal import REFUSED, Conflict
 from infra.runtime.failure_policy import Failure
 from infra.runtime.fold import Folded, Work
 from infra.runtime.journal import Known
@@ -34,7 +34,14 @@ class Arrived:
                 self.returned.add(key)
             else:
                 self.repeats.append(key)
+                if self._was_refused(key):
+                    self.returned.add(key)
         return fresh
+
+    def _was_refused(self, key: str) -> bool:
+        """A refused command is answered again under its id: silence would look as if it had been taken."""
+        known = self.known.get(key)
+        return known is not None and known.outcome == REFUSED
 
 
 def with_conflicts(works: Sequence[Work], known: Mapping[str, Known]) -> tuple[list[Work], list[Work]]:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from contracts.decision import Decision
 from contracts.envelope import Emission, Message, Payload, derived_id, emit
-from contracts.refusal import Conflict, Refused, Unreadable
+from contracts.refusal import REFUSED, Conflict, Refused, Unreadable
 from infra.runtime.failure_policy import Failure, FailurePolicy, dead_letter
 from infra.runtime.journal import Emitted, Handled, Record, SetBack
 from infra.runtime.repository import Repository
@@ -134,7 +134,7 @@ def _turn_away(handler: Handler, work: Work, item: Refused, folded: Folded) -> N
         _bury(work, item, Failure.from_exception(error), folded)
         return
     if refusal is not None:
-        folded.handled.append(Handled(item.key, item.type, refusal.about(), item.correlation, "refused"))
+        folded.handled.append(Handled(item.key, item.type, refusal.about(), item.correlation, REFUSED))
         folded.say(item, refusal, 0)
         return
     reason = item.reason if isinstance(item, Unreadable) else item.refusal_reason

@@ -42,6 +42,7 @@ class Known:
 
     type: str
     digest: str | None
+    outcome: str | None = None
 
     def is_other_than(self, message: Message[Any]) -> bool:
         """Whether the message is not the one known. Digests compare within a version: an older record may have the
@@ -120,13 +121,13 @@ class Journal:
 
     def mentions(self, keys: Set[str]) -> Find:
         """Asks for the records in which some of these messages were handled; `known` reads the answer."""
-        fields = ("handled.id", "handled.type", "handled.digest")
+        fields = ("handled.id", "handled.type", "handled.digest", "handled.outcome")
         return Find(self.collection.name, {"handled.id": {"$in": list(keys)}}, fields=fields)
 
     def known(self, found: Iterable[Document], keys: Set[str]) -> dict[str, Known]:
         """Those of the messages that were handled before."""
         return {
-            handled["id"]: Known(handled["type"], handled.get("digest"))
+            handled["id"]: Known(handled["type"], handled.get("digest"), handled.get("outcome"))
             for record in found
             for handled in record["handled"]
             if handled["id"] in keys

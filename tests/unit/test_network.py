@@ -106,7 +106,10 @@ class TestJoining:
 
     def test_with_another_tier_it_is_refused(self) -> None:
         network = a_network(a_distributor(SELLER, MIDDLE))
-        detail = "distributor_id: 3 was registered with tier standard; to change that, change the distributor."
+        detail = (
+            "distributor_id: 3 was registered with tier standard, joined at 2026-01-01T00:00:00+00:00, which stays; to "
+            "change the tier, change the distributor."
+        )
 
         assert register_distributor(network, message(join(tier="gold"))) == refused("conflict", detail, network)
 

@@ -68,10 +68,10 @@ class TestCreating:
 
         assert create_team(network, message(create())) == Decision(network, outcome="duplicate")
 
-    @pytest.mark.parametrize("wish", [create(name="South"), create(TOP)])
+    @pytest.mark.parametrize("wish", [create(name="South"), create(TOP), create(created_at=NOW)])
     def test_otherwise_again_is_a_conflict(self, wish: CreateTeam) -> None:
         network = a_network()
-        detail = "team_id: 12 was created as 'East', led by 2; choose another id."
+        detail = "team_id: 12 was created as 'East' at 2026-01-01T00:00:00+00:00, led by 2; choose another id."
 
         assert create_team(network, message(wish)) == refused("conflict", detail, network)
 

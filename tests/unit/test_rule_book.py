@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -35,6 +35,7 @@ from workers.rule_book import decide
 from workers.rule_book.model import RuleBook, Turn
 
 HOUR = timedelta(hours=1)
+MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)
 Answer = Decision[RuleBook] | NotYet[RuleBook]
 
@@ -265,11 +266,21 @@ class TestRetire:
         assert retire(book).state.rules[1].retired_from == NOW  # type: ignore[union-attr]
         assert in_force(NOW + DAY, "default", a_book(ended).tenures) is None
 
-    @pytest.mark.parametrize("fields", [{}, {"effective_from": NOW + DAY}])
-    def test_the_same_end_again_changes_nothing(self, fields: dict[str, Any]) -> None:
-        book = a_book(active(a_draft(), retired_from=NOW + DAY))
+    @pytest.mark.parametrize(
+        ("end", "fields"),
+        [(NOW + DAY, {"effective_from": NOW + DAY}), (NOW, {}), (NOW - HOUR, {}), (NOW, {"effective_from": NOW})],
+    )
+    def test_the_same_end_again_changes_nothing(self, end: datetime, fields: dict[str, Any]) -> None:
+        book = a_book(active(a_draft(), effective_from=NOW - DAY, retired_from=end))
 
         assert retire(book, **fields) == Decision(book, outcome="duplicate")
+
+    @pytest.mark.parametrize("fields", [{}, {"effective_from": NOW + HOUR - MINUTE}])
+    def test_an_end_that_is_yet_to_come_is_not_moved_without_a_word(self, fields: dict[str, Any]) -> None:
+        book = a_book(active(a_draft(), retired_from=NOW + HOUR))
+        detail = "rule_version: 1 ends at 2026-11-02T10:30:00+00:00, which stays."
+
+        assert retire(book, **fields) == refused(book, "already_retired", detail)
 
     def test_an_end_that_is_set_stays(self) -> None:
         book = a_book(active(a_draft(), retired_from=NOW + DAY))

@@ -239,7 +239,7 @@ class TestReceive:
 
         assert decide.receive(once, message(receive(), id="resent")) == Decision(once, outcome="duplicate")
 
-    @pytest.mark.parametrize("changed", [receive(quantity=11), receive(batch_id="b")])
+    @pytest.mark.parametrize("changed", [receive(quantity=11), receive(batch_id="b"), receive(low_at=3)])
     def test_a_reference_used_for_something_else_is_refused(self, changed: Any) -> None:
         shelf = decide.receive(a_shelf(), message(receive())).state
 

@@ -78,25 +78,25 @@ def register_distributor(network: Network, message: Message[RegisterDistributor]
     wish = message.data
     known = network.distributors.get(wish.distributor_id)
     if known is not None:
-        joined_under, tier = known.sponsors[0].sponsor_id, known.standings[0].tier
+        joined_under, first = known.sponsors[0].sponsor_id, known.standings[0]
         if joined_under != wish.sponsor_id:
             detail = (
                 f"distributor_id: {wish.distributor_id} was registered under sponsor {joined_under or 'nobody'}; "
                 "to change that, move the distributor."
             )
             return _refuse(network, wish.distributor_id, "conflict", detail)
-        if tier == wish.tier:
+        if first.tier == wish.tier and wish.joined_at in (None, first.since):
             return Decision(network, outcome="duplicate")
         detail = (
-            f"distributor_id: {wish.distributor_id} was registered with tier {tier}; "
-            "to change that, change the distributor."
+            f"distributor_id: {wish.distributor_id} was registered with tier {first.tier}, joined at "
+            f"{first.since.isoformat()}, which stays; to change the tier, change the distributor."
         )
         return _refuse(network, wish.distributor_id, "conflict", detail)
     if wish.sponsor_id == wish.distributor_id:
         return _own_sponsor(network, wish.distributor_id)
     if wish.sponsor_id is not None and wish.sponsor_id not in network.distributors:
         return _sponsor_unknown(network, wish.distributor_id, wish.sponsor_id)
-    joined_at = wish.joined_at or message.bounded_time
+    joined_at = wish.joined_at or message.received_at
     if joined_at > plus(message.received_at, CLOCK_SKEW_MAX):
         return _refuse(network, wish.distributor_id, "time_in_future", _has_not_come("joined_at", joined_at))
     distributor = Distributor(
@@ -185,14 +185,18 @@ def create_team(network: Network, message: Message[CreateTeam]) -> Answer:
     wish = message.data
     known = network.teams.get(wish.team_id)
     if known is not None:
-        if (known.name, known.leaders[0].leader_id) == (wish.name, wish.leader_id):
+        first = known.leaders[0]
+        is_same = (known.name, first.leader_id) == (wish.name, wish.leader_id)
+        if is_same and wish.created_at in (None, first.since):
             return Decision(network, outcome="duplicate")
-        first = known.leaders[0].leader_id
-        detail = f"team_id: {wish.team_id} was created as {known.name!r}, led by {first}; choose another id."
+        detail = (
+            f"team_id: {wish.team_id} was created as {known.name!r} at {first.since.isoformat()}, led by "
+            f"{first.leader_id}; choose another id."
+        )
         return _refuse_team(network, wish.team_id, "conflict", detail)
     if wish.leader_id not in network.distributors:
         return _leader_unknown(network, wish.team_id, wish.leader_id)
-    created_at = wish.created_at or message.bounded_time
+    created_at = wish.created_at or message.received_at
     if created_at > plus(message.received_at, CLOCK_SKEW_MAX):
         return _refuse_team(network, wish.team_id, "time_in_future", _has_not_come("created_at", created_at))
     team = Team(wish.team_id, wish.name, (Leadership(created_at, wish.leader_id),))
@@ -297,7 +301,7 @@ def _effective_at(message: Message[_Change], last: Dated | None) -> datetime:
     """
     if message.data.effective_at is not None:
         return message.data.effective_at
-    at = message.bounded_time
+    at = message.received_at
     return max(at, last.since) if last is not None and last.since <= plus(at, CLOCK_SKEW_MAX) else at
 
 

@@ -83,7 +83,7 @@ def activate(book: RuleBook, message: Message[ActivateRules]) -> Answer:
         return _not_proposed(book, wish.rule_version)
     if rules.stage == "active":
         assert rules.effective_from is not None, "active rules have a date"
-        if _is_meant(wish.effective_from, rules.effective_from):
+        if _is_meant(wish.effective_from, rules.effective_from, message.received_at):
             return Decision(book, outcome="duplicate")
         since = rules.effective_from.isoformat()
         detail = f"rule_version: {rules.rule_version} is active from {since} on; take the next number."
@@ -124,7 +124,7 @@ def retire(book: RuleBook, message: Message[RetireRules]) -> Answer:
         detail = f"rule_version: {rules.rule_version} is not active; only what is in force can end."
         return NotYet("not_active", _refuse(book, rules.rule_version, "not_active", detail))
     if rules.retired_from is not None:
-        if _is_meant(wish.effective_from, rules.retired_from):
+        if _is_meant(wish.effective_from, rules.retired_from, message.received_at):
             return Decision(book, outcome="duplicate")
         detail = f"rule_version: {rules.rule_version} ends at {rules.retired_from.isoformat()}, which stays."
         return _refuse(book, rules.rule_version, "already_retired", detail)
@@ -146,9 +146,14 @@ def retire(book: RuleBook, message: Message[RetireRules]) -> Answer:
     return Decision(book.with_rules(retired), (event,), "retired")
 
 
-def _is_meant(wished: datetime | None, kept: datetime) -> bool:
-    """Whether a time that is kept came of this wish, which may have lain a little before our receipt."""
-    return wished is None or (wished <= kept <= plus(wished, CLOCK_SKEW_MAX))
+def _is_meant(wished: datetime | None, kept: datetime, now: datetime) -> bool:
+    """Whether the time that is kept came of the same command, whose time may have lain a little before our receipt.
+
+    A kept time that is yet to come was named, so only the same time means it.
+    """
+    if kept > now:
+        return wished == kept
+    return wished is None or wished <= kept <= plus(wished, CLOCK_SKEW_MAX)
 
 
 def define_market(book: RuleBook, message: Message[DefineMarket]) -> Answer:

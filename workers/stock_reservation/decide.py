@@ -133,7 +133,14 @@ def give_back(shelf: Shelf, message: Message[OrderRefunded]) -> Answer:
 def receive(shelf: Shelf, message: Message[ReceiveStock]) -> Answer:
     """Book goods that came in. The same receipt counts once; a lot keeps its expiry date."""
     receipt = message.data
-    booking = Booking(receipt.receipt_id, "receipt", receipt.product_id, receipt.batch_id, receipt.quantity)
+    booking = Booking(
+        receipt.receipt_id,
+        "receipt",
+        receipt.product_id,
+        receipt.batch_id,
+        receipt.quantity,
+        digest=receipt.content_digest,
+    )
     if (known := shelf.bookings.get(booking.reference)) is not None:
         return _booked_before(shelf, known, booking)
     item = _item(shelf, receipt.product_id)
@@ -170,7 +177,12 @@ def adjust(shelf: Shelf, message: Message[AdjustStock]) -> Answer:
     """Correct the books by a count. What is reserved has been promised and cannot be counted away."""
     adjustment = message.data
     booking = Booking(
-        adjustment.adjustment_id, "adjustment", adjustment.product_id, adjustment.batch_id, adjustment.delta
+        adjustment.adjustment_id,
+        "adjustment",
+        adjustment.product_id,
+        adjustment.batch_id,
+        adjustment.delta,
+        digest=adjustment.content_digest,
     )
     if (known := shelf.bookings.get(booking.reference)) is not None:
         return _booked_before(shelf, known, booking)
@@ -196,9 +208,11 @@ def count(shelf: Shelf, message: Message[SetStock]) -> Answer:
     item = _item(shelf, found.product_id)
     lot = item.lot(found.batch_id) or Lot(found.batch_id, None, 0, 0)
     delta = found.on_hand - lot.on_hand
-    booking = Booking(found.reference, "count", found.product_id, found.batch_id, delta, found.on_hand)
+    booking = Booking(
+        found.reference, "count", found.product_id, found.batch_id, delta, found.on_hand, found.content_digest
+    )
     if (known := shelf.bookings.get(booking.reference)) is not None:
-        # The same count, heard again after more came in, would make another difference.
+        # The same count, sent again after more came in, would make another difference.
         return _booked_before(shelf, known, replace(booking, delta=known.delta))
     if found.on_hand < lot.reserved:
         return _refuse(
@@ -317,7 +331,7 @@ def _corrected(shelf: Shelf, item: StockItem, booking: Booking, now: datetime) -
 
 
 def _booked_before(shelf: Shelf, known: Booking, booking: Booking) -> Answer:
-    if known == booking:
+    if known == booking and known.digest in (None, booking.digest):
         return Decision(shelf, outcome="duplicate")
     return _refuse(
         shelf,

@@ -56,7 +56,10 @@ class Reservation:
 
 @dataclass(frozen=True, slots=True)
 class Booking:
-    """What was booked, so that sending it again, even much later, counts once. `counted` is what a count found."""
+    """What was booked, so that sending it again, even much later, counts once. `counted` is what a count found.
+
+    `digest` is that of the command, which older documents do not have.
+    """
 
     reference: str
     kind: Literal["receipt", "adjustment", "count"]
@@ -64,6 +67,7 @@ class Booking:
     batch_id: str
     delta: int
     counted: int | None = None
+    digest: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
