@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
 LOOPBACK = "127.0.0.1"
 _LISTENING = "0A"
+_ASK_AGAIN_S = 0.1
 
 
 def choose(names: Iterable[str], preferred: Mapping[str, int]) -> dict[str, int]:
@@ -26,6 +28,13 @@ def is_free(port: int) -> bool:
     """Whether a server could bind the port now."""
     with socket.socket() as probe:
         return _bind(probe, port)
+
+
+def wait_until_free(ports: Iterable[int], *, within_s: float) -> None:
+    """Wait for ports of a server that has just ended: a client that tries to reconnect may hold one for a moment."""
+    deadline = time.monotonic() + within_s
+    while not all(map(is_free, ports)) and time.monotonic() < deadline:
+        time.sleep(_ASK_AGAIN_S)
 
 
 def is_listening(pid: int, port: int) -> bool:

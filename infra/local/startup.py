@@ -18,6 +18,9 @@ from infra.local.server import Server
 
 ATTEMPTS_MAX = 3
 READY_WITHIN_S = 90.0
+
+FREED_WITHIN_S = 5.0
+"""How long the former ports may still be held; a server that comes back is looked for there."""
 STOP_WITHIN_S = 30.0
 # A node that is asked to stop in the middle of its start may take very long, and it has promised nothing yet.
 STOP_UNFINISHED_WITHIN_S = 3.0
@@ -69,6 +72,7 @@ class Startup:
         """Start on the former ports where they are free. Raises StackError, with none of its processes left running."""
         stop_all(former)
         preferred: Mapping[str, int] = former.ports
+        loopback_ports.wait_until_free(list(preferred.values()), within_s=FREED_WITHIN_S)
         for _ in range(ATTEMPTS_MAX):
             try:
                 self._attempt(loopback_ports.choose(self.server.purposes, preferred))

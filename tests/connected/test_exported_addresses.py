@@ -88,7 +88,8 @@ async def test_the_demo_uses_its_own_servers_whatever_is_exported(tmp_path: Path
 async def test_the_demo_runs_on_given_servers_that_are_empty_and_leaves_them_running(
     site: Site, whole_stack: LocalStack, tmp_path: Path
 ) -> None:
-    settings = site.settings.model_copy(update={"database": "demo_given"})
+    empty = site.settings.redis_url.rpartition("/")[0] + "/9"
+    settings = site.settings.model_copy(update={"database": "demo_given", "redis_url": empty})
     environment = at_home(tmp_path, TRIBUTARY_DATABASE=settings.database) | addresses(settings)
 
     unconfirmed = await demo("--on-given-servers", environment=environment)

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from contracts.commissions.earnings import EARNINGS, months_of
 from contracts.commissions.view import BALANCES, balance_of_stripe
 from contracts.wire import BARE_SOURCE, content_of, is_bare
 from infra.runtime.store import Document
@@ -117,6 +118,9 @@ def _compare(what: str, expected: Mapping[str, str], actual: Mapping[str, str]) 
 def _documents(collection: str, documents: Iterable[Document]) -> dict[str, str]:
     if collection == BALANCES:
         return _balances(documents)
+    if collection == EARNINGS:
+        # So is a month the sum of its stripes.
+        return {key: _canonical(figures) for key, figures in months_of(documents).items()}
     return {str(document["_id"]): _canonical(document) for document in documents}
 
 

@@ -119,7 +119,7 @@ def network() -> Scenario:
             )
         ),
         {},
-        dead=1,
+        dead=2,
     )
 
 
@@ -186,5 +186,5 @@ def rule_book() -> Scenario:
         ),
         frozenset(["defined", "proposed", "approved", "activated", "retired", "unchanged", "refused"]),
         {},
-        dead=1,
+        dead=2,
     )

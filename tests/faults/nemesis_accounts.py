@@ -15,7 +15,7 @@ from typing import Any
 
 from contracts.orders import v1, v2
 from contracts.refusal import Unreadable
-from contracts.wire import Reader
+from contracts.wire import Reader, content_of
 from infra.adapters.mongo import MongoStore
 from infra.demo.traffic import REFUND, UPDATE_STATUS, Publication
 from infra.runtime.journal import PREFIX
@@ -58,7 +58,7 @@ async def account(store: MongoStore, workers: Iterable[Worker], publications: It
             received_at=datetime.now(UTC),
         ):
             # A refusal goes by the bytes that could not be read, a dead letter by the id where there is one.
-            names = [item.key, item.id] if isinstance(item, Unreadable) else [item.key]
+            names = [item.key, item.id] if isinstance(item, Unreadable) else [content_of(item.key)]
             outcome = next((outcomes[name] for name in names if name in outcomes), None)
             if outcome is None:
                 accounts.lost.append(f"{publication.kind} {names[0]} of {publication.order_keys} left no trace")
@@ -75,9 +75,12 @@ async def _outcomes(store: MongoStore, accounts: Accounts) -> dict[str, str]:
     outcomes: dict[str, str] = {}
     async for record in store.stream(f"{PREFIX}order_intake", {}, fields=("handled.id", "handled.outcome", "dead.id")):
         for item in record.get("dead", ()):
-            outcomes.setdefault(item["id"], "set_aside")
+            outcomes.setdefault(content_of(item["id"]), "set_aside")
         for item in record.get("handled", ()):
-            outcomes[item["id"]] = item["outcome"]
+            # Of the same bare body the first delivery counts, and no longer that it was set aside once.
+            key = content_of(item["id"])
+            if outcomes.get(key, "set_aside") == "set_aside":
+                outcomes[key] = item["outcome"]
     return outcomes
 
 
