@@ -11,6 +11,7 @@ _SLOT = timedelta(hours=3)
 the clocks of two machines may be an hour wrong each."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_64_BITS = (1 << 64) - 1
 
 
 class RunningSum:
@@ -72,5 +73,11 @@ def _slot(at: datetime) -> int:
 
 
 def _condensed(figure: int) -> int:
-    """A number that sums of figures are compared by: two lists with the same sum of these are the same list."""
-    return hash((figure, 0x9E3779B97F4A7C15))
+    """A number that sums of figures are compared by: two lists with the same sum of these are the same list.
+
+    It must be far from linear, or else equal steps between different figures would cancel out. This is splitmix64.
+    """
+    mixed = (figure + 0x9E3779B97F4A7C15) & _64_BITS
+    mixed = ((mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9) & _64_BITS
+    mixed = ((mixed ^ (mixed >> 27)) * 0x94D049BB133111EB) & _64_BITS
+    return mixed ^ (mixed >> 31)

@@ -49,6 +49,17 @@ def test_readers_that_do_not_continue_each_other_are_noticed(read: int) -> None:
     assert faults((0, NOW, 10), (read, NOW, 5)) != []
 
 
+@pytest.mark.parametrize("step", [1, 100, 1_000, 1_250])
+def test_one_of_many_equal_orders_that_read_another_figure_is_noticed(step: int) -> None:
+    """Equal steps between different figures must not cancel out."""
+    count = 40
+    for changed in range(count):
+        for read in range(count):
+            reads = [read if number == changed else number for number in range(count)]
+            found = faults(*((figure * step, NOW, step) for figure in reads))
+            assert bool(found) == (read != changed), (changed, read)
+
+
 def test_two_who_read_the_same_are_noticed_though_others_added_as_well() -> None:
     assert faults((0, NOW, 10), (0, NOW, 10), (None, NOW, 3)) == ["orders brought it to 10 at most, but they added 20"]
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
 from contracts.commissions.earnings import EARNINGS
 from contracts.commissions.view import BALANCES, COMMISSIONS, LEDGER
+from contracts.envelope import Message
+from contracts.orders.view import ORDERS
 from contracts.rules.view import RULES, Caps, Conditions, RuleSet, Unilevel
 from infra.runtime.audit import Report
-from infra.runtime.repository import Codec
-from infra.runtime.store import Document
+from infra.runtime.repository import Codec, with_ids
+from infra.runtime.store import Document, Query
 from tests.builders import (
     KEY,
     MARKET,
@@ -24,15 +28,19 @@ from tests.builders import (
     TEA,
     a_placed_line,
     a_refund_line,
+    after_sale,
     place,
     refund,
     rules,
     update,
 )
 from tests.workflow.system import System
-from workers.commission_calculation.audit import audit
-from workers.commission_calculation.repository import NOTICES
+from workers.commission_calculation.audit import OVERDUE_AFTER, audit
+from workers.commission_calculation.repository import NOTICES, CommissionRepository
 
+IN_A_WEEK = NOW + timedelta(days=7)
+THIRD = f"{SHOP}/1003"
+OPEN = {"order_version": 9, "open": True, "since": NOW}
 MONTH = f"{SELLER}/2026-11/CNY/{MARKET}"
 CAPS = Caps(day={"CNY": 1_200}, month={"CNY": 1_500})
 PLANS = (
@@ -104,6 +112,17 @@ async def test_what_the_workers_did_holds(traded: System) -> None:
     assert {document["_id"] for document in traded.documents(NOTICES)} == {f"{SHOP}/{name}" for name in by_order}
 
 
+def no_releases(*, but: str = "") -> AbstractContextManager[Any]:
+    """Every tick overlooks what is due, but for one commission."""
+    true_queries = CommissionRepository.queries
+
+    def queries(messages: Sequence[Message[Any]]) -> dict[str, Query]:
+        asked = true_queries(messages)
+        return {"due": with_ids(COMMISSIONS, [but])} if "due" in asked else asked
+
+    return patch.object(CommissionRepository, "queries", queries)
+
+
 def at(path: str, value: object) -> Spoil:
     """Put a value at a dotted path; a number alone in the path is a place in a list."""
 
@@ -128,6 +147,26 @@ def at(path: str, value: object) -> Spoil:
         (COMMISSIONS, KEY, at("reversals", []), "I2 order/shop-1/1001: entries are worth (900, 450), the refunds"),
         (COMMISSIONS, KEY, at("completed_at", NOW + timedelta(days=1)), "I2 order/shop-1/1001: was completed at"),
         (COMMISSIONS, KEY, at("released_at", NOW), "I2 order/shop-1/1001: was released before its hold of 7 days"),
+        (COMMISSIONS, KEY, at("hold_days", 3), "I2 order/shop-1/1001: is held for 3 days, its rules say 7"),
+        (COMMISSIONS, KEY, at("release_at", NOW), "I2 order/shop-1/1001: is released, and to be released again at"),
+        (COMMISSIONS, THIRD, at("hold_days", 30), "I2 order/shop-1/1003: is held for 30 days, its rules say 7"),
+        (COMMISSIONS, THIRD, at("release_at", NOW), "I2 order/shop-1/1003: is to be released at 2026-11-02"),
+        (COMMISSIONS, THIRD, at("release_at", None), "I2 order/shop-1/1003: is to be released at None"),
+        (COMMISSIONS, THIRD, at("released_at", NOW), "I2 order/shop-1/1003: is held, but was released at 2026-11-02"),
+        (
+            COMMISSIONS,
+            THIRD,
+            at("after_sale", OPEN),
+            "I2 order/shop-1/1003: its after-sale is not open, the",
+        ),
+        (
+            ORDERS,
+            THIRD,
+            at("after_sale_open", True),
+            "I2 order/shop-1/1003: its after-sale is open, the",
+        ),
+        (ORDERS, THIRD, at("after_sale_open", True), "I2 order/shop-1/1003: is to be released at 2026-11-13"),
+        (COMMISSIONS, f"{SHOP}/1002", at("release_at", NOW), "I2 order/shop-1/1002: is to be released at 2026-11-02"),
         (COMMISSIONS, KEY, at("status", "held"), "I3 distributor/3: available sums in CNY differ"),
         (COMMISSIONS, f"{SHOP}/1002", at("earned.day_minor.levels", {}), "I2 order/shop-1/1002: entries are"),
         (
@@ -160,6 +199,111 @@ async def test_what_nobody_decided_is_seen(
     found = await breaches(traded)
 
     assert any(breach.startswith(says) for breach in found)
+
+
+@pytest.fixture
+async def completed(system: System) -> System:
+    """An order that was completed, and whose commission is due in a week."""
+    system.store.table(RULES).put(the_rules())
+    await system.publish(place("1001", prepaid=True))
+    for status in ("shipped", "completed"):
+        await system.settle()
+        await system.publish(update(status))
+    await system.settle()
+    return system
+
+
+class TestAfterSales:
+    @pytest.fixture
+    async def opened(self, completed: System) -> System:
+        """An after-sale is open since the second day."""
+        await completed.pass_time(days=1)
+        await completed.publish(after_sale())
+        await completed.settle()
+        assert await breaches(completed) == []
+        return completed
+
+    async def test_a_release_in_spite_of_one_is_seen(self, opened: System) -> None:
+        commission = opened.store.table(COMMISSIONS).documents[KEY]
+        at("release_at", IN_A_WEEK)(commission)
+        assert await breaches(opened) == [f"I2 order/{KEY}: is to be released at {IN_A_WEEK}, its hold gives None"]
+
+        await opened.tick(IN_A_WEEK)
+        await opened.settle()
+
+        since = NOW + timedelta(days=1)
+        detail = f"was released at {IN_A_WEEK}, but its after-sale has been open since {since}"
+        assert await breaches(opened) == [f"I2 order/{KEY}: {detail}"]
+
+    async def test_an_end_that_does_not_count_is_seen(self, opened: System) -> None:
+        await opened.pass_time(days=8)
+        await opened.publish(after_sale(False))
+        await opened.settle()
+        assert await breaches(opened) == []
+
+        at("release_at", IN_A_WEEK)(opened.store.table(COMMISSIONS).documents[KEY])
+
+        due = NOW + timedelta(days=9)
+        assert await breaches(opened) == [f"I2 order/{KEY}: is to be released at {IN_A_WEEK}, its hold gives {due}"]
+
+    async def test_one_that_opens_after_the_release_is_no_fault(self, completed: System) -> None:
+        await completed.tick(IN_A_WEEK)
+        await completed.settle()
+        await completed.publish(after_sale())
+        await completed.settle()
+
+        assert completed.document(ORDERS, KEY)["after_sale_open"]
+        assert await breaches(completed) == []
+
+
+class TestReleases:
+    async def test_one_before_its_time_is_seen(self, completed: System) -> None:
+        """The posting has the time of the tick that released it."""
+        await completed.tick(IN_A_WEEK)
+        await completed.settle()
+        assert await breaches(completed) == []
+        [posting] = [d for d in completed.store.table(LEDGER).documents.values() if d["kind"] == "release"]
+
+        posting["posted_at"] = NOW
+
+        detail = f"was to be released at {IN_A_WEEK}, and was released at {NOW} already"
+        assert await breaches(completed) == [f"I2 order/{KEY}: {detail}"]
+
+    async def test_none_long_after_its_time_is_seen(self, completed: System) -> None:
+        with no_releases():
+            await completed.tick(IN_A_WEEK + OVERDUE_AFTER)
+            await completed.settle()
+            assert await breaches(completed) == []
+            await completed.tick(IN_A_WEEK + OVERDUE_AFTER + timedelta(minutes=1))
+            await completed.settle()
+
+        assert await breaches(completed) == [f"I2 order/{KEY}: is still held, and was due at {IN_A_WEEK}"]
+
+    async def test_none_while_others_are_released_is_seen(self, completed: System) -> None:
+        await completed.pass_time(days=1)
+        for payload in (place("1002", prepaid=True), update("shipped", "1002"), update("completed", "1002")):
+            await completed.publish(payload)
+            await completed.settle()
+        with no_releases(but=f"{SHOP}/1002"):
+            await completed.tick(IN_A_WEEK + timedelta(days=1))
+            await completed.settle()
+
+        assert await breaches(completed) == [f"I2 order/{KEY}: is still held, and was due at {IN_A_WEEK}"]
+
+    async def test_none_without_a_clock_is_no_fault(self, completed: System) -> None:
+        await completed.pass_time(days=30)
+
+        assert await breaches(completed) == []
+
+    async def test_none_since_the_order_changed_is_no_fault(self, completed: System) -> None:
+        """What is only noted now may be due long ago; the next tick releases it."""
+        with no_releases():
+            await completed.tick(IN_A_WEEK + timedelta(days=1))
+            await completed.settle()
+        await completed.publish(refund(a_refund_line(TEA, 1)))
+        await completed.settle()
+
+        assert await breaches(completed) == []
 
 
 async def test_a_cap_that_was_exceeded_is_seen(traded: System) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -159,6 +160,22 @@ async def test_figures_of_an_order_that_fit_into_no_sequence(system: System) -> 
     system.store.table(COMMISSIONS).put(stored)
 
     sentence = "no sequence of the orders explains what each of them read on the way to 3000"
+    assert await found(system) == [f"I3 earnings/{MONTH}: plan levels in the month: {sentence}"]
+
+
+async def test_one_of_eight_equal_orders_that_forgot_what_the_plan_paid(system: System) -> None:
+    """Every step is equal, so only the figures that were read tell one order from another."""
+    put_rules(system, 1, CAPPED)
+    true_earned = Accounts.earned
+
+    def nothing_paid(*given: Any) -> Earned:
+        return replace(true_earned(*given), month_minor={"levels": {SELLER: 0}})
+
+    for number in range(8):
+        with patch.object(Accounts, "earned", nothing_paid) if number == 2 else nullcontext():
+            await sell(system, f"100{number}", "12.00")
+
+    sentence = "no sequence of the orders explains what each of them read on the way to 960"
     assert await found(system) == [f"I3 earnings/{MONTH}: plan levels in the month: {sentence}"]
 
 

@@ -1,6 +1,6 @@
 """I2: each paid order has exactly the entries that its snapshot and rule version give, reduced by exactly what its
-refunds take back. I3: no pool or cap is exceeded, every posting balances, and ledger, commissions and balances agree in
-every account.
+refunds take back, and is held and released when it should be. I3: no pool or cap is exceeded, every posting balances,
+and ledger, commissions and balances agree in every account.
 
 What was sold and paid in a month is recomputed from the orders alone, and compared with what is stored of the month.
 What an order was calculated with depends on which orders accrued before it, which no order records; so those figures
@@ -23,6 +23,7 @@ from contracts.commissions.earnings import (
     earnings_key,
     months_of,
 )
+from contracts.commissions.hold import Hold
 from contracts.commissions.reversal import pool_taken_back, taken_back
 from contracts.commissions.view import (
     BALANCES,
@@ -38,13 +39,19 @@ from contracts.commissions.view import (
 )
 from contracts.rules.view import RULES, Caps, Terms
 from infra.runtime.audit import Read, Report
+from infra.runtime.journal import PREFIX
 from infra.runtime.running_sum import RunningSum
 from infra.runtime.store import Document
 from workers.commission_calculation.model import earner_ids
 from workers.commission_calculation.repository import to_commission, to_posting, to_rules
 
 ORDERS = "order_intake.orders"
-_CHUNK = 500
+OVERDUE_AFTER = timedelta(hours=2)
+"""Longer than the clock and its backlog may be late with a release."""
+
+_WORKER = "commission_calculation"
+_JOURNAL = PREFIX + _WORKER
+_CHUNK, _TICKS = 500, 20
 _SALES, _REFUNDED = "own sales", "refunds of own sales"
 
 
@@ -65,10 +72,14 @@ async def _audit_entries(read: Read, report: Report, terms: Mapping[int, Terms])
             chunk = []
     await _audit_chunk(read, report, terms, months, chunk)
     await months.conclude()
-    stored = sum([1 async for _ in read.stream(COMMISSIONS, {}, fields=("_id",))])
+    stored, last_released_at = 0, None
+    async for document in read.stream(COMMISSIONS, {}, fields=("released_at",)):
+        stored += 1
+        last_released_at = max(filter(None, (last_released_at, document.get("released_at"))), default=None)
     report.figure("I3", "commissions", stored)
     known = int(report.figures.get("I2", {}).get("orders_paid", 0))
     report.require(stored == known, "I2", "commissions", f"{stored} commissions are stored for {known} paid orders")
+    await _audit_overdue(read, report, last_released_at)
 
 
 async def _audit_chunk(
@@ -76,6 +87,8 @@ async def _audit_chunk(
 ) -> None:
     keys = [order["_id"] for order in orders]
     found = {d["_id"]: to_commission(d) for d in await read.find(COMMISSIONS, {"_id": {"$in": keys}})}
+    postings = await read.find(LEDGER, {"key": {"$in": keys}, "kind": "release"}, fields=("key", "posted_at"))
+    released = {posting["key"]: posting["posted_at"] for posting in postings}
     for order in orders:
         about = f"order/{order['_id']}"
         commission = found.get(order["_id"])
@@ -89,7 +102,9 @@ async def _audit_chunk(
         entries = _audit_accrual(report, about, order, commission, terms[order["rule_version"]])
         await months.book(order, commission, entries)
         _audit_what_is_left(report, about, order, commission)
-        _audit_release(report, about, order, commission)
+        is_open, posted_at = order.get("after_sale_open", False), released.get(order["_id"])
+        hold = Hold(terms[order["rule_version"]].hold_days, order.get("completed_at"), is_open, posted_at)
+        _audit_hold(report, about, hold, commission)
 
 
 def _audit_accrual(
@@ -141,15 +156,29 @@ def _audit_what_is_left(report: Report, about: str, order: Document, commission:
     report.require(left == tuple(expected), "I2", about, f"entries are worth {left}, the refunds leave {expected}")
 
 
-def _audit_release(report: Report, about: str, order: Document, commission: Commission) -> None:
-    completed_at = order.get("completed_at")
-    is_noted = commission.completed_at == completed_at
-    report.require(is_noted, "I2", about, f"was completed at {completed_at}, commissions: {commission.completed_at}")
+def _audit_hold(report: Report, about: str, hold: Hold, commission: Commission) -> None:
     if commission.status == "released":
         report.add("I2", "released")
-        begun, ended, hold = commission.completed_at, commission.released_at, timedelta(days=commission.hold_days)
-        was_due = begun is not None and ended is not None and begun + hold <= ended
-        report.require(was_due, "I2", about, f"was released before its hold of {commission.hold_days} days was over")
+    for fault in hold.faults(commission):
+        report.breach("I2", about, fault)
+
+
+async def _audit_overdue(read: Read, report: Report, last_released_at: datetime | None) -> None:
+    """Find what is still held though it was due long before what the clock has released since.
+
+    Where the clock has not run for a while since the order last changed, its commission is not overdue.
+    """
+    ticks = {"queue": f"{_WORKER}.clock.ticked"}
+    newest = await read.find(_JOURNAL, ticks, sort=(("at", -1),), limit=_TICKS, fields=("at", "handled.outcome"))
+    idle = [tick["at"] for tick in newest if {item["outcome"] for item in tick.get("handled", ())} == {"nothing_due"}]
+    reached = max([*idle[:1], *filter(None, [last_released_at])], default=None)
+    if reached is None or not newest:
+        return
+    async for document in read.stream(COMMISSIONS, {"release_at": {"$lt": reached - OVERDUE_AFTER}}):
+        about = f"order/{document['_id']}"
+        known = await read.find(_JOURNAL, {"about": about}, sort=(("_id", -1),), limit=1, fields=("at",))
+        if all(record["at"] + OVERDUE_AFTER < newest[0]["at"] for record in known):
+            report.breach("I2", about, f"is still held, and was due at {document['release_at']}")
 
 
 def sale_of(order: Document) -> Sale:
