@@ -18,9 +18,8 @@ from infra.local.server import Server
 
 ATTEMPTS_MAX = 3
 READY_WITHIN_S = 90.0
-
+# How long the former ports may still be held; a server that comes back is looked for there.
 FREED_WITHIN_S = 5.0
-"""How long the former ports may still be held; a server that comes back is looked for there."""
 STOP_WITHIN_S = 30.0
 # A node that is asked to stop in the middle of its start may take very long, and it has promised nothing yet.
 STOP_UNFINISHED_WITHIN_S = 3.0
