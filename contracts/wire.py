@@ -166,7 +166,7 @@ def is_bare(key: str) -> bool:
 
 
 def content_of(key: str) -> str:
-    """What a message says, as far as its key tells: a bare body's without the delivery it came by, else all of it."""
+    """The content part of a message key: a bare body's without its delivery, else the whole key."""
     return key.partition(".")[0] if is_bare(key) else key
 
 

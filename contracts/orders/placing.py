@@ -1,4 +1,4 @@
-"""When an order counts as placed: what the shop says, within what our own clock allows."""
+"""When an order counts as placed: the shop's time, within what our own clock allows."""
 
 from __future__ import annotations
 

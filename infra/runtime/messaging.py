@@ -94,7 +94,7 @@ class Inbox(Protocol):
         ...
 
     async def acknowledge(self, deliveries: Sequence[Delivery], *, parked: Sequence[Delivery] = ()) -> None:
-        """Let the broker forget `deliveries`; `parked` ones among them go to the broker's dead-letter queue."""
+        """Acknowledge `deliveries`; `parked` ones among them go to the broker's dead-letter queue."""
         ...
 
 

@@ -47,7 +47,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Notices:
-    """What was heard of an order before it was paid; applied by the decision that accrues, which sets `accrued`.
+    """What was received about an order before it was paid; applied by the decision that accrues, which sets `accrued`.
 
     The accrual writes it in any case: of an accrual and a notice at the same moment the second then finds the first.
     """
@@ -83,7 +83,7 @@ class Accounts:
         )
 
     def noted(self, key: str) -> Notices:
-        """What was heard of an order so far that has not accrued."""
+        """What was received so far about an order that has not accrued."""
         return self.notices.get(key) or Notices(key)
 
     def earned(self, sale: Sale, placed_at: datetime, market: str, asked: Needs) -> Earned:

@@ -66,7 +66,7 @@ class CommissionRepository:
                 Index((("release_at", 1),), "commissions whose hold period is over", sparse=True),
             ),
         ),
-        Collection(NOTICES, "what was heard of an order before its commission accrued, and that it has accrued"),
+        Collection(NOTICES, "what was received about an order before its commission accrued, and that it has accrued"),
         Collection(
             EARNINGS,
             "own sales, and what each plan paid, by distributor, month, currency and market, in stripes; a month is "

@@ -1,4 +1,4 @@
-"""The rules of rewards. What an order adds follows from all that was heard of it, whatever came first."""
+"""The rules of rewards. What an order adds follows from all its events, whatever came first."""
 
 from __future__ import annotations
 
