@@ -78,7 +78,7 @@ async def _look(store: Documents, worker: str, key: str, correlation: str) -> _F
     for record in await store.find(journal, {"dead.id": key}, limit=1, fields=("dead",)):
         reason = next(item["reason"] for item in record["dead"] if item["id"] == key)
         return "set_aside", None, reason, None
-    for record in await store.find(journal, {"about": correlation}, limit=1, sort=(("at", -1),), fields=("retried",)):
+    for record in await store.find(journal, {"about": correlation}, limit=1, sort=(("_id", -1),), fields=("retried",)):
         for item in record.get("retried", ()):
             if item["id"] == key:
                 return "retrying", None, item["reason"], None

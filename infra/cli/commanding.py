@@ -75,7 +75,7 @@ def _reader_of(payload: Payload) -> str:
 
 
 async def _outcome_of(read: Reader, worker: str, message: Message[Any]) -> Outcome:
-    records = await read.find(PREFIX + worker, {"about": message.data.about()}, sort=(("at", -1),), limit=_RECORDS_MAX)
+    records = await read.find(PREFIX + worker, {"about": message.data.about()}, sort=(("_id", -1),), limit=_RECORDS_MAX)
     found = [_in_record(record, message.key) for record in records]
     said = [outcome for outcome in found if outcome is not None]
     return next((outcome for outcome in said if outcome.state != "put_off"), said[0] if said else Outcome("unheard"))

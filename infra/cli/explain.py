@@ -113,7 +113,7 @@ def order_facts(document: Document) -> OrderFacts:
 async def _refusal(read: Read, key: str) -> tuple[str, str] | None:
     """The reason code and the sentence of the last refusal, as far back as the journal goes."""
     found = None
-    for record in await read.find(_REFUSING, {"about": {"$in": [f"order/{key}"]}}, sort=(("at", 1),)):
+    for record in await read.find(_REFUSING, {"about": {"$in": [f"order/{key}"]}}, sort=(("_id", 1),)):
         for emitted in record.get("emitted", ()):
             if emitted["type"] == OrderRefused.message_type:
                 told = json.loads(emitted["body"])["data"]

@@ -48,7 +48,7 @@ async def _audit_completions(read: Read, report: Report) -> None:
 
 async def _accepted_at(read: Read, about: str) -> datetime | None:
     """When the journal says that we took the order; a shop's own clock proves nothing."""
-    records = await read.find("journal.order_intake", {"about": about}, sort=(("at", 1),), limit=1, fields=("at",))
+    records = await read.find("journal.order_intake", {"about": about}, sort=(("_id", 1),), limit=1, fields=("at",))
     return records[0]["at"] if records else None
 
 
