@@ -262,12 +262,11 @@ class BatchLoop:
             rivals = settled_rivals(rivals, folded)
             fold(self._handler, state, arrived.fresh_of(rivals), policy=self._policy, folded=folded)
             works = [*works, *rivals]
-        returned = arrived.returned
         await state.save(tx)
         record = folded.record(arrived.repeats)
         if not record.is_empty:
             await self._journal.write(tx, record)
-        repeated = await self._journal.emitted_by(tx, (returned & known.keys()) | recalled.republish)
+        repeated = await self._journal.emitted_by(tx, (arrived.returned & known.keys()) | recalled.republish)
         answers = await replies(tx, self._journal, works, folded, set(known))
         return Settled(folded, repeated, answers, [*recalled.returning, *returning(folded.handled)])
 
