@@ -14,9 +14,10 @@ from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
 from pymongo import MongoClient
 
 from contracts.envelope import EVENTS_EXCHANGE
-from contracts.wire import Reader, content_of, is_bare, too_large
+from contracts.wire import UNREADABLE_PROPERTY, Reader, content_of, is_bare, set_aside, too_large
 from infra.adapters.mongo import MongoStore
 from infra.runtime import broker, roster
+from infra.runtime.decoding import cannot_decode
 from infra.runtime.journal import PREFIX, Journal
 from infra.runtime.messaging import Outgoing
 from infra.runtime.quarantine import Quarantine
@@ -25,7 +26,8 @@ from infra.runtime.store import Document
 from infra.runtime.topology import PARKED, Binding, Queue, Topology, topology_of
 from tests.builders import NOW
 from tests.faults.crash_ending import Ending, ending_of, said_by
-from tests.faults.crash_scenario import Scenario
+from tests.faults.crash_scenario import Frame, Scenario
+from tests.raw_amqp import raw_sender, short
 
 NEIGHBOUR = "crash-points.neighbour"
 ORPHANS_MAX_S = 2
@@ -90,8 +92,14 @@ class Stage:
 
     async def publish(self, messages: Sequence[Outgoing]) -> None:
         """As a shop does: all at once, persistently, each in a message of its own."""
-        exchanges = {m.exchange: await self._channel.get_exchange(m.exchange, ensure=False) for m in messages}
-        await asyncio.gather(*[exchanges[m.exchange].publish(_to_amqp(m), m.routing_key) for m in messages])
+        frames = [m for m in messages if isinstance(m, Frame)]
+        others = [m for m in messages if not isinstance(m, Frame)]
+        exchanges = {m.exchange: await self._channel.get_exchange(m.exchange, ensure=False) for m in others}
+        await asyncio.gather(*[exchanges[m.exchange].publish(_to_amqp(m), m.routing_key) for m in others])
+        if frames:
+            async with raw_sender(self._settings.rabbitmq_url) as sender:
+                for m in frames:
+                    await sender.publish(m.exchange.encode(), m.routing_key.encode(), m.body, _properties_of(m))
 
     def keys_of(self, messages: Iterable[Outgoing]) -> set[str]:
         """What the worker's journal calls these messages."""
@@ -108,6 +116,17 @@ class Stage:
             items = readers[m.routing_key].read(
                 m.body, content_type=m.content_type, routing_key=m.routing_key, received_at=NOW
             )
+            if isinstance(m, Frame) and m.undecoded is not None:
+                items = [
+                    set_aside(
+                        m.body,
+                        UNREADABLE_PROPERTY,
+                        cannot_decode(m.undecoded),
+                        content_type=m.content_type,
+                        routing_key=m.routing_key,
+                        read=items,
+                    )
+                ]
             keys |= {item.key for item in items}
         return keys
 
@@ -176,6 +195,10 @@ class Stage:
         self._marked.clear()
         await self._channel.default_exchange.publish(aio_pika.Message(self._mark), NEIGHBOUR)
         await asyncio.wait_for(self._marked.wait(), 10)
+
+
+def _properties_of(m: Frame) -> dict[str, bytes]:
+    return {"content_type": short((m.content_type or "").encode()), "delivery_mode": b"\x02", **m.properties}
 
 
 def _to_amqp(m: Outgoing) -> aio_pika.Message:
