@@ -178,7 +178,7 @@ def lives_of_orders() -> Scenario:
 def returning_states() -> Scenario:
     """Bare bodies that open, settle and open again, with and without a message id, and commands under an id in use.
 
-    Without one, two of the same content in a batch cannot be told from one that is redelivered, so each has its phase.
+    Without one, two of the same content in a batch look like one that is redelivered, so each has its phase.
     """
     opened, settled = (say_bare(after_sale(is_open, "1")) for is_open in (True, False))
     opened_unnamed, settled_unnamed = (frame(say_bare(after_sale(is_open, "3"))) for is_open in (True, False))
