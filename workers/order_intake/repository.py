@@ -34,6 +34,8 @@ DUE_MAX = 500
 UNPAID_MIN = 10
 """Orders that each of many requests of a batch looks at, which all together may look at `UNPAID_MAX`."""
 
+PENDING = status_list("pending")
+
 Where = dict[str, Any]
 
 
@@ -170,7 +172,7 @@ def _page(wish: StockReleaseRequested) -> dict[str, Where]:
     """Queries, by name, for the pending orders that a request is about, in their order: the next of the moment at which
     the last page ended, then earlier ones. Requests for the newest share one query.
     """
-    pending: Where = {LISTS: status_list("pending")}
+    pending: Where = {LISTS: PENDING}
     at, key = wish.after_placed_at, wish.after_order
     if at is None or key is None:
         return {"newest": pending}
