@@ -40,7 +40,7 @@ class StockRepository:
             "stock by product, with lots",
             (
                 Index((("low", 1), ("_id", 1)), "what runs low, by product"),
-                Index(((IS_SHORT, 1), ("_id", 1)), "of what more is reserved than there is, by product", sparse=True),
+                Index(((IS_SHORT, 1), ("_id", 1)), "of what more is reserved than there is, by product"),
                 Index((("next_check_on", 1),), "items with a lot that soon expires, and older ones without the field"),
             ),
         ),
