@@ -30,12 +30,6 @@ class Lot:
     def sells_on(self, day: str) -> bool:
         return self.expires_on is None or self.expires_on >= day
 
-    def lacking(self, day: str) -> int:
-        """Reserved units that the lot cannot serve on `day`: an expired one serves none. More may have left than was
-        there.
-        """
-        return max(self.reserved - (self.on_hand if self.sells_on(day) else min(self.on_hand, 0)), 0)
-
 
 @dataclass(frozen=True, slots=True)
 class StockItem:
@@ -82,25 +76,36 @@ class StockItem:
         """The day that the item is looked at as of: no earlier one than that of its last check."""
         return max(today, self.checked_on or today)
 
-    def sellable(self, day: str, until: str | None = None) -> int:
-        """Units that may still be reserved for an order of `day`: no expired lot, and not what other lots lack.
+    def sellable(self, today: str) -> int:
+        """Units that may be reserved for an order: no expired lot, and not what other lots lack.
 
-        With `until`, those alone that are good for so long. A lot that did not count at the last check does not either.
+        A lot that did not count on the day of the last check does not either.
         """
-        day = self.day_of(day)
-        return max(self._free(until or day) - self._lacking(day), 0)
+        day = self.day_of(today)
+        return max(self.balance(day, day)[1], 0)
 
-    def shortage(self, day: str) -> int:
-        """Reserved units that no lot can serve on `day`."""
-        day = self.day_of(day)
-        lacking = self._lacking(day)
-        return max(lacking - self._free(day), 0) if lacking else 0
+    def shortage(self, today: str) -> int:
+        """Reserved units that no lot can serve."""
+        day = self.day_of(today)
+        return max(-self.balance(day, day)[0], 0)
 
-    def _free(self, day: str) -> int:
-        return sum(lot.available for lot in self.lots if lot.sells_on(day))
-
-    def _lacking(self, day: str) -> int:
-        return sum(lot.lacking(day) for lot in self.lots)
+    def balance(self, day: str, until: str) -> tuple[int, int]:
+        """Units that lots have beyond what is reserved, less what others lack, on `day`; and those of them that are
+        good `until` a later one. Negative where units are missing.
+        """
+        free = lasting = lacking = 0
+        for lot in self.lots:
+            end, left = lot.expires_on, lot.on_hand - lot.reserved
+            if end is not None and end < day:
+                # An expired lot serves no order, and more may have left than was there.
+                lacking += lot.reserved - min(lot.on_hand, 0)
+            elif left < 0:
+                lacking -= left
+            else:
+                free += left
+                if end is None or end >= until:
+                    lasting += left
+        return free - lacking, lasting - lacking
 
     def lot(self, batch_id: str) -> Lot | None:
         return next((lot for lot in self.lots if lot.batch_id == batch_id), None)

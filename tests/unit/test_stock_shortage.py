@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -196,7 +197,9 @@ class TestTheAnswer:
 class TestShipping:
     def ship(self, *lots: Any, units: int = 5, given_back: int = 0) -> tuple[StockItem, tuple[Pick, ...]]:
         reservation = Reservation(f"{SHOP}/1", "open", (Pick(TEA, "a", units, given_back),))
-        shelf = a_shelf(an_item(TEA, *lots), reservations=[reservation])
+        item = an_item(TEA, *lots)
+        item = replace(item, short=item.shortage(NOW.date().isoformat()))
+        shelf = a_shelf(item, reservations=[reservation])
         after = decide.ship(shelf, message(shipped("1"))).state
         return the_item(after), after.reservations[f"{SHOP}/1"].picks
 

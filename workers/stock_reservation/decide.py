@@ -93,8 +93,9 @@ def ship(shelf: Shelf, message: Message[OrderShipped]) -> Answer:
     if reservation.status != "open":
         return Decision(shelf, outcome=f"already_{reservation.status}")
     moved, after = shelf.ship(reservation, _day(message.time))
-    items, changes = _watch(count_shipped(moved, reservation.left, +1), message.time)
-    return Decision(shelf.with_items(*items).with_reservation(after), changes, "shipped")
+    items = count_shipped(moved, reservation.left, +1)
+    watched, changes = _watch([item for item in items if item.short], message.time)
+    return Decision(shelf.with_items(*items, *watched).with_reservation(after), changes, "shipped")
 
 
 def release(shelf: Shelf, message: Message[OrderCancelled]) -> Answer:
@@ -304,7 +305,8 @@ def _watch(items: Iterable[StockItem], now: datetime) -> tuple[list[StockItem], 
     crossings: list[Payload] = []
     for item in items:
         day = item.day_of(today)
-        lasting = item.sellable(today, soon if day == today else days_after(day, EXPIRES_SOON_DAYS))
+        free, lasting = item.balance(day, soon if day == today else days_after(day, EXPIRES_SOON_DAYS))
+        lasting, short = max(lasting, 0), max(-free, 0)
         crosses = (
             lasting >= item.recovered_at if item.low else lasting <= item.low_at and item.recovered_at > item.low_at
         )
@@ -318,7 +320,7 @@ def _watch(items: Iterable[StockItem], now: datetime) -> tuple[list[StockItem], 
                 if item.low
                 else StockRecovered(**about, recovered_at=item.recovered_at)
             )
-        if (short := item.shortage(today)) != item.short:
+        if short != item.short:
             item, changes = _short_by(item, short)
             crossings += changes
         watched.append(item)
