@@ -287,7 +287,7 @@ def giving_way() -> Scenario:
     return Scenario(
         "order_intake",
         (
-            (say(request(1, 3)), say(request(1, 3)), say(request(1, 3), again=1)),
+            (say(request(1, 3)), say(request(1, 3))),
             (say(update("paid", "2")),),
             (say(request(2, 1, "3")),),
             (say(request(3, 1, "1")), say(update("paid", "1"))),
