@@ -100,6 +100,12 @@ class LineResult(BaseModel):
     batch_id: str | None = Field(default=None, examples=["lot-2026-11"])
     on_hand: int | None = Field(default=None, description="Of the product, afterwards.", examples=[120])
     available: int | None = Field(default=None, description="Of the product, afterwards.", examples=[100])
+    short: int | None = Field(
+        default=None,
+        description="Units of the product that orders have reserved beyond what there is; the newest unpaid orders are "
+        "cancelled for them.",
+        examples=[None],
+    )
     reason: str | None = Field(default=None, examples=[None])
     detail: str | None = Field(default=None, examples=[None])
     errors: list[FieldError] | None = Field(default=None, examples=[None])
@@ -220,7 +226,7 @@ async def _adjust(writing: Writer, number: int, line: Adjustment) -> LineResult:
 
 def _figures(told: Told) -> dict[str, int]:
     event = told.event(StockAdjusted.message_type)
-    return {name: event[name] for name in ("on_hand", "available")} if event else {}
+    return {name: event[name] for name in ("on_hand", "available", "short") if name in event} if event else {}
 
 
 def _with_failures(

@@ -15,7 +15,7 @@ from contracts.commissions.view import COMMISSIONS, LEDGER
 from contracts.orders.v1 import OrderAccepted
 from contracts.orders.view import ORDERS
 from contracts.stock.v1 import StockAdjusted, StockReceived, StockReleased, StockReserved
-from contracts.stock.view import ITEMS, Lot
+from contracts.stock.view import ITEMS, Lot, StockItem
 from infra.runtime.cached import Cache
 from infra.runtime.event_listener import Event
 from infra.runtime.settings import Settings
@@ -171,7 +171,7 @@ def next_month(first_day: datetime) -> datetime:
 def _stock_of(lots: Sequence[Lot], day: str) -> dict[str, int]:
     return {
         "on_hand": sum(lot.on_hand for lot in lots),
-        "available": sum(lot.available for lot in lots if lot.sells_on(day)),
+        "available": StockItem(0, tuple(lots)).sellable(day),
     }
 
 

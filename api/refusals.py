@@ -117,9 +117,7 @@ say(
         "tag_unknown": Reason(422, "There is no such tag.", "标签不存在。"),
         "not_defined": Reason(404, "There is no such category or tag.", "分类或标签不存在。"),
         "in_use": Reason(409, "Products still have it.", "仍有商品在使用。"),
-        "below_reserved": Reason(
-            409, "Orders have reserved more than would be left.", "订单已预留的数量大于调整后的库存。"
-        ),
+        "below_zero": Reason(409, "The lot has fewer units than would be taken.", "批次现有数量小于要扣减的数量。"),
         "expiry_mismatch": Reason(409, "The lot expires on another day.", "该批次的有效期不同。"),
         "unknown_letter": Reason(404, "There is no such dead letter.", "死信不存在。"),
         "already_replayed": Reason(409, "The dead letter was sent again already.", "死信已重新投递。"),

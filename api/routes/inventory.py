@@ -24,7 +24,7 @@ from api.views.stock import StockView, find_stock, item_of, require_product, sto
 from api.writing import Writing, written
 from contracts.fields import IsoDate
 from contracts.stock.v1 import BatchId, OnHand, SetStock
-from contracts.stock.view import ITEMS
+from contracts.stock.view import IS_SHORT, ITEMS
 
 router = APIRouter(prefix="/api/inventory", tags=["inventory"], route_class=BodyRoute)
 
@@ -84,13 +84,14 @@ class NewStock(Body):
     "/{product_id}",
     summary="Set the stock of a lot",
     response_model=StockView,
-    responses=written("not_found", "below_reserved", "conflicting_reference", shown=StockView),
+    responses=written("not_found", "conflicting_reference", shown=StockView),
 )
 async def set_stock(
     product_id: ProductNumber, body: NewStock, ports: Here, principal: Writes, writing: Writing
 ) -> Response:
     """The books of this lot say so many units from now on, whatever they said and whatever is under way: the
-    difference is booked as a correction. What orders have reserved stays reserved and cannot be counted away.
+    difference is booked as a correction. Where orders have reserved more than there is, the newest unpaid ones are
+    cancelled, a moment later; `short` is what is missing until then, and what paid orders lack after that.
     """
     await require_product(ports.store, product_id)
     command = SetStock(
@@ -113,11 +114,17 @@ async def list_stock(
     ports: Here,
     principal: Reads,
     low: Annotated[bool | None, Query(description="Those that run low, or those that do not.")] = None,
+    short: Annotated[
+        bool | None, Query(description="Those of which orders have reserved more than there is, or the others.")
+    ] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[StockView]:
     """Products that ever had stock, by number."""
-    where = [{"low": low}] if low is not None else []
+    where: list[dict[str, Any]] = [{"low": low}] if low is not None else []
+    if short is not None:
+        # A product that no message has touched since there is the field does not have it.
+        where.append({IS_SHORT: True} if short else {IS_SHORT: {"$in": [False, None]}})
     found, after = await page_of(ports.store, ITEMS, where, BY_NUMBER, cursor=cursor, limit=limit)
     now = ports.time.now()
     return Page(items=[stock_view(item_of(document), now) for document in found], next=next_link(request, after))

@@ -17,7 +17,10 @@ _items = Codec(StockItem, key="product_id")
 
 
 class _Figures(BaseModel):
-    on_hand: int = Field(description="Units in the house, reserved ones too.", examples=[120])
+    on_hand: int = Field(
+        description="Units in the house, reserved ones too; below zero where more was shipped than was counted.",
+        examples=[120],
+    )
     reserved: int = Field(description="Units set apart for orders that have not left yet.", examples=[20])
     available: int = Field(description="On hand minus reserved; never negative.", examples=[100])
 
@@ -35,6 +38,11 @@ class StockView(_Figures):
 
     product_id: int = Field(examples=[1082185])
     sellable: int = Field(description="Available in lots that may be sold today (UTC).", examples=[100])
+    short: int = Field(
+        description="Units reserved beyond those in lots that may be sold today (UTC). The newest unpaid orders are "
+        "cancelled for them; what stays is reserved for paid ones.",
+        examples=[0],
+    )
     low: bool = Field(
         description="Whether it runs low; units that expire within three days do not count.", examples=[False]
     )
@@ -51,6 +59,7 @@ def stock_view(item: StockItem, now: datetime) -> StockView:
         reserved=item.reserved,
         available=item.available,
         sellable=item.sellable(day),
+        short=item.shortage(day),
         low=item.low,
         low_at=item.low_at,
         recovered_at=item.recovered_at,

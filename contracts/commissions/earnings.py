@@ -132,10 +132,20 @@ def day_of(placed_at: datetime) -> str:
     return f"{placed_at.day:02}"
 
 
+def month_of(placed_at: datetime) -> str:
+    """Year and month in UTC."""
+    return _month(placed_at.year, placed_at.month)
+
+
+def _month(year: int, month: int) -> str:
+    """Every order asks several times, and formatting a time by a pattern takes longer."""
+    return f"{year:04}-{month:02}"
+
+
 @lru_cache(maxsize=SUFFIXES_KEPT_MAX)
 def _key_suffix(year: int, month: int, currency: str, market: str) -> str:
     """What the keys of an order's months have in common; the month is that of `placed_at` in UTC."""
-    suffix = f"/{year:04}-{month:02}/{currency}"
+    suffix = f"/{_month(year, month)}/{currency}"
     return suffix if market == DEFAULT_MARKET else f"{suffix}/{market}"
 
 

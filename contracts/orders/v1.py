@@ -27,13 +27,17 @@ from contracts.fields import (
     RuleVersion,
     ShopId,
 )
-from contracts.subjects import OfOrder
+from contracts.subjects import OfOrder, OfProduct
 
 UPLINE_DEPTH_MAX = 30
 """How far up a snapshot of the sponsor chain reaches: ten paid levels, with room for those who are passed over."""
 
 REFUNDS_MAX = 200
 """Refunds of one order; each is kept with it for ever."""
+
+
+UNPAID_MAX = 500
+"""Orders looked at for one request for reserved units; the next request takes the rest."""
 
 
 class PlaceOrder(OfOrder, Command, type="order.place.v1"):
@@ -253,6 +257,27 @@ class OrderCancelled(OfOrder, Event, type="order.cancelled.v1"):
     was_reserved: StrictBool
     was_paid: StrictBool
     reason: Code
+
+
+class UnpaidCancelled(OfProduct, Event, type="order.unpaid-cancelled.v1"):
+    """The answer to `stock.release-requested`: the unpaid orders that were cancelled, the newest first.
+
+    Each of them has an `order.cancelled` of its own. `last_order` is where the search ended, for the next request to go
+    on from; absent where no order is left to look at.
+    """
+
+    product_id: ProductId
+    request: Annotated[StrictInt, Field(description="The request that is answered.", examples=[1])]
+    orders: Annotated[
+        tuple[Annotated[str, Field(examples=["shop-367/31198459904"])], ...],
+        Field(max_length=UNPAID_MAX, description="The orders, by shop and order id."),
+    ]
+    last_placed_at: Annotated[
+        Timestamp | None, Field(description="When the last order that was looked at was placed.")
+    ] = None
+    last_order: Annotated[
+        str | None, Field(description="That order, by shop and order id.", examples=["shop-367/31198459904"])
+    ] = None
 
 
 class RefundedLine(BaseModel):

@@ -14,6 +14,9 @@ ORDERS = "order_intake.orders"
 Status = Literal["pending", "paid", "shipped", "completed", "rejected", "cancelled", "refunded"]
 STATUSES: tuple[Status, ...] = get_args(Status)
 
+MAYBE_PAID: tuple[Status, ...] = ("paid", "shipped", "completed", "refunded", "cancelled")
+"""What an order that was paid may be now; a cancelled one need not have been."""
+
 LISTS = "lists"
 """Where an order says on which lists it is: its shop's, its seller's, those of everyone upstream as of its time, its
 status's, and that of its own number. One index, with `placed_at` after it, serves all of them newest first: each more

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
-from contracts.envelope import Command, Event
+from contracts.envelope import Command, Event, Timestamp
 from contracts.fields import (
     GIVEN_MAX,
     QUANTITY_MAX,
@@ -65,7 +65,10 @@ class ReceiveStock(OfProduct, Command, type="stock.receive.v1"):
 
 
 class AdjustStock(OfProduct, Command, type="stock.adjust.v1"):
-    """A count found more or less than the books; `delta` is signed and never takes what is reserved."""
+    """A count found more or less than the books; `delta` is signed, and takes no more than the lot has.
+
+    What it leaves may be less than is reserved: see `stock.shortage-changed`.
+    """
 
     adjustment_id: Reference
     product_id: ProductId
@@ -85,8 +88,8 @@ class AdjustStock(OfProduct, Command, type="stock.adjust.v1"):
 class SetStock(OfProduct, Command, type="stock.set.v1"):
     """A count found so many units of a lot in the house, reserved ones too; the books follow, whatever they said.
 
-    Never less than is reserved. `reference` makes the same count count once. The lot's expiry date becomes the given
-    one, and stays as it is if absent.
+    That may be less than is reserved: see `stock.shortage-changed`. `reference` makes the same count count once. The
+    lot's expiry date becomes the given one, and stays as it is if absent.
     """
 
     reference: Reference
@@ -115,7 +118,13 @@ class StockAdjusted(OfProduct, Event, type="stock.adjusted.v1"):
     on_hand: Annotated[
         StrictInt, Field(description="Units in the house afterwards, reserved ones too.", examples=[120])
     ]
-    available: Annotated[StrictInt, Field(description="On hand minus reserved, afterwards.", examples=[100])]
+    available: Annotated[
+        StrictInt, Field(description="On hand minus reserved, afterwards; never negative.", examples=[100])
+    ]
+    short: Annotated[
+        StrictInt | None,
+        Field(description="Units reserved for orders beyond what there is, afterwards; absent where all is there."),
+    ] = None
 
 
 class StockRefused(OfProduct, Event, type="stock.refused.v1"):
@@ -198,3 +207,39 @@ class StockRecovered(OfProduct, Event, type="stock.recovered.v1"):
     available: Annotated[StrictInt, Field(examples=[120])]
     recovered_at: Annotated[StrictInt, Field(examples=[40])]
     crossing: Crossing
+
+
+Request = Annotated[
+    StrictInt, Field(description="Counts the requests of the product, so that an answer finds its own.", examples=[1])
+]
+
+
+class StockShortageChanged(OfProduct, Event, type="stock.shortage-changed.v1"):
+    """What is reserved came to exceed what there is, by a count or by a lot's last day, or fits again (0)."""
+
+    product_id: ProductId
+    shortage: Annotated[
+        StrictInt, Field(description="Units reserved beyond those that orders can be served from.", examples=[3])
+    ]
+    on_hand: Annotated[StrictInt, Field(description="Units in the house, in all lots.", examples=[17])]
+    reserved: Annotated[StrictInt, Field(description="Units set apart for orders.", examples=[20])]
+    crossing: Annotated[
+        StrictInt, Field(description="Counts these changes of the product, so that the newest is known.", examples=[1])
+    ]
+
+
+class StockReleaseRequested(OfProduct, Event, type="stock.release-requested.v1"):
+    """More of a product is reserved than there is: the newest unpaid orders have to give up their units.
+
+    Orders are asked from the newest to the oldest, a page at a time; `after_order` is where the last page ended.
+    """
+
+    product_id: ProductId
+    request: Request
+    shortage: Annotated[StrictInt, Field(description="Units that must become free.", examples=[3])]
+    after_placed_at: Annotated[
+        Timestamp | None, Field(description="When the last order of the page before this one was placed.")
+    ] = None
+    after_order: Annotated[
+        str | None, Field(description="That order, by shop and order id.", examples=["shop-367/31198459904"])
+    ] = None

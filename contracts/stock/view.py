@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Literal, Self
 
 ITEMS = "stock_reservation.items"
+
+IS_SHORT = "is_short"
+"""A field of each item for lists: whether more is reserved than there is."""
 
 NEVER = "9999-12-31"
 """A day (ISO date) that does not come."""
@@ -22,7 +25,7 @@ class Lot:
 
     @property
     def available(self) -> int:
-        return self.on_hand - self.reserved
+        return max(self.on_hand - self.reserved, 0)
 
     def sells_on(self, day: str) -> bool:
         return self.expires_on is None or self.expires_on >= day
@@ -32,7 +35,10 @@ class Lot:
 class StockItem:
     """A product's stock; `_id` is the product id.
 
-    on hand = received - shipped + adjusted; available = on hand - reserved, never negative.
+    on hand = received - shipped + adjusted; available = on hand - reserved, never negative. What one lot lacks is
+    served from the others; what all of them lack is `short`, as last announced, and `shortages` counts the
+    announcements. `requests` counts the requests for units of unpaid orders; `asking` says that one has no answer yet,
+    and, where it is `again`, that one must follow that begins with the newest order.
     `low` says on which side of its thresholds the item is, `crossings` how often it changed sides. A clock tick checks
     that again on the day `next_check_on`, on which a lot comes too near to its end; NEVER where no lot will. None
     means that it was never worked out. `checked_on` is the day of the last such check.
@@ -49,6 +55,10 @@ class StockItem:
     crossings: int = 0
     checked_on: str | None = None
     next_check_on: str | None = None
+    short: int = 0
+    shortages: int = 0
+    requests: int = 0
+    asking: Literal["once", "again"] | None = None
 
     @property
     def on_hand(self) -> int:
@@ -60,11 +70,42 @@ class StockItem:
 
     @property
     def available(self) -> int:
-        return self.on_hand - self.reserved
+        return max(self.on_hand - self.reserved, 0)
 
-    def sellable(self, day: str) -> int:
-        """Units that may still be reserved for an order of `day`: an expired lot may not."""
-        return sum(lot.available for lot in self.lots if lot.sells_on(day))
+    def day_of(self, today: str) -> str:
+        """The day that the item is looked at as of: no earlier one than that of its last check."""
+        return max(today, self.checked_on or today)
+
+    def sellable(self, today: str) -> int:
+        """Units that may be reserved for an order: no expired lot, and not what other lots lack.
+
+        A lot that did not count on the day of the last check does not either.
+        """
+        day = self.day_of(today)
+        return max(self.balance(day, day)[1], 0)
+
+    def shortage(self, today: str) -> int:
+        """Reserved units that no lot can serve."""
+        day = self.day_of(today)
+        return max(-self.balance(day, day)[0], 0)
+
+    def balance(self, day: str, until: str) -> tuple[int, int]:
+        """Units that lots have beyond what is reserved, less what others lack, on `day`; and those of them that are
+        good `until` a later one. Negative where units are missing.
+        """
+        free = lasting = lacking = 0
+        for lot in self.lots:
+            end, left = lot.expires_on, lot.on_hand - lot.reserved
+            if end is not None and end < day:
+                # An expired lot serves no order, and more may have left than was there.
+                lacking += lot.reserved - min(lot.on_hand, 0)
+            elif left < 0:
+                lacking -= left
+            else:
+                free += left
+                if end is None or end >= until:
+                    lasting += left
+        return free - lacking, lasting - lacking
 
     def lot(self, batch_id: str) -> Lot | None:
         return next((lot for lot in self.lots if lot.batch_id == batch_id), None)

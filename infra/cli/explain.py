@@ -17,11 +17,11 @@ from contracts.commissions.sale import Earner
 from contracts.commissions.sentences import sentences_of, why_nothing
 from contracts.commissions.view import COMMISSIONS, Commission
 from contracts.orders.v1 import OrderRefused
+from contracts.orders.view import ORDERS
 from contracts.rules.phrases import Language
 from contracts.rules.view import RULES, RuleSet
 from infra.cli import rules_store
 from infra.cli.environment import EXIT_BREACH, AsJson, Stack, one_sentence_on_failure, settings_for
-from infra.rehearsal.orders import ORDERS
 from infra.runtime.audit import Read
 from infra.runtime.journal import PREFIX
 from infra.runtime.repository import Codec

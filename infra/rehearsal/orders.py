@@ -11,14 +11,13 @@ from typing import Any, NamedTuple
 
 from contracts.commissions.sale import Earner, Sale, SaleLine
 from contracts.commissions.view import COMMISSIONS, LineRefund
+from contracts.orders.view import MAYBE_PAID, ORDERS
 from infra.runtime.audit import Read
 from infra.runtime.store import Document
 
-ORDERS = "order_intake.orders"
 SLICE_ORDERS = 500
 """So many orders are in memory at a time, with their commissions."""
 
-_MAYBE_PAID = ("paid", "shipped", "completed", "refunded", "cancelled")
 _ORDER_FIELDS = ("status", "currency", "placed_at", "lines", "upline", "team", "rule_version")
 _COMMISSION_FIELDS = (
     "entries.line",
@@ -61,7 +60,7 @@ async def past_orders(
     period = {**where, "placed_at": {"$gte": begin, "$lt": end}}
     waiting: list[Document] = []
     async for document in read.stream(ORDERS, period, sort=(("placed_at", 1),), fields=_ORDER_FIELDS):
-        if document["status"] in _MAYBE_PAID:
+        if document["status"] in MAYBE_PAID:
             waiting.append(document)
         if len(waiting) == SLICE_ORDERS:
             if orders := await _slice(read, waiting):

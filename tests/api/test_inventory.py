@@ -55,6 +55,7 @@ async def test_stock_is_set_by_lot_and_shown(admin: httpx.AsyncClient) -> None:
         **empty,
         "product_id": product_id,
         "sellable": 0,
+        "short": 0,
         "low": False,
         "low_at": 0,
         "recovered_at": 0,
@@ -107,15 +108,32 @@ async def test_counts_that_meet_orders_and_receipts_end_at_what_was_counted(
     assert item["adjusted"] == sum(booking["delta"] for booking in booked) == last
 
 
-async def test_what_is_reserved_cannot_be_counted_away(front: Front, admin: httpx.AsyncClient) -> None:
+async def test_a_count_below_what_is_reserved_ends_unpaid_orders_and_shows_what_paid_ones_lack(
+    front: Front, admin: httpx.AsyncClient
+) -> None:
     world = await stocked(front, admin, stock=10)
-    order = await world.placed(admin, quantity=4)
-    await world.reserved(order["order_id"])
-    url = f"/api/inventory/{world.product_id}"
-    refused = await admin.put(url, json={"stock": 3})
-    assert (refused.status_code, refused.json()["reason"]) == (409, "below_reserved")
-    told = await on_shelf(admin, world.product_id, 4)
-    assert (told["on_hand"], told["reserved"], told["available"]) == (4, 4, 0)
+    orders = [await world.placed(admin, quantity=4) for _ in range(2)]
+    for order in orders:
+        await world.reserved(order["order_id"])
+    paid = await admin.patch(f"/api/orders/{world.shop_id}/{orders[0]['order_id']}", json={"status": "paid"})
+    assert paid.status_code == 200, paid.text
+    await on_shelf(admin, world.product_id, 3)
+
+    async def ended() -> bool:
+        return (await admin.get(f"/api/inventory/{world.product_id}")).json()["reserved"] == 4
+
+    await until(ended, what="the unpaid order has ended")
+    stock = (await admin.get(f"/api/inventory/{world.product_id}")).json()
+    assert (stock["on_hand"], stock["available"], stock["sellable"], stock["short"]) == (3, 0, 0, 1)
+    listed = (await admin.get("/api/inventory", params={"short": True, "limit": 200})).json()["items"]
+    assert world.product_id in [item["product_id"] for item in listed]
+    lines = [{"product_id": world.product_id, "delta": -1}]
+    [line] = (await admin.post("/api/inventory/adjustments", json=lines)).json()["results"]
+    assert (line["status"], line["on_hand"], line["short"]) == ("done", 2, 2)
+
+    assert (await on_shelf(admin, world.product_id, 4))["short"] == 0
+    listed = (await admin.get("/api/inventory", params={"short": True, "limit": 200})).json()["items"]
+    assert world.product_id not in [item["product_id"] for item in listed]
 
 
 async def test_a_count_sent_again_counts_once(admin: httpx.AsyncClient) -> None:
@@ -150,7 +168,7 @@ async def test_each_line_of_a_list_gets_its_result(front: Front, admin: httpx.As
         (1, "done", None),
         (2, "done", None),
         (3, "invalid", "repeated_line"),
-        (4, "refused", "below_reserved"),
+        (4, "refused", "below_zero"),
         (5, "invalid", "invalid_request"),
         (6, "invalid", "product_unknown"),
         (7, "unchanged", None),

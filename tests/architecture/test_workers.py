@@ -18,7 +18,7 @@ from tests.architecture.sources import ROOT, WORKERS, tree_of
 ROOMS = {"__init__.py", "model.py", "decide.py", "repository.py", "handlers.py", "audit.py"}
 ENTRIES = ("consumes", "publishes", "owns", "refuses")
 SCREEN_LINES_MAX = 40
-NOT_REFUSALS = {"stock_short", "payment_overdue"}
+NOT_REFUSALS = {"stock_short", "stock_oversold", "payment_overdue"}
 """Reasons why an order ends, which its own events tell."""
 
 _NAME = re.compile(r"[a-z]+(?:[-_][a-z]+)*\.[a-z]+(?:[-_][a-z]+)*")

@@ -15,6 +15,8 @@ SCENARIOS: dict[str, Callable[[], Scenario]] = {
         orders.lives_of_orders,
         orders.returning_states,
         orders.stock_reservation,
+        orders.counting_short,
+        orders.giving_way,
         orders.commission_calculation,
         orders.reward_checks,
         reference.alerting,

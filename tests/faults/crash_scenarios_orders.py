@@ -9,9 +9,10 @@ from decimal import Decimal
 from contracts.catalog.view import PRODUCTS, Product
 from contracts.network.view import DISTRIBUTORS, SHOPS, Distributor, Shop
 from contracts.orders import v1
-from contracts.orders.v1 import AfterSaleChanged
-from contracts.orders.view import ORDERS
+from contracts.orders.v1 import AfterSaleChanged, UnpaidCancelled
+from contracts.orders.view import LISTS, ORDERS, status_list
 from contracts.rules.view import RULES, RuleSet, SalesTarget
+from contracts.stock.v1 import StockReleaseRequested
 from infra.runtime.store import Document
 from tests import raw_amqp
 from tests.builders import (
@@ -234,7 +235,6 @@ def stock_reservation() -> Scenario:
                 say(count("c-1", CUP, 6, batch_id="found")),
                 say(count("c-1", CUP, 6, batch_id="found"), again=1),
                 say(count("c-2", CUP, 6, batch_id="found")),
-                say(count("c-3", TEA, 0)),
             ),
             (say(shipped("1")), say(shipped("never-placed"))),
             (say(cancelled("2")), say(cancelled("2"), again=1), say(cancelled("4"))),
@@ -269,6 +269,56 @@ def stock_reservation() -> Scenario:
         ),
         {},
         dead=3,
+    )
+
+
+def counting_short() -> Scenario:
+    """Three orders of two, then one unit is found: two of them end, a page at a time, and the third is paid."""
+    tea = an_order_line(quantity=2)
+
+    def answer(request: int, *order_ids: str) -> UnpaidCancelled:
+        keys = tuple(f"{SHOP}/{order_id}" for order_id in order_ids)
+        where = {"last_order": keys[-1], "last_placed_at": NOW} if keys else {}
+        return UnpaidCancelled(product_id=TEA, request=request, orders=keys, **where)
+
+    return Scenario(
+        "stock_reservation",
+        (
+            (say(receive("r-1", TEA, 6)),),
+            tuple(say(accepted(order_id=order_id, lines=(tea,))) for order_id in "123"),
+            (say(count("c-1", TEA, 1)), say(count("c-1", TEA, 1), again=1)),
+            (say(answer(1, "3")), say(answer(1, "3"), again=1)),
+            (say(cancelled("3")), say(cancelled("2"))),
+            (say(answer(2, "2")),),
+            (say(answer(3)),),
+            (say(shipped("1")),),
+            (say(receive("r-2", TEA, 1)),),
+        ),
+        frozenset(["adjusted", "released", "already_released", "nothing_reserved", "shipped", "received"]),
+        {},
+        dead=0,
+    )
+
+
+def giving_way() -> Scenario:
+    """Requests for the units of unpaid orders, among them one that pays meanwhile."""
+    taken = [an_order(number, reserved=True, due_at=LATER, version=2) for number in "1234"]
+
+    def request(number: int, shortage: int, after: str | None = None) -> StockReleaseRequested:
+        where = {"after_order": f"{SHOP}/{after}", "after_placed_at": NOW} if after else {}
+        return StockReleaseRequested(product_id=TEA, request=number, shortage=shortage, **where)
+
+    return Scenario(
+        "order_intake",
+        (
+            (say(request(1, 3)), say(request(1, 3))),
+            (say(update("paid", "2")),),
+            (say(request(2, 1, "3")),),
+            (say(request(3, 1, "1")), say(update("paid", "1"))),
+        ),
+        frozenset(["cancelled_unpaid", "nothing_unpaid", "paid", "refused"]),
+        {ORDERS: [{**each, LISTS: [status_list("pending")]} for each in documents(Order, "key", *taken)]},
+        dead=0,
     )
 
 

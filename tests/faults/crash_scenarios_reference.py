@@ -15,7 +15,7 @@ from contracts.network.v1 import (
 )
 from contracts.operations.v1 import MessageDeadLettered, SettleDeadLetter
 from contracts.rules.v1 import ActivateRules, ApproveRules, DefineMarket, ProposeRules, RetireRules
-from contracts.stock.v1 import StockLow, StockRecovered
+from contracts.stock.v1 import StockLow, StockRecovered, StockShortageChanged
 from tests.builders import (
     CUP,
     CUPS,
@@ -37,6 +37,7 @@ from tests.faults.crash_scenario import LATER, Scenario, noise, say, say_bare
 def alerting() -> Scenario:
     """Without a message that dies here: its letter would come back to this worker, with the time of the wall clock."""
     low = StockLow(product_id=TEA, available=3, low_at=3, crossing=1)
+    short = StockShortageChanged(product_id=TEA, shortage=2, on_hand=1, reserved=3, crossing=1)
     letters = [
         MessageDeadLettered(
             worker="order_intake",
@@ -57,6 +58,9 @@ def alerting() -> Scenario:
             (say(low), say(low), say(low, again=1)),
             (say(StockRecovered(product_id=TEA, available=9, recovered_at=6, crossing=2)),),
             (say(StockLow(product_id=TEA, available=2, low_at=3, crossing=3)),),
+            (say(short), say(short, again=1)),
+            (say(short.model_copy(update={"shortage": 1, "crossing": 2})),),
+            (say(short.model_copy(update={"shortage": 0, "crossing": 3})),),
             (*map(say, letters), say(letters[0])),
             (
                 *map(say, discard),

@@ -59,6 +59,7 @@ def breaches(store: SimulatedStore, broker: SimulatedBroker, traffic: Traffic) -
     yield from _lives(emitted, store.tables["order_intake.orders"])
     yield from _paid_as_wished(store, traffic)
     yield from _low_in_time(store, broker)
+    yield from _paid_keep_theirs(emitted)
     yield from _held_long_enough(store, traffic)
     yield from _left_over(broker)
 
@@ -283,14 +284,24 @@ def _low_in_time(store: SimulatedStore, broker: SimulatedBroker) -> Iterator[str
     days = [datetime.fromisoformat(event["data"]["at"]).date() for event in events if event["source"] == clock.SOURCE]
     for product_id, item in store.tables["stock_reservation.items"].items() if days else ():
         left = sum(
-            lot["on_hand"] - lot["reserved"]
+            max(lot["on_hand"] - lot["reserved"], 0)
             for lot in item["lots"]
             if "expires_on" not in lot
             or lot["expires_on"] is None
             or date.fromisoformat(lot["expires_on"]) - max(days) >= timedelta(days=3)
         )
+        left -= sum(max(lot["reserved"] - lot["on_hand"], 0) for lot in item["lots"])
         if left <= item["low_at"] < item["recovered_at"] and not item["low"]:
             yield f"product/{product_id} had {left} units left on {max(days)} and is not low"
+
+
+def _paid_keep_theirs(emitted: Iterable[Document]) -> Iterator[str]:
+    """Whatever is counted, no order ends for it that was paid before."""
+    for item in emitted:
+        if item["type"] == "order.cancelled.v1":
+            data = from_json(item["body"])["data"]
+            if data["reason"] == "stock_oversold" and data["was_paid"]:
+                yield f"order/{data['shop_id']}/{data['order_id']} was paid and had to give up its stock"
 
 
 def _held_long_enough(store: SimulatedStore, traffic: Traffic) -> Iterator[str]:

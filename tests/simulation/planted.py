@@ -17,8 +17,9 @@ from contracts.commissions.reversal import taken_back
 from contracts.commissions.view import Entry, LineRefund
 from contracts.envelope import Emission, Message, emit
 from contracts.orders.refunds import Asked, GivenBack, Line, give_back
+from contracts.orders.view import status_list
 from contracts.rules.view import DEFAULT_MARKET
-from contracts.stock.view import ITEMS
+from contracts.stock.view import ITEMS, StockItem
 from infra.runtime.batch import BatchLoop, Settled
 from infra.runtime.decoding import Decoder
 from infra.runtime.fold import Work
@@ -30,7 +31,7 @@ from tests.simulation.run import Result, Variant, simulate
 from tests.simulation.store import Key, SimulatedStore, SimulatedTransaction
 from workers.commission_calculation.decide import post
 from workers.commission_calculation.model import Posting
-from workers.order_intake.model import Order
+from workers.order_intake.model import Desk, Order
 from workers.reward_checks.model import progress_key
 from workers.stock_reservation.repository import StockRepository
 
@@ -249,6 +250,27 @@ def _one_reward_month_for_all_markets() -> Iterator[None]:
         yield
 
 
+def _newest_of_all(desk: Desk, product_id: int, units: int) -> tuple[list[Order], Order | None]:
+    """The newest orders of a product, paid or not."""
+    standing = [order for order in desk.orders.values() if order.status in ("pending", "paid")]
+    return [order for order in standing if order.units_of(product_id)], (standing or [None])[-1]
+
+
+@contextmanager
+def _paid_orders_that_give_way() -> Iterator[None]:
+    with (
+        patch("workers.order_intake.repository.PENDING", status_list("paid")),
+        patch.object(Desk, "newest_unpaid", _newest_of_all),
+    ):
+        yield
+
+
+@contextmanager
+def _shortages_that_stay_unsaid() -> Iterator[None]:
+    with patch.object(StockItem, "shortage", lambda item, day: 0):
+        yield
+
+
 @dataclass(frozen=True, slots=True)
 class Bug:
     variant: Variant = Variant()  # noqa: RUF009  (frozen)
@@ -279,5 +301,7 @@ BUGS: dict[str, Bug] = {
     "does not subtract refunds from own sales": Bug(planted=_counts(lambda before, _: before is None)),
     "counts a month only under rules that ask": Bug(planted=_counts(lambda _, after: after.rule_version > 1)),
     "has one month for all markets": Bug(planted=_one_month_for_all_markets),
+    "cancels paid orders of what is short": Bug(planted=_paid_orders_that_give_way),
+    "does not say what is short": Bug(planted=_shortages_that_stay_unsaid),
     "has one reward month for all markets": Bug(planted=_one_reward_month_for_all_markets),
 }

@@ -33,6 +33,7 @@ from tests.builders import (
     a_refund_line,
     adjust,
     after_sale,
+    count,
     place,
     receive,
     refund,
@@ -84,6 +85,7 @@ def talk(rng: random.Random, workers: Sequence[Worker]) -> Traffic:
         (_undecodable, 0.3),
         (_changing_its_mind, 0.7),
         (_using_ids_twice, 0.5),
+        (_counting_short, 0.5),
     ):
         if rng.random() < chance:
             odd(traffic)
@@ -290,6 +292,17 @@ def _using_ids_twice(traffic: Traffic) -> None:
     for wish in wishes:
         traffic.say(wish, used_id="used", times=traffic.rng.choice((1, 2)))
     traffic.say(update("paid", "4001"), used_id="used", times=traffic.rng.choice((1, 2)))
+
+
+def _counting_short(traffic: Traffic) -> None:
+    """Less was found than orders have reserved; some of it comes in later."""
+    rng = traffic.rng
+    for product_id in (TEA, CUP):
+        traffic.say(count(f"c-{product_id}", product_id, rng.choice((0, 1, 3))), times=rng.choice((1, 2)))
+        if rng.random() < 0.5:
+            traffic.say(adjust(f"a-short-{product_id}", product_id, -1))
+        if rng.random() < 0.5:
+            traffic.say(receive(f"r-late-{product_id}", product_id, rng.randint(1, 6), batch_id="late"))
 
 
 def _unreadable(traffic: Traffic) -> None:

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from contracts.decision import Decision
 from contracts.operations.v1 import AlertRaised, AlertResolved, MessageDeadLettered
-from contracts.stock.v1 import StockLow, StockRecovered
+from contracts.stock.v1 import StockLow, StockRecovered, StockShortageChanged
 from tests.builders import NOW, TEA, message
-from workers.alerting.decide import keep_dead_letter, raise_low_stock, resolve_low_stock
+from workers.alerting.decide import keep_dead_letter, note_shortage, raise_low_stock, resolve_low_stock
 from workers.alerting.model import Alert, DeadLetter, Watch
 
 LATER = NOW + timedelta(minutes=1)
@@ -39,6 +39,54 @@ LOW = "product 501: 3 left, the threshold is 4; order more."
 ENOUGH = "product 501: 9 available again."
 OPEN = Alert(STOCK, "stock_low", "open", LOW, NOW, crossing=1)
 RESOLVED = Alert(STOCK, "stock_low", "resolved", ENOUGH, LATER, crossing=2)
+
+
+OVERSOLD = f"oversold/{TEA}"
+SIX_SHORT = (
+    "product 501: 6 units short, 10 reserved and 4 on hand; the newest unpaid orders are cancelled, order more for the "
+    "paid ones."
+)
+SHORT = Alert(OVERSOLD, "stock_oversold", "open", SIX_SHORT, NOW, crossing=1)
+COVERED = Alert(
+    OVERSOLD, "stock_oversold", "resolved", "product 501: what is reserved is there again (4 on hand).", NOW, crossing=2
+)
+
+
+def short(shortage: int, crossing: int = 1) -> StockShortageChanged:
+    return StockShortageChanged(product_id=TEA, shortage=shortage, on_hand=4, reserved=4 + shortage, crossing=crossing)
+
+
+class TestShortage:
+    def test_a_shortage_opens_an_alert_of_its_own(self) -> None:
+        event = AlertRaised(alert=OVERSOLD, kind="stock_oversold", detail=SIX_SHORT, raised_at=NOW)
+
+        assert note_shortage(a_watch(OPEN), message(short(6))) == Decision(a_watch(OPEN, SHORT), (event,), "raised")
+
+    def test_another_amount_is_kept_and_raises_nothing(self) -> None:
+        decision = note_shortage(a_watch(SHORT), message(short(2, crossing=2)))
+
+        assert (decision.publish, decision.outcome) == ((), "counted")
+        [alert] = decision.state.alerts.values()
+        assert (alert.state, alert.times, alert.crossing) == ("open", 1, 2)
+        assert alert.detail.startswith("product 501: 2 units short, 6 reserved")
+
+    def test_it_ends_when_what_is_reserved_is_there(self) -> None:
+        event = AlertResolved(alert=OVERSOLD, kind="stock_oversold", detail=COVERED.detail, resolved_at=NOW)
+
+        assert note_shortage(a_watch(SHORT), message(short(0, 2))) == Decision(a_watch(COVERED), (event,), "resolved")
+        again = note_shortage(a_watch(COVERED), message(short(6, 3)))
+        assert again.state == a_watch(replace(SHORT, times=2, crossing=3))
+
+    @pytest.mark.parametrize("shortage", [0, 6])
+    def test_what_is_older_than_what_is_known_changes_nothing(self, shortage: int) -> None:
+        assert note_shortage(a_watch(COVERED), message(short(shortage))) == Decision(
+            a_watch(COVERED), outcome="outdated"
+        )
+
+    def test_an_end_that_comes_before_its_beginning_resolves_nothing(self) -> None:
+        decision = note_shortage(a_watch(), message(short(0, 2)))
+
+        assert (decision.state, decision.publish) == (a_watch(replace(COVERED, times=0)), ())
 
 
 class TestStock:

@@ -22,9 +22,10 @@ from contracts.network.v1 import (
     RegisterShop,
 )
 from contracts.operations.v1 import SettleDeadLetter
-from contracts.orders.v1 import AfterSaleChanged
+from contracts.orders.v1 import AfterSaleChanged, UnpaidCancelled
 from contracts.rules.v1 import ActivateRules, RetireRules
 from contracts.rules.view import Market
+from contracts.stock.v1 import StockReleaseRequested
 from contracts.times import CLOCK_SKEW_MAX
 from tests.builders import (
     JOINED,
@@ -58,6 +59,7 @@ from tests.builders import (
     refunded,
     reserved,
     rules,
+    shipped,
     the_chain,
     tick,
     update,
@@ -75,6 +77,7 @@ from workers.reward_checks.model import Board
 from workers.rule_book import decide as book
 from workers.rule_book.model import RuleBook
 from workers.stock_reservation import decide as stock
+from workers.stock_reservation.model import Pick, Reservation
 
 FIRST = datetime(1, 1, 1, tzinfo=UTC)
 LAST = datetime(9999, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC)
@@ -86,6 +89,10 @@ _SHIPPED = an_order(status="shipped", reserved=True, paid_at=NOW)
 _NETWORK = Network(
     distributors={**the_chain(), **by_id(a_distributor(SELLER, teams=[(JOINED, TEAM)]))},
     teams={TEAM: a_team(), 13: a_team(13)},
+)
+_SHORT = a_shelf(
+    an_item(501, a_lot(on_hand=1, reserved=2), a_lot("dated", expires_on="9999-12-31"), short=1, asking="once"),
+    reservations=[Reservation(f"{SHOP}/{ORDER}", "open", (Pick(501, "default", 2),))],
 )
 _SHELF = a_shelf(an_item(501, a_lot(), a_lot("dated", expires_on="9999-12-31"), low_at=3, recovered_at=6))
 _APPROVED = replace(rules(2), stage="approved", activated_by=None, effective_from=None)
@@ -170,6 +177,13 @@ SENT: dict[str, tuple[Any, Any, Payload]] = {
     "receive": (stock.receive, _SHELF, receive(low_at=20)),
     "adjust": (stock.adjust, _SHELF, adjust()),
     "count": (stock.count, _SHELF, count()),
+    "unpaid orders cancelled": (stock.take_back, _SHORT, UnpaidCancelled(product_id=501, request=1, orders=())),
+    "units requested": (
+        orders.cancel_unpaid,
+        a_desk(an_order(reserved=True, due_at=NOW)),
+        StockReleaseRequested(product_id=501, request=1, shortage=1),
+    ),
+    "order shipped": (stock.ship, _SHORT, shipped()),
     "order accepted": (stock.reserve, _SHELF, accepted()),
     "accrue": (commissions.accrue, accounts(), paid()),
     "after-sale changed": (

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from contracts.decision import Decision
-from contracts.stock.v1 import StockAdjusted, StockLow, StockRefused
+from contracts.stock.v1 import StockAdjusted, StockLow
 from tests.builders import NOW, TEA, a_lot, a_shelf, adjust, an_item, count, message, receive
 from workers.stock_reservation import decide
 from workers.stock_reservation.model import Booking
@@ -63,15 +63,6 @@ def test_what_the_books_say_already_is_noted_and_nothing_said(shelf: Any, found:
     after = shelf.with_booking(booked(0, found))
 
     assert decide.count(shelf, message(count(on_hand=found))) == Decision(after, outcome="unchanged")
-
-
-def test_what_is_reserved_cannot_be_counted_away() -> None:
-    shelf = a_shelf(an_item(TEA, a_lot(on_hand=10, reserved=8)))
-    detail = "on_hand: 8 units of lot default of product 501 are reserved, so there cannot be 7."
-    refused = StockRefused(reference="c-1", product_id=TEA, reason="below_reserved", detail=detail)
-
-    assert decide.count(shelf, message(count(on_hand=8))).outcome == "adjusted"
-    assert decide.count(shelf, message(count(on_hand=7))) == Decision(shelf, (refused,), "refused")
 
 
 def test_the_same_count_counts_once_even_after_more_came_in() -> None:

@@ -30,7 +30,7 @@ def at(moment: datetime, shelf: Shelf) -> Any:
 class TestTheClock:
     def test_what_comes_near_to_its_end_makes_an_item_run_low(self) -> None:
         shelf = a_shelf(an_item(TEA, *LOTS, **WATCHED), an_item(CUP))
-        item = an_item(TEA, *LOTS, **WATCHED, low=True, crossings=1, checked_on=TOMORROW, next_check_on="2026-11-18")
+        item = an_item(TEA, *LOTS, **WATCHED, low=True, crossings=1, checked_on=TOMORROW, next_check_on="2026-11-06")
         event = StockLow(product_id=TEA, available=8, low_at=8, crossing=1)
 
         assert at(NOW + timedelta(days=1), shelf) == Decision(shelf.with_items(item), (event,), "dates_checked")
@@ -47,12 +47,15 @@ class TestTheClock:
 
     def test_each_lot_has_its_day(self) -> None:
         shelf = at(NOW + timedelta(days=1), a_shelf(an_item(TEA, *LOTS, low_at=4, recovered_at=8))).state
-        assert (shelf.items[TEA].low, shelf.items[TEA].next_check_on) == (False, "2026-11-18")
+        assert (shelf.items[TEA].low, shelf.items[TEA].next_check_on) == (False, "2026-11-06")
+        shelf = at(NOW + timedelta(days=4), shelf).state
+        assert shelf.items[TEA].next_check_on == "2026-11-18"
 
         decision = at(NOW + timedelta(days=16), shelf)
 
         assert decision.publish == (StockLow(product_id=TEA, available=3, low_at=4, crossing=1),)
-        assert decision.state.items[TEA].next_check_on == NEVER
+        assert decision.state.items[TEA].next_check_on == "2026-11-21"
+        assert at(NOW + timedelta(days=19), decision.state).state.items[TEA].next_check_on == NEVER
 
     def test_a_clock_that_stood_still_is_made_up_for_at_once(self) -> None:
         decision = at(NOW + timedelta(days=60), a_shelf(an_item(TEA, *LOTS, **WATCHED)))
@@ -89,12 +92,12 @@ class TestOtherMessages:
 
         assert after.items[TEA].next_check_on == TOMORROW
 
-    def test_a_lot_that_came_too_late_to_be_checked_has_none(self) -> None:
+    def test_a_lot_that_came_too_late_to_be_checked_is_checked_when_it_ends(self) -> None:
         shelf = a_shelf(an_item(TEA, checked_on=TOMORROW))
 
         after = decide.receive(shelf, message(receive(batch_id="new", expiry_date="2026-11-05"))).state
 
-        assert after.items[TEA].next_check_on == NEVER
+        assert after.items[TEA].next_check_on == "2026-11-06"
 
     def test_a_message_from_before_the_check_does_not_bring_a_lot_back(self) -> None:
         low = at(NOW + timedelta(days=1), a_shelf(an_item(TEA, *LOTS, **WATCHED))).state

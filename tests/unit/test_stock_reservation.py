@@ -34,12 +34,11 @@ from tests.builders import (
     short,
 )
 from workers.stock_reservation import decide
-from workers.stock_reservation.decide import EXPIRES_SOON
-from workers.stock_reservation.model import Booking, Pick, Reservation, Shelf
+from workers.stock_reservation.model import EXPIRES_SOON_DAYS, Booking, Pick, Reservation, Shelf, days_after
 
 TODAY = NOW.date().isoformat()
 YESTERDAY = (NOW - timedelta(days=1)).date().isoformat()
-SOON = (NOW + EXPIRES_SOON).date().isoformat()
+SOON = days_after(NOW.date().isoformat(), EXPIRES_SOON_DAYS)
 
 
 def wants(*lines: tuple[int, int]) -> Any:
@@ -278,12 +277,12 @@ class TestAdjust:
 
         assert after.items[TEA] == an_item(TEA, a_lot("found", 2), received=0, adjusted=2)
 
-    def test_what_is_reserved_cannot_be_counted_away(self) -> None:
+    def test_a_lot_has_nothing_left_at_least(self) -> None:
         shelf = a_shelf(an_item(TEA, a_lot(on_hand=10, reserved=8)))
-        detail = "delta: lot default of product 501 has 2 units that are not reserved, so 3 cannot be taken away."
+        detail = "delta: lot default of product 501 has 10 units, so 11 cannot be taken away; send what was counted."
 
-        assert decide.adjust(shelf, message(adjust(delta=-2))).outcome == "adjusted"
-        assert decide.adjust(shelf, message(adjust(delta=-3))) == stock_refused("a-1", "below_reserved", detail, shelf)
+        assert decide.adjust(shelf, message(adjust(delta=-10))).outcome == "adjusted"
+        assert decide.adjust(shelf, message(adjust(delta=-11))) == stock_refused("a-1", "below_zero", detail, shelf)
 
     def test_the_same_adjustment_counts_once_and_another_under_its_name_is_refused(self) -> None:
         once = decide.adjust(a_shelf(an_item(TEA)), message(adjust())).state

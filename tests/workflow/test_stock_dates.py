@@ -75,6 +75,8 @@ async def test_a_document_from_before_there_were_checks_is_found(shelved: System
     await tick(shelved)
 
     assert len(shelved.events("stock.low.v1")) == 1
+    assert the_item(shelved)["next_check_on"] == "2026-11-06"
+    await tick(shelved, NOW + timedelta(days=4))
     assert the_item(shelved)["next_check_on"] == NEVER
     await shelved.assert_sound()
 

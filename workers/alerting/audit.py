@@ -1,23 +1,31 @@
-"""Alerts agree with the stock they speak of. Part of I1: the alert is open exactly while the item is low."""
+"""Alerts agree with the stock they speak of. Part of I1: an alert is open exactly while the item is low, or short."""
 
 from __future__ import annotations
 
+from contracts.stock.view import IS_SHORT, ITEMS
 from infra.runtime.audit import Read, Report
 from workers.alerting.repository import ALERTS, DEAD_LETTERS, to_alert
 
-ITEMS = "stock_reservation.items"
+_KINDS = {"stock_low": ("low", "low"), "stock_oversold": (IS_SHORT, "short")}
+"""By the kind of an alert, the field of an item that it follows, and the word for it."""
 
 
 async def audit(read: Read, report: Report) -> None:
-    low = {document["_id"] async for document in read.stream(ITEMS, {"low": True}, fields=("_id",))}
-    alerted: set[int] = set()
+    wanted = {
+        (kind, document["_id"])
+        for kind, (field, _) in _KINDS.items()
+        async for document in read.stream(ITEMS, {field: True}, fields=("_id",))
+    }
+    alerted: set[tuple[str, int]] = set()
     async for document in read.stream(ALERTS, {"state": "open"}):
         alert = to_alert(document)
         report.add("I1", f"alerts_open_{alert.kind}")
-        if alert.kind == "stock_low":
-            alerted.add(int(alert.alert.rpartition("/")[2]))
-    for product_id in sorted(low ^ alerted):
-        story = "is low, but no alert is open" if product_id in low else "has an open alert, but is not low"
+        if alert.kind in _KINDS:
+            alerted.add((alert.kind, int(alert.alert.rpartition("/")[2])))
+    for kind, product_id in sorted(wanted ^ alerted):
+        _, is_so = _KINDS[kind]
+        is_missing = (kind, product_id) in wanted
+        story = f"is {is_so}, but no alert is open" if is_missing else f"has an open alert, but is not {is_so}"
         report.breach("I1", f"product/{product_id}", story)
     waiting = [1 async for _ in read.stream(DEAD_LETTERS, {"state": "waiting"}, fields=("_id",))]
     report.figure("I5", "dead_letters_waiting", len(waiting))

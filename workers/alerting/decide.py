@@ -15,8 +15,8 @@ from contracts.operations.v1 import (
     SettleDeadLetter,
 )
 from contracts.refusal import refusing
-from contracts.stock.v1 import StockLow, StockRecovered
-from workers.alerting.model import Alert, DeadLetter, Watch, dead_letter_alert, stock_alert
+from contracts.stock.v1 import StockLow, StockRecovered, StockShortageChanged
+from workers.alerting.model import Alert, DeadLetter, Watch, dead_letter_alert, oversold_alert, stock_alert
 
 refuse_unreadable_settlement = refusing(DeadLetterRefused, "letter_id", "action")
 
@@ -47,6 +47,30 @@ def resolve_low_stock(watch: Watch, message: Message[StockRecovered]) -> Decisio
     alert = Alert(key, "stock_low", "resolved", detail, message.time, times, crossing=recovered.crossing)
     resolved = AlertResolved(alert=key, kind=alert.kind, detail=detail, resolved_at=message.time)
     return Decision(watch.with_alert(alert), (resolved,), "resolved")
+
+
+def note_shortage(watch: Watch, message: Message[StockShortageChanged]) -> Decision[Watch]:
+    """Open the alert of a product of which more is reserved than there is, keep its figures, or close it."""
+    change = message.data
+    key = oversold_alert(change.product_id)
+    known = watch.alerts.get(key)
+    if known is not None and known.crossing >= change.crossing:
+        return Decision(watch, outcome="outdated")
+    was_open = known is not None and known.state == "open"
+    times = known.times if known else 0
+    if not change.shortage:
+        detail = f"product {change.product_id}: what is reserved is there again ({change.on_hand} on hand)."
+        alert = Alert(key, "stock_oversold", "resolved", detail, message.time, times, crossing=change.crossing)
+        resolved = AlertResolved(alert=key, kind=alert.kind, detail=detail, resolved_at=message.time)
+        return Decision(watch.with_alert(alert), (resolved,) if was_open else (), "resolved")
+    detail = (
+        f"product {change.product_id}: {change.shortage} units short, {change.reserved} reserved and {change.on_hand} "
+        "on hand; the newest unpaid orders are cancelled, order more for the paid ones."
+    )
+    times += not was_open
+    alert = Alert(key, "stock_oversold", "open", detail, message.time, times, crossing=change.crossing)
+    raised = AlertRaised(alert=key, kind=alert.kind, detail=detail, raised_at=message.time)
+    return Decision(watch.with_alert(alert), () if was_open else (raised,), "counted" if was_open else "raised")
 
 
 def keep_dead_letter(watch: Watch, message: Message[MessageDeadLettered]) -> Decision[Watch]:

@@ -1,11 +1,12 @@
 """Which message goes to which rule."""
 
 from contracts.operations.v1 import AlertRaised, AlertResolved, MessageDeadLettered, SettleDeadLetter
-from contracts.stock.v1 import StockLow, StockRecovered
+from contracts.stock.v1 import StockLow, StockRecovered, StockShortageChanged
 from infra.runtime.worker import Worker, on
 from workers.alerting.audit import audit
 from workers.alerting.decide import (
     keep_dead_letter,
+    note_shortage,
     raise_low_stock,
     refuse_unreadable_settlement,
     resolve_low_stock,
@@ -19,6 +20,7 @@ WORKER = Worker(
     handlers=(
         on(StockLow, decide=raise_low_stock),
         on(StockRecovered, decide=resolve_low_stock),
+        on(StockShortageChanged, decide=note_shortage),
         on(MessageDeadLettered, decide=keep_dead_letter),
         on(SettleDeadLetter, decide=settle_dead_letter, refuse=refuse_unreadable_settlement),
     ),

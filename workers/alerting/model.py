@@ -70,6 +70,10 @@ def stock_alert(product_id: int) -> str:
     return f"stock/{product_id}"
 
 
+def oversold_alert(product_id: int) -> str:
+    return f"oversold/{product_id}"
+
+
 def dead_letter_alert(queue: str, reason: str) -> str:
     """Dead letters of one queue and one cause are one alert: a thousand of them are one thing to mend."""
     return f"dead-letters/{queue}/{reason}"

@@ -7,9 +7,10 @@ from typing import Any, ClassVar, Self
 
 from contracts.envelope import Message
 from contracts.operations.v1 import MessageDeadLettered, SettleDeadLetter
+from contracts.stock.v1 import StockShortageChanged
 from infra.runtime.repository import Codec, Found, Loaded, with_ids
 from infra.runtime.store import Collection, Index, Query, Transaction
-from workers.alerting.model import Alert, DeadLetter, Watch, dead_letter_alert, stock_alert
+from workers.alerting.model import Alert, DeadLetter, Watch, dead_letter_alert, oversold_alert, stock_alert
 
 ALERTS = "alerting.alerts"
 DEAD_LETTERS = "alerting.dead_letters"
@@ -78,4 +79,4 @@ def _alert_key(message: Message[Any], letters: Loaded[str, DeadLetter]) -> str |
     if isinstance(data, SettleDeadLetter):
         letter = letters.get(data.letter_id)
         return dead_letter_alert(letter.queue, letter.reason) if letter else None
-    return stock_alert(data.product_id)
+    return (oversold_alert if isinstance(data, StockShortageChanged) else stock_alert)(data.product_id)

@@ -117,6 +117,9 @@ def _audit_accrual(
     for name in ("pools_minor", "entries", "unpaid"):
         is_, gives = getattr(stored, name), getattr(expected, name)
         report.require(is_ == gives, "I2", about, f"{name} are {is_}, the rules give {gives}")
+    for name, field in (("seller_id", "distributor_id"), ("rule_version",) * 2, ("placed_at",) * 2):
+        is_, gives = getattr(commission, name), order[field]
+        report.require(is_ == gives, "I2", about, f"its {name} is {is_}, the order has {gives}")
     _audit_caps(report, about, commission, terms)
     total, pool = commission.total_minor, commission.pool_minor
     report.require(pool == sum(commission.pools_minor), "I3", about, f"its pool of {pool} is not that of its lines")

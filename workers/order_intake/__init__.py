@@ -1,10 +1,10 @@
 """Takes orders in and keeps their one true status: pending, paid, shipped, completed; rejected, cancelled, refunded.
 
 consumes   order.place (v1, v2), order.update-status, order.refund, order.after-sale;
-           stock.reserved, stock.short; clock.ticked
+           stock.reserved, stock.short, stock.release-requested; clock.ticked
 publishes  order.accepted, order.refused, order.rejected, order.paid, order.shipped, order.completed,
            order.cancelled, order.status-refused, order.refunded, order.refund-refused, order.after-sale-changed,
-           order.after-sale-refused
+           order.after-sale-refused, order.unpaid-cancelled
 owns       order_intake.orders
 refuses    invalid_message, time_in_future, shop_unknown, distributor_unknown, distributor_inactive,
            product_unknown, product_inactive, no_rules, placed_in_future, placed_too_long_ago,

@@ -25,9 +25,13 @@ async def audit(read: Read, report: Report) -> None:
         report.add("I4", order.status)
         report.require(_is_legal(order), "I4", about, f"{order.status} does not fit its other fields: {order}")
         report.require(_is_in_order_of_time(order, report.now), "I4", about, f"its times are out of order: {order}")
+        least = _version_at_least(order)
+        report.require(order.version >= least, "I4", about, f"has version {order.version} after {least - 1} changes")
         if order.refunds:
             report.add("I4", "refunds", len(order.refunds))
-            report.require(_refunds_add_up(order), "I4", about, f"its lines and its refunds disagree: {order}")
+        gave = any(line.refunded_quantity or line.refunded_minor for line in order.lines)
+        is_right = _refunds_add_up(order) if order.refunds else not gave
+        report.require(is_right, "I4", about, f"its lines and its refunds disagree: {order}")
         if order.status == "pending" and not order.reserved:
             since = await _accepted_at(read, about)
             is_stuck = since is not None and report.now - since > STUCK_AFTER
@@ -78,6 +82,21 @@ def _is_in_order_of_time(order: Order, now: datetime) -> bool:
     taken = [moment for moment in (order.placed_at, order.paid_at, order.completed_at) if moment is not None]
     latest = now + CLOCK_SKEW_MAX
     return taken == sorted(taken) and all(moment <= latest for moment in taken)
+
+
+def _version_at_least(order: Order) -> int:
+    """The version that the changes which the order shows come to. An after-sale that was settled shows nothing."""
+    paid = 0 if order.paid_at is None else 1
+    steps = [
+        # A prepaid order is reserved and paid by one change.
+        order.reserved and not (paid and order.prepaid),
+        bool(paid),
+        order.was_shipped,
+        order.completed_at is not None,
+        order.status in ("cancelled", "rejected"),
+        order.after_sale_open,
+    ]
+    return 1 + sum(steps) + len(order.refunds)
 
 
 def _refunds_add_up(order: Order) -> bool:

@@ -10,13 +10,12 @@ from contracts.decision import Decision, NotYet
 from contracts.envelope import Message
 from contracts.fields import ORDER_MINOR_MAX
 from contracts.money import MoneyError, to_amount, to_minor
-from contracts.network.view import Shop, chain_at
+from contracts.network.view import Shop
 from contracts.orders.content import fingerprint_of, refund_fingerprint_of
 from contracts.orders.placing import PlacingError, placed_at_of
 from contracts.orders.refunds import RefundError, asked_for, give_back
 from contracts.orders.v1 import (
     REFUNDS_MAX,
-    UPLINE_DEPTH_MAX,
     AfterSaleChanged,
     AfterSaleRefused,
     ChangeAfterSale,
@@ -31,14 +30,15 @@ from contracts.orders.v1 import (
     RefundOrder,
     RefundRefused,
     StatusRefused,
+    UnpaidCancelled,
     UpdateStatus,
 )
 from contracts.orders.v2 import PlaceOrder
 from contracts.refusal import refusing
 from contracts.rules.view import in_force
-from contracts.stock.v1 import StockReserved, StockShort
+from contracts.stock.v1 import StockReleaseRequested, StockReserved, StockShort
 from contracts.times import plus
-from workers.order_intake.model import Desk, Line, Order, Refund, SellingTeam, Sponsor
+from workers.order_intake.model import Desk, Line, Order, Refund, Sponsor
 
 refuse_unreadable_order = refusing(OrderRefused, "shop_id", given="order_id")
 refuse_unreadable_status = refusing(StatusRefused, "shop_id", repeats=("status",), given="order_id")
@@ -154,6 +154,25 @@ def cancel_overdue(desk: Desk, message: Message[ClockTicked]) -> Answer:
     return Decision(after, tuple(events), "cancelled_overdue" if events else "nothing_due")
 
 
+def cancel_unpaid(desk: Desk, message: Message[StockReleaseRequested]) -> Answer:
+    """Cancel the newest unpaid orders of a product, until as many units are free as were requested.
+
+    Newest by `placed_at`, then by key. Whether an order is reserved yet is not asked: its answer may be on the way.
+    """
+    wish = message.data
+    unpaid, last = desk.newest_unpaid(wish.product_id, wish.shortage)
+    ended = [order.becomes(status="cancelled", due_at=None, reason="stock_oversold") for order in unpaid]
+    answer = UnpaidCancelled(
+        product_id=wish.product_id,
+        request=wish.request,
+        orders=tuple(order.key for order in ended),
+        last_placed_at=last and last.placed_at,
+        last_order=last and last.key,
+    )
+    events = (OrderCancelled(**after.cancellation(before)) for before, after in zip(unpaid, ended, strict=True))
+    return Decision(desk.with_orders(*ended), (*events, answer), "cancelled_unpaid" if ended else "nothing_unpaid")
+
+
 def refund(desk: Desk, message: Message[RefundOrder]) -> Answer:
     """Book what the customer got back of a paid order: at most what is left of each line.
 
@@ -257,7 +276,7 @@ def _accept(desk: Desk, message: Message[PlaceOrder], fingerprint: str) -> Order
         tax_minor=tax,
         prepaid=wish.prepaid,
         upline=upline,
-        team=_team(desk, wish.distributor_id, placed_at),
+        team=desk.team_of(wish.distributor_id, placed_at),
         rule_version=rule_version,
         payment_deadline_s=shop.payment_deadline_s,
     )
@@ -270,22 +289,7 @@ def _upline(desk: Desk, seller_id: int, placed_at: datetime) -> tuple[Sponsor, .
         raise _Missing("distributor_unknown", f"distributor_id: distributor {seller_id} is not registered.")
     if not seller.standing_at(placed_at).active:
         raise _Refused("distributor_inactive", f"distributor_id: distributor {seller_id} was not active then.")
-    chain = []
-    ids = chain_at(seller_id, desk.distributors, placed_at, UPLINE_DEPTH_MAX)
-    for level, distributor_id in enumerate(ids, start=1):
-        standing = desk.distributors[distributor_id].standing_at(placed_at)
-        chain.append(Sponsor(level, distributor_id, standing.tier, standing.active))
-    return tuple(chain)
-
-
-def _team(desk: Desk, seller_id: int, placed_at: datetime) -> SellingTeam | None:
-    """The team that the seller was in at the order's time, and how its leader of then stood."""
-    team_id = desk.distributors[seller_id].team_at(placed_at)
-    if team_id is None:
-        return None
-    leader_id = desk.teams[team_id].leader_at(placed_at)
-    standing = desk.distributors[leader_id].standing_at(placed_at)
-    return SellingTeam(team_id, leader_id, standing.tier, standing.active)
+    return desk.upline_of(seller_id, placed_at)
 
 
 def _rule_version(desk: Desk, market: str, placed_at: datetime) -> int:

@@ -2,7 +2,7 @@
 
 from contracts.clock.v1 import ClockTicked
 from contracts.orders import v1, v2
-from contracts.stock.v1 import StockReserved, StockShort
+from contracts.stock.v1 import StockReleaseRequested, StockReserved, StockShort
 from infra.runtime.worker import Worker, on
 from workers.order_intake import decide
 from workers.order_intake.audit import audit
@@ -18,6 +18,7 @@ WORKER = Worker(
         on(v1.ChangeAfterSale, decide=decide.change_after_sale, refuse=decide.refuse_unreadable_after_sale),
         on(StockReserved, decide=decide.note_reserved),
         on(StockShort, decide=decide.reject),
+        on(StockReleaseRequested, decide=decide.cancel_unpaid),
         on(ClockTicked, decide=decide.cancel_overdue),
     ),
     audit=audit,

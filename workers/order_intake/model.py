@@ -9,9 +9,9 @@ from typing import Any, Literal, Self
 
 from contracts.catalog.view import Product
 from contracts.money import to_amount
-from contracts.network.view import Distributor, Shop, Team
+from contracts.network.view import Distributor, Shop, Team, chain_at
 from contracts.orders.refunds import Asked, GivenBack, as_asked
-from contracts.orders.v1 import RefundedLine
+from contracts.orders.v1 import UPLINE_DEPTH_MAX, RefundedLine
 from contracts.rules.view import Tenure
 
 Status = Literal["pending", "paid", "shipped", "completed", "rejected", "cancelled", "refunded"]
@@ -155,6 +155,9 @@ class Order:
         steps = {"paid": True, "shipped": self.was_shipped, "completed": self.completed_at is not None}
         return frozenset(step for step, is_taken in steps.items() if is_taken)
 
+    def units_of(self, product_id: int) -> int:
+        return sum(line.quantity for line in self.lines if line.product_id == product_id)
+
     def refund(self, refund_id: str) -> Refund | None:
         return next((refund for refund in self.refunds if refund.refund_id == refund_id), None)
 
@@ -271,7 +274,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """What one message sees: its order, or the orders that are due, and the reference data it names.
+    """What one message sees: its order, or the orders that are due or pending, and the reference data it names.
 
     Distributors and teams may be those of the whole batch: an order finds its own among them, as of its time.
     """
@@ -282,6 +285,39 @@ class Desk:
     teams: Mapping[int, Team] = field(default_factory=dict)
     products: Mapping[int, Product] = field(default_factory=dict)
     tenures: tuple[Tenure, ...] = ()
+
+    def newest_unpaid(self, product_id: int, units: int) -> tuple[list[Order], Order | None]:
+        """The unpaid orders of a product that come first, with so many units of it at least, and the last order that
+        was looked at for that.
+        """
+        unpaid: list[Order] = []
+        last = None
+        for last in self.orders.values():
+            if last.status == "pending" and not last.prepaid and (wanted := last.units_of(product_id)):
+                unpaid.append(last)
+                units -= wanted
+                if units <= 0:
+                    break
+        return unpaid, last
+
+    def upline_of(self, seller_id: int, placed_at: datetime) -> tuple[Sponsor, ...]:
+        """The seller and everyone above, as they were placed and stood at the order's time."""
+        chain = []
+        for level, distributor_id in enumerate(
+            chain_at(seller_id, self.distributors, placed_at, UPLINE_DEPTH_MAX), start=1
+        ):
+            standing = self.distributors[distributor_id].standing_at(placed_at)
+            chain.append(Sponsor(level, distributor_id, standing.tier, standing.active))
+        return tuple(chain)
+
+    def team_of(self, seller_id: int, placed_at: datetime) -> SellingTeam | None:
+        """The team that the seller was in at the order's time, and how its leader of then stood."""
+        team_id = self.distributors[seller_id].team_at(placed_at)
+        if team_id is None:
+            return None
+        leader_id = self.teams[team_id].leader_at(placed_at)
+        standing = self.distributors[leader_id].standing_at(placed_at)
+        return SellingTeam(team_id, leader_id, standing.tier, standing.active)
 
     def with_orders(self, *changed: Order) -> Self:
         return replace(self, orders={**self.orders, **{order.key: order for order in changed}})

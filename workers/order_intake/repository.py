@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, ClassVar, Self
 
 from contracts.catalog.view import PRODUCTS, Product
 from contracts.clock.v1 import ClockTicked
 from contracts.envelope import Message
 from contracts.network.view import DISTRIBUTORS, SHOPS, SPONSORS_PATH, TEAMS, Distributor, Shop, Team
-from contracts.orders.v1 import UPLINE_DEPTH_MAX
+from contracts.orders.v1 import UNPAID_MAX, UPLINE_DEPTH_MAX
 from contracts.orders.v2 import PlaceOrder
 from contracts.orders.view import (
     LISTS,
@@ -22,12 +23,20 @@ from contracts.orders.view import (
     status_list,
 )
 from contracts.rules.view import RULES, Tenure
+from contracts.stock.v1 import StockReleaseRequested
 from infra.runtime.repository import Codec, Found, Loaded, with_ids
 from infra.runtime.store import Ancestors, Collection, Document, Find, Index, Query, Transaction
 from workers.order_intake.model import Desk, Order
 
 DUE_MAX = 500
 """Overdue orders cancelled by one tick; the next tick takes the rest."""
+
+UNPAID_MIN = 10
+"""Orders that each of many requests of a batch looks at, which all together may look at `UNPAID_MAX`."""
+
+PENDING = status_list("pending")
+
+Where = dict[str, Any]
 
 
 def _on_lists(order: Order) -> Document:
@@ -83,6 +92,7 @@ class OrderRepository:
         products: Loaded[int, Product],
         tenures: tuple[Tenure, ...],
         due: Sequence[str],
+        pages: Mapping[str, Sequence[str]],
     ) -> None:
         self._orders = orders
         self._shops = shops
@@ -90,6 +100,7 @@ class OrderRepository:
         self._products = products
         self._tenures = tenures
         self._due = due
+        self._pages = pages
 
     @classmethod
     def queries(cls, messages: Sequence[Message[Any]]) -> dict[str, Query]:
@@ -97,6 +108,10 @@ class OrderRepository:
         if ticks := [d.at for d in data if isinstance(d, ClockTicked)]:
             where = {"due_at": {"$lte": max(ticks)}}
             return {"due": Find(ORDERS, where, sort=(("due_at", 1),), limit=DUE_MAX)}
+        if wishes := [d for d in data if isinstance(d, StockReleaseRequested)]:
+            pages = {name: where for wish in wishes for name, where in _page(wish).items()}
+            limit = max(UNPAID_MAX // len(pages), UNPAID_MIN)
+            return {name: Find(ORDERS, where, sort=_NEWEST_FIRST, limit=limit) for name, where in pages.items()}
         orders = with_ids(ORDERS, (d.key for d in data))
         placed = [d for d in data if isinstance(d, PlaceOrder)]
         if not placed:
@@ -114,19 +129,24 @@ class OrderRepository:
     @classmethod
     async def load(cls, tx: Transaction, messages: Sequence[Message[Any]], found: Found) -> Self:
         sellers = {message.data.distributor_id for message in messages if isinstance(message.data, PlaceOrder)}
+        pages = {name for m in messages if isinstance(m.data, StockReleaseRequested) for name in _page(m.data)}
+        orders = (found[name] for name in ("orders", "due", *pages))
         return cls(
-            _orders.loaded([*found["orders"], *found["due"]]),
+            _orders.loaded(chain.from_iterable(orders)),
             _shops.loaded(found["shops"]),
             await _lineage(tx, sellers, _distributors.by_key(found["lineage"])),
             _products.loaded(found["products"]),
             tuple(map(_to_tenure, found["tenures"])),
             due=[document["_id"] for document in found["due"]],
+            pages={name: [document["_id"] for document in found[name]] for name in pages},
         )
 
     def state_for(self, message: Message[Any]) -> Desk:
         data = message.data
         if isinstance(data, ClockTicked):
             return Desk(self._orders.pick(self._due))
+        if isinstance(data, StockReleaseRequested):
+            return Desk(self._orders.pick([key for name in _page(data) for key in self._pages[name]]))
         if not isinstance(data, PlaceOrder):
             return Desk(self._orders.pick([data.key]))
         return Desk(
@@ -143,6 +163,23 @@ class OrderRepository:
 
     async def save(self, tx: Transaction) -> None:
         await _orders.save(tx, ORDERS, self._orders)
+
+
+_NEWEST_FIRST = (("placed_at", -1), ("_id", -1))
+
+
+def _page(wish: StockReleaseRequested) -> dict[str, Where]:
+    """Queries, by name, for the pending orders that a request is about, in their order: the next of the moment at which
+    the last page ended, then earlier ones. Requests for the newest share one query.
+    """
+    pending: Where = {LISTS: PENDING}
+    at, key = wish.after_placed_at, wish.after_order
+    if at is None or key is None:
+        return {"newest": pending}
+    return {
+        f"at {at.isoformat()} after {key}": {**pending, "placed_at": at, "_id": {"$lt": key}},
+        f"before {at.isoformat()}": {**pending, "placed_at": {"$lt": at}},
+    }
 
 
 async def _lineage(tx: Transaction, seller_ids: set[int], distributors: dict[int, Distributor]) -> Lineage:

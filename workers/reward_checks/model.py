@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Self
 
+from contracts.commissions.earnings import earnings_key
 from contracts.orders.v1 import OrderPaid
 from contracts.rules.view import DEFAULT_MARKET, RuleSet
 
@@ -79,14 +80,6 @@ class Board:
         return replace(self, sales={**self.sales, sale.key: sale})
 
 
-def month_of(placed_at: datetime) -> str:
-    """Year and month; every order asks several times, and formatting a time by a pattern takes longer."""
-    return f"{placed_at.year:04}-{placed_at.month:02}"
-
-
 def progress_key(distributor_id: int, placed_at: datetime, currency: str, market: str) -> str:
-    """`distributor/month/currency`, and `/market` where it is not the default one; the month is that of the order's
-    `placed_at` in UTC.
-    """
-    key = f"{distributor_id}/{month_of(placed_at)}/{currency}"
-    return key if market == DEFAULT_MARKET else f"{key}/{market}"
+    """That of the month's earnings: `distributor/month/currency`, and `/market` where it is not the default one."""
+    return earnings_key(distributor_id, placed_at, currency, market)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
+from contracts.commissions.earnings import month_of
 from contracts.envelope import Message
 from contracts.orders.v1 import OrderPaid
 from contracts.rules.view import RULES, RuleSet
 from infra.runtime.repository import Codec, Found, Loaded, with_ids
 from infra.runtime.store import Collection, Find, Index, Query, Transaction
-from workers.reward_checks.model import Board, Progress, Sale, month_of, progress_key
+from workers.reward_checks.model import Board, Progress, Sale, progress_key
 
 PROGRESS = "reward_checks.progress"
 SALES = "reward_checks.sales"
@@ -19,6 +20,7 @@ _progress = Codec(Progress, key="key")
 _sales = Codec(Sale, key="key")
 _rules = Codec(RuleSet, key="rule_version")
 to_progress = _progress.to_entity
+to_sale = _sales.to_entity
 
 
 class RewardRepository:

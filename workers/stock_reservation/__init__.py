@@ -1,10 +1,10 @@
 """Keeps the stock and sets it apart for orders: all lines of an order or none, never more than there is.
 
-consumes   order.accepted, order.shipped, order.cancelled, order.refunded; stock.receive, stock.adjust, stock.set;
-           clock.ticked
+consumes   order.accepted, order.shipped, order.cancelled, order.refunded, order.unpaid-cancelled;
+           stock.receive, stock.adjust, stock.set; clock.ticked
 publishes  stock.reserved, stock.short, stock.released; stock.received, stock.adjusted, stock.refused;
-           stock.low, stock.recovered
+           stock.low, stock.recovered; stock.shortage-changed, stock.release-requested
 owns       stock_reservation.items (a published view: contracts.stock.view), stock_reservation.reservations,
            stock_reservation.bookings
-refuses    below_reserved, conflict, conflicting_reference, expiry_mismatch, invalid_message, time_in_future
+refuses    below_zero, conflict, conflicting_reference, expiry_mismatch, invalid_message, time_in_future
 """

@@ -1,5 +1,5 @@
-"""I1: on hand = received - shipped + adjusted, available = on hand - reserved >= 0, reserved = open reservations; and
-an item is low if its lots and the day say so.
+"""I1: on hand = received - shipped + adjusted, reserved = open reservations; an item is low if its lots and the day say
+so, and what is reserved beyond what there is, is announced as a shortage and belongs to paid orders.
 
 What was refunded before it left belongs to no reservation any more.
 """
@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections import Counter
 from datetime import date, timedelta
 
-from contracts.stock.view import ITEMS, StockItem
+from contracts.orders.view import LISTS, status_list
+from contracts.stock.view import ITEMS, Lot, StockItem
 from infra.runtime.audit import Read, Report
 from workers.stock_reservation.model import Reservation
 from workers.stock_reservation.repository import BOOKINGS, RESERVATIONS, to_booking, to_item, to_reservation
@@ -20,6 +21,9 @@ _DAYS_LEFT_MIN = 3
 
 _CHECKED_WITHIN = timedelta(hours=2)
 """Time for the ticks of a new day to check every item, and for clocks that differ."""
+
+_ANSWERED_WITHIN = timedelta(minutes=20)
+"""Longer than every automatic retry together."""
 
 _TICKED_WITHIN = timedelta(days=1)
 """Without a tick for so long the clock is at fault, and no item."""
@@ -55,6 +59,7 @@ async def audit(read: Read, report: Report) -> None:
         report.add("I1", "units_on_hand", item.on_hand)
         report.add("I1", "units_reserved", item.reserved)
         _audit_low(report, about, item, checked)
+        await _audit_short(read, report, about, item, checked)
         books = item.received - item.shipped + item.adjusted
         report.require(item.on_hand == books, "I1", about, f"on hand is {item.on_hand}, the books say {books}")
         came_in, said = item.received + item.adjusted, booked[item.product_id]
@@ -67,7 +72,6 @@ async def audit(read: Read, report: Report) -> None:
         )
         for lot in item.lots:
             open_units = held.pop((item.product_id, lot.batch_id), 0)
-            report.require(lot.available >= 0, "I1", about, f"lot {lot.batch_id} is oversold by {-lot.available}")
             report.require(
                 lot.reserved == open_units,
                 "I1",
@@ -96,20 +100,51 @@ def _audit_low(report: Report, about: str, item: StockItem, checked: date | None
         left = _lasting(item, report.now.date())
         report.require(left < item.recovered_at, "I1", about, f"is low, but {left} units are left")
     for lot in item.lots if item.next_check_on is not None else ():
-        ends = _ordinal(lot.expires_on) - _DAYS_LEFT_MIN + 1
-        is_over = lot.expires_on is None or ends <= _ordinal(item.checked_on)
-        is_watched = is_over or _ordinal(item.next_check_on) <= max(ends, 1)
+        first = _ordinal(lot.expires_on) - _DAYS_LEFT_MIN + 1
+        ends = [day for day in (first, first + _DAYS_LEFT_MIN) if day > _ordinal(item.checked_on)]
+        is_watched = lot.expires_on is None or not ends or _ordinal(item.next_check_on) <= max(ends[0], 1)
         detail = f"the next check is on {item.next_check_on}, too late for lot {lot.batch_id} ({lot.expires_on})"
         report.require(is_watched, "I1", about, detail)
 
 
+async def _audit_short(read: Read, report: Report, about: str, item: StockItem, checked: date | None) -> None:
+    """A shortage is announced with its amount, and ends when it is covered; no unpaid order holds any of it."""
+    report.add("I1", "units_short", item.short)
+    least, most = (_missing(item, day) for day in (checked, report.now.date()))
+    detail = f"{least} units reserved beyond what there is, and the announced shortage is {item.short}"
+    report.require(item.short >= least, "I1", about, detail)
+    report.require(not item.short or most > 0, "I1", about, f"is short by {item.short}, but nothing is missing")
+    if item.asking is not None:
+        [newest, *_] = await read.find(
+            "journal.stock_reservation", {"about": about}, sort=(("_id", -1),), limit=1, fields=("at",)
+        ) or [{"at": report.now}]
+        is_stuck = report.now - newest["at"] > _ANSWERED_WITHIN
+        report.require(not is_stuck, "I1", about, f"has waited for unpaid orders to be cancelled since {newest['at']}")
+    elif item.short:
+        detail = f"the announced shortage is {item.short}, missing are {most}"
+        report.require(item.short <= most, "I1", about, detail)
+        unpaid = {LISTS: status_list("pending"), "reserved": True, "lines.product_id": item.product_id}
+        for order in await read.find(ORDERS, unpaid, limit=1, fields=("_id",)):
+            report.breach("I1", about, f"is short by {item.short}, but order {order['_id']} is unpaid and holds some")
+
+
+def _missing(item: StockItem, day: date | None) -> int:
+    """Reserved units beyond those in lots that may be sold on a day, or on any day."""
+    there = sum(lot.on_hand if day is None or _is_good(lot, day) else min(lot.on_hand, 0) for lot in item.lots)
+    return max(sum(lot.reserved for lot in item.lots) - there, 0)
+
+
 def _lasting(item: StockItem, day: date) -> int:
-    """Units that are good for some days more."""
-    return sum(
-        lot.on_hand - lot.reserved
-        for lot in item.lots
-        if lot.expires_on is None or _ordinal(lot.expires_on) - _DAYS_LEFT_MIN >= day.toordinal()
-    )
+    """Units that are good for some days more, without those that are needed where another lot has too few."""
+    until = min(day.toordinal() + _DAYS_LEFT_MIN, date.max.toordinal())
+    good = [lot for lot in item.lots if _is_good(lot, date.fromordinal(until))]
+    needed = (lot.reserved - (lot.on_hand if _is_good(lot, day) else min(lot.on_hand, 0)) for lot in item.lots)
+    free = sum(max(lot.on_hand - lot.reserved, 0) for lot in good)
+    return max(free - sum(units for units in needed if units > 0), 0)
+
+
+def _is_good(lot: Lot, day: date) -> bool:
+    return lot.expires_on is None or _ordinal(lot.expires_on) >= day.toordinal()
 
 
 def _ordinal(day: str | None) -> int:

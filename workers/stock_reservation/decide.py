@@ -1,17 +1,21 @@
-"""The rules of stock. All lines of an order are reserved or none, and available never falls below zero."""
+"""The rules of stock. All lines of an order are reserved or none, and never more than there is.
+
+What is there may become less than what is reserved. Then the truth is booked, the shortage is announced, and the newest
+unpaid orders are asked to give up their units, page by page: a request, an answer, and the next request.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import datetime
+from typing import Any
 
 from contracts.clock.v1 import ClockTicked
 from contracts.decision import Decision, NotYet
 from contracts.envelope import Message, Payload
-from contracts.fields import QUANTITY_MAX
-from contracts.orders.v1 import OrderAccepted, OrderCancelled, OrderRefunded, OrderShipped
+from contracts.orders.v1 import OrderAccepted, OrderCancelled, OrderRefunded, OrderShipped, UnpaidCancelled
 from contracts.refusal import Refused, refused
 from contracts.stock.v1 import (
     AdjustStock,
@@ -24,17 +28,27 @@ from contracts.stock.v1 import (
     StockRecovered,
     StockRefused,
     StockReleased,
+    StockReleaseRequested,
     StockReserved,
     StockShort,
+    StockShortageChanged,
 )
-from contracts.stock.v1 import Pick as PickMessage
-from contracts.stock.view import NEVER, Lot, StockItem
-from workers.stock_reservation.model import Booking, Pick, Reservation, Shelf, count_shipped, first_expired
-
-EXPIRES_SOON = timedelta(days=3)
-"""Units that expire within this time do not count when the item is checked for running low."""
+from contracts.stock.view import Lot, StockItem
+from workers.stock_reservation.model import (
+    EXPIRES_SOON_DAYS,
+    Booking,
+    Reservation,
+    Shelf,
+    count_shipped,
+    days_after,
+    first_expired,
+    next_check_on,
+    picks_said,
+    recovery_threshold,
+)
 
 Answer = Decision[Shelf] | NotYet[Shelf]
+Watched = tuple[StockItem, tuple[Payload, ...]]
 
 
 def reserve(shelf: Shelf, message: Message[OrderAccepted]) -> Answer:
@@ -64,22 +78,24 @@ def reserve(shelf: Shelf, message: Message[OrderAccepted]) -> Answer:
         for pick in first_expired(_item(shelf, product_id), quantity, day)
     )
     items, crossings = _watch(shelf.move(picks, reserved=+1), message.time)
-    reserved = StockReserved(shop_id=order.shop_id, order_id=order.order_id, picks=_picks_said(picks))
+    reserved = StockReserved(shop_id=order.shop_id, order_id=order.order_id, picks=picks_said(picks))
     after = shelf.with_items(*items).with_reservation(Reservation(order.key, "open", picks))
     return Decision(after, (reserved, *crossings), "reserved")
 
 
 def ship(shelf: Shelf, message: Message[OrderShipped]) -> Answer:
-    """The goods leave: what was set apart is no longer on hand."""
+    """The goods leave: what was set apart is no longer on hand. The shop ships what it has, so books that have less
+    follow: other lots give what is missing, and beyond that the lot goes below zero.
+    """
     reservation = shelf.reservations.get(message.data.key)
     if reservation is None:
         return NotYet("reservation_unknown")
     if reservation.status != "open":
         return Decision(shelf, outcome=f"already_{reservation.status}")
-    items = count_shipped(shelf.move(reservation.left, on_hand=-1, reserved=-1), reservation.left, +1)
-    return Decision(
-        shelf.with_items(*items).with_reservation(replace(reservation, status="shipped")), outcome="shipped"
-    )
+    moved, after = shelf.ship(reservation, _day(message.time))
+    items = count_shipped(moved, reservation.left, +1)
+    watched, changes = _watch([item for item in items if item.short], message.time)
+    return Decision(shelf.with_items(*items, *watched).with_reservation(after), changes, "shipped")
 
 
 def release(shelf: Shelf, message: Message[OrderCancelled]) -> Answer:
@@ -91,7 +107,7 @@ def release(shelf: Shelf, message: Message[OrderCancelled]) -> Answer:
     if reservation.status != "open":
         return Decision(shelf, outcome=f"already_{reservation.status}")
     items, crossings = _watch(shelf.move(reservation.left, reserved=-1), message.time)
-    released = StockReleased(shop_id=order.shop_id, order_id=order.order_id, picks=_picks_said(reservation.left))
+    released = StockReleased(shop_id=order.shop_id, order_id=order.order_id, picks=picks_said(reservation.left))
     after = shelf.with_items(*items).with_reservation(replace(reservation, status="released"))
     return Decision(after, (released, *crossings) if released.picks else (), "released")
 
@@ -126,7 +142,7 @@ def give_back(shelf: Shelf, message: Message[OrderRefunded]) -> Answer:
     else:
         moved = shelf.move(picks, reserved=-1)
     items, crossings = _watch(moved, message.time)
-    released = StockReleased(shop_id=order.shop_id, order_id=order.order_id, picks=_picks_said(picks))
+    released = StockReleased(shop_id=order.shop_id, order_id=order.order_id, picks=picks_said(picks))
     return Decision(after.with_items(*items), (released, *crossings) if picks else (), "released")
 
 
@@ -154,7 +170,7 @@ def receive(shelf: Shelf, message: Message[ReceiveStock]) -> Answer:
             f"for goods that expire on {receipt.expiry_date}.",
         )
     low_at = item.low_at if receipt.low_at is None else receipt.low_at
-    recovered_at = _recovery_threshold(item, receipt, low_at)
+    recovered_at = recovery_threshold(item, receipt, low_at)
     item = replace(
         item.with_lot(replace(lot, on_hand=lot.on_hand + receipt.quantity)),
         received=item.received + receipt.quantity,
@@ -174,7 +190,7 @@ def receive(shelf: Shelf, message: Message[ReceiveStock]) -> Answer:
 
 
 def adjust(shelf: Shelf, message: Message[AdjustStock]) -> Answer:
-    """Correct the books by a count. What is reserved has been promised and cannot be counted away."""
+    """Correct the books by a count, even below what is reserved. A lot cannot have less than nothing."""
     adjustment = message.data
     booking = Booking(
         adjustment.adjustment_id,
@@ -188,13 +204,13 @@ def adjust(shelf: Shelf, message: Message[AdjustStock]) -> Answer:
         return _booked_before(shelf, known, booking)
     item = _item(shelf, adjustment.product_id)
     lot = item.lot(adjustment.batch_id) or Lot(adjustment.batch_id, None, 0, 0)
-    if lot.available + adjustment.delta < 0:
+    if lot.on_hand + adjustment.delta < 0 > adjustment.delta:
         return _refuse(
             shelf,
             booking,
-            "below_reserved",
-            f"delta: lot {lot.batch_id} of product {item.product_id} has {lot.available} units that are not reserved, "
-            f"so {-adjustment.delta} cannot be taken away.",
+            "below_zero",
+            f"delta: lot {lot.batch_id} of product {item.product_id} has {lot.on_hand} units, "
+            f"so {-adjustment.delta} cannot be taken away; send what was counted.",
         )
     item = replace(
         item.with_lot(replace(lot, on_hand=lot.on_hand + adjustment.delta)), adjusted=item.adjusted + adjustment.delta
@@ -203,7 +219,7 @@ def adjust(shelf: Shelf, message: Message[AdjustStock]) -> Answer:
 
 
 def count(shelf: Shelf, message: Message[SetStock]) -> Answer:
-    """Have the books say what was found, by what they say now. What is reserved cannot be counted away."""
+    """Have the books say what was found, by what they say now, even below what is reserved."""
     found = message.data
     item = _item(shelf, found.product_id)
     lot = item.lot(found.batch_id) or Lot(found.batch_id, None, 0, 0)
@@ -214,14 +230,6 @@ def count(shelf: Shelf, message: Message[SetStock]) -> Answer:
     if (known := shelf.bookings.get(booking.reference)) is not None:
         # The same count, sent again after more came in, would make another difference.
         return _booked_before(shelf, known, replace(booking, delta=known.delta))
-    if found.on_hand < lot.reserved:
-        return _refuse(
-            shelf,
-            booking,
-            "below_reserved",
-            f"on_hand: {lot.reserved} units of lot {lot.batch_id} of product {item.product_id} are reserved, so there "
-            f"cannot be {found.on_hand}.",
-        )
     counted = replace(lot, on_hand=found.on_hand, expires_on=found.expiry_date or lot.expires_on)
     if counted == lot:
         return Decision(shelf.with_booking(booking), outcome="unchanged")
@@ -230,7 +238,9 @@ def count(shelf: Shelf, message: Message[SetStock]) -> Answer:
 
 
 def check_dates(shelf: Shelf, message: Message[ClockTicked]) -> Answer:
-    """A lot that comes too near to its last day of sale no longer counts, and its item may run low by that alone."""
+    """A lot that comes too near to its last day of sale no longer counts, and its item may run low by that alone.
+    After that day nothing is served from it, and what is reserved may be more than the other lots have.
+    """
     day = _day(message.data.at)
     due = [
         replace(item, checked_on=day, next_check_on=None)
@@ -239,6 +249,33 @@ def check_dates(shelf: Shelf, message: Message[ClockTicked]) -> Answer:
     ]
     items, crossings = _watch(due, message.data.at)
     return Decision(shelf.with_items(*items), crossings, "dates_checked" if due else "nothing_due")
+
+
+def take_back(shelf: Shelf, message: Message[UnpaidCancelled]) -> Answer:
+    """Free what was reserved for the orders that were cancelled, and request more where they were not enough.
+
+    Their own cancellations come too, and whichever is second finds nothing left to do. Where no unpaid order is left,
+    the rest stays short: paid orders keep what is reserved for them.
+    """
+    answer = message.data
+    released = [r for key in answer.orders if (r := shelf.reservations.get(key)) is not None and r.status == "open"]
+    freed = shelf
+    for reservation in released:
+        freed = freed.with_items(*freed.move(reservation.left, reserved=-1))
+        freed = freed.with_reservation(replace(reservation, status="released"))
+    touched = {pick.product_id for reservation in released for pick in reservation.left} | {answer.product_id}
+    items, changes = _watch((freed.items[product_id] for product_id in sorted(touched)), message.time)
+    after = freed.with_items(*items)
+    item = after.items[answer.product_id]
+    if item.asking is not None and item.requests == answer.request:
+        item, next_step = _after_answer(item, answer, _day(message.time))
+        after, changes = after.with_items(item), (*changes, *next_step)
+    said = (
+        StockReleased(shop_id=shop_id, order_id=order_id, picks=picks_said(reservation.left))
+        for reservation in released
+        for shop_id, order_id in [reservation.key.split("/")]
+    )
+    return Decision(after, (*said, *changes), "released" if released else "nothing_reserved")
 
 
 def refuse_unreadable(item: Refused) -> Payload | None:
@@ -257,29 +294,24 @@ def _day(moment: datetime) -> str:
     return moment.date().isoformat()
 
 
-def _days_after(day: str, days: int) -> str:
-    """The day so many days later, or earlier where negative, as far as the calendar goes."""
-    ordinal = date.fromisoformat(day).toordinal() + days
-    return date.fromordinal(min(max(ordinal, date.min.toordinal()), date.max.toordinal())).isoformat()
-
-
 def _watch(items: Iterable[StockItem], now: datetime) -> tuple[list[StockItem], tuple[Payload, ...]]:
     """Tell when an item falls to its threshold or recovers: once per crossing, with a gap between the two.
 
     A message that comes late does not bring a lot back that did not count on the day of the last check.
     """
-    today = _day(now)
-    soon = _days_after(today, EXPIRES_SOON.days)
+    today = now.date().isoformat()
+    soon = days_after(today, EXPIRES_SOON_DAYS)
     watched: list[StockItem] = []
     crossings: list[Payload] = []
     for item in items:
-        is_late = item.checked_on is not None and item.checked_on > today
-        lasting = item.sellable(_days_after(item.checked_on or today, EXPIRES_SOON.days) if is_late else soon)
+        day = item.day_of(today)
+        free, lasting = item.balance(day, soon if day == today else days_after(day, EXPIRES_SOON_DAYS))
+        lasting, short = max(lasting, 0), max(-free, 0)
         crosses = (
             lasting >= item.recovered_at if item.low else lasting <= item.low_at and item.recovered_at > item.low_at
         )
         if item.next_check_on is None:
-            item = replace(item, next_check_on=_next_check_on(item))
+            item = replace(item, next_check_on=next_check_on(item))
         if crosses:
             item = replace(item, low=not item.low, crossings=item.crossings + 1)
             about = {"product_id": item.product_id, "available": lasting, "crossing": item.crossings}
@@ -288,34 +320,51 @@ def _watch(items: Iterable[StockItem], now: datetime) -> tuple[list[StockItem], 
                 if item.low
                 else StockRecovered(**about, recovered_at=item.recovered_at)
             )
+        if short != item.short:
+            item, changes = _short_by(item, short)
+            crossings += changes
         watched.append(item)
     return watched, tuple(crossings)
 
 
-def _next_check_on(item: StockItem) -> str:
-    """The first day after the last check on which one more lot expires soon."""
-    days = (_days_after(lot.expires_on, 1 - EXPIRES_SOON.days) for lot in item.lots if lot.expires_on is not None)
-    return min((day for day in days if item.checked_on is None or day > item.checked_on), default=NEVER)
+def _short_by(item: StockItem, short: int) -> Watched:
+    """Announce that the item is short by so much, or no longer, and request units where that is new.
+
+    While a request is under way, what it has freed so far is not announced: the answer will be.
+    """
+    if item.asking is not None and 0 < short < item.short:
+        return item, ()
+    after, change = _announce(item, short)
+    if item.asking is not None:
+        # Since it was covered, orders may have come that are newer than where the search is.
+        return replace(after, asking="again" if item.short == 0 else item.asking), change
+    if short < item.short:
+        return after, change
+    after, request = _request(after, short)
+    return after, (*change, *request)
 
 
-def _recovery_threshold(item: StockItem, receipt: ReceiveStock, low_at: int) -> int:
-    """As given, but always above the alert threshold: without a gap the alert would flicker. 0 switches alerts off."""
-    if receipt.recovered_at is not None:
-        return max(receipt.recovered_at, low_at + 1)
-    if receipt.low_at is not None:
-        return 2 * low_at or 1
-    return item.recovered_at
+def _after_answer(item: StockItem, answer: UnpaidCancelled, today: str) -> Watched:
+    """Request the next page where units are still short; without one, announce what stays short."""
+    short = item.shortage(today)
+    known, item = item, replace(item, asking=None)
+    if short and known.asking == "again":
+        return _request(item, short)
+    if short and answer.last_order is not None:
+        return _request(item, short, after_placed_at=answer.last_placed_at, after_order=answer.last_order)
+    return (item, ()) if short == item.short else _announce(item, short)
 
 
-def _picks_said(picks: Iterable[Pick]) -> tuple[PickMessage, ...]:
-    """The picks as events state them. Several lines of a product may take more out of a lot than one pick may state."""
-    return tuple(
-        PickMessage(
-            product_id=pick.product_id, batch_id=pick.batch_id, quantity=min(pick.quantity - start, QUANTITY_MAX)
-        )
-        for pick in picks
-        for start in range(0, pick.quantity, QUANTITY_MAX)
-    )
+def _announce(item: StockItem, short: int) -> Watched:
+    item = replace(item, short=short, shortages=item.shortages + 1)
+    figures = {"on_hand": item.on_hand, "reserved": item.reserved, "crossing": item.shortages}
+    return item, (StockShortageChanged(product_id=item.product_id, shortage=short, **figures),)
+
+
+def _request(item: StockItem, short: int, **after: Any) -> Watched:
+    item = replace(item, requests=item.requests + 1, asking="once")
+    about = {"product_id": item.product_id, "request": item.requests}
+    return item, (StockReleaseRequested(**about, shortage=short, **after),)
 
 
 def _corrected(shelf: Shelf, item: StockItem, booking: Booking, now: datetime) -> Answer:
@@ -326,6 +375,7 @@ def _corrected(shelf: Shelf, item: StockItem, booking: Booking, now: datetime) -
         delta=booking.delta,
         on_hand=item.on_hand,
         available=item.available,
+        short=item.shortage(_day(now)) or None,
     )
     return Decision(shelf.with_items(item).with_booking(booking), (adjusted, *crossings), "adjusted")
 

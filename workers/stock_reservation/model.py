@@ -5,9 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import date
 from typing import Literal, Self
 
-from contracts.stock.view import StockItem
+from contracts.fields import QUANTITY_MAX
+from contracts.stock.v1 import Pick as PickMessage
+from contracts.stock.v1 import ReceiveStock
+from contracts.stock.view import NEVER, StockItem
+
+EXPIRES_SOON_DAYS = 3
+"""Units that expire within this time do not count when the item is checked for running low."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +97,28 @@ class Shelf:
                 on_hand=lot.on_hand + on_hand * pick.quantity,
                 reserved=lot.reserved + reserved * pick.quantity,
             )
-            assert 0 <= changed.reserved <= changed.on_hand, f"lot {lot} cannot move by {pick}"
+            assert changed.reserved >= 0, f"lot {lot} cannot move by {pick}"
             moved[pick.product_id] = item.with_lot(changed)
         return list(moved.values())
+
+    def ship(self, reservation: Reservation, today: str) -> tuple[list[StockItem], Reservation]:
+        """The items after the goods left, and the reservation with the lots that they left from.
+
+        That is the reserved lot, as far as it has them and may be sold; then what is free in other lots, then whatever
+        is in the house. Where the books have no more, the reserved lot goes below zero, until somebody counts.
+        """
+        left = reservation.left
+        if all(_serves(self.items[pick.product_id], pick, today) for pick in left):
+            return self.move(left, on_hand=-1, reserved=-1), replace(reservation, status="shipped")
+        stock = self.with_items(*self.move(left, reserved=-1))
+        taken: list[Pick] = []
+        for pick in left:
+            picks = list(_taken(stock.items[pick.product_id], pick, today))
+            stock = stock.with_items(*stock.move(picks, on_hand=-1))
+            taken += picks
+        # What was given back stands last, where it is looked for first.
+        given_back = [replace(pick, quantity=pick.given_back) for pick in reservation.picks if pick.given_back]
+        return list(stock.items.values()), replace(reservation, status="shipped", picks=(*taken, *given_back))
 
     def with_items(self, *changed: StockItem) -> Self:
         return replace(self, items={**self.items, **{item.product_id: item for item in changed}})
@@ -104,13 +130,62 @@ class Shelf:
         return replace(self, bookings={**self.bookings, booking.reference: booking})
 
 
+def days_after(day: str, days: int) -> str:
+    """The day so many days later, or earlier where negative, as far as the calendar goes."""
+    ordinal = date.fromisoformat(day).toordinal() + days
+    return date.fromordinal(min(max(ordinal, date.min.toordinal()), date.max.toordinal())).isoformat()
+
+
+def next_check_on(item: StockItem) -> str:
+    """The first day after the last check on which one more lot expires soon, or may not be sold any more."""
+    ends = (lot.expires_on for lot in item.lots if lot.expires_on is not None)
+    days = (days_after(end, after) for end in ends for after in (1 - EXPIRES_SOON_DAYS, 1))
+    return min((day for day in days if item.checked_on is None or day > item.checked_on), default=NEVER)
+
+
+def recovery_threshold(item: StockItem, receipt: ReceiveStock, low_at: int) -> int:
+    """As given, but always above the alert threshold: without a gap the alert would flicker. 0 switches alerts off."""
+    if receipt.recovered_at is not None:
+        return max(receipt.recovered_at, low_at + 1)
+    if receipt.low_at is not None:
+        return 2 * low_at or 1
+    return item.recovered_at
+
+
 def first_expired(item: StockItem, quantity: int, day: str) -> Iterator[Pick]:
     """Take `quantity` out of the lots that may be sold, the one that expires first at first."""
+    day = item.day_of(day)
     for lot in item.lots:
         taken = min(lot.available, quantity) if lot.sells_on(day) else 0
         if taken > 0:
             quantity -= taken
             yield Pick(item.product_id, lot.batch_id, taken)
+
+
+def _serves(item: StockItem, pick: Pick, today: str) -> bool:
+    """Whether the lot that the units were picked from has them, and may be sold."""
+    lot = item.lot(pick.batch_id)
+    return lot is not None and lot.on_hand >= pick.quantity and lot.sells_on(item.day_of(today))
+
+
+def _taken(item: StockItem, pick: Pick, today: str) -> Iterator[Pick]:
+    """The lots that give so many units, when the pick's own reservation is gone already."""
+    wanted, day = pick.quantity, item.day_of(today)
+    left = {lot.batch_id: lot.on_hand for lot in item.lots}
+    own = [lot for lot in item.lots if lot.batch_id == pick.batch_id]
+    chances = (
+        *((lot, lot.on_hand) for lot in own if lot.sells_on(day)),
+        *((lot, lot.available) for lot in item.lots if lot.sells_on(day)),
+        *((lot, lot.on_hand) for lot in (*own, *item.lots)),
+    )
+    for lot, most in chances:
+        units = max(min(most, left[lot.batch_id], wanted), 0)
+        left[lot.batch_id] -= units
+        wanted -= units
+        if units:
+            yield Pick(item.product_id, lot.batch_id, units)
+    if wanted:
+        yield replace(pick, quantity=wanted)
 
 
 def count_shipped(items: Iterable[StockItem], picks: Iterable[Pick], sign: int) -> list[StockItem]:
@@ -119,3 +194,14 @@ def count_shipped(items: Iterable[StockItem], picks: Iterable[Pick], sign: int) 
     for pick in picks:
         units[pick.product_id] += sign * pick.quantity
     return [replace(item, shipped=item.shipped + units[item.product_id]) for item in items]
+
+
+def picks_said(picks: Iterable[Pick]) -> tuple[PickMessage, ...]:
+    """The picks as events state them. Several lines of a product may take more out of a lot than one pick may state."""
+    return tuple(
+        PickMessage(
+            product_id=pick.product_id, batch_id=pick.batch_id, quantity=min(pick.quantity - start, QUANTITY_MAX)
+        )
+        for pick in picks
+        for start in range(0, pick.quantity, QUANTITY_MAX)
+    )

@@ -7,11 +7,11 @@ from typing import Any, ClassVar, Self
 
 from contracts.clock.v1 import ClockTicked
 from contracts.envelope import Message
-from contracts.orders.v1 import OrderAccepted
+from contracts.orders.v1 import OrderAccepted, UnpaidCancelled
 from contracts.stock.v1 import AdjustStock, ReceiveStock, SetStock
-from contracts.stock.view import ITEMS, StockItem
+from contracts.stock.view import IS_SHORT, ITEMS, StockItem
 from infra.runtime.repository import Codec, Found, Loaded, with_ids
-from infra.runtime.store import Collection, Find, Index, Query, Transaction
+from infra.runtime.store import Collection, Document, Find, Index, Query, Transaction
 from workers.stock_reservation.model import Booking, Reservation, Shelf
 
 DUE_MAX = 500
@@ -20,7 +20,12 @@ DUE_MAX = 500
 RESERVATIONS = "stock_reservation.reservations"
 BOOKINGS = "stock_reservation.bookings"
 
-_items = Codec(StockItem, key="product_id")
+
+def _for_lists(item: StockItem) -> Document:
+    return {IS_SHORT: item.short > 0}
+
+
+_items = Codec(StockItem, key="product_id", derived=_for_lists)
 _reservations = Codec(Reservation, key="key")
 _bookings = Codec(Booking, key="reference")
 to_item = _items.to_entity
@@ -35,6 +40,7 @@ class StockRepository:
             "stock by product, with lots",
             (
                 Index((("low", 1), ("_id", 1)), "what runs low, by product"),
+                Index(((IS_SHORT, 1), ("_id", 1)), "of what more is reserved than there is, by product"),
                 Index((("next_check_on", 1),), "items with a lot that soon expires, and older ones without the field"),
             ),
         ),
@@ -64,7 +70,7 @@ class StockRepository:
                 "never_checked": Find(ITEMS, {"next_check_on": None}, limit=DUE_MAX),
             }
         return {
-            "reservations": with_ids(RESERVATIONS, (d.key for d in data if hasattr(d, "key"))),
+            "reservations": with_ids(RESERVATIONS, (key for d in data for key in _orders(d))),
             "bookings": with_ids(BOOKINGS, filter(None, map(_reference, data))),
             "items": with_ids(ITEMS, (product_id for d in data for product_id in _products(d, _NONE_KNOWN))),
         }
@@ -86,7 +92,7 @@ class StockRepository:
         reference = _reference(data)
         return Shelf(
             items=self._items.pick(_products(data, self._reservations)),
-            reservations=self._reservations.pick([data.key] if hasattr(data, "key") else ()),
+            reservations=self._reservations.pick(_orders(data)),
             bookings=self._bookings.pick([reference] if reference else ()),
         )
 
@@ -110,6 +116,13 @@ def _reference(data: Any) -> str | None:
     return data.adjustment_id if isinstance(data, AdjustStock) else None
 
 
+def _orders(data: Any) -> Sequence[str]:
+    """The orders a message is about."""
+    if isinstance(data, UnpaidCancelled):
+        return data.orders
+    return (data.key,) if hasattr(data, "key") else ()
+
+
 _NONE_KNOWN: Loaded[str, Reservation] = Loaded({})
 
 
@@ -121,5 +134,6 @@ def _products(data: Any, reservations: Loaded[str, Reservation]) -> set[int]:
         return {data.product_id}
     if isinstance(data, ClockTicked):
         return set()
-    reservation = reservations.get(data.key)
-    return {pick.product_id for pick in reservation.picks} if reservation else set()
+    held = reservations.pick(_orders(data)).values()
+    named = {data.product_id} if isinstance(data, UnpaidCancelled) else set()
+    return named | {pick.product_id for reservation in held for pick in reservation.picks}

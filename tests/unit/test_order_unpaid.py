@@ -1,0 +1,87 @@
+"""Unpaid orders give up what is not there: the newest first, no more than needed, and never a paid one."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from contracts.decision import Decision
+from contracts.orders.v1 import UnpaidCancelled
+from contracts.stock.v1 import StockReleaseRequested
+from tests.builders import CUP, NOW, SHOP, TEA, a_desk, an_order, cancelled, message
+from workers.order_intake import decide
+from workers.order_intake.model import Order
+
+DUE = NOW + timedelta(minutes=30)
+
+
+def requested(shortage: int, product: int = TEA) -> StockReleaseRequested:
+    return StockReleaseRequested(product_id=product, request=4, shortage=shortage)
+
+
+def unpaid(order_id: str, **fields: Any) -> Order:
+    """An order of two teas."""
+    return an_order(order_id, **{"reserved": True, "due_at": DUE, "version": 2, **fields})
+
+
+def answer(*order_ids: str, last: str | None) -> UnpaidCancelled:
+    where = {"last_order": f"{SHOP}/{last}", "last_placed_at": NOW} if last else {}
+    keys = tuple(f"{SHOP}/{order_id}" for order_id in order_ids)
+    return UnpaidCancelled(product_id=TEA, request=4, orders=keys, **where)
+
+
+@pytest.mark.parametrize(("shortage", "ended"), [(1, "3"), (2, "3"), (3, "32"), (6, "321"), (9, "321")])
+def test_the_first_of_the_page_end_until_it_is_enough(shortage: int, ended: str) -> None:
+    desk = a_desk(unpaid("3"), unpaid("2"), unpaid("1"))
+
+    decision = decide.cancel_unpaid(desk, message(requested(shortage)))
+
+    assert decision.publish[-1] == answer(*ended, last=ended[-1])
+    assert [event.order_id for event in decision.publish[:-1]] == list(ended)
+    assert decision.outcome == "cancelled_unpaid"
+    statuses = {order.order_id: order.status for order in decision.state.orders.values()}
+    assert statuses == {order_id: "cancelled" if order_id in ended else "pending" for order_id in "321"}
+
+
+def test_it_ends_like_any_other_cancellation() -> None:
+    before = unpaid("3")
+    after = before.becomes(status="cancelled", due_at=None, reason="stock_oversold")
+    event = cancelled("3", version=3, was_reserved=True, was_paid=False, reason="stock_oversold")
+
+    assert decide.cancel_unpaid(a_desk(before), message(requested(1))) == Decision(
+        a_desk(after), (event, answer("3", last="3")), "cancelled_unpaid"
+    )
+
+
+def test_an_order_whose_reservation_is_on_its_way_counts() -> None:
+    decision = decide.cancel_unpaid(a_desk(an_order("3")), message(requested(1)))
+
+    assert decision.publish[-1] == answer("3", last="3")
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        unpaid("3", prepaid=True),
+        an_order("3", prepaid=True),
+        unpaid("3", status="paid", due_at=None, paid_at=NOW),
+        unpaid("3", status="cancelled", due_at=None, reason="cancelled_by_shop"),
+    ],
+    ids=["prepaid", "prepaid, not reserved yet", "paid meanwhile", "cancelled meanwhile"],
+)
+def test_what_is_paid_or_has_ended_is_passed_over(kept: Order) -> None:
+    decision = decide.cancel_unpaid(a_desk(kept), message(requested(1)))
+
+    assert decision == Decision(a_desk(kept), (answer(last="3"),), "nothing_unpaid")
+
+
+def test_orders_of_other_products_are_passed_over() -> None:
+    decision = decide.cancel_unpaid(a_desk(unpaid("3")), message(requested(1, CUP)))
+
+    assert decision.publish[0].orders == ()
+
+
+def test_where_no_order_is_left_the_answer_names_none() -> None:
+    assert decide.cancel_unpaid(a_desk(), message(requested(1))).publish == (answer(last=None),)

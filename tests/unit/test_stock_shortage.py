@@ -1,0 +1,237 @@
+"""More is reserved than there is: what is announced, who is asked to give way, and where the goods come from."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from contracts.orders.v1 import UnpaidCancelled
+from contracts.stock.v1 import StockAdjusted, StockReleased, StockReleaseRequested, StockShortageChanged
+from contracts.stock.view import StockItem
+from tests.builders import (
+    CUP,
+    NOW,
+    SHOP,
+    TEA,
+    a_lot,
+    a_shelf,
+    accepted,
+    adjust,
+    an_item,
+    an_order_line,
+    cancelled,
+    count,
+    message,
+    receive,
+    said_picks,
+    shipped,
+    tick,
+)
+from workers.stock_reservation import decide
+from workers.stock_reservation.model import Pick, Reservation, Shelf
+
+YESTERDAY = (NOW - timedelta(days=1)).date().isoformat()
+
+
+def held(order_id: str, units: int, lot: str = "default", status: Any = "open", product: int = TEA) -> Reservation:
+    return Reservation(f"{SHOP}/{order_id}", status, (Pick(product, lot, units),))
+
+
+def changed(shortage: int, on_hand: int, reserved: int, crossing: int = 1) -> StockShortageChanged:
+    return StockShortageChanged(
+        product_id=TEA, shortage=shortage, on_hand=on_hand, reserved=reserved, crossing=crossing
+    )
+
+
+def requested(shortage: int, request: int = 1, **after: Any) -> StockReleaseRequested:
+    return StockReleaseRequested(product_id=TEA, request=request, shortage=shortage, **after)
+
+
+def answer(*order_ids: str, request: int = 1, last: str | None = None) -> UnpaidCancelled:
+    keys = tuple(f"{SHOP}/{order_id}" for order_id in order_ids)
+    where = {"last_order": f"{SHOP}/{last}", "last_placed_at": NOW} if last else {}
+    return UnpaidCancelled(product_id=TEA, request=request, orders=keys, **where)
+
+
+def short_by_six() -> Shelf:
+    """Ten are reserved for three orders, four were found."""
+    shelf = a_shelf(
+        an_item(TEA, a_lot(on_hand=10, reserved=10)), reservations=[held("1", 4), held("2", 3), held("3", 3)]
+    )
+    return decide.count(shelf, message(count(on_hand=4))).state
+
+
+def the_item(shelf: Shelf) -> StockItem:
+    return shelf.items[TEA]
+
+
+class TestTheTruthIsBooked:
+    @pytest.mark.parametrize("found", [(decide.count, count("c", on_hand=4)), (decide.adjust, adjust("c", delta=-6))])
+    def test_what_is_short_is_announced_and_requested(self, found: Any) -> None:
+        rule, payload = found
+        shelf = a_shelf(an_item(TEA, a_lot(on_hand=10, reserved=9)))
+
+        decision = rule(shelf, message(payload))
+
+        adjusted = StockAdjusted(adjustment_id="c", product_id=TEA, delta=-6, on_hand=4, available=0, short=5)
+        assert decision.publish == (adjusted, changed(5, 4, 9), requested(5))
+        item = the_item(decision.state)
+        assert (item.lots, item.short, item.asking) == ((a_lot(on_hand=4, reserved=9),), 5, "once")
+
+    def test_to_count_what_is_reserved_is_no_shortage(self) -> None:
+        shelf = a_shelf(an_item(TEA, a_lot(on_hand=10, reserved=8)))
+
+        assert len(decide.count(shelf, message(count(on_hand=8))).publish) == 1
+
+    def test_other_lots_stand_in(self) -> None:
+        shelf = a_shelf(an_item(TEA, a_lot(on_hand=10, reserved=9), a_lot("b", 5)))
+
+        item = the_item(decide.count(shelf, message(count(on_hand=4))).state)
+
+        assert (item.short, item.sellable(NOW.date().isoformat()), item.available) == (0, 0, 0)
+
+    def test_expired_lots_do_not(self) -> None:
+        shelf = a_shelf(an_item(TEA, a_lot(on_hand=10, reserved=9), a_lot("b", 5, expires_on=YESTERDAY)))
+
+        assert the_item(decide.count(shelf, message(count(on_hand=4))).state).short == 5
+
+    def test_a_lot_that_ends_serves_no_order_from_the_next_day_on(self) -> None:
+        item = an_item(TEA, a_lot("soon", 10, 4, "2026-11-05"), a_lot("later", 3, 0), next_check_on="2026-11-06")
+        decision = decide.check_dates(a_shelf(item), message(tick(NOW + timedelta(days=4))))
+
+        assert decision.publish == (changed(1, 13, 4), requested(1))
+
+    def test_nor_is_it_sold_to_an_order_from_before_the_check(self) -> None:
+        item = an_item(TEA, a_lot("soon", 10, 0, "2026-11-05"), checked_on="2026-11-06")
+        decision = decide.reserve(a_shelf(item), message(accepted(lines=(an_order_line(quantity=1),))))
+
+        assert decision.outcome == "short"
+
+    def test_a_later_count_that_is_lower_asks_nobody_while_a_request_is_under_way(self) -> None:
+        decision = decide.count(short_by_six(), message(count("c-2", on_hand=1)))
+
+        assert decision.publish[1:] == (changed(9, 1, 10, 2),)
+
+    def test_once_nobody_is_asked_it_asks(self) -> None:
+        settled = decide.take_back(short_by_six(), message(answer())).state
+        decision = decide.count(settled, message(count("c-2", on_hand=1)))
+
+        assert decision.publish[1:] == (changed(9, 1, 10, 2), requested(9, 2))
+
+
+class TestTheAnswer:
+    def test_frees_what_was_reserved_and_ends_the_shortage(self) -> None:
+        decision = decide.take_back(short_by_six(), message(answer("3", "2", last="2")))
+
+        released = [
+            StockReleased(shop_id=SHOP, order_id=order_id, picks=said_picks((TEA, "default", 3))) for order_id in "32"
+        ]
+        assert decision.publish == (*released, changed(0, 4, 4, 2))
+        assert decision.outcome == "released"
+        assert [r.status for r in decision.state.reservations.values()] == ["open", "released", "released"]
+        assert (the_item(decision.state).short, the_item(decision.state).asking) == (0, None)
+
+    def test_that_frees_too_little_is_followed_by_the_next_request(self) -> None:
+        decision = decide.take_back(short_by_six(), message(answer("3", last="3")))
+
+        assert decision.publish[1:] == (requested(3, 2, after_placed_at=NOW, after_order=f"{SHOP}/3"),)
+        # What is left is announced when it is known.
+        assert (the_item(decision.state).short, the_item(decision.state).asking) == (6, "once")
+
+    def test_that_finds_no_unpaid_order_leaves_it_short(self) -> None:
+        decision = decide.take_back(short_by_six(), message(answer("3")))
+
+        assert decision.publish[1:] == (changed(3, 4, 7, 2),)
+        assert (the_item(decision.state).short, the_item(decision.state).asking) == (3, None)
+
+    def test_that_frees_nothing_says_nothing_new(self) -> None:
+        decision = decide.take_back(short_by_six(), message(answer()))
+
+        assert (decision.publish, decision.outcome) == ((), "nothing_reserved")
+        assert the_item(decision.state).asking is None
+
+    def test_after_the_cancellations_themselves(self) -> None:
+        shelf = decide.release(short_by_six(), message(cancelled("3"))).state
+        decision = decide.take_back(shelf, message(answer("3", "unknown", last="unknown")))
+
+        assert decision.publish == (requested(3, 2, after_placed_at=NOW, after_order=f"{SHOP}/unknown"),)
+
+    def test_to_an_earlier_request_asks_for_nothing(self) -> None:
+        second = decide.take_back(short_by_six(), message(answer("3", last="3"))).state
+        decision = decide.take_back(second, message(answer("2", last="2")))
+
+        assert decision.publish[1:] == (changed(0, 4, 4, 2),)
+
+    def test_begins_again_where_it_was_covered_meanwhile(self) -> None:
+        covered = decide.receive(short_by_six(), message(receive("r-2", quantity=6))).state
+        assert the_item(covered).short == 0
+        again = decide.count(covered, message(count("c-2", on_hand=5)))
+        assert again.publish[1:] == (changed(5, 5, 10, 3),)
+
+        decision = decide.take_back(again.state, message(answer("3", last="3")))
+
+        assert decision.publish[1:] == (requested(2, 2),)
+
+    def test_to_what_is_covered_already_ends_it(self) -> None:
+        covered = decide.receive(short_by_six(), message(receive("r-2", quantity=6))).state
+        decision = decide.take_back(covered, message(answer("3", last="3")))
+
+        assert len(decision.publish) == 1
+        assert the_item(decision.state).asking is None
+
+    def test_orders_of_several_products_give_all_of_them_back(self) -> None:
+        both = Reservation(f"{SHOP}/3", "open", (Pick(TEA, "default", 3), Pick(CUP, "default", 2)))
+        shelf = a_shelf(
+            an_item(TEA, a_lot(on_hand=3, reserved=3)), an_item(CUP, a_lot(on_hand=2, reserved=2)), reservations=[both]
+        )
+        short = decide.count(shelf, message(count(on_hand=0))).state
+
+        after = decide.take_back(short, message(answer("3", last="3"))).state
+
+        assert [item.reserved for item in after.items.values()] == [0, 0]
+
+
+class TestShipping:
+    def ship(self, *lots: Any, units: int = 5, given_back: int = 0) -> tuple[StockItem, tuple[Pick, ...]]:
+        reservation = Reservation(f"{SHOP}/1", "open", (Pick(TEA, "a", units, given_back),))
+        item = an_item(TEA, *lots)
+        item = replace(item, short=item.shortage(NOW.date().isoformat()))
+        shelf = a_shelf(item, reservations=[reservation])
+        after = decide.ship(shelf, message(shipped("1"))).state
+        return the_item(after), after.reservations[f"{SHOP}/1"].picks
+
+    def test_other_lots_give_what_the_reserved_one_lacks(self) -> None:
+        item, picks = self.ship(a_lot("a", 2, 5), a_lot("b", 4, 1))
+
+        assert item.lots == (a_lot("a", 0, 0), a_lot("b", 1, 1))
+        assert (item.shipped, picks) == (5, (Pick(TEA, "a", 2), Pick(TEA, "b", 3)))
+
+    def test_a_lot_that_may_not_be_sold_gives_last(self) -> None:
+        item, _ = self.ship(a_lot("a", 5, 5, YESTERDAY), a_lot("b", 4, 0))
+
+        assert item.lots == (a_lot("a", 4, 0, YESTERDAY), a_lot("b", 0, 0))
+
+    def test_what_others_have_reserved_is_shipped_before_a_lot_goes_below_zero(self) -> None:
+        item, picks = self.ship(a_lot("a", 0, 5), a_lot("b", 3, 3))
+
+        assert item.lots == (a_lot("a", -2, 0), a_lot("b", 0, 3))
+        assert picks == (Pick(TEA, "b", 3), Pick(TEA, "a", 2))
+        assert item.short == 5
+
+    def test_what_was_given_back_before_does_not_come_back_again(self) -> None:
+        _, picks = self.ship(a_lot("a", 0, 4), a_lot("b", 4, 0), given_back=1)
+
+        assert picks == (Pick(TEA, "b", 4), Pick(TEA, "a", 1, 1))
+        reservation, news = Reservation("1", "shipped", picks).give_back({TEA: 2})
+        assert news == (Pick(TEA, "b", 1),)
+        assert reservation.left == (Pick(TEA, "b", 3),)
+
+    def test_a_count_mends_a_lot_below_zero(self) -> None:
+        short = an_item(TEA, a_lot("a", -2, 0), received=0, shipped=2, short=2, shortages=1)
+        decision = decide.count(a_shelf(short), message(count(on_hand=0, batch_id="a")))
+
+        assert the_item(decision.state).short == 0
+        assert decide.adjust(a_shelf(short), message(adjust(delta=1, batch_id="a"))).outcome == "adjusted"
