@@ -118,7 +118,7 @@ async def list_stock(
 ) -> Page[StockView]:
     """Products that ever had stock, by number."""
     where = [{"low": low}] if low is not None else []
-    found, after = await page_of(ports.store, ITEMS, where, BY_NUMBER, cursor=cursor, limit=limit)
+    found, after = await page_of(ports.store, ITEMS, BY_NUMBER, listed=where, cursor=cursor, limit=limit)
     now = ports.time.now()
     return Page(items=[stock_view(item_of(document), now) for document in found], next=next_link(request, after))
 
