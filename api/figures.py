@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from api.cache import Cached
 from api.protocols import Documents
 from contracts.catalog.view import PRODUCTS
+from contracts.commissions.earnings import EARNINGS, FIGURES, currency_of, in_month
 from contracts.commissions.v1 import CommissionAccrued, CommissionReversed
-from contracts.commissions.view import COMMISSIONS, LEDGER
 from contracts.orders.v1 import OrderAccepted
 from contracts.orders.view import ORDERS
 from contracts.stock.v1 import StockAdjusted, StockReceived, StockReleased, StockReserved
@@ -123,44 +123,20 @@ class Figures:
         return {key: await self._read_month(key) for key in keys}
 
     async def _read_month(self, key: str) -> dict[str, dict[str, int]]:
-        told_id, _, month = key.partition("/")
-        distributor_id = int(told_id)
-        begin = datetime.strptime(month, "%Y-%m").replace(tzinfo=UTC)
-        period = {"$gte": begin, "$lt": next_month(begin)}
+        """From the running sums of the month: a few documents, however many orders and postings it has."""
+        distributor_id, _, month = key.partition("/")
         figures: defaultdict[str, dict[str, int]] = defaultdict(
             lambda: {"orders": 0, "net_sales_minor": 0, "commissions_minor": 0}
         )
-        left = {"$subtract": ["$lines.net_minor", "$lines.refunded_minor"]}
-        sold = await self._store.summarise(
-            COMMISSIONS,
-            [
-                {"$match": {"seller_id": distributor_id, "placed_at": period}},
-                {"$project": {"currency": 1, "lines.net_minor": 1, "lines.refunded_minor": 1}},
-                {"$unwind": "$lines"},
-                {"$group": {"_id": "$_id", "currency": {"$first": "$currency"}, "net_minor": {"$sum": left}}},
-                {"$group": {"_id": "$currency", "orders": {"$sum": 1}, "net_minor": {"$sum": "$net_minor"}}},
-            ],
-        )
-        for one in sold:
-            figures[one["_id"]] |= {"orders": one["orders"], "net_sales_minor": one["net_minor"]}
-        earned = await self._store.summarise(
-            LEDGER,
-            [
-                {
-                    "$match": {
-                        "legs.distributor_id": distributor_id,
-                        "posted_at": period,
-                        "kind": {"$in": ["accrual", "reversal"]},
-                    }
-                },
-                {"$project": {"currency": 1, "legs": 1}},
-                {"$unwind": "$legs"},
-                {"$match": {"legs.distributor_id": distributor_id}},
-                {"$group": {"_id": "$currency", "minor": {"$sum": "$legs.amount_minor"}}},
-            ],
-        )
-        for one in earned:
-            figures[one["_id"]]["commissions_minor"] = one["minor"]
+        where = in_month(int(distributor_id), month)
+        for document in await self._store.find(EARNINGS, where, fields=FIGURES):
+            if document.keys().isdisjoint(FIGURES):
+                continue
+            orders, sold, refunded, booked = (document.get(name, 0) for name in FIGURES)
+            sums = figures[currency_of(document)]
+            sums["orders"] += orders
+            sums["net_sales_minor"] += sold - refunded
+            sums["commissions_minor"] += booked
         return dict(figures)
 
 
