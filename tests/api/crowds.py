@@ -37,9 +37,9 @@ class Crowd:
 def _unlike(collection: str, found: Any, at: int) -> Document:
     """What no two documents have in common."""
     match collection:
-        case "order_intake.orders":
+        case "order_intake.orders" | "commission_calculation.commissions":
             return {"_id": f"a-crowd/{at}"}
-        case "alerting.dead_letters":
+        case "alerting.dead_letters" | "commission_calculation.ledger":
             return {"_id": f"a-crowd-{at}"}
         case "identity.users":
             return {"_id": f"0{at:031x}", "email": f"crowd-{at}@example.com"}
@@ -78,6 +78,8 @@ def crowds_of(database: Any, known: Mapping[str, Any]) -> list[Crowd]:
     leader = led["leaders"][-1]
     [letter] = database["alerting.dead_letters"].find({"_id": known["letter_id"]})
     [user] = database["identity.users"].find({"_id": known["user_id"]})
+    [commission] = database["commission_calculation.commissions"].find({"_id": known["of"]})
+    [posting] = database["commission_calculation.ledger"].find({"key": known["of"], "kind": "accrual"})
     [rules] = database["rule_book.rules"].find({"_id": known["version"]})
     return [
         Crowd("order_intake.orders", order, orders),
@@ -92,6 +94,8 @@ def crowds_of(database: Any, known: Mapping[str, Any]) -> list[Crowd]:
                 {"died_at": letter["died_at"] + timedelta(seconds=1), "queue": "another"},
             ),
         ),
+        Crowd("commission_calculation.commissions", commission, ({},)),
+        Crowd("commission_calculation.ledger", posting, ({},)),
         Crowd("identity.users", user, ({},)),
         Crowd("rule_book.rules", rules, ({"stage": "proposed", "effective_from": None},)),
     ]

@@ -251,6 +251,14 @@ async def test_what_meets_all_filters_is_found_behind_many_that_do_not(crowd: St
     assert pages < 20
 
 
+async def test_a_month_is_not_summed_up_from_what_was_sold_and_posted_in_it(crowd: Stage) -> None:
+    """The sums say what they said before thousands of postings were added behind their back."""
+    with queries(crowd.database, MUCH) as large:
+        answer = await crowd.people["admin"].get(f"/api/distributors/{crowd.known['sponsor_id']}/performance")
+    assert answer.json()["currencies"] == [{"currency": "CNY", "orders": 0, "net_sales": "0.00", "commissions": "3.00"}]
+    assert large == []
+
+
 async def test_a_query_that_looks_at_much_would_be_seen(crowd: Stage) -> None:
     orders = crowd.database["order_intake.orders"]
     both = [{"lists": f"shop/{crowd.known['shop_id']}"}, {"lists": f"seller/{crowd.known['distributor_id']}"}]
