@@ -19,6 +19,7 @@ from contracts.stock.view import ITEMS, Lot
 from infra.runtime.cached import Cache
 from infra.runtime.event_listener import Event
 from infra.runtime.settings import Settings
+from infra.runtime.store import Reader
 from infra.runtime.time import Time
 
 HOT_MAX = 100
@@ -120,24 +121,24 @@ class Figures:
         return {str(item["_id"]): [[lot.get(name) for name in names] for lot in item.get("lots", ())] for item in found}
 
     async def _read_months(self, keys: Sequence[str]) -> Mapping[str, Any]:
-        return {key: await self._read_month(key) for key in keys}
+        asked = {key: key.split("/") for key in keys}
+        return {key: await month_of(self._store, int(who), month) for key, (who, month) in asked.items()}
 
-    async def _read_month(self, key: str) -> dict[str, dict[str, int]]:
-        """From the running sums of the month: a few documents, however many orders and postings it has."""
-        distributor_id, _, month = key.partition("/")
-        figures: defaultdict[str, dict[str, int]] = defaultdict(
-            lambda: {"orders": 0, "net_sales_minor": 0, "commissions_minor": 0}
-        )
-        where = in_month(int(distributor_id), month)
-        for document in await self._store.find(EARNINGS, where, fields=FIGURES):
-            if document.keys().isdisjoint(FIGURES):
-                continue
-            orders, sold, refunded, booked = (document.get(name, 0) for name in FIGURES)
-            sums = figures[currency_of(document)]
-            sums["orders"] += orders
-            sums["net_sales_minor"] += sold - refunded
-            sums["commissions_minor"] += booked
-        return dict(figures)
+
+async def month_of(reader: Reader, distributor_id: int, month: str) -> dict[str, dict[str, int]]:
+    """The figures of a month (`2026-11`) from its running sums: a few documents, however many orders and postings."""
+    figures: defaultdict[str, dict[str, int]] = defaultdict(
+        lambda: {"orders": 0, "net_sales_minor": 0, "commissions_minor": 0}
+    )
+    for document in await reader.find(EARNINGS, in_month(distributor_id, month), fields=FIGURES):
+        if document.keys().isdisjoint(FIGURES):
+            continue
+        orders, sold, refunded, booked = (document.get(name, 0) for name in FIGURES)
+        sums = figures[currency_of(document)]
+        sums["orders"] += orders
+        sums["net_sales_minor"] += sold - refunded
+        sums["commissions_minor"] += booked
+    return dict(figures)
 
 
 def next_month(first_day: datetime) -> datetime:

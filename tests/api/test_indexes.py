@@ -231,13 +231,11 @@ async def test_a_page_looks_at_few_documents_where_filters_never_meet(crowd: Sta
     assert [(one["ns"], one["keysExamined"], one["docsExamined"], str(one["command"])[:600]) for one in large] == []
 
 
-@pytest.mark.parametrize("path", LISTS)
+@pytest.mark.parametrize("path", [path for path in LISTS if [*ways(path)] != [()]])
 async def test_what_meets_all_filters_is_found_behind_many_that_do_not(crowd: Stage, path: str) -> None:
     """Short pages lead on to it, and no document comes twice."""
     *_, every_filter = ways(path)
     wanted = {name: crowd.known[name] for name in every_filter}
-    if not wanted:
-        pytest.skip("the list has no filter")
     following: str | None = str(httpx.URL(address(crowd, path), params={**wanted, "limit": 200}))
     items: list[str] = []
     pages = 0
