@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from api.cache import Cached
 from api.protocols import Documents
 from contracts.catalog.view import PRODUCTS
+from contracts.commissions.earnings import EARNINGS, FIGURES, currency_of, in_month
 from contracts.commissions.v1 import CommissionAccrued, CommissionReversed
-from contracts.commissions.view import COMMISSIONS, LEDGER
 from contracts.orders.v1 import OrderAccepted
 from contracts.orders.view import ORDERS
 from contracts.stock.v1 import StockAdjusted, StockReceived, StockReleased, StockReserved
@@ -19,6 +19,7 @@ from contracts.stock.view import ITEMS, Lot, StockItem
 from infra.runtime.cached import Cache
 from infra.runtime.event_listener import Event
 from infra.runtime.settings import Settings
+from infra.runtime.store import Reader
 from infra.runtime.time import Time
 
 HOT_MAX = 100
@@ -120,48 +121,24 @@ class Figures:
         return {str(item["_id"]): [[lot.get(name) for name in names] for lot in item.get("lots", ())] for item in found}
 
     async def _read_months(self, keys: Sequence[str]) -> Mapping[str, Any]:
-        return {key: await self._read_month(key) for key in keys}
+        asked = {key: key.split("/") for key in keys}
+        return {key: await month_of(self._store, int(who), month) for key, (who, month) in asked.items()}
 
-    async def _read_month(self, key: str) -> dict[str, dict[str, int]]:
-        told_id, _, month = key.partition("/")
-        distributor_id = int(told_id)
-        begin = datetime.strptime(month, "%Y-%m").replace(tzinfo=UTC)
-        period = {"$gte": begin, "$lt": next_month(begin)}
-        figures: defaultdict[str, dict[str, int]] = defaultdict(
-            lambda: {"orders": 0, "net_sales_minor": 0, "commissions_minor": 0}
-        )
-        left = {"$subtract": ["$lines.net_minor", "$lines.refunded_minor"]}
-        sold = await self._store.summarise(
-            COMMISSIONS,
-            [
-                {"$match": {"seller_id": distributor_id, "placed_at": period}},
-                {"$project": {"currency": 1, "lines.net_minor": 1, "lines.refunded_minor": 1}},
-                {"$unwind": "$lines"},
-                {"$group": {"_id": "$_id", "currency": {"$first": "$currency"}, "net_minor": {"$sum": left}}},
-                {"$group": {"_id": "$currency", "orders": {"$sum": 1}, "net_minor": {"$sum": "$net_minor"}}},
-            ],
-        )
-        for one in sold:
-            figures[one["_id"]] |= {"orders": one["orders"], "net_sales_minor": one["net_minor"]}
-        earned = await self._store.summarise(
-            LEDGER,
-            [
-                {
-                    "$match": {
-                        "legs.distributor_id": distributor_id,
-                        "posted_at": period,
-                        "kind": {"$in": ["accrual", "reversal"]},
-                    }
-                },
-                {"$project": {"currency": 1, "legs": 1}},
-                {"$unwind": "$legs"},
-                {"$match": {"legs.distributor_id": distributor_id}},
-                {"$group": {"_id": "$currency", "minor": {"$sum": "$legs.amount_minor"}}},
-            ],
-        )
-        for one in earned:
-            figures[one["_id"]]["commissions_minor"] = one["minor"]
-        return dict(figures)
+
+async def month_of(reader: Reader, distributor_id: int, month: str) -> dict[str, dict[str, int]]:
+    """The figures of a month (`2026-11`) from its running sums: a few documents, however many orders and postings."""
+    figures: defaultdict[str, dict[str, int]] = defaultdict(
+        lambda: {"orders": 0, "net_sales_minor": 0, "commissions_minor": 0}
+    )
+    for document in await reader.find(EARNINGS, in_month(distributor_id, month), fields=FIGURES):
+        if document.keys().isdisjoint(FIGURES):
+            continue
+        orders, sold, refunded, booked = (document.get(name, 0) for name in FIGURES)
+        sums = figures[currency_of(document)]
+        sums["orders"] += orders
+        sums["net_sales_minor"] += sold - refunded
+        sums["commissions_minor"] += booked
+    return dict(figures)
 
 
 def next_month(first_day: datetime) -> datetime:

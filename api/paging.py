@@ -3,10 +3,15 @@
 A page begins after the last document of the one before, by its sort key and its `_id`, so what is added or taken out
 meanwhile neither repeats nor skips anything else. The cursor is opaque to clients and believed by nobody: it holds a
 position only, each part is checked, and the filters of the request and of the principal apply anew to every page.
+
+A page looks at a bounded number of documents, however little its filters leave together: it goes along the index of
+one of them, the one that brings it furthest, and ends early where too much did not meet the others. `next` goes on
+from there. An index for every pair of filters would cost every order more than it saves.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping, Sequence
@@ -19,10 +24,17 @@ from pydantic import BaseModel, Field
 
 from api.parameters import AS_IN_JSON
 from api.problems import Problem, Reason, say
-from infra.runtime.store import Document, Reader
+from api.protocols import Documents
+from infra.runtime.store import Document
 
 LIMIT_MAX = 200
 """More would make one request heavy for everyone; whoever needs all follows `next`."""
+
+LOOKED_AT_MAX = 1_000
+"""Documents that are looked at along each filter before a page ends early: a few milliseconds."""
+
+_WAYS_MAX = 4
+"""Filters that are tried as the one to go by; each costs a query."""
 
 say(
     {
@@ -45,10 +57,15 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Page(BaseModel, Generic[T]):
-    """`next` is the address of the next page, with the same filters."""
+    """`next` is the address of the next page, with the same filters. Where filters leave little of a long list, a page
+    before the last may have fewer items than `limit`, or none.
+    """
 
     items: list[T]
-    next: str | None = Field(description="The address of the next page; null on the last.")
+    next: str | None = Field(
+        description="The address of the next page; null on the last. Only this says whether there are more: filters "
+        "may leave a page before it short, or empty."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +85,21 @@ class Sorting:
         own = () if self.field == "_id" else ((self.field, self.direction),)
         return (*own, ("_id", self.direction))
 
-    def after(self, cursor: str) -> dict[str, Any]:
-        """The condition for what comes after a cursor. Raises Problem invalid_cursor."""
+    def after(self, cursor: str) -> list[dict[str, Any]]:
+        """The conditions for what comes after a cursor, one of which holds; an index serves each of them in order.
+
+        Raises Problem invalid_cursor.
+        """
         value, key = _read(cursor, self)
         beyond = "$gt" if self.direction > 0 else "$lt"
         if self.field == "_id":
-            return {"_id": {beyond: key}}
-        # The first part bounds the index scan; the second goes on among equals.
-        bound = {self.field: {beyond + "e": value}}
-        return {"$and": [bound, {"$or": [{self.field: {beyond: value}}, {"_id": {beyond: key}}]}]}
+            return [{"_id": {beyond: key}}]
+        return [{self.field: value, "_id": {beyond: key}}, {self.field: {beyond: value}}]
+
+    def is_after(self, document: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+        """Whether a document comes after another one in the list."""
+        ours, theirs = ((_at(one, self.field), one["_id"]) for one in (document, other))
+        return bool(ours > theirs if self.direction > 0 else ours < theirs)
 
     def cursor(self, document: Mapping[str, Any]) -> str:
         position = [self.field, _plain(_at(document, self.field)), _plain(document["_id"])]
@@ -84,26 +107,92 @@ class Sorting:
 
 
 async def page_of(
-    reader: Reader,
+    store: Documents,
     collection: str,
-    where: Sequence[Mapping[str, Any]],
     sorting: Sorting,
     *,
+    listed: Sequence[Mapping[str, Any]] = (),
+    within: Sequence[Mapping[str, Any]] = (),
+    checked: Sequence[Mapping[str, Any]] = (),
     cursor: str | None,
     limit: int,
-    fields: Sequence[str] = (),
 ) -> tuple[list[Document], str | None]:
-    """The documents that meet all of `where`, and the cursor of the next page, None on the last.
+    """The next documents that meet all conditions, and the cursor of the next page, None on the last.
 
-    `fields`, where given, must contain the field that is sorted by.
+    `listed`: conditions each of which an index serves in the order of the list; without any, the whole collection is
+    gone through. `within`: bounds of the field that is sorted by. `checked`: what no index serves.
     """
-    conditions = [dict(condition) for condition in where if condition]
-    if cursor is not None:
-        conditions.append(sorting.after(cursor))
-    combined = {"$and": conditions} if len(conditions) > 1 else conditions[0] if conditions else {}
-    found = await reader.find(collection, combined, sort=sorting.keys, limit=limit + 1, fields=fields)
-    shown = found[:limit]
-    return shown, sorting.cursor(shown[-1]) if len(found) > limit else None
+    indexed = [dict(one) for number, one in enumerate(listed) if one and one not in listed[:number]]
+    others = [dict(one) for one in checked if one]
+    after = sorting.after(cursor) if cursor is not None else [{}]
+    ways = _Ways(store, collection, sorting, [*indexed, *others], [[*within, place] for place in after])
+    first, *rest = indexed[:_WAYS_MAX] or [{}]
+    if len(indexed) < 2 and not others:
+        found = await ways.all_of(first, limit + 1)
+    else:
+        found = await ways.left_of(first, LOOKED_AT_MAX, limit + 1)
+        if len(found) <= limit:
+            return await _short_page(ways, [first, *rest], limit)
+    return found[:limit], sorting.cursor(found[limit - 1]) if len(found) > limit else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Ways:
+    """A list under several conditions, gone through along the index of one of them. `ranges`: of each part of the
+    list that is still to come, its bounds.
+    """
+
+    store: Documents
+    collection: str
+    sorting: Sorting
+    conditions: Sequence[Mapping[str, Any]]
+    ranges: Sequence[Sequence[Mapping[str, Any]]]
+
+    def _along(self, way: Mapping[str, Any]) -> dict[str, Any]:
+        parts = [_all([way, *bounds]) for bounds in self.ranges]
+        return {"$or": parts} if len(parts) > 1 else parts[0]
+
+    async def all_of(self, way: Mapping[str, Any], limit: int) -> list[Document]:
+        """What is on this way, whatever the other conditions."""
+        return await self.store.find(self.collection, self._along(way), sort=self.sorting.keys, limit=limit)
+
+    async def left_of(self, way: Mapping[str, Any], looked_at: int, limit: int) -> list[Document]:
+        """What the other conditions leave of so many documents on this way."""
+        others = [condition for condition in self.conditions if condition != way]
+        return await self._summarise(way, {"$limit": looked_at}, {"$match": _all(others)}, {"$limit": limit})
+
+    async def end_of(self, way: Mapping[str, Any]) -> Document | None:
+        """The last document that may be looked at on this way; None where there are not so many."""
+        place = {"$project": {self.sorting.field: 1}}
+        return next(iter(await self._summarise(way, {"$skip": LOOKED_AT_MAX - 1}, {"$limit": 1}, place)), None)
+
+    async def _summarise(self, way: Mapping[str, Any], *stages: Mapping[str, Any]) -> list[Document]:
+        """A stage behind the sorting keeps the server from choosing the index of another condition."""
+        ordered = ({"$match": self._along(way)}, {"$sort": dict(self.sorting.keys)})
+        return await self.store.summarise(self.collection, [*ordered, *stages])
+
+
+async def _short_page(ways: _Ways, some: Sequence[Mapping[str, Any]], limit: int) -> tuple[list[Document], str | None]:
+    """A page along the way that brings it furthest, which may end early.
+
+    The end is looked up before what lies in front of it, so that nothing is left out that is added in between.
+    """
+    sorting = ways.sorting
+    ends = await asyncio.gather(*map(ways.end_of, some))
+    way, end = some[0], ends[0]
+    for another, beyond in zip(some, ends, strict=True):
+        if end is not None and (beyond is None or sorting.is_after(beyond, end)):
+            way, end = another, beyond
+    found = await ways.left_of(way, 2 * LOOKED_AT_MAX, limit + 1)
+    shown = [document for document in found if end is None or not sorting.is_after(document, end)]
+    if len(shown) > limit:
+        return shown[:limit], sorting.cursor(shown[limit - 1])
+    return shown, sorting.cursor(end) if end is not None else None
+
+
+def _all(conditions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    some = [dict(condition) for condition in conditions if condition]
+    return {"$and": some} if len(some) > 1 else some[0] if some else {}
 
 
 def next_link(request: Request, cursor: str | None) -> str | None:

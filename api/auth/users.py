@@ -79,9 +79,13 @@ class Users:
     async def get(self, user_id: str) -> User | None:
         return await USERS.get(self._store, user_id)
 
-    async def page(self, where: Mapping[str, Any], cursor: str | None, limit: int) -> tuple[list[User], str | None]:
+    async def page(
+        self, role: Role | None, email: str | None, cursor: str | None, limit: int
+    ) -> tuple[list[User], str | None]:
         """Users by id, and the cursor of the next page. Raises Problem invalid_cursor."""
-        found, after = await page_of(self._store, USERS.name, [where], _BY_ID, cursor=cursor, limit=limit)
+        filters = {"email": normalized_email(email) if email else None, "roles": role}
+        listed = [{name: value} for name, value in filters.items() if value]
+        found, after = await page_of(self._store, USERS.name, _BY_ID, listed=listed, cursor=cursor, limit=limit)
         return [USERS.entity_of(document) for document in found], after
 
     async def create(

@@ -62,7 +62,9 @@ async def list_categories(
     request: Request, ports: Here, principal: Reads, limit: Limit = 50, cursor: Cursor = None
 ) -> Page[CategoryView]:
     """By number."""
-    found, after = await page_of(ports.store, CATEGORIES, [{"removed": False}], BY_NUMBER, cursor=cursor, limit=limit)
+    found, after = await page_of(
+        ports.store, CATEGORIES, BY_NUMBER, listed=[{"removed": False}], cursor=cursor, limit=limit
+    )
     return Page(items=[category_view(document) for document in found], next=next_link(request, after))
 
 

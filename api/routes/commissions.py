@@ -61,7 +61,7 @@ async def show_commission(
     where = {"entries.distributor_id": distributor_id}
     balances, (found, after) = await asyncio.gather(
         balances_of(ports.store, distributor_id),
-        page_of(ports.store, COMMISSIONS, [where], _NEWEST, cursor=cursor, limit=limit),
+        page_of(ports.store, COMMISSIONS, _NEWEST, listed=[where], cursor=cursor, limit=limit),
     )
     language = language_of(request) if explain else None
     items = await earnings_of(ports.store, found, distributor_id, language)
@@ -86,5 +86,5 @@ async def show_rewards(
     """Own sales by month, the targets of the rules, and which were reached; the newest month first."""
     await require_reach(ports.store, principal, distributor_id)
     where = {"distributor_id": distributor_id}
-    found, after = await page_of(ports.store, PROGRESS, [where], _LAST_MONTH, cursor=cursor, limit=limit)
+    found, after = await page_of(ports.store, PROGRESS, _LAST_MONTH, listed=[where], cursor=cursor, limit=limit)
     return Page(items=await rewards_of(ports.store, found), next=next_link(request, after))

@@ -34,7 +34,8 @@ from api.views.network import (
     downline,
     find_distributor,
     require_registered,
-    standing_is,
+    stands_as,
+    stood_as,
     upline,
     version_of,
 )
@@ -137,15 +138,22 @@ async def list_distributors(
     now = ports.time.now()
     if sponsor_id is None and principal.kind != "admin":
         sponsor_id = principal.distributor_id
-    where: list[dict[str, Any]] = []
+    listed: list[dict[str, Any]] = []
     if sponsor_id is not None:
         await require_reach(ports.store, principal, sponsor_id)
-        where.append({"sponsor_id": sponsor_id})
+        listed.append({"sponsor_id": sponsor_id})
     elif principal.kind != "admin":
         raise Problem("not_found")
-    where += standing_is("tier", tier, now) if tier is not None else []
-    where += standing_is("active", active, now) if active is not None else []
-    found, after = await page_of(ports.store, DISTRIBUTORS, where, BY_NUMBER, cursor=cursor, limit=limit)
+    wanted = {name: value for name, value in {"tier": tier, "active": active}.items() if value is not None}
+    found, after = await page_of(
+        ports.store,
+        DISTRIBUTORS,
+        BY_NUMBER,
+        listed=[*listed, *(stood_as(name, value) for name, value in wanted.items())],
+        checked=[stands_as(name, value, now) for name, value in wanted.items()],
+        cursor=cursor,
+        limit=limit,
+    )
     items = [distributor_view(distributor_of(document), now) for document in found]
     return Page(items=items, next=next_link(request, after))
 

@@ -125,7 +125,7 @@ async def list_stock(
     if short is not None:
         # A product that no message has touched since there is the field does not have it.
         where.append({IS_SHORT: True} if short else {IS_SHORT: {"$in": [False, None]}})
-    found, after = await page_of(ports.store, ITEMS, where, BY_NUMBER, cursor=cursor, limit=limit)
+    found, after = await page_of(ports.store, ITEMS, BY_NUMBER, listed=where, cursor=cursor, limit=limit)
     now = ports.time.now()
     return Page(items=[stock_view(item_of(document), now) for document in found], next=next_link(request, after))
 

@@ -85,9 +85,16 @@ async def list_letters(
     cursor: Cursor = None,
 ) -> Page[LetterSummary]:
     """The messages that nobody could handle, newest first."""
-    named = {"state": state, "queue": queue, "reason": reason}
-    where = [{name: value for name, value in named.items() if value is not None}]
-    found, after = await page_of(ports.store, dead_letters.COLLECTION, where, _NEWEST, cursor=cursor, limit=limit)
+    placed = {"state": state} if queue is None else {"state": state, "queue": queue}
+    found, after = await page_of(
+        ports.store,
+        dead_letters.COLLECTION,
+        _NEWEST,
+        listed=[placed],
+        checked=[{"reason": reason}] if reason is not None else (),
+        cursor=cursor,
+        limit=limit,
+    )
     return Page(items=[letter_summary(document) for document in found], next=next_link(request, after))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Path, Query, Request, Response
@@ -13,7 +12,7 @@ from api.auth.principal import Principal
 from api.bodies import BodyRoute
 from api.conditions import NOT_MODIFIED, IfMatch, IfNoneMatch, check_match, etag_of, read_response, written_response
 from api.orders import NewOrder, order_command, require_fulfilment, require_known, require_step, seller_of, shop_of
-from api.paging import Cursor, Limit, Page, Sorting, next_link, page_of
+from api.paging import Cursor, Limit, Page, next_link, page_of
 from api.parameters import AS_IN_JSON
 from api.ports import Here
 from api.problems import documented, with_example
@@ -22,6 +21,7 @@ from api.scope import orders_filter
 from api.views.orders import (
     EXAMPLE,
     EXAMPLE_STEP,
+    NEWEST,
     OrderView,
     OrderWithTimeline,
     find_order,
@@ -47,7 +47,6 @@ OrderPart = Annotated[OrderId, Path()]
 Timeline = Annotated[bool, Query(description="Whether to tell what happened to it; without, the answer is faster.")]
 
 _GUARDED = ("unauthenticated", "invalid_token", "insufficient_scope")
-NEWEST = Sorting("placed_at", datetime, -1)
 _PLACING = (
     *("conflict", "shop_required", "shop_unknown", "distributor_unknown", "distributor_inactive", "product_unknown"),
     *("product_inactive", "currency_not_accepted", "placed_in_future", "total_mismatch", "discount_exceeds_amount"),
@@ -116,20 +115,19 @@ async def list_orders(
     cursor: Cursor = None,
 ) -> Page[OrderView]:
     """Newest first. A distributor sees their own and their downline's; a shop its own."""
-    where: list[dict[str, Any]] = []
-    if status is not None:
-        where.append({LISTS: status_list(status)})
+    listed = [orders_filter(principal)]
+    within: list[dict[str, Any]] = []
     if distributor_id is not None:
-        where.append({LISTS: seller_list(distributor_id)})
+        listed.append({LISTS: seller_list(distributor_id)})
     if shop_id is not None:
-        where.append({LISTS: shop_list(shop_id)})
+        listed.append({LISTS: shop_list(shop_id)})
+    if status is not None:
+        listed.append({LISTS: status_list(status)})
     if placed_from is not None:
-        where.append({"placed_at": {"$gte": placed_from}})
+        within.append({"placed_at": {"$gte": placed_from}})
     if placed_to is not None:
-        where.append({"placed_at": {"$lt": placed_to}})
-    found, after = await page_of(
-        ports.store, ORDERS, [orders_filter(principal), *where], NEWEST, cursor=cursor, limit=limit
-    )
+        within.append({"placed_at": {"$lt": placed_to}})
+    found, after = await page_of(ports.store, ORDERS, NEWEST, listed=listed, within=within, cursor=cursor, limit=limit)
     items = [order_view(order_of(document), principal) for document in found]
     return Page(items=items, next=next_link(request, after))
 

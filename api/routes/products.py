@@ -95,7 +95,9 @@ async def list_products(
     """By number. Several filters hold together."""
     filters = {"category_id": category_id, "tags": tag, "active": active}
     where = [{name: value} for name, value in filters.items() if value is not None]
-    found, after = await page_of(ports.store, PRODUCTS, [*named(q), *where], BY_NUMBER, cursor=cursor, limit=limit)
+    found, after = await page_of(
+        ports.store, PRODUCTS, BY_NUMBER, listed=[*named(q), *where], cursor=cursor, limit=limit
+    )
     return Page(items=[product_view(product_of(document)) for document in found], next=next_link(request, after))
 
 

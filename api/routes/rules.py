@@ -117,7 +117,7 @@ async def list_rules(
     if stage not in (None, seen):
         return Page(items=[], next=None)
     where = [{"stage": seen}] if seen else []
-    found, after = await page_of(ports.store, RULES, where, _NEWEST, cursor=cursor, limit=limit)
+    found, after = await page_of(ports.store, RULES, _NEWEST, checked=where, cursor=cursor, limit=limit)
     return Page(items=[summary_of(document) for document in found], next=next_link(request, after))
 
 

@@ -65,7 +65,9 @@ async def list_shops(
     request: Request, ports: Here, principal: Reads, limit: Limit = 50, cursor: Cursor = None
 ) -> Page[ShopView]:
     """By id. A shop finds itself."""
-    found, after = await page_of(ports.store, SHOPS, [shops_filter(principal)], BY_ID, cursor=cursor, limit=limit)
+    found, after = await page_of(
+        ports.store, SHOPS, BY_ID, listed=[shops_filter(principal)], cursor=cursor, limit=limit
+    )
     return Page(items=[shop_view(document) for document in found], next=next_link(request, after))
 
 

@@ -62,7 +62,7 @@ async def list_tags(
     request: Request, ports: Here, principal: Reads, limit: Limit = 50, cursor: Cursor = None
 ) -> Page[TagView]:
     """By number."""
-    found, after = await page_of(ports.store, TAGS, [{"removed": False}], BY_NUMBER, cursor=cursor, limit=limit)
+    found, after = await page_of(ports.store, TAGS, BY_NUMBER, listed=[{"removed": False}], cursor=cursor, limit=limit)
     return Page(items=[tag_view(document) for document in found], next=next_link(request, after))
 
 

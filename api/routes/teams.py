@@ -93,10 +93,12 @@ async def list_teams(
     now = ports.time.now()
     if leader_id is not None:
         await require_reach(ports.store, principal, leader_id)
-        where = led_by(leader_id, now)
+        ever, current = led_by(leader_id, now)
     else:
-        where = await teams_filter(ports.store, principal, now)
-    found, after = await page_of(ports.store, TEAMS, where, BY_NUMBER, cursor=cursor, limit=limit)
+        ever, current = await teams_filter(ports.store, principal, now)
+    found, after = await page_of(
+        ports.store, TEAMS, BY_NUMBER, listed=[ever], checked=[current], cursor=cursor, limit=limit
+    )
     return Page(items=[team_view(team_of(document), now) for document in found], next=next_link(request, after))
 
 
@@ -126,8 +128,9 @@ async def list_members(
     """By number. For its leader, and whoever stands above the leader."""
     now = ports.time.now()
     await find_team(ports.store, principal, team_id, now, whole=True)
+    ever, current = in_team(team_id, now)
     found, after = await page_of(
-        ports.store, DISTRIBUTORS, in_team(team_id, now), BY_NUMBER, cursor=cursor, limit=limit
+        ports.store, DISTRIBUTORS, BY_NUMBER, listed=[ever], checked=[current], cursor=cursor, limit=limit
     )
     items = [member_view(distributor_of(document), now) for document in found]
     return Page(items=items, next=next_link(request, after))

@@ -10,7 +10,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.auth.guard import author_of, needs
 from api.auth.model import User
-from api.auth.passwords import normalized_email
 from api.auth.permissions import DEFAULTS, PERMISSIONS, Role
 from api.auth.principal import Principal
 from api.auth.users import Wish
@@ -110,10 +109,7 @@ async def list_users(
     cursor: Cursor = None,
 ) -> Page[UserView]:
     """By id."""
-    where = {
-        name: value for name, value in {"roles": role, "email": email and normalized_email(email)}.items() if value
-    }
-    found, after = await ports.identity.users.page(where, cursor, limit)
+    found, after = await ports.identity.users.page(role, email, cursor, limit)
     return Page(items=[view_of(user) for user in found], next=next_link(request, after))
 
 

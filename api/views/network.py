@@ -105,9 +105,14 @@ async def require_registered(reader: Reader, distributor_id: int, reason: str) -
         raise Problem(reason)
 
 
-def standing_is(field: str, value: str | bool, now: datetime) -> list[dict[str, Any]]:
-    """The conditions for a tier, or an activity, as of now. The first is for the index; histories hold it, too."""
-    return [{f"standings.{field}": value}, {"$expr": {"$eq": [entry_at("standings", field, now), {"$literal": value}]}}]
+def stood_as(field: str, value: str | bool) -> dict[str, Any]:
+    """The condition for those who ever had a tier, or an activity, which an index serves."""
+    return {f"standings.{field}": value}
+
+
+def stands_as(field: str, value: str | bool, now: datetime) -> dict[str, Any]:
+    """The condition for those who have a tier, or an activity, as of now."""
+    return {"$expr": {"$eq": [entry_at("standings", field, now), {"$literal": value}]}}
 
 
 def entry_at(history: str, field: str, now: datetime) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.auth.principal import Principal
+from api.paging import Sorting, page_of
 from api.problems import Problem
 from api.protocols import Documents
 from api.scope import orders_filter
@@ -19,6 +20,8 @@ from infra.runtime import roster
 from infra.runtime.repository import Codec
 from infra.runtime.store import Document
 from infra.runtime.timeline import timeline_of
+
+NEWEST = Sorting("placed_at", datetime, -1)
 
 _orders = Codec(Order, key="key")
 
@@ -117,10 +120,14 @@ async def find_order(store: Documents, principal: Principal, order_id: str, shop
     Raises Problem not_found, also where it is somebody else's, and ambiguous_order.
     """
     shop_id = shop_id or principal.shop_id
-    named = {"_id": order_key(shop_id, order_id)} if shop_id is not None else {LISTS: number_list(order_id)}
-    found = await store.find(ORDERS, {"$and": [named, orders_filter(principal)]}, limit=2)
-    if len(found) > 1:
-        raise Problem("ambiguous_order")
+    within_reach = orders_filter(principal)
+    if shop_id is not None:
+        found = await store.find(ORDERS, {"$and": [{"_id": order_key(shop_id, order_id)}, within_reach]}, limit=1)
+    else:
+        listed = [{LISTS: number_list(order_id)}, within_reach]
+        found, others = await page_of(store, ORDERS, NEWEST, listed=listed, cursor=None, limit=1)
+        if others is not None:
+            raise Problem("ambiguous_order")
     if not found:
         raise Problem("not_found")
     return order_of(found[0])

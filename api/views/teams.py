@@ -9,15 +9,19 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.auth.principal import Principal
+from api.paging import page_of
 from api.problems import Problem
 from api.protocols import Documents
 from api.scope import NOTHING, reaches
-from api.views.network import distributor_of, entry_at
+from api.views.network import BY_NUMBER, distributor_of, entry_at
 from contracts.network.view import DISTRIBUTORS, TEAMS, Distributor, Team
 from infra.runtime.repository import Codec
 from infra.runtime.store import Document, Reader
 
 MEMBERS_MAX = 1_000
+
+TeamsFilter = tuple[dict[str, Any], dict[str, Any]]
+"""What ever was so, which an index serves, and what is so now, which is checked on each document."""
 """Of a bigger team the hierarchy shows so many; the list of members goes on page by page."""
 
 _teams = Codec(Team, key="team_id")
@@ -53,7 +57,9 @@ class Hierarchy(BaseModel):
     team: TeamView
     levels: list[TeamLevel] = Field(description="Members below the leader, by their distance.")
     elsewhere: list[Member] = Field(description="Members who do not stand below the leader; the leader, if a member.")
-    complete: bool = Field(description=f"False where the team has more than {MEMBERS_MAX} members.", examples=[True])
+    complete: bool = Field(
+        description=f"False where the team has, or ever had, more than {MEMBERS_MAX} members.", examples=[True]
+    )
 
 
 def team_of(document: Document) -> Team:
@@ -91,26 +97,27 @@ async def own_team(reader: Reader, principal: Principal, now: datetime) -> int |
     return distributor_of(found[0]).team_at(now) if found else None
 
 
-async def teams_filter(reader: Reader, principal: Principal, now: datetime) -> list[dict[str, Any]]:
-    """The conditions for a list of teams: for a distributor those they lead, and the one they are in."""
+async def teams_filter(reader: Reader, principal: Principal, now: datetime) -> TeamsFilter:
+    """For a list of teams: for a distributor those they lead, and the one they are in."""
     if principal.kind == "admin":
-        return []
+        return {}, {}
     if principal.kind != "distributor" or principal.distributor_id is None:
-        return [NOTHING]
-    led = {"$and": led_by(principal.distributor_id, now)}
-    return [{"$or": [led, {"_id": await own_team(reader, principal, now)}]}]
+        return NOTHING, {}
+    own = {"_id": await own_team(reader, principal, now)}
+    ever, current = led_by(principal.distributor_id, now)
+    return {"$or": [ever, own]}, {"$or": [current, own]}
 
 
-def led_by(leader_id: int, now: datetime) -> list[dict[str, Any]]:
+def led_by(leader_id: int, now: datetime) -> TeamsFilter:
     current = {"$expr": {"$eq": [entry_at("leaders", "leader_id", now), {"$literal": leader_id}]}}
-    return [{"leaders.leader_id": leader_id}, current]
+    return {"leaders.leader_id": leader_id}, current
 
 
-def in_team(team_id: int, now: datetime) -> list[dict[str, Any]]:
-    """The conditions for the members of a team, as of now."""
+def in_team(team_id: int, now: datetime) -> TeamsFilter:
+    """For the members of a team."""
     begun = {"$last": {"$filter": {"input": {"$ifNull": ["$teams", []]}, "cond": {"$lte": ["$$this.since", now]}}}}
     current = {"$let": {"vars": {"entry": begun}, "in": "$$entry.team_id"}}
-    return [{"teams.team_id": team_id}, {"$expr": {"$eq": [current, {"$literal": team_id}]}}]
+    return {"teams.team_id": team_id}, {"$expr": {"$eq": [current, {"$literal": team_id}]}}
 
 
 def member_view(one: Distributor, now: datetime) -> Member:
@@ -127,9 +134,11 @@ def member_view(one: Distributor, now: datetime) -> Member:
 
 async def hierarchy(store: Documents, team: Team, now: datetime) -> Hierarchy:
     """The members by their distance below the leader, in the sponsor tree as of now."""
-    where = {"$and": in_team(team.team_id, now)}
-    documents = await store.find(DISTRIBUTORS, where, sort=(("_id", 1),), limit=MEMBERS_MAX + 1)
-    members = [distributor_of(document) for document in documents[:MEMBERS_MAX]]
+    ever, current = in_team(team.team_id, now)
+    documents, others = await page_of(
+        store, DISTRIBUTORS, BY_NUMBER, listed=[ever], checked=[current], cursor=None, limit=MEMBERS_MAX
+    )
+    members = [distributor_of(document) for document in documents]
     sponsors = await _sponsors_above(store, members)
     leader_id = team.leader_at(now)
     by_level: dict[int, list[Member]] = {}
@@ -138,8 +147,7 @@ async def hierarchy(store: Documents, team: Team, now: datetime) -> Hierarchy:
         level = _distance(member.distributor_id, leader_id, sponsors)
         (by_level.setdefault(level, []) if level else elsewhere).append(member_view(member, now))
     levels = [TeamLevel(level=level, members=found) for level, found in sorted(by_level.items())]
-    complete = len(documents) <= MEMBERS_MAX
-    return Hierarchy(team=team_view(team, now), levels=levels, elsewhere=elsewhere, complete=complete)
+    return Hierarchy(team=team_view(team, now), levels=levels, elsewhere=elsewhere, complete=others is None)
 
 
 async def _sponsors_above(reader: Reader, members: Iterable[Distributor]) -> dict[int, int | None]:

@@ -1,4 +1,5 @@
-"""What is remembered of a distributor's calendar month: own sales, and what each plan paid. Amounts in minor units.
+"""What is remembered of a distributor's calendar month: own sales, what each plan paid, and what was booked. Amounts
+in minor units.
 
 Collection `commission_calculation.earnings`, owned by `commission_calculation`. It counts every order, whatever its
 rules ask for, because rules that begin later may ask. All of it follows from the commissions and can be rebuilt.
@@ -7,13 +8,13 @@ rules ask for, because rules that begin later may ask. All of it follows from th
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
-from contracts.commissions.view import BALANCE_STRIPES, Commission
+from contracts.commissions.view import BALANCE_STRIPES, Commission, Posting
 from contracts.rules.view import DEFAULT_MARKET
 
 EARNINGS = "commission_calculation.earnings"
@@ -27,18 +28,28 @@ SUFFIXES_KEPT_MAX = 256
 """Keys are made for every earner of every order, and most orders of a while share their month, currency and market."""
 
 _SALES, _REFUNDED, _PAID = "own_sales_minor", "own_refunded_minor", "paid_minor"
+_ORDERS, _BOOKED = "orders", "booked_minor"
+FIGURES = (_ORDERS, _SALES, _REFUNDED, _BOOKED)
+"""The fields of a month that do not grow with its days."""
+
 _OF_DAY, _OF_MONTH = "day_minor", "month_minor"
 """Sums that only capped plans had, in documents that were begun before every plan was counted by `paid_minor`."""
 
 
 class Tally(NamedTuple):
-    """What one order adds to one distributor's month; `paid_minor` is by plan, and falls on `day`."""
+    """What one order adds to one distributor's month; `paid_minor` is by plan, and falls on `day`.
+
+    `orders` counts the seller's. `booked_minor` is what was posted to the distributor in this month, whatever month
+    the order was placed in: its accrual, less what was taken back.
+    """
 
     key: str
     own_sales_minor: int = 0
     own_refunded_minor: int = 0
     day: str = ""
     paid_minor: Mapping[str, int] = {}
+    orders: int = 0
+    booked_minor: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +57,16 @@ class Earnings:
     """A distributor's month in one currency and market, summed over its stripes.
 
     `own_sales_minor` is gross, `own_refunded_minor` what was given back of it. What plans paid, by day and plan and in
-    the whole month, is counted when it accrues, and what is reversed later does not reduce it.
+    the whole month, is counted when it accrues, and what is reversed later does not reduce it. `orders` are the paid
+    ones sold; `booked_minor` is what was posted in the month, less what was taken back in it, of orders of any month.
     """
 
     own_sales_minor: int = 0
     own_refunded_minor: int = 0
     day_minor: Mapping[tuple[str, str], int] = field(default_factory=dict)
     month_minor: Mapping[str, int] = field(default_factory=dict)
+    orders: int = 0
+    booked_minor: int = 0
 
     def plus(self, tally: Tally) -> Self:
         of_day = {(tally.day, plan): amount for plan, amount in tally.paid_minor.items()}
@@ -61,6 +75,8 @@ class Earnings:
             self.own_refunded_minor + tally.own_refunded_minor,
             {**self.day_minor, **{at: self.day_minor.get(at, 0) + amount for at, amount in of_day.items()}},
             {**self.month_minor, **{p: self.month_minor.get(p, 0) + n for p, n in tally.paid_minor.items()}},
+            self.orders + tally.orders,
+            self.booked_minor + tally.booked_minor,
         )
 
 
@@ -72,7 +88,8 @@ def tallies_of(before: Commission | None, after: Commission) -> Sequence[Tally]:
     refunded_minor = sum([line.refunded_minor for line in after.lines])
     if before is not None:
         refunded_minor -= sum([line.refunded_minor for line in before.lines])
-        return (Tally(f"{after.seller_id}{suffix}", 0, refunded_minor),) if refunded_minor else ()
+        own_refunds = (Tally(f"{after.seller_id}{suffix}", 0, refunded_minor),) if refunded_minor else ()
+        return (*own_refunds, *_taken_back(after, len(before.reversals)))
     paid: dict[int, dict[str, int]] = {}
     for entry in after.entries:
         earner, plan = entry.distributor_id, entry.plan
@@ -83,14 +100,35 @@ def tallies_of(before: Commission | None, after: Commission) -> Sequence[Tally]:
             by_plan[plan] = by_plan.get(plan, 0) + entry.amount_minor
     day, seller_id = day_of(after.placed_at), after.seller_id
     net_minor = sum([line.net_minor for line in after.lines])
-    own = Tally(f"{seller_id}{suffix}", net_minor, refunded_minor, day, paid.pop(seller_id, {}))
-    return [own, *[Tally(f"{earner}{suffix}", 0, 0, day, by_plan) for earner, by_plan in paid.items()]]
+    accrued_at, sellers = after.accrued_at, paid.pop(seller_id, {})
+    booked_suffix = _key_suffix(accrued_at.year, accrued_at.month, after.currency, after.market)
+    if booked_suffix == suffix:
+        own = Tally(f"{seller_id}{suffix}", net_minor, refunded_minor, day, sellers, 1, sum(sellers.values()))
+        tallies = [own]
+        tallies += [Tally(f"{d}{suffix}", 0, 0, day, plans, 0, sum(plans.values())) for d, plans in paid.items()]
+    else:
+        tallies = [Tally(f"{seller_id}{suffix}", net_minor, refunded_minor, day, sellers, 1)]
+        tallies += [Tally(f"{d}{suffix}", 0, 0, day, plans) for d, plans in paid.items()]
+        paid[seller_id] = sellers
+        tallies += [Tally(f"{d}{booked_suffix}", booked_minor=sum(plans.values())) for d, plans in paid.items()]
+    return [*tallies, *_taken_back(after, 0)] if after.reversals else tallies
+
+
+def _taken_back(commission: Commission, known: int) -> Iterator[Tally]:
+    """What the reversals after those that are known take from the months that they were posted in."""
+    for reversal in commission.reversals[known:]:
+        suffix = _key_suffix(reversal.at.year, reversal.at.month, commission.currency, commission.market)
+        sums: Counter[int] = Counter()
+        for entry, amount in zip(commission.entries, reversal.amounts_minor, strict=True):
+            sums[entry.distributor_id] += amount
+        for earner, amount in sums.items():
+            yield Tally(f"{earner}{suffix}", booked_minor=amount)
 
 
 def increments_of(tallies: Iterable[Tally]) -> dict[str, dict[str, int]]:
     """What to add to the document of each month, by its key and then by the field's path; zeros are left out."""
     months: dict[str, dict[str, int]] = {}
-    for key, sales, refunded, day, paid in tallies:
+    for key, sales, refunded, day, paid, orders, booked in tallies:
         fields = months.get(key)
         if fields is None:
             fields = months[key] = {}
@@ -101,6 +139,10 @@ def increments_of(tallies: Iterable[Tally]) -> dict[str, dict[str, int]]:
         for plan, amount in paid.items():
             path = f"{_PAID}.{day}.{plan}"
             fields[path] = fields.get(path, 0) + amount
+        if orders:
+            fields[_ORDERS] = fields.get(_ORDERS, 0) + orders
+        if booked:
+            fields[_BOOKED] = fields.get(_BOOKED, 0) + booked
     return {key: fields for key, fields in months.items() if fields}
 
 
@@ -120,6 +162,58 @@ def earnings_key(distributor_id: int, placed_at: datetime, currency: str, market
 def earnings_id(key: str, stripe: int) -> str:
     """The `_id` of a document of `EARNINGS`."""
     return f"{key}#{stripe}" if stripe else key
+
+
+def in_month(distributor_id: int, month: str) -> dict[str, Any]:
+    """The condition for the documents of a distributor's month (`2026-11`), in every currency and market."""
+    return {"_id": {"$gte": f"{distributor_id}/{month}/", "$lt": f"{distributor_id}/{month}0"}}
+
+
+def currency_of(document: Mapping[str, object]) -> str:
+    """In which currency a document of `EARNINGS` is."""
+    return key_of(document).split("/")[2]
+
+
+class Bookings:
+    """What postings booked by month, compared with what the months say. There is one figure for each distributor and
+    currency, in which each month has a weight of its own, however many months and postings there are.
+    """
+
+    __slots__ = ("_posted", "_stored")
+
+    def __init__(self) -> None:
+        self._posted: Counter[tuple[int, str]] = Counter()
+        self._stored: Counter[tuple[int, str]] = Counter()
+
+    def post(self, posting: Posting) -> None:
+        if posting.kind != "release":
+            weight = _weight(posting.posted_at.year, posting.posted_at.month)
+            for leg in posting.legs:
+                if leg.distributor_id:
+                    self._posted[leg.distributor_id, posting.currency] += leg.amount_minor * weight
+
+    def store(self, document: Mapping[str, object]) -> None:
+        """Take what a document of `EARNINGS` says."""
+        if _BOOKED in document:
+            distributor_id, month, currency = key_of(document).split("/")[:3]
+            year, _, number = month.partition("-")
+            amount = _number(document[_BOOKED])
+            self._stored[int(distributor_id), currency] += amount * _weight(int(year), int(number))
+
+    def faults(self) -> Iterator[tuple[int, str]]:
+        """Yield each distributor some month of whom differs, with a sentence."""
+        for key in sorted(self._posted.keys() | self._stored.keys()):
+            if self._posted[key] != self._stored[key]:
+                distributor_id, currency = key
+                yield (
+                    distributor_id,
+                    f"what was booked by month in {currency} is not what was posted; "
+                    "`tributary ledger rebuild --check` names the months",
+                )
+
+
+def _weight(year: int, month: int) -> int:
+    return (12 * year + month) ** 2
 
 
 def key_of(document: Mapping[str, object]) -> str:
@@ -154,7 +248,7 @@ def _month_of(stripes: Iterable[Mapping[str, object]]) -> Earnings:
     days: Counter[tuple[str, str]] = Counter()
     month: Counter[str] = Counter()
     for document in stripes:
-        for name in (_SALES, _REFUNDED):
+        for name in FIGURES:
             own[name] += _number(document.get(name))
         for plan, amount in _items(document.get(_OF_MONTH)):
             month[plan] += _number(amount)
@@ -164,7 +258,7 @@ def _month_of(stripes: Iterable[Mapping[str, object]]) -> Earnings:
                     days[day, plan] += _number(amount)
                     if name == _PAID:
                         month[plan] += _number(amount)
-    return Earnings(own[_SALES], own[_REFUNDED], dict(days), dict(month))
+    return Earnings(own[_SALES], own[_REFUNDED], dict(days), dict(month), own[_ORDERS], own[_BOOKED])
 
 
 def _number(value: object) -> int:

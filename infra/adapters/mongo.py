@@ -4,7 +4,7 @@ successor concerns nothing else.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Any, Literal, Self, TypeVar
 
@@ -17,7 +17,7 @@ from pymongo.read_preferences import ReadPreference
 from pymongo.write_concern import WriteConcern
 
 from infra.adapters.mongo_errors import AnswersTooLarge, short, to_refused, translate
-from infra.adapters.mongo_reads import MongoReads, all_of
+from infra.adapters.mongo_reads import MongoReads
 from infra.adapters.mongo_transaction import MongoTransaction
 from infra.adapters.mongo_watch import PrimaryChanged, PrimaryWatch
 from infra.runtime.store import Collection, Document, Index, StoreUnavailable, Transaction
@@ -132,10 +132,6 @@ class MongoStore(MongoReads):
         """Every collection as of one moment, while others write. MongoDB keeps a moment for five minutes by default."""
         async with await self._client.start_session(snapshot=True) as session:
             yield MongoReads(self._database, session)
-
-    async def summarise(self, collection: str, stages: Sequence[Mapping[str, Any]]) -> list[Document]:
-        """What the stages of an aggregation make of a collection."""
-        return await all_of(self._database[collection].aggregate([dict(stage) for stage in stages]))
 
     async def count(self, collection: str) -> int:
         """About how many documents there are, from the collection's own figures: cheap, exact when nothing writes."""

@@ -47,6 +47,12 @@ class MongoReads:
         parts = {array: {"$filter": {"input": f"${array}", "cond": wanted}}}
         return await all_of(self._database[collection].find(dict(where), parts, session=self._session))
 
+    async def summarise(self, collection: str, stages: Sequence[Mapping[str, Any]]) -> list[Document]:
+        """What the stages of an aggregation make of a collection."""
+        return await all_of(
+            self._database[collection].aggregate([dict(stage) for stage in stages], session=self._session)
+        )
+
     async def ancestors(
         self, collection: str, ids: Sequence[Any], *, via: str, depth_max: int | None = None
     ) -> list[Document]:
@@ -75,8 +81,11 @@ class MongoReads:
         cursor = self._database[collection].find(
             dict(where), projection(fields), session=self._session, batch_size=_STREAMED_AT_ONCE
         )
-        async for document in cursor.sort(list(sort)) if sort else cursor:
-            yield document
+        try:
+            async for document in cursor.sort(list(sort)) if sort else cursor:
+                yield document
+        except PyMongoError as error:
+            raise translate(error) from error
 
 
 async def all_of(cursor: Any) -> list[Document]:

@@ -1,4 +1,5 @@
-"""What an order costs as the system grows: with more orders stored, distributors, levels above the seller, and rules.
+"""What an order costs as the system grows: with more orders stored, distributors, levels above the seller, and rules;
+and what reads of the API take then.
 
 The sizes of a case take turns, each on a database of its own that is kept between its rounds, so it also grows by the
 orders of each round. History and networks are loaded in bulk (`infra.bench.history`); the orders that are timed are
@@ -28,6 +29,7 @@ from contracts.orders.view import ORDERS
 from contracts.rules.document import RuleDocument
 from contracts.rules.terms import digest_of, terms_of
 from infra.adapters.mongo import MongoStore
+from infra.bench import grown_reads
 from infra.bench.history import add_distributors, distributor_id, multiply_orders
 from infra.bench.ours import BenchFailure, Ours
 from infra.bench.run import Bench, Progress
@@ -59,7 +61,7 @@ class GrowthSizes:
 
 @dataclass(slots=True)
 class GrowthFindings:
-    """Milliseconds an order, a figure a round, by case (`stored orders`, …) and size."""
+    """Milliseconds an order, a figure a round, by case (`stored orders`, …) and size; milliseconds a read as well."""
 
     ms: defaultdict[str, dict[int, list[float]]] = field(default_factory=lambda: defaultdict(dict))
 
@@ -97,6 +99,9 @@ async def growth(bench: Bench, progress: Progress, sizes: GrowthSizes = GrowthSi
                     ms = 1000 / await place.take(sizes.orders)
                     if number > 0:
                         found.ms[case][size].append(ms)
+            for size, place in places.items():
+                for name, measured in (await place.reads(case)).items():
+                    found.ms[name][size] = measured
     return found
 
 
@@ -117,6 +122,15 @@ class _Place:
     async def staged(self) -> AsyncIterator[None]:
         async with self.ours.staged(self.world) as self._store:
             yield
+
+    async def reads(self, case: str) -> dict[str, list[float]]:
+        """Milliseconds of the reads that what grows in this case might make slower."""
+        assert self._store is not None, "the stage is set"
+        if case == STORED:
+            return await grown_reads.measure(self.ours, await grown_reads.paths_of_orders(self._store))
+        if case == DISTRIBUTORS:
+            return await grown_reads.measure(self.ours, grown_reads.paths_of_distributors())
+        return {}
 
     async def take(self, orders: int) -> float:
         """Orders per second of the next ones."""

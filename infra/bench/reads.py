@@ -155,12 +155,13 @@ async def _readers(client: HttpClient, settings: Settings, world: World) -> list
     sellers = sorted({order["distributor_id"] for order in orders})
     own = [order for order in orders if order["distributor_id"] == own_id]
     return [
-        Reader(await _token(client, *admin), paths(orders, sellers)),
-        Reader(await _token(client, *distributor), paths(own, [own_id])),
+        Reader(await logged_in(client, *admin), paths(orders, sellers)),
+        Reader(await logged_in(client, *distributor), paths(own, [own_id])),
     ]
 
 
-async def _token(client: HttpClient, email: str, password: str) -> str:
+async def logged_in(client: HttpClient, email: str, password: str) -> str:
+    """The access token of somebody who has a password of their own."""
     answer = await client.post("/api/auth/login", {"email": email, "password": password})
     if answer.status != 200:
         raise BenchFailure(f"{email} cannot log in: {answer.status} {answer.body.decode(errors='replace')[:300]}")

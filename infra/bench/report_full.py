@@ -63,7 +63,7 @@ def show(console: Console, found: FullFindings) -> None:
 
 
 def _show_growth(console: Console, found: GrowthFindings) -> None:
-    table = Table("what grows", "to", "ms an order", "lowest", "highest", "of the smallest", title="Growth")
+    table = Table("what grows", "to", "ms an order or read", "lowest", "highest", "of the smallest", title="Growth")
     for case, sizes in found.ms.items():
         smallest = found.median_ms(case, min(sizes))
         for size, measured in sizes.items():

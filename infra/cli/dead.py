@@ -8,6 +8,7 @@ import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
+from textwrap import indent
 from typing import Annotated, Literal
 
 import typer
@@ -20,7 +21,7 @@ from infra.cli import dead_view as view
 from infra.cli.environment import EXIT_ENVIRONMENT, EXIT_USAGE, AsJson, Stack, one_sentence_on_failure, settings_for
 from infra.runtime import broker, dead_letters, roster
 from infra.runtime.broker import RabbitPublisher
-from infra.runtime.dead_letters import Cause, Letter, State
+from infra.runtime.dead_letters import Letter, State
 from infra.runtime.settings import Settings
 from infra.runtime.time import RealTime
 
@@ -65,23 +66,41 @@ def list_letters(
     """Show what waits for a person, by cause: a thousand letters of one cause are one thing to mend."""
     condition = dead_letters.where(states=_STATES[state], queue=queue, reason=reason)
 
-    async def look(settings: Settings) -> tuple[list[Cause], list[Letter]]:
+    async def look(settings: Settings) -> int:
         async with _store(settings) as store:
-            if not each:
-                return await dead_letters.causes(store, condition), []
-            found = await dead_letters.ids(store, condition)
-            return [], [letter async for chunk in dead_letters.in_chunks(store, found) for letter in chunk]
+            if each:
+                letters = dead_letters.each(store, condition, bodies=as_json)
+                return await _print_letters(letters, as_json=as_json)
+            causes = await dead_letters.causes(store, condition)
+            if as_json:
+                typer.echo(json.dumps({"causes": [asdict(cause) for cause in causes]}, indent=2, default=str))
+            else:
+                for line in view.cause_lines(causes):
+                    typer.echo(line)
+            return len(causes)
 
     with one_sentence_on_failure():
-        causes, letters = asyncio.run(look(settings_for(stack)))
-    if as_json:
-        items = [view.as_object(letter) for letter in letters] if each else [asdict(cause) for cause in causes]
-        typer.echo(json.dumps({"letters" if each else "causes": items}, indent=2, default=str))
-    elif not causes and not letters:
+        shown = asyncio.run(look(settings_for(stack)))
+    if not shown and not as_json:
         typer.echo("There is no such dead letter." if state == "any" else f"No dead letter is {state}.")
-    else:
-        for line in view.letter_lines(letters) if each else view.cause_lines(causes):
-            typer.echo(line)
+
+
+async def _print_letters(letters: AsyncIterator[Letter], *, as_json: bool) -> int:
+    """Print each as it comes, and return how many there were: however many there are, few are held at a time."""
+    shown = 0
+    if as_json:
+        typer.echo('{\n  "letters": [', nl=False)
+    async for letter in letters:
+        if as_json:
+            item = json.dumps(view.as_object(letter), indent=2, default=str)
+            typer.echo(("," if shown else "") + "\n" + indent(item, "    "), nl=False)
+        else:
+            for line in view.letter_lines(letter):
+                typer.echo(line)
+        shown += 1
+    if as_json:
+        typer.echo("\n  ]\n}" if shown else "]\n}")
+    return shown
 
 
 def show(

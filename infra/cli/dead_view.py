@@ -28,11 +28,10 @@ def cause_lines(causes: Iterable[Cause]) -> Iterator[str]:
         yield f"{'':>9}{cause.detail}"
 
 
-def letter_lines(letters: Iterable[Letter]) -> Iterator[str]:
-    for letter in sorted(letters, key=lambda letter: letter.died_at):
-        about = letter.concerns or f"message {letter.message_id}"
-        yield f"{letter.letter_id}  {letter.state}  {letter.died_at:{_WHEN}}  {letter.queue}  {letter.reason}"
-        yield f"    {about}: {letter.detail}"
+def letter_lines(letter: Letter) -> Iterator[str]:
+    about = letter.concerns or f"message {letter.message_id}"
+    yield f"{letter.letter_id}  {letter.state}  {letter.died_at:{_WHEN}}  {letter.queue}  {letter.reason}"
+    yield f"    {about}: {letter.detail}"
 
 
 def detail_lines(letter: Letter) -> Iterator[str]:

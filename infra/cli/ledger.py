@@ -8,8 +8,6 @@ import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
-from itertools import islice
 from typing import Annotated, Any
 
 import typer
@@ -17,28 +15,15 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from contracts.commissions.earnings import (
-    EARNINGS,
-    Earnings,
-    increments_of,
-    key_of,
-    months_of,
-    tallies_of,
-)
 from contracts.commissions.view import (
     ACCOUNTS,
     BALANCES,
-    COMMISSIONS,
     LEDGER,
     AccountKey,
-    Commission,
     Posting,
-    balance_id,
     balance_of_stripe,
-    balances_of,
 )
 from contracts.money import to_amount
-from contracts.rules.view import RULES
 from infra.adapters.mongo import MongoStore
 from infra.cli.environment import (
     EXIT_BREACH,
@@ -48,22 +33,24 @@ from infra.cli.environment import (
     one_sentence_on_failure,
     settings_for,
 )
+from infra.cli.ledger_sums import Compared, Difference, compare
 from infra.runtime import broker, roster
 from infra.runtime.repository import Codec
 from infra.runtime.settings import Settings
-from infra.runtime.store import Document
+from infra.runtime.store import SnapshotTooOld
 
-_POSTINGS_AT_ONCE = 500
-_DOCUMENTS_AT_ONCE = 1_000
 _DIFFERENCES_SHOWN_MAX = 20
 _OWNER = LEDGER.partition(".")[0]
 """The worker that alone writes the ledger and its balances."""
 
 _postings = Codec(Posting, key="posting_id")
-_commissions = Codec(Commission, key="key")
-
-Difference = tuple[AccountKey, int, int]
-"""An account, what is stored for it, and what the ledger comes to."""
+_STILL_ADDING = (
+    "and would add to the balances meanwhile. Stop them, or compare only: `tributary ledger rebuild --check`."
+)
+_TOO_OLD = (
+    "and the comparison takes longer than MongoDB keeps one moment, 300 s by default. Stop them, or raise its "
+    "minSnapshotHistoryWindowInSeconds, and run it again."
+)
 
 
 def show(
@@ -109,22 +96,23 @@ def rebuild(
     the commissions. An order that was calculated with other figures keeps what it paid.
 
     Only while no commission worker runs, since what one is about to add would be lost: stop them first. A --check may
-    run beside them, but then what it finds may only be a posting that came between its two readings.
+    run beside them: it compares as of one moment, which MongoDB keeps for five minutes.
     """
 
-    async def run(settings: Settings) -> tuple[int, list[Difference], list[str]]:
+    async def run(settings: Settings) -> Compared:
         async with _store(settings) as store:
             if not check:
-                await _require_quiet(settings)
-            ledger = await _of_ledger(store)
-            stored = _sum([balance_of_stripe(document) async for document in store.stream(BALANCES, {})])
-            differing = _differences(stored, ledger)
-            if differing and not check:
-                await _replace(store, ledger)
-            return len(ledger), differing, await _rebuild_months(store, only_compare=check)
+                await _require_quiet(settings, _STILL_ADDING)
+                return await compare(store, as_of_one_moment=False, put_right=True)
+            try:
+                return await compare(store, as_of_one_moment=True, put_right=False)
+            except SnapshotTooOld:
+                await _require_quiet(settings, _TOO_OLD)
+                return await compare(store, as_of_one_moment=False, put_right=False)
 
     with one_sentence_on_failure():
-        accounts, differing, months = asyncio.run(run(settings_for(stack)))
+        found = asyncio.run(run(settings_for(stack)))
+    accounts, differing, months = found.accounts, found.differing, found.months
     if as_json:
         compared = _compared(accounts, differing, rebuilt=bool(differing) and not check)
         typer.echo(json.dumps({**compared, "months_differing": months}, indent=2))
@@ -144,100 +132,14 @@ async def _store(settings: Settings) -> AsyncIterator[MongoStore]:
         store.close()
 
 
-async def _require_quiet(settings: Settings) -> None:
+async def _require_quiet(settings: Settings, otherwise: str) -> None:
     """End with a sentence while any process consumes what the owner of the ledger consumes."""
     owner = roster.load(_OWNER)
     depths = await broker.depths(settings.rabbitmq_url, [owner.queue_of(handler) for handler in owner.handlers])
     consumers = max((depth.consumers for depth in depths.values() if depth is not None), default=0)
     if consumers:
-        print(
-            f"{consumers} process(es) of {_OWNER} still run, and would add to the balances meanwhile. Stop them, or "
-            "compare only: `tributary ledger rebuild --check`.",
-            file=sys.stderr,
-        )
+        print(f"{consumers} process(es) of {_OWNER} still run, {otherwise}", file=sys.stderr)
         raise typer.Exit(EXIT_ENVIRONMENT)
-
-
-async def _of_ledger(store: MongoStore) -> Counter[AccountKey]:
-    """What every account comes to; as many figures are kept as there are accounts, however many postings."""
-    sums: Counter[AccountKey] = Counter()
-    postings: list[Posting] = []
-    async for document in store.stream(LEDGER, {}):
-        postings.append(_postings.to_entity(document))
-        if len(postings) == _POSTINGS_AT_ONCE:
-            sums.update(balances_of(postings))
-            postings.clear()
-    sums.update(balances_of(postings))
-    return sums
-
-
-async def _replace(store: MongoStore, ledger: Counter[AccountKey]) -> None:
-    """Write each balance into its first stripe and empty the others, so that their sum is the fold of the ledger."""
-    documents: dict[str, Document] = {}
-    async for document in store.stream(BALANCES, {}, fields=("_id",)):
-        documents[document["_id"]] = {"_id": document["_id"], **_named_by(document["_id"])}
-    for (distributor_id, currency, account), amount in ledger.items():
-        key = balance_id(distributor_id, currency, 0)
-        balance = documents.setdefault(key, {"_id": key, **_named_by(key)})
-        balance[f"{account}_minor"] = amount
-    waiting = iter(documents.values())
-    while chunk := list(islice(waiting, _DOCUMENTS_AT_ONCE)):
-        await store.transact(lambda tx, chunk=chunk: tx.replace(BALANCES, chunk))  # type: ignore[misc]
-
-
-async def _rebuild_months(store: MongoStore, *, only_compare: bool) -> list[str]:
-    """Return the months that are not what the commissions come to, and write each of those into its first stripe.
-
-    The market is that of the rules: commissions of other markets than the default one may be older than their `market`.
-    """
-    markets = {
-        rules["_id"]: rules["terms"]["market"] for rules in await store.find(RULES, {}, fields=("terms.market",))
-    }
-    months: dict[str, Counter[str]] = {}
-    async for document in store.stream(COMMISSIONS, {}):
-        commission = _commissions.to_entity(document)
-        of_market = replace(commission, market=markets.get(commission.rule_version, commission.market))
-        for key, amounts in increments_of(tallies_of(None, of_market)).items():
-            months.setdefault(key, Counter()).update(amounts)
-    stored: dict[str, list[Document]] = {}
-    async for document in store.stream(EARNINGS, {}):
-        stored.setdefault(key_of(document), []).append(document)
-    wanted = {key: _month_document(key, amounts) for key, amounts in months.items()}
-    differing = [
-        key
-        for key in sorted(wanted.keys() | stored.keys())
-        if _month(stored.get(key, ())) != _month([wanted[key]] if key in wanted else ())
-    ]
-    for start in range(0, 0 if only_compare else len(differing), _DOCUMENTS_AT_ONCE):
-        some = differing[start : start + _DOCUMENTS_AT_ONCE]
-        documents = [{"_id": document["_id"]} for key in some for document in stored.get(key, ())]
-        documents = [d for d in documents if d["_id"] not in wanted] + [wanted[key] for key in some if key in wanted]
-        await store.transact(lambda tx, documents=documents: tx.replace(EARNINGS, documents))  # type: ignore[misc]
-    return differing
-
-
-def _month(documents: Iterable[Document]) -> Earnings:
-    return next(iter(months_of(documents).values()), Earnings())
-
-
-def _month_document(key: str, amounts: Mapping[str, int]) -> Document:
-    document: Document = {"_id": key}
-    for path, amount in amounts.items():
-        *way, name = path.split(".")
-        place = document
-        for step in way:
-            place = place.setdefault(step, {})
-        place[name] = amount
-    return document
-
-
-def _named_by(key: str) -> Document:
-    """Whose a balance is, by its key; nobody's where no worker would have written such a key."""
-    match key.split("/"):
-        case [distributor_id, currency, _] if distributor_id.isdecimal():
-            return {"distributor_id": int(distributor_id), "currency": currency}
-        case _:
-            return {}
 
 
 def _sum(parts: Iterable[Counter[AccountKey]]) -> Counter[AccountKey]:
@@ -245,12 +147,6 @@ def _sum(parts: Iterable[Counter[AccountKey]]) -> Counter[AccountKey]:
     for part in parts:
         sums.update(part)
     return sums
-
-
-def _differences(stored: Mapping[AccountKey, int], ledger: Mapping[AccountKey, int]) -> list[Difference]:
-    accounts = sorted(stored.keys() | ledger.keys())
-    pairs = [(account, stored.get(account, 0), ledger.get(account, 0)) for account in accounts]
-    return [pair for pair in pairs if pair[1] != pair[2]]
 
 
 def _compared(accounts: int, differing: Sequence[Difference], *, rebuilt: bool) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Literal
 from uuid import uuid4
@@ -21,6 +21,7 @@ from infra.runtime.repository import Codec
 COLLECTION = "alerting.dead_letters"
 SOURCE = "urn:tributary:operator"
 _AT_ONCE = 100
+_BYTES_AT_ONCE = 8 * 1024 * 1024
 _SUBJECT_CHARS_MAX = 128
 
 State = Literal["waiting", "replayed", "discarded"]
@@ -61,6 +62,7 @@ class Letter:
 
 
 _letters = Codec(Letter, key="letter_id")
+_WITHOUT_BODIES = tuple(field.name for field in fields(Letter) if field.name not in ("body", "traceback"))
 
 
 @dataclass(slots=True)
@@ -85,8 +87,7 @@ def where(*, states: Sequence[State], queue: str | None = None, reason: str | No
 async def causes(read: Read, condition: Mapping[str, Any]) -> list[Cause]:
     """The letters by cause, the most frequent first."""
     found: dict[tuple[str, str], Cause] = {}
-    fields = ("queue", "reason", "died_at", "detail")
-    async for letter in read.stream(COLLECTION, condition, fields=fields):
+    async for letter in read.stream(COLLECTION, condition, fields=("queue", "reason", "died_at", "detail")):
         key, at = (letter["queue"], letter["reason"]), letter["died_at"]
         cause = found.setdefault(key, Cause(*key, 0, at, at, letter["_id"], letter["detail"]))
         cause.letters += 1
@@ -96,8 +97,18 @@ async def causes(read: Read, condition: Mapping[str, Any]) -> list[Cause]:
     return sorted(found.values(), key=lambda cause: (-cause.letters, cause.queue, cause.reason))
 
 
+async def each(read: Read, condition: Mapping[str, Any], *, bodies: bool) -> AsyncIterator[Letter]:
+    """Every letter, those that died first in front, a few at a time; with or without bodies and tracebacks."""
+    order = (("died_at", 1), ("_id", 1))
+    async for document in read.stream(COLLECTION, condition, sort=order, fields=() if bodies else _WITHOUT_BODIES):
+        yield _letters.to_entity({"body": "", **document})
+
+
 async def ids(read: Read, condition: Mapping[str, Any]) -> list[str]:
-    """Which letters there are now: one that dies again while they are replayed is not among them."""
+    """Which letters there are now: one that dies again while they are replayed is not among them.
+
+    Their ids alone are kept, a hundred bytes a letter.
+    """
     return [letter["_id"] async for letter in read.stream(COLLECTION, condition, fields=("_id",))]
 
 
@@ -115,11 +126,17 @@ async def concerning(read: Read, subjects: Sequence[str]) -> list[Letter]:
 
 
 async def in_chunks(read: Read, letter_ids: Sequence[str]) -> AsyncIterator[list[Letter]]:
-    """The letters with their bodies, a bounded number at a time, in the order of their ids given."""
+    """The letters with their bodies: so many at a time, fewer where the bodies are large."""
     for start in range(0, len(letter_ids), _AT_ONCE):
-        chunk = letter_ids[start : start + _AT_ONCE]
-        by_id = _letters.by_key(await read.find(COLLECTION, {"_id": {"$in": list(chunk)}}))
-        yield [by_id[letter_id] for letter_id in chunk if letter_id in by_id]
+        wanted = {"_id": {"$in": list(letter_ids[start : start + _AT_ONCE])}}
+        chunk: list[Letter] = []
+        async for document in read.stream(COLLECTION, wanted, sort=(("_id", 1),)):
+            chunk.append(_letters.to_entity(document))
+            if sum(len(letter.body) for letter in chunk) >= _BYTES_AT_ONCE:
+                yield chunk
+                chunk = []
+        if chunk:
+            yield chunk
 
 
 def replay(letter: Letter) -> Outgoing:

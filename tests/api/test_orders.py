@@ -4,18 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from pymongo import MongoClient
 
-from api.auth.principal import Kind, Principal
-from api.routes.orders import NEWEST
-from api.scope import orders_filter
-from contracts.orders.view import ORDERS
 from tests.api.front import Front, serving, unique
 from tests.api.world import World, a_world
 from tests.connected.running import Site, until
@@ -303,31 +297,3 @@ async def test_with_the_broker_away_nothing_is_written_and_all_is_read(
         ):
             assert (answer.status_code, answer.json()["reason"]) == (503, "broker_unavailable"), answer.text
             assert int(answer.headers["retry-after"]) > 0
-
-
-@pytest.mark.parametrize("who", ["admin", "distributor", "shop"])
-@pytest.mark.parametrize(
-    "filters",
-    [
-        {},
-        {"status": "pending"},
-        {"distributor_id": 7},
-        {"shop_id": "own"},
-        {"status": "paid", "distributor_id": 7, "shop_id": "own"},
-        {"placed_at": {"$gte": datetime(2026, 11, 1, tzinfo=UTC), "$lt": datetime(2026, 12, 1, tzinfo=UTC)}},
-    ],
-)
-async def test_every_list_is_served_by_an_index(site: Site, world: World, who: Kind, filters: dict[str, Any]) -> None:
-    if "shop_id" in filters:
-        filters = {**filters, "shop_id": world.shop_id}
-    principal = Principal(who, "someone", frozenset(), world.middle, world.shop_id)
-    after = NEWEST.after(NEWEST.cursor({"placed_at": datetime(2026, 11, 20, tzinfo=UTC), "_id": "shop-7/1"}))
-    for position in ({}, after):
-        conditions = [one for one in (orders_filter(principal), filters, position) if one]
-        where = {"$and": conditions} if conditions else {}
-        with MongoClient[dict[str, Any]](site.settings.mongodb_url) as client:
-            found = client[site.settings.database][ORDERS].find(where).sort(list(NEWEST.keys)).limit(51)
-            plan = str(found.explain()["queryPlanner"]["winningPlan"])
-        assert "IXSCAN" in plan
-        assert "COLLSCAN" not in plan
-        assert "'SORT'" not in plan

@@ -15,6 +15,7 @@ from contracts.commissions.view import COMMISSIONS, LEDGER
 from contracts.network.view import DISTRIBUTORS
 from contracts.orders.view import ORDERS
 from infra.adapters.mongo import MongoStore
+from infra.bench.grown_reads import APART, INACTIVE, MONTH
 from infra.bench.growth import GrowthSizes, growth, settled
 from infra.bench.history import add_distributors, distributor_id, multiply_orders
 from infra.bench.ours import BenchFailure
@@ -55,11 +56,13 @@ async def test_orders_on_top_of_a_multiplied_history_are_timed_and_nothing_is_le
     bench: Bench, databases: MongoClient[dict[str, Any]]
 ) -> None:
     sizes = GrowthSizes(
-        rounds=1, orders=FRESH, pattern=PATTERN, stored=(200,), distributors=(), depths=(), overrides=()
+        rounds=1, orders=FRESH, pattern=PATTERN, stored=(200,), distributors=(60,), depths=(), overrides=()
     )
     found = await growth(bench, lambda *_: None, sizes)
     assert found.median_ms("stored orders", 200) > 0
     assert found.growth_1m_over_10k == 1
+    for read, size in ((APART, 200), (MONTH, 200), (INACTIVE, 60)):
+        assert 0 < found.median_ms(read, size) < 1_000
     assert [name for name in databases.list_database_names() if "growth" in name] == []
 
 

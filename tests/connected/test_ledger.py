@@ -2,24 +2,44 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
+from itertools import count
 from typing import Any
 
 import aio_pika
 import pytest
+from pymongo import MongoClient
+from typer.testing import CliRunner
 
-from contracts.commissions.view import BALANCES, COMMISSIONS, LEDGER, Posting, balance_of_stripe, balances_of
+from contracts.commissions.earnings import EARNINGS, earnings_id
+from contracts.commissions.view import (
+    BALANCE_STRIPES,
+    BALANCES,
+    COMMISSIONS,
+    LEDGER,
+    Posting,
+    balance_id,
+    balance_of_stripe,
+    balances_of,
+)
 from contracts.envelope import EVENTS_EXCHANGE, Payload
 from contracts.rules.view import RULES, RuleSet
+from infra.adapters.mongo import MongoStore
+from infra.cli import ledger, ledger_sums
+from infra.cli.app import app
+from infra.cli.ledger_sums import Compared
 from infra.runtime import roster
 from infra.runtime.repository import Codec, ask
-from infra.runtime.store import StoreConflict, Transaction
+from infra.runtime.store import Document, Increment, SnapshotTooOld, StoreConflict, Transaction
 from tests.builders import (
     KEY,
     MIDDLE,
     NOW,
     SELLER,
+    TOP,
     a_refunded_line,
     completed,
     message,
@@ -169,6 +189,84 @@ async def test_nothing_is_rebuilt_while_a_worker_adds_to_the_balances(booked: Si
     assert "ledger rebuild --check" in refused.err
     assert checked.code == 0
     assert await booked.documents(BALANCES) == before
+
+
+@pytest.mark.parametrize("figures_at_once", [100_000, 2])
+async def test_postings_that_come_while_it_compares_are_no_differences_and_a_true_one_is(
+    booked: Site, monkeypatch: pytest.MonkeyPatch, figures_at_once: int
+) -> None:
+    """In one part and in many, as of several moments."""
+    monkeypatch.setattr(ledger_sums, "FIGURES_AT_ONCE", figures_at_once)
+    orders = count(5_000)
+    done = asyncio.Event()
+
+    async def accrued(tx: Transaction) -> None:
+        causes = [message(paid(order_id=str(next(orders)))) for _ in range(50)]
+        queries = CommissionRepository.queries(causes)
+        repository = await CommissionRepository.load(tx, causes, await ask(tx, queries))
+        for cause in causes:
+            repository.keep(accrue(repository.state_for(cause), cause).state)
+        await repository.save(tx)
+
+    async def go_on() -> int:
+        batches = 0
+        while not done.is_set():
+            await booked.store.transact(accrued)
+            batches += 1
+        return batches
+
+    for _ in range(20):
+        await booked.store.transact(accrued)
+    posting = asyncio.create_task(go_on())
+    try:
+        for _ in range(5):
+            found = await ledger_sums.compare(booked.store, as_of_one_moment=True, put_right=False)
+            assert (found.accounts, found.differing, found.months) == (ACCOUNTS, [], [])
+        another_stripe = balance_id(TOP, "CNY", (os.getpid() + 1) % BALANCE_STRIPES)
+        increment = Increment(another_stripe, {"held_minor": 1}, {"distributor_id": TOP, "currency": "CNY"})
+        await booked.store.transact(lambda tx: tx.add(BALANCES, [increment]))
+        month = Increment(earnings_id(f"{TOP}/2026-11/CNY", 0), {"booked_minor": 1}, {})
+        await booked.store.transact(lambda tx: tx.add(EARNINGS, [month]))
+        found = await ledger_sums.compare(booked.store, as_of_one_moment=True, put_right=False)
+    finally:
+        done.set()
+        batches = await posting
+    assert batches > 5
+    [(account, stored, ledger)] = found.differing
+    assert (account, stored - ledger, found.months) == ((TOP, "CNY", "held"), 1, [f"{TOP}/2026-11/CNY"])
+
+
+async def test_a_moment_that_is_not_kept_long_enough_is_said(booked: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    with MongoClient[Document](booked.settings.mongodb_url) as client:
+        kept = {"setParameter": 1, "minSnapshotHistoryWindowInSeconds": 0}
+        before = client.admin.command(kept)["was"]
+        try:
+            async with booked.store.snapshot() as read:
+                await read.find(LEDGER, {}, limit=1)
+                for number in range(3):
+                    client.admin["written"].insert_one({"number": number})
+                    await asyncio.sleep(1)
+                with pytest.raises(SnapshotTooOld):
+                    await read.find(LEDGER, {}, limit=1)
+        finally:
+            client.admin.command({**kept, "minSnapshotHistoryWindowInSeconds": before})
+            client.admin.drop_collection("written")
+
+    compare = ledger_sums.compare
+
+    async def too_old(store: MongoStore, *, as_of_one_moment: bool, put_right: bool) -> Compared:
+        if as_of_one_moment:
+            raise SnapshotTooOld("the moment is gone")
+        return await compare(store, as_of_one_moment=as_of_one_moment, put_right=put_right)
+
+    monkeypatch.setattr(ledger, "compare", too_old)
+    environment = booked.environment()
+    checked = await asyncio.to_thread(CliRunner().invoke, app, ["ledger", "rebuild", "--check"], env=environment)
+    assert (checked.exit_code, checked.stdout) == (0, f"identical: {ACCOUNTS} accounts\n")
+    async with working(booked):
+        refused = await asyncio.to_thread(CliRunner().invoke, app, ["ledger", "rebuild", "--check"], env=environment)
+    assert refused.exit_code == 3
+    assert "takes longer than MongoDB keeps one moment" in refused.stderr
 
 
 async def test_an_accrual_and_a_notice_at_the_same_moment_do_not_miss_each_other(booked: Site) -> None:

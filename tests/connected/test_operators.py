@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import signal
+import tracemalloc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 import aio_pika
 import pytest
+from pymongo import MongoClient
 
 from contracts.envelope import COMMANDS_EXCHANGE, EVENTS_EXCHANGE, STRUCTURED, Message
 from infra.runtime import dead_letters, process, roster
 from infra.runtime.store import Document
-from tests.builders import KEY, message, paid, put_in_force
+from tests.builders import KEY, NOW, message, paid, put_in_force
 from tests.connected.running import Ended, LocalStack, Site, command, journal_of, until
 
 PLACED = "order_intake.order.place"
@@ -59,6 +62,25 @@ async def an_order_that_dies(site: Site) -> Message[Any]:
     return order
 
 
+def a_stored_letter(number: int, body: str) -> Document:
+    """As the worker leaves it; those with a higher number died earlier."""
+    return {
+        "_id": f"letter-{number:04}",
+        "worker": "order_intake",
+        "queue": PLACED,
+        "message_id": f"message-{number}",
+        "type": "order.place.v1",
+        "reason": "malformed_json",
+        "detail": "body: Invalid JSON",
+        "attempts": 1,
+        "replays": 0,
+        "encoding": "utf-8",
+        "body": body,
+        "died_at": NOW - timedelta(seconds=number),
+        "state": "waiting",
+    }
+
+
 class TestDeadLetters:
     async def test_are_listed_by_cause_and_shown_as_they_came(self, site: Site) -> None:
         async with running(site, "order_intake", "alerting"):
@@ -74,6 +96,49 @@ class TestDeadLetters:
         assert shown["body"].encode() in (MALFORMED, MALFORMED + b" ")
         assert (shown["content_type"], shown["routing_key"]) == ("application/json", "order.place.v1")
         assert "茶" in (await tributary(site, "dead", "show", first["_id"])).out
+
+    async def test_are_listed_one_by_one_in_bounded_memory(self, site: Site) -> None:
+        """150 MB of bodies: none is kept longer than it takes to print it."""
+        body, size = "茶" * 170_000, 150_000_000
+        sent = [a_stored_letter(number, body) for number in range(size // len(body.encode()))]
+        for start in range(0, len(sent), 20):
+            some = sent[start : start + 20]
+            await site.store.transact(lambda tx, some=some: tx.insert(dead_letters.COLLECTION, some))  # type: ignore[misc]
+        where = dead_letters.where(states=("waiting", "replayed", "discarded"))
+
+        tracemalloc.start()
+        try:
+            listed = [letter.letter_id async for letter in dead_letters.each(site.store, where, bodies=True)]
+            _, of_each = tracemalloc.get_traced_memory()
+            tracemalloc.reset_peak()
+            chunks = [len(chunk) async for chunk in dead_letters.in_chunks(site.store, listed)]
+            _, of_chunks = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+
+        by_age = sorted(sent, key=lambda letter: (letter["died_at"], letter["_id"]))
+        assert listed == [letter["_id"] for letter in by_age]
+        assert sum(chunks) == len(sent)
+        assert max(of_each, of_chunks) < size / 2
+        with MongoClient[Document](site.settings.mongodb_url) as client:
+            letters = client[site.settings.database][dead_letters.COLLECTION]
+            plan = letters.find(where).sort([("died_at", 1), ("_id", 1)]).explain()["queryPlanner"]["winningPlan"]
+        assert "'SORT'" not in str(plan)
+        assert "COLLSCAN" not in str(plan)
+
+    async def test_are_listed_one_by_one_as_lines_and_as_json(self, site: Site) -> None:
+        assert (await tributary(site, "dead", "list", "--each", "--json")).object == {"letters": []}
+        assert (await tributary(site, "dead", "list", "--each")).out == "No dead letter is waiting.\n"
+        sent = [a_stored_letter(number, f"body {number}") for number in range(3)]
+        await site.store.transact(lambda tx: tx.insert(dead_letters.COLLECTION, sent))
+
+        listed = (await tributary(site, "dead", "list", "--each", "--json")).object["letters"]
+        lines = (await tributary(site, "dead", "list", "--each", "--state", "any")).out.splitlines()
+
+        assert [(one["letter_id"], one["body"]) for one in listed] == [
+            (one["_id"], one["body"]) for one in reversed(sent)
+        ]
+        assert [line.split()[0] for line in lines[::2]] == [one["letter_id"] for one in listed]
 
     async def test_are_discarded_with_a_note_and_take_their_alert_with_them(self, site: Site) -> None:
         async with running(site, "order_intake", "alerting"):

@@ -204,9 +204,9 @@ class TestWhatWasEarnedBefore:
 
         assert state.commissions[KEY].earned == Earned()
         assert state.tallies == (
-            Tally(NOVEMBER, 9_000, 0, "02", {"levels": 900}),
-            Tally(f"{MIDDLE}/2026-11/CNY", 0, 0, "02", {"levels": 450}),
-            Tally(f"{TOP}/2026-11/CNY", 0, 0, "02", {"levels": 270}),
+            Tally(NOVEMBER, 9_000, 0, "02", {"levels": 900}, 1, 900),
+            Tally(f"{MIDDLE}/2026-11/CNY", 0, 0, "02", {"levels": 450}, 0, 450),
+            Tally(f"{TOP}/2026-11/CNY", 0, 0, "02", {"levels": 270}, 0, 270),
         )
 
     def test_is_what_earlier_rules_have_counted_too(self) -> None:
@@ -276,6 +276,8 @@ class TestWhatWasEarnedBefore:
                 "paid_minor.02.sellers": 450,
                 "paid_minor.03.levels": 900,
                 "paid_minor.03.sellers": 450,
+                "orders": 3,
+                "booked_minor": 3_300,
             }
         }
 
@@ -283,14 +285,18 @@ class TestWhatWasEarnedBefore:
         october = NOW.replace(month=10)
         state = accrue(accounts(self.CAPPED), message(paid(placed_at=october))).state
 
-        assert [tally.key for tally in state.tallies] == [f"{SELLER}/2026-10/CNY"]
+        assert increments_of(state.tallies) == {
+            f"{SELLER}/2026-10/CNY": {"own_sales_minor": 9_000, "paid_minor.02.levels": 900, "orders": 1},
+            NOVEMBER: {"booked_minor": 900},
+        }
 
     def test_taking_back_reopens_no_cap(self) -> None:
         accrued = accrue(accounts(self.CAPPED), message(paid())).state
 
         after = take_back_all(accrued, message(cancelled())).state
 
-        assert after.tallies == (*accrued.tallies, Tally(NOVEMBER, own_refunded_minor=9_000))
+        taken = (Tally(NOVEMBER, own_refunded_minor=9_000), Tally(NOVEMBER, booked_minor=-900))
+        assert after.tallies == (*accrued.tallies, *taken)
 
     def test_what_is_stored_and_what_the_message_adds_are_one_sum(self) -> None:
         stored = {NOVEMBER: Earnings(8_000, 500, {("01", "levels"): 2_400}, {"levels": 2_400})}

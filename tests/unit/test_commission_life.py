@@ -210,10 +210,14 @@ class TestTakingBack:
             ),
             reason="order_refunded",
         )
-        counted = Tally(f"{SELLER}/2026-11/CNY", own_refunded_minor=4_500)
-        assert decision == Decision(
-            Accounts({KEY: after}, postings=(posting,), tallies=(counted,)), (event,), "reversed"
+        november = "2026-11/CNY"
+        counted = (
+            Tally(f"{SELLER}/{november}", own_refunded_minor=4_500),
+            Tally(f"{SELLER}/{november}", booked_minor=-450),
+            Tally(f"{MIDDLE}/{november}", booked_minor=-225),
+            Tally(f"{TOP}/{november}", booked_minor=-135),
         )
+        assert decision == Decision(Accounts({KEY: after}, postings=(posting,), tallies=counted), (event,), "reversed")
 
     def test_after_the_release_it_comes_out_of_what_is_available_which_may_become_negative(self) -> None:
         decision = take_back(accrued(status="released"), message(refunded()))

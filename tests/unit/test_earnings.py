@@ -5,14 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 
 from contracts.commissions.earnings import (
+    Bookings,
     Earnings,
     Tally,
+    currency_of,
     earnings_id,
     earnings_key,
+    in_month,
     increments_of,
     months_of,
     tallies_of,
 )
+from contracts.commissions.view import Leg, Posting, Reversal
 from tests.builders import NOW, SELLER
 from tests.unit.test_commission_accrual import THE_COMMISSION
 
@@ -54,6 +58,47 @@ def test_a_change_that_gives_nothing_back_adds_nothing() -> None:
     released = replace(THE_COMMISSION, status="released")
     assert list(tallies_of(THE_COMMISSION, released)) == []
     assert list(tallies_of(THE_COMMISSION, replace(released, lines=(*released.lines,)))) == []
+
+
+def test_the_months_of_postings_and_of_a_commission_agree_and_no_month_stands_for_another() -> None:
+    december = NOW.replace(month=12)
+    reversal = Reversal("refund-1", "order_refunded", december, "held", (-400, -200, -100))
+    lines = tuple(replace(line, refunded_minor=1) for line in THE_COMMISSION.lines)
+    after = replace(THE_COMMISSION, reversals=(reversal,), lines=lines)
+    earners = [entry.distributor_id for entry in after.entries]
+    paid = tuple(Leg("held", entry.amount_minor, entry.distributor_id) for entry in after.entries)
+    taken = tuple(Leg("held", amount, d) for d, amount in zip(earners, reversal.amounts_minor, strict=True))
+
+    increments = increments_of([*tallies_of(None, THE_COMMISSION), *tallies_of(THE_COMMISSION, after)])
+
+    assert increments == increments_of(tallies_of(None, after))
+    assert increments[f"{SELLER}/2026-12/CNY"] == {"booked_minor": -400}
+
+    def faults(december: str) -> list[int]:
+        bookings = Bookings()
+        bookings.post(Posting("1", after.key, "CNY", after.accrued_at, "accrual", (*paid, Leg("pool", -1))))
+        bookings.post(Posting("2", after.key, "CNY", reversal.at, "reversal", taken))
+        bookings.post(Posting("3", after.key, "CNY", reversal.at, "release", paid))
+        for key, fields in increments.items():
+            bookings.store({"_id": key.replace("-12/", december), **fields})
+        return [earner for earner, _ in bookings.faults()]
+
+    assert faults("-12/") == []
+    assert faults("-11/") == sorted(earners)
+
+
+def test_a_month_is_found_by_its_keys_alone() -> None:
+    where = in_month(SELLER, "2026-11")["_id"]
+    keys = [
+        KEY,
+        f"{KEY}#3",
+        f"{KEY}/west#8",
+        f"{SELLER}/2026-12/CNY",
+        f"{SELLER}/2026-10/USD",
+        f"{SELLER}0/2026-11/CNY",
+    ]
+    assert [key for key in keys if where["$gte"] <= key < where["$lt"]] == keys[:3]
+    assert [currency_of({"_id": key}) for key in keys[:3]] == ["CNY"] * 3
 
 
 def test_tallies_of_one_month_are_added_up_and_zeros_left_out() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from contracts.commissions.earnings import EARNINGS, months_of
 from contracts.envelope import BATCH, STRUCTURED, Command, Message, Payload
 from contracts.envelope import COMMANDS_EXCHANGE as COMMANDS
 from contracts.envelope import EVENTS_EXCHANGE as EVENTS
@@ -153,13 +154,17 @@ class System:
         [found] = self.store.table(collection).find({"_id": key})
         return found
 
-    def business_state(self) -> dict[str, dict[Any, Document]]:
-        """Every document that a rule decided on, by collection and key: no journals, no notes of the runtime."""
-        return {
+    def business_state(self) -> dict[str, dict[Any, Any]]:
+        """Every document that a rule decided on, by collection and key: no journals, no notes of the runtime.
+
+        A month is the sum of its stripes: which of them an order adds to depends on the others of its batch.
+        """
+        state: dict[str, dict[Any, Any]] = {
             name: {document["_id"]: document for document in self.documents(name)}
             for name in self.store.names()
             if not name.startswith((PREFIX, "suspects."))
         }
+        return {**state, EARNINGS: months_of(self.documents(EARNINGS))}
 
     def events(self, *types: str) -> list[dict[str, Any]]:
         """The events of these types that were published, in order; those published again appear again."""

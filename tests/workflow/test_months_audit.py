@@ -33,6 +33,9 @@ from workers.reward_checks.model import Progress
 
 __all__ = ["two_markets"]
 
+NOT_BOOKED = (
+    "what was booked by month in CNY is not what was posted; `tributary ledger rebuild --check` names the months"
+)
 MONTH = f"{SELLER}/2026-11/CNY/{MARKET}"
 
 
@@ -126,7 +129,10 @@ async def test_refunds_that_do_not_subtract_anywhere(system: System) -> None:
         await system.publish(refund(a_refund_line(TEA, 1), order_id="1001"))
         await system.settle()
 
-    assert await found(system) == [f"I3 earnings/{MONTH}: refunds of own sales: 0 is stored, the orders give 30000"]
+    assert await found(system) == [
+        f"I3 earnings/{MONTH}: refunds of own sales: 0 is stored, the orders give 30000",
+        f"I3 distributor/{SELLER}: {NOT_BOOKED}",
+    ]
 
 
 async def test_a_cap_that_two_markets_share(two_markets: System) -> None:

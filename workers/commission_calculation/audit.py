@@ -17,6 +17,8 @@ from contracts.commissions.calculation import Earner, Outcome, Sale, SaleLine, c
 from contracts.commissions.earnings import (
     EARNINGS,
     EARNINGS_STRIPES,
+    FIGURES,
+    Bookings,
     Earnings,
     day_of,
     earnings_id,
@@ -52,7 +54,8 @@ OVERDUE_AFTER = timedelta(hours=2)
 _WORKER = "commission_calculation"
 _JOURNAL = PREFIX + _WORKER
 _CHUNK, _TICKS = 500, 20
-_SALES, _REFUNDED = "own sales", "refunds of own sales"
+_SALES, _REFUNDED, _ORDERS = "own sales", "refunds of own sales", "orders"
+_ON_DAY, _IN_MONTH = "plan {} on day {}".format, "plan {} in the month".format
 
 
 async def audit(read: Read, report: Report) -> None:
@@ -224,19 +227,24 @@ def refunds_of(order: Document) -> tuple[LineRefund, ...]:
 
 async def _audit_ledger(read: Read, report: Report) -> None:
     ledger: Counter[AccountKey] = Counter()
+    bookings = Bookings()
     async for document in read.stream(LEDGER, {}):
         posting = to_posting(document)
         report.add("I3", "postings")
         amount = sum(leg.amount_minor for leg in posting.legs)
         report.require(amount == 0, "I3", f"order/{posting.key}", f"posting {posting.posting_id} is off by {amount}")
         ledger.update(balances_of([posting]))
+        bookings.post(posting)
     entries: Counter[AccountKey] = Counter()
     async for document in read.stream(COMMISSIONS, {}):
-        commission = to_commission(document)
-        _book(entries, commission)
+        _book(entries, to_commission(document))
     balances: Counter[AccountKey] = Counter()
     async for document in read.stream(BALANCES, {}):
         balances.update(balance_of_stripe(document))
+    async for document in read.stream(EARNINGS, {}, fields=FIGURES):
+        bookings.store(document)
+    for earner, fault in bookings.faults():
+        report.breach("I3", f"distributor/{earner}", fault)
     for account in sorted(ledger.keys() | entries.keys() | balances.keys()):
         sums = {"ledger": ledger[account], "entries": entries[account], "balance": balances[account]}
         distributor_id, currency, name = account
@@ -293,6 +301,7 @@ class _Months:
             for earner in {seller, *earner_ids(sale)}
         }
         own = {seller: sum(line.net_minor for line in sale.lines)}
+        self._totals[keys[seller]][_ORDERS] += 1
         self._count(keys, _SALES, own, commission, _gross(commission) if asked.own_sales else None)
         for amount, at in _given_back(order, commission):
             self._totals[keys[seller]][_REFUNDED] += amount
@@ -305,7 +314,7 @@ class _Months:
         for entry in entries:
             got[entry.plan][entry.distributor_id] += entry.amount_minor
         for plan in terms.plans:
-            day, month = _on_day(plan.name, day_of(placed_at)), _in_month(plan.name)
+            day, month = _ON_DAY(plan.name, day_of(placed_at)), _IN_MONTH(plan.name)
             before_day = commission.earned.day_minor.get(plan.name, {}) if plan.name in asked.day else None
             before_month = commission.earned.month_minor.get(plan.name, {}) if plan.name in asked.month else None
             self._count(keys, day, got[plan.name], commission, before_day)
@@ -357,24 +366,16 @@ class _Months:
 
 
 def _has_figures(document: Document) -> bool:
-    """Whether anything was ever counted in a document; what was rebuilt leaves empty ones."""
-    return document.keys() != {"_id"}
+    """Whether a document counts orders of its month; what was rebuilt leaves empty ones."""
+    return not document.keys() <= {"_id", "booked_minor"}
 
 
 def _figures(month: Earnings) -> Counter[str]:
     """The figures of a stored month by their name in breaches."""
-    figures = Counter({_SALES: month.own_sales_minor, _REFUNDED: month.own_refunded_minor})
-    figures.update({_on_day(plan, day): amount for (day, plan), amount in month.day_minor.items()})
-    figures.update({_in_month(plan): amount for plan, amount in month.month_minor.items()})
+    figures = Counter({_SALES: month.own_sales_minor, _REFUNDED: month.own_refunded_minor, _ORDERS: month.orders})
+    figures.update({_ON_DAY(plan, day): amount for (day, plan), amount in month.day_minor.items()})
+    figures.update({_IN_MONTH(plan): amount for plan, amount in month.month_minor.items()})
     return figures
-
-
-def _on_day(plan: str, day: str) -> str:
-    return f"plan {plan} on day {day}"
-
-
-def _in_month(plan: str) -> str:
-    return f"plan {plan} in the month"
 
 
 def _gross(commission: Commission) -> Mapping[int, int]:

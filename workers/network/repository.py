@@ -34,6 +34,7 @@ class NetworkRepository:
             (
                 Index((("sponsor_id", 1), ("_id", 1)), "whom a distributor sponsors, page by page"),
                 Index((("standings.tier", 1), ("_id", 1)), "who ever had a tier, page by page"),
+                Index((("standings.active", 1), ("_id", 1)), "who was ever active, or inactive, page by page"),
                 Index((("teams.team_id", 1), ("_id", 1)), "who was ever in a team, page by page"),
             ),
         ),

@@ -1,0 +1,113 @@
+"""Many documents that meet one filter of a list and none of its others, in front of the few that meet all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from contracts.orders.view import LISTS, downline_list, seller_list, shop_list, status_list
+from infra.runtime.store import Document
+
+CROWD = 2_600
+"""Of each kind: more than any page may look at along one filter."""
+
+_EARLIER = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """`base` is among those that meet all filters. Each of `others` is like it, save for these fields."""
+
+    collection: str
+    base: Mapping[str, Any]
+    others: tuple[Mapping[str, Any], ...]
+
+    def documents(self) -> Iterator[Document]:
+        """Mixed with one another, and in front of the base in the order of their list."""
+        found = self.base["_id"]
+        for number in range(CROWD):
+            for kind, fields in enumerate(self.others):
+                at = number * len(self.others) + kind
+                yield {**self.base, **_unlike(self.collection, found, at), **fields}
+
+
+def _unlike(collection: str, found: Any, at: int) -> Document:
+    """What no two documents have in common."""
+    match collection:
+        case "order_intake.orders" | "commission_calculation.commissions":
+            return {"_id": f"a-crowd/{at}"}
+        case "alerting.dead_letters" | "commission_calculation.ledger":
+            return {"_id": f"a-crowd-{at}"}
+        case "identity.users":
+            return {"_id": f"0{at:031x}", "email": f"crowd-{at}@example.com"}
+        case "rule_book.rules":
+            return {"_id": found + 1 + at}
+        case _:
+            return {"_id": 1 + at}
+
+
+def crowds_of(database: Any, known: Mapping[str, Any]) -> list[Crowd]:
+    """One for each collection whose list has filters that may hold for many and never together."""
+    [order] = database["order_intake.orders"].find({"_id": known["of"]})
+    later = order["placed_at"] + timedelta(seconds=1)
+    lists = (
+        shop_list(known["shop_id"]),
+        seller_list(known["distributor_id"]),
+        downline_list(known["sponsor_id"]),
+        status_list(known["status"]),
+    )
+    orders: tuple[Document, ...] = tuple({LISTS: [name], "placed_at": later} for name in lists)
+    [member] = database["network.distributors"].find({"_id": known["leader_id"]})
+    [standing] = member["standings"]
+    before, other = {**standing, "since": standing["since"] - _EARLIER}, {**standing, "tier": "another"}
+    away: Document = {"sponsor_id": None, "sponsors": [{**member["sponsors"][0], "sponsor_id": None}], "teams": []}
+    left = [{"since": standing["since"], "team_id": known["team_id"]}, {"since": standing["since"], "team_id": None}]
+    distributors: tuple[Document, ...] = (
+        {"standings": [{**other, "active": False}], "teams": []},
+        {**away, "standings": [before, {**other, "active": False}]},
+        {**away, "standings": [{**standing, "active": False}]},
+        {**away, "standings": [other], "teams": left},
+    )
+    [product] = database["catalog.products"].find({"_id": known["product_id"]})
+    nothing: Document = {"category_id": 1, "tags": [], "terms": [], "active": not known["active"]}
+    products = tuple({**nothing, name: product[name]} for name in ("category_id", "tags", "terms", "active"))
+    [led] = database["network.teams"].find({"_id": known["team_id"]})
+    leader = led["leaders"][-1]
+    [letter] = database["alerting.dead_letters"].find({"_id": known["letter_id"]})
+    [user] = database["identity.users"].find({"_id": known["user_id"]})
+    [commission] = database["commission_calculation.commissions"].find({"_id": known["of"]})
+    [posting] = database["commission_calculation.ledger"].find({"key": known["of"], "kind": "accrual"})
+    [rules] = database["rule_book.rules"].find({"_id": known["version"]})
+    return [
+        Crowd("order_intake.orders", order, orders),
+        Crowd("network.distributors", member, distributors),
+        Crowd("catalog.products", product, products),
+        Crowd("network.teams", led, ({"leaders": [leader, {**leader, "leader_id": known["distributor_id"]}]},)),
+        Crowd(
+            "alerting.dead_letters",
+            letter,
+            (
+                {"died_at": letter["died_at"] + timedelta(seconds=1), "reason": "another"},
+                {"died_at": letter["died_at"] + timedelta(seconds=1), "queue": "another"},
+            ),
+        ),
+        Crowd("commission_calculation.commissions", commission, ({},)),
+        Crowd("commission_calculation.ledger", posting, ({},)),
+        Crowd("identity.users", user, ({},)),
+        Crowd("rule_book.rules", rules, ({"stage": "proposed", "effective_from": None},)),
+    ]
+
+
+@contextmanager
+def crowded(database: Any, crowds: list[Crowd]) -> Iterator[None]:
+    added = {crowd.collection: list(crowd.documents()) for crowd in crowds}
+    for name, documents in added.items():
+        database[name].insert_many(documents)
+    try:
+        yield
+    finally:
+        for name, documents in added.items():
+            database[name].delete_many({"_id": {"$in": [document["_id"] for document in documents]}})
