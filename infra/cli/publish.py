@@ -33,13 +33,11 @@ from infra.cli.environment import (
     one_sentence_on_failure,
     settings_for,
 )
-from infra.runtime import roster
 from infra.runtime.command_client import CommandClient
 from infra.runtime.messaging import BrokerUnavailable, Outgoing
 from infra.runtime.reply import DEAD_LETTERED
 from infra.runtime.settings import Settings
 from infra.runtime.time import RealTime
-from infra.runtime.topology import topology_of
 
 _AT_A_TIME = 200
 """Messages that wait for their confirms together."""
@@ -49,11 +47,10 @@ _SPACE = re.compile(r"[ \t\r\n]+")
 
 @dataclass(slots=True)
 class _Letter:
-    """A message to publish, where it stands in the input, and what became of it once that is known."""
+    """A message to publish, where it is in the input, and its outcome where that was waited for."""
 
     line: int
     message: Message[Any]
-    queues: list[str]
     outcome: Outcome | None = None
 
     @property
@@ -64,12 +61,12 @@ class _Letter:
         message, outcome = self.message, self.outcome
         told = {"id": message.id, "source": message.source, "type": message.type, "about": message.data.about()}
         said = {"state": outcome.state, "outcome": outcome.code, "events": outcome.events} if outcome else {}
-        return {**told, "exchange": COMMANDS_EXCHANGE, "queues": self.queues, **said}
+        return {**told, "exchange": COMMANDS_EXCHANGE, **said}
 
     def sentence(self) -> str:
         message, about = self.message, self.message.data.about()
         end = f": {self._ending(about)}" if self.outcome else ""
-        return f"{message.type} about {about} → {', '.join(self.queues)}, id {message.id}{end}"
+        return f"{message.type} about {about} → {COMMANDS_EXCHANGE}, id {message.id}{end}"
 
     def _ending(self, about: str) -> str:
         outcome = self.outcome
@@ -110,9 +107,6 @@ def publish(
     failure = None
     with one_sentence_on_failure():
         settings = settings_for(stack)
-        queues = _queues(settings)
-        for letter in letters:
-            letter.queues = queues[letter.message.type]
         sent, failure = asyncio.run(_send(settings, letters, wait))
     if as_json:
         typer.echo(json.dumps({"published": [each.as_object() for each in sent], "failure": failure}, indent=2))
@@ -172,7 +166,7 @@ def _checked(texts: Sequence[tuple[int, str]], message_type: str | None, setting
         if isinstance(found, str):
             complaints.append(f"line {line}: {found}")
         else:
-            letters.append(_Letter(line, found, []))
+            letters.append(_Letter(line, found))
     if complaints:
         _refuse([*complaints, "Nothing was sent."], EXIT_BREACH)
     yield from letters
@@ -254,14 +248,6 @@ def _split(text: str) -> Iterator[tuple[int, str]]:
 def _after_space(text: str, at: int) -> int:
     found = _SPACE.match(text, at)
     return found.end() if found else at
-
-
-def _queues(settings: Settings) -> dict[str, list[str]]:
-    """The queues that each command goes to."""
-    found: dict[str, list[str]] = {}
-    for binding in topology_of(roster.load_all(), settings).bindings:
-        found.setdefault(binding.routing_key, []).append(binding.queue)
-    return found
 
 
 def _refuse(sentences: Sequence[str], code: int) -> NoReturn:
