@@ -93,6 +93,7 @@ async def shell(environment: Mapping[str, str]) -> AsyncIterator[Shell]:
 
 
 API_PORT = 8080
+_THE_END = "kill $(jobs -p)"
 _MAKE = """#!/bin/bash
 # Targets that other tests run, or that take an hour, need only exist here.
 make() {{ {make} -o .venv/installed "$@"; }}
@@ -115,11 +116,19 @@ def a_newcomer(home: Path, bin_folder: Path, *, demo: str) -> dict[str, str]:
     return {**given, **own, "PATH": f"{bin_folder}:{given['PATH']}"}
 
 
-async def paste_all(bash: Shell, document: str, *, twice: tuple[str, ...] = ()) -> list[str]:
-    """Paste every block, and those with these words again, and what a demo prints to be pasted; what each printed."""
+async def paste_all(
+    bash: Shell, document: str, *, twice: tuple[str, ...] = (), also: tuple[str, ...] = ()
+) -> list[str]:
+    """Paste every block, and what a demo prints to be pasted, and return what each block printed.
+
+    Blocks with one of the words of `twice` are pasted twice, and the documents `also` before the servers end.
+    """
     port = API_PORT if is_free(API_PORT) else free_ports(1)
     printed = []
     for block in blocks_of(document):
+        if _THE_END in block:
+            for other in also:
+                printed += await paste_all(bash, other)
         own = block.replace("tributary api &", f"tributary api --port {port} &").replace(
             f"API=http://127.0.0.1:{API_PORT}", f"API=http://127.0.0.1:{port}"
         )

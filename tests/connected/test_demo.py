@@ -144,8 +144,10 @@ async def test_every_block_of_the_readme_can_be_pasted(stayed: Stayed, tmp_path:
     assert "Distributor 2: 5.98 CNY − 2.99 CNY taken back = 2.99 CNY." in first_order
     [from_python] = [out for out in printed if "corner/1002" in out]
     assert "distributor 2: 8.00 CNY" in from_python
-    for over_http in (out for out in printed if "balances" in out):
-        answers = list(_objects(over_http))
+    over_http = [out for out in printed if '"balances"' in out]
+    assert len(over_http) == 2
+    for out in over_http:
+        answers = list(_objects(out))
         assert [answer["status"] for answer in answers if "status" in answer] == [
             *("pending", "paid", "shipped", "completed", "completed")
         ]
