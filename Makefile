@@ -60,6 +60,10 @@ faults: setup ## Kill every worker at every step, break every server under load,
 simulate: setup ## Run the system in memory under 10,000 different fates.
 	@$(BIN)/python -m tests.simulation --seeds 10000
 
+.PHONY: readme
+readme: $(INSTALLED) ## Paste every block of the README into one shell, twice, on servers of its own; minutes.
+	@README_TWICE=1 $(BIN)/python -m pytest tests/connected/test_readme.py
+
 .PHONY: mutants
 mutants: $(INSTALLED) ## Change the money rules in every small way, see that a test notices, and write docs/mutation-testing.md.
 	@rm -rf mutants

@@ -93,10 +93,10 @@ class Reader:
         try:
             return [upcast(message) for message in self._many.validate_json(body)]
         except ValidationError as error:
-            members = _members(body)
-            if members is None:
+            found = members(body)
+            if found is None:
                 return [_unreadable(body, error, content_type, routing_key)]
-            return [self._read_structured(member, STRUCTURED, routing_key) for member in members]
+            return [self._read_structured(member, STRUCTURED, routing_key) for member in found]
 
     def _read_structured(self, body: bytes, content_type: str | None, routing_key: str) -> Message[Any] | Unreadable:
         try:
@@ -254,7 +254,7 @@ def _parsed(body: bytes) -> Any:
         return None
 
 
-def _members(body: bytes) -> list[bytes] | None:
+def members(body: bytes) -> list[bytes] | None:
     """The members of a JSON array, byte for byte; None where it is none, or is nested beyond reason."""
     decoder = json.JSONDecoder()
     members: list[bytes] = []

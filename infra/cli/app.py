@@ -12,6 +12,7 @@ from infra.cli.demo import demo
 from infra.cli.doctor import doctor
 from infra.cli.explain import explain
 from infra.cli.preview import preview_move
+from infra.cli.publish import publish
 from infra.cli.trace import trace
 from infra.cli.verify import verify_command
 from infra.cli.work import topology, work
@@ -40,6 +41,7 @@ app.command("work")(work)
 app.command("api")(api)
 app.command("demo")(demo)
 app.command("bench")(bench)
+app.command("publish")(publish)
 app.command("trace")(trace)
 app.command("explain")(explain)
 app.command("verify")(verify_command)

@@ -51,6 +51,7 @@ class Login:
 class Kept:
     """Where the API of a kept demo answers, and to whom. The secrets are nowhere else but, hashed, in the database."""
 
+    stack: str
     api: str
     admin: Login
     distributor: Login
@@ -64,7 +65,7 @@ class Kept:
     def variables(self) -> tuple[dict[str, str], ...]:
         """All of it as the README's commands name it, what belongs together in one."""
         return (
-            {"API": self.api},
+            {"API": self.api, "DEMO": self.stack},
             {"ADMIN": self.admin.name, "ADMIN_PASSWORD": self.admin.secret},
             {
                 "DISTRIBUTOR": self.distributor.name,
@@ -107,7 +108,7 @@ class Staying:
             await operations.create_distributor_login(distributor.name, distributor_id, distributor.secret)
             shop = Login(*await operations.create_shop(order.partition("/")[0]))
         await self._until_serving(port)
-        return Kept(api, admin, distributor, distributor_id, shop)
+        return Kept(self.stack, api, admin, distributor, distributor_id, shop)
 
     def _start(self, program: str, *words: str, **settings: str) -> None:
         argv = (sys.executable, "-m", "infra.cli.app", *words)

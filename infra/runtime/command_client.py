@@ -15,7 +15,7 @@ from typing import Any
 import aio_pika
 import structlog
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractRobustConnection
-from aio_pika.exceptions import CONNECTION_EXCEPTIONS, AMQPException, PublishError
+from aio_pika.exceptions import CONNECTION_EXCEPTIONS, AMQPException, ChannelNotFoundEntity, PublishError
 
 from contracts.envelope import COMMANDS_EXCHANGE, STRUCTURED, Message
 from infra.runtime.broker import connect
@@ -116,8 +116,10 @@ class CommandClient:
                 else:
                     exchange = self._channel.default_exchange
                 await exchange.publish(body, routing_key=routing_key, mandatory=True)
-        except PublishError as error:
-            raise BrokerUnavailable(f"nobody takes {routing_key}; declare it: `tributary topology --apply`") from error
+        except (PublishError, ChannelNotFoundEntity) as error:
+            raise BrokerUnavailable(
+                f"no queue takes {routing_key}; declare it: `tributary topology --apply`"
+            ) from error
         except _LOST as error:
             raise BrokerUnavailable(
                 f"RabbitMQ did not take the command: {error or error.__class__.__name__}"

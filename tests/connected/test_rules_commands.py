@@ -113,4 +113,4 @@ async def test_a_command_that_no_queue_takes_is_an_error_and_not_sent(site: Site
             await queue.bind(COMMANDS_EXCHANGE, "rules.retire.v1")
 
     assert (ended.code, ended.out, len(ended.err.splitlines())) == (3, "", 1)
-    assert "nobody takes rules.retire.v1; declare it: `tributary topology --apply`" in ended.err
+    assert "no queue takes rules.retire.v1; declare it: `tributary topology --apply`" in ended.err

@@ -49,9 +49,9 @@ _CLOSING = """
 
 ```
 make faults                                            # crash points first, then all of this
-python -m tests.faults.nemesis                         # this alone, {minutes:.0f} minutes here
-python -m tests.faults.nemesis --only rabbitmq-kill    # one fault
-python -m tests.faults.nemesis --list
+.venv/bin/python -m tests.faults.nemesis                         # this alone, {minutes:.0f} minutes here
+.venv/bin/python -m tests.faults.nemesis --only rabbitmq-kill    # one fault
+.venv/bin/python -m tests.faults.nemesis --list
 ```
 
 {date}, on {cores} cores: {servers}; Python {python}; {drivers}.

@@ -1,0 +1,82 @@
+"""Every `tributary` command in a document exists, with its options, and so does every file that it names."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+import typer
+
+from infra.cli.app import app
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = sorted(
+    path.relative_to(ROOT).as_posix()
+    for folder in (".", "docs", "docs/examples", "docs/decisions", "contracts", "tests/contracts")
+    for path in (ROOT / folder).glob("*.md")
+)
+_BLOCK = re.compile(r"^```(?:sh)?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+_CALL = re.compile(r"(?:^|[\s(])(?:\.venv/bin/)?tributary ([a-z][^\n|;&)>`]*)")
+_INLINE = re.compile(r"`(?:\.venv/bin/)?tributary ([a-z][a-z -]*?)(?: [A-Z<$\"'].*?)?`", re.DOTALL)
+_INTERPRETER = re.compile(r"^(?:.* )?python3? (?!-c|-m json\.tool).*$", re.MULTILINE)
+
+
+def commands_of(block: str) -> Iterator[list[str]]:
+    """The words after `tributary` of each call, with what the shell would put in replaced by a number or a day."""
+    block = re.sub(r"(^|\s)#.*", "", block, flags=re.MULTILINE).replace("\\\n", " ")
+    block = re.sub(r'"\$\(date[^)]*\)"|"\$(?:from|to)"', "2026-10-01", block)
+    block = re.sub(r"\$draft", "docs/examples/rules-fixed.json", block)
+    for call in _CALL.findall(re.sub(r'"?\$[a-z_1]+"?', "1", block)):
+        yield shlex.split(call)
+
+
+def blocks() -> list[tuple[str, list[str]]]:
+    return [
+        (document, words)
+        for document in DOCUMENTS
+        for block in _BLOCK.findall((ROOT / document).read_text("utf-8"))
+        for words in commands_of(block)
+    ]
+
+
+@pytest.mark.parametrize(("document", "words"), blocks(), ids=lambda value: value if isinstance(value, str) else None)
+def test_a_command_in_a_block_is_understood(document: str, words: list[str]) -> None:
+    command: click.Command = typer.main.get_command(app)
+    context = click.Context(command, info_name="tributary")
+    while isinstance(command, click.Group):
+        _, found, words = command.resolve_command(context, list(words))
+        assert found is not None
+        command = found
+        context = click.Context(command, parent=context)
+    command.make_context(command.name, list(words), parent=context.parent)
+    named = [word for word in words if word.endswith((".json", ".jsonl", ".yaml"))]
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_a_command_in_the_text_exists(document: str) -> None:
+    for call in _INLINE.findall((ROOT / document).read_text("utf-8")):
+        command: click.Command | None = typer.main.get_command(app)
+        for word in call.split():
+            if not isinstance(command, click.Group) or word.startswith("-"):
+                break
+            command = command.get_command(click.Context(command), word)
+            assert command is not None, call
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_a_block_names_the_interpreter_that_has_the_packages(document: str) -> None:
+    found = _BLOCK.findall((ROOT / document).read_text("utf-8"))
+
+    assert [line for block in found for line in _INTERPRETER.findall(block)] == []
+
+
+def test_the_documents_have_commands() -> None:
+    documents = {document for document, _ in blocks()}
+
+    assert {"README.md", "README.zh-CN.md", "docs/commissions.md", "docs/examples/README.md"} <= documents
+    assert len(blocks()) > 60
