@@ -6,38 +6,21 @@ import asyncio
 import json
 import sys
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
-from infra.cli.environment import EXIT_BREACH, EXIT_USAGE, AsJson, Stack, one_sentence_on_failure, settings_for
+from infra.cli.environment import EXIT_BREACH, EXIT_USAGE, agree, one_sentence_on_failure, settings_for
 from infra.runtime import front, logs
 
-PasswordFromInput = Annotated[
-    bool, typer.Option("--password-stdin", help="Read the password from standard input instead of making one.")
-]
 
-
-def create_admin(
-    email: Annotated[str, typer.Argument(help="The e-mail address to log in with.")],
-    password_stdin: PasswordFromInput = False,
-    stack: Stack = "default",
-    as_json: AsJson = False,
-) -> None:
-    """Create an administrator. Prints a password for one login, which must be replaced there."""
+def create_admin(email: str, stack: str, *, password_stdin: bool, as_json: bool) -> None:
     password = _read_password() if password_stdin else None
     one_time = _with_operations(stack, lambda operations: operations.create_admin(email, password))
     _print({"email": email, "one_time_password": one_time}, as_json)
 
 
-def create_login(
-    email: Annotated[str, typer.Argument(help="The e-mail address to log in with.")],
-    distributor_id: Annotated[int, typer.Argument(min=1, help="The distributor, who is in the network already.")],
-    password_stdin: PasswordFromInput = False,
-    stack: Stack = "default",
-    as_json: AsJson = False,
-) -> None:
-    """Create a login for a distributor who is in the network already, for instance by import."""
+def create_login(email: str, distributor_id: int, stack: str, *, password_stdin: bool, as_json: bool) -> None:
     password = _read_password() if password_stdin else None
     one_time = _with_operations(
         stack, lambda operations: operations.create_distributor_login(email, distributor_id, password)
@@ -45,53 +28,24 @@ def create_login(
     _print({"email": email, "distributor_id": distributor_id, "one_time_password": one_time}, as_json)
 
 
-def create_shop(
-    shop_id: Annotated[str, typer.Argument(help="The shop, by the id it was registered with.")],
-    stack: Stack = "default",
-    as_json: AsJson = False,
-) -> None:
-    """Give a shop a secret for client credentials. The one before works on until the next is made."""
+def create_shop(shop_id: str, stack: str, *, as_json: bool) -> None:
     client_id, secret = _with_operations(stack, lambda operations: operations.create_shop(shop_id))
     _print({"client_id": client_id, "client_secret": secret}, as_json)
 
 
-def create_client(
-    client_id: Annotated[str, typer.Argument(help="The id that the app will use.")],
-    redirect_uris: Annotated[
-        list[str], typer.Argument(help="Where it may be answered, letter by letter; on this machine at any port.")
-    ],
-    name: Annotated[str, typer.Option("--name", help="What people see on the login page.")] = "",
-    stack: Stack = "default",
-    as_json: AsJson = False,
-) -> None:
-    """Register an app that people log in with (authorization code with PKCE); saving it again replaces it."""
+def create_client(client_id: str, redirect_uris: list[str], name: str, stack: str, *, as_json: bool) -> None:
     _with_operations(stack, lambda operations: operations.create_client(client_id, name or client_id, redirect_uris))
     _print({"client_id": client_id, "redirect_uris": redirect_uris}, as_json)
 
 
-def rotate_keys(
-    at_once: Annotated[
-        bool, typer.Option("--at-once", help="The present keys were stolen: they, and all access tokens, end now.")
-    ] = False,
-    stack: Stack = "default",
-    as_json: AsJson = False,
-) -> None:
-    """Publish a new signing key, which signs after five minutes; the others verify until their last token is dead."""
+def rotate_keys(stack: str, *, at_once: bool, yes: bool, as_json: bool) -> None:
+    if at_once:
+        agree("end every access token that is out", yes=yes)
     kid, signs_from = _with_operations(stack, lambda operations: operations.rotate_keys(at_once=at_once))
     _print({"kid": kid, "signs_from": signs_from}, as_json)
 
 
-def verify_audit(
-    expect: Annotated[
-        str | None, typer.Option("--expect", metavar="NUMBER:HASH", help="A head that was noted down earlier.")
-    ] = None,
-    stack: Stack = "default",
-    as_json: AsJson = False,
-) -> None:
-    """Check that no entry of the audit log was changed, removed or added. Exits with 1 if one was.
-
-    Note down the head that it prints, somewhere else: with it, even a log that was cut off and sealed again shows.
-    """
+def verify_audit(expect: str | None, stack: str, *, as_json: bool) -> None:
     verified = _with_operations(stack, lambda operations: operations.verify_audit(_expected(expect)))
     found = {
         "holds": not verified.breaches,
