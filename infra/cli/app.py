@@ -14,18 +14,27 @@ from infra.cli import ending
 from infra.cli.commands import checks, dead, identity, ledger, network, orders, rules, schema, stack, trials, work
 
 
-def _group(description: str) -> typer.Typer:
+def _typer(description: str) -> typer.Typer:
     return typer.Typer(help=description, no_args_is_help=True, rich_markup_mode=None)
+
+
+def _epilog(examples: tuple[str, ...]) -> str:
+    return "\b\nExamples:" + "".join(f"\n  {example}" for example in examples)
+
+
+def _group(parent: typer.Typer, name: str, description: str, *examples: str) -> typer.Typer:
+    group = _typer(description)
+    parent.add_typer(group, name=name, short_help=description, epilog=_epilog(examples))
+    return group
 
 
 def _add(group: typer.Typer, name: str, command: Callable[..., None], *examples: str) -> None:
     """Give a command its name. Lists show the first sentence of its help, and its own help ends with the examples."""
     first = " ".join((command.__doc__ or "").strip().partition("\n\n")[0].split())
-    lines = "".join(f"\n  {example}" for example in examples)
-    group.command(name, short_help=first, epilog=f"\b\nExamples:{lines}")(command)
+    group.command(name, short_help=first, epilog=_epilog(examples))(command)
 
 
-app = _group("The back-end of a distribution network: orders flow in, commissions flow upstream.")
+app = _typer("The back-end of a distribution network: orders flow in, commissions flow upstream.")
 _add(app, "up", stack.up, "tributary up", "export $(tributary up --stack trial)")
 _add(app, "down", stack.down, "tributary down", "tributary down --stack trial --remove-data")
 _add(app, "status", stack.status, "tributary status", "tributary status --stack trial --json")
@@ -40,20 +49,22 @@ _add(app, "verify", checks.verify, "tributary verify", "tributary verify --stack
 _add(app, "topology", work.topology, "tributary topology", "tributary topology --apply")
 _add(app, "doctor", checks.doctor, "tributary doctor --json")
 
-books = _group("The ledger: what every account holds, and why.")
-app.add_typer(books, name="ledger")
+books = _group(app, "ledger", "The ledger: what every account holds, and why.", "tributary ledger show 42")
 _add(books, "show", ledger.show, "tributary ledger show 42 --last 50", "tributary ledger show 0")
 _add(books, "rebuild", ledger.rebuild, "tributary ledger rebuild --check", "tributary ledger rebuild --yes")
 
-letters = _group("Messages that could not be handled.")
-app.add_typer(letters, name="dead")
+letters = _group(app, "dead", "Messages that could not be handled.", "tributary dead list")
 _add(letters, "list", dead.list_letters, "tributary dead list", "tributary dead list --state any --each")
 _add(letters, "show", dead.show, "tributary dead show 5f0c2a")
 _add(letters, "replay", dead.replay, "tributary dead replay 5f0c2a", "tributary dead replay --all --dry-run")
 _add(letters, "discard", dead.discard, "tributary dead discard 5f0c2a", "tributary dead discard --all --yes")
 
-rule_sets = _group("Rule sets: what the network pays, who stands for it, and from when.")
-app.add_typer(rule_sets, name="rules")
+rule_sets = _group(
+    app,
+    "rules",
+    "Rule sets: what the network pays, who stands for it, and from when.",
+    "tributary rules check draft.yaml",
+)
 _add(rule_sets, "schema", rules.schema, "tributary rules schema --output rules.schema.json")
 _add(rule_sets, "check", rules.check, "tributary rules check draft.yaml --market-file market.yaml")
 _add(rule_sets, "explain", rules.explain, "tributary rules explain draft.yaml", "tributary rules explain 2 --lang zh")
@@ -71,17 +82,14 @@ _add(
     "tributary rules backtest draft.yaml --from 2026-10-01 --to 2026-10-31 --chart october.svg",
 )
 
-tree = _group("The sponsor tree.")
-app.add_typer(tree, name="network")
+tree = _group(app, "network", "The sponsor tree.", "tributary network preview-move 42 --under 7")
 _add(tree, "preview-move", network.preview_move, "tributary network preview-move 42 --under 7 --days 60")
 
-schemas = _group("The released message schemas.")
-app.add_typer(schemas, name="schema")
+schemas = _group(app, "schema", "The released message schemas.", "tributary schema check")
 _add(schemas, "check", schema.check, "tributary schema check")
 _add(schemas, "export", schema.export, "tributary schema export")
 
-identities = _group("Who may use the HTTP API.")
-app.add_typer(identities, name="identity")
+identities = _group(app, "identity", "Who may use the HTTP API.", "tributary identity create-admin ann@example.com")
 _add(identities, "create-admin", identity.create_admin, "tributary identity create-admin ann@example.com")
 _add(identities, "create-login", identity.create_login, "tributary identity create-login li.na@example.com 42")
 _add(identities, "create-shop", identity.create_shop, "tributary identity create-shop shop-367")
@@ -93,8 +101,7 @@ _add(
 )
 _add(identities, "rotate-keys", identity.rotate_keys, "tributary identity rotate-keys")
 
-audits = _group("Who changed what through the HTTP API.")
-app.add_typer(audits, name="audit")
+audits = _group(app, "audit", "Who changed what through the HTTP API.", "tributary audit verify")
 _add(audits, "verify", identity.verify_audit, "tributary audit verify")
 
 

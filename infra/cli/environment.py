@@ -32,6 +32,12 @@ EXIT_ENVIRONMENT = EXIT_START_ERROR
 
 _URLS = {"rabbitmq_url": "RABBITMQ_URL", "mongodb_url": "MONGODB_URL", "redis_url": "REDIS_URL"}
 
+_SCHEMES = {
+    "RABBITMQ_URL": ("amqp://", "amqps://"),
+    "MONGODB_URL": ("mongodb://", "mongodb+srv://"),
+    "REDIS_URL": ("redis://", "rediss://", "unix://"),
+}
+
 
 def exported_addresses() -> list[str]:
     """The variables that give the address of a server; an empty one gives none."""
@@ -91,6 +97,9 @@ def settings_for(stack: str) -> Settings:
             f"There is no stack {stack!r} here; start it with `tributary up`, or set {', '.join(asked.values())}."
             + did_you_mean(stack, known_stacks())
         )
+    for variable, schemes in _SCHEMES.items():
+        if (url := os.environ.get(variable)) and not url.startswith(schemes):
+            raise local.StackError(f"{variable} is no address of its server; it begins with {' or '.join(schemes)}.")
     try:
         return Settings(**{name: getattr(endpoints, name) for name in asked})
     except ValidationError as error:

@@ -10,18 +10,20 @@ from typing import Any
 
 import typer
 
-from infra.cli.environment import EXIT_BREACH, EXIT_USAGE, agree, one_sentence_on_failure, settings_for
+from infra.cli.environment import EXIT_BREACH, agree, one_sentence_on_failure, refuse, settings_for
 from infra.runtime import front, logs
 
 
 def create_admin(email: str, stack: str, *, password_stdin: bool, as_json: bool) -> None:
     password = _read_password() if password_stdin else None
+    _check("check_login", email, password)
     one_time = _with_operations(stack, lambda operations: operations.create_admin(email, password))
     _print({"email": email, "one_time_password": one_time}, as_json)
 
 
 def create_login(email: str, distributor_id: int, stack: str, *, password_stdin: bool, as_json: bool) -> None:
     password = _read_password() if password_stdin else None
+    _check("check_login", email, password)
     one_time = _with_operations(
         stack, lambda operations: operations.create_distributor_login(email, distributor_id, password)
     )
@@ -29,11 +31,18 @@ def create_login(email: str, distributor_id: int, stack: str, *, password_stdin:
 
 
 def create_shop(shop_id: str, stack: str, *, as_json: bool) -> None:
-    client_id, secret = _with_operations(stack, lambda operations: operations.create_shop(shop_id))
+    async def create(operations: Any) -> tuple[str, str]:
+        await operations.require_shop(shop_id)
+        created: tuple[str, str] = await operations.create_shop(shop_id)
+        return created
+
+    _check("check_shop_id", shop_id)
+    client_id, secret = _with_operations(stack, create)
     _print({"client_id": client_id, "client_secret": secret}, as_json)
 
 
 def create_client(client_id: str, redirect_uris: list[str], name: str, stack: str, *, as_json: bool) -> None:
+    _check("check_client", client_id, name or client_id, redirect_uris)
     _with_operations(stack, lambda operations: operations.create_client(client_id, name or client_id, redirect_uris))
     _print({"client_id": client_id, "redirect_uris": redirect_uris}, as_json)
 
@@ -62,9 +71,17 @@ def _expected(text: str | None) -> tuple[int, str] | None:
         return None
     number, _, digest = text.partition(":")
     if not number.isdigit() or len(digest) != 64:
-        typer.echo("--expect is what `tributary audit verify` printed as head: NUMBER:HASH.", err=True)
-        raise typer.Exit(EXIT_USAGE)
+        refuse("--expect is what `tributary audit verify` printed as head: NUMBER:HASH.")
     return int(number), digest
+
+
+def _check(check: str, *given: Any) -> None:
+    """End with a sentence where what was given cannot be right, before anything is asked or written."""
+    identity = front.module()
+    try:
+        getattr(identity, check)(*given)
+    except identity.WronglyGiven as error:
+        refuse(str(error))
 
 
 def _with_operations(stack: str, act: Callable[[Any], Awaitable[Any]]) -> Any:
@@ -78,12 +95,14 @@ def _with_operations(stack: str, act: Callable[[Any], Awaitable[Any]]) -> Any:
         try:
             return asyncio.run(run())
         except front.module().CannotBeDone as error:
-            typer.echo(str(error), err=True)
-            raise typer.Exit(EXIT_BREACH) from error
+            refuse(str(error), EXIT_BREACH)
 
 
 def _read_password() -> str:
-    return sys.stdin.readline().rstrip("\r\n")
+    try:
+        return sys.stdin.readline().rstrip("\r\n")
+    except UnicodeDecodeError:
+        refuse("The password is no text in UTF-8; give another.")
 
 
 def _print(found: dict[str, Any], as_json: bool) -> None:

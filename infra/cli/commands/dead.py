@@ -9,7 +9,7 @@ import typer
 from infra.cli.environment import AsJson, Stack, Yes
 
 LetterNames = Annotated[
-    list[str] | None, typer.Argument(metavar="[LETTER]…", help="Letters by id, or by the beginning of it.")
+    list[str] | None, typer.Argument(metavar="LETTER", help="Letters by id, or by the beginning of it.")
 ]
 Queue = Annotated[str | None, typer.Option("--queue", metavar="QUEUE", help="Only letters of this queue.")]
 Reason = Annotated[str | None, typer.Option("--reason", metavar="CODE", help="Only letters with this reason.")]

@@ -11,7 +11,7 @@ from infra.cli.environment import AsJson, Stack
 
 def work(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="NAME…", help="Workers to run, `clock`, or `all`.")
+        list[str] | None, typer.Argument(metavar="NAME", help="Workers to run, `clock`, or `all`.")
     ] = None,
     processes: Annotated[int, typer.Option("--processes", "-n", min=1, max=64, help="Processes of each worker.")] = 1,
     together: Annotated[bool, typer.Option("--together", help="Run the named workers in one process.")] = False,
