@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from api import audit_log
 from api.audit_log import AuditLog, Head, Verified
-from api.auth.clients import Clients
+from api.auth.clients import Clients, check_public
 from api.auth.given import Email
 from api.auth.grants import Grants
 from api.auth.keys import KeyRing
@@ -78,6 +78,10 @@ def check_client(client_id: str, name: str, redirect_uris: Sequence[str]) -> Non
         raise WronglyGiven(
             f"{client_id!r} is no client id; give 1 to 64 letters, digits, dots, underscores and hyphens."
         )
+    try:
+        check_public(client_id, redirect_uris)
+    except ValueError as error:
+        raise WronglyGiven(f"{error}.") from error
     if not name.strip() or len(name) > _NAME_MAX or not name.isprintable():
         raise WronglyGiven(f"{name[:_NAME_MAX]!r} is no name; people read it on the login page.")
 

@@ -43,7 +43,7 @@ def run(app: typer.Typer, *, unexpected: int = EXIT_ENVIRONMENT) -> NoReturn:
 
 def _code_of(app: typer.Typer, unexpected: int) -> int:
     try:
-        code = get_command(app)(standalone_mode=False)
+        code = get_command(app)(prog_name="tributary", standalone_mode=False)
     except typer.TyperException as error:
         return _usage(error)
     except typer.Abort:
@@ -52,6 +52,11 @@ def _code_of(app: typer.Typer, unexpected: int) -> int:
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except BrokenPipeError:
+        return EXIT_BROKEN_PIPE
+    except SystemExit as error:
+        # Typer ends so where a pipe is broken, with the code of a failed check.
+        if not isinstance(error.__context__, BrokenPipeError):
+            raise
         return EXIT_BROKEN_PIPE
     except Exception as error:
         return _unexpected(error, unexpected)

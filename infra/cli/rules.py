@@ -17,7 +17,6 @@ from contracts.rules.phrases import Language
 from contracts.rules.sentences import sentences
 from contracts.rules.terms import digest_of
 from contracts.rules.view import Market, RuleSet, Terms
-from infra.cli import rules_store
 from infra.cli.environment import EXIT_BREACH, one_sentence_on_failure, refuse, settings_for, write_file
 from infra.cli.near import did_you_mean
 from infra.cli.rule_file import read_market, read_rules
@@ -65,6 +64,8 @@ def explain(name: str, lang: Language, stack: str, *, as_json: bool) -> None:
 
 def list_rules(stack: str, *, as_json: bool) -> None:
 
+    from infra.cli import rules_store
+
     async def read() -> list[RuleSet]:
         async with rules_store.opened(settings_for(stack)) as store:
             return await rules_store.all_rules(store)
@@ -98,6 +99,8 @@ def _limits(terms: Terms, market: str | None, market_file: Path | None, stack: s
     if market is None:
         return DEFAULTS if terms.market == DEFAULTS.market else None
 
+    from infra.cli import rules_store
+
     async def read(name: str) -> tuple[Market | None, list[str]]:
         async with rules_store.opened(settings_for(stack)) as store:
             return await rules_store.market_of(store, name), await rules_store.market_names(store)
@@ -122,6 +125,8 @@ def _kept(terms: Terms, limits: Market | None) -> str:
 
 
 def _stored(version: int, stack: str) -> RuleSet:
+    from infra.cli import rules_store
+
     async def read() -> RuleSet | None:
         async with rules_store.opened(settings_for(stack)) as store:
             return await rules_store.rules_of(store, version)

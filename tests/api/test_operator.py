@@ -33,7 +33,7 @@ async def test_the_first_administrator_and_a_shop_are_made_by_hand(front: Front,
     assert shop.object["client_id"] == f"shop.{shop_id}"
     assert shop.object["client_secret"] not in shop.err
     assert client_made.code == 0
-    assert (bad.code, bad.out) == (1, "")
+    assert (bad.code, bad.out) == (2, "")
     assert "cannot be redirected to" in bad.err
     assert lost.code == 2
     form = {"grant_type": "client_credentials"}
