@@ -82,7 +82,7 @@ async def stayed(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stay
         yield Stayed(home, environment, json.loads(out), variables)
     finally:
         for folder in home.glob("demo-*/"):
-            await command("down", "--stack", folder.name, "--remove-data", environment=environment)
+            await command("down", "--stack", folder.name, "--remove-data", "--yes", environment=environment)
 
 
 @pytest.fixture
@@ -195,7 +195,7 @@ async def test_sigterm_ends_the_workers_and_down_ends_the_rest(stayed: Stayed) -
         "workers": None,
         "api": leaders["api"],
     }
-    ended = await command("down", "--stack", stayed.stack, "--remove-data", environment=stayed.environment)
+    ended = await command("down", "--stack", stayed.stack, "--remove-data", "--yes", environment=stayed.environment)
 
     assert ended.code == 0, ended.err
     assert ended.err.startswith("Stopped api, ")

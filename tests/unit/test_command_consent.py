@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
+from pathlib import Path
 
 import pytest
 import typer
@@ -170,3 +172,10 @@ def test_a_weak_password_is_refused_before_a_server_is_asked(
         ended = tributary("identity", *words, "--password-stdin")
         assert (ended.code, ended.out) == (2, "")
         assert ended.err == "Choose a password of 12 to 128 characters that is not made of your address.\n"
+
+
+def test_the_document_lists_all_that_ask() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "operations.md").read_text("utf-8")
+
+    listed = re.findall(r"^\| `tributary ([a-z -]+?)(?: --[a-z-]+)?`", text, re.MULTILINE)
+    assert {tuple(words.split()) for words in listed} == set(DESTRUCTIVE) | ASKS_ELSEWHERE

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 import typer
 
-from infra.cli.environment import refuse
+from infra.cli.ending import EXIT_BROKEN_PIPE, EXIT_INTERRUPTED
+from infra.cli.environment import EXIT_BREACH, EXIT_ENVIRONMENT, EXIT_USAGE, refuse
 from infra.local import record
 from tests.unit.command_line import CommandLine
 
@@ -178,3 +179,10 @@ def test_ctrl_c_ends_a_command_quietly(waiting: str) -> None:
     finally:
         process.kill()
     assert (process.returncode, out, err) == (130, "", "")
+
+
+def test_the_document_names_every_exit_code() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "operations.md").read_text("utf-8")
+
+    codes = {int(code) for code in re.findall(r"^\| (\d+) \|", text, re.MULTILINE)}
+    assert codes == {0, EXIT_BREACH, EXIT_USAGE, EXIT_ENVIRONMENT, EXIT_INTERRUPTED, EXIT_BROKEN_PIPE}
