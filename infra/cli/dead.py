@@ -75,7 +75,6 @@ def list_letters(
 
 
 def show(letter: str, stack: str, *, as_json: bool) -> None:
-
     async def look(settings: Settings) -> Letter:
         async with _store(settings) as store:
             return (await _named(store, [letter]))[0]

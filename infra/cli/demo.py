@@ -80,7 +80,8 @@ def demo(orders: int, *, keep: bool, on_given_servers: bool, yes: bool, as_json:
             staying = Staying(settings, name, home, environment) if keep else None
             at_work = staying.at_work() if staying else fleet_at_work(environment, logs)
             played = uvloop.run(_play(settings, orders, at_work))
-            kept = _keep(staying, name, played) if staying else None
+            with patience(say):
+                kept = _keep(staying, name, played) if staying else None
             _show(played, console, as_json=as_json)
             if kept is not None:
                 left = True
@@ -131,14 +132,15 @@ async def _play(settings: Settings, orders: int, at_work: AbstractAsyncContextMa
     with progress() as on_progress:
         running = Demo(settings, orders, at_work, on_progress)
         outcome = await running.run()
-    store = MongoStore.connect(settings.mongodb_url, settings.database)
-    try:
-        found = await report.gather(store)
-        world = World(settings, store, topology_of(roster.load_all(), settings), roster.load_all(), lambda *_: None)
-        found.stock = await world.stock()
-    finally:
-        store.close()
-    steps = await timeline(settings, outcome.sample_order)
+        on_progress("gathering what came of it", 0, 0)
+        store = MongoStore.connect(settings.mongodb_url, settings.database)
+        try:
+            found = await report.gather(store)
+            world = World(settings, store, topology_of(roster.load_all(), settings), roster.load_all(), lambda *_: None)
+            found.stock = await world.stock()
+        finally:
+            store.close()
+        steps = await timeline(settings, outcome.sample_order)
     verified = outcome.report.breach_count == 0 and report.accounted(outcome)
     return _Played(outcome, found, report.as_object(outcome, found, verified=verified), steps)
 

@@ -99,7 +99,7 @@ def settings_for(stack: str) -> Settings:
         )
     for variable, schemes in _SCHEMES.items():
         if (url := os.environ.get(variable)) and not url.startswith(schemes):
-            raise local.StackError(f"{variable} is no address of its server; it begins with {' or '.join(schemes)}.")
+            raise local.StackError(f"{variable} cannot be understood; it begins with {' or '.join(schemes)}.")
     try:
         return Settings(**{name: getattr(endpoints, name) for name in asked})
     except ValidationError as error:

@@ -66,7 +66,6 @@ Difference = tuple[AccountKey, int, int]
 
 
 def show(distributor: int, last: int, stack: str, *, as_json: bool) -> None:
-
     async def look(settings: Settings) -> tuple[Counter[AccountKey], list[Posting]]:
         async with _store(settings) as store:
             stored = await store.find(BALANCES, {"distributor_id": distributor})
@@ -88,7 +87,6 @@ def show(distributor: int, last: int, stack: str, *, as_json: bool) -> None:
 
 
 def rebuild(stack: str, *, check: bool, yes: bool, as_json: bool) -> None:
-
     async def run(settings: Settings) -> tuple[int, list[Difference], list[str]]:
         async with _store(settings) as store:
             if not check:

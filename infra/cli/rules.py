@@ -63,7 +63,6 @@ def explain(name: str, lang: Language, stack: str, *, as_json: bool) -> None:
 
 
 def list_rules(stack: str, *, as_json: bool) -> None:
-
     from infra.cli import rules_store
 
     async def read() -> list[RuleSet]:
