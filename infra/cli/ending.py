@@ -25,13 +25,10 @@ EXIT_BROKEN_PIPE = 141
 _TEXT_MAX = 300
 
 
-def run(app: typer.Typer, *, unexpected: int = EXIT_ENVIRONMENT) -> NoReturn:
-    """Run the command that the command line names, and end the process.
-
-    `unexpected` is the exit code of a failure that no command expects.
-    """
+def run(app: typer.Typer) -> NoReturn:
+    """Run the command that the command line names, and end the process."""
     try:
-        code = _code_of(app, unexpected)
+        code = _code_of(app)
         sys.stdout.flush()
     except BrokenPipeError:
         code = EXIT_BROKEN_PIPE
@@ -41,7 +38,7 @@ def run(app: typer.Typer, *, unexpected: int = EXIT_ENVIRONMENT) -> NoReturn:
     sys.exit(code)
 
 
-def _code_of(app: typer.Typer, unexpected: int) -> int:
+def _code_of(app: typer.Typer) -> int:
     try:
         code = get_command(app)(prog_name="tributary", standalone_mode=False)
     except typer.TyperException as error:
@@ -59,7 +56,7 @@ def _code_of(app: typer.Typer, unexpected: int) -> int:
             raise
         return EXIT_BROKEN_PIPE
     except Exception as error:
-        return _unexpected(error, unexpected)
+        return _unexpected(error)
     return code if isinstance(code, int) else 0
 
 
@@ -77,10 +74,10 @@ def _usage(error: typer.TyperException) -> int:
     return error.exit_code
 
 
-def _unexpected(error: Exception, code: int) -> int:
+def _unexpected(error: Exception) -> int:
     if os.environ.get("TRIBUTARY_DEBUG"):
         traceback.print_exception(error)
-        return code
+        return EXIT_ENVIRONMENT
     text = " ".join(str(error).split())[:_TEXT_MAX]
     where = ""
     with suppress(OSError):
@@ -91,4 +88,4 @@ def _unexpected(error: Exception, code: int) -> int:
     print(
         f"Tributary did not expect this: {type(error).__name__}{f': {text}' if text else ''}.{where}", file=sys.stderr
     )
-    return code
+    return EXIT_ENVIRONMENT

@@ -9,6 +9,7 @@ import asyncio
 import json
 import signal
 
+import structlog
 import typer
 import uvloop
 
@@ -21,11 +22,25 @@ from infra.runtime.fleet import Fleet
 from infra.runtime.settings import Settings
 from infra.runtime.topology import describe, topology_of
 
+log = structlog.get_logger()
+
 _EXIT_CRASH = 1
+"""Any but that of a process that cannot start: to start it again may help."""
 
 
 def work(names: list[str] | None, processes: int, stack: str, *, together: bool) -> None:
     chosen = _chosen(names or ["all"])
+    try:
+        _work(chosen, processes, stack, together=together)
+    except typer.Exit:
+        raise
+    except Exception as error:
+        # Its log is where one looks for it, and a fleet starts it again.
+        log.exception("crashed")
+        raise typer.Exit(_EXIT_CRASH) from error
+
+
+def _work(chosen: list[str], processes: int, stack: str, *, together: bool) -> None:
     with one_sentence_on_failure():
         settings = settings_for(stack)
         logs.configure(settings.log_level)
@@ -83,5 +98,4 @@ if __name__ == "__main__":
 
     alone = typer.Typer(rich_markup_mode=None, add_completion=False)
     alone.command()(command)
-    # The fleet starts a process again, unless it says by its exit code that this would end in the same way.
-    ending.run(alone, unexpected=_EXIT_CRASH)
+    ending.run(alone)

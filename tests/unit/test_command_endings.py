@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -52,6 +53,23 @@ def test_an_unexpected_failure_is_one_line_that_names_the_file_with_the_tracebac
     [log] = tmp_path.glob("tributary-error-*.log")
     assert str(log) in ended.err
     assert log.read_text().startswith("Traceback (most recent call last):")
+
+
+def test_a_worker_that_crashes_says_so_in_its_log_and_may_be_started_again(
+    tributary: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def run(*_: object) -> None:
+        raise RuntimeError("odd")
+
+    for name, address in NOWHERE.items():
+        monkeypatch.setenv(name, address)
+    monkeypatch.setattr("infra.runtime.process.run", run)
+
+    ended = tributary("work", "order_intake")
+
+    [line] = ended.err.splitlines()
+    assert (ended.code, ended.out, json.loads(line)["event"]) == (1, "", "crashed")
+    assert "odd" in line
 
 
 def test_debugging_shows_the_traceback(tributary: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
