@@ -102,7 +102,7 @@ clean: ## Stop the local stacks of this folder and delete what setup, tests and 
 		[ -e "$$record" ] || continue; \
 		stack=$$(basename "$$(dirname "$$record")"); \
 		[ -x $(BIN)/tributary ] || { echo "A stack may be running; run make setup, then make clean again." >&2; exit 1; }; \
-		TRIBUTARY_HOME=.tributary $(BIN)/tributary down --stack "$$stack" --remove-data; \
+		TRIBUTARY_HOME=.tributary $(BIN)/tributary down --stack "$$stack" --remove-data --yes; \
 	done
 	@rm -rf $(VENV) .tributary build mutants *.egg-info .coverage .hypothesis .import_linter_cache \
 		.mypy_cache .pytest_cache .ruff_cache
@@ -120,7 +120,8 @@ $(INSTALLED): requirements-dev.lock pyproject.toml
 	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV) >/dev/null 2>&1 || $(PYTHON) -m venv --clear --without-pip $(VENV)
 	@pip=("$$PWD/$(BIN)/python" -m pip); \
 	"$${pip[@]}" --version >/dev/null 2>&1 || pip=($(PYTHON) -m pip --python "$$PWD/$(BIN)/python"); \
-	{ "$${pip[@]}" install --quiet --no-deps --require-hashes -r requirements-dev.lock && \
-	  "$${pip[@]}" install --quiet --no-deps --no-build-isolation -e .; } </dev/null >$(SETUP_LOG) 2>&1 || { \
+	rm -f $(SETUP_LOG); installing=($(PYTHON) -m infra.local.packages $(SETUP_LOG) "$${pip[@]}" install --no-deps); \
+	{ "$${installing[@]}" --require-hashes -r requirements-dev.lock && \
+	  "$${installing[@]}" --no-build-isolation -e .; } || { \
 		echo "The packages could not be installed; read $(SETUP_LOG) for the reason, then run make setup again." >&2; exit 1; }
 	@touch $(INSTALLED)

@@ -11,7 +11,6 @@ from typing import Any
 
 from pydantic.json_schema import JsonSchemaMode
 
-from contracts.catalogue import kind_of
 from contracts.envelope import Payload, message_of
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -21,6 +20,9 @@ _REQUIRED_BY_CLOUDEVENTS = ("id", "source", "specversion", "type")
 
 def schema_of(payload: type[Payload]) -> dict[str, Any]:
     """Return the schema of the message that carries `payload`."""
+    # The catalogue loads every message there is, which the schema of a rule set does not need.
+    from contracts.catalogue import kind_of
+
     mode: JsonSchemaMode = "validation" if kind_of(payload) == "command" else "serialization"
     schema = message_of(payload).model_json_schema(mode=mode)
     # Reading is lenient and fills in what is always the same; a sender is held to the standard.

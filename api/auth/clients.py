@@ -75,6 +75,15 @@ def is_allowed_redirect(uri: str) -> bool:
     return "." in parts.scheme and parts.scheme not in _NEVER
 
 
+def check_public(client_id: str, redirect_uris: Sequence[str]) -> None:
+    """Raises ValueError where there can be no client of this id, or with these redirects, for people to log in with."""
+    for uri in redirect_uris:
+        if not is_allowed_redirect(uri):
+            raise ValueError(f"{uri!r} cannot be redirected to; use https, http on this machine, or an app's scheme")
+    if client_id in (FIRST_PARTY, DOCS) or client_id.startswith("shop."):
+        raise ValueError(f"the client id {client_id} is taken")
+
+
 class Clients:
     def __init__(self, store: Documents, settings: Settings, time: Time) -> None:
         self._store = store
@@ -117,11 +126,7 @@ class Clients:
 
     async def save_public(self, client_id: str, name: str, redirect_uris: Sequence[str]) -> Client:
         """A client that people log in with; saving it again replaces its name and redirects. Raises ValueError."""
-        for uri in redirect_uris:
-            if not is_allowed_redirect(uri):
-                raise ValueError(f"{uri} cannot be redirected to; use https, http on this machine, or an app's scheme")
-        if client_id in self._built_in or client_id.startswith("shop."):
-            raise ValueError(f"the client id {client_id} is taken")
+        check_public(client_id, redirect_uris)
         client = Client(client_id, name, "public", self._time.now(), redirect_uris=tuple(redirect_uris))
         await settle(self._store, self._time, lambda tx: CLIENTS.replace(tx, client))
         return client

@@ -5,14 +5,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from difflib import get_close_matches
+
+from pydantic import TypeAdapter, ValidationError
 
 from api import audit_log
 from api.audit_log import AuditLog, Head, Verified
-from api.auth.clients import Clients
+from api.auth.clients import Clients, check_public
+from api.auth.given import Email
 from api.auth.grants import Grants
 from api.auth.keys import KeyRing
-from api.auth.passwords import Passwords
+from api.auth.passwords import Passwords, check_strength, normalized_email
 from api.auth.repository import COLLECTIONS as IDENTITY_COLLECTIONS
 from api.auth.tokens import OwnTokens
 from api.auth.users import Author, Users
@@ -20,14 +25,82 @@ from api.problems import REASONS, Problem
 from api.protocols import Documents
 from api.repository import COLLECTIONS as API_COLLECTIONS
 from contracts.envelope import derived_id
+from contracts.fields import ShopId
+from contracts.network.view import SHOPS
 from infra.runtime.settings import Settings
 from infra.runtime.time import RealTime
+
+_SHOPS_LOOKED_AT_MAX = 10_000
+"""A name is looked for among so many when it is not found."""
 
 COLLECTIONS = (*API_COLLECTIONS, *IDENTITY_COLLECTIONS)
 
 
+_CLIENT_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_NAME_MAX = 200
+_email: TypeAdapter[str] = TypeAdapter(Email)
+_shop_id: TypeAdapter[str] = TypeAdapter(ShopId)
+
+
 class CannotBeDone(Exception):
     """The text is a sentence for the operator."""
+
+
+class WronglyGiven(CannotBeDone):
+    """What was given cannot be right, whatever is stored."""
+
+
+def check_login(email: str, password: str | None) -> None:
+    """Raises WronglyGiven."""
+    _require_text(email, password or "")
+    if not _is(_email, email.strip()):
+        raise WronglyGiven(f"{email!r} is no e-mail address; give one such as ann@example.com.")
+    if password is not None:
+        try:
+            check_strength(password, normalized_email(email))
+        except Problem as problem:
+            raise WronglyGiven(REASONS[problem.reason].en) from problem
+
+
+def check_shop_id(shop_id: str) -> None:
+    """Raises WronglyGiven."""
+    _require_text(shop_id)
+    if not _is(_shop_id, shop_id):
+        raise WronglyGiven(
+            f"{shop_id!r} is no shop id; those are 1 to 64 letters, digits, dots, underscores and hyphens."
+        )
+
+
+def check_client(client_id: str, name: str, redirect_uris: Sequence[str]) -> None:
+    """Raises WronglyGiven."""
+    _require_text(client_id, name, *redirect_uris)
+    if not _CLIENT_ID.fullmatch(client_id):
+        raise WronglyGiven(
+            f"{client_id!r} is no client id; give 1 to 64 letters, digits, dots, underscores and hyphens."
+        )
+    try:
+        check_public(client_id, redirect_uris)
+    except ValueError as error:
+        raise WronglyGiven(f"{error}.") from error
+    if not name.strip() or len(name) > _NAME_MAX or not name.isprintable():
+        raise WronglyGiven(f"{name[:_NAME_MAX]!r} is no name; people read it on the login page.")
+
+
+def _is(kind: TypeAdapter[str], text: str) -> bool:
+    try:
+        kind.validate_python(text)
+    except ValidationError:
+        return False
+    return True
+
+
+def _require_text(*texts: str) -> None:
+    """A terminal may hand over bytes that are no text, as halves of surrogate pairs."""
+    for text in texts:
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise WronglyGiven("What was given is no text in UTF-8; type it again.") from error
 
 
 class Operations:
@@ -60,6 +133,15 @@ class Operations:
         except Problem as problem:
             raise CannotBeDone(problem.detail or REASONS[problem.reason].en) from problem
         return one_time
+
+    async def require_shop(self, shop_id: str) -> None:
+        """Raises CannotBeDone where no shop of this id is registered; names those that are near."""
+        if await self._store.find(SHOPS, {"_id": shop_id}, limit=1):
+            return
+        known = [shop["_id"] for shop in await self._store.find(SHOPS, {}, limit=_SHOPS_LOOKED_AT_MAX, fields=("_id",))]
+        near = get_close_matches(shop_id, known)
+        perhaps = f" Did you mean {' or '.join(near)}?" if near else ""
+        raise CannotBeDone(f"There is no shop {shop_id}; register it first with POST /api/shops.{perhaps}")
 
     async def create_shop(self, shop_id: str) -> tuple[str, str]:
         """The client id of a shop and a new secret."""

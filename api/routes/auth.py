@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Header, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+from api.auth.given import Email
 from api.auth.grants import GrantRefused
 from api.auth.guard import Authenticated, correlation_of, needs
 from api.auth.logins import CHALLENGE
@@ -29,16 +30,6 @@ router = APIRouter(prefix="/api", tags=["login"], route_class=BodyRoute)
 _WAIT_S = 2.0
 _WAIT_MAX_S = 10
 
-Email = Annotated[
-    str,
-    Field(
-        min_length=3,
-        max_length=254,
-        # U+0085 is a space to some dialects of patterns only, so it is named.
-        pattern=r"^[^@\s\x00-\x1f\x7f-\x9f]{1,64}@[^@\s\x00-\x1f\x7f-\x9f]{1,190}$",
-        examples=["lin@example.com"],
-    ),
-]
 Password = Annotated[SecretStr, Field(min_length=1, max_length=128, examples=["correct horse battery"])]
 PersonName = Annotated[str, Field(max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$", examples=["Lin"])]
 PreferWait = Annotated[

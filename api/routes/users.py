@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.auth.given import Email
 from api.auth.guard import author_of, needs
 from api.auth.model import User
 from api.auth.permissions import DEFAULTS, PERMISSIONS, Role
@@ -18,7 +19,7 @@ from api.conditions import NOT_MODIFIED, IfNoneMatch, read_response
 from api.paging import Cursor, Limit, Page, next_link
 from api.ports import Here
 from api.problems import Problem, documented
-from api.routes.auth import Body, Email, Password, PersonName
+from api.routes.auth import Body, Password, PersonName
 from contracts.fields import DistributorId
 
 router = APIRouter(prefix="/api/users", tags=["users"], route_class=BodyRoute)

@@ -6,12 +6,12 @@ from statistics import median
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from infra.bench import report_full
 from infra.bench.full import FullFindings
 from infra.bench.reads import TOGETHER
 from infra.bench.run import HALF, Findings
+from infra.cli.screen import Grid
 
 _FIELDS = {
     "orders_per_s": "ours, one-line orders",
@@ -41,7 +41,7 @@ def as_object(found: Findings, full: FullFindings | None = None) -> dict[str, An
 
 def show(console: Console, found: Findings, full: FullFindings | None = None) -> None:
     """Rates with their spread, ratios, latency, memory; and what the full benchmark adds."""
-    rates = Table("contender", "orders/s", "lowest", "highest", "of Celery", "of the floor", title="A backlog, settled")
+    rates = Grid("contender", "orders/s", "lowest", "highest", "of Celery", "of the floor", title="A backlog, settled")
     celery, floor = _median(found, "Celery"), _median(found, "floor")
     for row in _FIELDS.values():
         if (middle := _median(found, row)) is None:
@@ -58,7 +58,7 @@ def show(console: Console, found: Findings, full: FullFindings | None = None) ->
         console.print(_latency(found))
     if found.reads:
         console.print(_reads(found))
-    memory = Table("process", "peak MB", title="Memory of our processes")
+    memory = Grid("process", "peak MB", title="Memory of our processes")
     for name, peaks in sorted(found.rss_mb.items()):
         memory.add_row(name, f"{max(peaks):.0f}")
     console.print(memory)
@@ -66,9 +66,9 @@ def show(console: Console, found: Findings, full: FullFindings | None = None) ->
         report_full.show(console, full)
 
 
-def _latency(found: Findings) -> Table:
+def _latency(found: Findings) -> Grid:
     columns = ("load", "orders/s", "p50 ms", "p95 ms", "p99 ms", "lowest", "highest", "max ms")
-    table = Table(*columns, title="Published to accrued")
+    table = Grid(*columns, title="Published to accrued")
     for load, rounds in found.latency.items():
         p99s = [at.p99_ms for at in rounds]
         middles = (median(at.p50_ms for at in rounds), median(at.p95_ms for at in rounds), median(p99s))
@@ -77,8 +77,8 @@ def _latency(found: Findings) -> Table:
     return table
 
 
-def _reads(found: Findings) -> Table:
-    table = Table("read", "a second", "p50 ms", "p95 ms", "p99 ms", "max ms", title="Reads of the HTTP API")
+def _reads(found: Findings) -> Grid:
+    table = Grid("read", "a second", "p50 ms", "p95 ms", "p99 ms", "max ms", title="Reads of the HTTP API")
     for read in found.reads:
         figures = (read.p50_ms, read.p95_ms, read.p99_ms, read.max_ms)
         table.add_row(read.what, f"{read.rate}", *(f"{figure:,.1f}" for figure in figures))

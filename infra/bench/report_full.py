@@ -6,12 +6,12 @@ from statistics import median
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from infra.bench.full import FullFindings
 from infra.bench.growth import GrowthFindings
 from infra.bench.hot import HotFindings
 from infra.bench.scaling import ScalingFindings
+from infra.cli.screen import Grid
 
 
 def as_object(found: FullFindings | None) -> dict[str, Any]:
@@ -55,7 +55,7 @@ def _scaling(found: ScalingFindings) -> dict[str, Any]:
 def show(console: Console, found: FullFindings) -> None:
     _show_growth(console, found.growth)
     _show_hot(console, found.hot)
-    memory = Table("process", "peak MB", title="Memory over the long backlog, one worker in each process")
+    memory = Grid("process", "peak MB", title="Memory over the long backlog, one worker in each process")
     for name, peak in sorted(found.memory.items()):
         memory.add_row(name, f"{peak:.0f}")
     console.print(memory)
@@ -63,7 +63,7 @@ def show(console: Console, found: FullFindings) -> None:
 
 
 def _show_growth(console: Console, found: GrowthFindings) -> None:
-    table = Table("what grows", "to", "ms an order or read", "lowest", "highest", "of the smallest", title="Growth")
+    table = Grid("what grows", "to", "ms an order or read", "lowest", "highest", "of the smallest", title="Growth")
     for case, sizes in found.ms.items():
         smallest = found.median_ms(case, min(sizes))
         for size, measured in sizes.items():
@@ -74,7 +74,7 @@ def _show_growth(console: Console, found: GrowthFindings) -> None:
 
 
 def _show_hot(console: Console, found: HotFindings) -> None:
-    hot = Table("processes", "uniform orders/s", "hot orders/s", "share", title="Every order wants one product")
+    hot = Grid("processes", "uniform orders/s", "hot orders/s", "share", title="Every order wants one product")
     for variant in found.variants:
         rates = (f"{median(kind):,.0f}" for kind in (variant.uniform, variant.hot))
         hot.add_row(variant.replicas, *rates, f"{variant.share:.0%}")
@@ -84,13 +84,13 @@ def _show_hot(console: Console, found: HotFindings) -> None:
 
 
 def _show_scaling(console: Console, found: ScalingFindings) -> None:
-    rates = Table("processes of each worker", "orders/s", "lowest", "highest", title="More processes on this machine")
+    rates = Grid("processes of each worker", "orders/s", "lowest", "highest", title="More processes on this machine")
     for processes, measured in found.rates.items():
         figures = (median(measured), min(measured), max(measured))
         rates.add_row(str(processes), *(f"{figure:,.0f}" for figure in figures))
     console.print(rates)
     times = [f"cores at {at.orders_per_s:,.0f}/s (x{at.times:,})" for at in found.predictions]
-    model = Table("part", "µs an order", *times, title="What an order costs, and so many more orders would")
+    model = Grid("part", "µs an order", *times, title="What an order costs, and so many more orders would")
     for part, cost_us in {**found.costs.workers_us, **found.costs.servers_us}.items():
         model.add_row(part, f"{cost_us:,.0f}", *(f"{at.cores[part]:,.1f}" for at in found.predictions))
     model.add_row(

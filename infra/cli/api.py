@@ -6,7 +6,6 @@ import contextlib
 import os
 import signal
 import socket
-from typing import Annotated
 
 import structlog
 import typer
@@ -14,7 +13,7 @@ import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
-from infra.cli.environment import EXIT_ENVIRONMENT, Stack, environment_for, one_sentence_on_failure, settings_for
+from infra.cli.environment import EXIT_ENVIRONMENT, environment_for, one_sentence_on_failure, settings_for
 from infra.cli.hangup import end_like_ctrl_c
 from infra.runtime import front, logs
 from infra.runtime.start import take_port, url_of
@@ -30,18 +29,7 @@ _WAITING_MAX = 512
 """Connections that may wait to be accepted."""
 
 
-def api(
-    host: Annotated[str, typer.Option("--host", help="The address to listen on.")] = "127.0.0.1",
-    port: Annotated[
-        int, typer.Option("--port", min=0, max=65535, help="The port to listen on; 0 takes any free one.")
-    ] = 8080,
-    workers: Annotated[int, typer.Option("--workers", min=1, max=64, help="Processes that share the port.")] = 1,
-    stack: Stack = "default",
-) -> None:
-    """Serve the HTTP API until SIGTERM or Ctrl-C; requests in hand are answered first.
-
-    Behind a proxy set TRIBUTARY_PUBLIC_URL to the address that people use, and FORWARDED_ALLOW_IPS to the proxy's.
-    """
+def api(host: str, port: int, workers: int, stack: str) -> None:
     with one_sentence_on_failure():
         settings = settings_for(stack)
         listener = take_port(host, port, "the HTTP API", "--port")

@@ -1,89 +1,141 @@
-"""The `tributary` command. Every command is a function of a module beside this one; here they get their names."""
+"""The `tributary` command: every command with its name and an example. What they take is in `infra.cli.commands`.
+
+What a command does is imported when it runs, so that those that only print start at once.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Annotated
+
 import typer
 
-from infra.cli import dead, identity, ledger, rules, rules_changes, schema, stack
-from infra.cli.api import api
-from infra.cli.backtest import backtest
-from infra.cli.bench import bench
-from infra.cli.demo import demo
-from infra.cli.doctor import doctor
-from infra.cli.explain import explain
-from infra.cli.preview import preview_move
-from infra.cli.publish import publish
-from infra.cli.trace import trace
-from infra.cli.verify import verify_command
-from infra.cli.work import topology, work
+from infra.cli import ending
+from infra.cli.commands import checks, dead, identity, ledger, network, orders, rules, schema, stack, trials, work
 
-app = typer.Typer(
-    name="tributary",
-    help="The back-end of a distribution network: orders flow in, commissions flow upstream.",
-    no_args_is_help=True,
-    pretty_exceptions_show_locals=False,
-)
-books = typer.Typer(help="The ledger: what every account holds, and why.", no_args_is_help=True)
-letters = typer.Typer(help="Messages that nobody could handle.", no_args_is_help=True)
-rule_sets = typer.Typer(
-    help="Rule sets: what the network pays, who stands for it, and from when.", no_args_is_help=True
-)
-network = typer.Typer(help="The sponsor tree.", no_args_is_help=True)
-schemas = typer.Typer(help="The released message schemas.", no_args_is_help=True)
-identities = typer.Typer(help="Who may use the HTTP API.", no_args_is_help=True)
-audits = typer.Typer(help="Who changed what through the HTTP API.", no_args_is_help=True)
 
-app.command("up")(stack.up)
-app.command("down")(stack.down)
-app.command("status")(stack.status)
-app.command("setup")(stack.setup)
-app.command("work")(work)
-app.command("api")(api)
-app.command("demo")(demo)
-app.command("bench")(bench)
-app.command("publish")(publish)
-app.command("trace")(trace)
-app.command("explain")(explain)
-app.command("verify")(verify_command)
-app.command("topology")(topology)
-app.command("doctor")(doctor)
-app.add_typer(books, name="ledger")
-books.command("show")(ledger.show)
-books.command("rebuild")(ledger.rebuild)
-app.add_typer(letters, name="dead")
-letters.command("list")(dead.list_letters)
-letters.command("show")(dead.show)
-letters.command("replay")(dead.replay)
-letters.command("discard")(dead.discard)
-app.add_typer(rule_sets, name="rules")
-rule_sets.command("schema")(rules.schema)
-rule_sets.command("check")(rules.check)
-rule_sets.command("explain")(rules.explain)
-rule_sets.command("list")(rules.list_rules)
-rule_sets.command("show")(rules.show)
-rule_sets.command("propose")(rules_changes.propose)
-rule_sets.command("approve")(rules_changes.approve)
-rule_sets.command("activate")(rules_changes.activate)
-rule_sets.command("retire")(rules_changes.retire)
-rule_sets.command("market")(rules_changes.market)
-rule_sets.command("backtest")(backtest)
-app.add_typer(network, name="network")
-network.command("preview-move")(preview_move)
-app.add_typer(schemas, name="schema")
-schemas.command("check")(schema.check)
-schemas.command("export")(schema.export)
-app.add_typer(identities, name="identity")
-identities.command("create-admin")(identity.create_admin)
-identities.command("create-login")(identity.create_login)
-identities.command("create-shop")(identity.create_shop)
-identities.command("create-client")(identity.create_client)
-identities.command("rotate-keys")(identity.rotate_keys)
-app.add_typer(audits, name="audit")
-audits.command("verify")(identity.verify_audit)
+def _typer(description: str) -> typer.Typer:
+    return typer.Typer(help=description, no_args_is_help=True, rich_markup_mode=None)
+
+
+def _epilog(examples: tuple[str, ...]) -> str:
+    return "\b\nExamples:" + "".join(f"\n  {example}" for example in examples)
+
+
+def _group(parent: typer.Typer, name: str, description: str, *examples: str) -> typer.Typer:
+    group = _typer(description)
+    parent.add_typer(group, name=name, short_help=description, epilog=_epilog(examples))
+    return group
+
+
+def _add(group: typer.Typer, name: str, command: Callable[..., None], *examples: str) -> None:
+    """Give a command its name. Lists show the first sentence of its help, and its own help ends with the examples."""
+    first = " ".join((command.__doc__ or "").strip().partition("\n\n")[0].split())
+    group.command(name, short_help=first, epilog=_epilog(examples))(command)
+
+
+app = _typer("The back-end of a distribution network: orders flow in, commissions flow upstream.")
+_add(app, "up", stack.up, "tributary up", "export $(tributary up --stack trial)")
+_add(app, "down", stack.down, "tributary down", "tributary down --stack trial --remove-data")
+_add(app, "status", stack.status, "tributary status", "tributary status --stack trial --json")
+_add(app, "setup", stack.setup, "tributary setup")
+_add(app, "work", work.work, "tributary work all", "tributary work order_intake --processes 2")
+_add(app, "api", work.api, "tributary api --port 8080 --workers 2")
+_add(app, "demo", trials.demo, "tributary demo --orders 200", "tributary demo --keep")
+_add(app, "bench", trials.bench, "tributary bench --rounds 1 --json")
+_add(
+    app,
+    "publish",
+    orders.publish,
+    """echo '{"shop_id": "corner", "order_id": "1001", "status": "paid"}' | """
+    "tributary publish --type order.update-status.v1 --wait 15",
+)
+_add(app, "trace", orders.trace, "tributary trace shop-367/31198459904")
+_add(app, "explain", orders.explain, "tributary explain shop-367/31198459904 --lang zh")
+_add(app, "verify", checks.verify, "tributary verify", "tributary verify --stack trial --json")
+_add(app, "topology", work.topology, "tributary topology", "tributary topology --apply")
+_add(app, "doctor", checks.doctor, "tributary doctor --json")
+
+books = _group(app, "ledger", "The ledger: what every account holds, and why.", "tributary ledger show 42")
+_add(books, "show", ledger.show, "tributary ledger show 42 --last 50", "tributary ledger show 0")
+_add(books, "rebuild", ledger.rebuild, "tributary ledger rebuild --check", "tributary ledger rebuild --yes")
+
+letters = _group(app, "dead", "Messages that could not be handled.", "tributary dead list")
+_add(letters, "list", dead.list_letters, "tributary dead list", "tributary dead list --state any --each")
+_add(letters, "show", dead.show, "tributary dead show 5f0c2a")
+_add(letters, "replay", dead.replay, "tributary dead replay 5f0c2a", "tributary dead replay --all --dry-run")
+_add(letters, "discard", dead.discard, "tributary dead discard 5f0c2a", "tributary dead discard --all --yes")
+
+rule_sets = _group(
+    app,
+    "rules",
+    "Rule sets: what the network pays, who stands for it, and from when.",
+    "tributary rules check draft.yaml",
+)
+_add(rule_sets, "schema", rules.schema, "tributary rules schema --output rules.schema.json")
+_add(rule_sets, "check", rules.check, "tributary rules check draft.yaml --market-file market.yaml")
+_add(rule_sets, "explain", rules.explain, "tributary rules explain draft.yaml", "tributary rules explain 2 --lang zh")
+_add(rule_sets, "list", rules.list_rules, "tributary rules list --json")
+_add(rule_sets, "show", rules.show, "tributary rules show 2")
+_add(rule_sets, "propose", rules.propose, "tributary rules propose 2 draft.yaml --by ann")
+_add(rule_sets, "approve", rules.approve, "tributary rules approve 2 --digest 0f3a9c21 --by wei")
+_add(rule_sets, "activate", rules.activate, "tributary rules activate 2 --from 2026-12-01T00:00:00+08:00 --by wei")
+_add(rule_sets, "retire", rules.retire, "tributary rules retire 1 --by wei")
+_add(rule_sets, "market", rules.market, "tributary rules market market.yaml")
+_add(
+    rule_sets,
+    "backtest",
+    rules.backtest,
+    "tributary rules backtest draft.yaml --from 2026-10-01 --to 2026-10-31 --chart october.svg",
+)
+
+tree = _group(app, "network", "The sponsor tree.", "tributary network preview-move 42 --under 7")
+_add(tree, "preview-move", network.preview_move, "tributary network preview-move 42 --under 7 --days 60")
+
+schemas = _group(app, "schema", "The released message schemas.", "tributary schema check")
+_add(schemas, "check", schema.check, "tributary schema check")
+_add(schemas, "export", schema.export, "tributary schema export")
+
+identities = _group(app, "identity", "Who may use the HTTP API.", "tributary identity create-admin ann@example.com")
+_add(identities, "create-admin", identity.create_admin, "tributary identity create-admin ann@example.com")
+_add(identities, "create-login", identity.create_login, "tributary identity create-login li.na@example.com 42")
+_add(identities, "create-shop", identity.create_shop, "tributary identity create-shop shop-367")
+_add(
+    identities,
+    "create-client",
+    identity.create_client,
+    'tributary identity create-client desk https://desk.example/callback --name "Shop desk"',
+)
+_add(identities, "rotate-keys", identity.rotate_keys, "tributary identity rotate-keys")
+
+audits = _group(app, "audit", "Who changed what through the HTTP API.", "tributary audit verify")
+_add(audits, "verify", identity.verify_audit, "tributary audit verify")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"tributary {version('tributary')}")
+        raise typer.Exit
+
+
+@app.callback(
+    context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 120},
+    epilog="\b\nExamples:\n  tributary demo\n  tributary rules check --help\n\n"
+    "Exit codes: 0 done, 1 a check failed or it was refused, 2 wrong usage, 3 it could not be finished. "
+    "TRIBUTARY_DEBUG=1 shows the traceback of an unexpected failure.",
+)
+def tributary(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    """The back-end of a distribution network: orders flow in, commissions flow upstream."""
 
 
 def main() -> None:
-    app()
+    ending.run(app)
 
 
 if __name__ == "__main__":

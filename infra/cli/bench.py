@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Annotated
 
 import typer
 import uvloop
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from infra import local
 from infra.bench import report
@@ -19,35 +17,28 @@ from infra.bench.peers.peer import PeerFailed
 from infra.bench.run import Bench, Findings, Sizes
 from infra.cli.environment import (
     EXIT_BREACH,
-    AsJson,
     environment_for,
     leave_exported_addresses,
     one_sentence_on_failure,
     settings_for,
 )
 from infra.cli.hangup import end_like_ctrl_c
+from infra.cli.progress import progress
+from infra.cli.screen import Screen, say
+from infra.local.patience import patience
 
 
-def bench(
-    rounds: Annotated[int, typer.Option("--rounds", min=1, max=20, help="Turns that everybody gets.")] = 3,
-    everything: Annotated[
-        bool, typer.Option("--full", help="Also growth, a hot product, memory and more processes: up to an hour.")
-    ] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Measure ours beside Celery, plain FastStream and the floor, in turns, on the same servers, and verify ours.
-
-    Compare the ratios, not the rates: those are this machine's. Exits with 1 if a contender's books are wrong.
-    """
+def bench(rounds: int, *, everything: bool, as_json: bool) -> None:
     name = f"bench-{os.getpid()}"
     home = local.default_home()
-    console = Console(stderr=as_json)
+    console = Screen(stderr=as_json)
     leave_exported_addresses("The benchmark uses only servers that it starts.")
     end_like_ctrl_c()
     with one_sentence_on_failure():
         try:
             local.claim(name, home=home)
-            local.up(name, home=home, progress=lambda line: console.print(line, style="dim"))
+            with patience(say) as on_step:
+                local.up(name, home=home, progress=on_step)
             quick, rest = _run(name, Sizes(rounds=rounds), FullSizes() if everything else None, console)
         except (BenchFailure, PeerFailed) as failure:
             typer.echo(f"Not measured to the end: {failure}", err=True)
@@ -63,25 +54,10 @@ def bench(
 def _run(
     name: str, sizes: Sizes, full_sizes: FullSizes | None, console: Console
 ) -> tuple[Findings, FullFindings | None]:
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
     home = local.default_home()
     settings = settings_for(name).model_copy(update={"database": "bench"})
     servers = {server.server: server.pid for server in local.status(name, home=home) if server.pid is not None}
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("starting", total=None)
-
-        def on_progress(doing: str, done: int, total: int) -> None:
-            bar.update(task, description=doing, completed=done, total=total or None)
-            if not console.is_terminal:
-                # No bar is drawn in a log, and this takes minutes.
-                console.print(doing, style="dim")
-
+    with progress() as on_progress:
         running = Bench(settings, environment_for(settings), home / name / local.LOGS, on_progress, servers)
         try:
             if full_sizes is None:

@@ -1,4 +1,4 @@
-"""`tributary dead`: the messages that nobody could handle. Look at them, send them again, or let them go."""
+"""`tributary dead`: the messages that could not be handled. Look at them, send them again, or let them go."""
 
 from __future__ import annotations
 
@@ -9,31 +9,21 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from textwrap import indent
-from typing import Annotated, Literal
+from typing import Literal
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from contracts.operations.v1 import SettleDeadLetter
 from infra.adapters.mongo import MongoStore
 from infra.cli import dead_view as view
-from infra.cli.environment import EXIT_ENVIRONMENT, EXIT_USAGE, AsJson, Stack, one_sentence_on_failure, settings_for
+from infra.cli.environment import EXIT_ENVIRONMENT, agree, one_sentence_on_failure, refuse, settings_for
+from infra.cli.near import did_you_mean
+from infra.cli.progress import progress
 from infra.runtime import broker, dead_letters, roster
 from infra.runtime.broker import RabbitPublisher
 from infra.runtime.dead_letters import Letter, State
 from infra.runtime.settings import Settings
 from infra.runtime.time import RealTime
-
-LetterNames = Annotated[
-    list[str] | None, typer.Argument(metavar="[LETTER]…", help="Letters by id, or by the beginning of it.")
-]
-Queue = Annotated[str | None, typer.Option("--queue", metavar="QUEUE", help="Only letters of this queue.")]
-Reason = Annotated[str | None, typer.Option("--reason", metavar="CODE", help="Only letters with this reason.")]
-Everything = Annotated[bool, typer.Option("--all", help="All that wait.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
-By = Annotated[str | None, typer.Option("--by", help="Who decides.", show_default="your user name")]
-Note = Annotated[str | None, typer.Option("--note", help="Why, for whoever asks later.")]
 
 _STATES: dict[str, tuple[State, ...]] = {
     "waiting": ("waiting",),
@@ -42,6 +32,7 @@ _STATES: dict[str, tuple[State, ...]] = {
     "any": ("waiting", "replayed", "discarded"),
 }
 _MANY = 20
+"""Fewer are done before one could look."""
 
 
 @dataclass(slots=True)
@@ -54,16 +45,14 @@ class Outcome:
 
 
 def list_letters(
-    queue: Queue = None,
-    reason: Reason = None,
-    state: Annotated[
-        Literal["waiting", "replayed", "discarded", "any"], typer.Option("--state", help="Letters in this state.")
-    ] = "waiting",
-    each: Annotated[bool, typer.Option("--each", help="List every letter instead of causes.")] = False,
-    stack: Stack = "default",
-    as_json: AsJson = False,
+    queue: str | None,
+    reason: str | None,
+    state: Literal["waiting", "replayed", "discarded", "any"],
+    stack: str,
+    *,
+    each: bool,
+    as_json: bool,
 ) -> None:
-    """Show what waits for a person, by cause: a thousand letters of one cause are one thing to mend."""
     condition = dead_letters.where(states=_STATES[state], queue=queue, reason=reason)
 
     async def look(settings: Settings) -> int:
@@ -82,7 +71,8 @@ def list_letters(
     with one_sentence_on_failure():
         shown = asyncio.run(look(settings_for(stack)))
     if not shown and not as_json:
-        typer.echo("There is no such dead letter." if state == "any" else f"No dead letter is {state}.")
+        none = "There is no such dead letter." if state == "any" else f"No dead letter is {state}."
+        typer.echo(f"{none}{_perhaps(queue)}")
 
 
 async def _print_letters(letters: AsyncIterator[Letter], *, as_json: bool) -> int:
@@ -103,13 +93,7 @@ async def _print_letters(letters: AsyncIterator[Letter], *, as_json: bool) -> in
     return shown
 
 
-def show(
-    letter: Annotated[str, typer.Argument(metavar="LETTER", help="The letter's id, or the beginning of it.")],
-    stack: Stack = "default",
-    as_json: AsJson = False,
-) -> None:
-    """Show everything about one letter: why it died, the traceback, and its body as it came."""
-
+def show(letter: str, stack: str, *, as_json: bool) -> None:
     async def look(settings: Settings) -> Letter:
         async with _store(settings) as store:
             return (await _named(store, [letter]))[0]
@@ -124,39 +108,39 @@ def show(
 
 
 def replay(
-    letters: LetterNames = None,
-    queue: Queue = None,
-    reason: Reason = None,
-    everything: Everything = False,
-    again: Annotated[bool, typer.Option("--again", help="Also what was replayed or discarded before.")] = False,
-    dry_run: DryRun = False,
-    by: By = None,
-    note: Note = None,
-    stack: Stack = "default",
-    as_json: AsJson = False,
+    letters: list[str] | None,
+    queue: str | None,
+    reason: str | None,
+    by: str | None,
+    note: str | None,
+    stack: str,
+    *,
+    everything: bool,
+    again: bool,
+    dry_run: bool,
+    as_json: bool,
 ) -> None:
-    """Send letters to the queue they died in, byte for byte, and mark them as replayed.
-
-    What was handled meanwhile is recognised and changes nothing, however often or late it comes.
-    """
     states: tuple[State, ...] = ("waiting", "replayed") if again else ("waiting",)
     choice = _Choice(letters or [], queue, reason, everything, states, again=again)
     _settle(choice, "replayed", by=by, note=note, dry_run=dry_run, stack=stack, as_json=as_json)
 
 
 def discard(
-    letters: LetterNames = None,
-    queue: Queue = None,
-    reason: Reason = None,
-    everything: Everything = False,
-    dry_run: DryRun = False,
-    by: By = None,
-    note: Note = None,
-    stack: Stack = "default",
-    as_json: AsJson = False,
+    letters: list[str] | None,
+    queue: str | None,
+    reason: str | None,
+    by: str | None,
+    note: str | None,
+    stack: str,
+    *,
+    everything: bool,
+    dry_run: bool,
+    yes: bool,
+    as_json: bool,
 ) -> None:
-    """Mark letters as needing nothing any more. They are kept, with who decided, when and why."""
     choice = _Choice(letters or [], queue, reason, everything, ("waiting",), again=False)
+    if not choice.names and not dry_run and choice.is_clear:
+        agree(f"discard {choice.all_of_them} for good", yes=yes)
     _settle(choice, "discarded", by=by, note=note, dry_run=dry_run, stack=stack, as_json=as_json)
 
 
@@ -170,6 +154,16 @@ class _Choice:
     everything: bool
     states: tuple[State, ...]
     again: bool
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether they are either named or described."""
+        return bool(self.names) != bool(self.everything or self.queue or self.reason)
+
+    @property
+    def all_of_them(self) -> str:
+        queue = f" of queue {self.queue}" if self.queue else ""
+        return f"every letter that waits{queue}" + (f" with reason {self.reason}" if self.reason else "")
 
     async def ids(self, store: MongoStore) -> list[str]:
         if self.names:
@@ -198,8 +192,8 @@ def _settle(
     stack: str,
     as_json: bool,
 ) -> None:
-    if bool(choice.names) == bool(choice.everything or choice.queue or choice.reason):
-        _refuse("Name letters, or say which you mean with --queue, --reason or --all, but not both.")
+    if not choice.is_clear:
+        refuse("Name letters, or say which you mean with --queue, --reason or --all, but not both.")
     outcome = Outcome(action)
     who = (by or getpass.getuser())[:64]
     with one_sentence_on_failure():
@@ -210,7 +204,10 @@ def _settle(
     for letter_id, why in outcome.skipped.items():
         typer.echo(f"Left alone: {letter_id}: {why}.")
     verb = f"would be {action}" if dry_run else action
-    typer.echo(f"{len(outcome.letters)} {verb}." if outcome.letters else f"Nothing {verb}: no other letter matches.")
+    if outcome.letters:
+        typer.echo(f"{len(outcome.letters)} {verb}.")
+    else:
+        typer.echo(f"Nothing {verb}: no other letter matches.{_perhaps(choice.queue)}")
 
 
 async def _carry_out(
@@ -223,13 +220,16 @@ async def _carry_out(
         if chosen and not dry_run:
             await publisher.start()
         try:
-            with _progress(len(chosen), outcome.action) as advance:
+            with progress() as on_progress:
+                done = 0
                 async for chunk in dead_letters.in_chunks(store, chosen):
                     letters = [letter for letter in chunk if not _objects(choice, outcome, letter)]
                     if not dry_run:
                         await _publish(settings, publisher, outcome.action, letters, by=by, note=note)
                     outcome.letters += [letter.letter_id for letter in letters]
-                    advance.update(advance.task_ids[0], advance=len(chunk))
+                    done += len(chunk)
+                    if len(chosen) >= _MANY:
+                        on_progress(f"{len(chosen):,} letters", done, len(chosen))
         finally:
             await publisher.stop()
 
@@ -260,6 +260,12 @@ def _objects(choice: _Choice, outcome: Outcome, letter: Letter) -> bool:
     return why is not None
 
 
+def _perhaps(queue: str | None) -> str:
+    """The queues of ours that may be meant, where this is none of them."""
+    queues = {worker.queue_of(handler) for worker in roster.load_all() for handler in worker.handlers}
+    return "" if queue is None or queue in queues else did_you_mean(queue, queues)
+
+
 def _readers() -> list[str]:
     """The queues that the command to mark a letter goes to."""
     return [w.queue_of(h) for w in roster.load_all() for h in w.handlers if SettleDeadLetter in h.payloads]
@@ -281,14 +287,9 @@ async def _named(store: MongoStore, names: Sequence[str]) -> list[Letter]:
         found = await dead_letters.named(store, name) if name else []
         if len(found) != 1:
             which = "Several dead letters begin" if found else "There is no dead letter whose id begins"
-            _refuse(f"{which} with {name!r}; `tributary dead list --state any --each` shows all.")
+            refuse(f"{which} with {name!r}; `tributary dead list --state any --each` shows all.")
         letters += found
     return letters
-
-
-def _refuse(sentence: str) -> None:
-    typer.echo(sentence, err=True)
-    raise typer.Exit(EXIT_USAGE)
 
 
 @asynccontextmanager
@@ -299,11 +300,3 @@ async def _store(settings: Settings) -> AsyncIterator[MongoStore]:
         yield store
     finally:
         store.close()
-
-
-def _progress(total: int, doing: str) -> Progress:
-    """A bar where there are many; few are done before one could look."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    bar = Progress(*columns, console=Console(stderr=True), transient=True, disable=total < _MANY)
-    bar.add_task(doing, total=total)
-    return bar

@@ -10,26 +10,27 @@ from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 import uvloop
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from infra import local
 from infra.adapters.mongo import MongoStore
 from infra.cli.environment import (
     EXIT_BREACH,
-    EXIT_USAGE,
-    AsJson,
+    agree,
     environment_for,
     exported_addresses,
     leave_exported_addresses,
     one_sentence_on_failure,
+    refuse,
     settings_for,
 )
 from infra.cli.hangup import end_like_ctrl_c
+from infra.cli.progress import progress
+from infra.cli.screen import Screen, say
 from infra.cli.trace import print_timeline, timeline
 from infra.cli.verify import print_report
 from infra.demo import report
@@ -38,6 +39,7 @@ from infra.demo.quiet import NeverQuietError
 from infra.demo.report import Findings
 from infra.demo.run import Demo, Outcome, World, fleet_at_work
 from infra.demo.stay import Kept, NotServingError, Staying
+from infra.local.patience import patience
 from infra.runtime import roster
 from infra.runtime.process import without_password
 from infra.runtime.settings import Settings
@@ -53,27 +55,7 @@ class _Played:
     steps: list[Step]
 
 
-def demo(
-    orders: Annotated[int, typer.Option("--orders", min=1, max=155_848, help="Real baskets to publish.")] = 2000,
-    keep: Annotated[
-        bool, typer.Option("--keep", help="Leave all of it running, with the HTTP API and logins, for a look around.")
-    ] = False,
-    on_given_servers: Annotated[
-        bool,
-        typer.Option(
-            "--on-given-servers",
-            help="Use the servers of RABBITMQ_URL, MONGODB_URL and REDIS_URL, if nothing is stored there; asks first.",
-        ),
-    ] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before writing to given servers.")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Start servers of its own, run real orders through every worker, and verify the result.
-
-    Addresses that are exported are not used unless --on-given-servers says so. Exits with 0 only if every invariant
-    holds and every published message is accounted for. With --keep servers, workers, clock and API go on in the
-    background; the command that stops them is printed, and the logins, only then.
-    """
+def demo(orders: int, *, keep: bool, on_given_servers: bool, yes: bool, as_json: bool) -> None:
     if on_given_servers:
         _require_addresses()
     else:
@@ -81,14 +63,15 @@ def demo(
     name = f"demo-{os.getpid()}"
     home = local.default_home()
     logs = home / name / local.LOGS
-    console = Console(stderr=as_json)
+    console = Screen(stderr=as_json)
     verified = left = False
     end_like_ctrl_c()
     with one_sentence_on_failure():
         try:
             local.claim(name, home=home)
             if not on_given_servers:
-                local.up(name, home=home, progress=lambda line: console.print(line, style="dim"))
+                with patience(say) as on_step:
+                    local.up(name, home=home, progress=on_step)
             settings = settings_for(name)
             if on_given_servers:
                 _permit(settings, orders, yes=yes)
@@ -96,8 +79,9 @@ def demo(
             environment = environment_for(settings)
             staying = Staying(settings, name, home, environment) if keep else None
             at_work = staying.at_work() if staying else fleet_at_work(environment, logs)
-            played = uvloop.run(_play(settings, orders, at_work, console))
-            kept = _keep(staying, name, played) if staying else None
+            played = uvloop.run(_play(settings, orders, at_work))
+            with patience(say):
+                kept = _keep(staying, name, played) if staying else None
             _show(played, console, as_json=as_json)
             if kept is not None:
                 left = True
@@ -123,8 +107,7 @@ def demo(
 def _require_addresses() -> None:
     """All three: what is not given would be looked for on the usual ports, where somebody else's may run."""
     if missing := [name for name in ("RABBITMQ_URL", "MONGODB_URL", "REDIS_URL") if name not in exported_addresses()]:
-        typer.echo(f"--on-given-servers needs their addresses; set {', '.join(missing)}.", err=True)
-        raise typer.Exit(EXIT_USAGE)
+        refuse(f"--on-given-servers needs their addresses; set {', '.join(missing)}.")
 
 
 def _permit(settings: Settings, orders: int, *, yes: bool) -> None:
@@ -134,15 +117,7 @@ def _permit(settings: Settings, orders: int, *, yes: bool) -> None:
     except NotEmptyError as error:
         raise local.StackError(str(error)) from error
     where = f"the database {settings.database!r} at {without_password(settings.mongodb_url)}"
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        typer.echo(f"This would write {orders} invented orders into {where}; say --yes if that is meant.", err=True)
-        raise typer.Exit(EXIT_USAGE)
-    question = f"Write {orders} invented orders into {where}, through {without_password(settings.rabbitmq_url)}?"
-    if not typer.confirm(question, err=True):
-        typer.echo("Nothing was written.", err=True)
-        raise typer.Exit(EXIT_USAGE)
+    agree(f"write {orders} invented orders into {where}, through {without_password(settings.rabbitmq_url)}", yes=yes)
 
 
 def _keep(staying: Staying, name: str, played: _Played) -> Kept:
@@ -153,32 +128,19 @@ def _keep(staying: Staying, name: str, played: _Played) -> Kept:
     return kept
 
 
-async def _play(
-    settings: Settings, orders: int, at_work: AbstractAsyncContextManager[None], console: Console
-) -> _Played:
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("starting", total=None)
-
-        def on_progress(doing: str, done: int, total: int) -> None:
-            bar.update(task, description=doing, completed=done, total=total or None)
-
+async def _play(settings: Settings, orders: int, at_work: AbstractAsyncContextManager[None]) -> _Played:
+    with progress() as on_progress:
         running = Demo(settings, orders, at_work, on_progress)
         outcome = await running.run()
-    store = MongoStore.connect(settings.mongodb_url, settings.database)
-    try:
-        found = await report.gather(store)
-        world = World(settings, store, topology_of(roster.load_all(), settings), roster.load_all(), lambda *_: None)
-        found.stock = await world.stock()
-    finally:
-        store.close()
-    steps = await timeline(settings, outcome.sample_order)
+        on_progress("gathering what came of it", 0, 0)
+        store = MongoStore.connect(settings.mongodb_url, settings.database)
+        try:
+            found = await report.gather(store)
+            world = World(settings, store, topology_of(roster.load_all(), settings), roster.load_all(), lambda *_: None)
+            found.stock = await world.stock()
+        finally:
+            store.close()
+        steps = await timeline(settings, outcome.sample_order)
     verified = outcome.report.breach_count == 0 and report.accounted(outcome)
     return _Played(outcome, found, report.as_object(outcome, found, verified=verified), steps)
 
@@ -228,7 +190,7 @@ def _assigned(variables: Mapping[str, str]) -> str:
 
 
 def _stopping(name: str) -> str:
-    return f"{_program()} down --stack {name} --remove-data"
+    return f"{_program()} down --stack {name} --remove-data --yes"
 
 
 def _program() -> str:

@@ -9,18 +9,16 @@ from dataclasses import asdict
 from pathlib import Path
 
 import typer
-from rich.console import Console
 
 from infra import local
 from infra.cli.environment import (
     EXIT_BREACH,
     EXIT_ENVIRONMENT,
-    AsJson,
-    Stack,
     exported_addresses,
     one_sentence_on_failure,
     settings_for,
 )
+from infra.cli.screen import Screen
 from infra.local import record
 from infra.runtime.diagnosis import diagnose, unreachable
 from infra.runtime.settings import Settings
@@ -28,11 +26,7 @@ from infra.runtime.settings import Settings
 _MARKS = {"ok": "[green]ok[/]     ", "warning": "[yellow]warning[/]", "problem": "[red]problem[/]"}
 
 
-def doctor(stack: Stack = "default", as_json: AsJson = False) -> None:
-    """Look at the servers, queues, collections and what waits for a person; say what to do. Changes nothing.
-
-    Exits with 0 where there is no problem (warnings are none), 1 where there is one, 3 where no server answers.
-    """
+def doctor(stack: str, *, as_json: bool) -> None:
     # The driver says in its own words what the findings say in ours.
     logging.getLogger("aiormq").setLevel(logging.CRITICAL)
     with one_sentence_on_failure():
@@ -44,7 +38,7 @@ def doctor(stack: Stack = "default", as_json: AsJson = False) -> None:
         report = {"healthy": not problems, "problems": problems, "warnings": warnings}
         typer.echo(json.dumps({**report, "findings": [asdict(finding) for finding in findings]}, indent=2))
     else:
-        console = Console(highlight=False)
+        console = Screen()
         for finding in findings:
             console.print(_MARKS[finding.level], end="  ")
             console.print(f"{finding.part}, {finding.check}: {finding.detail}", markup=False, soft_wrap=True)

@@ -1,6 +1,7 @@
 """Which servers a command talks to, and how it fails: one sentence on standard error and a stable exit code.
 
-Exit codes: 0 done, 1 a check failed, 2 wrong usage, 3 the environment does not allow it.
+Exit codes: 0 done, 1 a check failed, 2 wrong usage, 3 the environment does not allow it. docs/operations.md explains
+them. Of third parties only Typer is imported with this module: even a command that only prints starts with it.
 """
 
 from __future__ import annotations
@@ -10,15 +11,19 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from infra import local
+from infra.cli.near import did_you_mean
 from infra.runtime.messaging import BrokerUnavailable
-from infra.runtime.settings import Settings
 from infra.runtime.start import EXIT_START_ERROR, StartError
 from infra.runtime.store import StoreUnavailable
+
+if TYPE_CHECKING:
+    from infra.runtime.settings import Settings
 
 _FIRST_YEAR, _LAST_YEAR = 1900, 9998
 EXIT_BREACH = 1
@@ -26,6 +31,12 @@ EXIT_USAGE = 2
 EXIT_ENVIRONMENT = EXIT_START_ERROR
 
 _URLS = {"rabbitmq_url": "RABBITMQ_URL", "mongodb_url": "MONGODB_URL", "redis_url": "REDIS_URL"}
+
+_SCHEMES = {
+    "RABBITMQ_URL": ("amqp://", "amqps://"),
+    "MONGODB_URL": ("mongodb://", "mongodb+srv://"),
+    "REDIS_URL": ("redis://", "rediss://", "unix://"),
+}
 
 
 def exported_addresses() -> list[str]:
@@ -66,21 +77,44 @@ Stack = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object for programs.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
 def settings_for(stack: str) -> Settings:
     """The settings for the servers of `stack`, where an address is not given by the environment.
 
     A stack that does not run keeps its addresses, so that nothing ever talks to another one's servers by mistake.
-    Raises StackError where there are no addresses at all.
+    Raises StackError where there are no addresses at all, or where a setting has a value that it cannot have.
     """
+    from pydantic import ValidationError
+
+    from infra.runtime.settings import Settings
+
     asked = {name: variable for name, variable in _URLS.items() if not os.environ.get(variable)}
     endpoints = local.recorded_endpoints(stack, home=local.default_home()) if asked else None
     if asked and endpoints is None:
         raise local.StackError(
             f"There is no stack {stack!r} here; start it with `tributary up`, or set {', '.join(asked.values())}."
+            + did_you_mean(stack, known_stacks())
         )
-    return Settings(**{name: getattr(endpoints, name) for name in asked})
+    for variable, schemes in _SCHEMES.items():
+        if (url := os.environ.get(variable)) and not url.startswith(schemes):
+            raise local.StackError(f"{variable} cannot be understood; it begins with {' or '.join(schemes)}.")
+    try:
+        return Settings(**{name: getattr(endpoints, name) for name in asked})
+    except ValidationError as error:
+        wrong = (f"{_variable(problem['loc'])}: {problem['msg']}" for problem in error.errors(include_url=False))
+        raise local.StackError(f"The environment has settings that cannot be: {'; '.join(wrong)}.") from error
+
+
+def known_stacks() -> list[str]:
+    """The stacks that have a record under the default home, running or not."""
+    return sorted(path.parent.name for path in local.default_home().glob("*/stack.json"))
+
+
+def _variable(place: tuple[int | str, ...]) -> str:
+    name = ".".join(map(str, place))
+    return name if name in _URLS.values() else f"TRIBUTARY_{name.removeprefix('TRIBUTARY_').upper()}"
 
 
 def environment_for(settings: Settings) -> dict[str, str]:
@@ -108,6 +142,29 @@ def orders_may_be_of(day: datetime | None) -> datetime | None:
     return day
 
 
-def _end(sentence: str) -> None:
+def agree(deed: str, *, yes: bool) -> None:
+    """Go on only where a person at the terminal, or --yes, agrees to what cannot be taken back."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        refuse(f"This would {deed}; add --yes if that is meant.")
+    if not typer.confirm(f"This will {deed}. Go on?", err=True):
+        refuse("Nothing was changed.")
+
+
+def write_file(path: Path, text: str) -> None:
+    """Write what a person asked for into a file of theirs, or end the command with a sentence."""
+    try:
+        path.write_text(text, "utf-8")
+    except OSError as error:
+        refuse(f"{path}: {error.strerror or error}.")
+
+
+def refuse(sentence: str, code: int = EXIT_USAGE) -> NoReturn:
+    """End the command with one sentence."""
     print(sentence, file=sys.stderr)
-    raise typer.Exit(EXIT_ENVIRONMENT)
+    raise typer.Exit(code)
+
+
+def _end(sentence: str) -> NoReturn:
+    refuse(sentence, EXIT_ENVIRONMENT)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import dataclass
-from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -21,7 +20,8 @@ from contracts.orders.view import ORDERS
 from contracts.rules.phrases import Language
 from contracts.rules.view import RULES, RuleSet
 from infra.cli import rules_store
-from infra.cli.environment import EXIT_BREACH, AsJson, Stack, one_sentence_on_failure, settings_for
+from infra.cli.environment import EXIT_BREACH, one_sentence_on_failure, settings_for
+from infra.cli.screen import Screen
 from infra.runtime.audit import Read
 from infra.runtime.journal import PREFIX
 from infra.runtime.repository import Codec
@@ -42,16 +42,7 @@ class Found:
     refusal: tuple[str, str] | None = None
 
 
-def explain(
-    order: Annotated[str, typer.Argument(metavar="ORDER", help="shop_id/order_id.")],
-    lang: Annotated[Language, typer.Option("--lang", help="The language of the sentences.")] = "en",
-    stack: Stack = "default",
-    as_json: AsJson = False,
-) -> None:
-    """Say of each line of an order who gets what and why, who gets nothing and why, and what became of it.
-
-    Exits with 1 where there are no commissions to explain; the sentence says why.
-    """
+def explain(order: str, lang: Language, stack: str, *, as_json: bool) -> None:
     with one_sentence_on_failure():
         found = asyncio.run(_look(settings_for(stack), order))
     if found.explanation is None:
@@ -65,7 +56,7 @@ def explain(
     if as_json:
         typer.echo(json.dumps(as_object(found.explanation), indent=2, ensure_ascii=False))
     else:
-        print_explanation(found.explanation, lang, Console())
+        print_explanation(found.explanation, lang, Screen())
 
 
 def print_explanation(explanation: Explanation, language: Language, console: Console) -> None:

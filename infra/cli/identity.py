@@ -6,92 +6,55 @@ import asyncio
 import json
 import sys
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
-from infra.cli.environment import EXIT_BREACH, EXIT_USAGE, AsJson, Stack, one_sentence_on_failure, settings_for
+from infra.cli.environment import EXIT_BREACH, agree, one_sentence_on_failure, refuse, settings_for
 from infra.runtime import front, logs
 
-PasswordFromInput = Annotated[
-    bool, typer.Option("--password-stdin", help="Read the password from standard input instead of making one.")
-]
 
-
-def create_admin(
-    email: Annotated[str, typer.Argument(help="The e-mail address to log in with.")],
-    password_stdin: PasswordFromInput = False,
-    stack: Stack = "default",
-    as_json: AsJson = False,
-) -> None:
-    """Create an administrator. Prints a password for one login, which must be replaced there."""
+def create_admin(email: str, stack: str, *, password_stdin: bool, as_json: bool) -> None:
     password = _read_password() if password_stdin else None
+    _check("check_login", email, password)
     one_time = _with_operations(stack, lambda operations: operations.create_admin(email, password))
     _print({"email": email, "one_time_password": one_time}, as_json)
 
 
-def create_login(
-    email: Annotated[str, typer.Argument(help="The e-mail address to log in with.")],
-    distributor_id: Annotated[int, typer.Argument(min=1, help="The distributor, who is in the network already.")],
-    password_stdin: PasswordFromInput = False,
-    stack: Stack = "default",
-    as_json: AsJson = False,
-) -> None:
-    """Create a login for a distributor who is in the network already, for instance by import."""
+def create_login(email: str, distributor_id: int, stack: str, *, password_stdin: bool, as_json: bool) -> None:
     password = _read_password() if password_stdin else None
+    _check("check_login", email, password)
     one_time = _with_operations(
         stack, lambda operations: operations.create_distributor_login(email, distributor_id, password)
     )
     _print({"email": email, "distributor_id": distributor_id, "one_time_password": one_time}, as_json)
 
 
-def create_shop(
-    shop_id: Annotated[str, typer.Argument(help="The shop, by the id it was registered with.")],
-    stack: Stack = "default",
-    as_json: AsJson = False,
-) -> None:
-    """Give a shop a secret for client credentials. The one before works on until the next is made."""
-    client_id, secret = _with_operations(stack, lambda operations: operations.create_shop(shop_id))
+def create_shop(shop_id: str, stack: str, *, as_json: bool) -> None:
+    async def create(operations: Any) -> tuple[str, str]:
+        await operations.require_shop(shop_id)
+        created: tuple[str, str] = await operations.create_shop(shop_id)
+        return created
+
+    _check("check_shop_id", shop_id)
+    client_id, secret = _with_operations(stack, create)
     _print({"client_id": client_id, "client_secret": secret}, as_json)
 
 
-def create_client(
-    client_id: Annotated[str, typer.Argument(help="The id that the app will use.")],
-    redirect_uris: Annotated[
-        list[str], typer.Argument(help="Where it may be answered, letter by letter; on this machine at any port.")
-    ],
-    name: Annotated[str, typer.Option("--name", help="What people see on the login page.")] = "",
-    stack: Stack = "default",
-    as_json: AsJson = False,
-) -> None:
-    """Register an app that people log in with (authorization code with PKCE); saving it again replaces it."""
+def create_client(client_id: str, redirect_uris: list[str], name: str, stack: str, *, as_json: bool) -> None:
+    _check("check_client", client_id, name or client_id, redirect_uris)
     _with_operations(stack, lambda operations: operations.create_client(client_id, name or client_id, redirect_uris))
     _print({"client_id": client_id, "redirect_uris": redirect_uris}, as_json)
 
 
-def rotate_keys(
-    at_once: Annotated[
-        bool, typer.Option("--at-once", help="The present keys were stolen: they, and all access tokens, end now.")
-    ] = False,
-    stack: Stack = "default",
-    as_json: AsJson = False,
-) -> None:
-    """Publish a new signing key, which signs after five minutes; the others verify until their last token is dead."""
+def rotate_keys(stack: str, *, at_once: bool, yes: bool, as_json: bool) -> None:
+    if at_once:
+        agree("end every access token that is out", yes=yes)
     kid, signs_from = _with_operations(stack, lambda operations: operations.rotate_keys(at_once=at_once))
     _print({"kid": kid, "signs_from": signs_from}, as_json)
 
 
-def verify_audit(
-    expect: Annotated[
-        str | None, typer.Option("--expect", metavar="NUMBER:HASH", help="A head that was noted down earlier.")
-    ] = None,
-    stack: Stack = "default",
-    as_json: AsJson = False,
-) -> None:
-    """Check that no entry of the audit log was changed, removed or added. Exits with 1 if one was.
-
-    Note down the head that it prints, somewhere else: with it, even a log that was cut off and sealed again shows.
-    """
+def verify_audit(expect: str | None, stack: str, *, as_json: bool) -> None:
     verified = _with_operations(stack, lambda operations: operations.verify_audit(_expected(expect)))
     found = {
         "holds": not verified.breaches,
@@ -108,9 +71,17 @@ def _expected(text: str | None) -> tuple[int, str] | None:
         return None
     number, _, digest = text.partition(":")
     if not number.isdigit() or len(digest) != 64:
-        typer.echo("--expect is what `tributary audit verify` printed as head: NUMBER:HASH.", err=True)
-        raise typer.Exit(EXIT_USAGE)
+        refuse("--expect is what `tributary audit verify` printed as head: NUMBER:HASH.")
     return int(number), digest
+
+
+def _check(check: str, *given: Any) -> None:
+    """End with a sentence where what was given cannot be right, before anything is asked or written."""
+    identity = front.module()
+    try:
+        getattr(identity, check)(*given)
+    except identity.WronglyGiven as error:
+        refuse(str(error))
 
 
 def _with_operations(stack: str, act: Callable[[Any], Awaitable[Any]]) -> Any:
@@ -124,12 +95,14 @@ def _with_operations(stack: str, act: Callable[[Any], Awaitable[Any]]) -> Any:
         try:
             return asyncio.run(run())
         except front.module().CannotBeDone as error:
-            typer.echo(str(error), err=True)
-            raise typer.Exit(EXIT_BREACH) from error
+            refuse(str(error), EXIT_BREACH)
 
 
 def _read_password() -> str:
-    return sys.stdin.readline().rstrip("\r\n")
+    try:
+        return sys.stdin.readline().rstrip("\r\n")
+    except UnicodeDecodeError:
+        refuse("The password is no text in UTF-8; give another.")
 
 
 def _print(found: dict[str, Any], as_json: bool) -> None:

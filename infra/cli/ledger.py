@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Annotated, Any
+from typing import Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from contracts.commissions.view import (
     ACCOUNTS,
@@ -28,12 +25,14 @@ from infra.adapters.mongo import MongoStore
 from infra.cli.environment import (
     EXIT_BREACH,
     EXIT_ENVIRONMENT,
-    AsJson,
-    Stack,
+    agree,
     one_sentence_on_failure,
+    refuse,
     settings_for,
 )
 from infra.cli.ledger_sums import Compared, Difference, compare
+from infra.cli.screen import Grid, Screen, say
+from infra.local.patience import patience
 from infra.runtime import broker, roster
 from infra.runtime.repository import Codec
 from infra.runtime.settings import Settings
@@ -53,18 +52,7 @@ _TOO_OLD = (
 )
 
 
-def show(
-    distributor: Annotated[int, typer.Argument(metavar="DISTRIBUTOR", min=0, help="0 is the platform itself.")],
-    last: Annotated[int, typer.Option("--last", min=1, max=10_000, help="How many postings to show.")] = 20,
-    stack: Stack = "default",
-    as_json: AsJson = False,
-) -> None:
-    """Show what a distributor's accounts hold, and the postings that touched them last, newest first.
-
-    A negative amount was taken back after it had been released; what is earned later makes up for it. Exits with 1
-    where nothing was ever posted.
-    """
-
+def show(distributor: int, last: int, stack: str, *, as_json: bool) -> None:
     async def look(settings: Settings) -> tuple[Counter[AccountKey], list[Posting]]:
         async with _store(settings) as store:
             stored = await store.find(BALANCES, {"distributor_id": distributor})
@@ -85,20 +73,7 @@ def show(
         raise typer.Exit(EXIT_BREACH)
 
 
-def rebuild(
-    check: Annotated[bool, typer.Option("--check", help="Only compare; exits with 1 where something differs.")] = False,
-    stack: Stack = "default",
-    as_json: AsJson = False,
-) -> None:
-    """Add up the ledger, and write the balances again where any of them is not what the ledger comes to.
-
-    The same for what conditions and caps know of each month, own sales and what each plan paid: that is added up from
-    the commissions. An order that was calculated with other figures keeps what it paid.
-
-    Only while no commission worker runs, since what one is about to add would be lost: stop them first. A --check may
-    run beside them: it compares as of one moment, which MongoDB keeps for five minutes.
-    """
-
+def rebuild(stack: str, *, check: bool, yes: bool, as_json: bool) -> None:
     async def run(settings: Settings) -> Compared:
         async with _store(settings) as store:
             if not check:
@@ -110,7 +85,9 @@ def rebuild(
                 await _require_quiet(settings, _TOO_OLD)
                 return await compare(store, as_of_one_moment=False, put_right=False)
 
-    with one_sentence_on_failure():
+    if not check:
+        agree("write the balances and months again that are not what was posted", yes=yes)
+    with one_sentence_on_failure(), patience(say):
         found = asyncio.run(run(settings_for(stack)))
     accounts, differing, months = found.accounts, found.differing, found.months
     if as_json:
@@ -138,8 +115,7 @@ async def _require_quiet(settings: Settings, otherwise: str) -> None:
     depths = await broker.depths(settings.rabbitmq_url, [owner.queue_of(handler) for handler in owner.handlers])
     consumers = max((depth.consumers for depth in depths.values() if depth is not None), default=0)
     if consumers:
-        print(f"{consumers} process(es) of {_OWNER} still run, {otherwise}", file=sys.stderr)
-        raise typer.Exit(EXIT_ENVIRONMENT)
+        refuse(f"{consumers} process(es) of {_OWNER} still run, {otherwise}", EXIT_ENVIRONMENT)
 
 
 def _sum(parts: Iterable[Counter[AccountKey]]) -> Counter[AccountKey]:
@@ -192,16 +168,16 @@ def _print_months(differing: Sequence[str], *, rebuilt: bool) -> None:
 
 def _print_balances(distributor: int, balances: Mapping[AccountKey, int]) -> None:
     names = [name for name in ACCOUNTS if any(account == name for _, _, account in balances)]
-    table = Table("currency", title=f"accounts of {_named(distributor)}", title_justify="left")
+    table = Grid("currency", title=f"accounts of {_named(distributor)}", title_justify="left")
     for name in names:
         table.add_column(name.replace("_", " "), justify="right")
     for currency in sorted({currency for _, currency, _ in balances}):
         table.add_row(currency, *(_amount(balances.get((distributor, currency, name), 0), currency) for name in names))
-    Console().print(table)
+    Screen().print(table)
 
 
 def _print_postings(distributor: int, postings: Sequence[Posting]) -> None:
-    table = Table("posted", "what", "order", "account", title=f"last {len(postings)} postings", title_justify="left")
+    table = Grid("posted", "what", "order", "account", title=f"last {len(postings)} postings", title_justify="left")
     table.add_column("amount", justify="right")
     for posting in postings:
         for leg in posting.legs:
@@ -211,7 +187,7 @@ def _print_postings(distributor: int, postings: Sequence[Posting]) -> None:
                 table.add_row(
                     f"{posting.posted_at:%Y-%m-%d %H:%M:%S}", posting.kind, escape(posting.key), account, amount
                 )
-    Console().print(table)
+    Screen().print(table)
 
 
 def _as_object(distributor: int, balances: Mapping[AccountKey, int], postings: Sequence[Posting]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, date, datetime, timedelta
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 import uvloop
@@ -12,8 +12,10 @@ from rich.console import Console
 
 from contracts.money import to_amount
 from infra.cli import rules_store
-from infra.cli.environment import EXIT_BREACH, AsJson, Stack, one_sentence_on_failure, orders_may_be_of, settings_for
+from infra.cli.environment import EXIT_BREACH, one_sentence_on_failure, settings_for
 from infra.cli.rehearsal_view import change_object, people_table, people_title, print_table
+from infra.cli.screen import Screen, say
+from infra.local.patience import patience
 from infra.rehearsal.backtest import start_of
 from infra.rehearsal.move import MoveImpossible, MovePreview
 from infra.rehearsal.move import preview_move as rehearse
@@ -21,27 +23,11 @@ from infra.runtime.settings import Settings
 
 
 def preview_move(
-    distributor: Annotated[int, typer.Argument(metavar="DISTRIBUTOR", help="Who would move, with all below.")],
-    under: Annotated[
-        int | None, typer.Option(metavar="SPONSOR", help="The new sponsor; without it, to the top of the network.")
-    ] = None,
-    days: Annotated[int, typer.Option(min=1, max=3660, help="So many days of orders are replayed.")] = 30,
-    until: Annotated[
-        datetime | None,
-        typer.Option(
-            formats=["%Y-%m-%d"], callback=orders_may_be_of, help="The last of these days, in UTC; today without it."
-        ),
-    ] = None,
-    stack: Stack = "default",
-    as_json: AsJson = False,
+    distributor: int, under: int | None, days: int, until: datetime | None, stack: str, *, as_json: bool
 ) -> None:
-    """Replay the orders of a distributor and all below, as if they had stood under another sponsor. Changes nothing.
-
-    Amounts are net of refunds. Exits with 1 where the move would be refused.
-    """
     last_day = until.date() if until is not None else datetime.now(UTC).date()
     try:
-        with one_sentence_on_failure():
+        with one_sentence_on_failure(), patience(say):
             found = uvloop.run(_run(settings_for(stack), distributor, under, last_day, days))
     except MoveImpossible as error:
         typer.echo(str(error), err=True)
@@ -49,7 +35,7 @@ def preview_move(
     if as_json:
         typer.echo(json.dumps(as_object(found), indent=2))
     else:
-        print_preview(found, Console())
+        print_preview(found, Screen())
 
 
 async def _run(settings: Settings, distributor: int, under: int | None, last_day: date, days: int) -> MovePreview:

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Any, NoReturn
 from uuid import uuid4
 
 import typer
@@ -28,8 +28,6 @@ from infra.cli.environment import (
     EXIT_BREACH,
     EXIT_ENVIRONMENT,
     EXIT_USAGE,
-    AsJson,
-    Stack,
     one_sentence_on_failure,
     settings_for,
 )
@@ -82,27 +80,7 @@ class _Letter:
                 return f"not handled yet; look again with `tributary trace {about.removeprefix('order/')}`"
 
 
-def publish(
-    file: Annotated[
-        str, typer.Argument(metavar="[FILE]", help="JSON messages, one or many, one after another; - is the input.")
-    ] = "-",
-    message_type: Annotated[
-        str | None,
-        typer.Option("--type", metavar="TYPE", help="What bare bodies are, such as order.place.v1: their routing key."),
-    ] = None,
-    wait: Annotated[
-        float, typer.Option("--wait", metavar="SECONDS", min=0, help="Wait so long for the answer to each, in turn.")
-    ] = 0,
-    stack: Stack = "default",
-    as_json: AsJson = False,
-) -> None:
-    """Publish commands to the workers: bare JSON bodies of one --type, or CloudEvents, which name their own.
-
-    All are checked first, and none is sent where one breaks its contract. A bare body gets an envelope and an id.
-
-    Example: echo '{"shop_id": "corner", "order_id": "1001", "status": "paid"}' | tributary publish --type
-    order.update-status.v1 --wait 15
-    """
+def publish(file: str, message_type: str | None, wait: float, stack: str, *, as_json: bool) -> None:
     letters = list(_checked(_read(file), message_type, Settings()))
     failure = None
     with one_sentence_on_failure():

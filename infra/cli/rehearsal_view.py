@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from contracts.money import to_amount, to_rate
+from infra.cli.screen import Grid
 from infra.rehearsal.backtest import Backtest
 from infra.rehearsal.comparison import Change, Comparison, gains_and_losses
 
@@ -170,7 +171,7 @@ def change_object(change: Change, currency: str, before: str, after: str) -> dic
 
 
 def _table(*headers: str) -> Table:
-    table = Table()
+    table = Grid()
     for number, header in enumerate(headers):
         table.add_column(header, justify="right" if number else "left")
     return table

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -12,11 +12,12 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from contracts.money import MoneyError
-from contracts.rules.document import RuleDocument, complaints, place_of
+from contracts.rules.document import Place, RuleDocument, complaints, place_of
 from contracts.rules.terms import terms_of
 from contracts.rules.v1 import DefineMarket
 from contracts.rules.view import Terms
 from infra.cli.environment import EXIT_BREACH, EXIT_USAGE
+from infra.cli.near import did_you_mean
 
 BYTES_MAX = 1_000_000
 """What is longer does not fit into a message either."""
@@ -42,7 +43,11 @@ def _valid(path: Path, model: type[M]) -> M:
     try:
         return model.model_validate_json(json.dumps(_parsed(path), default=str))
     except ValidationError as error:
-        _end([f"{path}: {place_of(place)}: {says}" for place, says in complaints(error)], EXIT_BREACH)
+        fields = _Fields(model)
+        _end(
+            [f"{path}: {place_of(place)}: {says}{fields.perhaps(place)}" for place, says in complaints(error)],
+            EXIT_BREACH,
+        )
 
 
 def _parsed(path: Path) -> Any:
@@ -57,6 +62,34 @@ def _parsed(path: Path) -> Any:
         _end([f"{path}: {error.strerror or error}."], EXIT_USAGE)
     except (ValueError, RecursionError, yaml.YAMLError) as error:
         _end([f"{path}: {' '.join(str(error).split())}"], EXIT_BREACH)
+
+
+class _Fields:
+    """The names that a document may have at each place, by its JSON Schema."""
+
+    def __init__(self, model: type[BaseModel]) -> None:
+        self._schema = model.model_json_schema()
+
+    def perhaps(self, place: Place) -> str:
+        """What may be meant by the name at the end of `place`, where there is no such name."""
+        *parents, name = place or ("",)
+        options = list(self._options(self._schema))
+        for step in parents:
+            inside = [o["items"] if isinstance(step, int) else o["properties"].get(step, {}) for o in options]
+            options = [option for schema in inside for option in self._options(schema)]
+        known = {known for option in options for known in option["properties"]}
+        near = "" if name in known or not isinstance(name, str) else did_you_mean(name, known)
+        return near and f".{near}"
+
+    def _options(self, schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """Everything that may stand where the schema does."""
+        if reference := schema.get("$ref"):
+            schema = self._schema["$defs"][reference.rpartition("/")[2]]
+        alternatives = [*schema.get("anyOf", ()), *schema.get("oneOf", ())]
+        for alternative in alternatives:
+            yield from self._options(alternative)
+        if not alternatives:
+            yield {"items": {}, "properties": {}, **schema}
 
 
 class _Loader(yaml.SafeLoader):

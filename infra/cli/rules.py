@@ -7,12 +7,9 @@ import json
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, NoReturn
 
 import typer
 from pydantic import TypeAdapter
-from rich.console import Console
-from rich.table import Table
 
 from contracts.rules import json_schema
 from contracts.rules.compliance import DEFAULTS, breaches, limits_of
@@ -20,47 +17,24 @@ from contracts.rules.phrases import Language
 from contracts.rules.sentences import sentences
 from contracts.rules.terms import digest_of
 from contracts.rules.view import Market, RuleSet, Terms
-from infra.cli import rules_store
-from infra.cli.environment import EXIT_BREACH, EXIT_USAGE, AsJson, Stack, one_sentence_on_failure, settings_for
+from infra.cli.environment import EXIT_BREACH, one_sentence_on_failure, refuse, settings_for, write_file
+from infra.cli.near import did_you_mean
 from infra.cli.rule_file import read_market, read_rules
-
-File = Annotated[Path, typer.Argument(metavar="FILE", help="A rule set in JSON or YAML.")]
-MarketName = Annotated[
-    str | None, typer.Option("--market", metavar="NAME", help="Check the limits of this market, as the store has it.")
-]
-MarketFile = Annotated[
-    Path | None, typer.Option("--market-file", metavar="FILE", help="Check the limits of the market in this file.")
-]
-Lang = Annotated[Language, typer.Option("--lang", help="The language of the sentences.")]
+from infra.cli.screen import Grid, Screen
 
 _rule_set: TypeAdapter[RuleSet] = TypeAdapter(RuleSet)
 
 
-def schema(
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write it there instead of printing it.")
-    ] = None,
-) -> None:
-    """Print the JSON Schema of a rule set, for editors and other programs."""
+def schema(output: Path | None) -> None:
     if output is None:
         typer.echo(json_schema.text(), nl=False)
     else:
-        output.write_text(json_schema.text(), "utf-8")
+        write_file(output, json_schema.text())
 
 
-def check(
-    file: File,
-    market: MarketName = None,
-    market_file: MarketFile = None,
-    stack: Stack = "default",
-    as_json: AsJson = False,
-) -> None:
-    """Say what is wrong with a rule set, and whether its market allows it. Exits with 1 if anything is.
-
-    Needs no server, except to look a market up with --market.
-    """
+def check(file: Path, market: str | None, market_file: Path | None, stack: str, *, as_json: bool) -> None:
     if market is not None and market_file is not None:
-        _refuse("Give --market or --market-file, not both.")
+        refuse("Give --market or --market-file, not both.")
     _, terms = read_rules(file)
     limits = _limits(terms, market, market_file, stack)
     found = breaches(terms, limits) if limits else ()
@@ -77,15 +51,7 @@ def check(
     raise typer.Exit(EXIT_BREACH if found else 0)
 
 
-def explain(
-    name: Annotated[
-        str, typer.Argument(metavar="FILE|VERSION", help="A rule set in a file, or the number of one in the store.")
-    ],
-    lang: Lang = "en",
-    stack: Stack = "default",
-    as_json: AsJson = False,
-) -> None:
-    """Print a rule set as plain sentences: what a person approves. The digest in the last line names it."""
+def explain(name: str, lang: Language, stack: str, *, as_json: bool) -> None:
     terms = _stored(int(name), stack).terms if _is_version(name) else read_rules(Path(name))[1]
     told = sentences(terms, lang)
     if as_json:
@@ -96,8 +62,8 @@ def explain(
     typer.echo(digest_of(terms))
 
 
-def list_rules(stack: Stack = "default", as_json: AsJson = False) -> None:
-    """List the rule sets, with who stands for each and from when to when it holds."""
+def list_rules(stack: str, *, as_json: bool) -> None:
+    from infra.cli import rules_store
 
     async def read() -> list[RuleSet]:
         async with rules_store.opened(settings_for(stack)) as store:
@@ -113,12 +79,7 @@ def list_rules(stack: Stack = "default", as_json: AsJson = False) -> None:
         _print_table(found)
 
 
-def show(
-    version: Annotated[int, typer.Argument(metavar="VERSION", help="The rule set's number.")],
-    stack: Stack = "default",
-    as_json: AsJson = False,
-) -> None:
-    """Show one rule set: its stage, its people and dates, its digest, and its terms. Amounts are in minor units."""
+def show(version: int, stack: str, *, as_json: bool) -> None:
     rules = _stored(version, stack)
     plain = _rule_set.dump_python(rules, mode="json")
     if as_json:
@@ -137,14 +98,18 @@ def _limits(terms: Terms, market: str | None, market_file: Path | None, stack: s
     if market is None:
         return DEFAULTS if terms.market == DEFAULTS.market else None
 
-    async def read(name: str) -> Market | None:
+    from infra.cli import rules_store
+
+    async def read(name: str) -> tuple[Market | None, list[str]]:
         async with rules_store.opened(settings_for(stack)) as store:
-            return await rules_store.market_of(store, name)
+            return await rules_store.market_of(store, name), await rules_store.market_names(store)
 
     with one_sentence_on_failure():
-        limits = asyncio.run(read(market))
+        limits, names = asyncio.run(read(market))
     if limits is None:
-        _refuse(f"There is no market {market!r}; define it with `tributary rules market FILE`.")
+        refuse(
+            f"There is no market {market!r}; define it with `tributary rules market FILE`.{did_you_mean(market, names)}"
+        )
     return limits
 
 
@@ -159,6 +124,8 @@ def _kept(terms: Terms, limits: Market | None) -> str:
 
 
 def _stored(version: int, stack: str) -> RuleSet:
+    from infra.cli import rules_store
+
     async def read() -> RuleSet | None:
         async with rules_store.opened(settings_for(stack)) as store:
             return await rules_store.rules_of(store, version)
@@ -166,8 +133,7 @@ def _stored(version: int, stack: str) -> RuleSet:
     with one_sentence_on_failure():
         rules = asyncio.run(read())
     if rules is None:
-        typer.echo(f"There are no rules {version}; `tributary rules list` shows all.", err=True)
-        raise typer.Exit(EXIT_BREACH)
+        refuse(f"There are no rules {version}; `tributary rules list` shows all.", EXIT_BREACH)
     return rules
 
 
@@ -197,13 +163,8 @@ def _time(moment: datetime | None) -> str | None:
 
 def _print_table(found: Sequence[RuleSet]) -> None:
     names = ("rule_version", "title", "market", "stage", "effective_from", "retired_from", "proposed_by", "approved_by")
-    table = Table("version", *(name.replace("_", " ") for name in names[1:]))
+    table = Grid("version", *(name.replace("_", " ") for name in names[1:]))
     for rules in found:
         summary = _summary(rules)
         table.add_row(*(str(summary[name] or "") for name in names))
-    Console().print(table)
-
-
-def _refuse(sentence: str) -> NoReturn:
-    typer.echo(sentence, err=True)
-    raise typer.Exit(EXIT_USAGE)
+    Screen().print(table)

@@ -11,7 +11,7 @@ import getpass
 import json
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Any, NoReturn
 
 import typer
 from pydantic import ValidationError
@@ -22,79 +22,35 @@ from contracts.rules.v1 import ActivateRules, ApproveRules, ProposeRules, Retire
 from contracts.rules.view import RuleSet
 from infra.cli import rules_store
 from infra.cli.commanding import Outcome, send
-from infra.cli.environment import EXIT_BREACH, EXIT_USAGE, AsJson, Stack, one_sentence_on_failure, settings_for
+from infra.cli.environment import EXIT_BREACH, EXIT_USAGE, one_sentence_on_failure, settings_for
 from infra.cli.rule_file import read_market, read_rules
 
 DIGEST_CHARS_MIN = 8
 
-Version = Annotated[int, typer.Argument(metavar="VERSION", help="The rule set's number.")]
-By = Annotated[str | None, typer.Option("--by", help="Who does it.", show_default="your user name")]
-From = Annotated[
-    str | None,
-    typer.Option("--from", metavar="TIME", help="From when on, such as 2026-12-01T00:00:00+08:00.", show_default="now"),
-]
-Wait = Annotated[float, typer.Option("--wait", metavar="SECONDS", min=0, help="How long to wait for the answer.")]
 
-
-def propose(
-    version: Version, file: Path, by: By = None, wait: Wait = 15, stack: Stack = "default", as_json: AsJson = False
-) -> None:
-    """Put up a rule set as a draft, or in place of a draft. Another person than you approves it."""
+def propose(version: int, file: Path, by: str | None, wait: float, stack: str, *, as_json: bool) -> None:
     document, _ = read_rules(file)
     _change(stack, _command(ProposeRules, rule_version=version, proposed_by=_who(by), rules=document), wait, as_json)
 
 
-def approve(
-    version: Version,
-    digest: Annotated[
-        str,
-        typer.Option(
-            "--digest", metavar="DIGEST", help="What you have read: the last line of `rules explain`, or its beginning."
-        ),
-    ],
-    by: By = None,
-    wait: Wait = 15,
-    stack: Stack = "default",
-    as_json: AsJson = False,
-) -> None:
-    """Stand for a draft that another person has proposed and you have read."""
+def approve(version: int, digest: str, by: str | None, wait: float, stack: str, *, as_json: bool) -> None:
     whole = _whole_digest(version, digest.strip().lower(), stack)
     _change(stack, _command(ApproveRules, rule_version=version, approved_by=_who(by), digest=whole), wait, as_json)
 
 
 def activate(
-    version: Version,
-    effective_from: From = None,
-    by: By = None,
-    wait: Wait = 15,
-    stack: Stack = "default",
-    as_json: AsJson = False,
+    version: int, effective_from: str | None, by: str | None, wait: float, stack: str, *, as_json: bool
 ) -> None:
-    """Put an approved rule set in force from a time on, within the limits of its market."""
     fields = {"rule_version": version, "activated_by": _who(by), "effective_from": _moment(effective_from)}
     _change(stack, _command(ActivateRules, **fields), wait, as_json)
 
 
-def retire(
-    version: Version,
-    effective_from: From = None,
-    by: By = None,
-    wait: Wait = 15,
-    stack: Stack = "default",
-    as_json: AsJson = False,
-) -> None:
-    """Let an active rule set end. Those that began before it hold again, unless they have ended as well."""
+def retire(version: int, effective_from: str | None, by: str | None, wait: float, stack: str, *, as_json: bool) -> None:
     fields = {"rule_version": version, "retired_by": _who(by), "effective_from": _moment(effective_from)}
     _change(stack, _command(RetireRules, **fields), wait, as_json)
 
 
-def market(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A market in JSON or YAML.")],
-    wait: Wait = 15,
-    stack: Stack = "default",
-    as_json: AsJson = False,
-) -> None:
-    """Say what the law of a market allows. Active rule sets that go beyond it are to be retired first."""
+def market(file: Path, wait: float, stack: str, *, as_json: bool) -> None:
     _change(stack, read_market(file), wait, as_json)
 
 

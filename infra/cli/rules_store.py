@@ -40,3 +40,8 @@ async def market_of(store: MongoStore, name: str) -> Market | None:
     if not found:
         return DEFAULTS if name == DEFAULTS.market else None
     return _markets.to_entity(found[0])
+
+
+async def market_names(store: MongoStore) -> list[str]:
+    """All markets there are, the default one among them."""
+    return sorted({DEFAULTS.market, *(document["_id"] for document in await store.find(MARKETS, {}, fields=("_id",)))})

@@ -8,54 +8,37 @@ from __future__ import annotations
 import json
 import logging
 from dataclasses import asdict
-from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from infra import local
-from infra.cli.environment import is_on_command_line, one_sentence_on_failure
+from infra.cli.environment import agree, is_on_command_line, known_stacks, one_sentence_on_failure
 from infra.cli.hangup import end_like_ctrl_c
-
-StackOption = Annotated[
-    str,
-    typer.Option(
-        "--stack",
-        envvar="TRIBUTARY_STACK",
-        metavar="NAME",
-        help="Which stack: each has its own servers, ports and data.",
-    ),
-]
+from infra.cli.near import did_you_mean
+from infra.cli.screen import Grid, Screen
+from infra.cli.screen import say as _say
+from infra.local.patience import patience
 
 
-def up(stack: StackOption = "default") -> None:
-    """Start RabbitMQ, MongoDB and Redis on private ports, without Docker.
-
-    What already runs and answers is left alone, and what hangs is restarted.
-    Data lies in .tributary/, or in $TRIBUTARY_HOME, and outlives a restart.
-    """
+def up(stack: str) -> None:
     _silence_drivers()
     end_like_ctrl_c()
-    with one_sentence_on_failure():
-        endpoints = local.up(stack, home=local.default_home(), progress=_say)
+    with one_sentence_on_failure(), patience(_say) as say:
+        endpoints = local.up(stack, home=local.default_home(), progress=say)
     _print_endpoints(endpoints)
 
 
-def down(
-    context: typer.Context,
-    stack: StackOption = "default",
-    remove_data: Annotated[bool, typer.Option("--remove-data", help="Also delete the stack's data and logs.")] = False,
-) -> None:
-    """Stop what was started for the stack, however its starter ended, and nothing else.
-
-    The data is kept unless you say otherwise. Unless a stack is named, what demos and benchmarks that were killed have
-    left is stopped and removed too.
-    """
+def down(context: typer.Context, stack: str, *, remove_data: bool, yes: bool) -> None:
     home = local.default_home()
-    with one_sentence_on_failure():
+    if remove_data:
+        agree(f"delete the data and logs of the stack {stack!r}", yes=yes)
+    known = known_stacks()
+    with one_sentence_on_failure(), patience(_say):
         stopped = local.down(stack, home=home, remove_data=remove_data)
-        _say(f"Stopped {', '.join(stopped)}." if stopped else f"Nothing of the stack {stack!r} was running.")
+        nothing = f"Nothing of the stack {stack!r} was running." + (
+            "" if stack in known else did_you_mean(stack, known)
+        )
+        _say(f"Stopped {', '.join(stopped)}." if stopped else nothing)
         if not is_on_command_line(context, "stack"):
             for name in local.abandoned_stacks(home):
                 left = local.down(name, home=home, remove_data=True)
@@ -64,11 +47,7 @@ def down(
             _say(f"Still running: {', '.join(others)}; stop one with `tributary down --stack NAME`.")
 
 
-def status(
-    stack: StackOption = "default",
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object for programs.")] = False,
-) -> None:
-    """Show which servers of the stack run and answer, and where, and which programs of ours run on them."""
+def status(stack: str, *, as_json: bool) -> None:
     _silence_drivers()
     with one_sentence_on_failure():
         home = local.default_home()
@@ -90,22 +69,24 @@ def status(
         }
         typer.echo(json.dumps(report, indent=2))
         return
-    table = Table("server", "state", "version", "port", "pid", title=f"stack {stack}", title_justify="left")
+    table = Grid("server", "state", "version", "port", "pid", title=f"stack {stack}", title_justify="left")
     for server in servers:
         table.add_row(
             server.server, _state_of(server), server.version or "", str(server.port or ""), str(server.pid or "")
         )
-    Console().print(table)
+    Screen().print(table)
+    if stack not in (known := known_stacks()):
+        _say(f"The stack {stack!r} never ran here; `tributary up` starts one.{did_you_mean(stack, known)}")
     for server in servers:
         if server.complaint:
             _say(f"{server.server} {server.complaint}.")
     if any(server.complaint for server in servers):
         _say(f"`tributary up --stack {stack}` restarts what hangs.")
     if programs:
-        left = Table("program", "state", "pid")
+        left = Grid("program", "state", "pid")
         for program in programs:
             left.add_row(program.program, _state(program.pid is not None), str(program.pid or ""))
-        Console().print(left)
+        Screen().print(left)
     if endpoints:
         _print_endpoints(endpoints)
     if abandoned:
@@ -114,14 +95,9 @@ def status(
         _say(f"Also running: {', '.join(others)}.")
 
 
-def setup(
-    browser: Annotated[
-        bool, typer.Option("--browser", help="Also Chromium, with which the tests try the login page.")
-    ] = False,
-) -> None:
-    """Install the servers that the local stack needs where they are missing and this user may install them."""
-    with one_sentence_on_failure():
-        installed = local.install_missing(_say, browser=browser)
+def setup(*, browser: bool) -> None:
+    with one_sentence_on_failure(), patience(_say) as say:
+        installed = local.install_missing(say, browser=browser)
     _say(f"Installed {', '.join(installed)}." if installed else "Everything that the local stack needs is here.")
 
 
@@ -143,7 +119,3 @@ def _print_endpoints(endpoints: local.Endpoints) -> None:
     """On standard output and as assignments, so that `export $(tributary up)` points programs at the stack."""
     for setting, url in asdict(endpoints).items():
         typer.echo(f"{setting.upper()}={url}")
-
-
-def _say(text: str) -> None:
-    Console(stderr=True, highlight=False).print(text, markup=False, soft_wrap=True)

@@ -7,38 +7,28 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
 from infra.adapters.mongo import MongoStore
-from infra.cli.environment import EXIT_BREACH, AsJson, Stack, one_sentence_on_failure, settings_for
+from infra.cli.environment import EXIT_BREACH, one_sentence_on_failure, settings_for
+from infra.cli.screen import Screen
 from infra.runtime import roster
 from infra.runtime.settings import Settings
 from infra.runtime.timeline import Step, timeline_of
 
 
-def trace(
-    name: Annotated[
-        str,
-        typer.Argument(metavar="ORDER", help="shop_id/order_id, a message id, a dead letter or a correlation id."),
-    ],
-    stack: Stack = "default",
-    as_json: AsJson = False,
-) -> None:
-    """Show everything that happened to an order, down to each commission entry; any message of it will do.
-
-    Exits with 1 where nothing is known of it.
-    """
+def trace(name: str, stack: str, *, as_json: bool) -> None:
     with one_sentence_on_failure():
         settings = settings_for(stack)
         steps = asyncio.run(timeline(settings, name))
     if as_json:
         typer.echo(json.dumps([asdict(step) for step in steps], indent=2, default=str))
     else:
-        print_timeline(name, steps, Console())
+        print_timeline(name, steps, Screen())
     if not steps:
         typer.echo(_not_found(name, settings), err=True)
     raise typer.Exit(0 if steps else EXIT_BREACH)

@@ -9,10 +9,10 @@ from typing import Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from infra.adapters.mongo import MongoStore
-from infra.cli.environment import EXIT_BREACH, AsJson, Stack, one_sentence_on_failure, settings_for
+from infra.cli.environment import EXIT_BREACH, one_sentence_on_failure, settings_for
+from infra.cli.screen import Grid, Screen
 from infra.runtime import roster
 from infra.runtime.audit import Report
 from infra.runtime.settings import Settings
@@ -20,15 +20,14 @@ from infra.runtime.time import RealTime
 from infra.runtime.verification import INVARIANTS, verify_live
 
 
-def verify_command(stack: Stack = "default", as_json: AsJson = False) -> None:
-    """Check every invariant over the stored state, with figures. Exits with 1 if one is breached."""
+def verify_command(stack: str, *, as_json: bool) -> None:
     with one_sentence_on_failure():
         settings = settings_for(stack)
         report = asyncio.run(run_verify(settings))
     if as_json:
         typer.echo(json.dumps(as_object(report), indent=2))
     else:
-        print_report(report, Console())
+        print_report(report, Screen())
     raise typer.Exit(EXIT_BREACH if report.breach_count else 0)
 
 
@@ -51,7 +50,7 @@ def as_object(report: Report) -> dict[str, Any]:
 
 
 def print_report(report: Report, console: Console) -> None:
-    table = Table("", "invariant", "figures", title="verify", title_justify="left")
+    table = Grid("", "invariant", "figures", title="verify", title_justify="left")
     breached = {breach.invariant for breach in report.breaches}
     for invariant, sentence in INVARIANTS.items():
         mark = "[red]broken[/]" if invariant in breached else "[green]holds[/]"
@@ -59,6 +58,7 @@ def print_report(report: Report, console: Console) -> None:
         table.add_row(f"{invariant} {mark}", sentence, figures)
     console.print(table)
     for breach in report.breaches:
-        console.print(f"[red]{breach.invariant}[/] {breach.about}: {breach.detail}", highlight=False)
+        console.print(f"[red]{breach.invariant}[/] ", end="")
+        console.print(f"{breach.about}: {breach.detail}", highlight=False, markup=False, soft_wrap=True)
     if report.breach_count > len(report.breaches):
         console.print(f"… and {report.breach_count - len(report.breaches)} more.")

@@ -8,33 +8,39 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-from typing import Annotated, Any
 
+import structlog
 import typer
 import uvloop
-from rich.console import Console
-from rich.table import Table
 
-from infra.cli.environment import EXIT_USAGE, AsJson, Stack, environment_for, one_sentence_on_failure, settings_for
+from infra.cli.environment import environment_for, one_sentence_on_failure, refuse, settings_for
+from infra.cli.near import did_you_mean
+from infra.cli.screen import Grid, Screen, say
+from infra.local.patience import patience
 from infra.runtime import logs, process, roster
 from infra.runtime.fleet import Fleet
 from infra.runtime.settings import Settings
 from infra.runtime.topology import describe, topology_of
 
+log = structlog.get_logger()
 
-def work(
-    names: Annotated[
-        list[str] | None, typer.Argument(metavar="NAME…", help="Workers to run, `clock`, or `all`.")
-    ] = None,
-    processes: Annotated[int, typer.Option("--processes", "-n", min=1, max=64, help="Processes of each worker.")] = 1,
-    together: Annotated[bool, typer.Option("--together", help="Run the named workers in one process.")] = False,
-    stack: Stack = "default",
-) -> None:
-    """Run workers until SIGTERM or Ctrl-C; each finishes the batch in hand.
+_EXIT_CRASH = 1
+"""Any but that of a process that cannot start: to start it again may help."""
 
-    One worker runs in this process. Several run in a process each, watched and restarted when they die.
-    """
+
+def work(names: list[str] | None, processes: int, stack: str, *, together: bool) -> None:
     chosen = _chosen(names or ["all"])
+    try:
+        _work(chosen, processes, stack, together=together)
+    except typer.Exit:
+        raise
+    except Exception as error:
+        # Its log is where one looks for it, and a fleet starts it again.
+        log.exception("crashed")
+        raise typer.Exit(_EXIT_CRASH) from error
+
+
+def _work(chosen: list[str], processes: int, stack: str, *, together: bool) -> None:
     with one_sentence_on_failure():
         settings = settings_for(stack)
         logs.configure(settings.log_level)
@@ -56,24 +62,19 @@ def work(
             fleet.stop()
 
 
-def topology(
-    apply: Annotated[bool, typer.Option("--apply", help="Declare it, and the collections and indexes too.")] = False,
-    stack: Stack = "default",
-    as_json: AsJson = False,
-) -> None:
-    """Show every exchange, queue and binding with its reason; --apply declares what is missing."""
+def topology(stack: str, *, apply: bool, as_json: bool) -> None:
     rows = describe(topology_of(roster.load_all(), Settings()))
     if apply:
-        with one_sentence_on_failure():
+        with one_sentence_on_failure(), patience(say):
             asyncio.run(process.prepare(settings_for(stack)))
     if as_json:
         keys = ("kind", "name", "about")
         typer.echo(json.dumps([dict(zip(keys, row, strict=True)) for row in rows], indent=2))
         return
-    table: Any = Table("kind", "name", "about")
+    table = Grid("kind", "name", "about")
     for row in rows:
         table.add_row(*row)
-    Console().print(table)
+    Screen().print(table)
     if apply:
         typer.echo("All of it is declared, and so are the collections and indexes.")
 
@@ -84,10 +85,17 @@ def _chosen(names: list[str]) -> list[str]:
         return known
     for name in names:
         if name not in known:
-            typer.echo(f"There is no worker called {name!r}; there are {', '.join(known)}, or all.", err=True)
-            raise typer.Exit(EXIT_USAGE)
+            refuse(
+                f"There is no worker called {name!r}; there are {', '.join(known)}, or all."
+                + did_you_mean(name, [*known, "all"])
+            )
     return names
 
 
 if __name__ == "__main__":
-    typer.run(work)
+    from infra.cli import ending
+    from infra.cli.commands.work import work as command
+
+    alone = typer.Typer(rich_markup_mode=None, add_completion=False)
+    alone.command()(command)
+    ending.run(alone)

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from contracts.commissions.view import BALANCES, COMMISSIONS, Commission
 from contracts.money import to_amount
 from infra.adapters.mongo import MongoStore
+from infra.cli.screen import Grid
 from infra.demo.run import Outcome
 from infra.runtime.repository import Codec
 
@@ -153,7 +153,7 @@ def show(console: Console, outcome: Outcome, found: Findings) -> None:
 
 
 def _table(console: Console, title: str, rows: Any, headers: tuple[str, ...] = ()) -> None:
-    table = Table(*headers, title=title, title_justify="left", show_header=bool(headers))
+    table = Grid(*headers, title=title, title_justify="left", show_header=bool(headers))
     for row in rows:
         table.add_row(*map(str, row))
     if table.row_count:

@@ -16,7 +16,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from infra.local import rabbitmq_probe
 from infra.local.ports import LOOPBACK
 from infra.local.server import Health, Launch
 
@@ -69,11 +68,15 @@ class RabbitmqServer:
         version = _VERSION.search(greeting)
         if not version or greeting[0] != _METHOD_FRAME:
             return None
+        from infra.local import rabbitmq_probe
+
         rabbitmq_probe.found(self.url(ports))
         return version[1].decode()
 
     def ping(self, ports: Mapping[str, int]) -> Health:
         """It must confirm a message: to greet clients is not enough, a node does that with all its queues dead."""
+        from infra.local import rabbitmq_probe
+
         return rabbitmq_probe.ping(self.url(ports))
 
     def url(self, ports: Mapping[str, int]) -> str:

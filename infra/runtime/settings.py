@@ -6,8 +6,18 @@ TRIBUTARY_BATCH_EVENTS_MAX=200.
 
 from __future__ import annotations
 
-from pydantic import AliasChoices, Field, SecretStr
+import logging
+from typing import Annotated
+
+from pydantic import AfterValidator, AliasChoices, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def _known_level(level: str) -> str:
+    known = logging.getLevelNamesMapping()
+    if level.upper() not in known:
+        raise ValueError(f"it is one of {', '.join(name.lower() for name in known)}")
+    return level
 
 
 class Settings(BaseSettings):
@@ -85,7 +95,7 @@ class Settings(BaseSettings):
     parent_pid: int = 0
     """The process with whose end this one ends too, however that ended. Set by it; 0 stands for none."""
 
-    log_level: str = "info"
+    log_level: Annotated[str, AfterValidator(_known_level)] = "info"
 
     public_url: str = "http://127.0.0.1:8080"
     """Where people and shops reach the HTTP API, without a slash at the end; also the issuer of its tokens."""

@@ -13,12 +13,14 @@ import httpx
 import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from contracts.network.v1 import RegisterShop
 from tests.api.front import Front, an_email, bearer, serving, unique
 from tests.connected.running import Site, command, until
 
 
 async def test_the_first_administrator_and_a_shop_are_made_by_hand(front: Front, client: httpx.AsyncClient) -> None:
     email, shop_id = an_email(), unique("shop")
+    await front.send(RegisterShop(shop_id=shop_id, currency="CNY"))
     admin, again, shop, client_made, bad, lost = await asyncio.gather(
         front.command("identity", "create-admin", email),
         front.command("identity", "create-login", an_email(), "999999999999999"),
@@ -33,12 +35,16 @@ async def test_the_first_administrator_and_a_shop_are_made_by_hand(front: Front,
     assert shop.object["client_id"] == f"shop.{shop_id}"
     assert shop.object["client_secret"] not in shop.err
     assert client_made.code == 0
-    assert (bad.code, bad.out) == (1, "")
+    assert (bad.code, bad.out) == (2, "")
     assert "cannot be redirected to" in bad.err
     assert lost.code == 2
     form = {"grant_type": "client_credentials"}
     pair = (shop.object["client_id"], shop.object["client_secret"])
     assert (await client.post("/oauth/token", data=form, auth=pair)).status_code == 200
+    nearly = await front.command("identity", "create-shop", shop_id + "x")
+    assert (nearly.code, nearly.out) == (1, "")
+    assert f"There is no shop {shop_id}x" in nearly.err
+    assert shop_id in nearly.err.partition("Did you mean ")[2]
     twice = await front.command("identity", "create-admin", email)
     assert (twice.code, "already" in twice.err) == (1, True)
     entries = await front.site.documents("api.audit", {"target": pair[0]})

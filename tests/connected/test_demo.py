@@ -33,6 +33,7 @@ class Stayed:
     environment: dict[str, str]
     told: dict[str, Any]
     variables: dict[str, str]
+    err: str
 
     @property
     def stack(self) -> str:
@@ -79,10 +80,10 @@ async def stayed(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stay
         assert process.returncode == 0, err.decode()
         exports = [line for line in err.decode().splitlines() if line.startswith("export ")]
         variables = dict(word.split("=", 1) for line in exports for word in shlex.split(line)[1:])
-        yield Stayed(home, environment, json.loads(out), variables)
+        yield Stayed(home, environment, json.loads(out), variables, err.decode())
     finally:
         for folder in home.glob("demo-*/"):
-            await command("down", "--stack", folder.name, "--remove-data", environment=environment)
+            await command("down", "--stack", folder.name, "--remove-data", "--yes", environment=environment)
 
 
 @pytest.fixture
@@ -96,6 +97,14 @@ async def log_in(client: httpx.AsyncClient, stayed: Stayed, who: str) -> dict[st
     answer = await client.post("/api/auth/login", json=login)
     assert answer.status_code == 200, answer.text
     return {"Authorization": f"Bearer {answer.json()['access_token']}"}
+
+
+def test_each_phase_is_a_line_where_there_is_no_terminal(stayed: Stayed) -> None:
+    lines = stayed.err.splitlines()
+    phases = ["reading baskets", "starting the workers", "verifying", "gathering what came of it"]
+
+    assert [line for line in lines if line in phases] == phases
+    assert "\x1b" not in stayed.err
 
 
 async def test_it_is_verified_and_says_where_it_goes_on(stayed: Stayed, client: httpx.AsyncClient) -> None:
@@ -194,7 +203,7 @@ async def test_sigterm_ends_the_workers_and_down_ends_the_rest(stayed: Stayed) -
         "workers": None,
         "api": leaders["api"],
     }
-    ended = await command("down", "--stack", stayed.stack, "--remove-data", environment=stayed.environment)
+    ended = await command("down", "--stack", stayed.stack, "--remove-data", "--yes", environment=stayed.environment)
 
     assert ended.code == 0, ended.err
     assert ended.err.startswith("Stopped api, ")

@@ -93,7 +93,7 @@ async def test_the_demo_runs_on_given_servers_that_are_empty_and_leaves_them_run
     environment = at_home(tmp_path, TRIBUTARY_DATABASE=settings.database) | addresses(settings)
 
     unconfirmed = await demo("--on-given-servers", environment=environment)
-    assert (unconfirmed.code, "say --yes" in unconfirmed.err) == (2, True), unconfirmed.err
+    assert (unconfirmed.code, "add --yes" in unconfirmed.err) == (2, True), unconfirmed.err
 
     ended = await demo("--on-given-servers", "--yes", environment=environment)
     assert ended.code == 0, ended.err

@@ -148,8 +148,8 @@ async def test_balances_are_a_fold_of_the_ledger_and_are_rebuilt_from_it(booked:
         "ledger": "0.00",
     }
 
-    rebuilt = await command("ledger", "rebuild", environment=environment)
-    again = await command("ledger", "rebuild", "--json", environment=environment)
+    rebuilt = await command("ledger", "rebuild", "--yes", environment=environment)
+    again = await command("ledger", "rebuild", "--yes", "--json", environment=environment)
 
     assert (rebuilt.code, again.code) == (0, 0)
     assert rebuilt.out.endswith("put right by the ledger.\n")
@@ -168,7 +168,7 @@ async def test_the_worker_goes_on_from_rebuilt_balances(booked: Site) -> None:
         await tx.replace(BALANCES, [{"_id": document["_id"]} for document in await tx.find(BALANCES, {})])
 
     await booked.store.transact(lose)
-    assert (await command("ledger", "rebuild", environment=booked.environment())).code == 0
+    assert (await command("ledger", "rebuild", "--yes", environment=booked.environment())).code == 0
     async with working(booked):
         whole = a_refunded_line(refunded_quantity=2, refunded="90.00")
         await tell(booked, paid(order_id="1003"), refunded(whole, version=6, refund_id="refund-2"))
@@ -181,7 +181,7 @@ async def test_the_worker_goes_on_from_rebuilt_balances(booked: Site) -> None:
 async def test_nothing_is_rebuilt_while_a_worker_adds_to_the_balances(booked: Site) -> None:
     before = await booked.documents(BALANCES)
     async with working(booked):
-        refused = await command("ledger", "rebuild", environment=booked.environment())
+        refused = await command("ledger", "rebuild", "--yes", environment=booked.environment())
         checked = await command("ledger", "rebuild", "--check", environment=booked.environment())
 
     assert (refused.code, refused.out) == (3, "")

@@ -94,7 +94,7 @@ async def test_months_are_rebuilt_from_the_commissions(ruled: Site) -> None:
 
     await ruled.store.transact(spoil)
     checked = await command("ledger", "rebuild", "--check", environment=ruled.environment())
-    rebuilt = await command("ledger", "rebuild", environment=ruled.environment())
+    rebuilt = await command("ledger", "rebuild", "--yes", environment=ruled.environment())
     again = await command("ledger", "rebuild", "--check", environment=ruled.environment())
 
     assert (checked.code, rebuilt.code, again.code) == (1, 0, 0)

@@ -144,7 +144,7 @@ class TestDeadLetters:
         async with running(site, "order_intake", "alerting"):
             await send(site, COMMANDS_EXCHANGE, "order.place.v1", MALFORMED)
             await letters(site, 1)
-            done = await tributary(site, "dead", "discard", "--all", "--by", "li.na", "--note", "a test")
+            done = await tributary(site, "dead", "discard", "--all", "--yes", "--by", "li.na", "--note", "a test")
             assert (done.code, done.out) == (0, "1 discarded.\n")
             [letter] = await letters(site, 1, state="discarded")
 

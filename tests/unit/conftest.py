@@ -1,6 +1,18 @@
 """Properties look at the same examples on every machine, so that a red build is red for everyone."""
 
+from pathlib import Path
+
+import pytest
 from hypothesis import settings
+
+from tests.unit.command_line import CommandLine
 
 settings.register_profile("unit", derandomize=True, deadline=None, max_examples=80)
 settings.load_profile("unit")
+
+
+@pytest.fixture
+def tributary(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> CommandLine:
+    """The program, in a home of its own, where no stack was ever started."""
+    monkeypatch.setenv("TRIBUTARY_HOME", str(tmp_path))
+    return CommandLine(monkeypatch, capsys)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,8 @@ from typer.testing import CliRunner
 from contracts.network.v1 import RegisterShop
 from contracts.rules import json_schema
 from contracts.rules.compliance import DEFAULTS, breaches, limits_of
-from infra.cli import rules
-from infra.cli.backtest import backtest
-from infra.cli.preview import preview_move
+from contracts.rules.document import EXAMPLE
+from infra.cli.commands import network, rules
 from infra.cli.rule_file import read_market, read_rules
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
@@ -29,8 +29,8 @@ app = typer.Typer()
 app.command("check")(rules.check)
 app.command("explain")(rules.explain)
 app.command("schema")(rules.schema)
-app.command("backtest")(backtest)
-app.command("preview-move")(preview_move)
+app.command("backtest")(rules.backtest)
+app.command("preview-move")(network.preview_move)
 
 
 def run(*arguments: str | Path) -> tuple[int, str, str]:
@@ -178,3 +178,27 @@ def test_a_day_at_an_end_of_the_calendar_is_wrong_usage(arguments: tuple[str, ..
     code, _, err = run(*arguments)
 
     assert (code, "give a day of the years 1900 to 9998" in " ".join(err.split())) == (2, True)
+
+
+FIELDS = {
+    (): ("title", "market", "pool_rate", "hold_days", "plans", "targets"),
+    ("plans",): ("rates", "overrides", "caps", "conditions"),
+    ("plans", "overrides"): ("category_id", "product_id"),
+    ("plans", "caps"): ("currency", "amount"),
+    ("targets",): ("reward", "target", "bonus"),
+}
+
+
+@pytest.mark.parametrize(("place", "name"), [(place, name) for place, names in FIELDS.items() for name in names])
+def test_near_names_of_fields_are_suggested(tmp_path: Path, place: tuple[str, ...], name: str) -> None:
+    document: Any = json.loads(json.dumps(EXAMPLE))
+    part = document
+    for step in place:
+        part = part[step][0]
+    part[name[:-2] + name[-1]] = part.pop(name, "x")
+
+    code, _, err = run("check", a_file(tmp_path, json.dumps(document), "rules.json"))
+
+    assert code == 1
+    [line] = [line for line in err.splitlines() if f"{name[:-2]}{name[-1]}: " in line]
+    assert re.search(rf"\. Did you mean (\w+ or )*{name}( or \w+)*\?$", line)

@@ -1,0 +1,94 @@
+"""`tributary identity` and `audit`: the first administrator, the clients, the keys, and the log of changes."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from infra.cli.environment import AsJson, Stack, Yes
+
+PasswordFromInput = Annotated[
+    bool, typer.Option("--password-stdin", help="Read the password from standard input instead of making one.")
+]
+
+
+def create_admin(
+    email: Annotated[str, typer.Argument(help="The e-mail address to log in with.")],
+    password_stdin: PasswordFromInput = False,
+    stack: Stack = "default",
+    as_json: AsJson = False,
+) -> None:
+    """Create an administrator. Prints a password for one login, which must be replaced there."""
+    from infra.cli.identity import create_admin as run
+
+    run(email, stack, password_stdin=password_stdin, as_json=as_json)
+
+
+def create_login(
+    email: Annotated[str, typer.Argument(help="The e-mail address to log in with.")],
+    distributor_id: Annotated[int, typer.Argument(min=1, help="The distributor, who is in the network already.")],
+    password_stdin: PasswordFromInput = False,
+    stack: Stack = "default",
+    as_json: AsJson = False,
+) -> None:
+    """Create a login for a distributor who is in the network already, for instance by import."""
+    from infra.cli.identity import create_login as run
+
+    run(email, distributor_id, stack, password_stdin=password_stdin, as_json=as_json)
+
+
+def create_shop(
+    shop_id: Annotated[str, typer.Argument(help="The shop, by the id it was registered with.")],
+    stack: Stack = "default",
+    as_json: AsJson = False,
+) -> None:
+    """Give a shop a secret for client credentials. The one before works on until the next is made."""
+    from infra.cli.identity import create_shop as run
+
+    run(shop_id, stack, as_json=as_json)
+
+
+def create_client(
+    client_id: Annotated[str, typer.Argument(help="The id that the app will use.")],
+    redirect_uris: Annotated[
+        list[str], typer.Argument(help="Where it may be answered, letter by letter; on this machine at any port.")
+    ],
+    name: Annotated[str, typer.Option("--name", help="What people see on the login page.")] = "",
+    stack: Stack = "default",
+    as_json: AsJson = False,
+) -> None:
+    """Register an app that people log in with (authorization code with PKCE); saving it again replaces it."""
+    from infra.cli.identity import create_client as run
+
+    run(client_id, redirect_uris, name, stack, as_json=as_json)
+
+
+def rotate_keys(
+    at_once: Annotated[
+        bool, typer.Option("--at-once", help="The present keys were stolen: they, and all access tokens, end now.")
+    ] = False,
+    yes: Yes = False,
+    stack: Stack = "default",
+    as_json: AsJson = False,
+) -> None:
+    """Publish a new signing key, which signs after five minutes; the others verify until their last token is dead."""
+    from infra.cli.identity import rotate_keys as run
+
+    run(stack, at_once=at_once, yes=yes, as_json=as_json)
+
+
+def verify_audit(
+    expect: Annotated[
+        str | None, typer.Option("--expect", metavar="NUMBER:HASH", help="A head that was noted down earlier.")
+    ] = None,
+    stack: Stack = "default",
+    as_json: AsJson = False,
+) -> None:
+    """Check that no entry of the audit log was changed, removed or added. Exits with 1 if one was.
+
+    Note down the head that it prints, somewhere else: with it, even a log that was cut off and sealed again shows.
+    """
+    from infra.cli.identity import verify_audit as run
+
+    run(expect, stack, as_json=as_json)

@@ -1,0 +1,34 @@
+"""`tributary network`: the sponsor tree."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+from infra.cli.environment import AsJson, Stack, orders_may_be_of
+
+
+def preview_move(
+    distributor: Annotated[int, typer.Argument(metavar="DISTRIBUTOR", help="Who would move, with all below.")],
+    under: Annotated[
+        int | None, typer.Option(metavar="SPONSOR", help="The new sponsor; without it, to the top of the network.")
+    ] = None,
+    days: Annotated[int, typer.Option(min=1, max=3660, help="So many days of orders are replayed.")] = 30,
+    until: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"], callback=orders_may_be_of, help="The last of these days, in UTC; today without it."
+        ),
+    ] = None,
+    stack: Stack = "default",
+    as_json: AsJson = False,
+) -> None:
+    """Replay the orders of a distributor and all below, as if they had stood under another sponsor. Changes nothing.
+
+    Amounts are net of refunds. Exits with 1 where the move would be refused.
+    """
+    from infra.cli.preview import preview_move as run
+
+    run(distributor, under, days, until, stack, as_json=as_json)

@@ -1,0 +1,65 @@
+"""`tributary publish`, `trace` and `explain`: send commands, see what happened to an order and why it pays so."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from contracts.rules.phrases import Language
+from infra.cli.environment import AsJson, Stack
+
+
+def publish(
+    file: Annotated[
+        str, typer.Argument(metavar="[FILE]", help="JSON messages, one or many, one after another; - is the input.")
+    ] = "-",
+    message_type: Annotated[
+        str | None,
+        typer.Option("--type", metavar="TYPE", help="What bare bodies are, such as order.place.v1: their routing key."),
+    ] = None,
+    wait: Annotated[
+        float, typer.Option("--wait", metavar="SECONDS", min=0, help="Wait so long for the answer to each, in turn.")
+    ] = 0,
+    stack: Stack = "default",
+    as_json: AsJson = False,
+) -> None:
+    """Publish commands to the workers: bare JSON bodies of one --type, or CloudEvents, which name their own.
+
+    All are checked first, and none is sent where one breaks its contract. A bare body gets an envelope and an id.
+    """
+    from infra.cli.publish import publish as run
+
+    run(file, message_type, wait, stack, as_json=as_json)
+
+
+def trace(
+    name: Annotated[
+        str,
+        typer.Argument(metavar="ORDER", help="shop_id/order_id, a message id, a dead letter or a correlation id."),
+    ],
+    stack: Stack = "default",
+    as_json: AsJson = False,
+) -> None:
+    """Show everything that happened to an order, down to each commission entry; any message of it will do.
+
+    Exits with 1 where nothing is known of it.
+    """
+    from infra.cli.trace import trace as run
+
+    run(name, stack, as_json=as_json)
+
+
+def explain(
+    order: Annotated[str, typer.Argument(metavar="ORDER", help="shop_id/order_id.")],
+    lang: Annotated[Language, typer.Option("--lang", help="The language of the sentences.")] = "en",
+    stack: Stack = "default",
+    as_json: AsJson = False,
+) -> None:
+    """Say of each line of an order who gets what and why, who gets nothing and why, and what became of it.
+
+    Exits with 1 where there are no commissions to explain; the sentence says why.
+    """
+    from infra.cli.explain import explain as run
+
+    run(order, lang, stack, as_json=as_json)

@@ -1,0 +1,187 @@
+"""`tributary rules`: read, check, explain, rehearse and change rule sets."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from contracts.rules.phrases import Language
+from infra.cli.environment import AsJson, Stack, orders_may_be_of
+
+File = Annotated[Path, typer.Argument(metavar="FILE", help="A rule set in JSON or YAML.")]
+MarketName = Annotated[
+    str | None, typer.Option("--market", metavar="NAME", help="Check the limits of this market, as the store has it.")
+]
+MarketFile = Annotated[
+    Path | None, typer.Option("--market-file", metavar="FILE", help="Check the limits of the market in this file.")
+]
+Lang = Annotated[Language, typer.Option("--lang", help="The language of the sentences.")]
+Version = Annotated[int, typer.Argument(metavar="VERSION", help="The rule set's number.")]
+By = Annotated[str | None, typer.Option("--by", help="Who does it.", show_default="your user name")]
+From = Annotated[
+    str | None,
+    typer.Option("--from", metavar="TIME", help="From when on, such as 2026-12-01T00:00:00+08:00.", show_default="now"),
+]
+Wait = Annotated[float, typer.Option("--wait", metavar="SECONDS", min=0, help="How long to wait for the answer.")]
+
+_DAYS = ["%Y-%m-%d"]
+
+
+def schema(
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write it there instead of printing it.")
+    ] = None,
+) -> None:
+    """Print the JSON Schema of a rule set, for editors and other programs."""
+    from infra.cli.rules import schema as run
+
+    run(output)
+
+
+def check(
+    file: File,
+    market: MarketName = None,
+    market_file: MarketFile = None,
+    stack: Stack = "default",
+    as_json: AsJson = False,
+) -> None:
+    """Say what is wrong with a rule set, and whether its market allows it. Exits with 1 if anything is.
+
+    Needs no server, except to look a market up with --market.
+    """
+    from infra.cli.rules import check as run
+
+    run(file, market, market_file, stack, as_json=as_json)
+
+
+def explain(
+    name: Annotated[
+        str, typer.Argument(metavar="FILE|VERSION", help="A rule set in a file, or the number of one in the store.")
+    ],
+    lang: Lang = "en",
+    stack: Stack = "default",
+    as_json: AsJson = False,
+) -> None:
+    """Print a rule set as plain sentences: what a person approves. The digest in the last line names it."""
+    from infra.cli.rules import explain as run
+
+    run(name, lang, stack, as_json=as_json)
+
+
+def list_rules(stack: Stack = "default", as_json: AsJson = False) -> None:
+    """List the rule sets, with who stands for each and from when to when it holds."""
+    from infra.cli.rules import list_rules as run
+
+    run(stack, as_json=as_json)
+
+
+def show(
+    version: Annotated[int, typer.Argument(metavar="VERSION", help="The rule set's number.")],
+    stack: Stack = "default",
+    as_json: AsJson = False,
+) -> None:
+    """Show one rule set: its stage, its people and dates, its digest, and its terms. Amounts are in minor units."""
+    from infra.cli.rules import show as run
+
+    run(version, stack, as_json=as_json)
+
+
+def propose(
+    version: Version, file: File, by: By = None, wait: Wait = 15, stack: Stack = "default", as_json: AsJson = False
+) -> None:
+    """Put up a rule set as a draft, or in place of a draft. Another person than you approves it."""
+    from infra.cli.rules_changes import propose as run
+
+    run(version, file, by, wait, stack, as_json=as_json)
+
+
+def approve(
+    version: Version,
+    digest: Annotated[
+        str,
+        typer.Option(
+            "--digest", metavar="DIGEST", help="What you have read: the last line of `rules explain`, or its beginning."
+        ),
+    ],
+    by: By = None,
+    wait: Wait = 15,
+    stack: Stack = "default",
+    as_json: AsJson = False,
+) -> None:
+    """Stand for a draft that another person has proposed and you have read."""
+    from infra.cli.rules_changes import approve as run
+
+    run(version, digest, by, wait, stack, as_json=as_json)
+
+
+def activate(
+    version: Version,
+    effective_from: From = None,
+    by: By = None,
+    wait: Wait = 15,
+    stack: Stack = "default",
+    as_json: AsJson = False,
+) -> None:
+    """Put an approved rule set in force from a time on, within the limits of its market."""
+    from infra.cli.rules_changes import activate as run
+
+    run(version, effective_from, by, wait, stack, as_json=as_json)
+
+
+def retire(
+    version: Version,
+    effective_from: From = None,
+    by: By = None,
+    wait: Wait = 15,
+    stack: Stack = "default",
+    as_json: AsJson = False,
+) -> None:
+    """Let an active rule set end. Those that began before it hold again, unless they have ended as well."""
+    from infra.cli.rules_changes import retire as run
+
+    run(version, effective_from, by, wait, stack, as_json=as_json)
+
+
+def market(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A market in JSON or YAML.")],
+    wait: Wait = 15,
+    stack: Stack = "default",
+    as_json: AsJson = False,
+) -> None:
+    """Say what the law of a market allows. Active rule sets that go beyond it are to be retired first."""
+    from infra.cli.rules_changes import market as run
+
+    run(file, wait, stack, as_json=as_json)
+
+
+def backtest(
+    draft: Annotated[Path, typer.Argument(metavar="DRAFT", help="A rule set in JSON or YAML.")],
+    first_day: Annotated[
+        datetime, typer.Option("--from", formats=_DAYS, callback=orders_may_be_of, help="The first day, in UTC.")
+    ],
+    last_day: Annotated[
+        datetime,
+        typer.Option("--to", formats=_DAYS, callback=orders_may_be_of, help="The last day, in UTC, included."),
+    ],
+    margin_floor: Annotated[
+        str, typer.Option(metavar="RATE", help="Count lines that keep less than this share of their net.")
+    ] = "0.5",
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write everything there, for programs; - prints it.")
+    ] = None,
+    chart: Annotated[
+        Path | None, typer.Option("--chart", metavar="FILE", help="Draw it as an SVG picture there.")
+    ] = None,
+    stack: Stack = "default",
+) -> None:
+    """Run a draft over the stored paid orders without touching anything, and hold it against what was booked.
+
+    Both sides are net of refunds. Rewards for sales targets are not part of it. Exits with 1 where the draft breaks
+    its market's limits.
+    """
+    from infra.cli.backtest import backtest as run
+
+    run(draft, first_day, last_day, margin_floor, json_file, chart, stack)

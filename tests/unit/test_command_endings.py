@@ -1,0 +1,206 @@
+"""How commands end: one sentence and an exit code, whatever happens; a traceback only where it is asked for."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import typer
+
+from infra.cli.ending import EXIT_BROKEN_PIPE, EXIT_INTERRUPTED
+from infra.cli.environment import EXIT_BREACH, EXIT_ENVIRONMENT, EXIT_USAGE, refuse
+from infra.local import record
+from tests.unit.command_line import CommandLine
+
+NOWHERE = {
+    "RABBITMQ_URL": "amqp://127.0.0.1:1",
+    "MONGODB_URL": "mongodb://127.0.0.1:1",
+    "REDIS_URL": "redis://127.0.0.1:1",
+}
+
+
+def failing_with(error: BaseException) -> typer.Typer:
+    failing = typer.Typer(rich_markup_mode=None)
+
+    @failing.command()
+    def fail() -> None:
+        raise error
+
+    return failing
+
+
+@pytest.mark.parametrize(
+    "error",
+    [RuntimeError("two\n  lines"), KeyError("shop"), OSError(5, "Input/output error", "/disk"), AssertionError()],
+    ids=lambda error: type(error).__name__,
+)
+def test_an_unexpected_failure_is_one_line_that_names_the_file_with_the_traceback(
+    tributary: CommandLine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, error: Exception
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+
+    ended = tributary(of=failing_with(error))
+
+    assert (ended.code, ended.out, len(ended.err.splitlines())) == (3, "", 1)
+    assert type(error).__name__ in ended.err
+    [log] = tmp_path.glob("tributary-error-*.log")
+    assert str(log) in ended.err
+    assert log.read_text().startswith("Traceback (most recent call last):")
+
+
+def test_a_worker_that_crashes_says_so_in_its_log_and_may_be_started_again(
+    tributary: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def run(*_: object) -> None:
+        raise RuntimeError("odd")
+
+    for name, address in NOWHERE.items():
+        monkeypatch.setenv(name, address)
+    monkeypatch.setattr("infra.runtime.process.run", run)
+
+    ended = tributary("work", "order_intake")
+
+    [line] = ended.err.splitlines()
+    assert (ended.code, ended.out, json.loads(line)["event"]) == (1, "", "crashed")
+    assert "odd" in line
+
+
+def test_debugging_shows_the_traceback(tributary: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRIBUTARY_DEBUG", "1")
+
+    ended = tributary(of=failing_with(RuntimeError("odd")))
+
+    assert (ended.code, ended.err.splitlines()[-1]) == (3, "RuntimeError: odd")
+    assert "╭" not in ended.err
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(KeyboardInterrupt(), 130), (BrokenPipeError(), 141), (typer.Exit(1), 1), (typer.Exit(3), 3)],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_ends_a_command_without_a_word(
+    monkeypatch: pytest.MonkeyPatch, tributary: CommandLine, error: BaseException, code: int
+) -> None:
+    # The standard output of the tests stays theirs.
+    monkeypatch.setattr(os, "dup2", lambda *_: None)
+    monkeypatch.setattr(sys.stdout, "fileno", lambda: 1, raising=False)
+
+    ended = tributary(of=failing_with(error))
+
+    assert (ended.code, ended.out, ended.err) == (code, "", "")
+
+
+def test_a_question_that_is_interrupted_changes_nothing(tributary: CommandLine) -> None:
+    ended = tributary(of=failing_with(typer.Abort()))
+
+    assert (ended.code, ended.out, ended.err.strip()) == (130, "", "Nothing was changed.")
+
+
+def test_a_refusal_is_its_sentence_and_wrong_usage() -> None:
+    with pytest.raises(typer.Exit) as ended:
+        refuse("Name one.")
+
+    assert ended.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("trace",), "Missing argument 'ORDER'."),
+        (("up", "extra"), "Got unexpected extra argument"),
+        (("work", "--processes", "many"), "--processes"),
+        (("dead", "list", "--state", "waitin"), "'waiting'"),
+        (("rules", "backtest", "x", "--from", "yesterday", "--to", "2026-01-01"), "yesterday"),
+        (("ledger", "show", "ann"), "DISTRIBUTOR"),
+        (("status", "--stack"), "requires an argument"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_wrong_usage_is_one_line_that_names_the_help(tributary: CommandLine, words: tuple[str, ...], says: str) -> None:
+    ended = tributary(*words)
+
+    assert (ended.code, ended.out, len(ended.err.splitlines())) == (2, "", 1)
+    assert says in ended.err
+    if "requires an argument" not in says:
+        assert re.search(r"`tributary [a-z ]+ --help` shows what there is\.$", ended.err.strip())
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "says"),
+    [
+        ("TRIBUTARY_BATCH_EVENTS_MAX", "many", "TRIBUTARY_BATCH_EVENTS_MAX"),
+        ("TRIBUTARY_LOG_LEVEL", "loud", "TRIBUTARY_LOG_LEVEL"),
+        ("RABBITMQ_URL", "http://127.0.0.1", "amqp://"),
+        ("MONGODB_URL", "127.0.0.1:27017", "mongodb://"),
+        ("REDIS_URL", "localhost", "redis://"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_named(
+    tributary: CommandLine, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, says: str
+) -> None:
+    for name, address in {**NOWHERE, variable: value}.items():
+        monkeypatch.setenv(name, address)
+
+    ended = tributary("verify")
+
+    assert (ended.code, ended.out, len(ended.err.splitlines())) == (3, "", 1)
+    assert says in ended.err
+
+
+def test_a_stack_that_is_nearly_named_right(tributary: CommandLine, tmp_path: Path) -> None:
+    (tmp_path / "trial").mkdir()
+    record.write(tmp_path / "trial", {})
+
+    for words in (("verify",), ("ledger", "show", "1"), ("status",), ("down",)):
+        ended = tributary(*words, "--stack", "trail")
+        assert "Did you mean trial?" in ended.err, words
+
+
+def test_the_status_names_its_stack(tributary: CommandLine) -> None:
+    assert "stack trial" in tributary("status", "--stack", "trial").out
+    assert "stack default" in tributary("status").out
+
+
+@pytest.mark.parametrize("words", ["topology", "topology --json", "rules schema"])
+def test_a_reader_that_has_ended_ends_a_command_quietly(words: str) -> None:
+    piped = f"set -o pipefail; {sys.executable} -m infra.cli.app {words} | true; echo ${{PIPESTATUS[0]}}"
+    shell = subprocess.run(["bash", "-c", piped], capture_output=True, text=True, check=True, timeout=60)
+
+    assert (shell.stdout, shell.stderr) == ("141\n", "")
+
+
+@pytest.mark.parametrize(
+    "waiting", ["time.sleep(30)", "asyncio.run(asyncio.sleep(30))", "uvloop.run(asyncio.sleep(30))"]
+)
+def test_ctrl_c_ends_a_command_quietly(waiting: str) -> None:
+    program = (
+        "import asyncio, time, typer, uvloop\nfrom infra.cli import ending\napp = typer.Typer()\n"
+        f"@app.command()\ndef wait() -> None:\n    print('here', flush=True)\n    {waiting}\nending.run(app)"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "here\n"
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    assert (process.returncode, out, err) == (130, "", "")
+
+
+def test_the_document_names_every_exit_code() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "operations.md").read_text("utf-8")
+
+    codes = {int(code) for code in re.findall(r"^\| (\d+) \|", text, re.MULTILINE)}
+    assert codes == {0, EXIT_BREACH, EXIT_USAGE, EXIT_ENVIRONMENT, EXIT_INTERRUPTED, EXIT_BROKEN_PIPE}
