@@ -47,6 +47,12 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class Page(BaseModel, Generic[T]):
     """`next` is the address of the next page, with the same filters."""
 
+    @classmethod
+    def model_parametrized_name(cls, params: tuple[Any, ...]) -> str:
+        """`Page[ProductView]` is `ProductPage`: many languages have no brackets in names."""
+        shown: type[BaseModel] = params[0]
+        return f"{shown.model_config.get('title') or shown.__name__}Page"
+
     items: list[T]
     next: str | None = Field(description="The address of the next page; null on the last.")
 

@@ -32,8 +32,8 @@ def document() -> dict[str, Any]:
                 "The back-end of a distribution network. Messages are CloudEvents 1.0 in JSON. Events are sent in "
                 f"batches (`{BATCH}`): an array, also where it holds one event. A command is sent as one CloudEvent "
                 f"(`{STRUCTURED}`); it may also come in a batch, or as a bare JSON body, the data alone, whose type is "
-                "the routing key. The routing key is the message type with its version. No header is needed. Ids are integers of 64 bits: "
-                "a reader whose numbers are floating point has to read them from the text."
+                "the routing key. The routing key is the message type with its version. No header is needed. Ids are "
+                "integers of 64 bits: a reader whose numbers are floating point has to read them from the text."
             ),
             "license": {"name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"},
         },
