@@ -16,6 +16,7 @@ from contracts.commissions.explanation import explain as explanation_of
 from contracts.commissions.sale import Earner
 from contracts.commissions.sentences import sentences_of, why_nothing
 from contracts.commissions.view import COMMISSIONS, Commission
+from contracts.javascript import all_exact
 from contracts.orders.v1 import OrderRefused
 from contracts.rules.phrases import Language
 from contracts.rules.view import RULES, RuleSet
@@ -63,7 +64,7 @@ def explain(
             typer.echo(sentence, err=True)
         raise typer.Exit(EXIT_BREACH)
     if as_json:
-        typer.echo(json.dumps(as_object(found.explanation), indent=2, ensure_ascii=False))
+        typer.echo(json.dumps(all_exact(as_object(found.explanation)), indent=2, ensure_ascii=False))
     else:
         print_explanation(found.explanation, lang, Console())
 

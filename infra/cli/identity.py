@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from contracts.javascript import all_exact
 from infra.cli.environment import EXIT_BREACH, EXIT_USAGE, AsJson, Stack, one_sentence_on_failure, settings_for
 from infra.runtime import front, logs
 
@@ -134,7 +135,7 @@ def _read_password() -> str:
 
 def _print(found: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps(found, indent=2))
+        typer.echo(json.dumps(all_exact(found), indent=2))
         return
     for name, value in found.items():
         if value is not None:

@@ -37,6 +37,7 @@ from contracts.commissions.view import (
     balance_of_stripe,
     balances_of,
 )
+from contracts.javascript import all_exact
 from contracts.money import to_amount
 from contracts.rules.view import RULES
 from infra.adapters.mongo import MongoStore
@@ -89,7 +90,7 @@ def show(
     with one_sentence_on_failure():
         balances, postings = asyncio.run(look(settings_for(stack)))
     if as_json:
-        typer.echo(json.dumps(_as_object(distributor, balances, postings), indent=2))
+        typer.echo(json.dumps(all_exact(_as_object(distributor, balances, postings)), indent=2))
     elif postings:
         _print_balances(distributor, balances)
         _print_postings(distributor, postings)

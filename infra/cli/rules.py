@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 from rich.console import Console
 from rich.table import Table
 
+from contracts.javascript import all_exact
 from contracts.rules import json_schema
 from contracts.rules.compliance import DEFAULTS, breaches, limits_of
 from contracts.rules.phrases import Language
@@ -122,12 +123,12 @@ def show(
     rules = _stored(version, stack)
     plain = _rule_set.dump_python(rules, mode="json")
     if as_json:
-        typer.echo(json.dumps(plain, indent=2, ensure_ascii=False))
+        typer.echo(json.dumps(all_exact(plain), indent=2, ensure_ascii=False))
         return
     for name, value in _summary(rules).items():
         if value is not None:
             typer.echo(f"{name}: {value}")
-    typer.echo(json.dumps(plain["terms"], indent=2, ensure_ascii=False))
+    typer.echo(json.dumps(all_exact(plain["terms"]), indent=2, ensure_ascii=False))
 
 
 def _limits(terms: Terms, market: str | None, market_file: Path | None, stack: str) -> Market | None:

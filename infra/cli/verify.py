@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from contracts.javascript import all_exact
 from infra.adapters.mongo import MongoStore
 from infra.cli.environment import EXIT_BREACH, AsJson, Stack, one_sentence_on_failure, settings_for
 from infra.runtime import roster
@@ -26,7 +27,7 @@ def verify_command(stack: Stack = "default", as_json: AsJson = False) -> None:
         settings = settings_for(stack)
         report = asyncio.run(run_verify(settings))
     if as_json:
-        typer.echo(json.dumps(as_object(report), indent=2))
+        typer.echo(json.dumps(all_exact(as_object(report)), indent=2))
     else:
         print_report(report, Console())
     raise typer.Exit(EXIT_BREACH if report.breach_count else 0)
