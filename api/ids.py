@@ -54,9 +54,9 @@ def numbers_of(value: Any, *, is_id: bool = False) -> Any:
     return int(value) if is_id and isinstance(value, str) and _is_written_so(value) else value
 
 
-def is_id_schema(schema: Any) -> bool:
-    """Whether it is an integer of 64 bits, which is how the contracts have ids."""
-    return isinstance(schema, dict) and schema.get("type") == "integer" and schema.get("maximum") == ID_MAX
+def _is_id(schema: dict[str, Any]) -> bool:
+    """Whether it is an integer of 64 bits, which is how the contracts have ids. FastAPI makes a float of the limit."""
+    return schema.get("type") == "integer" and float(schema.get("maximum", 0)) == float(ID_MAX)
 
 
 def carry_ids(schema: Any) -> Any:
@@ -65,7 +65,7 @@ def carry_ids(schema: Any) -> Any:
         return [carry_ids(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
-    if is_id_schema(schema):
+    if _is_id(schema):
         own = {name: schema[name] for name in ("description", "examples", "default") if name in schema}
         return {"$ref": "#/components/schemas/Id", **own}
     return {name: carry_ids(value) for name, value in schema.items()}
