@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import base64
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import httpx
 from playwright.async_api import Page, expect
 
+from contracts.network.v1 import RegisterDistributor
 from tests.api.front import Front, bearer
 from tests.api.test_docs_page import WITHIN_MS, docs, executed, unfolded
 from tests.api.world import a_snowflake, a_world
+from tests.connected.running import taken
+
+DECISION = Path(__file__).parents[2] / "docs" / "decisions" / "0030-ids-beyond-2-53.md"
 
 
 def _as_a_browser_reads(text: str) -> Any:
@@ -62,6 +68,33 @@ async def test_the_docs_page_sends_and_shows_the_number(front: Front, client: ht
         )
     written = json.dumps({"distributor_id": str(world.seller), "sponsor_id": str(world.top)}, separators=(",", ":"))
     assert read == [str(world.seller), str(world.top), written]
+
+
+async def test_javascript_reads_and_writes_a_message_as_the_decision_says(front: Front) -> None:
+    """docs/decisions/0030-ids-beyond-2-53.md has the reviver; messages over AMQP carry integers."""
+    number = a_snowflake() + 7
+    async with front.site.tap("distributor.registered.v1") as tap:
+        await front.send(RegisterDistributor(distributor_id=number))
+        event = await taken(tap)
+    assert f'"distributor_id":{number}' in event.body.decode()
+    reviver = " ".join(
+        re.findall(r"`JSON\.parse\(body, (.*?)\)`, and", DECISION.read_text("utf-8"), re.DOTALL)[0].split()
+    )
+
+    async with docs(front) as page:
+        rounded, read, written = await page.evaluate(
+            f"""body => {{
+                const [event] = JSON.parse(body, {reviver});
+                const id = event.data.distributor_id;
+                const command = JSON.stringify({{distributor_id: JSON.rawJSON(id), share: 0.5}});
+                return [String(JSON.parse(body)[0].data.distributor_id), id, command];
+            }}""",
+            event.body.decode(),
+        )
+
+    assert rounded != str(number)
+    assert read == str(number)
+    assert written == f'{{"distributor_id":{number},"share":0.5}}'
 
 
 async def test_what_a_browser_reads_it_can_send(front: Front) -> None:
