@@ -14,6 +14,7 @@ import structlog
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from api.bodies import read_json
+from api.ids import ShownId, numbers_of
 from api.problems import FieldError, Problem, Reason, field_errors, say
 from api.tables import NoTable, day_of, fields_named, rows_of, text_of
 from api.views.stock import known_products
@@ -96,7 +97,7 @@ class LineResult(BaseModel):
         description="`done`; `unchanged`: it was so already; `accepted`: not known yet, see `status_url`; `refused` "
         "and `invalid`: nothing was changed, see `reason`; `failed`: send it again with the same Idempotency-Key."
     )
-    product_id: int | None = Field(default=None, examples=[1082185])
+    product_id: ShownId | None = Field(default=None, examples=[1082185])
     batch_id: str | None = Field(default=None, examples=["lot-2026-11"])
     on_hand: int | None = Field(default=None, description="Of the product, afterwards.", examples=[120])
     available: int | None = Field(default=None, description="Of the product, afterwards.", examples=[100])
@@ -124,7 +125,7 @@ class Results(BaseModel):
 def lines_of_json(body: bytes) -> list[Any]:
     """Raises Problem malformed_request, invalid_request, too_many_lines."""
     try:
-        told = read_json(body)
+        told = numbers_of(read_json(body))
     except ValueError as error:
         raise Problem("malformed_request", detail="The body is no JSON.") from error
     if not isinstance(told, list) or not told:

@@ -16,6 +16,8 @@ from fastapi.routing import APIRoute
 from pydantic_core import from_json
 from starlette.exceptions import HTTPException
 
+from api.ids import numbers_of
+
 
 class NotRead(HTTPException, ValueError):
     """It is JSON by its form, and says what cannot be kept: half a surrogate pair, or no number.
@@ -51,7 +53,7 @@ def _is_json(body: bytes) -> bool:
 
 class _BodyRequest(Request):
     async def json(self) -> Any:
-        return read_json(await self.body())
+        return numbers_of(read_json(await self.body()))
 
 
 class BodyRoute(APIRoute):

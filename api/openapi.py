@@ -15,8 +15,10 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
+from api.ids import ID_SCHEMA, carry_ids
 from api.limits import is_unlimited
 from api.problems import MEDIA_TYPE, REASONS, TYPES_AT, ProblemDetails, documented
+from contracts.json_schema import without_titles
 
 _METHODS = ("get", "put", "post", "patch", "delete")
 _REASON = re.compile(r"`([a-z0-9_]+)`")
@@ -50,12 +52,32 @@ def document_of(app: FastAPI) -> Document:
         )
         _add_problem_schema(document)
         schemas = document["components"]["schemas"]
+        for _, _, operation in operations(document):
+            _name_bodies(operation, schemas)
+        document["paths"] = without_titles(carry_ids(document["paths"]))
+        schemas |= {name: _class(name, schema) for name, schema in schemas.items()} | {"Id": ID_SCHEMA}
         for path, _, operation in operations(document):
             _complete(path, operation)
             for content in _contents(operation):
                 _show_example(content, schemas)
         app.openapi_schema = document
     return app.openapi_schema
+
+
+def _class(name: str, schema: Document) -> Document:
+    """A schema that is a class of its own: it has a title, its fields have none."""
+    return {**without_titles(carry_ids(schema)), "title": schema.get("title", name)}
+
+
+def _name_bodies(operation: Document, schemas: Document) -> None:
+    """Make a class of each object that a body describes in place: generators lose what has no name."""
+    for content in (operation.get("requestBody") or {}).get("content", {}).values():
+        holder, key = (content["schema"], "items") if content["schema"].get("type") == "array" else (content, "schema")
+        schema = holder[key]
+        if schema.get("type") == "object":
+            name = schema.get("title") or operation["operationId"][:1].upper() + operation["operationId"][1:] + "Form"
+            schemas[name] = {**schema, "title": name}
+            holder[key] = {"$ref": f"#/components/schemas/{name}"}
 
 
 def operation_id(route: APIRoute) -> str:
@@ -157,10 +179,10 @@ def _with_nulls(example: Any, schema: Mapping[str, Any], schemas: Mapping[str, A
 
 def example_of(schema: Mapping[str, Any], schemas: Mapping[str, Any], depth: int = 0) -> Any:
     """A value of the schema, made of the examples that its parts have."""
-    if "$ref" in schema:
-        return example_of(schemas[schema["$ref"].rpartition("/")[2]], schemas, depth)
     if schema.get("examples"):
         return schema["examples"][0]
+    if "$ref" in schema:
+        return example_of(schemas[schema["$ref"].rpartition("/")[2]], schemas, depth)
     for given in ("const", "default"):
         if schema.get(given) is not None:
             return schema[given]

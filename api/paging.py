@@ -61,6 +61,12 @@ class Page(BaseModel, Generic[T]):
     before the last may have fewer items than `limit`, or none.
     """
 
+    @classmethod
+    def model_parametrized_name(cls, params: tuple[Any, ...]) -> str:
+        """`Page[ProductView]` is `ProductPage`: many languages have no brackets in names."""
+        shown: type[BaseModel] = params[0]
+        return f"{shown.model_config.get('title') or shown.__name__}Page"
+
     items: list[T]
     next: str | None = Field(
         description="The address of the next page; null on the last. Only this says whether there are more: filters "

@@ -9,15 +9,16 @@ from typing import Any
 from contracts.catalogue import ALL, Kind, exchange_of, kind_of
 from contracts.envelope import BATCH, STRUCTURED, Payload
 from contracts.examples import example_of
-from contracts.json_schema import described, schema_of
+from contracts.json_schema import described, schema_of, without_titles
 
-DOCUMENT_VERSION = "1.0.0"
+DOCUMENT_VERSION = "2.0.0"
 """Grows with the document's form; each message has its own version in its type."""
 
 _AMQP_BINDING = "0.3.0"
 _ACTIONS: dict[Kind, str] = {"command": "receive", "event": "send"}
 _PERSISTENT = 2
-_OUTSIDE_KEYS = re.compile(r"[^A-Za-z0-9.\-_]+")
+_ENVELOPE = "the envelope"
+_BETWEEN_WORDS = re.compile(r"[^A-Za-z0-9]+")
 
 
 def document() -> dict[str, Any]:
@@ -28,9 +29,11 @@ def document() -> dict[str, Any]:
             "title": "Tributary",
             "version": DOCUMENT_VERSION,
             "description": (
-                "The back-end of a distribution network. Each message is a CloudEvents 1.0 event in structured JSON; "
-                f"commands may also come in batches (`{BATCH}`), or as a bare JSON body, the data alone, whose type is "
-                "the routing key. The routing key is the message type with its version."
+                "The back-end of a distribution network. Messages are CloudEvents 1.0 in JSON. Events are sent in "
+                f"batches (`{BATCH}`): an array, also where it holds one event. A command is sent as one CloudEvent "
+                f"(`{STRUCTURED}`); it may also come in a batch, or as a bare JSON body, the data alone, whose type is "
+                "the routing key. The routing key is the message type with its version. No header is needed. Ids are "
+                "integers of 64 bits: a reader whose numbers are floating point has to read them from the text."
             ),
             "license": {"name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"},
         },
@@ -48,22 +51,16 @@ def document() -> dict[str, Any]:
         "operations": {f"{_action(payload)}.{name}": _operation(payload) for name, payload in ALL.items()},
         "components": {
             "messages": {name: _message(payload) for name, payload in ALL.items()},
-            "schemas": {"headers": _HEADERS, **_schemas()},
+            "schemas": _schemas(),
             "correlationIds": {
                 "correlation": {
-                    "description": "What joins everything that follows from one message.",
+                    "description": "What joins everything that follows from one command; each event of a batch has its "
+                    "own `correlationid`.",
                     "location": "$message.payload#/correlationid",
                 }
             },
         },
     }
-
-
-_HEADERS = {
-    "type": "object",
-    "description": "No header is needed: all attributes are in the body. Other headers are ignored.",
-    "additionalProperties": True,
-}
 
 
 def _action(payload: type[Payload]) -> str:
@@ -102,29 +99,54 @@ def _operation(payload: type[Payload]) -> dict[str, Any]:
 
 def _message(payload: type[Payload]) -> dict[str, Any]:
     name = payload.message_type
-    return {
+    example = json.loads(example_of(payload).to_bytes())
+    common = {
         "name": name,
-        "title": payload.__name__,
+        "title": name,
         "summary": described(payload),
         "tags": [{"name": kind_of(payload)}],
-        "contentType": STRUCTURED,
-        "headers": _reference("components", "schemas", "headers"),
-        "correlationId": _reference("components", "correlationIds", "correlation"),
-        "payload": _reference("components", "schemas", name),
         "bindings": {"amqp": {"messageType": name, "bindingVersion": _AMQP_BINDING}},
-        "examples": [{"name": name, "payload": json.loads(example_of(payload).to_bytes())}],
+    }
+    if kind_of(payload) == "event":
+        return {
+            **common,
+            "contentType": BATCH,
+            "payload": _reference("components", "schemas", _key(name, "Batch")),
+            "examples": [{"name": name, "payload": [example]}],
+        }
+    return {
+        **common,
+        "contentType": STRUCTURED,
+        "correlationId": _reference("components", "correlationIds", "correlation"),
+        "payload": _reference("components", "schemas", _key(name)),
+        "examples": [{"name": name, "payload": example}],
     }
 
 
 def _schemas() -> dict[str, Any]:
-    """Every schema by its key, the parts of a message's schema under the message's name: versions share no part."""
+    """Every schema by its key, which is its title as well: generators name classes by either.
+
+    The key begins with the message type, so that versions share no part and no two parts have the same name.
+    """
     found: dict[str, Any] = {}
     for name, payload in ALL.items():
         schema = schema_of(payload)
-        keys = {part: f"{name}.{_OUTSIDE_KEYS.sub('_', part)}" for part in schema.get("$defs", {})}
-        found[name] = _moved({key: value for key, value in schema.items() if key not in ("$defs", "$schema")}, keys)
-        found.update({keys[part]: _moved(value, keys) for part, value in schema.get("$defs", {}).items()})
+        parts = schema.get("$defs", {})
+        data = schema["properties"]["data"]["$ref"].removeprefix("#/$defs/")
+        keys = {part: _key(name, "Data" if part == data else part) for part in parts}
+        whole = {key: value for key, value in schema.items() if key not in ("$defs", "$schema")}
+        named = {_key(name): whole, **{keys[part]: value for part, value in parts.items()}}
+        if kind_of(payload) == "event":
+            named[_key(name, "Batch")] = {"type": "array", "minItems": 1, "items": {"$ref": f"#/$defs/{_ENVELOPE}"}}
+            keys[_ENVELOPE] = _key(name)
+        for key, value in named.items():
+            found[key] = {**_moved(without_titles(value), keys), "title": key}
     return found
+
+
+def _key(name: str, part: str = "") -> str:
+    """`order.place.v2` and `OrderLine` are `OrderPlaceV2OrderLine`."""
+    return "".join(word[:1].upper() + word[1:] for word in _BETWEEN_WORDS.split(f"{name}.{part}"))
 
 
 def _moved(schema: Any, keys: dict[str, str]) -> Any:

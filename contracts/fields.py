@@ -86,7 +86,7 @@ Reference = Annotated[
 """An id that the sender gives to one act (a receipt, an adjustment), so that sending it twice counts once."""
 
 Id64 = Annotated[int, Field(strict=True, ge=1, le=2**63 - 1, examples=[40021])]
-"""Sent as a JSON integer; a sender in JavaScript must keep ids beyond 2**53 out of its number type."""
+"""A JSON integer in messages. A program in JavaScript reads ids beyond 2**53 from the text, or over HTTP."""
 
 DistributorId = Annotated[Id64, Field(description="The distributor, by its number in the network.", examples=[40021])]
 ProductId = Annotated[Id64, Field(description="The product, by its number in the catalogue.", examples=[1082185])]

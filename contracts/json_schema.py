@@ -35,6 +35,32 @@ def schema_of(payload: type[Payload]) -> dict[str, Any]:
     }
 
 
+_NAMED = ("properties", "patternProperties", "$defs")
+_VALUES = ("examples", "example", "default", "const", "enum")
+
+
+def without_titles(schema: Any) -> Any:
+    """The schema without the titles that pydantic makes of the names of fields, which many fields share.
+
+    Generators take a title for the name of a class, so only a schema that is a class of its own has one.
+    """
+    if isinstance(schema, list):
+        return [without_titles(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    kept: dict[str, Any] = {}
+    for name, value in schema.items():
+        if name == "title" and isinstance(value, str):
+            continue
+        if name in _VALUES:
+            kept[name] = value
+        elif name in _NAMED:
+            kept[name] = {field: without_titles(inner) for field, inner in value.items()}
+        else:
+            kept[name] = without_titles(value)
+    return kept
+
+
 def described(payload: type[Payload]) -> str:
     """What the message says of itself, on one line; a message without words of its own is described by its type."""
     own = payload.__dict__.get("__doc__") or ""

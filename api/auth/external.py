@@ -63,7 +63,7 @@ class ProviderTokens:
         facts = {
             "sub": claims["sub"],
             "client_id": claims.get("client_id") or claims.get("azp"),
-            "distributor_id": _number(found_at(claims, self._places.get("distributor_id", ""))),
+            "distributor_id": found_at(claims, self._places.get("distributor_id", "")),
             "shop_id": found_at(claims, self._places.get("shop_id", "")),
         }
         # A provider that names our permissions decides; one that does not know them gets what the roles bring.
@@ -105,11 +105,6 @@ def found_at(claims: Mapping[str, Any], place: str) -> Any:
             return None
         current = current.get(step)
     return current
-
-
-def _number(value: object) -> object:
-    """Some providers can only say text."""
-    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20 else value
 
 
 def _as_role(role: str) -> Role:

@@ -45,7 +45,7 @@ class Principal:
 
 def principal_of(claims: Mapping[str, Any], roles: tuple[str, ...], permissions: frozenset[str]) -> Principal:
     """The strongest of the roles decides the kind. NotWhoTheySay where the facts that it needs are missing."""
-    distributor_id, shop_id = claims.get("distributor_id"), claims.get("shop_id")
+    distributor_id, shop_id = _number(claims.get("distributor_id")), claims.get("shop_id")
     if distributor_id is not None and (isinstance(distributor_id, bool) or not _is_id(distributor_id)):
         raise NotWhoTheySay("distributor_id is no positive integer")
     if shop_id is not None and not isinstance(shop_id, str):
@@ -68,6 +68,11 @@ def principal_of(claims: Mapping[str, Any], roles: tuple[str, ...], permissions:
         client_id=claims.get("client_id"),
         roles=roles,
     )
+
+
+def _number(value: Any) -> Any:
+    """Some providers can only say text, and our own tokens say what JavaScript would round as text."""
+    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20 else value
 
 
 def _is_id(value: object) -> bool:

@@ -17,6 +17,7 @@ from api.auth.keys import ALGORITHM, KeyRing
 from api.auth.model import Client, User
 from api.auth.permissions import PERMISSIONS, ROLES, as_scope, narrowed
 from api.auth.principal import NotWhoTheySay, Principal, principal_of
+from contracts.javascript import exact
 from infra.runtime.settings import Settings
 from infra.runtime.time import Time
 
@@ -99,7 +100,7 @@ class OwnTokens:
 
     async def for_user(self, user: User, client_id: str, scope: str | None) -> str:
         """A token for what the user may do, or those parts of it that `scope` names."""
-        facts = {"distributor_id": user.distributor_id} if user.distributor_id is not None else {}
+        facts = {"distributor_id": exact(user.distributor_id)} if user.distributor_id is not None else {}
         permissions = narrowed(user.permissions, scope)
         return await self._sign(
             {"sub": user.id, "client_id": client_id, "roles": list(user.roles), "scope": as_scope(permissions), **facts}

@@ -16,11 +16,11 @@ from api.auth.model import FIRST_PARTY, User
 from api.auth.principal import Principal
 from api.auth.registration import Joining
 from api.bodies import BodyRoute
+from api.ids import ShownId
 from api.ports import Here
 from api.problems import Problem, documented
 from api.requests import address_of
 from api.routes.oauth import TokenAnswer, token_answer
-from contracts.fields import DistributorId
 
 login_router = APIRouter(prefix="/api/auth", tags=["login"], route_class=BodyRoute)
 """Only where users are our own."""
@@ -65,7 +65,7 @@ class Register(Body):
 class Registered(BaseModel):
     user_id: str
     email: str
-    distributor_id: DistributorId
+    distributor_id: ShownId
 
 
 class Pending(BaseModel):
@@ -80,7 +80,7 @@ class Me(BaseModel):
     subject: str
     roles: list[str]
     permissions: list[str]
-    distributor_id: DistributorId | None = None
+    distributor_id: ShownId | None = None
     shop_id: str | None = None
     client_id: str | None = None
 
@@ -92,7 +92,7 @@ class NewInvite(Body):
 
 class CreatedInvite(BaseModel):
     code: str = Field(description="Shown this once; only a hash of it is kept.", examples=["ABCDE-FGHJK-LMNPQ-RSTUV"])
-    sponsor_id: DistributorId
+    sponsor_id: ShownId
     uses_max: int
     expires_at: datetime
 

@@ -27,14 +27,15 @@ from api.requests import address_of
 
 router = APIRouter(tags=["oauth"])
 
+_HTML = {"text/html": {"schema": {"type": "string"}}}
 _PAGE: dict[int | str, dict[str, Any]] = {
-    200: {"description": "The login page.", "content": {"text/html": {}}},
+    200: {"description": "The login page.", "content": _HTML},
     303: {"description": "To the client, with a code or an error."},
-    400: {"description": "The client or its redirect is not known; said to the person.", "content": {"text/html": {}}},
+    400: {"description": "The client or its redirect is not known; said to the person.", "content": _HTML},
 }
 _TOO_MANY: dict[str, Any] = {
     "description": f"`too_many_requests`: {REASONS['too_many_requests'].en} The page says so after too many passwords.",
-    "content": {"text/html": {}, **documented("too_many_requests")[429]["content"]},
+    "content": {**_HTML, **documented("too_many_requests")[429]["content"]},
 }
 _QUERY = [{"name": name, "in": "query", "schema": {"type": "string"}} for name in PARAMETERS]
 _SAID_BY_PERSON = {

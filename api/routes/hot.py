@@ -13,11 +13,12 @@ from api.auth.guard import needs
 from api.auth.principal import Principal
 from api.conditions import NOT_MODIFIED, IfNoneMatch, read_response
 from api.figures import HOT_MAX
+from api.ids import ShownId
 from api.parameters import AS_IN_JSON
 from api.ports import Here
 from api.problems import documented
 from api.scope import require_reach
-from contracts.fields import AnyCurrency, DistributorId, ProductId
+from contracts.fields import AnyCurrency
 from contracts.money import to_amount
 
 router = APIRouter(tags=["figures"])
@@ -33,7 +34,7 @@ Month = Annotated[
 class HotProduct(BaseModel):
     model_config = ConfigDict(frozen=True)
 
-    product_id: ProductId
+    product_id: ShownId = Field(examples=[1082185])
     name: str | None = Field(description="Absent while the catalogue does not know it.", examples=["Green tea 250 g"])
     orders: int = Field(description="How many of the newest orders have it.", examples=[312])
     units: int = Field(description="Units in those orders.", examples=[540])
@@ -58,7 +59,7 @@ class OfCurrency(BaseModel):
 
 
 class Performance(BaseModel):
-    distributor_id: DistributorId
+    distributor_id: ShownId = Field(examples=[40021])
     month: str = Field(examples=["2026-11"])
     currencies: list[OfCurrency] = Field(description="Empty where nothing was sold or earned.")
 

@@ -55,7 +55,8 @@ _LINES: dict[str, Any] = {
                 "schema": {
                     "type": "string",
                     "description": "The first line names the fields, as in the JSON form, in any order. "
-                    "Days are written `2027-03-31` or `2027/3/31`.",
+                    "Days are written `2027-03-31` or `2027/3/31`. Spreadsheets keep 15 digits of a number: give a "
+                    "column of longer ids the format Text before you fill it.",
                 },
                 "example": _CSV,
             },

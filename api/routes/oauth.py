@@ -24,12 +24,49 @@ _NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 _GRANT_TYPES = ("authorization_code", "client_credentials", "refresh_token")
 
 
-_KEYS = {
-    "application/jwk-set+json": {
-        "schema": {"type": "object", "required": ["keys"], "properties": {"keys": {"type": "array"}}},
-        "example": {"keys": [{"kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig", "kid": "k1"}]},
-    }
-}
+class PublicKey(BaseModel):
+    """RFC 7517, section 4, and RFC 7518, section 6.2."""
+
+    kty: str = Field(examples=["EC"])
+    crv: str = Field(examples=["P-256"])
+    x: str = Field(examples=["f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU"])
+    y: str = Field(examples=["x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"])
+    alg: str = Field(examples=["ES256"])
+    use: str = Field(examples=["sig"])
+    kid: str = Field(examples=["k1"])
+
+
+class KeySet(BaseModel):
+    """RFC 7517, section 5."""
+
+    keys: list[PublicKey]
+
+
+class ServerMetadata(BaseModel):
+    """RFC 8414, section 2."""
+
+    issuer: str = Field(examples=["https://tributary.example"])
+    authorization_endpoint: str = Field(examples=["https://tributary.example/oauth/authorize"])
+    token_endpoint: str = Field(examples=["https://tributary.example/oauth/token"])
+    revocation_endpoint: str = Field(examples=["https://tributary.example/oauth/revoke"])
+    jwks_uri: str = Field(examples=["https://tributary.example/.well-known/jwks.json"])
+    response_types_supported: list[str] = Field(examples=[["code"]])
+    response_modes_supported: list[str] = Field(examples=[["query"]])
+    grant_types_supported: list[str] = Field(examples=[["authorization_code", "client_credentials", "refresh_token"]])
+    code_challenge_methods_supported: list[str] = Field(examples=[["S256"]])
+    token_endpoint_auth_methods_supported: list[str] = Field(examples=[["none", "client_secret_basic"]])
+    revocation_endpoint_auth_methods_supported: list[str] = Field(examples=[["none", "client_secret_basic"]])
+    authorization_response_iss_parameter_supported: bool = Field(examples=[True])
+    scopes_supported: list[str] = Field(examples=[["orders:read", "orders:write"]])
+    ui_locales_supported: list[str] = Field(examples=[["en", "zh"]])
+
+
+class Revoked(BaseModel):
+    """Nothing: RFC 7009, section 2.2."""
+
+
+class _KeySetResponse(JSONResponse):
+    media_type = "application/jwk-set+json"
 
 
 class TokenAnswer(BaseModel):
@@ -113,7 +150,7 @@ async def token(request: Request, ports: Here) -> JSONResponse:
 @router.post(
     "/oauth/revoke",
     summary="End the login of a refresh token",
-    responses={200: {"description": "It is worth nothing now, or never was."}, **_ERRORS},
+    responses={200: {"model": Revoked, "description": "It is worth nothing now, or never was."}, **_ERRORS},
     openapi_extra=_form(
         {
             "token": "The refresh token.",
@@ -142,34 +179,35 @@ async def revoke(request: Request, ports: Here) -> JSONResponse:
 @router.get(
     "/.well-known/jwks.json",
     summary="The keys that access tokens are verified with",
-    response_class=Response,
-    responses={200: {"description": "A JWK set (RFC 7517).", "content": _KEYS}},
+    response_class=_KeySetResponse,
+    response_model=KeySet,
+    response_description="A JWK set (RFC 7517).",
 )
-async def jwks(ports: Here) -> JSONResponse:
+async def jwks(ports: Here) -> Response:
     headers = {"Cache-Control": f"public, max-age={PUBLISHED_FOR_S}"}
-    return JSONResponse(await ports.identity.keys.published(), headers=headers, media_type="application/jwk-set+json")
+    return _KeySetResponse(await ports.identity.keys.published(), headers=headers)
 
 
 @router.get("/.well-known/oauth-authorization-server", summary="What this authorization server can do (RFC 8414)")
-async def metadata(ports: Here) -> dict[str, Any]:
+async def metadata(ports: Here) -> ServerMetadata:
     issuer = ports.settings.public_url
     proofs = ["none", "client_secret_basic", "client_secret_post"]
-    return {
-        "issuer": issuer,
-        "authorization_endpoint": f"{issuer}/oauth/authorize",
-        "token_endpoint": f"{issuer}/oauth/token",
-        "revocation_endpoint": f"{issuer}/oauth/revoke",
-        "jwks_uri": f"{issuer}/.well-known/jwks.json",
-        "response_types_supported": ["code"],
-        "response_modes_supported": ["query"],
-        "grant_types_supported": list(_GRANT_TYPES),
-        "code_challenge_methods_supported": ["S256"],
-        "token_endpoint_auth_methods_supported": proofs,
-        "revocation_endpoint_auth_methods_supported": proofs,
-        "authorization_response_iss_parameter_supported": True,
-        "scopes_supported": list(PERMISSIONS),
-        "ui_locales_supported": ["en", "zh"],
-    }
+    return ServerMetadata(
+        issuer=issuer,
+        authorization_endpoint=f"{issuer}/oauth/authorize",
+        token_endpoint=f"{issuer}/oauth/token",
+        revocation_endpoint=f"{issuer}/oauth/revoke",
+        jwks_uri=f"{issuer}/.well-known/jwks.json",
+        response_types_supported=["code"],
+        response_modes_supported=["query"],
+        grant_types_supported=list(_GRANT_TYPES),
+        code_challenge_methods_supported=["S256"],
+        token_endpoint_auth_methods_supported=proofs,
+        revocation_endpoint_auth_methods_supported=proofs,
+        authorization_response_iss_parameter_supported=True,
+        scopes_supported=list(PERMISSIONS),
+        ui_locales_supported=["en", "zh"],
+    )
 
 
 async def _read(request: Request) -> dict[str, str]:

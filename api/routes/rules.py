@@ -20,6 +20,7 @@ from api.ports import Here
 from api.problems import Problem, documented, language_of, with_example
 from api.rehearsals import TOO_LONG, rehearse
 from api.routes.auth import Body
+from api.views.backtests import Backtest
 from api.views.rules import (
     RULES_EXAMPLE,
     SUMMARY_EXAMPLE,
@@ -252,7 +253,7 @@ async def backtest_rules(
     body: Annotated[Trial, BodyOf(examples=[{"rules": EXAMPLE, "first_day": "2026-10-01", "last_day": "2026-10-31"}])],
     ports: Here,
     principal: Proposes,
-) -> dict[str, Any]:
+) -> Backtest:
     """What they would have paid for the paid orders of a period, and who would gain and lose. Nothing is written."""
     if body.rules is not None:
         _terms(body.rules)
@@ -264,7 +265,7 @@ async def backtest_rules(
         "margin_floor_ppm": to_rate_ppm(body.margin_floor),
         "distributors_max": DISTRIBUTORS_MAX,
     }
-    return await rehearse(ports.aside, {"backtest": asked}, refused="not_proposed")
+    return Backtest.model_validate(await rehearse(ports.aside, {"backtest": asked}, refused="not_proposed"))
 
 
 async def _rules(ports: Any, principal: Principal, version: int) -> RuleSet:

@@ -16,6 +16,7 @@ from api.auth.principal import Principal
 from api.auth.users import Wish
 from api.bodies import BodyRoute
 from api.conditions import NOT_MODIFIED, IfNoneMatch, read_response
+from api.ids import ShownId
 from api.paging import Cursor, Limit, Page, next_link
 from api.ports import Here
 from api.problems import Problem, documented
@@ -46,7 +47,7 @@ class UserView(BaseModel):
     withheld: list[str] = Field(description="Permissions of the roles that were taken away.")
     permissions: list[str] = Field(description="What comes of it.")
     active: bool
-    distributor_id: DistributorId | None
+    distributor_id: ShownId | None
     created_at: datetime
     version: int
 
@@ -60,6 +61,8 @@ class NewUser(Body):
 
 
 class CreatedUser(UserView):
+    model_config = ConfigDict(title="CreatedUser")
+
     one_time_password: str | None = Field(default=None, description="Shown this once; must be replaced at login.")
 
 

@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.conditions import check_match, etag_of
+from api.ids import ShownId
 from api.paging import Sorting
 from api.problems import Problem, Responses, documented
 from api.scope import NOTHING
@@ -34,25 +35,25 @@ class _Versioned(BaseModel):
 class ProductView(_Versioned):
     model_config = ConfigDict(title="Product")
 
-    product_id: int = Field(examples=[1082185])
+    product_id: ShownId = Field(examples=[1082185])
     name: str = Field(examples=["Green tea"])
     image_url: str | None = Field(examples=["https://img.example/green-tea.jpg"])
-    category_id: int = Field(examples=[7])
-    tags: list[int] = Field(description="The numbers of its tags.", examples=[[3]])
+    category_id: ShownId = Field(examples=[7])
+    tags: list[ShownId] = Field(description="The numbers of its tags.", examples=[[3]])
     active: bool = Field(description="An inactive product cannot be ordered.", examples=[True])
 
 
 class CategoryView(_Versioned):
     model_config = ConfigDict(title="Category")
 
-    category_id: int = Field(examples=[7])
+    category_id: ShownId = Field(examples=[7])
     name: str = Field(examples=["Tea"])
 
 
 class TagView(_Versioned):
     model_config = ConfigDict(title="Tag")
 
-    tag_id: int = Field(examples=[3])
+    tag_id: ShownId = Field(examples=[3])
     name: str = Field(examples=["organic"])
     products: int = Field(description="How many products have it.", examples=[12])
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.ids import ShownId
 from api.problems import Language
 from api.protocols import Documents
 from api.views.explanations import ExplanationView, explained
@@ -44,7 +45,7 @@ class EntryView(BaseModel):
     model_config = ConfigDict(title="CommissionEntry")
 
     line: int
-    product_id: int
+    product_id: ShownId
     plan: str
     level: int = Field(description="Distance in the sponsor chain: 1 is the seller; 0 a team's leader.")
     tier: str
@@ -84,7 +85,7 @@ class EarningView(BaseModel):
 class CommissionPage(BaseModel):
     model_config = ConfigDict(title="Commissions")
 
-    distributor_id: int
+    distributor_id: ShownId
     balances: list[BalanceView]
     items: list[EarningView]
     next: str | None = Field(description="The address of the next page; null on the last.")

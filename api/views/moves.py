@@ -9,12 +9,14 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
+from api.ids import ShownId
+
 PEOPLE_MAX = 500
 """Those with the largest changes; nobody reads more, and there may be ten thousand."""
 
 
 class PersonChange(BaseModel):
-    distributor_id: int = Field(examples=[40021])
+    distributor_id: ShownId = Field(examples=[40021])
     paid: str = Field(examples=["120.00"])
     would_be: str = Field(examples=["96.00"])
     change: str = Field(examples=["-24.00"])
@@ -29,8 +31,8 @@ class CurrencyChange(BaseModel):
 
 
 class MovePreview(BaseModel):
-    distributor_id: int = Field(examples=[40021])
-    chain: list[int] = Field(description="Who would stand above, nearest first.", examples=[[40007, 40001]])
+    distributor_id: ShownId = Field(examples=[40021])
+    chain: list[ShownId] = Field(description="Who would stand above, nearest first.", examples=[[40007, 40001]])
     first_day: date
     last_day: date
     orders: int = Field(description="Paid orders that went through the distributor.", examples=[310])

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.auth.principal import Principal
+from api.ids import ShownId
 from api.paging import Sorting
 from api.problems import Problem
 from contracts.network.view import DISTRIBUTORS, SPONSORS_PATH, Distributor, chain_at
@@ -27,11 +28,13 @@ _distributors = Codec(Distributor, key="distributor_id")
 class DistributorView(BaseModel):
     model_config = ConfigDict(title="Distributor")
 
-    distributor_id: int = Field(examples=[40021])
-    sponsor_id: int | None = Field(description="Who sponsors now; null at the top of the network.", examples=[40007])
+    distributor_id: ShownId = Field(examples=[40021])
+    sponsor_id: ShownId | None = Field(
+        description="Who sponsors now; null at the top of the network.", examples=[40007]
+    )
     tier: str = Field(examples=["standard"])
     active: bool = Field(description="Whether the distributor earns.", examples=[True])
-    team_id: int | None = Field(description="The team that the distributor is in, if any.", examples=[12])
+    team_id: ShownId | None = Field(description="The team that the distributor is in, if any.", examples=[12])
     joined_at: datetime = Field(examples=["2026-01-15T08:30:00Z"])
 
 
@@ -40,7 +43,7 @@ class Node(BaseModel):
 
     model_config = ConfigDict(title="DownlineNode")
 
-    distributor_id: int = Field(examples=[40021])
+    distributor_id: ShownId = Field(examples=[40021])
     level: int = Field(examples=[0])
     tier: str = Field(examples=["standard"])
     active: bool = Field(examples=[True])
@@ -60,7 +63,7 @@ class Tree(BaseModel):
 
 class UplineStep(BaseModel):
     level: int = Field(description="1 is the distributor, 2 the sponsor.", examples=[1])
-    distributor_id: int = Field(examples=[40021])
+    distributor_id: ShownId = Field(examples=[40021])
     tier: str = Field(examples=["standard"])
     active: bool = Field(examples=[True])
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.ids import ShownObject
 from api.protocols import Documents
 from infra.runtime import dead_letters, roster
 from infra.runtime.dead_letters import Letter, State
@@ -59,8 +60,8 @@ class TraceStep(BaseModel):
     outcome: str
     about: str
     correlation_id: str | None
-    emitted: list[dict[str, Any]] = Field(description="The events it caused, as CloudEvents.")
-    dead_letter: dict[str, Any] | None = Field(description="The dead letter that it became, with its state.")
+    emitted: list[ShownObject] = Field(description="The events it caused, as CloudEvents.")
+    dead_letter: ShownObject | None = Field(description="The dead letter that it became, with its state.")
 
 
 class Trace(BaseModel):

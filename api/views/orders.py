@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.auth.principal import Principal
+from api.ids import ShownId
 from api.paging import Sorting, page_of
 from api.problems import Problem
 from api.protocols import Documents
@@ -32,8 +33,8 @@ class LineView(BaseModel):
     model_config = ConfigDict(title="OrderLine")
 
     line: int
-    product_id: int
-    category_id: int
+    product_id: ShownId
+    category_id: ShownId
     quantity: int
     amount: Money = Field(description="The line's total before its discount.", examples=["59.70"])
     discount: Money = Field(examples=["5.00"])
@@ -61,7 +62,7 @@ class SponsorView(BaseModel):
     model_config = ConfigDict(title="OrderUpline")
 
     level: int = Field(description="1 is the seller.")
-    distributor_id: int
+    distributor_id: ShownId
     tier: str
     active: bool
 
@@ -86,7 +87,7 @@ class OrderView(BaseModel):
     status: Status
     reason: str | None = Field(description="Why it was rejected or cancelled.")
     version: int = Field(description="Grows by one with each change; it is in the ETag.")
-    distributor_id: int = Field(description="The seller.")
+    distributor_id: ShownId = Field(description="The seller.")
     currency: str
     placed_at: datetime
     due_at: datetime | None = Field(description="When it is cancelled unless paid.")

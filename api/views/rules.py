@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.ids import ShownObject
 from api.problems import Language
 from api.protocols import Documents
 from contracts.money import MINOR_DIGITS_EVER, to_amount, to_rate
@@ -51,13 +52,13 @@ class RulesView(RulesSummary):
     model_config = ConfigDict(title="Rules")
 
     sentences: list[str] = Field(description="All that they promise, in the language asked for.")
-    terms: dict[str, Any] = Field(description="The same in figures; amounts and rates are decimal strings.")
+    terms: ShownObject = Field(description="The same in figures; amounts and rates are decimal strings.")
 
 
 class DraftView(BaseModel):
     """What a draft would promise, and whether its market allows it; nothing is kept."""
 
-    model_config = ConfigDict(title="Draft")
+    model_config = ConfigDict(title="ExplainedDraft")
 
     digest: str
     sentences: list[str]

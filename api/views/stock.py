@@ -7,6 +7,7 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.ids import ShownId
 from api.problems import Problem
 from contracts.catalog.view import PRODUCTS
 from contracts.stock.view import ITEMS, Lot, StockItem
@@ -36,7 +37,7 @@ class LotView(_Figures):
 class StockView(_Figures):
     model_config = ConfigDict(title="Stock")
 
-    product_id: int = Field(examples=[1082185])
+    product_id: ShownId = Field(examples=[1082185])
     sellable: int = Field(description="Available in lots that may be sold today (UTC).", examples=[100])
     short: int = Field(
         description="Units reserved beyond those in lots that may be sold today (UTC). The newest unpaid orders are "

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.auth.principal import Principal
+from api.ids import ShownId
 from api.paging import page_of
 from api.problems import Problem
 from api.protocols import Documents
@@ -30,17 +31,17 @@ _teams = Codec(Team, key="team_id")
 class TeamView(BaseModel):
     model_config = ConfigDict(title="Team")
 
-    team_id: int = Field(examples=[12])
+    team_id: ShownId = Field(examples=[12])
     name: str = Field(examples=["Riverside"])
-    leader_id: int = Field(description="Who leads now; need not be a member.", examples=[40007])
+    leader_id: ShownId = Field(description="Who leads now; need not be a member.", examples=[40007])
     created_at: datetime = Field(examples=["2026-01-15T08:30:00Z"])
 
 
 class Member(BaseModel):
     model_config = ConfigDict(title="TeamMember")
 
-    distributor_id: int = Field(examples=[40021])
-    sponsor_id: int | None = Field(examples=[40007])
+    distributor_id: ShownId = Field(examples=[40021])
+    sponsor_id: ShownId | None = Field(examples=[40007])
     tier: str = Field(examples=["standard"])
     active: bool = Field(examples=[True])
     since: datetime = Field(description="Member since.", examples=["2026-03-01T00:00:00Z"])

@@ -10,6 +10,7 @@ from pathlib import Path
 import typer
 import uvloop
 
+from contracts.javascript import all_exact
 from contracts.money import MoneyError, to_rate_ppm
 from contracts.rules.view import Terms
 from infra.cli import rules_store
@@ -56,7 +57,7 @@ def backtest(
         found = uvloop.run(_run(settings, terms, first_day.date(), last_day.date(), floor_ppm, on_orders))
     print_backtest(found, console)
     if json_file is not None:
-        text = json.dumps(as_object(found), indent=2, ensure_ascii=False) + "\n"
+        text = json.dumps(all_exact(as_object(found)), indent=2, ensure_ascii=False) + "\n"
         _write(json_file, text)
     if chart is not None:
         _write(chart, svg_of(found))

@@ -15,6 +15,7 @@ from contracts.commissions.explanation import explain as explanation_of
 from contracts.commissions.sale import Earner
 from contracts.commissions.sentences import sentences_of, why_nothing
 from contracts.commissions.view import COMMISSIONS, Commission
+from contracts.javascript import all_exact
 from contracts.orders.v1 import OrderRefused
 from contracts.orders.view import ORDERS
 from contracts.rules.phrases import Language
@@ -54,7 +55,7 @@ def explain(order: str, lang: Language, stack: str, *, as_json: bool) -> None:
             typer.echo(sentence, err=True)
         raise typer.Exit(EXIT_BREACH)
     if as_json:
-        typer.echo(json.dumps(as_object(found.explanation), indent=2, ensure_ascii=False))
+        typer.echo(json.dumps(all_exact(as_object(found.explanation)), indent=2, ensure_ascii=False))
     else:
         print_explanation(found.explanation, lang, Screen())
 

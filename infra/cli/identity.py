@@ -10,6 +10,7 @@ from typing import Any
 
 import typer
 
+from contracts.javascript import all_exact
 from infra.cli.environment import EXIT_BREACH, agree, one_sentence_on_failure, refuse, settings_for
 from infra.runtime import front, logs
 
@@ -107,7 +108,7 @@ def _read_password() -> str:
 
 def _print(found: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps(found, indent=2))
+        typer.echo(json.dumps(all_exact(found), indent=2))
         return
     for name, value in found.items():
         if value is not None:

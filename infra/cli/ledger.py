@@ -20,6 +20,7 @@ from contracts.commissions.view import (
     Posting,
     balance_of_stripe,
 )
+from contracts.javascript import all_exact
 from contracts.money import to_amount
 from infra.adapters.mongo import MongoStore
 from infra.cli.environment import (
@@ -64,7 +65,7 @@ def show(distributor: int, last: int, stack: str, *, as_json: bool) -> None:
     with one_sentence_on_failure():
         balances, postings = asyncio.run(look(settings_for(stack)))
     if as_json:
-        typer.echo(json.dumps(_as_object(distributor, balances, postings), indent=2))
+        typer.echo(json.dumps(all_exact(_as_object(distributor, balances, postings)), indent=2))
     elif postings:
         _print_balances(distributor, balances)
         _print_postings(distributor, postings)

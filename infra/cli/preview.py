@@ -10,6 +10,7 @@ import typer
 import uvloop
 from rich.console import Console
 
+from contracts.javascript import all_exact
 from contracts.money import to_amount
 from infra.cli import rules_store
 from infra.cli.environment import EXIT_BREACH, one_sentence_on_failure, settings_for
@@ -33,7 +34,7 @@ def preview_move(
         typer.echo(str(error), err=True)
         raise typer.Exit(EXIT_BREACH) from None
     if as_json:
-        typer.echo(json.dumps(as_object(found), indent=2))
+        typer.echo(json.dumps(all_exact(as_object(found)), indent=2))
     else:
         print_preview(found, Screen())
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import typer
 from pydantic import TypeAdapter
 
+from contracts.javascript import all_exact
 from contracts.rules import json_schema
 from contracts.rules.compliance import DEFAULTS, breaches, limits_of
 from contracts.rules.phrases import Language
@@ -83,12 +84,12 @@ def show(version: int, stack: str, *, as_json: bool) -> None:
     rules = _stored(version, stack)
     plain = _rule_set.dump_python(rules, mode="json")
     if as_json:
-        typer.echo(json.dumps(plain, indent=2, ensure_ascii=False))
+        typer.echo(json.dumps(all_exact(plain), indent=2, ensure_ascii=False))
         return
     for name, value in _summary(rules).items():
         if value is not None:
             typer.echo(f"{name}: {value}")
-    typer.echo(json.dumps(plain["terms"], indent=2, ensure_ascii=False))
+    typer.echo(json.dumps(all_exact(plain["terms"]), indent=2, ensure_ascii=False))
 
 
 def _limits(terms: Terms, market: str | None, market_file: Path | None, stack: str) -> Market | None:

@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from contracts.javascript import all_exact
 from infra.adapters.mongo import MongoStore
 from infra.cli.environment import EXIT_BREACH, one_sentence_on_failure, settings_for
 from infra.cli.screen import Screen
@@ -26,7 +27,7 @@ def trace(name: str, stack: str, *, as_json: bool) -> None:
         settings = settings_for(stack)
         steps = asyncio.run(timeline(settings, name))
     if as_json:
-        typer.echo(json.dumps([asdict(step) for step in steps], indent=2, default=str))
+        typer.echo(json.dumps(all_exact([asdict(step) for step in steps]), indent=2, default=str))
     else:
         print_timeline(name, steps, Screen())
     if not steps:

@@ -10,6 +10,7 @@ from typing import Any
 import typer
 from rich.console import Console
 
+from contracts.javascript import all_exact
 from infra.adapters.mongo import MongoStore
 from infra.cli.environment import EXIT_BREACH, one_sentence_on_failure, settings_for
 from infra.cli.screen import Grid, Screen
@@ -25,7 +26,7 @@ def verify_command(stack: str, *, as_json: bool) -> None:
         settings = settings_for(stack)
         report = asyncio.run(run_verify(settings))
     if as_json:
-        typer.echo(json.dumps(as_object(report), indent=2))
+        typer.echo(json.dumps(all_exact(as_object(report)), indent=2))
     else:
         print_report(report, Screen())
     raise typer.Exit(EXIT_BREACH if report.breach_count else 0)

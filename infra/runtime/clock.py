@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from contracts.clock.v1 import ClockTicked
-from contracts.envelope import EVENTS_EXCHANGE, STRUCTURED, derived_id, message_of
+from contracts.envelope import BATCH, EVENTS_EXCHANGE, derived_id, message_of
 from infra.runtime.messaging import BrokerUnavailable, Outgoing, Publisher
 from infra.runtime.readiness import Readiness
 from infra.runtime.time import Time
@@ -14,7 +14,7 @@ SOURCE = "clock"
 
 
 def tick(slot: int, interval_s: int) -> Outgoing:
-    """The tick of a slot: slots count intervals since the epoch."""
+    """The tick of a slot: slots count intervals since the epoch. Like every event, it is sent in a batch."""
     at = datetime.fromtimestamp(slot * interval_s, UTC)
     message = message_of(ClockTicked)(
         id=derived_id(SOURCE, interval_s, slot),
@@ -23,7 +23,7 @@ def tick(slot: int, interval_s: int) -> Outgoing:
         time=at,
         data=ClockTicked(at=at, interval_s=interval_s),
     )
-    return Outgoing(EVENTS_EXCHANGE, ClockTicked.message_type, message.to_bytes(), STRUCTURED)
+    return Outgoing(EVENTS_EXCHANGE, ClockTicked.message_type, b"[" + message.to_bytes() + b"]", BATCH)
 
 
 async def run(publisher: Publisher, time: Time, readiness: Readiness, *, interval_s: int) -> None:

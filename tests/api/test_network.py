@@ -109,7 +109,7 @@ async def test_what_cannot_be(admin: httpx.AsyncClient, world: World) -> None:
     url = f"/api/distributors/{world.top}"
     expected = [
         (await admin.post("/api/distributors", json={"sponsor_id": far}), 422, "sponsor_unknown"),
-        (await admin.post("/api/distributors", json={"sponsor_id": "7"}), 422, "invalid_request"),
+        (await admin.post("/api/distributors", json={"sponsor_id": "07"}), 422, "invalid_request"),
         (await admin.patch(f"/api/distributors/{far}", json={"tier": "gold"}), 404, "not_found"),
         (await admin.post(f"{url}/move", json={"sponsor_id": world.top}), 422, "own_sponsor"),
         (await admin.post(f"{url}/move", json={"sponsor_id": world.seller}), 409, "cycle"),

@@ -96,8 +96,14 @@ class World:
         return told
 
 
-async def a_world(front: Front, stock: int = 1000) -> World:
-    base = secrets.randbelow(2**40) + 1000
+def a_snowflake() -> int:
+    """The first of some ids beyond 2^53 that a browser would round."""
+    return 1_180_000_000_000_000_001 + secrets.randbelow(10**12) * 1_000
+
+
+async def a_world(front: Front, stock: int = 1000, base: int | None = None) -> World:
+    """Its distributors and its product are numbered from `base`."""
+    base = base or secrets.randbelow(2**40) + 1000
     shop_id, market = unique("shop"), f"m{secrets.token_hex(8)}"
     world = World(front, shop_id, base, base + 1, base + 2, base + 3, secrets.randbelow(2**30) + 1, market)
     rules = a_rule_document(market=market)

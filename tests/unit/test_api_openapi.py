@@ -29,6 +29,67 @@ def test_it_is_openapi_3_1() -> None:
     assert sorted(ids) == sorted(set(ids)), "two operations have the same name"
 
 
+def test_no_two_schemas_have_the_same_name() -> None:
+    """Generators name classes by keys or by titles; a title on a field would be a class of its own to them."""
+    schemas = DOCUMENT["components"]["schemas"]
+    titles = [schema["title"] for schema in schemas.values()]
+    others = [
+        f"{title} of {key}" for key, schema in schemas.items() if (title := schema["title"]) != key and title in schemas
+    ]
+
+    assert others == [], "a title is the name of another schema"
+    assert len({title.casefold() for title in titles}) == len(titles)
+    assert all(re.fullmatch("[A-Z][A-Za-z0-9]*", title) for title in titles)
+    assert sorted(_titles(DOCUMENT["paths"]) + _titles(schemas)) == sorted(titles), "a part has a title"
+
+
+def _titles(value: Any) -> list[str]:
+    if isinstance(value, list):
+        return [title for inner in value for title in _titles(inner)]
+    if not isinstance(value, dict):
+        return []
+    own = [value["title"]] if isinstance(value.get("title"), str) else []
+    inner = [one for name, one in value.items() if name not in ("example", "examples", "default")]
+    return own + [title for one in inner for title in _titles(one)]
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_every_body_and_every_answer_has_a_type(name: str) -> None:
+    operation = OPERATIONS[name]
+    for status, answer in operation["responses"].items():
+        is_empty = status in ("204", "303", "304")
+        assert bool(answer.get("content")) is not is_empty, f"{status} has no content"
+        for media_type, content in answer.get("content", {}).items():
+            assert _is_typed(content.get("schema"), media_type), f"{status} {media_type}"
+    for media_type, content in (operation.get("requestBody") or {}).get("content", {}).items():
+        assert _is_typed(content.get("schema"), media_type), media_type
+
+
+def _is_typed(schema: Any, media_type: str) -> bool:
+    """A class, a list or a choice of classes; text where the media type is text."""
+    match schema:
+        case {"$ref": _}:
+            return True
+        case {"type": "array", "items": items}:
+            return _is_typed(items, media_type)
+        case {"oneOf": choices} | {"anyOf": choices}:
+            return all(_is_typed(choice, media_type) for choice in choices)
+        case {"type": "string"}:
+            return media_type.startswith("text/")
+    return False
+
+
+def test_every_field_has_a_type() -> None:
+    says = {"type", "$ref", "anyOf", "oneOf", "allOf", "const", "enum"}
+    without = [
+        f"{name}.{field}"
+        for name, schema in DOCUMENT["components"]["schemas"].items()
+        for field, inner in schema.get("properties", {}).items()
+        if not says & inner.keys() or (inner.get("type") == "array" and "items" not in inner)
+    ]
+    assert without == []
+
+
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_an_operation_is_documented(name: str) -> None:
     operation = OPERATIONS[name]

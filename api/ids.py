@@ -1,0 +1,71 @@
+"""Ids in bodies and answers: as JSON integers, and as decimal text where a client cannot keep them as numbers."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from pydantic import Field, PlainSerializer, WithJsonSchema
+
+from contracts.javascript import all_exact, exact
+
+ID_MAX = 2**63 - 1
+
+ID_NAMES = frozenset(
+    ("product_id", "category_id", "distributor_id", "sponsor_id", "leader_id", "categories", "products", "tags")
+)
+"""What holds an id, or a list of ids, in a body."""
+
+ID_SCHEMA: dict[str, Any] = {
+    "title": "Id",
+    "description": "A whole number from 1 to 2^63 - 1. In answers it is an integer up to 2^53 - 1, and decimal text "
+    "beyond, where numbers of JavaScript are no longer exact. In requests it may be either.",
+    "oneOf": [
+        {"type": "integer", "format": "int64", "minimum": 1},
+        {"type": "string", "pattern": "^[1-9][0-9]{0,18}$"},
+    ],
+    "examples": [40021],
+}
+
+ShownId = Annotated[
+    int,
+    Field(ge=1, le=ID_MAX),
+    PlainSerializer(exact, when_used="json"),
+    WithJsonSchema({"type": "integer", "minimum": 1, "maximum": ID_MAX}),
+]
+"""An id in an answer."""
+
+ShownObject = Annotated[
+    dict[str, Any],
+    PlainSerializer(all_exact, when_used="json"),
+    WithJsonSchema({"type": "object", "additionalProperties": True}),
+]
+"""An object in an answer whose fields are not listed; every number in it is carried as an id is."""
+
+_is_written_so = re.compile("[1-9][0-9]{0,18}").fullmatch
+
+
+def numbers_of(value: Any, *, is_id: bool = False) -> Any:
+    """The body with those ids as numbers that it has as decimal text. Other text stays, for the reader to refuse."""
+    if isinstance(value, dict):
+        return {name: numbers_of(inner, is_id=name in ID_NAMES) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [numbers_of(inner, is_id=is_id) for inner in value]
+    return int(value) if is_id and isinstance(value, str) and _is_written_so(value) else value
+
+
+def _is_id(schema: dict[str, Any]) -> bool:
+    """Whether it is an integer of 64 bits, which is how the contracts have ids. FastAPI makes a float of the limit."""
+    return schema.get("type") == "integer" and float(schema.get("maximum", 0)) == float(ID_MAX)
+
+
+def carry_ids(schema: Any) -> Any:
+    """The description with a reference to `Id` for each integer of 64 bits; what a place says of its own stays."""
+    if isinstance(schema, list):
+        return [carry_ids(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if _is_id(schema):
+        own = {name: schema[name] for name in ("description", "examples", "default") if name in schema}
+        return {"$ref": "#/components/schemas/Id", **own}
+    return {name: carry_ids(value) for name, value in schema.items()}
