@@ -47,8 +47,8 @@ _add(
     app,
     "publish",
     orders.publish,
-    """echo '{"shop_id": "corner", "order_id": "1001", "status": "paid"}' | """
-    "tributary publish --type order.update-status.v1 --wait 15",
+    "tributary publish orders.json --type order.place.v1",
+    "tributary publish --type order.update-status.v1 --wait 15 paid.json",
 )
 _add(app, "trace", orders.trace, "tributary trace shop-367/31198459904")
 _add(app, "explain", orders.explain, "tributary explain shop-367/31198459904 --lang zh")

@@ -56,11 +56,15 @@ class Shell:
         end = f"end-{secrets.token_hex(8)}"
         self.process.stdin.write(f"{block}\nprintf '%s %d\\n' {end} $?\n".encode())
         lines = []
-        async with asyncio.timeout(BLOCK_MAX_S):
-            await self.process.stdin.drain()
-            while not (line := (await self.process.stdout.readline()).decode()).startswith(end):
-                assert line, f"the shell has ended; it printed {''.join(lines)}"
-                lines.append(line)
+        try:
+            async with asyncio.timeout(BLOCK_MAX_S):
+                await self.process.stdin.drain()
+                while not (line := (await self.process.stdout.readline()).decode()).startswith(end):
+                    assert line, f"the shell has ended; it printed {''.join(lines)}"
+                    lines.append(line)
+        except TimeoutError:
+            printed = "".join(lines)
+            raise AssertionError(f"{block}\nhas not ended after {BLOCK_MAX_S} s; it printed\n{printed}") from None
         failed = [line.removeprefix(_FAILED).rstrip() for line in lines if line.startswith(_FAILED)]
         return Pasted("".join(lines), failed, int(line.split()[1]))
 
@@ -85,7 +89,7 @@ async def shell(environment: Mapping[str, str]) -> AsyncIterator[Shell]:
         await opened.paste(f"trap 'echo \"{_FAILED}$BASH_COMMAND\"' ERR")
         yield opened
     finally:
-        with suppress(TimeoutError, AssertionError, ConnectionError):
+        with suppress(AssertionError, ConnectionError):
             await opened.paste("trap - ERR; kill $(jobs -p) 2>/dev/null; wait")
         with suppress(ProcessLookupError):
             process.kill()

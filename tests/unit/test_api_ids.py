@@ -31,7 +31,7 @@ COUNTS = frozenset(
     (
         *("version", "rule_version", "line", "level", "levels_max", "quantity", "refunded_quantity", "hold_days"),
         *("uses_max", "days", "expires_in", "attempts", "replays", "payment_deadline_s", "status", "counts", "nodes"),
-        *("on_hand", "reserved", "available", "sellable", "stock", "delta", "low_at", "recovered_at", "units"),
+        *("on_hand", "reserved", "available", "sellable", "stock", "delta", "low_at", "recovered_at", "units", "short"),
         *("orders", "sellers", "people_changed", "lines", "not_booked", "other_markets", "gaining", "losing"),
         *("today", "draft", "products"),
     )

@@ -26,7 +26,8 @@ ASKS_ELSEWHERE = {("demo",)}
 
 HARMLESS = {
     ("up",), ("status",), ("setup",), ("work",), ("api",), ("bench",), ("trace",), ("explain",), ("verify",),
-    ("topology",), ("doctor",), ("ledger", "show"), ("dead", "list"), ("dead", "show"), ("dead", "replay"),
+    ("publish",), ("topology",), ("doctor",), ("ledger", "show"), ("dead", "list"), ("dead", "show"),
+    ("dead", "replay"),
     ("rules", "schema"), ("rules", "check"), ("rules", "explain"), ("rules", "list"), ("rules", "show"),
     ("rules", "propose"), ("rules", "approve"), ("rules", "activate"), ("rules", "retire"), ("rules", "market"),
     ("rules", "backtest"), ("network", "preview-move"), ("schema", "check"), ("schema", "export"),

@@ -185,8 +185,10 @@ def test_ctrl_c_ends_a_command_quietly(waiting: str) -> None:
         "import asyncio, time, typer, uvloop\nfrom infra.cli import ending\napp = typer.Typer()\n"
         f"@app.command()\ndef wait() -> None:\n    print('here', flush=True)\n    {waiting}\nending.run(app)"
     )
+    # A shell's background job, such as the tests may be, begins deaf to Ctrl-C.
+    listening = ("env", "--default-signal=INT")
     process = subprocess.Popen(
-        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*listening, sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     try:
         assert process.stdout is not None
