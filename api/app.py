@@ -95,8 +95,11 @@ def create_app(settings: Settings, opening: Callable[[], AbstractAsyncContextMan
         async with AsyncExitStack() as stack:
             try:
                 app.state.ports = await stack.enter_async_context(opening())
-            except (StoreUnavailable, ValueError) as error:
-                # The server ends without a word of its own, so the reason is said here.
+            except StoreUnavailable as error:
+                # The server ends without a word of its own, so the log has the reason.
+                log.error("cannot start", reason=f"MongoDB does not answer: {error}. Start it, or correct MONGODB_URL.")
+                raise
+            except ValueError as error:
                 log.error("cannot start", reason=str(error))
                 raise
             except Exception:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from pymongo.errors import BulkWriteError, ConnectionFailure, DuplicateKeyError, OperationFailure, PyMongoError
 
 from infra.runtime.store import SnapshotTooOld, StoreConflict, StoreUnavailable
@@ -67,4 +69,5 @@ def to_refused(error: PyMongoError) -> Exception:
 
 
 def short(error: Exception) -> str:
-    return str(error).split(", Timeout:")[0][:300]
+    """What the driver says, without its advice on timeouts that are not the cause."""
+    return re.sub(r" \(configured timeouts: [^)]*\)", "", str(error).split(", Timeout:")[0])[:300]

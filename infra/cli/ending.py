@@ -6,6 +6,7 @@ sentence names.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import tempfile
@@ -16,26 +17,42 @@ from typing import NoReturn
 import typer
 from typer.main import get_command
 
-from infra.cli.environment import EXIT_ENVIRONMENT
+from infra.cli.environment import EXIT_ENVIRONMENT, EXIT_USAGE
 
 EXIT_INTERRUPTED = 130
 EXIT_BROKEN_PIPE = 141
 """What a shell makes of SIGINT and SIGPIPE."""
 
 _TEXT_MAX = 300
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 
 def run(app: typer.Typer) -> NoReturn:
     """Run the command that the command line names, and end the process."""
+    _require_streams()
     try:
         code = _code_of(app)
-        sys.stdout.flush()
     except BrokenPipeError:
         code = EXIT_BROKEN_PIPE
-    if code == EXIT_BROKEN_PIPE:
+    except OSError:
+        # Standard error cannot be written either.
+        code = EXIT_ENVIRONMENT
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        code = code or (EXIT_BROKEN_PIPE if isinstance(error, BrokenPipeError) else _system(error))
         # At its end the interpreter flushes once more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(code)
+
+
+def _require_streams() -> None:
+    """A stream that the shell has closed (`>&-`) is empty, and one that is no UTF-8 shows what it lacks as escapes."""
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w"))  # noqa: SIM115  (open to the end)
+    if getattr(sys.stdout, "errors", None) == "strict" and (reconfigure := getattr(sys.stdout, "reconfigure", None)):
+        reconfigure(errors="backslashreplace")
 
 
 def _code_of(app: typer.Typer) -> int:
@@ -55,6 +72,8 @@ def _code_of(app: typer.Typer) -> int:
         if not isinstance(error.__context__, BrokenPipeError):
             raise
         return EXIT_BROKEN_PIPE
+    except UnicodeEncodeError as error:
+        return _unexpected(error) if os.environ.get("TRIBUTARY_DEBUG") else _no_text()
     except Exception as error:
         return _unexpected(error)
     return code if isinstance(code, int) else 0
@@ -69,6 +88,7 @@ def _usage(error: typer.TyperException) -> int:
     else:
         if near := getattr(error, "possibilities", None):
             message = f"{error.message}. Did you mean {' or '.join(near)}?"
+        message = message.replace(": Value error, ", ": ")
         end = "" if message.endswith((".", "?")) else "."
         print(f"{message}{end} `{context.command_path} --help` shows what there is.", file=sys.stderr)
     return error.exit_code
@@ -78,6 +98,8 @@ def _unexpected(error: Exception) -> int:
     if os.environ.get("TRIBUTARY_DEBUG"):
         traceback.print_exception(error)
         return EXIT_ENVIRONMENT
+    if isinstance(error, OSError) and (error.filename or error.errno in _FULL):
+        return _system(error)
     text = " ".join(str(error).split())[:_TEXT_MAX]
     where = ""
     with suppress(OSError):
@@ -89,3 +111,16 @@ def _unexpected(error: Exception) -> int:
         f"Tributary did not expect this: {type(error).__name__}{f': {text}' if text else ''}.{where}", file=sys.stderr
     )
     return EXIT_ENVIRONMENT
+
+
+def _system(error: OSError) -> int:
+    """A file that cannot be read or written, or a disk that is full: it is named, and a traceback would say no more."""
+    what = error.filename if error.filename else "The output cannot be written"
+    print(f"{os.fsdecode(what) if isinstance(what, str | bytes) else what}: {error.strerror}.", file=sys.stderr)
+    return EXIT_ENVIRONMENT
+
+
+def _no_text() -> int:
+    """A terminal may hand over bytes that are no text, as halves of surrogate pairs."""
+    print("What was given is no text in UTF-8; type it again.", file=sys.stderr)
+    return EXIT_USAGE

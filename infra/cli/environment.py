@@ -18,6 +18,7 @@ import typer
 
 from infra import local
 from infra.cli.near import did_you_mean
+from infra.local import record
 from infra.runtime.messaging import BrokerUnavailable
 from infra.runtime.start import EXIT_START_ERROR, StartError
 from infra.runtime.store import StoreUnavailable
@@ -29,6 +30,7 @@ _FIRST_YEAR, _LAST_YEAR = 1900, 9998
 EXIT_BREACH = 1
 EXIT_USAGE = 2
 EXIT_ENVIRONMENT = EXIT_START_ERROR
+DISTRIBUTOR_MAX = 2**63 - 1
 
 _URLS = {"rabbitmq_url": "RABBITMQ_URL", "mongodb_url": "MONGODB_URL", "redis_url": "REDIS_URL"}
 
@@ -59,8 +61,18 @@ def is_on_command_line(context: typer.Context, parameter: str) -> bool:
     return source is not None and source.name == "COMMANDLINE"
 
 
+def usable_stack(stack: str) -> str:
+    """The name of a stack as it is given, where there can be one of that name."""
+    try:
+        record.folder_of(stack, local.default_home())
+    except local.StackError as error:
+        raise typer.BadParameter(f"{error}{did_you_mean(stack, known_stacks())}") from error
+    return stack
+
+
 def _chosen_stack(context: typer.Context, parameter: typer.CallbackParam, stack: str) -> str:
     """A stack that is named on the command line is meant, whatever addresses the shell has exported."""
+    usable_stack(stack)
     if is_on_command_line(context, parameter.name or ""):
         leave_exported_addresses(f"The command line names the stack {stack!r}.")
     return stack

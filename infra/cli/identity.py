@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -13,6 +14,8 @@ import typer
 from contracts.javascript import all_exact
 from infra.cli.environment import EXIT_BREACH, agree, one_sentence_on_failure, refuse, settings_for
 from infra.runtime import front, logs
+
+_HEAD = re.compile(r"([0-9]{1,18}):([0-9a-f]{64})")
 
 
 def create_admin(email: str, stack: str, *, password_stdin: bool, as_json: bool) -> None:
@@ -56,7 +59,8 @@ def rotate_keys(stack: str, *, at_once: bool, yes: bool, as_json: bool) -> None:
 
 
 def verify_audit(expect: str | None, stack: str, *, as_json: bool) -> None:
-    verified = _with_operations(stack, lambda operations: operations.verify_audit(_expected(expect)))
+    expected = _expected(expect)
+    verified = _with_operations(stack, lambda operations: operations.verify_audit(expected))
     found = {
         "holds": not verified.breaches,
         "entries": verified.head.number,
@@ -70,10 +74,9 @@ def verify_audit(expect: str | None, stack: str, *, as_json: bool) -> None:
 def _expected(text: str | None) -> tuple[int, str] | None:
     if text is None:
         return None
-    number, _, digest = text.partition(":")
-    if not number.isdigit() or len(digest) != 64:
+    if (head := _HEAD.fullmatch(text)) is None:
         refuse("--expect is what `tributary audit verify` printed as head: NUMBER:HASH.")
-    return int(number), digest
+    return int(head[1]), head[2]
 
 
 def _check(check: str, *given: Any) -> None:

@@ -41,7 +41,7 @@ def read_market(path: Path) -> DefineMarket:
 
 def _valid(path: Path, model: type[M]) -> M:
     try:
-        return model.model_validate_json(json.dumps(_parsed(path), default=str))
+        return model.model_validate_json(_as_json(path))
     except ValidationError as error:
         fields = _Fields(model)
         _end(
@@ -50,17 +50,25 @@ def _valid(path: Path, model: type[M]) -> M:
         )
 
 
-def _parsed(path: Path) -> Any:
+def _as_json(path: Path) -> str:
     try:
-        if path.stat().st_size > BYTES_MAX:
+        with path.open("rb") as file:
+            content = file.read(BYTES_MAX + 1)
+        if len(content) > BYTES_MAX:
             _end([f"{path}: it has more than {BYTES_MAX} bytes; say less by product, or by category."], EXIT_USAGE)
-        text = path.read_text("utf-8")
+        text = content.decode("utf-8-sig")
+        if not text.strip():
+            _end([f"{path}: it is empty."], EXIT_BREACH)
         if path.suffix.lower() == ".json":
-            return json.loads(text, object_pairs_hook=_each_once)
-        return yaml.load(text, Loader=_Loader)  # noqa: S506  (a safe loader)
+            parsed = json.loads(text, object_pairs_hook=_each_once)
+        else:
+            parsed = yaml.load(text, Loader=_Loader)  # noqa: S506  (a safe loader)
+        return json.dumps(parsed, default=str)
     except OSError as error:
         _end([f"{path}: {error.strerror or error}."], EXIT_USAGE)
-    except (ValueError, RecursionError, yaml.YAMLError) as error:
+    except UnicodeDecodeError:
+        _end([f"{path}: it is no text in UTF-8; save it as UTF-8."], EXIT_BREACH)
+    except (ValueError, TypeError, RecursionError, yaml.YAMLError) as error:
         _end([f"{path}: {' '.join(str(error).split())}"], EXIT_BREACH)
 
 
@@ -98,6 +106,10 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen = set()
         for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise yaml.constructor.ConstructorError(
+                    None, None, "a name is a list or an object; write a word", key.start_mark
+                )
             if key.value in seen:
                 raise yaml.constructor.ConstructorError(
                     None, None, f"{key.value!r} stands twice; keep one of them", key.start_mark

@@ -12,25 +12,20 @@ import typer
 from pydantic import TypeAdapter
 
 from contracts.javascript import all_exact
-from contracts.rules import json_schema
 from contracts.rules.compliance import DEFAULTS, breaches, limits_of
 from contracts.rules.phrases import Language
 from contracts.rules.sentences import sentences
 from contracts.rules.terms import digest_of
 from contracts.rules.view import Market, RuleSet, Terms
-from infra.cli.environment import EXIT_BREACH, one_sentence_on_failure, refuse, settings_for, write_file
+from infra.cli.environment import EXIT_BREACH, one_sentence_on_failure, refuse, settings_for
 from infra.cli.near import did_you_mean
 from infra.cli.rule_file import read_market, read_rules
 from infra.cli.screen import Grid, Screen
 
+_DIGITS_MAX = 10
+"""No rule set has a longer number, so a longer name is that of a file."""
+
 _rule_set: TypeAdapter[RuleSet] = TypeAdapter(RuleSet)
-
-
-def schema(output: Path | None) -> None:
-    if output is None:
-        typer.echo(json_schema.text(), nl=False)
-    else:
-        write_file(output, json_schema.text())
 
 
 def check(file: Path, market: str | None, market_file: Path | None, stack: str, *, as_json: bool) -> None:
@@ -139,7 +134,7 @@ def _stored(version: int, stack: str) -> RuleSet:
 
 
 def _is_version(name: str) -> bool:
-    return name.isascii() and name.isdecimal() and not Path(name).exists()
+    return name.isascii() and name.isdecimal() and len(name) <= _DIGITS_MAX and not Path(name).exists()
 
 
 def _summary(rules: RuleSet) -> dict[str, str | int | None]:

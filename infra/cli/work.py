@@ -1,4 +1,4 @@
-"""`tributary work` and `tributary topology`: run workers, and declare what they need.
+"""`tributary work`: run workers.
 
 As a module this is `tributary work` alone: a process of a fleet need not hold every other command in memory.
 """
@@ -6,7 +6,6 @@ As a module this is `tributary work` alone: a process of a fleet need not hold e
 from __future__ import annotations
 
 import asyncio
-import json
 import signal
 
 import structlog
@@ -15,21 +14,19 @@ import uvloop
 
 from infra.cli.environment import environment_for, one_sentence_on_failure, refuse, settings_for
 from infra.cli.near import did_you_mean
-from infra.cli.screen import Grid, Screen, say
-from infra.local.patience import patience
 from infra.runtime import logs, process, roster
 from infra.runtime.fleet import Fleet
-from infra.runtime.settings import Settings
-from infra.runtime.topology import describe, topology_of
 
 log = structlog.get_logger()
+
+ALL = "all"
 
 _EXIT_CRASH = 1
 """Any but that of a process that cannot start: to start it again may help."""
 
 
 def work(names: list[str] | None, processes: int, stack: str, *, together: bool) -> None:
-    chosen = _chosen(names or ["all"])
+    chosen = _chosen(names or [ALL])
     try:
         _work(chosen, processes, stack, together=together)
     except typer.Exit:
@@ -62,34 +59,15 @@ def _work(chosen: list[str], processes: int, stack: str, *, together: bool) -> N
             fleet.stop()
 
 
-def topology(stack: str, *, apply: bool, as_json: bool) -> None:
-    rows = describe(topology_of(roster.load_all(), Settings()))
-    if apply:
-        with one_sentence_on_failure(), patience(say):
-            asyncio.run(process.prepare(settings_for(stack)))
-    if as_json:
-        keys = ("kind", "name", "about")
-        typer.echo(json.dumps([dict(zip(keys, row, strict=True)) for row in rows], indent=2))
-        return
-    table = Grid("kind", "name", "about")
-    for row in rows:
-        table.add_row(*row)
-    Screen().print(table)
-    if apply:
-        typer.echo("All of it is declared, and so are the collections and indexes.")
-
-
 def _chosen(names: list[str]) -> list[str]:
     known = [*roster.names(), roster.CLOCK]
-    if names == ["all"]:
-        return known
     for name in names:
-        if name not in known:
+        if name not in (*known, ALL):
             refuse(
-                f"There is no worker called {name!r}; there are {', '.join(known)}, or all."
-                + did_you_mean(name, [*known, "all"])
+                f"There is no worker called {name!r}; there are {', '.join(known)}, or {ALL}."
+                + did_you_mean(name, [*known, ALL])
             )
-    return names
+    return known if ALL in names else list(dict.fromkeys(names))
 
 
 if __name__ == "__main__":

@@ -116,7 +116,10 @@ async def test_several_processes_of_an_api_that_cannot_start_end_with_an_exit_co
     ended = await command("api", "--port", "0", "--workers", "2", environment=nowhere)
     assert ended.code == 3
     said = [json.loads(line) for line in ended.err.splitlines()]
-    assert any(line["event"] == "cannot start" and "127.0.0.1:1" in line["reason"] for line in said)
+    assert any(
+        line["event"] == "cannot start" and "127.0.0.1:1" in line["reason"] and "MONGODB_URL" in line["reason"]
+        for line in said
+    )
 
 
 async def test_a_worker_says_where_its_health_is(site: Site) -> None:

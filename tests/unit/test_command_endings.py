@@ -19,6 +19,7 @@ from infra.cli.environment import EXIT_BREACH, EXIT_ENVIRONMENT, EXIT_USAGE, ref
 from infra.local import record
 from tests.unit.command_line import CommandLine
 
+EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "rules-two-levels.yaml"
 NOWHERE = {
     "RABBITMQ_URL": "amqp://127.0.0.1:1",
     "MONGODB_URL": "mongodb://127.0.0.1:1",
@@ -38,7 +39,7 @@ def failing_with(error: BaseException) -> typer.Typer:
 
 @pytest.mark.parametrize(
     "error",
-    [RuntimeError("two\n  lines"), KeyError("shop"), OSError(5, "Input/output error", "/disk"), AssertionError()],
+    [RuntimeError("two\n  lines"), KeyError("shop"), OSError("odd"), AssertionError()],
     ids=lambda error: type(error).__name__,
 )
 def test_an_unexpected_failure_is_one_line_that_names_the_file_with_the_traceback(
@@ -53,6 +54,28 @@ def test_an_unexpected_failure_is_one_line_that_names_the_file_with_the_tracebac
     [log] = tmp_path.glob("tributary-error-*.log")
     assert str(log) in ended.err
     assert log.read_text().startswith("Traceback (most recent call last):")
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (IsADirectoryError(21, "Is a directory", "/data"), "/data: Is a directory."),
+        (PermissionError(13, "Permission denied", b"/data"), "/data: Permission denied."),
+        (OSError(28, "No space left on device"), "The output cannot be written: No space left on device."),
+        (UnicodeEncodeError("utf-8", "\udcff", 0, 1, "surrogates not allowed"), "What was given is no text in UTF-8"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_failure_of_the_system_is_a_sentence_without_a_traceback(
+    tributary: CommandLine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, error: Exception, says: str
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+
+    ended = tributary(of=failing_with(error))
+
+    assert (ended.code, ended.out, len(ended.err.splitlines())) == (2 if "UTF-8" in says else 3, "", 1)
+    assert ended.err.startswith(says)
+    assert list(tmp_path.glob("tributary-error-*.log")) == []
 
 
 def test_a_worker_that_crashes_says_so_in_its_log_and_may_be_started_again(
@@ -121,6 +144,19 @@ def test_a_refusal_is_its_sentence_and_wrong_usage() -> None:
         (("rules", "backtest", "x", "--from", "yesterday", "--to", "2026-01-01"), "yesterday"),
         (("ledger", "show", "ann"), "DISTRIBUTOR"),
         (("status", "--stack"), "requires an argument"),
+        (("status", "--stack", ""), "cannot be used"),
+        (("verify", "--stack", "../x"), "cannot be used"),
+        (("ledger", "show", str(2**63)), "DISTRIBUTOR"),
+        (("network", "preview-move", str(2**63)), "DISTRIBUTOR"),
+        (("network", "preview-move", "1", "--under", str(2**63)), "--under"),
+        (("identity", "create-login", "ann@example.com", str(2**63)), "distributor_id"),
+        (("rules", "show", str(2**63)), "VERSION"),
+        (("rules", "retire", "0"), "VERSION"),
+        (("schema", "check", "--folder", "/nowhere"), "does not exist"),
+        (("schema", "check", "--folder", __file__), "is a file"),
+        (("schema", "check", "--document", str(EXAMPLE.parent)), "is a directory"),
+        (("schema", "export", "--folder", __file__), "is a file"),
+        (("schema", "export", "--document", str(EXAMPLE.parent)), "is a directory"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
@@ -130,7 +166,7 @@ def test_wrong_usage_is_one_line_that_names_the_help(tributary: CommandLine, wor
     assert (ended.code, ended.out, len(ended.err.splitlines())) == (2, "", 1)
     assert says in ended.err
     if "requires an argument" not in says:
-        assert re.search(r"`tributary [a-z ]+ --help` shows what there is\.$", ended.err.strip())
+        assert re.search(r"`tributary [a-z -]+ --help` shows what there is\.$", ended.err.strip())
 
 
 @pytest.mark.parametrize(
@@ -160,13 +196,61 @@ def test_a_stack_that_is_nearly_named_right(tributary: CommandLine, tmp_path: Pa
     record.write(tmp_path / "trial", {})
 
     for words in (("verify",), ("ledger", "show", "1"), ("status",), ("down",)):
-        ended = tributary(*words, "--stack", "trail")
-        assert "Did you mean trial?" in ended.err, words
+        for name in ("trail", "Trial", "trial_"):
+            ended = tributary(*words, "--stack", name)
+            assert "Did you mean trial?" in ended.err, words
 
 
 def test_the_status_names_its_stack(tributary: CommandLine) -> None:
     assert "stack trial" in tributary("status", "--stack", "trial").out
     assert "stack default" in tributary("status").out
+
+
+@pytest.mark.parametrize("words", ["topology", "rules schema", "--version", "--help"])
+@pytest.mark.parametrize(
+    ("stream", "printed"),
+    [
+        (">/dev/full", "The output cannot be written: No space left on device.\n3\n"),
+        (">&-", "0\n"),
+        ("2>&- >/dev/null", "0\n"),
+        ("<&- >/dev/null", "0\n"),
+    ],
+)
+def test_a_stream_that_is_full_or_closed(words: str, stream: str, printed: str) -> None:
+    shell = f"({sys.executable} -m infra.cli.app {words}) {stream}; echo $?"
+    ended = subprocess.run(
+        ["bash", "-c", f"exec 2>&1; {shell}"], capture_output=True, text=True, check=True, timeout=60
+    )
+
+    assert ended.stdout == printed
+
+
+@pytest.mark.parametrize("words", ["dead discard --all", "down --remove-data", "identity rotate-keys --at-once"])
+def test_a_closed_input_is_no_consent(words: str) -> None:
+    ended = subprocess.run(
+        ["bash", "-c", f"{sys.executable} -m infra.cli.app {words} <&-"],
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.endswith("; add --yes if that is meant.\n")
+
+
+def test_what_the_output_cannot_encode_is_escaped() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "infra.cli.app", "rules", "explain", "--lang", "zh", str(EXAMPLE)],
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_a_head_of_the_audit_log_is_looked_at_before_a_server_is_asked(tributary: CommandLine) -> None:
+    for head in ("abc", "1:", "²:" + "a" * 64, "9" * 5_000 + ":" + "a" * 64, "1:" + "z" * 64):
+        ended = tributary("audit", "verify", "--expect", head)
+        assert (ended.code, ended.out) == (2, "")
+        assert ended.err.endswith("NUMBER:HASH.\n")
 
 
 @pytest.mark.parametrize("words", ["topology", "topology --json", "rules schema"])

@@ -123,8 +123,14 @@ def test_the_status_of_a_stack_that_does_not_run_loads_no_driver(tmp_path: Path)
 def test_the_schema_of_rules_is_printed_without_a_driver(tmp_path: Path) -> None:
     loaded = imported_by(("rules", "schema"), home=tmp_path)
 
-    assert loaded & set(HEAVY.split()) <= {"yaml"}
+    assert loaded & {*HEAVY.split(), "rich"} == set()
     assert "contracts.catalogue" not in loaded
+
+
+def test_the_topology_is_shown_without_a_driver(tmp_path: Path) -> None:
+    loaded = imported_by(("topology",), ("topology", "--json"), home=tmp_path)
+
+    assert loaded & set(HEAVY.split()) <= {"pydantic_settings"}
 
 
 def test_what_is_named_heavy_is_loaded_where_it_is_used(tmp_path: Path) -> None:

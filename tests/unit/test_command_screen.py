@@ -190,3 +190,22 @@ def test_near_names_of_workers_are_suggested(tributary: CommandLine, name: str) 
 
     assert (ended.code, ended.out, len(ended.err.splitlines())) == (2, "", 1)
     assert ended.err.endswith(f" Did you mean {name}?\n")
+
+
+@pytest.mark.parametrize("names", [["all"], ["all", "order_intake"], ["order_intake", "all"]])
+def test_all_is_every_worker_whatever_is_named_beside_it(
+    tributary: CommandLine, monkeypatch: pytest.MonkeyPatch, names: list[str]
+) -> None:
+    assert workers_of(tributary, monkeypatch, *names) == [*roster.names(), roster.CLOCK]
+
+
+def test_a_worker_that_is_named_twice_runs_once(tributary: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert workers_of(tributary, monkeypatch, "network", "catalog", "network") == ["network", "catalog"]
+
+
+def workers_of(tributary: CommandLine, monkeypatch: pytest.MonkeyPatch, *names: str) -> list[str]:
+    """The workers that the command would run."""
+    chosen: list[str] = []
+    monkeypatch.setattr("infra.cli.work._work", lambda names, *_, **__: chosen.extend(names))
+    assert tributary("work", *names).code == 0
+    return chosen

@@ -119,7 +119,7 @@ def test_for_programs(tmp_path: Path) -> None:
         (VALID.replace("0.02", "0.3"), ["plans.0: it may pay 0.3 of a line, more than pool_rate, 0.20"]),
         ("title: T\ntitle: U\n", ["'title' stands twice; keep one of them"]),
         ("plans: [", ["while parsing a flow node"]),
-        ("", ["the document: "]),
+        ("", ["it is empty."]),
         ("- 1", ["the document: "]),
         (
             f"{VALID}targets:\n  - {{reward: r, currency: JPY, target: '0.5', bonus: '1'}}\n",
@@ -150,6 +150,48 @@ def test_a_file_that_is_not_there_or_too_long(tmp_path: Path) -> None:
     assert (absent[0], long[0]) == (2, 2)
     assert "No such file" in absent[2]
     assert "more than 1000000 bytes" in long[2]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("empty.yaml", b"", "it is empty."),
+        ("blank.json", b" \n", "it is empty."),
+        ("wide.yaml", VALID.encode("utf-16"), "it is no text in UTF-8; save it as UTF-8."),
+        ("list.yaml", b"? [a, b]\n: c\n", "write a word"),
+        ("object.yaml", b"? {a: b}\n: c\n", "write a word"),
+        ("day.yaml", b"2026-01-01: x\n", "keys must be str"),
+        ("ring.yaml", b"a: &a\n  b: *a\n", "Circular reference"),
+        ("two.yaml", b"a: b\n---\nc: d\n", "another document"),
+        ("tag.yaml", b"a: !!python/name:os.system\n", "could not determine a constructor"),
+        ("deep.json", b"[" * 100_000, "recursion"),
+        ("deep.yaml", b"[" * 100_000, "recursion"),
+    ],
+)
+def test_a_file_that_is_no_rule_set_at_all(tmp_path: Path, name: str, content: bytes, says: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+
+    code, out, err = run("check", path)
+
+    assert (code, out, len(err.splitlines())) == (1, "", 1)
+    assert err.startswith(f"{path}: ")
+    assert says in err
+
+
+def test_a_file_without_end_is_too_long() -> None:
+    assert run("check", "/dev/zero")[0] == 2
+
+
+def test_a_mark_of_the_byte_order_is_no_part_of_the_text(tmp_path: Path) -> None:
+    for path in (tmp_path / "rules.yaml", tmp_path / "rules.json"):
+        path.write_bytes(b"\xef\xbb\xbf" + (VALID if path.suffix == ".yaml" else json.dumps(EXAMPLE)).encode())
+        assert run("check", path)[0] == 0
+
+
+def test_a_number_too_long_for_a_rule_set_is_the_name_of_a_file() -> None:
+    for name in ("9" * 20, "9" * 5_000):
+        assert run("explain", name)[0] == 2
 
 
 def test_the_sentences_come_in_the_language_that_is_asked_for(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from infra.cli.environment import AsJson, Stack, Yes
+from infra.cli.environment import DISTRIBUTOR_MAX, AsJson, Stack, Yes
 
 PasswordFromInput = Annotated[
     bool, typer.Option("--password-stdin", help="Read the password from standard input instead of making one.")
@@ -27,7 +27,9 @@ def create_admin(
 
 def create_login(
     email: Annotated[str, typer.Argument(help="The e-mail address to log in with.")],
-    distributor_id: Annotated[int, typer.Argument(min=1, help="The distributor, who is in the network already.")],
+    distributor_id: Annotated[
+        int, typer.Argument(min=1, max=DISTRIBUTOR_MAX, help="The distributor, who is in the network already.")
+    ],
     password_stdin: PasswordFromInput = False,
     stack: Stack = "default",
     as_json: AsJson = False,

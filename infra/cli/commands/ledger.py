@@ -6,11 +6,14 @@ from typing import Annotated
 
 import typer
 
-from infra.cli.environment import AsJson, Stack, Yes
+from infra.cli.environment import DISTRIBUTOR_MAX, AsJson, Stack, Yes
 
 
 def show(
-    distributor: Annotated[int, typer.Argument(metavar="DISTRIBUTOR", min=0, help="0 is the platform itself.")],
+    distributor: Annotated[
+        int,
+        typer.Argument(metavar="DISTRIBUTOR", min=0, max=DISTRIBUTOR_MAX, help="0 is the platform itself."),
+    ],
     last: Annotated[int, typer.Option("--last", min=1, max=10_000, help="How many postings to show.")] = 20,
     stack: Stack = "default",
     as_json: AsJson = False,

@@ -7,13 +7,22 @@ from typing import Annotated
 
 import typer
 
-from infra.cli.environment import AsJson, Stack, orders_may_be_of
+from infra.cli.environment import DISTRIBUTOR_MAX, AsJson, Stack, orders_may_be_of
 
 
 def preview_move(
-    distributor: Annotated[int, typer.Argument(metavar="DISTRIBUTOR", help="Who would move, with all below.")],
+    distributor: Annotated[
+        int,
+        typer.Argument(metavar="DISTRIBUTOR", min=1, max=DISTRIBUTOR_MAX, help="Who would move, with all below."),
+    ],
     under: Annotated[
-        int | None, typer.Option(metavar="SPONSOR", help="The new sponsor; without it, to the top of the network.")
+        int | None,
+        typer.Option(
+            metavar="SPONSOR",
+            min=1,
+            max=DISTRIBUTOR_MAX,
+            help="The new sponsor; without it, to the top of the network.",
+        ),
     ] = None,
     days: Annotated[int, typer.Option(min=1, max=3660, help="So many days of orders are replayed.")] = 30,
     until: Annotated[

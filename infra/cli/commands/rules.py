@@ -19,7 +19,7 @@ MarketFile = Annotated[
     Path | None, typer.Option("--market-file", metavar="FILE", help="Check the limits of the market in this file.")
 ]
 Lang = Annotated[Language, typer.Option("--lang", help="The language of the sentences.")]
-Version = Annotated[int, typer.Argument(metavar="VERSION", help="The rule set's number.")]
+Version = Annotated[int, typer.Argument(metavar="VERSION", min=1, max=2**31, help="The rule set's number.")]
 By = Annotated[str | None, typer.Option("--by", help="Who does it.", show_default="your user name")]
 From = Annotated[
     str | None,
@@ -36,7 +36,7 @@ def schema(
     ] = None,
 ) -> None:
     """Print the JSON Schema of a rule set, for editors and other programs."""
-    from infra.cli.rules import schema as run
+    from infra.cli.rules_schema import schema as run
 
     run(output)
 
@@ -79,7 +79,7 @@ def list_rules(stack: Stack = "default", as_json: AsJson = False) -> None:
 
 
 def show(
-    version: Annotated[int, typer.Argument(metavar="VERSION", help="The rule set's number.")],
+    version: Version,
     stack: Stack = "default",
     as_json: AsJson = False,
 ) -> None:

@@ -9,27 +9,20 @@ import typer
 
 from infra.cli.environment import AsJson
 
-Folder = Annotated[
-    Path | None,
-    typer.Option(
-        "--folder",
-        help="Where the snapshots are, one JSON file for each message version.",
-        show_default="contracts/schemas",
-    ),
-]
-Document = Annotated[
-    Path | None,
-    typer.Option(
-        "--document",
-        help="The AsyncAPI document that is generated from the messages.",
-        show_default="docs/asyncapi.json",
-    ),
-]
+_FOLDER = "Where the snapshots are, one JSON file for each message version."
+_DOCUMENT = "The AsyncAPI document that is generated from the messages."
+_FOLDER_DEFAULT, _DOCUMENT_DEFAULT = "contracts/schemas", "docs/asyncapi.json"
 
 
 def check(
-    folder: Folder = None,
-    document: Document = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option("--folder", exists=True, file_okay=False, help=_FOLDER, show_default=_FOLDER_DEFAULT),
+    ] = None,
+    document: Annotated[
+        Path | None,
+        typer.Option("--document", exists=True, dir_okay=False, help=_DOCUMENT, show_default=_DOCUMENT_DEFAULT),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare every message with its released schema, in both directions.
@@ -41,7 +34,14 @@ def check(
     run(folder, document, as_json=as_json)
 
 
-def export(folder: Folder = None, document: Document = None) -> None:
+def export(
+    folder: Annotated[
+        Path | None, typer.Option("--folder", file_okay=False, help=_FOLDER, show_default=_FOLDER_DEFAULT)
+    ] = None,
+    document: Annotated[
+        Path | None, typer.Option("--document", dir_okay=False, help=_DOCUMENT, show_default=_DOCUMENT_DEFAULT)
+    ] = None,
+) -> None:
     """Write the schemas of new messages and new optional fields, and the AsyncAPI document.
 
     A released schema that the contracts no longer fit is left as it is: exits with 1 and says what breaks.

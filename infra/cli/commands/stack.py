@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from infra.cli.environment import AsJson, Yes
+from infra.cli.environment import AsJson, Yes, usable_stack
 
 StackOption = Annotated[
     str,
@@ -14,6 +14,7 @@ StackOption = Annotated[
         "--stack",
         envvar="TRIBUTARY_STACK",
         metavar="NAME",
+        callback=usable_stack,
         help="Which stack: each has its own servers, ports and data.",
     ),
 ]

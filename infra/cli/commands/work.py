@@ -32,7 +32,7 @@ def topology(
     as_json: AsJson = False,
 ) -> None:
     """Show every exchange, queue and binding with its reason; --apply declares what is missing."""
-    from infra.cli.work import topology as run
+    from infra.cli.topology import topology as run
 
     run(stack, apply=apply, as_json=as_json)
 
