@@ -128,7 +128,7 @@ def rebuild(
         accounts, differing, months = asyncio.run(run(settings_for(stack)))
     if as_json:
         compared = _compared(accounts, differing, rebuilt=bool(differing) and not check)
-        typer.echo(json.dumps({**compared, "months_differing": months}, indent=2))
+        typer.echo(json.dumps(all_exact({**compared, "months_differing": months}), indent=2))
     else:
         _print_compared(accounts, differing, rebuilt=not check)
         _print_months(months, rebuilt=not check)
