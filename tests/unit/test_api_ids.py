@@ -185,7 +185,9 @@ def test_an_id_in_a_csv_file_is_read_exactly(cell: str) -> None:
     assert lines_of_csv(f"product_id,delta\n{cell},1\n".encode()) == [{"product_id": int(cell), "delta": 1}]
 
 
-@pytest.mark.parametrize("cell", ["00012", "+1", "1.0", "1e3", "1.18E+18", "1_0", "١", "１", "--1", "1 2", "true", "0x10"])  # noqa: RUF001
+@pytest.mark.parametrize(
+    "cell", ["00012", "+1", "1.0", "1e3", "1.18E+18", "1_0", "١", "１", "--1", "1 2", "true", "0x10"]
+)
 def test_other_spellings_in_a_csv_file_stay_for_the_reader_to_refuse(cell: str) -> None:
     [line] = lines_of_csv(f"product_id,delta\n{cell},1\n".encode())
 
