@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from api.bodies import read_json
 from api.ids import ShownId, numbers_of
+from api.parameters import is_whole_number
 from api.problems import FieldError, Problem, Reason, field_errors, say
 from api.tables import NoTable, day_of, fields_named, rows_of, text_of
 from api.views.stock import known_products
@@ -36,6 +37,7 @@ _AT_ONCE = 100
 _NUMBERS = ("product_id", "delta", "stock")
 _DAY = "expiry_date"
 _CELL_MAX = 1_000
+_DIGITS_MAX = 20
 
 say(
     {
@@ -175,8 +177,8 @@ def _value(name: str, cell: str) -> int | str:
 
 
 def _number(cell: str) -> int | str:
-    digits = cell.removeprefix("-")
-    return int(cell) if digits.isascii() and digits.isdigit() and len(digits) < 20 else cell
+    """Other spellings stay text, which is refused: `00012` may be the name of another product than 12."""
+    return int(cell) if len(cell) <= _DIGITS_MAX and is_whole_number(cell) else cell
 
 
 async def adjust_all(writing: Writer, told: Sequence[Any]) -> Results:

@@ -7,11 +7,12 @@ import re
 from pydantic import BeforeValidator
 from pydantic_core import PydanticKnownError
 
-_is_written_so = re.compile(r"-?(?:0|[1-9][0-9]*)").fullmatch
+is_whole_number = re.compile(r"-?(?:0|[1-9][0-9]*)").fullmatch
+"""Whether a text is a whole number as JSON writes it."""
 
 
 def _plain(value: object) -> object:
-    if isinstance(value, str) and _is_written_so(value) is None:
+    if isinstance(value, str) and is_whole_number(value) is None:
         raise PydanticKnownError("int_parsing")
     return value
 

@@ -50,7 +50,8 @@ def explain(order: str, lang: Language, stack: str, *, as_json: bool) -> None:
         sentence = why_nothing(order, found.order, found.refusal, lang)
         if as_json:
             status = found.order.status if found.order is not None else "refused" if found.refusal else "unknown"
-            typer.echo(json.dumps({"order": order, "status": status, "detail": sentence}, indent=2, ensure_ascii=False))
+            nothing = {"order": order, "status": status, "detail": sentence}
+            typer.echo(json.dumps(all_exact(nothing), indent=2, ensure_ascii=False))
         else:
             typer.echo(sentence, err=True)
         raise typer.Exit(EXIT_BREACH)

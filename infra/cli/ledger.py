@@ -93,7 +93,7 @@ def rebuild(stack: str, *, check: bool, yes: bool, as_json: bool) -> None:
     accounts, differing, months = found.accounts, found.differing, found.months
     if as_json:
         compared = _compared(accounts, differing, rebuilt=bool(differing) and not check)
-        typer.echo(json.dumps({**compared, "months_differing": months}, indent=2))
+        typer.echo(json.dumps(all_exact({**compared, "months_differing": months}), indent=2))
     else:
         _print_compared(accounts, differing, rebuilt=not check)
         _print_months(months, rebuilt=not check)

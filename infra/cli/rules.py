@@ -37,7 +37,7 @@ def check(file: Path, market: str | None, market_file: Path | None, stack: str, 
     if as_json:
         about = {"digest": digest_of(terms), "market": limits.market if limits else None}
         listed = [{"limit": b.limit, "detail": b.detail, "clause": b.clause} for b in found]
-        typer.echo(json.dumps({"ok": not found, **about, "breaches": listed}, indent=2, ensure_ascii=False))
+        typer.echo(json.dumps(all_exact({"ok": not found, **about, "breaches": listed}), indent=2, ensure_ascii=False))
     else:
         for breach in found:
             typer.echo(f"{file}: {breach.limit}: {breach.detail}." + (f" {breach.clause}" if breach.clause else ""))
@@ -51,7 +51,7 @@ def explain(name: str, lang: Language, stack: str, *, as_json: bool) -> None:
     terms = _stored(int(name), stack).terms if _is_version(name) else read_rules(Path(name))[1]
     told = sentences(terms, lang)
     if as_json:
-        typer.echo(json.dumps({"digest": digest_of(terms), "sentences": told}, indent=2, ensure_ascii=False))
+        typer.echo(json.dumps(all_exact({"digest": digest_of(terms), "sentences": told}), indent=2, ensure_ascii=False))
         return
     for sentence in told:
         typer.echo(sentence)
@@ -68,7 +68,7 @@ def list_rules(stack: str, *, as_json: bool) -> None:
     with one_sentence_on_failure():
         found = asyncio.run(read())
     if as_json:
-        typer.echo(json.dumps([_summary(rules) for rules in found], indent=2, ensure_ascii=False))
+        typer.echo(json.dumps(all_exact([_summary(rules) for rules in found]), indent=2, ensure_ascii=False))
     elif not found:
         typer.echo("There are no rule sets yet; propose one with `tributary rules propose`.")
     else:

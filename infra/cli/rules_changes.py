@@ -17,6 +17,7 @@ import typer
 from pydantic import ValidationError
 
 from contracts.envelope import Payload
+from contracts.javascript import all_exact
 from contracts.rules.document import complaints, place_of
 from contracts.rules.v1 import ActivateRules, ApproveRules, ProposeRules, RetireRules
 from contracts.rules.view import RuleSet
@@ -73,7 +74,7 @@ def _change(stack: str, payload: Payload, wait_s: float, as_json: bool) -> None:
     if as_json:
         events = [{"type": event["type"], **event["data"]} for event in outcome.events]
         told = {"ok": done, "state": outcome.state, "outcome": outcome.code, "events": events}
-        typer.echo(json.dumps(told, indent=2, ensure_ascii=False))
+        typer.echo(json.dumps(all_exact(told), indent=2, ensure_ascii=False))
     else:
         typer.echo(_sentence(payload, outcome), err=not done)
     raise typer.Exit(0 if done else EXIT_BREACH)

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 from fastapi.routing import APIRoute
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
+from api.adjustments import Adjustment, lines_of_csv
 from api.app import OWN_IDENTITY, ROUTERS
 from api.auth.principal import principal_of
 from api.ids import ID_NAMES, ID_SCHEMA, ShownId, ShownObject, numbers_of
@@ -177,6 +178,28 @@ def test_text_that_is_no_id_stays_text() -> None:
     body = {"order_id": str(SNOWFLAKE), "name": "17", "lines": [{"product_id": "7", "amount": "5"}], "tags": ["3", 4]}
 
     assert numbers_of(body) == {**body, "lines": [{"product_id": 7, "amount": "5"}], "tags": [3, 4]}
+
+
+@pytest.mark.parametrize("cell", ["1", "40021", str(EXACT_MAX), str(EXACT_MAX + 2), str(SNOWFLAKE), str(2**63 - 1)])
+def test_an_id_in_a_csv_file_is_read_exactly(cell: str) -> None:
+    assert lines_of_csv(f"product_id,delta\n{cell},1\n".encode()) == [{"product_id": int(cell), "delta": 1}]
+
+
+@pytest.mark.parametrize(
+    "cell", ["00012", "+1", "1.0", "1e3", "1.18E+18", "1_0", "١", "１", "--1", "1 2", "true", "0x10"]
+)
+def test_other_spellings_in_a_csv_file_stay_for_the_reader_to_refuse(cell: str) -> None:
+    [line] = lines_of_csv(f"product_id,delta\n{cell},1\n".encode())
+
+    assert line == {"product_id": cell, "delta": 1}
+    with pytest.raises(ValidationError):
+        Adjustment.model_validate(line)
+
+
+@pytest.mark.parametrize("cell", ["0", "-1", str(2**63), "9" * 20, "9" * 900])
+def test_what_is_no_id_in_a_csv_file_is_refused(cell: str) -> None:
+    with pytest.raises(ValidationError):
+        Adjustment.model_validate(lines_of_csv(f"product_id,delta\n{cell},1\n".encode())[0])
 
 
 class Shown(BaseModel):

@@ -1,0 +1,34 @@
+"""What commands print as JSON is read by programs of any kind, so ids in it are carried as JavaScript keeps them."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.architecture.sources import named, python_files, tree_of
+
+WITHOUT_IDS = {
+    *(f"infra/cli/{name}.py" for name in ("bench", "dead", "demo", "doctor", "schema", "stack", "work")),
+    "infra/cli/dead_view.py",  # a body as it came, for a person
+    "infra/cli/rule_file.py",  # what it writes, it reads
+}
+"""Files that write JSON with no id among its numbers."""
+
+
+def _rounded(path: Path) -> Iterator[str]:
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "json.dumps":
+            written = node.args[0]
+            if not (isinstance(written, ast.Call) and ast.unparse(written.func) == "all_exact"):
+                yield f"{named(path)}:{node.lineno} writes JSON without contracts.javascript.all_exact"
+
+
+def test_json_that_commands_print_is_exact_in_javascript() -> None:
+    files = [path for path in python_files("infra/cli") if named(path) not in WITHOUT_IDS]
+
+    assert [problem for path in files for problem in _rounded(path)] == []
+
+
+def test_files_without_ids_are_still_there() -> None:
+    assert {named(path) for path in python_files("infra/cli")} >= WITHOUT_IDS
