@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic
 
-from contracts.envelope import Message, Payload, derived_id
+from contracts.envelope import Message, P, P_co, Payload, derived_id
 from contracts.fields import GIVEN_MAX
 
 TIME_IN_FUTURE = "time_in_future"
@@ -55,10 +55,10 @@ class Unreadable:
 
 
 @dataclass(frozen=True, slots=True)
-class Conflict:
+class Conflict(Generic[P_co]):
     """A readable command under an id that its source has used for another one, of type `used_for`."""
 
-    message: Message[Any]
+    message: Message[P_co]
     used_for: str
 
     @property
@@ -104,28 +104,37 @@ class Conflict:
         return self.message.traceparent
 
 
-Refused = Unreadable | Conflict
+Refused = Unreadable | Conflict[P]
 """Refused before any rule runs: `refusal_reason` and `detail` say why, `data` what it is about."""
 
 
-def refusing(
-    refusal: type[Payload], *ids: str, repeats: tuple[str, ...] = (), given: str | None = None
-) -> Callable[[Refused], Payload | None]:
-    """Return the rule that answers with the event `refusal`, where the message's `ids` can still be read.
+Refuse = Callable[[Refused[P]], Payload | None]
+"""Answers a refused message by an event, or by None where it cannot name what the message is about."""
+
+
+class Refusing(Generic[P]):
+    """The rule that answers refused messages of `P` with the event `refusal`, where their `ids` can still be read.
 
     What it `repeats` is echoed unchecked. `given` is an id that may be text which is no id; see `refused`.
     """
 
-    def refuse(item: Refused) -> Payload | None:
-        data = item.data
-        known = {name: data.get(name, "") for name in ids} | {n: str(data.get(n, "")) for n in repeats}
-        return refused(refusal, item, known, given=given, text=data.get(given) if given else None)
+    def __init__(
+        self, refusal: type[Payload], *ids: str, repeats: tuple[str, ...] = (), given: str | None = None
+    ) -> None:
+        self._refusal = refusal
+        self._ids = ids
+        self._repeats = repeats
+        self._given = given
 
-    return refuse
+    def __call__(self, item: Refused[P]) -> Payload | None:
+        data = item.data
+        known = {name: data.get(name, "") for name in self._ids} | {n: str(data.get(n, "")) for n in self._repeats}
+        text = data.get(self._given) if self._given else None
+        return refused(self._refusal, item, known, given=self._given, text=text)
 
 
 def refused(
-    refusal: type[Payload], item: Refused, known: Mapping[str, Any], *, given: str | None = None, text: object = None
+    refusal: type[Payload], item: Refused[P], known: Mapping[str, Any], *, given: str | None = None, text: object = None
 ) -> Payload | None:
     """The event `refusal` with what is `known`; None where that is not enough to answer the sender.
 

@@ -47,7 +47,7 @@ class FailurePolicy:
 
 
 def dead_letter(
-    item: Message[Any] | Refused, failure: Failure, *, worker: str, queue: str, attempts: int, replays: int
+    item: Message[Any] | Refused[Any], failure: Failure, *, worker: str, queue: str, attempts: int, replays: int
 ) -> MessageDeadLettered:
     """Describe a message that is set aside, with its body, so that it can be read, mended and replayed."""
     if isinstance(item, Unreadable):

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from contracts.decision import Decision
-from contracts.envelope import Emission, Message, Payload, derived_id, emit
+from contracts.envelope import Emission, Message, P, Payload, derived_id, emit
 from contracts.refusal import REFUSED, Conflict, Refused, Unreadable
 from infra.runtime.failure_policy import Failure, FailurePolicy, dead_letter
 from infra.runtime.journal import Emitted, Handled, Record, SetBack
 from infra.runtime.repository import Repository
 from infra.runtime.worker import Handler
+
+S = TypeVar("S")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,7 @@ class Work:
     is here.
     """
 
-    item: Message[Any] | Refused
+    item: Message[Any] | Refused[Any]
     attempt: int = 1
     replays: int = 0
     redelivered: bool = False
@@ -72,7 +74,7 @@ class Folded:
         )
 
     def say(
-        self, cause: Message[Any] | Refused, payload: Payload, index: object, *, began: datetime | None = None
+        self, cause: Message[Any] | Refused[Any], payload: Payload, index: object, *, began: datetime | None = None
     ) -> None:
         message = emit(payload, cause=cause, source=self.worker, index=index, at=self.at, began=began)
         self.said.append(message)
@@ -80,7 +82,7 @@ class Folded:
 
 
 def fold(
-    handler: Handler, state: Repository[Any], works: Sequence[Work], *, policy: FailurePolicy, folded: Folded
+    handler: Handler[S], state: Repository[S, Any], works: Sequence[Work], *, policy: FailurePolicy, folded: Folded
 ) -> Folded:
     """Ask the rule about every message in turn; `state` gathers the changes, `folded` the answers.
 
@@ -108,7 +110,7 @@ def fold(
     return folded
 
 
-def _accept(message: Message[Any], state: Repository[Any], decision: Decision[Any], folded: Folded) -> None:
+def _accept(message: Message[P], state: Repository[S, P], decision: Decision[S], folded: Folded) -> None:
     state.keep(decision.state)
     about, sets = message.data.about(), message.data.sets()
     folded.handled.append(
@@ -126,7 +128,7 @@ def _accept(message: Message[Any], state: Repository[Any], decision: Decision[An
         folded.say(message, payload, index, began=message.time)
 
 
-def _turn_away(handler: Handler, work: Work, item: Refused, folded: Folded) -> None:
+def _turn_away(handler: Handler, work: Work, item: Refused[Any], folded: Folded) -> None:
     """Refuse a message by an event where it says what it is about, else set it aside; never retry it."""
     try:
         refusal = handler.refuse(item) if handler.refuse else None
@@ -152,7 +154,7 @@ def _set_back(work: Work, message: Message[Any], failure: Failure, policy: Failu
     folded.retries.append(Retry(message, work.attempt, work.replays, delay_s, work.reply_to))
 
 
-def _bury(work: Work, item: Message[Any] | Refused, failure: Failure, folded: Folded) -> None:
+def _bury(work: Work, item: Message[Any] | Refused[Any], failure: Failure, folded: Folded) -> None:
     queue = work.died_in or folded.queue
     # A queue is named after its worker.
     worker = queue.partition(".")[0] if work.died_in else folded.worker

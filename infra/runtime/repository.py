@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar, get_type_hints
+from typing import Any, ClassVar, Generic, Self, TypeVar, get_type_hints
 
 from pydantic import TypeAdapter
 
-from contracts.envelope import Message
+from contracts.envelope import Message, P
 from infra.runtime.store import Change, Collection, Document, Find, Query, Transaction
 
 K = TypeVar("K")
@@ -22,8 +23,8 @@ class Found(dict[str, list[Document]]):
         return []
 
 
-class Repository(Protocol[S]):
-    """The state that one batch needs.
+class Repository(ABC, Generic[S, P]):
+    """The state that one batch needs, for messages of the payloads `P`.
 
     `queries` are those that follow from the messages alone, so that one trip answers them all; `load` makes the state
     of the answers, and reads what only these lead to. `state_for` gives the part of it that one message sees; `keep`
@@ -34,15 +35,20 @@ class Repository(Protocol[S]):
     collections: ClassVar[tuple[Collection, ...]]
 
     @classmethod
-    def queries(cls, messages: Sequence[Message[Any]]) -> Mapping[str, Query]: ...
+    @abstractmethod
+    def queries(cls, messages: Sequence[Message[P]]) -> Mapping[str, Query]: ...
 
     @classmethod
-    async def load(cls, tx: Transaction, messages: Sequence[Message[Any]], found: Found) -> Self: ...
+    @abstractmethod
+    async def load(cls, tx: Transaction, messages: Sequence[Message[P]], found: Found) -> Self: ...
 
-    def state_for(self, message: Message[Any]) -> S: ...
+    @abstractmethod
+    def state_for(self, message: Message[P]) -> S: ...
 
+    @abstractmethod
     def keep(self, state: S) -> None: ...
 
+    @abstractmethod
     async def save(self, tx: Transaction) -> None: ...
 
 

@@ -4,29 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic
+
+from typing_extensions import TypeVar
 
 from contracts.decision import Decision, NotYet
 from contracts.envelope import Command, Message, Payload
-from contracts.refusal import Refused
+from contracts.refusal import Refuse
 from infra.runtime.audit import Audit
 from infra.runtime.repository import Repository
 
-Decide = Callable[[Any, Message[Any]], Decision[Any] | NotYet[Any]]
-Refuse = Callable[[Refused], Payload | None]
+# A bare `Worker` or `Handler` is one of any state, as the runtime finds workers by name.
+S = TypeVar("S", default=Any)
+P = TypeVar("P", bound=Payload, default=Any)
+
+Decide = Callable[[S, Message[P]], Decision[S] | NotYet[S]]
 
 
 @dataclass(frozen=True, slots=True)
-class Handler:
-    """One message type and its rule. `payloads` lists the versions read, newest first.
+class Handler(Generic[S]):
+    """One message type and its rule, as `on` makes it. `payloads` lists the versions read, newest first.
 
     `refuse` turns an unreadable message, or one under an id in use, into a refusal where it can still name what it is
     about; without it, or where it answers None, the message becomes a dead letter.
     """
 
     payloads: tuple[type[Payload], ...]
-    decide: Decide
-    refuse: Refuse | None = None
+    decide: Decide[S, Any]
+    refuse: Refuse[Any] | None = None
 
     @property
     def noun_and_verb(self) -> str:
@@ -38,25 +43,32 @@ class Handler:
         return issubclass(self.payloads[0], Command)
 
 
-def on(*payloads: type[Payload], decide: Decide, refuse: Refuse | None = None) -> Handler:
-    return Handler(payloads, decide, refuse)
+def on(
+    payload: type[P],
+    *,
+    older: tuple[type[Payload], ...] = (),
+    decide: Decide[S, P],
+    refuse: Refuse[P] | None = None,
+) -> Handler[S]:
+    """Wire a payload to its rules. Messages of `older` versions are read too, and reach the rules as `payload`."""
+    return Handler((payload, *older), decide, refuse)
 
 
 @dataclass(frozen=True, slots=True)
-class Worker:
+class Worker(Generic[S]):
     """`audit` checks what the worker owns. `announces` are events that also go to the log, as warnings to a person.
 
     `keeps_parked` is true of the one worker that sets aside what the broker itself gave up on.
     """
 
     name: str
-    repository: type[Repository[Any]]
-    handlers: tuple[Handler, ...]
+    repository: type[Repository[S, Any]]
+    handlers: tuple[Handler[S], ...]
     audit: Audit
     announces: tuple[type[Payload], ...] = ()
     keeps_parked: bool = False
 
-    def queue_of(self, handler: Handler) -> str:
+    def queue_of(self, handler: Handler[S]) -> str:
         return f"{self.name}.{handler.noun_and_verb}"
 
     @property

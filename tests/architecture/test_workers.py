@@ -7,8 +7,10 @@ import re
 from functools import cache
 from importlib import import_module
 from types import ModuleType
+from typing import get_args
 
 import pytest
+from typing_extensions import get_original_bases
 
 from contracts.catalogue import ALL
 from contracts.envelope import Command, Payload
@@ -71,6 +73,14 @@ def test_its_handlers_fit_a_screen(worker: str) -> None:
     lines = (ROOT / "workers" / worker / "handlers.py").read_text().splitlines()
 
     assert len(lines) <= SCREEN_LINES_MAX
+
+
+@_EVERY_WORKER
+def test_its_repository_is_typed_for_exactly_the_messages_that_its_rules_get(worker: str) -> None:
+    wired = _room(worker, "handlers").WORKER
+    [(_state, payloads)] = [get_args(base) for base in get_original_bases(wired.repository)]
+
+    assert set(get_args(payloads)) == {handler.payloads[0] for handler in wired.handlers}
 
 
 @_EVERY_WORKER

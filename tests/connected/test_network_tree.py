@@ -71,7 +71,7 @@ def put_what_orders_need(database: Any, *teams: Team) -> None:
 
 async def handle(
     site: Site,
-    repository: type[Repository[Any]],
+    repository: type[Repository[Any, Any]],
     decide: Decide,
     *messages: Message[Any],
     pause: Callable[[], Awaitable[object]] | None = None,
@@ -86,7 +86,7 @@ async def handle(
 
 async def _fold(
     tx: Transaction,
-    repository: type[Repository[Any]],
+    repository: type[Repository[Any, Any]],
     decide: Decide,
     messages: Iterable[Message[Any]],
     pause: Callable[[], Awaitable[object]] | None,

@@ -14,11 +14,11 @@ from contracts.operations.v1 import (
     MessageDeadLettered,
     SettleDeadLetter,
 )
-from contracts.refusal import refusing
+from contracts.refusal import Refusing
 from contracts.stock.v1 import StockLow, StockRecovered, StockShortageChanged
 from workers.alerting.model import Alert, DeadLetter, Watch, dead_letter_alert, oversold_alert, stock_alert
 
-refuse_unreadable_settlement = refusing(DeadLetterRefused, "letter_id", "action")
+refuse_unreadable_settlement = Refusing[SettleDeadLetter](DeadLetterRefused, "letter_id", "action")
 
 
 def raise_low_stock(watch: Watch, message: Message[StockLow]) -> Decision[Watch]:

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 from contracts.envelope import Message
 from contracts.operations.v1 import MessageDeadLettered, SettleDeadLetter
-from contracts.stock.v1 import StockShortageChanged
-from infra.runtime.repository import Codec, Found, Loaded, with_ids
+from contracts.stock.v1 import StockLow, StockRecovered, StockShortageChanged
+from infra.runtime.repository import Codec, Found, Loaded, Repository, with_ids
 from infra.runtime.store import Collection, Index, Query, Transaction
 from workers.alerting.model import Alert, DeadLetter, Watch, dead_letter_alert, oversold_alert, stock_alert
 
 ALERTS = "alerting.alerts"
 DEAD_LETTERS = "alerting.dead_letters"
 
+Consumed = StockLow | StockRecovered | StockShortageChanged | MessageDeadLettered | SettleDeadLetter
+
 _alerts = Codec(Alert, key="alert")
 _letters = Codec(DeadLetter, key="letter_id")
 to_alert = _alerts.to_entity
 
 
-class AlertRepository:
+class AlertRepository(Repository[Watch, Consumed]):
     collections: ClassVar[tuple[Collection, ...]] = (
         Collection(
             ALERTS, "alerts by what they are about", (Index((("state", 1), ("changed_at", -1)), "what is open now"),)
@@ -41,17 +43,17 @@ class AlertRepository:
         self._letters = letters
 
     @classmethod
-    def queries(cls, messages: Sequence[Message[Any]]) -> dict[str, Query]:
+    def queries(cls, messages: Sequence[Message[Consumed]]) -> dict[str, Query]:
         return {"letters": with_ids(DEAD_LETTERS, filter(None, map(_letter_key, messages)))}
 
     @classmethod
-    async def load(cls, tx: Transaction, messages: Sequence[Message[Any]], found: Found) -> Self:
+    async def load(cls, tx: Transaction, messages: Sequence[Message[Consumed]], found: Found) -> Self:
         """A command names its letter only, so the letters come first and say which alerts they belong to."""
         letters = _letters.loaded(found["letters"])
         keys = {key for message in messages if (key := _alert_key(message, letters))}
         return cls(Loaded(await _alerts.fetch(tx, ALERTS, keys)), letters)
 
-    def state_for(self, message: Message[Any]) -> Watch:
+    def state_for(self, message: Message[Consumed]) -> Watch:
         alert, letter = _alert_key(message, self._letters), _letter_key(message)
         return Watch(self._alerts.pick([alert] if alert else []), self._letters.pick([letter] if letter else []))
 
@@ -64,14 +66,14 @@ class AlertRepository:
         await _letters.save(tx, DEAD_LETTERS, self._letters)
 
 
-def _letter_key(message: Message[Any]) -> str | None:
+def _letter_key(message: Message[Consumed]) -> str | None:
     data = message.data
     if isinstance(data, SettleDeadLetter):
         return data.letter_id
     return message.id if isinstance(data, MessageDeadLettered) else None
 
 
-def _alert_key(message: Message[Any], letters: Loaded[str, DeadLetter]) -> str | None:
+def _alert_key(message: Message[Consumed], letters: Loaded[str, DeadLetter]) -> str | None:
     """What the message's alert is about; None for a letter that nobody knows."""
     data = message.data
     if isinstance(data, MessageDeadLettered):

@@ -22,12 +22,12 @@ from contracts.catalog.v1 import (
 from contracts.catalog.view import Category, Product, Tag
 from contracts.decision import Decision
 from contracts.envelope import Message, Payload
-from contracts.refusal import refusing
+from contracts.refusal import Refusing
 from workers.catalog.model import Catalogue
 
-refuse_unreadable_product = refusing(ProductRefused, "product_id")
-refuse_unreadable_category = refusing(CategoryRefused, "category_id")
-refuse_unreadable_tag = refusing(TagRefused, "tag_id")
+refuse_unreadable_product = Refusing[DefineProduct](ProductRefused, "product_id")
+refuse_unreadable_category = Refusing[DefineCategory | RemoveCategory](CategoryRefused, "category_id")
+refuse_unreadable_tag = Refusing[DefineTag | RemoveTag](TagRefused, "tag_id")
 
 Answer = Decision[Catalogue]
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 from contracts.catalog.terms import terms_of
-from contracts.catalog.v1 import DefineProduct, RemoveCategory
+from contracts.catalog.v1 import DefineCategory, DefineProduct, DefineTag, RemoveCategory, RemoveTag
 from contracts.catalog.view import CATEGORIES, PRODUCTS, TAGS, Category, Product, Tag
 from contracts.envelope import Message
-from infra.runtime.repository import Codec, Found, Loaded, with_ids
+from contracts.subjects import OfCategory, OfTag
+from infra.runtime.repository import Codec, Found, Loaded, Repository, with_ids
 from infra.runtime.store import Collection, Document, Index, Query, Transaction
 from workers.catalog.model import Catalogue
+
+Consumed = DefineProduct | DefineCategory | RemoveCategory | DefineTag | RemoveTag
 
 
 class _Products(Codec[Product]):
@@ -26,7 +29,7 @@ _categories = Codec(Category, key="category_id")
 _tags = Codec(Tag, key="tag_id")
 
 
-class CatalogRepository:
+class CatalogRepository(Repository[Catalogue, Consumed]):
     collections: ClassVar[tuple[Collection, ...]] = (
         Collection(
             PRODUCTS,
@@ -55,15 +58,17 @@ class CatalogRepository:
         self._in_use = in_use
 
     @classmethod
-    def queries(cls, messages: Sequence[Message[Any]]) -> dict[str, Query]:
+    def queries(cls, messages: Sequence[Message[Consumed]]) -> dict[str, Query]:
         data = [message.data for message in messages]
         return {
             "products": with_ids(PRODUCTS, (d.product_id for d in data if isinstance(d, DefineProduct))),
-            "categories": with_ids(CATEGORIES, (d.category_id for d in data if hasattr(d, "category_id"))),
+            "categories": with_ids(
+                CATEGORIES, (d.category_id for d in data if isinstance(d, DefineProduct | OfCategory))
+            ),
         }
 
     @classmethod
-    async def load(cls, tx: Transaction, messages: Sequence[Message[Any]], found: Found) -> Self:
+    async def load(cls, tx: Transaction, messages: Sequence[Message[Consumed]], found: Found) -> Self:
         data = [message.data for message in messages]
         products = _products.loaded(found["products"])
         tags = Loaded(await _tags.fetch(tx, TAGS, (tag for d in data for tag in _tags_of(d, products))))
@@ -75,11 +80,13 @@ class CatalogRepository:
         }
         return cls(products, _categories.loaded(found["categories"]), tags, frozenset(in_use))
 
-    def state_for(self, message: Message[Any]) -> Catalogue:
+    def state_for(self, message: Message[Consumed]) -> Catalogue:
         data = message.data
         return Catalogue(
             products=self._products.pick([data.product_id] if isinstance(data, DefineProduct) else ()),
-            categories=self._categories.pick([data.category_id] if hasattr(data, "category_id") else ()),
+            categories=self._categories.pick(
+                [data.category_id] if isinstance(data, DefineProduct | OfCategory) else ()
+            ),
             tags=self._tags.pick(_tags_of(data, self._products)),
             in_use=self._in_use,
         )
@@ -95,9 +102,9 @@ class CatalogRepository:
         await _tags.save(tx, TAGS, self._tags)
 
 
-def _tags_of(data: Any, products: Loaded[int, Product]) -> set[int]:
+def _tags_of(data: Consumed, products: Loaded[int, Product]) -> set[int]:
     """The tags a message touches: the one it names, or those that a product has, or gets."""
     if not isinstance(data, DefineProduct):
-        return {data.tag_id} if hasattr(data, "tag_id") else set()
+        return {data.tag_id} if isinstance(data, OfTag) else set()
     known = products.get(data.product_id)
     return {*data.tags, *(known.tags if known else ())}

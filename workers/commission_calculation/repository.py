@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 from contracts.clock.v1 import ClockTicked
 from contracts.commissions.calculation import needs
@@ -32,13 +32,16 @@ from contracts.commissions.view import (
     balances_of,
 )
 from contracts.envelope import Message
-from contracts.orders.v1 import OrderPaid
+from contracts.orders.v1 import AfterSaleChanged, OrderCancelled, OrderCompleted, OrderPaid, OrderRefunded
 from contracts.rules.view import RULES, RuleSet
-from infra.runtime.repository import Codec, Found, Loaded, with_ids
+from contracts.subjects import OfOrder
+from infra.runtime.repository import Codec, Found, Loaded, Repository, with_ids
 from infra.runtime.store import Collection, Find, Increment, Index, Query, Transaction
 from workers.commission_calculation.model import Accounts, Notices
 
 NOTICES = "commission_calculation.notices"
+
+Consumed = OrderPaid | OrderCompleted | AfterSaleChanged | OrderRefunded | OrderCancelled | ClockTicked
 
 DUE_MAX = 500
 """Commissions released by one tick; the next tick takes the rest."""
@@ -55,7 +58,7 @@ to_posting = _postings.to_entity
 to_rules = _rules.to_entity
 
 
-class CommissionRepository:
+class CommissionRepository(Repository[Accounts, Consumed]):
     collections: ClassVar[tuple[Collection, ...]] = (
         Collection(
             COMMISSIONS,
@@ -109,20 +112,21 @@ class CommissionRepository:
         self._tallies: list[Tally] = []
 
     @classmethod
-    def queries(cls, messages: Sequence[Message[Any]]) -> dict[str, Query]:
+    def queries(cls, messages: Sequence[Message[Consumed]]) -> dict[str, Query]:
         """Asked for messages of one type, as a queue brings them."""
         data = [message.data for message in messages]
         if ticks := [d.at for d in data if isinstance(d, ClockTicked)]:
             where = {"release_at": {"$lte": max(ticks)}}
             return {"due": Find(COMMISSIONS, where, sort=(("release_at", 1),), limit=DUE_MAX)}
+        keys = [d.key for d in data if isinstance(d, OfOrder)]
         return {
-            "commissions": with_ids(COMMISSIONS, (d.key for d in data)),
-            "notices": with_ids(NOTICES, (d.key for d in data)),
+            "commissions": with_ids(COMMISSIONS, keys),
+            "notices": with_ids(NOTICES, keys),
             "rules": with_ids(RULES, (d.rule_version for d in data if isinstance(d, OrderPaid))),
         }
 
     @classmethod
-    async def load(cls, tx: Transaction, messages: Sequence[Message[Any]], found: Found) -> Self:
+    async def load(cls, tx: Transaction, messages: Sequence[Message[Consumed]], found: Found) -> Self:
         commissions = _commissions.loaded([*found["commissions"], *found["due"]])
         rules = _rules.by_key(found["rules"])
         paid = [d for d in (message.data for message in messages) if isinstance(d, OrderPaid)]
@@ -137,7 +141,7 @@ class CommissionRepository:
             stripe=stripe if fresh else (stripe + _OTHER_STRIPE) % BALANCE_STRIPES,
         )
 
-    def state_for(self, message: Message[Any]) -> Accounts:
+    def state_for(self, message: Message[Consumed]) -> Accounts:
         data = message.data
         if isinstance(data, ClockTicked):
             return Accounts(self._commissions.pick(self._due))

@@ -40,16 +40,18 @@ from contracts.network.view import (
     Team,
     held_at,
 )
-from contracts.refusal import refusing
+from contracts.refusal import Refusing
 from contracts.times import CLOCK_SKEW_MAX, plus
 from workers.network.model import Network
 
 Answer = Decision[Network] | NotYet[Network]
 _Change = ChangeDistributor | MoveDistributor | ChangeLeader | JoinTeam | LeaveTeam
 
-refuse_unreadable_shop = refusing(ShopRefused, "shop_id")
-refuse_unreadable_distributor = refusing(DistributorRefused, "distributor_id")
-refuse_unreadable_team = refusing(TeamRefused, "team_id")
+refuse_unreadable_shop = Refusing[RegisterShop](ShopRefused, "shop_id")
+refuse_unreadable_distributor = Refusing[RegisterDistributor | ChangeDistributor | MoveDistributor](
+    DistributorRefused, "distributor_id"
+)
+refuse_unreadable_team = Refusing[CreateTeam | ChangeLeader | JoinTeam | LeaveTeam](TeamRefused, "team_id")
 
 
 def register_shop(network: Network, message: Message[RegisterShop]) -> Answer:

@@ -3,16 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 from contracts.envelope import Message
-from contracts.network.v1 import MoveDistributor
+from contracts.network.v1 import (
+    ChangeDistributor,
+    ChangeLeader,
+    CreateTeam,
+    JoinTeam,
+    LeaveTeam,
+    MoveDistributor,
+    RegisterDistributor,
+    RegisterShop,
+)
 from contracts.network.view import DISTRIBUTORS, SHOPS, SPONSORS_PATH, TEAMS, Distributor, Shop, Team
-from infra.runtime.repository import Codec, Found, Loaded, with_ids
+from contracts.subjects import OfShop, OfTeam
+from infra.runtime.repository import Codec, Found, Loaded, Repository, with_ids
 from infra.runtime.store import Ancestors, Collection, Index, Query, Transaction
 from workers.network.model import TREE, Network, Tree
 
 TREES = "network.trees"
+
+Consumed = (
+    RegisterShop
+    | RegisterDistributor
+    | ChangeDistributor
+    | MoveDistributor
+    | CreateTeam
+    | ChangeLeader
+    | JoinTeam
+    | LeaveTeam
+)
 
 _shops = Codec(Shop, key="shop_id")
 _distributors = Codec(Distributor, key="distributor_id")
@@ -25,7 +46,7 @@ to_team_document = _teams.to_document
 to_tree = _trees.to_entity
 
 
-class NetworkRepository:
+class NetworkRepository(Repository[Network, Consumed]):
     collections: ClassVar[tuple[Collection, ...]] = (
         Collection(SHOPS, "shops by id"),
         Collection(
@@ -59,20 +80,20 @@ class NetworkRepository:
         self._trees = trees
 
     @classmethod
-    def queries(cls, messages: Sequence[Message[Any]]) -> dict[str, Query]:
+    def queries(cls, messages: Sequence[Message[Consumed]]) -> dict[str, Query]:
         data = [message.data for message in messages]
         moves = [d for d in data if isinstance(d, MoveDistributor)]
         above = {d.sponsor_id for d in moves if d.sponsor_id is not None}
         return {
-            "shops": with_ids(SHOPS, (key for d in data for key in _named(d, "shop_id"))),
+            "shops": with_ids(SHOPS, (d.shop_id for d in data if isinstance(d, OfShop))),
             "distributors": with_ids(DISTRIBUTORS, (key for d in data for key in _distributors_named(d))),
             "all above": Ancestors(DISTRIBUTORS, sorted(above), via=SPONSORS_PATH),
-            "teams": with_ids(TEAMS, (key for d in data for key in _named(d, "team_id"))),
+            "teams": with_ids(TEAMS, (d.team_id for d in data if isinstance(d, OfTeam))),
             "trees": with_ids(TREES, [TREE] if moves else []),
         }
 
     @classmethod
-    async def load(cls, tx: Transaction, messages: Sequence[Message[Any]], found: Found) -> Self:
+    async def load(cls, tx: Transaction, messages: Sequence[Message[Consumed]], found: Found) -> Self:
         return cls(
             _shops.loaded(found["shops"]),
             _distributors.loaded([*found["distributors"], *found["all above"]]),
@@ -80,13 +101,13 @@ class NetworkRepository:
             _trees.loaded(found["trees"]),
         )
 
-    def state_for(self, message: Message[Any]) -> Network:
+    def state_for(self, message: Message[Consumed]) -> Network:
         data = message.data
         named = _distributors_named(data)
         return Network(
-            self._shops.pick(_named(data, "shop_id")),
+            self._shops.pick([data.shop_id] if isinstance(data, OfShop) else ()),
             self._with_all_above(named) if isinstance(data, MoveDistributor) else self._distributors.pick(named),
-            self._teams.pick(_named(data, "team_id")),
+            self._teams.pick([data.team_id] if isinstance(data, OfTeam) else ()),
             self._trees.get(TREE) or Tree(),
         )
 
@@ -122,11 +143,12 @@ def _sponsors_of(distributor: Distributor | None) -> Iterator[int]:
             yield sponsorship.sponsor_id
 
 
-def _named(data: Any, field: str) -> list[Any]:
-    key = getattr(data, field, None)
-    return [] if key is None else [key]
-
-
-def _distributors_named(data: Any) -> list[int]:
+def _distributors_named(data: Consumed) -> list[int]:
     """The distributor a message is about, then the sponsor or leader it names."""
-    return [*_named(data, "distributor_id"), *_named(data, "sponsor_id"), *_named(data, "leader_id")]
+    if isinstance(data, OfShop):
+        return []
+    if isinstance(data, CreateTeam | ChangeLeader):
+        return [data.leader_id]
+    if isinstance(data, RegisterDistributor | MoveDistributor) and data.sponsor_id is not None:
+        return [data.distributor_id, data.sponsor_id]
+    return [data.distributor_id]

@@ -34,16 +34,16 @@ from contracts.orders.v1 import (
     UpdateStatus,
 )
 from contracts.orders.v2 import PlaceOrder
-from contracts.refusal import refusing
+from contracts.refusal import Refusing
 from contracts.rules.view import in_force
 from contracts.stock.v1 import StockReleaseRequested, StockReserved, StockShort
 from contracts.times import plus
 from workers.order_intake.model import Desk, Line, Order, Refund, Sponsor
 
-refuse_unreadable_order = refusing(OrderRefused, "shop_id", given="order_id")
-refuse_unreadable_status = refusing(StatusRefused, "shop_id", repeats=("status",), given="order_id")
-refuse_unreadable_refund = refusing(RefundRefused, "shop_id", repeats=("refund_id",), given="order_id")
-refuse_unreadable_after_sale = refusing(AfterSaleRefused, "shop_id", given="order_id")
+refuse_unreadable_order = Refusing[PlaceOrder](OrderRefused, "shop_id", given="order_id")
+refuse_unreadable_status = Refusing[UpdateStatus](StatusRefused, "shop_id", repeats=("status",), given="order_id")
+refuse_unreadable_refund = Refusing[RefundOrder](RefundRefused, "shop_id", repeats=("refund_id",), given="order_id")
+refuse_unreadable_after_sale = Refusing[ChangeAfterSale](AfterSaleRefused, "shop_id", given="order_id")
 
 ENDED = ("rejected", "cancelled", "refunded")
 """Where nothing is left to do."""

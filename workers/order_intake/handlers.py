@@ -12,7 +12,7 @@ WORKER = Worker(
     name="order_intake",
     repository=OrderRepository,
     handlers=(
-        on(v2.PlaceOrder, v1.PlaceOrder, decide=decide.place, refuse=decide.refuse_unreadable_order),
+        on(v2.PlaceOrder, older=(v1.PlaceOrder,), decide=decide.place, refuse=decide.refuse_unreadable_order),
         on(v1.UpdateStatus, decide=decide.update_status, refuse=decide.refuse_unreadable_status),
         on(v1.RefundOrder, decide=decide.refund, refuse=decide.refuse_unreadable_refund),
         on(v1.ChangeAfterSale, decide=decide.change_after_sale, refuse=decide.refuse_unreadable_after_sale),

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 from contracts.catalog.view import PRODUCTS, Product
 from contracts.clock.v1 import ClockTicked
 from contracts.envelope import Message
 from contracts.network.view import DISTRIBUTORS, SHOPS, SPONSORS_PATH, TEAMS, Distributor, Shop, Team
-from contracts.orders.v1 import UNPAID_MAX, UPLINE_DEPTH_MAX
+from contracts.orders.v1 import UNPAID_MAX, UPLINE_DEPTH_MAX, ChangeAfterSale, RefundOrder, UpdateStatus
 from contracts.orders.v2 import PlaceOrder
 from contracts.orders.view import (
     LISTS,
@@ -23,8 +23,9 @@ from contracts.orders.view import (
     status_list,
 )
 from contracts.rules.view import RULES, Tenure
-from contracts.stock.v1 import StockReleaseRequested
-from infra.runtime.repository import Codec, Found, Loaded, with_ids
+from contracts.stock.v1 import StockReleaseRequested, StockReserved, StockShort
+from contracts.subjects import OfOrder
+from infra.runtime.repository import Codec, Found, Loaded, Repository, with_ids
 from infra.runtime.store import Ancestors, Collection, Document, Find, Index, Query, Transaction
 from workers.order_intake.model import Desk, Order
 
@@ -36,7 +37,18 @@ UNPAID_MIN = 10
 
 PENDING = status_list("pending")
 
-Where = dict[str, Any]
+Consumed = (
+    PlaceOrder
+    | UpdateStatus
+    | RefundOrder
+    | ChangeAfterSale
+    | StockReserved
+    | StockShort
+    | StockReleaseRequested
+    | ClockTicked
+)
+
+Where = dict[str, object]
 
 
 def _on_lists(order: Order) -> Document:
@@ -71,7 +83,7 @@ class Lineage:
     teams: Mapping[int, Team]
 
 
-class OrderRepository:
+class OrderRepository(Repository[Desk, Consumed]):
     collections: ClassVar[tuple[Collection, ...]] = (
         Collection(
             ORDERS,
@@ -103,7 +115,7 @@ class OrderRepository:
         self._pages = pages
 
     @classmethod
-    def queries(cls, messages: Sequence[Message[Any]]) -> dict[str, Query]:
+    def queries(cls, messages: Sequence[Message[Consumed]]) -> dict[str, Query]:
         data = [message.data for message in messages]
         if ticks := [d.at for d in data if isinstance(d, ClockTicked)]:
             where = {"due_at": {"$lte": max(ticks)}}
@@ -112,7 +124,7 @@ class OrderRepository:
             pages = {name: where for wish in wishes for name, where in _page(wish).items()}
             limit = max(UNPAID_MAX // len(pages), UNPAID_MIN)
             return {name: Find(ORDERS, where, sort=_NEWEST_FIRST, limit=limit) for name, where in pages.items()}
-        orders = with_ids(ORDERS, (d.key for d in data))
+        orders = with_ids(ORDERS, (d.key for d in data if isinstance(d, OfOrder)))
         placed = [d for d in data if isinstance(d, PlaceOrder)]
         if not placed:
             return {"orders": orders}
@@ -127,7 +139,7 @@ class OrderRepository:
         }
 
     @classmethod
-    async def load(cls, tx: Transaction, messages: Sequence[Message[Any]], found: Found) -> Self:
+    async def load(cls, tx: Transaction, messages: Sequence[Message[Consumed]], found: Found) -> Self:
         sellers = {message.data.distributor_id for message in messages if isinstance(message.data, PlaceOrder)}
         pages = {name for m in messages if isinstance(m.data, StockReleaseRequested) for name in _page(m.data)}
         orders = (found[name] for name in ("orders", "due", *pages))
@@ -141,12 +153,12 @@ class OrderRepository:
             pages={name: [document["_id"] for document in found[name]] for name in pages},
         )
 
-    def state_for(self, message: Message[Any]) -> Desk:
+    def state_for(self, message: Message[Consumed]) -> Desk:
         data = message.data
-        if isinstance(data, ClockTicked):
-            return Desk(self._orders.pick(self._due))
         if isinstance(data, StockReleaseRequested):
             return Desk(self._orders.pick([key for name in _page(data) for key in self._pages[name]]))
+        if not isinstance(data, OfOrder):
+            return Desk(self._orders.pick(self._due))
         if not isinstance(data, PlaceOrder):
             return Desk(self._orders.pick([data.key]))
         return Desk(

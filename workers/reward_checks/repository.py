@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 from contracts.commissions.earnings import month_of
 from contracts.envelope import Message
-from contracts.orders.v1 import OrderPaid
+from contracts.orders.v1 import OrderCancelled, OrderPaid, OrderRefunded
 from contracts.rules.view import RULES, RuleSet
-from infra.runtime.repository import Codec, Found, Loaded, with_ids
+from infra.runtime.repository import Codec, Found, Loaded, Repository, with_ids
 from infra.runtime.store import Collection, Find, Index, Query, Transaction
 from workers.reward_checks.model import Board, Progress, Sale, progress_key
 
 PROGRESS = "reward_checks.progress"
 SALES = "reward_checks.sales"
+
+Consumed = OrderPaid | OrderRefunded | OrderCancelled
 
 _progress = Codec(Progress, key="key")
 _sales = Codec(Sale, key="key")
@@ -23,7 +25,7 @@ to_progress = _progress.to_entity
 to_sale = _sales.to_entity
 
 
-class RewardRepository:
+class RewardRepository(Repository[Board, Consumed]):
     collections: ClassVar[tuple[Collection, ...]] = (
         Collection(
             PROGRESS,
@@ -43,7 +45,7 @@ class RewardRepository:
         self._rules = rules
 
     @classmethod
-    def queries(cls, messages: Sequence[Message[Any]]) -> dict[str, Query]:
+    def queries(cls, messages: Sequence[Message[Consumed]]) -> dict[str, Query]:
         data = [message.data for message in messages]
         return {
             "progress": _months(messages),
@@ -52,14 +54,14 @@ class RewardRepository:
         }
 
     @classmethod
-    async def load(cls, tx: Transaction, messages: Sequence[Message[Any]], found: Found) -> Self:
+    async def load(cls, tx: Transaction, messages: Sequence[Message[Consumed]], found: Found) -> Self:
         """One query more where months count by other rules than the batch's orders."""
         months, rules = _progress.by_key(found["progress"]), _rules.by_key(found["rules"])
         others = {month.rule_version for month in months.values()} - rules.keys() - {0}
         rules |= await _rules.fetch(tx, RULES, others)
         return cls(Loaded(months), _sales.loaded(found["sales"]), rules)
 
-    def state_for(self, message: Message[Any]) -> Board:
+    def state_for(self, message: Message[Consumed]) -> Board:
         order = message.data
         sales = self._sales.pick([order.key])
         keys = [sale.month for sale in sales.values()]
@@ -76,7 +78,7 @@ class RewardRepository:
         await _sales.save(tx, SALES, self._sales)
 
 
-def _months(messages: Sequence[Message[Any]]) -> Find:
+def _months(messages: Sequence[Message[Consumed]]) -> Find:
     """The months of the sellers, in every currency and market: messages alone do not say which market it is."""
     orders = [message.data for message in messages]
     sellers, months = {order.distributor_id for order in orders}, {month_of(order.placed_at) for order in orders}

@@ -8,7 +8,7 @@ from datetime import datetime
 from contracts.decision import Decision, NotYet
 from contracts.envelope import Message
 from contracts.money import MoneyError, to_rate
-from contracts.refusal import refusing
+from contracts.refusal import Refusing
 from contracts.rules.compliance import LEVELS_PAID_BEYOND_WHICH_A_REASON_IS_ASKED, Breach, breaches, limits_of
 from contracts.rules.terms import digest_of, terms_of
 from contracts.rules.v1 import (
@@ -30,8 +30,10 @@ from contracts.rules.view import RuleSet, in_force
 from contracts.times import CLOCK_SKEW_MAX, plus
 from workers.rule_book.model import RuleBook
 
-refuse_unreadable_rules = refusing(RulesRefused, "rule_version")
-refuse_unreadable_market = refusing(MarketRefused, "market")
+refuse_unreadable_rules = Refusing[ProposeRules | ApproveRules | ActivateRules | RetireRules](
+    RulesRefused, "rule_version"
+)
+refuse_unreadable_market = Refusing[DefineMarket](MarketRefused, "market")
 
 Answer = Decision[RuleBook] | NotYet[RuleBook]
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 from contracts.envelope import Message
-from contracts.rules.v1 import ActivateRules, DefineMarket
+from contracts.rules.v1 import ActivateRules, ApproveRules, DefineMarket, OfRules, ProposeRules, RetireRules
 from contracts.rules.view import MARKETS, RULES, Market, RuleSet
-from infra.runtime.repository import Codec, Found, Loaded, with_ids
+from infra.runtime.repository import Codec, Found, Loaded, Repository, with_ids
 from infra.runtime.store import Collection, Find, Index, Query, Transaction
 from workers.rule_book.model import RuleBook, Turn
 
 TURNS = "rule_book.turns"
+
+Consumed = DefineMarket | ProposeRules | ApproveRules | ActivateRules | RetireRules
 
 _rules = Codec(RuleSet, key="rule_version")
 _markets = Codec(Market, key="market")
@@ -21,7 +23,7 @@ to_rules = _rules.to_entity
 to_market = _markets.to_entity
 
 
-class RuleBookRepository:
+class RuleBookRepository(Repository[RuleBook, Consumed]):
     collections: ClassVar[tuple[Collection, ...]] = (
         Collection(
             RULES,
@@ -52,25 +54,25 @@ class RuleBookRepository:
         self._names = tuple(names)
 
     @classmethod
-    def queries(cls, messages: Sequence[Message[Any]]) -> dict[str, Query]:
+    def queries(cls, messages: Sequence[Message[Consumed]]) -> dict[str, Query]:
         """What is to be in force is held against everything that is; other messages ask for their own rules only."""
         if _needs_all(messages):
             return {"rules": Find(RULES, {})}
-        return {"rules": with_ids(RULES, (message.data.rule_version for message in messages))}
+        return {"rules": with_ids(RULES, _versions_named(messages))}
 
     @classmethod
-    async def load(cls, tx: Transaction, messages: Sequence[Message[Any]], found: Found) -> Self:
+    async def load(cls, tx: Transaction, messages: Sequence[Message[Consumed]], found: Found) -> Self:
         known = _rules.by_key(found["rules"])
         rules: Loaded[int, RuleSet] = Loaded(known)
         if not _needs_all(messages):
-            return cls(rules, Loaded({}), Loaded({}), (message.data.rule_version for message in messages), ())
+            return cls(rules, Loaded({}), Loaded({}), _versions_named(messages), ())
         names = {rules.terms.market for rules in known.values()} | {
             message.data.market for message in messages if isinstance(message.data, DefineMarket)
         }
         markets, turns = await _markets.fetch(tx, MARKETS, names), await _turns.fetch(tx, TURNS, names)
         return cls(rules, Loaded(markets), Loaded(turns), known, names)
 
-    def state_for(self, message: Message[Any]) -> RuleBook:
+    def state_for(self, message: Message[Consumed]) -> RuleBook:
         return RuleBook(
             self._rules.pick(self._versions), self._markets.pick(self._names), self._turns.pick(self._names)
         )
@@ -86,5 +88,9 @@ class RuleBookRepository:
         await _turns.save(tx, TURNS, self._turns)
 
 
-def _needs_all(messages: Sequence[Message[Any]]) -> bool:
+def _versions_named(messages: Sequence[Message[Consumed]]) -> list[int]:
+    return [message.data.rule_version for message in messages if isinstance(message.data, OfRules)]
+
+
+def _needs_all(messages: Sequence[Message[Consumed]]) -> bool:
     return any(isinstance(message.data, ActivateRules | DefineMarket) for message in messages)

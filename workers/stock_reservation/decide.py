@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 from contracts.clock.v1 import ClockTicked
 from contracts.decision import Decision, NotYet
@@ -278,7 +277,7 @@ def take_back(shelf: Shelf, message: Message[UnpaidCancelled]) -> Answer:
     return Decision(after, (*said, *changes), "released" if released else "nothing_reserved")
 
 
-def refuse_unreadable(item: Refused) -> Payload | None:
+def refuse_unreadable(item: Refused[ReceiveStock | AdjustStock | SetStock]) -> Payload | None:
     """Refuse what breaks its contract, or its id's uniqueness, where it still says what it is about."""
     data = item.data
     references = (data.get(name) for name in ("receipt_id", "adjustment_id", "reference"))
@@ -351,7 +350,7 @@ def _after_answer(item: StockItem, answer: UnpaidCancelled, today: str) -> Watch
     if short and known.asking == "again":
         return _request(item, short)
     if short and answer.last_order is not None:
-        return _request(item, short, after_placed_at=answer.last_placed_at, after_order=answer.last_order)
+        return _request(item, short, placed_at=answer.last_placed_at, order=answer.last_order)
     return (item, ()) if short == item.short else _announce(item, short)
 
 
@@ -361,10 +360,10 @@ def _announce(item: StockItem, short: int) -> Watched:
     return item, (StockShortageChanged(product_id=item.product_id, shortage=short, **figures),)
 
 
-def _request(item: StockItem, short: int, **after: Any) -> Watched:
+def _request(item: StockItem, short: int, *, placed_at: datetime | None = None, order: str | None = None) -> Watched:
     item = replace(item, requests=item.requests + 1, asking="once")
     about = {"product_id": item.product_id, "request": item.requests}
-    return item, (StockReleaseRequested(**about, shortage=short, **after),)
+    return item, (StockReleaseRequested(**about, shortage=short, after_placed_at=placed_at, after_order=order),)
 
 
 def _corrected(shelf: Shelf, item: StockItem, booking: Booking, now: datetime) -> Answer:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 from contracts.clock.v1 import ClockTicked
 from contracts.envelope import Message
-from contracts.orders.v1 import OrderAccepted, UnpaidCancelled
+from contracts.orders.v1 import OrderAccepted, OrderCancelled, OrderRefunded, OrderShipped, UnpaidCancelled
 from contracts.stock.v1 import AdjustStock, ReceiveStock, SetStock
 from contracts.stock.view import IS_SHORT, ITEMS, StockItem
-from infra.runtime.repository import Codec, Found, Loaded, with_ids
+from contracts.subjects import OfOrder
+from infra.runtime.repository import Codec, Found, Loaded, Repository, with_ids
 from infra.runtime.store import Collection, Document, Find, Index, Query, Transaction
 from workers.stock_reservation.model import Booking, Reservation, Shelf
 
@@ -19,6 +20,18 @@ DUE_MAX = 500
 
 RESERVATIONS = "stock_reservation.reservations"
 BOOKINGS = "stock_reservation.bookings"
+
+Consumed = (
+    OrderAccepted
+    | OrderShipped
+    | OrderCancelled
+    | OrderRefunded
+    | UnpaidCancelled
+    | ReceiveStock
+    | AdjustStock
+    | SetStock
+    | ClockTicked
+)
 
 
 def _for_lists(item: StockItem) -> Document:
@@ -33,7 +46,7 @@ to_reservation = _reservations.to_entity
 to_booking = _bookings.to_entity
 
 
-class StockRepository:
+class StockRepository(Repository[Shelf, Consumed]):
     collections: ClassVar[tuple[Collection, ...]] = (
         Collection(
             ITEMS,
@@ -61,7 +74,7 @@ class StockRepository:
         self._due = due
 
     @classmethod
-    def queries(cls, messages: Sequence[Message[Any]]) -> dict[str, Query]:
+    def queries(cls, messages: Sequence[Message[Consumed]]) -> dict[str, Query]:
         data = [message.data for message in messages]
         if ticks := [d.at for d in data if isinstance(d, ClockTicked)]:
             day = max(ticks).date().isoformat()
@@ -76,7 +89,7 @@ class StockRepository:
         }
 
     @classmethod
-    async def load(cls, tx: Transaction, messages: Sequence[Message[Any]], found: Found) -> Self:
+    async def load(cls, tx: Transaction, messages: Sequence[Message[Consumed]], found: Found) -> Self:
         """What an order takes is in its message; what one gives back, only its reservation tells."""
         reservations = _reservations.loaded(found["reservations"])
         due = _items.by_key([*found["due"], *found["never_checked"]])
@@ -85,7 +98,7 @@ class StockRepository:
         items |= await _items.fetch(tx, ITEMS, more - items.keys())
         return cls(Loaded(items), reservations, _bookings.loaded(found["bookings"]), tuple(due))
 
-    def state_for(self, message: Message[Any]) -> Shelf:
+    def state_for(self, message: Message[Consumed]) -> Shelf:
         data = message.data
         if isinstance(data, ClockTicked):
             return Shelf(self._items.pick(self._due))
@@ -107,7 +120,7 @@ class StockRepository:
         await _bookings.save(tx, BOOKINGS, self._bookings)
 
 
-def _reference(data: Any) -> str | None:
+def _reference(data: Consumed) -> str | None:
     """The sender's name for a receipt, adjustment or count; the kinds never meet."""
     if isinstance(data, ReceiveStock):
         return data.receipt_id
@@ -116,17 +129,17 @@ def _reference(data: Any) -> str | None:
     return data.adjustment_id if isinstance(data, AdjustStock) else None
 
 
-def _orders(data: Any) -> Sequence[str]:
+def _orders(data: Consumed) -> Sequence[str]:
     """The orders a message is about."""
     if isinstance(data, UnpaidCancelled):
         return data.orders
-    return (data.key,) if hasattr(data, "key") else ()
+    return (data.key,) if isinstance(data, OfOrder) else ()
 
 
 _NONE_KNOWN: Loaded[str, Reservation] = Loaded({})
 
 
-def _products(data: Any, reservations: Loaded[str, Reservation]) -> set[int]:
+def _products(data: Consumed, reservations: Loaded[str, Reservation]) -> set[int]:
     """The products a message touches: those it names, or those that its order's reservation holds."""
     if isinstance(data, OrderAccepted):
         return {line.product_id for line in data.lines}
