@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
@@ -19,6 +20,7 @@ import aio_pika
 import httpx
 import pytest
 from aio_pika.abc import AbstractIncomingMessage, AbstractQueue
+from pydantic import SecretStr
 
 from api.openapi import operations
 from contracts.catalogue import ALL, kind_of
@@ -271,7 +273,8 @@ class Generated:
         sent = None
         if body is not None:
             schema = operation["requestBody"]["content"]["application/json"]["schema"]
-            sent = class_of(self.http, schema["$ref"].rpartition("/")[2])(**body).model_dump_json(exclude_unset=True)
+            made = class_of(self.http, schema["$ref"].rpartition("/")[2])(**body)
+            sent = json.dumps(made.model_dump(exclude_unset=True), default=_plain)
         headers = {"Content-Type": "application/json"} if sent else {}
         if "If-Match" in {one["name"] for one in operation.get("parameters", ())}:
             headers["If-Match"] = "*"
@@ -288,6 +291,13 @@ class Generated:
         return read
 
 
+def _plain(value: Any) -> Any:
+    """What `json` does not know. Generated classes hide passwords from pydantic's own JSON."""
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    return value.value if isinstance(value, Enum) else value.isoformat()
+
+
 async def test_changes_over_http_are_made_by_generated_classes(
     front: Front, http: ModuleType, described: Mapping[str, Any]
 ) -> None:
@@ -300,6 +310,8 @@ async def test_changes_over_http_are_made_by_generated_classes(
         await _orders(call, world)
         await _rules(call, second, world)
         await _people(call, world)
+    async with world.as_distributor(world.top) as session:
+        await Generated(session, http, described, call.used)("invite", {"uses_max": 1, "days": 3})
 
     changes = {operation["operationId"] for _, method, operation in operations(described) if method != "get"}
     elsewhere = {"adjustStock", "backtestRules", "discardLetter", "grant", "placeOrder", "register", "replayLetter"}
@@ -380,4 +392,3 @@ async def _people(call: Generated, world: World) -> None:
     tokens = await call("logIn", {"email": email, "password": reset.one_time_password, "new_password": PASSWORD})
     tokens = await call("refresh", {"refresh_token": tokens.refresh_token})
     await call("logOut", {"refresh_token": tokens.refresh_token})
-    await call("invite", {"uses_max": 1, "days": 3})
