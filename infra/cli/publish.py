@@ -21,6 +21,7 @@ import typer
 
 from contracts import catalogue
 from contracts.envelope import COMMANDS_EXCHANGE, STRUCTURED, Message, Payload, message_of
+from contracts.javascript import all_exact
 from contracts.refusal import Unreadable
 from contracts.wire import Reader, members
 from infra.cli.commanding import SOURCE, Outcome
@@ -87,7 +88,9 @@ def publish(file: str, message_type: str | None, wait: float, stack: str, *, as_
         settings = settings_for(stack)
         sent, failure = asyncio.run(_send(settings, letters, wait))
     if as_json:
-        typer.echo(json.dumps({"published": [each.as_object() for each in sent], "failure": failure}, indent=2))
+        typer.echo(
+            json.dumps(all_exact({"published": [each.as_object() for each in sent], "failure": failure}), indent=2)
+        )
     else:
         for letter in sent:
             typer.echo(letter.sentence(), err=letter.is_refused)
@@ -175,7 +178,7 @@ def _enveloped(data: str, payload: type[Payload]) -> str:
     """The body as it stands, within an envelope of its own: text, so that no number is written in another way."""
     key = str(uuid4())
     head = {"specversion": "1.0", "id": key, "source": SOURCE, "type": payload.message_type, "correlationid": key}
-    return json.dumps({**head, "time": RealTime().now().isoformat()})[:-1] + f', "data": {data}}}'
+    return json.dumps(all_exact({**head, "time": RealTime().now().isoformat()}))[:-1] + f', "data": {data}}}'
 
 
 def _payload_of(name: object, where: str) -> type[Payload]:
