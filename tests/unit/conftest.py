@@ -1,8 +1,10 @@
 """Properties look at the same examples on every machine, so that a red build is red for everyone."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import settings
 
 from tests.unit.command_line import CommandLine
@@ -12,7 +14,11 @@ settings.load_profile("unit")
 
 
 @pytest.fixture
-def tributary(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> CommandLine:
+def tributary(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Iterator[CommandLine]:
     """The program, in a home of its own, where no stack was ever started."""
     monkeypatch.setenv("TRIBUTARY_HOME", str(tmp_path))
-    return CommandLine(monkeypatch, capsys)
+    yield CommandLine(monkeypatch, capsys)
+    # A worker configures the log of its whole process, which is that of the tests here.
+    structlog.reset_defaults()
