@@ -20,5 +20,5 @@ def tributary(
     """The program, in a home of its own, where no stack was ever started."""
     monkeypatch.setenv("TRIBUTARY_HOME", str(tmp_path))
     yield CommandLine(monkeypatch, capsys)
-    # A command may have directed the log of this process to the standard error of one test.
+    # A worker configures the log of its whole process, which is that of the tests here.
     structlog.reset_defaults()
