@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pymongo.errors import BulkWriteError, ConnectionFailure, DuplicateKeyError, OperationFailure, PyMongoError
 
-from infra.runtime.store import StoreConflict, StoreUnavailable
+from infra.runtime.store import SnapshotTooOld, StoreConflict, StoreUnavailable
 
 _DUPLICATE_KEY = 11000
 _TOO_LARGE = frozenset({4568, 10334, 17419, 17420})
 """What a document comes to that grows beyond 16 MB: by one answer, by several, or by what is made of them."""
+
+_NOT_KEPT = frozenset({239, 246})
+"""SnapshotTooOld, and SnapshotUnavailable: what a restarted server says."""
 
 _UNAVAILABLE_CODES = frozenset(
     {
@@ -25,6 +28,9 @@ _UNAVAILABLE_CODES = frozenset(
         13435,  # NotPrimaryNoSecondaryOk
         13436,  # NotPrimaryOrSecondary
         14031,  # OutOfDiskSpace
+        43,  # CursorNotFound: the server was restarted
+        237,  # CursorKilled
+        11601,  # Interrupted
     }
 )
 
@@ -53,6 +59,8 @@ def translate(error: PyMongoError) -> Exception:
         return StoreUnavailable(short(error))
     if isinstance(error, OperationFailure) and error.has_error_label("TransientTransactionError"):
         return StoreConflict(short(error))
+    if codes & _NOT_KEPT:
+        return SnapshotTooOld(short(error))
     return error
 
 

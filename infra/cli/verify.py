@@ -12,19 +12,30 @@ from rich.console import Console
 from rich.table import Table
 
 from infra.adapters.mongo import MongoStore
-from infra.cli.environment import EXIT_BREACH, AsJson, Stack, one_sentence_on_failure, settings_for
+from infra.cli.environment import EXIT_BREACH, EXIT_ENVIRONMENT, AsJson, Stack, one_sentence_on_failure, settings_for
+from infra.cli.progress import progress
 from infra.runtime import roster
 from infra.runtime.audit import Report
+from infra.runtime.collector import collect_seldom
 from infra.runtime.settings import Settings
 from infra.runtime.time import RealTime
-from infra.runtime.verification import INVARIANTS, verify_live
+from infra.runtime.verification import INVARIANTS, OnProgress, Unfinished, verify_live
 
 
 def verify_command(stack: Stack = "default", as_json: AsJson = False) -> None:
-    """Check every invariant over the stored state, with figures. Exits with 1 if one is breached."""
+    """Check every invariant over the stored state, with figures, while the system may go on working.
+
+    Exits with 0 where all of them hold, 1 where one is breached, 3 where it could not be checked to the end. Progress
+    is shown on standard error.
+    """
     with one_sentence_on_failure():
         settings = settings_for(stack)
-        report = asyncio.run(run_verify(settings))
+        try:
+            with progress() as on_progress:
+                report = asyncio.run(run_verify(settings, on_progress))
+        except Unfinished as error:
+            typer.echo(str(error), err=True)
+            raise typer.Exit(EXIT_ENVIRONMENT) from error
     if as_json:
         typer.echo(json.dumps(as_object(report), indent=2))
     else:
@@ -32,11 +43,12 @@ def verify_command(stack: Stack = "default", as_json: AsJson = False) -> None:
     raise typer.Exit(EXIT_BREACH if report.breach_count else 0)
 
 
-async def run_verify(settings: Settings) -> Report:
+async def run_verify(settings: Settings, on_progress: OnProgress) -> Report:
+    collect_seldom()
     store = MongoStore.connect(settings.mongodb_url, settings.database)
     try:
         await store.ping()
-        return await verify_live(store, roster.load_all(), RealTime())
+        return await verify_live(store, roster.load_all(), RealTime(), on_progress)
     finally:
         store.close()
 

@@ -18,6 +18,10 @@ class StoreUnavailable(Exception):
     """The store cannot be reached, or does not say whether it committed; wait, then run again."""
 
 
+class SnapshotTooOld(Exception):
+    """The store does not keep the moment any more that a snapshot reads; a new snapshot has a newer one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Index:
     """An index and the query it is for. `keys` are (field, 1 or -1)."""

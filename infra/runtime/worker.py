@@ -44,7 +44,8 @@ def on(*payloads: type[Payload], decide: Decide, refuse: Refuse | None = None) -
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """`audit` checks what the worker owns. `announces` are events that also go to the log, as warnings to a person.
+    """`audits` check what the worker owns, each as of one moment. `announces` are events that also go to the log, as
+    warnings to a person.
 
     `keeps_parked` is true of the one worker that sets aside what the broker itself gave up on.
     """
@@ -52,7 +53,7 @@ class Worker:
     name: str
     repository: type[Repository[Any]]
     handlers: tuple[Handler, ...]
-    audit: Audit
+    audits: tuple[Audit, ...]
     announces: tuple[type[Payload], ...] = ()
     keeps_parked: bool = False
 

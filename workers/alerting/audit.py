@@ -9,7 +9,10 @@ ITEMS = "stock_reservation.items"
 
 
 async def audit(read: Read, report: Report) -> None:
-    low = {document["_id"] async for document in read.stream(ITEMS, {"low": True}, fields=("_id",))}
+    low = {
+        document["_id"]
+        async for document in read.stream(ITEMS, {"low": True, **report.among("product", "_id", int)}, fields=("_id",))
+    }
     alerted: set[int] = set()
     async for document in read.stream(ALERTS, {"state": "open"}):
         alert = to_alert(document)

@@ -20,5 +20,5 @@ WORKER = Worker(
         on(StockShort, decide=decide.reject),
         on(ClockTicked, decide=decide.cancel_overdue),
     ),
-    audit=audit,
+    audits=(audit,),
 )

@@ -31,5 +31,5 @@ WORKER = Worker(
         on(SetStock, decide=count, refuse=refuse_unreadable),
         on(ClockTicked, decide=check_dates),
     ),
-    audit=audit,
+    audits=(audit,),
 )

@@ -1,0 +1,86 @@
+"""What stored orders and commissions come to, worked out for audits apart from the rules that wrote them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from contracts.commissions.reversal import pool_taken_back
+from contracts.commissions.sale import Earner, Sale, SaleLine
+from contracts.commissions.view import Account, AccountKey, Commission, LineRefund
+
+Document = Mapping[str, Any]
+
+
+def month_of(placed_at: datetime) -> str:
+    """The calendar month in UTC, as the keys of earnings have it."""
+    return f"{placed_at.year:04}-{placed_at.month:02}"
+
+
+def sale_of(order: Document) -> Sale:
+    """The stored order as the plans see it."""
+    team = order.get("team")
+    leader = Earner(0, team["leader_id"], team["leader_tier"], team["leader_active"]) if team else None
+    return Sale(
+        order["currency"],
+        tuple(
+            SaleLine(
+                line["line"],
+                line["product_id"],
+                line["category_id"],
+                line["quantity"],
+                line["amount_minor"] - line["discount_minor"],
+            )
+            for line in order["lines"]
+        ),
+        tuple(Earner(up["level"], up["distributor_id"], up["tier"], up["active"]) for up in order["upline"]),
+        leader,
+    )
+
+
+def refunds_of(order: Document, sale: Sale) -> tuple[LineRefund, ...]:
+    """How much of each line went back: all of it where the order was cancelled."""
+    is_cancelled = order["status"] == "cancelled"
+    return tuple(
+        LineRefund(line.line, line.net_minor, line.quantity, line.net_minor, line.quantity)
+        if is_cancelled
+        else LineRefund(
+            line.line,
+            line.net_minor,
+            line.quantity,
+            stored.get("refunded_minor", 0),
+            stored.get("refunded_quantity", 0),
+        )
+        for line, stored in zip(sale.lines, order["lines"], strict=True)
+    )
+
+
+def given_back(order: Document, sale: Sale, commission: Commission) -> Iterator[tuple[int, datetime | None]]:
+    """What was given back of an order, and when the month counted it, if the order says when.
+
+    Where the commission does not have it yet, or has it wrong, that is a breach of its own; what it has counts here.
+    """
+    left = sum(line.refunded_minor for line in commission.lines)
+    if commission.lines == refunds_of(order, sale):
+        for refund in order.get("refunds", ()):
+            amount = sum(part["amount_minor"] for part in refund["lines"])
+            left -= amount
+            yield amount, max(refund["at"], commission.accrued_at)
+    ended = commission.reversals[-1] if commission.reversals and order["status"] == "cancelled" else None
+    if left:
+        yield left, max(ended.at, commission.accrued_at) if ended else None
+
+
+def booked_by(commission: Commission) -> Iterator[tuple[AccountKey, int]]:
+    """What the accounts come to by a commission alone: its entries, and its pool, as far as they are left."""
+    account: Account = "held" if commission.status == "held" else "available"
+    left = commission.remaining_minor()
+    for entry, amount in zip(commission.entries, left, strict=True):
+        yield (entry.distributor_id, commission.currency, account), amount
+    pool = sum(
+        pool_minor - pool_taken_back(pool_minor, line)
+        for pool_minor, line in zip(commission.pools_minor, commission.lines, strict=True)
+    )
+    yield (0, commission.currency, "pool"), -pool
+    yield (0, commission.currency, "breakage"), pool - sum(left)
