@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from contracts.commissions.reversal import pool_taken_back
 from contracts.commissions.sale import Earner, Sale, SaleLine
 from contracts.commissions.view import Account, AccountKey, Commission, LineRefund
+from contracts.rules.view import Caps, Terms
 
 Document = Mapping[str, Any]
 
@@ -84,3 +86,25 @@ def booked_by(commission: Commission) -> Iterator[tuple[AccountKey, int]]:
     )
     yield (0, commission.currency, "pool"), -pool
     yield (0, commission.currency, "breakage"), pool - sum(left)
+
+
+def beyond_caps(commission: Commission, terms: Terms) -> Iterator[str]:
+    """Yield a sentence for everyone who got more of a plan than its caps of a day and a month leave after what was
+    paid before.
+    """
+    capped = {plan.name: plan.caps for plan in terms.plans if plan.caps.day or plan.caps.month}
+    got: Counter[tuple[str, int]] = Counter()
+    for entry in commission.entries if capped else ():
+        got[entry.plan, entry.distributor_id] += entry.amount_minor
+    for (plan, earner), amount in got.items():
+        caps, earned = capped.get(plan, Caps()), commission.earned
+        for period, limits, sums in (("day", caps.day, earned.day_minor), ("month", caps.month, earned.month_minor)):
+            cap, before = limits.get(commission.currency), sums.get(plan, {}).get(earner, 0)
+            if cap is not None and before + amount > cap:
+                paid = f"{before} and {amount} of plan {plan} for distributor {earner}"
+                yield f"{paid} exceed its cap of {cap} a {period}"
+
+
+def gross_sales(commission: Commission) -> Mapping[int, int]:
+    """The own sales that an order was calculated with, and what had been refunded of them."""
+    return Counter(commission.earned.own_sales_minor) + Counter(commission.earned.own_refunded_minor or {})

@@ -25,7 +25,15 @@ from contracts.commissions.earnings import (
     months_of,
 )
 from contracts.commissions.hold import Hold
-from contracts.commissions.recomputed import booked_by, given_back, month_of, refunds_of, sale_of
+from contracts.commissions.recomputed import (
+    beyond_caps,
+    booked_by,
+    given_back,
+    gross_sales,
+    month_of,
+    refunds_of,
+    sale_of,
+)
 from contracts.commissions.reversal import taken_back
 from contracts.commissions.view import (
     BALANCES,
@@ -39,7 +47,7 @@ from contracts.commissions.view import (
     balance_of_stripe,
 )
 from contracts.orders.view import LISTS, ORDERS, downline_list
-from contracts.rules.view import RULES, Caps, Terms
+from contracts.rules.view import RULES, Terms
 from contracts.times import plus
 from infra.runtime.audit import Read, Report
 from infra.runtime.journal import PREFIX
@@ -165,27 +173,14 @@ def _audit_accrual(report: Report, about: str, sale: Sale, commission: Commissio
         is_, gives = getattr(stored, name), getattr(expected, name)
         if is_ != gives:
             report.breach("I2", about, f"{name} are {is_}, the rules give {gives}")
-    _audit_caps(report, about, commission, terms)
+    for fault in beyond_caps(commission, terms):
+        report.breach("I3", about, fault)
     total, pool = commission.total_minor, commission.pool_minor
     report.require(pool == sum(commission.pools_minor), "I3", about, f"its pool of {pool} is not that of its lines")
     report.require(total <= pool, "I3", about, f"pays {total} out of a pool of {pool}")
     is_, is_of = commission.market, terms.market
     report.require(is_ == is_of, "I2", about, f"is booked in market {is_}, its rules are of market {is_of}")
     return expected.entries
-
-
-def _audit_caps(report: Report, about: str, commission: Commission, terms: Terms) -> None:
-    """Nobody gets more of a plan than its caps of a day and a month leave after what was paid before."""
-    got: Counter[tuple[str, int]] = Counter()
-    for entry in commission.entries:
-        got[entry.plan, entry.distributor_id] += entry.amount_minor
-    plans = {plan.name: plan.caps for plan in terms.plans}
-    for (plan, earner), amount in got.items():
-        caps, earned = plans.get(plan, Caps()), commission.earned
-        for period, limits, sums in (("day", caps.day, earned.day_minor), ("month", caps.month, earned.month_minor)):
-            cap, before = limits.get(commission.currency), sums.get(plan, {}).get(earner, 0)
-            detail = f"{before} and {amount} of plan {plan} for distributor {earner} exceed its cap of {cap} a {period}"
-            report.require(cap is None or before + amount <= cap, "I3", about, detail)
 
 
 def _audit_what_is_left(report: Report, about: str, refunds: tuple[LineRefund, ...], commission: Commission) -> None:
@@ -307,7 +302,7 @@ class _Months:
             for earner in {seller, *earner_ids(sale)}
         }
         own = {seller: sum(line.net_minor for line in sale.lines)}
-        self._count(keys, _SALES, own, commission, _gross(commission) if asked.own_sales else None)
+        self._count(keys, _SALES, own, commission, gross_sales(commission) if asked.own_sales else None)
         for amount, at in given_back(order, sale, commission):
             self._totals[keys[seller]][_REFUNDED] += amount
             if self._is_read:
@@ -392,8 +387,3 @@ def _on_day(plan: str, day: str) -> str:
 @lru_cache(maxsize=1_000)
 def _in_month(plan: str) -> str:
     return f"plan {plan} in the month"
-
-
-def _gross(commission: Commission) -> Mapping[int, int]:
-    """The own sales that an order was calculated with, and what had been refunded of them."""
-    return Counter(commission.earned.own_sales_minor) + Counter(commission.earned.own_refunded_minor or {})
