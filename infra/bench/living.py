@@ -1,12 +1,20 @@
-"""A system at work with many live orders, in bulk: its books hold, so `verify` can be timed on it.
+"""How long `verify` takes, and how much memory, as live orders grow: those whose messages are all in the journals.
 
 `infra.bench.history` copies what grows with the orders. What is summed up of them is multiplied here in the same way,
-so that every copy is an order which was sold, reserved, paid and counted within the same days, and every message of it
-is still in the journals.
+so that every copy is an order which was sold, reserved, paid and counted within the same days, and the books hold.
+Under a load a journal record has many messages; with little to do it has one, and there are as many records more.
 """
 
 from __future__ import annotations
 
+import asyncio
+import os
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from motor.motor_asyncio import AsyncIOMotorClient
@@ -17,11 +25,70 @@ from contracts.commissions.view import BALANCES
 from contracts.rules.view import RULES
 from contracts.stock.view import ITEMS
 from infra.bench.history import multiply_orders
+from infra.bench.ours import BenchFailure
+from infra.bench.run import Bench
+from infra.bench.world import one_line_world
 from infra.runtime.settings import Settings
 
 _PROGRESS = "reward_checks.progress"
 _SUMMED = (BALANCES, EARNINGS, ITEMS, "stock_reservation.bookings", _PROGRESS)
 _NO_SUMS = frozenset({"_id", "product_id", "distributor_id", "rule_version", "crossings"})
+
+
+SINGLY, TOGETHER = "one message a record", "many messages a record"
+_ONE_BY_ONE = {"TRIBUTARY_BATCH_EVENTS_MAX": "1", "TRIBUTARY_PREFETCH_COMMANDS": "1", "TRIBUTARY_PREFETCH_EVENTS": "1"}
+
+
+@dataclass(frozen=True, slots=True)
+class LivingSizes:
+    """`pattern` orders go through the workers before they are multiplied to so many."""
+
+    pattern: int = 1_000
+    stored: Sequence[int] = (10_000, 100_000, 1_000_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    seconds: float
+    rss_mb: float
+
+
+@dataclass(slots=True)
+class LivingFindings:
+    """By kind of journal and number of orders."""
+
+    verified: defaultdict[str, dict[int, Verified]] = field(default_factory=lambda: defaultdict(dict))
+
+
+async def living(bench: Bench, sizes: LivingSizes = LivingSizes()) -> LivingFindings:
+    """Run `tributary verify` on every size, in a process of its own. BenchFailure where it finds the books wrong."""
+    found = LivingFindings()
+    world = one_line_world(sizes.pattern)
+    for kind, limits in ((SINGLY, _ONE_BY_ONE), (TOGETHER, {})):
+        for size in sizes.stored:
+            bench.progress(f"verify, {kind}: {size:,} live orders", 0, 0)
+            ours = bench.ours(name=f"ours_living_{size}")
+            ours = replace(ours, environment={**ours.environment, **limits})
+            async with ours.staged(world) as store:
+                await ours.take(store, world.singly(), ours.check)
+                await multiply_living(ours.settings, size // sizes.pattern)
+                found.verified[kind][size] = await asyncio.to_thread(_verified, ours.environment)
+    return found
+
+
+def _verified(environment: Mapping[str, str]) -> Verified:
+    command = (sys.executable, "-m", "infra.cli.app", "verify", "--json")
+    started = time.monotonic()
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)  # noqa: S603
+    assert process.stderr is not None, "it is a pipe"
+    with process.stderr as pipe:
+        err = pipe.read().decode()
+    # The system tells of this child alone how much memory it has taken.
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise BenchFailure(f"verify ended with {process.returncode}: {err[-300:]}")
+    return Verified(time.monotonic() - started, round(usage.ru_maxrss / 1024, 1))
 
 
 async def multiply_living(settings: Settings, times: int) -> None:

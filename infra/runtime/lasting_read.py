@@ -82,18 +82,17 @@ class LastingRead:
         last: tuple[Any, Any] | None = None
         while True:
             read = await self._current()
-            rest = where if last is None else {**where, path: {**_condition(where.get(path)), "$gte": last[0]}}
-            documents = cast("AsyncGenerator[Document]", read.stream(collection, rest, sort=order, fields=fields))
             try:
-                async with aclosing(documents):
-                    async for document in documents:
-                        place = document[path], document["_id"]
-                        if last is not None and place <= last:
-                            continue
-                        last, number, tries = place, number + 1, 0
-                        if number % _TELL_EVERY == 0:
-                            self._on_read(collection, number, count)
-                        yield document
+                for rest in _rest(where, path, last):
+                    documents = cast(
+                        "AsyncGenerator[Document]", read.stream(collection, rest, sort=order, fields=fields)
+                    )
+                    async with aclosing(documents):
+                        async for document in documents:
+                            last, number, tries = (document[path], document["_id"]), number + 1, 0
+                            if number % _TELL_EVERY == 0:
+                                self._on_read(collection, number, count)
+                            yield document
             except SnapshotTooOld:
                 tries += 1
                 if tries == _TRIES_MAX:
@@ -121,6 +120,17 @@ class LastingRead:
         """Have the next question begin a new snapshot. A stream may still get the rest of the old one."""
         if self._read is read:
             self._read = None
+
+
+def _rest(where: Mapping[str, Any], path: str, last: tuple[Any, Any] | None) -> list[Mapping[str, Any]]:
+    """The conditions for what comes after the last document, one after the other."""
+    if last is None:
+        return [where]
+    value, key = last
+    later = {**where, path: {**_condition(where.get(path)), "$gt": value}}
+    if path == "_id":
+        return [later]
+    return [{**where, path: value, "_id": {**_condition(where.get("_id")), "$gt": key}}, later]
 
 
 def _condition(known: Any) -> dict[str, Any]:
