@@ -44,6 +44,11 @@ def timestamp(value: int) -> bytes:
     return struct.pack(">Q", value)
 
 
+def persistent(content_type: str | None, /, **properties: bytes) -> dict[str, bytes]:
+    """The properties of a message that outlives a restart of the broker, and others by pamqp's names, as bytes."""
+    return {"content_type": short((content_type or "").encode()), "delivery_mode": b"\x02", **properties}
+
+
 class RawSender:
     """One connection and one channel with confirms. Properties are given by pamqp's names, each value as bytes."""
 

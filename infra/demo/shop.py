@@ -12,6 +12,7 @@ from aio_pika.abc import AbstractChannel, AbstractExchange, AbstractRobustConnec
 
 from contracts.envelope import BATCH, COMMANDS_EXCHANGE, Message, Payload, derived_id, message_of
 from infra.demo.traffic import Publication
+from infra.runtime import broker
 
 _IN_FLIGHT_MAX = 500
 """Unconfirmed publishes at a time."""
@@ -27,7 +28,7 @@ class Shop:
         self._exchange: AbstractExchange | None = None
 
     async def __aenter__(self) -> Shop:
-        self._connection = await aio_pika.connect_robust(self._url)
+        self._connection = await broker.connect(self._url)
         self._channel = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
         self._exchange = await self._channel.get_exchange(COMMANDS_EXCHANGE, ensure=False)
         return self

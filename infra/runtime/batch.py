@@ -176,12 +176,16 @@ class BatchLoop:
         for part in settled:
             await self._when_back("RabbitMQ", lambda part=part: self._publish(part))  # type: ignore[misc]
         parked = [delivery for delivery in deliveries if self._is_too_large(delivery)]
-        await self._inbox.acknowledge(deliveries, parked=parked)
         await self._note_acknowledged({key for part in settled for key in part.returning})
+        await self._inbox.acknowledge(deliveries, parked=parked)
         self._report(settled, works, committed - started)
 
     async def _note_acknowledged(self, keys: set[str]) -> None:
-        """Best effort: without the note, a later identical body may be mistaken for a redelivery."""
+        """Note it first: if the process dies before it acknowledges, the whole batch is decided again, and its last
+        member holds. Noted afterwards, a new body that is redelivered might be mistaken for one of the batch and lost.
+
+        Best effort: without the note, that may happen all the same.
+        """
         if not keys:
             return
         try:

@@ -14,8 +14,8 @@ from typing import Any
 
 import aio_pika
 import structlog
-from aio_pika import IncomingMessage
-from aio_pika.abc import AbstractChannel, AbstractExchange, AbstractRobustConnection
+from aio_pika import IncomingMessage, RobustConnection
+from aio_pika.abc import AbstractChannel, AbstractExchange, AbstractRobustConnection, TimeoutType
 from aio_pika.exceptions import (
     CONNECTION_EXCEPTIONS,
     AMQPException,
@@ -290,11 +290,24 @@ class RabbitPublisher:
         )
 
 
+class _Connection(RobustConnection):
+    """Ends with its first attempt where that is cancelled. aio-pika's own begins another in a task that no cancellation
+    ends, so the loop never closes.
+    """
+
+    async def connect(self, timeout: TimeoutType = None) -> None:  # noqa: ASYNC109  (aio-pika's signature)
+        try:
+            await super().connect(timeout)
+        except asyncio.CancelledError:
+            await self.close()
+            raise
+
+
 async def connect(url: str) -> AbstractRobustConnection:
     """Connect once, or raise BrokerUnavailable with a sentence; a later loss is reconnected by itself."""
     try:
         async with asyncio.timeout(_CONNECT_TIMEOUT_S):
-            return await aio_pika.connect_robust(url, reconnect_interval=_RECONNECT_S)
+            return await aio_pika.connect_robust(url, connection_class=_Connection, reconnect_interval=_RECONNECT_S)
     except ProbableAuthenticationError as error:
         raise BrokerUnavailable("RabbitMQ refuses the user or password in RABBITMQ_URL") from error
     except (*_LOST, ValueError) as error:

@@ -161,7 +161,7 @@ class Journal:
         return found[::-1]
 
     async def acknowledge(self, tx: Transaction, keys: Set[str]) -> None:
-        """Note that the deliveries by which these messages came were acknowledged."""
+        """Note that the deliveries by which these messages came are about to be acknowledged."""
         found = await tx.find(
             self.collection.name, {"handled.id": {"$in": list(keys)}}, fields=("handled.id", "acknowledged")
         )

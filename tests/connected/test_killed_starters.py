@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,9 @@ def at_home(home: Path) -> dict[str, str]:
 
 
 async def started(*words: str, environment: dict[str, str]) -> asyncio.subprocess.Process:
-    """As a shell starts it: in a group of its own, that no signal of the test's reaches."""
+    """As a shell starts it: in a group of its own, that no signal of the test's reaches. SIGHUP ends it, also where the
+    tests themselves run under `nohup`.
+    """
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "infra.cli.app", *words),
         env=environment,
@@ -37,6 +40,7 @@ async def started(*words: str, environment: dict[str, str]) -> asyncio.subproces
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,
         start_new_session=True,
+        preexec_fn=partial(signal.signal, signal.SIGHUP, signal.SIG_DFL),
     )
 
 

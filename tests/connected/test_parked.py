@@ -16,7 +16,7 @@ from infra.runtime.worker import Worker
 from tests.builders import ORDER, SHOP, message, place
 from tests.connected.running import Site, command, until
 from tests.connected.test_delivery import PLACED, send, set_the_stage, workers
-from tests.raw_amqp import NOT_UTF8, long_string, raw_sender, short, table, timestamp
+from tests.raw_amqp import NOT_UTF8, long_string, persistent, raw_sender, table, timestamp
 
 KEEPER = "alerting.parked"
 ACCEPTED = "stock_reservation.order.accepted"
@@ -110,7 +110,7 @@ async def test_every_event_of_a_batch_is_a_letter_and_no_breach(site: Site) -> N
 async def test_what_cannot_be_decoded_either_still_names_its_queue(site: Site, properties: Mapping[str, bytes]) -> None:
     """As an older version left it: the broker adds its own headers to those of the sender."""
     order = message(place())
-    given = {"content_type": short(b"application/cloudevents+json"), "delivery_mode": b"\x02", **properties}
+    given = persistent("application/cloudevents+json", **properties)
     async with raw_sender(site.settings.rabbitmq_url) as raw:
         await raw.publish(COMMANDS_EXCHANGE.encode(), order.type.encode(), order.to_bytes(), given)
     await exhaust(site, PLACED)

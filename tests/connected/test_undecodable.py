@@ -22,6 +22,7 @@ from tests.raw_amqp import (
     RawSender,
     RefusedByBroker,
     long_string,
+    persistent,
     raw_sender,
     short,
     table,
@@ -33,7 +34,7 @@ FAR = timestamp(MICROSECONDS)
 ORDER = "order.place.v2"
 NEIGHBOURS = 300
 
-PERSISTENT = {"content_type": short(STRUCTURED.encode()), "delivery_mode": b"\x02"}
+PERSISTENT = persistent(STRUCTURED)
 
 BAD: dict[str, Mapping[str, bytes]] = {
     "content_type": {"content_type": short(NOT_UTF8)},

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -22,6 +22,17 @@ MESSAGE_BYTES_MAX = 4096
 """What counts as too large here."""
 
 LATER = NOW + timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Frame(Outgoing):
+    """A message without a message id, which client libraries always give; with properties as bytes, by AMQP name.
+
+    `undecoded` names those of them that cannot be decoded, as the dead letter does.
+    """
+
+    properties: Mapping[str, bytes] = field(default_factory=dict)
+    undecoded: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +66,12 @@ def say_bare(payload: Payload) -> Outgoing:
     """A body without an envelope; the same words again are the same bytes."""
     body = payload.model_dump_json(exclude_none=True).encode()
     return replace(_outgoing(payload.message_type, body), content_type="application/json")
+
+
+def frame(like: Outgoing, *, undecoded: str | None = None, **properties: bytes) -> Frame:
+    return Frame(
+        like.exchange, like.routing_key, like.body, like.content_type, properties=properties, undecoded=undecoded
+    )
 
 
 def garbled(message_type: str, **data: Any) -> Outgoing:

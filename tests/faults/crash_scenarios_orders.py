@@ -11,8 +11,9 @@ from contracts.network.view import DISTRIBUTORS, SHOPS, Distributor, Shop
 from contracts.orders import v1
 from contracts.orders.v1 import AfterSaleChanged
 from contracts.orders.view import ORDERS
-from contracts.rules.view import RULES, RuleSet
+from contracts.rules.view import RULES, RuleSet, SalesTarget
 from infra.runtime.store import Document
+from tests import raw_amqp
 from tests.builders import (
     CUP,
     CUPS,
@@ -55,6 +56,7 @@ from tests.faults.crash_scenario import (
     MESSAGE_BYTES_MAX,
     Scenario,
     documents,
+    frame,
     garbled,
     noise,
     say,
@@ -63,12 +65,20 @@ from tests.faults.crash_scenario import (
 )
 from workers.order_intake.model import Order
 
+IN_WEST = 2
+"""The rules of another market, with a plan and a target of the same names."""
+
 ORPHAN = 9
 """A distributor whose sponsor the view lacks: a rule that meets it raises."""
 
 
 def rule_sets(*published: RuleSet) -> list[Document]:
     return documents(RuleSet, "rule_version", *published)
+
+
+def in_west(*targets: SalesTarget) -> RuleSet:
+    published = rules(IN_WEST, targets=targets)
+    return replace(published, terms=replace(published.terms, market="west"))
 
 
 def taking_orders() -> Scenario:
@@ -91,6 +101,14 @@ def taking_orders() -> Scenario:
                 garbled(order.message_type, shop_id=SHOP, order_id="garbled"),
                 noise(order.message_type),
                 noise(order.message_type, MESSAGE_BYTES_MAX + 1),
+                frame(
+                    say(place("no-time")),
+                    undecoded="timestamp (80 00 00 00 00 00 00 00)",
+                    timestamp=raw_amqp.timestamp(2**63),
+                ),
+                frame(
+                    say(place("no-text")), undecoded="app_id (ff fe 00 c3 28)", app_id=raw_amqp.short(raw_amqp.NOT_UTF8)
+                ),
             ),
             (say(place("4")),),
         ),
@@ -101,7 +119,7 @@ def taking_orders() -> Scenario:
             PRODUCTS: documents(Product, "product_id", a_product(), a_product(CUP, CUPS)),
             RULES: rule_sets(rules()),
         },
-        dead=3,
+        dead=5,
     )
 
 
@@ -158,20 +176,26 @@ def lives_of_orders() -> Scenario:
 
 
 def returning_states() -> Scenario:
-    """Bare bodies that open, settle and open again, and commands under an id in use."""
+    """Bare bodies that open, settle and open again, with and without a message id, and commands under an id in use.
+
+    Without one, two of the same content in a batch look like one that is redelivered, so each has its phase.
+    """
     opened, settled = (say_bare(after_sale(is_open, "1")) for is_open in (True, False))
+    opened_unnamed, settled_unnamed = (frame(say_bare(after_sale(is_open, "3"))) for is_open in (True, False))
     return Scenario(
         "order_intake",
         (
             (opened, settled, opened),
             (settled,),
-            (opened, opened),
+            (opened, opened, opened_unnamed),
+            (settled_unnamed,),
+            (opened_unnamed,),
             (say_under("used", after_sale(True, "2")),),
             (say_under("used", after_sale(False, "2")), say_under("used", update("shipped", "2"))),
             (say_under("used", after_sale(False, "2")), settled),
         ),
         frozenset(["after_sale_opened", "after_sale_closed", "already_open", "refused"]),
-        {ORDERS: documents(Order, "key", *(an_order(n, status="paid", reserved=True, version=3) for n in "12"))},
+        {ORDERS: documents(Order, "key", *(an_order(n, status="paid", reserved=True, version=3) for n in "123"))},
         dead=0,
     )
 
@@ -263,9 +287,11 @@ def commission_calculation() -> Scenario:
                 say(paid(order_id="2")),
                 say(paid(order_id="3", lines=lines)),
                 say(paid(order_id="4", rule_version=9)),
+                say(paid(order_id="8", rule_version=IN_WEST)),
                 noise(order.message_type),
             ),
             (
+                say(cancelled("8")),
                 say(cancelled("1")),
                 say(cancelled("1"), again=1),
                 say(cancelled("5", was_paid=False)),
@@ -289,7 +315,7 @@ def commission_calculation() -> Scenario:
                 *("hold_started", "hold_extended", "hold_resumed", "released"),
             )
         ),
-        {RULES: rule_sets(rules(categories={CUPS: (50_000,)}))},
+        {RULES: rule_sets(rules(categories={CUPS: (50_000,)}), in_west())},
         dead=2,
     )
 
@@ -305,9 +331,12 @@ def reward_checks() -> Scenario:
                 say(paid(order_id="2")),
                 say(paid(order_id="3", distributor_id=MIDDLE, lines=(an_order_line(net="100.00"),))),
                 say(paid(order_id="4", rule_version=9)),
+                say(paid(order_id="6", rule_version=IN_WEST)),
+                say(paid(order_id="7", rule_version=IN_WEST)),
                 noise(order.message_type),
             ),
             (
+                say(cancelled("7")),
                 say(cancelled("2")),
                 say(cancelled("2")),
                 say(cancelled("5", was_paid=False)),
@@ -315,6 +344,6 @@ def reward_checks() -> Scenario:
             (say(refunded(order_id="1")), say(refunded(order_id="1"), again=1)),
         ),
         frozenset(["counted", "never_counted"]),
-        {RULES: rule_sets(rules(targets=(a_target(),)))},
+        {RULES: rule_sets(rules(targets=(a_target(),)), in_west(a_target(bonus_minor=700)))},
         dead=2,
     )

@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import Iterable, Sequence
 from functools import cached_property
+from itertools import chain
 from typing import Any
 from uuid import uuid4
 
@@ -14,18 +15,21 @@ from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
 from pymongo import MongoClient
 
 from contracts.envelope import EVENTS_EXCHANGE
-from contracts.wire import Reader, content_of, is_bare, too_large
+from contracts.wire import content_of, is_bare
 from infra.adapters.mongo import MongoStore
 from infra.runtime import broker, roster
+from infra.runtime.decoding import Decoder
 from infra.runtime.journal import PREFIX, Journal
-from infra.runtime.messaging import Outgoing
+from infra.runtime.messaging import Delivery, Outgoing
 from infra.runtime.quarantine import Quarantine
 from infra.runtime.settings import Settings
 from infra.runtime.store import Document
+from infra.runtime.time import RealTime
 from infra.runtime.topology import PARKED, Binding, Queue, Topology, topology_of
 from tests.builders import NOW
 from tests.faults.crash_ending import Ending, ending_of, said_by
-from tests.faults.crash_scenario import Scenario
+from tests.faults.crash_scenario import Frame, Scenario
+from tests.raw_amqp import persistent, raw_sender
 
 NEIGHBOUR = "crash-points.neighbour"
 ORPHANS_MAX_S = 2
@@ -90,26 +94,27 @@ class Stage:
 
     async def publish(self, messages: Sequence[Outgoing]) -> None:
         """As a shop does: all at once, persistently, each in a message of its own."""
-        exchanges = {m.exchange: await self._channel.get_exchange(m.exchange, ensure=False) for m in messages}
-        await asyncio.gather(*[exchanges[m.exchange].publish(_to_amqp(m), m.routing_key) for m in messages])
+        frames = [m for m in messages if isinstance(m, Frame)]
+        others = [m for m in messages if not isinstance(m, Frame)]
+        exchanges = {m.exchange: await self._channel.get_exchange(m.exchange, ensure=False) for m in others}
+        await asyncio.gather(*[exchanges[m.exchange].publish(_to_amqp(m), m.routing_key) for m in others])
+        if frames:
+            async with raw_sender(self._settings.rabbitmq_url) as sender:
+                for m in frames:
+                    properties = persistent(m.content_type, **m.properties)
+                    await sender.publish(m.exchange.encode(), m.routing_key.encode(), m.body, properties)
 
     def keys_of(self, messages: Iterable[Outgoing]) -> set[str]:
-        """What the worker's journal calls these messages."""
-        readers = {
-            payload.message_type: Reader(handler.payloads)
+        """What the worker's journal calls these messages; a bare body without its delivery."""
+        decoders = {
+            payload.message_type: Decoder(
+                handler.payloads, self._settings.bytes_max_of(commands=handler.reads_command), RealTime()
+            )
             for handler in self._worker.handlers
             for payload in handler.payloads
         }
-        keys = set()
-        for m in messages:
-            if len(m.body) > self._settings.message_bytes_max:
-                keys.add(too_large(m.body, m.routing_key, self._settings.message_bytes_max).key)
-                continue
-            items = readers[m.routing_key].read(
-                m.body, content_type=m.content_type, routing_key=m.routing_key, received_at=NOW
-            )
-            keys |= {item.key for item in items}
-        return keys
+        works = (decoders[m.routing_key].works_of(_as_delivered(m)) for m in messages)
+        return {content_of(work.item.key) for work in chain.from_iterable(works)}
 
     def unaccounted(self, keys: set[str]) -> set[str]:
         """Those of the messages that are not in the books yet, as handled or as dead."""
@@ -176,6 +181,21 @@ class Stage:
         self._marked.clear()
         await self._channel.default_exchange.publish(aio_pika.Message(self._mark), NEIGHBOUR)
         await asyncio.wait_for(self._marked.wait(), 10)
+
+
+def _as_delivered(m: Outgoing) -> Delivery:
+    return Delivery(
+        body=m.body,
+        content_type=m.content_type,
+        routing_key=m.routing_key,
+        redelivered=False,
+        attempts=0,
+        replays=0,
+        returned=0,
+        received_at=NOW,
+        receipt=None,
+        undecoded=m.undecoded if isinstance(m, Frame) else None,
+    )
 
 
 def _to_amqp(m: Outgoing) -> aio_pika.Message:

@@ -15,7 +15,7 @@ from tests.faults.nemesis_interposer import Interposer
 from tests.faults.nemesis_load import Timed, sprinkled, steady
 from tests.faults.nemesis_stage import GROUPS, Stage
 from tests.faults.nemesis_trial import Plan, Trial
-from tests.raw_amqp import NOT_UTF8, long_string, raw_sender, short, table, timestamp
+from tests.raw_amqp import NOT_UTF8, long_string, persistent, raw_sender, short, table, timestamp
 
 _COPIES = (2, 5)
 _BAD_SHARE = 0.01
@@ -115,8 +115,7 @@ async def send_undecodable_frames(trial: Trial) -> None:
     async with raw_sender(trial.settings.rabbitmq_url) as raw:
         for number, properties in enumerate(_UNDECODABLE):
             order = trial.stage.order(f"{number}-undecodable", number)
-            assert order.content_type is not None
-            given = {"content_type": short(order.content_type.encode()), "delivery_mode": b"\x02", **properties}
+            given = persistent(order.content_type, **properties)
             await raw.publish(order.exchange.encode(), order.routing_key.encode(), order.body, given)
             await asyncio.sleep(trial.plan.load_s / 2 / len(_UNDECODABLE))
     trial.healed()

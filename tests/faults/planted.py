@@ -12,6 +12,7 @@ from uuid import uuid4
 
 from bson.codec_options import CodecOptions
 
+from infra.adapters import amqp_properties
 from infra.adapters.mongo import MongoStore, MongoTransaction
 from infra.runtime.batch import BatchLoop, Settled
 from infra.runtime.fold import Work
@@ -95,6 +96,11 @@ def write_outside_transactions() -> None:
     _put(MongoStore, "transact", loose)
 
 
+def leave_decoding_to_the_library() -> None:
+    """A property that the client library cannot decode ends the connection of its consumer."""
+    _put(amqp_properties, "_read_one_by_one", amqp_properties._decode_properties)
+
+
 BUGS = {
     "acknowledge-first": acknowledge_first,
     "publish-first": publish_first,
@@ -102,4 +108,5 @@ BUGS = {
     "never-replay": never_replay,
     "invent-posting-ids": invent_posting_ids,
     "write-outside-transactions": write_outside_transactions,
+    "leave-decoding-to-the-library": leave_decoding_to_the_library,
 }

@@ -37,6 +37,7 @@ CATCHES = {
     "write-outside-transactions": Catch(
         "stock_reservation", "inserted stock_reservation.items", "stock_reservation.items"
     ),
+    "leave-decoding-to-the-library": Catch("taking_orders", "before the commit", "not at rest", within_s=5),
 }
 
 

@@ -16,6 +16,7 @@ from infra.runtime.messaging import Delivery, Outgoing
 from infra.runtime.worker import Handler, Worker
 from tests.builders import CUPS, MARKET, MIDDLE, ORDER, SELLER, SHOP, TEA, TEAM, TOP, place, update
 from tests.workflow.conftest import set_the_stage
+from tests.workflow.in_memory import InMemoryInbox
 from tests.workflow.system import System
 
 WEST = 13
@@ -214,6 +215,32 @@ async def test_a_redelivered_wish_after_a_crash_with_the_batch_that_had_it_twice
     await system.settle()
 
     assert not what_holds(system, thing)["after_sale_open"]
+
+
+@pytest.mark.parametrize("acknowledged", [False, True])
+async def test_a_new_wish_is_not_taken_for_one_of_the_batch_with_which_its_worker_died(
+    system: System, monkeypatch: pytest.MonkeyPatch, acknowledged: bool
+) -> None:
+    """The worker dies as it acknowledges three wishes; the fourth, which it had prefetched, is redelivered."""
+    thing = SETTINGS["after-sale"]
+    acknowledge = InMemoryInbox.acknowledge
+
+    async def die(inbox: InMemoryInbox, deliveries: Sequence[Delivery], *, parked: Sequence[Delivery] = ()) -> None:
+        if acknowledged:
+            await acknowledge(inbox, deliveries, parked=parked)
+        raise _Died
+
+    with monkeypatch.context() as patched:
+        patched.setattr(InMemoryInbox, "acknowledge", die)
+        with pytest.raises(_Died):
+            await tell(system, thing, together=True)
+
+    system.broker.redeliver()
+    _deliver(system, thing.types[1], thing.bodies[1], redelivered=True, first=False)
+    await system.settle()
+
+    assert not what_holds(system, thing)["after_sale_open"]
+    await system.assert_sound()
 
 
 async def test_a_message_id_recognises_a_redelivery_whatever_came_after_it(system: System) -> None:
