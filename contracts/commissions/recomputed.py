@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
-from contracts.commissions.reversal import pool_taken_back
+from contracts.commissions.earnings import Earnings
+from contracts.commissions.reversal import pool_taken_back, taken_back
 from contracts.commissions.sale import Earner, Sale, SaleLine
-from contracts.commissions.view import Account, AccountKey, Commission, LineRefund
+from contracts.commissions.view import Account, AccountKey, Commission, Entry, LineRefund
 from contracts.rules.view import Caps, Terms
 
 Document = Mapping[str, Any]
+
+SALES, REFUNDED = "own sales", "refunds of own sales"
+"""Figures of a month that no plan has; the others are named by `on_day` and `in_month`."""
 
 
 def month_of(placed_at: datetime) -> str:
@@ -56,6 +61,17 @@ def refunds_of(order: Document, sale: Sale) -> tuple[LineRefund, ...]:
         )
         for line, stored in zip(sale.lines, order["lines"], strict=True)
     )
+
+
+def left_of(entries: Sequence[Entry], refunds: Iterable[LineRefund]) -> tuple[int, ...]:
+    """What each entry is still worth after these refunds."""
+    left = [entry.amount_minor for entry in entries]
+    for line in refunds:
+        if line.refunded_minor or line.refunded_quantity:
+            places = [place for place, entry in enumerate(entries) if entry.line == line.line]
+            for place, amount in zip(places, taken_back([entries[place] for place in places], line), strict=True):
+                left[place] -= amount
+    return tuple(left)
 
 
 def given_back(order: Document, sale: Sale, commission: Commission) -> Iterator[tuple[int, datetime | None]]:
@@ -108,3 +124,21 @@ def beyond_caps(commission: Commission, terms: Terms) -> Iterator[str]:
 def gross_sales(commission: Commission) -> Mapping[int, int]:
     """The own sales that an order was calculated with, and what had been refunded of them."""
     return Counter(commission.earned.own_sales_minor) + Counter(commission.earned.own_refunded_minor or {})
+
+
+def figures_of(month: Earnings) -> Counter[str]:
+    """The figures of a stored month by their name in breaches."""
+    figures = Counter({SALES: month.own_sales_minor, REFUNDED: month.own_refunded_minor})
+    figures.update({on_day(plan, day): amount for (day, plan), amount in month.day_minor.items()})
+    figures.update({in_month(plan): amount for plan, amount in month.month_minor.items()})
+    return figures
+
+
+@lru_cache(maxsize=1_000)
+def on_day(plan: str, day: str) -> str:
+    return f"plan {plan} on day {day}"
+
+
+@lru_cache(maxsize=1_000)
+def in_month(plan: str) -> str:
+    return f"plan {plan} in the month"

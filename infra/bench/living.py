@@ -8,13 +8,13 @@ Under a load a journal record has many messages; with little to do it has one, a
 from __future__ import annotations
 
 import asyncio
-import os
 import subprocess
 import sys
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from motor.motor_asyncio import AsyncIOMotorClient
@@ -25,7 +25,7 @@ from contracts.commissions.view import BALANCES
 from contracts.rules.view import RULES
 from contracts.stock.view import ITEMS
 from infra.bench.history import multiply_orders
-from infra.bench.ours import BenchFailure
+from infra.bench.ours import BenchFailure, peak_rss_mb
 from infra.bench.run import Bench
 from infra.bench.world import one_line_world
 from infra.runtime.settings import Settings
@@ -36,6 +36,7 @@ _NO_SUMS = frozenset({"_id", "product_id", "distributor_id", "rule_version", "cr
 
 
 SINGLY, TOGETHER = "one message a record", "many messages a record"
+_LOOK_EVERY_S = 0.1
 _ONE_BY_ONE = {"TRIBUTARY_BATCH_EVENTS_MAX": "1", "TRIBUTARY_PREFETCH_COMMANDS": "1", "TRIBUTARY_PREFETCH_EVENTS": "1"}
 
 
@@ -72,23 +73,24 @@ async def living(bench: Bench, sizes: LivingSizes = LivingSizes()) -> LivingFind
             async with ours.staged(world) as store:
                 await ours.take(store, world.singly(), ours.check)
                 await multiply_living(ours.settings, size // sizes.pattern)
-                found.verified[kind][size] = await asyncio.to_thread(_verified, ours.environment)
+                found.verified[kind][size] = await asyncio.to_thread(
+                    _verified, ours.environment, bench.logs / "verify.log"
+                )
     return found
 
 
-def _verified(environment: Mapping[str, str]) -> Verified:
-    command = (sys.executable, "-m", "infra.cli.app", "verify", "--json")
-    started = time.monotonic()
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)  # noqa: S603
-    assert process.stderr is not None, "it is a pipe"
-    with process.stderr as pipe:
-        err = pipe.read().decode()
-    # The system tells of this child alone how much memory it has taken.
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
+def _verified(environment: Mapping[str, str], errors: Path) -> Verified:
+    started, peak = time.monotonic(), 0.0
+    with errors.open("w") as stream:
+        command = (sys.executable, "-m", "infra.cli.app", "verify", "--json")
+        process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=stream)  # noqa: S603
+        # What `wait4` says of a process begins with what the one that started it has taken.
+        while process.poll() is None:
+            peak = max(peak, peak_rss_mb(process.pid))
+            time.sleep(_LOOK_EVERY_S)
     if process.returncode:
-        raise BenchFailure(f"verify ended with {process.returncode}: {err[-300:]}")
-    return Verified(time.monotonic() - started, round(usage.ru_maxrss / 1024, 1))
+        raise BenchFailure(f"verify ended with {process.returncode}: {errors.read_text()[-300:]}")
+    return Verified(time.monotonic() - started, peak)
 
 
 async def multiply_living(settings: Settings, times: int) -> None:

@@ -31,7 +31,8 @@ class LastingRead:
     """Reads as of one moment for as long as the store keeps it, then as of a later one.
 
     What is read before and after such a change may not fit together, where others write: an audit that finds
-    something looks at it again. SnapshotTooOld where a new snapshot does not come any further.
+    something looks at it again. `moments` is how many snapshots it took. SnapshotTooOld where a new snapshot does not
+    come any further.
     """
 
     def __init__(self, store: Snapshots, on_read: OnRead = lambda *_: None) -> None:
@@ -39,6 +40,7 @@ class LastingRead:
         self._on_read = on_read
         self._open = AsyncExitStack()
         self._read: Read | None = None
+        self.moments = 0
 
     async def __aenter__(self) -> Self:
         return self
@@ -114,6 +116,7 @@ class LastingRead:
     async def _current(self) -> Read:
         if self._read is None:
             self._read = await self._open.enter_async_context(self._store.snapshot())
+            self.moments += 1
         return self._read
 
     def _give_up(self, read: Read) -> None:

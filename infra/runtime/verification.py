@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 from infra.runtime.audit import SUBJECTS_MAX, Audit, Read, Report
@@ -49,34 +50,61 @@ async def verify_live(
     """Check all invariants of a system at work, each audit as of a moment of its own. Raises Unfinished.
 
     A message on its way from one worker to the next is no breach, nor is what changed between two moments. So the
-    subjects of what is found are looked at again a little later, they alone, and only what lasts is reported.
+    subjects of what is found are looked at again a little later, they alone, and only what lasts is reported. What no
+    single snapshot confirms is reported beside a certain breach only.
     """
     report = _empty(time)
-    found: list[tuple[str, Audit, Report]] = []
+    found: list[_Found] = []
     for name, audit in _audits(workers):
         part = Report(report.now, report.figures)
-        await _look(store, name, audit, part, on_progress)
+        moments = await _look(store, name, audit, part, on_progress)
         if part.breach_count:
-            found.append((name, audit, part))
+            found.append(_Found(name, audit, part, moments))
     for look in range(2, _LOOKS_MAX + 1):
         if not found:
             break
         await time.sleep(_LOOK_AGAIN_AFTER_S)
         lasting = []
-        for name, audit, part in found:
-            again = part.again(time.now())
-            await _look(store, f"{name}, look {look} at what was found", audit, again, on_progress)
-            if (part := part.still(again)).breach_count:
-                lasting.append((name, audit, part))
+        for one in found:
+            again = one.report.again(time.now())
+            name = f"{one.name}, look {look} at what was found"
+            moments = await _look(store, name, one.audit, again, on_progress)
+            if (part := one.report.still(again)).breach_count:
+                lasting.append(_Found(one.name, one.audit, part, moments))
         found = lasting
-    for name, _, part in found:
-        if not part.subjects:
-            raise Unfinished(
-                f"Not verified to the end: more than {SUBJECTS_MAX:,} things changed while `{name}` was read, too many "
-                "to look at again. Verify when less is going on."
-            )
-        report.merge(part)
+    doubts = [doubt for one in found if (doubt := one.doubt())]
+    if doubts and len(doubts) == len(found):
+        raise Unfinished(doubts[0])
+    for one in found:
+        report.merge(one.report)
     return report
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What an audit has found, and as of how many moments it was read."""
+
+    name: str
+    audit: Audit
+    report: Report
+    moments: int
+
+    def doubt(self) -> str:
+        """Why it may be nothing but what changed meanwhile; empty where it is a breach."""
+        if not self.report.subjects:
+            return (
+                f"Not verified to the end: more than {SUBJECTS_MAX:,} things changed while `{self.name}` was read, too "
+                "many to look at again. Verify when less is going on."
+            )
+        if self.moments > 1:
+            first = self.report.breaches[0]
+            return (
+                f"Not verified to the end: `{self.name}` was read as of {self.moments} moments, as MongoDB keeps no "
+                f"snapshot for so long, and what it found may have changed between them; the first is {first.about}: "
+                f"{first.detail}. Verify when less is going on, or raise the server's "
+                "minSnapshotHistoryWindowInSeconds."
+            )
+        return ""
 
 
 def _empty(time: Time) -> Report:
@@ -93,11 +121,13 @@ def _audits(workers: Sequence[Worker]) -> Iterator[tuple[str, Audit]]:
     yield "messages", partial(audit_messages, workers=workers)
 
 
-async def _look(store: Snapshots, name: str, audit: Audit, report: Report, on_progress: OnProgress) -> None:
+async def _look(store: Snapshots, name: str, audit: Audit, report: Report, on_progress: OnProgress) -> int:
+    """The number of moments as of which it was read."""
     on_progress(name, 0, 0)
     try:
         async with LastingRead(store, lambda _, done, total: on_progress(name, done, total)) as read:
             await audit(read, report)
+            return read.moments
     except StoreUnavailable:
         raise
     except SnapshotTooOld as error:

@@ -143,6 +143,27 @@ async def test_a_breach_is_seen_over_snapshots_that_do_not_last() -> None:
     assert [(breach.invariant, breach.about) for breach in report.breaches] == [("I2", "order/shop-1/1030")]
 
 
+async def test_sums_that_no_single_snapshot_confirms_are_no_verdict() -> None:
+    """What is summed up of everything can differ only because something changed between two snapshots."""
+    system = await a_system(60)
+    DAMAGES["a balance"](system)
+
+    with pytest.raises(
+        Unfinished, match=r"`commission_calculation \(2 of 2\)` was read as of \d+ moments, .* first is"
+    ):
+        await looked(system, Mortal(system.store, lives=25))
+
+
+async def test_what_is_certain_is_a_breach_whatever_is_not() -> None:
+    system = await a_system(60)
+    DAMAGES["a balance"](system)
+    DAMAGES["rules"](system)
+
+    report = await looked(system, Mortal(system.store, lives=25))
+
+    assert {"I3", "I8"} <= {breach.invariant for breach in report.breaches}
+
+
 async def test_where_no_snapshot_gets_any_further_it_ends_with_a_sentence() -> None:
     system = await a_system(3)
 
@@ -220,6 +241,12 @@ def count_less(system: System) -> None:
         progress["sales_minor"] -= 1
 
 
+def lose_months(system: System) -> None:
+    months = system.store.table("reward_checks.progress")
+    for key in list(months.documents):
+        months.remove(key)
+
+
 def circle(system: System) -> None:
     seller = system.store.table("network.distributors").documents[SELLER]
     seller["sponsors"] = [{**seller["sponsors"][0], "sponsor_id": SELLER}]
@@ -255,7 +282,7 @@ DAMAGES: dict[str, Damage] = {
     "an item that is low": spoil("stock_reservation.items", TEA, low=True),
     "a reservation": give_back,
     "sales": count_less,
-    "months that are lost": lambda system: system.store.table("reward_checks.progress").documents.clear(),
+    "months that are lost": lose_months,
     "a circle": circle,
     "an unknown sponsor": unknown_sponsor,
     "a move": add_a_move,
@@ -276,9 +303,9 @@ async def test_what_lasts_is_found_as_in_a_system_at_rest(damage: Damage) -> Non
     assert at_work.breach_count == at_rest.breach_count
 
 
-@pytest.mark.parametrize("damage", ["a lost journal record", "a hold", "a commission that is lost", "a circle"])
+@pytest.mark.parametrize("damage", ["a lost journal record", "a hold", "a month of no orders", "a circle"])
 async def test_a_later_look_reads_only_what_was_found(damage: str) -> None:
-    """However many orders there are."""
+    """However many orders there are, as long as what was found is no sum of them."""
     documents = []
     for orders in (12, 48):
         system = await a_system(orders)
@@ -317,7 +344,7 @@ async def test_more_than_can_be_looked_at_again_is_counted_and_told_in_bounded_m
     with patch("infra.runtime.audit.SUBJECTS_MAX", 10):
         report = await looked(system)
 
-    assert report.breach_count == (await system.verify()).breach_count == 41
+    assert report.breach_count == (await system.verify()).breach_count == 40
     assert len(report.breaches) <= BREACHES_SHOWN_MAX
 
 

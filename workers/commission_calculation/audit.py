@@ -10,10 +10,10 @@ have to fit into a sequence in which all of them can have been read.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 
+from contracts.commissions import recomputed
 from contracts.commissions.calculation import Outcome, Sale, calculate, needs
 from contracts.commissions.earnings import (
     EARNINGS,
@@ -22,19 +22,10 @@ from contracts.commissions.earnings import (
     day_of,
     earnings_id,
     earnings_key,
+    key_of,
     months_of,
 )
 from contracts.commissions.hold import Hold
-from contracts.commissions.recomputed import (
-    beyond_caps,
-    booked_by,
-    given_back,
-    gross_sales,
-    month_of,
-    refunds_of,
-    sale_of,
-)
-from contracts.commissions.reversal import taken_back
 from contracts.commissions.view import (
     BALANCES,
     COMMISSIONS,
@@ -49,7 +40,7 @@ from contracts.commissions.view import (
 from contracts.orders.view import LISTS, ORDERS, downline_list
 from contracts.rules.view import RULES, Terms
 from contracts.times import plus
-from infra.runtime.audit import Read, Report
+from infra.runtime.audit import GATHERED, Read, Report
 from infra.runtime.journal import PREFIX
 from infra.runtime.running_sum import RunningSum
 from infra.runtime.store import Document
@@ -64,23 +55,28 @@ _WORKER = "commission_calculation"
 _JOURNAL = PREFIX + _WORKER
 _CHUNK, _TICKS = 500, 20
 _EARNERS = ("distributor_id", "legs.distributor_id", "entries.distributor_id")
-_SALES, _REFUNDED = "own sales", "refunds of own sales"
 
 
 async def audit_orders(read: Read, report: Report) -> None:
-    """Walk orders and commissions side by side, a month after the other, so memory stays bounded."""
+    """Walk orders and commissions side by side, a month after the other, so memory stays bounded.
+
+    A later look goes through the orders that were found, and then through all orders of the months that were found:
+    these again only for their sums.
+    """
     terms = {document["_id"]: to_rules(document).terms for document in await read.find(RULES, {})}
     months = _Months(read, report, terms)
-    if report.looks_at("commissions", "earnings"):
+    if report.only is None:
         orders = read.stream(ORDERS, {}, sort=(("placed_at", 1),))
         paid = await _audit_orders(read, report, terms, months, orders)
         await months.conclude()
         await _audit_overdue(read, report, await _audit_number(read, report, paid))
         return
-    single = read.stream(ORDERS, report.among("order", "_id"))
-    await _audit_orders(read, report, terms, _Months(read, report, terms), single)
-    await _audit_orders(read, report, terms, months, _orders_of(read, report.ids("earnings") or ()))
+    await _audit_orders(read, report, terms, None, read.stream(ORDERS, report.among("order", "_id")))
+    await _audit_without_order(read, report, report.ids("order") or ())
+    found = report.ids("earnings") or []
+    await _audit_orders(read, Report(report.now, only={}), terms, months, _orders_of(read, found))
     await months.conclude_month()
+    await months.audit_without_orders(found)
     if report.ids("order"):
         newest = {"released_at": {"$gt": datetime.min.replace(tzinfo=UTC)}}
         released = await read.find(COMMISSIONS, newest, sort=(("released_at", -1),), limit=1, fields=("released_at",))
@@ -102,12 +98,12 @@ async def _orders_of(read: Read, keys: Iterable[str]) -> AsyncIterator[Document]
         for where in ({LISTS: {"$in": sorted(lists)}}, {"team.leader_id": {"$in": sorted(ids)}}):
             async for order in read.stream(ORDERS, {**period, **where}, sort=(("placed_at", 1),)):
                 is_first = LISTS in where or lists.isdisjoint(order[LISTS])
-                if is_first and month_of(order["placed_at"]) == month:
+                if is_first and recomputed.month_of(order["placed_at"]) == month:
                     yield order
 
 
 async def _audit_orders(
-    read: Read, report: Report, terms: Mapping[int, Terms], months: _Months, orders: AsyncIterator[Document]
+    read: Read, report: Report, terms: Mapping[int, Terms], months: _Months | None, orders: AsyncIterator[Document]
 ) -> int:
     """The number of paid orders that have commissions."""
     paid, chunk = 0, list[Document]()
@@ -120,18 +116,35 @@ async def _audit_orders(
 
 
 async def _audit_number(read: Read, report: Report, paid: int) -> datetime | None:
-    """Look for commissions of no order; when one was last released."""
+    """Look for commissions of no order where there are more than paid orders; when one was last released."""
     stored, last_released_at = 0, None
     async for document in read.stream(COMMISSIONS, {}, fields=("released_at",)):
         stored += 1
         last_released_at = max(filter(None, (last_released_at, document.get("released_at"))), default=None)
     report.figure("I3", "commissions", stored)
-    report.require(stored == paid, "I2", "commissions", f"{stored} commissions are stored for {paid} paid orders")
+    if stored != paid:
+        keys: list[str] = []
+        async for document in read.stream(COMMISSIONS, {}, fields=("_id",)):
+            keys.append(document["_id"])
+            if len(keys) == GATHERED:
+                await _audit_without_order(read, report, keys)
+                keys = []
+        await _audit_without_order(read, report, keys)
     return last_released_at
 
 
+async def _audit_without_order(read: Read, report: Report, keys: Sequence[str]) -> None:
+    """Find those of these orders that have commissions, and do not exist."""
+    among = {"_id": {"$in": list(keys)}}
+    orders = {document["_id"] for document in await read.find(ORDERS, among, fields=("_id",))} if keys else set()
+    without = [key for key in keys if key not in orders]
+    among = {"_id": {"$in": without}}
+    for document in await read.find(COMMISSIONS, among, fields=("_id",)) if without else ():
+        report.breach("I2", f"order/{document['_id']}", "has commissions, and there is no such order")
+
+
 async def _audit_chunk(
-    read: Read, report: Report, terms: Mapping[int, Terms], months: _Months, orders: list[Document]
+    read: Read, report: Report, terms: Mapping[int, Terms], months: _Months | None, orders: list[Document]
 ) -> int:
     keys = [order["_id"] for order in orders]
     found = {d["_id"]: to_commission(d) for d in await read.find(COMMISSIONS, {"_id": {"$in": keys}})}
@@ -151,10 +164,11 @@ async def _audit_chunk(
             report.breach("I2", about, "is paid, but has no commissions")
             continue
         paid += 1
-        sale = sale_of(order)
+        sale = recomputed.sale_of(order)
         entries = _audit_accrual(report, about, sale, commission, terms[order["rule_version"]])
-        await months.book(order, sale, commission, entries)
-        _audit_what_is_left(report, about, refunds_of(order, sale), commission)
+        if months is not None:
+            await months.book(order, sale, commission, entries)
+        _audit_what_is_left(report, about, recomputed.refunds_of(order, sale), commission)
         is_open, posted_at = order.get("after_sale_open", False), released.get(order["_id"])
         hold = Hold(terms[order["rule_version"]].hold_days, order.get("completed_at"), is_open, posted_at)
         if commission.status == "released":
@@ -173,7 +187,7 @@ def _audit_accrual(report: Report, about: str, sale: Sale, commission: Commissio
         is_, gives = getattr(stored, name), getattr(expected, name)
         if is_ != gives:
             report.breach("I2", about, f"{name} are {is_}, the rules give {gives}")
-    for fault in beyond_caps(commission, terms):
+    for fault in recomputed.beyond_caps(commission, terms):
         report.breach("I3", about, fault)
     total, pool = commission.total_minor, commission.pool_minor
     report.require(pool == sum(commission.pools_minor), "I3", about, f"its pool of {pool} is not that of its lines")
@@ -187,19 +201,10 @@ def _audit_what_is_left(report: Report, about: str, refunds: tuple[LineRefund, .
     """Recompute from the refunded sums of the order what each entry is still worth."""
     if commission.lines != refunds:
         report.breach("I2", about, f"refunds are {commission.lines}, the order has {refunds}")
-    expected = [entry.amount_minor for entry in commission.entries]
-    for line in refunds:
-        if not line.refunded_minor and not line.refunded_quantity:
-            continue
-        places = [place for place, entry in enumerate(commission.entries) if entry.line == line.line]
-        taken = taken_back([commission.entries[place] for place in places], line)
-        for place, amount in zip(places, taken, strict=True):
-            expected[place] -= amount
-    left = commission.remaining_minor()
     if commission.reversals:
         report.add("I2", "reversals", len(commission.reversals))
-    if left != tuple(expected):
-        report.breach("I2", about, f"entries are worth {left}, the refunds leave {tuple(expected)}")
+    is_, leaves = commission.remaining_minor(), recomputed.left_of(commission.entries, refunds)
+    report.require(is_ == leaves, "I2", about, f"entries are worth {is_}, the refunds leave {leaves}")
 
 
 async def _audit_overdue(read: Read, report: Report, last_released_at: datetime | None) -> None:
@@ -252,7 +257,7 @@ async def audit_accounts(read: Read, report: Report) -> None:
         async for document in read.stream(LEDGER, report.among("order", "key")):
             _audit_posting(report, to_posting(document))
     async for document in read.stream(COMMISSIONS, where["entries.distributor_id"]):
-        for account, amount in booked_by(to_commission(document)):
+        for account, amount in recomputed.booked_by(to_commission(document)):
             sums.add("entries", account, amount)
     platform: Counter[str] = Counter()
     for (distributor_id, currency, name), amounts in sums.items():
@@ -287,14 +292,15 @@ class _Months:
         self._month = ""
         self._totals: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self._sums: defaultdict[tuple[str, str], RunningSum] = defaultdict(RunningSum)
-        self._documents = 0
+        self._known: set[int] = set()
+        """Hashes of the months that orders belong to: some seventy bytes for each."""
 
     async def book(self, order: Document, sale: Sale, commission: Commission, entries: Iterable[Entry]) -> None:
         """Add an order with the entries that its rules give. Orders come by `placed_at`."""
         placed_at = order["placed_at"]
-        if month_of(placed_at) != self._month:
+        if recomputed.month_of(placed_at) != self._month:
             await self.conclude_month()
-            self._month = month_of(placed_at)
+            self._month = recomputed.month_of(placed_at)
         terms, asked = self._terms[order["rule_version"]], self._asked[order["rule_version"]]
         seller = order["distributor_id"]
         keys = {
@@ -302,20 +308,22 @@ class _Months:
             for earner in {seller, *earner_ids(sale)}
         }
         own = {seller: sum(line.net_minor for line in sale.lines)}
-        self._count(keys, _SALES, own, commission, gross_sales(commission) if asked.own_sales else None)
-        for amount, at in given_back(order, sale, commission):
-            self._totals[keys[seller]][_REFUNDED] += amount
+        self._count(
+            keys, recomputed.SALES, own, commission, recomputed.gross_sales(commission) if asked.own_sales else None
+        )
+        for amount, at in recomputed.given_back(order, sale, commission):
+            self._totals[keys[seller]][recomputed.REFUNDED] += amount
             if self._is_read:
-                self._sums[keys[seller], _REFUNDED].add(amount, at)
+                self._sums[keys[seller], recomputed.REFUNDED].add(amount, at)
         if asked.own_sales:
             for earner, key in keys.items():
                 refunded = (commission.earned.own_refunded_minor or {}).get(earner, 0)
-                self._sums[key, _REFUNDED].read(refunded, commission.accrued_at)
+                self._sums[key, recomputed.REFUNDED].read(refunded, commission.accrued_at)
         got: defaultdict[str, Counter[int]] = defaultdict(Counter)
         for entry in entries:
             got[entry.plan][entry.distributor_id] += entry.amount_minor
         for plan in terms.plans:
-            day, month = _on_day(plan.name, day_of(placed_at)), _in_month(plan.name)
+            day, month = recomputed.on_day(plan.name, day_of(placed_at)), recomputed.in_month(plan.name)
             before_day = commission.earned.day_minor.get(plan.name, {}) if plan.name in asked.day else None
             before_month = commission.earned.month_minor.get(plan.name, {}) if plan.name in asked.month else None
             self._count(keys, day, got[plan.name], commission, before_day)
@@ -341,49 +349,44 @@ class _Months:
             self._sums[key, figure].read(read.get(earner, 0), commission.accrued_at, amounts.get(earner, 0))
 
     async def conclude(self) -> None:
+        """Look for stored months that no paid order belongs to; the orders have all been added."""
         await self.conclude_month()
-        stored = sum([_has_figures(document) async for document in self._read.stream(EARNINGS, {})])
-        detail = f"{stored} documents are stored, {self._documents} of them are of months that paid orders have"
-        self._report.require(stored == self._documents, "I3", "earnings", detail)
+        keys: dict[str, None] = {}
+        async for document in self._read.stream(EARNINGS, {}):
+            key = key_of(document)
+            if _has_figures(document) and hash(key) not in self._known:
+                keys[key] = None
+                if len(keys) == GATHERED:
+                    await self.audit_without_orders(keys)
+                    keys = {}
+        await self.audit_without_orders(keys)
+
+    async def audit_without_orders(self, keys: Iterable[str]) -> None:
+        """Hold those of these months to which no order was added against no figures at all."""
+        await self._audit_stored([key for key in keys if hash(key) not in self._known])
 
     async def conclude_month(self) -> None:
         keys = sorted({*self._totals, *(key for key, _ in self._sums)})
+        self._known.update(map(hash, keys))
         for start in range(0, len(keys), _CHUNK):
-            some = keys[start : start + _CHUNK]
-            ids = [earnings_id(key, stripe) for key in some for stripe in range(EARNINGS_STRIPES)]
-            found = await self._read.find(EARNINGS, {"_id": {"$in": ids}})
-            self._documents += sum(map(_has_figures, found))
-            months = months_of(found)
-            for key in some:
-                stored, orders = _figures(months.get(key, Earnings())), self._totals.get(key, Counter())
-                for figure in sorted(stored.keys() | orders.keys()):
-                    detail = f"{figure}: {stored[figure]} is stored, the orders give {orders[figure]}"
-                    self._report.require(stored[figure] == orders[figure], "I3", f"earnings/{key}", detail)
+            await self._audit_stored(keys[start : start + _CHUNK])
         for (key, figure), sum_ in self._sums.items():
             for fault in sum_.faults():
                 self._report.breach("I3", f"earnings/{key}", f"{figure}: {fault}")
         self._totals.clear()
         self._sums.clear()
 
+    async def _audit_stored(self, keys: Sequence[str]) -> None:
+        """Hold what is stored of these months against the orders that were added."""
+        ids = [earnings_id(key, stripe) for key in keys for stripe in range(EARNINGS_STRIPES)]
+        months = months_of(await self._read.find(EARNINGS, {"_id": {"$in": ids}})) if ids else {}
+        for key in keys:
+            stored, orders = recomputed.figures_of(months.get(key, Earnings())), self._totals.get(key, Counter())
+            for figure in sorted(stored.keys() | orders.keys()):
+                detail = f"{figure}: {stored[figure]} is stored, the orders give {orders[figure]}"
+                self._report.require(stored[figure] == orders[figure], "I3", f"earnings/{key}", detail)
+
 
 def _has_figures(document: Document) -> bool:
     """Whether anything was ever counted in a document; what was rebuilt leaves empty ones."""
     return document.keys() != {"_id"}
-
-
-def _figures(month: Earnings) -> Counter[str]:
-    """The figures of a stored month by their name in breaches."""
-    figures = Counter({_SALES: month.own_sales_minor, _REFUNDED: month.own_refunded_minor})
-    figures.update({_on_day(plan, day): amount for (day, plan), amount in month.day_minor.items()})
-    figures.update({_in_month(plan): amount for plan, amount in month.month_minor.items()})
-    return figures
-
-
-@lru_cache(maxsize=1_000)
-def _on_day(plan: str, day: str) -> str:
-    return f"plan {plan} on day {day}"
-
-
-@lru_cache(maxsize=1_000)
-def _in_month(plan: str) -> str:
-    return f"plan {plan} in the month"
