@@ -86,10 +86,9 @@ class LastingRead:
             read = await self._current()
             try:
                 for rest in _rest(where, path, last):
-                    documents = cast(
-                        "AsyncGenerator[Document]", read.stream(collection, rest, sort=order, fields=fields)
-                    )
-                    async with aclosing(documents):
+                    async with aclosing(
+                        _generator(read.stream(collection, rest, sort=order, fields=fields))
+                    ) as documents:
                         async for document in documents:
                             last, number, tries = (document[path], document["_id"]), number + 1, 0
                             if number % _TELL_EVERY == 0:
@@ -123,6 +122,11 @@ class LastingRead:
         """Have the next question begin a new snapshot. A stream may still get the rest of the old one."""
         if self._read is read:
             self._read = None
+
+
+def _generator(documents: AsyncIterator[Document]) -> AsyncGenerator[Document]:
+    """The same, as what it is: a generator, which can be closed before its end."""
+    return cast("Any", documents)  # type: ignore[no-any-return]
 
 
 def _rest(where: Mapping[str, Any], path: str, last: tuple[Any, Any] | None) -> list[Mapping[str, Any]]:
