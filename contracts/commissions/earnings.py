@@ -169,6 +169,11 @@ def in_month(distributor_id: int, month: str) -> dict[str, Any]:
     return {"_id": {"$gte": f"{distributor_id}/{month}/", "$lt": f"{distributor_id}/{month}0"}}
 
 
+def in_any_month(distributor_id: int) -> dict[str, Any]:
+    """The condition for the documents of all of a distributor's months."""
+    return {"_id": {"$gte": f"{distributor_id}/", "$lt": f"{distributor_id}0"}}
+
+
 def currency_of(document: Mapping[str, object]) -> str:
     """In which currency a document of `EARNINGS` is."""
     return key_of(document).split("/")[2]

@@ -129,8 +129,14 @@ class MongoStore(MongoReads):
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[MongoReads]:
-        """Every collection as of one moment, while others write. MongoDB keeps a moment for five minutes by default."""
-        async with await self._client.start_session(snapshot=True) as session:
+        """Every collection as of one moment, while others write. MongoDB keeps a moment for five minutes by default,
+        and what reads it later raises SnapshotTooOld.
+        """
+        try:
+            session = await self._client.start_session(snapshot=True)
+        except PyMongoError as error:
+            raise translate(error) from error
+        async with session:
             yield MongoReads(self._database, session)
 
     async def count(self, collection: str) -> int:

@@ -30,6 +30,9 @@ _UNAVAILABLE_CODES = frozenset(
         13435,  # NotPrimaryNoSecondaryOk
         13436,  # NotPrimaryOrSecondary
         14031,  # OutOfDiskSpace
+        43,  # CursorNotFound: the server was restarted
+        237,  # CursorKilled
+        11601,  # Interrupted
     }
 )
 

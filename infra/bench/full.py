@@ -1,4 +1,4 @@
-"""The full benchmark: the quick one, and what takes long: growth, a hot product, memory, more processes."""
+"""The full benchmark: the quick one, and what takes long: growth, a hot product, memory, more processes, verify."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from infra.bench.growth import GrowthFindings, GrowthSizes, growth
 from infra.bench.hot import HotFindings, hot
+from infra.bench.living import LivingFindings, LivingSizes, living
 from infra.bench.memory import memory
 from infra.bench.run import Bench, Findings, Sizes
 from infra.bench.scaling import ScalingFindings, scaling
@@ -22,6 +23,7 @@ class FullSizes:
     memory_orders: int = 100_000
     scaling_orders: int = 10_000
     scaling_rounds: int = 3
+    living: LivingSizes = field(default_factory=LivingSizes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,7 @@ class FullFindings:
     hot: HotFindings
     memory: Mapping[str, float]
     scaling: ScalingFindings
+    living: LivingFindings
 
 
 async def full(bench: Bench, quick: Sizes, sizes: FullSizes) -> FullFindings:
@@ -43,4 +46,5 @@ async def full(bench: Bench, quick: Sizes, sizes: FullSizes) -> FullFindings:
         await hot(bench, sizes.hot_orders, sizes.hot_rounds),
         await memory(bench, sizes.memory_orders),
         await scaling(bench, sizes.scaling_orders, sizes.scaling_rounds),
+        await living(bench, sizes.living),
     )

@@ -49,13 +49,14 @@ async def multiply_orders(settings: Settings, times: int, span_s: int) -> None:
     database = client[settings.database]
     patterns = client[f"{settings.database}_pattern"]
     at_a_time = asyncio.Semaphore(_AT_A_TIME)
+    now = int(time.time() * 1000) // _HEAD_MS
 
     async def fill(name: str, where: dict[str, Any], changes: dict[str, Any]) -> None:
         async with at_a_time:
             await database[name].drop_indexes()
             pattern = [{"$match": where}, {"$out": {"db": patterns.name, "coll": name}}]
             await database[name].aggregate(pattern).to_list(None)
-            for copies in _copies(times, span_s):
+            for copies in _copies(times, span_s, now):
                 stages = [
                     {"$set": {"copy": copies}},
                     {"$unwind": "$copy"},
@@ -113,10 +114,11 @@ def _distributor(number: int, sponsor: int) -> dict[str, Any]:
     }
 
 
-def _copies(times: int, span_s: int) -> Iterator[list[dict[str, Any]]]:
-    """What makes each copy another one, in portions. The factor is odd, so no two copies draw the same characters."""
+def _copies(times: int, span_s: int, now: int) -> Iterator[list[dict[str, Any]]]:
+    """What makes each copy another one, in portions. It is the same in every collection: ids stand in several.
+    The factor is odd, so no two copies draw the same characters.
+    """
     space = 16**_DRAWN
-    now = int(time.time() * 1000) // _HEAD_MS
     for first in range(1, times, _COPIES_AT_ONCE):
         yield [
             {

@@ -10,6 +10,7 @@ from rich.console import Console
 from infra.bench.full import FullFindings
 from infra.bench.growth import GrowthFindings
 from infra.bench.hot import HotFindings
+from infra.bench.living import LivingFindings
 from infra.bench.scaling import ScalingFindings
 from infra.cli.screen import Grid
 
@@ -17,12 +18,13 @@ from infra.cli.screen import Grid
 def as_object(found: FullFindings | None) -> dict[str, Any]:
     """The fields of the full benchmark, null where it was not run."""
     if found is None:
-        return {"growth_1m_over_10k": None, "growth_ms": None, "hot": None, "scaling": None}
+        return {"growth_1m_over_10k": None, "growth_ms": None, "hot": None, "scaling": None, "verify": None}
     return {
         "growth_1m_over_10k": round(found.growth.growth_1m_over_10k, 3),
         "growth_ms": _growth(found.growth),
         "hot": _hot(found.hot),
         "scaling": _scaling(found.scaling),
+        "verify": _verify(found.living),
     }
 
 
@@ -52,6 +54,13 @@ def _scaling(found: ScalingFindings) -> dict[str, Any]:
     }
 
 
+def _verify(found: LivingFindings) -> dict[str, Any]:
+    return {
+        kind: {str(size): {"seconds": round(one.seconds, 1), "rss_mb": one.rss_mb} for size, one in sizes.items()}
+        for kind, sizes in found.verified.items()
+    }
+
+
 def show(console: Console, found: FullFindings) -> None:
     _show_growth(console, found.growth)
     _show_hot(console, found.hot)
@@ -60,6 +69,11 @@ def show(console: Console, found: FullFindings) -> None:
         memory.add_row(name, f"{peak:.0f}")
     console.print(memory)
     _show_scaling(console, found.scaling)
+    verify = Grid("journal", "live orders", "seconds", "peak MB", title="`verify`, in a process of its own")
+    for kind, sizes in found.living.verified.items():
+        for size, one in sizes.items():
+            verify.add_row(kind, f"{size:,}", f"{one.seconds:.0f}", f"{one.rss_mb:.0f}")
+    console.print(verify)
 
 
 def _show_growth(console: Console, found: GrowthFindings) -> None:

@@ -12,19 +12,25 @@ from rich.console import Console
 
 from contracts.javascript import all_exact
 from infra.adapters.mongo import MongoStore
-from infra.cli.environment import EXIT_BREACH, one_sentence_on_failure, settings_for
+from infra.cli.environment import EXIT_BREACH, EXIT_ENVIRONMENT, one_sentence_on_failure, refuse, settings_for
+from infra.cli.progress import progress
 from infra.cli.screen import Grid, Screen
 from infra.runtime import roster
 from infra.runtime.audit import Report
+from infra.runtime.collector import collect_seldom
 from infra.runtime.settings import Settings
 from infra.runtime.time import RealTime
-from infra.runtime.verification import INVARIANTS, verify_live
+from infra.runtime.verification import INVARIANTS, OnProgress, Unfinished, verify_live
 
 
 def verify_command(stack: str, *, as_json: bool) -> None:
     with one_sentence_on_failure():
         settings = settings_for(stack)
-        report = asyncio.run(run_verify(settings))
+        try:
+            with progress() as on_progress:
+                report = asyncio.run(run_verify(settings, on_progress))
+        except Unfinished as error:
+            refuse(str(error), EXIT_ENVIRONMENT)
     if as_json:
         typer.echo(json.dumps(all_exact(as_object(report)), indent=2))
     else:
@@ -32,11 +38,12 @@ def verify_command(stack: str, *, as_json: bool) -> None:
     raise typer.Exit(EXIT_BREACH if report.breach_count else 0)
 
 
-async def run_verify(settings: Settings) -> Report:
+async def run_verify(settings: Settings, on_progress: OnProgress) -> Report:
+    collect_seldom()
     store = MongoStore.connect(settings.mongodb_url, settings.database)
     try:
         await store.ping()
-        return await verify_live(store, roster.load_all(), RealTime())
+        return await verify_live(store, roster.load_all(), RealTime(), on_progress)
     finally:
         store.close()
 

@@ -22,10 +22,11 @@ from infra.demo.traffic import ORDERS, Expectation, Publication, expect, traffic
 from infra.runtime import process, roster
 from infra.runtime.audit import Report
 from infra.runtime.fleet import Fleet
+from infra.runtime.message_audit import audit_messages
 from infra.runtime.settings import Settings
 from infra.runtime.time import RealTime
 from infra.runtime.topology import Topology, topology_of
-from infra.runtime.verification import audit_deliveries, verify_live
+from infra.runtime.verification import verify_live
 from infra.runtime.worker import Worker
 
 _PHASES = ("orders", "payments", "shipments", "completions", "refunds")
@@ -179,7 +180,7 @@ class World:
         deadline = time.monotonic() + _ACCOUNT_TIMEOUT_S
         while True:
             report = Report(RealTime().now())
-            await audit_deliveries(self.store, report, self.workers)
+            await audit_messages(self.store, report, self.workers)
             settled = await accounts.settled(self.store, self.workers, published)
             all_of_it = not report.breach_count and settled.messages == published.total()
             if all_of_it or time.monotonic() >= deadline:

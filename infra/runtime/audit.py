@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 from infra.runtime.journal import PREFIX
 from infra.runtime.store import Reader, Streams
 
 BREACHES_SHOWN_MAX = 20
+SUBJECTS_MAX = 10_000
+"""How many subjects of breaches are kept, to be looked at again."""
+
+GATHERED = 2_000
+"""How many ids an audit asks for at once: a query for each would take some sixty times as long."""
 
 IN_HAND_MAX = timedelta(days=1)
 """How long a process may hold a message between receipt and commit: as long as its store is away."""
+
+Subject = tuple[str, str]
+"""An invariant, and what it is about."""
 
 
 class Read(Reader, Streams, Protocol):
@@ -29,12 +38,19 @@ class Breach:
 
 @dataclass(slots=True)
 class Report:
-    """Figures and breaches by invariant (`I1` …). `now` is when the audit began."""
+    """Figures and breaches by invariant (`I1` …). `now` is when the audit began.
+
+    `only` are the subjects that are looked at, each with the place where it was found; None for all there are. An
+    audit may read more than these, and find more broken, as it does not read all of that; only they count.
+    """
 
     now: datetime
     figures: dict[str, dict[str, int | str]] = field(default_factory=dict)
     breaches: list[Breach] = field(default_factory=list)
     breach_count: int = 0
+    only: Mapping[Subject, Any] | None = None
+    subjects: dict[Subject, Any] = field(default_factory=dict)
+    counts: Counter[Subject] = field(default_factory=Counter)
 
     def figure(self, invariant: str, name: str, value: int | str) -> None:
         self.figures.setdefault(invariant, {})[name] = value
@@ -43,34 +59,75 @@ class Report:
         figures = self.figures.setdefault(invariant, {})
         figures[name] = int(figures.get(name, 0)) + value
 
-    def breach(self, invariant: str, about: str, detail: str) -> None:
-        """Count a breach; the first ones are kept to be shown."""
+    def breach(self, invariant: str, about: str, detail: str, *, place: Any = None) -> None:
+        """Count a breach; the first ones are kept to be shown. `place` says where its audit finds it again."""
+        subject = (invariant, about)
+        if self.only is not None and subject not in self.only:
+            return
         self.breach_count += 1
         self.figures.setdefault(invariant, {})
         if len(self.breaches) < BREACHES_SHOWN_MAX:
             self.breaches.append(Breach(invariant, about, detail))
+        if subject in self.subjects or len(self.subjects) < SUBJECTS_MAX:
+            self.subjects[subject] = place
+            self.counts[subject] += 1
 
     def require(self, holds: bool, invariant: str, about: str, detail: str) -> None:
         if not holds:
             self.breach(invariant, about, detail)
 
-    def still(self, earlier: Report) -> Report:
-        """This report without what `earlier` did not find: that was on its way from one worker to the next.
+    def ids(self, kind: str) -> list[str] | None:
+        """The things of a kind (`order` of `order/shop-1/1001`) that are looked at; None where all of them are."""
+        if self.only is None:
+            return None
+        found = (about.partition("/") for _, about in self.only)
+        return sorted({key for head, _, key in found if head == kind and key})
 
-        Where there is more than is kept to be shown, nothing can be told apart, and all of it stands.
+    def among(self, kind: str, path: str, of: Callable[[str], Any] = str) -> dict[str, Any]:
+        """The condition for documents that are of the things of a kind that are looked at, to be added to a query."""
+        found = self.ids(kind)
+        return {} if found is None else {path: {"$in": [of(key) for key in found]}}
+
+    def looks_at(self, *abouts: str) -> bool:
+        """Whether one of these is looked at."""
+        return self.only is None or any(about in abouts for _, about in self.only)
+
+    def again(self, now: datetime) -> Report:
+        """An empty report about what this one found; it leaves the figures alone."""
+        return Report(now, only=dict(self.subjects))
+
+    def still(self, again: Report) -> Report:
+        """This report with what `again` found of it once more: the rest was on its way from one worker to the next.
+
+        What was found beyond `SUBJECTS_MAX` was not looked at again, and stands.
         """
-        if any(len(report.breaches) < report.breach_count for report in (self, earlier)):
-            return self
-        known = {(breach.invariant, breach.about) for breach in earlier.breaches}
-        lasting = [breach for breach in self.breaches if (breach.invariant, breach.about) in known]
-        return Report(self.now, self.figures, lasting, len(lasting))
+        unseen = self.breach_count - self.counts.total()
+        count = again.breach_count + unseen
+        return Report(self.now, self.figures, again.breaches, count, None, again.subjects, again.counts)
+
+    def merge(self, other: Report) -> None:
+        """Add the breaches of another report."""
+        self.breach_count += other.breach_count
+        self.breaches = [*self.breaches, *other.breaches][:BREACHES_SHOWN_MAX]
 
 
 Audit = Callable[[Read, Report], Awaitable[None]]
 
 
-async def learnt(read: Read, worker: str, outcome: str) -> AsyncIterator[dict[str, datetime]]:
-    """When a worker took what had this outcome, by what it is about: one dict for each batch its journal still has."""
-    where = {"handled.outcome": outcome}
+async def learnt(
+    read: Read, worker: str, outcome: str, abouts: Iterable[str] | None = None
+) -> AsyncIterator[dict[str, datetime]]:
+    """When a worker took what had this outcome, by what it is about, as far as its journal still knows: some thousand
+    at a time. `abouts` are the only things that are wanted.
+    """
+    where: dict[str, Any] = {"handled.outcome": outcome}
+    if abouts is not None:
+        where["about"] = {"$in": list(abouts)}
+    taken: dict[str, datetime] = {}
     async for record in read.stream(f"{PREFIX}{worker}", where, fields=("at", "handled.about", "handled.outcome")):
-        yield {item["about"]: record["at"] for item in record["handled"] if item["outcome"] == outcome}
+        taken.update({item["about"]: record["at"] for item in record["handled"] if item["outcome"] == outcome})
+        if len(taken) >= GATHERED:
+            yield taken
+            taken = {}
+    if taken:
+        yield taken

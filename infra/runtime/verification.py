@@ -1,27 +1,27 @@
-"""`verify`: every invariant of the system over its stored state. Workers audit what they own; this adds the messages.
-
-I5: every message a queue took is accounted for, once. I6: everything that was emitted was handled by all it was for.
-"""
+"""`verify`: every invariant of the system over its stored state. Workers audit what they own; messages are added."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
-from typing import Protocol
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 
-from infra.runtime.audit import Read, Report
-from infra.runtime.journal import PREFIX
+from infra.runtime.audit import SUBJECTS_MAX, Audit, Read, Report
+from infra.runtime.lasting_read import LastingRead, Snapshots
+from infra.runtime.message_audit import audit_messages
+from infra.runtime.store import SnapshotTooOld, StoreUnavailable
 from infra.runtime.time import Time
 from infra.runtime.worker import Worker
 
 _LOOKS_MAX = 3
 _LOOK_AGAIN_AFTER_S = 4.0
 
+OnProgress = Callable[[str, int, int], None]
+"""What is done, how much of it is done, and how much there is; 0 where that is not known."""
 
-class Snapshots(Protocol):
-    """A store that can be read as of one moment."""
 
-    def snapshot(self) -> AbstractAsyncContextManager[Read]: ...
+class Unfinished(Exception):
+    """Whether the invariants hold is not known; the text says why, and what to do."""
 
 
 INVARIANTS: Mapping[str, str] = {
@@ -38,94 +38,103 @@ INVARIANTS: Mapping[str, str] = {
 
 async def verify(read: Read, workers: Sequence[Worker], time: Time) -> Report:
     """Check all invariants, in bounded memory. A breach is in the report, never an exception."""
-    report = Report(time.now(), {invariant: {} for invariant in INVARIANTS})
-    for worker in workers:
-        await worker.audit(read, report)
-    await audit_accounts(read, report, workers)
-    await audit_deliveries(read, report, workers)
+    report = _empty(time)
+    for _, audit in _audits(workers):
+        await audit(read, report)
     return report
 
 
-async def verify_live(store: Snapshots, workers: Sequence[Worker], time: Time) -> Report:
-    """Check all invariants of a system at work, as of one moment.
+async def verify_live(
+    store: Snapshots, workers: Sequence[Worker], time: Time, on_progress: OnProgress = lambda *_: None
+) -> Report:
+    """Check all invariants of a system at work, each audit as of a moment of its own. Raises Unfinished.
 
-    A message on its way from one worker to the next is no breach, so what is found is looked for again a little later,
-    and only what lasts is reported.
+    A message on its way from one worker to the next is no breach, nor is what changed between two moments. So the
+    subjects of what is found are looked at again a little later, they alone, and only what lasts is reported. What no
+    single snapshot confirms is reported beside a certain breach only.
     """
-    async with store.snapshot() as read:
-        report = await verify(read, workers, time)
-    for _ in range(_LOOKS_MAX - 1):
-        if not report.breach_count:
+    report = _empty(time)
+    found: list[_Found] = []
+    for name, audit in _audits(workers):
+        part = Report(report.now, report.figures)
+        moments = await _look(store, name, audit, part, on_progress)
+        if part.breach_count:
+            found.append(_Found(name, audit, part, moments))
+    for look in range(2, _LOOKS_MAX + 1):
+        if not found:
             break
         await time.sleep(_LOOK_AGAIN_AFTER_S)
-        async with store.snapshot() as read:
-            report = (await verify(read, workers, time)).still(report)
+        lasting = []
+        for one in found:
+            again = one.report.again(time.now())
+            name = f"{one.name}, look {look} at what was found"
+            moments = await _look(store, name, one.audit, again, on_progress)
+            if (part := one.report.still(again)).breach_count:
+                lasting.append(_Found(one.name, one.audit, part, moments))
+        found = lasting
+    doubts = [doubt for one in found if (doubt := one.doubt())]
+    if doubts and len(doubts) == len(found):
+        raise Unfinished(doubts[0])
+    for one in found:
+        report.merge(one.report)
     return report
 
 
-async def audit_accounts(read: Read, report: Report, workers: Sequence[Worker]) -> None:
-    """Count what came of every message, and hold it against what it should have left behind."""
-    commands = {worker.queue_of(handler) for worker in workers for handler in worker.handlers if handler.reads_command}
-    for worker in workers:
-        fields = ("queue", "handled.outcome", "repeats", "dead.died_in")
-        async for record in read.stream(PREFIX + worker.name, {}, fields=fields):
-            source = "commands" if record["queue"] in commands else "events"
-            handled = record.get("handled", ())
-            report.add("I5", f"{source}_handled", len(handled))
-            report.add("I5", f"{source}_repeats", len(record.get("repeats", ())))
-            died_in = [item.get("died_in") or record["queue"] for item in record.get("dead", ())]
-            commands_dead = sum(queue in commands for queue in died_in)
-            report.add("I5", "commands_dead", commands_dead)
-            report.add("I5", "events_dead", len(died_in) - commands_dead)
-            if record["queue"] == "order_intake.order.place":
-                for item in handled:
-                    report.add("I5", f"orders_{item['outcome']}")
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What an audit has found, and as of how many moments it was read."""
 
+    name: str
+    audit: Audit
+    report: Report
+    moments: int
 
-async def audit_deliveries(read: Read, report: Report, workers: Sequence[Worker]) -> None:
-    """For every emitted message: each worker that reads its type has it in its journal."""
-    readers: dict[str, list[str]] = {}
-    for worker in workers:
-        for handler in worker.handlers:
-            for payload in handler.payloads:
-                readers.setdefault(payload.message_type, []).append(worker.name)
-    keepers = [PREFIX + worker.name for worker in workers if worker.keeps_parked]
-    report.figure("I6", "emitted", 0)
-    for worker in workers:
-        async for record in read.stream(
-            PREFIX + worker.name, {"emitted": {"$gt": []}}, fields=("emitted.id", "emitted.type")
-        ):
-            by_reader: dict[str, dict[str, str]] = {}
-            for emitted in record["emitted"]:
-                report.add("I6", "emitted")
-                for reader in readers.get(emitted["type"], ()):
-                    by_reader.setdefault(reader, {})[emitted["id"]] = emitted["type"]
-            for reader, expected in by_reader.items():
-                await _audit_reader(read, report, reader, expected, keepers)
-
-
-async def _audit_reader(
-    read: Read, report: Report, reader: str, expected: dict[str, str], keepers: Sequence[str]
-) -> None:
-    ids = list(expected)
-    journal = PREFIX + reader
-    seen = {
-        handled["id"]
-        for record in await read.find(journal, {"handled.id": {"$in": ids}}, fields=("handled.id",))
-        for handled in record["handled"]
-    }
-    missing = [message_id for message_id in ids if message_id not in seen]
-    if missing:
-        dead = await read.find(journal, {"dead.id": {"$in": missing}}, fields=("dead.id",))
-        seen = {item["id"] for record in dead for item in record["dead"]}
-    for keeper in keepers if missing else ():
-        # What the broker gave up on is in the journal of the worker that sets it aside.
-        dead = await read.find(keeper, {"dead.id": {"$in": missing}}, fields=("dead.id", "dead.died_in"))
-        parked = (item for record in dead for item in record["dead"] if item.get("died_in"))
-        seen |= {item["id"] for item in parked if item["died_in"].partition(".")[0] == reader}
-    for message_id in missing:
-        if message_id not in seen:
-            report.breach(
-                "I6", f"message/{message_id}", f"{expected[message_id]} was emitted, {reader} has not handled it"
+    def doubt(self) -> str:
+        """Why it may be nothing but what changed meanwhile; empty where it is a breach."""
+        if not self.report.subjects:
+            return (
+                f"Not verified to the end: more than {SUBJECTS_MAX:,} things changed while `{self.name}` was read, too "
+                "many to look at again. Verify when less is going on."
             )
-    report.add("I6", "deliveries", len(ids))
+        if self.moments > 1:
+            first = self.report.breaches[0]
+            return (
+                f"Not verified to the end: `{self.name}` was read as of {self.moments} moments, as MongoDB keeps no "
+                f"snapshot for so long, and what it found may have changed between them; the first is {first.about}: "
+                f"{first.detail}. Verify when less is going on, or raise the server's "
+                "minSnapshotHistoryWindowInSeconds."
+            )
+        return ""
+
+
+def _empty(time: Time) -> Report:
+    return Report(time.now(), {invariant: {} for invariant in INVARIANTS})
+
+
+def _audits(workers: Sequence[Worker]) -> Iterator[tuple[str, Audit]]:
+    for worker in workers:
+        for number, audit in enumerate(worker.audits, start=1):
+            yield (
+                (f"{worker.name} ({number} of {len(worker.audits)})" if len(worker.audits) > 1 else worker.name),
+                audit,
+            )
+    yield "messages", partial(audit_messages, workers=workers)
+
+
+async def _look(store: Snapshots, name: str, audit: Audit, report: Report, on_progress: OnProgress) -> int:
+    """The number of moments as of which it was read."""
+    on_progress(name, 0, 0)
+    try:
+        async with LastingRead(store, lambda _, done, total: on_progress(name, done, total)) as read:
+            await audit(read, report)
+            return read.moments
+    except StoreUnavailable:
+        raise
+    except SnapshotTooOld as error:
+        raise Unfinished(
+            f"Not verified to the end: MongoDB does not keep a snapshot for as long as a part of `{name}` takes. "
+            "Verify when less is going on, or raise the server's minSnapshotHistoryWindowInSeconds."
+        ) from error
+    except Exception as error:
+        cause = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        raise Unfinished(f"Not verified to the end: `{name}` cannot read what is stored. {cause}") from error

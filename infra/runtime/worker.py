@@ -56,7 +56,8 @@ def on(
 
 @dataclass(frozen=True, slots=True)
 class Worker(Generic[S]):
-    """`audit` checks what the worker owns. `announces` are events that also go to the log, as warnings to a person.
+    """`audits` check what the worker owns, each as of one moment. `announces` are events that also go to the log, as
+    warnings to a person.
 
     `keeps_parked` is true of the one worker that sets aside what the broker itself gave up on.
     """
@@ -64,7 +65,7 @@ class Worker(Generic[S]):
     name: str
     repository: type[Repository[S, Any]]
     handlers: tuple[Handler[S], ...]
-    audit: Audit
+    audits: tuple[Audit, ...]
     announces: tuple[type[Payload], ...] = ()
     keeps_parked: bool = False
 

@@ -52,9 +52,10 @@ def test_there_are_workers() -> None:
 
 @_EVERY_WORKER
 def test_it_has_exactly_these_rooms(worker: str) -> None:
+    """An audit of several parts may have a room for each."""
     found = {path.name for path in (ROOT / "workers" / worker).iterdir() if path.name != "__pycache__"}
 
-    assert found == ROOMS
+    assert {name for name in found if not name.startswith("audit_")} == ROOMS
 
 
 def test_beside_the_workers_there_is_nothing() -> None:

@@ -108,6 +108,29 @@ async def test_verify_ends_with_1_where_an_invariant_is_broken(traded: Site) -> 
     assert ended.object["breaches"][0]["invariant"] == "I3"
 
 
+async def test_verify_ends_with_3_and_a_sentence_where_it_cannot_read_what_is_stored(traded: Site) -> None:
+    async def spoil(tx: object) -> None:
+        [order] = await tx.find("order_intake.orders", {"_id": KEY})  # type: ignore[attr-defined]
+        await tx.replace("order_intake.orders", [{**order, "lines": "none"}])  # type: ignore[attr-defined]
+
+    await traded.store.transact(spoil)
+    ended = await command("verify", environment=traded.environment())
+
+    assert (ended.code, ended.out) == (3, "")
+    *_, sentence = ended.err.splitlines()
+    assert sentence.startswith("Not verified to the end: `commission_calculation (1 of 2)` cannot read what is stored.")
+    assert "Traceback" not in ended.err
+
+
+async def test_verify_shows_its_progress_where_no_terminal_is(traded: Site) -> None:
+    ended = await command("verify", "--json", environment=traded.environment())
+
+    shown = ended.err.splitlines()
+    assert shown[:3] == ["alerting", "catalog", "commission_calculation (1 of 2)"]
+    assert shown[-1] == "messages"
+    assert ended.object["holds"], "what is shown is kept out of standard output"
+
+
 async def test_topology_and_schemas_need_no_server(tmp_path: Path) -> None:
     environment = {"PATH": "/usr/bin", "HOME": str(tmp_path), "TRIBUTARY_HOME": str(tmp_path)}
     topology, schemas, nobody = await asyncio.gather(

@@ -2,28 +2,72 @@
 
 from __future__ import annotations
 
-from infra.runtime.audit import BREACHES_SHOWN_MAX, Report
+from infra.runtime.audit import BREACHES_SHOWN_MAX, SUBJECTS_MAX, Report
 from tests.builders import NOW
 
+LATER = NOW
 
-def a_report(*abouts: str) -> Report:
-    report = Report(NOW)
+
+def found(report: Report, *abouts: str) -> Report:
     for about in abouts:
         report.breach("I6", about, "has not arrived")
     return report
 
 
 def test_what_has_arrived_meanwhile_is_no_breach() -> None:
-    lasting = a_report("message/2", "message/3").still(a_report("message/1", "message/2"))
+    first = found(Report(NOW), "message/1", "message/2")
+    lasting = first.still(found(first.again(LATER), "message/2"))
+
     assert [breach.about for breach in lasting.breaches] == ["message/2"]
     assert lasting.breach_count == 1
 
 
-def test_nothing_lasts_where_nothing_was_found_before() -> None:
-    assert a_report("message/1").still(a_report()).breach_count == 0
+def test_a_second_look_finds_nothing_that_was_not_found_before() -> None:
+    """It reads little more than the subjects of the first one, so of all others it sees a part."""
+    again = found(Report(NOW), "message/1").again(LATER)
+
+    found(again, "message/7")
+    again.breach("I5", "message/1", "is of another invariant")
+
+    assert (again.breach_count, again.breaches) == (0, [])
 
 
-def test_where_more_was_found_than_is_shown_all_of_it_stands() -> None:
-    many = [f"message/{number}" for number in range(BREACHES_SHOWN_MAX + 1)]
-    assert a_report("message/x").still(a_report(*many)).breach_count == 1
-    assert a_report(*many).still(a_report("message/x")).breach_count == len(many)
+def test_the_figures_are_those_of_the_first_look() -> None:
+    first = found(Report(NOW), "message/1")
+    first.add("I6", "emitted", 5)
+    again = first.again(LATER)
+    again.add("I6", "emitted", 1)
+
+    assert first.still(again).figures == {"I6": {"emitted": 5}}
+
+
+def test_however_much_is_found_a_bounded_part_of_it_is_kept() -> None:
+    many = [f"message/{number}" for number in range(SUBJECTS_MAX + 7)]
+    first = found(Report(NOW), *many)
+
+    assert first.breach_count == len(many)
+    assert len(first.breaches) == BREACHES_SHOWN_MAX
+    assert len(first.subjects) == len(first.counts) == SUBJECTS_MAX
+
+
+def test_what_was_too_much_to_be_looked_at_again_stands() -> None:
+    many = [f"message/{number}" for number in range(SUBJECTS_MAX + 7)]
+    first = found(Report(NOW), *many)
+
+    lasting = first.still(found(first.again(LATER), "message/3"))
+
+    assert lasting.breach_count == 8
+    assert [breach.about for breach in lasting.breaches] == ["message/3"]
+
+
+def test_an_audit_learns_what_it_is_to_look_at() -> None:
+    first = Report(NOW)
+    for about in ("product/12", "order/shop-1/1001", "product/7", "commissions"):
+        first.breach("I1", about, "is wrong")
+    again = first.again(LATER)
+
+    assert again.among("product", "_id", int) == {"_id": {"$in": [12, 7]}}
+    assert again.ids("order") == ["shop-1/1001"]
+    assert again.among("team", "_id") == {"_id": {"$in": []}}
+    assert (again.looks_at("commissions", "earnings"), again.looks_at("platform")) == (True, False)
+    assert (first.ids("order"), first.among("order", "_id"), first.looks_at("platform")) == (None, {}, True)

@@ -82,4 +82,4 @@ async def test_a_sale_of_an_order_that_was_never_paid(traded: System) -> None:
     sales = traded.store.table(SALES)
     sales.put({**sales.documents[KEY], "_id": UNPAID})
 
-    assert ("I7", "sales") in {(b.invariant, b.about) for b in (await traded.verify()).breaches}
+    assert ("I7", f"order/{UNPAID}") in {(b.invariant, b.about) for b in (await traded.verify()).breaches}

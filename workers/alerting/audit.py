@@ -11,10 +11,11 @@ _KINDS = {"stock_low": ("low", "low"), "stock_oversold": (IS_SHORT, "short")}
 
 
 async def audit(read: Read, report: Report) -> None:
+    of_products = report.among("product", "_id", int)
     wanted = {
         (kind, document["_id"])
         for kind, (field, _) in _KINDS.items()
-        async for document in read.stream(ITEMS, {field: True}, fields=("_id",))
+        async for document in read.stream(ITEMS, {field: True, **of_products}, fields=("_id",))
     }
     alerted: set[tuple[str, int]] = set()
     async for document in read.stream(ALERTS, {"state": "open"}):

@@ -24,7 +24,7 @@ WORKER = Worker(
         on(MessageDeadLettered, decide=keep_dead_letter),
         on(SettleDeadLetter, decide=settle_dead_letter, refuse=refuse_unreadable_settlement),
     ),
-    audit=audit,
+    audits=(audit,),
     announces=(AlertRaised, AlertResolved),
     keeps_parked=True,
 )

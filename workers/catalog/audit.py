@@ -11,11 +11,11 @@ from infra.runtime.audit import Read, Report
 async def audit(read: Read, report: Report) -> None:
     products = 0
     having: Counter[int] = Counter()
-    async for product in read.stream(PRODUCTS, {}, fields=("tags",)):
+    async for product in read.stream(PRODUCTS, report.among("tag", "tags", int), fields=("tags",)):
         products += 1
         having.update(product.get("tags", ()))
     report.figure("I4", "products", products)
-    async for tag in read.stream(TAGS, {}):
+    async for tag in read.stream(TAGS, report.among("tag", "_id", int)):
         count = having.pop(tag["_id"], 0)
         about = f"tag/{tag['_id']}"
         report.require(tag["products"] == count, "I4", about, f"{count} products have it, it counts {tag['products']}")

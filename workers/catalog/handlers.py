@@ -25,5 +25,5 @@ WORKER = Worker(
         on(DefineTag, decide=define_tag, refuse=refuse_unreadable_tag),
         on(RemoveTag, decide=remove_tag, refuse=refuse_unreadable_tag),
     ),
-    audit=audit,
+    audits=(audit,),
 )

@@ -1,6 +1,5 @@
 """I2: each paid order has exactly the entries that its snapshot and rule version give, reduced by exactly what its
-refunds take back, and is held and released when it should be. I3: no pool or cap is exceeded, every posting balances,
-and ledger, commissions and balances agree in every account.
+refunds take back, and is held and released when it should be. I3: no pool or cap is exceeded.
 
 What was sold and paid in a month is recomputed from the orders alone, and compared with what is stored of the month.
 What an order was calculated with depends on which orders accrued before it, which no order records; so those figures
@@ -10,88 +9,146 @@ have to fit into a sequence in which all of them can have been read.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime, timedelta
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 
-from contracts.commissions.calculation import Earner, Outcome, Sale, SaleLine, calculate, needs
+from contracts.commissions import recomputed
+from contracts.commissions.calculation import Outcome, Sale, calculate, needs
 from contracts.commissions.earnings import (
     EARNINGS,
     EARNINGS_STRIPES,
-    FIGURES,
-    Bookings,
     Earnings,
     day_of,
     earnings_id,
     earnings_key,
+    key_of,
+    month_of,
     months_of,
 )
 from contracts.commissions.hold import Hold
-from contracts.commissions.reversal import pool_taken_back, taken_back
 from contracts.commissions.view import (
-    BALANCES,
     COMMISSIONS,
     LEDGER,
-    Account,
-    AccountKey,
     Commission,
     Entry,
     LineRefund,
-    balance_of_stripe,
-    balances_of,
 )
-from contracts.rules.view import RULES, Caps, Terms
-from infra.runtime.audit import Read, Report
+from contracts.orders.view import LISTS, ORDERS, downline_list
+from contracts.rules.view import RULES, Terms
+from contracts.times import plus
+from infra.runtime.audit import GATHERED, Read, Report
 from infra.runtime.journal import PREFIX
 from infra.runtime.running_sum import RunningSum
 from infra.runtime.store import Document
 from workers.commission_calculation.model import earner_ids
-from workers.commission_calculation.repository import to_commission, to_posting, to_rules
+from workers.commission_calculation.repository import to_commission, to_rules
 
-ORDERS = "order_intake.orders"
 OVERDUE_AFTER = timedelta(hours=2)
 """Longer than the clock and its backlog may be late with a release."""
 
 _WORKER = "commission_calculation"
 _JOURNAL = PREFIX + _WORKER
 _CHUNK, _TICKS = 500, 20
-_SALES, _REFUNDED, _ORDERS = "own sales", "refunds of own sales", "orders"
-_ON_DAY, _IN_MONTH = "plan {} on day {}".format, "plan {} in the month".format
+_COPIED = (("seller_id", "distributor_id"), ("rule_version", "rule_version"), ("placed_at", "placed_at"))
+"""Fields of a commission, and those of the order that they are copied from."""
 
 
-async def audit(read: Read, report: Report) -> None:
+async def audit_orders(read: Read, report: Report) -> None:
+    """Walk orders and commissions side by side, a month after the other, so memory stays bounded.
+
+    A later look goes through the orders that were found, and then through all orders of the months that were found:
+    these again only for their sums.
+    """
     terms = {document["_id"]: to_rules(document).terms for document in await read.find(RULES, {})}
-    await _audit_entries(read, report, terms)
-    await _audit_ledger(read, report)
-
-
-async def _audit_entries(read: Read, report: Report, terms: Mapping[int, Terms]) -> None:
-    """Walk orders and commissions side by side, a month after the other, so memory stays bounded."""
     months = _Months(read, report, terms)
-    chunk: list[Document] = []
-    async for order in read.stream(ORDERS, {}, sort=(("placed_at", 1),)):
+    if report.only is None:
+        orders = read.stream(ORDERS, {}, sort=(("placed_at", 1),))
+        paid = await _audit_orders(read, report, terms, months, orders)
+        await months.conclude()
+        await _audit_overdue(read, report, await _audit_number(read, report, paid))
+        return
+    await _audit_orders(read, report, terms, None, read.stream(ORDERS, report.among("order", "_id")))
+    await _audit_without_order(read, report, report.ids("order") or ())
+    found = report.ids("earnings") or []
+    await _audit_orders(read, Report(report.now, only={}), terms, months, _orders_of(read, found))
+    await months.conclude_month()
+    await months.audit_without_orders(found)
+    if report.ids("order"):
+        newest = {"released_at": {"$gt": datetime.min.replace(tzinfo=UTC)}}
+        released = await read.find(COMMISSIONS, newest, sort=(("released_at", -1),), limit=1, fields=("released_at",))
+        await _audit_overdue(read, report, released[0]["released_at"] if released else None)
+
+
+async def _orders_of(read: Read, keys: Iterable[str]) -> AsyncIterator[Document]:
+    """The orders of these months, a calendar month after the other: what the distributor sold, stood above, or led
+    the team of.
+    """
+    earners: defaultdict[str, set[int]] = defaultdict(set)
+    for key in keys:
+        distributor_id, month, *_ = key.split("/")
+        earners[month].add(int(distributor_id))
+    for month, ids in sorted(earners.items()):
+        first = datetime(*map(int, month.split("-")), 1, tzinfo=UTC)  # type: ignore[misc, arg-type]
+        period = {"placed_at": {"$gte": first, "$lte": plus(first, timedelta(days=31))}}
+        lists = {downline_list(distributor_id) for distributor_id in ids}
+        for where in ({LISTS: {"$in": sorted(lists)}}, {"team.leader_id": {"$in": sorted(ids)}}):
+            async for order in read.stream(ORDERS, {**period, **where}, sort=(("placed_at", 1),)):
+                is_first = LISTS in where or lists.isdisjoint(order[LISTS])
+                if is_first and month_of(order["placed_at"]) == month:
+                    yield order
+
+
+async def _audit_orders(
+    read: Read, report: Report, terms: Mapping[int, Terms], months: _Months | None, orders: AsyncIterator[Document]
+) -> int:
+    """The number of paid orders that have commissions."""
+    paid, chunk = 0, list[Document]()
+    async for order in orders:
         chunk.append(order)
         if len(chunk) == _CHUNK:
-            await _audit_chunk(read, report, terms, months, chunk)
+            paid += await _audit_chunk(read, report, terms, months, chunk)
             chunk = []
-    await _audit_chunk(read, report, terms, months, chunk)
-    await months.conclude()
+    return paid + await _audit_chunk(read, report, terms, months, chunk)
+
+
+async def _audit_number(read: Read, report: Report, paid: int) -> datetime | None:
+    """Look for commissions of no order where there are more than paid orders; when one was last released."""
     stored, last_released_at = 0, None
     async for document in read.stream(COMMISSIONS, {}, fields=("released_at",)):
         stored += 1
         last_released_at = max(filter(None, (last_released_at, document.get("released_at"))), default=None)
     report.figure("I3", "commissions", stored)
-    known = int(report.figures.get("I2", {}).get("orders_paid", 0))
-    report.require(stored == known, "I2", "commissions", f"{stored} commissions are stored for {known} paid orders")
-    await _audit_overdue(read, report, last_released_at)
+    if stored != paid:
+        keys: list[str] = []
+        async for document in read.stream(COMMISSIONS, {}, fields=("_id",)):
+            keys.append(document["_id"])
+            if len(keys) == GATHERED:
+                await _audit_without_order(read, report, keys)
+                keys = []
+        await _audit_without_order(read, report, keys)
+    return last_released_at
+
+
+async def _audit_without_order(read: Read, report: Report, keys: Sequence[str]) -> None:
+    """Find those of these orders that have commissions, and do not exist."""
+    among = {"_id": {"$in": list(keys)}}
+    orders = {document["_id"] for document in await read.find(ORDERS, among, fields=("_id",))} if keys else set()
+    without = [key for key in keys if key not in orders]
+    among = {"_id": {"$in": without}}
+    for document in await read.find(COMMISSIONS, among, fields=("_id",)) if without else ():
+        report.breach("I2", f"order/{document['_id']}", "has commissions, and there is no such order")
 
 
 async def _audit_chunk(
-    read: Read, report: Report, terms: Mapping[int, Terms], months: _Months, orders: list[Document]
-) -> None:
+    read: Read, report: Report, terms: Mapping[int, Terms], months: _Months | None, orders: list[Document]
+) -> int:
     keys = [order["_id"] for order in orders]
     found = {d["_id"]: to_commission(d) for d in await read.find(COMMISSIONS, {"_id": {"$in": keys}})}
-    postings = await read.find(LEDGER, {"key": {"$in": keys}, "kind": "release"}, fields=("key", "posted_at"))
+    ended = [key for key, commission in found.items() if commission.status == "released"]
+    releases = {"key": {"$in": ended}, "kind": "release"}
+    postings = await read.find(LEDGER, releases, fields=("key", "posted_at")) if ended else ()
     released = {posting["key"]: posting["posted_at"] for posting in postings}
+    paid = 0
     for order in orders:
         about = f"order/{order['_id']}"
         commission = found.get(order["_id"])
@@ -102,28 +159,36 @@ async def _audit_chunk(
         if commission is None:
             report.breach("I2", about, "is paid, but has no commissions")
             continue
-        entries = _audit_accrual(report, about, order, commission, terms[order["rule_version"]])
-        await months.book(order, commission, entries)
-        _audit_what_is_left(report, about, order, commission)
+        paid += 1
+        for name, field in _COPIED:
+            is_, gives = getattr(commission, name), order[field]
+            if is_ != gives:
+                report.breach("I2", about, f"its {name} is {is_}, the order has {gives}")
+        sale = recomputed.sale_of(order)
+        entries = _audit_accrual(report, about, sale, commission, terms[order["rule_version"]])
+        if months is not None:
+            await months.book(order, sale, commission, entries)
+        _audit_what_is_left(report, about, recomputed.refunds_of(order, sale), commission)
         is_open, posted_at = order.get("after_sale_open", False), released.get(order["_id"])
         hold = Hold(terms[order["rule_version"]].hold_days, order.get("completed_at"), is_open, posted_at)
-        _audit_hold(report, about, hold, commission)
+        if commission.status == "released":
+            report.add("I2", "released")
+        for fault in hold.faults(commission):
+            report.breach("I2", about, fault)
+    return paid
 
 
-def _audit_accrual(
-    report: Report, about: str, order: Document, commission: Commission, terms: Terms
-) -> tuple[Entry, ...]:
+def _audit_accrual(report: Report, about: str, sale: Sale, commission: Commission, terms: Terms) -> tuple[Entry, ...]:
     """Recompute the order from its own document, and hold every entry and every silence against it."""
     report.add("I2", "entries", len(commission.entries))
-    expected = calculate(terms, sale_of(order), commission.earned)
+    expected = calculate(terms, sale, commission.earned)
     stored = Outcome(commission.pools_minor, commission.entries, commission.unpaid)
     for name in ("pools_minor", "entries", "unpaid"):
         is_, gives = getattr(stored, name), getattr(expected, name)
-        report.require(is_ == gives, "I2", about, f"{name} are {is_}, the rules give {gives}")
-    for name, field in (("seller_id", "distributor_id"), ("rule_version",) * 2, ("placed_at",) * 2):
-        is_, gives = getattr(commission, name), order[field]
-        report.require(is_ == gives, "I2", about, f"its {name} is {is_}, the order has {gives}")
-    _audit_caps(report, about, commission, terms)
+        if is_ != gives:
+            report.breach("I2", about, f"{name} are {is_}, the rules give {gives}")
+    for fault in recomputed.beyond_caps(commission, terms):
+        report.breach("I3", about, fault)
     total, pool = commission.total_minor, commission.pool_minor
     report.require(pool == sum(commission.pools_minor), "I3", about, f"its pool of {pool} is not that of its lines")
     report.require(total <= pool, "I3", about, f"pays {total} out of a pool of {pool}")
@@ -132,41 +197,14 @@ def _audit_accrual(
     return expected.entries
 
 
-def _audit_caps(report: Report, about: str, commission: Commission, terms: Terms) -> None:
-    """Nobody gets more of a plan than its caps of a day and a month leave after what was paid before."""
-    got: Counter[tuple[str, int]] = Counter()
-    for entry in commission.entries:
-        got[entry.plan, entry.distributor_id] += entry.amount_minor
-    plans = {plan.name: plan.caps for plan in terms.plans}
-    for (plan, earner), amount in got.items():
-        caps, earned = plans.get(plan, Caps()), commission.earned
-        for period, limits, sums in (("day", caps.day, earned.day_minor), ("month", caps.month, earned.month_minor)):
-            cap, before = limits.get(commission.currency), sums.get(plan, {}).get(earner, 0)
-            detail = f"{before} and {amount} of plan {plan} for distributor {earner} exceed its cap of {cap} a {period}"
-            report.require(cap is None or before + amount <= cap, "I3", about, detail)
-
-
-def _audit_what_is_left(report: Report, about: str, order: Document, commission: Commission) -> None:
+def _audit_what_is_left(report: Report, about: str, refunds: tuple[LineRefund, ...], commission: Commission) -> None:
     """Recompute from the refunded sums of the order what each entry is still worth."""
-    refunds = refunds_of(order)
-    report.require(commission.lines == refunds, "I2", about, f"refunds are {commission.lines}, the order has {refunds}")
-    expected = [entry.amount_minor for entry in commission.entries]
-    for line in refunds:
-        places = [place for place, entry in enumerate(commission.entries) if entry.line == line.line]
-        taken = taken_back([commission.entries[place] for place in places], line)
-        for place, amount in zip(places, taken, strict=True):
-            expected[place] -= amount
-    left = commission.remaining_minor()
+    if commission.lines != refunds:
+        report.breach("I2", about, f"refunds are {commission.lines}, the order has {refunds}")
     if commission.reversals:
         report.add("I2", "reversals", len(commission.reversals))
-    report.require(left == tuple(expected), "I2", about, f"entries are worth {left}, the refunds leave {expected}")
-
-
-def _audit_hold(report: Report, about: str, hold: Hold, commission: Commission) -> None:
-    if commission.status == "released":
-        report.add("I2", "released")
-    for fault in hold.faults(commission):
-        report.breach("I2", about, fault)
+    is_, leaves = commission.remaining_minor(), recomputed.left_of(commission.entries, refunds)
+    report.require(is_ == leaves, "I2", about, f"entries are worth {is_}, the refunds leave {leaves}")
 
 
 async def _audit_overdue(read: Read, report: Report, last_released_at: datetime | None) -> None:
@@ -180,97 +218,24 @@ async def _audit_overdue(read: Read, report: Report, last_released_at: datetime 
     reached = max([*idle[:1], *filter(None, [last_released_at])], default=None)
     if reached is None or not newest:
         return
-    async for document in read.stream(COMMISSIONS, {"release_at": {"$lt": reached - OVERDUE_AFTER}}):
-        about = f"order/{document['_id']}"
-        known = await read.find(_JOURNAL, {"about": about}, sort=(("_id", -1),), limit=1, fields=("at",))
-        if all(record["at"] + OVERDUE_AFTER < newest[0]["at"] for record in known):
-            report.breach("I2", about, f"is still held, and was due at {document['release_at']}")
+    late: dict[str, datetime] = {}
+    due = {"release_at": {"$lt": reached - OVERDUE_AFTER}, **report.among("order", "_id")}
+    async for document in read.stream(COMMISSIONS, due, fields=("release_at",)):
+        late[f"order/{document['_id']}"] = document["release_at"]
+        if len(late) == _CHUNK:
+            await _audit_late(read, report, late, newest[0]["at"])
+            late = {}
+    await _audit_late(read, report, late, newest[0]["at"])
 
 
-def sale_of(order: Document) -> Sale:
-    """The stored order as the plans see it."""
-    team = order.get("team")
-    leader = Earner(0, team["leader_id"], team["leader_tier"], team["leader_active"]) if team else None
-    return Sale(
-        order["currency"],
-        tuple(
-            SaleLine(
-                line["line"],
-                line["product_id"],
-                line["category_id"],
-                line["quantity"],
-                line["amount_minor"] - line["discount_minor"],
-            )
-            for line in order["lines"]
-        ),
-        tuple(Earner(up["level"], up["distributor_id"], up["tier"], up["active"]) for up in order["upline"]),
-        leader,
-    )
-
-
-def refunds_of(order: Document) -> tuple[LineRefund, ...]:
-    """How much of each line went back: all of it where the order was cancelled."""
-    is_cancelled = order["status"] == "cancelled"
-    return tuple(
-        LineRefund(line.line, line.net_minor, line.quantity, line.net_minor, line.quantity)
-        if is_cancelled
-        else LineRefund(
-            line.line,
-            line.net_minor,
-            line.quantity,
-            stored.get("refunded_minor", 0),
-            stored.get("refunded_quantity", 0),
-        )
-        for line, stored in zip(sale_of(order).lines, order["lines"], strict=True)
-    )
-
-
-async def _audit_ledger(read: Read, report: Report) -> None:
-    ledger: Counter[AccountKey] = Counter()
-    bookings = Bookings()
-    async for document in read.stream(LEDGER, {}):
-        posting = to_posting(document)
-        report.add("I3", "postings")
-        amount = sum(leg.amount_minor for leg in posting.legs)
-        report.require(amount == 0, "I3", f"order/{posting.key}", f"posting {posting.posting_id} is off by {amount}")
-        ledger.update(balances_of([posting]))
-        bookings.post(posting)
-    entries: Counter[AccountKey] = Counter()
-    async for document in read.stream(COMMISSIONS, {}):
-        _book(entries, to_commission(document))
-    balances: Counter[AccountKey] = Counter()
-    async for document in read.stream(BALANCES, {}):
-        balances.update(balance_of_stripe(document))
-    async for document in read.stream(EARNINGS, {}, fields=FIGURES):
-        bookings.store(document)
-    for earner, fault in bookings.faults():
-        report.breach("I3", f"distributor/{earner}", fault)
-    for account in sorted(ledger.keys() | entries.keys() | balances.keys()):
-        sums = {"ledger": ledger[account], "entries": entries[account], "balance": balances[account]}
-        distributor_id, currency, name = account
-        detail = f"{name} sums in {currency} differ: {sums}"
-        about = f"distributor/{distributor_id}" if distributor_id else "platform"
-        report.require(len(set(sums.values())) == 1, "I3", about, detail)
-    report.figure("I3", "accounts", len(balances))
-    for (_, currency, name), amount in sorted(ledger.items()):
-        if name == "available" and amount < 0:
-            report.add("I3", "accounts_negative")
-        if name in ("pool", "breakage"):
-            report.figure("I3", f"{name}_minor_{currency}", amount)
-
-
-def _book(accounts: Counter[AccountKey], commission: Commission) -> None:
-    """What the accounts come to by a commission alone: its entries, and its pool, as far as they are left."""
-    account: Account = "held" if commission.status == "held" else "available"
-    left = commission.remaining_minor()
-    for entry, amount in zip(commission.entries, left, strict=True):
-        accounts[entry.distributor_id, commission.currency, account] += amount
-    pool = sum(
-        pool_minor - pool_taken_back(pool_minor, line)
-        for pool_minor, line in zip(commission.pools_minor, commission.lines, strict=True)
-    )
-    accounts[0, commission.currency, "pool"] -= pool
-    accounts[0, commission.currency, "breakage"] += pool - sum(left)
+async def _audit_late(read: Read, report: Report, late: Mapping[str, datetime], ticked_at: datetime) -> None:
+    touched: dict[str, datetime] = {}
+    where = {"about": {"$in": list(late)}}
+    for record in await read.find(_JOURNAL, where, fields=("at", "about")) if late else ():
+        touched.update({about: max(record["at"], touched.get(about, record["at"])) for about in record["about"]})
+    for about, release_at in late.items():
+        if about not in touched or touched[about] + OVERDUE_AFTER < ticked_at:
+            report.breach("I2", about, f"is still held, and was due at {release_at}")
 
 
 class _Months:
@@ -283,38 +248,43 @@ class _Months:
         self._report = report
         self._terms = terms
         self._asked = {version: needs(known) for version, known in terms.items()}
+        self._is_read = any(asked.anything for asked in self._asked.values())
         self._month = ""
         self._totals: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self._sums: defaultdict[tuple[str, str], RunningSum] = defaultdict(RunningSum)
-        self._documents = 0
+        self._known: set[int] = set()
+        """Hashes of the months that orders belong to: some seventy bytes for each."""
 
-    async def book(self, order: Document, commission: Commission, entries: Iterable[Entry]) -> None:
+    async def book(self, order: Document, sale: Sale, commission: Commission, entries: Iterable[Entry]) -> None:
         """Add an order with the entries that its rules give. Orders come by `placed_at`."""
         placed_at = order["placed_at"]
-        if f"{placed_at:%Y-%m}" != self._month:
-            await self._conclude_month()
-            self._month = f"{placed_at:%Y-%m}"
+        if month_of(placed_at) != self._month:
+            await self.conclude_month()
+            self._month = month_of(placed_at)
         terms, asked = self._terms[order["rule_version"]], self._asked[order["rule_version"]]
-        sale, seller = sale_of(order), order["distributor_id"]
+        seller = order["distributor_id"]
         keys = {
             earner: earnings_key(earner, placed_at, sale.currency, terms.market)
             for earner in {seller, *earner_ids(sale)}
         }
         own = {seller: sum(line.net_minor for line in sale.lines)}
-        self._totals[keys[seller]][_ORDERS] += 1
-        self._count(keys, _SALES, own, commission, _gross(commission) if asked.own_sales else None)
-        for amount, at in _given_back(order, commission):
-            self._totals[keys[seller]][_REFUNDED] += amount
-            self._sums[keys[seller], _REFUNDED].add(amount, at)
+        self._totals[keys[seller]][recomputed.ORDERS] += 1
+        self._count(
+            keys, recomputed.SALES, own, commission, recomputed.gross_sales(commission) if asked.own_sales else None
+        )
+        for amount, at in recomputed.given_back(order, sale, commission):
+            self._totals[keys[seller]][recomputed.REFUNDED] += amount
+            if self._is_read:
+                self._sums[keys[seller], recomputed.REFUNDED].add(amount, at)
         if asked.own_sales:
             for earner, key in keys.items():
                 refunded = (commission.earned.own_refunded_minor or {}).get(earner, 0)
-                self._sums[key, _REFUNDED].read(refunded, commission.accrued_at)
+                self._sums[key, recomputed.REFUNDED].read(refunded, commission.accrued_at)
         got: defaultdict[str, Counter[int]] = defaultdict(Counter)
         for entry in entries:
             got[entry.plan][entry.distributor_id] += entry.amount_minor
         for plan in terms.plans:
-            day, month = _ON_DAY(plan.name, day_of(placed_at)), _IN_MONTH(plan.name)
+            day, month = recomputed.on_day(plan.name, day_of(placed_at)), recomputed.in_month(plan.name)
             before_day = commission.earned.day_minor.get(plan.name, {}) if plan.name in asked.day else None
             before_month = commission.earned.month_minor.get(plan.name, {}) if plan.name in asked.month else None
             self._count(keys, day, got[plan.name], commission, before_day)
@@ -333,67 +303,51 @@ class _Months:
             if amount:
                 self._totals[keys[earner]][figure] += amount
         if read is None:
-            for earner, amount in amounts.items():
+            for earner, amount in amounts.items() if self._is_read else ():
                 self._sums[keys[earner], figure].add(amount, commission.accrued_at)
             return
         for earner, key in keys.items():
             self._sums[key, figure].read(read.get(earner, 0), commission.accrued_at, amounts.get(earner, 0))
 
     async def conclude(self) -> None:
-        await self._conclude_month()
-        stored = sum([_has_figures(document) async for document in self._read.stream(EARNINGS, {})])
-        detail = f"{stored} documents are stored, {self._documents} of them are of months that paid orders have"
-        self._report.require(stored == self._documents, "I3", "earnings", detail)
+        """Look for stored months that no paid order belongs to; the orders have all been added."""
+        await self.conclude_month()
+        keys: dict[str, None] = {}
+        async for document in self._read.stream(EARNINGS, {}):
+            key = key_of(document)
+            if _has_figures(document) and hash(key) not in self._known:
+                keys[key] = None
+                if len(keys) == GATHERED:
+                    await self.audit_without_orders(keys)
+                    keys = {}
+        await self.audit_without_orders(keys)
 
-    async def _conclude_month(self) -> None:
+    async def audit_without_orders(self, keys: Iterable[str]) -> None:
+        """Hold those of these months to which no order was added against no figures at all."""
+        await self._audit_stored([key for key in keys if hash(key) not in self._known])
+
+    async def conclude_month(self) -> None:
         keys = sorted({*self._totals, *(key for key, _ in self._sums)})
+        self._known.update(map(hash, keys))
         for start in range(0, len(keys), _CHUNK):
-            some = keys[start : start + _CHUNK]
-            ids = [earnings_id(key, stripe) for key in some for stripe in range(EARNINGS_STRIPES)]
-            found = await self._read.find(EARNINGS, {"_id": {"$in": ids}})
-            self._documents += sum(map(_has_figures, found))
-            months = months_of(found)
-            for key in some:
-                stored, orders = _figures(months.get(key, Earnings())), self._totals.get(key, Counter())
-                for figure in sorted(stored.keys() | orders.keys()):
-                    detail = f"{figure}: {stored[figure]} is stored, the orders give {orders[figure]}"
-                    self._report.require(stored[figure] == orders[figure], "I3", f"earnings/{key}", detail)
+            await self._audit_stored(keys[start : start + _CHUNK])
         for (key, figure), sum_ in self._sums.items():
             for fault in sum_.faults():
                 self._report.breach("I3", f"earnings/{key}", f"{figure}: {fault}")
         self._totals.clear()
         self._sums.clear()
 
+    async def _audit_stored(self, keys: Sequence[str]) -> None:
+        """Hold what is stored of these months against the orders that were added."""
+        ids = [earnings_id(key, stripe) for key in keys for stripe in range(EARNINGS_STRIPES)]
+        months = months_of(await self._read.find(EARNINGS, {"_id": {"$in": ids}})) if ids else {}
+        for key in keys:
+            stored, orders = recomputed.figures_of(months.get(key, Earnings())), self._totals.get(key, Counter())
+            for figure in sorted(stored.keys() | orders.keys()):
+                detail = f"{figure}: {stored[figure]} is stored, the orders give {orders[figure]}"
+                self._report.require(stored[figure] == orders[figure], "I3", f"earnings/{key}", detail)
+
 
 def _has_figures(document: Document) -> bool:
     """Whether a document counts orders of its month; what was rebuilt leaves empty ones."""
     return not document.keys() <= {"_id", "booked_minor"}
-
-
-def _figures(month: Earnings) -> Counter[str]:
-    """The figures of a stored month by their name in breaches."""
-    figures = Counter({_SALES: month.own_sales_minor, _REFUNDED: month.own_refunded_minor, _ORDERS: month.orders})
-    figures.update({_ON_DAY(plan, day): amount for (day, plan), amount in month.day_minor.items()})
-    figures.update({_IN_MONTH(plan): amount for plan, amount in month.month_minor.items()})
-    return figures
-
-
-def _gross(commission: Commission) -> Mapping[int, int]:
-    """The own sales that an order was calculated with, and what had been refunded of them."""
-    return Counter(commission.earned.own_sales_minor) + Counter(commission.earned.own_refunded_minor or {})
-
-
-def _given_back(order: Document, commission: Commission) -> Iterator[tuple[int, datetime | None]]:
-    """What was given back of an order, and when the month counted it, if the order says when.
-
-    Where the commission does not have it yet, or has it wrong, that is a breach of its own; what it has counts here.
-    """
-    left = sum(line.refunded_minor for line in commission.lines)
-    if commission.lines == refunds_of(order):
-        for refund in order.get("refunds", ()):
-            amount = sum(part["amount_minor"] for part in refund["lines"])
-            left -= amount
-            yield amount, max(refund["at"], commission.accrued_at)
-    ended = commission.reversals[-1] if commission.reversals and order["status"] == "cancelled" else None
-    if left:
-        yield left, max(ended.at, commission.accrued_at) if ended else None

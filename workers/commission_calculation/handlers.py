@@ -3,7 +3,8 @@
 from contracts.clock.v1 import ClockTicked
 from contracts.orders.v1 import AfterSaleChanged, OrderCancelled, OrderCompleted, OrderPaid, OrderRefunded
 from infra.runtime.worker import Worker, on
-from workers.commission_calculation.audit import audit
+from workers.commission_calculation.audit import audit_orders
+from workers.commission_calculation.audit_accounts import audit_accounts
 from workers.commission_calculation.decide import (
     accrue,
     note_after_sale,
@@ -25,5 +26,5 @@ WORKER = Worker(
         on(OrderCancelled, decide=take_back_all),
         on(ClockTicked, decide=release),
     ),
-    audit=audit,
+    audits=(audit_orders, audit_accounts),
 )

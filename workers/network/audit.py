@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
 
-from contracts.network.view import DISTRIBUTORS, TEAMS, Membership, Sponsorship
+from contracts.network.view import DISTRIBUTORS, SPONSORS_PATH, TEAMS, Membership, Sponsorship
 from infra.runtime.audit import Read, Report
+from infra.runtime.store import Document
 from workers.network.model import TREE
 from workers.network.repository import TREES, to_distributor, to_team, to_tree
 
@@ -20,7 +21,7 @@ async def audit(read: Read, report: Report) -> None:
     """Holds every id with its sponsors and its teams: some hundred bytes for each distributor."""
     sponsors: dict[int, tuple[Sponsorship, ...]] = {}
     memberships: dict[int, tuple[Membership, ...]] = {}
-    async for document in read.stream(DISTRIBUTORS, {}):
+    async for document in _distributors(read, report):
         distributor = to_distributor(document)
         sponsors[distributor.distributor_id] = distributor.sponsors
         if distributor.teams:
@@ -35,6 +36,19 @@ async def audit(read: Read, report: Report) -> None:
     _audit_tree(sponsors, report)
     await _audit_moves(read, report, sponsors)
     await _audit_teams(read, report, sponsors, memberships)
+
+
+async def _distributors(read: Read, report: Report) -> AsyncIterator[Document]:
+    """All of them; or those that are looked at and everyone above, as they and the leaders of teams have to exist."""
+    if report.looks_at("network"):
+        async for document in read.stream(DISTRIBUTORS, {}):
+            yield document
+        return
+    ids = {int(key) for key in report.ids("distributor") or ()}
+    for document in await read.find(TEAMS, report.among("team", "_id", int)):
+        ids |= {entry.leader_id for entry in to_team(document).leaders}
+    for document in await read.ancestors(DISTRIBUTORS, sorted(ids), via=SPONSORS_PATH):
+        yield document
 
 
 def _audit_tree(sponsors: Histories, report: Report) -> None:

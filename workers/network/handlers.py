@@ -19,5 +19,5 @@ WORKER = Worker(
         on(v1.JoinTeam, decide=decide.join_team, refuse=decide.refuse_unreadable_team),
         on(v1.LeaveTeam, decide=decide.leave_team, refuse=decide.refuse_unreadable_team),
     ),
-    audit=audit,
+    audits=(audit,),
 )

@@ -5,11 +5,12 @@ than there was, and no step was taken before the one before it, nor before we kn
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from contracts.orders.view import ORDERS
 from contracts.times import CLOCK_SKEW_MAX
-from infra.runtime.audit import IN_HAND_MAX, Read, Report, learnt
+from infra.runtime.audit import GATHERED, IN_HAND_MAX, Read, Report, learnt
 from workers.order_intake.model import Order
 from workers.order_intake.repository import to_order
 
@@ -18,30 +19,37 @@ STUCK_AFTER = timedelta(minutes=20)
 
 
 async def audit(read: Read, report: Report) -> None:
-    async for document in read.stream(ORDERS, {}):
+    waiting: list[str] = []
+    async for document in read.stream(ORDERS, report.among("order", "_id")):
         order = to_order(document)
         about = f"order/{order.key}"
         report.add("I4", "orders")
         report.add("I4", order.status)
-        report.require(_is_legal(order), "I4", about, f"{order.status} does not fit its other fields: {order}")
-        report.require(_is_in_order_of_time(order, report.now), "I4", about, f"its times are out of order: {order}")
-        least = _version_at_least(order)
-        report.require(order.version >= least, "I4", about, f"has version {order.version} after {least - 1} changes")
+        if not _is_legal(order):
+            report.breach("I4", about, f"{order.status} does not fit its other fields: {order}")
+        if not _is_in_order_of_time(order, report.now):
+            report.breach("I4", about, f"its times are out of order: {order}")
+        if order.version < (least := _version_at_least(order)):
+            report.breach("I4", about, f"has version {order.version} after {least - 1} changes")
         if order.refunds:
             report.add("I4", "refunds", len(order.refunds))
         gave = any(line.refunded_quantity or line.refunded_minor for line in order.lines)
-        is_right = _refunds_add_up(order) if order.refunds else not gave
-        report.require(is_right, "I4", about, f"its lines and its refunds disagree: {order}")
+        if not _refunds_add_up(order) if order.refunds else gave:
+            report.breach("I4", about, f"its lines and its refunds disagree: {order}")
         if order.status == "pending" and not order.reserved:
-            since = await _accepted_at(read, about)
-            is_stuck = since is not None and report.now - since > STUCK_AFTER
-            report.require(not is_stuck, "I4", about, f"has waited for its stock since {since}")
+            waiting.append(about)
+            if len(waiting) == GATHERED:
+                await _audit_waiting(read, report, waiting)
+                waiting = []
+    await _audit_waiting(read, report, waiting)
     await _audit_completions(read, report)
 
 
 async def _audit_completions(read: Read, report: Report) -> None:
     """A hold begins no earlier than we learnt of the completion, for as long as the journal knows when that was."""
-    async for completions in learnt(read, "order_intake", "completed"):
+    keys = report.ids("order")
+    abouts = None if keys is None else [f"order/{key}" for key in keys]
+    async for completions in learnt(read, "order_intake", "completed", abouts):
         keys = [about.removeprefix("order/") for about in completions]
         for order in await read.find(ORDERS, {"_id": {"$in": keys}}, fields=("completed_at",)):
             about = f"order/{order['_id']}"
@@ -50,10 +58,16 @@ async def _audit_completions(read: Read, report: Report) -> None:
             report.require(is_known, "I4", about, f"was completed at {begun}, of which we learnt at {known}")
 
 
-async def _accepted_at(read: Read, about: str) -> datetime | None:
-    """When the journal says that we took the order; a shop's own clock proves nothing."""
-    records = await read.find("journal.order_intake", {"about": about}, sort=(("_id", 1),), limit=1, fields=("at",))
-    return records[0]["at"] if records else None
+async def _audit_waiting(read: Read, report: Report, abouts: Collection[str]) -> None:
+    """Orders wait for their stock since the journal says that we took them; a shop's own clock proves nothing."""
+    since: dict[str, datetime] = {}
+    where = {"about": {"$in": list(abouts)}}
+    for record in await read.find("journal.order_intake", where, fields=("about", "at")) if abouts else ():
+        for about in record["about"]:
+            since[about] = min(record["at"], since.get(about, record["at"]))
+    for about in abouts:
+        is_stuck = about in since and report.now - since[about] > STUCK_AFTER
+        report.require(not is_stuck, "I4", about, f"has waited for its stock since {since.get(about)}")
 
 
 def _is_legal(order: Order) -> bool:

@@ -21,5 +21,5 @@ WORKER = Worker(
         on(StockReleaseRequested, decide=decide.cancel_unpaid),
         on(ClockTicked, decide=decide.cancel_overdue),
     ),
-    audit=audit,
+    audits=(audit,),
 )

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import UTC, datetime
 
-from contracts.orders.view import MAYBE_PAID
+from contracts.orders.view import LISTS, MAYBE_PAID, ORDERS, seller_list
 from contracts.rules.view import DEFAULT_MARKET, RULES
-from infra.runtime.audit import Read, Report
+from infra.runtime.audit import GATHERED, Read, Report
 from infra.runtime.store import Document
 from workers.reward_checks.model import Progress, Sale, progress_key
 from workers.reward_checks.repository import PROGRESS, SALES, to_progress, to_sale
 
-ORDERS = "order_intake.orders"
 _CHUNK = 500
+_FIELDS = (
+    *("paid_at", "reserved", "rule_version", "distributor_id", "placed_at", "currency", "status"),
+    *("lines.amount_minor", "lines.discount_minor", "lines.refunded_minor"),
+)
 
 
 async def audit(read: Read, report: Report) -> None:
@@ -23,7 +26,8 @@ async def audit(read: Read, report: Report) -> None:
     last: dict[str, tuple[datetime, datetime, int]] = {}
     due: dict[str, Sale] = {}
     counted = 0
-    async for order in read.stream(ORDERS, {"status": {"$in": list(MAYBE_PAID)}}):
+    concerned = _concerned(report)
+    async for order in _paid_orders(read, report, concerned):
         if "paid_at" not in order or not order["reserved"]:
             continue
         version = order["rule_version"]
@@ -39,9 +43,9 @@ async def audit(read: Read, report: Report) -> None:
             await _audit_sales(read, report, due)
             due = {}
     await _audit_sales(read, report, due)
-    stored = [1 async for _ in read.stream(SALES, {"counted": True}, fields=("_id",))]
-    report.require(len(stored) == counted, "I7", "sales", f"{len(stored)} orders are counted, {counted} were paid")
-    async for document in read.stream(PROGRESS, {}):
+    await _audit_never_paid(read, report, counted)
+    months = {} if concerned is None else {"distributor_id": {"$in": concerned}}
+    async for document in read.stream(PROGRESS, months):
         progress = to_progress(document)
         about = f"distributor/{progress.distributor_id}"
         report.add("I7", "months")
@@ -74,12 +78,48 @@ async def audit(read: Read, report: Report) -> None:
         report.breach("I7", f"progress/{key}", "paid orders exist, but no progress was counted")
 
 
+async def _paid_orders(read: Read, report: Report, concerned: Sequence[int] | None) -> AsyncIterator[Document]:
+    """Orders that may be paid: of these sellers, and those that are looked at themselves; None for all there are."""
+    such = {"status": {"$in": list(MAYBE_PAID)}}
+    if concerned is None:
+        async for order in read.stream(ORDERS, such, fields=_FIELDS):
+            yield order
+        return
+    async for order in read.stream(ORDERS, {**such, LISTS: {"$in": [*map(seller_list, concerned)]}}, fields=_FIELDS):
+        yield order
+    async for order in read.stream(ORDERS, {**such, **report.among("order", "_id")}, fields=_FIELDS):
+        if order["distributor_id"] not in concerned:
+            yield order
+
+
 async def _audit_sales(read: Read, report: Report, due: Mapping[str, Sale]) -> None:
     """Hold what is stored of each order against what the order says."""
-    found = {d["_id"]: to_sale(d) for d in await read.find(SALES, {"_id": {"$in": list(due)}})}
+    found = {d["_id"]: to_sale(d) for d in await read.find(SALES, {"_id": {"$in": list(due)}})} if due else {}
     for key, sale in due.items():
-        is_ = found.get(key)
-        report.require(is_ == sale, "I7", f"order/{key}", f"is counted as {is_}, the order gives {sale}")
+        if (is_ := found.get(key)) != sale:
+            report.breach("I7", f"order/{key}", f"is counted as {is_}, the order gives {sale}")
+
+
+async def _audit_never_paid(read: Read, report: Report, paid: int) -> None:
+    """Find what is counted of orders that were never paid: of all there are, where more are counted than were paid."""
+    where = {"counted": True}
+    if report.only is None and sum([1 async for _ in read.stream(SALES, where, fields=("_id",))]) == paid:
+        return
+    keys: list[str] = []
+    async for document in read.stream(SALES, {**where, **report.among("order", "_id")}, fields=("_id",)):
+        keys.append(document["_id"])
+        if len(keys) == GATHERED:
+            await _audit_counted(read, report, keys)
+            keys = []
+    await _audit_counted(read, report, keys)
+
+
+async def _audit_counted(read: Read, report: Report, keys: Sequence[str]) -> None:
+    among = {"_id": {"$in": list(keys)}, "paid_at": {"$gt": datetime.min.replace(tzinfo=UTC)}, "reserved": True}
+    paid = {order["_id"] for order in await read.find(ORDERS, among, fields=("_id",))} if keys else set()
+    for key in keys:
+        if key not in paid:
+            report.breach("I7", f"order/{key}", "is counted, and was never paid")
 
 
 def _sale_of(order: Document, month: str) -> Sale:
@@ -92,6 +132,14 @@ def _sale_of(order: Document, month: str) -> Sale:
 def _key_of(progress: Progress) -> str:
     key = f"{progress.distributor_id}/{progress.month}/{progress.currency}"
     return key if progress.market == DEFAULT_MARKET else f"{key}/{progress.market}"
+
+
+def _concerned(report: Report) -> list[int] | None:
+    """The distributors whose months are looked at; a month's key begins with its distributor."""
+    distributors, months = report.ids("distributor"), report.ids("progress")
+    if distributors is None or months is None:
+        return None
+    return sorted({int(key.partition("/")[0]) for key in (*distributors, *months)})
 
 
 def _kept_minor(line: Document) -> int:

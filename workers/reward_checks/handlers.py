@@ -14,5 +14,5 @@ WORKER = Worker(
         on(OrderRefunded, decide=take_back_refund),
         on(OrderCancelled, decide=take_back_sale),
     ),
-    audit=audit,
+    audits=(audit,),
 )

@@ -16,5 +16,5 @@ WORKER = Worker(
         on(ActivateRules, decide=decide.activate, refuse=decide.refuse_unreadable_rules),
         on(RetireRules, decide=decide.retire, refuse=decide.refuse_unreadable_rules),
     ),
-    audit=audit,
+    audits=(audit,),
 )

@@ -7,6 +7,7 @@ What was refunded before it left belongs to no reservation any more.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import AsyncIterator
 from datetime import date, timedelta
 
 from contracts.orders.view import LISTS, status_list
@@ -30,11 +31,10 @@ _TICKED_WITHIN = timedelta(days=1)
 
 
 async def audit(read: Read, report: Report) -> None:
-    refunded, ended = await _refunded_before_they_left(read)
+    refunded, ended = await _refunded_before_they_left(read, report)
     held: Counter[tuple[int, str]] = Counter()
     shipped: Counter[int] = Counter()
-    async for document in read.stream(RESERVATIONS, {"status": {"$in": ["open", "shipped", "released"]}}):
-        reservation = to_reservation(document)
+    async for reservation in _reservations(read, report):
         for pick in reservation.left:
             if reservation.status == "open":
                 held[pick.product_id, pick.batch_id] += pick.quantity
@@ -49,10 +49,10 @@ async def audit(read: Read, report: Report) -> None:
         report.breach("I1", f"order/{key}", f"{_said(due)} refunded before they left, but nothing was ever reserved")
     checked = await _checked_for(read, report)
     booked: Counter[int] = Counter()
-    async for document in read.stream(BOOKINGS, {}):
+    async for document in read.stream(BOOKINGS, report.among("product", "product_id", int)):
         booking = to_booking(document)
         booked[booking.product_id] += booking.delta
-    async for document in read.stream(ITEMS, {}):
+    async for document in read.stream(ITEMS, report.among("product", "_id", int)):
         item = to_item(document)
         about = f"product/{item.product_id}"
         report.add("I1", "products")
@@ -151,13 +151,27 @@ def _ordinal(day: str | None) -> int:
     return date.fromisoformat(day).toordinal() if day else 0
 
 
-async def _refunded_before_they_left(read: Read) -> tuple[dict[str, Counter[int]], set[str]]:
+async def _reservations(read: Read, report: Report) -> AsyncIterator[Reservation]:
+    """Those of what is looked at: of orders, and of products, whose every unit has to be counted."""
+    such = {"status": {"$in": ["open", "shipped", "released"]}}
+    async for document in read.stream(RESERVATIONS, {**such, **report.among("order", "_id")}):
+        yield to_reservation(document)
+    products = report.among("product", "picks.product_id", int)
+    keys = set(report.ids("order") or ())
+    if products:
+        async for document in read.stream(RESERVATIONS, {**such, **products}):
+            if document["_id"] not in keys:
+                yield to_reservation(document)
+
+
+async def _refunded_before_they_left(read: Read, report: Report) -> tuple[dict[str, Counter[int]], set[str]]:
     """Units by product, of each order that was refunded while its goods were in the house; and which of these orders
     were refunded in full.
     """
     found: dict[str, Counter[int]] = {}
     ended: set[str] = set()
-    async for order in read.stream(ORDERS, {"refunds.was_shipped": False}, fields=("status", "lines", "refunds")):
+    where = {"refunds.was_shipped": False, **report.among("order", "_id")}
+    async for order in read.stream(ORDERS, where, fields=("status", "lines", "refunds")):
         if order["status"] == "refunded":
             ended.add(order["_id"])
         products = {line["line"]: line["product_id"] for line in order["lines"]}

@@ -33,5 +33,5 @@ WORKER = Worker(
         on(SetStock, decide=count, refuse=refuse_unreadable),
         on(ClockTicked, decide=check_dates),
     ),
-    audit=audit,
+    audits=(audit,),
 )

@@ -6,7 +6,11 @@ from infra.cli.environment import AsJson, Stack
 
 
 def verify(stack: Stack = "default", as_json: AsJson = False) -> None:
-    """Check every invariant over the stored state, with figures. Exits with 1 if one is breached."""
+    """Check every invariant over the stored state, with figures, while the system may go on working.
+
+    Exits with 0 where all of them hold, 1 where one is breached, 3 where it could not be checked to the end. Progress
+    is shown on standard error.
+    """
     from infra.cli.verify import verify_command as run
 
     run(stack, as_json=as_json)

@@ -1,0 +1,139 @@
+"""What stored orders and commissions come to, worked out for audits apart from the rules that wrote them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+from contracts.commissions.earnings import Earnings
+from contracts.commissions.reversal import pool_taken_back, taken_back
+from contracts.commissions.sale import Earner, Sale, SaleLine
+from contracts.commissions.view import Account, AccountKey, Commission, Entry, LineRefund
+from contracts.rules.view import Caps, Terms
+
+Document = Mapping[str, Any]
+
+SALES, REFUNDED, ORDERS = "own sales", "refunds of own sales", "orders"
+"""Figures of a month that no plan has; the others are named by `on_day` and `in_month`."""
+
+
+def sale_of(order: Document) -> Sale:
+    """The stored order as the plans see it."""
+    team = order.get("team")
+    leader = Earner(0, team["leader_id"], team["leader_tier"], team["leader_active"]) if team else None
+    return Sale(
+        order["currency"],
+        tuple(
+            SaleLine(
+                line["line"],
+                line["product_id"],
+                line["category_id"],
+                line["quantity"],
+                line["amount_minor"] - line["discount_minor"],
+            )
+            for line in order["lines"]
+        ),
+        tuple(Earner(up["level"], up["distributor_id"], up["tier"], up["active"]) for up in order["upline"]),
+        leader,
+    )
+
+
+def refunds_of(order: Document, sale: Sale) -> tuple[LineRefund, ...]:
+    """How much of each line went back: all of it where the order was cancelled."""
+    is_cancelled = order["status"] == "cancelled"
+    return tuple(
+        LineRefund(line.line, line.net_minor, line.quantity, line.net_minor, line.quantity)
+        if is_cancelled
+        else LineRefund(
+            line.line,
+            line.net_minor,
+            line.quantity,
+            stored.get("refunded_minor", 0),
+            stored.get("refunded_quantity", 0),
+        )
+        for line, stored in zip(sale.lines, order["lines"], strict=True)
+    )
+
+
+def left_of(entries: Sequence[Entry], refunds: Iterable[LineRefund]) -> tuple[int, ...]:
+    """What each entry is still worth after these refunds."""
+    left = [entry.amount_minor for entry in entries]
+    for line in refunds:
+        if line.refunded_minor or line.refunded_quantity:
+            places = [place for place, entry in enumerate(entries) if entry.line == line.line]
+            for place, amount in zip(places, taken_back([entries[place] for place in places], line), strict=True):
+                left[place] -= amount
+    return tuple(left)
+
+
+def given_back(order: Document, sale: Sale, commission: Commission) -> Iterator[tuple[int, datetime | None]]:
+    """What was given back of an order, and when the month counted it, if the order says when.
+
+    Where the commission does not have it yet, or has it wrong, that is a breach of its own; what it has counts here.
+    """
+    left = sum(line.refunded_minor for line in commission.lines)
+    if commission.lines == refunds_of(order, sale):
+        for refund in order.get("refunds", ()):
+            amount = sum(part["amount_minor"] for part in refund["lines"])
+            left -= amount
+            yield amount, max(refund["at"], commission.accrued_at)
+    ended = commission.reversals[-1] if commission.reversals and order["status"] == "cancelled" else None
+    if left:
+        yield left, max(ended.at, commission.accrued_at) if ended else None
+
+
+def booked_by(commission: Commission) -> Iterator[tuple[AccountKey, int]]:
+    """What the accounts come to by a commission alone: its entries, and its pool, as far as they are left."""
+    account: Account = "held" if commission.status == "held" else "available"
+    left = commission.remaining_minor()
+    for entry, amount in zip(commission.entries, left, strict=True):
+        yield (entry.distributor_id, commission.currency, account), amount
+    pool = sum(
+        pool_minor - pool_taken_back(pool_minor, line)
+        for pool_minor, line in zip(commission.pools_minor, commission.lines, strict=True)
+    )
+    yield (0, commission.currency, "pool"), -pool
+    yield (0, commission.currency, "breakage"), pool - sum(left)
+
+
+def beyond_caps(commission: Commission, terms: Terms) -> Iterator[str]:
+    """Yield a sentence for everyone who got more of a plan than its caps of a day and a month leave after what was
+    paid before.
+    """
+    capped = {plan.name: plan.caps for plan in terms.plans if plan.caps.day or plan.caps.month}
+    got: Counter[tuple[str, int]] = Counter()
+    for entry in commission.entries if capped else ():
+        got[entry.plan, entry.distributor_id] += entry.amount_minor
+    for (plan, earner), amount in got.items():
+        caps, earned = capped.get(plan, Caps()), commission.earned
+        for period, limits, sums in (("day", caps.day, earned.day_minor), ("month", caps.month, earned.month_minor)):
+            cap, before = limits.get(commission.currency), sums.get(plan, {}).get(earner, 0)
+            if cap is not None and before + amount > cap:
+                paid = f"{before} and {amount} of plan {plan} for distributor {earner}"
+                yield f"{paid} exceed its cap of {cap} a {period}"
+
+
+def gross_sales(commission: Commission) -> Mapping[int, int]:
+    """The own sales that an order was calculated with, and what had been refunded of them."""
+    return Counter(commission.earned.own_sales_minor) + Counter(commission.earned.own_refunded_minor or {})
+
+
+def figures_of(month: Earnings) -> Counter[str]:
+    """The figures of a stored month by their name in breaches."""
+    figures = Counter({SALES: month.own_sales_minor, REFUNDED: month.own_refunded_minor, ORDERS: month.orders})
+    figures.update({on_day(plan, day): amount for (day, plan), amount in month.day_minor.items()})
+    figures.update({in_month(plan): amount for plan, amount in month.month_minor.items()})
+    return figures
+
+
+@lru_cache(maxsize=1_000)
+def on_day(plan: str, day: str) -> str:
+    return f"plan {plan} on day {day}"
+
+
+@lru_cache(maxsize=1_000)
+def in_month(plan: str) -> str:
+    return f"plan {plan} in the month"

@@ -1,0 +1,30 @@
+"""`verify` on live orders in bulk, tiny: the copies pass it, whether a journal record has one message or many."""
+
+from __future__ import annotations
+
+import os
+from itertools import count
+from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import patch
+
+from infra.bench.living import SINGLY, TOGETHER, LivingSizes, living
+from infra.bench.run import Bench
+from infra.runtime.settings import Settings
+from tests.connected.running import LocalStack
+
+
+async def test_orders_in_bulk_pass_verify_in_bounded_memory(stack: LocalStack, tmp_path: Path) -> None:
+    endpoints = stack.endpoints
+    urls = {name: getattr(endpoints, name) for name in ("rabbitmq_url", "mongodb_url", "redis_url")}
+    environment = {**os.environ, **{name.upper(): url for name, url in urls.items()}}
+    bench = Bench(Settings(**urls, database="test_living"), environment, tmp_path, lambda *_: None)
+
+    # The copies of one collection begin an hour after those of another.
+    with patch("infra.bench.history.time", SimpleNamespace(time=count(1_700_000_000, 3_600).__next__)):
+        found = await living(bench, LivingSizes(pattern=20, stored=(200,)))
+
+    assert [(kind, list(sizes)) for kind, sizes in found.verified.items()] == [(SINGLY, [200]), (TOGETHER, [200])]
+    for sizes in found.verified.values():
+        assert sizes[200].seconds > 0
+        assert 20 < sizes[200].rss_mb < 300

@@ -1,0 +1,398 @@
+"""Verifying a system at work: in snapshots that do not last, with few queries, and a second look at what was found."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+
+from infra.runtime import verification
+from infra.runtime.audit import BREACHES_SHOWN_MAX, Report
+from infra.runtime.settings import Settings
+from infra.runtime.store import Document, SnapshotTooOld, StoreUnavailable
+from infra.runtime.verification import Unfinished, verify_live
+from tests.builders import KEY, SELLER, TEA, place, update
+from tests.workflow.conftest import set_the_stage
+from tests.workflow.in_memory import InMemoryStore
+from tests.workflow.system import System
+
+SINGLY = Settings(batch_events_max=1, prefetch_commands=1, prefetch_events=1)
+"""Every message has a journal record of its own."""
+
+Where = Mapping[str, Any]
+Damage = Callable[[System], None]
+
+
+class Snapshot:
+    """Reads the store and counts; after `lives` documents it is too old."""
+
+    def __init__(self, store: Mortal) -> None:
+        self._store = store
+        self._left = store.lives
+
+    async def stream(
+        self, collection: str, where: Where, *, sort: Sequence[tuple[str, int]] = (), fields: Sequence[str] = ()
+    ) -> AsyncIterator[Document]:
+        self._store.queries[collection] += 1
+        async for document in self._store.store.stream(collection, where, sort=sort, fields=fields):
+            self._read(collection, 1)
+            yield document
+
+    async def find(self, collection: str, where: Where, **options: Any) -> list[Document]:
+        self._store.queries[collection] += 1
+        found = await self._store.store.find(collection, where, **options)
+        self._read(collection, len(found))
+        return found
+
+    async def ancestors(self, collection: str, ids: Sequence[Any], **options: Any) -> list[Document]:
+        found = await self._store.store.ancestors(collection, ids, **options)
+        self._read(collection, len(found))
+        return found
+
+    def _read(self, collection: str, documents: int) -> None:
+        if self._left <= 0:
+            raise SnapshotTooOld("simulated: the moment is gone")
+        self._left -= documents
+        self._store.documents[collection] += documents
+
+
+class Mortal:
+    """A store whose snapshots do not last."""
+
+    def __init__(self, store: InMemoryStore, lives: int = 1_000_000) -> None:
+        self.store = store
+        self.lives = lives
+        self.snapshots = 0
+        self.queries: Counter[str] = Counter()
+        self.documents: Counter[str] = Counter()
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Snapshot]:
+        self.snapshots += 1
+        yield Snapshot(self)
+
+    async def count(self, collection: str) -> int:
+        return len(self.store.table(collection).documents)
+
+
+async def a_system(orders: int, settings: Settings = SINGLY) -> System:
+    system = await set_the_stage(System(settings=settings), stock=1_000)
+    await system.publish(*(place(str(1001 + number), prepaid=True) for number in range(orders)))
+    await system.settle()
+    await system.publish(*(update(status, "1001") for status in ("shipped", "completed")), place("900"))
+    await system.settle(with_retries=True)
+    return system
+
+
+async def looked(system: System, store: Mortal | None = None) -> Report:
+    return await verify_live(store or Mortal(system.store), system.workers, system.time)
+
+
+async def test_there_is_no_query_for_each_journal_record_or_order() -> None:
+    queries = []
+    for orders in (20, 60):
+        system = await a_system(orders)
+        store = Mortal(system.store)
+        assert (await looked(system, store)).breach_count == 0
+        assert len(system.documents("journal.order_intake")) > 2 * orders
+        queries.append(store.queries)
+
+    few, many = queries
+    assert few == many
+    assert max(many.values()) < 20
+
+
+async def test_orders_that_wait_are_asked_for_together() -> None:
+    queries = []
+    for orders in (5, 25):
+        system = await set_the_stage(System(settings=SINGLY))
+        await system.publish(*(place(str(1001 + number)) for number in range(orders)))
+        for loop in system.loops:
+            await loop.run()
+            system.broker.queues["stock_reservation.order.accepted"].clear()
+        await system.pass_time(minutes=30)
+        store = Mortal(system.store)
+        report = await looked(system, store)
+        assert len([b for b in report.breaches if b.detail.startswith("has waited")]) == min(orders, BREACHES_SHOWN_MAX)
+        queries.append(store.queries)
+
+    assert queries[0] == queries[1]
+
+
+async def test_snapshots_that_do_not_last_are_followed_by_later_ones() -> None:
+    system = await a_system(60)
+    store = Mortal(system.store, lives=25)
+
+    report = await looked(system, store)
+
+    assert report.breaches == []
+    assert store.snapshots > 3 * len(system.workers)
+    assert report.figures == (await system.verify()).figures
+
+
+async def test_a_breach_is_seen_over_snapshots_that_do_not_last() -> None:
+    system = await a_system(60)
+    system.store.table("commission_calculation.commissions").documents["shop-1/1030"]["entries"][0]["tier"] = "gold"
+
+    report = await looked(system, Mortal(system.store, lives=25))
+
+    assert [(breach.invariant, breach.about) for breach in report.breaches] == [("I2", "order/shop-1/1030")]
+
+
+async def test_sums_that_no_single_snapshot_confirms_are_no_verdict() -> None:
+    """What is summed up of everything can differ only because something changed between two snapshots."""
+    system = await a_system(60)
+    DAMAGES["a balance"](system)
+
+    with pytest.raises(
+        Unfinished, match=r"`commission_calculation \(2 of 2\)` was read as of \d+ moments, .* first is"
+    ):
+        await looked(system, Mortal(system.store, lives=25))
+
+
+async def test_what_is_certain_is_a_breach_whatever_is_not() -> None:
+    system = await a_system(60)
+    DAMAGES["a balance"](system)
+    DAMAGES["rules"](system)
+
+    report = await looked(system, Mortal(system.store, lives=25))
+
+    assert {"I3", "I8"} <= {breach.invariant for breach in report.breaches}
+
+
+async def test_where_no_snapshot_gets_any_further_it_ends_with_a_sentence() -> None:
+    system = await a_system(3)
+
+    with pytest.raises(Unfinished, match=r"does not keep a snapshot .* minSnapshotHistoryWindowInSeconds"):
+        await looked(system, Mortal(system.store, lives=0))
+
+
+async def test_what_cannot_be_read_ends_with_a_sentence() -> None:
+    system = await a_system(3)
+    del system.store.table("order_intake.orders").documents[KEY]["lines"]
+
+    with pytest.raises(Unfinished, match=r"`commission_calculation \(1 of 2\)` cannot read what is stored\. KeyError"):
+        await looked(system)
+
+
+async def test_a_store_that_goes_away_is_no_breach() -> None:
+    system = await a_system(3)
+    with patch.object(InMemoryStore, "find", side_effect=StoreUnavailable("gone")), pytest.raises(StoreUnavailable):
+        await looked(system)
+
+
+def spoil(collection: str, key: object, **fields: Any) -> Damage:
+    def damage(system: System) -> None:
+        system.store.table(collection).documents[key].update(fields)
+
+    return damage
+
+
+def lose(collection: str, key: object) -> Damage:
+    return lambda system: system.store.table(collection).remove(key)
+
+
+def lose_record(system: System) -> None:
+    journal = system.store.table("journal.commission_calculation")
+    [record] = journal.find({"about": f"order/{KEY}", "queue": "commission_calculation.order.paid"})
+    journal.remove(record["_id"])
+
+
+def add_to_balance(system: System) -> None:
+    balances = system.store.table("commission_calculation.balances")
+    [*_, mine] = [d for d in balances.documents.values() if d["distributor_id"] == SELLER]
+    mine["held_minor"] += 1
+
+
+def unbalance(system: System) -> None:
+    postings = system.store.table("commission_calculation.ledger")
+    [posting, *_] = postings.find({"key": KEY})
+    postings.documents[posting["_id"]]["legs"][0]["amount_minor"] += 5
+
+
+def add_to_month(system: System) -> None:
+    [month, *_] = [
+        document
+        for key, document in system.store.table("commission_calculation.earnings").documents.items()
+        if key.startswith(f"{SELLER}/")
+    ]
+    month["own_sales_minor"] = 7
+
+
+def add_a_month(system: System) -> None:
+    system.store.table("commission_calculation.earnings").put({"_id": "77/2026-11/CNY", "own_sales_minor": 5})
+
+
+def add_a_commission(system: System) -> None:
+    table = system.store.table("commission_calculation.commissions")
+    table.put({**table.documents[KEY], "_id": "shop-1/no-such-order"})
+
+
+def oversell(system: System) -> None:
+    system.store.table("stock_reservation.items").documents[TEA]["lots"][0]["reserved"] += 2
+
+
+def count_less(system: System) -> None:
+    for progress in system.store.table("reward_checks.progress").documents.values():
+        progress["sales_minor"] -= 1
+
+
+def lose_months(system: System) -> None:
+    months = system.store.table("reward_checks.progress")
+    for key in list(months.documents):
+        months.remove(key)
+
+
+def circle(system: System) -> None:
+    seller = system.store.table("network.distributors").documents[SELLER]
+    seller["sponsors"] = [{**seller["sponsors"][0], "sponsor_id": SELLER}]
+    seller["sponsor_id"] = SELLER
+
+
+def unknown_sponsor(system: System) -> None:
+    seller = system.store.table("network.distributors").documents[SELLER]
+    seller["sponsors"] = [{**seller["sponsors"][0], "sponsor_id": 4711}]
+    seller["sponsor_id"] = 4711
+
+
+def add_a_move(system: System) -> None:
+    system.store.table("network.trees").put({"_id": "sponsors", "moves": 3})
+
+
+def give_back(system: System) -> None:
+    system.store.table("stock_reservation.reservations").documents[KEY]["picks"][0]["given_back"] = 1
+
+
+def count_unpaid(system: System) -> None:
+    sales = system.store.table("reward_checks.sales")
+    sales.put({**sales.documents[KEY], "_id": "shop-1/never-paid"})
+
+
+DAMAGES: dict[str, Damage] = {
+    "a lost journal record": lose_record,
+    "a balance": add_to_balance,
+    "a posting": unbalance,
+    "a month": add_to_month,
+    "a month of no orders": add_a_month,
+    "a commission of no order": add_a_commission,
+    "a commission that is lost": lose("commission_calculation.commissions", KEY),
+    "a market": spoil("commission_calculation.commissions", KEY, market="west"),
+    "a hold": spoil("commission_calculation.commissions", KEY, hold_days=99),
+    "an order's state": spoil("order_intake.orders", KEY, reason="of no meaning", completed_at=None, reserved=False),
+    "stock": oversell,
+    "an item that is low": spoil("stock_reservation.items", TEA, low=True),
+    "a reservation": give_back,
+    "sales": count_less,
+    "a sale of no order": count_unpaid,
+    "months that are lost": lose_months,
+    "a circle": circle,
+    "an unknown sponsor": unknown_sponsor,
+    "a move": add_a_move,
+    "rules": spoil("rule_book.rules", 1, digest="0" * 64),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+async def test_what_lasts_is_found_as_in_a_system_at_rest(damage: Damage) -> None:
+    """Later looks read only the subjects of the first, and come to the same sentences."""
+    system = await a_system(12)
+    damage(system)
+    with shown(10_000):
+        at_rest, at_work = await system.verify(), await looked(system)
+
+    assert at_rest.breach_count > 0
+    assert set(at_work.breaches) == set(at_rest.breaches)
+    assert at_work.breach_count == at_rest.breach_count
+
+
+@pytest.mark.parametrize("damage", ["a lost journal record", "a hold", "a month of no orders", "a circle"])
+async def test_a_later_look_reads_only_what_was_found(damage: str) -> None:
+    """However many orders there are, as long as what was found is no sum of them."""
+    documents = []
+    for orders in (12, 48):
+        system = await a_system(orders)
+        DAMAGES[damage](system)
+        store = Mortal(system.store)
+        with looks(1):
+            await looked(system, store)
+        once = store.documents.total()
+        store = Mortal(system.store)
+        assert (await looked(system, store)).breach_count
+        documents.append(store.documents.total() - once)
+
+    assert documents[0] == documents[1]
+
+
+async def test_what_has_arrived_by_the_second_look_is_no_breach() -> None:
+    """The order is paid, and nothing of it has come to the others yet."""
+    system = await a_system(6)
+    await system.publish(place("2001", prepaid=True))
+    queues = [worker.queue_of(handler) for worker in system.workers for handler in worker.handlers]
+    for queue in ("order_intake.order.place", "stock_reservation.order.accepted", "order_intake.stock.reserved"):
+        await system.loops[queues.index(queue)].run()
+    assert ("I2", "order/shop-1/2001") in {(b.invariant, b.about) for b in (await system.verify()).breaches}
+
+    with patch.object(system.time, "sleep", lambda _: system.settle()):
+        report = await looked(system)
+
+    assert report.breaches == []
+
+
+async def test_more_than_can_be_looked_at_again_is_counted_and_told_in_bounded_memory() -> None:
+    system = await a_system(40)
+    for commission in system.store.table("commission_calculation.commissions").documents.values():
+        commission["hold_days"] = 99
+
+    with patch("infra.runtime.audit.SUBJECTS_MAX", 10):
+        report = await looked(system)
+
+    assert report.breach_count == (await system.verify()).breach_count == 40
+    assert len(report.breaches) <= BREACHES_SHOWN_MAX
+
+
+async def test_where_too_much_changes_to_be_looked_at_again_it_ends_with_a_sentence() -> None:
+    system = await a_system(40)
+    commissions = system.store.table("commission_calculation.commissions").documents
+    for commission in commissions.values():
+        commission["hold_days"] += 1
+
+    async def mend(seconds: float) -> None:
+        for commission in commissions.values():
+            commission["hold_days"] -= 1
+
+    with (
+        patch("infra.runtime.audit.SUBJECTS_MAX", 10),
+        patch.object(system.time, "sleep", mend),
+        pytest.raises(Unfinished, match="too many to look at again"),
+    ):
+        await looked(system)
+
+
+async def test_progress_names_each_audit_and_counts_what_it_reads() -> None:
+    system = await a_system(6)
+    seen: list[tuple[str, int, int]] = []
+
+    await verify_live(
+        Mortal(system.store), system.workers, system.time, lambda doing, done, total: seen.append((doing, done, total))
+    )
+
+    names = list(dict.fromkeys(doing for doing, _, _ in seen))
+    assert names[:3] == ["alerting", "catalog", "commission_calculation (1 of 2)"]
+    assert names[-1] == "messages"
+    assert ("order_intake", 7, 7) in seen
+
+
+@contextmanager
+def shown(count: int) -> Iterator[None]:
+    with patch("infra.runtime.audit.BREACHES_SHOWN_MAX", count):
+        yield
+
+
+@contextmanager
+def looks(count: int) -> Iterator[None]:
+    with patch.object(verification, "_LOOKS_MAX", count):
+        yield
