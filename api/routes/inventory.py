@@ -123,10 +123,10 @@ async def list_stock(
 ) -> Page[StockView]:
     """Products that ever had stock, by number."""
     where: list[dict[str, Any]] = [{"low": low}] if low is not None else []
-    if short is not None:
-        # A product that no message has touched since there is the field does not have it.
-        where.append({IS_SHORT: True} if short else {IS_SHORT: {"$in": [False, None]}})
-    found, after = await page_of(ports.store, ITEMS, BY_NUMBER, listed=where, cursor=cursor, limit=limit)
+    where += [{IS_SHORT: True}] if short else []
+    # Nearly all are not short, and what no message has touched since there is the field does not have it.
+    rest = [{IS_SHORT: {"$ne": True}}] if short is False else []
+    found, after = await page_of(ports.store, ITEMS, BY_NUMBER, listed=where, checked=rest, cursor=cursor, limit=limit)
     now = ports.time.now()
     return Page(items=[stock_view(item_of(document), now) for document in found], next=next_link(request, after))
 

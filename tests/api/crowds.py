@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from contracts.orders.view import LISTS, downline_list, seller_list, shop_list, status_list
+from contracts.stock.view import IS_SHORT
 from infra.runtime.store import Document
 
 CROWD = 2_600
@@ -80,6 +81,7 @@ def crowds_of(database: Any, known: Mapping[str, Any]) -> list[Crowd]:
     [user] = database["identity.users"].find({"_id": known["user_id"]})
     [commission] = database["commission_calculation.commissions"].find({"_id": known["of"]})
     [posting] = database["commission_calculation.ledger"].find({"key": known["of"], "kind": "accrual"})
+    [item] = database["stock_reservation.items"].find({"_id": known["product_id"]})
     [rules] = database["rule_book.rules"].find({"_id": known["version"]})
     return [
         Crowd("order_intake.orders", order, orders),
@@ -97,6 +99,7 @@ def crowds_of(database: Any, known: Mapping[str, Any]) -> list[Crowd]:
         Crowd("commission_calculation.commissions", commission, ({},)),
         Crowd("commission_calculation.ledger", posting, ({},)),
         Crowd("identity.users", user, ({},)),
+        Crowd("stock_reservation.items", item, ({"low": False, IS_SHORT: True}, {"low": True, IS_SHORT: False})),
         Crowd("rule_book.rules", rules, ({"stage": "proposed", "effective_from": None},)),
     ]
 

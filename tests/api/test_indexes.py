@@ -123,6 +123,7 @@ async def everything(front: Front, world: World, admin: httpx.AsyncClient) -> di
         "reason": letter["reason"],
         "role": "ROLE_ADMIN",
         "shop_id": world.shop_id,
+        "short": "false",
         "sponsor_id": world.top,
         "stage": "active",
         "state": "waiting",
