@@ -14,37 +14,30 @@ from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Route
 from starlette.types import Scope
 
-from api.addresses import methods_of, refusals
-from api.limits import RateLimited
-from api.openapi import document_of, operation_id
-from api.ports import Ports, open_ports
-from api.problems import Problem, field_errors, problem_response
-from api.requests import EachRequest
-from api.routes import (
-    auth,
-    authorize,
-    categories,
-    commissions,
-    distributors,
-    docs,
-    health,
-    hot,
-    inventory,
-    oauth,
-    operations,
-    orders,
-    problems,
-    products,
-    rules,
-    shops,
-    tags,
-    teams,
-    users,
-)
-from infra.runtime import logs
-from infra.runtime.messaging import BrokerUnavailable
-from infra.runtime.settings import Settings
-from infra.runtime.store import StoreConflict, StoreUnavailable
+from api.access import health
+from api.access.ports import Ports, open_ports
+from api.accounts import authorize, users
+from api.accounts import logins as auth
+from api.accounts import tokens as oauth
+from api.catalog import categories, products, tags
+from api.commissions import routes as commissions
+from api.figures import routes as hot
+from api.http import docs
+from api.http import problem_routes as problems
+from api.http.addresses import methods_of, refusals
+from api.http.limits import RateLimited
+from api.http.openapi import document_of, operation_id
+from api.http.problems import Problem, field_errors, problem_response
+from api.http.requests import EachRequest
+from api.network import distributors, shops, teams
+from api.operations import routes as operations
+from api.orders import routes as orders
+from api.rules import routes as rules
+from api.stock import routes as inventory
+from infra.ports.messaging import BrokerUnavailable
+from infra.ports.store import StoreConflict, StoreUnavailable
+from infra.settings import Settings
+from infra.telemetry import logs
 
 log = structlog.get_logger()
 

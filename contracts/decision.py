@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from contracts.envelope import Payload
+from contracts.wire.envelope import Payload
 
 S = TypeVar("S")
 

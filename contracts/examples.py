@@ -8,8 +8,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from contracts.catalogue import kind_of
-from contracts.envelope import Message, Payload, derived_id, message_of
+from contracts.wire.catalogue import kind_of
+from contracts.wire.envelope import Message, Payload, derived_id, message_of
 
 AT = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
 

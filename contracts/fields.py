@@ -18,8 +18,8 @@ from pydantic import (
     WrapValidator,
 )
 
-from contracts.envelope import BY_VALUE
 from contracts.money import MINOR_DIGITS, MINOR_DIGITS_EVER
+from contracts.wire.envelope import BY_VALUE
 
 
 def _plain(number: Decimal, info: SerializationInfo) -> str:

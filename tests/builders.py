@@ -15,9 +15,7 @@ from typing import Any, TypeVar
 
 from contracts.catalog.view import Product
 from contracts.clock.v1 import ClockTicked
-from contracts.envelope import Message, Payload, derived_id, message_of
 from contracts.network.view import Distributor, Leadership, Membership, Shop, Sponsorship, Standing, Team
-from contracts.orders.content import fingerprint_of
 from contracts.orders.v1 import (
     ChangeAfterSale,
     OrderAccepted,
@@ -41,6 +39,8 @@ from contracts.rules.v1 import ActivateRules, ApproveRules, DefineMarket, Propos
 from contracts.rules.view import Override, RuleSet, SalesTarget, Terms, Unilevel
 from contracts.stock.v1 import AdjustStock, Pick, ReceiveStock, SetStock, Shortage, StockReserved, StockShort
 from contracts.stock.view import NEVER, Lot, StockItem
+from contracts.wire.envelope import Message, Payload, derived_id, message_of
+from workers.order_intake.content import fingerprint_of
 from workers.order_intake.model import Desk, Line, Order, Sponsor
 from workers.stock_reservation.model import Booking, Reservation, Shelf
 

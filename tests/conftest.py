@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from infra.cli.environment import leave_exported_addresses
-from infra.cli.hangup import end_like_ctrl_c
+from infra.cli.actions.hangup import end_like_ctrl_c
+from infra.terminal.environment import leave_exported_addresses
 from tests.connected.running import LocalStack
 
 

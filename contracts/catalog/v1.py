@@ -10,9 +10,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, StrictBool, StrictInt
 
-from contracts.envelope import Command, Event
 from contracts.fields import CategoryId, Code, Detail, Id64, ProductId
 from contracts.subjects import OfCategory, OfProduct, OfTag
+from contracts.wire.envelope import Command, Event
 
 TAGS_MAX = 50
 """Tags are for finding a product; one with more of them is found by everything."""

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, StrictInt
 
-from contracts.envelope import Event, Timestamp
+from contracts.wire.envelope import Event, Timestamp
 
 
 class ClockTicked(Event, type="clock.ticked.v1"):

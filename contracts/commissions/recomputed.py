@@ -9,9 +9,9 @@ from functools import lru_cache
 from typing import Any
 
 from contracts.commissions.earnings import Earnings
-from contracts.commissions.reversal import pool_taken_back, taken_back
-from contracts.commissions.sale import Earner, Sale, SaleLine
 from contracts.commissions.view import Account, AccountKey, Commission, Entry, LineRefund
+from contracts.plans.reversal import pool_taken_back, taken_back
+from contracts.plans.sale import Earner, Sale, SaleLine
 from contracts.rules.view import Caps, Terms
 
 Document = Mapping[str, Any]

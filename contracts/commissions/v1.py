@@ -9,7 +9,6 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, TypeAdapter
 
 from contracts.commissions import view
-from contracts.envelope import Event, Timestamp
 from contracts.fields import (
     Amount,
     AnyCurrency,
@@ -27,6 +26,7 @@ from contracts.fields import (
 )
 from contracts.money import to_amount, to_rate
 from contracts.subjects import OfOrder
+from contracts.wire.envelope import Event, Timestamp
 
 EarnerLevel = Annotated[
     StrictInt,

@@ -6,9 +6,9 @@ from typing import Annotated
 
 from pydantic import Field, StrictBool
 
-from contracts.envelope import Command, Event, Timestamp
 from contracts.fields import AnyCurrency, Code, Currency, Detail, DistributorId, Id64, MarketName, ShopId
 from contracts.subjects import OfDistributor, OfShop, OfTeam
+from contracts.wire.envelope import Command, Event, Timestamp
 
 Tier = Annotated[
     str,

@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StrictInt
 
-from contracts.envelope import Command, Event, Timestamp
 from contracts.fields import Code, Detail
+from contracts.wire.envelope import Command, Event, Timestamp
 
 LetterId = Annotated[
     str,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from contracts.envelope import Message
 from contracts.network.view import Shop
 from contracts.orders.v2 import PlaceOrder
 from contracts.times import CLOCK_SKEW_MAX, ORDER_AGE_MAX
+from contracts.wire.envelope import Message
 
 
 class PlacingError(ValueError):

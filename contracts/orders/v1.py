@@ -6,7 +6,6 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt
 
-from contracts.envelope import Command, Event, Timestamp
 from contracts.fields import (
     GIVEN_MAX,
     LINES_MAX,
@@ -28,6 +27,7 @@ from contracts.fields import (
     ShopId,
 )
 from contracts.subjects import OfOrder, OfProduct
+from contracts.wire.envelope import Command, Event, Timestamp
 
 UPLINE_DEPTH_MAX = 30
 """How far up a snapshot of the sponsor chain reaches: ten paid levels, with room for those who are passed over."""

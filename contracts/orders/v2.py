@@ -7,9 +7,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
-from contracts.envelope import Command, Timestamp
 from contracts.fields import LINES_MAX, Amount, Currency, DistributorId, OrderId, ProductId, Quantity, ShopId
 from contracts.subjects import OfOrder
+from contracts.wire.envelope import Command, Timestamp
 
 
 class Line(BaseModel):

@@ -6,9 +6,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from contracts.envelope import Event
 from contracts.fields import Amount, AnyCurrency, Code, DistributorId, MarketName, RuleVersion, SignedAmount
 from contracts.subjects import OfDistributor
+from contracts.wire.envelope import Event
 
 Month = Annotated[str, Field(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$", examples=["2026-11"])]
 

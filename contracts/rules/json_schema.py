@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from contracts.json_schema import DIALECT, to_text
 from contracts.rules.document import RuleDocument
+from contracts.wire.json_schema import DIALECT, to_text
 
 FILE = Path(__file__).parents[2] / "docs" / "rules.schema.json"
 

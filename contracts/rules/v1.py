@@ -10,9 +10,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictInt
 
-from contracts.envelope import Command, Event, Timestamp
 from contracts.fields import Code, Detail, MarketName, Rate, RuleVersion
 from contracts.rules.document import EXAMPLE, RuleDocument
+from contracts.wire.envelope import Command, Event, Timestamp
 
 Limit = Literal["levels_paid_max", "pay_rate_max", "downline_pay", "team_pay"]
 

@@ -6,7 +6,6 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
-from contracts.envelope import Command, Event, Timestamp
 from contracts.fields import (
     GIVEN_MAX,
     QUANTITY_MAX,
@@ -20,6 +19,7 @@ from contracts.fields import (
     ShopId,
 )
 from contracts.subjects import OfOrder, OfProduct
+from contracts.wire.envelope import Command, Event, Timestamp
 
 BatchId = Annotated[
     str,

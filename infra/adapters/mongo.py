@@ -20,7 +20,7 @@ from infra.adapters.mongo_errors import AnswersTooLarge, short, to_refused, tran
 from infra.adapters.mongo_reads import MongoReads
 from infra.adapters.mongo_transaction import MongoTransaction
 from infra.adapters.mongo_watch import PrimaryChanged, PrimaryWatch
-from infra.runtime.store import Collection, Document, Index, StoreUnavailable, Transaction
+from infra.ports.store import Collection, Document, Index, StoreUnavailable, Transaction
 
 T = TypeVar("T")
 

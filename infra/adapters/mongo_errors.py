@@ -6,7 +6,7 @@ import re
 
 from pymongo.errors import BulkWriteError, ConnectionFailure, DuplicateKeyError, OperationFailure, PyMongoError
 
-from infra.runtime.store import SnapshotTooOld, StoreConflict, StoreUnavailable
+from infra.ports.store import SnapshotTooOld, StoreConflict, StoreUnavailable
 
 _DUPLICATE_KEY = 11000
 _TOO_LARGE = frozenset({4568, 10334, 17419, 17420})

@@ -10,7 +10,7 @@ from typing import Any
 from pymongo.errors import PyMongoError
 
 from infra.adapters.mongo_errors import translate
-from infra.runtime.store import Ancestors, Document, Query
+from infra.ports.store import Ancestors, Document, Query
 
 _DOCUMENTS_PER_ANSWER = 10_000
 """The server's own first answer holds 101 documents, and a batch often needs more: one way less."""

@@ -11,7 +11,7 @@ from pymongo.errors import BulkWriteError, PyMongoError
 
 from infra.adapters.mongo_errors import translate
 from infra.adapters.mongo_reads import MongoReads, lookup
-from infra.runtime.store import Change, Document, Increment, Query, one_by_one
+from infra.ports.store import Change, Document, Increment, Query, one_by_one
 
 T = TypeVar("T")
 

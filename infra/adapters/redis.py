@@ -17,7 +17,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from infra.adapters.redis_scripts import FORGET, KEEP, LOOK, TAKE
-from infra.runtime.cached import Found, Taken
+from infra.ports.cache import Found, Taken
 
 log = structlog.get_logger()
 

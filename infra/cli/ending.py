@@ -17,7 +17,7 @@ from typing import NoReturn
 import typer
 from typer.main import get_command
 
-from infra.cli.environment import EXIT_ENVIRONMENT, EXIT_USAGE
+from infra.terminal.environment import EXIT_ENVIRONMENT, EXIT_USAGE
 
 EXIT_INTERRUPTED = 130
 EXIT_BROKEN_PIPE = 141

@@ -11,11 +11,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from contracts.envelope import Payload
-from contracts.wire import Reader, content_of, is_bare
+from contracts.wire.envelope import Payload
+from contracts.wire.reading import Reader, content_of, is_bare
+from infra.auditing.audit import Read
 from infra.demo.shop import envelope_of
 from infra.demo.traffic import Publication
-from infra.runtime.audit import Read
 from infra.runtime.journal import PREFIX
 from infra.runtime.worker import Worker
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from infra.adapters import rabbitmq as broker
 from infra.adapters.mongo import MongoStore
 from infra.adapters.redis import CacheUnavailable, RedisCache
-from infra.runtime import broker, roster
-from infra.runtime.settings import Settings
+from infra.runtime import roster
 from infra.runtime.topology import topology_of
+from infra.settings import Settings
 
 _NAMED_MAX = 3
 

@@ -13,7 +13,6 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 
 from contracts.catalog.v1 import DefineProduct
-from contracts.envelope import Payload
 from contracts.fields import QUANTITY_MAX
 from contracts.network.v1 import (
     ChangeDistributor,
@@ -24,6 +23,7 @@ from contracts.network.v1 import (
     RegisterShop,
 )
 from contracts.stock.v1 import ReceiveStock
+from contracts.wire.envelope import Payload
 from infra.demo.baskets import UNCATEGORISED, Basket, ProductRow, products
 from infra.demo.rule_set import CURRENCY, MARKET, RulesInForce, rules_in_force
 

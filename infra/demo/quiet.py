@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Callable, Sequence
 from time import monotonic
 
+from infra.adapters import rabbitmq as broker
 from infra.adapters.mongo import MongoStore
-from infra.runtime import broker
 from infra.runtime.failure_policy import DELAY_PREFIX
 from infra.runtime.journal import PREFIX
 from infra.runtime.topology import PARKED, Topology

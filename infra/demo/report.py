@@ -12,9 +12,9 @@ from rich.console import Console
 from contracts.commissions.view import BALANCES, COMMISSIONS, Commission
 from contracts.money import to_amount
 from infra.adapters.mongo import MongoStore
-from infra.cli.screen import Grid
 from infra.demo.run import Outcome
 from infra.runtime.repository import Codec
+from infra.terminal.screen import Grid
 
 TOP = 5
 _commissions = Codec(Commission, key="key")

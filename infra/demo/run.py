@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from infra.adapters.mongo import MongoStore
+from infra.auditing.audit import Report
 from infra.demo import accounts
 from infra.demo.accounts import Published, Settled
 from infra.demo.baskets import baskets
@@ -19,15 +20,15 @@ from infra.demo.population import Population, populate
 from infra.demo.quiet import wait_until_quiet
 from infra.demo.shop import Shop
 from infra.demo.traffic import ORDERS, Expectation, Publication, expect, traffic
-from infra.runtime import process, roster
-from infra.runtime.audit import Report
-from infra.runtime.fleet import Fleet
-from infra.runtime.message_audit import audit_messages
-from infra.runtime.settings import Settings
-from infra.runtime.time import RealTime
+from infra.operators.message_audit import audit_messages
+from infra.operators.verification import verify_live
+from infra.ports.time import RealTime
+from infra.processes import process
+from infra.processes.fleet import Fleet
+from infra.runtime import roster
 from infra.runtime.topology import Topology, topology_of
-from infra.runtime.verification import verify_live
 from infra.runtime.worker import Worker
+from infra.settings import Settings
 
 _PHASES = ("orders", "payments", "shipments", "completions", "refunds")
 _QUIET_TIMEOUT_S = 240.0

@@ -10,9 +10,9 @@ from itertools import islice
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractExchange, AbstractRobustConnection
 
-from contracts.envelope import BATCH, COMMANDS_EXCHANGE, Message, Payload, derived_id, message_of
+from contracts.wire.envelope import BATCH, COMMANDS_EXCHANGE, Message, Payload, derived_id, message_of
+from infra.adapters import rabbitmq as broker
 from infra.demo.traffic import Publication
-from infra.runtime import broker
 
 _IN_FLIGHT_MAX = 500
 """Unconfirmed publishes at a time."""

@@ -19,11 +19,13 @@ from importlib.metadata import version
 from pathlib import Path
 
 from infra import local
+from infra.adapters import rabbitmq as broker
 from infra.adapters.mongo import MongoStore
 from infra.local import ports
 from infra.local.process import ProcessMark, is_running
-from infra.runtime import broker, front, roster
-from infra.runtime.settings import Settings
+from infra.processes import front
+from infra.runtime import roster
+from infra.settings import Settings
 
 _PORT = 8080
 """The API's, where nobody has it."""

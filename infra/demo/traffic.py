@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, fields, replace
 from random import Random
 from typing import Any, Literal
 
-from contracts.envelope import BATCH, COMMANDS_EXCHANGE, STRUCTURED, derived_id
+from contracts.wire.envelope import BATCH, COMMANDS_EXCHANGE, STRUCTURED, derived_id
 from infra.demo.baskets import Basket
 
 BARE = "application/json"

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 
-from contracts.commissions.calculation import needs
-from contracts.rules.compliance import DEFAULTS, Breach, breaches
+from contracts.plans.calculation import needs
+from contracts.plans.compliance import DEFAULTS, Breach, breaches
 from contracts.rules.view import MARKETS, RULES, Market, Terms
+from infra.auditing.audit import Read
 from infra.rehearsal.comparison import Comparison
 from infra.rehearsal.orders import past_orders
 from infra.rehearsal.promise import Promise
-from infra.runtime.audit import Read
 from infra.runtime.repository import Codec
 
 OnProgress = Callable[[int, datetime], None]

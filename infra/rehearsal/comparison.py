@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from contracts.commissions.sale import SaleLine
 from contracts.money import RATE_SCALE
+from contracts.plans.sale import SaleLine
 from infra.rehearsal.orders import Paid, PastOrder
 
 THIN_LINES_SHOWN_MAX = 10

@@ -6,17 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from contracts.commissions.calculation import needs
-from contracts.commissions.sale import Earner, Sale
 from contracts.network.view import DISTRIBUTORS, SPONSORS_PATH, Distributor, chain_at
 from contracts.orders.v1 import UPLINE_DEPTH_MAX
 from contracts.orders.view import LISTS, ORDERS, downline_list
+from contracts.plans.calculation import needs
+from contracts.plans.sale import Earner, Sale
 from contracts.rules.view import RULES, RuleSet
+from infra.auditing.audit import Read
 from infra.rehearsal.backtest import OnProgress, warm_up_from
 from infra.rehearsal.comparison import Comparison
 from infra.rehearsal.orders import past_orders
 from infra.rehearsal.promise import Promise
-from infra.runtime.audit import Read
 from infra.runtime.repository import Codec
 
 _distributors = Codec(Distributor, key="distributor_id")

@@ -9,11 +9,11 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from contracts.commissions.sale import Earner, Sale, SaleLine
 from contracts.commissions.view import COMMISSIONS, LineRefund
 from contracts.orders.view import MAYBE_PAID, ORDERS
-from infra.runtime.audit import Read
-from infra.runtime.store import Document
+from contracts.plans.sale import Earner, Sale, SaleLine
+from infra.auditing.audit import Read
+from infra.ports.store import Document
 
 SLICE_ORDERS = 500
 """So many orders are in memory at a time, with their commissions."""

@@ -6,10 +6,10 @@ from collections import defaultdict
 from collections.abc import Callable
 from datetime import datetime
 
-from contracts.commissions.calculation import calculate
-from contracts.commissions.reversal import taken_back
-from contracts.commissions.sale import Sale
 from contracts.commissions.view import Earned, Entry
+from contracts.plans.calculation import calculate
+from contracts.plans.reversal import taken_back
+from contracts.plans.sale import Sale
 from contracts.rules.view import Terms
 from infra.rehearsal.orders import Paid, PastOrder
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from contracts.envelope import Message
-from contracts.refusal import REFUSED, Conflict
+from contracts.wire.envelope import Message
+from contracts.wire.refusal import REFUSED, Conflict
 from infra.runtime.failure_policy import Failure
 from infra.runtime.fold import Folded, Work
 from infra.runtime.journal import Known

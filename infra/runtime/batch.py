@@ -17,25 +17,25 @@ from uuid import uuid4
 import structlog
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
-from contracts.envelope import Command, Message
-from contracts.refusal import Unreadable
+from contracts.wire.envelope import Command, Message
+from contracts.wire.refusal import Unreadable
+from infra.ports.messaging import BrokerUnavailable, Delivery, Inbox, Outgoing, Publisher
+from infra.ports.store import Store, StoreConflict, StoreUnavailable, Transaction
+from infra.ports.time import Time
 from infra.runtime import outbox
 from infra.runtime.arrivals import Arrived, conflict_keys, settled_rivals, with_conflicts
 from infra.runtime.decoding import Decoder
 from infra.runtime.failure_policy import Failure, FailurePolicy
 from infra.runtime.fold import Folded, Work, fold
 from infra.runtime.journal import Emitted, Journal, SetBack
-from infra.runtime.messaging import BrokerUnavailable, Delivery, Inbox, Outgoing, Publisher
-from infra.runtime.metrics import QueueMetrics
 from infra.runtime.quarantine import Quarantine, deadly
-from infra.runtime.readiness import Readiness
 from infra.runtime.recall import Recalled, recall, returning, subjects_of
 from infra.runtime.reply import replies
 from infra.runtime.repository import ask
-from infra.runtime.settings import Settings
-from infra.runtime.store import Store, StoreConflict, StoreUnavailable, Transaction
-from infra.runtime.time import Time
 from infra.runtime.worker import Handler, Worker
+from infra.settings import Settings
+from infra.telemetry.metrics import QueueMetrics
+from infra.telemetry.readiness import Readiness
 
 T = TypeVar("T")
 log = structlog.get_logger()

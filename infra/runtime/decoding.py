@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
-from contracts.envelope import Message, Payload, derived_id
-from contracts.refusal import Unreadable
-from contracts.wire import BARE_SOURCE, UNREADABLE_PROPERTY, Reader, set_aside, too_large
+from contracts.wire.envelope import Message, Payload, derived_id
+from contracts.wire.reading import BARE_SOURCE, UNREADABLE_PROPERTY, Reader, set_aside, too_large
+from contracts.wire.refusal import Unreadable
+from infra.ports.messaging import Delivery
+from infra.ports.time import Time
 from infra.runtime.fold import Work
-from infra.runtime.messaging import Delivery
-from infra.runtime.time import Time
 
 
 class Decoder:

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from contracts.envelope import STRUCTURED, Message
 from contracts.operations.v1 import MessageDeadLettered
-from contracts.refusal import Conflict, Refused, Unreadable
+from contracts.wire.envelope import STRUCTURED, Message
+from contracts.wire.refusal import Conflict, Refused, Unreadable
 
 DELAY_PREFIX = "tributary.delay."
 _TRACEBACK_CHARS_MAX = 8_000

@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Any, Literal, TypeVar
 
 from contracts.decision import Decision
-from contracts.envelope import Emission, Message, P, Payload, derived_id, emit
-from contracts.refusal import REFUSED, Conflict, Refused, Unreadable
+from contracts.wire.envelope import Emission, Message, P, Payload, derived_id, emit
+from contracts.wire.refusal import REFUSED, Conflict, Refused, Unreadable
 from infra.runtime.failure_policy import Failure, FailurePolicy, dead_letter
 from infra.runtime.journal import Emitted, Handled, Record, SetBack
 from infra.runtime.repository import Repository

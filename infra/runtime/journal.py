@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from contracts.envelope import Event, Message
-from infra.runtime.store import Change, Collection, Document, Find, Index, Transaction
+from contracts.wire.envelope import Event, Message
+from infra.ports.store import Change, Collection, Document, Find, Index, Transaction
 
 PREFIX = "journal."
 _RECALLED_MAX = 200

@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from contracts.envelope import BATCH, EVENTS_EXCHANGE, STRUCTURED, Message
-from infra.runtime.failure_policy import delay_name
-from infra.runtime.fold import Retry
-from infra.runtime.journal import Emitted
-from infra.runtime.messaging import (
+from contracts.wire.envelope import BATCH, EVENTS_EXCHANGE, STRUCTURED, Message
+from infra.ports.messaging import (
     ATTEMPTS_HEADER,
     REDELIVERED_HEADER,
     REPLAYS_HEADER,
@@ -17,7 +14,10 @@ from infra.runtime.messaging import (
     Delivery,
     Outgoing,
 )
-from infra.runtime.settings import Settings
+from infra.runtime.failure_policy import delay_name
+from infra.runtime.fold import Retry
+from infra.runtime.journal import Emitted
+from infra.settings import Settings
 
 
 def events(emitted: Sequence[Emitted], settings: Settings, *, routed: frozenset[str]) -> list[Outgoing]:

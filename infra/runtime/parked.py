@@ -10,16 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from contracts.envelope import Message
 from contracts.operations.v1 import MessageDeadLettered
-from contracts.refusal import Unreadable
-from contracts.wire import BARE_SOURCE, Reader, set_aside_alone, too_large
+from contracts.wire.envelope import Message
+from contracts.wire.reading import BARE_SOURCE, Reader, set_aside_alone, too_large
+from contracts.wire.refusal import Unreadable
+from infra.ports.messaging import Death, Delivery, Inbox
 from infra.runtime.batch import BatchLoop, Ports
 from infra.runtime.decoding import read, unhandled
 from infra.runtime.fold import Work
-from infra.runtime.messaging import Death, Delivery, Inbox
-from infra.runtime.settings import Settings
 from infra.runtime.worker import Handler, Worker
+from infra.settings import Settings
 
 PREFETCH = 4
 """Bodies may be large here, and there is no hurry."""

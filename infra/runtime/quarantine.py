@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from contracts.envelope import derived_id
+from contracts.wire.envelope import derived_id
+from infra.ports.messaging import Delivery
+from infra.ports.store import Collection, Index, Transaction
 from infra.runtime.failure_policy import Failure
-from infra.runtime.messaging import Delivery
-from infra.runtime.store import Collection, Index, Transaction
 
 _FORGET_AFTER_S = 86_400
 

@@ -13,11 +13,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from contracts.envelope import PAYLOADS, Command, Message
-from contracts.wire import BARE_SOURCE, content_of, is_bare
+from contracts.wire.envelope import PAYLOADS, Command, Message
+from contracts.wire.reading import BARE_SOURCE, content_of, is_bare
+from infra.ports.store import Document
 from infra.runtime.fold import Work
 from infra.runtime.journal import Handled
-from infra.runtime.store import Document
 
 _ID = len(BARE_SOURCE) + 1
 """Where the id begins in a bare body's key."""

@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+from infra.ports.messaging import Outgoing
+from infra.ports.store import Transaction
 from infra.runtime.fold import Folded, Work
 from infra.runtime.journal import Journal
-from infra.runtime.messaging import Outgoing
-from infra.runtime.store import Transaction
 
 REPLY_TYPE = "application/vnd.tributary.reply+json"
 DEAD_LETTERED = "dead_lettered"

@@ -8,8 +8,8 @@ from typing import Any, ClassVar, Generic, Self, TypeVar, get_type_hints
 
 from pydantic import TypeAdapter
 
-from contracts.envelope import Message, P
-from infra.runtime.store import Change, Collection, Document, Find, Query, Transaction
+from contracts.wire.envelope import Message, P
+from infra.ports.store import Change, Collection, Document, Find, Query, Transaction
 
 K = TypeVar("K")
 V = TypeVar("V")

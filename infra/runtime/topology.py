@@ -9,10 +9,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from contracts.envelope import COMMANDS_EXCHANGE, EVENTS_EXCHANGE
+from contracts.wire.envelope import COMMANDS_EXCHANGE, EVENTS_EXCHANGE
 from infra.runtime.failure_policy import delay_name
-from infra.runtime.settings import Settings
 from infra.runtime.worker import Worker
+from infra.settings import Settings
 
 PARKED = "tributary.parked"
 """The dead-letter exchange, and the queue for bodies too large to keep anywhere else."""

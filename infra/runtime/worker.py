@@ -9,9 +9,9 @@ from typing import Any, Generic
 from typing_extensions import TypeVar
 
 from contracts.decision import Decision, NotYet
-from contracts.envelope import Command, Message, Payload
-from contracts.refusal import Refuse
-from infra.runtime.audit import Audit
+from contracts.wire.envelope import Command, Message, Payload
+from contracts.wire.refusal import Refuse
+from infra.auditing.audit import Audit
 from infra.runtime.repository import Repository
 
 # A bare `Worker` or `Handler` is one of any state, as the runtime finds workers by name.

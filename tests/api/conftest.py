@@ -8,8 +8,9 @@ import httpx
 import pytest
 
 from infra.adapters.mongo import MongoStore
-from infra.runtime import process, roster
-from infra.runtime.settings import Settings
+from infra.processes import process
+from infra.runtime import roster
+from infra.settings import Settings
 from tests.api.front import Front, lines_of, serving
 from tests.connected.running import LocalStack, Site
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from contracts.orders.view import LISTS, downline_list, seller_list, shop_list, status_list
 from contracts.stock.view import IS_SHORT
-from infra.runtime.store import Document
+from infra.ports.store import Document
 
 CROWD = 2_600
 """Of each kind: more than any page may look at along one filter."""

@@ -22,9 +22,9 @@ import aio_pika
 import httpx
 from pydantic import SecretStr
 
-from api.auth.operations import Operations
-from contracts.envelope import COMMANDS_EXCHANGE, Payload
+from api.identity.accounts.operations import Operations
 from contracts.network.v1 import RegisterDistributor
+from contracts.wire.envelope import COMMANDS_EXCHANGE, Payload
 from tests.builders import message
 from tests.connected.running import Ended, Site, command, free_ports, until
 

@@ -20,9 +20,9 @@ import httpx
 import pytest
 
 from api.app import create_app
-from api.openapi import operations
+from api.http.openapi import operations
 from contracts.network.v1 import CreateTeam, JoinTeam, RegisterDistributor, RegisterShop
-from infra.runtime.settings import Settings
+from infra.settings import Settings
 from tests.api.front import PASSWORD, Front, bearer, unique
 from tests.api.world import World, a_world
 from tests.connected.running import until

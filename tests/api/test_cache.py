@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from api.cache import Cached
+from api.storage.cache import Cached
 from infra.adapters.redis import CacheUnavailable, RedisCache
-from infra.runtime.cached import Found
+from infra.ports.cache import Found
 from tests.api.front import Front, serving, unique
 from tests.api.world import World, a_world
 from tests.connected.running import Site, free_ports, until

@@ -22,10 +22,10 @@ import pytest
 from aio_pika.abc import AbstractIncomingMessage, AbstractQueue
 from pydantic import SecretStr
 
-from api.openapi import operations
-from contracts.catalogue import ALL, kind_of
-from contracts.envelope import COMMANDS_EXCHANGE
-from contracts.schema import DOCUMENT
+from api.http.openapi import operations
+from contracts.wire.catalogue import ALL, kind_of
+from contracts.wire.envelope import COMMANDS_EXCHANGE
+from contracts.wire.schema import DOCUMENT
 from tests.api.front import PASSWORD, Front, an_email, unique
 from tests.api.world import World, a_snowflake, a_world
 from tests.builders import a_rule_document

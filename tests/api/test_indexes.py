@@ -20,9 +20,9 @@ import pytest
 from pymongo import MongoClient
 
 from api.app import create_app
-from api.openapi import operations
-from api.paging import LOOKED_AT_MAX
-from infra.runtime.settings import Settings
+from api.http.openapi import operations
+from api.http.paging import LOOKED_AT_MAX
+from infra.settings import Settings
 from tests.api.crowds import CROWD, crowded, crowds_of
 from tests.api.front import Front, an_email, unique
 from tests.api.test_operations import a_letter

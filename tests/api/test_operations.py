@@ -8,7 +8,7 @@ import aio_pika
 import httpx
 import pytest
 
-from contracts.envelope import COMMANDS_EXCHANGE
+from contracts.wire.envelope import COMMANDS_EXCHANGE
 from tests.api.front import Front, unique
 from tests.api.world import World, a_world
 from tests.connected.running import until

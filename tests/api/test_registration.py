@@ -9,14 +9,14 @@ from typing import Any
 import httpx
 import pytest
 
-from api.audit_log import AuditLog
-from api.auth.identity import Identity
-from api.auth.registration import Joining
-from contracts.envelope import Message
+from api.identity.accounts.identity import Identity
+from api.identity.accounts.registration import Joining
+from api.storage.audit_log import AuditLog
 from contracts.network.v1 import RegisterDistributor
-from infra.runtime.command_client import Answer
-from infra.runtime.messaging import BrokerUnavailable, Outgoing
-from infra.runtime.time import RealTime
+from contracts.wire.envelope import Message
+from infra.gateway.command_client import Answer
+from infra.ports.messaging import BrokerUnavailable, Outgoing
+from infra.ports.time import RealTime
 from tests.api.front import PASSWORD, Front, a_network, an_email, bearer, serving, unique
 from tests.connected.running import Site, until
 
@@ -195,6 +195,6 @@ async def test_codes_are_kept_as_hashes(front: Front, client: httpx.AsyncClient)
     ],
 )
 def test_a_duplicate_of_somebody_elses_is_a_taken_number(answer: Answer, taken: bool) -> None:
-    from api.auth.registration import _number_was_taken
+    from api.identity.accounts.registration import _number_was_taken
 
     assert _number_was_taken(answer) is taken

@@ -11,9 +11,9 @@ from typing import Any
 import httpx
 
 from contracts.catalog.v1 import DefineProduct
-from contracts.envelope import Payload
 from contracts.network.v1 import RegisterDistributor, RegisterShop
 from contracts.stock.v1 import ReceiveStock
+from contracts.wire.envelope import Payload
 from tests.api.front import Front, bearer, unique
 from tests.builders import JOINED, a_rule_document, put_in_force
 from tests.connected.running import until

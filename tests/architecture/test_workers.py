@@ -12,8 +12,8 @@ from typing import get_args
 import pytest
 from typing_extensions import get_original_bases
 
-from contracts.catalogue import ALL
-from contracts.envelope import Command, Payload
+from contracts.wire.catalogue import ALL
+from contracts.wire.envelope import Command, Payload
 from infra.runtime import roster
 from tests.architecture.sources import ROOT, WORKERS, tree_of
 

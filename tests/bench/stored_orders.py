@@ -10,15 +10,15 @@ from datetime import timedelta
 from random import Random
 from typing import Any
 
-from contracts.commissions.calculation import calculate
-from contracts.commissions.reversal import taken_back
-from contracts.commissions.sale import Earner, Sale, SaleLine
 from contracts.commissions.view import Commission, Earned, LineRefund, Reversal
 from contracts.orders.view import downline_list
+from contracts.plans.calculation import calculate
+from contracts.plans.reversal import taken_back
+from contracts.plans.sale import Earner, Sale, SaleLine
 from contracts.rules.view import Caps, Conditions, Override, RuleSet, TeamBonus, Terms, Unilevel
 from infra.demo.baskets import Basket, products
+from infra.ports.store import Document
 from infra.runtime.repository import Codec
-from infra.runtime.store import Document
 from tests.oracle.worlds import Network
 
 CURRENCY = "USD"

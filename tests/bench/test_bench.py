@@ -14,19 +14,19 @@ import pytest
 from rich.console import Console
 
 from infra.adapters.mongo import MongoStore
-from infra.bench import report
-from infra.bench.hot import hot_world
-from infra.bench.latency import Latency
-from infra.bench.peers.floor import FloorPeer
-from infra.bench.peers.peer import measure
-from infra.bench.peers.place import Place
-from infra.bench.peers.reference import Reference
-from infra.bench.run import HALF, Bench, Findings, Sizes
-from infra.bench.scaling import Costs, groups_of, predictions
-from infra.bench.world import one_line_world
-from infra.cli.environment import environment_for
 from infra.runtime import roster
-from infra.runtime.settings import Settings
+from infra.settings import Settings
+from infra.terminal.environment import environment_for
+from tests.bench import report
+from tests.bench.hot import hot_world
+from tests.bench.latency import Latency
+from tests.bench.peers.floor import FloorPeer
+from tests.bench.peers.peer import measure
+from tests.bench.peers.place import Place
+from tests.bench.peers.reference import Reference
+from tests.bench.run import HALF, Bench, Findings, Sizes
+from tests.bench.scaling import Costs, groups_of, predictions
+from tests.bench.world import one_line_world
 from tests.connected.running import LocalStack
 
 TINY = Sizes(rounds=1, one_line=60, floor=300, batched=0, baskets=0, celery=0, faststream=0, latency_s=0.0, reads_s=0.0)

@@ -15,13 +15,13 @@ from contracts.commissions.view import COMMISSIONS, LEDGER
 from contracts.network.view import DISTRIBUTORS
 from contracts.orders.view import ORDERS
 from infra.adapters.mongo import MongoStore
-from infra.bench.grown_reads import APART, INACTIVE, MONTH
-from infra.bench.growth import GrowthSizes, growth, settled
-from infra.bench.history import add_distributors, distributor_id, multiply_orders
-from infra.bench.ours import BenchFailure
-from infra.bench.run import Bench
-from infra.bench.world import one_line_world
-from infra.runtime.settings import Settings
+from infra.settings import Settings
+from tests.bench.grown_reads import APART, INACTIVE, MONTH
+from tests.bench.growth import GrowthSizes, growth, settled
+from tests.bench.history import add_distributors, distributor_id, multiply_orders
+from tests.bench.ours import BenchFailure
+from tests.bench.run import Bench
+from tests.bench.world import one_line_world
 from tests.connected.running import LocalStack
 
 Documents = Database[dict[str, Any]]

@@ -8,9 +8,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import patch
 
-from infra.bench.living import SINGLY, TOGETHER, LivingSizes, living
-from infra.bench.run import Bench
-from infra.runtime.settings import Settings
+from infra.settings import Settings
+from tests.bench.living import SINGLY, TOGETHER, LivingSizes, living
+from tests.bench.run import Bench
 from tests.connected.running import LocalStack
 
 
@@ -21,7 +21,7 @@ async def test_orders_in_bulk_pass_verify_in_bounded_memory(stack: LocalStack, t
     bench = Bench(Settings(**urls, database="test_living"), environment, tmp_path, lambda *_: None)
 
     # The copies of one collection begin an hour after those of another.
-    with patch("infra.bench.history.time", SimpleNamespace(time=count(1_700_000_000, 3_600).__next__)):
+    with patch("tests.bench.history.time", SimpleNamespace(time=count(1_700_000_000, 3_600).__next__)):
         found = await living(bench, LivingSizes(pattern=20, stored=(200,)))
 
     assert [(kind, list(sizes)) for kind, sizes in found.verified.items()] == [(SINGLY, [200]), (TOGETHER, [200])]

@@ -15,14 +15,14 @@ from aiormq.exceptions import ChannelNotFoundEntity
 from motor.motor_asyncio import AsyncIOMotorClient
 
 from contracts.money import to_rate_ppm
-from infra.bench.peers.celery_peer import CeleryPeer
-from infra.bench.peers.floor import FloorPeer
-from infra.bench.peers.peer import PeerFailed, ServedPeer, measure
-from infra.bench.peers.place import Place
-from infra.bench.peers.plain_faststream import PlainFastStreamPeer
-from infra.bench.peers.reference import Reference
-from infra.bench.peers.steps import RATES_PPM
-from infra.bench.world import LEVEL_RATES, one_line_world
+from tests.bench.peers.celery_peer import CeleryPeer
+from tests.bench.peers.floor import FloorPeer
+from tests.bench.peers.peer import PeerFailed, ServedPeer, measure
+from tests.bench.peers.place import Place
+from tests.bench.peers.plain_faststream import PlainFastStreamPeer
+from tests.bench.peers.reference import Reference
+from tests.bench.peers.steps import RATES_PPM
+from tests.bench.world import LEVEL_RATES, one_line_world
 from tests.connected.running import LocalStack
 
 ORDERS = 30

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from infra.adapters.mongo import MongoStore
-from infra.runtime import process
-from infra.runtime.settings import Settings
+from infra.processes import process
+from infra.settings import Settings
 from tests.connected.running import LocalStack, Site
 
 DATABASE = "tributary_tests"

@@ -20,31 +20,32 @@ import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
 from pymongo import MongoClient
 
-from contracts.envelope import EVENTS_EXCHANGE
 from contracts.rules.terms import digest_of, terms_of
+from contracts.wire.envelope import EVENTS_EXCHANGE
 from infra import local
+from infra.adapters import rabbitmq as broker
 from infra.adapters.mongo import MongoStore
+from infra.adapters.rabbitmq import RabbitConsumer, RabbitPublisher
+from infra.auditing.audit import Report
 from infra.demo.baskets import baskets
 from infra.demo.population import Population, populate
 from infra.demo.quiet import wait_until_quiet
 from infra.demo.rule_set import RulesInForce
 from infra.demo.traffic import Publication, traffic
 from infra.local.ports import is_free
-from infra.runtime import broker, roster
-from infra.runtime.audit import Report
+from infra.operators.verification import verify
+from infra.ports.messaging import Publisher
+from infra.ports.store import Document
+from infra.ports.time import RealTime
+from infra.processes.fleet import Fleet
+from infra.runtime import roster
 from infra.runtime.batch import BatchLoop, Ports
-from infra.runtime.broker import RabbitConsumer, RabbitPublisher
-from infra.runtime.fleet import Fleet
 from infra.runtime.journal import PREFIX
-from infra.runtime.messaging import Publisher
 from infra.runtime.parked import PREFETCH, parked_loops
-from infra.runtime.readiness import Readiness
-from infra.runtime.settings import Settings
-from infra.runtime.store import Document
-from infra.runtime.time import RealTime
 from infra.runtime.topology import Topology, topology_of
-from infra.runtime.verification import verify
 from infra.runtime.worker import Worker
+from infra.settings import Settings
+from infra.telemetry.readiness import Readiness
 
 WAIT_MAX_S = 90.0
 LOOK_EVERY_S = 0.02

@@ -17,9 +17,9 @@ from contracts.commissions.view import COMMISSIONS
 from contracts.network.view import DISTRIBUTORS, Distributor, Sponsorship, Standing
 from contracts.rules.view import RULES
 from infra.demo.baskets import baskets
+from infra.ports.store import Document
 from infra.rehearsal.orders import ORDERS
 from infra.runtime.repository import Codec
-from infra.runtime.store import Document
 from tests.bench.stored_orders import CURRENCY, rules_document, stored
 from tests.connected.running import Ended, Site, command
 from tests.oracle.worlds import Network

@@ -12,7 +12,7 @@ from pathlib import Path
 import aio_pika
 import pytest
 
-from contracts.envelope import COMMANDS_EXCHANGE
+from contracts.wire.envelope import COMMANDS_EXCHANGE
 from infra.runtime import roster
 from infra.runtime.topology import PARKED
 from tests.builders import KEY, SELLER, message, place

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from infra.runtime import broker
-from infra.runtime.messaging import BrokerUnavailable
+from infra.adapters import rabbitmq as broker
+from infra.ports.messaging import BrokerUnavailable
 
 
 @pytest.fixture

@@ -14,10 +14,10 @@ from typing import Any
 import aio_pika
 import pytest
 
-from contracts.envelope import BATCH, COMMANDS_EXCHANGE, EVENTS_EXCHANGE, STRUCTURED, Message
+from contracts.wire.envelope import BATCH, COMMANDS_EXCHANGE, EVENTS_EXCHANGE, STRUCTURED, Message
+from infra.adapters.rabbitmq import RabbitConsumer, RabbitPublisher
+from infra.ports.messaging import ATTEMPTS_HEADER, BrokerUnavailable, Outgoing, Publisher
 from infra.runtime import roster
-from infra.runtime.broker import RabbitConsumer, RabbitPublisher
-from infra.runtime.messaging import ATTEMPTS_HEADER, BrokerUnavailable, Outgoing, Publisher
 from infra.runtime.topology import PARKED
 from infra.runtime.worker import Worker
 from tests.builders import ORDER, SHOP, message, place, receive, update

@@ -13,9 +13,9 @@ from pathlib import Path
 import aio_pika
 import pytest
 
-from contracts.envelope import COMMANDS_EXCHANGE
+from contracts.wire.envelope import COMMANDS_EXCHANGE
 from infra.demo.given import NotEmptyError, require_empty
-from infra.runtime.settings import Settings
+from infra.settings import Settings
 from tests.builders import message, update
 from tests.connected.running import Ended, LocalStack, Site, command
 

@@ -7,7 +7,7 @@ import re
 
 import aio_pika
 
-from contracts.envelope import COMMANDS_EXCHANGE
+from contracts.wire.envelope import COMMANDS_EXCHANGE
 from tests.builders import KEY, message, update
 from tests.connected.running import Site, command, free_ports, get, log_lines, until
 

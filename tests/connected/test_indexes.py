@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 
-from contracts.envelope import Message
 from contracts.examples import example_of
+from contracts.wire.envelope import Message
 from infra.adapters.mongo_reads import projection
+from infra.auditing.audit import Report
+from infra.ports.store import Document, Find, Query, Transaction, one_by_one
+from infra.ports.time import RealTime
 from infra.runtime import roster
-from infra.runtime.audit import Report
 from infra.runtime.journal import Journal
 from infra.runtime.repository import ask
-from infra.runtime.store import Document, Find, Query, Transaction, one_by_one
-from infra.runtime.time import RealTime
 from infra.runtime.worker import Worker
 from tests.connected.running import Site
 

@@ -11,8 +11,8 @@ import pytest
 from motor.motor_asyncio import AsyncIOMotorClient
 
 from infra.adapters.mongo import MongoStore
-from infra.runtime.lasting_read import LastingRead
-from infra.runtime.store import SnapshotTooOld
+from infra.operators.lasting_read import LastingRead
+from infra.ports.store import SnapshotTooOld
 from tests.connected.running import WAIT_MAX_S, Site
 
 THINGS = "test.lasting"

@@ -25,15 +25,15 @@ from contracts.commissions.view import (
     balance_of_stripe,
     balances_of,
 )
-from contracts.envelope import EVENTS_EXCHANGE, Payload
 from contracts.rules.view import RULES, RuleSet
+from contracts.wire.envelope import EVENTS_EXCHANGE, Payload
 from infra.adapters.mongo import MongoStore
-from infra.cli import ledger, ledger_sums
+from infra.cli.actions import ledger, ledger_sums
+from infra.cli.actions.ledger_sums import Compared
 from infra.cli.app import app
-from infra.cli.ledger_sums import Compared
+from infra.ports.store import Document, Increment, SnapshotTooOld, StoreConflict, Transaction
 from infra.runtime import roster
 from infra.runtime.repository import Codec, ask
-from infra.runtime.store import Document, Increment, SnapshotTooOld, StoreConflict, Transaction
 from tests.builders import (
     KEY,
     MIDDLE,

@@ -11,7 +11,7 @@ import pytest
 from pymongo import MongoClient
 
 from infra.adapters.mongo import MongoStore
-from infra.runtime.store import (
+from infra.ports.store import (
     Ancestors,
     Change,
     Collection,

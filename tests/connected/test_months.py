@@ -11,8 +11,8 @@ import pytest
 from contracts.commissions.earnings import EARNINGS, months_of
 from contracts.commissions.view import COMMISSIONS
 from contracts.rules.view import RULES, Caps, RuleSet, Unilevel
+from infra.ports.store import StoreConflict, Transaction
 from infra.runtime.repository import Codec, ask
-from infra.runtime.store import StoreConflict, Transaction
 from tests.builders import MIDDLE, SELLER, message, paid, rules
 from tests.connected.running import Site, command
 from workers.commission_calculation.decide import accrue

@@ -18,15 +18,15 @@ from pymongo import MongoClient
 
 from contracts.catalog.view import PRODUCTS, Product
 from contracts.decision import Decision
-from contracts.envelope import COMMANDS_EXCHANGE, Message
 from contracts.network.v1 import MoveDistributor, RegisterDistributor
 from contracts.network.view import DISTRIBUTORS, SHOPS, SPONSORS_PATH, TEAMS, Distributor, Shop, Team, chain_at
 from contracts.orders.v1 import UPLINE_DEPTH_MAX
 from contracts.rules.view import RULES, RuleSet
-from infra.runtime.audit import Report
+from contracts.wire.envelope import COMMANDS_EXCHANGE, Message
+from infra.auditing.audit import Report
+from infra.ports.store import Document, StoreConflict, Transaction
+from infra.ports.time import RealTime
 from infra.runtime.repository import Repository, ask
-from infra.runtime.store import Document, StoreConflict, Transaction
-from infra.runtime.time import RealTime
 from tests.builders import JOINED, NOW, TEAM, a_distributor, a_product, a_shop, a_team, message, place, rules
 from tests.connected.running import Site
 from tests.faults.crash_scenario import documents

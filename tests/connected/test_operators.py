@@ -13,9 +13,11 @@ import aio_pika
 import pytest
 from pymongo import MongoClient
 
-from contracts.envelope import COMMANDS_EXCHANGE, EVENTS_EXCHANGE, STRUCTURED, Message
-from infra.runtime import dead_letters, process, roster
-from infra.runtime.store import Document
+from contracts.wire.envelope import COMMANDS_EXCHANGE, EVENTS_EXCHANGE, STRUCTURED, Message
+from infra.operators import dead_letters
+from infra.ports.store import Document
+from infra.processes import process
+from infra.runtime import roster
 from tests.builders import KEY, NOW, message, paid, put_in_force
 from tests.connected.running import Ended, LocalStack, Site, command, journal_of, until
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import aio_pika
 
-from contracts.envelope import COMMANDS_EXCHANGE, Payload
+from contracts.wire.envelope import COMMANDS_EXCHANGE, Payload
 from infra.runtime import roster
 from tests.builders import message, place
 from tests.connected.running import LocalStack, Site, free_ports, get, until

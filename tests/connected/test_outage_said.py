@@ -12,8 +12,8 @@ from typing import Any
 import aio_pika
 import pytest
 
-from contracts.envelope import COMMANDS_EXCHANGE, STRUCTURED
-from infra.runtime.messaging import REDELIVERED_HEADER
+from contracts.wire.envelope import COMMANDS_EXCHANGE, STRUCTURED
+from infra.ports.messaging import REDELIVERED_HEADER
 from tests.api.front import lines_of, serving
 from tests.builders import message
 from tests.connected.running import LocalStack, Site, free_ports, log_lines, until

@@ -9,8 +9,10 @@ from collections.abc import Mapping
 import aio_pika
 import pytest
 
-from contracts.envelope import COMMANDS_EXCHANGE
-from infra.runtime import broker, process, roster
+from contracts.wire.envelope import COMMANDS_EXCHANGE
+from infra.adapters import rabbitmq as broker
+from infra.processes import process
+from infra.runtime import roster
 from infra.runtime.topology import PARKED
 from infra.runtime.worker import Worker
 from tests.builders import ORDER, SHOP, message, place

@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Mapping
 
-from contracts.envelope import COMMANDS_EXCHANGE
+from contracts.wire.envelope import COMMANDS_EXCHANGE
 from infra.runtime import roster
 from tests.builders import message, place
 from tests.connected.running import COMMAND_MAX_S, Ended, Site, taken

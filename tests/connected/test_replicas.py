@@ -6,7 +6,7 @@ import re
 
 import aio_pika
 
-from contracts.envelope import COMMANDS_EXCHANGE
+from contracts.wire.envelope import COMMANDS_EXCHANGE
 from tests.builders import CUP, TEA, a_placed_line, message, place
 from tests.connected.running import BUSY, Site, free_ports, get, groups, until
 from tests.workflow.conftest import the_stage

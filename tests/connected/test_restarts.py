@@ -14,11 +14,11 @@ import pytest
 from contracts.commissions.view import AccountKey, balance_of_stripe
 from infra.demo.shop import Shop
 from infra.demo.traffic import ORDERS, PAYMENTS
+from infra.operators.verification import verify
+from infra.ports.store import Document
+from infra.ports.time import RealTime
+from infra.processes.fleet import Fleet, Member
 from infra.runtime import roster
-from infra.runtime.fleet import Fleet, Member
-from infra.runtime.store import Document
-from infra.runtime.time import RealTime
-from infra.runtime.verification import verify
 from tests.connected.running import BUSY, Site, groups, journal_of, the_world, until
 from tests.workflow.system import System
 

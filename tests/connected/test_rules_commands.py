@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from contracts.envelope import COMMANDS_EXCHANGE
+from contracts.wire.envelope import COMMANDS_EXCHANGE
 from infra.runtime import roster
 from tests.connected.running import Ended, Site, command
 

@@ -14,10 +14,10 @@ import aio_pika
 import httpx
 import pytest
 
-from contracts.envelope import COMMANDS_EXCHANGE
-from infra.runtime import broker
-from infra.runtime.fleet import Fleet
-from infra.runtime.start import StartError
+from contracts.wire.envelope import COMMANDS_EXCHANGE
+from infra.adapters import rabbitmq as broker
+from infra.processes.fleet import Fleet
+from infra.processes.start import StartError
 from tests.builders import message, update
 from tests.connected.running import Site, command, free_ports, get, log_lines, until
 from tests.connected.test_commands import assert_one_sentence, running_in, taken_port

@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from contracts.catalog.v1 import DefineProduct
-from contracts.envelope import COMMANDS_EXCHANGE, EVENTS_EXCHANGE, STRUCTURED
-from infra.runtime import event_listener, roster
-from infra.runtime.command_client import CommandClient
+from contracts.wire.envelope import COMMANDS_EXCHANGE, EVENTS_EXCHANGE, STRUCTURED
+from infra.gateway import event_listener
+from infra.gateway.command_client import CommandClient
+from infra.runtime import roster
 from infra.runtime.topology import PARKED
 from tests.builders import message, place
 from tests.connected.running import Site, command, journal_of, until

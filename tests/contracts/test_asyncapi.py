@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from jsonschema import Draft7Validator
 
-from contracts import asyncapi, schema
-from contracts.catalogue import ALL, kind_of
-from contracts.envelope import message_of
-from infra.runtime import clock
+from contracts.wire import asyncapi, schema
+from contracts.wire.catalogue import ALL, kind_of
+from contracts.wire.envelope import message_of
+from infra.processes import clock
 
 STANDARD = Path(__file__).parent / "asyncapi-3.0.0.schema.json"
 KEY = re.compile(r"[a-zA-Z0-9.\-_]+")

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from contracts import schema
-from contracts.catalogue import ALL
-from contracts.compatibility import breaks
-from contracts.json_schema import schema_of, to_text
+from contracts.wire import schema
+from contracts.wire.catalogue import ALL
+from contracts.wire.compatibility import breaks
+from contracts.wire.json_schema import schema_of, to_text
 
 
 def _object(properties: dict[str, Any], required: tuple[str, ...] = (), **more: Any) -> dict[str, Any]:

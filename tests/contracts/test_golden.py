@@ -12,11 +12,11 @@ from decimal import Decimal
 import pytest
 from jsonschema import Draft202012Validator
 
-from contracts import schema
-from contracts.catalogue import ALL
-from contracts.envelope import Event, emit, message_of
 from contracts.orders import v1, v2
-from contracts.upcast import UPCASTERS, upcast
+from contracts.orders.upcast import UPCASTERS, upcast
+from contracts.wire import schema
+from contracts.wire.catalogue import ALL
+from contracts.wire.envelope import Event, emit, message_of
 from tests.contracts.golden import FOLDER
 
 NAMES = sorted(path.name.removesuffix(".json") for path in FOLDER.glob("*.json"))

@@ -18,13 +18,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from contracts.catalogue import ALL, kind_of
-from contracts.envelope import Timestamp, message_of
 from contracts.examples import example_of
 from contracts.fields import Amount, Rate, SignedAmount
-from contracts.json_schema import schema_of
 from contracts.rules.document import EXAMPLE as RULES
 from contracts.rules.document import RuleDocument
+from contracts.wire.catalogue import ALL, kind_of
+from contracts.wire.envelope import Timestamp, message_of
+from contracts.wire.json_schema import schema_of
 
 Path = tuple[str | int, ...]
 

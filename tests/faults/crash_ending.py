@@ -14,8 +14,8 @@ from typing import Any
 
 from contracts.commissions.earnings import EARNINGS, months_of
 from contracts.commissions.view import BALANCES, balance_of_stripe
-from contracts.wire import BARE_SOURCE, content_of, is_bare
-from infra.runtime.store import Document
+from contracts.wire.reading import BARE_SOURCE, content_of, is_bare
+from infra.ports.store import Document
 
 SHOWN_MAX = 8
 

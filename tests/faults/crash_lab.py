@@ -19,7 +19,7 @@ import aio_pika
 from aio_pika.abc import AbstractChannel
 
 from infra.local import Endpoints
-from infra.runtime.settings import Settings
+from infra.settings import Settings
 from tests.faults.crash_ending import Ending
 from tests.faults.crash_nursery import DIED, Life
 from tests.faults.crash_scenario import MESSAGE_BYTES_MAX

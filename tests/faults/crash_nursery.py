@@ -1,6 +1,6 @@
 """Where worker processes are born: it has imported everything, and forks a child for each life it is asked for.
 
-A child is the real worker, `infra.runtime.process.run`, over the real servers. Its ports and inboxes are wrapped so
+A child is the real worker, `infra.processes.process.run`, over the real servers. Its ports and inboxes are wrapped so
 that every effect is counted, and after the one it is told it dies as by `kill -9`: nothing is flushed or closed.
 This module is the nursery's program; `tests.faults.crash_lab` speaks with it in lines of JSON.
 """
@@ -23,13 +23,15 @@ from typing import Any, TypeVar
 
 import uvloop
 
-from contracts.envelope import PAYLOADS, message_of
-from contracts.wire import Reader
-from infra.runtime import logs, process, roster
+from contracts.wire.envelope import PAYLOADS, message_of
+from contracts.wire.reading import Reader
+from infra.ports.messaging import Delivery, Inbox, Outgoing, Publisher
+from infra.ports.store import Change, Document, Increment, Query, Store, Transaction
+from infra.processes import process
+from infra.runtime import roster
 from infra.runtime.batch import Ports
-from infra.runtime.messaging import Delivery, Inbox, Outgoing, Publisher
-from infra.runtime.settings import Settings
-from infra.runtime.store import Change, Document, Increment, Query, Store, Transaction
+from infra.settings import Settings
+from infra.telemetry import logs
 from tests.builders import NOW
 from tests.faults import planted
 

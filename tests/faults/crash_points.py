@@ -24,9 +24,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from infra import local
-from infra.cli.environment import leave_exported_addresses
-from infra.cli.hangup import end_like_ctrl_c
+from infra.cli.actions.hangup import end_like_ctrl_c
 from infra.runtime import roster
+from infra.terminal.environment import leave_exported_addresses
 from tests.faults.crash_ending import Ending, differences
 from tests.faults.crash_lab import MODES, Lab, Mode, NeverQuiet, lab
 from tests.faults.crash_scenarios import SCENARIOS

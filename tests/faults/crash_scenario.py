@@ -12,10 +12,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from contracts.envelope import COMMANDS_EXCHANGE, EVENTS_EXCHANGE, PAYLOADS, STRUCTURED, Command, Payload
-from infra.runtime.messaging import Outgoing
+from contracts.wire.envelope import COMMANDS_EXCHANGE, EVENTS_EXCHANGE, PAYLOADS, STRUCTURED, Command, Payload
+from infra.ports.messaging import Outgoing
+from infra.ports.store import Document
 from infra.runtime.repository import Codec
-from infra.runtime.store import Document
 from tests.builders import NOW, message
 
 MESSAGE_BYTES_MAX = 4096

@@ -13,7 +13,7 @@ from contracts.orders.v1 import AfterSaleChanged, UnpaidCancelled
 from contracts.orders.view import LISTS, ORDERS, status_list
 from contracts.rules.view import RULES, RuleSet, SalesTarget
 from contracts.stock.v1 import StockReleaseRequested
-from infra.runtime.store import Document
+from infra.ports.store import Document
 from tests import raw_amqp
 from tests.builders import (
     CUP,

@@ -14,18 +14,19 @@ import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
 from pymongo import MongoClient
 
-from contracts.envelope import EVENTS_EXCHANGE
-from contracts.wire import content_of, is_bare
+from contracts.wire.envelope import EVENTS_EXCHANGE
+from contracts.wire.reading import content_of, is_bare
+from infra.adapters import rabbitmq as broker
 from infra.adapters.mongo import MongoStore
-from infra.runtime import broker, roster
+from infra.ports.messaging import Delivery, Outgoing
+from infra.ports.store import Document
+from infra.ports.time import RealTime
+from infra.runtime import roster
 from infra.runtime.decoding import Decoder
 from infra.runtime.journal import PREFIX, Journal
-from infra.runtime.messaging import Delivery, Outgoing
 from infra.runtime.quarantine import Quarantine
-from infra.runtime.settings import Settings
-from infra.runtime.store import Document
-from infra.runtime.time import RealTime
 from infra.runtime.topology import PARKED, Binding, Queue, Topology, topology_of
+from infra.settings import Settings
 from tests.builders import NOW
 from tests.faults.crash_ending import Ending, ending_of, said_by
 from tests.faults.crash_scenario import Frame, Scenario

@@ -25,8 +25,8 @@ from rich.console import Console
 from rich.status import Status
 
 from infra import local
-from infra.cli.environment import leave_exported_addresses
-from infra.cli.hangup import end_like_ctrl_c
+from infra.cli.actions.hangup import end_like_ctrl_c
+from infra.terminal.environment import leave_exported_addresses
 from tests.faults.nemesis_bench import Bench
 from tests.faults.nemesis_document import write_document
 from tests.faults.nemesis_fault import Fault

@@ -14,8 +14,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from contracts.orders import v1, v2
-from contracts.refusal import Unreadable
-from contracts.wire import Reader, content_of
+from contracts.wire.reading import Reader, content_of
+from contracts.wire.refusal import Unreadable
 from infra.adapters.mongo import MongoStore
 from infra.demo.traffic import REFUND, UPDATE_STATUS, Publication
 from infra.runtime.journal import PREFIX

@@ -11,9 +11,10 @@ from urllib.parse import urlsplit
 import aio_pika
 
 from infra import local
-from infra.runtime import broker, roster
-from infra.runtime.settings import Settings
+from infra.adapters import rabbitmq as broker
+from infra.runtime import roster
 from infra.runtime.topology import Topology, topology_of
+from infra.settings import Settings
 from tests.faults.proxy import Proxy
 from tests.faults.servers import SETTLE_S, SingleServers
 from tests.faults.servers_mongodb import ReplicaSet

@@ -7,8 +7,8 @@ from collections import Counter
 from dataclasses import replace
 from random import Random
 
+from infra.adapters import rabbitmq as broker
 from infra.demo.traffic import PLACE_V1, PLACE_V2, Publication
-from infra.runtime import broker
 from infra.runtime.topology import PARKED
 from tests.faults.nemesis_fault import Fault
 from tests.faults.nemesis_interposer import Interposer

@@ -8,9 +8,9 @@ import time
 
 import aio_pika
 
-from contracts.envelope import COMMANDS_EXCHANGE, EVENTS_EXCHANGE
+from contracts.wire.envelope import COMMANDS_EXCHANGE, EVENTS_EXCHANGE
+from infra.adapters.rabbitmq import depths
 from infra.local.rabbitmq_server import DISK_FREE_MIN
-from infra.runtime.broker import depths
 from tests.faults.nemesis_fault import Fault
 from tests.faults.nemesis_load import Timed
 from tests.faults.nemesis_stage import Stage

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from infra.runtime.fleet import Fleet, Member
+from infra.processes.fleet import Fleet, Member
 from tests.connected.running import free_ports
 
 READY_WITHIN_S = 60.0

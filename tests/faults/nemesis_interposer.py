@@ -9,7 +9,7 @@ from random import Random
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractRobustConnection
 
-from contracts.envelope import EVENTS_EXCHANGE
+from contracts.wire.envelope import EVENTS_EXCHANGE
 from infra.runtime.topology import Binding, Topology
 
 _COPY_HEADER = "x-nemesis-copy"

@@ -18,7 +18,7 @@ import aio_pika
 from aio_pika.abc import AbstractExchange, AbstractRobustConnection
 from aio_pika.exceptions import CONNECTION_EXCEPTIONS, AMQPException, DeliveryError, PublishError
 
-from contracts.envelope import COMMANDS_EXCHANGE, STRUCTURED, derived_id
+from contracts.wire.envelope import COMMANDS_EXCHANGE, STRUCTURED, derived_id
 from infra.demo.baskets import Basket
 from infra.demo.traffic import ORDERS, PLACE_V2, Publication
 

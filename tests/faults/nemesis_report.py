@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from infra.runtime.verification import INVARIANTS
+from infra.operators.verification import INVARIANTS
 from tests.faults.nemesis_trial import Result
 
 HEADERS = (

@@ -18,10 +18,11 @@ from infra.demo.population import Population, populate
 from infra.demo.quiet import wait_until_quiet
 from infra.demo.shop import Shop
 from infra.demo.traffic import Publication, traffic
-from infra.runtime import process, roster
-from infra.runtime.fleet import Fleet
-from infra.runtime.settings import Settings
+from infra.processes import process
+from infra.processes.fleet import Fleet
+from infra.runtime import roster
 from infra.runtime.topology import topology_of
+from infra.settings import Settings
 from tests.faults.nemesis_load import order_of
 
 PLENTY_PRODUCTS = 50

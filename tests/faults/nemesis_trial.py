@@ -14,18 +14,19 @@ from typing import Any
 from pymongo.errors import PyMongoError
 
 from infra.adapters.mongo import MongoStore
-from infra.cli.environment import environment_for
+from infra.auditing.audit import Report
 from infra.demo.quiet import NeverQuietError, wait_until_quiet
 from infra.local import StackError
-from infra.runtime import process, roster
-from infra.runtime.audit import Report
-from infra.runtime.messaging import BrokerUnavailable
-from infra.runtime.settings import Settings
-from infra.runtime.store import StoreUnavailable
-from infra.runtime.time import RealTime
+from infra.operators.verification import verify
+from infra.ports.messaging import BrokerUnavailable
+from infra.ports.store import StoreUnavailable
+from infra.ports.time import RealTime
+from infra.processes import process
+from infra.runtime import roster
 from infra.runtime.topology import Topology, topology_of
-from infra.runtime.verification import verify
 from infra.runtime.worker import Worker
+from infra.settings import Settings
+from infra.terminal.environment import environment_for
 from tests.faults.nemesis_accounts import Accounts, account
 from tests.faults.nemesis_bench import Bench
 from tests.faults.nemesis_fleet import NotReadyError, TrialFleet

@@ -20,12 +20,13 @@ from typing import Any
 
 import uvloop
 
-from contracts.envelope import Event, Message
 from contracts.orders import v1
-from infra.runtime import logs, process
-from infra.runtime.settings import Settings
-from infra.runtime.time import RealTime
+from contracts.wire.envelope import Event, Message
+from infra.ports.time import RealTime
+from infra.processes import process
 from infra.runtime.worker import Decide, Handler, Worker
+from infra.settings import Settings
+from infra.telemetry import logs
 
 NEW_FIELD = "added_by_the_next_version"
 

@@ -14,11 +14,11 @@ from bson.codec_options import CodecOptions
 
 from infra.adapters import amqp_properties
 from infra.adapters.mongo import MongoStore, MongoTransaction
+from infra.ports.messaging import Delivery
+from infra.ports.store import Document, Transaction
 from infra.runtime.batch import BatchLoop, Settled
 from infra.runtime.fold import Work
 from infra.runtime.journal import Emitted, Journal, Known
-from infra.runtime.messaging import Delivery
-from infra.runtime.store import Document, Transaction
 from workers.commission_calculation import decide as commissions
 
 T = TypeVar("T")

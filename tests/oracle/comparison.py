@@ -10,10 +10,10 @@ from dataclasses import asdict
 from fractions import Fraction
 from typing import Any
 
-from contracts.commissions.calculation import Earner, Outcome, Sale, SaleLine, calculate
-from contracts.commissions.reversal import pool_taken_back, taken_back
 from contracts.commissions.view import Earned, Entry, LineRefund
 from contracts.money import RATE_SCALE
+from contracts.plans.calculation import Earner, Outcome, Sale, SaleLine, calculate
+from contracts.plans.reversal import pool_taken_back, taken_back
 from contracts.rules.view import Differential, Fixed, Plan, TeamBonus, Terms, Unilevel
 from tests.oracle import oracle
 from tests.oracle.oracle import Answer, Books, Key, Order

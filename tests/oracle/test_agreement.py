@@ -10,8 +10,8 @@ import pytest
 from hypothesis import assume, given
 from pydantic import ValidationError
 
-from contracts.commissions.calculation import Sale, calculate
 from contracts.commissions.view import Earned
+from contracts.plans.calculation import Sale, calculate
 from contracts.rules.document import RuleDocument
 from contracts.rules.terms import terms_of as terms_of_the_product
 from contracts.rules.view import Limit, Reason, Terms

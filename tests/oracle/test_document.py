@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from contracts.commissions.calculation import calculate
+from contracts.plans.calculation import calculate
 from contracts.rules.document import RuleDocument
 from contracts.rules.terms import terms_of
 from tests.oracle.comparison import earned_of, sale_of, unpaid_of

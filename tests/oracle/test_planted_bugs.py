@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from contracts.commissions import calculation, plans
-from contracts.commissions.calculation import Outcome
 from contracts.commissions.view import Entry, Unpaid
+from contracts.plans import calculation, plans
+from contracts.plans.calculation import Outcome
 from tests.oracle.comparison import BothSides, differences
 from tests.oracle.conftest import Sold
 from tests.oracle.documents import Document, cap, money, per_unit

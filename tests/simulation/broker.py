@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from infra.runtime.messaging import (
+from infra.ports.messaging import (
     ATTEMPTS_HEADER,
     REDELIVERED_HEADER,
     REPLAYS_HEADER,
@@ -18,7 +18,7 @@ from infra.runtime.messaging import (
     Delivery,
     Outgoing,
 )
-from infra.runtime.time import Time
+from infra.ports.time import Time
 from infra.runtime.topology import PARKED, Topology
 from tests.simulation.faults import Faults
 from tests.simulation.history import History

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from infra.runtime.store import Document
+from infra.ports.store import Document
 
 
 @dataclass(slots=True)

@@ -10,15 +10,15 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from contracts.envelope import EVENTS_EXCHANGE
 from contracts.operations.v1 import MessageDeadLettered
 from contracts.orders.v1 import RefundOrder
 from contracts.orders.v2 import PlaceOrder
-from contracts.wire import content_of
-from infra.runtime import clock
+from contracts.wire.envelope import EVENTS_EXCHANGE
+from contracts.wire.reading import content_of
+from infra.operators.verification import verify
+from infra.ports.store import Document
+from infra.processes import clock
 from infra.runtime.journal import PREFIX
-from infra.runtime.store import Document
-from infra.runtime.verification import verify
 from tests.builders import CUP, CUPS, TEAS
 from tests.oracle.oracle import settle, taken_back
 from tests.oracle.reading import read

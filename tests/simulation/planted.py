@@ -13,25 +13,25 @@ from uuid import UUID
 
 from contracts.clock.v1 import ClockTicked
 from contracts.commissions.earnings import earnings_key, tallies_of
-from contracts.commissions.reversal import taken_back
 from contracts.commissions.view import Entry, LineRefund
-from contracts.envelope import Emission, Message, emit
-from contracts.orders.refunds import Asked, GivenBack, Line, give_back
 from contracts.orders.view import status_list
+from contracts.plans.reversal import taken_back
 from contracts.rules.view import DEFAULT_MARKET
 from contracts.stock.view import ITEMS, StockItem
+from contracts.wire.envelope import Emission, Message, emit
+from infra.ports.messaging import Delivery
+from infra.ports.store import Document, Query, Transaction
 from infra.runtime.batch import BatchLoop, Settled
 from infra.runtime.decoding import Decoder
 from infra.runtime.fold import Work
 from infra.runtime.journal import Journal, Known
-from infra.runtime.messaging import Delivery
-from infra.runtime.store import Document, Query, Transaction
 from tests.simulation.broker import SimulatedInbox
 from tests.simulation.run import Result, Variant, simulate
 from tests.simulation.store import Key, SimulatedStore, SimulatedTransaction
 from workers.commission_calculation.decide import post
 from workers.commission_calculation.model import Posting
 from workers.order_intake.model import Desk, Order
+from workers.order_intake.refunds import Asked, GivenBack, Line, give_back
 from workers.reward_checks.model import progress_key
 from workers.stock_reservation.repository import StockRepository
 

@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from infra.runtime import clock
+from infra.ports.store import Store
+from infra.processes import clock
 from infra.runtime.batch import BatchLoop, Ports
-from infra.runtime.readiness import Readiness
-from infra.runtime.settings import Settings
-from infra.runtime.store import Store
 from infra.runtime.worker import Worker
+from infra.settings import Settings
+from infra.telemetry.readiness import Readiness
 from tests.simulation.broker import SimulatedBroker, SimulatedInbox, SimulatedPublisher
 from tests.simulation.faults import Faults
 from tests.simulation.scheduler import Park, Scheduler, Sleep, Task, suspend

@@ -8,15 +8,15 @@ from datetime import timedelta
 from functools import cache, partial
 from typing import Any
 
-from contracts.envelope import Message
 from contracts.orders.v2 import PlaceOrder
+from contracts.wire.envelope import Message
 from infra.runtime import roster
 from infra.runtime.batch import BatchLoop
 from infra.runtime.journal import Journal
 from infra.runtime.quarantine import Quarantine
-from infra.runtime.settings import Settings
 from infra.runtime.topology import Topology, topology_of
 from infra.runtime.worker import Worker
+from infra.settings import Settings
 from tests.simulation.broker import SimulatedBroker, SimulatedInbox
 from tests.simulation.chains import Chain
 from tests.simulation.faults import Faults, plan

@@ -11,8 +11,8 @@ from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
-from contracts.wire import Reader
-from infra.runtime.metrics import QueueMetrics
+from contracts.wire.reading import Reader
+from infra.telemetry.metrics import QueueMetrics
 
 
 @contextmanager
@@ -24,7 +24,7 @@ def sealed(seed: int, *, log: object, process_number: Callable[[], int], thrifty
     """
     replaced = {
         "infra.runtime.batch.log": log,
-        "infra.runtime.readiness.log": log,
+        "infra.telemetry.readiness.log": log,
         "workers.commission_calculation.repository.os": SimpleNamespace(getpid=process_number),
     }
     if thrifty:

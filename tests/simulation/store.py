@@ -13,8 +13,7 @@ from typing import Any, TypeVar
 import bson
 from bson.codec_options import CodecOptions
 
-from infra.runtime.journal import PREFIX
-from infra.runtime.store import (
+from infra.ports.store import (
     Change,
     Collection,
     Document,
@@ -25,6 +24,7 @@ from infra.runtime.store import (
     Transaction,
     one_by_one,
 )
+from infra.runtime.journal import PREFIX
 from tests.simulation.faults import Faults
 from tests.simulation.history import History
 from tests.simulation.scheduler import Scheduler, turn

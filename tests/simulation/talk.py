@@ -13,15 +13,15 @@ from decimal import Decimal
 from typing import Any
 
 from contracts.catalog.v1 import DefineProduct
-from contracts.envelope import COMMANDS_EXCHANGE, STRUCTURED
 from contracts.network.v1 import CreateTeam, JoinTeam, MoveDistributor, RegisterDistributor, RegisterShop
 from contracts.orders.v2 import Line, PlaceOrder
 from contracts.rules.document import RuleDocument
 from contracts.rules.terms import digest_of, terms_of
 from contracts.rules.v1 import ActivateRules, ApproveRules, DefineMarket, ProposeRules
-from contracts.wire import UNREADABLE_PROPERTY, set_aside
+from contracts.wire.envelope import COMMANDS_EXCHANGE, STRUCTURED
+from contracts.wire.reading import UNREADABLE_PROPERTY, set_aside
+from infra.ports.messaging import Outgoing
 from infra.runtime.decoding import cannot_decode
-from infra.runtime.messaging import Outgoing
 from infra.runtime.worker import Worker
 from tests import builders
 from tests.builders import (

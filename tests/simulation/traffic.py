@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 
-from contracts.envelope import BATCH, COMMANDS_EXCHANGE, STRUCTURED, Payload
 from contracts.orders.v1 import RefundOrder
 from contracts.orders.v2 import PlaceOrder
 from contracts.subjects import OfOrder
-from contracts.wire import Reader
-from infra.runtime.messaging import Outgoing
+from contracts.wire.envelope import BATCH, COMMANDS_EXCHANGE, STRUCTURED, Payload
+from contracts.wire.reading import Reader
+from infra.ports.messaging import Outgoing
 from infra.runtime.worker import Handler, Worker
 from tests import builders
 from tests.simulation.chains import Chain

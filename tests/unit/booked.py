@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
-from contracts.commissions.calculation import Earner, Sale, SaleLine, calculate
-from contracts.commissions.explained import Explanation, OrderFacts, OrderLine
-from contracts.commissions.explanation import explain
-from contracts.commissions.reversal import taken_back
-from contracts.commissions.sentences import sentences_of
 from contracts.commissions.view import Commission, Earned, LineRefund, Reversal
+from contracts.explanation.commission_sentences import sentences_of
+from contracts.explanation.explained import Explanation, OrderFacts, OrderLine
+from contracts.explanation.explanation import explain
+from contracts.plans.calculation import Earner, Sale, SaleLine, calculate
+from contracts.plans.reversal import taken_back
 from contracts.rules.view import Differential, Fixed, TeamBonus, Terms, Unilevel
 from tests.oracle.documents import TIERS, drawn
 from tests.oracle.terms import terms_of

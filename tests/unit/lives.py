@@ -7,8 +7,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from contracts.envelope import Message
 from contracts.orders.v1 import RefundLine
+from contracts.wire.envelope import Message
 from tests.builders import (
     CUP,
     TEA,

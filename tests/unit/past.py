@@ -21,14 +21,14 @@ from contracts.rules.view import (
     Terms,
     Unilevel,
 )
-from infra.cli.preview import print_preview
-from infra.cli.rehearsal_view import print_backtest
+from infra.cli.actions.preview import print_preview
 from infra.demo.baskets import Basket, baskets
+from infra.ports.store import Collection, Document, Index
 from infra.rehearsal.backtest import Backtest
 from infra.rehearsal.move import MovePreview
 from infra.rehearsal.orders import ORDERS, Paid
+from infra.rehearsal.view import print_backtest
 from infra.runtime.repository import Codec
-from infra.runtime.store import Collection, Document, Index
 from tests.bench.stored_orders import CURRENCY, RULE_VERSION, rules_document, stored
 from tests.workflow.in_memory import InMemoryStore
 

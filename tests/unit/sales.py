@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 
-from contracts.commissions.calculation import Earner, Outcome, Sale, SaleLine, calculate
 from contracts.commissions.view import Earned, Entry
 from contracts.money import to_amount, to_minor, to_rate_ppm
+from contracts.plans.calculation import Earner, Outcome, Sale, SaleLine, calculate
 from contracts.rules.view import Caps, Differential, Fixed, Plan, TeamBonus, Terms, Unilevel
 
 TEA, POT, CUP = 501, 502, 601

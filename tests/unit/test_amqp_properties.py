@@ -18,8 +18,8 @@ from pamqp.exceptions import UnmarshalingException
 from pamqp.header import ContentHeader
 
 from infra.adapters import amqp_properties
-from infra.runtime.broker import RabbitInbox
-from infra.runtime.messaging import Death, Delivery
+from infra.adapters.rabbitmq import RabbitInbox
+from infra.ports.messaging import Death, Delivery
 from tests.raw_amqp import FLAGS, NOT_UTF8, long_string, short, table, timestamp
 
 MICROSECONDS = 1_764_378_000_000_000

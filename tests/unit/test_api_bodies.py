@@ -11,9 +11,9 @@ import pytest
 from fastapi import FastAPI
 
 from api.app import create_app
-from api.bodies import NotRead, read_json
-from api.openapi import operations
-from infra.runtime.settings import Settings
+from api.http.bodies import NotRead, read_json
+from api.http.openapi import operations
+from infra.settings import Settings
 
 
 def _no_ports() -> Any:

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from api import counters
-from api.counters import OWN, OWN_BY_NOUN, next_id
-from api.repository import COUNTERS
-from infra.runtime.store import Collection
+from api.storage import counters
+from api.storage.counters import OWN, OWN_BY_NOUN, next_id
+from api.storage.repository import COUNTERS
+from infra.ports.store import Collection
 from tests.workflow.in_memory import InMemoryStore
 
 VIEW = Collection("network.distributors", "distributors")

@@ -10,11 +10,11 @@ import pytest
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ValidationError
 
-from api.adjustments import Adjustment, lines_of_csv
 from api.app import OWN_IDENTITY, ROUTERS
-from api.auth.principal import principal_of
-from api.ids import ID_NAMES, ID_SCHEMA, ShownId, ShownObject, numbers_of
-from api.views.operations import STEP_EXAMPLE, TraceStep
+from api.http.ids import ID_NAMES, ID_SCHEMA, ShownId, ShownObject, numbers_of
+from api.identity.principal import principal_of
+from api.operations.operations_view import STEP_EXAMPLE, TraceStep
+from api.stock.adjustments import Adjustment, lines_of_csv
 from contracts.javascript import EXACT_MAX, all_exact
 from tests.unit.test_api_openapi import DOCUMENT, OPERATIONS
 

@@ -10,9 +10,9 @@ from jsonschema import Draft202012Validator
 from jsonschema.validators import validator_for
 
 from api.app import create_app
-from api.limits import is_unlimited
-from api.openapi import operations
-from infra.runtime.settings import Settings
+from api.http.limits import is_unlimited
+from api.http.openapi import operations
+from infra.settings import Settings
 
 
 def _no_ports() -> Any:

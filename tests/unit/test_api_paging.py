@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.conditions import check_match, etag_of, is_known
-from api.paging import Sorting
-from api.preferences import Preferences
-from api.problems import Problem
+from api.http.conditions import check_match, etag_of, is_known
+from api.http.paging import Sorting
+from api.http.preferences import Preferences
+from api.http.problems import Problem
 
 NEWEST = Sorting("placed_at", datetime, -1)
 

@@ -11,8 +11,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from api.app import OWN_IDENTITY
 from api.app import ROUTERS as OTHERS
-from api.openapi import operations
-from api.parameters import AS_IN_JSON
+from api.http.openapi import operations
+from api.http.parameters import AS_IN_JSON
 from tests.unit.test_api_openapi import DOCUMENT
 
 ROUTERS = (*OTHERS, *OWN_IDENTITY)

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.adjustments import lines_of_csv
-from api.problems import Problem
-from api.tables import NoTable, day_of, text_of
+from api.http.problems import Problem
+from api.http.tables import NoTable, day_of, text_of
+from api.stock.adjustments import lines_of_csv
 
 LINES = [
     {"product_id": 1082185, "batch_id": "lot-2026-11", "delta": -2},

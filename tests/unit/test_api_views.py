@@ -7,9 +7,9 @@ from typing import get_args
 
 import pytest
 
-from api.auth.principal import Kind, Principal
-from api.scope import NOTHING, orders_filter
-from api.views.orders import order_of, order_view
+from api.access.scope import NOTHING, orders_filter
+from api.identity.principal import Kind, Principal
+from api.orders.view import order_of, order_view
 from contracts.orders import view
 from contracts.rewards.view import Progress
 from infra.runtime.repository import Codec

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from infra.runtime.aside import AlreadyBusy, Aside, Failed, TookTooLong
-from infra.runtime.settings import Settings
+from infra.gateway.aside import AlreadyBusy, Aside, Failed, TookTooLong
+from infra.settings import Settings
 from tests.connected.running import until
 
 ANSWERS = """

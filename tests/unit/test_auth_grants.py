@@ -7,11 +7,11 @@ from typing import cast
 
 import pytest
 
-from api.auth.grants import GrantRefused, Grants
-from api.auth.model import FIRST_PARTY, User
-from api.auth.repository import COLLECTIONS, REFRESH_TOKENS, USERS
-from api.auth.tokens import OwnTokens
-from infra.runtime.settings import Settings
+from api.identity.model import FIRST_PARTY, User
+from api.identity.oauth.grants import GrantRefused, Grants
+from api.identity.repository import COLLECTIONS, REFRESH_TOKENS, USERS
+from api.identity.tokens.tokens import OwnTokens
+from infra.settings import Settings
 from tests.workflow.in_memory import InMemoryStore, ManualTime
 
 LIN = User("lin", "lin@example.com", "hash", ("ROLE_DISTRIBUTOR",), datetime(2026, 11, 1, tzinfo=UTC))

@@ -11,8 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.auth import page
-from api.auth.authorize import (
+from api.http.problems import Problem
+from api.identity.lockout import ACCOUNT, network_of, waits_s
+from api.identity.model import Attempts, Client
+from api.identity.oauth import page
+from api.identity.oauth.authorize import (
     Asked,
     Repeated,
     TellClient,
@@ -22,12 +25,9 @@ from api.auth.authorize import (
     redirect_of,
     single,
 )
-from api.auth.clients import NotTheClient, Proof, TwoProofs, is_allowed_redirect, proof_of
-from api.auth.lockout import ACCOUNT, network_of, waits_s
-from api.auth.model import Attempts, Client
-from api.auth.opaque import challenge_of, new_invite_code
-from api.auth.passwords import Passwords, check_strength, normalized_email
-from api.problems import Problem
+from api.identity.oauth.clients import NotTheClient, Proof, TwoProofs, is_allowed_redirect, proof_of
+from api.identity.opaque import challenge_of, new_invite_code
+from api.identity.passwords import Passwords, check_strength, normalized_email
 from tests.api.front import query_of
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)

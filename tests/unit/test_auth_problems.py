@@ -13,10 +13,10 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
-import api.auth.permissions  # noqa: F401  (with the reasons of identity)
-from api.audit_log import Entry, Head, _document, verify
-from api.problems import REASONS, Problem, Reason, documented, field_errors, preferred_language, say
-from infra.runtime import logs
+import api.identity.permissions  # noqa: F401  (with the reasons of identity)
+from api.http.problems import REASONS, Problem, Reason, documented, field_errors, preferred_language, say
+from api.storage.audit_log import Entry, Head, _document, verify
+from infra.telemetry import logs
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, 123_000, tzinfo=UTC)
 

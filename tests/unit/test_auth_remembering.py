@@ -9,11 +9,11 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from api.auth.keys import KeyRing
-from api.auth.principal import NotWhoTheySay
-from api.auth.tokens import LEEWAY_S, OwnTokens
-from infra.runtime.settings import Settings
-from infra.runtime.time import RealTime
+from api.identity.principal import NotWhoTheySay
+from api.identity.tokens.keys import KeyRing
+from api.identity.tokens.tokens import LEEWAY_S, OwnTokens
+from infra.ports.time import RealTime
+from infra.settings import Settings
 from tests.unit.test_auth_tokens import AUDIENCE, ISSUER, PUBLIC, signed
 
 

@@ -16,15 +16,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jwt.algorithms import ECAlgorithm
 
-from api.auth.external import ProviderTokens, found_at
-from api.auth.keys import rotated, signing_at
-from api.auth.model import SigningKey
-from api.auth.permissions import DEFAULTS, PERMISSIONS, effective, narrowed
-from api.auth.principal import NotWhoTheySay, Principal, principal_of
-from api.auth.sealing import CannotUnseal, seal, unseal
-from api.auth.tokens import TYPES, claims_of, header_of, known_permissions, known_roles
-from infra.runtime.connections import KeysUnavailable
-from infra.runtime.settings import Settings
+from api.identity.model import SigningKey
+from api.identity.permissions import DEFAULTS, PERMISSIONS, effective, narrowed
+from api.identity.principal import NotWhoTheySay, Principal, principal_of
+from api.identity.sealing import CannotUnseal, seal, unseal
+from api.identity.tokens.external import ProviderTokens, found_at
+from api.identity.tokens.keys import rotated, signing_at
+from api.identity.tokens.tokens import TYPES, claims_of, header_of, known_permissions, known_roles
+from infra.processes.connections import KeysUnavailable
+from infra.settings import Settings
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 PRIVATE = ec.generate_private_key(ec.SECP256R1())

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from contracts.commissions.calculation import Needs, Outcome, Sale, calculate, needs
-from contracts.commissions.plans import TERMS_KEPT_MAX, compiled
 from contracts.commissions.view import Earned, Entry, Passed, Unpaid
+from contracts.plans.calculation import Needs, Outcome, Sale, calculate, needs
+from contracts.plans.plans import TERMS_KEPT_MAX, compiled
 from contracts.rules.view import Conditions, Override, Terms
 from tests.unit.sales import (
     CUP,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from contracts.commissions.calculation import Sale
 from contracts.commissions.view import Earned
+from contracts.plans.calculation import Sale
 from contracts.rules.view import Caps, Plan
 from tests.unit.sales import (
     SELLER,

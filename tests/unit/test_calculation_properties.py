@@ -11,10 +11,10 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.commissions.calculation import Earner, Outcome, Sale, SaleLine, calculate, needs
-from contracts.commissions.reversal import pool_taken_back, taken_back
 from contracts.commissions.view import Earned, LineRefund
 from contracts.money import RATE_SCALE
+from contracts.plans.calculation import Earner, Outcome, Sale, SaleLine, calculate, needs
+from contracts.plans.reversal import pool_taken_back, taken_back
 from contracts.rules.view import Caps, Conditions, Differential, Fixed, Override, Plan, TeamBonus, Terms, Unilevel
 
 TIERS = ("standard", "silver", "gold")

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.commissions.reversal import pool_taken_back, taken_back
 from contracts.commissions.view import Entry, LineRefund
+from contracts.plans.reversal import pool_taken_back, taken_back
 
 
 def entries(*amounts: int, fixed: tuple[int, ...] = ()) -> list[Entry]:

@@ -23,9 +23,9 @@ from contracts.catalog.v1 import (
 )
 from contracts.catalog.view import PRODUCTS, Category, Tag
 from contracts.decision import Decision
-from contracts.envelope import Payload
-from contracts.refusal import Unreadable
-from infra.runtime.audit import Read, Report
+from contracts.wire.envelope import Payload
+from contracts.wire.refusal import Unreadable
+from infra.auditing.audit import Read, Report
 from tests.builders import NOW, TEA, TEAS, message
 from workers.catalog import decide
 from workers.catalog.audit import audit

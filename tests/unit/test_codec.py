@@ -9,8 +9,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from infra.ports.store import Change, Document
 from infra.runtime.repository import Codec
-from infra.runtime.store import Change, Document
 from tests.workflow.documents import changed
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from infra.cli.environment import agree
+from infra.terminal.environment import agree
 from tests.unit.command_line import LEAVES, CommandLine, Words
 
 DESTRUCTIVE: dict[Words, tuple[Words, ...]] = {

@@ -15,8 +15,8 @@ import pytest
 import typer
 
 from infra.cli.ending import EXIT_BROKEN_PIPE, EXIT_INTERRUPTED
-from infra.cli.environment import EXIT_BREACH, EXIT_ENVIRONMENT, EXIT_USAGE, refuse
 from infra.local import record
+from infra.terminal.environment import EXIT_BREACH, EXIT_ENVIRONMENT, EXIT_USAGE, refuse
 from tests.unit.command_line import CommandLine
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "rules-two-levels.yaml"
@@ -86,7 +86,7 @@ def test_a_worker_that_crashes_says_so_in_its_log_and_may_be_started_again(
 
     for name, address in NOWHERE.items():
         monkeypatch.setenv(name, address)
-    monkeypatch.setattr("infra.runtime.process.run", run)
+    monkeypatch.setattr("infra.processes.process.run", run)
 
     ended = tributary("work", "order_intake")
 

@@ -111,7 +111,10 @@ def test_no_help_loads_what_a_command_does(tmp_path: Path) -> None:
 
     assert loaded & set(HEAVY.split()) == set()
     assert "rich" not in loaded
-    assert {name for name in loaded if name.startswith("contracts.")} == {"contracts.rules", "contracts.rules.phrases"}
+    assert {name for name in loaded if name.startswith("contracts.")} == {
+        "contracts.rules",
+        "contracts.explanation.rule_phrases",
+    }
 
 
 def test_the_status_of_a_stack_that_does_not_run_loads_no_driver(tmp_path: Path) -> None:
@@ -124,7 +127,7 @@ def test_the_schema_of_rules_is_printed_without_a_driver(tmp_path: Path) -> None
     loaded = imported_by(("rules", "schema"), home=tmp_path)
 
     assert loaded & {*HEAVY.split(), "rich"} == set()
-    assert "contracts.catalogue" not in loaded
+    assert "contracts.wire.catalogue" not in loaded
 
 
 def test_the_topology_is_shown_without_a_driver(tmp_path: Path) -> None:

@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from infra.cli.near import did_you_mean
-from infra.cli.progress import progress
-from infra.cli.screen import Grid, Screen
 from infra.local.packages import install
 from infra.local.patience import patience
 from infra.runtime import roster
-from infra.runtime.settings import Settings
 from infra.runtime.topology import describe, topology_of
+from infra.settings import Settings
+from infra.terminal.near import did_you_mean
+from infra.terminal.progress import progress
+from infra.terminal.screen import Grid, Screen
 from tests.architecture.sources import calls_in, imports_of, named, python_files
 from tests.unit.command_line import CommandLine
 
@@ -206,6 +206,6 @@ def test_a_worker_that_is_named_twice_runs_once(tributary: CommandLine, monkeypa
 def workers_of(tributary: CommandLine, monkeypatch: pytest.MonkeyPatch, *names: str) -> list[str]:
     """The workers that the command would run."""
     chosen: list[str] = []
-    monkeypatch.setattr("infra.cli.work._work", lambda names, *_, **__: chosen.extend(names))
+    monkeypatch.setattr("infra.cli.actions.work._work", lambda names, *_, **__: chosen.extend(names))
     assert tributary("work", *names).code == 0
     return chosen

@@ -6,9 +6,9 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
-from contracts.commissions.calculation import Earner, Sale, SaleLine
 from contracts.commissions.view import Leg
 from contracts.orders.v1 import Team
+from contracts.plans.calculation import Earner, Sale, SaleLine
 from tests.builders import (
     CUP,
     KEY,

@@ -16,15 +16,15 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from contracts.decision import Decision
-from contracts.envelope import Timestamp
-from contracts.orders import placing, refunds
+from contracts.orders import placing
 from contracts.orders.v1 import OrderRefused
+from contracts.plans.compliance import breaches
 from contracts.rewards.v1 import RewardGranted, RewardRevoked
-from contracts.rules.compliance import breaches
 from contracts.rules.document import RuleDocument
 from contracts.rules.terms import terms_of
 from contracts.rules.v1 import ActivateRules, RulesActivated, RulesRefused
 from contracts.rules.view import Market, Reason, Tenure, in_force
+from contracts.wire.envelope import Timestamp
 from tests.builders import (
     KEY,
     NOW,
@@ -45,6 +45,7 @@ from tests.builders import (
 )
 from tests.oracle.document import codes, table
 from workers.order_intake import decide as order_intake
+from workers.order_intake import refunds
 from workers.order_intake.decide import ENDED
 from workers.reward_checks.decide import count_sale
 from workers.reward_checks.model import Board

@@ -12,12 +12,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from contracts.envelope import BATCH, COMMANDS_EXCHANGE, STRUCTURED, message_of
 from contracts.network.v1 import RegisterDistributor
 from contracts.orders import v1, v2
-from contracts.refusal import Unreadable
 from contracts.stock.v1 import ReceiveStock
-from contracts.wire import Reader
+from contracts.wire.envelope import BATCH, COMMANDS_EXCHANGE, STRUCTURED, message_of
+from contracts.wire.reading import Reader
+from contracts.wire.refusal import Unreadable
 from infra.demo import baskets as source
 from infra.demo.baskets import Basket, baskets, products, single_lines
 from infra.demo.population import Population, populate

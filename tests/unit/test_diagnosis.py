@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 
 import pytest
 
-from infra.runtime.diagnosis import disk_finding, unreachable
-from infra.runtime.diagnosis_store import index_findings, replica_set_findings
-from infra.runtime.findings import Finding, ok, problem, warning
-from infra.runtime.store import Collection, Index
+from infra.operators.diagnosis import disk_finding, unreachable
+from infra.operators.diagnosis_store import index_findings, replica_set_findings
+from infra.operators.findings import Finding, ok, problem, warning
+from infra.ports.store import Collection, Index
 from tests.builders import NOW
 
 GIB = 1024**3

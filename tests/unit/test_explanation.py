@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from contracts.commissions.calculation import Earner
-from contracts.commissions.explained import OrderFacts, OrderLine
-from contracts.commissions.explanation import explain
-from contracts.commissions.sentences import Section, sentences_of, why_nothing
 from contracts.commissions.view import AfterSale, Earned
+from contracts.explanation.commission_sentences import Section, sentences_of, why_nothing
+from contracts.explanation.explained import OrderFacts, OrderLine
+from contracts.explanation.explanation import explain
+from contracts.plans.calculation import Earner
 from contracts.rules.view import Caps, Conditions, Unilevel
 from tests.unit.booked import (
     LEADER,

@@ -11,12 +11,12 @@ from typing import Any, get_args
 
 import pytest
 
-from contracts.commissions.calculation import Earner
-from contracts.commissions.explained import OrderLine, as_object
-from contracts.commissions.explanation import explain
-from contracts.commissions.phrases import CHINESE, ENGLISH, STATUSES_IN_CHINESE
-from contracts.commissions.sentences import sentences_of
+from contracts.explanation.commission_phrases import CHINESE, ENGLISH, STATUSES_IN_CHINESE
+from contracts.explanation.commission_sentences import sentences_of
+from contracts.explanation.explained import OrderLine, as_object
+from contracts.explanation.explanation import explain
 from contracts.money import to_amount
+from contracts.plans.calculation import Earner
 from contracts.rules.view import Reason
 from tests.unit.booked import (
     LEVELS,

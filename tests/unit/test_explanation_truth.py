@@ -9,13 +9,13 @@ from math import floor
 
 from hypothesis import assume, given
 
-from contracts.commissions.calculation import Earner, Sale
-from contracts.commissions.explained import ExplainedLine, OrderFacts, OrderLine, Part
-from contracts.commissions.explanation import explain
-from contracts.commissions.sentences import sentences_of
 from contracts.commissions.view import Earned
+from contracts.explanation.commission_sentences import sentences_of
+from contracts.explanation.explained import ExplainedLine, OrderFacts, OrderLine, Part
+from contracts.explanation.explanation import explain
+from contracts.explanation.rule_phrases import Language
 from contracts.money import to_amount
-from contracts.rules.phrases import Language
+from contracts.plans.calculation import Earner, Sale
 from contracts.rules.view import Conditions, Differential, Fixed, Terms, Unilevel
 from tests.unit.booked import NOON, UNITS, an_order, an_upline, booked, refunded, terms, text_of, told
 from tests.unit.test_calculation_properties import cases

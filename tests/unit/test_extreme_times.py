@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from contracts.decision import Decision, NotYet
-from contracts.envelope import PAYLOADS, Command, Payload
 from contracts.network.v1 import (
     ChangeDistributor,
     ChangeLeader,
@@ -27,6 +26,7 @@ from contracts.rules.v1 import ActivateRules, RetireRules
 from contracts.rules.view import Market
 from contracts.stock.v1 import StockReleaseRequested
 from contracts.times import CLOCK_SKEW_MAX
+from contracts.wire.envelope import PAYLOADS, Command, Payload
 from tests.builders import (
     JOINED,
     KEY,

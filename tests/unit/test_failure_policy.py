@@ -7,9 +7,9 @@ import json
 
 import pytest
 
-from contracts.envelope import STRUCTURED
 from contracts.operations.v1 import MessageDeadLettered
-from contracts.refusal import Unreadable
+from contracts.wire.envelope import STRUCTURED
+from contracts.wire.refusal import Unreadable
 from infra.runtime.failure_policy import Failure, FailurePolicy, dead_letter, delay_name
 from tests.builders import message, place
 

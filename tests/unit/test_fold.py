@@ -11,8 +11,8 @@ import pytest
 
 from contracts.catalog.v1 import DefineProduct, ProductDefined, ProductRefused
 from contracts.decision import Decision, NotYet
-from contracts.envelope import Message, Payload
-from contracts.refusal import Conflict, Refused, Unreadable
+from contracts.wire.envelope import Message, Payload
+from contracts.wire.refusal import Conflict, Refused, Unreadable
 from infra.runtime.failure_policy import Failure, FailurePolicy
 from infra.runtime.fold import Folded, Retry, Work, fold
 from infra.runtime.journal import Emitted, Handled, Record, SetBack, to_document

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.envelope import Payload, child_of, derived_id, emit, ordered_id, root_trace
 from contracts.network.v1 import RegisterShop
 from contracts.orders.v2 import PlaceOrder
+from contracts.wire.envelope import Payload, child_of, derived_id, emit, ordered_id, root_trace
 from infra.runtime.journal import Known
 from tests.builders import NOW, accepted, message, paid, place
 

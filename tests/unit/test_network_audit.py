@@ -6,8 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 from contracts.network.view import DISTRIBUTORS, TEAMS, Distributor, Team
-from infra.runtime.audit import Report
-from infra.runtime.store import Document
+from infra.auditing.audit import Report
+from infra.ports.store import Document
 from tests.builders import JOINED, MIDDLE, NOW, SELLER, TEAM, TOP, a_distributor, a_team
 from tests.workflow.in_memory import InMemoryStore
 from workers.network.audit import audit

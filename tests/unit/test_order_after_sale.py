@@ -16,7 +16,7 @@ from contracts.orders.v1 import (
     RefundRefused,
     StatusRefused,
 )
-from contracts.refusal import Unreadable
+from contracts.wire.refusal import Unreadable
 from tests.builders import (
     HALF_AN_HOUR,
     KEY,

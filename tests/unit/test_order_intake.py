@@ -12,11 +12,10 @@ import pytest
 
 from contracts.decision import Decision, NotYet
 from contracts.orders import v1, v2
-from contracts.orders.content import fingerprint_of
 from contracts.orders.v1 import OrderRefused, StatusRefused, Upline
-from contracts.refusal import Unreadable
 from contracts.times import CLOCK_SKEW_MAX
-from contracts.wire import Reader
+from contracts.wire.reading import Reader
+from contracts.wire.refusal import Unreadable
 from tests.builders import (
     CUP,
     CUPS,
@@ -45,6 +44,7 @@ from tests.builders import (
     rules,
     the_chain,
 )
+from workers.order_intake.content import fingerprint_of
 from workers.order_intake.decide import place as decide_place
 from workers.order_intake.decide import (
     refuse_unreadable_order,

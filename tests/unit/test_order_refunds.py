@@ -12,8 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.decision import Decision, NotYet
-from contracts.orders.content import refund_fingerprint_of
-from contracts.orders.refunds import GivenBack, asked_for
 from contracts.orders.v1 import (
     REFUNDS_MAX,
     RefundedLine,
@@ -40,7 +38,9 @@ from tests.builders import (
     update,
 )
 from workers.order_intake import decide
+from workers.order_intake.content import refund_fingerprint_of
 from workers.order_intake.model import Desk, Line, Order, Refund
+from workers.order_intake.refunds import GivenBack, asked_for
 
 LATER = NOW + timedelta(days=3)
 PENDING = {"version": 2, "reserved": True, "due_at": NOW + HALF_AN_HOUR}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from structlog.testing import capture_logs
 
-from infra.runtime.readiness import Readiness
+from infra.telemetry.readiness import Readiness
 
 
 class Clock:

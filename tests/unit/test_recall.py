@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from contracts.wire import BARE_SOURCE
+from contracts.wire.reading import BARE_SOURCE
+from infra.ports.store import Document
 from infra.runtime.fold import Work
 from infra.runtime.journal import Handled
 from infra.runtime.recall import Recalled, recall, returning, subjects_of
-from infra.runtime.store import Document
 from tests.builders import ORDER, SHOP, after_sale, message
 
 ABOUT = f"order/{SHOP}/{ORDER}"

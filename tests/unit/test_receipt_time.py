@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from contracts.envelope import BATCH, PAYLOADS, STRUCTURED, Command, Event, Message, Payload
 from contracts.examples import AT, example_of
 from contracts.orders.v2 import PlaceOrder
-from contracts.refusal import Unreadable
 from contracts.times import CLOCK_SKEW_MAX, plus
-from contracts.wire import Reader
+from contracts.wire.envelope import BATCH, PAYLOADS, STRUCTURED, Command, Event, Message, Payload
+from contracts.wire.reading import Reader
+from contracts.wire.refusal import Unreadable
 from infra.runtime import roster
 from infra.runtime.worker import Handler
 from tests.builders import NOW, accepted, message, place

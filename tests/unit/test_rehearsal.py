@@ -7,18 +7,18 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from contracts.commissions.sale import Earner, Sale, SaleLine
+from contracts.plans.sale import Earner, Sale, SaleLine
 from contracts.rules.view import (
     Caps,
     Conditions,
     Market,
     TeamBonus,
 )
-from infra.cli.rehearsal_view import as_object
 from infra.rehearsal.backtest import backtest
 from infra.rehearsal.comparison import THIN_LINES_SHOWN_MAX, Comparison, gains_and_losses
 from infra.rehearsal.orders import SLICE_ORDERS, Paid, PastOrder, past_order
 from infra.rehearsal.promise import Promise
+from infra.rehearsal.view import as_object
 from tests.bench.stored_orders import CURRENCY, RULE_VERSION, TERMS
 from tests.oracle import oracle
 from tests.oracle.documents import written

@@ -6,13 +6,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from contracts.commissions.sale import Earner
 from contracts.network.view import Distributor, Sponsorship, Standing
+from contracts.plans.sale import Earner
 from contracts.rules.view import (
     Caps,
     Terms,
 )
-from infra.cli.preview import as_object as preview_object
+from infra.cli.actions.preview import as_object as preview_object
 from infra.rehearsal.move import MoveImpossible, moved_sale, preview_move
 from infra.rehearsal.orders import past_order
 from tests.bench.stored_orders import CURRENCY, RULE_VERSION

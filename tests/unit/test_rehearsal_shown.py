@@ -10,10 +10,10 @@ from contracts.rules.view import (
     Fixed,
     TeamBonus,
 )
-from infra.cli.rehearsal_view import as_object
 from infra.rehearsal.backtest import Backtest, backtest
 from infra.rehearsal.chart import svg_of
 from infra.rehearsal.comparison import Comparison
+from infra.rehearsal.view import as_object
 from tests.bench.stored_orders import CURRENCY
 from tests.unit.past import (
     FIRST,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from infra.runtime.audit import BREACHES_SHOWN_MAX, SUBJECTS_MAX, Report
+from infra.auditing.audit import BREACHES_SHOWN_MAX, SUBJECTS_MAX, Report
 from tests.builders import NOW
 
 LATER = NOW

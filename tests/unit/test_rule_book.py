@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from contracts.decision import Decision, NotYet
-from contracts.refusal import Unreadable
 from contracts.rules.document import RuleDocument
 from contracts.rules.terms import digest_of, terms_of
 from contracts.rules.v1 import (
@@ -30,6 +29,7 @@ from contracts.rules.v1 import (
     RulesRetired,
 )
 from contracts.rules.view import Market, RuleSet, in_force
+from contracts.wire.refusal import Unreadable
 from tests.builders import NOW, message
 from workers.rule_book import decide
 from workers.rule_book.model import RuleBook, Turn

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from contracts.money import MoneyError, to_rate_ppm
-from contracts.rules.compliance import breaches
+from contracts.plans.compliance import breaches
 from contracts.rules.promise import KINDS_OF_LINES_MAX, Promise, TooManyKinds, highest_promise
 from contracts.rules.view import Conditions, Differential, Market, Override, Plan, TeamBonus, Terms, Unilevel
 

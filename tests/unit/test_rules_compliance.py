@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from contracts.rules.compliance import DEFAULTS, Breach, breaches, highest_level_paid, limits_of
+from contracts.plans.compliance import DEFAULTS, Breach, breaches, highest_level_paid, limits_of
 from contracts.rules.v1 import DefineMarket, LevelsOverride
 from contracts.rules.view import Differential, Fixed, Market, Override, Plan, TeamBonus, Terms, Unilevel
 

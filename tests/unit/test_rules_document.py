@@ -12,13 +12,13 @@ import pytest
 from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
-from contracts.envelope import message_of
-from contracts.refusal import Unreadable
 from contracts.rules import json_schema
 from contracts.rules.document import EXAMPLE, RuleDocument, complaints, place_of
 from contracts.rules.plans import LEVELS_MAX
 from contracts.rules.v1 import ProposeRules
-from contracts.wire import Reader
+from contracts.wire.envelope import message_of
+from contracts.wire.reading import Reader
+from contracts.wire.refusal import Unreadable
 from tests.builders import NOW
 
 UNILEVEL = {"plan": "unilevel", "name": "direct", "rates": ["0.10", "0.05"]}

@@ -12,11 +12,11 @@ import typer
 from typer.testing import CliRunner
 
 from contracts.network.v1 import RegisterShop
+from contracts.plans.compliance import DEFAULTS, breaches, limits_of
 from contracts.rules import json_schema
-from contracts.rules.compliance import DEFAULTS, breaches, limits_of
 from contracts.rules.document import EXAMPLE
+from infra.cli.actions.rule_file import read_market, read_rules
 from infra.cli.commands import network, rules
-from infra.cli.rule_file import read_market, read_rules
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 RULES = sorted(EXAMPLES.glob("rules-*"))

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.commissions.calculation import Sale, calculate
 from contracts.commissions.view import Earned
+from contracts.plans.calculation import Sale, calculate
 from contracts.rules.promise import highest_promise
 from contracts.rules.view import Conditions, Differential, Fixed, Override, Plan, TeamBonus, Terms, Unilevel
 from tests.unit.test_calculation_properties import cases

@@ -6,8 +6,8 @@ import string
 
 import pytest
 
-from contracts.rules.phrases import PHRASES, Language
-from contracts.rules.sentences import sentences
+from contracts.explanation.rule_phrases import PHRASES, Language
+from contracts.explanation.rule_sentences import sentences
 from contracts.rules.view import (
     Caps,
     Conditions,

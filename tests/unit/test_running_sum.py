@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.runtime.running_sum import RunningSum
+from infra.auditing.running_sum import RunningSum
 from tests.builders import NOW
 
 LATER = NOW + timedelta(hours=6)

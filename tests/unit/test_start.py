@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.runtime.fleet import Fleet, Member
-from infra.runtime.start import StartError, holder_of, take_port, url_of
+from infra.processes.fleet import Fleet, Member
+from infra.processes.start import StartError, holder_of, take_port, url_of
 
 
 def test_a_port_that_is_taken_names_its_holder_and_the_option() -> None:

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from contracts.envelope import Payload
 from contracts.orders.v1 import AfterSaleRefused, OrderRefused, RefundRefused, StatusRefused
 from contracts.orders.v2 import PlaceOrder
-from contracts.refusal import Unreadable
 from contracts.stock.v1 import StockRefused
-from contracts.wire import Reader
+from contracts.wire.envelope import Payload
+from contracts.wire.reading import Reader
+from contracts.wire.refusal import Unreadable
 from tests.builders import NOW, SHOP, TEA, place
 from workers.order_intake.decide import (
     refuse_unreadable_after_sale,

@@ -12,10 +12,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from contracts.catalog.v1 import DefineProduct
-from contracts.envelope import BATCH, STRUCTURED, Message
 from contracts.orders import v1, v2
-from contracts.refusal import Unreadable
-from contracts.wire import BARE_SOURCE, Reader, content_of, too_large
+from contracts.wire.envelope import BATCH, STRUCTURED, Message
+from contracts.wire.reading import BARE_SOURCE, Reader, content_of, too_large
+from contracts.wire.refusal import Unreadable
 from tests.builders import NOW, ORDER, SELLER, SHOP, TEA, a_placed_line, accepted, message, place
 
 READER = Reader([v2.PlaceOrder, v1.PlaceOrder])

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from contracts.catalog.v1 import DefineProduct
-from contracts.envelope import Payload
 from contracts.network.v1 import RegisterDistributor, RegisterShop
 from contracts.rules.document import RuleDocument
+from contracts.wire.envelope import Payload
 from tests.builders import CUP, CUPS, JOINED, MARKET, MIDDLE, SELLER, SHOP, TEA, TEAS, TOP, put_in_force, receive
 from tests.workflow.system import System
 

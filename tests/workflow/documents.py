@@ -7,7 +7,7 @@ from copy import deepcopy
 from operator import ge, gt, le, lt
 from typing import Any
 
-from infra.runtime.store import Change, Document, Increment
+from infra.ports.store import Change, Document, Increment
 
 Where = Mapping[str, Any]
 

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import bson
 from bson.codec_options import CodecOptions
 
-from infra.runtime.messaging import (
+from infra.ports.messaging import (
     ATTEMPTS_HEADER,
     REDELIVERED_HEADER,
     REPLAYS_HEADER,
@@ -27,8 +27,8 @@ from infra.runtime.messaging import (
     Delivery,
     Outgoing,
 )
-from infra.runtime.store import Change, Collection, Document, Increment, Query, StoreConflict, Transaction, one_by_one
-from infra.runtime.time import Time
+from infra.ports.store import Change, Collection, Document, Increment, Query, StoreConflict, Transaction, one_by_one
+from infra.ports.time import Time
 from infra.runtime.topology import PARKED, Topology
 from tests.workflow.documents import changed, climb, increased, indexable, listed, matches, project, rank, values_at
 

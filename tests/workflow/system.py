@@ -8,24 +8,25 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from contracts.commissions.earnings import EARNINGS, months_of
-from contracts.envelope import BATCH, STRUCTURED, Command, Message, Payload
-from contracts.envelope import COMMANDS_EXCHANGE as COMMANDS
-from contracts.envelope import EVENTS_EXCHANGE as EVENTS
+from contracts.wire.envelope import BATCH, STRUCTURED, Command, Message, Payload
+from contracts.wire.envelope import COMMANDS_EXCHANGE as COMMANDS
+from contracts.wire.envelope import EVENTS_EXCHANGE as EVENTS
+from infra.auditing.audit import Report
 from infra.demo.population import Population
 from infra.demo.traffic import BARE, Publication
-from infra.runtime import clock, roster
-from infra.runtime.audit import Report
+from infra.operators.verification import verify
+from infra.ports.messaging import Outgoing, Publisher
+from infra.ports.store import Document
+from infra.processes import clock
+from infra.runtime import roster
 from infra.runtime.batch import BatchLoop, Ports
 from infra.runtime.journal import PREFIX, Journal
-from infra.runtime.messaging import Outgoing, Publisher
 from infra.runtime.parked import parked_loops
 from infra.runtime.quarantine import Quarantine
-from infra.runtime.readiness import Readiness
-from infra.runtime.settings import Settings
-from infra.runtime.store import Document
 from infra.runtime.topology import topology_of
-from infra.runtime.verification import verify
 from infra.runtime.worker import Worker
+from infra.settings import Settings
+from infra.telemetry.readiness import Readiness
 from tests import builders
 from tests.workflow.in_memory import InMemoryBroker, InMemoryStore, ManualTime
 

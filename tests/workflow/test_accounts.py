@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from functools import cache
 from itertools import chain
 
-from contracts.envelope import COMMANDS_EXCHANGE
+from contracts.wire.envelope import COMMANDS_EXCHANGE
 from infra.demo import accounts
 from infra.demo.accounts import Published, Settled
 from infra.demo.baskets import baskets
 from infra.demo.population import Population, populate
 from infra.demo.shop import envelope_of
 from infra.demo.traffic import Publication, traffic
-from infra.runtime.messaging import REDELIVERED_HEADER, Outgoing
+from infra.ports.messaging import REDELIVERED_HEADER, Outgoing
 from tests.workflow.system import System
 
 BASKETS = 40

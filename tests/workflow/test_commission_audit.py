@@ -13,12 +13,12 @@ import pytest
 
 from contracts.commissions.earnings import EARNINGS
 from contracts.commissions.view import BALANCES, COMMISSIONS, LEDGER
-from contracts.envelope import Message
 from contracts.orders.view import ORDERS
 from contracts.rules.view import RULES, Caps, Conditions, RuleSet, Unilevel
-from infra.runtime.audit import Report
+from contracts.wire.envelope import Message
+from infra.auditing.audit import Report
+from infra.ports.store import Document, Query
 from infra.runtime.repository import Codec, with_ids
-from infra.runtime.store import Document, Query
 from tests.builders import (
     KEY,
     MARKET,

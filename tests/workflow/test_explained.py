@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from contracts.commissions.sentences import sentences_of, why_nothing
 from contracts.commissions.view import COMMISSIONS
+from contracts.explanation.commission_sentences import sentences_of, why_nothing
 from contracts.rules.view import RULES, RuleSet
-from infra.cli.explain import find_explanation
+from infra.cli.actions.explain import find_explanation
 from infra.rehearsal.backtest import backtest
 from infra.rehearsal.move import preview_move
 from infra.runtime.repository import Codec

@@ -7,11 +7,11 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from contracts.envelope import Message
 from contracts.orders.v2 import PlaceOrder
+from contracts.wire.envelope import Message
 from infra.runtime import roster
-from infra.runtime.settings import Settings
 from infra.runtime.worker import Worker
+from infra.settings import Settings
 from tests.builders import NOW, ORDER, SELLER, SHOP, TEA, message, place
 from tests.workflow.conftest import set_the_stage
 from tests.workflow.system import System

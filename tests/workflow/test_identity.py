@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from contracts.envelope import Command, Payload
 from contracts.network.v1 import CreateTeam, JoinTeam
+from contracts.wire.envelope import Command, Payload
+from infra.ports.messaging import Delivery, Outgoing
 from infra.runtime import roster
-from infra.runtime.messaging import Delivery, Outgoing
 from infra.runtime.worker import Handler, Worker
 from tests.builders import CUPS, MARKET, MIDDLE, ORDER, SELLER, SHOP, TEA, TEAM, TOP, place, update
 from tests.workflow.conftest import set_the_stage

@@ -14,8 +14,8 @@ from contracts.rewards.view import PROGRESS
 from contracts.rules.terms import digest_of
 from contracts.rules.v1 import DefineMarket
 from contracts.rules.view import RULES, Caps, Conditions, Plan, RuleSet, SalesTarget, Unilevel
+from infra.ports.store import Document
 from infra.runtime.repository import Codec
-from infra.runtime.store import Document
 from tests.builders import (
     JOINED,
     MARKET,

@@ -8,8 +8,8 @@ from unittest.mock import patch
 
 import pytest
 
-from contracts.envelope import Payload
-from infra.runtime.store import Document
+from contracts.wire.envelope import Payload
+from infra.ports.store import Document
 from tests.builders import (
     CUP,
     KEY,

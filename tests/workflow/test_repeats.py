@@ -7,12 +7,12 @@ from functools import cache
 
 import pytest
 
+from infra.auditing.audit import Report
 from infra.demo.baskets import baskets
 from infra.demo.population import Population, populate
 from infra.demo.traffic import Publication, traffic
-from infra.runtime.audit import Report
-from infra.runtime.messaging import Outgoing
-from infra.runtime.settings import Settings
+from infra.ports.messaging import Outgoing
+from infra.settings import Settings
 from tests.builders import NOW, place, update
 from tests.workflow.conftest import set_the_stage
 from tests.workflow.system import System

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from contracts.envelope import Payload
 from contracts.rules.document import RuleDocument
 from contracts.rules.terms import digest_of, terms_of
 from contracts.rules.v1 import ActivateRules, ApproveRules, DefineMarket, ProposeRules, RetireRules
 from contracts.rules.view import MARKETS, RULES
-from infra.runtime.audit import Report
+from contracts.wire.envelope import Payload
+from infra.auditing.audit import Report
 from tests.builders import NOW, message
 from tests.workflow.system import System
 from workers.rule_book.handlers import WORKER

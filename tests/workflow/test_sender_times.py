@@ -11,7 +11,7 @@ from contracts.network.v1 import RegisterShop
 from contracts.rules.terms import digest_of, terms_of
 from contracts.rules.v1 import ActivateRules, ApproveRules, ProposeRules, RetireRules
 from contracts.stock.v1 import AdjustStock
-from infra.runtime.store import Document
+from infra.ports.store import Document
 from tests.builders import KEY, MARKET, NOW, SHOP, a_rule_document, message, place, update
 from tests.workflow.system import System
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from contracts.envelope import STRUCTURED
+from contracts.wire.envelope import STRUCTURED
+from infra.operators.dead_letters import Letter, replay
+from infra.ports.messaging import Death, Outgoing
 from infra.runtime import roster
-from infra.runtime.dead_letters import Letter, replay
-from infra.runtime.messaging import Death, Outgoing
 from tests.builders import SHOP, message, place
 from tests.contracts.golden import FOLDER
 from tests.workflow.conftest import set_the_stage

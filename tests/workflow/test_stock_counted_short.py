@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from infra.runtime.store import Document
+from infra.ports.store import Document
 from tests.builders import CUP, NOW, TEA, a_placed_line, adjust, count, place, receive, update
 from tests.workflow.conftest import STOCK
 from tests.workflow.system import System

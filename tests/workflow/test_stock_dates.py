@@ -9,7 +9,7 @@ from unittest.mock import patch
 import pytest
 
 from contracts.stock.view import NEVER
-from infra.runtime.store import Document
+from infra.ports.store import Document
 from tests.builders import NOW, TEA, place, receive
 from tests.workflow.conftest import STOCK
 from tests.workflow.system import System

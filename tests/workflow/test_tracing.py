@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from contracts.envelope import Message
+from contracts.wire.envelope import Message
 from tests.builders import KEY, message, place, update
 from tests.workflow.system import System
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from api.refusals import is_refusal
-from contracts.envelope import COMMANDS_EXCHANGE, PAYLOADS, STRUCTURED, Command, Payload
+from api.access.refusals import is_refusal
 from contracts.examples import example_of
 from contracts.operations.v1 import SettleDeadLetter
+from contracts.wire.envelope import COMMANDS_EXCHANGE, PAYLOADS, STRUCTURED, Command, Payload
+from infra.ports.messaging import REDELIVERED_HEADER, Outgoing
 from infra.runtime import roster
-from infra.runtime.messaging import REDELIVERED_HEADER, Outgoing
 from infra.runtime.worker import Handler, Worker
 from tests.builders import message, place, update
 from tests.workflow.system import System

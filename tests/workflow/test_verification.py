@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from infra.runtime.store import Document
+from infra.ports.store import Document
 from tests.builders import KEY, SELLER, TEA, place, update
 from tests.workflow.conftest import STOCK
 from tests.workflow.system import System

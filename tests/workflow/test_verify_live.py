@@ -10,11 +10,11 @@ from unittest.mock import patch
 
 import pytest
 
-from infra.runtime import verification
-from infra.runtime.audit import BREACHES_SHOWN_MAX, Report
-from infra.runtime.settings import Settings
-from infra.runtime.store import Document, SnapshotTooOld, StoreUnavailable
-from infra.runtime.verification import Unfinished, verify_live
+from infra.auditing.audit import BREACHES_SHOWN_MAX, Report
+from infra.operators import verification
+from infra.operators.verification import Unfinished, verify_live
+from infra.ports.store import Document, SnapshotTooOld, StoreUnavailable
+from infra.settings import Settings
 from tests.builders import KEY, SELLER, TEA, place, update
 from tests.workflow.conftest import set_the_stage
 from tests.workflow.in_memory import InMemoryStore
@@ -347,7 +347,7 @@ async def test_more_than_can_be_looked_at_again_is_counted_and_told_in_bounded_m
     for commission in system.store.table("commission_calculation.commissions").documents.values():
         commission["hold_days"] = 99
 
-    with patch("infra.runtime.audit.SUBJECTS_MAX", 10):
+    with patch("infra.auditing.audit.SUBJECTS_MAX", 10):
         report = await looked(system)
 
     assert report.breach_count == (await system.verify()).breach_count == 40
@@ -365,7 +365,7 @@ async def test_where_too_much_changes_to_be_looked_at_again_it_ends_with_a_sente
             commission["hold_days"] -= 1
 
     with (
-        patch("infra.runtime.audit.SUBJECTS_MAX", 10),
+        patch("infra.auditing.audit.SUBJECTS_MAX", 10),
         patch.object(system.time, "sleep", mend),
         pytest.raises(Unfinished, match="too many to look at again"),
     ):
@@ -388,7 +388,7 @@ async def test_progress_names_each_audit_and_counts_what_it_reads() -> None:
 
 @contextmanager
 def shown(count: int) -> Iterator[None]:
-    with patch("infra.runtime.audit.BREACHES_SHOWN_MAX", count):
+    with patch("infra.auditing.audit.BREACHES_SHOWN_MAX", count):
         yield
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contracts.stock.view import IS_SHORT, ITEMS
-from infra.runtime.audit import Read, Report
+from infra.auditing.audit import Read, Report
 from workers.alerting.repository import ALERTS, DEAD_LETTERS, to_alert
 
 _KINDS = {"stock_low": ("low", "low"), "stock_oversold": (IS_SHORT, "short")}

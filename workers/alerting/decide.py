@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from contracts.decision import Decision, NotYet
-from contracts.envelope import Message
 from contracts.operations.v1 import (
     AlertRaised,
     AlertResolved,
@@ -14,8 +13,9 @@ from contracts.operations.v1 import (
     MessageDeadLettered,
     SettleDeadLetter,
 )
-from contracts.refusal import Refusing
 from contracts.stock.v1 import StockLow, StockRecovered, StockShortageChanged
+from contracts.wire.envelope import Message
+from contracts.wire.refusal import Refusing
 from workers.alerting.model import Alert, DeadLetter, Watch, dead_letter_alert, oversold_alert, stock_alert
 
 refuse_unreadable_settlement = Refusing[SettleDeadLetter](DeadLetterRefused, "letter_id", "action")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar, Self
 
-from contracts.envelope import Message
 from contracts.operations.v1 import MessageDeadLettered, SettleDeadLetter
 from contracts.stock.v1 import StockLow, StockRecovered, StockShortageChanged
+from contracts.wire.envelope import Message
+from infra.ports.store import Collection, Index, Query, Transaction
 from infra.runtime.repository import Codec, Found, Loaded, Repository, with_ids
-from infra.runtime.store import Collection, Index, Query, Transaction
 from workers.alerting.model import Alert, DeadLetter, Watch, dead_letter_alert, oversold_alert, stock_alert
 
 ALERTS = "alerting.alerts"

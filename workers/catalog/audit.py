@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from contracts.catalog.view import PRODUCTS, TAGS
-from infra.runtime.audit import Read, Report
+from infra.auditing.audit import Read, Report
 
 
 async def audit(read: Read, report: Report) -> None:

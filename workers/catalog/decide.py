@@ -21,8 +21,8 @@ from contracts.catalog.v1 import (
 )
 from contracts.catalog.view import Category, Product, Tag
 from contracts.decision import Decision
-from contracts.envelope import Message, Payload
-from contracts.refusal import Refusing
+from contracts.wire.envelope import Message, Payload
+from contracts.wire.refusal import Refusing
 from workers.catalog.model import Catalogue
 
 refuse_unreadable_product = Refusing[DefineProduct](ProductRefused, "product_id")

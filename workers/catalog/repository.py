@@ -8,10 +8,10 @@ from typing import ClassVar, Self
 from contracts.catalog.terms import terms_of
 from contracts.catalog.v1 import DefineCategory, DefineProduct, DefineTag, RemoveCategory, RemoveTag
 from contracts.catalog.view import CATEGORIES, PRODUCTS, TAGS, Category, Product, Tag
-from contracts.envelope import Message
 from contracts.subjects import OfCategory, OfTag
+from contracts.wire.envelope import Message
+from infra.ports.store import Collection, Document, Index, Query, Transaction
 from infra.runtime.repository import Codec, Found, Loaded, Repository, with_ids
-from infra.runtime.store import Collection, Document, Index, Query, Transaction
 from workers.catalog.model import Catalogue
 
 Consumed = DefineProduct | DefineCategory | RemoveCategory | DefineTag | RemoveTag

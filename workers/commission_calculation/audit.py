@@ -13,7 +13,6 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from contracts.commissions import recomputed
-from contracts.commissions.calculation import Outcome, Sale, calculate, needs
 from contracts.commissions.earnings import (
     EARNINGS,
     EARNINGS_STRIPES,
@@ -34,12 +33,13 @@ from contracts.commissions.view import (
     LineRefund,
 )
 from contracts.orders.view import LISTS, ORDERS, downline_list
+from contracts.plans.calculation import Outcome, Sale, calculate, needs
 from contracts.rules.view import RULES, Terms
 from contracts.times import plus
-from infra.runtime.audit import GATHERED, Read, Report
+from infra.auditing.audit import GATHERED, Read, Report
+from infra.auditing.running_sum import RunningSum
+from infra.ports.store import Document
 from infra.runtime.journal import PREFIX
-from infra.runtime.running_sum import RunningSum
-from infra.runtime.store import Document
 from workers.commission_calculation.model import earner_ids
 from workers.commission_calculation.repository import to_commission, to_rules
 

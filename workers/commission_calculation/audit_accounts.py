@@ -7,8 +7,8 @@ from collections import Counter
 from contracts.commissions.earnings import EARNINGS, FIGURES, Bookings, in_any_month
 from contracts.commissions.recomputed import booked_by
 from contracts.commissions.view import BALANCES, COMMISSIONS, LEDGER, AccountKey, Posting, balance_of_stripe
-from infra.runtime.audit import Read, Report
-from infra.runtime.sums import Sums
+from infra.auditing.audit import Read, Report
+from infra.auditing.sums import Sums
 from workers.commission_calculation.repository import to_commission, to_posting
 
 _EARNERS = ("distributor_id", "legs.distributor_id", "entries.distributor_id")

@@ -12,8 +12,6 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from contracts.clock.v1 import ClockTicked
-from contracts.commissions.calculation import Earner, Sale, SaleLine, calculate, needs
-from contracts.commissions.reversal import pool_taken_back, taken_back
 from contracts.commissions.v1 import (
     CommissionAccrued,
     CommissionReleased,
@@ -25,10 +23,12 @@ from contracts.commissions.v1 import (
 )
 from contracts.commissions.view import Account, AfterSale, Commission, Entry, Leg, LineRefund, Posting, Reversal
 from contracts.decision import Decision, NotYet
-from contracts.envelope import Message, Payload
 from contracts.money import to_amount, to_minor
 from contracts.orders.v1 import AfterSaleChanged, OrderCancelled, OrderCompleted, OrderPaid, OrderRefunded
+from contracts.plans.calculation import Earner, Sale, SaleLine, calculate, needs
+from contracts.plans.reversal import pool_taken_back, taken_back
 from contracts.times import plus
+from contracts.wire.envelope import Message, Payload
 from workers.commission_calculation.model import Accounts, Claim, Notices
 
 Answer = Decision[Accounts] | NotYet[Accounts]

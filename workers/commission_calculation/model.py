@@ -10,9 +10,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Self
 
-from contracts.commissions.calculation import Needs, Sale
 from contracts.commissions.earnings import Earnings, Tally, day_of, earnings_key, tallies_of
 from contracts.commissions.view import AfterSale, Commission, Earned, LineRefund, Posting
+from contracts.plans.calculation import Needs, Sale
 from contracts.rules.view import RuleSet
 
 

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar, Self
 
 from contracts.clock.v1 import ClockTicked
-from contracts.commissions.calculation import needs
 from contracts.commissions.earnings import (
     EARNINGS,
     EARNINGS_STRIPES,
@@ -31,12 +30,13 @@ from contracts.commissions.view import (
     balance_id,
     balances_of,
 )
-from contracts.envelope import Message
 from contracts.orders.v1 import AfterSaleChanged, OrderCancelled, OrderCompleted, OrderPaid, OrderRefunded
+from contracts.plans.calculation import needs
 from contracts.rules.view import RULES, RuleSet
 from contracts.subjects import OfOrder
+from contracts.wire.envelope import Message
+from infra.ports.store import Collection, Find, Increment, Index, Query, Transaction
 from infra.runtime.repository import Codec, Found, Loaded, Repository, with_ids
-from infra.runtime.store import Collection, Find, Increment, Index, Query, Transaction
 from workers.commission_calculation.model import Accounts, Notices
 
 NOTICES = "commission_calculation.notices"

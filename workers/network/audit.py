@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from itertools import pairwise
 
 from contracts.network.view import DISTRIBUTORS, SPONSORS_PATH, TEAMS, Membership, Sponsorship
-from infra.runtime.audit import Read, Report
-from infra.runtime.store import Document
+from infra.auditing.audit import Read, Report
+from infra.ports.store import Document
 from workers.network.model import TREE
 from workers.network.repository import TREES, to_distributor, to_team, to_tree
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import datetime
 
 from contracts.decision import Decision, NotYet
-from contracts.envelope import Message
 from contracts.network.v1 import (
     ChangeDistributor,
     ChangeLeader,
@@ -40,8 +39,9 @@ from contracts.network.view import (
     Team,
     held_at,
 )
-from contracts.refusal import Refusing
 from contracts.times import CLOCK_SKEW_MAX, plus
+from contracts.wire.envelope import Message
+from contracts.wire.refusal import Refusing
 from workers.network.model import Network
 
 Answer = Decision[Network] | NotYet[Network]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import ClassVar, Self
 
-from contracts.envelope import Message
 from contracts.network.v1 import (
     ChangeDistributor,
     ChangeLeader,
@@ -18,8 +17,9 @@ from contracts.network.v1 import (
 )
 from contracts.network.view import DISTRIBUTORS, SHOPS, SPONSORS_PATH, TEAMS, Distributor, Shop, Team
 from contracts.subjects import OfShop, OfTeam
+from contracts.wire.envelope import Message
+from infra.ports.store import Ancestors, Collection, Index, Query, Transaction
 from infra.runtime.repository import Codec, Found, Loaded, Repository, with_ids
-from infra.runtime.store import Ancestors, Collection, Index, Query, Transaction
 from workers.network.model import TREE, Network, Tree
 
 TREES = "network.trees"

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from contracts.orders.view import ORDERS
 from contracts.times import CLOCK_SKEW_MAX
-from infra.runtime.audit import GATHERED, IN_HAND_MAX, Read, Report, learnt
+from infra.auditing.audit import GATHERED, IN_HAND_MAX, Read, Report, learnt
 from workers.order_intake.model import Order
 from workers.order_intake.repository import to_order
 

@@ -7,13 +7,10 @@ from decimal import Decimal
 
 from contracts.clock.v1 import ClockTicked
 from contracts.decision import Decision, NotYet
-from contracts.envelope import Message
 from contracts.fields import ORDER_MINOR_MAX
 from contracts.money import MoneyError, to_amount, to_minor
 from contracts.network.view import Shop
-from contracts.orders.content import fingerprint_of, refund_fingerprint_of
 from contracts.orders.placing import PlacingError, placed_at_of
-from contracts.orders.refunds import RefundError, asked_for, give_back
 from contracts.orders.v1 import (
     REFUNDS_MAX,
     AfterSaleChanged,
@@ -34,11 +31,14 @@ from contracts.orders.v1 import (
     UpdateStatus,
 )
 from contracts.orders.v2 import PlaceOrder
-from contracts.refusal import Refusing
 from contracts.rules.view import in_force
 from contracts.stock.v1 import StockReleaseRequested, StockReserved, StockShort
 from contracts.times import plus
+from contracts.wire.envelope import Message
+from contracts.wire.refusal import Refusing
+from workers.order_intake.content import fingerprint_of, refund_fingerprint_of
 from workers.order_intake.model import Desk, Line, Order, Refund, Sponsor
+from workers.order_intake.refunds import RefundError, asked_for, give_back
 
 refuse_unreadable_order = Refusing[PlaceOrder](OrderRefused, "shop_id", given="order_id")
 refuse_unreadable_status = Refusing[UpdateStatus](StatusRefused, "shop_id", repeats=("status",), given="order_id")

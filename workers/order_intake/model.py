@@ -10,9 +10,9 @@ from typing import Any, Literal, Self
 from contracts.catalog.view import Product
 from contracts.money import to_amount
 from contracts.network.view import Distributor, Shop, Team, chain_at
-from contracts.orders.refunds import Asked, GivenBack, as_asked
 from contracts.orders.v1 import UPLINE_DEPTH_MAX, RefundedLine
 from contracts.rules.view import Tenure
+from workers.order_intake.refunds import Asked, GivenBack, as_asked
 
 Status = Literal["pending", "paid", "shipped", "completed", "rejected", "cancelled", "refunded"]
 

@@ -9,7 +9,6 @@ from typing import ClassVar, Self
 
 from contracts.catalog.view import PRODUCTS, Product
 from contracts.clock.v1 import ClockTicked
-from contracts.envelope import Message
 from contracts.network.view import DISTRIBUTORS, SHOPS, SPONSORS_PATH, TEAMS, Distributor, Shop, Team
 from contracts.orders.v1 import UNPAID_MAX, UPLINE_DEPTH_MAX, ChangeAfterSale, RefundOrder, UpdateStatus
 from contracts.orders.v2 import PlaceOrder
@@ -25,8 +24,9 @@ from contracts.orders.view import (
 from contracts.rules.view import RULES, Tenure
 from contracts.stock.v1 import StockReleaseRequested, StockReserved, StockShort
 from contracts.subjects import OfOrder
+from contracts.wire.envelope import Message
+from infra.ports.store import Ancestors, Collection, Document, Find, Index, Query, Transaction
 from infra.runtime.repository import Codec, Found, Loaded, Repository, with_ids
-from infra.runtime.store import Ancestors, Collection, Document, Find, Index, Query, Transaction
 from workers.order_intake.model import Desk, Order
 
 DUE_MAX = 500

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 
 from contracts.orders.view import LISTS, MAYBE_PAID, ORDERS, seller_list
 from contracts.rules.view import DEFAULT_MARKET, RULES
-from infra.runtime.audit import GATHERED, Read, Report
-from infra.runtime.store import Document
+from infra.auditing.audit import GATHERED, Read, Report
+from infra.ports.store import Document
 from workers.reward_checks.model import Progress, Sale, progress_key
 from workers.reward_checks.repository import PROGRESS, SALES, to_progress, to_sale
 

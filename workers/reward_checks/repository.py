@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import ClassVar, Self
 
 from contracts.commissions.earnings import month_of
-from contracts.envelope import Message
 from contracts.orders.v1 import OrderCancelled, OrderPaid, OrderRefunded
 from contracts.rules.view import RULES, RuleSet
+from contracts.wire.envelope import Message
+from infra.ports.store import Collection, Find, Index, Query, Transaction
 from infra.runtime.repository import Codec, Found, Loaded, Repository, with_ids
-from infra.runtime.store import Collection, Find, Index, Query, Transaction
 from workers.reward_checks.model import Board, Progress, Sale, progress_key
 
 PROGRESS = "reward_checks.progress"

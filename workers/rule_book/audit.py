@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 from contracts.money import to_rate
-from contracts.rules.compliance import DEFAULTS, breaches
+from contracts.plans.compliance import DEFAULTS, breaches
 from contracts.rules.promise import highest_promise
 from contracts.rules.terms import digest_of
 from contracts.rules.view import MARKETS, RULES, Market, RuleSet, in_force
-from infra.runtime.audit import IN_HAND_MAX, Read, Report, learnt
+from infra.auditing.audit import IN_HAND_MAX, Read, Report, learnt
 from workers.rule_book.repository import to_market, to_rules
 
 _BEGINNING = datetime.min.replace(tzinfo=UTC)

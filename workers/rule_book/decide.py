@@ -6,10 +6,8 @@ from dataclasses import replace
 from datetime import datetime
 
 from contracts.decision import Decision, NotYet
-from contracts.envelope import Message
 from contracts.money import MoneyError, to_rate
-from contracts.refusal import Refusing
-from contracts.rules.compliance import LEVELS_PAID_BEYOND_WHICH_A_REASON_IS_ASKED, Breach, breaches, limits_of
+from contracts.plans.compliance import LEVELS_PAID_BEYOND_WHICH_A_REASON_IS_ASKED, Breach, breaches, limits_of
 from contracts.rules.terms import digest_of, terms_of
 from contracts.rules.v1 import (
     ActivateRules,
@@ -28,6 +26,8 @@ from contracts.rules.v1 import (
 )
 from contracts.rules.view import RuleSet, in_force
 from contracts.times import CLOCK_SKEW_MAX, plus
+from contracts.wire.envelope import Message
+from contracts.wire.refusal import Refusing
 from workers.rule_book.model import RuleBook
 
 refuse_unreadable_rules = Refusing[ProposeRules | ApproveRules | ActivateRules | RetireRules](

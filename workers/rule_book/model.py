@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Self
 
-from contracts.rules.compliance import DEFAULTS
+from contracts.plans.compliance import DEFAULTS
 from contracts.rules.view import Market, RuleSet, Tenure
 
 

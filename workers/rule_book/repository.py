@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import ClassVar, Self
 
-from contracts.envelope import Message
 from contracts.rules.v1 import ActivateRules, ApproveRules, DefineMarket, OfRules, ProposeRules, RetireRules
 from contracts.rules.view import MARKETS, RULES, Market, RuleSet
+from contracts.wire.envelope import Message
+from infra.ports.store import Collection, Find, Index, Query, Transaction
 from infra.runtime.repository import Codec, Found, Loaded, Repository, with_ids
-from infra.runtime.store import Collection, Find, Index, Query, Transaction
 from workers.rule_book.model import RuleBook, Turn
 
 TURNS = "rule_book.turns"

@@ -12,7 +12,7 @@ from datetime import date, timedelta
 
 from contracts.orders.view import LISTS, status_list
 from contracts.stock.view import ITEMS, Lot, StockItem
-from infra.runtime.audit import Read, Report
+from infra.auditing.audit import Read, Report
 from workers.stock_reservation.model import Reservation
 from workers.stock_reservation.repository import BOOKINGS, RESERVATIONS, to_booking, to_item, to_reservation
 

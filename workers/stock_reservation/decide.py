@@ -13,9 +13,7 @@ from datetime import datetime
 
 from contracts.clock.v1 import ClockTicked
 from contracts.decision import Decision, NotYet
-from contracts.envelope import Message, Payload
 from contracts.orders.v1 import OrderAccepted, OrderCancelled, OrderRefunded, OrderShipped, UnpaidCancelled
-from contracts.refusal import Refused, refused
 from contracts.stock.v1 import (
     AdjustStock,
     ReceiveStock,
@@ -33,6 +31,8 @@ from contracts.stock.v1 import (
     StockShortageChanged,
 )
 from contracts.stock.view import Lot, StockItem
+from contracts.wire.envelope import Message, Payload
+from contracts.wire.refusal import Refused, refused
 from workers.stock_reservation.model import (
     EXPIRES_SOON_DAYS,
     Booking,

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import ClassVar, Self
 
 from contracts.clock.v1 import ClockTicked
-from contracts.envelope import Message
 from contracts.orders.v1 import OrderAccepted, OrderCancelled, OrderRefunded, OrderShipped, UnpaidCancelled
 from contracts.stock.v1 import AdjustStock, ReceiveStock, SetStock
 from contracts.stock.view import IS_SHORT, ITEMS, StockItem
 from contracts.subjects import OfOrder
+from contracts.wire.envelope import Message
+from infra.ports.store import Collection, Document, Find, Index, Query, Transaction
 from infra.runtime.repository import Codec, Found, Loaded, Repository, with_ids
-from infra.runtime.store import Collection, Document, Find, Index, Query, Transaction
 from workers.stock_reservation.model import Booking, Reservation, Shelf
 
 DUE_MAX = 500

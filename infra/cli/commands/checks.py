@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from infra.cli.environment import AsJson, Stack
+from infra.terminal.environment import AsJson, Stack
 
 
 def verify(stack: Stack = "default", as_json: AsJson = False) -> None:
@@ -11,7 +11,7 @@ def verify(stack: Stack = "default", as_json: AsJson = False) -> None:
     Exits with 0 where all of them hold, 1 where one is breached, 3 where it could not be checked to the end. Progress
     is shown on standard error.
     """
-    from infra.cli.verify import verify_command as run
+    from infra.cli.actions.verify import verify_command as run
 
     run(stack, as_json=as_json)
 
@@ -21,6 +21,6 @@ def doctor(stack: Stack = "default", as_json: AsJson = False) -> None:
 
     Exits with 0 where there is no problem (warnings are none), 1 where there is one, 3 where no server answers.
     """
-    from infra.cli.doctor import doctor as run
+    from infra.cli.actions.doctor import doctor as run
 
     run(stack, as_json=as_json)

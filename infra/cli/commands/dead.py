@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from infra.cli.environment import AsJson, Stack, Yes
+from infra.terminal.environment import AsJson, Stack, Yes
 
 LetterNames = Annotated[
     list[str] | None, typer.Argument(metavar="LETTER", help="Letters by id, or by the beginning of it.")
@@ -30,7 +30,7 @@ def list_letters(
     as_json: AsJson = False,
 ) -> None:
     """Show what waits for a person, by cause: a thousand letters of one cause are one thing to mend."""
-    from infra.cli.dead import list_letters as run
+    from infra.cli.actions.dead import list_letters as run
 
     run(queue, reason, state, stack, each=each, as_json=as_json)
 
@@ -41,7 +41,7 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show everything about one letter: why it died, the traceback, and its body as it came."""
-    from infra.cli.dead import show as run
+    from infra.cli.actions.dead import show as run
 
     run(letter, stack, as_json=as_json)
 
@@ -62,7 +62,7 @@ def replay(
 
     What was handled meanwhile is recognised and changes nothing, however often or late it comes.
     """
-    from infra.cli.dead import replay as run
+    from infra.cli.actions.dead import replay as run
 
     run(letters, queue, reason, by, note, stack, everything=everything, again=again, dry_run=dry_run, as_json=as_json)
 
@@ -83,6 +83,6 @@ def discard(
 
     Letters that are not named one by one, but by --all, --queue or --reason, are asked about first.
     """
-    from infra.cli.dead import discard as run
+    from infra.cli.actions.dead import discard as run
 
     run(letters, queue, reason, by, note, stack, everything=everything, dry_run=dry_run, yes=yes, as_json=as_json)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from infra.cli.environment import DISTRIBUTOR_MAX, AsJson, Stack, Yes
+from infra.terminal.environment import DISTRIBUTOR_MAX, AsJson, Stack, Yes
 
 PasswordFromInput = Annotated[
     bool, typer.Option("--password-stdin", help="Read the password from standard input instead of making one.")
@@ -20,7 +20,7 @@ def create_admin(
     as_json: AsJson = False,
 ) -> None:
     """Create an administrator. Prints a password for one login, which must be replaced there."""
-    from infra.cli.identity import create_admin as run
+    from infra.cli.actions.identity import create_admin as run
 
     run(email, stack, password_stdin=password_stdin, as_json=as_json)
 
@@ -35,7 +35,7 @@ def create_login(
     as_json: AsJson = False,
 ) -> None:
     """Create a login for a distributor who is in the network already, for instance by import."""
-    from infra.cli.identity import create_login as run
+    from infra.cli.actions.identity import create_login as run
 
     run(email, distributor_id, stack, password_stdin=password_stdin, as_json=as_json)
 
@@ -46,7 +46,7 @@ def create_shop(
     as_json: AsJson = False,
 ) -> None:
     """Give a shop a secret for client credentials. The one before works on until the next is made."""
-    from infra.cli.identity import create_shop as run
+    from infra.cli.actions.identity import create_shop as run
 
     run(shop_id, stack, as_json=as_json)
 
@@ -61,7 +61,7 @@ def create_client(
     as_json: AsJson = False,
 ) -> None:
     """Register an app that people log in with (authorization code with PKCE); saving it again replaces it."""
-    from infra.cli.identity import create_client as run
+    from infra.cli.actions.identity import create_client as run
 
     run(client_id, redirect_uris, name, stack, as_json=as_json)
 
@@ -75,7 +75,7 @@ def rotate_keys(
     as_json: AsJson = False,
 ) -> None:
     """Publish a new signing key, which signs after five minutes; the others verify until their last token is dead."""
-    from infra.cli.identity import rotate_keys as run
+    from infra.cli.actions.identity import rotate_keys as run
 
     run(stack, at_once=at_once, yes=yes, as_json=as_json)
 
@@ -91,6 +91,6 @@ def verify_audit(
 
     Note down the head that it prints, somewhere else: with it, even a log that was cut off and sealed again shows.
     """
-    from infra.cli.identity import verify_audit as run
+    from infra.cli.actions.identity import verify_audit as run
 
     run(expect, stack, as_json=as_json)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from infra.cli.environment import DISTRIBUTOR_MAX, AsJson, Stack, Yes
+from infra.terminal.environment import DISTRIBUTOR_MAX, AsJson, Stack, Yes
 
 
 def show(
@@ -23,7 +23,7 @@ def show(
     A negative amount was taken back after it had been released; what is earned later makes up for it. Exits with 1
     where nothing was ever posted.
     """
-    from infra.cli.ledger import show as run
+    from infra.cli.actions.ledger import show as run
 
     run(distributor, last, stack, as_json=as_json)
 
@@ -42,6 +42,6 @@ def rebuild(
     Only while no commission worker runs, since what one is about to add would be lost: stop them first. A --check may
     run beside them: it compares as of one moment, which MongoDB keeps for five minutes.
     """
-    from infra.cli.ledger import rebuild as run
+    from infra.cli.actions.ledger import rebuild as run
 
     run(stack, check=check, yes=yes, as_json=as_json)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from infra.cli.environment import DISTRIBUTOR_MAX, AsJson, Stack, orders_may_be_of
+from infra.terminal.environment import DISTRIBUTOR_MAX, AsJson, Stack, orders_may_be_of
 
 
 def preview_move(
@@ -38,6 +38,6 @@ def preview_move(
 
     Amounts are net of refunds. Exits with 1 where the move would be refused.
     """
-    from infra.cli.preview import preview_move as run
+    from infra.cli.actions.preview import preview_move as run
 
     run(distributor, under, days, until, stack, as_json=as_json)

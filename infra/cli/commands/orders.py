@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from contracts.rules.phrases import Language
-from infra.cli.environment import AsJson, Stack
+from contracts.explanation.rule_phrases import Language
+from infra.terminal.environment import AsJson, Stack
 
 
 def publish(
@@ -28,7 +28,7 @@ def publish(
 
     All are checked first, and none is sent where one breaks its contract. A bare body gets an envelope and an id.
     """
-    from infra.cli.publish import publish as run
+    from infra.cli.actions.publish import publish as run
 
     run(file, message_type, wait, stack, as_json=as_json)
 
@@ -45,7 +45,7 @@ def trace(
 
     Exits with 1 where nothing is known of it.
     """
-    from infra.cli.trace import trace as run
+    from infra.cli.actions.trace import trace as run
 
     run(name, stack, as_json=as_json)
 
@@ -60,6 +60,6 @@ def explain(
 
     Exits with 1 where there are no commissions to explain; the sentence says why.
     """
-    from infra.cli.explain import explain as run
+    from infra.cli.actions.explain import explain as run
 
     run(order, lang, stack, as_json=as_json)

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from contracts.rules.phrases import Language
-from infra.cli.environment import AsJson, Stack, orders_may_be_of
+from contracts.explanation.rule_phrases import Language
+from infra.terminal.environment import AsJson, Stack, orders_may_be_of
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="A rule set in JSON or YAML.")]
 MarketName = Annotated[
@@ -36,7 +36,7 @@ def schema(
     ] = None,
 ) -> None:
     """Print the JSON Schema of a rule set, for editors and other programs."""
-    from infra.cli.rules_schema import schema as run
+    from infra.cli.actions.rules_schema import schema as run
 
     run(output)
 
@@ -52,7 +52,7 @@ def check(
 
     Needs no server, except to look a market up with --market.
     """
-    from infra.cli.rules import check as run
+    from infra.cli.actions.rules import check as run
 
     run(file, market, market_file, stack, as_json=as_json)
 
@@ -66,14 +66,14 @@ def explain(
     as_json: AsJson = False,
 ) -> None:
     """Print a rule set as plain sentences: what a person approves. The digest in the last line names it."""
-    from infra.cli.rules import explain as run
+    from infra.cli.actions.rules import explain as run
 
     run(name, lang, stack, as_json=as_json)
 
 
 def list_rules(stack: Stack = "default", as_json: AsJson = False) -> None:
     """List the rule sets, with who stands for each and from when to when it holds."""
-    from infra.cli.rules import list_rules as run
+    from infra.cli.actions.rules import list_rules as run
 
     run(stack, as_json=as_json)
 
@@ -84,7 +84,7 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show one rule set: its stage, its people and dates, its digest, and its terms. Amounts are in minor units."""
-    from infra.cli.rules import show as run
+    from infra.cli.actions.rules import show as run
 
     run(version, stack, as_json=as_json)
 
@@ -93,7 +93,7 @@ def propose(
     version: Version, file: File, by: By = None, wait: Wait = 15, stack: Stack = "default", as_json: AsJson = False
 ) -> None:
     """Put up a rule set as a draft, or in place of a draft. Another person than you approves it."""
-    from infra.cli.rules_changes import propose as run
+    from infra.cli.actions.rules_changes import propose as run
 
     run(version, file, by, wait, stack, as_json=as_json)
 
@@ -112,7 +112,7 @@ def approve(
     as_json: AsJson = False,
 ) -> None:
     """Stand for a draft that another person has proposed and you have read."""
-    from infra.cli.rules_changes import approve as run
+    from infra.cli.actions.rules_changes import approve as run
 
     run(version, digest, by, wait, stack, as_json=as_json)
 
@@ -126,7 +126,7 @@ def activate(
     as_json: AsJson = False,
 ) -> None:
     """Put an approved rule set in force from a time on, within the limits of its market."""
-    from infra.cli.rules_changes import activate as run
+    from infra.cli.actions.rules_changes import activate as run
 
     run(version, effective_from, by, wait, stack, as_json=as_json)
 
@@ -140,7 +140,7 @@ def retire(
     as_json: AsJson = False,
 ) -> None:
     """Let an active rule set end. Those that began before it hold again, unless they have ended as well."""
-    from infra.cli.rules_changes import retire as run
+    from infra.cli.actions.rules_changes import retire as run
 
     run(version, effective_from, by, wait, stack, as_json=as_json)
 
@@ -152,7 +152,7 @@ def market(
     as_json: AsJson = False,
 ) -> None:
     """Say what the law of a market allows. Active rule sets that go beyond it are to be retired first."""
-    from infra.cli.rules_changes import market as run
+    from infra.cli.actions.rules_changes import market as run
 
     run(file, wait, stack, as_json=as_json)
 
@@ -182,6 +182,6 @@ def backtest(
     Both sides are net of refunds. Rewards for sales targets are not part of it. Exits with 1 where the draft breaks
     its market's limits.
     """
-    from infra.cli.backtest import backtest as run
+    from infra.cli.actions.backtest import backtest as run
 
     run(draft, first_day, last_day, margin_floor, json_file, chart, stack)

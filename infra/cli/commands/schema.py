@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from infra.cli.environment import AsJson
+from infra.terminal.environment import AsJson
 
 _FOLDER = "Where the snapshots are, one JSON file for each message version."
 _DOCUMENT = "The AsyncAPI document that is generated from the messages."
@@ -29,7 +29,7 @@ def check(
 
     Exits with 1 if an old and a new program could not understand each other, or if a file is behind.
     """
-    from infra.cli.schema import check as run
+    from infra.cli.actions.schema import check as run
 
     run(folder, document, as_json=as_json)
 
@@ -46,6 +46,6 @@ def export(
 
     A released schema that the contracts no longer fit is left as it is: exits with 1 and says what breaks.
     """
-    from infra.cli.schema import export as run
+    from infra.cli.actions.schema import export as run
 
     run(folder, document)

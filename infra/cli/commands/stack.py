@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from infra.cli.environment import AsJson, Yes, usable_stack
+from infra.terminal.environment import AsJson, Yes, usable_stack
 
 StackOption = Annotated[
     str,
@@ -26,7 +26,7 @@ def up(stack: StackOption = "default") -> None:
     What already runs and answers is left alone, and what hangs is restarted.
     Data lies in .tributary/, or in $TRIBUTARY_HOME, and outlives a restart.
     """
-    from infra.cli.stack import up as run
+    from infra.cli.actions.stack import up as run
 
     run(stack)
 
@@ -42,7 +42,7 @@ def down(
     The data is kept, unless --remove-data is given, which asks first. Where no stack is named, what demos and
     benchmarks that were killed have left is stopped and removed too.
     """
-    from infra.cli.stack import down as run
+    from infra.cli.actions.stack import down as run
 
     run(context, stack, remove_data=remove_data, yes=yes)
 
@@ -52,7 +52,7 @@ def status(
     as_json: AsJson = False,
 ) -> None:
     """Show which servers of the stack run and answer, and where, and which programs of ours run on them."""
-    from infra.cli.stack import status as run
+    from infra.cli.actions.stack import status as run
 
     run(stack, as_json=as_json)
 
@@ -63,6 +63,6 @@ def setup(
     ] = False,
 ) -> None:
     """Install the servers that the local stack needs where they are missing and this user may install them."""
-    from infra.cli.stack import setup as run
+    from infra.cli.actions.stack import setup as run
 
     run(browser=browser)

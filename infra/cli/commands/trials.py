@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from infra.cli.environment import AsJson, Yes
+from infra.terminal.environment import AsJson, Yes
 
 
 def demo(
@@ -30,7 +30,7 @@ def demo(
     holds and every published message is accounted for. With --keep servers, workers, clock and API go on in the
     background; the command that stops them is printed, and the logins, only then.
     """
-    from infra.cli.demo import demo as run
+    from infra.cli.actions.demo import demo as run
 
     run(orders, keep=keep, on_given_servers=on_given_servers, yes=yes, as_json=as_json)
 
@@ -46,6 +46,6 @@ def bench(
 
     Compare the ratios, not the rates: those are this machine's. Exits with 1 if a contender's books are wrong.
     """
-    from infra.cli.bench import bench as run
+    from tests.bench.command import bench as run
 
     run(rounds, everything=everything, as_json=as_json)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from infra.cli.environment import AsJson, Stack
+from infra.terminal.environment import AsJson, Stack
 
 
 def work(
@@ -21,7 +21,7 @@ def work(
 
     One worker runs in this process. Several run in a process each, watched and restarted when they die.
     """
-    from infra.cli.work import work as run
+    from infra.cli.actions.work import work as run
 
     run(names, processes, stack, together=together)
 
@@ -32,7 +32,7 @@ def topology(
     as_json: AsJson = False,
 ) -> None:
     """Show every exchange, queue and binding with its reason; --apply declares what is missing."""
-    from infra.cli.topology import topology as run
+    from infra.cli.actions.topology import topology as run
 
     run(stack, apply=apply, as_json=as_json)
 
@@ -49,6 +49,6 @@ def api(
 
     Behind a proxy set TRIBUTARY_PUBLIC_URL to the address that people use, and FORWARDED_ALLOW_IPS to the proxy's.
     """
-    from infra.cli.api import api as run
+    from infra.cli.actions.api import api as run
 
     run(host, port, workers, stack)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from contracts.catalogue import ALL
 from contracts.examples import example_of
+from contracts.wire.catalogue import ALL
 
 FOLDER = Path(__file__).parent
 

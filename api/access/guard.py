@@ -1,0 +1,91 @@
+"""What a route declares that it needs: `principal: Annotated[Principal, needs("orders:read")]`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import structlog
+from fastapi import Depends, Request, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, OAuth2
+from fastapi.security.base import SecurityBase
+
+from api.access.ports import Here
+from api.http.problems import Problem
+from api.identity.accounts.logins import CHALLENGE
+from api.identity.accounts.users import Author
+from api.identity.permissions import PERMISSIONS
+from api.identity.principal import NotWhoTheySay, Principal
+
+log = structlog.get_logger()
+
+BEARER: SecurityBase = HTTPBearer(
+    scheme_name="bearer", bearerFormat="JWT", description="An access token, from login or OAuth.", auto_error=False
+)
+_SCOPES = dict(PERMISSIONS)
+OAUTH: SecurityBase = OAuth2(
+    scheme_name="oauth2",
+    description="Authorization code with PKCE for people, client credentials for shops.",
+    flows={
+        "authorizationCode": {
+            "authorizationUrl": "/oauth/authorize",
+            "tokenUrl": "/oauth/token",
+            "refreshUrl": "/oauth/token",
+            "scopes": _SCOPES,
+        },
+        "clientCredentials": {"tokenUrl": "/oauth/token", "scopes": _SCOPES},
+    },
+    auto_error=False,
+)
+
+
+async def authenticated(
+    request: Request,
+    ports: Here,
+    bearer: Annotated[HTTPAuthorizationCredentials | None, Security(BEARER)],
+    _: Annotated[str | None, Security(OAUTH)],
+) -> Principal:
+    """Whoever the bearer token speaks for. Raises Problem unauthenticated, invalid_token."""
+    if bearer is None:
+        raise Problem("unauthenticated", headers=CHALLENGE)
+    try:
+        principal = await ports.identity.verifier.verify(bearer.credentials)
+    except NotWhoTheySay as error:
+        log.info("token refused", reason=error.reason)
+        await ports.limits.count_address(request)
+        raise Problem(
+            "invalid_token", headers={"WWW-Authenticate": 'Bearer realm="tributary", error="invalid_token"'}
+        ) from None
+    request.scope["tributary.principal"] = principal
+    structlog.contextvars.bind_contextvars(principal=principal.name)
+    await ports.limits.count_principal(request, principal.name)
+    return principal
+
+
+Authenticated = Annotated[Principal, Depends(authenticated)]
+"""A route's parameter: whoever is logged in, whatever they may do."""
+
+
+def needs(*permissions: str) -> Any:
+    """A dependency that gives the principal, who has all of these permissions. Raises Problem insufficient_scope."""
+    unknown = set(permissions) - set(PERMISSIONS)
+    if unknown or not permissions:
+        raise ValueError(f"a route needs permissions that exist; {unknown} do not")
+    scope = " ".join(permissions)
+
+    async def permitted(principal: Authenticated) -> Principal:
+        if not principal.permissions.issuperset(permissions):
+            challenge = f'Bearer realm="tributary", error="insufficient_scope", scope="{scope}"'
+            raise Problem("insufficient_scope", headers={"WWW-Authenticate": challenge}, needs=list(permissions))
+        return principal
+
+    return Depends(permitted)
+
+
+def correlation_of(request: Request) -> str:
+    """The id of this request: the correlation id of everything that it causes."""
+    return str(request.scope["tributary.request_id"])
+
+
+def author_of(request: Request, principal: Principal) -> Author:
+    """Who does it, for the audit log."""
+    return Author(principal.as_author, correlation_of(request))

@@ -1,0 +1,71 @@
+"""What the API needs of the outside world, as the routes see it; `infra.processes.connections` opens the real ones."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from api.access.rehearsals import PROGRAM
+from api.http.limits import Limits
+from api.identity.accounts.identity import Identity
+from api.identity.repository import COLLECTIONS as IDENTITY_COLLECTIONS
+from api.storage.audit_log import AuditLog
+from api.storage.figures import TYPES, Figures
+from api.storage.protocols import Commands, Documents
+from api.storage.repository import COLLECTIONS
+from infra.gateway.aside import Aside
+from infra.gateway.event_listener import listening
+from infra.ports.cache import Cache
+from infra.ports.time import RealTime, Time
+from infra.processes.connections import Connections, open_connections
+from infra.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """One process's connections, and what is built on them."""
+
+    settings: Settings
+    store: Documents
+    commands: Commands
+    cache: Cache
+    time: Time
+    audit: AuditLog
+    identity: Identity
+    limits: Limits
+    figures: Figures
+    aside: Aside
+
+
+@asynccontextmanager
+async def open_ports(settings: Settings) -> AsyncIterator[Ports]:
+    """Connect, see to the API's own collections, and close everything at the end."""
+    async with open_connections(settings, (*COLLECTIONS, *IDENTITY_COLLECTIONS)) as connections:
+        ports = ports_on(connections, settings)
+        await ports.identity.prepare()
+        async with listening(settings.rabbitmq_url, TYPES, ports.figures.hear):
+            yield ports
+
+
+def ports_on(connections: Connections, settings: Settings) -> Ports:
+    store, commands, time = connections.store, connections.commands, RealTime()
+    audit = AuditLog(store, time)
+    identity = Identity.of(settings, store, commands, audit, time, connections.fetch_json)
+    limits = Limits(connections.cache, settings)
+    figures = Figures(store, connections.cache, time, settings)
+    aside = Aside(settings, PROGRAM)
+    return Ports(settings, store, commands, connections.cache, time, audit, identity, limits, figures, aside)
+
+
+async def ports_of(request: Request) -> Ports:
+    """Asynchronous although it waits for nothing: anything else is handed to another thread, for every request."""
+    ports: Ports = request.app.state.ports
+    return ports
+
+
+Here = Annotated[Ports, Depends(ports_of)]
+"""A route's parameter: `ports: Here`."""

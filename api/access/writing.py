@@ -1,0 +1,273 @@
+"""From a command to an answer: how every route that changes something speaks to the workers.
+
+The command is published and its outcome waited for, as long as the client prefers. What is known by then is answered:
+the thing itself, the refusal as problem details, or 202 with the address where the outcome will be found. A request is
+noted before its command is sent, so that a repeated Idempotency-Key means the same act, and that address works.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Annotated, Any
+
+from fastapi import Depends, Header, Request
+from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.access.guard import Authenticated, correlation_of
+from api.access.ports import Here, Ports
+from api.access.refusals import is_refusal
+from api.http.preferences import Preferences
+from api.http.problems import Problem, documented
+from api.identity.principal import Principal
+from api.storage.audit_log import Entry
+from api.storage.counters import next_id
+from api.storage.repository import AUDIT, MESSAGES
+from api.storage.transactions import settle
+from contracts.wire.envelope import Command, derived_id, message_of
+from infra.ports.messaging import BrokerUnavailable
+from infra.ports.store import Document, Transaction
+from infra.runtime.reply import DEAD_LETTERED
+
+SOURCE = "api/"
+MESSAGES_AT = "/api/messages/"
+_RETRY_AFTER_S = 1
+
+Show = Callable[[], Awaitable[BaseModel | Response]]
+"""Reads the thing as it is after the change."""
+
+
+class Accepted(BaseModel):
+    """The command is in its queue; what comes of it is not known yet."""
+
+    model_config = ConfigDict(title="Accepted")
+
+    message_id: str = Field(examples=["2f6c9a52-4d1e-4c7b-9a0e-0c1f7f6f3f11"])
+    status_url: str = Field(examples=["/api/messages/2f6c9a52-4d1e-4c7b-9a0e-0c1f7f6f3f11"])
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What came of a command. `outcome` is None where that is not known yet; `events` are CloudEvents."""
+
+    message_id: str
+    outcome: str | None
+    events: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def refusal(self) -> dict[str, Any] | None:
+        """The data of the refusal, with `reason` and `detail`."""
+        return next((event["data"] for event in self.events if is_refusal(event["type"])), None)
+
+    @property
+    def is_change(self) -> bool:
+        """Whether something is, or may be, other than before: neither refused nor so already."""
+        return self.refusal is None and not leaves_all_as_it_was(self.outcome)
+
+    def event(self, message_type: str) -> dict[str, Any] | None:
+        """The data of the first event of this type."""
+        return next((event["data"] for event in self.events if event["type"] == message_type), None)
+
+
+def leaves_all_as_it_was(outcome: str | None) -> bool:
+    return outcome in ("duplicate", "unchanged") or (outcome or "").startswith("already_")
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """One request's way to the workers."""
+
+    request: Request
+    ports: Ports
+    principal: Principal
+    preferences: Preferences
+    key: str | None
+
+    def derived(self, *parts: object) -> str:
+        """An id for something that is made now: the same again for the same Idempotency-Key."""
+        return derived_id(self.principal.name, self.key or correlation_of(self.request), *parts)
+
+    async def number(self, noun: str, *, view: str) -> int:
+        """A number for something that is made now: the same again for the same Idempotency-Key."""
+        key = f"{SOURCE}{self.principal.name}/{self.key}#{noun}"
+
+        async def work(tx: Transaction) -> int:
+            earlier = await tx.find(MESSAGES.name, {"_id": key}) if self.key is not None else []
+            if earlier:
+                return int(earlier[0]["number"])
+            number = await next_id(tx, noun, view=view)
+            if self.key is not None:
+                await tx.insert(MESSAGES.name, [{"_id": key, "number": number, "at": self.ports.time.now()}])
+            return number
+
+        return await settle(self.ports.store, self.ports.time, work)
+
+    async def write(
+        self,
+        command: Command,
+        show: Show,
+        *,
+        location: str | None = None,
+        before: Mapping[str, Any] | None = None,
+    ) -> Response:
+        """Send, and answer: 200, or 201 where `location` says where the new thing is; 202 past the preferred wait.
+
+        Raises Problem with the reason of a refusal, and BrokerUnavailable.
+        """
+        told = await self.tell(command, before=before, location=location)
+        if told.outcome is None:
+            return self.accepted(told.message_id)
+        refuse(told)
+        shown = await show()
+        created = location is not None and not leaves_all_as_it_was(told.outcome)
+        if isinstance(shown, Response):
+            response = shown
+            response.status_code = 201 if created else response.status_code
+        else:
+            response = JSONResponse(shown.model_dump(mode="json"), status_code=201 if created else 200)
+        if location is not None:
+            response.headers["Location"] = location
+        if (applied := self.preferences.applied) is not None:
+            response.headers["Preference-Applied"] = applied
+        return response
+
+    async def tell(
+        self,
+        command: Command,
+        *,
+        part: str | None = None,
+        before: Mapping[str, Any] | None = None,
+        location: str | None = None,
+    ) -> Told:
+        """Send a command, wait as preferred, and write what changed to the audit log. A refusal is not raised.
+
+        Where one request sends several commands, `part` tells them apart, so that a repeat is still recognised.
+        Raises Problem idempotency_key_reused, and BrokerUnavailable.
+        """
+        if not self.ports.commands.connected:
+            raise BrokerUnavailable("RabbitMQ is away; try again later")
+        correlation = correlation_of(self.request) + (f".{part}" if part else "")
+        message_id = (self.key or self.derived("message")) + (f".{part}" if part else "")
+        message = message_of(command.__class__)(
+            id=message_id,
+            source=SOURCE + self.principal.name,
+            type=command.message_type,
+            time=self.ports.time.now(),
+            subject=command.about(),
+            correlationid=correlation,
+            traceparent=self.request.headers.get("traceparent"),
+            data=command,
+        )
+        noted = await self._note(message.key, command, correlation, location)
+        said = {**command.model_dump(mode="json", exclude_none=True), "message": message.key}
+        entry = Entry(self.principal.as_author, command.message_type, command.about(), correlation, before, said)
+        try:
+            answer = await self.ports.commands.send(message, wait_s=self.preferences.wait_s)
+        except BrokerUnavailable:
+            # It may have taken the command all the same.
+            await self._audit(entry, "unconfirmed", repeated=noted is not None)
+            raise
+        told = Told(message_id, answer.outcome, tuple(answer.events)) if answer else Told(message_id, None)
+        if told.is_change:
+            await self._audit(entry, told.outcome or "not known yet", repeated=noted is not None)
+        return told
+
+    def accepted(self, message_id: str) -> JSONResponse:
+        """202: where the outcome will be found."""
+        url = MESSAGES_AT + message_id
+        headers = {"Location": url, "Retry-After": str(_RETRY_AFTER_S), "Cache-Control": "no-store"}
+        if (applied := self.preferences.applied_without_outcome) is not None:
+            headers["Preference-Applied"] = applied
+        accepted = Accepted(message_id=message_id, status_url=url)
+        return JSONResponse(accepted.model_dump(), status_code=202, headers=headers)
+
+    async def _note(self, key: str, command: Command, correlation: str, location: str | None) -> Document | None:
+        """Note the request; the earlier note where this is a repeat. The same key for something else is refused."""
+        note: Document = {
+            "_id": key,
+            "type": command.message_type,
+            "about": command.about(),
+            "digest": command.content_digest,
+            "correlation": correlation,
+            "location": location,
+            "at": self.ports.time.now(),
+        }
+
+        async def work(tx: Transaction) -> Document | None:
+            earlier = await tx.find(MESSAGES.name, {"_id": key}) if self.key is not None else []
+            if not earlier:
+                await tx.insert(MESSAGES.name, [note])
+            return earlier[0] if earlier else None
+
+        earlier = await settle(self.ports.store, self.ports.time, work)
+        if earlier is not None and earlier.get("digest", command.content_digest) != command.content_digest:
+            raise Problem("idempotency_key_reused")
+        return earlier
+
+    async def _audit(self, entry: Entry, outcome: str, *, repeated: bool) -> None:
+        """Once for a change, however often its request is repeated with the same Idempotency-Key."""
+        after = {**(entry.after or {}), "outcome": outcome}
+        if repeated:
+            written = {"target": entry.target, "after.message": after["message"]}
+            if await self.ports.store.find(AUDIT.name, written, limit=1, fields=("_id",)):
+                return
+        await self.ports.audit.append(replace(entry, after=after))
+
+
+def refuse(told: Told) -> None:
+    """Raise the Problem that a refusal is; nothing where there is none."""
+    if (refusal := told.refusal) is not None:
+        more = {name: refusal[name] for name in ("clause",) if refusal.get(name)}
+        raise Problem(refusal["reason"], detail=refusal.get("detail"), **more)
+    if told.outcome == DEAD_LETTERED:
+        raise Problem("set_aside", detail=f"Message {told.message_id} waits among the dead letters.")
+
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        pattern=r'^(?:[A-Za-z0-9._:-]{1,100}|"[A-Za-z0-9._:-]{1,100}")$',
+        description="Your own id of this act: sent twice, it counts once, and answers the same.",
+        examples=["5f0c1f0e-93a5-4c1b-8a8e-6ff1d2b7c001"],
+    ),
+]
+Prefer = Annotated[
+    str | None,
+    Header(
+        description="RFC 7240: `wait=N` waits up to N seconds (2 unless said, 10 at most) for the outcome; "
+        "`respond-async` answers 202 at once.",
+        max_length=200,
+        examples=["wait=5"],
+    ),
+]
+
+
+async def writer(
+    request: Request, ports: Here, principal: Authenticated, prefer: Prefer = None, key: IdempotencyKey = None
+) -> Writer:
+    # Several Prefer headers are one list; the parameter above is what the documentation shows.
+    preferences = Preferences.of(",".join(request.headers.getlist("prefer")))
+    return Writer(request, ports, principal, preferences, key.strip('"') if key else None)
+
+
+Writing = Annotated[Writer, Depends(writer)]
+"""A route's parameter: `writing: Writing`; then `return await writing.write(command, show, location=…)`."""
+
+
+def written(*reasons: str, shown: type[BaseModel], created: bool = False) -> dict[int | str, dict[str, Any]]:
+    """The `responses=` of a route that writes: the thing, 202, and the problems that it may end with."""
+    told = {
+        "Location": {"description": "Where it is found.", "schema": {"type": "string"}},
+        "Preference-Applied": {"description": "Which preference was followed.", "schema": {"type": "string"}},
+    }
+    answers: dict[int | str, dict[str, Any]] = {
+        200: {"model": shown, "description": "As it is now; it was so already." if created else "As it is now."},
+        202: {"model": Accepted, "description": "Taken; the outcome will be found at the Location.", "headers": told},
+    }
+    if created:
+        answers[201] = {"model": shown, "description": "Created.", "headers": told}
+    guarded = ("unauthenticated", "invalid_token", "insufficient_scope")
+    always = ("invalid_message", "idempotency_key_reused", "broker_unavailable", "busy", "set_aside")
+    return {**answers, **documented(*guarded, *reasons, *always, "malformed_request", "body_too_large")}

@@ -1,0 +1,178 @@
+"""The authorization endpoint: a person logs in on our page, and the client gets a code for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from api.access.ports import Here, Ports
+from api.http.problems import REASONS, Problem, documented, language_of
+from api.http.requests import address_of
+from api.identity.accounts.sessions import form_token_for
+from api.identity.model import User
+from api.identity.oauth import page
+from api.identity.oauth.authorize import (
+    PARAMETERS,
+    Asked,
+    TellClient,
+    TellPerson,
+    answer_uri,
+    asked_of,
+    redirect_of,
+    single,
+)
+from api.identity.opaque import new_secret
+
+router = APIRouter(tags=["oauth"])
+
+_HTML = {"text/html": {"schema": {"type": "string"}}}
+_PAGE: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The login page.", "content": _HTML},
+    303: {"description": "To the client, with a code or an error."},
+    400: {"description": "The client or its redirect is not known; said to the person.", "content": _HTML},
+}
+_TOO_MANY: dict[str, Any] = {
+    "description": f"`too_many_requests`: {REASONS['too_many_requests'].en} The page says so after too many passwords.",
+    "content": {**_HTML, **documented("too_many_requests")[429]["content"]},
+}
+_QUERY = [{"name": name, "in": "query", "schema": {"type": "string"}} for name in PARAMETERS]
+_SAID_BY_PERSON = {
+    "csrf": "The page's own token: a form of any other page does nothing but show the page.",
+    "act": "The button: `cancel`, `another` (account), `continue` (as who is logged in); without, email and password.",
+    "email": "Who logs in.",
+    "password": "Their password.",
+    "new_password": "Where it has to be replaced.",
+}
+_FORM: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/x-www-form-urlencoded": {
+                "schema": {
+                    "type": "object",
+                    "properties": {
+                        **{name: {"type": "string", "description": "As in the query."} for name in PARAMETERS},
+                        **{name: {"type": "string", "description": about} for name, about in _SAID_BY_PERSON.items()},
+                    },
+                }
+            }
+        },
+    }
+}
+
+
+@router.get(
+    "/oauth/authorize",
+    summary="Log in for a client",
+    response_class=HTMLResponse,
+    responses=_PAGE,
+    openapi_extra={"parameters": _QUERY},
+)
+async def ask(request: Request, ports: Here) -> Response:
+    """Shows the login page to a person whom a client sent here. PKCE with S256 is required."""
+    return await _answered(request, ports, request.url.query, None)
+
+
+@router.post(
+    "/oauth/authorize",
+    summary="Take the login page's form",
+    response_class=HTMLResponse,
+    responses={**_PAGE, 429: _TOO_MANY},
+    openapi_extra=_FORM,
+)
+async def grant(request: Request, ports: Here) -> Response:
+    """For the page alone: a client sends the person to the page, and has no business with the person's password."""
+    try:
+        form = (await request.body()).decode()
+    except ValueError:
+        return _error_page(request, "repeated_parameter")
+    return await _answered(request, ports, form, "form")
+
+
+async def _answered(request: Request, ports: Ports, text: str, kind: str | None) -> Response:
+    """Check the request, then show the page or take its form; errors go to the person, or to the known client."""
+    try:
+        parameters = single(text)
+        client = await ports.identity.clients.get(parameters.get("client_id", ""))
+        redirect_uri = redirect_of(parameters, client)
+        assert client is not None
+    except ValueError:  # Repeated is one.
+        return _error_page(request, "repeated_parameter")
+    except TellPerson as told:
+        return _error_page(request, str(told))
+    try:
+        asked = asked_of(parameters, client, redirect_uri)
+        return await (_take(request, ports, asked, parameters) if kind else _show(request, ports, asked))
+    except TellClient as told:
+        answer = {"error": told.error, "error_description": told.description}
+        return _redirect(answer_uri(redirect_uri, ports.settings.public_url, parameters.get("state"), **answer))
+
+
+async def _show(request: Request, ports: Ports, asked: Asked) -> Response:
+    sessions = ports.identity.sessions
+    user = await sessions.user_of(request)
+    cookie = sessions.cookie_of(request) or new_secret()
+    return _login_page(request, ports, asked, cookie, known_as=user.email if user else None)
+
+
+async def _take(request: Request, ports: Ports, asked: Asked, form: dict[str, str]) -> Response:
+    sessions = ports.identity.sessions
+    cookie = sessions.cookie_of(request)
+    if cookie is None or not sessions.is_from_our_page(request, form.get("csrf", "")):
+        # Also what happens when the page was open for too long: it is shown again, and nothing was done.
+        return _login_page(request, ports, asked, cookie or new_secret(), trouble="cross_site")
+    match form.get("act"):
+        case "cancel":
+            raise TellClient("access_denied", "the person did not want to")
+        case "another":
+            return _login_page(request, ports, asked, cookie)
+        case "continue":
+            user = await sessions.user_of(request)
+            if user is None:
+                return _login_page(request, ports, asked, cookie)
+            return await _to_client(ports, asked, user, None)
+        case _:
+            return await _log_in(request, ports, asked, cookie, form)
+
+
+async def _log_in(request: Request, ports: Ports, asked: Asked, cookie: str, form: dict[str, str]) -> Response:
+    email = form.get("email", "")[:254]
+    try:
+        user = await ports.identity.logins.log_in(
+            email, form.get("password", "")[:128], address_of(request), form.get("new_password") or None
+        )
+    except Problem as problem:
+        wants_new_password = "new_password" in form or problem.reason == "password_change_required"
+        response = _login_page(
+            request, ports, asked, cookie, email=email, trouble=problem.reason, wants_new_password=wants_new_password
+        )
+        response.status_code = problem.status if problem.status in (429, 503) else 200
+        response.headers.update({name: v for name, v in problem.headers.items() if name == "Retry-After"})
+        return response
+    return await _to_client(ports, asked, user, await ports.identity.sessions.begin(user))
+
+
+async def _to_client(ports: Ports, asked: Asked, user: User, cookie: str | None) -> Response:
+    code = await ports.identity.grants.code_for(user, asked.client.id, asked.redirect_uri, asked.challenge, asked.scope)
+    response = _redirect(answer_uri(asked.redirect_uri, ports.settings.public_url, asked.state, code=code))
+    if cookie is not None:
+        ports.identity.sessions.set_cookie(response, cookie)
+    return response
+
+
+def _login_page(request: Request, ports: Ports, asked: Asked, cookie: str, **options: Any) -> Response:
+    html = page.login_page(asked, form_token_for(cookie), language_of(request), **options)
+    response = HTMLResponse(html, headers=page.headers_for(asked.redirect_uri))
+    ports.identity.sessions.set_cookie(response, cookie)
+    return response
+
+
+def _error_page(request: Request, reason: str) -> Response:
+    return HTMLResponse(page.error_page(reason, language_of(request)), 400, headers=page.headers_for(None))
+
+
+def _redirect(uri: str) -> Response:
+    """303: the browser must not send the password on (RFC 9700, section 4.12)."""
+    return RedirectResponse(uri, 303, headers={"Cache-Control": "no-store"})

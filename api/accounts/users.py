@@ -1,0 +1,216 @@
+"""Users and what they may do: for administrators."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Path, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.access.guard import author_of, needs
+from api.access.ports import Here
+from api.accounts.logins import Body, Password, PersonName
+from api.http.bodies import BodyRoute
+from api.http.conditions import NOT_MODIFIED, IfNoneMatch, read_response
+from api.http.ids import ShownId
+from api.http.paging import Cursor, Limit, Page, next_link
+from api.http.problems import Problem, documented
+from api.identity.accounts.users import Wish
+from api.identity.given import Email
+from api.identity.model import User
+from api.identity.permissions import DEFAULTS, PERMISSIONS, Role
+from api.identity.principal import Principal
+from contracts.fields import DistributorId
+
+router = APIRouter(prefix="/api/users", tags=["users"], route_class=BodyRoute)
+
+Reads = Annotated[Principal, needs("users:read")]
+Writes = Annotated[Principal, needs("users:write")]
+UserId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$", examples=["4f1c0d3a9b7e4c2f8a6d5e4c3b2a1f00"])]
+Permission = Annotated[str, Field(pattern=r"^[a-z-]{1,40}:[a-z-]{1,20}$", examples=["rules:approve"])]
+Permissions = Annotated[list[Permission], Field(max_length=len(PERMISSIONS))]
+Roles = Annotated[list[Role], Field(min_length=1, max_length=3, examples=[["ROLE_DISTRIBUTOR"]])]
+IfMatch = Annotated[str | None, Header(alias="If-Match", max_length=100, description="The ETag of what is edited.")]
+
+_GUARDED = ("unauthenticated", "invalid_token", "insufficient_scope")
+
+
+class UserView(BaseModel):
+    model_config = ConfigDict(title="User")
+
+    id: str
+    email: str
+    name: str
+    roles: list[Role]
+    granted: list[str] = Field(description="Permissions beside those of the roles.")
+    withheld: list[str] = Field(description="Permissions of the roles that were taken away.")
+    permissions: list[str] = Field(description="What comes of it.")
+    active: bool
+    distributor_id: ShownId | None
+    created_at: datetime
+    version: int
+
+
+class NewUser(Body):
+    email: Email
+    roles: Roles
+    password: Password | None = Field(default=None, description="Absent: one for a single login is made and returned.")
+    name: PersonName = ""
+    distributor_id: DistributorId | None = None
+
+
+class CreatedUser(UserView):
+    model_config = ConfigDict(title="CreatedUser")
+
+    one_time_password: str | None = Field(default=None, description="Shown this once; must be replaced at login.")
+
+
+class OneTimePassword(BaseModel):
+    one_time_password: str = Field(description="Shown this once; must be replaced at login.")
+
+
+class ChangeUser(Body):
+    """What is absent stays as it is."""
+
+    roles: Roles | None = None
+    granted: Permissions | None = None
+    withheld: Permissions | None = None
+    active: Annotated[bool | None, Field(strict=True)] = None
+    name: PersonName | None = None
+
+
+class PermissionView(BaseModel):
+    permission: str
+    about: str
+    roles: list[Role] = Field(description="The roles that bring it.")
+
+
+def view_of(user: User) -> UserView:
+    return UserView(
+        id=user.id,
+        email=user.email,
+        name=user.name,
+        roles=list(user.roles),
+        granted=list(user.granted),
+        withheld=list(user.withheld),
+        permissions=sorted(user.permissions),
+        active=user.active,
+        distributor_id=user.distributor_id,
+        created_at=user.created_at,
+        version=user.version,
+    )
+
+
+@router.get("", summary="List users", responses=documented(*_GUARDED, "invalid_cursor"))
+async def list_users(
+    request: Request,
+    ports: Here,
+    principal: Reads,
+    role: Annotated[Role | None, Query()] = None,
+    email: Annotated[Email | None, Query()] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Page[UserView]:
+    """By id."""
+    found, after = await ports.identity.users.page(role, email, cursor, limit)
+    return Page(items=[view_of(user) for user in found], next=next_link(request, after))
+
+
+@router.get("/permissions", summary="List permissions", responses=documented(*_GUARDED))
+async def list_permissions(principal: Reads) -> list[PermissionView]:
+    return [
+        PermissionView(permission=name, about=about, roles=[role for role, held in DEFAULTS.items() if name in held])
+        for name, about in PERMISSIONS.items()
+    ]
+
+
+@router.get(
+    "/{user_id}",
+    summary="Show a user",
+    response_model=UserView,
+    responses={**NOT_MODIFIED, **documented(*_GUARDED, "not_found")},
+)
+async def show_user(
+    user_id: UserId, request: Request, ports: Here, principal: Reads, if_none_match: IfNoneMatch = None
+) -> Response:
+    user = await ports.identity.users.get(user_id)
+    if user is None:
+        raise Problem("not_found")
+    return read_response(request, view_of(user), user.version)
+
+
+@router.post(
+    "",
+    summary="Create a user",
+    status_code=201,
+    responses=documented(*_GUARDED, "email_taken", "weak_password", "unknown_distributor"),
+)
+async def create_user(
+    body: NewUser, request: Request, response: Response, ports: Here, principal: Writes
+) -> CreatedUser:
+    user, one_time = await ports.identity.users.create(
+        body.email,
+        tuple(body.roles),
+        author_of(request, principal),
+        password=body.password.get_secret_value() if body.password else None,
+        name=body.name,
+        distributor_id=body.distributor_id,
+    )
+    response.headers["Location"] = f"/api/users/{user.id}"
+    response.headers["ETag"] = _etag(user)
+    response.headers["Cache-Control"] = "no-store"
+    return CreatedUser(**view_of(user).model_dump(), one_time_password=one_time)
+
+
+@router.patch(
+    "/{user_id}",
+    summary="Change a user's roles and permissions",
+    responses=documented(
+        *_GUARDED, "not_found", "precondition_failed", "unknown_permission", "last_administrator", "unknown_distributor"
+    ),
+)
+async def change_user(
+    user_id: UserId,
+    body: ChangeUser,
+    request: Request,
+    response: Response,
+    ports: Here,
+    principal: Writes,
+    if_match: IfMatch = None,
+) -> UserView:
+    """Written to the audit log with before and after. Whoever may do less from now on is logged out everywhere."""
+    wish = Wish(
+        roles=tuple(body.roles) if body.roles is not None else None,
+        granted=tuple(body.granted) if body.granted is not None else None,
+        withheld=tuple(body.withheld) if body.withheld is not None else None,
+        active=body.active,
+        name=body.name,
+    )
+    user = await ports.identity.users.change(user_id, wish, author_of(request, principal), _version(if_match))
+    response.headers["ETag"] = _etag(user)
+    return view_of(user)
+
+
+@router.post(
+    "/{user_id}/reset-password", summary="Give a user a new password", responses=documented(*_GUARDED, "not_found")
+)
+async def reset_password(
+    user_id: UserId, request: Request, response: Response, ports: Here, principal: Writes
+) -> OneTimePassword:
+    """For somebody who has lost theirs: ends every login of the user. The password is for one login only."""
+    response.headers["Cache-Control"] = "no-store"
+    one_time = await ports.identity.users.reset_password(user_id, author_of(request, principal))
+    return OneTimePassword(one_time_password=one_time)
+
+
+def _etag(user: User) -> str:
+    return f'"{user.version}"'
+
+
+def _version(if_match: str | None) -> int | None:
+    """The version that If-Match names; None for none or `*`. What is no version of ours matches nothing."""
+    if if_match is None or if_match.strip() == "*":
+        return None
+    text = if_match.strip().removeprefix('"').removesuffix('"')
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else -1

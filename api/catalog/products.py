@@ -1,0 +1,158 @@
+"""Products: created, found, changed."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from pydantic import Field
+
+from api.access.guard import needs
+from api.access.ports import Here, Ports
+from api.access.writing import Writing, written
+from api.accounts.logins import Body
+from api.catalog.view import (
+    BY_NUMBER,
+    ProductView,
+    expected_version,
+    find_product,
+    named,
+    product_of,
+    product_view,
+    require_category,
+    with_etag,
+)
+from api.http.bodies import BodyRoute
+from api.http.conditions import NOT_MODIFIED, IfMatch, IfNoneMatch, read_response
+from api.http.paging import Cursor, Limit, Page, next_link, page_of
+from api.http.parameters import AS_IN_JSON
+from api.http.problems import Problem, documented
+from api.identity.principal import Principal
+from contracts.catalog.v1 import DefineProduct, ImageUrl, Name, Tags
+from contracts.catalog.view import PRODUCTS
+from contracts.fields import CategoryId
+
+router = APIRouter(prefix="/api/products", tags=["products"], route_class=BodyRoute)
+
+Reads = Annotated[Principal, needs("products:read")]
+Writes = Annotated[Principal, needs("products:write")]
+ProductNumber = Annotated[int, Path(ge=1, le=2**63 - 1, description="The product.", examples=[1082185]), AS_IN_JSON]
+
+_GUARDED = ("unauthenticated", "invalid_token", "insufficient_scope")
+Active = Annotated[bool, Field(strict=True, description="An inactive product cannot be ordered.")]
+
+
+class NewProduct(Body):
+    name: Name
+    image_url: ImageUrl | None = None
+    category_id: CategoryId
+    tags: Tags = ()
+    active: Active = True
+
+
+class ChangeProduct(Body):
+    """What is absent stays as it is; an `image_url` of null is taken away."""
+
+    name: Name | None = None
+    image_url: ImageUrl | None = None
+    category_id: CategoryId | None = None
+    tags: Tags | None = None
+    active: Active | None = None
+
+
+@router.post(
+    "",
+    summary="Create a product",
+    response_model=ProductView,
+    status_code=201,
+    responses=written("category_unknown", "tag_unknown", "outdated", shown=ProductView, created=True),
+)
+async def create_product(body: NewProduct, ports: Here, principal: Writes, writing: Writing) -> Response:
+    """The number is given here. Category and tags must be there already."""
+    await require_category(ports.store, body.category_id)
+    product_id = await writing.number("product", view=PRODUCTS)
+    command = DefineProduct(product_id=product_id, expected_version=0, **body.model_dump())
+    return await writing.write(command, lambda: _shown(ports, product_id), location=f"/api/products/{product_id}")
+
+
+@router.get("", summary="List products", responses=documented(*_GUARDED, "invalid_cursor"))
+async def list_products(
+    request: Request,
+    ports: Here,
+    principal: Reads,
+    q: Annotated[
+        str | None,
+        Query(max_length=100, description="Words of the name, or how they begin.", examples=["green te"]),
+    ] = None,
+    category_id: Annotated[int | None, Query(ge=1, le=2**63 - 1, examples=[7]), AS_IN_JSON] = None,
+    tag: Annotated[
+        int | None, Query(ge=1, le=2**63 - 1, description="Those that have it.", examples=[3]), AS_IN_JSON
+    ] = None,
+    active: Annotated[bool | None, Query(description="Those that can be ordered, or those that cannot.")] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Page[ProductView]:
+    """By number. Several filters hold together."""
+    filters = {"category_id": category_id, "tags": tag, "active": active}
+    where = [{name: value} for name, value in filters.items() if value is not None]
+    found, after = await page_of(
+        ports.store, PRODUCTS, BY_NUMBER, listed=[*named(q), *where], cursor=cursor, limit=limit
+    )
+    return Page(items=[product_view(product_of(document)) for document in found], next=next_link(request, after))
+
+
+@router.get(
+    "/{product_id}",
+    summary="Show a product",
+    response_model=ProductView,
+    responses={**NOT_MODIFIED, **documented(*_GUARDED, "not_found")},
+)
+async def show_product(
+    product_id: ProductNumber, request: Request, ports: Here, principal: Reads, if_none_match: IfNoneMatch = None
+) -> Response:
+    product = await find_product(ports.store, product_id)
+    return read_response(request, product_view(product), product.version)
+
+
+@router.patch(
+    "/{product_id}",
+    summary="Change a product",
+    response_model=ProductView,
+    responses=written(
+        *("not_found", "precondition_required", "precondition_failed", "outdated", "category_unknown", "tag_unknown"),
+        shown=ProductView,
+    ),
+)
+async def change_product(
+    product_id: ProductNumber,
+    body: ChangeProduct,
+    ports: Here,
+    principal: Writes,
+    writing: Writing,
+    if_match: IfMatch = None,
+) -> Response:
+    """If-Match is needed: what is absent is taken from the version that it names, so no other change is lost.
+
+    Orders keep the category that they were accepted with.
+    """
+    product = await find_product(ports.store, product_id)
+    if if_match is None:
+        raise Problem("precondition_required")
+    expected = expected_version(if_match, product.version)
+    same_category = body.category_id in (None, product.category_id)
+    if body.category_id is not None and not same_category:
+        await require_category(ports.store, body.category_id)
+    told = {name: getattr(body, name) for name in body.model_fields_set}
+    wish = {name: value for name, value in told.items() if value is not None or name == "image_url"}
+    known = product_view(product).model_dump()
+    command = DefineProduct(
+        **{name: value for name, value in known.items() if name != "version"} | wish,
+        # What the category was called by whoever defined the product says nothing of another one.
+        category_name=product.category_name if same_category else None,
+        expected_version=expected,
+    )
+    return await writing.write(command, lambda: _shown(ports, product_id), before=known)
+
+
+async def _shown(ports: Ports, product_id: int) -> Response:
+    return with_etag(product_view(await find_product(ports.store, product_id)))

@@ -1,0 +1,278 @@
+"""Commissions and rewards of one distributor, as they are shown. Amounts are decimal strings."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.commissions.explanations_view import ExplanationView, explained
+from api.http.ids import ShownId
+from api.http.problems import Language
+from api.storage.protocols import Documents
+from contracts.commissions.view import ACCOUNTS, BALANCES, AccountKey, Commission, Entry, balance_of_stripe
+from contracts.money import to_amount, to_rate
+from contracts.orders.view import ORDERS
+from contracts.rewards.view import Progress
+from contracts.rules.view import RULES, RuleSet, SalesTarget
+from infra.ports.store import Document
+from infra.runtime.repository import Codec
+
+_commissions = Codec(Commission, key="key")
+_rules = Codec(RuleSet, key="rule_version")
+_progress = Codec(Progress, key="key")
+
+_AT_ONCE_MAX = 10
+
+
+class BalanceView(BaseModel):
+    """What one distributor's accounts hold in one currency. Negative: taken back after it had been released."""
+
+    model_config = ConfigDict(title="Balance")
+
+    currency: str = Field(examples=["CNY"])
+    held: str = Field(description="Waits for its release.", examples=["2.74"])
+    available: str = Field(description="Released, not yet paid out.", examples=["120.00"])
+    in_payout: str = Field(description="On its way.", examples=["0.00"])
+    paid: str = Field(examples=["1310.55"])
+
+
+class EntryView(BaseModel):
+    model_config = ConfigDict(title="CommissionEntry")
+
+    line: int
+    product_id: ShownId
+    plan: str
+    level: int = Field(description="Distance in the sponsor chain: 1 is the seller; 0 a team's leader.")
+    tier: str
+    base: str = Field(description="The line's net.", examples=["54.70"])
+    rate: str | None = Field(examples=["0.05"])
+    unit: str | None = Field(description="The amount for each unit, where a plan pays so.")
+    quantity: int
+    amount: str = Field(examples=["2.74"])
+    taken_back: str = Field(examples=["0.00"])
+
+
+class EarningView(BaseModel):
+    """What one order pays one distributor."""
+
+    model_config = ConfigDict(title="Earning")
+
+    shop_id: str
+    order_id: str
+    placed_at: datetime
+    accrued_at: datetime
+    currency: str
+    amount: str
+    taken_back: str
+    remaining: str
+    status: str = Field(examples=["held"])
+    hold_days: int = Field(description="Days from the order's completion to the release.")
+    expected_release_at: datetime | None = Field(
+        description="Null until the order is completed, while an after-sale is open, and once it is released."
+    )
+    released_at: datetime | None
+    entries: list[EntryView]
+    explanation: list[ExplanationView] | None = Field(
+        description="Why it is so, in the language asked for; null where it was not asked for."
+    )
+
+
+class CommissionPage(BaseModel):
+    model_config = ConfigDict(title="Commissions")
+
+    distributor_id: ShownId
+    balances: list[BalanceView]
+    items: list[EarningView]
+    next: str | None = Field(description="The address of the next page; null on the last.")
+
+
+class TargetView(BaseModel):
+    model_config = ConfigDict(title="RewardTarget")
+
+    reward: str
+    target: str
+    bonus: str
+    granted: bool
+    missing: str = Field(description="Sales that are still wanting.")
+
+
+class RewardView(BaseModel):
+    model_config = ConfigDict(title="RewardMonth")
+
+    month: str = Field(description="A calendar month in UTC.", examples=["2026-11"])
+    currency: str
+    market: str = Field(description="Whose rules and targets count.", examples=["default"])
+    sales: str = Field(description="Own paid sales of the month, net of refunds.")
+    rule_version: int
+    targets: list[TargetView]
+
+
+async def balances_of(store: Documents, distributor_id: int) -> list[BalanceView]:
+    """By currency, summed over the stripes."""
+    sums: Counter[AccountKey] = Counter()
+    for document in await store.find(BALANCES, {"distributor_id": distributor_id}):
+        sums.update(balance_of_stripe(document))
+    currencies = sorted({currency for _, currency, _ in sums})
+    shown = [name for name in ACCOUNTS if name in BalanceView.model_fields]
+    return [
+        BalanceView(
+            currency=currency,
+            **{name: _money(sums[distributor_id, currency, name], currency) for name in shown},
+        )
+        for currency in currencies
+    ]
+
+
+async def earnings_of(
+    store: Documents, documents: Sequence[Document], distributor_id: int, language: Language | None
+) -> list[EarningView]:
+    """What each order pays this distributor; explained where a language is given. Nobody else's share is shown."""
+    commissions = [_commissions.to_entity(document) for document in documents]
+    orders: dict[str, Document] = {}
+    rules: dict[int, RuleSet] = {}
+    if language is not None and commissions:
+        keys = [commission.key for commission in commissions]
+        orders = {order["_id"]: order for order in await store.find(ORDERS, {"_id": {"$in": keys}})}
+        versions = sorted({commission.rule_version for commission in commissions})
+        rules = _rules.by_key(await store.find(RULES, {"_id": {"$in": versions}}))
+
+    def told() -> list[EarningView]:
+        return [
+            _earning(commission, distributor_id, explained(commission, distributor_id, orders, rules, language))
+            for commission in commissions
+        ]
+
+    # A page of explanations is a tenth of a second of work, which nobody else should wait for.
+    explaining = language is not None and len(commissions) > _AT_ONCE_MAX
+    return await asyncio.to_thread(told) if explaining else told()
+
+
+def _earning(commission: Commission, distributor_id: int, explanation: list[ExplanationView] | None) -> EarningView:
+    own = [
+        (entry, left)
+        for entry, left in zip(commission.entries, commission.remaining_minor(), strict=True)
+        if entry.distributor_id == distributor_id
+    ]
+    amount = sum(entry.amount_minor for entry, _ in own)
+    remaining = sum(left for _, left in own)
+    shop_id, order_id = commission.shop_and_order
+    currency = commission.currency
+    return EarningView(
+        shop_id=shop_id,
+        order_id=order_id,
+        placed_at=commission.placed_at,
+        accrued_at=commission.accrued_at,
+        currency=currency,
+        amount=_money(amount, currency),
+        taken_back=_money(amount - remaining, currency),
+        remaining=_money(remaining, currency),
+        status=commission.status,
+        hold_days=commission.hold_days,
+        expected_release_at=commission.release_at if commission.status == "held" else None,
+        released_at=commission.released_at,
+        entries=[_entry(entry, left, currency) for entry, left in own],
+        explanation=explanation,
+    )
+
+
+def _entry(entry: Entry, left_minor: int, currency: str) -> EntryView:
+    return EntryView(
+        line=entry.line,
+        product_id=entry.product_id,
+        plan=entry.plan,
+        level=entry.level,
+        tier=entry.tier,
+        base=_money(entry.base_minor, currency),
+        rate=format(to_rate(entry.rate_ppm), "f") if entry.rate_ppm else None,
+        unit=_money(entry.unit_minor, currency) if entry.unit_minor else None,
+        quantity=entry.quantity,
+        amount=_money(entry.amount_minor, currency),
+        taken_back=_money(entry.amount_minor - left_minor, currency),
+    )
+
+
+async def rewards_of(store: Documents, documents: Sequence[Document]) -> list[RewardView]:
+    months = [_progress.to_entity(document) for document in documents]
+    versions = sorted({month.rule_version for month in months})
+    rules = _rules.by_key(await store.find(RULES, {"_id": {"$in": versions}})) if versions else {}
+    return [_month(month, rules.get(month.rule_version)) for month in months]
+
+
+def _month(month: Progress, rules: RuleSet | None) -> RewardView:
+    targets = rules.terms.targets if rules is not None else ()
+    return RewardView(
+        month=month.month,
+        currency=month.currency,
+        market=month.market,
+        sales=_money(month.sales_minor, month.currency),
+        rule_version=month.rule_version,
+        targets=[_target(month, target) for target in targets if target.currency == month.currency],
+    )
+
+
+def _target(month: Progress, target: SalesTarget) -> TargetView:
+    return TargetView(
+        reward=target.reward,
+        target=_money(target.target_minor, month.currency),
+        bonus=_money(target.bonus_minor, month.currency),
+        granted=target.reward in month.granted,
+        missing=_money(max(target.target_minor - month.sales_minor, 0), month.currency),
+    )
+
+
+def _money(minor: int, currency: str) -> str:
+    return format(to_amount(minor, currency), "f")
+
+
+BALANCE_EXAMPLE: Any = {
+    "currency": "CNY",
+    "held": "2.74",
+    "available": "120.00",
+    "in_payout": "0.00",
+    "paid": "1310.55",
+}
+EARNING_EXAMPLE: Any = {
+    "shop_id": "shop-367",
+    "order_id": "31198459904",
+    "placed_at": "2026-11-22T12:00:00Z",
+    "accrued_at": "2026-11-22T12:00:06Z",
+    "currency": "CNY",
+    "amount": "2.74",
+    "taken_back": "0.00",
+    "remaining": "2.74",
+    "status": "held",
+    "hold_days": 7,
+    "expected_release_at": "2026-12-01T09:30:00Z",
+    "released_at": None,
+    "entries": [
+        {
+            "line": 1,
+            "product_id": 1082185,
+            "plan": "levels",
+            "level": 2,
+            "tier": "standard",
+            "base": "54.70",
+            "rate": "0.05",
+            "unit": None,
+            "quantity": 3,
+            "amount": "2.74",
+            "taken_back": "0.00",
+        }
+    ],
+    "explanation": [{"heading": "", "sentences": ["Order shop-367/31198459904 was placed…"]}],
+}
+REWARD_EXAMPLE: Any = {
+    "month": "2026-11",
+    "currency": "CNY",
+    "market": "default",
+    "sales": "8200.00",
+    "rule_version": 1,
+    "targets": [
+        {"reward": "monthly_sales", "target": "10000.00", "bonus": "200.00", "granted": False, "missing": "1800.00"}
+    ],
+}

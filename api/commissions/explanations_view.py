@@ -1,0 +1,82 @@
+"""Why an order pays one distributor what it does: the whole explanation, without what it says of anybody else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from pydantic import BaseModel, ConfigDict
+
+from api.http.problems import Language
+from contracts.commissions.view import Commission
+from contracts.explanation.commission_sentences import sentences_of
+from contracts.explanation.explained import Explanation, OrderFacts, OrderLine, TakenBack
+from contracts.explanation.explanation import explain
+from contracts.plans.sale import Earner
+from contracts.rules.view import RuleSet
+from infra.ports.store import Document
+
+
+class ExplanationView(BaseModel):
+    model_config = ConfigDict(title="Explanation")
+
+    heading: str
+    sentences: list[str]
+
+
+def explained(
+    commission: Commission,
+    distributor_id: int,
+    orders: Mapping[str, Document],
+    rules: Mapping[int, RuleSet],
+    language: Language | None,
+) -> list[ExplanationView] | None:
+    order, terms = orders.get(commission.key), rules.get(commission.rule_version)
+    if language is None or order is None or terms is None:
+        return None
+    own = _own(explain(_order_facts(order), commission, terms.terms), distributor_id)
+    first, *others = sentences_of(own, language)
+    # What the order pays in all, and what each line pays, would tell the others' shares.
+    sections = [(first.heading, first.sentences[:1])]
+    for index, section in enumerate(others):
+        is_line = index < len(own.lines)
+        sections.append(
+            (section.heading, (section.sentences[0], *section.sentences[2:]) if is_line else section.sentences)
+        )
+    return [ExplanationView(heading=heading, sentences=list(said)) for heading, said in sections if said]
+
+
+def _own(explanation: Explanation, distributor_id: int) -> Explanation:
+    """The explanation without what it says of anybody else."""
+    people = tuple(person for person in explanation.people if person.distributor_id == distributor_id)
+    return replace(
+        explanation,
+        lines=tuple(
+            replace(line, parts=tuple(part for part in line.parts if part.distributor_id == distributor_id))
+            for line in explanation.lines
+        ),
+        people=people,
+        taken_back=tuple(
+            own for taken in explanation.taken_back if (own := _own_part(taken, distributor_id)).by_distributor_minor
+        ),
+        total_minor=sum(person.amount_minor for person in people),
+    )
+
+
+def _own_part(taken: TakenBack, distributor_id: int) -> TakenBack:
+    own = tuple((who, amount) for who, amount in taken.by_distributor_minor if who == distributor_id)
+    return replace(taken, by_distributor_minor=own)
+
+
+def _order_facts(document: Document) -> OrderFacts:
+    team = document.get("team")
+    return OrderFacts(
+        key=document["_id"],
+        status=document["status"],
+        currency=document["currency"],
+        placed_at=document["placed_at"],
+        lines=tuple(OrderLine(**line) for line in document["lines"]),
+        upline=tuple(Earner(**earner) for earner in document["upline"]),
+        leader=Earner(0, team["leader_id"], team["leader_tier"], team["leader_active"]) if team else None,
+        reason=document.get("reason"),
+    )

@@ -1,0 +1,90 @@
+"""What a distributor earns: balances, entries and why, when it is released; and rewards for sales."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Request, Response
+
+from api.access.guard import needs
+from api.access.ports import Here
+from api.access.scope import require_reach
+from api.commissions.commissions_view import (
+    BALANCE_EXAMPLE,
+    EARNING_EXAMPLE,
+    REWARD_EXAMPLE,
+    CommissionPage,
+    RewardView,
+    balances_of,
+    earnings_of,
+    rewards_of,
+)
+from api.http.conditions import NOT_MODIFIED, IfNoneMatch, read_response
+from api.http.paging import Cursor, Limit, Page, Sorting, next_link, page_of
+from api.http.parameters import AS_IN_JSON
+from api.http.problems import documented, language_of, with_example
+from api.identity.principal import Principal
+from contracts.commissions.view import COMMISSIONS
+from contracts.rewards.view import PROGRESS
+
+router = APIRouter(prefix="/api", tags=["commissions"])
+
+Reads = Annotated[Principal, needs("commissions:read")]
+Who = Annotated[int, Path(ge=1, le=2**63 - 1, examples=[40021]), AS_IN_JSON]
+
+_GUARDED = ("unauthenticated", "invalid_token", "insufficient_scope")
+_NEWEST = Sorting("placed_at", datetime, -1)
+_LAST_MONTH = Sorting("month", str, -1)
+_PAGE: Any = {"distributor_id": 40021, "balances": [BALANCE_EXAMPLE], "items": [EARNING_EXAMPLE], "next": None}
+
+
+@router.get(
+    "/commission/{distributor_id}",
+    summary="Show a distributor's commissions",
+    response_model=CommissionPage,
+    responses=with_example({**documented(*_GUARDED, "not_found", "invalid_cursor"), **NOT_MODIFIED}, _PAGE),
+)
+async def show_commission(
+    distributor_id: Who,
+    request: Request,
+    ports: Here,
+    principal: Reads,
+    explain: Annotated[bool, Query(description="Whether to say why, in the language of Accept-Language.")] = True,
+    limit: Limit = 20,
+    cursor: Cursor = None,
+    if_none_match: IfNoneMatch = None,
+) -> Response:
+    """Balances by currency, and what each order pays, newest first. Your own, or those of your downline."""
+    await require_reach(ports.store, principal, distributor_id)
+    where = {"entries.distributor_id": distributor_id}
+    balances, (found, after) = await asyncio.gather(
+        balances_of(ports.store, distributor_id),
+        page_of(ports.store, COMMISSIONS, _NEWEST, listed=[where], cursor=cursor, limit=limit),
+    )
+    language = language_of(request) if explain else None
+    items = await earnings_of(ports.store, found, distributor_id, language)
+    page = CommissionPage(distributor_id=distributor_id, balances=balances, items=items, next=next_link(request, after))
+    response = read_response(request, page, vary="Authorization, Accept-Language")
+    if language is not None:
+        response.headers["Content-Language"] = language
+    return response
+
+
+@router.get(
+    "/rewards/{distributor_id}",
+    summary="Show a distributor's rewards",
+    response_model=Page[RewardView],
+    responses=with_example(
+        documented(*_GUARDED, "not_found", "invalid_cursor"), {"items": [REWARD_EXAMPLE], "next": None}
+    ),
+)
+async def show_rewards(
+    distributor_id: Who, request: Request, ports: Here, principal: Reads, limit: Limit = 50, cursor: Cursor = None
+) -> Page[RewardView]:
+    """Own sales by month, the targets of the rules, and which were reached; the newest month first."""
+    await require_reach(ports.store, principal, distributor_id)
+    where = {"distributor_id": distributor_id}
+    found, after = await page_of(ports.store, PROGRESS, _LAST_MONTH, listed=[where], cursor=cursor, limit=limit)
+    return Page(items=await rewards_of(ports.store, found), next=next_link(request, after))

@@ -1,0 +1,121 @@
+"""What is asked for all the time, and therefore cached: hot products with their stock, a distributor's month."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Request
+from fastapi.responses import Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.access.guard import needs
+from api.access.ports import Here
+from api.access.scope import require_reach
+from api.http.conditions import NOT_MODIFIED, IfNoneMatch, read_response
+from api.http.ids import ShownId
+from api.http.parameters import AS_IN_JSON
+from api.http.problems import documented
+from api.identity.principal import Principal
+from api.storage.figures import HOT_MAX
+from contracts.fields import AnyCurrency
+from contracts.money import to_amount
+
+router = APIRouter(tags=["figures"])
+
+_GUARDED = ("unauthenticated", "invalid_token", "insufficient_scope")
+
+Month = Annotated[
+    str | None,
+    Query(pattern=r"^2[0-9]{3}-(0[1-9]|1[0-2])$", description="In UTC; this month where absent.", examples=["2026-11"]),
+]
+
+
+class HotProduct(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    product_id: ShownId = Field(examples=[1082185])
+    name: str | None = Field(description="Absent while the catalogue does not know it.", examples=["Green tea 250 g"])
+    orders: int = Field(description="How many of the newest orders have it.", examples=[312])
+    units: int = Field(description="Units in those orders.", examples=[540])
+    on_hand: int = Field(description="Units in the house, reserved ones too.", examples=[120])
+    available: int = Field(
+        description="Units that may be sold today: not reserved, and in lots whose last day of sale is not over (UTC).",
+        examples=[100],
+    )
+
+
+class HotProducts(BaseModel):
+    items: list[HotProduct] = Field(description="Hottest first.")
+
+
+class OfCurrency(BaseModel):
+    currency: AnyCurrency
+    orders: int = Field(description="Paid orders that the distributor sold, placed in the month.", examples=[12])
+    net_sales: str = Field(description="Their net, less what was refunded since.", examples=["1280.50"])
+    commissions: str = Field(
+        description="Commissions booked in the month, less what was taken back in it.", examples=["64.03"]
+    )
+
+
+class Performance(BaseModel):
+    distributor_id: ShownId = Field(examples=[40021])
+    month: str = Field(examples=["2026-11"])
+    currencies: list[OfCurrency] = Field(description="Empty where nothing was sold or earned.")
+
+
+@router.get(
+    "/api/inventory/hot",
+    summary="What sells most now, with its stock",
+    response_model=HotProducts,
+    responses={**NOT_MODIFIED, **documented(*_GUARDED)},
+)
+async def hot_products(
+    request: Request,
+    ports: Here,
+    principal: Annotated[Principal, needs("inventory:read")],
+    limit: Annotated[int, Query(ge=1, le=HOT_MAX, description="How many.", examples=[20]), AS_IN_JSON] = 20,
+    if_none_match: IfNoneMatch = None,
+) -> Response:
+    """Those products that most of the newest orders have. May be seconds old."""
+    hot = (await ports.figures.hot())[:limit]
+    stock = await ports.figures.stock([one["product_id"] for one in hot])
+    nothing = {"on_hand": 0, "available": 0}
+    items = [HotProduct(**one, **stock.get(one["product_id"], nothing)) for one in hot]
+    return read_response(request, HotProducts(items=items))
+
+
+@router.get(
+    "/api/distributors/{distributor_id}/performance",
+    summary="Sales and commissions of a month",
+    response_model=Performance,
+    responses={**NOT_MODIFIED, **documented(*_GUARDED, "not_found")},
+)
+async def performance(
+    distributor_id: Annotated[int, Path(ge=1, le=2**63 - 1, examples=[40021]), AS_IN_JSON],
+    request: Request,
+    ports: Here,
+    principal: Annotated[Principal, needs("distributors:read", "commissions:read")],
+    month: Month = None,
+    if_none_match: IfNoneMatch = None,
+) -> Response:
+    """A distributor's own orders, net sales and commissions. May be seconds old."""
+    await require_reach(ports.store, principal, distributor_id)
+    day = _first_of(month) if month is not None else ports.time.now().date()
+    figures = await ports.figures.month(distributor_id, day)
+    currencies = [
+        OfCurrency(
+            currency=currency,
+            orders=told["orders"],
+            net_sales=str(to_amount(told["net_sales_minor"], currency)),
+            commissions=str(to_amount(told["commissions_minor"], currency)),
+        )
+        for currency, told in sorted(figures.items())
+    ]
+    return read_response(
+        request, Performance(distributor_id=distributor_id, month=f"{day:%Y-%m}", currencies=currencies)
+    )
+
+
+def _first_of(month: str) -> date:
+    return datetime.strptime(month, "%Y-%m").date()  # noqa: DTZ007  (a month, not a moment)

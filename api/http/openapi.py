@@ -1,0 +1,221 @@
+"""The document that describes the API (OpenAPI 3.1), completed: what every operation may answer, and an example of it.
+
+A route says what is its own. What all have in common is added here, so that no route can forget it, and examples are
+made of those that the fields have.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
+
+from api.http.ids import ID_SCHEMA, carry_ids
+from api.http.limits import is_unlimited
+from api.http.problems import MEDIA_TYPE, REASONS, TYPES_AT, ProblemDetails, documented
+from contracts.wire.json_schema import without_titles
+
+_METHODS = ("get", "put", "post", "patch", "delete")
+_REASON = re.compile(r"`([a-z0-9_]+)`")
+_DEPTH_MAX = 12
+_FORMATS = {
+    "date-time": "2026-11-22T12:00:00Z",
+    "date": "2026-11-22",
+    "uuid": "2f6c9a52-4d1e-4c7b-9a0e-0c1f7f6f3f11",
+    "uri": "https://shop.example/callback",
+    "binary": "",
+}
+_LIMIT_HEADERS = {
+    "RateLimit-Policy": ("How many requests in how many seconds.", '"principal";q=1200;w=60'),
+    "RateLimit": ("How many are left, and after how many seconds all are there again.", '"principal";r=1199;t=1'),
+}
+_RETRY_AFTER = {
+    "Retry-After": {
+        "description": "Seconds after which to try again.",
+        "schema": {"type": "string", "examples": ["1"]},
+    }
+}
+
+Document = dict[str, Any]
+
+
+def document_of(app: FastAPI) -> Document:
+    """Made once for an application."""
+    if app.openapi_schema is None:
+        document = get_openapi(
+            title=app.title, version=app.version, summary=app.summary, openapi_version="3.1.0", routes=app.routes
+        )
+        _add_problem_schema(document)
+        schemas = document["components"]["schemas"]
+        for _, _, operation in operations(document):
+            _name_bodies(operation, schemas)
+        document["paths"] = without_titles(carry_ids(document["paths"]))
+        schemas |= {name: _class(name, schema) for name, schema in schemas.items()} | {"Id": ID_SCHEMA}
+        for path, _, operation in operations(document):
+            _complete(path, operation)
+            for content in _contents(operation):
+                _show_example(content, schemas)
+        app.openapi_schema = document
+    return app.openapi_schema
+
+
+def _class(name: str, schema: Document) -> Document:
+    """A schema that is a class of its own: it has a title, its fields have none."""
+    return {**without_titles(carry_ids(schema)), "title": schema.get("title", name)}
+
+
+def _name_bodies(operation: Document, schemas: Document) -> None:
+    """Make a class of each object that a body describes in place: generators lose what has no name."""
+    for content in (operation.get("requestBody") or {}).get("content", {}).values():
+        holder, key = (content["schema"], "items") if content["schema"].get("type") == "array" else (content, "schema")
+        schema = holder[key]
+        if schema.get("type") == "object":
+            name = schema.get("title") or operation["operationId"][:1].upper() + operation["operationId"][1:] + "Form"
+            schemas[name] = {**schema, "title": name}
+            holder[key] = {"$ref": f"#/components/schemas/{name}"}
+
+
+def operation_id(route: APIRoute) -> str:
+    """`list_users` becomes `listUsers`, as most clients write it."""
+    first, *rest = route.name.split("_")
+    return first + "".join(word.capitalize() for word in rest)
+
+
+def operations(document: Mapping[str, Any]) -> Iterator[tuple[str, str, Document]]:
+    """Path, method and operation of each."""
+    for path, item in document["paths"].items():
+        for method in _METHODS:
+            if method in item:
+                yield path, method, item[method]
+
+
+def _add_problem_schema(document: Document) -> None:
+    schema = ProblemDetails.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    schemas |= schema.pop("$defs", {})
+    schemas[ProblemDetails.__name__] = schema
+    for unused in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(unused, None)
+
+
+def _complete(path: str, operation: Document) -> None:
+    """Add the answers that any operation of its kind may give, where the route does not document them itself."""
+    reasons = [] if is_unlimited(path) else ["too_many_requests"]
+    if "requestBody" in operation:
+        reasons += ["malformed_request", "body_too_large"]
+    if operation.get("security"):
+        reasons += ["unauthenticated", "invalid_token", "insufficient_scope"]
+    shared = {str(status): answer for status, answer in documented(*reasons).items()} if reasons else {}
+    if not (operation.get("parameters") or "requestBody" in operation):
+        shared.pop("422", None)
+    if "HTTPValidationError" in str(operation["responses"].get("422")):
+        del operation["responses"]["422"]
+    for status, answer in shared.items():
+        operation["responses"].setdefault(status, answer)
+    for status, answer in operation["responses"].items():
+        if status in ("429", "503"):
+            answer.setdefault("headers", {}).update(deepcopy(_RETRY_AFTER))
+        if not is_unlimited(path):
+            for name, (about, example) in _LIMIT_HEADERS.items():
+                header = {"description": about, "schema": {"type": "string", "examples": [example]}}
+                answer.setdefault("headers", {}).setdefault(name, header)
+
+
+def _contents(operation: Mapping[str, Any]) -> Iterator[Document]:
+    """Each media type of the request and of each answer; a problem has its own reason as an example."""
+    yield from (operation.get("requestBody") or {}).get("content", {}).values()
+    for status, answer in operation["responses"].items():
+        for media_type, content in answer.get("content", {}).items():
+            if media_type == MEDIA_TYPE and (reason := _REASON.search(answer.get("description", ""))):
+                content.setdefault("example", _problem(reason.group(1), int(status)))
+            yield content
+
+
+def _problem(reason: str, status: int) -> Document:
+    return {
+        "type": TYPES_AT + reason,
+        "title": REASONS[reason].en if reason in REASONS else reason,
+        "status": status,
+        "reason": reason,
+        "request_id": "7b1e8c9e-2f0a-4f39-9f55-2a6a7c1f6f0e",
+    }
+
+
+def _show_example(content: Document, schemas: Mapping[str, Any]) -> None:
+    if not content.get("schema"):
+        return
+    if "example" in content:
+        content["example"] = _with_nulls(content["example"], content["schema"], schemas)
+    elif "examples" not in content:
+        content["example"] = example_of(content["schema"], schemas)
+
+
+def _with_nulls(example: Any, schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> Any:
+    """The example with a null for whatever is always there, may be null, and was left out by whoever wrote it."""
+    if "$ref" in schema:
+        return _with_nulls(example, schemas[schema["$ref"].rpartition("/")[2]], schemas)
+    if isinstance(example, list):
+        return [_with_nulls(item, schema.get("items", {}), schemas) for item in example]
+    if not isinstance(example, dict):
+        return example
+    for several in ("anyOf", "oneOf"):
+        objects = [one for one in schema.get(several, ()) if one.get("type") != "null"]
+        if len(objects) == 1:
+            return _with_nulls(example, objects[0], schemas)
+    properties = schema.get("properties", {})
+    nulls = {
+        name: None
+        for name in schema.get("required", ())
+        if any(one.get("type") == "null" for one in properties.get(name, {}).get("anyOf", ()))
+    }
+    told = {name: _with_nulls(value, properties.get(name, {}), schemas) for name, value in example.items()}
+    return {**nulls, **told}
+
+
+def example_of(schema: Mapping[str, Any], schemas: Mapping[str, Any], depth: int = 0) -> Any:
+    """A value of the schema, made of the examples that its parts have."""
+    if schema.get("examples"):
+        return schema["examples"][0]
+    if "$ref" in schema:
+        return example_of(schemas[schema["$ref"].rpartition("/")[2]], schemas, depth)
+    for given in ("const", "default"):
+        if schema.get(given) is not None:
+            return schema[given]
+    if schema.get("enum"):
+        return schema["enum"][0]
+    for several in ("anyOf", "oneOf"):
+        if several in schema:
+            own = {name: value for name, value in schema.items() if name in ("minItems", "maxItems")}
+            first = next((one for one in schema[several] if one.get("type") != "null"), schema[several][0])
+            return example_of({**first, **own}, schemas, depth)
+    if "allOf" in schema:
+        parts = [example_of(part, schemas, depth) for part in schema["allOf"]]
+        return {name: value for part in parts for name, value in part.items()} if len(parts) > 1 else parts[0]
+    return _plain_example(schema, schemas, depth)
+
+
+def _plain_example(schema: Mapping[str, Any], schemas: Mapping[str, Any], depth: int) -> Any:
+    match schema.get("type"):
+        case "object":
+            properties = schema.get("properties", {})
+            required = schema.get("required", ())
+            shown = [name for name in properties if name in required or depth < _DEPTH_MAX // 4]
+            made = {name: example_of(properties[name], schemas, depth + 1) for name in shown if depth < _DEPTH_MAX}
+            return {name: value for name, value in made.items() if value is not None or name in required}
+        case "array":
+            if depth >= _DEPTH_MAX:
+                return []
+            return [example_of(schema.get("items", {}), schemas, depth + 1)] * max(1, schema.get("minItems", 1))
+        case "integer" | "number":
+            return schema.get("minimum", schema.get("exclusiveMinimum", 0) + 1)
+        case "boolean":
+            return True
+        case "string":
+            return _FORMATS.get(schema.get("format", ""), "text"[: schema.get("maxLength", 4)])
+        case _:
+            return None

@@ -1,0 +1,248 @@
+"""Lists page by page, in an order that does not change under the reader.
+
+A page begins after the last document of the one before, by its sort key and its `_id`, so what is added or taken out
+meanwhile neither repeats nor skips anything else. The cursor is opaque to clients and believed by nobody: it holds a
+position only, each part is checked, and the filters of the request and of the principal apply anew to every page.
+
+A page looks at a bounded number of documents, however little its filters leave together: it goes along the index of
+one of them, the one that brings it furthest, and ends early where too much did not meet the others. `next` goes on
+from there. An index for every pair of filters would cost every order more than it saves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Generic, TypeVar
+
+from fastapi import Query, Request
+from pydantic import BaseModel, Field
+
+from api.http.parameters import AS_IN_JSON
+from api.http.problems import Problem, Reason, say
+from api.storage.protocols import Documents
+from infra.ports.store import Document
+
+LIMIT_MAX = 200
+"""More would make one request heavy for everyone; whoever needs all follows `next`."""
+
+LOOKED_AT_MAX = 1_000
+"""Documents that are looked at along each filter before a page ends early: a few milliseconds."""
+
+_WAYS_MAX = 4
+"""Filters that are tried as the one to go by; each costs a query."""
+
+say(
+    {
+        "invalid_cursor": Reason(
+            422,
+            "The cursor is none that this list gave out; begin again without it.",
+            "游标无效，请去掉该参数后重新查询。",
+        )
+    }
+)
+
+Limit = Annotated[int, Query(ge=1, le=LIMIT_MAX, description="How many on a page.", examples=[50]), AS_IN_JSON]
+Cursor = Annotated[
+    str | None,
+    Query(max_length=400, pattern=r"^[A-Za-z0-9_-]+$", description="From `next` of the page before; opaque."),
+]
+T = TypeVar("T")
+_INT_MAX = 2**63
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Page(BaseModel, Generic[T]):
+    """`next` is the address of the next page, with the same filters. Where filters leave little of a long list, a page
+    before the last may have fewer items than `limit`, or none.
+    """
+
+    @classmethod
+    def model_parametrized_name(cls, params: tuple[Any, ...]) -> str:
+        """`Page[ProductView]` is `ProductPage`: many languages have no brackets in names."""
+        shown: type[BaseModel] = params[0]
+        return f"{shown.model_config.get('title') or shown.__name__}Page"
+
+    items: list[T]
+    next: str | None = Field(
+        description="The address of the next page; null on the last. Only this says whether there are more: filters "
+        "may leave a page before it short, or empty."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Sorting:
+    """By `field`, which every document has, then by `_id`. `kind` and `id_kind` are int, str or datetime.
+
+    An index must begin with the filters that are equal, go on with `field` and end with `_id`, all in `direction`.
+    """
+
+    field: str
+    kind: type
+    direction: int = 1
+    id_kind: type = str
+
+    @property
+    def keys(self) -> tuple[tuple[str, int], ...]:
+        own = () if self.field == "_id" else ((self.field, self.direction),)
+        return (*own, ("_id", self.direction))
+
+    def after(self, cursor: str) -> list[dict[str, Any]]:
+        """The conditions for what comes after a cursor, one of which holds; an index serves each of them in order.
+
+        Raises Problem invalid_cursor.
+        """
+        value, key = _read(cursor, self)
+        beyond = "$gt" if self.direction > 0 else "$lt"
+        if self.field == "_id":
+            return [{"_id": {beyond: key}}]
+        return [{self.field: value, "_id": {beyond: key}}, {self.field: {beyond: value}}]
+
+    def is_after(self, document: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+        """Whether a document comes after another one in the list."""
+        ours, theirs = ((_at(one, self.field), one["_id"]) for one in (document, other))
+        return bool(ours > theirs if self.direction > 0 else ours < theirs)
+
+    def cursor(self, document: Mapping[str, Any]) -> str:
+        position = [self.field, _plain(_at(document, self.field)), _plain(document["_id"])]
+        return urlsafe_b64encode(json.dumps(position, separators=(",", ":")).encode()).rstrip(b"=").decode()
+
+
+async def page_of(
+    store: Documents,
+    collection: str,
+    sorting: Sorting,
+    *,
+    listed: Sequence[Mapping[str, Any]] = (),
+    within: Sequence[Mapping[str, Any]] = (),
+    checked: Sequence[Mapping[str, Any]] = (),
+    cursor: str | None,
+    limit: int,
+) -> tuple[list[Document], str | None]:
+    """The next documents that meet all conditions, and the cursor of the next page, None on the last.
+
+    `listed`: conditions each of which an index serves in the order of the list; without any, the whole collection is
+    gone through. `within`: bounds of the field that is sorted by. `checked`: what no index serves.
+    """
+    indexed = [dict(one) for number, one in enumerate(listed) if one and one not in listed[:number]]
+    others = [dict(one) for one in checked if one]
+    after = sorting.after(cursor) if cursor is not None else [{}]
+    ways = _Ways(store, collection, sorting, [*indexed, *others], [[*within, place] for place in after])
+    first, *rest = indexed[:_WAYS_MAX] or [{}]
+    if len(indexed) < 2 and not others:
+        found = await ways.all_of(first, limit + 1)
+    else:
+        found = await ways.left_of(first, LOOKED_AT_MAX, limit + 1)
+        if len(found) <= limit:
+            return await _short_page(ways, [first, *rest], limit)
+    return found[:limit], sorting.cursor(found[limit - 1]) if len(found) > limit else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Ways:
+    """A list under several conditions, gone through along the index of one of them. `ranges`: of each part of the
+    list that is still to come, its bounds.
+    """
+
+    store: Documents
+    collection: str
+    sorting: Sorting
+    conditions: Sequence[Mapping[str, Any]]
+    ranges: Sequence[Sequence[Mapping[str, Any]]]
+
+    def _along(self, way: Mapping[str, Any]) -> dict[str, Any]:
+        parts = [_all([way, *bounds]) for bounds in self.ranges]
+        return {"$or": parts} if len(parts) > 1 else parts[0]
+
+    async def all_of(self, way: Mapping[str, Any], limit: int) -> list[Document]:
+        """What is on this way, whatever the other conditions."""
+        return await self.store.find(self.collection, self._along(way), sort=self.sorting.keys, limit=limit)
+
+    async def left_of(self, way: Mapping[str, Any], looked_at: int, limit: int) -> list[Document]:
+        """What the other conditions leave of so many documents on this way."""
+        others = [condition for condition in self.conditions if condition != way]
+        return await self._summarise(way, {"$limit": looked_at}, {"$match": _all(others)}, {"$limit": limit})
+
+    async def end_of(self, way: Mapping[str, Any]) -> Document | None:
+        """The last document that may be looked at on this way; None where there are not so many."""
+        place = {"$project": {self.sorting.field: 1}}
+        return next(iter(await self._summarise(way, {"$skip": LOOKED_AT_MAX - 1}, {"$limit": 1}, place)), None)
+
+    async def _summarise(self, way: Mapping[str, Any], *stages: Mapping[str, Any]) -> list[Document]:
+        """A stage behind the sorting keeps the server from choosing the index of another condition."""
+        ordered = ({"$match": self._along(way)}, {"$sort": dict(self.sorting.keys)})
+        return await self.store.summarise(self.collection, [*ordered, *stages])
+
+
+async def _short_page(ways: _Ways, some: Sequence[Mapping[str, Any]], limit: int) -> tuple[list[Document], str | None]:
+    """A page along the way that brings it furthest, which may end early.
+
+    The end is looked up before what lies in front of it, so that nothing is left out that is added in between.
+    """
+    sorting = ways.sorting
+    ends = await asyncio.gather(*map(ways.end_of, some))
+    way, end = some[0], ends[0]
+    for another, beyond in zip(some, ends, strict=True):
+        if end is not None and (beyond is None or sorting.is_after(beyond, end)):
+            way, end = another, beyond
+    found = await ways.left_of(way, 2 * LOOKED_AT_MAX, limit + 1)
+    shown = [document for document in found if end is None or not sorting.is_after(document, end)]
+    if len(shown) > limit:
+        return shown[:limit], sorting.cursor(shown[limit - 1])
+    return shown, sorting.cursor(end) if end is not None else None
+
+
+def _all(conditions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    some = [dict(condition) for condition in conditions if condition]
+    return {"$and": some} if len(some) > 1 else some[0] if some else {}
+
+
+def next_link(request: Request, cursor: str | None) -> str | None:
+    """The address of the next page: this one's, with another cursor."""
+    if cursor is None:
+        return None
+    url = request.url.include_query_params(cursor=cursor)
+    return f"{url.path}?{url.query}"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        # Milliseconds are all that the store keeps.
+        return (value - _EPOCH) // timedelta(milliseconds=1)
+    return value
+
+
+def _at(document: Mapping[str, Any], path: str) -> Any:
+    value: Any = document
+    for name in path.split("."):
+        value = value[name]
+    return value
+
+
+def _read(cursor: str, sorting: Sorting) -> tuple[Any, Any]:
+    try:
+        position = json.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        field, value, key = position
+        if field != sorting.field:
+            raise ValueError("the cursor of another list")
+        return _checked(value, sorting.id_kind if field == "_id" else sorting.kind), _checked(key, sorting.id_kind)
+    except (ValueError, TypeError, RecursionError, OverflowError, OSError):
+        raise Problem("invalid_cursor") from None
+
+
+def _checked(value: Any, kind: type) -> Any:
+    plain = str if kind is str else int
+    if type(value) is not plain:
+        raise ValueError("not of the kind that is sorted by")
+    if isinstance(value, str):
+        value.encode()
+        return value
+    if not -_INT_MAX <= value < _INT_MAX:
+        raise ValueError("no 64-bit number")
+    if kind is datetime:
+        return datetime.fromtimestamp(value // 1000, UTC).replace(microsecond=value % 1000 * 1000)
+    return value

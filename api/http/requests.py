@@ -1,0 +1,125 @@
+"""What every request gets: an id of our own, a line in the log, a limit on its body, and headers that browsers obey."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+from uuid import uuid4
+
+import structlog
+from fastapi import Request
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.http.problems import Problem, problem_response
+
+log = structlog.get_logger()
+
+_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"same-origin"),
+    (b"x-frame-options", b"DENY"),
+)
+_DISCARDED_TIMES = 8
+"""A body up to so many times the limit is read to its end before it is refused."""
+
+_QUIET = frozenset({"/livez", "/readyz", "/metrics"})
+
+
+class TooLarge(HTTPException):
+    """The body goes on after its limit. An HTTP exception, because FastAPI takes any other for a malformed body."""
+
+    def __init__(self) -> None:
+        super().__init__(413)
+
+
+class EachRequest:
+    """Outermost. The id is never the client's: it names the request in logs, problems, messages and the audit log.
+
+    A line says method, route and status, and not the query or any header: codes and tokens travel there.
+    """
+
+    def __init__(self, app: ASGIApp, *, body_bytes_max: int, https: bool) -> None:
+        self._app = app
+        self._body_bytes_max = body_bytes_max
+        self._headers = (*_HEADERS, (b"strict-transport-security", b"max-age=31536000")) if https else _HEADERS
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = str(uuid4())
+        scope["tributary.request_id"] = request_id
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        started, status, begun = time.perf_counter(), 500, False
+
+        async def send_on(message: Message) -> None:
+            nonlocal status, begun
+            if message["type"] == "http.response.start":
+                status, begun = message["status"], True
+                given = {name for name, _ in message["headers"]}
+                more = [(name, value) for name, value in self._headers if name not in given]
+                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode()), *more]
+            await send(message)
+
+        try:
+            if (announced := _announced(scope)) > self._body_bytes_max:
+                if announced <= self._body_bytes_max * _DISCARDED_TIMES:
+                    await _discard(receive, announced)
+                # What is left of the body is not read, so the connection cannot be used again.
+                problem = Problem("body_too_large", headers={"Connection": "close"})
+                await problem_response(Request(scope), problem)(scope, receive, send_on)
+                return
+            await self._app(scope, self._limited(receive), send_on)
+        except Exception:
+            log.exception("failed")
+            if not begun:
+                await problem_response(Request(scope), Problem("internal_error"))(scope, receive, send_on)
+        finally:
+            if scope["path"] not in _QUIET:
+                took_ms = round((time.perf_counter() - started) * 1000, 1)
+                log.info("answered", method=scope["method"], route=_route(scope), status=status, took_ms=took_ms)
+
+    def _limited(self, receive: Receive) -> Receive:
+        taken = 0
+
+        async def receive_limited() -> Message:
+            nonlocal taken
+            message = await receive()
+            taken += len(message.get("body", b""))
+            if taken > self._body_bytes_max:
+                if message.get("more_body"):
+                    await _discard(receive, self._body_bytes_max * _DISCARDED_TIMES)
+                raise TooLarge()
+            return message
+
+        return receive_limited
+
+
+async def _discard(receive: Receive, bytes_max: int) -> None:
+    """Read on, and keep nothing: a client that is still sending would not hear the answer, only a broken connection."""
+    while bytes_max > 0:
+        message = await receive()
+        bytes_max -= max(1, len(message.get("body", b"")))
+        if message["type"] == "http.disconnect" or not message.get("more_body"):
+            return
+
+
+def _announced(scope: Scope) -> int:
+    """The Content-Length, which the server has checked to be a number; 0 for a body in chunks."""
+    for name, value in scope["headers"]:
+        if name == b"content-length" and value.isdigit():
+            return int(value[:18])
+    return 0
+
+
+def _route(scope: Scope) -> str:
+    """The route's template: few of them, and nobody's ids. What no route took is not repeated."""
+    route: Any = scope.get("route")
+    return str(getattr(route, "path", "")) or "none"
+
+
+def address_of(request: Request) -> str:
+    """Where the request comes from, as the server or a proxy that it trusts says."""
+    return request.client.host if request.client else "unknown"

@@ -1,0 +1,173 @@
+"""What an operator does to identity and the audit log from the command line, where there is no server to ask.
+
+`infra.cli` finds this module by name and gives it a store; answers are plain values, to be printed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from difflib import get_close_matches
+
+from pydantic import TypeAdapter, ValidationError
+
+from api.http.problems import REASONS, Problem
+from api.identity.accounts.users import Author, Users
+from api.identity.given import Email
+from api.identity.oauth.clients import Clients, check_public
+from api.identity.oauth.grants import Grants
+from api.identity.passwords import Passwords, check_strength, normalized_email
+from api.identity.repository import COLLECTIONS as IDENTITY_COLLECTIONS
+from api.identity.tokens.keys import KeyRing
+from api.identity.tokens.tokens import OwnTokens
+from api.storage import audit_log
+from api.storage.audit_log import AuditLog, Head, Verified
+from api.storage.protocols import Documents
+from api.storage.repository import COLLECTIONS as API_COLLECTIONS
+from contracts.fields import ShopId
+from contracts.network.view import SHOPS
+from contracts.wire.envelope import derived_id
+from infra.ports.time import RealTime
+from infra.settings import Settings
+
+_SHOPS_LOOKED_AT_MAX = 10_000
+"""A name is looked for among so many when it is not found."""
+
+COLLECTIONS = (*API_COLLECTIONS, *IDENTITY_COLLECTIONS)
+
+
+_CLIENT_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_NAME_MAX = 200
+_email: TypeAdapter[str] = TypeAdapter(Email)
+_shop_id: TypeAdapter[str] = TypeAdapter(ShopId)
+
+
+class CannotBeDone(Exception):
+    """The text is a sentence for the operator."""
+
+
+class WronglyGiven(CannotBeDone):
+    """What was given cannot be right, whatever is stored."""
+
+
+def check_login(email: str, password: str | None) -> None:
+    """Raises WronglyGiven."""
+    _require_text(email, password or "")
+    if not _is(_email, email.strip()):
+        raise WronglyGiven(f"{email!r} is no e-mail address; give one such as ann@example.com.")
+    if password is not None:
+        try:
+            check_strength(password, normalized_email(email))
+        except Problem as problem:
+            raise WronglyGiven(REASONS[problem.reason].en) from problem
+
+
+def check_shop_id(shop_id: str) -> None:
+    """Raises WronglyGiven."""
+    _require_text(shop_id)
+    if not _is(_shop_id, shop_id):
+        raise WronglyGiven(
+            f"{shop_id!r} is no shop id; those are 1 to 64 letters, digits, dots, underscores and hyphens."
+        )
+
+
+def check_client(client_id: str, name: str, redirect_uris: Sequence[str]) -> None:
+    """Raises WronglyGiven."""
+    _require_text(client_id, name, *redirect_uris)
+    if not _CLIENT_ID.fullmatch(client_id):
+        raise WronglyGiven(
+            f"{client_id!r} is no client id; give 1 to 64 letters, digits, dots, underscores and hyphens."
+        )
+    try:
+        check_public(client_id, redirect_uris)
+    except ValueError as error:
+        raise WronglyGiven(f"{error}.") from error
+    if not name.strip() or len(name) > _NAME_MAX or not name.isprintable():
+        raise WronglyGiven(f"{name[:_NAME_MAX]!r} is no name; people read it on the login page.")
+
+
+def _is(kind: TypeAdapter[str], text: str) -> bool:
+    try:
+        kind.validate_python(text)
+    except ValidationError:
+        return False
+    return True
+
+
+def _require_text(*texts: str) -> None:
+    """A terminal may hand over bytes that are no text, as halves of surrogate pairs."""
+    for text in texts:
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise WronglyGiven("What was given is no text in UTF-8; type it again.") from error
+
+
+class Operations:
+    def __init__(self, store: Documents, settings: Settings, operator: str) -> None:
+        self._store = store
+        self._time = time = RealTime()
+        self._audit = AuditLog(store, time)
+        self._keys = KeyRing(store, time, settings)
+        grants = Grants(store, OwnTokens(self._keys, settings, time), settings, time)
+        self._users = Users(store, Passwords(settings.password_threads), grants, self._audit, time)
+        self._clients = Clients(store, settings, time)
+        self._who = {"kind": "operator", "subject": operator, "client": "tributary"}
+
+    async def create_admin(self, email: str, password: str | None) -> str | None:
+        """Create an administrator; the password for one login, where none was given. Raises CannotBeDone."""
+        author = Author(self._who, derived_id("operator", email, self._time.now().isoformat()))
+        try:
+            _, one_time = await self._users.create(email, ("ROLE_ADMIN",), author, password=password)
+        except Problem as problem:
+            raise CannotBeDone(REASONS[problem.reason].en) from problem
+        return one_time
+
+    async def create_distributor_login(self, email: str, distributor_id: int, password: str | None) -> str | None:
+        """A login for a distributor whom the network knows already. Raises CannotBeDone."""
+        author = Author(self._who, derived_id("operator", email, self._time.now().isoformat()))
+        try:
+            _, one_time = await self._users.create(
+                email, ("ROLE_DISTRIBUTOR",), author, password=password, distributor_id=distributor_id
+            )
+        except Problem as problem:
+            raise CannotBeDone(problem.detail or REASONS[problem.reason].en) from problem
+        return one_time
+
+    async def require_shop(self, shop_id: str) -> None:
+        """Raises CannotBeDone where no shop of this id is registered; names those that are near."""
+        if await self._store.find(SHOPS, {"_id": shop_id}, limit=1):
+            return
+        known = [shop["_id"] for shop in await self._store.find(SHOPS, {}, limit=_SHOPS_LOOKED_AT_MAX, fields=("_id",))]
+        near = get_close_matches(shop_id, known)
+        perhaps = f" Did you mean {' or '.join(near)}?" if near else ""
+        raise CannotBeDone(f"There is no shop {shop_id}; register it first with POST /api/shops.{perhaps}")
+
+    async def create_shop(self, shop_id: str) -> tuple[str, str]:
+        """The client id of a shop and a new secret."""
+        client_id, secret = await self._clients.secret_for_shop(shop_id)
+        await self._note("client.secret-added", client_id, {"shop_id": shop_id})
+        return client_id, secret
+
+    async def create_client(self, client_id: str, name: str, redirect_uris: Sequence[str]) -> None:
+        """A public client, for people to log in with. Raises CannotBeDone."""
+        try:
+            await self._clients.save_public(client_id, name, redirect_uris)
+        except ValueError as error:
+            raise CannotBeDone(f"{error}.") from error
+        await self._note("client.saved", client_id, {"name": name, "redirect_uris": list(redirect_uris)})
+
+    async def rotate_keys(self, *, at_once: bool) -> tuple[str, str]:
+        """The id of the new key, and from when it signs."""
+        key = await self._keys.rotate(at_once=at_once)
+        await self._note("signing-key.added", key.kid, {"at_once": at_once})
+        return key.kid, key.signs_from.isoformat()
+
+    async def verify_audit(self, expected: tuple[int, str] | None) -> Verified:
+        """Walk the audit log; see `api.storage.audit_log.verify`."""
+        head = await audit_log.head_of(self._store)
+        return await audit_log.verify(self._store, head, Head(*expected) if expected else None)
+
+    async def _note(self, action: str, target: str, after: dict[str, object]) -> None:
+        correlation = derived_id("operator", action, target, self._time.now().isoformat())
+        await self._audit.append(audit_log.Entry(self._who, action, target, correlation, after=after))

@@ -1,0 +1,239 @@
+"""A distributor joins with a sponsor's invite code: a number, a command to the network, and only then a user.
+
+Each step is recorded before the next is taken, and the command's id is made from the registration: whoever repeats the
+request, after a time-out or an outage, goes on where it stopped and never becomes two distributors.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from uuid import uuid4
+
+import structlog
+
+from api.http.problems import Problem
+from api.identity.accounts.logins import Logins
+from api.identity.accounts.users import for_audit
+from api.identity.model import Invite, Registration, User
+from api.identity.opaque import hash_of, new_invite_code
+from api.identity.passwords import Passwords, check_strength, normalized_email
+from api.identity.principal import Principal
+from api.identity.repository import INVITES, REGISTRATIONS, USERS
+from api.storage.audit_log import AuditLog, Entry
+from api.storage.counters import next_id
+from api.storage.protocols import Commands, Documents
+from api.storage.transactions import settle
+from contracts.network.v1 import DistributorRefused, RegisterDistributor
+from contracts.network.view import DISTRIBUTORS
+from contracts.wire.envelope import derived_id, message_of
+from infra.gateway.command_client import Answer
+from infra.ports.messaging import BrokerUnavailable
+from infra.ports.store import Transaction
+from infra.ports.time import Time
+
+log = structlog.get_logger()
+
+SOURCE = "api/registration"
+_NUMBERS_MAX = 5
+"""How often another number is tried where the first was taken by a message from elsewhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Joining:
+    """What the person sent."""
+
+    invite_code: str
+    email: str
+    password: str
+    name: str
+
+
+class Invites:
+    def __init__(self, store: Documents, audit: AuditLog, time: Time) -> None:
+        self._store = store
+        self._audit = audit
+        self._time = time
+
+    async def create(self, principal: Principal, correlation: str, *, uses_max: int, days: int) -> tuple[str, Invite]:
+        """The code, which is shown this once, and what is kept of it. Raises Problem not_a_distributor."""
+        if principal.distributor_id is None:
+            raise Problem("not_a_distributor")
+        now, code = self._time.now(), new_invite_code()
+        invite = Invite(
+            hash=hash_of(code),
+            sponsor_id=principal.distributor_id,
+            created_by=principal.subject,
+            created_at=now,
+            expires_at=now + timedelta(days=days),
+            uses_max=uses_max,
+        )
+        entry = Entry(
+            who=principal.as_author,
+            action="invite.created",
+            target=f"distributor/{principal.distributor_id}",
+            correlation=correlation,
+            after={"uses_max": uses_max, "expires_at": invite.expires_at.isoformat()},
+        )
+
+        async def work(tx: Transaction) -> None:
+            await INVITES.insert(tx, invite)
+            await self._audit.append_in(tx, entry)
+
+        await settle(self._store, self._time, work)
+        return code, invite
+
+
+class Registrations:
+    def __init__(
+        self,
+        store: Documents,
+        commands: Commands,
+        passwords: Passwords,
+        logins: Logins,
+        audit: AuditLog,
+        time: Time,
+    ) -> None:
+        self._store = store
+        self._commands = commands
+        self._passwords = passwords
+        self._logins = logins
+        self._audit = audit
+        self._time = time
+
+    async def register(self, joining: Joining, address: str, correlation: str, wait_s: float) -> User | None:
+        """The new user; None while the network has not answered, and the same request, repeated, asks again.
+
+        Raises Problem invalid_invite, email_taken, weak_password, registration_refused; BrokerUnavailable.
+        """
+        email = normalized_email(joining.email)
+        check_strength(joining.password, email)
+        if not self._commands.connected:
+            # Before the invite is used: whoever mistyped the address may still begin anew with the right one.
+            raise BrokerUnavailable("RabbitMQ is away; try again later")
+        # Codes and passwords are guessed here as well as at the login.
+        attempts = f"registration of {email}"
+        await self._logins.take_attempt(attempts, address)
+        begun = await REGISTRATIONS.get(self._store, hash_of(email))
+        if begun is not None and begun.state != "refused":
+            if not await self._passwords.verify(begun.password_hash, joining.password):
+                raise Problem("email_taken")
+        else:
+            hashed = await self._passwords.hash(joining.password)
+            begun = await settle(self._store, self._time, lambda tx: self._begin(tx, joining, email, hashed))
+        await self._logins.attempt_was_right(attempts, address)
+        if begun.state == "done":
+            return await USERS.get(self._store, begun.user_id)
+        for _ in range(_NUMBERS_MAX):
+            answer = await self._ask(begun, correlation, wait_s)
+            if answer is None:
+                return None
+            if answer.outcome == "registered":
+                return await self._finish(begun, correlation)
+            if not _number_was_taken(answer):
+                await self._refuse(begun)
+                log.warning("registration refused", outcome=answer.outcome)
+                raise Problem("registration_refused", detail=_detail(answer))
+            begun = await self._renumber(begun)
+        raise Problem("busy", headers={"Retry-After": "2"})
+
+    async def _begin(self, tx: Transaction, joining: Joining, email: str, hashed: str) -> Registration:
+        """Use the invite once, and take a number."""
+        now = self._time.now()
+        before = await REGISTRATIONS.get(tx, hash_of(email))
+        if (before is not None and before.state != "refused") or await USERS.one(tx, {"email": email}):
+            raise Problem("email_taken")
+        invite = await INVITES.get(tx, hash_of(joining.invite_code.strip().upper()))
+        if invite is None or invite.expires_at <= now or invite.uses >= invite.uses_max:
+            raise Problem("invalid_invite")
+        await INVITES.replace(tx, replace(invite, uses=invite.uses + 1))
+        registration = Registration(
+            email_hash=hash_of(email),
+            email=email,
+            name=joining.name,
+            password_hash=hashed,
+            invite_hash=invite.hash,
+            sponsor_id=invite.sponsor_id,
+            distributor_id=await next_id(tx, "distributor", view=DISTRIBUTORS),
+            user_id=uuid4().hex,
+            created_at=now,
+        )
+        await REGISTRATIONS.replace(tx, registration)
+        return registration
+
+    async def _ask(self, begun: Registration, correlation: str, wait_s: float) -> Answer | None:
+        command = RegisterDistributor(
+            distributor_id=begun.distributor_id, sponsor_id=begun.sponsor_id, joined_at=begun.created_at
+        )
+        message = message_of(RegisterDistributor)(
+            id=derived_id("registration", begun.user_id, begun.distributor_id),
+            source=SOURCE,
+            type=RegisterDistributor.message_type,
+            time=begun.created_at,
+            subject=command.about(),
+            correlationid=correlation,
+            data=command,
+        )
+        return await self._commands.send(message, wait_s=wait_s)
+
+    async def _finish(self, begun: Registration, correlation: str) -> User:
+        user = User(
+            id=begun.user_id,
+            email=begun.email,
+            password_hash=begun.password_hash,
+            roles=("ROLE_DISTRIBUTOR",),
+            created_at=self._time.now(),
+            name=begun.name,
+            distributor_id=begun.distributor_id,
+        )
+
+        async def work(tx: Transaction) -> User:
+            if known := await USERS.get(tx, user.id):
+                return known
+            if await USERS.one(tx, {"email": user.email}):
+                raise Problem("email_taken")
+            await USERS.insert(tx, user)
+            await REGISTRATIONS.replace(tx, replace(begun, state="done"))
+            who = {"kind": "registration", "subject": user.id, "client": None}
+            entry = Entry(who, "user.registered", f"user/{user.id}", correlation, after=for_audit(user))
+            await self._audit.append_in(tx, entry)
+            return user
+
+        return await settle(self._store, self._time, work)
+
+    async def _refuse(self, begun: Registration) -> None:
+        """The invite is free again."""
+
+        async def work(tx: Transaction) -> None:
+            current = await REGISTRATIONS.get(tx, begun.email_hash)
+            if current is None or current.user_id != begun.user_id or current.state != "pending":
+                return
+            await REGISTRATIONS.replace(tx, replace(current, state="refused"))
+            if invite := await INVITES.get(tx, begun.invite_hash):
+                await INVITES.replace(tx, replace(invite, uses=max(0, invite.uses - 1)))
+
+        await settle(self._store, self._time, work)
+
+    async def _renumber(self, begun: Registration) -> Registration:
+        async def work(tx: Transaction) -> Registration:
+            current = await REGISTRATIONS.get(tx, begun.email_hash) or begun
+            if current.distributor_id != begun.distributor_id:
+                return current
+            renumbered = replace(current, distributor_id=await next_id(tx, "distributor", view=DISTRIBUTORS))
+            await REGISTRATIONS.replace(tx, renumbered)
+            return renumbered
+
+        return await settle(self._store, self._time, work)
+
+
+def _number_was_taken(answer: Answer) -> bool:
+    """Somebody else has this number. `duplicate` says so too: to a repeat of our own the answer is `registered`."""
+    reasons = {event.get("data", {}).get("reason") for event in answer.events}
+    return answer.outcome == "duplicate" or "conflict" in reasons
+
+
+def _detail(answer: Answer) -> str | None:
+    for event in answer.events:
+        if event.get("type") == DistributorRefused.message_type:
+            return str(event.get("data", {}).get("detail"))
+    return None

@@ -1,0 +1,75 @@
+"""Who is logged in on our own page, and whether a form came from it.
+
+The cookie is a secret that only its browser knows; the form carries a hash of it, so that another site, which can make
+the browser send the cookie but cannot read it, cannot make the form.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.identity.model import Session, User
+from api.identity.opaque import hash_of, is_same, new_secret
+from api.identity.repository import SESSIONS, USERS
+from api.storage.protocols import Documents
+from api.storage.transactions import settle
+from infra.ports.time import Time
+from infra.settings import Settings
+
+LIFE_S = 8 * 3600
+_COOKIE_LENGTH_MAX = 128
+
+
+class Sessions:
+    def __init__(self, store: Documents, settings: Settings, time: Time) -> None:
+        self._store = store
+        self._time = time
+        self._origin = settings.public_url
+        self._https = settings.public_url.startswith("https://")
+        # The prefix keeps neighbours on the same domain from setting it; browsers allow it with https only.
+        self._name = "__Host-tributary-login" if self._https else "tributary-login"
+
+    def cookie_of(self, request: Request) -> str | None:
+        cookie = request.cookies.get(self._name)
+        return cookie if cookie and len(cookie) <= _COOKIE_LENGTH_MAX else None
+
+    def set_cookie(self, response: Response, cookie: str) -> None:
+        response.set_cookie(
+            self._name, cookie, max_age=LIFE_S, path="/", secure=self._https, httponly=True, samesite="lax"
+        )
+
+    def is_from_our_page(self, request: Request, form_token: str) -> bool:
+        """Whether a form was sent by the browser that we gave it to, from our own page."""
+        cookie = self.cookie_of(request)
+        origin = request.headers.get("origin")
+        if cookie is None or (origin is not None and origin != self._origin):
+            return False
+        if request.headers.get("sec-fetch-site", "same-origin") != "same-origin":
+            return False
+        return is_same(form_token, form_token_for(cookie))
+
+    async def begin(self, user: User) -> str:
+        """A new cookie for somebody who has just logged in; never the one from before."""
+        cookie = new_secret()
+        session = Session(hash_of(cookie), user.id, self._time.now() + timedelta(seconds=LIFE_S))
+        await settle(self._store, self._time, lambda tx: SESSIONS.insert(tx, session))
+        return cookie
+
+    async def user_of(self, request: Request) -> User | None:
+        cookie = self.cookie_of(request)
+        session = await SESSIONS.get(self._store, hash_of(cookie)) if cookie else None
+        if session is None or session.expires_at <= self._time.now():
+            return None
+        user = await USERS.get(self._store, session.user_id)
+        if user is None or not user.active or user.must_change_password:
+            return None
+        begun = session.expires_at - timedelta(seconds=LIFE_S)
+        # Whoever changed a password that others knew wants them out, here too.
+        return user if user.password_changed_at is None or begun >= user.password_changed_at else None
+
+
+def form_token_for(cookie: str) -> str:
+    return hash_of(f"form of {cookie}")

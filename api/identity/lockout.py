@@ -1,0 +1,104 @@
+"""Guessing passwords is slow: after a few failures an account, and an address, must wait, longer each time.
+
+An attempt is counted before the password is checked and given back if it was right, so that a hundred attempts at once
+are a hundred attempts. The longest wait is bounded: whoever knows an address must not be able to lock its owner out.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from api.identity.model import Attempts
+from api.identity.opaque import hash_of
+from api.identity.repository import ATTEMPTS
+from api.storage.transactions import settle
+from infra.ports.store import Store, Transaction
+from infra.ports.time import Time
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """`free` failures cost nothing; the next waits `first_s`, each further one twice as long, up to `wait_max_s`."""
+
+    free: int
+    first_s: int = 15
+    wait_max_s: int = 900
+    forgotten_after_s: int = 86_400
+
+    def counted(self, attempts: Attempts, now: datetime) -> Attempts:
+        """With one failure more."""
+        failures = attempts.failures + 1 if attempts.expires_at > now else 1
+        over = failures - self.free
+        wait_s = min(self.first_s * 2 ** min(over, 20), self.wait_max_s) if over >= 0 else 0
+        return replace(
+            attempts,
+            failures=failures,
+            locked_until=now + timedelta(seconds=wait_s) if wait_s else None,
+            expires_at=now + timedelta(seconds=self.forgotten_after_s),
+        )
+
+
+ACCOUNT = Policy(free=5)
+ADDRESS = Policy(free=30)
+"""Many people may share an address."""
+
+
+def waits_s(attempts: Sequence[Attempts], now: datetime) -> int:
+    """How many seconds are left until all of them may try again."""
+    left = ((each.locked_until - now).total_seconds() for each in attempts if each.locked_until)
+    return max(0, math.ceil(max(left, default=0.0)))
+
+
+def network_of(address: str) -> str:
+    """An IPv4 address, or the /64 that one IPv6 customer has."""
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return "unknown"
+    if isinstance(parsed, ipaddress.IPv6Address):
+        if parsed.ipv4_mapped is not None:
+            return str(parsed.ipv4_mapped)
+        return str(ipaddress.ip_network((parsed, 64), strict=False))
+    return str(parsed)
+
+
+class Lockout:
+    def __init__(self, store: Store, time: Time) -> None:
+        self._store = store
+        self._time = time
+
+    async def begin(self, account: str, address: str) -> int:
+        """Count an attempt; 0 if it may be made, else the seconds to wait, for accounts that do not exist as well."""
+
+        async def work(tx: Transaction) -> int:
+            now = self._time.now()
+            both = await self._both(tx, account, address, now)
+            if wait_s := waits_s(both, now):
+                return wait_s
+            for attempts, policy in zip(both, (ACCOUNT, ADDRESS), strict=True):
+                await ATTEMPTS.replace(tx, policy.counted(attempts, now))
+            return 0
+
+        return await settle(self._store, self._time, work)
+
+    async def succeeded(self, account: str, address: str) -> None:
+        """The account starts afresh; the address gets its one attempt back: others' guesses came from there too."""
+
+        async def work(tx: Transaction) -> None:
+            now = self._time.now()
+            of_account, of_address = await self._both(tx, account, address, now)
+            await ATTEMPTS.replace(tx, replace(of_account, failures=0, locked_until=None))
+            fewer = max(0, of_address.failures - 1)
+            await ATTEMPTS.replace(tx, replace(of_address, failures=fewer, locked_until=None))
+
+        await settle(self._store, self._time, work)
+
+    async def _both(self, tx: Transaction, account: str, address: str, now: datetime) -> tuple[Attempts, Attempts]:
+        keys = (f"account:{hash_of(account)}", f"address:{network_of(address)}")
+        found = {each.key: each for each in await ATTEMPTS.all(tx, {"_id": {"$in": list(keys)}})}
+        one, other = (found.get(key, Attempts(key, 0, now)) for key in keys)
+        return one, other

@@ -1,0 +1,163 @@
+"""What identity keeps. Secrets are kept as hashes; times are UTC."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from api.identity.permissions import Role, effective
+
+FIRST_PARTY = "tributary"
+"""The client that our own login endpoint issues tokens for."""
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A person. `granted` and `withheld` are what an administrator changed about what the roles bring."""
+
+    id: str
+    email: str
+    password_hash: str
+    roles: tuple[Role, ...]
+    created_at: datetime
+    name: str = ""
+    active: bool = True
+    distributor_id: int | None = None
+    granted: tuple[str, ...] = ()
+    withheld: tuple[str, ...] = ()
+    must_change_password: bool = False
+    password_changed_at: datetime | None = None
+    version: int = 1
+
+    @property
+    def permissions(self) -> frozenset[str]:
+        return effective(self.roles, self.granted, self.withheld)
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """A program. A shop's has secrets (the last two, so that one can be replaced without a break) and no redirects;
+    one that people use is public, has redirects and must prove with PKCE that it is the one who asked.
+    """
+
+    id: str
+    name: str
+    kind: Literal["public", "shop"]
+    created_at: datetime
+    redirect_uris: tuple[str, ...] = ()
+    secret_hashes: tuple[str, ...] = ()
+    shop_id: str | None = None
+    granted: tuple[str, ...] = ()
+    withheld: tuple[str, ...] = ()
+    active: bool = True
+
+    @property
+    def permissions(self) -> frozenset[str]:
+        """What a shop may do by itself; a public client may what its user may."""
+        return effective(("ROLE_SHOP",), self.granted, self.withheld) if self.kind == "shop" else frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """One login of a user through a client: the family of all refresh tokens that come of it."""
+
+    id: str
+    user_id: str
+    client_id: str
+    created_at: datetime
+    expires_at: datetime
+    scope: str | None = None
+    revoked_at: datetime | None = None
+    revoked_for: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshToken:
+    """Known by its hash. It is good for one use; used again later, it ends its whole family.
+
+    `successor` is the token that it was used for, sealed with this one: the store alone cannot open it. It answers a
+    request that is repeated because its answer was lost.
+    """
+
+    hash: str
+    grant_id: str
+    issued_at: datetime
+    expires_at: datetime
+    used_at: datetime | None = None
+    successor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """An authorization code, known by its hash, bound to the client, the redirect and the challenge."""
+
+    hash: str
+    client_id: str
+    user_id: str
+    redirect_uri: str
+    challenge: str
+    grant_id: str
+    expires_at: datetime
+    scope: str | None = None
+    used_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A browser in which somebody has logged in on our page, known by the hash of its cookie."""
+
+    hash: str
+    user_id: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Invite:
+    """A sponsor's invitation, known by the hash of its code."""
+
+    hash: str
+    sponsor_id: int
+    created_by: str
+    created_at: datetime
+    expires_at: datetime
+    uses_max: int = 1
+    uses: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """A distributor who is joining; by the hash of the e-mail address. Kept, so that a repeat finds what was begun."""
+
+    email_hash: str
+    email: str
+    name: str
+    password_hash: str
+    invite_hash: str
+    sponsor_id: int
+    distributor_id: int
+    user_id: str
+    created_at: datetime
+    state: Literal["pending", "done", "refused"] = "pending"
+
+
+@dataclass(frozen=True, slots=True)
+class Attempts:
+    """Failures to log in, of one account or from one address, since the last success."""
+
+    key: str
+    failures: int
+    expires_at: datetime
+    locked_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """`private` is the sealed PEM. It signs from `signs_from` and verifies until `retires_at`."""
+
+    kid: str
+    private: str
+    public: dict[str, str]
+    created_at: datetime
+    signs_from: datetime
+    retires_at: datetime | None = None

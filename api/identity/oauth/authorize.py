@@ -1,0 +1,145 @@
+"""What a client may ask of the authorization endpoint: a code, with PKCE, for a redirect that it registered.
+
+Nothing here has an effect. An error is told to the client only once its redirect is known to be its own; before that it
+is told to the person (RFC 6749, section 4.1.2.1, and RFC 9700, section 4.11).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+
+from api.identity.model import Client
+from api.identity.permissions import PERMISSIONS, as_scope
+
+PARAMETERS = (
+    "response_type",
+    "client_id",
+    "redirect_uri",
+    "scope",
+    "state",
+    "code_challenge",
+    "code_challenge_method",
+)
+CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
+VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")
+
+_LOOPBACK_URI = re.compile(
+    r"(?P<host>http://(?:127\.0\.0\.1|\[::1\]|localhost))(?::(?P<port>[0-9]{1,5}))?(?P<rest>[/?].*)?"
+)
+_PORT_MAX = 65_535
+_LENGTH_MAX = 2048
+_PAIRS_MAX = 64
+
+
+class TellPerson(Exception):
+    """The request cannot be answered to the client; the text is a reason code of the page."""
+
+
+class TellClient(Exception):
+    """The request is refused with an OAuth error code, by redirect."""
+
+    def __init__(self, error: str, description: str) -> None:
+        super().__init__(error)
+        self.error = error
+        self.description = description
+
+
+class Repeated(ValueError):
+    """A parameter was given twice: two readers might read it differently."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request that may be granted. `scope` names permissions that exist, or is None for all."""
+
+    client: Client
+    redirect_uri: str
+    challenge: str
+    state: str | None
+    scope: str | None
+
+    def parameters(self) -> dict[str, str]:
+        """The request again, for the form of the page."""
+        optional = {"state": self.state, "scope": self.scope}
+        return {
+            "response_type": "code",
+            "client_id": self.client.id,
+            "redirect_uri": self.redirect_uri,
+            "code_challenge": self.challenge,
+            "code_challenge_method": "S256",
+            **{name: value for name, value in optional.items() if value is not None},
+        }
+
+
+def single(text: str) -> dict[str, str]:
+    """The parameters of a query or form. Raises Repeated where one comes twice, ValueError where it cannot be read."""
+    pairs: Sequence[tuple[str, str]] = parse_qsl(
+        text, keep_blank_values=False, strict_parsing=False, max_num_fields=_PAIRS_MAX, errors="strict"
+    )
+    found: dict[str, str] = {}
+    for name, value in pairs:
+        if name in found:
+            raise Repeated(name)
+        found[name] = value
+    return found
+
+
+def redirect_of(parameters: dict[str, str], client: Client | None) -> str:
+    """The redirect, which must be one that the client registered: letter by letter, but for the port on this machine.
+
+    An app on this machine listens on whichever port is free (RFC 8252, section 7.3). Raises TellPerson.
+    """
+    if client is None or not client.redirect_uris:
+        raise TellPerson("unknown_client")
+    redirect_uri = parameters.get("redirect_uri", "")
+    if not any(redirect_uri == known or _is_same_but_port(redirect_uri, known) for known in client.redirect_uris):
+        raise TellPerson("unknown_redirect")
+    return redirect_uri
+
+
+def _is_same_but_port(uri: str, registered: str) -> bool:
+    asked, known = _LOOPBACK_URI.fullmatch(uri), _LOOPBACK_URI.fullmatch(registered)
+    if asked is None or known is None or not 0 < int(asked["port"] or 80) <= _PORT_MAX:
+        return False
+    return (asked["host"], asked["rest"]) == (known["host"], known["rest"])
+
+
+def asked_of(parameters: dict[str, str], client: Client, redirect_uri: str) -> Asked:
+    """The request of a client whose redirect is known. Raises TellClient."""
+    if any(len(value) > _LENGTH_MAX for value in parameters.values()):
+        raise TellClient("invalid_request", "a parameter is too long")
+    if parameters.get("response_type") != "code":
+        raise TellClient("unsupported_response_type", "response_type must be code")
+    if parameters.get("response_mode", "query") != "query" or "request" in parameters or "request_uri" in parameters:
+        raise TellClient("invalid_request", "response_mode must be query, and request objects are not read")
+    if not CHALLENGE.fullmatch(parameters.get("code_challenge", "")):
+        raise TellClient("invalid_request", "code_challenge is required (PKCE)")
+    if parameters.get("code_challenge_method") != "S256":
+        raise TellClient("invalid_request", "code_challenge_method must be S256")
+    scope = parameters.get("scope")
+    if scope is not None and not set(scope.split()) <= set(PERMISSIONS):
+        raise TellClient("invalid_scope", "scope names what does not exist")
+    return Asked(
+        client=client,
+        redirect_uri=redirect_uri,
+        challenge=parameters["code_challenge"],
+        state=parameters.get("state"),
+        scope=as_scope(scope.split()) if scope else None,
+    )
+
+
+def answer_uri(redirect_uri: str, issuer: str, state: str | None, **members: str) -> str:
+    """The redirect with the answer in its query: the state as it came, and who answers (RFC 9207)."""
+    parts = urlsplit(redirect_uri)
+    told = {**members, "iss": issuer, **({"state": state} if state is not None else {})}
+    query = "&".join(filter(None, (parts.query, urlencode(told, quote_via=quote))))
+    return urlunsplit((parts.scheme, parts.netloc, parts.path, query, ""))
+
+
+def origin_of(uri: str) -> str:
+    """What a content security policy calls it: scheme and host, or the scheme alone of an app's own."""
+    parts = urlsplit(uri)
+    return f"{parts.scheme}://{parts.netloc}" if parts.scheme in ("http", "https") else f"{parts.scheme}:"

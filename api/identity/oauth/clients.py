@@ -1,0 +1,132 @@
+"""The programs that ask for tokens, and how they prove who they are (RFC 6749, section 2.3)."""
+
+from __future__ import annotations
+
+import binascii
+from base64 import b64decode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from urllib.parse import unquote_plus, urlsplit
+
+from api.identity.model import FIRST_PARTY, Client
+from api.identity.opaque import hash_of, is_same, new_secret
+from api.identity.repository import CLIENTS
+from api.storage.protocols import Documents
+from api.storage.transactions import settle
+from infra.ports.store import Transaction
+from infra.ports.time import Time
+from infra.settings import Settings
+
+DOCS = "tributary-docs"
+"""The client of our own documentation page."""
+
+_SECRETS_KEPT = 2
+_LOOPBACK = {"127.0.0.1", "[::1]", "::1", "localhost"}
+_NEVER = {"javascript", "data", "file", "vbscript", "blob", "about"}
+
+
+class NotTheClient(Exception):
+    """The client is unknown, or could not prove who it is (`invalid_client`)."""
+
+
+class TwoProofs(Exception):
+    """A client may prove itself in one way only (`invalid_request`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What a request says about its client; without a secret it claims to be a public one."""
+
+    client_id: str
+    secret: str | None = None
+
+
+def proof_of(authorization: str | None, form: Mapping[str, str]) -> Proof:
+    """client_secret_basic, client_secret_post, or the id alone. Raises NotTheClient, TwoProofs."""
+    if authorization is None:
+        if not form.get("client_id"):
+            raise NotTheClient
+        return Proof(form["client_id"], form.get("client_secret"))
+    if "client_secret" in form:
+        raise TwoProofs
+    scheme, _, encoded = authorization.partition(" ")
+    if scheme.lower() != "basic":
+        raise NotTheClient
+    try:
+        name, colon, secret = b64decode(encoded.strip(), validate=True).decode().partition(":")
+    except (binascii.Error, ValueError) as error:
+        raise NotTheClient from error
+    proof = Proof(unquote_plus(name), unquote_plus(secret))
+    if not colon or form.get("client_id", proof.client_id) != proof.client_id:
+        raise NotTheClient
+    return proof
+
+
+def is_allowed_redirect(uri: str) -> bool:
+    """https, http on this machine, or a private scheme named like a domain (RFC 8252); never a fragment."""
+    if any(ord(character) <= 32 or ord(character) == 127 for character in uri) or "#" in uri or "\\" in uri:
+        return False
+    parts = urlsplit(uri)
+    if parts.scheme == "https":
+        return bool(parts.hostname) and parts.username is None
+    if parts.scheme == "http":
+        return parts.hostname in _LOOPBACK and parts.username is None
+    return "." in parts.scheme and parts.scheme not in _NEVER
+
+
+def check_public(client_id: str, redirect_uris: Sequence[str]) -> None:
+    """Raises ValueError where there can be no client of this id, or with these redirects, for people to log in with."""
+    for uri in redirect_uris:
+        if not is_allowed_redirect(uri):
+            raise ValueError(f"{uri!r} cannot be redirected to; use https, http on this machine, or an app's scheme")
+    if client_id in (FIRST_PARTY, DOCS) or client_id.startswith("shop."):
+        raise ValueError(f"the client id {client_id} is taken")
+
+
+class Clients:
+    def __init__(self, store: Documents, settings: Settings, time: Time) -> None:
+        self._store = store
+        self._time = time
+        began = datetime(2026, 1, 1, tzinfo=UTC)
+        redirect = f"{settings.public_url}/docs/oauth2-redirect"
+        self._built_in = {
+            FIRST_PARTY: Client(FIRST_PARTY, "Tributary", "public", began),
+            DOCS: Client(DOCS, "Tributary documentation", "public", began, redirect_uris=(redirect,)),
+        }
+
+    async def get(self, client_id: str) -> Client | None:
+        client = self._built_in.get(client_id) or await CLIENTS.get(self._store, client_id)
+        return client if client is not None and client.active else None
+
+    async def authenticated(self, proof: Proof) -> Client:
+        """The client, which has shown one of its secrets, or is public and has none. Raises NotTheClient."""
+        client = await self.get(proof.client_id)
+        if client is None or (client.kind == "public") != (proof.secret is None):
+            raise NotTheClient
+        if client.kind != "public":
+            given = hash_of(proof.secret or "")
+            if not any(is_same(given, kept) for kept in client.secret_hashes):
+                raise NotTheClient
+        return client
+
+    async def secret_for_shop(self, shop_id: str) -> tuple[str, str]:
+        """The client id of a shop and a new secret; the one before goes on working until the next."""
+        secret, client_id = new_secret(), f"shop.{shop_id}"
+
+        async def work(tx: Transaction) -> None:
+            client = await CLIENTS.get(tx, client_id) or Client(
+                client_id, shop_id, "shop", self._time.now(), shop_id=shop_id
+            )
+            hashes = (hash_of(secret), *client.secret_hashes)[:_SECRETS_KEPT]
+            await CLIENTS.replace(tx, replace(client, secret_hashes=hashes))
+
+        await settle(self._store, self._time, work)
+        return client_id, secret
+
+    async def save_public(self, client_id: str, name: str, redirect_uris: Sequence[str]) -> Client:
+        """A client that people log in with; saving it again replaces its name and redirects. Raises ValueError."""
+        check_public(client_id, redirect_uris)
+        client = Client(client_id, name, "public", self._time.now(), redirect_uris=tuple(redirect_uris))
+        await settle(self._store, self._time, lambda tx: CLIENTS.replace(tx, client))
+        return client

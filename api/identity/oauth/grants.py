@@ -1,0 +1,201 @@
+"""Logins and what comes of them: authorization codes, and refresh tokens that are good for one use.
+
+A code or a refresh token that comes a second time was copied by somebody. Nobody can tell by whom, so everything that
+came of the login ends, and the person logs in again (RFC 9700, sections 2.1.1 and 4.14).
+
+One repeat is no copy: a client whose answer was lost sends its refresh token again within seconds. It gets the same
+successor, as long as that one is unused. A thief who is as quick gets the same successor too, and whichever of the two
+uses it later than the other ends the login.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from uuid import uuid4
+
+import structlog
+
+from api.identity.model import Code, Grant, RefreshToken, User
+from api.identity.opaque import challenge_of, hash_of, is_same, new_secret
+from api.identity.permissions import as_scope, narrowed
+from api.identity.repository import CODES, GRANTS, REFRESH_TOKENS, USERS
+from api.identity.sealing import seal, unseal
+from api.identity.tokens.tokens import OwnTokens
+from api.storage.transactions import settle
+from infra.ports.store import Store, Transaction
+from infra.ports.time import Time
+from infra.settings import Settings
+
+log = structlog.get_logger()
+
+CODE_LIFE_S = 60
+
+
+class GrantRefused(Exception):
+    """The code or token is worth nothing (`invalid_grant`). Why stays in the log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    access: str
+    refresh: str
+    life_s: int
+    scope: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Continued:
+    """What a transaction decided: whose tokens to issue, or why not; committed in both cases."""
+
+    user: User | None = None
+    grant: Grant | None = None
+    refresh: str = ""
+    refused_for: str = ""
+
+
+class Grants:
+    def __init__(self, store: Store, tokens: OwnTokens, settings: Settings, time: Time) -> None:
+        self._store = store
+        self._tokens = tokens
+        self._settings = settings
+        self._time = time
+
+    async def begin(self, user: User, client_id: str, scope: str | None = None) -> Tokens:
+        """A login has just succeeded: the first tokens of its family."""
+        now = self._time.now()
+        grant = self._grant(uuid4().hex, user.id, client_id, scope, now)
+
+        async def work(tx: Transaction) -> _Continued:
+            await GRANTS.insert(tx, grant)
+            return _Continued(user, grant, await self._refresh(tx, grant, now))
+
+        return await self._issue(await settle(self._store, self._time, work))
+
+    async def code_for(self, user: User, client_id: str, redirect_uri: str, challenge: str, scope: str | None) -> str:
+        """A code for one use within a minute, by this client, for this redirect, by who knows the verifier."""
+        secret = new_secret()
+        code = Code(
+            hash=hash_of(secret),
+            client_id=client_id,
+            user_id=user.id,
+            redirect_uri=redirect_uri,
+            challenge=challenge,
+            grant_id=uuid4().hex,
+            expires_at=self._time.now() + timedelta(seconds=CODE_LIFE_S),
+            scope=scope,
+        )
+        await settle(self._store, self._time, lambda tx: CODES.insert(tx, code))
+        return secret
+
+    async def redeem(self, secret: str, client_id: str, redirect_uri: str, verifier: str) -> Tokens:
+        """Tokens for a code. It is used up by the attempt, whatever comes of it. Raises GrantRefused."""
+
+        async def work(tx: Transaction) -> _Continued:
+            now = self._time.now()
+            code = await CODES.get(tx, hash_of(secret))
+            if code is None:
+                return _Continued(refused_for="unknown code")
+            if code.used_at is not None:
+                await self._end(tx, code.grant_id, "code used twice", now)
+                return _Continued(refused_for="code used twice")
+            await CODES.replace(tx, replace(code, used_at=now))
+            if code.expires_at <= now:
+                return _Continued(refused_for="code expired")
+            if code.client_id != client_id or code.redirect_uri != redirect_uri:
+                return _Continued(refused_for="another client or redirect")
+            if not is_same(challenge_of(verifier), code.challenge):
+                return _Continued(refused_for="verifier does not fit")
+            user = await USERS.get(tx, code.user_id)
+            if user is None or not user.active:
+                return _Continued(refused_for="user not active")
+            grant = self._grant(code.grant_id, user.id, client_id, code.scope, now)
+            await GRANTS.insert(tx, grant)
+            return _Continued(user, grant, await self._refresh(tx, grant, now))
+
+        return await self._issue(await settle(self._store, self._time, work))
+
+    async def rotate(self, secret: str, client_id: str, scope: str | None = None) -> Tokens:
+        """New tokens for a refresh token, which is used up by it; a repeat at once gets the same refresh token again.
+
+        `scope` may ask for less. Raises GrantRefused.
+        """
+
+        async def work(tx: Transaction) -> _Continued:
+            now = self._time.now()
+            token = await REFRESH_TOKENS.get(tx, hash_of(secret))
+            grant = await GRANTS.get(tx, token.grant_id) if token else None
+            if token is None or grant is None or grant.client_id != client_id:
+                return _Continued(refused_for="unknown refresh token, or another client's")
+            repeated = await self._successor_again(tx, token, secret, now)
+            if token.used_at is not None and repeated is None:
+                await self._end(tx, grant.id, "refresh token used twice", now)
+                return _Continued(refused_for="refresh token used twice")
+            if grant.revoked_at is not None or grant.expires_at <= now or token.expires_at <= now:
+                return _Continued(refused_for="login ended")
+            user = await USERS.get(tx, grant.user_id)
+            if user is None or not user.active:
+                return _Continued(refused_for="user not active")
+            if repeated is not None:
+                return _Continued(user, grant, repeated)
+            successor = await self._refresh(tx, grant, now)
+            sealed = seal(successor.encode(), secret, name=token.hash)
+            await REFRESH_TOKENS.replace(tx, replace(token, used_at=now, successor=sealed))
+            return _Continued(user, grant, successor)
+
+        return await self._issue(await settle(self._store, self._time, work), scope)
+
+    async def revoke(self, secret: str, client_id: str) -> None:
+        """End the login that a refresh token belongs to; nothing where there is none, or it is another client's."""
+
+        async def work(tx: Transaction) -> None:
+            token = await REFRESH_TOKENS.get(tx, hash_of(secret))
+            grant = await GRANTS.get(tx, token.grant_id) if token else None
+            if grant is not None and grant.client_id == client_id:
+                await self._end(tx, grant.id, "revoked by the client", self._time.now())
+
+        await settle(self._store, self._time, work)
+
+    async def end_all(self, tx: Transaction, user_id: str, reason: str) -> None:
+        """End every login of a user, in the transaction of whatever is the cause."""
+        now = self._time.now()
+        for grant in await GRANTS.all(tx, {"user_id": user_id}):
+            if grant.revoked_at is None:
+                await GRANTS.replace(tx, replace(grant, revoked_at=now, revoked_for=reason))
+
+    def _grant(self, grant_id: str, user_id: str, client_id: str, scope: str | None, now: datetime) -> Grant:
+        expires_at = now + timedelta(seconds=self._settings.refresh_life_s)
+        return Grant(grant_id, user_id, client_id, created_at=now, expires_at=expires_at, scope=scope)
+
+    async def _refresh(self, tx: Transaction, grant: Grant, now: datetime) -> str:
+        secret = new_secret()
+        expires_at = min(now + timedelta(seconds=self._settings.refresh_idle_s), grant.expires_at)
+        await REFRESH_TOKENS.insert(tx, RefreshToken(hash_of(secret), grant.id, now, expires_at))
+        return secret
+
+    async def _successor_again(self, tx: Transaction, used: RefreshToken, secret: str, now: datetime) -> str | None:
+        """What a token was used for, where it comes again so soon that its answer may have been lost; else None."""
+        if used.used_at is None or used.successor is None:
+            return None
+        if now - used.used_at > timedelta(seconds=self._settings.refresh_retry_s):
+            return None
+        successor = unseal(used.successor, secret, name=used.hash).decode()
+        kept = await REFRESH_TOKENS.get(tx, hash_of(successor))
+        return successor if kept is not None and kept.used_at is None else None
+
+    async def _end(self, tx: Transaction, grant_id: str, reason: str, now: datetime) -> None:
+        grant = await GRANTS.get(tx, grant_id)
+        if grant is not None and grant.revoked_at is None:
+            await GRANTS.replace(tx, replace(grant, revoked_at=now, revoked_for=reason))
+
+    async def _issue(self, continued: _Continued, narrower: str | None = None) -> Tokens:
+        user, grant = continued.user, continued.grant
+        if user is None or grant is None:
+            log.warning("grant refused", reason=continued.refused_for)
+            raise GrantRefused(continued.refused_for)
+        asked = grant.scope
+        if narrower is not None:
+            held = set(narrower.split()) if asked is None else set(narrower.split()) & set(asked.split())
+            asked = as_scope(held)
+        access = await self._tokens.for_user(user, grant.client_id, asked)
+        return Tokens(access, continued.refresh, self._tokens.life_s, as_scope(narrowed(user.permissions, asked)))

@@ -1,0 +1,147 @@
+"""The login page: one form, in English or Chinese, without a script. Everything from outside is escaped."""
+
+from __future__ import annotations
+
+import hashlib
+from base64 import b64encode
+from collections.abc import Mapping
+from html import escape
+
+from api.http.problems import REASONS, Language
+from api.identity.oauth.authorize import Asked, origin_of
+from api.identity.permissions import PERMISSIONS
+
+_STYLE = """
+:root{color-scheme:light dark;font:16px/1.5 system-ui,sans-serif}
+body{margin:0;min-height:100vh;display:grid;place-items:center;background:Canvas;color:CanvasText}
+main{width:min(24rem,calc(100vw - 2rem));padding:1.5rem 0}
+h1{font-size:1.4rem;margin:0 0 .25rem}p{margin:.25rem 0 1rem}
+label{display:block;margin:.75rem 0 .25rem;font-weight:600}
+input,button{box-sizing:border-box;width:100%;font:inherit;padding:.6rem .7rem}
+input,button{border:1px solid #8886;border-radius:.4rem}
+button{margin-top:1rem;cursor:pointer;background:#0b57d0;color:#fff;border-color:#0b57d0}
+button.quiet{background:none;color:inherit;border-color:#8886}
+[role=alert]{border-left:.25rem solid #c5221f;padding:.4rem .7rem;background:#c5221f1a}
+ul{padding-left:1.2rem;margin:.25rem 0}
+"""
+_STYLE_HASH = b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+
+_WORDS: Mapping[str, tuple[str, str]] = {
+    "title": ("Log in to Tributary", "登录 Tributary"),
+    "asks": ("{client} asks you to log in. It may then:", "{client} 请求您登录，登录后它可以："),
+    "everything": ("do everything that you may do", "执行您有权执行的所有操作"),
+    "email": ("E-mail address", "邮箱"),
+    "password": ("Password", "密码"),
+    "new_password": ("New password (12 characters or more)", "新密码（至少 12 个字符）"),
+    "log_in": ("Log in", "登录"),
+    "continue": ("Continue as {email}", "以 {email} 的身份继续"),
+    "another": ("Use another account", "使用其他账户"),
+    "cancel": ("Cancel", "取消"),
+    "error": ("This cannot go on", "无法继续"),
+    "unknown_client": (
+        "The app that sent you here is not registered with Tributary.",
+        "将您引导到此处的应用未在 Tributary 注册。",
+    ),
+    "unknown_redirect": (
+        "The app that sent you here wants an answer at an address that is not registered.",
+        "该应用要求的返回地址未注册。",
+    ),
+    "repeated_parameter": ("The request says something twice.", "请求中含有重复的参数。"),
+}
+
+
+def _say(key: str, language: Language, **values: str) -> str:
+    en, zh = _WORDS[key]
+    template = zh if language == "zh" else en
+    return template.format(**{name: escape(value) for name, value in values.items()})
+
+
+def headers_for(redirect_uri: str | None) -> dict[str, str]:
+    """No script, nothing from elsewhere, no frame; the form goes to us, and we may send on to the client."""
+    targets = "'self'" if redirect_uri is None else f"'self' {origin_of(redirect_uri)}"
+    return {
+        "Content-Security-Policy": (
+            f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; form-action {targets}; "
+            "frame-ancestors 'none'; base-uri 'none'"
+        ),
+        "Cache-Control": "no-store",
+        "Referrer-Policy": "same-origin",
+        "Vary": "Accept-Language, Cookie",
+    }
+
+
+def login_page(
+    asked: Asked,
+    csrf: str,
+    language: Language,
+    *,
+    known_as: str | None = None,
+    email: str = "",
+    trouble: str | None = None,
+    wants_new_password: bool = False,
+) -> str:
+    """The form. With `known_as`, the address of who is logged in here already, it asks for no password."""
+    hidden = "".join(_hidden(name, value) for name, value in {**asked.parameters(), "csrf": csrf}.items())
+    alert = f'<p role="alert">{escape(_sentence(trouble, language))}</p>' if trouble else ""
+    if known_as is not None:
+        fields = _button("continue", _say("continue", language, email=known_as)) + _button(
+            "another", _say("another", language), quiet=True
+        )
+    else:
+        fields = (
+            _input("email", "email", _say("email", language), "username", email)
+            + _input("password", "password", _say("password", language), "current-password")
+            + (
+                _input("new_password", "password", _say("new_password", language), "new-password")
+                if wants_new_password
+                else ""
+            )
+            + _button("log_in", _say("log_in", language))
+        )
+    cancel = _button("cancel", _say("cancel", language), quiet=True)
+    intro = _say("asks", language, client=asked.client.name)
+    body = (
+        f"<h1>{_say('title', language)}</h1><p>{intro}</p>{_permissions(asked, language)}{alert}"
+        f'<form method="post" action="/oauth/authorize">{hidden}{fields}{cancel}</form>'
+    )
+    return _document(_say("title", language), body, language)
+
+
+def error_page(reason: str, language: Language) -> str:
+    title = _say("error", language)
+    return _document(title, f'<h1>{title}</h1><p role="alert">{_say(reason, language)}</p>', language)
+
+
+def _permissions(asked: Asked, language: Language) -> str:
+    names = asked.scope.split() if asked.scope else []
+    # The sentences of permissions are English; their names are the same everywhere.
+    lines = [f"{name}: {PERMISSIONS[name]}" if language == "en" else name for name in names]
+    return "<ul>" + "".join(f"<li>{escape(line)}</li>" for line in lines or [_say("everything", language)]) + "</ul>"
+
+
+def _sentence(reason: str, language: Language) -> str:
+    return REASONS[reason].in_language(language)
+
+
+def _hidden(name: str, value: str) -> str:
+    return f'<input type="hidden" name="{escape(name)}" value="{escape(value)}">'
+
+
+def _input(name: str, kind: str, label: str, autocomplete: str, value: str = "") -> str:
+    return (
+        f'<label for="{name}">{label}</label><input id="{name}" name="{name}" type="{kind}" '
+        f'autocomplete="{autocomplete}" value="{escape(value)}" maxlength="254" required>'
+    )
+
+
+def _button(act: str, label: str, *, quiet: bool = False) -> str:
+    skip = " formnovalidate" if act in ("cancel", "another") else ""
+    return f'<button name="act" value="{act}"{" class=quiet" if quiet else ""}{skip}>{label}</button>'
+
+
+def _document(title: str, body: str, language: Language) -> str:
+    return (
+        f'<!doctype html><html lang="{language}"><head><meta charset="utf-8">'
+        f'<meta name="viewport" content="width=device-width,initial-scale=1"><title>{title}</title>'
+        f"<style>{_STYLE}</style></head><body><main>{body}</main></body></html>"
+    )

@@ -1,0 +1,83 @@
+"""Passwords: argon2id with the parameters that OWASP recommends, hashed beside the event loop, never in it."""
+
+from __future__ import annotations
+
+import asyncio
+import unicodedata
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TypeVar
+
+from argon2 import PasswordHasher
+from argon2.exceptions import Argon2Error, InvalidHashError
+
+from api.http.problems import Problem
+
+T = TypeVar("T")
+
+LENGTH_MIN = 12
+LENGTH_MAX = 128
+
+_WAITING_MAX_PER_THREAD = 25
+"""Who would wait longer than about a second is told to come back instead."""
+
+
+class Passwords:
+    """A thread pool of its own, so that guesses can use up neither the loop nor its default threads."""
+
+    def __init__(self, threads: int) -> None:
+        # OWASP Password Storage Cheat Sheet: argon2id, 19 MiB, 2 passes, 1 lane.
+        self._hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1, hash_len=32, salt_len=16)
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="passwords")
+        self._waiting_max = threads * _WAITING_MAX_PER_THREAD
+        self._waiting = 0
+        # For addresses that nobody has: checking them takes as long as checking the others.
+        self._nobodys = self._hasher.hash("nobody has this password")
+
+    async def hash(self, password: str) -> str:
+        return await self._beside(partial(self._hasher.hash, normalized(password)))
+
+    async def verify(self, stored: str | None, password: str) -> bool:
+        """Whether `password` is the one that was hashed; False, after the same time, where there is none."""
+        matches = await self._beside(partial(self._matches, stored or self._nobodys, normalized(password)))
+        return matches and stored is not None
+
+    def is_outdated(self, stored: str) -> bool:
+        """Whether it was hashed with other parameters than today's."""
+        return self._hasher.check_needs_rehash(stored)
+
+    def _matches(self, stored: str, password: str) -> bool:
+        try:
+            return self._hasher.verify(stored, password)
+        except (Argon2Error, InvalidHashError):
+            return False
+
+    async def _beside(self, work: Callable[[], T]) -> T:
+        if self._waiting >= self._waiting_max:
+            raise Problem("busy", headers={"Retry-After": "2"})
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        finally:
+            self._waiting -= 1
+
+
+def normalized(password: str) -> str:
+    """The same characters, however a keyboard composes them (NIST SP 800-63B, section 3.1.1.2)."""
+    return unicodedata.normalize("NFKC", password)
+
+
+def check_strength(password: str, email: str) -> None:
+    """Length is what counts; what an attacker tries first is refused. Raises Problem weak_password."""
+    plain = normalized(password).casefold()
+    obvious = {email.casefold(), email.casefold().partition("@")[0]}
+    remainder = plain
+    for word in sorted(obvious, key=len, reverse=True):
+        remainder = remainder.replace(word, "")
+    if not LENGTH_MIN <= len(password) <= LENGTH_MAX or len(remainder) < LENGTH_MIN / 2 or len(set(plain)) < 5:
+        raise Problem("weak_password")
+
+
+def normalized_email(email: str) -> str:
+    return unicodedata.normalize("NFKC", email).strip().casefold()

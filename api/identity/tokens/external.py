@@ -1,0 +1,111 @@
+"""Access tokens of an OpenID provider that is configured instead of our own: verified here, never issued."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import jwt
+import structlog
+
+from api.identity.permissions import DEFAULTS, Role
+from api.identity.principal import NotWhoTheySay, Principal, principal_of
+from api.identity.tokens.tokens import TYPES, claims_of, header_of, known_permissions, known_roles
+from api.storage.protocols import FetchJson
+from infra.ports.time import Time
+from infra.processes.connections import KeysUnavailable
+from infra.settings import Settings
+
+log = structlog.get_logger()
+
+_KEEP_KEYS_S = 600.0
+_ASK_AGAIN_AFTER_S = 10.0
+_KEYS_MAX = 32
+_SYMMETRIC = ("HS", "none")
+
+
+class ProviderTokens:
+    """The provider's keys are kept and asked for anew now and then, or when a token names one that is not known."""
+
+    def __init__(self, settings: Settings, time: Time, fetch_json: FetchJson) -> None:
+        if not (settings.external_issuer and settings.external_jwks_url and settings.external_audience):
+            raise ValueError("external_issuer needs external_jwks_url and external_audience beside it")
+        if any(name.startswith(_SYMMETRIC) for name in settings.external_algorithms):
+            raise ValueError("external_algorithms must be asymmetric: anybody could sign with a public key otherwise")
+        self._issuer = settings.external_issuer
+        self._audience = settings.external_audience
+        self._url = settings.external_jwks_url
+        self._algorithms = settings.external_algorithms
+        self._places = settings.external_claims
+        self._roles = settings.external_roles
+        self._time = time
+        self._fetch_json = fetch_json
+        self._keys: dict[str, Mapping[str, Any]] = {}
+        self._asked_at = float("-inf")
+        self._asking = asyncio.Lock()
+
+    async def verify(self, token: str) -> Principal:
+        # Many providers still write typ JWT on access tokens; audience and issuer tell theirs from ID tokens.
+        kid = header_of(token, algorithms=self._algorithms, types=TYPES | {"jwt"})
+        algorithm = str(jwt.get_unverified_header(token)["alg"])
+        key = await self._key(kid, algorithm)
+        claims = claims_of(token, key, algorithms=(algorithm,), audience=self._audience, issuer=self._issuer)
+        return self._principal(claims)
+
+    def _principal(self, claims: Mapping[str, Any]) -> Principal:
+        told = found_at(claims, self._places.get("roles", ""))
+        listed = told if isinstance(told, list) else [told]
+        roles = known_roles([self._roles.get(role, role) for role in listed if isinstance(role, str)])
+        named = known_permissions(found_at(claims, self._places.get("permissions", "")))
+        brought = frozenset[str]().union(*(DEFAULTS[_as_role(role)] for role in roles))
+        facts = {
+            "sub": claims["sub"],
+            "client_id": claims.get("client_id") or claims.get("azp"),
+            "distributor_id": found_at(claims, self._places.get("distributor_id", "")),
+            "shop_id": found_at(claims, self._places.get("shop_id", "")),
+        }
+        # A provider that names our permissions decides; one that does not know them gets what the roles bring.
+        return principal_of(facts, roles, named or brought)
+
+    async def _key(self, kid: str, algorithm: str) -> Any:
+        age_s = _KEEP_KEYS_S if kid in self._keys else _ASK_AGAIN_AFTER_S
+        if self._time.monotonic() - self._asked_at > age_s:
+            async with self._asking:
+                if self._time.monotonic() - self._asked_at > age_s:
+                    await self._ask()
+        jwk = self._keys.get(kid)
+        if jwk is None or jwk.get("alg", algorithm) != algorithm or jwk.get("use", "sig") != "sig":
+            raise NotWhoTheySay("unknown key")
+        try:
+            return jwt.PyJWK.from_json(json.dumps(jwk), algorithm).key
+        except jwt.PyJWTError as error:
+            raise NotWhoTheySay("key not usable") from error
+
+    async def _ask(self) -> None:
+        self._asked_at = self._time.monotonic()
+        try:
+            told = await self._fetch_json(self._url)
+        except KeysUnavailable as error:
+            log.warning("the provider's keys cannot be read, known ones stay", reason=str(error))
+            return
+        keys = told.get("keys")
+        listed = keys[:_KEYS_MAX] if isinstance(keys, list) else []
+        self._keys = {str(key["kid"]): key for key in listed if isinstance(key, dict) and "kid" in key}
+
+
+def found_at(claims: Mapping[str, Any], place: str) -> Any:
+    """What is at `place`; a claim of exactly that name comes before a dot as a step down."""
+    if place in claims:
+        return claims[place]
+    current: Any = claims
+    for step in place.split("."):
+        if not isinstance(current, Mapping):
+            return None
+        current = current.get(step)
+    return current
+
+
+def _as_role(role: str) -> Role:
+    return next(known for known in DEFAULTS if known == role)

@@ -1,0 +1,197 @@
+"""The keys that sign access tokens. A new one is published before it signs, an old one until its last token is dead.
+
+Every process looks for changes now and then, and at once, though not often, when it meets a key that it does not know:
+so keys rotate while everything runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import structlog
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from jwt.algorithms import ECAlgorithm
+
+from api.identity.model import SigningKey
+from api.identity.repository import KEYS
+from api.identity.sealing import CannotUnseal, seal, unseal
+from api.storage.protocols import Documents
+from api.storage.transactions import settle
+from infra.ports.store import Reader, StoreUnavailable, Transaction
+from infra.ports.time import Time
+from infra.settings import Settings
+
+log = structlog.get_logger()
+
+ALGORITHM = "ES256"
+PUBLISHED_FOR_S = 300
+"""How long others may keep the published keys; a new key waits so long before it signs."""
+
+_LOOK_AGAIN_AFTER_S = 5.0
+_CLOCK_SKEW_S = 60
+
+
+class NoSigningKey(Exception):
+    """No key in the database can be opened with this process's secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    key: SigningKey
+    private: ec.EllipticCurvePrivateKey | None
+    public: ec.EllipticCurvePublicKey
+
+
+def signing_at(keys: Sequence[SigningKey], now: datetime) -> SigningKey | None:
+    """The newest whose time to sign has come."""
+    begun = [key for key in keys if key.signs_from <= now and (key.retires_at is None or key.retires_at > now)]
+    return max(begun, key=lambda key: (key.signs_from, key.created_at), default=None)
+
+
+def rotated(keys: Sequence[SigningKey], new: SigningKey, now: datetime, outlives_s: float) -> list[SigningKey]:
+    """What changes when `new` joins: the others retire `outlives_s` after it began to sign, and then lose their
+    private half. With `outlives_s` below zero they retire at once.
+    """
+    changed = []
+    for key in keys:
+        ends = now if outlives_s < 0 else new.signs_from + timedelta(seconds=outlives_s)
+        if key.retires_at is not None and key.retires_at <= now:
+            after = replace(key, private="")
+        else:
+            after = replace(key, retires_at=min(key.retires_at or ends, ends))
+        if after != key:
+            changed.append(after)
+    return [*changed, new]
+
+
+class KeyRing:
+    def __init__(self, store: Documents, time: Time, settings: Settings) -> None:
+        self._store = store
+        self._time = time
+        self._settings = settings
+        self._secret = settings.identity_secret.get_secret_value() if settings.identity_secret else None
+        self._opened: dict[str, _Opened] = {}
+        self._loaded_at = float("-inf")
+        self._loading = asyncio.Lock()
+
+    async def prepare(self) -> None:
+        """Make the first key where there is none that this process can sign with."""
+        if self._secret is None:
+            log.warning("private keys are stored readable: set TRIBUTARY_IDENTITY_SECRET outside of development")
+        await self._load()
+        if self._signing() is None:
+            await self.rotate(at_once=True, retire_others=False)
+
+    async def signing(self) -> tuple[str, ec.EllipticCurvePrivateKey]:
+        """The id and the private half of the key to sign with now."""
+        await self._load_if_older_than(self._settings.key_refresh_s)
+        if (chosen := self._signing()) is None:
+            raise NoSigningKey
+        return chosen
+
+    async def verifying(self, kid: str) -> ec.EllipticCurvePublicKey | None:
+        """The public half of a key that has not retired. An unknown id has the keys read again, though not often."""
+        await self._load_if_older_than(self._settings.key_refresh_s)
+        if kid not in self._opened:
+            await self._load_if_older_than(_LOOK_AGAIN_AFTER_S)
+        opened = self._opened.get(kid)
+        if opened is None or (opened.key.retires_at is not None and opened.key.retires_at <= self._time.now()):
+            return None
+        return opened.public
+
+    async def published(self) -> dict[str, Any]:
+        """The JWK set (RFC 7517): what signs, has signed, or will sign."""
+        await self._load_if_older_than(self._settings.key_refresh_s)
+        now = self._time.now()
+        alive = (o.key for o in self._opened.values() if o.key.retires_at is None or o.key.retires_at > now)
+        newest_first = sorted(alive, key=lambda key: key.created_at, reverse=True)
+        return {"keys": [{**key.public, "kid": key.kid, "use": "sig", "alg": ALGORITHM} for key in newest_first]}
+
+    async def rotate(self, *, at_once: bool = False, retire_others: bool = True) -> SigningKey:
+        """Add a key. `at_once`: it signs now, and the others, which somebody may have stolen, are worth nothing."""
+        now = self._time.now()
+        new = self._make(now, now if at_once else now + timedelta(seconds=PUBLISHED_FOR_S))
+        outlives_s = self._settings.key_refresh_s + self._settings.access_token_life_s + _CLOCK_SKEW_S
+
+        async def work(tx: Transaction) -> None:
+            known = await _stored(tx) if retire_others else []
+            for key in rotated(known, new, now, -1 if at_once else outlives_s):
+                await KEYS.replace(tx, key)
+
+        await settle(self._store, self._time, work)
+        await self._load()
+        log.info("signing key added", kid=new.kid, signs_from=new.signs_from.isoformat())
+        return new
+
+    def _make(self, now: datetime, signs_from: datetime) -> SigningKey:
+        private = ec.generate_private_key(ec.SECP256R1())
+        kid = uuid4().hex
+        pem = private.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        public = json.loads(ECAlgorithm.to_jwk(private.public_key()))
+        public.pop("key_ops", None)
+        return SigningKey(
+            kid=kid,
+            private=seal(pem, self._secret, name=kid),
+            public=public,
+            created_at=now,
+            signs_from=signs_from,
+        )
+
+    def _signing(self) -> tuple[str, ec.EllipticCurvePrivateKey] | None:
+        usable = [opened.key for opened in self._opened.values() if opened.private is not None]
+        chosen = signing_at(usable, self._time.now())
+        private = self._opened[chosen.kid].private if chosen else None
+        return (chosen.kid, private) if chosen and private else None
+
+    async def _load_if_older_than(self, age_s: float) -> None:
+        if self._time.monotonic() - self._loaded_at > age_s:
+            async with self._loading:
+                if self._time.monotonic() - self._loaded_at > age_s:
+                    await self._load_or_keep()
+
+    async def _load_or_keep(self) -> None:
+        """While the store is away, the keys that are known go on: what needs no store is answered all the same."""
+        try:
+            await self._load()
+        except StoreUnavailable:
+            if not self._opened:
+                raise
+            self._loaded_at = self._time.monotonic()
+
+    async def _load(self) -> None:
+        keys = await _stored(self._store)
+        known = self._opened
+        self._opened = {
+            key.kid: replace(known[key.kid], key=key)
+            if key.kid in known and known[key.kid].key.private == key.private
+            else self._open(key)
+            for key in keys
+        }
+        self._loaded_at = self._time.monotonic()
+
+    def _open(self, key: SigningKey) -> _Opened:
+        public = ECAlgorithm(ECAlgorithm.SHA256).from_jwk(json.dumps(key.public))
+        assert isinstance(public, ec.EllipticCurvePublicKey)
+        private = None
+        if key.private:
+            try:
+                pem = unseal(key.private, self._secret, name=key.kid)
+                loaded = serialization.load_pem_private_key(pem, password=None)
+                assert isinstance(loaded, ec.EllipticCurvePrivateKey)
+                private = loaded
+            except CannotUnseal as error:
+                log.warning("signing key not usable here", kid=key.kid, reason=str(error))
+        return _Opened(key, private, public)
+
+
+async def _stored(reader: Reader) -> list[SigningKey]:
+    return await KEYS.all(reader, {"_id": {"$gt": ""}})

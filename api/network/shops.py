@@ -1,0 +1,87 @@
+"""Shops: registered by an administrator before their first order, and seen by administrators and by themselves."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request, Response
+
+from api.access.guard import needs
+from api.access.ports import Here
+from api.access.writing import Writing, written
+from api.accounts.logins import Body
+from api.http.bodies import BodyRoute
+from api.http.conditions import NOT_MODIFIED, IfNoneMatch, read_response
+from api.http.paging import Cursor, Limit, Page, next_link, page_of
+from api.http.problems import Problem, documented
+from api.identity.principal import Principal
+from api.network.shops_view import BY_ID, ShopView, find_shop, known_shop, shop_view, shops_filter
+from contracts.fields import Currency, MarketName, ShopId
+from contracts.network.v1 import HistoryFrom, PaymentDeadline, RegisterShop
+from contracts.network.view import SHOPS
+
+router = APIRouter(prefix="/api/shops", tags=["shops"], route_class=BodyRoute)
+
+Reads = Annotated[Principal, needs("shops:read")]
+Writes = Annotated[Principal, needs("shops:write")]
+
+_GUARDED = ("unauthenticated", "invalid_token", "insufficient_scope")
+
+
+class NewShop(Body):
+    shop_id: ShopId
+    currency: Currency
+    payment_deadline_s: PaymentDeadline = 1800
+    market: MarketName = "default"
+    history_from: HistoryFrom = None
+
+
+@router.post(
+    "",
+    summary="Register a shop",
+    response_model=ShopView,
+    status_code=201,
+    responses=written("not_found", "conflict", shown=ShopView, created=True),
+)
+async def register_shop(body: NewShop, ports: Here, principal: Writes, writing: Writing) -> Response:
+    """For administrators. Registering it again changes payment deadline, market and `history_from`, and never the
+    currency. With `history_from` the shop may enter orders of the past, placed since then.
+
+    Its client id and secret are made on the command line, by `tributary identity create-shop`.
+    """
+    if principal.kind != "admin":
+        raise Problem("not_found")
+    known = await known_shop(ports.store, principal, body.shop_id)
+    return await writing.write(
+        RegisterShop(**body.model_dump()),
+        lambda: find_shop(ports.store, principal, body.shop_id),
+        location=f"/api/shops/{body.shop_id}" if known is None else None,
+        before=known.model_dump() if known is not None else None,
+    )
+
+
+@router.get("", summary="List shops", responses=documented(*_GUARDED, "invalid_cursor"))
+async def list_shops(
+    request: Request, ports: Here, principal: Reads, limit: Limit = 50, cursor: Cursor = None
+) -> Page[ShopView]:
+    """By id. A shop finds itself."""
+    found, after = await page_of(
+        ports.store, SHOPS, BY_ID, listed=[shops_filter(principal)], cursor=cursor, limit=limit
+    )
+    return Page(items=[shop_view(document) for document in found], next=next_link(request, after))
+
+
+@router.get(
+    "/{shop_id}",
+    summary="Show a shop",
+    response_model=ShopView,
+    responses={**NOT_MODIFIED, **documented(*_GUARDED, "not_found")},
+)
+async def show_shop(
+    shop_id: Annotated[ShopId, Path()],
+    request: Request,
+    ports: Here,
+    principal: Reads,
+    if_none_match: IfNoneMatch = None,
+) -> Response:
+    return read_response(request, await find_shop(ports.store, principal, shop_id))

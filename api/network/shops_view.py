@@ -1,0 +1,63 @@
+"""Shops as they are shown."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.access.scope import NOTHING
+from api.http.paging import Sorting
+from api.http.problems import Problem
+from api.identity.principal import Principal
+from contracts.network.view import SHOPS
+from infra.ports.store import Document, Reader
+
+BY_ID = Sorting("_id", str)
+
+
+class ShopView(BaseModel):
+    model_config = ConfigDict(title="Shop")
+
+    shop_id: str = Field(examples=["shop-367"])
+    currency: str = Field(description="What its orders are in, for life.", examples=["CNY"])
+    payment_deadline_s: int = Field(description="Seconds until an unpaid order is cancelled.", examples=[1800])
+    market: str = Field(description="Whose law and rules its orders follow.", examples=["default"])
+    history_from: datetime | None = Field(
+        description="Orders placed since then may be entered as history; null where none may.",
+        examples=["2024-01-01T00:00:00Z"],
+    )
+
+
+def shops_filter(principal: Principal) -> dict[str, Any]:
+    """The condition for shops: all for an administrator, a shop itself, and nobody else any."""
+    if principal.kind == "admin":
+        return {}
+    if principal.kind == "shop" and principal.shop_id is not None:
+        return {"_id": principal.shop_id}
+    return NOTHING
+
+
+def shop_view(document: Document) -> ShopView:
+    return ShopView(
+        shop_id=document["_id"],
+        currency=document["currency"],
+        payment_deadline_s=document["payment_deadline_s"],
+        market=document.get("market", "default"),
+        history_from=document.get("history_from"),
+    )
+
+
+async def known_shop(reader: Reader, principal: Principal, shop_id: str) -> ShopView | None:
+    """The shop, where it is there and within reach."""
+    found = await reader.find(SHOPS, {"$and": [{"_id": shop_id}, shops_filter(principal)]}, limit=1)
+    return shop_view(found[0]) if found else None
+
+
+async def find_shop(reader: Reader, principal: Principal, shop_id: str) -> ShopView:
+    """Raises Problem not_found."""
+    shop = await known_shop(reader, principal, shop_id)
+    if shop is None:
+        raise Problem("not_found")
+    return shop

@@ -1,0 +1,169 @@
+"""Teams as they are shown, as of now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.access.scope import NOTHING, reaches
+from api.http.ids import ShownId
+from api.http.paging import page_of
+from api.http.problems import Problem
+from api.identity.principal import Principal
+from api.network.network_view import BY_NUMBER, distributor_of, entry_at
+from api.storage.protocols import Documents
+from contracts.network.view import DISTRIBUTORS, TEAMS, Distributor, Team
+from infra.ports.store import Document, Reader
+from infra.runtime.repository import Codec
+
+MEMBERS_MAX = 1_000
+
+TeamsFilter = tuple[dict[str, Any], dict[str, Any]]
+"""What ever was so, which an index serves, and what is so now, which is checked on each document."""
+"""Of a bigger team the hierarchy shows so many; the list of members goes on page by page."""
+
+_teams = Codec(Team, key="team_id")
+
+
+class TeamView(BaseModel):
+    model_config = ConfigDict(title="Team")
+
+    team_id: ShownId = Field(examples=[12])
+    name: str = Field(examples=["Riverside"])
+    leader_id: ShownId = Field(description="Who leads now; need not be a member.", examples=[40007])
+    created_at: datetime = Field(examples=["2026-01-15T08:30:00Z"])
+
+
+class Member(BaseModel):
+    model_config = ConfigDict(title="TeamMember")
+
+    distributor_id: ShownId = Field(examples=[40021])
+    sponsor_id: ShownId | None = Field(examples=[40007])
+    tier: str = Field(examples=["standard"])
+    active: bool = Field(examples=[True])
+    since: datetime = Field(description="Member since.", examples=["2026-03-01T00:00:00Z"])
+
+
+class TeamLevel(BaseModel):
+    level: int = Field(description="1 are those whom the leader sponsors.", examples=[1])
+    members: list[Member]
+
+
+class Hierarchy(BaseModel):
+    model_config = ConfigDict(title="TeamHierarchy")
+
+    team: TeamView
+    levels: list[TeamLevel] = Field(description="Members below the leader, by their distance.")
+    elsewhere: list[Member] = Field(description="Members who do not stand below the leader; the leader, if a member.")
+    complete: bool = Field(
+        description=f"False where the team has, or ever had, more than {MEMBERS_MAX} members.", examples=[True]
+    )
+
+
+def team_of(document: Document) -> Team:
+    return _teams.to_entity(document)
+
+
+def team_view(team: Team, now: datetime) -> TeamView:
+    return TeamView(
+        team_id=team.team_id,
+        name=team.name,
+        leader_id=team.leader_at(now),
+        created_at=team.leaders[0].since,
+    )
+
+
+async def find_team(reader: Reader, principal: Principal, team_id: int, now: datetime, *, whole: bool = False) -> Team:
+    """The team, for administrators, its leader, whoever is above the leader, and its members unless it is the `whole`
+    of it that is asked for. Raises Problem not_found.
+    """
+    found = await reader.find(TEAMS, {"_id": team_id}, limit=1)
+    if found:
+        team = team_of(found[0])
+        if await reaches(reader, principal, team.leader_at(now)) or principal.kind == "admin":
+            return team
+        if not whole and team_id == await own_team(reader, principal, now):
+            return team
+    raise Problem("not_found")
+
+
+async def own_team(reader: Reader, principal: Principal, now: datetime) -> int | None:
+    """The team that the principal is in."""
+    if principal.kind != "distributor":
+        return None
+    found = await reader.find(DISTRIBUTORS, {"_id": principal.distributor_id}, limit=1)
+    return distributor_of(found[0]).team_at(now) if found else None
+
+
+async def teams_filter(reader: Reader, principal: Principal, now: datetime) -> TeamsFilter:
+    """For a list of teams: for a distributor those they lead, and the one they are in."""
+    if principal.kind == "admin":
+        return {}, {}
+    if principal.kind != "distributor" or principal.distributor_id is None:
+        return NOTHING, {}
+    own = {"_id": await own_team(reader, principal, now)}
+    ever, current = led_by(principal.distributor_id, now)
+    return {"$or": [ever, own]}, {"$or": [current, own]}
+
+
+def led_by(leader_id: int, now: datetime) -> TeamsFilter:
+    current = {"$expr": {"$eq": [entry_at("leaders", "leader_id", now), {"$literal": leader_id}]}}
+    return {"leaders.leader_id": leader_id}, current
+
+
+def in_team(team_id: int, now: datetime) -> TeamsFilter:
+    """For the members of a team."""
+    begun = {"$last": {"$filter": {"input": {"$ifNull": ["$teams", []]}, "cond": {"$lte": ["$$this.since", now]}}}}
+    current = {"$let": {"vars": {"entry": begun}, "in": "$$entry.team_id"}}
+    return {"teams.team_id": team_id}, {"$expr": {"$eq": [current, {"$literal": team_id}]}}
+
+
+def member_view(one: Distributor, now: datetime) -> Member:
+    standing = one.standing_at(now)
+    since = max((entry.since for entry in one.teams if entry.since <= now), default=now)
+    return Member(
+        distributor_id=one.distributor_id,
+        sponsor_id=one.sponsor_id,
+        tier=standing.tier,
+        active=standing.active,
+        since=since,
+    )
+
+
+async def hierarchy(store: Documents, team: Team, now: datetime) -> Hierarchy:
+    """The members by their distance below the leader, in the sponsor tree as of now."""
+    ever, current = in_team(team.team_id, now)
+    documents, others = await page_of(
+        store, DISTRIBUTORS, BY_NUMBER, listed=[ever], checked=[current], cursor=None, limit=MEMBERS_MAX
+    )
+    members = [distributor_of(document) for document in documents]
+    sponsors = await _sponsors_above(store, members)
+    leader_id = team.leader_at(now)
+    by_level: dict[int, list[Member]] = {}
+    elsewhere: list[Member] = []
+    for member in members:
+        level = _distance(member.distributor_id, leader_id, sponsors)
+        (by_level.setdefault(level, []) if level else elsewhere).append(member_view(member, now))
+    levels = [TeamLevel(level=level, members=found) for level, found in sorted(by_level.items())]
+    return Hierarchy(team=team_view(team, now), levels=levels, elsewhere=elsewhere, complete=others is None)
+
+
+async def _sponsors_above(reader: Reader, members: Iterable[Distributor]) -> dict[int, int | None]:
+    wanted: Sequence[int] = [member.distributor_id for member in members]
+    if not wanted:
+        return {}
+    found = await reader.ancestors(DISTRIBUTORS, wanted, via="sponsor_id")
+    return {document["_id"]: document.get("sponsor_id") for document in found}
+
+
+def _distance(distributor_id: int, leader_id: int, sponsors: Mapping[int, int | None]) -> int:
+    """How many steps up the leader stands; 0 where that is nowhere, or here."""
+    current: int | None = distributor_id
+    for steps in range(len(sponsors)):
+        if current == leader_id:
+            return steps
+        current = sponsors.get(current) if current is not None else None
+    return 0

@@ -1,0 +1,108 @@
+"""What became of a command, as far as the journals know."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.access.refusals import is_refusal
+from api.access.writing import SOURCE
+from api.http.problems import REASONS, Language
+from api.identity.principal import Principal
+from api.storage.protocols import Documents
+from api.storage.repository import MESSAGES
+from infra.ports.store import Document
+from infra.runtime import roster
+from infra.runtime.journal import PREFIX
+
+State = Literal["pending", "retrying", "done", "refused", "set_aside"]
+
+
+class MessageView(BaseModel):
+    model_config = ConfigDict(title="Message")
+
+    message_id: str
+    type: str = Field(examples=["order.place.v2"])
+    about: str = Field(examples=["order/shop-367/31198459904"])
+    sent_at: datetime
+    state: State = Field(
+        description="`pending`: in its queue. `retrying`: something that it needs has not arrived, and it is tried "
+        "again. `done`, `refused`: handled. `set_aside`: waits for an operator."
+    )
+    outcome: str | None = Field(description="What came of it, as a code.", examples=["accepted"])
+    reason: str | None = Field(description="Why it was refused, or is retried, as a code.")
+    title: str | None = Field(description="The same as a sentence, in the language asked for.")
+    detail: str | None = Field(description="What exactly was wrong.")
+    location: str | None = Field(description="Where the thing that it created is found, once it is done.")
+
+
+async def message_status(
+    store: Documents, principal: Principal, message_id: str, language: Language
+) -> MessageView | None:
+    """The message of this id that this principal sent; anybody else's is not found."""
+    key = f"{SOURCE}{principal.name}/{message_id}"
+    noted = await store.find(MESSAGES.name, {"_id": key}, limit=1)
+    if not noted or "type" not in noted[0]:
+        return None
+    note = noted[0]
+    known = await asyncio.gather(*(_look(store, worker, key, note["correlation"]) for worker in roster.names()))
+    state, outcome, reason, detail = max(known, key=lambda found: _WEIGHT[found[0]])
+    sentence = REASONS.get(reason) if reason else None
+    return MessageView(
+        message_id=message_id,
+        type=note["type"],
+        about=note["about"],
+        sent_at=note["at"],
+        state=state,
+        outcome=outcome,
+        reason=reason,
+        title=sentence.in_language(language) if sentence else None,
+        detail=detail,
+        location=note["location"] if state == "done" else None,
+    )
+
+
+_WEIGHT: dict[State, int] = {"pending": 0, "retrying": 1, "set_aside": 2, "done": 3, "refused": 4}
+_Found = tuple[State, str | None, str | None, str | None]
+"""State, outcome, reason and detail."""
+
+
+async def _look(store: Documents, worker: str, key: str, correlation: str) -> _Found:
+    journal = PREFIX + worker
+    for record in await store.find(journal, {"handled.id": key}, limit=1, fields=("handled", "emitted")):
+        return _handled(record, key)
+    for record in await store.find(journal, {"dead.id": key}, limit=1, fields=("dead",)):
+        reason = next(item["reason"] for item in record["dead"] if item["id"] == key)
+        return "set_aside", None, reason, None
+    for record in await store.find(journal, {"about": correlation}, limit=1, sort=(("_id", -1),), fields=("retried",)):
+        for item in record.get("retried", ()):
+            if item["id"] == key:
+                return "retrying", None, item["reason"], None
+    return "pending", None, None, None
+
+
+def _handled(record: Document, key: str) -> _Found:
+    outcome = next(item["outcome"] for item in record["handled"] if item["id"] == key)
+    for emitted in record.get("emitted", ()):
+        if emitted["cause"] == key and is_refusal(emitted["type"]):
+            refusal = json.loads(emitted["body"])["data"]
+            return "refused", outcome, refusal["reason"], refusal.get("detail")
+    return "done", outcome, None, None
+
+
+EXAMPLE: Any = {
+    "message_id": "2f6c9a52-4d1e-4c7b-9a0e-0c1f7f6f3f11",
+    "type": "order.place.v1",
+    "about": "order/shop-367/31198459904",
+    "sent_at": "2026-11-22T12:00:00Z",
+    "state": "done",
+    "outcome": "accepted",
+    "reason": None,
+    "title": None,
+    "detail": None,
+    "location": "/api/orders/shop-367/31198459904",
+}

@@ -1,0 +1,139 @@
+"""Dead letters and traces, for whoever keeps the system running."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.http.ids import ShownObject
+from api.storage.protocols import Documents
+from infra.operators import dead_letters
+from infra.operators.dead_letters import Letter, State
+from infra.operators.timeline import timeline_of
+from infra.ports.store import Document
+from infra.runtime import roster
+from infra.runtime.repository import Codec
+
+_letters = Codec(Letter, key="letter_id")
+
+BODY_CHARS_MAX = 65_536
+"""Of a body so much is shown; the whole is sent again."""
+
+
+class LetterSummary(BaseModel):
+    model_config = ConfigDict(title="DeadLetterSummary")
+
+    letter_id: str
+    worker: str
+    queue: str
+    message_id: str
+    type: str
+    reason: str
+    detail: str
+    attempts: int
+    replays: int
+    concerns: str | None = Field(description="What the message is about, where that could be read.")
+    died_at: datetime
+    state: State
+    settled_by: str | None
+    settled_at: datetime | None
+    note: str | None
+
+
+class LetterView(LetterSummary):
+    model_config = ConfigDict(title="DeadLetter")
+
+    content_type: str | None
+    encoding: str = Field(description="`utf-8`, or `base64` where the body is not text.")
+    body: str = Field(description="What arrived; cut after 65,536 characters.")
+    traceback: str | None
+
+
+class TraceStep(BaseModel):
+    model_config = ConfigDict(title="TraceStep")
+
+    at: datetime
+    worker: str
+    message_id: str
+    type: str
+    outcome: str
+    about: str
+    correlation_id: str | None
+    emitted: list[ShownObject] = Field(description="The events it caused, as CloudEvents.")
+    dead_letter: ShownObject | None = Field(description="The dead letter that it became, with its state.")
+
+
+class Trace(BaseModel):
+    of: str
+    steps: list[TraceStep]
+
+
+async def find_letter(store: Documents, letter_id: str) -> Letter | None:
+    found = await store.find(dead_letters.COLLECTION, {"_id": letter_id}, limit=1)
+    return _letters.to_entity(found[0]) if found else None
+
+
+def letter_summary(document: Document) -> LetterSummary:
+    return LetterSummary(**_summary(_letters.to_entity(document)))
+
+
+def letter_view(letter: Letter) -> LetterView:
+    more = {name: getattr(letter, name) for name in ("content_type", "encoding", "traceback")}
+    return LetterView(**_summary(letter), **more, body=letter.body[:BODY_CHARS_MAX])
+
+
+def _summary(letter: Letter) -> dict[str, Any]:
+    return {name: getattr(letter, name) for name in LetterSummary.model_fields}
+
+
+async def trace_of(store: Documents, name: str) -> Trace:
+    steps = await timeline_of(store, roster.names(), name)
+    return Trace(
+        of=name,
+        steps=[
+            TraceStep(
+                at=step.at,
+                worker=step.worker,
+                message_id=step.id,
+                type=step.type,
+                outcome=step.outcome,
+                about=step.about,
+                correlation_id=step.correlation,
+                emitted=list(step.emitted),
+                dead_letter=step.letter,
+            )
+            for step in steps
+        ],
+    )
+
+
+LETTER_EXAMPLE: Any = {
+    "letter_id": "0d9c1c0e-5f57-5a55-8a3c-3a1f6c1e8b21",
+    "worker": "order_intake",
+    "queue": "order_intake.order.place",
+    "message_id": "8f0e6a52-53f4-5bb1-9a0e-0c1f7f6f3f11",
+    "type": "order.place.v2",
+    "reason": "invalid_value",
+    "detail": "lines.0.quantity: Input should be greater than or equal to 1",
+    "attempts": 1,
+    "replays": 0,
+    "concerns": "order/shop-367/31198459904",
+    "died_at": "2026-11-22T12:00:00Z",
+    "state": "waiting",
+    "settled_by": None,
+    "settled_at": None,
+    "note": None,
+}
+STEP_EXAMPLE: Any = {
+    "at": "2026-11-22T12:00:00.120Z",
+    "worker": "order_intake",
+    "message_id": "urn:shop-367/8f0e6a52",
+    "type": "order.place.v2",
+    "outcome": "accepted",
+    "about": "order/shop-367/31198459904",
+    "correlation_id": "order/shop-367/31198459904",
+    "emitted": [],
+    "dead_letter": None,
+}

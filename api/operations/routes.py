@@ -1,0 +1,199 @@
+"""For operations: dead letters and traces; and for everyone, what became of the commands they sent."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import Body as BodyOf
+from fastapi.responses import JSONResponse
+
+from api.access.guard import Authenticated, needs
+from api.access.ports import Here
+from api.access.writing import Writer, Writing, written
+from api.accounts.logins import Body
+from api.http.bodies import BodyRoute
+from api.http.paging import Cursor, Limit, Page, Sorting, next_link, page_of
+from api.http.problems import Problem, Reason, documented, language_of, say, with_example
+from api.identity.principal import Principal
+from api.operations.messages_view import EXAMPLE as MESSAGE_EXAMPLE
+from api.operations.messages_view import MessageView, message_status
+from api.operations.operations_view import (
+    LETTER_EXAMPLE,
+    STEP_EXAMPLE,
+    LetterSummary,
+    LetterView,
+    Trace,
+    find_letter,
+    letter_summary,
+    letter_view,
+    trace_of,
+)
+from contracts.fields import Code
+from contracts.operations.v1 import Note, SettleDeadLetter, Settlement
+from infra.operators import dead_letters
+from infra.operators.dead_letters import Letter, State
+
+say(
+    {
+        "already_discarded": Reason(409, "The dead letter was discarded.", "死信已被丢弃。"),
+        "body_too_large_to_keep": Reason(
+            409,
+            "Only the beginning of the message was kept; ask the sender for smaller ones.",
+            "仅保留了消息开头，无法重新投递，请发送方拆分消息。",
+        ),
+    }
+)
+
+router = APIRouter(prefix="/api", tags=["operations"], route_class=BodyRoute)
+
+Reads = Annotated[Principal, needs("operations:read")]
+Writes = Annotated[Principal, needs("operations:write")]
+LetterPart = Annotated[str, Path(pattern=r"^[A-Za-z0-9._:-]{1,128}$", examples=[LETTER_EXAMPLE["letter_id"]])]
+MessagePart = Annotated[
+    str, Path(pattern=r"^[A-Za-z0-9._:-]{1,200}$", examples=["2f6c9a52-4d1e-4c7b-9a0e-0c1f7f6f3f11"])
+]
+Queue = Annotated[str | None, Query(pattern=r"^[A-Za-z0-9._-]{1,100}$", examples=["order_intake.order.place"])]
+
+_GUARDED = ("unauthenticated", "invalid_token", "insufficient_scope")
+_NEWEST = Sorting("died_at", datetime, -1)
+
+
+_LETTER: Any = {**LETTER_EXAMPLE, "content_type": "application/json", "encoding": "utf-8", "body": "{}"}
+_LETTER["traceback"] = None
+
+
+class Decided(Body):
+    note: Note = None
+
+
+@router.get(
+    "/dead-letters",
+    summary="List dead letters",
+    response_model=Page[LetterSummary],
+    responses=with_example(documented(*_GUARDED, "invalid_cursor"), {"items": [LETTER_EXAMPLE], "next": None}),
+)
+async def list_letters(
+    request: Request,
+    ports: Here,
+    principal: Reads,
+    state: Annotated[State, Query()] = "waiting",
+    queue: Queue = None,
+    reason: Annotated[Code | None, Query()] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Page[LetterSummary]:
+    """The messages that nobody could handle, newest first."""
+    placed = {"state": state} if queue is None else {"state": state, "queue": queue}
+    found, after = await page_of(
+        ports.store,
+        dead_letters.COLLECTION,
+        _NEWEST,
+        listed=[placed],
+        checked=[{"reason": reason}] if reason is not None else (),
+        cursor=cursor,
+        limit=limit,
+    )
+    return Page(items=[letter_summary(document) for document in found], next=next_link(request, after))
+
+
+@router.get(
+    "/dead-letters/{letter_id}",
+    summary="Show a dead letter",
+    response_model=LetterView,
+    responses=with_example(documented(*_GUARDED, "not_found"), _LETTER),
+)
+async def show_letter(letter_id: LetterPart, ports: Here, principal: Reads) -> LetterView:
+    """Why it died, the traceback, and its body as it came."""
+    return letter_view(await _letter(ports, letter_id))
+
+
+_SETTLED: dict[str, Any] = {
+    "response_model": LetterView,
+    "responses": with_example(
+        written("not_found", "already_replayed", "already_discarded", "body_too_large_to_keep", shown=LetterView),
+        _LETTER,
+    ),
+}
+Why = Annotated[Decided, BodyOf(examples=[{"note": "The shop has mended its export."}])]
+
+
+@router.post("/dead-letters/{letter_id}/replay", summary="Send a dead letter again", **_SETTLED)
+async def replay_letter(letter_id: LetterPart, body: Why, ports: Here, principal: Writes, writing: Writing) -> Response:
+    """To the queue it died in, byte for byte. What was handled meanwhile is recognised and changes nothing."""
+    letter = await _letter(ports, letter_id)
+    if letter.state == "discarded":
+        raise Problem("already_discarded")
+    if letter.is_excerpt:
+        raise Problem("body_too_large_to_keep")
+    if letter.state == "waiting":
+        # The body first and the mark after it: what breaks off in between is sent again, and recognised.
+        await ports.commands.forward(dead_letters.replay(letter))
+    return await _settle(writing, letter, "replayed", body.note)
+
+
+@router.post("/dead-letters/{letter_id}/discard", summary="Discard a dead letter", **_SETTLED)
+async def discard_letter(
+    letter_id: LetterPart, body: Why, ports: Here, principal: Writes, writing: Writing
+) -> Response:
+    """It needs nothing any more. It is kept, with who decided, when and why."""
+    return await _settle(writing, await _letter(ports, letter_id), "discarded", body.note)
+
+
+@router.get(
+    "/trace",
+    summary="Trace an order or a message",
+    response_model=Trace,
+    responses=with_example(documented(*_GUARDED, "not_found"), {"of": "shop-367/31198459904", "steps": [STEP_EXAMPLE]}),
+)
+async def trace(
+    ports: Here,
+    principal: Reads,
+    of: Annotated[
+        str,
+        Query(
+            min_length=1,
+            max_length=256,
+            description="shop_id/order_id, a message id, a dead letter or a correlation id.",
+            examples=["shop-367/31198459904"],
+        ),
+    ],
+) -> Trace:
+    """Everything that happened to it: who handled what when, what came of it, and what it caused."""
+    found = await trace_of(ports.store, of)
+    if not found.steps:
+        raise Problem("not_found")
+    return found
+
+
+@router.get(
+    "/messages/{message_id}",
+    summary="Show what became of a command",
+    response_model=MessageView,
+    responses=with_example(documented("unauthenticated", "invalid_token", "not_found"), MESSAGE_EXAMPLE),
+)
+async def show_message(message_id: MessagePart, request: Request, ports: Here, principal: Authenticated) -> Response:
+    """Where a 202 leads to. Only whoever sent the command sees it; it is known for thirty days."""
+    found = await message_status(ports.store, principal, message_id, language_of(request))
+    if found is None:
+        raise Problem("not_found")
+    headers = {"Cache-Control": "no-store", "Vary": "Authorization, Accept-Language"}
+    if found.state in ("pending", "retrying"):
+        headers["Retry-After"] = "1"
+    return JSONResponse(found.model_dump(mode="json"), headers=headers)
+
+
+async def _letter(ports: Any, letter_id: str) -> Letter:
+    letter = await find_letter(ports.store, letter_id)
+    if letter is None:
+        raise Problem("not_found")
+    return letter
+
+
+async def _settle(writing: Writer, letter: Letter, action: Settlement, note: str | None) -> Response:
+    async def show() -> LetterView:
+        return letter_view(await _letter(writing.ports, letter.letter_id))
+
+    command = SettleDeadLetter(letter_id=letter.letter_id, action=action, by=writing.principal.name[:64], note=note)
+    return await writing.write(command, show, before={"state": letter.state})

@@ -1,0 +1,126 @@
+"""What is asked of an order before its command is sent: what a worker would wait for, a client is told at once."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+
+from api.access.scope import reaches
+from api.http.problems import Problem, Reason, say
+from api.identity.principal import Principal
+from contracts.catalog.view import PRODUCTS
+from contracts.fields import LINES_MAX, Amount, Currency, DistributorId, OrderId, ProductId, Quantity, ShopId
+from contracts.network.view import DISTRIBUTORS, SHOPS
+from contracts.orders import v1, v2
+from contracts.orders.view import Order
+from contracts.wire.envelope import Timestamp
+from infra.ports.store import Reader
+
+say(
+    {
+        "ambiguous_order": Reason(
+            409,
+            "Several shops have an order of this id; name it as shop_id/order_id.",
+            "多个店铺存在该订单号，请使用 shop_id/order_id。",
+        ),
+    }
+)
+
+
+class _NewOrder(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    shop_id: Annotated[ShopId | None, Field(description="Absent: the shop of the token, or the default one.")] = None
+    order_id: Annotated[OrderId | None, Field(description="Absent: one is made.")] = None
+    distributor_id: DistributorId
+
+
+class SimpleOrder(_NewOrder):
+    """One product, in the shop's currency, paid later."""
+
+    product_id: ProductId
+    quantity: Quantity
+    total_price: Annotated[Amount, Field(description="What the customer pays for all units together.")]
+
+
+class OrderOfLines(_NewOrder):
+    """Many lines, with discounts, shipping and tax."""
+
+    currency: Annotated[Currency | None, Field(description="Absent: the shop's.")] = None
+    placed_at: Annotated[Timestamp | None, Field(description="Absent: now.", examples=["2026-11-22T12:00:00Z"])] = None
+    lines: Annotated[list[v2.Line], Field(min_length=1, max_length=LINES_MAX)]
+    shipping: Annotated[Amount, Field(examples=["8.00"])] = v2.PlaceOrder.model_fields["shipping"].default
+    tax: Annotated[Amount, Field(examples=["0.00"])] = v2.PlaceOrder.model_fields["tax"].default
+    total: Annotated[Amount | None, Field(description="If given, it must be what all adds up to.")] = None
+    prepaid: Annotated[bool, Field(strict=True, description="Paid already; needs permission orders:fulfil.")] = False
+
+
+def _form(body: Any) -> str:
+    has_lines = "lines" in body if isinstance(body, dict) else isinstance(body, OrderOfLines)
+    return "lines" if has_lines else "simple"
+
+
+NewOrder = Annotated[
+    Annotated[SimpleOrder, Tag("simple")] | Annotated[OrderOfLines, Tag("lines")], Discriminator(_form)
+]
+"""Either form; `lines` tells which."""
+
+PlaceOrder = v1.PlaceOrder | v2.PlaceOrder
+
+
+def shop_of(body: SimpleOrder | OrderOfLines, principal: Principal, default: str | None) -> str:
+    """Whose order it is. Raises Problem shop_required, and shop_unknown for a shop that is not the asker's."""
+    if principal.shop_id is not None and body.shop_id not in (None, principal.shop_id):
+        raise Problem("shop_unknown", detail=f"shop_id: your token speaks for {principal.shop_id}.")
+    shop_id = principal.shop_id or body.shop_id or default
+    if shop_id is None:
+        raise Problem("shop_required")
+    return shop_id
+
+
+def order_command(body: SimpleOrder | OrderOfLines, shop_id: str, order_id: str) -> PlaceOrder:
+    """The command of the contract that the form is of."""
+    said = {name: getattr(body, name) for name in body.__class__.model_fields}
+    named = {**said, "shop_id": shop_id, "order_id": order_id}
+    return v1.PlaceOrder(**named) if isinstance(body, SimpleOrder) else v2.PlaceOrder(**named)
+
+
+def require_fulfilment(command: PlaceOrder, principal: Principal) -> None:
+    """To say that an order is paid is not for whoever earns by it."""
+    if isinstance(command, v2.PlaceOrder) and command.prepaid and "orders:fulfil" not in principal.permissions:
+        raise Problem("insufficient_scope", detail="prepaid: needs orders:fulfil.", needs=["orders:fulfil"])
+
+
+async def seller_of(reader: Reader, principal: Principal, distributor_id: int) -> None:
+    """A distributor sells for themselves and their downline. Raises Problem distributor_unknown for anyone else."""
+    if principal.kind == "distributor" and not await reaches(reader, principal, distributor_id):
+        raise Problem("distributor_unknown", detail=f"distributor_id: there is no {distributor_id} for you.")
+
+
+async def require_known(reader: Reader, command: PlaceOrder) -> None:
+    """Raise the Problem of what the order names and nobody knows: a worker would wait for it for minutes."""
+    wanted = {command.product_id} if isinstance(command, v1.PlaceOrder) else {x.product_id for x in command.lines}
+    shops, distributors, products = await asyncio.gather(
+        reader.find(SHOPS, {"_id": command.shop_id}, limit=1, fields=("_id",)),
+        reader.find(DISTRIBUTORS, {"_id": command.distributor_id}, limit=1, fields=("_id",)),
+        reader.find(PRODUCTS, {"_id": {"$in": sorted(wanted)}}, fields=("_id",)),
+    )
+    if not shops:
+        raise Problem("shop_unknown", detail=f"shop_id: shop {command.shop_id} is not registered.")
+    if not distributors:
+        detail = f"distributor_id: distributor {command.distributor_id} is not registered."
+        raise Problem("distributor_unknown", detail=detail)
+    if missing := wanted - {product["_id"] for product in products}:
+        raise Problem("product_unknown", detail=f"product_id: product {min(missing)} is not in the catalogue.")
+
+
+def require_step(
+    order: Order, step: Literal["paid", "shipped", "completed", "cancelled", "refund", "after_sale"]
+) -> None:
+    """Raise the Problem of a step whose predecessor is missing: a worker would wait for that for minutes."""
+    if order.status == "pending" and step in ("shipped", "completed", "refund", "after_sale"):
+        raise Problem("not_paid", detail=f"order {order.key} is pending.")
+    if order.status == "paid" and step == "completed":
+        raise Problem("not_shipped", detail=f"order {order.key} has not shipped.")

@@ -1,0 +1,307 @@
+"""Orders: placed, found, followed to their end, given back."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Path, Query, Request, Response
+
+from api.access.guard import needs
+from api.access.ports import Here
+from api.access.scope import orders_filter
+from api.access.writing import Writer, Writing, written
+from api.http.bodies import BodyRoute
+from api.http.conditions import (
+    NOT_MODIFIED,
+    IfMatch,
+    IfNoneMatch,
+    check_match,
+    etag_of,
+    read_response,
+    written_response,
+)
+from api.http.paging import Cursor, Limit, Page, next_link, page_of
+from api.http.parameters import AS_IN_JSON
+from api.http.problems import documented, with_example
+from api.identity.principal import Principal
+from api.orders.bodies import AFTER_SALE, ORDERS_BY_EXAMPLE, REFUNDS, STATUSES, AfterSale, NewRefund, StatusUpdate
+from api.orders.checks import (
+    NewOrder,
+    order_command,
+    require_fulfilment,
+    require_known,
+    require_step,
+    seller_of,
+    shop_of,
+)
+from api.orders.view import (
+    EXAMPLE,
+    EXAMPLE_STEP,
+    NEWEST,
+    OrderView,
+    OrderWithTimeline,
+    find_order,
+    order_of,
+    order_view,
+    order_with_timeline,
+    plain,
+)
+from contracts.fields import OrderId, ShopId
+from contracts.orders.v1 import ChangeAfterSale, RefundOrder, UpdateStatus
+from contracts.orders.view import LISTS, ORDERS, Order, Status, seller_list, shop_list, status_list
+from contracts.wire.envelope import Command, Timestamp
+
+router = APIRouter(prefix="/api/orders", tags=["orders"], route_class=BodyRoute)
+
+Reads = Annotated[Principal, needs("orders:read")]
+Places = Annotated[Principal, needs("orders:write")]
+Fulfils = Annotated[Principal, needs("orders:fulfil")]
+Refunds = Annotated[Principal, needs("orders:refund")]
+ShopPart = Annotated[ShopId, Path()]
+OrderPart = Annotated[OrderId, Path()]
+Timeline = Annotated[bool, Query(description="Whether to tell what happened to it; without, the answer is faster.")]
+
+_GUARDED = ("unauthenticated", "invalid_token", "insufficient_scope")
+_PLACING = (
+    *("conflict", "shop_required", "shop_unknown", "distributor_unknown", "distributor_inactive", "product_unknown"),
+    *("product_inactive", "currency_not_accepted", "placed_in_future", "total_mismatch", "discount_exceeds_amount"),
+    *("amount_precision", "no_rules"),
+)
+_MOVING = (
+    *("not_found", "ambiguous_order", "precondition_failed", "not_paid", "not_shipped", "already_shipped"),
+    *("order_rejected", "order_cancelled", "order_refunded"),
+)
+_GIVING_BACK = (
+    *("not_found", "ambiguous_order", "conflict", "not_paid", "order_rejected", "order_cancelled"),
+    *("too_many_refunds", "not_ordered", "nothing_to_refund", "more_than_left", "amount_precision"),
+)
+
+
+@router.post(
+    "",
+    summary="Place an order",
+    response_model=OrderView,
+    status_code=201,
+    responses=with_example(written(*_PLACING, shown=OrderView, created=True), EXAMPLE, 200, 201),
+)
+async def place_order(
+    body: Annotated[NewOrder, Body(openapi_examples=ORDERS_BY_EXAMPLE)],
+    ports: Here,
+    principal: Places,
+    writing: Writing,
+) -> Response:
+    """One product by `product_id`, `quantity` and `total_price`, or many `lines`. The shop is that of a shop's own
+    token, else `shop_id`, else the one set up as default. Where `order_id` is absent one is made.
+
+    The same order again changes nothing; the same `order_id` with other content is refused. The answer shows the
+    order as accepted; its stock is reserved right after.
+    """
+    shop_id = shop_of(body, principal, ports.settings.default_shop_id)
+    order_id = body.order_id or f"o-{writing.derived('order')}"
+    command = order_command(body, shop_id, order_id)
+    require_fulfilment(command, principal)
+    await asyncio.gather(seller_of(ports.store, principal, body.distributor_id), require_known(ports.store, command))
+
+    async def show() -> Response:
+        order = await find_order(ports.store, principal, order_id, shop_id)
+        return written_response(order_view(order, principal), order.version)
+
+    return await writing.write(command, show, location=f"/api/orders/{shop_id}/{order_id}")
+
+
+@router.get(
+    "",
+    summary="List orders",
+    response_model=Page[OrderView],
+    responses=with_example(documented(*_GUARDED, "invalid_cursor"), {"items": [EXAMPLE], "next": None}),
+)
+async def list_orders(
+    request: Request,
+    ports: Here,
+    principal: Reads,
+    status: Annotated[Status | None, Query()] = None,
+    distributor_id: Annotated[int | None, Query(ge=1, le=2**63 - 1, description="The seller."), AS_IN_JSON] = None,
+    shop_id: Annotated[ShopId | None, Query()] = None,
+    placed_from: Annotated[Timestamp | None, Query(examples=["2026-11-01T00:00:00Z"])] = None,
+    placed_to: Annotated[
+        Timestamp | None, Query(description="Not itself included.", examples=["2026-12-01T00:00:00Z"])
+    ] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Page[OrderView]:
+    """Newest first. A distributor sees their own and their downline's; a shop its own."""
+    listed = [orders_filter(principal)]
+    within: list[dict[str, Any]] = []
+    if distributor_id is not None:
+        listed.append({LISTS: seller_list(distributor_id)})
+    if shop_id is not None:
+        listed.append({LISTS: shop_list(shop_id)})
+    if status is not None:
+        listed.append({LISTS: status_list(status)})
+    if placed_from is not None:
+        within.append({"placed_at": {"$gte": placed_from}})
+    if placed_to is not None:
+        within.append({"placed_at": {"$lt": placed_to}})
+    found, after = await page_of(ports.store, ORDERS, NEWEST, listed=listed, within=within, cursor=cursor, limit=limit)
+    items = [order_view(order_of(document), principal) for document in found]
+    return Page(items=items, next=next_link(request, after))
+
+
+_SHOWN: dict[str, Any] = {
+    "response_model": OrderWithTimeline,
+    "responses": with_example(
+        {**documented(*_GUARDED, "not_found", "ambiguous_order"), **NOT_MODIFIED},
+        {**EXAMPLE, "timeline": [EXAMPLE_STEP]},
+    ),
+}
+
+
+@router.get("/{order_id}", summary="Show an order", **_SHOWN)
+async def show_order(
+    order_id: OrderPart,
+    request: Request,
+    ports: Here,
+    principal: Reads,
+    timeline: Timeline = True,
+    if_none_match: IfNoneMatch = None,
+) -> Response:
+    """By its id within the shop; where several shops have such an order, name it as `shop_id/order_id`."""
+    return await _shown(request, ports, principal, await find_order(ports.store, principal, order_id, None), timeline)
+
+
+@router.get("/{shop_id}/{order_id}", summary="Show a shop's order", **_SHOWN)
+async def show_shop_order(
+    shop_id: ShopPart,
+    order_id: OrderPart,
+    request: Request,
+    ports: Here,
+    principal: Reads,
+    timeline: Timeline = True,
+    if_none_match: IfNoneMatch = None,
+) -> Response:
+    order = await find_order(ports.store, principal, order_id, shop_id)
+    return await _shown(request, ports, principal, order, timeline)
+
+
+_MOVED: dict[str, Any] = {
+    "response_model": OrderView,
+    "responses": with_example(written(*_MOVING, shown=OrderView), EXAMPLE),
+}
+NewStatus = Annotated[StatusUpdate, Body(openapi_examples=STATUSES)]
+
+
+@router.patch("/{order_id}", summary="Tell how far an order is", **_MOVED)
+async def change_order(
+    order_id: OrderPart, body: NewStatus, ports: Here, principal: Fulfils, writing: Writing, if_match: IfMatch = None
+) -> Response:
+    """`completed` means that the customer has the goods, and starts the hold period of the commissions."""
+    return await _moved(writing, await find_order(ports.store, principal, order_id, None), body, if_match)
+
+
+@router.put("/{order_id}/status", summary="Set an order's status", **_MOVED)
+async def put_status(
+    order_id: OrderPart, body: NewStatus, ports: Here, principal: Fulfils, writing: Writing, if_match: IfMatch = None
+) -> Response:
+    return await _moved(writing, await find_order(ports.store, principal, order_id, None), body, if_match)
+
+
+@router.patch("/{shop_id}/{order_id}", summary="Tell how far it is", **_MOVED)
+async def change_shop_order(
+    shop_id: ShopPart,
+    order_id: OrderPart,
+    body: NewStatus,
+    ports: Here,
+    principal: Fulfils,
+    writing: Writing,
+    if_match: IfMatch = None,
+) -> Response:
+    return await _moved(writing, await find_order(ports.store, principal, order_id, shop_id), body, if_match)
+
+
+_REFUNDED: dict[str, Any] = {
+    "response_model": OrderView,
+    "status_code": 201,
+    "responses": with_example(written(*_GIVING_BACK, shown=OrderView, created=True), EXAMPLE, 200, 201),
+}
+Refund = Annotated[NewRefund, Body(openapi_examples=REFUNDS)]
+
+
+@router.post("/{order_id}/refunds", summary="Refund of an order", **_REFUNDED)
+async def refund_order(
+    order_id: OrderPart, body: Refund, ports: Here, principal: Refunds, writing: Writing
+) -> Response:
+    """Commissions are taken back in proportion. The same `refund_id` counts once."""
+    return await _refunded(writing, await find_order(ports.store, principal, order_id, None), body)
+
+
+@router.post("/{shop_id}/{order_id}/refunds", summary="Refund it", **_REFUNDED)
+async def refund_shop_order(
+    shop_id: ShopPart, order_id: OrderPart, body: Refund, ports: Here, principal: Refunds, writing: Writing
+) -> Response:
+    return await _refunded(writing, await find_order(ports.store, principal, order_id, shop_id), body)
+
+
+_SETTLED: dict[str, Any] = {
+    "response_model": OrderView,
+    "responses": with_example(
+        written(
+            *("not_found", "ambiguous_order", "not_paid", "order_rejected", "order_cancelled", "order_refunded"),
+            shown=OrderView,
+        ),
+        EXAMPLE,
+    ),
+}
+OpenOrNot = Annotated[AfterSale, Body(openapi_examples=AFTER_SALE)]
+
+
+@router.put("/{order_id}/after-sale", summary="Open or settle an after-sale", **_SETTLED)
+async def put_after_sale(
+    order_id: OrderPart, body: OpenOrNot, ports: Here, principal: Refunds, writing: Writing
+) -> Response:
+    """While something between customer and shop is open, no commission of the order is released."""
+    return await _after_sale(writing, await find_order(ports.store, principal, order_id, None), body)
+
+
+@router.put(
+    "/{shop_id}/{order_id}/after-sale",
+    summary="Open or settle its after-sale",
+    **_SETTLED,
+)
+async def put_shop_after_sale(
+    shop_id: ShopPart, order_id: OrderPart, body: OpenOrNot, ports: Here, principal: Refunds, writing: Writing
+) -> Response:
+    return await _after_sale(writing, await find_order(ports.store, principal, order_id, shop_id), body)
+
+
+async def _shown(request: Request, ports: Any, principal: Principal, order: Order, timeline: bool) -> Response:
+    shown = await order_with_timeline(ports.store, order, principal, timeline=timeline)
+    return read_response(request, shown, order.version, content_too=True)
+
+
+async def _moved(writing: Writer, order: Order, body: StatusUpdate, if_match: str | None) -> Response:
+    check_match(if_match, etag_of(order.version))
+    require_step(order, body.status)
+    command = UpdateStatus(shop_id=order.shop_id, order_id=order.order_id, status=body.status)
+    return await _write(writing, order, command)
+
+
+async def _refunded(writing: Writer, order: Order, body: NewRefund) -> Response:
+    require_step(order, "refund")
+    refund_id = body.refund_id or f"r-{writing.derived('refund')}"
+    command = RefundOrder(shop_id=order.shop_id, order_id=order.order_id, refund_id=refund_id, lines=tuple(body.lines))
+    return await _write(writing, order, command, location=f"/api/orders/{order.key}")
+
+
+async def _after_sale(writing: Writer, order: Order, body: AfterSale) -> Response:
+    require_step(order, "after_sale")
+    command = ChangeAfterSale(shop_id=order.shop_id, order_id=order.order_id, open=body.open)
+    return await _write(writing, order, command)
+
+
+async def _write(writing: Writer, order: Order, command: Command, *, location: str | None = None) -> Response:
+    async def show() -> Response:
+        found = await find_order(writing.ports.store, writing.principal, order.order_id, order.shop_id)
+        return written_response(order_view(found, writing.principal), found.version)
+
+    return await writing.write(command, show, location=location, before=plain(order))

@@ -1,0 +1,260 @@
+"""Orders as they are shown. Amounts are decimal strings in the order's currency."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.access.scope import orders_filter
+from api.http.ids import ShownId
+from api.http.paging import Sorting, page_of
+from api.http.problems import Problem
+from api.identity.principal import Principal
+from api.storage.protocols import Documents
+from contracts.money import to_amount
+from contracts.orders.view import LISTS, ORDERS, Line, Order, Refund, Status, number_list
+from contracts.subjects import order_key
+from infra.operators.timeline import timeline_of
+from infra.ports.store import Document
+from infra.runtime import roster
+from infra.runtime.repository import Codec
+
+NEWEST = Sorting("placed_at", datetime, -1)
+
+_orders = Codec(Order, key="key")
+
+Money = str
+
+
+class LineView(BaseModel):
+    model_config = ConfigDict(title="OrderLine")
+
+    line: int
+    product_id: ShownId
+    category_id: ShownId
+    quantity: int
+    amount: Money = Field(description="The line's total before its discount.", examples=["59.70"])
+    discount: Money = Field(examples=["5.00"])
+    net: Money = Field(description="amount - discount.", examples=["54.70"])
+    refunded_quantity: int
+    refunded: Money = Field(examples=["0.00"])
+
+
+class RefundedPart(BaseModel):
+    line: int
+    quantity: int
+    amount: Money
+
+
+class RefundView(BaseModel):
+    model_config = ConfigDict(title="OrderRefund")
+
+    refund_id: str
+    at: datetime
+    amount: Money
+    lines: list[RefundedPart]
+
+
+class SponsorView(BaseModel):
+    model_config = ConfigDict(title="OrderUpline")
+
+    level: int = Field(description="1 is the seller.")
+    distributor_id: ShownId
+    tier: str
+    active: bool
+
+
+class StepView(BaseModel):
+    """One message in one worker's hands."""
+
+    model_config = ConfigDict(title="OrderStep")
+
+    at: datetime
+    worker: str = Field(examples=["order_intake"])
+    type: str = Field(examples=["order.place.v2"])
+    outcome: str = Field(description="What came of it.", examples=["accepted"])
+    emitted: list[str] = Field(description="The types of the events it caused.", examples=[["order.accepted.v1"]])
+
+
+class OrderView(BaseModel):
+    model_config = ConfigDict(title="Order")
+
+    shop_id: str
+    order_id: str
+    status: Status
+    reason: str | None = Field(description="Why it was rejected or cancelled.")
+    version: int = Field(description="Grows by one with each change; it is in the ETag.")
+    distributor_id: ShownId = Field(description="The seller.")
+    currency: str
+    placed_at: datetime
+    due_at: datetime | None = Field(description="When it is cancelled unless paid.")
+    paid_at: datetime | None
+    completed_at: datetime | None
+    reserved: bool = Field(description="Whether the goods are set apart.")
+    prepaid: bool
+    after_sale_open: bool = Field(description="While open, no commission is released.")
+    lines: list[LineView]
+    shipping: Money
+    tax: Money
+    total: Money
+    refunded_total: Money
+    refunds: list[RefundView]
+    upline: list[SponsorView] = Field(
+        description="The seller and those above, as of the order's time: for a distributor up to themselves, for a "
+        "shop the seller alone."
+    )
+    rule_version: int
+
+
+class OrderWithTimeline(OrderView):
+    model_config = ConfigDict(title="OrderWithTimeline")
+
+    timeline: list[StepView] | None = Field(description="What happened to it, oldest first; null unless asked for.")
+
+
+async def find_order(store: Documents, principal: Principal, order_id: str, shop_id: str | None) -> Order:
+    """The order, by shop and order id, or by the latter alone where only one is meant.
+
+    Raises Problem not_found, also where it is somebody else's, and ambiguous_order.
+    """
+    shop_id = shop_id or principal.shop_id
+    within_reach = orders_filter(principal)
+    if shop_id is not None:
+        found = await store.find(ORDERS, {"$and": [{"_id": order_key(shop_id, order_id)}, within_reach]}, limit=1)
+    else:
+        listed = [{LISTS: number_list(order_id)}, within_reach]
+        found, others = await page_of(store, ORDERS, NEWEST, listed=listed, cursor=None, limit=1)
+        if others is not None:
+            raise Problem("ambiguous_order")
+    if not found:
+        raise Problem("not_found")
+    return order_of(found[0])
+
+
+def order_of(document: Document) -> Order:
+    return _orders.to_entity(document)
+
+
+def order_view(order: Order, principal: Principal) -> OrderView:
+    return OrderView(**_fields(order, principal))
+
+
+async def order_with_timeline(
+    store: Documents, order: Order, principal: Principal, *, timeline: bool
+) -> OrderWithTimeline:
+    steps = await steps_of(store, order.key) if timeline else None
+    return OrderWithTimeline(**_fields(order, principal), timeline=steps)
+
+
+async def steps_of(store: Documents, key: str) -> list[StepView]:
+    """The order's story, without what others have of it: types and outcomes only."""
+    steps = await timeline_of(store, roster.names(), key)
+    return [
+        StepView(
+            at=step.at,
+            worker=step.worker,
+            type=step.type,
+            outcome=step.outcome,
+            emitted=[message["type"] for message in step.emitted],
+        )
+        for step in steps
+    ]
+
+
+def plain(order: Order) -> dict[str, Any]:
+    """For the audit log: how far the order was."""
+    return {"status": order.status, "version": order.version, "after_sale_open": order.after_sale_open}
+
+
+def _fields(order: Order, principal: Principal) -> dict[str, Any]:
+    def money(minor: int) -> str:
+        return format(to_amount(minor, order.currency), "f")
+
+    return {
+        "shop_id": order.shop_id,
+        "order_id": order.order_id,
+        "status": order.status,
+        "reason": order.reason,
+        "version": order.version,
+        "distributor_id": order.distributor_id,
+        "currency": order.currency,
+        "placed_at": order.placed_at,
+        "due_at": order.due_at,
+        "paid_at": order.paid_at,
+        "completed_at": order.completed_at,
+        "reserved": order.reserved,
+        "prepaid": order.prepaid,
+        "after_sale_open": order.after_sale_open,
+        "lines": [_line(line, money) for line in order.lines],
+        "shipping": money(order.shipping_minor),
+        "tax": money(order.tax_minor),
+        "total": money(order.total_minor),
+        "refunded_total": money(order.refunded_minor),
+        "refunds": [_refund(refund, money) for refund in order.refunds],
+        "upline": _upline(order, principal),
+        "rule_version": order.rule_version,
+    }
+
+
+def _line(line: Line, money: Any) -> LineView:
+    return LineView(
+        line=line.line,
+        product_id=line.product_id,
+        category_id=line.category_id,
+        quantity=line.quantity,
+        amount=money(line.amount_minor),
+        discount=money(line.discount_minor),
+        net=money(line.net_minor),
+        refunded_quantity=line.refunded_quantity,
+        refunded=money(line.refunded_minor),
+    )
+
+
+def _refund(refund: Refund, money: Any) -> RefundView:
+    return RefundView(
+        refund_id=refund.refund_id,
+        at=refund.at,
+        amount=money(sum(part.amount_minor for part in refund.lines)),
+        lines=[
+            RefundedPart(line=part.line, quantity=part.quantity, amount=money(part.amount_minor))
+            for part in refund.lines
+        ],
+    )
+
+
+def _upline(order: Order, principal: Principal) -> list[SponsorView]:
+    """Whom the principal may know: nobody above themselves."""
+    last = len(order.upline)
+    if principal.kind == "shop":
+        last = 1
+    elif principal.kind == "distributor":
+        last = next((up.level for up in order.upline if up.distributor_id == principal.distributor_id), 1)
+    return [
+        SponsorView(level=up.level, distributor_id=up.distributor_id, tier=up.tier, active=up.active)
+        for up in order.upline
+        if up.level <= last
+    ]
+
+
+EXAMPLE: dict[str, Any] = json.loads("""
+{
+  "shop_id": "shop-367", "order_id": "31198459904", "status": "paid", "reason": null, "version": 3,
+  "distributor_id": 40021, "currency": "CNY", "placed_at": "2026-11-22T12:00:00Z", "due_at": null,
+  "paid_at": "2026-11-22T12:00:05Z", "completed_at": null, "reserved": true, "prepaid": false,
+  "after_sale_open": false,
+  "lines": [{"line": 1, "product_id": 1082185, "category_id": 7, "quantity": 3, "amount": "59.70",
+             "discount": "5.00", "net": "54.70", "refunded_quantity": 0, "refunded": "0.00"}],
+  "shipping": "8.00", "tax": "0.00", "total": "62.70", "refunded_total": "0.00", "refunds": [],
+  "upline": [{"level": 1, "distributor_id": 40021, "tier": "standard", "active": true}], "rule_version": 1
+}
+""")
+EXAMPLE_STEP = {
+    "at": "2026-11-22T12:00:00.120Z",
+    "worker": "order_intake",
+    "type": "order.place.v2",
+    "outcome": "accepted",
+    "emitted": ["order.accepted.v1"],
+}

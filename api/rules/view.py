@@ -1,0 +1,167 @@
+"""Rule sets as they are shown: what they promise, in figures and in sentences, and how far they are."""
+
+from __future__ import annotations
+
+from dataclasses import fields, is_dataclass
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.http.ids import ShownObject
+from api.http.problems import Language
+from api.storage.protocols import Documents
+from contracts.explanation.rule_sentences import sentences
+from contracts.money import MINOR_DIGITS_EVER, to_amount, to_rate
+from contracts.plans.compliance import DEFAULTS, Breach, breaches
+from contracts.rules.view import MARKETS, RULES, Market, RuleSet, Stage, Terms
+from infra.ports.store import Document
+from infra.runtime.repository import Codec
+
+_rules = Codec(RuleSet, key="rule_version")
+_markets = Codec(Market, key="market")
+
+
+class RulesSummary(BaseModel):
+    model_config = ConfigDict(title="RulesSummary")
+
+    rule_version: int
+    stage: Stage
+    title: str
+    market: str
+    digest: str = Field(description="Names the terms: send it with an approval.")
+    proposed_by: str
+    approved_by: str | None
+    activated_by: str | None
+    effective_from: datetime | None
+    retired_from: datetime | None
+    retired_by: str | None
+
+
+class BreachView(BaseModel):
+    """A limit of the market that the terms go beyond."""
+
+    model_config = ConfigDict(title="Breach")
+
+    limit: str = Field(examples=["levels_paid_max"])
+    detail: str
+    clause: str | None = Field(description="The law behind it, as the market cites it.")
+
+
+class RulesView(RulesSummary):
+    model_config = ConfigDict(title="Rules")
+
+    sentences: list[str] = Field(description="All that they promise, in the language asked for.")
+    terms: ShownObject = Field(description="The same in figures; amounts and rates are decimal strings.")
+
+
+class DraftView(BaseModel):
+    """What a draft would promise, and whether its market allows it; nothing is kept."""
+
+    model_config = ConfigDict(title="ExplainedDraft")
+
+    digest: str
+    sentences: list[str]
+    market_is_known: bool
+    breaches: list[BreachView]
+
+
+async def find_rules(store: Documents, version: int) -> RuleSet | None:
+    found = await store.find(RULES, {"_id": version}, limit=1)
+    return _rules.to_entity(found[0]) if found else None
+
+
+async def market_named(store: Documents, name: str) -> Market | None:
+    """As it is defined; the default market has its limits without a definition."""
+    found = await store.find(MARKETS, {"_id": name}, limit=1)
+    if found:
+        return _markets.to_entity(found[0])
+    return DEFAULTS if name == DEFAULTS.market else None
+
+
+def summary_of(document: Document) -> RulesSummary:
+    return RulesSummary(**_summary(_rules.to_entity(document)))
+
+
+def rules_view(rules: RuleSet, language: Language) -> RulesView:
+    return RulesView(**_summary(rules), sentences=sentences(rules.terms, language), terms=_plain(rules.terms, ()))
+
+
+def draft_view(terms: Terms, digest: str, market: Market | None, language: Language) -> DraftView:
+    found = breaches(terms, market) if market is not None else ()
+    return DraftView(
+        digest=digest,
+        sentences=sentences(terms, language),
+        market_is_known=market is not None,
+        breaches=[_breach(breach) for breach in found],
+    )
+
+
+def _breach(breach: Breach) -> BreachView:
+    return BreachView(limit=breach.limit, detail=breach.detail, clause=breach.clause)
+
+
+def _summary(rules: RuleSet) -> dict[str, Any]:
+    own = {name: getattr(rules, name) for name in RulesSummary.model_fields if name not in ("title", "market")}
+    return {**own, "title": rules.terms.title, "market": rules.terms.market}
+
+
+def _plain(value: Any, path: tuple[str, ...]) -> Any:
+    """The terms for programs: `rate_ppm` 50000 is `rate` "0.05", minor units by currency are amounts."""
+    if is_dataclass(value):
+        told = {field.name: getattr(value, field.name) for field in fields(value)}
+        currency = told.get("currency")
+        return {
+            _unit_free(name): _figure(name, item, currency, (*path, name))
+            for name, item in told.items()
+            if item is not None
+        }
+    if isinstance(value, tuple):
+        return [_plain(item, path) for item in value]
+    if isinstance(value, dict):
+        return {
+            key: _amount(item, key) if key in MINOR_DIGITS_EVER else _plain(item, path) for key, item in value.items()
+        }
+    return value
+
+
+def _unit_free(name: str) -> str:
+    return name.removesuffix("_ppm").removesuffix("_minor")
+
+
+def _figure(name: str, item: Any, currency: str | None, path: tuple[str, ...]) -> Any:
+    if name.endswith("_ppm"):
+        if isinstance(item, tuple):
+            return [format(to_rate(rate), "f") for rate in item]
+        if isinstance(item, dict):
+            return {key: format(to_rate(rate), "f") for key, rate in item.items()}
+        return format(to_rate(item), "f")
+    if name.endswith("_minor") and currency is not None:
+        return _amount(item, currency)
+    return _plain(item, path)
+
+
+def _amount(item: Any, currency: str) -> Any:
+    if isinstance(item, tuple):
+        return [_amount(part, currency) for part in item]
+    return format(to_amount(item, currency), "f")
+
+
+SUMMARY_EXAMPLE: Any = {
+    "rule_version": 1,
+    "stage": "active",
+    "title": "Autumn 2026",
+    "market": "default",
+    "digest": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "proposed_by": "admin/4f1c0d3a9b7e4c2f8a6d5e4c3b2a1f00",
+    "approved_by": "admin/0a2c0d3a9b7e4c2f8a6d5e4c3b2a1f11",
+    "activated_by": "admin/0a2c0d3a9b7e4c2f8a6d5e4c3b2a1f11",
+    "effective_from": "2026-11-01T00:00:00Z",
+    "retired_from": None,
+    "retired_by": None,
+}
+RULES_EXAMPLE: Any = {
+    **SUMMARY_EXAMPLE,
+    "sentences": ["Rule set “Autumn 2026”, for the market default.", "Each line pays at most 20% of its net."],
+    "terms": {"title": "Autumn 2026", "market": "default", "pool_rate": "0.2", "hold_days": 7},
+}

@@ -1,0 +1,104 @@
+"""Stock as it is shown: on hand, reserved and available, by product and by lot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.http.ids import ShownId
+from api.http.problems import Problem
+from contracts.catalog.view import PRODUCTS
+from contracts.stock.view import ITEMS, Lot, StockItem
+from infra.ports.store import Document, Reader
+from infra.runtime.repository import Codec
+
+_items = Codec(StockItem, key="product_id")
+
+
+class _Figures(BaseModel):
+    on_hand: int = Field(
+        description="Units in the house, reserved ones too; below zero where more was shipped than was counted.",
+        examples=[120],
+    )
+    reserved: int = Field(description="Units set apart for orders that have not left yet.", examples=[20])
+    available: int = Field(description="On hand minus reserved; never negative.", examples=[100])
+
+
+class LotView(_Figures):
+    model_config = ConfigDict(title="Lot")
+
+    batch_id: str = Field(examples=["lot-2026-11"])
+    expiry_date: str | None = Field(description="The last day of sale.", examples=["2027-03-31"])
+    sellable: bool = Field(description="False once its last day of sale is over (UTC).", examples=[True])
+
+
+class StockView(_Figures):
+    model_config = ConfigDict(title="Stock")
+
+    product_id: ShownId = Field(examples=[1082185])
+    sellable: int = Field(description="Available in lots that may be sold today (UTC).", examples=[100])
+    short: int = Field(
+        description="Units reserved beyond those in lots that may be sold today (UTC). The newest unpaid orders are "
+        "cancelled for them; what stays is reserved for paid ones.",
+        examples=[0],
+    )
+    low: bool = Field(
+        description="Whether it runs low; units that expire within three days do not count.", examples=[False]
+    )
+    low_at: int = Field(description="It runs low at so many; 0 where nobody is told.", examples=[20])
+    recovered_at: int = Field(description="It has recovered at so many.", examples=[40])
+    lots: list[LotView] = Field(description="First expired first.")
+
+
+def stock_view(item: StockItem, now: datetime) -> StockView:
+    day = now.date().isoformat()
+    return StockView(
+        product_id=item.product_id,
+        on_hand=item.on_hand,
+        reserved=item.reserved,
+        available=item.available,
+        sellable=item.sellable(day),
+        short=item.shortage(day),
+        low=item.low,
+        low_at=item.low_at,
+        recovered_at=item.recovered_at,
+        lots=[_lot_view(lot, day) for lot in item.lots],
+    )
+
+
+def _lot_view(lot: Lot, day: str) -> LotView:
+    return LotView(
+        batch_id=lot.batch_id,
+        expiry_date=lot.expires_on,
+        on_hand=lot.on_hand,
+        reserved=lot.reserved,
+        available=lot.available,
+        sellable=lot.sells_on(day),
+    )
+
+
+def item_of(document: Document) -> StockItem:
+    return _items.to_entity(document)
+
+
+async def find_stock(reader: Reader, product_id: int) -> StockItem:
+    """A product that never had stock has none. Raises Problem not_found for what is no product."""
+    found = await reader.find(ITEMS, {"_id": product_id}, limit=1)
+    if found:
+        return item_of(found[0])
+    await require_product(reader, product_id)
+    return StockItem(product_id)
+
+
+async def require_product(reader: Reader, product_id: int) -> None:
+    """Raises Problem not_found."""
+    if not await known_products(reader, [product_id]):
+        raise Problem("not_found")
+
+
+async def known_products(reader: Reader, product_ids: Sequence[int]) -> set[int]:
+    """Those that are in the catalogue."""
+    found = await reader.find(PRODUCTS, {"_id": {"$in": list(product_ids)}}, fields=("_id",)) if product_ids else []
+    return {document["_id"] for document in found}

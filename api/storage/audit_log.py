@@ -1,0 +1,163 @@
+"""The audit log: who changed what through the API, from what to what, and in which request.
+
+Entries are numbered without a gap and never changed; each carries the hash of the one before it, so that one which is
+altered, taken out or put in between shows (`tributary audit verify`). Cutting off the end shows against the head, and
+against any head that was noted down elsewhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from api.storage.repository import AUDIT, AUDIT_HEAD
+from api.storage.transactions import settle
+from infra.ports.store import Document, Reader, Store, Streams, Transaction
+from infra.ports.time import Time
+
+_HEAD = "head"
+_GENESIS = "0" * 64
+_BATCH_MAX = 200
+_BREACHES_MAX = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One change. `who` names the principal (kind, subject, client), `target` the thing, such as `user/4f…`.
+
+    `before` and `after` are what JSON can say; secrets and hashes of them do not belong there.
+    """
+
+    who: Mapping[str, Any]
+    action: str
+    target: str
+    correlation: str
+    before: Mapping[str, Any] | None = None
+    after: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The last entry's number and hash; 0 for an empty log."""
+
+    number: int = 0
+    hash: str = _GENESIS
+
+
+class AuditLog:
+    def __init__(self, store: Store, time: Time) -> None:
+        self._store = store
+        self._time = time
+        self._pending: list[tuple[Entry, asyncio.Future[None]]] = []
+        self._writing = asyncio.Lock()
+
+    async def append(self, entry: Entry) -> None:
+        """Return when the entry is committed. Entries that arrive while others are written go together."""
+        written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._pending.append((entry, written))
+        async with self._writing:
+            while not written.done():
+                await self._write_pending()
+        await written
+
+    async def append_in(self, tx: Transaction, *entries: Entry) -> None:
+        """Append in the transaction of the change itself: both happen, or neither."""
+        head = await head_of(tx)
+        at = self._time.now()
+        documents = []
+        for entry in entries:
+            document = _document(entry, head, at)
+            head = Head(document["_id"], document["hash"])
+            documents.append(document)
+        await tx.insert(AUDIT.name, documents)
+        await tx.replace(AUDIT_HEAD.name, [{"_id": _HEAD, "number": head.number, "hash": head.hash}])
+
+    async def _write_pending(self) -> None:
+        batch, self._pending = self._pending[:_BATCH_MAX], self._pending[_BATCH_MAX:]
+        try:
+            await settle(self._store, self._time, lambda tx: self.append_in(tx, *(entry for entry, _ in batch)))
+        except BaseException as error:
+            for _, written in batch:
+                if not written.done():
+                    written.set_exception(error if isinstance(error, Exception) else asyncio.CancelledError())
+            if not isinstance(error, Exception):
+                raise
+        else:
+            for _, written in batch:
+                if not written.done():
+                    written.set_result(None)
+
+
+async def head_of(reader: Reader) -> Head:
+    found = await reader.find(AUDIT_HEAD.name, {"_id": _HEAD})
+    return Head(found[0]["number"], found[0]["hash"]) if found else Head()
+
+
+def _document(entry: Entry, head: Head, at: datetime) -> Document:
+    document: Document = {
+        "_id": head.number + 1,
+        "at": at,
+        "who": _plain(entry.who),
+        "action": entry.action,
+        "target": entry.target,
+        "correlation": entry.correlation,
+        "before": _plain(entry.before),
+        "after": _plain(entry.after),
+        "previous": head.hash,
+    }
+    return {**document, "hash": hash_of(document)}
+
+
+def _plain(value: Mapping[str, Any] | None) -> Any:
+    """As JSON has it, so that what is read back from the store hashes as what was written."""
+    return json.loads(json.dumps(value, default=str))
+
+
+def hash_of(document: Mapping[str, Any]) -> str:
+    """SHA-256 over the canonical JSON of everything but the hash itself."""
+    content = {name: value for name, value in document.items() if name != "hash"}
+    content["at"] = content["at"].astimezone(UTC).isoformat(timespec="milliseconds")
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
+    return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What was found: how many entries, the last one's hash, and a sentence for each that does not fit."""
+
+    head: Head
+    breaches: Sequence[str]
+
+
+async def verify(store: Streams, stored_head: Head, expected: Head | None = None) -> Verified:
+    """Walk the whole log. `expected` is a head that somebody noted down earlier and that must still be in it."""
+    breaches: list[str] = []
+    head = Head()
+    seen_expected = expected is None or expected == head
+    async for document in _entries(store):
+        number = document["_id"]
+        if number != head.number + 1:
+            breaches.append(f"entries {head.number + 1} to {number - 1} are missing")
+        elif document.get("previous") != head.hash:
+            breaches.append(f"entry {number} does not follow entry {head.number}: one of them was changed")
+        if hash_of(document) != document.get("hash"):
+            breaches.append(f"entry {number} is not what was written")
+        head = Head(number, str(document.get("hash")))
+        seen_expected = seen_expected or head == expected
+        if len(breaches) >= _BREACHES_MAX:
+            break
+    # Entries may have been written since the head was read; fewer than it says are a breach.
+    if head.number < stored_head.number or (head.number == stored_head.number and head.hash != stored_head.hash):
+        breaches.append(f"the log ends with entry {head.number}, but its head is entry {stored_head.number}")
+    if not seen_expected and expected is not None:
+        breaches.append(f"entry {expected.number} with hash {expected.hash} is not in the log")
+    return Verified(head, breaches)
+
+
+def _entries(store: Streams) -> AsyncIterator[Document]:
+    return store.stream(AUDIT.name, {}, sort=(("_id", 1),))

@@ -1,0 +1,158 @@
+"""What is read so often that it comes through the cache: hot products with their stock, and a distributor's month."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from api.storage.cache import Cached
+from api.storage.protocols import Documents
+from contracts.catalog.view import PRODUCTS
+from contracts.commissions.earnings import EARNINGS, FIGURES, currency_of, in_month
+from contracts.commissions.v1 import CommissionAccrued, CommissionReversed
+from contracts.orders.v1 import OrderAccepted
+from contracts.orders.view import ORDERS
+from contracts.stock.v1 import StockAdjusted, StockReceived, StockReleased, StockReserved
+from contracts.stock.view import ITEMS, Lot, StockItem
+from infra.gateway.event_listener import Event
+from infra.ports.cache import Cache
+from infra.ports.store import Reader
+from infra.ports.time import Time
+from infra.settings import Settings
+
+HOT_MAX = 100
+_NEWEST_ORDERS = 2_000
+"""Hot is what the newest orders are about. So many take a few milliseconds to count, however many there are."""
+
+_HOT = "all"
+
+TYPES = tuple(
+    payload.message_type
+    for payload in (
+        OrderAccepted,
+        CommissionAccrued,
+        CommissionReversed,
+        StockReceived,
+        StockAdjusted,
+        StockReserved,
+        StockReleased,
+    )
+)
+"""The events after which a figure is another."""
+
+
+class Figures:
+    def __init__(self, store: Documents, cache: Cache, time: Time, settings: Settings) -> None:
+        self._store = store
+        self._time = time
+        prefix = f"{settings.database}:cache:"
+        self._hot = Cached(cache, f"{prefix}hot:", self._read_hot)
+        self._lots = Cached(cache, f"{prefix}lots:", self._read_lots)
+        self._months = Cached(cache, f"{prefix}month:", self._read_months)
+
+    async def hot(self) -> list[dict[str, Any]]:
+        """The products that most of the newest orders have, hottest first: id, name, how many orders and units."""
+        hot: list[dict[str, Any]] = await self._hot.get(_HOT) or []
+        return hot
+
+    async def stock(self, product_ids: Sequence[int]) -> dict[int, dict[str, int]]:
+        """Units on hand, and those that may be sold today, of those products that ever had any."""
+        found = await self._lots.get_many([str(product_id) for product_id in product_ids])
+        day = self._time.now().date().isoformat()
+        return {int(key): _stock_of([Lot(*lot) for lot in lots], day) for key, lots in found.items()}
+
+    async def month(self, distributor_id: int, month: date) -> dict[str, dict[str, int]]:
+        """By currency: paid orders sold that were placed in this month (UTC), their net after refunds, and the
+        commissions booked in it, net of what was taken back in it; in minor units.
+        """
+        found: dict[str, dict[str, int]] = await self._months.get(f"{distributor_id}/{month:%Y-%m}") or {}
+        return found
+
+    async def hear(self, events: Sequence[Event]) -> None:
+        """Forget what these events change."""
+        products, distributors, hot = set(), set(), False
+        for event in events:
+            told, data = event.get("type"), event.get("data") or {}
+            if told == OrderAccepted.message_type:
+                hot = True
+            elif told in (CommissionAccrued.message_type, CommissionReversed.message_type):
+                distributors |= _distributors_in(data)
+            else:
+                products |= {data.get("product_id"), *(pick["product_id"] for pick in data.get("picks", ()))}
+        now = self._time.now()
+        # A late payment belongs to the month in which the order was placed.
+        months = {f"{now:%Y-%m}", f"{now.replace(day=1) - timedelta(days=1):%Y-%m}"}
+        await self._lots.forget([str(product_id) for product_id in products if product_id is not None])
+        await self._months.forget([f"{distributor_id}/{month}" for distributor_id in distributors for month in months])
+        await self._hot.forget([_HOT] if hot else [])
+
+    async def _read_hot(self, keys: Sequence[str]) -> Mapping[str, Any]:
+        counted = await self._store.summarise(
+            ORDERS,
+            [
+                {"$sort": {"placed_at": -1}},
+                {"$limit": _NEWEST_ORDERS},
+                {"$match": {"status": {"$nin": ["rejected", "cancelled"]}}},
+                {"$project": {"lines.product_id": 1, "lines.quantity": 1}},
+                {"$unwind": "$lines"},
+                {"$group": {"_id": "$lines.product_id", "orders": {"$sum": 1}, "units": {"$sum": "$lines.quantity"}}},
+                {"$sort": {"orders": -1, "_id": 1}},
+                {"$limit": HOT_MAX},
+            ],
+        )
+        wanted = [one["_id"] for one in counted]
+        names = {
+            product["_id"]: product["name"]
+            for product in await self._store.find(PRODUCTS, {"_id": {"$in": wanted}}, fields=("name",))
+        }
+        hot = [
+            {"product_id": one["_id"], "name": names.get(one["_id"]), "orders": one["orders"], "units": one["units"]}
+            for one in counted
+        ]
+        return dict.fromkeys(keys, hot)
+
+    async def _read_lots(self, keys: Sequence[str]) -> Mapping[str, Any]:
+        """The lots, not their sums: what may be sold changes with the day, and no event says so."""
+        wanted = [int(key) for key in keys]
+        found = await self._store.find(ITEMS, {"_id": {"$in": wanted}}, fields=("lots",))
+        names = ("batch_id", "expires_on", "on_hand", "reserved")
+        return {str(item["_id"]): [[lot.get(name) for name in names] for lot in item.get("lots", ())] for item in found}
+
+    async def _read_months(self, keys: Sequence[str]) -> Mapping[str, Any]:
+        asked = {key: key.split("/") for key in keys}
+        return {key: await month_of(self._store, int(who), month) for key, (who, month) in asked.items()}
+
+
+async def month_of(reader: Reader, distributor_id: int, month: str) -> dict[str, dict[str, int]]:
+    """The figures of a month (`2026-11`) from its running sums: a few documents, however many orders and postings."""
+    figures: defaultdict[str, dict[str, int]] = defaultdict(
+        lambda: {"orders": 0, "net_sales_minor": 0, "commissions_minor": 0}
+    )
+    for document in await reader.find(EARNINGS, in_month(distributor_id, month), fields=FIGURES):
+        if document.keys().isdisjoint(FIGURES):
+            continue
+        orders, sold, refunded, booked = (document.get(name, 0) for name in FIGURES)
+        sums = figures[currency_of(document)]
+        sums["orders"] += orders
+        sums["net_sales_minor"] += sold - refunded
+        sums["commissions_minor"] += booked
+    return dict(figures)
+
+
+def next_month(first_day: datetime) -> datetime:
+    return (first_day.replace(day=1) + timedelta(days=32)).replace(day=1)
+
+
+def _stock_of(lots: Sequence[Lot], day: str) -> dict[str, int]:
+    return {
+        "on_hand": sum(lot.on_hand for lot in lots),
+        "available": StockItem(0, tuple(lots)).sellable(day),
+    }
+
+
+def _distributors_in(data: Mapping[str, Any]) -> set[int]:
+    """Who earns from the order or stands above its seller; the seller is one of them."""
+    earning = {entry["distributor_id"] for entry in data.get("entries", ())}
+    return earning | {up["distributor_id"] for plan in data.get("unpaid", ()) for up in plan["uplines"]}

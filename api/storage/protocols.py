@@ -1,0 +1,34 @@
+"""The outside world as the API sees it; `infra.processes.connections` opens the real ones."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from contracts.wire.envelope import Message
+from infra.gateway.command_client import Answer
+from infra.ports.messaging import Outgoing
+from infra.ports.store import Document, Parts, Reader, Store
+
+
+class Documents(Store, Reader, Parts, Protocol):
+    """The store, read outside a transaction too, which is what most routes do."""
+
+    async def ping(self) -> None: ...
+
+    async def summarise(self, collection: str, stages: Sequence[Mapping[str, Any]]) -> list[Document]:
+        """What the stages of an aggregation make of a collection; the first must be served by an index."""
+        ...
+
+
+class Commands(Protocol):
+    @property
+    def connected(self) -> bool: ...
+
+    async def send(self, message: Message[Any], *, wait_s: float) -> Answer | None: ...
+
+    async def forward(self, outgoing: Outgoing) -> None: ...
+
+
+FetchJson = Callable[[str], Awaitable[dict[str, Any]]]
+"""Reads one JSON object from an address; raises KeysUnavailable."""

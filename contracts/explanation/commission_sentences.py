@@ -1,0 +1,261 @@
+"""An explanation in sentences, in English or Chinese, for the distributor who does not understand a figure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from contracts.explanation.commission_phrases import PHRASES, STATUSES_IN_CHINESE
+from contracts.explanation.explained import ExplainedLine, Explanation, OrderFacts, Part, TakenBack, exact_share
+from contracts.explanation.rule_phrases import Language
+from contracts.money import to_amount
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A heading, empty for the first, and full sentences."""
+
+    heading: str
+    sentences: tuple[str, ...]
+
+
+def sentences_of(explanation: Explanation, language: Language = "en") -> tuple[Section, ...]:
+    """Everything that the explanation knows, from the order down to what is available."""
+    return tuple(_Teller(explanation, language).sections())
+
+
+def why_nothing(
+    key: str, order: OrderFacts | None, refusal: tuple[str, str] | None = None, language: Language = "en"
+) -> str:
+    """Why there is nothing to explain of an order without commissions. `refusal` is a reason code and its sentence."""
+    words = PHRASES[language]
+    if order is None and refusal is not None:
+        reason, detail = refusal
+        return words["order_refused"].format(order=key, reason=reason, detail=detail.rstrip("."))
+    if order is None:
+        return words["order_unknown"].format(order=key)
+    if order.status in ("pending", "rejected", "cancelled"):
+        return words[f"order_{order.status}"].format(order=key, reason=order.reason)
+    return words["order_not_booked"].format(order=key)
+
+
+class _Teller:
+    """Tells one explanation in one language."""
+
+    def __init__(self, explanation: Explanation, language: Language) -> None:
+        self._explanation = explanation
+        self._language = language
+        self._words = PHRASES[language]
+        self._currency = explanation.order.currency
+        self._step = str(to_amount(1, self._currency))
+
+    def sections(self) -> Iterator[Section]:
+        told = self._explanation
+        yield Section("", (self._order(), self._pays()))
+        everywhere = self._silent_everywhere()
+        for line in told.lines:
+            yield self._line(line, everywhere)
+        if everywhere:
+            yield Section(self._say("heading_silent"), tuple(self._nobody(everywhere)))
+        if told.people:
+            yield Section(self._say("heading_people"), tuple(self._people()))
+        if told.taken_back:
+            yield Section(self._say("heading_back"), tuple(map(self._taken_back, told.taken_back)))
+        yield Section(self._say("heading_hold"), (self._hold(),))
+
+    def _say(self, phrase: str, **blanks: object) -> str:
+        return self._words[phrase].format(**blanks)
+
+    def _money(self, minor: int) -> str:
+        return f"{to_amount(minor, self._currency)} {self._currency}"
+
+    def _rate(self, ppm: int) -> str:
+        percent = (Decimal(ppm) / 10_000).normalize()
+        return f"{percent:f} %" if self._language == "en" else f"{percent:f}%"
+
+    def _order(self) -> str:
+        told = self._explanation
+        status = told.order.status if self._language == "en" else STATUSES_IN_CHINESE[told.order.status]
+        return self._say(
+            "order",
+            order=told.order.key,
+            placed_at=_moment(told.order.placed_at),
+            seller=told.seller_id,
+            status=status,
+            version=told.rule_version,
+            title=told.title,
+        )
+
+    def _pays(self) -> str:
+        told = self._explanation
+        rest = told.pool_minor - told.total_minor
+        figures = {"total": told.total_minor, "pool": told.pool_minor, "rest": rest}
+        return self._say("pays", **{name: self._money(minor) for name, minor in figures.items()})
+
+    def _line(self, line: ExplainedLine, everywhere: tuple[Part, ...]) -> Section:
+        ordered = line.order_line
+        net = self._money(ordered.net_minor)
+        told = [self._say("net_whole", net=net)]
+        if ordered.discount_minor:
+            amounts = {"amount": ordered.amount_minor, "discount": ordered.discount_minor}
+            told = [self._say("net", net=net, **{name: self._money(minor) for name, minor in amounts.items()})]
+        rate = self._rate(self._explanation.pool_rate_ppm)
+        pool, paid = self._money(line.pool_minor), self._money(line.paid_minor)
+        told.append(self._say("line_pool", rate=rate, pool=pool, paid=paid))
+        has_remainder = any(part.rounding for part in line.paid)
+        told += [self._paid(part, has_remainder) for part in line.paid]
+        common = set(map(_anywhere, everywhere))
+        told += self._nobody(part for part in line.unpaid if _anywhere(part) not in common)
+        if ordered.refunded_quantity or ordered.refunded_minor:
+            refunded = self._money(ordered.refunded_minor)
+            units, quantity = ordered.refunded_quantity, ordered.quantity
+            told.append(self._say("given_back", units=units, quantity=quantity, refunded=refunded, net=net))
+        heading = self._say("line", line=ordered.line, quantity=ordered.quantity, product=ordered.product_id)
+        return Section(heading, tuple(told))
+
+    def _paid(self, part: Part, has_remainder: bool) -> str:
+        place = "leader" if part.level == 0 else "seller" if part.level == 1 else "level"
+        who = self._say(f"who_{place}", distributor=part.distributor_id, level=part.level, tier=part.tier)
+        how = self._share(part) + self._cut(part) + self._rounding(part, has_remainder)
+        said = self._say("paid", who=who, amount=self._money(part.amount_minor), plan=self._plan(part), how=how)
+        if part.taken_back_minor:
+            taken, left = part.taken_back_minor, part.amount_minor - part.taken_back_minor
+            said += self._say("part_back", taken=self._money(taken), left=self._money(left))
+        return said
+
+    def _plan(self, part: Part) -> str:
+        return self._say(f"plan_{part.kind}", plan=part.plan)
+
+    def _share(self, part: Part) -> str:
+        """How the exact share comes about."""
+        exact = format(exact_share(part, self._currency), "f")
+        net = to_amount(part.base_minor, self._currency)
+        if part.kind == "fixed":
+            unit = to_amount(part.unit_minor, self._currency)
+            return self._say("of_units", unit=unit, quantity=part.quantity, exact=exact)
+        told = {"rate": self._rate(part.rate_ppm), "net": net, "exact": exact, "tier": part.tier}
+        if part.tier_rate_ppm is None:
+            return self._say("of_rate", **told)
+        if part.is_peer:
+            return self._say("of_peer", **told)
+        if part.tier_rate_ppm == part.rate_ppm:
+            return self._say("of_first_tier", **told)
+        below = self._rate(part.tier_rate_ppm - part.rate_ppm)
+        return self._say("of_difference", tier_rate=self._rate(part.tier_rate_ppm), below=below, **told)
+
+    def _cut(self, part: Part) -> str:
+        if part.limited_by is None or part.limit_minor is None:
+            return ""
+        limit, drawn = self._money(part.limit_minor), self._money(part.drawn_minor)
+        return self._say(f"cut_{part.limited_by}", limit=limit, drawn=drawn)
+
+    def _rounding(self, part: Part, has_remainder: bool) -> str:
+        """What became of the fraction. `has_remainder` says that some share of the line got a unit."""
+        if part.rounding:
+            return self._say("rounded_up", step=self._step)
+        is_whole = part.amount_minor == exact_share(part, self._currency).scaleb(_digits(self._currency))
+        if is_whole or part.limited_by:
+            return ""
+        return self._say("rounded_off" if has_remainder else "rounded_off_all", step=self._step)
+
+    def _silent_everywhere(self) -> tuple[Part, ...]:
+        """Who got nothing from a plan on every line, for the same reason: said once, where there are many lines."""
+        first, *others = self._explanation.lines
+        if not others:
+            return ()
+        shared = set(map(_anywhere, first.unpaid))
+        for line in others:
+            shared &= set(map(_anywhere, line.unpaid))
+        return tuple(part for part in first.unpaid if _anywhere(part) in shared)
+
+    def _nobody(self, parts: Iterable[Part]) -> Iterator[str]:
+        """One sentence for all whom a plan gives nothing for the very same reason."""
+        together: dict[tuple[str, str], list[Part]] = {}
+        for part in parts:
+            together.setdefault((self._plan(part), self._reason(part)), []).append(part)
+        for (plan, reason), silent in together.items():
+            if silent[0].reason == "no_team":
+                yield self._say("no_team", plan=plan)
+                continue
+            whos = self._say("listed").join(map(self._silent, silent))
+            yield self._say("nobody", plan=plan, whos=whos, reason=reason)
+
+    def _silent(self, part: Part) -> str:
+        place = "leader" if part.level == 0 else "seller" if part.level == 1 else "level"
+        return self._say(f"silent_{place}", distributor=part.distributor_id, level=part.level)
+
+    def _reason(self, part: Part) -> str:
+        if part.reason is None or part.reason == "no_team":
+            return ""
+        phrase = f"cap_reached_{part.limited_by}" if part.limited_by else part.reason
+        return self._say(
+            phrase,
+            tier=part.tier,
+            step=self._step,
+            limit=self._money(part.limit_minor or 0),
+            drawn=self._money(part.drawn_minor),
+            asked=self._money(part.asked_minor or 0),
+            own_sales=self._money(part.own_sales_minor or 0),
+            currency=self._currency,
+        )
+
+    def _people(self) -> Iterator[str]:
+        for person in self._explanation.people:
+            figures = {"amount": person.amount_minor, "taken": person.taken_back_minor, "left": person.remaining_minor}
+            phrase = "person_back" if person.taken_back_minor else "person"
+            amounts = {name: self._money(minor) for name, minor in figures.items()}
+            yield self._say(phrase, distributor=person.distributor_id, **amounts)
+
+    def _taken_back(self, taken: TakenBack) -> str:
+        phrase = "refund" if taken.reason == "order_refunded" else "cancellation"
+        if not taken.by_distributor_minor:
+            phrase += "_nothing"
+        shares = self._say("listed").join(
+            self._say("share", distributor=distributor_id, amount=self._money(amount))
+            for distributor_id, amount in taken.by_distributor_minor
+        )
+        return self._say(
+            phrase,
+            at=_moment(taken.at),
+            reference=taken.reference,
+            total=self._money(taken.total_minor),
+            account=self._say(taken.account),
+            shares=shares,
+            step=self._step,
+        )
+
+    def _hold(self) -> str:
+        told, hold = self._explanation, self._explanation.hold
+        if not told.remaining_minor:
+            return self._say("nothing_left" if told.total_minor else "nothing_paid")
+        phrase, moment = "until_completed", hold.completed_at
+        if hold.status == "released":
+            phrase = "released"
+        elif hold.open_since is not None:
+            phrase = "until_settled"
+        elif hold.release_at is not None and moment is not None:
+            phrase = "until_later" if hold.release_at > moment + timedelta(days=hold.hold_days) else "until"
+        moments = {
+            "released_at": hold.released_at,
+            "since": hold.open_since,
+            "release_at": hold.release_at,
+            "completed_at": moment,
+        }
+        said = {name: _moment(moment) if moment else "" for name, moment in moments.items()}
+        return self._say(phrase, left=self._money(told.remaining_minor), days=hold.hold_days, **said)
+
+
+def _anywhere(part: Part) -> Part:
+    """The part without its line, to be compared with that of another line."""
+    return replace(part, line=0)
+
+
+def _digits(currency: str) -> int:
+    exponent = to_amount(1, currency).as_tuple().exponent
+    return -exponent if isinstance(exponent, int) else 0
+
+
+def _moment(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M} UTC"

@@ -1,0 +1,221 @@
+"""Why an order pays what it pays: every line, every plan, everyone whom the plan looked at, paid or not.
+
+Pure: made from the order, its commission as booked and the terms of its rules. Nothing is calculated anew; what
+is shown are the booked entries, and they add up to what is booked, or there is no explanation. Amounts in minor
+units; `contracts.explanation.commission_sentences` says it in words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from contracts.commissions.view import Commission, Entry
+from contracts.explanation.explained import (
+    ExplainedLine,
+    Explanation,
+    Hold,
+    OrderFacts,
+    OrderLine,
+    Part,
+    Person,
+    TakenBack,
+)
+from contracts.rules.view import Differential, Limit, Plan, Reason, Terms
+
+_CAPS: tuple[Limit, ...] = ("entry", "order", "day", "month")
+"""In the order in which the engine asks them."""
+
+_GRANTED: tuple[Reason, ...] = ("cap_reached", "pool_exhausted", "below_minimum", "rounded_to_nothing")
+"""The reasons of those whom a plan would have paid, had nothing cut their share to nothing."""
+
+_AFTER_THE_CHAIN = 1_000
+"""Where a team's leader, who has level 0, stands among the people."""
+
+
+def explain(order: OrderFacts, commission: Commission, terms: Terms) -> Explanation:
+    """Say why the order pays what it pays. AssertionError where the figures do not add up to what is booked."""
+    teller = _Teller(order, commission, terms)
+    lines = tuple(teller.line(index, line) for index, line in enumerate(order.lines))
+    after_sale = commission.after_sale
+    explanation = Explanation(
+        order=order,
+        seller_id=commission.seller_id,
+        rule_version=commission.rule_version,
+        title=terms.title,
+        pool_rate_ppm=terms.pool_rate_ppm,
+        lines=lines,
+        people=tuple(_people(commission)),
+        taken_back=tuple(_taken_back(commission)),
+        hold=Hold(
+            status=commission.status,
+            hold_days=commission.hold_days,
+            completed_at=commission.completed_at,
+            release_at=commission.release_at,
+            released_at=commission.released_at,
+            open_since=after_sale.since if after_sale is not None and after_sale.open else None,
+        ),
+        pool_minor=commission.pool_minor,
+        total_minor=commission.total_minor,
+    )
+    _assert_it_adds_up(explanation, commission)
+    return explanation
+
+
+class _Teller:
+    """Puts entries and silences back into their lines, with the figures of the terms behind them."""
+
+    def __init__(self, order: OrderFacts, commission: Commission, terms: Terms) -> None:
+        self._order = order
+        self._commission = commission
+        self._plans: Mapping[str, Plan] = {plan.name: plan for plan in terms.plans}
+        self._rank = {plan.name: rank for rank, plan in enumerate(terms.plans)}
+        self._position = {line.line: index for index, line in enumerate(order.lines)}
+        leader = () if order.leader is None else (order.leader,)
+        self._tiers = {(earner.level, earner.distributor_id): earner.tier for earner in (*order.upline, *leader)}
+
+    def line(self, index: int, line: OrderLine) -> ExplainedLine:
+        remaining = self._commission.remaining_minor()
+        paid = [
+            self._paid(entry, entry.amount_minor - left)
+            for entry, left in zip(self._commission.entries, remaining, strict=True)
+            if entry.line == line.line
+        ]
+        unpaid = sorted(self._unpaid(line), key=lambda part: (self._rank[part.plan], part.level))
+        pools = self._commission.pools_minor
+        pool_minor = pools[index] if pools else 0
+        return ExplainedLine(line, pool_minor, tuple(self._with_rates((*paid, *unpaid))))
+
+    def _with_rates(self, parts: Sequence[Part]) -> Iterator[Part]:
+        """The parts of a line; those of a differential plan with their tiers' rates, and who is whose peer.
+
+        `best_ppm` is the highest rate paid below, by plan; a share that only rounding brought to nothing was paid.
+        """
+        best_ppm: dict[str, int] = {}
+        by_place = {}
+        for part in sorted(parts, key=lambda part: part.level):
+            plan = self._plans[part.plan]
+            if isinstance(plan, Differential) and part.reason in (None, *_GRANTED):
+                rate_ppm = plan.rates_ppm[part.tier]
+                below_ppm = best_ppm.get(part.plan, 0)
+                is_peer = rate_ppm == below_ppm
+                by_place[part.plan, part.level] = replace(part, tier_rate_ppm=rate_ppm, is_peer=is_peer)
+                if part.reason in (None, "rounded_to_nothing"):
+                    best_ppm[part.plan] = max(rate_ppm, below_ppm)
+        for part in parts:
+            yield by_place.get((part.plan, part.level), part)
+
+    def _paid(self, entry: Entry, taken_back_minor: int) -> Part:
+        limit_minor, drawn_minor = self._limit(entry.limited_by, entry.plan, entry.distributor_id, entry.line)
+        return Part(
+            line=entry.line,
+            plan=entry.plan,
+            kind=self._plans[entry.plan].plan,
+            level=entry.level,
+            distributor_id=entry.distributor_id,
+            tier=entry.tier,
+            base_minor=entry.base_minor,
+            quantity=entry.quantity,
+            rate_ppm=entry.rate_ppm,
+            unit_minor=entry.unit_minor,
+            amount_minor=entry.amount_minor,
+            rounding=entry.rounding,
+            taken_back_minor=taken_back_minor,
+            limited_by=entry.limited_by,
+            limit_minor=limit_minor,
+            drawn_minor=drawn_minor,
+        )
+
+    def _unpaid(self, line: OrderLine) -> Iterator[Part]:
+        for silent in self._commission.unpaid:
+            if silent.lines and line.line not in silent.lines:
+                continue
+            kind = self._plans[silent.plan].plan
+            if not silent.uplines:
+                yield Part(line.line, silent.plan, kind, 0, 0, "", silent.reason)
+            for passed in silent.uplines:
+                tier = self._tiers.get((passed.level, passed.distributor_id), "")
+                part = Part(line.line, silent.plan, kind, passed.level, passed.distributor_id, tier, silent.reason)
+                yield self._with_figures(part)
+
+    def _with_figures(self, part: Part) -> Part:
+        """The part with the figures that its reason is about."""
+        currency = self._order.currency
+        plan = self._plans[part.plan]
+        if part.reason == "own_sales_below_minimum":
+            own_minor = self._commission.earned.own_sales_minor.get(part.distributor_id, 0)
+            if part.distributor_id == self._commission.seller_id:
+                own_minor += self._order.net_minor
+            return replace(part, asked_minor=plan.conditions.own_sales_min[currency], own_sales_minor=own_minor)
+        if part.reason == "below_minimum":
+            return replace(part, limit_minor=plan.minimum[currency])
+        if part.reason == "cap_reached":
+            for limit in _CAPS:
+                cap_minor, drawn_minor = self._limit(limit, part.plan, part.distributor_id, part.line)
+                if cap_minor is not None and cap_minor <= drawn_minor:
+                    return replace(part, limited_by=limit, limit_minor=cap_minor, drawn_minor=drawn_minor)
+        return part
+
+    def _limit(self, limit: Limit | None, plan: str, distributor_id: int, line: int) -> tuple[int | None, int]:
+        """What the limit allows, and what the distributor had drawn on it before this line."""
+        if limit is None:
+            return None, 0
+        if limit == "pool":
+            pools = self._commission.pools_minor
+            return (pools[self._position[line]] if pools else None), 0
+        caps: Mapping[str, int] = getattr(self._plans[plan].caps, limit)
+        if limit == "entry":
+            return caps.get(self._order.currency), 0
+        earned = self._commission.earned
+        before = {"day": earned.day_minor, "month": earned.month_minor}.get(limit, {}).get(plan, {})
+        drawn_minor = before.get(distributor_id, 0) + sum(
+            entry.amount_minor
+            for entry in self._commission.entries
+            if entry.plan == plan
+            and entry.distributor_id == distributor_id
+            and self._position[entry.line] < self._position[line]
+        )
+        return caps.get(self._order.currency), drawn_minor
+
+
+def _people(commission: Commission) -> Iterator[Person]:
+    ranked = sorted(
+        range(len(commission.entries)), key=lambda index: commission.entries[index].level or _AFTER_THE_CHAIN
+    )
+    remaining = commission.remaining_minor()
+    sums: dict[int, list[int]] = {}
+    for index in ranked:
+        entry = commission.entries[index]
+        had = sums.setdefault(entry.distributor_id, [0, 0])
+        had[0] += entry.amount_minor
+        had[1] += entry.amount_minor - remaining[index]
+    for distributor_id, (amount_minor, taken_back_minor) in sums.items():
+        yield Person(distributor_id, amount_minor, taken_back_minor)
+
+
+def _taken_back(commission: Commission) -> Iterator[TakenBack]:
+    for reversal in commission.reversals:
+        sums: dict[int, int] = {}
+        for entry, amount_minor in zip(commission.entries, reversal.amounts_minor, strict=True):
+            sums[entry.distributor_id] = sums.get(entry.distributor_id, 0) - amount_minor
+        taken = tuple((distributor_id, amount) for distributor_id, amount in sums.items() if amount)
+        yield TakenBack(reversal.reference, reversal.reason, reversal.at, reversal.account, taken)
+
+
+def _assert_it_adds_up(explanation: Explanation, commission: Commission) -> None:
+    """By line, by distributor and in all: what is shown is what is booked, no more and no less."""
+    for line in explanation.lines:
+        booked = [entry for entry in commission.entries if entry.line == line.order_line.line]
+        assert line.paid_minor == _sum(booked), f"line {line.order_line.line} does not add up to its entries"
+        assert all(entry.base_minor == line.order_line.net_minor for entry in booked), "an entry has another base"
+    for person in explanation.people:
+        booked = [entry for entry in commission.entries if entry.distributor_id == person.distributor_id]
+        assert person.amount_minor == _sum(booked), f"distributor {person.distributor_id} does not add up"
+    assert sum(line.paid_minor for line in explanation.lines) == commission.total_minor, "an entry has no line"
+    taken_back = sum(taken.total_minor for taken in explanation.taken_back)
+    assert taken_back == sum(person.taken_back_minor for person in explanation.people), "reversals do not add up"
+    assert explanation.remaining_minor == sum(commission.remaining_minor()), "what remains does not add up"
+
+
+def _sum(entries: Iterable[Entry]) -> int:
+    return sum(entry.amount_minor for entry in entries)

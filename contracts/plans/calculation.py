@@ -1,0 +1,190 @@
+"""What a rule set gives for a sale: pure arithmetic on integers, the meaning of the rules contract.
+
+Each line has a closed pool. A plan's share of it is exact, cut by the plan's caps and by what the plans before it left
+of the pool, and dropped if less than the plan's minimum is left. All shares of a line are then rounded together, once,
+by largest remainder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from contracts.commissions.view import Earned, Entry, Passed, Unpaid
+from contracts.money import RATE_SCALE, largest_remainder
+from contracts.plans.plans import CompiledPlan, Grant, Silence, Walks, compiled
+from contracts.plans.sale import Earner, Sale, SaleLine
+from contracts.rules.view import Limit, Reason, Terms
+
+__all__ = ["Earner", "Needs", "Outcome", "Sale", "SaleLine", "calculate", "needs"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """`pools_minor` has the pool of each line, in the order of the lines. Entries stand by line, plan and level."""
+
+    pools_minor: tuple[int, ...]
+    entries: tuple[Entry, ...]
+    unpaid: tuple[Unpaid, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """Which figures of `Earned` some terms ask for; `day` and `month` name the plans with such a cap."""
+
+    own_sales: bool
+    day: frozenset[str]
+    month: frozenset[str]
+
+    @property
+    def anything(self) -> bool:
+        return bool(self.own_sales or self.day or self.month)
+
+
+def needs(terms: Terms) -> Needs:
+    """What to know of the distributors before `calculate`; nothing else need be loaded or kept."""
+    return Needs(
+        own_sales=any(plan.conditions.own_sales_min for plan in terms.plans),
+        day=frozenset(plan.name for plan in terms.plans if plan.caps.day),
+        month=frozenset(plan.name for plan in terms.plans if plan.caps.month),
+    )
+
+
+def calculate(terms: Terms, sale: Sale, earned: Earned) -> Outcome:
+    """Return what everyone gets from a sale, and who gets nothing and why.
+
+    Whoever a plan looks at (the chain, or the team's leader) has, for each line, either an entry or an Unpaid.
+    """
+    drawings = [_Drawing(plan, sale, earned) for plan in compiled(terms, sale.currency)]
+    pools: list[int] = []
+    entries: list[Entry] = []
+    for line in sale.lines:
+        pool_minor = line.net_minor * terms.pool_rate_ppm // RATE_SCALE
+        pools.append(pool_minor)
+        entries += _rounded(line, _exact_shares(line, pool_minor, drawings), pool_minor)
+    unpaid = tuple(unpaid for drawing in drawings for unpaid in drawing.unpaid())
+    return Outcome(tuple(pools), tuple(entries), unpaid)
+
+
+_Share = tuple["_Drawing", Grant, int, "Limit | None"]
+"""A grant before rounding: its exact amount in minor units / RATE_SCALE, and what cut it."""
+
+
+def _exact_shares(line: SaleLine, pool_minor: int, drawings: Iterable[_Drawing]) -> list[_Share]:
+    """What each plan gives each earner of a line, as far as the plan's limits and the pool allow."""
+    shares: list[_Share] = []
+    net_minor = line.net_minor
+    left = pool_minor * RATE_SCALE
+    for drawing in drawings:
+        walk, lines = drawing.walks.on(line)
+        grants = walk.grants
+        place = 0
+        while place < len(grants):
+            grant = grants[place]
+            limited_by: Limit | None = None
+            numerator = net_minor * grant.rate_ppm + line.quantity * grant.unit_minor * RATE_SCALE
+            if drawing.caps:
+                numerator, limited_by = drawing.capped(grant.distributor_id, numerator)
+            if numerator > left:
+                numerator, limited_by = left, "pool"
+            if numerator == 0 and limited_by is not None:
+                drawing.pass_over(grant, "pool_exhausted" if limited_by == "pool" else "cap_reached", line)
+            elif numerator < drawing.minimum:
+                drawing.pass_over(grant, "below_minimum", line)
+            else:
+                left -= numerator
+                shares.append((drawing, grant, numerator, limited_by))
+                place += 1
+                continue
+            if drawing.walks.depend_on_limits:
+                # Those above get what they would get if this upline did not exist; the next one has the place now.
+                walk, lines = drawing.walks.without(walk, grant)
+                grants = walk.grants
+            else:
+                place += 1
+        lines.append(line.line)
+    return shares
+
+
+def _rounded(line: SaleLine, shares: Sequence[_Share], pool_minor: int) -> Iterator[Entry]:
+    """The entries of a line: its shares rounded together; no entry where nothing is left of one."""
+    amounts = largest_remainder([numerator for _, _, numerator, _ in shares], RATE_SCALE, limit=pool_minor)
+    for (drawing, grant, numerator, limited_by), amount_minor in zip(shares, amounts, strict=True):
+        if amount_minor == 0:
+            drawing.pass_over(grant, "rounded_to_nothing", line)
+            continue
+        level, distributor_id, tier, rate_ppm, unit_minor = grant
+        if drawing.caps:
+            drawing.drawn[distributor_id] = drawing.drawn.get(distributor_id, 0) + amount_minor
+        yield Entry(
+            line.line,
+            line.product_id,
+            drawing.name,
+            level,
+            distributor_id,
+            tier,
+            line.net_minor,
+            line.quantity,
+            rate_ppm,
+            unit_minor,
+            amount_minor,
+            amount_minor - numerator // RATE_SCALE,
+            limited_by,
+        )
+
+
+class _Drawing:
+    """One plan drawing on the lines of one sale, one after the other.
+
+    `drawn` is what the sale has given each distributor from the plan so far, in whole minor units.
+    """
+
+    __slots__ = ("_line_count", "_silent", "_without_team", "caps", "drawn", "minimum", "name", "walks")
+
+    def __init__(self, compiled: CompiledPlan, sale: Sale, earned: Earned) -> None:
+        self.name = compiled.plan.name
+        self.walks = Walks(compiled, sale, earned)
+        self.minimum = compiled.minimum_minor * RATE_SCALE
+        before: dict[Limit, Mapping[int, int]] = {
+            "day": earned.day_minor.get(self.name, {}),
+            "month": earned.month_minor.get(self.name, {}),
+        }
+        self.caps = [(limit, cap_minor, before.get(limit, {})) for limit, cap_minor in compiled.caps_minor]
+        self.drawn: dict[int, int] = {}
+        self._silent: dict[Silence, list[int]] = {}
+        self._line_count = len(sale.lines)
+        self._without_team = compiled.plan.plan == "team_bonus" and sale.leader is None
+
+    def capped(self, distributor_id: int, numerator: int) -> tuple[int, Limit | None]:
+        """Cut a share to the smallest that the caps leave this distributor; the first such cap is the one named."""
+        limited_by: Limit | None = None
+        drawn = self.drawn.get(distributor_id, 0)
+        for limit, cap_minor, before in self.caps:
+            gone = 0 if limit == "entry" else drawn + before.get(distributor_id, 0)
+            headroom = max(cap_minor - gone, 0) * RATE_SCALE
+            if headroom < numerator:
+                numerator, limited_by = headroom, limit
+        return numerator, limited_by
+
+    def pass_over(self, grant: Grant, reason: Reason, line: SaleLine) -> None:
+        silence = Silence(reason, grant.level, grant.distributor_id)
+        self._silent.setdefault(silence, []).append(line.line)
+
+    def unpaid(self) -> Iterator[Unpaid]:
+        """Who got nothing on which lines: those with the same reason and lines together, by their first level."""
+        if self._without_team:
+            yield Unpaid(self.name, "no_team", (), ())
+        for walk, lines in self.walks.walked():
+            for silence in walk.silences:
+                self._silent.setdefault(silence, []).extend(lines)
+        together: dict[tuple[Reason, tuple[int, ...]], list[Passed]] = {}
+        for silence, lines in sorted(self._silent.items(), key=_level_and_line):
+            where = () if len(lines) == self._line_count else tuple(sorted(lines))
+            together.setdefault((silence.reason, where), []).append(Passed(silence.level, silence.distributor_id))
+        for (reason, where), uplines in together.items():
+            yield Unpaid(self.name, reason, where, tuple(uplines))
+
+
+def _level_and_line(silent: tuple[Silence, list[int]]) -> tuple[int, int]:
+    silence, lines = silent
+    return silence.level, min(lines)

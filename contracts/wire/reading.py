@@ -1,0 +1,301 @@
+"""Reading what arrives: structured and batch CloudEvents, and bare JSON bodies from the simplest shops.
+
+Reading never raises for bad input. What cannot be read becomes `Unreadable`, with a reason code to group by and a
+sentence that names the field and the rule, while its neighbours in the same batch are read as usual.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any, Union
+
+from pydantic import Discriminator, TypeAdapter, ValidationError
+
+from contracts.orders.upcast import upcast
+from contracts.times import CLOCK_SKEW_MAX
+from contracts.wire.envelope import (
+    BATCH,
+    STRUCTURED,
+    Command,
+    Message,
+    Payload,
+    derived_id,
+    message_of,
+    to_utc_milliseconds,
+)
+from contracts.wire.refusal import TIME_IN_FUTURE, Unreadable
+
+BARE_SOURCE = "urn:tributary:bare"
+UNREADABLE_PROPERTY = "unreadable_property"
+_BARE_KEYS = f"{BARE_SOURCE}/"
+_PROBLEMS_MAX = 3
+_BOM = b"\xef\xbb\xbf"
+_EXCERPT_BYTES_MAX = 16 * 1024
+_REASONS = {
+    "json_invalid": "malformed_json",
+    "union_tag_invalid": "unknown_type",
+    "literal_error": "unknown_type",
+    "union_tag_not_found": "missing_field",
+    "extra_forbidden": "unknown_field",
+    "missing": "missing_field",
+}
+
+
+class Reader:
+    """Reads the messages of one queue: the given payload types, older versions lifted to the newest."""
+
+    def __init__(self, payloads: Sequence[type[Payload]]) -> None:
+        self._payloads = {payload.message_type: payload for payload in payloads}
+        envelopes = tuple(message_of(payload) for payload in payloads)
+        one: Any = envelopes[0]
+        if len(envelopes) > 1:
+            one = Annotated[Union[envelopes], Discriminator("type")]  # noqa: UP007  (built at run time)
+        self._one: TypeAdapter[Message[Any]] = TypeAdapter(one)
+        self._many: TypeAdapter[list[Message[Any]]] = TypeAdapter(list[one])
+
+    def read(
+        self,
+        body: bytes,
+        *,
+        content_type: str | None,
+        routing_key: str,
+        received_at: datetime,
+        delivery_id: str = "",
+    ) -> list[Message[Any] | Unreadable]:
+        """Return every message in `body`, in order, each with the time of its receipt by our own clock.
+
+        That time and `delivery_id` stand in for the time and the id that a bare body lacks: each delivery of the same
+        bytes is a message of its own. A command from further ahead than clocks may differ is not believed; our own
+        events are not asked. A byte order mark, which some programs write before UTF-8, is no part of the message.
+        """
+        body = body.removeprefix(_BOM)
+        at = to_utc_milliseconds(received_at)
+        start = body.lstrip()[:1]
+        if content_type == BATCH or (content_type != STRUCTURED and start == b"["):
+            items = self._read_batch(body, content_type, routing_key)
+        elif content_type == STRUCTURED or b'"specversion"' in body:
+            items = [self._read_structured(body, content_type, routing_key)]
+        else:
+            items = [self._read_bare(body, content_type, routing_key, at, delivery_id)]
+        latest = at + CLOCK_SKEW_MAX
+        return [
+            item
+            if isinstance(item, Unreadable)
+            else item.received(at)
+            if item.time <= latest or not isinstance(item.data, Command)
+            else _ahead(item, at, routing_key)
+            for item in items
+        ]
+
+    def _read_batch(self, body: bytes, content_type: str | None, routing_key: str) -> list[Message[Any] | Unreadable]:
+        try:
+            return [upcast(message) for message in self._many.validate_json(body)]
+        except ValidationError as error:
+            found = members(body)
+            if found is None:
+                return [_unreadable(body, error, content_type, routing_key)]
+            return [self._read_structured(member, STRUCTURED, routing_key) for member in found]
+
+    def _read_structured(self, body: bytes, content_type: str | None, routing_key: str) -> Message[Any] | Unreadable:
+        try:
+            return upcast(self._one.validate_json(body))
+        except ValidationError as error:
+            return _unreadable(body, error, content_type, routing_key)
+
+    def _read_bare(
+        self,
+        body: bytes,
+        content_type: str | None,
+        routing_key: str,
+        received_at: datetime,
+        delivery_id: str,
+    ) -> Message[Any] | Unreadable:
+        payload = self._payloads.get(routing_key)
+        if payload is None:
+            return Unreadable(
+                id=derived_id("unreadable", body),
+                type=routing_key,
+                reason="unknown_type",
+                detail=f"A bare body takes its type from the routing key, and {routing_key!r} is none of "
+                f"{', '.join(self._payloads)}.",
+                body=body,
+                content_type=content_type,
+                routing_key=routing_key,
+            )
+        try:
+            data = payload.model_validate_json(body)
+        except ValidationError as error:
+            return _unreadable(body, error, content_type, routing_key, bare=True)
+        content = derived_id("bare", routing_key, body)
+        bare = message_of(payload).model_construct(
+            specversion="1.0",
+            id=f"{content}.{delivery_id}" if delivery_id else content,
+            source=BARE_SOURCE,
+            type=routing_key,
+            time=received_at,
+            data=data,
+        )
+        return upcast(bare)
+
+
+def _ahead(message: Message[Any], received_at: datetime, routing_key: str) -> Message[Any] | Unreadable:
+    """Refuse a message from the future. A bare body has none of its own: one that was retried has that of the process
+    that received it first, whose clock may be wrong as well as ours.
+    """
+    if message.source == BARE_SOURCE:
+        return message.model_copy(update={"time": received_at}).received(received_at)
+    return Unreadable(
+        id=message.id,
+        type=message.type,
+        reason=TIME_IN_FUTURE,
+        detail=f"time: {message.time.isoformat()} is more than {CLOCK_SKEW_MAX.seconds // 60} minutes ahead of "
+        f"{received_at.isoformat()}, when the message arrived; set the sender's clock and send it again.",
+        body=message.to_bytes(),
+        content_type=STRUCTURED,
+        routing_key=routing_key,
+        data=message.data.model_dump(mode="json"),
+        traceparent=message.traceparent,
+    )
+
+
+def is_bare(key: str) -> bool:
+    """Whether this is the key of a bare body, of which every delivery is a message of its own."""
+    return key.startswith(_BARE_KEYS)
+
+
+def content_of(key: str) -> str:
+    """The content part of a message key: a bare body's without its delivery, else the whole key."""
+    return key.partition(".")[0] if is_bare(key) else key
+
+
+def too_large(body: bytes, routing_key: str, bytes_max: int) -> Unreadable:
+    """A body beyond the limit, which is not even parsed. Only its beginning is kept: the whole stays at the broker."""
+    return Unreadable(
+        id=derived_id("unreadable", body),
+        type=routing_key,
+        reason="too_large",
+        detail=f"body: {len(body)} bytes, and at most {bytes_max} are taken; split the message.",
+        body=body[:_EXCERPT_BYTES_MAX],
+        routing_key=routing_key,
+    )
+
+
+def set_aside(
+    body: bytes,
+    reason: str,
+    detail: str,
+    *,
+    content_type: str | None,
+    routing_key: str,
+    read: Sequence[Message[Any] | Unreadable] = (),
+) -> Unreadable:
+    """A message that is not handled because of how it came, whatever its body says. `read` is what the body says.
+
+    The body may be that of a message which was handled, so a repeat is known by what was wrong as well.
+    """
+    one = read[0] if len(read) == 1 else None
+    return Unreadable(
+        id=one.id if one else derived_id("unreadable", body),
+        type=one.type if one else routing_key,
+        reason=reason,
+        detail=detail,
+        body=body,
+        content_type=content_type,
+        routing_key=routing_key,
+        concerns=one.data.about() if isinstance(one, Message) else None,
+        known_as=derived_id("unreadable", body, reason, detail),
+    )
+
+
+def set_aside_alone(message: Message[Any], reason: str, detail: str) -> Unreadable:
+    """One message of a batch that is not handled because of how the batch came."""
+    return Unreadable(
+        id=message.id,
+        type=message.type,
+        reason=reason,
+        detail=detail,
+        body=message.to_bytes(),
+        content_type=STRUCTURED,
+        routing_key=message.type,
+        traceparent=message.traceparent,
+        concerns=message.data.about(),
+        known_as=message.key,
+    )
+
+
+def _unreadable(
+    body: bytes, error: ValidationError, content_type: str | None, routing_key: str, *, bare: bool = False
+) -> Unreadable:
+    problems = error.errors(include_url=False)
+    reason = _REASONS.get(problems[0]["type"], "invalid_value")
+    parsed = _parsed(body) if reason != "malformed_json" else None
+    envelope = parsed if isinstance(parsed, dict) and not bare else {}
+    data = parsed if bare else envelope.get("data")
+    message_id = envelope.get("id")
+    return Unreadable(
+        id=message_id if isinstance(message_id, str) and 0 < len(message_id) <= 128 else derived_id("unreadable", body),
+        type=str(routing_key if bare else envelope.get("type", "unknown")),
+        reason=reason,
+        detail=_sentence(problems),
+        body=body,
+        content_type=content_type,
+        routing_key=routing_key,
+        data=data if isinstance(data, dict) else {},
+    )
+
+
+def _parsed(body: bytes) -> Any:
+    """JSON that pydantic took too: alone, this parser lets through halves of surrogate pairs, which no store keeps."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def members(body: bytes) -> list[bytes] | None:
+    """The members of a JSON array, byte for byte; None where it is none, or is nested beyond reason."""
+    decoder = json.JSONDecoder()
+    members: list[bytes] = []
+    try:
+        text = body.decode()
+        if not isinstance(json.loads(text), list):
+            return None
+        at = _after_space(text, text.index("[") + 1)
+        while text[at] != "]":
+            _, end = decoder.raw_decode(text, at)
+            members.append(text[at:end].encode())
+            at = _after_space(text, end)
+            if text[at] == ",":
+                at = _after_space(text, at + 1)
+    except (ValueError, RecursionError):
+        return None
+    return members
+
+
+def _after_space(text: str, at: int) -> int:
+    while text[at] in " \t\r\n":
+        at += 1
+    return at
+
+
+def _is_parent(location: tuple[Any, ...], problems: Sequence[Any]) -> bool:
+    return any(p["loc"] != location and p["loc"][: len(location)] == location for p in problems)
+
+
+def _sentence(problems: Sequence[Any]) -> str:
+    """The first problems as `field: rule (got value)`; a list that looks short for want of a valid item is not one."""
+    problems = [p for p in problems if not (p["type"] == "too_short" and _is_parent(p["loc"], problems))] or problems
+    parts = []
+    for problem in problems[:_PROBLEMS_MAX]:
+        # Union members put their tag into the location; a person looks for the field.
+        where = ".".join(str(step) for step in problem["loc"] if "." not in str(step)).removeprefix("data.")
+        rule = problem["msg"].removeprefix("Value error, ")
+        got = problem.get("input")
+        seen = (
+            f" (got {got!r})" if isinstance(got, (int, float, bool)) or (isinstance(got, str) and len(got) < 40) else ""
+        )
+        parts.append(f"{where or 'body'}: {rule}{seen}")
+    more = len(problems) - _PROBLEMS_MAX
+    return "; ".join(parts) + (f"; and {more} more" if more > 0 else "")

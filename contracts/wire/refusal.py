@@ -1,0 +1,154 @@
+"""Messages refused before any rule runs: those that cannot be read, and those whose id belongs to another one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic
+
+from contracts.fields import GIVEN_MAX
+from contracts.wire.envelope import Message, P, P_co, Payload, derived_id
+
+TIME_IN_FUTURE = "time_in_future"
+
+REFUSED = "refused"
+"""The outcome of a message that was answered by a refusal event."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A message that could not be read. `data` is its JSON payload where at least that much was JSON.
+
+    `body`, `content_type` and `routing_key` are what a reader needs to read it again; they are as they came, except
+    that a member of a batch stands alone. `concerns` is what it is about, where that could be read; `known_as`
+    is what a repeat is recognised by, where that is more than the bytes.
+    """
+
+    id: str
+    type: str
+    reason: str
+    detail: str
+    body: bytes
+    content_type: str | None = None
+    routing_key: str | None = None
+    data: dict[str, Any] = field(default_factory=dict)
+    traceparent: str | None = None
+    concerns: str | None = None
+    known_as: str | None = None
+
+    @property
+    def key(self) -> str:
+        """What a repeat is recognised by: where it was sent and its bytes. A corrected message may reuse its id.
+
+        The id is part of it because only an excerpt of a large body is kept, and the id covers all of it.
+        """
+        return self.known_as or derived_id("unreadable", self.routing_key, self.id, self.body)
+
+    @property
+    def correlation(self) -> str:
+        return self.id
+
+    @property
+    def refusal_reason(self) -> str:
+        """The reason code of the event that refuses it: what breaks the contract has one for all."""
+        return self.reason if self.reason == TIME_IN_FUTURE else "invalid_message"
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict(Generic[P_co]):
+    """A readable command under an id that its source has used for another one, of type `used_for`."""
+
+    message: Message[P_co]
+    used_for: str
+
+    @property
+    def id(self) -> str:
+        return self.message.id
+
+    @property
+    def type(self) -> str:
+        return self.message.type
+
+    @property
+    def refusal_reason(self) -> str:
+        return "conflict"
+
+    @property
+    def detail(self) -> str:
+        other = "other content" if self.used_for == self.type else f"a message of type {self.used_for}"
+        return (
+            f"id: {self.source} has sent {other} under the id {self.id}, and that one was answered; give each message "
+            "an id of its own, and send this one again under a new id."
+        )
+
+    @property
+    def source(self) -> str:
+        return self.message.source
+
+    @property
+    def data(self) -> dict[str, Any]:
+        data: dict[str, Any] = self.message.data.model_dump(mode="json", exclude_none=True)
+        return data
+
+    @property
+    def key(self) -> str:
+        """What a repeat of the conflicting message is recognised by; the other one has the id to itself."""
+        return f"{self.message.key}#{self.message.digest}"
+
+    @property
+    def correlation(self) -> str:
+        return self.message.correlation
+
+    @property
+    def traceparent(self) -> str | None:
+        return self.message.traceparent
+
+
+Refused = Unreadable | Conflict[P]
+"""Refused before any rule runs: `refusal_reason` and `detail` say why, `data` what it is about."""
+
+
+Refuse = Callable[[Refused[P]], Payload | None]
+"""Answers a refused message by an event, or by None where it cannot name what the message is about."""
+
+
+class Refusing(Generic[P]):
+    """The rule that answers refused messages of `P` with the event `refusal`, where their `ids` can still be read.
+
+    What it `repeats` is echoed unchecked. `given` is an id that may be text which is no id; see `refused`.
+    """
+
+    def __init__(
+        self, refusal: type[Payload], *ids: str, repeats: tuple[str, ...] = (), given: str | None = None
+    ) -> None:
+        self._refusal = refusal
+        self._ids = ids
+        self._repeats = repeats
+        self._given = given
+
+    def __call__(self, item: Refused[P]) -> Payload | None:
+        data = item.data
+        known = {name: data.get(name, "") for name in self._ids} | {n: str(data.get(n, "")) for n in self._repeats}
+        text = data.get(self._given) if self._given else None
+        return refused(self._refusal, item, known, given=self._given, text=text)
+
+
+def refused(
+    refusal: type[Payload], item: Refused[P], known: Mapping[str, Any], *, given: str | None = None, text: object = None
+) -> Payload | None:
+    """The event `refusal` with what is `known`; None where that is not enough to answer the sender.
+
+    The id `given` may be text that is no id. The sender is answered then too: the event repeats the text as
+    `given_…`, and has an id that is made from it in its place.
+    """
+    answer = {**known, "reason": item.refusal_reason, "detail": item.detail}
+    answers = [answer if given is None else {**answer, given: text}]
+    if given is not None and isinstance(text, str):
+        made = {given: f"unreadable-{derived_id(given, text)}", f"given_{given}": text[:GIVEN_MAX]}
+        answers.append({**answer, **made})
+    for each in answers:
+        try:
+            return refusal.model_validate(each)
+        except ValueError:
+            continue
+    return None

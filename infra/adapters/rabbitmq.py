@@ -1,0 +1,362 @@
+"""RabbitMQ. FastStream consumes, aio-pika publishes, on two connections: under a memory or disk alarm the server stops
+reading a connection that publishes, acknowledgements included.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import aio_pika
+import structlog
+from aio_pika import IncomingMessage, RobustConnection
+from aio_pika.abc import AbstractChannel, AbstractExchange, AbstractRobustConnection, TimeoutType
+from aio_pika.exceptions import (
+    CONNECTION_EXCEPTIONS,
+    AMQPException,
+    ChannelNotFoundEntity,
+    DeliveryError,
+    ProbableAuthenticationError,
+    PublishError,
+)
+from faststream import AckPolicy
+from faststream.rabbit import Channel, RabbitBroker, RabbitQueue
+
+from infra.adapters import amqp_properties
+from infra.adapters.link import Link
+from infra.ports.messaging import (
+    ATTEMPTS_HEADER,
+    REDELIVERED_HEADER,
+    REPLAYS_HEADER,
+    REPLY_TO_HEADER,
+    ROUTING_KEY_HEADER,
+    BrokerUnavailable,
+    Death,
+    Delivery,
+    Outgoing,
+)
+from infra.runtime.topology import Topology
+
+log = structlog.get_logger()
+
+amqp_properties.install()
+
+_LOST = (*CONNECTION_EXCEPTIONS, AMQPException, TimeoutError)
+_CONNECT_TIMEOUT_S = 5
+_COURTESY_WITHIN_S = 2
+_RECONNECT_S = 1
+_RETURNED_HEADER = "x-delivery-count"
+"""Set by quorum queues from the second delivery on."""
+
+_DEATHS_HEADER = "x-death"
+"""Set by the broker when it moves a message: one table for each queue and reason, the latest first."""
+
+_COUNT_MAX = 1_000
+"""No message is tried so often. Headers are the sender's, and the database takes no number beyond 64 bits."""
+
+_NAME_BYTES_MAX = 255
+"""AMQP allows no longer name of a queue, and no longer routing key."""
+
+
+class RabbitInbox:
+    """The deliveries of one queue, handed over by FastStream and acknowledged in order, many at a time."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[Delivery] = deque()
+        self._arrived = asyncio.Event()
+        self._closed = False
+
+    async def take(self, raw: IncomingMessage) -> None:
+        """Hand the delivery to the loop, which acknowledges it when all is done.
+
+        It must not raise, whatever a sender put into the headers: the message would wait unacknowledged until an
+        acknowledgement of those after it covered it, and so be lost.
+        """
+        headers = raw.headers
+        self._waiting.append(
+            Delivery(
+                body=raw.body,
+                content_type=raw.content_type,
+                routing_key=_name(headers.get(ROUTING_KEY_HEADER)) or raw.routing_key or "",
+                redelivered=bool(raw.redelivered or headers.get(REDELIVERED_HEADER)),
+                attempts=_count(headers.get(ATTEMPTS_HEADER)),
+                replays=_count(headers.get(REPLAYS_HEADER)),
+                returned=_count(headers.get(_RETURNED_HEADER)) if raw.redelivered else 0,
+                received_at=datetime.now(UTC),
+                receipt=raw,
+                reply_to=raw.reply_to or _name(headers.get(REPLY_TO_HEADER)),
+                undecoded=amqp_properties.undecoded(headers, raw.routing_key),
+                death=_death(headers[_DEATHS_HEADER]) if _DEATHS_HEADER in headers else None,
+                message_id=raw.message_id or None,
+            )
+        )
+        self._arrived.set()
+
+    async def first(self) -> Delivery | None:
+        while not self._waiting and not self._closed:
+            self._arrived.clear()
+            await self._arrived.wait()
+        return None if self._closed else self._waiting.popleft()
+
+    def waiting(self) -> Delivery | None:
+        return self._waiting.popleft() if self._waiting and not self._closed else None
+
+    def close(self) -> None:
+        """Give nothing more to the loop; what waits here goes back to the broker with the channel."""
+        self._closed = True
+        self._arrived.set()
+
+    def holds(self, receipt: object) -> bool:
+        raw: Any = receipt
+        try:
+            return not raw.channel.is_closed
+        except _LOST:
+            return False
+
+    async def acknowledge(self, deliveries: Sequence[Delivery], *, parked: Sequence[Delivery] = ()) -> None:
+        """One acknowledgement covers all before it on its channel; what a lost channel held comes again anyway."""
+        try:
+            if parked:
+                for delivery in deliveries:
+                    raw: Any = delivery.receipt
+                    await (raw.reject(requeue=False) if delivery in parked else raw.ack())
+                return
+            receipts: list[Any] = [delivery.receipt for delivery in deliveries]
+            last = {id(raw.channel): raw for raw in receipts}
+            for raw in last.values():
+                await raw.ack(multiple=True)
+        except _LOST as error:
+            log.info("acknowledgement_lost", error=str(error), consequence="redelivered, and recognised by the journal")
+
+
+def _name(header: object) -> str | None:
+    """The header where it can name a queue or a routing key; anything else stands for none."""
+    return header if isinstance(header, str) and 0 < len(header.encode()) <= _NAME_BYTES_MAX else None
+
+
+def _count(header: object) -> int:
+    return min(header, _COUNT_MAX) if isinstance(header, int) and header > 0 else 0
+
+
+def _death(header: object) -> Death | None:
+    latest = header[0] if isinstance(header, list) and header else None
+    if not isinstance(latest, dict):
+        return None
+    queue, reason = _name(latest.get("queue")), _name(latest.get("reason"))
+    return Death(queue, reason) if queue and reason else None
+
+
+class RabbitConsumer:
+    """FastStream subscribers, one for each queue, without injection or parsing: the loop does all that in batches."""
+
+    def __init__(self, url: str, link: Link | None = None) -> None:
+        self._link = link
+        self._broker = RabbitBroker(
+            url,
+            on_close=[link.on_lost] if link else None,
+            on_reconnected=[link.on_restored] if link else None,
+            apply_types=False,
+            logger=logging.getLogger("faststream"),
+            log_level=logging.DEBUG,
+            reconnect_interval=_RECONNECT_S,
+            graceful_timeout=None,
+        )
+        self._inboxes: dict[str, RabbitInbox] = {}
+
+    def subscribe(self, queue: str, *, prefetch: int) -> RabbitInbox:
+        inbox = RabbitInbox()
+        subscriber = self._broker.subscriber(
+            RabbitQueue(queue, declare=False),
+            channel=Channel(prefetch_count=prefetch),
+            ack_policy=AckPolicy.MANUAL,
+            no_reply=True,
+        )
+        subscriber(inbox.take)
+        # FastStream's own way to a handler (scopes, middlewares, parsers, an answer) takes a twelfth of the time of
+        # `order_intake`, and may keep bodies alive in a cycle; the loop decodes by itself, a batch at a time.
+        subscriber.consume = inbox.take  # type: ignore[method-assign,assignment]
+        self._inboxes[queue] = inbox
+        return inbox
+
+    async def start(self) -> None:
+        await self._broker.start()
+
+    async def cancel(self) -> None:
+        """Take nothing more; the loops finish the batch in hand and stop."""
+        for subscriber in self._broker.subscribers:
+            await subscriber.stop()
+        for inbox in self._inboxes.values():
+            inbox.close()
+
+    async def stop(self) -> None:
+        if self._link is not None:
+            self._link.leave()
+        await self._broker.stop()
+
+
+class RabbitPublisher:
+    """Publishes persistently, with confirms, all of a batch at once; an unroutable mandatory message is an error."""
+
+    def __init__(self, url: str, *, timeout_s: float, link: Link | None = None) -> None:
+        self._url = url
+        self._timeout_s = timeout_s
+        self._link = link
+        self._connection: AbstractRobustConnection | None = None
+        self._channel: AbstractChannel | None = None
+        self._exchanges: dict[str, AbstractExchange] = {}
+        self._renewing = asyncio.Lock()
+
+    async def start(self) -> None:
+        self._connection = await connect(self._url)
+        if self._link is not None:
+            self._link.watch(self._connection)
+        await self._open_channel()
+
+    async def stop(self) -> None:
+        if self._link is not None:
+            self._link.leave()
+        if self._connection is not None:
+            await self._connection.close()
+
+    async def publish(self, messages: Sequence[Outgoing]) -> None:
+        if not messages:
+            return
+        channel = self._channel
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                await asyncio.gather(
+                    *[self._offer(message) if message.courtesy else self._publish(message) for message in messages]
+                )
+        except PublishError as error:
+            raise BrokerUnavailable(f"a message reached no queue; is a binding missing? {error}") from error
+        except DeliveryError as error:
+            await self._renew(channel)
+            raise BrokerUnavailable(f"the server would not take a message: {error}") from error
+        except _LOST as error:
+            raise BrokerUnavailable(str(error) or error.__class__.__name__) from error
+
+    async def _open_channel(self) -> None:
+        assert self._connection is not None, "start() comes first"
+        self._channel = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
+        self._exchanges.clear()
+
+    async def _renew(self, refused: AbstractChannel | None) -> None:
+        """Leave a channel on which the server refused a message.
+
+        A channel keeps for life what it learnt first of a quorum queue: where that is the leader that has just died,
+        RabbitMQ 3.10 refuses every message to that queue on this channel until the dead node is back.
+        """
+        async with self._renewing:
+            if refused is None or self._channel is not refused:
+                return
+            try:
+                async with asyncio.timeout(self._timeout_s):
+                    await self._open_channel()
+                    await refused.close()
+            except _LOST as error:
+                log.info("channel_not_renewed", error=str(error), consequence="tried again with the next message")
+
+    async def _offer(self, message: Outgoing) -> None:
+        """Publish to a queue that a sender named: one that is full or without a leader must not stop the worker."""
+        try:
+            async with asyncio.timeout(_COURTESY_WITHIN_S):
+                await self._publish(message)
+        except (DeliveryError, TimeoutError, ValueError) as error:
+            log.info("reply_not_taken", queue=message.routing_key, error=str(error) or error.__class__.__name__)
+
+    async def _publish(self, message: Outgoing) -> None:
+        exchange = self._exchanges.get(message.exchange)
+        if exchange is None:
+            assert self._channel is not None, "start() comes first"
+            if message.exchange:
+                exchange = await self._channel.get_exchange(message.exchange, ensure=False)
+            else:
+                exchange = self._channel.default_exchange
+            self._exchanges[message.exchange] = exchange
+        await exchange.publish(
+            aio_pika.Message(
+                message.body,
+                content_type=message.content_type,
+                delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+                headers=dict(message.headers),
+            ),
+            routing_key=message.routing_key,
+            mandatory=message.mandatory,
+        )
+
+
+class _Connection(RobustConnection):
+    """Ends with its first attempt where that is cancelled. aio-pika's own begins another in a task that no cancellation
+    ends, so the loop never closes.
+    """
+
+    async def connect(self, timeout: TimeoutType = None) -> None:  # noqa: ASYNC109  (aio-pika's signature)
+        try:
+            await super().connect(timeout)
+        except asyncio.CancelledError:
+            await self.close()
+            raise
+
+
+async def connect(url: str) -> AbstractRobustConnection:
+    """Connect once, or raise BrokerUnavailable with a sentence; a later loss is reconnected by itself."""
+    try:
+        async with asyncio.timeout(_CONNECT_TIMEOUT_S):
+            return await aio_pika.connect_robust(url, connection_class=_Connection, reconnect_interval=_RECONNECT_S)
+    except ProbableAuthenticationError as error:
+        raise BrokerUnavailable("RabbitMQ refuses the user or password in RABBITMQ_URL") from error
+    except (*_LOST, ValueError) as error:
+        raise BrokerUnavailable(str(error) or error.__class__.__name__) from error
+
+
+async def declare(url: str, topology: Topology) -> None:
+    """Declare everything, on a connection of its own: FastStream must not find these queues in its own cache."""
+    connection = await connect(url)
+    try:
+        channel = await connection.channel()
+        for exchange in topology.exchanges:
+            await channel.declare_exchange(exchange.name, exchange.type, durable=True)
+        for queue in topology.queues:
+            await channel.declare_queue(queue.name, durable=True, arguments=queue.arguments)
+        for binding in topology.bindings:
+            declared = await channel.get_queue(binding.queue, ensure=False)
+            await declared.bind(binding.exchange, binding.routing_key)
+        for binding in topology.withdrawn:
+            declared = await channel.get_queue(binding.queue, ensure=False)
+            await declared.unbind(binding.exchange, binding.routing_key)
+    except _LOST as error:
+        raise BrokerUnavailable(f"the topology could not be declared: {error}") from error
+    finally:
+        await connection.close()
+
+
+@dataclass(frozen=True, slots=True)
+class QueueDepth:
+    ready: int
+    consumers: int
+
+
+async def depths(url: str, queues: Sequence[str]) -> dict[str, QueueDepth | None]:
+    """Messages ready and consumers of each queue, as the broker sees them; None for a queue that does not exist."""
+    connection = await connect(url)
+    found: dict[str, QueueDepth | None] = {}
+    try:
+        for name in queues:
+            channel = await connection.channel()
+            try:
+                declared = await channel.declare_queue(name, passive=True)
+                result = declared.declaration_result
+                found[name] = QueueDepth(result.message_count or 0, result.consumer_count or 0)
+                await channel.close()
+            except ChannelNotFoundEntity:
+                found[name] = None
+    except _LOST as error:
+        raise BrokerUnavailable(str(error) or error.__class__.__name__) from error
+    finally:
+        await connection.close()
+    return found

@@ -1,0 +1,133 @@
+"""What must hold of stored state, recomputed. Each worker audits what it owns; `tributary verify` gathers it all."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from infra.ports.store import Reader, Streams
+from infra.runtime.journal import PREFIX
+
+BREACHES_SHOWN_MAX = 20
+SUBJECTS_MAX = 10_000
+"""How many subjects of breaches are kept, to be looked at again."""
+
+GATHERED = 2_000
+"""How many ids an audit asks for at once: a query for each would take some sixty times as long."""
+
+IN_HAND_MAX = timedelta(days=1)
+"""How long a process may hold a message between receipt and commit: as long as its store is away."""
+
+Subject = tuple[str, str]
+"""An invariant, and what it is about."""
+
+
+class Read(Reader, Streams, Protocol):
+    """Read-only access for audits: streams of any length, in bounded memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Breach:
+    invariant: str
+    about: str
+    detail: str
+
+
+@dataclass(slots=True)
+class Report:
+    """Figures and breaches by invariant (`I1` …). `now` is when the audit began.
+
+    `only` are the subjects that are looked at, each with the place where it was found; None for all there are. An
+    audit may read more than these, and find more broken, as it does not read all of that; only they count.
+    """
+
+    now: datetime
+    figures: dict[str, dict[str, int | str]] = field(default_factory=dict)
+    breaches: list[Breach] = field(default_factory=list)
+    breach_count: int = 0
+    only: Mapping[Subject, Any] | None = None
+    subjects: dict[Subject, Any] = field(default_factory=dict)
+    counts: Counter[Subject] = field(default_factory=Counter)
+
+    def figure(self, invariant: str, name: str, value: int | str) -> None:
+        self.figures.setdefault(invariant, {})[name] = value
+
+    def add(self, invariant: str, name: str, value: int = 1) -> None:
+        figures = self.figures.setdefault(invariant, {})
+        figures[name] = int(figures.get(name, 0)) + value
+
+    def breach(self, invariant: str, about: str, detail: str, *, place: Any = None) -> None:
+        """Count a breach; the first ones are kept to be shown. `place` says where its audit finds it again."""
+        subject = (invariant, about)
+        if self.only is not None and subject not in self.only:
+            return
+        self.breach_count += 1
+        self.figures.setdefault(invariant, {})
+        if len(self.breaches) < BREACHES_SHOWN_MAX:
+            self.breaches.append(Breach(invariant, about, detail))
+        if subject in self.subjects or len(self.subjects) < SUBJECTS_MAX:
+            self.subjects[subject] = place
+            self.counts[subject] += 1
+
+    def require(self, holds: bool, invariant: str, about: str, detail: str) -> None:
+        if not holds:
+            self.breach(invariant, about, detail)
+
+    def ids(self, kind: str) -> list[str] | None:
+        """The things of a kind (`order` of `order/shop-1/1001`) that are looked at; None where all of them are."""
+        if self.only is None:
+            return None
+        found = (about.partition("/") for _, about in self.only)
+        return sorted({key for head, _, key in found if head == kind and key})
+
+    def among(self, kind: str, path: str, of: Callable[[str], Any] = str) -> dict[str, Any]:
+        """The condition for documents that are of the things of a kind that are looked at, to be added to a query."""
+        found = self.ids(kind)
+        return {} if found is None else {path: {"$in": [of(key) for key in found]}}
+
+    def looks_at(self, *abouts: str) -> bool:
+        """Whether one of these is looked at."""
+        return self.only is None or any(about in abouts for _, about in self.only)
+
+    def again(self, now: datetime) -> Report:
+        """An empty report about what this one found; it leaves the figures alone."""
+        return Report(now, only=dict(self.subjects))
+
+    def still(self, again: Report) -> Report:
+        """This report with what `again` found of it once more: the rest was on its way from one worker to the next.
+
+        What was found beyond `SUBJECTS_MAX` was not looked at again, and stands.
+        """
+        unseen = self.breach_count - self.counts.total()
+        count = again.breach_count + unseen
+        return Report(self.now, self.figures, again.breaches, count, None, again.subjects, again.counts)
+
+    def merge(self, other: Report) -> None:
+        """Add the breaches of another report."""
+        self.breach_count += other.breach_count
+        self.breaches = [*self.breaches, *other.breaches][:BREACHES_SHOWN_MAX]
+
+
+Audit = Callable[[Read, Report], Awaitable[None]]
+
+
+async def learnt(
+    read: Read, worker: str, outcome: str, abouts: Iterable[str] | None = None
+) -> AsyncIterator[dict[str, datetime]]:
+    """When a worker took what had this outcome, by what it is about, as far as its journal still knows: some thousand
+    at a time. `abouts` are the only things that are wanted.
+    """
+    where: dict[str, Any] = {"handled.outcome": outcome}
+    if abouts is not None:
+        where["about"] = {"$in": list(abouts)}
+    taken: dict[str, datetime] = {}
+    async for record in read.stream(f"{PREFIX}{worker}", where, fields=("at", "handled.about", "handled.outcome")):
+        taken.update({item["about"]: record["at"] for item in record["handled"] if item["outcome"] == outcome})
+        if len(taken) >= GATHERED:
+            yield taken
+            taken = {}
+    if taken:
+        yield taken

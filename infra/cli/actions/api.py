@@ -1,0 +1,113 @@
+"""`tributary api`: serve HTTP."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+
+import structlog
+import typer
+import uvicorn
+from uvicorn.config import STARTUP_FAILURE
+from uvicorn.supervisors import Multiprocess
+
+from infra.cli.actions.hangup import end_like_ctrl_c
+from infra.processes import front
+from infra.processes.start import take_port, url_of
+from infra.telemetry import logs
+from infra.terminal.environment import EXIT_ENVIRONMENT, environment_for, one_sentence_on_failure, settings_for
+
+log = structlog.get_logger()
+
+_KEEP_ALIVE_S = 15
+_ANSWERS_WITHIN_S = 15
+"""A server process that does not answer its parent for so long is replaced. On a busy machine one that starts is silent
+for several seconds, and uvicorn's own patience is five.
+"""
+_WAITING_MAX = 512
+"""Connections that may wait to be accepted."""
+
+
+def api(host: str, port: int, workers: int, stack: str) -> None:
+    with one_sentence_on_failure():
+        settings = settings_for(stack)
+        listener = take_port(host, port, "the HTTP API", "--port")
+        # Server processes are started afresh and read everything from their environment.
+        os.environ.update(environment_for(settings))
+        os.environ.setdefault("TRIBUTARY_PUBLIC_URL", url_of(listener))
+        logs.configure(settings.log_level)
+        if workers > 1:
+            # What uvicorn calls its logger, whatever it tells: here, which of the server processes ended.
+            logs.relay("uvicorn.error")
+        config = uvicorn.Config(
+            front.APPLICATION,
+            factory=True,
+            workers=workers,
+            loop="uvloop",
+            http="httptools",
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            backlog=_WAITING_MAX,
+            timeout_keep_alive=_KEEP_ALIVE_S,
+            timeout_worker_healthcheck=_ANSWERS_WITHIN_S,
+            timeout_graceful_shutdown=int(settings.shutdown_wait_s),
+        )
+        if not (_serve_alone(config, listener) if workers == 1 else _serve_together(config, listener)):
+            raise typer.Exit(EXIT_ENVIRONMENT)
+
+
+class _Server(uvicorn.Server):
+    """Says where it listens, once it does."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started and sockets:
+            log.info("started", url=url_of(sockets[0]), processes=1)
+
+
+class _Servers(Multiprocess):
+    """Several processes: says where they listen once all do, and whether one could not start."""
+
+    def __init__(self, config: uvicorn.Config, sockets: list[socket.socket]) -> None:
+        ignores_hangup = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+        super().__init__(config, sockets)
+        if ignores_hangup:
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        self.failed = False
+        self._announced = False
+
+    def handle_hup(self) -> None:
+        """Its terminal is closed. uvicorn would start its processes afresh and stay."""
+        self.should_exit.set()
+
+    def keep_subprocess_alive(self) -> None:
+        super().keep_subprocess_alive()
+        self.failed = any(process.exitcode == STARTUP_FAILURE for process in self.processes)
+        if not self._announced and not self.should_exit.is_set():
+            self._announced = all(
+                process.is_ready(self.config.timeout_worker_healthcheck) for process in self.processes
+            )
+            if self._announced:
+                log.info("started", url=url_of(self.sockets[0]), processes=len(self.processes))
+
+
+def _serve_alone(config: uvicorn.Config, listener: socket.socket) -> bool:
+    """Whether it could start."""
+    end_like_ctrl_c(signal.SIGHUP)
+    server = _Server(config)
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run(sockets=[listener])
+    return server.started
+
+
+def _serve_together(config: uvicorn.Config, listener: socket.socket) -> bool:
+    """Whether all could start."""
+    listener.set_inheritable(True)
+    servers = _Servers(config, [listener])
+    servers.run()
+    return not servers.failed

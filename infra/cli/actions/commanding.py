@@ -1,0 +1,95 @@
+"""Sending one command as the HTTP API does, and telling an operator what became of it.
+
+The reply says what came of a command that was handled. Where none comes in time, the journal of the worker that reads
+it knows more: that it is put off, and why, or why it died; or that nobody has taken it yet.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, Literal
+from uuid import uuid4
+
+from contracts.wire.envelope import Message, Payload, message_of
+from infra.adapters.mongo import MongoStore
+from infra.gateway.command_client import CommandClient
+from infra.ports.store import Document, Reader
+from infra.ports.time import RealTime
+from infra.runtime import roster
+from infra.runtime.journal import PREFIX
+from infra.runtime.reply import DEAD_LETTERED
+from infra.settings import Settings
+
+SOURCE = "urn:tributary:cli"
+
+_RECORDS_MAX = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a command: its outcome and events, or why it waits, or died; `unheard` if nobody took it yet."""
+
+    state: Literal["handled", "put_off", "dead", "unheard"]
+    code: str = ""
+    events: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def refusal(self) -> dict[str, Any] | None:
+        """The data of the event that refuses it, with reason and detail."""
+        refused = [event["data"] for event in self.events if event["type"].rpartition(".")[0].endswith(".refused")]
+        return refused[0] if refused else None
+
+
+async def send(settings: Settings, store: MongoStore, payload: Payload, *, wait_s: float) -> Outcome:
+    """Publish the command and wait up to `wait_s` for its end. Raises BrokerUnavailable."""
+    key = str(uuid4())
+    message: Message[Any] = message_of(payload.__class__)(
+        id=key,
+        source=SOURCE,
+        type=payload.message_type,
+        time=RealTime().now(),
+        subject=payload.about(),
+        correlationid=key,
+        data=payload,
+    )
+    client = CommandClient(settings.rabbitmq_url, publish_timeout_s=settings.publish_timeout_s)
+    try:
+        await client.start()
+        answer = await client.send(message, wait_s=wait_s)
+    finally:
+        await client.stop()
+    if answer is not None and answer.outcome != DEAD_LETTERED:
+        return Outcome("handled", answer.outcome, tuple(answer.events))
+    return await _outcome_of(store, _reader_of(payload), message)
+
+
+def _reader_of(payload: Payload) -> str:
+    """The worker that reads this command."""
+    return next(
+        worker.name
+        for worker in roster.load_all()
+        for handler in worker.handlers
+        if payload.__class__ in handler.payloads
+    )
+
+
+async def _outcome_of(read: Reader, worker: str, message: Message[Any]) -> Outcome:
+    records = await read.find(PREFIX + worker, {"about": message.data.about()}, sort=(("_id", -1),), limit=_RECORDS_MAX)
+    found = [_in_record(record, message.key) for record in records]
+    said = [outcome for outcome in found if outcome is not None]
+    return next((outcome for outcome in said if outcome.state != "put_off"), said[0] if said else Outcome("unheard"))
+
+
+def _in_record(record: Document, key: str) -> Outcome | None:
+    for item in record.get("handled", ()):
+        if item["id"] == key:
+            events = tuple(json.loads(event["body"]) for event in record.get("emitted", ()) if event["cause"] == key)
+            return Outcome("handled", item["outcome"], events)
+    for item in record.get("dead", ()):
+        if item["id"] == key:
+            return Outcome("dead", item["reason"])
+    for item in record.get("retried", ()):
+        if item["id"] == key:
+            return Outcome("put_off", item["reason"])
+    return None

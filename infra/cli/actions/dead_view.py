@@ -1,0 +1,51 @@
+"""Dead letters on the screen: ids, queues and reasons in one piece, ready to be copied into the next command."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from typing import Any
+
+from infra.operators.dead_letters import Cause, Letter
+
+_WHEN = "%Y-%m-%d %H:%M:%S"
+
+
+def as_object(letter: Letter) -> dict[str, Any]:
+    """All fields, the id and what became of it first, the body last."""
+    fields = asdict(letter)
+    first = ("letter_id", "state", "settled_by", "settled_at", "note")
+    last = ("traceback", "body")
+    order = [*first, *(name for name in fields if name not in first + last), *last]
+    return {name: fields[name] for name in order}
+
+
+def cause_lines(causes: Iterable[Cause]) -> Iterator[str]:
+    for cause in causes:
+        yield f"{cause.letters:>7}  {cause.queue}  {cause.reason}"
+        yield f"{'':>9}from {cause.first:{_WHEN}} to {cause.last:{_WHEN}}; the newest is {cause.example}"
+        yield f"{'':>9}{cause.detail}"
+
+
+def letter_lines(letter: Letter) -> Iterator[str]:
+    about = letter.concerns or f"message {letter.message_id}"
+    yield f"{letter.letter_id}  {letter.state}  {letter.died_at:{_WHEN}}  {letter.queue}  {letter.reason}"
+    yield f"    {about}: {letter.detail}"
+
+
+def detail_lines(letter: Letter) -> Iterator[str]:
+    for name, value in as_object(letter).items():
+        if value is not None and name not in ("body", "traceback"):
+            yield f"{name:<13} {value}"
+    if letter.traceback:
+        yield f"\ntraceback\n{letter.traceback}"
+    yield f"\nbody{' (only its beginning is kept)' if letter.is_excerpt else ''}\n{_readable(letter)}"
+
+
+def _readable(letter: Letter) -> str:
+    """The body, indented where it is JSON; bytes that are no text are shown by their numbers."""
+    try:
+        return json.dumps(json.loads(letter.raw), indent=2, ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return letter.raw.decode(errors="backslashreplace")

@@ -1,0 +1,52 @@
+"""`tributary doctor`: is everything as it should be, and if not, what is to be done?"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from dataclasses import asdict
+from pathlib import Path
+
+import typer
+
+from infra import local
+from infra.local import record
+from infra.operators.diagnosis import diagnose, unreachable
+from infra.settings import Settings
+from infra.terminal.environment import (
+    EXIT_BREACH,
+    EXIT_ENVIRONMENT,
+    exported_addresses,
+    one_sentence_on_failure,
+    settings_for,
+)
+from infra.terminal.screen import Screen
+
+_MARKS = {"ok": "[green]ok[/]     ", "warning": "[yellow]warning[/]", "problem": "[red]problem[/]"}
+
+
+def doctor(stack: str, *, as_json: bool) -> None:
+    # The driver says in its own words what the findings say in ours.
+    logging.getLogger("aiormq").setLevel(logging.CRITICAL)
+    with one_sentence_on_failure():
+        settings, folder = _settings_and_folder(stack)
+        findings = asyncio.run(diagnose(settings, folder))
+    problems = sum(finding.level == "problem" for finding in findings)
+    warnings = sum(finding.level == "warning" for finding in findings)
+    if as_json:
+        report = {"healthy": not problems, "problems": problems, "warnings": warnings}
+        typer.echo(json.dumps({**report, "findings": [asdict(finding) for finding in findings]}, indent=2))
+    else:
+        console = Screen()
+        for finding in findings:
+            console.print(_MARKS[finding.level], end="  ")
+            console.print(f"{finding.part}, {finding.check}: {finding.detail}", markup=False, soft_wrap=True)
+        console.print(f"{problems} problems, {warnings} warnings.")
+    raise typer.Exit(EXIT_ENVIRONMENT if unreachable(findings) else EXIT_BREACH if problems else 0)
+
+
+def _settings_and_folder(stack: str) -> tuple[Settings, Path | None]:
+    """The servers, and the folder whose disk they fill; None where MongoDB is not this stack's."""
+    folder = record.folder_of(stack, local.default_home())
+    return settings_for(stack), folder if "MONGODB_URL" not in exported_addresses() else None

@@ -1,0 +1,115 @@
+"""`tributary explain`: why an order pays what it pays, in sentences or as data."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from contracts.commissions.view import COMMISSIONS, Commission
+from contracts.explanation.commission_sentences import sentences_of, why_nothing
+from contracts.explanation.explained import Explanation, OrderFacts, OrderLine, as_object
+from contracts.explanation.explanation import explain as explanation_of
+from contracts.explanation.rule_phrases import Language
+from contracts.javascript import all_exact
+from contracts.orders.v1 import OrderRefused
+from contracts.orders.view import ORDERS
+from contracts.plans.sale import Earner
+from contracts.rules.view import RULES, RuleSet
+from infra.auditing.audit import Read
+from infra.ports.store import Document
+from infra.rehearsal import stored_rules as rules_store
+from infra.runtime.journal import PREFIX
+from infra.runtime.repository import Codec
+from infra.settings import Settings
+from infra.terminal.environment import EXIT_BREACH, one_sentence_on_failure, settings_for
+from infra.terminal.screen import Screen
+
+_commissions = Codec(Commission, key="key")
+_rules = Codec(RuleSet, key="rule_version")
+_REFUSING = f"{PREFIX}order_intake"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the store knows: the explanation, or the order without one, or how it was refused (reason and sentence)."""
+
+    explanation: Explanation | None = None
+    order: OrderFacts | None = None
+    refusal: tuple[str, str] | None = None
+
+
+def explain(order: str, lang: Language, stack: str, *, as_json: bool) -> None:
+    with one_sentence_on_failure():
+        found = asyncio.run(_look(settings_for(stack), order))
+    if found.explanation is None:
+        sentence = why_nothing(order, found.order, found.refusal, lang)
+        if as_json:
+            status = found.order.status if found.order is not None else "refused" if found.refusal else "unknown"
+            nothing = {"order": order, "status": status, "detail": sentence}
+            typer.echo(json.dumps(all_exact(nothing), indent=2, ensure_ascii=False))
+        else:
+            typer.echo(sentence, err=True)
+        raise typer.Exit(EXIT_BREACH)
+    if as_json:
+        typer.echo(json.dumps(all_exact(as_object(found.explanation)), indent=2, ensure_ascii=False))
+    else:
+        print_explanation(found.explanation, lang, Screen())
+
+
+def print_explanation(explanation: Explanation, language: Language, console: Console) -> None:
+    for section in sentences_of(explanation, language):
+        if section.heading:
+            console.print(f"\n[bold]{escape(section.heading)}[/]", highlight=False)
+        for sentence in section.sentences:
+            console.print(sentence, highlight=False, markup=False, soft_wrap=True)
+
+
+async def _look(settings: Settings, key: str) -> Found:
+    async with rules_store.opened(settings) as store:
+        return await find_explanation(store, key)
+
+
+async def find_explanation(read: Read, key: str) -> Found:
+    """Everything that is stored of the order, explained as far as there are commissions."""
+    orders = await read.find(ORDERS, {"_id": key})
+    if not orders:
+        return Found(refusal=await _refusal(read, key))
+    order = order_facts(orders[0])
+    commissions = await read.find(COMMISSIONS, {"_id": key})
+    if not commissions:
+        return Found(order=order)
+    commission = _commissions.to_entity(commissions[0])
+    [rules] = await read.find(RULES, {"_id": commission.rule_version})
+    return Found(explanation_of(order, commission, _rules.to_entity(rules).terms), order)
+
+
+def order_facts(document: Document) -> OrderFacts:
+    """The order in a document of `ORDERS`."""
+    team = document.get("team")
+    return OrderFacts(
+        key=document["_id"],
+        status=document["status"],
+        currency=document["currency"],
+        placed_at=document["placed_at"],
+        lines=tuple(OrderLine(**line) for line in document["lines"]),
+        upline=tuple(Earner(**earner) for earner in document["upline"]),
+        leader=Earner(0, team["leader_id"], team["leader_tier"], team["leader_active"]) if team else None,
+        reason=document.get("reason"),
+    )
+
+
+async def _refusal(read: Read, key: str) -> tuple[str, str] | None:
+    """The reason code and the sentence of the last refusal, as far back as the journal goes."""
+    found = None
+    for record in await read.find(_REFUSING, {"about": {"$in": [f"order/{key}"]}}, sort=(("_id", 1),)):
+        for emitted in record.get("emitted", ()):
+            if emitted["type"] == OrderRefused.message_type:
+                told = json.loads(emitted["body"])["data"]
+                if f"{told['shop_id']}/{told['order_id']}" == key:
+                    found = (str(told["reason"]), str(told["detail"]))
+    return found

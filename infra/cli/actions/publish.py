@@ -1,0 +1,231 @@
+"""`tributary publish`: commands from a file or standard input, published so that none is lost without a word.
+
+Each is held against its contract before any is sent. RabbitMQ confirms each, and one that no queue takes is an error.
+Exit codes: 0 all were published, 1 a message breaks its contract or was refused, 2 wrong usage, 3 the environment does
+not allow it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+from uuid import uuid4
+
+import typer
+
+from contracts.javascript import all_exact
+from contracts.wire import catalogue
+from contracts.wire.envelope import COMMANDS_EXCHANGE, STRUCTURED, Message, Payload, message_of
+from contracts.wire.reading import Reader, members
+from contracts.wire.refusal import Unreadable
+from infra.cli.actions.commanding import SOURCE, Outcome
+from infra.gateway.command_client import CommandClient
+from infra.ports.messaging import BrokerUnavailable, Outgoing
+from infra.ports.time import RealTime
+from infra.runtime.reply import DEAD_LETTERED
+from infra.settings import Settings
+from infra.terminal.environment import EXIT_BREACH, EXIT_ENVIRONMENT, EXIT_USAGE, one_sentence_on_failure, settings_for
+
+_AT_A_TIME = 200
+"""Messages that wait for their confirms together."""
+
+_SPACE = re.compile(r"[ \t\r\n]+")
+
+
+@dataclass(slots=True)
+class _Letter:
+    """A message to publish, where it is in the input, and its outcome where that was waited for."""
+
+    line: int
+    message: Message[Any]
+    outcome: Outcome | None = None
+
+    @property
+    def is_refused(self) -> bool:
+        return self.outcome is not None and (self.outcome.state != "handled" or self.outcome.refusal is not None)
+
+    def as_object(self) -> dict[str, Any]:
+        message, outcome = self.message, self.outcome
+        told = {"id": message.id, "source": message.source, "type": message.type, "about": message.data.about()}
+        said = {"state": outcome.state, "outcome": outcome.code, "events": outcome.events} if outcome else {}
+        return {**told, "exchange": COMMANDS_EXCHANGE, **said}
+
+    def sentence(self) -> str:
+        message, about = self.message, self.message.data.about()
+        end = f": {self._ending(about)}" if self.outcome else ""
+        return f"{message.type} about {about} → {COMMANDS_EXCHANGE}, id {message.id}{end}"
+
+    def _ending(self, about: str) -> str:
+        outcome = self.outcome
+        assert outcome is not None, "asked only where the outcome was waited for"
+        if outcome.refusal is not None:
+            return f"refused: {outcome.refusal['reason']}: {outcome.refusal['detail']}"
+        match outcome.state:
+            case "handled":
+                return outcome.code
+            case "dead":
+                return "it became a dead letter; see `tributary dead list`"
+            case _:
+                return f"not handled yet; look again with `tributary trace {about.removeprefix('order/')}`"
+
+
+def publish(file: str, message_type: str | None, wait: float, stack: str, *, as_json: bool) -> None:
+    letters = list(_checked(_read(file), message_type, Settings()))
+    failure = None
+    with one_sentence_on_failure():
+        settings = settings_for(stack)
+        sent, failure = asyncio.run(_send(settings, letters, wait))
+    if as_json:
+        typer.echo(
+            json.dumps(all_exact({"published": [each.as_object() for each in sent], "failure": failure}), indent=2)
+        )
+    else:
+        for letter in sent:
+            typer.echo(letter.sentence(), err=letter.is_refused)
+    if failure is not None:
+        typer.echo(f"{len(sent)} of {len(letters)} messages were published. {failure}", err=True)
+        raise typer.Exit(EXIT_ENVIRONMENT)
+    raise typer.Exit(EXIT_BREACH if any(letter.is_refused for letter in sent) else 0)
+
+
+async def _send(settings: Settings, letters: Sequence[_Letter], wait_s: float) -> tuple[list[_Letter], str | None]:
+    """Those that the broker has confirmed, and what it said to the first that it has not."""
+    client = CommandClient(settings.rabbitmq_url, publish_timeout_s=settings.publish_timeout_s)
+    sent: list[_Letter] = []
+    step = 1 if wait_s else _AT_A_TIME
+    try:
+        await client.start()
+        for start in range(0, len(letters), step):
+            some = letters[start : start + step]
+            said = await asyncio.gather(*[_publish(client, each, wait_s) for each in some])
+            sent += [letter for letter, failure in zip(some, said, strict=True) if failure is None]
+            if failures := [failure for failure in said if failure is not None]:
+                return sent, failures[0]
+    finally:
+        await client.stop()
+    return sent, None
+
+
+async def _publish(client: CommandClient, letter: _Letter, wait_s: float) -> str | None:
+    """None once the broker has confirmed the message, else why it has not."""
+    message = letter.message
+    try:
+        if wait_s:
+            answer = await client.send(message, wait_s=wait_s)
+            if answer is None:
+                letter.outcome = Outcome("unheard")
+            else:
+                letter.outcome = Outcome(
+                    "dead" if answer.outcome == DEAD_LETTERED else "handled", answer.outcome, tuple(answer.events)
+                )
+        else:
+            await client.forward(Outgoing(COMMANDS_EXCHANGE, message.type, message.to_bytes(), STRUCTURED))
+    except BrokerUnavailable as error:
+        return f"line {letter.line}: {error}."
+    return None
+
+
+def _checked(texts: Sequence[tuple[int, str]], message_type: str | None, settings: Settings) -> Iterator[_Letter]:
+    """Ends the command, before anything is sent, where a message breaks its contract."""
+    if message_type is not None:
+        _payload_of(message_type, "--type")
+    complaints, letters = [], []
+    for line, text in texts:
+        found = _message(line, text, message_type, settings)
+        if isinstance(found, str):
+            complaints.append(f"line {line}: {found}")
+        else:
+            letters.append(_Letter(line, found))
+    if complaints:
+        _refuse([*complaints, "Nothing was sent."], EXIT_BREACH)
+    yield from letters
+
+
+def _message(line: int, text: str, message_type: str | None, settings: Settings) -> Message[Any] | str:
+    """The message, in an envelope, or what is wrong with it."""
+    told = json.loads(text)
+    is_enveloped = isinstance(told, dict) and "specversion" in told
+    named = told.get("type") if is_enveloped else message_type
+    if named is None:
+        return "a bare body does not say what it is; give --type, such as --type order.place.v1."
+    if message_type is not None and named != message_type:
+        return f"type: it is {named!r}, and --type is {message_type!r}."
+    payload = _payload_of(named, f"line {line}: type")
+    body = text if is_enveloped else _enveloped(text, payload)
+    if len(body.encode()) > settings.message_bytes_max:
+        return f"body: {len(body.encode())} bytes, and at most {settings.message_bytes_max} are taken; split it."
+    now = RealTime().now()
+    [item] = Reader([payload]).read(body.encode(), content_type=STRUCTURED, routing_key=named, received_at=now)
+    if isinstance(item, Unreadable):
+        return item.detail
+    # What is published has the version in which it was written; readers lift it to the newest.
+    return message_of(payload).model_validate_json(body)
+
+
+def _enveloped(data: str, payload: type[Payload]) -> str:
+    """The body as it stands, within an envelope of its own: text, so that no number is written in another way."""
+    key = str(uuid4())
+    head = {"specversion": "1.0", "id": key, "source": SOURCE, "type": payload.message_type, "correlationid": key}
+    return json.dumps(all_exact({**head, "time": RealTime().now().isoformat()}))[:-1] + f', "data": {data}}}'
+
+
+def _payload_of(name: object, where: str) -> type[Payload]:
+    payload = catalogue.ALL.get(name) if isinstance(name, str) else None
+    if payload is None:
+        _refuse([f"{where}: there is no message {name!r}; {_COMMANDS}"], EXIT_USAGE)
+    if catalogue.kind_of(payload) == "event":
+        _refuse([f"{where}: {name} is an event, which workers publish; {_COMMANDS}"], EXIT_USAGE)
+    return payload
+
+
+_COMMANDS = "commands are " + ", ".join(name for name, p in catalogue.ALL.items() if catalogue.kind_of(p) == "command")
+
+
+def _read(file: str) -> list[tuple[int, str]]:
+    """Every message of the input as text, with the line where it begins; an array holds many."""
+    try:
+        if file == "-" and sys.stdin.isatty():
+            typer.echo("Reading messages from the terminal; Ctrl-D ends them.", err=True)
+        text = (sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()).decode("utf-8-sig")
+    except OSError as error:
+        _refuse([f"{file}: {error.strerror or error}."], EXIT_USAGE)
+    except UnicodeDecodeError as error:
+        _refuse([f"{file}: byte {error.start + 1} is no UTF-8; save it as UTF-8."], EXIT_USAGE)
+    found = list(_split(text))
+    if not found:
+        _refuse(["There is no message; give a file, or JSON on standard input."], EXIT_USAGE)
+    return found
+
+
+def _split(text: str) -> Iterator[tuple[int, str]]:
+    decoder, line, counted, at = json.JSONDecoder(), 1, 0, _after_space(text, 0)
+    while at < len(text):
+        line, counted = line + text.count("\n", counted, at), at
+        try:
+            _, end = decoder.raw_decode(text, at)
+        except json.JSONDecodeError as error:
+            _refuse([f"line {error.lineno}: this is no JSON: {error.msg}.", "Nothing was sent."], EXIT_BREACH)
+        except RecursionError:
+            _refuse([f"line {line}: it is nested too deeply.", "Nothing was sent."], EXIT_BREACH)
+        whole, at = text[at:end], _after_space(text, end)
+        if whole.startswith("["):
+            yield from ((line, member.decode()) for member in members(whole.encode()) or ())
+        else:
+            yield line, whole
+
+
+def _after_space(text: str, at: int) -> int:
+    found = _SPACE.match(text, at)
+    return found.end() if found else at
+
+
+def _refuse(sentences: Sequence[str], code: int) -> NoReturn:
+    for sentence in sentences:
+        typer.echo(sentence, err=True)
+    raise typer.Exit(code)

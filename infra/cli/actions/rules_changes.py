@@ -1,0 +1,143 @@
+"""`tributary rules propose`, `approve`, `activate`, `retire`, `market`: commands that change rules, and their answers.
+
+Each publishes a command message, as any other sender would, and prints what the rule book made of it. Exit codes: 0 it
+was done, 1 it was refused or is not handled yet, 2 wrong usage, 3 the environment does not allow it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NoReturn
+
+import typer
+from pydantic import ValidationError
+
+from contracts.javascript import all_exact
+from contracts.rules.document import complaints, place_of
+from contracts.rules.v1 import ActivateRules, ApproveRules, ProposeRules, RetireRules
+from contracts.rules.view import RuleSet
+from contracts.wire.envelope import Payload
+from infra.cli.actions.commanding import Outcome, send
+from infra.cli.actions.rule_file import read_market, read_rules
+from infra.rehearsal import stored_rules as rules_store
+from infra.terminal.environment import EXIT_BREACH, EXIT_USAGE, one_sentence_on_failure, settings_for
+
+DIGEST_CHARS_MIN = 8
+
+
+def propose(version: int, file: Path, by: str | None, wait: float, stack: str, *, as_json: bool) -> None:
+    document, _ = read_rules(file)
+    _change(stack, _command(ProposeRules, rule_version=version, proposed_by=_who(by), rules=document), wait, as_json)
+
+
+def approve(version: int, digest: str, by: str | None, wait: float, stack: str, *, as_json: bool) -> None:
+    whole = _whole_digest(version, digest.strip().lower(), stack)
+    _change(stack, _command(ApproveRules, rule_version=version, approved_by=_who(by), digest=whole), wait, as_json)
+
+
+def activate(
+    version: int, effective_from: str | None, by: str | None, wait: float, stack: str, *, as_json: bool
+) -> None:
+    fields = {"rule_version": version, "activated_by": _who(by), "effective_from": _moment(effective_from)}
+    _change(stack, _command(ActivateRules, **fields), wait, as_json)
+
+
+def retire(version: int, effective_from: str | None, by: str | None, wait: float, stack: str, *, as_json: bool) -> None:
+    fields = {"rule_version": version, "retired_by": _who(by), "effective_from": _moment(effective_from)}
+    _change(stack, _command(RetireRules, **fields), wait, as_json)
+
+
+def market(file: Path, wait: float, stack: str, *, as_json: bool) -> None:
+    _change(stack, read_market(file), wait, as_json)
+
+
+def _command(payload: type[Payload], **fields: Any) -> Payload:
+    try:
+        return payload(**fields)
+    except ValidationError as error:
+        _refuse("; ".join(f"{place_of(place)}: {says}" for place, says in complaints(error)) + ".", EXIT_USAGE)
+
+
+def _change(stack: str, payload: Payload, wait_s: float, as_json: bool) -> None:
+    async def run() -> Outcome:
+        settings = settings_for(stack)
+        async with rules_store.opened(settings) as store:
+            return await send(settings, store, payload, wait_s=wait_s)
+
+    with one_sentence_on_failure():
+        outcome = asyncio.run(run())
+    done = outcome.state == "handled" and outcome.refusal is None
+    if as_json:
+        events = [{"type": event["type"], **event["data"]} for event in outcome.events]
+        told = {"ok": done, "state": outcome.state, "outcome": outcome.code, "events": events}
+        typer.echo(json.dumps(all_exact(told), indent=2, ensure_ascii=False))
+    else:
+        typer.echo(_sentence(payload, outcome), err=not done)
+    raise typer.Exit(0 if done else EXIT_BREACH)
+
+
+def _sentence(payload: Payload, outcome: Outcome) -> str:
+    about = payload.about()
+    look = f"look again with `tributary trace {about}`"
+    if outcome.refusal is not None:
+        clause = outcome.refusal.get("clause")
+        return f"refused: {outcome.refusal['reason']}: {outcome.refusal['detail']}" + (f" [{clause}]" if clause else "")
+    match outcome.state:
+        case "handled":
+            facts = [f"{name} {value}" for event in outcome.events for name, value in event["data"].items() if value]
+            return ": ".join([f"{about}: {outcome.code}", *([", ".join(facts)] if facts else [])])
+        case "put_off":
+            return f"{about}: not yet: {outcome.code}; it is tried again for about ten minutes: {look}."
+        case "dead":
+            return f"{about}: it became a dead letter: {outcome.code}; see `tributary dead list`."
+        case _:
+            return f"{about}: sent, and no worker has taken it yet; is `tributary work rule_book` running? {look}."
+
+
+def _whole_digest(version: int, digest: str, stack: str) -> str:
+    """The digest that begins so, if it is that of the rules in the store; else as it was given, to be refused."""
+    if len(digest) < DIGEST_CHARS_MIN:
+        _refuse(f"--digest: give at least {DIGEST_CHARS_MIN} characters of what you have read.", EXIT_USAGE)
+    if len(digest) == 64:
+        return digest
+
+    async def read() -> RuleSet | None:
+        async with rules_store.opened(settings_for(stack)) as store:
+            return await rules_store.rules_of(store, version)
+
+    with one_sentence_on_failure():
+        rules = asyncio.run(read())
+    if rules is None:
+        _refuse(f"There are no rules {version}; `tributary rules list` shows all.", EXIT_BREACH)
+    if not rules.digest.startswith(digest):
+        _refuse(
+            f"refused: digest_mismatch: rules {version} are not what you have read, but {rules.digest}; read them "
+            f"again with `tributary rules explain {version}`.",
+            EXIT_BREACH,
+        )
+    return rules.digest
+
+
+def _who(by: str | None) -> str:
+    return (by or getpass.getuser()).strip()[:64]
+
+
+def _moment(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        _refuse(f"--from: {text!r} is no time with an offset; write for example 2026-12-01T00:00:00+08:00.", EXIT_USAGE)
+    return moment
+
+
+def _refuse(sentence: str, code: int) -> NoReturn:
+    typer.echo(sentence, err=True)
+    raise typer.Exit(code)

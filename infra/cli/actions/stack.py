@@ -1,0 +1,121 @@
+"""`tributary up`, `down`, `status` and `setup`: the local stack from the command line.
+
+Exit codes: 0 done, 2 wrong usage, 3 the environment does not allow it, said in one sentence on standard error.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import asdict
+
+import typer
+
+from infra import local
+from infra.cli.actions.hangup import end_like_ctrl_c
+from infra.local.patience import patience
+from infra.terminal.environment import agree, is_on_command_line, known_stacks, one_sentence_on_failure
+from infra.terminal.near import did_you_mean
+from infra.terminal.screen import Grid, Screen
+from infra.terminal.screen import say as _say
+
+
+def up(stack: str) -> None:
+    _silence_drivers()
+    end_like_ctrl_c()
+    with one_sentence_on_failure(), patience(_say) as say:
+        endpoints = local.up(stack, home=local.default_home(), progress=say)
+    _print_endpoints(endpoints)
+
+
+def down(context: typer.Context, stack: str, *, remove_data: bool, yes: bool) -> None:
+    home = local.default_home()
+    if remove_data:
+        agree(f"delete the data and logs of the stack {stack!r}", yes=yes)
+    known = known_stacks()
+    with one_sentence_on_failure(), patience(_say):
+        stopped = local.down(stack, home=home, remove_data=remove_data)
+        nothing = f"Nothing of the stack {stack!r} was running." + (
+            "" if stack in known else did_you_mean(stack, known)
+        )
+        _say(f"Stopped {', '.join(stopped)}." if stopped else nothing)
+        if not is_on_command_line(context, "stack"):
+            for name in local.abandoned_stacks(home):
+                left = local.down(name, home=home, remove_data=True)
+                _say(f"Stopped what {name} had left: {', '.join(left) or 'only data'}.")
+        if others := local.running_stacks(home):
+            _say(f"Still running: {', '.join(others)}; stop one with `tributary down --stack NAME`.")
+
+
+def status(stack: str, *, as_json: bool) -> None:
+    _silence_drivers()
+    with one_sentence_on_failure():
+        home = local.default_home()
+        servers = local.status(stack, home=home)
+        running = all(server.running for server in servers)
+        programs = local.programs(stack, home=home)
+        endpoints = local.endpoints(stack, home=home)
+        abandoned = local.abandoned_stacks(home)
+        others = [name for name in local.running_stacks(home) if name not in (stack, *abandoned)]
+    if as_json:
+        report = {
+            "stack": stack,
+            "running": running,
+            "endpoints": asdict(endpoints) if endpoints else None,
+            "servers": [asdict(server) for server in servers],
+            "programs": [asdict(program) for program in programs],
+            "other_running_stacks": others,
+            "abandoned_stacks": abandoned,
+        }
+        typer.echo(json.dumps(report, indent=2))
+        return
+    table = Grid("server", "state", "version", "port", "pid", title=f"stack {stack}", title_justify="left")
+    for server in servers:
+        table.add_row(
+            server.server, _state_of(server), server.version or "", str(server.port or ""), str(server.pid or "")
+        )
+    Screen().print(table)
+    if stack not in (known := known_stacks()):
+        _say(f"The stack {stack!r} never ran here; `tributary up` starts one.{did_you_mean(stack, known)}")
+    for server in servers:
+        if server.complaint:
+            _say(f"{server.server} {server.complaint}.")
+    if any(server.complaint for server in servers):
+        _say(f"`tributary up --stack {stack}` restarts what hangs.")
+    if programs:
+        left = Grid("program", "state", "pid")
+        for program in programs:
+            left.add_row(program.program, _state(program.pid is not None), str(program.pid or ""))
+        Screen().print(left)
+    if endpoints:
+        _print_endpoints(endpoints)
+    if abandoned:
+        _say(f"Left by commands that were killed: {', '.join(abandoned)}; `tributary down` stops and removes that.")
+    if others:
+        _say(f"Also running: {', '.join(others)}.")
+
+
+def setup(*, browser: bool) -> None:
+    with one_sentence_on_failure(), patience(_say) as say:
+        installed = local.install_missing(say, browser=browser)
+    _say(f"Installed {', '.join(installed)}." if installed else "Everything that the local stack needs is here.")
+
+
+def _silence_drivers() -> None:
+    """They say in their own words what the status says in ours."""
+    for driver in ("aio_pika", "aiormq", "asyncio"):
+        logging.getLogger(driver).setLevel(logging.CRITICAL)
+
+
+def _state_of(server: local.ServerStatus) -> str:
+    return "[red]not answering[/]" if server.complaint else _state(server.running)
+
+
+def _state(running: bool) -> str:
+    return "[green]running[/]" if running else "[yellow]stopped[/]"
+
+
+def _print_endpoints(endpoints: local.Endpoints) -> None:
+    """On standard output and as assignments, so that `export $(tributary up)` points programs at the stack."""
+    for setting, url in asdict(endpoints).items():
+        typer.echo(f"{setting.upper()}={url}")

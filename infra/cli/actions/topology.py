@@ -1,0 +1,35 @@
+"""`tributary topology`: show what the workers need, and declare it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import typer
+
+from infra.local.patience import patience
+from infra.runtime import roster
+from infra.runtime.topology import describe, topology_of
+from infra.settings import Settings
+from infra.terminal.environment import one_sentence_on_failure, settings_for
+from infra.terminal.screen import Grid, Screen, say
+
+
+def topology(stack: str, *, apply: bool, as_json: bool) -> None:
+    rows = describe(topology_of(roster.load_all(), Settings()))
+    if apply:
+        # The drivers are loaded where something is declared, not where it is only shown.
+        from infra.processes import process
+
+        with one_sentence_on_failure(), patience(say):
+            asyncio.run(process.prepare(settings_for(stack)))
+    if as_json:
+        keys = ("kind", "name", "about")
+        typer.echo(json.dumps([dict(zip(keys, row, strict=True)) for row in rows], indent=2))
+        return
+    table = Grid("kind", "name", "about")
+    for row in rows:
+        table.add_row(*row)
+    Screen().print(table)
+    if apply:
+        typer.echo("All of it is declared, and so are the collections and indexes.")

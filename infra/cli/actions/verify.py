@@ -1,0 +1,72 @@
+"""`tributary verify`: do the invariants hold?"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import asdict
+from typing import Any
+
+import typer
+from rich.console import Console
+
+from contracts.javascript import all_exact
+from infra.adapters.mongo import MongoStore
+from infra.auditing.audit import Report
+from infra.collector import collect_seldom
+from infra.operators.verification import INVARIANTS, OnProgress, Unfinished, verify_live
+from infra.ports.time import RealTime
+from infra.runtime import roster
+from infra.settings import Settings
+from infra.terminal.environment import EXIT_BREACH, EXIT_ENVIRONMENT, one_sentence_on_failure, refuse, settings_for
+from infra.terminal.progress import progress
+from infra.terminal.screen import Grid, Screen
+
+
+def verify_command(stack: str, *, as_json: bool) -> None:
+    with one_sentence_on_failure():
+        settings = settings_for(stack)
+        try:
+            with progress() as on_progress:
+                report = asyncio.run(run_verify(settings, on_progress))
+        except Unfinished as error:
+            refuse(str(error), EXIT_ENVIRONMENT)
+    if as_json:
+        typer.echo(json.dumps(all_exact(as_object(report)), indent=2))
+    else:
+        print_report(report, Screen())
+    raise typer.Exit(EXIT_BREACH if report.breach_count else 0)
+
+
+async def run_verify(settings: Settings, on_progress: OnProgress) -> Report:
+    collect_seldom()
+    store = MongoStore.connect(settings.mongodb_url, settings.database)
+    try:
+        await store.ping()
+        return await verify_live(store, roster.load_all(), RealTime(), on_progress)
+    finally:
+        store.close()
+
+
+def as_object(report: Report) -> dict[str, Any]:
+    return {
+        "holds": report.breach_count == 0,
+        "breach_count": report.breach_count,
+        "breaches": [asdict(breach) for breach in report.breaches],
+        "figures": report.figures,
+    }
+
+
+def print_report(report: Report, console: Console) -> None:
+    table = Grid("", "invariant", "figures", title="verify", title_justify="left")
+    breached = {breach.invariant for breach in report.breaches}
+    for invariant, sentence in INVARIANTS.items():
+        mark = "[red]broken[/]" if invariant in breached else "[green]holds[/]"
+        figures = ", ".join(f"{name} {value}" for name, value in report.figures.get(invariant, {}).items())
+        table.add_row(f"{invariant} {mark}", sentence, figures)
+    console.print(table)
+    for breach in report.breaches:
+        console.print(f"[red]{breach.invariant}[/] ", end="")
+        console.print(f"{breach.about}: {breach.detail}", highlight=False, markup=False, soft_wrap=True)
+    if report.breach_count > len(report.breaches):
+        console.print(f"… and {report.breach_count - len(report.breaches)} more.")

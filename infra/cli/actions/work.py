@@ -1,0 +1,81 @@
+"""`tributary work`: run workers.
+
+As a module this is `tributary work` alone: a process of a fleet need not hold every other command in memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+
+import structlog
+import typer
+import uvloop
+
+from infra.processes import process
+from infra.processes.fleet import Fleet
+from infra.runtime import roster
+from infra.telemetry import logs
+from infra.terminal.environment import environment_for, one_sentence_on_failure, refuse, settings_for
+from infra.terminal.near import did_you_mean
+
+log = structlog.get_logger()
+
+ALL = "all"
+
+_EXIT_CRASH = 1
+"""Any but that of a process that cannot start: to start it again may help."""
+
+
+def work(names: list[str] | None, processes: int, stack: str, *, together: bool) -> None:
+    chosen = _chosen(names or [ALL])
+    try:
+        _work(chosen, processes, stack, together=together)
+    except typer.Exit:
+        raise
+    except Exception as error:
+        # Its log is where one looks for it, and a fleet starts it again.
+        log.exception("crashed")
+        raise typer.Exit(_EXIT_CRASH) from error
+
+
+def _work(chosen: list[str], processes: int, stack: str, *, together: bool) -> None:
+    with one_sentence_on_failure():
+        settings = settings_for(stack)
+        logs.configure(settings.log_level)
+        if together or (len(chosen) == 1 and processes == 1):
+            uvloop.run(process.run(chosen, settings))
+            return
+        groups = [[name] for name in chosen for _ in range(1 if name == roster.CLOCK else processes)]
+        fleet = Fleet(groups, environment_for(settings), health_port=settings.health_port)
+        fleet.require_ports()
+        asyncio.run(process.prepare(settings))
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            # What `nohup` ignores stays ignored.
+            if number != signal.SIGHUP or signal.getsignal(number) == signal.SIG_DFL:
+                signal.signal(number, lambda *_: setattr(fleet, "stopping", True))
+        try:
+            fleet.start()
+            fleet.watch()
+        finally:
+            fleet.stop()
+
+
+def _chosen(names: list[str]) -> list[str]:
+    known = [*roster.names(), roster.CLOCK]
+    for name in names:
+        if name not in (*known, ALL):
+            refuse(
+                f"There is no worker called {name!r}; there are {', '.join(known)}, or {ALL}."
+                + did_you_mean(name, [*known, ALL])
+            )
+    return known if ALL in names else list(dict.fromkeys(names))
+
+
+if __name__ == "__main__":
+    from infra.cli import ending
+    from infra.cli.commands.work import work as command
+
+    alone = typer.Typer(rich_markup_mode=None, add_completion=False)
+    alone.command()(command)
+    ending.run(alone)

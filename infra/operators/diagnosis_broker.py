@@ -1,0 +1,242 @@
+"""Looking at RabbitMQ without changing anything: what is missing is only asked for, never declared."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import aio_pika
+from aio_pika.abc import AbstractChannel, AbstractConnection
+from aio_pika.exceptions import (
+    CONNECTION_EXCEPTIONS,
+    AMQPException,
+    ChannelNotFoundEntity,
+    ChannelPreconditionFailed,
+    ProbableAuthenticationError,
+)
+
+from infra.operators.findings import Finding, ok, problem, warning
+from infra.runtime.failure_policy import DELAY_PREFIX
+from infra.runtime.topology import PARKED, Exchange, Queue, Topology
+
+PART = "RabbitMQ"
+_ANSWER_WITHIN_S = 5
+_CONFIRM_WITHIN_S = 3
+_READY_MANY = 10_000
+_LOST = (*CONNECTION_EXCEPTIONS, AMQPException, TimeoutError, ValueError)
+_NOWHERE = "tributary.doctor"
+"""No queue has this name, so what is published to it on the default exchange is confirmed and dropped."""
+
+_DIFFERENCE = re.compile(r"inequivalent arg '([^']+)'.*?: received (.+) but current is (.+)$")
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A declared queue as the broker has it: None where it is missing, `difference` where it is another."""
+
+    queue: Queue
+    ready: int | None = None
+    consumers: int = 0
+    difference: str | None = None
+
+
+async def look_at_broker(url: str, topology: Topology, work_queues: Sequence[str]) -> list[Finding]:
+    """Everything about the broker; the first finding is whether it can be reached. Never raises for its state."""
+    try:
+        async with asyncio.timeout(_ANSWER_WITHIN_S):
+            connection = await aio_pika.connect(url)
+    except ProbableAuthenticationError:
+        return [problem(PART, "reachable", "It refuses the user or password; correct RABBITMQ_URL.")]
+    except _LOST as error:
+        return [problem(PART, "reachable", f"It does not answer ({_text(error)}); start it, or correct RABBITMQ_URL.")]
+    try:
+        findings = [ok(PART, "reachable", f"Version {_version(connection)} answers.")]
+        findings += await _exchanges(connection, topology.exchanges)
+        findings += _queues([await _queue(connection, queue) for queue in topology.queues], set(work_queues))
+        findings.append(_bindings(len(topology.bindings)))
+    except _LOST as error:
+        findings.append(problem(PART, "answers", f"It stopped answering ({_text(error)}); look at its log."))
+    finally:
+        await _close(connection)
+    return [*findings, await _confirms(url)]
+
+
+async def _exchanges(connection: AbstractConnection, exchanges: Iterable[Exchange]) -> list[Finding]:
+    findings = []
+    count = 0
+    for exchange in exchanges:
+        count += 1
+
+        async def exists(channel: AbstractChannel, exchange: Exchange = exchange) -> None:
+            await channel.declare_exchange(exchange.name, exchange.type, passive=True)
+
+        async def same(channel: AbstractChannel, exchange: Exchange = exchange) -> None:
+            await channel.declare_exchange(exchange.name, exchange.type, durable=True)
+
+        missing, difference = await _compare(connection, exists, same)
+        if missing:
+            findings.append(problem(PART, "exchanges", f"There is no exchange {exchange.name}; {_DECLARE}."))
+        elif difference:
+            findings.append(problem(PART, "exchanges", f"The exchange {exchange.name} differs: {difference}. {_MOVE}."))
+    return findings or [ok(PART, "exchanges", f"All {count} are as declared.")]
+
+
+async def _queue(connection: AbstractConnection, queue: Queue) -> _Seen:
+    counts = [0, 0]
+
+    async def exists(channel: AbstractChannel) -> None:
+        result = (await channel.declare_queue(queue.name, passive=True)).declaration_result
+        counts[:] = [result.message_count or 0, result.consumer_count or 0]
+
+    async def same(channel: AbstractChannel) -> None:
+        await channel.declare_queue(queue.name, durable=True, arguments=queue.arguments)
+
+    missing, difference = await _compare(connection, exists, same)
+    return _Seen(queue) if missing else _Seen(queue, counts[0], counts[1], difference)
+
+
+Ask = Callable[[AbstractChannel], Awaitable[None]]
+
+
+async def _compare(connection: AbstractConnection, exists: Ask, same: Ask) -> tuple[bool, str | None]:
+    """Whether it is missing, and how it differs. Declaring what exists again changes nothing: it is compared.
+
+    A refusal closes its channel, so each question has its own.
+    """
+    try:
+        await exists(await connection.channel())
+    except ChannelNotFoundEntity:
+        return True, None
+    channel = await connection.channel()
+    try:
+        await same(channel)
+    except ChannelPreconditionFailed as error:
+        return False, _difference(str(error))
+    await channel.close()
+    return False, None
+
+
+def _queues(seen: Sequence[_Seen], work_queues: set[str]) -> list[Finding]:
+    findings = [
+        problem(PART, "queues", f"There is no queue {one.queue.name}; {_DECLARE}.") for one in seen if one.ready is None
+    ]
+    findings += [
+        problem(PART, "queues", f"The queue {one.queue.name} differs: {one.difference}. {_MOVE}.")
+        for one in seen
+        if one.difference
+    ]
+    if not findings:
+        findings.append(ok(PART, "queues", f"All {len(seen)} are as declared."))
+    there = [one for one in seen if one.ready is not None]
+    return [
+        *findings,
+        *_consumers([one for one in there if one.queue.name in work_queues]),
+        *_ready([one for one in there if one.queue.name in work_queues]),
+        *_set_aside([one for one in there if one.queue.name not in work_queues]),
+    ]
+
+
+def _consumers(seen: Sequence[_Seen]) -> list[Finding]:
+    idle = [one.queue.name for one in seen if not one.consumers]
+    if not idle:
+        return [ok(PART, "consumers", f"Each of {len(seen)} work queues has one.")]
+    if len(idle) == len(seen):
+        return [problem(PART, "consumers", "No worker reads any queue; start them: `tributary work all`.")]
+    workers = sorted({name.partition(".")[0] for name in idle})
+    start = f"start them: `tributary work {' '.join(workers)}`"
+    return [problem(PART, "consumers", f"Nobody reads {', '.join(idle)}; {start}.")]
+
+
+def _ready(seen: Sequence[_Seen]) -> list[Finding]:
+    waiting = sorted(((one.ready or 0, one.queue.name) for one in seen if one.ready), reverse=True)
+    if not waiting:
+        return [ok(PART, "ready", "No message waits for a worker.")]
+    listed = ", ".join(f"{ready} in {name}" for ready, name in waiting)
+    if waiting[0][0] > _READY_MANY:
+        more = f"if it grows, run more of {waiting[0][1].partition('.')[0]}"
+        return [warning(PART, "ready", f"Many messages wait: {listed}; {more}.")]
+    return [ok(PART, "ready", f"Messages wait for a worker: {listed}.")]
+
+
+def _set_aside(seen: Sequence[_Seen]) -> list[Finding]:
+    findings = []
+    retrying = [
+        f"{one.ready} in {one.queue.name}" for one in seen if one.ready and one.queue.name.startswith(DELAY_PREFIX)
+    ]
+    if retrying:
+        findings.append(ok(PART, "retries", f"Messages wait for another try: {', '.join(retrying)}."))
+    for one in seen:
+        if one.queue.name == PARKED and one.ready:
+            what = "bodies too large to keep elsewhere; `tributary dead list --reason too_large` shows which"
+            findings.append(warning(PART, "parked", f"{PARKED} holds {one.ready} messages, {what}."))
+        elif one.queue.name == PARKED:
+            findings.append(ok(PART, "parked", f"{PARKED} is empty."))
+    return findings
+
+
+def _bindings(count: int) -> Finding:
+    """AMQP cannot list bindings, and binding again would mend what is missing: a diagnosis must not."""
+    return ok(
+        PART, "bindings", f"The {count} cannot be seen over AMQP; `tributary topology --apply` declares the missing."
+    )
+
+
+async def _confirms(url: str) -> Finding:
+    """Publish to nowhere, twice: under an alarm the broker takes the first, and then reads that connection no more."""
+    connection: AbstractConnection | None = None
+    try:
+        async with asyncio.timeout(_CONFIRM_WITHIN_S):
+            connection = await aio_pika.connect(url)
+            channel = await connection.channel(publisher_confirms=True)
+            for _ in range(2):
+                await channel.default_exchange.publish(aio_pika.Message(b""), _NOWHERE, mandatory=False)
+    except TimeoutError:
+        why = f"It confirms no publish within {_CONFIRM_WITHIN_S} s"
+        return problem(
+            PART, "alarm", f"{why}: a memory or disk alarm blocks publishers. Free disk space or memory there."
+        )
+    except _LOST as error:
+        return problem(PART, "alarm", f"It did not take a test message ({_text(error)}); look at its log.")
+    finally:
+        if connection is not None:
+            await _close(connection)
+    return ok(PART, "alarm", "It confirms what is published; no alarm blocks publishers.")
+
+
+async def _close(connection: AbstractConnection) -> None:
+    """A blocked connection does not even take a farewell."""
+    try:
+        async with asyncio.timeout(1):
+            await connection.close()
+    except _LOST:
+        return
+
+
+_DECLARE = "declare it: `tributary topology --apply`"
+_MOVE = "Arguments cannot be changed: empty and delete it, then `tributary topology --apply`"
+
+
+def _difference(text: str) -> str:
+    found = _DIFFERENCE.search(text)
+    if not found:
+        return text
+    argument, declared, current = found.groups()
+    return f"{argument} is {_value(current)}, and {_value(declared)} is declared"
+
+
+def _value(text: str) -> str:
+    """`the value 'x' of type 'longstr'` is x to a person."""
+    quoted = re.search(r"'([^']*)'", text)
+    return quoted[1] if quoted else text
+
+
+def _version(connection: AbstractConnection) -> str:
+    transport = connection.transport
+    properties = transport.connection.server_properties if transport is not None else {}
+    return str(properties.get("version", "unknown"))
+
+
+def _text(error: BaseException) -> str:
+    return str(error) or error.__class__.__name__

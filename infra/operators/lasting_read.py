@@ -1,0 +1,147 @@
+"""Reading for longer than the store keeps a snapshot: where one is too old, the next goes on where it ended."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
+from types import TracebackType
+from typing import Any, Protocol, Self, TypeVar, cast
+
+from infra.auditing.audit import Read
+from infra.ports.store import Document, SnapshotTooOld
+
+T = TypeVar("T")
+
+OnRead = Callable[[str, int, int], None]
+"""A collection, how many of its documents are read, and about how many it has; 0 where not all of them are read."""
+
+_TELL_EVERY = 1_000
+_TRIES_MAX = 3
+
+
+class Snapshots(Protocol):
+    """A store that can be read as of one moment."""
+
+    def snapshot(self) -> AbstractAsyncContextManager[Read]: ...
+
+    async def count(self, collection: str) -> int: ...
+
+
+class LastingRead:
+    """Reads as of one moment for as long as the store keeps it, then as of a later one.
+
+    What is read before and after such a change may not fit together, where others write: an audit that finds
+    something looks at it again. `moments` is how many snapshots it took. SnapshotTooOld where a new snapshot does not
+    come any further.
+    """
+
+    def __init__(self, store: Snapshots, on_read: OnRead = lambda *_: None) -> None:
+        self._store = store
+        self._on_read = on_read
+        self._open = AsyncExitStack()
+        self._read: Read | None = None
+        self.moments = 0
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._read = None
+        await self._open.aclose()
+
+    async def find(
+        self,
+        collection: str,
+        where: Mapping[str, Any],
+        *,
+        sort: Sequence[tuple[str, int]] = (),
+        limit: int = 0,
+        fields: Sequence[str] = (),
+    ) -> list[Document]:
+        return await self._ask(lambda read: read.find(collection, where, sort=sort, limit=limit, fields=fields))
+
+    async def ancestors(
+        self, collection: str, ids: Sequence[Any], *, via: str, depth_max: int | None = None
+    ) -> list[Document]:
+        return await self._ask(lambda read: read.ancestors(collection, ids, via=via, depth_max=depth_max))
+
+    async def stream(
+        self,
+        collection: str,
+        where: Mapping[str, Any],
+        *,
+        sort: Sequence[tuple[str, int]] = (),
+        fields: Sequence[str] = (),
+    ) -> AsyncIterator[Document]:
+        """Documents by one ascending field, or by `_id`: in this order a later snapshot finds the place again."""
+        path = sort[0][0] if sort else "_id"
+        order = [(path, 1)] if path == "_id" else [(path, 1), ("_id", 1)]
+        assert list(sort) in ([], order[:1], order), "other orders cannot be gone on with"
+        count = 0 if where else await self._store.count(collection)
+        number, tries = 0, 0
+        last: tuple[Any, Any] | None = None
+        while True:
+            read = await self._current()
+            try:
+                for rest in _rest(where, path, last):
+                    async with aclosing(
+                        _generator(read.stream(collection, rest, sort=order, fields=fields))
+                    ) as documents:
+                        async for document in documents:
+                            last, number, tries = (document[path], document["_id"]), number + 1, 0
+                            if number % _TELL_EVERY == 0:
+                                self._on_read(collection, number, count)
+                            yield document
+            except SnapshotTooOld:
+                tries += 1
+                if tries == _TRIES_MAX:
+                    raise
+                self._give_up(read)
+                continue
+            self._on_read(collection, number, count)
+            return
+
+    async def _ask(self, question: Callable[[Read], Awaitable[T]]) -> T:
+        for _ in range(_TRIES_MAX - 1):
+            read = await self._current()
+            try:
+                return await question(read)
+            except SnapshotTooOld:
+                self._give_up(read)
+        return await question(await self._current())
+
+    async def _current(self) -> Read:
+        if self._read is None:
+            self._read = await self._open.enter_async_context(self._store.snapshot())
+            self.moments += 1
+        return self._read
+
+    def _give_up(self, read: Read) -> None:
+        """Have the next question begin a new snapshot. A stream may still get the rest of the old one."""
+        if self._read is read:
+            self._read = None
+
+
+def _generator(documents: AsyncIterator[Document]) -> AsyncGenerator[Document]:
+    """The same, as what it is: a generator, which can be closed before its end."""
+    return cast("Any", documents)  # type: ignore[no-any-return]
+
+
+def _rest(where: Mapping[str, Any], path: str, last: tuple[Any, Any] | None) -> list[Mapping[str, Any]]:
+    """The conditions for what comes after the last document, one after the other."""
+    if last is None:
+        return [where]
+    value, key = last
+    later = {**where, path: {**_condition(where.get(path)), "$gt": value}}
+    if path == "_id":
+        return [later]
+    return [{**where, path: value, "_id": {**_condition(where.get("_id")), "$gt": key}}, later]
+
+
+def _condition(known: Any) -> dict[str, Any]:
+    """A condition on a field, to which another one can be added."""
+    if known is None:
+        return {}
+    return dict(known) if isinstance(known, Mapping) else {"$in": [known]}

@@ -1,0 +1,124 @@
+"""What the journals say of messages. I5: every message a queue took is accounted for, once. I6: everything that was
+emitted was handled by all it was for.
+
+Each journal is read once. Which of the emitted messages were handled is asked for some thousand at a time.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator, Container, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from infra.auditing.audit import GATHERED, Read, Report
+from infra.ports.store import Document
+from infra.runtime.journal import PREFIX
+from infra.runtime.worker import Worker
+
+_FIELDS = ("queue", "handled.outcome", "repeats", "dead.died_in", "emitted.id", "emitted.type")
+_PLACED = "order_intake.order.place"
+
+
+@dataclass(frozen=True, slots=True)
+class _Emitted:
+    """`place` is the record in which the message was found."""
+
+    id: str
+    type: str
+    place: tuple[str, Any]
+
+
+async def audit_messages(read: Read, report: Report, workers: Sequence[Worker]) -> None:
+    """Count what came of every message, and look for each emitted one in the journals of those that read its type."""
+    commands = {worker.queue_of(handler) for worker in workers for handler in worker.handlers if handler.reads_command}
+    deliveries = _Deliveries(read, report, workers)
+    counts = Counter(commands_handled=0, commands_repeats=0, commands_dead=0, events_dead=0)
+    for worker in workers:
+        journal = PREFIX + worker.name
+        async for record in _records(read, report, journal):
+            _count(counts, record, commands)
+            for item in record.get("emitted", ()):
+                await deliveries.expect(_Emitted(item["id"], item["type"], (journal, record["_id"])))
+    await deliveries.conclude()
+    for name, count in counts.items():
+        report.add("I5", name, count)
+
+
+def _records(read: Read, report: Report, journal: str) -> AsyncIterator[Document]:
+    where: dict[str, Any] = {}
+    if report.only is not None:
+        places = [place for (invariant, _), place in report.only.items() if invariant == "I6"]
+        where = {"_id": {"$in": list({record: None for name, record in places if name == journal})}}
+    return read.stream(journal, where, fields=_FIELDS)
+
+
+def _count(counts: Counter[str], record: Document, commands: Container[str]) -> None:
+    queue = record["queue"]
+    source = "commands" if queue in commands else "events"
+    handled = record.get("handled", ())
+    counts[f"{source}_handled"] += len(handled)
+    counts[f"{source}_repeats"] += len(record.get("repeats", ()))
+    for item in record.get("dead", ()):
+        counts["commands_dead" if (item.get("died_in") or queue) in commands else "events_dead"] += 1
+    if queue == _PLACED:
+        for item in handled:
+            counts[f"orders_{item['outcome']}"] += 1
+
+
+class _Deliveries:
+    """Emitted messages by the worker that has to have handled them, until there are enough to ask for."""
+
+    def __init__(self, read: Read, report: Report, workers: Sequence[Worker]) -> None:
+        self._read = read
+        self._report = report
+        self._readers: dict[str, list[str]] = {}
+        for worker in workers:
+            for handler in worker.handlers:
+                for payload in handler.payloads:
+                    self._readers.setdefault(payload.message_type, []).append(worker.name)
+        self._keepers = [PREFIX + worker.name for worker in workers if worker.keeps_parked]
+        self._expected: dict[str, dict[str, _Emitted]] = {worker.name: {} for worker in workers}
+        self._emitted = self._delivered = 0
+
+    async def expect(self, emitted: _Emitted) -> None:
+        self._emitted += 1
+        for reader in self._readers.get(emitted.type, ()):
+            expected = self._expected[reader]
+            expected[emitted.id] = emitted
+            if len(expected) >= GATHERED:
+                await self._look(reader)
+
+    async def conclude(self) -> None:
+        for reader in self._expected:
+            await self._look(reader)
+        self._report.add("I6", "emitted", self._emitted)
+        if self._delivered:
+            self._report.add("I6", "deliveries", self._delivered)
+
+    async def _look(self, reader: str) -> None:
+        expected, self._expected[reader] = self._expected[reader], {}
+        if not expected:
+            return
+        journal = PREFIX + reader
+        found = await self._read.find(journal, {"handled.id": {"$in": list(expected)}}, fields=("handled.id",))
+        missing = expected.keys() - {item["id"] for record in found for item in record["handled"]}
+        if missing:
+            missing -= await self._set_aside(journal, reader, missing)
+        for message_id in expected if missing else ():
+            if message_id in missing:
+                emitted = expected[message_id]
+                detail = f"{emitted.type} was emitted, {reader} has not handled it"
+                self._report.breach("I6", f"message/{message_id}", detail, place=emitted.place)
+        self._delivered += len(expected)
+
+    async def _set_aside(self, journal: str, reader: str, ids: Iterable[str]) -> set[str]:
+        where = {"dead.id": {"$in": list(ids)}}
+        dead = await self._read.find(journal, where, fields=("dead.id",))
+        found = {item["id"] for record in dead for item in record["dead"]}
+        for keeper in self._keepers:
+            # What the broker gave up on is in the journal of the worker that sets it aside.
+            dead = await self._read.find(keeper, where, fields=("dead.id", "dead.died_in"))
+            parked = (item for record in dead for item in record["dead"] if item.get("died_in"))
+            found |= {item["id"] for item in parked if item["died_in"].partition(".")[0] == reader}
+        return found

@@ -1,0 +1,176 @@
+"""The story of an order, a message or a correlation, put together from the journals by their indexes alone.
+
+A message leads to its order, and every message to what it caused, so that it does not matter by which one asks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from itertools import chain
+from typing import Any, Protocol
+
+from contracts.operations.v1 import MessageDeadLettered
+from contracts.wire.reading import BARE_SOURCE
+from infra.auditing.audit import Read
+from infra.operators import dead_letters
+from infra.ports.store import Document, Parts
+from infra.runtime.journal import PREFIX
+
+_RECORDS_MAX = 1000
+"""A subject that everything shares, such as the clock, is shown in part."""
+_SHOPS = "network.shops"
+_WITHOUT_BODIES = ("at", "handled", "retried", "dead")
+_SET_BACK = {
+    "retried": "put off after try {attempt}: {reason}",
+    "dead": "dead-lettered after try {attempt}: {reason}",
+}
+
+
+class Journals(Read, Parts, Protocol):
+    """Reads journals, of whose records it can leave out what nobody asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One message in one worker's hands: `outcome` is what came of it, `emitted` what it caused.
+
+    `letter` is the dead letter it became, with its state.
+    """
+
+    at: datetime
+    worker: str
+    id: str
+    type: str
+    outcome: str
+    about: str
+    correlation: str | None = None
+    emitted: tuple[dict[str, Any], ...] = field(default=())
+    letter: dict[str, Any] | None = None
+
+
+_Found = dict[tuple[str, str, str, datetime], Step]
+
+
+async def timeline_of(read: Journals, workers: Sequence[str], name: str) -> list[Step]:
+    """The steps of whatever `name` is, oldest first: an order, a message id, a dead letter or a correlation id."""
+    # What could not be read has no subject but its own id.
+    subjects = {name, f"order/{name}", f"message/{name}"}
+    keys = await _keys(read, name)
+    found = await _look(read, workers, subjects, keys)
+    wider = {subject for step in found.values() for subject in _wider(step)} - subjects
+    if wider:
+        found |= await _look(read, workers, wider, ())
+    asked = set(keys)
+    while caused := {message["id"] for step in found.values() for message in step.emitted} - asked:
+        asked |= caused
+        found |= await _look(read, workers, (), caused)
+    return sorted(await _with_letters(read, found.values()), key=lambda step: step.at)
+
+
+async def _keys(read: Journals, message_id: str) -> list[str]:
+    """What the journals may know a message by: a command's id counts per source, and a shop's source is its id."""
+    if "/" in message_id:
+        # An order, or a key that has its source already: what it costs must not grow with the number of shops.
+        return [message_id]
+    found = await read.find(_SHOPS, {}, sort=(("_id", 1),), limit=_RECORDS_MAX, fields=("_id",))
+    shops = [shop["_id"] for shop in found]
+    sources = (BARE_SOURCE, dead_letters.SOURCE, *shops)
+    return [message_id, *(f"{source}/{message_id}" for source in sources)]
+
+
+def _wider(step: Step) -> Iterable[str]:
+    """What a single message leads to; not products or the clock, which join what has nothing to do with it."""
+    if step.about.startswith(("order/", "message/")):
+        yield step.about
+    elif step.correlation is not None and step.correlation != step.about:
+        yield step.correlation
+
+
+async def _look(read: Journals, workers: Sequence[str], subjects: Collection[str], keys: Collection[str]) -> _Found:
+    """One round of questions to all journals, asked together: one after the other they take as long as all of them.
+
+    A record holds a whole batch with every body it emitted, so the bodies are asked for only of the messages meant.
+    """
+    conditions = [{"about": {"$in": list(subjects)}}] if subjects else []
+    if keys:
+        conditions += [{"handled.id": {"$in": list(keys)}}, {"dead.id": {"$in": list(keys)}}]
+    asked = [(worker, condition) for worker in workers for condition in conditions]
+    answers = await asyncio.gather(
+        *(
+            read.find(PREFIX + worker, condition, limit=_RECORDS_MAX, fields=_WITHOUT_BODIES)
+            for worker, condition in asked
+        )
+    )
+    names = {*subjects, *keys}
+    steps = [
+        (record["_id"], step)
+        for (worker, _), records in zip(asked, answers, strict=True)
+        for record in records
+        for step in _steps(worker, record, names)
+    ]
+    emitted = await _emitted(read, steps)
+    found = (replace(step, emitted=emitted.get((record_id, step.id), ())) for record_id, step in steps)
+    return {(step.worker, step.id, step.outcome, step.at): step for step in found}
+
+
+def _steps(worker: str, record: Document, names: set[str]) -> Iterable[Step]:
+    """The steps of a record, without what they emitted."""
+    for kind in ("handled", "retried", "dead"):
+        for item in record.get(kind, ()):
+            if names & {item["about"], item["correlation"], item["id"]}:
+                outcome = item["outcome"] if kind == "handled" else _SET_BACK[kind].format(**item)
+                yield Step(record["at"], worker, item["id"], item["type"], outcome, item["about"], item["correlation"])
+
+
+async def _emitted(
+    read: Journals, steps: Iterable[tuple[Any, Step]]
+) -> dict[tuple[Any, str], tuple[dict[str, Any], ...]]:
+    """What each message of each record emitted, decoded, in the order in which it was said."""
+    meant: defaultdict[str, tuple[set[Any], set[str]]] = defaultdict(lambda: (set(), set()))
+    for record_id, step in steps:
+        records, causes = meant[step.worker]
+        records.add(record_id)
+        causes.add(step.id)
+    answers = await asyncio.gather(
+        *(
+            read.find_parts(
+                PREFIX + worker,
+                {"_id": {"$in": list(records)}},
+                array="emitted",
+                field="cause",
+                values=list(causes),
+            )
+            for worker, (records, causes) in meant.items()
+        )
+    )
+    said: defaultdict[tuple[Any, str], list[dict[str, Any]]] = defaultdict(list)
+    for record in chain.from_iterable(answers):
+        for item in record.get("emitted") or ():
+            said[record["_id"], item["cause"]].append(json.loads(item["body"]))
+    return {key: tuple(messages) for key, messages in said.items()}
+
+
+async def _with_letters(read: Journals, steps: Iterable[Step]) -> list[Step]:
+    """Say of each letter whether it still waits."""
+    steps = list(steps)
+    ids = {message["id"] for step in steps for message in step.emitted if message["type"] == _LETTER}
+    fields = ("state", "settled_by", "settled_at", "note")
+    letters = await read.find(dead_letters.COLLECTION, {"_id": {"$in": list(ids)}}, fields=fields) if ids else []
+    by_id = {letter["_id"]: letter for letter in letters}
+    return [replace(step, letter=_letter(step, by_id)) for step in steps]
+
+
+def _letter(step: Step, by_id: dict[str, Document]) -> dict[str, Any] | None:
+    for message in step.emitted:
+        if message["type"] == _LETTER:
+            known = by_id.get(message["id"], {"state": "on its way"})
+            return {"letter_id": message["id"], **{name: value for name, value in known.items() if name != "_id"}}
+    return None
+
+
+_LETTER = MessageDeadLettered.message_type

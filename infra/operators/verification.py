@@ -1,0 +1,140 @@
+"""`verify`: every invariant of the system over its stored state. Workers audit what they own; messages are added."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from infra.auditing.audit import SUBJECTS_MAX, Audit, Read, Report
+from infra.operators.lasting_read import LastingRead, Snapshots
+from infra.operators.message_audit import audit_messages
+from infra.ports.store import SnapshotTooOld, StoreUnavailable
+from infra.ports.time import Time
+from infra.runtime.worker import Worker
+
+_LOOKS_MAX = 3
+_LOOK_AGAIN_AFTER_S = 4.0
+
+OnProgress = Callable[[str, int, int], None]
+"""What is done, how much of it is done, and how much there is; 0 where that is not known."""
+
+
+class Unfinished(Exception):
+    """Whether the invariants hold is not known; the text says why, and what to do."""
+
+
+INVARIANTS: Mapping[str, str] = {
+    "I1": "stock: books, reservations and alerts agree, and nothing is oversold",
+    "I2": "each paid order has exactly the commissions its snapshot and rule version give",
+    "I3": "no pool is exceeded; postings balance; ledger, entries and balances agree",
+    "I4": "every order is in a legal state and none is stuck; the sponsor tree is sound",
+    "I5": "every message is accounted for: handled, recognised as a repeat, or dead-lettered",
+    "I6": "everything emitted was handled by everyone bound to it",
+    "I7": "rewards are what the orders give",
+    "I8": "rules in force are what a second person approved, within their market's limits",
+}
+
+
+async def verify(read: Read, workers: Sequence[Worker], time: Time) -> Report:
+    """Check all invariants, in bounded memory. A breach is in the report, never an exception."""
+    report = _empty(time)
+    for _, audit in _audits(workers):
+        await audit(read, report)
+    return report
+
+
+async def verify_live(
+    store: Snapshots, workers: Sequence[Worker], time: Time, on_progress: OnProgress = lambda *_: None
+) -> Report:
+    """Check all invariants of a system at work, each audit as of a moment of its own. Raises Unfinished.
+
+    A message on its way from one worker to the next is no breach, nor is what changed between two moments. So the
+    subjects of what is found are looked at again a little later, they alone, and only what lasts is reported. What no
+    single snapshot confirms is reported beside a certain breach only.
+    """
+    report = _empty(time)
+    found: list[_Found] = []
+    for name, audit in _audits(workers):
+        part = Report(report.now, report.figures)
+        moments = await _look(store, name, audit, part, on_progress)
+        if part.breach_count:
+            found.append(_Found(name, audit, part, moments))
+    for look in range(2, _LOOKS_MAX + 1):
+        if not found:
+            break
+        await time.sleep(_LOOK_AGAIN_AFTER_S)
+        lasting = []
+        for one in found:
+            again = one.report.again(time.now())
+            name = f"{one.name}, look {look} at what was found"
+            moments = await _look(store, name, one.audit, again, on_progress)
+            if (part := one.report.still(again)).breach_count:
+                lasting.append(_Found(one.name, one.audit, part, moments))
+        found = lasting
+    doubts = [doubt for one in found if (doubt := one.doubt())]
+    if doubts and len(doubts) == len(found):
+        raise Unfinished(doubts[0])
+    for one in found:
+        report.merge(one.report)
+    return report
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What an audit has found, and as of how many moments it was read."""
+
+    name: str
+    audit: Audit
+    report: Report
+    moments: int
+
+    def doubt(self) -> str:
+        """Why it may be nothing but what changed meanwhile; empty where it is a breach."""
+        if not self.report.subjects:
+            return (
+                f"Not verified to the end: more than {SUBJECTS_MAX:,} things changed while `{self.name}` was read, too "
+                "many to look at again. Verify when less is going on."
+            )
+        if self.moments > 1:
+            first = self.report.breaches[0]
+            return (
+                f"Not verified to the end: `{self.name}` was read as of {self.moments} moments, as MongoDB keeps no "
+                f"snapshot for so long, and what it found may have changed between them; the first is {first.about}: "
+                f"{first.detail}. Verify when less is going on, or raise the server's "
+                "minSnapshotHistoryWindowInSeconds."
+            )
+        return ""
+
+
+def _empty(time: Time) -> Report:
+    return Report(time.now(), {invariant: {} for invariant in INVARIANTS})
+
+
+def _audits(workers: Sequence[Worker]) -> Iterator[tuple[str, Audit]]:
+    for worker in workers:
+        for number, audit in enumerate(worker.audits, start=1):
+            yield (
+                (f"{worker.name} ({number} of {len(worker.audits)})" if len(worker.audits) > 1 else worker.name),
+                audit,
+            )
+    yield "messages", partial(audit_messages, workers=workers)
+
+
+async def _look(store: Snapshots, name: str, audit: Audit, report: Report, on_progress: OnProgress) -> int:
+    """The number of moments as of which it was read."""
+    on_progress(name, 0, 0)
+    try:
+        async with LastingRead(store, lambda _, done, total: on_progress(name, done, total)) as read:
+            await audit(read, report)
+            return read.moments
+    except StoreUnavailable:
+        raise
+    except SnapshotTooOld as error:
+        raise Unfinished(
+            f"Not verified to the end: MongoDB does not keep a snapshot for as long as a part of `{name}` takes. "
+            "Verify when less is going on, or raise the server's minSnapshotHistoryWindowInSeconds."
+        ) from error
+    except Exception as error:
+        cause = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        raise Unfinished(f"Not verified to the end: `{name}` cannot read what is stored. {cause}") from error

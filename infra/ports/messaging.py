@@ -1,0 +1,104 @@
+"""The broker as the runtime sees it: what arrives, what leaves. `infra.adapters.rabbitmq` is the real one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+ATTEMPTS_HEADER = "x-tributary-attempts"
+"""How often the message was tried before. Ours, because the broker's count also rises for innocent neighbours."""
+
+REPLAYS_HEADER = "x-tributary-replays"
+"""How often an operator sent the message again after it was dead-lettered."""
+
+REDELIVERED_HEADER = "x-tributary-redelivered"
+"""Marks a copy that stands for a redelivered message: what the first one caused may still have to be published."""
+
+REPLY_TO_HEADER = "x-tributary-reply-to"
+"""Who waits for the outcome, on a copy of ours: the AMQP property of that name stays with the first one."""
+
+ROUTING_KEY_HEADER = "x-tributary-routing-key"
+"""What a message was first routed by, where it is sent straight to a queue: a bare body takes its type from it."""
+
+
+class BrokerUnavailable(Exception):
+    """The broker cannot be reached, or did not confirm; wait, then try again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Death:
+    """Where and why the broker gave up on a message: a queue, and a reason such as `delivery_limit`."""
+
+    queue: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One AMQP message as it arrived; it may carry many events."""
+
+    body: bytes
+    content_type: str | None
+    routing_key: str
+    redelivered: bool
+    attempts: int
+    replays: int
+    returned: int
+    """How often the broker got it back unacknowledged: at a restart, or because handling it kills the process."""
+    received_at: datetime
+    """When it reached this process, by our own clock; the sender's AMQP timestamp counts for nothing."""
+    receipt: object
+    """What the inbox needs to acknowledge it; opaque to everyone else."""
+    reply_to: str | None = None
+    """The queue where the sender waits for the outcome."""
+    undecoded: str | None = None
+    """The properties that could not be decoded, by name and bytes: such a message is set aside, never handled."""
+    death: Death | None = None
+    """The last time the broker itself moved it; a pause before another try ends that way, too."""
+    message_id: str | None = None
+    """The AMQP property, where the sender gave one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One AMQP message to publish. `mandatory` ones must reach a queue, or the publish is an error.
+
+    Only what is sent again as it once came may lack a content type. A `courtesy` is no error where it is not taken: its
+    queue is named by a sender, and is not ours.
+    """
+
+    exchange: str
+    routing_key: str
+    body: bytes
+    content_type: str | None
+    mandatory: bool = True
+    headers: Mapping[str, int | str] = field(default_factory=dict)
+    courtesy: bool = False
+
+
+class Inbox(Protocol):
+    """The deliveries of one queue, in order."""
+
+    async def first(self) -> Delivery | None:
+        """Wait for a delivery; None once the inbox is closed."""
+        ...
+
+    def waiting(self) -> Delivery | None:
+        """The next delivery if one is there already."""
+        ...
+
+    def holds(self, receipt: object) -> bool:
+        """Whether the broker still waits for this acknowledgement; where not, it delivers the message again."""
+        ...
+
+    async def acknowledge(self, deliveries: Sequence[Delivery], *, parked: Sequence[Delivery] = ()) -> None:
+        """Acknowledge `deliveries`; `parked` ones among them go to the broker's dead-letter queue."""
+        ...
+
+
+class Publisher(Protocol):
+    async def publish(self, messages: Sequence[Outgoing]) -> None:
+        """Publish all, persistently, and return when all are confirmed. Raises BrokerUnavailable."""
+        ...

@@ -1,0 +1,53 @@
+"""What the broker counts of a process's queues, for its health and metrics."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+
+from infra.adapters import rabbitmq as broker
+from infra.adapters.link import RABBITMQ
+from infra.ports.messaging import BrokerUnavailable
+from infra.telemetry import metrics
+from infra.telemetry.readiness import Readiness
+
+_FRESH_S = 2.0
+"""Probes and scrapes that come together share one look, which is a connection of its own."""
+
+
+class BrokerLook:
+    """Looks when asked, and not while the broker is known to be away."""
+
+    def __init__(self, url: str, queues: Sequence[str], readiness: Readiness) -> None:
+        self._url = url
+        self._queues = queues
+        self._readiness = readiness
+        self._looking = asyncio.Lock()
+        self._seen: dict[str, broker.QueueDepth | None] = {}
+        self._until_s = 0.0
+
+    async def missing_consumers(self) -> dict[str, str]:
+        """Queues that have no consumer, with the reason; or that the broker cannot be asked."""
+        try:
+            seen = await self._look()
+        except BrokerUnavailable as error:
+            return {"broker": str(error)}
+        return {name: "no consumer at the broker" for name, depth in seen.items() if not depth or not depth.consumers}
+
+    async def depths(self) -> None:
+        """Bring the metrics up to date; what is not known is not shown."""
+        try:
+            seen = {} if self._readiness.is_away(RABBITMQ) else await self._look()
+        except BrokerUnavailable:
+            seen = {}
+        for queue in self._queues:
+            depth = seen.get(queue)
+            metrics.depth(queue, (depth.ready, depth.consumers) if depth else None)
+
+    async def _look(self) -> dict[str, broker.QueueDepth | None]:
+        async with self._looking:
+            if time.monotonic() >= self._until_s:
+                self._seen = await broker.depths(self._url, self._queues)
+                self._until_s = time.monotonic() + _FRESH_S
+            return self._seen

@@ -1,0 +1,234 @@
+"""One operating system process: the loops of one or several workers, their two connections, and a clean end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_delay, wait_fixed
+
+from infra.adapters import rabbitmq as broker
+from infra.adapters.link import MONGODB, RABBITMQ, Link, primary_watch
+from infra.adapters.mongo import MongoStore
+from infra.adapters.rabbitmq import RabbitConsumer, RabbitPublisher
+from infra.collector import collect_seldom
+from infra.ports.messaging import BrokerUnavailable, Inbox
+from infra.ports.store import StoreUnavailable
+from infra.ports.time import RealTime
+from infra.processes import clock, health
+from infra.processes.broker_look import BrokerLook
+from infra.processes.start import StartError, take_port, url_of
+from infra.runtime import roster
+from infra.runtime.batch import BatchLoop, Ports
+from infra.runtime.journal import Journal
+from infra.runtime.parked import PREFETCH, parked_loops
+from infra.runtime.quarantine import Quarantine
+from infra.runtime.topology import topology_of
+from infra.runtime.worker import Worker
+from infra.settings import Settings
+from infra.telemetry import metrics
+from infra.telemetry.readiness import Readiness
+
+log = structlog.get_logger()
+
+_START = "start"
+"""The part that a process lacks until it consumes."""
+
+_PARENT_EVERY_S = 1.0
+
+
+class LoopEndedError(Exception):
+    """A loop ended though nothing asked it to; whoever watches the process starts it again."""
+
+
+async def prepare(settings: Settings, readiness: Readiness | None = None) -> None:
+    """Declare the topology, the collections and the indexes of every worker; repeatable."""
+    workers = roster.load_all()
+    store = MongoStore.connect(settings.mongodb_url, settings.database)
+    try:
+        await _reach(settings, MONGODB, store.ping, readiness)
+        for worker in workers:
+            journal = Journal(worker.name, settings.journal_retention_days)
+            runtime = (journal.collection, Quarantine(worker.name).collection)
+            await store.prepare([*worker.repository.collections, *runtime])
+    finally:
+        store.close()
+    topology = topology_of(workers, settings)
+    await _reach(settings, RABBITMQ, lambda: broker.declare(settings.rabbitmq_url, topology), readiness)
+
+
+@dataclass(frozen=True, slots=True)
+class Seams:
+    """Where a test may step between the loops and the outside world, and ask the process to stop."""
+
+    ports: Callable[[Ports], Ports] = lambda ports: ports
+    inbox: Callable[[Inbox], Inbox] = lambda inbox: inbox
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+async def run(names: Sequence[str], settings: Settings, seams: Seams | None = None) -> None:
+    """Run the named workers (and the clock, if named) in this process until SIGTERM or SIGINT.
+
+    The port for health is taken first: a process that cannot be looked after consumes nothing.
+    """
+    seams = seams or Seams()
+    stopping = seams.stopping
+    running = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        # What `nohup` ignores stays ignored.
+        if number != signal.SIGHUP or signal.getsignal(number) == signal.SIG_DFL:
+            running.add_signal_handler(number, stopping.set)
+    listener = take_port(settings.health_host, settings.health_port, "health and metrics", "TRIBUTARY_HEALTH_PORT")
+    async with contextlib.AsyncExitStack() as stack:
+        workers = [roster.load(name) for name in names if name != roster.CLOCK]
+        readiness = Readiness()
+        readiness.lacks(_START, "the process is starting")
+        metrics.of_process(is_ready=lambda: not readiness.reasons, restarts=settings.restarts)
+        stack.callback(asyncio.create_task(readiness.keep_reminding()).cancel)
+        if settings.parent_pid:
+            stack.callback(asyncio.create_task(_end_with(settings.parent_pid, stopping)).cancel)
+        await _serve_health(listener, workers, readiness, settings, stack)
+        if not await _unless(stopping, prepare(settings, readiness)):
+            return
+        store = MongoStore.connect(settings.mongodb_url, settings.database, on_primary=primary_watch(readiness))
+        stack.callback(store.close)
+        publishing, consuming = Link(readiness, "publishes"), Link(readiness, "consumes")
+        publisher = RabbitPublisher(settings.rabbitmq_url, timeout_s=settings.publish_timeout_s, link=publishing)
+        consumer = RabbitConsumer(settings.rabbitmq_url, consuming)
+        ports = seams.ports(Ports(store, publisher, RealTime(), readiness))
+        # A client that was never used does not look after its servers.
+        if not await _unless(stopping, _reach(settings, MONGODB, store.ping, readiness)):
+            return
+        if not await _unless(stopping, _reach(settings, RABBITMQ, publisher.start, readiness)):
+            return
+        stack.push_async_callback(publisher.stop)
+        loops = [asyncio.create_task(loop.run()) for loop in _loops(workers, consumer, ports, settings, seams)]
+        if roster.CLOCK in names:
+            ticking = clock.run(ports.publisher, ports.time, ports.readiness, interval_s=settings.clock_interval_s)
+            stack.callback(asyncio.create_task(ticking).cancel)
+        await consumer.start()
+        stack.push_async_callback(consumer.stop)
+        collect_seldom()
+        readiness.has(_START)
+        log.info("started", workers=list(names), health=url_of(listener))
+        await _until(stopping, loops)
+        await consumer.cancel()
+        _, unfinished = await asyncio.wait(loops, timeout=settings.shutdown_wait_s) if loops else ((), ())
+        for task in unfinished:
+            task.cancel()
+        log.info("stopped", workers=list(names), unfinished=len(unfinished))
+    for task in loops:
+        if task.done() and not task.cancelled() and (error := task.exception()):
+            raise LoopEndedError("a loop ended by a bug, and the process with it") from error
+
+
+def _loops(
+    workers: Sequence[Worker], consumer: RabbitConsumer, ports: Ports, settings: Settings, seams: Seams
+) -> list[BatchLoop]:
+    everyone = roster.load_all()
+    routed = topology_of(everyone, settings).routed
+    loops: list[BatchLoop] = []
+    for worker in workers:
+        for handler in worker.handlers:
+            prefetch = settings.prefetch_commands if handler.reads_command else settings.prefetch_events
+            inbox = consumer.subscribe(worker.queue_of(handler), prefetch=prefetch)
+            loops.append(BatchLoop(worker, handler, seams.inbox(inbox), ports, settings, routed=routed))
+
+    def parked(queue: str) -> Inbox:
+        return seams.inbox(consumer.subscribe(queue, prefetch=PREFETCH))
+
+    return [*loops, *parked_loops(workers, everyone, parked, ports, settings, routed=routed)]
+
+
+async def _serve_health(
+    listener: socket.socket,
+    workers: Sequence[Worker],
+    readiness: Readiness,
+    settings: Settings,
+    stack: contextlib.AsyncExitStack,
+) -> None:
+    """Answer for the health of the process from now until everything else has ended."""
+    queues = [queue for worker in workers for queue in worker.queues]
+
+    look = BrokerLook(settings.rabbitmq_url, queues, readiness)
+    server = health.server(health.application(readiness, look.missing_consumers, look.depths))
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+
+    async def close() -> None:
+        server.should_exit = True
+        await serving
+
+    stack.push_async_callback(close)
+
+
+async def _unless(stopping: asyncio.Event, act: Coroutine[Any, Any, None]) -> bool:
+    """Whether `act` came to its end; it is given up when the process is to stop."""
+    acting = asyncio.create_task(act)
+    signalled = asyncio.create_task(stopping.wait())
+    await asyncio.wait([acting, signalled], return_when=asyncio.FIRST_COMPLETED)
+    signalled.cancel()
+    if not acting.done():
+        acting.cancel()
+        return False
+    acting.result()
+    return True
+
+
+async def _end_with(parent_pid: int, stopping: asyncio.Event) -> None:
+    """Ask this process to stop once its parent is gone: nobody would start it again, or stop it."""
+    while os.getppid() == parent_pid:  # noqa: ASYNC110  (no event tells of it)
+        await asyncio.sleep(_PARENT_EVERY_S)
+    log.warning("parent_gone", parent_pid=parent_pid, consequence="this process ends too")
+    stopping.set()
+
+
+async def _until(stopping: asyncio.Event, loops: Sequence[asyncio.Task[None]]) -> None:
+    """Wait for the signal to stop, or for a loop that ended by a bug: then the process ends and is restarted."""
+    signalled = asyncio.create_task(stopping.wait())
+    await asyncio.wait([signalled, *loops], return_when=asyncio.FIRST_COMPLETED)
+    signalled.cancel()
+
+
+async def _reach(
+    settings: Settings, server: str, act: Callable[[], Awaitable[None]], readiness: Readiness | None
+) -> None:
+    """Try for as long as servers may take to come up, then give up with a sentence."""
+    part = f"start: {server}"
+
+    def wait_and_say(state: RetryCallState) -> None:
+        if readiness is not None and state.outcome is not None:
+            readiness.lacks(part, str(state.outcome.exception()), server=server)
+
+    tries = AsyncRetrying(
+        retry=retry_if_exception_type((StoreUnavailable, BrokerUnavailable)),
+        wait=wait_fixed(1),
+        stop=stop_after_delay(settings.startup_wait_s),
+        before_sleep=wait_and_say,
+        reraise=True,
+    )
+
+    async def attempt() -> None:
+        await act()
+
+    try:
+        await tries(attempt)
+    except (StoreUnavailable, BrokerUnavailable) as error:
+        url = without_password(settings.mongodb_url if server == MONGODB else settings.rabbitmq_url)
+        raise StartError(
+            f"{server} does not answer at {url}: {error}. Start it (`tributary up`), or correct the address."
+        ) from error
+    if readiness is not None:
+        readiness.has(part, server=server)
+
+
+def without_password(url: str) -> str:
+    """The address as it may be shown."""
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}"

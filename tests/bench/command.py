@@ -1,0 +1,70 @@
+"""`tributary bench`: ours beside Celery, plain FastStream and the floor, in one call, on servers of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import typer
+import uvloop
+from rich.console import Console
+
+from infra import local
+from infra.cli.actions.hangup import end_like_ctrl_c
+from infra.local.patience import patience
+from infra.terminal.environment import (
+    EXIT_BREACH,
+    environment_for,
+    leave_exported_addresses,
+    one_sentence_on_failure,
+    settings_for,
+)
+from infra.terminal.progress import progress
+from infra.terminal.screen import Screen, say
+from tests.bench import report
+from tests.bench.full import FullFindings, FullSizes, full
+from tests.bench.ours import BenchFailure
+from tests.bench.peers.peer import PeerFailed
+from tests.bench.run import Bench, Findings, Sizes
+
+
+def bench(rounds: int, *, everything: bool, as_json: bool) -> None:
+    name = f"bench-{os.getpid()}"
+    home = local.default_home()
+    console = Screen(stderr=as_json)
+    leave_exported_addresses("The benchmark uses only servers that it starts.")
+    end_like_ctrl_c()
+    with one_sentence_on_failure():
+        try:
+            local.claim(name, home=home)
+            with patience(say) as on_step:
+                local.up(name, home=home, progress=on_step)
+            quick, rest = _run(name, Sizes(rounds=rounds), FullSizes() if everything else None, console)
+        except (BenchFailure, PeerFailed) as failure:
+            typer.echo(f"Not measured to the end: {failure}", err=True)
+            raise typer.Exit(EXIT_BREACH) from failure
+        finally:
+            local.down(name, home=home, remove_data=True)
+            (home / f"{name}.lock").unlink(missing_ok=True)
+    report.show(console, quick, rest)
+    if as_json:
+        typer.echo(json.dumps(report.as_object(quick, rest), indent=2))
+
+
+def _run(
+    name: str, sizes: Sizes, full_sizes: FullSizes | None, console: Console
+) -> tuple[Findings, FullFindings | None]:
+    home = local.default_home()
+    settings = settings_for(name).model_copy(update={"database": "bench"})
+    servers = {server.server: server.pid for server in local.status(name, home=home) if server.pid is not None}
+    with progress() as on_progress:
+        running = Bench(settings, environment_for(settings), home / name / local.LOGS, on_progress, servers)
+        try:
+            if full_sizes is None:
+                return uvloop.run(running.quick(sizes)), None
+            found = uvloop.run(full(running, sizes, full_sizes))
+            return found.quick, found
+        except (BenchFailure, PeerFailed):
+            # What was measured before is worth minutes.
+            report.show(console, running.found)
+            raise

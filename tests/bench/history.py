@@ -1,0 +1,184 @@
+"""History in bulk: stored orders by the million and networks of any size, without waiting for workers to make them.
+
+Real orders that went through the workers are the pattern. The server itself copies every document they left, with other
+ids, keys and times, each copy consistent in itself, and then builds the indexes anew. What is summed up of orders
+(balances, a month's sales, stock) is not multiplied, as these documents do not grow in number with the orders: so the
+copies do not pass `verify`, and nobody should ask. Messages inside the journals keep the pattern's text.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from motor.motor_asyncio import AsyncIOMotorClient
+
+from contracts.commissions.view import COMMISSIONS, LEDGER
+from contracts.network.view import DISTRIBUTORS
+from contracts.orders.view import LISTS, ORDERS, number_list
+from infra.processes import process
+from infra.runtime.journal import PREFIX
+from infra.settings import Settings
+
+_COPIES_AT_ONCE = 50
+_AT_A_TIME = 2
+"""Collections that are filled side by side: the server has few cores, and the disk is one."""
+
+_INSERTED_AT_ONCE = 10_000
+_FIRST_ID = 119_000_000_000
+_JOINED = datetime(2016, 1, 1, tzinfo=UTC)
+
+_UUID, _KEPT, _DRAWN, _VERSION = 36, 3, 5, 14
+"""A message id: its length, the characters of its head that stay, those after them that are drawn anew for each copy
+so that the copies lie spread over the whole index as shops' ids do, and where the version of a UUID stands."""
+
+_HEAD, _HEAD_MS = _KEPT + _DRAWN, 1 << 16
+"""Our own ids begin with a time: its first characters, of which the last counts a minute or so, are another for each
+copy, earlier than now."""
+
+_OURS, _COPY = "8", "0"
+"""The version of our own ids, and one that no id has: no copy's id is that of a real message."""
+
+
+async def multiply_orders(settings: Settings, times: int, span_s: int) -> None:
+    """Have `times` as many orders as are stored now, each copy `span_s` older than the one before."""
+    client: Any = AsyncIOMotorClient(settings.mongodb_url)
+    database = client[settings.database]
+    patterns = client[f"{settings.database}_pattern"]
+    at_a_time = asyncio.Semaphore(_AT_A_TIME)
+    now = int(time.time() * 1000) // _HEAD_MS
+
+    async def fill(name: str, where: dict[str, Any], changes: dict[str, Any]) -> None:
+        async with at_a_time:
+            await database[name].drop_indexes()
+            pattern = [{"$match": where}, {"$out": {"db": patterns.name, "coll": name}}]
+            await database[name].aggregate(pattern).to_list(None)
+            for copies in _copies(times, span_s, now):
+                stages = [
+                    {"$set": {"copy": copies}},
+                    {"$unwind": "$copy"},
+                    {"$set": changes},
+                    # The server gives a record that has lost its id a new one.
+                    {"$unset": ["copy", "_id"] if "_id" not in changes else "copy"},
+                    {"$merge": {"into": {"db": database.name, "coll": name}, "whenMatched": "fail"}},
+                ]
+                await patterns[name].aggregate(stages).to_list(None)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for name, changes in _BY_ORDER.items():
+                group.create_task(fill(name, {}, changes))
+            for worker in ("order_intake", "stock_reservation", "commission_calculation", "reward_checks"):
+                group.create_task(fill(PREFIX + worker, {"about": {"$regex": "^order/"}}, _RECORD))
+        await process.prepare(settings)
+        await client.admin.command("fsync")
+    finally:
+        await client.drop_database(patterns.name)
+        client.close()
+
+
+async def add_distributors(settings: Settings, count: int, depth: int) -> None:
+    """Add so many distributors, in chains of `depth` that do not meet; number n's id is `distributor_id(n)`."""
+    client: Any = AsyncIOMotorClient(settings.mongodb_url)
+    collection = client[settings.database][DISTRIBUTORS]
+    try:
+        await collection.drop_indexes()
+        for first in range(0, count, _INSERTED_AT_ONCE):
+            numbers = range(first, min(count, first + _INSERTED_AT_ONCE))
+            await collection.insert_many(
+                [_distributor(number, number - count // depth) for number in numbers], ordered=False
+            )
+        await process.prepare(settings)
+        await client.admin.command("fsync")
+    finally:
+        client.close()
+
+
+def distributor_id(number: int) -> int:
+    """The id of a distributor of a network that was added in bulk, from 0."""
+    return _FIRST_ID + number
+
+
+def _distributor(number: int, sponsor: int) -> dict[str, Any]:
+    """As `network` stores it; who has nobody above has no last sponsor, for the index on it is to stay small."""
+    above = {"sponsor_id": distributor_id(sponsor)} if sponsor >= 0 else {}
+    return {
+        "_id": distributor_id(number),
+        "standings": [{"since": _JOINED, "tier": "standard", "active": True}],
+        "sponsors": [{"since": _JOINED, "sponsor_id": above.get("sponsor_id")}],
+        "teams": [],
+        **above,
+    }
+
+
+def _copies(times: int, span_s: int, now: int) -> Iterator[list[dict[str, Any]]]:
+    """What makes each copy another one, in portions. It is the same in every collection: ids stand in several.
+    The factor is odd, so no two copies draw the same characters.
+    """
+    space = 16**_DRAWN
+    for first in range(1, times, _COPIES_AT_ONCE):
+        yield [
+            {
+                "tag": f"-{n}",
+                "drawn": f"{n * 0x9E377 % space:0{_DRAWN}x}",
+                "head": f"{now - n:0{_HEAD}x}",
+                "back_s": n * span_s,
+            }
+            for n in range(first, min(times, first + _COPIES_AT_ONCE))
+        ]
+
+
+def _tagged(of: str) -> dict[str, Any]:
+    return {"$concat": [of, "$copy.tag"]}
+
+
+def _renumbered(name: str) -> dict[str, Any]:
+    """The same list, but for that of the order's number."""
+    return {"$cond": [{"$eq": [{"$indexOfCP": [name, number_list("")]}, 0]}, _tagged(name), name]}
+
+
+def _drawn(of: str) -> dict[str, Any]:
+    """Another message id, the same wherever the old one stood."""
+    start = {"$subtract": [{"$strLenCP": of}, _UUID]}
+    before = {"$substrCP": [of, 0, start]}
+    kept = {"$substrCP": [of, start, _KEPT]}
+    middle = {"$substrCP": [of, {"$add": [start, _HEAD]}, _VERSION - _HEAD]}
+    version = {"$substrCP": [of, {"$add": [start, _VERSION]}, 1]}
+    tail = {"$substrCP": [of, {"$add": [start, _VERSION + 1]}, _UUID - _VERSION - 1]}
+    head = {"$cond": [{"$eq": [version, _OURS]}, "$copy.head", {"$concat": [kept, "$copy.drawn"]}]}
+    return {"$concat": [before, head, middle, _COPY, tail]}
+
+
+def _each(of: str, changes: Any) -> dict[str, Any]:
+    """Every item of a list changed; no list where there was none."""
+    return {"$cond": [{"$isArray": of}, {"$map": {"input": of, "in": changes}}, "$$REMOVE"]}
+
+
+_EARLIER = {"$dateSubtract": {"startDate": "$placed_at", "unit": "second", "amount": "$copy.back_s"}}
+_BY_ORDER: dict[str, dict[str, Any]] = {
+    ORDERS: {
+        "_id": _tagged("$_id"),
+        "order_id": _tagged("$order_id"),
+        "placed_at": _EARLIER,
+        LISTS: {"$map": {"input": f"${LISTS}", "in": _renumbered("$$this")}},
+    },
+    COMMISSIONS: {"_id": _tagged("$_id"), "placed_at": _EARLIER},
+    LEDGER: {"_id": _drawn("$_id"), "key": _tagged("$key")},
+    "commission_calculation.notices": {"_id": _tagged("$_id")},
+    "stock_reservation.reservations": {"_id": _tagged("$_id")},
+    "reward_checks.sales": {"_id": _tagged("$_id")},
+}
+_HANDLED = {
+    "id": _drawn("$$this.id"),
+    "about": _tagged("$$this.about"),
+    "correlation": _tagged("$$this.correlation"),
+}
+_EMITTED = {"cause": _drawn("$$this.cause"), "id": _drawn("$$this.id")}
+_RECORD = {
+    "handled": _each("$handled", {"$mergeObjects": ["$$this", _HANDLED]}),
+    "emitted": _each("$emitted", {"$mergeObjects": ["$$this", _EMITTED]}),
+    "about": _each("$about", _tagged("$$this")),
+}

@@ -1,0 +1,127 @@
+"""How long `verify` takes, and how much memory, as live orders grow: those whose messages are all in the journals.
+
+`tests.bench.history` copies what grows with the orders. What is summed up of them is multiplied here in the same way,
+so that every copy is an order which was sold, reserved, paid and counted within the same days, and the books hold.
+Under a load a journal record has many messages; with little to do it has one, and there are as many records more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from motor.motor_asyncio import AsyncIOMotorClient
+from pymongo import ReplaceOne
+
+from contracts.commissions.earnings import EARNINGS
+from contracts.commissions.view import BALANCES
+from contracts.rules.view import RULES
+from contracts.stock.view import ITEMS
+from infra.settings import Settings
+from tests.bench.history import multiply_orders
+from tests.bench.ours import BenchFailure, peak_rss_mb
+from tests.bench.run import Bench
+from tests.bench.world import one_line_world
+
+_PROGRESS = "reward_checks.progress"
+_SUMMED = (BALANCES, EARNINGS, ITEMS, "stock_reservation.bookings", _PROGRESS)
+_NO_SUMS = frozenset({"_id", "product_id", "distributor_id", "rule_version", "crossings"})
+
+
+SINGLY, TOGETHER = "one message a record", "many messages a record"
+_LOOK_EVERY_S = 0.1
+_ONE_BY_ONE = {"TRIBUTARY_BATCH_EVENTS_MAX": "1", "TRIBUTARY_PREFETCH_COMMANDS": "1", "TRIBUTARY_PREFETCH_EVENTS": "1"}
+
+
+@dataclass(frozen=True, slots=True)
+class LivingSizes:
+    """`pattern` orders go through the workers before they are multiplied to so many."""
+
+    pattern: int = 1_000
+    stored: Sequence[int] = (10_000, 100_000, 1_000_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    seconds: float
+    rss_mb: float
+
+
+@dataclass(slots=True)
+class LivingFindings:
+    """By kind of journal and number of orders."""
+
+    verified: defaultdict[str, dict[int, Verified]] = field(default_factory=lambda: defaultdict(dict))
+
+
+async def living(bench: Bench, sizes: LivingSizes = LivingSizes()) -> LivingFindings:
+    """Run `tributary verify` on every size, in a process of its own. BenchFailure where it finds the books wrong."""
+    found = LivingFindings()
+    world = one_line_world(sizes.pattern)
+    for kind, limits in ((SINGLY, _ONE_BY_ONE), (TOGETHER, {})):
+        for size in sizes.stored:
+            bench.progress(f"verify, {kind}: {size:,} live orders", 0, 0)
+            ours = bench.ours(name=f"ours_living_{size}")
+            ours = replace(ours, environment={**ours.environment, **limits})
+            async with ours.staged(world) as store:
+                await ours.take(store, world.singly(), ours.check)
+                await multiply_living(ours.settings, size // sizes.pattern)
+                found.verified[kind][size] = await asyncio.to_thread(
+                    _verified, ours.environment, bench.logs / "verify.log"
+                )
+    return found
+
+
+def _verified(environment: Mapping[str, str], errors: Path) -> Verified:
+    started, peak = time.monotonic(), 0.0
+    with errors.open("w") as stream:
+        command = (sys.executable, "-m", "infra.cli.app", "verify", "--json")
+        process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=stream)
+        # What `wait4` says of a process begins with what the one that started it has taken.
+        while process.poll() is None:
+            peak = max(peak, peak_rss_mb(process.pid))
+            time.sleep(_LOOK_EVERY_S)
+    if process.returncode:
+        raise BenchFailure(f"verify ended with {process.returncode}: {errors.read_text()[-300:]}")
+    return Verified(time.monotonic() - started, peak)
+
+
+async def multiply_living(settings: Settings, times: int) -> None:
+    """Have `times` as many orders as are stored now, all placed within the same time as these."""
+    await multiply_orders(settings, times, 0)
+    client: Any = AsyncIOMotorClient(settings.mongodb_url)
+    database = client[settings.database]
+    try:
+        targets = {rules["_id"]: rules["terms"].get("targets", ()) async for rules in database[RULES].find()}
+        for name in _SUMMED:
+            changed = [_times(document, times) async for document in database[name].find()]
+            for document in changed if name == _PROGRESS else ():
+                document["granted"] = sorted(
+                    target["reward"]
+                    for target in targets.get(document["rule_version"], ())
+                    if target["currency"] == document["currency"] and document["sales_minor"] >= target["target_minor"]
+                )
+            if changed:
+                await database[name].bulk_write([ReplaceOne({"_id": d["_id"]}, d) for d in changed], ordered=False)
+    finally:
+        client.close()
+
+
+def _times(value: Any, times: int, name: str = "") -> Any:
+    """The same, with every figure in it multiplied; numbers that name something stay."""
+    if name in _NO_SUMS or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return value * times
+    if isinstance(value, dict):
+        return {key: _times(inner, times, key) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_times(inner, times) for inner in value]
+    return value

@@ -1,0 +1,35 @@
+"""What an order or a refund says, condensed: the same again has the same fingerprint, another one has not.
+
+Amounts count by their value: 19.9 and 19.90 are the same.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from contracts.orders.v1 import RefundOrder
+from contracts.orders.v2 import PlaceOrder
+from contracts.wire.envelope import derived_id
+
+
+def fingerprint_of(wish: PlaceOrder) -> str:
+    """The content of an order, without its ids."""
+    amounts = [wish.shipping, wish.tax, wish.total]
+    parts: list[object] = [wish.distributor_id, wish.currency, wish.placed_at, wish.prepaid]
+    for line in wish.lines:
+        parts += [line.product_id, line.quantity]
+        amounts += [line.amount, line.discount]
+    return derived_id(*parts, *map(_by_value, amounts))
+
+
+def refund_fingerprint_of(wish: RefundOrder) -> str:
+    """The content of a refund, without its ids."""
+    parts: list[object] = []
+    for line in wish.lines:
+        parts += [line.product_id, line.quantity, line.line, _by_value(line.amount)]
+    return derived_id("refund", *parts)
+
+
+def _by_value(amount: Decimal | None) -> Decimal | None:
+    # Adding 0 turns -0 into 0.
+    return amount if amount is None else amount.normalize() + 0
