@@ -73,11 +73,11 @@ _BY_STATUS = {
 }
 
 
-def create() -> FastAPI:
-    """For the server: everything from the environment."""
+def create(*, rehearsals: str) -> FastAPI:
+    """For the server: everything from the environment. `rehearsals` is the module that calculates them, run aside."""
     settings = Settings()
     logs.configure(settings.log_level)
-    return create_app(settings, lambda: open_ports(settings))
+    return create_app(settings, lambda: open_ports(settings, rehearsals=rehearsals))
 
 
 def create_app(settings: Settings, opening: Callable[[], AbstractAsyncContextManager[Ports]]) -> FastAPI:

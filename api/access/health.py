@@ -9,8 +9,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, Field
 
 from api.access.ports import Here
+from infra.ports.cache import CacheUnavailable
 from infra.ports.store import StoreUnavailable
-from infra.processes.connections import CacheUnavailable
 
 router = APIRouter(tags=["health"])
 

@@ -9,7 +9,6 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from api.access.rehearsals import PROGRAM
 from api.http.limits import Limits
 from api.identity.accounts.identity import Identity
 from api.identity.repository import COLLECTIONS as IDENTITY_COLLECTIONS
@@ -42,22 +41,22 @@ class Ports:
 
 
 @asynccontextmanager
-async def open_ports(settings: Settings) -> AsyncIterator[Ports]:
-    """Connect, see to the API's own collections, and close everything at the end."""
+async def open_ports(settings: Settings, *, rehearsals: str) -> AsyncIterator[Ports]:
+    """Connect, see to the API's own collections, and close all at the end; `rehearsals` is their program."""
     async with open_connections(settings, (*COLLECTIONS, *IDENTITY_COLLECTIONS)) as connections:
-        ports = ports_on(connections, settings)
+        ports = ports_on(connections, settings, rehearsals)
         await ports.identity.prepare()
         async with listening(settings.rabbitmq_url, TYPES, ports.figures.hear):
             yield ports
 
 
-def ports_on(connections: Connections, settings: Settings) -> Ports:
+def ports_on(connections: Connections, settings: Settings, rehearsals: str) -> Ports:
     store, commands, time = connections.store, connections.commands, RealTime()
     audit = AuditLog(store, time)
     identity = Identity.of(settings, store, commands, audit, time, connections.fetch_json)
     limits = Limits(connections.cache, settings)
     figures = Figures(store, connections.cache, time, settings)
-    aside = Aside(settings, PROGRAM)
+    aside = Aside(settings, rehearsals)
     return Ports(settings, store, commands, connections.cache, time, audit, identity, limits, figures, aside)
 
 

@@ -10,9 +10,6 @@ from typing import Any
 from api.http.problems import Problem, Reason, say
 from infra.gateway.aside import AlreadyBusy, Aside, Failed, TookTooLong
 
-PROGRAM = "infra.rehearsal.__main__"
-"""Found by name, as the workers are: the API knows what it asks and what it is told, and not who does it."""
-
 TOO_LONG = "rehearsal_too_long"
 
 say(

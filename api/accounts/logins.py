@@ -6,12 +6,12 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Header, Request, Response
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, Field, SecretStr
 
 from api.access.guard import Authenticated, correlation_of, needs
 from api.access.ports import Here
 from api.accounts.tokens import TokenAnswer, token_answer
-from api.http.bodies import BodyRoute
+from api.http.bodies import Body, BodyRoute
 from api.http.ids import ShownId
 from api.http.problems import Problem, documented
 from api.http.requests import address_of
@@ -35,12 +35,6 @@ PersonName = Annotated[str, Field(max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$"
 PreferWait = Annotated[
     str | None, Header(alias="Prefer", max_length=200, description="`wait=N` (RFC 7240): seconds to wait, at most 10.")
 ]
-
-
-class Body(BaseModel):
-    """A request body. Unknown fields are refused: a misspelt one must not pass silently."""
-
-    model_config = ConfigDict(extra="forbid")
 
 
 class LogIn(Body):

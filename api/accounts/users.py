@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.access.guard import author_of, needs
 from api.access.ports import Here
-from api.accounts.logins import Body, Password, PersonName
-from api.http.bodies import BodyRoute
+from api.accounts.logins import Password, PersonName
+from api.http.bodies import Body, BodyRoute
 from api.http.conditions import NOT_MODIFIED, IfNoneMatch, read_response
 from api.http.ids import ShownId
 from api.http.paging import Cursor, Limit, Page, next_link

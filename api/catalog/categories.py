@@ -9,7 +9,6 @@ from fastapi import APIRouter, Path, Request, Response
 from api.access.guard import needs
 from api.access.ports import Here, Ports
 from api.access.writing import Writing, written
-from api.accounts.logins import Body
 from api.catalog.view import (
     BY_NUMBER,
     REMOVED,
@@ -21,7 +20,7 @@ from api.catalog.view import (
     gone,
     with_etag,
 )
-from api.http.bodies import BodyRoute
+from api.http.bodies import Body, BodyRoute
 from api.http.conditions import NOT_MODIFIED, IfMatch, IfNoneMatch, read_response
 from api.http.paging import Cursor, Limit, Page, next_link, page_of
 from api.http.parameters import AS_IN_JSON

@@ -13,6 +13,7 @@ from typing import Any
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from pydantic import BaseModel, ConfigDict
 from pydantic_core import from_json
 from starlette.exceptions import HTTPException
 
@@ -70,3 +71,9 @@ class BodyRoute(APIRoute):
                 raise RequestValidationError([problem]) from error
 
         return handle_body
+
+
+class Body(BaseModel):
+    """A request body. Unknown fields are refused: a misspelt one must not pass silently."""
+
+    model_config = ConfigDict(extra="forbid")

@@ -15,8 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.http.problems import Problem, problem_response
 from api.http.requests import address_of
-from infra.ports.cache import Cache, Taken
-from infra.processes.connections import CacheUnavailable
+from infra.ports.cache import Cache, CacheUnavailable, Taken
 from infra.settings import Settings
 
 WINDOW_S = 60

@@ -14,8 +14,7 @@ from api.access.ports import Here, Ports
 from api.access.rehearsals import TOO_LONG, rehearse
 from api.access.scope import require_reach
 from api.access.writing import Writing, written
-from api.accounts.logins import Body
-from api.http.bodies import BodyRoute
+from api.http.bodies import Body, BodyRoute
 from api.http.conditions import (
     NOT_MODIFIED,
     IfMatch,

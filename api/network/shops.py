@@ -9,8 +9,7 @@ from fastapi import APIRouter, Path, Request, Response
 from api.access.guard import needs
 from api.access.ports import Here
 from api.access.writing import Writing, written
-from api.accounts.logins import Body
-from api.http.bodies import BodyRoute
+from api.http.bodies import Body, BodyRoute
 from api.http.conditions import NOT_MODIFIED, IfNoneMatch, read_response
 from api.http.paging import Cursor, Limit, Page, next_link, page_of
 from api.http.problems import Problem, documented

@@ -12,8 +12,7 @@ from api.access.guard import needs
 from api.access.ports import Here, Ports
 from api.access.scope import require_reach
 from api.access.writing import Writing, written
-from api.accounts.logins import Body
-from api.http.bodies import BodyRoute
+from api.http.bodies import Body, BodyRoute
 from api.http.conditions import (
     NOT_MODIFIED,
     IfMatch,

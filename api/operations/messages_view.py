@@ -15,9 +15,8 @@ from api.http.problems import REASONS, Language
 from api.identity.principal import Principal
 from api.storage.protocols import Documents
 from api.storage.repository import MESSAGES
-from infra.ports.store import Document
+from infra.ports.store import JOURNALS, Document
 from infra.runtime import roster
-from infra.runtime.journal import PREFIX
 
 State = Literal["pending", "retrying", "done", "refused", "set_aside"]
 
@@ -72,7 +71,7 @@ _Found = tuple[State, str | None, str | None, str | None]
 
 
 async def _look(store: Documents, worker: str, key: str, correlation: str) -> _Found:
-    journal = PREFIX + worker
+    journal = JOURNALS + worker
     for record in await store.find(journal, {"handled.id": key}, limit=1, fields=("handled", "emitted")):
         return _handled(record, key)
     for record in await store.find(journal, {"dead.id": key}, limit=1, fields=("dead",)):

@@ -12,8 +12,7 @@ from fastapi.responses import JSONResponse
 from api.access.guard import Authenticated, needs
 from api.access.ports import Here
 from api.access.writing import Writer, Writing, written
-from api.accounts.logins import Body
-from api.http.bodies import BodyRoute
+from api.http.bodies import Body, BodyRoute
 from api.http.paging import Cursor, Limit, Page, Sorting, next_link, page_of
 from api.http.problems import Problem, Reason, documented, language_of, say, with_example
 from api.identity.principal import Principal

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from api.accounts.logins import Body
+from api.http.bodies import Body
 from contracts.fields import LINES_MAX, Reference
 from contracts.orders.v1 import RefundLine
 

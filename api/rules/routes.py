@@ -13,8 +13,7 @@ from api.access.guard import needs
 from api.access.ports import Here
 from api.access.rehearsals import TOO_LONG, rehearse
 from api.access.writing import Writer, Writing, written
-from api.accounts.logins import Body
-from api.http.bodies import BodyRoute
+from api.http.bodies import Body, BodyRoute
 from api.http.conditions import NOT_MODIFIED, IfNoneMatch, read_response
 from api.http.days import Day
 from api.http.paging import Cursor, Limit, Page, Sorting, next_link, page_of

@@ -12,9 +12,8 @@ from starlette.datastructures import UploadFile
 from api.access.guard import needs
 from api.access.ports import Here
 from api.access.writing import Writing, written
-from api.accounts.logins import Body
 from api.catalog.view import BY_NUMBER
-from api.http.bodies import BodyRoute
+from api.http.bodies import Body, BodyRoute
 from api.http.conditions import NOT_MODIFIED, IfNoneMatch, read_response
 from api.http.paging import Cursor, Limit, Page, next_link, page_of
 from api.http.parameters import AS_IN_JSON

@@ -14,8 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from infra.ports.cache import Cache, Found
-from infra.processes.connections import CacheUnavailable
+from infra.ports.cache import Cache, CacheUnavailable, Found
 
 KEPT_S = 60.0
 _JITTER = 0.2

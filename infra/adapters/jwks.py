@@ -8,13 +8,11 @@ import urllib.request
 from typing import Any
 from urllib.parse import urlsplit
 
+from infra.ports.keys import KeysUnavailable
+
 _ANSWER_WITHIN_S = 3.0
 _BYTES_MAX = 256 * 1024
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
-
-
-class KeysUnavailable(Exception):
-    """The publisher does not answer, or not with keys; go on with those that are known."""
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):

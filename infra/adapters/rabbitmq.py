@@ -40,7 +40,7 @@ from infra.ports.messaging import (
     Delivery,
     Outgoing,
 )
-from infra.runtime.topology import Topology
+from infra.ports.topology import Topology
 
 log = structlog.get_logger()
 

@@ -17,7 +17,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from infra.adapters.redis_scripts import FORGET, KEEP, LOOK, TAKE
-from infra.ports.cache import Found, Taken
+from infra.ports.cache import CacheUnavailable, Found, Taken
 
 log = structlog.get_logger()
 
@@ -31,10 +31,6 @@ _LEFT_ALONE_S = 1.0
 _MICROSECONDS = 1_000_000
 _MARKER_MS = 30_000
 """How long it is remembered that somebody reads a value anew; no reading may take longer."""
-
-
-class CacheUnavailable(Exception):
-    """Redis cannot be reached, or does not answer in time; go on without it."""
 
 
 @dataclass(slots=True)

@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from infra.ports.store import Reader, Streams
-from infra.runtime.journal import PREFIX
+from infra.ports.store import JOURNALS, Reader, Streams
 
 BREACHES_SHOWN_MAX = 20
 SUBJECTS_MAX = 10_000
@@ -124,7 +123,7 @@ async def learnt(
     if abouts is not None:
         where["about"] = {"$in": list(abouts)}
     taken: dict[str, datetime] = {}
-    async for record in read.stream(f"{PREFIX}{worker}", where, fields=("at", "handled.about", "handled.outcome")):
+    async for record in read.stream(f"{JOURNALS}{worker}", where, fields=("at", "handled.about", "handled.outcome")):
         taken.update({item["about"]: record["at"] for item in record["handled"] if item["outcome"] == outcome})
         if len(taken) >= GATHERED:
             yield taken

@@ -16,7 +16,7 @@ from contracts.wire.reading import Reader, content_of, is_bare
 from infra.auditing.audit import Read
 from infra.demo.shop import envelope_of
 from infra.demo.traffic import Publication
-from infra.runtime.journal import PREFIX
+from infra.ports.store import JOURNALS
 from infra.runtime.worker import Worker
 
 _ANY_TIME = datetime(2999, 1, 1, tzinfo=UTC)
@@ -63,7 +63,7 @@ async def settled(read: Read, workers: Sequence[Worker], expected: Published) ->
     """Look all of them up in the journals, each once, however often it is in there."""
     known: set[str] = set()
     for worker in workers:
-        async for record in read.stream(PREFIX + worker.name, {}, fields=("handled.id", "dead.id")):
+        async for record in read.stream(JOURNALS + worker.name, {}, fields=("handled.id", "dead.id")):
             items = (*record.get("handled", ()), *record.get("dead", ()))
             known.update(key for item in items if (key := content_of(item["id"])) in expected)
     messages = sum(expected[key] for key in known)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from infra.adapters import rabbitmq as broker
 from infra.adapters.mongo import MongoStore
-from infra.adapters.redis import CacheUnavailable, RedisCache
+from infra.adapters.redis import RedisCache
+from infra.ports.cache import CacheUnavailable
 from infra.runtime import roster
 from infra.runtime.topology import topology_of
 from infra.settings import Settings

@@ -8,9 +8,10 @@ from time import monotonic
 
 from infra.adapters import rabbitmq as broker
 from infra.adapters.mongo import MongoStore
+from infra.ports.store import JOURNALS
+from infra.ports.topology import Topology
 from infra.runtime.failure_policy import DELAY_PREFIX
-from infra.runtime.journal import PREFIX
-from infra.runtime.topology import PARKED, Topology
+from infra.runtime.topology import PARKED
 from infra.runtime.worker import Worker
 
 _LOOK_EVERY_S = 0.25
@@ -38,7 +39,7 @@ async def wait_until_quiet(
         for queue in topology.queues
         if queue.name != PARKED and (with_retries or not queue.name.startswith(DELAY_PREFIX))
     ]
-    journals = [PREFIX + worker.name for worker in workers]
+    journals = [JOURNALS + worker.name for worker in workers]
     deadline = monotonic() + timeout_s
     still_since, records_before = monotonic(), -1
     while monotonic() < deadline:

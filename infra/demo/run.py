@@ -23,10 +23,11 @@ from infra.demo.traffic import ORDERS, Expectation, Publication, expect, traffic
 from infra.operators.message_audit import audit_messages
 from infra.operators.verification import verify_live
 from infra.ports.time import RealTime
+from infra.ports.topology import Topology
 from infra.processes import process
 from infra.processes.fleet import Fleet
 from infra.runtime import roster
-from infra.runtime.topology import Topology, topology_of
+from infra.runtime.topology import topology_of
 from infra.runtime.worker import Worker
 from infra.settings import Settings
 

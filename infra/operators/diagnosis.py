@@ -9,11 +9,12 @@ from pathlib import Path
 
 from infra.adapters.mongo import MongoStore
 from infra.adapters.mongo_errors import StoreRefused
-from infra.adapters.redis import CacheUnavailable, RedisCache
+from infra.adapters.redis import RedisCache
 from infra.operators.diagnosis_broker import look_at_broker
 from infra.operators.diagnosis_store import PART as STORE
 from infra.operators.diagnosis_store import look_at_store
 from infra.operators.findings import Finding, ok, problem, warning
+from infra.ports.cache import CacheUnavailable
 from infra.ports.store import Collection, StoreUnavailable
 from infra.ports.time import RealTime
 from infra.runtime import roster

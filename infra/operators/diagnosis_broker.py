@@ -18,8 +18,9 @@ from aio_pika.exceptions import (
 )
 
 from infra.operators.findings import Finding, ok, problem, warning
+from infra.ports.topology import Exchange, Queue, Topology
 from infra.runtime.failure_policy import DELAY_PREFIX
-from infra.runtime.topology import PARKED, Exchange, Queue, Topology
+from infra.runtime.topology import PARKED
 
 PART = "RabbitMQ"
 _ANSWER_WITHIN_S = 5

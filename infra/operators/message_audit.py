@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from infra.auditing.audit import GATHERED, Read, Report
-from infra.ports.store import Document
-from infra.runtime.journal import PREFIX
+from infra.ports.store import JOURNALS, Document
 from infra.runtime.worker import Worker
 
 _FIELDS = ("queue", "handled.outcome", "repeats", "dead.died_in", "emitted.id", "emitted.type")
@@ -35,7 +34,7 @@ async def audit_messages(read: Read, report: Report, workers: Sequence[Worker]) 
     deliveries = _Deliveries(read, report, workers)
     counts = Counter(commands_handled=0, commands_repeats=0, commands_dead=0, events_dead=0)
     for worker in workers:
-        journal = PREFIX + worker.name
+        journal = JOURNALS + worker.name
         async for record in _records(read, report, journal):
             _count(counts, record, commands)
             for item in record.get("emitted", ()):
@@ -77,7 +76,7 @@ class _Deliveries:
             for handler in worker.handlers:
                 for payload in handler.payloads:
                     self._readers.setdefault(payload.message_type, []).append(worker.name)
-        self._keepers = [PREFIX + worker.name for worker in workers if worker.keeps_parked]
+        self._keepers = [JOURNALS + worker.name for worker in workers if worker.keeps_parked]
         self._expected: dict[str, dict[str, _Emitted]] = {worker.name: {} for worker in workers}
         self._emitted = self._delivered = 0
 
@@ -100,7 +99,7 @@ class _Deliveries:
         expected, self._expected[reader] = self._expected[reader], {}
         if not expected:
             return
-        journal = PREFIX + reader
+        journal = JOURNALS + reader
         found = await self._read.find(journal, {"handled.id": {"$in": list(expected)}}, fields=("handled.id",))
         missing = expected.keys() - {item["id"] for record in found for item in record["handled"]}
         if missing:

@@ -18,8 +18,7 @@ from contracts.operations.v1 import MessageDeadLettered
 from contracts.wire.reading import BARE_SOURCE
 from infra.auditing.audit import Read
 from infra.operators import dead_letters
-from infra.ports.store import Document, Parts
-from infra.runtime.journal import PREFIX
+from infra.ports.store import JOURNALS, Document, Parts
 
 _RECORDS_MAX = 1000
 """A subject that everything shares, such as the clock, is shown in part."""
@@ -102,7 +101,7 @@ async def _look(read: Journals, workers: Sequence[str], subjects: Collection[str
     asked = [(worker, condition) for worker in workers for condition in conditions]
     answers = await asyncio.gather(
         *(
-            read.find(PREFIX + worker, condition, limit=_RECORDS_MAX, fields=_WITHOUT_BODIES)
+            read.find(JOURNALS + worker, condition, limit=_RECORDS_MAX, fields=_WITHOUT_BODIES)
             for worker, condition in asked
         )
     )
@@ -139,7 +138,7 @@ async def _emitted(
     answers = await asyncio.gather(
         *(
             read.find_parts(
-                PREFIX + worker,
+                JOURNALS + worker,
                 {"_id": {"$in": list(records)}},
                 array="emitted",
                 field="cause",

@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 
+class CacheUnavailable(Exception):
+    """Redis cannot be reached, or does not answer in time; go on without it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Taken:
     """Whether there was room, how many are left, when the next one comes, and when the whole quota is there again."""

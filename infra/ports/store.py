@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 Document = dict[str, Any]
+
+JOURNALS = "journal."
+"""The collection of a worker's journal is this and the name of the worker."""
 T = TypeVar("T")
 
 

@@ -11,18 +11,16 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from infra.adapters.jwks import KeysUnavailable, fetch_json
+from infra.adapters.jwks import fetch_json
 from infra.adapters.link import MONGODB, RABBITMQ, Link, primary_watch
 from infra.adapters.mongo import MongoStore
-from infra.adapters.redis import CacheUnavailable, RedisCache
+from infra.adapters.redis import RedisCache
 from infra.gateway.command_client import CommandClient
 from infra.ports.messaging import BrokerUnavailable
 from infra.ports.store import Collection, StoreUnavailable
 from infra.settings import Settings
 from infra.telemetry import metrics
 from infra.telemetry.readiness import Readiness
-
-__all__ = ["CacheUnavailable", "Connections", "KeysUnavailable", "open_connections"]
 
 _START = "start"
 _TRY_AGAIN_S = 1.0

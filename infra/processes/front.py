@@ -1,4 +1,4 @@
-"""The API as `infra` knows it: by name, as it knows workers. The only place that does."""
+"""The API, and what it runs aside, as `infra` knows them: by name, as it knows workers. The only place that does."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def create() -> Any:
     """The application. A process of several ends with the one that started it, however that ended."""
     if parent := multiprocessing.parent_process():
         threading.Thread(target=_end_with, args=[parent], daemon=True).start()
-    return importlib.import_module("api.app").create()
+    return importlib.import_module("api.app").create(rehearsals="infra.rehearsal")
 
 
 def _end_with(parent: Any) -> None:

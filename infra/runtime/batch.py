@@ -311,7 +311,12 @@ class BatchLoop:
     def _report(self, settled: Sequence[Settled], works: Sequence[Work], commit_s: float) -> None:
         self._metrics.batch(len(works), commit_s)
         for folded in (part.folded for part in settled):
-            self._metrics.outcome(folded)
+            self._metrics.outcome(
+                handled=len(folded.handled),
+                emitted=len(folded.emitted),
+                retried=len(folded.retried),
+                dead=len(folded.dead),
+            )
             for back in folded.retried:
                 self._log.info("retried", **_told(back))
             for back in folded.dead:

@@ -13,9 +13,8 @@ from datetime import datetime
 from typing import Any
 
 from contracts.wire.envelope import Event, Message
-from infra.ports.store import Change, Collection, Document, Find, Index, Transaction
+from infra.ports.store import JOURNALS, Change, Collection, Document, Find, Index, Transaction
 
-PREFIX = "journal."
 _RECALLED_MAX = 200
 """Records looked at for the ids of redelivered bare bodies: what was not acknowledged is among the newest."""
 
@@ -107,7 +106,7 @@ class Journal:
 
     def __post_init__(self) -> None:
         self.collection = Collection(
-            f"{PREFIX}{self.worker}",
+            f"{JOURNALS}{self.worker}",
             holds="one record a batch: ids handled, what came of them, what was emitted",
             indexes=(
                 Index(

@@ -6,10 +6,10 @@ Identity (type, dead-letter exchange) is said by argument, so that it is the sam
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from contracts.wire.envelope import COMMANDS_EXCHANGE, EVENTS_EXCHANGE
+from infra.ports.topology import Binding, Exchange, Queue, Topology
 from infra.runtime.failure_policy import delay_name
 from infra.runtime.worker import Worker
 from infra.settings import Settings
@@ -19,41 +19,6 @@ PARKED = "tributary.parked"
 
 _NEVER = 2**31 - 1
 """A delivery limit that is never reached: RabbitMQ 4 would otherwise assume 20."""
-
-
-@dataclass(frozen=True, slots=True)
-class Exchange:
-    name: str
-    type: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Queue:
-    name: str
-    arguments: dict[str, Any]
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Binding:
-    queue: str
-    exchange: str
-    routing_key: str
-
-
-@dataclass(frozen=True, slots=True)
-class Topology:
-    exchanges: tuple[Exchange, ...] = field(default=())
-    queues: tuple[Queue, ...] = field(default=())
-    bindings: tuple[Binding, ...] = field(default=())
-    withdrawn: tuple[Binding, ...] = field(default=())
-    """Bindings of earlier versions, which are taken away."""
-
-    @property
-    def routed(self) -> frozenset[str]:
-        """The event types that reach some queue; an event nobody reads yet is published all the same."""
-        return frozenset(b.routing_key for b in self.bindings if b.exchange == EVENTS_EXCHANGE)
 
 
 def topology_of(workers: Iterable[Worker], settings: Settings) -> Topology:

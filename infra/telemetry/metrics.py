@@ -5,14 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from datetime import datetime
 
 from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from infra.runtime.fold import Folded
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
@@ -90,11 +85,11 @@ class QueueMetrics:
         self._batch.observe(messages)
         self._commit.observe(commit_s)
 
-    def outcome(self, folded: Folded) -> None:
-        self._handled.inc(len(folded.handled))
-        self._emitted.inc(len(folded.emitted))
-        self._retried.inc(len(folded.retried))
-        self._dead.inc(len(folded.dead))
+    def outcome(self, *, handled: int, emitted: int, retried: int, dead: int) -> None:
+        self._handled.inc(handled)
+        self._emitted.inc(emitted)
+        self._retried.inc(retried)
+        self._dead.inc(dead)
 
     def _age_s(self) -> float:
         return max(0.0, time.time() - self._oldest_s) if self._oldest_s is not None else 0.0

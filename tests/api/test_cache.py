@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from api.storage.cache import Cached
-from infra.adapters.redis import CacheUnavailable, RedisCache
-from infra.ports.cache import Found
+from infra.adapters.redis import RedisCache
+from infra.ports.cache import CacheUnavailable, Found
 from tests.api.front import Front, serving, unique
 from tests.api.world import World, a_world
 from tests.connected.running import Site, free_ports, until

@@ -19,8 +19,8 @@ from motor.motor_asyncio import AsyncIOMotorClient
 from contracts.commissions.view import COMMISSIONS, LEDGER
 from contracts.network.view import DISTRIBUTORS
 from contracts.orders.view import LISTS, ORDERS, number_list
+from infra.ports.store import JOURNALS
 from infra.processes import process
-from infra.runtime.journal import PREFIX
 from infra.settings import Settings
 
 _COPIES_AT_ONCE = 50
@@ -72,7 +72,7 @@ async def multiply_orders(settings: Settings, times: int, span_s: int) -> None:
             for name, changes in _BY_ORDER.items():
                 group.create_task(fill(name, {}, changes))
             for worker in ("order_intake", "stock_reservation", "commission_calculation", "reward_checks"):
-                group.create_task(fill(PREFIX + worker, {"about": {"$regex": "^order/"}}, _RECORD))
+                group.create_task(fill(JOURNALS + worker, {"about": {"$regex": "^order/"}}, _RECORD))
         await process.prepare(settings)
         await client.admin.command("fsync")
     finally:

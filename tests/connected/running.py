@@ -35,14 +35,14 @@ from infra.demo.traffic import Publication, traffic
 from infra.local.ports import is_free
 from infra.operators.verification import verify
 from infra.ports.messaging import Publisher
-from infra.ports.store import Document
+from infra.ports.store import JOURNALS, Document
 from infra.ports.time import RealTime
+from infra.ports.topology import Topology
 from infra.processes.fleet import Fleet
 from infra.runtime import roster
 from infra.runtime.batch import BatchLoop, Ports
-from infra.runtime.journal import PREFIX
 from infra.runtime.parked import PREFETCH, parked_loops
-from infra.runtime.topology import Topology, topology_of
+from infra.runtime.topology import topology_of
 from infra.runtime.worker import Worker
 from infra.settings import Settings
 from infra.telemetry.readiness import Readiness
@@ -354,4 +354,4 @@ def log_lines(folder: Path) -> list[dict[str, Any]]:
 
 
 def journal_of(worker: str) -> str:
-    return PREFIX + worker
+    return JOURNALS + worker

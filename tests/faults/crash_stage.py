@@ -19,13 +19,14 @@ from contracts.wire.reading import content_of, is_bare
 from infra.adapters import rabbitmq as broker
 from infra.adapters.mongo import MongoStore
 from infra.ports.messaging import Delivery, Outgoing
-from infra.ports.store import Document
+from infra.ports.store import JOURNALS, Document
 from infra.ports.time import RealTime
+from infra.ports.topology import Binding, Queue, Topology
 from infra.runtime import roster
 from infra.runtime.decoding import Decoder
-from infra.runtime.journal import PREFIX, Journal
+from infra.runtime.journal import Journal
 from infra.runtime.quarantine import Quarantine
-from infra.runtime.topology import PARKED, Binding, Queue, Topology, topology_of
+from infra.runtime.topology import PARKED, topology_of
 from infra.settings import Settings
 from tests.builders import NOW
 from tests.faults.crash_ending import Ending, ending_of, said_by
@@ -47,7 +48,7 @@ class Stage:
         self._worker = roster.load(scenario.worker)
         self._client: MongoClient[Document] = MongoClient(settings.mongodb_url, tz_aware=True)
         self._database = self._client[settings.database]
-        self._journal = self._database[PREFIX + scenario.worker]
+        self._journal = self._database[JOURNALS + scenario.worker]
         self._heard: list[bytes] = []
         self._mark = b""
         self._marked = asyncio.Event()

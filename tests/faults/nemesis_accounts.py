@@ -18,7 +18,7 @@ from contracts.wire.reading import Reader, content_of
 from contracts.wire.refusal import Unreadable
 from infra.adapters.mongo import MongoStore
 from infra.demo.traffic import REFUND, UPDATE_STATUS, Publication
-from infra.runtime.journal import PREFIX
+from infra.ports.store import JOURNALS
 from infra.runtime.worker import Worker
 
 _ORDERS = Reader((v2.PlaceOrder, v1.PlaceOrder))
@@ -73,7 +73,9 @@ async def account(store: MongoStore, workers: Iterable[Worker], publications: It
 async def _outcomes(store: MongoStore, accounts: Accounts) -> dict[str, str]:
     """What order_intake wrote down for each message id: a reason code, or that it was set aside."""
     outcomes: dict[str, str] = {}
-    async for record in store.stream(f"{PREFIX}order_intake", {}, fields=("handled.id", "handled.outcome", "dead.id")):
+    async for record in store.stream(
+        f"{JOURNALS}order_intake", {}, fields=("handled.id", "handled.outcome", "dead.id")
+    ):
         for item in record.get("dead", ()):
             outcomes.setdefault(content_of(item["id"]), "set_aside")
         for item in record.get("handled", ()):
@@ -89,7 +91,7 @@ async def _find_doubled(store: MongoStore, workers: Iterable[Worker], accounts: 
     for worker in workers:
         handled: Counter[str] = Counter()
         said: Counter[tuple[str, str]] = Counter()
-        async for record in store.stream(PREFIX + worker.name, {}, fields=("handled.id", "emitted")):
+        async for record in store.stream(JOURNALS + worker.name, {}, fields=("handled.id", "emitted")):
             handled.update(item["id"] for item in record.get("handled", ()))
             for emitted in record.get("emitted", ()):
                 if emitted["type"] in _ONCE_PER_SUBJECT:

@@ -12,8 +12,9 @@ import aio_pika
 
 from infra import local
 from infra.adapters import rabbitmq as broker
+from infra.ports.topology import Topology
 from infra.runtime import roster
-from infra.runtime.topology import Topology, topology_of
+from infra.runtime.topology import topology_of
 from infra.settings import Settings
 from tests.faults.proxy import Proxy
 from tests.faults.servers import SETTLE_S, SingleServers

@@ -10,7 +10,7 @@ import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractRobustConnection
 
 from contracts.wire.envelope import EVENTS_EXCHANGE
-from infra.runtime.topology import Binding, Topology
+from infra.ports.topology import Binding, Topology
 
 _COPY_HEADER = "x-nemesis-copy"
 _COPIES_MORE = (1, 4)

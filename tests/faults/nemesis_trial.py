@@ -21,9 +21,10 @@ from infra.operators.verification import verify
 from infra.ports.messaging import BrokerUnavailable
 from infra.ports.store import StoreUnavailable
 from infra.ports.time import RealTime
+from infra.ports.topology import Topology
 from infra.processes import process
 from infra.runtime import roster
-from infra.runtime.topology import Topology, topology_of
+from infra.runtime.topology import topology_of
 from infra.runtime.worker import Worker
 from infra.settings import Settings
 from infra.terminal.environment import environment_for

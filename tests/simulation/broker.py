@@ -19,7 +19,8 @@ from infra.ports.messaging import (
     Outgoing,
 )
 from infra.ports.time import Time
-from infra.runtime.topology import PARKED, Topology
+from infra.ports.topology import Topology
+from infra.runtime.topology import PARKED
 from tests.simulation.faults import Faults
 from tests.simulation.history import History
 from tests.simulation.scheduler import Park, Scheduler, Task, suspend, turn

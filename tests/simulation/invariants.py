@@ -16,9 +16,8 @@ from contracts.orders.v2 import PlaceOrder
 from contracts.wire.envelope import EVENTS_EXCHANGE
 from contracts.wire.reading import content_of
 from infra.operators.verification import verify
-from infra.ports.store import Document
+from infra.ports.store import JOURNALS, Document
 from infra.processes import clock
-from infra.runtime.journal import PREFIX
 from tests.builders import CUP, CUPS, TEAS
 from tests.oracle.oracle import settle, taken_back
 from tests.oracle.reading import read
@@ -49,7 +48,7 @@ def breaches(store: SimulatedStore, broker: SimulatedBroker, traffic: Traffic) -
     report = run_at_once(verify(store, traffic.workers, LongAfter()))  # type: ignore[arg-type]
     for breach in report.breaches:
         yield f"{breach.invariant} {breach.about}: {breach.detail}"
-    journals = {worker.name: list(store.tables[PREFIX + worker.name].values()) for worker in traffic.workers}
+    journals = {worker.name: list(store.tables[JOURNALS + worker.name].values()) for worker in traffic.workers}
     emitted = [item for records in journals.values() for record in records for item in record.get("emitted", ())]
     yield from _accounted_for(journals, traffic)
     yield from _used_ids(journals, traffic)

@@ -10,11 +10,12 @@ from typing import Any
 
 from contracts.orders.v2 import PlaceOrder
 from contracts.wire.envelope import Message
+from infra.ports.topology import Topology
 from infra.runtime import roster
 from infra.runtime.batch import BatchLoop
 from infra.runtime.journal import Journal
 from infra.runtime.quarantine import Quarantine
-from infra.runtime.topology import Topology, topology_of
+from infra.runtime.topology import topology_of
 from infra.runtime.worker import Worker
 from infra.settings import Settings
 from tests.simulation.broker import SimulatedBroker, SimulatedInbox

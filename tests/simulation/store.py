@@ -14,6 +14,7 @@ import bson
 from bson.codec_options import CodecOptions
 
 from infra.ports.store import (
+    JOURNALS,
     Change,
     Collection,
     Document,
@@ -24,7 +25,6 @@ from infra.ports.store import (
     Transaction,
     one_by_one,
 )
-from infra.runtime.journal import PREFIX
 from tests.simulation.faults import Faults
 from tests.simulation.history import History
 from tests.simulation.scheduler import Scheduler, turn
@@ -127,7 +127,7 @@ class SimulatedStore:
 
     def _tell(self, transaction: SimulatedTransaction) -> None:
         for collection, documents in transaction.written.items():
-            if collection.startswith(PREFIX):
+            if collection.startswith(JOURNALS):
                 for document in documents.values():
                     self.say(f"commit {self.commits}", document)
                 return

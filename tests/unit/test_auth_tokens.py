@@ -23,7 +23,7 @@ from api.identity.sealing import CannotUnseal, seal, unseal
 from api.identity.tokens.external import ProviderTokens, found_at
 from api.identity.tokens.keys import rotated, signing_at
 from api.identity.tokens.tokens import TYPES, claims_of, header_of, known_permissions, known_roles
-from infra.processes.connections import KeysUnavailable
+from infra.ports.keys import KeysUnavailable
 from infra.settings import Settings
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)

@@ -29,7 +29,8 @@ from infra.ports.messaging import (
 )
 from infra.ports.store import Change, Collection, Document, Increment, Query, StoreConflict, Transaction, one_by_one
 from infra.ports.time import Time
-from infra.runtime.topology import PARKED, Topology
+from infra.ports.topology import Topology
+from infra.runtime.topology import PARKED
 from tests.workflow.documents import changed, climb, increased, indexable, listed, matches, project, rank, values_at
 
 T = TypeVar("T")

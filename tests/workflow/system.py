@@ -16,11 +16,11 @@ from infra.demo.population import Population
 from infra.demo.traffic import BARE, Publication
 from infra.operators.verification import verify
 from infra.ports.messaging import Outgoing, Publisher
-from infra.ports.store import Document
+from infra.ports.store import JOURNALS, Document
 from infra.processes import clock
 from infra.runtime import roster
 from infra.runtime.batch import BatchLoop, Ports
-from infra.runtime.journal import PREFIX, Journal
+from infra.runtime.journal import Journal
 from infra.runtime.parked import parked_loops
 from infra.runtime.quarantine import Quarantine
 from infra.runtime.topology import topology_of
@@ -163,7 +163,7 @@ class System:
         state: dict[str, dict[Any, Any]] = {
             name: {document["_id"]: document for document in self.documents(name)}
             for name in self.store.names()
-            if not name.startswith((PREFIX, "suspects."))
+            if not name.startswith((JOURNALS, "suspects."))
         }
         return {**state, EARNINGS: months_of(self.documents(EARNINGS))}
 

@@ -38,8 +38,7 @@ from contracts.rules.view import RULES, Terms
 from contracts.times import plus
 from infra.auditing.audit import GATHERED, Read, Report
 from infra.auditing.running_sum import RunningSum
-from infra.ports.store import Document
-from infra.runtime.journal import PREFIX
+from infra.ports.store import JOURNALS, Document
 from workers.commission_calculation.model import earner_ids
 from workers.commission_calculation.repository import to_commission, to_rules
 
@@ -47,7 +46,7 @@ OVERDUE_AFTER = timedelta(hours=2)
 """Longer than the clock and its backlog may be late with a release."""
 
 _WORKER = "commission_calculation"
-_JOURNAL = PREFIX + _WORKER
+_JOURNAL = JOURNALS + _WORKER
 _CHUNK, _TICKS = 500, 20
 _COPIED = (("seller_id", "distributor_id"), ("rule_version", "rule_version"), ("placed_at", "placed_at"))
 """Fields of a commission, and those of the order that they are copied from."""

@@ -14,8 +14,8 @@ from api.identity.permissions import DEFAULTS, Role
 from api.identity.principal import NotWhoTheySay, Principal, principal_of
 from api.identity.tokens.tokens import TYPES, claims_of, header_of, known_permissions, known_roles
 from api.storage.protocols import FetchJson
+from infra.ports.keys import KeysUnavailable
 from infra.ports.time import Time
-from infra.processes.connections import KeysUnavailable
 from infra.settings import Settings
 
 log = structlog.get_logger()

@@ -14,10 +14,9 @@ from uuid import uuid4
 from contracts.wire.envelope import Message, Payload, message_of
 from infra.adapters.mongo import MongoStore
 from infra.gateway.command_client import CommandClient
-from infra.ports.store import Document, Reader
+from infra.ports.store import JOURNALS, Document, Reader
 from infra.ports.time import RealTime
 from infra.runtime import roster
-from infra.runtime.journal import PREFIX
 from infra.runtime.reply import DEAD_LETTERED
 from infra.settings import Settings
 
@@ -75,7 +74,9 @@ def _reader_of(payload: Payload) -> str:
 
 
 async def _outcome_of(read: Reader, worker: str, message: Message[Any]) -> Outcome:
-    records = await read.find(PREFIX + worker, {"about": message.data.about()}, sort=(("_id", -1),), limit=_RECORDS_MAX)
+    records = await read.find(
+        JOURNALS + worker, {"about": message.data.about()}, sort=(("_id", -1),), limit=_RECORDS_MAX
+    )
     found = [_in_record(record, message.key) for record in records]
     said = [outcome for outcome in found if outcome is not None]
     return next((outcome for outcome in said if outcome.state != "put_off"), said[0] if said else Outcome("unheard"))

@@ -21,9 +21,8 @@ from contracts.orders.view import ORDERS
 from contracts.plans.sale import Earner
 from contracts.rules.view import RULES, RuleSet
 from infra.auditing.audit import Read
-from infra.ports.store import Document
+from infra.ports.store import JOURNALS, Document
 from infra.rehearsal import stored_rules as rules_store
-from infra.runtime.journal import PREFIX
 from infra.runtime.repository import Codec
 from infra.settings import Settings
 from infra.terminal.environment import EXIT_BREACH, one_sentence_on_failure, settings_for
@@ -31,7 +30,7 @@ from infra.terminal.screen import Screen
 
 _commissions = Codec(Commission, key="key")
 _rules = Codec(RuleSet, key="rule_version")
-_REFUSING = f"{PREFIX}order_intake"
+_REFUSING = f"{JOURNALS}order_intake"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,43 @@
+"""Exchanges, queues and bindings, as they are declared at the broker."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from contracts.wire.envelope import EVENTS_EXCHANGE
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    name: str
+    type: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    name: str
+    arguments: dict[str, Any]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    queue: str
+    exchange: str
+    routing_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Topology:
+    exchanges: tuple[Exchange, ...] = field(default=())
+    queues: tuple[Queue, ...] = field(default=())
+    bindings: tuple[Binding, ...] = field(default=())
+    withdrawn: tuple[Binding, ...] = field(default=())
+    """Bindings of earlier versions, which are taken away."""
+
+    @property
+    def routed(self) -> frozenset[str]:
+        """The event types that reach some queue; an event nobody reads yet is published all the same."""
+        return frozenset(b.routing_key for b in self.bindings if b.exchange == EVENTS_EXCHANGE)
