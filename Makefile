@@ -45,11 +45,11 @@ test: $(INSTALLED) ## Run every test, those against real servers and in a real b
 
 .PHONY: bench
 bench: setup ## Measure us beside Celery, plain FastStream and the floor, within ten minutes; JSON=1 prints JSON.
-	@$(BIN)/tributary bench $(if $(JSON),--json)
+	@$(BIN)/python -m tests.bench $(if $(JSON),--json)
 
 .PHONY: bench-full
 bench-full: setup ## The same, and growth, a hot product, memory and more processes, within an hour; JSON=1 prints JSON.
-	@$(BIN)/tributary bench --full $(if $(JSON),--json)
+	@$(BIN)/python -m tests.bench --full $(if $(JSON),--json)
 
 .PHONY: faults
 faults: setup ## Kill every worker at every step, break every server under load, and check the books each time.

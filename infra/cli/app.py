@@ -42,7 +42,6 @@ _add(app, "setup", stack.setup, "tributary setup")
 _add(app, "work", work.work, "tributary work all", "tributary work order_intake --processes 2")
 _add(app, "api", work.api, "tributary api --port 8080 --workers 2")
 _add(app, "demo", trials.demo, "tributary demo --orders 200", "tributary demo --keep")
-_add(app, "bench", trials.bench, "tributary bench --rounds 1 --json")
 _add(
     app,
     "publish",

@@ -144,7 +144,7 @@ class Fleet:
         member.started_at = time.monotonic()
         stream: IO[bytes] | None = member.log.open("ab") if member.log else None
         member.process = subprocess.Popen(  # noqa: S603  (our own interpreter and module)
-            [sys.executable, "-m", "infra.cli.actions.work", *member.names, "--together"],
+            [sys.executable, "-m", "infra.cli.worker", *member.names, "--together"],
             env=self.environment_of(member),
             stdin=subprocess.DEVNULL,
             stdout=stream,

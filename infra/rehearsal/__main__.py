@@ -17,8 +17,8 @@ from contracts.rules.document import RuleDocument
 from contracts.rules.terms import terms_of
 from contracts.rules.view import Terms
 from infra.adapters.mongo import MongoStore
-from infra.cli.actions import preview
 from infra.collector import collect_seldom
+from infra.rehearsal import move_view
 from infra.rehearsal import stored_rules as rules_store
 from infra.rehearsal import view as rehearsal_view
 from infra.rehearsal.backtest import backtest, start_of
@@ -67,7 +67,7 @@ async def _move(store: MongoStore, asked: dict[str, Any]) -> dict[str, Any]:
         found = await preview_move(store, asked["distributor_id"], asked["sponsor_id"], begin, end)
     except MoveImpossible as error:
         return {"refused": str(error)}
-    return preview.as_object(found)
+    return move_view.as_object(found)
 
 
 if __name__ == "__main__":

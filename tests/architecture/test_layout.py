@@ -20,9 +20,6 @@ DECLARES_ONCE = "topology"
 
 FORBIDDEN_ROOMS = {"utils", "util", "helpers", "helper", "common", "misc", "base", "shared", "manager", "managers"}
 
-PEERS = "infra/bench/peers/"
-"""Whom the benchmark compares us with: built as others build, with queues of their own."""
-
 DECLARED_IN = {
     "Queue": ("infra/runtime/topology.py",),
     "Exchange": ("infra/runtime/topology.py",),
@@ -95,15 +92,12 @@ def test_it_says_what_it_promises(path: Path) -> None:
 @pytest.mark.parametrize("name", DECLARED_IN)
 def test_queues_and_indexes_are_declared_in_one_place(name: str) -> None:
     declaring = {named(path) for path in python_files(*PACKAGES) if name in calls_in(path)}
-    declaring = {path for path in declaring if not path.startswith(PEERS)}
 
     assert {path for path in declaring if not any(fnmatch(path, place) for place in DECLARED_IN[name])} == set()
 
 
 def test_who_consumes_a_queue_does_not_declare_it() -> None:
     for path in python_files(*PACKAGES):
-        if named(path).startswith(PEERS):
-            continue
         for node in ast.walk(tree_of(path)):
             if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("RabbitQueue", "RabbitExchange")):
                 said = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}

@@ -1,4 +1,4 @@
-"""How long a rehearsal of a year takes: `python -m tests.bench [--orders N] [--keep]`, on servers of its own.
+"""How long a rehearsal of a year takes: `python -m tests.bench.rehearsal [--orders N] [--keep]`, on servers of its own.
 
 Fills a database with real baskets as the workers would have stored them (it takes a few minutes, and is
 kept with --keep), rehearses a draft over all of them, and prints how long that took.
@@ -18,6 +18,7 @@ from typing import Any
 from pymongo import MongoClient
 
 from contracts.commissions.view import COMMISSIONS
+from contracts.orders.view import ORDERS
 from contracts.rules.view import RULES, Caps, Conditions, Differential, TeamBonus, Terms, Unilevel
 from infra import local
 from infra.adapters.mongo import MongoStore
@@ -25,7 +26,6 @@ from infra.collector import collect_seldom
 from infra.demo.baskets import Basket, baskets
 from infra.ports.store import Document
 from infra.rehearsal.backtest import Backtest, backtest
-from infra.rehearsal.orders import ORDERS
 from infra.terminal.environment import leave_exported_addresses
 from tests.bench.stored_orders import CURRENCY, rules_document, stored
 
@@ -79,7 +79,7 @@ async def rehearse(url: str, first: Any, last: Any) -> Backtest:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.rehearsal", description=__doc__)
     parser.add_argument("--orders", type=int, default=YEAR)
     parser.add_argument("--keep", action="store_true", help="keep the data, and use it again next time")
     arguments = parser.parse_args()

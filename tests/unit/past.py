@@ -21,11 +21,11 @@ from contracts.rules.view import (
     Terms,
     Unilevel,
 )
-from infra.cli.actions.preview import print_preview
 from infra.demo.baskets import Basket, baskets
 from infra.ports.store import Collection, Document, Index
 from infra.rehearsal.backtest import Backtest
 from infra.rehearsal.move import MovePreview
+from infra.rehearsal.move_view import print_preview
 from infra.rehearsal.orders import ORDERS, Paid
 from infra.rehearsal.view import print_backtest
 from infra.runtime.repository import Codec

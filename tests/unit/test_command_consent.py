@@ -25,7 +25,7 @@ ASKS_ELSEWHERE = {("demo",)}
 """It asks about servers that were given, once it has found them empty."""
 
 HARMLESS = {
-    ("up",), ("status",), ("setup",), ("work",), ("api",), ("bench",), ("trace",), ("explain",), ("verify",),
+    ("up",), ("status",), ("setup",), ("work",), ("api",), ("trace",), ("explain",), ("verify",),
     ("publish",), ("topology",), ("doctor",), ("ledger", "show"), ("dead", "list"), ("dead", "show"),
     ("dead", "replay"),
     ("rules", "schema"), ("rules", "check"), ("rules", "explain"), ("rules", "list"), ("rules", "show"),

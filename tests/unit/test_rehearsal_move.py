@@ -12,8 +12,8 @@ from contracts.rules.view import (
     Caps,
     Terms,
 )
-from infra.cli.actions.preview import as_object as preview_object
 from infra.rehearsal.move import MoveImpossible, moved_sale, preview_move
+from infra.rehearsal.move_view import as_object as preview_object
 from infra.rehearsal.orders import past_order
 from tests.bench.stored_orders import CURRENCY, RULE_VERSION
 from tests.unit.past import (

@@ -1,4 +1,4 @@
-"""`tributary rules`: read, check and explain rule sets. `infra.cli.actions.rules_changes` has the commands that change them."""
+"""`tributary rules`: read, check and explain rule sets. Those that change them are in `rules_changes`."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""`tributary work`: run workers.
-
-As a module this is `tributary work` alone: a process of a fleet need not hold every other command in memory.
-"""
+"""`tributary work`: run workers."""
 
 from __future__ import annotations
 
@@ -70,12 +67,3 @@ def _chosen(names: list[str]) -> list[str]:
                 + did_you_mean(name, [*known, ALL])
             )
     return known if ALL in names else list(dict.fromkeys(names))
-
-
-if __name__ == "__main__":
-    from infra.cli import ending
-    from infra.cli.commands.work import work as command
-
-    alone = typer.Typer(rich_markup_mode=None, add_completion=False)
-    alone.command()(command)
-    ending.run(alone)

@@ -1,4 +1,4 @@
-"""`tributary demo` and `bench`: the whole system on servers of its own."""
+"""`tributary demo`: the whole system on servers of its own."""
 
 from __future__ import annotations
 
@@ -33,19 +33,3 @@ def demo(
     from infra.cli.actions.demo import demo as run
 
     run(orders, keep=keep, on_given_servers=on_given_servers, yes=yes, as_json=as_json)
-
-
-def bench(
-    rounds: Annotated[int, typer.Option("--rounds", min=1, max=20, help="Turns that everybody gets.")] = 3,
-    everything: Annotated[
-        bool, typer.Option("--full", help="Also growth, a hot product, memory and more processes: up to an hour.")
-    ] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Measure ours beside Celery, plain FastStream and the floor, in turns, on the same servers, and verify ours.
-
-    Compare the ratios, not the rates: those are this machine's. Exits with 1 if a contender's books are wrong.
-    """
-    from tests.bench.command import bench as run
-
-    run(rounds, everything=everything, as_json=as_json)

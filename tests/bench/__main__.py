@@ -1,7 +1,12 @@
-"""`tributary bench`: ours beside Celery, plain FastStream and the floor, in one call, on servers of its own."""
+"""Ours beside Celery, plain FastStream and the floor, in turns, on the same servers, and ours verified.
+
+`python -m tests.bench [--rounds N] [--full] [--json]`. Compare the ratios, not the rates: those are this machine's.
+Exits with 1 if a contender's books are wrong.
+"""
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 
@@ -68,3 +73,23 @@ def _run(
             # What was measured before is worth minutes.
             report.show(console, running.found)
             raise
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__.partition("\n")[0])
+    parser.add_argument(
+        "--rounds", type=int, choices=range(1, 21), default=3, metavar="N", help="turns that everybody gets"
+    )
+    parser.add_argument(
+        "--full", action="store_true", help="also growth, a hot product, memory, more processes, verify"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object for programs")
+    asked = parser.parse_args()
+    try:
+        bench(asked.rounds, everything=asked.full, as_json=asked.json)
+    except typer.Exit as ended:
+        raise SystemExit(ended.exit_code) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,13 @@
+"""`tributary work` alone: a process of a fleet need not hold every other command in memory."""
+
+from __future__ import annotations
+
+import typer
+
+from infra.cli import ending
+from infra.cli.commands.work import work
+
+if __name__ == "__main__":
+    alone = typer.Typer(rich_markup_mode=None, add_completion=False)
+    alone.command()(work)
+    ending.run(alone)
