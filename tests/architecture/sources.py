@@ -16,6 +16,11 @@ def python_files(*folders: str) -> list[Path]:
     return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
 
 
+def is_pure(path: Path) -> bool:
+    """Whether a room of a worker holds nothing but its model and its rules: neither storage nor wiring nor audits."""
+    return path.stem not in ("__init__", "repository", "handlers", "audit") and not path.stem.startswith("audit_")
+
+
 def named(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 

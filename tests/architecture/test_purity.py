@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.architecture.sources import ROOT, imports_of, named, tree_of
+from tests.architecture.sources import ROOT, imports_of, is_pure, named, tree_of
 
-PURE = sorted((ROOT / "workers").glob("*/model.py")) + sorted((ROOT / "workers").glob("*/decide.py"))
+PURE = [path for path in sorted((ROOT / "workers").glob("*/*.py")) if is_pure(path)]
 STANDARD = {
     "__future__", "bisect", "collections", "contextlib", "dataclasses", "datetime", "decimal", "enum", "fractions",
     "functools", "heapq", "itertools", "math", "operator", "re", "typing",
@@ -38,13 +38,13 @@ pure_files = pytest.mark.parametrize("path", PURE, ids=named)
 
 
 @pure_files
-def test_only_contracts_its_own_model_and_plain_parts_of_the_standard_library_are_imported(path: Path) -> None:
-    own_model = f"workers.{path.parent.name}.model"
+def test_only_contracts_its_own_pure_rooms_and_plain_parts_of_the_standard_library_are_imported(path: Path) -> None:
+    own = tuple(f"workers.{path.parent.name}.{room.stem}." for room in PURE if room.parent == path.parent)
 
     strangers = {
         name
         for name in imports_of(path)
-        if not name.startswith(("contracts.", f"{own_model}.")) and name.partition(".")[0] not in STANDARD
+        if not name.startswith(("contracts.", *own)) and name.partition(".")[0] not in STANDARD
     }
 
     assert strangers == set()
