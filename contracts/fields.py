@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Annotated
 
 from pydantic import (
@@ -19,7 +21,9 @@ from pydantic import (
 )
 
 from contracts.money import MINOR_DIGITS, MINOR_DIGITS_EVER
-from contracts.wire.envelope import BY_VALUE
+
+BY_VALUE: Mapping[str, bool] = MappingProxyType({"by_value": True})
+"""The serialisation context in which 19.9 and 19.90 are written alike."""
 
 
 def _plain(number: Decimal, info: SerializationInfo) -> str:

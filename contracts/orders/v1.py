@@ -26,6 +26,7 @@ from contracts.fields import (
     RuleVersion,
     ShopId,
 )
+from contracts.orders import v2
 from contracts.subjects import OfOrder, OfProduct
 from contracts.wire.envelope import Command, Event, Timestamp
 
@@ -51,6 +52,15 @@ class PlaceOrder(OfOrder, Command, type="order.place.v1"):
     total_price: Annotated[
         Amount, Field(description="What the customer pays for all units together, not the price of one.")
     ]
+
+    def upcast(self) -> v2.PlaceOrder:
+        return v2.PlaceOrder(
+            shop_id=self.shop_id,
+            order_id=self.order_id,
+            distributor_id=self.distributor_id,
+            lines=(v2.Line(product_id=self.product_id, quantity=self.quantity, amount=self.total_price),),
+            total=self.total_price,
+        )
 
 
 class UpdateStatus(OfOrder, Command, type="order.update-status.v1"):

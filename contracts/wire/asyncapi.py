@@ -6,9 +6,9 @@ import json
 import re
 from typing import Any
 
-from contracts.examples import example_of
 from contracts.wire.catalogue import ALL, Kind, exchange_of, kind_of
 from contracts.wire.envelope import BATCH, STRUCTURED, Payload
+from contracts.wire.examples import example_of
 from contracts.wire.json_schema import described, schema_of, without_titles
 
 DOCUMENT_VERSION = "2.0.0"

@@ -8,13 +8,12 @@ Source: CloudEvents 1.0.2, JSON event format and JSON batch format.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, cached_property, lru_cache
 from hashlib import sha1
 from json.encoder import encode_basestring as _quoted
-from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, Generic, Literal, Protocol, Self, TypeVar, cast
 from uuid import UUID
 
@@ -30,14 +29,13 @@ from pydantic import (
     create_model,
 )
 
+from contracts.fields import BY_VALUE
+
 STRUCTURED = "application/cloudevents+json"
 BATCH = "application/cloudevents-batch+json"
 
 COMMANDS_EXCHANGE = "tributary.commands"
 EVENTS_EXCHANGE = "tributary.events"
-
-BY_VALUE: Mapping[str, bool] = MappingProxyType({"by_value": True})
-"""The serialisation context in which 19.9 and 19.90 are written alike."""
 
 _NAMESPACE = UUID("6f1d0b5e-6f2c-5d0c-9a55-7d2f3a1c9b10")
 
@@ -115,6 +113,10 @@ class Payload(BaseModel):
     def about(self) -> str:
         """The CloudEvents subject, for example `order/shop-7/10023`."""
         raise NotImplementedError(f"{self.__class__.__name__} does not say what it is about")
+
+    def upcast(self) -> Payload:
+        """The same in the next version of its type, without loss; itself where there is none."""
+        return self
 
     def sets(self) -> str:
         """The thing whose state the message sets; most are about that very thing."""

@@ -13,7 +13,6 @@ from typing import Annotated, Any, Union
 
 from pydantic import Discriminator, TypeAdapter, ValidationError
 
-from contracts.orders.upcast import upcast
 from contracts.times import CLOCK_SKEW_MAX
 from contracts.wire.envelope import (
     BATCH,
@@ -91,7 +90,7 @@ class Reader:
 
     def _read_batch(self, body: bytes, content_type: str | None, routing_key: str) -> list[Message[Any] | Unreadable]:
         try:
-            return [upcast(message) for message in self._many.validate_json(body)]
+            return [newest(message) for message in self._many.validate_json(body)]
         except ValidationError as error:
             found = members(body)
             if found is None:
@@ -100,7 +99,7 @@ class Reader:
 
     def _read_structured(self, body: bytes, content_type: str | None, routing_key: str) -> Message[Any] | Unreadable:
         try:
-            return upcast(self._one.validate_json(body))
+            return newest(self._one.validate_json(body))
         except ValidationError as error:
             return _unreadable(body, error, content_type, routing_key)
 
@@ -137,7 +136,19 @@ class Reader:
             time=received_at,
             data=data,
         )
-        return upcast(bare)
+        return newest(bare)
+
+
+def newest(message: Message[Any]) -> Message[Any]:
+    """The message in the newest version of its type; one that is there already is returned as it is."""
+    payload = message.data
+    while (lifted := payload.upcast()) is not payload:
+        payload = lifted
+    if payload is message.data:
+        return message
+    attributes = {name: getattr(message, name) for name in Message.model_fields}
+    attributes.update(type=payload.message_type, data=payload)
+    return message_of(payload.__class__).model_construct(**attributes)
 
 
 def _ahead(message: Message[Any], received_at: datetime, routing_key: str) -> Message[Any] | Unreadable:

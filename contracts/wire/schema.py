@@ -14,8 +14,8 @@ from contracts.wire.catalogue import ALL
 from contracts.wire.compatibility import breaks
 from contracts.wire.json_schema import schema_of, to_text
 
-FOLDER = Path(__file__).parent / "schemas"
-DOCUMENT = Path(__file__).parents[1] / "docs" / "asyncapi.json"
+FOLDER = Path(__file__).parents[1] / "schemas"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "asyncapi.json"
 
 _EXPORT = "run `tributary schema export`"
 

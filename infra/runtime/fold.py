@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, TypeVar
 
-from contracts.decision import Decision
+from contracts.wire.decision import Decision
 from contracts.wire.envelope import Emission, Message, P, Payload, derived_id, emit
 from contracts.wire.refusal import REFUSED, Conflict, Refused, Unreadable
 from infra.runtime.failure_policy import Failure, FailurePolicy, dead_letter

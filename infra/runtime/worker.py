@@ -8,7 +8,7 @@ from typing import Any, Generic
 
 from typing_extensions import TypeVar
 
-from contracts.decision import Decision, NotYet
+from contracts.wire.decision import Decision, NotYet
 from contracts.wire.envelope import Command, Message, Payload
 from contracts.wire.refusal import Refuse
 from infra.auditing.audit import Audit

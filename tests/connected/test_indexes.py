@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 
-from contracts.examples import example_of
 from contracts.wire.envelope import Message
+from contracts.wire.examples import example_of
 from infra.adapters.mongo_reads import projection
 from infra.auditing.audit import Report
 from infra.ports.store import Document, Find, Query, Transaction, one_by_one

@@ -17,11 +17,11 @@ import pytest
 from pymongo import MongoClient
 
 from contracts.catalog.view import PRODUCTS, Product
-from contracts.decision import Decision
 from contracts.network.v1 import MoveDistributor, RegisterDistributor
 from contracts.network.view import DISTRIBUTORS, SHOPS, SPONSORS_PATH, TEAMS, Distributor, Shop, Team, chain_at
 from contracts.orders.v1 import UPLINE_DEPTH_MAX
 from contracts.rules.view import RULES, RuleSet
+from contracts.wire.decision import Decision
 from contracts.wire.envelope import COMMANDS_EXCHANGE, Message
 from infra.auditing.audit import Report
 from infra.ports.store import Document, StoreConflict, Transaction

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from contracts.examples import example_of
 from contracts.fields import LINES_MAX, QUANTITY_MAX
 from contracts.wire.catalogue import ALL
 from contracts.wire.envelope import Command, message_of
+from contracts.wire.examples import example_of
 
 Path = tuple[str | int, ...]
 Locations = list[tuple[str | int, ...]]

@@ -18,12 +18,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from contracts.examples import example_of
 from contracts.fields import Amount, Rate, SignedAmount
 from contracts.rules.document import EXAMPLE as RULES
 from contracts.rules.document import RuleDocument
 from contracts.wire.catalogue import ALL, kind_of
 from contracts.wire.envelope import Timestamp, message_of
+from contracts.wire.examples import example_of
 from contracts.wire.json_schema import schema_of
 
 Path = tuple[str | int, ...]

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.decision import Decision
 from contracts.operations.v1 import AlertRaised, AlertResolved, MessageDeadLettered
 from contracts.stock.v1 import StockLow, StockRecovered, StockShortageChanged
+from contracts.wire.decision import Decision
 from tests.builders import NOW, TEA, message
 from workers.alerting.decide import keep_dead_letter, note_shortage, raise_low_stock, resolve_low_stock
 from workers.alerting.model import Alert, DeadLetter, Watch

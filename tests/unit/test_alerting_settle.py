@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.decision import Decision, NotYet
 from contracts.operations.v1 import (
     AlertResolved,
     DeadLetterRefused,
@@ -19,6 +18,7 @@ from contracts.operations.v1 import (
     MessageDeadLettered,
     SettleDeadLetter,
 )
+from contracts.wire.decision import Decision, NotYet
 from tests.builders import NOW, message
 from workers.alerting.decide import keep_dead_letter, settle_dead_letter
 from workers.alerting.model import Alert, DeadLetter, Watch

@@ -9,7 +9,7 @@ import pytest
 
 from contracts.catalog.v1 import CategoryDefined, DefineProduct, ProductDefined, ProductRefused
 from contracts.catalog.view import Category, Product, Tag
-from contracts.decision import Decision
+from contracts.wire.decision import Decision
 from tests.builders import CUP, CUPS, TEA, TEAS, a_product, message
 from workers.catalog.decide import define
 from workers.catalog.model import Catalogue

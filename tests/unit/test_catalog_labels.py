@@ -22,7 +22,7 @@ from contracts.catalog.v1 import (
     TagRemoved,
 )
 from contracts.catalog.view import PRODUCTS, Category, Tag
-from contracts.decision import Decision
+from contracts.wire.decision import Decision
 from contracts.wire.envelope import Payload
 from contracts.wire.refusal import Unreadable
 from infra.auditing.audit import Read, Report

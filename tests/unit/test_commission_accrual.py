@@ -15,9 +15,9 @@ from contracts.commissions.v1 import Entry as EntryMessage
 from contracts.commissions.v1 import Passed as PassedMessage
 from contracts.commissions.v1 import Unpaid as UnpaidMessage
 from contracts.commissions.view import AfterSale, Commission, Earned, Entry, Leg, LineRefund, Passed, Posting, Unpaid
-from contracts.decision import Decision, NotYet
 from contracts.orders.v1 import AfterSaleChanged, Team
 from contracts.rules.view import Caps, Conditions, Fixed, Plan, RuleSet, TeamBonus, Unilevel
+from contracts.wire.decision import Decision, NotYet
 from contracts.wire.envelope import emit, message_of
 from tests.builders import (
     CUP,

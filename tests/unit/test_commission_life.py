@@ -12,9 +12,9 @@ import pytest
 from contracts.commissions.earnings import Tally
 from contracts.commissions.v1 import CommissionReleased, CommissionReversed, ReversedEntry, Share
 from contracts.commissions.view import AfterSale, Commission, Leg, LineRefund, Posting, Reversal
-from contracts.decision import Decision
 from contracts.orders.v1 import AfterSaleChanged
 from contracts.rules.view import Fixed, Unilevel
+from contracts.wire.decision import Decision
 from tests.builders import (
     CUP,
     KEY,

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from contracts.commissions.earnings import increments_of
 from contracts.commissions.view import Commission, balances_of
-from contracts.decision import Decision
 from contracts.money import to_amount, to_minor
 from contracts.orders.v1 import AfterSaleChanged, OrderLine, RefundedLine, Team
 from contracts.rules.view import Caps, Conditions, Differential, Fixed, Plan, RuleSet, TeamBonus, Unilevel
+from contracts.wire.decision import Decision
 from contracts.wire.envelope import Message
 from tests.builders import (
     KEY,

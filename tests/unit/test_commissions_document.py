@@ -15,7 +15,6 @@ import pytest
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from contracts.decision import Decision
 from contracts.orders import placing
 from contracts.orders.v1 import OrderRefused
 from contracts.plans.compliance import breaches
@@ -24,6 +23,7 @@ from contracts.rules.document import RuleDocument
 from contracts.rules.terms import terms_of
 from contracts.rules.v1 import ActivateRules, RulesActivated, RulesRefused
 from contracts.rules.view import Market, Reason, Tenure, in_force
+from contracts.wire.decision import Decision
 from contracts.wire.envelope import Timestamp
 from tests.builders import (
     KEY,

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from contracts.decision import Decision, NotYet
 from contracts.network.v1 import (
     ChangeDistributor,
     ChangeLeader,
@@ -26,6 +25,7 @@ from contracts.rules.v1 import ActivateRules, RetireRules
 from contracts.rules.view import Market
 from contracts.stock.v1 import StockReleaseRequested
 from contracts.times import CLOCK_SKEW_MAX
+from contracts.wire.decision import Decision, NotYet
 from contracts.wire.envelope import PAYLOADS, Command, Payload
 from tests.builders import (
     JOINED,

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from contracts.catalog.v1 import DefineProduct, ProductDefined, ProductRefused
-from contracts.decision import Decision, NotYet
+from contracts.wire.decision import Decision, NotYet
 from contracts.wire.envelope import Message, Payload
 from contracts.wire.refusal import Conflict, Refused, Unreadable
 from infra.runtime.failure_policy import Failure, FailurePolicy

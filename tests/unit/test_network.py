@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from contracts.decision import Decision, NotYet
 from contracts.network.v1 import (
     ChangeDistributor,
     DistributorChanged,
@@ -19,6 +18,7 @@ from contracts.network.v1 import (
     ShopRegistered,
 )
 from contracts.network.view import Distributor, Sponsorship
+from contracts.wire.decision import Decision, NotYet
 from tests.builders import JOINED, MIDDLE, NOW, SELLER, SHOP, TOP, a_distributor, a_shop, a_standing, by_id, message
 from workers.network.decide import change_distributor, register_distributor, register_shop
 from workers.network.model import Network

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.decision import Decision, NotYet
 from contracts.network.v1 import DistributorMoved, DistributorRefused, MoveDistributor, RegisterDistributor
 from contracts.network.view import Distributor, chain_at
+from contracts.wire.decision import Decision, NotYet
 from tests.builders import JOINED, MIDDLE, NOW, SELLER, TOP, a_distributor, by_id, message, the_chain
 from workers.network.decide import move_distributor, register_distributor
 from workers.network.model import Network, Tree

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from contracts.decision import Decision, NotYet
 from contracts.network.v1 import (
     ChangeLeader,
     CreateTeam,
@@ -20,6 +19,7 @@ from contracts.network.v1 import (
     TeamRefused,
 )
 from contracts.network.view import Distributor, Team
+from contracts.wire.decision import Decision, NotYet
 from tests.builders import JOINED, MIDDLE, NOW, SELLER, TEAM, TOP, a_distributor, a_team, by_id, message, the_chain
 from workers.network.decide import change_leader, create_team, join_team, leave_team
 from workers.network.model import Network

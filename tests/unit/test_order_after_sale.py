@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from contracts.decision import Decision, NotYet
 from contracts.orders.v1 import (
     AfterSaleChanged,
     AfterSaleRefused,
     RefundRefused,
     StatusRefused,
 )
+from contracts.wire.decision import Decision, NotYet
 from contracts.wire.refusal import Unreadable
 from tests.builders import (
     HALF_AN_HOUR,

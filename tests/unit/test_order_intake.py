@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from contracts.decision import Decision, NotYet
 from contracts.orders import v1, v2
 from contracts.orders.v1 import OrderRefused, StatusRefused, Upline
 from contracts.times import CLOCK_SKEW_MAX
+from contracts.wire.decision import Decision, NotYet
 from contracts.wire.reading import Reader
 from contracts.wire.refusal import Unreadable
 from tests.builders import (

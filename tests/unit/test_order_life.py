@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.decision import Decision, NotYet
 from contracts.orders.v1 import OrderRejected, StatusRefused
+from contracts.wire.decision import Decision, NotYet
 from tests.builders import (
     CUP,
     HALF_AN_HOUR,

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.decision import Decision, NotYet
 from contracts.orders.v1 import (
     REFUNDS_MAX,
     RefundedLine,
     RefundOrder,
     RefundRefused,
 )
+from contracts.wire.decision import Decision, NotYet
 from tests.builders import (
     CUP,
     CUPS,

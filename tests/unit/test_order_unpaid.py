@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from contracts.decision import Decision
 from contracts.orders.v1 import UnpaidCancelled
 from contracts.stock.v1 import StockReleaseRequested
+from contracts.wire.decision import Decision
 from tests.builders import CUP, NOW, SHOP, TEA, a_desk, an_order, cancelled, message
 from workers.order_intake import decide
 from workers.order_intake.model import Order

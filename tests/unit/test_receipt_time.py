@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from contracts.examples import AT, example_of
 from contracts.orders.v2 import PlaceOrder
 from contracts.times import CLOCK_SKEW_MAX, plus
 from contracts.wire.envelope import BATCH, PAYLOADS, STRUCTURED, Command, Event, Message, Payload
+from contracts.wire.examples import AT, example_of
 from contracts.wire.reading import Reader
 from contracts.wire.refusal import Unreadable
 from infra.runtime import roster

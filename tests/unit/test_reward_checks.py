@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.decision import Decision, NotYet
 from contracts.rewards.v1 import RewardGranted, RewardRevoked
 from contracts.rules.view import RuleSet
+from contracts.wire.decision import Decision, NotYet
 from tests.builders import JOINED, KEY, NOW, SELLER, SHOP, a_target, an_order_line, cancelled, message, paid, rules
 from workers.reward_checks.decide import count_sale, take_back_sale
 from workers.reward_checks.model import Board, Progress, Sale

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.decision import Decision
 from contracts.orders.v1 import OrderCancelled, OrderPaid, OrderRefunded
 from contracts.rewards.v1 import RewardGranted, RewardRevoked
 from contracts.rules.view import RuleSet
+from contracts.wire.decision import Decision
 from contracts.wire.envelope import Payload
 from tests.builders import (
     KEY,

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from contracts.decision import Decision, NotYet
 from contracts.rules.document import RuleDocument
 from contracts.rules.terms import digest_of, terms_of
 from contracts.rules.v1 import (
@@ -29,6 +28,7 @@ from contracts.rules.v1 import (
     RulesRetired,
 )
 from contracts.rules.view import Market, RuleSet, in_force
+from contracts.wire.decision import Decision, NotYet
 from contracts.wire.refusal import Unreadable
 from tests.builders import NOW, message
 from workers.rule_book import decide

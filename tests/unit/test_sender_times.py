@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from contracts.decision import Decision
 from contracts.network.v1 import (
     ChangeDistributor,
     ChangeLeader,
@@ -27,6 +26,7 @@ from contracts.orders.v1 import OrderCompleted, OrderRefused
 from contracts.rules.v1 import ActivateRules, RetireRules, RulesRefused
 from contracts.rules.view import Market, RuleSet
 from contracts.times import CLOCK_SKEW_MAX, ORDER_AGE_MAX
+from contracts.wire.decision import Decision
 from contracts.wire.envelope import Payload
 from tests.builders import (
     JOINED,

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from contracts.decision import Decision
 from contracts.stock.v1 import StockAdjusted, StockLow
+from contracts.wire.decision import Decision
 from tests.builders import NOW, TEA, a_lot, a_shelf, adjust, an_item, count, message, receive
 from workers.stock_reservation import decide
 from workers.stock_reservation.model import Booking

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.decision import Decision
 from contracts.stock.v1 import StockLow, StockRecovered
 from contracts.stock.view import NEVER, StockItem
+from contracts.wire.decision import Decision
 from tests.builders import CUP, NOW, TEA, a_lot, a_shelf, adjust, an_item, message, receive, tick
 from workers.stock_reservation import decide
 from workers.stock_reservation.model import Shelf

@@ -8,9 +8,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.decision import Decision, NotYet
 from contracts.orders.v1 import UnpaidCancelled
 from contracts.stock.v1 import StockLow, StockRecovered
+from contracts.wire.decision import Decision, NotYet
 from tests.builders import (
     CUP,
     NOW,

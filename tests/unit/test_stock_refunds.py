@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.decision import Decision, NotYet
 from contracts.orders.v1 import OrderAccepted, OrderCancelled, OrderRefunded, OrderShipped
 from contracts.stock.v1 import StockRecovered, StockReleased
+from contracts.wire.decision import Decision, NotYet
 from contracts.wire.envelope import Payload
 from tests.builders import (
     CUP,

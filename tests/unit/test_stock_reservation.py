@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from contracts.decision import Decision, NotYet
 from contracts.stock.v1 import StockAdjusted, StockLow, StockReceived, StockRecovered, StockRefused, StockReleased
 from contracts.stock.view import StockItem
+from contracts.wire.decision import Decision, NotYet
 from contracts.wire.refusal import Unreadable
 from tests.builders import (
     CUP,

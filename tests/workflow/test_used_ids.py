@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from api.access.refusals import is_refusal
-from contracts.examples import example_of
 from contracts.operations.v1 import SettleDeadLetter
 from contracts.wire.envelope import COMMANDS_EXCHANGE, PAYLOADS, STRUCTURED, Command, Payload
+from contracts.wire.examples import example_of
 from infra.ports.messaging import REDELIVERED_HEADER, Outgoing
 from infra.runtime import roster
 from infra.runtime.worker import Handler, Worker

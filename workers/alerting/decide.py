@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from contracts.decision import Decision, NotYet
 from contracts.operations.v1 import (
     AlertRaised,
     AlertResolved,
@@ -14,6 +13,7 @@ from contracts.operations.v1 import (
     SettleDeadLetter,
 )
 from contracts.stock.v1 import StockLow, StockRecovered, StockShortageChanged
+from contracts.wire.decision import Decision, NotYet
 from contracts.wire.envelope import Message
 from contracts.wire.refusal import Refusing
 from workers.alerting.model import Alert, DeadLetter, Watch, dead_letter_alert, oversold_alert, stock_alert

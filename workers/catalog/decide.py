@@ -20,7 +20,7 @@ from contracts.catalog.v1 import (
     TagRemoved,
 )
 from contracts.catalog.view import Category, Product, Tag
-from contracts.decision import Decision
+from contracts.wire.decision import Decision
 from contracts.wire.envelope import Message, Payload
 from contracts.wire.refusal import Refusing
 from workers.catalog.model import Catalogue

@@ -12,7 +12,6 @@ from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from contracts.commissions import recomputed
 from contracts.commissions.earnings import (
     EARNINGS,
     EARNINGS_STRIPES,
@@ -33,6 +32,7 @@ from contracts.commissions.view import (
     LineRefund,
 )
 from contracts.orders.view import LISTS, ORDERS, downline_list
+from contracts.plans import recomputed
 from contracts.plans.calculation import Outcome, Sale, calculate, needs
 from contracts.rules.view import RULES, Terms
 from contracts.times import plus

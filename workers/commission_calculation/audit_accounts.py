@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 
 from contracts.commissions.earnings import EARNINGS, FIGURES, Bookings, in_any_month
-from contracts.commissions.recomputed import booked_by
 from contracts.commissions.view import BALANCES, COMMISSIONS, LEDGER, AccountKey, Posting, balance_of_stripe
+from contracts.plans.recomputed import booked_by
 from infra.auditing.audit import Read, Report
 from infra.auditing.sums import Sums
 from workers.commission_calculation.repository import to_commission, to_posting

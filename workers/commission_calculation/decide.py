@@ -22,12 +22,12 @@ from contracts.commissions.v1 import (
     told_unpaid,
 )
 from contracts.commissions.view import Account, AfterSale, Commission, Entry, Leg, LineRefund, Posting, Reversal
-from contracts.decision import Decision, NotYet
 from contracts.money import to_amount, to_minor
 from contracts.orders.v1 import AfterSaleChanged, OrderCancelled, OrderCompleted, OrderPaid, OrderRefunded
 from contracts.plans.calculation import Earner, Sale, SaleLine, calculate, needs
 from contracts.plans.reversal import pool_taken_back, taken_back
 from contracts.times import plus
+from contracts.wire.decision import Decision, NotYet
 from contracts.wire.envelope import Message, Payload
 from workers.commission_calculation.model import Accounts, Claim, Notices
 

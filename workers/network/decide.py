@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from contracts.decision import Decision, NotYet
 from contracts.network.v1 import (
     ChangeDistributor,
     ChangeLeader,
@@ -40,6 +39,7 @@ from contracts.network.view import (
     held_at,
 )
 from contracts.times import CLOCK_SKEW_MAX, plus
+from contracts.wire.decision import Decision, NotYet
 from contracts.wire.envelope import Message
 from contracts.wire.refusal import Refusing
 from workers.network.model import Network

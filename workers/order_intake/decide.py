@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from contracts.clock.v1 import ClockTicked
-from contracts.decision import Decision, NotYet
 from contracts.fields import ORDER_MINOR_MAX
 from contracts.money import MoneyError, to_amount, to_minor
 from contracts.network.view import Shop
@@ -34,6 +33,7 @@ from contracts.orders.v2 import PlaceOrder
 from contracts.rules.view import in_force
 from contracts.stock.v1 import StockReleaseRequested, StockReserved, StockShort
 from contracts.times import plus
+from contracts.wire.decision import Decision, NotYet
 from contracts.wire.envelope import Message
 from contracts.wire.refusal import Refusing
 from workers.order_intake.content import fingerprint_of, refund_fingerprint_of

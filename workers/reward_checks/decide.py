@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from contracts.commissions.earnings import month_of
-from contracts.decision import Decision, NotYet
 from contracts.fields import AMOUNT_MINOR_MAX
 from contracts.money import to_amount, to_minor
 from contracts.orders.v1 import OrderCancelled, OrderPaid, OrderRefunded
 from contracts.rewards.v1 import RewardGranted, RewardRevoked
 from contracts.rules.view import DEFAULT_MARKET, SalesTarget
+from contracts.wire.decision import Decision, NotYet
 from contracts.wire.envelope import Message, Payload
 from workers.reward_checks.model import Board, Progress, Sale, progress_key
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from contracts.decision import Decision, NotYet
 from contracts.money import MoneyError, to_rate
 from contracts.plans.compliance import LEVELS_PAID_BEYOND_WHICH_A_REASON_IS_ASKED, Breach, breaches, limits_of
 from contracts.rules.terms import digest_of, terms_of
@@ -26,6 +25,7 @@ from contracts.rules.v1 import (
 )
 from contracts.rules.view import RuleSet, in_force
 from contracts.times import CLOCK_SKEW_MAX, plus
+from contracts.wire.decision import Decision, NotYet
 from contracts.wire.envelope import Message
 from contracts.wire.refusal import Refusing
 from workers.rule_book.model import RuleBook

@@ -12,7 +12,6 @@ from dataclasses import replace
 from datetime import datetime
 
 from contracts.clock.v1 import ClockTicked
-from contracts.decision import Decision, NotYet
 from contracts.orders.v1 import OrderAccepted, OrderCancelled, OrderRefunded, OrderShipped, UnpaidCancelled
 from contracts.stock.v1 import (
     AdjustStock,
@@ -31,6 +30,7 @@ from contracts.stock.v1 import (
     StockShortageChanged,
 )
 from contracts.stock.view import Lot, StockItem
+from contracts.wire.decision import Decision, NotYet
 from contracts.wire.envelope import Message, Payload
 from contracts.wire.refusal import Refused, refused
 from workers.stock_reservation.model import (

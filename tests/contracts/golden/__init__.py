@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from contracts.examples import example_of
 from contracts.wire.catalogue import ALL
+from contracts.wire.examples import example_of
 
 FOLDER = Path(__file__).parent
 
