@@ -112,7 +112,7 @@ def test_no_help_loads_what_a_command_does(tmp_path: Path) -> None:
     assert loaded & set(HEAVY.split()) == set()
     assert "rich" not in loaded
     assert {name for name in loaded if name.startswith("contracts.")} == {
-        "contracts.rules",
+        "contracts.explanation",
         "contracts.explanation.rule_phrases",
     }
 

@@ -26,9 +26,12 @@ from tests.unit.command_line import CommandLine
 LONG = "shop-367/" + "31198459904-" * 20
 CELLS = (LONG, "a sentence of several words that a terminal would break into lines " * 4, "12")
 
-commands_of_ours = pytest.mark.parametrize(
-    "path", python_files("infra/cli", "infra/terminal", "infra/rehearsal", "infra/demo", "tests/bench"), ids=named
-)
+COMMANDS = [
+    path
+    for path in python_files("infra/cli", "infra/terminal", "infra/rehearsal", "infra/demo", "tests/bench")
+    if "test_" not in path.name
+]
+commands_of_ours = pytest.mark.parametrize("path", COMMANDS, ids=named)
 
 
 def a_table() -> Grid:
