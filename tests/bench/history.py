@@ -28,7 +28,7 @@ _AT_A_TIME = 2
 """Collections that are filled side by side: the server has few cores, and the disk is one."""
 
 _INSERTED_AT_ONCE = 10_000
-_FIRST_ID = 119_000_000_000
+_FIRST_ID = 1_000_000_000
 _JOINED = datetime(2016, 1, 1, tzinfo=UTC)
 
 _UUID, _KEPT, _DRAWN, _VERSION = 36, 3, 5, 14
