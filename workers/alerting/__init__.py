@@ -5,4 +5,5 @@ consumes   stock.low, stock.recovered, stock.shortage-changed; message.dead-lett
 publishes  alert.raised, alert.resolved; dead-letter.settled, dead-letter.refused
 owns       alerting.alerts, alerting.dead_letters
 refuses    invalid_message, time_in_future, conflict, unknown_letter, already_replayed
+proves     I1: an alert is open exactly while its product is low or short
 """
