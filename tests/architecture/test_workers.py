@@ -58,7 +58,8 @@ def test_there_are_workers() -> None:
 def test_it_has_these_rooms_and_further_ones_for_pure_rules_or_parts_of_its_audit(worker: str) -> None:
     found = {path for path in (ROOT / "workers" / worker).iterdir() if path.name != "__pycache__"}
 
-    assert {path.name for path in found} >= ROOMS
+    missing = sorted(ROOMS - {path.name for path in found})
+    assert not missing, f"add {', '.join(f'workers/{worker}/{room}' for room in missing)}"
     for path in found:
         assert path.name in ROOMS or path.name.startswith("audit_") or (is_pure(path) and path.suffix == ".py"), path
 
