@@ -7,7 +7,7 @@ import re
 import pytest
 
 from infra.runtime.roster import CLOCK
-from tests.architecture.sources import ROOT, WORKERS
+from tests.architecture.sources import ROOT, WORKERS, services
 from tests.faults import scenarios
 
 COMPOSE = ROOT / "docker-compose.yml"
@@ -15,13 +15,6 @@ BESIDE_WORKERS = {CLOCK, "topology", "api", "rabbitmq", "mongodb", "redis"}
 """Topology declares exchanges, queues and collections, and ends."""
 
 every_worker = pytest.mark.parametrize("worker", WORKERS)
-
-
-def services() -> list[str]:
-    """The services of the compose file: the keys one step inside `services:`."""
-    block = re.search(r"^services:\n((?:(?:[ #].*)?\n)+)", COMPOSE.read_text(), re.MULTILINE)
-    assert block, "docker-compose.yml has no services"
-    return re.findall(r"^  ([A-Za-z0-9_-]+):", block[1], re.MULTILINE)
 
 
 @pytest.mark.parametrize("worker", [*WORKERS, CLOCK])

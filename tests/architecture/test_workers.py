@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import re
-from functools import cache
 from importlib import import_module
 from types import ModuleType
 from typing import get_args
@@ -16,10 +15,10 @@ from contracts.wire.catalogue import ALL
 from contracts.wire.envelope import Command, Payload
 from infra.operators.invariants import proved_by
 from infra.runtime import roster
+from tests.architecture.cards import ENTRIES, card, names_in
 from tests.architecture.sources import ROOT, WORKERS, is_pure, tree_of
 
 ROOMS = {"__init__.py", "model.py", "decide.py", "repository.py", "handlers.py", "audit.py"}
-ENTRIES = ("consumes", "publishes", "owns", "refuses", "proves")
 SCREEN_LINES_MAX = 40
 FIGURES = ("figure", "add")
 """What an audit counts, without a verdict."""
@@ -27,26 +26,12 @@ FIGURES = ("figure", "add")
 NOT_REFUSALS = {"stock_short", "stock_oversold", "payment_overdue"}
 """Reasons why an order ends, which its own events tell."""
 
-_NAME = re.compile(r"[a-z]+(?:[-_][a-z]+)*\.[a-z]+(?:[-_][a-z]+)*")
 _VERSIONS = re.compile(r"([a-z-]+\.[a-z-]+) \((v[0-9]+(?:, v[0-9]+)*)\)")
 _EVERY_WORKER = pytest.mark.parametrize("worker", WORKERS)
 
 
 def _room(worker: str, name: str) -> ModuleType:
     return import_module(f"workers.{worker}.{name}")
-
-
-@cache
-def card(worker: str) -> dict[str, str]:
-    """The entries of the worker's card, each as one line; of those that it proves the last."""
-    text = import_module(f"workers.{worker}").__doc__ or ""
-    found = re.split(rf"^({'|'.join(ENTRIES)}) ", text, flags=re.MULTILINE)
-    return {name: " ".join(entry.split()) for name, entry in zip(found[1::2], found[2::2], strict=True)}
-
-
-def names_in(entry: str) -> set[str]:
-    """The message types or collections that an entry names, without what it says in parentheses."""
-    return set(_NAME.findall(re.sub(r"\([^)]*\)", "", entry)))
 
 
 def test_there_are_workers() -> None:

@@ -1,4 +1,4 @@
-"""Keeps what needs a person: alerts, once per crossing, and the letters that nobody could handle.
+"""Keeps what needs a person: alerts, once per crossing, and dead letters.
 
 consumes   stock.low, stock.recovered, stock.shortage-changed; message.dead-lettered; dead-letter.settle;
            what the broker itself gave up on
