@@ -7,7 +7,7 @@ import re
 import pytest
 
 from infra.runtime.roster import CLOCK
-from tests.architecture.sources import ROOT, WORKERS, services
+from tests.architecture.sources import ROOT, WORKERS, imports_of, named, services
 from tests.faults import scenarios
 
 COMPOSE = ROOT / "docker-compose.yml"
@@ -33,6 +33,16 @@ def test_every_service_is_a_worker_or_stands_beside_them() -> None:
 
     assert not unknown, f"workers/ has no {', '.join(unknown)}: remove the service from docker-compose.yml"
     assert set(services()) >= BESIDE_WORKERS
+
+
+@every_worker
+def test_the_contracts_that_it_imports_exist(worker: str) -> None:
+    for path in sorted((ROOT / "workers" / worker).glob("*.py")):
+        for name in imports_of(path):
+            place = ROOT / name.rpartition(".")[0].replace(".", "/")
+            if name.startswith("contracts."):
+                is_there = place.is_dir() or place.with_suffix(".py").is_file()
+                assert is_there, f"add {named(place)}.py, which {named(path)} imports"
 
 
 @every_worker

@@ -10,13 +10,14 @@ from tests.docs import documents, written
 
 def main() -> int:
     try:
-        for document in documents():
-            if (text := written(document)) != document.read_text("utf-8"):
-                document.write_text(text, "utf-8")
-                print(f"wrote {named(document)}")  # noqa: T201
+        due = {document: written(document) for document in documents()}
     except ValueError as missing:
         print(missing, file=sys.stderr)  # noqa: T201
         return 1
+    for document, text in due.items():
+        if text != document.read_text("utf-8"):
+            document.write_text(text, "utf-8")
+            print(f"wrote {named(document)}")  # noqa: T201
     return 0
 
 
