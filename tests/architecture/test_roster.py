@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from pathlib import Path
 
 import pytest
 
 from infra.runtime.roster import CLOCK
-from tests.architecture.sources import ROOT, WORKERS, imports_of, named, services
+from tests.architecture.sources import ROOT, WORKERS, imports_of, named, python_files, services, tree_of
 from tests.faults import scenarios
 
 COMPOSE = ROOT / "docker-compose.yml"
@@ -64,6 +66,17 @@ def test_no_two_scenarios_have_one_name_and_none_is_of_a_worker_that_is_gone() -
     assert set(scenarios.WORKERS) <= set(WORKERS), (
         "delete the file of a worker that is gone from tests/faults/scenarios/"
     )
+
+
+@pytest.mark.parametrize("path", python_files("api", "contracts", "infra", "tests"), ids=named)
+def test_no_list_of_most_workers_is_kept_by_hand(path: Path) -> None:
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Tuple | ast.List | ast.Set | ast.Dict):
+            texts = {inner.value for inner in ast.walk(node) if isinstance(inner, ast.Constant)}
+            listed = texts & set(WORKERS)
+            assert len(listed) <= len(WORKERS) // 2, (
+                f"{named(path)}:{node.lineno} lists workers by hand; use roster.names() or roster.groups(…)"
+            )
 
 
 @every_worker

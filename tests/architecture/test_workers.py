@@ -153,8 +153,8 @@ def invariants_in(worker: str) -> set[str]:
         for node in ast.walk(tree_of(path))
         if isinstance(node, ast.Call) and not (isinstance(node.func, ast.Attribute) and node.func.attr in FIGURES)
     ]
-    said = [argument.value for call in calls for argument in call.args if isinstance(argument, ast.Constant)]
-    return {name for name in said if isinstance(name, str) and re.fullmatch(r"I[1-9][0-9]*", name)}
+    texts = [argument.value for call in calls for argument in call.args if isinstance(argument, ast.Constant)]
+    return {name for name in texts if isinstance(name, str) and re.fullmatch(r"I[1-9][0-9]*", name)}
 
 
 def payloads_made(worker: str) -> set[type[Payload]]:
