@@ -90,7 +90,8 @@ def test_the_checks_name_what_a_worker_misses_and_pass_when_it_is_there(tree: Pa
         "README.md is not what the code says: run make docs",
         "docs/architecture.md is not what the code says: run make docs",
         "run `python -m tests.contracts.golden` for points.earned.v1",
-        "points.earned.v1 has no snapshot: run `tributary schema export`.",
+        "points.earned.v1 has no snapshot: run `tributary schema export`. "
+        "asyncapi.json is stale: run `tributary schema export`.",
     }
 
     append(tree / "docs/workers.zh-CN.yaml", block_of("4.", "yaml", 1))
