@@ -70,6 +70,10 @@ mutants: $(INSTALLED) ## Change the money rules in every small way, see that a t
 	@nice timeout 1h $(BIN)/mutmut run --max-children 1
 	@$(BIN)/python -m tests.mutation.report
 
+.PHONY: docs
+docs: $(INSTALLED) ## Write the tables and charts of the documents that are derived from the code.
+	@$(BIN)/python -m tests.docs
+
 .PHONY: check
 check: $(INSTALLED) ## Check style, types, architecture and dead code, and run the tests that need no server.
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target check-rules check-rest

@@ -15,6 +15,11 @@ from infra.auditing.audit import GATHERED, Read, Report
 from infra.ports.store import JOURNALS, Document
 from infra.runtime.worker import Worker
 
+PROVES = {
+    "I5": "every message is accounted for: handled, recognised as a repeat, or dead-lettered",
+    "I6": "everything emitted was handled by everyone bound to it",
+}
+
 _FIELDS = ("queue", "handled.outcome", "repeats", "dead.died_in", "emitted.id", "emitted.type")
 _PLACED = "order_intake.order.place"
 

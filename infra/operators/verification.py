@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from infra.auditing.audit import SUBJECTS_MAX, Audit, Read, Report
+from infra.operators.invariants import invariants
 from infra.operators.lasting_read import LastingRead, Snapshots
 from infra.operators.message_audit import audit_messages
 from infra.ports.store import SnapshotTooOld, StoreUnavailable
@@ -22,18 +23,6 @@ OnProgress = Callable[[str, int, int], None]
 
 class Unfinished(Exception):
     """Whether the invariants hold is not known; the text says why, and what to do."""
-
-
-INVARIANTS: Mapping[str, str] = {
-    "I1": "stock: books, reservations and alerts agree, and nothing is oversold",
-    "I2": "each paid order has exactly the commissions its snapshot and rule version give",
-    "I3": "no pool is exceeded; postings balance; ledger, entries and balances agree",
-    "I4": "every order is in a legal state and none is stuck; the sponsor tree is sound",
-    "I5": "every message is accounted for: handled, recognised as a repeat, or dead-lettered",
-    "I6": "everything emitted was handled by everyone bound to it",
-    "I7": "rewards are what the orders give",
-    "I8": "rules in force are what a second person approved, within their market's limits",
-}
 
 
 async def verify(read: Read, workers: Sequence[Worker], time: Time) -> Report:
@@ -108,7 +97,7 @@ class _Found:
 
 
 def _empty(time: Time) -> Report:
-    return Report(time.now(), {invariant: {} for invariant in INVARIANTS})
+    return Report(time.now(), {invariant: {} for invariant in invariants()})
 
 
 def _audits(workers: Sequence[Worker]) -> Iterator[tuple[str, Audit]]:

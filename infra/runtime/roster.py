@@ -26,3 +26,10 @@ def load(name: str) -> Worker:
 
 def load_all() -> list[Worker]:
     return [load(name) for name in names()]
+
+
+def groups(*named: tuple[str, ...], with_clock: bool = False) -> tuple[tuple[str, ...], ...]:
+    """The named groups, and as the last one all other workers, so that a new worker has its place in a process."""
+    everybody = [*names(), *([CLOCK] if with_clock else [])]
+    taken = {name for group in named for name in group}
+    return (*named, tuple(name for name in everybody if name not in taken))

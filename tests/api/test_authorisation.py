@@ -2,7 +2,7 @@
 
 Trees, orders and logins are drawn at random. For each of them the model says whether somebody reaches a thing; the API
 must say 404 to whoever does not, whatever else is wrong with the request, and anything else to whoever does. Operations
-are taken from the application itself: one with an id that the model does not know fails the test, until it does.
+are taken from the application itself, and what they are about from the ids in their paths (ownership.py).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 import random
 import re
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -24,54 +24,13 @@ from api.http.openapi import operations
 from contracts.network.v1 import CreateTeam, JoinTeam, RegisterDistributor, RegisterShop
 from infra.settings import Settings
 from tests.api.front import PASSWORD, Front, bearer, unique
+from tests.api.ownership import Thing, thing_of
 from tests.api.world import World, a_world
 from tests.connected.running import until
 
 SEED = int(os.environ.get("TREE_SEED", "20261122"))
 PEOPLE = 9
 ORDERS = 4
-
-Thing = Literal["distributor", "order", "team", "message", "shop"]
-
-ABOUT: Mapping[str, Thing] = {
-    "/api/distributors/{distributor_id}": "distributor",
-    "/api/distributors/{distributor_id}/downline": "distributor",
-    "/api/distributors/{distributor_id}/upline": "distributor",
-    "/api/distributors/{distributor_id}/performance": "distributor",
-    "/api/distributors/{distributor_id}/move": "distributor",
-    "/api/distributors/{distributor_id}/move-preview": "distributor",
-    "/api/commission/{distributor_id}": "distributor",
-    "/api/rewards/{distributor_id}": "distributor",
-    "/api/orders/{order_id}": "order",
-    "/api/orders/{shop_id}/{order_id}": "order",
-    "/api/orders/{order_id}/status": "order",
-    "/api/orders/{order_id}/refunds": "order",
-    "/api/orders/{shop_id}/{order_id}/refunds": "order",
-    "/api/orders/{order_id}/after-sale": "order",
-    "/api/orders/{shop_id}/{order_id}/after-sale": "order",
-    "/api/teams/{team_id}": "team",
-    "/api/teams/{team_id}/members": "team",
-    "/api/teams/{team_id}/hierarchy": "team",
-    "/api/teams/{team_id}/leader": "team",
-    "/api/teams/{team_id}/members/{distributor_id}": "team",
-    "/api/messages/{message_id}": "message",
-    "/api/shops/{shop_id}": "shop",
-}
-"""What has an owner. A message is that of whoever sent it."""
-
-EVERYBODYS = (
-    "/api/problems/",
-    "/api/products/",
-    "/api/categories/",
-    "/api/tags/",
-    "/api/inventory/",
-    "/api/rules/",
-)
-"""What everybody may see who has the permission: the catalogue, its stock, the rules, the meaning of codes."""
-
-OPERATORS = ("/api/users/", "/api/dead-letters/")
-"""What only administrators have the permission for; a distributor and a shop hear 403."""
-
 
 WRITES = ("distributors:write", "teams:write", "orders:fulfil", "orders:refund", "shops:read", "shops:write")
 """Granted to some distributors, so that what stands between them and others is more than the permission."""
@@ -234,21 +193,11 @@ def _with_ids(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, An
             yield path, method, operation
 
 
-def test_the_model_knows_every_operation_with_an_id(stage: Stage) -> None:
-    unknown = {
-        path
-        for path, _, _ in _with_ids(stage.document)
-        if path not in ABOUT and not path.startswith((*EVERYBODYS, *OPERATORS))
-    }
-    assert unknown == set(), "say in ABOUT whose these are"
-    assert set(ABOUT) <= {path for path, _, _ in _with_ids(stage.document)}, "these are gone"
-
-
 async def test_everybody_reaches_what_the_model_says_and_nothing_else(stage: Stage) -> None:
     """What is beyond somebody's reach answers exactly as what does not exist."""
     wrong, asked = [], 0
     for path, method, operation in _with_ids(stage.document):
-        if (thing := ABOUT.get(path)) is None:
+        if (thing := thing_of(path)) is None:
             continue
         for who in stage.people:
             nothing = await _ask(who, path, method, operation, _none_of(thing))
@@ -276,7 +225,7 @@ async def test_a_distributor_with_every_permission_hears_404_about_others(stage:
     assert foreign
     heard = set()
     for path, method, operation in _with_ids(stage.document):
-        if ABOUT.get(path) == "distributor":
+        if thing_of(path) == "distributor":
             heard.add((await _ask(mighty, path, method, operation, foreign[0]))[0])
     assert heard == {404}
 

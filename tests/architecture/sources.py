@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -14,6 +15,13 @@ WORKERS = tuple(sorted(path.parent.name for path in (ROOT / "workers").glob("*/_
 
 def python_files(*folders: str) -> list[Path]:
     return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
+
+
+def services() -> list[str]:
+    """The services of the compose file: the keys one step inside `services:`."""
+    block = re.search(r"^services:\n((?:(?:[ #].*)?\n)+)", (ROOT / "docker-compose.yml").read_text(), re.MULTILINE)
+    assert block, "docker-compose.yml has no services"
+    return re.findall(r"^  ([A-Za-z0-9_-]+):", block[1], re.MULTILINE)
 
 
 def is_pure(path: Path) -> bool:

@@ -1,22 +1,16 @@
-"""The tree stays easy to find one's way in: the roster agrees everywhere, files are short, rooms have honest names."""
+"""The tree stays easy to find one's way in: files are short, rooms have honest names."""
 
 from __future__ import annotations
 
 import ast
-import re
 from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
 
-from infra.runtime.roster import CLOCK
-from tests.architecture.sources import PACKAGES, ROOT, WORKERS, calls_in, named, python_files, tree_of
+from tests.architecture.sources import PACKAGES, ROOT, calls_in, named, python_files, tree_of
 
 LINES_MAX = 400
-SERVERS = {"rabbitmq", "mongodb", "redis"}
-API = "api"
-DECLARES_ONCE = "topology"
-"""The service that declares exchanges, queues and collections, and ends."""
 
 FORBIDDEN_ROOMS = {"utils", "util", "helpers", "helper", "common", "misc", "base", "shared", "manager", "managers"}
 
@@ -40,34 +34,6 @@ DECLARED_IN = {
 """Where what lives in a server is said, in one place, and who carries out or compares what was said there."""
 
 every_file = pytest.mark.parametrize("path", python_files(*PACKAGES, "tests"), ids=named)
-
-
-def services() -> set[str]:
-    """The services of the compose file: the keys one step inside `services:`."""
-    text = (ROOT / "docker-compose.yml").read_text()
-    block = re.search(r"^services:\n((?:(?:[ #].*)?\n)+)", text, re.MULTILINE)
-    assert block, "docker-compose.yml has no services"
-    return set(re.findall(r"^  ([A-Za-z0-9_-]+):", block[1], re.MULTILINE))
-
-
-class TestRoster:
-    def test_every_worker_is_a_service_and_no_other_but_clock_topology_and_servers(self) -> None:
-        assert services() == {*WORKERS, CLOCK, DECLARES_ONCE, API, *SERVERS}
-
-    def test_every_worker_service_runs_the_worker_of_its_name(self) -> None:
-        text = (ROOT / "docker-compose.yml").read_text()
-
-        for worker in (*WORKERS, CLOCK):
-            assert re.search(rf"^  {worker}:\n(?:    .*\n)*?    command: \[work, {worker}\]$", text, re.MULTILINE)
-
-    @pytest.mark.parametrize("readme", sorted(ROOT.glob("README*.md")), ids=named)
-    def test_the_readme_lists_every_worker_and_nothing_that_is_none(self, readme: Path) -> None:
-        listed = re.findall(r"^\| `([a-z_]+)` \|", readme.read_text(), re.MULTILINE)
-
-        assert sorted(listed) == list(WORKERS)
-
-    def test_there_is_a_readme(self) -> None:
-        assert (ROOT / "README.md").is_file()
 
 
 @every_file

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import re
-from functools import cache
 from importlib import import_module
 from types import ModuleType
 from typing import get_args
@@ -14,35 +13,25 @@ from typing_extensions import get_original_bases
 
 from contracts.wire.catalogue import ALL
 from contracts.wire.envelope import Command, Payload
+from infra.operators.invariants import proved_by
 from infra.runtime import roster
+from tests.architecture.cards import ENTRIES, card, names_in
 from tests.architecture.sources import ROOT, WORKERS, is_pure, tree_of
 
 ROOMS = {"__init__.py", "model.py", "decide.py", "repository.py", "handlers.py", "audit.py"}
-ENTRIES = ("consumes", "publishes", "owns", "refuses")
 SCREEN_LINES_MAX = 40
+FIGURES = ("figure", "add")
+"""What an audit counts, without a verdict."""
+
 NOT_REFUSALS = {"stock_short", "stock_oversold", "payment_overdue"}
 """Reasons why an order ends, which its own events tell."""
 
-_NAME = re.compile(r"[a-z]+(?:[-_][a-z]+)*\.[a-z]+(?:[-_][a-z]+)*")
 _VERSIONS = re.compile(r"([a-z-]+\.[a-z-]+) \((v[0-9]+(?:, v[0-9]+)*)\)")
 _EVERY_WORKER = pytest.mark.parametrize("worker", WORKERS)
 
 
 def _room(worker: str, name: str) -> ModuleType:
     return import_module(f"workers.{worker}.{name}")
-
-
-@cache
-def card(worker: str) -> dict[str, str]:
-    """The four entries of the worker's card, each as one line."""
-    text = import_module(f"workers.{worker}").__doc__ or ""
-    found = re.split(rf"^({'|'.join(ENTRIES)}) ", text, flags=re.MULTILINE)
-    return {name: " ".join(entry.split()) for name, entry in zip(found[1::2], found[2::2], strict=True)}
-
-
-def names_in(entry: str) -> set[str]:
-    """The message types or collections that an entry names, without what it says in parentheses."""
-    return set(_NAME.findall(re.sub(r"\([^)]*\)", "", entry)))
 
 
 def test_there_are_workers() -> None:
@@ -54,7 +43,8 @@ def test_there_are_workers() -> None:
 def test_it_has_these_rooms_and_further_ones_for_pure_rules_or_parts_of_its_audit(worker: str) -> None:
     found = {path for path in (ROOT / "workers" / worker).iterdir() if path.name != "__pycache__"}
 
-    assert {path.name for path in found} >= ROOMS
+    missing = sorted(ROOMS - {path.name for path in found})
+    assert not missing, f"add {', '.join(f'workers/{worker}/{room}' for room in missing)}"
     for path in found:
         assert path.name in ROOMS or path.name.startswith("audit_") or (is_pure(path) and path.suffix == ".py"), path
 
@@ -82,14 +72,15 @@ def test_its_repository_is_typed_for_exactly_the_messages_that_its_rules_get(wor
     wired = _room(worker, "handlers").WORKER
     [(_state, payloads)] = [get_args(base) for base in get_original_bases(wired.repository)]
 
-    assert set(get_args(payloads)) == {handler.payloads[0] for handler in wired.handlers}
+    assert set(get_args(payloads) or (payloads,)) == {handler.payloads[0] for handler in wired.handlers}
 
 
 @_EVERY_WORKER
 class TestCard:
-    def test_has_its_four_entries_in_order(self, worker: str) -> None:
-        assert tuple(card(worker)) == ENTRIES
-        assert all(card(worker).values())
+    def test_has_its_entries_in_order(self, worker: str) -> None:
+        place = f"the docstring of workers/{worker}/__init__.py"
+        assert tuple(card(worker)) == ENTRIES, f"give {place} the entries {', '.join(ENTRIES)}, in this order"
+        assert all(card(worker).values()), f"an entry of {place} is empty"
 
     def test_consumes_what_its_handlers_read(self, worker: str) -> None:
         handlers = _room(worker, "handlers").WORKER.handlers
@@ -123,6 +114,14 @@ class TestCard:
         assert names_in(card(worker)["publishes"]) <= known
         assert names_in(card(worker)["consumes"]) <= known
 
+    def test_proves_the_invariants_that_its_audits_check(self, worker: str) -> None:
+        checked = invariants_in(worker)
+        place = f"the docstring of workers/{worker}/__init__.py"
+        missing = [f"proves     {name}: …" for name in sorted(checked - set(proved_by(worker)))]
+        assert not missing, f"add to {place} the lines {missing}, each with a sentence that says what holds"
+        idle = sorted(set(proved_by(worker)) - checked)
+        assert not idle, f"no audit of {worker} reports {', '.join(idle)}; remove the line from {place}"
+
     def test_commands_are_not_published(self, worker: str) -> None:
         assert not [payload for payload in payloads_made(worker) if issubclass(payload, Command)]
 
@@ -144,6 +143,18 @@ def reasons_given(worker: str) -> set[str]:
     said += [keyword.value for call in calls for keyword in call.keywords if keyword.arg == "reason"]
     codes = (node.value for node in said if isinstance(node, ast.Constant) and isinstance(node.value, str))
     return {code for code in codes if re.fullmatch(r"[a-z][a-z0-9_]*", code)} - NOT_REFUSALS
+
+
+def invariants_in(worker: str) -> set[str]:
+    """The invariants that the worker's audits may find broken."""
+    calls = [
+        node
+        for path in (ROOT / "workers" / worker).glob("audit*.py")
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.Call) and not (isinstance(node.func, ast.Attribute) and node.func.attr in FIGURES)
+    ]
+    texts = [argument.value for call in calls for argument in call.args if isinstance(argument, ast.Constant)]
+    return {name for name in texts if isinstance(name, str) and re.fullmatch(r"I[1-9][0-9]*", name)}
 
 
 def payloads_made(worker: str) -> set[type[Payload]]:

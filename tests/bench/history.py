@@ -22,6 +22,7 @@ from contracts.orders.view import LISTS, ORDERS, number_list
 from infra.ports.store import JOURNALS
 from infra.processes import process
 from infra.settings import Settings
+from tests.bench.ours import OF_ORDERS
 
 _COPIES_AT_ONCE = 50
 _AT_A_TIME = 2
@@ -71,7 +72,7 @@ async def multiply_orders(settings: Settings, times: int, span_s: int) -> None:
         async with asyncio.TaskGroup() as group:
             for name, changes in _BY_ORDER.items():
                 group.create_task(fill(name, {}, changes))
-            for worker in ("order_intake", "stock_reservation", "commission_calculation", "reward_checks"):
+            for worker in OF_ORDERS:
                 group.create_task(fill(JOURNALS + worker, {"about": {"$regex": "^order/"}}, _RECORD))
         await process.prepare(settings)
         await client.admin.command("fsync")

@@ -15,6 +15,7 @@ from contracts.orders.view import ORDERS
 from contracts.stock.v1 import ReceiveStock
 from contracts.stock.view import ITEMS
 from infra.demo.shop import Shop
+from infra.runtime import roster
 from tests.bench.ours import GROUPS, BenchFailure, verified
 from tests.bench.run import Bench
 from tests.bench.world import World, one_line_world
@@ -22,9 +23,7 @@ from tests.bench.world import World, one_line_world
 REPLICAS: dict[str, Sequence[Sequence[str]]] = {
     "two of stock_reservation": (
         ("stock_reservation",),
-        ("stock_reservation",),
-        ("reward_checks", "alerting"),
-        *GROUPS[1:],
+        *roster.groups(("order_intake",), ("stock_reservation",), ("reward_checks", "alerting")),
     ),
     "two of every worker": tuple(group for group in GROUPS for _ in range(2)),
 }

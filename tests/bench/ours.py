@@ -25,14 +25,17 @@ from infra.runtime.topology import topology_of
 from infra.settings import Settings
 from tests.bench.world import Sent, World
 
-GROUPS: tuple[tuple[str, ...], ...] = (
-    ("stock_reservation", "reward_checks", "alerting"),
-    ("commission_calculation", "network", "catalog", "rule_book"),
-    ("order_intake",),
-)
-"""The workers of each process; those that take orders in come last."""
-
 _INTAKE = "order_intake"
+GROUPS = roster.groups((_INTAKE,), ("stock_reservation", "reward_checks", "alerting"))
+"""The workers of each process."""
+
+OF_ORDERS = tuple(
+    worker.name
+    for worker in roster.load_all()
+    if any(handler.noun_and_verb.startswith("order.") for handler in worker.handlers)
+)
+"""The workers that every order goes through."""
+
 _FIRST_QUEUE = "order_intake.order.place"
 _COUNTED = "reward_checks.sales"
 """Where the last step puts a document for each order."""

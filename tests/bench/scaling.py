@@ -13,15 +13,12 @@ from statistics import median
 
 from infra.adapters.mongo import MongoStore
 from infra.runtime import roster
-from tests.bench.ours import Ours, cpu_s_of
+from tests.bench.ours import OF_ORDERS, Ours, cpu_s_of
 from tests.bench.run import Bench
 from tests.bench.world import World, one_line_world
 
 PROCESSES = (1, 2, 4)
 TIMES = (10, 100, 1_000)
-
-IN_AN_ORDERS_WAY = ("stock_reservation", "reward_checks", "commission_calculation", "order_intake")
-"""The workers that every order goes through; the other ones share a process."""
 
 CORES_MAX: Mapping[str, float] = {"rabbitmq": 1.0, "mongodb": 64.0}
 """What one may use of a server of which there is one: the leader of a quorum queue is one Erlang process, and every
@@ -85,8 +82,8 @@ async def scaling(bench: Bench, orders: int, rounds: int) -> ScalingFindings:
 
 def groups_of(processes: int) -> list[tuple[str, ...]]:
     """So many processes of each worker that an order meets, and one for all others."""
-    others = tuple(name for name in roster.names() if name not in IN_AN_ORDERS_WAY)
-    return [others, *((name,) for name in IN_AN_ORDERS_WAY for _ in range(processes))]
+    *single, others = roster.groups(*((name,) for name in OF_ORDERS))
+    return [others, *(group for group in single for _ in range(processes))]
 
 
 async def _measure(ours: Ours, world: World, servers: Mapping[str, int]) -> tuple[float, Costs]:
@@ -102,7 +99,7 @@ async def _measure(ours: Ours, world: World, servers: Mapping[str, int]) -> tupl
         run = await ours.take(store, world.singly(), check)
     each_us = 1e6 / run.orders
     return run.orders_per_s, Costs(
-        {name: seconds * each_us for name, seconds in run.cpu_s.items() if name in IN_AN_ORDERS_WAY},
+        {name: seconds * each_us for name, seconds in run.cpu_s.items() if name in OF_ORDERS},
         {name: seconds * each_us for name, seconds in spent.items()},
     )
 

@@ -14,12 +14,12 @@ import pytest
 from rich.console import Console
 
 from infra.adapters.mongo import MongoStore
-from infra.runtime import roster
 from infra.settings import Settings
 from infra.terminal.environment import environment_for
 from tests.bench import report
 from tests.bench.hot import hot_world
 from tests.bench.latency import Latency
+from tests.bench.ours import OF_ORDERS
 from tests.bench.peers.floor import FloorPeer
 from tests.bench.peers.peer import measure
 from tests.bench.peers.place import Place
@@ -121,10 +121,9 @@ def test_a_hot_product_has_just_the_stock_that_its_orders_want() -> None:
     assert len({line["product_id"] for event in uniform.events for line in event["data"]["lines"]}) > 1
 
 
-def test_every_worker_has_a_process_whatever_their_number() -> None:
+def test_a_worker_that_orders_go_through_has_as_many_processes_as_asked() -> None:
     for processes in (1, 2, 4):
-        assert {name for group in groups_of(processes) for name in group} == set(roster.names())
-        assert groups_of(processes).count(("order_intake",)) == processes
+        assert [groups_of(processes).count((name,)) for name in OF_ORDERS] == [processes] * len(OF_ORDERS)
 
 
 def test_the_bottleneck_is_what_is_first_asked_for_more_than_there_is() -> None:

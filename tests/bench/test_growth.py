@@ -19,7 +19,7 @@ from infra.settings import Settings
 from tests.bench.grown_reads import APART, INACTIVE, MONTH
 from tests.bench.growth import GrowthSizes, growth, settled
 from tests.bench.history import add_distributors, distributor_id, multiply_orders
-from tests.bench.ours import BenchFailure
+from tests.bench.ours import OF_ORDERS, BenchFailure
 from tests.bench.run import Bench
 from tests.bench.world import one_line_world
 from tests.connected.running import LocalStack
@@ -35,7 +35,6 @@ ONE_EACH = (
     "stock_reservation.reservations",
     "reward_checks.sales",
 )
-JOURNALS = ("order_intake", "stock_reservation", "commission_calculation", "reward_checks")
 
 
 @pytest.fixture
@@ -78,7 +77,7 @@ async def test_what_is_loaded_in_bulk_is_like_what_workers_leave_and_a_second_bo
     async with ours.staged(world) as store:
         await ours.take(store, world.singly(), check)
         database = databases[ours.settings.database]
-        names = (*ONE_EACH, *(f"journal.{worker}" for worker in JOURNALS), DISTRIBUTORS)
+        names = (*ONE_EACH, *(f"journal.{worker}" for worker in OF_ORDERS), DISTRIBUTORS)
         before = {name: (_indexes(database, name), _shapes(database, name)) for name in names}
         await multiply_orders(ours.settings, TIMES, 3600)
         await add_distributors(ours.settings, 12, 4)
@@ -87,7 +86,7 @@ async def test_what_is_loaded_in_bulk_is_like_what_workers_leave_and_a_second_bo
         assert {name: (_indexes(database, name), _shapes(database, name)) for name in names} == before
         [keys] = {frozenset(_keys(database, name)) for name in ONE_EACH}
         assert len(keys) == TIMES * PATTERN
-        for worker in JOURNALS:
+        for worker in OF_ORDERS:
             records = database[f"journal.{worker}"].find({"about": {"$regex": "^order/"}})
             handled = [(item["id"], item["about"]) for record in records for item in record["handled"]]
             assert {about.removeprefix("order/") for _, about in handled} == keys

@@ -321,8 +321,8 @@ def free_ports(count: int) -> int:
 
 def groups(replicas: int = 1) -> list[list[str]]:
     """The processes of a loaded system: so many of each busy worker, and one for all others."""
-    others = [name for name in roster.names() if name not in BUSY]
-    return [*([name] for name in BUSY for _ in range(replicas)), others]
+    *busy, others = roster.groups(*((name,) for name in BUSY))
+    return [*(list(group) for group in busy for _ in range(replicas)), list(others)]
 
 
 @cache

@@ -23,9 +23,9 @@ from infra.settings import Settings
 from tests.faults.crash_ending import Ending
 from tests.faults.crash_nursery import DIED, Life
 from tests.faults.crash_scenario import MESSAGE_BYTES_MAX
-from tests.faults.crash_scenarios import SCENARIOS
 from tests.faults.crash_stage import Stage
 from tests.faults.crash_workers import Nursery
+from tests.faults.scenarios import SCENARIOS
 
 DATABASE = "crash_points"
 RUN_MAX_S = 25.0

@@ -29,8 +29,8 @@ from infra.runtime import roster
 from infra.terminal.environment import leave_exported_addresses
 from tests.faults.crash_ending import Ending, differences
 from tests.faults.crash_lab import MODES, Lab, Mode, NeverQuiet, lab
-from tests.faults.crash_scenarios import SCENARIOS
 from tests.faults.planted import BUGS
+from tests.faults.scenarios import SCENARIOS
 
 NO_CRASH = "no crash"
 """Stands for the effect where a run differs though nobody died in it."""

@@ -12,16 +12,20 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from contracts.rules.view import RuleSet, SalesTarget
 from contracts.wire.envelope import COMMANDS_EXCHANGE, EVENTS_EXCHANGE, PAYLOADS, STRUCTURED, Command, Payload
 from infra.ports.messaging import Outgoing
 from infra.ports.store import Document
 from infra.runtime.repository import Codec
-from tests.builders import NOW, message
+from tests.builders import NOW, message, rules
 
 MESSAGE_BYTES_MAX = 4096
 """What counts as too large here."""
 
 LATER = NOW + timedelta(hours=1)
+
+IN_WEST = 2
+"""The rules of another market, with a plan and a target of the same names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,15 @@ def garbled(message_type: str, **data: Any) -> Outgoing:
 
 def noise(message_type: str, size: int = 20) -> Outgoing:
     return _outgoing(message_type, b"?" * size)
+
+
+def rule_sets(*published: RuleSet) -> list[Document]:
+    return documents(RuleSet, "rule_version", *published)
+
+
+def in_west(*targets: SalesTarget) -> RuleSet:
+    published = rules(IN_WEST, targets=targets)
+    return replace(published, terms=replace(published.terms, market="west"))
 
 
 def documents(entity: type[Any], key: str, *entities: Any) -> list[Document]:

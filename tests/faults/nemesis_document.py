@@ -39,7 +39,7 @@ Each row is a trial with a database of its own:
   postings and rewards that count twice. Both must be 0.
 - **recovered in**: from the end of the fault until an order that came after it, behind all that had piled up, was paid
   out in full. Starting a killed server or process is part of it where the fault ends with the kill.
-- **verify**: the invariants of `tributary verify`, I1 to I8, recomputed from the stored state.
+- **verify**: the invariants of `tributary verify`, recomputed from the stored state.
 
 ## What each fault does, and what was observed
 """

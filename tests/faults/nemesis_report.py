@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from infra.operators.verification import INVARIANTS
+from infra.operators.invariants import invariants
 from tests.faults.nemesis_trial import Result
 
 HEADERS = (
@@ -52,7 +52,7 @@ def _verdict(result: Result) -> str:
     if result.report is None:
         return "not reached"
     broken = sorted({breach.invariant for breach in result.report.breaches})
-    return f"{', '.join(broken)} broken" if broken else f"{len(INVARIANTS)} of {len(INVARIANTS)} hold"
+    return f"{', '.join(broken)} broken" if broken else f"{len(invariants())} of {len(invariants())} hold"
 
 
 def line(result: Result) -> str:

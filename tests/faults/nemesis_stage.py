@@ -31,15 +31,12 @@ _PLENTY_UNITS = 1_000_000
 _QUIET_WITHIN_S = 180.0
 _INSERT_AT_ONCE = 1_000
 
-GROUPS: tuple[tuple[str, ...], ...] = (
-    ("order_intake",),
-    ("stock_reservation",),
-    ("commission_calculation", "reward_checks"),
-    ("alerting", "catalog", "network", "rule_book", roster.CLOCK),
+GROUPS = roster.groups(
+    ("order_intake",), ("stock_reservation",), ("commission_calculation", "reward_checks"), with_clock=True
 )
 """Four processes, which is what two cores carry; whoever is killed takes the neighbours in the group along."""
 
-QUICK_GROUPS: tuple[tuple[str, ...], ...] = (GROUPS[0], tuple(name for group in GROUPS[1:] for name in group))
+QUICK_GROUPS = roster.groups(("order_intake",), with_clock=True)
 
 
 @dataclass(slots=True)

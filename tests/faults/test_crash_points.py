@@ -9,12 +9,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from infra.runtime import roster
 from tests.faults.crash_ending import differences
 from tests.faults.crash_lab import MODES, ONE, Lab, lab
 from tests.faults.crash_points import reference, walk
-from tests.faults.crash_scenarios import SCENARIOS
 from tests.faults.crash_servers import endpoints
+from tests.faults.scenarios import SCENARIOS
 
 EVERY = 60
 
@@ -23,10 +22,6 @@ EVERY = 60
 async def crash_lab(pytestconfig: pytest.Config) -> AsyncIterator[Lab]:
     async with lab(endpoints(pytestconfig)) as opened:
         yield opened
-
-
-def test_every_worker_has_a_scenario() -> None:
-    assert {build().worker for build in SCENARIOS.values()} == set(roster.names())
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -16,7 +16,7 @@ from infra.cli.app import app
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted(
     path.relative_to(ROOT).as_posix()
-    for folder in (".", "docs", "docs/examples", "docs/decisions", "contracts", "tests/contracts")
+    for folder in (".", "docs", "docs/examples", "docs/decisions", "docs/guides", "contracts", "tests/contracts")
     for path in (ROOT / folder).glob("*.md")
 )
 _BLOCK = re.compile(r"^```(?:sh)?\n(.*?)^```$", re.DOTALL | re.MULTILINE)

@@ -1,8 +1,9 @@
-"""Keeps what needs a person: alerts, once per crossing, and the letters that nobody could handle.
+"""Keeps what needs a person: alerts, once per crossing, and dead letters.
 
 consumes   stock.low, stock.recovered, stock.shortage-changed; message.dead-lettered; dead-letter.settle;
            what the broker itself gave up on
 publishes  alert.raised, alert.resolved; dead-letter.settled, dead-letter.refused
 owns       alerting.alerts, alerting.dead_letters
 refuses    invalid_message, time_in_future, conflict, unknown_letter, already_replayed
+proves     I1: an alert is open exactly while its product is low or short
 """

@@ -5,4 +5,5 @@ publishes  product.defined, product.refused; category.defined, category.removed,
            tag.defined, tag.removed, tag.refused
 owns       catalog.products, catalog.categories, catalog.tags (published views: contracts.catalog.view)
 refuses    conflict, in_use, invalid_message, not_defined, outdated, tag_unknown, time_in_future
+proves     I4: every tag is defined and counts the products that have it
 """

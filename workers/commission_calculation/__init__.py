@@ -7,4 +7,6 @@ owns       commission_calculation.commissions, commission_calculation.notices, c
 refuses    nothing: an order that was paid is owed its commissions, and a refund is never held up by them; uplines that
            get nothing are listed with a reason code (inactive, beyond_last_level, cap_reached and the others of the
            rules contract)
+proves     I2: each paid order has exactly the commissions its snapshot and rule version give
+proves     I3: no pool is exceeded; postings balance; ledger, entries and balances agree
 """

@@ -8,4 +8,5 @@ owns       network.shops, network.distributors, network.teams (published views: 
            network.trees
 refuses    invalid_message, time_in_future, conflict, own_sponsor, sponsor_unknown, distributor_unknown,
            out_of_order, cycle, team_unknown, leader_unknown, not_a_member
+proves     I4: the sponsor tree is sound
 """

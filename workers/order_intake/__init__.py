@@ -11,4 +11,5 @@ refuses    invalid_message, time_in_future, shop_unknown, distributor_unknown, d
            currency_not_accepted, amount_precision, discount_exceeds_amount, total_mismatch, total_too_large,
            conflict; order_unknown, order_rejected, order_cancelled, order_refunded, not_paid, not_shipped,
            already_shipped; too_many_refunds, not_ordered, nothing_to_refund, more_than_left
+proves     I4: every order is in a legal state and none is stuck
 """

@@ -4,4 +4,5 @@ consumes   order.paid, order.refunded, order.cancelled
 publishes  reward.granted, reward.revoked
 owns       reward_checks.progress, reward_checks.sales
 refuses    nothing
+proves     I7: rewards are what the orders give
 """

@@ -7,4 +7,6 @@ owns       rule_book.rules, rule_book.markets (published views: contracts.rules.
 refuses    invalid_message, time_in_future, amount_precision, conflict; not_proposed, digest_mismatch,
            same_person; not_approved, market_unknown, market_limit, retroactive; not_active, already_retired,
            ends_before_it_begins; levels_beyond_three, rules_in_force
+proves     I3: no rule set promises more than its pool
+proves     I8: rules in force are what a second person approved, within their market's limits
 """

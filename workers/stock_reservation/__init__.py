@@ -7,4 +7,5 @@ publishes  stock.reserved, stock.short, stock.released; stock.received, stock.ad
 owns       stock_reservation.items (a published view: contracts.stock.view), stock_reservation.reservations,
            stock_reservation.bookings
 refuses    below_zero, conflict, conflicting_reference, expiry_mismatch, invalid_message, time_in_future
+proves     I1: books and reservations of the stock agree, and nothing is oversold
 """

@@ -14,7 +14,8 @@ from contracts.javascript import all_exact
 from infra.adapters.mongo import MongoStore
 from infra.auditing.audit import Report
 from infra.collector import collect_seldom
-from infra.operators.verification import INVARIANTS, OnProgress, Unfinished, verify_live
+from infra.operators.invariants import invariants
+from infra.operators.verification import OnProgress, Unfinished, verify_live
 from infra.ports.time import RealTime
 from infra.runtime import roster
 from infra.settings import Settings
@@ -60,7 +61,7 @@ def as_object(report: Report) -> dict[str, Any]:
 def print_report(report: Report, console: Console) -> None:
     table = Grid("", "invariant", "figures", title="verify", title_justify="left")
     breached = {breach.invariant for breach in report.breaches}
-    for invariant, sentence in INVARIANTS.items():
+    for invariant, sentence in invariants().items():
         mark = "[red]broken[/]" if invariant in breached else "[green]holds[/]"
         figures = ", ".join(f"{name} {value}" for name, value in report.figures.get(invariant, {}).items())
         table.add_row(f"{invariant} {mark}", sentence, figures)

@@ -1,0 +1,49 @@
+"""Alerts that are raised and resolved, and dead letters."""
+
+from __future__ import annotations
+
+from contracts.operations.v1 import MessageDeadLettered, SettleDeadLetter
+from contracts.stock.v1 import StockLow, StockRecovered, StockShortageChanged
+from tests.builders import TEA, message
+from tests.faults.crash_scenario import Scenario, say
+
+
+def alerting() -> Scenario:
+    """Without a message that dies here: its letter would come back to this worker, with the time of the wall clock."""
+    low = StockLow(product_id=TEA, available=3, low_at=3, crossing=1)
+    short = StockShortageChanged(product_id=TEA, shortage=2, on_hand=1, reserved=3, crossing=1)
+    letters = [
+        MessageDeadLettered(
+            worker="order_intake",
+            queue="order_intake.order.place",
+            message_id=name,
+            type="order.place.v2",
+            reason="malformed_json",
+            detail="body: no JSON.",
+            attempts=1,
+            body="?",
+        )
+        for name in ("letter-1", "letter-2")
+    ]
+    discard = [SettleDeadLetter(letter_id=message(letter).id, action="discarded", by="li.na") for letter in letters]
+    return Scenario(
+        "alerting",
+        (
+            (say(low), say(low), say(low, again=1)),
+            (say(StockRecovered(product_id=TEA, available=9, recovered_at=6, crossing=2)),),
+            (say(StockLow(product_id=TEA, available=2, low_at=3, crossing=3)),),
+            (say(short), say(short, again=1)),
+            (say(short.model_copy(update={"shortage": 1, "crossing": 2})),),
+            (say(short.model_copy(update={"shortage": 0, "crossing": 3})),),
+            (*map(say, letters), say(letters[0])),
+            (
+                *map(say, discard),
+                say(discard[0], again=1),
+                say(discard[0].model_copy(update={"action": "replayed"})),
+                say(SettleDeadLetter(letter_id="no-such-letter", action="discarded", by="li.na")),
+            ),
+        ),
+        frozenset(["raised", "outdated", "resolved", "counted", "discarded", "replayed", "duplicate", "refused"]),
+        {},
+        dead=0,
+    )

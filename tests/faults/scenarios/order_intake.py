@@ -1,0 +1,197 @@
+"""Orders that are taken in, live and end."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+
+from contracts.catalog.view import PRODUCTS, Product
+from contracts.network.view import DISTRIBUTORS, SHOPS, Distributor, Shop
+from contracts.orders import v1
+from contracts.orders.view import LISTS, ORDERS, status_list
+from contracts.rules.view import RULES
+from contracts.stock.v1 import StockReleaseRequested
+from tests import raw_amqp
+from tests.builders import (
+    CUP,
+    CUPS,
+    JOINED,
+    NOW,
+    SELLER,
+    SHOP,
+    TEA,
+    a_distributor,
+    a_placed_line,
+    a_product,
+    a_refund_line,
+    a_shop,
+    after_sale,
+    an_order,
+    place,
+    refund,
+    reserved,
+    rules,
+    short,
+    the_chain,
+    tick,
+    update,
+)
+from tests.faults.crash_scenario import (
+    LATER,
+    MESSAGE_BYTES_MAX,
+    Scenario,
+    documents,
+    frame,
+    garbled,
+    noise,
+    rule_sets,
+    say,
+    say_bare,
+    say_under,
+)
+from workers.order_intake.model import Order
+
+ORPHAN = 9
+"""A distributor whose sponsor the view lacks: a rule that meets it raises."""
+
+
+def taking_orders() -> Scenario:
+    order = place("1", lines=[a_placed_line()])
+    bare = v1.PlaceOrder(
+        shop_id=SHOP, order_id="3", distributor_id=SELLER, product_id=CUP, quantity=1, total_price=Decimal("12.50")
+    )
+    return Scenario(
+        "order_intake",
+        (
+            (
+                say(order),
+                say(order),
+                say(order, again=1),
+                say(place("1", shipping=Decimal(1))),
+                say(place("2", prepaid=True)),
+                say(bare),
+                say(place("unknown-product", lines=[a_placed_line(99)])),
+                say(place("raises", distributor_id=ORPHAN)),
+                garbled(order.message_type, shop_id=SHOP, order_id="garbled"),
+                noise(order.message_type),
+                noise(order.message_type, MESSAGE_BYTES_MAX + 1),
+                frame(
+                    say(place("no-time")),
+                    undecoded="timestamp (80 00 00 00 00 00 00 00)",
+                    timestamp=raw_amqp.timestamp(2**63),
+                ),
+                frame(
+                    say(place("no-text")), undecoded="app_id (ff fe 00 c3 28)", app_id=raw_amqp.short(raw_amqp.NOT_UTF8)
+                ),
+            ),
+            (say(place("4")),),
+        ),
+        frozenset(["accepted", "duplicate", "refused"]),
+        {
+            SHOPS: documents(Shop, "shop_id", replace(a_shop(), history_from=JOINED)),
+            DISTRIBUTORS: documents(Distributor, "distributor_id", *the_chain().values(), a_distributor(ORPHAN, 8)),
+            PRODUCTS: documents(Product, "product_id", a_product(), a_product(CUP, CUPS)),
+            RULES: rule_sets(rules()),
+        },
+        dead=5,
+    )
+
+
+def lives_of_orders() -> Scenario:
+    """Seven orders that were accepted, from there on."""
+    teas = (TEA, "default", 2)
+    taken = {number: an_order(number, prepaid=number == "7") for number in "1234567"}
+    taken |= {number: an_order(number, reserved=True, due_at=LATER, version=2) for number in "12"}
+    return Scenario(
+        "order_intake",
+        (
+            (
+                say(update("shipped", "1")),
+                say(update("paid", "1")),
+                say(update("paid", "6")),
+                say(update("cancelled", "2")),
+                say(update("paid", "never-placed")),
+                garbled("order.update-status.v1", shop_id=SHOP, order_id="1", status="paid"),
+            ),
+            (
+                say(reserved(teas, order_id="3")),
+                say(reserved(teas, order_id="4"), time=NOW + timedelta(seconds=1)),
+                say(reserved(teas, order_id="6")),
+                say(reserved(teas, order_id="7")),
+                say(reserved(teas, order_id="never-placed")),
+                say(short((TEA, 2, 0), order_id="5")),
+                say(short((TEA, 2, 0), order_id="never-placed")),
+            ),
+            (say(update("completed", "1")), say(update("shipped", "5"))),
+            (say(tick(LATER)), say(tick(LATER))),
+            (say(tick(LATER + timedelta(seconds=10))),),
+            (
+                say(refund(order_id="1")),
+                say(refund(order_id="1")),
+                say(refund(order_id="1"), again=1),
+                say(refund(a_refund_line(quantity=9), order_id="1", refund_id="too-much")),
+                say(refund(order_id="7", refund_id="never-shipped")),
+                say(refund(order_id="never-placed")),
+                garbled("order.refund.v1", shop_id=SHOP, order_id="1", refund_id="garbled"),
+            ),
+            (say(refund(order_id="1", refund_id="the-rest")), say(after_sale(True, "7"))),
+            (say(after_sale(False, "7")), say(after_sale(False, "7"), again=1), say(after_sale(True, "5"))),
+        ),
+        frozenset(
+            (
+                *("reserved", "paid", "rejected", "shipped", "completed", "payment_noted"),
+                *("cancelled", "cancelled_overdue", "nothing_due", "refused"),
+                *("refunded", "duplicate", "after_sale_opened", "after_sale_closed", "already_closed"),
+            )
+        ),
+        {ORDERS: documents(Order, "key", *taken.values())},
+        dead=2,
+    )
+
+
+def returning_states() -> Scenario:
+    """Bare bodies that open, settle and open again, with and without a message id, and commands under an id in use.
+
+    Without one, two of the same content in a batch look like one that is redelivered, so each has its phase.
+    """
+    opened, settled = (say_bare(after_sale(is_open, "1")) for is_open in (True, False))
+    opened_unnamed, settled_unnamed = (frame(say_bare(after_sale(is_open, "3"))) for is_open in (True, False))
+    return Scenario(
+        "order_intake",
+        (
+            (opened, settled, opened),
+            (settled,),
+            (opened, opened, opened_unnamed),
+            (settled_unnamed,),
+            (opened_unnamed,),
+            (say_under("used", after_sale(True, "2")),),
+            (say_under("used", after_sale(False, "2")), say_under("used", update("shipped", "2"))),
+            (say_under("used", after_sale(False, "2")), settled),
+        ),
+        frozenset(["after_sale_opened", "after_sale_closed", "already_open", "refused"]),
+        {ORDERS: documents(Order, "key", *(an_order(n, status="paid", reserved=True, version=3) for n in "123"))},
+        dead=0,
+    )
+
+
+def giving_way() -> Scenario:
+    """Requests for the units of unpaid orders, among them one that pays meanwhile."""
+    taken = [an_order(number, reserved=True, due_at=LATER, version=2) for number in "1234"]
+
+    def request(number: int, shortage: int, after: str | None = None) -> StockReleaseRequested:
+        where = {"after_order": f"{SHOP}/{after}", "after_placed_at": NOW} if after else {}
+        return StockReleaseRequested(product_id=TEA, request=number, shortage=shortage, **where)
+
+    return Scenario(
+        "order_intake",
+        (
+            (say(request(1, 3)), say(request(1, 3))),
+            (say(update("paid", "2")),),
+            (say(request(2, 1, "3")),),
+            (say(request(3, 1, "1")), say(update("paid", "1"))),
+        ),
+        frozenset(["cancelled_unpaid", "nothing_unpaid", "paid", "refused"]),
+        {ORDERS: [{**each, LISTS: [status_list("pending")]} for each in documents(Order, "key", *taken)]},
+        dead=0,
+    )

@@ -1,0 +1,51 @@
+"""Rules that are proposed, approved, activated and retired, and the limits of markets."""
+
+from __future__ import annotations
+
+from contracts.rules.v1 import ActivateRules, ApproveRules, DefineMarket, ProposeRules, RetireRules
+from tests.builders import a_rule_document, put_in_force
+from tests.faults.crash_scenario import LATER, Scenario, noise, say, say_bare
+
+
+def rule_book() -> Scenario:
+    market, proposal, approval, activation = put_in_force()
+    other = a_rule_document(("0.11", "0.04"))
+    assert isinstance(proposal, ProposeRules), "that is the order in which rules are put in force"
+    return Scenario(
+        "rule_book",
+        (
+            (say(market), say(market), say(market, again=1), noise(market.message_type)),
+            (
+                say(proposal),
+                say(proposal),
+                say(proposal, again=1),
+                say(proposal.model_copy(update={"rule_version": 2, "rules": other})),
+                noise(proposal.message_type),
+            ),
+            (
+                say(approval),
+                say(approval, again=1),
+                say(ApproveRules(rule_version=2, approved_by="ann", digest="0" * 64)),
+            ),
+            (say(activation), say(activation, again=1), say(ActivateRules(rule_version=2, activated_by="bob"))),
+            (
+                say(proposal.model_copy(update={"rules": other})),
+                say(RetireRules(rule_version=1, retired_by="ann", effective_from=LATER)),
+            ),
+        ),
+        frozenset(["defined", "proposed", "approved", "activated", "retired", "unchanged", "refused"]),
+        {},
+        dead=2,
+    )
+
+
+def returning_limits() -> Scenario:
+    """Bare definitions of a market that return to what they were."""
+    one, two = (say_bare(DefineMarket(market="harbour", levels_paid_max=levels)) for levels in (1, 2))
+    return Scenario(
+        "rule_book",
+        ((one, two, one), (two, two), (one,)),
+        frozenset(["defined", "unchanged"]),
+        {},
+        dead=0,
+    )

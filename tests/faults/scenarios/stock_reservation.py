@@ -1,0 +1,123 @@
+"""Stock that comes, is set apart, goes, and falls short."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from contracts.orders.v1 import UnpaidCancelled
+from tests.builders import (
+    CUP,
+    CUPS,
+    NOW,
+    SHOP,
+    TEA,
+    accepted,
+    adjust,
+    an_order_line,
+    cancelled,
+    count,
+    receive,
+    refunded,
+    shipped,
+    tick,
+)
+from tests.faults.crash_scenario import Scenario, garbled, noise, say
+
+
+def stock_reservation() -> Scenario:
+    tea, cup = an_order_line(quantity=2), an_order_line(2, CUP, category_id=CUPS, quantity=3)
+    order = accepted(order_id="1", lines=(tea,))
+    receipt = receive("r-1", TEA, 10, low_at=3)
+    new_year = datetime(2027, 1, 1, tzinfo=UTC)
+    return Scenario(
+        "stock_reservation",
+        (
+            (
+                say(receipt),
+                say(receipt),
+                say(receipt, again=1),
+                say(receive("r-2", CUP, 4, batch_id="old", expiry_date="2026-12-31")),
+                say(receive("r-3", CUP, 4)),
+                say(receive("r-1", CUP, 1)),
+                garbled("stock.receive.v1", receipt_id="r-9", product_id=TEA),
+                noise("stock.receive.v1"),
+            ),
+            (
+                say(order),
+                say(order),
+                say(order, again=1),
+                say(accepted(order_id="2", lines=(an_order_line(quantity=5), cup))),
+                say(accepted(order_id="3", lines=(an_order_line(quantity=100),))),
+            ),
+            (
+                say(adjust("a-1", CUP, -1)),
+                say(adjust("a-1", CUP, -1), again=1),
+                say(adjust("a-2", TEA, -100)),
+            ),
+            (
+                say(count("c-1", CUP, 6, batch_id="found")),
+                say(count("c-1", CUP, 6, batch_id="found"), again=1),
+                say(count("c-2", CUP, 6, batch_id="found")),
+            ),
+            (say(shipped("1")), say(shipped("never-placed"))),
+            (say(cancelled("2")), say(cancelled("2"), again=1), say(cancelled("4"))),
+            (say(accepted(order_id="4", lines=(tea,))), say(accepted(order_id="5", lines=(tea,)))),
+            (
+                say(refunded(order_id="5")),
+                say(refunded(order_id="5")),
+                say(refunded(order_id="5"), again=1),
+                say(refunded(order_id="never-placed")),
+            ),
+            (say(shipped("5")),),
+            (say(receive("r-4", TEA, 20, batch_id="soon", expiry_date="2026-12-31", low_at=10, recovered_at=12)),),
+            (say(tick(new_year)), say(tick(new_year))),
+            (say(tick(new_year + timedelta(seconds=10))),),
+        ),
+        frozenset(
+            [
+                "received",
+                "duplicate",
+                "refused",
+                "reserved",
+                "short",
+                "adjusted",
+                "shipped",
+                "released",
+                "already_released",
+                "nothing_reserved",
+                "cancelled_before",
+                "dates_checked",
+                "nothing_due",
+            ]
+        ),
+        {},
+        dead=3,
+    )
+
+
+def counting_short() -> Scenario:
+    """Three orders of two, then one unit is found: two of them end, a page at a time, and the third is paid."""
+    tea = an_order_line(quantity=2)
+
+    def answer(request: int, *order_ids: str) -> UnpaidCancelled:
+        keys = tuple(f"{SHOP}/{order_id}" for order_id in order_ids)
+        where = {"last_order": keys[-1], "last_placed_at": NOW} if keys else {}
+        return UnpaidCancelled(product_id=TEA, request=request, orders=keys, **where)
+
+    return Scenario(
+        "stock_reservation",
+        (
+            (say(receive("r-1", TEA, 6)),),
+            tuple(say(accepted(order_id=order_id, lines=(tea,))) for order_id in "123"),
+            (say(count("c-1", TEA, 1)), say(count("c-1", TEA, 1), again=1)),
+            (say(answer(1, "3")), say(answer(1, "3"), again=1)),
+            (say(cancelled("3")), say(cancelled("2"))),
+            (say(answer(2, "2")),),
+            (say(answer(3)),),
+            (say(shipped("1")),),
+            (say(receive("r-2", TEA, 1)),),
+        ),
+        frozenset(["adjusted", "released", "already_released", "nothing_reserved", "shipped", "received"]),
+        {},
+        dead=0,
+    )

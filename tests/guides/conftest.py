@@ -1,0 +1,3 @@
+"""The template's tests run in the copy that it is added to."""
+
+collect_ignore = ["template"]

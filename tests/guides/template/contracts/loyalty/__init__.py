@@ -1,0 +1,1 @@
+"""Loyalty: points that distributors earn by what they sell."""

@@ -1,0 +1,18 @@
+"""Points that are earned once."""
+
+from __future__ import annotations
+
+from tests.builders import an_order_line, paid
+from tests.faults.crash_scenario import Scenario, noise, say
+
+
+def loyalty_points() -> Scenario:
+    order = paid(order_id="1")
+    small = paid(order_id="2", lines=(an_order_line(net="0.50"),))
+    return Scenario(
+        "loyalty_points",
+        ((say(order), say(order), say(order, again=1), say(small), noise(order.message_type)),),
+        frozenset(["earned", "duplicate", "too_small"]),
+        {},
+        dead=1,
+    )
