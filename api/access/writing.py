@@ -268,6 +268,5 @@ def written(*reasons: str, shown: type[BaseModel], created: bool = False) -> dic
     }
     if created:
         answers[201] = {"model": shown, "description": "Created.", "headers": told}
-    guarded = ("unauthenticated", "invalid_token", "insufficient_scope")
     always = ("invalid_message", "idempotency_key_reused", "broker_unavailable", "busy", "set_aside")
-    return {**answers, **documented(*guarded, *reasons, *always, "malformed_request", "body_too_large")}
+    return {**answers, **documented(*reasons, *always, "malformed_request", "body_too_large")}

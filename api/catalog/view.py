@@ -14,7 +14,7 @@ from api.access.writing import written
 from api.http.conditions import check_match, etag_of
 from api.http.ids import ShownId
 from api.http.paging import Sorting
-from api.http.problems import Problem, Responses, documented
+from api.http.problems import Problem, Responses, problem_answer
 from contracts.catalog.terms import wanted_terms
 from contracts.catalog.view import CATEGORIES, PRODUCTS, TAGS, Category, Product, Tag
 from infra.ports.store import Document, Reader
@@ -148,8 +148,5 @@ async def gone() -> Response:
 _WRITTEN = written("not_defined", "precondition_failed", "outdated", "in_use", shown=BaseModel)
 REMOVED: Responses = {204: {"description": "It is gone."}, **{code: _WRITTEN[code] for code in _WRITTEN if code != 200}}
 """The `responses=` of a route that removes."""
-REMOVED_SINCE = {
-    **documented("not_found")[404],
-    "description": "`not_found`: this request was sent before, and what it made has been removed since.",
-}
+REMOVED_SINCE = problem_answer("`not_found`: this request was sent before, and what it made has been removed since.")
 """The 404 of a route that makes what can be removed."""

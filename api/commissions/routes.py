@@ -34,7 +34,6 @@ router = APIRouter(prefix="/api", tags=["commissions"])
 Reads = Annotated[Principal, needs("commissions:read")]
 Who = Annotated[int, Path(ge=1, le=2**63 - 1, examples=[40021]), AS_IN_JSON]
 
-_GUARDED = ("unauthenticated", "invalid_token", "insufficient_scope")
 _NEWEST = Sorting("placed_at", datetime, -1)
 _LAST_MONTH = Sorting("month", str, -1)
 _PAGE: Any = {"distributor_id": 40021, "balances": [BALANCE_EXAMPLE], "items": [EARNING_EXAMPLE], "next": None}
@@ -44,7 +43,7 @@ _PAGE: Any = {"distributor_id": 40021, "balances": [BALANCE_EXAMPLE], "items": [
     "/commission/{distributor_id}",
     summary="Show a distributor's commissions",
     response_model=CommissionPage,
-    responses=with_example({**documented(*_GUARDED, "not_found", "invalid_cursor"), **NOT_MODIFIED}, _PAGE),
+    responses=with_example({**documented("not_found", "invalid_cursor"), **NOT_MODIFIED}, _PAGE),
 )
 async def show_commission(
     distributor_id: Who,
@@ -76,9 +75,7 @@ async def show_commission(
     "/rewards/{distributor_id}",
     summary="Show a distributor's rewards",
     response_model=Page[RewardView],
-    responses=with_example(
-        documented(*_GUARDED, "not_found", "invalid_cursor"), {"items": [REWARD_EXAMPLE], "next": None}
-    ),
+    responses=with_example(documented("not_found", "invalid_cursor"), {"items": [REWARD_EXAMPLE], "next": None}),
 )
 async def show_rewards(
     distributor_id: Who, request: Request, ports: Here, principal: Reads, limit: Limit = 50, cursor: Cursor = None

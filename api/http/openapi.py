@@ -7,7 +7,7 @@ made of those that the fields have.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
@@ -17,11 +17,21 @@ from fastapi.routing import APIRoute
 
 from api.http.ids import ID_SCHEMA, carry_ids
 from api.http.limits import is_unlimited
-from api.http.problems import MEDIA_TYPE, REASONS, TYPES_AT, ProblemDetails, documented
+from api.http.problems import (
+    MEDIA_TYPE,
+    REASON_CODES,
+    TYPES_AT,
+    UNRESOLVED,
+    ProblemDetails,
+    Reason,
+    problem_answer,
+)
 from contracts.wire.json_schema import without_titles
 
 _METHODS = ("get", "put", "post", "patch", "delete")
 _REASON = re.compile(r"`([a-z0-9_]+)`")
+_GUARDED = ("unauthenticated", "invalid_token", "insufficient_scope")
+_ALWAYS = ("invalid_request", "inconsistent_request", "store_unavailable")
 _DEPTH_MAX = 12
 _FORMATS = {
     "date-time": "2026-11-22T12:00:00Z",
@@ -46,6 +56,7 @@ Document = dict[str, Any]
 
 def document_of(app: FastAPI) -> Document:
     """Made once for an application."""
+    reasons: Mapping[str, Reason] = app.state.reasons
     if app.openapi_schema is None:
         document = get_openapi(
             title=app.title, version=app.version, summary=app.summary, openapi_version="3.1.0", routes=app.routes
@@ -57,8 +68,8 @@ def document_of(app: FastAPI) -> Document:
         document["paths"] = without_titles(carry_ids(document["paths"]))
         schemas |= {name: _class(name, schema) for name, schema in schemas.items()} | {"Id": ID_SCHEMA}
         for path, _, operation in operations(document):
-            _complete(path, operation)
-            for content in _contents(operation):
+            _complete(path, operation, reasons)
+            for content in _contents(operation, reasons):
                 _show_example(content, schemas)
         app.openapi_schema = document
     return app.openapi_schema
@@ -103,21 +114,22 @@ def _add_problem_schema(document: Document) -> None:
         schemas.pop(unused, None)
 
 
-def _complete(path: str, operation: Document) -> None:
-    """Add the answers that any operation of its kind may give, where the route does not document them itself."""
-    reasons = [] if is_unlimited(path) else ["too_many_requests"]
+def _complete(path: str, operation: Document, reasons: Mapping[str, Reason]) -> None:
+    """Add the answers for the reasons that a route names, and those that any operation of its kind may give."""
+    answers = operation["responses"]
+    guarded = _GUARDED if operation.get("security") else ()
+    if UNRESOLVED in answers:
+        own = answers.pop(UNRESOLVED)[REASON_CODES]
+        _add_answers(answers, (*guarded, *own, *_ALWAYS), reasons)
+    shared = () if is_unlimited(path) else ("too_many_requests",)
     if "requestBody" in operation:
-        reasons += ["malformed_request", "body_too_large"]
-    if operation.get("security"):
-        reasons += ["unauthenticated", "invalid_token", "insufficient_scope"]
-    shared = {str(status): answer for status, answer in documented(*reasons).items()} if reasons else {}
-    if not (operation.get("parameters") or "requestBody" in operation):
-        shared.pop("422", None)
-    if "HTTPValidationError" in str(operation["responses"].get("422")):
-        del operation["responses"]["422"]
-    for status, answer in shared.items():
-        operation["responses"].setdefault(status, answer)
-    for status, answer in operation["responses"].items():
+        shared = (*shared, "malformed_request", "body_too_large")
+    if "HTTPValidationError" in str(answers.get("422")):
+        del answers["422"]
+    if shared or guarded:
+        has_input = operation.get("parameters") or "requestBody" in operation
+        _add_answers(answers, (*shared, *guarded, *(_ALWAYS if has_input else _ALWAYS[-1:])), reasons)
+    for status, answer in answers.items():
         if status in ("429", "503"):
             answer.setdefault("headers", {}).update(deepcopy(_RETRY_AFTER))
         if not is_unlimited(path):
@@ -126,20 +138,29 @@ def _complete(path: str, operation: Document) -> None:
                 answer.setdefault("headers", {}).setdefault(name, header)
 
 
-def _contents(operation: Mapping[str, Any]) -> Iterator[Document]:
+def _add_answers(answers: Document, codes: Sequence[str], reasons: Mapping[str, Reason]) -> None:
+    """One answer for each status of the reasons that has none yet."""
+    by_status: dict[str, list[str]] = {}
+    for code in dict.fromkeys(codes):
+        by_status.setdefault(str(reasons[code].status), []).append(f"`{code}`: {reasons[code].en}")
+    for status, sentences in by_status.items():
+        answers.setdefault(status, problem_answer(" ".join(sentences)))
+
+
+def _contents(operation: Mapping[str, Any], reasons: Mapping[str, Reason]) -> Iterator[Document]:
     """Each media type of the request and of each answer; a problem has its own reason as an example."""
     yield from (operation.get("requestBody") or {}).get("content", {}).values()
     for status, answer in operation["responses"].items():
         for media_type, content in answer.get("content", {}).items():
             if media_type == MEDIA_TYPE and (reason := _REASON.search(answer.get("description", ""))):
-                content.setdefault("example", _problem(reason.group(1), int(status)))
+                content.setdefault("example", _problem(reason.group(1), int(status), reasons))
             yield content
 
 
-def _problem(reason: str, status: int) -> Document:
+def _problem(reason: str, status: int, reasons: Mapping[str, Reason]) -> Document:
     return {
         "type": TYPES_AT + reason,
-        "title": REASONS[reason].en if reason in REASONS else reason,
+        "title": reasons[reason].en if reason in reasons else reason,
         "status": status,
         "reason": reason,
         "request_id": "7b1e8c9e-2f0a-4f39-9f55-2a6a7c1f6f0e",

@@ -51,8 +51,6 @@ Writes = Annotated[Principal, needs("teams:write")]
 Which = Annotated[int, Path(ge=1, le=2**63 - 1, description="The team.", examples=[12]), AS_IN_JSON]
 Who = Annotated[int, Path(ge=1, le=2**63 - 1, description="The distributor.", examples=[40021]), AS_IN_JSON]
 
-_GUARDED = ("unauthenticated", "invalid_token", "insufficient_scope")
-
 
 class NewTeam(Body):
     name: TeamName
@@ -85,7 +83,7 @@ async def create_team(body: NewTeam, ports: Here, principal: Writes, writing: Wr
     return await writing.write(command, lambda: _shown(ports, team_id), location=f"/api/teams/{team_id}")
 
 
-@router.get("", summary="List teams", responses=documented(*_GUARDED, "not_found", "invalid_cursor"))
+@router.get("", summary="List teams", responses=documented("not_found", "invalid_cursor"))
 async def list_teams(
     request: Request,
     ports: Here,
@@ -113,7 +111,7 @@ async def list_teams(
     "/{team_id}",
     summary="Show a team",
     response_model=TeamView,
-    responses={**NOT_MODIFIED, **documented(*_GUARDED, "not_found")},
+    responses={**NOT_MODIFIED, **documented("not_found")},
 )
 async def show_team(
     team_id: Which, request: Request, ports: Here, principal: Reads, if_none_match: IfNoneMatch = None
@@ -127,7 +125,7 @@ async def show_team(
 @router.get(
     "/{team_id}/members",
     summary="List a team's members",
-    responses=documented(*_GUARDED, "not_found", "invalid_cursor"),
+    responses=documented("not_found", "invalid_cursor"),
 )
 async def list_members(
     team_id: Which, request: Request, ports: Here, principal: Reads, limit: Limit = 50, cursor: Cursor = None
@@ -143,7 +141,7 @@ async def list_members(
     return Page(items=items, next=next_link(request, after))
 
 
-@router.get("/{team_id}/hierarchy", summary="Show a team level by level", responses=documented(*_GUARDED, "not_found"))
+@router.get("/{team_id}/hierarchy", summary="Show a team level by level", responses=documented("not_found"))
 async def show_hierarchy(team_id: Which, ports: Here, principal: Reads) -> Hierarchy:
     """The members by how far below the leader they stand. For its leader, and whoever stands above the leader."""
     now = ports.time.now()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal
 
@@ -11,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.access.refusals import is_refusal
 from api.access.writing import SOURCE
-from api.http.problems import REASONS, Language
+from api.http.problems import Language, Reason
 from api.identity.principal import Principal
 from api.storage.protocols import Documents
 from api.storage.repository import MESSAGES
@@ -40,7 +41,7 @@ class MessageView(BaseModel):
 
 
 async def message_status(
-    store: Documents, principal: Principal, message_id: str, language: Language
+    store: Documents, principal: Principal, message_id: str, reasons: Mapping[str, Reason], language: Language
 ) -> MessageView | None:
     """The message of this id that this principal sent; anybody else's is not found."""
     key = f"{SOURCE}{principal.name}/{message_id}"
@@ -50,7 +51,7 @@ async def message_status(
     note = noted[0]
     known = await asyncio.gather(*(_look(store, worker, key, note["correlation"]) for worker in roster.names()))
     state, outcome, reason, detail = max(known, key=lambda found: _WEIGHT[found[0]])
-    sentence = REASONS.get(reason) if reason else None
+    sentence = reasons.get(reason) if reason else None
     return MessageView(
         message_id=message_id,
         type=note["type"],

@@ -14,7 +14,7 @@ from api.access.ports import Here
 from api.access.writing import Writer, Writing, written
 from api.http.bodies import Body, BodyRoute
 from api.http.paging import Cursor, Limit, Page, Sorting, next_link, page_of
-from api.http.problems import Problem, Reason, documented, language_of, say, with_example
+from api.http.problems import Problem, Reason, documented, language_of, reasons_of, with_example
 from api.identity.principal import Principal
 from api.operations.messages_view import EXAMPLE as MESSAGE_EXAMPLE
 from api.operations.messages_view import MessageView, message_status
@@ -34,16 +34,14 @@ from contracts.operations.v1 import Note, SettleDeadLetter, Settlement
 from infra.operators import dead_letters
 from infra.operators.dead_letters import Letter, State
 
-say(
-    {
-        "already_discarded": Reason(409, "The dead letter was discarded.", "死信已被丢弃。"),
-        "body_too_large_to_keep": Reason(
-            409,
-            "Only the beginning of the message was kept; ask the sender for smaller ones.",
-            "仅保留了消息开头，无法重新投递，请发送方拆分消息。",
-        ),
-    }
-)
+REASONS = {
+    "already_discarded": Reason(409, "The dead letter was discarded.", "死信已被丢弃。"),
+    "body_too_large_to_keep": Reason(
+        409,
+        "Only the beginning of the message was kept; ask the sender for smaller ones.",
+        "仅保留了消息开头，无法重新投递，请发送方拆分消息。",
+    ),
+}
 
 router = APIRouter(prefix="/api", tags=["operations"], route_class=BodyRoute)
 
@@ -55,7 +53,6 @@ MessagePart = Annotated[
 ]
 Queue = Annotated[str | None, Query(pattern=r"^[A-Za-z0-9._-]{1,100}$", examples=["order_intake.order.place"])]
 
-_GUARDED = ("unauthenticated", "invalid_token", "insufficient_scope")
 _NEWEST = Sorting("died_at", datetime, -1)
 
 
@@ -71,7 +68,7 @@ class Decided(Body):
     "/dead-letters",
     summary="List dead letters",
     response_model=Page[LetterSummary],
-    responses=with_example(documented(*_GUARDED, "invalid_cursor"), {"items": [LETTER_EXAMPLE], "next": None}),
+    responses=with_example(documented("invalid_cursor"), {"items": [LETTER_EXAMPLE], "next": None}),
 )
 async def list_letters(
     request: Request,
@@ -101,7 +98,7 @@ async def list_letters(
     "/dead-letters/{letter_id}",
     summary="Show a dead letter",
     response_model=LetterView,
-    responses=with_example(documented(*_GUARDED, "not_found"), _LETTER),
+    responses=with_example(documented("not_found"), _LETTER),
 )
 async def show_letter(letter_id: LetterPart, ports: Here, principal: Reads) -> LetterView:
     """Why it died, the traceback, and its body as it came."""
@@ -144,7 +141,7 @@ async def discard_letter(
     "/trace",
     summary="Trace an order or a message",
     response_model=Trace,
-    responses=with_example(documented(*_GUARDED, "not_found"), {"of": "shop-367/31198459904", "steps": [STEP_EXAMPLE]}),
+    responses=with_example(documented("not_found"), {"of": "shop-367/31198459904", "steps": [STEP_EXAMPLE]}),
 )
 async def trace(
     ports: Here,
@@ -170,11 +167,11 @@ async def trace(
     "/messages/{message_id}",
     summary="Show what became of a command",
     response_model=MessageView,
-    responses=with_example(documented("unauthenticated", "invalid_token", "not_found"), MESSAGE_EXAMPLE),
+    responses=with_example(documented("not_found"), MESSAGE_EXAMPLE),
 )
 async def show_message(message_id: MessagePart, request: Request, ports: Here, principal: Authenticated) -> Response:
     """Where a 202 leads to. Only whoever sent the command sees it; it is known for thirty days."""
-    found = await message_status(ports.store, principal, message_id, language_of(request))
+    found = await message_status(ports.store, principal, message_id, reasons_of(request), language_of(request))
     if found is None:
         raise Problem("not_found")
     headers = {"Cache-Control": "no-store", "Vary": "Authorization, Accept-Language"}

@@ -62,7 +62,6 @@ ShopPart = Annotated[ShopId, Path()]
 OrderPart = Annotated[OrderId, Path()]
 Timeline = Annotated[bool, Query(description="Whether to tell what happened to it; without, the answer is faster.")]
 
-_GUARDED = ("unauthenticated", "invalid_token", "insufficient_scope")
 _PLACING = (
     *("conflict", "shop_required", "shop_unknown", "distributor_unknown", "distributor_inactive", "product_unknown"),
     *("product_inactive", "currency_not_accepted", "placed_in_future", "total_mismatch", "discount_exceeds_amount"),
@@ -114,7 +113,7 @@ async def place_order(
     "",
     summary="List orders",
     response_model=Page[OrderView],
-    responses=with_example(documented(*_GUARDED, "invalid_cursor"), {"items": [EXAMPLE], "next": None}),
+    responses=with_example(documented("invalid_cursor"), {"items": [EXAMPLE], "next": None}),
 )
 async def list_orders(
     request: Request,
@@ -151,7 +150,7 @@ async def list_orders(
 _SHOWN: dict[str, Any] = {
     "response_model": OrderWithTimeline,
     "responses": with_example(
-        {**documented(*_GUARDED, "not_found", "ambiguous_order"), **NOT_MODIFIED},
+        {**documented("not_found", "ambiguous_order"), **NOT_MODIFIED},
         {**EXAMPLE, "timeline": [EXAMPLE_STEP]},
     ),
 }

@@ -48,7 +48,6 @@ Proposes = Annotated[Principal, needs("rules:propose")]
 Approves = Annotated[Principal, needs("rules:approve")]
 Version = Annotated[int, Path(ge=1, le=2**31, examples=[1]), AS_IN_JSON]
 
-_GUARDED = ("unauthenticated", "invalid_token", "insufficient_scope")
 _NEWEST = Sorting("_id", int, -1, id_kind=int)
 DAYS_MAX = 366
 """A longer period is for the command line, whose user sees how far it is."""
@@ -102,7 +101,7 @@ class Trial(Body):
     "",
     summary="List rule sets",
     response_model=Page[RulesSummary],
-    responses=with_example(documented(*_GUARDED, "invalid_cursor"), {"items": [SUMMARY_EXAMPLE], "next": None}),
+    responses=with_example(documented("invalid_cursor"), {"items": [SUMMARY_EXAMPLE], "next": None}),
 )
 async def list_rules(
     request: Request,
@@ -125,7 +124,7 @@ async def list_rules(
     "/{version}",
     summary="Show a rule set",
     response_model=RulesView,
-    responses=with_example({**documented(*_GUARDED, "not_found"), **NOT_MODIFIED}, RULES_EXAMPLE),
+    responses=with_example({**documented("not_found"), **NOT_MODIFIED}, RULES_EXAMPLE),
 )
 async def show_rules(
     version: Version, request: Request, ports: Here, principal: Reads, if_none_match: IfNoneMatch = None
@@ -219,7 +218,7 @@ async def retire_rules(
 @router.post(
     "/explain",
     summary="Explain a draft",
-    responses=documented(*_GUARDED, "amount_precision", "malformed_request", "body_too_large"),
+    responses=documented("amount_precision"),
 )
 async def explain_rules(
     body: Annotated[Draft, BodyOf(examples=[{"rules": EXAMPLE}])],
@@ -239,13 +238,10 @@ async def explain_rules(
     "/backtest",
     summary="Try rules on past orders",
     responses=documented(
-        *_GUARDED,
         "amount_precision",
         "not_proposed",
         TOO_LONG,
         "busy",
-        "malformed_request",
-        "body_too_large",
     ),
 )
 async def backtest_rules(
