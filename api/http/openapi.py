@@ -26,20 +26,12 @@ from api.http.problems import (
     Reason,
     problem_answer,
 )
-from contracts.wire.json_schema import without_titles
+from contracts.wire.json_schema import example_value, without_titles
 
 _METHODS = ("get", "put", "post", "patch", "delete")
 _REASON = re.compile(r"`([a-z0-9_]+)`")
 _GUARDED = ("unauthenticated", "invalid_token", "insufficient_scope")
 _ALWAYS = ("invalid_request", "inconsistent_request", "store_unavailable")
-_DEPTH_MAX = 12
-_FORMATS = {
-    "date-time": "2026-11-22T12:00:00Z",
-    "date": "2026-11-22",
-    "uuid": "2f6c9a52-4d1e-4c7b-9a0e-0c1f7f6f3f11",
-    "uri": "https://shop.example/callback",
-    "binary": "",
-}
 _LIMIT_HEADERS = {
     "RateLimit-Policy": ("How many requests in how many seconds.", '"principal";q=1200;w=60'),
     "RateLimit": ("How many are left, and after how many seconds all are there again.", '"principal";r=1199;t=1'),
@@ -173,7 +165,7 @@ def _show_example(content: Document, schemas: Mapping[str, Any]) -> None:
     if "example" in content:
         content["example"] = _with_nulls(content["example"], content["schema"], schemas)
     elif "examples" not in content:
-        content["example"] = example_of(content["schema"], schemas)
+        content["example"] = example_value(content["schema"], schemas)
 
 
 def _with_nulls(example: Any, schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> Any:
@@ -196,47 +188,3 @@ def _with_nulls(example: Any, schema: Mapping[str, Any], schemas: Mapping[str, A
     }
     told = {name: _with_nulls(value, properties.get(name, {}), schemas) for name, value in example.items()}
     return {**nulls, **told}
-
-
-def example_of(schema: Mapping[str, Any], schemas: Mapping[str, Any], depth: int = 0) -> Any:
-    """A value of the schema, made of the examples that its parts have."""
-    if schema.get("examples"):
-        return schema["examples"][0]
-    if "$ref" in schema:
-        return example_of(schemas[schema["$ref"].rpartition("/")[2]], schemas, depth)
-    for given in ("const", "default"):
-        if schema.get(given) is not None:
-            return schema[given]
-    if schema.get("enum"):
-        return schema["enum"][0]
-    for several in ("anyOf", "oneOf"):
-        if several in schema:
-            own = {name: value for name, value in schema.items() if name in ("minItems", "maxItems")}
-            first = next((one for one in schema[several] if one.get("type") != "null"), schema[several][0])
-            return example_of({**first, **own}, schemas, depth)
-    if "allOf" in schema:
-        parts = [example_of(part, schemas, depth) for part in schema["allOf"]]
-        return {name: value for part in parts for name, value in part.items()} if len(parts) > 1 else parts[0]
-    return _plain_example(schema, schemas, depth)
-
-
-def _plain_example(schema: Mapping[str, Any], schemas: Mapping[str, Any], depth: int) -> Any:
-    match schema.get("type"):
-        case "object":
-            properties = schema.get("properties", {})
-            required = schema.get("required", ())
-            shown = [name for name in properties if name in required or depth < _DEPTH_MAX // 4]
-            made = {name: example_of(properties[name], schemas, depth + 1) for name in shown if depth < _DEPTH_MAX}
-            return {name: value for name, value in made.items() if value is not None or name in required}
-        case "array":
-            if depth >= _DEPTH_MAX:
-                return []
-            return [example_of(schema.get("items", {}), schemas, depth + 1)] * max(1, schema.get("minItems", 1))
-        case "integer" | "number":
-            return schema.get("minimum", schema.get("exclusiveMinimum", 0) + 1)
-        case "boolean":
-            return True
-        case "string":
-            return _FORMATS.get(schema.get("format", ""), "text"[: schema.get("maxLength", 4)])
-        case _:
-            return None
