@@ -160,31 +160,5 @@ def _problem(reason: str, status: int, reasons: Mapping[str, Reason]) -> Documen
 
 
 def _show_example(content: Document, schemas: Mapping[str, Any]) -> None:
-    if not content.get("schema"):
-        return
-    if "example" in content:
-        content["example"] = _with_nulls(content["example"], content["schema"], schemas)
-    elif "examples" not in content:
+    if content.get("schema") and "example" not in content and "examples" not in content:
         content["example"] = example_value(content["schema"], schemas)
-
-
-def _with_nulls(example: Any, schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> Any:
-    """The example with a null for whatever is always there, may be null, and was left out by whoever wrote it."""
-    if "$ref" in schema:
-        return _with_nulls(example, schemas[schema["$ref"].rpartition("/")[2]], schemas)
-    if isinstance(example, list):
-        return [_with_nulls(item, schema.get("items", {}), schemas) for item in example]
-    if not isinstance(example, dict):
-        return example
-    for several in ("anyOf", "oneOf"):
-        objects = [one for one in schema.get(several, ()) if one.get("type") != "null"]
-        if len(objects) == 1:
-            return _with_nulls(example, objects[0], schemas)
-    properties = schema.get("properties", {})
-    nulls = {
-        name: None
-        for name in schema.get("required", ())
-        if any(one.get("type") == "null" for one in properties.get(name, {}).get("anyOf", ()))
-    }
-    told = {name: _with_nulls(value, properties.get(name, {}), schemas) for name, value in example.items()}
-    return {**nulls, **told}

@@ -68,7 +68,8 @@ class Page(BaseModel, Generic[T]):
     items: list[T]
     next: str | None = Field(
         description="The address of the next page; null on the last. Only this says whether there are more: filters "
-        "may leave a page before it short, or empty."
+        "may leave a page before it short, or empty.",
+        examples=[None],
     )
 
 

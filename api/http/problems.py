@@ -195,16 +195,6 @@ def problem_answer(description: str) -> dict[str, Any]:
     return {"description": description, "content": {MEDIA_TYPE: {"schema": schema}}}
 
 
-def with_example(responses: Responses, example: Any, *statuses: int) -> Responses:
-    """The `responses=` of a route, with an example of what it shows; for 200 unless `statuses` says otherwise."""
-    shown = dict(responses)
-    for status in statuses or (200,):
-        answer = shown.get(status, {})
-        json_of = {"example": example, **answer.get("content", {}).get("application/json", {})}
-        shown[status] = {**answer, "content": {"application/json": json_of}}
-    return shown
-
-
 def field_errors(errors: Sequence[Any]) -> list[dict[str, str]]:
     """What pydantic says, without the values that it says it about: one of them may be a password."""
     return [

@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -25,19 +25,23 @@ State = Literal["pending", "retrying", "done", "refused", "set_aside"]
 class MessageView(BaseModel):
     model_config = ConfigDict(title="Message")
 
-    message_id: str
-    type: str = Field(examples=["order.place.v2"])
+    message_id: str = Field(examples=["2f6c9a52-4d1e-4c7b-9a0e-0c1f7f6f3f11"])
+    type: str = Field(examples=["order.place.v1"])
     about: str = Field(examples=["order/shop-367/31198459904"])
     sent_at: datetime
     state: State = Field(
         description="`pending`: in its queue. `retrying`: something that it needs has not arrived, and it is tried "
-        "again. `done`, `refused`: handled. `set_aside`: waits for an operator."
+        "again. `done`, `refused`: handled. `set_aside`: waits for an operator.",
+        examples=["done"],
     )
     outcome: str | None = Field(description="What came of it, as a code.", examples=["accepted"])
-    reason: str | None = Field(description="Why it was refused, or is retried, as a code.")
-    title: str | None = Field(description="The same as a sentence, in the language asked for.")
-    detail: str | None = Field(description="What exactly was wrong.")
-    location: str | None = Field(description="Where the thing that it created is found, once it is done.")
+    reason: str | None = Field(description="Why it was refused, or is retried, as a code.", examples=[None])
+    title: str | None = Field(description="The same as a sentence, in the language asked for.", examples=[None])
+    detail: str | None = Field(description="What exactly was wrong.", examples=[None])
+    location: str | None = Field(
+        description="Where the thing that it created is found, once it is done.",
+        examples=["/api/orders/shop-367/31198459904"],
+    )
 
 
 async def message_status(
@@ -92,17 +96,3 @@ def _handled(record: Document, key: str) -> _Found:
             refusal = json.loads(emitted["body"])["data"]
             return "refused", outcome, refusal["reason"], refusal.get("detail")
     return "done", outcome, None, None
-
-
-EXAMPLE: Any = {
-    "message_id": "2f6c9a52-4d1e-4c7b-9a0e-0c1f7f6f3f11",
-    "type": "order.place.v1",
-    "about": "order/shop-367/31198459904",
-    "sent_at": "2026-11-22T12:00:00Z",
-    "state": "done",
-    "outcome": "accepted",
-    "reason": None,
-    "title": None,
-    "detail": None,
-    "location": "/api/orders/shop-367/31198459904",
-}

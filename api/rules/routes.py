@@ -18,12 +18,10 @@ from api.http.conditions import NOT_MODIFIED, IfNoneMatch, read_response
 from api.http.days import Day
 from api.http.paging import Cursor, Limit, Page, Sorting, next_link, page_of
 from api.http.parameters import AS_IN_JSON
-from api.http.problems import Problem, documented, language_of, with_example
+from api.http.problems import Problem, documented, language_of
 from api.identity.principal import Principal
 from api.rules.backtests_view import Backtest
 from api.rules.view import (
-    RULES_EXAMPLE,
-    SUMMARY_EXAMPLE,
     DraftView,
     RulesSummary,
     RulesView,
@@ -101,7 +99,7 @@ class Trial(Body):
     "",
     summary="List rule sets",
     response_model=Page[RulesSummary],
-    responses=with_example(documented("invalid_cursor"), {"items": [SUMMARY_EXAMPLE], "next": None}),
+    responses=documented("invalid_cursor"),
 )
 async def list_rules(
     request: Request,
@@ -124,7 +122,7 @@ async def list_rules(
     "/{version}",
     summary="Show a rule set",
     response_model=RulesView,
-    responses=with_example({**documented("not_found"), **NOT_MODIFIED}, RULES_EXAMPLE),
+    responses={**documented("not_found"), **NOT_MODIFIED},
 )
 async def show_rules(
     version: Version, request: Request, ports: Here, principal: Reads, if_none_match: IfNoneMatch = None
@@ -142,9 +140,7 @@ async def show_rules(
     summary="Propose a rule set",
     response_model=RulesView,
     status_code=201,
-    responses=with_example(
-        written("conflict", "amount_precision", shown=RulesView, created=True), RULES_EXAMPLE, 200, 201
-    ),
+    responses=written("conflict", "amount_precision", shown=RulesView, created=True),
 )
 async def propose_rules(
     body: Annotated[NewRules, BodyOf(examples=[{"rules": EXAMPLE}])], principal: Proposes, writing: Writing
@@ -160,7 +156,7 @@ async def propose_rules(
     "/{version}/approve",
     summary="Approve a rule set",
     response_model=RulesView,
-    responses=with_example(written("not_found", "digest_mismatch", "same_person", shown=RulesView), RULES_EXAMPLE),
+    responses=written("not_found", "digest_mismatch", "same_person", shown=RulesView),
 )
 async def approve_rules(
     version: Version, body: Approval, ports: Here, principal: Approves, writing: Writing
@@ -175,12 +171,9 @@ async def approve_rules(
     "/{version}/activate",
     summary="Put a rule set in force",
     response_model=RulesView,
-    responses=with_example(
-        written(
-            *("not_found", "not_approved", "market_unknown", "market_limit", "retroactive", "conflict"),
-            shown=RulesView,
-        ),
-        RULES_EXAMPLE,
+    responses=written(
+        *("not_found", "not_approved", "market_unknown", "market_limit", "retroactive", "conflict"),
+        shown=RulesView,
     ),
 )
 async def activate_rules(
@@ -200,9 +193,7 @@ async def activate_rules(
     "/{version}/retire",
     summary="Let a rule set end",
     response_model=RulesView,
-    responses=with_example(
-        written("not_found", "not_active", "already_retired", "retroactive", shown=RulesView), RULES_EXAMPLE
-    ),
+    responses=written("not_found", "not_active", "already_retired", "retroactive", shown=RulesView),
 )
 async def retire_rules(
     version: Version, body: FromWhen, ports: Here, principal: Approves, writing: Writing
@@ -221,7 +212,7 @@ async def retire_rules(
     responses=documented("amount_precision"),
 )
 async def explain_rules(
-    body: Annotated[Draft, BodyOf(examples=[{"rules": EXAMPLE}])],
+    body: Draft,
     request: Request,
     response: Response,
     ports: Here,
