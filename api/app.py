@@ -19,7 +19,7 @@ from api.access.ports import Ports, open_ports
 from api.accounts import authorize, users
 from api.accounts import logins as auth
 from api.accounts import tokens as oauth
-from api.catalog import categories, products, tags
+from api.catalog import labels, products
 from api.commissions import routes as commissions
 from api.figures import routes as hot
 from api.http import docs, paging, problem_routes
@@ -51,8 +51,7 @@ ROUTERS = (
     auth.router,
     hot.router,
     products.router,
-    categories.router,
-    tags.router,
+    *labels.ROUTERS,
     inventory.router,
     shops.router,
     distributors.router,
