@@ -21,7 +21,6 @@ from api.accounts import logins as auth
 from api.accounts import tokens as oauth
 from api.catalog import labels, products
 from api.commissions import routes as commissions
-from api.figures import routes as hot
 from api.http import docs, paging, problem_routes
 from api.http.addresses import methods_of
 from api.http.addresses import refusals as method_refusals
@@ -30,12 +29,12 @@ from api.http.openapi import document_of, operation_id
 from api.http.problems import REASONS, Problem, field_errors, gathered, problem_response
 from api.http.requests import EachRequest
 from api.identity import reasons as identity
-from api.network import distributors, shops, teams
+from api.network import distributors, performance, shops, teams
 from api.operations import routes as operations
 from api.orders import checks
 from api.orders import routes as orders
 from api.rules import routes as rules
-from api.stock import adjustments
+from api.stock import adjustments, hot
 from api.stock import routes as inventory
 from infra.ports.messaging import BrokerUnavailable
 from infra.ports.store import StoreConflict, StoreUnavailable
@@ -55,6 +54,7 @@ ROUTERS = (
     inventory.router,
     shops.router,
     distributors.router,
+    performance.router,
     teams.router,
     orders.router,
     commissions.router,
