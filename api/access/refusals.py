@@ -19,9 +19,7 @@ def is_refusal(message_type: str) -> bool:
 
 REASONS = {
     "idempotency_key_reused": Reason(
-        422,
-        "This Idempotency-Key was used for something else; take a new one.",
-        "该幂等键已用于其他请求，请更换。",
+        422, "This Idempotency-Key was used for something else; take a new one.", "该幂等键已用于其他请求，请更换。"
     ),
     "set_aside": Reason(
         500,

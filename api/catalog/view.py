@@ -45,15 +45,7 @@ def product_of(document: Document) -> Product:
 
 
 def product_view(product: Product) -> ProductView:
-    return ProductView(
-        product_id=product.product_id,
-        name=product.name,
-        image_url=product.image_url,
-        category_id=product.category_id,
-        tags=list(product.tags),
-        active=product.active,
-        version=product.version,
-    )
+    return ProductView.model_validate(product, from_attributes=True)
 
 
 async def find_product(reader: Reader, product_id: int) -> Product:
