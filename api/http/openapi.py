@@ -131,8 +131,10 @@ def _complete(path: str, operation: Document, reasons: Mapping[str, Reason]) -> 
 
 
 def _add_answers(answers: Document, codes: Sequence[str], reasons: Mapping[str, Reason]) -> None:
-    """One answer for each status of the reasons that has none yet."""
+    """One answer for each status of the reasons that has none yet. Raises ValueError for a reason in no table."""
     by_status: dict[str, list[str]] = {}
+    if unknown := set(codes) - reasons.keys():
+        raise ValueError(f"no table of reasons that api.app gathers has {', '.join(sorted(unknown))}")
     for code in dict.fromkeys(codes):
         by_status.setdefault(str(reasons[code].status), []).append(f"`{code}`: {reasons[code].en}")
     for status, sentences in by_status.items():
