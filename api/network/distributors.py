@@ -41,7 +41,7 @@ from api.network.network_view import (
     distributor_view,
     downline,
     find_distributor,
-    require_registered,
+    require_person,
     stands_as,
     stood_as,
     upline,
@@ -235,7 +235,7 @@ async def preview_distributor_move(distributor_id: Who, body: Rehearsal, ports: 
         raise Problem("not_found")
     await require_reach(ports.store, principal, distributor_id)
     if body.sponsor_id is not None:
-        await require_registered(ports.store, body.sponsor_id, "sponsor_unknown")
+        await require_person(ports.store, principal, body.sponsor_id, "sponsor_unknown")
     last_day = body.until or ports.time.now().date()
     if not date.min + timedelta(days=_DAYS_MAX) < last_day < date.max - timedelta(days=1):
         last_day = ports.time.now().date()
@@ -301,9 +301,6 @@ async def _before(ports: Ports, principal: Principal, distributor_id: int, if_ma
 async def _require_sponsor(ports: Ports, principal: Principal, sponsor_id: int | None) -> None:
     """A sponsor who exists; for anybody but an administrator one within their reach."""
     if sponsor_id is not None:
-        if principal.kind == "admin":
-            await require_registered(ports.store, sponsor_id, "sponsor_unknown")
-        else:
-            await require_reach(ports.store, principal, sponsor_id)
+        await require_person(ports.store, principal, sponsor_id, "sponsor_unknown")
     elif principal.kind != "admin":
         raise Problem("top_of_network")

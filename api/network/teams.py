@@ -26,7 +26,7 @@ from api.http.paging import Cursor, Limit, Page, next_link, page_of
 from api.http.parameters import AS_IN_JSON
 from api.http.problems import Problem, documented
 from api.identity.principal import Principal
-from api.network.network_view import BY_NUMBER, distributor_of, find_distributor, require_registered
+from api.network.network_view import BY_NUMBER, distributor_of, find_distributor, require_person
 from api.network.teams_view import (
     Hierarchy,
     Member,
@@ -77,7 +77,7 @@ class NewLeader(Body):
 )
 async def create_team(body: NewTeam, ports: Here, principal: Writes, writing: Writing) -> Response:
     """The number is given here. The leader need not be a member."""
-    await _require_person(ports, principal, body.leader_id, "leader_unknown")
+    await require_person(ports.store, principal, body.leader_id, "leader_unknown")
     team_id = await writing.number("team", view=TEAMS)
     command = CreateTeam(team_id=team_id, **body.model_dump())
     return await writing.write(command, lambda: _shown(ports, team_id), location=f"/api/teams/{team_id}")
@@ -158,7 +158,7 @@ async def show_hierarchy(team_id: Which, ports: Here, principal: Reads) -> Hiera
 async def add_member(team_id: Which, body: NewMember, ports: Here, principal: Writes, writing: Writing) -> Response:
     """From `effective_at` on; a member of another team leaves that one."""
     await find_team(ports.store, principal, team_id, ports.time.now(), whole=True)
-    await _require_person(ports, principal, body.distributor_id, "distributor_unknown")
+    await require_person(ports.store, principal, body.distributor_id, "distributor_unknown")
     return await writing.write(
         JoinTeam(team_id=team_id, **body.model_dump()), lambda: _member(ports, body.distributor_id)
     )
@@ -205,7 +205,7 @@ async def change_leader(
     now = ports.time.now()
     team = await find_team(ports.store, principal, team_id, now, whole=True)
     check_match(if_match, etag_of(len(team.leaders)))
-    await _require_person(ports, principal, body.leader_id, "leader_unknown")
+    await require_person(ports.store, principal, body.leader_id, "leader_unknown")
     before: dict[str, Any] = team_view(team, now).model_dump(mode="json")
     command = ChangeLeader(team_id=team_id, **body.model_dump())
     return await writing.write(command, lambda: _shown(ports, team_id), before=before)
@@ -219,11 +219,3 @@ async def _shown(ports: Ports, team_id: int) -> Response:
 
 async def _member(ports: Ports, distributor_id: int) -> Member:
     return member_view(await find_distributor(ports.store, distributor_id), ports.time.now())
-
-
-async def _require_person(ports: Ports, principal: Principal, distributor_id: int, reason: str) -> None:
-    """Somebody who exists; for anybody but an administrator somebody within their reach."""
-    if principal.kind == "admin":
-        await require_registered(ports.store, distributor_id, reason)
-    else:
-        await require_reach(ports.store, principal, distributor_id)

@@ -228,12 +228,7 @@ async def explain_rules(
 @router.post(
     "/backtest",
     summary="Try rules on past orders",
-    responses=documented(
-        "amount_precision",
-        "not_proposed",
-        TOO_LONG,
-        "busy",
-    ),
+    responses=documented("amount_precision", "not_proposed", TOO_LONG, "busy"),
 )
 async def backtest_rules(
     body: Annotated[Trial, BodyOf(examples=[{"rules": EXAMPLE, "first_day": "2026-10-01", "last_day": "2026-10-31"}])],
