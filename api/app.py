@@ -14,25 +14,27 @@ from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Route
 from starlette.types import Scope
 
-from api.access import health
+from api.access import health, refusals, rehearsals
 from api.access.ports import Ports, open_ports
 from api.accounts import authorize, users
 from api.accounts import logins as auth
 from api.accounts import tokens as oauth
-from api.catalog import categories, products, tags
+from api.catalog import labels, products
 from api.commissions import routes as commissions
-from api.figures import routes as hot
-from api.http import docs
-from api.http import problem_routes as problems
-from api.http.addresses import methods_of, refusals
+from api.http import docs, paging, problem_routes
+from api.http.addresses import methods_of
+from api.http.addresses import refusals as method_refusals
 from api.http.limits import RateLimited
 from api.http.openapi import document_of, operation_id
-from api.http.problems import Problem, field_errors, problem_response
+from api.http.problems import REASONS, Problem, field_errors, gathered, problem_response
 from api.http.requests import EachRequest
-from api.network import distributors, shops, teams
+from api.identity import reasons as identity
+from api.network import distributors, performance, shops, teams
 from api.operations import routes as operations
+from api.orders import checks
 from api.orders import routes as orders
 from api.rules import routes as rules
+from api.stock import adjustments, hot
 from api.stock import routes as inventory
 from infra.ports.messaging import BrokerUnavailable
 from infra.ports.store import StoreConflict, StoreUnavailable
@@ -44,15 +46,15 @@ log = structlog.get_logger()
 ROUTERS = (
     health.router,
     docs.router,
-    problems.router,
+    problem_routes.router,
     auth.router,
     hot.router,
     products.router,
-    categories.router,
-    tags.router,
+    *labels.ROUTERS,
     inventory.router,
     shops.router,
     distributors.router,
+    performance.router,
     teams.router,
     orders.router,
     commissions.router,
@@ -63,6 +65,9 @@ ROUTERS = (
 
 OWN_IDENTITY = (auth.login_router, authorize.router, oauth.router, users.router)
 """What is there unless an OpenID provider does the logging in."""
+
+_NOUNS = (paging, identity, refusals, rehearsals, adjustments, checks, distributors, operations)
+"""The modules that have reasons of their own."""
 
 _BY_STATUS = {
     400: "malformed_request",
@@ -111,6 +116,7 @@ def create_app(settings: Settings, opening: Callable[[], AbstractAsyncContextMan
         # An operation's id is its function's name, which clients make their methods of.
         generate_unique_id_function=operation_id,
     )
+    app.state.reasons = gathered(REASONS, *(noun.REASONS for noun in _NOUNS))
     routers = (*ROUTERS, *(OWN_IDENTITY if settings.external_issuer is None else ()))
     for router in routers:
         app.include_router(router)
@@ -118,7 +124,7 @@ def create_app(settings: Settings, opening: Callable[[], AbstractAsyncContextMan
     https = settings.public_url.startswith("https://")
     app.add_middleware(EachRequest, body_bytes_max=settings.body_bytes_max, https=https)
     routes = [route for router in routers for route in router.routes if isinstance(route, Route)]
-    app.router.routes[:0] = refusals(routes)
+    app.router.routes[:0] = method_refusals(routes)
     _handle_errors(app, routes)
     app.openapi = lambda: document_of(app)  # type: ignore[method-assign]
     return app

@@ -7,20 +7,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from api.http.problems import Problem, Reason, say
+from api.http.problems import Problem, Reason
 from infra.gateway.aside import AlreadyBusy, Aside, Failed, TookTooLong
 
 TOO_LONG = "rehearsal_too_long"
 
-say(
-    {
-        TOO_LONG: Reason(
-            422,
-            "So many orders cannot be gone through in one request; ask for fewer days, or use the command line.",
-            "订单过多，无法在一次请求中处理，请缩短时间范围，或使用命令行。",
-        )
-    }
-)
+REASONS = {
+    TOO_LONG: Reason(
+        422,
+        "So many orders cannot be gone through in one request; ask for fewer days, or use the command line.",
+        "订单过多，无法在一次请求中处理，请缩短时间范围，或使用命令行。",
+    )
+}
 
 
 async def rehearse(aside: Aside, asked: dict[str, Any], *, refused: str) -> dict[str, Any]:

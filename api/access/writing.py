@@ -24,10 +24,10 @@ from api.identity.principal import Principal
 from api.storage.audit_log import Entry
 from api.storage.counters import next_id
 from api.storage.repository import AUDIT, MESSAGES
-from api.storage.transactions import settle
 from contracts.wire.envelope import Command, derived_id, message_of
 from infra.ports.messaging import BrokerUnavailable
 from infra.ports.store import Document, Transaction
+from infra.runtime.conflicts import transact
 from infra.runtime.reply import DEAD_LETTERED
 
 SOURCE = "api/"
@@ -101,7 +101,7 @@ class Writer:
                 await tx.insert(MESSAGES.name, [{"_id": key, "number": number, "at": self.ports.time.now()}])
             return number
 
-        return await settle(self.ports.store, self.ports.time, work)
+        return await transact(self.ports.store, self.ports.time, work)
 
     async def write(
         self,
@@ -200,7 +200,7 @@ class Writer:
                 await tx.insert(MESSAGES.name, [note])
             return earlier[0] if earlier else None
 
-        earlier = await settle(self.ports.store, self.ports.time, work)
+        earlier = await transact(self.ports.store, self.ports.time, work)
         if earlier is not None and earlier.get("digest", command.content_digest) != command.content_digest:
             raise Problem("idempotency_key_reused")
         return earlier
@@ -268,6 +268,5 @@ def written(*reasons: str, shown: type[BaseModel], created: bool = False) -> dic
     }
     if created:
         answers[201] = {"model": shown, "description": "Created.", "headers": told}
-    guarded = ("unauthenticated", "invalid_token", "insufficient_scope")
     always = ("invalid_message", "idempotency_key_reused", "broker_unavailable", "busy", "set_aside")
-    return {**answers, **documented(*guarded, *reasons, *always, "malformed_request", "body_too_large")}
+    return {**answers, **documented(*reasons, *always, "malformed_request", "body_too_large")}

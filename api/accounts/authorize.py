@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from api.access.ports import Here, Ports
-from api.http.problems import REASONS, Problem, documented, language_of
+from api.http.problems import REASONS, Problem, language_of, problem_answer, reasons_of
 from api.http.requests import address_of
 from api.identity.accounts.sessions import form_token_for
 from api.identity.model import User
@@ -35,7 +35,7 @@ _PAGE: dict[int | str, dict[str, Any]] = {
 }
 _TOO_MANY: dict[str, Any] = {
     "description": f"`too_many_requests`: {REASONS['too_many_requests'].en} The page says so after too many passwords.",
-    "content": {**_HTML, **documented("too_many_requests")[429]["content"]},
+    "content": {**_HTML, **problem_answer("")["content"]},
 }
 _QUERY = [{"name": name, "in": "query", "schema": {"type": "string"}} for name in PARAMETERS]
 _SAID_BY_PERSON = {
@@ -148,7 +148,8 @@ async def _log_in(request: Request, ports: Ports, asked: Asked, cookie: str, for
         response = _login_page(
             request, ports, asked, cookie, email=email, trouble=problem.reason, wants_new_password=wants_new_password
         )
-        response.status_code = problem.status if problem.status in (429, 503) else 200
+        status = reasons_of(request)[problem.reason].status
+        response.status_code = status if status in (429, 503) else 200
         response.headers.update({name: v for name, v in problem.headers.items() if name == "Retry-After"})
         return response
     return await _to_client(ports, asked, user, await ports.identity.sessions.begin(user))
@@ -162,8 +163,12 @@ async def _to_client(ports: Ports, asked: Asked, user: User, cookie: str | None)
     return response
 
 
-def _login_page(request: Request, ports: Ports, asked: Asked, cookie: str, **options: Any) -> Response:
-    html = page.login_page(asked, form_token_for(cookie), language_of(request), **options)
+def _login_page(
+    request: Request, ports: Ports, asked: Asked, cookie: str, *, trouble: str | None = None, **options: Any
+) -> Response:
+    language = language_of(request)
+    alert = reasons_of(request)[trouble].in_language(language) if trouble else ""
+    html = page.login_page(asked, form_token_for(cookie), language, alert=alert, **options)
     response = HTMLResponse(html, headers=page.headers_for(asked.redirect_uri))
     ports.identity.sessions.set_cookie(response, cookie)
     return response

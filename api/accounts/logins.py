@@ -13,6 +13,7 @@ from api.access.ports import Here
 from api.accounts.tokens import TokenAnswer, token_answer
 from api.http.bodies import Body, BodyRoute
 from api.http.ids import ShownId
+from api.http.preferences import Preferences
 from api.http.problems import Problem, documented
 from api.http.requests import address_of
 from api.identity.accounts.logins import CHALLENGE
@@ -26,9 +27,6 @@ login_router = APIRouter(prefix="/api/auth", tags=["login"], route_class=BodyRou
 """Only where users are our own."""
 
 router = APIRouter(prefix="/api", tags=["login"], route_class=BodyRoute)
-
-_WAIT_S = 2.0
-_WAIT_MAX_S = 10
 
 Password = Annotated[SecretStr, Field(min_length=1, max_length=128, examples=["correct horse battery"])]
 PersonName = Annotated[str, Field(max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$", examples=["Lin"])]
@@ -147,7 +145,7 @@ async def register(
     """Joins below the sponsor who gave the invite code. Sending the same again changes nothing and answers the same."""
     joining = Joining(body.invite_code.get_secret_value(), body.email, body.password.get_secret_value(), body.name)
     user: User | None = await ports.identity.registrations.register(
-        joining, address_of(request), correlation_of(request), wait_s(prefer)
+        joining, address_of(request), correlation_of(request), Preferences.of(prefer or "").wait_s
     )
     if user is None or user.distributor_id is None:
         response.status_code = 202
@@ -157,18 +155,7 @@ async def register(
     return Registered(user_id=user.id, email=user.email, distributor_id=user.distributor_id)
 
 
-def wait_s(prefer: str | None) -> float:
-    """What `Prefer` asks for (RFC 7240): `wait=N`, or `respond-async` for not at all."""
-    for part in (prefer or "").replace(";", ",").split(","):
-        name, _, value = part.strip().partition("=")
-        if name.lower() == "respond-async":
-            return 0.0
-        if name.lower() == "wait" and value.strip().isascii() and value.strip().isdigit():
-            return float(min(int(value.strip()[:6]), _WAIT_MAX_S))
-    return _WAIT_S
-
-
-@router.get("/me", summary="Who am I", responses=documented("unauthenticated", "invalid_token"))
+@router.get("/me", summary="Who am I", responses=documented())
 async def me(principal: Authenticated) -> Me:
     return Me(
         kind=principal.kind,
@@ -185,7 +172,7 @@ async def me(principal: Authenticated) -> Me:
     "/invites",
     summary="Invite a distributor",
     status_code=201,
-    responses=documented("unauthenticated", "invalid_token", "insufficient_scope", "not_a_distributor"),
+    responses=documented("not_a_distributor"),
 )
 async def invite(
     body: NewInvite,

@@ -33,8 +33,6 @@ Permissions = Annotated[list[Permission], Field(max_length=len(PERMISSIONS))]
 Roles = Annotated[list[Role], Field(min_length=1, max_length=3, examples=[["ROLE_DISTRIBUTOR"]])]
 IfMatch = Annotated[str | None, Header(alias="If-Match", max_length=100, description="The ETag of what is edited.")]
 
-_GUARDED = ("unauthenticated", "invalid_token", "insufficient_scope")
-
 
 class UserView(BaseModel):
     model_config = ConfigDict(title="User")
@@ -102,7 +100,7 @@ def view_of(user: User) -> UserView:
     )
 
 
-@router.get("", summary="List users", responses=documented(*_GUARDED, "invalid_cursor"))
+@router.get("", summary="List users", responses=documented("invalid_cursor"))
 async def list_users(
     request: Request,
     ports: Here,
@@ -117,7 +115,7 @@ async def list_users(
     return Page(items=[view_of(user) for user in found], next=next_link(request, after))
 
 
-@router.get("/permissions", summary="List permissions", responses=documented(*_GUARDED))
+@router.get("/permissions", summary="List permissions", responses=documented())
 async def list_permissions(principal: Reads) -> list[PermissionView]:
     return [
         PermissionView(permission=name, about=about, roles=[role for role, held in DEFAULTS.items() if name in held])
@@ -129,7 +127,7 @@ async def list_permissions(principal: Reads) -> list[PermissionView]:
     "/{user_id}",
     summary="Show a user",
     response_model=UserView,
-    responses={**NOT_MODIFIED, **documented(*_GUARDED, "not_found")},
+    responses={**NOT_MODIFIED, **documented("not_found")},
 )
 async def show_user(
     user_id: UserId, request: Request, ports: Here, principal: Reads, if_none_match: IfNoneMatch = None
@@ -144,7 +142,7 @@ async def show_user(
     "",
     summary="Create a user",
     status_code=201,
-    responses=documented(*_GUARDED, "email_taken", "weak_password", "unknown_distributor"),
+    responses=documented("email_taken", "weak_password", "unknown_distributor"),
 )
 async def create_user(
     body: NewUser, request: Request, response: Response, ports: Here, principal: Writes
@@ -167,7 +165,7 @@ async def create_user(
     "/{user_id}",
     summary="Change a user's roles and permissions",
     responses=documented(
-        *_GUARDED, "not_found", "precondition_failed", "unknown_permission", "last_administrator", "unknown_distributor"
+        "not_found", "precondition_failed", "unknown_permission", "last_administrator", "unknown_distributor"
     ),
 )
 async def change_user(
@@ -192,9 +190,7 @@ async def change_user(
     return view_of(user)
 
 
-@router.post(
-    "/{user_id}/reset-password", summary="Give a user a new password", responses=documented(*_GUARDED, "not_found")
-)
+@router.post("/{user_id}/reset-password", summary="Give a user a new password", responses=documented("not_found"))
 async def reset_password(
     user_id: UserId, request: Request, response: Response, ports: Here, principal: Writes
 ) -> OneTimePassword:

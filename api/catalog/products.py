@@ -37,7 +37,6 @@ Reads = Annotated[Principal, needs("products:read")]
 Writes = Annotated[Principal, needs("products:write")]
 ProductNumber = Annotated[int, Path(ge=1, le=2**63 - 1, description="The product.", examples=[1082185]), AS_IN_JSON]
 
-_GUARDED = ("unauthenticated", "invalid_token", "insufficient_scope")
 Active = Annotated[bool, Field(strict=True, description="An inactive product cannot be ordered.")]
 
 
@@ -74,7 +73,7 @@ async def create_product(body: NewProduct, ports: Here, principal: Writes, writi
     return await writing.write(command, lambda: _shown(ports, product_id), location=f"/api/products/{product_id}")
 
 
-@router.get("", summary="List products", responses=documented(*_GUARDED, "invalid_cursor"))
+@router.get("", summary="List products", responses=documented("invalid_cursor"))
 async def list_products(
     request: Request,
     ports: Here,
@@ -104,7 +103,7 @@ async def list_products(
     "/{product_id}",
     summary="Show a product",
     response_model=ProductView,
-    responses={**NOT_MODIFIED, **documented(*_GUARDED, "not_found")},
+    responses={**NOT_MODIFIED, **documented("not_found")},
 )
 async def show_product(
     product_id: ProductNumber, request: Request, ports: Here, principal: Reads, if_none_match: IfNoneMatch = None

@@ -1,4 +1,4 @@
-"""Products, categories and tags as they are shown, and the version that an edit expects of them."""
+"""Products as they are shown, and the version that an edit expects of them."""
 
 from __future__ import annotations
 
@@ -6,33 +6,30 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.access.scope import NOTHING
-from api.access.writing import written
 from api.http.conditions import check_match, etag_of
 from api.http.ids import ShownId
 from api.http.paging import Sorting
-from api.http.problems import Problem, Responses, documented
+from api.http.problems import Problem
 from contracts.catalog.terms import wanted_terms
-from contracts.catalog.view import CATEGORIES, PRODUCTS, TAGS, Category, Product, Tag
+from contracts.catalog.view import CATEGORIES, PRODUCTS, Product
 from infra.ports.store import Document, Reader
 from infra.runtime.repository import Codec
 
 BY_NUMBER = Sorting("_id", int, id_kind=int)
 
 _products = Codec(Product, key="product_id")
-_categories = Codec(Category, key="category_id")
-_tags = Codec(Tag, key="tag_id")
 _OF_VERSION = re.compile(r'"([1-9][0-9]{0,17})"')
 
 
-class _Versioned(BaseModel):
+class Versioned(BaseModel):
     version: int = Field(description="Grows by one with each change; it is the ETag.", examples=[1])
 
 
-class ProductView(_Versioned):
+class ProductView(Versioned):
     model_config = ConfigDict(title="Product")
 
     product_id: ShownId = Field(examples=[1082185])
@@ -43,67 +40,20 @@ class ProductView(_Versioned):
     active: bool = Field(description="An inactive product cannot be ordered.", examples=[True])
 
 
-class CategoryView(_Versioned):
-    model_config = ConfigDict(title="Category")
-
-    category_id: ShownId = Field(examples=[7])
-    name: str = Field(examples=["Tea"])
-
-
-class TagView(_Versioned):
-    model_config = ConfigDict(title="Tag")
-
-    tag_id: ShownId = Field(examples=[3])
-    name: str = Field(examples=["organic"])
-    products: int = Field(description="How many products have it.", examples=[12])
-
-
 def product_of(document: Document) -> Product:
     return _products.to_entity(document)
 
 
 def product_view(product: Product) -> ProductView:
-    return ProductView(
-        product_id=product.product_id,
-        name=product.name,
-        image_url=product.image_url,
-        category_id=product.category_id,
-        tags=list(product.tags),
-        active=product.active,
-        version=product.version,
-    )
-
-
-def category_view(document: Document) -> CategoryView:
-    category = _categories.to_entity(document)
-    return CategoryView(category_id=category.category_id, name=category.name, version=category.version)
-
-
-def tag_view(document: Document) -> TagView:
-    tag = _tags.to_entity(document)
-    return TagView(tag_id=tag.tag_id, name=tag.name, products=tag.products, version=tag.version)
+    return ProductView.model_validate(product, from_attributes=True)
 
 
 async def find_product(reader: Reader, product_id: int) -> Product:
     """Raises Problem not_found."""
-    return product_of(await _find(reader, PRODUCTS, {"_id": product_id}))
-
-
-async def find_category(reader: Reader, category_id: int) -> CategoryView:
-    """Raises Problem not_found, for a removed one too."""
-    return category_view(await _find(reader, CATEGORIES, {"_id": category_id, "removed": False}))
-
-
-async def find_tag(reader: Reader, tag_id: int) -> TagView:
-    """Raises Problem not_found, for a removed one too."""
-    return tag_view(await _find(reader, TAGS, {"_id": tag_id, "removed": False}))
-
-
-async def _find(reader: Reader, collection: str, where: dict[str, Any]) -> Document:
-    found = await reader.find(collection, where, limit=1)
+    found = await reader.find(PRODUCTS, {"_id": product_id}, limit=1)
     if not found:
         raise Problem("not_found")
-    return found[0]
+    return product_of(found[0])
 
 
 async def require_category(reader: Reader, category_id: int) -> None:
@@ -136,20 +86,6 @@ def expected_version(if_match: str | None, version: int) -> int | None:
     return version
 
 
-def with_etag(view: ProductView | CategoryView | TagView) -> JSONResponse:
+def with_etag(view: Versioned) -> JSONResponse:
     """For an answer to a write: what it has become, and the ETag to edit it by."""
     return JSONResponse(view.model_dump(mode="json"), headers={"ETag": etag_of(view.version)})
-
-
-async def gone() -> Response:
-    return Response(status_code=204)
-
-
-_WRITTEN = written("not_defined", "precondition_failed", "outdated", "in_use", shown=BaseModel)
-REMOVED: Responses = {204: {"description": "It is gone."}, **{code: _WRITTEN[code] for code in _WRITTEN if code != 200}}
-"""The `responses=` of a route that removes."""
-REMOVED_SINCE = {
-    **documented("not_found")[404],
-    "description": "`not_found`: this request was sent before, and what it made has been removed since.",
-}
-"""The 404 of a route that makes what can be removed."""

@@ -6,7 +6,6 @@ import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -44,15 +43,15 @@ class BalanceView(BaseModel):
 class EntryView(BaseModel):
     model_config = ConfigDict(title="CommissionEntry")
 
-    line: int
-    product_id: ShownId
-    plan: str
-    level: int = Field(description="Distance in the sponsor chain: 1 is the seller; 0 a team's leader.")
-    tier: str
+    line: int = Field(examples=[1])
+    product_id: ShownId = Field(examples=[1082185])
+    plan: str = Field(examples=["levels"])
+    level: int = Field(description="Distance in the sponsor chain: 1 is the seller; 0 a team's leader.", examples=[2])
+    tier: str = Field(examples=["standard"])
     base: str = Field(description="The line's net.", examples=["54.70"])
     rate: str | None = Field(examples=["0.05"])
-    unit: str | None = Field(description="The amount for each unit, where a plan pays so.")
-    quantity: int
+    unit: str | None = Field(description="The amount for each unit, where a plan pays so.", examples=[None])
+    quantity: int = Field(examples=[3])
     amount: str = Field(examples=["2.74"])
     taken_back: str = Field(examples=["0.00"])
 
@@ -62,20 +61,21 @@ class EarningView(BaseModel):
 
     model_config = ConfigDict(title="Earning")
 
-    shop_id: str
-    order_id: str
+    shop_id: str = Field(examples=["shop-367"])
+    order_id: str = Field(examples=["31198459904"])
     placed_at: datetime
     accrued_at: datetime
-    currency: str
-    amount: str
-    taken_back: str
-    remaining: str
+    currency: str = Field(examples=["CNY"])
+    amount: str = Field(examples=["2.74"])
+    taken_back: str = Field(examples=["0.00"])
+    remaining: str = Field(examples=["2.74"])
     status: str = Field(examples=["held"])
-    hold_days: int = Field(description="Days from the order's completion to the release.")
+    hold_days: int = Field(description="Days from the order's completion to the release.", examples=[7])
     expected_release_at: datetime | None = Field(
-        description="Null until the order is completed, while an after-sale is open, and once it is released."
+        description="Null until the order is completed, while an after-sale is open, and once it is released.",
+        examples=["2026-11-09T09:30:00Z"],
     )
-    released_at: datetime | None
+    released_at: datetime | None = Field(examples=[None])
     entries: list[EntryView]
     explanation: list[ExplanationView] | None = Field(
         description="Why it is so, in the language asked for; null where it was not asked for."
@@ -85,30 +85,30 @@ class EarningView(BaseModel):
 class CommissionPage(BaseModel):
     model_config = ConfigDict(title="Commissions")
 
-    distributor_id: ShownId
+    distributor_id: ShownId = Field(examples=[40021])
     balances: list[BalanceView]
     items: list[EarningView]
-    next: str | None = Field(description="The address of the next page; null on the last.")
+    next: str | None = Field(description="The address of the next page; null on the last.", examples=[None])
 
 
 class TargetView(BaseModel):
     model_config = ConfigDict(title="RewardTarget")
 
-    reward: str
-    target: str
-    bonus: str
-    granted: bool
-    missing: str = Field(description="Sales that are still wanting.")
+    reward: str = Field(examples=["monthly_sales"])
+    target: str = Field(examples=["10000.00"])
+    bonus: str = Field(examples=["200.00"])
+    granted: bool = Field(examples=[False])
+    missing: str = Field(description="Sales that are still wanting.", examples=["1800.00"])
 
 
 class RewardView(BaseModel):
     model_config = ConfigDict(title="RewardMonth")
 
     month: str = Field(description="A calendar month in UTC.", examples=["2026-11"])
-    currency: str
+    currency: str = Field(examples=["CNY"])
     market: str = Field(description="Whose rules and targets count.", examples=["default"])
-    sales: str = Field(description="Own paid sales of the month, net of refunds.")
-    rule_version: int
+    sales: str = Field(description="Own paid sales of the month, net of refunds.", examples=["8200.00"])
+    rule_version: int = Field(examples=[1])
     targets: list[TargetView]
 
 
@@ -227,52 +227,3 @@ def _target(month: Progress, target: SalesTarget) -> TargetView:
 
 def _money(minor: int, currency: str) -> str:
     return format(to_amount(minor, currency), "f")
-
-
-BALANCE_EXAMPLE: Any = {
-    "currency": "CNY",
-    "held": "2.74",
-    "available": "120.00",
-    "in_payout": "0.00",
-    "paid": "1310.55",
-}
-EARNING_EXAMPLE: Any = {
-    "shop_id": "shop-367",
-    "order_id": "31198459904",
-    "placed_at": "2026-11-22T12:00:00Z",
-    "accrued_at": "2026-11-22T12:00:06Z",
-    "currency": "CNY",
-    "amount": "2.74",
-    "taken_back": "0.00",
-    "remaining": "2.74",
-    "status": "held",
-    "hold_days": 7,
-    "expected_release_at": "2026-12-01T09:30:00Z",
-    "released_at": None,
-    "entries": [
-        {
-            "line": 1,
-            "product_id": 1082185,
-            "plan": "levels",
-            "level": 2,
-            "tier": "standard",
-            "base": "54.70",
-            "rate": "0.05",
-            "unit": None,
-            "quantity": 3,
-            "amount": "2.74",
-            "taken_back": "0.00",
-        }
-    ],
-    "explanation": [{"heading": "", "sentences": ["Order shop-367/31198459904 was placed…"]}],
-}
-REWARD_EXAMPLE: Any = {
-    "month": "2026-11",
-    "currency": "CNY",
-    "market": "default",
-    "sales": "8200.00",
-    "rule_version": 1,
-    "targets": [
-        {"reward": "monthly_sales", "target": "10000.00", "bonus": "200.00", "granted": False, "missing": "1800.00"}
-    ],
-}

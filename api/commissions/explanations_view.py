@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from api.http.problems import Language
 from contracts.commissions.view import Commission
@@ -20,8 +20,8 @@ from infra.ports.store import Document
 class ExplanationView(BaseModel):
     model_config = ConfigDict(title="Explanation")
 
-    heading: str
-    sentences: list[str]
+    heading: str = Field(examples=[""])
+    sentences: list[str] = Field(examples=[["Order shop-367/31198459904 was placed…"]])
 
 
 def explained(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
@@ -12,9 +12,6 @@ from api.access.guard import needs
 from api.access.ports import Here
 from api.access.scope import require_reach
 from api.commissions.commissions_view import (
-    BALANCE_EXAMPLE,
-    EARNING_EXAMPLE,
-    REWARD_EXAMPLE,
     CommissionPage,
     RewardView,
     balances_of,
@@ -24,7 +21,7 @@ from api.commissions.commissions_view import (
 from api.http.conditions import NOT_MODIFIED, IfNoneMatch, read_response
 from api.http.paging import Cursor, Limit, Page, Sorting, next_link, page_of
 from api.http.parameters import AS_IN_JSON
-from api.http.problems import documented, language_of, with_example
+from api.http.problems import documented, language_of
 from api.identity.principal import Principal
 from contracts.commissions.view import COMMISSIONS
 from contracts.rewards.view import PROGRESS
@@ -34,17 +31,15 @@ router = APIRouter(prefix="/api", tags=["commissions"])
 Reads = Annotated[Principal, needs("commissions:read")]
 Who = Annotated[int, Path(ge=1, le=2**63 - 1, examples=[40021]), AS_IN_JSON]
 
-_GUARDED = ("unauthenticated", "invalid_token", "insufficient_scope")
 _NEWEST = Sorting("placed_at", datetime, -1)
 _LAST_MONTH = Sorting("month", str, -1)
-_PAGE: Any = {"distributor_id": 40021, "balances": [BALANCE_EXAMPLE], "items": [EARNING_EXAMPLE], "next": None}
 
 
 @router.get(
     "/commission/{distributor_id}",
     summary="Show a distributor's commissions",
     response_model=CommissionPage,
-    responses=with_example({**documented(*_GUARDED, "not_found", "invalid_cursor"), **NOT_MODIFIED}, _PAGE),
+    responses={**documented("not_found", "invalid_cursor"), **NOT_MODIFIED},
 )
 async def show_commission(
     distributor_id: Who,
@@ -76,9 +71,7 @@ async def show_commission(
     "/rewards/{distributor_id}",
     summary="Show a distributor's rewards",
     response_model=Page[RewardView],
-    responses=with_example(
-        documented(*_GUARDED, "not_found", "invalid_cursor"), {"items": [REWARD_EXAMPLE], "next": None}
-    ),
+    responses=documented("not_found", "invalid_cursor"),
 )
 async def show_rewards(
     distributor_id: Who, request: Request, ports: Here, principal: Reads, limit: Limit = 50, cursor: Cursor = None

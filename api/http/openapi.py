@@ -7,7 +7,7 @@ made of those that the fields have.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
@@ -17,19 +17,21 @@ from fastapi.routing import APIRoute
 
 from api.http.ids import ID_SCHEMA, carry_ids
 from api.http.limits import is_unlimited
-from api.http.problems import MEDIA_TYPE, REASONS, TYPES_AT, ProblemDetails, documented
-from contracts.wire.json_schema import without_titles
+from api.http.problems import (
+    MEDIA_TYPE,
+    REASON_CODES,
+    TYPES_AT,
+    UNRESOLVED,
+    ProblemDetails,
+    Reason,
+    problem_answer,
+)
+from contracts.wire.json_schema import example_value, without_titles
 
 _METHODS = ("get", "put", "post", "patch", "delete")
 _REASON = re.compile(r"`([a-z0-9_]+)`")
-_DEPTH_MAX = 12
-_FORMATS = {
-    "date-time": "2026-11-22T12:00:00Z",
-    "date": "2026-11-22",
-    "uuid": "2f6c9a52-4d1e-4c7b-9a0e-0c1f7f6f3f11",
-    "uri": "https://shop.example/callback",
-    "binary": "",
-}
+_GUARDED = ("unauthenticated", "invalid_token", "insufficient_scope")
+_ALWAYS = ("invalid_request", "inconsistent_request", "store_unavailable")
 _LIMIT_HEADERS = {
     "RateLimit-Policy": ("How many requests in how many seconds.", '"principal";q=1200;w=60'),
     "RateLimit": ("How many are left, and after how many seconds all are there again.", '"principal";r=1199;t=1'),
@@ -46,6 +48,7 @@ Document = dict[str, Any]
 
 def document_of(app: FastAPI) -> Document:
     """Made once for an application."""
+    reasons: Mapping[str, Reason] = app.state.reasons
     if app.openapi_schema is None:
         document = get_openapi(
             title=app.title, version=app.version, summary=app.summary, openapi_version="3.1.0", routes=app.routes
@@ -57,8 +60,8 @@ def document_of(app: FastAPI) -> Document:
         document["paths"] = without_titles(carry_ids(document["paths"]))
         schemas |= {name: _class(name, schema) for name, schema in schemas.items()} | {"Id": ID_SCHEMA}
         for path, _, operation in operations(document):
-            _complete(path, operation)
-            for content in _contents(operation):
+            _complete(path, operation, reasons)
+            for content in _contents(operation, reasons):
                 _show_example(content, schemas)
         app.openapi_schema = document
     return app.openapi_schema
@@ -103,21 +106,22 @@ def _add_problem_schema(document: Document) -> None:
         schemas.pop(unused, None)
 
 
-def _complete(path: str, operation: Document) -> None:
-    """Add the answers that any operation of its kind may give, where the route does not document them itself."""
-    reasons = [] if is_unlimited(path) else ["too_many_requests"]
+def _complete(path: str, operation: Document, reasons: Mapping[str, Reason]) -> None:
+    """Add the answers for the reasons that a route names, and those that any operation of its kind may give."""
+    answers = operation["responses"]
+    guarded = _GUARDED if operation.get("security") else ()
+    if UNRESOLVED in answers:
+        own = answers.pop(UNRESOLVED)[REASON_CODES]
+        _add_answers(answers, (*guarded, *own, *_ALWAYS), reasons)
+    shared = () if is_unlimited(path) else ("too_many_requests",)
     if "requestBody" in operation:
-        reasons += ["malformed_request", "body_too_large"]
-    if operation.get("security"):
-        reasons += ["unauthenticated", "invalid_token", "insufficient_scope"]
-    shared = {str(status): answer for status, answer in documented(*reasons).items()} if reasons else {}
-    if not (operation.get("parameters") or "requestBody" in operation):
-        shared.pop("422", None)
-    if "HTTPValidationError" in str(operation["responses"].get("422")):
-        del operation["responses"]["422"]
-    for status, answer in shared.items():
-        operation["responses"].setdefault(status, answer)
-    for status, answer in operation["responses"].items():
+        shared = (*shared, "malformed_request", "body_too_large")
+    if "HTTPValidationError" in str(answers.get("422")):
+        del answers["422"]
+    if shared or guarded:
+        has_input = operation.get("parameters") or "requestBody" in operation
+        _add_answers(answers, (*shared, *guarded, *(_ALWAYS if has_input else _ALWAYS[-1:])), reasons)
+    for status, answer in answers.items():
         if status in ("429", "503"):
             answer.setdefault("headers", {}).update(deepcopy(_RETRY_AFTER))
         if not is_unlimited(path):
@@ -126,20 +130,31 @@ def _complete(path: str, operation: Document) -> None:
                 answer.setdefault("headers", {}).setdefault(name, header)
 
 
-def _contents(operation: Mapping[str, Any]) -> Iterator[Document]:
+def _add_answers(answers: Document, codes: Sequence[str], reasons: Mapping[str, Reason]) -> None:
+    """One answer for each status of the reasons that has none yet. Raises ValueError for a reason in no table."""
+    by_status: dict[str, list[str]] = {}
+    if unknown := set(codes) - reasons.keys():
+        raise ValueError(f"no table of reasons that api.app gathers has {', '.join(sorted(unknown))}")
+    for code in dict.fromkeys(codes):
+        by_status.setdefault(str(reasons[code].status), []).append(f"`{code}`: {reasons[code].en}")
+    for status, sentences in by_status.items():
+        answers.setdefault(status, problem_answer(" ".join(sentences)))
+
+
+def _contents(operation: Mapping[str, Any], reasons: Mapping[str, Reason]) -> Iterator[Document]:
     """Each media type of the request and of each answer; a problem has its own reason as an example."""
     yield from (operation.get("requestBody") or {}).get("content", {}).values()
     for status, answer in operation["responses"].items():
         for media_type, content in answer.get("content", {}).items():
             if media_type == MEDIA_TYPE and (reason := _REASON.search(answer.get("description", ""))):
-                content.setdefault("example", _problem(reason.group(1), int(status)))
+                content.setdefault("example", _problem(reason.group(1), int(status), reasons))
             yield content
 
 
-def _problem(reason: str, status: int) -> Document:
+def _problem(reason: str, status: int, reasons: Mapping[str, Reason]) -> Document:
     return {
         "type": TYPES_AT + reason,
-        "title": REASONS[reason].en if reason in REASONS else reason,
+        "title": reasons[reason].en if reason in reasons else reason,
         "status": status,
         "reason": reason,
         "request_id": "7b1e8c9e-2f0a-4f39-9f55-2a6a7c1f6f0e",
@@ -147,75 +162,5 @@ def _problem(reason: str, status: int) -> Document:
 
 
 def _show_example(content: Document, schemas: Mapping[str, Any]) -> None:
-    if not content.get("schema"):
-        return
-    if "example" in content:
-        content["example"] = _with_nulls(content["example"], content["schema"], schemas)
-    elif "examples" not in content:
-        content["example"] = example_of(content["schema"], schemas)
-
-
-def _with_nulls(example: Any, schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> Any:
-    """The example with a null for whatever is always there, may be null, and was left out by whoever wrote it."""
-    if "$ref" in schema:
-        return _with_nulls(example, schemas[schema["$ref"].rpartition("/")[2]], schemas)
-    if isinstance(example, list):
-        return [_with_nulls(item, schema.get("items", {}), schemas) for item in example]
-    if not isinstance(example, dict):
-        return example
-    for several in ("anyOf", "oneOf"):
-        objects = [one for one in schema.get(several, ()) if one.get("type") != "null"]
-        if len(objects) == 1:
-            return _with_nulls(example, objects[0], schemas)
-    properties = schema.get("properties", {})
-    nulls = {
-        name: None
-        for name in schema.get("required", ())
-        if any(one.get("type") == "null" for one in properties.get(name, {}).get("anyOf", ()))
-    }
-    told = {name: _with_nulls(value, properties.get(name, {}), schemas) for name, value in example.items()}
-    return {**nulls, **told}
-
-
-def example_of(schema: Mapping[str, Any], schemas: Mapping[str, Any], depth: int = 0) -> Any:
-    """A value of the schema, made of the examples that its parts have."""
-    if schema.get("examples"):
-        return schema["examples"][0]
-    if "$ref" in schema:
-        return example_of(schemas[schema["$ref"].rpartition("/")[2]], schemas, depth)
-    for given in ("const", "default"):
-        if schema.get(given) is not None:
-            return schema[given]
-    if schema.get("enum"):
-        return schema["enum"][0]
-    for several in ("anyOf", "oneOf"):
-        if several in schema:
-            own = {name: value for name, value in schema.items() if name in ("minItems", "maxItems")}
-            first = next((one for one in schema[several] if one.get("type") != "null"), schema[several][0])
-            return example_of({**first, **own}, schemas, depth)
-    if "allOf" in schema:
-        parts = [example_of(part, schemas, depth) for part in schema["allOf"]]
-        return {name: value for part in parts for name, value in part.items()} if len(parts) > 1 else parts[0]
-    return _plain_example(schema, schemas, depth)
-
-
-def _plain_example(schema: Mapping[str, Any], schemas: Mapping[str, Any], depth: int) -> Any:
-    match schema.get("type"):
-        case "object":
-            properties = schema.get("properties", {})
-            required = schema.get("required", ())
-            shown = [name for name in properties if name in required or depth < _DEPTH_MAX // 4]
-            made = {name: example_of(properties[name], schemas, depth + 1) for name in shown if depth < _DEPTH_MAX}
-            return {name: value for name, value in made.items() if value is not None or name in required}
-        case "array":
-            if depth >= _DEPTH_MAX:
-                return []
-            return [example_of(schema.get("items", {}), schemas, depth + 1)] * max(1, schema.get("minItems", 1))
-        case "integer" | "number":
-            return schema.get("minimum", schema.get("exclusiveMinimum", 0) + 1)
-        case "boolean":
-            return True
-        case "string":
-            return _FORMATS.get(schema.get("format", ""), "text"[: schema.get("maxLength", 4)])
-        case _:
-            return None
+    if content.get("schema") and "example" not in content and "examples" not in content:
+        content["example"] = example_value(content["schema"], schemas)

@@ -23,7 +23,7 @@ from fastapi import Query, Request
 from pydantic import BaseModel, Field
 
 from api.http.parameters import AS_IN_JSON
-from api.http.problems import Problem, Reason, say
+from api.http.problems import Problem, Reason
 from api.storage.protocols import Documents
 from infra.ports.store import Document
 
@@ -36,15 +36,13 @@ LOOKED_AT_MAX = 1_000
 _WAYS_MAX = 4
 """Filters that are tried as the one to go by; each costs a query."""
 
-say(
-    {
-        "invalid_cursor": Reason(
-            422,
-            "The cursor is none that this list gave out; begin again without it.",
-            "游标无效，请去掉该参数后重新查询。",
-        )
-    }
-)
+REASONS = {
+    "invalid_cursor": Reason(
+        422,
+        "The cursor is none that this list gave out; begin again without it.",
+        "游标无效，请去掉该参数后重新查询。",
+    )
+}
 
 Limit = Annotated[int, Query(ge=1, le=LIMIT_MAX, description="How many on a page.", examples=[50]), AS_IN_JSON]
 Cursor = Annotated[
@@ -70,7 +68,8 @@ class Page(BaseModel, Generic[T]):
     items: list[T]
     next: str | None = Field(
         description="The address of the next page; null on the last. Only this says whether there are more: filters "
-        "may leave a page before it short, or empty."
+        "may leave a page before it short, or empty.",
+        examples=[None],
     )
 
 

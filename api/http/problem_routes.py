@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Request
 from pydantic import BaseModel
 
-from api.http.problems import REASONS, Problem, documented
+from api.http.problems import Problem, documented, reasons_of
 
 router = APIRouter(prefix="/api/problems", tags=["problems"])
 
@@ -20,13 +20,13 @@ class Meaning(BaseModel):
 
 
 @router.get("", summary="Every reason code")
-async def list_reasons() -> list[Meaning]:
-    return [Meaning(reason=code, status=r.status, en=r.en, zh=r.zh) for code, r in sorted(REASONS.items())]
+async def list_reasons(request: Request) -> list[Meaning]:
+    return [Meaning(reason=code, status=r.status, en=r.en, zh=r.zh) for code, r in sorted(reasons_of(request).items())]
 
 
 @router.get("/{reason}", summary="What a reason code means", responses=documented("not_found"))
-async def show_reason(reason: Annotated[str, Path(examples=["conflict"])]) -> Meaning:
-    known = REASONS.get(reason)
+async def show_reason(reason: Annotated[str, Path(examples=["conflict"])], request: Request) -> Meaning:
+    known = reasons_of(request).get(reason)
     if known is None:
         raise Problem("not_found")
     return Meaning(reason=reason, status=known.status, en=known.en, zh=known.zh)

@@ -1,7 +1,8 @@
 """Problem details (RFC 9457): what went wrong, as a code for programs and a sentence for people.
 
 A refusal's reason code becomes the problem's `reason` and the end of its `type`; the sentence is English or Chinese as
-`Accept-Language` asks. Rooms with reasons of their own add them to the table with `say`.
+`Accept-Language` asks. Each noun has a table `REASONS` of its own; `api.app` gathers them, and the application keeps
+them as `state.reasons`.
 """
 
 from __future__ import annotations
@@ -21,6 +22,10 @@ Language = Literal["en", "zh"]
 
 Responses = dict[int | str, dict[str, Any]]
 """What a route documents of its answers, by status."""
+
+UNRESOLVED = "default"
+REASON_CODES = "x-reasons"
+"""Where a route lists the reasons it may end with, until the OpenAPI document is made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,18 +69,27 @@ REASONS: dict[str, Reason] = {
     ),
     "busy": Reason(503, "Too much is going on right now; try again soon.", "系统繁忙，请稍后重试。"),
 }
-"""Every reason that the API answers with, beside those of the workers' refusals."""
+"""The reasons that belong to no noun."""
 
 
-def say(reasons: Mapping[str, Reason]) -> None:
-    """Add reasons to the table. A code means one thing: saying it differently a second time is a bug."""
-    for code, reason in reasons.items():
-        if REASONS.setdefault(code, reason) != reason:
-            raise ValueError(f"reason {code} has two meanings")
+def gathered(*tables: Mapping[str, Reason]) -> dict[str, Reason]:
+    """All tables in one. Raises ValueError where a code has two meanings."""
+    reasons: dict[str, Reason] = {}
+    for table in tables:
+        for code, reason in table.items():
+            if reasons.setdefault(code, reason) != reason:
+                raise ValueError(f"reason {code} has two meanings")
+    return reasons
+
+
+def reasons_of(request: Request) -> Mapping[str, Reason]:
+    """Every reason that the application answers with."""
+    reasons: Mapping[str, Reason] = request.app.state.reasons
+    return reasons
 
 
 class Problem(Exception):
-    """Ends a request with problem details. `status` and the sentence come from the reason unless given.
+    """Ends a request with problem details. The sentence comes from the reason, and so does `status` unless given.
 
     `detail` tells this one occurrence and is shown as it is; never put a secret or another's data into it.
     """
@@ -92,8 +106,7 @@ class Problem(Exception):
         super().__init__(reason)
         self.reason = reason
         self.detail = detail
-        known = REASONS.get(reason)
-        self.status = status or (known.status if known else 422)
+        self.status = status
         self.headers = dict(headers or {})
         self.members = members
 
@@ -151,11 +164,12 @@ def _weight(parameter: str) -> float:
 
 def problem_response(request: Request, problem: Problem) -> JSONResponse:
     language = language_of(request)
-    known = REASONS.get(problem.reason)
+    known = reasons_of(request).get(problem.reason)
+    status = problem.status or (known.status if known else 422)
     body: dict[str, Any] = {
         "type": TYPES_AT + problem.reason,
         "title": known.in_language(language) if known else problem.reason.replace("_", " "),
-        "status": problem.status,
+        "status": status,
         "reason": problem.reason,
     }
     if problem.detail is not None:
@@ -164,32 +178,21 @@ def problem_response(request: Request, problem: Problem) -> JSONResponse:
     if (request_id := request.scope.get("tributary.request_id")) is not None:
         body["request_id"] = request_id
     headers = {"Content-Language": language, "Vary": "Accept-Language", "Cache-Control": "no-store", **problem.headers}
-    return JSONResponse(body, status_code=problem.status, headers=headers, media_type=MEDIA_TYPE)
+    return JSONResponse(body, status_code=status, headers=headers, media_type=MEDIA_TYPE)
 
 
-def documented(*reasons: str) -> dict[int | str, dict[str, Any]]:
-    """The `responses=` of a route that may end with these reasons; those that every route shares are included."""
-    by_status: dict[int, list[str]] = {}
-    for code in (*reasons, "invalid_request", "inconsistent_request", "store_unavailable"):
-        by_status.setdefault(REASONS[code].status, []).append(code)
+def documented(*reasons: str) -> Responses:
+    """The `responses=` of a route that may end with these reasons, beside those that every route of its kind shares.
+
+    `api.http.openapi` makes an answer for each status of it.
+    """
+    return {UNRESOLVED: {"description": "", REASON_CODES: reasons}}
+
+
+def problem_answer(description: str) -> dict[str, Any]:
+    """An answer that is problem details."""
     schema = {"$ref": "#/components/schemas/" + ProblemDetails.__name__}
-    return {
-        status: {
-            "description": " ".join(f"`{code}`: {REASONS[code].en}" for code in dict.fromkeys(codes)),
-            "content": {MEDIA_TYPE: {"schema": schema}},
-        }
-        for status, codes in sorted(by_status.items())
-    }
-
-
-def with_example(responses: Responses, example: Any, *statuses: int) -> Responses:
-    """The `responses=` of a route, with an example of what it shows; for 200 unless `statuses` says otherwise."""
-    shown = dict(responses)
-    for status in statuses or (200,):
-        answer = shown.get(status, {})
-        json_of = {"example": example, **answer.get("content", {}).get("application/json", {})}
-        shown[status] = {**answer, "content": {"application/json": json_of}}
-    return shown
+    return {"description": description, "content": {MEDIA_TYPE: {"schema": schema}}}
 
 
 def field_errors(errors: Sequence[Any]) -> list[dict[str, str]]:

@@ -15,9 +15,9 @@ from datetime import datetime, timedelta
 from api.identity.model import Attempts
 from api.identity.opaque import hash_of
 from api.identity.repository import ATTEMPTS
-from api.storage.transactions import settle
 from infra.ports.store import Store, Transaction
 from infra.ports.time import Time
+from infra.runtime.conflicts import transact
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class Lockout:
                 await ATTEMPTS.replace(tx, policy.counted(attempts, now))
             return 0
 
-        return await settle(self._store, self._time, work)
+        return await transact(self._store, self._time, work)
 
     async def succeeded(self, account: str, address: str) -> None:
         """The account starts afresh; the address gets its one attempt back: others' guesses came from there too."""
@@ -95,7 +95,7 @@ class Lockout:
             fewer = max(0, of_address.failures - 1)
             await ATTEMPTS.replace(tx, replace(of_address, failures=fewer, locked_until=None))
 
-        await settle(self._store, self._time, work)
+        await transact(self._store, self._time, work)
 
     async def _both(self, tx: Transaction, account: str, address: str, now: datetime) -> tuple[Attempts, Attempts]:
         keys = (f"account:{hash_of(account)}", f"address:{network_of(address)}")

@@ -2,89 +2,45 @@
 
 from __future__ import annotations
 
-from api.http.problems import Reason, say
+from api.http.problems import Reason
 
-say(
-    {
-        "unauthenticated": Reason(
-            401,
-            "Log in, and send the access token as a bearer token.",
-            "请先登录，并以 Bearer 方式发送访问令牌。",
-        ),
-        "invalid_token": Reason(
-            401,
-            "The access token is not valid any more, or never was.",
-            "访问令牌无效或已过期。",
-        ),
-        "insufficient_scope": Reason(
-            403,
-            "You may not do this; an administrator can allow it.",
-            "您没有该操作的权限，请联系管理员。",
-        ),
-        "wrong_credentials": Reason(
-            401,
-            "E-mail address or password is wrong.",
-            "邮箱或密码错误。",
-        ),
-        "too_many_attempts": Reason(
-            429,
-            "Too many attempts to log in; wait, then try again.",
-            "登录尝试次数过多，请稍后再试。",
-        ),
-        "password_change_required": Reason(
-            403,
-            "This password was for one login only; send new_password as well.",
-            "该密码仅供一次登录，请同时提供新密码。",
-        ),
-        "weak_password": Reason(
-            422,
-            "Choose a password of 12 to 128 characters that is not made of your address.",
-            "密码须为 12 至 128 个字符，且不能由邮箱地址构成。",
-        ),
-        "invalid_grant": Reason(
-            401,
-            "The refresh token is not valid any more; log in again.",
-            "刷新令牌已失效，请重新登录。",
-        ),
-        "invalid_invite": Reason(
-            422,
-            "The invite code is unknown, used up or too old; ask your sponsor for another.",
-            "邀请码不存在、已用完或已过期，请向推荐人索取新的邀请码。",
-        ),
-        "email_taken": Reason(
-            409,
-            "There is a user with this e-mail address already.",
-            "该邮箱已被注册。",
-        ),
-        "registration_refused": Reason(
-            409,
-            "The network did not take the new distributor.",
-            "该经销商注册未被接受。",
-        ),
-        "unknown_permission": Reason(
-            422,
-            "There is no such permission.",
-            "权限不存在。",
-        ),
-        "unknown_distributor": Reason(
-            422,
-            "There is no such distributor.",
-            "经销商不存在。",
-        ),
-        "last_administrator": Reason(
-            409,
-            "At least one active administrator must remain.",
-            "必须至少保留一名有效的管理员。",
-        ),
-        "not_a_distributor": Reason(
-            403,
-            "Only a distributor can do this.",
-            "仅经销商可以执行此操作。",
-        ),
-        "cross_site": Reason(
-            403,
-            "This form was not sent from our own page.",
-            "该表单并非由本站页面提交。",
-        ),
-    }
-)
+REASONS = {
+    "unauthenticated": Reason(
+        401, "Log in, and send the access token as a bearer token.", "请先登录，并以 Bearer 方式发送访问令牌。"
+    ),
+    "invalid_token": Reason(401, "The access token is not valid any more, or never was.", "访问令牌无效或已过期。"),
+    "insufficient_scope": Reason(
+        403, "You may not do this; an administrator can allow it.", "您没有该操作的权限，请联系管理员。"
+    ),
+    "wrong_credentials": Reason(401, "E-mail address or password is wrong.", "邮箱或密码错误。"),
+    "too_many_attempts": Reason(
+        429, "Too many attempts to log in; wait, then try again.", "登录尝试次数过多，请稍后再试。"
+    ),
+    "password_change_required": Reason(
+        403,
+        "This password was for one login only; send new_password as well.",
+        "该密码仅供一次登录，请同时提供新密码。",
+    ),
+    "weak_password": Reason(
+        422,
+        "Choose a password of 12 to 128 characters that is not made of your address.",
+        "密码须为 12 至 128 个字符，且不能由邮箱地址构成。",
+    ),
+    "invalid_grant": Reason(
+        401, "The refresh token is not valid any more; log in again.", "刷新令牌已失效，请重新登录。"
+    ),
+    "invalid_invite": Reason(
+        422,
+        "The invite code is unknown, used up or too old; ask your sponsor for another.",
+        "邀请码不存在、已用完或已过期，请向推荐人索取新的邀请码。",
+    ),
+    "email_taken": Reason(409, "There is a user with this e-mail address already.", "该邮箱已被注册。"),
+    "registration_refused": Reason(409, "The network did not take the new distributor.", "该经销商注册未被接受。"),
+    "unknown_permission": Reason(422, "There is no such permission.", "权限不存在。"),
+    "unknown_distributor": Reason(422, "There is no such distributor.", "经销商不存在。"),
+    "last_administrator": Reason(
+        409, "At least one active administrator must remain.", "必须至少保留一名有效的管理员。"
+    ),
+    "not_a_distributor": Reason(403, "Only a distributor can do this.", "仅经销商可以执行此操作。"),
+    "cross_site": Reason(403, "This form was not sent from our own page.", "该表单并非由本站页面提交。"),
+}

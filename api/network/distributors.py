@@ -27,7 +27,7 @@ from api.http.conditions import (
 from api.http.days import Day
 from api.http.paging import Cursor, Limit, Page, next_link, page_of
 from api.http.parameters import AS_IN_JSON
-from api.http.problems import Problem, Reason, documented, say
+from api.http.problems import Problem, Reason, documented
 from api.identity.principal import Principal
 from api.network.moves_view import MovePreview, preview_of
 from api.network.network_view import (
@@ -41,7 +41,7 @@ from api.network.network_view import (
     distributor_view,
     downline,
     find_distributor,
-    require_registered,
+    require_person,
     stands_as,
     stood_as,
     upline,
@@ -58,21 +58,18 @@ Reads = Annotated[Principal, needs("distributors:read")]
 Writes = Annotated[Principal, needs("distributors:write")]
 Who = Annotated[int, Path(ge=1, le=2**63 - 1, description="The distributor.", examples=[40021]), AS_IN_JSON]
 
-_GUARDED = ("unauthenticated", "invalid_token", "insufficient_scope")
 _TREE_NODES = 200
 _DAYS_MAX = 92
 
-say(
-    {
-        "top_of_network": Reason(
-            403,
-            "Only an administrator puts somebody at the top of the network; name a sponsor.",
-            "只有管理员可以将分销商置于网络顶层，请指明推荐人。",
-        ),
-        "nothing_to_change": Reason(422, "Say what changes: tier, or active.", "请指明要修改的内容：等级或状态。"),
-        "move_impossible": Reason(409, "The move would be refused.", "该调整将被拒绝。"),
-    }
-)
+REASONS = {
+    "top_of_network": Reason(
+        403,
+        "Only an administrator puts somebody at the top of the network; name a sponsor.",
+        "只有管理员可以将分销商置于网络顶层，请指明推荐人。",
+    ),
+    "nothing_to_change": Reason(422, "Say what changes: tier, or active.", "请指明要修改的内容：等级或状态。"),
+    "move_impossible": Reason(409, "The move would be refused.", "该调整将被拒绝。"),
+}
 
 
 class NewDistributor(Body):
@@ -128,7 +125,7 @@ async def register_distributor(body: NewDistributor, ports: Here, principal: Wri
     )
 
 
-@router.get("", summary="List distributors", responses=documented(*_GUARDED, "not_found", "invalid_cursor"))
+@router.get("", summary="List distributors", responses=documented("not_found", "invalid_cursor"))
 async def list_distributors(
     request: Request,
     ports: Here,
@@ -169,7 +166,7 @@ async def list_distributors(
     "/{distributor_id}",
     summary="Show a distributor",
     response_model=DistributorView,
-    responses={**NOT_MODIFIED, **documented(*_GUARDED, "not_found")},
+    responses={**NOT_MODIFIED, **documented("not_found")},
 )
 async def show_distributor(
     distributor_id: Who, request: Request, ports: Here, principal: Reads, if_none_match: IfNoneMatch = None
@@ -227,9 +224,7 @@ async def move_distributor(
 @router.post(
     "/{distributor_id}/move-preview",
     summary="Rehearse a move: who would gain, and who would lose",
-    responses=documented(
-        *_GUARDED, "not_found", "sponsor_unknown", "move_impossible", TOO_LONG, "busy", "malformed_request"
-    ),
+    responses=documented("not_found", "sponsor_unknown", "move_impossible", TOO_LONG, "busy"),
 )
 async def preview_distributor_move(distributor_id: Who, body: Rehearsal, ports: Here, principal: Writes) -> MovePreview:
     """The paid orders of the last days, as if they had been placed after the move. Changes nothing.
@@ -240,7 +235,7 @@ async def preview_distributor_move(distributor_id: Who, body: Rehearsal, ports: 
         raise Problem("not_found")
     await require_reach(ports.store, principal, distributor_id)
     if body.sponsor_id is not None:
-        await require_registered(ports.store, body.sponsor_id, "sponsor_unknown")
+        await require_person(ports.store, principal, body.sponsor_id, "sponsor_unknown")
     last_day = body.until or ports.time.now().date()
     if not date.min + timedelta(days=_DAYS_MAX) < last_day < date.max - timedelta(days=1):
         last_day = ports.time.now().date()
@@ -257,7 +252,7 @@ async def preview_distributor_move(distributor_id: Who, body: Rehearsal, ports: 
 @router.get(
     "/{distributor_id}/downline",
     summary="Show the tree below a distributor",
-    responses=documented(*_GUARDED, "not_found"),
+    responses=documented("not_found"),
 )
 async def show_downline(
     distributor_id: Who,
@@ -277,7 +272,7 @@ async def show_downline(
 @router.get(
     "/{distributor_id}/upline",
     summary="Show who stands above a distributor",
-    responses=documented(*_GUARDED, "not_found"),
+    responses=documented("not_found"),
 )
 async def show_upline(
     distributor_id: Who,
@@ -306,9 +301,6 @@ async def _before(ports: Ports, principal: Principal, distributor_id: int, if_ma
 async def _require_sponsor(ports: Ports, principal: Principal, sponsor_id: int | None) -> None:
     """A sponsor who exists; for anybody but an administrator one within their reach."""
     if sponsor_id is not None:
-        if principal.kind == "admin":
-            await require_registered(ports.store, sponsor_id, "sponsor_unknown")
-        else:
-            await require_reach(ports.store, principal, sponsor_id)
+        await require_person(ports.store, principal, sponsor_id, "sponsor_unknown")
     elif principal.kind != "admin":
         raise Problem("top_of_network")

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.access.scope import require_reach
 from api.http.ids import ShownId
 from api.http.paging import Sorting
 from api.http.problems import Problem
@@ -102,9 +103,11 @@ async def find_distributor(reader: Reader, distributor_id: int) -> Distributor:
     return distributor_of(found[0])
 
 
-async def require_registered(reader: Reader, distributor_id: int, reason: str) -> None:
-    """Raise Problem `reason` unless there is such a distributor."""
-    if not await reader.find(DISTRIBUTORS, {"_id": distributor_id}, limit=1, fields=("_id",)):
+async def require_person(reader: Reader, principal: Principal, distributor_id: int, reason: str) -> None:
+    """A distributor who exists, else Problem `reason`; for anybody but an administrator one within their reach."""
+    if principal.kind != "admin":
+        await require_reach(reader, principal, distributor_id)
+    elif not await reader.find(DISTRIBUTORS, {"_id": distributor_id}, limit=1, fields=("_id",)):
         raise Problem(reason)
 
 

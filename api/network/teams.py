@@ -26,7 +26,7 @@ from api.http.paging import Cursor, Limit, Page, next_link, page_of
 from api.http.parameters import AS_IN_JSON
 from api.http.problems import Problem, documented
 from api.identity.principal import Principal
-from api.network.network_view import BY_NUMBER, distributor_of, find_distributor, require_registered
+from api.network.network_view import BY_NUMBER, distributor_of, find_distributor, require_person
 from api.network.teams_view import (
     Hierarchy,
     Member,
@@ -50,8 +50,6 @@ Reads = Annotated[Principal, needs("teams:read")]
 Writes = Annotated[Principal, needs("teams:write")]
 Which = Annotated[int, Path(ge=1, le=2**63 - 1, description="The team.", examples=[12]), AS_IN_JSON]
 Who = Annotated[int, Path(ge=1, le=2**63 - 1, description="The distributor.", examples=[40021]), AS_IN_JSON]
-
-_GUARDED = ("unauthenticated", "invalid_token", "insufficient_scope")
 
 
 class NewTeam(Body):
@@ -79,13 +77,13 @@ class NewLeader(Body):
 )
 async def create_team(body: NewTeam, ports: Here, principal: Writes, writing: Writing) -> Response:
     """The number is given here. The leader need not be a member."""
-    await _require_person(ports, principal, body.leader_id, "leader_unknown")
+    await require_person(ports.store, principal, body.leader_id, "leader_unknown")
     team_id = await writing.number("team", view=TEAMS)
     command = CreateTeam(team_id=team_id, **body.model_dump())
     return await writing.write(command, lambda: _shown(ports, team_id), location=f"/api/teams/{team_id}")
 
 
-@router.get("", summary="List teams", responses=documented(*_GUARDED, "not_found", "invalid_cursor"))
+@router.get("", summary="List teams", responses=documented("not_found", "invalid_cursor"))
 async def list_teams(
     request: Request,
     ports: Here,
@@ -113,7 +111,7 @@ async def list_teams(
     "/{team_id}",
     summary="Show a team",
     response_model=TeamView,
-    responses={**NOT_MODIFIED, **documented(*_GUARDED, "not_found")},
+    responses={**NOT_MODIFIED, **documented("not_found")},
 )
 async def show_team(
     team_id: Which, request: Request, ports: Here, principal: Reads, if_none_match: IfNoneMatch = None
@@ -127,7 +125,7 @@ async def show_team(
 @router.get(
     "/{team_id}/members",
     summary="List a team's members",
-    responses=documented(*_GUARDED, "not_found", "invalid_cursor"),
+    responses=documented("not_found", "invalid_cursor"),
 )
 async def list_members(
     team_id: Which, request: Request, ports: Here, principal: Reads, limit: Limit = 50, cursor: Cursor = None
@@ -143,7 +141,7 @@ async def list_members(
     return Page(items=items, next=next_link(request, after))
 
 
-@router.get("/{team_id}/hierarchy", summary="Show a team level by level", responses=documented(*_GUARDED, "not_found"))
+@router.get("/{team_id}/hierarchy", summary="Show a team level by level", responses=documented("not_found"))
 async def show_hierarchy(team_id: Which, ports: Here, principal: Reads) -> Hierarchy:
     """The members by how far below the leader they stand. For its leader, and whoever stands above the leader."""
     now = ports.time.now()
@@ -160,7 +158,7 @@ async def show_hierarchy(team_id: Which, ports: Here, principal: Reads) -> Hiera
 async def add_member(team_id: Which, body: NewMember, ports: Here, principal: Writes, writing: Writing) -> Response:
     """From `effective_at` on; a member of another team leaves that one."""
     await find_team(ports.store, principal, team_id, ports.time.now(), whole=True)
-    await _require_person(ports, principal, body.distributor_id, "distributor_unknown")
+    await require_person(ports.store, principal, body.distributor_id, "distributor_unknown")
     return await writing.write(
         JoinTeam(team_id=team_id, **body.model_dump()), lambda: _member(ports, body.distributor_id)
     )
@@ -207,7 +205,7 @@ async def change_leader(
     now = ports.time.now()
     team = await find_team(ports.store, principal, team_id, now, whole=True)
     check_match(if_match, etag_of(len(team.leaders)))
-    await _require_person(ports, principal, body.leader_id, "leader_unknown")
+    await require_person(ports.store, principal, body.leader_id, "leader_unknown")
     before: dict[str, Any] = team_view(team, now).model_dump(mode="json")
     command = ChangeLeader(team_id=team_id, **body.model_dump())
     return await writing.write(command, lambda: _shown(ports, team_id), before=before)
@@ -221,11 +219,3 @@ async def _shown(ports: Ports, team_id: int) -> Response:
 
 async def _member(ports: Ports, distributor_id: int) -> Member:
     return member_view(await find_distributor(ports.store, distributor_id), ports.time.now())
-
-
-async def _require_person(ports: Ports, principal: Principal, distributor_id: int, reason: str) -> None:
-    """Somebody who exists; for anybody but an administrator somebody within their reach."""
-    if principal.kind == "admin":
-        await require_registered(ports.store, distributor_id, reason)
-    else:
-        await require_reach(ports.store, principal, distributor_id)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.access.refusals import is_refusal
 from api.access.writing import SOURCE
-from api.http.problems import REASONS, Language
+from api.http.problems import Language, Reason
 from api.identity.principal import Principal
 from api.storage.protocols import Documents
 from api.storage.repository import MESSAGES
@@ -24,23 +25,27 @@ State = Literal["pending", "retrying", "done", "refused", "set_aside"]
 class MessageView(BaseModel):
     model_config = ConfigDict(title="Message")
 
-    message_id: str
-    type: str = Field(examples=["order.place.v2"])
+    message_id: str = Field(examples=["2f6c9a52-4d1e-4c7b-9a0e-0c1f7f6f3f11"])
+    type: str = Field(examples=["order.place.v1"])
     about: str = Field(examples=["order/shop-367/31198459904"])
     sent_at: datetime
     state: State = Field(
         description="`pending`: in its queue. `retrying`: something that it needs has not arrived, and it is tried "
-        "again. `done`, `refused`: handled. `set_aside`: waits for an operator."
+        "again. `done`, `refused`: handled. `set_aside`: waits for an operator.",
+        examples=["done"],
     )
     outcome: str | None = Field(description="What came of it, as a code.", examples=["accepted"])
-    reason: str | None = Field(description="Why it was refused, or is retried, as a code.")
-    title: str | None = Field(description="The same as a sentence, in the language asked for.")
-    detail: str | None = Field(description="What exactly was wrong.")
-    location: str | None = Field(description="Where the thing that it created is found, once it is done.")
+    reason: str | None = Field(description="Why it was refused, or is retried, as a code.", examples=[None])
+    title: str | None = Field(description="The same as a sentence, in the language asked for.", examples=[None])
+    detail: str | None = Field(description="What exactly was wrong.", examples=[None])
+    location: str | None = Field(
+        description="Where the thing that it created is found, once it is done.",
+        examples=["/api/orders/shop-367/31198459904"],
+    )
 
 
 async def message_status(
-    store: Documents, principal: Principal, message_id: str, language: Language
+    store: Documents, principal: Principal, message_id: str, reasons: Mapping[str, Reason], language: Language
 ) -> MessageView | None:
     """The message of this id that this principal sent; anybody else's is not found."""
     key = f"{SOURCE}{principal.name}/{message_id}"
@@ -50,7 +55,7 @@ async def message_status(
     note = noted[0]
     known = await asyncio.gather(*(_look(store, worker, key, note["correlation"]) for worker in roster.names()))
     state, outcome, reason, detail = max(known, key=lambda found: _WEIGHT[found[0]])
-    sentence = REASONS.get(reason) if reason else None
+    sentence = reasons.get(reason) if reason else None
     return MessageView(
         message_id=message_id,
         type=note["type"],
@@ -91,17 +96,3 @@ def _handled(record: Document, key: str) -> _Found:
             refusal = json.loads(emitted["body"])["data"]
             return "refused", outcome, refusal["reason"], refusal.get("detail")
     return "done", outcome, None, None
-
-
-EXAMPLE: Any = {
-    "message_id": "2f6c9a52-4d1e-4c7b-9a0e-0c1f7f6f3f11",
-    "type": "order.place.v1",
-    "about": "order/shop-367/31198459904",
-    "sent_at": "2026-11-22T12:00:00Z",
-    "state": "done",
-    "outcome": "accepted",
-    "reason": None,
-    "title": None,
-    "detail": None,
-    "location": "/api/orders/shop-367/31198459904",
-}

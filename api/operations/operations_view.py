@@ -25,48 +25,52 @@ BODY_CHARS_MAX = 65_536
 class LetterSummary(BaseModel):
     model_config = ConfigDict(title="DeadLetterSummary")
 
-    letter_id: str
-    worker: str
-    queue: str
-    message_id: str
-    type: str
-    reason: str
-    detail: str
-    attempts: int
-    replays: int
-    concerns: str | None = Field(description="What the message is about, where that could be read.")
+    letter_id: str = Field(examples=["0d9c1c0e-5f57-5a55-8a3c-3a1f6c1e8b21"])
+    worker: str = Field(examples=["order_intake"])
+    queue: str = Field(examples=["order_intake.order.place"])
+    message_id: str = Field(examples=["8f0e6a52-53f4-5bb1-9a0e-0c1f7f6f3f11"])
+    type: str = Field(examples=["order.place.v2"])
+    reason: str = Field(examples=["invalid_value"])
+    detail: str = Field(examples=["lines.0.quantity: Input should be greater than or equal to 1"])
+    attempts: int = Field(examples=[1])
+    replays: int = Field(examples=[0])
+    concerns: str | None = Field(
+        description="What the message is about, where that could be read.", examples=["order/shop-367/31198459904"]
+    )
     died_at: datetime
-    state: State
-    settled_by: str | None
-    settled_at: datetime | None
-    note: str | None
+    state: State = Field(examples=["waiting"])
+    settled_by: str | None = Field(examples=[None])
+    settled_at: datetime | None = Field(examples=[None])
+    note: str | None = Field(examples=[None])
 
 
 class LetterView(LetterSummary):
     model_config = ConfigDict(title="DeadLetter")
 
-    content_type: str | None
-    encoding: str = Field(description="`utf-8`, or `base64` where the body is not text.")
-    body: str = Field(description="What arrived; cut after 65,536 characters.")
-    traceback: str | None
+    content_type: str | None = Field(examples=["application/json"])
+    encoding: str = Field(description="`utf-8`, or `base64` where the body is not text.", examples=["utf-8"])
+    body: str = Field(description="What arrived; cut after 65,536 characters.", examples=["{}"])
+    traceback: str | None = Field(examples=[None])
 
 
 class TraceStep(BaseModel):
     model_config = ConfigDict(title="TraceStep")
 
     at: datetime
-    worker: str
-    message_id: str
-    type: str
-    outcome: str
-    about: str
-    correlation_id: str | None
-    emitted: list[ShownObject] = Field(description="The events it caused, as CloudEvents.")
-    dead_letter: ShownObject | None = Field(description="The dead letter that it became, with its state.")
+    worker: str = Field(examples=["order_intake"])
+    message_id: str = Field(examples=["urn:shop-367/8f0e6a52"])
+    type: str = Field(examples=["order.place.v2"])
+    outcome: str = Field(examples=["accepted"])
+    about: str = Field(examples=["order/shop-367/31198459904"])
+    correlation_id: str | None = Field(examples=["order/shop-367/31198459904"])
+    emitted: list[ShownObject] = Field(description="The events it caused, as CloudEvents.", examples=[[]])
+    dead_letter: ShownObject | None = Field(
+        description="The dead letter that it became, with its state.", examples=[None]
+    )
 
 
 class Trace(BaseModel):
-    of: str
+    of: str = Field(examples=["shop-367/31198459904"])
     steps: list[TraceStep]
 
 
@@ -107,33 +111,3 @@ async def trace_of(store: Documents, name: str) -> Trace:
             for step in steps
         ],
     )
-
-
-LETTER_EXAMPLE: Any = {
-    "letter_id": "0d9c1c0e-5f57-5a55-8a3c-3a1f6c1e8b21",
-    "worker": "order_intake",
-    "queue": "order_intake.order.place",
-    "message_id": "8f0e6a52-53f4-5bb1-9a0e-0c1f7f6f3f11",
-    "type": "order.place.v2",
-    "reason": "invalid_value",
-    "detail": "lines.0.quantity: Input should be greater than or equal to 1",
-    "attempts": 1,
-    "replays": 0,
-    "concerns": "order/shop-367/31198459904",
-    "died_at": "2026-11-22T12:00:00Z",
-    "state": "waiting",
-    "settled_by": None,
-    "settled_at": None,
-    "note": None,
-}
-STEP_EXAMPLE: Any = {
-    "at": "2026-11-22T12:00:00.120Z",
-    "worker": "order_intake",
-    "message_id": "urn:shop-367/8f0e6a52",
-    "type": "order.place.v2",
-    "outcome": "accepted",
-    "about": "order/shop-367/31198459904",
-    "correlation_id": "order/shop-367/31198459904",
-    "emitted": [],
-    "dead_letter": None,
-}

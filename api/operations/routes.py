@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
-from fastapi import Body as BodyOf
 from fastapi.responses import JSONResponse
 
 from api.access.guard import Authenticated, needs
@@ -14,13 +13,10 @@ from api.access.ports import Here
 from api.access.writing import Writer, Writing, written
 from api.http.bodies import Body, BodyRoute
 from api.http.paging import Cursor, Limit, Page, Sorting, next_link, page_of
-from api.http.problems import Problem, Reason, documented, language_of, say, with_example
+from api.http.problems import Problem, Reason, documented, language_of, reasons_of
 from api.identity.principal import Principal
-from api.operations.messages_view import EXAMPLE as MESSAGE_EXAMPLE
 from api.operations.messages_view import MessageView, message_status
 from api.operations.operations_view import (
-    LETTER_EXAMPLE,
-    STEP_EXAMPLE,
     LetterSummary,
     LetterView,
     Trace,
@@ -34,33 +30,28 @@ from contracts.operations.v1 import Note, SettleDeadLetter, Settlement
 from infra.operators import dead_letters
 from infra.operators.dead_letters import Letter, State
 
-say(
-    {
-        "already_discarded": Reason(409, "The dead letter was discarded.", "死信已被丢弃。"),
-        "body_too_large_to_keep": Reason(
-            409,
-            "Only the beginning of the message was kept; ask the sender for smaller ones.",
-            "仅保留了消息开头，无法重新投递，请发送方拆分消息。",
-        ),
-    }
-)
+REASONS = {
+    "already_discarded": Reason(409, "The dead letter was discarded.", "死信已被丢弃。"),
+    "body_too_large_to_keep": Reason(
+        409,
+        "Only the beginning of the message was kept; ask the sender for smaller ones.",
+        "仅保留了消息开头，无法重新投递，请发送方拆分消息。",
+    ),
+}
 
 router = APIRouter(prefix="/api", tags=["operations"], route_class=BodyRoute)
 
 Reads = Annotated[Principal, needs("operations:read")]
 Writes = Annotated[Principal, needs("operations:write")]
-LetterPart = Annotated[str, Path(pattern=r"^[A-Za-z0-9._:-]{1,128}$", examples=[LETTER_EXAMPLE["letter_id"]])]
+LetterPart = Annotated[
+    str, Path(pattern=r"^[A-Za-z0-9._:-]{1,128}$", examples=["0d9c1c0e-5f57-5a55-8a3c-3a1f6c1e8b21"])
+]
 MessagePart = Annotated[
     str, Path(pattern=r"^[A-Za-z0-9._:-]{1,200}$", examples=["2f6c9a52-4d1e-4c7b-9a0e-0c1f7f6f3f11"])
 ]
 Queue = Annotated[str | None, Query(pattern=r"^[A-Za-z0-9._-]{1,100}$", examples=["order_intake.order.place"])]
 
-_GUARDED = ("unauthenticated", "invalid_token", "insufficient_scope")
 _NEWEST = Sorting("died_at", datetime, -1)
-
-
-_LETTER: Any = {**LETTER_EXAMPLE, "content_type": "application/json", "encoding": "utf-8", "body": "{}"}
-_LETTER["traceback"] = None
 
 
 class Decided(Body):
@@ -71,7 +62,7 @@ class Decided(Body):
     "/dead-letters",
     summary="List dead letters",
     response_model=Page[LetterSummary],
-    responses=with_example(documented(*_GUARDED, "invalid_cursor"), {"items": [LETTER_EXAMPLE], "next": None}),
+    responses=documented("invalid_cursor"),
 )
 async def list_letters(
     request: Request,
@@ -101,7 +92,7 @@ async def list_letters(
     "/dead-letters/{letter_id}",
     summary="Show a dead letter",
     response_model=LetterView,
-    responses=with_example(documented(*_GUARDED, "not_found"), _LETTER),
+    responses=documented("not_found"),
 )
 async def show_letter(letter_id: LetterPart, ports: Here, principal: Reads) -> LetterView:
     """Why it died, the traceback, and its body as it came."""
@@ -110,16 +101,16 @@ async def show_letter(letter_id: LetterPart, ports: Here, principal: Reads) -> L
 
 _SETTLED: dict[str, Any] = {
     "response_model": LetterView,
-    "responses": with_example(
-        written("not_found", "already_replayed", "already_discarded", "body_too_large_to_keep", shown=LetterView),
-        _LETTER,
+    "responses": written(
+        "not_found", "already_replayed", "already_discarded", "body_too_large_to_keep", shown=LetterView
     ),
 }
-Why = Annotated[Decided, BodyOf(examples=[{"note": "The shop has mended its export."}])]
 
 
 @router.post("/dead-letters/{letter_id}/replay", summary="Send a dead letter again", **_SETTLED)
-async def replay_letter(letter_id: LetterPart, body: Why, ports: Here, principal: Writes, writing: Writing) -> Response:
+async def replay_letter(
+    letter_id: LetterPart, body: Decided, ports: Here, principal: Writes, writing: Writing
+) -> Response:
     """To the queue it died in, byte for byte. What was handled meanwhile is recognised and changes nothing."""
     letter = await _letter(ports, letter_id)
     if letter.state == "discarded":
@@ -134,7 +125,7 @@ async def replay_letter(letter_id: LetterPart, body: Why, ports: Here, principal
 
 @router.post("/dead-letters/{letter_id}/discard", summary="Discard a dead letter", **_SETTLED)
 async def discard_letter(
-    letter_id: LetterPart, body: Why, ports: Here, principal: Writes, writing: Writing
+    letter_id: LetterPart, body: Decided, ports: Here, principal: Writes, writing: Writing
 ) -> Response:
     """It needs nothing any more. It is kept, with who decided, when and why."""
     return await _settle(writing, await _letter(ports, letter_id), "discarded", body.note)
@@ -144,7 +135,7 @@ async def discard_letter(
     "/trace",
     summary="Trace an order or a message",
     response_model=Trace,
-    responses=with_example(documented(*_GUARDED, "not_found"), {"of": "shop-367/31198459904", "steps": [STEP_EXAMPLE]}),
+    responses=documented("not_found"),
 )
 async def trace(
     ports: Here,
@@ -170,11 +161,11 @@ async def trace(
     "/messages/{message_id}",
     summary="Show what became of a command",
     response_model=MessageView,
-    responses=with_example(documented("unauthenticated", "invalid_token", "not_found"), MESSAGE_EXAMPLE),
+    responses=documented("not_found"),
 )
 async def show_message(message_id: MessagePart, request: Request, ports: Here, principal: Authenticated) -> Response:
     """Where a 202 leads to. Only whoever sent the command sees it; it is known for thirty days."""
-    found = await message_status(ports.store, principal, message_id, language_of(request))
+    found = await message_status(ports.store, principal, message_id, reasons_of(request), language_of(request))
     if found is None:
         raise Problem("not_found")
     headers = {"Cache-Control": "no-store", "Vary": "Authorization, Accept-Language"}

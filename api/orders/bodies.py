@@ -19,7 +19,10 @@ class NewRefund(Body):
     refund_id: Annotated[Reference | None, Field(description="Your own id of this refund; one is made if absent.")] = (
         None
     )
-    lines: Annotated[list[RefundLine], Field(min_length=1, max_length=LINES_MAX)]
+    lines: Annotated[
+        list[RefundLine],
+        Field(min_length=1, max_length=LINES_MAX, examples=[[{"product_id": 1082185, "quantity": 1}]]),
+    ]
 
 
 class AfterSale(Body):
@@ -49,11 +52,3 @@ ORDERS_BY_EXAMPLE: Any = {
         },
     },
 }
-STATUSES: Any = {"paid": {"summary": "It is paid", "value": {"status": "paid"}}}
-REFUNDS: Any = {
-    "one unit": {
-        "summary": "One unit comes back, with its share of the money",
-        "value": {"refund_id": "refund-0042", "lines": [{"product_id": 1082185, "quantity": 1}]},
-    }
-}
-AFTER_SALE: Any = {"open": {"summary": "Something is open", "value": {"open": True}}}

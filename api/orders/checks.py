@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from api.access.scope import reaches
-from api.http.problems import Problem, Reason, say
+from api.http.problems import Problem, Reason
 from api.identity.principal import Principal
 from contracts.catalog.view import PRODUCTS
 from contracts.fields import LINES_MAX, Amount, Currency, DistributorId, OrderId, ProductId, Quantity, ShopId
@@ -18,15 +18,13 @@ from contracts.orders.view import Order
 from contracts.wire.envelope import Timestamp
 from infra.ports.store import Reader
 
-say(
-    {
-        "ambiguous_order": Reason(
-            409,
-            "Several shops have an order of this id; name it as shop_id/order_id.",
-            "多个店铺存在该订单号，请使用 shop_id/order_id。",
-        ),
-    }
-)
+REASONS = {
+    "ambiguous_order": Reason(
+        409,
+        "Several shops have an order of this id; name it as shop_id/order_id.",
+        "多个店铺存在该订单号，请使用 shop_id/order_id。",
+    ),
+}
 
 
 class _NewOrder(BaseModel):

@@ -23,9 +23,9 @@ from api.http.conditions import (
 )
 from api.http.paging import Cursor, Limit, Page, next_link, page_of
 from api.http.parameters import AS_IN_JSON
-from api.http.problems import documented, with_example
+from api.http.problems import documented
 from api.identity.principal import Principal
-from api.orders.bodies import AFTER_SALE, ORDERS_BY_EXAMPLE, REFUNDS, STATUSES, AfterSale, NewRefund, StatusUpdate
+from api.orders.bodies import ORDERS_BY_EXAMPLE, AfterSale, NewRefund, StatusUpdate
 from api.orders.checks import (
     NewOrder,
     order_command,
@@ -36,8 +36,6 @@ from api.orders.checks import (
     shop_of,
 )
 from api.orders.view import (
-    EXAMPLE,
-    EXAMPLE_STEP,
     NEWEST,
     OrderView,
     OrderWithTimeline,
@@ -62,7 +60,6 @@ ShopPart = Annotated[ShopId, Path()]
 OrderPart = Annotated[OrderId, Path()]
 Timeline = Annotated[bool, Query(description="Whether to tell what happened to it; without, the answer is faster.")]
 
-_GUARDED = ("unauthenticated", "invalid_token", "insufficient_scope")
 _PLACING = (
     *("conflict", "shop_required", "shop_unknown", "distributor_unknown", "distributor_inactive", "product_unknown"),
     *("product_inactive", "currency_not_accepted", "placed_in_future", "total_mismatch", "discount_exceeds_amount"),
@@ -83,7 +80,7 @@ _GIVING_BACK = (
     summary="Place an order",
     response_model=OrderView,
     status_code=201,
-    responses=with_example(written(*_PLACING, shown=OrderView, created=True), EXAMPLE, 200, 201),
+    responses=written(*_PLACING, shown=OrderView, created=True),
 )
 async def place_order(
     body: Annotated[NewOrder, Body(openapi_examples=ORDERS_BY_EXAMPLE)],
@@ -114,7 +111,7 @@ async def place_order(
     "",
     summary="List orders",
     response_model=Page[OrderView],
-    responses=with_example(documented(*_GUARDED, "invalid_cursor"), {"items": [EXAMPLE], "next": None}),
+    responses=documented("invalid_cursor"),
 )
 async def list_orders(
     request: Request,
@@ -150,10 +147,7 @@ async def list_orders(
 
 _SHOWN: dict[str, Any] = {
     "response_model": OrderWithTimeline,
-    "responses": with_example(
-        {**documented(*_GUARDED, "not_found", "ambiguous_order"), **NOT_MODIFIED},
-        {**EXAMPLE, "timeline": [EXAMPLE_STEP]},
-    ),
+    "responses": {**documented("not_found", "ambiguous_order"), **NOT_MODIFIED},
 }
 
 
@@ -186,14 +180,13 @@ async def show_shop_order(
 
 _MOVED: dict[str, Any] = {
     "response_model": OrderView,
-    "responses": with_example(written(*_MOVING, shown=OrderView), EXAMPLE),
+    "responses": written(*_MOVING, shown=OrderView),
 }
-NewStatus = Annotated[StatusUpdate, Body(openapi_examples=STATUSES)]
 
 
 @router.patch("/{order_id}", summary="Tell how far an order is", **_MOVED)
 async def change_order(
-    order_id: OrderPart, body: NewStatus, ports: Here, principal: Fulfils, writing: Writing, if_match: IfMatch = None
+    order_id: OrderPart, body: StatusUpdate, ports: Here, principal: Fulfils, writing: Writing, if_match: IfMatch = None
 ) -> Response:
     """`completed` means that the customer has the goods, and starts the hold period of the commissions."""
     return await _moved(writing, await find_order(ports.store, principal, order_id, None), body, if_match)
@@ -201,7 +194,7 @@ async def change_order(
 
 @router.put("/{order_id}/status", summary="Set an order's status", **_MOVED)
 async def put_status(
-    order_id: OrderPart, body: NewStatus, ports: Here, principal: Fulfils, writing: Writing, if_match: IfMatch = None
+    order_id: OrderPart, body: StatusUpdate, ports: Here, principal: Fulfils, writing: Writing, if_match: IfMatch = None
 ) -> Response:
     return await _moved(writing, await find_order(ports.store, principal, order_id, None), body, if_match)
 
@@ -210,7 +203,7 @@ async def put_status(
 async def change_shop_order(
     shop_id: ShopPart,
     order_id: OrderPart,
-    body: NewStatus,
+    body: StatusUpdate,
     ports: Here,
     principal: Fulfils,
     writing: Writing,
@@ -222,14 +215,13 @@ async def change_shop_order(
 _REFUNDED: dict[str, Any] = {
     "response_model": OrderView,
     "status_code": 201,
-    "responses": with_example(written(*_GIVING_BACK, shown=OrderView, created=True), EXAMPLE, 200, 201),
+    "responses": written(*_GIVING_BACK, shown=OrderView, created=True),
 }
-Refund = Annotated[NewRefund, Body(openapi_examples=REFUNDS)]
 
 
 @router.post("/{order_id}/refunds", summary="Refund of an order", **_REFUNDED)
 async def refund_order(
-    order_id: OrderPart, body: Refund, ports: Here, principal: Refunds, writing: Writing
+    order_id: OrderPart, body: NewRefund, ports: Here, principal: Refunds, writing: Writing
 ) -> Response:
     """Commissions are taken back in proportion. The same `refund_id` counts once."""
     return await _refunded(writing, await find_order(ports.store, principal, order_id, None), body)
@@ -237,27 +229,23 @@ async def refund_order(
 
 @router.post("/{shop_id}/{order_id}/refunds", summary="Refund it", **_REFUNDED)
 async def refund_shop_order(
-    shop_id: ShopPart, order_id: OrderPart, body: Refund, ports: Here, principal: Refunds, writing: Writing
+    shop_id: ShopPart, order_id: OrderPart, body: NewRefund, ports: Here, principal: Refunds, writing: Writing
 ) -> Response:
     return await _refunded(writing, await find_order(ports.store, principal, order_id, shop_id), body)
 
 
 _SETTLED: dict[str, Any] = {
     "response_model": OrderView,
-    "responses": with_example(
-        written(
-            *("not_found", "ambiguous_order", "not_paid", "order_rejected", "order_cancelled", "order_refunded"),
-            shown=OrderView,
-        ),
-        EXAMPLE,
+    "responses": written(
+        *("not_found", "ambiguous_order", "not_paid", "order_rejected", "order_cancelled", "order_refunded"),
+        shown=OrderView,
     ),
 }
-OpenOrNot = Annotated[AfterSale, Body(openapi_examples=AFTER_SALE)]
 
 
 @router.put("/{order_id}/after-sale", summary="Open or settle an after-sale", **_SETTLED)
 async def put_after_sale(
-    order_id: OrderPart, body: OpenOrNot, ports: Here, principal: Refunds, writing: Writing
+    order_id: OrderPart, body: AfterSale, ports: Here, principal: Refunds, writing: Writing
 ) -> Response:
     """While something between customer and shop is open, no commission of the order is released."""
     return await _after_sale(writing, await find_order(ports.store, principal, order_id, None), body)
@@ -269,7 +257,7 @@ async def put_after_sale(
     **_SETTLED,
 )
 async def put_shop_after_sale(
-    shop_id: ShopPart, order_id: OrderPart, body: OpenOrNot, ports: Here, principal: Refunds, writing: Writing
+    shop_id: ShopPart, order_id: OrderPart, body: AfterSale, ports: Here, principal: Refunds, writing: Writing
 ) -> Response:
     return await _after_sale(writing, await find_order(ports.store, principal, order_id, shop_id), body)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 from typing import Any
 
@@ -32,38 +31,38 @@ Money = str
 class LineView(BaseModel):
     model_config = ConfigDict(title="OrderLine")
 
-    line: int
-    product_id: ShownId
-    category_id: ShownId
-    quantity: int
+    line: int = Field(examples=[1])
+    product_id: ShownId = Field(examples=[1082185])
+    category_id: ShownId = Field(examples=[7])
+    quantity: int = Field(examples=[3])
     amount: Money = Field(description="The line's total before its discount.", examples=["59.70"])
     discount: Money = Field(examples=["5.00"])
     net: Money = Field(description="amount - discount.", examples=["54.70"])
-    refunded_quantity: int
+    refunded_quantity: int = Field(examples=[0])
     refunded: Money = Field(examples=["0.00"])
 
 
 class RefundedPart(BaseModel):
-    line: int
-    quantity: int
-    amount: Money
+    line: int = Field(examples=[1])
+    quantity: int = Field(examples=[1])
+    amount: Money = Field(examples=["18.23"])
 
 
 class RefundView(BaseModel):
     model_config = ConfigDict(title="OrderRefund")
 
-    refund_id: str
+    refund_id: str = Field(examples=["refund-0042"])
     at: datetime
-    amount: Money
+    amount: Money = Field(examples=["18.23"])
     lines: list[RefundedPart]
 
 
 class SponsorView(BaseModel):
     model_config = ConfigDict(title="OrderUpline")
 
-    level: int = Field(description="1 is the seller.")
-    distributor_id: ShownId
-    tier: str
+    level: int = Field(description="1 is the seller.", examples=[1])
+    distributor_id: ShownId = Field(examples=[40021])
+    tier: str = Field(examples=["standard"])
     active: bool
 
 
@@ -82,31 +81,31 @@ class StepView(BaseModel):
 class OrderView(BaseModel):
     model_config = ConfigDict(title="Order")
 
-    shop_id: str
-    order_id: str
-    status: Status
-    reason: str | None = Field(description="Why it was rejected or cancelled.")
-    version: int = Field(description="Grows by one with each change; it is in the ETag.")
-    distributor_id: ShownId = Field(description="The seller.")
-    currency: str
+    shop_id: str = Field(examples=["shop-367"])
+    order_id: str = Field(examples=["31198459904"])
+    status: Status = Field(examples=["paid"])
+    reason: str | None = Field(description="Why it was rejected or cancelled.", examples=[None])
+    version: int = Field(description="Grows by one with each change; it is in the ETag.", examples=[3])
+    distributor_id: ShownId = Field(description="The seller.", examples=[40021])
+    currency: str = Field(examples=["CNY"])
     placed_at: datetime
-    due_at: datetime | None = Field(description="When it is cancelled unless paid.")
+    due_at: datetime | None = Field(description="When it is cancelled unless paid.", examples=[None])
     paid_at: datetime | None
-    completed_at: datetime | None
+    completed_at: datetime | None = Field(examples=[None])
     reserved: bool = Field(description="Whether the goods are set apart.")
-    prepaid: bool
-    after_sale_open: bool = Field(description="While open, no commission is released.")
+    prepaid: bool = Field(examples=[False])
+    after_sale_open: bool = Field(description="While open, no commission is released.", examples=[False])
     lines: list[LineView]
-    shipping: Money
-    tax: Money
-    total: Money
-    refunded_total: Money
-    refunds: list[RefundView]
+    shipping: Money = Field(examples=["8.00"])
+    tax: Money = Field(examples=["0.00"])
+    total: Money = Field(examples=["62.70"])
+    refunded_total: Money = Field(examples=["0.00"])
+    refunds: list[RefundView] = Field(examples=[[]])
     upline: list[SponsorView] = Field(
         description="The seller and those above, as of the order's time: for a distributor up to themselves, for a "
         "shop the seller alone."
     )
-    rule_version: int
+    rule_version: int = Field(examples=[1])
 
 
 class OrderWithTimeline(OrderView):
@@ -237,24 +236,3 @@ def _upline(order: Order, principal: Principal) -> list[SponsorView]:
         for up in order.upline
         if up.level <= last
     ]
-
-
-EXAMPLE: dict[str, Any] = json.loads("""
-{
-  "shop_id": "shop-367", "order_id": "31198459904", "status": "paid", "reason": null, "version": 3,
-  "distributor_id": 40021, "currency": "CNY", "placed_at": "2026-11-22T12:00:00Z", "due_at": null,
-  "paid_at": "2026-11-22T12:00:05Z", "completed_at": null, "reserved": true, "prepaid": false,
-  "after_sale_open": false,
-  "lines": [{"line": 1, "product_id": 1082185, "category_id": 7, "quantity": 3, "amount": "59.70",
-             "discount": "5.00", "net": "54.70", "refunded_quantity": 0, "refunded": "0.00"}],
-  "shipping": "8.00", "tax": "0.00", "total": "62.70", "refunded_total": "0.00", "refunds": [],
-  "upline": [{"level": 1, "distributor_id": 40021, "tier": "standard", "active": true}], "rule_version": 1
-}
-""")
-EXAMPLE_STEP = {
-    "at": "2026-11-22T12:00:00.120Z",
-    "worker": "order_intake",
-    "type": "order.place.v2",
-    "outcome": "accepted",
-    "emitted": ["order.accepted.v1"],
-}

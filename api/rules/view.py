@@ -25,17 +25,20 @@ _markets = Codec(Market, key="market")
 class RulesSummary(BaseModel):
     model_config = ConfigDict(title="RulesSummary")
 
-    rule_version: int
-    stage: Stage
-    title: str
-    market: str
-    digest: str = Field(description="Names the terms: send it with an approval.")
-    proposed_by: str
-    approved_by: str | None
-    activated_by: str | None
+    rule_version: int = Field(examples=[1])
+    stage: Stage = Field(examples=["active"])
+    title: str = Field(examples=["Autumn 2026"])
+    market: str = Field(examples=["default"])
+    digest: str = Field(
+        description="Names the terms: send it with an approval.",
+        examples=["9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"],
+    )
+    proposed_by: str = Field(examples=["admin/4f1c0d3a9b7e4c2f8a6d5e4c3b2a1f00"])
+    approved_by: str | None = Field(examples=["admin/0a2c0d3a9b7e4c2f8a6d5e4c3b2a1f11"])
+    activated_by: str | None = Field(examples=["admin/0a2c0d3a9b7e4c2f8a6d5e4c3b2a1f11"])
     effective_from: datetime | None
-    retired_from: datetime | None
-    retired_by: str | None
+    retired_from: datetime | None = Field(examples=[None])
+    retired_by: str | None = Field(examples=[None])
 
 
 class BreachView(BaseModel):
@@ -51,8 +54,14 @@ class BreachView(BaseModel):
 class RulesView(RulesSummary):
     model_config = ConfigDict(title="Rules")
 
-    sentences: list[str] = Field(description="All that they promise, in the language asked for.")
-    terms: ShownObject = Field(description="The same in figures; amounts and rates are decimal strings.")
+    sentences: list[str] = Field(
+        description="All that they promise, in the language asked for.",
+        examples=[["Each line pays at most 20% of its net."]],
+    )
+    terms: ShownObject = Field(
+        description="The same in figures; amounts and rates are decimal strings.",
+        examples=[{"title": "Autumn 2026", "market": "default", "pool_rate": "0.2", "hold_days": 7}],
+    )
 
 
 class DraftView(BaseModel):
@@ -145,23 +154,3 @@ def _amount(item: Any, currency: str) -> Any:
     if isinstance(item, tuple):
         return [_amount(part, currency) for part in item]
     return format(to_amount(item, currency), "f")
-
-
-SUMMARY_EXAMPLE: Any = {
-    "rule_version": 1,
-    "stage": "active",
-    "title": "Autumn 2026",
-    "market": "default",
-    "digest": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
-    "proposed_by": "admin/4f1c0d3a9b7e4c2f8a6d5e4c3b2a1f00",
-    "approved_by": "admin/0a2c0d3a9b7e4c2f8a6d5e4c3b2a1f11",
-    "activated_by": "admin/0a2c0d3a9b7e4c2f8a6d5e4c3b2a1f11",
-    "effective_from": "2026-11-01T00:00:00Z",
-    "retired_from": None,
-    "retired_by": None,
-}
-RULES_EXAMPLE: Any = {
-    **SUMMARY_EXAMPLE,
-    "sentences": ["Rule set “Autumn 2026”, for the market default.", "Each line pays at most 20% of its net."],
-    "terms": {"title": "Autumn 2026", "market": "default", "pool_rate": "0.2", "hold_days": 7},
-}

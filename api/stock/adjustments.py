@@ -17,7 +17,7 @@ from api.access.writing import MESSAGES_AT, Told, Writer, leaves_all_as_it_was, 
 from api.http.bodies import read_json
 from api.http.ids import ShownId, numbers_of
 from api.http.parameters import is_whole_number
-from api.http.problems import FieldError, Problem, Reason, field_errors, say
+from api.http.problems import FieldError, Problem, Reason, field_errors
 from api.http.tables import NoTable, day_of, fields_named, rows_of, text_of
 from api.stock.view import known_products
 from contracts.fields import QUANTITY_MAX, IsoDate, ProductId, Reference
@@ -39,16 +39,14 @@ _DAY = "expiry_date"
 _CELL_MAX = 1_000
 _DIGITS_MAX = 20
 
-say(
-    {
-        "too_many_lines": Reason(
-            422, f"More than {LINES_MAX} lines; send them in parts.", f"超过 {LINES_MAX} 行，请分批提交。"
-        ),
-        "repeated_line": Reason(
-            422, "An earlier line is about the same lot; only one can be done.", "同一批次已在前面的行中出现。"
-        ),
-    }
-)
+REASONS = {
+    "too_many_lines": Reason(
+        422, f"More than {LINES_MAX} lines; send them in parts.", f"超过 {LINES_MAX} 行，请分批提交。"
+    ),
+    "repeated_line": Reason(
+        422, "An earlier line is about the same lot; only one can be done.", "同一批次已在前面的行中出现。"
+    ),
+}
 
 
 class Adjustment(BaseModel):

@@ -32,7 +32,6 @@ Writes = Annotated[Principal, needs("inventory:write")]
 ProductNumber = Annotated[int, Path(ge=1, le=2**63 - 1, description="The product.", examples=[1082185]), AS_IN_JSON]
 
 _FORM_FIELDS_MAX = 16
-_GUARDED = ("unauthenticated", "invalid_token", "insufficient_scope")
 _CSV = "product_id,batch_id,delta,stock,expiry_date\n1082185,lot-2026-11,-2,,\n1082186,default,,120,2027-03-31\n"
 _LINES: dict[str, Any] = {
     "requestBody": {
@@ -108,7 +107,7 @@ async def set_stock(
     return await writing.write(command, show)
 
 
-@router.get("", summary="List stock", responses=documented(*_GUARDED, "invalid_cursor"))
+@router.get("", summary="List stock", responses=documented("invalid_cursor"))
 async def list_stock(
     request: Request,
     ports: Here,
@@ -134,7 +133,7 @@ async def list_stock(
     "/{product_id}",
     summary="Show the stock of a product",
     response_model=StockView,
-    responses={**NOT_MODIFIED, **documented(*_GUARDED, "not_found")},
+    responses={**NOT_MODIFIED, **documented("not_found")},
 )
 async def show_stock(
     product_id: ProductNumber, request: Request, ports: Here, principal: Reads, if_none_match: IfNoneMatch = None

@@ -16,9 +16,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from api.storage.repository import AUDIT, AUDIT_HEAD
-from api.storage.transactions import settle
 from infra.ports.store import Document, Reader, Store, Streams, Transaction
 from infra.ports.time import Time
+from infra.runtime.conflicts import transact
 
 _HEAD = "head"
 _GENESIS = "0" * 64
@@ -80,7 +80,7 @@ class AuditLog:
     async def _write_pending(self) -> None:
         batch, self._pending = self._pending[:_BATCH_MAX], self._pending[_BATCH_MAX:]
         try:
-            await settle(self._store, self._time, lambda tx: self.append_in(tx, *(entry for entry, _ in batch)))
+            await transact(self._store, self._time, lambda tx: self.append_in(tx, *(entry for entry, _ in batch)))
         except BaseException as error:
             for _, written in batch:
                 if not written.done():

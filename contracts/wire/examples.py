@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import Any
 
 from pydantic import ValidationError
 
 from contracts.wire.catalogue import kind_of
 from contracts.wire.envelope import Message, Payload, derived_id, message_of
+from contracts.wire.json_schema import example_value
 
 AT = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
 
@@ -23,7 +23,7 @@ def example_of(payload: type[Payload]) -> Message[Payload]:
     """
     schema = payload.model_json_schema()
     try:
-        data = payload.model_validate_json(json.dumps(_value(schema, schema.get("$defs", {}))))
+        data = payload.model_validate_json(json.dumps(example_value(schema, schema.get("$defs", {}))))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(step) for step in first["loc"]) or "the whole"
@@ -41,27 +41,3 @@ def example_of(payload: type[Payload]) -> Message[Payload]:
         traceparent=_TRACEPARENT,
         data=data,
     )
-
-
-def _value(schema: dict[str, Any], definitions: dict[str, Any]) -> object:
-    """The schema's own example, else the simplest value of its type."""
-    if "examples" in schema:
-        return schema["examples"][0]
-    if "$ref" in schema:
-        return _value(definitions[schema["$ref"].rpartition("/")[2]], definitions)
-    if "anyOf" in schema:
-        return _value(schema["anyOf"][0], definitions)
-    if "const" in schema:
-        return schema["const"]
-    if "enum" in schema:
-        return schema["enum"][0]
-    kind = schema.get("type")
-    if kind == "object":
-        return {name: _value(field, definitions) for name, field in schema.get("properties", {}).items()}
-    if kind == "array":
-        return [_value(schema["items"], definitions)]
-    if "default" in schema:
-        return schema["default"]
-    if schema.get("format") == "date-time":
-        return AT.isoformat()
-    return {"boolean": True, "integer": schema.get("minimum", 1), "number": 1, "string": "text"}.get(str(kind))

@@ -24,6 +24,7 @@ from infra.ports.store import Store, StoreConflict, StoreUnavailable, Transactio
 from infra.ports.time import Time
 from infra.runtime import outbox
 from infra.runtime.arrivals import Arrived, conflict_keys, settled_rivals, with_conflicts
+from infra.runtime.conflicts import first_failed, transact
 from infra.runtime.decoding import Decoder
 from infra.runtime.failure_policy import Failure, FailurePolicy
 from infra.runtime.fold import Folded, Work, fold
@@ -225,18 +226,13 @@ class BatchLoop:
 
     async def _transact(self, body: Callable[[Transaction], Awaitable[T]]) -> T:
         """Run a transaction, again with jitter while other replicas write the same documents first."""
-        try:
-            return await self._store.transact(body)
-        except StoreConflict as error:
-            tries = AsyncRetrying(
-                retry=retry_if_exception_type(StoreConflict),
-                wait=wait_random_exponential(multiplier=0.005, max=0.5),
-                stop=lambda state: state.attempt_number >= self._settings.conflict_tries_max,
-                sleep=self._time.sleep,
-                before_sleep=lambda _: self._metrics.conflicts.inc(),
-                reraise=True,
-            )
-            return await tries(_first_failed(error, lambda: self._store.transact(body)))
+        return await transact(
+            self._store,
+            self._time,
+            body,
+            tries_max=self._settings.conflict_tries_max,
+            on_conflict=self._metrics.conflicts.inc,
+        )
 
     async def _commit(self, tx: Transaction, works: list[Work]) -> Settled:
         """Find the repeats, load, fold, save, and write the journal: the body of one transaction.
@@ -296,7 +292,7 @@ class BatchLoop:
                 sleep=self._time.sleep,
                 before_sleep=wait_and_say,
             )
-            result = await tries(_first_failed(error, act))
+            result = await tries(first_failed(error, act))
         self._readiness.has(self._queue)
         return result
 
@@ -324,20 +320,6 @@ class BatchLoop:
             for message in folded.said:
                 if message.type in self._announced:
                     self._log.warning(message.type, correlation_id=message.correlationid, **message.data.model_dump())
-
-
-def _first_failed(error: Exception, act: Callable[[], Awaitable[T]]) -> Callable[[], Awaitable[T]]:
-    """`act` for a retrying that knows of its first try only how it ended: nearly all succeed and need no machinery."""
-    known: Exception | None = error
-
-    async def attempt() -> T:
-        nonlocal known
-        if known is not None:
-            failed, known = known, None
-            raise failed
-        return await act()
-
-    return attempt
 
 
 def _told(back: SetBack) -> dict[str, object]:

@@ -272,7 +272,7 @@ class TestPage:
     @pytest.mark.parametrize("language", ["en", "zh"])
     def test_everything_from_outside_is_escaped(self, language: str) -> None:
         html = page.login_page(
-            self.asked, "token", language, email='"><img src=x onerror=y>', trouble="wrong_credentials"
+            self.asked, "token", language, email='"><img src=x onerror=y>', alert="E-mail address or <b>password</b>."
         )
         assert "<script" not in html
         assert "<img" not in html

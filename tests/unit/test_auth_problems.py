@@ -10,14 +10,22 @@ from typing import Any
 
 import pytest
 import structlog
+from fastapi import Request
 from hypothesis import given
 from hypothesis import strategies as st
 
-import api.identity.permissions  # noqa: F401  (with the reasons of identity)
-from api.http.problems import REASONS, Problem, Reason, documented, field_errors, preferred_language, say
+from api.app import create_app
+from api.http.problems import Problem, Reason, field_errors, gathered, preferred_language, problem_response
 from api.storage.audit_log import Entry, Head, _document, verify
+from infra.settings import Settings
 from infra.telemetry import logs
 
+
+def _no_ports() -> Any:
+    raise AssertionError("reasons need no server")
+
+
+APP = create_app(Settings(), _no_ports)
 NOW = datetime(2026, 11, 22, 12, 0, 0, 123_000, tzinfo=UTC)
 
 
@@ -45,7 +53,7 @@ class TestSentences:
         assert preferred_language(accepted) in ("en", "zh")
 
     def test_every_reason_has_a_sentence_in_both(self) -> None:
-        for code, reason in REASONS.items():
+        for code, reason in APP.state.reasons.items():
             assert code.isidentifier()
             assert 400 <= reason.status < 600
             assert reason.en.endswith(".")
@@ -53,11 +61,12 @@ class TestSentences:
 
     def test_a_code_has_one_meaning(self) -> None:
         with pytest.raises(ValueError, match="two meanings"):
-            say({"not_found": Reason(404, "Gone.", "没了。")})
+            gathered(APP.state.reasons, {"not_found": Reason(404, "Gone.", "没了。")})
 
-    def test_a_refusal_that_nobody_described_is_still_a_problem(self) -> None:
-        assert Problem("too_blue").status == 422
-        assert set(documented("conflict", "not_found")) == {404, 409, 422, 503}
+    @pytest.mark.parametrize(("reason", "status"), [("too_blue", 422), ("conflict", 409), ("email_taken", 409)])
+    def test_a_problem_without_a_known_reason_is_still_a_problem(self, reason: str, status: int) -> None:
+        request = Request({"type": "http", "headers": [], "app": APP})
+        assert problem_response(request, Problem(reason)).status_code == status
 
     def test_what_was_sent_is_not_repeated(self) -> None:
         told = field_errors(

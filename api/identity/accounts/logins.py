@@ -13,9 +13,9 @@ from api.identity.oauth.grants import Grants
 from api.identity.passwords import Passwords, check_strength, normalized_email
 from api.identity.repository import USERS
 from api.storage.protocols import Documents
-from api.storage.transactions import settle
 from infra.ports.store import Transaction
 from infra.ports.time import Time
+from infra.runtime.conflicts import transact
 
 log = structlog.get_logger()
 
@@ -83,7 +83,7 @@ class Logins:
             await self._grants.end_all(tx, user.id, "the password was changed")
             return changed
 
-        return await settle(self._store, self._time, work)
+        return await transact(self._store, self._time, work)
 
     async def _rehashed(self, user: User, password: str) -> User:
         """The same password under today's parameters."""
@@ -97,4 +97,4 @@ class Logins:
             await USERS.replace(tx, changed)
             return changed
 
-        return await settle(self._store, self._time, work)
+        return await transact(self._store, self._time, work)

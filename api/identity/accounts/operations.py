@@ -11,12 +11,13 @@ from difflib import get_close_matches
 
 from pydantic import TypeAdapter, ValidationError
 
-from api.http.problems import REASONS, Problem
+from api.http.problems import Problem
 from api.identity.accounts.users import Author, Users
 from api.identity.given import Email
 from api.identity.oauth.clients import Clients, check_public
 from api.identity.oauth.grants import Grants
 from api.identity.passwords import Passwords, check_strength, normalized_email
+from api.identity.reasons import REASONS
 from api.identity.repository import COLLECTIONS as IDENTITY_COLLECTIONS
 from api.identity.tokens.keys import KeyRing
 from api.identity.tokens.tokens import OwnTokens

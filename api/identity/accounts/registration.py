@@ -23,7 +23,6 @@ from api.identity.repository import INVITES, REGISTRATIONS, USERS
 from api.storage.audit_log import AuditLog, Entry
 from api.storage.counters import next_id
 from api.storage.protocols import Commands, Documents
-from api.storage.transactions import settle
 from contracts.network.v1 import DistributorRefused, RegisterDistributor
 from contracts.network.view import DISTRIBUTORS
 from contracts.wire.envelope import derived_id, message_of
@@ -31,6 +30,7 @@ from infra.gateway.command_client import Answer
 from infra.ports.messaging import BrokerUnavailable
 from infra.ports.store import Transaction
 from infra.ports.time import Time
+from infra.runtime.conflicts import transact
 
 log = structlog.get_logger()
 
@@ -80,7 +80,7 @@ class Invites:
             await INVITES.insert(tx, invite)
             await self._audit.append_in(tx, entry)
 
-        await settle(self._store, self._time, work)
+        await transact(self._store, self._time, work)
         return code, invite
 
 
@@ -120,7 +120,7 @@ class Registrations:
                 raise Problem("email_taken")
         else:
             hashed = await self._passwords.hash(joining.password)
-            begun = await settle(self._store, self._time, lambda tx: self._begin(tx, joining, email, hashed))
+            begun = await transact(self._store, self._time, lambda tx: self._begin(tx, joining, email, hashed))
         await self._logins.attempt_was_right(attempts, address)
         if begun.state == "done":
             return await USERS.get(self._store, begun.user_id)
@@ -199,7 +199,7 @@ class Registrations:
             await self._audit.append_in(tx, entry)
             return user
 
-        return await settle(self._store, self._time, work)
+        return await transact(self._store, self._time, work)
 
     async def _refuse(self, begun: Registration) -> None:
         """The invite is free again."""
@@ -212,7 +212,7 @@ class Registrations:
             if invite := await INVITES.get(tx, begun.invite_hash):
                 await INVITES.replace(tx, replace(invite, uses=max(0, invite.uses - 1)))
 
-        await settle(self._store, self._time, work)
+        await transact(self._store, self._time, work)
 
     async def _renumber(self, begun: Registration) -> Registration:
         async def work(tx: Transaction) -> Registration:
@@ -223,7 +223,7 @@ class Registrations:
             await REGISTRATIONS.replace(tx, renumbered)
             return renumbered
 
-        return await settle(self._store, self._time, work)
+        return await transact(self._store, self._time, work)
 
 
 def _number_was_taken(answer: Answer) -> bool:

@@ -15,8 +15,8 @@ from api.identity.model import Session, User
 from api.identity.opaque import hash_of, is_same, new_secret
 from api.identity.repository import SESSIONS, USERS
 from api.storage.protocols import Documents
-from api.storage.transactions import settle
 from infra.ports.time import Time
+from infra.runtime.conflicts import transact
 from infra.settings import Settings
 
 LIFE_S = 8 * 3600
@@ -55,7 +55,7 @@ class Sessions:
         """A new cookie for somebody who has just logged in; never the one from before."""
         cookie = new_secret()
         session = Session(hash_of(cookie), user.id, self._time.now() + timedelta(seconds=LIFE_S))
-        await settle(self._store, self._time, lambda tx: SESSIONS.insert(tx, session))
+        await transact(self._store, self._time, lambda tx: SESSIONS.insert(tx, session))
         return cookie
 
     async def user_of(self, request: Request) -> User | None:

@@ -17,10 +17,10 @@ from api.identity.permissions import PERMISSIONS, Role
 from api.identity.repository import USERS
 from api.storage.audit_log import AuditLog, Entry
 from api.storage.protocols import Documents
-from api.storage.transactions import settle
 from contracts.network.view import DISTRIBUTORS
 from infra.ports.store import Transaction
 from infra.ports.time import Time
+from infra.runtime.conflicts import transact
 
 _BY_ID = Sorting("_id", str)
 
@@ -123,7 +123,7 @@ class Users:
             await USERS.insert(tx, user)
             await self._note(tx, "user.created", author, None, user)
 
-        await settle(self._store, self._time, work)
+        await transact(self._store, self._time, work)
         return user, one_time
 
     async def change(self, user_id: str, wish: Wish, author: Author, version: int | None = None) -> User:
@@ -154,7 +154,7 @@ class Users:
                 await self._grants.end_all(tx, user.id, "permissions were taken away")
             return changed
 
-        return await settle(self._store, self._time, work)
+        return await transact(self._store, self._time, work)
 
     async def reset_password(self, user_id: str, author: Author) -> str:
         """A password for one login, for somebody who has lost theirs; every login of theirs ends. Problem not_found."""
@@ -177,7 +177,7 @@ class Users:
             await self._grants.end_all(tx, user.id, "the password was reset")
             return one_time
 
-        return await settle(self._store, self._time, work)
+        return await transact(self._store, self._time, work)
 
     async def _check_another_administrator(self, tx: Transaction, leaving: User) -> None:
         """Two who leave at the same time must not both see the other: each touches all who could remain."""

@@ -13,9 +13,9 @@ from api.identity.model import FIRST_PARTY, Client
 from api.identity.opaque import hash_of, is_same, new_secret
 from api.identity.repository import CLIENTS
 from api.storage.protocols import Documents
-from api.storage.transactions import settle
 from infra.ports.store import Transaction
 from infra.ports.time import Time
+from infra.runtime.conflicts import transact
 from infra.settings import Settings
 
 DOCS = "tributary-docs"
@@ -121,12 +121,12 @@ class Clients:
             hashes = (hash_of(secret), *client.secret_hashes)[:_SECRETS_KEPT]
             await CLIENTS.replace(tx, replace(client, secret_hashes=hashes))
 
-        await settle(self._store, self._time, work)
+        await transact(self._store, self._time, work)
         return client_id, secret
 
     async def save_public(self, client_id: str, name: str, redirect_uris: Sequence[str]) -> Client:
         """A client that people log in with; saving it again replaces its name and redirects. Raises ValueError."""
         check_public(client_id, redirect_uris)
         client = Client(client_id, name, "public", self._time.now(), redirect_uris=tuple(redirect_uris))
-        await settle(self._store, self._time, lambda tx: CLIENTS.replace(tx, client))
+        await transact(self._store, self._time, lambda tx: CLIENTS.replace(tx, client))
         return client

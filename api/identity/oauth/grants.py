@@ -22,9 +22,9 @@ from api.identity.permissions import as_scope, narrowed
 from api.identity.repository import CODES, GRANTS, REFRESH_TOKENS, USERS
 from api.identity.sealing import seal, unseal
 from api.identity.tokens.tokens import OwnTokens
-from api.storage.transactions import settle
 from infra.ports.store import Store, Transaction
 from infra.ports.time import Time
+from infra.runtime.conflicts import transact
 from infra.settings import Settings
 
 log = structlog.get_logger()
@@ -70,7 +70,7 @@ class Grants:
             await GRANTS.insert(tx, grant)
             return _Continued(user, grant, await self._refresh(tx, grant, now))
 
-        return await self._issue(await settle(self._store, self._time, work))
+        return await self._issue(await transact(self._store, self._time, work))
 
     async def code_for(self, user: User, client_id: str, redirect_uri: str, challenge: str, scope: str | None) -> str:
         """A code for one use within a minute, by this client, for this redirect, by who knows the verifier."""
@@ -85,7 +85,7 @@ class Grants:
             expires_at=self._time.now() + timedelta(seconds=CODE_LIFE_S),
             scope=scope,
         )
-        await settle(self._store, self._time, lambda tx: CODES.insert(tx, code))
+        await transact(self._store, self._time, lambda tx: CODES.insert(tx, code))
         return secret
 
     async def redeem(self, secret: str, client_id: str, redirect_uri: str, verifier: str) -> Tokens:
@@ -113,7 +113,7 @@ class Grants:
             await GRANTS.insert(tx, grant)
             return _Continued(user, grant, await self._refresh(tx, grant, now))
 
-        return await self._issue(await settle(self._store, self._time, work))
+        return await self._issue(await transact(self._store, self._time, work))
 
     async def rotate(self, secret: str, client_id: str, scope: str | None = None) -> Tokens:
         """New tokens for a refresh token, which is used up by it; a repeat at once gets the same refresh token again.
@@ -143,7 +143,7 @@ class Grants:
             await REFRESH_TOKENS.replace(tx, replace(token, used_at=now, successor=sealed))
             return _Continued(user, grant, successor)
 
-        return await self._issue(await settle(self._store, self._time, work), scope)
+        return await self._issue(await transact(self._store, self._time, work), scope)
 
     async def revoke(self, secret: str, client_id: str) -> None:
         """End the login that a refresh token belongs to; nothing where there is none, or it is another client's."""
@@ -154,7 +154,7 @@ class Grants:
             if grant is not None and grant.client_id == client_id:
                 await self._end(tx, grant.id, "revoked by the client", self._time.now())
 
-        await settle(self._store, self._time, work)
+        await transact(self._store, self._time, work)
 
     async def end_all(self, tx: Transaction, user_id: str, reason: str) -> None:
         """End every login of a user, in the transaction of whatever is the cause."""

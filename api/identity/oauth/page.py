@@ -7,7 +7,7 @@ from base64 import b64encode
 from collections.abc import Mapping
 from html import escape
 
-from api.http.problems import REASONS, Language
+from api.http.problems import Language
 from api.identity.oauth.authorize import Asked, origin_of
 from api.identity.permissions import PERMISSIONS
 
@@ -77,12 +77,12 @@ def login_page(
     *,
     known_as: str | None = None,
     email: str = "",
-    trouble: str | None = None,
+    alert: str = "",
     wants_new_password: bool = False,
 ) -> str:
     """The form. With `known_as`, the address of who is logged in here already, it asks for no password."""
     hidden = "".join(_hidden(name, value) for name, value in {**asked.parameters(), "csrf": csrf}.items())
-    alert = f'<p role="alert">{escape(_sentence(trouble, language))}</p>' if trouble else ""
+    alert = f'<p role="alert">{escape(alert)}</p>' if alert else ""
     if known_as is not None:
         fields = _button("continue", _say("continue", language, email=known_as)) + _button(
             "another", _say("another", language), quiet=True
@@ -117,10 +117,6 @@ def _permissions(asked: Asked, language: Language) -> str:
     # The sentences of permissions are English; their names are the same everywhere.
     lines = [f"{name}: {PERMISSIONS[name]}" if language == "en" else name for name in names]
     return "<ul>" + "".join(f"<li>{escape(line)}</li>" for line in lines or [_say("everything", language)]) + "</ul>"
-
-
-def _sentence(reason: str, language: Language) -> str:
-    return REASONS[reason].in_language(language)
 
 
 def _hidden(name: str, value: str) -> str:

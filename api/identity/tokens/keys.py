@@ -23,9 +23,9 @@ from api.identity.model import SigningKey
 from api.identity.repository import KEYS
 from api.identity.sealing import CannotUnseal, seal, unseal
 from api.storage.protocols import Documents
-from api.storage.transactions import settle
 from infra.ports.store import Reader, StoreUnavailable, Transaction
 from infra.ports.time import Time
+from infra.runtime.conflicts import transact
 from infra.settings import Settings
 
 log = structlog.get_logger()
@@ -125,7 +125,7 @@ class KeyRing:
             for key in rotated(known, new, now, -1 if at_once else outlives_s):
                 await KEYS.replace(tx, key)
 
-        await settle(self._store, self._time, work)
+        await transact(self._store, self._time, work)
         await self._load()
         log.info("signing key added", kid=new.kid, signs_from=new.signs_from.isoformat())
         return new

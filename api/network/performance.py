@@ -1,4 +1,4 @@
-"""What is asked for all the time, and therefore cached: hot products with their stock, a distributor's month."""
+"""What a distributor sold and earned in a month. Cached."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from api.access.guard import needs
 from api.access.ports import Here
@@ -17,36 +17,15 @@ from api.http.ids import ShownId
 from api.http.parameters import AS_IN_JSON
 from api.http.problems import documented
 from api.identity.principal import Principal
-from api.storage.figures import HOT_MAX
 from contracts.fields import AnyCurrency
 from contracts.money import to_amount
 
 router = APIRouter(tags=["figures"])
 
-_GUARDED = ("unauthenticated", "invalid_token", "insufficient_scope")
-
 Month = Annotated[
     str | None,
     Query(pattern=r"^2[0-9]{3}-(0[1-9]|1[0-2])$", description="In UTC; this month where absent.", examples=["2026-11"]),
 ]
-
-
-class HotProduct(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-    product_id: ShownId = Field(examples=[1082185])
-    name: str | None = Field(description="Absent while the catalogue does not know it.", examples=["Green tea 250 g"])
-    orders: int = Field(description="How many of the newest orders have it.", examples=[312])
-    units: int = Field(description="Units in those orders.", examples=[540])
-    on_hand: int = Field(description="Units in the house, reserved ones too.", examples=[120])
-    available: int = Field(
-        description="Units that may be sold today: not reserved, and in lots whose last day of sale is not over (UTC).",
-        examples=[100],
-    )
-
-
-class HotProducts(BaseModel):
-    items: list[HotProduct] = Field(description="Hottest first.")
 
 
 class OfCurrency(BaseModel):
@@ -65,31 +44,10 @@ class Performance(BaseModel):
 
 
 @router.get(
-    "/api/inventory/hot",
-    summary="What sells most now, with its stock",
-    response_model=HotProducts,
-    responses={**NOT_MODIFIED, **documented(*_GUARDED)},
-)
-async def hot_products(
-    request: Request,
-    ports: Here,
-    principal: Annotated[Principal, needs("inventory:read")],
-    limit: Annotated[int, Query(ge=1, le=HOT_MAX, description="How many.", examples=[20]), AS_IN_JSON] = 20,
-    if_none_match: IfNoneMatch = None,
-) -> Response:
-    """Those products that most of the newest orders have. May be seconds old."""
-    hot = (await ports.figures.hot())[:limit]
-    stock = await ports.figures.stock([one["product_id"] for one in hot])
-    nothing = {"on_hand": 0, "available": 0}
-    items = [HotProduct(**one, **stock.get(one["product_id"], nothing)) for one in hot]
-    return read_response(request, HotProducts(items=items))
-
-
-@router.get(
     "/api/distributors/{distributor_id}/performance",
     summary="Sales and commissions of a month",
     response_model=Performance,
-    responses={**NOT_MODIFIED, **documented(*_GUARDED, "not_found")},
+    responses={**NOT_MODIFIED, **documented("not_found")},
 )
 async def performance(
     distributor_id: Annotated[int, Path(ge=1, le=2**63 - 1, examples=[40021]), AS_IN_JSON],
