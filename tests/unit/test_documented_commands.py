@@ -16,12 +16,14 @@ from infra.cli.app import app
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted(
     path.relative_to(ROOT).as_posix()
-    for folder in (".", "docs", "docs/examples", "docs/decisions", "contracts", "tests/contracts")
+    for folder in (".", "docs", "docs/examples", "docs/decisions", "docs/guides", "contracts", "tests/contracts")
     for path in (ROOT / folder).glob("*.md")
 )
 _BLOCK = re.compile(r"^```(?:sh)?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _CALL = re.compile(r"(?:^|[\s(])(?:\.venv/bin/)?tributary ([a-z][^\n|;&)>`]*)")
 _INLINE = re.compile(r"`(?:\.venv/bin/)?tributary ([a-z][a-z -]*?)(?: [A-Z<$\"'].*?)?`", re.DOTALL)
+_LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)")
+_PATH = re.compile(r"`((?:\.ci|api|contracts|docs|infra|tests|workers)/[^`\s]*)`")
 _INTERPRETER = re.compile(r"^(?:.* )?python3? (?!-c|-m json\.tool).*$", re.MULTILINE)
 
 
@@ -75,8 +77,24 @@ def test_a_block_names_the_interpreter_that_has_the_packages(document: str) -> N
     assert [line for block in found for line in _INTERPRETER.findall(block)] == []
 
 
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_a_file_that_is_linked_exists(document: str) -> None:
+    links = _LINK.findall((ROOT / document).read_text("utf-8"))
+
+    assert [link for link in links if not (ROOT / document).parent.joinpath(link).exists()] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_a_path_in_the_text_exists(document: str) -> None:
+    """`*` and `<worker>` stand for any name."""
+    paths = _PATH.findall((ROOT / document).read_text("utf-8"))
+
+    assert [path for path in paths if not list(ROOT.glob(re.sub("<[a-z_]+>", "*", path.removesuffix("/"))))] == []
+
+
 def test_the_documents_have_commands() -> None:
     documents = {document for document, _ in blocks()}
 
-    assert {"README.md", "README.zh-CN.md", "docs/commissions.md", "docs/examples/README.md"} <= documents
+    tutorials = {"docs/tutorial.md", "docs/tutorial.zh-CN.md"}
+    assert tutorials | {"docs/commissions.md", "docs/examples/README.md"} <= documents
     assert len(blocks()) > 60
