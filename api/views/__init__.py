@@ -1,1 +1,0 @@
-"""Reads from the published collections, one room for each noun; the filter of who asks is part of every query."""
