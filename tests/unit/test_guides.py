@@ -19,9 +19,11 @@ QUOTED = [
 
 @pytest.mark.parametrize(("guide", "path", "lines"), QUOTED)
 def test_quoted_lines_are_those_of_the_file_in_their_order(guide: str, path: str, lines: str) -> None:
+    """`...` stands for lines that are left out."""
+    quoted = [line for line in lines.splitlines() if line.strip() != "..."]
     rest = iter((ROOT / path).read_text("utf-8").splitlines())
 
-    assert [line for line in lines.splitlines() if line not in rest] == []
+    assert [line for line in quoted if line not in rest] == []
 
 
 def test_the_guides_quote_code() -> None:
