@@ -65,7 +65,7 @@ class Kept:
         return f"{self.api}/docs"
 
     def variables(self) -> tuple[dict[str, str], ...]:
-        """All of it as the README's commands name it, what belongs together in one."""
+        """All of it as the tutorial's commands name it, what belongs together in one."""
         return (
             {"API": self.api, "DEMO": self.stack},
             {"ADMIN": self.admin.name, "ADMIN_PASSWORD": self.admin.secret},

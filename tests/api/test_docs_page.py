@@ -70,7 +70,7 @@ async def test_the_page_shows_every_operation_and_tries_one(front: Front) -> Non
 
 
 async def test_a_person_logs_in_on_the_page_and_writes(front: Front, client: httpx.AsyncClient) -> None:
-    """As the README says: the token that the page's own login answers goes into Authorize, and a write goes through."""
+    """As in the tutorial: the token that the page's own login answers goes into Authorize, and a write goes through."""
     email = f"{a_network()}@example.com"
     one_time = await front.operations.create_admin(email, None)
     async with docs(front) as page:

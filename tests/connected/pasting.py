@@ -19,13 +19,15 @@ from infra.local.ports import is_free
 from tests.connected.running import free_ports
 
 ROOT = Path(__file__).parents[2]
+TUTORIAL = ("README.md", "docs/tutorial.md")
+"""The documents whose blocks make one session, in their order."""
 BLOCK_MAX_S = 300.0
 _BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
-def blocks_of(document: str) -> list[str]:
+def blocks_of(*documents: str) -> list[str]:
     """The blocks of commands, in their order."""
-    return _BLOCK.findall((ROOT / document).read_text("utf-8"))
+    return [block for document in documents for block in _BLOCK.findall((ROOT / document).read_text("utf-8"))]
 
 
 def without_comments(block: str) -> list[str]:
@@ -121,16 +123,14 @@ def a_newcomer(home: Path, bin_folder: Path, *, demo: str) -> dict[str, str]:
     return {**given, **own, "PATH": f"{bin_folder}:{given['PATH']}"}
 
 
-async def paste_all(
-    bash: Shell, document: str, *, twice: tuple[str, ...] = (), also: tuple[str, ...] = ()
-) -> list[str]:
+async def paste_all(bash: Shell, *documents: str, twice: tuple[str, ...] = (), also: tuple[str, ...] = ()) -> list[str]:
     """Paste every block, and what a demo prints to be pasted, and return what each block printed.
 
     Blocks with one of the words of `twice` are pasted twice, and the documents `also` before the servers end.
     """
     port = API_PORT if is_free(API_PORT) else free_ports(1)
     printed = []
-    for block in blocks_of(document):
+    for block in blocks_of(*documents):
         if _THE_END in block:
             for other in also:
                 printed += await paste_all(bash, other)

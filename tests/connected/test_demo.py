@@ -18,7 +18,7 @@ import pytest
 
 from infra import local
 from infra.local import record
-from tests.connected.pasting import a_newcomer, paste_all, shell
+from tests.connected.pasting import TUTORIAL, a_newcomer, paste_all, shell
 from tests.connected.running import command, until
 
 ORDERS = 20
@@ -132,7 +132,7 @@ async def test_the_distributor_reads_commissions_with_their_explanation(
     assert any(float(balance["available"]) + float(balance["held"]) > 0 for balance in told["balances"])
 
 
-async def test_every_block_of_the_readme_can_be_pasted(stayed: Stayed, tmp_path: Path) -> None:
+async def test_every_block_of_the_readme_and_the_tutorial_can_be_pasted(stayed: Stayed, tmp_path: Path) -> None:
     """In its order, into one shell; here `make demo KEEP=1` stands for the demo that runs already, and goes on.
 
     What works only on an empty system is pasted twice. `make readme` pastes all of it twice.
@@ -143,7 +143,7 @@ async def test_every_block_of_the_readme_can_be_pasted(stayed: Stayed, tmp_path:
     environment = a_newcomer(home, tmp_path / "bin", demo=f'[ "$2" != KEEP=1 ] || cat {tmp_path}/exports')
     try:
         async with shell(environment) as bash:
-            printed = await paste_all(bash, "README.md", twice=("$SHOP_CLIENT_SECRET", "create-admin"))
+            printed = await paste_all(bash, *TUTORIAL, twice=("$SHOP_CLIENT_SECRET", "create-admin"))
     finally:
         for name in local.running_stacks(home):
             local.down(name, home=home, remove_data=True)

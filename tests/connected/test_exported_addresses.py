@@ -1,4 +1,4 @@
-"""What a shell has exported, in the README's own order `export $(tributary up)`, is not what a demo writes into."""
+"""What a shell has exported, in the tutorial's own order `export $(tributary up)`, is not what a demo writes into."""
 
 from __future__ import annotations
 

@@ -22,6 +22,9 @@ DOCUMENTS = sorted(
 _BLOCK = re.compile(r"^```(?:sh)?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _CALL = re.compile(r"(?:^|[\s(])(?:\.venv/bin/)?tributary ([a-z][^\n|;&)>`]*)")
 _INLINE = re.compile(r"`(?:\.venv/bin/)?tributary ([a-z][a-z -]*?)(?: [A-Z<$\"'].*?)?`", re.DOTALL)
+_LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)")
+_HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+_PATH = re.compile(r"`((?:\.ci|api|contracts|docs|infra|tests|workers)/[^`\s]*)`")
 _INTERPRETER = re.compile(r"^(?:.* )?python3? (?!-c|-m json\.tool).*$", re.MULTILINE)
 
 
@@ -75,8 +78,32 @@ def test_a_block_names_the_interpreter_that_has_the_packages(document: str) -> N
     assert [line for block in found for line in _INTERPRETER.findall(block)] == []
 
 
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_what_is_linked_exists(document: str) -> None:
+    """The file, and the heading in it."""
+    for name, anchor in _LINK.findall((ROOT / document).read_text("utf-8")):
+        target = (ROOT / document).parent / name if name else ROOT / document
+        assert target.exists(), name
+        assert not anchor or anchor in anchors_of(target), f"{name}#{anchor}"
+
+
+def anchors_of(path: Path) -> set[str]:
+    """The anchors that code hosts give to the headings of a document."""
+    headings = _HEADING.findall(path.read_text("utf-8"))
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_a_path_in_the_text_exists(document: str) -> None:
+    """`*` and `<worker>` stand for any name."""
+    paths = _PATH.findall((ROOT / document).read_text("utf-8"))
+
+    assert [path for path in paths if not list(ROOT.glob(re.sub("<[a-z_]+>", "*", path.removesuffix("/"))))] == []
+
+
 def test_the_documents_have_commands() -> None:
     documents = {document for document, _ in blocks()}
 
-    assert {"README.md", "README.zh-CN.md", "docs/commissions.md", "docs/examples/README.md"} <= documents
+    tutorials = {"docs/tutorial.md", "docs/tutorial.zh-CN.md"}
+    assert tutorials | {"docs/commissions.md", "docs/examples/README.md"} <= documents
     assert len(blocks()) > 60

@@ -174,7 +174,7 @@ def _print_kept(kept: Kept, name: str, *, to_stderr: bool, on_given_servers: boo
     lines = [
         "",
         f"{going_on}, clock and the HTTP API go on in the background. Docs page: {kept.docs}",
-        "The logins are shown only this once. Paste these lines into a shell, and use them as the README does:",
+        "The logins are shown only this once. Paste these lines into a shell, and use them as docs/tutorial.md does:",
         "",
         *(f"export {_assigned(variables)}" for variables in kept.variables()),
         "",
