@@ -12,6 +12,7 @@ from rich.console import Console
 from contracts.commissions.view import BALANCES, COMMISSIONS, Commission
 from contracts.money import to_amount
 from contracts.operations.view import ALERTS, DEAD_LETTERS
+from contracts.orders.v1 import OrderRefused, RefundRefused, StatusRefused
 from contracts.orders.view import ORDERS, ORDERS_JOURNAL
 from contracts.rewards.view import PROGRESS
 from infra.adapters.mongo import MongoStore
@@ -22,9 +23,9 @@ from infra.terminal.screen import Grid
 TOP = 5
 _commissions = Codec(Commission, key="key")
 _REFUSALS = {
-    "order.refused.v1": "order",
-    "order.status-refused.v1": "status",
-    "order.refund-refused.v1": "refund",
+    OrderRefused.message_type: "order",
+    StatusRefused.message_type: "status",
+    RefundRefused.message_type: "refund",
 }
 
 
