@@ -11,7 +11,7 @@ from typing import Literal, get_args
 
 ORDERS = "order_intake.orders"
 ORDERS_JOURNAL = "journal.order_intake"
-"""Where an order that was refused has left its only trace, for as long as journals are kept."""
+"""Where refusals of orders are found, for as long as journals are kept: a refused order is not stored."""
 
 Status = Literal["pending", "paid", "shipped", "completed", "rejected", "cancelled", "refunded"]
 STATUSES: tuple[Status, ...] = get_args(Status)
