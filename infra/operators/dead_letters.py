@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 from uuid import uuid4
 
-from contracts.operations.v1 import SettleDeadLetter
+from contracts.operations.v1 import SettleDeadLetter, Settlement
 from contracts.operations.view import DEAD_LETTERS, DeadLetter, DeadLetterState
 from contracts.wire.envelope import COMMANDS_EXCHANGE, STRUCTURED, message_of
 from infra.auditing.audit import Read
@@ -112,9 +112,7 @@ def replay(letter: DeadLetter) -> Outgoing:
     return Outgoing("", letter.queue, letter.raw, letter.content_type, headers=headers)
 
 
-def settlement(
-    letter: DeadLetter, action: Literal["replayed", "discarded"], *, by: str, at: datetime, note: str | None
-) -> Outgoing:
+def settlement(letter: DeadLetter, action: Settlement, *, by: str, at: datetime, note: str | None) -> Outgoing:
     """The command that marks the letter; the worker knows a repeat by the letter's state, so its own id is new."""
     command = SettleDeadLetter(letter_id=letter.letter_id, action=action, by=by, note=note)
     concerns = letter.concerns if letter.concerns and len(letter.concerns) <= _SUBJECT_CHARS_MAX else None
