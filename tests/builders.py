@@ -33,6 +33,7 @@ from contracts.orders.v1 import (
 )
 from contracts.orders.v2 import Line as PlacedLine
 from contracts.orders.v2 import PlaceOrder
+from contracts.orders.view import Line, Sponsor
 from contracts.rules.document import RuleDocument
 from contracts.rules.terms import digest_of, terms_of
 from contracts.rules.v1 import ActivateRules, ApproveRules, DefineMarket, ProposeRules
@@ -41,7 +42,7 @@ from contracts.stock.v1 import AdjustStock, Pick, ReceiveStock, SetStock, Shorta
 from contracts.stock.view import NEVER, Lot, StockItem
 from contracts.wire.envelope import Message, Payload, derived_id, message_of
 from workers.order_intake.content import fingerprint_of
-from workers.order_intake.model import Desk, Line, Order, Sponsor
+from workers.order_intake.model import Desk, Order
 from workers.stock_reservation.model import Booking, Reservation, Shelf
 
 P = TypeVar("P", bound=Payload)

@@ -1,0 +1,1 @@
+"""Who may do what, and how a command reaches its worker."""

@@ -5,17 +5,7 @@ The event's own `detail` names field and figures, in English; the sentence here 
 
 from __future__ import annotations
 
-import re
-
 from api.http.problems import Reason
-
-_REFUSAL = re.compile(r"[a-z0-9.-]*[.-]refused\.v[0-9]+")
-
-
-def is_refusal(message_type: str) -> bool:
-    """Whether an event of this type says that a command was not followed."""
-    return _REFUSAL.fullmatch(message_type) is not None
-
 
 REASONS = {
     "idempotency_key_reused": Reason(

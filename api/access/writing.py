@@ -17,13 +17,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.access.guard import Authenticated, correlation_of
 from api.access.ports import Here, Ports
-from api.access.refusals import is_refusal
 from api.http.preferences import Preferences
 from api.http.problems import Problem, documented
 from api.identity.principal import Principal
 from api.storage.audit_log import Entry
 from api.storage.counters import next_id
 from api.storage.repository import AUDIT, MESSAGES
+from contracts.wire.catalogue import is_refusal
 from contracts.wire.envelope import Command, derived_id, message_of
 from infra.ports.messaging import BrokerUnavailable
 from infra.ports.store import Document, Transaction

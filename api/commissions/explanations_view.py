@@ -10,9 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from api.http.problems import Language
 from contracts.commissions.view import Commission
 from contracts.explanation.commission_sentences import sentences_of
-from contracts.explanation.explained import Explanation, OrderFacts, OrderLine, TakenBack
+from contracts.explanation.explained import Explanation, TakenBack, order_facts
 from contracts.explanation.explanation import explain
-from contracts.plans.sale import Earner
 from contracts.rules.view import RuleSet
 from infra.ports.store import Document
 
@@ -34,7 +33,7 @@ def explained(
     order, terms = orders.get(commission.key), rules.get(commission.rule_version)
     if language is None or order is None or terms is None:
         return None
-    own = _own(explain(_order_facts(order), commission, terms.terms), distributor_id)
+    own = _own(explain(order_facts(order), commission, terms.terms), distributor_id)
     first, *others = sentences_of(own, language)
     # What the order pays in all, and what each line pays, would tell the others' shares.
     sections = [(first.heading, first.sentences[:1])]
@@ -66,17 +65,3 @@ def _own(explanation: Explanation, distributor_id: int) -> Explanation:
 def _own_part(taken: TakenBack, distributor_id: int) -> TakenBack:
     own = tuple((who, amount) for who, amount in taken.by_distributor_minor if who == distributor_id)
     return replace(taken, by_distributor_minor=own)
-
-
-def _order_facts(document: Document) -> OrderFacts:
-    team = document.get("team")
-    return OrderFacts(
-        key=document["_id"],
-        status=document["status"],
-        currency=document["currency"],
-        placed_at=document["placed_at"],
-        lines=tuple(OrderLine(**line) for line in document["lines"]),
-        upline=tuple(Earner(**earner) for earner in document["upline"]),
-        leader=Earner(0, team["leader_id"], team["leader_tier"], team["leader_active"]) if team else None,
-        reason=document.get("reason"),
-    )

@@ -10,12 +10,12 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.access.refusals import is_refusal
 from api.access.writing import SOURCE
 from api.http.problems import Language, Reason
 from api.identity.principal import Principal
 from api.storage.protocols import Documents
 from api.storage.repository import MESSAGES
+from contracts.wire.catalogue import is_refusal
 from infra.ports.store import JOURNALS, Document
 from infra.runtime import roster
 

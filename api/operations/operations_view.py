@@ -9,14 +9,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.http.ids import ShownObject
 from api.storage.protocols import Documents
-from infra.operators import dead_letters
-from infra.operators.dead_letters import Letter, State
+from contracts.operations.view import DEAD_LETTERS, DeadLetter, DeadLetterState
 from infra.operators.timeline import timeline_of
 from infra.ports.store import Document
 from infra.runtime import roster
 from infra.runtime.repository import Codec
 
-_letters = Codec(Letter, key="letter_id")
+_letters = Codec(DeadLetter, key="letter_id")
 
 BODY_CHARS_MAX = 65_536
 """Of a body so much is shown; the whole is sent again."""
@@ -38,7 +37,7 @@ class LetterSummary(BaseModel):
         description="What the message is about, where that could be read.", examples=["order/shop-367/31198459904"]
     )
     died_at: datetime
-    state: State = Field(examples=["waiting"])
+    state: DeadLetterState = Field(examples=["waiting"])
     settled_by: str | None = Field(examples=[None])
     settled_at: datetime | None = Field(examples=[None])
     note: str | None = Field(examples=[None])
@@ -74,8 +73,8 @@ class Trace(BaseModel):
     steps: list[TraceStep]
 
 
-async def find_letter(store: Documents, letter_id: str) -> Letter | None:
-    found = await store.find(dead_letters.COLLECTION, {"_id": letter_id}, limit=1)
+async def find_letter(store: Documents, letter_id: str) -> DeadLetter | None:
+    found = await store.find(DEAD_LETTERS, {"_id": letter_id}, limit=1)
     return _letters.to_entity(found[0]) if found else None
 
 
@@ -83,12 +82,12 @@ def letter_summary(document: Document) -> LetterSummary:
     return LetterSummary(**_summary(_letters.to_entity(document)))
 
 
-def letter_view(letter: Letter) -> LetterView:
+def letter_view(letter: DeadLetter) -> LetterView:
     more = {name: getattr(letter, name) for name in ("content_type", "encoding", "traceback")}
     return LetterView(**_summary(letter), **more, body=letter.body[:BODY_CHARS_MAX])
 
 
-def _summary(letter: Letter) -> dict[str, Any]:
+def _summary(letter: DeadLetter) -> dict[str, Any]:
     return {name: getattr(letter, name) for name in LetterSummary.model_fields}
 
 

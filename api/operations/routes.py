@@ -27,8 +27,8 @@ from api.operations.operations_view import (
 )
 from contracts.fields import Code
 from contracts.operations.v1 import Note, SettleDeadLetter, Settlement
+from contracts.operations.view import DEAD_LETTERS, DeadLetter, DeadLetterState
 from infra.operators import dead_letters
-from infra.operators.dead_letters import Letter, State
 
 REASONS = {
     "already_discarded": Reason(409, "The dead letter was discarded.", "死信已被丢弃。"),
@@ -68,7 +68,7 @@ async def list_letters(
     request: Request,
     ports: Here,
     principal: Reads,
-    state: Annotated[State, Query()] = "waiting",
+    state: Annotated[DeadLetterState, Query()] = "waiting",
     queue: Queue = None,
     reason: Annotated[Code | None, Query()] = None,
     limit: Limit = 50,
@@ -78,7 +78,7 @@ async def list_letters(
     placed = {"state": state} if queue is None else {"state": state, "queue": queue}
     found, after = await page_of(
         ports.store,
-        dead_letters.COLLECTION,
+        DEAD_LETTERS,
         _NEWEST,
         listed=[placed],
         checked=[{"reason": reason}] if reason is not None else (),
@@ -174,14 +174,14 @@ async def show_message(message_id: MessagePart, request: Request, ports: Here, p
     return JSONResponse(found.model_dump(mode="json"), headers=headers)
 
 
-async def _letter(ports: Any, letter_id: str) -> Letter:
+async def _letter(ports: Any, letter_id: str) -> DeadLetter:
     letter = await find_letter(ports.store, letter_id)
     if letter is None:
         raise Problem("not_found")
     return letter
 
 
-async def _settle(writing: Writer, letter: Letter, action: Settlement, note: str | None) -> Response:
+async def _settle(writing: Writer, letter: DeadLetter, action: Settlement, note: str | None) -> Response:
     async def show() -> LetterView:
         return letter_view(await _letter(writing.ports, letter.letter_id))
 

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field, StrictBool, StrictInt
 
 from contracts.fields import CategoryId, Code, Detail, Id64, ProductId
 from contracts.subjects import OfCategory, OfProduct, OfTag
-from contracts.wire.envelope import Command, Event
+from contracts.wire.envelope import Command, Event, Refusal
 
 TAGS_MAX = 50
 """Tags are for finding a product; one with more of them is found by everything."""
@@ -75,7 +75,7 @@ class ProductDefined(OfProduct, Event, type="product.defined.v1"):
     version: Version = 1
 
 
-class ProductRefused(OfProduct, Event, type="product.refused.v1"):
+class ProductRefused(OfProduct, Refusal, type="product.refused.v1"):
     product_id: ProductId
     reason: Code
     detail: Detail
@@ -106,7 +106,7 @@ class CategoryRemoved(OfCategory, Event, type="category.removed.v1"):
     category_id: CategoryId
 
 
-class CategoryRefused(OfCategory, Event, type="category.refused.v1"):
+class CategoryRefused(OfCategory, Refusal, type="category.refused.v1"):
     category_id: CategoryId
     reason: Code
     detail: Detail
@@ -137,7 +137,7 @@ class TagRemoved(OfTag, Event, type="tag.removed.v1"):
     tag_id: TagId
 
 
-class TagRefused(OfTag, Event, type="tag.refused.v1"):
+class TagRefused(OfTag, Refusal, type="tag.refused.v1"):
     tag_id: TagId
     reason: Code
     detail: Detail

@@ -5,32 +5,18 @@ Amounts in minor units; `as_object` gives the whole for programs, with amounts a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal
 
 from contracts.money import MINOR_DIGITS, RATE_SCALE, to_amount, to_rate
+from contracts.orders.view import Line
 from contracts.plans.sale import Earner
 from contracts.rules.view import Limit, Reason
 
 Kind = Literal["unilevel", "differential", "team_bonus", "fixed"]
-
-
-@dataclass(frozen=True, slots=True)
-class OrderLine:
-    line: int
-    product_id: int
-    category_id: int
-    quantity: int
-    amount_minor: int
-    discount_minor: int
-    refunded_quantity: int = 0
-    refunded_minor: int = 0
-
-    @property
-    def net_minor(self) -> int:
-        return self.amount_minor - self.discount_minor
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +27,7 @@ class OrderFacts:
     status: str
     currency: str
     placed_at: datetime
-    lines: tuple[OrderLine, ...]
+    lines: tuple[Line, ...]
     upline: tuple[Earner, ...]
     leader: Earner | None = None
     reason: str | None = None
@@ -98,7 +84,7 @@ class Part:
 class ExplainedLine:
     """A line and all its parts: the paid ones as they were booked, then those who got nothing."""
 
-    order_line: OrderLine
+    order_line: Line
     pool_minor: int
     parts: tuple[Part, ...]
 
@@ -179,6 +165,21 @@ class Explanation:
     def without_team(self) -> tuple[str, ...]:
         """The plans that pay a team's leader, where the seller was in no team."""
         return tuple(dict.fromkeys(p.plan for line in self.lines for p in line.parts if p.reason == "no_team"))
+
+
+def order_facts(document: Mapping[str, Any]) -> OrderFacts:
+    """The order in a document of `order_intake.orders`."""
+    team = document.get("team")
+    return OrderFacts(
+        key=document["_id"],
+        status=document["status"],
+        currency=document["currency"],
+        placed_at=document["placed_at"],
+        lines=tuple(Line(**line) for line in document["lines"]),
+        upline=tuple(Earner(**earner) for earner in document["upline"]),
+        leader=Earner(0, team["leader_id"], team["leader_tier"], team["leader_active"]) if team else None,
+        reason=document.get("reason"),
+    )
 
 
 def as_object(explanation: Explanation) -> dict[str, Any]:

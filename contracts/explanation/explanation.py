@@ -16,11 +16,11 @@ from contracts.explanation.explained import (
     Explanation,
     Hold,
     OrderFacts,
-    OrderLine,
     Part,
     Person,
     TakenBack,
 )
+from contracts.orders.view import Line
 from contracts.rules.view import Differential, Limit, Plan, Reason, Terms
 
 _CAPS: tuple[Limit, ...] = ("entry", "order", "day", "month")
@@ -74,7 +74,7 @@ class _Teller:
         leader = () if order.leader is None else (order.leader,)
         self._tiers = {(earner.level, earner.distributor_id): earner.tier for earner in (*order.upline, *leader)}
 
-    def line(self, index: int, line: OrderLine) -> ExplainedLine:
+    def line(self, index: int, line: Line) -> ExplainedLine:
         remaining = self._commission.remaining_minor()
         paid = [
             self._paid(entry, entry.amount_minor - left)
@@ -126,7 +126,7 @@ class _Teller:
             drawn_minor=drawn_minor,
         )
 
-    def _unpaid(self, line: OrderLine) -> Iterator[Part]:
+    def _unpaid(self, line: Line) -> Iterator[Part]:
         for silent in self._commission.unpaid:
             if silent.lines and line.line not in silent.lines:
                 continue

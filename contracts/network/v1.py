@@ -8,7 +8,7 @@ from pydantic import Field, StrictBool
 
 from contracts.fields import AnyCurrency, Code, Currency, Detail, DistributorId, Id64, MarketName, ShopId
 from contracts.subjects import OfDistributor, OfShop, OfTeam
-from contracts.wire.envelope import Command, Event, Timestamp
+from contracts.wire.envelope import Command, Event, Refusal, Timestamp
 
 Tier = Annotated[
     str,
@@ -70,7 +70,7 @@ class ShopRegistered(OfShop, Event, type="shop.registered.v1"):
     history_from: HistoryFrom = None
 
 
-class ShopRefused(OfShop, Event, type="shop.refused.v1"):
+class ShopRefused(OfShop, Refusal, type="shop.refused.v1"):
     shop_id: ShopId
     reason: Code
     detail: Detail
@@ -129,7 +129,7 @@ class DistributorMoved(OfDistributor, Event, type="distributor.moved.v1"):
     effective_at: Timestamp
 
 
-class DistributorRefused(OfDistributor, Event, type="distributor.refused.v1"):
+class DistributorRefused(OfDistributor, Refusal, type="distributor.refused.v1"):
     distributor_id: DistributorId
     reason: Code
     detail: Detail
@@ -202,7 +202,7 @@ class TeamLeft(OfTeam, Event, type="team.left.v1"):
     effective_at: Timestamp
 
 
-class TeamRefused(OfTeam, Event, type="team.refused.v1"):
+class TeamRefused(OfTeam, Refusal, type="team.refused.v1"):
     team_id: TeamId
     reason: Code
     detail: Detail

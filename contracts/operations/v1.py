@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StrictInt
 
 from contracts.fields import Code, Detail
-from contracts.wire.envelope import Command, Event, Timestamp
+from contracts.wire.envelope import Command, Event, Refusal, Timestamp
 
 LetterId = Annotated[
     str,
@@ -94,7 +94,7 @@ class DeadLetterSettled(OfDeadLetter, Event, type="dead-letter.settled.v1"):
     settled_at: Timestamp
 
 
-class DeadLetterRefused(OfDeadLetter, Event, type="dead-letter.refused.v1"):
+class DeadLetterRefused(OfDeadLetter, Refusal, type="dead-letter.refused.v1"):
     """The dead letter was not marked: there is none of that id, or what was asked contradicts what was done."""
 
     letter_id: LetterId

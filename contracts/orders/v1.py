@@ -28,7 +28,7 @@ from contracts.fields import (
 )
 from contracts.orders import v2
 from contracts.subjects import OfOrder, OfProduct
-from contracts.wire.envelope import Command, Event, Timestamp
+from contracts.wire.envelope import Command, Event, Refusal, Timestamp
 
 UPLINE_DEPTH_MAX = 30
 """How far up a snapshot of the sponsor chain reaches: ten paid levels, with room for those who are passed over."""
@@ -206,7 +206,7 @@ GivenOrderId = Annotated[
 ]
 
 
-class OrderRefused(OfOrder, Event, type="order.refused.v1"):
+class OrderRefused(OfOrder, Refusal, type="order.refused.v1"):
     """The order was not taken. `reason` is a code; `detail` a sentence that names the field and the rule."""
 
     shop_id: ShopId
@@ -216,7 +216,7 @@ class OrderRefused(OfOrder, Event, type="order.refused.v1"):
     given_order_id: GivenOrderId = None
 
 
-class StatusRefused(OfOrder, Event, type="order.status-refused.v1"):
+class StatusRefused(OfOrder, Refusal, type="order.status-refused.v1"):
     """A status update could not be applied, and why."""
 
     shop_id: ShopId
@@ -324,7 +324,7 @@ class OrderRefunded(OfOrder, Event, type="order.refunded.v1"):
     ]
 
 
-class RefundRefused(OfOrder, Event, type="order.refund-refused.v1"):
+class RefundRefused(OfOrder, Refusal, type="order.refund-refused.v1"):
     """A refund could not be booked, and why."""
 
     shop_id: ShopId
@@ -342,7 +342,7 @@ class AfterSaleChanged(OfOrder, Event, type="order.after-sale-changed.v1"):
     open: Annotated[StrictBool, Field(description="While open, commissions stay held.")]
 
 
-class AfterSaleRefused(OfOrder, Event, type="order.after-sale-refused.v1"):
+class AfterSaleRefused(OfOrder, Refusal, type="order.after-sale-refused.v1"):
     shop_id: ShopId
     order_id: OrderId
     reason: Code

@@ -10,6 +10,8 @@ from datetime import datetime
 from typing import Literal, get_args
 
 ORDERS = "order_intake.orders"
+ORDERS_JOURNAL = "journal.order_intake"
+"""Where refusals of orders are found, for as long as journals are kept: a refused order is not stored."""
 
 Status = Literal["pending", "paid", "shipped", "completed", "rejected", "cancelled", "refunded"]
 STATUSES: tuple[Status, ...] = get_args(Status)
@@ -48,7 +50,7 @@ def number_list(order_id: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """net = amount - discount, both totals of the line; what was refunded is the sum of all refunds."""
+    """`line` counts from 1; net = amount - discount, both totals of the line; refunded is the sum of all refunds."""
 
     line: int
     product_id: int
@@ -62,6 +64,14 @@ class Line:
     @property
     def net_minor(self) -> int:
         return self.amount_minor - self.discount_minor
+
+    @property
+    def left_quantity(self) -> int:
+        return self.quantity - self.refunded_quantity
+
+    @property
+    def left_minor(self) -> int:
+        return self.net_minor - self.refunded_minor
 
 
 @dataclass(frozen=True, slots=True)

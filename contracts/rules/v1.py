@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, S
 
 from contracts.fields import Code, Detail, MarketName, Rate, RuleVersion
 from contracts.rules.document import EXAMPLE, RuleDocument
-from contracts.wire.envelope import Command, Event, Timestamp
+from contracts.wire.envelope import Command, Event, Refusal, Timestamp
 
 Limit = Literal["levels_paid_max", "pay_rate_max", "downline_pay", "team_pay"]
 
@@ -155,7 +155,7 @@ class RulesRetired(OfRules, Event, type="rules.retired.v1"):
     retired_by: Person
 
 
-class RulesRefused(OfRules, Event, type="rules.refused.v1"):
+class RulesRefused(OfRules, Refusal, type="rules.refused.v1"):
     rule_version: RuleVersion
     reason: Code
     detail: Detail
@@ -186,7 +186,7 @@ class MarketDefined(OfMarket, Event, type="market.defined.v1"):
     override_reason: Annotated[str | None, Field(examples=["Licence 2026-17 of the authority."])] = None
 
 
-class MarketRefused(OfMarket, Event, type="market.refused.v1"):
+class MarketRefused(OfMarket, Refusal, type="market.refused.v1"):
     market: MarketName
     reason: Code
     detail: Detail

@@ -19,7 +19,7 @@ from contracts.fields import (
     ShopId,
 )
 from contracts.subjects import OfOrder, OfProduct
-from contracts.wire.envelope import Command, Event, Timestamp
+from contracts.wire.envelope import Command, Event, Refusal, Timestamp
 
 BatchId = Annotated[
     str,
@@ -127,7 +127,7 @@ class StockAdjusted(OfProduct, Event, type="stock.adjusted.v1"):
     ] = None
 
 
-class StockRefused(OfProduct, Event, type="stock.refused.v1"):
+class StockRefused(OfProduct, Refusal, type="stock.refused.v1"):
     """A receipt, adjustment or count was not booked."""
 
     reference: Reference

@@ -8,7 +8,7 @@ from pkgutil import iter_modules
 from typing import Literal
 
 import contracts
-from contracts.wire.envelope import COMMANDS_EXCHANGE, EVENTS_EXCHANGE, PAYLOADS, Command, Payload
+from contracts.wire.envelope import COMMANDS_EXCHANGE, EVENTS_EXCHANGE, PAYLOADS, Command, Payload, Refusal
 
 Kind = Literal["command", "event"]
 
@@ -41,6 +41,11 @@ ALL: dict[str, type[Payload]] = _all()
 def kind_of(payload: type[Payload]) -> Kind:
     """Whether the message asks for something or tells what happened."""
     return "command" if issubclass(payload, Command) else "event"
+
+
+def is_refusal(message_type: str) -> bool:
+    """Whether an event of this type says that a command was not followed."""
+    return issubclass(ALL.get(message_type, Payload), Refusal)
 
 
 def exchange_of(payload: type[Payload]) -> str:

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from functools import cache, cached_property, lru_cache
 from hashlib import sha1
 from json.encoder import encode_basestring as _quoted
-from typing import Annotated, Any, ClassVar, Generic, Literal, Protocol, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Literal, Protocol, Self, TypeVar, cast
 from uuid import UUID
 
 from pydantic import (
@@ -141,6 +141,17 @@ class Event(Payload):
     """Tells what happened. Unknown fields are ignored: an older reader keeps working."""
 
     model_config = ConfigDict(extra="ignore")
+
+
+class Refusal(Event):
+    """A command was not followed: `reason` is a code, `detail` a sentence that names the field and the rule.
+
+    Each refusal declares both at their place among its fields, since fields are written in the order of declaration.
+    """
+
+    if TYPE_CHECKING:
+        reason: str
+        detail: str
 
 
 P = TypeVar("P", bound=Payload)

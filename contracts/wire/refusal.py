@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic
 
 from contracts.fields import GIVEN_MAX
-from contracts.wire.envelope import Message, P, P_co, Payload, derived_id
+from contracts.wire.envelope import Message, P, P_co, Refusal, derived_id
 
 TIME_IN_FUTURE = "time_in_future"
 
@@ -108,7 +108,7 @@ Refused = Unreadable | Conflict[P]
 """Refused before any rule runs: `refusal_reason` and `detail` say why, `data` what it is about."""
 
 
-Refuse = Callable[[Refused[P]], Payload | None]
+Refuse = Callable[[Refused[P]], Refusal | None]
 """Answers a refused message by an event, or by None where it cannot name what the message is about."""
 
 
@@ -119,14 +119,14 @@ class Refusing(Generic[P]):
     """
 
     def __init__(
-        self, refusal: type[Payload], *ids: str, repeats: tuple[str, ...] = (), given: str | None = None
+        self, refusal: type[Refusal], *ids: str, repeats: tuple[str, ...] = (), given: str | None = None
     ) -> None:
         self._refusal = refusal
         self._ids = ids
         self._repeats = repeats
         self._given = given
 
-    def __call__(self, item: Refused[P]) -> Payload | None:
+    def __call__(self, item: Refused[P]) -> Refusal | None:
         data = item.data
         known = {name: data.get(name, "") for name in self._ids} | {n: str(data.get(n, "")) for n in self._repeats}
         text = data.get(self._given) if self._given else None
@@ -134,8 +134,8 @@ class Refusing(Generic[P]):
 
 
 def refused(
-    refusal: type[Payload], item: Refused[P], known: Mapping[str, Any], *, given: str | None = None, text: object = None
-) -> Payload | None:
+    refusal: type[Refusal], item: Refused[P], known: Mapping[str, Any], *, given: str | None = None, text: object = None
+) -> Refusal | None:
     """The event `refusal` with what is `known`; None where that is not enough to answer the sender.
 
     The id `given` may be text that is no id. The sender is answered then too: the event repeats the text as

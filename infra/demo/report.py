@@ -11,6 +11,10 @@ from rich.console import Console
 
 from contracts.commissions.view import BALANCES, COMMISSIONS, Commission
 from contracts.money import to_amount
+from contracts.operations.view import ALERTS, DEAD_LETTERS
+from contracts.orders.v1 import OrderRefused, RefundRefused, StatusRefused
+from contracts.orders.view import ORDERS, ORDERS_JOURNAL
+from contracts.rewards.view import PROGRESS
 from infra.adapters.mongo import MongoStore
 from infra.demo.run import Outcome
 from infra.runtime.repository import Codec
@@ -19,9 +23,9 @@ from infra.terminal.screen import Grid
 TOP = 5
 _commissions = Codec(Commission, key="key")
 _REFUSALS = {
-    "order.refused.v1": "order",
-    "order.status-refused.v1": "status",
-    "order.refund-refused.v1": "refund",
+    OrderRefused.message_type: "order",
+    StatusRefused.message_type: "status",
+    RefundRefused.message_type: "refund",
 }
 
 
@@ -50,25 +54,25 @@ class Findings:
 
 async def gather(store: MongoStore) -> Findings:
     found = Findings()
-    async for order in store.stream("order_intake.orders", {}, fields=("status", "reason", "currency")):
+    async for order in store.stream(ORDERS, {}, fields=("status", "reason", "currency")):
         reason = f" ({order['reason']})" if "reason" in order else ""
         found.statuses[order["status"] + reason] += 1
         found.currency = order["currency"]
     await _refusals(store, found)
     await _money(store, found)
-    async for progress in store.stream("reward_checks.progress", {"granted": {"$gt": []}}):
+    async for progress in store.stream(PROGRESS, {"granted": {"$gt": []}}):
         for reward in progress["granted"]:
             found.rewards.append((progress["distributor_id"], progress["month"], reward))
-    async for alert in store.stream("alerting.alerts", {"state": "open"}):
+    async for alert in store.stream(ALERTS, {"state": "open"}):
         found.alerts[alert["kind"]] += 1
-    async for letter in store.stream("alerting.dead_letters", {}):
+    async for letter in store.stream(DEAD_LETTERS, {}):
         found.dead_letters[letter["queue"], letter["reason"]] += 1
     return found
 
 
 async def _refusals(store: MongoStore, found: Findings) -> None:
     """Refusal events as the journal holds them, by reason code."""
-    async for record in store.stream("journal.order_intake", {"emitted": {"$gt": []}}, fields=("emitted",)):
+    async for record in store.stream(ORDERS_JOURNAL, {"emitted": {"$gt": []}}, fields=("emitted",)):
         for emitted in record["emitted"]:
             if kind := _REFUSALS.get(emitted["type"]):
                 found.refusals[f"{kind}: {json.loads(emitted['body'])['data']['reason']}"] += 1

@@ -11,6 +11,8 @@ from itertools import chain, groupby
 from pathlib import Path
 from typing import Any
 
+from contracts.orders import view as orders_view
+from contracts.stock.view import ITEMS
 from infra.adapters.mongo import MongoStore
 from infra.auditing.audit import Report
 from infra.demo import accounts
@@ -192,7 +194,7 @@ class World:
     async def stock(self) -> dict[str, int]:
         """Units on hand and reserved, and the number of products."""
         totals = {"products": 0, "on_hand": 0, "reserved": 0}
-        async for item in self.store.stream("stock_reservation.items", {}, fields=("lots",)):
+        async for item in self.store.stream(ITEMS, {}, fields=("lots",)):
             totals["products"] += 1
             totals["on_hand"] += sum(lot["on_hand"] for lot in item["lots"])
             totals["reserved"] += sum(lot["reserved"] for lot in item["lots"])
@@ -201,8 +203,8 @@ class World:
     async def sample_order(self) -> str:
         """A completed order of several lines that paid three levels, to be explained."""
         where: dict[str, Any] = {"status": "completed", "upline.level": 3, "lines.line": 2}
-        found = await self.store.find("order_intake.orders", where, sort=(("_id", 1),), limit=1)
-        found = found or await self.store.find("order_intake.orders", {}, limit=1)
+        found = await self.store.find(orders_view.ORDERS, where, sort=(("_id", 1),), limit=1)
+        found = found or await self.store.find(orders_view.ORDERS, {}, limit=1)
         return str(found[0]["_id"]) if found else ""
 
     async def _quiet(self, doing: str, *, with_retries: bool) -> None:

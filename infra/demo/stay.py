@@ -18,6 +18,7 @@ from http.client import HTTPConnection, HTTPException
 from importlib.metadata import version
 from pathlib import Path
 
+from contracts.network.view import DISTRIBUTORS
 from infra import local
 from infra.adapters import rabbitmq as broker
 from infra.adapters.mongo import MongoStore
@@ -145,7 +146,7 @@ def _new_login(who: str) -> Login:
 async def _any_distributor(settings: Settings) -> int:
     store = MongoStore.connect(settings.mongodb_url, settings.database)
     try:
-        [found] = await store.find("network.distributors", {}, sort=(("_id", -1),), limit=1)
+        [found] = await store.find(DISTRIBUTORS, {}, sort=(("_id", -1),), limit=1)
         return int(found["_id"])
     finally:
         store.close()

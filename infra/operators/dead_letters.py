@@ -5,64 +5,26 @@ They belong to the worker `alerting`; from here they are only read, and marked b
 
 from __future__ import annotations
 
-import base64
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 from uuid import uuid4
 
-from contracts.operations.v1 import SettleDeadLetter
+from contracts.operations.v1 import SettleDeadLetter, Settlement
+from contracts.operations.view import DEAD_LETTERS, DeadLetter, DeadLetterState
 from contracts.wire.envelope import COMMANDS_EXCHANGE, STRUCTURED, message_of
 from infra.auditing.audit import Read
 from infra.ports.messaging import ATTEMPTS_HEADER, REPLAYS_HEADER, ROUTING_KEY_HEADER, Outgoing
 from infra.runtime.repository import Codec
 
-COLLECTION = "alerting.dead_letters"
 SOURCE = "urn:tributary:operator"
 _AT_ONCE = 100
 _BYTES_AT_ONCE = 8 * 1024 * 1024
 _SUBJECT_CHARS_MAX = 128
 
-State = Literal["waiting", "replayed", "discarded"]
-
-
-@dataclass(frozen=True, slots=True)
-class Letter:
-    letter_id: str
-    worker: str
-    queue: str
-    message_id: str
-    type: str
-    reason: str
-    detail: str
-    attempts: int
-    replays: int
-    encoding: str
-    body: str
-    died_at: datetime
-    state: State
-    content_type: str | None = None
-    routing_key: str | None = None
-    traceback: str | None = None
-    concerns: str | None = None
-    settled_by: str | None = None
-    settled_at: datetime | None = None
-    note: str | None = None
-
-    @property
-    def raw(self) -> bytes:
-        """The body as it came."""
-        return base64.b64decode(self.body) if self.encoding == "base64" else self.body.encode()
-
-    @property
-    def is_excerpt(self) -> bool:
-        """Only the beginning of a body too large to keep is here; the broker holds the whole."""
-        return self.reason == "too_large"
-
-
-_letters = Codec(Letter, key="letter_id")
-_WITHOUT_BODIES = tuple(field.name for field in fields(Letter) if field.name not in ("body", "traceback"))
+_letters = Codec(DeadLetter, key="letter_id")
+_WITHOUT_BODIES = tuple(field.name for field in fields(DeadLetter) if field.name not in ("body", "traceback"))
 
 
 @dataclass(slots=True)
@@ -78,7 +40,7 @@ class Cause:
     detail: str
 
 
-def where(*, states: Sequence[State], queue: str | None = None, reason: str | None = None) -> dict[str, Any]:
+def where(*, states: Sequence[DeadLetterState], queue: str | None = None, reason: str | None = None) -> dict[str, Any]:
     """The condition for letters in these states, of one queue and one reason where they are given."""
     named = {"queue": queue, "reason": reason}
     return {"state": {"$in": list(states)}, **{name: value for name, value in named.items() if value is not None}}
@@ -87,7 +49,7 @@ def where(*, states: Sequence[State], queue: str | None = None, reason: str | No
 async def causes(read: Read, condition: Mapping[str, Any]) -> list[Cause]:
     """The letters by cause, the most frequent first."""
     found: dict[tuple[str, str], Cause] = {}
-    async for letter in read.stream(COLLECTION, condition, fields=("queue", "reason", "died_at", "detail")):
+    async for letter in read.stream(DEAD_LETTERS, condition, fields=("queue", "reason", "died_at", "detail")):
         key, at = (letter["queue"], letter["reason"]), letter["died_at"]
         cause = found.setdefault(key, Cause(*key, 0, at, at, letter["_id"], letter["detail"]))
         cause.letters += 1
@@ -97,10 +59,10 @@ async def causes(read: Read, condition: Mapping[str, Any]) -> list[Cause]:
     return sorted(found.values(), key=lambda cause: (-cause.letters, cause.queue, cause.reason))
 
 
-async def each(read: Read, condition: Mapping[str, Any], *, bodies: bool) -> AsyncIterator[Letter]:
+async def each(read: Read, condition: Mapping[str, Any], *, bodies: bool) -> AsyncIterator[DeadLetter]:
     """Every letter, those that died first in front, a few at a time; with or without bodies and tracebacks."""
     order = (("died_at", 1), ("_id", 1))
-    async for document in read.stream(COLLECTION, condition, sort=order, fields=() if bodies else _WITHOUT_BODIES):
+    async for document in read.stream(DEAD_LETTERS, condition, sort=order, fields=() if bodies else _WITHOUT_BODIES):
         yield _letters.to_entity({"body": "", **document})
 
 
@@ -109,28 +71,28 @@ async def ids(read: Read, condition: Mapping[str, Any]) -> list[str]:
 
     Their ids alone are kept, a hundred bytes a letter.
     """
-    return [letter["_id"] async for letter in read.stream(COLLECTION, condition, fields=("_id",))]
+    return [letter["_id"] async for letter in read.stream(DEAD_LETTERS, condition, fields=("_id",))]
 
 
-async def named(read: Read, name: str) -> list[Letter]:
+async def named(read: Read, name: str) -> list[DeadLetter]:
     """The letter of this id, or those whose id begins so: two of them where that is not enough to tell."""
-    found = await read.find(COLLECTION, {"_id": {"$gte": name, "$lt": f"{name}\uffff"}}, sort=[("_id", 1)], limit=2)
+    found = await read.find(DEAD_LETTERS, {"_id": {"$gte": name, "$lt": f"{name}\uffff"}}, sort=[("_id", 1)], limit=2)
     letters = [_letters.to_entity(document) for document in found]
     return [letter for letter in letters if letter.letter_id == name] or letters
 
 
-async def concerning(read: Read, subjects: Sequence[str]) -> list[Letter]:
+async def concerning(read: Read, subjects: Sequence[str]) -> list[DeadLetter]:
     """The letters about any of the subjects, oldest first."""
-    found = await read.find(COLLECTION, {"concerns": {"$in": list(subjects)}})
+    found = await read.find(DEAD_LETTERS, {"concerns": {"$in": list(subjects)}})
     return sorted((_letters.to_entity(document) for document in found), key=lambda letter: letter.died_at)
 
 
-async def in_chunks(read: Read, letter_ids: Sequence[str]) -> AsyncIterator[list[Letter]]:
+async def in_chunks(read: Read, letter_ids: Sequence[str]) -> AsyncIterator[list[DeadLetter]]:
     """The letters with their bodies: so many at a time, fewer where the bodies are large."""
     for start in range(0, len(letter_ids), _AT_ONCE):
         wanted = {"_id": {"$in": list(letter_ids[start : start + _AT_ONCE])}}
-        chunk: list[Letter] = []
-        async for document in read.stream(COLLECTION, wanted, sort=(("_id", 1),)):
+        chunk: list[DeadLetter] = []
+        async for document in read.stream(DEAD_LETTERS, wanted, sort=(("_id", 1),)):
             chunk.append(_letters.to_entity(document))
             if sum(len(letter.body) for letter in chunk) >= _BYTES_AT_ONCE:
                 yield chunk
@@ -139,7 +101,7 @@ async def in_chunks(read: Read, letter_ids: Sequence[str]) -> AsyncIterator[list
             yield chunk
 
 
-def replay(letter: Letter) -> Outgoing:
+def replay(letter: DeadLetter) -> Outgoing:
     """The message as it came, straight to the queue it died in: no other reader sees it twice.
 
     The journal recognises it if it was handled meanwhile; beyond the journal, its natural key does.
@@ -150,9 +112,7 @@ def replay(letter: Letter) -> Outgoing:
     return Outgoing("", letter.queue, letter.raw, letter.content_type, headers=headers)
 
 
-def settlement(
-    letter: Letter, action: Literal["replayed", "discarded"], *, by: str, at: datetime, note: str | None
-) -> Outgoing:
+def settlement(letter: DeadLetter, action: Settlement, *, by: str, at: datetime, note: str | None) -> Outgoing:
     """The command that marks the letter; the worker knows a repeat by the letter's state, so its own id is new."""
     command = SettleDeadLetter(letter_id=letter.letter_id, action=action, by=by, note=note)
     concerns = letter.concerns if letter.concerns and len(letter.concerns) <= _SUBJECT_CHARS_MAX else None

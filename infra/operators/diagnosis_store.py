@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from contracts.operations.view import ALERTS
 from infra.adapters.mongo import MongoStore
 from infra.adapters.mongo_errors import StoreRefused
 from infra.operators import dead_letters
@@ -15,7 +16,6 @@ from infra.ports.time import Time
 
 PART = "MongoDB"
 STATE = "state"
-ALERTS = "alerting.alerts"
 _MAJORITY_WITHIN_MS = 3000
 _LAG_LONG = timedelta(seconds=10)
 _SKEW_SMALL_S, _SKEW_LARGE_S = 1.0, 30.0

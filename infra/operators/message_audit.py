@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Container, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from contracts.orders.v2 import PlaceOrder
 from infra.auditing.audit import GATHERED, Read, Report
 from infra.ports.store import JOURNALS, Document
 from infra.runtime.worker import Worker
@@ -21,7 +22,6 @@ PROVES = {
 }
 
 _FIELDS = ("queue", "handled.outcome", "repeats", "dead.died_in", "emitted.id", "emitted.type")
-_PLACED = "order_intake.order.place"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +35,15 @@ class _Emitted:
 
 async def audit_messages(read: Read, report: Report, workers: Sequence[Worker]) -> None:
     """Count what came of every message, and look for each emitted one in the journals of those that read its type."""
-    commands = {worker.queue_of(handler) for worker in workers for handler in worker.handlers if handler.reads_command}
+    handlers = [(worker.queue_of(handler), handler) for worker in workers for handler in worker.handlers]
+    commands = {queue for queue, handler in handlers if handler.reads_command}
+    placing = {queue for queue, handler in handlers if PlaceOrder in handler.payloads}
     deliveries = _Deliveries(read, report, workers)
     counts = Counter(commands_handled=0, commands_repeats=0, commands_dead=0, events_dead=0)
     for worker in workers:
         journal = JOURNALS + worker.name
         async for record in _records(read, report, journal):
-            _count(counts, record, commands)
+            _count(counts, record, commands, placing)
             for item in record.get("emitted", ()):
                 await deliveries.expect(_Emitted(item["id"], item["type"], (journal, record["_id"])))
     await deliveries.conclude()
@@ -57,7 +59,7 @@ def _records(read: Read, report: Report, journal: str) -> AsyncIterator[Document
     return read.stream(journal, where, fields=_FIELDS)
 
 
-def _count(counts: Counter[str], record: Document, commands: Container[str]) -> None:
+def _count(counts: Counter[str], record: Document, commands: Container[str], placing: Container[str]) -> None:
     queue = record["queue"]
     source = "commands" if queue in commands else "events"
     handled = record.get("handled", ())
@@ -65,7 +67,7 @@ def _count(counts: Counter[str], record: Document, commands: Container[str]) -> 
     counts[f"{source}_repeats"] += len(record.get("repeats", ()))
     for item in record.get("dead", ()):
         counts["commands_dead" if (item.get("died_in") or queue) in commands else "events_dead"] += 1
-    if queue == _PLACED:
+    if queue in placing:
         for item in handled:
             counts[f"orders_{item['outcome']}"] += 1
 

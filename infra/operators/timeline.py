@@ -14,7 +14,9 @@ from datetime import datetime
 from itertools import chain
 from typing import Any, Protocol
 
+from contracts.network.view import SHOPS
 from contracts.operations.v1 import MessageDeadLettered
+from contracts.operations.view import DEAD_LETTERS
 from contracts.wire.reading import BARE_SOURCE
 from infra.auditing.audit import Read
 from infra.operators import dead_letters
@@ -22,7 +24,6 @@ from infra.ports.store import JOURNALS, Document, Parts
 
 _RECORDS_MAX = 1000
 """A subject that everything shares, such as the clock, is shown in part."""
-_SHOPS = "network.shops"
 _WITHOUT_BODIES = ("at", "handled", "retried", "dead")
 _SET_BACK = {
     "retried": "put off after try {attempt}: {reason}",
@@ -76,7 +77,7 @@ async def _keys(read: Journals, message_id: str) -> list[str]:
     if "/" in message_id:
         # An order, or a key that has its source already: what it costs must not grow with the number of shops.
         return [message_id]
-    found = await read.find(_SHOPS, {}, sort=(("_id", 1),), limit=_RECORDS_MAX, fields=("_id",))
+    found = await read.find(SHOPS, {}, sort=(("_id", 1),), limit=_RECORDS_MAX, fields=("_id",))
     shops = [shop["_id"] for shop in found]
     sources = (BARE_SOURCE, dead_letters.SOURCE, *shops)
     return [message_id, *(f"{source}/{message_id}" for source in sources)]
@@ -159,7 +160,7 @@ async def _with_letters(read: Journals, steps: Iterable[Step]) -> list[Step]:
     steps = list(steps)
     ids = {message["id"] for step in steps for message in step.emitted if message["type"] == _LETTER}
     fields = ("state", "settled_by", "settled_at", "note")
-    letters = await read.find(dead_letters.COLLECTION, {"_id": {"$in": list(ids)}}, fields=fields) if ids else []
+    letters = await read.find(DEAD_LETTERS, {"_id": {"$in": list(ids)}}, fields=fields) if ids else []
     by_id = {letter["_id"]: letter for letter in letters}
     return [replace(step, letter=_letter(step, by_id)) for step in steps]
 

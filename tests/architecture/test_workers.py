@@ -16,13 +16,14 @@ from contracts.wire.envelope import Command, Payload
 from infra.operators.invariants import proved_by
 from infra.runtime import roster
 from tests.architecture.cards import ENTRIES, card, names_in
-from tests.architecture.sources import ROOT, WORKERS, is_pure, tree_of
+from tests.architecture.sources import ROOT, WORKERS, is_pure, python_files, tree_of
 
 ROOMS = {"__init__.py", "model.py", "decide.py", "repository.py", "handlers.py", "audit.py"}
 SCREEN_LINES_MAX = 40
 FIGURES = ("figure", "add")
 """What an audit counts, without a verdict."""
 
+REFUSING = ("refuse", "_refuse", "_Refused", "_Missing", "RefundError")
 NOT_REFUSALS = {"stock_short", "stock_oversold", "payment_overdue"}
 """Reasons why an order ends, which its own events tell."""
 
@@ -133,11 +134,12 @@ def test_its_card_names_every_reason_it_refuses_for(worker: str) -> None:
 
 def reasons_given(worker: str) -> set[str]:
     """The reason codes that the worker's rules spell out where they refuse."""
-    calls = [node for node in ast.walk(tree_of(ROOT / "workers" / worker / "decide.py")) if isinstance(node, ast.Call)]
+    rooms = [path for path in python_files(f"workers/{worker}") if is_pure(path)]
+    calls = [node for path in rooms for node in ast.walk(tree_of(path)) if isinstance(node, ast.Call)]
     said = [
         argument
         for call in calls
-        if isinstance(call.func, ast.Name) and call.func.id in ("refuse", "_refuse", "_Refused", "_Missing")
+        if isinstance(call.func, ast.Name) and call.func.id in REFUSING
         for argument in call.args
     ]
     said += [keyword.value for call in calls for keyword in call.keywords if keyword.arg == "reason"]

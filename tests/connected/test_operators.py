@@ -13,6 +13,7 @@ import aio_pika
 import pytest
 from pymongo import MongoClient
 
+from contracts.operations.view import DEAD_LETTERS
 from contracts.wire.envelope import COMMANDS_EXCHANGE, EVENTS_EXCHANGE, STRUCTURED, Message
 from infra.operators import dead_letters
 from infra.ports.store import Document
@@ -42,7 +43,7 @@ async def letters(site: Site, count: int, **where: object) -> list[Document]:
     """So many letters, once they are kept."""
 
     async def look() -> list[Document] | None:
-        found = await site.documents(dead_letters.COLLECTION, where)
+        found = await site.documents(DEAD_LETTERS, where)
         return found if len(found) >= count else None
 
     found: list[Document] = await until(look, what=f"{count} letters are kept")
@@ -105,7 +106,7 @@ class TestDeadLetters:
         sent = [a_stored_letter(number, body) for number in range(size // len(body.encode()))]
         for start in range(0, len(sent), 20):
             some = sent[start : start + 20]
-            await site.store.transact(lambda tx, some=some: tx.insert(dead_letters.COLLECTION, some))  # type: ignore[misc]
+            await site.store.transact(lambda tx, some=some: tx.insert(DEAD_LETTERS, some))  # type: ignore[misc]
         where = dead_letters.where(states=("waiting", "replayed", "discarded"))
 
         tracemalloc.start()
@@ -123,7 +124,7 @@ class TestDeadLetters:
         assert sum(chunks) == len(sent)
         assert max(of_each, of_chunks) < size / 2
         with MongoClient[Document](site.settings.mongodb_url) as client:
-            letters = client[site.settings.database][dead_letters.COLLECTION]
+            letters = client[site.settings.database][DEAD_LETTERS]
             plan = letters.find(where).sort([("died_at", 1), ("_id", 1)]).explain()["queryPlanner"]["winningPlan"]
         assert "'SORT'" not in str(plan)
         assert "COLLSCAN" not in str(plan)
@@ -132,7 +133,7 @@ class TestDeadLetters:
         assert (await tributary(site, "dead", "list", "--each", "--json")).object == {"letters": []}
         assert (await tributary(site, "dead", "list", "--each")).out == "No dead letter is waiting.\n"
         sent = [a_stored_letter(number, f"body {number}") for number in range(3)]
-        await site.store.transact(lambda tx: tx.insert(dead_letters.COLLECTION, sent))
+        await site.store.transact(lambda tx: tx.insert(DEAD_LETTERS, sent))
 
         listed = (await tributary(site, "dead", "list", "--each", "--json")).object["letters"]
         lines = (await tributary(site, "dead", "list", "--each", "--state", "any")).out.splitlines()
@@ -157,14 +158,14 @@ class TestDeadLetters:
     async def test_a_dry_run_changes_nothing(self, site: Site) -> None:
         async with running(site, "commission_calculation", "alerting"):
             await an_order_that_dies(site)
-        before = await site.documents(dead_letters.COLLECTION)
+        before = await site.documents(DEAD_LETTERS)
 
         done = await tributary(site, "dead", "replay", "--queue", ACCRUALS, "--dry-run")
 
         assert (done.code, done.out) == (0, "1 would be replayed.\n")
         assert await site.ready(ACCRUALS) == 0
         assert await site.ready("alerting.dead-letter.settle") == 0
-        assert await site.documents(dead_letters.COLLECTION) == before
+        assert await site.documents(DEAD_LETTERS) == before
 
     async def test_replayed_twice_is_once(self, site: Site) -> None:
         async with running(site, "commission_calculation", "alerting", "rule_book"):
@@ -189,7 +190,7 @@ class TestDeadLetters:
             )
 
         assert len(await site.documents("commission_calculation.ledger")) == 1
-        assert len(await site.documents(dead_letters.COLLECTION)) == 1
+        assert len(await site.documents(DEAD_LETTERS)) == 1
 
     async def test_what_is_broken_still_dies_again_as_a_letter_of_its_own(self, site: Site) -> None:
         async with running(site, "order_intake", "alerting"):

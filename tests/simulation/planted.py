@@ -14,7 +14,7 @@ from uuid import UUID
 from contracts.clock.v1 import ClockTicked
 from contracts.commissions.earnings import earnings_key, tallies_of
 from contracts.commissions.view import Entry, LineRefund
-from contracts.orders.view import status_list
+from contracts.orders.view import GivenBack, Line, status_list
 from contracts.plans.reversal import taken_back
 from contracts.rules.view import DEFAULT_MARKET
 from contracts.stock.view import ITEMS, StockItem
@@ -31,7 +31,7 @@ from tests.simulation.store import Key, SimulatedStore, SimulatedTransaction
 from workers.commission_calculation.decide import post
 from workers.commission_calculation.model import Posting
 from workers.order_intake.model import Desk, Order
-from workers.order_intake.refunds import Asked, GivenBack, Line, give_back
+from workers.order_intake.refunds import Asked, give_back
 from workers.reward_checks.model import progress_key
 from workers.stock_reservation.repository import StockRepository
 

@@ -9,8 +9,9 @@ from typing import Any
 
 from contracts.commissions.view import Commission, Earned, LineRefund, Reversal
 from contracts.explanation.commission_sentences import sentences_of
-from contracts.explanation.explained import Explanation, OrderFacts, OrderLine
+from contracts.explanation.explained import Explanation, OrderFacts
 from contracts.explanation.explanation import explain
+from contracts.orders.view import Line
 from contracts.plans.calculation import Earner, Sale, SaleLine, calculate
 from contracts.plans.reversal import taken_back
 from contracts.rules.view import Differential, Fixed, TeamBonus, Terms, Unilevel
@@ -26,7 +27,7 @@ def an_upline(*tiers: str, inactive: tuple[int, ...] = ()) -> tuple[Earner, ...]
     return tuple(Earner(level, 4 - level, tier, level not in inactive) for level, tier in enumerate(tiers, start=1))
 
 
-def an_order(*lines: OrderLine, currency: str = "CNY", **fields: Any) -> OrderFacts:
+def an_order(*lines: Line, currency: str = "CNY", **fields: Any) -> OrderFacts:
     told: dict[str, Any] = {
         "key": "shop-1/1001",
         "status": "paid",
@@ -34,7 +35,7 @@ def an_order(*lines: OrderLine, currency: str = "CNY", **fields: Any) -> OrderFa
         "upline": an_upline("standard", "silver", "gold"),
         **fields,
     }
-    return OrderFacts(currency=currency, lines=lines or (OrderLine(1, 501, 7, 2, 6000, 530),), **told)
+    return OrderFacts(currency=currency, lines=lines or (Line(1, 501, 7, 2, 6000, 530),), **told)
 
 
 def terms(*plans: Any, pool_rate_ppm: int = 200_000) -> Terms:
@@ -105,7 +106,7 @@ def any_commission(seed: int) -> tuple[OrderFacts, Terms, Commission]:
     for number in range(1, dice.randint(1, 5) + 1):
         amount, quantity = dice.choice((0, 7, 199, 5_470, 123_456)), dice.randint(1, 5)
         discount = dice.choice((0, amount // 3))
-        lines.append(OrderLine(number, dice.randint(1, 20), dice.randint(1, 12), quantity, amount, discount))
+        lines.append(Line(number, dice.randint(1, 20), dice.randint(1, 12), quantity, amount, discount))
     people = [
         Earner(level, 100 + level, dice.choice(TIERS), dice.random() < 0.8) for level in range(1, dice.randint(2, 9))
     ]

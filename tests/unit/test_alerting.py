@@ -12,11 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.operations.v1 import AlertRaised, AlertResolved, MessageDeadLettered
+from contracts.operations.view import Alert, DeadLetter
 from contracts.stock.v1 import StockLow, StockRecovered, StockShortageChanged
 from contracts.wire.decision import Decision
 from tests.builders import NOW, TEA, message
 from workers.alerting.decide import keep_dead_letter, note_shortage, raise_low_stock, resolve_low_stock
-from workers.alerting.model import Alert, DeadLetter, Watch
+from workers.alerting.model import Watch
 
 LATER = NOW + timedelta(minutes=1)
 STOCK = f"stock/{TEA}"

@@ -18,10 +18,11 @@ from contracts.operations.v1 import (
     MessageDeadLettered,
     SettleDeadLetter,
 )
+from contracts.operations.view import Alert, DeadLetter
 from contracts.wire.decision import Decision, NotYet
 from tests.builders import NOW, message
 from workers.alerting.decide import keep_dead_letter, settle_dead_letter
-from workers.alerting.model import Alert, DeadLetter, Watch
+from workers.alerting.model import Watch
 
 QUEUE = "order_intake.order.place"
 KEY = f"dead-letters/{QUEUE}/handler_error"

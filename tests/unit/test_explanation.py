@@ -10,8 +10,9 @@ import pytest
 
 from contracts.commissions.view import AfterSale, Earned
 from contracts.explanation.commission_sentences import Section, sentences_of, why_nothing
-from contracts.explanation.explained import OrderFacts, OrderLine
+from contracts.explanation.explained import OrderFacts
 from contracts.explanation.explanation import explain
+from contracts.orders.view import Line
 from contracts.plans.calculation import Earner
 from contracts.rules.view import Caps, Conditions, Unilevel
 from tests.unit.booked import (
@@ -62,14 +63,14 @@ class TestPaid:
         assert "状态 已付款" in said
 
     def test_a_share_that_is_whole_says_nothing_of_rounding(self) -> None:
-        said = told(an_order(OrderLine(1, 501, 7, 1, 10_000, 0)), terms(LEVELS))
+        said = told(an_order(Line(1, 501, 7, 1, 10_000, 0)), terms(LEVELS))
 
         assert "5 % of 100.00 = 5.00." in said
         assert "rounded" not in said
         assert "The customer paid 100.00 CNY; percentages" in said
 
     def test_a_difference_a_peer_and_a_first_tier(self) -> None:
-        order = an_order(OrderLine(1, 501, 7, 1, 10_000, 0), upline=an_upline("silver", "silver", "gold"))
+        order = an_order(Line(1, 501, 7, 1, 10_000, 0), upline=an_upline("silver", "silver", "gold"))
         said = told(order, terms(TIERED))
 
         assert "tier silver has 4 %, nothing of it goes to tiers below, 4 % of 100.00 = 4.00" in said
@@ -102,7 +103,7 @@ class TestPaid:
         ids=["entry", "order", "day", "month"],
     )
     def test_the_cap_that_cut_a_share(self, caps: Caps, earned: Earned, words: str) -> None:
-        order = an_order(OrderLine(1, 501, 7, 2, 6000, 530), OrderLine(2, 502, 8, 1, 5470, 0))
+        order = an_order(Line(1, 501, 7, 2, 6000, 530), Line(2, 502, 8, 1, 5470, 0))
 
         assert words in told(order, terms(replace(LEVELS, caps=caps)), earned)
 
@@ -157,14 +158,14 @@ class TestUnpaid:
                 None,
                 "2 (level 2): nothing was left of the line's pool",
             ),
-            (LEVELS, an_order(OrderLine(1, 501, 7, 1, 8, 0)), None, "2 (level 2): the share came to less than 0.01"),
+            (LEVELS, an_order(Line(1, 501, 7, 1, 8, 0)), None, "2 (level 2): the share came to less than 0.01"),
         ],
     )
     def test_everyone_is_told_why(self, plan: Any, order: OrderFacts, earned: Earned | None, words: str) -> None:
         assert words in told(order, terms(plan), earned)
 
     def test_who_gets_nothing_on_any_line_is_told_once(self) -> None:
-        order = an_order(OrderLine(1, 501, 7, 2, 6000, 530), OrderLine(2, 502, 8, 1, 5470, 0))
+        order = an_order(Line(1, 501, 7, 2, 6000, 530), Line(2, 502, 8, 1, 5470, 0))
         only_tea = replace(LEVELS, conditions=Conditions(products=(501,)))
 
         said = told(order, terms(only_tea, TIERED))
@@ -184,7 +185,7 @@ class TestUnpaid:
 
 class TestWhatBecameOfIt:
     def test_what_was_taken_back_is_told_by_refund_by_distributor_and_by_entry(self) -> None:
-        order = an_order(OrderLine(1, 501, 7, 2, 6000, 530, refunded_quantity=1, refunded_minor=2735))
+        order = an_order(Line(1, 501, 7, 2, 6000, 530, refunded_quantity=1, refunded_minor=2735))
         rules = terms(LEVELS)
         explanation = explain(order, refunded(booked(order, rules), parts=1, of=2), rules)
         said = text_of(explanation)

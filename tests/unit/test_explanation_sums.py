@@ -13,9 +13,10 @@ import pytest
 
 from contracts.explanation.commission_phrases import CHINESE, ENGLISH, STATUSES_IN_CHINESE
 from contracts.explanation.commission_sentences import sentences_of
-from contracts.explanation.explained import OrderLine, as_object
+from contracts.explanation.explained import as_object
 from contracts.explanation.explanation import explain
 from contracts.money import to_amount
+from contracts.orders.view import Line
 from contracts.plans.calculation import Earner
 from contracts.rules.view import Reason
 from tests.unit.booked import (
@@ -79,7 +80,7 @@ class TestItAddsUp:
         with pytest.raises((AssertionError, KeyError)):
             explain(order, elsewhere, rules)
         with pytest.raises(AssertionError, match="another base"):
-            explain(an_order(OrderLine(1, 501, 7, 2, 6000, 0)), commission, rules)
+            explain(an_order(Line(1, 501, 7, 2, 6000, 0)), commission, rules)
 
 
 class TestForPrograms:

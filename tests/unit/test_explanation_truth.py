@@ -11,10 +11,11 @@ from hypothesis import assume, given
 
 from contracts.commissions.view import Earned
 from contracts.explanation.commission_sentences import sentences_of
-from contracts.explanation.explained import ExplainedLine, OrderFacts, OrderLine, Part
+from contracts.explanation.explained import ExplainedLine, OrderFacts, Part
 from contracts.explanation.explanation import explain
 from contracts.explanation.rule_phrases import Language
 from contracts.money import to_amount
+from contracts.orders.view import Line
 from contracts.plans.calculation import Earner, Sale
 from contracts.rules.view import Conditions, Differential, Fixed, Terms, Unilevel
 from tests.unit.booked import NOON, UNITS, an_order, an_upline, booked, refunded, terms, text_of, told
@@ -31,7 +32,7 @@ SAYS_TIERS: dict[Language, tuple[str, str, str]] = {
 
 
 def order_of(sale: Sale) -> OrderFacts:
-    lines = (OrderLine(x.line, x.product_id, x.category_id, x.quantity, x.net_minor, 0) for x in sale.lines)
+    lines = (Line(x.line, x.product_id, x.category_id, x.quantity, x.net_minor, 0) for x in sale.lines)
     return OrderFacts("shop-1/1", "paid", sale.currency, NOON, tuple(lines), sale.upline, sale.leader)
 
 
@@ -128,7 +129,7 @@ def _assert_reason(rules: Terms, part: Part, currency: str) -> None:
 
 class TestRemainder:
     def test_a_fraction_that_is_dropped_where_nobody_gets_a_unit(self) -> None:
-        order = an_order(OrderLine(1, 501, 7, 1, 5_449, 0), upline=an_upline("gold"))
+        order = an_order(Line(1, 501, 7, 1, 5_449, 0), upline=an_upline("gold"))
         rules = terms(Unilevel("direct", (50_000,)))
 
         # 5 % of 54.49 are 272.45 cents.
@@ -138,7 +139,7 @@ class TestRemainder:
         assert "尾数舍去：本行各份额的尾数合计不足 0.01 的一半" in told(order, rules, language="zh")
 
     def test_of_two_equal_fractions_the_second_is_not_smaller(self) -> None:
-        order = an_order(OrderLine(1, 501, 7, 1, 30, 0), upline=an_upline("gold", "gold"))
+        order = an_order(Line(1, 501, 7, 1, 30, 0), upline=an_upline("gold", "gold"))
 
         said = told(order, terms(Unilevel("direct", (50_000, 50_000))))
 
@@ -172,7 +173,7 @@ class TestReasons:
     def test_an_unpaid_equal_makes_nobody_a_peer(self) -> None:
         plan = Differential("tiers", {"gold": 60_000}, peer_rate_ppm=5_000, minimum={"CNY": 1})
         capped = replace(plan, caps=replace(plan.caps, day={"CNY": 500}))
-        order = an_order(OrderLine(1, 501, 7, 1, 5_000, 0), upline=an_upline("gold", "gold"))
+        order = an_order(Line(1, 501, 7, 1, 5_000, 0), upline=an_upline("gold", "gold"))
 
         said = told(order, terms(capped), Earned(day_minor={"tiers": {3: 500}}))
 

@@ -12,6 +12,7 @@ import pytest
 
 from contracts.orders import v1, v2
 from contracts.orders.v1 import OrderRefused, StatusRefused, Upline
+from contracts.orders.view import Line, Sponsor
 from contracts.times import CLOCK_SKEW_MAX
 from contracts.wire.decision import Decision, NotYet
 from contracts.wire.reading import Reader
@@ -50,7 +51,7 @@ from workers.order_intake.decide import (
     refuse_unreadable_order,
     refuse_unreadable_status,
 )
-from workers.order_intake.model import Desk, Line, Sponsor
+from workers.order_intake.model import Desk
 
 A_DAY = timedelta(days=1)
 

@@ -17,6 +17,7 @@ from contracts.orders.v1 import (
     RefundOrder,
     RefundRefused,
 )
+from contracts.orders.view import GivenBack, Line
 from contracts.wire.decision import Decision, NotYet
 from tests.builders import (
     CUP,
@@ -39,8 +40,8 @@ from tests.builders import (
 )
 from workers.order_intake import decide
 from workers.order_intake.content import refund_fingerprint_of
-from workers.order_intake.model import Desk, Line, Order, Refund
-from workers.order_intake.refunds import GivenBack, asked_for
+from workers.order_intake.model import Desk, Order, Refund
+from workers.order_intake.refunds import asked_for
 
 LATER = NOW + timedelta(days=3)
 PENDING = {"version": 2, "reserved": True, "due_at": NOW + HALF_AN_HOUR}
@@ -61,12 +62,13 @@ def booked(wish: RefundOrder, *parts: tuple[int, int, int], was_shipped: bool = 
     """`parts` are (line, units, minor units)."""
     given_back = tuple(GivenBack(*part) for part in parts)
     asked = asked_for(wish, "CNY")
-    return Refund(wish.refund_id, refund_fingerprint_of(wish), LATER, was_shipped, given_back, asked)
+    fingerprint = refund_fingerprint_of(wish)
+    return Refund(wish.refund_id, LATER, given_back, fingerprint=fingerprint, was_shipped=was_shipped, asked=asked)
 
 
 def booked_before(*parts: tuple[int, int, int]) -> Refund:
     """A refund of an older version, which kept only what it took."""
-    return Refund("old", "", NOW, True, tuple(GivenBack(*part) for part in parts))
+    return Refund("old", NOW, tuple(GivenBack(*part) for part in parts), fingerprint="", was_shipped=True)
 
 
 def ask(desk: Desk, wish: RefundOrder) -> Any:
@@ -314,7 +316,7 @@ class TestRefusals:
         assert ask(desk, refund()) == refund_refused(desk, f"order_{order.status}", detail)
 
     def test_there_is_a_limit_to_the_refunds_of_one_order(self) -> None:
-        many = tuple(Refund(f"r-{number}", "", NOW, True, ()) for number in range(REFUNDS_MAX))
+        many = tuple(Refund(f"r-{number}", NOW, (), fingerprint="", was_shipped=True) for number in range(REFUNDS_MAX))
         detail = f"order {KEY} has 200 refunds, and no order may have more."
         full, almost = (a_desk(an_order(**SHIPPED, refunds=some)) for some in (many, many[1:]))
 

@@ -16,11 +16,12 @@ from hypothesis import strategies as st
 from contracts.commissions.view import Entry, LineRefund
 from contracts.money import to_amount, to_minor
 from contracts.orders.v1 import RefundOrder
+from contracts.orders.view import Line
 from contracts.plans.reversal import taken_back
 from tests.builders import CUP, KEY, SELLER, TEA, a_desk, a_refund_line, an_order, refund
 from tests.unit.test_order_refunds import LINES, SHIPPED, a_line, ask, asked_for_some
 from workers.order_intake.audit import _refunds_add_up
-from workers.order_intake.model import Line, Order
+from workers.order_intake.model import Order
 
 ROOT = Path(__file__).parents[2]
 

@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import pytest
 
+from contracts.operations.view import DeadLetter
 from contracts.wire.envelope import STRUCTURED
-from infra.operators.dead_letters import Letter, replay
+from infra.operators.dead_letters import replay
 from infra.ports.messaging import Death, Outgoing
 from infra.runtime import roster
 from tests.builders import SHOP, message, place
@@ -86,7 +87,7 @@ class TestGivenUpByTheBroker:
         await system.settle()
         [letter] = system.documents(LETTERS)
         fields = {name: value for name, value in letter.items() if name != "_id"}
-        await system.broker.publish([replay(Letter(letter_id=letter["_id"], **fields))])
+        await system.broker.publish([replay(DeadLetter(letter_id=letter["_id"], **fields))])
         await system.settle(with_retries=True)
 
         assert [order["order_id"] for order in system.documents("order_intake.orders")] == ["1"]

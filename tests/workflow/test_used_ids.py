@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from api.access.refusals import is_refusal
 from contracts.operations.v1 import SettleDeadLetter
+from contracts.wire.catalogue import is_refusal
 from contracts.wire.envelope import COMMANDS_EXCHANGE, PAYLOADS, STRUCTURED, Command, Payload
 from contracts.wire.examples import example_of
 from infra.ports.messaging import REDELIVERED_HEADER, Outgoing

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from contracts.operations.view import ALERTS, DEAD_LETTERS
 from contracts.stock.view import IS_SHORT, ITEMS
 from infra.auditing.audit import Read, Report
-from workers.alerting.repository import ALERTS, DEAD_LETTERS, to_alert
+from workers.alerting.repository import to_alert
 
 _KINDS = {"stock_low": ("low", "low"), "stock_oversold": (IS_SHORT, "short")}
 """By the kind of an alert, the field of an item that it follows, and the word for it."""

@@ -12,11 +12,12 @@ from contracts.operations.v1 import (
     MessageDeadLettered,
     SettleDeadLetter,
 )
+from contracts.operations.view import Alert, DeadLetter
 from contracts.stock.v1 import StockLow, StockRecovered, StockShortageChanged
 from contracts.wire.decision import Decision, NotYet
 from contracts.wire.envelope import Message
 from contracts.wire.refusal import Refusing
-from workers.alerting.model import Alert, DeadLetter, Watch, dead_letter_alert, oversold_alert, stock_alert
+from workers.alerting.model import Watch, dead_letter_alert, oversold_alert, stock_alert
 
 refuse_unreadable_settlement = Refusing[SettleDeadLetter](DeadLetterRefused, "letter_id", "action")
 

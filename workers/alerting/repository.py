@@ -6,14 +6,12 @@ from collections.abc import Sequence
 from typing import ClassVar, Self
 
 from contracts.operations.v1 import MessageDeadLettered, SettleDeadLetter
+from contracts.operations.view import ALERTS, DEAD_LETTERS, Alert, DeadLetter
 from contracts.stock.v1 import StockLow, StockRecovered, StockShortageChanged
 from contracts.wire.envelope import Message
 from infra.ports.store import Collection, Index, Query, Transaction
 from infra.runtime.repository import Codec, Found, Loaded, Repository, with_ids
-from workers.alerting.model import Alert, DeadLetter, Watch, dead_letter_alert, oversold_alert, stock_alert
-
-ALERTS = "alerting.alerts"
-DEAD_LETTERS = "alerting.dead_letters"
+from workers.alerting.model import Watch, dead_letter_alert, oversold_alert, stock_alert
 
 Consumed = StockLow | StockRecovered | StockShortageChanged | MessageDeadLettered | SettleDeadLetter
 

@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from contracts.orders.view import ORDERS
+from contracts.orders.view import ORDERS, ORDERS_JOURNAL
 from contracts.times import CLOCK_SKEW_MAX
 from infra.auditing.audit import GATHERED, IN_HAND_MAX, Read, Report, learnt
 from workers.order_intake.model import Order
@@ -62,7 +62,7 @@ async def _audit_waiting(read: Read, report: Report, abouts: Collection[str]) ->
     """Orders wait for their stock since the journal says that we took them; a shop's own clock proves nothing."""
     since: dict[str, datetime] = {}
     where = {"about": {"$in": list(abouts)}}
-    for record in await read.find("journal.order_intake", where, fields=("about", "at")) if abouts else ():
+    for record in await read.find(ORDERS_JOURNAL, where, fields=("about", "at")) if abouts else ():
         for about in record["about"]:
             since[about] = min(record["at"], since.get(about, record["at"]))
     for about in abouts:

@@ -30,6 +30,7 @@ from contracts.orders.v1 import (
     UpdateStatus,
 )
 from contracts.orders.v2 import PlaceOrder
+from contracts.orders.view import Line, Sponsor
 from contracts.rules.view import in_force
 from contracts.stock.v1 import StockReleaseRequested, StockReserved, StockShort
 from contracts.times import plus
@@ -37,7 +38,7 @@ from contracts.wire.decision import Decision, NotYet
 from contracts.wire.envelope import Message
 from contracts.wire.refusal import Refusing
 from workers.order_intake.content import fingerprint_of, refund_fingerprint_of
-from workers.order_intake.model import Desk, Line, Order, Refund, Sponsor
+from workers.order_intake.model import Desk, Order, Refund
 from workers.order_intake.refunds import RefundError, asked_for, give_back
 
 refuse_unreadable_order = Refusing[PlaceOrder](OrderRefused, "shop_id", given="order_id")
@@ -209,7 +210,8 @@ def refund(desk: Desk, message: Message[RefundOrder]) -> Answer:
         parts = give_back(order.lines, order.asked, asked, order.currency)
     except RefundError as error:
         return refuse(error.reason, error.detail)
-    booked = Refund(wish.refund_id, fingerprint, message.bounded_time, order.was_shipped, parts, asked)
+    at, was_shipped = message.bounded_time, order.was_shipped
+    booked = Refund(wish.refund_id, at, parts, fingerprint=fingerprint, was_shipped=was_shipped, asked=asked)
     after = order.with_refund(booked)
     return Decision(desk.with_orders(after), (OrderRefunded(**after.refunded()),), "refunded")
 

@@ -5,70 +5,31 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from contracts.catalog.view import Product
 from contracts.money import to_amount
 from contracts.network.view import Distributor, Shop, Team, chain_at
+from contracts.orders import view
 from contracts.orders.v1 import UPLINE_DEPTH_MAX, RefundedLine
+from contracts.orders.view import Sponsor
 from contracts.rules.view import Tenure
-from workers.order_intake.refunds import Asked, GivenBack, as_asked
-
-Status = Literal["pending", "paid", "shipped", "completed", "rejected", "cancelled", "refunded"]
+from workers.order_intake.refunds import Asked, as_asked
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """`line` counts from 1; net = amount - discount, both totals of the line. What was refunded is the sum of all."""
-
-    line: int
-    product_id: int
-    category_id: int
-    quantity: int
-    amount_minor: int
-    discount_minor: int
-    refunded_quantity: int = 0
-    refunded_minor: int = 0
-
-    @property
-    def net_minor(self) -> int:
-        return self.amount_minor - self.discount_minor
-
-    @property
-    def left_quantity(self) -> int:
-        return self.quantity - self.refunded_quantity
-
-    @property
-    def left_minor(self) -> int:
-        return self.net_minor - self.refunded_minor
-
-
-@dataclass(frozen=True, slots=True)
-class Refund:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refund(view.Refund):
     """A refund as booked. `fingerprint` is what the shop sent, condensed; `was_shipped` says whether the goods had
     left by then. `asked` is what it asked for, which older documents do not have, and `lines` what it took.
     """
 
-    refund_id: str
     fingerprint: str
-    at: datetime
     was_shipped: bool
-    lines: tuple[GivenBack, ...]
     asked: tuple[Asked, ...] = ()
 
     @property
     def amount_minor(self) -> int:
         return sum(part.amount_minor for part in self.lines)
-
-
-@dataclass(frozen=True, slots=True)
-class Sponsor:
-    """One upline as of the order's time; level 1 is the seller."""
-
-    level: int
-    distributor_id: int
-    tier: str
-    active: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,46 +51,18 @@ class SellingTeam:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
-    """`version` grows by one with every change. `due_at` is the payment deadline while it matters, else None: it
-    counts from the reservation, by our clock, since a shop's clock may be wrong and its backlog long.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order(view.Order):
+    """`due_at` is the payment deadline while it matters, else None: it counts from the reservation, by our clock, since
+    a shop's clock may be wrong and its backlog long.
 
     `fingerprint` is what the shop sent, condensed: the same order again has the same, another one has not.
     """
 
-    key: str
-    shop_id: str
-    order_id: str
     fingerprint: str
-    version: int
-    status: Status
-    distributor_id: int
-    currency: str
-    placed_at: datetime
-    lines: tuple[Line, ...]
-    shipping_minor: int
-    tax_minor: int
-    prepaid: bool
-    upline: tuple[Sponsor, ...]
-    rule_version: int
     payment_deadline_s: int
-    due_at: datetime | None = None
-    reserved: bool = False
-    paid_at: datetime | None = None
-    completed_at: datetime | None = None
-    reason: str | None = None
     refunds: tuple[Refund, ...] = ()
-    after_sale_open: bool = False
     team: SellingTeam | None = None
-
-    @property
-    def net_minor(self) -> int:
-        return sum(line.net_minor for line in self.lines)
-
-    @property
-    def refunded_minor(self) -> int:
-        return sum(line.refunded_minor for line in self.lines)
 
     @property
     def is_refunded(self) -> bool:
@@ -160,10 +93,6 @@ class Order:
 
     def refund(self, refund_id: str) -> Refund | None:
         return next((refund for refund in self.refunds if refund.refund_id == refund_id), None)
-
-    @property
-    def total_minor(self) -> int:
-        return self.net_minor + self.shipping_minor + self.tax_minor
 
     def named(self) -> dict[str, Any]:
         """The fields by which every event of an order's life says which order it is, and after which change."""

@@ -8,27 +8,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from contracts.money import MoneyError, to_amount, to_minor
 from contracts.orders.v1 import RefundLine, RefundOrder
-
-
-class Line(Protocol):
-    """A line of an order, with what went back of it so far."""
-
-    @property
-    def line(self) -> int: ...
-    @property
-    def product_id(self) -> int: ...
-    @property
-    def quantity(self) -> int: ...
-    @property
-    def net_minor(self) -> int: ...
-    @property
-    def refunded_quantity(self) -> int: ...
-    @property
-    def refunded_minor(self) -> int: ...
+from contracts.orders.view import GivenBack, Line
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +24,6 @@ class Asked:
     quantity: int
     amount_minor: int | None
     line: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class GivenBack:
-    """What a refund takes from one line."""
-
-    line: int
-    quantity: int
-    amount_minor: int
 
 
 class RefundError(ValueError):

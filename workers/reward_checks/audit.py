@@ -7,11 +7,12 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 from contracts.orders.view import LISTS, MAYBE_PAID, ORDERS, seller_list
+from contracts.rewards.view import PROGRESS
 from contracts.rules.view import DEFAULT_MARKET, RULES
 from infra.auditing.audit import GATHERED, Read, Report
 from infra.ports.store import Document
 from workers.reward_checks.model import Progress, Sale, progress_key
-from workers.reward_checks.repository import PROGRESS, SALES, to_progress, to_sale
+from workers.reward_checks.repository import SALES, to_progress, to_sale
 
 _CHUNK = 500
 _FIELDS = (

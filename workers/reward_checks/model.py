@@ -9,26 +9,17 @@ from typing import Self
 
 from contracts.commissions.earnings import earnings_key
 from contracts.orders.v1 import OrderPaid
-from contracts.rules.view import DEFAULT_MARKET, RuleSet
+from contracts.rewards import view
+from contracts.rules.view import RuleSet
 
 _EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
-    """`rule_version` is that of the month's paid order that was placed last, at `placed_at`: its targets count,
-    whatever order the payments came in.
+class Progress(view.Progress):
+    """The targets that count are those of the month's paid order that was placed last, whatever order the payments
+    came in.
     """
-
-    key: str
-    distributor_id: int
-    month: str
-    currency: str
-    sales_minor: int = 0
-    rule_version: int = 0
-    granted: tuple[str, ...] = ()
-    market: str = DEFAULT_MARKET
-    placed_at: datetime | None = None
 
     def by_the_last_order(self, order: OrderPaid, rules: Mapping[int, RuleSet]) -> Self:
         """The month after one more paid order. Of orders placed at the same time, the rules that began last count,

@@ -7,13 +7,13 @@ from typing import ClassVar, Self
 
 from contracts.commissions.earnings import month_of
 from contracts.orders.v1 import OrderCancelled, OrderPaid, OrderRefunded
+from contracts.rewards.view import PROGRESS
 from contracts.rules.view import RULES, RuleSet
 from contracts.wire.envelope import Message
 from infra.ports.store import Collection, Find, Index, Query, Transaction
 from infra.runtime.repository import Codec, Found, Loaded, Repository, with_ids
 from workers.reward_checks.model import Board, Progress, Sale, progress_key
 
-PROGRESS = "reward_checks.progress"
 SALES = "reward_checks.sales"
 
 Consumed = OrderPaid | OrderRefunded | OrderCancelled

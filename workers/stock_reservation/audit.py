@@ -10,13 +10,12 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import date, timedelta
 
-from contracts.orders.view import LISTS, status_list
+from contracts.orders.view import LISTS, ORDERS, status_list
 from contracts.stock.view import ITEMS, Lot, StockItem
 from infra.auditing.audit import Read, Report
 from workers.stock_reservation.model import Reservation
 from workers.stock_reservation.repository import BOOKINGS, RESERVATIONS, to_booking, to_item, to_reservation
 
-ORDERS = "order_intake.orders"
 _DAYS_LEFT_MIN = 3
 """A lot counts while it is good for so many days more."""
 

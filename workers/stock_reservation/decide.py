@@ -31,7 +31,7 @@ from contracts.stock.v1 import (
 )
 from contracts.stock.view import Lot, StockItem
 from contracts.wire.decision import Decision, NotYet
-from contracts.wire.envelope import Message, Payload
+from contracts.wire.envelope import Message, Payload, Refusal
 from contracts.wire.refusal import Refused, refused
 from workers.stock_reservation.model import (
     EXPIRES_SOON_DAYS,
@@ -277,7 +277,7 @@ def take_back(shelf: Shelf, message: Message[UnpaidCancelled]) -> Answer:
     return Decision(after, (*said, *changes), "released" if released else "nothing_reserved")
 
 
-def refuse_unreadable(item: Refused[ReceiveStock | AdjustStock | SetStock]) -> Payload | None:
+def refuse_unreadable(item: Refused[ReceiveStock | AdjustStock | SetStock]) -> Refusal | None:
     """Refuse what breaks its contract, or its id's uniqueness, where it still says what it is about."""
     data = item.data
     references = (data.get(name) for name in ("receipt_id", "adjustment_id", "reference"))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from uuid import uuid4
 
+from contracts.wire.catalogue import is_refusal
 from contracts.wire.envelope import Message, Payload, message_of
 from infra.adapters.mongo import MongoStore
 from infra.gateway.command_client import CommandClient
@@ -36,8 +37,7 @@ class Outcome:
     @property
     def refusal(self) -> dict[str, Any] | None:
         """The data of the event that refuses it, with reason and detail."""
-        refused = [event["data"] for event in self.events if event["type"].rpartition(".")[0].endswith(".refused")]
-        return refused[0] if refused else None
+        return next((event["data"] for event in self.events if is_refusal(event["type"])), None)
 
 
 async def send(settings: Settings, store: MongoStore, payload: Payload, *, wait_s: float) -> Outcome:

@@ -14,12 +14,12 @@ from typing import Literal
 import typer
 
 from contracts.operations.v1 import SettleDeadLetter
+from contracts.operations.view import DeadLetter, DeadLetterState
 from infra.adapters import rabbitmq as broker
 from infra.adapters.mongo import MongoStore
 from infra.adapters.rabbitmq import RabbitPublisher
 from infra.cli.actions import dead_view as view
 from infra.operators import dead_letters
-from infra.operators.dead_letters import Letter, State
 from infra.ports.time import RealTime
 from infra.runtime import roster
 from infra.settings import Settings
@@ -27,7 +27,7 @@ from infra.terminal.environment import EXIT_ENVIRONMENT, agree, one_sentence_on_
 from infra.terminal.near import did_you_mean
 from infra.terminal.progress import progress
 
-_STATES: dict[str, tuple[State, ...]] = {
+_STATES: dict[str, tuple[DeadLetterState, ...]] = {
     "waiting": ("waiting",),
     "replayed": ("replayed",),
     "discarded": ("discarded",),
@@ -77,7 +77,7 @@ def list_letters(
         typer.echo(f"{none}{_perhaps(queue)}")
 
 
-async def _print_letters(letters: AsyncIterator[Letter], *, as_json: bool) -> int:
+async def _print_letters(letters: AsyncIterator[DeadLetter], *, as_json: bool) -> int:
     """Print each as it comes, and return how many there were: however many there are, few are held at a time."""
     shown = 0
     if as_json:
@@ -96,7 +96,7 @@ async def _print_letters(letters: AsyncIterator[Letter], *, as_json: bool) -> in
 
 
 def show(letter: str, stack: str, *, as_json: bool) -> None:
-    async def look(settings: Settings) -> Letter:
+    async def look(settings: Settings) -> DeadLetter:
         async with _store(settings) as store:
             return (await _named(store, [letter]))[0]
 
@@ -122,7 +122,7 @@ def replay(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    states: tuple[State, ...] = ("waiting", "replayed") if again else ("waiting",)
+    states: tuple[DeadLetterState, ...] = ("waiting", "replayed") if again else ("waiting",)
     choice = _Choice(letters or [], queue, reason, everything, states, again=again)
     _settle(choice, "replayed", by=by, note=note, dry_run=dry_run, stack=stack, as_json=as_json)
 
@@ -154,7 +154,7 @@ class _Choice:
     queue: str | None
     reason: str | None
     everything: bool
-    states: tuple[State, ...]
+    states: tuple[DeadLetterState, ...]
     again: bool
 
     @property
@@ -173,7 +173,7 @@ class _Choice:
         condition = dead_letters.where(states=self.states, queue=self.queue, reason=self.reason)
         return await dead_letters.ids(store, condition)
 
-    def objection(self, letter: Letter, action: str) -> str | None:
+    def objection(self, letter: DeadLetter, action: str) -> str | None:
         """Why this letter is left alone; None where nothing speaks against it."""
         if letter.state != "waiting" and not self.again:
             when = f"{letter.settled_at:%Y-%m-%d %H:%M}" if letter.settled_at else "before"
@@ -240,7 +240,7 @@ async def _publish(
     settings: Settings,
     publisher: RabbitPublisher,
     action: Literal["replayed", "discarded"],
-    letters: Sequence[Letter],
+    letters: Sequence[DeadLetter],
     *,
     by: str,
     note: str | None,
@@ -255,7 +255,7 @@ async def _publish(
     await publisher.publish([dead_letters.settlement(letter, action, by=by, at=now, note=note) for letter in letters])
 
 
-def _objects(choice: _Choice, outcome: Outcome, letter: Letter) -> bool:
+def _objects(choice: _Choice, outcome: Outcome, letter: DeadLetter) -> bool:
     why = choice.objection(letter, outcome.action)
     if why is not None:
         outcome.skipped[letter.letter_id] = why
@@ -283,7 +283,7 @@ async def _require_queues(settings: Settings, queues: set[str]) -> None:
         raise typer.Exit(EXIT_ENVIRONMENT)
 
 
-async def _named(store: MongoStore, names: Sequence[str]) -> list[Letter]:
+async def _named(store: MongoStore, names: Sequence[str]) -> list[DeadLetter]:
     letters = []
     for name in names:
         found = await dead_letters.named(store, name) if name else []

@@ -7,12 +7,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from typing import Any
 
-from infra.operators.dead_letters import Cause, Letter
+from contracts.operations.view import DeadLetter
+from infra.operators.dead_letters import Cause
 
 _WHEN = "%Y-%m-%d %H:%M:%S"
 
 
-def as_object(letter: Letter) -> dict[str, Any]:
+def as_object(letter: DeadLetter) -> dict[str, Any]:
     """All fields, the id and what became of it first, the body last."""
     fields = asdict(letter)
     first = ("letter_id", "state", "settled_by", "settled_at", "note")
@@ -28,13 +29,13 @@ def cause_lines(causes: Iterable[Cause]) -> Iterator[str]:
         yield f"{'':>9}{cause.detail}"
 
 
-def letter_lines(letter: Letter) -> Iterator[str]:
+def letter_lines(letter: DeadLetter) -> Iterator[str]:
     about = letter.concerns or f"message {letter.message_id}"
     yield f"{letter.letter_id}  {letter.state}  {letter.died_at:{_WHEN}}  {letter.queue}  {letter.reason}"
     yield f"    {about}: {letter.detail}"
 
 
-def detail_lines(letter: Letter) -> Iterator[str]:
+def detail_lines(letter: DeadLetter) -> Iterator[str]:
     for name, value in as_object(letter).items():
         if value is not None and name not in ("body", "traceback"):
             yield f"{name:<13} {value}"
@@ -43,7 +44,7 @@ def detail_lines(letter: Letter) -> Iterator[str]:
     yield f"\nbody{' (only its beginning is kept)' if letter.is_excerpt else ''}\n{_readable(letter)}"
 
 
-def _readable(letter: Letter) -> str:
+def _readable(letter: DeadLetter) -> str:
     """The body, indented where it is JSON; bytes that are no text are shown by their numbers."""
     try:
         return json.dumps(json.loads(letter.raw), indent=2, ensure_ascii=False)

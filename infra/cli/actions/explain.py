@@ -12,16 +12,14 @@ from rich.markup import escape
 
 from contracts.commissions.view import COMMISSIONS, Commission
 from contracts.explanation.commission_sentences import sentences_of, why_nothing
-from contracts.explanation.explained import Explanation, OrderFacts, OrderLine, as_object
+from contracts.explanation.explained import Explanation, OrderFacts, as_object, order_facts
 from contracts.explanation.explanation import explain as explanation_of
 from contracts.explanation.rule_phrases import Language
 from contracts.javascript import all_exact
 from contracts.orders.v1 import OrderRefused
-from contracts.orders.view import ORDERS
-from contracts.plans.sale import Earner
+from contracts.orders.view import ORDERS, ORDERS_JOURNAL
 from contracts.rules.view import RULES, RuleSet
 from infra.auditing.audit import Read
-from infra.ports.store import JOURNALS, Document
 from infra.rehearsal import stored_rules as rules_store
 from infra.runtime.repository import Codec
 from infra.settings import Settings
@@ -30,7 +28,6 @@ from infra.terminal.screen import Screen
 
 _commissions = Codec(Commission, key="key")
 _rules = Codec(RuleSet, key="rule_version")
-_REFUSING = f"{JOURNALS}order_intake"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,25 +84,10 @@ async def find_explanation(read: Read, key: str) -> Found:
     return Found(explanation_of(order, commission, _rules.to_entity(rules).terms), order)
 
 
-def order_facts(document: Document) -> OrderFacts:
-    """The order in a document of `ORDERS`."""
-    team = document.get("team")
-    return OrderFacts(
-        key=document["_id"],
-        status=document["status"],
-        currency=document["currency"],
-        placed_at=document["placed_at"],
-        lines=tuple(OrderLine(**line) for line in document["lines"]),
-        upline=tuple(Earner(**earner) for earner in document["upline"]),
-        leader=Earner(0, team["leader_id"], team["leader_tier"], team["leader_active"]) if team else None,
-        reason=document.get("reason"),
-    )
-
-
 async def _refusal(read: Read, key: str) -> tuple[str, str] | None:
     """The reason code and the sentence of the last refusal, as far back as the journal goes."""
     found = None
-    for record in await read.find(_REFUSING, {"about": {"$in": [f"order/{key}"]}}, sort=(("_id", 1),)):
+    for record in await read.find(ORDERS_JOURNAL, {"about": {"$in": [f"order/{key}"]}}, sort=(("_id", 1),)):
         for emitted in record.get("emitted", ()):
             if emitted["type"] == OrderRefused.message_type:
                 told = json.loads(emitted["body"])["data"]

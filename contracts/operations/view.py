@@ -1,0 +1,67 @@
+"""The published view of alerts and dead letters: collections `alerting.alerts` and `alerting.dead_letters`."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+ALERTS = "alerting.alerts"
+DEAD_LETTERS = "alerting.dead_letters"
+
+DeadLetterState = Literal["waiting", "replayed", "discarded"]
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """`times` counts how often it was raised, `seen` the dead letters it stands for, `settled` those that are settled.
+
+    `crossing` is the newest one known.
+    """
+
+    alert: str
+    kind: str
+    state: Literal["open", "resolved"]
+    detail: str
+    changed_at: datetime
+    times: int = 1
+    seen: int = 1
+    settled: int = 0
+    crossing: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A message set aside, with its body as it came. It stays when a person has replayed or discarded it."""
+
+    letter_id: str
+    worker: str
+    queue: str
+    message_id: str
+    type: str
+    reason: str
+    detail: str
+    attempts: int
+    replays: int
+    encoding: str
+    body: str
+    died_at: datetime
+    state: DeadLetterState = "waiting"
+    content_type: str | None = None
+    routing_key: str | None = None
+    traceback: str | None = None
+    concerns: str | None = None
+    settled_by: str | None = None
+    settled_at: datetime | None = None
+    note: str | None = None
+
+    @property
+    def raw(self) -> bytes:
+        """The body as it came."""
+        return base64.b64decode(self.body) if self.encoding == "base64" else self.body.encode()
+
+    @property
+    def is_excerpt(self) -> bool:
+        """Only the beginning of a body too large to keep is here; the broker holds the whole."""
+        return self.reason == "too_large"

@@ -1,0 +1,71 @@
+"""What a worker owns is named by the worker and in its published view; everyone else imports the name."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from fnmatch import fnmatch
+from pathlib import Path
+
+import pytest
+
+from tests.architecture.sources import PACKAGES, WORKERS, named, python_files, tree_of
+
+PUBLISHED = ("contracts/*/view.py", "contracts/commissions/earnings.py")
+_WORKER = "|".join(WORKERS)
+_OWNED = re.compile(rf"(?P<owner>{_WORKER})\.[a-z_.-]*|journal\.(?P<keeper>{_WORKER})")
+
+
+def names_in(tree: ast.AST) -> Iterator[tuple[str, int, str]]:
+    """Each worker whose collection, queue or journal a literal names, with the line and the literal.
+
+    Documents of the API and of messages show queue names to people as examples, and there a literal is clearer.
+    """
+    shown = {
+        id(part)
+        for node in ast.walk(tree)
+        if (isinstance(node, ast.keyword) and node.arg == "examples")
+        or (isinstance(node, ast.AnnAssign) and ast.unparse(node.target).endswith("EXAMPLE"))
+        for part in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        is_text = isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in shown
+        if is_text and (found := _OWNED.fullmatch(node.value)):
+            yield found["owner"] or found["keeper"], node.lineno, node.value
+
+
+@pytest.mark.parametrize("path", python_files(*PACKAGES), ids=named)
+def test_no_literal_names_what_a_worker_owns_but_its_own_and_those_of_published_views(path: Path) -> None:
+    if any(fnmatch(named(path), place) for place in PUBLISHED):
+        return
+    strange = [
+        f"{named(path)}:{line} {literal!r}; import it from a published view"
+        for worker, line, literal in names_in(tree_of(path))
+        if not named(path).startswith(f"workers/{worker}/")
+    ]
+
+    assert strange == []
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("store.find('order_intake.orders')", ["order_intake.orders"]),
+        ("queue = 'order_intake.order.place'", ["order_intake.order.place"]),
+        ("name = f'network.{noun}'", ["network."]),
+        ("JOURNAL = 'journal.catalog'", ["journal.catalog"]),
+        ("import workers.network.audit", []),
+        ("'''Reads `order_intake.orders`.'''", []),
+        ("Queue = Query(examples=['order_intake.order.place'])", []),
+        ("LETTER_EXAMPLE: Any = {'queue': 'order_intake.order.place'}", []),
+    ],
+)
+def test_a_literal_that_names_something_owned_is_found(source: str, found: list[str]) -> None:
+    assert [literal for _, _, literal in names_in(ast.parse(source))] == found
+
+
+def test_every_published_view_names_only_what_one_worker_owns() -> None:
+    for path in python_files("contracts"):
+        if any(fnmatch(named(path), place) for place in PUBLISHED):
+            assert len({worker for worker, _, _ in names_in(tree_of(path))}) == 1, named(path)
