@@ -1,4 +1,4 @@
-"""The order of `make test`, a plugin of pytest: what a newcomer misses fails in the first minutes, and ends the run there.
+"""The order of `make test`, a plugin of pytest: what a newcomer misses fails in the first minutes, and ends the run.
 
 Where tests run in several processes, each takes the next file; so the longest files of a tier come first.
 """
@@ -22,7 +22,7 @@ def _tier(nodeid: str) -> str:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     def place(item: pytest.Item) -> tuple[int, bool]:
-        return _TIERS[_tier(item.nodeid)], not item.nodeid.startswith(LONGEST)
+        return _TIERS.get(_tier(item.nodeid), len(_TIERS)), not item.nodeid.startswith(LONGEST)
 
     items.sort(key=place)
 
