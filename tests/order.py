@@ -11,7 +11,7 @@ QUICK = ("architecture", "contracts", "unit", "workflow")
 """They need no server."""
 
 REST = ("faults", "api", "simulation", "bench", "oracle", "connected")
-LONGEST = ("tests/faults/test_crash_points.py", "tests/api/test_fuzz.py")
+LONGEST = ("tests/faults/test_crash_points.py", "tests/api/test_fuzz.py", "tests/connected/test_demo.py")
 
 _TIERS = {tier: number for number, tier in enumerate(QUICK + REST)}
 

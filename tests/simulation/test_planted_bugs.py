@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from tests.simulation.planted import BUGS
-from tests.simulation.run import simulate
 from tests.simulation.test_simulation import SEEDS as SEEDS_SWEPT
 
 SEEDS = (*range(1, 11), 52, 107)
