@@ -116,7 +116,7 @@ check-workflow:
 	$(BIN)/python -m pytest tests/workflow -m "not slow" --quiet
 
 check-contracts:
-	$(BIN)/python -m pytest tests/contracts --quiet
+	$(BIN)/python -m pytest tests/contracts -m "not slow" --quiet
 
 check-architecture:
 	$(BIN)/python -m pytest tests/architecture -m "not slow" --quiet
