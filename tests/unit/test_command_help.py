@@ -26,6 +26,7 @@ them, because Typer reads options with it; its models in `contracts` cost more t
 """
 
 
+@pytest.mark.slow
 @every_command
 def test_h_is_help(tributary: CommandLine, words: Words) -> None:
     long, short = tributary(*words, "--help"), tributary(*words, "-h")
@@ -147,6 +148,7 @@ def test_what_is_named_heavy_is_loaded_where_it_is_used(tmp_path: Path) -> None:
     assert {"yaml", "contracts.rules.document"} <= loaded
 
 
+@pytest.mark.slow
 @every_leaf
 def test_near_names_of_options_are_suggested(tributary: CommandLine, words: Words) -> None:
     options = [name for param in ALL[words].params for name in param.opts if name.startswith("--") and len(name) > 5]
