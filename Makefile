@@ -9,9 +9,11 @@ KEEP ?=
 GIVEN ?=
 YES ?=
 JSON ?=
+T ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest $(if $(T),-k "$(T)")
 INSTALLED := $(VENV)/installed
 SETUP_LOG := $(VENV)/setup.log
 SOURCES := api contracts infra workers
@@ -24,7 +26,7 @@ export PIP_NO_INPUT := 1
 
 .PHONY: help
 help: ## List the targets.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: $(INSTALLED) ## Create .venv with the locked packages, and install RabbitMQ and Redis where they are missing.
@@ -38,10 +40,34 @@ demo: setup ## Run ORDERS=2000 orders on servers of its own; KEEP=1 leaves it ru
 .PHONY: test
 test: $(INSTALLED) ## Run every test, those against real servers and in a real browser included.
 	@$(BIN)/tributary setup --browser
-# Those that measure run by themselves. Of the others two files run at a time, which keeps two cores nearly busy, in the
-# order of their names: xdist would begin with those of many tests, and leave the longest, of one test, for the end.
-	@$(BIN)/python -m pytest tests/bench
-	@$(BIN)/python -m pytest tests --ignore tests/bench --numprocesses 2 --dist loadfile --no-loadscope-reorder
+# Two files run at a time, which keeps two cores nearly busy, in the order of tests/order.py. What measures runs alone.
+	@$(BIN)/python -m pytest tests -p tests.order -m "not measures" --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/python -m pytest tests/bench -m measures --quiet
+
+.PHONY: unit
+unit: $(INSTALLED) ## Run the unit tests, the slow ones too; here and below T=refund chooses those with that in their name.
+	@$(PYTEST) tests/unit --numprocesses 2
+
+.PHONY: workflow
+workflow: $(INSTALLED) ## Run whole workflows in memory, without servers.
+	@$(PYTEST) tests/workflow
+
+.PHONY: api
+api: $(INSTALLED) ## Run the tests of the API, on servers of their own; minutes without T.
+	@$(PYTEST) tests/api
+
+.PHONY: connected
+connected: $(INSTALLED) ## Run the tests of adapters, commands and outages, on servers of their own; minutes without T.
+	@$(PYTEST) tests/connected
+
+.PHONY: faults-quick
+faults-quick: $(INSTALLED) ## Run the tests that kill workers and break servers: a part of what `make faults` tries.
+	@$(PYTEST) tests/faults
+
+.PHONY: format
+format: $(INSTALLED) ## Format the code, and mend what ruff can mend.
+	@$(BIN)/ruff check --fix-only .
+	@$(BIN)/ruff format .
 
 .PHONY: bench
 bench: setup ## Measure us beside Celery, plain FastStream and the floor, within ten minutes; JSON=1 prints JSON.
@@ -74,25 +100,48 @@ mutants: $(INSTALLED) ## Change the money rules in every small way, see that a t
 docs: $(INSTALLED) ## Write the tables and charts of the documents that are derived from the code.
 	@$(BIN)/python -m tests.docs
 
-.PHONY: check
-check: $(INSTALLED) ## Check style, types, architecture and dead code, and run the tests that need no server.
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target check-rules check-rest
+# Each is a target of its own, so that one run reports all that is wrong. Those that take longest come first.
+CHECKS := check-unit check-types check-properties check-workflow check-contracts check-architecture \
+	check-dependencies check-imports check-dead-code check-style check-format
 
-.PHONY: check-rules
-check-rules:
-	$(BIN)/python -m pytest tests/unit -m "not hypothesis" --quiet --cov=workers --cov-branch --cov-report=
+.PHONY: check
+check: $(INSTALLED) ## Check style, types, architecture and dead code, and run the quick tests that need no server.
+	@$(MAKE) --no-print-directory --keep-going --jobs=2 --output-sync=target $(CHECKS)
+
+.PHONY: $(CHECKS)
+check-unit:
+	$(BIN)/python -m pytest tests/unit -m "not hypothesis and not slow" --quiet --cov=workers --cov-branch --cov-report=
 	$(BIN)/coverage report --include='workers/*/decide.py' --show-missing --skip-covered --fail-under=100
 
-.PHONY: check-rest
-check-rest:
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
+check-properties:
+	$(BIN)/python -m pytest tests/unit -m "hypothesis and not slow" --quiet
+
+check-workflow:
+	$(BIN)/python -m pytest tests/workflow -m "not slow" --quiet
+
+check-contracts:
+	$(BIN)/python -m pytest tests/contracts -m "not slow" --quiet
+
+check-architecture:
+	$(BIN)/python -m pytest tests/architecture -m "not slow" --quiet
+
+check-types:
 	$(BIN)/mypy
-	$(BIN)/lint-imports
-	$(BIN)/vulture
+
+check-dependencies:
 	$(BIN)/deptry .
-	$(BIN)/python -m pytest tests/contracts tests/architecture --quiet
-	$(BIN)/python -m pytest tests/unit -m hypothesis --quiet
+
+check-imports:
+	$(BIN)/lint-imports
+
+check-dead-code:
+	$(BIN)/vulture
+
+check-style:
+	$(BIN)/ruff check .
+
+check-format:
+	$(BIN)/ruff format --check .
 
 .PHONY: lock
 lock: ## Write the lock files from pyproject.toml, with hashes; needs uv.

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 
 import pytest
+from xdist.workermanage import NodeManager
 
 from infra.cli.actions.hangup import end_like_ctrl_c
 from infra.terminal.environment import leave_exported_addresses
 from tests.connected.running import LocalStack
+
+ENDING_MAX_S = 60
+"""How long the processes of xdist have to take their servers down before they are killed."""
 
 
 def pytest_configure() -> None:
@@ -16,6 +21,14 @@ def pytest_configure() -> None:
     leave_exported_addresses("Tests use only servers that they start.")
     # A run that is ended by `timeout` or a closed terminal takes its servers down like one that is interrupted.
     end_like_ctrl_c()
+    NodeManager.EXIT_TIMEOUT = ENDING_MAX_S
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """The servers are taken down now; xdist would interrupt a process that needs more than five seconds for it."""
+    if hasattr(session.config, "workerinput"):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @pytest.fixture(scope="session")

@@ -1,11 +1,13 @@
-"""MongoDB through Motor. Everything that is Motor's own way stays in the `mongo` files of this folder, so that a
-successor concerns nothing else.
+"""MongoDB through Motor. What is Motor's own way stays in the `mongo` files of this folder, which also run on PyMongo's
+own async client: `CLIENT` is the one line to change.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
+from inspect import isawaitable
 from typing import Any, Literal, Self, TypeVar
 
 from bson.codec_options import CodecOptions
@@ -17,7 +19,7 @@ from pymongo.read_preferences import ReadPreference
 from pymongo.write_concern import WriteConcern
 
 from infra.adapters.mongo_errors import AnswersTooLarge, short, to_refused, translate
-from infra.adapters.mongo_reads import MongoReads
+from infra.adapters.mongo_reads import MongoReads, resolved
 from infra.adapters.mongo_transaction import MongoTransaction
 from infra.adapters.mongo_watch import PrimaryChanged, PrimaryWatch
 from infra.ports.store import Collection, Document, Index, StoreUnavailable, Transaction
@@ -29,6 +31,10 @@ Question = Literal["hello", "buildInfo", "replSetGetStatus", "dbStats"]
 
 _INDEX_OPTIONS_CONFLICT = 85
 _SERVER_SELECTION_TIMEOUT_MS = 3000
+
+
+CLIENT: Callable[..., Any] = AsyncIOMotorClient
+"""Or pymongo.AsyncMongoClient."""
 
 
 class MongoStore(MongoReads):
@@ -46,14 +52,21 @@ class MongoStore(MongoReads):
         """Until answers come up that are too large for it."""
 
     @classmethod
-    def connect(cls, url: str, database: str, *, on_primary: PrimaryChanged | None = None) -> Self:
+    def connect(
+        cls,
+        url: str,
+        database: str,
+        *,
+        on_primary: PrimaryChanged | None = None,
+        client_class: Callable[..., Any] = CLIENT,
+    ) -> Self:
         """Make a client; nothing is sent yet. StoreUnavailable where the URL cannot be understood.
 
         `on_primary` is called when the primary goes, and when there is one again, even while nothing is asked.
         """
         watch = PrimaryWatch(on_primary) if on_primary else None
         try:
-            client: Any = AsyncIOMotorClient(
+            client = client_class(
                 url,
                 serverSelectionTimeoutMS=_SERVER_SELECTION_TIMEOUT_MS,
                 appname="tributary",
@@ -78,7 +91,9 @@ class MongoStore(MongoReads):
     def close(self) -> None:
         if self._watch is not None:
             self._watch.close()
-        self._client.close()
+        closing = self._client.close()
+        if isawaitable(closing):
+            self._closing = asyncio.ensure_future(closing)
 
     async def prepare(self, collections: Iterable[Collection]) -> None:
         """Create collections and indexes that are missing; what exists as declared is left alone."""
@@ -107,7 +122,7 @@ class MongoStore(MongoReads):
     async def transact(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
         session = self._sessions.pop() if self._sessions else await self._start_session()
         try:
-            session.delegate.start_transaction(ReadConcern("snapshot"), self._write_concern)
+            await resolved(session.start_transaction(ReadConcern("snapshot"), self._write_concern))
             transaction = MongoTransaction(self._database, session, together=self._asks_together)
             result = await work(transaction)
             await transaction.commit()
@@ -123,7 +138,7 @@ class MongoStore(MongoReads):
 
     async def _start_session(self) -> Any:
         try:
-            return await self._client.start_session(causal_consistency=False)
+            return await resolved(self._client.start_session(causal_consistency=False))
         except PyMongoError as error:
             raise translate(error) from error
 
@@ -133,7 +148,7 @@ class MongoStore(MongoReads):
         and what reads it later raises SnapshotTooOld.
         """
         try:
-            session = await self._client.start_session(snapshot=True)
+            session = await resolved(self._client.start_session(snapshot=True))
         except PyMongoError as error:
             raise translate(error) from error
         async with session:

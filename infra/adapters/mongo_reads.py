@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
+from inspect import isawaitable
 from typing import Any
 
 from pymongo.errors import PyMongoError
@@ -105,9 +106,14 @@ class MongoReads:
                 await cursor.close()
 
 
+async def resolved(given: Any) -> Any:
+    """What Motor gives at once and PyMongo's own async client only when it is awaited."""
+    return await given if isawaitable(given) else given
+
+
 async def all_of(cursor: Any) -> list[Document]:
     try:
-        documents: list[Document] = await cursor.to_list(None)
+        documents: list[Document] = await (await resolved(cursor)).to_list(None)
     except PyMongoError as error:
         raise translate(error) from error
     return documents

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 from bson.codec_options import CodecOptions
+from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.errors import BulkWriteError, PyMongoError
 
 from infra.adapters.mongo_errors import translate
 from infra.adapters.mongo_reads import MongoReads, lookup
 from infra.ports.store import Change, Document, Increment, Query, one_by_one
-
-T = TypeVar("T")
 
 _UTC: CodecOptions[Document] = CodecOptions(tz_aware=True)
 _STATEMENTS: Mapping[Literal["insert", "update"], str] = {"insert": "documents", "update": "updates"}
@@ -35,7 +34,8 @@ class MongoTransaction(MongoReads):
     def __init__(self, database: Any, session: Any, *, together: bool) -> None:
         super().__init__(database, session)
         self._together = together
-        self._unwritten: list[tuple[Literal["insert", "update"], str, list[Document]]] = []
+        self._unwritten: list[Document] = []
+        """Commands, in the order in which they were asked for."""
 
     async def find(
         self,
@@ -64,8 +64,9 @@ class MongoTransaction(MongoReads):
             return await one_by_one(self, queries)
         names = [str(number) for number in range(len(queries))]
         pipeline = [{"$documents": [{}]}, *map(lookup, queries, names)]
-        answers = await self._at_once(lambda: self._aggregated(pipeline))
-        return [answers[name] for name in names]
+        *_, answer = await self._at_once({"aggregate": 1, "pipeline": pipeline, "cursor": {}})
+        [found] = answer["cursor"]["firstBatch"]
+        return [found[name] for name in names]
 
     async def insert(self, collection: str, documents: Sequence[Document]) -> None:
         self._will_write("insert", collection, list(documents))
@@ -88,45 +89,55 @@ class MongoTransaction(MongoReads):
         )
 
     async def commit(self) -> None:
-        await self._at_once(self._session.delegate.commit_transaction)
+        await self._at_once(commits=True)
 
     async def _write(self) -> None:
         if self._unwritten:
-            await self._at_once(lambda: None)
+            await self._at_once()
 
     def _will_write(self, kind: Literal["insert", "update"], collection: str, statements: list[Document]) -> None:
-        if statements:
-            self._unwritten.append((kind, collection, statements))
+        for start in range(0, len(statements), _STATEMENTS_MAX):
+            some = statements[start : start + _STATEMENTS_MAX]
+            self._unwritten.append({kind: collection, _STATEMENTS[kind]: some, "ordered": False})
 
-    async def _at_once(self, act: Callable[[], T]) -> T:
-        """Write what is unwritten, then `act`, all in one trip to another thread."""
-
-        def write_and_act() -> T:
-            for kind, collection, statements in self._unwritten:
-                for start in range(0, len(statements), _STATEMENTS_MAX):
-                    self._write_now(kind, collection, statements[start : start + _STATEMENTS_MAX])
-            self._unwritten.clear()
-            return act()
-
+    async def _at_once(self, *commands: Document, commits: bool = False) -> list[Document]:
+        """Write what is unwritten, then run these commands, all in one trip to another thread."""
+        commands = (*self._unwritten, *commands)
+        self._unwritten.clear()
+        run = _run_in_place if isinstance(self._session, AsyncClientSession) else _run_in_thread
         try:
-            return await asyncio.to_thread(write_and_act)
+            return await run(self._database, self._session, commands, commits)
         except PyMongoError as error:
             raise translate(error) from error
 
-    def _write_now(self, kind: Literal["insert", "update"], collection: str, statements: list[Document]) -> None:
-        answer = self._command({kind: collection, _STATEMENTS[kind]: statements, "ordered": False})
-        if "writeErrors" in answer:
-            raise BulkWriteError(answer)
 
-    def _aggregated(self, pipeline: list[dict[str, Any]]) -> Document:
-        """The one document that the pipeline makes."""
-        answer = self._command({"aggregate": 1, "pipeline": pipeline, "cursor": {}})
-        document: Document
-        [document] = answer["cursor"]["firstBatch"]
-        return document
+async def _run_in_thread(database: Any, session: Any, commands: Sequence[Document], commits: bool) -> list[Document]:
+    """Motor: by the client that it wraps."""
 
-    def _command(self, command: Document) -> Any:
-        return self._database.delegate.command(command, codec_options=_UTC, session=self._session.delegate)
+    def run() -> list[Document]:
+        inner = session.delegate
+        answers = [
+            _checked(database.delegate.command(command, codec_options=_UTC, session=inner)) for command in commands
+        ]
+        if commits:
+            inner.commit_transaction()
+        return answers
+
+    return await asyncio.to_thread(run)
+
+
+async def _run_in_place(database: Any, session: Any, commands: Sequence[Document], commits: bool) -> list[Document]:
+    """PyMongo's own async client, which needs no other thread."""
+    answers = [_checked(await database.command(command, codec_options=_UTC, session=session)) for command in commands]
+    if commits:
+        await session.commit_transaction()
+    return answers
+
+
+def _checked(answer: Document) -> Document:
+    if "writeErrors" in answer:
+        raise BulkWriteError(answer)
+    return answer
 
 
 def _increase(increment: Increment) -> Document:

@@ -12,6 +12,8 @@ import pytest
 
 from tests.architecture.sources import ROOT
 
+pytestmark = pytest.mark.slow
+
 _ERROR = re.compile(r"^(?P<file>[^:]+):\d+: error: (?P<text>.+)$", re.MULTILINE)
 
 

@@ -74,6 +74,7 @@ async def test_a_tiny_run_ends_with_a_table_and_an_object(bench: Bench) -> None:
     assert told["ratio_floor"] == pytest.approx(told["orders_per_s"] / told["floor_orders_per_s"], abs=0.001)
 
 
+@pytest.mark.measures
 async def test_ours_keeps_its_distance_to_the_floor(bench: Bench, tmp_path: Path) -> None:
     world = one_line_world(OURS * TRIES)
     events = one_line_world(FLOOR).events

@@ -20,6 +20,7 @@ from infra import local
 from infra.local import record
 from tests.connected.pasting import TUTORIAL, a_newcomer, paste_all, shell
 from tests.connected.running import command, until
+from tests.connected.test_exported_addresses import ADDRESSES, Traps
 
 ORDERS = 20
 DEMO_MAX_S = 420.0
@@ -63,14 +64,22 @@ def _group(leader: int) -> set[int]:
 
 
 @pytest.fixture(scope="module")
-async def stayed(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stayed]:
+def traps() -> Iterator[Traps]:
+    traps = Traps()
+    yield traps
+    traps.close()
+
+
+@pytest.fixture(scope="module")
+async def stayed(traps: Traps, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stayed]:
+    """Started in a shell that has exported other servers."""
     home = tmp_path_factory.mktemp("demo")
     environment = {name: value for name, value in os.environ.items() if not name.startswith("TRIBUTARY_")}
     environment |= {"TRIBUTARY_HOME": str(home), "TRIBUTARY_RETRY_DELAYS_S": "[1, 2, 2]"}
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", "infra.cli.app", "demo", "--orders", str(ORDERS), "--keep", "--json"),
-        env=environment,
+        env={**environment, **traps.exported},
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -105,6 +114,12 @@ def test_each_phase_is_a_line_where_there_is_no_terminal(stayed: Stayed) -> None
 
     assert [line for line in lines if line in phases] == phases
     assert "\x1b" not in stayed.err
+
+
+def test_it_uses_its_own_servers_whatever_is_exported(stayed: Stayed, traps: Traps) -> None:
+    [said] = [line for line in stayed.err.splitlines() if "Not used" in line]
+    assert all(name in said for name in ADDRESSES)
+    assert traps.visitors() == 0
 
 
 async def test_it_is_verified_and_says_where_it_goes_on(stayed: Stayed, client: httpx.AsyncClient) -> None:

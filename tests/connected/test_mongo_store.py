@@ -1,4 +1,4 @@
-"""The store's promises, kept alike by MongoDB and by the one in memory that the workflow tests run on."""
+"""The store's promises, kept alike by MongoDB through either client and by the store in memory."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from pymongo import MongoClient
+from motor.motor_asyncio import AsyncIOMotorClient
+from pymongo import AsyncMongoClient, MongoClient
 
 from infra.adapters.mongo import MongoStore
 from infra.ports.store import (
@@ -35,13 +36,31 @@ THINGS = Collection(
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
-@pytest.fixture(params=["memory", "mongodb"])
+CLIENTS = {"motor": AsyncIOMotorClient, "pymongo": AsyncMongoClient}
+
+
+def connect(site: Site, client: str) -> MongoStore:
+    return MongoStore.connect(site.settings.mongodb_url, site.settings.database, client_class=CLIENTS[client])
+
+
+@pytest.fixture(params=["memory", *CLIENTS])
 async def store(request: pytest.FixtureRequest, site: Site) -> AsyncIterator[Any]:
     if request.param == "memory":
         yield InMemoryStore([THINGS])
         return
-    await site.store.prepare([THINGS])
-    yield site.store
+    store = connect(site, request.param)
+    await store.prepare([THINGS])
+    yield store
+    store.close()
+
+
+@pytest.fixture(params=CLIENTS)
+async def mongodb(request: pytest.FixtureRequest, site: Site) -> AsyncIterator[MongoStore]:
+    """For what the store in memory, which runs one transaction at a time, does not promise."""
+    store = connect(site, request.param)
+    await store.prepare([THINGS])
+    yield store
+    store.close()
 
 
 async def insert(store: Store, *documents: Document) -> None:
@@ -222,40 +241,35 @@ async def test_a_key_in_use_is_a_conflict(store: Any, document: Document) -> Non
     assert len(await find(store, {})) == 1
 
 
-async def test_what_is_asked_together_uses_indexes(site: Site) -> None:
-    """MongoDB only. What it looked at is read from its own profile."""
-    await site.store.prepare([THINGS])
-    await insert(site.store, *({"_id": number, "tags": [{"id": number}]} for number in range(500)))
+async def test_what_is_asked_together_uses_indexes(site: Site, mongodb: MongoStore) -> None:
+    """What it looked at is read from the server's own profile."""
+    await insert(mongodb, *({"_id": number, "tags": [{"id": number}]} for number in range(500)))
     by_id, by_tag = Find(THINGS.name, {"_id": {"$in": [1, 2]}}), Find(THINGS.name, {"tags.id": {"$in": [3]}})
     with MongoClient[Document](site.settings.mongodb_url) as client:
         database = client[site.settings.database]
         database.command("profile", 2)
-        await site.store.transact(lambda tx: tx.find_all([by_id, by_tag]))
+        await mongodb.transact(lambda tx: tx.find_all([by_id, by_tag]))
         database.command("profile", 0)
         [looked] = database["system.profile"].find({"command.aggregate": 1})
         database["system.profile"].drop()
         assert 3 <= looked["docsExamined"] <= 5
 
 
-async def test_answers_too_large_to_come_together_come_singly_the_next_time(site: Site) -> None:
-    """MongoDB only: a document holds 16 MB at most, and there what is asked together comes in one."""
-    await site.store.prepare([THINGS])
+async def test_answers_too_large_to_come_together_come_singly_the_next_time(mongodb: MongoStore) -> None:
+    """A document holds 16 MB at most, and what is asked together comes in one."""
     for number in range(3):
-        await insert(site.store, {"_id": number, "body": bytes(6_000_000)})
+        await insert(mongodb, {"_id": number, "body": bytes(6_000_000)})
     queries = [Find(THINGS.name, {"_id": {"$in": ids}}) for ids in ([0, 1], [1, 2])]
 
     with pytest.raises(StoreConflict):
-        await site.store.transact(lambda tx: tx.find_all(queries))
-    answers = await site.store.transact(lambda tx: tx.find_all(queries))
+        await mongodb.transact(lambda tx: tx.find_all(queries))
+    answers = await mongodb.transact(lambda tx: tx.find_all(queries))
 
     assert [[document["_id"] for document in answer] for answer in answers] == [[0, 1], [1, 2]]
 
 
-async def test_two_transactions_on_one_document_are_a_conflict_for_one_of_them(site: Site) -> None:
-    """MongoDB only: the store in memory runs one transaction at a time."""
-    store = site.store
-    await store.prepare([THINGS])
-    await insert(store, {"_id": 1, "size": 0})
+async def test_two_transactions_on_one_document_are_a_conflict_for_one_of_them(mongodb: MongoStore) -> None:
+    await insert(mongodb, {"_id": 1, "size": 0})
     both_have_read = asyncio.Barrier(2)
 
     async def grow(tx: Transaction) -> None:
@@ -263,14 +277,15 @@ async def test_two_transactions_on_one_document_are_a_conflict_for_one_of_them(s
         await both_have_read.wait()
         await tx.replace(THINGS.name, [{**document, "size": document["size"] + 1}])
 
-    outcomes = await asyncio.gather(store.transact(grow), store.transact(grow), return_exceptions=True)
+    outcomes = await asyncio.gather(mongodb.transact(grow), mongodb.transact(grow), return_exceptions=True)
 
     assert sorted(type(outcome) for outcome in outcomes if outcome is not None) == [StoreConflict]
-    assert await find(store, {}) == [{"_id": 1, "size": 1}]
+    assert await find(mongodb, {}) == [{"_id": 1, "size": 1}]
 
 
-async def test_a_server_that_is_away_is_unavailable_and_not_an_error_of_its_own() -> None:
-    store = MongoStore.connect("mongodb://127.0.0.1:1/?replicaSet=x", "nowhere")
+@pytest.mark.parametrize("client", CLIENTS)
+async def test_a_server_that_is_away_is_unavailable_and_not_an_error_of_its_own(client: str) -> None:
+    store = MongoStore.connect("mongodb://127.0.0.1:1/?replicaSet=x", "nowhere", client_class=CLIENTS[client])
     try:
         outcomes = await asyncio.gather(insert(store, {"_id": 1}), store.ping(), return_exceptions=True)
         assert [type(outcome) for outcome in outcomes] == [StoreUnavailable, StoreUnavailable]
@@ -278,21 +293,22 @@ async def test_a_server_that_is_away_is_unavailable_and_not_an_error_of_its_own(
         store.close()
 
 
-async def test_an_address_that_is_none_is_said_at_once() -> None:
+@pytest.mark.parametrize("client", CLIENTS)
+async def test_an_address_that_is_none_is_said_at_once(client: str) -> None:
     with pytest.raises(StoreUnavailable, match="MONGODB_URL cannot be understood"):
-        MongoStore.connect("http://127.0.0.1:27017", "nowhere")
+        MongoStore.connect("http://127.0.0.1:27017", "nowhere", client_class=CLIENTS[client])
 
 
-async def test_declaring_again_changes_nothing(site: Site) -> None:
-    for _ in range(2):
-        await site.store.prepare([THINGS])
-    assert THINGS.name in await site.store.names()
+async def test_declaring_again_changes_nothing(mongodb: MongoStore) -> None:
+    await mongodb.prepare([THINGS])
+    assert THINGS.name in await mongodb.names()
 
 
-async def test_several_processes_may_declare_at_once(site: Site) -> None:
+@pytest.mark.parametrize("client", CLIENTS)
+async def test_several_processes_may_declare_at_once(site: Site, client: str) -> None:
     """As the server processes of an API do that starts on an empty database."""
-    collections = [Collection(f"test.things_{number}", "documents of this test") for number in range(30)]
-    stores = [MongoStore.connect(site.settings.mongodb_url, site.settings.database) for _ in range(4)]
+    collections = [Collection(f"test.{client}_things_{number}", "documents of this test") for number in range(30)]
+    stores = [connect(site, client) for _ in range(4)]
     try:
         await asyncio.gather(*(store.prepare(collections) for store in stores))
         assert {collection.name for collection in collections} <= set(await site.store.names())
@@ -301,16 +317,15 @@ async def test_several_processes_may_declare_at_once(site: Site) -> None:
             store.close()
 
 
-async def test_a_snapshot_stays_at_its_moment_while_others_write(site: Site) -> None:
-    await site.store.prepare([THINGS])
-    await insert(site.store, {"_id": 1, "n": 1})
-    async with site.store.snapshot() as read:
+async def test_a_snapshot_stays_at_its_moment_while_others_write(mongodb: MongoStore) -> None:
+    await insert(mongodb, {"_id": 1, "n": 1})
+    async with mongodb.snapshot() as read:
         assert [document["n"] for document in await read.find(THINGS.name, {})] == [1]
-        await insert(site.store, {"_id": 2, "n": 2})
-        await site.store.transact(lambda tx: tx.replace(THINGS.name, [{"_id": 1, "n": 5}]))
+        await insert(mongodb, {"_id": 2, "n": 2})
+        await mongodb.transact(lambda tx: tx.replace(THINGS.name, [{"_id": 1, "n": 5}]))
         assert [document["n"] async for document in read.stream(THINGS.name, {})] == [1]
         assert await read.find(THINGS.name, {"_id": 2}) == []
-    assert {document["n"] for document in await find(site.store, {})} == {2, 5}
+    assert {document["n"] for document in await find(mongodb, {})} == {2, 5}
 
 
 async def test_a_change_puts_in_some_fields_takes_away_others_and_leaves_the_rest(store: Any) -> None:
@@ -325,17 +340,15 @@ async def test_a_change_puts_in_some_fields_takes_away_others_and_leaves_the_res
     ]
 
 
-async def test_of_two_who_change_different_fields_of_a_document_the_second_runs_again(site: Site) -> None:
+async def test_of_two_who_change_different_fields_of_a_document_the_second_runs_again(mongodb: MongoStore) -> None:
     """Both have decided on the whole of what they read."""
-    store = site.store
-    await store.prepare([THINGS])
-    await insert(store, {"_id": 1, "size": 1, "color": "red"})
+    await insert(mongodb, {"_id": 1, "size": 1, "color": "red"})
 
     async def paint(tx: Transaction) -> None:
         await tx.find(THINGS.name, {"_id": 1})
-        await store.transact(lambda other: other.change(THINGS.name, [Change(1, {"size": 2})]))
+        await mongodb.transact(lambda other: other.change(THINGS.name, [Change(1, {"size": 2})]))
         await tx.change(THINGS.name, [Change(1, {"color": "blue"})])
 
     with pytest.raises(StoreConflict):
-        await store.transact(paint)
-    assert await find(store, {}) == [{"_id": 1, "size": 2, "color": "red"}]
+        await mongodb.transact(paint)
+    assert await find(mongodb, {}) == [{"_id": 1, "size": 2, "color": "red"}]

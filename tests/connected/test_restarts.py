@@ -67,8 +67,8 @@ class Undisturbed:
     handled: Mapping[int, Handled]
 
 
-async def trade(site: Site, undisturbed: Undisturbed, disturb: Disturb) -> State:
-    """Publish what real shops would, phase by phase; orders and payments are disturbed while they are published."""
+async def trade(site: Site, undisturbed: Undisturbed, disturbances: Mapping[int, Disturb]) -> State:
+    """Publish what real shops would, phase by phase; some phases are disturbed while they are published."""
     population, publications = the_world(BASKETS)
     async with site.processes(groups(), **BATCHES_AND_PATIENCE) as fleet:
         async with Shop(site.settings.rabbitmq_url) as shop:
@@ -78,8 +78,8 @@ async def trade(site: Site, undisturbed: Undisturbed, disturb: Disturb) -> State
             for phase in sorted({publication.phase for publication in publications}):
                 messages = [publication for publication in publications if publication.phase == phase]
                 publishing = asyncio.create_task(shop.publish(messages, lambda _: None))
-                if phase in (ORDERS, PAYMENTS):
-                    await disturb(site, fleet)
+                if phase in disturbances:
+                    await disturbances[phase](site, fleet)
                 await publishing
                 # What a dying worker held, or a lock of its keeps waiting, no queue shows.
                 await until(handled(site, undisturbed.handled[phase]), what="the phase is over", every_s=0.2)
@@ -183,11 +183,8 @@ async def undisturbed() -> Undisturbed:
     return Undisturbed(comparable(system.business_state()), handled)
 
 
-@pytest.mark.parametrize("disturb", [end_all_politely, kill_the_busy])
-async def test_processes_that_end_in_mid_work_change_nothing(
-    site: Site, undisturbed: Undisturbed, disturb: Disturb
-) -> None:
-    state = await trade(site, undisturbed, disturb)
+async def test_processes_that_end_in_mid_work_change_nothing(site: Site, undisturbed: Undisturbed) -> None:
+    state = await trade(site, undisturbed, {ORDERS: end_all_politely, PAYMENTS: kill_the_busy})
 
     assert len(state["order_intake.orders"]) > BASKETS * 0.9
     assert state == undisturbed.state

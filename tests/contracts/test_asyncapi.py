@@ -169,6 +169,7 @@ def test_it_is_generated_the_same_each_time(document: dict[str, Any]) -> None:
     assert asyncapi.document() == document
 
 
+@pytest.mark.slow
 def test_a_stale_document_is_reported_and_exported(tmp_path: Path) -> None:
     path = tmp_path / "asyncapi.json"
     stale = "asyncapi.json is stale: run `tributary schema export`."

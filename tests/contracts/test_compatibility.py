@@ -239,11 +239,13 @@ def _edit(path: Path, change: Any) -> None:
     path.write_text(to_text(document), "utf-8")
 
 
+@pytest.mark.slow
 def test_an_export_passes_the_check_and_is_not_written_twice(released: Path) -> None:
     assert schema.check(released, None) == []
     assert schema.export(released, None) == schema.Exported(written=[], problems=[])
 
 
+@pytest.mark.slow
 def test_a_message_without_snapshot_is_reported_and_exported(released: Path) -> None:
     snapshot = released / "order.place.v2.json"
     snapshot.unlink()
@@ -252,6 +254,7 @@ def test_a_message_without_snapshot_is_reported_and_exported(released: Path) -> 
     assert schema.export(released, None) == schema.Exported(written=[snapshot], problems=[])
 
 
+@pytest.mark.slow
 def test_a_snapshot_without_message_is_reported_and_kept(released: Path) -> None:
     lost = released / "order.forgotten.v1.json"
     lost.write_text("{}", "utf-8")
@@ -263,6 +266,7 @@ def test_a_snapshot_without_message_is_reported_and_kept(released: Path) -> None
     assert lost.exists()
 
 
+@pytest.mark.slow
 def test_a_snapshot_behind_by_an_optional_field_is_brought_up_to_date(released: Path) -> None:
     snapshot = released / "order.place.v2.json"
     _edit(snapshot, lambda document: document["$defs"]["PlaceOrder"]["properties"].pop("prepaid"))
@@ -272,6 +276,7 @@ def test_a_snapshot_behind_by_an_optional_field_is_brought_up_to_date(released: 
     assert schema.check(released, None) == []
 
 
+@pytest.mark.slow
 def test_a_break_is_reported_and_the_release_is_left_alone(released: Path) -> None:
     snapshot = released / "order.place.v2.json"
     _edit(snapshot, lambda document: document["$defs"]["Line"]["properties"]["quantity"].update(maximum=5))

@@ -84,11 +84,16 @@ def write_outside_transactions() -> None:
 
     class Loose(MongoTransaction):
         def _will_write(self, kind: Literal["insert", "update"], collection: str, statements: list[Document]) -> None:
-            if statements:
-                self._write_now(kind, collection, statements)
+            super()._will_write(kind, collection, statements)
+            self._run(*self._unwritten)
+            self._unwritten.clear()
 
-        def _command(self, command: Document) -> Any:
-            return self._database.delegate.command(command, codec_options=CodecOptions(tz_aware=True))
+        async def _at_once(self, *commands: Document, commits: bool = False) -> list[Document]:
+            return self._run(*commands)
+
+        def _run(self, *commands: Document) -> list[Document]:
+            utc = CodecOptions[Document](tz_aware=True)
+            return [self._database.delegate.command(command, codec_options=utc) for command in commands]
 
     async def loose(store: MongoStore, work: Callable[[Transaction], Awaitable[T]]) -> T:
         return await work(Loose(store._database, None, together=True))

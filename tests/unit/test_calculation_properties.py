@@ -8,6 +8,7 @@ from fractions import Fraction
 from itertools import permutations
 from random import Random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,6 +17,8 @@ from contracts.money import RATE_SCALE
 from contracts.plans.calculation import Earner, Outcome, Sale, SaleLine, calculate, needs
 from contracts.plans.reversal import pool_taken_back, taken_back
 from contracts.rules.view import Caps, Conditions, Differential, Fixed, Override, Plan, TeamBonus, Terms, Unilevel
+
+pytestmark = pytest.mark.slow
 
 TIERS = ("standard", "silver", "gold")
 PRODUCTS = (501, 502, 601)

@@ -206,6 +206,7 @@ def test_the_status_names_its_stack(tributary: CommandLine) -> None:
     assert "stack default" in tributary("status").out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", ["topology", "rules schema", "--version", "--help"])
 @pytest.mark.parametrize(
     ("stream", "printed"),
@@ -225,6 +226,7 @@ def test_a_stream_that_is_full_or_closed(words: str, stream: str, printed: str) 
     assert ended.stdout == printed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", ["dead discard --all", "down --remove-data", "identity rotate-keys --at-once"])
 def test_a_closed_input_is_no_consent(words: str) -> None:
     ended = subprocess.run(
@@ -236,6 +238,7 @@ def test_a_closed_input_is_no_consent(words: str) -> None:
     assert ended.stderr.endswith("; add --yes if that is meant.\n")
 
 
+@pytest.mark.slow
 def test_what_the_output_cannot_encode_is_escaped() -> None:
     ended = subprocess.run(
         [sys.executable, "-m", "infra.cli.app", "rules", "explain", "--lang", "zh", str(EXAMPLE)],
@@ -253,6 +256,7 @@ def test_a_head_of_the_audit_log_is_looked_at_before_a_server_is_asked(tributary
         assert ended.err.endswith("NUMBER:HASH.\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", ["topology", "topology --json", "rules schema"])
 def test_a_reader_that_has_ended_ends_a_command_quietly(words: str) -> None:
     piped = f"set -o pipefail; {sys.executable} -m infra.cli.app {words} | true; echo ${{PIPESTATUS[0]}}"
@@ -261,6 +265,7 @@ def test_a_reader_that_has_ended_ends_a_command_quietly(words: str) -> None:
     assert (shell.stdout, shell.stderr) == ("141\n", "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "waiting", ["time.sleep(30)", "asyncio.run(asyncio.sleep(30))", "uvloop.run(asyncio.sleep(30))"]
 )

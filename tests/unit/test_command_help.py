@@ -26,6 +26,7 @@ them, because Typer reads options with it; its models in `contracts` cost more t
 """
 
 
+@pytest.mark.slow
 @every_command
 def test_h_is_help(tributary: CommandLine, words: Words) -> None:
     long, short = tributary(*words, "--help"), tributary(*words, "-h")
@@ -106,6 +107,7 @@ def imported_by(*lines: Words, home: Path) -> set[str]:
     return set(ended.stdout.split())
 
 
+@pytest.mark.slow
 def test_no_help_loads_what_a_command_does(tmp_path: Path) -> None:
     loaded = imported_by(*((*words, "--help") for words in ALL), ("--version",), home=tmp_path)
 
@@ -117,12 +119,14 @@ def test_no_help_loads_what_a_command_does(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.slow
 def test_the_status_of_a_stack_that_does_not_run_loads_no_driver(tmp_path: Path) -> None:
     loaded = imported_by(("status",), ("status", "--json"), home=tmp_path)
 
     assert loaded & set(HEAVY.split()) == set()
 
 
+@pytest.mark.slow
 def test_the_schema_of_rules_is_printed_without_a_driver(tmp_path: Path) -> None:
     loaded = imported_by(("rules", "schema"), home=tmp_path)
 
@@ -130,18 +134,21 @@ def test_the_schema_of_rules_is_printed_without_a_driver(tmp_path: Path) -> None
     assert "contracts.wire.catalogue" not in loaded
 
 
+@pytest.mark.slow
 def test_the_topology_is_shown_without_a_driver(tmp_path: Path) -> None:
     loaded = imported_by(("topology",), ("topology", "--json"), home=tmp_path)
 
     assert loaded & set(HEAVY.split()) <= {"pydantic_settings"}
 
 
+@pytest.mark.slow
 def test_what_is_named_heavy_is_loaded_where_it_is_used(tmp_path: Path) -> None:
     loaded = imported_by(("rules", "schema"), ("rules", "check", str(EXAMPLE)), home=tmp_path)
 
     assert {"yaml", "contracts.rules.document"} <= loaded
 
 
+@pytest.mark.slow
 @every_leaf
 def test_near_names_of_options_are_suggested(tributary: CommandLine, words: Words) -> None:
     options = [name for param in ALL[words].params for name in param.opts if name.startswith("--") and len(name) > 5]

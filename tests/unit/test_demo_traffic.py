@@ -23,6 +23,8 @@ from infra.demo.baskets import Basket, baskets, products, single_lines
 from infra.demo.population import Population, populate
 from infra.demo.traffic import BARE, FLAWS, ORDERS, Publication, expect, order_events, traffic
 
+pytestmark = pytest.mark.slow
+
 ORDERS_USED = 200
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -112,6 +112,7 @@ ENTRIES = [
 ]
 
 
+@pytest.mark.slow
 @settings(max_examples=500)
 @given(several_lines(), st.lists(st.lists(asked_for_some, min_size=1, max_size=2), min_size=2, max_size=6), st.data())
 def test_the_same_refunds_in_any_order_come_to_the_same(

@@ -44,6 +44,8 @@ from tests.unit.past import (
     the_past,
 )
 
+pytestmark = pytest.mark.slow
+
 
 class TestPastOrders:
     def test_a_line_that_was_partly_refunded(self) -> None:

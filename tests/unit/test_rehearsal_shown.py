@@ -6,6 +6,8 @@ import json
 import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
 
+import pytest
+
 from contracts.rules.view import (
     Fixed,
     TeamBonus,
@@ -23,6 +25,8 @@ from tests.unit.past import (
     terms,
     the_past,
 )
+
+pytestmark = pytest.mark.slow
 
 
 class TestShown:
