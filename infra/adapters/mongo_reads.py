@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import suppress
 from inspect import isawaitable
 from typing import Any
 
@@ -16,8 +14,6 @@ from infra.ports.store import Ancestors, Document, Query
 _DOCUMENTS_PER_ANSWER = 10_000
 """The server's own first answer holds 101 documents, and a batch often needs more: one way less."""
 _STREAMED_AT_ONCE = 500
-_LAST_ANSWER_MAX_S = 5.0
-"""How long a reader that ends early waits for the documents that are on their way."""
 
 
 class MongoReads:
@@ -86,24 +82,11 @@ class MongoReads:
         cursor = self._database[collection].find(
             dict(where), projection(fields), session=self._session, batch_size=_STREAMED_AT_ONCE
         )
-        if sort:
-            cursor = cursor.sort(list(sort))
-        # The server and the driver prepare the next documents while these are looked at.
-        coming = asyncio.ensure_future(cursor.to_list(_STREAMED_AT_ONCE))
         try:
-            while documents := await coming:
-                coming = asyncio.ensure_future(cursor.to_list(_STREAMED_AT_ONCE))
-                for document in documents:
-                    yield document
+            async for document in cursor.sort(list(sort)) if sort else cursor:
+                yield document
         except PyMongoError as error:
             raise translate(error) from error
-        finally:
-            # A cursor is for one thread at a time.
-            await asyncio.wait({coming}, timeout=_LAST_ANSWER_MAX_S)
-            if coming.done() and not coming.cancelled():
-                coming.exception()
-            with suppress(PyMongoError):
-                await cursor.close()
 
 
 async def resolved(given: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
 from types import TracebackType
@@ -17,6 +18,10 @@ OnRead = Callable[[str, int, int], None]
 
 _TELL_EVERY = 1_000
 _TRIES_MAX = 3
+_PREPARED = 500
+"""How many documents are prepared together, as many as the store gives in one answer."""
+_LAST_ANSWER_MAX_S = 5.0
+"""How long a reader that ends early waits for the documents that are on their way."""
 
 
 class Snapshots(Protocol):
@@ -89,7 +94,7 @@ class LastingRead:
                     async with aclosing(
                         _generator(read.stream(collection, rest, sort=order, fields=fields))
                     ) as documents:
-                        async for document in documents:
+                        async for document in _with_the_next_ones_coming(documents):
                             last, number, tries = (document[path], document["_id"]), number + 1, 0
                             if number % _TELL_EVERY == 0:
                                 self._on_read(collection, number, count)
@@ -127,6 +132,40 @@ class LastingRead:
 def _generator(documents: AsyncIterator[Document]) -> AsyncGenerator[Document]:
     """The same, as what it is: a generator, which can be closed before its end."""
     return cast("Any", documents)  # type: ignore[no-any-return]
+
+
+async def _with_the_next_ones_coming(documents: AsyncIterator[Document]) -> AsyncIterator[Document]:
+    """The same documents; the store and its driver prepare the next ones while these are looked at."""
+    coming = asyncio.ensure_future(_some(documents))
+    try:
+        while True:
+            found, error = await coming
+            if found and error is None:
+                coming = asyncio.ensure_future(_some(documents))
+            for document in found:
+                yield document
+            if error is not None:
+                raise error
+            if not found:
+                return
+    finally:
+        # A cursor is for one reader at a time, and is closed next.
+        await asyncio.wait({coming}, timeout=_LAST_ANSWER_MAX_S)
+        if coming.done() and not coming.cancelled():
+            coming.exception()
+
+
+async def _some(documents: AsyncIterator[Document]) -> tuple[list[Document], Exception | None]:
+    """The next documents, and what ended them too soon."""
+    found: list[Document] = []
+    try:
+        async for document in documents:
+            found.append(document)
+            if len(found) == _PREPARED:
+                break
+    except SnapshotTooOld as error:
+        return found, error
+    return found, None
 
 
 def _rest(where: Mapping[str, Any], path: str, last: tuple[Any, Any] | None) -> list[Mapping[str, Any]]:

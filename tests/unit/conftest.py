@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 import structlog
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests.unit.command_line import CommandLine
 
-settings.register_profile("unit", derandomize=True, deadline=None, max_examples=80)
+# A busy machine is no fault of a property.
+SLOW = [HealthCheck.too_slow]
+settings.register_profile("unit", derandomize=True, deadline=None, max_examples=80, suppress_health_check=SLOW)
 settings.load_profile("unit")
 
 
