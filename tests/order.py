@@ -10,7 +10,7 @@ import pytest
 QUICK = ("architecture", "contracts", "unit", "workflow")
 """They need no server."""
 
-REST = ("faults", "api", "simulation", "bench", "oracle", "connected")
+REST = ("faults", "api", "simulation", "bench", "oracle", "connected", "guides")
 LONGEST = ("tests/faults/test_crash_points.py", "tests/api/test_fuzz.py", "tests/connected/test_demo.py")
 
 _TIERS = {tier: number for number, tier in enumerate(QUICK + REST)}
