@@ -24,9 +24,10 @@ NOBODY_LISTENS = 1
 
 
 @contextmanager
-def taken_port() -> Iterator[int]:
+def taken_port(port: int = 0) -> Iterator[int]:
+    """A port on which somebody listens: this one, or any."""
     with socket.socket() as neighbour:
-        neighbour.bind(("127.0.0.1", 0))
+        neighbour.bind(("127.0.0.1", port))
         neighbour.listen()
         yield neighbour.getsockname()[1]
 

@@ -45,11 +45,12 @@ async def test_with_its_port_taken_a_worker_takes_no_message(site: Site) -> None
 
 
 async def test_with_one_of_its_ports_taken_work_all_starts_nothing(site: Site, tmp_path: Path) -> None:
-    with taken_port() as port:
-        environment = {**site.environment(health_port=port - 3), "MARK": str(tmp_path)}
+    first = free_ports(10)
+    with taken_port(first + 3) as port:
+        environment = {**site.environment(health_port=first), "MARK": str(tmp_path)}
         ended = await command("work", "all", environment=environment)
 
-    assert_one_sentence(ended, f"Port {port} ", f"process {os.getpid()} (", f"these processes take {port - 3} to ")
+    assert_one_sentence(ended, f"Port {port} ", f"process {os.getpid()} (", f"these processes take {first} to ")
     assert running_in(tmp_path) == []
 
 
