@@ -20,10 +20,10 @@ from infra.ports.store import Document, Reader
 from infra.runtime.repository import Codec
 
 MEMBERS_MAX = 1_000
+"""Of a bigger team the hierarchy shows so many; the list of members goes on page by page."""
 
 TeamsFilter = tuple[dict[str, Any], dict[str, Any]]
 """What ever was so, which an index serves, and what is so now, which is checked on each document."""
-"""Of a bigger team the hierarchy shows so many; the list of members goes on page by page."""
 
 _teams = Codec(Team, key="team_id")
 

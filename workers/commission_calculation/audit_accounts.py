@@ -37,8 +37,8 @@ async def audit_accounts(read: Read, report: Report) -> None:
     async for document in read.stream(COMMISSIONS, where["entries.distributor_id"]):
         for account, amount in booked_by(to_commission(document)):
             sums.add("entries", account, amount)
-    earners = report.ids("distributor")
-    for of_one in [{}] if is_whole or earners is None else [in_any_month(int(earner)) for earner in earners]:
+    months = [{}] if is_whole else [in_any_month(int(earner)) for earner in report.ids("distributor") or ()]
+    for of_one in months:
         async for document in read.stream(EARNINGS, of_one, fields=FIGURES):
             bookings.store(document)
     for earner, fault in bookings.faults():
