@@ -42,8 +42,10 @@ from contracts.stock.v1 import AdjustStock, Pick, ReceiveStock, SetStock, Shorta
 from contracts.stock.view import NEVER, Lot, StockItem
 from contracts.wire.envelope import Message, Payload, derived_id, message_of
 from workers.order_intake.content import fingerprint_of
-from workers.order_intake.model import Desk, Order
-from workers.stock_reservation.model import Booking, Reservation, Shelf
+from workers.order_intake.model import Order
+from workers.order_intake.model import State as OrderState
+from workers.stock_reservation.model import Booking, Reservation
+from workers.stock_reservation.model import State as StockState
 
 P = TypeVar("P", bound=Payload)
 Payloads = tuple[Payload, ...]
@@ -237,7 +239,7 @@ def an_order(order_id: str = ORDER, **fields: Any) -> Order:
     return replace(order, **fields)
 
 
-def a_desk(*orders: Order, **fields: Any) -> Desk:
+def order_state(*orders: Order, **fields: Any) -> OrderState:
     """The orders and the shared world's reference data."""
     world: dict[str, Any] = {
         "shop": a_shop(),
@@ -245,7 +247,7 @@ def a_desk(*orders: Order, **fields: Any) -> Desk:
         "products": {TEA: a_product(TEA, TEAS), CUP: a_product(CUP, CUPS)},
         "tenures": (rules().tenure,),
     }
-    return Desk(orders={order.key: order for order in orders}, **{**world, **fields})
+    return OrderState(orders={order.key: order for order in orders}, **{**world, **fields})
 
 
 def an_upline(*ids: int, inactive: Iterable[int] = ()) -> tuple[Upline, ...]:
@@ -376,8 +378,10 @@ def an_item(product_id: int = TEA, *lots: Lot, **fields: Any) -> StockItem:
     return replace(item, **{"received": item.on_hand, "next_check_on": next_check_on, **fields})
 
 
-def a_shelf(*items: StockItem, reservations: Iterable[Reservation] = (), bookings: Iterable[Booking] = ()) -> Shelf:
-    return Shelf(
+def stock_state(
+    *items: StockItem, reservations: Iterable[Reservation] = (), bookings: Iterable[Booking] = ()
+) -> StockState:
+    return StockState(
         items={item.product_id: item for item in items},
         reservations={reservation.key: reservation for reservation in reservations},
         bookings={booking.reference: booking for booking in bookings},

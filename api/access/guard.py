@@ -14,7 +14,7 @@ from api.http.problems import Problem
 from api.identity.accounts.logins import CHALLENGE
 from api.identity.accounts.users import Author
 from api.identity.permissions import PERMISSIONS
-from api.identity.principal import NotWhoTheySay, Principal
+from api.identity.principal import InvalidToken, Principal
 
 log = structlog.get_logger()
 
@@ -49,7 +49,7 @@ async def authenticated(
         raise Problem("unauthenticated", headers=CHALLENGE)
     try:
         principal = await ports.identity.verifier.verify(bearer.credentials)
-    except NotWhoTheySay as error:
+    except InvalidToken as error:
         log.info("token refused", reason=error.reason)
         await ports.limits.count_address(request)
         raise Problem(

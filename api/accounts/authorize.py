@@ -16,8 +16,8 @@ from api.identity.oauth import page
 from api.identity.oauth.authorize import (
     PARAMETERS,
     Asked,
-    TellClient,
-    TellPerson,
+    PageError,
+    RedirectError,
     answer_uri,
     asked_of,
     redirect_of,
@@ -100,12 +100,12 @@ async def _answered(request: Request, ports: Ports, text: str, kind: str | None)
         assert client is not None
     except ValueError:  # Repeated is one.
         return _error_page(request, "repeated_parameter")
-    except TellPerson as told:
+    except PageError as told:
         return _error_page(request, str(told))
     try:
         asked = asked_of(parameters, client, redirect_uri)
         return await (_take(request, ports, asked, parameters) if kind else _show(request, ports, asked))
-    except TellClient as told:
+    except RedirectError as told:
         answer = {"error": told.error, "error_description": told.description}
         return _redirect(answer_uri(redirect_uri, ports.settings.public_url, parameters.get("state"), **answer))
 
@@ -125,7 +125,7 @@ async def _take(request: Request, ports: Ports, asked: Asked, form: dict[str, st
         return _login_page(request, ports, asked, cookie or new_secret(), trouble="cross_site")
     match form.get("act"):
         case "cancel":
-            raise TellClient("access_denied", "the person did not want to")
+            raise RedirectError("access_denied", "the person did not want to")
         case "another":
             return _login_page(request, ports, asked, cookie)
         case "continue":

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from api.access.ports import Here, Ports
 from api.identity.model import FIRST_PARTY, Client
 from api.identity.oauth.authorize import VERIFIER, Repeated, single
-from api.identity.oauth.clients import NotTheClient, TwoProofs, proof_of
+from api.identity.oauth.clients import InvalidClient, MultipleCredentials, proof_of
 from api.identity.oauth.grants import GrantRefused, Tokens
 from api.identity.permissions import PERMISSIONS, as_scope, narrowed
 from api.identity.tokens.keys import PUBLISHED_FOR_S
@@ -225,9 +225,9 @@ async def _client(request: Request, form: dict[str, str], ports: Ports) -> Clien
     authorization = request.headers.get("authorization")
     try:
         client = await ports.identity.clients.authenticated(proof_of(authorization, form))
-    except TwoProofs as error:
+    except MultipleCredentials as error:
         raise Refused("invalid_request", "the client proves itself in two ways") from error
-    except NotTheClient as error:
+    except InvalidClient as error:
         raise Refused("invalid_client", "the client did not prove who it is", 401, authorization is not None) from error
     if client.id == FIRST_PARTY:
         raise Refused("unauthorized_client", "this client uses /api/auth")

@@ -9,7 +9,7 @@ from typing import Any, Literal
 Kind = Literal["admin", "distributor", "shop"]
 
 
-class NotWhoTheySay(Exception):
+class InvalidToken(Exception):
     """The token is not to be believed. `reason` says why, for the log of an operator and not for the sender."""
 
     def __init__(self, reason: str) -> None:
@@ -47,9 +47,9 @@ def principal_of(claims: Mapping[str, Any], roles: tuple[str, ...], permissions:
     """The strongest of the roles decides the kind. NotWhoTheySay where the facts that it needs are missing."""
     distributor_id, shop_id = _number(claims.get("distributor_id")), claims.get("shop_id")
     if distributor_id is not None and (isinstance(distributor_id, bool) or not _is_id(distributor_id)):
-        raise NotWhoTheySay("distributor_id is no positive integer")
+        raise InvalidToken("distributor_id is no positive integer")
     if shop_id is not None and not isinstance(shop_id, str):
-        raise NotWhoTheySay("shop_id is no text")
+        raise InvalidToken("shop_id is no text")
     kind: Kind
     if "ROLE_ADMIN" in roles:
         kind = "admin"
@@ -58,7 +58,7 @@ def principal_of(claims: Mapping[str, Any], roles: tuple[str, ...], permissions:
     elif "ROLE_SHOP" in roles and shop_id:
         kind = "shop"
     else:
-        raise NotWhoTheySay("no role of ours, or not the id that it needs")
+        raise InvalidToken("no role of ours, or not the id that it needs")
     return Principal(
         kind=kind,
         subject=str(claims["sub"]),

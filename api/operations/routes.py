@@ -120,7 +120,7 @@ async def replay_letter(
     if letter.state == "waiting":
         # The body first and the mark after it: what breaks off in between is sent again, and recognised.
         await ports.commands.forward(dead_letters.replay(letter))
-    return await _settle(writing, letter, "replayed", body.note)
+    return await _close(writing, letter, "replayed", body.note)
 
 
 @router.post("/dead-letters/{letter_id}/discard", summary="Discard a dead letter", **_SETTLED)
@@ -128,7 +128,7 @@ async def discard_letter(
     letter_id: LetterPart, body: Decided, ports: Here, principal: Writes, writing: Writing
 ) -> Response:
     """It needs nothing any more. It is kept, with who decided, when and why."""
-    return await _settle(writing, await _letter(ports, letter_id), "discarded", body.note)
+    return await _close(writing, await _letter(ports, letter_id), "discarded", body.note)
 
 
 @router.get(
@@ -181,7 +181,7 @@ async def _letter(ports: Any, letter_id: str) -> DeadLetter:
     return letter
 
 
-async def _settle(writing: Writer, letter: DeadLetter, action: Settlement, note: str | None) -> Response:
+async def _close(writing: Writer, letter: DeadLetter, action: Settlement, note: str | None) -> Response:
     async def show() -> LetterView:
         return letter_view(await _letter(writing.ports, letter.letter_id))
 

@@ -27,7 +27,7 @@ Published = Counter[str]
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class Accounted:
     """Of all that was published, what is handled, recognised as a repeat, or dead-lettered; `repeats` are among it.
 
     Copies of a bare body are no repeats: each is handled, and its rule finds nothing left to change.
@@ -59,7 +59,7 @@ def published(commands: Iterable[Payload], publications: Iterable[Publication], 
     return keys
 
 
-async def settled(read: Read, workers: Sequence[Worker], expected: Published) -> Settled:
+async def accounted(read: Read, workers: Sequence[Worker], expected: Published) -> Accounted:
     """Look all of them up in the journals, each once, however often it is in there."""
     known: set[str] = set()
     for worker in workers:
@@ -67,4 +67,4 @@ async def settled(read: Read, workers: Sequence[Worker], expected: Published) ->
             items = (*record.get("handled", ()), *record.get("dead", ()))
             known.update(key for item in items if (key := content_of(item["id"])) in expected)
     messages = sum(expected[key] for key in known)
-    return Settled(messages, sum(expected[key] - 1 for key in known if not is_bare(key)))
+    return Accounted(messages, sum(expected[key] - 1 for key in known if not is_bare(key)))

@@ -105,7 +105,7 @@ def accounted(outcome: Outcome) -> bool:
 
     orders = count("orders_accepted") == expectation.orders
     letters = count("dead_letters_waiting") == expectation.set_aside
-    return orders and letters and outcome.settled.messages == outcome.published_events
+    return orders and letters and outcome.accounted.messages == outcome.published_events
 
 
 def as_object(outcome: Outcome, found: Findings, *, verified: bool) -> dict[str, Any]:
@@ -113,10 +113,10 @@ def as_object(outcome: Outcome, found: Findings, *, verified: bool) -> dict[str,
     orders = outcome.expectation.orders
     return {
         "published": outcome.published_events,
-        "settled": outcome.settled.messages,
+        "settled": outcome.accounted.messages,
         "accepted": figures.get("orders_accepted", 0),
         "refused": sum(found.refusals.values()),
-        "duplicates": outcome.settled.repeats + int(figures.get("orders_duplicate", 0)),
+        "duplicates": outcome.accounted.repeats + int(figures.get("orders_duplicate", 0)),
         "dead_lettered": figures.get("dead_letters_waiting", 0),
         "commission_entries": found.entries,
         "held_minor": found.held,

@@ -16,7 +16,7 @@ from contracts.stock.view import ITEMS
 from infra.adapters.mongo import MongoStore
 from infra.auditing.audit import Report
 from infra.demo import accounts
-from infra.demo.accounts import Published, Settled
+from infra.demo.accounts import Accounted, Published
 from infra.demo.baskets import baskets
 from infra.demo.population import Population, populate
 from infra.demo.quiet import wait_until_quiet
@@ -48,7 +48,7 @@ class Outcome:
 
     expectation: Expectation
     published_events: int
-    settled: Settled
+    accounted: Accounted
     order_phase_s: float
     seconds: float
     stock_before: dict[str, int]
@@ -83,14 +83,14 @@ class Demo:
                 await world.set_the_stage(shop, population)
                 before = await world.stock()
                 order_phase_s = await world.trade(shop, publications)
-            settled = await world.until_accounted(published)
+            accounted = await world.until_accounted(published)
             self.progress("verifying", 0, 0)
             report = await verify_live(store, workers, RealTime())
             sample = await world.sample_order()
         return Outcome(
             expectation=expect(publications),
             published_events=published.total(),
-            settled=settled,
+            accounted=accounted,
             order_phase_s=order_phase_s,
             seconds=time.monotonic() - started,
             stock_before=before,
@@ -179,16 +179,16 @@ class World:
             await self._quiet("waiting for what came too early to be tried again", with_retries=True)
         return order_phase_s
 
-    async def until_accounted(self, published: Published) -> Settled:
+    async def until_accounted(self, published: Published) -> Accounted:
         """Wait for what a slow worker may still have in hand, where no queue shows it; what is settled by then."""
         deadline = time.monotonic() + _ACCOUNT_TIMEOUT_S
         while True:
             report = Report(RealTime().now())
             await audit_messages(self.store, report, self.workers)
-            settled = await accounts.settled(self.store, self.workers, published)
-            all_of_it = not report.breach_count and settled.messages == published.total()
+            accounted = await accounts.accounted(self.store, self.workers, published)
+            all_of_it = not report.breach_count and accounted.messages == published.total()
             if all_of_it or time.monotonic() >= deadline:
-                return settled
+                return accounted
             await asyncio.sleep(1)
 
     async def stock(self) -> dict[str, int]:

@@ -23,7 +23,7 @@ def answer(member: str) -> str | None:
                 version: str = client.server_info()["version"]
                 return version
             if not hello.get("secondary"):
-                _settle_membership(client, member)
+                _confirm_membership(client, member)
     except PyMongoError:
         return None
     return None
@@ -51,7 +51,7 @@ def _client(member: str) -> MongoClient[dict[str, Any]]:
     )
 
 
-def _settle_membership(client: MongoClient[dict[str, Any]], member: str) -> None:
+def _confirm_membership(client: MongoClient[dict[str, Any]], member: str) -> None:
     """The set's configuration lies in the data and names the port of the run that wrote it."""
     try:
         configuration = client.admin.command("replSetGetConfig")["config"]

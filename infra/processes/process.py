@@ -65,7 +65,7 @@ async def prepare(settings: Settings, readiness: Readiness | None = None) -> Non
 
 
 @dataclass(frozen=True, slots=True)
-class Seams:
+class Hooks:
     """Where a test may step between the loops and the outside world, and ask the process to stop."""
 
     ports: Callable[[Ports], Ports] = lambda ports: ports
@@ -73,13 +73,13 @@ class Seams:
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
 
-async def run(names: Sequence[str], settings: Settings, seams: Seams | None = None) -> None:
+async def run(names: Sequence[str], settings: Settings, hooks: Hooks | None = None) -> None:
     """Run the named workers (and the clock, if named) in this process until SIGTERM or SIGINT.
 
     The port for health is taken first: a process that cannot be looked after consumes nothing.
     """
-    seams = seams or Seams()
-    stopping = seams.stopping
+    hooks = hooks or Hooks()
+    stopping = hooks.stopping
     running = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         # What `nohup` ignores stays ignored.
@@ -102,14 +102,14 @@ async def run(names: Sequence[str], settings: Settings, seams: Seams | None = No
         publishing, consuming = Link(readiness, "publishes"), Link(readiness, "consumes")
         publisher = RabbitPublisher(settings.rabbitmq_url, timeout_s=settings.publish_timeout_s, link=publishing)
         consumer = RabbitConsumer(settings.rabbitmq_url, consuming)
-        ports = seams.ports(Ports(store, publisher, RealTime(), readiness))
+        ports = hooks.ports(Ports(store, publisher, RealTime(), readiness))
         # A client that was never used does not look after its servers.
         if not await _unless(stopping, _reach(settings, MONGODB, store.ping, readiness)):
             return
         if not await _unless(stopping, _reach(settings, RABBITMQ, publisher.start, readiness)):
             return
         stack.push_async_callback(publisher.stop)
-        loops = [asyncio.create_task(loop.run()) for loop in _loops(workers, consumer, ports, settings, seams)]
+        loops = [asyncio.create_task(loop.run()) for loop in _loops(workers, consumer, ports, settings, hooks)]
         if roster.CLOCK in names:
             ticking = clock.run(ports.publisher, ports.time, ports.readiness, interval_s=settings.clock_interval_s)
             stack.callback(asyncio.create_task(ticking).cancel)
@@ -130,7 +130,7 @@ async def run(names: Sequence[str], settings: Settings, seams: Seams | None = No
 
 
 def _loops(
-    workers: Sequence[Worker], consumer: RabbitConsumer, ports: Ports, settings: Settings, seams: Seams
+    workers: Sequence[Worker], consumer: RabbitConsumer, ports: Ports, settings: Settings, hooks: Hooks
 ) -> list[BatchLoop]:
     everyone = roster.load_all()
     routed = topology_of(everyone, settings).routed
@@ -139,10 +139,10 @@ def _loops(
         for handler in worker.handlers:
             prefetch = settings.prefetch_commands if handler.reads_command else settings.prefetch_events
             inbox = consumer.subscribe(worker.queue_of(handler), prefetch=prefetch)
-            loops.append(BatchLoop(worker, handler, seams.inbox(inbox), ports, settings, routed=routed))
+            loops.append(BatchLoop(worker, handler, hooks.inbox(inbox), ports, settings, routed=routed))
 
     def parked(queue: str) -> Inbox:
-        return seams.inbox(consumer.subscribe(queue, prefetch=PREFETCH))
+        return hooks.inbox(consumer.subscribe(queue, prefetch=PREFETCH))
 
     return [*loops, *parked_loops(workers, everyone, parked, ports, settings, routed=routed)]
 

@@ -71,7 +71,7 @@ def conflict_keys(works: Iterable[Work], rivals: Iterable[Work]) -> set[str]:
     return conflicts.union(Conflict(work.item, "").key for work in rivals if isinstance(work.item, Message))
 
 
-def settled_rivals(rivals: Sequence[Work], folded: Folded) -> list[Work]:
+def resolved_rivals(rivals: Sequence[Work], folded: Folded) -> list[Work]:
     """Conflicts, where the command of the same id was handled; where that one waits, or died, they are tried again."""
     types = {handled.id: handled.type for handled in folded.handled}
     return [

@@ -23,13 +23,13 @@ from infra.ports.messaging import BrokerUnavailable, Delivery, Inbox, Outgoing, 
 from infra.ports.store import Store, StoreConflict, StoreUnavailable, Transaction
 from infra.ports.time import Time
 from infra.runtime import outbox
-from infra.runtime.arrivals import Arrived, conflict_keys, settled_rivals, with_conflicts
+from infra.runtime.arrivals import Arrived, conflict_keys, resolved_rivals, with_conflicts
 from infra.runtime.conflicts import first_failed, transact
 from infra.runtime.decoding import Decoder
 from infra.runtime.failure_policy import Failure, FailurePolicy
 from infra.runtime.fold import Folded, Work, fold
-from infra.runtime.journal import Emitted, Journal, SetBack
-from infra.runtime.quarantine import Quarantine, deadly
+from infra.runtime.journal import Emitted, Journal, Unhandled
+from infra.runtime.quarantine import Quarantine, poison
 from infra.runtime.recall import Recalled, recall, returning, subjects_of
 from infra.runtime.reply import replies
 from infra.runtime.repository import ask
@@ -46,7 +46,7 @@ _JOURNAL = "journal"
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class Committed:
     """What a committed batch asks for: what it emitted, retries, and what redelivered messages once emitted.
 
     A message that was not redelivered need not speak again: until what it caused is published it stays unacknowledged,
@@ -150,7 +150,7 @@ class BatchLoop:
             works = [work for work in works if isinstance(work.item, Unreadable)]
         elif tries > self._settings.suspect_tries_max:
             tries_max = len(self._settings.retry_delays_s) + 1
-            works = [replace(work, attempt=tries_max, failure=deadly(tries - 1)) for work in works]
+            works = [replace(work, attempt=tries_max, failure=poison(tries - 1)) for work in works]
         await self.handle([delivery], works)
 
     async def _note_try(self, delivery: Delivery) -> int:
@@ -172,14 +172,14 @@ class BatchLoop:
         """Commit, publish, acknowledge. Bodies too large to keep in the store are parked at the broker."""
         started = self._time.monotonic()
         self._take_note(deliveries, works)
-        settled = await self._settle(works)
-        committed = self._time.monotonic()
-        for part in settled:
+        parts = await self._commit_batch(works)
+        commit_s = self._time.monotonic() - started
+        for part in parts:
             await self._when_back("RabbitMQ", lambda part=part: self._publish(part))  # type: ignore[misc]
         parked = [delivery for delivery in deliveries if self._is_too_large(delivery)]
-        await self._note_acknowledged({key for part in settled for key in part.returning})
+        await self._note_acknowledged({key for part in parts for key in part.returning})
         await self._inbox.acknowledge(deliveries, parked=parked)
-        self._report(settled, works, committed - started)
+        self._report(parts, works, commit_s)
 
     async def _note_acknowledged(self, keys: set[str]) -> None:
         """Note it first: if the process dies before it acknowledges, the whole batch is decided again, and its last
@@ -194,11 +194,11 @@ class BatchLoop:
         except Exception as error:
             self._log.warning("acknowledgement_not_noted", error=repr(error))
 
-    async def _settle(self, works: list[Work]) -> list[Settled]:
+    async def _commit_batch(self, works: list[Work]) -> list[Committed]:
         """Commit a batch; where it fails for a reason of its own, halve it until the one to blame stands alone."""
         patient_until = self._time.monotonic() + self._settings.conflict_wait_max_s
 
-        async def attempt() -> Settled:
+        async def attempt() -> Committed:
             nonlocal works
             try:
                 return await self._transact(lambda tx: self._commit(tx, works))
@@ -218,11 +218,11 @@ class BatchLoop:
             if len(works) > 1:
                 self._log.warning("batch_halved", size=len(works), error=repr(error))
                 middle = len(works) // 2
-                return await self._settle(works[:middle]) + await self._settle(works[middle:])
+                return await self._commit_batch(works[:middle]) + await self._commit_batch(works[middle:])
             [work] = works
             if work.failure is not None:
                 raise
-            return await self._settle([replace(work, failure=Failure.from_exception(error))])
+            return await self._commit_batch([replace(work, failure=Failure.from_exception(error))])
 
     async def _transact(self, body: Callable[[Transaction], Awaitable[T]]) -> T:
         """Run a transaction, again with jitter while other replicas write the same documents first."""
@@ -234,7 +234,7 @@ class BatchLoop:
             on_conflict=self._metrics.conflicts.inc,
         )
 
-    async def _commit(self, tx: Transaction, works: list[Work]) -> Settled:
+    async def _commit(self, tx: Transaction, works: list[Work]) -> Committed:
         """Find the repeats, load, fold, save, and write the journal: the body of one transaction.
 
         What repeats need is read with the rest: they are few, and another trip costs more.
@@ -259,7 +259,7 @@ class BatchLoop:
         arrived = Arrived(known)
         fold(self._handler, state, arrived.fresh_of(works), policy=self._policy, folded=folded)
         if rivals:
-            rivals = settled_rivals(rivals, folded)
+            rivals = resolved_rivals(rivals, folded)
             fold(self._handler, state, arrived.fresh_of(rivals), policy=self._policy, folded=folded)
             works = [*works, *rivals]
         await state.save(tx)
@@ -268,13 +268,13 @@ class BatchLoop:
             await self._journal.write(tx, record)
         repeated = await self._journal.emitted_by(tx, (arrived.returned & known.keys()) | recalled.republish)
         answers = await replies(tx, self._journal, works, folded, set(known))
-        return Settled(folded, repeated, answers, [*recalled.returning, *returning(folded.handled)])
+        return Committed(folded, repeated, answers, [*recalled.returning, *returning(folded.handled)])
 
-    async def _publish(self, settled: Settled) -> None:
-        emitted = [*settled.repeated, *settled.folded.emitted]
+    async def _publish(self, committed: Committed) -> None:
+        emitted = [*committed.repeated, *committed.folded.emitted]
         events = outbox.events(emitted, self._settings, routed=self._routed)
-        retries = outbox.retries(settled.folded.retries, self._queue, self._settings)
-        await self._publisher.publish([*events, *retries, *settled.replies])
+        retries = outbox.retries(committed.folded.retries, self._queue, self._settings)
+        await self._publisher.publish([*events, *retries, *committed.replies])
 
     async def _when_back(self, server: str, act: Callable[[], Awaitable[T]]) -> T:
         """Do `act`; while its server is away, wait with growing, jittered pauses and say that we are not ready."""
@@ -304,9 +304,9 @@ class BatchLoop:
             oldest = first.received_at if isinstance(first.data, Command) else first.time
         self._metrics.takes(oldest, sum(delivery.redelivered for delivery in deliveries))
 
-    def _report(self, settled: Sequence[Settled], works: Sequence[Work], commit_s: float) -> None:
+    def _report(self, committed: Sequence[Committed], works: Sequence[Work], commit_s: float) -> None:
         self._metrics.batch(len(works), commit_s)
-        for folded in (part.folded for part in settled):
+        for folded in (part.folded for part in committed):
             self._metrics.outcome(
                 handled=len(folded.handled),
                 emitted=len(folded.emitted),
@@ -322,7 +322,7 @@ class BatchLoop:
                     self._log.warning(message.type, correlation_id=message.correlationid, **message.data.model_dump())
 
 
-def _told(back: SetBack) -> dict[str, object]:
+def _told(back: Unhandled) -> dict[str, object]:
     """A message that was not handled, as the log names it: by ids and subject only, never by its content."""
     return {
         "id": back.id,

@@ -11,7 +11,7 @@ from contracts.wire.decision import Decision
 from contracts.wire.envelope import Emission, Message, P, Payload, derived_id, emit
 from contracts.wire.refusal import REFUSED, Conflict, Refused, Unreadable
 from infra.runtime.failure_policy import Failure, FailurePolicy, dead_letter
-from infra.runtime.journal import Emitted, Handled, Record, SetBack
+from infra.runtime.journal import Emitted, Handled, Record, Unhandled
 from infra.runtime.repository import Repository
 from infra.runtime.worker import Handler
 
@@ -55,8 +55,8 @@ class Folded:
     queue: str
     at: datetime
     handled: list[Handled] = field(default_factory=list)
-    retried: list[SetBack] = field(default_factory=list)
-    dead: list[SetBack] = field(default_factory=list)
+    retried: list[Unhandled] = field(default_factory=list)
+    dead: list[Unhandled] = field(default_factory=list)
     emitted: list[Emitted] = field(default_factory=list)
     retries: list[Retry] = field(default_factory=list)
     said: list[Emission[Payload]] = field(default_factory=list)
@@ -90,15 +90,15 @@ def fold(
     """
     for work in works:
         if isinstance(work.item, Unreadable | Conflict):
-            _turn_away(handler, work, work.item, folded)
+            _refuse(handler, work, work.item, folded)
             continue
         if work.failure is not None:
-            _set_back(work, work.item, work.failure, policy, folded)
+            _retry_or_dead_letter(work, work.item, work.failure, policy, folded)
             continue
         try:
             answer = handler.decide(state.state_for(work.item), work.item)
         except Exception as error:
-            _set_back(work, work.item, Failure.from_exception(error), policy, folded)
+            _retry_or_dead_letter(work, work.item, Failure.from_exception(error), policy, folded)
             continue
         if isinstance(answer, Decision):
             _accept(work.item, state, answer, folded)
@@ -106,7 +106,7 @@ def fold(
             _accept(work.item, state, answer.otherwise, folded)
         else:
             waited = Failure(answer.reason, f"Waited in vain: {answer.reason.replace('_', ' ')}.")
-            _set_back(work, work.item, waited, policy, folded)
+            _retry_or_dead_letter(work, work.item, waited, policy, folded)
     return folded
 
 
@@ -128,39 +128,41 @@ def _accept(message: Message[P], state: Repository[S, P], decision: Decision[S],
         folded.say(message, payload, index, began=message.time)
 
 
-def _turn_away(handler: Handler, work: Work, item: Refused[Any], folded: Folded) -> None:
+def _refuse(handler: Handler, work: Work, item: Refused[Any], folded: Folded) -> None:
     """Refuse a message by an event where it says what it is about, else set it aside; never retry it."""
     try:
         refusal = handler.refuse(item) if handler.refuse else None
     except Exception as error:
-        _bury(work, item, Failure.from_exception(error), folded)
+        _dead_letter(work, item, Failure.from_exception(error), folded)
         return
     if refusal is not None:
         folded.handled.append(Handled(item.key, item.type, refusal.about(), item.correlation, REFUSED))
         folded.say(item, refusal, 0)
         return
     reason = item.reason if isinstance(item, Unreadable) else item.refusal_reason
-    _bury(work, item, Failure(reason, item.detail), folded)
+    _dead_letter(work, item, Failure(reason, item.detail), folded)
 
 
-def _set_back(work: Work, message: Message[Any], failure: Failure, policy: FailurePolicy, folded: Folded) -> None:
+def _retry_or_dead_letter(
+    work: Work, message: Message[Any], failure: Failure, policy: FailurePolicy, folded: Folded
+) -> None:
     delay_s = policy.delay_after(work.attempt)
     if delay_s is None:
-        _bury(work, message, failure, folded)
+        _dead_letter(work, message, failure, folded)
         return
     folded.retried.append(
-        SetBack(message.key, message.type, message.data.about(), message.correlation, failure.reason, work.attempt)
+        Unhandled(message.key, message.type, message.data.about(), message.correlation, failure.reason, work.attempt)
     )
     folded.retries.append(Retry(message, work.attempt, work.replays, delay_s, work.reply_to))
 
 
-def _bury(work: Work, item: Message[Any] | Refused[Any], failure: Failure, folded: Folded) -> None:
+def _dead_letter(work: Work, item: Message[Any] | Refused[Any], failure: Failure, folded: Folded) -> None:
     queue = work.died_in or folded.queue
     # A queue is named after its worker.
     worker = queue.partition(".")[0] if work.died_in else folded.worker
     letter = dead_letter(item, failure, worker=worker, queue=queue, attempts=work.attempt, replays=work.replays)
     folded.dead.append(
-        SetBack(item.key, item.type, letter.about(), item.correlation, failure.reason, work.attempt, work.died_in)
+        Unhandled(item.key, item.type, letter.about(), item.correlation, failure.reason, work.attempt, work.died_in)
     )
     # The queue and the number of replays are part of the id: each time it dies is a dead letter of its own. So is the
     # content, since another command may have the same id. People ask for a letter by the beginning of its id, which

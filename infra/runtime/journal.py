@@ -55,7 +55,7 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
-class SetBack:
+class Unhandled:
     """A message that was not handled this time: retried after a pause, or dead-lettered.
 
     `died_in` is the queue where the broker gave up on it; without it, it is the queue of the record.
@@ -87,8 +87,8 @@ class Record:
     at: datetime
     handled: tuple[Handled, ...] = ()
     repeats: tuple[str, ...] = ()
-    retried: tuple[SetBack, ...] = ()
-    dead: tuple[SetBack, ...] = ()
+    retried: tuple[Unhandled, ...] = ()
+    dead: tuple[Unhandled, ...] = ()
     emitted: tuple[Emitted, ...] = ()
 
     @property
@@ -200,6 +200,6 @@ def _fields(item: Any) -> Document:
 
 
 def _keys(record: Record) -> Iterable[str]:
-    items: list[Handled | SetBack] = [*record.handled, *record.retried, *record.dead]
+    items: list[Handled | Unhandled] = [*record.handled, *record.retried, *record.dead]
     keys = {key for item in items for key in (item.about, item.correlation)}
     return keys.union(item.sets for item in record.handled if item.sets is not None)

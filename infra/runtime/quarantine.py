@@ -40,7 +40,7 @@ class Quarantine:
         return len(lives)
 
 
-def deadly(tries: int) -> Failure:
+def poison(tries: int) -> Failure:
     return Failure(
         "ends_its_process", f"The process that handled it alone died {tries} times; mend the rule, then replay."
     )

@@ -140,7 +140,7 @@ class _Place:
         counted = await _sales_minor(self._store)
 
         async def check(store: MongoStore, _: int) -> None:
-            await settled(store, fresh.events, counted)
+            await until_handled(store, fresh.events, counted)
 
         return (await self.ours.take(self._store, fresh.singly(), check)).orders_per_s
 
@@ -205,7 +205,7 @@ def _overridden(world: World, overrides: int) -> World:
     return replace(world, population=replace(world.population, rules=ours))
 
 
-async def settled(
+async def until_handled(
     store: MongoStore, events: Sequence[dict[str, Any]], counted_minor: int, *, within_s: float = _SETTLED_WITHIN_S
 ) -> None:
     """Every one of these orders is paid, accrued, booked and counted, once; BenchFailure where one is not in time.

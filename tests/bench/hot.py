@@ -100,7 +100,7 @@ async def _sell_out(bench: Bench, world: World) -> SoldOut:
     async with ours.staged(short) as store:
         async with ours.running(ours.groups), Shop(ours.settings.rabbitmq_url) as shop:
             await shop.send([sent.as_published for sent in short.singly()])
-            await _settled(store.find, len(short.events))
+            await _until_handled(store.find, len(short.events))
         await verified(store)
         came = Counter(order["status"] for order in await store.find(ORDERS, {}, fields=("status",)))
         [item] = await store.find(ITEMS, {"_id": _only_product(short)})
@@ -111,7 +111,7 @@ async def _sell_out(bench: Bench, world: World) -> SoldOut:
     return found
 
 
-async def _settled(find: Callable[..., Any], orders: int) -> None:
+async def _until_handled(find: Callable[..., Any], orders: int) -> None:
     """Wait until every order is paid or rejected."""
     deadline = time.monotonic() + _SELL_OUT_WITHIN_S
     while len(await find(ORDERS, {"status": {"$in": ["paid", "rejected"]}}, fields=("_id",))) < orders:

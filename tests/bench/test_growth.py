@@ -17,7 +17,7 @@ from contracts.orders.view import ORDERS
 from infra.adapters.mongo import MongoStore
 from infra.settings import Settings
 from tests.bench.grown_reads import APART, INACTIVE, MONTH
-from tests.bench.growth import GrowthSizes, growth, settled
+from tests.bench.growth import GrowthSizes, growth, until_handled
 from tests.bench.history import add_distributors, distributor_id, multiply_orders
 from tests.bench.ours import OF_ORDERS, BenchFailure
 from tests.bench.run import Bench
@@ -72,7 +72,7 @@ async def test_what_is_loaded_in_bulk_is_like_what_workers_leave_and_a_second_bo
     world = one_line_world(PATTERN)
 
     async def check(store: MongoStore, _: int) -> None:
-        await settled(store, world.events, 0)
+        await until_handled(store, world.events, 0)
 
     async with ours.staged(world) as store:
         await ours.take(store, world.singly(), check)
@@ -103,7 +103,7 @@ async def test_what_is_loaded_in_bulk_is_like_what_workers_leave_and_a_second_bo
         [posting] = database[LEDGER].find({"key": f"{data['shop_id']}/{data['order_id']}"})
         database[LEDGER].insert_one({**posting, "_id": "booked again"})
         with pytest.raises(BenchFailure, match=f"ledger has {PATTERN + 1} documents for {PATTERN} new orders"):
-            await settled(store, world.events, 0, within_s=0)
+            await until_handled(store, world.events, 0, within_s=0)
 
 
 def _indexes(database: Documents, collection: str) -> set[str]:

@@ -99,10 +99,10 @@ async def test_each_undecodable_property_costs_its_own_message_only(site: Site) 
             sent[await send(raw, f"bad-{number}", properties)] = name
             await send(raw, f"good-{number}", {})
 
-        async def are_set_aside() -> bool:
+        async def are_dead_lettered() -> bool:
             return len(await site.documents("alerting.dead_letters")) == len(BAD)
 
-        await until(are_set_aside, what="every bad message is a letter", within_s=20)
+        await until(are_dead_lettered, what="every bad message is a letter", within_s=20)
         await orders_are(site, len(BAD))
 
     letters = await site.documents("alerting.dead_letters")
@@ -125,10 +125,10 @@ async def test_the_same_body_under_every_bad_property_is_a_letter_each(site: Sit
         for properties in BAD.values():
             await send(raw, "one", properties, body)
 
-        async def are_set_aside() -> bool:
+        async def are_dead_lettered() -> bool:
             return len(await site.documents("alerting.dead_letters")) == len(BAD)
 
-        await until(are_set_aside, what="every bad message is a letter", within_s=20)
+        await until(are_dead_lettered, what="every bad message is a letter", within_s=20)
 
     assert {letter["concerns"] for letter in await site.documents("alerting.dead_letters")} == {"order/shop-1/one"}
 
@@ -205,10 +205,10 @@ async def test_it_may_wait_for_the_worker_among_three_hundred_others(site: Site)
         await orders_are(site, NEIGHBOURS + 1, within_s=5)
         took_s = time.monotonic() - started
 
-        async def are_set_aside() -> bool:
+        async def are_dead_lettered() -> bool:
             return len(await site.documents("alerting.dead_letters")) == 3
 
-        await until(are_set_aside, what="the letters are kept", within_s=20)
+        await until(are_dead_lettered, what="the letters are kept", within_s=20)
         listed = await command("dead", "list", "--json", environment=site.environment())
         assert [(cause["reason"], cause["letters"]) for cause in listed.object["causes"]] == [
             ("unreadable_property", 3)
@@ -292,10 +292,10 @@ async def test_a_count_beyond_the_database_still_ends_as_a_letter(site: Site) ->
             for number, name in enumerate(("attempts beyond the database", "replays beyond the database")):
                 await send(raw, "", STRANGE[name], b"{" + bytes([48 + number]))
 
-        async def are_set_aside() -> bool:
+        async def are_dead_lettered() -> bool:
             return len(await site.documents("alerting.dead_letters")) == 2
 
-        await until(are_set_aside, what="both are letters", within_s=20)
+        await until(are_dead_lettered, what="both are letters", within_s=20)
         assert not any(task.done() for task in running)
 
     assert {letter["reason"] for letter in await site.documents("alerting.dead_letters")} == {"malformed_json"}

@@ -86,8 +86,8 @@ class Board:
 class Effects:
     """Counts the effects of one life, and ends it at the last."""
 
-    def __init__(self, board: Board, life: Life) -> None:
-        self._board = board
+    def __init__(self, state: Board, life: Life) -> None:
+        self._board = state
         self._life = life
         self._count = 0
         self._name = ""
@@ -236,9 +236,9 @@ def _received(delivery: Delivery | None) -> Delivery | None:
     return delivery and dataclasses.replace(delivery, received_at=NOW)
 
 
-def live(life: Life, board: Board) -> None:
+def live(life: Life, state: Board) -> None:
     """Be the worker until killed. The stage is set already, so the process need not declare what exists."""
-    effects = Effects(board, life)
+    effects = Effects(state, life)
     if life.bug is not None:
         planted.BUGS[life.bug]()
 
@@ -251,8 +251,8 @@ def live(life: Life, board: Board) -> None:
 
     setattr(process, "prepare", nothing)  # noqa: B010  (a function that mypy would not have replaced)
     gather_s = GATHER_S if life.gathers else 0.0
-    seams = process.Seams(ports=counted, inbox=lambda inbox: CountedInbox(inbox, effects, gather_s))
-    uvloop.run(process.run([life.worker], Settings(**life.settings), seams))
+    hooks = process.Hooks(ports=counted, inbox=lambda inbox: CountedInbox(inbox, effects, gather_s))
+    uvloop.run(process.run([life.worker], Settings(**life.settings), hooks))
 
 
 def main() -> None:
@@ -260,12 +260,12 @@ def main() -> None:
     board_path, log_path = map(Path, sys.argv[1:3])
     _warm_up()
     logs.configure("warning")
-    board = Board(board_path)
+    state = Board(board_path)
     _answer("ready", os.getpid())
     for line in sys.stdin:
         pid = os.fork()
         if pid == 0:
-            _become_child(Life(**json.loads(line)), board, log_path)
+            _become_child(Life(**json.loads(line)), state, log_path)
         _answer("born", pid)
         _, status = os.waitpid(pid, 0)
         _answer("ended", os.waitstatus_to_exitcode(status))
@@ -282,7 +282,7 @@ def _warm_up() -> None:
         message_of(payload)
 
 
-def _become_child(life: Life, board: Board, log_path: Path) -> None:
+def _become_child(life: Life, state: Board, log_path: Path) -> None:
     """Never returns into the nursery's own loop, whatever happens."""
     try:
         signal.alarm(LIFE_MAX_S)
@@ -290,7 +290,7 @@ def _become_child(life: Life, board: Board, log_path: Path) -> None:
         nowhere = os.open(os.devnull, os.O_RDONLY)
         for source, target in ((nowhere, 0), (log, 1), (log, 2)):
             os.dup2(source, target)
-        live(life, board)
+        live(life, state)
     except BaseException:
         sys.excepthook(*sys.exc_info())
         sys.stderr.flush()

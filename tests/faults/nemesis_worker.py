@@ -37,8 +37,8 @@ def twist(environment: Mapping[str, str]) -> None:
         _shift_clock(timedelta(seconds=shift_s))
     if faulty := environment.get("NEMESIS_RAISE_ON"):
         _change_order_intake(lambda handler: replace(handler, decide=_raising(handler.decide, faulty)))
-    if deadly := environment.get("NEMESIS_KILL_ON"):
-        _change_order_intake(lambda handler: replace(handler, decide=_killing(handler.decide, deadly)))
+    if poison := environment.get("NEMESIS_KILL_ON"):
+        _change_order_intake(lambda handler: replace(handler, decide=_killing(handler.decide, poison)))
     match environment.get("NEMESIS_VERSION"):
         case "older":
             _change_order_intake(lambda handler: replace(handler, payloads=(v1.PlaceOrder,)))

@@ -16,7 +16,7 @@ from infra.adapters import amqp_properties
 from infra.adapters.mongo import MongoStore, MongoTransaction
 from infra.ports.messaging import Delivery
 from infra.ports.store import Document, Transaction
-from infra.runtime.batch import BatchLoop, Settled
+from infra.runtime.batch import BatchLoop, Committed
 from infra.runtime.fold import Work
 from infra.runtime.journal import Emitted, Journal, Known
 from workers.commission_calculation import decide as commissions
@@ -43,10 +43,10 @@ def publish_first() -> None:
     """The events are out before the transaction that they tell of is committed."""
     commit = BatchLoop._commit
 
-    async def hasty(loop: BatchLoop, tx: Transaction, works: list[Work]) -> Settled:
-        settled = await commit(loop, tx, works)
-        await loop._publish(settled)
-        return settled
+    async def hasty(loop: BatchLoop, tx: Transaction, works: list[Work]) -> Committed:
+        committed = await commit(loop, tx, works)
+        await loop._publish(committed)
+        return committed
 
     _put(BatchLoop, "_commit", hasty)
 

@@ -34,10 +34,10 @@ class BothSides:
         self.terms = terms_of(engines_document or document)
         self.books = RunningBooks()
 
-    def settle(self, order: Order) -> tuple[Answer, Outcome]:
+    def recalculate(self, order: Order) -> tuple[Answer, Outcome]:
         """Ask both, on the same figures; the books go on with what the oracle says."""
         books = self.books.before(order)
-        answer = oracle.settle(self.rules, order, books)
+        answer = oracle.recalculate(self.rules, order, books)
         outcome = calculate(self.terms, sale_of(order), earned_of(self.terms, books))
         self.books.enter(order, answer)
         return answer, outcome

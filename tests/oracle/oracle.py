@@ -54,7 +54,7 @@ class Answer:
     cut_below_minimum: set[Key] = field(default_factory=set)
 
 
-def settle(rules: Rules, order: Order, books: Books) -> Answer:
+def recalculate(rules: Rules, order: Order, books: Books) -> Answer:
     """Lines in their order; on each line the plans in theirs; in each plan the chain from the seller upwards."""
     answer = Answer()
     from_this_order: dict[tuple[str, int], int] = {}

@@ -18,7 +18,7 @@ from contracts.rules.view import Limit, Reason, Terms
 from tests.oracle.comparison import BothSides, books_of, differences, order_of, rules_of
 from tests.oracle.conftest import BASKETS, Sold
 from tests.oracle.documents import Document
-from tests.oracle.oracle import Answer, Order, settle
+from tests.oracle.oracle import Answer, Order, recalculate
 from tests.oracle.terms import terms_of
 from tests.oracle.worlds import refunds_of
 from tests.unit.test_calculation_properties import cases
@@ -56,7 +56,7 @@ class Comparison:
         self._dice = Random(2026)
 
     def sell(self, both: BothSides, order: Order) -> None:
-        answer, outcome = both.settle(order)
+        answer, outcome = both.recalculate(order)
         where = f"{both.title}, order {order['key']} in {order['currency']}"
         found = list(differences(order, answer, outcome))
         self._count(both, order, answer)
@@ -117,7 +117,7 @@ def test_they_agree_on_rules_and_sales_that_nobody_would_write(case: tuple[Terms
     terms, sale, earned = case
     assume(sale.lines)
     order = order_of(sale)
-    answer = settle(rules_of(terms), order, books_of(earned))
+    answer = recalculate(rules_of(terms), order, books_of(earned))
 
     assert list(differences(order, answer, calculate(terms, sale, earned))) == []
 

@@ -9,7 +9,7 @@ from contracts.rules.document import RuleDocument
 from contracts.rules.terms import terms_of
 from tests.oracle.comparison import earned_of, sale_of, unpaid_of
 from tests.oracle.document import Example, cents, examples, table
-from tests.oracle.oracle import settle
+from tests.oracle.oracle import recalculate
 from tests.oracle.reading import read
 
 EXAMPLES = examples()
@@ -35,7 +35,7 @@ def test_the_engine_says_what_the_document_says(example: Example):
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=str)
 def test_the_oracle_says_what_the_document_says(example: Example):
-    answer = settle(read(example.rules), example.order, example.books)
+    answer = recalculate(read(example.rules), example.order, example.books)
 
     found = {**answer.entries, **answer.unpaid}
     assert {(line, plan, level): said for (line, plan, level, _), said in found.items()} == example.answers
@@ -61,7 +61,7 @@ def test_the_worked_example():
     nothing = {"own_sales": {}, "day": {}, "month": {}}
 
     outcome = calculate(terms, sale_of(order), earned_of(terms, nothing))
-    answer = settle(read(rules), order, nothing)
+    answer = recalculate(read(rules), order, nothing)
 
     *shares, together = table("share")
     said = [

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.oracle.oracle import Answer, Key, rounded_together, settle, taken_back
+from tests.oracle.oracle import Answer, Key, recalculate, rounded_together, taken_back
 from tests.oracle.reading import read
 
 SELLER, SPONSOR, GRAND, TOP = 11, 22, 33, 44
@@ -41,7 +41,7 @@ def an_order(
     return {"currency": currency, "lines": list(lines), "chain": chain, "leader": team_leader}
 
 
-def settled(
+def recalculated(
     plan: dict[str, Any] | list[dict[str, Any]],
     order: dict[str, Any],
     *,
@@ -49,7 +49,7 @@ def settled(
     books: Any = NOTHING_BEFORE,
 ) -> Answer:
     plans = plan if isinstance(plan, list) else [plan]
-    return settle(read({"pool_rate": pool, "plans": [{"name": "p", **one} for one in plans]}), order, books)
+    return recalculate(read({"pool_rate": pool, "plans": [{"name": "p", **one} for one in plans]}), order, books)
 
 
 def by_level(figures: dict[Key, Any]) -> dict[int, Any]:
@@ -59,7 +59,7 @@ def by_level(figures: dict[Key, Any]) -> dict[int, Any]:
 
 def test_levels_are_rounded_together():
     # 10.01: 5 % = 50.05, 3 % = 30.03, 1 % = 10.01 cents; sum 90.09, so 90 cents: no cent is left over.
-    answer = settled({"plan": "unilevel", "rates": ["0.05", "0.03", "0.01"]}, an_order(a_line(1001)))
+    answer = recalculated({"plan": "unilevel", "rates": ["0.05", "0.03", "0.01"]}, an_order(a_line(1001)))
     assert by_level(answer.entries) == {1: 50, 2: 30, 3: 10}
     assert by_level(answer.unpaid) == {4: "beyond_last_level"}
     assert answer.pools == {1: 500}
@@ -67,19 +67,19 @@ def test_levels_are_rounded_together():
 
 def test_the_remainder_goes_to_the_largest_rest_and_then_to_the_first():
     # 0.33: 5 % = 1.65, 5 % = 1.65, 1 % = 0.33; sum 3.63, so 4 cents: 1 + 1 + 0, and both left go to rests of 0.65.
-    answer = settled({"plan": "unilevel", "rates": ["0.05", "0.05", "0.01"]}, an_order(a_line(33)))
+    answer = recalculated({"plan": "unilevel", "rates": ["0.05", "0.05", "0.01"]}, an_order(a_line(33)))
     assert by_level(answer.entries) == {1: 2, 2: 2}
     assert by_level(answer.rounding) == {1: 1, 2: 1}
     assert answer.unpaid[1, "p", 3, GRAND] == "rounded_to_nothing"
     # 0.30: 1.5 + 1.5 = 3 cents; equal rests, so the seller has the third.
-    answer = settled({"plan": "unilevel", "rates": ["0.05", "0.05"]}, an_order(a_line(30)))
+    answer = recalculated({"plan": "unilevel", "rates": ["0.05", "0.05"]}, an_order(a_line(30)))
     assert by_level(answer.entries) == {1: 2, 2: 1}
 
 
 def test_half_a_cent_in_the_sum_is_rounded_up_but_never_above_the_pool():
-    assert by_level(settled({"plan": "unilevel", "rates": ["0.05"]}, an_order(a_line(50))).entries) == {1: 3}
+    assert by_level(recalculated({"plan": "unilevel", "rates": ["0.05"]}, an_order(a_line(50))).entries) == {1: 3}
     # Pool: 5 % of 0.50 = 2.5, so 2 whole cents; the share is cut to them.
-    cut = settled({"plan": "unilevel", "rates": ["0.05"]}, an_order(a_line(50)), pool="0.05")
+    cut = recalculated({"plan": "unilevel", "rates": ["0.05"]}, an_order(a_line(50)), pool="0.05")
     assert by_level(cut.entries) == {1: 2}
     assert by_level(cut.limited_by) == {1: "pool"}
 
@@ -107,7 +107,7 @@ def test_overrides_from_the_narrowest_to_the_widest():
     ]
     for product_id, category_id, tier, amount, basis in table:
         order = an_order(a_line(10_000, product_id=product_id, category_id=category_id), tiers=(tier,))
-        answer = settled(plan, order)
+        answer = recalculated(plan, order)
         assert by_level(answer.entries) == {1: amount}
         assert by_level(answer.basis) == {1: f"rates of {basis}"}
 
@@ -115,9 +115,9 @@ def test_overrides_from_the_narrowest_to_the_widest():
 def test_compression_passes_over_those_who_do_not_qualify():
     plan = {"plan": "unilevel", "rates": ["0.05", "0.03"]}
     order = an_order(a_line(10_000), inactive=(SELLER, GRAND))
-    assert by_level(settled(plan, order).entries) == {2: 300}
-    assert by_level(settled(plan, order).unpaid) == {1: "inactive", 3: "inactive", 4: "beyond_last_level"}
-    compressed = settled({**plan, "compression": True}, order)
+    assert by_level(recalculated(plan, order).entries) == {2: 300}
+    assert by_level(recalculated(plan, order).unpaid) == {1: "inactive", 3: "inactive", 4: "beyond_last_level"}
+    compressed = recalculated({**plan, "compression": True}, order)
     assert by_level(compressed.entries) == {2: 500, 4: 300}
     assert by_level(compressed.unpaid) == {1: "inactive", 3: "inactive"}
 
@@ -129,30 +129,30 @@ def test_own_sales_count_this_order_for_the_seller_alone():
         "conditions": {"own_sales_min": [{"currency": "USD", "amount": "100.00"}]},
     }
     books = {**NOTHING_BEFORE, "own_sales": {SELLER: 4_000, SPONSOR: 9_999, GRAND: 10_000}}
-    answer = settled(plan, an_order(a_line(6_000)), books=books)
+    answer = recalculated(plan, an_order(a_line(6_000)), books=books)
     assert by_level(answer.entries) == {1: 300, 3: 60}
     assert by_level(answer.unpaid) == {2: "own_sales_below_minimum", 4: "own_sales_below_minimum"}
-    assert by_level(settled(plan, an_order(a_line(5_999)), books=books).entries) == {3: 60}
-    in_yen = settled(plan, an_order(a_line(6_000), currency="JPY"), books=books)
+    assert by_level(recalculated(plan, an_order(a_line(5_999)), books=books).entries) == {3: 60}
+    in_yen = recalculated(plan, an_order(a_line(6_000), currency="JPY"), books=books)
     assert by_level(in_yen.entries) == {1: 300, 2: 180, 3: 60}
 
 
 def test_a_differential_pays_what_each_tier_is_above_those_below():
     plan = {"plan": "differential", "rates": {"silver": "0.02", "gold": "0.05"}, "peer_rate": "0.01"}
     # standard has no rate; silver 2 %; gold 5 - 2 = 3 %; the second gold the peer rate of 1 %.
-    answer = settled(plan, an_order(a_line(10_000)))
+    answer = recalculated(plan, an_order(a_line(10_000)))
     assert by_level(answer.entries) == {2: 200, 3: 300, 4: 100}
     assert by_level(answer.unpaid) == {1: "tier_without_rate"}
     # gold 5 %, its peer 1 %; the third gold has no peer bonus any more, and silver is not above them.
-    answer = settled(plan, an_order(a_line(10_000), tiers=("gold", "gold", "silver", "gold")))
+    answer = recalculated(plan, an_order(a_line(10_000), tiers=("gold", "gold", "silver", "gold")))
     assert by_level(answer.entries) == {1: 500, 2: 100}
     assert by_level(answer.unpaid) == {3: "not_above_tiers_below", 4: "not_above_tiers_below"}
     # The inactive silver leaves the gold above the whole 5 %; the last is out of reach.
-    answer = settled({**plan, "levels_max": 3}, an_order(a_line(10_000), inactive=(SPONSOR,)))
+    answer = recalculated({**plan, "levels_max": 3}, an_order(a_line(10_000), inactive=(SPONSOR,)))
     assert by_level(answer.entries) == {3: 500}
     assert by_level(answer.unpaid) == {1: "tier_without_rate", 2: "inactive", 4: "beyond_last_level"}
     # Whether somebody qualifies is asked before how far the plan reaches, as it is with levels.
-    answer = settled({**plan, "levels_max": 3}, an_order(a_line(10_000), inactive=(TOP,)))
+    answer = recalculated({**plan, "levels_max": 3}, an_order(a_line(10_000), inactive=(TOP,)))
     assert by_level(answer.unpaid) == {1: "tier_without_rate", 4: "inactive"}
 
 
@@ -169,17 +169,17 @@ def test_a_differential_pays_what_each_tier_is_above_those_below():
 )
 def test_a_team_bonus(leader: int | None, own_sales: bool, inactive: tuple[int, ...], paid: Any, reason: Any):
     plan = {"plan": "team_bonus", "rate": "0.02", "own_sales": own_sales}
-    answer = settled(plan, an_order(a_line(10_000), leader=leader, inactive=inactive))
+    answer = recalculated(plan, an_order(a_line(10_000), leader=leader, inactive=inactive))
     assert by_level(answer.entries) == paid
     assert by_level(answer.unpaid) == reason
 
 
 def test_fixed_amounts_are_for_each_unit():
     plan = {"plan": "fixed", "amounts": [{"currency": "KWD", "levels": ["0.125", "0", "0.010"]}]}
-    answer = settled(plan, an_order(a_line(5_000, quantity=3), currency="KWD"))
+    answer = recalculated(plan, an_order(a_line(5_000, quantity=3), currency="KWD"))
     assert by_level(answer.entries) == {1: 375, 3: 30}
     assert by_level(answer.unpaid) == {2: "no_rate_at_level", 4: "beyond_last_level"}
-    in_dollars = settled(plan, an_order(a_line(5_000, quantity=3)))
+    in_dollars = recalculated(plan, an_order(a_line(5_000, quantity=3)))
     assert set(by_level(in_dollars.unpaid).values()) == {"no_amount_in_currency"}
 
 
@@ -190,7 +190,7 @@ def test_what_the_conditions_do_not_cover_pays_nobody():
         a_line(1_000, number=2, product_id=101),
         a_line(1_000, number=3, product_id=102, category_id=8),
     )
-    answer = settled(plan, an_order(*lines, tiers=("gold",), inactive=(SPONSOR,)))
+    answer = recalculated(plan, an_order(*lines, tiers=("gold",), inactive=(SPONSOR,)))
     assert answer.entries == {(1, "p", 1, SELLER): 50, (3, "p", 1, SELLER): 50}
     assert answer.unpaid == {(2, "p", 1, SELLER): "not_covered"}
 
@@ -210,7 +210,7 @@ def test_what_the_conditions_do_not_cover_pays_nobody():
 def test_caps(per: str, books: Any, first: int | None, second: int | None, reason: str | None):
     plan = {"plan": "unilevel", "rates": ["0.05"], "caps": [{"per": per, "currency": "USD", "amount": "0.60"}]}
     lines = (a_line(1_000), a_line(2_000, number=2))
-    answer = settled(plan, an_order(*lines, tiers=("gold",)), books={**NOTHING_BEFORE, **books})
+    answer = recalculated(plan, an_order(*lines, tiers=("gold",)), books={**NOTHING_BEFORE, **books})
     assert (answer.entries.get((1, "p", 1, SELLER)), answer.entries.get((2, "p", 1, SELLER))) == (first, second)
     assert answer.unpaid.get((2, "p", 1, SELLER)) == reason
     if second:
@@ -221,13 +221,13 @@ def test_the_limit_that_leaves_least_is_named_and_the_first_of_equals():
     caps = [{"per": per, "currency": "USD", "amount": amount} for per, amount in (("month", "0.20"), ("order", "0.20"))]
     caps.append({"per": "entry", "currency": "USD", "amount": "0.30"})
     plan = {"plan": "unilevel", "rates": ["0.05"], "caps": caps}
-    assert by_level(settled(plan, an_order(a_line(1_000), tiers=("gold",))).limited_by) == {1: "order"}
-    assert by_level(settled(plan, an_order(a_line(1_000), tiers=("gold",)), pool="0.01").limited_by) == {1: "pool"}
+    assert by_level(recalculated(plan, an_order(a_line(1_000), tiers=("gold",))).limited_by) == {1: "order"}
+    assert by_level(recalculated(plan, an_order(a_line(1_000), tiers=("gold",)), pool="0.01").limited_by) == {1: "pool"}
 
 
 def test_the_minimum_looks_at_the_exact_share():
     plan = {"plan": "unilevel", "rates": ["0.05", "0.0499"], "minimum": [{"currency": "USD", "amount": "0.50"}]}
-    answer = settled(plan, an_order(a_line(1_000), tiers=("gold", "gold")))
+    answer = recalculated(plan, an_order(a_line(1_000), tiers=("gold", "gold")))
     assert by_level(answer.entries) == {1: 50}
     assert by_level(answer.unpaid) == {2: "below_minimum"}
 
@@ -241,11 +241,11 @@ def test_the_minimum_looks_at_what_caps_and_pool_have_left():
     }
     # 50 cents of the first line leave 10 of the seller's cap: too little, so they are not paid.
     order = an_order(a_line(1_000), a_line(1_000, number=2), a_line(100, number=3), tiers=("gold",))
-    answer = settled(plan, order)
+    answer = recalculated(plan, order)
     assert answer.entries == {(1, "p", 1, SELLER): 50}
     assert answer.unpaid == {(2, "p", 1, SELLER): "below_minimum", (3, "p", 1, SELLER): "below_minimum"}
     # Of a pool of 100, 60 (cut by the cap) go to the seller; the 40 left are too little for the sponsor's 80.
-    answer = settled(plan, an_order(a_line(2_000), tiers=("gold", "gold", "gold")), pool="0.05")
+    answer = recalculated(plan, an_order(a_line(2_000), tiers=("gold", "gold", "gold")), pool="0.05")
     assert by_level(answer.entries) == {1: 60}
     assert by_level(answer.unpaid) == {2: "below_minimum", 3: "below_minimum"}
     assert answer.cut_below_minimum == {(1, "p", 2, SPONSOR)}
@@ -255,23 +255,23 @@ def test_a_differential_looks_at_what_was_paid_below():
     plan = {"plan": "differential", "rates": {"standard": "0.01", "silver": "0.02", "gold": "0.05"}}
     minimum = [{"currency": "USD", "amount": "1.50"}]
     # 100.00: 1 % is below the minimum, so silver has its whole 2 %, and gold 5 - 2 = 3 %.
-    answer = settled({**plan, "minimum": minimum}, an_order(a_line(10_000), tiers=("standard", "silver", "gold")))
+    answer = recalculated({**plan, "minimum": minimum}, an_order(a_line(10_000), tiers=("standard", "silver", "gold")))
     assert by_level(answer.entries) == {2: 200, 3: 300}
     assert by_level(answer.unpaid) == {1: "below_minimum"}
     # Silver is at its cap of the day and gets nothing, gold is above standard: 5 - 1 = 4 %, cut to 3.00.
     capped = {**plan, "caps": [{"per": "day", "currency": "USD", "amount": "3.00"}]}
     order = an_order(a_line(10_000), tiers=("standard", "silver", "gold"))
-    answer = settled(capped, order, books={**NOTHING_BEFORE, "day": {("p", SPONSOR): 300}})
+    answer = recalculated(capped, order, books={**NOTHING_BEFORE, "day": {("p", SPONSOR): 300}})
     assert by_level(answer.entries) == {1: 100, 3: 300}
     assert by_level(answer.exact) == {1: 100, 3: 400}
     assert by_level(answer.unpaid) == {2: "cap_reached"}
     # An unpaid peer leaves the peer rate to the next one.
     peers = {**capped, "peer_rate": "0.01"}
     order = an_order(a_line(10_000), tiers=("silver", "silver", "silver"))
-    answer = settled(peers, order, books={**NOTHING_BEFORE, "day": {("p", SPONSOR): 300}})
+    answer = recalculated(peers, order, books={**NOTHING_BEFORE, "day": {("p", SPONSOR): 300}})
     assert by_level(answer.entries) == {1: 200, 3: 100}
     # What rounding alone brings to nothing counts: 0.40 at 1 % is 0.4 cents, and gold has 5 - 1 = 4 %, 1.6 cents.
-    answer = settled(plan, an_order(a_line(40), tiers=("standard", "gold")))
+    answer = recalculated(plan, an_order(a_line(40), tiers=("standard", "gold")))
     assert by_level(answer.entries) == {2: 2}
     assert by_level(answer.exact) == {2: Fraction("1.6")}
     assert by_level(answer.unpaid) == {1: "rounded_to_nothing"}
@@ -281,7 +281,7 @@ def test_plans_draw_on_the_pool_in_their_order():
     first = {"plan": "fixed", "amounts": [{"currency": "USD", "levels": ["0.70", "0.20"]}]}
     second = {"plan": "unilevel", "name": "q", "rates": ["0.0333", "0.05"]}
     # Pool 100 cents: 70 + 20, then 10 of 33.3; nothing is left for the sponsor's 50.
-    answer = settled([first, second], an_order(a_line(1_000), tiers=("gold", "gold")), pool="0.10")
+    answer = recalculated([first, second], an_order(a_line(1_000), tiers=("gold", "gold")), pool="0.10")
     assert answer.entries == {(1, "p", 1, SELLER): 70, (1, "p", 2, SPONSOR): 20, (1, "q", 1, SELLER): 10}
     assert answer.unpaid == {(1, "q", 2, SPONSOR): "pool_exhausted"}
     assert answer.limited_by[1, "q", 1, SELLER] == "pool"
@@ -289,7 +289,7 @@ def test_plans_draw_on_the_pool_in_their_order():
 
 
 def test_a_line_that_cost_nothing_rounds_to_nothing():
-    answer = settled({"plan": "unilevel", "rates": ["0.05"]}, an_order(a_line(0), tiers=("gold",)))
+    answer = recalculated({"plan": "unilevel", "rates": ["0.05"]}, an_order(a_line(0), tiers=("gold",)))
     assert by_level(answer.unpaid) == {1: "rounded_to_nothing"}
 
 

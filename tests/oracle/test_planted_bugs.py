@@ -105,7 +105,7 @@ def test_a_wrong_figure_is_seen(sold: Sold, wrong: Any):
     both = BothSides(sold.by_hand[ALL_FOUR])
     for number in range(100):
         order = sold.order(number, "USD")
-        answer, outcome = both.settle(order)
+        answer, outcome = both.recalculate(order)
         assert not list(differences(order, answer, outcome))
         if len(outcome.entries) >= 2 and outcome.unpaid and outcome.unpaid[0].uplines:
             assert list(differences(order, answer, wrong(outcome)))
@@ -116,7 +116,7 @@ def test_a_wrong_figure_is_seen(sold: Sold, wrong: Any):
 def test_a_refund_that_is_a_cent_off_is_seen(sold: Sold):
     both = BothSides(sold.by_hand[ALL_FOUR])
     order = sold.order(0, "USD")
-    answer, outcome = both.settle(order)
+    answer, outcome = both.recalculate(order)
     (line, *_), (entry, *_) = order["lines"], outcome.entries
     assert line["line"] == entry.line
     wrong = a_cent_more(outcome)
@@ -182,7 +182,7 @@ def test_a_rule_that_the_engine_reads_wrongly_is_seen(
     both = BothSides(document, other)
     for number in range(ORDERS_MAX):
         order = sold.order(number, currency)
-        if list(differences(order, *both.settle(order))):
+        if list(differences(order, *both.recalculate(order))):
             return
     pytest.fail(f"{ORDERS_MAX} orders did not show it")
 
@@ -191,7 +191,7 @@ def test_plans_that_draw_in_another_order_are_seen(sold: Sold):
     document = sold.by_hand[FIXED_FIRST]
     both = BothSides(document, {**document, "plans": document["plans"][::-1]})
     orders = (sold.order(number, "USD") for number in range(ORDERS_MAX))
-    assert any(list(differences(order, *both.settle(order))) for order in orders)
+    assert any(list(differences(order, *both.recalculate(order))) for order in orders)
 
 
 SHARE = "net_minor * grant.rate_ppm + line.quantity * grant.unit_minor * RATE_SCALE"
@@ -271,6 +271,6 @@ def test_an_engine_with_other_rules_is_seen(
     both = BothSides(sold.by_hand[rule_set])
     for number in range(ORDERS_MAX):
         order = sold.order(number, "KWD" if rule_set == TEAMS else "USD")
-        if list(differences(order, *both.settle(order))):
+        if list(differences(order, *both.recalculate(order))):
             return
     pytest.fail(f"{ORDERS_MAX} orders did not show it")

@@ -19,7 +19,7 @@ from infra.operators.verification import verify
 from infra.ports.store import JOURNALS, Document
 from infra.processes import clock
 from tests.builders import CUP, CUPS, TEAS
-from tests.oracle.oracle import settle, taken_back
+from tests.oracle.oracle import recalculate, taken_back
 from tests.oracle.reading import read
 from tests.simulation.broker import SimulatedBroker, Told
 from tests.simulation.scheduler import run_at_once
@@ -254,7 +254,7 @@ def _owed(
     leader = _person(LEADER) if "team" in order else None
     sold = {"currency": order["currency"], "lines": lines, "chain": chain, "leader": leader}
     months = earned.get("month_minor", {}).items()
-    answer = settle(
+    answer = recalculate(
         rules,
         sold,
         {

@@ -21,7 +21,7 @@ from contracts.stock.view import ITEMS, StockItem
 from contracts.wire.envelope import Emission, Message, emit
 from infra.ports.messaging import Delivery
 from infra.ports.store import Document, Query, Transaction
-from infra.runtime.batch import BatchLoop, Settled
+from infra.runtime.batch import BatchLoop, Committed
 from infra.runtime.decoding import Decoder
 from infra.runtime.fold import Work
 from infra.runtime.journal import Journal, Known
@@ -30,7 +30,7 @@ from tests.simulation.run import Result, Variant, simulate
 from tests.simulation.store import Key, SimulatedStore, SimulatedTransaction
 from workers.commission_calculation.decide import post
 from workers.commission_calculation.model import Posting
-from workers.order_intake.model import Desk, Order
+from workers.order_intake.model import Order, State
 from workers.order_intake.refunds import Asked, give_back
 from workers.reward_checks.model import progress_key
 from workers.stock_reservation.repository import StockRepository
@@ -47,10 +47,10 @@ class AcknowledgesFirst(BatchLoop):
 class PublishesFirst(BatchLoop):
     """Says what happened before it is committed."""
 
-    async def _commit(self, tx: Transaction, works: list[Work]) -> Settled:
-        settled = await super()._commit(tx, works)
-        await self._when_back("RabbitMQ", lambda: self._publish(settled))
-        return settled
+    async def _commit(self, tx: Transaction, works: list[Work]) -> Committed:
+        committed = await super()._commit(tx, works)
+        await self._when_back("RabbitMQ", lambda: self._publish(committed))
+        return committed
 
 
 class Forgetful(Journal):
@@ -71,8 +71,8 @@ class ForgetsWhatItHandled(BatchLoop):
 class NeverRepeatsItself(BatchLoop):
     """Recognises what was handled before, and keeps silent about what that emitted."""
 
-    async def _publish(self, settled: Settled) -> None:
-        await super()._publish(replace(settled, repeated=[]))
+    async def _publish(self, committed: Committed) -> None:
+        await super()._publish(replace(committed, repeated=[]))
 
 
 class LosesUpdates(SimulatedStore):
@@ -250,9 +250,9 @@ def _one_reward_month_for_all_markets() -> Iterator[None]:
         yield
 
 
-def _newest_of_all(desk: Desk, product_id: int, units: int) -> tuple[list[Order], Order | None]:
+def _newest_of_all(state: State, product_id: int, units: int) -> tuple[list[Order], Order | None]:
     """The newest orders of a product, paid or not."""
-    standing = [order for order in desk.orders.values() if order.status in ("pending", "paid")]
+    standing = [order for order in state.orders.values() if order.status in ("pending", "paid")]
     return [order for order in standing if order.units_of(product_id)], (standing or [None])[-1]
 
 
@@ -260,7 +260,7 @@ def _newest_of_all(desk: Desk, product_id: int, units: int) -> tuple[list[Order]
 def _paid_orders_that_give_way() -> Iterator[None]:
     with (
         patch("workers.order_intake.repository.PENDING", status_list("paid")),
-        patch.object(Desk, "newest_unpaid", _newest_of_all),
+        patch.object(State, "newest_unpaid", _newest_of_all),
     ):
         yield
 

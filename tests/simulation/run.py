@@ -29,7 +29,7 @@ from tests.simulation.sealed import sealed
 from tests.simulation.store import SimulatedStore
 from tests.simulation.talk import talk
 from tests.simulation.traffic import Said, Traffic
-from tests.simulation.world import DEADLY, OURS_WRONG_MAX, START, STUMBLING, TALK_S
+from tests.simulation.world import OURS_WRONG_MAX, POISON, START, STUMBLING, TALK_S
 
 SETTINGS = Settings.model_construct(clock_interval_s=600)
 """As in production, whatever this machine's environment says; only the clock is slower, for the sake of speed."""
@@ -77,7 +77,7 @@ def the_workers() -> tuple[Worker, ...]:
 def _with_weakness(intake: Worker) -> Worker:
     def weak(rule: Any) -> Any:
         def decide(state: Any, message: Message[Any]) -> Any:
-            if message.data.order_id == DEADLY:
+            if message.data.order_id == POISON:
                 raise Killed
             if message.data.order_id == STUMBLING:
                 raise ZeroDivisionError("a bug in the rule")

@@ -34,7 +34,7 @@ def outcome_of(seed: int) -> Outcome:
     return Outcome(seed, result.breaches, result.replay, result.steps, result.faults, result.orders)
 
 
-def _settle_in() -> None:
+def _freeze_imports() -> None:
     """What is imported stays; looking at it again at each collection would cost a twentieth of the time."""
     gc.collect()
     gc.freeze()
@@ -45,5 +45,5 @@ def sweep(seeds: Iterable[int], *, processes: int) -> Iterator[Outcome]:
     if processes == 1:
         yield from map(outcome_of, seeds)
         return
-    with multiprocessing.get_context("spawn").Pool(processes, initializer=_settle_in) as pool:
+    with multiprocessing.get_context("spawn").Pool(processes, initializer=_freeze_imports) as pool:
         yield from pool.imap(outcome_of, seeds, chunksize=_CHUNK)

@@ -43,12 +43,12 @@ from tests.simulation.broker import UNDECODABLE
 from tests.simulation.chains import changing_its_mind
 from tests.simulation.traffic import Said, Traffic, reader_of
 from tests.simulation.world import (
-    DEADLY,
     GOOD_UNTIL,
     IN_WEST,
     LEADER,
     MEMBERS,
     PAYMENT_DEADLINE_S,
+    POISON,
     RULES,
     SHOPS,
     SPONSORS,
@@ -78,7 +78,7 @@ def talk(rng: random.Random, workers: Sequence[Worker]) -> Traffic:
     rests = [_order(traffic, number) for number in range(1, rng.randint(7, 11))]
     _say_together(traffic, [wish for wish in rests if wish is not None])
     for odd, chance in (
-        (_deadly, 0.15),
+        (_poison, 0.15),
         (_stumbling, 0.2),
         (_unreadable, 0.5),
         (_refusable, 0.5),
@@ -266,10 +266,10 @@ def _undecodable(traffic: Traffic) -> None:
         traffic.said.append(Said(int(traffic.rng.choice(traffic.moments) * TALK_S * 1000), queue, outgoing))
 
 
-def _deadly(traffic: Traffic) -> None:
+def _poison(traffic: Traffic) -> None:
     """An order that takes its process with it, by itself or among others."""
     rng = traffic.rng
-    wish = _wish(rng, "shop-1", DEADLY)
+    wish = _wish(rng, "shop-1", POISON)
     if rng.random() < 0.5:
         traffic.say(wish, dead="ends_its_process")
         return

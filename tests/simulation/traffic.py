@@ -20,7 +20,7 @@ from infra.runtime.worker import Handler, Worker
 from tests import builders
 from tests.simulation.chains import Chain
 from tests.simulation.world import (
-    DEADLY,
+    POISON,
     SENT,
     SKEWS,
     START,
@@ -87,7 +87,7 @@ class Traffic:
     def _sent(self, payload: Payload) -> datetime:
         """What the clock of its sender says: in an eighth of what shops say of their orders, something absurd."""
         clock = random.Random(f"{self.moments}/{self._numbers}")
-        is_of_order = isinstance(payload, OfOrder) and payload.order_id not in (DEADLY, STUMBLING)
+        is_of_order = isinstance(payload, OfOrder) and payload.order_id not in (POISON, STUMBLING)
         return SENT + clock.choice(SKEWS) if is_of_order and clock.random() < 0.125 else SENT
 
     def say_bytes(

@@ -21,7 +21,7 @@ WEST, IN_WEST = "west", 3
 SPONSORS: Mapping[int, int | None] = {1: None, 2: 1, 3: 2, 4: 1}
 TIERS: Mapping[int, str] = {1: "gold", 2: "silver", 3: "silver", 4: "standard"}
 TEAM, LEADER, MEMBERS = 7, 1, (3, 4)
-DEADLY, STUMBLING = "deadly", "stumbling"
+POISON, STUMBLING = "deadly", "stumbling"
 """Orders whose rule ends the process, or raises."""
 
 PAYMENT_DEADLINE_S = 600

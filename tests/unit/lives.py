@@ -12,10 +12,10 @@ from contracts.wire.envelope import Message
 from tests.builders import (
     CUP,
     TEA,
-    a_desk,
     a_placed_line,
     a_refund_line,
     message,
+    order_state,
     place,
     refund,
     reserved,
@@ -46,7 +46,7 @@ def lives(draw: st.DrawFn, order_id: str = "1001", rule_version: int = 1) -> tup
         for product_id in (TEA, CUP, TEA)
     ]
     wish = place(order_id, lines=lines, prepaid=True)
-    answer = decide.place(a_desk(tenures=(rules(rule_version).tenure,)), message(wish))
+    answer = decide.place(order_state(tenures=(rules(rule_version).tenure,)), message(wish))
     told = [*answer.publish]
     answer = decide.note_reserved(answer.state, message(reserved(order_id=order_id)))
     told += answer.publish
@@ -59,10 +59,10 @@ def lives(draw: st.DrawFn, order_id: str = "1001", rule_version: int = 1) -> tup
     return order, [message(event) for event in told]
 
 
-def _ask(desk: Any, order_id: str, refund_id: str, asked: str | tuple[RefundLine, ...]) -> Any:
+def _ask(state: Any, order_id: str, refund_id: str, asked: str | tuple[RefundLine, ...]) -> Any:
     if isinstance(asked, str):
-        return decide.update_status(desk, message(update(asked, order_id)))
-    return decide.refund(desk, message(refund(*asked, refund_id=refund_id, order_id=order_id)))
+        return decide.update_status(state, message(update(asked, order_id)))
+    return decide.refund(state, message(refund(*asked, refund_id=refund_id, order_id=order_id)))
 
 
 def resent(told: Told) -> Told:

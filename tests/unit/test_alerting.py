@@ -17,7 +17,7 @@ from contracts.stock.v1 import StockLow, StockRecovered, StockShortageChanged
 from contracts.wire.decision import Decision
 from tests.builders import NOW, TEA, message
 from workers.alerting.decide import keep_dead_letter, note_shortage, raise_low_stock, resolve_low_stock
-from workers.alerting.model import Watch
+from workers.alerting.model import State
 
 LATER = NOW + timedelta(minutes=1)
 STOCK = f"stock/{TEA}"
@@ -32,8 +32,8 @@ def recovered(crossing: int = 2, available: int = 9) -> StockRecovered:
     return StockRecovered(product_id=TEA, available=available, recovered_at=8, crossing=crossing)
 
 
-def a_watch(*alerts: Alert, letters: Sequence[DeadLetter] = ()) -> Watch:
-    return Watch({alert.alert: alert for alert in alerts}, {letter.letter_id: letter for letter in letters})
+def alert_state(*alerts: Alert, letters: Sequence[DeadLetter] = ()) -> State:
+    return State({alert.alert: alert for alert in alerts}, {letter.letter_id: letter for letter in letters})
 
 
 LOW = "product 501: 3 left, the threshold is 4; order more."
@@ -61,10 +61,12 @@ class TestShortage:
     def test_a_shortage_opens_an_alert_of_its_own(self) -> None:
         event = AlertRaised(alert=OVERSOLD, kind="stock_oversold", detail=SIX_SHORT, raised_at=NOW)
 
-        assert note_shortage(a_watch(OPEN), message(short(6))) == Decision(a_watch(OPEN, SHORT), (event,), "raised")
+        assert note_shortage(alert_state(OPEN), message(short(6))) == Decision(
+            alert_state(OPEN, SHORT), (event,), "raised"
+        )
 
     def test_another_amount_is_kept_and_raises_nothing(self) -> None:
-        decision = note_shortage(a_watch(SHORT), message(short(2, crossing=2)))
+        decision = note_shortage(alert_state(SHORT), message(short(2, crossing=2)))
 
         assert (decision.publish, decision.outcome) == ((), "counted")
         [alert] = decision.state.alerts.values()
@@ -74,66 +76,70 @@ class TestShortage:
     def test_it_ends_when_what_is_reserved_is_there(self) -> None:
         event = AlertResolved(alert=OVERSOLD, kind="stock_oversold", detail=COVERED.detail, resolved_at=NOW)
 
-        assert note_shortage(a_watch(SHORT), message(short(0, 2))) == Decision(a_watch(COVERED), (event,), "resolved")
-        again = note_shortage(a_watch(COVERED), message(short(6, 3)))
-        assert again.state == a_watch(replace(SHORT, times=2, crossing=3))
+        assert note_shortage(alert_state(SHORT), message(short(0, 2))) == Decision(
+            alert_state(COVERED), (event,), "resolved"
+        )
+        again = note_shortage(alert_state(COVERED), message(short(6, 3)))
+        assert again.state == alert_state(replace(SHORT, times=2, crossing=3))
 
     @pytest.mark.parametrize("shortage", [0, 6])
     def test_what_is_older_than_what_is_known_changes_nothing(self, shortage: int) -> None:
-        assert note_shortage(a_watch(COVERED), message(short(shortage))) == Decision(
-            a_watch(COVERED), outcome="outdated"
+        assert note_shortage(alert_state(COVERED), message(short(shortage))) == Decision(
+            alert_state(COVERED), outcome="outdated"
         )
 
     def test_an_end_that_comes_before_its_beginning_resolves_nothing(self) -> None:
-        decision = note_shortage(a_watch(), message(short(0, 2)))
+        decision = note_shortage(alert_state(), message(short(0, 2)))
 
-        assert (decision.state, decision.publish) == (a_watch(replace(COVERED, times=0)), ())
+        assert (decision.state, decision.publish) == (alert_state(replace(COVERED, times=0)), ())
 
 
 class TestStock:
     def test_a_crossing_opens_the_products_alert(self) -> None:
         event = AlertRaised(alert=STOCK, kind="stock_low", detail=LOW, raised_at=NOW)
 
-        assert raise_low_stock(a_watch(), message(low())) == Decision(a_watch(OPEN), (event,), "raised")
+        assert raise_low_stock(alert_state(), message(low())) == Decision(alert_state(OPEN), (event,), "raised")
 
     def test_a_recovery_closes_it(self) -> None:
         event = AlertResolved(alert=STOCK, kind="stock_low", detail=ENOUGH, resolved_at=LATER)
 
-        assert resolve_low_stock(a_watch(OPEN), message(recovered(), time=LATER)) == Decision(
-            a_watch(RESOLVED), (event,), "resolved"
+        assert resolve_low_stock(alert_state(OPEN), message(recovered(), time=LATER)) == Decision(
+            alert_state(RESOLVED), (event,), "resolved"
         )
 
     def test_the_next_crossing_opens_it_again_and_is_counted(self) -> None:
-        decision = raise_low_stock(a_watch(RESOLVED), message(low(crossing=3), time=LATER))
+        decision = raise_low_stock(alert_state(RESOLVED), message(low(crossing=3), time=LATER))
 
-        assert decision.state == a_watch(replace(OPEN, changed_at=LATER, times=2, crossing=3))
+        assert decision.state == alert_state(replace(OPEN, changed_at=LATER, times=2, crossing=3))
         assert [type(event) for event in decision.publish] == [AlertRaised]
 
     @pytest.mark.parametrize("known", [OPEN, RESOLVED, replace(OPEN, crossing=3)])
     def test_a_crossing_that_is_known_or_older_is_outdated(self, known: Alert) -> None:
-        assert raise_low_stock(a_watch(known), message(low())) == Decision(a_watch(known), outcome="outdated")
+        assert raise_low_stock(alert_state(known), message(low())) == Decision(alert_state(known), outcome="outdated")
 
     @pytest.mark.parametrize("known", [RESOLVED, replace(OPEN, crossing=3)])
     def test_so_is_a_recovery(self, known: Alert) -> None:
-        assert resolve_low_stock(a_watch(known), message(recovered())) == Decision(a_watch(known), outcome="outdated")
+        assert resolve_low_stock(alert_state(known), message(recovered())) == Decision(
+            alert_state(known), outcome="outdated"
+        )
 
     def test_a_recovery_that_overtakes_its_alert_makes_the_alert_come_too_late(self) -> None:
-        first = resolve_low_stock(a_watch(), message(recovered(), time=LATER))
+        first = resolve_low_stock(alert_state(), message(recovered(), time=LATER))
 
-        assert first.state == a_watch(replace(RESOLVED, times=0))
+        assert first.state == alert_state(replace(RESOLVED, times=0))
         assert raise_low_stock(first.state, message(low())) == Decision(first.state, outcome="outdated")
 
 
 @given(st.permutations([1, 2, 3, 4, 5]), st.lists(st.integers(1, 5)))
 def test_the_newest_crossing_decides_whatever_order_they_come_in(order: list[int], repeats: list[int]) -> None:
-    watch, said = a_watch(), []
+    state, said = alert_state(), []
     for crossing in (*order, *repeats):
         rule, payload = (raise_low_stock, low(crossing)) if crossing % 2 else (resolve_low_stock, recovered(crossing))
-        decision = rule(watch, message(payload))  # type: ignore[operator]
-        watch = decision.state
+        decision = rule(state, message(payload))  # type: ignore[operator]
+        state = decision.state
         said += [crossing for _ in decision.publish]
 
-    assert (watch.alerts[STOCK].state, watch.alerts[STOCK].crossing) == ("open", 5)
+    assert (state.alerts[STOCK].state, state.alerts[STOCK].crossing) == ("open", 5)
     assert said == sorted(set(said))
 
 
@@ -183,43 +189,43 @@ class TestDeadLetters:
     def test_the_first_of_its_queue_and_cause_is_kept_and_raises_an_alert(self) -> None:
         event = AlertRaised(alert=LETTERS, kind="dead_letter", detail=BROKEN, raised_at=NOW)
 
-        assert keep_dead_letter(a_watch(), message(a_letter(), id="l-1")) == Decision(
-            a_watch(self.ALERT, letters=[kept("l-1")]), (event,), "raised"
+        assert keep_dead_letter(alert_state(), message(a_letter(), id="l-1")) == Decision(
+            alert_state(self.ALERT, letters=[kept("l-1")]), (event,), "raised"
         )
 
     def test_the_others_are_kept_and_counted(self) -> None:
-        watch = a_watch(self.ALERT, letters=[kept("l-1")])
-        after = a_watch(replace(self.ALERT, seen=2), letters=[kept("l-1"), kept("l-2", message_id="m-2")])
+        state = alert_state(self.ALERT, letters=[kept("l-1")])
+        after = alert_state(replace(self.ALERT, seen=2), letters=[kept("l-1"), kept("l-2", message_id="m-2")])
 
-        assert keep_dead_letter(watch, message(a_letter(message_id="m-2"), id="l-2")) == Decision(
+        assert keep_dead_letter(state, message(a_letter(message_id="m-2"), id="l-2")) == Decision(
             after, outcome="counted"
         )
 
     @pytest.mark.parametrize("fields", [{"reason": "unknown_field"}, {"queue": "order_intake.clock"}])
     def test_another_cause_or_queue_is_another_alert(self, fields: dict[str, str]) -> None:
-        decision = keep_dead_letter(a_watch(self.ALERT), message(a_letter(**fields), id="l-2"))
+        decision = keep_dead_letter(alert_state(self.ALERT), message(a_letter(**fields), id="l-2"))
 
         assert (decision.outcome, len(decision.state.alerts)) == ("raised", 2)
 
     def test_one_that_was_mended_is_raised_anew(self) -> None:
         mended = replace(self.ALERT, state="resolved", seen=7)
 
-        decision = keep_dead_letter(a_watch(mended), message(a_letter(), id="l-9", time=LATER))
+        decision = keep_dead_letter(alert_state(mended), message(a_letter(), id="l-9", time=LATER))
 
         assert decision.outcome == "raised"
         assert decision.state.alerts[LETTERS] == replace(self.ALERT, times=2, changed_at=LATER)
 
     def test_the_same_letter_counts_once_even_after_it_was_replayed(self) -> None:
-        watch = a_watch(self.ALERT, letters=[kept("l-1", state="replayed")])
+        state = alert_state(self.ALERT, letters=[kept("l-1", state="replayed")])
 
-        assert keep_dead_letter(watch, message(a_letter(), id="l-1")) == Decision(watch, outcome="duplicate")
+        assert keep_dead_letter(state, message(a_letter(), id="l-1")) == Decision(state, outcome="duplicate")
 
 
 def test_handled_twice_equals_once() -> None:
-    for rule, watch, payload, outcome in (
-        (raise_low_stock, a_watch(), low(), "outdated"),
-        (resolve_low_stock, a_watch(OPEN), recovered(), "outdated"),
-        (keep_dead_letter, a_watch(), a_letter(), "duplicate"),
+    for rule, state, payload, outcome in (
+        (raise_low_stock, alert_state(), low(), "outdated"),
+        (resolve_low_stock, alert_state(OPEN), recovered(), "outdated"),
+        (keep_dead_letter, alert_state(), a_letter(), "duplicate"),
     ):
-        once = rule(watch, message(payload)).state  # type: ignore[operator]
+        once = rule(state, message(payload)).state  # type: ignore[operator]
         assert rule(once, message(payload)) == Decision(once, outcome=outcome)  # type: ignore[operator]

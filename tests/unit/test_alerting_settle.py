@@ -22,7 +22,7 @@ from contracts.operations.view import Alert, DeadLetter
 from contracts.wire.decision import Decision, NotYet
 from tests.builders import NOW, message
 from workers.alerting.decide import keep_dead_letter, settle_dead_letter
-from workers.alerting.model import Watch
+from workers.alerting.model import State
 
 QUEUE = "order_intake.order.place"
 KEY = f"dead-letters/{QUEUE}/handler_error"
@@ -54,8 +54,8 @@ def an_alert(**fields: Any) -> Alert:
     return replace(Alert(KEY, "dead_letter", "open", "a rule is broken", NOW), **fields)
 
 
-def a_watch(alert: Alert, *letters: DeadLetter) -> Watch:
-    return Watch({KEY: alert}, {letter.letter_id: letter for letter in letters})
+def alert_state(alert: Alert, *letters: DeadLetter) -> State:
+    return State({KEY: alert}, {letter.letter_id: letter for letter in letters})
 
 
 def settle(letter_id: str = "l-1", action: Action = "replayed", note: str | None = None) -> SettleDeadLetter:
@@ -79,21 +79,21 @@ def by_li_na(letter: DeadLetter, state: Action, note: str | None = None) -> Dead
 
 
 def test_a_letter_among_others_is_marked_with_who_and_when_and_the_alert_stays_open() -> None:
-    watch = a_watch(an_alert(seen=2), a_letter())
+    state = alert_state(an_alert(seen=2), a_letter())
 
-    assert settle_dead_letter(watch, message(settle(), time=LATER)) == Decision(
-        a_watch(an_alert(seen=2, settled=1), by_li_na(a_letter(), "replayed")), (settled(),), "replayed"
+    assert settle_dead_letter(state, message(settle(), time=LATER)) == Decision(
+        alert_state(an_alert(seen=2, settled=1), by_li_na(a_letter(), "replayed")), (settled(),), "replayed"
     )
 
 
 def test_the_last_one_resolves_the_alert() -> None:
-    watch = a_watch(an_alert(seen=3, settled=2), a_letter())
+    state = alert_state(an_alert(seen=3, settled=2), a_letter())
     resolved = AlertResolved(alert=KEY, kind="dead_letter", detail=DONE, resolved_at=LATER)
 
-    decision = settle_dead_letter(watch, message(settle(action="discarded", note="a test of the shop"), time=LATER))
+    decision = settle_dead_letter(state, message(settle(action="discarded", note="a test of the shop"), time=LATER))
 
     assert decision == Decision(
-        a_watch(
+        alert_state(
             an_alert(state="resolved", detail=DONE, changed_at=LATER, seen=3, settled=3),
             by_li_na(a_letter(), "discarded", "a test of the shop"),
         ),
@@ -104,22 +104,22 @@ def test_the_last_one_resolves_the_alert() -> None:
 
 @pytest.mark.parametrize("action", ["replayed", "discarded"])
 def test_the_same_decision_again_changes_nothing(action: Action) -> None:
-    watch = a_watch(an_alert(state="resolved", settled=1), by_li_na(a_letter(), action))
+    state = alert_state(an_alert(state="resolved", settled=1), by_li_na(a_letter(), action))
 
-    assert settle_dead_letter(watch, message(settle(action=action))) == Decision(watch, outcome="duplicate")
+    assert settle_dead_letter(state, message(settle(action=action))) == Decision(state, outcome="duplicate")
 
 
 def test_what_was_discarded_may_be_replayed_and_is_not_counted_again() -> None:
     alert = an_alert(state="resolved", settled=1)
-    watch = a_watch(alert, replace(a_letter(), state="discarded", settled_by="wei", settled_at=NOW, note="wrong"))
+    state = alert_state(alert, replace(a_letter(), state="discarded", settled_by="wei", settled_at=NOW, note="wrong"))
 
-    assert settle_dead_letter(watch, message(settle(), time=LATER)) == Decision(
-        a_watch(alert, by_li_na(a_letter(), "replayed")), (settled(),), "replayed"
+    assert settle_dead_letter(state, message(settle(), time=LATER)) == Decision(
+        alert_state(alert, by_li_na(a_letter(), "replayed")), (settled(),), "replayed"
     )
 
 
 def test_what_was_replayed_is_not_discarded() -> None:
-    watch = a_watch(an_alert(state="resolved", settled=1), by_li_na(a_letter(), "replayed"))
+    state = alert_state(an_alert(state="resolved", settled=1), by_li_na(a_letter(), "replayed"))
     refused = DeadLetterRefused(
         letter_id="l-1",
         action="discarded",
@@ -127,9 +127,9 @@ def test_what_was_replayed_is_not_discarded() -> None:
         detail="li.na has replayed it already; if it died again, that is a dead letter of its own.",
     )
 
-    decision = settle_dead_letter(watch, message(settle(action="discarded")))
+    decision = settle_dead_letter(state, message(settle(action="discarded")))
 
-    assert decision == Decision(watch, (refused,), "refused")
+    assert decision == Decision(state, (refused,), "refused")
 
 
 def test_a_letter_that_nobody_knows_is_waited_for_and_then_refused() -> None:
@@ -140,8 +140,8 @@ def test_a_letter_that_nobody_knows_is_waited_for_and_then_refused() -> None:
         detail="There is no dead letter l-9; `tributary dead list` shows those there are.",
     )
 
-    assert settle_dead_letter(Watch(), message(settle("l-9"))) == NotYet(
-        "unknown_letter", Decision(Watch(), (refused,), "refused")
+    assert settle_dead_letter(State(), message(settle("l-9"))) == NotYet(
+        "unknown_letter", Decision(State(), (refused,), "refused")
     )
 
 
@@ -160,16 +160,16 @@ def died(number: int) -> MessageDeadLettered:
 
 @given(st.lists(st.tuples(st.sampled_from(["dies", "replayed", "discarded"]), st.integers(1, 4)), max_size=40))
 def test_the_alert_is_open_exactly_while_a_letter_waits(steps: Sequence[tuple[Any, int]]) -> None:
-    watch = Watch()
+    state = State()
     for what, number in steps:
         if what == "dies":
-            answer: Any = keep_dead_letter(watch, message(died(number), id=f"l-{number}"))
+            answer: Any = keep_dead_letter(state, message(died(number), id=f"l-{number}"))
         else:
-            answer = settle_dead_letter(watch, message(settle(f"l-{number}", what)))
+            answer = settle_dead_letter(state, message(settle(f"l-{number}", what)))
         if isinstance(answer, Decision):
-            watch = answer.state
+            state = answer.state
 
-        waiting = [letter for letter in watch.letters.values() if letter.state == "waiting"]
-        is_open = KEY in watch.alerts and watch.alerts[KEY].state == "open"
+        waiting = [letter for letter in state.letters.values() if letter.state == "waiting"]
+        is_open = KEY in state.alerts and state.alerts[KEY].state == "open"
         assert is_open == bool(waiting)
-        assert not is_open or watch.alerts[KEY].seen - watch.alerts[KEY].settled == len(waiting)
+        assert not is_open or state.alerts[KEY].seen - state.alerts[KEY].settled == len(waiting)

@@ -17,15 +17,15 @@ from api.identity.model import Attempts, Client
 from api.identity.oauth import page
 from api.identity.oauth.authorize import (
     Asked,
+    PageError,
+    RedirectError,
     Repeated,
-    TellClient,
-    TellPerson,
     answer_uri,
     asked_of,
     redirect_of,
     single,
 )
-from api.identity.oauth.clients import NotTheClient, Proof, TwoProofs, is_allowed_redirect, proof_of
+from api.identity.oauth.clients import InvalidClient, MultipleCredentials, Proof, is_allowed_redirect, proof_of
 from api.identity.opaque import challenge_of, new_invite_code
 from api.identity.passwords import Passwords, check_strength, normalized_email
 from tests.api.front import query_of
@@ -138,7 +138,7 @@ class TestAsking:
         ],
     )
     def test_a_redirect_must_be_the_registered_one_letter_by_letter(self, uri: str) -> None:
-        with pytest.raises(TellPerson):
+        with pytest.raises(PageError):
             redirect_of({**ASKED, "redirect_uri": uri}, CLIENT)
 
     @pytest.mark.parametrize(
@@ -180,12 +180,12 @@ class TestAsking:
         ],
     )
     def test_nothing_but_the_port_on_this_machine_may_differ(self, registered: str, asked: str) -> None:
-        with pytest.raises(TellPerson):
+        with pytest.raises(PageError):
             redirect_of({**ASKED, "redirect_uri": asked}, replace(CLIENT, redirect_uris=(registered,)))
 
     def test_an_unknown_client_and_one_without_redirects_are_told_to_the_person(self) -> None:
         for client in (None, replace(CLIENT, redirect_uris=())):
-            with pytest.raises(TellPerson):
+            with pytest.raises(PageError):
                 redirect_of(ASKED, client)
 
     @pytest.mark.parametrize(
@@ -206,7 +206,7 @@ class TestAsking:
         ids=str,
     )
     def test_what_cannot_be_granted_is_told_to_the_client(self, change: dict[str, str], error: str) -> None:
-        with pytest.raises(TellClient) as told:
+        with pytest.raises(RedirectError) as told:
             asked_of({**ASKED, **change}, CLIENT, REDIRECT)
         assert told.value.error == error
 
@@ -253,16 +253,16 @@ class TestClients:
         assert proof_of(basic, {}) == Proof("shop.s-1", "p+q:")
         assert proof_of(None, {"client_id": "a", "client_secret": "b"}) == Proof("a", "b")
         assert proof_of(None, {"client_id": "a"}) == Proof("a")
-        with pytest.raises(TwoProofs):
+        with pytest.raises(MultipleCredentials):
             proof_of(basic, {"client_secret": "b"})
 
     @pytest.mark.parametrize("header", ["Basic", "Basic !!", "Basic " + b64encode(b"nocolon").decode(), "Bearer x", ""])
     def test_what_cannot_be_read_proves_nothing(self, header: str) -> None:
-        with pytest.raises(NotTheClient):
+        with pytest.raises(InvalidClient):
             proof_of(header, {})
 
     def test_header_and_form_must_name_the_same_client(self) -> None:
-        with pytest.raises(NotTheClient):
+        with pytest.raises(InvalidClient):
             proof_of("Basic " + b64encode(b"a:b").decode(), {"client_id": "c"})
 
 

@@ -9,7 +9,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from api.identity.principal import NotWhoTheySay
+from api.identity.principal import InvalidToken
 from api.identity.tokens.keys import KeyRing
 from api.identity.tokens.tokens import LEEWAY_S, OwnTokens
 from infra.ports.time import RealTime
@@ -69,7 +69,7 @@ async def test_it_dies_when_its_time_has_come(
         raise jwt.ExpiredSignatureError
 
     monkeypatch.setattr(jwt, "decode", read_again)
-    with pytest.raises(NotWhoTheySay):
+    with pytest.raises(InvalidToken):
         await tokens.verify(token)
 
 
@@ -78,5 +78,5 @@ async def test_it_dies_with_its_key(tokens: OwnTokens, keys: _Keys, left: dict[s
     token = signed(roles=["ROLE_ADMIN"])
     await tokens.verify(token)
     keys.keys = left
-    with pytest.raises(NotWhoTheySay):
+    with pytest.raises(InvalidToken):
         await tokens.verify(token)

@@ -19,23 +19,23 @@ from tests.builders import (
     SELLER,
     SHOP,
     TEA,
-    a_desk,
     a_lot,
     a_placed_line,
-    a_shelf,
     a_shop,
     a_target,
     accepted,
     an_item,
     an_order_line,
     message,
+    order_state,
     paid,
     place,
     rules,
+    stock_state,
 )
 from workers.order_intake.decide import place as decide_place
 from workers.reward_checks.decide import count_sale
-from workers.reward_checks.model import Board
+from workers.reward_checks.model import State
 from workers.stock_reservation.decide import reserve
 
 INT64_MAX = 2**63 - 1
@@ -44,7 +44,7 @@ INT64_MAX = 2**63 - 1
 def placed(*amounts: str, currency: str = "CNY", **fields: Any) -> Any:
     lines = [a_placed_line(amount=amount) for amount in amounts]
     wish = place(lines=lines, shipping=Decimal(0), **fields)
-    return decide_place(a_desk(shop=a_shop(currency=currency)), message(wish))
+    return decide_place(order_state(shop=a_shop(currency=currency)), message(wish))
 
 
 class TestAnOrder:
@@ -71,7 +71,7 @@ class TestAnOrder:
         )
         event = OrderRefused(shop_id=SHOP, order_id=ORDER, reason="total_too_large", detail=detail)
 
-        assert decide_place(a_desk(), message(wish)).publish == (event,)  # type: ignore[union-attr]
+        assert decide_place(order_state(), message(wish)).publish == (event,)  # type: ignore[union-attr]
 
     def test_of_the_most_and_largest_lines_is_refused_too(self) -> None:
         assert placed(*["999999999999.99"] * 500).publish[0].reason == "total_too_large"
@@ -91,15 +91,15 @@ class TestAnOrder:
 
 
 def test_a_month_that_sells_more_than_an_amount_carries_is_counted_and_rewarded() -> None:
-    board = Board(rules={1: rules(targets=(a_target(target_minor=AMOUNT_MINOR_MAX["CNY"]),))})
+    state = State(rules={1: rules(targets=(a_target(target_minor=AMOUNT_MINOR_MAX["CNY"]),))})
     said: list[Any] = []
     for number in ("1", "2"):
         sale = paid(order_id=number, lines=(an_order_line(net="600000000000.00"),))
-        answer: Any = count_sale(board, message(sale))
-        board = answer.state
+        answer: Any = count_sale(state, message(sale))
+        state = answer.state
         said += answer.publish
 
-    [month] = board.progress.values()
+    [month] = state.progress.values()
     assert month.sales_minor == 120_000_000_000_000
     assert said == [
         RewardGranted(
@@ -116,10 +116,10 @@ def test_a_month_that_sells_more_than_an_amount_carries_is_counted_and_rewarded(
 
 
 def test_lines_of_one_product_may_take_more_than_one_pick_may_state() -> None:
-    shelf = a_shelf(an_item(TEA, a_lot(on_hand=3 * QUANTITY_MAX)))
+    state = stock_state(an_item(TEA, a_lot(on_hand=3 * QUANTITY_MAX)))
     lines = tuple(an_order_line(number, quantity=QUANTITY_MAX - 1) for number in (1, 2, 3))
 
-    answer: Any = reserve(shelf, message(accepted(lines=lines), time=NOW))
+    answer: Any = reserve(state, message(accepted(lines=lines), time=NOW))
 
     [event] = answer.publish
     assert isinstance(event, StockReserved)

@@ -12,7 +12,7 @@ from contracts.catalog.view import Category, Product, Tag
 from contracts.wire.decision import Decision
 from tests.builders import CUP, CUPS, TEA, TEAS, a_product, message
 from workers.catalog.decide import define
-from workers.catalog.model import Catalogue
+from workers.catalog.model import State
 
 ORGANIC, NEW = 31, 32
 IMAGE = "https://img.example/tea.jpg"
@@ -41,20 +41,18 @@ def tags(organic: int = 0, new: int = 0) -> dict[int, Tag]:
     return {ORGANIC: Tag(ORGANIC, "organic", products=organic), NEW: Tag(NEW, "new", products=new)}
 
 
-def a_catalogue(*products: Product, **counts: int) -> Catalogue:
-    return Catalogue({product.product_id: product for product in products}, CATEGORIES, tags(**counts))
+def a_catalogue(*products: Product, **counts: int) -> State:
+    return State({product.product_id: product for product in products}, CATEGORIES, tags(**counts))
 
 
-def refused(catalogue: Catalogue, reason: str, detail: str) -> Decision[Catalogue]:
-    return Decision(catalogue, (ProductRefused(product_id=TEA, reason=reason, detail=detail),), "refused")
+def refused(state: State, reason: str, detail: str) -> Decision[State]:
+    return Decision(state, (ProductRefused(product_id=TEA, reason=reason, detail=detail),), "refused")
 
 
 def test_a_product_is_added_beside_the_others() -> None:
-    catalogue = a_catalogue(a_product(CUP, CUPS))
+    state = a_catalogue(a_product(CUP, CUPS))
 
-    assert define(catalogue, message(wish())) == Decision(
-        catalogue.with_product(GREEN_TEA), (told(GREEN_TEA),), "defined"
-    )
+    assert define(state, message(wish())) == Decision(state.with_product(GREEN_TEA), (told(GREEN_TEA),), "defined")
 
 
 @pytest.mark.parametrize(
@@ -75,7 +73,7 @@ def test_another_definition_replaces_what_is_known(fields: dict[str, Any], produ
 
 
 def test_the_same_definition_again_changes_nothing() -> None:
-    once = define(Catalogue(), message(wish())).state
+    once = define(State(), message(wish())).state
 
     assert define(once, message(wish(), id="resent")) == Decision(once, outcome="unchanged")
     assert define(once, message(wish(expected_version=0), id="resent")) == Decision(once, outcome="unchanged")
@@ -95,23 +93,23 @@ class TestTags:
         assert define(once, message(wish(tags=[ORGANIC, NEW]))) == Decision(once, outcome="unchanged")
 
     def test_one_that_is_not_there_is_refused(self) -> None:
-        catalogue = a_catalogue().with_tag(Tag(NEW, "new", 2, removed=True))
+        state = a_catalogue().with_tag(Tag(NEW, "new", 2, removed=True))
         detail = "tags: there is no tag 32, 99; define it first."
 
-        assert define(catalogue, message(wish(tags=[ORGANIC, NEW, 99]))) == refused(catalogue, "tag_unknown", detail)
+        assert define(state, message(wish(tags=[ORGANIC, NEW, 99]))) == refused(state, "tag_unknown", detail)
 
 
 class TestCategory:
     @pytest.mark.parametrize(("given", "name"), [("Tea", "Tea"), (None, "Category 7")])
     def test_one_that_nobody_defined_is_defined_by_its_first_product(self, given: str | None, name: str) -> None:
-        decision = define(Catalogue(), message(wish(category_name=given)))
+        decision = define(State(), message(wish(category_name=given)))
 
         assert decision.state.categories == {TEAS: Category(TEAS, name)}
         assert decision.publish[1:] == (CategoryDefined(category_id=TEAS, name=name, version=1),)
 
     @pytest.mark.parametrize(("given", "name"), [("Teas", "Teas"), (None, "Tea")])
     def test_one_that_was_removed_comes_back(self, given: str | None, name: str) -> None:
-        gone = Catalogue(categories={TEAS: Category(TEAS, "Tea", 2, removed=True)})
+        gone = State(categories={TEAS: Category(TEAS, "Tea", 2, removed=True)})
         decision = define(gone, message(wish(category_name=given)))
 
         assert decision.state.categories == {TEAS: Category(TEAS, name, 3)}
@@ -129,17 +127,17 @@ class TestExpectedVersion:
 
     @pytest.mark.parametrize("expected", [0, 2])
     def test_what_has_changed_since_is_refused(self, expected: int) -> None:
-        catalogue = a_catalogue(GREEN_TEA)
+        state = a_catalogue(GREEN_TEA)
         detail = "expected_version: It is at version 1 now; read it again, then decide."
 
-        assert define(catalogue, message(wish(name="Oolong", expected_version=expected))) == refused(
-            catalogue, "outdated", detail
+        assert define(state, message(wish(name="Oolong", expected_version=expected))) == refused(
+            state, "outdated", detail
         )
 
     def test_what_is_not_there_is_refused(self) -> None:
         detail = "expected_version: It does not exist; read it again, then decide."
 
-        assert define(Catalogue(), message(wish(expected_version=1))) == refused(Catalogue(), "outdated", detail)
+        assert define(State(), message(wish(expected_version=1))) == refused(State(), "outdated", detail)
 
 
 @pytest.mark.parametrize(

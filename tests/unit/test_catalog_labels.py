@@ -29,7 +29,7 @@ from infra.auditing.audit import Read, Report
 from tests.builders import NOW, TEA, TEAS, message
 from workers.catalog import decide
 from workers.catalog.audit import audit
-from workers.catalog.model import Catalogue
+from workers.catalog.model import State
 
 ORGANIC = 31
 TEA_CATEGORY = Category(TEAS, "Tea")
@@ -38,11 +38,11 @@ GONE_CATEGORY = Category(TEAS, "Tea", 2, removed=True)
 GONE_TAG = Tag(ORGANIC, "organic", 2, removed=True)
 
 
-def having(*things: Category | Tag, in_use: frozenset[int] = frozenset()) -> Catalogue:
-    catalogue = Catalogue(in_use=in_use)
+def having(*things: Category | Tag, in_use: frozenset[int] = frozenset()) -> State:
+    state = State(in_use=in_use)
     for thing in things:
-        catalogue = catalogue.with_category(thing) if isinstance(thing, Category) else catalogue.with_tag(thing)
-    return catalogue
+        state = state.with_category(thing) if isinstance(thing, Category) else state.with_tag(thing)
+    return state
 
 
 def category(name: str = "Tea", **fields: Any) -> DefineCategory:
@@ -83,9 +83,9 @@ class TestCategory:
         assert decide.define_category(having(*known), message(wish)) == Decision(having(becomes), (event,), "defined")
 
     def test_the_same_again_changes_nothing(self) -> None:
-        catalogue = having(TEA_CATEGORY)
+        state = having(TEA_CATEGORY)
 
-        assert decide.define_category(catalogue, message(category())) == Decision(catalogue, outcome="unchanged")
+        assert decide.define_category(state, message(category())) == Decision(state, outcome="unchanged")
 
     @pytest.mark.parametrize(("known", "expected", "version"), [(TEA_CATEGORY, 2, 1), (GONE_CATEGORY, 2, 0)])
     def test_what_has_changed_since_is_not(self, known: Category, expected: int, version: int) -> None:
@@ -114,10 +114,10 @@ class TestCategory:
             ),
         ],
     )
-    def test_stays(self, catalogue: Catalogue, expected: int | None, refusal: tuple[Payload, ...]) -> None:
+    def test_stays(self, state: State, expected: int | None, refusal: tuple[Payload, ...]) -> None:
         wish = RemoveCategory(category_id=TEAS, expected_version=expected)
 
-        assert decide.remove_category(catalogue, message(wish)) == Decision(catalogue, refusal, "refused")
+        assert decide.remove_category(state, message(wish)) == Decision(state, refusal, "refused")
 
 
 class TestTag:
@@ -137,9 +137,9 @@ class TestTag:
         assert decide.define_tag(having(*known), message(wish)) == Decision(having(becomes), (event,), "defined")
 
     def test_the_same_again_changes_nothing(self) -> None:
-        catalogue = having(ORGANIC_TAG)
+        state = having(ORGANIC_TAG)
 
-        assert decide.define_tag(catalogue, message(tag())) == Decision(catalogue, outcome="unchanged")
+        assert decide.define_tag(state, message(tag())) == Decision(state, outcome="unchanged")
 
     @pytest.mark.parametrize(("known", "expected", "version"), [(ORGANIC_TAG, 2, 1), (GONE_TAG, 2, 0)])
     def test_what_has_changed_since_is_not(self, known: Tag, expected: int, version: int) -> None:

@@ -41,7 +41,7 @@ from tests.builders import (
     rules,
 )
 from workers.commission_calculation.decide import accrue, note_after_sale, start_hold, take_back, take_back_all
-from workers.commission_calculation.model import Accounts, Notices
+from workers.commission_calculation.model import Notices, State
 
 NOVEMBER = f"{SELLER}/2026-11/CNY"
 LEADER = 9
@@ -52,8 +52,8 @@ def rules_with(*plans: Plan, **fields: Any) -> RuleSet:
     return replace(known, terms=replace(known.terms, plans=plans, **fields))
 
 
-def accounts(*rule_sets: RuleSet, **fields: Any) -> Accounts:
-    return Accounts(rules={known.rule_version: known for known in rule_sets or (rules(),)}, **fields)
+def accounts(*rule_sets: RuleSet, **fields: Any) -> State:
+    return State(rules={known.rule_version: known for known in rule_sets or (rules(),)}, **fields)
 
 
 def an_entry(level: int, distributor_id: int, rate_ppm: int, amount_minor: int, **fields: Any) -> Entry:

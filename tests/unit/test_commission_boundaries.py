@@ -29,7 +29,7 @@ from tests.builders import (
 )
 from tests.unit.test_commission_accrual import THE_COMMISSION, accounts
 from workers.commission_calculation.decide import accrue, release, sale_of, take_back, take_back_all
-from workers.commission_calculation.model import Accounts
+from workers.commission_calculation.model import State
 
 LATER = NOW + timedelta(hours=3)
 TWO_LINES = (an_order_line(1, category_id=7), an_order_line(2, CUP, category_id=8, net="50.00"))
@@ -39,12 +39,12 @@ ALL_OF_THE_FIRST = a_refunded_line(1, TEA, refunded_quantity=2, refunded="90.00"
 ALL_OF_THE_SECOND = a_refunded_line(2, CUP, refunded_quantity=2, refunded="50.00", net=Decimal("50.00"))
 
 
-def accrued() -> Accounts:
+def accrued() -> State:
     """Lines of 90.00 and 50.00; pools of 20 %, and 10 %, 5 % and 3 % to the three levels."""
     return accrue(accounts(), message(paid(lines=TWO_LINES))).state
 
 
-def legs(state: Accounts) -> tuple[Leg, ...]:
+def legs(state: State) -> tuple[Leg, ...]:
     return state.postings[-1].legs
 
 
@@ -109,7 +109,7 @@ def test_a_commission_that_is_not_due_keeps_no_other_waiting() -> None:
     never = replace(THE_COMMISSION, key="mall/3")
     also_due = replace(THE_COMMISSION, key="mall/4", release_at=NOW)
 
-    decision = release(Accounts({known.key: known for known in (waiting, due, never, also_due)}), message(tick(LATER)))
+    decision = release(State({known.key: known for known in (waiting, due, never, also_due)}), message(tick(LATER)))
 
     assert [event.order_id for event in decision.publish] == ["2", "4"]
     assert [known.status for known in decision.state.commissions.values()] == ["held", "released", "held", "released"]

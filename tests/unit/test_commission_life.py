@@ -42,17 +42,17 @@ from workers.commission_calculation.decide import (
     take_back,
     take_back_all,
 )
-from workers.commission_calculation.model import Accounts
+from workers.commission_calculation.model import State
 
 IN_A_WEEK = NOW + timedelta(days=7)
 
 
-def accrued(**fields: Any) -> Accounts:
+def accrued(**fields: Any) -> State:
     """The commission of the shared world's order, some fields different."""
-    return Accounts({KEY: replace(THE_COMMISSION, **fields)})
+    return State({KEY: replace(THE_COMMISSION, **fields)})
 
 
-def the_commission(state: Accounts) -> Commission:
+def the_commission(state: State) -> Commission:
     return state.commissions[KEY]
 
 
@@ -69,7 +69,7 @@ class TestHold:
         decision = start_hold(accrued(hold_days=7), message(completed(completed_at=NOW)))
 
         waiting = replace(THE_COMMISSION, completed_at=NOW, release_at=IN_A_WEEK)
-        assert decision == Decision(Accounts({KEY: waiting}), outcome="hold_started")
+        assert decision == Decision(State({KEY: waiting}), outcome="hold_started")
 
     def test_starts_once(self) -> None:
         begun = start_hold(accrued(), message(completed())).state
@@ -138,7 +138,7 @@ class TestRelease:
             ),
             released_at=IN_A_WEEK,
         )
-        assert decision == Decision(Accounts({KEY: done}, postings=(posting,)), (event,), "released")
+        assert decision == Decision(State({KEY: done}, postings=(posting,)), (event,), "released")
 
     def test_only_what_refunds_have_left(self) -> None:
         half = take_back(accrued(), message(refunded())).state
@@ -154,7 +154,7 @@ class TestRelease:
 
     def test_of_nothing_says_nothing(self) -> None:
         empty = take_back_all(accrued(), message(cancelled())).state
-        waiting = Accounts(start_hold(empty, message(completed())).state.commissions)
+        waiting = State(start_hold(empty, message(completed())).state.commissions)
 
         decision = release(waiting, message(tick(IN_A_WEEK)))
 
@@ -217,7 +217,7 @@ class TestTakingBack:
             Tally(f"{MIDDLE}/{november}", booked_minor=-225),
             Tally(f"{TOP}/{november}", booked_minor=-135),
         )
-        assert decision == Decision(Accounts({KEY: after}, postings=(posting,), tallies=counted), (event,), "reversed")
+        assert decision == Decision(State({KEY: after}, postings=(posting,), tallies=counted), (event,), "reversed")
 
     def test_after_the_release_it_comes_out_of_what_is_available_which_may_become_negative(self) -> None:
         decision = take_back(accrued(status="released"), message(refunded()))
@@ -305,4 +305,4 @@ class TestTakingBack:
     def test_an_order_that_was_never_paid_has_nothing_to_take_back(self) -> None:
         order = message(cancelled(was_paid=False))
 
-        assert take_back_all(Accounts(), order) == Decision(Accounts(), outcome="nothing_accrued")
+        assert take_back_all(State(), order) == Decision(State(), outcome="nothing_accrued")

@@ -37,7 +37,7 @@ from tests.builders import (
 )
 from tests.unit.test_commission_accrual import rules_with
 from workers.commission_calculation import decide
-from workers.commission_calculation.model import Accounts
+from workers.commission_calculation.model import State
 
 RULES = {
     "order.paid.v1": decide.accrue,
@@ -127,9 +127,9 @@ def _refund(lines: Sequence[OrderLine], sums: dict[int, tuple[int, int]], curren
     return refunded(*told, refund_id=refund_id, currency=currency)
 
 
-def told(rules: RuleSet, messages: Sequence[Message[Any]], state: Accounts | None = None) -> Accounts:
+def told(rules: RuleSet, messages: Sequence[Message[Any]], state: State | None = None) -> State:
     """What these messages come to, each decided upon at once, and the books in balance after every one."""
-    state = state or Accounts(rules={rules.rule_version: rules})
+    state = state or State(rules={rules.rule_version: rules})
     for said in messages:
         answer = RULES[said.type](state, said)
         assert isinstance(answer, Decision)
@@ -138,7 +138,7 @@ def told(rules: RuleSet, messages: Sequence[Message[Any]], state: Accounts | Non
     return state
 
 
-def assert_sound(state: Accounts) -> None:
+def assert_sound(state: State) -> None:
     assert all(sum(leg.amount_minor for leg in posting.legs) == 0 for posting in state.postings)
     assert len({posting.posting_id for posting in state.postings}) == len(state.postings)
     commission = state.commissions.get(KEY)
@@ -148,7 +148,7 @@ def assert_sound(state: Accounts) -> None:
             assert 0 <= left <= entry.amount_minor
 
 
-def coming_to(state: Accounts) -> dict[str, Any]:
+def coming_to(state: State) -> dict[str, Any]:
     """What must not depend on the order of arrival: everything but which account a distributor's money is in."""
     sums: Counter[tuple[int, str]] = Counter()
     for (earner, _, account), amount in balances_of(state.postings).items():

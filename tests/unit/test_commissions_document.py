@@ -29,7 +29,6 @@ from tests.builders import (
     KEY,
     NOW,
     SELLER,
-    a_desk,
     a_distributor,
     a_standing,
     a_target,
@@ -37,6 +36,7 @@ from tests.builders import (
     an_order_line,
     by_id,
     message,
+    order_state,
     paid,
     place,
     reserved,
@@ -48,9 +48,9 @@ from workers.order_intake import decide as order_intake
 from workers.order_intake import refunds
 from workers.order_intake.decide import ENDED
 from workers.reward_checks.decide import count_sale
-from workers.reward_checks.model import Board
+from workers.reward_checks.model import State as RewardState
 from workers.rule_book import decide as rule_book
-from workers.rule_book.model import RuleBook
+from workers.rule_book.model import State as RuleState
 
 _timestamp: TypeAdapter[datetime] = TypeAdapter(Timestamp)
 _REFUSE = {"refuse", "_refuse", "_refuse_market", "_Refused", "_Missing", "RefundError", "PlacingError"}
@@ -91,7 +91,7 @@ def test_every_refusal_of_a_rules_message_is_in_the_document() -> None:
 def test_an_inactive_sellers_order_is_refused() -> None:
     inactive = by_id(a_distributor(SELLER, standings=[a_standing(active=False)]))
 
-    answer = order_intake.place(a_desk(distributors=inactive), message(place()))
+    answer = order_intake.place(order_state(distributors=inactive), message(place()))
 
     assert isinstance(answer, Decision)
     [refused] = answer.publish
@@ -115,7 +115,7 @@ def test_the_targets_are_those_of_the_order_placed_last() -> None:
         1: rules(1, targets=(a_target(target_minor=10_000),)),
         2: rules(2, targets=(a_target(target_minor=20_000),), effective_from=at("2026-11-15T00:00:00Z")),
     }
-    board = Board({}, known, {})
+    state = RewardState({}, known, {})
     says = {RewardGranted: "granted", RewardRevoked: "revoked"}
     for number, row in enumerate(table("placed")):
         order = paid(
@@ -124,10 +124,10 @@ def test_the_targets_are_those_of_the_order_placed_last() -> None:
             lines=(an_order_line(net=row["net"]),),
             rule_version=int(row["rules"]),
         )
-        answer: Any = count_sale(board, message(order))
+        answer: Any = count_sale(state, message(order))
         [event] = answer.publish
         assert (says[type(event)], event.sales) == (row["answer"], Decimal(row["sales of the month"])), row
-        board = answer.state
+        state = answer.state
 
 
 def test_times_are_cut_to_milliseconds_and_only_a_beginning_is_included() -> None:
@@ -145,7 +145,7 @@ def test_times_are_cut_to_milliseconds_and_only_a_beginning_is_included() -> Non
 
 def test_the_payment_deadline_ends_with_the_first_tick_at_or_after_it() -> None:
     for row in table("reserved"):
-        known: Any = order_intake.note_reserved(a_desk(an_order()), message(reserved(), time=at(row["reserved"])))
+        known: Any = order_intake.note_reserved(order_state(an_order()), message(reserved(), time=at(row["reserved"])))
         answer: Any = order_intake.cancel_overdue(known.state, message(tick(at(row["tick"]))))
 
         order = answer.state.orders[KEY]
@@ -159,7 +159,7 @@ def test_history_is_activated_newest_first() -> None:
         number: replace(rules(number), stage="approved", effective_from=None, approved_by="wei")
         for number in range(1, 5)
     }
-    book = RuleBook(drafts, {"default": Market("default", 3)})
+    book = RuleState(drafts, {"default": Market("default", 3)})
     for row in rows:
         found = re.fullmatch(r"rules (\d) from (\S+)", row["activated in this order"])
         assert found

@@ -36,10 +36,8 @@ from tests.builders import (
     SHOP,
     TEAM,
     TOP,
-    a_desk,
     a_distributor,
     a_lot,
-    a_shelf,
     a_shop,
     a_team,
     accepted,
@@ -52,6 +50,7 @@ from tests.builders import (
     completed,
     count,
     message,
+    order_state,
     paid,
     place,
     receive,
@@ -60,6 +59,7 @@ from tests.builders import (
     reserved,
     rules,
     shipped,
+    stock_state,
     the_chain,
     tick,
     update,
@@ -67,15 +67,15 @@ from tests.builders import (
 from tests.unit.test_commission_accrual import accounts
 from tests.unit.test_commission_life import accrued
 from workers.alerting.decide import settle_dead_letter
-from workers.alerting.model import Watch
+from workers.alerting.model import State as AlertState
 from workers.commission_calculation import decide as commissions
 from workers.network import decide as network
-from workers.network.model import Network
+from workers.network.model import State as NetworkState
 from workers.order_intake import decide as orders
 from workers.reward_checks.decide import count_sale
-from workers.reward_checks.model import Board
+from workers.reward_checks.model import State as RewardState
 from workers.rule_book import decide as book
-from workers.rule_book.model import RuleBook
+from workers.rule_book.model import State as RuleState
 from workers.stock_reservation import decide as stock
 from workers.stock_reservation.model import Pick, Reservation
 
@@ -84,20 +84,20 @@ LAST = datetime(9999, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC)
 TIMES = (FIRST, FIRST + CLOCK_SKEW_MAX, datetime(1969, 12, 31, tzinfo=UTC), NOW, LAST - timedelta(days=7), LAST)
 DAYS = ("0001-01-01", "2026-11-02", "9999-12-31")
 
-_OFFERED = a_desk(shop=replace(a_shop(), history_from=FIRST), tenures=(rules(effective_from=FIRST).tenure,))
+_OFFERED = order_state(shop=replace(a_shop(), history_from=FIRST), tenures=(rules(effective_from=FIRST).tenure,))
 _SHIPPED = an_order(status="shipped", reserved=True, paid_at=NOW)
-_NETWORK = Network(
+_NETWORK = NetworkState(
     distributors={**the_chain(), **by_id(a_distributor(SELLER, teams=[(JOINED, TEAM)]))},
     teams={TEAM: a_team(), 13: a_team(13)},
 )
-_SHORT = a_shelf(
+_SHORT = stock_state(
     an_item(501, a_lot(on_hand=1, reserved=2), a_lot("dated", expires_on="9999-12-31"), short=1, asking="once"),
     reservations=[Reservation(f"{SHOP}/{ORDER}", "open", (Pick(501, "default", 2),))],
 )
-_SHELF = a_shelf(an_item(501, a_lot(), a_lot("dated", expires_on="9999-12-31"), low_at=3, recovered_at=6))
+_SHELF = stock_state(an_item(501, a_lot(), a_lot("dated", expires_on="9999-12-31"), low_at=3, recovered_at=6))
 _APPROVED = replace(rules(2), stage="approved", activated_by=None, effective_from=None)
 _MARKETS = {"default": Market("default", 3)}
-_RULES = RuleBook({1: rules(), 2: _APPROVED}, _MARKETS)
+_RULES = RuleState({1: rules(), 2: _APPROVED}, _MARKETS)
 _HELD = accrued(hold_days=7)
 
 Asked = Callable[[Any], Payload]
@@ -162,7 +162,7 @@ FIELDS: dict[tuple[str, str], tuple[Any, Any, Asked]] = {
 SENT: dict[str, tuple[Any, Any, Payload]] = {
     "place": (orders.place, _OFFERED, place()),
     **{
-        status: (orders.update_status, a_desk(before), update(status))
+        status: (orders.update_status, order_state(before), update(status))
         for status, before in (
             ("paid", an_order(reserved=True, due_at=NOW)),
             ("shipped", an_order(status="paid", reserved=True, paid_at=NOW)),
@@ -170,17 +170,17 @@ SENT: dict[str, tuple[Any, Any, Payload]] = {
             ("cancelled", an_order()),
         )
     },
-    "refund": (orders.refund, a_desk(_SHIPPED), refund()),
-    "after-sale": (orders.change_after_sale, a_desk(_SHIPPED), after_sale()),
-    "stock reserved": (orders.note_reserved, a_desk(an_order()), reserved()),
-    "stock reserved, prepaid": (orders.note_reserved, a_desk(an_order(prepaid=True)), reserved()),
+    "refund": (orders.refund, order_state(_SHIPPED), refund()),
+    "after-sale": (orders.change_after_sale, order_state(_SHIPPED), after_sale()),
+    "stock reserved": (orders.note_reserved, order_state(an_order()), reserved()),
+    "stock reserved, prepaid": (orders.note_reserved, order_state(an_order(prepaid=True)), reserved()),
     "receive": (stock.receive, _SHELF, receive(low_at=20)),
     "adjust": (stock.adjust, _SHELF, adjust()),
     "count": (stock.count, _SHELF, count()),
     "unpaid orders cancelled": (stock.take_back, _SHORT, UnpaidCancelled(product_id=501, request=1, orders=())),
     "units requested": (
         orders.cancel_unpaid,
-        a_desk(an_order(reserved=True, due_at=NOW)),
+        order_state(an_order(reserved=True, due_at=NOW)),
         StockReleaseRequested(product_id=501, request=1, shortage=1),
     ),
     "order shipped": (stock.ship, _SHORT, shipped()),
@@ -193,7 +193,7 @@ SENT: dict[str, tuple[Any, Any, Payload]] = {
     ),
     "refunded": (commissions.take_back, _HELD, refunded()),
     "order cancelled": (commissions.take_back_all, _HELD, cancelled()),
-    "settle": (settle_dead_letter, Watch(), SettleDeadLetter(letter_id="letter-1", action="discarded", by="ann")),
+    "settle": (settle_dead_letter, AlertState(), SettleDeadLetter(letter_id="letter-1", action="discarded", by="ann")),
     "change": (network.change_distributor, _NETWORK, ChangeDistributor(distributor_id=SELLER, tier="gold")),
     "move": (network.move_distributor, _NETWORK, MoveDistributor(distributor_id=SELLER, sponsor_id=TOP)),
     "activate": (book.activate, _RULES, ActivateRules(rule_version=2, activated_by="bob")),
@@ -204,8 +204,8 @@ SENT: dict[str, tuple[Any, Any, Payload]] = {
 CARRIED: dict[str, tuple[Any, Any, Asked]] = {
     "the end of a hold": (commissions.start_hold, _HELD, lambda t: completed(completed_at=t)),
     "a release": (commissions.release, accrued(release_at=NOW), tick),
-    "a payment deadline": (orders.cancel_overdue, a_desk(an_order(reserved=True, due_at=NOW)), tick),
-    "a month": (count_sale, Board(rules={1: rules()}), lambda t: paid(placed_at=t)),
+    "a payment deadline": (orders.cancel_overdue, order_state(an_order(reserved=True, due_at=NOW)), tick),
+    "a month": (count_sale, RewardState(rules={1: rules()}), lambda t: paid(placed_at=t)),
     "an accrual": (commissions.accrue, accounts(), lambda t: paid(placed_at=t)),
 }
 """Times in the events of our own workers."""

@@ -15,7 +15,7 @@ from contracts.wire.envelope import Message, Payload
 from contracts.wire.refusal import Conflict, Refused, Unreadable
 from infra.runtime.failure_policy import Failure, FailurePolicy
 from infra.runtime.fold import Folded, Retry, Work, fold
-from infra.runtime.journal import Emitted, Handled, Record, SetBack, to_document
+from infra.runtime.journal import Emitted, Handled, Record, Unhandled, to_document
 from infra.runtime.worker import Handler, on
 from tests.builders import NOW, TEA, message
 
@@ -137,7 +137,7 @@ class TestARuleThatRaises:
         assert state.state == Seen(("a", "b"))
         assert [handled.id for handled in folded.handled] == [wish("a").key, wish("b").key]
         assert folded.retried == [
-            SetBack(wish("raises").key, "product.define.v1", "product/501", "product/501", "handler_error", 1)
+            Unhandled(wish("raises").key, "product.define.v1", "product/501", "product/501", "handler_error", 1)
         ]
         assert folded.retries == [Retry(wish("raises"), attempt=1, replays=0, delay_s=5)]
 
@@ -146,7 +146,7 @@ class TestARuleThatRaises:
 
         assert folded.retries == []
         assert folded.dead == [
-            SetBack(wish("raises").key, "product.define.v1", "product/501", "product/501", "handler_error", LAST_TRY)
+            Unhandled(wish("raises").key, "product.define.v1", "product/501", "product/501", "handler_error", LAST_TRY)
         ]
         letter = folded.said[0].data
         assert (letter.worker, letter.queue, letter.message_id) == ("catalog", QUEUE, "m-raises")
@@ -173,7 +173,7 @@ class TestARuleThatRaises:
 
         assert folded.handled == []
         assert folded.retried == [
-            SetBack(wish("a").key, "product.define.v1", "product/501", "product/501", "too_big", 1)
+            Unhandled(wish("a").key, "product.define.v1", "product/501", "product/501", "too_big", 1)
         ]
 
 
@@ -185,7 +185,7 @@ class TestNotYet:
 
         assert folded.retries == [Retry(wish(name), attempt=attempt, replays=1, delay_s=delay_s)]
         assert folded.retried == [
-            SetBack(wish(name).key, "product.define.v1", "product/501", "product/501", "tea_unknown", attempt)
+            Unhandled(wish(name).key, "product.define.v1", "product/501", "product/501", "tea_unknown", attempt)
         ]
         assert (folded.handled, folded.emitted, folded.dead) == ([], [], [])
 
@@ -200,7 +200,7 @@ class TestNotYet:
         folded = fold_all(Work(wish("waits"), LAST_TRY))
 
         assert folded.dead == [
-            SetBack(wish("waits").key, "product.define.v1", "product/501", "product/501", "tea_unknown", LAST_TRY)
+            Unhandled(wish("waits").key, "product.define.v1", "product/501", "product/501", "tea_unknown", LAST_TRY)
         ]
         assert folded.said[0].data.detail == "Waited in vain: tea unknown."
         assert folded.said[0].data.traceback is None
@@ -219,7 +219,7 @@ class TestUnreadable:
         folded = fold_all(Work(unreadable()), handler=handler)
 
         assert folded.dead == [
-            SetBack(unreadable().key, "product.define.v1", "message/m-bad", "m-bad", "missing_field", 1)
+            Unhandled(unreadable().key, "product.define.v1", "message/m-bad", "m-bad", "missing_field", 1)
         ]
         assert (folded.handled, folded.retries) == ([], [])
         letter = folded.said[0].data
@@ -247,7 +247,7 @@ class TestUnreadable:
             (wish("b").key, "told"),
         ]
         assert folded.dead == [
-            SetBack(unreadable().key, "product.define.v1", "message/m-bad", "m-bad", "handler_error", 1)
+            Unhandled(unreadable().key, "product.define.v1", "message/m-bad", "m-bad", "handler_error", 1)
         ]
         assert (folded.retried, folded.retries) == ([], [])
         letter = folded.said[2].data
@@ -309,8 +309,10 @@ class TestRecord:
             at=NOW,
             handled=(handled(asked, "told"),),
             repeats=("m-old",),
-            retried=(SetBack(wish("waits").key, "product.define.v1", "product/501", "product/501", "tea_unknown", 1),),
-            dead=(SetBack(unreadable().key, "product.define.v1", "message/m-bad", "m-bad", "missing_field", 1),),
+            retried=(
+                Unhandled(wish("waits").key, "product.define.v1", "product/501", "product/501", "tea_unknown", 1),
+            ),
+            dead=(Unhandled(unreadable().key, "product.define.v1", "message/m-bad", "m-bad", "missing_field", 1),),
             emitted=tuple(folded.emitted),
         )
         document = to_document(record)

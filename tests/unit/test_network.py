@@ -21,13 +21,13 @@ from contracts.network.view import Distributor, Sponsorship
 from contracts.wire.decision import Decision, NotYet
 from tests.builders import JOINED, MIDDLE, NOW, SELLER, SHOP, TOP, a_distributor, a_shop, a_standing, by_id, message
 from workers.network.decide import change_distributor, register_distributor, register_shop
-from workers.network.model import Network
+from workers.network.model import State
 
 A_DAY = timedelta(days=1)
 
 
-def a_network(*distributors: Distributor) -> Network:
-    return Network(distributors=by_id(*distributors))
+def a_network(*distributors: Distributor) -> State:
+    return State(distributors=by_id(*distributors))
 
 
 def join(distributor_id: int = SELLER, sponsor_id: int | None = MIDDLE, **fields: Any) -> RegisterDistributor:
@@ -38,19 +38,19 @@ def change(distributor_id: int = SELLER, **fields: Any) -> ChangeDistributor:
     return ChangeDistributor(distributor_id=distributor_id, **fields)
 
 
-def refused(reason: str, detail: str, network: Network) -> Decision[Network]:
+def refused(reason: str, detail: str, state: State) -> Decision[State]:
     event = DistributorRefused(distributor_id=SELLER, reason=reason, detail=detail)
-    return Decision(network, (event,), "refused")
+    return Decision(state, (event,), "refused")
 
 
 class TestShops:
     WISH = RegisterShop(shop_id=SHOP, currency="CNY")
-    KNOWN = Network(shops={SHOP: a_shop()})
+    KNOWN = State(shops={SHOP: a_shop()})
 
     def test_a_shop_is_registered_with_its_currency_and_deadline(self) -> None:
         event = ShopRegistered(shop_id=SHOP, currency="CNY", payment_deadline_s=1800)
 
-        assert register_shop(Network(), message(self.WISH)) == Decision(self.KNOWN, (event,), "registered")
+        assert register_shop(State(), message(self.WISH)) == Decision(self.KNOWN, (event,), "registered")
 
     def test_registered_again_only_its_deadline_can_change(self) -> None:
         faster = RegisterShop(shop_id=SHOP, currency="CNY", payment_deadline_s=60)
@@ -58,13 +58,13 @@ class TestShops:
 
         assert register_shop(self.KNOWN, message(self.WISH)) == Decision(self.KNOWN, outcome="unchanged")
         assert register_shop(self.KNOWN, message(faster)) == Decision(
-            Network(shops={SHOP: a_shop(payment_deadline_s=60)}), (event,), "registered"
+            State(shops={SHOP: a_shop(payment_deadline_s=60)}), (event,), "registered"
         )
 
     def test_it_may_come_under_another_market(self) -> None:
         wish = RegisterShop(shop_id=SHOP, currency="CNY", market="cn_direct")
         event = ShopRegistered(shop_id=SHOP, currency="CNY", payment_deadline_s=1800, market="cn_direct")
-        after = Network(shops={SHOP: a_shop(market="cn_direct")})
+        after = State(shops={SHOP: a_shop(market="cn_direct")})
 
         assert register_shop(self.KNOWN, message(wish)) == Decision(after, (event,), "registered")
 
@@ -82,60 +82,60 @@ class TestJoining:
         event = DistributorRegistered(distributor_id=TOP, tier="standard", joined_at=JOINED)
         wish = join(TOP, None, joined_at=JOINED)
 
-        assert register_distributor(Network(), message(wish)) == Decision(
+        assert register_distributor(State(), message(wish)) == Decision(
             a_network(a_distributor(TOP)), (event,), "registered"
         )
 
     def test_without_a_date_it_is_from_the_messages_time(self) -> None:
-        joined = register_distributor(Network(), message(join(TOP, None))).state.distributors[TOP]
+        joined = register_distributor(State(), message(join(TOP, None))).state.distributors[TOP]
 
         assert (joined.standings[0].since, joined.sponsors) == (NOW, (Sponsorship(NOW),))
 
     def test_below_a_sponsor_nothing_of_the_sponsors_own_chain_is_copied(self) -> None:
-        network = a_network(a_distributor(MIDDLE, TOP))
+        state = a_network(a_distributor(MIDDLE, TOP))
         wish = join(tier="gold", joined_at=JOINED)
         event = DistributorRegistered(distributor_id=SELLER, sponsor_id=MIDDLE, tier="gold", joined_at=JOINED)
-        after = network.with_distributor(a_distributor(SELLER, MIDDLE, standings=[a_standing(tier="gold")]))
+        after = state.with_distributor(a_distributor(SELLER, MIDDLE, standings=[a_standing(tier="gold")]))
 
-        assert register_distributor(network, message(wish)) == Decision(after, (event,), "registered")
+        assert register_distributor(state, message(wish)) == Decision(after, (event,), "registered")
 
     def test_the_same_registration_again_changes_nothing(self) -> None:
-        network = a_network(a_distributor(SELLER, MIDDLE))
+        state = a_network(a_distributor(SELLER, MIDDLE))
 
-        assert register_distributor(network, message(join())) == Decision(network, outcome="duplicate")
+        assert register_distributor(state, message(join())) == Decision(state, outcome="duplicate")
 
     def test_with_another_tier_it_is_refused(self) -> None:
-        network = a_network(a_distributor(SELLER, MIDDLE))
+        state = a_network(a_distributor(SELLER, MIDDLE))
         detail = (
             "distributor_id: 3 was registered with tier standard, joined at 2026-01-01T00:00:00+00:00, which stays; to "
             "change the tier, change the distributor."
         )
 
-        assert register_distributor(network, message(join(tier="gold"))) == refused("conflict", detail, network)
+        assert register_distributor(state, message(join(tier="gold"))) == refused("conflict", detail, state)
 
     def test_neither_does_it_after_a_move(self) -> None:
-        network = a_network(a_distributor(SELLER, MIDDLE, moves=[(NOW, TOP)]))
+        state = a_network(a_distributor(SELLER, MIDDLE, moves=[(NOW, TOP)]))
 
-        assert register_distributor(network, message(join())) == Decision(network, outcome="duplicate")
+        assert register_distributor(state, message(join())) == Decision(state, outcome="duplicate")
 
     @pytest.mark.parametrize(("known", "whom"), [(TOP, "sponsor 1"), (None, "sponsor nobody")])
     def test_under_another_sponsor_it_is_refused(self, known: int | None, whom: str) -> None:
-        network = a_network(a_distributor(SELLER, known))
+        state = a_network(a_distributor(SELLER, known))
         detail = f"distributor_id: 3 was registered under {whom}; to change that, move the distributor."
 
-        assert register_distributor(network, message(join())) == refused("conflict", detail, network)
+        assert register_distributor(state, message(join())) == refused("conflict", detail, state)
 
     def test_nobody_sponsors_themselves(self) -> None:
         wish = message(join(SELLER, SELLER))
         detail = "sponsor_id: nobody sponsors themselves."
 
-        assert register_distributor(Network(), wish) == refused("own_sponsor", detail, Network())
+        assert register_distributor(State(), wish) == refused("own_sponsor", detail, State())
 
     def test_a_sponsor_who_is_not_known_may_yet_arrive(self) -> None:
         detail = "sponsor_id: distributor 2 is not registered."
-        otherwise = refused("sponsor_unknown", detail, Network())
+        otherwise = refused("sponsor_unknown", detail, State())
 
-        assert register_distributor(Network(), message(join())) == NotYet("sponsor_unknown", otherwise)
+        assert register_distributor(State(), message(join())) == NotYet("sponsor_unknown", otherwise)
 
 
 class TestChanges:
@@ -184,32 +184,32 @@ class TestChanges:
     @pytest.mark.parametrize("every", [timedelta(0), A_DAY])
     def test_a_state_that_returns_holds(self, every: timedelta) -> None:
         """Even at one and the same moment, where what was written last holds."""
-        network = self.NETWORK
+        state = self.NETWORK
         for number, active in enumerate((False, True, False)):
             wish = message(change(active=active, effective_at=NOW + number * every))
-            decision = change_distributor(network, wish)
+            decision = change_distributor(state, wish)
             assert decision.outcome == "changed"
-            network = decision.state
+            state = decision.state
 
-        assert not network.distributors[SELLER].standing_at(NOW + 2 * every).active
+        assert not state.distributors[SELLER].standing_at(NOW + 2 * every).active
 
     def test_an_earlier_change_again_is_a_duplicate_whatever_came_after_it(self) -> None:
         first = message(change(active=False, effective_at=NOW))
-        network = change_distributor(self.NETWORK, first).state
-        network = change_distributor(network, message(change(tier="gold", effective_at=NOW + A_DAY))).state
+        state = change_distributor(self.NETWORK, first).state
+        state = change_distributor(state, message(change(tier="gold", effective_at=NOW + A_DAY))).state
 
-        assert change_distributor(network, first) == Decision(network, outcome="duplicate")
+        assert change_distributor(state, first) == Decision(state, outcome="duplicate")
 
     def test_history_is_not_rewritten(self) -> None:
-        network = a_network(a_distributor(SELLER, standings=[a_standing(), a_standing(NOW, "gold")]))
+        state = a_network(a_distributor(SELLER, standings=[a_standing(), a_standing(NOW, "gold")]))
         detail = "effective_at: a change holds from 2026-11-02T09:30:00+00:00 already; give a later time."
 
-        assert change_distributor(network, message(change(active=False, effective_at=NOW - A_DAY))) == refused(
-            "out_of_order", detail, network
+        assert change_distributor(state, message(change(active=False, effective_at=NOW - A_DAY))) == refused(
+            "out_of_order", detail, state
         )
 
     def test_whoever_is_not_known_may_yet_join(self) -> None:
         detail = "distributor_id: distributor 3 is not registered."
-        otherwise = refused("distributor_unknown", detail, Network())
+        otherwise = refused("distributor_unknown", detail, State())
 
-        assert change_distributor(Network(), message(change(tier="gold"))) == NotYet("distributor_unknown", otherwise)
+        assert change_distributor(State(), message(change(tier="gold"))) == NotYet("distributor_unknown", otherwise)

@@ -13,13 +13,13 @@ from tests.builders import (
     SELLER,
     TEAM,
     TOP,
-    a_desk,
     a_distributor,
     a_standing,
     a_team,
     an_upline,
     by_id,
     message,
+    order_state,
     place,
     the_chain,
 )
@@ -31,10 +31,10 @@ A_DAY = timedelta(days=1)
 
 def test_the_chain_is_that_of_the_time() -> None:
     moved = a_distributor(SELLER, MIDDLE, moves=[(NOW - A_DAY, 4), (NOW, None)])
-    desk = a_desk(distributors={**the_chain(), **by_id(moved, a_distributor(4, TOP))})
+    state = order_state(distributors={**the_chain(), **by_id(moved, a_distributor(4, TOP))})
 
     def chain_at(placed_at: Any) -> tuple[Upline, ...]:
-        return take(desk, message(place(placed_at=placed_at))).publish[0].upline
+        return take(state, message(place(placed_at=placed_at))).publish[0].upline
 
     assert chain_at(NOW - 2 * A_DAY) == an_upline(SELLER, MIDDLE, TOP)
     assert chain_at(NOW - A_DAY) == an_upline(SELLER, 4, TOP)
@@ -45,10 +45,10 @@ def test_the_team_and_its_leader_are_those_of_the_time() -> None:
     member = a_distributor(SELLER, MIDDLE, teams=[(NOW - 2 * A_DAY, TEAM), (NOW, None)])
     leader = a_distributor(MIDDLE, TOP, standings=[a_standing(tier="gold", active=False)])
     team = a_team(TEAM, MIDDLE, (NOW - A_DAY, 9))
-    desk = a_desk(distributors={**the_chain(), **by_id(member, leader, a_distributor(9))}, teams={TEAM: team})
+    state = order_state(distributors={**the_chain(), **by_id(member, leader, a_distributor(9))}, teams={TEAM: team})
 
     def team_at(placed_at: Any) -> tuple[Team | None, SellingTeam | None]:
-        decision = take(desk, message(place(placed_at=placed_at)))
+        decision = take(state, message(place(placed_at=placed_at)))
         return decision.publish[0].team, decision.state.orders[KEY].team
 
     assert team_at(NOW - 3 * A_DAY) == (None, None)

@@ -15,23 +15,23 @@ from contracts.network.view import Distributor, chain_at
 from contracts.wire.decision import Decision, NotYet
 from tests.builders import JOINED, MIDDLE, NOW, SELLER, TOP, a_distributor, by_id, message, the_chain
 from workers.network.decide import move_distributor, register_distributor
-from workers.network.model import Network, Tree
+from workers.network.model import State, Tree
 
 A_DAY = timedelta(days=1)
 OTHER = 4
 
 
-def a_network(*distributors: Distributor, moves: int = 0) -> Network:
-    return Network(distributors={**the_chain(), **by_id(*distributors)}, tree=Tree(moves=moves))
+def a_network(*distributors: Distributor, moves: int = 0) -> State:
+    return State(distributors={**the_chain(), **by_id(*distributors)}, tree=Tree(moves=moves))
 
 
 def move(distributor_id: int = SELLER, sponsor_id: int | None = OTHER, **fields: Any) -> MoveDistributor:
     return MoveDistributor(distributor_id=distributor_id, sponsor_id=sponsor_id, **fields)
 
 
-def refused(reason: str, detail: str, network: Network, distributor_id: int = SELLER) -> Decision[Network]:
+def refused(reason: str, detail: str, state: State, distributor_id: int = SELLER) -> Decision[State]:
     event = DistributorRefused(distributor_id=distributor_id, reason=reason, detail=detail)
-    return Decision(network, (event,), "refused")
+    return Decision(state, (event,), "refused")
 
 
 class TestAMove:
@@ -53,9 +53,9 @@ class TestAMove:
         assert move_distributor(self.NETWORK, message(wish)) == Decision(after, (event,), "moved")
 
     def test_from_the_top_has_no_former_sponsor(self) -> None:
-        network = a_network(a_distributor(OTHER))
+        state = a_network(a_distributor(OTHER))
 
-        decision = move_distributor(network, message(move(OTHER, SELLER)))
+        decision = move_distributor(state, message(move(OTHER, SELLER)))
 
         assert decision.publish == (DistributorMoved(distributor_id=OTHER, sponsor_id=SELLER, effective_at=NOW),)
 
@@ -72,17 +72,17 @@ class TestAMove:
         )
 
     def test_history_is_not_rewritten(self) -> None:
-        network = a_network(a_distributor(SELLER, MIDDLE, moves=[(NOW, TOP)]), a_distributor(OTHER))
+        state = a_network(a_distributor(SELLER, MIDDLE, moves=[(NOW, TOP)]), a_distributor(OTHER))
         detail = "effective_at: a sponsor holds from 2026-11-02T09:30:00+00:00 already; give a later time."
 
-        assert move_distributor(network, message(move(effective_at=NOW - A_DAY))) == refused(
-            "out_of_order", detail, network
+        assert move_distributor(state, message(move(effective_at=NOW - A_DAY))) == refused(
+            "out_of_order", detail, state
         )
 
     def test_below_oneself_is_refused(self) -> None:
         detail = "sponsor_id: nobody sponsors themselves."
 
-        assert move_distributor(Network(), message(move(SELLER, SELLER))) == refused("own_sponsor", detail, Network())
+        assert move_distributor(State(), message(move(SELLER, SELLER))) == refused("own_sponsor", detail, State())
 
     @pytest.mark.parametrize(
         ("wish", "reason", "detail"),
@@ -99,48 +99,46 @@ class TestAMove:
 
 class TestCycles:
     def test_nobody_comes_below_someone_who_is_below_them(self) -> None:
-        network = a_network()
+        state = a_network()
         detail = (
             "sponsor_id: distributor 3 stands below 1 at 2026-11-02T09:30:00+00:00 or later; move 3 out of there first."
         )
 
-        assert move_distributor(network, message(move(TOP, SELLER))) == refused("cycle", detail, network, TOP)
+        assert move_distributor(state, message(move(TOP, SELLER))) == refused("cycle", detail, state, TOP)
 
     def test_a_cycle_that_a_move_to_come_would_close_is_refused(self) -> None:
         """4 will stand below 3 from tomorrow, so 3 cannot come below 4 today."""
-        network = a_network(a_distributor(OTHER, TOP, moves=[(NOW + A_DAY, SELLER)]))
+        state = a_network(a_distributor(OTHER, TOP, moves=[(NOW + A_DAY, SELLER)]))
 
-        assert move_distributor(network, message(move())).publish[0].reason == "cycle"
+        assert move_distributor(state, message(move())).publish[0].reason == "cycle"
 
     def test_who_was_below_once_may_be_above_now(self) -> None:
-        network = a_network(a_distributor(OTHER, SELLER, moves=[(NOW - A_DAY, None)]))
+        state = a_network(a_distributor(OTHER, SELLER, moves=[(NOW - A_DAY, None)]))
 
-        assert move_distributor(network, message(move())).outcome == "moved"
+        assert move_distributor(state, message(move())).outcome == "moved"
 
     def test_but_not_from_a_time_when_they_still_were_below(self) -> None:
-        network = a_network(a_distributor(OTHER, SELLER, moves=[(NOW - A_DAY, None)]))
+        state = a_network(a_distributor(OTHER, SELLER, moves=[(NOW - A_DAY, None)]))
 
         early = message(move(effective_at=NOW - 2 * A_DAY))
 
-        assert move_distributor(network, early).publish[0].reason == "cycle"
+        assert move_distributor(state, early).publish[0].reason == "cycle"
 
     def test_ways_that_meet_again_are_followed_once(self) -> None:
         """4 comes below 2 tomorrow, below 5 the day after, and both lead to 1."""
         moved = a_distributor(OTHER, TOP, moves=[(NOW + A_DAY, MIDDLE), (NOW + 2 * A_DAY, 5)])
-        network = a_network(moved, a_distributor(5, MIDDLE))
+        state = a_network(moved, a_distributor(5, MIDDLE))
 
-        assert move_distributor(network, message(move(6, OTHER))).reason == "distributor_unknown"
-        assert move_distributor(network, message(move(SELLER, OTHER))).outcome == "moved"
-        assert move_distributor(network, message(move(TOP, OTHER))).publish[0].reason == "cycle"
+        assert move_distributor(state, message(move(6, OTHER))).reason == "distributor_unknown"
+        assert move_distributor(state, message(move(SELLER, OTHER))).outcome == "moved"
+        assert move_distributor(state, message(move(TOP, OTHER))).publish[0].reason == "cycle"
 
     def test_a_deep_chain_is_followed_to_its_root(self) -> None:
         deep = 10_000
-        network = Network(
-            distributors=by_id(*(a_distributor(number, number - 1 or None) for number in range(1, deep + 1)))
-        )
+        state = State(distributors=by_id(*(a_distributor(number, number - 1 or None) for number in range(1, deep + 1))))
 
-        assert move_distributor(network, message(move(1, deep))).publish[0].reason == "cycle"
-        assert move_distributor(network, message(move(deep, 1))).outcome == "moved"
+        assert move_distributor(state, message(move(1, deep))).publish[0].reason == "cycle"
+        assert move_distributor(state, message(move(deep, 1))).outcome == "moved"
 
 
 DISTRIBUTORS = st.integers(1, 4)
@@ -150,22 +148,22 @@ WISHES = st.lists(st.tuples(DISTRIBUTORS, st.none() | DISTRIBUTORS, st.integers(
 @given(WISHES)
 def test_whatever_is_asked_nobody_ever_stands_above_themselves(wishes: list[tuple[int, int | None, int]]) -> None:
     """Moves in any order, with dates in any order; looked at on every day, and before the first."""
-    network = Network()
+    state = State()
     for number in range(1, 5):
         joining = RegisterDistributor(distributor_id=number, sponsor_id=number - 1 or None, joined_at=JOINED)
-        network = register_distributor(network, message(joining)).state  # type: ignore[union-attr]
+        state = register_distributor(state, message(joining)).state  # type: ignore[union-attr]
     for distributor_id, sponsor_id, day in wishes:
-        answer = move_distributor(network, message(move(distributor_id, sponsor_id, effective_at=JOINED + day * A_DAY)))
+        answer = move_distributor(state, message(move(distributor_id, sponsor_id, effective_at=JOINED + day * A_DAY)))
         assert isinstance(answer, Decision)
-        network = answer.state
+        state = answer.state
     for day in range(-1, 7):
-        for distributor_id in network.distributors:
-            chain = chain_at(distributor_id, network.distributors, JOINED + day * A_DAY, 20)
+        for distributor_id in state.distributors:
+            chain = chain_at(distributor_id, state.distributors, JOINED + day * A_DAY, 20)
             assert len(set(chain)) == len(chain)
-    for distributor in network.distributors.values():
+    for distributor in state.distributors.values():
         assert all(a.since <= b.since for a, b in pairwise(distributor.sponsors))
         assert distributor.sponsor_id == distributor.sponsors[-1].sponsor_id
-    assert network.tree.moves == sum(len(d.sponsors) - 1 for d in network.distributors.values())
+    assert state.tree.moves == sum(len(d.sponsors) - 1 for d in state.distributors.values())
 
 
 class TestAsOfADate:

@@ -22,14 +22,14 @@ from contracts.network.view import Distributor, Team
 from contracts.wire.decision import Decision, NotYet
 from tests.builders import JOINED, MIDDLE, NOW, SELLER, TEAM, TOP, a_distributor, a_team, by_id, message, the_chain
 from workers.network.decide import change_leader, create_team, join_team, leave_team
-from workers.network.model import Network
+from workers.network.model import State
 
 A_DAY = timedelta(days=1)
 WEST = 13
 
 
-def a_network(*distributors: Distributor, teams: tuple[Team, ...] = (a_team(),)) -> Network:
-    return Network(distributors={**the_chain(), **by_id(*distributors)}, teams={team.team_id: team for team in teams})
+def a_network(*distributors: Distributor, teams: tuple[Team, ...] = (a_team(),)) -> State:
+    return State(distributors={**the_chain(), **by_id(*distributors)}, teams={team.team_id: team for team in teams})
 
 
 def create(leader_id: int = MIDDLE, **fields: Any) -> CreateTeam:
@@ -48,8 +48,8 @@ def leave(distributor_id: int = SELLER, team_id: int = TEAM, **fields: Any) -> L
     return LeaveTeam(team_id=team_id, distributor_id=distributor_id, **fields)
 
 
-def refused(reason: str, detail: str, network: Network, team_id: int = TEAM) -> Decision[Network]:
-    return Decision(network, (TeamRefused(team_id=team_id, reason=reason, detail=detail),), "refused")
+def refused(reason: str, detail: str, state: State, team_id: int = TEAM) -> Decision[State]:
+    return Decision(state, (TeamRefused(team_id=team_id, reason=reason, detail=detail),), "refused")
 
 
 class TestCreating:
@@ -64,16 +64,16 @@ class TestCreating:
         assert create_team(self.EMPTY, message(create())).state.teams[TEAM].leaders[0].since == NOW
 
     def test_again_changes_nothing_even_with_another_leader_by_then(self) -> None:
-        network = a_network(teams=(a_team(TEAM, MIDDLE, (NOW, TOP)),))
+        state = a_network(teams=(a_team(TEAM, MIDDLE, (NOW, TOP)),))
 
-        assert create_team(network, message(create())) == Decision(network, outcome="duplicate")
+        assert create_team(state, message(create())) == Decision(state, outcome="duplicate")
 
     @pytest.mark.parametrize("wish", [create(name="South"), create(TOP), create(created_at=NOW)])
     def test_otherwise_again_is_a_conflict(self, wish: CreateTeam) -> None:
-        network = a_network()
+        state = a_network()
         detail = "team_id: 12 was created as 'East' at 2026-01-01T00:00:00+00:00, led by 2; choose another id."
 
-        assert create_team(network, message(wish)) == refused("conflict", detail, network)
+        assert create_team(state, message(wish)) == refused("conflict", detail, state)
 
     def test_a_leader_who_is_not_known_may_yet_join(self) -> None:
         otherwise = refused("leader_unknown", "leader_id: distributor 99 is not registered.", self.EMPTY)
@@ -99,19 +99,19 @@ class TestLeading:
         assert change_leader(once, message(lead(), time=NOW + A_DAY)) == Decision(once, outcome="unchanged")
 
     def test_history_is_not_rewritten(self) -> None:
-        network = a_network(teams=(a_team(TEAM, MIDDLE, (NOW, TOP)),))
+        state = a_network(teams=(a_team(TEAM, MIDDLE, (NOW, TOP)),))
         detail = "effective_at: a leader holds from 2026-11-02T09:30:00+00:00 already; give a later time."
 
-        assert change_leader(network, message(lead(SELLER, effective_at=NOW - A_DAY))) == refused(
-            "out_of_order", detail, network
+        assert change_leader(state, message(lead(SELLER, effective_at=NOW - A_DAY))) == refused(
+            "out_of_order", detail, state
         )
 
     def test_a_leader_may_return_at_the_same_moment(self) -> None:
-        network = a_network()
+        state = a_network()
         for leader_id in (TOP, MIDDLE, TOP):
-            network = change_leader(network, message(lead(leader_id, effective_at=NOW))).state
+            state = change_leader(state, message(lead(leader_id, effective_at=NOW))).state
 
-        assert network.teams[TEAM].leader_at(NOW) == TOP
+        assert state.teams[TEAM].leader_at(NOW) == TOP
 
     @pytest.mark.parametrize(
         ("wish", "reason", "detail"),
@@ -121,9 +121,9 @@ class TestLeading:
         ],
     )
     def test_whoever_is_not_known_may_yet_arrive(self, wish: ChangeLeader, reason: str, detail: str) -> None:
-        network = a_network()
+        state = a_network()
 
-        assert change_leader(network, message(wish)) == NotYet(reason, refused(reason, detail, network, wish.team_id))
+        assert change_leader(state, message(wish)) == NotYet(reason, refused(reason, detail, state, wish.team_id))
 
 
 class TestJoining:
@@ -134,12 +134,12 @@ class TestJoining:
         assert join_team(a_network(), message(join())) == Decision(after, (event,), "joined")
 
     def test_joining_another_team_leaves_the_former(self) -> None:
-        network = a_network(
+        state = a_network(
             a_distributor(SELLER, MIDDLE, teams=[(JOINED, TEAM)]), teams=(a_team(), a_team(WEST, name="West"))
         )
         event = TeamJoined(team_id=WEST, distributor_id=SELLER, former_team_id=TEAM, effective_at=NOW)
 
-        decision = join_team(network, message(join(team_id=WEST)))
+        decision = join_team(state, message(join(team_id=WEST)))
 
         assert (decision.publish, decision.outcome) == ((event,), "joined")
         assert decision.state.distributors[SELLER] == a_distributor(SELLER, MIDDLE, teams=[(JOINED, TEAM), (NOW, WEST)])
@@ -151,17 +151,17 @@ class TestJoining:
         assert join_team(once, message(join(), time=NOW + A_DAY)) == Decision(once, outcome="unchanged")
 
     def test_history_is_not_rewritten(self) -> None:
-        network = a_network(a_distributor(SELLER, MIDDLE, teams=[(NOW, TEAM)]))
+        state = a_network(a_distributor(SELLER, MIDDLE, teams=[(NOW, TEAM)]))
         detail = "effective_at: a membership holds from 2026-11-02T09:30:00+00:00 already; give a later time."
 
-        assert join_team(network, message(join(effective_at=NOW - A_DAY))) == refused("out_of_order", detail, network)
+        assert join_team(state, message(join(effective_at=NOW - A_DAY))) == refused("out_of_order", detail, state)
 
     def test_a_member_may_return_at_the_same_moment(self) -> None:
-        network = a_network(a_distributor(SELLER, MIDDLE), teams=(a_team(), a_team(WEST, name="West")))
+        state = a_network(a_distributor(SELLER, MIDDLE), teams=(a_team(), a_team(WEST, name="West")))
         for team_id in (TEAM, WEST, TEAM):
-            network = join_team(network, message(join(team_id=team_id, effective_at=NOW))).state
+            state = join_team(state, message(join(team_id=team_id, effective_at=NOW))).state
 
-        assert network.distributors[SELLER].team_at(NOW) == TEAM
+        assert state.distributors[SELLER].team_at(NOW) == TEAM
 
     @pytest.mark.parametrize(
         ("wish", "reason", "detail"),
@@ -171,9 +171,9 @@ class TestJoining:
         ],
     )
     def test_whoever_is_not_known_may_yet_arrive(self, wish: JoinTeam, reason: str, detail: str) -> None:
-        network = a_network()
+        state = a_network()
 
-        assert join_team(network, message(wish)) == NotYet(reason, refused(reason, detail, network, wish.team_id))
+        assert join_team(state, message(wish)) == NotYet(reason, refused(reason, detail, state, wish.team_id))
 
 
 class TestLeaving:

@@ -23,17 +23,17 @@ from tests.builders import (
     NOW,
     ORDER,
     SHOP,
-    a_desk,
     a_refund_line,
     after_sale,
     an_order,
     cancelled,
     message,
+    order_state,
     refund,
     update,
 )
 from workers.order_intake import decide
-from workers.order_intake.model import Desk
+from workers.order_intake.model import State
 
 LATER = NOW + timedelta(days=3)
 PENDING = {"version": 2, "reserved": True, "due_at": NOW + HALF_AN_HOUR}
@@ -44,9 +44,9 @@ REJECTED = {"version": 2, "status": "rejected", "reason": "stock_short"}
 CANCELLED = {**PAID, "version": 4, "status": "cancelled", "reason": "cancelled_by_shop"}
 
 
-def after_refund(before: dict[str, Any], quantity: int) -> Desk:
+def after_refund(before: dict[str, Any], quantity: int) -> State:
     wish = refund(a_refund_line(quantity=quantity))
-    return decide.refund(a_desk(an_order(**before)), message(wish, time=LATER)).state
+    return decide.refund(order_state(an_order(**before)), message(wish, time=LATER)).state
 
 
 class TestStatusAfterwards:
@@ -62,9 +62,9 @@ class TestStatusAfterwards:
         ],
     )
     def test_a_step_that_was_taken_changes_nothing(self, before: dict[str, Any], status: str) -> None:
-        desk = after_refund(before, 2)
+        state = after_refund(before, 2)
 
-        assert decide.update_status(desk, message(update(status))) == Decision(desk, outcome="already_refunded")
+        assert decide.update_status(state, message(update(status))) == Decision(state, outcome="already_refunded")
 
     @pytest.mark.parametrize(
         ("before", "status"),
@@ -78,16 +78,16 @@ class TestStatusAfterwards:
         ],
     )
     def test_any_other_step_is_refused(self, before: dict[str, Any], status: str) -> None:
-        desk = after_refund(before, 2)
+        state = after_refund(before, 2)
         detail = f"order {KEY} was refunded (all its money is back); it cannot become {status}."
         event = StatusRefused(shop_id=SHOP, order_id=ORDER, status=status, reason="order_refunded", detail=detail)
 
-        assert decide.update_status(desk, message(update(status))) == Decision(desk, (event,), "refused")
+        assert decide.update_status(state, message(update(status))) == Decision(state, (event,), "refused")
 
     def test_with_something_left_the_order_goes_on(self) -> None:
-        desk = after_refund(PAID, 1)
+        state = after_refund(PAID, 1)
 
-        shipped = decide.update_status(desk, message(update("shipped")))
+        shipped = decide.update_status(state, message(update("shipped")))
         completed = decide.update_status(shipped.state, message(update("completed")))
         again = decide.refund(completed.state, message(refund(refund_id="refund-2"), time=LATER))
 
@@ -97,47 +97,47 @@ class TestStatusAfterwards:
         assert (again.publish[0].was_shipped, again.publish[0].is_full) == (True, True)
 
     def test_an_order_refunded_in_part_can_still_be_cancelled(self) -> None:
-        desk = after_refund(PAID, 1)
-        before = desk.orders[KEY]
+        state = after_refund(PAID, 1)
+        before = state.orders[KEY]
         after = replace(before, version=5, status="cancelled", reason="cancelled_by_shop")
 
-        assert decide.update_status(desk, message(update("cancelled"))) == Decision(
-            desk.with_orders(after), (cancelled(version=5, net_total=Decimal("90.00")),), "cancelled"
+        assert decide.update_status(state, message(update("cancelled"))) == Decision(
+            state.with_orders(after), (cancelled(version=5, net_total=Decimal("90.00")),), "cancelled"
         )
 
 
-def after_sale_refused(desk: Desk, reason: str, detail: str) -> Decision[Desk]:
+def after_sale_refused(state: State, reason: str, detail: str) -> Decision[State]:
     event = AfterSaleRefused(shop_id=SHOP, order_id=ORDER, reason=reason, detail=detail)
-    return Decision(desk, (event,), "refused")
+    return Decision(state, (event,), "refused")
 
 
 class TestAfterSale:
     @pytest.mark.parametrize("before", [PAID, SHIPPED, COMPLETED])
     def test_it_is_opened_and_settled(self, before: dict[str, Any]) -> None:
-        desk = a_desk(an_order(**before))
+        state = order_state(an_order(**before))
         version = before["version"]
 
-        opened = decide.change_after_sale(desk, message(after_sale()))
+        opened = decide.change_after_sale(state, message(after_sale()))
         settled = decide.change_after_sale(opened.state, message(after_sale(False)))
 
         was_open = an_order(**{**before, "version": version + 1}, after_sale_open=True)
         event = AfterSaleChanged(shop_id=SHOP, order_id=ORDER, version=version + 1, open=True)
-        assert opened == Decision(desk.with_orders(was_open), (event,), "after_sale_opened")
+        assert opened == Decision(state.with_orders(was_open), (event,), "after_sale_opened")
         event = AfterSaleChanged(shop_id=SHOP, order_id=ORDER, version=version + 2, open=False)
         order = an_order(**{**before, "version": version + 2})
-        assert settled == Decision(desk.with_orders(order), (event,), "after_sale_closed")
+        assert settled == Decision(state.with_orders(order), (event,), "after_sale_closed")
 
     @pytest.mark.parametrize(("is_open", "outcome"), [(True, "already_open"), (False, "already_closed")])
     def test_what_it_is_already_changes_nothing(self, is_open: bool, outcome: str) -> None:
-        desk = a_desk(an_order(**SHIPPED, after_sale_open=is_open))
+        state = order_state(an_order(**SHIPPED, after_sale_open=is_open))
 
-        assert decide.change_after_sale(desk, message(after_sale(is_open))) == Decision(desk, outcome=outcome)
+        assert decide.change_after_sale(state, message(after_sale(is_open))) == Decision(state, outcome=outcome)
 
     @pytest.mark.parametrize("before", [CANCELLED, {**PAID, "status": "refunded"}])
     def test_what_is_open_can_be_settled_after_the_end(self, before: dict[str, Any]) -> None:
-        desk = a_desk(an_order(**before, after_sale_open=True))
+        state = order_state(an_order(**before, after_sale_open=True))
 
-        assert decide.change_after_sale(desk, message(after_sale(False))).outcome == "after_sale_closed"
+        assert decide.change_after_sale(state, message(after_sale(False))).outcome == "after_sale_closed"
 
     @pytest.mark.parametrize(
         ("before", "how"),
@@ -148,17 +148,17 @@ class TestAfterSale:
         ],
     )
     def test_but_not_opened(self, before: dict[str, Any], how: str) -> None:
-        desk = a_desk(an_order(**before))
+        state = order_state(an_order(**before))
         detail = f"order {KEY} was {before['status']} ({how}); there is nothing to hold back any more."
 
-        assert decide.change_after_sale(desk, message(after_sale())) == after_sale_refused(
-            desk, f"order_{before['status']}", detail
+        assert decide.change_after_sale(state, message(after_sale())) == after_sale_refused(
+            state, f"order_{before['status']}", detail
         )
 
     @pytest.mark.parametrize("is_open", [True, False])
     def test_before_order_and_payment_it_waits_and_is_refused_in_the_end(self, is_open: bool) -> None:
         wish = message(after_sale(is_open))
-        nothing, pending = a_desk(), a_desk(an_order(**PENDING))
+        nothing, pending = order_state(), order_state(an_order(**PENDING))
         never = after_sale_refused(nothing, "order_unknown", f"order {KEY} was never accepted; place it first.")
         unpaid = after_sale_refused(pending, "not_paid", f"order {KEY} is not paid, so nothing is held back for it.")
 

@@ -29,7 +29,6 @@ from tests.builders import (
     TEA,
     TEAS,
     TOP,
-    a_desk,
     a_distributor,
     a_placed_line,
     a_product,
@@ -41,6 +40,7 @@ from tests.builders import (
     an_upline,
     by_id,
     message,
+    order_state,
     place,
     rules,
     the_chain,
@@ -51,14 +51,14 @@ from workers.order_intake.decide import (
     refuse_unreadable_order,
     refuse_unreadable_status,
 )
-from workers.order_intake.model import Desk
+from workers.order_intake.model import State
 
 A_DAY = timedelta(days=1)
 
 
-def refused(reason: str, detail: str, desk: Desk) -> Decision[Desk]:
+def refused(reason: str, detail: str, state: State) -> Decision[State]:
     event = OrderRefused(shop_id=SHOP, order_id=ORDER, reason=reason, detail=detail)
-    return Decision(desk, (event,), "refused")
+    return Decision(state, (event,), "refused")
 
 
 def with_amount(amount: str) -> v2.PlaceOrder:
@@ -70,9 +70,9 @@ def with_discount(discount: str) -> v2.PlaceOrder:
 
 
 def test_an_order_is_accepted_with_everything_that_commissions_need() -> None:
-    desk = a_desk()
+    state = order_state()
 
-    assert decide_place(desk, message(place())) == Decision(desk.with_orders(an_order()), (accepted(),), "accepted")
+    assert decide_place(state, message(place())) == Decision(state.with_orders(an_order()), (accepted(),), "accepted")
 
 
 def test_an_order_of_version_1_is_read_as_version_2_in_the_shops_currency() -> None:
@@ -84,7 +84,7 @@ def test_an_order_of_version_1_is_read_as_version_2_in_the_shops_currency() -> N
         received_at=NOW,
     )
     assert not isinstance(old, Unreadable)
-    desk = a_desk()
+    state = order_state()
     order = an_order(
         fingerprint=fingerprint_of(old.data),
         lines=(Line(1, TEA, TEAS, 2, 9_800, 0),),
@@ -92,21 +92,23 @@ def test_an_order_of_version_1_is_read_as_version_2_in_the_shops_currency() -> N
     )
     event = accepted(lines=(an_order_line(net="98.00"),), shipping=Decimal("0.00"))
 
-    assert decide_place(desk, old) == Decision(desk.with_orders(order), (event,), "accepted")
+    assert decide_place(state, old) == Decision(state.with_orders(order), (event,), "accepted")
 
 
 def test_a_prepaid_order_is_accepted_like_any_other() -> None:
     wish = place(prepaid=True)
-    desk = a_desk()
+    state = order_state()
     order = an_order(fingerprint=fingerprint_of(wish), prepaid=True)
 
-    assert decide_place(desk, message(wish)) == Decision(desk.with_orders(order), (accepted(prepaid=True),), "accepted")
+    assert decide_place(state, message(wish)) == Decision(
+        state.with_orders(order), (accepted(prepaid=True),), "accepted"
+    )
 
 
 def test_the_payment_deadline_is_the_shops_and_does_not_run_before_the_goods_are_set_apart() -> None:
     late = place(placed_at=NOW - A_DAY)
 
-    after = decide_place(a_desk(shop=a_shop(payment_deadline_s=60)), message(late)).state.orders[KEY]
+    after = decide_place(order_state(shop=a_shop(payment_deadline_s=60)), message(late)).state.orders[KEY]
 
     assert (after.placed_at, after.payment_deadline_s, after.due_at) == (NOW - A_DAY, 60, None)
 
@@ -117,7 +119,7 @@ def test_each_line_keeps_its_number_and_its_products_category() -> None:
         tax=Decimal("1.25"),
         total=Decimal("55.25"),
     )
-    order = decide_place(a_desk(), message(wish)).state.orders[KEY]
+    order = decide_place(order_state(), message(wish)).state.orders[KEY]
 
     assert order.lines == (
         Line(1, CUP, CUPS, 1, 550, 0),
@@ -133,7 +135,7 @@ def test_each_line_keeps_its_number_and_its_products_category() -> None:
 def test_amounts_are_kept_in_the_minor_units_of_the_shops_currency(currency: str, amount: str, minor: int) -> None:
     wish = place(lines=[a_placed_line(amount=amount)], currency=currency, shipping=Decimal(0))
 
-    order = decide_place(a_desk(shop=a_shop(currency=currency)), message(wish)).state.orders[KEY]
+    order = decide_place(order_state(shop=a_shop(currency=currency)), message(wish)).state.orders[KEY]
 
     assert (order.currency, order.total_minor) == (currency, minor)
 
@@ -144,10 +146,10 @@ class TestAsOfTheOrdersTime:
             MIDDLE, TOP, standings=[a_standing(tier="silver"), a_standing(NOW - A_DAY, tier="gold")]
         )
         left = a_distributor(TOP, standings=[a_standing(), a_standing(NOW - A_DAY, active=False)])
-        desk = a_desk(distributors={**the_chain(), **by_id(promoted, left)})
+        state = order_state(distributors={**the_chain(), **by_id(promoted, left)})
 
-        now = decide_place(desk, message(place())).state.orders[KEY]
-        before = decide_place(desk, message(place(placed_at=NOW - 2 * A_DAY))).state.orders[KEY]
+        now = decide_place(state, message(place())).state.orders[KEY]
+        before = decide_place(state, message(place(placed_at=NOW - 2 * A_DAY))).state.orders[KEY]
 
         seller = Sponsor(1, SELLER, "standard", True)
         assert now.upline == (seller, Sponsor(2, MIDDLE, "gold", True), Sponsor(3, TOP, "standard", False))
@@ -155,52 +157,52 @@ class TestAsOfTheOrdersTime:
 
     def test_a_standing_holds_from_its_very_moment(self) -> None:
         promoted = a_distributor(SELLER, standings=[a_standing(tier="silver"), a_standing(NOW, tier="gold")])
-        desk = a_desk(distributors=by_id(promoted))
+        state = order_state(distributors=by_id(promoted))
 
-        assert decide_place(desk, message(place())).state.orders[KEY].upline[0].tier == "gold"
+        assert decide_place(state, message(place())).state.orders[KEY].upline[0].tier == "gold"
 
     def test_a_seller_who_was_active_then_may_sell_though_inactive_now(self) -> None:
         left = a_distributor(SELLER, standings=[a_standing(), a_standing(NOW - A_DAY, active=False)])
-        desk = a_desk(distributors=by_id(left))
+        state = order_state(distributors=by_id(left))
 
-        assert decide_place(desk, message(place(placed_at=NOW - 2 * A_DAY))).outcome == "accepted"
+        assert decide_place(state, message(place(placed_at=NOW - 2 * A_DAY))).outcome == "accepted"
 
     def test_the_snapshot_of_the_chain_ends_at_the_thirtieth_level(self) -> None:
         """Whoever is further up is not even looked for."""
         chain = by_id(*(a_distributor(number, number + 1) for number in range(1, 31)))
 
-        decision = decide_place(a_desk(distributors=chain), message(place(distributor_id=1)))
+        decision = decide_place(order_state(distributors=chain), message(place(distributor_id=1)))
 
         assert decision.publish[0].upline == an_upline(*range(1, 31))
         assert decision.publish[0].upline[-1] == Upline(level=30, distributor_id=30, tier="standard", active=True)
 
     def test_the_rule_version_is_the_one_in_force_when_the_order_was_placed(self) -> None:
         versions = (rules(1), rules(2, effective_from=NOW - A_DAY), rules(3, effective_from=NOW + A_DAY))
-        desk = a_desk(tenures=[version.tenure for version in versions])
+        state = order_state(tenures=[version.tenure for version in versions])
 
         def version_at(placed_at: Any) -> int:
-            return decide_place(desk, message(place(placed_at=placed_at))).state.orders[KEY].rule_version
+            return decide_place(state, message(place(placed_at=placed_at))).state.orders[KEY].rule_version
 
         assert version_at(NOW) == 2
         assert version_at(NOW - A_DAY) == 2
         assert version_at(NOW - A_DAY - timedelta(milliseconds=1)) == 1
 
     def test_of_two_rule_sets_that_start_together_the_higher_version_holds(self) -> None:
-        desk = a_desk(tenures=(rules(5).tenure, rules(4).tenure))
+        state = order_state(tenures=(rules(5).tenure, rules(4).tenure))
 
-        assert decide_place(desk, message(place())).state.orders[KEY].rule_version == 5
+        assert decide_place(state, message(place())).state.orders[KEY].rule_version == 5
 
 
 class TestTheSameOrderAgain:
     def test_is_a_duplicate_even_under_another_message_id(self) -> None:
-        desk = a_desk(an_order())
+        state = order_state(an_order())
 
-        assert decide_place(desk, message(place(), id="resent")) == Decision(desk, outcome="duplicate")
+        assert decide_place(state, message(place(), id="resent")) == Decision(state, outcome="duplicate")
 
     def test_is_a_duplicate_however_far_the_order_has_come(self) -> None:
-        desk = a_desk(an_order(status="cancelled", version=5, reason="cancelled_by_shop"))
+        state = order_state(an_order(status="cancelled", version=5, reason="cancelled_by_shop"))
 
-        assert decide_place(desk, message(place())) == Decision(desk, outcome="duplicate")
+        assert decide_place(state, message(place())) == Decision(state, outcome="duplicate")
 
     @pytest.mark.parametrize(
         "changed",
@@ -216,10 +218,10 @@ class TestTheSameOrderAgain:
         ],
     )
     def test_with_other_content_is_a_conflict_and_the_first_stands(self, changed: v2.PlaceOrder) -> None:
-        desk = a_desk(an_order())
+        state = order_state(an_order())
         detail = f"order {KEY} was accepted before with other content; the first one stands."
 
-        assert decide_place(desk, message(changed)) == refused("conflict", detail, desk)
+        assert decide_place(state, message(changed)) == refused("conflict", detail, state)
 
     @pytest.mark.parametrize(
         ("first", "rewritten", "other"),
@@ -236,19 +238,19 @@ class TestTheSameOrderAgain:
     def test_is_a_duplicate_with_its_amounts_written_otherwise_and_a_conflict_with_other_amounts(
         self, first: v2.PlaceOrder, rewritten: v2.PlaceOrder, other: v2.PlaceOrder
     ) -> None:
-        desk = decide_place(a_desk(), message(first)).state
+        state = decide_place(order_state(), message(first)).state
         detail = f"order {KEY} was accepted before with other content; the first one stands."
 
-        assert list(desk.orders) == [KEY]
-        assert decide_place(desk, message(rewritten)) == Decision(desk, outcome="duplicate")
-        assert decide_place(desk, message(other)) == refused("conflict", detail, desk)
+        assert list(state.orders) == [KEY]
+        assert decide_place(state, message(rewritten)) == Decision(state, outcome="duplicate")
+        assert decide_place(state, message(other)) == refused("conflict", detail, state)
 
     def test_lines_in_another_order_are_other_content(self) -> None:
         tea, cup = a_placed_line(TEA), a_placed_line(CUP)
-        desk = decide_place(a_desk(), message(place(lines=[tea, cup]))).state
+        state = decide_place(order_state(), message(place(lines=[tea, cup]))).state
         detail = f"order {KEY} was accepted before with other content; the first one stands."
 
-        assert decide_place(desk, message(place(lines=[cup, tea]))) == refused("conflict", detail, desk)
+        assert decide_place(state, message(place(lines=[cup, tea]))) == refused("conflict", detail, state)
 
     def test_is_known_by_a_fingerprint_that_is_kept_and_must_not_change_with_the_code(self) -> None:
         wish = place(currency="CNY", placed_at=NOW, total=Decimal("98.00"))
@@ -273,9 +275,9 @@ MISSING = [
 def test_what_is_not_known_may_yet_arrive_and_is_refused_when_patience_ends(
     lacking: dict[str, Any], wish: v2.PlaceOrder, reason: str, detail: str
 ) -> None:
-    desk = a_desk(**lacking)
+    state = order_state(**lacking)
 
-    assert decide_place(desk, message(wish)) == NotYet(reason, refused(reason, detail, desk))
+    assert decide_place(state, message(wish)) == NotYet(reason, refused(reason, detail, state))
 
 
 INACTIVE = by_id(a_distributor(SELLER, standings=[a_standing(active=False)]))
@@ -345,19 +347,19 @@ BROKEN = [
 def test_what_breaks_a_rule_is_refused_at_once_with_field_and_rule(
     world: dict[str, Any], wish: v2.PlaceOrder, reason: str, detail: str
 ) -> None:
-    desk = a_desk(**world)
+    state = order_state(**world)
 
-    assert decide_place(desk, message(wish)) == refused(reason, detail, desk)
+    assert decide_place(state, message(wish)) == refused(reason, detail, state)
 
 
 def test_an_order_may_be_placed_as_far_ahead_as_clocks_differ() -> None:
-    assert decide_place(a_desk(), message(place(placed_at=NOW + CLOCK_SKEW_MAX))).outcome == "accepted"
+    assert decide_place(order_state(), message(place(placed_at=NOW + CLOCK_SKEW_MAX))).outcome == "accepted"
 
 
 def test_a_discount_may_take_the_whole_line() -> None:
     wish = place(lines=[a_placed_line(amount="10.00", discount="10.00")], total=Decimal("8.00"))
 
-    assert decide_place(a_desk(), message(wish)).state.orders[KEY].net_minor == 0
+    assert decide_place(order_state(), message(wish)).state.orders[KEY].net_minor == 0
 
 
 class TestUnreadable:

@@ -22,13 +22,13 @@ from tests.builders import (
     ORDER,
     SHOP,
     TEA,
-    a_desk,
     a_refund_line,
     after_sale,
     an_order,
     cancelled,
     completed,
     message,
+    order_state,
     paid,
     place,
     refund,
@@ -39,7 +39,7 @@ from tests.builders import (
     update,
 )
 from workers.order_intake import decide
-from workers.order_intake.model import Desk, Order
+from workers.order_intake.model import Order, State
 
 LATER = NOW + timedelta(minutes=5)
 RESERVED = {"version": 2, "reserved": True, "due_at": NOW + HALF_AN_HOUR}
@@ -50,74 +50,74 @@ REJECTED = {"version": 2, "status": "rejected", "reason": "stock_short"}
 CANCELLED = {"version": 2, "status": "cancelled", "reason": "cancelled_by_shop"}
 
 
-def status_refused(status: str, reason: str, detail: str, desk: Desk) -> Decision[Desk]:
+def status_refused(status: str, reason: str, detail: str, state: State) -> Decision[State]:
     event = StatusRefused(shop_id=SHOP, order_id=ORDER, status=status, reason=reason, detail=detail)
-    return Decision(desk, (event,), "refused")
+    return Decision(state, (event,), "refused")
 
 
 class TestStock:
     def test_a_reservation_is_noted_and_the_payment_deadline_counts_from_it(self) -> None:
-        desk = a_desk(an_order(payment_deadline_s=60))
+        state = order_state(an_order(payment_deadline_s=60))
         order = an_order(version=2, reserved=True, payment_deadline_s=60, due_at=LATER + timedelta(seconds=60))
 
-        assert decide.note_reserved(desk, message(reserved((TEA, "default", 2)), time=LATER)) == Decision(
-            desk.with_orders(order), outcome="reserved"
+        assert decide.note_reserved(state, message(reserved((TEA, "default", 2)), time=LATER)) == Decision(
+            state.with_orders(order), outcome="reserved"
         )
 
     def test_a_prepaid_order_is_paid_as_soon_as_it_is_reserved(self) -> None:
-        desk = a_desk(an_order(prepaid=True))
+        state = order_state(an_order(prepaid=True))
         order = an_order(prepaid=True, **{**PAID, "version": 2, "paid_at": LATER})
         event = paid(prepaid=True, version=2, paid_at=LATER)
 
-        assert decide.note_reserved(desk, message(reserved((TEA, "default", 2)), time=LATER)) == Decision(
-            desk.with_orders(order), (event,), "paid"
+        assert decide.note_reserved(state, message(reserved((TEA, "default", 2)), time=LATER)) == Decision(
+            state.with_orders(order), (event,), "paid"
         )
 
     def test_without_stock_the_order_ends_and_names_what_was_wanting(self) -> None:
-        desk = a_desk(an_order())
+        state = order_state(an_order())
         detail = "product 501: 2 wanted, 1 there; product 502: 3 wanted, 0 there"
         event = OrderRejected(shop_id=SHOP, order_id=ORDER, version=2, reason="stock_short", detail=detail)
 
-        assert decide.reject(desk, message(short((TEA, 2, 1), (CUP, 3, 0)))) == Decision(
-            desk.with_orders(an_order(**REJECTED)), (event,), "rejected"
+        assert decide.reject(state, message(short((TEA, 2, 1), (CUP, 3, 0)))) == Decision(
+            state.with_orders(an_order(**REJECTED)), (event,), "rejected"
         )
 
     @pytest.mark.parametrize("order", [an_order(**PAID), an_order(**CANCELLED), an_order(**REJECTED)])
     def test_an_answer_that_comes_too_late_changes_nothing(self, order: Order) -> None:
-        desk = a_desk(order)
-        nothing = Decision(desk, outcome=f"already_{order.status}")
+        state = order_state(order)
+        nothing = Decision(state, outcome=f"already_{order.status}")
 
-        assert decide.note_reserved(desk, message(reserved())) == nothing
-        assert decide.reject(desk, message(short((TEA, 2, 1)))) == nothing
+        assert decide.note_reserved(state, message(reserved())) == nothing
+        assert decide.reject(state, message(short((TEA, 2, 1)))) == nothing
 
     def test_the_same_reservation_again_changes_nothing(self) -> None:
-        desk = a_desk(an_order(**RESERVED))
+        state = order_state(an_order(**RESERVED))
 
-        assert decide.note_reserved(desk, message(reserved())) == Decision(desk, outcome="already_pending")
+        assert decide.note_reserved(state, message(reserved())) == Decision(state, outcome="already_pending")
 
     def test_an_answer_that_overtakes_its_order_waits(self) -> None:
-        assert decide.note_reserved(a_desk(), message(reserved())) == NotYet("order_unknown")
-        assert decide.reject(a_desk(), message(short((TEA, 2, 1)))) == NotYet("order_unknown")
+        assert decide.note_reserved(order_state(), message(reserved())) == NotYet("order_unknown")
+        assert decide.reject(order_state(), message(short((TEA, 2, 1)))) == NotYet("order_unknown")
 
 
 class TestPayment:
     def test_a_reserved_order_is_paid_when_the_shop_says_so(self) -> None:
-        desk = a_desk(an_order(**RESERVED))
+        state = order_state(an_order(**RESERVED))
 
-        assert decide.update_status(desk, message(update("paid"))) == Decision(
-            desk.with_orders(an_order(**PAID)), (paid(version=3),), "paid"
+        assert decide.update_status(state, message(update("paid"))) == Decision(
+            state.with_orders(an_order(**PAID)), (paid(version=3),), "paid"
         )
 
     def test_before_the_stocks_answer_it_is_remembered_and_the_answer_decides(self) -> None:
-        desk = a_desk(an_order())
+        state = order_state(an_order())
         noted = an_order(version=2, prepaid=True, paid_at=NOW)
 
-        first = decide.update_status(desk, message(update("paid")))
-        assert first == Decision(desk.with_orders(noted), outcome="payment_noted")
+        first = decide.update_status(state, message(update("paid")))
+        assert first == Decision(state.with_orders(noted), outcome="payment_noted")
 
         order = an_order(prepaid=True, **PAID)
         assert decide.note_reserved(first.state, message(reserved(), time=LATER)) == Decision(
-            desk.with_orders(order), (paid(version=3, prepaid=True),), "paid"
+            state.with_orders(order), (paid(version=3, prepaid=True),), "paid"
         )
 
     @pytest.mark.parametrize(
@@ -130,41 +130,41 @@ class TestPayment:
         ],
     )
     def test_a_payment_said_again_changes_nothing(self, order: Order, outcome: str) -> None:
-        desk = a_desk(order)
+        state = order_state(order)
 
-        assert decide.update_status(desk, message(update("paid"))) == Decision(desk, outcome=outcome)
+        assert decide.update_status(state, message(update("paid"))) == Decision(state, outcome=outcome)
 
 
 class TestShipmentAndReceipt:
     def test_a_paid_order_ships(self) -> None:
-        desk = a_desk(an_order(**PAID))
+        state = order_state(an_order(**PAID))
 
-        assert decide.update_status(desk, message(update("shipped"))) == Decision(
-            desk.with_orders(an_order(**SHIPPED)), (shipped(version=4),), "shipped"
+        assert decide.update_status(state, message(update("shipped"))) == Decision(
+            state.with_orders(an_order(**SHIPPED)), (shipped(version=4),), "shipped"
         )
 
     def test_a_shipped_order_completes(self) -> None:
-        desk = a_desk(an_order(**SHIPPED))
+        state = order_state(an_order(**SHIPPED))
 
-        assert decide.update_status(desk, message(update("completed"))) == Decision(
-            desk.with_orders(an_order(**COMPLETED)), (completed(version=5),), "completed"
+        assert decide.update_status(state, message(update("completed"))) == Decision(
+            state.with_orders(an_order(**COMPLETED)), (completed(version=5),), "completed"
         )
 
     @pytest.mark.parametrize("order", [an_order(), an_order(**RESERVED), an_order(prepaid=True)])
     def test_a_shipment_before_the_payment_waits_and_is_refused_in_the_end(self, order: Order) -> None:
-        desk = a_desk(order)
+        state = order_state(order)
         detail = f"order {KEY} is not paid, so it cannot ship."
-        otherwise = status_refused("shipped", "not_paid", detail, desk)
+        otherwise = status_refused("shipped", "not_paid", detail, state)
 
-        assert decide.update_status(desk, message(update("shipped"))) == NotYet("not_paid", otherwise)
+        assert decide.update_status(state, message(update("shipped"))) == NotYet("not_paid", otherwise)
 
     @pytest.mark.parametrize("order", [an_order(), an_order(**PAID)])
     def test_a_receipt_before_the_shipment_waits_and_is_refused_in_the_end(self, order: Order) -> None:
-        desk = a_desk(order)
+        state = order_state(order)
         detail = f"order {KEY} has not shipped, so it cannot be complete."
-        otherwise = status_refused("completed", "not_shipped", detail, desk)
+        otherwise = status_refused("completed", "not_shipped", detail, state)
 
-        assert decide.update_status(desk, message(update("completed"))) == NotYet("not_shipped", otherwise)
+        assert decide.update_status(state, message(update("completed"))) == NotYet("not_shipped", otherwise)
 
     @pytest.mark.parametrize(
         ("order", "status", "outcome"),
@@ -175,9 +175,9 @@ class TestShipmentAndReceipt:
         ],
     )
     def test_a_step_already_passed_changes_nothing(self, order: Order, status: str, outcome: str) -> None:
-        desk = a_desk(order)
+        state = order_state(order)
 
-        assert decide.update_status(desk, message(update(status))) == Decision(desk, outcome=outcome)
+        assert decide.update_status(state, message(update(status))) == Decision(state, outcome=outcome)
 
 
 class TestCancellation:
@@ -192,61 +192,61 @@ class TestCancellation:
         ids=["pending", "payment noted", "reserved", "paid"],
     )
     def test_an_order_that_has_not_left_is_cancelled(self, before: Order, was_reserved: bool, was_paid: bool) -> None:
-        desk = a_desk(before)
+        state = order_state(before)
         version = before.version + 1
         after = replace(before, version=version, status="cancelled", due_at=None, reason="cancelled_by_shop")
         event = cancelled(version=version, was_reserved=was_reserved, was_paid=was_paid, net_total=Decimal("90.00"))
 
-        assert decide.update_status(desk, message(update("cancelled"))) == Decision(
-            desk.with_orders(after), (event,), "cancelled"
+        assert decide.update_status(state, message(update("cancelled"))) == Decision(
+            state.with_orders(after), (event,), "cancelled"
         )
 
     @pytest.mark.parametrize("order", [an_order(**SHIPPED), an_order(**COMPLETED)])
     def test_an_order_that_has_left_is_not(self, order: Order) -> None:
-        desk = a_desk(order)
+        state = order_state(order)
         detail = f"order {KEY} has left already; ask for a refund instead."
 
-        assert decide.update_status(desk, message(update("cancelled"))) == status_refused(
-            "cancelled", "already_shipped", detail, desk
+        assert decide.update_status(state, message(update("cancelled"))) == status_refused(
+            "cancelled", "already_shipped", detail, state
         )
 
 
 class TestAfterTheEnd:
     @pytest.mark.parametrize("order", [an_order(**REJECTED), an_order(**CANCELLED)])
     def test_a_cancellation_changes_nothing(self, order: Order) -> None:
-        desk = a_desk(order)
+        state = order_state(order)
 
-        assert decide.update_status(desk, message(update("cancelled"))) == Decision(
-            desk, outcome=f"already_{order.status}"
+        assert decide.update_status(state, message(update("cancelled"))) == Decision(
+            state, outcome=f"already_{order.status}"
         )
 
     @pytest.mark.parametrize("status", ["paid", "shipped", "completed"])
     @pytest.mark.parametrize("order", [an_order(**REJECTED), an_order(**CANCELLED)])
     def test_any_other_step_is_refused_and_says_how_the_order_ended(self, order: Order, status: str) -> None:
-        desk = a_desk(order)
+        state = order_state(order)
         detail = f"order {KEY} was {order.status} ({order.reason}); it cannot become {status}."
 
-        assert decide.update_status(desk, message(update(status))) == status_refused(
-            status, f"order_{order.status}", detail, desk
+        assert decide.update_status(state, message(update(status))) == status_refused(
+            status, f"order_{order.status}", detail, state
         )
 
 
 def test_a_status_that_overtakes_its_order_waits_and_is_refused_in_the_end() -> None:
-    desk = a_desk()
+    state = order_state()
     detail = f"order {KEY} was never accepted; place it first."
-    otherwise = status_refused("paid", "order_unknown", detail, desk)
+    otherwise = status_refused("paid", "order_unknown", detail, state)
 
-    assert decide.update_status(desk, message(update("paid"))) == NotYet("order_unknown", otherwise)
+    assert decide.update_status(state, message(update("paid"))) == NotYet("order_unknown", otherwise)
 
 
 class TestDeadline:
     def test_an_order_that_was_not_paid_in_time_is_cancelled(self) -> None:
-        desk = a_desk(an_order(**RESERVED))
+        state = order_state(an_order(**RESERVED))
         order = an_order(reserved=True, version=3, status="cancelled", reason="payment_overdue")
         event = cancelled(version=3, was_reserved=True, was_paid=False, reason="payment_overdue")
 
-        assert decide.cancel_overdue(desk, message(tick(NOW + HALF_AN_HOUR))) == Decision(
-            desk.with_orders(order), (event,), "cancelled_overdue"
+        assert decide.cancel_overdue(state, message(tick(NOW + HALF_AN_HOUR))) == Decision(
+            state.with_orders(order), (event,), "cancelled_overdue"
         )
 
     def test_every_order_that_is_due_is_cancelled_and_no_other(self) -> None:
@@ -258,18 +258,18 @@ class TestDeadline:
             an_order("6", **CANCELLED),
             an_order("7", status="shipped", due_at=NOW),
         ]
-        decision = decide.cancel_overdue(a_desk(*due, *others), message(tick(NOW + HALF_AN_HOUR)))
+        decision = decide.cancel_overdue(order_state(*due, *others), message(tick(NOW + HALF_AN_HOUR)))
 
         assert [event.order_id for event in decision.publish] == ["1", "2"]
-        assert decision.state == a_desk(
+        assert decision.state == order_state(
             *(o.becomes(status="cancelled", due_at=None, reason="payment_overdue") for o in due), *others
         )
 
     def test_a_tick_before_the_deadline_changes_nothing(self) -> None:
-        desk = a_desk(an_order(**RESERVED))
+        state = order_state(an_order(**RESERVED))
         before = NOW + HALF_AN_HOUR - timedelta(milliseconds=1)
 
-        assert decide.cancel_overdue(desk, message(tick(before))) == Decision(desk, outcome="nothing_due")
+        assert decide.cancel_overdue(state, message(tick(before))) == Decision(state, outcome="nothing_due")
 
 
 # Any interleaving.
@@ -325,19 +325,19 @@ def test_any_interleaving_with_repeats_stays_legal_and_says_each_thing_once(
 ) -> None:
     known = everything_about_one_order(prepaid=prepaid, enough=enough)
     waiting = deque((name, 1) for name in (*repeats, *all_of_them))
-    desk = a_desk()
+    state = order_state()
     said: Counter[str] = Counter()
     versions: list[int] = []
     while waiting:
         name, attempt = waiting.popleft()
         rule, payload = known[name]
-        answer = rule(desk, message(payload, time=NOW))
+        answer = rule(state, message(payload, time=NOW))
         if isinstance(answer, NotYet):
             if attempt < TRIES_MAX:
                 waiting.append((name, attempt + 1))
                 continue
-            answer = answer.otherwise or Decision(desk)
-        before, after = desk.orders.get(KEY), answer.state.orders.get(KEY)
+            answer = answer.otherwise or Decision(state)
+        before, after = state.orders.get(KEY), answer.state.orders.get(KEY)
         if after != before:
             assert after is not None
             assert after.status in STEPS[before.status if before else "none"]
@@ -345,10 +345,10 @@ def test_any_interleaving_with_repeats_stays_legal_and_says_each_thing_once(
             assert is_told_truly(after)
         said.update(event.message_type for event in answer.publish if "refused" not in event.message_type)
         versions += [event.version for event in answer.publish if hasattr(event, "version")]
-        desk = answer.state
+        state = answer.state
     assert said.total() == len(said)
     assert versions == sorted(set(versions))
-    order = desk.orders[KEY]
+    order = state.orders[KEY]
     last = {"paid": "order.paid.v1", "shipped": "order.shipped.v1", "completed": "order.completed.v1"}
     assert order.status not in last or said[last[order.status]] == 1
     assert ("order.cancelled.v1" in said) == (order.status == "cancelled")
@@ -357,19 +357,21 @@ def test_any_interleaving_with_repeats_stays_legal_and_says_each_thing_once(
 
 
 IN_EVERY_STATE = [
-    a_desk(),
-    *(a_desk(an_order(**f)) for f in ({}, RESERVED, PAID, SHIPPED, COMPLETED, REJECTED, CANCELLED)),
+    order_state(),
+    *(order_state(an_order(**f)) for f in ({}, RESERVED, PAID, SHIPPED, COMPLETED, REJECTED, CANCELLED)),
 ]
 
 
 @pytest.mark.parametrize("name", names)
-@pytest.mark.parametrize("desk", IN_EVERY_STATE, ids=lambda desk: next((o.status for o in desk.orders.values()), "new"))
-def test_handled_twice_equals_once(desk: Desk, name: str) -> None:
+@pytest.mark.parametrize(
+    "desk", IN_EVERY_STATE, ids=lambda state: next((o.status for o in state.orders.values()), "new")
+)
+def test_handled_twice_equals_once(state: State, name: str) -> None:
     rule, payload = everything_about_one_order(prepaid=False, enough=True)[name]
     said = message(payload, time=NOW)
-    once = rule(desk, said)
+    once = rule(state, said)
     if isinstance(once, NotYet):
-        assert once.otherwise is None or once.otherwise.state == desk
+        assert once.otherwise is None or once.otherwise.state == state
         return
     twice = rule(once.state, said)
 
@@ -380,6 +382,6 @@ def test_handled_twice_equals_once(desk: Desk, name: str) -> None:
 
 def test_paid_at_is_when_the_shop_said_so_not_when_the_stock_answered() -> None:
     first: datetime = NOW
-    desk = decide.update_status(a_desk(an_order()), message(update("paid"), time=first)).state
+    state = decide.update_status(order_state(an_order()), message(update("paid"), time=first)).state
 
-    assert decide.note_reserved(desk, message(reserved(), time=LATER)).state.orders[KEY].paid_at == first
+    assert decide.note_reserved(state, message(reserved(), time=LATER)).state.orders[KEY].paid_at == first

@@ -29,18 +29,18 @@ from tests.builders import (
     SHOP,
     TEA,
     TEAS,
-    a_desk,
     a_refund_line,
     a_refunded_line,
     an_order,
     message,
+    order_state,
     refund,
     refunded,
     update,
 )
 from workers.order_intake import decide
 from workers.order_intake.content import refund_fingerprint_of
-from workers.order_intake.model import Desk, Order, Refund
+from workers.order_intake.model import Order, Refund, State
 from workers.order_intake.refunds import asked_for
 
 LATER = NOW + timedelta(days=3)
@@ -71,37 +71,37 @@ def booked_before(*parts: tuple[int, int, int]) -> Refund:
     return Refund("old", NOW, tuple(GivenBack(*part) for part in parts), fingerprint="", was_shipped=True)
 
 
-def ask(desk: Desk, wish: RefundOrder) -> Any:
-    return decide.refund(desk, message(wish, time=LATER))
+def ask(state: State, wish: RefundOrder) -> Any:
+    return decide.refund(state, message(wish, time=LATER))
 
 
 def given_back(order: Order, *wishes: RefundOrder) -> list[tuple[tuple[int, int, int], ...]]:
     """What each refund takes: (line, units, minor units)."""
-    desk = a_desk(order)
+    state = order_state(order)
     for wish in wishes:
-        decision = ask(desk, wish)
+        decision = ask(state, wish)
         assert decision.outcome == "refunded", decision
-        desk = decision.state
-    refunds = desk.orders[KEY].refunds
+        state = decision.state
+    refunds = state.orders[KEY].refunds
     return [tuple((part.line, part.quantity, part.amount_minor) for part in each.lines) for each in refunds]
 
 
-def refund_refused(desk: Desk, reason: str, detail: str) -> Decision[Desk]:
+def refund_refused(state: State, reason: str, detail: str) -> Decision[State]:
     event = RefundRefused(shop_id=SHOP, order_id=ORDER, refund_id="refund-1", reason=reason, detail=detail)
-    return Decision(desk, (event,), "refused")
+    return Decision(state, (event,), "refused")
 
 
 class TestOneRefund:
     def test_the_units_share_goes_back_and_the_rest_of_the_order_stands(self) -> None:
-        desk = a_desk(an_order(**PAID))
+        state = order_state(an_order(**PAID))
         line = replace(A_TEA, refunded_quantity=1, refunded_minor=4_500)
         order = an_order(**{**PAID, "version": 4}, lines=(line,), refunds=(booked(refund(), (1, 1, 4_500)),))
 
-        assert ask(desk, refund()) == Decision(desk.with_orders(order), (refunded(version=4),), "refunded")
+        assert ask(state, refund()) == Decision(state.with_orders(order), (refunded(version=4),), "refunded")
 
     @pytest.mark.parametrize(("before", "was_shipped"), [(PAID, False), (SHIPPED, True), (COMPLETED, True)])
     def test_with_nothing_left_the_order_has_ended(self, before: dict[str, Any], was_shipped: bool) -> None:
-        desk = a_desk(an_order(**before))
+        state = order_state(an_order(**before))
         wish = refund(a_refund_line(quantity=2))
         version = before["version"] + 1
         line = replace(A_TEA, refunded_quantity=2, refunded_minor=9_000)
@@ -113,13 +113,13 @@ class TestOneRefund:
         told = a_refunded_line(refunded_quantity=2, refunded="90.00")
         event = refunded(told, version=version, was_shipped=was_shipped, is_full=True)
 
-        assert ask(desk, wish) == Decision(desk.with_orders(order), (event,), "refunded")
+        assert ask(state, wish) == Decision(state.with_orders(order), (event,), "refunded")
 
     def test_the_event_has_the_sums_of_all_lines_that_were_ever_touched(self) -> None:
         lines = (a_line(1, TEA, 2, 9_000, gone=(1, 4_500)), a_line(2, CUP, 4, 2_000), a_line(3, CUP, 1, 700))
-        desk = a_desk(an_order(**SHIPPED, lines=lines, refunds=(booked_before((1, 1, 4_500)),)))
+        state = order_state(an_order(**SHIPPED, lines=lines, refunds=(booked_before((1, 1, 4_500)),)))
 
-        [event] = ask(desk, refund(a_refund_line(CUP, 1, "4.00"), refund_id="refund-2")).publish
+        [event] = ask(state, refund(a_refund_line(CUP, 1, "4.00"), refund_id="refund-2")).publish
 
         assert (event.refund_id, event.amount, event.refunded_total) == ("refund-2", Decimal("4.00"), Decimal("49.00"))
         assert (event.net_total, event.is_full) == (Decimal("117.00"), False)
@@ -130,7 +130,7 @@ class TestOneRefund:
 
     @pytest.mark.parametrize(("quantity", "amount"), [(2, "89.99"), (2, "0"), (0, "0.01"), (1, None)])
     def test_while_money_is_left_it_has_not(self, quantity: int, amount: str | None) -> None:
-        decision = ask(a_desk(an_order(**SHIPPED)), refund(a_refund_line(TEA, quantity, amount)))
+        decision = ask(order_state(an_order(**SHIPPED)), refund(a_refund_line(TEA, quantity, amount)))
 
         assert decision.state.orders[KEY].status == "shipped"
         assert not decision.publish[0].is_full
@@ -138,9 +138,9 @@ class TestOneRefund:
     @pytest.mark.parametrize("quantity", [0, 1])
     def test_with_all_the_money_back_it_has_and_units_may_still_come_back(self, quantity: int) -> None:
         gift = a_line(2, CUP, 1, 0)
-        desk = a_desk(an_order(**SHIPPED, lines=(A_TEA, gift)))
+        state = order_state(an_order(**SHIPPED, lines=(A_TEA, gift)))
 
-        money = ask(desk, refund(a_refund_line(TEA, quantity, "90.00")))
+        money = ask(state, refund(a_refund_line(TEA, quantity, "90.00")))
         units = ask(money.state, refund(a_refund_line(TEA, 2 - quantity), a_refund_line(CUP), refund_id="refund-2"))
 
         assert (money.publish[0].is_full, money.state.orders[KEY].status) == (True, "refunded")
@@ -149,9 +149,9 @@ class TestOneRefund:
         assert [line.refunded_quantity for line in event.lines] == [2, 1]
 
     def test_an_order_that_cost_nothing_has_ended_with_its_units(self) -> None:
-        desk = a_desk(an_order(**SHIPPED, lines=(a_line(1, TEA, 2, 0),)))
+        state = order_state(an_order(**SHIPPED, lines=(a_line(1, TEA, 2, 0),)))
 
-        one = ask(desk, refund())
+        one = ask(state, refund())
         two = ask(one.state, refund(refund_id="refund-2"))
 
         assert (one.state.orders[KEY].status, one.publish[0].is_full) == ("shipped", False)
@@ -287,67 +287,67 @@ class TestRefusals:
         ],
     )
     def test_what_cannot_be_booked_is_refused_with_the_figures(self, asked: Any, reason: str, detail: str) -> None:
-        desk = a_desk(an_order(**PAID))
+        state = order_state(an_order(**PAID))
 
-        assert ask(desk, refund(asked)) == refund_refused(desk, reason, detail)
+        assert ask(state, refund(asked)) == refund_refused(state, reason, detail)
 
     def test_one_line_that_does_not_fit_refuses_the_whole_refund(self) -> None:
-        desk = a_desk(an_order(**PAID))
+        state = order_state(an_order(**PAID))
         detail = "lines.1: 2 units of product 501 asked for, 1 units and 45.00 are left."
 
-        assert ask(desk, refund(a_refund_line(TEA, 1), a_refund_line(TEA, 2))) == refund_refused(
-            desk, "more_than_left", detail
+        assert ask(state, refund(a_refund_line(TEA, 1), a_refund_line(TEA, 2))) == refund_refused(
+            state, "more_than_left", detail
         )
 
     def test_of_an_order_that_was_refunded_nothing_is_left(self) -> None:
         line = replace(A_TEA, refunded_quantity=2, refunded_minor=9_000)
-        desk = a_desk(
+        state = order_state(
             an_order(**{**PAID, "status": "refunded"}, lines=(line,), refunds=(booked_before((1, 2, 9_000)),))
         )
         detail = "lines.0: 1 units of product 501 asked for, 0 units and 0.00 are left."
 
-        assert ask(desk, refund()) == refund_refused(desk, "more_than_left", detail)
+        assert ask(state, refund()) == refund_refused(state, "more_than_left", detail)
 
     @pytest.mark.parametrize("order", [an_order(**REJECTED), an_order(**CANCELLED)])
     def test_an_order_that_ended_otherwise_gives_nothing_back(self, order: Order) -> None:
-        desk = a_desk(order)
+        state = order_state(order)
         detail = f"order {KEY} was {order.status} ({order.reason}); nothing of it can be given back."
 
-        assert ask(desk, refund()) == refund_refused(desk, f"order_{order.status}", detail)
+        assert ask(state, refund()) == refund_refused(state, f"order_{order.status}", detail)
 
     def test_there_is_a_limit_to_the_refunds_of_one_order(self) -> None:
         many = tuple(Refund(f"r-{number}", NOW, (), fingerprint="", was_shipped=True) for number in range(REFUNDS_MAX))
         detail = f"order {KEY} has 200 refunds, and no order may have more."
-        full, almost = (a_desk(an_order(**SHIPPED, refunds=some)) for some in (many, many[1:]))
+        full, almost = (order_state(an_order(**SHIPPED, refunds=some)) for some in (many, many[1:]))
 
         assert ask(full, refund()) == refund_refused(full, "too_many_refunds", detail)
         assert ask(almost, refund()).outcome == "refunded"
 
     def test_a_refund_that_overtakes_its_order_waits_and_is_refused_in_the_end(self) -> None:
-        desk = a_desk()
-        otherwise = refund_refused(desk, "order_unknown", f"order {KEY} was never accepted; place it first.")
+        state = order_state()
+        otherwise = refund_refused(state, "order_unknown", f"order {KEY} was never accepted; place it first.")
 
-        assert ask(desk, refund()) == NotYet("order_unknown", otherwise)
+        assert ask(state, refund()) == NotYet("order_unknown", otherwise)
 
     @pytest.mark.parametrize("order", [an_order(), an_order(**PENDING)])
     def test_a_refund_before_the_payment_waits_and_is_refused_in_the_end(self, order: Order) -> None:
-        desk = a_desk(order)
+        state = order_state(order)
         detail = f"order {KEY} is not paid, so there is nothing to give back."
 
-        assert ask(desk, refund()) == NotYet("not_paid", refund_refused(desk, "not_paid", detail))
+        assert ask(state, refund()) == NotYet("not_paid", refund_refused(state, "not_paid", detail))
 
 
 class TestTheSameRefundAgain:
     @pytest.mark.parametrize("quantity", [1, 2])
     def test_it_counts_once_even_where_it_ended_the_order(self, quantity: int) -> None:
         wish = refund(a_refund_line(TEA, quantity, "19.9"))
-        once = ask(a_desk(an_order(**PAID)), wish).state
+        once = ask(order_state(an_order(**PAID)), wish).state
 
         for again in (wish, refund(a_refund_line(TEA, quantity, "19.90"))):
             assert ask(once, again) == Decision(once, outcome="duplicate")
 
     def test_even_after_a_cancellation(self) -> None:
-        once = ask(a_desk(an_order(**PAID)), refund()).state
+        once = ask(order_state(an_order(**PAID)), refund()).state
         gone = decide.update_status(once, message(update("cancelled"))).state
 
         assert ask(gone, refund()) == Decision(gone, outcome="duplicate")
@@ -356,7 +356,7 @@ class TestTheSameRefundAgain:
         "other", [a_refund_line(quantity=2), a_refund_line(amount="45.00"), a_refund_line(line=1), a_refund_line(CUP)]
     )
     def test_with_other_content_it_is_refused(self, other: Any) -> None:
-        once = ask(a_desk(an_order(**PAID)), refund()).state
+        once = ask(order_state(an_order(**PAID)), refund()).state
         detail = f"refund refund-1 of order {KEY} was booked with other content; the first one stands."
 
         assert ask(once, refund(other)) == refund_refused(once, "conflict", detail)
@@ -379,11 +379,11 @@ asked_for_some = st.builds(
 
 @given(st.lists(st.lists(asked_for_some, min_size=1, max_size=3), max_size=12))
 def test_whatever_is_asked_for_no_line_gives_back_more_than_it_had(wishes: list[list[Any]]) -> None:
-    desk = a_desk(an_order(**SHIPPED, lines=LINES))
+    state = order_state(an_order(**SHIPPED, lines=LINES))
     for number, lines in enumerate(wishes):
-        before = desk.orders[KEY]
-        desk = ask(desk, refund(*lines, refund_id=f"r-{number}")).state
-        after = desk.orders[KEY]
+        before = state.orders[KEY]
+        state = ask(state, refund(*lines, refund_id=f"r-{number}")).state
+        after = state.orders[KEY]
 
         assert all(line.left_quantity >= 0 and line.left_minor >= 0 for line in after.lines)
         assert (after.status == "refunded") == all(x.left_minor == 0 for x in after.lines)

@@ -18,7 +18,7 @@ from contracts.money import to_amount, to_minor
 from contracts.orders.v1 import RefundOrder
 from contracts.orders.view import Line
 from contracts.plans.reversal import taken_back
-from tests.builders import CUP, KEY, SELLER, TEA, a_desk, a_refund_line, an_order, refund
+from tests.builders import CUP, KEY, SELLER, TEA, a_refund_line, an_order, order_state, refund
 from tests.unit.test_order_refunds import LINES, SHIPPED, a_line, ask, asked_for_some
 from workers.order_intake.audit import _refunds_add_up
 from workers.order_intake.model import Order
@@ -35,17 +35,17 @@ def the_examples() -> Iterator[Any]:
 
 @pytest.mark.parametrize(("asked", "given", "in_all"), list(the_examples()))
 def test_the_examples_of_the_document(asked: list[str], given: list[str], in_all: str) -> None:
-    desk = a_desk(an_order(**SHIPPED, lines=(a_line(1, TEA, 3, 3_000),)))
+    state = order_state(an_order(**SHIPPED, lines=(a_line(1, TEA, 3, 3_000),)))
     answers = []
     for number, words in enumerate(asked):
         units, _, amount = words.partition(" for ")
         wish = refund(a_refund_line(TEA, int(units.split()[0]), amount or None), refund_id=f"r-{number}")
-        decision = ask(desk, wish)
-        desk, [event] = decision.state, decision.publish
+        decision = ask(state, wish)
+        state, [event] = decision.state, decision.publish
         answers.append(str(event.amount) if decision.outcome == "refunded" else "refused")
 
     assert answers == given
-    assert to_amount(desk.orders[KEY].refunded_minor, "CNY") == Decimal(in_all)
+    assert to_amount(state.orders[KEY].refunded_minor, "CNY") == Decimal(in_all)
 
 
 def test_the_document_has_examples() -> None:
@@ -55,12 +55,12 @@ def test_the_document_has_examples() -> None:
 @given(st.lists(st.sampled_from([TEA, CUP]), max_size=20))
 def test_units_without_amounts_close_every_line_to_zero(products: list[int]) -> None:
     """Unit by unit and in any order: the last one takes the residue."""
-    desk = a_desk(an_order(**SHIPPED, lines=LINES))
+    state = order_state(an_order(**SHIPPED, lines=LINES))
     for number, product_id in enumerate([*products, *[TEA] * 6, *[CUP] * 2]):
-        desk = ask(desk, refund(a_refund_line(product_id), refund_id=f"r-{number}")).state
+        state = ask(state, refund(a_refund_line(product_id), refund_id=f"r-{number}")).state
 
-    assert desk.orders[KEY].status == "refunded"
-    assert desk.orders[KEY].refunded_minor == 1_800
+    assert state.orders[KEY].status == "refunded"
+    assert state.orders[KEY].refunded_minor == 1_800
 
 
 @st.composite
@@ -75,17 +75,17 @@ def several_lines(draw: st.DrawFn) -> tuple[Line, ...]:
 
 def outcome_of(order: Order, refunds: Sequence[RefundOrder]) -> tuple[Any, ...] | None:
     """What must not depend on the order of these refunds; nothing where one of them is refused."""
-    desk, monthly, lines = (
-        a_desk(order),
+    state, monthly, lines = (
+        order_state(order),
         0,
         {line.line: LineRefund(line.line, line.net_minor, line.quantity) for line in order.lines},
     )
     is_full = False
     for wish in refunds:
-        decision = ask(desk, wish)
+        decision = ask(state, wish)
         if decision.outcome != "refunded":
             return None
-        desk, [event] = decision.state, decision.publish
+        state, [event] = decision.state, decision.publish
         # As whoever listens: of every sum the largest.
         monthly = max(monthly, to_minor(event.refunded_total, "CNY"))
         is_full |= event.is_full
@@ -96,7 +96,7 @@ def outcome_of(order: Order, refunds: Sequence[RefundOrder]) -> tuple[Any, ...] 
             lines[told.line] = replace(
                 known, refunded_quantity=told.refunded_quantity, refunded_minor=to_minor(told.refunded, "CNY")
             )
-    after = desk.orders[KEY]
+    after = state.orders[KEY]
     assert [(x.refunded_quantity, x.refunded_minor) for x in after.lines] == [
         (x.refunded_quantity, x.refunded_minor) for x in lines.values()
     ]
@@ -138,18 +138,18 @@ def test_then_everything_is_given_back_and_closes_to_zero(
 ) -> None:
     """Whatever went before, in whatever order: the rest of the money closes the order and every commission of it."""
     order = an_order(**SHIPPED, lines=lines)
-    desk = a_desk(order)
+    state = order_state(order)
     for number, asked in enumerate(data.draw(st.permutations(wishes))):
-        desk = ask(desk, refund(*asked, refund_id=f"r-{number}")).state
-    left = [line for line in desk.orders[KEY].lines if line.left_minor or (line.left_quantity and not order.net_minor)]
+        state = ask(state, refund(*asked, refund_id=f"r-{number}")).state
+    left = [line for line in state.orders[KEY].lines if line.left_minor or (line.left_quantity and not order.net_minor)]
     for line in data.draw(st.permutations(left)):
         amount = str(to_amount(line.left_minor, "CNY"))
         rest = a_refund_line(line.product_id, 0 if order.net_minor else line.left_quantity, amount, line.line)
-        decision = ask(desk, refund(rest, refund_id=f"rest-{line.line}"))
+        decision = ask(state, refund(rest, refund_id=f"rest-{line.line}"))
         assert decision.outcome == "refunded"
-        desk = decision.state
+        state = decision.state
 
-    after = desk.orders[KEY]
+    after = state.orders[KEY]
     assert (after.status, after.refunded_minor) == ("refunded", order.net_minor)
     for line in after.lines:
         if line.net_minor:

@@ -10,7 +10,7 @@ import pytest
 from contracts.orders.v1 import UnpaidCancelled
 from contracts.stock.v1 import StockReleaseRequested
 from contracts.wire.decision import Decision
-from tests.builders import CUP, NOW, SHOP, TEA, a_desk, an_order, cancelled, message
+from tests.builders import CUP, NOW, SHOP, TEA, an_order, cancelled, message, order_state
 from workers.order_intake import decide
 from workers.order_intake.model import Order
 
@@ -34,9 +34,9 @@ def answer(*order_ids: str, last: str | None) -> UnpaidCancelled:
 
 @pytest.mark.parametrize(("shortage", "ended"), [(1, "3"), (2, "3"), (3, "32"), (6, "321"), (9, "321")])
 def test_the_first_of_the_page_end_until_it_is_enough(shortage: int, ended: str) -> None:
-    desk = a_desk(unpaid("3"), unpaid("2"), unpaid("1"))
+    state = order_state(unpaid("3"), unpaid("2"), unpaid("1"))
 
-    decision = decide.cancel_unpaid(desk, message(requested(shortage)))
+    decision = decide.cancel_unpaid(state, message(requested(shortage)))
 
     assert decision.publish[-1] == answer(*ended, last=ended[-1])
     assert [event.order_id for event in decision.publish[:-1]] == list(ended)
@@ -50,13 +50,13 @@ def test_it_ends_like_any_other_cancellation() -> None:
     after = before.becomes(status="cancelled", due_at=None, reason="stock_oversold")
     event = cancelled("3", version=3, was_reserved=True, was_paid=False, reason="stock_oversold")
 
-    assert decide.cancel_unpaid(a_desk(before), message(requested(1))) == Decision(
-        a_desk(after), (event, answer("3", last="3")), "cancelled_unpaid"
+    assert decide.cancel_unpaid(order_state(before), message(requested(1))) == Decision(
+        order_state(after), (event, answer("3", last="3")), "cancelled_unpaid"
     )
 
 
 def test_an_order_whose_reservation_is_on_its_way_counts() -> None:
-    decision = decide.cancel_unpaid(a_desk(an_order("3")), message(requested(1)))
+    decision = decide.cancel_unpaid(order_state(an_order("3")), message(requested(1)))
 
     assert decision.publish[-1] == answer("3", last="3")
 
@@ -72,16 +72,16 @@ def test_an_order_whose_reservation_is_on_its_way_counts() -> None:
     ids=["prepaid", "prepaid, not reserved yet", "paid meanwhile", "cancelled meanwhile"],
 )
 def test_what_is_paid_or_has_ended_is_passed_over(kept: Order) -> None:
-    decision = decide.cancel_unpaid(a_desk(kept), message(requested(1)))
+    decision = decide.cancel_unpaid(order_state(kept), message(requested(1)))
 
-    assert decision == Decision(a_desk(kept), (answer(last="3"),), "nothing_unpaid")
+    assert decision == Decision(order_state(kept), (answer(last="3"),), "nothing_unpaid")
 
 
 def test_orders_of_other_products_are_passed_over() -> None:
-    decision = decide.cancel_unpaid(a_desk(unpaid("3")), message(requested(1, CUP)))
+    decision = decide.cancel_unpaid(order_state(unpaid("3")), message(requested(1, CUP)))
 
     assert decision.publish[0].orders == ()
 
 
 def test_where_no_order_is_left_the_answer_names_none() -> None:
-    assert decide.cancel_unpaid(a_desk(), message(requested(1))).publish == (answer(last=None),)
+    assert decide.cancel_unpaid(order_state(), message(requested(1))).publish == (answer(last=None),)

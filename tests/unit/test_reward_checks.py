@@ -16,14 +16,14 @@ from contracts.rules.view import RuleSet
 from contracts.wire.decision import Decision, NotYet
 from tests.builders import JOINED, KEY, NOW, SELLER, SHOP, a_target, an_order_line, cancelled, message, paid, rules
 from workers.reward_checks.decide import count_sale, take_back_sale
-from workers.reward_checks.model import Board, Progress, Sale
+from workers.reward_checks.model import Progress, Sale, State
 
 MONTH = f"{SELLER}/2026-11/CNY"
 TARGETS = rules(1, targets=(a_target(target_minor=10_000, bonus_minor=500),))
 
 
-def a_board(*months: Progress, sales: tuple[Sale, ...] = (), rule_sets: tuple[RuleSet, ...] = (TARGETS,)) -> Board:
-    return Board(
+def reward_state(*months: Progress, sales: tuple[Sale, ...] = (), rule_sets: tuple[RuleSet, ...] = (TARGETS,)) -> State:
+    return State(
         {month.key: month for month in months},
         {known.rule_version: known for known in rule_sets},
         {sale.key: sale for sale in sales},
@@ -69,54 +69,54 @@ def said(sales: str, *, target: str = "100.00", rule_version: int = 1, reward: s
 
 
 def test_the_first_sale_of_a_month_begins_its_progress() -> None:
-    assert count_sale(a_board(), sold("90.00")) == Decision(
-        a_board(a_month(9_000), sales=(counted(9_000),)), outcome="counted"
+    assert count_sale(reward_state(), sold("90.00")) == Decision(
+        reward_state(a_month(9_000), sales=(counted(9_000),)), outcome="counted"
     )
 
 
 def test_all_lines_of_an_order_count_and_its_postage_does_not() -> None:
     lines = (an_order_line(1, net="40.00"), an_order_line(2, net="2.50"))
 
-    after = count_sale(a_board(), message(paid(lines=lines, shipping=Decimal("8.00")))).state
+    after = count_sale(reward_state(), message(paid(lines=lines, shipping=Decimal("8.00")))).state
 
-    assert after == a_board(a_month(4_250), sales=(counted(4_250),))
+    assert after == reward_state(a_month(4_250), sales=(counted(4_250),))
 
 
 class TestCrossing:
     def test_reaching_the_target_grants_the_reward(self) -> None:
-        after = a_board(a_month(10_000, "monthly_sales"), sales=(counted(1),))
+        after = reward_state(a_month(10_000, "monthly_sales"), sales=(counted(1),))
 
-        assert count_sale(a_board(a_month(9_999)), sold("0.01")) == Decision(
+        assert count_sale(reward_state(a_month(9_999)), sold("0.01")) == Decision(
             after, (RewardGranted(**said("100.00")),), "counted"
         )
 
     def test_beyond_the_target_nothing_is_granted_again(self) -> None:
-        board = a_board(a_month(10_000, "monthly_sales"))
+        state = reward_state(a_month(10_000, "monthly_sales"))
 
-        assert count_sale(board, sold("90.00")) == Decision(
-            a_board(a_month(19_000, "monthly_sales"), sales=(counted(9_000),)), outcome="counted"
+        assert count_sale(state, sold("90.00")) == Decision(
+            reward_state(a_month(19_000, "monthly_sales"), sales=(counted(9_000),)), outcome="counted"
         )
 
     def test_a_cancellation_that_falls_below_revokes_it(self) -> None:
-        board = a_board(a_month(10_000, "monthly_sales"), sales=(counted(1),))
+        state = reward_state(a_month(10_000, "monthly_sales"), sales=(counted(1),))
 
-        assert take_back_sale(board, fallen("0.01")) == Decision(
-            a_board(a_month(9_999), sales=(taken_back(1),)), (RewardRevoked(**said("99.99")),), "counted"
+        assert take_back_sale(state, fallen("0.01")) == Decision(
+            reward_state(a_month(9_999), sales=(taken_back(1),)), (RewardRevoked(**said("99.99")),), "counted"
         )
 
     def test_a_cancellation_that_stays_above_does_not(self) -> None:
-        board = a_board(a_month(10_001, "monthly_sales"), sales=(counted(1),))
+        state = reward_state(a_month(10_001, "monthly_sales"), sales=(counted(1),))
 
-        assert take_back_sale(board, fallen("0.01")) == Decision(
-            a_board(a_month(10_000, "monthly_sales"), sales=(taken_back(1),)), outcome="counted"
+        assert take_back_sale(state, fallen("0.01")) == Decision(
+            reward_state(a_month(10_000, "monthly_sales"), sales=(taken_back(1),)), outcome="counted"
         )
 
     def test_several_targets_are_reached_one_by_one(self) -> None:
         two = rules(1, targets=(a_target("gold", 20_000), a_target("silver", 10_000)))
-        board = a_board(a_month(9_000), rule_sets=(two,))
+        state = reward_state(a_month(9_000), rule_sets=(two,))
 
-        silver = count_sale(board, sold("20.00"))
-        both = count_sale(board, sold("110.00"))
+        silver = count_sale(state, sold("20.00"))
+        both = count_sale(state, sold("110.00"))
 
         assert silver.publish == (RewardGranted(**said("110.00", reward="silver")),)
         assert both.state.progress[MONTH].granted == ("gold", "silver")
@@ -128,7 +128,7 @@ class TestCrossing:
     def test_a_target_in_another_currency_is_not_this_months(self) -> None:
         yen = rules(1, targets=(a_target(target_minor=1, currency="JPY"),))
 
-        assert count_sale(a_board(rule_sets=(yen,)), sold("90.00")).publish == ()
+        assert count_sale(reward_state(rule_sets=(yen,)), sold("90.00")).publish == ()
 
 
 class TestWhichMonth:
@@ -142,13 +142,13 @@ class TestWhichMonth:
         ],
     )
     def test_it_is_the_utc_month_in_which_the_order_was_placed(self, placed_at: datetime, month: str) -> None:
-        after = count_sale(a_board(), sold("90.00", placed_at=placed_at, paid_at=NOW)).state
+        after = count_sale(reward_state(), sold("90.00", placed_at=placed_at, paid_at=NOW)).state
 
         assert list(after.progress) == [f"{SELLER}/{month}/CNY"]
 
     def test_a_cancelled_order_is_taken_back_from_that_month(self) -> None:
         october = NOW - timedelta(days=30)
-        counted = count_sale(a_board(), sold("90.00", placed_at=october)).state
+        counted = count_sale(reward_state(), sold("90.00", placed_at=october)).state
 
         assert take_back_sale(counted, fallen("90.00", placed_at=october)).state.progress == {
             f"{SELLER}/2026-10/CNY": Progress(
@@ -164,17 +164,17 @@ class TestWhichRules:
     LATER = NOW + timedelta(hours=1)
 
     def test_those_of_the_order_that_was_placed_last_count_whenever_it_comes(self) -> None:
-        board = a_board(a_month(9_000, rule_version=2, placed_at=self.LATER), rule_sets=(TARGETS, self.HIGHER))
+        state = reward_state(a_month(9_000, rule_version=2, placed_at=self.LATER), rule_sets=(TARGETS, self.HIGHER))
 
-        decision = count_sale(board, sold("20.00", rule_version=1))
+        decision = count_sale(state, sold("20.00", rule_version=1))
 
-        after = board.with_progress(a_month(11_000, rule_version=2, placed_at=self.LATER)).with_sale(counted(2_000))
+        after = state.with_progress(a_month(11_000, rule_version=2, placed_at=self.LATER)).with_sale(counted(2_000))
         assert decision == Decision(after, outcome="counted")
 
     def test_a_lower_number_counts_where_its_order_was_placed_last(self) -> None:
-        board = a_board(a_month(9_000, rule_version=2), rule_sets=(TARGETS, self.HIGHER))
+        state = reward_state(a_month(9_000, rule_version=2), rule_sets=(TARGETS, self.HIGHER))
 
-        month = count_sale(board, sold("20.00", rule_version=1, placed_at=self.LATER)).state.progress[MONTH]
+        month = count_sale(state, sold("20.00", rule_version=1, placed_at=self.LATER)).state.progress[MONTH]
 
         assert month == a_month(11_000, "monthly_sales", rule_version=1, placed_at=self.LATER)
 
@@ -186,80 +186,80 @@ class TestWhichRules:
     ) -> None:
         rule_sets = (rules(1, effective_from=first_began), rules(2, effective_from=second_began))
         for numbers in ((1, 2), (2, 1)):
-            board = a_board(rule_sets=rule_sets)
+            state = reward_state(rule_sets=rule_sets)
             for number in numbers:
-                board = count_sale(board, sold("1.00", order_id=str(number), rule_version=number)).state
-            assert board.progress[MONTH].rule_version == counts
+                state = count_sale(state, sold("1.00", order_id=str(number), rule_version=number)).state
+            assert state.progress[MONTH].rule_version == counts
 
     def test_a_month_stored_without_its_last_order_takes_the_next_one(self) -> None:
         old = Progress(MONTH, SELLER, "2026-11", "CNY", 9_000, 2)
-        board = a_board(old, rule_sets=(TARGETS, self.HIGHER))
+        state = reward_state(old, rule_sets=(TARGETS, self.HIGHER))
 
-        assert count_sale(board, sold("20.00")).state.progress[MONTH] == a_month(11_000, "monthly_sales")
+        assert count_sale(state, sold("20.00")).state.progress[MONTH] == a_month(11_000, "monthly_sales")
 
     def test_a_higher_target_revokes_what_is_no_longer_reached(self) -> None:
-        board = a_board(a_month(10_000, "monthly_sales"), rule_sets=(TARGETS, self.HIGHER))
-        after = board.with_progress(a_month(11_000, rule_version=2)).with_sale(counted(1_000))
+        state = reward_state(a_month(10_000, "monthly_sales"), rule_sets=(TARGETS, self.HIGHER))
+        after = state.with_progress(a_month(11_000, rule_version=2)).with_sale(counted(1_000))
         revoked = RewardRevoked(**said("110.00", target="500.00", rule_version=2))
 
-        assert count_sale(board, sold("10.00", rule_version=2)) == Decision(after, (revoked,), "counted")
+        assert count_sale(state, sold("10.00", rule_version=2)) == Decision(after, (revoked,), "counted")
 
     def test_a_target_that_newer_rules_dropped_is_revoked_and_not_forgotten(self) -> None:
-        board = a_board(a_month(10_000, "monthly_sales"), rule_sets=(TARGETS, self.WITHOUT))
-        after = board.with_progress(a_month(11_000, rule_version=2)).with_sale(counted(1_000))
+        state = reward_state(a_month(10_000, "monthly_sales"), rule_sets=(TARGETS, self.WITHOUT))
+        after = state.with_progress(a_month(11_000, rule_version=2)).with_sale(counted(1_000))
         revoked = RewardRevoked(**said("110.00", rule_version=2))
 
-        assert count_sale(board, sold("10.00", rule_version=2)) == Decision(after, (revoked,), "counted")
+        assert count_sale(state, sold("10.00", rule_version=2)) == Decision(after, (revoked,), "counted")
 
     def test_a_sale_waits_for_its_rules(self) -> None:
-        assert count_sale(a_board(), sold("90.00", rule_version=2)) == NotYet("rules_unknown")
+        assert count_sale(reward_state(), sold("90.00", rule_version=2)) == NotYet("rules_unknown")
 
 
 def test_an_order_that_was_never_paid_was_never_counted() -> None:
-    board = a_board(a_month(9_000))
+    state = reward_state(a_month(9_000))
 
-    assert take_back_sale(board, fallen("90.00", was_paid=False)) == Decision(board, outcome="never_counted")
+    assert take_back_sale(state, fallen("90.00", was_paid=False)) == Decision(state, outcome="never_counted")
 
 
 def test_a_cancellation_that_overtakes_its_payment_is_noted_and_nothing_is_counted_later() -> None:
-    early = take_back_sale(a_board(), fallen("90.00"))
+    early = take_back_sale(reward_state(), fallen("90.00"))
 
     gone = Sale(KEY, MONTH, 9_000, taken_back_minor=9_000)
-    assert early == Decision(a_board(sales=(gone,)), outcome="noted")
+    assert early == Decision(reward_state(sales=(gone,)), outcome="noted")
     assert count_sale(early.state, sold("90.00")) == Decision(
-        a_board(a_month(0), sales=(taken_back(9_000),)), outcome="counted"
+        reward_state(a_month(0), sales=(taken_back(9_000),)), outcome="counted"
     )
 
 
 class TestTheSameOrderAgain:
     def test_a_payment_counts_once_and_grants_nothing_the_second_time(self) -> None:
-        once = count_sale(a_board(a_month(9_999)), sold("0.01"))
+        once = count_sale(reward_state(a_month(9_999)), sold("0.01"))
 
         assert once.publish == (RewardGranted(**said("100.00")),)
         assert count_sale(once.state, resent(sold("0.01"))) == Decision(once.state, outcome="duplicate")
 
     def test_a_cancellation_counts_once_and_revokes_nothing_the_second_time(self) -> None:
-        board = a_board(a_month(10_000, "monthly_sales"), sales=(counted(1),))
-        once = take_back_sale(board, fallen("0.01"))
+        state = reward_state(a_month(10_000, "monthly_sales"), sales=(counted(1),))
+        once = take_back_sale(state, fallen("0.01"))
 
         assert once.publish == (RewardRevoked(**said("99.99")),)
         assert take_back_sale(once.state, resent(fallen("0.01"))) == Decision(once.state, outcome="nothing_new")
 
     def test_a_payment_told_again_after_the_cancellation_does_not_bring_the_order_back(self) -> None:
-        board = a_board(a_month(0), sales=(taken_back(9_000),))
+        state = reward_state(a_month(0), sales=(taken_back(9_000),))
 
-        assert count_sale(board, resent(sold("90.00"))) == Decision(board, outcome="duplicate")
+        assert count_sale(state, resent(sold("90.00"))) == Decision(state, outcome="duplicate")
 
     def test_a_cancellation_told_twice_before_its_payment_counts_once(self) -> None:
-        early = take_back_sale(a_board(), fallen("90.00")).state
+        early = take_back_sale(reward_state(), fallen("90.00")).state
 
         assert take_back_sale(early, resent(fallen("90.00"))) == Decision(early, outcome="nothing_new")
 
     def test_another_order_of_the_month_counts_by_itself(self) -> None:
-        board = a_board(a_month(9_000), sales=(counted(9_000),))
+        state = reward_state(a_month(9_000), sales=(counted(9_000),))
 
-        assert count_sale(board, sold("5.00", order_id="1002")) == Decision(
-            a_board(a_month(9_500), sales=(counted(9_000), counted(500, f"{SHOP}/1002"))), outcome="counted"
+        assert count_sale(state, sold("5.00", order_id="1002")) == Decision(
+            reward_state(a_month(9_500), sales=(counted(9_000), counted(500, f"{SHOP}/1002"))), outcome="counted"
         )
 
 
@@ -268,29 +268,30 @@ class TestMarkets:
     IN_WEST = f"{MONTH}/west"
 
     def test_each_has_a_month_of_its_own(self) -> None:
-        board = a_board(a_month(9_999), rule_sets=(TARGETS, self.WEST))
+        state = reward_state(a_month(9_999), rule_sets=(TARGETS, self.WEST))
 
-        decision = count_sale(board, sold("100.00", rule_version=2))
+        decision = count_sale(state, sold("100.00", rule_version=2))
 
         west = Progress(
             self.IN_WEST, SELLER, "2026-11", "CNY", 10_000, 2, ("monthly_sales",), market="west", placed_at=NOW
         )
         sale = Sale(KEY, self.IN_WEST, 10_000, counted=True)
         granted = RewardGranted(**said("100.00", rule_version=2), market="west")
-        assert decision == Decision(board.with_progress(west).with_sale(sale), (granted,), "counted")
+        assert decision == Decision(state.with_progress(west).with_sale(sale), (granted,), "counted")
 
     def test_what_is_taken_back_falls_into_the_market_of_the_sale(self) -> None:
-        board = count_sale(
-            a_board(a_month(10_000, "monthly_sales"), rule_sets=(TARGETS, self.WEST)), sold("100.00", rule_version=2)
+        state = count_sale(
+            reward_state(a_month(10_000, "monthly_sales"), rule_sets=(TARGETS, self.WEST)),
+            sold("100.00", rule_version=2),
         ).state
 
-        decision = take_back_sale(board, fallen("100.00"))
+        decision = take_back_sale(state, fallen("100.00"))
 
         assert decision.publish == (RewardRevoked(**said("0.00", rule_version=2), market="west"),)
-        assert decision.state.progress[MONTH] == board.progress[MONTH]
+        assert decision.state.progress[MONTH] == state.progress[MONTH]
 
     def test_what_is_taken_back_before_the_payment_is_noted_and_falls_there_too(self) -> None:
-        early = take_back_sale(a_board(rule_sets=(self.WEST,)), fallen("100.00")).state
+        early = take_back_sale(reward_state(rule_sets=(self.WEST,)), fallen("100.00")).state
 
         after = count_sale(early, sold("100.00", rule_version=2)).state
 
@@ -320,19 +321,19 @@ def months(draw: st.DrawFn) -> tuple[list[Any], list[Any]]:
     return messages, draw(st.permutations(messages))
 
 
-def standing(messages: list[Any]) -> tuple[Board, set[str]]:
+def standing(messages: list[Any]) -> tuple[State, set[str]]:
     """The board in the end, and the rewards that stand by what was published alone."""
-    board, stands = a_board(rule_sets=RULE_SETS), set()
+    state, stands = reward_state(rule_sets=RULE_SETS), set()
     for rule, said_ in messages:
-        decision = rule(board, said_)
-        board = decision.state
+        decision = rule(state, said_)
+        state = decision.state
         for event in decision.publish:
             if isinstance(event, RewardGranted):
                 assert event.reward not in stands
                 stands.add(event.reward)
             else:
                 stands.remove(event.reward)
-    return board, stands
+    return state, stands
 
 
 @given(months())
@@ -345,12 +346,12 @@ def test_any_order_of_the_same_orders_ends_in_the_same_rewards(case: tuple[list[
 
 @given(months())
 def test_handled_twice_equals_once(case: tuple[list[Any], list[Any]]) -> None:
-    board = a_board(rule_sets=RULE_SETS)
+    state = reward_state(rule_sets=RULE_SETS)
     for rule, told in case[1]:
-        board = rule(board, told).state
+        state = rule(state, told).state
 
-        again = rule(board, resent(told))
-        assert (again.state, again.publish) == (board, ())
+        again = rule(state, resent(told))
+        assert (again.state, again.publish) == (state, ())
         assert again.outcome in ("duplicate", "nothing_new")
 
 

@@ -30,14 +30,14 @@ from tests.builders import (
 from tests.unit.lives import Told, lives, resent
 from workers.order_intake.model import Order
 from workers.reward_checks.decide import count_sale, take_back_refund, take_back_sale
-from workers.reward_checks.model import Board, Progress, Sale
+from workers.reward_checks.model import Progress, Sale, State
 
 MONTH = f"{SELLER}/2026-11/CNY"
 TARGET = rules(1, targets=(a_target(target_minor=8_000, bonus_minor=500),))
 
 
-def a_board(*months: Progress, sales: tuple[Sale, ...] = (), rule_sets: tuple[RuleSet, ...] = (TARGET,)) -> Board:
-    return Board(
+def reward_state(*months: Progress, sales: tuple[Sale, ...] = (), rule_sets: tuple[RuleSet, ...] = (TARGET,)) -> State:
+    return State(
         {month.key: month for month in months},
         {known.rule_version: known for known in rule_sets},
         {sale.key: sale for sale in sales},
@@ -74,40 +74,40 @@ def said(sales: str) -> dict[str, Any]:
     }
 
 
-SOLD = a_board(a_month(9_000, "monthly_sales"), sales=(a_sale(),))
+SOLD = reward_state(a_month(9_000, "monthly_sales"), sales=(a_sale(),))
 
 
 class TestRefund:
     def test_it_lowers_the_month(self) -> None:
         assert take_back_refund(SOLD, given_back("10.00")) == Decision(
-            a_board(a_month(8_000, "monthly_sales"), sales=(a_sale(1_000),)), outcome="counted"
+            reward_state(a_month(8_000, "monthly_sales"), sales=(a_sale(1_000),)), outcome="counted"
         )
 
     def test_below_the_target_the_reward_is_revoked(self) -> None:
         assert take_back_refund(SOLD, given_back("10.01")) == Decision(
-            a_board(a_month(7_999), sales=(a_sale(1_001),)), (RewardRevoked(**said("79.99")),), "counted"
+            reward_state(a_month(7_999), sales=(a_sale(1_001),)), (RewardRevoked(**said("79.99")),), "counted"
         )
 
     def test_the_next_one_tells_the_sum_and_only_what_is_new_is_subtracted(self) -> None:
         once = take_back_refund(SOLD, given_back("10.00")).state
 
         assert take_back_refund(once, given_back("30.00")) == Decision(
-            a_board(a_month(6_000), sales=(a_sale(3_000),)), (RewardRevoked(**said("60.00")),), "counted"
+            reward_state(a_month(6_000), sales=(a_sale(3_000),)), (RewardRevoked(**said("60.00")),), "counted"
         )
 
     @pytest.mark.parametrize("in_all", ["10.00", "30.00"])
     def test_an_older_sum_or_the_same_says_nothing_new(self, in_all: str) -> None:
-        board = take_back_refund(SOLD, given_back("30.00")).state
+        state = take_back_refund(SOLD, given_back("30.00")).state
 
-        assert take_back_refund(board, resent(given_back(in_all))) == Decision(board, outcome="nothing_new")
+        assert take_back_refund(state, resent(given_back(in_all))) == Decision(state, outcome="nothing_new")
 
     def test_before_the_payment_it_is_noted_and_what_is_left_is_counted_then(self) -> None:
-        early = take_back_refund(a_board(), given_back("10.00"))
-        noted = a_board(sales=(a_sale(1_000, counted=False),))
+        early = take_back_refund(reward_state(), given_back("10.00"))
+        noted = reward_state(sales=(a_sale(1_000, counted=False),))
 
         assert early == Decision(noted, outcome="noted")
         assert count_sale(early.state, sold()) == Decision(
-            a_board(a_month(8_000, "monthly_sales"), sales=(a_sale(1_000),)),
+            reward_state(a_month(8_000, "monthly_sales"), sales=(a_sale(1_000),)),
             (RewardGranted(**said("80.00")),),
             "counted",
         )
@@ -118,13 +118,13 @@ class TestCancellationOfWhatIsLeft:
         partly = take_back_refund(SOLD, given_back("10.00")).state
 
         assert take_back_sale(partly, message(cancelled())) == Decision(
-            a_board(a_month(0), sales=(a_sale(9_000),)), (RewardRevoked(**said("0.00")),), "counted"
+            reward_state(a_month(0), sales=(a_sale(9_000),)), (RewardRevoked(**said("0.00")),), "counted"
         )
 
     def test_a_refund_told_after_it_takes_nothing(self) -> None:
-        board = take_back_sale(SOLD, message(cancelled())).state
+        state = take_back_sale(SOLD, message(cancelled())).state
 
-        assert take_back_refund(board, given_back("10.00")) == Decision(board, outcome="nothing_new")
+        assert take_back_refund(state, given_back("10.00")) == Decision(state, outcome="nothing_new")
 
 
 # Any order of the same events.
@@ -152,16 +152,16 @@ def months(draw: st.DrawFn) -> tuple[list[Order], list[Told], list[Told]]:
     return orders, events, draw(st.permutations([*events, *repeats]))
 
 
-def standing(events: list[Told]) -> tuple[Board, set[str]]:
+def standing(events: list[Told]) -> tuple[State, set[str]]:
     """The board in the end, and the rewards that stand by what was published alone."""
-    board, stands = a_board(rule_sets=RULE_SETS), set[str]()
+    state, stands = reward_state(rule_sets=RULE_SETS), set[str]()
     for told in events:
-        decision = RULES[type(told.data)](board, told)
-        board = decision.state
+        decision = RULES[type(told.data)](state, told)
+        state = decision.state
         for event in decision.publish:
             assert (event.reward in stands) == isinstance(event, RewardRevoked)
             stands ^= {event.reward}
-    return board, stands
+    return state, stands
 
 
 @given(months())
@@ -176,9 +176,9 @@ def test_any_order_with_repeats_ends_in_the_same_sales_and_rewards(
 @given(months())
 def test_a_months_sales_are_what_is_left_of_its_orders(case: tuple[list[Order], list[Told], list[Told]]) -> None:
     orders, _, events = case
-    board, stands = standing(events)
+    state, stands = standing(events)
 
-    [progress] = board.progress.values()
+    [progress] = state.progress.values()
     assert progress.sales_minor == sum(
         order.net_minor - order.refunded_minor for order in orders if order.status != "cancelled"
     )

@@ -32,12 +32,12 @@ from contracts.wire.decision import Decision, NotYet
 from contracts.wire.refusal import Unreadable
 from tests.builders import NOW, message
 from workers.rule_book import decide
-from workers.rule_book.model import RuleBook, Turn
+from workers.rule_book.model import State, Turn
 
 HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)
-Answer = Decision[RuleBook] | NotYet[RuleBook]
+Answer = Decision[State] | NotYet[State]
 
 
 def a_document(*rates: str, **fields: Any) -> RuleDocument:
@@ -59,29 +59,29 @@ def active(draft: RuleSet, **fields: Any) -> RuleSet:
     return replace(approved(draft), **given)
 
 
-def a_book(*rules: RuleSet, markets: tuple[Market, ...] = ()) -> RuleBook:
-    return RuleBook({r.rule_version: r for r in rules}, {market.market: market for market in markets})
+def a_book(*rules: RuleSet, markets: tuple[Market, ...] = ()) -> State:
+    return State({r.rule_version: r for r in rules}, {market.market: market for market in markets})
 
 
-def propose(book: RuleBook, document: RuleDocument, by: str = "li.na") -> Answer:
-    return decide.propose(book, message(ProposeRules(rule_version=1, proposed_by=by, rules=document)))
+def propose(state: State, document: RuleDocument, by: str = "li.na") -> Answer:
+    return decide.propose(state, message(ProposeRules(rule_version=1, proposed_by=by, rules=document)))
 
 
-def approve(book: RuleBook, digest: str, by: str = "wei") -> Answer:
-    return decide.approve(book, message(ApproveRules(rule_version=1, approved_by=by, digest=digest)))
+def approve(state: State, digest: str, by: str = "wei") -> Answer:
+    return decide.approve(state, message(ApproveRules(rule_version=1, approved_by=by, digest=digest)))
 
 
-def activate(book: RuleBook, version: int = 1, **fields: Any) -> Answer:
-    return decide.activate(book, message(ActivateRules(rule_version=version, activated_by="li.na", **fields)))
+def activate(state: State, version: int = 1, **fields: Any) -> Answer:
+    return decide.activate(state, message(ActivateRules(rule_version=version, activated_by="li.na", **fields)))
 
 
-def retire(book: RuleBook, **fields: Any) -> Answer:
-    return decide.retire(book, message(RetireRules(rule_version=1, retired_by="wei", **fields)))
+def retire(state: State, **fields: Any) -> Answer:
+    return decide.retire(state, message(RetireRules(rule_version=1, retired_by="wei", **fields)))
 
 
-def refused(book: RuleBook, reason: str, detail: str, clause: str | None = None, version: int = 1) -> Answer:
+def refused(state: State, reason: str, detail: str, clause: str | None = None, version: int = 1) -> Answer:
     event = RulesRefused(rule_version=version, reason=reason, detail=detail, clause=clause)
-    return Decision(book, (event,), "refused")
+    return Decision(state, (event,), "refused")
 
 
 class TestPropose:
@@ -108,10 +108,10 @@ class TestPropose:
         )
 
     def test_active_rules_never_change(self) -> None:
-        book = a_book(active(a_draft()))
+        state = a_book(active(a_draft()))
         detail = "rule_version: 1 is active and never changes; take the next number."
 
-        assert propose(book, a_document("0.12")) == refused(book, "conflict", detail)
+        assert propose(state, a_document("0.12")) == refused(state, "conflict", detail)
 
     def test_an_amount_that_its_currency_cannot_express_is_refused(self) -> None:
         target = {"reward": "monthly", "currency": "JPY", "target": "0.5", "bonus": "1"}
@@ -158,33 +158,33 @@ class TestActivate:
         kept = active(a_draft(), effective_from=NOW + DAY)
         event = RulesActivated(rule_version=1, market="default", effective_from=NOW + DAY, activated_by="li.na")
 
-        book = replace(a_book(kept), turns={"default": Turn("default", 1)})
-        assert answer == Decision(book, (event,), "activated")
-        assert in_force(NOW, "default", book.tenures) is None
-        assert in_force(NOW + DAY, "default", book.tenures) == kept.rule_version
+        state = replace(a_book(kept), turns={"default": Turn("default", 1)})
+        assert answer == Decision(state, (event,), "activated")
+        assert in_force(NOW, "default", state.tenures) is None
+        assert in_force(NOW + DAY, "default", state.tenures) == kept.rule_version
 
     def test_without_a_date_they_hold_from_the_message_on(self) -> None:
-        book = activate(a_book(approved(a_draft()))).state  # type: ignore[union-attr]
+        state = activate(a_book(approved(a_draft()))).state  # type: ignore[union-attr]
 
-        assert book.rules == {1: active(a_draft())}
+        assert state.rules == {1: active(a_draft())}
 
     def test_each_activation_takes_the_next_turn_of_its_market(self) -> None:
-        book = replace(a_book(approved(a_draft())), turns={"default": Turn("default", 7), "cn": Turn("cn", 1)})
+        state = replace(a_book(approved(a_draft())), turns={"default": Turn("default", 7), "cn": Turn("cn", 1)})
 
-        turns = activate(book).state.turns  # type: ignore[union-attr]
+        turns = activate(state).state.turns  # type: ignore[union-attr]
         assert turns == {"default": Turn("default", 8), "cn": Turn("cn", 1)}
 
     @pytest.mark.parametrize("fields", [{}, {"effective_from": NOW - DAY}])
     def test_the_same_activation_again_changes_nothing(self, fields: dict[str, Any]) -> None:
-        book = a_book(active(a_draft(), effective_from=NOW - DAY))
+        state = a_book(active(a_draft(), effective_from=NOW - DAY))
 
-        assert activate(book, **fields) == Decision(book, outcome="duplicate")
+        assert activate(state, **fields) == Decision(state, outcome="duplicate")
 
     def test_active_rules_keep_their_date(self) -> None:
-        book = a_book(active(a_draft()))
+        state = a_book(active(a_draft()))
         detail = "rule_version: 1 is active from 2026-11-02T09:30:00+00:00 on; take the next number."
 
-        assert activate(book, effective_from=NOW + DAY) == refused(book, "conflict", detail)
+        assert activate(state, effective_from=NOW + DAY) == refused(state, "conflict", detail)
 
     def test_an_activation_before_its_proposal_waits(self) -> None:
         detail = "rule_version: rules 1 are not known; propose them first."
@@ -192,26 +192,26 @@ class TestActivate:
         assert activate(a_book()) == NotYet("not_proposed", refused(a_book(), "not_proposed", detail))  # type: ignore[arg-type]
 
     def test_an_activation_before_its_approval_waits(self) -> None:
-        book = a_book(a_draft())
+        state = a_book(a_draft())
         detail = "rule_version: 1 is not approved; let another person than the proposer approve it."
 
-        assert activate(book) == NotYet("not_approved", refused(book, "not_approved", detail))  # type: ignore[arg-type]
+        assert activate(state) == NotYet("not_approved", refused(state, "not_approved", detail))  # type: ignore[arg-type]
 
     def test_a_market_that_is_not_defined_may_yet_be(self) -> None:
-        book = a_book(approved(a_draft(market="cn")))
+        state = a_book(approved(a_draft(market="cn")))
         detail = "rules.market: market cn is not defined; define what its law allows."
 
-        assert activate(book) == NotYet("market_unknown", refused(book, "market_unknown", detail))  # type: ignore[arg-type]
+        assert activate(state) == NotYet("market_unknown", refused(state, "market_unknown", detail))  # type: ignore[arg-type]
 
     def test_rules_beyond_the_limits_are_refused_with_the_clause(self) -> None:
         cn = Market("cn", 1, 150_000, clauses={"levels_paid_max": "禁止传销条例 第七条"})
-        book = a_book(approved(a_draft(market="cn")), markets=(cn,))
+        state = a_book(approved(a_draft(market="cn")), markets=(cn,))
         detail = (
             "pool_rate: a line may pay 0.2 of its net, and market cn allows 0.15; "
             "plan direct: it pays up to level 2, and market cn allows 1 (禁止传销条例 第七条)."
         )
 
-        assert activate(book) == refused(book, "market_limit", detail, "禁止传销条例 第七条")
+        assert activate(state) == refused(state, "market_limit", detail, "禁止传销条例 第七条")
 
     def test_the_default_market_has_limits_without_being_defined_and_others_when_it_is(self) -> None:
         three = a_book(approved(a_draft(1, "0.1", "0.05", "0.01")))
@@ -224,13 +224,13 @@ class TestActivate:
 
     @pytest.mark.parametrize("at", [NOW - DAY, NOW - HOUR])
     def test_what_was_promised_is_never_changed_backwards(self, at: Any) -> None:
-        book = a_book(active(a_draft(), effective_from=NOW - DAY), approved(a_draft(2, "0.2")))
+        state = a_book(active(a_draft(), effective_from=NOW - DAY), approved(a_draft(2, "0.2")))
         detail = (
             f"effective_from: rules 1 held at {at.isoformat()}, and what was promised stays; "
             "give a time from 2026-11-02T09:30:00+00:00 on."
         )
 
-        assert activate(book, 2, effective_from=at) == refused(book, "retroactive", detail, version=2)
+        assert activate(state, 2, effective_from=at) == refused(state, "retroactive", detail, version=2)
 
     @pytest.mark.parametrize(
         "other",
@@ -243,27 +243,27 @@ class TestActivate:
     )
     def test_a_past_without_rules_may_be_given_some(self, other: RuleSet) -> None:
         """They hold until the next ones began, whose time is left as it was."""
-        book = a_book(other, approved(a_draft(2, "0.2")))
-        answer = activate(book, 2, effective_from=NOW - DAY)
+        state = a_book(other, approved(a_draft(2, "0.2")))
+        answer = activate(state, 2, effective_from=NOW - DAY)
 
         assert answer.outcome == "activated"  # type: ignore[union-attr]
-        before = in_force(NOW, other.terms.market, book.tenures)
+        before = in_force(NOW, other.terms.market, state.tenures)
         assert before in (None, in_force(NOW, other.terms.market, answer.state.tenures))  # type: ignore[union-attr]
 
     def test_the_future_is_free(self) -> None:
-        book = a_book(active(a_draft(), effective_from=NOW - DAY), approved(a_draft(2, "0.2")))
+        state = a_book(active(a_draft(), effective_from=NOW - DAY), approved(a_draft(2, "0.2")))
 
-        assert activate(book, 2, effective_from=NOW).outcome == "activated"  # type: ignore[union-attr]
+        assert activate(state, 2, effective_from=NOW).outcome == "activated"  # type: ignore[union-attr]
 
 
 class TestRetire:
     def test_active_rules_get_an_end(self) -> None:
-        book = a_book(active(a_draft()))
+        state = a_book(active(a_draft()))
         event = RulesRetired(rule_version=1, market="default", effective_from=NOW + DAY, retired_by="wei")
         ended = active(a_draft(), retired_from=NOW + DAY, retired_by="wei")
 
-        assert retire(book, effective_from=NOW + DAY) == Decision(a_book(ended), (event,), "retired")
-        assert retire(book).state.rules[1].retired_from == NOW  # type: ignore[union-attr]
+        assert retire(state, effective_from=NOW + DAY) == Decision(a_book(ended), (event,), "retired")
+        assert retire(state).state.rules[1].retired_from == NOW  # type: ignore[union-attr]
         assert in_force(NOW + DAY, "default", a_book(ended).tenures) is None
 
     @pytest.mark.parametrize(
@@ -271,39 +271,39 @@ class TestRetire:
         [(NOW + DAY, {"effective_from": NOW + DAY}), (NOW, {}), (NOW - HOUR, {}), (NOW, {"effective_from": NOW})],
     )
     def test_the_same_end_again_changes_nothing(self, end: datetime, fields: dict[str, Any]) -> None:
-        book = a_book(active(a_draft(), effective_from=NOW - DAY, retired_from=end))
+        state = a_book(active(a_draft(), effective_from=NOW - DAY, retired_from=end))
 
-        assert retire(book, **fields) == Decision(book, outcome="duplicate")
+        assert retire(state, **fields) == Decision(state, outcome="duplicate")
 
     @pytest.mark.parametrize("fields", [{}, {"effective_from": NOW + HOUR - MINUTE}])
     def test_an_end_that_is_yet_to_come_is_not_moved_without_a_word(self, fields: dict[str, Any]) -> None:
-        book = a_book(active(a_draft(), retired_from=NOW + HOUR))
+        state = a_book(active(a_draft(), retired_from=NOW + HOUR))
         detail = "rule_version: 1 ends at 2026-11-02T10:30:00+00:00, which stays."
 
-        assert retire(book, **fields) == refused(book, "already_retired", detail)
+        assert retire(state, **fields) == refused(state, "already_retired", detail)
 
     def test_an_end_that_is_set_stays(self) -> None:
-        book = a_book(active(a_draft(), retired_from=NOW + DAY))
+        state = a_book(active(a_draft(), retired_from=NOW + DAY))
         detail = "rule_version: 1 ends at 2026-11-03T09:30:00+00:00, which stays."
 
-        assert retire(book, effective_from=NOW + HOUR) == refused(book, "already_retired", detail)
+        assert retire(state, effective_from=NOW + HOUR) == refused(state, "already_retired", detail)
 
     def test_an_end_in_the_past_is_refused(self) -> None:
-        book = a_book(active(a_draft(), effective_from=NOW - DAY))
+        state = a_book(active(a_draft(), effective_from=NOW - DAY))
         detail = "effective_from: what was promised stays; give a time from 2026-11-02T09:30:00+00:00 on."
 
-        assert retire(book, effective_from=NOW - HOUR) == refused(book, "retroactive", detail)
+        assert retire(state, effective_from=NOW - HOUR) == refused(state, "retroactive", detail)
 
     def test_only_active_rules_end_and_the_activation_may_be_on_its_way(self) -> None:
-        book = a_book(approved(a_draft()))
+        state = a_book(approved(a_draft()))
         detail = "rule_version: 1 is not active; only what is in force can end."
 
-        assert retire(book) == NotYet("not_active", refused(book, "not_active", detail))  # type: ignore[arg-type]
+        assert retire(state) == NotYet("not_active", refused(state, "not_active", detail))  # type: ignore[arg-type]
         assert retire(a_book()).reason == "not_proposed"  # type: ignore[union-attr]
 
 
-def define(book: RuleBook, **fields: Any) -> Answer:
-    return decide.define_market(book, message(DefineMarket(**{"market": "cn", **fields})))
+def define(state: State, **fields: Any) -> Answer:
+    return decide.define_market(state, message(DefineMarket(**{"market": "cn", **fields})))
 
 
 class TestMarket:
@@ -319,13 +319,13 @@ class TestMarket:
         )
 
         market = Market("cn", 1, 300_000, clauses={"team_pay": "Act 2"})
-        book = replace(a_book(markets=(market,)), turns={"cn": Turn("cn", 1)})
-        assert answer == Decision(book, (event,), "defined")
+        state = replace(a_book(markets=(market,)), turns={"cn": Turn("cn", 1)})
+        assert answer == Decision(state, (event,), "defined")
 
     def test_the_same_limits_again_change_nothing(self) -> None:
-        book = a_book(markets=(Market("cn"),))
+        state = a_book(markets=(Market("cn"),))
 
-        assert define(book) == Decision(book, outcome="unchanged")
+        assert define(state) == Decision(state, outcome="unchanged")
 
     def test_the_default_market_may_be_defined_as_it_is(self) -> None:
         assert define(a_book(), market="default").outcome == "defined"  # type: ignore[union-attr]
@@ -344,15 +344,15 @@ class TestMarket:
 
     def test_limits_that_active_rules_break_are_refused_until_these_end(self) -> None:
         rules = active(a_draft(market="cn"))
-        book = a_book(rules, markets=(Market("cn"),))
+        state = a_book(rules, markets=(Market("cn"),))
         detail = (
             "levels_paid_max: rules 1 go beyond it (plan direct: it pays up to level 2, and market cn allows 1); "
             "retire them first."
         )
         event = MarketRefused(market="cn", reason="rules_in_force", detail=detail)
 
-        assert define(book, levels_paid_max=1) == Decision(book, (event,), "refused")
-        assert define(book, levels_paid_max=3).outcome == "defined"  # type: ignore[union-attr]
+        assert define(state, levels_paid_max=1) == Decision(state, (event,), "refused")
+        assert define(state, levels_paid_max=3).outcome == "defined"  # type: ignore[union-attr]
         for harmless in (replace(rules, retired_from=NOW + DAY), approved(a_draft(market="cn")), active(a_draft())):
             assert define(a_book(harmless), levels_paid_max=1).outcome == "defined"  # type: ignore[union-attr]
 

@@ -38,13 +38,13 @@ from tests.builders import (
     SHOP,
     TEAM,
     TOP,
-    a_desk,
     a_distributor,
     a_shop,
     a_team,
     an_order,
     by_id,
     message,
+    order_state,
     place,
     refund,
     reserved,
@@ -53,10 +53,10 @@ from tests.builders import (
     update,
 )
 from workers.network import decide as network_rules
-from workers.network.model import Network
+from workers.network.model import State as NetworkState
 from workers.order_intake import decide
 from workers.rule_book import decide as book_rules
-from workers.rule_book.model import RuleBook
+from workers.rule_book.model import State as RuleState
 
 MONTHS_AGO = NOW - timedelta(days=330)
 MINUTE = timedelta(minutes=1)
@@ -78,7 +78,7 @@ class TestAStepOfAnOrder:
     )
 
     def test_is_completed_when_we_hear_of_it_not_months_before(self) -> None:
-        answer = decide.update_status(a_desk(self.SHIPPED), late(update("completed")))
+        answer = decide.update_status(order_state(self.SHIPPED), late(update("completed")))
 
         assert the_order(answer).completed_at == NOW
         [event] = answer.publish
@@ -88,12 +88,12 @@ class TestAStepOfAnOrder:
     def test_is_completed_as_late_as_the_shop_claims(self) -> None:
         ahead = message(update("completed"), time=NOW + CLOCK_SKEW_MAX, received_at=NOW)
 
-        assert the_order(decide.update_status(a_desk(self.SHIPPED), ahead)).completed_at == NOW + CLOCK_SKEW_MAX
+        assert the_order(decide.update_status(order_state(self.SHIPPED), ahead)).completed_at == NOW + CLOCK_SKEW_MAX
 
     def test_is_never_completed_before_it_was_paid(self) -> None:
         paid_later = replace(self.SHIPPED, paid_at=NOW + MINUTE)
 
-        assert the_order(decide.update_status(a_desk(paid_later), late(update("completed")))).completed_at == (
+        assert the_order(decide.update_status(order_state(paid_later), late(update("completed")))).completed_at == (
             NOW + MINUTE
         )
 
@@ -101,19 +101,19 @@ class TestAStepOfAnOrder:
     def test_is_paid_when_we_hear_of_it(self, is_reserved: bool) -> None:
         order = an_order(placed_at=MONTHS_AGO, reserved=is_reserved, due_at=NOW + MINUTE if is_reserved else None)
 
-        assert the_order(decide.update_status(a_desk(order), late(update("paid")))).paid_at == NOW
+        assert the_order(decide.update_status(order_state(order), late(update("paid")))).paid_at == NOW
 
     def test_is_never_paid_before_it_was_placed(self) -> None:
         prepaid = an_order(prepaid=True, placed_at=NOW)
 
-        answer = decide.note_reserved(a_desk(prepaid), message(reserved(), time=NOW - MINUTE))
+        answer = decide.note_reserved(order_state(prepaid), message(reserved(), time=NOW - MINUTE))
 
         assert the_order(answer).paid_at == NOW
 
     def test_is_refunded_when_we_hear_of_it(self) -> None:
         order = an_order(status="paid", reserved=True, paid_at=NOW)
 
-        [booked] = the_order(decide.refund(a_desk(order), late(refund()))).refunds
+        [booked] = the_order(decide.refund(order_state(order), late(refund()))).refunds
 
         assert booked.at == NOW
 
@@ -124,8 +124,8 @@ class TestWhenAnOrderWasPlaced:
         time = times.pop("time", NOW)
         shop = replace(a_shop(), history_from=history_from)
         long_ago = rules(effective_from=datetime(1, 1, 1, tzinfo=UTC)).tenure
-        desk = a_desk(shop=shop, tenures=(long_ago,))
-        return decide.place(desk, message(place(**times), time=time, received_at=NOW))
+        state = order_state(shop=shop, tenures=(long_ago,))
+        return decide.place(state, message(place(**times), time=time, received_at=NOW))
 
     def test_a_shop_that_was_offline_is_believed(self) -> None:
         assert the_order(self.answer(placed_at=NOW - ORDER_AGE_MAX)).placed_at == NOW - ORDER_AGE_MAX
@@ -166,8 +166,8 @@ class TestRules:
     NEXT = replace(rules(2), stage="approved", activated_by=None, effective_from=None)
     LATER = rules(effective_from=NOW + timedelta(days=1))
 
-    def book(self, *known: RuleSet) -> RuleBook:
-        return RuleBook({rule_set.rule_version: rule_set for rule_set in known}, {"default": Market("default", 3)})
+    def book(self, *known: RuleSet) -> RuleState:
+        return RuleState({rule_set.rule_version: rule_set for rule_set in known}, {"default": Market("default", 3)})
 
     def activate(self, effective_from: datetime | None = None, time: datetime = NOW) -> Any:
         wish = ActivateRules(rule_version=2, activated_by="bob", effective_from=effective_from)
@@ -219,7 +219,7 @@ class TestRules:
 
 
 class TestTheNetwork:
-    NETWORK = Network(distributors=the_chain(), teams={TEAM: a_team(), 13: a_team(13)})
+    NETWORK = NetworkState(distributors=the_chain(), teams={TEAM: a_team(), 13: a_team(13)})
 
     def test_a_distributor_joins_when_we_hear_of_it(self) -> None:
         answer = network_rules.register_distributor(self.NETWORK, late(RegisterDistributor(distributor_id=9)))
@@ -279,7 +279,9 @@ class TestTheNetwork:
         assert kept(rule(self.NETWORK, late(wish)).state) == NOW
 
     def test_a_membership_ends_when_we_hear_of_it(self) -> None:
-        network = Network(distributors=by_id(a_distributor(SELLER, teams=[(JOINED, TEAM)])), teams={TEAM: a_team()})
+        network = NetworkState(
+            distributors=by_id(a_distributor(SELLER, teams=[(JOINED, TEAM)])), teams={TEAM: a_team()}
+        )
 
         answer = network_rules.leave_team(network, late(LeaveTeam(team_id=TEAM, distributor_id=SELLER)))
 
@@ -325,7 +327,7 @@ class TestTheNetwork:
 
     def test_nothing_ends_before_it_began(self) -> None:
         begun = [(NOW, TEAM)]
-        network = Network(
+        network = NetworkState(
             distributors=by_id(
                 a_distributor(SELLER, MIDDLE, teams=begun), a_distributor(MIDDLE, TOP), a_distributor(TOP)
             ),
@@ -354,7 +356,7 @@ class TestTheNetwork:
 
     def test_a_shop_may_enter_history_only_as_long_as_its_registration_says(self) -> None:
         permitted = RegisterShop(shop_id=SHOP, currency="CNY", history_from=MONTHS_AGO)
-        answer = network_rules.register_shop(Network(), message(permitted))
+        answer = network_rules.register_shop(NetworkState(), message(permitted))
 
         assert answer.publish == (  # type: ignore[union-attr]
             ShopRegistered(shop_id=SHOP, currency="CNY", history_from=MONTHS_AGO),

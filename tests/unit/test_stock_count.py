@@ -9,7 +9,7 @@ import pytest
 
 from contracts.stock.v1 import StockAdjusted, StockLow
 from contracts.wire.decision import Decision
-from tests.builders import NOW, TEA, a_lot, a_shelf, adjust, an_item, count, message, receive
+from tests.builders import NOW, TEA, a_lot, adjust, an_item, count, message, receive, stock_state
 from workers.stock_reservation import decide
 from workers.stock_reservation.model import Booking
 
@@ -27,46 +27,46 @@ def booked(delta: int, on_hand: int, batch_id: str = "default") -> Booking:
 
 @pytest.mark.parametrize(("found", "delta"), [(7, -3), (14, 4), (2, -8)])
 def test_the_books_follow_by_the_difference(found: int, delta: int) -> None:
-    shelf = a_shelf(an_item(TEA, a_lot(on_hand=10, reserved=2)))
-    after = a_shelf(
+    state = stock_state(an_item(TEA, a_lot(on_hand=10, reserved=2)))
+    after = stock_state(
         an_item(TEA, a_lot(on_hand=found, reserved=2), received=10, adjusted=delta), bookings=[booked(delta, found)]
     )
 
-    assert decide.count(shelf, message(count(on_hand=found))) == Decision(
+    assert decide.count(state, message(count(on_hand=found))) == Decision(
         after, (counted(delta, found, found - 2),), "adjusted"
     )
 
 
 def test_a_lot_that_nobody_received_is_there_once_it_is_counted() -> None:
     wish = count(on_hand=5, batch_id="found", expiry_date="2027-01-31")
-    after = a_shelf(
+    after = stock_state(
         an_item(TEA, a_lot("found", 5, expires_on="2027-01-31"), received=0, adjusted=5),
         bookings=[booked(5, 5, "found")],
     )
 
-    assert decide.count(a_shelf(), message(wish)) == Decision(after, (counted(5, 5),), "adjusted")
+    assert decide.count(stock_state(), message(wish)) == Decision(after, (counted(5, 5),), "adjusted")
 
 
 def test_another_expiry_date_holds_from_now_on_and_none_leaves_the_lots_own() -> None:
-    shelf = a_shelf(an_item(TEA, a_lot(on_hand=7, expires_on="2027-01-31"), low_at=2, recovered_at=4))
+    state = stock_state(an_item(TEA, a_lot(on_hand=7, expires_on="2027-01-31"), low_at=2, recovered_at=4))
 
-    kept = decide.count(shelf, message(count(on_hand=7))).state
-    assert kept.items == shelf.items
-    decision = decide.count(shelf, message(count(on_hand=7, expiry_date=YESTERDAY)))
+    kept = decide.count(state, message(count(on_hand=7))).state
+    assert kept.items == state.items
+    decision = decide.count(state, message(count(on_hand=7, expiry_date=YESTERDAY)))
     assert decision.state.items[TEA].lots == (a_lot(on_hand=7, expires_on=YESTERDAY),)
     # What may not be sold any more is not there to be sold.
     assert decision.publish == (counted(0, 7), StockLow(product_id=TEA, available=0, low_at=2, crossing=1))
 
 
-@pytest.mark.parametrize(("shelf", "found"), [(a_shelf(an_item(TEA)), 10), (a_shelf(), 0)])
-def test_what_the_books_say_already_is_noted_and_nothing_said(shelf: Any, found: int) -> None:
-    after = shelf.with_booking(booked(0, found))
+@pytest.mark.parametrize(("shelf", "found"), [(stock_state(an_item(TEA)), 10), (stock_state(), 0)])
+def test_what_the_books_say_already_is_noted_and_nothing_said(state: Any, found: int) -> None:
+    after = state.with_booking(booked(0, found))
 
-    assert decide.count(shelf, message(count(on_hand=found))) == Decision(after, outcome="unchanged")
+    assert decide.count(state, message(count(on_hand=found))) == Decision(after, outcome="unchanged")
 
 
 def test_the_same_count_counts_once_even_after_more_came_in() -> None:
-    once = decide.count(a_shelf(an_item(TEA)), message(count())).state
+    once = decide.count(stock_state(an_item(TEA)), message(count())).state
     later = decide.receive(once, message(receive(quantity=5))).state
 
     assert decide.count(later, message(count(), id="resent")) == Decision(later, outcome="duplicate")
@@ -74,8 +74,8 @@ def test_the_same_count_counts_once_even_after_more_came_in() -> None:
 
 @pytest.mark.parametrize("other", [count(on_hand=8), count(batch_id="b"), count(product_id=502)])
 def test_its_reference_is_for_it_alone(other: Any) -> None:
-    shelf = decide.count(a_shelf(an_item(TEA)), message(count())).state
-    adjusted = decide.adjust(a_shelf(an_item(TEA)), message(adjust("c-1", delta=-3))).state
+    state = decide.count(stock_state(an_item(TEA)), message(count())).state
+    adjusted = decide.adjust(stock_state(an_item(TEA)), message(adjust("c-1", delta=-3))).state
 
-    assert decide.count(shelf, message(other)).publish[0].reason == "conflicting_reference"
+    assert decide.count(state, message(other)).publish[0].reason == "conflicting_reference"
     assert decide.count(adjusted, message(count())).publish[0].reason == "conflicting_reference"

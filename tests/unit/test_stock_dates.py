@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from contracts.stock.v1 import StockLow, StockRecovered
 from contracts.stock.view import NEVER, StockItem
 from contracts.wire.decision import Decision
-from tests.builders import CUP, NOW, TEA, a_lot, a_shelf, adjust, an_item, message, receive, tick
+from tests.builders import CUP, NOW, TEA, a_lot, adjust, an_item, message, receive, stock_state, tick
 from workers.stock_reservation import decide
-from workers.stock_reservation.model import Shelf
+from workers.stock_reservation.model import State
 
 # 2026-11-02 is the day of the tests. What is good until the 5th counts until the 2nd.
 TODAY, TOMORROW = NOW.date().isoformat(), (NOW + timedelta(days=1)).date().isoformat()
@@ -23,50 +23,50 @@ LOTS = (a_lot("first", 6, expires_on="2026-11-05"), a_lot("second", 5, expires_o
 WATCHED: dict[str, Any] = {"low_at": 8, "recovered_at": 12}
 
 
-def at(moment: datetime, shelf: Shelf) -> Any:
-    return decide.check_dates(shelf, message(tick(moment)))
+def at(moment: datetime, state: State) -> Any:
+    return decide.check_dates(state, message(tick(moment)))
 
 
 class TestTheClock:
     def test_what_comes_near_to_its_end_makes_an_item_run_low(self) -> None:
-        shelf = a_shelf(an_item(TEA, *LOTS, **WATCHED), an_item(CUP))
+        state = stock_state(an_item(TEA, *LOTS, **WATCHED), an_item(CUP))
         item = an_item(TEA, *LOTS, **WATCHED, low=True, crossings=1, checked_on=TOMORROW, next_check_on="2026-11-06")
         event = StockLow(product_id=TEA, available=8, low_at=8, crossing=1)
 
-        assert at(NOW + timedelta(days=1), shelf) == Decision(shelf.with_items(item), (event,), "dates_checked")
+        assert at(NOW + timedelta(days=1), state) == Decision(state.with_items(item), (event,), "dates_checked")
 
     def test_nothing_happens_before_that_day(self) -> None:
-        shelf = a_shelf(an_item(TEA, *LOTS, **WATCHED))
+        state = stock_state(an_item(TEA, *LOTS, **WATCHED))
 
-        assert at(datetime.combine(NOW, datetime.max.time(), NOW.tzinfo), shelf) == Decision(shelf, (), "nothing_due")
+        assert at(datetime.combine(NOW, datetime.max.time(), NOW.tzinfo), state) == Decision(state, (), "nothing_due")
 
     def test_the_same_day_again_changes_nothing(self) -> None:
-        shelf = at(NOW + timedelta(days=1), a_shelf(an_item(TEA, *LOTS, **WATCHED))).state
+        state = at(NOW + timedelta(days=1), stock_state(an_item(TEA, *LOTS, **WATCHED))).state
 
-        assert at(NOW + timedelta(days=1, hours=1), shelf) == Decision(shelf, (), "nothing_due")
+        assert at(NOW + timedelta(days=1, hours=1), state) == Decision(state, (), "nothing_due")
 
     def test_each_lot_has_its_day(self) -> None:
-        shelf = at(NOW + timedelta(days=1), a_shelf(an_item(TEA, *LOTS, low_at=4, recovered_at=8))).state
-        assert (shelf.items[TEA].low, shelf.items[TEA].next_check_on) == (False, "2026-11-06")
-        shelf = at(NOW + timedelta(days=4), shelf).state
-        assert shelf.items[TEA].next_check_on == "2026-11-18"
+        state = at(NOW + timedelta(days=1), stock_state(an_item(TEA, *LOTS, low_at=4, recovered_at=8))).state
+        assert (state.items[TEA].low, state.items[TEA].next_check_on) == (False, "2026-11-06")
+        state = at(NOW + timedelta(days=4), state).state
+        assert state.items[TEA].next_check_on == "2026-11-18"
 
-        decision = at(NOW + timedelta(days=16), shelf)
+        decision = at(NOW + timedelta(days=16), state)
 
         assert decision.publish == (StockLow(product_id=TEA, available=3, low_at=4, crossing=1),)
         assert decision.state.items[TEA].next_check_on == "2026-11-21"
         assert at(NOW + timedelta(days=19), decision.state).state.items[TEA].next_check_on == NEVER
 
     def test_a_clock_that_stood_still_is_made_up_for_at_once(self) -> None:
-        decision = at(NOW + timedelta(days=60), a_shelf(an_item(TEA, *LOTS, **WATCHED)))
+        decision = at(NOW + timedelta(days=60), stock_state(an_item(TEA, *LOTS, **WATCHED)))
 
         assert decision.publish == (StockLow(product_id=TEA, available=3, low_at=8, crossing=1),)
         assert decision.state.items[TEA].next_check_on == NEVER
 
     def test_an_item_of_an_older_document_is_checked_by_the_next_tick(self) -> None:
-        shelf = a_shelf(an_item(TEA, *LOTS, **WATCHED, next_check_on=None), an_item(CUP, next_check_on=None))
+        state = stock_state(an_item(TEA, *LOTS, **WATCHED, next_check_on=None), an_item(CUP, next_check_on=None))
 
-        decision = at(NOW, shelf)
+        decision = at(NOW, state)
 
         assert decision.outcome == "dates_checked"
         assert [(i.checked_on, i.next_check_on) for i in decision.state.items.values()] == [
@@ -76,9 +76,9 @@ class TestTheClock:
         assert decision.publish == ()
 
     def test_goods_that_last_end_it(self) -> None:
-        shelf = at(NOW + timedelta(days=1), a_shelf(an_item(TEA, *LOTS, **WATCHED))).state
+        state = at(NOW + timedelta(days=1), stock_state(an_item(TEA, *LOTS, **WATCHED))).state
 
-        decision = decide.receive(shelf, message(receive(quantity=4, batch_id="new"), time=NOW + timedelta(days=1)))
+        decision = decide.receive(state, message(receive(quantity=4, batch_id="new"), time=NOW + timedelta(days=1)))
 
         assert decision.publish[1:] == (StockRecovered(product_id=TEA, available=12, recovered_at=12, crossing=2),)
 
@@ -86,21 +86,21 @@ class TestTheClock:
 class TestOtherMessages:
     @pytest.mark.parametrize("checked_on", [None, TODAY])
     def test_a_new_lot_has_its_day(self, checked_on: str | None) -> None:
-        shelf = a_shelf(an_item(TEA, checked_on=checked_on))
+        state = stock_state(an_item(TEA, checked_on=checked_on))
 
-        after = decide.receive(shelf, message(receive(batch_id="new", expiry_date="2026-11-05"))).state
+        after = decide.receive(state, message(receive(batch_id="new", expiry_date="2026-11-05"))).state
 
         assert after.items[TEA].next_check_on == TOMORROW
 
     def test_a_lot_that_came_too_late_to_be_checked_is_checked_when_it_ends(self) -> None:
-        shelf = a_shelf(an_item(TEA, checked_on=TOMORROW))
+        state = stock_state(an_item(TEA, checked_on=TOMORROW))
 
-        after = decide.receive(shelf, message(receive(batch_id="new", expiry_date="2026-11-05"))).state
+        after = decide.receive(state, message(receive(batch_id="new", expiry_date="2026-11-05"))).state
 
         assert after.items[TEA].next_check_on == "2026-11-06"
 
     def test_a_message_from_before_the_check_does_not_bring_a_lot_back(self) -> None:
-        low = at(NOW + timedelta(days=1), a_shelf(an_item(TEA, *LOTS, **WATCHED))).state
+        low = at(NOW + timedelta(days=1), stock_state(an_item(TEA, *LOTS, **WATCHED))).state
 
         decision = decide.adjust(low, message(adjust(batch_id="third", delta=1), time=NOW))
 
@@ -108,15 +108,15 @@ class TestOtherMessages:
 
     @pytest.mark.parametrize("day", ["0001-01-01", "0001-01-04", "9999-12-31"])
     def test_any_day_of_the_calendar_will_do(self, day: str) -> None:
-        shelf = decide.receive(a_shelf(), message(receive(expiry_date=day))).state
+        state = decide.receive(stock_state(), message(receive(expiry_date=day))).state
 
-        assert at(NOW, shelf).outcome == ("nothing_due" if day == "9999-12-31" else "dates_checked")
+        assert at(NOW, state).outcome == ("nothing_due" if day == "9999-12-31" else "dates_checked")
 
     def test_so_will_any_time(self) -> None:
         last = datetime.max.replace(tzinfo=NOW.tzinfo)
 
-        assert decide.receive(a_shelf(), message(receive(), time=last)).outcome == "received"
-        assert at(last, a_shelf(an_item(TEA, *LOTS))).outcome == "dates_checked"
+        assert decide.receive(stock_state(), message(receive(), time=last)).outcome == "received"
+        assert at(last, stock_state(an_item(TEA, *LOTS))).outcome == "dates_checked"
 
 
 # The days of the clock, and what happens between them.
@@ -136,16 +136,16 @@ def test_after_a_tick_an_item_is_low_exactly_as_its_lots_and_the_day_say(
     """`steps` are days after today, on which a lot is corrected, or nothing but the clock moves on."""
     held = [a_lot(name, on_hand, expires_on=in_days(days)) for name, on_hand, days in lots]
     item = an_item(TEA, *held, low_at=low_at, recovered_at=low_at + 1)
-    shelf = at(NOW, a_shelf(replace(item, next_check_on=None))).state
+    state = at(NOW, stock_state(replace(item, next_check_on=None))).state
     ticked = 0
     for number, (day, delta) in enumerate(sorted(steps, key=lambda step: step[0])):
         now = NOW + timedelta(days=day)
-        shelf, ticked = at(now, shelf).state, day
+        state, ticked = at(now, state).state, day
         if delta is not None:
             change = adjust(f"a-{number}", delta=delta, batch_id=lots[0][0])
-            shelf = decide.adjust(shelf, message(change, time=now)).state
+            state = decide.adjust(state, message(change, time=now)).state
 
-        assert shelf.items[TEA].low == (lasting(shelf.items[TEA], ticked) <= low_at)
+        assert state.items[TEA].low == (lasting(state.items[TEA], ticked) <= low_at)
 
 
 def in_days(days: int | None) -> str | None:

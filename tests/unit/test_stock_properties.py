@@ -16,7 +16,6 @@ from tests.builders import (
     NOW,
     SHOP,
     TEA,
-    a_shelf,
     accepted,
     adjust,
     an_order_line,
@@ -25,9 +24,10 @@ from tests.builders import (
     message,
     receive,
     shipped,
+    stock_state,
 )
 from workers.stock_reservation import decide
-from workers.stock_reservation.model import Shelf
+from workers.stock_reservation.model import State
 
 LOTS = (("default", None), ("fresh", "2027-01-31"), ("stale", "2026-10-31"))
 ORDERS = ("1", "2", "3", "4")
@@ -90,20 +90,20 @@ def histories(draw: st.DrawFn) -> list[Step]:
     return draw(st.lists(steps, max_size=40))
 
 
-def take_back(shelf: Shelf, answer: Any) -> Any:
+def take_back(state: State, answer: Any) -> Any:
     """An answer comes only where a request was made, so its product has stock."""
-    return decide.take_back(shelf, answer) if answer.data.product_id in shelf.items else Decision(shelf)
+    return decide.take_back(state, answer) if answer.data.product_id in state.items else Decision(state)
 
 
-def assert_the_books_agree(shelf: Shelf) -> None:
+def assert_the_books_agree(state: State) -> None:
     set_apart: Counter[tuple[int, str]] = Counter()
-    for reservation in shelf.reservations.values():
+    for reservation in state.reservations.values():
         if reservation.status == "open":
             for pick in reservation.picks:
-                lot = shelf.items[pick.product_id].lot(pick.batch_id)
+                lot = state.items[pick.product_id].lot(pick.batch_id)
                 assert lot is not None
                 set_apart[pick.product_id, pick.batch_id] += pick.quantity
-    for item in shelf.items.values():
+    for item in state.items.values():
         assert item.on_hand == item.received - item.shipped + item.adjusted
         usable = sum(lot.on_hand if lot.sells_on(TODAY) else min(lot.on_hand, 0) for lot in item.lots)
         assert item.shortage(TODAY) == max(item.reserved - usable, 0)
@@ -117,14 +117,14 @@ def assert_the_books_agree(shelf: Shelf) -> None:
 
 @given(histories())
 def test_reserved_is_what_open_reservations_hold_and_what_is_short_is_announced(history: list[Step]) -> None:
-    shelf = a_shelf()
+    state = stock_state()
     alerts: dict[int, list[Any]] = {}
     for rule, payload in history:
-        answer = rule(shelf, message(payload))
+        answer = rule(state, message(payload))
         if isinstance(answer, NotYet):
             continue
-        shelf = answer.state
-        assert_the_books_agree(shelf)
+        state = answer.state
+        assert_the_books_agree(state)
         for event in answer.publish:
             if isinstance(event, StockLow | StockRecovered):
                 alerts.setdefault(event.product_id, []).append(event)
@@ -136,11 +136,11 @@ def test_reserved_is_what_open_reservations_hold_and_what_is_short_is_announced(
 
 @given(histories())
 def test_handled_twice_equals_once(history: list[Step]) -> None:
-    shelf = a_shelf()
+    state = stock_state()
     for rule, payload in history:
-        answer = rule(shelf, message(payload))
+        answer = rule(state, message(payload))
         if isinstance(answer, Decision):
-            shelf = answer.state
-            again = rule(shelf, message(payload, id="resent"))
-            assert again.state == shelf
+            state = answer.state
+            again = rule(state, message(payload, id="resent"))
+            assert again.state == state
             assert again.publish == (answer.publish if answer.outcome == "refused" else ())

@@ -21,18 +21,18 @@ from tests.builders import (
     TEA,
     a_lot,
     a_refunded_line,
-    a_shelf,
     an_item,
     cancelled,
     message,
     refunded,
     said_picks,
     shipped,
+    stock_state,
 )
 from tests.unit.lives import Told, lives, resent
 from workers.order_intake.model import Order
 from workers.stock_reservation import decide
-from workers.stock_reservation.model import Pick, Reservation, Shelf
+from workers.stock_reservation.model import Pick, Reservation, State
 
 
 def a_reservation(*picks: tuple[int, str, int, int], status: Any = "open") -> Reservation:
@@ -49,12 +49,14 @@ def released(*picks: tuple[int, str, int]) -> StockReleased:
     return StockReleased(shop_id=SHOP, order_id=ORDER, picks=said_picks(*picks))
 
 
-RESERVED = a_shelf(an_item(TEA, a_lot(on_hand=10, reserved=5)), reservations=[a_reservation((TEA, "default", 5, 0))])
+RESERVED = stock_state(
+    an_item(TEA, a_lot(on_hand=10, reserved=5)), reservations=[a_reservation((TEA, "default", 5, 0))]
+)
 
 
 class TestBeforeItLeft:
     def test_refunded_units_are_available_again(self) -> None:
-        after = a_shelf(
+        after = stock_state(
             an_item(TEA, a_lot(on_hand=10, reserved=3)), reservations=[a_reservation((TEA, "default", 5, 2))]
         )
 
@@ -63,16 +65,16 @@ class TestBeforeItLeft:
         )
 
     def test_the_lot_that_was_picked_last_gives_back_first(self) -> None:
-        shelf = a_shelf(
+        state = stock_state(
             an_item(TEA, a_lot("a", 2, 2, "2026-12-31"), a_lot("b", 9, 3, "2027-01-31")),
             an_item(CUP, a_lot(on_hand=4, reserved=4)),
             reservations=[a_reservation((TEA, "a", 2, 0), (TEA, "b", 3, 0), (CUP, "default", 4, 0))],
         )
 
-        decision = decide.give_back(shelf, message(refunded(units_of(TEA, 4), units_of(CUP, 1, 2))))
+        decision = decide.give_back(state, message(refunded(units_of(TEA, 4), units_of(CUP, 1, 2))))
 
         assert decision.publish == (released((TEA, "a", 1), (TEA, "b", 3), (CUP, "default", 1)),)
-        assert decision.state == a_shelf(
+        assert decision.state == stock_state(
             an_item(TEA, a_lot("a", 2, 1, "2026-12-31"), a_lot("b", 9, 0, "2027-01-31")),
             an_item(CUP, a_lot(on_hand=4, reserved=3)),
             reservations=[a_reservation((TEA, "a", 2, 1), (TEA, "b", 3, 3), (CUP, "default", 4, 1))],
@@ -90,77 +92,79 @@ class TestBeforeItLeft:
 
     @pytest.mark.parametrize("units", [0, 1, 2])
     def test_what_we_knew_or_money_alone_releases_nothing(self, units: int) -> None:
-        shelf = decide.give_back(RESERVED, message(refunded(units_of(TEA, 2)))).state
+        state = decide.give_back(RESERVED, message(refunded(units_of(TEA, 2)))).state
 
-        assert decide.give_back(shelf, message(refunded(units_of(TEA, units)), id="other")) == Decision(
-            shelf, outcome="nothing_new"
+        assert decide.give_back(state, message(refunded(units_of(TEA, units)), id="other")) == Decision(
+            state, outcome="nothing_new"
         )
 
     def test_an_alert_ends_when_enough_came_back(self) -> None:
-        shelf = a_shelf(
+        state = stock_state(
             an_item(TEA, a_lot(on_hand=5, reserved=5), low_at=1, recovered_at=2, low=True, crossings=1),
             reservations=[a_reservation((TEA, "default", 5, 0))],
         )
 
-        events = decide.give_back(shelf, message(refunded(units_of(TEA, 2)))).publish
+        events = decide.give_back(state, message(refunded(units_of(TEA, 2)))).publish
 
         assert events[1:] == (StockRecovered(product_id=TEA, available=2, crossing=2, recovered_at=2),)
 
     @pytest.mark.parametrize("given_back", [0, 2, 5])
     def test_with_all_the_money_back_nothing_can_leave_any_more(self, given_back: int) -> None:
         """A refund of money alone: the order has ended, and its goods are in the house."""
-        shelf = a_shelf(
+        state = stock_state(
             an_item(TEA, a_lot(on_hand=10, reserved=5 - given_back)),
             reservations=[a_reservation((TEA, "default", 5, given_back))],
         )
-        after = a_shelf(an_item(TEA), reservations=[a_reservation((TEA, "default", 5, given_back), status="released")])
+        after = stock_state(
+            an_item(TEA), reservations=[a_reservation((TEA, "default", 5, given_back), status="released")]
+        )
         events = (released((TEA, "default", 5 - given_back)),) if given_back < 5 else ()
         full = refunded(units_of(TEA, given_back), is_full=True)
 
-        assert decide.give_back(shelf, message(full)) == Decision(after, events, "released")
+        assert decide.give_back(state, message(full)) == Decision(after, events, "released")
         assert decide.give_back(after, message(full, id="again")) == Decision(after, outcome="nothing_new")
 
     def test_units_that_come_back_after_all_the_money_are_available_already(self) -> None:
         ended = decide.give_back(RESERVED, message(refunded(units_of(TEA, 0), is_full=True))).state
-        after = a_shelf(an_item(TEA), reservations=[a_reservation((TEA, "default", 5, 5), status="released")])
+        after = stock_state(an_item(TEA), reservations=[a_reservation((TEA, "default", 5, 5), status="released")])
 
         units = message(refunded(units_of(TEA, 5), is_full=True), id="units")
 
         assert decide.give_back(ended, units) == Decision(after, outcome="already_released")
 
     def test_a_refund_that_overtakes_the_reservation_waits(self) -> None:
-        assert decide.give_back(a_shelf(), message(refunded())) == NotYet("reservation_unknown")
+        assert decide.give_back(stock_state(), message(refunded())) == NotYet("reservation_unknown")
 
 
 class TestAfterwards:
     def test_what_is_left_ships(self) -> None:
-        shelf = decide.give_back(RESERVED, message(refunded(units_of(TEA, 2)))).state
+        state = decide.give_back(RESERVED, message(refunded(units_of(TEA, 2)))).state
 
-        assert decide.ship(shelf, message(shipped())).state == a_shelf(
+        assert decide.ship(state, message(shipped())).state == stock_state(
             an_item(TEA, a_lot(on_hand=7), received=10, shipped=3),
             reservations=[a_reservation((TEA, "default", 5, 2), status="shipped")],
         )
 
     def test_a_cancellation_releases_what_is_left(self) -> None:
-        shelf = decide.give_back(RESERVED, message(refunded(units_of(TEA, 2)))).state
-        after = a_shelf(an_item(TEA), reservations=[a_reservation((TEA, "default", 5, 2), status="released")])
+        state = decide.give_back(RESERVED, message(refunded(units_of(TEA, 2)))).state
+        after = stock_state(an_item(TEA), reservations=[a_reservation((TEA, "default", 5, 2), status="released")])
 
-        assert decide.release(shelf, message(cancelled())) == Decision(
+        assert decide.release(state, message(cancelled())) == Decision(
             after, (released((TEA, "default", 3)),), "released"
         )
 
     def test_and_says_nothing_where_all_units_came_back_before(self) -> None:
-        shelf = decide.give_back(RESERVED, message(refunded(units_of(TEA, 5)))).state
-        after = a_shelf(an_item(TEA), reservations=[a_reservation((TEA, "default", 5, 5), status="released")])
+        state = decide.give_back(RESERVED, message(refunded(units_of(TEA, 5)))).state
+        after = stock_state(an_item(TEA), reservations=[a_reservation((TEA, "default", 5, 5), status="released")])
 
-        assert decide.release(shelf, message(cancelled())) == Decision(after, outcome="released")
+        assert decide.release(state, message(cancelled())) == Decision(after, outcome="released")
 
 
 class TestHeardOfTooLate:
     def test_goods_that_never_left_come_back_on_hand(self) -> None:
         """The shipment was handled first, though the refund came before it."""
         left = decide.ship(RESERVED, message(shipped())).state
-        after = a_shelf(
+        after = stock_state(
             an_item(TEA, a_lot(on_hand=7), received=10, shipped=3),
             reservations=[a_reservation((TEA, "default", 5, 2), status="shipped")],
         )
@@ -171,17 +175,17 @@ class TestHeardOfTooLate:
 
     def test_a_cancellation_gave_them_back_already(self) -> None:
         gone = decide.release(RESERVED, message(cancelled())).state
-        after = a_shelf(an_item(TEA), reservations=[a_reservation((TEA, "default", 5, 2), status="released")])
+        after = stock_state(an_item(TEA), reservations=[a_reservation((TEA, "default", 5, 2), status="released")])
 
         assert decide.give_back(gone, message(refunded(units_of(TEA, 2)))) == Decision(
             after, outcome="already_released"
         )
 
-    @pytest.mark.parametrize("shelf", [a_shelf(), RESERVED])
-    def test_goods_that_had_left_are_received_when_they_come(self, shelf: Shelf) -> None:
+    @pytest.mark.parametrize("shelf", [stock_state(), RESERVED])
+    def test_goods_that_had_left_are_received_when_they_come(self, state: State) -> None:
         told = refunded(units_of(TEA, 2), was_shipped=True)
 
-        assert decide.give_back(shelf, message(told)) == Decision(shelf, outcome="left_before")
+        assert decide.give_back(state, message(told)) == Decision(state, outcome="left_before")
 
 
 # Any order of the same events.
@@ -192,27 +196,27 @@ RULES: dict[type[Payload], Any] = {
     OrderCancelled: decide.release,
     OrderRefunded: decide.give_back,
 }
-SHELF = a_shelf(
+SHELF = stock_state(
     an_item(TEA, a_lot("early", 3, 0, "2026-12-31"), a_lot("later", 20, 0, "2027-06-30"), low_at=18, recovered_at=20),
     an_item(CUP, a_lot(on_hand=9)),
 )
 
 
-def after(events: list[Told]) -> tuple[Shelf, Counter[tuple[int, str]]]:
+def after(events: list[Told]) -> tuple[State, Counter[tuple[int, str]]]:
     """The shelf in the end, and the units that were said to come back, by product and lot."""
-    shelf, back = SHELF, Counter[tuple[int, str]]()
+    state, back = SHELF, Counter[tuple[int, str]]()
     waiting = deque(events)
     while waiting:
         told = waiting.popleft()
-        answer = RULES[type(told.data)](shelf, told)
+        answer = RULES[type(told.data)](state, told)
         if isinstance(answer, NotYet):
             waiting.append(told)
             continue
-        shelf = answer.state
+        state = answer.state
         for event in answer.publish:
             if isinstance(event, StockReleased):
                 back.update({(pick.product_id, pick.batch_id): pick.quantity for pick in event.picks})
-    return shelf, back
+    return state, back
 
 
 @st.composite
@@ -234,7 +238,7 @@ def test_any_order_of_the_same_events_ends_with_the_same_stock(case: tuple[Order
 @given(retold())
 def test_what_left_is_what_was_not_refunded_before(case: tuple[Order, list[Told], list[Told]]) -> None:
     order, _, events = case
-    shelf, back = after(events)
+    state, back = after(events)
 
     wanted, stayed = Counter[int](), Counter[int]()
     products = {line.line: line.product_id for line in order.lines}
@@ -243,7 +247,7 @@ def test_what_left_is_what_was_not_refunded_before(case: tuple[Order, list[Told]
     for part in (part for each in order.refunds if not each.was_shipped for part in each.lines):
         stayed[products[part.line]] += part.quantity
     for product_id, quantity in wanted.items():
-        item, before = shelf.items[product_id], SHELF.items[product_id]
+        item, before = state.items[product_id], SHELF.items[product_id]
         left = quantity - stayed[product_id]
         assert item.shipped == (left if order.was_shipped else 0)
         assert item.reserved == (left if order.status == "paid" else 0)
@@ -255,10 +259,10 @@ def test_what_left_is_what_was_not_refunded_before(case: tuple[Order, list[Told]
 
 @given(retold())
 def test_handled_twice_equals_once(case: tuple[Order, list[Told], list[Told]]) -> None:
-    shelf = SHELF
+    state = SHELF
     for told in case[2]:
-        answer = RULES[type(told.data)](shelf, told)
+        answer = RULES[type(told.data)](state, told)
         if isinstance(answer, Decision):
-            shelf = answer.state
-            again = RULES[type(told.data)](shelf, resent(told))
-            assert (again.state, again.publish) == (shelf, ())
+            state = answer.state
+            again = RULES[type(told.data)](state, resent(told))
+            assert (again.state, again.publish) == (state, ())

@@ -20,7 +20,6 @@ from tests.builders import (
     SHOP,
     TEA,
     a_lot,
-    a_shelf,
     accepted,
     adjust,
     an_item,
@@ -32,9 +31,10 @@ from tests.builders import (
     said_picks,
     shipped,
     short,
+    stock_state,
 )
 from workers.stock_reservation import decide
-from workers.stock_reservation.model import EXPIRES_SOON_DAYS, Booking, Pick, Reservation, Shelf, days_after
+from workers.stock_reservation.model import EXPIRES_SOON_DAYS, Booking, Pick, Reservation, State, days_after
 
 TODAY = NOW.date().isoformat()
 YESTERDAY = (NOW - timedelta(days=1)).date().isoformat()
@@ -56,46 +56,46 @@ def released(*picks: tuple[int, str, int]) -> StockReleased:
 
 class TestReserve:
     def test_all_lines_are_set_apart(self) -> None:
-        shelf = a_shelf(an_item(TEA), an_item(CUP))
-        after = a_shelf(
+        state = stock_state(an_item(TEA), an_item(CUP))
+        after = stock_state(
             an_item(TEA, a_lot(reserved=2)),
             an_item(CUP, a_lot(reserved=3)),
             reservations=[open_for((TEA, "default", 2), (CUP, "default", 3))],
         )
         event = reserved((TEA, "default", 2), (CUP, "default", 3))
 
-        assert decide.reserve(shelf, wants((TEA, 2), (CUP, 3))) == Decision(after, (event,), "reserved")
+        assert decide.reserve(state, wants((TEA, 2), (CUP, 3))) == Decision(after, (event,), "reserved")
 
     def test_if_one_product_is_wanting_nothing_at_all_is(self) -> None:
-        shelf = a_shelf(an_item(TEA), an_item(CUP, a_lot(on_hand=2)))
-        after = shelf.with_reservation(Reservation(KEY, "short"))
+        state = stock_state(an_item(TEA), an_item(CUP, a_lot(on_hand=2)))
+        after = state.with_reservation(Reservation(KEY, "short"))
 
-        assert decide.reserve(shelf, wants((TEA, 2), (CUP, 3))) == Decision(after, (short((CUP, 3, 2)),), "short")
+        assert decide.reserve(state, wants((TEA, 2), (CUP, 3))) == Decision(after, (short((CUP, 3, 2)),), "short")
 
     def test_a_product_that_was_never_received_is_wanting(self) -> None:
-        after = a_shelf(reservations=[Reservation(KEY, "short")])
+        after = stock_state(reservations=[Reservation(KEY, "short")])
 
-        assert decide.reserve(a_shelf(), wants((TEA, 1))) == Decision(after, (short((TEA, 1, 0)),), "short")
+        assert decide.reserve(stock_state(), wants((TEA, 1))) == Decision(after, (short((TEA, 1, 0)),), "short")
 
     def test_lines_of_the_same_product_are_added_up_first(self) -> None:
-        shelf = a_shelf(an_item(TEA))
+        state = stock_state(an_item(TEA))
 
-        enough = decide.reserve(shelf, wants((TEA, 4), (TEA, 6)))
-        too_many = decide.reserve(shelf, wants((TEA, 4), (TEA, 7)))
+        enough = decide.reserve(state, wants((TEA, 4), (TEA, 6)))
+        too_many = decide.reserve(state, wants((TEA, 4), (TEA, 7)))
 
         assert enough.publish == (reserved((TEA, "default", 10)),)
         assert too_many.publish == (short((TEA, 11, 10)),)
 
     def test_what_others_reserved_is_not_there(self) -> None:
-        shelf = a_shelf(an_item(TEA, a_lot(on_hand=10, reserved=9)))
+        state = stock_state(an_item(TEA, a_lot(on_hand=10, reserved=9)))
 
-        assert decide.reserve(shelf, wants((TEA, 2))).publish == (short((TEA, 2, 1)),)
+        assert decide.reserve(state, wants((TEA, 2))).publish == (short((TEA, 2, 1)),)
 
     def test_what_expires_first_goes_first_and_what_never_expires_goes_last(self) -> None:
         lots = (a_lot("never", 5), a_lot("late", 5, expires_on="2027-06-30"), a_lot("soon", 5, expires_on="2026-12-01"))
-        shelf = a_shelf(an_item(TEA, *lots))
+        state = stock_state(an_item(TEA, *lots))
         picks = ((TEA, "soon", 5), (TEA, "late", 5), (TEA, "never", 1))
-        after = a_shelf(
+        after = stock_state(
             an_item(
                 TEA,
                 a_lot("never", 5, 1),
@@ -105,15 +105,15 @@ class TestReserve:
             reservations=[open_for(*picks)],
         )
 
-        assert decide.reserve(shelf, wants((TEA, 11))) == Decision(after, (reserved(*picks),), "reserved")
+        assert decide.reserve(state, wants((TEA, 11))) == Decision(after, (reserved(*picks),), "reserved")
 
     def test_an_expired_lot_is_never_reserved_but_one_on_its_last_day_is(self) -> None:
         expired = a_lot("expired", 5, expires_on=YESTERDAY)
         last_day = a_lot("last-day", 5, expires_on=TODAY)
-        shelf = a_shelf(an_item(TEA, expired, last_day))
+        state = stock_state(an_item(TEA, expired, last_day))
 
-        assert decide.reserve(shelf, wants((TEA, 5))).publish == (reserved((TEA, "last-day", 5)),)
-        assert decide.reserve(shelf, wants((TEA, 6))).publish == (short((TEA, 6, 5)),)
+        assert decide.reserve(state, wants((TEA, 5))).publish == (reserved((TEA, "last-day", 5)),)
+        assert decide.reserve(state, wants((TEA, 6))).publish == (short((TEA, 6, 5)),)
 
     @pytest.mark.parametrize(
         ("status", "outcome"),
@@ -126,136 +126,136 @@ class TestReserve:
         ],
     )
     def test_an_order_is_reserved_once_and_not_after_its_cancellation(self, status: Any, outcome: str) -> None:
-        shelf = a_shelf(an_item(TEA), reservations=[Reservation(KEY, status)])
+        state = stock_state(an_item(TEA), reservations=[Reservation(KEY, status)])
 
-        assert decide.reserve(shelf, wants((TEA, 2))) == Decision(shelf, outcome=outcome)
+        assert decide.reserve(state, wants((TEA, 2))) == Decision(state, outcome=outcome)
 
 
 class TestShip:
     def test_what_was_set_apart_leaves_the_house(self) -> None:
         picks = ((TEA, "a", 2), (TEA, "b", 1), (CUP, "default", 3))
-        shelf = a_shelf(
+        state = stock_state(
             an_item(TEA, a_lot("a", 2, 2), a_lot("b", 5, 4)),
             an_item(CUP, a_lot(reserved=3)),
             reservations=[open_for(*picks)],
         )
-        after = a_shelf(
+        after = stock_state(
             an_item(TEA, a_lot("a", 0), a_lot("b", 4, 3), received=7, shipped=3),
             an_item(CUP, a_lot(on_hand=7), received=10, shipped=3),
             reservations=[replace(open_for(*picks), status="shipped")],
         )
 
-        assert decide.ship(shelf, message(shipped())) == Decision(after, outcome="shipped")
+        assert decide.ship(state, message(shipped())) == Decision(after, outcome="shipped")
 
     def test_a_shipment_that_overtakes_its_order_waits(self) -> None:
-        assert decide.ship(a_shelf(), message(shipped())) == NotYet("reservation_unknown")
+        assert decide.ship(stock_state(), message(shipped())) == NotYet("reservation_unknown")
 
     @pytest.mark.parametrize("status", ["short", "shipped", "released", "void"])
     def test_only_what_is_set_apart_can_leave(self, status: Any) -> None:
-        shelf = a_shelf(an_item(TEA), reservations=[Reservation(KEY, status)])
+        state = stock_state(an_item(TEA), reservations=[Reservation(KEY, status)])
 
-        assert decide.ship(shelf, message(shipped())) == Decision(shelf, outcome=f"already_{status}")
+        assert decide.ship(state, message(shipped())) == Decision(state, outcome=f"already_{status}")
 
 
 class TestRelease:
     def test_what_was_set_apart_is_given_back_lot_by_lot(self) -> None:
         picks = ((TEA, "a", 2), (TEA, "b", 1), (CUP, "default", 3))
-        shelf = a_shelf(
+        state = stock_state(
             an_item(TEA, a_lot("a", 2, 2), a_lot("b", 5, 4)),
             an_item(CUP, a_lot(reserved=3)),
             reservations=[open_for(*picks)],
         )
-        after = a_shelf(
+        after = stock_state(
             an_item(TEA, a_lot("a", 2), a_lot("b", 5, 3)),
             an_item(CUP),
             reservations=[replace(open_for(*picks), status="released")],
         )
 
-        assert decide.release(shelf, message(cancelled())) == Decision(after, (released(*picks),), "released")
+        assert decide.release(state, message(cancelled())) == Decision(after, (released(*picks),), "released")
 
     def test_a_cancellation_that_overtakes_its_order_leaves_a_mark(self) -> None:
-        after = a_shelf(reservations=[Reservation(KEY, "void")])
+        after = stock_state(reservations=[Reservation(KEY, "void")])
 
-        assert decide.release(a_shelf(), message(cancelled())) == Decision(after, outcome="nothing_reserved")
+        assert decide.release(stock_state(), message(cancelled())) == Decision(after, outcome="nothing_reserved")
 
     @pytest.mark.parametrize("status", ["short", "shipped", "released", "void"])
     def test_only_what_is_set_apart_can_be_given_back(self, status: Any) -> None:
-        shelf = a_shelf(an_item(TEA), reservations=[Reservation(KEY, status)])
+        state = stock_state(an_item(TEA), reservations=[Reservation(KEY, status)])
 
-        assert decide.release(shelf, message(cancelled())) == Decision(shelf, outcome=f"already_{status}")
+        assert decide.release(state, message(cancelled())) == Decision(state, outcome=f"already_{status}")
 
 
 def test_a_reservation_whose_lot_is_gone_is_a_bug_that_is_not_hidden() -> None:
-    shelf = a_shelf(an_item(TEA), reservations=[open_for((TEA, "elsewhere", 2))])
+    state = stock_state(an_item(TEA), reservations=[open_for((TEA, "elsewhere", 2))])
 
     with pytest.raises(AssertionError, match="lot elsewhere of product 501 was picked from and must exist"):
-        decide.ship(shelf, message(shipped()))
+        decide.ship(state, message(shipped()))
 
 
 def test_a_lot_never_gives_back_more_than_it_set_apart() -> None:
-    shelf = a_shelf(an_item(TEA, a_lot(reserved=1)), reservations=[open_for((TEA, "default", 2))])
+    state = stock_state(an_item(TEA, a_lot(reserved=1)), reservations=[open_for((TEA, "default", 2))])
 
     with pytest.raises(AssertionError, match="cannot move by"):
-        decide.release(shelf, message(cancelled()))
+        decide.release(state, message(cancelled()))
 
 
 def received(receipt_id: str = "r-1", *, quantity: int = 10, on_hand: int, available: int) -> StockReceived:
     return StockReceived(receipt_id=receipt_id, product_id=TEA, quantity=quantity, on_hand=on_hand, available=available)
 
 
-def stock_refused(reference: str, reason: str, detail: str, shelf: Shelf) -> Decision[Shelf]:
+def stock_refused(reference: str, reason: str, detail: str, state: State) -> Decision[State]:
     event = StockRefused(reference=reference, product_id=TEA, reason=reason, detail=detail)
-    return Decision(shelf, (event,), "refused")
+    return Decision(state, (event,), "refused")
 
 
-def used_before(reference: str, units: int, shelf: Shelf) -> Decision[Shelf]:
+def used_before(reference: str, units: int, state: State) -> Decision[State]:
     used = f"reference {reference} was used before for {units} of product 501"
     detail = f"{used}; give each receipt, adjustment or count a reference of its own."
-    return stock_refused(reference, "conflicting_reference", detail, shelf)
+    return stock_refused(reference, "conflicting_reference", detail, state)
 
 
 class TestReceive:
     def test_the_first_goods_of_a_product_make_it_known(self) -> None:
-        after = a_shelf(an_item(TEA), bookings=[Booking("r-1", "receipt", TEA, "default", 10)])
+        after = stock_state(an_item(TEA), bookings=[Booking("r-1", "receipt", TEA, "default", 10)])
 
-        assert decide.receive(a_shelf(), message(receive())) == Decision(
+        assert decide.receive(stock_state(), message(receive())) == Decision(
             after, (received(on_hand=10, available=10),), "received"
         )
 
     def test_more_of_a_lot_is_added_to_it_and_another_lot_beside_it(self) -> None:
-        shelf = a_shelf(an_item(TEA, a_lot("a", 5, 2, "2027-01-31")))
-        same = decide.receive(shelf, message(receive(batch_id="a", expiry_date="2027-01-31")))
+        state = stock_state(an_item(TEA, a_lot("a", 5, 2, "2027-01-31")))
+        same = decide.receive(state, message(receive(batch_id="a", expiry_date="2027-01-31")))
         other = decide.receive(same.state, message(receive("r-2", batch_id="b", expiry_date="2026-12-31")))
 
         assert same.publish == (received(on_hand=15, available=13),)
-        assert other.state == a_shelf(
+        assert other.state == stock_state(
             an_item(TEA, a_lot("b", 10, 0, "2026-12-31"), a_lot("a", 15, 2, "2027-01-31")),
             bookings=[Booking("r-1", "receipt", TEA, "a", 10), Booking("r-2", "receipt", TEA, "b", 10)],
         )
 
     def test_the_same_receipt_counts_once(self) -> None:
-        once = decide.receive(a_shelf(), message(receive())).state
+        once = decide.receive(stock_state(), message(receive())).state
 
         assert decide.receive(once, message(receive(), id="resent")) == Decision(once, outcome="duplicate")
 
     @pytest.mark.parametrize("changed", [receive(quantity=11), receive(batch_id="b"), receive(low_at=3)])
     def test_a_reference_used_for_something_else_is_refused(self, changed: Any) -> None:
-        shelf = decide.receive(a_shelf(), message(receive())).state
+        state = decide.receive(stock_state(), message(receive())).state
 
-        assert decide.receive(shelf, message(changed)) == used_before("r-1", 10, shelf)
+        assert decide.receive(state, message(changed)) == used_before("r-1", 10, state)
 
     @pytest.mark.parametrize(("known", "says"), [("2027-01-31", "on 2027-01-31"), (None, "on no day")])
     def test_a_lot_keeps_its_expiry_date(self, known: str | None, says: str) -> None:
-        shelf = a_shelf(an_item(TEA, a_lot("a", expires_on=known)))
+        state = stock_state(an_item(TEA, a_lot("a", expires_on=known)))
         detail = f"expiry_date: lot a expires {says}; use another batch_id for goods that expire on 2027-02-01."
         wish = receive(batch_id="a", expiry_date="2027-02-01")
 
-        assert decide.receive(shelf, message(wish)) == stock_refused("r-1", "expiry_mismatch", detail, shelf)
+        assert decide.receive(state, message(wish)) == stock_refused("r-1", "expiry_mismatch", detail, state)
 
     def test_without_an_expiry_date_the_lots_own_holds(self) -> None:
-        shelf = a_shelf(an_item(TEA, a_lot("a", expires_on="2027-01-31")))
+        state = stock_state(an_item(TEA, a_lot("a", expires_on="2027-01-31")))
 
-        after = decide.receive(shelf, message(receive(batch_id="a"))).state
+        after = decide.receive(state, message(receive(batch_id="a"))).state
 
         assert after.items[TEA] == an_item(TEA, a_lot("a", 20, expires_on="2027-01-31"))
 
@@ -263,36 +263,36 @@ class TestReceive:
 class TestAdjust:
     @pytest.mark.parametrize(("delta", "on_hand"), [(-3, 7), (4, 14), (0, 10)])
     def test_the_books_follow_the_count(self, delta: int, on_hand: int) -> None:
-        shelf = a_shelf(an_item(TEA))
-        after = a_shelf(
+        state = stock_state(an_item(TEA))
+        after = stock_state(
             an_item(TEA, a_lot(on_hand=on_hand), received=10, adjusted=delta),
             bookings=[Booking("a-1", "adjustment", TEA, "default", delta)],
         )
         event = StockAdjusted(adjustment_id="a-1", product_id=TEA, delta=delta, on_hand=on_hand, available=on_hand)
 
-        assert decide.adjust(shelf, message(adjust(delta=delta))) == Decision(after, (event,), "adjusted")
+        assert decide.adjust(state, message(adjust(delta=delta))) == Decision(after, (event,), "adjusted")
 
     def test_goods_found_that_nobody_received_are_a_lot_without_expiry(self) -> None:
-        after = decide.adjust(a_shelf(), message(adjust(delta=2, batch_id="found"))).state
+        after = decide.adjust(stock_state(), message(adjust(delta=2, batch_id="found"))).state
 
         assert after.items[TEA] == an_item(TEA, a_lot("found", 2), received=0, adjusted=2)
 
     def test_a_lot_has_nothing_left_at_least(self) -> None:
-        shelf = a_shelf(an_item(TEA, a_lot(on_hand=10, reserved=8)))
+        state = stock_state(an_item(TEA, a_lot(on_hand=10, reserved=8)))
         detail = "delta: lot default of product 501 has 10 units, so 11 cannot be taken away; send what was counted."
 
-        assert decide.adjust(shelf, message(adjust(delta=-10))).outcome == "adjusted"
-        assert decide.adjust(shelf, message(adjust(delta=-11))) == stock_refused("a-1", "below_zero", detail, shelf)
+        assert decide.adjust(state, message(adjust(delta=-10))).outcome == "adjusted"
+        assert decide.adjust(state, message(adjust(delta=-11))) == stock_refused("a-1", "below_zero", detail, state)
 
     def test_the_same_adjustment_counts_once_and_another_under_its_name_is_refused(self) -> None:
-        once = decide.adjust(a_shelf(an_item(TEA)), message(adjust())).state
+        once = decide.adjust(stock_state(an_item(TEA)), message(adjust())).state
 
         assert decide.adjust(once, message(adjust(), id="resent")) == Decision(once, outcome="duplicate")
         assert decide.adjust(once, message(adjust(delta=-2))) == used_before("a-1", -1, once)
 
     def test_a_receipt_and_an_adjustment_of_as_much_are_never_the_same(self) -> None:
-        received = decide.receive(a_shelf(), message(receive("x-1", quantity=5))).state
-        adjusted = decide.adjust(a_shelf(), message(adjust("x-1", delta=5))).state
+        received = decide.receive(stock_state(), message(receive("x-1", quantity=5))).state
+        adjusted = decide.adjust(stock_state(), message(adjust("x-1", delta=5))).state
 
         assert decide.adjust(received, message(adjust("x-1", delta=5))) == used_before("x-1", 5, received)
         assert decide.receive(adjusted, message(receive("x-1", quantity=5))) == used_before("x-1", 5, adjusted)
@@ -310,46 +310,46 @@ class TestRunningLow:
         return StockRecovered(product_id=TEA, available=available, recovered_at=8, crossing=crossing)
 
     def test_it_is_said_once_for_each_crossing(self) -> None:
-        shelf = a_shelf(an_item(TEA, **self.WATCHED))
+        state = stock_state(an_item(TEA, **self.WATCHED))
         said = []
         for number, delta in enumerate([-5, -1, -1, +3, -2, +4, +1, -3, -1, +9]):
-            decision = decide.adjust(shelf, message(adjust(f"a-{number}", delta=delta)))
-            shelf = decision.state
+            decision = decide.adjust(state, message(adjust(f"a-{number}", delta=delta)))
+            state = decision.state
             said.append(decision.publish[1:])
 
         # 10 falls to 5, 4 (low), 3, 6, 4, 8 (recovered), 9, 6, 5, 14: between the thresholds nothing is said.
         assert said == [(), (self.low(4, 1),), (), (), (), (self.recovered(8, 2),), (), (), (), ()]
-        assert (shelf.items[TEA].low, shelf.items[TEA].crossings) == (False, 2)
+        assert (state.items[TEA].low, state.items[TEA].crossings) == (False, 2)
 
     def test_a_reservation_that_crosses_says_so_after_itself(self) -> None:
-        shelf = a_shelf(an_item(TEA, **self.WATCHED))
-        after = a_shelf(
+        state = stock_state(an_item(TEA, **self.WATCHED))
+        after = stock_state(
             an_item(TEA, a_lot(reserved=7), low=True, crossings=1, **self.WATCHED),
             reservations=[open_for((TEA, "default", 7))],
         )
         events = (reserved((TEA, "default", 7)), self.low(3, 1))
 
-        assert decide.reserve(shelf, wants((TEA, 7))) == Decision(after, events, "reserved")
+        assert decide.reserve(state, wants((TEA, 7))) == Decision(after, events, "reserved")
 
     def test_what_is_given_back_ends_it(self) -> None:
         low = an_item(TEA, a_lot(reserved=7), low=True, crossings=1, **self.WATCHED)
-        shelf = a_shelf(low, reservations=[open_for((TEA, "default", 7))])
+        state = stock_state(low, reservations=[open_for((TEA, "default", 7))])
 
-        decision = decide.release(shelf, message(cancelled()))
+        decision = decide.release(state, message(cancelled()))
 
         assert decision.publish == (released((TEA, "default", 7)), self.recovered(10, 2))
         assert decision.state.items[TEA] == an_item(TEA, crossings=2, **self.WATCHED)
 
     def test_what_expires_soon_does_not_count(self) -> None:
         lots = (a_lot("soon", 6, expires_on=YESTERDAY), a_lot("later", 5, expires_on=SOON))
-        shelf = a_shelf(an_item(TEA, *lots, **self.WATCHED))
+        state = stock_state(an_item(TEA, *lots, **self.WATCHED))
 
-        decision = decide.adjust(shelf, message(adjust(delta=-1, batch_id="later")))
+        decision = decide.adjust(state, message(adjust(delta=-1, batch_id="later")))
 
         assert decision.publish[1:] == (self.low(4, 1),)
 
     def test_a_product_without_a_threshold_never_runs_low(self) -> None:
-        assert decide.reserve(a_shelf(an_item(TEA)), wants((TEA, 10))).publish == (reserved((TEA, "default", 10)),)
+        assert decide.reserve(stock_state(an_item(TEA)), wants((TEA, 10))).publish == (reserved((TEA, "default", 10)),)
 
     @pytest.mark.parametrize(
         ("known", "given", "thresholds"),
@@ -368,9 +368,9 @@ class TestRunningLow:
     def test_a_receipt_sets_the_thresholds_with_a_gap_between_them(
         self, known: dict[str, int], given: dict[str, int], thresholds: tuple[int, int]
     ) -> None:
-        shelf = a_shelf(an_item(TEA, a_lot(on_hand=100), **known))
+        state = stock_state(an_item(TEA, a_lot(on_hand=100), **known))
 
-        item: StockItem = decide.receive(shelf, message(receive(**given))).state.items[TEA]
+        item: StockItem = decide.receive(state, message(receive(**given))).state.items[TEA]
 
         assert (item.low_at, item.recovered_at) == thresholds
 

@@ -17,7 +17,6 @@ from tests.builders import (
     SHOP,
     TEA,
     a_lot,
-    a_shelf,
     accepted,
     adjust,
     an_item,
@@ -28,10 +27,11 @@ from tests.builders import (
     receive,
     said_picks,
     shipped,
+    stock_state,
     tick,
 )
 from workers.stock_reservation import decide
-from workers.stock_reservation.model import Pick, Reservation, Shelf
+from workers.stock_reservation.model import Pick, Reservation, State
 
 YESTERDAY = (NOW - timedelta(days=1)).date().isoformat()
 
@@ -56,25 +56,25 @@ def answer(*order_ids: str, request: int = 1, last: str | None = None) -> Unpaid
     return UnpaidCancelled(product_id=TEA, request=request, orders=keys, **where)
 
 
-def short_by_six() -> Shelf:
+def short_by_six() -> State:
     """Ten are reserved for three orders, four were found."""
-    shelf = a_shelf(
+    state = stock_state(
         an_item(TEA, a_lot(on_hand=10, reserved=10)), reservations=[held("1", 4), held("2", 3), held("3", 3)]
     )
-    return decide.count(shelf, message(count(on_hand=4))).state
+    return decide.count(state, message(count(on_hand=4))).state
 
 
-def the_item(shelf: Shelf) -> StockItem:
-    return shelf.items[TEA]
+def the_item(state: State) -> StockItem:
+    return state.items[TEA]
 
 
 class TestTheTruthIsBooked:
     @pytest.mark.parametrize("found", [(decide.count, count("c", on_hand=4)), (decide.adjust, adjust("c", delta=-6))])
     def test_what_is_short_is_announced_and_requested(self, found: Any) -> None:
         rule, payload = found
-        shelf = a_shelf(an_item(TEA, a_lot(on_hand=10, reserved=9)))
+        state = stock_state(an_item(TEA, a_lot(on_hand=10, reserved=9)))
 
-        decision = rule(shelf, message(payload))
+        decision = rule(state, message(payload))
 
         adjusted = StockAdjusted(adjustment_id="c", product_id=TEA, delta=-6, on_hand=4, available=0, short=5)
         assert decision.publish == (adjusted, changed(5, 4, 9), requested(5))
@@ -82,31 +82,31 @@ class TestTheTruthIsBooked:
         assert (item.lots, item.short, item.asking) == ((a_lot(on_hand=4, reserved=9),), 5, "once")
 
     def test_to_count_what_is_reserved_is_no_shortage(self) -> None:
-        shelf = a_shelf(an_item(TEA, a_lot(on_hand=10, reserved=8)))
+        state = stock_state(an_item(TEA, a_lot(on_hand=10, reserved=8)))
 
-        assert len(decide.count(shelf, message(count(on_hand=8))).publish) == 1
+        assert len(decide.count(state, message(count(on_hand=8))).publish) == 1
 
     def test_other_lots_stand_in(self) -> None:
-        shelf = a_shelf(an_item(TEA, a_lot(on_hand=10, reserved=9), a_lot("b", 5)))
+        state = stock_state(an_item(TEA, a_lot(on_hand=10, reserved=9), a_lot("b", 5)))
 
-        item = the_item(decide.count(shelf, message(count(on_hand=4))).state)
+        item = the_item(decide.count(state, message(count(on_hand=4))).state)
 
         assert (item.short, item.sellable(NOW.date().isoformat()), item.available) == (0, 0, 0)
 
     def test_expired_lots_do_not(self) -> None:
-        shelf = a_shelf(an_item(TEA, a_lot(on_hand=10, reserved=9), a_lot("b", 5, expires_on=YESTERDAY)))
+        state = stock_state(an_item(TEA, a_lot(on_hand=10, reserved=9), a_lot("b", 5, expires_on=YESTERDAY)))
 
-        assert the_item(decide.count(shelf, message(count(on_hand=4))).state).short == 5
+        assert the_item(decide.count(state, message(count(on_hand=4))).state).short == 5
 
     def test_a_lot_that_ends_serves_no_order_from_the_next_day_on(self) -> None:
         item = an_item(TEA, a_lot("soon", 10, 4, "2026-11-05"), a_lot("later", 3, 0), next_check_on="2026-11-06")
-        decision = decide.check_dates(a_shelf(item), message(tick(NOW + timedelta(days=4))))
+        decision = decide.check_dates(stock_state(item), message(tick(NOW + timedelta(days=4))))
 
         assert decision.publish == (changed(1, 13, 4), requested(1))
 
     def test_nor_is_it_sold_to_an_order_from_before_the_check(self) -> None:
         item = an_item(TEA, a_lot("soon", 10, 0, "2026-11-05"), checked_on="2026-11-06")
-        decision = decide.reserve(a_shelf(item), message(accepted(lines=(an_order_line(quantity=1),))))
+        decision = decide.reserve(stock_state(item), message(accepted(lines=(an_order_line(quantity=1),))))
 
         assert decision.outcome == "short"
 
@@ -154,8 +154,8 @@ class TestTheAnswer:
         assert the_item(decision.state).asking is None
 
     def test_after_the_cancellations_themselves(self) -> None:
-        shelf = decide.release(short_by_six(), message(cancelled("3"))).state
-        decision = decide.take_back(shelf, message(answer("3", "unknown", last="unknown")))
+        state = decide.release(short_by_six(), message(cancelled("3"))).state
+        decision = decide.take_back(state, message(answer("3", "unknown", last="unknown")))
 
         assert decision.publish == (requested(3, 2, after_placed_at=NOW, after_order=f"{SHOP}/unknown"),)
 
@@ -184,10 +184,10 @@ class TestTheAnswer:
 
     def test_orders_of_several_products_give_all_of_them_back(self) -> None:
         both = Reservation(f"{SHOP}/3", "open", (Pick(TEA, "default", 3), Pick(CUP, "default", 2)))
-        shelf = a_shelf(
+        state = stock_state(
             an_item(TEA, a_lot(on_hand=3, reserved=3)), an_item(CUP, a_lot(on_hand=2, reserved=2)), reservations=[both]
         )
-        short = decide.count(shelf, message(count(on_hand=0))).state
+        short = decide.count(state, message(count(on_hand=0))).state
 
         after = decide.take_back(short, message(answer("3", last="3"))).state
 
@@ -199,8 +199,8 @@ class TestShipping:
         reservation = Reservation(f"{SHOP}/1", "open", (Pick(TEA, "a", units, given_back),))
         item = an_item(TEA, *lots)
         item = replace(item, short=item.shortage(NOW.date().isoformat()))
-        shelf = a_shelf(item, reservations=[reservation])
-        after = decide.ship(shelf, message(shipped("1"))).state
+        state = stock_state(item, reservations=[reservation])
+        after = decide.ship(state, message(shipped("1"))).state
         return the_item(after), after.reservations[f"{SHOP}/1"].picks
 
     def test_other_lots_give_what_the_reserved_one_lacks(self) -> None:
@@ -231,7 +231,7 @@ class TestShipping:
 
     def test_a_count_mends_a_lot_below_zero(self) -> None:
         short = an_item(TEA, a_lot("a", -2, 0), received=0, shipped=2, short=2, shortages=1)
-        decision = decide.count(a_shelf(short), message(count(on_hand=0, batch_id="a")))
+        decision = decide.count(stock_state(short), message(count(on_hand=0, batch_id="a")))
 
         assert the_item(decision.state).short == 0
-        assert decide.adjust(a_shelf(short), message(adjust(delta=1, batch_id="a"))).outcome == "adjusted"
+        assert decide.adjust(stock_state(short), message(adjust(delta=1, batch_id="a"))).outcome == "adjusted"

@@ -8,7 +8,7 @@ from itertools import chain
 
 from contracts.wire.envelope import COMMANDS_EXCHANGE
 from infra.demo import accounts
-from infra.demo.accounts import Published, Settled
+from infra.demo.accounts import Accounted, Published
 from infra.demo.baskets import baskets
 from infra.demo.population import Population, populate
 from infra.demo.shop import envelope_of
@@ -57,8 +57,8 @@ def published(system: System) -> Published:
     return accounts.published(chain.from_iterable(population.waves()), publications, system.workers)
 
 
-async def settled(system: System) -> Settled:
-    return await accounts.settled(system.store, system.workers, published(system))
+async def accounted(system: System) -> Accounted:
+    return await accounts.accounted(system.store, system.workers, published(system))
 
 
 async def test_all_that_was_published_is_accounted_for_and_repeats_are_told_apart() -> None:
@@ -69,7 +69,7 @@ async def test_all_that_was_published_is_accounted_for_and_repeats_are_told_apar
     repeats = int((await system.verify()).figures["I5"]["commands_repeats"])
     assert repeats > 0
     assert published(system).total() == sent
-    assert await settled(system) == Settled(sent, repeats)
+    assert await accounted(system) == Accounted(sent, repeats)
 
 
 async def test_a_repeat_that_came_back_from_a_worker_that_died_is_accounted_for() -> None:
@@ -81,7 +81,7 @@ async def test_a_repeat_that_came_back_from_a_worker_that_died_is_accounted_for(
         await send(system, repeat, redelivered=True)
     await system.settle(with_retries=True)
 
-    found = await settled(system)
+    found = await accounted(system)
     assert found.messages == published(system).total()
     assert (await system.verify()).figures["I5"]["commands_repeats"] == 0 < found.repeats
 
@@ -91,5 +91,5 @@ async def test_a_message_that_nobody_has_handled_is_missed() -> None:
     lost = [publication for publication in publications if publication.body == publications[-1].body]
     system = await traded([publication for publication in publications if publication not in lost])
 
-    missing = published(system).total() - (await settled(system)).messages
+    missing = published(system).total() - (await accounted(system)).messages
     assert missing == sum(map(events_in, lost)) > 0

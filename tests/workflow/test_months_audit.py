@@ -28,7 +28,7 @@ from tests.workflow.test_months import (
     sell,
     two_markets,
 )
-from workers.commission_calculation.model import Accounts
+from workers.commission_calculation.model import State
 from workers.reward_checks.model import Progress
 
 __all__ = ["two_markets"]
@@ -96,7 +96,7 @@ async def test_what_plain_rules_did_not_count(system: System, plan: Any) -> None
 
 
 async def test_refunded_sales_that_still_qualify(system: System) -> None:
-    true_earned = Accounts.earned
+    true_earned = State.earned
 
     def gross(*given: Any) -> Earned:
         earned = true_earned(*given)
@@ -109,7 +109,7 @@ async def test_refunded_sales_that_still_qualify(system: System) -> None:
     await system.publish(refund(a_refund_line(TEA, 1), order_id="1001"))
     await system.settle()
     await system.tick(NOW + timedelta(days=1))
-    with patch.object(Accounts, "earned", gross):
+    with patch.object(State, "earned", gross):
         await sell(system, "1002", "10.00")
 
     breaches = await found(system)
@@ -172,13 +172,13 @@ async def test_figures_of_an_order_that_fit_into_no_sequence(system: System) -> 
 async def test_one_of_eight_equal_orders_that_forgot_what_the_plan_paid(system: System) -> None:
     """Every step is equal, so only the figures that were read tell one order from another."""
     put_rules(system, 1, CAPPED)
-    true_earned = Accounts.earned
+    true_earned = State.earned
 
     def nothing_paid(*given: Any) -> Earned:
         return replace(true_earned(*given), month_minor={"levels": {SELLER: 0}})
 
     for number in range(8):
-        with patch.object(Accounts, "earned", nothing_paid) if number == 2 else nullcontext():
+        with patch.object(State, "earned", nothing_paid) if number == 2 else nullcontext():
             await sell(system, f"100{number}", "12.00")
 
     sentence = "no sequence of the orders explains what each of them read on the way to 960"

@@ -17,53 +17,53 @@ from contracts.stock.v1 import StockLow, StockRecovered, StockShortageChanged
 from contracts.wire.decision import Decision, NotYet
 from contracts.wire.envelope import Message
 from contracts.wire.refusal import Refusing
-from workers.alerting.model import Watch, dead_letter_alert, oversold_alert, stock_alert
+from workers.alerting.model import State, dead_letter_alert, oversold_alert, stock_alert
 
 refuse_unreadable_settlement = Refusing[SettleDeadLetter](DeadLetterRefused, "letter_id", "action")
 
 
-def raise_low_stock(watch: Watch, message: Message[StockLow]) -> Decision[Watch]:
+def raise_low_stock(state: State, message: Message[StockLow]) -> Decision[State]:
     """Open the product's alert, or open it again."""
     low = message.data
     key = stock_alert(low.product_id)
-    known = watch.alerts.get(key)
+    known = state.alerts.get(key)
     if known is not None and known.crossing >= low.crossing:
-        return Decision(watch, outcome="outdated")
+        return Decision(state, outcome="outdated")
     detail = f"product {low.product_id}: {low.available} left, the threshold is {low.low_at}; order more."
     times = known.times + 1 if known else 1
     alert = Alert(key, "stock_low", "open", detail, message.time, times, crossing=low.crossing)
     raised = AlertRaised(alert=key, kind=alert.kind, detail=detail, raised_at=message.time)
-    return Decision(watch.with_alert(alert), (raised,), "raised")
+    return Decision(state.with_alert(alert), (raised,), "raised")
 
 
-def resolve_low_stock(watch: Watch, message: Message[StockRecovered]) -> Decision[Watch]:
+def resolve_low_stock(state: State, message: Message[StockRecovered]) -> Decision[State]:
     """Close the product's alert. A recovery that overtakes its alert is kept, so that the alert comes too late."""
     recovered = message.data
     key = stock_alert(recovered.product_id)
-    known = watch.alerts.get(key)
+    known = state.alerts.get(key)
     if known is not None and known.crossing >= recovered.crossing:
-        return Decision(watch, outcome="outdated")
+        return Decision(state, outcome="outdated")
     detail = f"product {recovered.product_id}: {recovered.available} available again."
     times = known.times if known else 0
     alert = Alert(key, "stock_low", "resolved", detail, message.time, times, crossing=recovered.crossing)
     resolved = AlertResolved(alert=key, kind=alert.kind, detail=detail, resolved_at=message.time)
-    return Decision(watch.with_alert(alert), (resolved,), "resolved")
+    return Decision(state.with_alert(alert), (resolved,), "resolved")
 
 
-def note_shortage(watch: Watch, message: Message[StockShortageChanged]) -> Decision[Watch]:
+def note_shortage(state: State, message: Message[StockShortageChanged]) -> Decision[State]:
     """Open the alert of a product of which more is reserved than there is, keep its figures, or close it."""
     change = message.data
     key = oversold_alert(change.product_id)
-    known = watch.alerts.get(key)
+    known = state.alerts.get(key)
     if known is not None and known.crossing >= change.crossing:
-        return Decision(watch, outcome="outdated")
+        return Decision(state, outcome="outdated")
     was_open = known is not None and known.state == "open"
     times = known.times if known else 0
     if not change.shortage:
         detail = f"product {change.product_id}: what is reserved is there again ({change.on_hand} on hand)."
         alert = Alert(key, "stock_oversold", "resolved", detail, message.time, times, crossing=change.crossing)
         resolved = AlertResolved(alert=key, kind=alert.kind, detail=detail, resolved_at=message.time)
-        return Decision(watch.with_alert(alert), (resolved,) if was_open else (), "resolved")
+        return Decision(state.with_alert(alert), (resolved,) if was_open else (), "resolved")
     detail = (
         f"product {change.product_id}: {change.shortage} units short, {change.reserved} reserved and {change.on_hand} "
         "on hand; the newest unpaid orders are cancelled, order more for the paid ones."
@@ -71,10 +71,10 @@ def note_shortage(watch: Watch, message: Message[StockShortageChanged]) -> Decis
     times += not was_open
     alert = Alert(key, "stock_oversold", "open", detail, message.time, times, crossing=change.crossing)
     raised = AlertRaised(alert=key, kind=alert.kind, detail=detail, raised_at=message.time)
-    return Decision(watch.with_alert(alert), () if was_open else (raised,), "counted" if was_open else "raised")
+    return Decision(state.with_alert(alert), () if was_open else (raised,), "counted" if was_open else "raised")
 
 
-def keep_dead_letter(watch: Watch, message: Message[MessageDeadLettered]) -> Decision[Watch]:
+def keep_dead_letter(state: State, message: Message[MessageDeadLettered]) -> Decision[State]:
     """Keep the letter for a person. The first of its queue and cause raises an alert; the others are counted."""
     dead = message.data
     letter = DeadLetter(
@@ -95,11 +95,11 @@ def keep_dead_letter(watch: Watch, message: Message[MessageDeadLettered]) -> Dec
         content_type=dead.content_type,
         routing_key=dead.routing_key,
     )
-    if letter.letter_id in watch.letters:
-        return Decision(watch, outcome="duplicate")
-    after = watch.with_letter(letter)
+    if letter.letter_id in state.letters:
+        return Decision(state, outcome="duplicate")
+    after = state.with_letter(letter)
     key = dead_letter_alert(dead.queue, dead.reason)
-    known = watch.alerts.get(key)
+    known = state.alerts.get(key)
     if known is not None and known.state == "open":
         return Decision(after.with_alert(replace(known, seen=known.seen + 1)), outcome="counted")
     detail = f"{dead.queue} could not handle a message ({dead.reason}): {dead.detail}"
@@ -108,21 +108,21 @@ def keep_dead_letter(watch: Watch, message: Message[MessageDeadLettered]) -> Dec
     return Decision(after.with_alert(alert), (raised,), "raised")
 
 
-def settle_dead_letter(watch: Watch, message: Message[SettleDeadLetter]) -> Decision[Watch] | NotYet[Watch]:
+def settle_dead_letter(state: State, message: Message[SettleDeadLetter]) -> Decision[State] | NotYet[State]:
     """Write down what a person decided. The first decision stands, except that what was discarded may be replayed.
 
     The last waiting letter of its queue and cause takes the alert with it.
     """
     asked = message.data
-    letter = watch.letters.get(asked.letter_id)
+    letter = state.letters.get(asked.letter_id)
     if letter is None:
         story = f"There is no dead letter {asked.letter_id}; `tributary dead list` shows those there are."
-        return NotYet("unknown_letter", _refuse(watch, asked, "unknown_letter", story))
+        return NotYet("unknown_letter", _refuse(state, asked, "unknown_letter", story))
     if letter.state == asked.action:
-        return Decision(watch, outcome="duplicate")
+        return Decision(state, outcome="duplicate")
     if letter.state == "replayed":
         story = f"{letter.settled_by} has replayed it already; if it died again, that is a dead letter of its own."
-        return _refuse(watch, asked, "already_replayed", story)
+        return _refuse(state, asked, "already_replayed", story)
     settled = DeadLetterSettled(
         letter_id=letter.letter_id,
         action=asked.action,
@@ -132,12 +132,12 @@ def settle_dead_letter(watch: Watch, message: Message[SettleDeadLetter]) -> Deci
         reason=letter.reason,
         settled_at=message.bounded_time,
     )
-    after = watch.with_letter(
+    after = state.with_letter(
         replace(letter, state=asked.action, settled_by=asked.by, settled_at=message.bounded_time, note=asked.note)
     )
     if letter.state == "discarded":
         return Decision(after, (settled,), asked.action)
-    alert = watch.alerts[dead_letter_alert(letter.queue, letter.reason)]
+    alert = state.alerts[dead_letter_alert(letter.queue, letter.reason)]
     alert = replace(alert, settled=alert.settled + 1)
     if alert.settled < alert.seen:
         return Decision(after.with_alert(alert), (settled,), asked.action)
@@ -147,6 +147,6 @@ def settle_dead_letter(watch: Watch, message: Message[SettleDeadLetter]) -> Deci
     return Decision(after.with_alert(alert), (settled, resolved), asked.action)
 
 
-def _refuse(watch: Watch, asked: SettleDeadLetter, reason: str, detail: str) -> Decision[Watch]:
+def _refuse(state: State, asked: SettleDeadLetter, reason: str, detail: str) -> Decision[State]:
     refused = DeadLetterRefused(letter_id=asked.letter_id, action=asked.action, reason=reason, detail=detail)
-    return Decision(watch, (refused,), "refused")
+    return Decision(state, (refused,), "refused")

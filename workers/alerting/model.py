@@ -10,7 +10,7 @@ from contracts.operations.view import Alert, DeadLetter
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
+class State:
     """What one message sees: the alert it concerns and the letter it brings, where they exist."""
 
     alerts: Mapping[str, Alert] = field(default_factory=dict)

@@ -11,7 +11,7 @@ from contracts.stock.v1 import StockLow, StockRecovered, StockShortageChanged
 from contracts.wire.envelope import Message
 from infra.ports.store import Collection, Index, Query, Transaction
 from infra.runtime.repository import Codec, Found, Loaded, Repository, with_ids
-from workers.alerting.model import Watch, dead_letter_alert, oversold_alert, stock_alert
+from workers.alerting.model import State, dead_letter_alert, oversold_alert, stock_alert
 
 Consumed = StockLow | StockRecovered | StockShortageChanged | MessageDeadLettered | SettleDeadLetter
 
@@ -20,7 +20,7 @@ _letters = Codec(DeadLetter, key="letter_id")
 to_alert = _alerts.to_entity
 
 
-class AlertRepository(Repository[Watch, Consumed]):
+class AlertRepository(Repository[State, Consumed]):
     collections: ClassVar[tuple[Collection, ...]] = (
         Collection(
             ALERTS, "alerts by what they are about", (Index((("state", 1), ("changed_at", -1)), "what is open now"),)
@@ -51,11 +51,11 @@ class AlertRepository(Repository[Watch, Consumed]):
         keys = {key for message in messages if (key := _alert_key(message, letters))}
         return cls(Loaded(await _alerts.fetch(tx, ALERTS, keys)), letters)
 
-    def state_for(self, message: Message[Consumed]) -> Watch:
+    def state_for(self, message: Message[Consumed]) -> State:
         alert, letter = _alert_key(message, self._letters), _letter_key(message)
-        return Watch(self._alerts.pick([alert] if alert else []), self._letters.pick([letter] if letter else []))
+        return State(self._alerts.pick([alert] if alert else []), self._letters.pick([letter] if letter else []))
 
-    def keep(self, state: Watch) -> None:
+    def keep(self, state: State) -> None:
         self._alerts.keep(state.alerts)
         self._letters.keep(state.letters)
 

@@ -23,23 +23,23 @@ from contracts.catalog.view import Category, Product, Tag
 from contracts.wire.decision import Decision
 from contracts.wire.envelope import Message, Payload
 from contracts.wire.refusal import Refusing
-from workers.catalog.model import Catalogue
+from workers.catalog.model import State
 
 refuse_unreadable_product = Refusing[DefineProduct](ProductRefused, "product_id")
 refuse_unreadable_category = Refusing[DefineCategory | RemoveCategory](CategoryRefused, "category_id")
 refuse_unreadable_tag = Refusing[DefineTag | RemoveTag](TagRefused, "tag_id")
 
-Answer = Decision[Catalogue]
+Answer = Decision[State]
 
 
-def define(catalogue: Catalogue, message: Message[DefineProduct]) -> Answer:
+def define(state: State, message: Message[DefineProduct]) -> Answer:
     """Add a product or replace what is known of it; the same definition again changes nothing.
 
     Its tags must be defined. Its category need not be, for shops that know no more of it than number and name: then
     this defines it.
     """
     wish = message.data
-    known = catalogue.products.get(wish.product_id)
+    known = state.products.get(wish.product_id)
     version = known.version if known else 0
     product = Product(
         product_id=wish.product_id,
@@ -52,16 +52,14 @@ def define(catalogue: Catalogue, message: Message[DefineProduct]) -> Answer:
         version=version,
     )
     if known == product:
-        return Decision(catalogue, outcome="unchanged")
+        return Decision(state, outcome="unchanged")
     if _is_outdated(wish.expected_version, version):
-        return _refuse(
-            catalogue, ProductRefused(product_id=wish.product_id, reason="outdated", detail=_is_now(version))
-        )
-    if unknown := catalogue.lacks(wish.tags):
+        return _refuse(state, ProductRefused(product_id=wish.product_id, reason="outdated", detail=_is_now(version)))
+    if unknown := state.lacks(wish.tags):
         detail = f"tags: there is no tag {', '.join(map(str, unknown))}; define it first."
-        return _refuse(catalogue, ProductRefused(product_id=wish.product_id, reason="tag_unknown", detail=detail))
+        return _refuse(state, ProductRefused(product_id=wish.product_id, reason="tag_unknown", detail=detail))
     product = replace(product, version=version + 1)
-    after = catalogue.with_product(product).retag(known.tags if known else (), product.tags)
+    after = state.with_product(product).retag(known.tags if known else (), product.tags)
     defined = ProductDefined(
         product_id=product.product_id,
         name=product.name,
@@ -71,73 +69,73 @@ def define(catalogue: Catalogue, message: Message[DefineProduct]) -> Answer:
         active=product.active,
         version=product.version,
     )
-    category = _category_named_by(wish, catalogue.categories.get(wish.category_id))
+    category = _category_named_by(wish, state.categories.get(wish.category_id))
     if category is None:
         return Decision(after, (defined,), "defined")
     return Decision(after.with_category(category), (defined, _told(category)), "defined")
 
 
-def define_category(catalogue: Catalogue, message: Message[DefineCategory]) -> Answer:
+def define_category(state: State, message: Message[DefineCategory]) -> Answer:
     """Add a category, or give it another name."""
     wish = message.data
-    known = catalogue.categories.get(wish.category_id)
+    known = state.categories.get(wish.category_id)
     category = Category(wish.category_id, wish.name, known.version if known else 0)
     if known == category:
-        return Decision(catalogue, outcome="unchanged")
+        return Decision(state, outcome="unchanged")
     if _is_outdated(wish.expected_version, now := _version_of(known)):
-        return _refuse(catalogue, CategoryRefused(category_id=wish.category_id, reason="outdated", detail=_is_now(now)))
+        return _refuse(state, CategoryRefused(category_id=wish.category_id, reason="outdated", detail=_is_now(now)))
     category = replace(category, version=category.version + 1)
-    return Decision(catalogue.with_category(category), (_told(category),), "defined")
+    return Decision(state.with_category(category), (_told(category),), "defined")
 
 
-def remove_category(catalogue: Catalogue, message: Message[RemoveCategory]) -> Answer:
+def remove_category(state: State, message: Message[RemoveCategory]) -> Answer:
     """Take out a category that no product is in.
 
     A product that comes into it at the same moment is in a category that nobody has defined, which may be; its next
     definition defines it.
     """
     wish = message.data
-    known = catalogue.categories.get(wish.category_id)
+    known = state.categories.get(wish.category_id)
     if known is None or known.removed:
         detail = f"There is no category {wish.category_id}."
-        return _refuse(catalogue, CategoryRefused(category_id=wish.category_id, reason="not_defined", detail=detail))
+        return _refuse(state, CategoryRefused(category_id=wish.category_id, reason="not_defined", detail=detail))
     if _is_outdated(wish.expected_version, known.version):
         detail = _is_now(known.version)
-        return _refuse(catalogue, CategoryRefused(category_id=wish.category_id, reason="outdated", detail=detail))
-    if wish.category_id in catalogue.in_use:
+        return _refuse(state, CategoryRefused(category_id=wish.category_id, reason="outdated", detail=detail))
+    if wish.category_id in state.in_use:
         detail = f"Products are in category {wish.category_id}; give them another one first."
-        return _refuse(catalogue, CategoryRefused(category_id=wish.category_id, reason="in_use", detail=detail))
-    after = catalogue.with_category(replace(known, removed=True, version=known.version + 1))
+        return _refuse(state, CategoryRefused(category_id=wish.category_id, reason="in_use", detail=detail))
+    after = state.with_category(replace(known, removed=True, version=known.version + 1))
     return Decision(after, (CategoryRemoved(category_id=wish.category_id),), "removed")
 
 
-def define_tag(catalogue: Catalogue, message: Message[DefineTag]) -> Answer:
+def define_tag(state: State, message: Message[DefineTag]) -> Answer:
     """Add a tag, or give it another name."""
     wish = message.data
-    known = catalogue.tags.get(wish.tag_id)
+    known = state.tags.get(wish.tag_id)
     tag = replace(known, name=wish.name, removed=False) if known else Tag(wish.tag_id, wish.name, 0)
     if known == tag:
-        return Decision(catalogue, outcome="unchanged")
+        return Decision(state, outcome="unchanged")
     if _is_outdated(wish.expected_version, now := _version_of(known)):
-        return _refuse(catalogue, TagRefused(tag_id=wish.tag_id, reason="outdated", detail=_is_now(now)))
+        return _refuse(state, TagRefused(tag_id=wish.tag_id, reason="outdated", detail=_is_now(now)))
     tag = replace(tag, version=tag.version + 1)
     defined = TagDefined(tag_id=tag.tag_id, name=tag.name, version=tag.version)
-    return Decision(catalogue.with_tag(tag), (defined,), "defined")
+    return Decision(state.with_tag(tag), (defined,), "defined")
 
 
-def remove_tag(catalogue: Catalogue, message: Message[RemoveTag]) -> Answer:
+def remove_tag(state: State, message: Message[RemoveTag]) -> Answer:
     """Take out a tag that no product has, by the count that every product's definition keeps with it."""
     wish = message.data
-    known = catalogue.tags.get(wish.tag_id)
+    known = state.tags.get(wish.tag_id)
     if known is None or known.removed:
         detail = f"There is no tag {wish.tag_id}."
-        return _refuse(catalogue, TagRefused(tag_id=wish.tag_id, reason="not_defined", detail=detail))
+        return _refuse(state, TagRefused(tag_id=wish.tag_id, reason="not_defined", detail=detail))
     if _is_outdated(wish.expected_version, known.version):
-        return _refuse(catalogue, TagRefused(tag_id=wish.tag_id, reason="outdated", detail=_is_now(known.version)))
+        return _refuse(state, TagRefused(tag_id=wish.tag_id, reason="outdated", detail=_is_now(known.version)))
     if known.products:
         detail = f"{known.products} products have tag {wish.tag_id}; take it from them first."
-        return _refuse(catalogue, TagRefused(tag_id=wish.tag_id, reason="in_use", detail=detail))
-    after = catalogue.with_tag(replace(known, removed=True, version=known.version + 1))
+        return _refuse(state, TagRefused(tag_id=wish.tag_id, reason="in_use", detail=detail))
+    after = state.with_tag(replace(known, removed=True, version=known.version + 1))
     return Decision(after, (TagRemoved(tag_id=wish.tag_id),), "removed")
 
 
@@ -168,5 +166,5 @@ def _is_now(version: int) -> str:
     return f"expected_version: {there}; read it again, then decide."
 
 
-def _refuse(catalogue: Catalogue, refused: Payload) -> Answer:
-    return Decision(catalogue, (refused,), "refused")
+def _refuse(state: State, refused: Payload) -> Answer:
+    return Decision(state, (refused,), "refused")

@@ -10,7 +10,7 @@ from contracts.catalog.view import Category, Product, Tag
 
 
 @dataclass(frozen=True, slots=True)
-class Catalogue:
+class State:
     """What a message names, where it exists. `in_use` are the categories it names that a product is in."""
 
     products: Mapping[int, Product] = field(default_factory=dict)

@@ -12,7 +12,7 @@ from contracts.subjects import OfCategory, OfTag
 from contracts.wire.envelope import Message
 from infra.ports.store import Collection, Document, Index, Query, Transaction
 from infra.runtime.repository import Codec, Found, Loaded, Repository, with_ids
-from workers.catalog.model import Catalogue
+from workers.catalog.model import State
 
 Consumed = DefineProduct | DefineCategory | RemoveCategory | DefineTag | RemoveTag
 
@@ -29,7 +29,7 @@ _categories = Codec(Category, key="category_id")
 _tags = Codec(Tag, key="tag_id")
 
 
-class CatalogRepository(Repository[Catalogue, Consumed]):
+class CatalogRepository(Repository[State, Consumed]):
     collections: ClassVar[tuple[Collection, ...]] = (
         Collection(
             PRODUCTS,
@@ -80,9 +80,9 @@ class CatalogRepository(Repository[Catalogue, Consumed]):
         }
         return cls(products, _categories.loaded(found["categories"]), tags, frozenset(in_use))
 
-    def state_for(self, message: Message[Consumed]) -> Catalogue:
+    def state_for(self, message: Message[Consumed]) -> State:
         data = message.data
-        return Catalogue(
+        return State(
             products=self._products.pick([data.product_id] if isinstance(data, DefineProduct) else ()),
             categories=self._categories.pick(
                 [data.category_id] if isinstance(data, DefineProduct | OfCategory) else ()
@@ -91,7 +91,7 @@ class CatalogRepository(Repository[Catalogue, Consumed]):
             in_use=self._in_use,
         )
 
-    def keep(self, state: Catalogue) -> None:
+    def keep(self, state: State) -> None:
         self._products.keep(state.products)
         self._categories.keep(state.categories)
         self._tags.keep(state.tags)

@@ -29,26 +29,26 @@ from contracts.plans.reversal import pool_taken_back, taken_back
 from contracts.times import plus
 from contracts.wire.decision import Decision, NotYet
 from contracts.wire.envelope import Message, Payload
-from workers.commission_calculation.model import Accounts, Claim, Notices
+from workers.commission_calculation.model import Claim, Notices, State
 
-Answer = Decision[Accounts] | NotYet[Accounts]
+Answer = Decision[State] | NotYet[State]
 Step = tuple[Commission, tuple[Posting, ...], tuple[Payload, ...]]
 """A commission after a change, with what is posted and said about it."""
 
 
-def accrue(accounts: Accounts, message: Message[OrderPaid]) -> Answer:
+def accrue(state: State, message: Message[OrderPaid]) -> Answer:
     """Give everyone what the rules of the order's time give for its snapshot, held until it is released.
 
     What was noted of the order before is applied at once, in the order in which it happened.
     """
     order = message.data
-    if order.key in accounts.commissions:
-        return Decision(accounts, outcome="duplicate")
-    rules = accounts.rules.get(order.rule_version)
+    if order.key in state.commissions:
+        return Decision(state, outcome="duplicate")
+    rules = state.rules.get(order.rule_version)
     if rules is None:
         return NotYet("rules_unknown")
     sale = sale_of(order)
-    earned = accounts.earned(sale, order.placed_at, rules.terms.market, needs(rules.terms))
+    earned = state.earned(sale, order.placed_at, rules.terms.market, needs(rules.terms))
     outcome = calculate(rules.terms, sale, earned)
     commission = Commission(
         key=order.key,
@@ -69,39 +69,39 @@ def accrue(accounts: Accounts, message: Message[OrderPaid]) -> Answer:
     )
     postings: tuple[Posting, ...] = (_accrual(message.id, commission),)
     events: tuple[Payload, ...] = (_accrued(commission),)
-    noted = accounts.noted(order.key)
+    noted = state.noted(order.key)
     for claim in sorted(noted.claims, key=lambda claim: claim.order_version):
         commission, posted, said = _take_back(commission, claim)
         postings, events = postings + posted, events + said
     if noted.completed_at or noted.after_sale:
         commission = _schedule(replace(commission, completed_at=noted.completed_at, after_sale=noted.after_sale))
-    after = accounts.with_notices(replace(noted, accrued=True)).with_commissions([commission], postings)
+    after = state.with_notices(replace(noted, accrued=True)).with_commissions([commission], postings)
     return Decision(after, events, "accrued")
 
 
-def start_hold(accounts: Accounts, message: Message[OrderCompleted]) -> Answer:
+def start_hold(state: State, message: Message[OrderCompleted]) -> Answer:
     """The customer has the goods: from now on the hold period runs."""
     order = message.data
-    known = accounts.commissions.get(order.key) or accounts.noted(order.key)
+    known = state.commissions.get(order.key) or state.noted(order.key)
     if known.completed_at is not None:
-        return Decision(accounts, outcome="duplicate")
-    return _keep(accounts, replace(known, completed_at=order.completed_at), "hold_started")
+        return Decision(state, outcome="duplicate")
+    return _keep(state, replace(known, completed_at=order.completed_at), "hold_started")
 
 
-def note_after_sale(accounts: Accounts, message: Message[AfterSaleChanged]) -> Answer:
+def note_after_sale(state: State, message: Message[AfterSaleChanged]) -> Answer:
     """While something is open between customer and shop nothing is released, and after that not before its end.
 
     An older change that comes late changes nothing.
     """
     order = message.data
-    known = accounts.commissions.get(order.key) or accounts.noted(order.key)
+    known = state.commissions.get(order.key) or state.noted(order.key)
     if known.after_sale is not None and known.after_sale.order_version >= order.version:
-        return Decision(accounts, outcome="duplicate")
+        return Decision(state, outcome="duplicate")
     after_sale = AfterSale(order.version, order.open, message.time)
-    return _keep(accounts, replace(known, after_sale=after_sale), "hold_extended" if order.open else "hold_resumed")
+    return _keep(state, replace(known, after_sale=after_sale), "hold_extended" if order.open else "hold_resumed")
 
 
-def take_back(accounts: Accounts, message: Message[OrderRefunded]) -> Answer:
+def take_back(state: State, message: Message[OrderRefunded]) -> Answer:
     """Take back from every level and plan what the refund's share of each line is worth, by new negative figures.
 
     The event has the sums of all refunds so far, so an older one that comes late takes nothing.
@@ -118,27 +118,27 @@ def take_back(accounts: Accounts, message: Message[OrderRefunded]) -> Answer:
         for line in order.lines
     )
     claim = Claim(message.id, order.version, order.refund_id, "order_refunded", message.time, lines)
-    return _claim(accounts, order.key, claim)
+    return _claim(state, order.key, claim)
 
 
-def take_back_all(accounts: Accounts, message: Message[OrderCancelled]) -> Answer:
+def take_back_all(state: State, message: Message[OrderCancelled]) -> Answer:
     """Take back whatever is left of every line of an order that was paid and then cancelled."""
     order = message.data
     if not order.was_paid:
-        return Decision(accounts, outcome="nothing_accrued")
+        return Decision(state, outcome="nothing_accrued")
     return _claim(
-        accounts,
+        state,
         order.key,
         Claim(message.id, order.version, "cancelled", order.reason, message.time, closes=True),
     )
 
 
-def release(accounts: Accounts, message: Message[ClockTicked]) -> Answer:
+def release(state: State, message: Message[ClockTicked]) -> Answer:
     """What refunds have left of a commission becomes available when its hold period is over."""
     released: list[Commission] = []
     postings: list[Posting] = []
     events: list[Payload] = []
-    for commission in accounts.commissions.values():
+    for commission in state.commissions.values():
         if commission.release_at is None or commission.release_at > message.data.at:
             continue
         released.append(
@@ -151,7 +151,7 @@ def release(accounts: Accounts, message: Message[ClockTicked]) -> Answer:
             posting_id = f"{message.id}/{commission.key}"
             postings.append(post(posting_id, commission, message.time, "release", moves))
             events.append(_released(commission, commission.release_at, shares))
-    after = accounts.with_commissions(released, postings)
+    after = state.with_commissions(released, postings)
     return Decision(after, tuple(events), "released" if released else "nothing_due")
 
 
@@ -182,24 +182,24 @@ def post(
     return Posting(posting_id, commission.key, commission.currency, at, kind, legs)
 
 
-def _claim(accounts: Accounts, key: str, claim: Claim) -> Answer:
-    commission = accounts.commissions.get(key)
+def _claim(state: State, key: str, claim: Claim) -> Answer:
+    commission = state.commissions.get(key)
     if commission is None:
-        noted = accounts.noted(key)
+        noted = state.noted(key)
         if any(known.order_version == claim.order_version for known in noted.claims):
-            return Decision(accounts, outcome="duplicate")
-        return _keep(accounts, replace(noted, claims=(*noted.claims, claim)), "noted")
+            return Decision(state, outcome="duplicate")
+        return _keep(state, replace(noted, claims=(*noted.claims, claim)), "noted")
     after, postings, events = _take_back(commission, claim)
     if after is commission:
-        return Decision(accounts, outcome="duplicate")
-    return Decision(accounts.with_commissions([after], postings), events, "reversed")
+        return Decision(state, outcome="duplicate")
+    return Decision(state.with_commissions([after], postings), events, "reversed")
 
 
-def _keep(accounts: Accounts, known: Commission | Notices, outcome: str) -> Answer:
+def _keep(state: State, known: Commission | Notices, outcome: str) -> Answer:
     """Note what was told, with the commission if it has accrued, else until it does."""
     if isinstance(known, Commission):
-        return Decision(accounts.with_commissions([_schedule(known)]), outcome=outcome)
-    return Decision(accounts.with_notices(known), outcome="noted")
+        return Decision(state.with_commissions([_schedule(known)]), outcome=outcome)
+    return Decision(state.with_notices(known), outcome="noted")
 
 
 def _schedule(commission: Commission) -> Commission:

@@ -60,7 +60,7 @@ class Notices:
 
 
 @dataclass(frozen=True, slots=True)
-class Accounts:
+class State:
     """What one message sees: its order's commission and notices, or the commissions that are due; the rules; what the
     order's uplines earned before, where its rules ask; and what it makes: postings, and tallies to add to `earnings`.
     """

@@ -37,7 +37,7 @@ from contracts.subjects import OfOrder
 from contracts.wire.envelope import Message
 from infra.ports.store import Collection, Find, Increment, Index, Query, Transaction
 from infra.runtime.repository import Codec, Found, Loaded, Repository, with_ids
-from workers.commission_calculation.model import Accounts, Notices
+from workers.commission_calculation.model import Notices, State
 
 NOTICES = "commission_calculation.notices"
 
@@ -58,7 +58,7 @@ to_posting = _postings.to_entity
 to_rules = _rules.to_entity
 
 
-class CommissionRepository(Repository[Accounts, Consumed]):
+class CommissionRepository(Repository[State, Consumed]):
     collections: ClassVar[tuple[Collection, ...]] = (
         Collection(
             COMMISSIONS,
@@ -141,15 +141,15 @@ class CommissionRepository(Repository[Accounts, Consumed]):
             stripe=stripe if fresh else (stripe + _OTHER_STRIPE) % BALANCE_STRIPES,
         )
 
-    def state_for(self, message: Message[Consumed]) -> Accounts:
+    def state_for(self, message: Message[Consumed]) -> State:
         data = message.data
         if isinstance(data, ClockTicked):
-            return Accounts(self._commissions.pick(self._due))
+            return State(self._commissions.pick(self._due))
         asked = _keys_asked(data, self._asking) if isinstance(data, OrderPaid) else ()
         earnings = {key: self._earnings[key] for key in asked if key in self._earnings}
-        return Accounts(self._commissions.pick([data.key]), self._notices.pick([data.key]), earnings, self._rules)
+        return State(self._commissions.pick([data.key]), self._notices.pick([data.key]), earnings, self._rules)
 
-    def keep(self, state: Accounts) -> None:
+    def keep(self, state: State) -> None:
         self._commissions.keep(state.commissions)
         self._notices.keep(state.notices)
         self._postings.extend(state.postings)

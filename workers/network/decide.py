@@ -42,9 +42,9 @@ from contracts.times import CLOCK_SKEW_MAX, plus
 from contracts.wire.decision import Decision, NotYet
 from contracts.wire.envelope import Message
 from contracts.wire.refusal import Refusing
-from workers.network.model import Network
+from workers.network.model import State
 
-Answer = Decision[Network] | NotYet[Network]
+Answer = Decision[State] | NotYet[State]
 _Change = ChangeDistributor | MoveDistributor | ChangeLeader | JoinTeam | LeaveTeam
 
 refuse_unreadable_shop = Refusing[RegisterShop](ShopRefused, "shop_id")
@@ -54,17 +54,17 @@ refuse_unreadable_distributor = Refusing[RegisterDistributor | ChangeDistributor
 refuse_unreadable_team = Refusing[CreateTeam | ChangeLeader | JoinTeam | LeaveTeam](TeamRefused, "team_id")
 
 
-def register_shop(network: Network, message: Message[RegisterShop]) -> Answer:
+def register_shop(state: State, message: Message[RegisterShop]) -> Answer:
     """A shop keeps its currency for life: its orders, stock values and commissions are in it."""
     wish = message.data
-    known = network.shops.get(wish.shop_id)
+    known = state.shops.get(wish.shop_id)
     shop = Shop(wish.shop_id, wish.currency, wish.payment_deadline_s, wish.market, wish.history_from)
     if known == shop:
-        return Decision(network, outcome="unchanged")
+        return Decision(state, outcome="unchanged")
     if known is not None and known.currency != shop.currency:
         detail = f"currency: shop {shop.shop_id} sells in {known.currency}; register another shop for {shop.currency}."
         refused = ShopRefused(shop_id=shop.shop_id, reason="conflict", detail=detail)
-        return Decision(network, (refused,), "refused")
+        return Decision(state, (refused,), "refused")
     registered = ShopRegistered(
         shop_id=shop.shop_id,
         currency=shop.currency,
@@ -72,13 +72,13 @@ def register_shop(network: Network, message: Message[RegisterShop]) -> Answer:
         market=shop.market,
         history_from=shop.history_from,
     )
-    return Decision(network.with_shop(shop), (registered,), "registered")
+    return Decision(state.with_shop(shop), (registered,), "registered")
 
 
-def register_distributor(network: Network, message: Message[RegisterDistributor]) -> Answer:
+def register_distributor(state: State, message: Message[RegisterDistributor]) -> Answer:
     """A distributor joins below a sponsor who is there already; nobody is below them yet, so no cycle can close."""
     wish = message.data
-    known = network.distributors.get(wish.distributor_id)
+    known = state.distributors.get(wish.distributor_id)
     if known is not None:
         joined_under, first = known.sponsors[0].sponsor_id, known.standings[0]
         if joined_under != wish.sponsor_id:
@@ -86,21 +86,21 @@ def register_distributor(network: Network, message: Message[RegisterDistributor]
                 f"distributor_id: {wish.distributor_id} was registered under sponsor {joined_under or 'nobody'}; "
                 "to change that, move the distributor."
             )
-            return _refuse(network, wish.distributor_id, "conflict", detail)
+            return _refuse(state, wish.distributor_id, "conflict", detail)
         if first.tier == wish.tier and wish.joined_at in (None, first.since):
-            return Decision(network, outcome="duplicate")
+            return Decision(state, outcome="duplicate")
         detail = (
             f"distributor_id: {wish.distributor_id} was registered with tier {first.tier}, joined at "
             f"{first.since.isoformat()}, which stays; to change the tier, change the distributor."
         )
-        return _refuse(network, wish.distributor_id, "conflict", detail)
+        return _refuse(state, wish.distributor_id, "conflict", detail)
     if wish.sponsor_id == wish.distributor_id:
-        return _own_sponsor(network, wish.distributor_id)
-    if wish.sponsor_id is not None and wish.sponsor_id not in network.distributors:
-        return _sponsor_unknown(network, wish.distributor_id, wish.sponsor_id)
+        return _own_sponsor(state, wish.distributor_id)
+    if wish.sponsor_id is not None and wish.sponsor_id not in state.distributors:
+        return _sponsor_unknown(state, wish.distributor_id, wish.sponsor_id)
     joined_at = wish.joined_at or message.received_at
     if joined_at > plus(message.received_at, CLOCK_SKEW_MAX):
-        return _refuse(network, wish.distributor_id, "time_in_future", _has_not_come("joined_at", joined_at))
+        return _refuse(state, wish.distributor_id, "time_in_future", _has_not_come("joined_at", joined_at))
     distributor = Distributor(
         distributor_id=wish.distributor_id,
         standings=(Standing(joined_at, wish.tier, True),),
@@ -110,15 +110,15 @@ def register_distributor(network: Network, message: Message[RegisterDistributor]
     registered = DistributorRegistered(
         distributor_id=wish.distributor_id, sponsor_id=wish.sponsor_id, tier=wish.tier, joined_at=joined_at
     )
-    return Decision(network.with_distributor(distributor), (registered,), "registered")
+    return Decision(state.with_distributor(distributor), (registered,), "registered")
 
 
-def change_distributor(network: Network, message: Message[ChangeDistributor]) -> Answer:
+def change_distributor(state: State, message: Message[ChangeDistributor]) -> Answer:
     """Begin a new standing; the earlier ones stay, since orders of their time are judged by them."""
     wish = message.data
-    known = network.distributors.get(wish.distributor_id)
+    known = state.distributors.get(wish.distributor_id)
     if known is None:
-        return _distributor_unknown(network, wish.distributor_id)
+        return _distributor_unknown(state, wish.distributor_id)
     last = known.standings[-1]
     since = _effective_at(message, last)
     held = known.standing_at(since)
@@ -128,11 +128,11 @@ def change_distributor(network: Network, message: Message[ChangeDistributor]) ->
         active=held.active if wish.active is None else wish.active,
     )
     if standing == held:
-        return Decision(network, outcome="duplicate")
+        return Decision(state, outcome="duplicate")
     if since < last.since:
-        return _refuse(network, wish.distributor_id, "out_of_order", _holds_already("change", last.since))
+        return _refuse(state, wish.distributor_id, "out_of_order", _holds_already("change", last.since))
     if standing == replace(held, since=since):
-        return Decision(network, outcome="unchanged")
+        return Decision(state, outcome="unchanged")
     changed = DistributorChanged(
         distributor_id=wish.distributor_id,
         tier=standing.tier,
@@ -140,38 +140,38 @@ def change_distributor(network: Network, message: Message[ChangeDistributor]) ->
         effective_at=standing.since,
     )
     after = replace(known, standings=(*known.standings, standing))
-    return Decision(network.with_distributor(after), (changed,), "changed")
+    return Decision(state.with_distributor(after), (changed,), "changed")
 
 
-def move_distributor(network: Network, message: Message[MoveDistributor]) -> Answer:
+def move_distributor(state: State, message: Message[MoveDistributor]) -> Answer:
     """Begin a new sponsorship. Nobody below is touched: their chains are found by following the sponsors.
 
     Refused where the new sponsor stands below the distributor at any time from then on, by what is known now.
     """
     wish = message.data
-    known = network.distributors.get(wish.distributor_id)
+    known = state.distributors.get(wish.distributor_id)
     if wish.sponsor_id == wish.distributor_id:
-        return _own_sponsor(network, wish.distributor_id)
+        return _own_sponsor(state, wish.distributor_id)
     if known is None:
-        return _distributor_unknown(network, wish.distributor_id)
-    if wish.sponsor_id is not None and wish.sponsor_id not in network.distributors:
-        return _sponsor_unknown(network, wish.distributor_id, wish.sponsor_id)
+        return _distributor_unknown(state, wish.distributor_id)
+    if wish.sponsor_id is not None and wish.sponsor_id not in state.distributors:
+        return _sponsor_unknown(state, wish.distributor_id, wish.sponsor_id)
     last = known.sponsors[-1]
     sponsorship = Sponsorship(_effective_at(message, last), wish.sponsor_id)
     if sponsorship == held_at(known.sponsors, sponsorship.since):
-        return Decision(network, outcome="duplicate")
+        return Decision(state, outcome="duplicate")
     if sponsorship.since < last.since:
-        return _refuse(network, wish.distributor_id, "out_of_order", _holds_already("sponsor", last.since))
+        return _refuse(state, wish.distributor_id, "out_of_order", _holds_already("sponsor", last.since))
     if last.sponsor_id == wish.sponsor_id:
-        return Decision(network, outcome="unchanged")
+        return Decision(state, outcome="unchanged")
     if wish.sponsor_id is not None and _stands_below(
-        network.distributors, wish.sponsor_id, wish.distributor_id, sponsorship.since
+        state.distributors, wish.sponsor_id, wish.distributor_id, sponsorship.since
     ):
         detail = (
             f"sponsor_id: distributor {wish.sponsor_id} stands below {wish.distributor_id} at "
             f"{sponsorship.since.isoformat()} or later; move {wish.sponsor_id} out of there first."
         )
-        return _refuse(network, wish.distributor_id, "cycle", detail)
+        return _refuse(state, wish.distributor_id, "cycle", detail)
     moved = DistributorMoved(
         distributor_id=wish.distributor_id,
         sponsor_id=wish.sponsor_id,
@@ -179,70 +179,70 @@ def move_distributor(network: Network, message: Message[MoveDistributor]) -> Ans
         effective_at=sponsorship.since,
     )
     after = replace(known, sponsors=(*known.sponsors, sponsorship), sponsor_id=wish.sponsor_id)
-    return Decision(network.with_moved(after), (moved,), "moved")
+    return Decision(state.with_moved(after), (moved,), "moved")
 
 
-def create_team(network: Network, message: Message[CreateTeam]) -> Answer:
+def create_team(state: State, message: Message[CreateTeam]) -> Answer:
     """A team keeps its name and its history of leaders; its first leader leads it from the beginning."""
     wish = message.data
-    known = network.teams.get(wish.team_id)
+    known = state.teams.get(wish.team_id)
     if known is not None:
         first = known.leaders[0]
         is_same = (known.name, first.leader_id) == (wish.name, wish.leader_id)
         if is_same and wish.created_at in (None, first.since):
-            return Decision(network, outcome="duplicate")
+            return Decision(state, outcome="duplicate")
         detail = (
             f"team_id: {wish.team_id} was created as {known.name!r} at {first.since.isoformat()}, led by "
             f"{first.leader_id}; choose another id."
         )
-        return _refuse_team(network, wish.team_id, "conflict", detail)
-    if wish.leader_id not in network.distributors:
-        return _leader_unknown(network, wish.team_id, wish.leader_id)
+        return _refuse_team(state, wish.team_id, "conflict", detail)
+    if wish.leader_id not in state.distributors:
+        return _leader_unknown(state, wish.team_id, wish.leader_id)
     created_at = wish.created_at or message.received_at
     if created_at > plus(message.received_at, CLOCK_SKEW_MAX):
-        return _refuse_team(network, wish.team_id, "time_in_future", _has_not_come("created_at", created_at))
+        return _refuse_team(state, wish.team_id, "time_in_future", _has_not_come("created_at", created_at))
     team = Team(wish.team_id, wish.name, (Leadership(created_at, wish.leader_id),))
     created = TeamCreated(team_id=wish.team_id, leader_id=wish.leader_id, name=wish.name, created_at=created_at)
-    return Decision(network.with_team(team), (created,), "created")
+    return Decision(state.with_team(team), (created,), "created")
 
 
-def change_leader(network: Network, message: Message[ChangeLeader]) -> Answer:
+def change_leader(state: State, message: Message[ChangeLeader]) -> Answer:
     """Begin a new leadership; orders from before it still pay the leader of their time."""
     wish = message.data
-    known = network.teams.get(wish.team_id)
+    known = state.teams.get(wish.team_id)
     if known is None:
-        return _team_unknown(network, wish.team_id)
-    if wish.leader_id not in network.distributors:
-        return _leader_unknown(network, wish.team_id, wish.leader_id)
+        return _team_unknown(state, wish.team_id)
+    if wish.leader_id not in state.distributors:
+        return _leader_unknown(state, wish.team_id, wish.leader_id)
     last = known.leaders[-1]
     leadership = Leadership(_effective_at(message, last), wish.leader_id)
     if leadership == held_at(known.leaders, leadership.since):
-        return Decision(network, outcome="duplicate")
+        return Decision(state, outcome="duplicate")
     if leadership.since < last.since:
-        return _refuse_team(network, wish.team_id, "out_of_order", _holds_already("leader", last.since))
+        return _refuse_team(state, wish.team_id, "out_of_order", _holds_already("leader", last.since))
     if last.leader_id == wish.leader_id:
-        return Decision(network, outcome="unchanged")
+        return Decision(state, outcome="unchanged")
     changed = LeaderChanged(team_id=wish.team_id, leader_id=wish.leader_id, effective_at=leadership.since)
     after = replace(known, leaders=(*known.leaders, leadership))
-    return Decision(network.with_team(after), (changed,), "leader_changed")
+    return Decision(state.with_team(after), (changed,), "leader_changed")
 
 
-def join_team(network: Network, message: Message[JoinTeam]) -> Answer:
+def join_team(state: State, message: Message[JoinTeam]) -> Answer:
     """Begin a membership, which ends the one before: nobody is in two teams at a time."""
     wish = message.data
-    known = network.distributors.get(wish.distributor_id)
-    if wish.team_id not in network.teams:
-        return _team_unknown(network, wish.team_id)
+    known = state.distributors.get(wish.distributor_id)
+    if wish.team_id not in state.teams:
+        return _team_unknown(state, wish.team_id)
     if known is None:
-        return _member_unknown(network, wish.team_id, wish.distributor_id)
+        return _member_unknown(state, wish.team_id, wish.distributor_id)
     last = known.teams[-1] if known.teams else None
     membership = Membership(_effective_at(message, last), wish.team_id)
     if known.teams and membership == held_at(known.teams, membership.since):
-        return Decision(network, outcome="duplicate")
+        return Decision(state, outcome="duplicate")
     if last is not None and membership.since < last.since:
-        return _refuse_team(network, wish.team_id, "out_of_order", _holds_already("membership", last.since))
+        return _refuse_team(state, wish.team_id, "out_of_order", _holds_already("membership", last.since))
     if last is not None and last.team_id == wish.team_id:
-        return Decision(network, outcome="unchanged")
+        return Decision(state, outcome="unchanged")
     joined = TeamJoined(
         team_id=wish.team_id,
         distributor_id=wish.distributor_id,
@@ -250,30 +250,30 @@ def join_team(network: Network, message: Message[JoinTeam]) -> Answer:
         effective_at=membership.since,
     )
     after = replace(known, teams=(*known.teams, membership))
-    return Decision(network.with_distributor(after), (joined,), "joined")
+    return Decision(state.with_distributor(after), (joined,), "joined")
 
 
-def leave_team(network: Network, message: Message[LeaveTeam]) -> Answer:
+def leave_team(state: State, message: Message[LeaveTeam]) -> Answer:
     """End a membership. A leave that comes before its join waits for it."""
     wish = message.data
-    known = network.distributors.get(wish.distributor_id)
+    known = state.distributors.get(wish.distributor_id)
     if known is None:
-        return _member_unknown(network, wish.team_id, wish.distributor_id)
+        return _member_unknown(state, wish.team_id, wish.distributor_id)
     last = known.teams[-1] if known.teams else None
     end = Membership(_effective_at(message, last))
     if last is None or last.team_id != wish.team_id:
         if known.teams and end == held_at(known.teams, end.since):
-            return Decision(network, outcome="duplicate")
+            return Decision(state, outcome="duplicate")
         if last is not None and last.team_id is None and known.teams[-2].team_id == wish.team_id:
             # It left this team already, unless it is about to join it once more.
-            return NotYet("not_a_member", Decision(network, outcome="unchanged"))
+            return NotYet("not_a_member", Decision(state, outcome="unchanged"))
         detail = f"distributor_id: distributor {wish.distributor_id} is not in team {wish.team_id}."
-        return NotYet("not_a_member", _refuse_team(network, wish.team_id, "not_a_member", detail))
+        return NotYet("not_a_member", _refuse_team(state, wish.team_id, "not_a_member", detail))
     if end.since < last.since:
-        return _refuse_team(network, wish.team_id, "out_of_order", _holds_already("membership", last.since))
+        return _refuse_team(state, wish.team_id, "out_of_order", _holds_already("membership", last.since))
     left = TeamLeft(team_id=wish.team_id, distributor_id=wish.distributor_id, effective_at=end.since)
     after = replace(known, teams=(*known.teams, end))
-    return Decision(network.with_distributor(after), (left,), "left")
+    return Decision(state.with_distributor(after), (left,), "left")
 
 
 def _stands_below(
@@ -315,39 +315,39 @@ def _holds_already(what: str, since: datetime) -> str:
     return f"effective_at: a {what} holds from {since.isoformat()} already; give a later time."
 
 
-def _own_sponsor(network: Network, distributor_id: int) -> Answer:
-    return _refuse(network, distributor_id, "own_sponsor", "sponsor_id: nobody sponsors themselves.")
+def _own_sponsor(state: State, distributor_id: int) -> Answer:
+    return _refuse(state, distributor_id, "own_sponsor", "sponsor_id: nobody sponsors themselves.")
 
 
-def _sponsor_unknown(network: Network, distributor_id: int, sponsor_id: int) -> Answer:
+def _sponsor_unknown(state: State, distributor_id: int, sponsor_id: int) -> Answer:
     detail = f"sponsor_id: distributor {sponsor_id} is not registered."
-    return NotYet("sponsor_unknown", _refuse(network, distributor_id, "sponsor_unknown", detail))
+    return NotYet("sponsor_unknown", _refuse(state, distributor_id, "sponsor_unknown", detail))
 
 
-def _distributor_unknown(network: Network, distributor_id: int) -> Answer:
+def _distributor_unknown(state: State, distributor_id: int) -> Answer:
     detail = f"distributor_id: distributor {distributor_id} is not registered."
-    return NotYet("distributor_unknown", _refuse(network, distributor_id, "distributor_unknown", detail))
+    return NotYet("distributor_unknown", _refuse(state, distributor_id, "distributor_unknown", detail))
 
 
-def _member_unknown(network: Network, team_id: int, distributor_id: int) -> Answer:
+def _member_unknown(state: State, team_id: int, distributor_id: int) -> Answer:
     detail = f"distributor_id: distributor {distributor_id} is not registered."
-    return NotYet("distributor_unknown", _refuse_team(network, team_id, "distributor_unknown", detail))
+    return NotYet("distributor_unknown", _refuse_team(state, team_id, "distributor_unknown", detail))
 
 
-def _leader_unknown(network: Network, team_id: int, leader_id: int) -> Answer:
+def _leader_unknown(state: State, team_id: int, leader_id: int) -> Answer:
     detail = f"leader_id: distributor {leader_id} is not registered."
-    return NotYet("leader_unknown", _refuse_team(network, team_id, "leader_unknown", detail))
+    return NotYet("leader_unknown", _refuse_team(state, team_id, "leader_unknown", detail))
 
 
-def _team_unknown(network: Network, team_id: int) -> Answer:
+def _team_unknown(state: State, team_id: int) -> Answer:
     detail = f"team_id: team {team_id} was never created."
-    return NotYet("team_unknown", _refuse_team(network, team_id, "team_unknown", detail))
+    return NotYet("team_unknown", _refuse_team(state, team_id, "team_unknown", detail))
 
 
-def _refuse(network: Network, distributor_id: int, reason: str, detail: str) -> Decision[Network]:
+def _refuse(state: State, distributor_id: int, reason: str, detail: str) -> Decision[State]:
     refused = DistributorRefused(distributor_id=distributor_id, reason=reason, detail=detail)
-    return Decision(network, (refused,), "refused")
+    return Decision(state, (refused,), "refused")
 
 
-def _refuse_team(network: Network, team_id: int, reason: str, detail: str) -> Decision[Network]:
-    return Decision(network, (TeamRefused(team_id=team_id, reason=reason, detail=detail),), "refused")
+def _refuse_team(state: State, team_id: int, reason: str, detail: str) -> Decision[State]:
+    return Decision(state, (TeamRefused(team_id=team_id, reason=reason, detail=detail),), "refused")

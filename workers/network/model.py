@@ -24,7 +24,7 @@ class Tree:
 
 
 @dataclass(frozen=True, slots=True)
-class Network:
+class State:
     """The shop, the team, and the distributors that a message names or asks about, where they exist.
 
     For a move, they are also all who ever stood above the new sponsor, to the root.

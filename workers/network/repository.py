@@ -20,7 +20,7 @@ from contracts.subjects import OfShop, OfTeam
 from contracts.wire.envelope import Message
 from infra.ports.store import Ancestors, Collection, Index, Query, Transaction
 from infra.runtime.repository import Codec, Found, Loaded, Repository, with_ids
-from workers.network.model import TREE, Network, Tree
+from workers.network.model import TREE, State, Tree
 
 TREES = "network.trees"
 
@@ -46,7 +46,7 @@ to_team_document = _teams.to_document
 to_tree = _trees.to_entity
 
 
-class NetworkRepository(Repository[Network, Consumed]):
+class NetworkRepository(Repository[State, Consumed]):
     collections: ClassVar[tuple[Collection, ...]] = (
         Collection(SHOPS, "shops by id"),
         Collection(
@@ -101,17 +101,17 @@ class NetworkRepository(Repository[Network, Consumed]):
             _trees.loaded(found["trees"]),
         )
 
-    def state_for(self, message: Message[Consumed]) -> Network:
+    def state_for(self, message: Message[Consumed]) -> State:
         data = message.data
         named = _distributors_named(data)
-        return Network(
+        return State(
             self._shops.pick([data.shop_id] if isinstance(data, OfShop) else ()),
             self._with_all_above(named) if isinstance(data, MoveDistributor) else self._distributors.pick(named),
             self._teams.pick([data.team_id] if isinstance(data, OfTeam) else ()),
             self._trees.get(TREE) or Tree(),
         )
 
-    def keep(self, state: Network) -> None:
+    def keep(self, state: State) -> None:
         self._shops.keep(state.shops)
         self._distributors.keep(state.distributors)
         self._teams.keep(state.teams)

@@ -38,7 +38,7 @@ from contracts.wire.decision import Decision, NotYet
 from contracts.wire.envelope import Message
 from contracts.wire.refusal import Refusing
 from workers.order_intake.content import fingerprint_of, refund_fingerprint_of
-from workers.order_intake.model import Desk, Order, Refund
+from workers.order_intake.model import Order, Refund, State
 from workers.order_intake.refunds import RefundError, asked_for, give_back
 
 refuse_unreadable_order = Refusing[PlaceOrder](OrderRefused, "shop_id", given="order_id")
@@ -49,7 +49,7 @@ refuse_unreadable_after_sale = Refusing[ChangeAfterSale](AfterSaleRefused, "shop
 ENDED = ("rejected", "cancelled", "refunded")
 """Where nothing is left to do."""
 
-Answer = Decision[Desk] | NotYet[Desk]
+Answer = Decision[State] | NotYet[State]
 
 
 class _Refused(Exception):
@@ -65,75 +65,75 @@ class _Missing(_Refused):
     """Something named by the order is not known, and may yet arrive."""
 
 
-def place(desk: Desk, message: Message[PlaceOrder]) -> Answer:
+def place(state: State, message: Message[PlaceOrder]) -> Answer:
     """Accept an order, with its sponsor chain, tiers and rule version as of `placed_at`, or refuse it with a reason.
 
     The same order again is a duplicate; the same id with other content is a conflict, and the first stands.
     """
     wish = message.data
 
-    def refuse(reason: str, detail: str) -> Decision[Desk]:
+    def refuse(reason: str, detail: str) -> Decision[State]:
         refused = OrderRefused(shop_id=wish.shop_id, order_id=wish.order_id, reason=reason, detail=detail)
-        return Decision(desk, (refused,), "refused")
+        return Decision(state, (refused,), "refused")
 
     fingerprint = fingerprint_of(wish)
-    known = desk.orders.get(wish.key)
+    known = state.orders.get(wish.key)
     if known is not None and known.fingerprint == fingerprint:
-        return Decision(desk, outcome="duplicate")
+        return Decision(state, outcome="duplicate")
     if known is not None:
         return refuse("conflict", f"order {wish.key} was accepted before with other content; the first one stands.")
     try:
-        order = _accept(desk, message, fingerprint)
+        order = _accept(state, message, fingerprint)
     except _Missing as missing:
         return NotYet(missing.reason, refuse(missing.reason, missing.detail))
     except (_Refused, PlacingError) as refused:
         return refuse(refused.reason, refused.detail)
-    return Decision(desk.with_orders(order), (OrderAccepted(**order.snapshot()),), "accepted")
+    return Decision(state.with_orders(order), (OrderAccepted(**order.snapshot()),), "accepted")
 
 
-def update_status(desk: Desk, message: Message[UpdateStatus]) -> Answer:
+def update_status(state: State, message: Message[UpdateStatus]) -> Answer:
     """Take the step the shop tells of, if the order stands right before it."""
     update = message.data
-    order = desk.orders.get(update.key)
+    order = state.orders.get(update.key)
     if order is None:
-        return NotYet("order_unknown", _refuse(desk, update, "order_unknown", _never_accepted(update.key)))
+        return NotYet("order_unknown", _refuse(state, update, "order_unknown", _never_accepted(update.key)))
     if order.status in ENDED:
-        return _after_the_end(desk, update, order)
+        return _after_the_end(state, update, order)
     match update.status:
         case "paid":
-            return _pay(desk, order, message)
+            return _pay(state, order, message)
         case "shipped":
-            return _ship(desk, update, order)
+            return _ship(state, update, order)
         case "completed":
-            return _complete(desk, order, message)
+            return _complete(state, order, message)
         case "cancelled":  # pragma: no branch (mypy proves that there is no fifth status)
             if order.status in ("shipped", "completed"):
                 detail = f"order {order.key} has left already; ask for a refund instead."
-                return _refuse(desk, update, "already_shipped", detail)
-            return _cancel(desk, order, "cancelled_by_shop")
+                return _refuse(state, update, "already_shipped", detail)
+            return _cancel(state, order, "cancelled_by_shop")
 
 
-def note_reserved(desk: Desk, message: Message[StockReserved]) -> Answer:
+def note_reserved(state: State, message: Message[StockReserved]) -> Answer:
     """The goods are set apart. An order that is paid for already is paid from here on."""
-    order = desk.orders.get(message.data.key)
+    order = state.orders.get(message.data.key)
     if order is None:
         return NotYet("order_unknown")
     if order.status != "pending" or order.reserved:
-        return Decision(desk, outcome=f"already_{order.status}")
+        return Decision(state, outcome=f"already_{order.status}")
     if not order.prepaid:
         due_at = plus(message.time, timedelta(seconds=order.payment_deadline_s))
-        return Decision(desk.with_orders(order.becomes(reserved=True, due_at=due_at)), outcome="reserved")
+        return Decision(state.with_orders(order.becomes(reserved=True, due_at=due_at)), outcome="reserved")
     paid = order.becomes(reserved=True, status="paid", paid_at=order.paid_at or max(message.time, order.placed_at))
-    return Decision(desk.with_orders(paid), (_paid(paid),), "paid")
+    return Decision(state.with_orders(paid), (_paid(paid),), "paid")
 
 
-def reject(desk: Desk, message: Message[StockShort]) -> Answer:
+def reject(state: State, message: Message[StockShort]) -> Answer:
     """Without stock for every line the order ends, and says which products were wanting."""
-    order = desk.orders.get(message.data.key)
+    order = state.orders.get(message.data.key)
     if order is None:
         return NotYet("order_unknown")
     if order.status != "pending":
-        return Decision(desk, outcome=f"already_{order.status}")
+        return Decision(state, outcome=f"already_{order.status}")
     detail = "; ".join(
         f"product {s.product_id}: {s.wanted} wanted, {s.available} there" for s in message.data.shortages
     )
@@ -141,13 +141,13 @@ def reject(desk: Desk, message: Message[StockShort]) -> Answer:
     event = OrderRejected(
         shop_id=order.shop_id, order_id=order.order_id, version=rejected.version, reason="stock_short", detail=detail
     )
-    return Decision(desk.with_orders(rejected), (event,), "rejected")
+    return Decision(state.with_orders(rejected), (event,), "rejected")
 
 
-def cancel_overdue(desk: Desk, message: Message[ClockTicked]) -> Answer:
+def cancel_overdue(state: State, message: Message[ClockTicked]) -> Answer:
     """Orders whose payment deadline has passed are cancelled, which gives their stock back."""
-    after, events = desk, []
-    for order in desk.orders.values():
+    after, events = state, []
+    for order in state.orders.values():
         if order.status == "pending" and order.due_at is not None and order.due_at <= message.data.at:
             cancelled = order.becomes(status="cancelled", due_at=None, reason="payment_overdue")
             after = after.with_orders(cancelled)
@@ -155,13 +155,13 @@ def cancel_overdue(desk: Desk, message: Message[ClockTicked]) -> Answer:
     return Decision(after, tuple(events), "cancelled_overdue" if events else "nothing_due")
 
 
-def cancel_unpaid(desk: Desk, message: Message[StockReleaseRequested]) -> Answer:
+def cancel_unpaid(state: State, message: Message[StockReleaseRequested]) -> Answer:
     """Cancel the newest unpaid orders of a product, until as many units are free as were requested.
 
     Newest by `placed_at`, then by key. Whether an order is reserved yet is not asked: its answer may be on the way.
     """
     wish = message.data
-    unpaid, last = desk.newest_unpaid(wish.product_id, wish.shortage)
+    unpaid, last = state.newest_unpaid(wish.product_id, wish.shortage)
     ended = [order.becomes(status="cancelled", due_at=None, reason="stock_oversold") for order in unpaid]
     answer = UnpaidCancelled(
         product_id=wish.product_id,
@@ -171,30 +171,30 @@ def cancel_unpaid(desk: Desk, message: Message[StockReleaseRequested]) -> Answer
         last_order=last and last.key,
     )
     events = (OrderCancelled(**after.cancellation(before)) for before, after in zip(unpaid, ended, strict=True))
-    return Decision(desk.with_orders(*ended), (*events, answer), "cancelled_unpaid" if ended else "nothing_unpaid")
+    return Decision(state.with_orders(*ended), (*events, answer), "cancelled_unpaid" if ended else "nothing_unpaid")
 
 
-def refund(desk: Desk, message: Message[RefundOrder]) -> Answer:
+def refund(state: State, message: Message[RefundOrder]) -> Answer:
     """Book what the customer got back of a paid order: at most what is left of each line.
 
     The same refund again is a duplicate; the same id with other content is a conflict, and the first stands. When
     all the money is back the order has ended as refunded; units may still come back after that.
     """
     wish = message.data
-    order = desk.orders.get(wish.key)
+    order = state.orders.get(wish.key)
 
-    def refuse(reason: str, detail: str) -> Decision[Desk]:
+    def refuse(reason: str, detail: str) -> Decision[State]:
         refused = RefundRefused(
             shop_id=wish.shop_id, order_id=wish.order_id, refund_id=wish.refund_id, reason=reason, detail=detail
         )
-        return Decision(desk, (refused,), "refused")
+        return Decision(state, (refused,), "refused")
 
     if order is None:
         return NotYet("order_unknown", refuse("order_unknown", _never_accepted(wish.key)))
     fingerprint = refund_fingerprint_of(wish)
     known = order.refund(wish.refund_id)
     if known is not None and known.fingerprint == fingerprint:
-        return Decision(desk, outcome="duplicate")
+        return Decision(state, outcome="duplicate")
     if known is not None:
         detail = f"refund {wish.refund_id} of order {order.key} was booked with other content; the first one stands."
         return refuse("conflict", detail)
@@ -213,19 +213,19 @@ def refund(desk: Desk, message: Message[RefundOrder]) -> Answer:
     at, was_shipped = message.bounded_time, order.was_shipped
     booked = Refund(wish.refund_id, at, parts, fingerprint=fingerprint, was_shipped=was_shipped, asked=asked)
     after = order.with_refund(booked)
-    return Decision(desk.with_orders(after), (OrderRefunded(**after.refunded()),), "refunded")
+    return Decision(state.with_orders(after), (OrderRefunded(**after.refunded()),), "refunded")
 
 
-def change_after_sale(desk: Desk, message: Message[ChangeAfterSale]) -> Answer:
+def change_after_sale(state: State, message: Message[ChangeAfterSale]) -> Answer:
     """Note that something between customer and shop is open, or settled; what is open can be settled even after
     the order's end.
     """
     wish = message.data
-    order = desk.orders.get(wish.key)
+    order = state.orders.get(wish.key)
 
-    def refuse(reason: str, detail: str) -> Decision[Desk]:
+    def refuse(reason: str, detail: str) -> Decision[State]:
         refused = AfterSaleRefused(shop_id=wish.shop_id, order_id=wish.order_id, reason=reason, detail=detail)
-        return Decision(desk, (refused,), "refused")
+        return Decision(state, (refused,), "refused")
 
     if order is None:
         return NotYet("order_unknown", refuse("order_unknown", _never_accepted(wish.key)))
@@ -233,26 +233,26 @@ def change_after_sale(desk: Desk, message: Message[ChangeAfterSale]) -> Answer:
         detail = f"order {order.key} is not paid, so nothing is held back for it."
         return NotYet("not_paid", refuse("not_paid", detail))
     if order.after_sale_open == wish.open:
-        return Decision(desk, outcome="already_open" if wish.open else "already_closed")
+        return Decision(state, outcome="already_open" if wish.open else "already_closed")
     if wish.open and order.status in ENDED:
         return refuse(f"order_{order.status}", f"{_ended(order)}; there is nothing to hold back any more.")
     after = order.becomes(after_sale_open=wish.open)
     event = AfterSaleChanged(shop_id=after.shop_id, order_id=after.order_id, version=after.version, open=wish.open)
-    return Decision(desk.with_orders(after), (event,), "after_sale_opened" if wish.open else "after_sale_closed")
+    return Decision(state.with_orders(after), (event,), "after_sale_opened" if wish.open else "after_sale_closed")
 
 
-def _accept(desk: Desk, message: Message[PlaceOrder], fingerprint: str) -> Order:
+def _accept(state: State, message: Message[PlaceOrder], fingerprint: str) -> Order:
     wish = message.data
-    shop = desk.shop
+    shop = state.shop
     if shop is None:
         raise _Missing("shop_unknown", f"shop_id: shop {wish.shop_id} is not registered.")
     if wish.currency not in (None, shop.currency):
         detail = f"currency: shop {shop.shop_id} sells in {shop.currency}, not in {wish.currency}."
         raise _Refused("currency_not_accepted", detail)
     placed_at = placed_at_of(message, shop)
-    upline = _upline(desk, wish.distributor_id, placed_at)
-    rule_version = _rule_version(desk, shop.market, placed_at)
-    lines = _lines(desk, wish, shop)
+    upline = _upline(state, wish.distributor_id, placed_at)
+    rule_version = _rule_version(state, shop.market, placed_at)
+    lines = _lines(state, wish, shop)
     shipping = _minor(wish.shipping, shop.currency, "shipping")
     tax = _minor(wish.tax, shop.currency, "tax")
     total = sum(line.net_minor for line in lines) + shipping + tax
@@ -278,35 +278,35 @@ def _accept(desk: Desk, message: Message[PlaceOrder], fingerprint: str) -> Order
         tax_minor=tax,
         prepaid=wish.prepaid,
         upline=upline,
-        team=desk.team_of(wish.distributor_id, placed_at),
+        team=state.team_of(wish.distributor_id, placed_at),
         rule_version=rule_version,
         payment_deadline_s=shop.payment_deadline_s,
     )
 
 
-def _upline(desk: Desk, seller_id: int, placed_at: datetime) -> tuple[Sponsor, ...]:
+def _upline(state: State, seller_id: int, placed_at: datetime) -> tuple[Sponsor, ...]:
     """The seller and everyone above, with sponsors, tiers and activity as of the order's time."""
-    seller = desk.distributors.get(seller_id)
+    seller = state.distributors.get(seller_id)
     if seller is None:
         raise _Missing("distributor_unknown", f"distributor_id: distributor {seller_id} is not registered.")
     if not seller.standing_at(placed_at).active:
         raise _Refused("distributor_inactive", f"distributor_id: distributor {seller_id} was not active then.")
-    return desk.upline_of(seller_id, placed_at)
+    return state.upline_of(seller_id, placed_at)
 
 
-def _rule_version(desk: Desk, market: str, placed_at: datetime) -> int:
-    version = in_force(placed_at, market, desk.tenures)
+def _rule_version(state: State, market: str, placed_at: datetime) -> int:
+    version = in_force(placed_at, market, state.tenures)
     if version is None:
         detail = f"placed_at: no rules were in force in market {market} at {placed_at.isoformat()}; activate some."
         raise _Missing("no_rules", detail)
     return version
 
 
-def _lines(desk: Desk, wish: PlaceOrder, shop: Shop) -> tuple[Line, ...]:
+def _lines(state: State, wish: PlaceOrder, shop: Shop) -> tuple[Line, ...]:
     lines = []
     for number, line in enumerate(wish.lines, start=1):
         where = f"lines.{number - 1}"
-        product = desk.products.get(line.product_id)
+        product = state.products.get(line.product_id)
         if product is None:
             raise _Missing("product_unknown", f"{where}.product_id: product {line.product_id} is not defined.")
         if not product.active:
@@ -327,38 +327,38 @@ def _minor(amount: Decimal, currency: str, where: str) -> int:
         raise _Refused("amount_precision", f"{where}: {error}.") from error
 
 
-def _pay(desk: Desk, order: Order, message: Message[UpdateStatus]) -> Answer:
+def _pay(state: State, order: Order, message: Message[UpdateStatus]) -> Answer:
     if order.status != "pending" or order.prepaid:
-        return Decision(desk, outcome=f"already_{order.status}")
+        return Decision(state, outcome=f"already_{order.status}")
     if not order.reserved:
         # The money is here before the stock's answer: remembered, and the answer decides.
         early = order.becomes(prepaid=True, paid_at=_step_at(order, message))
-        return Decision(desk.with_orders(early), outcome="payment_noted")
+        return Decision(state.with_orders(early), outcome="payment_noted")
     paid = order.becomes(status="paid", due_at=None, paid_at=_step_at(order, message))
-    return Decision(desk.with_orders(paid), (_paid(paid),), "paid")
+    return Decision(state.with_orders(paid), (_paid(paid),), "paid")
 
 
-def _ship(desk: Desk, update: UpdateStatus, order: Order) -> Answer:
+def _ship(state: State, update: UpdateStatus, order: Order) -> Answer:
     if order.status in ("shipped", "completed"):
-        return Decision(desk, outcome=f"already_{order.status}")
+        return Decision(state, outcome=f"already_{order.status}")
     if order.status == "pending":
         detail = f"order {order.key} is not paid, so it cannot ship."
-        return NotYet("not_paid", _refuse(desk, update, "not_paid", detail))
+        return NotYet("not_paid", _refuse(state, update, "not_paid", detail))
     shipped = order.becomes(status="shipped")
-    return Decision(desk.with_orders(shipped), (OrderShipped(**shipped.named()),), "shipped")
+    return Decision(state.with_orders(shipped), (OrderShipped(**shipped.named()),), "shipped")
 
 
-def _complete(desk: Desk, order: Order, message: Message[UpdateStatus]) -> Answer:
+def _complete(state: State, order: Order, message: Message[UpdateStatus]) -> Answer:
     if order.status == "completed":
-        return Decision(desk, outcome="already_completed")
+        return Decision(state, outcome="already_completed")
     if order.status != "shipped":
         detail = f"order {order.key} has not shipped, so it cannot be complete."
-        return NotYet("not_shipped", _refuse(desk, message.data, "not_shipped", detail))
+        return NotYet("not_shipped", _refuse(state, message.data, "not_shipped", detail))
     # The hold of the commissions runs from here: from when we learn of it, whatever the shop's clock says.
     completed_at = _step_at(order, message)
     completed = order.becomes(status="completed", completed_at=completed_at)
     event = OrderCompleted(**completed.named(), completed_at=completed_at)
-    return Decision(desk.with_orders(completed), (event,), "completed")
+    return Decision(state.with_orders(completed), (event,), "completed")
 
 
 def _step_at(order: Order, message: Message[UpdateStatus]) -> datetime:
@@ -366,16 +366,16 @@ def _step_at(order: Order, message: Message[UpdateStatus]) -> datetime:
     return max(message.bounded_time, order.paid_at or order.placed_at)
 
 
-def _cancel(desk: Desk, order: Order, reason: str) -> Answer:
+def _cancel(state: State, order: Order, reason: str) -> Answer:
     cancelled = order.becomes(status="cancelled", due_at=None, reason=reason)
-    return Decision(desk.with_orders(cancelled), (OrderCancelled(**cancelled.cancellation(order)),), "cancelled")
+    return Decision(state.with_orders(cancelled), (OrderCancelled(**cancelled.cancellation(order)),), "cancelled")
 
 
-def _after_the_end(desk: Desk, update: UpdateStatus, order: Order) -> Answer:
+def _after_the_end(state: State, update: UpdateStatus, order: Order) -> Answer:
     passed = order.passed if order.status == "refunded" else {"cancelled"}
     if update.status in passed:
-        return Decision(desk, outcome=f"already_{order.status}")
-    return _refuse(desk, update, f"order_{order.status}", f"{_ended(order)}; it cannot become {update.status}.")
+        return Decision(state, outcome=f"already_{order.status}")
+    return _refuse(state, update, f"order_{order.status}", f"{_ended(order)}; it cannot become {update.status}.")
 
 
 def _ended(order: Order) -> str:
@@ -386,11 +386,11 @@ def _never_accepted(key: str) -> str:
     return f"order {key} was never accepted; place it first."
 
 
-def _refuse(desk: Desk, update: UpdateStatus, reason: str, detail: str) -> Decision[Desk]:
+def _refuse(state: State, update: UpdateStatus, reason: str, detail: str) -> Decision[State]:
     refused = StatusRefused(
         shop_id=update.shop_id, order_id=update.order_id, status=update.status, reason=reason, detail=detail
     )
-    return Decision(desk, (refused,), "refused")
+    return Decision(state, (refused,), "refused")
 
 
 def _paid(order: Order) -> OrderPaid:

@@ -202,7 +202,7 @@ class Order(view.Order):
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class State:
     """What one message sees: its order, or the orders that are due or pending, and the reference data it names.
 
     Distributors and teams may be those of the whole batch: an order finds its own among them, as of its time.

@@ -27,7 +27,7 @@ from contracts.subjects import OfOrder
 from contracts.wire.envelope import Message
 from infra.ports.store import Ancestors, Collection, Document, Find, Index, Query, Transaction
 from infra.runtime.repository import Codec, Found, Loaded, Repository, with_ids
-from workers.order_intake.model import Desk, Order
+from workers.order_intake.model import Order, State
 
 DUE_MAX = 500
 """Overdue orders cancelled by one tick; the next tick takes the rest."""
@@ -83,7 +83,7 @@ class Lineage:
     teams: Mapping[int, Team]
 
 
-class OrderRepository(Repository[Desk, Consumed]):
+class OrderRepository(Repository[State, Consumed]):
     collections: ClassVar[tuple[Collection, ...]] = (
         Collection(
             ORDERS,
@@ -153,15 +153,15 @@ class OrderRepository(Repository[Desk, Consumed]):
             pages={name: [document["_id"] for document in found[name]] for name in pages},
         )
 
-    def state_for(self, message: Message[Consumed]) -> Desk:
+    def state_for(self, message: Message[Consumed]) -> State:
         data = message.data
         if isinstance(data, StockReleaseRequested):
-            return Desk(self._orders.pick([key for name in _page(data) for key in self._pages[name]]))
+            return State(self._orders.pick([key for name in _page(data) for key in self._pages[name]]))
         if not isinstance(data, OfOrder):
-            return Desk(self._orders.pick(self._due))
+            return State(self._orders.pick(self._due))
         if not isinstance(data, PlaceOrder):
-            return Desk(self._orders.pick([data.key]))
-        return Desk(
+            return State(self._orders.pick([data.key]))
+        return State(
             orders=self._orders.pick([data.key]),
             shop=self._shops.get(data.shop_id),
             distributors=self._lineage.distributors,
@@ -170,7 +170,7 @@ class OrderRepository(Repository[Desk, Consumed]):
             tenures=self._tenures,
         )
 
-    def keep(self, state: Desk) -> None:
+    def keep(self, state: State) -> None:
         self._orders.keep(state.orders)
 
     async def save(self, tx: Transaction) -> None:

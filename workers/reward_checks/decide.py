@@ -12,81 +12,81 @@ from contracts.rewards.v1 import RewardGranted, RewardRevoked
 from contracts.rules.view import DEFAULT_MARKET, SalesTarget
 from contracts.wire.decision import Decision, NotYet
 from contracts.wire.envelope import Message, Payload
-from workers.reward_checks.model import Board, Progress, Sale, progress_key
+from workers.reward_checks.model import Progress, Sale, State, progress_key
 
-Answer = Decision[Board] | NotYet[Board]
+Answer = Decision[State] | NotYet[State]
 
 
-def count_sale(board: Board, message: Message[OrderPaid]) -> Answer:
+def count_sale(state: State, message: Message[OrderPaid]) -> Answer:
     """Add the order's net to the seller's month; a target that is reached grants its reward, once.
 
     What was given back before we heard of the payment is not added.
     """
     order = message.data
-    rules = board.rules.get(order.rule_version)
+    rules = state.rules.get(order.rule_version)
     if rules is None:
         return NotYet("rules_unknown")
     market = rules.terms.market
     key = progress_key(order.distributor_id, order.placed_at, order.currency, market)
-    known = board.sales.get(order.key)
+    known = state.sales.get(order.key)
     if known is not None and known.counted:
-        return Decision(board, outcome="duplicate")
+        return Decision(state, outcome="duplicate")
     sale = known or Sale(order.key, key, sum(to_minor(line.net, order.currency) for line in order.lines))
-    before = board.progress.get(key) or Progress(
+    before = state.progress.get(key) or Progress(
         key, order.distributor_id, month_of(order.placed_at), order.currency, market=market
     )
-    after = before.by_the_last_order(order, board.rules)
-    return _settle(board, before, after, sale, replace(sale, month=key, counted=True))
+    after = before.by_the_last_order(order, state.rules)
+    return _settle(state, before, after, sale, replace(sale, month=key, counted=True))
 
 
-def take_back_refund(board: Board, message: Message[OrderRefunded]) -> Answer:
+def take_back_refund(state: State, message: Message[OrderRefunded]) -> Answer:
     """Subtract what was refunded from the month the order was placed in; a target missed now revokes its reward."""
     order = message.data
-    return _take_back(board, order, to_minor(order.refunded_total, order.currency))
+    return _take_back(state, order, to_minor(order.refunded_total, order.currency))
 
 
-def take_back_sale(board: Board, message: Message[OrderCancelled]) -> Answer:
+def take_back_sale(state: State, message: Message[OrderCancelled]) -> Answer:
     """Subtract all that is left of a cancelled order, as for a refund."""
     order = message.data
     if not order.was_paid:
-        return Decision(board, outcome="never_counted")
-    return _take_back(board, order, to_minor(order.net_total, order.currency))
+        return Decision(state, outcome="never_counted")
+    return _take_back(state, order, to_minor(order.net_total, order.currency))
 
 
-def _take_back(board: Board, order: OrderCancelled | OrderRefunded, in_all_minor: int) -> Answer:
+def _take_back(state: State, order: OrderCancelled | OrderRefunded, in_all_minor: int) -> Answer:
     """`in_all_minor` is a sum; one that is not above what we know says nothing new."""
     month = progress_key(order.distributor_id, order.placed_at, order.currency, DEFAULT_MARKET)
-    sale = board.sales.get(order.key) or Sale(order.key, month, to_minor(order.net_total, order.currency))
+    sale = state.sales.get(order.key) or Sale(order.key, month, to_minor(order.net_total, order.currency))
     if in_all_minor <= sale.taken_back_minor:
-        return Decision(board, outcome="nothing_new")
+        return Decision(state, outcome="nothing_new")
     after = replace(sale, taken_back_minor=in_all_minor)
     if not sale.counted:
-        return Decision(board.with_sale(after), outcome="noted")
-    before = board.progress[sale.month]
-    return _settle(board, before, before, sale, after)
+        return Decision(state.with_sale(after), outcome="noted")
+    before = state.progress[sale.month]
+    return _settle(state, before, before, sale, after)
 
 
-def _settle(board: Board, before: Progress, after: Progress, was: Sale, sale: Sale) -> Answer:
+def _settle(state: State, before: Progress, after: Progress, was: Sale, sale: Sale) -> Answer:
     """Move the month by what the sale is worth now; grant what is reached and stands not yet, revoke what stands and
     is reached no longer.
 
     Newer rules may have dropped a target that was reached; its reward is revoked in the words of the rules before.
     """
     after = replace(after, sales_minor=before.sales_minor + sale.worth_minor - was.worth_minor)
-    targets = _targets(board, after)
-    known = {**_targets(board, before), **targets}
+    targets = _targets(state, after)
+    known = {**_targets(state, before), **targets}
     reached = {code for code, target in targets.items() if _is_reached(after, target)}
     events: list[Payload] = [
         RewardGranted(**_said(after, targets[code])) for code in sorted(reached - {*before.granted})
     ]
     events += [RewardRevoked(**_said(after, known[code])) for code in before.granted if code not in reached]
     after = replace(after, granted=tuple(sorted(reached)))
-    return Decision(board.with_sale(sale).with_progress(after), tuple(events), "counted")
+    return Decision(state.with_sale(sale).with_progress(after), tuple(events), "counted")
 
 
-def _targets(board: Board, progress: Progress) -> dict[str, SalesTarget]:
+def _targets(state: State, progress: Progress) -> dict[str, SalesTarget]:
     """The targets that count for the month by its last paid order, by reward; none before the first one."""
-    rules = board.rules.get(progress.rule_version)
+    rules = state.rules.get(progress.rule_version)
     targets = rules.terms.targets if rules else ()
     return {target.reward: target for target in targets if target.currency == progress.currency}
 

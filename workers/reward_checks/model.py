@@ -57,7 +57,7 @@ class Sale:
 
 
 @dataclass(frozen=True, slots=True)
-class Board:
+class State:
     """What one message sees: its order's sale, the progress it moves, and the rule sets."""
 
     progress: Mapping[str, Progress] = field(default_factory=dict)

@@ -12,7 +12,7 @@ from contracts.rules.view import RULES, RuleSet
 from contracts.wire.envelope import Message
 from infra.ports.store import Collection, Find, Index, Query, Transaction
 from infra.runtime.repository import Codec, Found, Loaded, Repository, with_ids
-from workers.reward_checks.model import Board, Progress, Sale, progress_key
+from workers.reward_checks.model import Progress, Sale, State, progress_key
 
 SALES = "reward_checks.sales"
 
@@ -25,7 +25,7 @@ to_progress = _progress.to_entity
 to_sale = _sales.to_entity
 
 
-class RewardRepository(Repository[Board, Consumed]):
+class RewardRepository(Repository[State, Consumed]):
     collections: ClassVar[tuple[Collection, ...]] = (
         Collection(
             PROGRESS,
@@ -61,15 +61,15 @@ class RewardRepository(Repository[Board, Consumed]):
         rules |= await _rules.fetch(tx, RULES, others)
         return cls(Loaded(months), _sales.loaded(found["sales"]), rules)
 
-    def state_for(self, message: Message[Consumed]) -> Board:
+    def state_for(self, message: Message[Consumed]) -> State:
         order = message.data
         sales = self._sales.pick([order.key])
         keys = [sale.month for sale in sales.values()]
         if isinstance(order, OrderPaid) and (known := self._rules.get(order.rule_version)) is not None:
             keys.append(progress_key(order.distributor_id, order.placed_at, order.currency, known.terms.market))
-        return Board(self._progress.pick(keys), self._rules, sales)
+        return State(self._progress.pick(keys), self._rules, sales)
 
-    def keep(self, state: Board) -> None:
+    def keep(self, state: State) -> None:
         self._progress.keep(state.progress)
         self._sales.keep(state.sales)
 

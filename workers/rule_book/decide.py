@@ -28,124 +28,124 @@ from contracts.times import CLOCK_SKEW_MAX, plus
 from contracts.wire.decision import Decision, NotYet
 from contracts.wire.envelope import Message
 from contracts.wire.refusal import Refusing
-from workers.rule_book.model import RuleBook
+from workers.rule_book.model import State
 
 refuse_unreadable_rules = Refusing[ProposeRules | ApproveRules | ActivateRules | RetireRules](
     RulesRefused, "rule_version"
 )
 refuse_unreadable_market = Refusing[DefineMarket](MarketRefused, "market")
 
-Answer = Decision[RuleBook] | NotYet[RuleBook]
+Answer = Decision[State] | NotYet[State]
 
 
-def propose(book: RuleBook, message: Message[ProposeRules]) -> Answer:
+def propose(state: State, message: Message[ProposeRules]) -> Answer:
     """Keep a draft. Other terms replace it, and void its approval, until it is active; then it never changes."""
     wish = message.data
     version = wish.rule_version
     try:
         terms = terms_of(wish.rules)
     except MoneyError as error:
-        return _refuse(book, version, "amount_precision", f"rules.{error}.")
+        return _refuse(state, version, "amount_precision", f"rules.{error}.")
     digest = digest_of(terms)
-    known = book.rules.get(version)
+    known = state.rules.get(version)
     if known is not None and known.digest == digest:
-        return Decision(book, outcome="duplicate")
+        return Decision(state, outcome="duplicate")
     if known is not None and known.stage == "active":
         detail = f"rule_version: {version} is active and never changes; take the next number."
-        return _refuse(book, version, "conflict", detail)
+        return _refuse(state, version, "conflict", detail)
     draft = RuleSet(version, "proposed", digest, terms, wish.proposed_by)
     event = RulesProposed(rule_version=version, digest=digest, proposed_by=wish.proposed_by)
-    return Decision(book.with_rules(draft), (event,), "proposed")
+    return Decision(state.with_rules(draft), (event,), "proposed")
 
 
-def approve(book: RuleBook, message: Message[ApproveRules]) -> Answer:
+def approve(state: State, message: Message[ApproveRules]) -> Answer:
     """Note that another person than the proposer stands for exactly these terms. The first approval counts."""
     wish = message.data
-    rules = book.rules.get(wish.rule_version)
+    rules = state.rules.get(wish.rule_version)
     if rules is None:
-        return _not_proposed(book, wish.rule_version)
+        return _not_proposed(state, wish.rule_version)
     if rules.digest != wish.digest:
         detail = f"digest: rules {rules.rule_version} are not what was read, but {rules.digest}; read them again."
-        return _refuse(book, rules.rule_version, "digest_mismatch", detail)
+        return _refuse(state, rules.rule_version, "digest_mismatch", detail)
     if rules.proposed_by.casefold() == wish.approved_by.casefold():
         detail = f"approved_by: {wish.approved_by} has proposed the rules; let another person read and approve them."
-        return _refuse(book, rules.rule_version, "same_person", detail)
+        return _refuse(state, rules.rule_version, "same_person", detail)
     if rules.stage != "proposed":
-        return Decision(book, outcome="duplicate")
+        return Decision(state, outcome="duplicate")
     approved = replace(rules, stage="approved", approved_by=wish.approved_by)
     event = RulesApproved(rule_version=rules.rule_version, digest=rules.digest, approved_by=wish.approved_by)
-    return Decision(book.with_rules(approved), (event,), "approved")
+    return Decision(state.with_rules(approved), (event,), "approved")
 
 
-def activate(book: RuleBook, message: Message[ActivateRules]) -> Answer:
+def activate(state: State, message: Message[ActivateRules]) -> Answer:
     """Put approved rules in force, within the limits of their market and without touching what was promised before."""
     wish = message.data
-    rules = book.rules.get(wish.rule_version)
+    rules = state.rules.get(wish.rule_version)
     if rules is None:
-        return _not_proposed(book, wish.rule_version)
+        return _not_proposed(state, wish.rule_version)
     if rules.stage == "active":
         assert rules.effective_from is not None, "active rules have a date"
         if _is_meant(wish.effective_from, rules.effective_from, message.received_at):
-            return Decision(book, outcome="duplicate")
+            return Decision(state, outcome="duplicate")
         since = rules.effective_from.isoformat()
         detail = f"rule_version: {rules.rule_version} is active from {since} on; take the next number."
-        return _refuse(book, rules.rule_version, "conflict", detail)
+        return _refuse(state, rules.rule_version, "conflict", detail)
     if rules.stage == "proposed":
         detail = f"rule_version: {rules.rule_version} is not approved; let another person than the proposer approve it."
-        return NotYet("not_approved", _refuse(book, rules.rule_version, "not_approved", detail))
-    market = book.market(rules.terms.market)
+        return NotYet("not_approved", _refuse(state, rules.rule_version, "not_approved", detail))
+    market = state.market(rules.terms.market)
     if market is None:
         detail = f"rules.market: market {rules.terms.market} is not defined; define what its law allows."
-        return NotYet("market_unknown", _refuse(book, rules.rule_version, "market_unknown", detail))
+        return NotYet("market_unknown", _refuse(state, rules.rule_version, "market_unknown", detail))
     if found := breaches(rules.terms, market):
-        return _beyond_limits(book, rules.rule_version, found)
+        return _beyond_limits(state, rules.rule_version, found)
     now = message.received_at
     at = wish.effective_from or now
-    if at < now and (before := in_force(at, market.market, book.tenures)):
+    if at < now and (before := in_force(at, market.market, state.tenures)):
         if plus(at, CLOCK_SKEW_MAX) < now:
             detail = (
                 f"effective_from: rules {before} held at {at.isoformat()}, and what was promised stays; "
                 f"give a time from {now.isoformat()} on."
             )
-            return _refuse(book, rules.rule_version, "retroactive", detail)
+            return _refuse(state, rules.rule_version, "retroactive", detail)
         at = now
     active = replace(rules, stage="active", activated_by=wish.activated_by, effective_from=at)
     event = RulesActivated(
         rule_version=rules.rule_version, market=market.market, effective_from=at, activated_by=wish.activated_by
     )
-    return Decision(book.with_rules(active).with_turn_of(market.market), (event,), "activated")
+    return Decision(state.with_rules(active).with_turn_of(market.market), (event,), "activated")
 
 
-def retire(book: RuleBook, message: Message[RetireRules]) -> Answer:
+def retire(state: State, message: Message[RetireRules]) -> Answer:
     """Set the end of active rules, once, never before now and never before they begin."""
     wish = message.data
-    rules = book.rules.get(wish.rule_version)
+    rules = state.rules.get(wish.rule_version)
     if rules is None:
-        return _not_proposed(book, wish.rule_version)
+        return _not_proposed(state, wish.rule_version)
     if rules.stage != "active":
         detail = f"rule_version: {rules.rule_version} is not active; only what is in force can end."
-        return NotYet("not_active", _refuse(book, rules.rule_version, "not_active", detail))
+        return NotYet("not_active", _refuse(state, rules.rule_version, "not_active", detail))
     if rules.retired_from is not None:
         if _is_meant(wish.effective_from, rules.retired_from, message.received_at):
-            return Decision(book, outcome="duplicate")
+            return Decision(state, outcome="duplicate")
         detail = f"rule_version: {rules.rule_version} ends at {rules.retired_from.isoformat()}, which stays."
-        return _refuse(book, rules.rule_version, "already_retired", detail)
+        return _refuse(state, rules.rule_version, "already_retired", detail)
     now = message.received_at
     at = wish.effective_from or now
     if plus(at, CLOCK_SKEW_MAX) < now:
         detail = f"effective_from: what was promised stays; give a time from {now.isoformat()} on."
-        return _refuse(book, rules.rule_version, "retroactive", detail)
+        return _refuse(state, rules.rule_version, "retroactive", detail)
     at = max(at, now)
     assert rules.effective_from is not None, "active rules have a date"
     if at < rules.effective_from:
         since = rules.effective_from.isoformat()
         detail = f"effective_from: rules {rules.rule_version} begin at {since}; end them then, and they never hold."
-        return _refuse(book, rules.rule_version, "ends_before_it_begins", detail)
+        return _refuse(state, rules.rule_version, "ends_before_it_begins", detail)
     retired = replace(rules, retired_from=at, retired_by=wish.retired_by)
     event = RulesRetired(
         rule_version=rules.rule_version, market=rules.terms.market, effective_from=at, retired_by=wish.retired_by
     )
-    return Decision(book.with_rules(retired), (event,), "retired")
+    return Decision(state.with_rules(retired), (event,), "retired")
 
 
 def _is_meant(wished: datetime | None, kept: datetime, now: datetime) -> bool:
@@ -158,24 +158,24 @@ def _is_meant(wished: datetime | None, kept: datetime, now: datetime) -> bool:
     return wished is None or wished <= kept <= plus(wished, CLOCK_SKEW_MAX)
 
 
-def define_market(book: RuleBook, message: Message[DefineMarket]) -> Answer:
+def define_market(state: State, message: Message[DefineMarket]) -> Answer:
     """Keep what a market's law allows. Rules that are to hold on must keep to it, or be retired first."""
     wish = message.data
     market = limits_of(wish)
-    if book.markets.get(market.market) == market:
-        return Decision(book, outcome="unchanged")
+    if state.markets.get(market.market) == market:
+        return Decision(state, outcome="unchanged")
     if market.levels_paid_max > LEVELS_PAID_BEYOND_WHICH_A_REASON_IS_ASKED and wish.override is None:
         detail = (
             f"levels_paid_max: {market.levels_paid_max} is more than {LEVELS_PAID_BEYOND_WHICH_A_REASON_IS_ASKED}; "
             "say in `override` who has decided so, and why."
         )
-        return _refuse_market(book, market.market, "levels_beyond_three", detail)
-    for rules in book.active_in(market.market):
+        return _refuse_market(state, market.market, "levels_beyond_three", detail)
+    for rules in state.active_in(market.market):
         if rules.retired_from is None and (found := breaches(rules.terms, market)):
             detail = (
                 f"{found[0].limit}: rules {rules.rule_version} go beyond it ({found[0].detail}); retire them first."
             )
-            return _refuse_market(book, market.market, "rules_in_force", detail)
+            return _refuse_market(state, market.market, "rules_in_force", detail)
     event = MarketDefined(
         market=market.market,
         levels_paid_max=market.levels_paid_max,
@@ -186,25 +186,25 @@ def define_market(book: RuleBook, message: Message[DefineMarket]) -> Answer:
         override_by=market.override_by,
         override_reason=market.override_reason,
     )
-    return Decision(book.with_market(market).with_turn_of(market.market), (event,), "defined")
+    return Decision(state.with_market(market).with_turn_of(market.market), (event,), "defined")
 
 
-def _beyond_limits(book: RuleBook, version: int, found: tuple[Breach, ...]) -> Decision[RuleBook]:
+def _beyond_limits(state: State, version: int, found: tuple[Breach, ...]) -> Decision[State]:
     """All that is wrong in one sentence, each with its clause; the field has the first clause that is cited."""
     told = "; ".join(f"{breach.detail} ({breach.clause})" if breach.clause else breach.detail for breach in found)
     clause = next((breach.clause for breach in found if breach.clause), None)
-    return _refuse(book, version, "market_limit", f"{told}.", clause)
+    return _refuse(state, version, "market_limit", f"{told}.", clause)
 
 
-def _not_proposed(book: RuleBook, version: int) -> NotYet[RuleBook]:
+def _not_proposed(state: State, version: int) -> NotYet[State]:
     detail = f"rule_version: rules {version} are not known; propose them first."
-    return NotYet("not_proposed", _refuse(book, version, "not_proposed", detail))
+    return NotYet("not_proposed", _refuse(state, version, "not_proposed", detail))
 
 
-def _refuse(book: RuleBook, version: int, reason: str, detail: str, clause: str | None = None) -> Decision[RuleBook]:
+def _refuse(state: State, version: int, reason: str, detail: str, clause: str | None = None) -> Decision[State]:
     refused = RulesRefused(rule_version=version, reason=reason, detail=detail, clause=clause)
-    return Decision(book, (refused,), "refused")
+    return Decision(state, (refused,), "refused")
 
 
-def _refuse_market(book: RuleBook, market: str, reason: str, detail: str) -> Decision[RuleBook]:
-    return Decision(book, (MarketRefused(market=market, reason=reason, detail=detail),), "refused")
+def _refuse_market(state: State, market: str, reason: str, detail: str) -> Decision[State]:
+    return Decision(state, (MarketRefused(market=market, reason=reason, detail=detail),), "refused")

@@ -22,7 +22,7 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
-class RuleBook:
+class State:
     """The rule set that a message names, or where it is about being in force, all of them; and the markets."""
 
     rules: Mapping[int, RuleSet] = field(default_factory=dict)

@@ -10,7 +10,7 @@ from contracts.rules.view import MARKETS, RULES, Market, RuleSet
 from contracts.wire.envelope import Message
 from infra.ports.store import Collection, Find, Index, Query, Transaction
 from infra.runtime.repository import Codec, Found, Loaded, Repository, with_ids
-from workers.rule_book.model import RuleBook, Turn
+from workers.rule_book.model import State, Turn
 
 TURNS = "rule_book.turns"
 
@@ -23,7 +23,7 @@ to_rules = _rules.to_entity
 to_market = _markets.to_entity
 
 
-class RuleBookRepository(Repository[RuleBook, Consumed]):
+class RuleBookRepository(Repository[State, Consumed]):
     collections: ClassVar[tuple[Collection, ...]] = (
         Collection(
             RULES,
@@ -72,12 +72,10 @@ class RuleBookRepository(Repository[RuleBook, Consumed]):
         markets, turns = await _markets.fetch(tx, MARKETS, names), await _turns.fetch(tx, TURNS, names)
         return cls(rules, Loaded(markets), Loaded(turns), known, names)
 
-    def state_for(self, message: Message[Consumed]) -> RuleBook:
-        return RuleBook(
-            self._rules.pick(self._versions), self._markets.pick(self._names), self._turns.pick(self._names)
-        )
+    def state_for(self, message: Message[Consumed]) -> State:
+        return State(self._rules.pick(self._versions), self._markets.pick(self._names), self._turns.pick(self._names))
 
-    def keep(self, state: RuleBook) -> None:
+    def keep(self, state: State) -> None:
         self._rules.keep(state.rules)
         self._markets.keep(state.markets)
         self._turns.keep(state.turns)

@@ -37,7 +37,7 @@ from workers.stock_reservation.model import (
     EXPIRES_SOON_DAYS,
     Booking,
     Reservation,
-    Shelf,
+    State,
     count_shipped,
     days_after,
     first_expired,
@@ -46,19 +46,19 @@ from workers.stock_reservation.model import (
     recovery_threshold,
 )
 
-Answer = Decision[Shelf] | NotYet[Shelf]
+Answer = Decision[State] | NotYet[State]
 Watched = tuple[StockItem, tuple[Payload, ...]]
 
 
-def reserve(shelf: Shelf, message: Message[OrderAccepted]) -> Answer:
+def reserve(state: State, message: Message[OrderAccepted]) -> Answer:
     """Set apart what the order wants, first expired first out; if anything is wanting, nothing at all.
 
     Lines of the same product are added up first. An order cancelled before this message came is not reserved.
     """
     order = message.data
-    known = shelf.reservations.get(order.key)
+    known = state.reservations.get(order.key)
     if known is not None:
-        return Decision(shelf, outcome="cancelled_before" if known.status == "void" else "duplicate")
+        return Decision(state, outcome="cancelled_before" if known.status == "void" else "duplicate")
     day = _day(message.time)
     wanted: Counter[int] = Counter()
     for line in order.lines:
@@ -66,52 +66,52 @@ def reserve(shelf: Shelf, message: Message[OrderAccepted]) -> Answer:
     shortages = tuple(
         Shortage(product_id=product_id, wanted=quantity, available=sellable)
         for product_id, quantity in sorted(wanted.items())
-        if (sellable := _item(shelf, product_id).sellable(day)) < quantity
+        if (sellable := _item(state, product_id).sellable(day)) < quantity
     )
     if shortages:
         short = StockShort(shop_id=order.shop_id, order_id=order.order_id, shortages=shortages)
-        return Decision(shelf.with_reservation(Reservation(order.key, "short")), (short,), "short")
+        return Decision(state.with_reservation(Reservation(order.key, "short")), (short,), "short")
     picks = tuple(
         pick
         for product_id, quantity in sorted(wanted.items())
-        for pick in first_expired(_item(shelf, product_id), quantity, day)
+        for pick in first_expired(_item(state, product_id), quantity, day)
     )
-    items, crossings = _watch(shelf.move(picks, reserved=+1), message.time)
+    items, crossings = _watch(state.move(picks, reserved=+1), message.time)
     reserved = StockReserved(shop_id=order.shop_id, order_id=order.order_id, picks=picks_said(picks))
-    after = shelf.with_items(*items).with_reservation(Reservation(order.key, "open", picks))
+    after = state.with_items(*items).with_reservation(Reservation(order.key, "open", picks))
     return Decision(after, (reserved, *crossings), "reserved")
 
 
-def ship(shelf: Shelf, message: Message[OrderShipped]) -> Answer:
+def ship(state: State, message: Message[OrderShipped]) -> Answer:
     """The goods leave: what was set apart is no longer on hand. The shop ships what it has, so books that have less
     follow: other lots give what is missing, and beyond that the lot goes below zero.
     """
-    reservation = shelf.reservations.get(message.data.key)
+    reservation = state.reservations.get(message.data.key)
     if reservation is None:
         return NotYet("reservation_unknown")
     if reservation.status != "open":
-        return Decision(shelf, outcome=f"already_{reservation.status}")
-    moved, after = shelf.ship(reservation, _day(message.time))
+        return Decision(state, outcome=f"already_{reservation.status}")
+    moved, after = state.ship(reservation, _day(message.time))
     items = count_shipped(moved, reservation.left, +1)
     watched, changes = _watch([item for item in items if item.short], message.time)
-    return Decision(shelf.with_items(*items, *watched).with_reservation(after), changes, "shipped")
+    return Decision(state.with_items(*items, *watched).with_reservation(after), changes, "shipped")
 
 
-def release(shelf: Shelf, message: Message[OrderCancelled]) -> Answer:
+def release(state: State, message: Message[OrderCancelled]) -> Answer:
     """Give back what was set apart. A cancellation that overtakes its order leaves a mark, so nothing is reserved."""
     order = message.data
-    reservation = shelf.reservations.get(order.key)
+    reservation = state.reservations.get(order.key)
     if reservation is None:
-        return Decision(shelf.with_reservation(Reservation(order.key, "void")), outcome="nothing_reserved")
+        return Decision(state.with_reservation(Reservation(order.key, "void")), outcome="nothing_reserved")
     if reservation.status != "open":
-        return Decision(shelf, outcome=f"already_{reservation.status}")
-    items, crossings = _watch(shelf.move(reservation.left, reserved=-1), message.time)
+        return Decision(state, outcome=f"already_{reservation.status}")
+    items, crossings = _watch(state.move(reservation.left, reserved=-1), message.time)
     released = StockReleased(shop_id=order.shop_id, order_id=order.order_id, picks=picks_said(reservation.left))
-    after = shelf.with_items(*items).with_reservation(replace(reservation, status="released"))
+    after = state.with_items(*items).with_reservation(replace(reservation, status="released"))
     return Decision(after, (released, *crossings) if released.picks else (), "released")
 
 
-def give_back(shelf: Shelf, message: Message[OrderRefunded]) -> Answer:
+def give_back(state: State, message: Message[OrderRefunded]) -> Answer:
     """Put refunded units that had not left back among the available ones, by their sums, so each comes back once.
 
     If all the money went back before the goods left, the order has ended and nothing of it can ship: everything that
@@ -120,8 +120,8 @@ def give_back(shelf: Shelf, message: Message[OrderRefunded]) -> Answer:
     """
     order = message.data
     if order.was_shipped:
-        return Decision(shelf, outcome="left_before")
-    known = shelf.reservations.get(order.key)
+        return Decision(state, outcome="left_before")
+    known = state.reservations.get(order.key)
     if known is None:
         return NotYet("reservation_unknown")
     refunded: Counter[int] = Counter()
@@ -132,20 +132,20 @@ def give_back(shelf: Shelf, message: Message[OrderRefunded]) -> Answer:
         picks = known.left
         reservation = replace(reservation, status="released")
     elif not picks:
-        return Decision(shelf, outcome="nothing_new")
-    after = shelf.with_reservation(reservation)
+        return Decision(state, outcome="nothing_new")
+    after = state.with_reservation(reservation)
     if known.status == "released":
         return Decision(after, outcome="already_released")
     if known.status == "shipped":
-        moved = count_shipped(shelf.move(picks, on_hand=+1), picks, -1)
+        moved = count_shipped(state.move(picks, on_hand=+1), picks, -1)
     else:
-        moved = shelf.move(picks, reserved=-1)
+        moved = state.move(picks, reserved=-1)
     items, crossings = _watch(moved, message.time)
     released = StockReleased(shop_id=order.shop_id, order_id=order.order_id, picks=picks_said(picks))
     return Decision(after.with_items(*items), (released, *crossings) if picks else (), "released")
 
 
-def receive(shelf: Shelf, message: Message[ReceiveStock]) -> Answer:
+def receive(state: State, message: Message[ReceiveStock]) -> Answer:
     """Book goods that came in. The same receipt counts once; a lot keeps its expiry date."""
     receipt = message.data
     booking = Booking(
@@ -156,13 +156,13 @@ def receive(shelf: Shelf, message: Message[ReceiveStock]) -> Answer:
         receipt.quantity,
         digest=receipt.content_digest,
     )
-    if (known := shelf.bookings.get(booking.reference)) is not None:
-        return _booked_before(shelf, known, booking)
-    item = _item(shelf, receipt.product_id)
+    if (known := state.bookings.get(booking.reference)) is not None:
+        return _booked_before(state, known, booking)
+    item = _item(state, receipt.product_id)
     lot = item.lot(receipt.batch_id) or Lot(receipt.batch_id, receipt.expiry_date, 0, 0)
     if receipt.expiry_date is not None and lot.expires_on != receipt.expiry_date:
         return _refuse(
-            shelf,
+            state,
             booking,
             "expiry_mismatch",
             f"expiry_date: lot {lot.batch_id} expires on {lot.expires_on or 'no day'}; use another batch_id "
@@ -185,10 +185,10 @@ def receive(shelf: Shelf, message: Message[ReceiveStock]) -> Answer:
         on_hand=item.on_hand,
         available=item.available,
     )
-    return Decision(shelf.with_items(item).with_booking(booking), (received, *crossings), "received")
+    return Decision(state.with_items(item).with_booking(booking), (received, *crossings), "received")
 
 
-def adjust(shelf: Shelf, message: Message[AdjustStock]) -> Answer:
+def adjust(state: State, message: Message[AdjustStock]) -> Answer:
     """Correct the books by a count, even below what is reserved. A lot cannot have less than nothing."""
     adjustment = message.data
     booking = Booking(
@@ -199,13 +199,13 @@ def adjust(shelf: Shelf, message: Message[AdjustStock]) -> Answer:
         adjustment.delta,
         digest=adjustment.content_digest,
     )
-    if (known := shelf.bookings.get(booking.reference)) is not None:
-        return _booked_before(shelf, known, booking)
-    item = _item(shelf, adjustment.product_id)
+    if (known := state.bookings.get(booking.reference)) is not None:
+        return _booked_before(state, known, booking)
+    item = _item(state, adjustment.product_id)
     lot = item.lot(adjustment.batch_id) or Lot(adjustment.batch_id, None, 0, 0)
     if lot.on_hand + adjustment.delta < 0 > adjustment.delta:
         return _refuse(
-            shelf,
+            state,
             booking,
             "below_zero",
             f"delta: lot {lot.batch_id} of product {item.product_id} has {lot.on_hand} units, "
@@ -214,51 +214,51 @@ def adjust(shelf: Shelf, message: Message[AdjustStock]) -> Answer:
     item = replace(
         item.with_lot(replace(lot, on_hand=lot.on_hand + adjustment.delta)), adjusted=item.adjusted + adjustment.delta
     )
-    return _corrected(shelf, item, booking, message.bounded_time)
+    return _corrected(state, item, booking, message.bounded_time)
 
 
-def count(shelf: Shelf, message: Message[SetStock]) -> Answer:
+def count(state: State, message: Message[SetStock]) -> Answer:
     """Have the books say what was found, by what they say now, even below what is reserved."""
     found = message.data
-    item = _item(shelf, found.product_id)
+    item = _item(state, found.product_id)
     lot = item.lot(found.batch_id) or Lot(found.batch_id, None, 0, 0)
     delta = found.on_hand - lot.on_hand
     booking = Booking(
         found.reference, "count", found.product_id, found.batch_id, delta, found.on_hand, found.content_digest
     )
-    if (known := shelf.bookings.get(booking.reference)) is not None:
+    if (known := state.bookings.get(booking.reference)) is not None:
         # The same count, sent again after more came in, would make another difference.
-        return _booked_before(shelf, known, replace(booking, delta=known.delta))
+        return _booked_before(state, known, replace(booking, delta=known.delta))
     counted = replace(lot, on_hand=found.on_hand, expires_on=found.expiry_date or lot.expires_on)
     if counted == lot:
-        return Decision(shelf.with_booking(booking), outcome="unchanged")
+        return Decision(state.with_booking(booking), outcome="unchanged")
     item = replace(item.with_lot(counted), adjusted=item.adjusted + delta, next_check_on=None)
-    return _corrected(shelf, item, booking, message.bounded_time)
+    return _corrected(state, item, booking, message.bounded_time)
 
 
-def check_dates(shelf: Shelf, message: Message[ClockTicked]) -> Answer:
+def check_dates(state: State, message: Message[ClockTicked]) -> Answer:
     """A lot that comes too near to its last day of sale no longer counts, and its item may run low by that alone.
     After that day nothing is served from it, and what is reserved may be more than the other lots have.
     """
     day = _day(message.data.at)
     due = [
         replace(item, checked_on=day, next_check_on=None)
-        for item in shelf.items.values()
+        for item in state.items.values()
         if item.next_check_on is None or item.next_check_on <= day
     ]
     items, crossings = _watch(due, message.data.at)
-    return Decision(shelf.with_items(*items), crossings, "dates_checked" if due else "nothing_due")
+    return Decision(state.with_items(*items), crossings, "dates_checked" if due else "nothing_due")
 
 
-def take_back(shelf: Shelf, message: Message[UnpaidCancelled]) -> Answer:
+def take_back(state: State, message: Message[UnpaidCancelled]) -> Answer:
     """Free what was reserved for the orders that were cancelled, and request more where they were not enough.
 
     Their own cancellations come too, and whichever is second finds nothing left to do. Where no unpaid order is left,
     the rest stays short: paid orders keep what is reserved for them.
     """
     answer = message.data
-    released = [r for key in answer.orders if (r := shelf.reservations.get(key)) is not None and r.status == "open"]
-    freed = shelf
+    released = [r for key in answer.orders if (r := state.reservations.get(key)) is not None and r.status == "open"]
+    freed = state
     for reservation in released:
         freed = freed.with_items(*freed.move(reservation.left, reserved=-1))
         freed = freed.with_reservation(replace(reservation, status="released"))
@@ -285,8 +285,8 @@ def refuse_unreadable(item: Refused[ReceiveStock | AdjustStock | SetStock]) -> R
     return refused(StockRefused, item, known, given="reference", text=next(filter(None, references), None))
 
 
-def _item(shelf: Shelf, product_id: int) -> StockItem:
-    return shelf.items.get(product_id) or StockItem(product_id)
+def _item(state: State, product_id: int) -> StockItem:
+    return state.items.get(product_id) or StockItem(product_id)
 
 
 def _day(moment: datetime) -> str:
@@ -366,7 +366,7 @@ def _request(item: StockItem, short: int, *, placed_at: datetime | None = None, 
     return item, (StockReleaseRequested(**about, shortage=short, after_placed_at=placed_at, after_order=order),)
 
 
-def _corrected(shelf: Shelf, item: StockItem, booking: Booking, now: datetime) -> Answer:
+def _corrected(state: State, item: StockItem, booking: Booking, now: datetime) -> Answer:
     [item], crossings = _watch([item], now)
     adjusted = StockAdjusted(
         adjustment_id=booking.reference,
@@ -376,14 +376,14 @@ def _corrected(shelf: Shelf, item: StockItem, booking: Booking, now: datetime) -
         available=item.available,
         short=item.shortage(_day(now)) or None,
     )
-    return Decision(shelf.with_items(item).with_booking(booking), (adjusted, *crossings), "adjusted")
+    return Decision(state.with_items(item).with_booking(booking), (adjusted, *crossings), "adjusted")
 
 
-def _booked_before(shelf: Shelf, known: Booking, booking: Booking) -> Answer:
+def _booked_before(state: State, known: Booking, booking: Booking) -> Answer:
     if known == booking and known.digest in (None, booking.digest):
-        return Decision(shelf, outcome="duplicate")
+        return Decision(state, outcome="duplicate")
     return _refuse(
-        shelf,
+        state,
         booking,
         "conflicting_reference",
         f"reference {booking.reference} was used before for {known.delta} of product {known.product_id}; "
@@ -391,6 +391,6 @@ def _booked_before(shelf: Shelf, known: Booking, booking: Booking) -> Answer:
     )
 
 
-def _refuse(shelf: Shelf, booking: Booking, reason: str, detail: str) -> Answer:
+def _refuse(state: State, booking: Booking, reason: str, detail: str) -> Answer:
     refused = StockRefused(reference=booking.reference, product_id=booking.product_id, reason=reason, detail=detail)
-    return Decision(shelf, (refused,), "refused")
+    return Decision(state, (refused,), "refused")

@@ -78,7 +78,7 @@ class Booking:
 
 
 @dataclass(frozen=True, slots=True)
-class Shelf:
+class State:
     """What one message sees of the stock: the items, reservations and bookings it names, where they exist."""
 
     items: Mapping[int, StockItem] = field(default_factory=dict)

@@ -13,7 +13,7 @@ from contracts.subjects import OfOrder
 from contracts.wire.envelope import Message
 from infra.ports.store import Collection, Document, Find, Index, Query, Transaction
 from infra.runtime.repository import Codec, Found, Loaded, Repository, with_ids
-from workers.stock_reservation.model import Booking, Reservation, Shelf
+from workers.stock_reservation.model import Booking, Reservation, State
 
 DUE_MAX = 500
 """Items whose dates one tick checks; the next tick takes the rest."""
@@ -46,7 +46,7 @@ to_reservation = _reservations.to_entity
 to_booking = _bookings.to_entity
 
 
-class StockRepository(Repository[Shelf, Consumed]):
+class StockRepository(Repository[State, Consumed]):
     collections: ClassVar[tuple[Collection, ...]] = (
         Collection(
             ITEMS,
@@ -98,18 +98,18 @@ class StockRepository(Repository[Shelf, Consumed]):
         items |= await _items.fetch(tx, ITEMS, more - items.keys())
         return cls(Loaded(items), reservations, _bookings.loaded(found["bookings"]), tuple(due))
 
-    def state_for(self, message: Message[Consumed]) -> Shelf:
+    def state_for(self, message: Message[Consumed]) -> State:
         data = message.data
         if isinstance(data, ClockTicked):
-            return Shelf(self._items.pick(self._due))
+            return State(self._items.pick(self._due))
         reference = _reference(data)
-        return Shelf(
+        return State(
             items=self._items.pick(_products(data, self._reservations)),
             reservations=self._reservations.pick(_orders(data)),
             bookings=self._bookings.pick([reference] if reference else ()),
         )
 
-    def keep(self, state: Shelf) -> None:
+    def keep(self, state: State) -> None:
         self._items.keep(state.items)
         self._reservations.keep(state.reservations)
         self._bookings.keep(state.bookings)

@@ -34,11 +34,11 @@ _LENGTH_MAX = 2048
 _PAIRS_MAX = 64
 
 
-class TellPerson(Exception):
+class PageError(Exception):
     """The request cannot be answered to the client; the text is a reason code of the page."""
 
 
-class TellClient(Exception):
+class RedirectError(Exception):
     """The request is refused with an OAuth error code, by redirect."""
 
     def __init__(self, error: str, description: str) -> None:
@@ -93,10 +93,10 @@ def redirect_of(parameters: dict[str, str], client: Client | None) -> str:
     An app on this machine listens on whichever port is free (RFC 8252, section 7.3). Raises TellPerson.
     """
     if client is None or not client.redirect_uris:
-        raise TellPerson("unknown_client")
+        raise PageError("unknown_client")
     redirect_uri = parameters.get("redirect_uri", "")
     if not any(redirect_uri == known or _is_same_but_port(redirect_uri, known) for known in client.redirect_uris):
-        raise TellPerson("unknown_redirect")
+        raise PageError("unknown_redirect")
     return redirect_uri
 
 
@@ -110,18 +110,18 @@ def _is_same_but_port(uri: str, registered: str) -> bool:
 def asked_of(parameters: dict[str, str], client: Client, redirect_uri: str) -> Asked:
     """The request of a client whose redirect is known. Raises TellClient."""
     if any(len(value) > _LENGTH_MAX for value in parameters.values()):
-        raise TellClient("invalid_request", "a parameter is too long")
+        raise RedirectError("invalid_request", "a parameter is too long")
     if parameters.get("response_type") != "code":
-        raise TellClient("unsupported_response_type", "response_type must be code")
+        raise RedirectError("unsupported_response_type", "response_type must be code")
     if parameters.get("response_mode", "query") != "query" or "request" in parameters or "request_uri" in parameters:
-        raise TellClient("invalid_request", "response_mode must be query, and request objects are not read")
+        raise RedirectError("invalid_request", "response_mode must be query, and request objects are not read")
     if not CHALLENGE.fullmatch(parameters.get("code_challenge", "")):
-        raise TellClient("invalid_request", "code_challenge is required (PKCE)")
+        raise RedirectError("invalid_request", "code_challenge is required (PKCE)")
     if parameters.get("code_challenge_method") != "S256":
-        raise TellClient("invalid_request", "code_challenge_method must be S256")
+        raise RedirectError("invalid_request", "code_challenge_method must be S256")
     scope = parameters.get("scope")
     if scope is not None and not set(scope.split()) <= set(PERMISSIONS):
-        raise TellClient("invalid_scope", "scope names what does not exist")
+        raise RedirectError("invalid_scope", "scope names what does not exist")
     return Asked(
         client=client,
         redirect_uri=redirect_uri,

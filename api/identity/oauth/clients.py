@@ -26,11 +26,11 @@ _LOOPBACK = {"127.0.0.1", "[::1]", "::1", "localhost"}
 _NEVER = {"javascript", "data", "file", "vbscript", "blob", "about"}
 
 
-class NotTheClient(Exception):
+class InvalidClient(Exception):
     """The client is unknown, or could not prove who it is (`invalid_client`)."""
 
 
-class TwoProofs(Exception):
+class MultipleCredentials(Exception):
     """A client may prove itself in one way only (`invalid_request`)."""
 
 
@@ -46,20 +46,20 @@ def proof_of(authorization: str | None, form: Mapping[str, str]) -> Proof:
     """client_secret_basic, client_secret_post, or the id alone. Raises NotTheClient, TwoProofs."""
     if authorization is None:
         if not form.get("client_id"):
-            raise NotTheClient
+            raise InvalidClient
         return Proof(form["client_id"], form.get("client_secret"))
     if "client_secret" in form:
-        raise TwoProofs
+        raise MultipleCredentials
     scheme, _, encoded = authorization.partition(" ")
     if scheme.lower() != "basic":
-        raise NotTheClient
+        raise InvalidClient
     try:
         name, colon, secret = b64decode(encoded.strip(), validate=True).decode().partition(":")
     except (binascii.Error, ValueError) as error:
-        raise NotTheClient from error
+        raise InvalidClient from error
     proof = Proof(unquote_plus(name), unquote_plus(secret))
     if not colon or form.get("client_id", proof.client_id) != proof.client_id:
-        raise NotTheClient
+        raise InvalidClient
     return proof
 
 
@@ -103,11 +103,11 @@ class Clients:
         """The client, which has shown one of its secrets, or is public and has none. Raises NotTheClient."""
         client = await self.get(proof.client_id)
         if client is None or (client.kind == "public") != (proof.secret is None):
-            raise NotTheClient
+            raise InvalidClient
         if client.kind != "public":
             given = hash_of(proof.secret or "")
             if not any(is_same(given, kept) for kept in client.secret_hashes):
-                raise NotTheClient
+                raise InvalidClient
         return client
 
     async def secret_for_shop(self, shop_id: str) -> tuple[str, str]:

@@ -11,7 +11,7 @@ import jwt
 import structlog
 
 from api.identity.permissions import DEFAULTS, Role
-from api.identity.principal import NotWhoTheySay, Principal, principal_of
+from api.identity.principal import InvalidToken, Principal, principal_of
 from api.identity.tokens.tokens import TYPES, claims_of, header_of, known_permissions, known_roles
 from api.storage.protocols import FetchJson
 from infra.ports.keys import KeysUnavailable
@@ -77,11 +77,11 @@ class ProviderTokens:
                     await self._ask()
         jwk = self._keys.get(kid)
         if jwk is None or jwk.get("alg", algorithm) != algorithm or jwk.get("use", "sig") != "sig":
-            raise NotWhoTheySay("unknown key")
+            raise InvalidToken("unknown key")
         try:
             return jwt.PyJWK.from_json(json.dumps(jwk), algorithm).key
         except jwt.PyJWTError as error:
-            raise NotWhoTheySay("key not usable") from error
+            raise InvalidToken("key not usable") from error
 
     async def _ask(self) -> None:
         self._asked_at = self._time.monotonic()

@@ -15,7 +15,7 @@ import jwt
 
 from api.identity.model import Client, User
 from api.identity.permissions import PERMISSIONS, ROLES, as_scope, narrowed
-from api.identity.principal import NotWhoTheySay, Principal, principal_of
+from api.identity.principal import InvalidToken, Principal, principal_of
 from api.identity.tokens.keys import ALGORITHM, KeyRing
 from contracts.javascript import exact
 from infra.ports.time import Time
@@ -41,18 +41,18 @@ class Verifier(Protocol):
 def header_of(token: str, *, algorithms: Collection[str], types: Collection[str]) -> str:
     """The key id of a token whose header is as expected; NotWhoTheySay for any other."""
     if len(token) > LENGTH_MAX:
-        raise NotWhoTheySay("too long")
+        raise InvalidToken("too long")
     try:
         header = jwt.get_unverified_header(token)
     except (jwt.PyJWTError, ValueError) as error:
-        raise NotWhoTheySay("not a JWT") from error
+        raise InvalidToken("not a JWT") from error
     if header.get("alg") not in algorithms:
-        raise NotWhoTheySay("another algorithm")
+        raise InvalidToken("another algorithm")
     if str(header.get("typ", "")).lower() not in types:
-        raise NotWhoTheySay("not an access token")
+        raise InvalidToken("not an access token")
     kid = header.get("kid")
     if "crit" in header or not isinstance(kid, str) or not 0 < len(kid) <= 256:
-        raise NotWhoTheySay("header not understood")
+        raise InvalidToken("header not understood")
     return kid
 
 
@@ -69,9 +69,9 @@ def claims_of(token: str, key: Any, *, algorithms: Collection[str], audience: st
             options={"require": list(REQUIRED)},
         )
     except (jwt.PyJWTError, ValueError, TypeError) as error:
-        raise NotWhoTheySay(error.__class__.__name__) from error
+        raise InvalidToken(error.__class__.__name__) from error
     if not isinstance(claims["sub"], str) or not claims["sub"]:
-        raise NotWhoTheySay("no subject")
+        raise InvalidToken("no subject")
     return claims
 
 
@@ -126,7 +126,7 @@ class OwnTokens:
         kid = header_of(token, algorithms=(ALGORITHM,), types=TYPES)
         key = await self._keys.verifying(kid)
         if key is None:
-            raise NotWhoTheySay("unknown key")
+            raise InvalidToken("unknown key")
         claims = claims_of(token, key, algorithms=(ALGORITHM,), audience=self._audience, issuer=self._issuer)
         principal = principal_of(claims, known_roles(claims.get("roles")), known_permissions(claims.get("scope")))
         if len(self._verified) >= _REMEMBERED_MAX:

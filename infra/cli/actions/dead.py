@@ -124,7 +124,7 @@ def replay(
 ) -> None:
     states: tuple[DeadLetterState, ...] = ("waiting", "replayed") if again else ("waiting",)
     choice = _Choice(letters or [], queue, reason, everything, states, again=again)
-    _settle(choice, "replayed", by=by, note=note, dry_run=dry_run, stack=stack, as_json=as_json)
+    _close(choice, "replayed", by=by, note=note, dry_run=dry_run, stack=stack, as_json=as_json)
 
 
 def discard(
@@ -143,7 +143,7 @@ def discard(
     choice = _Choice(letters or [], queue, reason, everything, ("waiting",), again=False)
     if not choice.names and not dry_run and choice.is_clear:
         agree(f"discard {choice.all_of_them} for good", yes=yes)
-    _settle(choice, "discarded", by=by, note=note, dry_run=dry_run, stack=stack, as_json=as_json)
+    _close(choice, "discarded", by=by, note=note, dry_run=dry_run, stack=stack, as_json=as_json)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +184,7 @@ class _Choice:
         return None
 
 
-def _settle(
+def _close(
     choice: _Choice,
     action: Literal["replayed", "discarded"],
     *,

@@ -156,14 +156,14 @@ def returning_states() -> Scenario:
     Without one, two of the same content in a batch look like one that is redelivered, so each has its phase.
     """
     opened, settled = (say_bare(after_sale(is_open, "1")) for is_open in (True, False))
-    opened_unnamed, settled_unnamed = (frame(say_bare(after_sale(is_open, "3"))) for is_open in (True, False))
+    opened_unnamed, closed_unnamed = (frame(say_bare(after_sale(is_open, "3"))) for is_open in (True, False))
     return Scenario(
         "order_intake",
         (
             (opened, settled, opened),
             (settled,),
             (opened, opened, opened_unnamed),
-            (settled_unnamed,),
+            (closed_unnamed,),
             (opened_unnamed,),
             (say_under("used", after_sale(True, "2")),),
             (say_under("used", after_sale(False, "2")), say_under("used", update("shipped", "2"))),
