@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from contracts.catalog.view import Product
 from contracts.clock.v1 import ClockTicked
 from contracts.network.view import Distributor, Leadership, Membership, Shop, Sponsorship, Standing, Team
+from contracts.orders import v2
 from contracts.orders.v1 import (
     ChangeAfterSale,
     OrderAccepted,
@@ -31,8 +32,6 @@ from contracts.orders.v1 import (
     UpdateStatus,
     Upline,
 )
-from contracts.orders.v2 import Line as PlacedLine
-from contracts.orders.v2 import PlaceOrder
 from contracts.orders.view import Line, Sponsor
 from contracts.rules.document import RuleDocument
 from contracts.rules.terms import digest_of, terms_of
@@ -41,11 +40,9 @@ from contracts.rules.view import Override, RuleSet, SalesTarget, Terms, Unilevel
 from contracts.stock.v1 import AdjustStock, Pick, ReceiveStock, SetStock, Shortage, StockReserved, StockShort
 from contracts.stock.view import NEVER, Lot, StockItem
 from contracts.wire.envelope import Message, Payload, derived_id, message_of
+from workers.order_intake import model as order_intake
 from workers.order_intake.content import fingerprint_of
-from workers.order_intake.model import Order
-from workers.order_intake.model import State as OrderState
-from workers.stock_reservation.model import Booking, Reservation
-from workers.stock_reservation.model import State as StockState
+from workers.stock_reservation import model as stock
 
 P = TypeVar("P", bound=Payload)
 Payloads = tuple[Payload, ...]
@@ -76,13 +73,13 @@ def message(
 # What shops say.
 
 
-def a_placed_line(product_id: int = TEA, quantity: int = 2, amount: str = "100.00", discount: str = "0") -> PlacedLine:
-    return PlacedLine(product_id=product_id, quantity=quantity, amount=Decimal(amount), discount=Decimal(discount))
+def a_placed_line(product_id: int = TEA, quantity: int = 2, amount: str = "100.00", discount: str = "0") -> v2.Line:
+    return v2.Line(product_id=product_id, quantity=quantity, amount=Decimal(amount), discount=Decimal(discount))
 
 
-def place(order_id: str = ORDER, *, lines: Iterable[PlacedLine] = (), **fields: Any) -> PlaceOrder:
+def place(order_id: str = ORDER, *, lines: Iterable[v2.Line] = (), **fields: Any) -> v2.PlaceOrder:
     given: dict[str, Any] = {"shop_id": SHOP, "distributor_id": SELLER, "shipping": Decimal("8.00"), **fields}
-    return PlaceOrder(order_id=order_id, lines=tuple(lines) or (a_placed_line(discount="10.00"),), **given)
+    return v2.PlaceOrder(order_id=order_id, lines=tuple(lines) or (a_placed_line(discount="10.00"),), **given)
 
 
 def a_rule_document(rates: Iterable[str] = ("0.10", "0.05", "0.03"), **fields: Any) -> RuleDocument:
@@ -212,9 +209,9 @@ def a_target(
 # An order, as order_intake keeps it and as its events tell it.
 
 
-def an_order(order_id: str = ORDER, **fields: Any) -> Order:
+def an_order(order_id: str = ORDER, **fields: Any) -> order_intake.Order:
     """The accepted order of the shared world, with some fields different."""
-    order = Order(
+    order = order_intake.Order(
         key=f"{SHOP}/{order_id}",
         shop_id=SHOP,
         order_id=order_id,
@@ -239,7 +236,7 @@ def an_order(order_id: str = ORDER, **fields: Any) -> Order:
     return replace(order, **fields)
 
 
-def order_state(*orders: Order, **fields: Any) -> OrderState:
+def order_state(*orders: order_intake.Order, **fields: Any) -> order_intake.State:
     """The orders and the shared world's reference data."""
     world: dict[str, Any] = {
         "shop": a_shop(),
@@ -247,7 +244,7 @@ def order_state(*orders: Order, **fields: Any) -> OrderState:
         "products": {TEA: a_product(TEA, TEAS), CUP: a_product(CUP, CUPS)},
         "tenures": (rules().tenure,),
     }
-    return OrderState(orders={order.key: order for order in orders}, **{**world, **fields})
+    return order_intake.State(orders={order.key: order for order in orders}, **{**world, **fields})
 
 
 def an_upline(*ids: int, inactive: Iterable[int] = ()) -> tuple[Upline, ...]:
@@ -379,21 +376,18 @@ def an_item(product_id: int = TEA, *lots: Lot, **fields: Any) -> StockItem:
 
 
 def stock_state(
-    *items: StockItem, reservations: Iterable[Reservation] = (), bookings: Iterable[Booking] = ()
-) -> StockState:
-    return StockState(
-        items={item.product_id: item for item in items},
-        reservations={reservation.key: reservation for reservation in reservations},
-        bookings={booking.reference: booking for booking in bookings},
-    )
+    *items: StockItem, reservations: Iterable[stock.Reservation] = (), bookings: Iterable[stock.Booking] = ()
+) -> stock.State:
+    held, booked = {each.key: each for each in reservations}, {each.reference: each for each in bookings}
+    return stock.State({item.product_id: item for item in items}, held, booked)
 
 
 def reserved(*picks: tuple[int, str, int], order_id: str = ORDER) -> StockReserved:
     """`picks` are (product, lot, quantity)."""
-    return StockReserved(shop_id=SHOP, order_id=order_id, picks=said_picks(*picks))
+    return StockReserved(shop_id=SHOP, order_id=order_id, picks=picks_of(*picks))
 
 
-def said_picks(*picks: tuple[int, str, int]) -> tuple[Pick, ...]:
+def picks_of(*picks: tuple[int, str, int]) -> tuple[Pick, ...]:
     return tuple(Pick(product_id=product, batch_id=lot, quantity=quantity) for product, lot, quantity in picks)
 
 

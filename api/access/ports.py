@@ -16,8 +16,8 @@ from api.storage.audit_log import AuditLog
 from api.storage.figures import TYPES, Figures
 from api.storage.protocols import Commands, Documents
 from api.storage.repository import COLLECTIONS
-from infra.gateway.aside import Aside
 from infra.gateway.event_listener import listening
+from infra.gateway.subprocesses import Subprocess
 from infra.ports.cache import Cache
 from infra.ports.time import RealTime, Time
 from infra.processes.connections import Connections, open_connections
@@ -37,7 +37,7 @@ class Ports:
     identity: Identity
     limits: Limits
     figures: Figures
-    aside: Aside
+    rehearsals: Subprocess
 
 
 @asynccontextmanager
@@ -46,7 +46,7 @@ async def open_ports(settings: Settings, *, rehearsals: str) -> AsyncIterator[Po
     async with open_connections(settings, (*COLLECTIONS, *IDENTITY_COLLECTIONS)) as connections:
         ports = ports_on(connections, settings, rehearsals)
         await ports.identity.prepare()
-        async with listening(settings.rabbitmq_url, TYPES, ports.figures.hear):
+        async with listening(settings.rabbitmq_url, TYPES, ports.figures.on_events):
             yield ports
 
 
@@ -56,8 +56,8 @@ def ports_on(connections: Connections, settings: Settings, rehearsals: str) -> P
     identity = Identity.of(settings, store, commands, audit, time, connections.fetch_json)
     limits = Limits(connections.cache, settings)
     figures = Figures(store, connections.cache, time, settings)
-    aside = Aside(settings, rehearsals)
-    return Ports(settings, store, commands, connections.cache, time, audit, identity, limits, figures, aside)
+    calculations = Subprocess(settings, rehearsals)
+    return Ports(settings, store, commands, connections.cache, time, audit, identity, limits, figures, calculations)
 
 
 async def ports_of(request: Request) -> Ports:

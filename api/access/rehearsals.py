@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from api.http.problems import Problem, Reason
-from infra.gateway.aside import AlreadyBusy, Aside, Failed, TookTooLong
+from infra.gateway.subprocesses import AlreadyBusy, Failed, Subprocess, TookTooLong
 
 TOO_LONG = "rehearsal_too_long"
 
@@ -21,10 +21,10 @@ REASONS = {
 }
 
 
-async def rehearse(aside: Aside, asked: dict[str, Any], *, refused: str) -> dict[str, Any]:
+async def rehearse(subprocess: Subprocess, asked: dict[str, Any], *, refused: str) -> dict[str, Any]:
     """The figures. Raises Problem busy, rehearsal_too_long, and `refused` with why it cannot be rehearsed."""
     try:
-        told = await aside(asked)
+        told = await subprocess(asked)
     except TookTooLong:
         raise Problem(TOO_LONG) from None
     except (AlreadyBusy, Failed):

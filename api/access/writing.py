@@ -48,7 +48,7 @@ class Accepted(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Sent:
     """What came of a command. `outcome` is None where that is not known yet; `events` are CloudEvents."""
 
     message_id: str
@@ -115,12 +115,12 @@ class Writer:
 
         Raises Problem with the reason of a refusal, and BrokerUnavailable.
         """
-        told = await self.tell(command, before=before, location=location)
-        if told.outcome is None:
-            return self.accepted(told.message_id)
-        refuse(told)
+        sent = await self.send(command, before=before, location=location)
+        if sent.outcome is None:
+            return self.accepted(sent.message_id)
+        refuse(sent)
         shown = await show()
-        created = location is not None and not leaves_all_as_it_was(told.outcome)
+        created = location is not None and not leaves_all_as_it_was(sent.outcome)
         if isinstance(shown, Response):
             response = shown
             response.status_code = 201 if created else response.status_code
@@ -132,14 +132,14 @@ class Writer:
             response.headers["Preference-Applied"] = applied
         return response
 
-    async def tell(
+    async def send(
         self,
         command: Command,
         *,
         part: str | None = None,
         before: Mapping[str, Any] | None = None,
         location: str | None = None,
-    ) -> Told:
+    ) -> Sent:
         """Send a command, wait as preferred, and write what changed to the audit log. A refusal is not raised.
 
         Where one request sends several commands, `part` tells them apart, so that a repeat is still recognised.
@@ -168,10 +168,10 @@ class Writer:
             # It may have taken the command all the same.
             await self._audit(entry, "unconfirmed", repeated=noted is not None)
             raise
-        told = Told(message_id, answer.outcome, tuple(answer.events)) if answer else Told(message_id, None)
-        if told.is_change:
-            await self._audit(entry, told.outcome or "not known yet", repeated=noted is not None)
-        return told
+        sent = Sent(message_id, answer.outcome, tuple(answer.events)) if answer else Sent(message_id, None)
+        if sent.is_change:
+            await self._audit(entry, sent.outcome or "not known yet", repeated=noted is not None)
+        return sent
 
     def accepted(self, message_id: str) -> JSONResponse:
         """202: where the outcome will be found."""
@@ -215,13 +215,13 @@ class Writer:
         await self.ports.audit.append(replace(entry, after=after))
 
 
-def refuse(told: Told) -> None:
+def refuse(sent: Sent) -> None:
     """Raise the Problem that a refusal is; nothing where there is none."""
-    if (refusal := told.refusal) is not None:
+    if (refusal := sent.refusal) is not None:
         more = {name: refusal[name] for name in ("clause",) if refusal.get(name)}
         raise Problem(refusal["reason"], detail=refusal.get("detail"), **more)
-    if told.outcome == DEAD_LETTERED:
-        raise Problem("set_aside", detail=f"Message {told.message_id} waits among the dead letters.")
+    if sent.outcome == DEAD_LETTERED:
+        raise Problem("set_aside", detail=f"Message {sent.message_id} waits among the dead letters.")
 
 
 IdempotencyKey = Annotated[
@@ -258,15 +258,15 @@ Writing = Annotated[Writer, Depends(writer)]
 
 def written(*reasons: str, shown: type[BaseModel], created: bool = False) -> dict[int | str, dict[str, Any]]:
     """The `responses=` of a route that writes: the thing, 202, and the problems that it may end with."""
-    told = {
+    sent = {
         "Location": {"description": "Where it is found.", "schema": {"type": "string"}},
         "Preference-Applied": {"description": "Which preference was followed.", "schema": {"type": "string"}},
     }
     answers: dict[int | str, dict[str, Any]] = {
         200: {"model": shown, "description": "As it is now; it was so already." if created else "As it is now."},
-        202: {"model": Accepted, "description": "Taken; the outcome will be found at the Location.", "headers": told},
+        202: {"model": Accepted, "description": "Taken; the outcome will be found at the Location.", "headers": sent},
     }
     if created:
-        answers[201] = {"model": shown, "description": "Created.", "headers": told}
+        answers[201] = {"model": shown, "description": "Created.", "headers": sent}
     always = ("invalid_message", "idempotency_key_reused", "broker_unavailable", "busy", "set_aside")
     return {**answers, **documented(*reasons, *always, "malformed_request", "body_too_large")}

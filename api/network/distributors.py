@@ -246,7 +246,7 @@ async def preview_distributor_move(distributor_id: Who, body: Rehearsal, ports: 
         "from": (before - timedelta(days=body.days)).isoformat(),
         "before": before.isoformat(),
     }
-    return preview_of(await rehearse(ports.aside, {"move": asked}, refused="move_impossible"))
+    return preview_of(await rehearse(ports.rehearsals, {"move": asked}, refused="move_impossible"))
 
 
 @router.get(

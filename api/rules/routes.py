@@ -246,7 +246,7 @@ async def backtest_rules(
         "margin_floor_ppm": to_rate_ppm(body.margin_floor),
         "distributors_max": DISTRIBUTORS_MAX,
     }
-    return Backtest.model_validate(await rehearse(ports.aside, {"backtest": asked}, refused="not_proposed"))
+    return Backtest.model_validate(await rehearse(ports.rehearsals, {"backtest": asked}, refused="not_proposed"))
 
 
 async def _rules(ports: Any, principal: Principal, version: int) -> RuleSet:

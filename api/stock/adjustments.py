@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Self
 import structlog
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from api.access.writing import MESSAGES_AT, Told, Writer, leaves_all_as_it_was, refuse
+from api.access.writing import MESSAGES_AT, Sent, Writer, leaves_all_as_it_was, refuse
 from api.http.bodies import read_json
 from api.http.ids import ShownId, numbers_of
 from api.http.parameters import is_whole_number
@@ -125,14 +125,14 @@ class Results(BaseModel):
 def lines_of_json(body: bytes) -> list[Any]:
     """Raises Problem malformed_request, invalid_request, too_many_lines."""
     try:
-        told = numbers_of(read_json(body))
+        sent = numbers_of(read_json(body))
     except ValueError as error:
         raise Problem("malformed_request", detail="The body is no JSON.") from error
-    if not isinstance(told, list) or not told:
+    if not isinstance(sent, list) or not sent:
         raise Problem("invalid_request", detail="The body must be an array with at least one object.")
-    if len(told) > LINES_MAX:
+    if len(sent) > LINES_MAX:
         raise Problem("too_many_lines")
-    return told
+    return sent
 
 
 def lines_of_csv(body: bytes, charset: str | None = None) -> list[Any]:
@@ -164,8 +164,8 @@ def _fields(heading: Sequence[str], row: Sequence[str]) -> dict[str, Any]:
     cells = [cell[:_CELL_MAX] for cell in row]
     # What is beyond the heading, or below an empty one, has no name, and is then refused as an unknown field.
     names = [*heading, *("" for _ in cells[len(heading) :])]
-    told = {name or f"column {at}": cell for at, (name, cell) in enumerate(zip(names, cells, strict=False), 1) if cell}
-    return {name: _value(name, cell) for name, cell in told.items()}
+    sent = {name or f"column {at}": cell for at, (name, cell) in enumerate(zip(names, cells, strict=False), 1) if cell}
+    return {name: _value(name, cell) for name, cell in sent.items()}
 
 
 def _value(name: str, cell: str) -> int | str:
@@ -179,9 +179,9 @@ def _number(cell: str) -> int | str:
     return int(cell) if len(cell) <= _DIGITS_MAX and is_whole_number(cell) else cell
 
 
-async def adjust_all(writing: Writer, told: Sequence[Any]) -> Results:
+async def adjust_all(writing: Writer, sent: Sequence[Any]) -> Results:
     """Send what can be sent, all of it at once, and say what came of each line. Raises what ended all of them."""
-    read = [_read(number, line) for number, line in enumerate(told, start=1)]
+    read = [_read(number, line) for number, line in enumerate(sent, start=1)]
     wanted = {one.product_id for one in read if isinstance(one, Adjustment)}
     known = await known_products(writing.ports.store, sorted(wanted))
     seen: set[tuple[int, str]] = set()
@@ -216,17 +216,17 @@ def _read(number: int, line: Any) -> Adjustment | LineResult:
 
 async def _adjust(writing: Writer, number: int, line: Adjustment) -> LineResult:
     command = line.as_command(writing.derived("adjustment", number))
-    told = await writing.tell(command, part=str(number))
+    sent = await writing.send(command, part=str(number))
     about = {"line": number, "product_id": line.product_id, "batch_id": line.batch_id}
-    if told.outcome is None:
-        return LineResult(**about, status="accepted", status_url=MESSAGES_AT + told.message_id)
-    refuse(told)
-    figures = _figures(told)
-    return LineResult(**about, status="unchanged" if leaves_all_as_it_was(told.outcome) else "done", **figures)
+    if sent.outcome is None:
+        return LineResult(**about, status="accepted", status_url=MESSAGES_AT + sent.message_id)
+    refuse(sent)
+    figures = _figures(sent)
+    return LineResult(**about, status="unchanged" if leaves_all_as_it_was(sent.outcome) else "done", **figures)
 
 
-def _figures(told: Told) -> dict[str, int]:
-    event = told.event(StockAdjusted.message_type)
+def _figures(sent: Sent) -> dict[str, int]:
+    event = sent.event(StockAdjusted.message_type)
     return {name: event[name] for name in ("on_hand", "available", "short") if name in event} if event else {}
 
 

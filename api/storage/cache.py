@@ -92,8 +92,8 @@ class Cached:
                 await self._cache.keep(kept, at_least_s=at_least_s, at_most_s=at_most_s)
         return values
 
-    async def forget(self, keys: Sequence[str]) -> None:
+    async def invalidate(self, keys: Sequence[str]) -> None:
         """What these keys stand for has changed. Nothing happens where Redis is away: the value ends with its time."""
         if keys:
             with suppress(CacheUnavailable):
-                await self._cache.forget([self._prefix + key for key in keys])
+                await self._cache.invalidate([self._prefix + key for key in keys])

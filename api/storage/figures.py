@@ -70,7 +70,7 @@ class Figures:
         found: dict[str, dict[str, int]] = await self._months.get(f"{distributor_id}/{month:%Y-%m}") or {}
         return found
 
-    async def hear(self, events: Sequence[Event]) -> None:
+    async def on_events(self, events: Sequence[Event]) -> None:
         """Forget what these events change."""
         products, distributors, hot = set(), set(), False
         for event in events:
@@ -84,9 +84,11 @@ class Figures:
         now = self._time.now()
         # A late payment belongs to the month in which the order was placed.
         months = {f"{now:%Y-%m}", f"{now.replace(day=1) - timedelta(days=1):%Y-%m}"}
-        await self._lots.forget([str(product_id) for product_id in products if product_id is not None])
-        await self._months.forget([f"{distributor_id}/{month}" for distributor_id in distributors for month in months])
-        await self._hot.forget([_HOT] if hot else [])
+        await self._lots.invalidate([str(product_id) for product_id in products if product_id is not None])
+        await self._months.invalidate(
+            [f"{distributor_id}/{month}" for distributor_id in distributors for month in months]
+        )
+        await self._hot.invalidate([_HOT] if hot else [])
 
     async def _read_hot(self, keys: Sequence[str]) -> Mapping[str, Any]:
         counted = await self._store.summarise(

@@ -91,7 +91,7 @@ _ENTRIES = TypeAdapter(tuple[Entry, ...])
 _UNPAID = TypeAdapter(tuple[Unpaid, ...])
 
 
-def told(entries: Iterable[view.Entry], currency: str) -> tuple[Entry, ...]:
+def message_entries(entries: Iterable[view.Entry], currency: str) -> tuple[Entry, ...]:
     """The entries as the event tells them: all at once, since a big order has hundreds and few different amounts."""
     amounts: dict[int, Decimal] = {}
     rates: dict[int, Decimal] = {}
@@ -126,7 +126,7 @@ def told(entries: Iterable[view.Entry], currency: str) -> tuple[Entry, ...]:
     )
 
 
-def told_unpaid(unpaid: Iterable[view.Unpaid]) -> tuple[Unpaid, ...]:
+def message_unpaid(unpaid: Iterable[view.Unpaid]) -> tuple[Unpaid, ...]:
     """The same for those who got nothing."""
     return _UNPAID.validate_python(
         [

@@ -58,14 +58,14 @@ class _Teller:
         for line in told.lines:
             yield self._line(line, everywhere)
         if everywhere:
-            yield Section(self._say("heading_silent"), tuple(self._nobody(everywhere)))
+            yield Section(self._sentence("heading_silent"), tuple(self._nobody(everywhere)))
         if told.people:
-            yield Section(self._say("heading_people"), tuple(self._people()))
+            yield Section(self._sentence("heading_people"), tuple(self._people()))
         if told.taken_back:
-            yield Section(self._say("heading_back"), tuple(map(self._taken_back, told.taken_back)))
-        yield Section(self._say("heading_hold"), (self._hold(),))
+            yield Section(self._sentence("heading_back"), tuple(map(self._taken_back, told.taken_back)))
+        yield Section(self._sentence("heading_hold"), (self._hold(),))
 
-    def _say(self, phrase: str, **blanks: object) -> str:
+    def _sentence(self, phrase: str, **blanks: object) -> str:
         return self._words[phrase].format(**blanks)
 
     def _money(self, minor: int) -> str:
@@ -78,7 +78,7 @@ class _Teller:
     def _order(self) -> str:
         told = self._explanation
         status = told.order.status if self._language == "en" else STATUSES_IN_CHINESE[told.order.status]
-        return self._say(
+        return self._sentence(
             "order",
             order=told.order.key,
             placed_at=_moment(told.order.placed_at),
@@ -92,18 +92,18 @@ class _Teller:
         told = self._explanation
         rest = told.pool_minor - told.total_minor
         figures = {"total": told.total_minor, "pool": told.pool_minor, "rest": rest}
-        return self._say("pays", **{name: self._money(minor) for name, minor in figures.items()})
+        return self._sentence("pays", **{name: self._money(minor) for name, minor in figures.items()})
 
     def _line(self, line: ExplainedLine, everywhere: tuple[Part, ...]) -> Section:
         ordered = line.order_line
         net = self._money(ordered.net_minor)
-        told = [self._say("net_whole", net=net)]
+        told = [self._sentence("net_whole", net=net)]
         if ordered.discount_minor:
             amounts = {"amount": ordered.amount_minor, "discount": ordered.discount_minor}
-            told = [self._say("net", net=net, **{name: self._money(minor) for name, minor in amounts.items()})]
+            told = [self._sentence("net", net=net, **{name: self._money(minor) for name, minor in amounts.items()})]
         rate = self._rate(self._explanation.pool_rate_ppm)
         pool, paid = self._money(line.pool_minor), self._money(line.paid_minor)
-        told.append(self._say("line_pool", rate=rate, pool=pool, paid=paid))
+        told.append(self._sentence("line_pool", rate=rate, pool=pool, paid=paid))
         has_remainder = any(part.rounding for part in line.paid)
         told += [self._paid(part, has_remainder) for part in line.paid]
         common = set(map(_anywhere, everywhere))
@@ -111,22 +111,22 @@ class _Teller:
         if ordered.refunded_quantity or ordered.refunded_minor:
             refunded = self._money(ordered.refunded_minor)
             units, quantity = ordered.refunded_quantity, ordered.quantity
-            told.append(self._say("given_back", units=units, quantity=quantity, refunded=refunded, net=net))
-        heading = self._say("line", line=ordered.line, quantity=ordered.quantity, product=ordered.product_id)
+            told.append(self._sentence("given_back", units=units, quantity=quantity, refunded=refunded, net=net))
+        heading = self._sentence("line", line=ordered.line, quantity=ordered.quantity, product=ordered.product_id)
         return Section(heading, tuple(told))
 
     def _paid(self, part: Part, has_remainder: bool) -> str:
         place = "leader" if part.level == 0 else "seller" if part.level == 1 else "level"
-        who = self._say(f"who_{place}", distributor=part.distributor_id, level=part.level, tier=part.tier)
+        who = self._sentence(f"who_{place}", distributor=part.distributor_id, level=part.level, tier=part.tier)
         how = self._share(part) + self._cut(part) + self._rounding(part, has_remainder)
-        said = self._say("paid", who=who, amount=self._money(part.amount_minor), plan=self._plan(part), how=how)
+        said = self._sentence("paid", who=who, amount=self._money(part.amount_minor), plan=self._plan(part), how=how)
         if part.taken_back_minor:
             taken, left = part.taken_back_minor, part.amount_minor - part.taken_back_minor
-            said += self._say("part_back", taken=self._money(taken), left=self._money(left))
+            said += self._sentence("part_back", taken=self._money(taken), left=self._money(left))
         return said
 
     def _plan(self, part: Part) -> str:
-        return self._say(f"plan_{part.kind}", plan=part.plan)
+        return self._sentence(f"plan_{part.kind}", plan=part.plan)
 
     def _share(self, part: Part) -> str:
         """How the exact share comes about."""
@@ -134,31 +134,31 @@ class _Teller:
         net = to_amount(part.base_minor, self._currency)
         if part.kind == "fixed":
             unit = to_amount(part.unit_minor, self._currency)
-            return self._say("of_units", unit=unit, quantity=part.quantity, exact=exact)
+            return self._sentence("of_units", unit=unit, quantity=part.quantity, exact=exact)
         told = {"rate": self._rate(part.rate_ppm), "net": net, "exact": exact, "tier": part.tier}
         if part.tier_rate_ppm is None:
-            return self._say("of_rate", **told)
+            return self._sentence("of_rate", **told)
         if part.is_peer:
-            return self._say("of_peer", **told)
+            return self._sentence("of_peer", **told)
         if part.tier_rate_ppm == part.rate_ppm:
-            return self._say("of_first_tier", **told)
+            return self._sentence("of_first_tier", **told)
         below = self._rate(part.tier_rate_ppm - part.rate_ppm)
-        return self._say("of_difference", tier_rate=self._rate(part.tier_rate_ppm), below=below, **told)
+        return self._sentence("of_difference", tier_rate=self._rate(part.tier_rate_ppm), below=below, **told)
 
     def _cut(self, part: Part) -> str:
         if part.limited_by is None or part.limit_minor is None:
             return ""
         limit, drawn = self._money(part.limit_minor), self._money(part.drawn_minor)
-        return self._say(f"cut_{part.limited_by}", limit=limit, drawn=drawn)
+        return self._sentence(f"cut_{part.limited_by}", limit=limit, drawn=drawn)
 
     def _rounding(self, part: Part, has_remainder: bool) -> str:
         """What became of the fraction. `has_remainder` says that some share of the line got a unit."""
         if part.rounding:
-            return self._say("rounded_up", step=self._step)
+            return self._sentence("rounded_up", step=self._step)
         is_whole = part.amount_minor == exact_share(part, self._currency).scaleb(_digits(self._currency))
         if is_whole or part.limited_by:
             return ""
-        return self._say("rounded_off" if has_remainder else "rounded_off_all", step=self._step)
+        return self._sentence("rounded_off" if has_remainder else "rounded_off_all", step=self._step)
 
     def _silent_everywhere(self) -> tuple[Part, ...]:
         """Who got nothing from a plan on every line, for the same reason: said once, where there are many lines."""
@@ -177,20 +177,20 @@ class _Teller:
             together.setdefault((self._plan(part), self._reason(part)), []).append(part)
         for (plan, reason), silent in together.items():
             if silent[0].reason == "no_team":
-                yield self._say("no_team", plan=plan)
+                yield self._sentence("no_team", plan=plan)
                 continue
-            whos = self._say("listed").join(map(self._silent, silent))
-            yield self._say("nobody", plan=plan, whos=whos, reason=reason)
+            whos = self._sentence("listed").join(map(self._silent, silent))
+            yield self._sentence("nobody", plan=plan, whos=whos, reason=reason)
 
     def _silent(self, part: Part) -> str:
         place = "leader" if part.level == 0 else "seller" if part.level == 1 else "level"
-        return self._say(f"silent_{place}", distributor=part.distributor_id, level=part.level)
+        return self._sentence(f"silent_{place}", distributor=part.distributor_id, level=part.level)
 
     def _reason(self, part: Part) -> str:
         if part.reason is None or part.reason == "no_team":
             return ""
         phrase = f"cap_reached_{part.limited_by}" if part.limited_by else part.reason
-        return self._say(
+        return self._sentence(
             phrase,
             tier=part.tier,
             step=self._step,
@@ -206,22 +206,22 @@ class _Teller:
             figures = {"amount": person.amount_minor, "taken": person.taken_back_minor, "left": person.remaining_minor}
             phrase = "person_back" if person.taken_back_minor else "person"
             amounts = {name: self._money(minor) for name, minor in figures.items()}
-            yield self._say(phrase, distributor=person.distributor_id, **amounts)
+            yield self._sentence(phrase, distributor=person.distributor_id, **amounts)
 
     def _taken_back(self, taken: TakenBack) -> str:
         phrase = "refund" if taken.reason == "order_refunded" else "cancellation"
         if not taken.by_distributor_minor:
             phrase += "_nothing"
-        shares = self._say("listed").join(
-            self._say("share", distributor=distributor_id, amount=self._money(amount))
+        shares = self._sentence("listed").join(
+            self._sentence("share", distributor=distributor_id, amount=self._money(amount))
             for distributor_id, amount in taken.by_distributor_minor
         )
-        return self._say(
+        return self._sentence(
             phrase,
             at=_moment(taken.at),
             reference=taken.reference,
             total=self._money(taken.total_minor),
-            account=self._say(taken.account),
+            account=self._sentence(taken.account),
             shares=shares,
             step=self._step,
         )
@@ -229,7 +229,7 @@ class _Teller:
     def _hold(self) -> str:
         told, hold = self._explanation, self._explanation.hold
         if not told.remaining_minor:
-            return self._say("nothing_left" if told.total_minor else "nothing_paid")
+            return self._sentence("nothing_left" if told.total_minor else "nothing_paid")
         phrase, moment = "until_completed", hold.completed_at
         if hold.status == "released":
             phrase = "released"
@@ -244,7 +244,7 @@ class _Teller:
             "completed_at": moment,
         }
         said = {name: _moment(moment) if moment else "" for name, moment in moments.items()}
-        return self._say(phrase, left=self._money(told.remaining_minor), days=hold.hold_days, **said)
+        return self._sentence(phrase, left=self._money(told.remaining_minor), days=hold.hold_days, **said)
 
 
 def _anywhere(part: Part) -> Part:

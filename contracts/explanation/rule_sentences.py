@@ -19,71 +19,71 @@ class _Speaker:
         self._phrases = phrases
 
     def about(self, terms: Terms) -> Iterator[str]:
-        yield self._say("title", title=terms.title, market=terms.market)
-        yield self._say("pool", rate=_percent(terms.pool_rate_ppm))
+        yield self._sentence("title", title=terms.title, market=terms.market)
+        yield self._sentence("pool", rate=_percent(terms.pool_rate_ppm))
         if len(terms.plans) > 1:
-            yield self._say("order")
-        yield self._say("hold" if terms.hold_days else "hold_none", days=terms.hold_days)
+            yield self._sentence("order")
+        yield self._sentence("hold" if terms.hold_days else "hold_none", days=terms.hold_days)
         for number, plan in enumerate(terms.plans, start=1):
             yield from self._plan(number, plan)
         for target in terms.targets:
-            yield self._say(
+            yield self._sentence(
                 "target",
                 reward=target.reward,
                 target=_amount(target.target_minor, target.currency),
                 bonus=_amount(target.bonus_minor, target.currency),
             )
 
-    def _say(self, phrase: str, **places: object) -> str:
+    def _sentence(self, phrase: str, **places: object) -> str:
         return self._phrases[phrase].format(**places)
 
     def _plan(self, number: int, plan: Plan) -> Iterator[str]:
         of = {"number": number, "name": plan.name}
         match plan:
             case Unilevel():
-                yield self._say("unilevel", **of, levels=self._levels(map(_percent_or_none, plan.rates_ppm)))
+                yield self._sentence("unilevel", **of, levels=self._levels(map(_percent_or_none, plan.rates_ppm)))
                 for what, rates in self._overrides(plan.overrides):
                     phrase = "override_shorter" if len(rates) < len(plan.rates_ppm) else "override"
-                    yield self._say(phrase, **of, what=what, levels=self._levels(map(_percent_or_none, rates)))
+                    yield self._sentence(phrase, **of, what=what, levels=self._levels(map(_percent_or_none, rates)))
                 if len(plan.overrides) > 1:
-                    yield self._say("narrowest", **of)
-                yield self._say("compression" if plan.compression else "no_compression", **of)
+                    yield self._sentence("narrowest", **of)
+                yield self._sentence("compression" if plan.compression else "no_compression", **of)
             case Differential():
                 listed = sorted(plan.rates_ppm.items(), key=lambda item: (item[1], item[0]))
                 told = self._join(
-                    "comma", [self._say("tier_rate", tier=tier, rate=_percent(ppm)) for tier, ppm in listed]
+                    "comma", [self._sentence("tier_rate", tier=tier, rate=_percent(ppm)) for tier, ppm in listed]
                 )
-                yield self._say("differential", **of, rates=told, levels_max=plan.levels_max)
+                yield self._sentence("differential", **of, rates=told, levels_max=plan.levels_max)
                 if plan.peer_rate_ppm:
-                    yield self._say("peer", **of, rate=_percent(plan.peer_rate_ppm))
+                    yield self._sentence("peer", **of, rate=_percent(plan.peer_rate_ppm))
             case TeamBonus():
                 phrase = "team_bonus_own" if plan.own_sales else "team_bonus"
-                yield self._say(phrase, **of, rate=_percent(plan.rate_ppm))
+                yield self._sentence(phrase, **of, rate=_percent(plan.rate_ppm))
             case Fixed():  # pragma: no branch (mypy proves that there is no fifth plan)
                 for currency, amounts in plan.amounts_minor.items():
                     shares = [_amount(minor, currency) if minor else None for minor in amounts]
-                    yield self._say("fixed", **of, currency=currency, levels=self._levels(shares))
-                yield self._say("compression" if plan.compression else "no_compression", **of)
+                    yield self._sentence("fixed", **of, currency=currency, levels=self._levels(shares))
+                yield self._sentence("compression" if plan.compression else "no_compression", **of)
         yield from self._bounds(of, plan)
 
     def _bounds(self, of: Mapping[str, object], plan: Plan) -> Iterator[str]:
         """Whom and what the plan covers, and how much it pays at most and at least."""
         told = plan.conditions
         parts = [
-            self._say(phrase, ids=self._join("comma", map(str, ids)))
+            self._sentence(phrase, ids=self._join("comma", map(str, ids)))
             for phrase, ids in (("lines_categories", told.categories), ("lines_products", told.products))
             if ids
         ]
         if parts:
-            yield self._say("lines", **of, what=self._join("and", parts))
+            yield self._sentence("lines", **of, what=self._join("and", parts))
         if not told.active:
-            yield self._say("inactive_too", **of)
+            yield self._sentence("inactive_too", **of)
         amounts = {"own_sales": told.own_sales_min}
         amounts |= {f"cap_{period}": getattr(plan.caps, period) for period in ("entry", "order", "day", "month")}
         amounts["minimum"] = plan.minimum
         for phrase, money in amounts.items():
             if money:
-                yield self._say(phrase, **of, amounts=self._money(money))
+                yield self._sentence(phrase, **of, amounts=self._money(money))
 
     def _overrides(self, overrides: Sequence[Override]) -> Iterator[tuple[str, tuple[int, ...]]]:
         """Whom the other rates are for, and the rates; those with the same rates are told together."""
@@ -93,16 +93,16 @@ class _Speaker:
             number = other.product_id or other.category_id
             together.setdefault((kind, other.tier, other.rates_ppm), []).extend([number] if number else [])
         for (kind, tier, rates), numbers in together.items():
-            what = self._say(kind, ids=self._join("comma", map(str, sorted(numbers)))) if kind else ""
+            what = self._sentence(kind, ids=self._join("comma", map(str, sorted(numbers)))) if kind else ""
             if tier:
-                what = self._say("also_tier", what=what, tier=tier) if what else self._say("tier", tier=tier)
+                what = self._sentence("also_tier", what=what, tier=tier) if what else self._sentence("tier", tier=tier)
             yield what, rates
 
     def _levels(self, shares: Iterable[str | None]) -> str:
         told = []
         for level, share in enumerate(shares, start=1):
             phrase = f"level_{level}" if level <= 2 else "level"
-            told.append(self._say(phrase, level=level, share=share or self._say("nothing")))
+            told.append(self._sentence(phrase, level=level, share=share or self._sentence("nothing")))
         return self._join("comma", told)
 
     def _money(self, money: Money) -> str:

@@ -166,7 +166,7 @@ class MongoStore(MongoReads):
         """The collections that exist."""
         return sorted(await self._database.list_collection_names())
 
-    async def ask(self, question: Question) -> Document:
+    async def run(self, question: Question) -> Document:
         """What any member says about itself, even where there is no primary. Raises StoreRefused, StoreUnavailable."""
         database = self._database if question == "dbStats" else self._client.admin
         try:

@@ -92,12 +92,12 @@ class RedisCache:
     async def take(self, key: str, *, quota: int, window_s: float) -> Taken:
         """Take one of `quota` that come back evenly over `window_s`; unused ones add up to the quota."""
         gap = window_s * _MICROSECONDS / quota
-        taken, left, wait, full = await self._ask(lambda: self._take(keys=[key], args=[gap, quota]))
+        taken, left, wait, full = await self._call(lambda: self._take(keys=[key], args=[gap, quota]))
         return Taken(taken == 1, int(left), int(wait) / _MICROSECONDS, int(full) / _MICROSECONDS)
 
     async def look(self, keys: Sequence[str]) -> list[Found]:
         """What is kept under each key, if it still holds, and which change of it was the last heard of."""
-        found = await self._ask(lambda: self._look(keys=list(keys), args=[_MARKER_MS]))
+        found = await self._call(lambda: self._look(keys=list(keys), args=[_MARKER_MS]))
         return [Found(value, str(version)) for value, version in found]
 
     async def keep(self, values: Mapping[str, tuple[str, Found]], *, at_least_s: float, at_most_s: float) -> int:
@@ -109,16 +109,16 @@ class RedisCache:
         arguments: list[Any] = [int(at_most_s * 1000), int(at_least_s * _MICROSECONDS)]
         for value, found in values.values():
             arguments += [found.version, value]
-        return int(await self._ask(lambda: self._keep(keys=list(values), args=arguments)))
+        return int(await self._call(lambda: self._keep(keys=list(values), args=arguments)))
 
-    async def forget(self, keys: Sequence[str]) -> None:
+    async def invalidate(self, keys: Sequence[str]) -> None:
         """A change was heard of: whatever was read before does not hold any more."""
-        await self._ask(lambda: self._forget(keys=list(keys), args=[_MARKER_MS]))
+        await self._call(lambda: self._forget(keys=list(keys), args=[_MARKER_MS]))
 
     async def close(self) -> None:
         await self._client.aclose()
 
-    async def _ask(self, question: Callable[[], Awaitable[T]]) -> T:
+    async def _call(self, question: Callable[[], Awaitable[T]]) -> T:
         now_s = asyncio.get_running_loop().time()
         if now_s < self._absence.until_s:
             raise CacheUnavailable("Redis did not answer a moment ago")

@@ -24,7 +24,7 @@ from infra.adapters import rabbitmq as broker
 from infra.adapters.mongo import MongoStore
 from infra.local import ports
 from infra.local.process import ProcessMark, is_running
-from infra.processes import front
+from infra.processes import api_entry
 from infra.runtime import roster
 from infra.settings import Settings
 
@@ -105,7 +105,7 @@ class Staying:
         api = f"http://{ports.LOOPBACK}:{port}"
         self._start("api", "api", "--port", str(port), "--workers", str(_API_PROCESSES), TRIBUTARY_PUBLIC_URL=api)
         distributor_id = earners[0] if earners else await _any_distributor(self.settings)
-        async with front.operations(self.settings) as operations:
+        async with api_entry.operations(self.settings) as operations:
             admin, distributor = _new_login("admin"), _new_login("distributor")
             await operations.create_admin(admin.name, admin.secret)
             await operations.create_distributor_login(distributor.name, distributor_id, distributor.secret)

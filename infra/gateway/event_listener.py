@@ -66,7 +66,7 @@ class _Listener:
                 self._connection = await connect(self._url)
                 channel = await self._connection.channel()
                 queue = await private_queue(channel, "listener", self._types)
-                await queue.consume(self._hear, no_ack=True)
+                await queue.consume(self._on_message, no_ack=True)
             except _LOST as error:
                 log.info("not_listening", reason=str(error) or error.__class__.__name__)
                 await self.close()
@@ -90,7 +90,7 @@ class _Listener:
             except Exception:
                 log.exception("events_lost", events=len(events))
 
-    async def _hear(self, message: AbstractIncomingMessage) -> None:
+    async def _on_message(self, message: AbstractIncomingMessage) -> None:
         try:
             told = json.loads(message.body)
         except (ValueError, RecursionError):

@@ -12,14 +12,14 @@ from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from infra.local.patience import SILENT_MAX_S, Say, patience
+from infra.local.patience import SILENT_MAX_S, Notify, patience
 
 _LOCKED = re.compile(r"^[A-Za-z0-9][\w.-]*==", re.MULTILINE)
 _FETCHED = re.compile(r"^(?:Collecting|Obtaining) ", re.MULTILINE)
 _UNPACKING = "Installing collected packages"
 
 
-def install(log: Path, command: Sequence[str], say: Say, *, silent_max_s: float = SILENT_MAX_S / 2) -> int:
+def install(log: Path, command: Sequence[str], say: Notify, *, silent_max_s: float = SILENT_MAX_S / 2) -> int:
     """Run the command to its end, saying how many packages it has; its exit code."""
     total = sum(len(_LOCKED.findall(Path(path).read_text())) for path in _locks(command))
     begin = log.stat().st_size if log.exists() else 0
@@ -41,12 +41,12 @@ def _locks(command: Sequence[str]) -> list[str]:
     return [after for option, after in pairwise(command) if option in ("-r", "--requirement")]
 
 
-def _say(line: str) -> None:
+def _print(line: str) -> None:
     print(line, file=sys.stderr, flush=True)  # noqa: T201  (this is a program, and there is nothing else to print with)
 
 
 if __name__ == "__main__":
     try:
-        sys.exit(install(Path(sys.argv[1]), sys.argv[2:], _say))
+        sys.exit(install(Path(sys.argv[1]), sys.argv[2:], _print))
     except KeyboardInterrupt:
         sys.exit(130)

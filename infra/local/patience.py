@@ -7,13 +7,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-Say = Callable[[str], None]
+Notify = Callable[[str], None]
 SILENT_MAX_S = 10.0
 
 
 @contextmanager
-def patience(say: Say, *, silent_max_s: float = SILENT_MAX_S, state: Callable[[], str] = lambda: "") -> Iterator[Say]:
-    """Yields a `say` to use in its place. After `silent_max_s` without a line it says that the step goes on.
+def patience(
+    notify: Notify, *, silent_max_s: float = SILENT_MAX_S, state: Callable[[], str] = lambda: ""
+) -> Iterator[Notify]:
+    """Yields a `notify` to use in its place. After `silent_max_s` without a line it says that the step goes on.
 
     `state` may add what is known of it by then, such as a count. Lines come from any thread, whole.
     """
@@ -24,7 +26,7 @@ def patience(say: Say, *, silent_max_s: float = SILENT_MAX_S, state: Callable[[]
     def spoken(line: str) -> None:
         nonlocal last_s
         with changed:
-            say(line)
+            notify(line)
             last_s = time.monotonic()
             changed.notify()
 
@@ -35,7 +37,7 @@ def patience(say: Say, *, silent_max_s: float = SILENT_MAX_S, state: Callable[[]
                 now_s = time.monotonic()
                 if now_s - last_s >= silent_max_s:
                     known = state()
-                    say(f"… still at work after {now_s - began_s:.0f} s{f': {known}' if known else ''}.")
+                    notify(f"… still at work after {now_s - began_s:.0f} s{f': {known}' if known else ''}.")
                     last_s = now_s
                 changed.wait(last_s + silent_max_s - now_s)
 

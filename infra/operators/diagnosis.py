@@ -84,7 +84,7 @@ async def _disk_of_mongodb(settings: Settings) -> Finding:
     try:
         store = MongoStore.connect(settings.mongodb_url, settings.database)
         try:
-            figures = await store.ask("dbStats")
+            figures = await store.run("dbStats")
         finally:
             store.close()
     except (StoreRefused, StoreUnavailable) as error:

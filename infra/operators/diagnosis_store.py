@@ -25,7 +25,7 @@ async def look_at_store(store: MongoStore, collections: Sequence[Collection], ti
     """Everything about the store; the first finding is whether it can be reached. Never raises for its state."""
     findings: list[Finding] = []
     try:
-        version = (await store.ask("buildInfo"))["version"]
+        version = (await store.run("buildInfo"))["version"]
         findings.append(ok(PART, "reachable", f"Version {version} answers."))
         findings += [await _clock(store, time), *await _replica_set(store), await _majority(store)]
         findings += await _declared(store, collections)
@@ -41,7 +41,7 @@ async def look_at_store(store: MongoStore, collections: Sequence[Collection], ti
 async def _clock(store: MongoStore, time: Time) -> Finding:
     """The middle of the question stands for its moment."""
     before = time.now()
-    there: datetime = (await store.ask("hello"))["localTime"]
+    there: datetime = (await store.run("hello"))["localTime"]
     skew_s = (there - before - (time.now() - before) / 2).total_seconds()
     said = f"Its clock is {abs(skew_s):.1f} s {'ahead of' if skew_s > 0 else 'behind'} this machine's"
     if abs(skew_s) <= _SKEW_SMALL_S:
@@ -52,9 +52,9 @@ async def _clock(store: MongoStore, time: Time) -> Finding:
 
 async def _replica_set(store: MongoStore) -> list[Finding]:
     try:
-        status = await store.ask("replSetGetStatus")
+        status = await store.run("replSetGetStatus")
     except StoreRefused as error:
-        if "setName" not in await store.ask("hello"):
+        if "setName" not in await store.run("hello"):
             return [problem(PART, "replica set", "It is none, and transactions need one; start it with --replSet.")]
         return [warning(PART, "replica set", f"Its health cannot be seen: {error}. Grant the role clusterMonitor.")]
     return replica_set_findings(status)

@@ -65,12 +65,12 @@ class LastingRead:
         limit: int = 0,
         fields: Sequence[str] = (),
     ) -> list[Document]:
-        return await self._ask(lambda read: read.find(collection, where, sort=sort, limit=limit, fields=fields))
+        return await self._retried(lambda read: read.find(collection, where, sort=sort, limit=limit, fields=fields))
 
     async def ancestors(
         self, collection: str, ids: Sequence[Any], *, via: str, depth_max: int | None = None
     ) -> list[Document]:
-        return await self._ask(lambda read: read.ancestors(collection, ids, via=via, depth_max=depth_max))
+        return await self._retried(lambda read: read.ancestors(collection, ids, via=via, depth_max=depth_max))
 
     async def stream(
         self,
@@ -108,7 +108,7 @@ class LastingRead:
             self._on_read(collection, number, count)
             return
 
-    async def _ask(self, question: Callable[[Read], Awaitable[T]]) -> T:
+    async def _retried(self, question: Callable[[Read], Awaitable[T]]) -> T:
         for _ in range(_TRIES_MAX - 1):
             read = await self._current()
             try:

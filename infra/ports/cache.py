@@ -50,6 +50,6 @@ class Cache(Protocol):
         """
         ...
 
-    async def forget(self, keys: Sequence[str]) -> None:
+    async def invalidate(self, keys: Sequence[str]) -> None:
         """A change was heard of: whatever was read before does not hold any more."""
         ...

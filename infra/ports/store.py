@@ -85,7 +85,7 @@ class Find:
         """Whether nothing can answer it: it looks for one of no values."""
         return any(condition == {"$in": []} for condition in self.where.values())
 
-    async def ask(self, reader: Reader) -> list[Document]:
+    async def run(self, reader: Reader) -> list[Document]:
         return await reader.find(self.collection, self.where, sort=self.sort, limit=self.limit, fields=self.fields)
 
 
@@ -102,7 +102,7 @@ class Ancestors:
     def is_idle(self) -> bool:
         return not self.ids
 
-    async def ask(self, reader: Reader) -> list[Document]:
+    async def run(self, reader: Reader) -> list[Document]:
         return await reader.ancestors(self.collection, self.ids, via=self.via, depth_max=self.depth_max)
 
 
@@ -176,7 +176,7 @@ class Transaction(Reader, Protocol):
 
 async def one_by_one(reader: Reader, queries: Sequence[Query]) -> list[list[Document]]:
     """What `Transaction.find_all` promises, for a store that takes one query a trip."""
-    return [await query.ask(reader) for query in queries]
+    return [await query.run(reader) for query in queries]
 
 
 class Store(Streams, Protocol):

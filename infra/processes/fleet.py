@@ -130,7 +130,7 @@ class Fleet:
         member.start_at = now + pause_s
         member.deaths = min(member.deaths + 1, _DEATHS_MAX)
         member.restarts += 1
-        self._say("warning", "process_died", member, how=_how(code), restart_in_s=pause_s)
+        self._log("warning", "process_died", member, how=_how(code), restart_in_s=pause_s)
 
     def _sentence(self, member: Member) -> str:
         """Why it cannot start: its own last line, where that went into a file."""
@@ -153,7 +153,7 @@ class Fleet:
         if stream is not None:
             stream.close()
         if member.restarts:
-            self._say("info", "process_restarted", member, restarts=member.restarts)
+            self._log("info", "process_restarted", member, restarts=member.restarts)
 
     def environment_of(self, member: Member) -> dict[str, str]:
         own = {"TRIBUTARY_RESTARTS": str(member.restarts), "TRIBUTARY_PARENT_PID": str(os.getpid())}
@@ -162,11 +162,11 @@ class Fleet:
             own["TRIBUTARY_STARTUP_WAIT_S"] = "inf"
         return {**member.environment, **own}
 
-    def _say(self, level: str, event: str, member: Member, **facts: object) -> None:
+    def _log(self, level: str, event: str, member: Member, **facts: object) -> None:
         """One line, where those of the processes go; with `logs` into a file of its own there."""
         pid = member.process.pid if member.process else None
         file = self.logs / "fleet.log" if self.logs else None
-        logs.say(file, level, event, workers=list(member.names), pid=pid, **facts)
+        logs.write_line(file, level, event, workers=list(member.names), pid=pid, **facts)
 
 
 def _how(code: int) -> str:

@@ -13,24 +13,24 @@ from infra.rehearsal.view import change_object, people_table, people_title, prin
 
 
 def print_preview(found: MovePreview, console: Console) -> None:
-    def say(sentence: str) -> None:
+    def add(sentence: str) -> None:
         console.print(sentence, highlight=False, markup=False, soft_wrap=True)
 
     where = f"below {', below '.join(map(str, found.chain[:3]))}" if found.chain else "at the top of the network"
     more = f" and {len(found.chain) - 3} more" if len(found.chain) > 3 else ""
-    say(f"Distributor {found.distributor_id} would stand {where}{more}.")
+    add(f"Distributor {found.distributor_id} would stand {where}{more}.")
     days = f"from {found.begin:%Y-%m-%d} to {found.end - timedelta(days=1):%Y-%m-%d}"
     if not found.orders:
-        say(f"No paid order went through distributor {found.distributor_id} {days}.")
+        add(f"No paid order went through distributor {found.distributor_id} {days}.")
         if found.newest is not None and found.newest < found.begin:
-            say(f"The newest stored order is of {found.newest:%Y-%m-%d}: try --until {found.newest:%Y-%m-%d}.")
+            add(f"The newest stored order is of {found.newest:%Y-%m-%d}: try --until {found.newest:%Y-%m-%d}.")
         return
-    say(f"{found.orders:,} paid orders of {len(found.sellers):,} sellers went through it {days}.")
+    add(f"{found.orders:,} paid orders of {len(found.sellers):,} sellers went through it {days}.")
     if sum(comparison.orders for comparison in found.by_currency.values()) > found.orders:
-        say("Caps and own sales count everyone's orders of the time, so the figures have all of them.")
+        add("Caps and own sales count everyone's orders of the time, so the figures have all of them.")
     for currency, comparison in sorted(found.by_currency.items()):
         before, after = (to_amount(m, currency) for m in (comparison.before_minor, comparison.after_minor))
-        say(f"In {currency} they paid {before:,}, and would have paid {after:,} ({after - before:+,}).")
+        add(f"In {currency} they paid {before:,}, and would have paid {after:,} ({after - before:+,}).")
         print_table(console, people_title(currency, comparison), people_table(currency, comparison, "paid", "would be"))
 
 

@@ -32,7 +32,7 @@ from infra.runtime.journal import Emitted, Journal, Unhandled
 from infra.runtime.quarantine import Quarantine, poison
 from infra.runtime.recall import Recalled, recall, returning, subjects_of
 from infra.runtime.reply import replies
-from infra.runtime.repository import ask
+from infra.runtime.repository import run_queries
 from infra.runtime.worker import Handler, Worker
 from infra.settings import Settings
 from infra.telemetry.metrics import QueueMetrics
@@ -249,12 +249,12 @@ class BatchLoop:
         keys = {work.item.key for work in works}
         messages = [work.item for work in works if isinstance(work.item, Message)]
         repository = self._worker.repository
-        found = await ask(tx, {_JOURNAL: self._journal.mentions(keys), **repository.queries(messages)})
+        found = await run_queries(tx, {_JOURNAL: self._journal.mentions(keys), **repository.queries(messages)})
         state = await repository.load(tx, messages, found)
         known = self._journal.known(found[_JOURNAL], keys)
         works, rivals = with_conflicts(works, known)
         if conflicts := conflict_keys(works, rivals):
-            known |= self._journal.known(await self._journal.mentions(conflicts).ask(tx), conflicts)
+            known |= self._journal.known(await self._journal.mentions(conflicts).run(tx), conflicts)
         folded = Folded(self._worker.name, self._queue, self._time.now())
         arrived = Arrived(known)
         fold(self._handler, state, arrived.fresh_of(works), policy=self._policy, folded=folded)
@@ -314,15 +314,15 @@ class BatchLoop:
                 dead=len(folded.dead),
             )
             for back in folded.retried:
-                self._log.info("retried", **_told(back))
+                self._log.info("retried", **_facts(back))
             for back in folded.dead:
-                self._log.error("dead_lettered", **_told(back))
-            for message in folded.said:
+                self._log.error("dead_lettered", **_facts(back))
+            for message in folded.emissions:
                 if message.type in self._announced:
                     self._log.warning(message.type, correlation_id=message.correlationid, **message.data.model_dump())
 
 
-def _told(back: Unhandled) -> dict[str, object]:
+def _facts(back: Unhandled) -> dict[str, object]:
     """A message that was not handled, as the log names it: by ids and subject only, never by its content."""
     return {
         "id": back.id,

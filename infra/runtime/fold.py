@@ -49,7 +49,7 @@ class Retry:
 
 @dataclass(slots=True)
 class Folded:
-    """What one batch comes to, ready for the journal and the broker. `said` keeps what the log may want to tell."""
+    """The result of one batch, ready for the journal and the broker. `emissions` are kept for the log."""
 
     worker: str
     queue: str
@@ -59,7 +59,7 @@ class Folded:
     dead: list[Unhandled] = field(default_factory=list)
     emitted: list[Emitted] = field(default_factory=list)
     retries: list[Retry] = field(default_factory=list)
-    said: list[Emission[Payload]] = field(default_factory=list)
+    emissions: list[Emission[Payload]] = field(default_factory=list)
 
     def record(self, repeats: Sequence[str]) -> Record:
         return Record(
@@ -73,11 +73,11 @@ class Folded:
             tuple(self.emitted),
         )
 
-    def say(
+    def emit(
         self, cause: Message[Any] | Refused[Any], payload: Payload, index: object, *, began: datetime | None = None
     ) -> None:
         message = emit(payload, cause=cause, source=self.worker, index=index, at=self.at, began=began)
-        self.said.append(message)
+        self.emissions.append(message)
         self.emitted.append(Emitted(cause.key, message.id, message.type, message.to_bytes()))
 
 
@@ -125,7 +125,7 @@ def _accept(message: Message[P], state: Repository[S, P], decision: Decision[S],
         )
     )
     for index, payload in enumerate(decision.publish):
-        folded.say(message, payload, index, began=message.time)
+        folded.emit(message, payload, index, began=message.time)
 
 
 def _refuse(handler: Handler, work: Work, item: Refused[Any], folded: Folded) -> None:
@@ -137,7 +137,7 @@ def _refuse(handler: Handler, work: Work, item: Refused[Any], folded: Folded) ->
         return
     if refusal is not None:
         folded.handled.append(Handled(item.key, item.type, refusal.about(), item.correlation, REFUSED))
-        folded.say(item, refusal, 0)
+        folded.emit(item, refusal, 0)
         return
     reason = item.reason if isinstance(item, Unreadable) else item.refusal_reason
     _dead_letter(work, item, Failure(reason, item.detail), folded)
@@ -168,4 +168,4 @@ def _dead_letter(work: Work, item: Message[Any] | Refused[Any], failure: Failure
     # content, since another command may have the same id. People ask for a letter by the beginning of its id, which
     # therefore is no time.
     content = (item.digest,) if isinstance(item, Message) and item.digest else ()
-    folded.say(item, letter, derived_id(queue, work.replays, *content))
+    folded.emit(item, letter, derived_id(queue, work.replays, *content))

@@ -52,7 +52,7 @@ class Repository(ABC, Generic[S, P]):
     async def save(self, tx: Transaction) -> None: ...
 
 
-async def ask(tx: Transaction, queries: Mapping[str, Query]) -> Found:
+async def run_queries(tx: Transaction, queries: Mapping[str, Query]) -> Found:
     """Ask what can have an answer, in one trip."""
     asked = {name: query for name, query in queries.items() if not query.is_idle}
     return Found(zip(asked, await tx.find_all(list(asked.values())), strict=True))
@@ -141,7 +141,7 @@ class Codec(Generic[V]):
     async def fetch(self, tx: Transaction, collection: str, keys: Iterable[Any]) -> dict[Any, V]:
         """Those with these keys, by key, in one query, or none for no keys."""
         query = with_ids(collection, keys)
-        return self.by_key([] if query.is_idle else await query.ask(tx))
+        return self.by_key([] if query.is_idle else await query.run(tx))
 
     async def save(self, tx: Transaction, collection: str, loaded: Loaded[Any, V]) -> None:
         """Write what changed: new entities by one insert, of known ones the fields that changed."""

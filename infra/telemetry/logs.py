@@ -36,7 +36,7 @@ _PROCESSORS: tuple[Any, ...] = (
 )
 
 
-def say(file: Path | None, level: str, event: str, **facts: object) -> None:
+def write_line(file: Path | None, level: str, event: str, **facts: object) -> None:
     """One line into a file, or without one into the log of this process."""
     if file is None:
         structlog.get_logger().log(logging.getLevelNamesMapping()[level.upper()], event, **facts)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from infra.local.patience import SILENT_MAX_S, patience
-from infra.terminal.screen import Screen, say
+from infra.terminal.screen import Screen, print_note
 
 OnProgress = Callable[[str, int, int], None]
 """What is done, how much of it is done, and how much there is; 0 where that is not known."""
@@ -44,7 +44,7 @@ def _lines(silent_max_s: float) -> Iterator[OnProgress]:
         doing, done, total = at
         return f"{doing}, {done:,} of {total:,}" if total else doing
 
-    with patience(say, silent_max_s=silent_max_s, state=state) as spoken:
+    with patience(print_note, silent_max_s=silent_max_s, state=state) as spoken:
 
         def on_progress(doing: str, done: int, total: int) -> None:
             nonlocal at

@@ -31,6 +31,6 @@ class Grid(Table):
         super().add_column(header, footer, **{"overflow": "fold", **options})
 
 
-def say(sentence: str) -> None:
+def print_note(sentence: str) -> None:
     """Tell the person at the terminal, beside what the command prints for programs."""
     Screen(stderr=True).print(sentence, markup=False, soft_wrap=True)

@@ -36,14 +36,14 @@ async def look(cache: RedisCache, key: str) -> Found:
 async def test_what_was_read_before_a_change_never_replaces_what_was_read_after_it(cache: RedisCache) -> None:
     key = unique("tests:cache")
     before = await look(cache, key)
-    await cache.forget([key])
+    await cache.invalidate([key])
     after = await look(cache, key)
     assert int(after.version) > int(before.version)
     assert await kept(cache, key, "new", after) == 1
     assert await kept(cache, key, "old", before) == 0
     assert (await look(cache, key)).value == "new"
     # An event that comes late only says that it has to be read again.
-    await cache.forget([key])
+    await cache.invalidate([key])
     assert (await look(cache, key)).value is None
     assert await kept(cache, key, "old", before) == 0
 
@@ -51,7 +51,7 @@ async def test_what_was_read_before_a_change_never_replaces_what_was_read_after_
 async def test_what_a_change_overtook_is_given_out_for_the_shortest_time_only(cache: RedisCache) -> None:
     key = unique("tests:cache")
     before = await look(cache, key)
-    await cache.forget([key])
+    await cache.invalidate([key])
     assert await cache.keep({key: ("overtaken", before)}, at_least_s=1, at_most_s=30) == 1
     assert (await look(cache, key)).value == "overtaken"
     await asyncio.sleep(1.05)
@@ -69,7 +69,7 @@ async def test_a_value_ends_with_its_time_and_nobody_fills_a_hole_with_what_is_o
 
 async def test_events_about_what_nobody_reads_leave_nothing_behind(cache: RedisCache) -> None:
     key = unique("tests:cache")
-    await cache.forget([key])
+    await cache.invalidate([key])
     assert await cache._client.exists(key) == 0
 
 
@@ -115,7 +115,7 @@ async def test_after_a_change_the_next_one_reads_anew(cache: RedisCache) -> None
     cached = Cached(cache, unique("tests:cache") + ":", source.read)
     assert await cached.get("a") == 1
     source.values["a"] = 5
-    await cached.forget(["a"])
+    await cached.invalidate(["a"])
 
     async def is_new() -> bool:
         return bool(await cached.get("a") == 5)
@@ -130,7 +130,7 @@ async def test_a_change_while_it_is_read_is_not_lost(cache: RedisCache) -> None:
     first = asyncio.create_task(cached.get("a"))
     await source.begun.wait()
     source.values["a"] = 5
-    await cached.forget(["a"])
+    await cached.invalidate(["a"])
     source.may_end.set()
     second = await cached.get("a")
     assert (await first, second) == (1, 5)
@@ -142,7 +142,7 @@ async def test_without_redis_everything_is_read(tmp_path: Path) -> None:
     source = Source()
     cached = Cached(nowhere, "tests:", source.read)
     assert await cached.get("a") == 1
-    await cached.forget(["a"])
+    await cached.invalidate(["a"])
     assert await cached.get("a") == 1
     assert len(source.reads) == 2
     with pytest.raises(CacheUnavailable):

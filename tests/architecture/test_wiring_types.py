@@ -88,7 +88,7 @@ FAULTS = {
     ),
     "a field that a rule misspells": Fault(
         "workers/catalog/decide.py",
-        {"catalogue.products.get(wish.product_id)": "catalogue.products.get(wish.productid)"},
+        {"state.products.get(wish.product_id)": "state.products.get(wish.productid)"},
         r'"DefineProduct" has no attribute "productid".*\[attr-defined\]',
     ),
 }

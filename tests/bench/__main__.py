@@ -25,7 +25,7 @@ from infra.terminal.environment import (
     settings_for,
 )
 from infra.terminal.progress import progress
-from infra.terminal.screen import Screen, say
+from infra.terminal.screen import Screen, print_note
 from tests.bench import report
 from tests.bench.full import FullFindings, FullSizes, full
 from tests.bench.ours import BenchFailure
@@ -42,7 +42,7 @@ def bench(rounds: int, *, everything: bool, as_json: bool) -> None:
     with one_sentence_on_failure():
         try:
             local.claim(name, home=home)
-            with patience(say) as on_step:
+            with patience(print_note) as on_step:
                 local.up(name, home=home, progress=on_step)
             quick, rest = _run(name, Sizes(rounds=rounds), FullSizes() if everything else None, console)
         except (BenchFailure, PeerFailed) as failure:

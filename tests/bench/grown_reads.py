@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contracts.commissions.view import COMMISSIONS
 from contracts.orders.view import ORDERS
 from infra.adapters.mongo import MongoStore
-from infra.processes import front
+from infra.processes import api_entry
 from tests.bench.ours import BenchFailure, Ours
 from tests.bench.reads import logged_in, serving
 
@@ -48,7 +48,7 @@ async def measure(ours: Ours, paths: dict[str, list[str]]) -> dict[str, list[flo
     """Milliseconds of each read, one after another; the first of each kind does not count."""
     email, password = "growth@example.com", secrets.token_urlsafe(15)
     async with serving(ours) as (client, settings):
-        async with front.operations(settings) as operations:
+        async with api_entry.operations(settings) as operations:
             await operations.create_admin(email, password)
         token = await logged_in(client, email, password)
 

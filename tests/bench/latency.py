@@ -87,7 +87,7 @@ class _Trial:
     async def listen(self) -> None:
         channel = await self._connection.channel()
         queue = await private_queue(channel, "bench", [CommissionAccrued.message_type])
-        await queue.consume(self._hear, no_ack=True)
+        await queue.consume(self._on_message, no_ack=True)
 
     async def publish(self) -> None:
         """Publish every order when it is due, at the least cost: the publisher has the same two cores as the system.
@@ -114,7 +114,7 @@ class _Trial:
                 raise BenchFailure(f"{missing} orders have no commission after {_WAIT_S:.0f} s")
             await asyncio.sleep(_LOOK_EVERY_S)
 
-    async def _hear(self, message: AbstractIncomingMessage) -> None:
+    async def _on_message(self, message: AbstractIncomingMessage) -> None:
         self._heard.append((time.perf_counter() - self._started, message.body))
 
     def _missing(self) -> int:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from random import Random
 
 from infra.local import ports, process
-from infra.processes import front
+from infra.processes import api_entry
 from infra.settings import Settings
 from tests.bench.http_client import HttpClient
 from tests.bench.ours import BenchFailure, Ours
@@ -128,7 +128,7 @@ async def _readers(client: HttpClient, settings: Settings, world: World) -> list
     [(own_id, _)] = Counter(order["distributor_id"] for order in orders).most_common(1)
     [(hot_id, _)] = Counter(order["lines"][0]["product_id"] for order in orders).most_common(1)
     admin, distributor = ("admin@example.com", secrets.token_urlsafe(15)), ("seller@example.com", secrets.token_hex(15))
-    async with front.operations(settings) as operations:
+    async with api_entry.operations(settings) as operations:
         await operations.create_admin(*admin)
         await operations.create_distributor_login(distributor[0], own_id, distributor[1])
     rng = Random(31)

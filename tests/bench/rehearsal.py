@@ -86,7 +86,7 @@ def main() -> None:
     leave_exported_addresses("The benchmark uses only servers that it starts.")
     home = local.default_home()
     try:
-        measure(local.up(STACK, home=home, progress=_say).mongodb_url, arguments.orders)
+        measure(local.up(STACK, home=home, progress=_print).mongodb_url, arguments.orders)
     finally:
         local.down(STACK, home=home, remove_data=not arguments.keep)
 
@@ -97,23 +97,23 @@ def measure(url: str, orders: int) -> None:
         if database[ORDERS].estimated_document_count() == 0:
             began = time.perf_counter()
             fill(database, list(baskets(orders)))
-            _say(f"filled in {time.perf_counter() - began:.0f} s")
+            _print(f"filled in {time.perf_counter() - began:.0f} s")
         [first] = database[ORDERS].find().sort("placed_at", 1).limit(1)
         [last] = database[ORDERS].find().sort("placed_at", -1).limit(1)
         began, cpu = time.perf_counter(), time.process_time()
         found = asyncio.run(rehearse(url, first["placed_at"], last["placed_at"]))
         took, cpu = time.perf_counter() - began, time.process_time() - cpu
     comparison = found.by_currency[CURRENCY]
-    _say(f"{found.orders} orders, {comparison.lines} lines rehearsed in {took:.1f} s ({cpu:.1f} s of this process)")
-    _say(f"{took / found.orders * 1e6:.0f} µs an order; {_memory_mb()} MB at most")
-    _say(f"today {comparison.before_minor}, draft {comparison.after_minor}, of {comparison.sales_minor}")
+    _print(f"{found.orders} orders, {comparison.lines} lines rehearsed in {took:.1f} s ({cpu:.1f} s of this process)")
+    _print(f"{took / found.orders * 1e6:.0f} µs an order; {_memory_mb()} MB at most")
+    _print(f"today {comparison.before_minor}, draft {comparison.after_minor}, of {comparison.sales_minor}")
 
 
 def _memory_mb() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
-def _say(sentence: str) -> None:
+def _print(sentence: str) -> None:
     sys.stdout.write(sentence + "\n")
 
 

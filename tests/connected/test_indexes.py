@@ -17,7 +17,7 @@ from infra.ports.store import Document, Find, Query, Transaction, one_by_one
 from infra.ports.time import RealTime
 from infra.runtime import roster
 from infra.runtime.journal import Journal
-from infra.runtime.repository import ask
+from infra.runtime.repository import run_queries
 from infra.runtime.worker import Worker
 from tests.connected.running import Site
 
@@ -72,7 +72,7 @@ async def queries_of(site: Site, worker: Worker, message: Message[Any]) -> list[
         journal = Journal(worker.name, 30)
         repository = worker.repository
         queries = {"journal": journal.mentions({message.key}), **repository.queries([message])}
-        await repository.load(recording, [message], await ask(recording, queries))
+        await repository.load(recording, [message], await run_queries(recording, queries))
         await journal.emitted_by(recording, {message.key})
         asked.extend(recording.queries)
 

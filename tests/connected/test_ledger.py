@@ -33,7 +33,7 @@ from infra.cli.actions.ledger_sums import Compared
 from infra.cli.app import app
 from infra.ports.store import Document, Increment, SnapshotTooOld, StoreConflict, Transaction
 from infra.runtime import roster
-from infra.runtime.repository import Codec, ask
+from infra.runtime.repository import Codec, run_queries
 from tests.builders import (
     KEY,
     MIDDLE,
@@ -62,7 +62,7 @@ def working(site: Site) -> AbstractAsyncContextManager[Any]:
     return site.loops(roster.load("commission_calculation"))
 
 
-async def tell(site: Site, *payloads: Payload) -> None:
+async def publish(site: Site, *payloads: Payload) -> None:
     """Publish events as the other workers do, and wait until they are handled."""
     said = [message(payload, time=getattr(payload, "at", NOW)) for payload in payloads]
     async with site.channel() as channel:
@@ -93,9 +93,9 @@ async def booked(site: Site) -> Site:
     rule_set = Codec(RuleSet, key="rule_version").to_document(rules())
     await site.store.transact(lambda tx: tx.insert(RULES, [rule_set]))
     async with working(site):
-        await tell(site, paid(), paid(order_id="1002"), completed())
-        await tell(site, tick(IN_A_WEEK))
-        await tell(site, refunded())
+        await publish(site, paid(), paid(order_id="1002"), completed())
+        await publish(site, tick(IN_A_WEEK))
+        await publish(site, refunded())
     return site
 
 
@@ -171,7 +171,7 @@ async def test_the_worker_goes_on_from_rebuilt_balances(booked: Site) -> None:
     assert (await command("ledger", "rebuild", "--yes", environment=booked.environment())).code == 0
     async with working(booked):
         whole = a_refunded_line(refunded_quantity=2, refunded="90.00")
-        await tell(booked, paid(order_id="1003"), refunded(whole, version=6, refund_id="refund-2"))
+        await publish(booked, paid(order_id="1003"), refunded(whole, version=6, refund_id="refund-2"))
 
     await assert_folded(booked)
     shown = await command("ledger", "show", str(SELLER), "--json", environment=booked.environment())
@@ -203,7 +203,7 @@ async def test_postings_that_come_while_it_compares_are_no_differences_and_a_tru
     async def accrued(tx: Transaction) -> None:
         causes = [message(paid(order_id=str(next(orders)))) for _ in range(50)]
         queries = CommissionRepository.queries(causes)
-        repository = await CommissionRepository.load(tx, causes, await ask(tx, queries))
+        repository = await CommissionRepository.load(tx, causes, await run_queries(tx, queries))
         for cause in causes:
             repository.keep(accrue(repository.state_for(cause), cause).state)
         await repository.save(tx)
@@ -274,7 +274,9 @@ async def test_an_accrual_and_a_notice_at_the_same_moment_do_not_miss_each_other
     order, done = message(paid(order_id="1003")), message(completed("1003"))
 
     async def decided(tx: Transaction, rule: Any, cause: Any, meanwhile: Any = None) -> None:
-        repository = await CommissionRepository.load(tx, [cause], await ask(tx, CommissionRepository.queries([cause])))
+        repository = await CommissionRepository.load(
+            tx, [cause], await run_queries(tx, CommissionRepository.queries([cause]))
+        )
         if meanwhile is not None:
             await booked.store.transact(lambda other: decided(other, *meanwhile))
         repository.keep(rule(repository.state_for(cause), cause).state)

@@ -12,7 +12,7 @@ from contracts.commissions.earnings import EARNINGS, months_of
 from contracts.commissions.view import COMMISSIONS
 from contracts.rules.view import RULES, Caps, RuleSet, Unilevel
 from infra.ports.store import StoreConflict, Transaction
-from infra.runtime.repository import Codec, ask
+from infra.runtime.repository import Codec, run_queries
 from tests.builders import MIDDLE, SELLER, message, paid, rules
 from tests.connected.running import Site, command
 from workers.commission_calculation.decide import accrue
@@ -40,7 +40,9 @@ async def accrued(site: Site, tx: Transaction, order_id: str, version: int, pid:
     """Accrue an order as the process with this id would, and after it has read let something else happen."""
     cause = message(paid(order_id=order_id, rule_version=version))
     with patch("os.getpid", lambda: pid):
-        repository = await CommissionRepository.load(tx, [cause], await ask(tx, CommissionRepository.queries([cause])))
+        repository = await CommissionRepository.load(
+            tx, [cause], await run_queries(tx, CommissionRepository.queries([cause]))
+        )
     if meanwhile is not None:
         await site.store.transact(lambda other: accrued(site, other, *meanwhile))
     repository.keep(accrue(repository.state_for(cause), cause).state)

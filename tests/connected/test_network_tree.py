@@ -26,7 +26,7 @@ from contracts.wire.envelope import COMMANDS_EXCHANGE, Message
 from infra.auditing.audit import Report
 from infra.ports.store import Document, StoreConflict, Transaction
 from infra.ports.time import RealTime
-from infra.runtime.repository import Repository, ask
+from infra.runtime.repository import Repository, run_queries
 from tests.builders import JOINED, NOW, TEAM, a_distributor, a_product, a_shop, a_team, message, place, rules
 from tests.connected.running import Site
 from tests.faults.crash_scenario import documents
@@ -92,7 +92,7 @@ async def _fold(
     pause: Callable[[], Awaitable[object]] | None,
 ) -> list[Any]:
     batch = list(messages)
-    loaded = await repository.load(tx, batch, await ask(tx, repository.queries(batch)))
+    loaded = await repository.load(tx, batch, await run_queries(tx, repository.queries(batch)))
     if pause is not None:
         await pause()
     answers = []

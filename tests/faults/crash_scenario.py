@@ -54,19 +54,19 @@ class Scenario:
     dead: int
 
 
-def say(payload: Payload, *, again: int = 0, time: datetime = NOW) -> Outgoing:
+def outgoing(payload: Payload, *, again: int = 0, time: datetime = NOW) -> Outgoing:
     """A message; with `again`, the same words under another id."""
     known = message(payload)
     said = message(payload, id=f"{known.id}-{again}" if again else None, time=time)
     return _outgoing(payload.message_type, said.to_bytes())
 
 
-def say_under(used_id: str, payload: Payload) -> Outgoing:
+def outgoing_under(used_id: str, payload: Payload) -> Outgoing:
     """A message under an id that others may have too."""
     return _outgoing(payload.message_type, message(payload, id=used_id).to_bytes())
 
 
-def say_bare(payload: Payload) -> Outgoing:
+def outgoing_bare(payload: Payload) -> Outgoing:
     """A body without an envelope; the same words again are the same bytes."""
     body = payload.model_dump_json(exclude_none=True).encode()
     return replace(_outgoing(payload.message_type, body), content_type="application/json")

@@ -74,7 +74,7 @@ class Stage:
         await broker.declare(self._settings.rabbitmq_url, self._topology)
         for queue in self._topology.queues:
             self._queues[queue.name] = await self._channel.get_queue(queue.name, ensure=False)
-        self._listening = await self._queues[NEIGHBOUR].consume(self._hear, no_ack=True)
+        self._listening = await self._queues[NEIGHBOUR].consume(self._on_message, no_ack=True)
 
     async def empty(self) -> None:
         """Nothing of an earlier run is left, and what the scenario finds in the store is there."""
@@ -171,7 +171,7 @@ class Stage:
     def _said(self) -> Iterable[dict[str, Any]]:
         return said_by(self.scenario.worker, self._heard)
 
-    async def _hear(self, message: AbstractIncomingMessage) -> None:
+    async def _on_message(self, message: AbstractIncomingMessage) -> None:
         if message.body == self._mark:
             self._marked.set()
         else:

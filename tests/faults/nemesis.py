@@ -55,10 +55,10 @@ class Nemesis:
     async def __aenter__(self) -> Nemesis:
         self._status.start()
         try:
-            self._say("starting RabbitMQ, MongoDB and Redis")
+            self._report("starting RabbitMQ, MongoDB and Redis")
             self._logs.mkdir(parents=True, exist_ok=True)
             await self.bench.start()
-            self._say(f"setting the stage for {self._stage_of} orders")
+            self._report(f"setting the stage for {self._stage_of} orders")
             self._stage = await asyncio.to_thread(Stage.of, self._stage_of)
             settings = self.bench.settings("direct", "nemesis_stage")
             await self._stage.play(settings, trial_environment(settings), self._logs)
@@ -68,7 +68,7 @@ class Nemesis:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._say("stopping the servers")
+        self._report("stopping the servers")
         await self.bench.stop()
         if not self.failed:
             shutil.rmtree(self._logs, ignore_errors=True)
@@ -82,7 +82,7 @@ class Nemesis:
     async def run(self, fault: Fault) -> Result:
         """One trial. What it breaks is in the result; only servers that do not start are an exception."""
         database = f"nemesis_{fault.name.replace('-', '_')}"
-        self._say(f"{fault.name}: preparing the servers")
+        self._report(f"{fault.name}: preparing the servers")
         await self.bench.need(fault.servers)
         settings = self.bench.settings(fault.servers, database)
         plan = self._plan(fault)
@@ -95,7 +95,7 @@ class Nemesis:
             logs=self._logs / fault.name,
             quick=self.quick,
             bench=self.bench,
-            say=lambda text: self._say(f"{fault.name}: {text}"),
+            say=lambda text: self._report(f"{fault.name}: {text}"),
         )
         await self.bench.purge(settings, trial.topology)
         result = await trial.run(fault.act, fault.check)
@@ -114,7 +114,7 @@ class Nemesis:
         plan = fault.quick or replace(fault.plan, load_s=fault.plan.load_s / 2)
         return replace(plan, groups=QUICK_GROUPS) if set(plan.twists) <= {0} else plan
 
-    def _say(self, text: str) -> None:
+    def _report(self, text: str) -> None:
         self._status.update(text)
         if not self._console.is_terminal and not text.endswith("confirmed"):
             self._console.print(f"[dim]{time.strftime('%H:%M:%S')} {text}[/]", highlight=False)

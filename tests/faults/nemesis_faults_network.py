@@ -112,7 +112,7 @@ async def pile_up(trial: Trial) -> None:
     count = BACKLOG_QUICK if trial.quick else BACKLOG
     started = time.monotonic()
     orders = [(0.0, trial.stage.order(f"{n}-bulk", n)) for n in range(count)]
-    await trial.shops.run(orders, lambda done, total: trial.say(f"{done} of {total} messages confirmed"))
+    await trial.shops.run(orders, lambda done, total: trial.report(f"{done} of {total} messages confirmed"))
     published_s = time.monotonic() - started
     seen = await depths(trial.settings.rabbitmq_url, ["order_intake.order.place"])
     waiting = seen["order_intake.order.place"]

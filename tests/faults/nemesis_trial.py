@@ -97,7 +97,7 @@ class Trial:
     logs: Path
     quick: bool
     bench: Bench
-    say: Callable[[str], None]
+    report: Callable[[str], None]
     workers: Sequence[Worker] = field(default_factory=roster.load_all)
     observations: list[str] = field(default_factory=list)
     unmet: list[str] = field(default_factory=list)
@@ -132,7 +132,7 @@ class Trial:
     def healed(self) -> None:
         """Recovery is counted from the last time this is said."""
         self.healed_at = time.monotonic()
-        self.say("healed")
+        self.report("healed")
 
     async def until(self, holds: Callable[[], Awaitable[Any]], what: str, within_s: float) -> None:
         """Wait for a condition; a bounded wait that ends in vain is an observation that fails the trial."""
@@ -158,7 +158,7 @@ class Trial:
                     recovery_s = await self._under_load(act)
             except _FAILED as error:
                 breaches.append(_sentence(error))
-            self.say("checking the books")
+            self.report("checking the books")
             try:
                 async with asyncio.timeout(self.plan.within_s):
                     accounts, report = await self._books(patient=not breaches)
@@ -181,7 +181,7 @@ class Trial:
 
     @contextlib.asynccontextmanager
     async def _running(self) -> AsyncIterator[None]:
-        self.say("preparing its database")
+        self.report("preparing its database")
         await process.prepare(self.settings)
         await asyncio.to_thread(self.stage.copy_into, self.settings.mongodb_url, self.settings.database)
         self.logs.mkdir(parents=True, exist_ok=True)
@@ -193,17 +193,17 @@ class Trial:
         try:
             await self._shops.open()
             if self.plan.start_workers:
-                self.say("starting the workers")
+                self.report("starting the workers")
                 self._fleet.start()
             tending = asyncio.create_task(self._fleet.tend_for_ever())
             yield
         finally:
-            self.say("stopping the workers")
+            self.report("stopping the workers")
             self._fleet.stopping = True
             if tending is not None:
                 await tending
             await asyncio.to_thread(self._fleet.stop)
-            self.say("leaving")
+            self.report("leaving")
             await self._shops.close()
             self._store.close()
 
@@ -214,7 +214,7 @@ class Trial:
         schedule = self.plan.shape(self.stage, steady(self.stage.publications, self.plan.load_s))
 
         def on_progress(done: int, total: int) -> None:
-            self.say(f"{done} of {total} messages confirmed")
+            self.report(f"{done} of {total} messages confirmed")
 
         load = asyncio.create_task(self.shops.run(schedule, on_progress))
         try:
@@ -246,7 +246,7 @@ class Trial:
         return time.monotonic() - self.healed_at
 
     async def _quiet(self) -> None:
-        self.say("waiting until nothing moves")
+        self.report("waiting until nothing moves")
         await wait_until_quiet(
             self.settings.rabbitmq_url,
             self.store,

@@ -148,7 +148,7 @@ class SimulatedBroker:
             for inbox in inboxes:
                 inbox.wake()
 
-    def say(self, what: str, detail: Any) -> None:
+    def record(self, what: str, detail: Any) -> None:
         who = self.scheduler.current.name if self.scheduler.current else ""
         self.history.add(self.scheduler.now_ms, who, what, detail)
 
@@ -177,7 +177,7 @@ class SimulatedPublisher:
             raise BrokerUnavailable("simulated: nothing was confirmed, though all of it arrived")
 
     def _take(self, message: Outgoing, what: str) -> None:
-        self._broker.say(what, Told(message))
+        self._broker.record(what, Told(message))
         self._broker.take(message)
 
 
@@ -276,7 +276,7 @@ class SimulatedInbox:
             covered = [receipt for receipt in self.unacknowledged if receipt <= covered[-1]]
         for receipt in covered:
             del self.unacknowledged[receipt]
-        self._broker.say("acknowledged", f"{self._queue} {len(covered)} of {len(deliveries)}")
+        self._broker.record("acknowledged", f"{self._queue} {len(covered)} of {len(deliveries)}")
 
     def disconnect(self) -> int:
         """What was not acknowledged comes again, marked; how much that is."""

@@ -60,14 +60,14 @@ class Log:
     def bind(self, **_: Any) -> Log:
         return self
 
-    def _say(self, event: str, **fields: Any) -> None:
+    def _record(self, event: str, **fields: Any) -> None:
         told = ", ".join(f"{name}={value}" for name, value in fields.items() if name not in ("server",))
         who = self.clock.current.name if self.clock.current else ""
         self.history.add(self.clock.now_ms, who, f"log {event}", told)
 
-    debug = info = error = _say
+    debug = info = error = _record
 
     def warning(self, event: str, **fields: Any) -> None:
         if event == "batch_halved":
             self.halvings.append(fields["error"])
-        self._say(event, **fields)
+        self._record(event, **fields)

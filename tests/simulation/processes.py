@@ -95,7 +95,7 @@ class World:
     escaped: list[str] = field(default_factory=list)
     returns: dict[str, int] = field(default_factory=dict)
 
-    def say(self, who: str, what: str, detail: object = "") -> None:
+    def record(self, who: str, what: str, detail: object = "") -> None:
         self.broker.history.add(self.scheduler.now_ms, who, what, detail)
 
 
@@ -133,7 +133,7 @@ class Process:
         return self.world.returns.get(self.worker.name, 0) < RETURNS_MAX
 
     def kill(self, why: str = "") -> None:
-        self.world.say(self.name, "KILLED", why)
+        self.world.record(self.name, "KILLED", why)
         for task in self.tasks:
             if task.alive:
                 task.kill()
@@ -141,13 +141,13 @@ class Process:
 
     def stop(self) -> None:
         """The loops finish the batch in hand, and end."""
-        self.world.say(self.name, "STOPPING")
+        self.world.record(self.name, "STOPPING")
         self.stopping = True
         for inbox in self.inboxes:
             inbox.close()
 
     def disconnect(self) -> None:
-        self.world.say(self.name, "DISCONNECTED")
+        self.world.record(self.name, "DISCONNECTED")
         self._count(sum([inbox.disconnect() for inbox in self.inboxes]))
 
     def ended(self, task: Task, error: BaseException | None) -> None:
@@ -204,7 +204,7 @@ class ClockProcess:
         self.world.escaped.append(f"{task.name}: {error!r}")
 
     def kill(self) -> None:
-        self.world.say(self.name, "KILLED")
+        self.world.record(self.name, "KILLED")
         self._stop()
         self.world.scheduler.after(int(self.world.faults.rng.random() * RESTART_MS_MAX), self.start)
 

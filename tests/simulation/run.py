@@ -153,13 +153,13 @@ def _live(world: World, traffic: Traffic) -> None:
     for each in clocks:
         each.start()
     for item in traffic.said:
-        scheduler.at(item.at_ms, partial(_hear, world, item))
+        scheduler.at(item.at_ms, partial(_on_message, world, item))
     for chain in traffic.chains:
-        scheduler.at(int(world.faults.rng.random() * 1000), partial(_say_next, world, chain, 0))
+        scheduler.at(int(world.faults.rng.random() * 1000), partial(_send_next, world, chain, 0))
     _schedule_trouble(world, machines)
     scheduler.before_step = misfortune(world)
     scheduler.run(until_ms=int(1000 * (TROUBLE_S[0] + faults.rng.random() ** 2 * (TROUBLE_S[1] - TROUBLE_S[0]))))
-    world.say("", "PEACE")
+    world.record("", "PEACE")
     faults.heal()
     world.broker.come_back()
     scheduler.hurry = 0.0
@@ -173,19 +173,19 @@ def _live(world: World, traffic: Traffic) -> None:
             world.escaped.append(f"{process.name} is not ready: {process.readiness.reasons}")
 
 
-def _hear(world: World, item: Said) -> None:
-    world.say("outside", "says", f"{item.queue}: {item.outgoing.body[:200].decode(errors='replace')}")
+def _on_message(world: World, item: Said) -> None:
+    world.record("outside", "says", f"{item.queue}: {item.outgoing.body[:200].decode(errors='replace')}")
     world.broker.take(item.outgoing)
 
 
-def _say_next(world: World, chain: Chain, number: int) -> None:
+def _send_next(world: World, chain: Chain, number: int) -> None:
     """Say the next wish of a chain as soon as the broker has nothing of it any more, and not before."""
     if not world.broker.has(chain.queue):
-        world.say("outside", "wishes", f"{chain.queue}: {chain.bodies[number].decode()}")
+        world.record("outside", "wishes", f"{chain.queue}: {chain.bodies[number].decode()}")
         world.broker.put(chain.queue, chain.message_type, chain.bodies[number])
         number += 1
     if number < len(chain.bodies):
-        world.scheduler.after(200, partial(_say_next, world, chain, number))
+        world.scheduler.after(200, partial(_send_next, world, chain, number))
 
 
 def _schedule_trouble(world: World, machines: list[Machine]) -> None:
@@ -194,14 +194,14 @@ def _schedule_trouble(world: World, machines: list[Machine]) -> None:
 
     def store_away(away: bool) -> None:
         faults.store_away = away
-        world.say("", "STORE AWAY" if away else "STORE BACK")
+        world.record("", "STORE AWAY" if away else "STORE BACK")
 
     def broker_away() -> None:
-        world.say("", "BROKER AWAY")
+        world.record("", "BROKER AWAY")
         world.broker.fail()
 
     def broker_back_again() -> None:
-        world.say("", "BROKER BACK")
+        world.record("", "BROKER BACK")
         world.broker.come_back()
 
     if rng.random() < faults.plan.outages:
@@ -220,4 +220,4 @@ def _schedule_trouble(world: World, machines: list[Machine]) -> None:
 
 def _jump(world: World, machine: Machine, number: int, by_ms: int) -> None:
     machine.ahead_ms += by_ms
-    world.say(f"machine-{number}", "CLOCK SET", f"by {by_ms / 1000:+.0f} s")
+    world.record(f"machine-{number}", "CLOCK SET", f"by {by_ms / 1000:+.0f} s")

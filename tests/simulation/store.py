@@ -97,14 +97,14 @@ class SimulatedStore:
 
     def _answer(self, chance: float) -> None:
         if self.faults.store_away or self.faults.strikes(chance):
-            self.say("store away", self.scheduler.current.name if self.scheduler.current else "")
+            self.record("store away", self.scheduler.current.name if self.scheduler.current else "")
             raise StoreUnavailable("simulated: no answer")
 
     def bars(self, key: Key, holder: SimulatedTransaction | None, began_after: int) -> bool:
         """Whether somebody else writes this now, or has since the transaction began."""
         return holder is not None or self.written_by.get(key, 0) > began_after
 
-    def say(self, what: str, detail: Any) -> None:
+    def record(self, what: str, detail: Any) -> None:
         who = self.scheduler.current.name if self.scheduler.current else ""
         self.history.add(self.scheduler.now_ms, who, what, detail)
 
@@ -123,15 +123,15 @@ class SimulatedStore:
         self.tables = tables
         for key in transaction.owns:
             self.written_by[key] = self.commits
-        self._tell(transaction)
+        self._notify(transaction)
 
-    def _tell(self, transaction: SimulatedTransaction) -> None:
+    def _notify(self, transaction: SimulatedTransaction) -> None:
         for collection, documents in transaction.written.items():
             if collection.startswith(JOURNALS):
                 for document in documents.values():
-                    self.say(f"commit {self.commits}", document)
+                    self.record(f"commit {self.commits}", document)
                 return
-        self.say(f"commit {self.commits}", "; ".join(f"{c} {list(d)}" for c, d in transaction.written.items()))
+        self.record(f"commit {self.commits}", "; ".join(f"{c} {list(d)}" for c, d in transaction.written.items()))
 
     async def stream(
         self, collection: str, where: Where, *, sort: Sort = (), fields: Sequence[str] = ()

@@ -76,7 +76,7 @@ def talk(rng: random.Random, workers: Sequence[Worker]) -> Traffic:
     traffic = Traffic(rng, workers, moments=tuple(rng.random() for _ in range(rng.choice((1, 2, 3, 5, 50)))))
     _set_the_stage(traffic)
     rests = [_order(traffic, number) for number in range(1, rng.randint(7, 11))]
-    _say_together(traffic, [wish for wish in rests if wish is not None])
+    _send_together(traffic, [wish for wish in rests if wish is not None])
     for odd, chance in (
         (_poison, 0.15),
         (_stumbling, 0.2),
@@ -99,7 +99,7 @@ def _set_the_stage(traffic: Traffic) -> None:
     for shop_id, currency in SHOPS.items():
         market = WEST if shop_id == "shop-3" else "default"
         shop = RegisterShop(shop_id=shop_id, currency=currency, payment_deadline_s=PAYMENT_DEADLINE_S, market=market)
-        traffic.say(shop, within_s=within_s)
+        traffic.send(shop, within_s=within_s)
     chain = [
         RegisterDistributor(
             distributor_id=distributor_id, sponsor_id=sponsor_id, joined_at=JOINED, tier=TIERS[distributor_id]
@@ -107,27 +107,27 @@ def _set_the_stage(traffic: Traffic) -> None:
         for distributor_id, sponsor_id in SPONSORS.items()
     ]
     if rng.random() < 0.5:
-        traffic.say(*chain, within_s=within_s)
+        traffic.send(*chain, within_s=within_s)
     else:
         for distributor in chain:
-            traffic.say(distributor, within_s=within_s)
-    traffic.say(DefineProduct(product_id=TEA, name="tea", category_id=TEAS), within_s=within_s)
-    traffic.say(DefineProduct(product_id=CUP, name="cup", category_id=CUPS), within_s=within_s)
-    traffic.say(receive("r-tea", TEA, rng.randint(8, 14), low_at=5), within_s=within_s)
-    traffic.say(receive("r-cup", CUP, rng.randint(4, 8), low_at=2), within_s=within_s)
+            traffic.send(distributor, within_s=within_s)
+    traffic.send(DefineProduct(product_id=TEA, name="tea", category_id=TEAS), within_s=within_s)
+    traffic.send(DefineProduct(product_id=CUP, name="cup", category_id=CUPS), within_s=within_s)
+    traffic.send(receive("r-tea", TEA, rng.randint(8, 14), low_at=5), within_s=within_s)
+    traffic.send(receive("r-cup", CUP, rng.randint(4, 8), low_at=2), within_s=within_s)
     if rng.random() < 0.6:
         soon = receive("r-soon", TEA, rng.randint(3, 8), batch_id="soon", expiry_date=GOOD_UNTIL)
-        traffic.say(soon, within_s=within_s)
-    traffic.say(receive("r-more", TEA, rng.randint(4, 10), batch_id="lot-2"), times=rng.choice((1, 2)))
-    traffic.say(adjust("a-tea", TEA, rng.choice((-3, -1, 2))))
+        traffic.send(soon, within_s=within_s)
+    traffic.send(receive("r-more", TEA, rng.randint(4, 10), batch_id="lot-2"), times=rng.choice((1, 2)))
+    traffic.send(adjust("a-tea", TEA, rng.choice((-3, -1, 2))))
     if rng.random() < 0.7:
-        traffic.say(CreateTeam(team_id=TEAM, leader_id=LEADER, name="East", created_at=JOINED), within_s=within_s)
+        traffic.send(CreateTeam(team_id=TEAM, leader_id=LEADER, name="East", created_at=JOINED), within_s=within_s)
         for member in MEMBERS:
-            traffic.say(JoinTeam(team_id=TEAM, distributor_id=member, effective_at=JOINED), within_s=within_s)
+            traffic.send(JoinTeam(team_id=TEAM, distributor_id=member, effective_at=JOINED), within_s=within_s)
     if rng.random() < 0.3:
         _move_in_a_circle(traffic)
-    traffic.say(DefineMarket(market="default", levels_paid_max=3), within_s=0.0)
-    traffic.say(DefineMarket(market=WEST, levels_paid_max=3), within_s=0.0)
+    traffic.send(DefineMarket(market="default", levels_paid_max=3), within_s=0.0)
+    traffic.send(DefineMarket(market=WEST, levels_paid_max=3), within_s=0.0)
     _put_in_force(traffic, 1, within_s)
     _put_in_force(traffic, IN_WEST, within_s)
     if rng.random() < 0.5:
@@ -137,18 +137,18 @@ def _set_the_stage(traffic: Traffic) -> None:
 def _move_in_a_circle(traffic: Traffic) -> None:
     """Two moves that would together close a cycle; from tomorrow on, so that no order of the run sees them."""
     tomorrow = START + timedelta(days=1)
-    traffic.say(MoveDistributor(distributor_id=2, sponsor_id=4, effective_at=tomorrow))
-    traffic.say(MoveDistributor(distributor_id=4, sponsor_id=3, effective_at=tomorrow))
+    traffic.send(MoveDistributor(distributor_id=2, sponsor_id=4, effective_at=tomorrow))
+    traffic.send(MoveDistributor(distributor_id=4, sponsor_id=3, effective_at=tomorrow))
 
 
 def _put_in_force(traffic: Traffic, version: int, within_s: float) -> None:
     """Three commands of three types, which may come in any order. Version 2 begins while orders are placed."""
     document = RuleDocument.model_validate(RULES[version])
     digest = digest_of(terms_of(document))
-    traffic.say(ProposeRules(rule_version=version, proposed_by="ann", rules=document), within_s=within_s)
-    traffic.say(ApproveRules(rule_version=version, approved_by="bob", digest=digest), within_s=within_s)
+    traffic.send(ProposeRules(rule_version=version, proposed_by="ann", rules=document), within_s=within_s)
+    traffic.send(ApproveRules(rule_version=version, approved_by="bob", digest=digest), within_s=within_s)
     begins = START + timedelta(minutes=2) if version == 2 else JOINED
-    traffic.say(ActivateRules(rule_version=version, activated_by="bob", effective_from=begins), within_s=within_s)
+    traffic.send(ActivateRules(rule_version=version, activated_by="bob", effective_from=begins), within_s=within_s)
 
 
 def _order(traffic: Traffic, number: int) -> PlaceOrder | None:
@@ -158,21 +158,21 @@ def _order(traffic: Traffic, number: int) -> PlaceOrder | None:
     order_id = str(1000 + number)
     for status in (*rng.choice(_STORIES), *(("cancelled",) if rng.random() < 0.1 else ())):
         step = update(status, order_id).model_copy(update={"shop_id": shop_id})
-        traffic.say(step, times=2 if rng.random() < 0.15 else 1)
+        traffic.send(step, times=2 if rng.random() < 0.15 else 1)
     if rng.random() < 0.3:
-        _say_simple(traffic, shop_id, order_id)
+        _send_simple(traffic, shop_id, order_id)
         return None
     wish = _wish(rng, shop_id, order_id)
     if rng.random() < 0.6:
         _give_back(traffic, wish)
     if rng.random() < 0.15:
         # The shop has forgotten that it sent the order: the same again, under an id of its own.
-        traffic.say(wish)
+        traffic.send(wish)
     if rng.random() < 0.15:
-        traffic.say(wish.model_copy(update={"distributor_id": rng.choice((1, 2, 3, 4)), "shipping": Decimal("3.00")}))
+        traffic.send(wish.model_copy(update={"distributor_id": rng.choice((1, 2, 3, 4)), "shipping": Decimal("3.00")}))
     if rng.random() < 0.3:
         return wish
-    traffic.say(wish, within_s=rng.choice((5.0, TALK_S)), times=2 if rng.random() < 0.2 else 1)
+    traffic.send(wish, within_s=rng.choice((5.0, TALK_S)), times=2 if rng.random() < 0.2 else 1)
     return None
 
 
@@ -193,10 +193,10 @@ def _give_back(traffic: Traffic, wish: PlaceOrder) -> None:
                 refund_id=f"refund-{number}-{part}",
                 order_id=wish.order_id,
             ).model_copy(update=about)
-            traffic.say(wanted, times=rng.choice((1, 1, 2)))
+            traffic.send(wanted, times=rng.choice((1, 1, 2)))
     if rng.random() < 0.3:
-        traffic.say(after_sale(True, wish.order_id).model_copy(update=about))
-        traffic.say(after_sale(False, wish.order_id).model_copy(update=about))
+        traffic.send(after_sale(True, wish.order_id).model_copy(update=about))
+        traffic.send(after_sale(False, wish.order_id).model_copy(update=about))
 
 
 def _wish(rng: random.Random, shop_id: str, order_id: str) -> PlaceOrder:
@@ -222,7 +222,7 @@ def _wish(rng: random.Random, shop_id: str, order_id: str) -> PlaceOrder:
     )
 
 
-def _say_simple(traffic: Traffic, shop_id: str, order_id: str) -> None:
+def _send_simple(traffic: Traffic, shop_id: str, order_id: str) -> None:
     """A bare body of version 1; the simplest shop knows no envelope."""
     rng = traffic.rng
     order: dict[str, Any] = {
@@ -237,12 +237,12 @@ def _say_simple(traffic: Traffic, shop_id: str, order_id: str) -> None:
     wish = PlaceOrder(shop_id=shop_id, order_id=order_id, distributor_id=order["distributor_id"], lines=(line,))
     traffic.wishes[wish.key].append(wish)
     times = 2 if rng.random() < 0.2 else 1
-    traffic.say_bytes("order.place.v1", json.dumps(order).encode(), "application/json", times=times)
+    traffic.send_bytes("order.place.v1", json.dumps(order).encode(), "application/json", times=times)
 
 
-def _say_together(traffic: Traffic, wishes: Sequence[PlaceOrder]) -> None:
+def _send_together(traffic: Traffic, wishes: Sequence[PlaceOrder]) -> None:
     if wishes:
-        traffic.say(*wishes, times=traffic.rng.choice((1, 2)))
+        traffic.send(*wishes, times=traffic.rng.choice((1, 2)))
 
 
 def _undecodable(traffic: Traffic) -> None:
@@ -271,15 +271,15 @@ def _poison(traffic: Traffic) -> None:
     rng = traffic.rng
     wish = _wish(rng, "shop-1", POISON)
     if rng.random() < 0.5:
-        traffic.say(wish, dead="ends_its_process")
+        traffic.send(wish, dead="ends_its_process")
         return
     neighbour = _wish(rng, "shop-1", "2001")
-    traffic.say(neighbour, wish, _wish(rng, "shop-1", "2002"))
+    traffic.send(neighbour, wish, _wish(rng, "shop-1", "2002"))
     traffic.dead[f"said-{traffic._numbers - 1}"] = "ends_its_process"
 
 
 def _stumbling(traffic: Traffic) -> None:
-    traffic.say(_wish(traffic.rng, "shop-1", STUMBLING), dead="handler_error")
+    traffic.send(_wish(traffic.rng, "shop-1", STUMBLING), dead="handler_error")
 
 
 def _changing_its_mind(traffic: Traffic) -> None:
@@ -290,35 +290,35 @@ def _using_ids_twice(traffic: Traffic) -> None:
     """Two orders under one id, and a status that carries the id of its order."""
     wishes = [_wish(traffic.rng, "shop-1", order_id) for order_id in ("4001", "4002")]
     for wish in wishes:
-        traffic.say(wish, used_id="used", times=traffic.rng.choice((1, 2)))
-    traffic.say(update("paid", "4001"), used_id="used", times=traffic.rng.choice((1, 2)))
+        traffic.send(wish, used_id="used", times=traffic.rng.choice((1, 2)))
+    traffic.send(update("paid", "4001"), used_id="used", times=traffic.rng.choice((1, 2)))
 
 
 def _counting_short(traffic: Traffic) -> None:
     """Less was found than orders have reserved; some of it comes in later."""
     rng = traffic.rng
     for product_id in (TEA, CUP):
-        traffic.say(count(f"c-{product_id}", product_id, rng.choice((0, 1, 3))), times=rng.choice((1, 2)))
+        traffic.send(count(f"c-{product_id}", product_id, rng.choice((0, 1, 3))), times=rng.choice((1, 2)))
         if rng.random() < 0.5:
-            traffic.say(adjust(f"a-short-{product_id}", product_id, -1))
+            traffic.send(adjust(f"a-short-{product_id}", product_id, -1))
         if rng.random() < 0.5:
-            traffic.say(receive(f"r-late-{product_id}", product_id, rng.randint(1, 6), batch_id="late"))
+            traffic.send(receive(f"r-late-{product_id}", product_id, rng.randint(1, 6), batch_id="late"))
 
 
 def _unreadable(traffic: Traffic) -> None:
     """What nobody can read; the same bytes twice are one message."""
     times = traffic.rng.choice((1, 2))
-    traffic.say_bytes(
+    traffic.send_bytes(
         "order.place.v1", b'{"shop_id": "shop-1", ', "application/json", times=times, dead="malformed_json"
     )
     odd = {"specversion": "1.0", "id": "odd", "source": "test", "type": "stock.receive.v9", "data": {}}
-    traffic.say_bytes("stock.receive.v1", json.dumps(odd).encode(), STRUCTURED, dead="unknown_type")
+    traffic.send_bytes("stock.receive.v1", json.dumps(odd).encode(), STRUCTURED, dead="unknown_type")
 
 
 def _refusable(traffic: Traffic) -> None:
     """What can be read so far that somebody can be told."""
     order = {"shop_id": "shop-1", "order_id": "3001", "distributor_id": 3, "product_id": TEA, "quantity": 0}
-    traffic.say_bytes("order.place.v1", json.dumps(order).encode(), "application/json", times=2)
+    traffic.send_bytes("order.place.v1", json.dumps(order).encode(), "application/json", times=2)
     status = {"shop_id": "shop-1", "order_id": "3001", "status": "lost"}
-    traffic.say_bytes("order.update-status.v1", json.dumps(status).encode(), "application/json")
-    traffic.say(update("paid", "never-placed"))
+    traffic.send_bytes("order.update-status.v1", json.dumps(status).encode(), "application/json")
+    traffic.send(update("paid", "never-placed"))

@@ -59,7 +59,7 @@ class Traffic:
     """When the outside world talks, as parts of its time: all at once, in bursts, or now and then."""
     _numbers: int = 0
 
-    def say(
+    def send(
         self,
         *payloads: Payload,
         within_s: float = TALK_S,
@@ -82,7 +82,7 @@ class Traffic:
                 self.refunds[payload.key][payload.refund_id] = payload
         bodies = [message.to_bytes() for message in messages]
         body, content_type = (bodies[0], STRUCTURED) if len(bodies) == 1 else (b"[" + b",".join(bodies) + b"]", BATCH)
-        self.say_bytes(payloads[0].message_type, body, content_type, within_s=within_s, times=times, dead=dead)
+        self.send_bytes(payloads[0].message_type, body, content_type, within_s=within_s, times=times, dead=dead)
 
     def _sent(self, payload: Payload) -> datetime:
         """What the clock of its sender says: in an eighth of what shops say of their orders, something absurd."""
@@ -90,7 +90,7 @@ class Traffic:
         is_of_order = isinstance(payload, OfOrder) and payload.order_id not in (POISON, STUMBLING)
         return SENT + clock.choice(SKEWS) if is_of_order and clock.random() < 0.125 else SENT
 
-    def say_bytes(
+    def send_bytes(
         self,
         message_type: str,
         body: bytes,

@@ -28,14 +28,14 @@ def an_upline(*tiers: str, inactive: tuple[int, ...] = ()) -> tuple[Earner, ...]
 
 
 def an_order(*lines: Line, currency: str = "CNY", **fields: Any) -> OrderFacts:
-    told: dict[str, Any] = {
+    explained_text: dict[str, Any] = {
         "key": "shop-1/1001",
         "status": "paid",
         "placed_at": NOON,
         "upline": an_upline("standard", "silver", "gold"),
         **fields,
     }
-    return OrderFacts(currency=currency, lines=lines or (Line(1, 501, 7, 2, 6000, 530),), **told)
+    return OrderFacts(currency=currency, lines=lines or (Line(1, 501, 7, 2, 6000, 530),), **explained_text)
 
 
 def terms(*plans: Any, pool_rate_ppm: int = 200_000) -> Terms:
@@ -82,7 +82,9 @@ def refunded(
     return replace(commission, reversals=(*commission.reversals, reversal))
 
 
-def told(order: OrderFacts, rules: Terms, earned: Earned | None = None, language: Any = "en", **fields: Any) -> str:
+def explained_text(
+    order: OrderFacts, rules: Terms, earned: Earned | None = None, language: Any = "en", **fields: Any
+) -> str:
     return text_of(explain(order, booked(order, rules, earned, **fields), rules), language)
 
 

@@ -102,7 +102,7 @@ class TestCategory:
         assert answer == Decision(having(GONE_CATEGORY), (CategoryRemoved(category_id=TEAS),), "removed")
 
     @pytest.mark.parametrize(
-        ("catalogue", "expected", "refusal"),
+        ("state", "expected", "refusal"),
         [
             (having(), None, no_category("not_defined", "There is no category 7.")),
             (having(GONE_CATEGORY), None, no_category("not_defined", "There is no category 7.")),

@@ -122,8 +122,8 @@ def test_there_are_bars_on_a_terminal_and_nothing_stays(
 
 def test_what_ends_soon_says_nothing_of_its_own() -> None:
     said: list[str] = []
-    with patience(said.append) as say:
-        say("Starting …")
+    with patience(said.append) as print_note:
+        print_note("Starting …")
 
     assert said == ["Starting …"]
 

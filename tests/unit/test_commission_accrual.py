@@ -71,7 +71,7 @@ def an_entry(level: int, distributor_id: int, rate_ppm: int, amount_minor: int, 
     return Entry(level=level, distributor_id=distributor_id, rate_ppm=rate_ppm, amount_minor=amount_minor, **given)
 
 
-def said(level: int, distributor_id: int, rate: str, amount: str) -> EntryMessage:
+def text(level: int, distributor_id: int, rate: str, amount: str) -> EntryMessage:
     return EntryMessage(
         line=1,
         product_id=TEA,
@@ -126,7 +126,7 @@ def test_a_paid_order_pays_every_level_and_what_they_leave_of_the_pool_is_breaka
         rule_version=1,
         pool=Decimal("18.00"),
         total=Decimal("16.20"),
-        entries=(said(1, SELLER, "0.1", "9.00"), said(2, MIDDLE, "0.05", "4.50"), said(3, TOP, "0.03", "2.70")),
+        entries=(text(1, SELLER, "0.1", "9.00"), text(2, MIDDLE, "0.05", "4.50"), text(3, TOP, "0.03", "2.70")),
         unpaid=(),
         hold_days=7,
     )

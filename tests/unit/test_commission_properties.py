@@ -112,7 +112,7 @@ def stories(draw: st.DrawFn) -> Story:
 
 def _refund(lines: Sequence[OrderLine], sums: dict[int, tuple[int, int]], currency: str, refund_id: str) -> Any:
     """A refund that tells of the lines given, with what went back of them so far: units and minor units."""
-    told = [
+    state_after = [
         RefundedLine(
             line=line.line,
             product_id=line.product_id,
@@ -124,10 +124,10 @@ def _refund(lines: Sequence[OrderLine], sums: dict[int, tuple[int, int]], curren
         for line in lines
         if line.line in sums
     ]
-    return refunded(*told, refund_id=refund_id, currency=currency)
+    return refunded(*state_after, refund_id=refund_id, currency=currency)
 
 
-def told(rules: RuleSet, messages: Sequence[Message[Any]], state: State | None = None) -> State:
+def state_after(rules: RuleSet, messages: Sequence[Message[Any]], state: State | None = None) -> State:
     """What these messages come to, each decided upon at once, and the books in balance after every one."""
     state = state or State(rules={rules.rule_version: rules})
     for said in messages:
@@ -174,8 +174,8 @@ def test_the_order_of_arrival_decides_nothing_but_the_account(story: Story, data
     shuffled = data.draw(st.permutations([*said, *again, *resent]))
     last = message(tick(LONG_AFTER), time=LONG_AFTER)
 
-    as_it_happened = told(story.rules, [*story.events, last])
-    as_it_came = told(story.rules, [*shuffled, last])
+    as_it_happened = state_after(story.rules, [*story.events, last])
+    as_it_came = state_after(story.rules, [*shuffled, last])
 
     assert coming_to(as_it_came) == coming_to(as_it_happened)
     balances = balances_of(as_it_came.postings)
@@ -187,7 +187,7 @@ def test_the_order_of_arrival_decides_nothing_but_the_account(story: Story, data
 def test_a_refund_of_everything_closes_every_account_to_zero(story: Story, data: st.DataObject) -> None:
     shuffled = data.draw(st.permutations([*story.events, *story.ticks, story.total]))
 
-    state = told(story.rules, [*shuffled, message(tick(LONG_AFTER), time=LONG_AFTER)])
+    state = state_after(story.rules, [*shuffled, message(tick(LONG_AFTER), time=LONG_AFTER)])
 
     assert set(state.commissions[KEY].remaining_minor()) <= {0}
     sums: Counter[tuple[int, str]] = Counter()
@@ -199,7 +199,7 @@ def test_a_refund_of_everything_closes_every_account_to_zero(story: Story, data:
 @given(stories(), st.data())
 def test_handled_twice_equals_once(story: Story, data: st.DataObject) -> None:
     said = data.draw(st.permutations([*story.events, *story.ticks, story.total]))
-    once = told(story.rules, said)
+    once = state_after(story.rules, said)
 
     for cause in (*story.events, story.total):
         again = RULES[cause.type](once, message(cause.data, id=f"resent {cause.id}", time=cause.time))
@@ -208,7 +208,7 @@ def test_handled_twice_equals_once(story: Story, data: st.DataObject) -> None:
 
 @given(stories())
 def test_what_is_released_is_what_the_events_say(story: Story) -> None:
-    state = told(story.rules, story.events)
+    state = state_after(story.rules, story.events)
     decision = decide.release(state, message(tick(LONG_AFTER), time=LONG_AFTER))
 
     said = {share.distributor_id: share.amount for event in decision.publish for share in event.shares}

@@ -27,62 +27,62 @@ from tests.unit.booked import (
     an_order,
     an_upline,
     booked,
+    explained_text,
     refunded,
     terms,
     text_of,
-    told,
 )
 
 
 class TestPaid:
     def test_the_base_the_rate_and_the_remainder_are_told(self) -> None:
-        said = told(an_order(), terms(LEVELS))
+        text = explained_text(an_order(), terms(LEVELS))
 
-        assert "The customer paid 60.00 CNY − 5.30 CNY discount = 54.70 CNY" in said
+        assert "The customer paid 60.00 CNY − 5.30 CNY discount = 54.70 CNY" in text
         assert (
             "Distributor 3 (the seller, tier standard) gets 2.74 CNY from “direct” (commission by level): "
             "5 % of 54.70 = 2.735; the shares of a line are rounded together, and 0.01 of the remainder "
             "fell to this one."
-        ) in said
-        assert "Distributor 2 (level 2, tier silver) gets 1.64 CNY" in said
-        assert "the remainder fell to other shares" in said
-        assert "It pays 4.38 CNY out of a pool of 10.94 CNY; the other 6.56 CNY stay with the platform." in said
+        ) in text
+        assert "Distributor 2 (level 2, tier silver) gets 1.64 CNY" in text
+        assert "the remainder fell to other shares" in text
+        assert "It pays 4.38 CNY out of a pool of 10.94 CNY; the other 6.56 CNY stay with the platform." in text
         assert (
-            "“direct” (commission by level) gives nothing to 1 (level 3): the plan does not reach this level." in said
+            "“direct” (commission by level) gives nothing to 1 (level 3): the plan does not reach this level." in text
         )
 
     def test_the_same_in_chinese(self) -> None:
-        said = told(an_order(), terms(LEVELS), language="zh")
+        text = explained_text(an_order(), terms(LEVELS), language="zh")
 
-        assert "顾客实付 60.00 CNY − 优惠 5.30 CNY = 54.70 CNY，比例佣金以此为基数。" in said
+        assert "顾客实付 60.00 CNY − 优惠 5.30 CNY = 54.70 CNY，比例佣金以此为基数。" in text
         assert (
             "分销商 3（本单销售者，等级 standard）获“direct”层级佣金 2.74 CNY：54.70 x 5% = 2.735；"
             "同行各份额一并取整，尾差 0.01 归此份。"
-        ) in said
-        assert "“direct”层级佣金未发放给1（第 3 级）：该方案不计算到此层级。" in said
-        assert "状态 已付款" in said
+        ) in text
+        assert "“direct”层级佣金未发放给1（第 3 级）：该方案不计算到此层级。" in text
+        assert "状态 已付款" in text
 
     def test_a_share_that_is_whole_says_nothing_of_rounding(self) -> None:
-        said = told(an_order(Line(1, 501, 7, 1, 10_000, 0)), terms(LEVELS))
+        text = explained_text(an_order(Line(1, 501, 7, 1, 10_000, 0)), terms(LEVELS))
 
-        assert "5 % of 100.00 = 5.00." in said
-        assert "rounded" not in said
-        assert "The customer paid 100.00 CNY; percentages" in said
+        assert "5 % of 100.00 = 5.00." in text
+        assert "rounded" not in text
+        assert "The customer paid 100.00 CNY; percentages" in text
 
     def test_a_difference_a_peer_and_a_first_tier(self) -> None:
         order = an_order(Line(1, 501, 7, 1, 10_000, 0), upline=an_upline("silver", "silver", "gold"))
-        said = told(order, terms(TIERED))
+        text = explained_text(order, terms(TIERED))
 
-        assert "tier silver has 4 %, nothing of it goes to tiers below, 4 % of 100.00 = 4.00" in said
-        assert "no more than the one below it, which earns the peer bonus of 0.5 % of 100.00 = 0.50" in said
-        assert "tier gold has 6 %, 4 % go to tiers below, the difference is 2 % of 100.00 = 2.00" in said
+        assert "tier silver has 4 %, nothing of it goes to tiers below, 4 % of 100.00 = 4.00" in text
+        assert "no more than the one below it, which earns the peer bonus of 0.5 % of 100.00 = 0.50" in text
+        assert "tier gold has 6 %, 4 % go to tiers below, the difference is 2 % of 100.00 = 2.00" in text
 
     def test_a_team_and_units(self) -> None:
         order = an_order(leader=Earner(0, LEADER, "gold", True))
-        said = told(order, terms(TEAM, UNITS))
+        text = explained_text(order, terms(TEAM, UNITS))
 
-        assert "Distributor 9 (the team's leader, tier gold) gets 0.55 CNY from “team” (team bonus)" in said
-        assert "from “units” (fixed amount per unit): 0.50 x 2 units = 1.00." in said
+        assert "Distributor 9 (the team's leader, tier gold) gets 0.55 CNY from “team” (team bonus)" in text
+        assert "from “units” (fixed amount per unit): 0.50 x 2 units = 1.00." in text
 
     @pytest.mark.parametrize(
         ("caps", "earned", "words"),
@@ -105,11 +105,11 @@ class TestPaid:
     def test_the_cap_that_cut_a_share(self, caps: Caps, earned: Earned, words: str) -> None:
         order = an_order(Line(1, 501, 7, 2, 6000, 530), Line(2, 502, 8, 1, 5470, 0))
 
-        assert words in told(order, terms(replace(LEVELS, caps=caps)), earned)
+        assert words in explained_text(order, terms(replace(LEVELS, caps=caps)), earned)
 
     def test_the_pool_that_cut_a_share(self) -> None:
-        said = told(an_order(), terms(LEVELS, UNITS, pool_rate_ppm=100_000))
-        assert "cut to what other shares had left of the line's pool of 5.47 CNY" in said
+        text = explained_text(an_order(), terms(LEVELS, UNITS, pool_rate_ppm=100_000))
+        assert "cut to what other shares had left of the line's pool of 5.47 CNY" in text
 
 
 class TestUnpaid:
@@ -162,25 +162,25 @@ class TestUnpaid:
         ],
     )
     def test_everyone_is_told_why(self, plan: Any, order: OrderFacts, earned: Earned | None, words: str) -> None:
-        assert words in told(order, terms(plan), earned)
+        assert words in explained_text(order, terms(plan), earned)
 
     def test_who_gets_nothing_on_any_line_is_told_once(self) -> None:
         order = an_order(Line(1, 501, 7, 2, 6000, 530), Line(2, 502, 8, 1, 5470, 0))
         only_tea = replace(LEVELS, conditions=Conditions(products=(501,)))
 
-        said = told(order, terms(only_tea, TIERED))
+        text = explained_text(order, terms(only_tea, TIERED))
 
-        assert said.count("the plan has no rate for tier standard") == 1
-        assert said.count("the plan does not cover this") == 1
-        assert said.index("the plan does not cover this") < said.index("Who gets nothing on any line")
+        assert text.count("the plan has no rate for tier standard") == 1
+        assert text.count("the plan does not cover this") == 1
+        assert text.index("the plan does not cover this") < text.index("Who gets nothing on any line")
 
     def test_a_cap_that_cannot_be_told_apart_is_still_a_cap(self) -> None:
         order, rules = an_order(), terms(replace(LEVELS, caps=Caps(month={"CNY": 500})))
         commission = booked(order, rules, Earned(month_minor={"direct": {SELLER: 500}}))
 
-        said = text_of(explain(order, replace(commission, earned=Earned()), rules))
+        text = text_of(explain(order, replace(commission, earned=Earned()), rules))
 
-        assert "gives nothing to the seller, 3: the cap was reached." in said
+        assert "gives nothing to the seller, 3: the cap was reached." in text
 
 
 class TestWhatBecameOfIt:
@@ -188,17 +188,17 @@ class TestWhatBecameOfIt:
         order = an_order(Line(1, 501, 7, 2, 6000, 530, refunded_quantity=1, refunded_minor=2735))
         rules = terms(LEVELS)
         explanation = explain(order, refunded(booked(order, rules), parts=1, of=2), rules)
-        said = text_of(explanation)
+        text = text_of(explanation)
 
-        assert "Given back so far: 1 of 2 units, 27.35 CNY of 54.70 CNY." in said
-        assert "1.37 CNY of it was taken back, 1.37 CNY is left." in said
-        assert "Distributor 3: 2.74 CNY − 1.37 CNY taken back = 1.37 CNY." in said
+        assert "Given back so far: 1 of 2 units, 27.35 CNY of 54.70 CNY." in text
+        assert "1.37 CNY of it was taken back, 1.37 CNY is left." in text
+        assert "Distributor 3: 2.74 CNY − 1.37 CNY taken back = 1.37 CNY." in text
         assert (
             "2026-11-02 12:00 UTC: refund refund-1 took back 2.19 CNY of what was held: distributor 3 1.37 CNY, "
             "distributor 2 0.82 CNY."
-        ) in said
+        ) in text
         assert explanation.remaining_minor == 219
-        assert "2.19 CNY are held. The hold period of 7 days starts when the customer has the goods." in said
+        assert "2.19 CNY are held. The hold period of 7 days starts when the customer has the goods." in text
         assert "退款 refund-1 从冻结佣金中扣回 2.19 CNY：分销商 3 1.37 CNY、分销商 2 0.82 CNY。" in text_of(
             explanation, "zh"
         )
@@ -206,16 +206,16 @@ class TestWhatBecameOfIt:
     def test_a_cancellation_leaves_nothing(self) -> None:
         order, rules = an_order(status="cancelled"), terms(LEVELS)
         commission = refunded(booked(order, rules), parts=1, of=1, reference="cancelled", reason="cancelled_by_shop")
-        said = text_of(explain(order, commission, rules))
+        text = text_of(explain(order, commission, rules))
 
-        assert "the cancellation took back 4.38 CNY of what was held" in said
-        assert "Nothing is left of it: everything was taken back." in said
+        assert "the cancellation took back 4.38 CNY of what was held" in text
+        assert "Nothing is left of it: everything was taken back." in text
 
     def test_a_refund_too_small_to_count(self) -> None:
         order, rules = an_order(), terms(LEVELS)
-        said = text_of(explain(order, refunded(booked(order, rules), parts=1, of=50_000), rules))
+        text = text_of(explain(order, refunded(booked(order, rules), parts=1, of=50_000), rules))
 
-        assert "refund refund-1 took back nothing: no share falls by 0.01 because of it." in said
+        assert "refund refund-1 took back nothing: no share falls by 0.01 because of it." in text
 
     @pytest.mark.parametrize(
         ("fields", "english", "chinese"),
@@ -245,12 +245,12 @@ class TestWhatBecameOfIt:
         ids=["not completed", "waits", "waited longer", "after-sale", "released"],
     )
     def test_whether_it_is_held_and_until_when(self, fields: dict[str, Any], english: str, chinese: str) -> None:
-        assert english in told(an_order(), terms(LEVELS), **fields)
-        assert chinese in told(an_order(), terms(LEVELS), language="zh", **fields)
+        assert english in explained_text(an_order(), terms(LEVELS), **fields)
+        assert chinese in explained_text(an_order(), terms(LEVELS), language="zh", **fields)
 
     def test_an_order_that_pays_nobody_holds_nothing(self) -> None:
         order = an_order(upline=an_upline("gold", inactive=(1,)))
-        assert "There is nothing to hold: the order pays nobody." in told(order, terms(LEVELS))
+        assert "There is nothing to hold: the order pays nobody." in explained_text(order, terms(LEVELS))
 
 
 class TestWhyThereIsNothing:

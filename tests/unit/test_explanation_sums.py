@@ -67,7 +67,7 @@ class TestItAddsUp:
         pattern = r"gets ([0-9.]+) \w{3} from" if language == "en" else r"获“.*?”[^0-9]+ ([0-9.]+) \w{3}："
 
         amounts = [
-            found[1] for section in sections for said in section.sentences if (found := re.search(pattern, said))
+            found[1] for section in sections for text in section.sentences if (found := re.search(pattern, text))
         ]
 
         assert amounts == [str(to_amount(entry.amount_minor, order.currency)) for entry in commission.entries]

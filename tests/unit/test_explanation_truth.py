@@ -18,7 +18,7 @@ from contracts.money import to_amount
 from contracts.orders.view import Line
 from contracts.plans.calculation import Earner, Sale
 from contracts.rules.view import Conditions, Differential, Fixed, Terms, Unilevel
-from tests.unit.booked import NOON, UNITS, an_order, an_upline, booked, refunded, terms, text_of, told
+from tests.unit.booked import NOON, UNITS, an_order, an_upline, booked, explained_text, refunded, terms, text_of
 from tests.unit.test_calculation_properties import cases
 
 SAYS_REMAINDER: dict[Language, tuple[str, str, str]] = {
@@ -45,8 +45,8 @@ def test_what_is_said_of_an_entry_is_true(case: tuple[Terms, Sale, Earned]) -> N
     for language in SAYS_REMAINDER:
         sections = [s for s in sentences_of(explanation, language) if s.heading.startswith(("Line", "第"))]
         for line, section in zip(explanation.lines, sections, strict=True):
-            said = [sentence for sentence in section.sentences if re.search(r" gets |获“", sentence)]
-            for part, sentence in zip(line.paid, said, strict=True):
+            text = [sentence for sentence in section.sentences if re.search(r" gets |获“", sentence)]
+            for part, sentence in zip(line.paid, text, strict=True):
                 _assert_remainder(line, part, sentence, SAYS_REMAINDER[language])
                 _assert_tiers(rules, line, part, sentence, SAYS_TIERS[language])
                 _assert_figures(part, sentence, sale.currency)
@@ -133,57 +133,58 @@ class TestRemainder:
         rules = terms(Unilevel("direct", (50_000,)))
 
         # 5 % of 54.49 are 272.45 cents.
-        assert "5 % of 54.49 = 2.7245; rounded down, as the fractions of the line's shares together are less " in told(
-            order, rules
+        assert (
+            "5 % of 54.49 = 2.7245; rounded down, as the fractions of the line's shares together are less "
+            in explained_text(order, rules)
         )
-        assert "尾数舍去：本行各份额的尾数合计不足 0.01 的一半" in told(order, rules, language="zh")
+        assert "尾数舍去：本行各份额的尾数合计不足 0.01 的一半" in explained_text(order, rules, language="zh")
 
     def test_of_two_equal_fractions_the_second_is_not_smaller(self) -> None:
         order = an_order(Line(1, 501, 7, 1, 30, 0), upline=an_upline("gold", "gold"))
 
-        said = told(order, terms(Unilevel("direct", (50_000, 50_000))))
+        text = explained_text(order, terms(Unilevel("direct", (50_000, 50_000))))
 
-        assert "gets 0.02 CNY" in said
-        assert "gets 0.01 CNY" in said
-        assert "larger" not in said
+        assert "gets 0.02 CNY" in text
+        assert "gets 0.01 CNY" in text
+        assert "larger" not in text
 
 
 class TestReasons:
     def test_a_level_with_a_rate_of_nothing_is_not_beyond_the_plan(self) -> None:
-        said = told(an_order(), terms(Unilevel("direct", (50_000, 0))))
+        text = explained_text(an_order(), terms(Unilevel("direct", (50_000, 0))))
 
-        assert "gives nothing to 2 (level 2): the plan pays 0 here." in said
-        assert "gives nothing to 1 (level 3): the plan does not reach this level." in said
+        assert "gives nothing to 2 (level 2): the plan pays 0 here." in text
+        assert "gives nothing to 1 (level 3): the plan does not reach this level." in text
 
     def test_a_minimum_after_a_cap(self) -> None:
         plan = Unilevel("direct", (50_000,), minimum={"CNY": 200})
         capped = replace(plan, caps=replace(plan.caps, entry={"CNY": 150}))
 
-        said = told(an_order(), terms(capped))
+        text = explained_text(an_order(), terms(capped))
 
-        assert "the seller, 3: the share, after caps and pool, is below the plan's minimum of 2.00 CNY." in said
+        assert "the seller, 3: the share, after caps and pool, is below the plan's minimum of 2.00 CNY." in text
 
     def test_a_fixed_plan_without_the_orders_currency(self) -> None:
         order = an_order(currency="JPY")
-        assert "the plan has no amounts in JPY." in told(order, terms(UNITS))
-        assert "该方案未设 JPY 的金额。" in told(order, terms(UNITS), language="zh")
+        assert "the plan has no amounts in JPY." in explained_text(order, terms(UNITS))
+        assert "该方案未设 JPY 的金额。" in explained_text(order, terms(UNITS), language="zh")
         elsewhere = replace(UNITS, conditions=Conditions(products=(1,)))
-        assert "the plan does not cover this." in told(order, terms(elsewhere))
+        assert "the plan does not cover this." in explained_text(order, terms(elsewhere))
 
     def test_an_unpaid_equal_makes_nobody_a_peer(self) -> None:
         plan = Differential("tiers", {"gold": 60_000}, peer_rate_ppm=5_000, minimum={"CNY": 1})
         capped = replace(plan, caps=replace(plan.caps, day={"CNY": 500}))
         order = an_order(Line(1, 501, 7, 1, 5_000, 0), upline=an_upline("gold", "gold"))
 
-        said = told(order, terms(capped), Earned(day_minor={"tiers": {3: 500}}))
+        text = explained_text(order, terms(capped), Earned(day_minor={"tiers": {3: 500}}))
 
-        assert "Distributor 2 (level 2, tier gold) gets 3.00 CNY" in said
-        assert "tier gold has 6 %, nothing of it goes to tiers below, 6 % of 50.00 = 3.00." in said
+        assert "Distributor 2 (level 2, tier gold) gets 3.00 CNY" in text
+        assert "tier gold has 6 %, nothing of it goes to tiers below, 6 % of 50.00 = 3.00." in text
 
     def test_a_cancellation_of_what_paid_nobody(self) -> None:
         order, rules = an_order(upline=(Earner(1, 3, "gold", False),)), terms(Unilevel("direct", (50_000,)))
         commission = refunded(booked(order, rules), parts=1, of=1, reference="cancelled", reason="cancelled_by_shop")
 
-        said = text_of(explain(order, commission, rules))
+        text = text_of(explain(order, commission, rules))
 
-        assert "the cancellation took back nothing: nothing was left." in said
+        assert "the cancellation took back nothing: nothing was left." in text

@@ -102,9 +102,9 @@ class TestAnswers:
         folded = fold_all(Work(wish("a")))
 
         assert folded.handled == [handled(wish("a"), "told")]
-        assert [said.data for said in folded.said] == [defined("a"), defined("a again")]
+        assert [said.data for said in folded.emissions] == [defined("a"), defined("a again")]
         assert folded.emitted == [
-            Emitted(wish("a").key, said.id, "product.defined.v1", said.to_bytes()) for said in folded.said
+            Emitted(wish("a").key, said.id, "product.defined.v1", said.to_bytes()) for said in folded.emissions
         ]
         assert (folded.retried, folded.dead, folded.retries) == ([], [], [])
 
@@ -112,7 +112,7 @@ class TestAnswers:
         traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
         asked = wish("a").model_copy(update={"correlationid": "order-7", "traceparent": traceparent})
 
-        said = fold_all(Work(asked)).said[0]
+        said = fold_all(Work(asked)).emissions[0]
 
         assert (said.source, said.causationid, said.correlationid) == ("catalog", "m-a", "order-7")
         assert (said.subject, said.time) == ("product/501", NOW)
@@ -148,7 +148,7 @@ class TestARuleThatRaises:
         assert folded.dead == [
             Unhandled(wish("raises").key, "product.define.v1", "product/501", "product/501", "handler_error", LAST_TRY)
         ]
-        letter = folded.said[0].data
+        letter = folded.emissions[0].data
         assert (letter.worker, letter.queue, letter.message_id) == ("catalog", QUEUE, "m-raises")
         assert (letter.reason, letter.detail) == ("handler_error", "KeyError: 'raises'")
         assert (letter.attempts, letter.replays, letter.concerns) == (LAST_TRY, 2, "product/501")
@@ -156,14 +156,16 @@ class TestARuleThatRaises:
         assert json.loads(letter.body)["data"]["name"] == "raises"
 
     def test_each_time_it_dies_is_a_dead_letter_of_its_own(self) -> None:
-        first, replayed = (fold_all(Work(wish("raises"), LAST_TRY, replays=n)).said[0].id for n in (0, 1))
+        first, replayed = (fold_all(Work(wish("raises"), LAST_TRY, replays=n)).emissions[0].id for n in (0, 1))
 
         assert first != replayed
 
     def test_two_commands_under_one_id_are_two_dead_letters(self) -> None:
         one, other = (wish("raises"), wish("raises").model_copy(update={"data": wish("raises too").data}))
 
-        letters = {fold_all(Work(each, LAST_TRY, failure=Failure("odd", "Odd."))).said[0].id for each in (one, other)}
+        letters = {
+            fold_all(Work(each, LAST_TRY, failure=Failure("odd", "Odd."))).emissions[0].id for each in (one, other)
+        }
 
         assert one.key == other.key
         assert len(letters) == 2
@@ -193,7 +195,7 @@ class TestNotYet:
         folded = fold_all(Work(wish("waits then refuses"), LAST_TRY))
 
         assert folded.handled == [handled(wish("waits then refuses"), "refused")]
-        assert [said.data for said in folded.said] == [refused("no tea")]
+        assert [said.data for said in folded.emissions] == [refused("no tea")]
         assert (folded.retries, folded.dead) == ([], [])
 
     def test_without_otherwise_it_becomes_a_dead_letter(self) -> None:
@@ -202,8 +204,8 @@ class TestNotYet:
         assert folded.dead == [
             Unhandled(wish("waits").key, "product.define.v1", "product/501", "product/501", "tea_unknown", LAST_TRY)
         ]
-        assert folded.said[0].data.detail == "Waited in vain: tea unknown."
-        assert folded.said[0].data.traceback is None
+        assert folded.emissions[0].data.detail == "Waited in vain: tea unknown."
+        assert folded.emissions[0].data.traceback is None
 
 
 class TestUnreadable:
@@ -211,7 +213,7 @@ class TestUnreadable:
         folded = fold_all(Work(unreadable(product_id=TEA)))
 
         assert folded.handled == [Handled(unreadable().key, "product.define.v1", "product/501", "m-bad", "refused")]
-        assert [said.data for said in folded.said] == [refused("name: Field required")]
+        assert [said.data for said in folded.emissions] == [refused("name: Field required")]
         assert (folded.retries, folded.dead) == ([], [])
 
     @pytest.mark.parametrize("handler", [HANDLER, replace(HANDLER, refuse=None)])
@@ -222,7 +224,7 @@ class TestUnreadable:
             Unhandled(unreadable().key, "product.define.v1", "message/m-bad", "m-bad", "missing_field", 1)
         ]
         assert (folded.handled, folded.retries) == ([], [])
-        letter = folded.said[0].data
+        letter = folded.emissions[0].data
         assert (letter.detail, letter.body, letter.concerns) == ("name: Field required", '{"half": ', None)
 
     def test_its_neighbours_are_handled(self) -> None:
@@ -250,8 +252,8 @@ class TestUnreadable:
             Unhandled(unreadable().key, "product.define.v1", "message/m-bad", "m-bad", "handler_error", 1)
         ]
         assert (folded.retried, folded.retries) == ([], [])
-        letter = folded.said[2].data
-        assert [said.data for said in folded.said] == [
+        letter = folded.emissions[2].data
+        assert [said.data for said in folded.emissions] == [
             defined("a"),
             defined("a again"),
             letter,
@@ -274,14 +276,14 @@ class TestAnIdInUse:
             Handled(self.CONFLICT.key, "product.define.v1", "product/501", "product/501", "refused")
         ]
         assert self.CONFLICT.key != wish("a").key
-        assert [said.data for said in folded.said] == [refused(self.CONFLICT.detail)]
-        assert folded.said[0].causationid == "m-a"
+        assert [said.data for said in folded.emissions] == [refused(self.CONFLICT.detail)]
+        assert folded.emissions[0].causationid == "m-a"
 
     def test_without_a_refusal_it_becomes_a_dead_letter_with_the_message_as_it_came(self) -> None:
         folded = fold_all(Work(self.CONFLICT), handler=replace(HANDLER, refuse=None))
 
         assert [(back.id, back.reason) for back in folded.dead] == [(self.CONFLICT.key, "conflict")]
-        letter = folded.said[0].data
+        letter = folded.emissions[0].data
         assert (letter.reason, letter.message_id, letter.concerns) == ("conflict", "m-a", "product/501")
         assert letter.body.encode() == wish("a").to_bytes()
 
@@ -348,7 +350,7 @@ def replace_correlation(asked: Message[DefineProduct], correlation: str) -> Mess
 def test_the_time_of_what_is_said_is_the_batchs_not_the_causes() -> None:
     late = wish("a").model_copy(update={"time": NOW - timedelta(days=1)})
 
-    assert fold_all(Work(late)).said[0].time == NOW
+    assert fold_all(Work(late)).emissions[0].time == NOW
 
 
 def test_the_id_of_an_event_begins_with_the_time_of_its_cause_and_that_of_a_dead_letter_does_not() -> None:

@@ -364,7 +364,7 @@ IN_EVERY_STATE = [
 
 @pytest.mark.parametrize("name", names)
 @pytest.mark.parametrize(
-    "desk", IN_EVERY_STATE, ids=lambda state: next((o.status for o in state.orders.values()), "new")
+    "state", IN_EVERY_STATE, ids=lambda state: next((o.status for o in state.orders.values()), "new")
 )
 def test_handled_twice_equals_once(state: State, name: str) -> None:
     rule, payload = everything_about_one_order(prepaid=False, enough=True)[name]

@@ -98,7 +98,7 @@ class TestPromise:
             promise = Promise(lambda order, promised=promised: promised)  # type: ignore[misc]
             for basket in bought:
                 told = network.order(basket, CURRENCY, categories)
-                answer = oracle.settle(read(document), told, books.before(told))
+                answer = oracle.recalculate(read(document), told, books.before(told))
                 lines = tuple(SaleLine(**line) for line in told["lines"])
                 upline = tuple(Earner(level, **person) for level, person in enumerate(told["chain"], 1))
                 leader = Earner(0, **told["leader"]) if told["leader"] else None

@@ -58,7 +58,7 @@ def test_another_expiry_date_holds_from_now_on_and_none_leaves_the_lots_own() ->
     assert decision.publish == (counted(0, 7), StockLow(product_id=TEA, available=0, low_at=2, crossing=1))
 
 
-@pytest.mark.parametrize(("shelf", "found"), [(stock_state(an_item(TEA)), 10), (stock_state(), 0)])
+@pytest.mark.parametrize(("state", "found"), [(stock_state(an_item(TEA)), 10), (stock_state(), 0)])
 def test_what_the_books_say_already_is_noted_and_nothing_said(state: Any, found: int) -> None:
     after = state.with_booking(booked(0, found))
 

@@ -24,8 +24,8 @@ from tests.builders import (
     an_item,
     cancelled,
     message,
+    picks_of,
     refunded,
-    said_picks,
     shipped,
     stock_state,
 )
@@ -46,7 +46,7 @@ def units_of(product_id: int, units: int, line: int = 1) -> Any:
 
 
 def released(*picks: tuple[int, str, int]) -> StockReleased:
-    return StockReleased(shop_id=SHOP, order_id=ORDER, picks=said_picks(*picks))
+    return StockReleased(shop_id=SHOP, order_id=ORDER, picks=picks_of(*picks))
 
 
 RESERVED = stock_state(
@@ -181,7 +181,7 @@ class TestHeardOfTooLate:
             after, outcome="already_released"
         )
 
-    @pytest.mark.parametrize("shelf", [stock_state(), RESERVED])
+    @pytest.mark.parametrize("state", [stock_state(), RESERVED])
     def test_goods_that_had_left_are_received_when_they_come(self, state: State) -> None:
         told = refunded(units_of(TEA, 2), was_shipped=True)
 

@@ -26,9 +26,9 @@ from tests.builders import (
     an_order_line,
     cancelled,
     message,
+    picks_of,
     receive,
     reserved,
-    said_picks,
     shipped,
     short,
     stock_state,
@@ -51,7 +51,7 @@ def open_for(*picks: tuple[int, str, int]) -> Reservation:
 
 
 def released(*picks: tuple[int, str, int]) -> StockReleased:
-    return StockReleased(shop_id=SHOP, order_id=ORDER, picks=said_picks(*picks))
+    return StockReleased(shop_id=SHOP, order_id=ORDER, picks=picks_of(*picks))
 
 
 class TestReserve:

@@ -24,8 +24,8 @@ from tests.builders import (
     cancelled,
     count,
     message,
+    picks_of,
     receive,
-    said_picks,
     shipped,
     stock_state,
     tick,
@@ -127,7 +127,7 @@ class TestTheAnswer:
         decision = decide.take_back(short_by_six(), message(answer("3", "2", last="2")))
 
         released = [
-            StockReleased(shop_id=SHOP, order_id=order_id, picks=said_picks((TEA, "default", 3))) for order_id in "32"
+            StockReleased(shop_id=SHOP, order_id=order_id, picks=picks_of((TEA, "default", 3))) for order_id in "32"
         ]
         assert decision.publish == (*released, changed(0, 4, 4, 2))
         assert decision.outcome == "released"

@@ -31,7 +31,7 @@ def the_stage(stock: int = STOCK, rules: RuleDocument | None = None) -> list[Pay
 
 async def set_the_stage(system: System, stock: int = STOCK, rules: RuleDocument | None = None) -> System:
     await system.publish(*the_stage(stock, rules))
-    await system.settle()
+    await system.run_until_idle()
     return system
 
 

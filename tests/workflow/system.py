@@ -106,21 +106,21 @@ class System:
         for wave in population.waves():
             for command in wave:
                 await self.publish(*[command] * copies)
-            await self.settle()
+            await self.run_until_idle()
         for phase in sorted({publication.phase for publication in publications}):
             for publication in publications:
                 for _ in range(copies if publication.phase == phase else 0):
                     await self.send_bytes(publication.routing_key, publication.body, publication.content_type or BARE)
-            await self.settle()
+            await self.run_until_idle()
             after_phase(phase)
-        await self.settle(with_retries=True)
+        await self.run_until_idle(with_retries=True)
 
     async def tick(self, at: datetime) -> None:
         """Let time pass until `at`, and say so as the clock does."""
         self.time.advance_to(at)
         await self.broker.publish([clock.tick(int(at.timestamp()) // CLOCK_INTERVAL_S, CLOCK_INTERVAL_S)])
 
-    async def settle(self, *, with_retries: bool = False) -> None:
+    async def run_until_idle(self, *, with_retries: bool = False) -> None:
         """Run every loop until nothing moves; `with_retries` also lets the pauses of what waits pass."""
         for _ in range(ROUNDS_MAX):
             self.broker.give_back_due()
@@ -135,7 +135,7 @@ class System:
 
     async def pass_time(self, **duration: float) -> None:
         self.time.advance_to(self.time.now() + timedelta(**duration))
-        await self.settle()
+        await self.run_until_idle()
 
     async def verify(self) -> Report:
         return await verify(self.store, self.workers, self.time)

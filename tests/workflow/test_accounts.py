@@ -32,13 +32,13 @@ async def traded(publications: Sequence[Publication]) -> System:
     for wave in the_world()[0].waves():
         for command in wave:
             await system.send(envelope_of(command, system.time.now()))
-        await system.settle()
+        await system.run_until_idle()
     for phase in sorted({publication.phase for publication in publications}):
         for publication in publications:
             if publication.phase == phase:
                 await send(system, publication)
-        await system.settle()
-    await system.settle(with_retries=True)
+        await system.run_until_idle()
+    await system.run_until_idle(with_retries=True)
     return system
 
 
@@ -79,7 +79,7 @@ async def test_a_repeat_that_came_back_from_a_worker_that_died_is_accounted_for(
     system = await traded([publication for publication in publications if publication not in again])
     for repeat in again:
         await send(system, repeat, redelivered=True)
-    await system.settle(with_retries=True)
+    await system.run_until_idle(with_retries=True)
 
     found = await accounted(system)
     assert found.messages == published(system).total()

@@ -65,17 +65,17 @@ async def traded(system: System) -> System:
     system.store.table(RULES).put(the_rules())
     for order_id in ("1001", "1002", "1003"):
         await system.publish(place(order_id, prepaid=True))
-        await system.settle()
+        await system.run_until_idle()
     for order_id in ("1001", "1003"):
         for status in ("shipped", "completed"):
             await system.publish(update(status, order_id))
-            await system.settle()
+            await system.run_until_idle()
         await system.pass_time(days=4)
     await system.publish(update("cancelled", "1002"))
     await system.tick(NOW + timedelta(days=8))
-    await system.settle()
+    await system.run_until_idle()
     await system.publish(refund(a_refund_line(TEA, 1)), place("1004", lines=[a_placed_line()]))
-    await system.settle()
+    await system.run_until_idle()
     return system
 
 
@@ -210,9 +210,9 @@ async def completed(system: System) -> System:
     system.store.table(RULES).put(the_rules())
     await system.publish(place("1001", prepaid=True))
     for status in ("shipped", "completed"):
-        await system.settle()
+        await system.run_until_idle()
         await system.publish(update(status))
-    await system.settle()
+    await system.run_until_idle()
     return system
 
 
@@ -222,7 +222,7 @@ class TestAfterSales:
         """An after-sale is open since the second day."""
         await completed.pass_time(days=1)
         await completed.publish(after_sale())
-        await completed.settle()
+        await completed.run_until_idle()
         assert await breaches(completed) == []
         return completed
 
@@ -232,7 +232,7 @@ class TestAfterSales:
         assert await breaches(opened) == [f"I2 order/{KEY}: is to be released at {IN_A_WEEK}, its hold gives None"]
 
         await opened.tick(IN_A_WEEK)
-        await opened.settle()
+        await opened.run_until_idle()
 
         since = NOW + timedelta(days=1)
         detail = f"was released at {IN_A_WEEK}, but its after-sale has been open since {since}"
@@ -241,7 +241,7 @@ class TestAfterSales:
     async def test_an_end_that_does_not_count_is_seen(self, opened: System) -> None:
         await opened.pass_time(days=8)
         await opened.publish(after_sale(False))
-        await opened.settle()
+        await opened.run_until_idle()
         assert await breaches(opened) == []
 
         at("release_at", IN_A_WEEK)(opened.store.table(COMMISSIONS).documents[KEY])
@@ -251,9 +251,9 @@ class TestAfterSales:
 
     async def test_one_that_opens_after_the_release_is_no_fault(self, completed: System) -> None:
         await completed.tick(IN_A_WEEK)
-        await completed.settle()
+        await completed.run_until_idle()
         await completed.publish(after_sale())
-        await completed.settle()
+        await completed.run_until_idle()
 
         assert completed.document(ORDERS, KEY)["after_sale_open"]
         assert await breaches(completed) == []
@@ -263,7 +263,7 @@ class TestReleases:
     async def test_one_before_its_time_is_seen(self, completed: System) -> None:
         """The posting has the time of the tick that released it."""
         await completed.tick(IN_A_WEEK)
-        await completed.settle()
+        await completed.run_until_idle()
         assert await breaches(completed) == []
         [posting] = [d for d in completed.store.table(LEDGER).documents.values() if d["kind"] == "release"]
 
@@ -275,10 +275,10 @@ class TestReleases:
     async def test_none_long_after_its_time_is_seen(self, completed: System) -> None:
         with no_releases():
             await completed.tick(IN_A_WEEK + OVERDUE_AFTER)
-            await completed.settle()
+            await completed.run_until_idle()
             assert await breaches(completed) == []
             await completed.tick(IN_A_WEEK + OVERDUE_AFTER + timedelta(minutes=1))
-            await completed.settle()
+            await completed.run_until_idle()
 
         assert await breaches(completed) == [f"I2 order/{KEY}: is still held, and was due at {IN_A_WEEK}"]
 
@@ -286,10 +286,10 @@ class TestReleases:
         await completed.pass_time(days=1)
         for payload in (place("1002", prepaid=True), update("shipped", "1002"), update("completed", "1002")):
             await completed.publish(payload)
-            await completed.settle()
+            await completed.run_until_idle()
         with no_releases(but=f"{SHOP}/1002"):
             await completed.tick(IN_A_WEEK + timedelta(days=1))
-            await completed.settle()
+            await completed.run_until_idle()
 
         assert await breaches(completed) == [f"I2 order/{KEY}: is still held, and was due at {IN_A_WEEK}"]
 
@@ -302,9 +302,9 @@ class TestReleases:
         """What is only noted now may be due long ago; the next tick releases it."""
         with no_releases():
             await completed.tick(IN_A_WEEK + timedelta(days=1))
-            await completed.settle()
+            await completed.run_until_idle()
         await completed.publish(refund(a_refund_line(TEA, 1)))
-        await completed.settle()
+        await completed.run_until_idle()
 
         assert await breaches(completed) == []
 

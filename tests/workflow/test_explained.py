@@ -34,7 +34,7 @@ async def sold(system: System) -> System:
         place("1004", lines=LINES, shop_id="nowhere"),
     ):
         await system.publish(payload)
-        await system.settle(with_retries=True)
+        await system.run_until_idle(with_retries=True)
     return system
 
 

@@ -45,7 +45,7 @@ async def test_an_order_with_a_line_of_no_units_is_refused_with_the_field_and_th
     line = {"product_id": TEA, "quantity": 0, "amount": "100.00"}
     order = {"shop_id": SHOP, "order_id": ORDER, "distributor_id": SELLER, "lines": [line]}
     await system.send_bytes("order.place.v2", json.dumps(order).encode())
-    await system.settle()
+    await system.run_until_idle()
 
     [refused] = system.events("order.refused.v1")
     assert refused["data"]["reason"] == "invalid_message"
@@ -60,7 +60,7 @@ async def test_what_nobody_can_read_becomes_a_dead_letter_and_one_alert(system: 
     for body in (b'{"shop_id": "shop-1", ', b"\xff\xfe", b'{"shop_id": "'):
         await system.send_bytes("order.place.v1", body)
     await system.publish(place())
-    await system.settle(with_retries=True)
+    await system.run_until_idle(with_retries=True)
 
     letters = {letter["body"]: letter for letter in system.documents(LETTERS)}
     assert letters.keys() == {'{"shop_id": "shop-1", ', "//4=", '{"shop_id": "'}
@@ -82,11 +82,11 @@ async def test_a_rule_that_raises_is_tried_four_times_and_its_neighbours_once() 
     system = await set_the_stage(System(workers_with_a_bug("2")))
     orders = [message(place(number, prepaid=True)) for number in ("1", "2", "3")]
     await system.send_together(orders)
-    await system.settle()
+    await system.run_until_idle()
     assert sorted(order["order_id"] for order in system.documents("order_intake.orders")) == ["1", "3"]
     assert len(system.documents("commission_calculation.commissions")) == 2
 
-    await system.settle(with_retries=True)
+    await system.run_until_idle(with_retries=True)
 
     assert system.time.now() - NOW == timedelta(seconds=5 + 60 + 600)
     [letter] = system.documents(LETTERS)
@@ -112,7 +112,7 @@ async def test_a_body_beyond_the_limit_is_parked_whole_at_the_broker() -> None:
     body = json.dumps({"shop_id": SHOP, "note": "x" * 70_000}).encode()
     await system.send_bytes("order.place.v1", body)
     await system.publish(place())
-    await system.settle()
+    await system.run_until_idle()
 
     [parked] = system.broker.parked
     assert parked.body == body
@@ -127,7 +127,7 @@ async def test_one_bad_item_of_a_batch_does_not_hold_up_the_others(system: Syste
     good, bad = message(place("1")), {"specversion": "1.0", "id": "odd", "type": "order.place.v9", "data": {}}
     body = b"[" + good.to_bytes() + b"," + json.dumps(bad).encode() + b"]"
     await system.send_bytes("order.place.v2", body, "application/cloudevents-batch+json")
-    await system.settle()
+    await system.run_until_idle()
 
     [order] = system.documents("order_intake.orders")
     assert order["order_id"] == "1"

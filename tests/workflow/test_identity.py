@@ -102,13 +102,13 @@ async def system() -> System:
     """With a paid order, and two teams of which the seller is in neither."""
     system = await set_the_stage(System())
     await system.publish(place(), update("paid"))
-    await system.settle(with_retries=True)
+    await system.run_until_idle(with_retries=True)
     await system.publish(
         CreateTeam(team_id=TEAM, leader_id=MIDDLE, name="East"),
         CreateTeam(team_id=WEST, leader_id=MIDDLE, name="West"),
         JoinTeam(team_id=TEAM, distributor_id=MIDDLE),
     )
-    await system.settle()
+    await system.run_until_idle()
     return system
 
 
@@ -124,21 +124,21 @@ def _newest(value: Any) -> Any:
     return value
 
 
-async def tell(system: System, thing: Setting, *, together: bool = False) -> list[dict[str, Any]]:
+async def publish(system: System, thing: Setting, *, together: bool = False) -> list[dict[str, Any]]:
     """Send the three wishes, one after the other or all at once; what holds after each, or in the end."""
     states = []
     for message_type, body in zip(thing.types, thing.bodies, strict=True):
         await system.send_bytes(message_type, body)
         if not together:
-            await system.settle()
+            await system.run_until_idle()
             states.append(what_holds(system, thing))
-    await system.settle()
+    await system.run_until_idle()
     return states or [what_holds(system, thing)]
 
 
 @pytest.mark.parametrize("name", SETTINGS)
 async def test_a_state_that_returns_holds(system: System, name: str) -> None:
-    first, second, third = await tell(system, SETTINGS[name])
+    first, second, third = await publish(system, SETTINGS[name])
 
     assert first == third != second
     await system.assert_sound()
@@ -148,11 +148,11 @@ async def test_a_state_that_returns_holds(system: System, name: str) -> None:
 async def test_the_same_bytes_again_change_nothing(system: System, name: str) -> None:
     thing = SETTINGS[name]
     await system.send_bytes(thing.types[0], thing.bodies[0])
-    await system.settle()
+    await system.run_until_idle()
     before, published = system.business_state(), len(_events(system))
 
     await system.send_bytes(thing.types[0], thing.bodies[0])
-    await system.settle()
+    await system.run_until_idle()
 
     assert system.business_state() == before
     assert len(_events(system)) == published
@@ -167,12 +167,12 @@ async def test_returning_states_in_one_batch_survive_a_crash_before_anything_is_
 ) -> None:
     """All three are redelivered, are recognised one by one, and speak again."""
     thing = SETTINGS[name]
-    await _tell_and_die(system, thing)
+    await _publish_and_die(system, thing)
     committed = system.documents(thing.collection)
     assert _events(system) == []
 
     system.broker.redeliver()
-    await system.settle()
+    await system.run_until_idle()
 
     assert system.documents(thing.collection) == committed
     spoken = {event["id"]: event for event in _events(system) if event["source"] == thing.collection.partition(".")[0]}
@@ -191,13 +191,13 @@ async def test_a_redelivered_wish_that_was_never_handled_is_a_new_one(
     for number, body in enumerate(thing.bodies[:2]):
         await system.send_bytes(thing.types[0], body)
         if one_by_one or number == 1:
-            await system.settle()
+            await system.run_until_idle()
         if one_by_one and number == 0:
             first = what_holds(system, thing)
     second = what_holds(system, thing)
 
     _deliver(system, thing.types[2], thing.bodies[2], redelivered=True)
-    await system.settle()
+    await system.run_until_idle()
 
     third = what_holds(system, thing)
     assert third != second
@@ -207,12 +207,12 @@ async def test_a_redelivered_wish_that_was_never_handled_is_a_new_one(
 async def test_a_redelivered_wish_after_a_crash_with_the_batch_that_had_it_twice_already(system: System) -> None:
     """Of four redelivered ones, three were handled before the crash, and the fourth was not."""
     thing = SETTINGS["after-sale"]
-    await _tell_and_die(system, thing)
+    await _publish_and_die(system, thing)
     assert what_holds(system, thing)["after_sale_open"]
 
     system.broker.redeliver()
     _deliver(system, thing.types[1], thing.bodies[1], redelivered=True, first=False)
-    await system.settle()
+    await system.run_until_idle()
 
     assert not what_holds(system, thing)["after_sale_open"]
 
@@ -233,11 +233,11 @@ async def test_a_new_wish_is_not_taken_for_one_of_the_batch_with_which_its_worke
     with monkeypatch.context() as patched:
         patched.setattr(InMemoryInbox, "acknowledge", die)
         with pytest.raises(_Died):
-            await tell(system, thing, together=True)
+            await publish(system, thing, together=True)
 
     system.broker.redeliver()
     _deliver(system, thing.types[1], thing.bodies[1], redelivered=True, first=False)
-    await system.settle()
+    await system.run_until_idle()
 
     assert not what_holds(system, thing)["after_sale_open"]
     await system.assert_sound()
@@ -247,15 +247,15 @@ async def test_a_message_id_recognises_a_redelivery_whatever_came_after_it(syste
     thing = SETTINGS["after-sale"]
     for name, body in zip(("m-1", "m-2"), thing.bodies[:2], strict=True):
         _deliver(system, thing.types[0], body, message_id=name)
-        await system.settle()
+        await system.run_until_idle()
     before = system.business_state()
 
     _deliver(system, thing.types[0], thing.bodies[0], message_id="m-1", redelivered=True)
-    await system.settle()
+    await system.run_until_idle()
     assert system.business_state() == before
 
     _deliver(system, thing.types[0], thing.bodies[0], message_id="m-3", redelivered=True)
-    await system.settle()
+    await system.run_until_idle()
     assert what_holds(system, thing)["after_sale_open"]
 
 
@@ -263,7 +263,7 @@ async def test_a_message_id_is_no_identity_by_itself(system: System) -> None:
     thing = SETTINGS["after-sale"]
     for body in thing.bodies:
         _deliver(system, thing.types[0], body, message_id="always the same")
-        await system.settle()
+        await system.run_until_idle()
 
     assert what_holds(system, thing)["after_sale_open"]
 
@@ -271,9 +271,9 @@ async def test_a_message_id_is_no_identity_by_itself(system: System) -> None:
 async def test_a_bare_body_that_waited_for_its_order_keeps_its_id(system: System) -> None:
     """It is put off and comes back as a copy of ours; the journal has one message, not two."""
     await system.send_bytes("order.update-status.v1", _json({"shop_id": SHOP, "order_id": "9", "status": "cancelled"}))
-    await system.settle()
+    await system.run_until_idle()
     await system.publish(place("9"))
-    await system.settle(with_retries=True)
+    await system.run_until_idle(with_retries=True)
 
     records = system.documents("journal.order_intake")
     put_off = {item["id"] for record in records for item in record.get("retried", ())}
@@ -295,7 +295,7 @@ COMMANDS: list[tuple[Worker, Handler, type[Payload]]] = [
 async def test_the_same_garbled_bytes_for_two_queues_are_two_messages(system: System) -> None:
     for message_type in ("order.update-status.v1", "order.after-sale.v1"):
         await system.send_bytes(message_type, b"{")
-    await system.settle()
+    await system.run_until_idle()
 
     assert sorted(letter["queue"] for letter in system.documents("alerting.dead_letters")) == [
         "order_intake.order.after-sale",
@@ -315,12 +315,12 @@ class _Died(Exception):
     pass
 
 
-async def _tell_and_die(system: System, thing: Setting) -> None:
+async def _publish_and_die(system: System, thing: Setting) -> None:
     """Send all three wishes, in one batch, and have the worker die when that is committed."""
     alive, system.loops = system.loops, system.loops_with(_Dying())
     system.broker.published.clear()
     with pytest.raises(_Died):
-        await tell(system, thing, together=True)
+        await publish(system, thing, together=True)
     system.loops = alive
 
 

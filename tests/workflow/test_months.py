@@ -59,7 +59,7 @@ async def sell(system: System, order_id: str, amount: str, *, shop_id: str = SHO
     """A paid order of one tea at the system's present time."""
     line = a_placed_line(TEA, 1, amount)
     await system.publish(place(order_id, lines=[line], shop_id=shop_id, prepaid=True, **fields))
-    await system.settle()
+    await system.run_until_idle()
 
 
 def commission(system: System, order_id: str, shop_id: str = SHOP) -> Document:
@@ -83,7 +83,7 @@ async def two_markets(system: System) -> System:
     await system.publish(
         DefineMarket(market=WEST, levels_paid_max=3), RegisterShop(shop_id=WEST_SHOP, currency="CNY", market=WEST)
     )
-    await system.settle()
+    await system.run_until_idle()
     return system
 
 
@@ -125,7 +125,7 @@ class TestAChangeOfRulesInMidMonth:
         for order_id, amount, placed_at in (("1001", "500.00", ON_THE_10TH), ("1002", "10.00", ON_THE_15TH)):
             line = a_placed_line(TEA, 1, amount)
             await system.publish(place(order_id, lines=[line], prepaid=True, placed_at=placed_at))
-        await system.settle()
+        await system.run_until_idle()
 
         assert got(system, "1002") == [(SELLER, 100)]
         await system.assert_sound()
@@ -162,7 +162,7 @@ class TestOwnSalesThatWereGivenBack:
 
     async def test_a_refund_subtracts(self, sold: System) -> None:
         await sold.publish(refund(a_refund_line(TEA, 0, "0.01"), order_id="1001"))
-        await sold.settle()
+        await sold.run_until_idle()
 
         await sell(sold, "1002", "10.00")
 
@@ -174,7 +174,7 @@ class TestOwnSalesThatWereGivenBack:
 
     async def test_a_cancellation_subtracts(self, sold: System) -> None:
         await sold.publish(update("cancelled", "1001"))
-        await sold.settle()
+        await sold.run_until_idle()
 
         await sell(sold, "1002", "299.99")
 
@@ -185,7 +185,7 @@ class TestOwnSalesThatWereGivenBack:
         put_rules(system, 1, CAPPED)
         await sell(system, "1001", "300.00")
         await system.publish(update("cancelled", "1001"))
-        await system.settle()
+        await system.run_until_idle()
 
         await sell(system, "1002", "300.00")
 
@@ -217,7 +217,7 @@ class TestMarkets:
         await sell(two_markets, "1001", "100.00", shop_id=WEST_SHOP)
 
         await two_markets.publish(refund(a_refund_line(TEA, 0, "1.00"), order_id="1001"))
-        await two_markets.settle()
+        await two_markets.run_until_idle()
 
         month = f"{SELLER}/2026-11/CNY"
         assert months(two_markets) == {

@@ -107,7 +107,7 @@ async def test_refunded_sales_that_still_qualify(system: System) -> None:
     put_rules(system, 1, ASKS_FOR_SALES)
     await sell(system, "1001", "300.00")
     await system.publish(refund(a_refund_line(TEA, 1), order_id="1001"))
-    await system.settle()
+    await system.run_until_idle()
     await system.tick(NOW + timedelta(days=1))
     with patch.object(State, "earned", gross):
         await sell(system, "1002", "10.00")
@@ -127,7 +127,7 @@ async def test_refunds_that_do_not_subtract_anywhere(system: System) -> None:
     await sell(system, "1001", "300.00")
     with patch("workers.commission_calculation.model.tallies_of", no_refunds):
         await system.publish(refund(a_refund_line(TEA, 1), order_id="1001"))
-        await system.settle()
+        await system.run_until_idle()
 
     assert await found(system) == [
         f"I3 earnings/{MONTH}: refunds of own sales: 0 is stored, the orders give 30000",

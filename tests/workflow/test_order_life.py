@@ -53,24 +53,24 @@ def held(system: System) -> dict[int, int]:
 async def test_the_simplest_order_is_placed_paid_shipped_and_completed(system: System) -> None:
     body = {"shop_id": SHOP, "order_id": ORDER, "distributor_id": SELLER, "product_id": TEA, "quantity": 2}
     await system.send_bytes("order.place.v1", json.dumps({**body, "total_price": "90.00"}).encode())
-    await system.settle()
+    await system.run_until_idle()
     assert status(system) == "pending"
     assert lot(system) == (STOCK, 2)
     assert system.documents(COMMISSIONS) == []
 
     await system.publish(update("paid"))
-    await system.settle()
+    await system.run_until_idle()
     assert status(system) == "paid"
     # 10 %, 5 % and 3 % of 90.00.
     assert held(system) == {SELLER: 900, MIDDLE: 450, TOP: 270}
 
     await system.publish(update("shipped"))
-    await system.settle()
+    await system.run_until_idle()
     assert status(system) == "shipped"
     assert lot(system) == (STOCK - 2, 0)
 
     await system.publish(update("completed"))
-    await system.settle()
+    await system.run_until_idle()
     assert status(system) == "completed"
     report = await system.assert_sound()
     assert report.figures["I2"] == {"orders_paid": 1, "entries": 3}
@@ -80,7 +80,7 @@ async def test_the_simplest_order_is_placed_paid_shipped_and_completed(system: S
 async def test_a_prepaid_order_of_many_lines_needs_no_payment(system: System) -> None:
     lines = (a_placed_line(TEA, 2, "100.00", "10.00"), a_placed_line(CUP, 1, "19.99"), a_placed_line(TEA, 1, "50.00"))
     await system.publish(place(lines=lines, prepaid=True))
-    await system.settle()
+    await system.run_until_idle()
 
     assert status(system) == "paid"
     assert lot(system, TEA) == (STOCK, 3)
@@ -92,7 +92,7 @@ async def test_a_prepaid_order_of_many_lines_needs_no_payment(system: System) ->
 
 async def test_an_order_without_stock_is_rejected_and_pays_nobody(system: System) -> None:
     await system.publish(place(lines=(a_placed_line(TEA, STOCK + 1), a_placed_line(CUP, 1)), prepaid=True))
-    await system.settle()
+    await system.run_until_idle()
 
     order = system.document(ORDERS, KEY)
     assert (order["status"], order["reason"]) == ("rejected", "stock_short")
@@ -106,10 +106,10 @@ async def test_an_order_without_stock_is_rejected_and_pays_nobody(system: System
 
 async def test_a_payment_that_comes_before_its_order_waits_for_it(system: System) -> None:
     await system.publish(update("paid"))
-    await system.settle()
+    await system.run_until_idle()
     assert len(system.broker.delayed) == 1
     await system.publish(place())
-    await system.settle()
+    await system.run_until_idle()
     assert status(system) == "pending"
 
     await system.pass_time(seconds=4)
@@ -123,7 +123,7 @@ async def test_a_payment_that_comes_before_its_order_waits_for_it(system: System
 
 async def test_a_payment_whose_order_never_comes_is_refused_after_three_pauses(system: System) -> None:
     await system.publish(update("paid"))
-    await system.settle(with_retries=True)
+    await system.run_until_idle(with_retries=True)
 
     [refused] = system.events("order.status-refused.v1")
     assert refused["data"]["reason"] == "order_unknown"
@@ -134,9 +134,9 @@ async def test_a_payment_whose_order_never_comes_is_refused_after_three_pauses(s
 
 async def test_a_paid_order_that_is_cancelled_gives_stock_and_commissions_back(system: System) -> None:
     await system.publish(place(prepaid=True))
-    await system.settle()
+    await system.run_until_idle()
     await system.publish(update("cancelled"))
-    await system.settle()
+    await system.run_until_idle()
 
     assert status(system) == "cancelled"
     assert lot(system) == (STOCK, 0)
@@ -153,14 +153,14 @@ async def test_a_paid_order_that_is_cancelled_gives_stock_and_commissions_back(s
 
 async def test_an_order_that_is_not_paid_in_time_is_cancelled_by_the_clock(system: System) -> None:
     await system.publish(place())
-    await system.settle()
+    await system.run_until_idle()
     deadline = NOW + timedelta(minutes=30)
 
     await system.tick(deadline - timedelta(seconds=10))
-    await system.settle()
+    await system.run_until_idle()
     assert status(system) == "pending"
     await system.tick(deadline)
-    await system.settle()
+    await system.run_until_idle()
 
     order = system.document(ORDERS, KEY)
     assert (order["status"], order["reason"]) == ("cancelled", "payment_overdue")
@@ -170,10 +170,10 @@ async def test_an_order_that_is_not_paid_in_time_is_cancelled_by_the_clock(syste
 
 async def test_two_clocks_are_as_good_as_one(system: System) -> None:
     await system.publish(place())
-    await system.settle()
+    await system.run_until_idle()
     for _ in range(2):
         await system.tick(NOW + timedelta(minutes=30))
-        await system.settle()
+        await system.run_until_idle()
 
     assert len({event["id"] for event in system.events("order.cancelled.v1")}) == 1
     assert system.document("stock_reservation.reservations", KEY)["status"] == "released"
@@ -182,10 +182,10 @@ async def test_two_clocks_are_as_good_as_one(system: System) -> None:
 
 async def test_the_same_order_under_another_message_id_is_one_order(system: System) -> None:
     await system.publish(place(prepaid=True))
-    await system.settle()
+    await system.run_until_idle()
     before = system.business_state()
     await system.send(message(place(prepaid=True), id="sent-again"))
-    await system.settle()
+    await system.run_until_idle()
 
     assert system.business_state() == before
     records = system.store.table("journal.order_intake").find({"handled.type": "order.place.v2"})
@@ -195,10 +195,10 @@ async def test_the_same_order_under_another_message_id_is_one_order(system: Syst
 
 async def test_an_order_id_used_for_another_order_is_a_conflict_and_the_first_stands(system: System) -> None:
     await system.publish(place())
-    await system.settle()
+    await system.run_until_idle()
     before = system.business_state()
     await system.publish(place(lines=(a_placed_line(TEA, 3, "150.00"),)))
-    await system.settle()
+    await system.run_until_idle()
 
     [refused] = system.events("order.refused.v1")
     assert refused["data"]["reason"] == "conflict"
@@ -209,13 +209,13 @@ async def test_an_order_id_used_for_another_order_is_a_conflict_and_the_first_st
 async def test_commissions_follow_the_chain_of_the_orders_own_time(system: System) -> None:
     """An upline who falls inactive afterwards keeps what was earned; one inactive before gets nothing."""
     await system.publish(place("1", prepaid=True))
-    await system.settle()
+    await system.run_until_idle()
     await system.publish(ChangeDistributor(distributor_id=MIDDLE, active=False, effective_at=NOW + timedelta(hours=1)))
-    await system.settle()
+    await system.run_until_idle()
     await system.publish(place("2", prepaid=True, placed_at=NOW))
     await system.pass_time(hours=2)
     await system.publish(place("3", prepaid=True))
-    await system.settle()
+    await system.run_until_idle()
 
     levels = {
         key: [entry["distributor_id"] for entry in system.document(COMMISSIONS, f"{SHOP}/{key}")["entries"]]
@@ -230,10 +230,10 @@ async def test_commissions_follow_the_chain_of_the_orders_own_time(system: Syste
 
 async def test_stock_that_runs_low_raises_one_alert_which_ends_when_it_recovers(system: System) -> None:
     await system.publish(receive("r-2", TEA, 1, low_at=97))
-    await system.settle()
+    await system.run_until_idle()
     for number in range(3):
         await system.publish(place(str(number)))
-        await system.settle()
+        await system.run_until_idle()
 
     [alert] = [a for a in system.documents("alerting.alerts") if a["kind"] == "stock_low"]
     assert (alert["_id"], alert["state"], alert["times"]) == (f"stock/{TEA}", "open", 1)
@@ -241,6 +241,6 @@ async def test_stock_that_runs_low_raises_one_alert_which_ends_when_it_recovers(
     await system.assert_sound()
 
     await system.publish(receive("r-3", TEA, 100))
-    await system.settle()
+    await system.run_until_idle()
     assert system.document("alerting.alerts", f"stock/{TEA}")["state"] == "resolved"
     await system.assert_sound()

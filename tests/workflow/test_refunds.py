@@ -33,12 +33,12 @@ FIXED = [{"plan": "fixed", "name": "units", "amounts": [{"currency": "CNY", "lev
 A_TEA, A_CUP = refund(refund_id="tea"), refund(a_refund_line(CUP), refund_id="cup")
 
 
-async def told(system: System, *payloads: Payload) -> System:
+async def published(system: System, *payloads: Payload) -> System:
     """An order of three teas for 90.01 and two cups for 20.00, paid; then these messages, one after another."""
     lines = [a_placed_line(TEA, 3, "90.01"), a_placed_line(CUP, 2, "20.00")]
     for payload in (place(lines=lines, prepaid=True), *payloads):
         await system.publish(payload)
-        await system.settle(with_retries=True)
+        await system.run_until_idle(with_retries=True)
     return system
 
 
@@ -79,7 +79,7 @@ async def found(system: System) -> set[tuple[str, str]]:
 async def test_what_went_back_is_in_no_books_any_more(
     system: System, payloads: Sequence[Payload], status: str, teas: tuple[int, int], month: int
 ) -> None:
-    await told(system, *payloads)
+    await published(system, *payloads)
 
     assert the_order(system)["status"] == status
     assert stock(system, TEA) == teas
@@ -96,7 +96,7 @@ async def test_the_same_refunds_in_any_order_come_to_the_same() -> None:
     ]
     outcomes = []
     for shuffled in permutations(wishes):
-        system = await told(await set_the_stage(System()), *shuffled)
+        system = await published(await set_the_stage(System()), *shuffled)
         await system.assert_sound()
         lines = [(line["refunded_quantity"], line["refunded_minor"]) for line in the_order(system)["lines"]]
         [commission] = system.documents("commission_calculation.commissions")
@@ -114,7 +114,7 @@ async def test_all_the_money_back_is_a_full_refund_and_units_may_follow(
     system: System, steps: Sequence[Payload]
 ) -> None:
     money = refund(a_refund_line(TEA, 0, "90.01"), a_refund_line(CUP, 0, "20.00"), refund_id="money")
-    await told(system, *steps, money)
+    await published(system, *steps, money)
 
     assert (the_order(system)["status"], sales(system)) == ("refunded", 0)
     assert stock(system, TEA) == (STOCK - 3 if steps else STOCK, 0)
@@ -123,7 +123,7 @@ async def test_all_the_money_back_is_a_full_refund_and_units_may_follow(
     await system.assert_sound()
 
     await system.publish(refund(a_refund_line(TEA, 3), a_refund_line(CUP, 2), refund_id="units"))
-    await system.settle()
+    await system.run_until_idle()
 
     assert the_order(system)["status"] == "refunded"
     assert [line["refunded_quantity"] for line in the_order(system)["lines"]] == [3, 2]
@@ -133,7 +133,7 @@ async def test_all_the_money_back_is_a_full_refund_and_units_may_follow(
 async def test_a_rule_by_which_refunds_depend_on_their_order(system: System) -> None:
     cheap = refund(a_refund_line(TEA, 2, "2.00"), refund_id="cheap")
     with patch("workers.order_intake.decide.give_back", give_the_rest_with_the_last_units):
-        await told(system, cheap, A_TEA)
+        await published(system, cheap, A_TEA)
 
     assert the_order(system)["lines"][0]["refunded_minor"] == 9_001
     assert ("I4", f"order/{KEY}") in await found(system)
@@ -141,7 +141,7 @@ async def test_a_rule_by_which_refunds_depend_on_their_order(system: System) -> 
 
 @pytest.mark.parametrize(("quantity", "amount_minor"), [(1, 3_001), (2, 3_000), (2, None)])
 async def test_a_refund_that_asked_for_something_else(system: System, quantity: int, amount_minor: int | None) -> None:
-    await told(system, refund(a_refund_line(TEA, 1, "30.00"), refund_id="tea"), A_CUP)
+    await published(system, refund(a_refund_line(TEA, 1, "30.00"), refund_id="tea"), A_CUP)
     [asked] = the_order(system)["refunds"][0]["asked"]
     asked |= {"quantity": quantity, "amount_minor": amount_minor}
 
@@ -149,7 +149,7 @@ async def test_a_refund_that_asked_for_something_else(system: System, quantity: 
 
 
 async def test_an_order_whose_money_is_back_and_whose_goods_are_still_set_apart(system: System) -> None:
-    await told(system, refund(a_refund_line(TEA, 0, "90.01"), a_refund_line(CUP, 0, "20.00"), refund_id="money"))
+    await published(system, refund(a_refund_line(TEA, 0, "90.01"), a_refund_line(CUP, 0, "20.00"), refund_id="money"))
     reservation = system.store.table("stock_reservation.reservations").documents[KEY]
     reservation["status"] = "open"
     for pick in reservation["picks"]:
@@ -163,13 +163,13 @@ async def test_a_fixed_amount_that_stays_when_all_the_money_is_back() -> None:
     system = await set_the_stage(System(), rules=a_rule_document(plans=FIXED))
     money = refund(a_refund_line(TEA, 0, "90.01"), refund_id="money")
     with patch("workers.commission_calculation.decide.taken_back", take_fixed_amounts_by_the_units_alone):
-        await told(system, money)
+        await published(system, money)
 
     assert ("I2", f"order/{KEY}") in await found(system)
 
 
 async def test_units_that_came_back_twice(system: System) -> None:
-    await told(system, A_TEA)
+    await published(system, A_TEA)
     reservation = system.store.table("stock_reservation.reservations").documents[KEY]
     next(pick for pick in reservation["picks"] if pick["product_id"] == TEA)["given_back"] = 2
 
@@ -177,7 +177,7 @@ async def test_units_that_came_back_twice(system: System) -> None:
 
 
 async def test_a_refund_that_the_stock_never_heard_of(system: System) -> None:
-    await told(system, A_TEA)
+    await published(system, A_TEA)
     system.store.table("stock_reservation.reservations").remove(KEY)
 
     assert ("I1", f"order/{KEY}") in await found(system)
@@ -185,28 +185,28 @@ async def test_a_refund_that_the_stock_never_heard_of(system: System) -> None:
 
 @pytest.mark.parametrize(("field", "more"), [("refunded_quantity", 1), ("refunded_minor", 1), ("refunded_minor", -1)])
 async def test_a_line_that_gave_back_other_than_its_refunds(system: System, field: str, more: int) -> None:
-    await told(system, A_TEA)
+    await published(system, A_TEA)
     the_order(system)["lines"][0][field] += more
 
     assert ("I4", f"order/{KEY}") in await found(system)
 
 
 async def test_an_order_with_nothing_left_that_goes_on(system: System) -> None:
-    await told(system, ALL_OF_IT)
+    await published(system, ALL_OF_IT)
     the_order(system)["status"] = "paid"
 
     assert ("I4", f"order/{KEY}") in await found(system)
 
 
 async def test_an_order_that_ended_as_refunded_with_something_left(system: System) -> None:
-    await told(system, A_TEA)
+    await published(system, A_TEA)
     the_order(system)["status"] = "refunded"
 
     assert ("I4", f"order/{KEY}") in await found(system)
 
 
 async def test_sales_that_were_refunded_and_still_count(system: System) -> None:
-    await told(system, A_TEA)
+    await published(system, A_TEA)
     [progress] = system.documents("reward_checks.progress")
     system.store.table("reward_checks.progress").documents[progress["_id"]]["sales_minor"] += 3_000
 

@@ -121,9 +121,9 @@ async def _a_life_with(publisher: CrashingPublisher, system: System) -> object:
     for payload in (place(), update("paid"), update("cancelled")):
         await system.publish(payload)
         try:
-            await system.settle()
+            await system.run_until_idle()
         except Crashed:
             system.broker.redeliver()
-            await system.settle()
+            await system.run_until_idle()
     assert system.time.now() == NOW
     return system.business_state()

@@ -58,7 +58,7 @@ async def breaches(system: System) -> list[tuple[str, str, str]]:
 async def active(system: System) -> System:
     for payload in (ALL[-1], *ALL[:-1]):
         await system.publish(payload)
-        await system.settle()
+        await system.run_until_idle()
     return system
 
 
@@ -68,8 +68,8 @@ async def test_the_commands_may_arrive_in_any_order_and_twice(order: tuple[int, 
     for copy in range(2):
         for index in order:
             await system.send(message(ALL[index], id=f"{index}-{copy}"))
-            await system.settle()
-    await system.settle(with_retries=True)
+            await system.run_until_idle()
+    await system.run_until_idle(with_retries=True)
 
     [kept] = [to_rules(document) for document in await system.store.find(RULES, {})]
     assert (kept.stage, kept.proposed_by, kept.approved_by, kept.effective_from) == ("active", "li.na", "wei", NOW)
@@ -84,12 +84,12 @@ async def test_a_batch_sees_what_its_own_messages_did() -> None:
     """Two rule sets for the same past in one batch: the second finds that the first holds then."""
     system = System([WORKER])
     await system.publish(DefineMarket(market="cn"), proposal(1), proposal(2, "0.20"))
-    await system.settle()
+    await system.run_until_idle()
     await system.publish(approval(1), approval(2, "0.20"))
-    await system.settle()
+    await system.run_until_idle()
     system.time.advance_to(NOW + timedelta(days=1))
     await system.send_together([message(activation(v), time=system.time.now()) for v in (1, 2)])
-    await system.settle()
+    await system.run_until_idle()
 
     assert (await outcomes(system))[-2:] == ["activated", "refused"]
     assert await system.store.find(TURNS, {}) == [{"_id": "cn", "number": 2}]
@@ -98,7 +98,7 @@ async def test_a_batch_sees_what_its_own_messages_did() -> None:
 async def test_the_end_of_rules_is_kept() -> None:
     system = await active(System([WORKER]))
     await system.publish(RetireRules(rule_version=1, retired_by="wei", effective_from=NOW + timedelta(days=1)))
-    await system.settle()
+    await system.run_until_idle()
 
     [kept] = [to_rules(document) for document in await system.store.find(RULES, {})]
     assert (kept.retired_from, kept.retired_by) == (NOW + timedelta(days=1), "wei")
@@ -108,7 +108,7 @@ async def test_what_cannot_be_read_is_refused_and_not_buried() -> None:
     system = System([WORKER])
     await system.send_bytes(ProposeRules.message_type, b'{"rule_version": 3, "proposed_by": "li.na", "rules": {}}')
     await system.send_bytes(DefineMarket.message_type, b'{"market": "cn", "levels_paid_max": 0}')
-    await system.settle()
+    await system.run_until_idle()
 
     assert await outcomes(system) == ["refused", "refused"]
 

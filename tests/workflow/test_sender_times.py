@@ -22,14 +22,14 @@ HOLD = timedelta(days=7)
 
 async def sent(system: System, payload: Any, time: datetime) -> None:
     await system.send(message(payload, time=time))
-    await system.settle()
+    await system.run_until_idle()
 
 
 async def shipped(system: System) -> None:
     await system.publish(place(prepaid=True))
-    await system.settle()
+    await system.run_until_idle()
     await system.publish(update("shipped"))
-    await system.settle()
+    await system.run_until_idle()
 
 
 def status(system: System) -> str:
@@ -47,10 +47,10 @@ class TestACompletion:
         await sent(system, update("completed"), MONTHS_AGO)
 
         await system.tick(NOW + HOLD - timedelta(seconds=20))
-        await system.settle()
+        await system.run_until_idle()
         assert status(system) == "held"
         await system.tick(NOW + HOLD)
-        await system.settle()
+        await system.run_until_idle()
         assert status(system) == "released"
         await system.assert_sound()
 
@@ -60,7 +60,7 @@ class TestACompletion:
         assert reasons(system, "order.status-refused.v1") == ["time_in_future"]
 
         await system.publish(update("completed"))
-        await system.settle()
+        await system.run_until_idle()
         assert system.document("order_intake.orders", KEY)["completed_at"] == NOW
         await system.assert_sound()
 
@@ -85,7 +85,7 @@ class TestAnOrder:
 
         permitted = RegisterShop(shop_id=SHOP, currency="CNY", market=MARKET, history_from=NOW - timedelta(days=40))
         await system.publish(permitted)
-        await system.settle()
+        await system.run_until_idle()
         await sent(system, place("2", prepaid=True), NOW - timedelta(days=40))
         [order] = system.documents("order_intake.orders")
         assert (order["placed_at"], order["status"]) == (NOW - timedelta(days=40), "paid")
@@ -95,7 +95,7 @@ class TestAnOrder:
         lines = place(lines=[*place().lines] * 2).lines
         big = [line.model_copy(update={"amount": line.amount * 6_000_000_000}) for line in lines]
         await system.publish(place(lines=big))
-        await system.settle()
+        await system.run_until_idle()
 
         assert reasons(system, "order.refused.v1") == ["total_too_large"]
         await system.assert_sound()
@@ -106,9 +106,9 @@ class TestRules:
         document = a_rule_document(["0.02"])
         digest = digest_of(terms_of(document))
         await system.publish(ProposeRules(rule_version=2, proposed_by="ann", rules=document))
-        await system.settle()
+        await system.run_until_idle()
         await system.publish(ApproveRules(rule_version=2, approved_by="bob", digest=digest))
-        await system.settle()
+        await system.run_until_idle()
         await sent(system, ActivateRules(rule_version=2, activated_by="bob"), MONTHS_AGO)
         await sent(system, RetireRules(rule_version=1, retired_by="bob"), MONTHS_AGO)
 
@@ -130,7 +130,7 @@ class TestVerify:
     async def completed(self, system: System) -> Document:
         await shipped(system)
         await system.publish(update("completed"))
-        await system.settle()
+        await system.run_until_idle()
         await system.assert_sound()
         return system.store.table("order_intake.orders").documents[KEY]
 
@@ -160,7 +160,7 @@ class TestVerify:
 
     async def test_sees_rules_that_were_ended_in_the_past(self, system: System) -> None:
         await system.publish(RetireRules(rule_version=1, retired_by="bob"))
-        await system.settle()
+        await system.run_until_idle()
         assert await breaches(system) == set()
         rules = system.store.table("rule_book.rules").documents[1]
         rules["retired_from"] = NOW - timedelta(days=30)
@@ -178,7 +178,7 @@ class TestVerify:
             ActivateRules(rule_version=2, activated_by="bob"),
         ):
             await system.publish(step)
-            await system.settle()
+            await system.run_until_idle()
         assert await breaches(system) == set()
 
         system.store.table("rule_book.rules").documents[2]["effective_from"] = NOW

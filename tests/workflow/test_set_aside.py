@@ -28,7 +28,7 @@ class TestGivenUpByTheBroker:
     async def test_a_command_becomes_a_letter_of_the_queue_it_died_in(self, system: System) -> None:
         await system.publish(place("1"))
         system.broker.give_up(self.PLACED)
-        await system.settle()
+        await system.run_until_idle()
 
         [letter] = system.documents(LETTERS)
         assert (letter["worker"], letter["queue"]) == ("order_intake", self.PLACED)
@@ -46,7 +46,7 @@ class TestGivenUpByTheBroker:
         body = b'{"shop_id": "shop-1",  "order_id": "1", "distributor_id": 1, "product_id": 1, "quantity": 1}'
         await system.send_bytes("order.place.v1", body)
         system.broker.give_up(self.PLACED)
-        await system.settle()
+        await system.run_until_idle()
 
         [letter] = system.documents(LETTERS)
         assert (letter["reason"], letter["body"].encode()) == ("delivery_limit", body)
@@ -60,7 +60,7 @@ class TestGivenUpByTheBroker:
         readers = [queue for queue, waiting in system.broker.queues.items() if waiting]
         for queue in readers:
             system.broker.give_up(queue)
-        await system.settle()
+        await system.run_until_idle()
 
         letters = system.documents(LETTERS)
         assert "stock_reservation.order.accepted" in readers
@@ -76,7 +76,7 @@ class TestGivenUpByTheBroker:
         [intake] = [loop for loop in system.loops if loop._queue == self.PLACED]
         await intake.run()
         system.broker.queues["stock_reservation.order.accepted"].clear()
-        await system.settle()
+        await system.run_until_idle()
 
         report = await system.verify()
         assert "I6" in {breach.invariant for breach in report.breaches}
@@ -84,11 +84,11 @@ class TestGivenUpByTheBroker:
     async def test_a_replay_handles_it(self, system: System) -> None:
         await system.publish(place("1"))
         system.broker.give_up(self.PLACED)
-        await system.settle()
+        await system.run_until_idle()
         [letter] = system.documents(LETTERS)
         fields = {name: value for name, value in letter.items() if name != "_id"}
         await system.broker.publish([replay(DeadLetter(letter_id=letter["_id"], **fields))])
-        await system.settle(with_retries=True)
+        await system.run_until_idle(with_retries=True)
 
         assert [order["order_id"] for order in system.documents("order_intake.orders")] == ["1"]
 
@@ -106,7 +106,7 @@ class TestGivenUpByTheBroker:
         await system.broker.publish([Outgoing("", "alerting.parked", b"\xff", None)])
         [delivery] = system.broker.queues["alerting.parked"]
         system.broker.queues["alerting.parked"][0] = replace(delivery, death=death)
-        await system.settle()
+        await system.run_until_idle()
 
         [letter] = system.documents(LETTERS)
         assert (letter["queue"], letter["body"]) == (queue, "/w==")
@@ -118,7 +118,7 @@ async def test_an_undecodable_property_sets_the_whole_delivery_aside_and_nothing
     await system.send_together([message(place("3"))])
     [poison, _] = system.broker.queues["order_intake.order.place"]
     system.broker.queues["order_intake.order.place"][0] = replace(poison, undecoded="timestamp (9)")
-    await system.settle()
+    await system.run_until_idle()
 
     [letter] = system.documents(LETTERS)
     assert (letter["reason"], letter["body"].encode()) == ("unreadable_property", poison.body)
@@ -137,7 +137,7 @@ async def test_every_queue_sets_a_message_with_an_undecodable_property_aside(wor
         await system.broker.publish([Outgoing("", queue, body, STRUCTURED)])
         [delivery] = system.broker.queues[queue]
         system.broker.queues[queue][0] = replace(delivery, undecoded="app_id (ff)")
-    await system.settle()
+    await system.run_until_idle()
 
     letters = {letter["queue"]: letter["reason"] for letter in system.documents(LETTERS)}
     assert letters == dict.fromkeys(

@@ -22,14 +22,14 @@ async def ordered(system: System) -> System:
     for number in range(1, 11):
         await order(system, str(number), minutes=number)
     await system.publish(update("paid", "1"), update("paid", "10"))
-    await system.settle()
+    await system.run_until_idle()
     return system
 
 
 async def order(system: System, order_id: str, *, minutes: int = 0, units: int = 10, product: int = TEA) -> None:
     placed_at = NOW - timedelta(hours=1) + timedelta(minutes=minutes)
     await system.publish(place(order_id, lines=[a_placed_line(product, units)], placed_at=placed_at))
-    await system.settle()
+    await system.run_until_idle()
 
 
 def statuses(system: System) -> dict[str, str]:
@@ -45,14 +45,14 @@ def totals(system: System) -> tuple[int, int, int]:
     return sum(lot["on_hand"] for lot in item["lots"]), sum(lot["reserved"] for lot in item["lots"]), item["short"]
 
 
-async def say(system: System, *payloads: Any) -> None:
+async def publish(system: System, *payloads: Any) -> None:
     await system.publish(*payloads)
-    await system.settle()
+    await system.run_until_idle()
 
 
 @pytest.mark.parametrize("found", [count("c-1", TEA, 75), adjust("a-1", TEA, -25)], ids=["count", "adjustment"])
 async def test_the_newest_unpaid_orders_end_until_it_fits(ordered: System, found: Any) -> None:
-    await say(ordered, found)
+    await publish(ordered, found)
 
     ended = {order_id for order_id, status in statuses(ordered).items() if status == "cancelled"}
     assert ended == {"9", "8", "7"}
@@ -64,7 +64,7 @@ async def test_the_newest_unpaid_orders_end_until_it_fits(ordered: System, found
 
 
 async def test_the_shortage_is_an_alert_that_ends_when_it_fits(ordered: System) -> None:
-    await say(ordered, count("c-1", TEA, 75))
+    await publish(ordered, count("c-1", TEA, 75))
 
     changes = [event["data"]["shortage"] for event in ordered.events("stock.shortage-changed.v1")]
     assert changes == [25, 0]
@@ -74,7 +74,7 @@ async def test_the_shortage_is_an_alert_that_ends_when_it_fits(ordered: System) 
 
 
 async def test_paid_orders_keep_their_goods_and_what_is_short_stays_shown_until_more_comes(ordered: System) -> None:
-    await say(ordered, count("c-1", TEA, 3))
+    await publish(ordered, count("c-1", TEA, 3))
 
     assert {o for o, status in statuses(ordered).items() if status == "paid"} == {"1", "10"}
     assert {o for o, status in statuses(ordered).items() if status == "cancelled"} == set("23456789")
@@ -85,34 +85,34 @@ async def test_paid_orders_keep_their_goods_and_what_is_short_stays_shown_until_
 
     await order(ordered, "late", units=1)
     assert statuses(ordered)["late"] == "rejected"
-    await say(ordered, receive("r-new", TEA, 10, batch_id="new"))
+    await publish(ordered, receive("r-new", TEA, 10, batch_id="new"))
     assert totals(ordered) == (13, 20, 7)
-    await say(ordered, receive("r-newer", TEA, 10, batch_id="new"))
+    await publish(ordered, receive("r-newer", TEA, 10, batch_id="new"))
     assert totals(ordered) == (23, 20, 0)
     assert ordered.store.table("alerting.alerts").find({"state": "open"}) == []
     await ordered.assert_sound()
 
-    await say(ordered, update("shipped", "1"), update("shipped", "10"))
+    await publish(ordered, update("shipped", "1"), update("shipped", "10"))
     lots = {lot["batch_id"]: (lot["on_hand"], lot["reserved"]) for lot in the_item(ordered)["lots"]}
     assert lots == {"default": (0, 0), "new": (3, 0)}
     await ordered.assert_sound()
 
 
 async def test_what_is_shipped_beyond_the_count_is_short_until_it_is_booked(ordered: System) -> None:
-    await say(ordered, count("c-1", TEA, 15))
-    await say(ordered, update("shipped", "1"), update("shipped", "10"))
+    await publish(ordered, count("c-1", TEA, 15))
+    await publish(ordered, update("shipped", "1"), update("shipped", "10"))
     assert totals(ordered) == (-5, 0, 5)
     await ordered.assert_sound()
 
-    await say(ordered, count("c-2", TEA, 0))
+    await publish(ordered, count("c-2", TEA, 0))
     assert totals(ordered) == (0, 0, 0)
     await ordered.assert_sound()
 
 
 async def test_units_of_another_lot_cover_what_one_lacks(system: System) -> None:
-    await say(system, receive("r-other", TEA, 20, batch_id="other"))
+    await publish(system, receive("r-other", TEA, 20, batch_id="other"))
     await order(system, "1", units=90)
-    await say(system, count("c-1", TEA, 75))
+    await publish(system, count("c-1", TEA, 75))
 
     assert statuses(system)["1"] == "pending"
     assert totals(system) == (95, 90, 0)
@@ -123,12 +123,12 @@ async def test_units_of_another_lot_cover_what_one_lacks(system: System) -> None
 
 
 async def test_a_lot_that_ends_while_units_of_it_are_reserved(system: System) -> None:
-    await say(system, receive("r-soon", TEA, 20, batch_id="soon", expiry_date=LOT_ENDS), count("c-1", TEA, 5))
+    await publish(system, receive("r-soon", TEA, 20, batch_id="soon", expiry_date=LOT_ENDS), count("c-1", TEA, 5))
     for number in (1, 2, 3):
         await order(system, str(number), minutes=number, units=7)
-    await say(system, update("paid", "3"))
+    await publish(system, update("paid", "3"))
     await system.tick(AFTER_THE_LOT)
-    await system.settle()
+    await system.run_until_idle()
 
     # Five that last are left, for seven that are paid.
     assert statuses(system) == {"1": "cancelled", "2": "cancelled", "3": "paid"}
@@ -138,7 +138,7 @@ async def test_a_lot_that_ends_while_units_of_it_are_reserved(system: System) ->
 
 async def test_a_lot_that_is_withdrawn(ordered: System) -> None:
     yesterday = (NOW - timedelta(days=1)).date().isoformat()
-    await say(ordered, count("c-1", TEA, STOCK, expiry_date=yesterday))
+    await publish(ordered, count("c-1", TEA, STOCK, expiry_date=yesterday))
 
     assert {o for o, status in statuses(ordered).items() if status == "paid"} == {"1", "10"}
     assert the_item(ordered)["short"] == 20
@@ -147,14 +147,14 @@ async def test_a_lot_that_is_withdrawn(ordered: System) -> None:
 
 async def test_orders_of_other_products_stay(ordered: System) -> None:
     await order(ordered, "cups", minutes=30, product=CUP)
-    await say(ordered, count("c-1", TEA, 0))
+    await publish(ordered, count("c-1", TEA, 0))
 
     assert statuses(ordered)["cups"] == "pending"
 
 
 async def test_a_count_that_falls_again_while_the_first_is_at_work(ordered: System) -> None:
     await ordered.publish(count("c-1", TEA, 85), count("c-2", TEA, 65), count("c-3", TEA, STOCK), count("c-4", TEA, 75))
-    await ordered.settle()
+    await ordered.run_until_idle()
 
     ended = {order_id for order_id, status in statuses(ordered).items() if status == "cancelled"}
     assert ended == {"9", "8", "7"}
@@ -168,7 +168,7 @@ async def test_more_orders_than_one_message_ends(system: System, monkeypatch: py
         # Placed at one moment: the order's name decides.
         await order(system, str(number), units=4)
     await order(system, "cups", product=CUP)
-    await say(system, count("c-1", TEA, 5))
+    await publish(system, count("c-1", TEA, 5))
 
     assert sorted(o for o, status in statuses(system).items() if status == "pending") == ["0", "cups"]
     assert totals(system) == (5, 4, 0)
@@ -176,7 +176,7 @@ async def test_more_orders_than_one_message_ends(system: System, monkeypatch: py
 
 
 async def test_nothing_but_zero_is_left_of_a_lot(ordered: System) -> None:
-    await say(ordered, adjust("a-1", TEA, -STOCK - 1))
+    await publish(ordered, adjust("a-1", TEA, -STOCK - 1))
 
     [refused] = ordered.events("stock.refused.v1")
     assert refused["data"]["reason"] == "below_zero"

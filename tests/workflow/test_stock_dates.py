@@ -25,9 +25,9 @@ async def shelved(system: System) -> System:
     """Besides a hundred teas that last, twenty that are good until the 5th, with a threshold of a hundred."""
     lot = receive("r-soon", TEA, 20, batch_id="soon", expiry_date="2026-11-05", low_at=STOCK, recovered_at=STOCK + 10)
     await system.publish(lot)
-    await system.settle()
+    await system.run_until_idle()
     await system.tick(NOW)
-    await system.settle()
+    await system.run_until_idle()
     await system.assert_sound()
     return system
 
@@ -38,7 +38,7 @@ def the_item(system: System) -> Document:
 
 async def tick(system: System, at: Any = AFTER_MIDNIGHT) -> None:
     await system.tick(at)
-    await system.settle()
+    await system.run_until_idle()
 
 
 async def found(system: System) -> list[str]:
@@ -62,7 +62,7 @@ async def test_the_day_comes_and_an_alert_is_raised_once(shelved: System) -> Non
 async def test_and_ended_by_goods_that_last(shelved: System) -> None:
     await tick(shelved)
     await shelved.publish(receive("r-more", TEA, 10))
-    await shelved.settle()
+    await shelved.run_until_idle()
 
     assert [event["data"]["available"] for event in shelved.events("stock.recovered.v1")] == [STOCK + 10]
     assert len(shelved.events("alert.resolved.v1")) == 1
@@ -85,7 +85,7 @@ async def test_what_one_tick_does_not_check_the_next_one_does(system: System) ->
     products = range(10_000, 10_000 + DUE_MAX + 1)
     for product in products:
         await system.publish(receive(f"r-{product}", product, 5, expiry_date="2026-11-05", low_at=1))
-    await system.settle()
+    await system.run_until_idle()
 
     await tick(system)
     assert len(system.events("stock.low.v1")) == DUE_MAX

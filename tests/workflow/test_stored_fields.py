@@ -21,9 +21,9 @@ CANCELLED, UNPAID = f"{SHOP}/cancelled", f"{SHOP}/unpaid"
 async def traded(system: System) -> System:
     """One order paid, of which something was refunded, and one that was paid and cancelled."""
     await system.publish(place(prepaid=True), place("cancelled", prepaid=True), place("unpaid"))
-    await system.settle()
+    await system.run_until_idle()
     await system.publish(refund(a_refund_line(quantity=1, amount="10.00")), update("cancelled", "cancelled"))
-    await system.settle()
+    await system.run_until_idle()
     await system.assert_sound()
     return system
 

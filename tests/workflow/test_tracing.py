@@ -31,7 +31,7 @@ def ancestry(system: System, event: dict[str, Any]) -> list[str]:
 async def test_a_commission_leads_back_to_the_shops_message(system: System) -> None:
     order = from_a_shop(message(place(prepaid=True)), correlationid="basket-77", traceparent=PARENT)
     await system.send(order)
-    await system.settle()
+    await system.run_until_idle()
 
     [accrued] = system.events("commission.accrued.v1")
     assert ancestry(system, accrued) == ["order.paid.v1", "stock.reserved.v1", "order.accepted.v1", order.id]
@@ -45,7 +45,7 @@ async def test_a_commission_leads_back_to_the_shops_message(system: System) -> N
 async def test_without_a_correlation_id_everything_is_joined_by_the_order(system: System) -> None:
     for payload in (place(), update("paid")):
         await system.publish(payload)
-        await system.settle()
+        await system.run_until_idle()
 
     events = system.events("order.accepted.v1", "stock.reserved.v1", "order.paid.v1", "commission.accrued.v1")
     assert {event["correlationid"] for event in events} == {f"order/{KEY}"}
@@ -58,9 +58,9 @@ async def test_without_a_correlation_id_everything_is_joined_by_the_order(system
 async def test_a_retry_keeps_id_correlation_and_trace(system: System) -> None:
     early = from_a_shop(message(update("paid")), correlationid="basket-77", traceparent=PARENT)
     await system.send(early)
-    await system.settle()
+    await system.run_until_idle()
     await system.publish(place())
-    await system.settle(with_retries=True)
+    await system.run_until_idle(with_retries=True)
 
     [paid] = system.events("order.paid.v1")
     assert (paid["causationid"], paid["correlationid"]) == (early.id, "basket-77")

@@ -42,11 +42,11 @@ async def test_another_command_under_a_used_id_is_refused_as_a_conflict(
     system = System()
     asked = example_of(payload).model_copy(update={"id": "used", "source": "shop-7"})
     await system.send(message(another(worker, handler)).model_copy(update={"id": "used", "source": "shop-7"}))
-    await system.settle(with_retries=True)
+    await system.run_until_idle(with_retries=True)
     before = system.business_state()
 
     await system.send(asked)
-    await system.settle(with_retries=True)
+    await system.run_until_idle(with_retries=True)
 
     [refused] = [event for event in system.events(*REFUSALS) if event["data"]["reason"] == "conflict"]
     assert is_refusal(refused["type"])
@@ -58,10 +58,10 @@ async def test_another_command_under_a_used_id_is_refused_as_a_conflict(
 async def test_a_second_order_under_a_used_id_is_refused_and_the_first_stands(system: System) -> None:
     await system.send(message(place("21"), id="x-1"))
     await system.send(message(place("22"), id="x-1"))
-    await system.settle()
+    await system.run_until_idle()
     await system.send(message(place("23"), id="x-1"))
     await system.send(message(place("21"), id="x-1"))
-    await system.settle()
+    await system.run_until_idle()
 
     refused = [(e["data"]["order_id"], e["data"]["reason"]) for e in system.events("order.refused.v1")]
     assert refused == [("22", "conflict"), ("23", "conflict")]
@@ -71,7 +71,7 @@ async def test_a_second_order_under_a_used_id_is_refused_and_the_first_stands(sy
 async def test_a_status_with_the_id_of_its_order_is_refused(system: System) -> None:
     await system.send(message(place("21"), id="21"))
     await system.send(message(update("paid", "21"), id="21"))
-    await system.settle(with_retries=True)
+    await system.run_until_idle(with_retries=True)
 
     [refused] = system.events("order.status-refused.v1")
     assert (refused["data"]["order_id"], refused["data"]["reason"]) == ("21", "conflict")
@@ -81,12 +81,12 @@ async def test_a_status_with_the_id_of_its_order_is_refused(system: System) -> N
 async def test_a_refused_command_is_answered_again_under_its_id(system: System) -> None:
     update_early = message(update("paid"), id="x-1")
     await system.send(update_early)
-    await system.settle(with_retries=True)
+    await system.run_until_idle(with_retries=True)
     await system.publish(place())
-    await system.settle()
+    await system.run_until_idle()
 
     await system.send(update_early)
-    await system.settle()
+    await system.run_until_idle()
 
     first, again = system.events("order.status-refused.v1")
     assert first == again
@@ -97,10 +97,10 @@ async def test_a_conflict_has_one_answer_however_often_it_comes(system: System) 
     other = message(place("22"), id="x-1")
     for _ in range(2):
         await system.send(other)
-        await system.settle()
+        await system.run_until_idle()
     again = Outgoing(COMMANDS_EXCHANGE, other.type, other.to_bytes(), STRUCTURED, headers={REDELIVERED_HEADER: 1})
     await system.broker.publish([again])
-    await system.settle()
+    await system.run_until_idle()
 
     first, *others = system.events("order.refused.v1")
     assert others == [first, first]
@@ -110,14 +110,14 @@ async def test_amounts_under_a_used_id_count_by_value(system: System) -> None:
     order = message(place("21"), id="x-1")
     await system.send(order)
     await system.send_bytes(order.type, order.to_bytes().replace(b'"100.00"', b'"100.0"'), STRUCTURED)
-    await system.settle()
+    await system.run_until_idle()
 
     assert system.events("order.refused.v1") == []
 
 
 async def test_a_repeat_of_what_was_handled_before_digests_were_kept_is_a_repeat(system: System) -> None:
     await system.send(message(place("21"), id="x-1"))
-    await system.settle()
+    await system.run_until_idle()
     journal = system.store.table("journal.order_intake")
     for record in system.documents("journal.order_intake"):
         for item in record.get("handled", ()):
@@ -126,7 +126,7 @@ async def test_a_repeat_of_what_was_handled_before_digests_were_kept_is_a_repeat
 
     await system.send(message(place("22"), id="x-1"))
     await system.send(message(update("paid", "21"), id="x-1"))
-    await system.settle()
+    await system.run_until_idle()
 
     assert system.events("order.refused.v1") == []
     assert [e["data"]["reason"] for e in system.events("order.status-refused.v1")] == ["conflict"]

@@ -14,7 +14,7 @@ from tests.workflow.system import System
 async def traded(system: System) -> System:
     """One order paid, one pending; every invariant holds."""
     await system.publish(place("1001", prepaid=True), place("1002"))
-    await system.settle()
+    await system.run_until_idle()
     await system.assert_sound()
     return system
 
@@ -126,7 +126,7 @@ async def test_an_order_that_waits_for_its_stock_for_ever(traded: System) -> Non
 async def test_what_is_paid_out_twice(traded: System) -> None:
     """A second posting for the same order, balanced and all: ledger and entries part."""
     await traded.publish(update("shipped", "1001"))
-    await traded.settle()
+    await traded.run_until_idle()
     [posting] = traded.documents("commission_calculation.ledger")
     traded.store.table("commission_calculation.ledger").put({**posting, "_id": "again"})
 

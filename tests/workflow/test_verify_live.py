@@ -82,9 +82,9 @@ class Mortal:
 async def a_system(orders: int, settings: Settings = SINGLY) -> System:
     system = await set_the_stage(System(settings=settings), stock=1_000)
     await system.publish(*(place(str(1001 + number), prepaid=True) for number in range(orders)))
-    await system.settle()
+    await system.run_until_idle()
     await system.publish(*(update(status, "1001") for status in ("shipped", "completed")), place("900"))
-    await system.settle(with_retries=True)
+    await system.run_until_idle(with_retries=True)
     return system
 
 
@@ -336,7 +336,7 @@ async def test_what_has_arrived_by_the_second_look_is_no_breach() -> None:
         await system.loops[queues.index(queue)].run()
     assert ("I2", "order/shop-1/2001") in {(b.invariant, b.about) for b in (await system.verify()).breaches}
 
-    with patch.object(system.time, "sleep", lambda _: system.settle()):
+    with patch.object(system.time, "sleep", lambda _: system.run_until_idle()):
         report = await looked(system)
 
     assert report.breaches == []

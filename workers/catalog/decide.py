@@ -72,7 +72,7 @@ def define(state: State, message: Message[DefineProduct]) -> Answer:
     category = _category_named_by(wish, state.categories.get(wish.category_id))
     if category is None:
         return Decision(after, (defined,), "defined")
-    return Decision(after.with_category(category), (defined, _told(category)), "defined")
+    return Decision(after.with_category(category), (defined, _event_of(category)), "defined")
 
 
 def define_category(state: State, message: Message[DefineCategory]) -> Answer:
@@ -85,7 +85,7 @@ def define_category(state: State, message: Message[DefineCategory]) -> Answer:
     if _is_outdated(wish.expected_version, now := _version_of(known)):
         return _refuse(state, CategoryRefused(category_id=wish.category_id, reason="outdated", detail=_is_now(now)))
     category = replace(category, version=category.version + 1)
-    return Decision(state.with_category(category), (_told(category),), "defined")
+    return Decision(state.with_category(category), (_event_of(category),), "defined")
 
 
 def remove_category(state: State, message: Message[RemoveCategory]) -> Answer:
@@ -148,7 +148,7 @@ def _category_named_by(wish: DefineProduct, known: Category | None) -> Category 
     return None
 
 
-def _told(category: Category) -> CategoryDefined:
+def _event_of(category: Category) -> CategoryDefined:
     return CategoryDefined(category_id=category.category_id, name=category.name, version=category.version)
 
 

@@ -18,8 +18,8 @@ from contracts.commissions.v1 import (
     CommissionReversed,
     ReversedEntry,
     Share,
-    told,
-    told_unpaid,
+    message_entries,
+    message_unpaid,
 )
 from contracts.commissions.view import Account, AfterSale, Commission, Entry, Leg, LineRefund, Posting, Reversal
 from contracts.money import to_amount, to_minor
@@ -268,8 +268,8 @@ def _accrued(commission: Commission) -> CommissionAccrued:
         rule_version=commission.rule_version,
         pool=to_amount(commission.pool_minor, currency),
         total=to_amount(commission.total_minor, currency),
-        entries=told(commission.entries, currency),
-        unpaid=told_unpaid(commission.unpaid),
+        entries=message_entries(commission.entries, currency),
+        unpaid=message_unpaid(commission.unpaid),
         hold_days=commission.hold_days,
     )
 

@@ -175,7 +175,7 @@ async def _earnings(tx: Transaction, paid: Iterable[OrderPaid], asking: Mapping[
     """The months that these orders ask about, summed over their stripes; empty where nothing was earned yet."""
     keys = {key for order in paid for key in _keys_asked(order, asking)}
     query = with_ids(EARNINGS, (earnings_id(key, stripe) for key in keys for stripe in range(EARNINGS_STRIPES)))
-    found = months_of([] if query.is_idle else await query.ask(tx))
+    found = months_of([] if query.is_idle else await query.run(tx))
     return {key: found.get(key) or Earnings() for key in keys}
 
 

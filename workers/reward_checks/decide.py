@@ -77,9 +77,9 @@ def _settle(state: State, before: Progress, after: Progress, was: Sale, sale: Sa
     known = {**_targets(state, before), **targets}
     reached = {code for code, target in targets.items() if _is_reached(after, target)}
     events: list[Payload] = [
-        RewardGranted(**_said(after, targets[code])) for code in sorted(reached - {*before.granted})
+        RewardGranted(**_progress_fields(after, targets[code])) for code in sorted(reached - {*before.granted})
     ]
-    events += [RewardRevoked(**_said(after, known[code])) for code in before.granted if code not in reached]
+    events += [RewardRevoked(**_progress_fields(after, known[code])) for code in before.granted if code not in reached]
     after = replace(after, granted=tuple(sorted(reached)))
     return Decision(state.with_sale(sale).with_progress(after), tuple(events), "counted")
 
@@ -95,7 +95,7 @@ def _is_reached(progress: Progress, target: SalesTarget) -> bool:
     return progress.sales_minor >= target.target_minor
 
 
-def _said(progress: Progress, target: SalesTarget) -> dict[str, object]:
+def _progress_fields(progress: Progress, target: SalesTarget) -> dict[str, object]:
     """The reward in the fields of its events. A month's sales may be more than an amount carries; it says the most."""
     return {
         "distributor_id": progress.distributor_id,

@@ -41,11 +41,13 @@ async def audit(read: Read, report: Report) -> None:
                 shipped[pick.product_id] += pick.quantity
         given_back, due = _given_back(reservation), refunded.pop(reservation.key, Counter())
         about = f"order/{reservation.key}"
-        report.require(given_back == due, "I1", about, f"gave {_said(given_back)} back, its refunds say {_said(due)}")
+        report.require(
+            given_back == due, "I1", about, f"gave {_listed(given_back)} back, its refunds say {_listed(due)}"
+        )
         is_kept = reservation.status == "open" and bool(reservation.left) and reservation.key in ended
         report.require(not is_kept, "I1", about, "was refunded in full, but its goods are still set apart")
     for key, due in refunded.items():
-        report.breach("I1", f"order/{key}", f"{_said(due)} refunded before they left, but nothing was ever reserved")
+        report.breach("I1", f"order/{key}", f"{_listed(due)} refunded before they left, but nothing was ever reserved")
     checked = await _checked_for(read, report)
     booked: Counter[int] = Counter()
     async for document in read.stream(BOOKINGS, report.among("product", "product_id", int)):
@@ -188,5 +190,5 @@ def _given_back(reservation: Reservation) -> Counter[int]:
     return units
 
 
-def _said(units: Counter[int]) -> str:
+def _listed(units: Counter[int]) -> str:
     return ", ".join(f"{quantity} of product {product}" for product, quantity in sorted(units.items())) or "nothing"

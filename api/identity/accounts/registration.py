@@ -125,7 +125,7 @@ class Registrations:
         if begun.state == "done":
             return await USERS.get(self._store, begun.user_id)
         for _ in range(_NUMBERS_MAX):
-            answer = await self._ask(begun, correlation, wait_s)
+            answer = await self._send(begun, correlation, wait_s)
             if answer is None:
                 return None
             if answer.outcome == "registered":
@@ -161,7 +161,7 @@ class Registrations:
         await REGISTRATIONS.replace(tx, registration)
         return registration
 
-    async def _ask(self, begun: Registration, correlation: str, wait_s: float) -> Answer | None:
+    async def _send(self, begun: Registration, correlation: str, wait_s: float) -> Answer | None:
         command = RegisterDistributor(
             distributor_id=begun.distributor_id, sponsor_id=begun.sponsor_id, joined_at=begun.created_at
         )

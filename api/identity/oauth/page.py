@@ -50,7 +50,7 @@ _WORDS: Mapping[str, tuple[str, str]] = {
 }
 
 
-def _say(key: str, language: Language, **values: str) -> str:
+def _text(key: str, language: Language, **values: str) -> str:
     en, zh = _WORDS[key]
     template = zh if language == "zh" else en
     return template.format(**{name: escape(value) for name, value in values.items()})
@@ -84,39 +84,39 @@ def login_page(
     hidden = "".join(_hidden(name, value) for name, value in {**asked.parameters(), "csrf": csrf}.items())
     alert = f'<p role="alert">{escape(alert)}</p>' if alert else ""
     if known_as is not None:
-        fields = _button("continue", _say("continue", language, email=known_as)) + _button(
-            "another", _say("another", language), quiet=True
+        fields = _button("continue", _text("continue", language, email=known_as)) + _button(
+            "another", _text("another", language), quiet=True
         )
     else:
         fields = (
-            _input("email", "email", _say("email", language), "username", email)
-            + _input("password", "password", _say("password", language), "current-password")
+            _input("email", "email", _text("email", language), "username", email)
+            + _input("password", "password", _text("password", language), "current-password")
             + (
-                _input("new_password", "password", _say("new_password", language), "new-password")
+                _input("new_password", "password", _text("new_password", language), "new-password")
                 if wants_new_password
                 else ""
             )
-            + _button("log_in", _say("log_in", language))
+            + _button("log_in", _text("log_in", language))
         )
-    cancel = _button("cancel", _say("cancel", language), quiet=True)
-    intro = _say("asks", language, client=asked.client.name)
+    cancel = _button("cancel", _text("cancel", language), quiet=True)
+    intro = _text("asks", language, client=asked.client.name)
     body = (
-        f"<h1>{_say('title', language)}</h1><p>{intro}</p>{_permissions(asked, language)}{alert}"
+        f"<h1>{_text('title', language)}</h1><p>{intro}</p>{_permissions(asked, language)}{alert}"
         f'<form method="post" action="/oauth/authorize">{hidden}{fields}{cancel}</form>'
     )
-    return _document(_say("title", language), body, language)
+    return _document(_text("title", language), body, language)
 
 
 def error_page(reason: str, language: Language) -> str:
-    title = _say("error", language)
-    return _document(title, f'<h1>{title}</h1><p role="alert">{_say(reason, language)}</p>', language)
+    title = _text("error", language)
+    return _document(title, f'<h1>{title}</h1><p role="alert">{_text(reason, language)}</p>', language)
 
 
 def _permissions(asked: Asked, language: Language) -> str:
     names = asked.scope.split() if asked.scope else []
     # The sentences of permissions are English; their names are the same everywhere.
     lines = [f"{name}: {PERMISSIONS[name]}" if language == "en" else name for name in names]
-    return "<ul>" + "".join(f"<li>{escape(line)}</li>" for line in lines or [_say("everything", language)]) + "</ul>"
+    return "<ul>" + "".join(f"<li>{escape(line)}</li>" for line in lines or [_text("everything", language)]) + "</ul>"
 
 
 def _hidden(name: str, value: str) -> str:

@@ -74,7 +74,7 @@ class ProviderTokens:
         if self._time.monotonic() - self._asked_at > age_s:
             async with self._asking:
                 if self._time.monotonic() - self._asked_at > age_s:
-                    await self._ask()
+                    await self._fetch()
         jwk = self._keys.get(kid)
         if jwk is None or jwk.get("alg", algorithm) != algorithm or jwk.get("use", "sig") != "sig":
             raise InvalidToken("unknown key")
@@ -83,7 +83,7 @@ class ProviderTokens:
         except jwt.PyJWTError as error:
             raise InvalidToken("key not usable") from error
 
-    async def _ask(self) -> None:
+    async def _fetch(self) -> None:
         self._asked_at = self._time.monotonic()
         try:
             told = await self._fetch_json(self._url)

@@ -14,7 +14,7 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from infra.cli.actions.hangup import end_like_ctrl_c
-from infra.processes import front
+from infra.processes import api_entry
 from infra.processes.start import take_port, url_of
 from infra.telemetry import logs
 from infra.terminal.environment import EXIT_ENVIRONMENT, environment_for, one_sentence_on_failure, settings_for
@@ -42,7 +42,7 @@ def api(host: str, port: int, workers: int, stack: str) -> None:
             # What uvicorn calls its logger, whatever it tells: here, which of the server processes ended.
             logs.relay("uvicorn.error")
         config = uvicorn.Config(
-            front.APPLICATION,
+            api_entry.APPLICATION,
             factory=True,
             workers=workers,
             loop="uvloop",

@@ -44,7 +44,7 @@ from infra.terminal.environment import (
     settings_for,
 )
 from infra.terminal.progress import progress
-from infra.terminal.screen import Screen, say
+from infra.terminal.screen import Screen, print_note
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def demo(orders: int, *, keep: bool, on_given_servers: bool, yes: bool, as_json:
         try:
             local.claim(name, home=home)
             if not on_given_servers:
-                with patience(say) as on_step:
+                with patience(print_note) as on_step:
                     local.up(name, home=home, progress=on_step)
             settings = settings_for(name)
             if on_given_servers:
@@ -80,7 +80,7 @@ def demo(orders: int, *, keep: bool, on_given_servers: bool, yes: bool, as_json:
             staying = Staying(settings, name, home, environment) if keep else None
             at_work = staying.at_work() if staying else fleet_at_work(environment, logs)
             played = uvloop.run(_play(settings, orders, at_work))
-            with patience(say):
+            with patience(print_note):
                 kept = _keep(staying, name, played) if staying else None
             _show(played, console, as_json=as_json)
             if kept is not None:

@@ -12,7 +12,7 @@ from typing import Any
 import typer
 
 from contracts.javascript import all_exact
-from infra.processes import front
+from infra.processes import api_entry
 from infra.telemetry import logs
 from infra.terminal.environment import EXIT_BREACH, agree, one_sentence_on_failure, refuse, settings_for
 
@@ -82,7 +82,7 @@ def _expected(text: str | None) -> tuple[int, str] | None:
 
 def _check(check: str, *given: Any) -> None:
     """End with a sentence where what was given cannot be right, before anything is asked or written."""
-    identity = front.module()
+    identity = api_entry.module()
     try:
         getattr(identity, check)(*given)
     except identity.WronglyGiven as error:
@@ -91,7 +91,7 @@ def _check(check: str, *given: Any) -> None:
 
 def _with_operations(stack: str, act: Callable[[Any], Awaitable[Any]]) -> Any:
     async def run() -> Any:
-        async with front.operations(settings) as operations:
+        async with api_entry.operations(settings) as operations:
             return await act(operations)
 
     with one_sentence_on_failure():
@@ -99,7 +99,7 @@ def _with_operations(stack: str, act: Callable[[Any], Awaitable[Any]]) -> Any:
         logs.configure(settings.log_level)
         try:
             return asyncio.run(run())
-        except front.module().CannotBeDone as error:
+        except api_entry.module().CannotBeDone as error:
             refuse(str(error), EXIT_BREACH)
 
 

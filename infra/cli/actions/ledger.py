@@ -38,7 +38,7 @@ from infra.terminal.environment import (
     refuse,
     settings_for,
 )
-from infra.terminal.screen import Grid, Screen, say
+from infra.terminal.screen import Grid, Screen, print_note
 
 _DIFFERENCES_SHOWN_MAX = 20
 _OWNER = LEDGER.partition(".")[0]
@@ -89,7 +89,7 @@ def rebuild(stack: str, *, check: bool, yes: bool, as_json: bool) -> None:
 
     if not check:
         agree("write the balances and months again that are not what was posted", yes=yes)
-    with one_sentence_on_failure(), patience(say):
+    with one_sentence_on_failure(), patience(print_note):
         found = asyncio.run(run(settings_for(stack)))
     accounts, differing, months = found.accounts, found.differing, found.months
     if as_json:

@@ -17,7 +17,7 @@ from infra.rehearsal.move import preview_move as rehearse
 from infra.rehearsal.move_view import as_object, print_preview
 from infra.settings import Settings
 from infra.terminal.environment import EXIT_BREACH, one_sentence_on_failure, settings_for
-from infra.terminal.screen import Screen, say
+from infra.terminal.screen import Screen, print_note
 
 
 def preview_move(
@@ -25,7 +25,7 @@ def preview_move(
 ) -> None:
     last_day = until.date() if until is not None else datetime.now(UTC).date()
     try:
-        with one_sentence_on_failure(), patience(say):
+        with one_sentence_on_failure(), patience(print_note):
             found = uvloop.run(_run(settings_for(stack), distributor, under, last_day, days))
     except MoveImpossible as error:
         typer.echo(str(error), err=True)

@@ -16,15 +16,14 @@ from infra.cli.actions.hangup import end_like_ctrl_c
 from infra.local.patience import patience
 from infra.terminal.environment import agree, is_on_command_line, known_stacks, one_sentence_on_failure
 from infra.terminal.near import did_you_mean
-from infra.terminal.screen import Grid, Screen
-from infra.terminal.screen import say as _say
+from infra.terminal.screen import Grid, Screen, print_note
 
 
 def up(stack: str) -> None:
     _silence_drivers()
     end_like_ctrl_c()
-    with one_sentence_on_failure(), patience(_say) as say:
-        endpoints = local.up(stack, home=local.default_home(), progress=say)
+    with one_sentence_on_failure(), patience(print_note) as note:
+        endpoints = local.up(stack, home=local.default_home(), progress=note)
     _print_endpoints(endpoints)
 
 
@@ -33,18 +32,18 @@ def down(context: typer.Context, stack: str, *, remove_data: bool, yes: bool) ->
     if remove_data:
         agree(f"delete the data and logs of the stack {stack!r}", yes=yes)
     known = known_stacks()
-    with one_sentence_on_failure(), patience(_say):
+    with one_sentence_on_failure(), patience(print_note):
         stopped = local.down(stack, home=home, remove_data=remove_data)
         nothing = f"Nothing of the stack {stack!r} was running." + (
             "" if stack in known else did_you_mean(stack, known)
         )
-        _say(f"Stopped {', '.join(stopped)}." if stopped else nothing)
+        print_note(f"Stopped {', '.join(stopped)}." if stopped else nothing)
         if not is_on_command_line(context, "stack"):
             for name in local.abandoned_stacks(home):
                 left = local.down(name, home=home, remove_data=True)
-                _say(f"Stopped what {name} had left: {', '.join(left) or 'only data'}.")
+                print_note(f"Stopped what {name} had left: {', '.join(left) or 'only data'}.")
         if others := local.running_stacks(home):
-            _say(f"Still running: {', '.join(others)}; stop one with `tributary down --stack NAME`.")
+            print_note(f"Still running: {', '.join(others)}; stop one with `tributary down --stack NAME`.")
 
 
 def status(stack: str, *, as_json: bool) -> None:
@@ -76,12 +75,12 @@ def status(stack: str, *, as_json: bool) -> None:
         )
     Screen().print(table)
     if stack not in (known := known_stacks()):
-        _say(f"The stack {stack!r} never ran here; `tributary up` starts one.{did_you_mean(stack, known)}")
+        print_note(f"The stack {stack!r} never ran here; `tributary up` starts one.{did_you_mean(stack, known)}")
     for server in servers:
         if server.complaint:
-            _say(f"{server.server} {server.complaint}.")
+            print_note(f"{server.server} {server.complaint}.")
     if any(server.complaint for server in servers):
-        _say(f"`tributary up --stack {stack}` restarts what hangs.")
+        print_note(f"`tributary up --stack {stack}` restarts what hangs.")
     if programs:
         left = Grid("program", "state", "pid")
         for program in programs:
@@ -90,15 +89,17 @@ def status(stack: str, *, as_json: bool) -> None:
     if endpoints:
         _print_endpoints(endpoints)
     if abandoned:
-        _say(f"Left by commands that were killed: {', '.join(abandoned)}; `tributary down` stops and removes that.")
+        print_note(
+            f"Left by commands that were killed: {', '.join(abandoned)}; `tributary down` stops and removes that."
+        )
     if others:
-        _say(f"Also running: {', '.join(others)}.")
+        print_note(f"Also running: {', '.join(others)}.")
 
 
 def setup(*, browser: bool) -> None:
-    with one_sentence_on_failure(), patience(_say) as say:
-        installed = local.install_missing(say, browser=browser)
-    _say(f"Installed {', '.join(installed)}." if installed else "Everything that the local stack needs is here.")
+    with one_sentence_on_failure(), patience(print_note) as note:
+        installed = local.install_missing(note, browser=browser)
+    print_note(f"Installed {', '.join(installed)}." if installed else "Everything that the local stack needs is here.")
 
 
 def _silence_drivers() -> None:

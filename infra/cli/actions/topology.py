@@ -12,7 +12,7 @@ from infra.runtime import roster
 from infra.runtime.topology import describe, topology_of
 from infra.settings import Settings
 from infra.terminal.environment import one_sentence_on_failure, settings_for
-from infra.terminal.screen import Grid, Screen, say
+from infra.terminal.screen import Grid, Screen, print_note
 
 
 def topology(stack: str, *, apply: bool, as_json: bool) -> None:
@@ -21,7 +21,7 @@ def topology(stack: str, *, apply: bool, as_json: bool) -> None:
         # The drivers are loaded where something is declared, not where it is only shown.
         from infra.processes import process
 
-        with one_sentence_on_failure(), patience(say):
+        with one_sentence_on_failure(), patience(print_note):
             asyncio.run(process.prepare(settings_for(stack)))
     if as_json:
         keys = ("kind", "name", "about")

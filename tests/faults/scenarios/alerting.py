@@ -5,7 +5,7 @@ from __future__ import annotations
 from contracts.operations.v1 import MessageDeadLettered, SettleDeadLetter
 from contracts.stock.v1 import StockLow, StockRecovered, StockShortageChanged
 from tests.builders import TEA, message
-from tests.faults.crash_scenario import Scenario, say
+from tests.faults.crash_scenario import Scenario, outgoing
 
 
 def alerting() -> Scenario:
@@ -29,18 +29,18 @@ def alerting() -> Scenario:
     return Scenario(
         "alerting",
         (
-            (say(low), say(low), say(low, again=1)),
-            (say(StockRecovered(product_id=TEA, available=9, recovered_at=6, crossing=2)),),
-            (say(StockLow(product_id=TEA, available=2, low_at=3, crossing=3)),),
-            (say(short), say(short, again=1)),
-            (say(short.model_copy(update={"shortage": 1, "crossing": 2})),),
-            (say(short.model_copy(update={"shortage": 0, "crossing": 3})),),
-            (*map(say, letters), say(letters[0])),
+            (outgoing(low), outgoing(low), outgoing(low, again=1)),
+            (outgoing(StockRecovered(product_id=TEA, available=9, recovered_at=6, crossing=2)),),
+            (outgoing(StockLow(product_id=TEA, available=2, low_at=3, crossing=3)),),
+            (outgoing(short), outgoing(short, again=1)),
+            (outgoing(short.model_copy(update={"shortage": 1, "crossing": 2})),),
+            (outgoing(short.model_copy(update={"shortage": 0, "crossing": 3})),),
+            (*map(outgoing, letters), outgoing(letters[0])),
             (
-                *map(say, discard),
-                say(discard[0], again=1),
-                say(discard[0].model_copy(update={"action": "replayed"})),
-                say(SettleDeadLetter(letter_id="no-such-letter", action="discarded", by="li.na")),
+                *map(outgoing, discard),
+                outgoing(discard[0], again=1),
+                outgoing(discard[0].model_copy(update={"action": "replayed"})),
+                outgoing(SettleDeadLetter(letter_id="no-such-letter", action="discarded", by="li.na")),
             ),
         ),
         frozenset(["raised", "outdated", "resolved", "counted", "discarded", "replayed", "duplicate", "refused"]),

@@ -21,7 +21,7 @@ from tests.builders import (
     rules,
     tick,
 )
-from tests.faults.crash_scenario import IN_WEST, Scenario, in_west, noise, rule_sets, say
+from tests.faults.crash_scenario import IN_WEST, Scenario, in_west, noise, outgoing, rule_sets
 
 
 def commission_calculation() -> Scenario:
@@ -33,33 +33,33 @@ def commission_calculation() -> Scenario:
         "commission_calculation",
         (
             (
-                say(order),
-                say(order),
-                say(order, again=1),
-                say(paid(order_id="2")),
-                say(paid(order_id="3", lines=lines)),
-                say(paid(order_id="4", rule_version=9)),
-                say(paid(order_id="8", rule_version=IN_WEST)),
+                outgoing(order),
+                outgoing(order),
+                outgoing(order, again=1),
+                outgoing(paid(order_id="2")),
+                outgoing(paid(order_id="3", lines=lines)),
+                outgoing(paid(order_id="4", rule_version=9)),
+                outgoing(paid(order_id="8", rule_version=IN_WEST)),
                 noise(order.message_type),
             ),
             (
-                say(cancelled("8")),
-                say(cancelled("1")),
-                say(cancelled("1"), again=1),
-                say(cancelled("5", was_paid=False)),
-                say(cancelled("6")),
-                say(refunded(half, order_id="3")),
-                say(refunded(half, order_id="3"), again=1),
-                say(refunded(half, order_id="7")),
-                say(completed("2")),
-                say(completed("7")),
-                say(AfterSaleChanged(shop_id=SHOP, order_id="3", version=9, open=True)),
+                outgoing(cancelled("8")),
+                outgoing(cancelled("1")),
+                outgoing(cancelled("1"), again=1),
+                outgoing(cancelled("5", was_paid=False)),
+                outgoing(cancelled("6")),
+                outgoing(refunded(half, order_id="3")),
+                outgoing(refunded(half, order_id="3"), again=1),
+                outgoing(refunded(half, order_id="7")),
+                outgoing(completed("2")),
+                outgoing(completed("7")),
+                outgoing(AfterSaleChanged(shop_id=SHOP, order_id="3", version=9, open=True)),
             ),
-            (say(paid(order_id="6")), say(paid(order_id="7", lines=lines)), say(completed("3"))),
-            (say(tick(NOW + timedelta(days=8))), say(tick(NOW + timedelta(days=8)))),
-            (say(refunded(a_refunded_line(refunded_quantity=2, refunded="90.00"), order_id="2", version=7)),),
-            (say(AfterSaleChanged(shop_id=SHOP, order_id="3", version=10, open=False)),),
-            (say(tick(NOW + timedelta(days=9))),),
+            (outgoing(paid(order_id="6")), outgoing(paid(order_id="7", lines=lines)), outgoing(completed("3"))),
+            (outgoing(tick(NOW + timedelta(days=8))), outgoing(tick(NOW + timedelta(days=8)))),
+            (outgoing(refunded(a_refunded_line(refunded_quantity=2, refunded="90.00"), order_id="2", version=7)),),
+            (outgoing(AfterSaleChanged(shop_id=SHOP, order_id="3", version=10, open=False)),),
+            (outgoing(tick(NOW + timedelta(days=9))),),
         ),
         frozenset(
             (

@@ -13,7 +13,7 @@ from contracts.network.v1 import (
     RegisterShop,
 )
 from tests.builders import JOINED, MIDDLE, NOW, SHOP, TEAM, TOP
-from tests.faults.crash_scenario import LATER, Scenario, noise, say
+from tests.faults.crash_scenario import LATER, Scenario, noise, outgoing
 
 
 def network() -> Scenario:
@@ -27,34 +27,34 @@ def network() -> Scenario:
         "network",
         (
             (
-                say(RegisterDistributor(distributor_id=MIDDLE, sponsor_id=TOP, joined_at=JOINED)),
-                say(top),
-                say(top, again=1),
-                say(RegisterDistributor(distributor_id=4, sponsor_id=4)),
-                say(RegisterDistributor(distributor_id=5, sponsor_id=99)),
+                outgoing(RegisterDistributor(distributor_id=MIDDLE, sponsor_id=TOP, joined_at=JOINED)),
+                outgoing(top),
+                outgoing(top, again=1),
+                outgoing(RegisterDistributor(distributor_id=4, sponsor_id=4)),
+                outgoing(RegisterDistributor(distributor_id=5, sponsor_id=99)),
             ),
             (
-                say(shop),
-                say(shop),
-                say(shop, again=1),
-                say(RegisterShop(shop_id=SHOP, currency="EUR")),
+                outgoing(shop),
+                outgoing(shop),
+                outgoing(shop, again=1),
+                outgoing(RegisterShop(shop_id=SHOP, currency="EUR")),
                 noise(shop.message_type),
             ),
             (
-                say(change),
-                say(change, again=1),
-                say(ChangeDistributor(distributor_id=TOP, active=False, effective_at=NOW)),
-                say(ChangeDistributor(distributor_id=98, active=False)),
-                say(MoveDistributor(distributor_id=TOP, sponsor_id=MIDDLE, effective_at=NOW)),
-                say(team),
-                say(team, again=1),
+                outgoing(change),
+                outgoing(change, again=1),
+                outgoing(ChangeDistributor(distributor_id=TOP, active=False, effective_at=NOW)),
+                outgoing(ChangeDistributor(distributor_id=98, active=False)),
+                outgoing(MoveDistributor(distributor_id=TOP, sponsor_id=MIDDLE, effective_at=NOW)),
+                outgoing(team),
+                outgoing(team, again=1),
                 noise(team.message_type),
             ),
-            (say(move), say(move, again=1), say(member), say(member, again=1)),
+            (outgoing(move), outgoing(move, again=1), outgoing(member), outgoing(member, again=1)),
             (
-                say(ChangeLeader(team_id=TEAM, leader_id=MIDDLE, effective_at=LATER)),
-                say(LeaveTeam(team_id=TEAM, distributor_id=MIDDLE, effective_at=LATER)),
-                say(ChangeLeader(team_id=99, leader_id=MIDDLE)),
+                outgoing(ChangeLeader(team_id=TEAM, leader_id=MIDDLE, effective_at=LATER)),
+                outgoing(LeaveTeam(team_id=TEAM, distributor_id=MIDDLE, effective_at=LATER)),
+                outgoing(ChangeLeader(team_id=99, leader_id=MIDDLE)),
             ),
         ),
         frozenset(

@@ -45,10 +45,10 @@ from tests.faults.crash_scenario import (
     frame,
     garbled,
     noise,
+    outgoing,
+    outgoing_bare,
+    outgoing_under,
     rule_sets,
-    say,
-    say_bare,
-    say_under,
 )
 from workers.order_intake.model import Order
 
@@ -65,27 +65,29 @@ def taking_orders() -> Scenario:
         "order_intake",
         (
             (
-                say(order),
-                say(order),
-                say(order, again=1),
-                say(place("1", shipping=Decimal(1))),
-                say(place("2", prepaid=True)),
-                say(bare),
-                say(place("unknown-product", lines=[a_placed_line(99)])),
-                say(place("raises", distributor_id=ORPHAN)),
+                outgoing(order),
+                outgoing(order),
+                outgoing(order, again=1),
+                outgoing(place("1", shipping=Decimal(1))),
+                outgoing(place("2", prepaid=True)),
+                outgoing(bare),
+                outgoing(place("unknown-product", lines=[a_placed_line(99)])),
+                outgoing(place("raises", distributor_id=ORPHAN)),
                 garbled(order.message_type, shop_id=SHOP, order_id="garbled"),
                 noise(order.message_type),
                 noise(order.message_type, MESSAGE_BYTES_MAX + 1),
                 frame(
-                    say(place("no-time")),
+                    outgoing(place("no-time")),
                     undecoded="timestamp (80 00 00 00 00 00 00 00)",
                     timestamp=raw_amqp.timestamp(2**63),
                 ),
                 frame(
-                    say(place("no-text")), undecoded="app_id (ff fe 00 c3 28)", app_id=raw_amqp.short(raw_amqp.NOT_UTF8)
+                    outgoing(place("no-text")),
+                    undecoded="app_id (ff fe 00 c3 28)",
+                    app_id=raw_amqp.short(raw_amqp.NOT_UTF8),
                 ),
             ),
-            (say(place("4")),),
+            (outgoing(place("4")),),
         ),
         frozenset(["accepted", "duplicate", "refused"]),
         {
@@ -107,36 +109,40 @@ def lives_of_orders() -> Scenario:
         "order_intake",
         (
             (
-                say(update("shipped", "1")),
-                say(update("paid", "1")),
-                say(update("paid", "6")),
-                say(update("cancelled", "2")),
-                say(update("paid", "never-placed")),
+                outgoing(update("shipped", "1")),
+                outgoing(update("paid", "1")),
+                outgoing(update("paid", "6")),
+                outgoing(update("cancelled", "2")),
+                outgoing(update("paid", "never-placed")),
                 garbled("order.update-status.v1", shop_id=SHOP, order_id="1", status="paid"),
             ),
             (
-                say(reserved(teas, order_id="3")),
-                say(reserved(teas, order_id="4"), time=NOW + timedelta(seconds=1)),
-                say(reserved(teas, order_id="6")),
-                say(reserved(teas, order_id="7")),
-                say(reserved(teas, order_id="never-placed")),
-                say(short((TEA, 2, 0), order_id="5")),
-                say(short((TEA, 2, 0), order_id="never-placed")),
+                outgoing(reserved(teas, order_id="3")),
+                outgoing(reserved(teas, order_id="4"), time=NOW + timedelta(seconds=1)),
+                outgoing(reserved(teas, order_id="6")),
+                outgoing(reserved(teas, order_id="7")),
+                outgoing(reserved(teas, order_id="never-placed")),
+                outgoing(short((TEA, 2, 0), order_id="5")),
+                outgoing(short((TEA, 2, 0), order_id="never-placed")),
             ),
-            (say(update("completed", "1")), say(update("shipped", "5"))),
-            (say(tick(LATER)), say(tick(LATER))),
-            (say(tick(LATER + timedelta(seconds=10))),),
+            (outgoing(update("completed", "1")), outgoing(update("shipped", "5"))),
+            (outgoing(tick(LATER)), outgoing(tick(LATER))),
+            (outgoing(tick(LATER + timedelta(seconds=10))),),
             (
-                say(refund(order_id="1")),
-                say(refund(order_id="1")),
-                say(refund(order_id="1"), again=1),
-                say(refund(a_refund_line(quantity=9), order_id="1", refund_id="too-much")),
-                say(refund(order_id="7", refund_id="never-shipped")),
-                say(refund(order_id="never-placed")),
+                outgoing(refund(order_id="1")),
+                outgoing(refund(order_id="1")),
+                outgoing(refund(order_id="1"), again=1),
+                outgoing(refund(a_refund_line(quantity=9), order_id="1", refund_id="too-much")),
+                outgoing(refund(order_id="7", refund_id="never-shipped")),
+                outgoing(refund(order_id="never-placed")),
                 garbled("order.refund.v1", shop_id=SHOP, order_id="1", refund_id="garbled"),
             ),
-            (say(refund(order_id="1", refund_id="the-rest")), say(after_sale(True, "7"))),
-            (say(after_sale(False, "7")), say(after_sale(False, "7"), again=1), say(after_sale(True, "5"))),
+            (outgoing(refund(order_id="1", refund_id="the-rest")), outgoing(after_sale(True, "7"))),
+            (
+                outgoing(after_sale(False, "7")),
+                outgoing(after_sale(False, "7"), again=1),
+                outgoing(after_sale(True, "5")),
+            ),
         ),
         frozenset(
             (
@@ -155,8 +161,8 @@ def returning_states() -> Scenario:
 
     Without one, two of the same content in a batch look like one that is redelivered, so each has its phase.
     """
-    opened, settled = (say_bare(after_sale(is_open, "1")) for is_open in (True, False))
-    opened_unnamed, closed_unnamed = (frame(say_bare(after_sale(is_open, "3"))) for is_open in (True, False))
+    opened, settled = (outgoing_bare(after_sale(is_open, "1")) for is_open in (True, False))
+    opened_unnamed, closed_unnamed = (frame(outgoing_bare(after_sale(is_open, "3"))) for is_open in (True, False))
     return Scenario(
         "order_intake",
         (
@@ -165,9 +171,9 @@ def returning_states() -> Scenario:
             (opened, opened, opened_unnamed),
             (closed_unnamed,),
             (opened_unnamed,),
-            (say_under("used", after_sale(True, "2")),),
-            (say_under("used", after_sale(False, "2")), say_under("used", update("shipped", "2"))),
-            (say_under("used", after_sale(False, "2")), settled),
+            (outgoing_under("used", after_sale(True, "2")),),
+            (outgoing_under("used", after_sale(False, "2")), outgoing_under("used", update("shipped", "2"))),
+            (outgoing_under("used", after_sale(False, "2")), settled),
         ),
         frozenset(["after_sale_opened", "after_sale_closed", "already_open", "refused"]),
         {ORDERS: documents(Order, "key", *(an_order(n, status="paid", reserved=True, version=3) for n in "123"))},
@@ -186,10 +192,10 @@ def giving_way() -> Scenario:
     return Scenario(
         "order_intake",
         (
-            (say(request(1, 3)), say(request(1, 3))),
-            (say(update("paid", "2")),),
-            (say(request(2, 1, "3")),),
-            (say(request(3, 1, "1")), say(update("paid", "1"))),
+            (outgoing(request(1, 3)), outgoing(request(1, 3))),
+            (outgoing(update("paid", "2")),),
+            (outgoing(request(2, 1, "3")),),
+            (outgoing(request(3, 1, "1")), outgoing(update("paid", "1"))),
         ),
         frozenset(["cancelled_unpaid", "nothing_unpaid", "paid", "refused"]),
         {ORDERS: [{**each, LISTS: [status_list("pending")]} for each in documents(Order, "key", *taken)]},

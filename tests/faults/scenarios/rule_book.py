@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contracts.rules.v1 import ActivateRules, ApproveRules, DefineMarket, ProposeRules, RetireRules
 from tests.builders import a_rule_document, put_in_force
-from tests.faults.crash_scenario import LATER, Scenario, noise, say, say_bare
+from tests.faults.crash_scenario import LATER, Scenario, noise, outgoing, outgoing_bare
 
 
 def rule_book() -> Scenario:
@@ -14,23 +14,27 @@ def rule_book() -> Scenario:
     return Scenario(
         "rule_book",
         (
-            (say(market), say(market), say(market, again=1), noise(market.message_type)),
+            (outgoing(market), outgoing(market), outgoing(market, again=1), noise(market.message_type)),
             (
-                say(proposal),
-                say(proposal),
-                say(proposal, again=1),
-                say(proposal.model_copy(update={"rule_version": 2, "rules": other})),
+                outgoing(proposal),
+                outgoing(proposal),
+                outgoing(proposal, again=1),
+                outgoing(proposal.model_copy(update={"rule_version": 2, "rules": other})),
                 noise(proposal.message_type),
             ),
             (
-                say(approval),
-                say(approval, again=1),
-                say(ApproveRules(rule_version=2, approved_by="ann", digest="0" * 64)),
+                outgoing(approval),
+                outgoing(approval, again=1),
+                outgoing(ApproveRules(rule_version=2, approved_by="ann", digest="0" * 64)),
             ),
-            (say(activation), say(activation, again=1), say(ActivateRules(rule_version=2, activated_by="bob"))),
             (
-                say(proposal.model_copy(update={"rules": other})),
-                say(RetireRules(rule_version=1, retired_by="ann", effective_from=LATER)),
+                outgoing(activation),
+                outgoing(activation, again=1),
+                outgoing(ActivateRules(rule_version=2, activated_by="bob")),
+            ),
+            (
+                outgoing(proposal.model_copy(update={"rules": other})),
+                outgoing(RetireRules(rule_version=1, retired_by="ann", effective_from=LATER)),
             ),
         ),
         frozenset(["defined", "proposed", "approved", "activated", "retired", "unchanged", "refused"]),
@@ -41,7 +45,7 @@ def rule_book() -> Scenario:
 
 def returning_limits() -> Scenario:
     """Bare definitions of a market that return to what they were."""
-    one, two = (say_bare(DefineMarket(market="harbour", levels_paid_max=levels)) for levels in (1, 2))
+    one, two = (outgoing_bare(DefineMarket(market="harbour", levels_paid_max=levels)) for levels in (1, 2))
     return Scenario(
         "rule_book",
         ((one, two, one), (two, two), (one,)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.builders import an_order_line, paid
-from tests.faults.crash_scenario import Scenario, noise, say
+from tests.faults.crash_scenario import Scenario, noise, outgoing
 
 
 def loyalty_points() -> Scenario:
@@ -11,7 +11,7 @@ def loyalty_points() -> Scenario:
     small = paid(order_id="2", lines=(an_order_line(net="0.50"),))
     return Scenario(
         "loyalty_points",
-        ((say(order), say(order), say(order, again=1), say(small), noise(order.message_type)),),
+        ((outgoing(order), outgoing(order), outgoing(order, again=1), outgoing(small), noise(order.message_type)),),
         frozenset(["earned", "duplicate", "too_small"]),
         {},
         dead=1,

@@ -34,7 +34,7 @@ class Failed(Exception):
     """It ended without an answer; the log has what it said."""
 
 
-class Aside:
+class Subprocess:
     """One for a server's process; `program` is a module that can be run, `within_s` the time that it gets."""
 
     def __init__(self, settings: Settings, program: str, *, within_s: float = 60.0) -> None:

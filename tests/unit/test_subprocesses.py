@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from infra.gateway.aside import AlreadyBusy, Aside, Failed, TookTooLong
+from infra.gateway.subprocesses import AlreadyBusy, Failed, Subprocess, TookTooLong
 from infra.settings import Settings
 from tests.connected.running import until
 
@@ -25,22 +25,26 @@ NEVER_ENDS = "import time; time.sleep(600)"
 
 @pytest.fixture(autouse=True)
 def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, text in {"aside_answers": ANSWERS, "aside_fails": FAILS, "aside_never_ends": NEVER_ENDS}.items():
+    for name, text in {
+        "program_that_answers": ANSWERS,
+        "program_that_fails": FAILS,
+        "program_that_never_ends": NEVER_ENDS,
+    }.items():
         (tmp_path / f"{name}.py").write_text(text, "utf-8")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
 
 
-def aside(program: str, **options: Any) -> Aside:
-    return Aside(Settings(mongodb_url="mongodb://here", database="this_one"), program, **options)
+def subprocess_of(program: str, **options: Any) -> Subprocess:
+    return Subprocess(Settings(mongodb_url="mongodb://here", database="this_one"), program, **options)
 
 
 async def test_it_is_asked_and_answers_with_the_settings_of_the_server() -> None:
-    told = await aside("aside_answers")({"year": 2026})
+    told = await subprocess_of("program_that_answers")({"year": 2026})
     assert told == {"asked": {"year": 2026}, "database": "this_one", "store": "mongodb://here"}
 
 
 async def test_what_fails_is_logged_and_the_next_may_begin(capsys: pytest.CaptureFixture[str]) -> None:
-    calculation = aside("aside_fails")
+    calculation = subprocess_of("program_that_fails")
     for _ in range(2):
         with pytest.raises(Failed):
             await calculation({})
@@ -49,12 +53,12 @@ async def test_what_fails_is_logged_and_the_next_may_begin(capsys: pytest.Captur
 
 async def test_what_takes_too_long_is_ended(tmp_path: Path) -> None:
     with pytest.raises(TookTooLong):
-        await aside("aside_never_ends", within_s=0.2)({})
+        await subprocess_of("program_that_never_ends", within_s=0.2)({})
     assert programs_of(tmp_path) == []
 
 
 async def test_one_at_a_time_and_whoever_goes_away_ends_it(tmp_path: Path) -> None:
-    calculation = aside("aside_never_ends")
+    calculation = subprocess_of("program_that_never_ends")
     for _ in range(2):
         running = asyncio.create_task(calculation({}))
         await until(lambda: asyncio.to_thread(programs_of, tmp_path), what="the program runs")
