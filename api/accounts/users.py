@@ -178,14 +178,14 @@ async def change_user(
     if_match: IfMatch = None,
 ) -> UserView:
     """Written to the audit log with before and after. Whoever may do less from now on is logged out everywhere."""
-    wish = Wish(
+    command = Wish(
         roles=tuple(body.roles) if body.roles is not None else None,
         granted=tuple(body.granted) if body.granted is not None else None,
         withheld=tuple(body.withheld) if body.withheld is not None else None,
         active=body.active,
         name=body.name,
     )
-    user = await ports.identity.users.change(user_id, wish, author_of(request, principal), _version(if_match))
+    user = await ports.identity.users.change(user_id, command, author_of(request, principal), _version(if_match))
     response.headers["ETag"] = _etag(user)
     return view_of(user)
 

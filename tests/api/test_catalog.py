@@ -173,8 +173,8 @@ async def test_labels_are_created_renamed_and_removed(admin: httpx.AsyncClient, 
     kept = await admin.delete(url)
     assert (kept.status_code, kept.json()["reason"]) == (409, "in_use")
     other = (await created(admin, "categories", name="Other"))["category_id"]
-    wish: dict[str, Any] = {"category_id": other} if noun == "categories" else {"tags": []}
-    moved = await admin.patch(f"/api/products/{product['product_id']}", json=wish, headers={"If-Match": '"1"'})
+    command: dict[str, Any] = {"category_id": other} if noun == "categories" else {"tags": []}
+    moved = await admin.patch(f"/api/products/{product['product_id']}", json=command, headers={"If-Match": '"1"'})
     assert moved.status_code == 200, moved.text
 
     stale = await admin.delete(url, headers={"If-Match": '"1"'})
@@ -226,8 +226,8 @@ async def test_what_cannot_be(admin: httpx.AsyncClient) -> None:
 async def test_a_shop_brings_categories_of_its_own(front: Front, admin: httpx.AsyncClient) -> None:
     category = await created(admin, "categories", name="Tea")
     number, product_id = category["category_id"] + 1000, category["category_id"] + 10**12
-    wish = {"product_id": product_id, "name": "Cup", "category_id": number}
-    await front.send(DefineProduct(category_name="Cups", **wish))
+    command = {"product_id": product_id, "name": "Cup", "category_id": number}
+    await front.send(DefineProduct(category_name="Cups", **command))
 
     async def known() -> bool:
         return (await admin.get(f"/api/categories/{number}")).status_code == 200

@@ -94,8 +94,8 @@ async def everything(front: Front, world: World, admin: httpx.AsyncClient) -> di
             body = {**body, "name": unique(noun)} if noun in ("categories", "tags") else body
     product = f"/api/products/{world.product_id}"
     etag = (await admin.get(product)).headers["etag"]
-    wish = {"category_id": made["categories"]["category_id"], "tags": [made["tags"]["tag_id"]]}
-    assert (await admin.patch(product, json=wish, headers={"If-Match": etag})).status_code == 200
+    command = {"category_id": made["categories"]["category_id"], "tags": [made["tags"]["tag_id"]]}
+    assert (await admin.patch(product, json=command, headers={"If-Match": etag})).status_code == 200
     sent = await admin.post("/api/tags", json={"name": unique("tag")}, headers={"Prefer": "respond-async"})
     letter = await a_letter(front, admin)
     await a_letter(front, admin)

@@ -196,8 +196,8 @@ async def test_a_tree_ends_where_it_must_and_says_where_it_goes_on(admin: httpx.
         link = page["next"]
     assert seen == children
     await admin.patch(f"/api/distributors/{children[1]}", json={"tier": "gold", "active": False})
-    for wish, expected in (({"tier": "gold"}, [children[1]]), ({"active": False}, [children[1]])):
-        answer = await admin.get("/api/distributors", params={"sponsor_id": root, **wish})
+    for command, expected in (({"tier": "gold"}, [children[1]]), ({"active": False}, [children[1]])):
+        answer = await admin.get("/api/distributors", params={"sponsor_id": root, **command})
         assert [one["distributor_id"] for one in answer.json()["items"]] == expected
     standard = await admin.get("/api/distributors", params={"sponsor_id": root, "tier": "standard", "active": True})
     assert [one["distributor_id"] for one in standard.json()["items"]] == [children[0], *children[2:]]
@@ -247,8 +247,8 @@ async def test_permissions_granted_beyond_the_role_reach_no_further(world: World
     """A distributor who may register and move does so below themselves, and nowhere else."""
     email, _ = await world.front.log_in_as(admin, world.middle)
     user = (await admin.get("/api/users", params={"email": email})).json()["items"][0]
-    wish = {"granted": ["distributors:write", "teams:write"]}
-    assert (await admin.patch(f"/api/users/{user['id']}", json=wish)).status_code == 200
+    command = {"granted": ["distributors:write", "teams:write"]}
+    assert (await admin.patch(f"/api/users/{user['id']}", json=command)).status_code == 200
     async with world.as_distributor(world.middle) as middle:
         # This login has the role's permissions only.
         assert (await middle.post("/api/distributors", json={})).status_code == 403

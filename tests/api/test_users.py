@@ -19,8 +19,8 @@ async def admin(front: Front, client: httpx.AsyncClient) -> httpx.AsyncClient:
     return client
 
 
-async def created(front: Front, admin: httpx.AsyncClient, **wish: Any) -> dict[str, Any]:
-    answer = await admin.post("/api/users", json={"email": an_email(), "roles": ["ROLE_ADMIN"], **wish})
+async def created(front: Front, admin: httpx.AsyncClient, **command: Any) -> dict[str, Any]:
+    answer = await admin.post("/api/users", json={"email": an_email(), "roles": ["ROLE_ADMIN"], **command})
     assert answer.status_code == 201, answer.text
     if answer.json()["one_time_password"]:
         front.secrets_seen.append(answer.json()["one_time_password"])
@@ -32,8 +32,8 @@ async def test_permissions_are_assigned_and_each_change_is_audited(front: Front,
     async with front.client() as theirs:
         body = {"email": user["email"], "password": PASSWORD}
         tokens = front.remember((await theirs.post("/api/auth/login", json=body)).json())
-        wish = {"withheld": ["audit:read"], "granted": ["invites:write"]}
-        changed = await admin.patch(f"/api/users/{user['id']}", json=wish, headers={"If-Match": '"1"'})
+        command = {"withheld": ["audit:read"], "granted": ["invites:write"]}
+        changed = await admin.patch(f"/api/users/{user['id']}", json=command, headers={"If-Match": '"1"'})
         assert changed.status_code == 200, changed.text
         assert changed.headers["etag"] == '"2"'
         permissions = changed.json()["permissions"]

@@ -88,7 +88,7 @@ FAULTS = {
     ),
     "a field that a rule misspells": Fault(
         "workers/catalog/decide.py",
-        {"state.products.get(wish.product_id)": "state.products.get(wish.productid)"},
+        {"state.products.get(command.product_id)": "state.products.get(command.productid)"},
         r'"DefineProduct" has no attribute "productid".*\[attr-defined\]',
     ),
 }

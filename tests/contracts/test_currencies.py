@@ -52,7 +52,7 @@ def test_a_withdrawn_currency_is_refused_in_commands_and_readable_in_events(code
     assert ShopRegistered(shop_id="s", currency=code).currency == code
     assert to_minor(to_amount(1990, code), code) == 1990
     place = json.loads((FOLDER / "order.place.v2.json").read_bytes())["data"]
-    for model, wish in (
+    for model, command in (
         (RegisterShop, {"shop_id": "s", "currency": code}),
         (PlaceOrder, {**place, "currency": code}),
         (AmountIn, {"currency": code, "amount": "1"}),
@@ -60,7 +60,7 @@ def test_a_withdrawn_currency_is_refused_in_commands_and_readable_in_events(code
         (FixedAmounts, {"currency": code, "levels": ["1"]}),
     ):
         with pytest.raises(ValidationError, match="not an ISO 4217 currency code in use"):
-            model.model_validate(wish)
+            model.model_validate(command)
 
 
 @pytest.mark.parametrize("code", ["XXX", "XTS", "XAU", "HRK", "QQQ", "cny", "CNY ", "ＣＮＹ", ""])

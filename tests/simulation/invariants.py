@@ -165,16 +165,16 @@ def _paid_as_wished(store: SimulatedStore, traffic: Traffic) -> Iterator[str]:
     """What everybody has, reckoned from what the shops said, without a look at what the workers made of it."""
     owed: Counter[tuple[int, str]] = Counter()
     for key, order in store.tables["order_intake.orders"].items():
-        wishes = [wish for wish in traffic.wishes[key] if _is_of(wish, order)]
-        if not wishes:
+        commands = [command for command in traffic.commands[key] if _is_of(command, order)]
+        if not commands:
             yield f"order/{key} is none that a shop has sent: {order}"
         elif order["reserved"] and order["status"] in ("paid", "shipped", "completed", "refunded"):
-            back = _back(wishes[0], [traffic.refunds[key][refund["refund_id"]] for refund in order["refunds"]])
+            back = _back(commands[0], [traffic.refunds[key][refund["refund_id"]] for refund in order["refunds"]])
             stored = [(line["refunded_minor"], line["refunded_quantity"]) for line in order["lines"]]
             if stored != back:
                 yield f"order/{key} gave back {stored} of its lines, its refunds come to {back}"
             earned = store.tables["commission_calculation.commissions"].get(key, {}).get("earned", {})
-            owed.update(_owed(wishes[0], order, earned, back))
+            owed.update(_owed(commands[0], order, earned, back))
     ledger: Counter[tuple[int, str]] = Counter()
     handled = {
         item["id"]
@@ -192,43 +192,44 @@ def _paid_as_wished(store: SimulatedStore, traffic: Traffic) -> Iterator[str]:
             yield f"{account} has {ledger[account]}, the orders give {owed[account]}"
 
 
-def _is_of(wish: PlaceOrder, order: Document) -> bool:
+def _is_of(command: PlaceOrder, order: Document) -> bool:
     return (
-        wish.distributor_id == order["distributor_id"]
-        and wish.shipping * 100 == order["shipping_minor"]
-        and [(line.product_id, line.quantity, line.amount * 100, line.discount * 100) for line in wish.lines]
+        command.distributor_id == order["distributor_id"]
+        and command.shipping * 100 == order["shipping_minor"]
+        and [(line.product_id, line.quantity, line.amount * 100, line.discount * 100) for line in command.lines]
         == [(d["product_id"], d["quantity"], d["amount_minor"], d["discount_minor"]) for d in order["lines"]]
     )
 
 
-def _back(wish: PlaceOrder, refunds: Sequence[RefundOrder]) -> list[tuple[int, int]]:
+def _back(command: PlaceOrder, refunds: Sequence[RefundOrder]) -> list[tuple[int, int]]:
     """Money and units that all these refunds together give back of each line, whatever order they came in.
 
     Unit by unit: those without an amount are the first ones of their product, and bring what they add to their line's
     share. Refunds of a run name no lines.
     """
     parts = [part for refund in refunds for part in refund.lines]
-    back = [(0, 0)] * len(wish.lines)
-    for product_id in {line.product_id for line in wish.lines}:
-        places = [place for place, line in enumerate(wish.lines) if line.product_id == product_id]
-        nets = {place: int((wish.lines[place].amount - wish.lines[place].discount) * 100) for place in places}
+    back = [(0, 0)] * len(command.lines)
+    for product_id in {line.product_id for line in command.lines}:
+        places = [place for place, line in enumerate(command.lines) if line.product_id == product_id]
+        nets = {place: int((command.lines[place].amount - command.lines[place].discount) * 100) for place in places}
         worths = [
-            nets[place] * unit // wish.lines[place].quantity - nets[place] * (unit - 1) // wish.lines[place].quantity
+            nets[place] * unit // command.lines[place].quantity
+            - nets[place] * (unit - 1) // command.lines[place].quantity
             for place in places
-            for unit in range(1, wish.lines[place].quantity + 1)
+            for unit in range(1, command.lines[place].quantity + 1)
         ]
         of_product = [part for part in parts if part.product_id == product_id]
         money = sum(worths[: sum(part.quantity for part in of_product if part.amount is None)])
         money += sum(int(part.amount * 100) for part in of_product if part.amount is not None)
         units = sum(part.quantity for part in of_product)
         for place in places:
-            back[place] = min(money, nets[place]), min(units, wish.lines[place].quantity)
+            back[place] = min(money, nets[place]), min(units, command.lines[place].quantity)
             money, units = money - back[place][0], units - back[place][1]
     return back
 
 
 def _owed(
-    wish: PlaceOrder, order: Document, earned: Document, given_back: Sequence[tuple[int, int]]
+    command: PlaceOrder, order: Document, earned: Document, given_back: Sequence[tuple[int, int]]
 ) -> Counter[tuple[int, str]]:
     """What the order is worth to everyone by the naive model, less the part of each line that was given back: its
     money and its units.
@@ -237,7 +238,7 @@ def _owed(
     """
     rules = read(dict(RULES[order["rule_version"]]))
     chain: list[dict[str, Any]] = []
-    above: int | None = wish.distributor_id
+    above: int | None = command.distributor_id
     while above is not None:
         chain.append(_person(above))
         above = SPONSORS[above]
@@ -249,7 +250,7 @@ def _owed(
             "quantity": line.quantity,
             "net_minor": int((line.amount - line.discount) * 100),
         }
-        for number, line in enumerate(wish.lines, start=1)
+        for number, line in enumerate(command.lines, start=1)
     ]
     leader = _person(LEADER) if "team" in order else None
     sold = {"currency": order["currency"], "lines": lines, "chain": chain, "leader": leader}

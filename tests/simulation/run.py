@@ -181,7 +181,7 @@ def _on_message(world: World, item: Said) -> None:
 def _send_next(world: World, chain: Chain, number: int) -> None:
     """Say the next wish of a chain as soon as the broker has nothing of it any more, and not before."""
     if not world.broker.has(chain.queue):
-        world.record("outside", "wishes", f"{chain.queue}: {chain.bodies[number].decode()}")
+        world.record("outside", "commands", f"{chain.queue}: {chain.bodies[number].decode()}")
         world.broker.put(chain.queue, chain.message_type, chain.bodies[number])
         number += 1
     if number < len(chain.bodies):

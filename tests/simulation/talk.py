@@ -76,7 +76,7 @@ def talk(rng: random.Random, workers: Sequence[Worker]) -> Traffic:
     traffic = Traffic(rng, workers, moments=tuple(rng.random() for _ in range(rng.choice((1, 2, 3, 5, 50)))))
     _set_the_stage(traffic)
     rests = [_order(traffic, number) for number in range(1, rng.randint(7, 11))]
-    _send_together(traffic, [wish for wish in rests if wish is not None])
+    _send_together(traffic, [command for command in rests if command is not None])
     for odd, chance in (
         (_poison, 0.15),
         (_stumbling, 0.2),
@@ -162,28 +162,30 @@ def _order(traffic: Traffic, number: int) -> PlaceOrder | None:
     if rng.random() < 0.3:
         _send_simple(traffic, shop_id, order_id)
         return None
-    wish = _wish(rng, shop_id, order_id)
+    command = _command(rng, shop_id, order_id)
     if rng.random() < 0.6:
-        _give_back(traffic, wish)
+        _give_back(traffic, command)
     if rng.random() < 0.15:
         # The shop has forgotten that it sent the order: the same again, under an id of its own.
-        traffic.send(wish)
+        traffic.send(command)
     if rng.random() < 0.15:
-        traffic.send(wish.model_copy(update={"distributor_id": rng.choice((1, 2, 3, 4)), "shipping": Decimal("3.00")}))
+        traffic.send(
+            command.model_copy(update={"distributor_id": rng.choice((1, 2, 3, 4)), "shipping": Decimal("3.00")})
+        )
     if rng.random() < 0.3:
-        return wish
-    traffic.send(wish, within_s=rng.choice((5.0, TALK_S)), times=2 if rng.random() < 0.2 else 1)
+        return command
+    traffic.send(command, within_s=rng.choice((5.0, TALK_S)), times=2 if rng.random() < 0.2 else 1)
     return None
 
 
-def _give_back(traffic: Traffic, wish: PlaceOrder) -> None:
+def _give_back(traffic: Traffic, command: PlaceOrder) -> None:
     """Part of an order, or in parts all of it; some of it twice, some of it too much, or while something is open.
 
     Units with and without an amount, money without units, and at times all the money of a line.
     """
     rng = traffic.rng
-    about = {"shop_id": wish.shop_id}
-    for number, line in enumerate(wish.lines, start=1):
+    about = {"shop_id": command.shop_id}
+    for number, line in enumerate(command.lines, start=1):
         for part in range(rng.choice((1, 2, 3, line.quantity))):
             units = rng.choice((0, 1, 1, 2))
             amounts = ("1.11", "1.11", "60.00", str(line.amount - line.discount))
@@ -191,15 +193,15 @@ def _give_back(traffic: Traffic, wish: PlaceOrder) -> None:
             wanted = refund(
                 a_refund_line(line.product_id, units, amount),
                 refund_id=f"refund-{number}-{part}",
-                order_id=wish.order_id,
+                order_id=command.order_id,
             ).model_copy(update=about)
             traffic.send(wanted, times=rng.choice((1, 1, 2)))
     if rng.random() < 0.3:
-        traffic.send(after_sale(True, wish.order_id).model_copy(update=about))
-        traffic.send(after_sale(False, wish.order_id).model_copy(update=about))
+        traffic.send(after_sale(True, command.order_id).model_copy(update=about))
+        traffic.send(after_sale(False, command.order_id).model_copy(update=about))
 
 
-def _wish(rng: random.Random, shop_id: str, order_id: str) -> PlaceOrder:
+def _command(rng: random.Random, shop_id: str, order_id: str) -> PlaceOrder:
     products = rng.sample((TEA, CUP), rng.choice((1, 1, 2)))
     if rng.random() < 0.15:
         products.append(products[0])
@@ -234,20 +236,20 @@ def _send_simple(traffic: Traffic, shop_id: str, order_id: str) -> None:
         "total_price": f"{rng.randint(10, 90)}.{rng.randint(0, 99):02d}",
     }
     line = Line(product_id=order["product_id"], quantity=order["quantity"], amount=Decimal(order["total_price"]))
-    wish = PlaceOrder(shop_id=shop_id, order_id=order_id, distributor_id=order["distributor_id"], lines=(line,))
-    traffic.wishes[wish.key].append(wish)
+    command = PlaceOrder(shop_id=shop_id, order_id=order_id, distributor_id=order["distributor_id"], lines=(line,))
+    traffic.commands[command.key].append(command)
     times = 2 if rng.random() < 0.2 else 1
     traffic.send_bytes("order.place.v1", json.dumps(order).encode(), "application/json", times=times)
 
 
-def _send_together(traffic: Traffic, wishes: Sequence[PlaceOrder]) -> None:
-    if wishes:
-        traffic.send(*wishes, times=traffic.rng.choice((1, 2)))
+def _send_together(traffic: Traffic, commands: Sequence[PlaceOrder]) -> None:
+    if commands:
+        traffic.send(*commands, times=traffic.rng.choice((1, 2)))
 
 
 def _undecodable(traffic: Traffic) -> None:
     """A good order, under a property that the client library cannot decode."""
-    message = builders.message(_wish(traffic.rng, "shop-1", "undecodable"), id="undecodable", time=START)
+    message = builders.message(_command(traffic.rng, "shop-1", "undecodable"), id="undecodable", time=START)
     queue, _ = reader_of(message.type, traffic.workers)
     undecoded = traffic.rng.choice(("timestamp (9)", "message_id (ff)"))
     headers = {UNDECODABLE: undecoded}
@@ -269,17 +271,17 @@ def _undecodable(traffic: Traffic) -> None:
 def _poison(traffic: Traffic) -> None:
     """An order that takes its process with it, by itself or among others."""
     rng = traffic.rng
-    wish = _wish(rng, "shop-1", POISON)
+    command = _command(rng, "shop-1", POISON)
     if rng.random() < 0.5:
-        traffic.send(wish, dead="ends_its_process")
+        traffic.send(command, dead="ends_its_process")
         return
-    neighbour = _wish(rng, "shop-1", "2001")
-    traffic.send(neighbour, wish, _wish(rng, "shop-1", "2002"))
+    neighbour = _command(rng, "shop-1", "2001")
+    traffic.send(neighbour, command, _command(rng, "shop-1", "2002"))
     traffic.dead[f"said-{traffic._numbers - 1}"] = "ends_its_process"
 
 
 def _stumbling(traffic: Traffic) -> None:
-    traffic.send(_wish(traffic.rng, "shop-1", STUMBLING), dead="handler_error")
+    traffic.send(_command(traffic.rng, "shop-1", STUMBLING), dead="handler_error")
 
 
 def _changing_its_mind(traffic: Traffic) -> None:
@@ -288,9 +290,9 @@ def _changing_its_mind(traffic: Traffic) -> None:
 
 def _using_ids_twice(traffic: Traffic) -> None:
     """Two orders under one id, and a status that carries the id of its order."""
-    wishes = [_wish(traffic.rng, "shop-1", order_id) for order_id in ("4001", "4002")]
-    for wish in wishes:
-        traffic.send(wish, used_id="used", times=traffic.rng.choice((1, 2)))
+    commands = [_command(traffic.rng, "shop-1", order_id) for order_id in ("4001", "4002")]
+    for command in commands:
+        traffic.send(command, used_id="used", times=traffic.rng.choice((1, 2)))
     traffic.send(update("paid", "4001"), used_id="used", times=traffic.rng.choice((1, 2)))
 
 

@@ -50,7 +50,7 @@ class Traffic:
     said: list[Said] = field(default_factory=list)
     keys: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     dead: dict[str, str] = field(default_factory=dict)
-    wishes: defaultdict[str, list[PlaceOrder]] = field(default_factory=lambda: defaultdict(list))
+    commands: defaultdict[str, list[PlaceOrder]] = field(default_factory=lambda: defaultdict(list))
     refunds: defaultdict[str, dict[str, RefundOrder]] = field(default_factory=lambda: defaultdict(dict))
     """By order and refund id, whether they are accepted or not."""
     chains: list[Chain] = field(default_factory=list)
@@ -77,7 +77,7 @@ class Traffic:
             if used_id is not None and message.digest is not None:
                 self.used[message.key].add(message.digest)
             if isinstance(payload, PlaceOrder):
-                self.wishes[payload.key].append(payload)
+                self.commands[payload.key].append(payload)
             if isinstance(payload, RefundOrder):
                 self.refunds[payload.key][payload.refund_id] = payload
         bodies = [message.to_bytes() for message in messages]

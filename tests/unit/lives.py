@@ -45,8 +45,8 @@ def lives(draw: st.DrawFn, order_id: str = "1001", rule_version: int = 1) -> tup
         a_placed_line(product_id, draw(st.integers(1, 4)), str(Decimal(draw(st.integers(0, 6_000))) / 100))
         for product_id in (TEA, CUP, TEA)
     ]
-    wish = place(order_id, lines=lines, prepaid=True)
-    answer = decide.place(order_state(tenures=(rules(rule_version).tenure,)), message(wish))
+    command = place(order_id, lines=lines, prepaid=True)
+    answer = decide.place(order_state(tenures=(rules(rule_version).tenure,)), message(command))
     told = [*answer.publish]
     answer = decide.note_reserved(answer.state, message(reserved(order_id=order_id)))
     told += answer.publish

@@ -43,8 +43,8 @@ INT64_MAX = 2**63 - 1
 
 def placed(*amounts: str, currency: str = "CNY", **fields: Any) -> Any:
     lines = [a_placed_line(amount=amount) for amount in amounts]
-    wish = place(lines=lines, shipping=Decimal(0), **fields)
-    return decide_place(order_state(shop=a_shop(currency=currency)), message(wish))
+    command = place(lines=lines, shipping=Decimal(0), **fields)
+    return decide_place(order_state(shop=a_shop(currency=currency)), message(command))
 
 
 class TestAnOrder:
@@ -64,14 +64,14 @@ class TestAnOrder:
     )
     def test_beyond_that_is_refused(self, amounts: tuple[str, ...], fields: dict[str, Any]) -> None:
         lines = [a_placed_line(amount=amount) for amount in amounts]
-        wish = place(lines=lines, **{"shipping": Decimal(0), **fields})
+        command = place(lines=lines, **{"shipping": Decimal(0), **fields})
         detail = (
             "lines: with shipping and tax they add up to 1000000000000.00, and an order may come to 999999999999.99; "
             "split the order."
         )
         event = OrderRefused(shop_id=SHOP, order_id=ORDER, reason="total_too_large", detail=detail)
 
-        assert decide_place(order_state(), message(wish)).publish == (event,)  # type: ignore[union-attr]
+        assert decide_place(order_state(), message(command)).publish == (event,)  # type: ignore[union-attr]
 
     def test_of_the_most_and_largest_lines_is_refused_too(self) -> None:
         assert placed(*["999999999999.99"] * 500).publish[0].reason == "total_too_large"

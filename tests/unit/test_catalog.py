@@ -20,7 +20,7 @@ GREEN_TEA = Product(TEA, "Green tea", TEAS, True)
 CATEGORIES = {TEAS: Category(TEAS, "Tea"), CUPS: Category(CUPS, "Cups")}
 
 
-def wish(**fields: Any) -> DefineProduct:
+def command(**fields: Any) -> DefineProduct:
     given: dict[str, Any] = {"product_id": TEA, "name": "Green tea", "category_id": TEAS, **fields}
     return DefineProduct(**given)
 
@@ -52,7 +52,7 @@ def refused(state: State, reason: str, detail: str) -> Decision[State]:
 def test_a_product_is_added_beside_the_others() -> None:
     state = a_catalogue(a_product(CUP, CUPS))
 
-    assert define(state, message(wish())) == Decision(state.with_product(GREEN_TEA), (told(GREEN_TEA),), "defined")
+    assert define(state, message(command())) == Decision(state.with_product(GREEN_TEA), (told(GREEN_TEA),), "defined")
 
 
 @pytest.mark.parametrize(
@@ -66,43 +66,43 @@ def test_a_product_is_added_beside_the_others() -> None:
     ],
 )
 def test_another_definition_replaces_what_is_known(fields: dict[str, Any], product: Product) -> None:
-    decision = define(a_catalogue(GREEN_TEA), message(wish(**fields)))
+    decision = define(a_catalogue(GREEN_TEA), message(command(**fields)))
 
     second = replace(product, version=2)
     assert decision == Decision(a_catalogue(second), (told(second),), "defined")
 
 
 def test_the_same_definition_again_changes_nothing() -> None:
-    once = define(State(), message(wish())).state
+    once = define(State(), message(command())).state
 
-    assert define(once, message(wish(), id="resent")) == Decision(once, outcome="unchanged")
-    assert define(once, message(wish(expected_version=0), id="resent")) == Decision(once, outcome="unchanged")
+    assert define(once, message(command(), id="resent")) == Decision(once, outcome="unchanged")
+    assert define(once, message(command(expected_version=0), id="resent")) == Decision(once, outcome="unchanged")
 
 
 class TestTags:
     def test_each_counts_the_products_that_have_it(self) -> None:
-        first = define(a_catalogue(new=4), message(wish(tags=[NEW, ORGANIC, NEW]))).state
+        first = define(a_catalogue(new=4), message(command(tags=[NEW, ORGANIC, NEW]))).state
         assert first == a_catalogue(replace(GREEN_TEA, tags=(ORGANIC, NEW)), organic=1, new=5)
 
-        second = define(first, message(wish(tags=[NEW]))).state
+        second = define(first, message(command(tags=[NEW]))).state
         assert second == a_catalogue(replace(GREEN_TEA, tags=(NEW,), version=2), organic=0, new=5)
 
     def test_their_order_makes_no_other_product(self) -> None:
-        once = define(a_catalogue(), message(wish(tags=[NEW, ORGANIC]))).state
+        once = define(a_catalogue(), message(command(tags=[NEW, ORGANIC]))).state
 
-        assert define(once, message(wish(tags=[ORGANIC, NEW]))) == Decision(once, outcome="unchanged")
+        assert define(once, message(command(tags=[ORGANIC, NEW]))) == Decision(once, outcome="unchanged")
 
     def test_one_that_is_not_there_is_refused(self) -> None:
         state = a_catalogue().with_tag(Tag(NEW, "new", 2, removed=True))
         detail = "tags: there is no tag 32, 99; define it first."
 
-        assert define(state, message(wish(tags=[ORGANIC, NEW, 99]))) == refused(state, "tag_unknown", detail)
+        assert define(state, message(command(tags=[ORGANIC, NEW, 99]))) == refused(state, "tag_unknown", detail)
 
 
 class TestCategory:
     @pytest.mark.parametrize(("given", "name"), [("Tea", "Tea"), (None, "Category 7")])
     def test_one_that_nobody_defined_is_defined_by_its_first_product(self, given: str | None, name: str) -> None:
-        decision = define(State(), message(wish(category_name=given)))
+        decision = define(State(), message(command(category_name=given)))
 
         assert decision.state.categories == {TEAS: Category(TEAS, name)}
         assert decision.publish[1:] == (CategoryDefined(category_id=TEAS, name=name, version=1),)
@@ -110,34 +110,34 @@ class TestCategory:
     @pytest.mark.parametrize(("given", "name"), [("Teas", "Teas"), (None, "Tea")])
     def test_one_that_was_removed_comes_back(self, given: str | None, name: str) -> None:
         gone = State(categories={TEAS: Category(TEAS, "Tea", 2, removed=True)})
-        decision = define(gone, message(wish(category_name=given)))
+        decision = define(gone, message(command(category_name=given)))
 
         assert decision.state.categories == {TEAS: Category(TEAS, name, 3)}
         assert decision.publish[1:] == (CategoryDefined(category_id=TEAS, name=name, version=3),)
 
     def test_one_that_is_defined_keeps_its_name(self) -> None:
-        assert define(a_catalogue(), message(wish(category_name="Tees"))).state.categories == CATEGORIES
+        assert define(a_catalogue(), message(command(category_name="Tees"))).state.categories == CATEGORIES
 
 
 class TestExpectedVersion:
     def test_what_was_read_may_be_changed(self) -> None:
-        changed = define(a_catalogue(GREEN_TEA), message(wish(name="Oolong", expected_version=1)))
+        changed = define(a_catalogue(GREEN_TEA), message(command(name="Oolong", expected_version=1)))
         assert changed.state.products[TEA].version == 2
-        assert define(a_catalogue(), message(wish(expected_version=0))).state.products[TEA].version == 1
+        assert define(a_catalogue(), message(command(expected_version=0))).state.products[TEA].version == 1
 
     @pytest.mark.parametrize("expected", [0, 2])
     def test_what_has_changed_since_is_refused(self, expected: int) -> None:
         state = a_catalogue(GREEN_TEA)
         detail = "expected_version: It is at version 1 now; read it again, then decide."
 
-        assert define(state, message(wish(name="Oolong", expected_version=expected))) == refused(
+        assert define(state, message(command(name="Oolong", expected_version=expected))) == refused(
             state, "outdated", detail
         )
 
     def test_what_is_not_there_is_refused(self) -> None:
         detail = "expected_version: It does not exist; read it again, then decide."
 
-        assert define(State(), message(wish(expected_version=1))) == refused(State(), "outdated", detail)
+        assert define(State(), message(command(expected_version=1))) == refused(State(), "outdated", detail)
 
 
 @pytest.mark.parametrize(
@@ -145,4 +145,4 @@ class TestExpectedVersion:
 )
 def test_an_image_is_found_by_http(url: str) -> None:
     with pytest.raises(ValueError, match="image_url"):
-        wish(image_url=url)
+        command(image_url=url)

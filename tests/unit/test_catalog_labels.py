@@ -68,7 +68,7 @@ def now_at(version: int) -> str:
 
 class TestCategory:
     @pytest.mark.parametrize(
-        ("known", "wish", "becomes"),
+        ("known", "command", "becomes"),
         [
             ((), category(), Category(TEAS, "Tea")),
             ((), category(expected_version=0), Category(TEAS, "Tea")),
@@ -77,10 +77,12 @@ class TestCategory:
             ((GONE_CATEGORY,), category(expected_version=0), Category(TEAS, "Tea", 3)),
         ],
     )
-    def test_is_defined(self, known: Sequence[Category], wish: DefineCategory, becomes: Category) -> None:
+    def test_is_defined(self, known: Sequence[Category], command: DefineCategory, becomes: Category) -> None:
         event = CategoryDefined(category_id=TEAS, name=becomes.name, version=becomes.version)
 
-        assert decide.define_category(having(*known), message(wish)) == Decision(having(becomes), (event,), "defined")
+        assert decide.define_category(having(*known), message(command)) == Decision(
+            having(becomes), (event,), "defined"
+        )
 
     def test_the_same_again_changes_nothing(self) -> None:
         state = having(TEA_CATEGORY)
@@ -115,14 +117,14 @@ class TestCategory:
         ],
     )
     def test_stays(self, state: State, expected: int | None, refusal: tuple[Payload, ...]) -> None:
-        wish = RemoveCategory(category_id=TEAS, expected_version=expected)
+        command = RemoveCategory(category_id=TEAS, expected_version=expected)
 
-        assert decide.remove_category(state, message(wish)) == Decision(state, refusal, "refused")
+        assert decide.remove_category(state, message(command)) == Decision(state, refusal, "refused")
 
 
 class TestTag:
     @pytest.mark.parametrize(
-        ("known", "wish", "becomes"),
+        ("known", "command", "becomes"),
         [
             ((), tag(), Tag(ORGANIC, "organic")),
             ((), tag(expected_version=0), Tag(ORGANIC, "organic")),
@@ -131,10 +133,10 @@ class TestTag:
             ((GONE_TAG,), tag(expected_version=0), Tag(ORGANIC, "organic", 3)),
         ],
     )
-    def test_is_defined(self, known: Sequence[Tag], wish: DefineTag, becomes: Tag) -> None:
+    def test_is_defined(self, known: Sequence[Tag], command: DefineTag, becomes: Tag) -> None:
         event = TagDefined(tag_id=ORGANIC, name=becomes.name, version=becomes.version)
 
-        assert decide.define_tag(having(*known), message(wish)) == Decision(having(becomes), (event,), "defined")
+        assert decide.define_tag(having(*known), message(command)) == Decision(having(becomes), (event,), "defined")
 
     def test_the_same_again_changes_nothing(self) -> None:
         state = having(ORGANIC_TAG)
@@ -149,9 +151,9 @@ class TestTag:
 
     @pytest.mark.parametrize("expected", [None, 1])
     def test_is_removed_and_its_number_stays(self, expected: int | None) -> None:
-        wish = RemoveTag(tag_id=ORGANIC, expected_version=expected)
+        command = RemoveTag(tag_id=ORGANIC, expected_version=expected)
 
-        assert decide.remove_tag(having(replace(ORGANIC_TAG, products=0)), message(wish)) == Decision(
+        assert decide.remove_tag(having(replace(ORGANIC_TAG, products=0)), message(command)) == Decision(
             having(GONE_TAG), (TagRemoved(tag_id=ORGANIC),), "removed"
         )
 
@@ -165,9 +167,9 @@ class TestTag:
         ],
     )
     def test_stays(self, known: Sequence[Tag], expected: int | None, refusal: tuple[Payload, ...]) -> None:
-        wish = RemoveTag(tag_id=ORGANIC, expected_version=expected)
+        command = RemoveTag(tag_id=ORGANIC, expected_version=expected)
 
-        assert decide.remove_tag(having(*known), message(wish)) == Decision(having(*known), refusal, "refused")
+        assert decide.remove_tag(having(*known), message(command)) == Decision(having(*known), refusal, "refused")
 
 
 class TestUnreadable:

@@ -164,8 +164,8 @@ def test_history_is_activated_newest_first() -> None:
         found = re.fullmatch(r"rules (\d) from (\S+)", row["activated in this order"])
         assert found
         begins = at(f"{found[2]}T00:00:00Z")
-        wish = ActivateRules(rule_version=int(found[1]), activated_by="li.na", effective_from=begins)
-        answer: Any = rule_book.activate(book, message(wish, time=NOW))
+        command = ActivateRules(rule_version=int(found[1]), activated_by="li.na", effective_from=begins)
+        answer: Any = rule_book.activate(book, message(command, time=NOW))
         [event] = answer.publish
         if row["answer"] == "activated":
             assert isinstance(event, RulesActivated), row

@@ -44,7 +44,7 @@ class OneState:
         self.state = state
 
 
-def wish(name: str, product_id: int = TEA) -> Message[DefineProduct]:
+def command(name: str, product_id: int = TEA) -> Message[DefineProduct]:
     return message(DefineProduct(product_id=product_id, name=name, category_id=7), id=f"m-{name}")
 
 
@@ -94,23 +94,23 @@ class TestAnswers:
     def test_each_message_sees_what_the_ones_before_it_did(self) -> None:
         state = OneState()
 
-        fold_all(Work(wish("a")), Work(wish("b")), Work(wish("c")), into=state)
+        fold_all(Work(command("a")), Work(command("b")), Work(command("c")), into=state)
 
         assert state.state == Seen(("a", "b", "c"))
 
     def test_a_decision_is_handled_with_its_outcome_and_says_all_it_publishes_in_order(self) -> None:
-        folded = fold_all(Work(wish("a")))
+        folded = fold_all(Work(command("a")))
 
-        assert folded.handled == [handled(wish("a"), "told")]
+        assert folded.handled == [handled(command("a"), "told")]
         assert [said.data for said in folded.emissions] == [defined("a"), defined("a again")]
         assert folded.emitted == [
-            Emitted(wish("a").key, said.id, "product.defined.v1", said.to_bytes()) for said in folded.emissions
+            Emitted(command("a").key, said.id, "product.defined.v1", said.to_bytes()) for said in folded.emissions
         ]
         assert (folded.retried, folded.dead, folded.retries) == ([], [], [])
 
     def test_what_is_said_names_its_cause_and_belongs_to_the_same_correlation_and_trace(self) -> None:
         traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-        asked = wish("a").model_copy(update={"correlationid": "order-7", "traceparent": traceparent})
+        asked = command("a").model_copy(update={"correlationid": "order-7", "traceparent": traceparent})
 
         said = fold_all(Work(asked)).emissions[0]
 
@@ -121,7 +121,7 @@ class TestAnswers:
         assert said.traceparent != traceparent
 
     def test_folded_again_it_says_the_same_under_the_same_ids(self) -> None:
-        works = (Work(wish("a")), Work(wish("raises"), LAST_TRY), Work(unreadable()), Work(wish("b")))
+        works = (Work(command("a")), Work(command("raises"), LAST_TRY), Work(unreadable()), Work(command("b")))
         once, again = fold_all(*works), fold_all(*works)
 
         assert once.emitted == again.emitted
@@ -132,21 +132,23 @@ class TestARuleThatRaises:
     def test_concerns_its_own_message_only(self) -> None:
         state = OneState()
 
-        folded = fold_all(Work(wish("a")), Work(wish("raises")), Work(wish("b")), into=state)
+        folded = fold_all(Work(command("a")), Work(command("raises")), Work(command("b")), into=state)
 
         assert state.state == Seen(("a", "b"))
-        assert [handled.id for handled in folded.handled] == [wish("a").key, wish("b").key]
+        assert [handled.id for handled in folded.handled] == [command("a").key, command("b").key]
         assert folded.retried == [
-            Unhandled(wish("raises").key, "product.define.v1", "product/501", "product/501", "handler_error", 1)
+            Unhandled(command("raises").key, "product.define.v1", "product/501", "product/501", "handler_error", 1)
         ]
-        assert folded.retries == [Retry(wish("raises"), attempt=1, replays=0, delay_s=5)]
+        assert folded.retries == [Retry(command("raises"), attempt=1, replays=0, delay_s=5)]
 
     def test_becomes_a_dead_letter_with_its_traceback_after_the_last_try(self) -> None:
-        folded = fold_all(Work(wish("raises"), LAST_TRY, replays=2))
+        folded = fold_all(Work(command("raises"), LAST_TRY, replays=2))
 
         assert folded.retries == []
         assert folded.dead == [
-            Unhandled(wish("raises").key, "product.define.v1", "product/501", "product/501", "handler_error", LAST_TRY)
+            Unhandled(
+                command("raises").key, "product.define.v1", "product/501", "product/501", "handler_error", LAST_TRY
+            )
         ]
         letter = folded.emissions[0].data
         assert (letter.worker, letter.queue, letter.message_id) == ("catalog", QUEUE, "m-raises")
@@ -156,12 +158,12 @@ class TestARuleThatRaises:
         assert json.loads(letter.body)["data"]["name"] == "raises"
 
     def test_each_time_it_dies_is_a_dead_letter_of_its_own(self) -> None:
-        first, replayed = (fold_all(Work(wish("raises"), LAST_TRY, replays=n)).emissions[0].id for n in (0, 1))
+        first, replayed = (fold_all(Work(command("raises"), LAST_TRY, replays=n)).emissions[0].id for n in (0, 1))
 
         assert first != replayed
 
     def test_two_commands_under_one_id_are_two_dead_letters(self) -> None:
-        one, other = (wish("raises"), wish("raises").model_copy(update={"data": wish("raises too").data}))
+        one, other = (command("raises"), command("raises").model_copy(update={"data": command("raises too").data}))
 
         letters = {
             fold_all(Work(each, LAST_TRY, failure=Failure("odd", "Odd."))).emissions[0].id for each in (one, other)
@@ -171,11 +173,11 @@ class TestARuleThatRaises:
         assert len(letters) == 2
 
     def test_a_failure_known_beforehand_is_not_asked_again(self) -> None:
-        folded = fold_all(Work(wish("a"), failure=Failure("too_big", "The batch could not be saved.")))
+        folded = fold_all(Work(command("a"), failure=Failure("too_big", "The batch could not be saved.")))
 
         assert folded.handled == []
         assert folded.retried == [
-            Unhandled(wish("a").key, "product.define.v1", "product/501", "product/501", "too_big", 1)
+            Unhandled(command("a").key, "product.define.v1", "product/501", "product/501", "too_big", 1)
         ]
 
 
@@ -183,26 +185,26 @@ class TestNotYet:
     @pytest.mark.parametrize(("attempt", "delay_s"), [(1, 5), (2, 60)])
     @pytest.mark.parametrize("name", ["waits", "waits then refuses"])
     def test_is_tried_again_after_a_growing_pause(self, name: str, attempt: int, delay_s: int) -> None:
-        folded = fold_all(Work(wish(name), attempt, replays=1))
+        folded = fold_all(Work(command(name), attempt, replays=1))
 
-        assert folded.retries == [Retry(wish(name), attempt=attempt, replays=1, delay_s=delay_s)]
+        assert folded.retries == [Retry(command(name), attempt=attempt, replays=1, delay_s=delay_s)]
         assert folded.retried == [
-            Unhandled(wish(name).key, "product.define.v1", "product/501", "product/501", "tea_unknown", attempt)
+            Unhandled(command(name).key, "product.define.v1", "product/501", "product/501", "tea_unknown", attempt)
         ]
         assert (folded.handled, folded.emitted, folded.dead) == ([], [], [])
 
     def test_holds_otherwise_when_patience_has_ended(self) -> None:
-        folded = fold_all(Work(wish("waits then refuses"), LAST_TRY))
+        folded = fold_all(Work(command("waits then refuses"), LAST_TRY))
 
-        assert folded.handled == [handled(wish("waits then refuses"), "refused")]
+        assert folded.handled == [handled(command("waits then refuses"), "refused")]
         assert [said.data for said in folded.emissions] == [refused("no tea")]
         assert (folded.retries, folded.dead) == ([], [])
 
     def test_without_otherwise_it_becomes_a_dead_letter(self) -> None:
-        folded = fold_all(Work(wish("waits"), LAST_TRY))
+        folded = fold_all(Work(command("waits"), LAST_TRY))
 
         assert folded.dead == [
-            Unhandled(wish("waits").key, "product.define.v1", "product/501", "product/501", "tea_unknown", LAST_TRY)
+            Unhandled(command("waits").key, "product.define.v1", "product/501", "product/501", "tea_unknown", LAST_TRY)
         ]
         assert folded.emissions[0].data.detail == "Waited in vain: tea unknown."
         assert folded.emissions[0].data.traceback is None
@@ -228,7 +230,7 @@ class TestUnreadable:
         assert (letter.detail, letter.body, letter.concerns) == ("name: Field required", '{"half": ', None)
 
     def test_its_neighbours_are_handled(self) -> None:
-        folded = fold_all(Work(unreadable()), Work(wish("a")), Work(unreadable(product_id=TEA)))
+        folded = fold_all(Work(unreadable()), Work(command("a")), Work(unreadable(product_id=TEA)))
 
         assert [handled.outcome for handled in folded.handled] == ["told", "refused"]
 
@@ -240,13 +242,17 @@ class TestUnreadable:
         handler = replace(HANDLER, refuse=fail)
 
         folded = fold_all(
-            Work(wish("a")), Work(unreadable(product_id=TEA), replays=2), Work(wish("b")), handler=handler, into=state
+            Work(command("a")),
+            Work(unreadable(product_id=TEA), replays=2),
+            Work(command("b")),
+            handler=handler,
+            into=state,
         )
 
         assert state.state == Seen(("a", "b"))
         assert [(handled.id, handled.outcome) for handled in folded.handled] == [
-            (wish("a").key, "told"),
-            (wish("b").key, "told"),
+            (command("a").key, "told"),
+            (command("b").key, "told"),
         ]
         assert folded.dead == [
             Unhandled(unreadable().key, "product.define.v1", "message/m-bad", "m-bad", "handler_error", 1)
@@ -267,7 +273,7 @@ class TestUnreadable:
 
 
 class TestAnIdInUse:
-    CONFLICT = Conflict(wish("a"), "product.define.v1")
+    CONFLICT = Conflict(command("a"), "product.define.v1")
 
     def test_is_refused_under_a_key_of_its_own(self) -> None:
         folded = fold_all(Work(self.CONFLICT))
@@ -275,7 +281,7 @@ class TestAnIdInUse:
         assert folded.handled == [
             Handled(self.CONFLICT.key, "product.define.v1", "product/501", "product/501", "refused")
         ]
-        assert self.CONFLICT.key != wish("a").key
+        assert self.CONFLICT.key != command("a").key
         assert [said.data for said in folded.emissions] == [refused(self.CONFLICT.detail)]
         assert folded.emissions[0].causationid == "m-a"
 
@@ -285,14 +291,14 @@ class TestAnIdInUse:
         assert [(back.id, back.reason) for back in folded.dead] == [(self.CONFLICT.key, "conflict")]
         letter = folded.emissions[0].data
         assert (letter.reason, letter.message_id, letter.concerns) == ("conflict", "m-a", "product/501")
-        assert letter.body.encode() == wish("a").to_bytes()
+        assert letter.body.encode() == command("a").to_bytes()
 
     @pytest.mark.parametrize(
         ("used_for", "other"),
         [("product.define.v1", "other content"), ("tag.define.v1", "a message of type tag.define.v1")],
     )
     def test_the_sentence_names_id_source_and_what_to_do(self, used_for: str, other: str) -> None:
-        assert Conflict(wish("a"), used_for).detail == (
+        assert Conflict(command("a"), used_for).detail == (
             f"id: test has sent {other} under the id m-a, and that one was answered; give each message an id of "
             "its own, and send this one again under a new id."
         )
@@ -300,8 +306,8 @@ class TestAnIdInUse:
 
 class TestRecord:
     def test_it_holds_what_came_of_every_message(self) -> None:
-        asked = replace_correlation(wish("a"), "order-7")
-        folded = fold_all(Work(asked), Work(wish("waits")), Work(unreadable()))
+        asked = replace_correlation(command("a"), "order-7")
+        folded = fold_all(Work(asked), Work(command("waits")), Work(unreadable()))
 
         record = folded.record(repeats=["m-old"])
 
@@ -312,7 +318,7 @@ class TestRecord:
             handled=(handled(asked, "told"),),
             repeats=("m-old",),
             retried=(
-                Unhandled(wish("waits").key, "product.define.v1", "product/501", "product/501", "tea_unknown", 1),
+                Unhandled(command("waits").key, "product.define.v1", "product/501", "product/501", "tea_unknown", 1),
             ),
             dead=(Unhandled(unreadable().key, "product.define.v1", "message/m-bad", "m-bad", "missing_field", 1),),
             emitted=tuple(folded.emitted),
@@ -321,12 +327,12 @@ class TestRecord:
         assert document["about"] == ["m-bad", "message/m-bad", "order-7", "product/501"]
         assert document["handled"] == [
             {
-                "id": wish("a").key,
+                "id": command("a").key,
                 "type": "product.define.v1",
                 "about": "product/501",
                 "correlation": "order-7",
                 "outcome": "told",
-                "digest": wish("a").digest,
+                "digest": command("a").digest,
             }
         ]
         assert [Emitted(**emitted) for emitted in document["emitted"]] == folded.emitted
@@ -337,7 +343,7 @@ class TestRecord:
         assert record.is_empty
         assert to_document(record) == {"worker": "catalog", "queue": QUEUE, "at": NOW, "about": []}
 
-    @pytest.mark.parametrize("work", [Work(wish("a")), Work(wish("waits")), Work(unreadable())])
+    @pytest.mark.parametrize("work", [Work(command("a")), Work(command("waits")), Work(unreadable())])
     def test_a_record_of_anything_is_not_empty(self, work: Work) -> None:
         assert not fold_all(work).record(repeats=()).is_empty
         assert not fold_all().record(repeats=["m-old"]).is_empty
@@ -348,14 +354,14 @@ def replace_correlation(asked: Message[DefineProduct], correlation: str) -> Mess
 
 
 def test_the_time_of_what_is_said_is_the_batchs_not_the_causes() -> None:
-    late = wish("a").model_copy(update={"time": NOW - timedelta(days=1)})
+    late = command("a").model_copy(update={"time": NOW - timedelta(days=1)})
 
     assert fold_all(Work(late)).emissions[0].time == NOW
 
 
 def test_the_id_of_an_event_begins_with_the_time_of_its_cause_and_that_of_a_dead_letter_does_not() -> None:
     """Events lie in order in an index; a letter is asked for by the beginning of its id."""
-    told, again, letter = fold_all(Work(wish("a")), Work(wish("raises"), attempt=9)).emitted
+    told, again, letter = fold_all(Work(command("a")), Work(command("raises"), attempt=9)).emitted
 
     moment = f"{int(NOW.timestamp() * 1000):012x}"
     assert [event.id.replace("-", "")[:12] == moment for event in (told, again, letter)] == [True, True, False]

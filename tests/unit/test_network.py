@@ -62,11 +62,11 @@ class TestShops:
         )
 
     def test_it_may_come_under_another_market(self) -> None:
-        wish = RegisterShop(shop_id=SHOP, currency="CNY", market="cn_direct")
+        command = RegisterShop(shop_id=SHOP, currency="CNY", market="cn_direct")
         event = ShopRegistered(shop_id=SHOP, currency="CNY", payment_deadline_s=1800, market="cn_direct")
         after = State(shops={SHOP: a_shop(market="cn_direct")})
 
-        assert register_shop(self.KNOWN, message(wish)) == Decision(after, (event,), "registered")
+        assert register_shop(self.KNOWN, message(command)) == Decision(after, (event,), "registered")
 
     def test_it_keeps_its_currency_for_life(self) -> None:
         detail = "currency: shop shop-1 sells in CNY; register another shop for JPY."
@@ -80,9 +80,9 @@ class TestShops:
 class TestJoining:
     def test_at_the_top_nobody_is_above(self) -> None:
         event = DistributorRegistered(distributor_id=TOP, tier="standard", joined_at=JOINED)
-        wish = join(TOP, None, joined_at=JOINED)
+        command = join(TOP, None, joined_at=JOINED)
 
-        assert register_distributor(State(), message(wish)) == Decision(
+        assert register_distributor(State(), message(command)) == Decision(
             a_network(a_distributor(TOP)), (event,), "registered"
         )
 
@@ -93,11 +93,11 @@ class TestJoining:
 
     def test_below_a_sponsor_nothing_of_the_sponsors_own_chain_is_copied(self) -> None:
         state = a_network(a_distributor(MIDDLE, TOP))
-        wish = join(tier="gold", joined_at=JOINED)
+        command = join(tier="gold", joined_at=JOINED)
         event = DistributorRegistered(distributor_id=SELLER, sponsor_id=MIDDLE, tier="gold", joined_at=JOINED)
         after = state.with_distributor(a_distributor(SELLER, MIDDLE, standings=[a_standing(tier="gold")]))
 
-        assert register_distributor(state, message(wish)) == Decision(after, (event,), "registered")
+        assert register_distributor(state, message(command)) == Decision(after, (event,), "registered")
 
     def test_the_same_registration_again_changes_nothing(self) -> None:
         state = a_network(a_distributor(SELLER, MIDDLE))
@@ -126,10 +126,10 @@ class TestJoining:
         assert register_distributor(state, message(join())) == refused("conflict", detail, state)
 
     def test_nobody_sponsors_themselves(self) -> None:
-        wish = message(join(SELLER, SELLER))
+        command = message(join(SELLER, SELLER))
         detail = "sponsor_id: nobody sponsors themselves."
 
-        assert register_distributor(State(), wish) == refused("own_sponsor", detail, State())
+        assert register_distributor(State(), command) == refused("own_sponsor", detail, State())
 
     def test_a_sponsor_who_is_not_known_may_yet_arrive(self) -> None:
         detail = "sponsor_id: distributor 2 is not registered."
@@ -177,17 +177,17 @@ class TestChanges:
 
     @pytest.mark.parametrize("fields", [{"tier": "standard"}, {"active": True}, {}])
     def test_a_wish_for_what_holds_already_changes_nothing(self, fields: dict[str, Any]) -> None:
-        wish = message(change(**fields))
+        command = message(change(**fields))
 
-        assert change_distributor(self.NETWORK, wish) == Decision(self.NETWORK, outcome="unchanged")
+        assert change_distributor(self.NETWORK, command) == Decision(self.NETWORK, outcome="unchanged")
 
     @pytest.mark.parametrize("every", [timedelta(0), A_DAY])
     def test_a_state_that_returns_holds(self, every: timedelta) -> None:
         """Even at one and the same moment, where what was written last holds."""
         state = self.NETWORK
         for number, active in enumerate((False, True, False)):
-            wish = message(change(active=active, effective_at=NOW + number * every))
-            decision = change_distributor(state, wish)
+            command = message(change(active=active, effective_at=NOW + number * every))
+            decision = change_distributor(state, command)
             assert decision.outcome == "changed"
             state = decision.state
 

@@ -44,13 +44,13 @@ class TestAMove:
         assert move_distributor(self.NETWORK, message(move())) == Decision(after, (event,), "moved")
 
     def test_to_the_top_leaves_nobody_above(self) -> None:
-        wish = move(sponsor_id=None, effective_at=NOW + A_DAY)
+        command = move(sponsor_id=None, effective_at=NOW + A_DAY)
         event = DistributorMoved(distributor_id=SELLER, former_sponsor_id=MIDDLE, effective_at=NOW + A_DAY)
         after = a_network(
             a_distributor(OTHER, TOP), a_distributor(SELLER, MIDDLE, moves=[(NOW + A_DAY, None)]), moves=1
         )
 
-        assert move_distributor(self.NETWORK, message(wish)) == Decision(after, (event,), "moved")
+        assert move_distributor(self.NETWORK, message(command)) == Decision(after, (event,), "moved")
 
     def test_from_the_top_has_no_former_sponsor(self) -> None:
         state = a_network(a_distributor(OTHER))
@@ -85,16 +85,16 @@ class TestAMove:
         assert move_distributor(State(), message(move(SELLER, SELLER))) == refused("own_sponsor", detail, State())
 
     @pytest.mark.parametrize(
-        ("wish", "reason", "detail"),
+        ("command", "reason", "detail"),
         [
             (move(99, TOP), "distributor_unknown", "distributor_id: distributor 99 is not registered."),
             (move(SELLER, 99), "sponsor_unknown", "sponsor_id: distributor 99 is not registered."),
         ],
     )
-    def test_whoever_is_not_known_may_yet_arrive(self, wish: MoveDistributor, reason: str, detail: str) -> None:
-        otherwise = refused(reason, detail, self.NETWORK, wish.distributor_id)
+    def test_whoever_is_not_known_may_yet_arrive(self, command: MoveDistributor, reason: str, detail: str) -> None:
+        otherwise = refused(reason, detail, self.NETWORK, command.distributor_id)
 
-        assert move_distributor(self.NETWORK, message(wish)) == NotYet(reason, otherwise)
+        assert move_distributor(self.NETWORK, message(command)) == NotYet(reason, otherwise)
 
 
 class TestCycles:
@@ -146,13 +146,13 @@ WISHES = st.lists(st.tuples(DISTRIBUTORS, st.none() | DISTRIBUTORS, st.integers(
 
 
 @given(WISHES)
-def test_whatever_is_asked_nobody_ever_stands_above_themselves(wishes: list[tuple[int, int | None, int]]) -> None:
+def test_whatever_is_asked_nobody_ever_stands_above_themselves(commands: list[tuple[int, int | None, int]]) -> None:
     """Moves in any order, with dates in any order; looked at on every day, and before the first."""
     state = State()
     for number in range(1, 5):
         joining = RegisterDistributor(distributor_id=number, sponsor_id=number - 1 or None, joined_at=JOINED)
         state = register_distributor(state, message(joining)).state  # type: ignore[union-attr]
-    for distributor_id, sponsor_id, day in wishes:
+    for distributor_id, sponsor_id, day in commands:
         answer = move_distributor(state, message(move(distributor_id, sponsor_id, effective_at=JOINED + day * A_DAY)))
         assert isinstance(answer, Decision)
         state = answer.state

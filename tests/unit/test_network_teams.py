@@ -68,12 +68,12 @@ class TestCreating:
 
         assert create_team(state, message(create())) == Decision(state, outcome="duplicate")
 
-    @pytest.mark.parametrize("wish", [create(name="South"), create(TOP), create(created_at=NOW)])
-    def test_otherwise_again_is_a_conflict(self, wish: CreateTeam) -> None:
+    @pytest.mark.parametrize("command", [create(name="South"), create(TOP), create(created_at=NOW)])
+    def test_otherwise_again_is_a_conflict(self, command: CreateTeam) -> None:
         state = a_network()
         detail = "team_id: 12 was created as 'East' at 2026-01-01T00:00:00+00:00, led by 2; choose another id."
 
-        assert create_team(state, message(wish)) == refused("conflict", detail, state)
+        assert create_team(state, message(command)) == refused("conflict", detail, state)
 
     def test_a_leader_who_is_not_known_may_yet_join(self) -> None:
         otherwise = refused("leader_unknown", "leader_id: distributor 99 is not registered.", self.EMPTY)
@@ -114,16 +114,16 @@ class TestLeading:
         assert state.teams[TEAM].leader_at(NOW) == TOP
 
     @pytest.mark.parametrize(
-        ("wish", "reason", "detail"),
+        ("command", "reason", "detail"),
         [
             (lead(team_id=WEST), "team_unknown", "team_id: team 13 was never created."),
             (lead(99), "leader_unknown", "leader_id: distributor 99 is not registered."),
         ],
     )
-    def test_whoever_is_not_known_may_yet_arrive(self, wish: ChangeLeader, reason: str, detail: str) -> None:
+    def test_whoever_is_not_known_may_yet_arrive(self, command: ChangeLeader, reason: str, detail: str) -> None:
         state = a_network()
 
-        assert change_leader(state, message(wish)) == NotYet(reason, refused(reason, detail, state, wish.team_id))
+        assert change_leader(state, message(command)) == NotYet(reason, refused(reason, detail, state, command.team_id))
 
 
 class TestJoining:
@@ -164,16 +164,16 @@ class TestJoining:
         assert state.distributors[SELLER].team_at(NOW) == TEAM
 
     @pytest.mark.parametrize(
-        ("wish", "reason", "detail"),
+        ("command", "reason", "detail"),
         [
             (join(team_id=WEST), "team_unknown", "team_id: team 13 was never created."),
             (join(99), "distributor_unknown", "distributor_id: distributor 99 is not registered."),
         ],
     )
-    def test_whoever_is_not_known_may_yet_arrive(self, wish: JoinTeam, reason: str, detail: str) -> None:
+    def test_whoever_is_not_known_may_yet_arrive(self, command: JoinTeam, reason: str, detail: str) -> None:
         state = a_network()
 
-        assert join_team(state, message(wish)) == NotYet(reason, refused(reason, detail, state, wish.team_id))
+        assert join_team(state, message(command)) == NotYet(reason, refused(reason, detail, state, command.team_id))
 
 
 class TestLeaving:
@@ -213,14 +213,14 @@ class TestLeaving:
         )
 
     @pytest.mark.parametrize(
-        ("wish", "reason", "detail"),
+        ("command", "reason", "detail"),
         [
             (leave(MIDDLE), "not_a_member", "distributor_id: distributor 2 is not in team 12."),
             (leave(team_id=WEST), "not_a_member", "distributor_id: distributor 3 is not in team 13."),
             (leave(99), "distributor_unknown", "distributor_id: distributor 99 is not registered."),
         ],
     )
-    def test_a_leave_waits_for_its_join(self, wish: LeaveTeam, reason: str, detail: str) -> None:
-        otherwise = refused(reason, detail, self.NETWORK, wish.team_id)
+    def test_a_leave_waits_for_its_join(self, command: LeaveTeam, reason: str, detail: str) -> None:
+        otherwise = refused(reason, detail, self.NETWORK, command.team_id)
 
-        assert leave_team(self.NETWORK, message(wish)) == NotYet(reason, otherwise)
+        assert leave_team(self.NETWORK, message(command)) == NotYet(reason, otherwise)

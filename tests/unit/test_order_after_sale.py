@@ -45,8 +45,8 @@ CANCELLED = {**PAID, "version": 4, "status": "cancelled", "reason": "cancelled_b
 
 
 def after_refund(before: dict[str, Any], quantity: int) -> State:
-    wish = refund(a_refund_line(quantity=quantity))
-    return decide.refund(order_state(an_order(**before)), message(wish, time=LATER)).state
+    command = refund(a_refund_line(quantity=quantity))
+    return decide.refund(order_state(an_order(**before)), message(command, time=LATER)).state
 
 
 class TestStatusAfterwards:
@@ -157,13 +157,13 @@ class TestAfterSale:
 
     @pytest.mark.parametrize("is_open", [True, False])
     def test_before_order_and_payment_it_waits_and_is_refused_in_the_end(self, is_open: bool) -> None:
-        wish = message(after_sale(is_open))
+        command = message(after_sale(is_open))
         nothing, pending = order_state(), order_state(an_order(**PENDING))
         never = after_sale_refused(nothing, "order_unknown", f"order {KEY} was never accepted; place it first.")
         unpaid = after_sale_refused(pending, "not_paid", f"order {KEY} is not paid, so nothing is held back for it.")
 
-        assert decide.change_after_sale(nothing, wish) == NotYet("order_unknown", never)
-        assert decide.change_after_sale(pending, wish) == NotYet("not_paid", unpaid)
+        assert decide.change_after_sale(nothing, command) == NotYet("order_unknown", never)
+        assert decide.change_after_sale(pending, command) == NotYet("not_paid", unpaid)
 
 
 class TestUnreadable:

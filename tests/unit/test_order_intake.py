@@ -96,11 +96,11 @@ def test_an_order_of_version_1_is_read_as_version_2_in_the_shops_currency() -> N
 
 
 def test_a_prepaid_order_is_accepted_like_any_other() -> None:
-    wish = place(prepaid=True)
+    command = place(prepaid=True)
     state = order_state()
-    order = an_order(fingerprint=fingerprint_of(wish), prepaid=True)
+    order = an_order(fingerprint=fingerprint_of(command), prepaid=True)
 
-    assert decide_place(state, message(wish)) == Decision(
+    assert decide_place(state, message(command)) == Decision(
         state.with_orders(order), (accepted(prepaid=True),), "accepted"
     )
 
@@ -114,12 +114,12 @@ def test_the_payment_deadline_is_the_shops_and_does_not_run_before_the_goods_are
 
 
 def test_each_line_keeps_its_number_and_its_products_category() -> None:
-    wish = place(
+    command = place(
         lines=[a_placed_line(CUP, 1, "5.50"), a_placed_line(TEA, 3, "30.00", "0.50"), a_placed_line(CUP, 2, "11.00")],
         tax=Decimal("1.25"),
         total=Decimal("55.25"),
     )
-    order = decide_place(order_state(), message(wish)).state.orders[KEY]
+    order = decide_place(order_state(), message(command)).state.orders[KEY]
 
     assert order.lines == (
         Line(1, CUP, CUPS, 1, 550, 0),
@@ -133,9 +133,9 @@ def test_each_line_keeps_its_number_and_its_products_category() -> None:
     ("currency", "amount", "minor"), [("JPY", "1500", 1_500), ("KWD", "12.345", 12_345), ("CNY", "19.9", 1_990)]
 )
 def test_amounts_are_kept_in_the_minor_units_of_the_shops_currency(currency: str, amount: str, minor: int) -> None:
-    wish = place(lines=[a_placed_line(amount=amount)], currency=currency, shipping=Decimal(0))
+    command = place(lines=[a_placed_line(amount=amount)], currency=currency, shipping=Decimal(0))
 
-    order = decide_place(order_state(shop=a_shop(currency=currency)), message(wish)).state.orders[KEY]
+    order = decide_place(order_state(shop=a_shop(currency=currency)), message(command)).state.orders[KEY]
 
     assert (order.currency, order.total_minor) == (currency, minor)
 
@@ -253,9 +253,9 @@ class TestTheSameOrderAgain:
         assert decide_place(state, message(place(lines=[cup, tea]))) == refused("conflict", detail, state)
 
     def test_is_known_by_a_fingerprint_that_is_kept_and_must_not_change_with_the_code(self) -> None:
-        wish = place(currency="CNY", placed_at=NOW, total=Decimal("98.00"))
+        command = place(currency="CNY", placed_at=NOW, total=Decimal("98.00"))
 
-        assert fingerprint_of(wish) == "91130325-abfb-5b43-b6ac-f741987ab590"
+        assert fingerprint_of(command) == "91130325-abfb-5b43-b6ac-f741987ab590"
 
 
 MISSING = [
@@ -271,13 +271,13 @@ MISSING = [
 ]
 
 
-@pytest.mark.parametrize(("lacking", "wish", "reason", "detail"), MISSING, ids=[case[2] for case in MISSING])
+@pytest.mark.parametrize(("lacking", "command", "reason", "detail"), MISSING, ids=[case[2] for case in MISSING])
 def test_what_is_not_known_may_yet_arrive_and_is_refused_when_patience_ends(
-    lacking: dict[str, Any], wish: v2.PlaceOrder, reason: str, detail: str
+    lacking: dict[str, Any], command: v2.PlaceOrder, reason: str, detail: str
 ) -> None:
     state = order_state(**lacking)
 
-    assert decide_place(state, message(wish)) == NotYet(reason, refused(reason, detail, state))
+    assert decide_place(state, message(command)) == NotYet(reason, refused(reason, detail, state))
 
 
 INACTIVE = by_id(a_distributor(SELLER, standings=[a_standing(active=False)]))
@@ -342,14 +342,14 @@ BROKEN = [
 
 
 @pytest.mark.parametrize(
-    ("world", "wish", "reason", "detail"), BROKEN, ids=[f"{case[2]}-{case[3].split(':')[0]}" for case in BROKEN]
+    ("world", "command", "reason", "detail"), BROKEN, ids=[f"{case[2]}-{case[3].split(':')[0]}" for case in BROKEN]
 )
 def test_what_breaks_a_rule_is_refused_at_once_with_field_and_rule(
-    world: dict[str, Any], wish: v2.PlaceOrder, reason: str, detail: str
+    world: dict[str, Any], command: v2.PlaceOrder, reason: str, detail: str
 ) -> None:
     state = order_state(**world)
 
-    assert decide_place(state, message(wish)) == refused(reason, detail, state)
+    assert decide_place(state, message(command)) == refused(reason, detail, state)
 
 
 def test_an_order_may_be_placed_as_far_ahead_as_clocks_differ() -> None:
@@ -357,9 +357,9 @@ def test_an_order_may_be_placed_as_far_ahead_as_clocks_differ() -> None:
 
 
 def test_a_discount_may_take_the_whole_line() -> None:
-    wish = place(lines=[a_placed_line(amount="10.00", discount="10.00")], total=Decimal("8.00"))
+    command = place(lines=[a_placed_line(amount="10.00", discount="10.00")], total=Decimal("8.00"))
 
-    assert decide_place(order_state(), message(wish)).state.orders[KEY].net_minor == 0
+    assert decide_place(order_state(), message(command)).state.orders[KEY].net_minor == 0
 
 
 class TestUnreadable:

@@ -58,12 +58,12 @@ def a_line(number: int, product_id: int, quantity: int, net_minor: int, *, gone:
     return Line(number, product_id, TEAS if product_id == TEA else CUPS, quantity, net_minor, 0, *gone)
 
 
-def booked(wish: RefundOrder, *parts: tuple[int, int, int], was_shipped: bool = False) -> Refund:
+def booked(command: RefundOrder, *parts: tuple[int, int, int], was_shipped: bool = False) -> Refund:
     """`parts` are (line, units, minor units)."""
     given_back = tuple(GivenBack(*part) for part in parts)
-    asked = asked_for(wish, "CNY")
-    fingerprint = refund_fingerprint_of(wish)
-    return Refund(wish.refund_id, LATER, given_back, fingerprint=fingerprint, was_shipped=was_shipped, asked=asked)
+    asked = asked_for(command, "CNY")
+    fingerprint = refund_fingerprint_of(command)
+    return Refund(command.refund_id, LATER, given_back, fingerprint=fingerprint, was_shipped=was_shipped, asked=asked)
 
 
 def booked_before(*parts: tuple[int, int, int]) -> Refund:
@@ -71,15 +71,15 @@ def booked_before(*parts: tuple[int, int, int]) -> Refund:
     return Refund("old", NOW, tuple(GivenBack(*part) for part in parts), fingerprint="", was_shipped=True)
 
 
-def ask(state: State, wish: RefundOrder) -> Any:
-    return decide.refund(state, message(wish, time=LATER))
+def ask(state: State, command: RefundOrder) -> Any:
+    return decide.refund(state, message(command, time=LATER))
 
 
-def given_back(order: Order, *wishes: RefundOrder) -> list[tuple[tuple[int, int, int], ...]]:
+def given_back(order: Order, *commands: RefundOrder) -> list[tuple[tuple[int, int, int], ...]]:
     """What each refund takes: (line, units, minor units)."""
     state = order_state(order)
-    for wish in wishes:
-        decision = ask(state, wish)
+    for command in commands:
+        decision = ask(state, command)
         assert decision.outcome == "refunded", decision
         state = decision.state
     refunds = state.orders[KEY].refunds
@@ -102,18 +102,18 @@ class TestOneRefund:
     @pytest.mark.parametrize(("before", "was_shipped"), [(PAID, False), (SHIPPED, True), (COMPLETED, True)])
     def test_with_nothing_left_the_order_has_ended(self, before: dict[str, Any], was_shipped: bool) -> None:
         state = order_state(an_order(**before))
-        wish = refund(a_refund_line(quantity=2))
+        command = refund(a_refund_line(quantity=2))
         version = before["version"] + 1
         line = replace(A_TEA, refunded_quantity=2, refunded_minor=9_000)
         order = an_order(
             **{**before, "version": version, "status": "refunded"},
             lines=(line,),
-            refunds=(booked(wish, (1, 2, 9_000), was_shipped=was_shipped),),
+            refunds=(booked(command, (1, 2, 9_000), was_shipped=was_shipped),),
         )
         told = a_refunded_line(refunded_quantity=2, refunded="90.00")
         event = refunded(told, version=version, was_shipped=was_shipped, is_full=True)
 
-        assert ask(state, wish) == Decision(state.with_orders(order), (event,), "refunded")
+        assert ask(state, command) == Decision(state.with_orders(order), (event,), "refunded")
 
     def test_the_event_has_the_sums_of_all_lines_that_were_ever_touched(self) -> None:
         lines = (a_line(1, TEA, 2, 9_000, gone=(1, 4_500)), a_line(2, CUP, 4, 2_000), a_line(3, CUP, 1, 700))
@@ -162,7 +162,7 @@ class TestHowMuch:
     THREE = an_order(**SHIPPED, lines=(a_line(1, TEA, 3, 1_000),))
 
     @pytest.mark.parametrize(
-        ("wishes", "amounts"),
+        ("commands", "amounts"),
         [
             ([(1, None), (1, None), (1, None)], [333, 333, 334]),
             ([(2, None), (1, None)], [666, 334]),
@@ -182,9 +182,9 @@ class TestHowMuch:
         ],
     )
     def test_units_without_an_amount_bring_their_share_of_what_was_paid_for_them(
-        self, wishes: list[tuple[int, str | None]], amounts: list[int]
+        self, commands: list[tuple[int, str | None]], amounts: list[int]
     ) -> None:
-        refunds = [refund(a_refund_line(TEA, *wish), refund_id=f"r-{n}") for n, wish in enumerate(wishes)]
+        refunds = [refund(a_refund_line(TEA, *command), refund_id=f"r-{n}") for n, command in enumerate(commands)]
 
         taken = given_back(self.THREE, *refunds)
 
@@ -201,9 +201,9 @@ class TestHowMuch:
 
     def test_a_product_named_twice_is_taken_twice(self) -> None:
         lines = (a_line(1, TEA, 2, 1_001), a_line(2, TEA, 1, 300))
-        wish = refund(a_refund_line(TEA, 1), a_refund_line(TEA, 2))
+        command = refund(a_refund_line(TEA, 1), a_refund_line(TEA, 2))
 
-        assert given_back(an_order(**SHIPPED, lines=lines), wish) == [((1, 2, 1_001), (2, 1, 300))]
+        assert given_back(an_order(**SHIPPED, lines=lines), command) == [((1, 2, 1_001), (2, 1, 300))]
 
     def test_an_amount_for_any_line_makes_room_for_the_units_of_a_line(self) -> None:
         lines = (a_line(1, TEA, 1, 1_000), a_line(2, TEA, 1, 2_000))
@@ -225,7 +225,7 @@ class TestHowMuch:
         assert given_back(order, *refunds) == [((1, 0, 400),), ((1, 1, 600),)]
 
     @pytest.mark.parametrize(
-        ("old", "wishes", "amounts"),
+        ("old", "commands", "amounts"),
         [
             # 333 for a unit was its share, so the last of three takes the residue.
             ([(1, 1, 333)], [(1, None), (1, None)], [333, 334]),
@@ -236,12 +236,12 @@ class TestHowMuch:
         ],
     )
     def test_what_an_older_version_booked_counts_by_what_it_took(
-        self, old: list[tuple[int, int, int]], wishes: list[tuple[int, str | None]], amounts: list[int]
+        self, old: list[tuple[int, int, int]], commands: list[tuple[int, str | None]], amounts: list[int]
     ) -> None:
         units, minor = sum(part[1] for part in old), sum(part[2] for part in old)
         line = a_line(1, TEA, 3, 1_000, gone=(units, minor))
         order = an_order(**SHIPPED, lines=(line,), refunds=tuple(map(booked_before, old)))
-        refunds = [refund(a_refund_line(TEA, *wish), refund_id=f"r-{n}") for n, wish in enumerate(wishes)]
+        refunds = [refund(a_refund_line(TEA, *command), refund_id=f"r-{n}") for n, command in enumerate(commands)]
 
         taken = given_back(order, *refunds)[len(old) :]
 
@@ -340,10 +340,10 @@ class TestRefusals:
 class TestTheSameRefundAgain:
     @pytest.mark.parametrize("quantity", [1, 2])
     def test_it_counts_once_even_where_it_ended_the_order(self, quantity: int) -> None:
-        wish = refund(a_refund_line(TEA, quantity, "19.9"))
-        once = ask(order_state(an_order(**PAID)), wish).state
+        command = refund(a_refund_line(TEA, quantity, "19.9"))
+        once = ask(order_state(an_order(**PAID)), command).state
 
-        for again in (wish, refund(a_refund_line(TEA, quantity, "19.90"))):
+        for again in (command, refund(a_refund_line(TEA, quantity, "19.90"))):
             assert ask(once, again) == Decision(once, outcome="duplicate")
 
     def test_even_after_a_cancellation(self) -> None:
@@ -362,9 +362,9 @@ class TestTheSameRefundAgain:
         assert ask(once, refund(other)) == refund_refused(once, "conflict", detail)
 
     def test_the_fingerprint_stays_what_it_was(self) -> None:
-        wish = refund(a_refund_line(TEA, 1, "45.00", 1), a_refund_line(CUP))
+        command = refund(a_refund_line(TEA, 1, "45.00", 1), a_refund_line(CUP))
 
-        assert refund_fingerprint_of(wish) == "5e927e35-a112-5db9-8c2b-67882b9463a5"
+        assert refund_fingerprint_of(command) == "5e927e35-a112-5db9-8c2b-67882b9463a5"
 
 
 LINES = (a_line(1, TEA, 3, 1_001), a_line(2, CUP, 2, 500), a_line(3, TEA, 2, 0), a_line(4, TEA, 1, 299))
@@ -378,9 +378,9 @@ asked_for_some = st.builds(
 
 
 @given(st.lists(st.lists(asked_for_some, min_size=1, max_size=3), max_size=12))
-def test_whatever_is_asked_for_no_line_gives_back_more_than_it_had(wishes: list[list[Any]]) -> None:
+def test_whatever_is_asked_for_no_line_gives_back_more_than_it_had(commands: list[list[Any]]) -> None:
     state = order_state(an_order(**SHIPPED, lines=LINES))
-    for number, lines in enumerate(wishes):
+    for number, lines in enumerate(commands):
         before = state.orders[KEY]
         state = ask(state, refund(*lines, refund_id=f"r-{number}")).state
         after = state.orders[KEY]

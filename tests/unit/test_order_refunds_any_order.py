@@ -39,8 +39,8 @@ def test_the_examples_of_the_document(asked: list[str], given: list[str], in_all
     answers = []
     for number, words in enumerate(asked):
         units, _, amount = words.partition(" for ")
-        wish = refund(a_refund_line(TEA, int(units.split()[0]), amount or None), refund_id=f"r-{number}")
-        decision = ask(state, wish)
+        command = refund(a_refund_line(TEA, int(units.split()[0]), amount or None), refund_id=f"r-{number}")
+        decision = ask(state, command)
         state, [event] = decision.state, decision.publish
         answers.append(str(event.amount) if decision.outcome == "refunded" else "refused")
 
@@ -81,8 +81,8 @@ def outcome_of(order: Order, refunds: Sequence[RefundOrder]) -> tuple[Any, ...] 
         {line.line: LineRefund(line.line, line.net_minor, line.quantity) for line in order.lines},
     )
     is_full = False
-    for wish in refunds:
-        decision = ask(state, wish)
+    for command in refunds:
+        decision = ask(state, command)
         if decision.outcome != "refunded":
             return None
         state, [event] = decision.state, decision.publish
@@ -116,14 +116,14 @@ ENTRIES = [
 @settings(max_examples=500)
 @given(several_lines(), st.lists(st.lists(asked_for_some, min_size=1, max_size=2), min_size=2, max_size=6), st.data())
 def test_the_same_refunds_in_any_order_come_to_the_same(
-    lines: tuple[Line, ...], wishes: list[list[Any]], data: st.DataObject
+    lines: tuple[Line, ...], commands: list[list[Any]], data: st.DataObject
 ) -> None:
     order = an_order(**SHIPPED, lines=lines)
     accepted: list[RefundOrder] = []
-    for number, asked in enumerate(wishes):
-        wish = refund(*asked, refund_id=f"r-{number}")
-        if outcome_of(order, [*accepted, wish]) is not None:
-            accepted.append(wish)
+    for number, asked in enumerate(commands):
+        command = refund(*asked, refund_id=f"r-{number}")
+        if outcome_of(order, [*accepted, command]) is not None:
+            accepted.append(command)
     shuffled = data.draw(st.permutations(accepted))
 
     expected, came_to = outcome_of(order, accepted), outcome_of(order, shuffled)
@@ -134,12 +134,12 @@ def test_the_same_refunds_in_any_order_come_to_the_same(
 
 @given(several_lines(), st.lists(st.lists(asked_for_some, min_size=1, max_size=2), max_size=6), st.data())
 def test_then_everything_is_given_back_and_closes_to_zero(
-    lines: tuple[Line, ...], wishes: list[list[Any]], data: st.DataObject
+    lines: tuple[Line, ...], commands: list[list[Any]], data: st.DataObject
 ) -> None:
     """Whatever went before, in whatever order: the rest of the money closes the order and every commission of it."""
     order = an_order(**SHIPPED, lines=lines)
     state = order_state(order)
-    for number, asked in enumerate(data.draw(st.permutations(wishes))):
+    for number, asked in enumerate(data.draw(st.permutations(commands))):
         state = ask(state, refund(*asked, refund_id=f"r-{number}")).state
     left = [line for line in state.orders[KEY].lines if line.left_minor or (line.left_quantity and not order.net_minor)]
     for line in data.draw(st.permutations(left)):

@@ -168,8 +168,8 @@ def test_a_proposal_that_cannot_be_read_names_the_place_in_the_document() -> Non
 def test_a_document_survives_the_wire(change: Callable[[dict[str, Any]], None]) -> None:
     plain = document({**UNILEVEL, "rates": ["0.10", 0.05]})
     change(plain)
-    wish = ProposeRules(rule_version=1, proposed_by="li.na", rules=RuleDocument.model_validate(plain))
-    message = message_of(ProposeRules)(id="1", source="s", type=wish.message_type, time=NOW, data=wish)
+    command = ProposeRules(rule_version=1, proposed_by="li.na", rules=RuleDocument.model_validate(plain))
+    message = message_of(ProposeRules)(id="1", source="s", type=command.message_type, time=NOW, data=command)
 
     assert message_of(ProposeRules).model_validate_json(message.to_bytes()) == message
     assert message.data.rules.plans[0].promised().rates_ppm == (100_000, 50_000)  # type: ignore[union-attr]

@@ -170,12 +170,12 @@ class TestRules:
         return RuleState({rule_set.rule_version: rule_set for rule_set in known}, {"default": Market("default", 3)})
 
     def activate(self, effective_from: datetime | None = None, time: datetime = NOW) -> Any:
-        wish = ActivateRules(rule_version=2, activated_by="bob", effective_from=effective_from)
-        return book_rules.activate(self.book(self.HELD, self.NEXT), late(wish, time))
+        command = ActivateRules(rule_version=2, activated_by="bob", effective_from=effective_from)
+        return book_rules.activate(self.book(self.HELD, self.NEXT), late(command, time))
 
     def retire(self, known: RuleSet, effective_from: datetime | None = None, time: datetime = NOW) -> Any:
-        wish = RetireRules(rule_version=1, retired_by="bob", effective_from=effective_from)
-        return book_rules.retire(self.book(known), late(wish, time))
+        command = RetireRules(rule_version=1, retired_by="bob", effective_from=effective_from)
+        return book_rules.retire(self.book(known), late(command, time))
 
     def test_a_backdated_envelope_puts_none_in_force_in_the_past(self) -> None:
         assert self.activate(time=MONTHS_AGO).state.rules[2].effective_from == NOW
@@ -251,7 +251,7 @@ class TestTheNetwork:
         assert answer.state.teams[9].leaders[0].since == NOW  # type: ignore[union-attr]
 
     @pytest.mark.parametrize(
-        ("rule", "wish", "kept"),
+        ("rule", "command", "kept"),
         [
             (
                 network_rules.change_distributor,
@@ -275,8 +275,8 @@ class TestTheNetwork:
             ),
         ],
     )
-    def test_a_change_that_names_no_time_holds_from_our_receipt(self, rule: Any, wish: Payload, kept: Any) -> None:
-        assert kept(rule(self.NETWORK, late(wish)).state) == NOW
+    def test_a_change_that_names_no_time_holds_from_our_receipt(self, rule: Any, command: Payload, kept: Any) -> None:
+        assert kept(rule(self.NETWORK, late(command)).state) == NOW
 
     def test_a_membership_ends_when_we_hear_of_it(self) -> None:
         network = NetworkState(
@@ -310,8 +310,8 @@ class TestTheNetwork:
     def test_a_state_that_returns_at_the_same_moment_holds_again(self) -> None:
         network = self.NETWORK
         for number, tier in enumerate(("gold", "silver", "gold")):
-            wish = ChangeDistributor(distributor_id=SELLER, tier=tier)
-            network = network_rules.change_distributor(network, message(wish, id=f"m-{number}")).state
+            command = ChangeDistributor(distributor_id=SELLER, tier=tier)
+            network = network_rules.change_distributor(network, message(command, id=f"m-{number}")).state
 
         assert network.distributors[SELLER].standing_at(NOW).tier == "gold"
 

@@ -38,13 +38,13 @@ def test_the_books_follow_by_the_difference(found: int, delta: int) -> None:
 
 
 def test_a_lot_that_nobody_received_is_there_once_it_is_counted() -> None:
-    wish = count(on_hand=5, batch_id="found", expiry_date="2027-01-31")
+    command = count(on_hand=5, batch_id="found", expiry_date="2027-01-31")
     after = stock_state(
         an_item(TEA, a_lot("found", 5, expires_on="2027-01-31"), received=0, adjusted=5),
         bookings=[booked(5, 5, "found")],
     )
 
-    assert decide.count(stock_state(), message(wish)) == Decision(after, (counted(5, 5),), "adjusted")
+    assert decide.count(stock_state(), message(command)) == Decision(after, (counted(5, 5),), "adjusted")
 
 
 def test_another_expiry_date_holds_from_now_on_and_none_leaves_the_lots_own() -> None:

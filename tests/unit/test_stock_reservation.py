@@ -248,9 +248,9 @@ class TestReceive:
     def test_a_lot_keeps_its_expiry_date(self, known: str | None, says: str) -> None:
         state = stock_state(an_item(TEA, a_lot("a", expires_on=known)))
         detail = f"expiry_date: lot a expires {says}; use another batch_id for goods that expire on 2027-02-01."
-        wish = receive(batch_id="a", expiry_date="2027-02-01")
+        command = receive(batch_id="a", expiry_date="2027-02-01")
 
-        assert decide.receive(state, message(wish)) == stock_refused("r-1", "expiry_mismatch", detail, state)
+        assert decide.receive(state, message(command)) == stock_refused("r-1", "expiry_mismatch", detail, state)
 
     def test_without_an_expiry_date_the_lots_own_holds(self) -> None:
         state = stock_state(an_item(TEA, a_lot("a", expires_on="2027-01-31")))

@@ -87,13 +87,13 @@ class TestForms:
         assert item.time == datetime(2026, 11, 2, 9, 30, 0, 123_000, tzinfo=UTC)
 
     def test_a_reader_of_one_type_reads_all_three_forms(self) -> None:
-        wish = message(DefineProduct(product_id=TEA, name="Green tea", category_id=7), id="m-1")
-        forms = [(wish.to_bytes(), STRUCTURED), (b"[" + wish.to_bytes() + b"]", BATCH)]
-        forms.append((wish.data.model_dump_json().encode(), JSON))
+        command = message(DefineProduct(product_id=TEA, name="Green tea", category_id=7), id="m-1")
+        forms = [(command.to_bytes(), STRUCTURED), (b"[" + command.to_bytes() + b"]", BATCH)]
+        forms.append((command.data.model_dump_json().encode(), JSON))
 
         for body, content_type in forms:
-            [item] = ONE_TYPE.read(body, content_type=content_type, routing_key=wish.type, received_at=NOW)
-            assert item.data == wish.data  # type: ignore[union-attr]
+            [item] = ONE_TYPE.read(body, content_type=content_type, routing_key=command.type, received_at=NOW)
+            assert item.data == command.data  # type: ignore[union-attr]
 
     def test_a_byte_order_mark_is_no_part_of_a_message(self) -> None:
         mark = b"\xef\xbb\xbf"

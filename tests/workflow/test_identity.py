@@ -24,24 +24,24 @@ WEST = 13
 
 @dataclass(frozen=True)
 class Setting:
-    """A thing that bare bodies set: `common` names it, `wishes` are three, of which the third is the first again."""
+    """A thing that bare bodies set: `common` names it, `commands` are three, of which the third is the first again."""
 
     types: tuple[str, str, str]
     common: Mapping[str, Any]
-    wishes: Sequence[Mapping[str, Any]]
+    commands: Sequence[Mapping[str, Any]]
     collection: str
     key: Any
 
     @property
     def bodies(self) -> list[bytes]:
-        return [json.dumps({**self.common, **wish}).encode() for wish in self.wishes]
+        return [json.dumps({**self.common, **command}).encode() for command in self.commands]
 
 
 def setting(
-    types: str | tuple[str, str], collection: str, key: Any, common: Mapping[str, Any], *wishes: Any
+    types: str | tuple[str, str], collection: str, key: Any, common: Mapping[str, Any], *commands: Any
 ) -> Setting:
     first, second = (types, types) if isinstance(types, str) else types
-    return Setting((first, second, first), common, (*wishes, wishes[0]), collection, key)
+    return Setting((first, second, first), common, (*commands, commands[0]), collection, key)
 
 
 OF_THE_ORDER = {"shop_id": SHOP, "order_id": ORDER}

@@ -89,13 +89,13 @@ async def test_what_went_back_is_in_no_books_any_more(
 
 async def test_the_same_refunds_in_any_order_come_to_the_same() -> None:
     """Units with and without an amount, money without units, all at once."""
-    wishes = [
+    commands = [
         refund(a_refund_line(TEA, 2, "2.00"), refund_id="cheap"),
         refund(a_refund_line(TEA, 1), a_refund_line(CUP, 1), refund_id="units"),
         refund(a_refund_line(TEA, 0, "10.00"), refund_id="goodwill"),
     ]
     outcomes = []
-    for shuffled in permutations(wishes):
+    for shuffled in permutations(commands):
         system = await published(await set_the_stage(System()), *shuffled)
         await system.assert_sound()
         lines = [(line["refunded_quantity"], line["refunded_minor"]) for line in the_order(system)["lines"]]

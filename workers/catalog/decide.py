@@ -38,26 +38,26 @@ def define(state: State, message: Message[DefineProduct]) -> Answer:
     Its tags must be defined. Its category need not be, for shops that know no more of it than number and name: then
     this defines it.
     """
-    wish = message.data
-    known = state.products.get(wish.product_id)
+    command = message.data
+    known = state.products.get(command.product_id)
     version = known.version if known else 0
     product = Product(
-        product_id=wish.product_id,
-        name=wish.name,
-        category_id=wish.category_id,
-        active=wish.active,
-        category_name=wish.category_name,
-        image_url=wish.image_url,
-        tags=wish.tags,
+        product_id=command.product_id,
+        name=command.name,
+        category_id=command.category_id,
+        active=command.active,
+        category_name=command.category_name,
+        image_url=command.image_url,
+        tags=command.tags,
         version=version,
     )
     if known == product:
         return Decision(state, outcome="unchanged")
-    if _is_outdated(wish.expected_version, version):
-        return _refuse(state, ProductRefused(product_id=wish.product_id, reason="outdated", detail=_is_now(version)))
-    if unknown := state.lacks(wish.tags):
+    if _is_outdated(command.expected_version, version):
+        return _refuse(state, ProductRefused(product_id=command.product_id, reason="outdated", detail=_is_now(version)))
+    if unknown := state.lacks(command.tags):
         detail = f"tags: there is no tag {', '.join(map(str, unknown))}; define it first."
-        return _refuse(state, ProductRefused(product_id=wish.product_id, reason="tag_unknown", detail=detail))
+        return _refuse(state, ProductRefused(product_id=command.product_id, reason="tag_unknown", detail=detail))
     product = replace(product, version=version + 1)
     after = state.with_product(product).retag(known.tags if known else (), product.tags)
     defined = ProductDefined(
@@ -69,7 +69,7 @@ def define(state: State, message: Message[DefineProduct]) -> Answer:
         active=product.active,
         version=product.version,
     )
-    category = _category_named_by(wish, state.categories.get(wish.category_id))
+    category = _category_named_by(command, state.categories.get(command.category_id))
     if category is None:
         return Decision(after, (defined,), "defined")
     return Decision(after.with_category(category), (defined, _event_of(category)), "defined")
@@ -77,13 +77,13 @@ def define(state: State, message: Message[DefineProduct]) -> Answer:
 
 def define_category(state: State, message: Message[DefineCategory]) -> Answer:
     """Add a category, or give it another name."""
-    wish = message.data
-    known = state.categories.get(wish.category_id)
-    category = Category(wish.category_id, wish.name, known.version if known else 0)
+    command = message.data
+    known = state.categories.get(command.category_id)
+    category = Category(command.category_id, command.name, known.version if known else 0)
     if known == category:
         return Decision(state, outcome="unchanged")
-    if _is_outdated(wish.expected_version, now := _version_of(known)):
-        return _refuse(state, CategoryRefused(category_id=wish.category_id, reason="outdated", detail=_is_now(now)))
+    if _is_outdated(command.expected_version, now := _version_of(known)):
+        return _refuse(state, CategoryRefused(category_id=command.category_id, reason="outdated", detail=_is_now(now)))
     category = replace(category, version=category.version + 1)
     return Decision(state.with_category(category), (_event_of(category),), "defined")
 
@@ -94,30 +94,30 @@ def remove_category(state: State, message: Message[RemoveCategory]) -> Answer:
     A product that comes into it at the same moment is in a category that nobody has defined, which may be; its next
     definition defines it.
     """
-    wish = message.data
-    known = state.categories.get(wish.category_id)
+    command = message.data
+    known = state.categories.get(command.category_id)
     if known is None or known.removed:
-        detail = f"There is no category {wish.category_id}."
-        return _refuse(state, CategoryRefused(category_id=wish.category_id, reason="not_defined", detail=detail))
-    if _is_outdated(wish.expected_version, known.version):
+        detail = f"There is no category {command.category_id}."
+        return _refuse(state, CategoryRefused(category_id=command.category_id, reason="not_defined", detail=detail))
+    if _is_outdated(command.expected_version, known.version):
         detail = _is_now(known.version)
-        return _refuse(state, CategoryRefused(category_id=wish.category_id, reason="outdated", detail=detail))
-    if wish.category_id in state.in_use:
-        detail = f"Products are in category {wish.category_id}; give them another one first."
-        return _refuse(state, CategoryRefused(category_id=wish.category_id, reason="in_use", detail=detail))
+        return _refuse(state, CategoryRefused(category_id=command.category_id, reason="outdated", detail=detail))
+    if command.category_id in state.in_use:
+        detail = f"Products are in category {command.category_id}; give them another one first."
+        return _refuse(state, CategoryRefused(category_id=command.category_id, reason="in_use", detail=detail))
     after = state.with_category(replace(known, removed=True, version=known.version + 1))
-    return Decision(after, (CategoryRemoved(category_id=wish.category_id),), "removed")
+    return Decision(after, (CategoryRemoved(category_id=command.category_id),), "removed")
 
 
 def define_tag(state: State, message: Message[DefineTag]) -> Answer:
     """Add a tag, or give it another name."""
-    wish = message.data
-    known = state.tags.get(wish.tag_id)
-    tag = replace(known, name=wish.name, removed=False) if known else Tag(wish.tag_id, wish.name, 0)
+    command = message.data
+    known = state.tags.get(command.tag_id)
+    tag = replace(known, name=command.name, removed=False) if known else Tag(command.tag_id, command.name, 0)
     if known == tag:
         return Decision(state, outcome="unchanged")
-    if _is_outdated(wish.expected_version, now := _version_of(known)):
-        return _refuse(state, TagRefused(tag_id=wish.tag_id, reason="outdated", detail=_is_now(now)))
+    if _is_outdated(command.expected_version, now := _version_of(known)):
+        return _refuse(state, TagRefused(tag_id=command.tag_id, reason="outdated", detail=_is_now(now)))
     tag = replace(tag, version=tag.version + 1)
     defined = TagDefined(tag_id=tag.tag_id, name=tag.name, version=tag.version)
     return Decision(state.with_tag(tag), (defined,), "defined")
@@ -125,26 +125,26 @@ def define_tag(state: State, message: Message[DefineTag]) -> Answer:
 
 def remove_tag(state: State, message: Message[RemoveTag]) -> Answer:
     """Take out a tag that no product has, by the count that every product's definition keeps with it."""
-    wish = message.data
-    known = state.tags.get(wish.tag_id)
+    command = message.data
+    known = state.tags.get(command.tag_id)
     if known is None or known.removed:
-        detail = f"There is no tag {wish.tag_id}."
-        return _refuse(state, TagRefused(tag_id=wish.tag_id, reason="not_defined", detail=detail))
-    if _is_outdated(wish.expected_version, known.version):
-        return _refuse(state, TagRefused(tag_id=wish.tag_id, reason="outdated", detail=_is_now(known.version)))
+        detail = f"There is no tag {command.tag_id}."
+        return _refuse(state, TagRefused(tag_id=command.tag_id, reason="not_defined", detail=detail))
+    if _is_outdated(command.expected_version, known.version):
+        return _refuse(state, TagRefused(tag_id=command.tag_id, reason="outdated", detail=_is_now(known.version)))
     if known.products:
-        detail = f"{known.products} products have tag {wish.tag_id}; take it from them first."
-        return _refuse(state, TagRefused(tag_id=wish.tag_id, reason="in_use", detail=detail))
+        detail = f"{known.products} products have tag {command.tag_id}; take it from them first."
+        return _refuse(state, TagRefused(tag_id=command.tag_id, reason="in_use", detail=detail))
     after = state.with_tag(replace(known, removed=True, version=known.version + 1))
-    return Decision(after, (TagRemoved(tag_id=wish.tag_id),), "removed")
+    return Decision(after, (TagRemoved(tag_id=command.tag_id),), "removed")
 
 
-def _category_named_by(wish: DefineProduct, known: Category | None) -> Category | None:
+def _category_named_by(command: DefineProduct, known: Category | None) -> Category | None:
     """The category that the product's definition defines; None where it is defined already."""
     if known is None:
-        return Category(wish.category_id, wish.category_name or f"Category {wish.category_id}")
+        return Category(command.category_id, command.category_name or f"Category {command.category_id}")
     if known.removed:
-        return replace(known, name=wish.category_name or known.name, removed=False, version=known.version + 1)
+        return replace(known, name=command.category_name or known.name, removed=False, version=known.version + 1)
     return None
 
 

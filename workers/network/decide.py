@@ -56,9 +56,9 @@ refuse_unreadable_team = Refusing[CreateTeam | ChangeLeader | JoinTeam | LeaveTe
 
 def register_shop(state: State, message: Message[RegisterShop]) -> Answer:
     """A shop keeps its currency for life: its orders, stock values and commissions are in it."""
-    wish = message.data
-    known = state.shops.get(wish.shop_id)
-    shop = Shop(wish.shop_id, wish.currency, wish.payment_deadline_s, wish.market, wish.history_from)
+    command = message.data
+    known = state.shops.get(command.shop_id)
+    shop = Shop(command.shop_id, command.currency, command.payment_deadline_s, command.market, command.history_from)
     if known == shop:
         return Decision(state, outcome="unchanged")
     if known is not None and known.currency != shop.currency:
@@ -77,64 +77,64 @@ def register_shop(state: State, message: Message[RegisterShop]) -> Answer:
 
 def register_distributor(state: State, message: Message[RegisterDistributor]) -> Answer:
     """A distributor joins below a sponsor who is there already; nobody is below them yet, so no cycle can close."""
-    wish = message.data
-    known = state.distributors.get(wish.distributor_id)
+    command = message.data
+    known = state.distributors.get(command.distributor_id)
     if known is not None:
         joined_under, first = known.sponsors[0].sponsor_id, known.standings[0]
-        if joined_under != wish.sponsor_id:
+        if joined_under != command.sponsor_id:
             detail = (
-                f"distributor_id: {wish.distributor_id} was registered under sponsor {joined_under or 'nobody'}; "
+                f"distributor_id: {command.distributor_id} was registered under sponsor {joined_under or 'nobody'}; "
                 "to change that, move the distributor."
             )
-            return _refuse(state, wish.distributor_id, "conflict", detail)
-        if first.tier == wish.tier and wish.joined_at in (None, first.since):
+            return _refuse(state, command.distributor_id, "conflict", detail)
+        if first.tier == command.tier and command.joined_at in (None, first.since):
             return Decision(state, outcome="duplicate")
         detail = (
-            f"distributor_id: {wish.distributor_id} was registered with tier {first.tier}, joined at "
+            f"distributor_id: {command.distributor_id} was registered with tier {first.tier}, joined at "
             f"{first.since.isoformat()}, which stays; to change the tier, change the distributor."
         )
-        return _refuse(state, wish.distributor_id, "conflict", detail)
-    if wish.sponsor_id == wish.distributor_id:
-        return _own_sponsor(state, wish.distributor_id)
-    if wish.sponsor_id is not None and wish.sponsor_id not in state.distributors:
-        return _sponsor_unknown(state, wish.distributor_id, wish.sponsor_id)
-    joined_at = wish.joined_at or message.received_at
+        return _refuse(state, command.distributor_id, "conflict", detail)
+    if command.sponsor_id == command.distributor_id:
+        return _own_sponsor(state, command.distributor_id)
+    if command.sponsor_id is not None and command.sponsor_id not in state.distributors:
+        return _sponsor_unknown(state, command.distributor_id, command.sponsor_id)
+    joined_at = command.joined_at or message.received_at
     if joined_at > plus(message.received_at, CLOCK_SKEW_MAX):
-        return _refuse(state, wish.distributor_id, "time_in_future", _has_not_come("joined_at", joined_at))
+        return _refuse(state, command.distributor_id, "time_in_future", _has_not_come("joined_at", joined_at))
     distributor = Distributor(
-        distributor_id=wish.distributor_id,
-        standings=(Standing(joined_at, wish.tier, True),),
-        sponsors=(Sponsorship(joined_at, wish.sponsor_id),),
-        sponsor_id=wish.sponsor_id,
+        distributor_id=command.distributor_id,
+        standings=(Standing(joined_at, command.tier, True),),
+        sponsors=(Sponsorship(joined_at, command.sponsor_id),),
+        sponsor_id=command.sponsor_id,
     )
     registered = DistributorRegistered(
-        distributor_id=wish.distributor_id, sponsor_id=wish.sponsor_id, tier=wish.tier, joined_at=joined_at
+        distributor_id=command.distributor_id, sponsor_id=command.sponsor_id, tier=command.tier, joined_at=joined_at
     )
     return Decision(state.with_distributor(distributor), (registered,), "registered")
 
 
 def change_distributor(state: State, message: Message[ChangeDistributor]) -> Answer:
     """Begin a new standing; the earlier ones stay, since orders of their time are judged by them."""
-    wish = message.data
-    known = state.distributors.get(wish.distributor_id)
+    command = message.data
+    known = state.distributors.get(command.distributor_id)
     if known is None:
-        return _distributor_unknown(state, wish.distributor_id)
+        return _distributor_unknown(state, command.distributor_id)
     last = known.standings[-1]
     since = _effective_at(message, last)
     held = known.standing_at(since)
     standing = Standing(
         since=since,
-        tier=wish.tier or held.tier,
-        active=held.active if wish.active is None else wish.active,
+        tier=command.tier or held.tier,
+        active=held.active if command.active is None else command.active,
     )
     if standing == held:
         return Decision(state, outcome="duplicate")
     if since < last.since:
-        return _refuse(state, wish.distributor_id, "out_of_order", _holds_already("change", last.since))
+        return _refuse(state, command.distributor_id, "out_of_order", _holds_already("change", last.since))
     if standing == replace(held, since=since):
         return Decision(state, outcome="unchanged")
     changed = DistributorChanged(
-        distributor_id=wish.distributor_id,
+        distributor_id=command.distributor_id,
         tier=standing.tier,
         active=standing.active,
         effective_at=standing.since,
@@ -148,104 +148,106 @@ def move_distributor(state: State, message: Message[MoveDistributor]) -> Answer:
 
     Refused where the new sponsor stands below the distributor at any time from then on, by what is known now.
     """
-    wish = message.data
-    known = state.distributors.get(wish.distributor_id)
-    if wish.sponsor_id == wish.distributor_id:
-        return _own_sponsor(state, wish.distributor_id)
+    command = message.data
+    known = state.distributors.get(command.distributor_id)
+    if command.sponsor_id == command.distributor_id:
+        return _own_sponsor(state, command.distributor_id)
     if known is None:
-        return _distributor_unknown(state, wish.distributor_id)
-    if wish.sponsor_id is not None and wish.sponsor_id not in state.distributors:
-        return _sponsor_unknown(state, wish.distributor_id, wish.sponsor_id)
+        return _distributor_unknown(state, command.distributor_id)
+    if command.sponsor_id is not None and command.sponsor_id not in state.distributors:
+        return _sponsor_unknown(state, command.distributor_id, command.sponsor_id)
     last = known.sponsors[-1]
-    sponsorship = Sponsorship(_effective_at(message, last), wish.sponsor_id)
+    sponsorship = Sponsorship(_effective_at(message, last), command.sponsor_id)
     if sponsorship == held_at(known.sponsors, sponsorship.since):
         return Decision(state, outcome="duplicate")
     if sponsorship.since < last.since:
-        return _refuse(state, wish.distributor_id, "out_of_order", _holds_already("sponsor", last.since))
-    if last.sponsor_id == wish.sponsor_id:
+        return _refuse(state, command.distributor_id, "out_of_order", _holds_already("sponsor", last.since))
+    if last.sponsor_id == command.sponsor_id:
         return Decision(state, outcome="unchanged")
-    if wish.sponsor_id is not None and _stands_below(
-        state.distributors, wish.sponsor_id, wish.distributor_id, sponsorship.since
+    if command.sponsor_id is not None and _stands_below(
+        state.distributors, command.sponsor_id, command.distributor_id, sponsorship.since
     ):
         detail = (
-            f"sponsor_id: distributor {wish.sponsor_id} stands below {wish.distributor_id} at "
-            f"{sponsorship.since.isoformat()} or later; move {wish.sponsor_id} out of there first."
+            f"sponsor_id: distributor {command.sponsor_id} stands below {command.distributor_id} at "
+            f"{sponsorship.since.isoformat()} or later; move {command.sponsor_id} out of there first."
         )
-        return _refuse(state, wish.distributor_id, "cycle", detail)
+        return _refuse(state, command.distributor_id, "cycle", detail)
     moved = DistributorMoved(
-        distributor_id=wish.distributor_id,
-        sponsor_id=wish.sponsor_id,
+        distributor_id=command.distributor_id,
+        sponsor_id=command.sponsor_id,
         former_sponsor_id=last.sponsor_id,
         effective_at=sponsorship.since,
     )
-    after = replace(known, sponsors=(*known.sponsors, sponsorship), sponsor_id=wish.sponsor_id)
+    after = replace(known, sponsors=(*known.sponsors, sponsorship), sponsor_id=command.sponsor_id)
     return Decision(state.with_moved(after), (moved,), "moved")
 
 
 def create_team(state: State, message: Message[CreateTeam]) -> Answer:
     """A team keeps its name and its history of leaders; its first leader leads it from the beginning."""
-    wish = message.data
-    known = state.teams.get(wish.team_id)
+    command = message.data
+    known = state.teams.get(command.team_id)
     if known is not None:
         first = known.leaders[0]
-        is_same = (known.name, first.leader_id) == (wish.name, wish.leader_id)
-        if is_same and wish.created_at in (None, first.since):
+        is_same = (known.name, first.leader_id) == (command.name, command.leader_id)
+        if is_same and command.created_at in (None, first.since):
             return Decision(state, outcome="duplicate")
         detail = (
-            f"team_id: {wish.team_id} was created as {known.name!r} at {first.since.isoformat()}, led by "
+            f"team_id: {command.team_id} was created as {known.name!r} at {first.since.isoformat()}, led by "
             f"{first.leader_id}; choose another id."
         )
-        return _refuse_team(state, wish.team_id, "conflict", detail)
-    if wish.leader_id not in state.distributors:
-        return _leader_unknown(state, wish.team_id, wish.leader_id)
-    created_at = wish.created_at or message.received_at
+        return _refuse_team(state, command.team_id, "conflict", detail)
+    if command.leader_id not in state.distributors:
+        return _leader_unknown(state, command.team_id, command.leader_id)
+    created_at = command.created_at or message.received_at
     if created_at > plus(message.received_at, CLOCK_SKEW_MAX):
-        return _refuse_team(state, wish.team_id, "time_in_future", _has_not_come("created_at", created_at))
-    team = Team(wish.team_id, wish.name, (Leadership(created_at, wish.leader_id),))
-    created = TeamCreated(team_id=wish.team_id, leader_id=wish.leader_id, name=wish.name, created_at=created_at)
+        return _refuse_team(state, command.team_id, "time_in_future", _has_not_come("created_at", created_at))
+    team = Team(command.team_id, command.name, (Leadership(created_at, command.leader_id),))
+    created = TeamCreated(
+        team_id=command.team_id, leader_id=command.leader_id, name=command.name, created_at=created_at
+    )
     return Decision(state.with_team(team), (created,), "created")
 
 
 def change_leader(state: State, message: Message[ChangeLeader]) -> Answer:
     """Begin a new leadership; orders from before it still pay the leader of their time."""
-    wish = message.data
-    known = state.teams.get(wish.team_id)
+    command = message.data
+    known = state.teams.get(command.team_id)
     if known is None:
-        return _team_unknown(state, wish.team_id)
-    if wish.leader_id not in state.distributors:
-        return _leader_unknown(state, wish.team_id, wish.leader_id)
+        return _team_unknown(state, command.team_id)
+    if command.leader_id not in state.distributors:
+        return _leader_unknown(state, command.team_id, command.leader_id)
     last = known.leaders[-1]
-    leadership = Leadership(_effective_at(message, last), wish.leader_id)
+    leadership = Leadership(_effective_at(message, last), command.leader_id)
     if leadership == held_at(known.leaders, leadership.since):
         return Decision(state, outcome="duplicate")
     if leadership.since < last.since:
-        return _refuse_team(state, wish.team_id, "out_of_order", _holds_already("leader", last.since))
-    if last.leader_id == wish.leader_id:
+        return _refuse_team(state, command.team_id, "out_of_order", _holds_already("leader", last.since))
+    if last.leader_id == command.leader_id:
         return Decision(state, outcome="unchanged")
-    changed = LeaderChanged(team_id=wish.team_id, leader_id=wish.leader_id, effective_at=leadership.since)
+    changed = LeaderChanged(team_id=command.team_id, leader_id=command.leader_id, effective_at=leadership.since)
     after = replace(known, leaders=(*known.leaders, leadership))
     return Decision(state.with_team(after), (changed,), "leader_changed")
 
 
 def join_team(state: State, message: Message[JoinTeam]) -> Answer:
     """Begin a membership, which ends the one before: nobody is in two teams at a time."""
-    wish = message.data
-    known = state.distributors.get(wish.distributor_id)
-    if wish.team_id not in state.teams:
-        return _team_unknown(state, wish.team_id)
+    command = message.data
+    known = state.distributors.get(command.distributor_id)
+    if command.team_id not in state.teams:
+        return _team_unknown(state, command.team_id)
     if known is None:
-        return _member_unknown(state, wish.team_id, wish.distributor_id)
+        return _member_unknown(state, command.team_id, command.distributor_id)
     last = known.teams[-1] if known.teams else None
-    membership = Membership(_effective_at(message, last), wish.team_id)
+    membership = Membership(_effective_at(message, last), command.team_id)
     if known.teams and membership == held_at(known.teams, membership.since):
         return Decision(state, outcome="duplicate")
     if last is not None and membership.since < last.since:
-        return _refuse_team(state, wish.team_id, "out_of_order", _holds_already("membership", last.since))
-    if last is not None and last.team_id == wish.team_id:
+        return _refuse_team(state, command.team_id, "out_of_order", _holds_already("membership", last.since))
+    if last is not None and last.team_id == command.team_id:
         return Decision(state, outcome="unchanged")
     joined = TeamJoined(
-        team_id=wish.team_id,
-        distributor_id=wish.distributor_id,
+        team_id=command.team_id,
+        distributor_id=command.distributor_id,
         former_team_id=last.team_id if last is not None else None,
         effective_at=membership.since,
     )
@@ -255,23 +257,23 @@ def join_team(state: State, message: Message[JoinTeam]) -> Answer:
 
 def leave_team(state: State, message: Message[LeaveTeam]) -> Answer:
     """End a membership. A leave that comes before its join waits for it."""
-    wish = message.data
-    known = state.distributors.get(wish.distributor_id)
+    command = message.data
+    known = state.distributors.get(command.distributor_id)
     if known is None:
-        return _member_unknown(state, wish.team_id, wish.distributor_id)
+        return _member_unknown(state, command.team_id, command.distributor_id)
     last = known.teams[-1] if known.teams else None
     end = Membership(_effective_at(message, last))
-    if last is None or last.team_id != wish.team_id:
+    if last is None or last.team_id != command.team_id:
         if known.teams and end == held_at(known.teams, end.since):
             return Decision(state, outcome="duplicate")
-        if last is not None and last.team_id is None and known.teams[-2].team_id == wish.team_id:
+        if last is not None and last.team_id is None and known.teams[-2].team_id == command.team_id:
             # It left this team already, unless it is about to join it once more.
             return NotYet("not_a_member", Decision(state, outcome="unchanged"))
-        detail = f"distributor_id: distributor {wish.distributor_id} is not in team {wish.team_id}."
-        return NotYet("not_a_member", _refuse_team(state, wish.team_id, "not_a_member", detail))
+        detail = f"distributor_id: distributor {command.distributor_id} is not in team {command.team_id}."
+        return NotYet("not_a_member", _refuse_team(state, command.team_id, "not_a_member", detail))
     if end.since < last.since:
-        return _refuse_team(state, wish.team_id, "out_of_order", _holds_already("membership", last.since))
-    left = TeamLeft(team_id=wish.team_id, distributor_id=wish.distributor_id, effective_at=end.since)
+        return _refuse_team(state, command.team_id, "out_of_order", _holds_already("membership", last.since))
+    left = TeamLeft(team_id=command.team_id, distributor_id=command.distributor_id, effective_at=end.since)
     after = replace(known, teams=(*known.teams, end))
     return Decision(state.with_distributor(after), (left,), "left")
 

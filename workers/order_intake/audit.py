@@ -156,9 +156,9 @@ def _asked(order: Order) -> defaultdict[tuple[int, int | None], Counter[str]]:
     Refunds of older documents say only what they took of each line: an amount, unless it is exactly the units' share.
     """
     asked: defaultdict[tuple[int, int | None], Counter[str]] = defaultdict(Counter)
-    for wish in (wish for refund in order.refunds for wish in refund.asked):
-        money = {"shared": wish.quantity} if wish.amount_minor is None else {"minor": wish.amount_minor}
-        asked[wish.product_id, wish.line].update({"units": wish.quantity, **money})
+    for command in (command for refund in order.refunds for command in refund.asked):
+        money = {"shared": command.quantity} if command.amount_minor is None else {"minor": command.amount_minor}
+        asked[command.product_id, command.line].update({"units": command.quantity, **money})
     for line in order.lines:
         old = [part for refund in order.refunds if not refund.asked for part in refund.lines if part.line == line.line]
         units, minor = sum(part.quantity for part in old), sum(part.amount_minor for part in old)

@@ -12,20 +12,20 @@ from contracts.orders.v2 import PlaceOrder
 from contracts.wire.envelope import derived_id
 
 
-def fingerprint_of(wish: PlaceOrder) -> str:
+def fingerprint_of(command: PlaceOrder) -> str:
     """The content of an order, without its ids."""
-    amounts = [wish.shipping, wish.tax, wish.total]
-    parts: list[object] = [wish.distributor_id, wish.currency, wish.placed_at, wish.prepaid]
-    for line in wish.lines:
+    amounts = [command.shipping, command.tax, command.total]
+    parts: list[object] = [command.distributor_id, command.currency, command.placed_at, command.prepaid]
+    for line in command.lines:
         parts += [line.product_id, line.quantity]
         amounts += [line.amount, line.discount]
     return derived_id(*parts, *map(_by_value, amounts))
 
 
-def refund_fingerprint_of(wish: RefundOrder) -> str:
+def refund_fingerprint_of(command: RefundOrder) -> str:
     """The content of a refund, without its ids."""
     parts: list[object] = []
-    for line in wish.lines:
+    for line in command.lines:
         parts += [line.product_id, line.quantity, line.line, _by_value(line.amount)]
     return derived_id("refund", *parts)
 

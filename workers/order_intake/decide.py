@@ -70,18 +70,18 @@ def place(state: State, message: Message[PlaceOrder]) -> Answer:
 
     The same order again is a duplicate; the same id with other content is a conflict, and the first stands.
     """
-    wish = message.data
+    command = message.data
 
     def refuse(reason: str, detail: str) -> Decision[State]:
-        refused = OrderRefused(shop_id=wish.shop_id, order_id=wish.order_id, reason=reason, detail=detail)
+        refused = OrderRefused(shop_id=command.shop_id, order_id=command.order_id, reason=reason, detail=detail)
         return Decision(state, (refused,), "refused")
 
-    fingerprint = fingerprint_of(wish)
-    known = state.orders.get(wish.key)
+    fingerprint = fingerprint_of(command)
+    known = state.orders.get(command.key)
     if known is not None and known.fingerprint == fingerprint:
         return Decision(state, outcome="duplicate")
     if known is not None:
-        return refuse("conflict", f"order {wish.key} was accepted before with other content; the first one stands.")
+        return refuse("conflict", f"order {command.key} was accepted before with other content; the first one stands.")
     try:
         order = _accept(state, message, fingerprint)
     except _Missing as missing:
@@ -160,12 +160,12 @@ def cancel_unpaid(state: State, message: Message[StockReleaseRequested]) -> Answ
 
     Newest by `placed_at`, then by key. Whether an order is reserved yet is not asked: its answer may be on the way.
     """
-    wish = message.data
-    unpaid, last = state.newest_unpaid(wish.product_id, wish.shortage)
+    command = message.data
+    unpaid, last = state.newest_unpaid(command.product_id, command.shortage)
     ended = [order.becomes(status="cancelled", due_at=None, reason="stock_oversold") for order in unpaid]
     answer = UnpaidCancelled(
-        product_id=wish.product_id,
-        request=wish.request,
+        product_id=command.product_id,
+        request=command.request,
         orders=tuple(order.key for order in ended),
         last_placed_at=last and last.placed_at,
         last_order=last and last.key,
@@ -180,23 +180,21 @@ def refund(state: State, message: Message[RefundOrder]) -> Answer:
     The same refund again is a duplicate; the same id with other content is a conflict, and the first stands. When
     all the money is back the order has ended as refunded; units may still come back after that.
     """
-    wish = message.data
-    order = state.orders.get(wish.key)
+    command = message.data
+    order = state.orders.get(command.key)
 
     def refuse(reason: str, detail: str) -> Decision[State]:
-        refused = RefundRefused(
-            shop_id=wish.shop_id, order_id=wish.order_id, refund_id=wish.refund_id, reason=reason, detail=detail
-        )
-        return Decision(state, (refused,), "refused")
+        ids = {"shop_id": command.shop_id, "order_id": command.order_id, "refund_id": command.refund_id}
+        return Decision(state, (RefundRefused(**ids, reason=reason, detail=detail),), "refused")
 
     if order is None:
-        return NotYet("order_unknown", refuse("order_unknown", _never_accepted(wish.key)))
-    fingerprint = refund_fingerprint_of(wish)
-    known = order.refund(wish.refund_id)
+        return NotYet("order_unknown", refuse("order_unknown", _never_accepted(command.key)))
+    fingerprint = refund_fingerprint_of(command)
+    known = order.refund(command.refund_id)
     if known is not None and known.fingerprint == fingerprint:
         return Decision(state, outcome="duplicate")
     if known is not None:
-        detail = f"refund {wish.refund_id} of order {order.key} was booked with other content; the first one stands."
+        detail = f"refund {command.refund_id} of order {order.key} was booked with other content; the first one stands."
         return refuse("conflict", detail)
     if order.status == "pending":
         detail = f"order {order.key} is not paid, so there is nothing to give back."
@@ -206,12 +204,12 @@ def refund(state: State, message: Message[RefundOrder]) -> Answer:
     if len(order.refunds) >= REFUNDS_MAX:
         return refuse("too_many_refunds", f"order {order.key} has {REFUNDS_MAX} refunds, and no order may have more.")
     try:
-        asked = asked_for(wish, order.currency)
+        asked = asked_for(command, order.currency)
         parts = give_back(order.lines, order.asked, asked, order.currency)
     except RefundError as error:
         return refuse(error.reason, error.detail)
     at, was_shipped = message.bounded_time, order.was_shipped
-    booked = Refund(wish.refund_id, at, parts, fingerprint=fingerprint, was_shipped=was_shipped, asked=asked)
+    booked = Refund(command.refund_id, at, parts, fingerprint=fingerprint, was_shipped=was_shipped, asked=asked)
     after = order.with_refund(booked)
     return Decision(state.with_orders(after), (OrderRefunded(**after.refunded()),), "refunded")
 
@@ -220,65 +218,65 @@ def change_after_sale(state: State, message: Message[ChangeAfterSale]) -> Answer
     """Note that something between customer and shop is open, or settled; what is open can be settled even after
     the order's end.
     """
-    wish = message.data
-    order = state.orders.get(wish.key)
+    command = message.data
+    order = state.orders.get(command.key)
 
     def refuse(reason: str, detail: str) -> Decision[State]:
-        refused = AfterSaleRefused(shop_id=wish.shop_id, order_id=wish.order_id, reason=reason, detail=detail)
+        refused = AfterSaleRefused(shop_id=command.shop_id, order_id=command.order_id, reason=reason, detail=detail)
         return Decision(state, (refused,), "refused")
 
     if order is None:
-        return NotYet("order_unknown", refuse("order_unknown", _never_accepted(wish.key)))
+        return NotYet("order_unknown", refuse("order_unknown", _never_accepted(command.key)))
     if order.status == "pending":
         detail = f"order {order.key} is not paid, so nothing is held back for it."
         return NotYet("not_paid", refuse("not_paid", detail))
-    if order.after_sale_open == wish.open:
-        return Decision(state, outcome="already_open" if wish.open else "already_closed")
-    if wish.open and order.status in ENDED:
+    if order.after_sale_open == command.open:
+        return Decision(state, outcome="already_open" if command.open else "already_closed")
+    if command.open and order.status in ENDED:
         return refuse(f"order_{order.status}", f"{_ended(order)}; there is nothing to hold back any more.")
-    after = order.becomes(after_sale_open=wish.open)
-    event = AfterSaleChanged(shop_id=after.shop_id, order_id=after.order_id, version=after.version, open=wish.open)
-    return Decision(state.with_orders(after), (event,), "after_sale_opened" if wish.open else "after_sale_closed")
+    after = order.becomes(after_sale_open=command.open)
+    event = AfterSaleChanged(shop_id=after.shop_id, order_id=after.order_id, version=after.version, open=command.open)
+    return Decision(state.with_orders(after), (event,), "after_sale_opened" if command.open else "after_sale_closed")
 
 
 def _accept(state: State, message: Message[PlaceOrder], fingerprint: str) -> Order:
-    wish = message.data
+    command = message.data
     shop = state.shop
     if shop is None:
-        raise _Missing("shop_unknown", f"shop_id: shop {wish.shop_id} is not registered.")
-    if wish.currency not in (None, shop.currency):
-        detail = f"currency: shop {shop.shop_id} sells in {shop.currency}, not in {wish.currency}."
+        raise _Missing("shop_unknown", f"shop_id: shop {command.shop_id} is not registered.")
+    if command.currency not in (None, shop.currency):
+        detail = f"currency: shop {shop.shop_id} sells in {shop.currency}, not in {command.currency}."
         raise _Refused("currency_not_accepted", detail)
     placed_at = placed_at_of(message, shop)
-    upline = _upline(state, wish.distributor_id, placed_at)
+    upline = _upline(state, command.distributor_id, placed_at)
     rule_version = _rule_version(state, shop.market, placed_at)
-    lines = _lines(state, wish, shop)
-    shipping = _minor(wish.shipping, shop.currency, "shipping")
-    tax = _minor(wish.tax, shop.currency, "tax")
+    lines = _lines(state, command, shop)
+    shipping = _minor(command.shipping, shop.currency, "shipping")
+    tax = _minor(command.tax, shop.currency, "tax")
     total = sum(line.net_minor for line in lines) + shipping + tax
-    if wish.total is not None and _minor(wish.total, shop.currency, "total") != total:
+    if command.total is not None and _minor(command.total, shop.currency, "total") != total:
         due = to_amount(total, shop.currency)
-        raise _Refused("total_mismatch", f"total: lines, shipping and tax add up to {due}, not {wish.total}.")
+        raise _Refused("total_mismatch", f"total: lines, shipping and tax add up to {due}, not {command.total}.")
     if total > ORDER_MINOR_MAX[shop.currency]:
         due, most = (to_amount(minor, shop.currency) for minor in (total, ORDER_MINOR_MAX[shop.currency]))
         detail = f"lines: with shipping and tax they add up to {due}, and an order may come to {most}; split the order."
         raise _Refused("total_too_large", detail)
     return Order(
-        key=wish.key,
-        shop_id=wish.shop_id,
-        order_id=wish.order_id,
+        key=command.key,
+        shop_id=command.shop_id,
+        order_id=command.order_id,
         fingerprint=fingerprint,
         version=1,
         status="pending",
-        distributor_id=wish.distributor_id,
+        distributor_id=command.distributor_id,
         currency=shop.currency,
         placed_at=placed_at,
         lines=lines,
         shipping_minor=shipping,
         tax_minor=tax,
-        prepaid=wish.prepaid,
+        prepaid=command.prepaid,
         upline=upline,
-        team=state.team_of(wish.distributor_id, placed_at),
+        team=state.team_of(command.distributor_id, placed_at),
         rule_version=rule_version,
         payment_deadline_s=shop.payment_deadline_s,
     )
@@ -302,9 +300,9 @@ def _rule_version(state: State, market: str, placed_at: datetime) -> int:
     return version
 
 
-def _lines(state: State, wish: PlaceOrder, shop: Shop) -> tuple[Line, ...]:
+def _lines(state: State, command: PlaceOrder, shop: Shop) -> tuple[Line, ...]:
     lines = []
-    for number, line in enumerate(wish.lines, start=1):
+    for number, line in enumerate(command.lines, start=1):
         where = f"lines.{number - 1}"
         product = state.products.get(line.product_id)
         if product is None:

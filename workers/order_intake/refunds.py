@@ -35,11 +35,11 @@ class RefundError(ValueError):
         self.detail = detail
 
 
-def asked_for(wish: RefundOrder, currency: str) -> tuple[Asked, ...]:
+def asked_for(command: RefundOrder, currency: str) -> tuple[Asked, ...]:
     """Return the lines of the refund in minor units. Raises RefundError with `amount_precision`."""
     return tuple(
         Asked(asked.product_id, asked.quantity, _minor(asked, currency, index), asked.line)
-        for index, asked in enumerate(wish.lines)
+        for index, asked in enumerate(command.lines)
     )
 
 

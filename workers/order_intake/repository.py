@@ -120,8 +120,8 @@ class OrderRepository(Repository[State, Consumed]):
         if ticks := [d.at for d in data if isinstance(d, ClockTicked)]:
             where = {"due_at": {"$lte": max(ticks)}}
             return {"due": Find(ORDERS, where, sort=(("due_at", 1),), limit=DUE_MAX)}
-        if wishes := [d for d in data if isinstance(d, StockReleaseRequested)]:
-            pages = {name: where for wish in wishes for name, where in _page(wish).items()}
+        if commands := [d for d in data if isinstance(d, StockReleaseRequested)]:
+            pages = {name: where for command in commands for name, where in _page(command).items()}
             limit = max(UNPAID_MAX // len(pages), UNPAID_MIN)
             return {name: Find(ORDERS, where, sort=_NEWEST_FIRST, limit=limit) for name, where in pages.items()}
         orders = with_ids(ORDERS, (d.key for d in data if isinstance(d, OfOrder)))
@@ -180,12 +180,12 @@ class OrderRepository(Repository[State, Consumed]):
 _NEWEST_FIRST = (("placed_at", -1), ("_id", -1))
 
 
-def _page(wish: StockReleaseRequested) -> dict[str, Where]:
+def _page(command: StockReleaseRequested) -> dict[str, Where]:
     """Queries, by name, for the pending orders that a request is about, in their order: the next of the moment at which
     the last page ended, then earlier ones. Requests for the newest share one query.
     """
     pending: Where = {LISTS: PENDING}
-    at, key = wish.after_placed_at, wish.after_order
+    at, key = command.after_placed_at, command.after_order
     if at is None or key is None:
         return {"newest": pending}
     return {

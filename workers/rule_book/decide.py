@@ -40,10 +40,10 @@ Answer = Decision[State] | NotYet[State]
 
 def propose(state: State, message: Message[ProposeRules]) -> Answer:
     """Keep a draft. Other terms replace it, and void its approval, until it is active; then it never changes."""
-    wish = message.data
-    version = wish.rule_version
+    command = message.data
+    version = command.rule_version
     try:
-        terms = terms_of(wish.rules)
+        terms = terms_of(command.rules)
     except MoneyError as error:
         return _refuse(state, version, "amount_precision", f"rules.{error}.")
     digest = digest_of(terms)
@@ -53,39 +53,39 @@ def propose(state: State, message: Message[ProposeRules]) -> Answer:
     if known is not None and known.stage == "active":
         detail = f"rule_version: {version} is active and never changes; take the next number."
         return _refuse(state, version, "conflict", detail)
-    draft = RuleSet(version, "proposed", digest, terms, wish.proposed_by)
-    event = RulesProposed(rule_version=version, digest=digest, proposed_by=wish.proposed_by)
+    draft = RuleSet(version, "proposed", digest, terms, command.proposed_by)
+    event = RulesProposed(rule_version=version, digest=digest, proposed_by=command.proposed_by)
     return Decision(state.with_rules(draft), (event,), "proposed")
 
 
 def approve(state: State, message: Message[ApproveRules]) -> Answer:
     """Note that another person than the proposer stands for exactly these terms. The first approval counts."""
-    wish = message.data
-    rules = state.rules.get(wish.rule_version)
+    command = message.data
+    rules = state.rules.get(command.rule_version)
     if rules is None:
-        return _not_proposed(state, wish.rule_version)
-    if rules.digest != wish.digest:
+        return _not_proposed(state, command.rule_version)
+    if rules.digest != command.digest:
         detail = f"digest: rules {rules.rule_version} are not what was read, but {rules.digest}; read them again."
         return _refuse(state, rules.rule_version, "digest_mismatch", detail)
-    if rules.proposed_by.casefold() == wish.approved_by.casefold():
-        detail = f"approved_by: {wish.approved_by} has proposed the rules; let another person read and approve them."
+    if rules.proposed_by.casefold() == command.approved_by.casefold():
+        detail = f"approved_by: {command.approved_by} has proposed the rules; let another person read and approve them."
         return _refuse(state, rules.rule_version, "same_person", detail)
     if rules.stage != "proposed":
         return Decision(state, outcome="duplicate")
-    approved = replace(rules, stage="approved", approved_by=wish.approved_by)
-    event = RulesApproved(rule_version=rules.rule_version, digest=rules.digest, approved_by=wish.approved_by)
+    approved = replace(rules, stage="approved", approved_by=command.approved_by)
+    event = RulesApproved(rule_version=rules.rule_version, digest=rules.digest, approved_by=command.approved_by)
     return Decision(state.with_rules(approved), (event,), "approved")
 
 
 def activate(state: State, message: Message[ActivateRules]) -> Answer:
     """Put approved rules in force, within the limits of their market and without touching what was promised before."""
-    wish = message.data
-    rules = state.rules.get(wish.rule_version)
+    command = message.data
+    rules = state.rules.get(command.rule_version)
     if rules is None:
-        return _not_proposed(state, wish.rule_version)
+        return _not_proposed(state, command.rule_version)
     if rules.stage == "active":
         assert rules.effective_from is not None, "active rules have a date"
-        if _is_meant(wish.effective_from, rules.effective_from, message.received_at):
+        if _is_meant(command.effective_from, rules.effective_from, message.received_at):
             return Decision(state, outcome="duplicate")
         since = rules.effective_from.isoformat()
         detail = f"rule_version: {rules.rule_version} is active from {since} on; take the next number."
@@ -100,7 +100,7 @@ def activate(state: State, message: Message[ActivateRules]) -> Answer:
     if found := breaches(rules.terms, market):
         return _beyond_limits(state, rules.rule_version, found)
     now = message.received_at
-    at = wish.effective_from or now
+    at = command.effective_from or now
     if at < now and (before := in_force(at, market.market, state.tenures)):
         if plus(at, CLOCK_SKEW_MAX) < now:
             detail = (
@@ -109,29 +109,29 @@ def activate(state: State, message: Message[ActivateRules]) -> Answer:
             )
             return _refuse(state, rules.rule_version, "retroactive", detail)
         at = now
-    active = replace(rules, stage="active", activated_by=wish.activated_by, effective_from=at)
+    active = replace(rules, stage="active", activated_by=command.activated_by, effective_from=at)
     event = RulesActivated(
-        rule_version=rules.rule_version, market=market.market, effective_from=at, activated_by=wish.activated_by
+        rule_version=rules.rule_version, market=market.market, effective_from=at, activated_by=command.activated_by
     )
     return Decision(state.with_rules(active).with_turn_of(market.market), (event,), "activated")
 
 
 def retire(state: State, message: Message[RetireRules]) -> Answer:
     """Set the end of active rules, once, never before now and never before they begin."""
-    wish = message.data
-    rules = state.rules.get(wish.rule_version)
+    command = message.data
+    rules = state.rules.get(command.rule_version)
     if rules is None:
-        return _not_proposed(state, wish.rule_version)
+        return _not_proposed(state, command.rule_version)
     if rules.stage != "active":
         detail = f"rule_version: {rules.rule_version} is not active; only what is in force can end."
         return NotYet("not_active", _refuse(state, rules.rule_version, "not_active", detail))
     if rules.retired_from is not None:
-        if _is_meant(wish.effective_from, rules.retired_from, message.received_at):
+        if _is_meant(command.effective_from, rules.retired_from, message.received_at):
             return Decision(state, outcome="duplicate")
         detail = f"rule_version: {rules.rule_version} ends at {rules.retired_from.isoformat()}, which stays."
         return _refuse(state, rules.rule_version, "already_retired", detail)
     now = message.received_at
-    at = wish.effective_from or now
+    at = command.effective_from or now
     if plus(at, CLOCK_SKEW_MAX) < now:
         detail = f"effective_from: what was promised stays; give a time from {now.isoformat()} on."
         return _refuse(state, rules.rule_version, "retroactive", detail)
@@ -141,9 +141,9 @@ def retire(state: State, message: Message[RetireRules]) -> Answer:
         since = rules.effective_from.isoformat()
         detail = f"effective_from: rules {rules.rule_version} begin at {since}; end them then, and they never hold."
         return _refuse(state, rules.rule_version, "ends_before_it_begins", detail)
-    retired = replace(rules, retired_from=at, retired_by=wish.retired_by)
+    retired = replace(rules, retired_from=at, retired_by=command.retired_by)
     event = RulesRetired(
-        rule_version=rules.rule_version, market=rules.terms.market, effective_from=at, retired_by=wish.retired_by
+        rule_version=rules.rule_version, market=rules.terms.market, effective_from=at, retired_by=command.retired_by
     )
     return Decision(state.with_rules(retired), (event,), "retired")
 
@@ -160,11 +160,11 @@ def _is_meant(wished: datetime | None, kept: datetime, now: datetime) -> bool:
 
 def define_market(state: State, message: Message[DefineMarket]) -> Answer:
     """Keep what a market's law allows. Rules that are to hold on must keep to it, or be retired first."""
-    wish = message.data
-    market = limits_of(wish)
+    command = message.data
+    market = limits_of(command)
     if state.markets.get(market.market) == market:
         return Decision(state, outcome="unchanged")
-    if market.levels_paid_max > LEVELS_PAID_BEYOND_WHICH_A_REASON_IS_ASKED and wish.override is None:
+    if market.levels_paid_max > LEVELS_PAID_BEYOND_WHICH_A_REASON_IS_ASKED and command.override is None:
         detail = (
             f"levels_paid_max: {market.levels_paid_max} is more than {LEVELS_PAID_BEYOND_WHICH_A_REASON_IS_ASKED}; "
             "say in `override` who has decided so, and why."

@@ -126,12 +126,12 @@ class Users:
         await transact(self._store, self._time, work)
         return user, one_time
 
-    async def change(self, user_id: str, wish: Wish, author: Author, version: int | None = None) -> User:
+    async def change(self, user_id: str, command: Wish, author: Author, version: int | None = None) -> User:
         """The user as changed. Whoever is switched off, or may do less, logs in again.
 
         Raises Problem not_found, precondition_failed, unknown_permission, last_administrator.
         """
-        for name in (*(wish.granted or ()), *(wish.withheld or ())):
+        for name in (*(command.granted or ()), *(command.withheld or ())):
             if name not in PERMISSIONS:
                 raise Problem("unknown_permission", detail=f"{name[:64]} is not one of {', '.join(PERMISSIONS)}.")
 
@@ -141,7 +141,7 @@ class Users:
                 raise Problem("not_found")
             if version is not None and user.version != version:
                 raise Problem("precondition_failed")
-            wanted = wish.applied_to(user)
+            wanted = command.applied_to(user)
             if wanted == user:
                 return user
             await check_distributor(tx, wanted)
