@@ -28,7 +28,7 @@ from contracts.wire.envelope import Command, derived_id, message_of
 from infra.ports.messaging import BrokerUnavailable
 from infra.ports.store import Document, Transaction
 from infra.runtime.conflicts import transact
-from infra.runtime.reply import DEAD_LETTERED
+from infra.runtime.failure_policy import DEAD_LETTERED
 
 SOURCE = "api/"
 MESSAGES_AT = "/api/messages/"

@@ -68,6 +68,42 @@ class MessageDeadLettered(Event, type="message.dead-lettered.v1"):
         return self.concerns or f"message/{self.message_id}"
 
 
+class MessageAnswered(Event, type="message.answered.v1"):
+    """The outcome of one message of a shop, for that shop alone.
+
+    `done`: handled, `code` says with which outcome. `refused`: not followed; `code` is the reason. `deferred`: what it
+    needs is missing; it is tried again until `tried_until`, and answered once more. `dead_lettered`: an operator has
+    it. Sent again, a message is answered again.
+    """
+
+    message_id: Annotated[
+        str,
+        Field(
+            description="The id that the shop gave it; of a bare body, its AMQP message id, or one made here.",
+            examples=["store-154-1001"],
+        ),
+    ]
+    type: Annotated[str, Field(description="The type of the message, as it was sent.", examples=["order.place.v1"])]
+    concerns: Annotated[
+        str | None,
+        Field(description="What the message is about, where that could be read.", examples=["order/shop-367/1001"]),
+    ] = None
+    outcome: Literal["done", "refused", "deferred", "dead_lettered"]
+    code: Code
+    detail: Annotated[
+        str | None,
+        Field(description="A sentence that says what to mend.", examples=["product_id: product 7 is not defined."]),
+    ] = None
+    field: Annotated[
+        str | None,
+        Field(description="The field to mend, as the sent version calls it.", examples=["product_id"]),
+    ] = None
+    tried_until: Annotated[Timestamp | None, Field(examples=["2026-11-22T12:11:00Z"])] = None
+
+    def about(self) -> str:
+        return self.concerns or f"message/{self.message_id}"
+
+
 class OfDeadLetter:
     letter_id: str
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt
 
@@ -52,6 +53,14 @@ class PlaceOrder(OfOrder, Command, type="order.place.v1"):
     total_price: Annotated[
         Amount, Field(description="What the customer pays for all units together, not the price of one.")
     ]
+
+    older_names: ClassVar[Mapping[str, str]] = {
+        "lines.0.product_id": "product_id",
+        "lines.0.quantity": "quantity",
+        "lines.0.amount": "total_price",
+        "lines": "total_price",
+        "total": "total_price",
+    }
 
     def upcast(self) -> v2.PlaceOrder:
         return v2.PlaceOrder(

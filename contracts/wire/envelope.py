@@ -8,7 +8,7 @@ Source: CloudEvents 1.0.2, JSON event format and JSON batch format.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, cached_property, lru_cache
@@ -36,6 +36,10 @@ BATCH = "application/cloudevents-batch+json"
 
 COMMANDS_EXCHANGE = "tributary.commands"
 EVENTS_EXCHANGE = "tributary.events"
+SHOPS_EXCHANGE = "tributary.shops"
+"""Where shops write. It leads to the queues of their commands, and nowhere else."""
+SHOP_EVENTS_EXCHANGE = "tributary.shop-events"
+"""What each shop reads: answers to its messages and events of its orders, routed by its id."""
 
 _NAMESPACE = UUID("6f1d0b5e-6f2c-5d0c-9a55-7d2f3a1c9b10")
 
@@ -118,6 +122,9 @@ class Payload(BaseModel):
         """The same in the next version of its type, without loss; itself where there is none."""
         return self
 
+    older_names: ClassVar[Mapping[str, str]] = {}
+    """On an older version: what its fields are called there, by their names in the newest."""
+
     def sets(self) -> str:
         """The thing whose state the message sets; most are about that very thing."""
         return self.about()
@@ -152,6 +159,13 @@ class Refusal(Event):
     if TYPE_CHECKING:
         reason: str
         detail: str
+
+
+def in_words_of(message_type: str, refusal: Refusal) -> Refusal:
+    """The refusal with the field that `detail` begins with named as in this older version of the command."""
+    names = PAYLOADS[message_type].older_names if message_type in PAYLOADS else {}
+    name, colon, rest = refusal.detail.partition(":")
+    return refusal.model_copy(update={"detail": f"{names[name]}:{rest}"}) if colon and name in names else refusal
 
 
 P = TypeVar("P", bound=Payload)
@@ -194,6 +208,11 @@ class Message(BaseModel, Generic[P_co]):
     def correlation(self) -> str:
         """What joins everything that follows: as given, else the thing it is about, such as the order."""
         return self.correlationid or self.data.about()
+
+    @cached_property
+    def sent_as(self) -> str:
+        """The type in which the sender wrote it, where the message was lifted from an older version. No field."""
+        return self.type
 
     @cached_property
     def received_at(self) -> datetime:

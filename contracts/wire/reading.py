@@ -148,7 +148,9 @@ def newest(message: Message[Any]) -> Message[Any]:
         return message
     attributes = {name: getattr(message, name) for name in Message.model_fields}
     attributes.update(type=payload.message_type, data=payload)
-    return message_of(payload.__class__).model_construct(**attributes)
+    lifted = message_of(payload.__class__).model_construct(**attributes)
+    lifted.__dict__["sent_as"] = message.type
+    return lifted
 
 
 def _ahead(message: Message[Any], received_at: datetime, routing_key: str) -> Message[Any] | Unreadable:

@@ -10,6 +10,7 @@ from contracts.fields import GIVEN_MAX
 from contracts.wire.envelope import Message, P, P_co, Refusal, derived_id
 
 TIME_IN_FUTURE = "time_in_future"
+NOT_YOUR_SHOP = "not_your_shop"
 
 REFUSED = "refused"
 """The outcome of a message that was answered by a refusal event."""
@@ -102,6 +103,29 @@ class Conflict(Generic[P_co]):
     @property
     def traceparent(self) -> str | None:
         return self.message.traceparent
+
+
+@dataclass(frozen=True, slots=True)
+class NotYours:
+    """A message of a shop's login that names another shop, or another sender. It is answered to that login alone."""
+
+    id: str
+    type: str
+    shop: str
+    detail: str
+
+    @property
+    def key(self) -> str:
+        """Never the key that the message claims, which is the other shop's."""
+        return derived_id(NOT_YOUR_SHOP, self.shop, self.type, self.id)
+
+    @property
+    def correlation(self) -> str:
+        return self.key
+
+    @property
+    def traceparent(self) -> None:
+        return None
 
 
 Refused = Unreadable | Conflict[P]

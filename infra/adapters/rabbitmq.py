@@ -27,6 +27,7 @@ from aio_pika.exceptions import (
 from faststream import AckPolicy
 from faststream.rabbit import Channel, RabbitBroker, RabbitQueue
 
+from contracts.wire.envelope import SHOPS_EXCHANGE
 from infra.adapters import amqp_properties
 from infra.adapters.link import Link
 from infra.ports.messaging import (
@@ -35,10 +36,13 @@ from infra.ports.messaging import (
     REPLAYS_HEADER,
     REPLY_TO_HEADER,
     ROUTING_KEY_HEADER,
+    SENDER_HEADER,
+    SHOP_LOGIN,
     BrokerUnavailable,
     Death,
     Delivery,
     Outgoing,
+    Sender,
 )
 from infra.ports.topology import Topology
 
@@ -78,6 +82,11 @@ class RabbitInbox:
         acknowledgement of those after it covered it, and so be lost.
         """
         headers = raw.headers
+        if raw.exchange == SHOPS_EXCHANGE:
+            self._waiting.append(_from_shop(raw))
+            self._arrived.set()
+            return
+        sender = headers.get(SENDER_HEADER)
         self._waiting.append(
             Delivery(
                 body=raw.body,
@@ -93,6 +102,7 @@ class RabbitInbox:
                 undecoded=amqp_properties.undecoded(headers, raw.routing_key),
                 death=_death(headers[_DEATHS_HEADER]) if _DEATHS_HEADER in headers else None,
                 message_id=raw.message_id or None,
+                sender=Sender.from_header(sender) if isinstance(sender, str) else None,
             )
         )
         self._arrived.set()
@@ -132,6 +142,27 @@ class RabbitInbox:
                 await raw.ack(multiple=True)
         except _LOST as error:
             log.info("acknowledgement_lost", error=str(error), consequence="redelivered, and recognised by the journal")
+
+
+def _from_shop(raw: IncomingMessage) -> Delivery:
+    """What a shop may state: the body, its type and id, and its login, which the broker has checked. No header counts,
+    and answers go to the shop's own queue.
+    """
+    login = raw.user_id or ""
+    return Delivery(
+        body=raw.body,
+        content_type=raw.content_type,
+        routing_key=raw.routing_key or "",
+        redelivered=bool(raw.redelivered),
+        attempts=0,
+        replays=0,
+        returned=_count(raw.headers.get(_RETURNED_HEADER)) if raw.redelivered else 0,
+        received_at=datetime.now(UTC),
+        receipt=raw,
+        undecoded=amqp_properties.undecoded(raw.headers, raw.routing_key),
+        message_id=raw.message_id or None,
+        sender=Sender(login.removeprefix(SHOP_LOGIN) if login.startswith(SHOP_LOGIN) else ""),
+    )
 
 
 def _name(header: object) -> str | None:

@@ -22,6 +22,12 @@ REPLY_TO_HEADER = "x-tributary-reply-to"
 ROUTING_KEY_HEADER = "x-tributary-routing-key"
 """What a message was first routed by, where it is sent straight to a queue: a bare body takes its type from it."""
 
+SHOP_LOGIN = "shop."
+"""A shop's login at the broker is this and its id. The broker refuses a `user_id` that is not the login's own."""
+
+SENDER_HEADER = "x-tributary-sender"
+"""The shop that sent a message, on a copy of ours. Shops cannot write where it is read."""
+
 
 class BrokerUnavailable(Exception):
     """The broker cannot be reached, or did not confirm; wait, then try again."""
@@ -33,6 +39,26 @@ class Death:
 
     queue: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """The shop whose login sent a message; empty where the message does not name its login. With it, on a copy of
+    ours, the type as which and the id under which the shop sent it.
+    """
+
+    shop: str
+    sent_as: str = ""
+    message_id: str = ""
+
+    def to_header(self) -> str:
+        return f"{self.shop} {self.sent_as} {self.message_id}"
+
+    @classmethod
+    def from_header(cls, header: str) -> Sender:
+        shop, _, rest = header.partition(" ")
+        sent_as, _, message_id = rest.partition(" ")
+        return cls(shop, sent_as, message_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +85,8 @@ class Delivery:
     """The last time the broker itself moved it; a pause before another try ends that way, too."""
     message_id: str | None = None
     """The AMQP property, where the sender gave one."""
+    sender: Sender | None = None
+    """The shop that sent it by its own login; None for what comes from inside."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,6 @@ import structlog
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
 from contracts.wire.envelope import Command, Message
-from contracts.wire.refusal import Unreadable
 from infra.ports.messaging import BrokerUnavailable, Delivery, Inbox, Outgoing, Publisher
 from infra.ports.store import Store, StoreConflict, StoreUnavailable, Transaction
 from infra.ports.time import Time
@@ -145,9 +144,11 @@ class BatchLoop:
         works = self._decode(delivery)
         if tries > self._settings.suspect_tries_max and len(works) > 1:
             # One of them is to blame: each comes back as a delivery of its own.
-            alone = [outbox.alone(w.item, delivery, self._queue) for w in works if isinstance(w.item, Message)]
+            alone = [
+                outbox.alone(w.item, delivery, self._queue, w.sender) for w in works if isinstance(w.item, Message)
+            ]
             await self._when_back("RabbitMQ", lambda: self._publisher.publish(alone))
-            works = [work for work in works if isinstance(work.item, Unreadable)]
+            works = [work for work in works if not isinstance(work.item, Message)]
         elif tries > self._settings.suspect_tries_max:
             tries_max = len(self._settings.retry_delays_s) + 1
             works = [replace(work, attempt=tries_max, failure=poison(tries - 1)) for work in works]
@@ -267,7 +268,7 @@ class BatchLoop:
         if not record.is_empty:
             await self._journal.write(tx, record)
         repeated = await self._journal.emitted_by(tx, (arrived.returned & known.keys()) | recalled.republish)
-        answers = await replies(tx, self._journal, works, folded, set(known))
+        answers = await replies(tx, self._journal, works, folded, set(known), self._policy)
         return Committed(folded, repeated, answers, [*recalled.returning, *returning(folded.handled)])
 
     async def _publish(self, committed: Committed) -> None:

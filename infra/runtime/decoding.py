@@ -9,9 +9,10 @@ from typing import Any, Literal
 from contracts.wire.envelope import Message, Payload, derived_id
 from contracts.wire.reading import BARE_SOURCE, UNREADABLE_PROPERTY, Reader, set_aside, too_large
 from contracts.wire.refusal import Unreadable
-from infra.ports.messaging import Delivery
+from infra.ports.messaging import Delivery, Sender
 from infra.ports.time import Time
 from infra.runtime.fold import Work
+from infra.runtime.tenancy import SENDER_UNKNOWN, SENDER_UNKNOWN_DETAIL, owned
 
 
 class Decoder:
@@ -40,7 +41,9 @@ class Decoder:
             Work(item, delivery.attempts + 1, delivery.replays, delivery.redelivered, reply_to=delivery.reply_to)
             for item in items
         ]
-        if len(items) == 1 and isinstance(item := items[0], Message) and item.source == BARE_SOURCE:
+        if delivery.sender is not None:
+            works = _of_shop(items, works, delivery, delivery.sender)
+        if len(works) == 1 and isinstance(item := works[0].item, Message) and item.source == BARE_SOURCE:
             return [self._named(works[0], item, delivery, delivery_id)]
         return works
 
@@ -63,6 +66,21 @@ class Decoder:
             self._last_moment = moment
             self._this_moment.clear()
         return f"m{derived_id(delivery.message_id)[:13]}-{moment}" if delivery.message_id else moment
+
+
+def _of_shop(
+    items: Sequence[Message[Any] | Unreadable], works: Sequence[Work], delivery: Delivery, sender: Sender
+) -> list[Work]:
+    """Each message of a shop with its sender, or refused where it is not that shop's own."""
+    if not sender.shop:
+        whole = unhandled(delivery, SENDER_UNKNOWN, SENDER_UNKNOWN_DETAIL, items)
+        return [replace(works[0], item=whole)]
+    of_shop = []
+    for item, work in zip(items, works, strict=True):
+        sent_as = sender.sent_as or (item.sent_as if isinstance(item, Message) else item.type)
+        named = Sender(sender.shop, sent_as, sender.message_id or delivery.message_id or item.id)
+        of_shop.append(replace(work, item=owned(item, sender.shop), sender=named))
+    return of_shop
 
 
 def cannot_decode(properties: str) -> str:

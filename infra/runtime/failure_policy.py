@@ -13,6 +13,8 @@ from contracts.wire.envelope import STRUCTURED, Message
 from contracts.wire.refusal import Conflict, Refused, Unreadable
 
 DELAY_PREFIX = "tributary.delay."
+DEAD_LETTERED = "dead_lettered"
+"""The outcome of a message that became a dead letter, as its sender learns it."""
 _TRACEBACK_CHARS_MAX = 8_000
 
 

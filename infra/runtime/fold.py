@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, TypeVar
 
-from contracts.wire.decision import Decision
-from contracts.wire.envelope import Emission, Message, P, Payload, derived_id, emit
-from contracts.wire.refusal import REFUSED, Conflict, Refused, Unreadable
+from contracts.wire.decision import Decision, NotYet
+from contracts.wire.envelope import Emission, Message, P, Payload, Refusal, derived_id, emit, in_words_of
+from contracts.wire.refusal import NOT_YOUR_SHOP, REFUSED, Conflict, NotYours, Refused, Unreadable
+from infra.ports.messaging import Sender
 from infra.runtime.failure_policy import Failure, FailurePolicy, dead_letter
 from infra.runtime.journal import Emitted, Handled, Record, Unhandled
 from infra.runtime.repository import Repository
@@ -27,7 +28,7 @@ class Work:
     is here.
     """
 
-    item: Message[Any] | Refused[Any]
+    item: Message[Any] | Refused[Any] | NotYours
     attempt: int = 1
     replays: int = 0
     redelivered: bool = False
@@ -36,6 +37,7 @@ class Work:
     died_in: str | None = None
     recalled_by: Literal["content", "message_id"] | None = None
     receipt: object = None
+    sender: Sender | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,7 @@ class Retry:
     replays: int
     delay_s: int
     reply_to: str | None = None
+    sender: Sender | None = None
 
 
 @dataclass(slots=True)
@@ -60,6 +63,8 @@ class Folded:
     emitted: list[Emitted] = field(default_factory=list)
     retries: list[Retry] = field(default_factory=list)
     emissions: list[Emission[Payload]] = field(default_factory=list)
+    failures: dict[str, Failure] = field(default_factory=dict)
+    """Why a message was not handled, by its key."""
 
     def record(self, repeats: Sequence[str]) -> Record:
         return Record(
@@ -76,6 +81,8 @@ class Folded:
     def emit(
         self, cause: Message[Any] | Refused[Any], payload: Payload, index: object, *, began: datetime | None = None
     ) -> None:
+        if isinstance(cause, Message) and isinstance(payload, Refusal):
+            payload = in_words_of(cause.sent_as, payload)
         message = emit(payload, cause=cause, source=self.worker, index=index, at=self.at, began=began)
         self.emissions.append(message)
         self.emitted.append(Emitted(cause.key, message.id, message.type, message.to_bytes()))
@@ -89,6 +96,10 @@ def fold(
     A rule that raises concerns its own message only: the state it saw was immutable and is simply not kept.
     """
     for work in works:
+        if isinstance(work.item, NotYours):
+            item, about = work.item, f"shop/{work.item.shop}"
+            folded.handled.append(Handled(item.key, item.type, about, item.correlation, NOT_YOUR_SHOP))
+            continue
         if isinstance(work.item, Unreadable | Conflict):
             _refuse(handler, work, work.item, folded)
             continue
@@ -105,7 +116,7 @@ def fold(
         elif policy.delay_after(work.attempt) is None and answer.otherwise is not None:
             _accept(work.item, state, answer.otherwise, folded)
         else:
-            waited = Failure(answer.reason, f"Waited in vain: {answer.reason.replace('_', ' ')}.")
+            waited = Failure(answer.reason, _missing(answer))
             _retry_or_dead_letter(work, work.item, waited, policy, folded)
     return folded
 
@@ -146,6 +157,7 @@ def _refuse(handler: Handler, work: Work, item: Refused[Any], folded: Folded) ->
 def _retry_or_dead_letter(
     work: Work, message: Message[Any], failure: Failure, policy: FailurePolicy, folded: Folded
 ) -> None:
+    folded.failures[message.key] = failure
     delay_s = policy.delay_after(work.attempt)
     if delay_s is None:
         _dead_letter(work, message, failure, folded)
@@ -153,10 +165,11 @@ def _retry_or_dead_letter(
     folded.retried.append(
         Unhandled(message.key, message.type, message.data.about(), message.correlation, failure.reason, work.attempt)
     )
-    folded.retries.append(Retry(message, work.attempt, work.replays, delay_s, work.reply_to))
+    folded.retries.append(Retry(message, work.attempt, work.replays, delay_s, work.reply_to, work.sender))
 
 
 def _dead_letter(work: Work, item: Message[Any] | Refused[Any], failure: Failure, folded: Folded) -> None:
+    folded.failures[item.key] = failure
     queue = work.died_in or folded.queue
     # A queue is named after its worker.
     worker = queue.partition(".")[0] if work.died_in else folded.worker
@@ -169,3 +182,9 @@ def _dead_letter(work: Work, item: Message[Any] | Refused[Any], failure: Failure
     # therefore is no time.
     content = (item.digest,) if isinstance(item, Message) and item.digest else ()
     folded.emit(item, letter, derived_id(queue, work.replays, *content))
+
+
+def _missing(answer: NotYet[Any]) -> str:
+    """What a message waits for: the sentence of the refusal that it becomes in the end, where there is one."""
+    refusals = [event for event in answer.otherwise.publish if isinstance(event, Refusal)] if answer.otherwise else []
+    return refusals[0].detail if refusals else f"{answer.reason.replace('_', ' ').capitalize()}."

@@ -11,8 +11,10 @@ from infra.ports.messaging import (
     REDELIVERED_HEADER,
     REPLAYS_HEADER,
     REPLY_TO_HEADER,
+    SENDER_HEADER,
     Delivery,
     Outgoing,
+    Sender,
 )
 from infra.runtime.failure_policy import delay_name
 from infra.runtime.fold import Retry
@@ -34,9 +36,9 @@ def events(emitted: Sequence[Emitted], settings: Settings, *, routed: frozenset[
 
 def retries(waiting: Sequence[Retry], queue: str, settings: Settings) -> list[Outgoing]:
     """Send messages to wait: the delay queue gives them back to `queue`, each with the number of its tries so far."""
-    groups: dict[tuple[int, int, int, str | None], list[bytes]] = {}
+    groups: dict[tuple[int, int, int, str | None, Sender | None], list[bytes]] = {}
     for retry in waiting:
-        key = (retry.delay_s, retry.attempt, retry.replays, retry.reply_to)
+        key = (retry.delay_s, retry.attempt, retry.replays, retry.reply_to, retry.sender)
         groups.setdefault(key, []).append(retry.message.to_bytes())
     return [
         Outgoing(
@@ -47,27 +49,28 @@ def retries(waiting: Sequence[Retry], queue: str, settings: Settings) -> list[Ou
             headers={
                 ATTEMPTS_HEADER: attempt,
                 REPLAYS_HEADER: replays,
-                **_reply_to(reply_to),
+                **_answered(reply_to, sender),
             },
         )
-        for (delay_s, attempt, replays, reply_to), bodies in groups.items()
+        for (delay_s, attempt, replays, reply_to, sender), bodies in groups.items()
         for packed in pack(bodies, settings.batch_events_max, settings.publish_bytes_max)
     ]
 
 
-def alone(message: Message[Any], delivery: Delivery, queue: str) -> Outgoing:
+def alone(message: Message[Any], delivery: Delivery, queue: str, sender: Sender | None) -> Outgoing:
     """One message of a delivery as a delivery of its own, which stands for the redelivered one."""
     headers = {
         ATTEMPTS_HEADER: delivery.attempts,
         REPLAYS_HEADER: delivery.replays,
         REDELIVERED_HEADER: 1,
-        **_reply_to(delivery.reply_to),
+        **_answered(delivery.reply_to, sender),
     }
     return Outgoing("", queue, message.to_bytes(), STRUCTURED, headers=headers)
 
 
-def _reply_to(queue: str | None) -> dict[str, int | str]:
-    return {REPLY_TO_HEADER: queue} if queue else {}
+def _answered(queue: str | None, sender: Sender | None) -> dict[str, int | str]:
+    reply_to: dict[str, int | str] = {REPLY_TO_HEADER: queue} if queue else {}
+    return reply_to | ({SENDER_HEADER: sender.to_header()} if sender else {})
 
 
 def pack(bodies: Sequence[bytes], count_max: int, bytes_max: int) -> list[bytes]:

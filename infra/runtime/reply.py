@@ -11,22 +11,24 @@ from collections.abc import Sequence
 
 from infra.ports.messaging import Outgoing
 from infra.ports.store import Transaction
+from infra.runtime.failure_policy import DEAD_LETTERED, FailurePolicy
 from infra.runtime.fold import Folded, Work
 from infra.runtime.journal import Journal
+from infra.runtime.shop_answers import answer_to_shop
 
 REPLY_TYPE = "application/vnd.tributary.reply+json"
-DEAD_LETTERED = "dead_lettered"
 
 
 async def replies(
-    tx: Transaction, journal: Journal, works: Sequence[Work], folded: Folded, known: set[str]
+    tx: Transaction, journal: Journal, works: Sequence[Work], folded: Folded, known: set[str], policy: FailurePolicy
 ) -> list[Outgoing]:
     """One AMQP message for each sender who waits; to a repeat, with what came of the message the first time.
 
-    A message that is to be tried again has no answer yet. Body: `{"correlationid", "outcome", "events"}`, with the
-    events as they were published and the correlation id of this one request.
+    A message that is to be tried again has no answer yet, except for a shop, which learns what it waits for. Body:
+    `{"correlationid", "outcome", "events"}`, with the events as they were published and the correlation id of this one
+    request; for a shop, a `message.answered`.
     """
-    asked = [work for work in works if work.reply_to is not None]
+    asked = [work for work in works if work.reply_to is not None or work.sender is not None]
     if not asked:
         return []
     earlier = {work.item.key for work in asked} & known
@@ -36,11 +38,15 @@ async def replies(
     events: dict[str, list[bytes]] = {}
     for emitted in (*folded.emitted, *await journal.emitted_by(tx, earlier)):
         events.setdefault(emitted.cause, []).append(emitted.body)
-    return [
-        _reply(work.reply_to or "", work.item.correlation, outcomes[work.item.key], events.get(work.item.key, ()))
-        for work in asked
-        if work.item.key in outcomes
-    ]
+    answers = []
+    for work in asked:
+        key = work.item.key
+        outcome, caused = outcomes.get(key), events.get(key, ())
+        if work.sender is not None:
+            answers.append(answer_to_shop(work, work.sender, outcome, caused, folded, policy))
+        elif work.reply_to and outcome is not None:
+            answers.append(_reply(work.reply_to, work.item.correlation, outcome, caused))
+    return answers
 
 
 def _reply(queue: str, correlation: str, outcome: str, events: Sequence[bytes]) -> Outgoing:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from contracts.wire.envelope import COMMANDS_EXCHANGE, EVENTS_EXCHANGE
+from contracts.wire.envelope import COMMANDS_EXCHANGE, EVENTS_EXCHANGE, SHOP_EVENTS_EXCHANGE, SHOPS_EXCHANGE
 from infra.ports.topology import Binding, Exchange, Queue, Topology
 from infra.runtime.failure_policy import delay_name
 from infra.runtime.worker import Worker
@@ -34,9 +34,15 @@ def topology_of(workers: Iterable[Worker], settings: Settings) -> Topology:
             queues.append(Queue(name, _work_arguments(settings), f"{handler.noun_and_verb} for {worker.name}"))
             exchange = COMMANDS_EXCHANGE if handler.reads_command else EVENTS_EXCHANGE
             bindings.extend(Binding(name, exchange, payload.message_type) for payload in handler.payloads)
+            if handler.from_shops:
+                bindings.extend(Binding(name, SHOPS_EXCHANGE, payload.message_type) for payload in handler.payloads)
     exchanges = [
-        Exchange(COMMANDS_EXCHANGE, "topic", "what shops and the API ask for"),
-        Exchange(EVENTS_EXCHANGE, "topic", "what happened; anyone may bind a queue of their own"),
+        Exchange(
+            COMMANDS_EXCHANGE, "topic", "commands from inside: the API, the command line, other programs of the house"
+        ),
+        Exchange(EVENTS_EXCHANGE, "topic", "events, for readers inside"),
+        Exchange(SHOPS_EXCHANGE, "topic", "commands of shops, by their own logins; leads to nothing else"),
+        Exchange(SHOP_EVENTS_EXCHANGE, "direct", "answers and events for each shop, routed by its id"),
         Exchange(PARKED, "topic", "dead-letter exchange of every work queue"),
     ]
     for delay_s in settings.retry_delays_s:

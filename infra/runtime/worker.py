@@ -32,6 +32,7 @@ class Handler(Generic[S]):
     payloads: tuple[type[Payload], ...]
     decide: Decide[S, Any]
     refuse: Refuse[Any] | None = None
+    from_shops: bool = False
 
     @property
     def noun_and_verb(self) -> str:
@@ -49,9 +50,12 @@ def on(
     older: tuple[type[Payload], ...] = (),
     decide: Decide[S, P],
     refuse: Refuse[P] | None = None,
+    from_shops: bool = False,
 ) -> Handler[S]:
-    """Wire a payload to its rules. Messages of `older` versions are read too, and reach the rules as `payload`."""
-    return Handler((payload, *older), decide, refuse)
+    """Wire a payload to its rules. Messages of `older` versions are read too, and reach the rules as `payload`. With
+    `from_shops`, shops may send it by their own logins.
+    """
+    return Handler((payload, *older), decide, refuse, from_shops)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from infra.gateway.command_client import CommandClient
 from infra.ports.store import JOURNALS, Document, Reader
 from infra.ports.time import RealTime
 from infra.runtime import roster
-from infra.runtime.reply import DEAD_LETTERED
+from infra.runtime.failure_policy import DEAD_LETTERED
 from infra.settings import Settings
 
 SOURCE = "urn:tributary:cli"

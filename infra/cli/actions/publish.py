@@ -28,7 +28,7 @@ from infra.cli.actions.commanding import SOURCE, Outcome
 from infra.gateway.command_client import CommandClient
 from infra.ports.messaging import BrokerUnavailable, Outgoing
 from infra.ports.time import RealTime
-from infra.runtime.reply import DEAD_LETTERED
+from infra.runtime.failure_policy import DEAD_LETTERED
 from infra.settings import Settings
 from infra.terminal.environment import EXIT_BREACH, EXIT_ENVIRONMENT, EXIT_USAGE, one_sentence_on_failure, settings_for
 

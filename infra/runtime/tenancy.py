@@ -1,0 +1,43 @@
+"""Shops at the broker: a shop's login speaks for that shop alone.
+
+The broker lets a login write to one exchange, which leads to the commands of shops, and checks `user_id`. Here the rest
+is compared: the message must name the shop of its login, and that shop as its source.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from contracts.wire.envelope import Message
+from contracts.wire.reading import BARE_SOURCE
+from contracts.wire.refusal import NotYours, Unreadable
+from infra.ports.messaging import SHOP_LOGIN
+
+SOURCE = "urn:shop:"
+"""A shop's source is this and its id."""
+
+SENDER_UNKNOWN = "sender_unknown"
+SENDER_UNKNOWN_DETAIL = (
+    f"user_id: the message does not name its login; set the AMQP property user_id to the login, which is "
+    f"{SHOP_LOGIN!r} and the shop's id."
+)
+
+
+def owned(item: Message[Any] | Unreadable, shop: str) -> Message[Any] | Unreadable | NotYours:
+    """The message, or its refusal where it names another shop or another source."""
+    why = _foreign(item, shop)
+    if why is None:
+        return item
+    return NotYours(item.id, item.sent_as if isinstance(item, Message) else item.type, shop, why)
+
+
+def _foreign(item: Message[Any] | Unreadable, shop: str) -> str | None:
+    if isinstance(item, Unreadable):
+        named, source = item.data.get("shop_id", shop), None
+    else:
+        named, source = getattr(item.data, "shop_id", None), item.source
+    if named != shop:
+        return f"shop_id: your login is that of {shop}; send for that shop, or use the other one's login."
+    if source not in (None, BARE_SOURCE, f"{SOURCE}{shop}"):
+        return f"source: your login is that of {shop}; write {SOURCE}{shop}."
+    return None
