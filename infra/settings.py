@@ -23,7 +23,10 @@ def _known_level(level: str) -> str:
 class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="TRIBUTARY_", extra="ignore", frozen=True, populate_by_name=True)
 
-    rabbitmq_url: str = Field("amqp://guest:guest@127.0.0.1:5672", validation_alias=AliasChoices("RABBITMQ_URL"))
+    rabbitmq_url: str = Field("amqp://127.0.0.1:5672", validation_alias=AliasChoices("RABBITMQ_URL"))
+    rabbitmq_management_url: str | None = Field(None, validation_alias=AliasChoices("RABBITMQ_MANAGEMENT_URL"))
+    """An administrator's address of RABBITMQ_URL's management API, where logins are made; workers need none."""
+
     mongodb_url: str = Field("mongodb://127.0.0.1:27017/?replicaSet=rs0", validation_alias=AliasChoices("MONGODB_URL"))
     redis_url: str = Field("redis://127.0.0.1:6379/0", validation_alias=AliasChoices("REDIS_URL"))
     database: str = "tributary"

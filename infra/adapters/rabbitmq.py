@@ -44,7 +44,6 @@ from infra.ports.messaging import (
     Outgoing,
     Sender,
 )
-from infra.ports.topology import Topology
 
 log = structlog.get_logger()
 
@@ -343,27 +342,6 @@ async def connect(url: str) -> AbstractRobustConnection:
         raise BrokerUnavailable("RabbitMQ refuses the user or password in RABBITMQ_URL") from error
     except (*_LOST, ValueError) as error:
         raise BrokerUnavailable(str(error) or error.__class__.__name__) from error
-
-
-async def declare(url: str, topology: Topology) -> None:
-    """Declare everything, on a connection of its own: FastStream must not find these queues in its own cache."""
-    connection = await connect(url)
-    try:
-        channel = await connection.channel()
-        for exchange in topology.exchanges:
-            await channel.declare_exchange(exchange.name, exchange.type, durable=True)
-        for queue in topology.queues:
-            await channel.declare_queue(queue.name, durable=True, arguments=queue.arguments)
-        for binding in topology.bindings:
-            declared = await channel.get_queue(binding.queue, ensure=False)
-            await declared.bind(binding.exchange, binding.routing_key)
-        for binding in topology.withdrawn:
-            declared = await channel.get_queue(binding.queue, ensure=False)
-            await declared.unbind(binding.exchange, binding.routing_key)
-    except _LOST as error:
-        raise BrokerUnavailable(f"the topology could not be declared: {error}") from error
-    finally:
-        await connection.close()
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,6 +99,7 @@ identities = _group(app, "identity", "Who may use the HTTP API.", "tributary ide
 _add(identities, "create-admin", identity.create_admin, "tributary identity create-admin ann@example.com")
 _add(identities, "create-login", identity.create_login, "tributary identity create-login li.na@example.com 42")
 _add(identities, "create-shop", identity.create_shop, "tributary identity create-shop shop-367")
+_add(identities, "disable-shop", identity.disable_shop, "tributary identity disable-shop shop-367")
 _add(
     identities,
     "create-client",

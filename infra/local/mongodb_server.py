@@ -58,22 +58,22 @@ class MongodbServer:
         words += [word for name, value in parameters.items() for word in ("--setParameter", f"{name}={value}")]
         return [Launch("server", [str(executable), "--nounixsocket", *words], ports["clients"])]
 
-    def answer(self, ports: Mapping[str, int]) -> str | None:
+    def answer(self, folder: Path, ports: Mapping[str, int]) -> str | None:
         """The version, once the member is primary; founds the replica set, or moves it to its new port, if need be."""
         # The driver is loaded where a server is there to be asked: a command that only prints starts without it.
         from infra.local import mongodb_probe
 
         return mongodb_probe.answer(_member(ports))
 
-    def ping(self, ports: Mapping[str, int]) -> Health:
+    def ping(self, folder: Path, ports: Mapping[str, int]) -> Health:
         """Whether the majority confirms a write on disk."""
         from infra.local import mongodb_probe
 
         return mongodb_probe.ping(_member(ports))
 
-    def url(self, ports: Mapping[str, int]) -> str:
+    def urls(self, folder: Path, ports: Mapping[str, int]) -> Mapping[str, str]:
         """Names the replica set, so that drivers know that transactions are possible."""
-        return f"mongodb://{LOOPBACK}:{ports['clients']}/?replicaSet={REPLICA_SET}"
+        return {"mongodb_url": f"mongodb://{LOOPBACK}:{ports['clients']}/?replicaSet={REPLICA_SET}"}
 
 
 def _member(ports: Mapping[str, int]) -> str:

@@ -25,6 +25,8 @@ DEAD_LETTER_CONFIRM_WITHIN_MS = 10_000
 """A message whose retry was on its way to a node that died is held, where no count shows it, until then; by default
 for three minutes. Earlier repeats are harmless, because every consumer knows what it has handled."""
 ANSWER_WITHIN_S = 2.0
+_USER = "tributary"
+_LOGIN = "rabbitmq.login"
 _SCRIPT = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 _PROTOCOL_HEADER = b"AMQP\x00\x00\x09\x01"
 _METHOD_FRAME = 1
@@ -33,11 +35,11 @@ _VERSION = re.compile(rb"\x07versionS\x00\x00\x00.([0-9][0-9.]*)", re.DOTALL)
 
 
 class RabbitmqServer:
-    """One broker node without plugins."""
+    """One broker node with its management API, which makes the logins of shops."""
 
     name: ClassVar[str] = "rabbitmq"
     title: ClassVar[str] = "RabbitMQ"
-    purposes: ClassVar[Sequence[str]] = ("clients", "distribution", "epmd")
+    purposes: ClassVar[Sequence[str]] = ("clients", "distribution", "epmd", "management")
 
     def executable(self) -> Path | None:
         """Debian's script behind the wrapper, otherwise `rabbitmq-server` of the PATH; None without Erlang's epmd."""
@@ -46,7 +48,7 @@ class RabbitmqServer:
 
     def launches(self, executable: Path, folder: Path, ports: Mapping[str, int]) -> Sequence[Launch]:
         """The port mapper first: the node registers with it."""
-        _write_configuration(folder, ports["clients"])
+        _write_configuration(folder, ports)
         env = _environment(folder, ports)
         epmd = [shutil.which("epmd") or "epmd", "-address", LOOPBACK, "-port", str(ports["epmd"])]
         return [
@@ -54,7 +56,7 @@ class RabbitmqServer:
             Launch("server", [str(executable)], ports["clients"], env),
         ]
 
-    def answer(self, ports: Mapping[str, int]) -> str | None:
+    def answer(self, folder: Path, ports: Mapping[str, int]) -> str | None:
         """The version from the greeting: the node opens its AMQP listener last of all, when everything else is up.
 
         Makes the queue that `ping` writes to.
@@ -70,25 +72,37 @@ class RabbitmqServer:
             return None
         from infra.local import rabbitmq_probe
 
-        rabbitmq_probe.found(self.url(ports))
+        rabbitmq_probe.found(self.urls(folder, ports)["rabbitmq_url"])
         return version[1].decode()
 
-    def ping(self, ports: Mapping[str, int]) -> Health:
+    def ping(self, folder: Path, ports: Mapping[str, int]) -> Health:
         """It must confirm a message: to greet clients is not enough, a node does that with all its queues dead."""
         from infra.local import rabbitmq_probe
 
-        return rabbitmq_probe.ping(self.url(ports))
+        return rabbitmq_probe.ping(self.urls(folder, ports)["rabbitmq_url"])
 
-    def url(self, ports: Mapping[str, int]) -> str:
-        """RabbitMQ's first user, who is admitted from this machine only."""
-        return f"amqp://guest:guest@{LOOPBACK}:{ports['clients']}"
+    def urls(self, folder: Path, ports: Mapping[str, int]) -> Mapping[str, str]:
+        """As the stack's own administrator."""
+        login = ":".join(_login(folder))
+        return {
+            "rabbitmq_url": f"amqp://{login}@{LOOPBACK}:{ports['clients']}",
+            "rabbitmq_management_url": f"http://{login}@{LOOPBACK}:{ports['management']}",
+        }
 
 
-def _write_configuration(folder: Path, port: int) -> None:
+def _write_configuration(folder: Path, ports: Mapping[str, int]) -> None:
     for room in ("home", "conf.d", "log", "data"):
         (folder / room).mkdir(exist_ok=True)
+    if not any((folder / "data").iterdir()):
+        _write_once(folder / _LOGIN, secrets.token_urlsafe(24), mode=0o400)
     lines = [
-        f"listeners.tcp.1 = {LOOPBACK}:{port}",
+        f"listeners.tcp.1 = {LOOPBACK}:{ports['clients']}",
+        f"management.tcp.ip = {LOOPBACK}",
+        f"management.tcp.port = {ports['management']}",
+        # Figures are read over AMQP and from the workers; gathering them here would take time from every message.
+        "management_agent.disable_metrics_collector = true",
+        # The first start makes this login.
+        *(f"default_{what} = {value}" for what, value in zip(("user", "pass"), _login(folder), strict=True)),
         f"vm_memory_high_watermark.absolute = {MEMORY_MAX}",
         f"disk_free_limit.absolute = {DISK_FREE_MIN}",
         "log.console = false",
@@ -98,11 +112,17 @@ def _write_configuration(folder: Path, port: int) -> None:
     (folder / "advanced.config").write_text(
         f"[{{rabbit, [{{dead_letter_worker_publisher_confirm_timeout, {DEAD_LETTER_CONFIRM_WITHIN_MS}}}]}}].\n"
     )
-    (folder / "enabled_plugins").write_text("[].\n")
+    (folder / "enabled_plugins").write_text("[rabbitmq_management].\n")
     (folder / "rabbitmq-env.conf").write_text("")
     _write_once(folder / "home" / ".erlang.cookie", secrets.token_hex(16), mode=0o400)
     # The node's data belongs to its name, so the name lies beside the data and moves with it.
     _write_once(folder / "node_name", f"tributary-{secrets.token_hex(4)}@localhost", mode=0o644)
+
+
+def _login(folder: Path) -> tuple[str, str]:
+    """A node that an older release made has its first login still."""
+    password = folder / _LOGIN
+    return (_USER, password.read_text()) if password.exists() else ("guest", "guest")
 
 
 def _environment(folder: Path, ports: Mapping[str, int]) -> dict[str, str]:

@@ -46,7 +46,7 @@ class RedisServer:
         words = [word for option in options.items() for word in option]
         return [Launch("server", [str(executable), *words], ports["clients"])]
 
-    def answer(self, ports: Mapping[str, int]) -> str | None:
+    def answer(self, folder: Path, ports: Mapping[str, int]) -> str | None:
         """The version from INFO, once a PING is answered."""
         try:
             with socket.create_connection((LOOPBACK, ports["clients"]), timeout=ANSWER_WITHIN_S) as connection:
@@ -57,10 +57,10 @@ class RedisServer:
         version = _VERSION.search(answers)
         return version[1].decode() if version and answers.startswith(b"+PONG") else None
 
-    def ping(self, ports: Mapping[str, int]) -> Health:
+    def ping(self, folder: Path, ports: Mapping[str, int]) -> Health:
         """It must answer PING."""
-        return SERVES if self.answer(ports) else Health("does not answer")
+        return SERVES if self.answer(folder, ports) else Health("does not answer")
 
-    def url(self, ports: Mapping[str, int]) -> str:
+    def urls(self, folder: Path, ports: Mapping[str, int]) -> Mapping[str, str]:
         """Database 0."""
-        return f"redis://{LOOPBACK}:{ports['clients']}/0"
+        return {"redis_url": f"redis://{LOOPBACK}:{ports['clients']}/0"}

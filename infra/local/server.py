@@ -46,14 +46,14 @@ class Server(Protocol):
         """Write the configuration into `folder` and name the processes to start, in order; the last is the server."""
         ...
 
-    def answer(self, ports: Mapping[str, int]) -> str | None:
+    def answer(self, folder: Path, ports: Mapping[str, int]) -> str | None:
         """The version of a server that serves clients by now, or None as long as it does not. Never raises for that."""
         ...
 
-    def ping(self, ports: Mapping[str, int]) -> Health:
+    def ping(self, folder: Path, ports: Mapping[str, int]) -> Health:
         """Ask a server whose process is there to do, within seconds, what clients need. Changes nothing of theirs."""
         ...
 
-    def url(self, ports: Mapping[str, int]) -> str:
-        """The address for clients."""
+    def urls(self, folder: Path, ports: Mapping[str, int]) -> Mapping[str, str]:
+        """The addresses, by the setting that wants them."""
         ...

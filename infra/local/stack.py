@@ -31,11 +31,12 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Endpoints:
-    """Where the servers of a stack answer, as the settings `RABBITMQ_URL`, `MONGODB_URL` and `REDIS_URL` want it."""
+    """Where the servers of a stack answer, as the settings of these names want it."""
 
     rabbitmq_url: str
     mongodb_url: str
     redis_url: str
+    rabbitmq_management_url: str
 
 
 @dataclass(frozen=True)
@@ -76,10 +77,10 @@ def up(name: str = "default", *, home: Path, progress: Progress = lambda _: None
     preflight.prepare(folder)
     with record.locked(folder):
         ledger = _Ledger(folder, record.read(folder))
-        idle = [server for server in SERVERS if not _serves(server, ledger.entry(server), progress)]
+        idle = [server for server in SERVERS if not _serves(server, folder, ledger.entry(server), progress)]
         if idle:
             _start(idle, folder, ledger, progress)
-        return _endpoints(ledger.entries)
+        return _endpoints(folder, ledger.entries)
 
 
 def down(name: str = "default", *, home: Path, remove_data: bool = False) -> list[str]:
@@ -108,9 +109,9 @@ def down(name: str = "default", *, home: Path, remove_data: bool = False) -> lis
 
 def status(name: str = "default", *, home: Path) -> list[ServerStatus]:
     """Every server of the stack, each asked whether it serves. Raises StackError for a damaged record."""
-    entries = record.read(record.folder_of(name, home))
+    entries = record.read(folder := record.folder_of(name, home))
     with ThreadPoolExecutor(len(SERVERS)) as pool:
-        return list(pool.map(lambda server: _status(server, entries.get(server.name, ServerRecord())), SERVERS))
+        return list(pool.map(lambda server: _status(server, folder, entries.get(server.name, ServerRecord())), SERVERS))
 
 
 def programs(name: str = "default", *, home: Path) -> list[ProgramStatus]:
@@ -124,15 +125,15 @@ def programs(name: str = "default", *, home: Path) -> list[ProgramStatus]:
 
 def endpoints(name: str = "default", *, home: Path) -> Endpoints | None:
     """Where the stack answers, or None unless all of it runs. Raises StackError for a damaged record."""
-    entries = record.read(record.folder_of(name, home))
+    entries = record.read(folder := record.folder_of(name, home))
     serving = all(server.name in entries and is_serving(server, entries[server.name]) for server in SERVERS)
-    return _endpoints(entries) if serving else None
+    return _endpoints(folder, entries) if serving else None
 
 
 def recorded_endpoints(name: str = "default", *, home: Path) -> Endpoints | None:
     """Where the stack answers when it runs, or None where it never ran. Raises StackError for a damaged record."""
-    entries = record.read(record.folder_of(name, home))
-    return _endpoints(entries) if all(server.name in entries for server in SERVERS) else None
+    entries = record.read(folder := record.folder_of(name, home))
+    return _endpoints(folder, entries) if all(server.name in entries for server in SERVERS) else None
 
 
 def running_stacks(home: Path) -> list[str]:
@@ -214,17 +215,17 @@ def _raise_first_failure(starts: Iterable[Future[None]]) -> None:
             raise failure
 
 
-def _endpoints(entries: StackRecord) -> Endpoints:
-    urls = {f"{server.name}_url": server.url(entries[server.name].ports) for server in SERVERS}
-    return Endpoints(**urls)
+def _endpoints(folder: Path, entries: StackRecord) -> Endpoints:
+    found = [server.urls(folder / server.name, entries[server.name].ports) for server in SERVERS]
+    return Endpoints(**{name: url for urls in found for name, url in urls.items()})
 
 
-def _status(server: Server, entry: ServerRecord) -> ServerStatus:
+def _status(server: Server, folder: Path, entry: ServerRecord) -> ServerStatus:
     mark = entry.processes.get("server")
     pid = mark.pid if mark is not None and is_running(mark) else None
     complaint = "does not listen" if pid else None
     if is_serving(server, entry):
-        complaint = server.ping(entry.ports).complaint
+        complaint = server.ping(folder / server.name, entry.ports).complaint
     return ServerStatus(
         server=server.name,
         pid=pid,
@@ -235,12 +236,12 @@ def _status(server: Server, entry: ServerRecord) -> ServerStatus:
     )
 
 
-def _serves(server: Server, entry: ServerRecord, progress: Progress) -> bool:
+def _serves(server: Server, folder: Path, entry: ServerRecord, progress: Progress) -> bool:
     """Whether there is nothing to start. A busy machine gets several questions' time before a server counts as hung."""
     if not is_serving(server, entry):
         return False
     deadline = time.monotonic() + _PATIENCE_S
-    while (health := server.ping(entry.ports)).complaint is not None:
+    while (health := server.ping(folder / server.name, entry.ports)).complaint is not None:
         if not health.restart_helps:
             progress(f"{server.title} {health.complaint}.")
             return True

@@ -110,7 +110,7 @@ class Startup:
             self._become(replace(self._entry, processes={**self._entry.processes, launch.role: mark}))
             while not loopback_ports.is_listening(mark.pid, launch.port):
                 self._wait(mark, log)
-        while (version := self.server.answer(self._entry.ports)) is None:
+        while (version := self.server.answer(self.folder, self._entry.ports)) is None:
             self._wait(mark, log)
         return version
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +28,18 @@ class Binding:
     queue: str
     exchange: str
     routing_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """A login at the broker: regular expressions over the names that it may configure, write to and read from."""
+
+    name: str
+    configure: str
+    write: str
+    read: str
+    reason: str
+    limits: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from infra.adapters import rabbitmq as broker
+from infra.adapters import rabbitmq_topology
 from infra.adapters.link import MONGODB, RABBITMQ, Link, primary_watch
 from infra.adapters.mongo import MongoStore
 from infra.adapters.rabbitmq import RabbitConsumer, RabbitPublisher
@@ -33,6 +33,7 @@ from infra.runtime.quarantine import Quarantine
 from infra.runtime.topology import topology_of
 from infra.runtime.worker import Worker
 from infra.settings import Settings
+from infra.shops.readers import READERS, Readers
 from infra.telemetry import metrics
 from infra.telemetry.readiness import Readiness
 
@@ -58,10 +59,11 @@ async def prepare(settings: Settings, readiness: Readiness | None = None) -> Non
             journal = Journal(worker.name, settings.journal_retention_days)
             runtime = (journal.collection, Quarantine(worker.name).collection)
             await store.prepare([*worker.repository.collections, *runtime])
+        await store.prepare([READERS])
     finally:
         store.close()
     topology = topology_of(workers, settings)
-    await _reach(settings, RABBITMQ, lambda: broker.declare(settings.rabbitmq_url, topology), readiness)
+    await _reach(settings, RABBITMQ, lambda: rabbitmq_topology.declare(settings.rabbitmq_url, topology), readiness)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +104,14 @@ async def run(names: Sequence[str], settings: Settings, hooks: Hooks | None = No
         publishing, consuming = Link(readiness, "publishes"), Link(readiness, "consumes")
         publisher = RabbitPublisher(settings.rabbitmq_url, timeout_s=settings.publish_timeout_s, link=publishing)
         consumer = RabbitConsumer(settings.rabbitmq_url, consuming)
-        ports = hooks.ports(Ports(store, publisher, RealTime(), readiness))
+        readers = Readers(store, RealTime())
+        ports = hooks.ports(Ports(store, publisher, RealTime(), readiness, readers.shops))
         # A client that was never used does not look after its servers.
         if not await _unless(stopping, _reach(settings, MONGODB, store.ping, readiness)):
             return
+        if not await _unless(stopping, _reach(settings, MONGODB, readers.load, readiness)):
+            return
+        stack.callback(asyncio.create_task(readers.keep_fresh()).cancel)
         if not await _unless(stopping, _reach(settings, RABBITMQ, publisher.start, readiness)):
             return
         stack.push_async_callback(publisher.stop)

@@ -67,6 +67,8 @@ class Ports:
     publisher: Publisher
     time: Time
     readiness: Readiness
+    readers: Callable[[], frozenset[str]] = frozenset
+    """The shops that read events of their orders from the broker."""
     turn: AbstractAsyncContextManager[object] = field(default_factory=asyncio.Lock)
     """Which loop of the process handles its batch. Two at a time would share one interpreter, and each take as long as
     both; and of two that the process dies of, each would bear the blame."""
@@ -97,6 +99,7 @@ class BatchLoop:
         self._publisher = ports.publisher
         self._time = ports.time
         self._readiness = ports.readiness
+        self._readers = ports.readers
         self._turn = ports.turn
         self._settings = settings
         self._routed = routed
@@ -274,6 +277,8 @@ class BatchLoop:
     async def _publish(self, committed: Committed) -> None:
         emitted = [*committed.repeated, *committed.folded.emitted]
         events = outbox.events(emitted, self._settings, routed=self._routed)
+        if shops := self._readers():
+            events += outbox.events_for_shops(emitted, self._settings, shops)
         retries = outbox.retries(committed.folded.retries, self._queue, self._settings)
         await self._publisher.publish([*events, *retries, *committed.replies])
 

@@ -12,7 +12,7 @@ from contracts.wire.refusal import Unreadable
 from infra.ports.messaging import Delivery, Sender
 from infra.ports.time import Time
 from infra.runtime.fold import Work
-from infra.runtime.tenancy import SENDER_UNKNOWN, SENDER_UNKNOWN_DETAIL, owned
+from infra.shops.ownership import SENDER_UNKNOWN, SENDER_UNKNOWN_DETAIL, owned
 
 
 class Decoder:

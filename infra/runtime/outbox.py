@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
-from contracts.wire.envelope import BATCH, EVENTS_EXCHANGE, STRUCTURED, Message
+from contracts.wire.envelope import BATCH, EVENTS_EXCHANGE, SHOP_EVENTS_EXCHANGE, STRUCTURED, Message
 from infra.ports.messaging import (
     ATTEMPTS_HEADER,
     REDELIVERED_HEADER,
@@ -21,6 +22,9 @@ from infra.runtime.fold import Retry
 from infra.runtime.journal import Emitted
 from infra.settings import Settings
 
+_OF_ORDERS = "order."
+"""What the types of events begin with that are for the shop of the order."""
+
 
 def events(emitted: Sequence[Emitted], settings: Settings, *, routed: frozenset[str]) -> list[Outgoing]:
     """Pack events of one type into CloudEvents batches, in the order they were said; `routed` types must arrive."""
@@ -30,6 +34,19 @@ def events(emitted: Sequence[Emitted], settings: Settings, *, routed: frozenset[
     return [
         Outgoing(EVENTS_EXCHANGE, message_type, packed, BATCH, mandatory=message_type in routed)
         for message_type, bodies in by_type.items()
+        for packed in pack(bodies, settings.batch_events_max, settings.publish_bytes_max)
+    ]
+
+
+def events_for_shops(emitted: Sequence[Emitted], settings: Settings, shops: frozenset[str]) -> list[Outgoing]:
+    """The events of their orders once more, for each of `shops` by itself."""
+    by_shop: dict[str, list[bytes]] = {}
+    for event in emitted:
+        if event.type.startswith(_OF_ORDERS) and (shop := json.loads(event.body)["data"]["shop_id"]) in shops:
+            by_shop.setdefault(shop, []).append(event.body)
+    return [
+        Outgoing(SHOP_EVENTS_EXCHANGE, shop, packed, BATCH, mandatory=False)
+        for shop, bodies in by_shop.items()
         for packed in pack(bodies, settings.batch_events_max, settings.publish_bytes_max)
     ]
 

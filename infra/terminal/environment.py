@@ -34,10 +34,14 @@ DISTRIBUTOR_MAX = 2**63 - 1
 
 _URLS = {"rabbitmq_url": "RABBITMQ_URL", "mongodb_url": "MONGODB_URL", "redis_url": "REDIS_URL"}
 
+_MANAGEMENT = "RABBITMQ_MANAGEMENT_URL"
+"""Only some commands need it, so that a stack's own is used with the stack's own RABBITMQ_URL alone."""
+
 _SCHEMES = {
     "RABBITMQ_URL": ("amqp://", "amqps://"),
     "MONGODB_URL": ("mongodb://", "mongodb+srv://"),
     "REDIS_URL": ("redis://", "rediss://", "unix://"),
+    _MANAGEMENT: ("http://", "https://"),
 }
 
 
@@ -103,6 +107,8 @@ def settings_for(stack: str) -> Settings:
     from infra.settings import Settings
 
     asked = {name: variable for name, variable in _URLS.items() if not os.environ.get(variable)}
+    if "rabbitmq_url" in asked and not os.environ.get(_MANAGEMENT):
+        asked["rabbitmq_management_url"] = _MANAGEMENT
     endpoints = local.recorded_endpoints(stack, home=local.default_home()) if asked else None
     if asked and endpoints is None:
         raise local.StackError(

@@ -16,7 +16,7 @@ from pymongo import MongoClient
 
 from contracts.wire.envelope import EVENTS_EXCHANGE
 from contracts.wire.reading import content_of, is_bare
-from infra.adapters import rabbitmq as broker
+from infra.adapters import rabbitmq_topology
 from infra.adapters.mongo import MongoStore
 from infra.ports.messaging import Delivery, Outgoing
 from infra.ports.store import JOURNALS, Document
@@ -71,7 +71,7 @@ class Stage:
         store = MongoStore.connect(self._settings.mongodb_url, self._settings.database)
         await store.prepare([*self._worker.repository.collections, *runtime])
         store.close()
-        await broker.declare(self._settings.rabbitmq_url, self._topology)
+        await rabbitmq_topology.declare(self._settings.rabbitmq_url, self._topology)
         for queue in self._topology.queues:
             self._queues[queue.name] = await self._channel.get_queue(queue.name, ensure=False)
         self._listening = await self._queues[NEIGHBOUR].consume(self._on_message, no_ack=True)

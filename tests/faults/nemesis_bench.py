@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import aio_pika
 
 from infra import local
-from infra.adapters import rabbitmq as broker
+from infra.adapters import rabbitmq_topology
 from infra.ports.topology import Topology
 from infra.runtime import roster
 from infra.runtime.topology import topology_of
@@ -66,7 +66,7 @@ class Bench:
             self.balancer = Proxy(self.cluster.ports)
             await self.balancer.start()
             settings = self.settings(kind, "")
-            await broker.declare(settings.rabbitmq_url, topology_of(roster.load_all(), settings))
+            await rabbitmq_topology.declare(settings.rabbitmq_url, topology_of(roster.load_all(), settings))
             await asyncio.sleep(SETTLE_S)
 
     async def stop(self) -> None:

@@ -144,11 +144,18 @@ class Operations:
         perhaps = f" Did you mean {' or '.join(near)}?" if near else ""
         raise CannotBeDone(f"There is no shop {shop_id}; register it first with POST /api/shops.{perhaps}")
 
-    async def create_shop(self, shop_id: str) -> tuple[str, str]:
-        """The client id of a shop and a new secret."""
-        client_id, secret = await self._clients.secret_for_shop(shop_id)
-        await self._note("client.secret-added", client_id, {"shop_id": shop_id})
+    async def create_shop(self, shop_id: str, *, replace: bool = False) -> tuple[str, str]:
+        """The client id of a shop and a new secret; with `replace` no former one works any more."""
+        client_id, secret = await self._clients.secret_for_shop(shop_id, keep=not replace)
+        await self._note("client.secret-added", client_id, {"shop_id": shop_id, "replaced": replace})
         return client_id, secret
+
+    async def disable_shop(self, shop_id: str) -> None:
+        """Raises CannotBeDone where the shop has no login."""
+        client_id = await self._clients.disable_shop(shop_id)
+        if client_id is None:
+            raise CannotBeDone(f"Shop {shop_id} has no login; `tributary identity create-shop` gives it one.")
+        await self._note("client.disabled", client_id, {"shop_id": shop_id})
 
     async def create_client(self, client_id: str, name: str, redirect_uris: Sequence[str]) -> None:
         """A public client, for people to log in with. Raises CannotBeDone."""

@@ -110,19 +110,32 @@ class Clients:
                 raise InvalidClient
         return client
 
-    async def secret_for_shop(self, shop_id: str) -> tuple[str, str]:
-        """The client id of a shop and a new secret; the one before goes on working until the next."""
+    async def secret_for_shop(self, shop_id: str, *, keep: bool = True) -> tuple[str, str]:
+        """The client id of a shop and a new secret; to `keep` the one before lets it work on until the next."""
         secret, client_id = new_secret(), f"shop.{shop_id}"
 
         async def work(tx: Transaction) -> None:
             client = await CLIENTS.get(tx, client_id) or Client(
                 client_id, shop_id, "shop", self._time.now(), shop_id=shop_id
             )
-            hashes = (hash_of(secret), *client.secret_hashes)[:_SECRETS_KEPT]
-            await CLIENTS.replace(tx, replace(client, secret_hashes=hashes))
+            hashes = (hash_of(secret), *(client.secret_hashes if keep else ()))[:_SECRETS_KEPT]
+            await CLIENTS.replace(tx, replace(client, secret_hashes=hashes, active=True))
 
         await transact(self._store, self._time, work)
         return client_id, secret
+
+    async def disable_shop(self, shop_id: str) -> str | None:
+        """The client id of the shop, which has no secret any more; None where it never had one."""
+        client_id = f"shop.{shop_id}"
+
+        async def work(tx: Transaction) -> str | None:
+            client = await CLIENTS.get(tx, client_id)
+            if client is None:
+                return None
+            await CLIENTS.replace(tx, replace(client, secret_hashes=(), active=False))
+            return client_id
+
+        return await transact(self._store, self._time, work)
 
     async def save_public(self, client_id: str, name: str, redirect_uris: Sequence[str]) -> Client:
         """A client that people log in with; saving it again replaces its name and redirects. Raises ValueError."""

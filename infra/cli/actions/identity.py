@@ -6,15 +6,25 @@ import asyncio
 import json
 import re
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import typer
 
 from contracts.javascript import all_exact
+from contracts.wire.envelope import SHOPS_EXCHANGE
+from infra.adapters.mongo import MongoStore
+from infra.adapters.rabbitmq_admin import BrokerAdmin
+from infra.operators.shop_logins import ShopLogins, shop_address
+from infra.ports.time import RealTime
 from infra.processes import api_entry
+from infra.settings import Settings
+from infra.shops.logins import shop_queue
+from infra.shops.readers import READERS
 from infra.telemetry import logs
 from infra.terminal.environment import EXIT_BREACH, agree, one_sentence_on_failure, refuse, settings_for
+from infra.terminal.screen import print_note
 
 _HEAD = re.compile(r"([0-9]{1,18}):([0-9a-f]{64})")
 
@@ -22,7 +32,7 @@ _HEAD = re.compile(r"([0-9]{1,18}):([0-9a-f]{64})")
 def create_admin(email: str, stack: str, *, password_stdin: bool, as_json: bool) -> None:
     password = _read_password() if password_stdin else None
     _check("check_login", email, password)
-    one_time = _with_operations(stack, lambda operations: operations.create_admin(email, password))
+    one_time = _with_operations(stack, lambda operations, _: operations.create_admin(email, password))
     _print({"email": email, "one_time_password": one_time}, as_json)
 
 
@@ -30,38 +40,76 @@ def create_login(email: str, distributor_id: int, stack: str, *, password_stdin:
     password = _read_password() if password_stdin else None
     _check("check_login", email, password)
     one_time = _with_operations(
-        stack, lambda operations: operations.create_distributor_login(email, distributor_id, password)
+        stack, lambda operations, _: operations.create_distributor_login(email, distributor_id, password)
     )
     _print({"email": email, "distributor_id": distributor_id, "one_time_password": one_time}, as_json)
 
 
-def create_shop(shop_id: str, stack: str, *, as_json: bool) -> None:
-    async def create(operations: Any) -> tuple[str, str]:
+def create_shop(shop_id: str, stack: str, *, replace: bool, as_json: bool) -> None:
+    async def create(operations: Any, settings: Settings) -> dict[str, Any]:
         await operations.require_shop(shop_id)
-        created: tuple[str, str] = await operations.create_shop(shop_id)
-        return created
+        client_id, secret = await operations.create_shop(shop_id, replace=replace)
+        made = {"client_id": client_id, "client_secret": secret}
+        async with _shop_logins(settings) as logins:
+            if logins is None:
+                return made
+            await logins.save(shop_id, secret)
+        address = shop_address(settings.rabbitmq_url, shop_id, secret)
+        return {**made, "rabbitmq_url": address, "exchange": SHOPS_EXCHANGE, "queue": shop_queue(shop_id).name}
 
     _check("check_shop_id", shop_id)
-    client_id, secret = _with_operations(stack, create)
-    _print({"client_id": client_id, "client_secret": secret}, as_json)
+    made = _with_operations(stack, create)
+    _print(made, as_json)
+    if "rabbitmq_url" not in made:
+        print_note("Without RABBITMQ_MANAGEMENT_URL the shop has a login for HTTP alone.")
+
+
+def disable_shop(shop_id: str, stack: str, *, yes: bool, as_json: bool) -> None:
+    async def disable(operations: Any, settings: Settings) -> bool:
+        await operations.disable_shop(shop_id)
+        async with _shop_logins(settings) as logins:
+            if logins is not None:
+                await logins.end(shop_id)
+            return logins is not None
+
+    _check("check_shop_id", shop_id)
+    agree(f"end every login of shop {shop_id}", yes=yes)
+    at_broker = _with_operations(stack, disable)
+    _print({"shop_id": shop_id, "http": "disabled", "broker": "disabled" if at_broker else "not looked at"}, as_json)
+    if not at_broker:
+        print_note("Set RABBITMQ_MANAGEMENT_URL and repeat this to end the shop's login at the broker too.")
+
+
+@asynccontextmanager
+async def _shop_logins(settings: Settings) -> AsyncIterator[ShopLogins | None]:
+    """None where the broker's management API has no address."""
+    if settings.rabbitmq_management_url is None:
+        yield None
+        return
+    store = MongoStore.connect(settings.mongodb_url, settings.database)
+    try:
+        await store.prepare([READERS])
+        yield ShopLogins(BrokerAdmin(settings.rabbitmq_management_url), store, RealTime())
+    finally:
+        store.close()
 
 
 def create_client(client_id: str, redirect_uris: list[str], name: str, stack: str, *, as_json: bool) -> None:
     _check("check_client", client_id, name or client_id, redirect_uris)
-    _with_operations(stack, lambda operations: operations.create_client(client_id, name or client_id, redirect_uris))
+    _with_operations(stack, lambda operations, _: operations.create_client(client_id, name or client_id, redirect_uris))
     _print({"client_id": client_id, "redirect_uris": redirect_uris}, as_json)
 
 
 def rotate_keys(stack: str, *, at_once: bool, yes: bool, as_json: bool) -> None:
     if at_once:
         agree("end every access token that is out", yes=yes)
-    kid, signs_from = _with_operations(stack, lambda operations: operations.rotate_keys(at_once=at_once))
+    kid, signs_from = _with_operations(stack, lambda operations, _: operations.rotate_keys(at_once=at_once))
     _print({"kid": kid, "signs_from": signs_from}, as_json)
 
 
 def verify_audit(expect: str | None, stack: str, *, as_json: bool) -> None:
     expected = _expected(expect)
-    verified = _with_operations(stack, lambda operations: operations.verify_audit(expected))
+    verified = _with_operations(stack, lambda operations, _: operations.verify_audit(expected))
     found = {
         "holds": not verified.breaches,
         "entries": verified.head.number,
@@ -89,10 +137,10 @@ def _check(check: str, *given: Any) -> None:
         refuse(str(error))
 
 
-def _with_operations(stack: str, act: Callable[[Any], Awaitable[Any]]) -> Any:
+def _with_operations(stack: str, act: Callable[[Any, Settings], Awaitable[Any]]) -> Any:
     async def run() -> Any:
         async with api_entry.operations(settings) as operations:
-            return await act(operations)
+            return await act(operations, settings)
 
     with one_sentence_on_failure():
         settings = settings_for(stack)

@@ -42,13 +42,31 @@ def create_login(
 
 def create_shop(
     shop_id: Annotated[str, typer.Argument(help="The shop, by the id it was registered with.")],
+    replace: Annotated[
+        bool, typer.Option("--replace", help="The secret leaked: every former one, and its tokens, end now.")
+    ] = False,
     stack: Stack = "default",
     as_json: AsJson = False,
 ) -> None:
-    """Give a shop a secret for client credentials. The one before works on until the next is made."""
+    """Give a shop a secret: for client credentials over HTTP, and as the password of its login at RabbitMQ.
+
+    Over HTTP the secret before works on until the next is made, unless it is replaced; at RabbitMQ it ends at once.
+    """
     from infra.cli.actions.identity import create_shop as run
 
-    run(shop_id, stack, as_json=as_json)
+    run(shop_id, stack, replace=replace, as_json=as_json)
+
+
+def disable_shop(
+    shop_id: Annotated[str, typer.Argument(help="The shop, by the id it was registered with.")],
+    yes: Yes = False,
+    stack: Stack = "default",
+    as_json: AsJson = False,
+) -> None:
+    """End a shop's logins over HTTP and at RabbitMQ at once. `create-shop` gives it new ones."""
+    from infra.cli.actions.identity import disable_shop as run
+
+    run(shop_id, stack, yes=yes, as_json=as_json)
 
 
 def create_client(

@@ -1,0 +1,103 @@
+"""RabbitMQ's management API: logins with their permissions, and the queue of each shop."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from http.client import HTTPException
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
+from urllib.request import Request, urlopen
+
+from infra.ports.messaging import BrokerUnavailable
+from infra.ports.topology import Binding, Login, Queue
+
+_WITHIN_S = 10.0
+
+
+class BrokerAdmin:
+    """`url` is the management API's, with an administrator's login; a path names the virtual host, which is `/`
+    without one. Every method raises BrokerUnavailable.
+    """
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        credentials = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
+        self._authorization = f"Basic {b64encode(credentials.encode()).decode()}"
+        netloc = parts.netloc.rpartition("@")[2]
+        self._base = urlunsplit((parts.scheme, netloc, "/api", "", ""))
+        self._host = quote(unquote(parts.path.strip("/")) or "/", safe="")
+
+    async def save_login(self, login: Login, password: str) -> None:
+        """Make the login, or give it this password and these permissions. Its connections under another password stay
+        until `end_connections`.
+        """
+        user = quote(login.name, safe="")
+        await self._call("PUT", f"/users/{user}", {"password": password, "tags": ""})
+        await self._call("PUT", f"/permissions/{self._host}/{user}", _permissions(login))
+        for limit, value in login.limits.items():
+            await self._call("PUT", f"/user-limits/{user}/{limit}", {"value": value})
+
+    async def delete_login(self, name: str) -> None:
+        """Nothing where there is none. The broker closes its connections."""
+        await self._call("DELETE", f"/users/{quote(name, safe='')}", absent_is_fine=True)
+
+    async def end_connections(self, name: str) -> None:
+        """Close every connection of the login."""
+        for connection in await self._call("GET", "/connections?columns=name,user") or ():
+            if connection.get("user") == name:
+                await self._call("DELETE", f"/connections/{quote(connection['name'], safe='')}", absent_is_fine=True)
+
+    async def logins(self) -> dict[str, Login | None]:
+        """Every login of the broker, with its permissions here; None for one that has none."""
+        users: Sequence[Mapping[str, Any]] = await self._call("GET", "/users?columns=name")
+        permissions: Sequence[Mapping[str, str]] = await self._call("GET", f"/vhosts/{self._host}/permissions")
+        found = {each["user"]: each for each in permissions}
+        return {
+            user["name"]: Login(user["name"], it["configure"], it["write"], it["read"], "")
+            if (it := found.get(user["name"]))
+            else None
+            for user in users
+        }
+
+    async def declare(self, queue: Queue, binding: Binding) -> None:
+        name = quote(queue.name, safe="")
+        await self._call("PUT", f"/queues/{self._host}/{name}", {"durable": True, "arguments": queue.arguments})
+        exchange = quote(binding.exchange, safe="")
+        path = f"/bindings/{self._host}/e/{exchange}/q/{name}"
+        await self._call("POST", path, {"routing_key": binding.routing_key})
+
+    async def _call(self, method: str, path: str, body: object = None, *, absent_is_fine: bool = False) -> Any:
+        return await asyncio.to_thread(self._request, method, path, body, absent_is_fine)
+
+    def _request(self, method: str, path: str, body: object, absent_is_fine: bool) -> Any:
+        data = json.dumps(body).encode() if body is not None else None
+        headers = {"Authorization": self._authorization, "Content-Type": "application/json"}
+        request = Request(f"{self._base}{path}", data, headers, method=method)  # noqa: S310  (settings allow http, https)
+        try:
+            with urlopen(request, timeout=_WITHIN_S) as answer:  # noqa: S310
+                text = answer.read()
+                return json.loads(text) if text else None
+        except HTTPError as error:
+            if error.code == 404 and absent_is_fine:
+                return None
+            raise BrokerUnavailable(_refusal(error, method, path)) from error
+        except (URLError, HTTPException, OSError, ValueError) as error:
+            raise BrokerUnavailable(f"its management API does not answer ({error})") from error
+
+
+def _permissions(login: Login) -> dict[str, str]:
+    return {"configure": login.configure, "write": login.write, "read": login.read}
+
+
+def _refusal(error: HTTPError, method: str, path: str) -> str:
+    if error.code == 401:
+        return "its management API refuses the user or password in RABBITMQ_MANAGEMENT_URL, or it is no administrator"
+    try:
+        reason = json.loads(error.read()).get("reason", "")
+    except (ValueError, OSError, AttributeError):
+        reason = ""
+    return f"its management API refuses {method} {path.partition('?')[0]} ({error.code} {reason or error.reason})"
