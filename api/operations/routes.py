@@ -37,6 +37,7 @@ REASONS = {
         "Only the beginning of the message was kept; ask the sender for smaller ones.",
         "仅保留了消息开头，无法重新投递，请发送方拆分消息。",
     ),
+    "cannot_replay": Reason(409, "The dead letter cannot be sent again; discard it.", "该死信无法重新投递，请丢弃。"),
 }
 
 router = APIRouter(prefix="/api", tags=["operations"], route_class=BodyRoute)
@@ -102,7 +103,12 @@ async def show_letter(letter_id: LetterPart, ports: Here, principal: Reads) -> L
 _SETTLED: dict[str, Any] = {
     "response_model": LetterView,
     "responses": written(
-        "not_found", "already_replayed", "already_discarded", "body_too_large_to_keep", shown=LetterView
+        "not_found",
+        "already_replayed",
+        "already_discarded",
+        "body_too_large_to_keep",
+        "cannot_replay",
+        shown=LetterView,
     ),
 }
 
@@ -119,7 +125,10 @@ async def replay_letter(
         raise Problem("body_too_large_to_keep")
     if letter.state == "waiting":
         # The body first and the mark after it: what breaks off in between is sent again, and recognised.
-        await ports.commands.forward(dead_letters.replay(letter))
+        try:
+            await ports.commands.forward(dead_letters.replay(letter))
+        except dead_letters.CannotReplay as error:
+            raise Problem("cannot_replay", detail=f"The dead letter stays: {error}.") from error
     return await _close(writing, letter, "replayed", body.note)
 
 

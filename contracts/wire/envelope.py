@@ -214,6 +214,9 @@ class Message(BaseModel, Generic[P_co]):
         """The type in which the sender wrote it, where the message was lifted from an older version. No field."""
         return self.type
 
+    def was_sent_as(self, message_type: str) -> None:
+        self.__dict__["sent_as"] = message_type
+
     @cached_property
     def received_at(self) -> datetime:
         """When the message arrived, by our own clock. No field: it is never read from the wire nor written to it."""

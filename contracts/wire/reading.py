@@ -149,7 +149,7 @@ def newest(message: Message[Any]) -> Message[Any]:
     attributes = {name: getattr(message, name) for name in Message.model_fields}
     attributes.update(type=payload.message_type, data=payload)
     lifted = message_of(payload.__class__).model_construct(**attributes)
-    lifted.__dict__["sent_as"] = message.type
+    lifted.was_sent_as(message.type)
     return lifted
 
 

@@ -8,15 +8,18 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
+from functools import cache
 from typing import Any
 from uuid import uuid4
 
 from contracts.operations.v1 import SettleDeadLetter, Settlement
 from contracts.operations.view import DEAD_LETTERS, DeadLetter, DeadLetterState
-from contracts.wire.envelope import COMMANDS_EXCHANGE, STRUCTURED, message_of
+from contracts.wire.envelope import COMMANDS_EXCHANGE, PAYLOADS, STRUCTURED, message_of
 from infra.auditing.audit import Read
 from infra.ports.messaging import ATTEMPTS_HEADER, REPLAYS_HEADER, ROUTING_KEY_HEADER, Outgoing
+from infra.runtime import roster
 from infra.runtime.repository import Codec
+from infra.shops.ownership import SENDER_UNKNOWN
 
 SOURCE = "urn:tributary:operator"
 _AT_ONCE = 100
@@ -101,15 +104,45 @@ async def in_chunks(read: Read, letter_ids: Sequence[str]) -> AsyncIterator[list
             yield chunk
 
 
+class CannotReplay(Exception):
+    """The text says why, in words that follow the letter."""
+
+
 def replay(letter: DeadLetter) -> Outgoing:
     """The message as it came, straight to the queue it died in: no other reader sees it twice.
 
-    The journal recognises it if it was handled meanwhile; beyond the journal, its natural key does.
+    The journal recognises it if it was handled meanwhile; beyond the journal, its natural key does. Raises CannotReplay
+    where the letter names a queue that does not read such messages, or where its sender is not known.
     """
+    if (why := objection_to_replay(letter)) is not None:
+        raise CannotReplay(why)
     headers: dict[str, int | str] = {ATTEMPTS_HEADER: 0, REPLAYS_HEADER: letter.replays + 1}
     if letter.routing_key is not None:
         headers[ROUTING_KEY_HEADER] = letter.routing_key
     return Outgoing("", letter.queue, letter.raw, letter.content_type, headers=headers)
+
+
+def objection_to_replay(letter: DeadLetter) -> str | None:
+    """Why the message cannot be sent again, as words that follow the letter; None where it can."""
+    read_there = _types_by_queue().get(letter.queue)
+    if letter.is_excerpt:
+        return "its body was too large to keep; ask the sender for smaller messages, then discard it"
+    if letter.reason == SENDER_UNKNOWN:
+        return "its sender is not known; the shop must send it again with user_id set to its login; discard it"
+    if read_there is None or not letter.queue.startswith(f"{letter.worker}."):
+        return f"worker {letter.worker} has no queue {letter.queue}; discard it"
+    if letter.type in PAYLOADS and letter.type not in read_there:
+        return f"{letter.queue} does not read {letter.type}; discard it"
+    return None
+
+
+@cache
+def _types_by_queue() -> Mapping[str, frozenset[str]]:
+    return {
+        worker.queue_of(handler): frozenset(payload.message_type for payload in handler.payloads)
+        for worker in roster.load_all()
+        for handler in worker.handlers
+    }
 
 
 def settlement(letter: DeadLetter, action: Settlement, *, by: str, at: datetime, note: str | None) -> Outgoing:

@@ -78,9 +78,17 @@ def _of_shop(
     of_shop = []
     for item, work in zip(items, works, strict=True):
         sent_as = sender.sent_as or (item.sent_as if isinstance(item, Message) else item.type)
-        named = Sender(sender.shop, sent_as, sender.message_id or delivery.message_id or item.id)
+        if isinstance(item, Message):
+            item.was_sent_as(sent_as)
+        named = Sender(sender.shop, sent_as, sender.message_id or _id_given(item, delivery))
         of_shop.append(replace(work, item=owned(item, sender.shop), sender=named))
     return of_shop
+
+
+def _id_given(item: Message[Any] | Unreadable, delivery: Delivery) -> str:
+    """The id by which the sender knows the message: that of the envelope, else that of the delivery."""
+    made = item.source == BARE_SOURCE if isinstance(item, Message) else item.id == derived_id("unreadable", item.body)
+    return (delivery.message_id if made else None) or item.id
 
 
 def cannot_decode(properties: str) -> str:

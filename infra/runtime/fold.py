@@ -116,7 +116,7 @@ def fold(
         elif policy.delay_after(work.attempt) is None and answer.otherwise is not None:
             _accept(work.item, state, answer.otherwise, folded)
         else:
-            waited = Failure(answer.reason, _missing(answer))
+            waited = Failure(answer.reason, _missing(answer, work.item))
             _retry_or_dead_letter(work, work.item, waited, policy, folded)
     return folded
 
@@ -184,7 +184,9 @@ def _dead_letter(work: Work, item: Message[Any] | Refused[Any], failure: Failure
     folded.emit(item, letter, derived_id(queue, work.replays, *content))
 
 
-def _missing(answer: NotYet[Any]) -> str:
+def _missing(answer: NotYet[Any], message: Message[Any]) -> str:
     """What a message waits for: the sentence of the refusal that it becomes in the end, where there is one."""
-    refusals = [event for event in answer.otherwise.publish if isinstance(event, Refusal)] if answer.otherwise else []
-    return refusals[0].detail if refusals else f"{answer.reason.replace('_', ' ').capitalize()}."
+    for event in answer.otherwise.publish if answer.otherwise else ():
+        if isinstance(event, Refusal):
+            return in_words_of(message.sent_as, event).detail
+    return f"{answer.reason.replace('_', ' ').capitalize()}."

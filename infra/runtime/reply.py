@@ -24,7 +24,7 @@ async def replies(
 ) -> list[Outgoing]:
     """One AMQP message for each sender who waits; to a repeat, with what came of the message the first time.
 
-    A message that is to be tried again has no answer yet, except for a shop, which learns what it waits for. Body:
+    A message that is to be tried again has no answer yet, except for a shop, which learns once what it waits for. Body:
     `{"correlationid", "outcome", "events"}`, with the events as they were published and the correlation id of this one
     request; for a shop, a `message.answered`.
     """
@@ -42,7 +42,7 @@ async def replies(
     for work in asked:
         key = work.item.key
         outcome, caused = outcomes.get(key), events.get(key, ())
-        if work.sender is not None:
+        if work.sender is not None and (outcome is not None or work.attempt == 1):
             answers.append(answer_to_shop(work, work.sender, outcome, caused, folded, policy))
         elif work.reply_to and outcome is not None:
             answers.append(_reply(work.reply_to, work.item.correlation, outcome, caused))

@@ -24,6 +24,7 @@ async def prepared(stack: LocalStack) -> Settings:
         rabbitmq_url=endpoints.rabbitmq_url,
         mongodb_url=endpoints.mongodb_url,
         redis_url=endpoints.redis_url,
+        rabbitmq_management_url=endpoints.rabbitmq_management_url,
         database=DATABASE,
         retry_delays_s=RETRY_DELAYS_S,
     )

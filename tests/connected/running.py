@@ -45,6 +45,7 @@ from infra.runtime.parked import PREFETCH, parked_loops
 from infra.runtime.topology import topology_of
 from infra.runtime.worker import Worker
 from infra.settings import Settings
+from infra.shops.readers import Readers
 from infra.telemetry.readiness import Readiness
 
 WAIT_MAX_S = 90.0
@@ -130,7 +131,9 @@ class Site:
         publisher = RabbitPublisher(self.settings.rabbitmq_url, timeout_s=10)
         consumer = RabbitConsumer(self.settings.rabbitmq_url)
         await publisher.start()
-        ports = Ports(self.store, over(publisher), RealTime(), Readiness())
+        readers = Readers(self.store, RealTime())
+        await readers.load()
+        ports = Ports(self.store, over(publisher), RealTime(), Readiness(), readers.shops)
         loops = [
             BatchLoop(
                 worker,

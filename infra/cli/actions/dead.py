@@ -179,9 +179,7 @@ class _Choice:
             when = f"{letter.settled_at:%Y-%m-%d %H:%M}" if letter.settled_at else "before"
             hint = "; --again sends it all the same" if action == "replayed" else ""
             return f"{letter.settled_by or 'somebody'} has {letter.state} it ({when}){hint}"
-        if action == "replayed" and letter.is_excerpt:
-            return "its body was too large to keep; ask the sender for smaller messages, then discard it"
-        return None
+        return dead_letters.objection_to_replay(letter) if action == "replayed" else None
 
 
 def _close(
