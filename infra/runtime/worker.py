@@ -50,12 +50,16 @@ def on(
     older: tuple[type[Payload], ...] = (),
     decide: Decide[S, P],
     refuse: Refuse[P] | None = None,
-    from_shops: bool = False,
 ) -> Handler[S]:
-    """Wire a payload to its rules. Messages of `older` versions are read too, and reach the rules as `payload`. With
-    `from_shops`, shops may send it by their own logins.
-    """
-    return Handler((payload, *older), decide, refuse, from_shops)
+    """Wire a payload to its rules. Messages of `older` versions are read too, and reach the rules as `payload`."""
+    return Handler((payload, *older), decide, refuse)
+
+
+def on_shop(
+    payload: type[P], *, older: tuple[type[Payload], ...] = (), decide: Decide[S, P], refuse: Refuse[P]
+) -> Handler[S]:
+    """As `on`, for a command that shops may send by their own logins. It names its shop in `shop_id`."""
+    return Handler((payload, *older), decide, refuse, from_shops=True)
 
 
 @dataclass(frozen=True, slots=True)

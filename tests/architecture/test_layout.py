@@ -15,19 +15,25 @@ LINES_MAX = 400
 FORBIDDEN_ROOMS = {"utils", "util", "helpers", "helper", "common", "misc", "base", "shared", "manager", "managers"}
 
 DECLARED_IN = {
-    "Queue": ("infra/runtime/topology.py",),
+    "Queue": ("infra/runtime/topology.py", "infra/shops/logins.py"),
     "Exchange": ("infra/runtime/topology.py",),
-    "Binding": ("infra/runtime/topology.py",),
+    "Binding": ("infra/runtime/topology.py", "infra/shops/logins.py"),
     "RabbitQueue": ("infra/adapters/rabbitmq.py",),
     "declare_queue": (
         "infra/local/rabbitmq_probe.py",
         "infra/adapters/rabbitmq.py",
+        "infra/adapters/rabbitmq_topology.py",
         "infra/operators/diagnosis_broker.py",
         "infra/gateway/private_queue.py",
     ),
-    "declare_exchange": ("infra/adapters/rabbitmq.py", "infra/operators/diagnosis_broker.py"),
-    "Collection": ("*/repository.py", "infra/runtime/journal.py", "infra/runtime/quarantine.py"),
-    "Index": ("*/repository.py", "infra/runtime/journal.py", "infra/runtime/quarantine.py"),
+    "declare_exchange": ("infra/adapters/rabbitmq_topology.py", "infra/operators/diagnosis_broker.py"),
+    "Collection": (
+        "*/repository.py",
+        "infra/runtime/journal.py",
+        "infra/runtime/quarantine.py",
+        "infra/shops/readers.py",
+    ),
+    "Index": ("*/repository.py", "infra/runtime/journal.py", "infra/runtime/quarantine.py", "infra/shops/readers.py"),
     "create_index": ("infra/adapters/mongo.py",),
     "create_indexes": ("infra/adapters/mongo.py",),
 }

@@ -251,7 +251,6 @@ async def trading(site: Site, logins: ShopLogins) -> AsyncIterator[Site]:
             for command in (*rules, activation.model_copy(update={"effective_from": None}), receive()):
                 raw = command.model_dump_json(exclude_none=True).encode()
                 await exchange.publish(aio_pika.Message(raw), command.message_type)
-                await site.quiet()
         await site.quiet()
         yield site
 

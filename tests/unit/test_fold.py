@@ -206,7 +206,7 @@ class TestNotYet:
         assert folded.dead == [
             Unhandled(command("waits").key, "product.define.v1", "product/501", "product/501", "tea_unknown", LAST_TRY)
         ]
-        assert folded.emissions[0].data.detail == "Waited in vain: tea unknown."
+        assert folded.emissions[0].data.detail == "Tea unknown."
         assert folded.emissions[0].data.traceback is None
 
 
