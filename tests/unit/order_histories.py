@@ -39,7 +39,7 @@ _requests = st.one_of(
 
 
 @st.composite
-def lives(draw: st.DrawFn, order_id: str = "1001", rule_version: int = 1) -> tuple[Order, list[Event]]:
+def order_histories(draw: st.DrawFn, order_id: str = "1001", rule_version: int = 1) -> tuple[Order, list[Event]]:
     """An order in its last state, and all events about it, `order.accepted` first."""
     lines = [
         a_placed_line(product_id, draw(st.integers(1, 4)), str(Decimal(draw(st.integers(0, 6_000))) / 100))
