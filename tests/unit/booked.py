@@ -69,7 +69,7 @@ def booked(order: OrderFacts, rules: Terms, earned: Earned | None = None, **fiel
 def refunded(
     commission: Commission, *, parts: int, of: int, reference: str = "refund-1", reason: str = "order_refunded"
 ) -> Commission:
-    """The commission after a refund of `parts` / `of` of every line."""
+    """The commission after a refund of the fraction `parts` / `of` of every line."""
     sums: list[int] = []
     for line in commission.lines:
         after = replace(

@@ -182,7 +182,7 @@ class TestUnpaid:
         )
 
 
-def test_an_order_without_lines_gives_nothing() -> None:
+def test_an_order_without_lines_has_no_entries() -> None:
     assert calculate(terms(unilevel("10%")), Sale("CNY", (), a_sale().upline), Earned()) == Outcome((), (), ())
 
 

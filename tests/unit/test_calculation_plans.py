@@ -188,7 +188,7 @@ def test_differential_entries_state_the_remaining_rate() -> None:
 # leader, plan, result; 1 % of 90.00, sold by 101
 TEAM = {
     "the leader of the team": (leader(), team_bonus(), "0.90"),
-    "the leader stands in the chain": (leader(distributor_id=SPONSOR), team_bonus(), "0.90"),
+    "the leader is in the chain": (leader(distributor_id=SPONSOR), team_bonus(), "0.90"),
     "an inactive leader": (leader("(standard)"), team_bonus(), "inactive"),
     "an inactive leader, where that is allowed": (leader("(standard)"), team_bonus(conditions=ANYONE), "0.90"),
     "the leader sells": (leader(distributor_id=SELLER), team_bonus(), "own_sale"),

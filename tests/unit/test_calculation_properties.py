@@ -171,7 +171,7 @@ def test_an_entry_is_its_rounded_share_or_what_its_limit_leaves(case: tuple[Term
 
 
 @given(cases())
-def test_caps_hold_for_each_distributor_and_plan(case: tuple[Terms, Sale, Earned]) -> None:
+def test_caps_are_kept_for_each_distributor_and_plan(case: tuple[Terms, Sale, Earned]) -> None:
     terms, sale, earned = case
     outcome = calculate(*case)
     for plan in terms.plans:

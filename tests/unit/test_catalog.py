@@ -1,4 +1,4 @@
-"""Products: a definition replaces what is known, and the same one again changes nothing."""
+"""Products: a definition replaces the known one, and a repeat changes nothing."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def refused(state: State, reason: str, detail: str) -> Decision[State]:
     return Decision(state, (ProductRefused(product_id=TEA, reason=reason, detail=detail),), "refused")
 
 
-def test_a_product_is_added_beside_the_others() -> None:
+def test_a_product_is_added_to_the_others() -> None:
     state = a_catalogue(a_product(CUP, CUPS))
 
     assert define(state, message(command())) == Decision(
@@ -111,8 +111,8 @@ class TestCategory:
 
     @pytest.mark.parametrize(("given", "name"), [("Teas", "Teas"), (None, "Tea")])
     def test_a_removed_category_is_restored(self, given: str | None, name: str) -> None:
-        gone = State(categories={TEAS: Category(TEAS, "Tea", 2, removed=True)})
-        decision = define(gone, message(command(category_name=given)))
+        removed = State(categories={TEAS: Category(TEAS, "Tea", 2, removed=True)})
+        decision = define(removed, message(command(category_name=given)))
 
         assert decision.state.categories == {TEAS: Category(TEAS, name, 3)}
         assert decision.publish[1:] == (CategoryDefined(category_id=TEAS, name=name, version=3),)

@@ -34,8 +34,8 @@ from workers.catalog.model import State
 ORGANIC = 31
 TEA_CATEGORY = Category(TEAS, "Tea")
 ORGANIC_TAG = Tag(ORGANIC, "organic", products=2)
-GONE_CATEGORY = Category(TEAS, "Tea", 2, removed=True)
-GONE_TAG = Tag(ORGANIC, "organic", 2, removed=True)
+REMOVED_CATEGORY = Category(TEAS, "Tea", 2, removed=True)
+REMOVED_TAG = Tag(ORGANIC, "organic", 2, removed=True)
 
 
 def state_with(*labels: Category | Tag, in_use: frozenset[int] = frozenset()) -> State:
@@ -74,7 +74,7 @@ class TestCategory:
             ((), category(expected_version=0), Category(TEAS, "Tea")),
             ((TEA_CATEGORY,), category("Teas"), Category(TEAS, "Teas", 2)),
             ((TEA_CATEGORY,), category("Teas", expected_version=1), Category(TEAS, "Teas", 2)),
-            ((GONE_CATEGORY,), category(expected_version=0), Category(TEAS, "Tea", 3)),
+            ((REMOVED_CATEGORY,), category(expected_version=0), Category(TEAS, "Tea", 3)),
         ],
     )
     def test_a_definition_is_stored(self, known: Sequence[Category], command: DefineCategory, result: Category) -> None:
@@ -89,7 +89,7 @@ class TestCategory:
 
         assert decide.define_category(state, message(category())) == Decision(state, outcome="unchanged")
 
-    @pytest.mark.parametrize(("known", "expected", "version"), [(TEA_CATEGORY, 2, 1), (GONE_CATEGORY, 2, 0)])
+    @pytest.mark.parametrize(("known", "expected", "version"), [(TEA_CATEGORY, 2, 1), (REMOVED_CATEGORY, 2, 0)])
     def test_an_outdated_version_is_refused(self, known: Category, expected: int, version: int) -> None:
         answer = decide.define_category(state_with(known), message(category("Teas", expected_version=expected)))
 
@@ -101,13 +101,13 @@ class TestCategory:
             state_with(TEA_CATEGORY), message(RemoveCategory(category_id=TEAS, expected_version=expected))
         )
 
-        assert answer == Decision(state_with(GONE_CATEGORY), (CategoryRemoved(category_id=TEAS),), "removed")
+        assert answer == Decision(state_with(REMOVED_CATEGORY), (CategoryRemoved(category_id=TEAS),), "removed")
 
     @pytest.mark.parametrize(
         ("state", "expected", "refusal"),
         [
             (state_with(), None, category_refused("not_defined", "There is no category 7.")),
-            (state_with(GONE_CATEGORY), None, category_refused("not_defined", "There is no category 7.")),
+            (state_with(REMOVED_CATEGORY), None, category_refused("not_defined", "There is no category 7.")),
             (state_with(TEA_CATEGORY), 2, category_refused("outdated", now_at(1))),
             (
                 state_with(TEA_CATEGORY, in_use=frozenset({TEAS})),
@@ -130,7 +130,7 @@ class TestTag:
             ((), tag(expected_version=0), Tag(ORGANIC, "organic")),
             ((ORGANIC_TAG,), tag("bio"), Tag(ORGANIC, "bio", 2, products=2)),
             ((ORGANIC_TAG,), tag("bio", expected_version=1), Tag(ORGANIC, "bio", 2, products=2)),
-            ((GONE_TAG,), tag(expected_version=0), Tag(ORGANIC, "organic", 3)),
+            ((REMOVED_TAG,), tag(expected_version=0), Tag(ORGANIC, "organic", 3)),
         ],
     )
     def test_a_definition_is_stored(self, known: Sequence[Tag], command: DefineTag, result: Tag) -> None:
@@ -145,7 +145,7 @@ class TestTag:
 
         assert decide.define_tag(state, message(tag())) == Decision(state, outcome="unchanged")
 
-    @pytest.mark.parametrize(("known", "expected", "version"), [(ORGANIC_TAG, 2, 1), (GONE_TAG, 2, 0)])
+    @pytest.mark.parametrize(("known", "expected", "version"), [(ORGANIC_TAG, 2, 1), (REMOVED_TAG, 2, 0)])
     def test_an_outdated_version_is_refused(self, known: Tag, expected: int, version: int) -> None:
         answer = decide.define_tag(state_with(known), message(tag("bio", expected_version=expected)))
 
@@ -156,14 +156,14 @@ class TestTag:
         command = RemoveTag(tag_id=ORGANIC, expected_version=expected)
 
         assert decide.remove_tag(state_with(replace(ORGANIC_TAG, products=0)), message(command)) == Decision(
-            state_with(GONE_TAG), (TagRemoved(tag_id=ORGANIC),), "removed"
+            state_with(REMOVED_TAG), (TagRemoved(tag_id=ORGANIC),), "removed"
         )
 
     @pytest.mark.parametrize(
         ("known", "expected", "refusal"),
         [
             ((), None, tag_refused("not_defined", "There is no tag 31.")),
-            ((GONE_TAG,), None, tag_refused("not_defined", "There is no tag 31.")),
+            ((REMOVED_TAG,), None, tag_refused("not_defined", "There is no tag 31.")),
             ((ORGANIC_TAG,), 2, tag_refused("outdated", now_at(1))),
             ((ORGANIC_TAG,), None, tag_refused("in_use", "2 products have tag 31; take it from them first.")),
         ],

@@ -371,7 +371,7 @@ def test_an_order_is_accrued_once() -> None:
     assert accrue(known, message(paid(version=3))) == Decision(known, outcome="duplicate")
 
 
-def test_an_order_waits_for_its_rules() -> None:
+def test_an_order_before_its_rules_is_retried() -> None:
     assert accrue(accounts(), message(paid(rule_version=2))) == NotYet("rules_unknown")
 
 

@@ -286,7 +286,7 @@ class TestClawback:
 
         assert take_back(closed, message(refunded(version=5))) == Decision(closed, outcome="duplicate")
 
-    def test_a_cancelled_order_gives_everything_back(self) -> None:
+    def test_a_cancellation_takes_everything_back(self) -> None:
         decision = take_back_all(accrued(), message(cancelled(), id="m-cancelled"))
 
         assert the_commission(decision.state).remaining_minor() == (0, 0, 0)

@@ -59,7 +59,7 @@ PLANS: tuple[Plan, ...] = (
 
 
 @dataclass(frozen=True)
-class Story:
+class History:
     """The events of one order in their order; `ticks` may come at any time."""
 
     rules: RuleSet
@@ -70,7 +70,7 @@ class Story:
 
 
 @st.composite
-def stories(draw: st.DrawFn) -> Story:
+def histories(draw: st.DrawFn) -> History:
     currency = draw(st.sampled_from(CURRENCIES))
     nets = draw(st.lists(st.integers(0, 20_000) | st.integers(0, 30), min_size=1, max_size=3))
     lines = tuple(
@@ -107,7 +107,7 @@ def stories(draw: st.DrawFn) -> Story:
     ]
     days = draw(st.lists(st.integers(0, 30), max_size=3))
     ticks = tuple(message(tick(NOW + timedelta(days=day)), time=NOW + timedelta(days=day)) for day in days)
-    return Story(rules, tuple(messages[:-1]), ticks, messages[-1])
+    return History(rules, tuple(messages[:-1]), ticks, messages[-1])
 
 
 def _refund(lines: Sequence[OrderLine], sums: dict[int, tuple[int, int]], currency: str, refund_id: str) -> Any:
@@ -166,16 +166,16 @@ def _without_history(commission: Commission) -> Commission:
     return replace(commission, reversals=(), status="held", release_at=None, released_at=None)
 
 
-@given(stories(), st.data())
-def test_the_order_of_arrival_changes_only_the_account(story: Story, data: st.DataObject) -> None:
-    messages = [*story.events, *story.ticks]
+@given(histories(), st.data())
+def test_the_order_of_arrival_changes_only_the_account(history: History, data: st.DataObject) -> None:
+    messages = [*history.events, *history.ticks]
     again = data.draw(st.lists(st.sampled_from(messages), max_size=3))
     resent = [message(cause.data, id=f"resent-{n}", time=cause.time) for n, cause in enumerate(again)]
     shuffled = data.draw(st.permutations([*messages, *again, *resent]))
     last = message(tick(LONG_AFTER), time=LONG_AFTER)
 
-    in_order = state_after(story.rules, [*story.events, last])
-    as_received = state_after(story.rules, [*shuffled, last])
+    in_order = state_after(history.rules, [*history.events, last])
+    as_received = state_after(history.rules, [*shuffled, last])
 
     assert figures_of(as_received) == figures_of(in_order)
     balances = balances_of(as_received.postings)
@@ -183,11 +183,11 @@ def test_the_order_of_arrival_changes_only_the_account(story: Story, data: st.Da
         assert +balances == +balances_of(in_order.postings)
 
 
-@given(stories(), st.data())
-def test_a_full_refund_brings_every_account_to_zero(story: Story, data: st.DataObject) -> None:
-    shuffled = data.draw(st.permutations([*story.events, *story.ticks, story.total]))
+@given(histories(), st.data())
+def test_a_full_refund_brings_every_account_to_zero(history: History, data: st.DataObject) -> None:
+    shuffled = data.draw(st.permutations([*history.events, *history.ticks, history.total]))
 
-    state = state_after(story.rules, [*shuffled, message(tick(LONG_AFTER), time=LONG_AFTER)])
+    state = state_after(history.rules, [*shuffled, message(tick(LONG_AFTER), time=LONG_AFTER)])
 
     assert set(state.commissions[KEY].remaining_minor()) <= {0}
     sums: Counter[tuple[int, str]] = Counter()
@@ -196,19 +196,19 @@ def test_a_full_refund_brings_every_account_to_zero(story: Story, data: st.DataO
         sums[earner, currency] += amount
 
 
-@given(stories(), st.data())
-def test_handled_twice_equals_once(story: Story, data: st.DataObject) -> None:
-    messages = data.draw(st.permutations([*story.events, *story.ticks, story.total]))
-    once = state_after(story.rules, messages)
+@given(histories(), st.data())
+def test_handled_twice_equals_once(history: History, data: st.DataObject) -> None:
+    messages = data.draw(st.permutations([*history.events, *history.ticks, history.total]))
+    once = state_after(history.rules, messages)
 
-    for cause in (*story.events, story.total):
+    for cause in (*history.events, history.total):
         again = RULES[cause.type](once, message(cause.data, id=f"resent {cause.id}", time=cause.time))
         assert again == Decision(once, outcome="duplicate")
 
 
-@given(stories())
-def test_the_released_amounts_match_the_events(story: Story) -> None:
-    state = state_after(story.rules, story.events)
+@given(histories())
+def test_the_released_amounts_match_the_events(history: History) -> None:
+    state = state_after(history.rules, history.events)
     decision = decide.release(state, message(tick(LONG_AFTER), time=LONG_AFTER))
 
     released = {share.distributor_id: share.amount for event in decision.publish for share in event.shares}

@@ -179,7 +179,7 @@ def test_history_is_activated_newest_first() -> None:
     assert in_force(months[0] - timedelta(days=15), "default", book.tenures) is None
 
 
-def test_a_markets_limit_on_levels_counts_places_of_the_plan() -> None:
+def test_a_markets_limit_counts_the_levels_of_the_plan() -> None:
     plan = {"plan": "unilevel", "name": "compressed", "rates": ["0.10", "0.05"], "compression": True}
     terms = terms_of(RuleDocument.model_validate({"title": "T", "pool_rate": "0.20", "plans": [plan]}))
 

@@ -69,7 +69,7 @@ class TestPaid:
         assert "rounded" not in text
         assert "The customer paid 100.00 CNY; percentages" in text
 
-    def test_a_difference_a_peer_and_a_first_tier(self) -> None:
+    def test_a_difference_a_peer_and_a_first_tier_are_explained(self) -> None:
         order = an_order(Line(1, 501, 7, 1, 10_000, 0), upline=an_upline("silver", "silver", "gold"))
         text = explained_text(order, terms(TIERED))
 
@@ -77,7 +77,7 @@ class TestPaid:
         assert "no more than the one below it, which earns the peer bonus of 0.5 % of 100.00 = 0.50" in text
         assert "tier gold has 6 %, 4 % go to tiers below, the difference is 2 % of 100.00 = 2.00" in text
 
-    def test_a_team_and_units(self) -> None:
+    def test_a_team_bonus_and_a_fixed_amount_are_explained(self) -> None:
         order = an_order(leader=Earner(0, LEADER, "gold", True))
         text = explained_text(order, terms(TEAM, UNITS))
 
@@ -102,12 +102,12 @@ class TestPaid:
         ],
         ids=["entry", "order", "day", "month"],
     )
-    def test_the_cap_that_cut_a_share(self, caps: Caps, earned: Earned, words: str) -> None:
+    def test_the_cap_that_cut_a_share_is_stated(self, caps: Caps, earned: Earned, words: str) -> None:
         order = an_order(Line(1, 501, 7, 2, 6000, 530), Line(2, 502, 8, 1, 5470, 0))
 
         assert words in explained_text(order, terms(replace(LEVELS, caps=caps)), earned)
 
-    def test_the_pool_that_cut_a_share(self) -> None:
+    def test_the_pool_that_cut_a_share_is_stated(self) -> None:
         text = explained_text(an_order(), terms(LEVELS, UNITS, pool_rate_ppm=100_000))
         assert "cut to what other shares had left of the line's pool of 5.47 CNY" in text
 
@@ -211,7 +211,7 @@ class TestLaterChanges:
         assert "the cancellation took back 4.38 CNY of what was held" in text
         assert "Nothing is left of it: everything was taken back." in text
 
-    def test_a_refund_too_small_to_count(self) -> None:
+    def test_a_refund_too_small_for_a_unit_takes_back_nothing(self) -> None:
         order, rules = an_order(), terms(LEVELS)
         text = text_of(explain(order, refunded(booked(order, rules), parts=1, of=50_000), rules))
 

@@ -156,7 +156,7 @@ class TestReasons:
         assert "gives nothing to 2 (level 2): the plan pays 0 here." in text
         assert "gives nothing to 1 (level 3): the plan does not reach this level." in text
 
-    def test_a_minimum_after_a_cap(self) -> None:
+    def test_a_minimum_after_a_cap_is_explained(self) -> None:
         plan = Unilevel("direct", (50_000,), minimum={"CNY": 200})
         capped = replace(plan, caps=replace(plan.caps, entry={"CNY": 150}))
 
@@ -164,7 +164,7 @@ class TestReasons:
 
         assert "the seller, 3: the share, after caps and pool, is below the plan's minimum of 2.00 CNY." in text
 
-    def test_a_fixed_plan_without_the_orders_currency(self) -> None:
+    def test_a_fixed_plan_without_the_orders_currency_is_explained(self) -> None:
         order = an_order(currency="JPY")
         assert "the plan has no amounts in JPY." in explained_text(order, terms(UNITS))
         assert "该方案未设 JPY 的金额。" in explained_text(order, terms(UNITS), language="zh")

@@ -123,7 +123,7 @@ SHARES = [
 
 
 @pytest.mark.parametrize(("parts", "denominator", "limit", "expected"), SHARES)
-def test_shares_worked_out_by_hand(parts: list[int], denominator: int, limit: int | None, expected: list[int]) -> None:
+def test_worked_examples_of_shares(parts: list[int], denominator: int, limit: int | None, expected: list[int]) -> None:
     assert largest_remainder(parts, denominator, limit) == expected
 
 

@@ -191,7 +191,7 @@ class TestLeaving:
 
         assert leave_team(once, message(leave(), id="resent")) == Decision(once, outcome="duplicate")
 
-    def test_a_later_repeat_waits_for_another_join_and_then_changes_nothing(self) -> None:
+    def test_a_later_repeat_is_retried_and_then_changes_nothing(self) -> None:
         once = leave_team(self.NETWORK, message(leave())).state
 
         assert leave_team(once, message(leave(), time=NOW + A_DAY)) == NotYet(
@@ -220,7 +220,7 @@ class TestLeaving:
             (leave(99), "distributor_unknown", "distributor_id: distributor 99 is not registered."),
         ],
     )
-    def test_a_leave_waits_for_its_join(self, command: LeaveTeam, reason: str, detail: str) -> None:
+    def test_a_leave_before_its_join_is_retried(self, command: LeaveTeam, reason: str, detail: str) -> None:
         otherwise = refused(reason, detail, self.NETWORK, command.team_id)
 
         assert leave_team(self.NETWORK, message(command)) == NotYet(reason, otherwise)

@@ -61,7 +61,7 @@ class TestStatusAfterwards:
             (COMPLETED, "completed"),
         ],
     )
-    def test_a_step_that_was_taken_changes_nothing(self, before: dict[str, Any], status: str) -> None:
+    def test_a_repeated_status_changes_nothing(self, before: dict[str, Any], status: str) -> None:
         state = after_refund(before, 2)
 
         assert decide.update_status(state, message(update(status))) == Decision(state, outcome="already_refunded")
@@ -77,7 +77,7 @@ class TestStatusAfterwards:
             (COMPLETED, "cancelled"),
         ],
     )
-    def test_any_other_step_is_refused(self, before: dict[str, Any], status: str) -> None:
+    def test_any_other_status_is_refused(self, before: dict[str, Any], status: str) -> None:
         state = after_refund(before, 2)
         detail = f"order {KEY} was refunded (all its money is back); it cannot become {status}."
         event = StatusRefused(shop_id=SHOP, order_id=ORDER, status=status, reason="order_refunded", detail=detail)

@@ -174,7 +174,7 @@ class TestShipmentAndReceipt:
             (an_order(**COMPLETED), "completed", "already_completed"),
         ],
     )
-    def test_a_step_already_passed_changes_nothing(self, order: Order, status: str, outcome: str) -> None:
+    def test_an_earlier_status_changes_nothing(self, order: Order, status: str, outcome: str) -> None:
         state = order_state(order)
 
         assert decide.update_status(state, message(update(status))) == Decision(state, outcome=outcome)
@@ -222,7 +222,7 @@ class TestAfterTheEnd:
 
     @pytest.mark.parametrize("status", ["paid", "shipped", "completed"])
     @pytest.mark.parametrize("order", [an_order(**REJECTED), an_order(**CANCELLED)])
-    def test_any_other_step_is_refused_with_the_end_of_the_order(self, order: Order, status: str) -> None:
+    def test_any_other_status_is_refused_with_the_end_of_the_order(self, order: Order, status: str) -> None:
         state = order_state(order)
         detail = f"order {KEY} was {order.status} ({order.reason}); it cannot become {status}."
 

@@ -162,7 +162,7 @@ class TestOneRefund:
         assert (two.state.orders[KEY].status, two.publish[0].is_full) == ("refunded", True)
 
 
-class TestHowMuch:
+class TestAmounts:
     THREE = an_order(**SHIPPED, lines=(a_line(1, TEA, 3, 1_000),))
 
     @pytest.mark.parametrize(

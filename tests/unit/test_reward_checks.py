@@ -92,7 +92,7 @@ class TestCrossing:
             after, (RewardGranted(**reward_fields("100.00")),), "counted"
         )
 
-    def test_beyond_the_target_nothing_is_granted_again(self) -> None:
+    def test_a_sale_above_the_target_grants_nothing_again(self) -> None:
         state = reward_state(a_month(10_000, "monthly_sales"))
 
         assert count_sale(state, sold("90.00")) == Decision(
@@ -213,7 +213,7 @@ class TestWhichRules:
 
         assert count_sale(state, sold("10.00", rule_version=2)) == Decision(after, (revoked,), "counted")
 
-    def test_a_sale_waits_for_its_rules(self) -> None:
+    def test_a_sale_before_its_rules_is_retried(self) -> None:
         assert count_sale(reward_state(), sold("90.00", rule_version=2)) == NotYet("rules_unknown")
 
 

@@ -342,7 +342,7 @@ class TestMarket:
         assert isinstance(defined, MarketDefined)
         assert (defined.override_by, defined.override_reason) == ("li.na", "licence 17")
 
-    def test_limits_that_active_rules_break_are_refused_until_these_end(self) -> None:
+    def test_limits_that_active_rules_breach_are_refused_until_these_end(self) -> None:
         rules = active(a_draft(market="cn"))
         state = a_book(rules, markets=(Market("cn"),))
         detail = (

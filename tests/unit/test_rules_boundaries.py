@@ -92,7 +92,7 @@ def test_the_largest_number_of_kinds_of_lines_is_allowed() -> None:
     assert highest_promise([by_category(KINDS_OF_LINES_MAX - 1)]).rate_ppm == KINDS_OF_LINES_MAX - 1
 
 
-def test_one_kind_of_line_more_is_too_many() -> None:
+def test_too_many_kinds_of_lines_are_an_error() -> None:
     error = r"^more than 20000 kinds of lines are paid differently; say less by product, or by category$"
 
     with pytest.raises(TooManyKinds, match=error):

@@ -179,7 +179,7 @@ def test_a_file_that_is_no_rule_set_is_refused(tmp_path: Path, name: str, conten
     assert error in err
 
 
-def test_a_file_without_end_is_too_long() -> None:
+def test_an_endless_file_is_too_long() -> None:
     assert run("check", "/dev/zero")[0] == 2
 
 

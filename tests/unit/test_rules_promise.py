@@ -85,13 +85,13 @@ def test_the_highest_promise_is_the_maximum_over_lines_and_earners(
         ({"none": 0}, 10, 10, 0),
     ],
 )
-def test_a_differential_pays_its_highest_rate_and_a_peer_of_each(
+def test_a_differential_pays_its_highest_rate_and_a_peer_of_each_rate(
     rates_by_tier: dict[str, int], peer: int, levels_max: int, most: int
 ) -> None:
     assert highest_promise([Differential("d", rates_by_tier, peer, levels_max)]).rate_ppm == most
 
 
-def test_fixed_amounts_are_no_share_of_a_line() -> None:
+def test_fixed_amounts_promise_no_rate() -> None:
     assert highest_promise([Fixed("f", {"CNY": (50,)})]).rate_ppm == 0
 
 

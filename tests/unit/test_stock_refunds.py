@@ -240,13 +240,13 @@ def test_only_units_not_refunded_before_are_shipped(case: tuple[Order, list[Even
     order, _, events = case
     state, returned = after(events)
 
-    wanted, not_shipped = Counter[int](), Counter[int]()
+    ordered, not_shipped = Counter[int](), Counter[int]()
     products = {line.line: line.product_id for line in order.lines}
     for line in order.lines:
-        wanted[line.product_id] += line.quantity
+        ordered[line.product_id] += line.quantity
     for part in (part for each in order.refunds if not each.was_shipped for part in each.lines):
         not_shipped[products[part.line]] += part.quantity
-    for product_id, quantity in wanted.items():
+    for product_id, quantity in ordered.items():
         item, before = state.items[product_id], STOCK.items[product_id]
         left = quantity - not_shipped[product_id]
         assert item.shipped == (left if order.was_shipped else 0)
