@@ -73,7 +73,7 @@ def test_inactive_distributors_are_paid_where_activity_is_no_condition() -> None
         assert results(sale, outcome(sale, plan), plan) == expected
 
 
-# earlier own sales of the month: the seller's, the sponsor's; chain; results. 1,000.00 are required, the order is 90.00.
+# earlier own sales of the month: the seller's, the sponsor's; chain; results; 1,000.00 are required, the order is 90.00
 OWN_SALES = {
     "both exactly": ("910.00", "1000.00", "standard, standard", "9.00, 4.50"),
     "both by a cent too little": (

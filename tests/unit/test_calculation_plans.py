@@ -136,7 +136,7 @@ DIFFERENTIAL = {
     "no peer of an exceeded rate": ("silver, gold, silver", "0.5%", "4.00, 2.00, not_above_tiers_below"),
     "a tier that is not listed": ("bronze, silver, bronze", "0%", "tier_without_rate, 4.00, tier_without_rate"),
     "a tier with rate 0": ("guest, guest, silver", "0.5%", "tier_without_rate, tier_without_rate, 4.00"),
-    "the inactive count for nothing": ("(gold), silver, gold", "0%", "inactive, 4.00, 2.00"),
+    "the inactive are ignored": ("(gold), silver, gold", "0%", "inactive, 4.00, 2.00"),
     "an inactive equal leaves the peer rate": ("silver, (silver), silver", "0.5%", "4.00, inactive, 0.50"),
     "inactive and without a rate": ("(bronze), silver", "0%", "inactive, 4.00"),
 }
