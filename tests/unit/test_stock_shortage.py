@@ -68,7 +68,7 @@ def the_item(state: State) -> StockItem:
     return state.items[TEA]
 
 
-class TestCount:
+class TestShortage:
     @pytest.mark.parametrize("found", [(decide.count, count("c", on_hand=4)), (decide.adjust, adjust("c", delta=-6))])
     def test_a_shortage_is_announced_and_a_release_requested(self, found: Any) -> None:
         rule, payload = found
