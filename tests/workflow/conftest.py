@@ -14,7 +14,7 @@ from tests.workflow.system import System
 STOCK = 100
 
 
-def the_stage(stock: int = STOCK, rules: RuleDocument | None = None) -> list[Payload]:
+def set_up_commands(stock: int = STOCK, rules: RuleDocument | None = None) -> list[Payload]:
     """The commands that make the shared world, in the order in which it has to be made."""
     return [
         RegisterShop(shop_id=SHOP, currency="CNY", market=MARKET),
@@ -29,12 +29,12 @@ def the_stage(stock: int = STOCK, rules: RuleDocument | None = None) -> list[Pay
     ]
 
 
-async def set_the_stage(system: System, stock: int = STOCK, rules: RuleDocument | None = None) -> System:
-    await system.publish(*the_stage(stock, rules))
+async def set_up(system: System, stock: int = STOCK, rules: RuleDocument | None = None) -> System:
+    await system.publish(*set_up_commands(stock, rules))
     await system.run_until_idle()
     return system
 
 
 @pytest.fixture
 async def system() -> System:
-    return await set_the_stage(System())
+    return await set_up(System())

@@ -13,7 +13,7 @@ from infra.runtime import roster
 from infra.runtime.worker import Worker
 from infra.settings import Settings
 from tests.builders import NOW, ORDER, SELLER, SHOP, TEA, message, place
-from tests.workflow.conftest import set_the_stage
+from tests.workflow.conftest import set_up
 from tests.workflow.system import System
 
 LETTERS = "alerting.dead_letters"
@@ -79,7 +79,7 @@ async def test_what_nobody_can_read_becomes_a_dead_letter_and_one_alert(system: 
 
 
 async def test_a_rule_that_raises_is_tried_four_times_and_its_neighbours_once() -> None:
-    system = await set_the_stage(System(workers_with_a_bug("2")))
+    system = await set_up(System(workers_with_a_bug("2")))
     orders = [message(place(number, prepaid=True)) for number in ("1", "2", "3")]
     await system.send_together(orders)
     await system.run_until_idle()
@@ -108,7 +108,7 @@ async def test_a_rule_that_raises_is_tried_four_times_and_its_neighbours_once() 
 
 
 async def test_a_body_beyond_the_limit_is_parked_whole_at_the_broker() -> None:
-    system = await set_the_stage(System(settings=STRICT))
+    system = await set_up(System(settings=STRICT))
     body = json.dumps({"shop_id": SHOP, "note": "x" * 70_000}).encode()
     await system.send_bytes("order.place.v1", body)
     await system.publish(place())

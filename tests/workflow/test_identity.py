@@ -15,7 +15,7 @@ from infra.ports.messaging import Delivery, Outgoing
 from infra.runtime import roster
 from infra.runtime.worker import Handler, Worker
 from tests.builders import CUPS, MARKET, MIDDLE, ORDER, SELLER, SHOP, TEA, TEAM, TOP, place, update
-from tests.workflow.conftest import set_the_stage
+from tests.workflow.conftest import set_up
 from tests.workflow.in_memory import InMemoryInbox
 from tests.workflow.system import System
 
@@ -100,7 +100,7 @@ SETTINGS = {
 @pytest.fixture
 async def system() -> System:
     """With a paid order, and two teams of which the seller is in neither."""
-    system = await set_the_stage(System())
+    system = await set_up(System())
     await system.publish(place(), update("paid"))
     await system.run_until_idle(with_retries=True)
     await system.publish(

@@ -24,7 +24,7 @@ from tests.builders import (
     update,
 )
 from tests.simulation.planted import give_the_rest_with_the_last_units, take_fixed_amounts_by_the_units_alone
-from tests.workflow.conftest import STOCK, set_the_stage
+from tests.workflow.conftest import STOCK, set_up
 from tests.workflow.system import System
 from workers.commission_calculation.repository import to_commission
 
@@ -96,7 +96,7 @@ async def test_the_same_refunds_in_any_order_come_to_the_same() -> None:
     ]
     outcomes = []
     for shuffled in permutations(commands):
-        system = await published(await set_the_stage(System()), *shuffled)
+        system = await published(await set_up(System()), *shuffled)
         await system.assert_sound()
         lines = [(line["refunded_quantity"], line["refunded_minor"]) for line in the_order(system)["lines"]]
         [commission] = system.documents("commission_calculation.commissions")
@@ -160,7 +160,7 @@ async def test_an_order_whose_money_is_back_and_whose_goods_are_still_set_apart(
 
 
 async def test_a_fixed_amount_that_stays_when_all_the_money_is_back() -> None:
-    system = await set_the_stage(System(), rules=a_rule_document(plans=FIXED))
+    system = await set_up(System(), rules=a_rule_document(plans=FIXED))
     money = refund(a_refund_line(TEA, 0, "90.01"), refund_id="money")
     with patch("workers.commission_calculation.decide.taken_back", take_fixed_amounts_by_the_units_alone):
         await published(system, money)

@@ -14,7 +14,7 @@ from infra.demo.traffic import Publication, traffic
 from infra.ports.messaging import Outgoing
 from infra.settings import Settings
 from tests.builders import NOW, place, update
-from tests.workflow.conftest import set_the_stage
+from tests.workflow.conftest import set_up
 from tests.workflow.system import System
 
 BASKETS = 40
@@ -102,10 +102,10 @@ def _commands(report: Report) -> int:
 
 async def test_a_process_that_dies_between_commit_and_publish_says_it_after_all() -> None:
     """Each publish of an order's life in turn is the one that is never made: redelivery and journal make up for it."""
-    undisturbed = await _a_life_with(CrashingPublisher(system := await set_the_stage(System()), dies_before=99), system)
+    undisturbed = await _a_life_with(CrashingPublisher(system := await set_up(System()), dies_before=99), system)
     crashes = 0
     while True:
-        system = await set_the_stage(System())
+        system = await set_up(System())
         publisher = CrashingPublisher(system, dies_before=crashes)
         assert await _a_life_with(publisher, system) == undisturbed
         await system.assert_sound()

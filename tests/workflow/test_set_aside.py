@@ -14,7 +14,7 @@ from infra.ports.messaging import Death, Outgoing
 from infra.runtime import roster
 from tests.builders import SHOP, message, place
 from tests.contracts.golden import FOLDER
-from tests.workflow.conftest import set_the_stage
+from tests.workflow.conftest import set_up
 from tests.workflow.system import System
 
 LETTERS = "alerting.dead_letters"
@@ -53,7 +53,7 @@ class TestGivenUpByTheBroker:
         assert letter["routing_key"] == "order.place.v1"
 
     async def test_each_event_of_a_batch_is_a_letter_in_every_queue_that_lost_it(self) -> None:
-        system = await set_the_stage(System())
+        system = await set_up(System())
         await system.send_together([message(place("1")), message(place("2"))])
         [intake] = [loop for loop in system.loops if loop._queue == self.PLACED]
         await intake.run()
@@ -71,7 +71,7 @@ class TestGivenUpByTheBroker:
         assert [breach for breach in report.breaches if breach.invariant in ("I5", "I6")] == []
 
     async def test_an_event_that_no_letter_tells_of_is_a_breach(self) -> None:
-        system = await set_the_stage(System())
+        system = await set_up(System())
         await system.publish(place("1"))
         [intake] = [loop for loop in system.loops if loop._queue == self.PLACED]
         await intake.run()

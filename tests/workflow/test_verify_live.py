@@ -16,7 +16,7 @@ from infra.operators.verification import Unfinished, verify_live
 from infra.ports.store import Document, SnapshotTooOld, StoreUnavailable
 from infra.settings import Settings
 from tests.builders import KEY, SELLER, TEA, place, update
-from tests.workflow.conftest import set_the_stage
+from tests.workflow.conftest import set_up
 from tests.workflow.in_memory import InMemoryStore
 from tests.workflow.system import System
 
@@ -80,7 +80,7 @@ class Mortal:
 
 
 async def a_system(orders: int, settings: Settings = SINGLY) -> System:
-    system = await set_the_stage(System(settings=settings), stock=1_000)
+    system = await set_up(System(settings=settings), stock=1_000)
     await system.publish(*(place(str(1001 + number), prepaid=True) for number in range(orders)))
     await system.run_until_idle()
     await system.publish(*(update(status, "1001") for status in ("shipped", "completed")), place("900"))
@@ -109,7 +109,7 @@ async def test_there_is_no_query_for_each_journal_record_or_order() -> None:
 async def test_orders_that_wait_are_asked_for_together() -> None:
     queries = []
     for orders in (5, 25):
-        system = await set_the_stage(System(settings=SINGLY))
+        system = await set_up(System(settings=SINGLY))
         await system.publish(*(place(str(1001 + number)) for number in range(orders)))
         for loop in system.loops:
             await loop.run()
