@@ -60,7 +60,7 @@ def test_ports_that_stay_taken_are_one_sentence(tmp_path: Path, monkeypatch: pyt
     assert processes_under(tmp_path) == []
 
 
-@pytest.mark.parametrize("disagreement", [{"started_ticks": 1}, {"boot_id": "another"}])
+@pytest.mark.parametrize("difference", [{"started_ticks": 1}, {"boot_id": "another"}])
 def test_a_reused_pid_is_never_stopped(tmp_path: Path, difference: dict[str, Any]) -> None:
     foreign = process.start(["sleep", "60"], env=os.environ, folder=tmp_path, log=tmp_path / "log")
     try:

@@ -95,7 +95,7 @@ class Nemesis:
             logs=self._logs / fault.name,
             quick=self.quick,
             bench=self.bench,
-            say=lambda text: self._report(f"{fault.name}: {text}"),
+            report=lambda text: self._report(f"{fault.name}: {text}"),
         )
         await self.bench.purge(settings, trial.topology)
         result = await trial.run(fault.act, fault.check)

@@ -1,4 +1,4 @@
-"""A system whose stage is set: shop, sponsors, products, stock and rules, as `tests.builders` describes them."""
+"""A system with a shop, sponsors, products, stock and rules, as `tests.builders` describes them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ STOCK = 100
 
 
 def set_up_commands(stock: int = STOCK, rules: RuleDocument | None = None) -> list[Payload]:
-    """The commands that make the shared world, in the order in which it has to be made."""
+    """The commands that create the shared data, in the sequence that they need."""
     return [
         RegisterShop(shop_id=SHOP, currency="CNY", market=MARKET),
         RegisterDistributor(distributor_id=TOP, joined_at=JOINED),
