@@ -26,10 +26,10 @@ UNUSED_PORT = 1
 @contextmanager
 def taken_port(port: int = 0) -> Iterator[int]:
     """A port on which another program listens: this one, or any."""
-    with socket.socket() as neighbour:
-        neighbour.bind(("127.0.0.1", port))
-        neighbour.listen()
-        yield neighbour.getsockname()[1]
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", port))
+        listener.listen()
+        yield listener.getsockname()[1]
 
 
 def assert_one_sentence(ended: Ended, *words: str) -> None:

@@ -73,7 +73,7 @@ async def set_up(site: Site) -> None:
             items = await site.documents("stock_reservation.items")
             return bool(rules) and len(distributors) == 3 and len(items) == 2
 
-        await until(is_there, what="the stage is set")
+        await until(is_there, what="the set-up is stored")
 
 
 async def test_events_of_one_type_leave_together_and_outlive_the_broker(site: Site) -> None:
@@ -183,12 +183,12 @@ async def test_an_unreadable_message_is_kept_with_reason_and_body(site: Site) ->
 async def test_a_body_beyond_the_limit_is_parked_whole_and_reported(site: Site) -> None:
     await set_up(site)
     body = json.dumps({"shop_id": SHOP, "note": "x" * site.settings.message_bytes_max}).encode()
-    neighbour = message(place())
+    small = message(place())
     async with site.loops(*workers("order_intake", "alerting")):
         await send(site, body, "order.place.v1", "application/json")
-        await send(site, neighbour.to_bytes(), neighbour.type)
+        await send(site, small.to_bytes(), small.type)
         [letter] = await until(lambda: site.documents("alerting.dead_letters"), what="the letter is kept")
-        await until(lambda: site.documents("order_intake.orders"), what="the neighbour is taken")
+        await until(lambda: site.documents("order_intake.orders"), what="the other order is accepted")
 
     assert letter["reason"] == "too_large"
     async with site.channel() as channel:

@@ -96,25 +96,25 @@ async def consume_one(url: str) -> bytes | None:
 
 
 @contextmanager
-def neighbour_on(port: int = 0) -> Iterator[int]:
+def foreign_listener(port: int = 0) -> Iterator[int]:
     """Another program that listens on the port, or on any, and closes every connection."""
-    with socket.socket() as neighbour:
-        neighbour.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        neighbour.bind((ports.LOOPBACK, port))
-        neighbour.listen()
-        thread = threading.Thread(target=_close_every_connection, args=(neighbour,))
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((ports.LOOPBACK, port))
+        listener.listen()
+        thread = threading.Thread(target=_close_every_connection, args=(listener,))
         thread.start()
         try:
-            yield neighbour.getsockname()[1]
+            yield listener.getsockname()[1]
         finally:
-            neighbour.shutdown(socket.SHUT_RDWR)
+            listener.shutdown(socket.SHUT_RDWR)
             thread.join()
 
 
-def _close_every_connection(neighbour: socket.socket) -> None:
+def _close_every_connection(listener: socket.socket) -> None:
     while True:
         try:
-            connection, _ = neighbour.accept()
+            connection, _ = listener.accept()
         except OSError:
             return
         connection.close()
@@ -185,7 +185,7 @@ def test_everything_listens_on_loopback_only(home: Path) -> None:
 
 def test_a_restart_keeps_data_and_free_ports_and_leaves_the_other_stack_alone(home: Path) -> None:
     before = local.up("left", home=home)
-    neighbour = local.status("right", home=home)
+    other_stack = local.status("right", home=home)
     asyncio.run(publish_one(before.rabbitmq_url))
     insert_in_a_transaction(before.mongodb_url)
     mongodb_port = next(server.port for server in local.status("left", home=home) if server.server == "mongodb")
@@ -194,7 +194,7 @@ def test_a_restart_keeps_data_and_free_ports_and_leaves_the_other_stack_alone(ho
     assert sorted(local.down("left", home=home)) == ["mongodb", "rabbitmq", "redis"]
     assert local.endpoints("left", home=home) is None
     assert_all_end(home / "left")
-    with neighbour_on(mongodb_port):
+    with foreign_listener(mongodb_port):
         after = local.up("left", home=home)
 
     assert after.rabbitmq_url == before.rabbitmq_url
@@ -204,7 +204,7 @@ def test_a_restart_keeps_data_and_free_ports_and_leaves_the_other_stack_alone(ho
     assert asyncio.run(consume_one(after.rabbitmq_url)) == b"o-1"
     other = local.endpoints("right", home=home)
     assert other is not None
-    assert local.status("right", home=home) == neighbour
+    assert local.status("right", home=home) == other_stack
     assert document_count(other.mongodb_url) == 0
     assert asyncio.run(consume_one(other.rabbitmq_url)) is None
 

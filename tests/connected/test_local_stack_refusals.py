@@ -15,7 +15,7 @@ from infra import local
 from infra.local import ports, preflight, process, record, startup
 from infra.local.redis_server import RedisServer
 from tests.connected.running import WAIT_MAX_S
-from tests.connected.test_local_stack import neighbour_on, processes_under
+from tests.connected.test_local_stack import foreign_listener, processes_under
 
 
 def test_a_missing_server_is_one_sentence_before_anything_starts(
@@ -40,7 +40,7 @@ def start_redis(folder: Path) -> record.ServerRecord:
 
 
 def test_a_port_taken_after_it_was_chosen_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with neighbour_on() as taken:
+    with foreign_listener() as taken:
         offers = iter([{"clients": taken}, ports.choose(["clients"], {})])
         monkeypatch.setattr(ports, "choose", lambda *_: next(offers))
         started = start_redis(tmp_path / "redis")
@@ -53,7 +53,7 @@ def test_a_port_taken_after_it_was_chosen_is_replaced(tmp_path: Path, monkeypatc
 
 
 def test_ports_that_stay_taken_are_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with neighbour_on() as taken:
+    with foreign_listener() as taken:
         monkeypatch.setattr(ports, "choose", lambda *_: {"clients": taken})
         with pytest.raises(local.StackError, match=r"^Redis found its ports taken 3 times .*\.$"):
             start_redis(tmp_path / "redis")

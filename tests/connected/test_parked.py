@@ -74,7 +74,7 @@ async def test_a_command_is_listed_traced_counted_and_replayed(site: Site) -> No
     async with site.loops(*workers("order_intake", "alerting")):
         replayed = await command("dead", "replay", "--all", environment=environment)
         assert replayed.code == 0, replayed.err
-        await until(lambda: site.documents("order_intake.orders"), what="the order is taken", within_s=20)
+        await until(lambda: site.documents("order_intake.orders"), what="the order is accepted", within_s=20)
     assert await site.ready(PARKED) == 0
 
 

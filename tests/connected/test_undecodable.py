@@ -33,7 +33,7 @@ from tests.raw_amqp import (
 MICROSECONDS = 1_764_378_000_000_000
 FAR = timestamp(MICROSECONDS)
 ORDER = "order.place.v2"
-NEIGHBOURS = 300
+GOOD_ORDERS = 300
 
 PERSISTENT = persistent(STRUCTURED)
 
@@ -85,7 +85,7 @@ async def orders_are(site: Site, count: int, *, within_s: float = 30.0) -> None:
     async def are_there() -> bool:
         return len(await site.documents("order_intake.orders")) == count
 
-    await until(are_there, what=f"{count} orders are taken", within_s=within_s)
+    await until(are_there, what=f"{count} orders are accepted", within_s=within_s)
 
 
 async def test_an_undecodable_property_affects_its_own_message_only(site: Site) -> None:
@@ -191,18 +191,18 @@ async def test_undecodable_messages_do_not_stop_three_hundred_others(site: Site)
     """Every process starts with a full prefetch window: one bad message must not stop the others."""
     await set_up(site)
     async with raw_sender(site.settings.rabbitmq_url) as raw:
-        for number in range(NEIGHBOURS):
+        for number in range(GOOD_ORDERS):
             await send(raw, str(number), {})
-            if number == NEIGHBOURS // 2:
+            if number == GOOD_ORDERS // 2:
                 await send(raw, "poison", BAD["timestamp"])
                 await send(raw, "poison", BAD["message_id"])
     async with site.processes([["order_intake"], ["alerting"], ["stock_reservation"]]):
-        await orders_are(site, NEIGHBOURS)
+        await orders_are(site, GOOD_ORDERS)
         started = time.monotonic()
         async with raw_sender(site.settings.rabbitmq_url) as raw:
             await send(raw, "poison-again", BAD["timestamp"])
             await send(raw, "at-once", {})
-        await orders_are(site, NEIGHBOURS + 1, within_s=5)
+        await orders_are(site, GOOD_ORDERS + 1, within_s=5)
         took_s = time.monotonic() - started
 
         async def are_dead_lettered() -> bool:
@@ -216,7 +216,7 @@ async def test_undecodable_messages_do_not_stop_three_hundred_others(site: Site)
         replayed = await command("dead", "replay", "--all", environment=site.environment())
         assert replayed.code == 0, replayed.err
         # Two letters contain the same order, and only one of them places it.
-        await orders_are(site, NEIGHBOURS + 3)
+        await orders_are(site, GOOD_ORDERS + 3)
         await site.quiet()
 
     assert took_s < 1.5

@@ -85,7 +85,7 @@ class Lab:
         aborts_orphans: bool = True,
         within_s: float = RUN_MAX_S,
     ) -> Run:
-        """Play the scenario of that name; raises NeverQuiet.
+        """Run the scenario of that name; raises NeverQuiet.
 
         The worker dies after effect number `dies_at`, or after the first effect whose name begins with `dies_after`.
         """
@@ -95,7 +95,7 @@ class Lab:
         plan = CrashPlan(stage.scenario.worker, settings, dies_at, dies_after, mode.gathers, bug)
         trial = _Trial(stage, self._launcher, plan, aborts_orphans, within_s)
         try:
-            await trial.play()
+            await trial.run_phases()
         finally:
             await self._launcher.end_worker()
         return trial.run
@@ -138,7 +138,7 @@ class _Trial:
     began_at: float = field(default_factory=time.monotonic)
     moment_s: float = LOOK_EVERY_S
 
-    async def play(self) -> None:
+    async def run_phases(self) -> None:
         phases = self.stage.scenario.phases
         await self.stage.publish(phases[0])
         await self.launcher.start_worker(self.plan)

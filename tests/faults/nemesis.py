@@ -58,10 +58,10 @@ class Nemesis:
             self._report("starting RabbitMQ, MongoDB and Redis")
             self._logs.mkdir(parents=True, exist_ok=True)
             await self.bench.start()
-            self._report(f"setting the stage for {self._stage_of} orders")
+            self._report(f"preparing the data of {self._stage_of} orders")
             self._stage = await asyncio.to_thread(Stage.of, self._stage_of)
             settings = self.bench.settings("direct", "nemesis_stage")
-            await self._stage.play(settings, trial_environment(settings), self._logs)
+            await self._stage.prepare(settings, trial_environment(settings), self._logs)
         except BaseException:
             await self.__aexit__()
             raise
@@ -83,13 +83,13 @@ class Nemesis:
         """One trial. Breaches are in the result; only servers that do not start raise an exception."""
         database = f"nemesis_{fault.name.replace('-', '_')}"
         self._report(f"{fault.name}: preparing the servers")
-        await self.bench.need(fault.servers)
+        await self.bench.start_for(fault.servers)
         settings = self.bench.settings(fault.servers, database)
         plan = self._plan(fault)
         trial = Trial(
             name=fault.name,
             settings=settings,
-            reach=self.bench.reach(fault.servers, database),
+            worker_settings=self.bench.worker_settings(fault.servers, database),
             stage=self.stage,
             plan=plan,
             logs=self._logs / fault.name,

@@ -54,7 +54,7 @@ class Bench:
         await self.rabbitmq.start()
         await self.mongodb.start()
 
-    async def need(self, kind: Kind) -> None:
+    async def start_for(self, kind: Kind) -> None:
         """Start what this kind of trial needs besides the single servers, and what an earlier trial killed."""
         await asyncio.to_thread(self.single.start)
         for proxy in (self.rabbitmq, self.mongodb):
@@ -86,7 +86,7 @@ class Bench:
             rabbitmq_url = f"amqp://guest:guest@127.0.0.1:{self.balancer.port}"
         return _settings(rabbitmq_url, mongodb_url, self._endpoints.redis_url, database)
 
-    def reach(self, kind: Kind, database: str) -> Settings:
+    def worker_settings(self, kind: Kind, database: str) -> Settings:
         """How the workers reach the servers."""
         settings = self.settings(kind, database)
         if kind != "proxied":

@@ -62,7 +62,7 @@ class Stage:
         product_id = _PLENTY_FROM + number % PLENTY_PRODUCTS
         return order_of(early, self.population.distributor_of(basket.household_id), product_id, suffix)
 
-    async def play(self, settings: Settings, environment: dict[str, str], logs: Path) -> None:
+    async def prepare(self, settings: Settings, environment: dict[str, str], logs: Path) -> None:
         """Send the commands of the set-up through real workers, and keep what they stored."""
         plenty = range(_PLENTY_FROM, _PLENTY_FROM + PLENTY_PRODUCTS)
         products = [

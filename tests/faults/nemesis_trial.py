@@ -87,11 +87,11 @@ class Result:
 
 @dataclass(slots=True)
 class Trial:
-    """What a fault can use. `reach` is how the workers reach the servers, `settings` how shops and the trial do."""
+    """What a fault can use. The workers reach the servers by `worker_settings`, shops and the trial by `settings`."""
 
     name: str
     settings: Settings
-    reach: Settings
+    worker_settings: Settings
     stage: Stage
     plan: Plan
     logs: Path
@@ -187,7 +187,7 @@ class Trial:
         self.logs.mkdir(parents=True, exist_ok=True)
         self._store = MongoStore.connect(self.settings.mongodb_url, self.settings.database)
         self._shops = Shops(self.settings.rabbitmq_url, _CONFIRM_WITHIN_S)
-        self._fleet = TrialFleet(self.plan.groups, trial_environment(self.reach), logs=self.logs)
+        self._fleet = TrialFleet(self.plan.groups, trial_environment(self.worker_settings), logs=self.logs)
         self._fleet.twists, self._fleet.restart_within_s = self.plan.twists, self.plan.restart_within_s
         tending: asyncio.Task[None] | None = None
         try:

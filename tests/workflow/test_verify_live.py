@@ -30,7 +30,7 @@ Damage = Callable[[System], None]
 class Snapshot:
     """Reads the store and counts; after `reads_max` documents it is too old."""
 
-    def __init__(self, store: ShortLivedStore) -> None:
+    def __init__(self, store: ExpiringStore) -> None:
         self._store = store
         self._left = store.reads_max
 
@@ -60,7 +60,7 @@ class Snapshot:
         self._store.documents[collection] += documents
 
 
-class ShortLivedStore:
+class ExpiringStore:
     """A store whose snapshots expire."""
 
     def __init__(self, store: InMemoryStore, reads_max: int = 1_000_000) -> None:
@@ -88,15 +88,15 @@ async def a_system(orders: int, settings: Settings = SINGLY) -> System:
     return system
 
 
-async def live_report(system: System, store: ShortLivedStore | None = None) -> Report:
-    return await verify_live(store or ShortLivedStore(system.store), system.workers, system.time)
+async def live_report(system: System, store: ExpiringStore | None = None) -> Report:
+    return await verify_live(store or ExpiringStore(system.store), system.workers, system.time)
 
 
 async def test_there_is_no_query_for_each_journal_record_or_order() -> None:
     queries = []
     for orders in (20, 60):
         system = await a_system(orders)
-        store = ShortLivedStore(system.store)
+        store = ExpiringStore(system.store)
         assert (await live_report(system, store)).breach_count == 0
         assert len(system.documents("journal.order_intake")) > 2 * orders
         queries.append(store.queries)
@@ -115,7 +115,7 @@ async def test_waiting_orders_are_read_in_one_query() -> None:
             await loop.run()
             system.broker.queues["stock_reservation.order.accepted"].clear()
         await system.pass_time(minutes=30)
-        store = ShortLivedStore(system.store)
+        store = ExpiringStore(system.store)
         report = await live_report(system, store)
         assert len([b for b in report.breaches if b.detail.startswith("has waited")]) == min(orders, BREACHES_SHOWN_MAX)
         queries.append(store.queries)
@@ -125,7 +125,7 @@ async def test_waiting_orders_are_read_in_one_query() -> None:
 
 async def test_expired_snapshots_are_followed_by_later_ones() -> None:
     system = await a_system(60)
-    store = ShortLivedStore(system.store, reads_max=25)
+    store = ExpiringStore(system.store, reads_max=25)
 
     report = await live_report(system, store)
 
@@ -138,7 +138,7 @@ async def test_a_breach_is_found_over_expiring_snapshots() -> None:
     system = await a_system(60)
     system.store.table("commission_calculation.commissions").documents["shop-1/1030"]["entries"][0]["tier"] = "gold"
 
-    report = await live_report(system, ShortLivedStore(system.store, reads_max=25))
+    report = await live_report(system, ExpiringStore(system.store, reads_max=25))
 
     assert [(breach.invariant, breach.about) for breach in report.breaches] == [("I2", "order/shop-1/1030")]
 
@@ -151,7 +151,7 @@ async def test_sums_over_several_snapshots_are_not_judged() -> None:
     with pytest.raises(
         Unfinished, match=r"`commission_calculation \(2 of 2\)` was read as of \d+ moments, .* first is"
     ):
-        await live_report(system, ShortLivedStore(system.store, reads_max=25))
+        await live_report(system, ExpiringStore(system.store, reads_max=25))
 
 
 async def test_certain_breaches_are_reported_next_to_uncertain_ones() -> None:
@@ -159,7 +159,7 @@ async def test_certain_breaches_are_reported_next_to_uncertain_ones() -> None:
     DAMAGES["a balance"](system)
     DAMAGES["rules"](system)
 
-    report = await live_report(system, ShortLivedStore(system.store, reads_max=25))
+    report = await live_report(system, ExpiringStore(system.store, reads_max=25))
 
     assert {"I3", "I8"} <= {breach.invariant for breach in report.breaches}
 
@@ -168,7 +168,7 @@ async def test_snapshots_that_expire_at_once_end_with_a_sentence() -> None:
     system = await a_system(3)
 
     with pytest.raises(Unfinished, match=r"does not keep a snapshot .* minSnapshotHistoryWindowInSeconds"):
-        await live_report(system, ShortLivedStore(system.store, reads_max=0))
+        await live_report(system, ExpiringStore(system.store, reads_max=0))
 
 
 async def test_an_unreadable_document_ends_with_a_sentence() -> None:
@@ -316,11 +316,11 @@ async def test_a_later_pass_reads_only_the_first_findings(damage: str) -> None:
     for orders in (12, 48):
         system = await a_system(orders)
         DAMAGES[damage](system)
-        store = ShortLivedStore(system.store)
+        store = ExpiringStore(system.store)
         with passes_at_most(1):
             await live_report(system, store)
         once = store.documents.total()
-        store = ShortLivedStore(system.store)
+        store = ExpiringStore(system.store)
         assert (await live_report(system, store)).breach_count
         documents.append(store.documents.total() - once)
 
@@ -376,12 +376,8 @@ async def test_progress_names_each_audit_and_counts_what_it_reads() -> None:
     system = await a_system(6)
     seen: list[tuple[str, int, int]] = []
 
-    await verify_live(
-        ShortLivedStore(system.store),
-        system.workers,
-        system.time,
-        lambda doing, done, total: seen.append((doing, done, total)),
-    )
+    store = ExpiringStore(system.store)
+    await verify_live(store, system.workers, system.time, lambda *progress: seen.append(progress))
 
     names = list(dict.fromkeys(doing for doing, _, _ in seen))
     assert names[:3] == ["alerting", "catalog", "commission_calculation (1 of 2)"]
