@@ -108,7 +108,7 @@ async def log_in(client: httpx.AsyncClient, kept_demo: KeptDemo, user: str) -> d
     return {"Authorization": f"Bearer {answer.json()['access_token']}"}
 
 
-def test_each_phase_is_a_line_where_there_is_no_terminal(kept_demo: KeptDemo) -> None:
+def test_each_phase_is_a_line_without_a_terminal(kept_demo: KeptDemo) -> None:
     lines = kept_demo.err.splitlines()
     phases = ["reading baskets", "starting the workers", "verifying", "gathering what came of it"]
 

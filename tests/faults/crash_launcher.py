@@ -1,4 +1,4 @@
-"""Starts worker processes through `tests.faults.crash_processes`: one at a time, and its end is always noticed."""
+"""Starts worker processes through `tests.faults.crash_processes`, one at a time, and notices their end."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Launcher:
     """Runs the forking program in a fresh process, without threads or an event loop that a fork would break."""
 
     def __init__(self, folder: Path) -> None:
-        self._progress_path = folder / "board"
+        self._progress_path = folder / "progress"
         self._progress_path.write_bytes(bytes(PROGRESS_BYTES))
         self._progress = ProgressFile(self._progress_path)
         self._log = folder / "workers.log"
