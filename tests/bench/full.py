@@ -1,4 +1,4 @@
-"""The full benchmark: the quick one, and what takes long: growth, a hot product, memory, more processes, verify."""
+"""The full benchmark: the quick one, growth, a hot product, memory, more processes, verify."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class FullSizes:
 
 @dataclass(frozen=True, slots=True)
 class FullFindings:
-    """`quick` as `Bench.quick` found it; `memory` is the peak in MB by worker, over the long backlog."""
+    """`quick` is the result of `Bench.quick`; `memory` is the peak in MB by worker, over the long backlog."""
 
     quick: Findings
     growth: GrowthFindings
