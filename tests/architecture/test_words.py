@@ -111,8 +111,9 @@ def in_strings(source: str, *, docstrings_only: bool) -> Iterator[Finding]:
     tree = ast.parse(source)
     docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     for node in ast.walk(tree):
-        is_text = isinstance(node, ast.Constant) and isinstance(node.value, str) and " " in node.value
-        if is_text and (not docstrings_only or id(node) in docstrings):
+        if not isinstance(node, ast.Constant) or not isinstance(node.value, str) or " " not in node.value:
+            continue
+        if not docstrings_only or id(node) in docstrings:
             yield from in_text(node.value, node.lineno)
 
 

@@ -1,4 +1,4 @@
-"""What only the full benchmark finds, as tables and as fields."""
+"""The results of the full benchmark only, as tables and as fields."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def show(console: Console, found: FullFindings) -> None:
         memory.add_row(name, f"{peak:.0f}")
     console.print(memory)
     _show_scaling(console, found.scaling)
-    verify = Grid("journal", "live orders", "seconds", "peak MB", title="`verify`, in a process of its own")
+    verify = Grid("journal", "live orders", "seconds", "peak MB", title="`verify`, in its own process")
     for kind, sizes in found.living.verified.items():
         for size, one in sizes.items():
             verify.add_row(kind, f"{size:,}", f"{one.seconds:.0f}", f"{one.rss_mb:.0f}")
@@ -88,7 +88,7 @@ def _show_growth(console: Console, found: GrowthFindings) -> None:
 
 
 def _show_hot(console: Console, found: HotFindings) -> None:
-    hot = Grid("processes", "uniform orders/s", "hot orders/s", "share", title="Every order wants one product")
+    hot = Grid("processes", "uniform orders/s", "hot orders/s", "share", title="All orders for one product")
     for variant in found.variants:
         rates = (f"{median(kind):,.0f}" for kind in (variant.uniform, variant.hot))
         hot.add_row(variant.replicas, *rates, f"{variant.share:.0%}")
@@ -104,14 +104,14 @@ def _show_scaling(console: Console, found: ScalingFindings) -> None:
         rates.add_row(str(processes), *(f"{figure:,.0f}" for figure in figures))
     console.print(rates)
     times = [f"cores at {at.orders_per_s:,.0f}/s (x{at.times:,})" for at in found.predictions]
-    model = Grid("part", "µs an order", *times, title="What an order costs, and so many more orders would")
+    model = Grid("part", "µs an order", *times, title="Cost of an order, and cores for more orders")
     for part, cost_us in {**found.costs.workers_us, **found.costs.servers_us}.items():
         model.add_row(part, f"{cost_us:,.0f}", *(f"{at.cores[part]:,.1f}" for at in found.predictions))
     model.add_row(
         "all", f"{found.costs.total_us:,.0f}", *(f"{sum(at.cores.values()):,.0f}" for at in found.predictions)
     )
     model.add_row(
-        "first not enough",
+        "bottleneck",
         "",
         *(
             f"{at.bottleneck}, from {at.ceiling_per_s:,.0f}/s" if at.ceiling_per_s else "nothing"

@@ -1,4 +1,4 @@
-"""`verify` on live orders in bulk, tiny: the copies pass it, whether a journal record has one message or many."""
+"""`verify` passes on a few bulk-loaded live orders, whether a journal record has one message or many."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.bench.run import Bench
 from tests.connected.running import LocalStack
 
 
-async def test_orders_in_bulk_pass_verify_in_bounded_memory(stack: LocalStack, tmp_path: Path) -> None:
+async def test_bulk_loaded_orders_pass_verify_in_bounded_memory(stack: LocalStack, tmp_path: Path) -> None:
     endpoints = stack.endpoints
     urls = {name: getattr(endpoints, name) for name in ("rabbitmq_url", "mongodb_url", "redis_url")}
     environment = {**os.environ, **{name.upper(): url for name, url in urls.items()}}
