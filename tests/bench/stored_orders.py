@@ -103,11 +103,7 @@ def _order(placed: Mapping[str, Any], basket: Basket, dice: Random) -> Document:
         "after_sale_open": False,
     }
     if leader is not None:
-        snapshot = {
-            "leader_id": leader["distributor_id"],
-            "leader_tier": leader["tier"],
-            "leader_active": leader["active"],
-        }
+        team = {"leader_id": leader["distributor_id"], "leader_tier": leader["tier"], "leader_active": leader["active"]}
         order["team"] = {"team_id": 1, **team}
     if status != "pending":
         order["paid_at"] = basket.placed_at + timedelta(minutes=1)
