@@ -19,7 +19,7 @@ _TIMES = 5
 
 async def paths_of_orders(store: MongoStore) -> dict[str, list[str]]:
     """Paths of two kinds: orders of the largest shop by the largest seller who never sells there, and months of the
-    largest sellers, none of which is cached.
+    largest sellers, not yet cached.
     """
     [shop_id, *_] = await _most(store, ORDERS, "shop_id", 1)
     there = {"$sum": {"$cond": [{"$eq": ["$shop_id", shop_id]}, 1, 0]}}
