@@ -23,9 +23,11 @@ IN_NAMES = {
     "bury|buried|buries|burying": "write dead_letter or dead_lettered",
     "deadly": "write poison",
     "reckon|reckons|reckoned|reckoning": "write calculate, count or assume",
+    "so_many|of_which|for_want|in_vain": "use plain order: a number, without, unsuccessful",
+    "set_back|turned?_away|to_blame": "write requeued, refuse or faulty",
     "settle|settles|settled|settling": "settlement owns this word; write finish, commit, resolve, wait_until_stable",
 }
-"""Parts of a name between underscores or capitals, and what to write instead."""
+"""Words of a name, split at underscores and capitals, and what to write instead."""
 
 STATES = {"Desk", "Board", "Shelf", "Watch"}
 """Former names of classes; the state of every worker is called State."""
@@ -55,7 +57,7 @@ IN_PROSE = {
 """Words of docstrings, comments, product strings and Markdown, and what to write instead."""
 
 _PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
-_NAME = [(re.compile(words), instead) for words, instead in IN_NAMES.items()]
+_NAME = [(re.compile(rf"(?:^|_)(?:{words})(?:_|$)"), instead) for words, instead in IN_NAMES.items()]
 _PROSE = [
     (re.compile(rf"(?<![\w.-])(?:{words.replace(' ', chr(92) + 's+')})(?![\w-]|\.[\w])", re.IGNORECASE), instead)
     for words, instead in IN_PROSE.items()
@@ -76,9 +78,9 @@ def in_names(source: str) -> Iterator[Finding]:
             continue
         if token.string in STATES:
             yield Finding(token.start[0], token.string, "write State")
-        parts = [part.lower() for part in _PART.findall(token.string)]
+        parts = "_".join(part.lower() for part in _PART.findall(token.string))
         for word, instead in _NAME:
-            if any(word.fullmatch(part) for part in parts):
+            if word.search(parts):
                 yield Finding(token.start[0], token.string, instead)
 
 
@@ -156,6 +158,8 @@ def test_names_and_prose_use_the_words_of_the_field() -> None:
         ("def test_the_last_is_told(): ...", ["test_the_last_is_told"]),
         ("def f(*, said_by): ...", ["said_by"]),
         ("class TagWish: ...", ["TagWish"]),
+        ("class SetBack: ...", ["SetBack"]),
+        ("def test_a_faulty_message_is_to_blame(): ...", ["test_a_faulty_message_is_to_blame"]),
         ("class Desk: ...", ["Desk"]),
         ("SETTLE_S = 1", ["SETTLE_S"]),
         ("collection.watch(); watchdog = 1; whosoever = 2; saidi = 3", []),
