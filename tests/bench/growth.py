@@ -228,8 +228,8 @@ async def _complaint(store: MongoStore, events: Sequence[dict[str, Any]], counte
         LEDGER: ("key", {}),
         _SALES: ("_id", {"counted": True}),
     }
-    for collection, (name, such) in places.items():
-        found = await store.find(collection, {name: {"$in": keys}, **such}, fields=(name,))
+    for collection, (name, condition) in places.items():
+        found = await store.find(collection, {name: {"$in": keys}, **condition}, fields=(name,))
         if len(found) != len(keys) or {document[name] for document in found} != set(keys):
             return f"{collection} has {len(found)} documents for {len(keys)} new orders"
     net = sum(
