@@ -7,6 +7,7 @@ import io
 import re
 import tokenize
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -58,10 +59,13 @@ IN_PROSE = {
 
 _PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _NAME = [(re.compile(rf"(?:^|_)(?:{words})(?:_|$)"), instead) for words, instead in IN_NAMES.items()]
-_PROSE = [
-    (re.compile(rf"(?<![\w.-])(?:{words.replace(' ', chr(92) + 's+')})(?![\w-]|\.[\w])", re.IGNORECASE), instead)
-    for words, instead in IN_PROSE.items()
-]
+_PROSE = {f"words_{number}": instead for number, instead in enumerate(IN_PROSE.values())}
+_ANY_PROSE = re.compile(
+    r"(?<![\w.-])(?:{})(?![\w-]|\.\w)".format(
+        "|".join(f"(?P<{name}>{words})" for name, words in zip(_PROSE, IN_PROSE, strict=True)).replace(" ", r"\s+")
+    ),
+    re.IGNORECASE,
+)
 _CODE = re.compile(r"`[^`\n]+`")
 
 
@@ -71,9 +75,14 @@ class Finding(NamedTuple):
     instead: str
 
 
+@lru_cache(maxsize=1)
+def tokens_of(source: str) -> list[tokenize.TokenInfo]:
+    return list(tokenize.generate_tokens(io.StringIO(source).readline))
+
+
 def in_names(source: str) -> Iterator[Finding]:
     """The names of a Python file that have a banned part."""
-    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+    for token in tokens_of(source):
         if token.type != tokenize.NAME or token.string in RELEASED:
             continue
         if token.string in STATES:
@@ -87,18 +96,14 @@ def in_names(source: str) -> Iterator[Finding]:
 def in_text(text: str, first_line: int = 1) -> Iterator[Finding]:
     """The banned words of a prose text. Code in backticks is checked where it is defined."""
     prose = _CODE.sub(lambda code: " " * len(code[0]), text)
-    for word, instead in _PROSE:
-        for found in word.finditer(prose):
-            yield Finding(first_line + prose.count("\n", 0, found.start()), " ".join(found[0].split()), instead)
+    for found in _ANY_PROSE.finditer(prose):
+        line = first_line + prose.count("\n", 0, found.start())
+        yield Finding(line, " ".join(found[0].split()), _PROSE[found.lastgroup or ""])
 
 
 def in_comments(source: str) -> Iterator[Finding]:
     """The banned words of comments. Comments on consecutive lines are one text."""
-    lines = {
-        token.start[0]: token.string
-        for token in tokenize.generate_tokens(io.StringIO(source).readline)
-        if token.type == tokenize.COMMENT
-    }
+    lines = {token.start[0]: token.string for token in tokens_of(source) if token.type == tokenize.COMMENT}
     for first in lines:
         if first - 1 in lines:
             continue
@@ -206,6 +211,6 @@ def test_a_banned_word_in_markdown_is_found() -> None:
 
     assert [(finding.line, finding.words) for finding in in_text(text)] == [
         (1, "Whoever"),
-        (6, "set aside"),
         (4, "buried"),
+        (6, "set aside"),
     ]
