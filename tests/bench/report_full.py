@@ -11,8 +11,8 @@ from infra.terminal.screen import Grid
 from tests.bench.full import FullFindings
 from tests.bench.growth import GrowthFindings
 from tests.bench.hot import HotFindings
-from tests.bench.living import LivingFindings
 from tests.bench.scaling import ScalingFindings
+from tests.bench.verify_growth import VerifyFindings
 
 
 def as_object(found: FullFindings | None) -> dict[str, Any]:
@@ -24,7 +24,7 @@ def as_object(found: FullFindings | None) -> dict[str, Any]:
         "growth_ms": _growth(found.growth),
         "hot": _hot(found.hot),
         "scaling": _scaling(found.scaling),
-        "verify": _verify(found.living),
+        "verify": _verify(found.verify),
     }
 
 
@@ -54,7 +54,7 @@ def _scaling(found: ScalingFindings) -> dict[str, Any]:
     }
 
 
-def _verify(found: LivingFindings) -> dict[str, Any]:
+def _verify(found: VerifyFindings) -> dict[str, Any]:
     return {
         kind: {str(size): {"seconds": round(one.seconds, 1), "rss_mb": one.rss_mb} for size, one in sizes.items()}
         for kind, sizes in found.verified.items()
@@ -70,7 +70,7 @@ def show(console: Console, found: FullFindings) -> None:
     console.print(memory)
     _show_scaling(console, found.scaling)
     verify = Grid("journal", "live orders", "seconds", "peak MB", title="`verify`, in its own process")
-    for kind, sizes in found.living.verified.items():
+    for kind, sizes in found.verify.verified.items():
         for size, one in sizes.items():
             verify.add_row(kind, f"{size:,}", f"{one.seconds:.0f}", f"{one.rss_mb:.0f}")
     console.print(verify)

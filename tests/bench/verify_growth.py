@@ -41,7 +41,7 @@ _ONE_BY_ONE = {"TRIBUTARY_BATCH_EVENTS_MAX": "1", "TRIBUTARY_PREFETCH_COMMANDS":
 
 
 @dataclass(frozen=True, slots=True)
-class LivingSizes:
+class VerifySizes:
     """`pattern` orders go through the workers before they are multiplied to the `stored` sizes."""
 
     pattern: int = 1_000
@@ -55,24 +55,24 @@ class Verified:
 
 
 @dataclass(slots=True)
-class LivingFindings:
+class VerifyFindings:
     """By kind of journal and number of orders."""
 
     verified: defaultdict[str, dict[int, Verified]] = field(default_factory=lambda: defaultdict(dict))
 
 
-async def living(bench: Bench, sizes: LivingSizes = LivingSizes()) -> LivingFindings:
+async def verify_growth(bench: Bench, sizes: VerifySizes = VerifySizes()) -> VerifyFindings:
     """Run `tributary verify` on every size, in its own process. Raises BenchFailure where it finds the books wrong."""
-    found = LivingFindings()
+    found = VerifyFindings()
     world = one_line_world(sizes.pattern)
     for kind, limits in ((SINGLY, _ONE_BY_ONE), (TOGETHER, {})):
         for size in sizes.stored:
             bench.progress(f"verify, {kind}: {size:,} live orders", 0, 0)
-            ours = bench.ours(name=f"ours_living_{size}")
+            ours = bench.ours(name=f"ours_verify_{size}")
             ours = replace(ours, environment={**ours.environment, **limits})
             async with ours.staged(world) as store:
                 await ours.take(store, world.singly(), ours.check)
-                await multiply_living(ours.settings, size // sizes.pattern)
+                await multiply_live_orders(ours.settings, size // sizes.pattern)
                 found.verified[kind][size] = await asyncio.to_thread(
                     _verified, ours.environment, bench.logs / "verify.log"
                 )
@@ -93,7 +93,7 @@ def _verified(environment: Mapping[str, str], errors: Path) -> Verified:
     return Verified(time.monotonic() - started, peak)
 
 
-async def multiply_living(settings: Settings, times: int) -> None:
+async def multiply_live_orders(settings: Settings, times: int) -> None:
     """Multiply the stored orders by `times`, all placed within the same period."""
     await multiply_orders(settings, times, 0)
     client: Any = AsyncIOMotorClient(settings.mongodb_url)
