@@ -33,7 +33,7 @@ in pyproject.toml. A mutant is killed when a test fails, and timed out when the 
 without the change; both count as detected, and the score is their share of all mutants. Every survivor is listed with
 the reason why no test can detect it (*equivalent*) or needs to (*harmless*). The command writes this file, and fails
 where a module scores below {score} %, where a survivor has no reason, or where a reason has no survivor; the reasons
-are in tests/mutation/reasons.toml. Property tests and the naive oracle also cover these modules, and are not counted here.
+are in tests/mutation/reasons.toml. Property tests and the naive oracle cover them too, and are not counted.
 
 Written by `make mutants` on {today}, with mutmut {mutmut}.
 """
