@@ -155,7 +155,7 @@ class MongoStore(MongoReads):
             yield MongoReads(self._database, session)
 
     async def count(self, collection: str) -> int:
-        """The approximate number of documents, from the collection's metadata: cheap, and exact while nothing writes."""
+        """The approximate number of documents, from the collection's metadata: cheap; exact while nothing writes."""
         return int(await self._database[collection].estimated_document_count())
 
     async def drop(self) -> None:

@@ -303,10 +303,10 @@ class BatchLoop:
         if isinstance(first, Message):
             # The age of a command counts from its arrival: a shop's clock may be wrong.
             oldest = first.received_at if isinstance(first.data, Command) else first.time
-        self._metrics.takes(oldest, sum(delivery.redelivered for delivery in deliveries))
+        self._metrics.batch_started(oldest, sum(delivery.redelivered for delivery in deliveries))
 
     def _report(self, committed: Sequence[Committed], works: Sequence[Work], commit_s: float) -> None:
-        self._metrics.batch(len(works), commit_s)
+        self._metrics.batch_done(len(works), commit_s)
         for folded in (part.folded for part in committed):
             self._metrics.outcome(
                 handled=len(folded.handled),

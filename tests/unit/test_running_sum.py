@@ -61,12 +61,12 @@ def test_one_of_many_equal_orders_that_read_another_figure_is_noticed(step: int)
 
 
 def test_two_who_read_the_same_are_noticed_though_others_added_as_well() -> None:
-    assert faults((0, NOW, 10), (0, NOW, 10), (None, NOW, 3)) == ["orders brought it to 10 at most, but they added 20"]
+    assert faults((0, NOW, 10), (0, NOW, 10), (None, NOW, 3)) == ["orders brought it to at most 10, but they added 20"]
 
 
 def test_what_was_there_for_long_must_have_been_read() -> None:
     assert faults((None, NOW, 50), (0, LATER, 10)) == [
-        "an order at 2026-11-02 15:00 or soon after read 0, but it was 50 at least"
+        "an order at 2026-11-02 15:00 or soon after read 0, but it was at least 50"
     ]
     assert faults((None, NOW, 50), (50, LATER, 10)) == []
 
@@ -79,4 +79,4 @@ def test_what_came_a_moment_before_or_at_an_unknown_time_need_not() -> None:
 
 
 def test_more_than_was_ever_there_is_noticed() -> None:
-    assert faults((None, NOW, 50), (51, NOW, 0)) == ["orders brought it to 51, but all of them together to 50"]
+    assert faults((None, NOW, 50), (51, NOW, 0)) == ["orders brought it to 51, but the sum of all is 50"]
