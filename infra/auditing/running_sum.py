@@ -53,7 +53,7 @@ class RunningSum:
         if self._reached < self._read_and_added:
             yield f"orders brought it to at most {self._reached}, but they added {self._read_and_added}"
         elif self._read_and_added == self.total and self._path != _condensed(0) - _condensed(self.total):
-            yield f"no sequence of the orders explains what each of them read, up to {self.total}"
+            yield f"no sequence of the orders explains what each of them read on the way to {self.total}"
         yield from self._too_low()
 
     def _too_low(self) -> Iterator[str]:
