@@ -48,7 +48,7 @@ amqp_properties.install()
 
 _LOST = (*CONNECTION_EXCEPTIONS, AMQPException, TimeoutError)
 _CONNECT_TIMEOUT_S = 5
-_COURTESY_WITHIN_S = 2
+_BEST_EFFORT_WITHIN_S = 2
 _RECONNECT_S = 1
 _RETURNED_HEADER = "x-delivery-count"
 """Set by quorum queues from the second delivery on."""
@@ -230,7 +230,7 @@ class RabbitPublisher:
         try:
             async with asyncio.timeout(self._timeout_s):
                 await asyncio.gather(
-                    *[self._offer(message) if message.courtesy else self._publish(message) for message in messages]
+                    *[self._offer(message) if message.best_effort else self._publish(message) for message in messages]
                 )
         except PublishError as error:
             raise BrokerUnavailable(f"a message reached no queue; is a binding missing? {error}") from error
@@ -264,7 +264,7 @@ class RabbitPublisher:
     async def _offer(self, message: Outgoing) -> None:
         """Publish to a queue that a sender named: a full queue, or one without a leader, must not stop the worker."""
         try:
-            async with asyncio.timeout(_COURTESY_WITHIN_S):
+            async with asyncio.timeout(_BEST_EFFORT_WITHIN_S):
                 await self._publish(message)
         except (DeliveryError, TimeoutError, ValueError) as error:
             log.info("reply_not_taken", queue=message.routing_key, error=str(error) or error.__class__.__name__)

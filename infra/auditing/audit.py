@@ -91,11 +91,11 @@ class Report:
         """Whether one of these subjects is to be checked."""
         return self.only is None or any(about in abouts for _, about in self.only)
 
-    def again(self, now: datetime) -> Report:
+    def recheck(self, now: datetime) -> Report:
         """An empty report for a second check of the subjects that this one found; without its figures."""
         return Report(now, only=dict(self.subjects))
 
-    def still(self, again: Report) -> Report:
+    def confirmed_by(self, again: Report) -> Report:
         """This report with only the breaches that `again` found too: the others were messages in transit.
 
         Breaches beyond `SUBJECTS_MAX` were not checked again, and remain.
@@ -113,7 +113,7 @@ class Report:
 Audit = Callable[[Read, Report], Awaitable[None]]
 
 
-async def learnt(
+async def outcome_times(
     read: Read, worker: str, outcome: str, abouts: Iterable[str] | None = None
 ) -> AsyncIterator[dict[str, datetime]]:
     """When a worker handled the messages of this outcome, by subject, for as long as its journal keeps them: some

@@ -56,9 +56,11 @@ async def _replica_set(store: MongoStore) -> list[Finding]:
     except StoreRefused as error:
         if "setName" not in await store.run("hello"):
             return [
-                problem(PART, "replica set", "MongoDB is not one, and transactions need it; start it with --replSet.")
+                problem(
+                    PART, "replica set", "It is not a replica set, and transactions need one; start it with --replSet."
+                )
             ]
-        return [warning(PART, "replica set", f"Its health cannot be seen: {error}. Grant the role clusterMonitor.")]
+        return [warning(PART, "replica set", f"Its status cannot be read: {error}. Grant the role clusterMonitor.")]
     return replica_set_findings(status)
 
 

@@ -55,10 +55,10 @@ async def verify_live(
         await time.sleep(_LOOK_AGAIN_AFTER_S)
         lasting = []
         for one in found:
-            again = one.report.again(time.now())
+            again = one.report.recheck(time.now())
             name = f"{one.name}, check {look} of what was found"
             moments = await _look(store, name, one.audit, again, on_progress)
-            if (part := one.report.still(again)).breach_count:
+            if (part := one.report.confirmed_by(again)).breach_count:
                 lasting.append(_Found(one.name, one.audit, part, moments))
         found = lasting
     doubts = [doubt for one in found if (doubt := one.doubt())]

@@ -65,8 +65,8 @@ class Delivery:
 class Outgoing:
     """One AMQP message to publish. `mandatory` ones must reach a queue, or the publish is an error.
 
-    Only a message that is replayed as it came may lack a content type. A `courtesy` that the broker refuses is no
-    error: a sender named its queue, which is not ours.
+    Only a message that is replayed as it came may lack a content type. It is no error if the broker refuses a
+    `best_effort` message: a sender named its queue, which is not ours.
     """
 
     exchange: str
@@ -75,7 +75,7 @@ class Outgoing:
     content_type: str | None
     mandatory: bool = True
     headers: Mapping[str, int | str] = field(default_factory=dict)
-    courtesy: bool = False
+    best_effort: bool = False
 
 
 class Inbox(Protocol):

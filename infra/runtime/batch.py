@@ -183,7 +183,7 @@ class BatchLoop:
 
     async def _note_acknowledged(self, keys: set[str]) -> None:
         """Record the acknowledgement before it is sent. If the process dies in between, the whole batch is decided
-        again, and its last member holds. If it were recorded afterwards, a redelivered new body could be taken for one
+        again, and its last command wins. If it were recorded afterwards, a redelivered new body could be taken for one
         of the batch, and be lost.
 
         Best effort: if the record fails, that can still happen.

@@ -46,5 +46,10 @@ async def replies(
 def _reply(queue: str, correlation: str, outcome: str, events: Sequence[bytes]) -> Outgoing:
     head = json.dumps({"correlationid": correlation, "outcome": outcome}).encode()
     return Outgoing(
-        "", queue, head[:-1] + b', "events": [' + b",".join(events) + b"]}", REPLY_TYPE, mandatory=False, courtesy=True
+        "",
+        queue,
+        head[:-1] + b', "events": [' + b",".join(events) + b"]}",
+        REPLY_TYPE,
+        mandatory=False,
+        best_effort=True,
     )
