@@ -96,7 +96,7 @@ def _last_commands(store: SimulatedStore, traffic: Traffic) -> Iterator[str]:
     for chain in traffic.chains:
         document = store.tables[chain.collection].get(chain.key, {})
         if document.get(chain.field) != chain.values[-1]:
-            yield f"{chain.collection} {chain.key} is {document.get(chain.field)}, commanded was {chain.values}"
+            yield f"{chain.collection} {chain.key} is {document.get(chain.field)}, not the last of {chain.values}"
 
 
 def _letters(store: SimulatedStore, traffic: Traffic) -> Iterator[str]:
