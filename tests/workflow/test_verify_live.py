@@ -367,7 +367,7 @@ async def test_where_too_much_changes_to_be_looked_at_again_it_ends_with_a_sente
     with (
         patch("infra.auditing.audit.SUBJECTS_MAX", 10),
         patch.object(system.time, "sleep", mend),
-        pytest.raises(Unfinished, match="too many to look at again"),
+        pytest.raises(Unfinished, match="too many to check again"),
     ):
         await looked(system)
 
