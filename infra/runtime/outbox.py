@@ -1,4 +1,4 @@
-"""What a batch sends: its events, many in one AMQP message, and its retries, to wait in the delay queues."""
+"""What a batch sends: its events, many in one AMQP message, and its retries, which wait in the delay queues."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from infra.settings import Settings
 
 
 def events(emitted: Sequence[Emitted], settings: Settings, *, routed: frozenset[str]) -> list[Outgoing]:
-    """Pack events of one type into CloudEvents batches, in the order they were said; `routed` types must arrive."""
+    """Pack events of one type into CloudEvents batches, in their order; `routed` types must reach a queue."""
     by_type: dict[str, list[bytes]] = {}
     for event in emitted:
         by_type.setdefault(event.type, []).append(event.body)
@@ -33,7 +33,7 @@ def events(emitted: Sequence[Emitted], settings: Settings, *, routed: frozenset[
 
 
 def retries(waiting: Sequence[Retry], queue: str, settings: Settings) -> list[Outgoing]:
-    """Send messages to wait: the delay queue gives them back to `queue`, each with the number of its tries so far."""
+    """Messages for the delay queues, which later return them to `queue` with the number of their tries so far."""
     groups: dict[tuple[int, int, int, str | None], list[bytes]] = {}
     for retry in waiting:
         key = (retry.delay_s, retry.attempt, retry.replays, retry.reply_to)
@@ -56,7 +56,7 @@ def retries(waiting: Sequence[Retry], queue: str, settings: Settings) -> list[Ou
 
 
 def alone(message: Message[Any], delivery: Delivery, queue: str) -> Outgoing:
-    """One message of a delivery as a delivery of its own, which stands for the redelivered one."""
+    """One message of a redelivered delivery, as a delivery of its own that counts as redelivered."""
     headers = {
         ATTEMPTS_HEADER: delivery.attempts,
         REPLAYS_HEADER: delivery.replays,

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from infra.local.patience import SILENT_MAX_S, patience
+from infra.operators.verification import OnProgress
 from infra.terminal.screen import Screen, print_note
-
-OnProgress = Callable[[str, int, int], None]
-"""What is done, how much of it is done, and how much there is; 0 where that is not known."""
 
 
 @contextmanager

@@ -119,7 +119,9 @@ async def test_verify_ends_with_3_and_a_sentence_on_an_unreadable_document(trade
 
     assert (ended.code, ended.out) == (3, "")
     *_, sentence = ended.err.splitlines()
-    assert sentence.startswith("Not verified to the end: `commission_calculation (1 of 2)` cannot read what is stored.")
+    assert sentence.startswith(
+        "Not verified completely: `commission_calculation (1 of 2)` cannot read the stored state."
+    )
     assert "Traceback" not in ended.err
 
 

@@ -264,7 +264,7 @@ class TestDoctor:
             code, [found] = await problems(site)
 
         assert code == 1
-        assert found.startswith("RabbitMQ: Nobody reads catalog.")
+        assert found.startswith("RabbitMQ: No worker reads catalog.")
         assert found.endswith("; start them: `tributary work catalog`.")
 
     async def test_names_missing_and_different_queues_and_changes_nothing(self, site: Site) -> None:
@@ -291,7 +291,7 @@ class TestDoctor:
 
         ended = await tributary(site, "doctor")
 
-        assert "1 wait for a person, of 1 causes" in ended.out
+        assert "1 waiting for an operator; causes: 1" in ended.out
         assert "Open: 1 dead_letter" in ended.out
 
     async def test_names_a_stopped_server(self, site: Site, stack: LocalStack) -> None:

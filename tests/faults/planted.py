@@ -83,12 +83,12 @@ def write_outside_transactions() -> None:
     """Every write takes effect at once: a crash leaves a batch half written."""
 
     class Loose(MongoTransaction):
-        def _will_write(self, kind: Literal["insert", "update"], collection: str, statements: list[Document]) -> None:
-            super()._will_write(kind, collection, statements)
+        def _add_writes(self, kind: Literal["insert", "update"], collection: str, statements: list[Document]) -> None:
+            super()._add_writes(kind, collection, statements)
             self._run(*self._unwritten)
             self._unwritten.clear()
 
-        async def _at_once(self, *commands: Document, commits: bool = False) -> list[Document]:
+        async def _send(self, *commands: Document, commits: bool = False) -> list[Document]:
             return self._run(*commands)
 
         def _run(self, *commands: Document) -> list[Document]:

@@ -64,7 +64,7 @@ async def test_sales_missing_before_a_condition_are_detected(system: System) -> 
 
     breaches = await found(system)
 
-    sentence = "an order at 2026-11-15 09:00 or soon after read 0, but it was 50000 at least"
+    sentence = "an order at 2026-11-15 09:00 or soon after read 0, but it was at least 50000"
     assert f"I3 earnings/{MONTH}: own sales: {sentence}" in breaches
 
 
@@ -150,7 +150,7 @@ async def test_a_cap_shared_by_two_markets_is_detected(two_markets: System) -> N
 
     breaches = await found(two_markets)
 
-    sentence = "plan levels in the month: orders brought it to 3000, but all of them together to 1000"
+    sentence = "plan levels in the month: orders brought it to 3000, but the sum of all is 1000"
     assert f"I3 earnings/{SELLER}/2026-11/CNY/{WEST}: {sentence}" in breaches
 
 

@@ -175,7 +175,7 @@ async def test_an_unreadable_document_ends_with_a_sentence() -> None:
     system = await a_system(3)
     del system.store.table("order_intake.orders").documents[KEY]["lines"]
 
-    with pytest.raises(Unfinished, match=r"`commission_calculation \(1 of 2\)` cannot read what is stored\. KeyError"):
+    with pytest.raises(Unfinished, match=r"`commission_calculation \(1 of 2\)` cannot read the stored state\. KeyError"):
         await live_report(system)
 
 
@@ -367,7 +367,7 @@ async def test_too_many_changes_for_a_second_pass_end_with_a_sentence() -> None:
     with (
         patch("infra.auditing.audit.SUBJECTS_MAX", 10),
         patch.object(system.time, "sleep", repair),
-        pytest.raises(Unfinished, match="too many to look at again"),
+        pytest.raises(Unfinished, match="too many to check again"),
     ):
         await live_report(system)
 

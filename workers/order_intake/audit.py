@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from contracts.orders.view import ORDERS, ORDERS_JOURNAL
 from contracts.times import CLOCK_SKEW_MAX
-from infra.auditing.audit import GATHERED, IN_HAND_MAX, Read, Report, learnt
+from infra.auditing.audit import GATHERED, IN_HAND_MAX, Read, Report, outcome_times
 from workers.order_intake.model import Order
 from workers.order_intake.repository import to_order
 
@@ -49,7 +49,7 @@ async def _audit_completions(read: Read, report: Report) -> None:
     """A hold begins no earlier than we learnt of the completion, for as long as the journal knows when that was."""
     keys = report.ids("order")
     abouts = None if keys is None else [f"order/{key}" for key in keys]
-    async for completions in learnt(read, "order_intake", "completed", abouts):
+    async for completions in outcome_times(read, "order_intake", "completed", abouts):
         keys = [about.removeprefix("order/") for about in completions]
         for order in await read.find(ORDERS, {"_id": {"$in": keys}}, fields=("completed_at",)):
             about = f"order/{order['_id']}"

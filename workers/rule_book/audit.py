@@ -12,7 +12,7 @@ from contracts.plans.compliance import DEFAULTS, breaches
 from contracts.rules.promise import highest_promise
 from contracts.rules.terms import digest_of
 from contracts.rules.view import MARKETS, RULES, Market, RuleSet, in_force
-from infra.auditing.audit import IN_HAND_MAX, Read, Report, learnt
+from infra.auditing.audit import IN_HAND_MAX, Read, Report, outcome_times
 from workers.rule_book.repository import to_market, to_rules
 
 _BEGINNING = datetime.min.replace(tzinfo=UTC)
@@ -35,8 +35,8 @@ async def audit(read: Read, report: Report) -> None:
             _audit_limits(rules, markets.get(rules.terms.market), report)
         if rules.stage == "active":
             active.append(rules)
-    began = {about: at async for taken in learnt(read, "rule_book", "activated") for about, at in taken.items()}
-    ended = {about: at async for taken in learnt(read, "rule_book", "retired") for about, at in taken.items()}
+    began = {about: at async for taken in outcome_times(read, "rule_book", "activated") for about, at in taken.items()}
+    ended = {about: at async for taken in outcome_times(read, "rule_book", "retired") for about, at in taken.items()}
     for rules in active:
         _audit_times(rules, active, began, ended, report)
 
