@@ -1,4 +1,4 @@
-"""What a distributor earns: balances, entries and why, when it is released; and rewards for sales."""
+"""What a distributor earns: balances, entries with their explanation and release, and rewards for sales."""
 
 from __future__ import annotations
 
@@ -46,7 +46,9 @@ async def show_commission(
     request: Request,
     ports: Here,
     principal: Reads,
-    explain: Annotated[bool, Query(description="Whether to say why, in the language of Accept-Language.")] = True,
+    explain: Annotated[
+        bool, Query(description="Whether to explain the amounts, in the language of Accept-Language.")
+    ] = True,
     limit: Limit = 20,
     cursor: Cursor = None,
     if_none_match: IfNoneMatch = None,

@@ -13,12 +13,12 @@ from typing import Annotated, Any, Literal, Self
 import structlog
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from api.access.writing import MESSAGES_AT, Sent, Writer, leaves_all_as_it_was, refuse
+from api.access.writing import MESSAGES_AT, Sent, Writer, is_unchanged, refuse
 from api.http.bodies import read_json
 from api.http.ids import ShownId, numbers_of
 from api.http.parameters import is_whole_number
 from api.http.problems import FieldError, Problem, Reason, field_errors
-from api.http.tables import NoTable, day_of, fields_named, rows_of, text_of
+from api.http.tables import InvalidTable, day_of, fields_named, rows_of, text_of
 from api.stock.view import known_products
 from contracts.fields import QUANTITY_MAX, IsoDate, ProductId, Reference
 from contracts.stock.v1 import AdjustStock, BatchId, SetStock, StockAdjusted
@@ -153,7 +153,7 @@ def lines_of_csv(body: bytes, charset: str | None = None) -> list[Any]:
             if len(lines) == LINES_MAX:
                 raise Problem("too_many_lines")
             lines.append(_fields(names, row))
-    except NoTable as error:
+    except InvalidTable as error:
         raise Problem("malformed_request", detail=str(error)) from error
     if not lines:
         raise Problem("invalid_request", detail="There is no line below the heading.")
@@ -222,7 +222,7 @@ async def _adjust(writing: Writer, number: int, line: Adjustment) -> LineResult:
         return LineResult(**about, status="accepted", status_url=MESSAGES_AT + sent.message_id)
     refuse(sent)
     figures = _figures(sent)
-    return LineResult(**about, status="unchanged" if leaves_all_as_it_was(sent.outcome) else "done", **figures)
+    return LineResult(**about, status="unchanged" if is_unchanged(sent.outcome) else "done", **figures)
 
 
 def _figures(sent: Sent) -> dict[str, int]:

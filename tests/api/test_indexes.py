@@ -21,7 +21,7 @@ from pymongo import MongoClient
 
 from api.app import create_app
 from api.http.openapi import operations
-from api.http.paging import LOOKED_AT_MAX
+from api.http.paging import SCANNED_MAX
 from infra.settings import Settings
 from tests.api.crowds import CROWD, crowded, crowds_of
 from tests.api.front import Front, an_email, unique
@@ -32,9 +32,9 @@ from tests.connected.test_indexes import READ_WHOLE
 PAGES = ("limit", "cursor")
 BAD = {"$or": [{"planSummary": {"$regex": "COLLSCAN"}}, {"hasSortStage": True}]}
 PAGE = 5
-LOOKED_AT = 2 * LOOKED_AT_MAX + 3 * PAGE + 10
+SCANNED = 2 * SCANNED_MAX + 3 * PAGE + 10
 """What one query may look at: twice as much where something may have been added since its end was looked up."""
-MUCH = {"$or": [{name: {"$gt": LOOKED_AT}} for name in ("keysExamined", "docsExamined")]}
+MUCH = {"$or": [{name: {"$gt": SCANNED}} for name in ("keysExamined", "docsExamined")]}
 FEW = {"IXSCAN { email: 1 }": "one user at most", "IXSCAN { about: 1 }": "the messages of one request"}
 """Ways to find so little that sorting it costs nothing."""
 
@@ -210,7 +210,7 @@ def test_a_read_without_an_index_would_be_seen(stage: Stage) -> None:
 @pytest.fixture(scope="module")
 def crowd(stage: Stage) -> Iterator[Stage]:
     """The stage, with thousands of documents that meet one filter of their list each."""
-    assert CROWD > LOOKED_AT
+    assert CROWD > SCANNED
     with crowded(stage.database, crowds_of(stage.database, stage.known)):
         yield stage
 

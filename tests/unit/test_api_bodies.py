@@ -11,7 +11,7 @@ import pytest
 from fastapi import FastAPI
 
 from api.app import create_app
-from api.http.bodies import NotRead, read_json
+from api.http.bodies import UnreadableBody, read_json
 from api.http.openapi import operations
 from infra.settings import Settings
 
@@ -64,5 +64,5 @@ def test_what_is_no_json_is_refused_in_one_way(body: bytes) -> None:
 
 @pytest.mark.parametrize("body", [b"NaN", b"[1e5, -Infinity]", b"[" * 300 + b"]" * 300, *HALF_PAIRS])
 def test_what_only_the_standard_library_reads_is_refused(body: bytes) -> None:
-    with pytest.raises(NotRead):
+    with pytest.raises(UnreadableBody):
         read_json(body)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.http.problems import Problem
-from api.http.tables import NoTable, day_of, text_of
+from api.http.tables import InvalidTable, day_of, text_of
 from api.stock.adjustments import lines_of_csv
 
 LINES = [
@@ -117,5 +117,5 @@ def test_any_bytes_are_lines_of_unicode_text_or_a_problem(body: bytes, charset: 
     for file in (body, b"product_id,delta\n" + body):
         with contextlib.suppress(Problem):
             assert all(isinstance(line, dict) for line in lines_of_csv(file, charset))
-        with contextlib.suppress(NoTable):
+        with contextlib.suppress(InvalidTable):
             text_of(file, charset).encode()

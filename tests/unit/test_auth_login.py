@@ -16,12 +16,12 @@ from api.identity.lockout import ACCOUNT, network_of, waits_s
 from api.identity.model import Attempts, Client
 from api.identity.oauth import page
 from api.identity.oauth.authorize import (
-    Asked,
+    AuthorizationRequest,
     PageError,
     RedirectError,
-    Repeated,
+    RepeatedParameter,
     answer_uri,
-    asked_of,
+    authorization_request_of,
     redirect_of,
     single,
 )
@@ -119,7 +119,9 @@ class TestWaiting:
 
 class TestAsking:
     def test_a_good_request(self) -> None:
-        asked = asked_of({**ASKED, "scope": "orders:read orders:read"}, CLIENT, redirect_of(ASKED, CLIENT))
+        asked = authorization_request_of(
+            {**ASKED, "scope": "orders:read orders:read"}, CLIENT, redirect_of(ASKED, CLIENT)
+        )
         assert (asked.challenge, asked.scope, asked.state) == (CHALLENGE, "orders:read", "xyz")
         assert single("&".join(f"{k}={v}" for k, v in {"a": "1", "b": "2"}.items())) == {"a": "1", "b": "2"}
 
@@ -207,11 +209,11 @@ class TestAsking:
     )
     def test_what_cannot_be_granted_is_told_to_the_client(self, change: dict[str, str], error: str) -> None:
         with pytest.raises(RedirectError) as told:
-            asked_of({**ASKED, **change}, CLIENT, REDIRECT)
+            authorization_request_of({**ASKED, **change}, CLIENT, REDIRECT)
         assert told.value.error == error
 
     def test_nothing_may_be_said_twice(self) -> None:
-        with pytest.raises(Repeated):
+        with pytest.raises(RepeatedParameter):
             single("redirect_uri=https%3A%2F%2Fa&redirect_uri=https%3A%2F%2Fb")
 
     @given(st.text(max_size=40), st.text(max_size=40))
@@ -267,7 +269,7 @@ class TestClients:
 
 
 class TestPage:
-    asked = Asked(CLIENT, REDIRECT, CHALLENGE, state='"><script>alert(1)</script>', scope="orders:read")
+    asked = AuthorizationRequest(CLIENT, REDIRECT, CHALLENGE, state='"><script>alert(1)</script>', scope="orders:read")
 
     @pytest.mark.parametrize("language", ["en", "zh"])
     def test_everything_from_outside_is_escaped(self, language: str) -> None:

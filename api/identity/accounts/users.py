@@ -34,7 +34,7 @@ class Author:
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class UserChange:
     """What a user is to be; None leaves it as it is."""
 
     roles: tuple[Role, ...] | None = None
@@ -126,7 +126,7 @@ class Users:
         await transact(self._store, self._time, work)
         return user, one_time
 
-    async def change(self, user_id: str, command: Wish, author: Author, version: int | None = None) -> User:
+    async def change(self, user_id: str, command: UserChange, author: Author, version: int | None = None) -> User:
         """The user as changed. Whoever is switched off, or may do less, logs in again.
 
         Raises Problem not_found, precondition_failed, unknown_permission, last_administrator.

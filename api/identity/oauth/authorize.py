@@ -47,12 +47,12 @@ class RedirectError(Exception):
         self.description = description
 
 
-class Repeated(ValueError):
+class RepeatedParameter(ValueError):
     """A parameter was given twice: two readers might read it differently."""
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AuthorizationRequest:
     """A request that may be granted. `scope` names permissions that exist, or is None for all."""
 
     client: Client
@@ -82,7 +82,7 @@ def single(text: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, value in pairs:
         if name in found:
-            raise Repeated(name)
+            raise RepeatedParameter(name)
         found[name] = value
     return found
 
@@ -107,7 +107,7 @@ def _is_same_but_port(uri: str, registered: str) -> bool:
     return (asked["host"], asked["rest"]) == (known["host"], known["rest"])
 
 
-def asked_of(parameters: dict[str, str], client: Client, redirect_uri: str) -> Asked:
+def authorization_request_of(parameters: dict[str, str], client: Client, redirect_uri: str) -> AuthorizationRequest:
     """The request of a client whose redirect is known. Raises TellClient."""
     if any(len(value) > _LENGTH_MAX for value in parameters.values()):
         raise RedirectError("invalid_request", "a parameter is too long")
@@ -122,7 +122,7 @@ def asked_of(parameters: dict[str, str], client: Client, redirect_uri: str) -> A
     scope = parameters.get("scope")
     if scope is not None and not set(scope.split()) <= set(PERMISSIONS):
         raise RedirectError("invalid_scope", "scope names what does not exist")
-    return Asked(
+    return AuthorizationRequest(
         client=client,
         redirect_uri=redirect_uri,
         challenge=parameters["code_challenge"],

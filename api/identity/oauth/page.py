@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from html import escape
 
 from api.http.problems import Language
-from api.identity.oauth.authorize import Asked, origin_of
+from api.identity.oauth.authorize import AuthorizationRequest, origin_of
 from api.identity.permissions import PERMISSIONS
 
 _STYLE = """
@@ -71,7 +71,7 @@ def headers_for(redirect_uri: str | None) -> dict[str, str]:
 
 
 def login_page(
-    asked: Asked,
+    asked: AuthorizationRequest,
     csrf: str,
     language: Language,
     *,
@@ -112,7 +112,7 @@ def error_page(reason: str, language: Language) -> str:
     return _document(title, f'<h1>{title}</h1><p role="alert">{_text(reason, language)}</p>', language)
 
 
-def _permissions(asked: Asked, language: Language) -> str:
+def _permissions(asked: AuthorizationRequest, language: Language) -> str:
     names = asked.scope.split() if asked.scope else []
     # The sentences of permissions are English; their names are the same everywhere.
     lines = [f"{name}: {PERMISSIONS[name]}" if language == "en" else name for name in names]
