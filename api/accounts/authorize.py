@@ -34,13 +34,13 @@ _PAGE: dict[int | str, dict[str, Any]] = {
     400: {"description": "The client or its redirect is not known; shown to the person.", "content": _HTML},
 }
 _TOO_MANY: dict[str, Any] = {
-    "description": f"`too_many_requests`: {REASONS['too_many_requests'].en} The page shows it after too many passwords.",
+    "description": f"`too_many_requests`: {REASONS['too_many_requests'].en} The page shows it after many failures.",
     "content": {**_HTML, **problem_answer("")["content"]},
 }
 _QUERY = [{"name": name, "in": "query", "schema": {"type": "string"}} for name in PARAMETERS]
 _PERSON_FIELDS = {
     "csrf": "The page's own token; a form without it only shows the page again.",
-    "act": "The button: `cancel`, `another` (account), `continue` (as the logged-in user); absent: email, password.",
+    "act": "The button: `cancel`, `another` (account), `continue` (as the logged-in user); absent: email form.",
     "email": "The e-mail address of the person.",
     "password": "Their password.",
     "new_password": "Replaces the password, where that is required.",

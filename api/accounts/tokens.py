@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from api.access.ports import Here, Ports
 from api.identity.model import FIRST_PARTY, Client
 from api.identity.oauth.authorize import VERIFIER, RepeatedParameter, single
-from api.identity.oauth.clients import InvalidClient, MultipleCredentials, proof_of
+from api.identity.oauth.clients import InvalidClient, MultipleCredentials, credentials_of
 from api.identity.oauth.grants import GrantRefused, Tokens
 from api.identity.permissions import PERMISSIONS, as_scope, narrowed
 from api.identity.tokens.keys import PUBLISHED_FOR_S
@@ -224,7 +224,7 @@ async def _read(request: Request) -> dict[str, str]:
 async def _client(request: Request, form: dict[str, str], ports: Ports) -> Client:
     authorization = request.headers.get("authorization")
     try:
-        client = await ports.identity.clients.authenticated(proof_of(authorization, form))
+        client = await ports.identity.clients.authenticated(credentials_of(authorization, form))
     except MultipleCredentials as error:
         raise Refused("invalid_request", "the client uses two authentication methods") from error
     except InvalidClient as error:

@@ -33,7 +33,7 @@ class UnreadableBody(HTTPException, ValueError):
 def read_json(body: bytes) -> Any:
     """The value of a JSON text in UTF-8, 16 or 32, with or without a byte order mark.
 
-    Raises JSONDecodeError, and NotRead where only the standard library would read it.
+    Raises JSONDecodeError, and UnreadableBody where only the standard library would read it.
     """
     try:
         text = body.decode(json.detect_encoding(body))

@@ -55,8 +55,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Page(BaseModel, Generic[T]):
-    """`next` is the address of the next page, with the same filters. Where few items of a long list match the filters, a
-    page before the last may have fewer items than `limit`, or none.
+    """`next` is the address of the next page, with the same filters. Where few items of a long list match them, a page
+    before the last may have fewer items than `limit`, or none.
     """
 
     @classmethod

@@ -1,4 +1,4 @@
-"""The collections of identity, and documents to entities and back."""
+"""The collections of identity, and the mapping between documents and entities."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from infra.runtime.repository import Codec
 V = TypeVar("V")
 
 _KEPT_AFTER_S = 7 * 86_400
-"""What has expired is kept a week: a code or a token that comes again then still gives its family away."""
+"""Expired documents are kept a week, so that the reuse of a code or a token is still detected."""
 
 _EXPIRES = Index((("expires_at", 1),), "what has expired goes", expire_after_s=_KEPT_AFTER_S)
 

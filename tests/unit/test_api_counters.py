@@ -47,7 +47,7 @@ async def test_a_count_that_was_led_out_of_the_range_comes_back(last: int) -> No
 
 
 async def test_what_is_taken_is_skipped_however_long_the_row(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(counters, "_LOOKED_AT", 4)
+    monkeypatch.setattr(counters, "_SCANNED_MAX", 4)
     for length in range(12):
         taken = [OWN.start + offset for offset in range(1, length + 1)]
         assert await numbers(a_store(taken), 3) == [OWN.start, OWN.start + length + 1, OWN.start + length + 2]

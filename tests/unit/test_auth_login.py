@@ -25,7 +25,13 @@ from api.identity.oauth.authorize import (
     redirect_of,
     single,
 )
-from api.identity.oauth.clients import InvalidClient, MultipleCredentials, Proof, is_allowed_redirect, proof_of
+from api.identity.oauth.clients import (
+    Credentials,
+    InvalidClient,
+    MultipleCredentials,
+    credentials_of,
+    is_allowed_redirect,
+)
 from api.identity.opaque import challenge_of, new_invite_code
 from api.identity.passwords import Passwords, check_strength, normalized_email
 from tests.api.front import query_of
@@ -252,20 +258,20 @@ class TestClients:
 
     def test_a_secret_comes_in_the_header_or_the_form_but_not_both(self) -> None:
         basic = "Basic " + b64encode(b"shop.s%2D1:p%2Bq%3A").decode()
-        assert proof_of(basic, {}) == Proof("shop.s-1", "p+q:")
-        assert proof_of(None, {"client_id": "a", "client_secret": "b"}) == Proof("a", "b")
-        assert proof_of(None, {"client_id": "a"}) == Proof("a")
+        assert credentials_of(basic, {}) == Credentials("shop.s-1", "p+q:")
+        assert credentials_of(None, {"client_id": "a", "client_secret": "b"}) == Credentials("a", "b")
+        assert credentials_of(None, {"client_id": "a"}) == Credentials("a")
         with pytest.raises(MultipleCredentials):
-            proof_of(basic, {"client_secret": "b"})
+            credentials_of(basic, {"client_secret": "b"})
 
     @pytest.mark.parametrize("header", ["Basic", "Basic !!", "Basic " + b64encode(b"nocolon").decode(), "Bearer x", ""])
     def test_what_cannot_be_read_proves_nothing(self, header: str) -> None:
         with pytest.raises(InvalidClient):
-            proof_of(header, {})
+            credentials_of(header, {})
 
     def test_header_and_form_must_name_the_same_client(self) -> None:
         with pytest.raises(InvalidClient):
-            proof_of("Basic " + b64encode(b"a:b").decode(), {"client_id": "c"})
+            credentials_of("Basic " + b64encode(b"a:b").decode(), {"client_id": "c"})
 
 
 class TestPage:
