@@ -110,9 +110,7 @@ async def list_rules(
     cursor: Cursor = None,
 ) -> Page[RulesSummary]:
     """The highest number first. Distributors see the rule sets that are or were in force."""
-    visible = (
-        stage if "rules:propose" in principal.permissions or "rules:approve" in principal.permissions else "active"
-    )
+    shown = stage if "rules:propose" in principal.permissions or "rules:approve" in principal.permissions else "active"
     if stage not in (None, shown):
         return Page(items=[], next=None)
     where = [{"stage": shown}] if shown else []

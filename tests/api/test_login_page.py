@@ -87,7 +87,7 @@ async def test_a_person_logs_in_and_the_app_gets_a_code(
     async with tab(browser) as page:
         await page.goto(address(front, app, callback, challenge))
         await expect(page.get_by_text("Shop <desk> asks you to log in.")).to_be_visible()
-        await expect(page.get_by_text("orders:read: See orders that are yours to see.")).to_be_visible()
+        await expect(page.get_by_text("orders:read: See the orders that you have access to.")).to_be_visible()
         await page.get_by_label("E-mail address").fill(email)
         await page.get_by_label("Password").fill("not the password")
         await page.get_by_role("button", name="Log in").click()

@@ -73,7 +73,7 @@ async def test_what_fails_is_retried_set_aside_and_after_a_replay_done(site: Sit
             assert (retrying.headers["retry-after"], retrying.headers["cache-control"]) == ("1", "no-store")
             told = retrying.json()
             assert (told["reason"], told["outcome"], told["location"]) == (CODE, None, None)
-            assert told["title"] == "命令处理出错，多次重试后将转交运维处理。"
+            assert told["title"] == "命令处理出错，多次重试后将转为死信并交由运维处理。"
             aside = await in_state(admin, url, "set_aside")
             assert "retry-after" not in aside.headers
             assert (aside.json()["reason"], aside.json()["location"]) == (CODE, None)

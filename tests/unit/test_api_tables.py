@@ -87,7 +87,7 @@ def test_a_cell_without_a_heading_is_an_unknown_field() -> None:
         (NOTED.encode("gbk"), "utf-8", "name its charset"),
         (b"\xff\xfe\x00", None, "name its charset"),
         (b"PK\x03\x04 and so on", None, "This is a workbook"),
-        (b'product_id,delta\n"1,1\n', None, "The body is no CSV"),
+        (b'product_id,delta\n"1,1\n', None, "The body is not CSV"),
     ],
 )
 def test_what_is_no_table_says_what_to_do(body: bytes, charset: str | None, says: str) -> None:

@@ -55,7 +55,7 @@ def check_login(email: str, password: str | None) -> None:
     """Raises InvalidArgument."""
     _require_text(email, password or "")
     if not _is(_email, email.strip()):
-        raise InvalidArgument(f"{email!r} is not an e-mail address; give one such as ann@example.com.")
+        raise InvalidArgument(f"{email!r} is no e-mail address; give one such as ann@example.com.")
     if password is not None:
         try:
             check_strength(password, normalized_email(email))
@@ -68,7 +68,7 @@ def check_shop_id(shop_id: str) -> None:
     _require_text(shop_id)
     if not _is(_shop_id, shop_id):
         raise InvalidArgument(
-            f"{shop_id!r} is not a shop id; give 1 to 64 letters, digits, dots, underscores and hyphens."
+            f"{shop_id!r} is no shop id; give 1 to 64 letters, digits, dots, underscores and hyphens."
         )
 
 
@@ -77,7 +77,7 @@ def check_client(client_id: str, name: str, redirect_uris: Sequence[str]) -> Non
     _require_text(client_id, name, *redirect_uris)
     if not _CLIENT_ID.fullmatch(client_id):
         raise InvalidArgument(
-            f"{client_id!r} is not a client id; give 1 to 64 letters, digits, dots, underscores and hyphens."
+            f"{client_id!r} is no client id; give 1 to 64 letters, digits, dots, underscores and hyphens."
         )
     try:
         check_public(client_id, redirect_uris)

@@ -79,7 +79,7 @@ def check_public(client_id: str, redirect_uris: Sequence[str]) -> None:
     """Raises ValueError for a reserved client id, or a redirect that is not allowed."""
     for uri in redirect_uris:
         if not is_allowed_redirect(uri):
-            raise ValueError(f"{uri!r} is not an allowed redirect; use https, http on this machine, or an app's scheme")
+            raise ValueError(f"{uri!r} cannot be redirected to; use https, http on this machine, or an app's scheme")
     if client_id in (FIRST_PARTY, DOCS) or client_id.startswith("shop."):
         raise ValueError(f"the client id {client_id} is taken")
 
