@@ -33,7 +33,7 @@ class Passwords:
         self._waiting_max = threads * _WAITING_MAX_PER_THREAD
         self._waiting = 0
         # For unknown addresses: checking them takes as long as checking known ones.
-        self._dummy_hash = self._hasher.hash("nobody has this password")
+        self._dummy_hash = self._hasher.hash("no user has this password")
 
     async def hash(self, password: str) -> str:
         return await self._in_thread(partial(self._hasher.hash, normalized(password)))

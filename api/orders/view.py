@@ -225,7 +225,7 @@ def _refund(refund: Refund, money: Any) -> RefundView:
 
 
 def _upline(order: Order, principal: Principal) -> list[SponsorView]:
-    """The part of the upline that the principal may see: nobody above themselves."""
+    """The part of the upline that the principal may see, up to themselves."""
     last = len(order.upline)
     if principal.kind == "shop":
         last = 1

@@ -1,7 +1,7 @@
 """Logins: authorization codes, and refresh tokens that are good for one use.
 
-A code or a refresh token that comes a second time has been copied. The copy cannot be told from the original, so the
-login and all its tokens end, and the person logs in again (RFC 9700, sections 2.1.1 and 4.14).
+A code or a refresh token that comes a second time has been copied. The copy cannot be distinguished from the original, so
+the login and all its tokens end, and the person logs in again (RFC 9700, sections 2.1.1 and 4.14).
 
 One kind of repeat is not a copy: a client whose answer was lost sends its refresh token again within seconds. It gets
 the same successor, as long as that is unused. A thief who is as quick gets the same successor too, and the second of
