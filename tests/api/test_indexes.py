@@ -172,8 +172,8 @@ def filter_choices(path: str) -> Iterator[tuple[str, ...]]:
 
 
 def test_every_parameter_has_a_value(stage: Stage) -> None:
-    asked = {one["name"] for parameters in READS.values() for one in parameters}
-    assert asked - stage.known.keys() - set(PAGES) == set(), "add values for these to `everything`"
+    needed = {one["name"] for parameters in READS.values() for one in parameters}
+    assert needed - stage.known.keys() - set(PAGES) == set(), "add values for these to `everything`"
 
 
 @pytest.mark.parametrize("path", READS)
@@ -191,12 +191,12 @@ async def test_a_read_is_served_by_an_index(stage: Stage, path: str) -> None:
                     statuses[who].add((await client.get(following)).status_code)
     assert statuses["admin"] == {200}
     assert statuses["distributor"] | statuses["shop"] <= {200, 403, 404}
-    asked = [
+    relevant = [
         scan
         for scan in scans
         if scan["ns"].partition(".")[2] not in READ_WHOLE and scan["planSummary"] not in FEW and not sorts_sums(scan)
     ]
-    assert [(scan["ns"], str(scan["command"])[:300]) for scan in asked if "$graphLookup" not in str(scan)] == []
+    assert [(scan["ns"], str(scan["command"])[:300]) for scan in relevant if "$graphLookup" not in str(scan)] == []
 
 
 def test_a_read_without_an_index_is_detected(stage: Stage) -> None:

@@ -82,7 +82,7 @@ class TestCode:
         assert answer.status_code == 200, answer.text
         assert answer.headers["cache-control"] == "no-store"
         tokens = front.remember(answer.json())
-        # The client asked for more than the person may.
+        # The client requested more than the person may.
         assert tokens["scope"] == "orders:read"
         me = await client.get("/api/me", headers=bearer(tokens["access_token"]))
         assert (me.json()["permissions"], me.json()["client_id"]) == (["orders:read"], app)

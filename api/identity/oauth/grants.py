@@ -1,6 +1,6 @@
 """Logins: authorization codes, and refresh tokens that are good for one use.
 
-A code or a refresh token that comes a second time has been copied. The copy cannot be distinguished from the original, so
+A code or a refresh token that comes a second time has been copied. A copy is indistinguishable from the original, so
 the login and all its tokens end, and the person logs in again (RFC 9700, sections 2.1.1 and 4.14).
 
 One kind of repeat is not a copy: a client whose answer was lost sends its refresh token again within seconds. It gets
