@@ -59,7 +59,7 @@ _FIGURES = {"text/plain": {"schema": {"type": "string"}, "example": "python_gc_c
 
 @router.get(
     "/metrics",
-    summary="Figures for Prometheus",
+    summary="Metrics for Prometheus",
     response_class=Response,
     responses={200: {"description": "In Prometheus' text format.", "content": _FIGURES}},
 )

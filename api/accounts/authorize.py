@@ -40,7 +40,7 @@ _TOO_MANY: dict[str, Any] = {
 _QUERY = [{"name": name, "in": "query", "schema": {"type": "string"}} for name in PARAMETERS]
 _PERSON_FIELDS = {
     "csrf": "The page's own token; a form without it only shows the page again.",
-    "act": "The button: `cancel`, `another` (account), `continue` (as the logged-in user); absent: email form.",
+    "act": "The button: `cancel`, `another` (account) or `continue` (as the logged-in user); absent at login.",
     "email": "The e-mail address of the person.",
     "password": "Their password.",
     "new_password": "Replaces the password, where that is required.",
@@ -77,7 +77,7 @@ async def ask(request: Request, ports: Here) -> Response:
 
 @router.post(
     "/oauth/authorize",
-    summary="Take the login page's form",
+    summary="Submit the login page's form",
     response_class=HTMLResponse,
     responses={**_PAGE, 429: _TOO_MANY},
     openapi_extra=_FORM,
@@ -103,42 +103,42 @@ async def _answered(request: Request, ports: Ports, text: str, kind: str | None)
     except PageError as error:
         return _error_page(request, str(error))
     try:
-        wanted = authorization_request_of(parameters, client, redirect_uri)
-        return await (_submit(request, ports, wanted, parameters) if kind else _show(request, ports, wanted))
+        requested = authorization_request_of(parameters, client, redirect_uri)
+        return await (_submit(request, ports, requested, parameters) if kind else _show(request, ports, requested))
     except RedirectError as error:
         answer = {"error": error.error, "error_description": error.description}
         return _redirect(answer_uri(redirect_uri, ports.settings.public_url, parameters.get("state"), **answer))
 
 
-async def _show(request: Request, ports: Ports, wanted: AuthorizationRequest) -> Response:
+async def _show(request: Request, ports: Ports, requested: AuthorizationRequest) -> Response:
     sessions = ports.identity.sessions
     user = await sessions.user_of(request)
     cookie = sessions.cookie_of(request) or new_secret()
-    return _login_page(request, ports, wanted, cookie, known_as=user.email if user else None)
+    return _login_page(request, ports, requested, cookie, known_as=user.email if user else None)
 
 
-async def _submit(request: Request, ports: Ports, wanted: AuthorizationRequest, form: dict[str, str]) -> Response:
+async def _submit(request: Request, ports: Ports, requested: AuthorizationRequest, form: dict[str, str]) -> Response:
     sessions = ports.identity.sessions
     cookie = sessions.cookie_of(request)
     if cookie is None or not sessions.is_from_our_page(request, form.get("csrf", "")):
         # A page that was open for too long ends here too: it is shown again, and nothing has changed.
-        return _login_page(request, ports, wanted, cookie or new_secret(), problem_reason="cross_site")
+        return _login_page(request, ports, requested, cookie or new_secret(), problem_reason="cross_site")
     match form.get("act"):
         case "cancel":
             raise RedirectError("access_denied", "the person cancelled the login")
         case "another":
-            return _login_page(request, ports, wanted, cookie)
+            return _login_page(request, ports, requested, cookie)
         case "continue":
             user = await sessions.user_of(request)
             if user is None:
-                return _login_page(request, ports, wanted, cookie)
-            return await _to_client(ports, wanted, user, None)
+                return _login_page(request, ports, requested, cookie)
+            return await _to_client(ports, requested, user, None)
         case _:
-            return await _log_in(request, ports, wanted, cookie, form)
+            return await _log_in(request, ports, requested, cookie, form)
 
 
 async def _log_in(
-    request: Request, ports: Ports, wanted: AuthorizationRequest, cookie: str, form: dict[str, str]
+    request: Request, ports: Ports, requested: AuthorizationRequest, cookie: str, form: dict[str, str]
 ) -> Response:
     email = form.get("email", "")[:254]
     try:
@@ -150,7 +150,7 @@ async def _log_in(
         response = _login_page(
             request,
             ports,
-            wanted,
+            requested,
             cookie,
             email=email,
             problem_reason=problem.reason,
@@ -160,14 +160,14 @@ async def _log_in(
         response.status_code = status if status in (429, 503) else 200
         response.headers.update({name: v for name, v in problem.headers.items() if name == "Retry-After"})
         return response
-    return await _to_client(ports, wanted, user, await ports.identity.sessions.begin(user))
+    return await _to_client(ports, requested, user, await ports.identity.sessions.begin(user))
 
 
-async def _to_client(ports: Ports, wanted: AuthorizationRequest, user: User, cookie: str | None) -> Response:
+async def _to_client(ports: Ports, requested: AuthorizationRequest, user: User, cookie: str | None) -> Response:
     code = await ports.identity.grants.code_for(
-        user, wanted.client.id, wanted.redirect_uri, wanted.challenge, wanted.scope
+        user, requested.client.id, requested.redirect_uri, requested.challenge, requested.scope
     )
-    response = _redirect(answer_uri(wanted.redirect_uri, ports.settings.public_url, wanted.state, code=code))
+    response = _redirect(answer_uri(requested.redirect_uri, ports.settings.public_url, requested.state, code=code))
     if cookie is not None:
         ports.identity.sessions.set_cookie(response, cookie)
     return response
@@ -176,7 +176,7 @@ async def _to_client(ports: Ports, wanted: AuthorizationRequest, user: User, coo
 def _login_page(
     request: Request,
     ports: Ports,
-    wanted: AuthorizationRequest,
+    requested: AuthorizationRequest,
     cookie: str,
     *,
     problem_reason: str | None = None,
@@ -184,8 +184,8 @@ def _login_page(
 ) -> Response:
     language = language_of(request)
     alert = reasons_of(request)[problem_reason].in_language(language) if problem_reason else ""
-    html = page.login_page(wanted, form_token_for(cookie), language, alert=alert, **options)
-    response = HTMLResponse(html, headers=page.headers_for(wanted.redirect_uri))
+    html = page.login_page(requested, form_token_for(cookie), language, alert=alert, **options)
+    response = HTMLResponse(html, headers=page.headers_for(requested.redirect_uri))
     ports.identity.sessions.set_cookie(response, cookie)
     return response
 

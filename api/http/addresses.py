@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 
 def methods_of(routes: Iterable[Route], path: str) -> set[str]:
-    """The methods of a fixed address are its own; those of any other, of all matching templates together."""
+    """A fixed address has its own methods; any other address has those of all matching templates."""
     matching = [route for route in routes if route.path_regex.match(path)]
     fixed = [route for route in matching if not route.param_convertors]
     return {method for route in fixed or matching for method in route.methods or ()}

@@ -241,7 +241,7 @@ def _checked(value: Any, kind: type) -> Any:
         value.encode()
         return value
     if not -_INT_MAX <= value < _INT_MAX:
-        raise ValueError("no 64-bit number")
+        raise ValueError("not a 64-bit number")
     if kind is datetime:
         return datetime.fromtimestamp(value // 1000, UTC).replace(microsecond=value % 1000 * 1000)
     return value

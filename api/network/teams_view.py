@@ -23,7 +23,7 @@ MEMBERS_MAX = 1_000
 """The most members in a hierarchy; the list of members has the others, page by page."""
 
 TeamsFilter = tuple[dict[str, Any], dict[str, Any]]
-"""A condition that was ever true, served by an index, and one that is true now, checked on each document."""
+"""A condition on the whole history, served by an index, and one for now, checked on each document."""
 
 _teams = Codec(Team, key="team_id")
 

@@ -82,7 +82,7 @@ class Trial(Body):
     rule_version: NewVersion | None = None
     first_day: Annotated[Day, Field(examples=["2026-10-01"])]
     last_day: Annotated[Day, Field(examples=["2026-10-31"])]
-    margin_floor: Annotated[Rate, Field(description="Count lines that keep a smaller share.")] = Decimal("0.5")
+    margin_floor: Annotated[Rate, Field(description="Count lines that keep less of their net.")] = Decimal("0.5")
 
     @model_validator(mode="after")
     def _bounded(self) -> Self:

@@ -1,4 +1,4 @@
-"""The best-selling products of now, with their stock. Cached."""
+"""The products that sell best now, with their stock. Cached."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ async def hot_products(
     limit: Annotated[int, Query(ge=1, le=HOT_MAX, description="How many.", examples=[20]), AS_IN_JSON] = 20,
     if_none_match: IfNoneMatch = None,
 ) -> Response:
-    """The products in the most of the newest orders. May lag by seconds."""
+    """The products with the most orders among the newest ones. May lag by seconds."""
     hot = (await ports.figures.hot())[:limit]
     stock = await ports.figures.stock([one["product_id"] for one in hot])
     nothing = {"on_hand": 0, "available": 0}

@@ -49,7 +49,7 @@ class StockView(_Figures):
     )
     low_at: int = Field(description="It runs low at this many units; 0 without an alert.", examples=[20])
     recovered_at: int = Field(description="It has recovered at this many units.", examples=[40])
-    lots: list[LotView] = Field(description="First expired first.")
+    lots: list[LotView] = Field(description="By expiry date, the earliest first.")
 
 
 def stock_view(item: StockItem, now: datetime) -> StockView:

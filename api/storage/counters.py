@@ -18,7 +18,7 @@ OWN_BY_NOUN = {"rules": range(100_000_001, 1_000_000_000)}
 """Rule versions are 32-bit; ours begin above dates such as 20261129, and end below dates with two more digits."""
 
 _SCANNED_MAX = 1_000
-"""Taken numbers that one query reads; a longer sequence takes more queries, once."""
+"""Taken numbers that one query reads; a longer sequence takes more queries."""
 
 
 async def next_id(tx: Transaction, noun: str, *, view: str) -> int:

@@ -53,7 +53,7 @@ class Figures:
         self._months = Cached(cache, f"{prefix}month:", self._read_months)
 
     async def hot(self) -> list[dict[str, Any]]:
-        """The products in the most of the newest orders, hottest first: id, name, number of orders and units."""
+        """The products with the most orders among the newest ones, hottest first: id, name, orders and units."""
         hot: list[dict[str, Any]] = await self._hot.get(_HOT) or []
         return hot
 

@@ -227,7 +227,7 @@ class Registrations:
 
 
 def _number_was_taken(answer: Answer) -> bool:
-    """Another distributor has this number. So does `duplicate`: the answer to our own repeat is `registered`."""
+    """Whether another distributor has this number, as `duplicate` means too: our own repeat is `registered`."""
     reasons = {event.get("data", {}).get("reason") for event in answer.events}
     return answer.outcome == "duplicate" or "conflict" in reasons
 

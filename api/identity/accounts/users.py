@@ -1,4 +1,4 @@
-"""Users, as administrators manage them. Every change is audited in its own transaction."""
+"""Users, as administrators manage them. Every change is audited in the same transaction."""
 
 from __future__ import annotations
 

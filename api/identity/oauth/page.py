@@ -71,7 +71,7 @@ def headers_for(redirect_uri: str | None) -> dict[str, str]:
 
 
 def login_page(
-    wanted: AuthorizationRequest,
+    requested: AuthorizationRequest,
     csrf: str,
     language: Language,
     *,
@@ -81,7 +81,7 @@ def login_page(
     wants_new_password: bool = False,
 ) -> str:
     """The form. With `known_as`, the address of a user who is already logged in, it has no password field."""
-    hidden = "".join(_hidden(name, value) for name, value in {**wanted.parameters(), "csrf": csrf}.items())
+    hidden = "".join(_hidden(name, value) for name, value in {**requested.parameters(), "csrf": csrf}.items())
     alert = f'<p role="alert">{escape(alert)}</p>' if alert else ""
     if known_as is not None:
         fields = _button("continue", _text("continue", language, email=known_as)) + _button(
@@ -99,9 +99,9 @@ def login_page(
             + _button("log_in", _text("log_in", language))
         )
     cancel = _button("cancel", _text("cancel", language), quiet=True)
-    intro = _text("asks", language, client=wanted.client.name)
+    intro = _text("asks", language, client=requested.client.name)
     body = (
-        f"<h1>{_text('title', language)}</h1><p>{intro}</p>{_permissions(wanted, language)}{alert}"
+        f"<h1>{_text('title', language)}</h1><p>{intro}</p>{_permissions(requested, language)}{alert}"
         f'<form method="post" action="/oauth/authorize">{hidden}{fields}{cancel}</form>'
     )
     return _document(_text("title", language), body, language)
@@ -112,8 +112,8 @@ def error_page(reason: str, language: Language) -> str:
     return _document(title, f'<h1>{title}</h1><p role="alert">{_text(reason, language)}</p>', language)
 
 
-def _permissions(wanted: AuthorizationRequest, language: Language) -> str:
-    names = wanted.scope.split() if wanted.scope else []
+def _permissions(requested: AuthorizationRequest, language: Language) -> str:
+    names = requested.scope.split() if requested.scope else []
     # The permissions' sentences are English only; their names are the same in every language.
     lines = [f"{name}: {PERMISSIONS[name]}" if language == "en" else name for name in names]
     return "<ul>" + "".join(f"<li>{escape(line)}</li>" for line in lines or [_text("everything", language)]) + "</ul>"
