@@ -75,7 +75,7 @@ class AuthorizationRequest:
 
 
 def single(text: str) -> dict[str, str]:
-    """The parameters of a query or form. Raises RepeatedParameter for a repeated one, ValueError for unreadable text."""
+    """The parameters of a query or form. Raises RepeatedParameter, and ValueError for unreadable text."""
     pairs: Sequence[tuple[str, str]] = parse_qsl(
         text, keep_blank_values=False, strict_parsing=False, max_num_fields=_PAIRS_MAX, errors="strict"
     )
