@@ -84,7 +84,7 @@ def check_client(client_id: str, name: str, redirect_uris: Sequence[str]) -> Non
     except ValueError as error:
         raise InvalidArgument(f"{error}.") from error
     if not name.strip() or len(name) > _NAME_MAX or not name.isprintable():
-        raise InvalidArgument(f"{name[:_NAME_MAX]!r} is not a printable name; the login page shows it.")
+        raise InvalidArgument(f"{name[:_NAME_MAX]!r} is no name; the login page shows it.")
 
 
 def _is(kind: TypeAdapter[str], text: str) -> bool:
