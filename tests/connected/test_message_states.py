@@ -73,7 +73,7 @@ async def test_a_failing_command_is_retried_dead_lettered_and_done_after_a_repla
             assert (retrying.headers["retry-after"], retrying.headers["cache-control"]) == ("1", "no-store")
             state = retrying.json()
             assert (state["reason"], state["outcome"], state["location"]) == (CODE, None, None)
-            assert state["title"] == "命令处理出错，多次重试后将转交运维处理。"
+            assert state["title"] == "命令处理出错，多次重试后将转为死信并交由运维处理。"
             dead = await in_state(admin, url, "set_aside")
             assert "retry-after" not in dead.headers
             assert (dead.json()["reason"], dead.json()["location"]) == (CODE, None)

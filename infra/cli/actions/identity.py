@@ -85,7 +85,7 @@ def _check(check: str, *given: Any) -> None:
     identity = api_entry.module()
     try:
         getattr(identity, check)(*given)
-    except identity.WronglyGiven as error:
+    except identity.InvalidArgument as error:
         refuse(str(error))
 
 
@@ -99,7 +99,7 @@ def _with_operations(stack: str, act: Callable[[Any], Awaitable[Any]]) -> Any:
         logs.configure(settings.log_level)
         try:
             return asyncio.run(run())
-        except api_entry.module().CannotBeDone as error:
+        except api_entry.module().OperationFailed as error:
             refuse(str(error), EXIT_BREACH)
 
 
