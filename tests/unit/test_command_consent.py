@@ -64,7 +64,7 @@ def test_without_a_terminal_it_refuses_with_a_sentence(
     ended = tributary(*words)
 
     assert (ended.code, ended.out, len(ended.err.splitlines())) == (2, "", 1)
-    assert ended.err.endswith("; add --yes if that is meant.\n")
+    assert ended.err.endswith("; add --yes to confirm.\n")
 
 
 @pytest.mark.parametrize("words", CASES, ids=" ".join)
@@ -91,7 +91,7 @@ def test_a_person_who_agrees_gets_what_was_asked_for(
     # There are no servers here, so whatever needs them comes as far as looking for them.
     assert ended.code == (0 if words[0] == "down" else 3)
     assert "Nothing of the stack" in ended.err or "There is no stack 'default' here" in ended.err
-    assert ("Go on?" in ended.err) == (agreed != "--yes")
+    assert ("Continue?" in ended.err) == (agreed != "--yes")
 
 
 @pytest.mark.parametrize(

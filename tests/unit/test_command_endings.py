@@ -235,7 +235,7 @@ def test_a_closed_input_is_no_consent(words: str) -> None:
     )  # fmt: skip
 
     assert (ended.returncode, ended.stdout) == (2, "")
-    assert ended.stderr.endswith("; add --yes if that is meant.\n")
+    assert ended.stderr.endswith("; add --yes to confirm.\n")
 
 
 @pytest.mark.slow

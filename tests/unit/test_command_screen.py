@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from infra.local.packages import install
-from infra.local.patience import patience
+from infra.local.progress_notes import progress_notes
 from infra.runtime import roster
 from infra.runtime.topology import describe, topology_of
 from infra.settings import Settings
@@ -122,7 +122,7 @@ def test_there_are_bars_on_a_terminal_and_nothing_stays(
 
 def test_what_ends_soon_says_nothing_of_its_own() -> None:
     said: list[str] = []
-    with patience(said.append) as print_note:
+    with progress_notes(said.append) as print_note:
         print_note("Starting …")
 
     assert said == ["Starting …"]
@@ -130,7 +130,7 @@ def test_what_ends_soon_says_nothing_of_its_own() -> None:
 
 def test_a_step_that_fails_is_no_longer_said_to_go_on() -> None:
     said: list[str] = []
-    with pytest.raises(OSError, match="full"), patience(said.append, silent_max_s=0.02):
+    with pytest.raises(OSError, match="full"), progress_notes(said.append, silent_max_s=0.02):
         raise OSError("full")
 
     time.sleep(0.1)

@@ -27,7 +27,7 @@ from infra.demo.quiet import NeverQuietError
 from infra.demo.report import Findings
 from infra.demo.run import Demo, Outcome, World, fleet_at_work
 from infra.demo.stay import Kept, NotServingError, Staying
-from infra.local.patience import patience
+from infra.local.progress_notes import progress_notes
 from infra.operators.timeline import Step
 from infra.processes.process import without_password
 from infra.runtime import roster
@@ -70,7 +70,7 @@ def demo(orders: int, *, keep: bool, on_given_servers: bool, yes: bool, as_json:
         try:
             local.claim(name, home=home)
             if not on_given_servers:
-                with patience(print_note) as on_step:
+                with progress_notes(print_note) as on_step:
                     local.up(name, home=home, progress=on_step)
             settings = settings_for(name)
             if on_given_servers:
@@ -80,7 +80,7 @@ def demo(orders: int, *, keep: bool, on_given_servers: bool, yes: bool, as_json:
             staying = Staying(settings, name, home, environment) if keep else None
             at_work = staying.at_work() if staying else fleet_at_work(environment, logs)
             played = uvloop.run(_play(settings, orders, at_work))
-            with patience(print_note):
+            with progress_notes(print_note):
                 kept = _keep(staying, name, played) if staying else None
             _show(played, console, as_json=as_json)
             if kept is not None:

@@ -25,7 +25,7 @@ from contracts.money import to_amount
 from infra.adapters import rabbitmq as broker
 from infra.adapters.mongo import MongoStore
 from infra.cli.actions.ledger_sums import Compared, Difference, compare
-from infra.local.patience import patience
+from infra.local.progress_notes import progress_notes
 from infra.ports.store import SnapshotTooOld
 from infra.runtime import roster
 from infra.runtime.repository import Codec
@@ -89,7 +89,7 @@ def rebuild(stack: str, *, check: bool, yes: bool, as_json: bool) -> None:
 
     if not check:
         agree("write the balances and months again that are not what was posted", yes=yes)
-    with one_sentence_on_failure(), patience(print_note):
+    with one_sentence_on_failure(), progress_notes(print_note):
         found = asyncio.run(run(settings_for(stack)))
     accounts, differing, months = found.accounts, found.differing, found.months
     if as_json:

@@ -13,7 +13,7 @@ import typer
 
 from infra import local
 from infra.cli.actions.hangup import end_like_ctrl_c
-from infra.local.patience import patience
+from infra.local.progress_notes import progress_notes
 from infra.terminal.environment import agree, is_on_command_line, known_stacks, one_sentence_on_failure
 from infra.terminal.near import did_you_mean
 from infra.terminal.screen import Grid, Screen, print_note
@@ -22,7 +22,7 @@ from infra.terminal.screen import Grid, Screen, print_note
 def up(stack: str) -> None:
     _silence_drivers()
     end_like_ctrl_c()
-    with one_sentence_on_failure(), patience(print_note) as note:
+    with one_sentence_on_failure(), progress_notes(print_note) as note:
         endpoints = local.up(stack, home=local.default_home(), progress=note)
     _print_endpoints(endpoints)
 
@@ -32,7 +32,7 @@ def down(context: typer.Context, stack: str, *, remove_data: bool, yes: bool) ->
     if remove_data:
         agree(f"delete the data and logs of the stack {stack!r}", yes=yes)
     known = known_stacks()
-    with one_sentence_on_failure(), patience(print_note):
+    with one_sentence_on_failure(), progress_notes(print_note):
         stopped = local.down(stack, home=home, remove_data=remove_data)
         nothing = f"Nothing of the stack {stack!r} was running." + (
             "" if stack in known else did_you_mean(stack, known)
@@ -97,7 +97,7 @@ def status(stack: str, *, as_json: bool) -> None:
 
 
 def setup(*, browser: bool) -> None:
-    with one_sentence_on_failure(), patience(print_note) as note:
+    with one_sentence_on_failure(), progress_notes(print_note) as note:
         installed = local.install_missing(note, browser=browser)
     print_note(f"Installed {', '.join(installed)}." if installed else "Everything that the local stack needs is here.")
 

@@ -7,7 +7,7 @@ import json
 
 import typer
 
-from infra.local.patience import patience
+from infra.local.progress_notes import progress_notes
 from infra.runtime import roster
 from infra.runtime.topology import describe, topology_of
 from infra.settings import Settings
@@ -21,7 +21,7 @@ def topology(stack: str, *, apply: bool, as_json: bool) -> None:
         # The drivers are loaded where something is declared, not where it is only shown.
         from infra.processes import process
 
-        with one_sentence_on_failure(), patience(print_note):
+        with one_sentence_on_failure(), progress_notes(print_note):
             asyncio.run(process.prepare(settings_for(stack)))
     if as_json:
         keys = ("kind", "name", "about")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from infra.terminal.environment import DISTRIBUTOR_MAX, AsJson, Stack, orders_may_be_of
+from infra.terminal.environment import DISTRIBUTOR_MAX, AsJson, Stack, day_in_range
 
 
 def preview_move(
@@ -28,7 +28,7 @@ def preview_move(
     until: Annotated[
         datetime | None,
         typer.Option(
-            formats=["%Y-%m-%d"], callback=orders_may_be_of, help="The last of these days, in UTC; today without it."
+            formats=["%Y-%m-%d"], callback=day_in_range, help="The last of these days, in UTC; today without it."
         ),
     ] = None,
     stack: Stack = "default",

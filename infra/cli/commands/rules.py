@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from contracts.explanation.rule_phrases import Language
-from infra.terminal.environment import AsJson, Stack, orders_may_be_of
+from infra.terminal.environment import AsJson, Stack, day_in_range
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="A rule set in JSON or YAML.")]
 MarketName = Annotated[
@@ -160,11 +160,11 @@ def market(
 def backtest(
     draft: Annotated[Path, typer.Argument(metavar="DRAFT", help="A rule set in JSON or YAML.")],
     first_day: Annotated[
-        datetime, typer.Option("--from", formats=_DAYS, callback=orders_may_be_of, help="The first day, in UTC.")
+        datetime, typer.Option("--from", formats=_DAYS, callback=day_in_range, help="The first day, in UTC.")
     ],
     last_day: Annotated[
         datetime,
-        typer.Option("--to", formats=_DAYS, callback=orders_may_be_of, help="The last day, in UTC, included."),
+        typer.Option("--to", formats=_DAYS, callback=day_in_range, help="The last day, in UTC, included."),
     ],
     margin_floor: Annotated[
         str, typer.Option(metavar="RATE", help="Count lines that keep less than this share of their net.")
