@@ -113,7 +113,7 @@ def as_object(outcome: Outcome, found: Findings, *, verified: bool) -> dict[str,
     orders = outcome.expectation.orders
     return {
         "published": outcome.published_events,
-        "settled": outcome.accounted.messages,
+        "accounted": outcome.accounted.messages,
         "accepted": figures.get("orders_accepted", 0),
         "refused": sum(found.refusals.values()),
         "duplicates": outcome.accounted.repeats + int(figures.get("orders_duplicate", 0)),

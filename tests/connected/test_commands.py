@@ -146,7 +146,7 @@ async def test_topology_and_schemas_need_no_server(tmp_path: Path) -> None:
     assert all(row["about"] for row in topology.object)
     assert (schemas.code, schemas.err) == (0, "")
     assert nobody.code == 2
-    assert nobody.err.startswith("There is no worker called 'nobody'; there are alerting, ")
+    assert nobody.err.startswith("There is no worker 'nobody'; choose from alerting, ")
     assert len(nobody.err.splitlines()) == 1
 
 

@@ -124,7 +124,7 @@ def test_it_uses_its_own_servers_whatever_is_exported(stayed: Stayed, traps: Tra
 
 async def test_it_is_verified_and_says_where_it_goes_on(stayed: Stayed, client: httpx.AsyncClient) -> None:
     assert stayed.told["verified"]
-    assert stayed.told["settled"] == stayed.told["published"] > ORDERS
+    assert stayed.told["accounted"] == stayed.told["published"] > ORDERS
     assert stayed.told["kept"]["api"] == stayed.variables["API"]
     assert (await client.get(stayed.told["kept"]["docs"])).status_code == 200
     secrets = [value for name, value in stayed.variables.items() if name.endswith(("_PASSWORD", "_SECRET"))]

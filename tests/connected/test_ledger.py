@@ -138,7 +138,7 @@ async def test_balances_are_a_fold_of_the_ledger_and_are_rebuilt_from_it(booked:
     spoilt = await command("ledger", "rebuild", "--check", environment=environment)
     as_json = await command("ledger", "rebuild", "--check", "--json", environment=environment)
     assert spoilt.code == as_json.code == 1
-    assert "held of distributor 99: the balance says 0.05 CNY, the ledger 0.00" in spoilt.out
+    assert "held of distributor 99: the balance is 0.05 CNY, the ledger 0.00" in spoilt.out
     assert spoilt.out.endswith("nothing was changed.\n")
     assert as_json.object["differences"][-1] == {
         "distributor_id": 99,
@@ -152,7 +152,7 @@ async def test_balances_are_a_fold_of_the_ledger_and_are_rebuilt_from_it(booked:
     again = await command("ledger", "rebuild", "--yes", "--json", environment=environment)
 
     assert (rebuilt.code, again.code) == (0, 0)
-    assert rebuilt.out.endswith("put right by the ledger.\n")
+    assert rebuilt.out.endswith("rebuilt from the ledger.\n")
     assert again.object == {
         "accounts": ACCOUNTS,
         "identical": True,
@@ -185,7 +185,7 @@ async def test_nothing_is_rebuilt_while_a_worker_adds_to_the_balances(booked: Si
         checked = await command("ledger", "rebuild", "--check", environment=booked.environment())
 
     assert (refused.code, refused.out) == (3, "")
-    assert refused.err.startswith("1 process(es) of commission_calculation still run")
+    assert refused.err.startswith("1 process(es) of commission_calculation are running")
     assert "ledger rebuild --check" in refused.err
     assert checked.code == 0
     assert await booked.documents(BALANCES) == before

@@ -82,7 +82,7 @@ async def test_without_an_answer_in_time_it_says_so(site: Site) -> None:
     ended = await publish(*REGISTER, "--wait", "0.2", given=CORNER, environment=site.environment())
 
     assert ended.code == 1
-    assert "not handled yet; look again with `tributary trace shop/corner`" in ended.err
+    assert "not handled yet; check again with `tributary trace shop/corner`" in ended.err
     assert await site.ready(QUEUE) == 1
 
 

@@ -90,7 +90,7 @@ def test_a_person_who_agrees_gets_what_was_asked_for(
 
     # There are no servers here, so whatever needs them comes as far as looking for them.
     assert ended.code == (0 if words[0] == "down" else 3)
-    assert "Nothing of the stack" in ended.err or "There is no stack 'default' here" in ended.err
+    assert "No process of the stack" in ended.err or "There is no stack 'default' here" in ended.err
     assert ("Continue?" in ended.err) == (agreed != "--yes")
 
 
@@ -113,7 +113,7 @@ def test_what_destroys_nothing_asks_nothing(
     ended = tributary(*words)
 
     assert "--yes" not in ended.err
-    assert "Nothing of the stack" in ended.err or "There is no stack 'default' here" in ended.err
+    assert "No process of the stack" in ended.err or "There is no stack 'default' here" in ended.err
 
 
 def test_yes_needs_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,7 +62,7 @@ def test_an_unexpected_failure_is_one_line_that_names_the_file_with_the_tracebac
         (IsADirectoryError(21, "Is a directory", "/data"), "/data: Is a directory."),
         (PermissionError(13, "Permission denied", b"/data"), "/data: Permission denied."),
         (OSError(28, "No space left on device"), "The output cannot be written: No space left on device."),
-        (UnicodeEncodeError("utf-8", "\udcff", 0, 1, "surrogates not allowed"), "What was given is no text in UTF-8"),
+        (UnicodeEncodeError("utf-8", "\udcff", 0, 1, "surrogates not allowed"), "The input is not valid UTF-8"),
     ],
     ids=lambda value: type(value).__name__,
 )
@@ -166,7 +166,7 @@ def test_wrong_usage_is_one_line_that_names_the_help(tributary: CommandLine, wor
     assert (ended.code, ended.out, len(ended.err.splitlines())) == (2, "", 1)
     assert says in ended.err
     if "requires an argument" not in says:
-        assert re.search(r"`tributary [a-z -]+ --help` shows what there is\.$", ended.err.strip())
+        assert re.search(r"See `tributary [a-z -]+ --help`\.$", ended.err.strip())
 
 
 @pytest.mark.parametrize(

@@ -18,9 +18,9 @@ ADDRESSES = ("RABBITMQ_URL", "MONGODB_URL", "REDIS_URL")
     [
         (REGISTER, '{"shop_id": "corner"}', 1, "line 1: currency: Field required"),
         (REGISTER, f'{CORNER}\n\n{{"shop_id": "x", "currency": "CNY", "mail": 1}}', 1, "line 3: mail: Extra inputs"),
-        (REGISTER, f"{CORNER}\n{{oops", 1, "line 2: this is no JSON"),
+        (REGISTER, f"{CORNER}\n{{oops", 1, "line 2: this is not JSON"),
         (REGISTER, "[" * 100_000, 1, "line 1: it is nested too deeply"),
-        (REGISTER, b"\xff\xfe", 2, "byte 1 is no UTF-8"),
+        (REGISTER, b"\xff\xfe", 2, "byte 1 is not UTF-8"),
         (REGISTER, " \n", 2, "There is no message"),
         (REGISTER, "3", 1, "line 1: data: Input should be an object"),
         ((), CORNER, 1, "give --type"),

@@ -1,4 +1,4 @@
-"""`tributary network preview-move`: who would gain and who would lose by a move, by the orders that were paid."""
+"""`tributary network preview-move`: who would gain and who would lose by a move, computed from the paid orders."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from infra.terminal.screen import Grid, Screen, print_note
 def topology(stack: str, *, apply: bool, as_json: bool) -> None:
     rows = describe(topology_of(roster.load_all(), Settings()))
     if apply:
-        # The drivers are loaded where something is declared, not where it is only shown.
+        # The drivers are imported only to declare, not to show.
         from infra.processes import process
 
         with one_sentence_on_failure(), progress_notes(print_note):
@@ -32,4 +32,4 @@ def topology(stack: str, *, apply: bool, as_json: bool) -> None:
         table.add_row(*row)
     Screen().print(table)
     if apply:
-        typer.echo("All of it is declared, and so are the collections and indexes.")
+        typer.echo("Everything is declared, and so are the collections and indexes.")
