@@ -193,7 +193,7 @@ class TestTraffic:
         assert all(count > 0 for count in kinds)
         assert counted.orders + counted.refused_by_contract == ORDERS_USED
         assert counted.refused_by_contract == sum(not basket.orderable for basket in used)
-        readable = counted.malformed - counted.set_aside
+        readable = counted.malformed - counted.dead_lettered
         assert counted.refused == counted.refused_by_contract + counted.conflicts + readable
         assert counted.batches > 0
         assert counted.early_statuses == round(counted.statuses * 0.02)
