@@ -80,7 +80,7 @@ class Demo:
         async with self.at_work, _connected(self.settings) as store:
             world = World(self.settings, store, topology, workers, self.progress)
             async with Shop(self.settings.rabbitmq_url) as shop:
-                await world.set_the_stage(shop, population)
+                await world.load_reference_data(shop, population)
                 before = await world.stock()
                 order_phase_s = await world.trade(shop, publications)
             accounted = await world.until_accounted(published)
@@ -142,7 +142,7 @@ class World:
     workers: Sequence[Worker]
     progress: Progress
 
-    async def set_the_stage(self, shop: Shop, population: Population) -> None:
+    async def load_reference_data(self, shop: Shop, population: Population) -> None:
         """Send the commands of the reference data, and wait after each wave."""
         waves = population.waves()
         total = sum(map(len, waves))

@@ -38,7 +38,7 @@ class MongodbServer:
         return Path(found) if found else None
 
     def launches(self, executable: Path, folder: Path, ports: Mapping[str, int]) -> Sequence[Launch]:
-        """No socket file, whose path would have to be short, and no wait for clients to leave at shutdown."""
+        """Without a socket file, because its path must be short, and without waiting for clients at shutdown."""
         data = folder / "data"
         data.mkdir(exist_ok=True)
         options = {

@@ -73,7 +73,7 @@ def parent_of(pid: int) -> int | None:
 def stop(mark: ProcessMark, *, within_s: float, group: bool = True) -> bool:
     """Terminate the process, and kill it after `within_s`; False if it was not running.
 
-    With `group` the process leads a process group, and the group is killed.
+    With `group`, which it must lead, its whole process group is killed.
     """
     if not is_running(mark):
         return False

@@ -22,8 +22,8 @@ from infra.local.server import Health, Launch
 MEMORY_MAX = "2GB"
 DISK_FREE_MIN = "500MB"
 DEAD_LETTER_CONFIRM_WITHIN_MS = 10_000
-"""For so long, by default three minutes, RabbitMQ holds a message whose retry was on its way to a node that died; no
-count of messages includes it. An earlier repeat is harmless, because every consumer recognises what it has handled."""
+"""How long RabbitMQ holds a message whose retry was on its way to a node that died; no count of messages includes it.
+The default is three minutes. An earlier repeat is harmless, because consumers recognise what they have handled."""
 ANSWER_WITHIN_S = 2.0
 _SCRIPT = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 _PROTOCOL_HEADER = b"AMQP\x00\x00\x09\x01"

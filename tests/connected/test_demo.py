@@ -110,7 +110,7 @@ async def log_in(client: httpx.AsyncClient, stayed: Stayed, who: str) -> dict[st
 
 def test_each_phase_is_a_line_where_there_is_no_terminal(stayed: Stayed) -> None:
     lines = stayed.err.splitlines()
-    phases = ["reading baskets", "starting the workers", "verifying", "gathering what came of it"]
+    phases = ["reading baskets", "starting the workers", "verifying", "reading the results"]
 
     assert [line for line in lines if line in phases] == phases
     assert "\x1b" not in stayed.err

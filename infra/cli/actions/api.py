@@ -39,7 +39,7 @@ def api(host: str, port: int, workers: int, stack: str) -> None:
         os.environ.setdefault("TRIBUTARY_PUBLIC_URL", url_of(listener))
         logs.configure(settings.log_level)
         if workers > 1:
-            # Uvicorn's logger, despite its name for all messages: here, which server process has ended.
+            # Uvicorn logs everything under this name; here, which server process has ended.
             logs.relay("uvicorn.error")
         config = uvicorn.Config(
             api_entry.APPLICATION,

@@ -173,7 +173,7 @@ class _Choice:
         condition = dead_letters.where(states=self.states, queue=self.queue, reason=self.reason)
         return await dead_letters.ids(store, condition)
 
-    def objection(self, letter: DeadLetter, action: str) -> str | None:
+    def reason_to_skip(self, letter: DeadLetter, action: str) -> str | None:
         """Why this letter is skipped; None if it is not."""
         if letter.state != "waiting" and not self.again:
             when = f"{letter.settled_at:%Y-%m-%d %H:%M}" if letter.settled_at else "before"
@@ -256,10 +256,10 @@ async def _publish(
 
 
 def _is_skipped(choice: _Choice, outcome: Outcome, letter: DeadLetter) -> bool:
-    why = choice.objection(letter, outcome.action)
-    if why is not None:
-        outcome.skipped[letter.letter_id] = why
-    return why is not None
+    reason = choice.reason_to_skip(letter, outcome.action)
+    if reason is not None:
+        outcome.skipped[letter.letter_id] = reason
+    return reason is not None
 
 
 def _similar_queues(queue: str | None) -> str:

@@ -97,7 +97,7 @@ def demo(orders: int, *, keep: bool, on_given_servers: bool, yes: bool, as_json:
         except (NeverQuietError, NotServingError) as error:
             left = True
             local.keep(name, home=home)
-            typer.echo(f"The demo did not come to rest: {error}. Logs are in {logs}.", err=True)
+            typer.echo(f"The demo did not finish: {error}. Logs are in {logs}.", err=True)
             typer.echo(f"Stop what is still running: {_stop_command(name)}", err=True)
         finally:
             if not left:
@@ -134,7 +134,7 @@ async def _play(settings: Settings, orders: int, at_work: AbstractAsyncContextMa
     with progress() as on_progress:
         running = Demo(settings, orders, at_work, on_progress)
         outcome = await running.run()
-        on_progress("gathering what came of it", 0, 0)
+        on_progress("reading the results", 0, 0)
         store = MongoStore.connect(settings.mongodb_url, settings.database)
         try:
             found = await report.gather(store)

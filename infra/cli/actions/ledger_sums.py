@@ -136,11 +136,11 @@ async def _compare_accounts(read: MongoReads, part: _Part, found: Compared) -> l
 
 async def _posted(read: MongoReads, part: _Part) -> Counter[AccountKey]:
     """The sum of the postings of each account: `balances_of`, computed by the server."""
-    ours = {"$match": part.condition("legs.distributor_id")}
+    of_part = {"$match": part.condition("legs.distributor_id")}
     account = {"distributor_id": "$legs.distributor_id", "currency": "$currency", "account": "$legs.account"}
     sums = await read.summarise(
         LEDGER,
-        [ours, {"$unwind": "$legs"}, ours, {"$group": {"_id": account, "minor": {"$sum": "$legs.amount_minor"}}}],
+        [of_part, {"$unwind": "$legs"}, of_part, {"$group": {"_id": account, "minor": {"$sum": "$legs.amount_minor"}}}],
     )
     return Counter(
         {(one["_id"]["distributor_id"], one["_id"]["currency"], one["_id"]["account"]): one["minor"] for one in sums}

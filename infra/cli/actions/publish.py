@@ -39,7 +39,7 @@ _SPACE = re.compile(r"[ \t\r\n]+")
 
 
 @dataclass(slots=True)
-class _Letter:
+class _Command:
     """A message to publish, its line in the input, and with --wait its outcome."""
 
     line: int
@@ -76,35 +76,35 @@ class _Letter:
 
 
 def publish(file: str, message_type: str | None, wait: float, stack: str, *, as_json: bool) -> None:
-    letters = list(_checked(_read(file), message_type, Settings()))
+    commands = list(_checked(_read(file), message_type, Settings()))
     failure = None
     with one_sentence_on_failure():
         settings = settings_for(stack)
-        sent, failure = asyncio.run(_send(settings, letters, wait))
+        sent, failure = asyncio.run(_send(settings, commands, wait))
     if as_json:
         typer.echo(
             json.dumps(all_exact({"published": [each.as_object() for each in sent], "failure": failure}), indent=2)
         )
     else:
-        for letter in sent:
-            typer.echo(letter.sentence(), err=letter.is_refused)
+        for command in sent:
+            typer.echo(command.sentence(), err=command.is_refused)
     if failure is not None:
-        typer.echo(f"{len(sent)} of {len(letters)} messages were published. {failure}", err=True)
+        typer.echo(f"{len(sent)} of {len(commands)} messages were published. {failure}", err=True)
         raise typer.Exit(EXIT_ENVIRONMENT)
-    raise typer.Exit(EXIT_BREACH if any(letter.is_refused for letter in sent) else 0)
+    raise typer.Exit(EXIT_BREACH if any(command.is_refused for command in sent) else 0)
 
 
-async def _send(settings: Settings, letters: Sequence[_Letter], wait_s: float) -> tuple[list[_Letter], str | None]:
+async def _send(settings: Settings, commands: Sequence[_Command], wait_s: float) -> tuple[list[_Command], str | None]:
     """Return the letters that the broker confirmed, and the failure of the first that it did not."""
     client = CommandClient(settings.rabbitmq_url, publish_timeout_s=settings.publish_timeout_s)
-    sent: list[_Letter] = []
+    sent: list[_Command] = []
     step = 1 if wait_s else _AT_A_TIME
     try:
         await client.start()
-        for start in range(0, len(letters), step):
-            chunk = letters[start : start + step]
+        for start in range(0, len(commands), step):
+            chunk = commands[start : start + step]
             results = await asyncio.gather(*[_publish(client, each, wait_s) for each in chunk])
-            sent += [letter for letter, failure in zip(chunk, results, strict=True) if failure is None]
+            sent += [command for command, failure in zip(chunk, results, strict=True) if failure is None]
             if failures := [failure for failure in results if failure is not None]:
                 return sent, failures[0]
     finally:
@@ -112,39 +112,39 @@ async def _send(settings: Settings, letters: Sequence[_Letter], wait_s: float) -
     return sent, None
 
 
-async def _publish(client: CommandClient, letter: _Letter, wait_s: float) -> str | None:
+async def _publish(client: CommandClient, command: _Command, wait_s: float) -> str | None:
     """None once the broker has confirmed the message, otherwise why it has not."""
-    message = letter.message
+    message = command.message
     try:
         if wait_s:
             answer = await client.send(message, wait_s=wait_s)
             if answer is None:
-                letter.outcome = Outcome("unheard")
+                command.outcome = Outcome("unheard")
             else:
-                letter.outcome = Outcome(
+                command.outcome = Outcome(
                     "dead" if answer.outcome == DEAD_LETTERED else "handled", answer.outcome, tuple(answer.events)
                 )
         else:
             await client.forward(Outgoing(COMMANDS_EXCHANGE, message.type, message.to_bytes(), STRUCTURED))
     except BrokerUnavailable as error:
-        return f"line {letter.line}: {error}."
+        return f"line {command.line}: {error}."
     return None
 
 
-def _checked(texts: Sequence[tuple[int, str]], message_type: str | None, settings: Settings) -> Iterator[_Letter]:
+def _checked(texts: Sequence[tuple[int, str]], message_type: str | None, settings: Settings) -> Iterator[_Command]:
     """End the command before anything is sent if a message breaks its contract."""
     if message_type is not None:
         _payload_of(message_type, "--type")
-    complaints, letters = [], []
+    complaints, commands = [], []
     for line, text in texts:
         found = _message(line, text, message_type, settings)
         if isinstance(found, str):
             complaints.append(f"line {line}: {found}")
         else:
-            letters.append(_Letter(line, found))
+            commands.append(_Command(line, found))
     if complaints:
         _refuse([*complaints, "Nothing was sent."], EXIT_BREACH)
-    yield from letters
+    yield from commands
 
 
 def _message(line: int, text: str, message_type: str | None, settings: Settings) -> Message[Any] | str:

@@ -46,9 +46,9 @@ def trace(
     stack: Stack = "default",
     as_json: AsJson = False,
 ) -> None:
-    """Show everything that happened to an order, down to each commission entry; also by a message of it.
+    """Show everything that happened to an order, down to each commission entry.
 
-    Exits with 1 if nothing is known of it.
+    ORDER may also be a message id, a dead letter or a correlation id. Exits with 1 if nothing is known of it.
     """
     from infra.cli.actions.trace import trace as run
 
