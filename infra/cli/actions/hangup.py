@@ -33,7 +33,7 @@ def _interrupt(number: int, frame: Any) -> None:
     _ending_since_s = now_s
     interrupting = signal.getsignal(signal.SIGINT)
     if callable(interrupting):
-        # An event loop has its own handler of Ctrl-C. In a shell's background Ctrl-C is ignored, so there is no handler.
+        # An event loop handles Ctrl-C itself. In a shell's background Ctrl-C is ignored, and has no handler.
         interrupting(signal.SIGINT, frame)
     else:
         raise KeyboardInterrupt
