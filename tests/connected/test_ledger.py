@@ -266,7 +266,7 @@ async def test_a_moment_that_is_not_kept_long_enough_is_said(booked: Site, monke
     async with working(booked):
         refused = await asyncio.to_thread(CliRunner().invoke, app, ["ledger", "rebuild", "--check"], env=environment)
     assert refused.exit_code == 3
-    assert "takes longer than MongoDB keeps one moment" in refused.stderr
+    assert "takes longer than MongoDB keeps a snapshot" in refused.stderr
 
 
 async def test_an_accrual_and_a_notice_at_the_same_moment_do_not_miss_each_other(booked: Site) -> None:

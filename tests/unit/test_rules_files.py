@@ -96,7 +96,7 @@ def test_limits_that_nobody_named_are_not_said_to_be_kept(tmp_path: Path) -> Non
     market = EXAMPLES / "market-three-levels.yaml"
 
     assert "The limits of market cn-direct-selling were not checked" in run("check", path)[1]
-    assert "of market three-levels; it is for market cn" in run("check", path, "--market-file", market)[1]
+    assert "of market three-levels, but it is for market cn" in run("check", path, "--market-file", market)[1]
     assert run("check", path, "--market-file", market, "--market", "cn")[0] == 2
 
 
