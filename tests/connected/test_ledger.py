@@ -220,14 +220,14 @@ async def test_postings_that_come_while_it_compares_are_no_differences_and_a_tru
     posting = asyncio.create_task(go_on())
     try:
         for _ in range(5):
-            found = await ledger_sums.compare(booked.store, as_of_one_moment=True, put_right=False)
+            found = await ledger_sums.compare(booked.store, snapshot=True, repair=False)
             assert (found.accounts, found.differing, found.months) == (ACCOUNTS, [], [])
         another_stripe = balance_id(TOP, "CNY", (os.getpid() + 1) % BALANCE_STRIPES)
         increment = Increment(another_stripe, {"held_minor": 1}, {"distributor_id": TOP, "currency": "CNY"})
         await booked.store.transact(lambda tx: tx.add(BALANCES, [increment]))
         month = Increment(earnings_id(f"{TOP}/2026-11/CNY", 0), {"booked_minor": 1}, {})
         await booked.store.transact(lambda tx: tx.add(EARNINGS, [month]))
-        found = await ledger_sums.compare(booked.store, as_of_one_moment=True, put_right=False)
+        found = await ledger_sums.compare(booked.store, snapshot=True, repair=False)
     finally:
         done.set()
         batches = await posting
@@ -254,10 +254,10 @@ async def test_a_moment_that_is_not_kept_long_enough_is_said(booked: Site, monke
 
     compare = ledger_sums.compare
 
-    async def too_old(store: MongoStore, *, as_of_one_moment: bool, put_right: bool) -> Compared:
-        if as_of_one_moment:
+    async def too_old(store: MongoStore, *, snapshot: bool, repair: bool) -> Compared:
+        if snapshot:
             raise SnapshotTooOld("the moment is gone")
-        return await compare(store, as_of_one_moment=as_of_one_moment, put_right=put_right)
+        return await compare(store, snapshot=snapshot, repair=repair)
 
     monkeypatch.setattr(ledger, "compare", too_old)
     environment = booked.environment()
