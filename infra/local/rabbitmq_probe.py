@@ -27,7 +27,7 @@ _FAILED = (*CONNECTION_EXCEPTIONS, AMQPException, TimeoutError, RuntimeError)
 Act = Callable[[AbstractChannel], Awaitable[None]]
 
 
-def declare_queue(url: str) -> None:
+def create_queue(url: str) -> None:
     """Create the queue again, after each start of the node; if that fails, `ping` reports why."""
 
     async def declare(channel: AbstractChannel) -> None:

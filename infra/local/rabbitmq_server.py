@@ -70,7 +70,7 @@ class RabbitmqServer:
             return None
         from infra.local import rabbitmq_probe
 
-        rabbitmq_probe.declare_queue(self.url(ports))
+        rabbitmq_probe.create_queue(self.url(ports))
         return version[1].decode()
 
     def ping(self, ports: Mapping[str, int]) -> Health:
