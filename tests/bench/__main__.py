@@ -16,7 +16,7 @@ from rich.console import Console
 
 from infra import local
 from infra.cli.actions.hangup import end_like_ctrl_c
-from infra.local.patience import patience
+from infra.local.progress_notes import progress_notes
 from infra.terminal.environment import (
     EXIT_BREACH,
     environment_for,
@@ -42,7 +42,7 @@ def bench(rounds: int, *, everything: bool, as_json: bool) -> None:
     with one_sentence_on_failure():
         try:
             local.claim(name, home=home)
-            with patience(print_note) as on_step:
+            with progress_notes(print_note) as on_step:
                 local.up(name, home=home, progress=on_step)
             quick, rest = _run(name, Sizes(rounds=rounds), FullSizes() if everything else None, console)
         except (BenchFailure, PeerFailed) as failure:

@@ -190,7 +190,7 @@ async def test_a_move_is_previewed(site: Site, past: Any) -> None:
     cycle = await run(site, *words, "--under", str(mover))
 
     assert ended.code == 0, ended.err
-    assert f"Distributor {mover} would stand at the top of the network." in ended.out
+    assert f"Distributor {mover} would be at the top of the network." in ended.out
     assert data.object["orders"] > 0
     assert all(float(d["change"]) < 0 for d in data.object["currencies"][CURRENCY]["distributors"])
     assert cycle.code == 1

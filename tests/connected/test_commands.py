@@ -148,7 +148,7 @@ async def test_topology_and_schemas_need_no_server(tmp_path: Path) -> None:
     assert all(row["about"] for row in topology.object)
     assert (schemas.code, schemas.err) == (0, "")
     assert unknown.code == 2
-    assert unknown.err.startswith("There is no worker called 'unknown'; there are alerting, ")
+    assert unknown.err.startswith("There is no worker 'unknown'; choose from alerting, ")
     assert len(unknown.err.splitlines()) == 1
 
 

@@ -110,7 +110,7 @@ async def log_in(client: httpx.AsyncClient, kept_demo: KeptDemo, user: str) -> d
 
 def test_each_phase_is_a_line_without_a_terminal(kept_demo: KeptDemo) -> None:
     lines = kept_demo.err.splitlines()
-    phases = ["reading baskets", "starting the workers", "verifying", "gathering what came of it"]
+    phases = ["reading baskets", "starting the workers", "verifying", "reading the results"]
 
     assert [line for line in lines if line in phases] == phases
     assert "\x1b" not in kept_demo.err
@@ -124,7 +124,7 @@ def test_it_ignores_exported_addresses(kept_demo: KeptDemo, traps: Traps) -> Non
 
 async def test_it_is_verified_and_prints_where_to_continue(kept_demo: KeptDemo, client: httpx.AsyncClient) -> None:
     assert kept_demo.report["verified"]
-    assert kept_demo.report["settled"] == kept_demo.report["published"] > ORDERS
+    assert kept_demo.report["accounted"] == kept_demo.report["published"] > ORDERS
     assert kept_demo.report["kept"]["api"] == kept_demo.variables["API"]
     assert (await client.get(kept_demo.report["kept"]["docs"])).status_code == 200
     secrets = [value for name, value in kept_demo.variables.items() if name.endswith(("_PASSWORD", "_SECRET"))]

@@ -112,7 +112,7 @@ async def test_processes_left_by_a_killed_demo_are_shown_and_stopped(home: Path)
     finally:
         ended = await command("down", environment=at_home(home))
 
-    assert f"Stopped what {name} had left: " in ended.err
+    assert f"Removed the abandoned stack {name}: " in ended.err
     assert running_in(home) == []
     assert folders_in(home) == []
 

@@ -138,7 +138,7 @@ async def test_balances_are_a_fold_of_the_ledger_and_are_rebuilt_from_it(booked:
     spoilt = await command("ledger", "rebuild", "--check", environment=environment)
     as_json = await command("ledger", "rebuild", "--check", "--json", environment=environment)
     assert spoilt.code == as_json.code == 1
-    assert "held of distributor 99: the balance says 0.05 CNY, the ledger 0.00" in spoilt.out
+    assert "held of distributor 99: the balance is 0.05 CNY, the ledger 0.00" in spoilt.out
     assert spoilt.out.endswith("nothing was changed.\n")
     assert as_json.object["differences"][-1] == {
         "distributor_id": 99,
@@ -152,7 +152,7 @@ async def test_balances_are_a_fold_of_the_ledger_and_are_rebuilt_from_it(booked:
     again = await command("ledger", "rebuild", "--yes", "--json", environment=environment)
 
     assert (rebuilt.code, again.code) == (0, 0)
-    assert rebuilt.out.endswith("put right by the ledger.\n")
+    assert rebuilt.out.endswith("rebuilt from the ledger.\n")
     assert again.object == {
         "accounts": ACCOUNTS,
         "identical": True,
@@ -185,7 +185,7 @@ async def test_nothing_is_rebuilt_while_a_worker_adds_to_the_balances(booked: Si
         checked = await command("ledger", "rebuild", "--check", environment=booked.environment())
 
     assert (refused.code, refused.out) == (3, "")
-    assert refused.err.startswith("1 process(es) of commission_calculation still run")
+    assert refused.err.startswith("1 process(es) of commission_calculation are running")
     assert "ledger rebuild --check" in refused.err
     assert checked.code == 0
     assert await booked.documents(BALANCES) == before
@@ -220,14 +220,14 @@ async def test_only_a_true_difference_is_found_while_postings_arrive(
     posting = asyncio.create_task(keep_posting())
     try:
         for _ in range(5):
-            found = await ledger_sums.compare(booked.store, as_of_one_moment=True, put_right=False)
+            found = await ledger_sums.compare(booked.store, snapshot=True, repair=False)
             assert (found.accounts, found.differing, found.months) == (ACCOUNTS, [], [])
         another_stripe = balance_id(TOP, "CNY", (os.getpid() + 1) % BALANCE_STRIPES)
         increment = Increment(another_stripe, {"held_minor": 1}, {"distributor_id": TOP, "currency": "CNY"})
         await booked.store.transact(lambda tx: tx.add(BALANCES, [increment]))
         month = Increment(earnings_id(f"{TOP}/2026-11/CNY", 0), {"booked_minor": 1}, {})
         await booked.store.transact(lambda tx: tx.add(EARNINGS, [month]))
-        found = await ledger_sums.compare(booked.store, as_of_one_moment=True, put_right=False)
+        found = await ledger_sums.compare(booked.store, snapshot=True, repair=False)
     finally:
         done.set()
         batches = await posting
@@ -254,10 +254,10 @@ async def test_a_snapshot_that_is_too_old_is_reported(booked: Site, monkeypatch:
 
     compare = ledger_sums.compare
 
-    async def too_old(store: MongoStore, *, as_of_one_moment: bool, put_right: bool) -> Compared:
-        if as_of_one_moment:
+    async def too_old(store: MongoStore, *, snapshot: bool, repair: bool) -> Compared:
+        if snapshot:
             raise SnapshotTooOld("the snapshot is gone")
-        return await compare(store, as_of_one_moment=as_of_one_moment, put_right=put_right)
+        return await compare(store, snapshot=snapshot, repair=repair)
 
     monkeypatch.setattr(ledger, "compare", too_old)
     environment = booked.environment()
@@ -266,7 +266,7 @@ async def test_a_snapshot_that_is_too_old_is_reported(booked: Site, monkeypatch:
     async with working(booked):
         refused = await asyncio.to_thread(CliRunner().invoke, app, ["ledger", "rebuild", "--check"], env=environment)
     assert refused.exit_code == 3
-    assert "takes longer than MongoDB keeps one moment" in refused.stderr
+    assert "takes longer than MongoDB keeps a snapshot" in refused.stderr
 
 
 async def test_a_concurrent_accrual_and_notice_see_each_other(booked: Site) -> None:

@@ -102,6 +102,6 @@ async def test_months_are_rebuilt_from_the_commissions(with_rules: Site) -> None
     again = await command("ledger", "rebuild", "--check", environment=with_rules.environment())
 
     assert (checked.code, rebuilt.code, again.code) == (1, 0, 0)
-    assert f"month {MONTH}: what is remembered is not what the commissions come to" in checked.out
-    assert rebuilt.out.endswith("2 distributor months put right by the commissions.\n")
+    assert f"month {MONTH}: the stored figures differ from the commissions" in checked.out
+    assert rebuilt.out.endswith("2 distributor months rebuilt from the commissions.\n")
     assert months_of(await with_rules.documents(EARNINGS))[MONTH] == before[MONTH]

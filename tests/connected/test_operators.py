@@ -181,7 +181,7 @@ class TestDeadLetters:
             await until(lambda: site.documents("commission_calculation.ledger"), what="the commission is accrued")
 
             again = await tributary(site, "dead", "replay", letter["_id"])
-            assert (again.code, "--again sends it all the same" in again.out) == (0, True)
+            assert (again.code, "--again sends it anyway" in again.out) == (0, True)
             forced = await tributary(site, "dead", "replay", letter["_id"], "--again", "--json")
             assert forced.object["letters"] == [letter["_id"]]
             await until(
@@ -207,7 +207,7 @@ class TestDeadLetters:
     @pytest.mark.parametrize(
         ("words", "sentence"),
         [
-            (("replay",), "Name letters, or say which you mean"),
+            (("replay",), "Name letters, or select them"),
             (("discard", "0123", "--all"), "but not both"),
             (("show", "0123"), "There is no dead letter whose id begins with '0123'"),
         ],

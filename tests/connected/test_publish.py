@@ -82,7 +82,7 @@ async def test_a_command_not_handled_in_time_is_reported(site: Site) -> None:
     ended = await publish(*REGISTER, "--wait", "0.2", stdin=CORNER, environment=site.environment())
 
     assert ended.code == 1
-    assert "not handled yet; look again with `tributary trace shop/corner`" in ended.err
+    assert "not handled yet; check again with `tributary trace shop/corner`" in ended.err
     assert await site.ready(QUEUE) == 1
 
 

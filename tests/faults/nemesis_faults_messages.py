@@ -72,7 +72,9 @@ def _with_bad_ones(stage: Stage, schedule: list[Timed]) -> list[Timed]:
 def _malformed(like: Publication, number: int) -> Publication:
     """A body cut short, one that is not JSON at all, or one that is JSON and no message."""
     body = (like.body[: len(like.body) // 2], b"\xff\xfe" + like.body[:50], b'["an order, please", %d]' % number)
-    return replace(like, body=body[number % 3], kind="malformed", answer="set_aside", order_keys=(), message_id=None)
+    return replace(
+        like, body=body[number % 3], kind="malformed", answer="dead_lettered", order_keys=(), message_id=None
+    )
 
 
 async def send_bad_messages(trial: Trial) -> None:

@@ -81,9 +81,7 @@ def test_a_valid_file_is_reported_with_its_digest(tmp_path: Path) -> None:
     digest = run("explain", path)[1].splitlines()[-1]
 
     assert code == 0
-    assert out == (
-        f"{path} is a valid rule set; its digest is {digest}.\nIt keeps within the limits of market default.\n"
-    )
+    assert out == (f"{path} is a valid rule set; its digest is {digest}.\nIt is within the limits of market default.\n")
 
 
 def test_json_and_yaml_are_the_same(tmp_path: Path) -> None:
@@ -98,7 +96,7 @@ def test_unchecked_limits_are_reported_as_unchecked(tmp_path: Path) -> None:
     market = EXAMPLES / "market-three-levels.yaml"
 
     assert "The limits of market cn-direct-selling were not checked" in run("check", path)[1]
-    assert "of market three-levels; it is for market cn" in run("check", path, "--market-file", market)[1]
+    assert "of market three-levels, but it is for market cn" in run("check", path, "--market-file", market)[1]
     assert run("check", path, "--market-file", market, "--market", "cn")[0] == 2
 
 
@@ -117,7 +115,7 @@ def test_json_output(tmp_path: Path) -> None:
         (VALID.replace("0.02", "1.5"), ["plans.0.rate: Input should be less than or equal to 1 (got '1.5')"]),
         (VALID.replace("rate", "rade"), ["pool_rate: ", "plans.0.rate: ", "plans.0.rade: ", "pool_rade: "]),
         (VALID.replace("0.02", "0.3"), ["plans.0: it may pay 0.3 of a line, more than pool_rate, 0.20"]),
-        ("title: T\ntitle: U\n", ["'title' stands twice; keep one of them"]),
+        ("title: T\ntitle: U\n", ["'title' appears twice; keep one of them"]),
         ("plans: [", ["while parsing a flow node"]),
         ("", ["it is empty."]),
         ("- 1", ["the document: "]),
@@ -140,7 +138,7 @@ def test_an_error_is_reported_with_its_place(tmp_path: Path, text: str, errors: 
 def test_a_duplicate_key_in_json_is_refused(tmp_path: Path) -> None:
     code, _, err = run("check", a_file(tmp_path, '{"title": "T", "title": "U"}', "rules.json"))
 
-    assert (code, "'title' stands twice" in err) == (1, True)
+    assert (code, "'title' appears twice" in err) == (1, True)
 
 
 def test_a_missing_or_too_long_file_is_wrong_usage(tmp_path: Path) -> None:
@@ -157,9 +155,9 @@ def test_a_missing_or_too_long_file_is_wrong_usage(tmp_path: Path) -> None:
     [
         ("empty.yaml", b"", "it is empty."),
         ("blank.json", b" \n", "it is empty."),
-        ("wide.yaml", VALID.encode("utf-16"), "it is no text in UTF-8; save it as UTF-8."),
-        ("list.yaml", b"? [a, b]\n: c\n", "write a word"),
-        ("object.yaml", b"? {a: b}\n: c\n", "write a word"),
+        ("wide.yaml", VALID.encode("utf-16"), "it is not valid UTF-8; save it as UTF-8."),
+        ("list.yaml", b"? [a, b]\n: c\n", "use a word"),
+        ("object.yaml", b"? {a: b}\n: c\n", "use a word"),
         ("day.yaml", b"2026-01-01: x\n", "keys must be str"),
         ("ring.yaml", b"a: &a\n  b: *a\n", "Circular reference"),
         ("two.yaml", b"a: b\n---\nc: d\n", "another document"),

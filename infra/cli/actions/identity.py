@@ -1,4 +1,4 @@
-"""`tributary identity`: the first administrator, the clients, and the keys. Secrets are printed once, and only here."""
+"""`tributary identity`: the first administrator, the clients and the keys. Secrets are printed only once, here."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def create_client(client_id: str, redirect_uris: list[str], name: str, stack: st
 
 def rotate_keys(stack: str, *, at_once: bool, yes: bool, as_json: bool) -> None:
     if at_once:
-        agree("end every access token that is out", yes=yes)
+        agree("end every access token", yes=yes)
     kid, signs_from = _with_operations(stack, lambda operations: operations.rotate_keys(at_once=at_once))
     _print({"kid": kid, "signs_from": signs_from}, as_json)
 
@@ -76,12 +76,12 @@ def _expected(text: str | None) -> tuple[int, str] | None:
     if text is None:
         return None
     if (head := _HEAD.fullmatch(text)) is None:
-        refuse("--expect is what `tributary audit verify` printed as head: NUMBER:HASH.")
+        refuse("--expect takes the head that `tributary audit verify` printed: NUMBER:HASH.")
     return int(head[1]), head[2]
 
 
 def _check(check: str, *given: Any) -> None:
-    """End with a sentence where what was given cannot be right, before anything is asked or written."""
+    """End with a sentence if an argument is invalid, before any question or write."""
     identity = api_entry.module()
     try:
         getattr(identity, check)(*given)
@@ -107,7 +107,7 @@ def _read_password() -> str:
     try:
         return sys.stdin.readline().rstrip("\r\n")
     except UnicodeDecodeError:
-        refuse("The password is no text in UTF-8; give another.")
+        refuse("The password is not valid UTF-8; give another.")
 
 
 def _print(found: dict[str, Any], as_json: bool) -> None:
