@@ -176,7 +176,7 @@ async def test_an_unreadable_document_ends_with_a_sentence() -> None:
     del system.store.table("order_intake.orders").documents[KEY]["lines"]
 
     with pytest.raises(
-        Unfinished, match=r"`commission_calculation \(1 of 2\)` cannot read the stored state\. KeyError"
+        Unfinished, match=r"\(1 of 2\)` cannot read the stored state\. KeyError"
     ):
         await live_report(system)
 
