@@ -19,17 +19,17 @@ MINOR_DIGITS: dict[str, int] = _LISTED["in_use"]
 """The currencies in use, with their minor digits."""
 
 MINOR_DIGITS_EVER: dict[str, int] = {**_LISTED["withdrawn"], **MINOR_DIGITS}
-"""Those and the withdrawn ones that orders were once taken in: what was counted in them stays readable."""
+"""These and the withdrawn currencies, so that old amounts stay readable."""
 
 RATE_SCALE = 1_000_000
 """Rates are whole parts per million, so that a share is one integer multiplication."""
 
 _EXACT = Context(prec=MAX_PREC)
-"""Keeps every digit: the context of a thread would round at 28."""
+"""Keeps every digit: the default context would round at 28."""
 
 
 class MoneyError(ValueError):
-    """The amount cannot be expressed in the currency; the text says which and why."""
+    """The amount cannot be expressed in the currency; the message states which and why."""
 
 
 def to_minor(amount: Decimal, currency: str) -> int:
@@ -60,7 +60,7 @@ def to_rate_ppm(rate: Decimal) -> int:
 
 
 def to_rate(ppm: int) -> Decimal:
-    """Return parts per million as a decimal rate, for example 50000 as Decimal("0.05")."""
+    """Return parts per million as a decimal rate: 50000 as Decimal("0.05")."""
     return (Decimal(ppm) / RATE_SCALE).normalize()
 
 

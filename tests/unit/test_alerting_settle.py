@@ -124,7 +124,7 @@ def test_what_was_replayed_is_not_discarded() -> None:
         letter_id="l-1",
         action="discarded",
         reason="already_replayed",
-        detail="li.na has replayed it already; if it died again, that is a dead letter of its own.",
+        detail="li.na has replayed it already; if it failed again, that is a new dead letter.",
     )
 
     decision = settle_dead_letter(state, message(settle(action="discarded")))
@@ -137,7 +137,7 @@ def test_a_letter_that_nobody_knows_is_waited_for_and_then_refused() -> None:
         letter_id="l-9",
         action="replayed",
         reason="unknown_letter",
-        detail="There is no dead letter l-9; `tributary dead list` shows those there are.",
+        detail="There is no dead letter l-9; `tributary dead list` shows the existing ones.",
     )
 
     assert settle_dead_letter(State(), message(settle("l-9"))) == NotYet(

@@ -112,7 +112,7 @@ class TestCategory:
             (
                 having(TEA_CATEGORY, in_use=frozenset({TEAS})),
                 None,
-                no_category("in_use", "Products are in category 7; give them another one first."),
+                no_category("in_use", "Products are in category 7; move them to another one first."),
             ),
         ],
     )
@@ -163,7 +163,7 @@ class TestTag:
             ((), None, no_tag("not_defined", "There is no tag 31.")),
             ((GONE_TAG,), None, no_tag("not_defined", "There is no tag 31.")),
             ((ORGANIC_TAG,), 2, no_tag("outdated", now_at(1))),
-            ((ORGANIC_TAG,), None, no_tag("in_use", "2 products have tag 31; take it from them first.")),
+            ((ORGANIC_TAG,), None, no_tag("in_use", "2 products have tag 31; remove it from them first.")),
         ],
     )
     def test_stays(self, known: Sequence[Tag], expected: int | None, refusal: tuple[Payload, ...]) -> None:

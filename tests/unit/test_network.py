@@ -127,7 +127,7 @@ class TestJoining:
 
     def test_nobody_sponsors_themselves(self) -> None:
         command = message(join(SELLER, SELLER))
-        detail = "sponsor_id: nobody sponsors themselves."
+        detail = "sponsor_id: a distributor cannot sponsor themselves."
 
         assert register_distributor(State(), command) == refused("own_sponsor", detail, State())
 

@@ -93,7 +93,7 @@ def test_as_many_kinds_of_lines_as_allowed_are_gone_through() -> None:
 
 
 def test_one_kind_of_line_more_is_too_many() -> None:
-    says = r"^more than 20000 kinds of lines are paid differently; say less by product, or by category$"
+    says = r"^more than 20000 kinds of lines are paid differently; use fewer overrides by product or by category$"
 
     with pytest.raises(TooManyKinds, match=says):
         highest_promise([by_category(KINDS_OF_LINES_MAX)])

@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
 from contracts.rules import json_schema
-from contracts.rules.document import EXAMPLE, RuleDocument, complaints, place_of
+from contracts.rules.document import EXAMPLE, RuleDocument, errors_of, place_of
 from contracts.rules.plans import LEVELS_MAX
 from contracts.rules.v1 import ProposeRules
 from contracts.wire.envelope import message_of
@@ -36,7 +36,7 @@ def document(*plans: dict[str, Any], **fields: Any) -> dict[str, Any]:
 def said_of(wrong: dict[str, Any]) -> list[tuple[str, str]]:
     with pytest.raises(ValidationError) as caught:
         RuleDocument.model_validate_json(json.dumps(wrong))
-    return [(place_of(place), says) for place, says in complaints(caught.value)]
+    return [(place_of(place), says) for place, says in errors_of(caught.value)]
 
 
 def places_of(wrong: dict[str, Any]) -> list[str]:
@@ -149,7 +149,7 @@ def test_more_kinds_of_lines_than_can_be_gone_through_are_refused() -> None:
 
     [(place, says)] = said_of(wrong)
     assert place == "plans"
-    assert "say less by product, or by category" in says
+    assert "use fewer overrides by product or by category" in says
 
 
 def test_a_proposal_that_cannot_be_read_names_the_place_in_the_document() -> None:

@@ -1,4 +1,4 @@
-"""A count: the books say what was found, whatever they said before."""
+"""A count sets the books to what was counted, whatever they had before."""
 
 from __future__ import annotations
 

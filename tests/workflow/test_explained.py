@@ -63,8 +63,8 @@ async def test_a_cancelled_order_has_nothing_left(sold: System) -> None:
     ("key", "words"),
     [
         ("shop-1/1003", "is not paid"),
-        ("nowhere/1004", "was refused and pays nobody"),
-        ("shop-1/1005", "Nothing is known of order"),
+        ("nowhere/1004", "was refused and pays no one"),
+        ("shop-1/1005", "was not found. Name an order as shop_id/order_id."),
     ],
 )
 async def test_where_there_is_nothing_to_explain_it_is_said_why(sold: System, key: str, words: str) -> None:
