@@ -1,4 +1,4 @@
-"""The rules of the network. History is kept: an order is paid by the chain, tiers and team of its own time."""
+"""The rules of the network. History is kept: an order is paid by the chain, tiers and team as of its own time."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ refuse_unreadable_team = Refusing[CreateTeam | ChangeLeader | JoinTeam | LeaveTe
 
 
 def register_shop(state: State, message: Message[RegisterShop]) -> Answer:
-    """A shop keeps its currency for life: its orders, stock values and commissions are in it."""
+    """A shop never changes its currency: its orders, stock values and commissions use it."""
     command = message.data
     known = state.shops.get(command.shop_id)
     shop = Shop(command.shop_id, command.currency, command.payment_deadline_s, command.market, command.history_from)
@@ -76,14 +76,14 @@ def register_shop(state: State, message: Message[RegisterShop]) -> Answer:
 
 
 def register_distributor(state: State, message: Message[RegisterDistributor]) -> Answer:
-    """A distributor joins below a sponsor who is there already; nobody is below them yet, so no cycle can close."""
+    """A distributor joins below an existing sponsor. The distributor has no downline yet, so no cycle can form."""
     command = message.data
     known = state.distributors.get(command.distributor_id)
     if known is not None:
         joined_under, first = known.sponsors[0].sponsor_id, known.standings[0]
         if joined_under != command.sponsor_id:
             detail = (
-                f"distributor_id: {command.distributor_id} was registered under sponsor {joined_under or 'nobody'}; "
+                f"distributor_id: {command.distributor_id} was registered under sponsor {joined_under or 'none'}; "
                 "to change that, move the distributor."
             )
             return _refuse(state, command.distributor_id, "conflict", detail)
@@ -114,7 +114,7 @@ def register_distributor(state: State, message: Message[RegisterDistributor]) ->
 
 
 def change_distributor(state: State, message: Message[ChangeDistributor]) -> Answer:
-    """Begin a new standing; the earlier ones stay, since orders of their time are judged by them."""
+    """Begin a new standing; the earlier ones stay, since orders of their time use them."""
     command = message.data
     known = state.distributors.get(command.distributor_id)
     if known is None:
@@ -144,9 +144,9 @@ def change_distributor(state: State, message: Message[ChangeDistributor]) -> Ans
 
 
 def move_distributor(state: State, message: Message[MoveDistributor]) -> Answer:
-    """Begin a new sponsorship. Nobody below is touched: their chains are found by following the sponsors.
+    """Begin a new sponsorship. The downline does not change: chains are found by following the sponsors.
 
-    Refused where the new sponsor stands below the distributor at any time from then on, by what is known now.
+    Refused if the new sponsor is below the distributor at any known time from then on.
     """
     command = message.data
     known = state.distributors.get(command.distributor_id)
@@ -183,7 +183,7 @@ def move_distributor(state: State, message: Message[MoveDistributor]) -> Answer:
 
 
 def create_team(state: State, message: Message[CreateTeam]) -> Answer:
-    """A team keeps its name and its history of leaders; its first leader leads it from the beginning."""
+    """Create a team; its name stays, and its history of leaders begins with the given one."""
     command = message.data
     known = state.teams.get(command.team_id)
     if known is not None:
@@ -209,7 +209,7 @@ def create_team(state: State, message: Message[CreateTeam]) -> Answer:
 
 
 def change_leader(state: State, message: Message[ChangeLeader]) -> Answer:
-    """Begin a new leadership; orders from before it still pay the leader of their time."""
+    """Begin a new leadership; earlier orders still pay the leader of their time."""
     command = message.data
     known = state.teams.get(command.team_id)
     if known is None:
@@ -230,7 +230,7 @@ def change_leader(state: State, message: Message[ChangeLeader]) -> Answer:
 
 
 def join_team(state: State, message: Message[JoinTeam]) -> Answer:
-    """Begin a membership, which ends the one before: nobody is in two teams at a time."""
+    """Begin a membership, which ends the previous one: a distributor is in one team at a time."""
     command = message.data
     known = state.distributors.get(command.distributor_id)
     if command.team_id not in state.teams:
@@ -256,7 +256,7 @@ def join_team(state: State, message: Message[JoinTeam]) -> Answer:
 
 
 def leave_team(state: State, message: Message[LeaveTeam]) -> Answer:
-    """End a membership. A leave that comes before its join waits for it."""
+    """End a membership. A leave that arrives before its join waits for it."""
     command = message.data
     known = state.distributors.get(command.distributor_id)
     if known is None:
@@ -267,7 +267,7 @@ def leave_team(state: State, message: Message[LeaveTeam]) -> Answer:
         if known.teams and end == held_at(known.teams, end.since):
             return Decision(state, outcome="duplicate")
         if last is not None and last.team_id is None and known.teams[-2].team_id == command.team_id:
-            # It left this team already, unless it is about to join it once more.
+            # The distributor left this team already, unless another join is on its way.
             return NotYet("not_a_member", Decision(state, outcome="unchanged"))
         detail = f"distributor_id: distributor {command.distributor_id} is not in team {command.team_id}."
         return NotYet("not_a_member", _refuse_team(state, command.team_id, "not_a_member", detail))
@@ -281,10 +281,10 @@ def leave_team(state: State, message: Message[LeaveTeam]) -> Answer:
 def _stands_below(
     distributors: Mapping[int, Distributor], distributor_id: int, above_id: int, moment: datetime
 ) -> bool:
-    """Whether following anyone's sponsors at `moment` or later, up to the root, leads from one to the other.
+    """Whether the sponsors at `moment` or later, followed up to the root, lead from one to the other.
 
-    It follows them all at once, whenever each of them holds: that may see a cycle that would never close, where
-    changes that are still to come part it, but never misses one.
+    It follows all sponsorships together, whenever each holds. So it may report a cycle that later changes would avoid,
+    but never misses one.
     """
     seen = {distributor_id}
     ahead = [distributor_id]
@@ -299,9 +299,9 @@ def _stands_below(
 
 
 def _effective_at(message: Message[_Change], last: Dated | None) -> datetime:
-    """When a change takes effect: as said, which may be long ago or yet to come; else from our receipt on.
+    """When a change takes effect: at the given time, past or future; else at our receipt.
 
-    The clocks of two of our processes differ a little: of two changes that name no time, the second is no earlier.
+    Clocks of our processes differ a little: of two changes without a time, the second is never earlier.
     """
     if message.data.effective_at is not None:
         return message.data.effective_at
@@ -318,7 +318,7 @@ def _holds_already(what: str, since: datetime) -> str:
 
 
 def _own_sponsor(state: State, distributor_id: int) -> Answer:
-    return _refuse(state, distributor_id, "own_sponsor", "sponsor_id: nobody sponsors themselves.")
+    return _refuse(state, distributor_id, "own_sponsor", "sponsor_id: a distributor cannot sponsor themselves.")
 
 
 def _sponsor_unknown(state: State, distributor_id: int, sponsor_id: int) -> Answer:
