@@ -393,5 +393,5 @@ def picks_of(*picks: tuple[int, str, int]) -> tuple[Pick, ...]:
 
 def short(*shortages: tuple[int, int, int], order_id: str = ORDER) -> StockShort:
     """`shortages` are (product, wanted, available)."""
-    found = tuple(Shortage(product_id=p, wanted=wanted, available=there) for p, wanted, there in shortages)
+    found = tuple(Shortage(product_id=p, wanted=wanted, available=available) for p, wanted, available in shortages)
     return StockShort(shop_id=SHOP, order_id=order_id, shortages=found)

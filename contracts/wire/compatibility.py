@@ -119,10 +119,10 @@ class _Comparison:
 
     def _limits(self, path: str, sent: Schema, read: Schema) -> Iterator[Break]:
         for inclusive, exclusive, sign in _BOUNDS:
-            ours, theirs = _bound(sent, inclusive, exclusive, sign), _bound(read, inclusive, exclusive, sign)
-            if theirs is not None and (ours is None or ours < theirs):
-                mine, other = _shown(sent, inclusive, exclusive), _shown(read, inclusive, exclusive)
-                yield self._refused(path, inclusive, f"the {inclusive} is {mine}, not {other}")
+            sent_part, read_part = _bound(sent, inclusive, exclusive, sign), _bound(read, inclusive, exclusive, sign)
+            if read_part is not None and (sent_part is None or sent_part < read_part):
+                sent_item, read_item = _shown(sent, inclusive, exclusive), _shown(read, inclusive, exclusive)
+                yield self._refused(path, inclusive, f"the {inclusive} is {sent_item}, not {read_item}")
         for name in _SMALLEST:
             if sent.get(name, 0) < read.get(name, 0):
                 yield self._refused(path, name, f"`{name}` is {sent.get(name, 0)}, not {read[name]}")
@@ -134,16 +134,16 @@ class _Comparison:
                 yield self._refused(path, name, f"`{name}` is {sent.get(name, 'absent')}, not {read[name]}")
 
     def _object(self, path: str, sent: Schema, read: Schema) -> Iterator[Break]:
-        ours, theirs = sent.get("properties", {}), read.get("properties", {})
+        sent_part, read_part = sent.get("properties", {}), read.get("properties", {})
         required = set(sent.get("required", ()))
         for name in read.get("required", ()):
             if name not in required:
                 yield self._refused(_join(path, name), "required", "the field may be left out")
-        for name, schema in ours.items():
+        for name, schema in sent_part.items():
             where = _join(path, name)
-            if name in theirs:
-                yield from self._schemas(where, schema, theirs[name])
-                yield from self._default(where, schema, theirs[name], optional=name not in required)
+            if name in read_part:
+                yield from self._schemas(where, schema, read_part[name])
+                yield from self._default(where, schema, read_part[name], optional=name not in required)
             elif self._reader == "new":
                 detail = "the field was removed or renamed, so the data of an old producer is lost"
                 yield Break(where, "properties", detail, self._reader)
@@ -159,18 +159,20 @@ class _Comparison:
     def _default(self, path: str, sent: Schema, read: Schema, *, optional: bool) -> Iterator[Break]:
         """An absent field must mean the same to both; reported once, for the new reader."""
         if optional and self._reader == "new" and isinstance(sent, dict) and isinstance(read, dict):
-            ours, theirs = sent.get("default"), read.get("default")
-            if ours != theirs or type(ours) is not type(theirs):
-                detail = f"left out, it means {ours!r} to an old producer and {theirs!r} to a new consumer"
+            sent_part, read_part = sent.get("default"), read.get("default")
+            if sent_part != read_part or type(sent_part) is not type(read_part):
+                detail = f"left out, it means {sent_part!r} to an old producer and {read_part!r} to a new consumer"
                 yield Break(path, "default", detail, self._reader)
 
     def _array(self, path: str, sent: Schema, read: Schema) -> Iterator[Break]:
-        ours, theirs = sent.get("prefixItems", ()), read.get("prefixItems", ())
-        positions = range(min(max(len(ours), len(theirs)), sent.get("maxItems", len(ours) + len(theirs))))
+        sent_part, read_part = sent.get("prefixItems", ()), read.get("prefixItems", ())
+        positions = range(
+            min(max(len(sent_part), len(read_part)), sent.get("maxItems", len(sent_part) + len(read_part)))
+        )
         for index in positions:
-            mine = ours[index] if index < len(ours) else sent.get("items", True)
-            other = theirs[index] if index < len(theirs) else read.get("items", True)
-            yield from self._schemas(f"{path}[{index}]", mine, other)
+            sent_item = sent_part[index] if index < len(sent_part) else sent.get("items", True)
+            read_item = read_part[index] if index < len(read_part) else read.get("items", True)
+            yield from self._schemas(f"{path}[{index}]", sent_item, read_item)
         if sent.get("maxItems", len(positions) + 1) > len(positions):
             yield from self._schemas(f"{path}[]", sent.get("items", True), read.get("items", True))
 

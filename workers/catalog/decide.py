@@ -53,7 +53,9 @@ def define(state: State, message: Message[DefineProduct]) -> Answer:
     if known == product:
         return Decision(state, outcome="unchanged")
     if _is_outdated(command.expected_version, version):
-        return _refuse(state, ProductRefused(product_id=command.product_id, reason="outdated", detail=_is_now(version)))
+        return _refuse(
+            state, ProductRefused(product_id=command.product_id, reason="outdated", detail=_outdated(version))
+        )
     if unknown := state.lacks(command.tags):
         detail = f"tags: there is no tag {', '.join(map(str, unknown))}; define it first."
         return _refuse(state, ProductRefused(product_id=command.product_id, reason="tag_unknown", detail=detail))
@@ -82,7 +84,9 @@ def define_category(state: State, message: Message[DefineCategory]) -> Answer:
     if known == category:
         return Decision(state, outcome="unchanged")
     if _is_outdated(command.expected_version, now := _version_of(known)):
-        return _refuse(state, CategoryRefused(category_id=command.category_id, reason="outdated", detail=_is_now(now)))
+        return _refuse(
+            state, CategoryRefused(category_id=command.category_id, reason="outdated", detail=_outdated(now))
+        )
     category = replace(category, version=category.version + 1)
     return Decision(state.with_category(category), (_event_of(category),), "defined")
 
@@ -99,7 +103,7 @@ def remove_category(state: State, message: Message[RemoveCategory]) -> Answer:
         detail = f"There is no category {command.category_id}."
         return _refuse(state, CategoryRefused(category_id=command.category_id, reason="not_defined", detail=detail))
     if _is_outdated(command.expected_version, known.version):
-        detail = _is_now(known.version)
+        detail = _outdated(known.version)
         return _refuse(state, CategoryRefused(category_id=command.category_id, reason="outdated", detail=detail))
     if command.category_id in state.in_use:
         detail = f"Products are in category {command.category_id}; move them to another one first."
@@ -116,7 +120,7 @@ def define_tag(state: State, message: Message[DefineTag]) -> Answer:
     if known == tag:
         return Decision(state, outcome="unchanged")
     if _is_outdated(command.expected_version, now := _version_of(known)):
-        return _refuse(state, TagRefused(tag_id=command.tag_id, reason="outdated", detail=_is_now(now)))
+        return _refuse(state, TagRefused(tag_id=command.tag_id, reason="outdated", detail=_outdated(now)))
     tag = replace(tag, version=tag.version + 1)
     defined = TagDefined(tag_id=tag.tag_id, name=tag.name, version=tag.version)
     return Decision(state.with_tag(tag), (defined,), "defined")
@@ -130,7 +134,7 @@ def remove_tag(state: State, message: Message[RemoveTag]) -> Answer:
         detail = f"There is no tag {command.tag_id}."
         return _refuse(state, TagRefused(tag_id=command.tag_id, reason="not_defined", detail=detail))
     if _is_outdated(command.expected_version, known.version):
-        return _refuse(state, TagRefused(tag_id=command.tag_id, reason="outdated", detail=_is_now(known.version)))
+        return _refuse(state, TagRefused(tag_id=command.tag_id, reason="outdated", detail=_outdated(known.version)))
     if known.products:
         detail = f"{known.products} products have tag {command.tag_id}; remove it from them first."
         return _refuse(state, TagRefused(tag_id=command.tag_id, reason="in_use", detail=detail))
@@ -160,7 +164,7 @@ def _is_outdated(expected: int | None, version: int) -> bool:
     return expected is not None and expected != version
 
 
-def _is_now(version: int) -> str:
+def _outdated(version: int) -> str:
     now = f"It is at version {version} now" if version else "It does not exist"
     return f"expected_version: {now}; read it again, then decide."
 

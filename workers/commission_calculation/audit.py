@@ -159,9 +159,9 @@ async def _audit_chunk(
             continue
         paid += 1
         for name, field in _COPIED:
-            is_, gives = getattr(commission, name), order[field]
-            if is_ != gives:
-                report.breach("I2", about, f"its {name} is {is_}, the order has {gives}")
+            actual, due = getattr(commission, name), order[field]
+            if actual != due:
+                report.breach("I2", about, f"its {name} is {actual}, the order has {due}")
         sale = recomputed.sale_of(order)
         entries = _audit_accrual(report, about, sale, commission, terms[order["rule_version"]])
         if months is not None:
@@ -182,16 +182,16 @@ def _audit_accrual(report: Report, about: str, sale: Sale, commission: Commissio
     expected = calculate(terms, sale, commission.earned)
     stored = Outcome(commission.pools_minor, commission.entries, commission.unpaid)
     for name in ("pools_minor", "entries", "unpaid"):
-        is_, gives = getattr(stored, name), getattr(expected, name)
-        if is_ != gives:
-            report.breach("I2", about, f"{name} are {is_}, the rules give {gives}")
+        actual, due = getattr(stored, name), getattr(expected, name)
+        if actual != due:
+            report.breach("I2", about, f"{name} are {actual}, the rules give {due}")
     for fault in recomputed.beyond_caps(commission, terms):
         report.breach("I3", about, fault)
     total, pool = commission.total_minor, commission.pool_minor
     report.require(pool == sum(commission.pools_minor), "I3", about, f"its pool of {pool} is not that of its lines")
     report.require(total <= pool, "I3", about, f"pays {total} out of a pool of {pool}")
-    is_, is_of = commission.market, terms.market
-    report.require(is_ == is_of, "I2", about, f"is booked in market {is_}, its rules are of market {is_of}")
+    actual, due = commission.market, terms.market
+    report.require(actual == due, "I2", about, f"is booked in market {actual}, its rules are of market {due}")
     return expected.entries
 
 
@@ -201,8 +201,8 @@ def _audit_what_is_left(report: Report, about: str, refunds: tuple[LineRefund, .
         report.breach("I2", about, f"refunds are {commission.lines}, the order has {refunds}")
     if commission.reversals:
         report.add("I2", "reversals", len(commission.reversals))
-    is_, leaves = commission.remaining_minor(), recomputed.left_of(commission.entries, refunds)
-    report.require(is_ == leaves, "I2", about, f"entries are worth {is_}, the refunds leave {leaves}")
+    actual, due = commission.remaining_minor(), recomputed.left_of(commission.entries, refunds)
+    report.require(actual == due, "I2", about, f"entries are worth {actual}, the refunds leave {due}")
 
 
 async def _audit_overdue(read: Read, report: Report, last_released_at: datetime | None) -> None:

@@ -55,9 +55,9 @@ def _audit_tree(sponsors: Histories, report: Report) -> None:
     for distributor_id, history in sponsors.items():
         unknown = [sponsor_id for sponsor_id in _sponsors_of(history) if sponsor_id not in sponsors]
         report.require(not unknown, "I4", f"distributor/{distributor_id}", f"sponsors {unknown} do not exist")
-    tangled = _tangled(sponsors)
-    for moment in sorted({_BEGINNING, *(entry.since for key in tangled for entry in sponsors[key])}):
-        for distributor_id in sorted(_circling(sponsors, tangled, moment)):
+    suspects = _cycle_suspects(sponsors)
+    for moment in sorted({_BEGINNING, *(entry.since for key in suspects for entry in sponsors[key])}):
+        for distributor_id in sorted(_in_cycle(sponsors, suspects, moment)):
             detail = f"is its own upline at {moment.isoformat()}"
             report.breach("I4", f"distributor/{distributor_id}", detail)
 
@@ -96,7 +96,7 @@ def _sponsors_of(history: Sequence[Sponsorship]) -> Iterator[int]:
     return (entry.sponsor_id for entry in history if entry.sponsor_id is not None)
 
 
-def _tangled(sponsors: Histories) -> set[int]:
+def _cycle_suspects(sponsors: Histories) -> set[int]:
     """The distributors that may be in a cycle, if all sponsorships ever had held at once: usually none.
 
     A distributor without sponsors is in no cycle; after removing those, their downline is checked the same way.
@@ -118,7 +118,7 @@ def _tangled(sponsors: Histories) -> set[int]:
     return set(left)
 
 
-def _circling(sponsors: Histories, among: Collection[int], moment: datetime) -> set[int]:
+def _in_cycle(sponsors: Histories, among: Collection[int], moment: datetime) -> set[int]:
     """The distributors of `among` who were their own upline at `moment`."""
     circling: set[int] = set()
     done: set[int] = set()

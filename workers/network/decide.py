@@ -100,7 +100,7 @@ def register_distributor(state: State, message: Message[RegisterDistributor]) ->
         return _sponsor_unknown(state, command.distributor_id, command.sponsor_id)
     joined_at = command.joined_at or message.received_at
     if joined_at > plus(message.received_at, CLOCK_SKEW_MAX):
-        return _refuse(state, command.distributor_id, "time_in_future", _has_not_come("joined_at", joined_at))
+        return _refuse(state, command.distributor_id, "time_in_future", _in_the_future("joined_at", joined_at))
     distributor = Distributor(
         distributor_id=command.distributor_id,
         standings=(Standing(joined_at, command.tier, True),),
@@ -130,7 +130,7 @@ def change_distributor(state: State, message: Message[ChangeDistributor]) -> Ans
     if standing == held:
         return Decision(state, outcome="duplicate")
     if since < last.since:
-        return _refuse(state, command.distributor_id, "out_of_order", _holds_already("change", last.since))
+        return _refuse(state, command.distributor_id, "out_of_order", _too_early("change", last.since))
     if standing == replace(held, since=since):
         return Decision(state, outcome="unchanged")
     changed = DistributorChanged(
@@ -161,10 +161,10 @@ def move_distributor(state: State, message: Message[MoveDistributor]) -> Answer:
     if sponsorship == held_at(known.sponsors, sponsorship.since):
         return Decision(state, outcome="duplicate")
     if sponsorship.since < last.since:
-        return _refuse(state, command.distributor_id, "out_of_order", _holds_already("sponsor", last.since))
+        return _refuse(state, command.distributor_id, "out_of_order", _too_early("sponsor", last.since))
     if last.sponsor_id == command.sponsor_id:
         return Decision(state, outcome="unchanged")
-    if command.sponsor_id is not None and _stands_below(
+    if command.sponsor_id is not None and _is_below(
         state.distributors, command.sponsor_id, command.distributor_id, sponsorship.since
     ):
         detail = (
@@ -200,7 +200,7 @@ def create_team(state: State, message: Message[CreateTeam]) -> Answer:
         return _leader_unknown(state, command.team_id, command.leader_id)
     created_at = command.created_at or message.received_at
     if created_at > plus(message.received_at, CLOCK_SKEW_MAX):
-        return _refuse_team(state, command.team_id, "time_in_future", _has_not_come("created_at", created_at))
+        return _refuse_team(state, command.team_id, "time_in_future", _in_the_future("created_at", created_at))
     team = Team(command.team_id, command.name, (Leadership(created_at, command.leader_id),))
     created = TeamCreated(
         team_id=command.team_id, leader_id=command.leader_id, name=command.name, created_at=created_at
@@ -221,7 +221,7 @@ def change_leader(state: State, message: Message[ChangeLeader]) -> Answer:
     if leadership == held_at(known.leaders, leadership.since):
         return Decision(state, outcome="duplicate")
     if leadership.since < last.since:
-        return _refuse_team(state, command.team_id, "out_of_order", _holds_already("leader", last.since))
+        return _refuse_team(state, command.team_id, "out_of_order", _too_early("leader", last.since))
     if last.leader_id == command.leader_id:
         return Decision(state, outcome="unchanged")
     changed = LeaderChanged(team_id=command.team_id, leader_id=command.leader_id, effective_at=leadership.since)
@@ -242,7 +242,7 @@ def join_team(state: State, message: Message[JoinTeam]) -> Answer:
     if known.teams and membership == held_at(known.teams, membership.since):
         return Decision(state, outcome="duplicate")
     if last is not None and membership.since < last.since:
-        return _refuse_team(state, command.team_id, "out_of_order", _holds_already("membership", last.since))
+        return _refuse_team(state, command.team_id, "out_of_order", _too_early("membership", last.since))
     if last is not None and last.team_id == command.team_id:
         return Decision(state, outcome="unchanged")
     joined = TeamJoined(
@@ -272,15 +272,13 @@ def leave_team(state: State, message: Message[LeaveTeam]) -> Answer:
         detail = f"distributor_id: distributor {command.distributor_id} is not in team {command.team_id}."
         return NotYet("not_a_member", _refuse_team(state, command.team_id, "not_a_member", detail))
     if end.since < last.since:
-        return _refuse_team(state, command.team_id, "out_of_order", _holds_already("membership", last.since))
+        return _refuse_team(state, command.team_id, "out_of_order", _too_early("membership", last.since))
     left = TeamLeft(team_id=command.team_id, distributor_id=command.distributor_id, effective_at=end.since)
     after = replace(known, teams=(*known.teams, end))
     return Decision(state.with_distributor(after), (left,), "left")
 
 
-def _stands_below(
-    distributors: Mapping[int, Distributor], distributor_id: int, above_id: int, moment: datetime
-) -> bool:
+def _is_below(distributors: Mapping[int, Distributor], distributor_id: int, above_id: int, moment: datetime) -> bool:
     """Whether the sponsors at `moment` or later, followed up to the root, lead from one to the other.
 
     It follows all sponsorships together, whenever each holds. So it may report a cycle that later changes would avoid,
@@ -309,11 +307,11 @@ def _effective_at(message: Message[_Change], last: Dated | None) -> datetime:
     return max(at, last.since) if last is not None and last.since <= plus(at, CLOCK_SKEW_MAX) else at
 
 
-def _has_not_come(field: str, moment: datetime) -> str:
+def _in_the_future(field: str, moment: datetime) -> str:
     return f"{field}: {moment.isoformat()} has not come yet; give a time that has, or none."
 
 
-def _holds_already(what: str, since: datetime) -> str:
+def _too_early(what: str, since: datetime) -> str:
     return f"effective_at: a {what} holds from {since.isoformat()} already; give a later time."
 
 

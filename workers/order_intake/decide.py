@@ -341,7 +341,7 @@ def _ship(state: State, update: UpdateStatus, order: Order) -> Answer:
         detail = f"order {order.key} is not paid, so it cannot ship."
         return NotYet("not_paid", _refuse(state, update, "not_paid", detail))
     shipped = order.becomes(status="shipped")
-    return Decision(state.with_orders(shipped), (OrderShipped(**shipped.named()),), "shipped")
+    return Decision(state.with_orders(shipped), (OrderShipped(**shipped.event_fields()),), "shipped")
 
 
 def _complete(state: State, order: Order, message: Message[UpdateStatus]) -> Answer:
@@ -353,7 +353,7 @@ def _complete(state: State, order: Order, message: Message[UpdateStatus]) -> Ans
     # The hold of the commissions starts when we learn of the completion, regardless of the shop's clock.
     completed_at = _step_at(order, message)
     completed = order.becomes(status="completed", completed_at=completed_at)
-    event = OrderCompleted(**completed.named(), completed_at=completed_at)
+    event = OrderCompleted(**completed.event_fields(), completed_at=completed_at)
     return Decision(state.with_orders(completed), (event,), "completed")
 
 
@@ -368,7 +368,7 @@ def _cancel(state: State, order: Order, reason: str) -> Answer:
 
 
 def _after_the_end(state: State, update: UpdateStatus, order: Order) -> Answer:
-    passed = order.passed if order.status == "refunded" else {"cancelled"}
+    passed = order.steps_taken if order.status == "refunded" else {"cancelled"}
     if update.status in passed:
         return Decision(state, outcome=f"already_{order.status}")
     return _refuse(state, update, f"order_{order.status}", f"{_ended(order)}; it cannot become {update.status}.")

@@ -41,7 +41,7 @@ class SellingTeam:
     leader_tier: str
     leader_active: bool
 
-    def named(self) -> dict[str, Any]:
+    def event_fields(self) -> dict[str, Any]:
         """The team as fields of events."""
         return {
             "team_id": self.team_id,
@@ -83,7 +83,7 @@ class Order(view.Order):
         return self.status in ("shipped", "completed") or any(refund.was_shipped for refund in self.refunds)
 
     @property
-    def passed(self) -> frozenset[str]:
+    def steps_taken(self) -> frozenset[str]:
         """The steps that a refunded order had taken before it was refunded in full."""
         steps = {"paid": True, "shipped": self.was_shipped, "completed": self.completed_at is not None}
         return frozenset(step for step, is_taken in steps.items() if is_taken)
@@ -94,7 +94,7 @@ class Order(view.Order):
     def refund(self, refund_id: str) -> Refund | None:
         return next((refund for refund in self.refunds if refund.refund_id == refund_id), None)
 
-    def named(self) -> dict[str, Any]:
+    def event_fields(self) -> dict[str, Any]:
         """The fields of every event of the order: its ids, version and seller."""
         return {
             "shop_id": self.shop_id,
@@ -121,7 +121,7 @@ class Order(view.Order):
     def cancellation(self, before: Order) -> dict[str, Any]:
         """The cancelled order in the fields of `order.cancelled`; `before` is the order before the cancellation."""
         return {
-            **self.named(),
+            **self.event_fields(),
             "currency": self.currency,
             "placed_at": self.placed_at,
             "net_total": to_amount(self.net_minor, self.currency),
@@ -134,7 +134,7 @@ class Order(view.Order):
         """The newest refund in the fields of `order.refunded`."""
         newest = self.refunds[-1]
         return {
-            **self.named(),
+            **self.event_fields(),
             "refund_id": newest.refund_id,
             "currency": self.currency,
             "placed_at": self.placed_at,
@@ -154,7 +154,7 @@ class Order(view.Order):
         """
         currency = self.currency
         return {
-            **self.named(),
+            **self.event_fields(),
             "currency": self.currency,
             "placed_at": self.placed_at,
             "lines": [
@@ -177,7 +177,7 @@ class Order(view.Order):
                 {"level": up.level, "distributor_id": up.distributor_id, "tier": up.tier, "active": up.active}
                 for up in self.upline
             ],
-            "team": self.team.named() if self.team is not None else None,
+            "team": self.team.event_fields() if self.team is not None else None,
             "rule_version": self.rule_version,
         }
 

@@ -65,8 +65,10 @@ async def audit(read: Read, report: Report) -> None:
             about,
             f"{progress} does not fit its key, or the order that was placed last, at {placed_at}",
         )
-        is_ = progress.rule_version
-        report.require(is_ == version, "I7", about, f"rules {is_} count for {progress.key}, the orders give {version}")
+        actual = progress.rule_version
+        report.require(
+            actual == version, "I7", about, f"rules {actual} count for {progress.key}, the orders give {version}"
+        )
         targets = rules[version]["terms"]["targets"] if version else []
         reached = sorted(
             target["reward"]
@@ -81,14 +83,14 @@ async def audit(read: Read, report: Report) -> None:
 
 async def _paid_orders(read: Read, report: Report, concerned: Sequence[int] | None) -> AsyncIterator[Document]:
     """Orders that may be paid: of these sellers, and the checked orders themselves; None means all orders."""
-    such = {"status": {"$in": list(MAYBE_PAID)}}
+    query = {"status": {"$in": list(MAYBE_PAID)}}
     if concerned is None:
-        async for order in read.stream(ORDERS, such, fields=_FIELDS):
+        async for order in read.stream(ORDERS, query, fields=_FIELDS):
             yield order
         return
-    async for order in read.stream(ORDERS, {**such, LISTS: {"$in": [*map(seller_list, concerned)]}}, fields=_FIELDS):
+    async for order in read.stream(ORDERS, {**query, LISTS: {"$in": [*map(seller_list, concerned)]}}, fields=_FIELDS):
         yield order
-    async for order in read.stream(ORDERS, {**such, **report.among("order", "_id")}, fields=_FIELDS):
+    async for order in read.stream(ORDERS, {**query, **report.among("order", "_id")}, fields=_FIELDS):
         if order["distributor_id"] not in concerned:
             yield order
 
@@ -97,8 +99,8 @@ async def _audit_sales(read: Read, report: Report, due: Mapping[str, Sale]) -> N
     """Compare what is stored of each order with the order."""
     found = {d["_id"]: to_sale(d) for d in await read.find(SALES, {"_id": {"$in": list(due)}})} if due else {}
     for key, sale in due.items():
-        if (is_ := found.get(key)) != sale:
-            report.breach("I7", f"order/{key}", f"is counted as {is_}, the order gives {sale}")
+        if (actual := found.get(key)) != sale:
+            report.breach("I7", f"order/{key}", f"is counted as {actual}, the order gives {sale}")
 
 
 async def _audit_never_paid(read: Read, report: Report, paid: int) -> None:

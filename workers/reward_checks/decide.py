@@ -35,7 +35,7 @@ def count_sale(state: State, message: Message[OrderPaid]) -> Answer:
     before = state.progress.get(key) or Progress(
         key, order.distributor_id, month_of(order.placed_at), order.currency, market=market
     )
-    after = before.by_the_last_order(order, state.rules)
+    after = before.with_order(order, state.rules)
     return _update_month(state, before, after, sale, replace(sale, month=key, counted=True))
 
 

@@ -19,7 +19,7 @@ _EARLIEST = datetime.min.replace(tzinfo=UTC)
 class Progress(view.Progress):
     """The targets are those of the month's last placed paid order, in whatever order the payments arrived."""
 
-    def by_the_last_order(self, order: OrderPaid, rules: Mapping[int, RuleSet]) -> Self:
+    def with_order(self, order: OrderPaid, rules: Mapping[int, RuleSet]) -> Self:
         """The month after one more paid order. Of orders placed at the same time, the rules that began last count,
         then the higher rule version.
         """
