@@ -131,7 +131,7 @@ SignedAmount = Annotated[
     Field(
         max_digits=_WHOLE_DIGITS_MAX + _DECIMALS_MAX,
         decimal_places=_DECIMALS_MAX,
-        description="Money in major units as a decimal string; negative where something is taken back.",
+        description="Money in major units as a decimal string; negative if something is taken back.",
         examples=["-2.99"],
     ),
     _written_as(f"^-?{_WHOLE_AND_DECIMALS}"),

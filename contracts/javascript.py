@@ -12,7 +12,7 @@ EXACT_MAX = 2**53 - 1
 
 
 def exact(number: int) -> int | str:
-    """The id, or its decimal text where JavaScript would round it."""
+    """The id, or its decimal text if JavaScript would round it."""
     return number if number <= EXACT_MAX else str(number)
 
 

@@ -52,7 +52,7 @@ def to_amount(minor: int, currency: str) -> Decimal:
 
 
 def to_rate_ppm(rate: Decimal) -> int:
-    """Return a rate such as Decimal("0.05") in parts per million; MoneyError where that is not exact."""
+    """Return a rate such as Decimal("0.05") in parts per million; MoneyError if that is not exact."""
     ppm = _whole(rate, RATE_SCALE)
     if ppm is None:
         raise MoneyError(f"rate {rate} is finer than one part per million")
@@ -65,7 +65,7 @@ def to_rate(ppm: int) -> Decimal:
 
 
 def _whole(number: Decimal, scale: int) -> int | None:
-    """Return `number * scale` where that is whole. Integers only: decimal arithmetic would round at 28 digits."""
+    """Return `number * scale` if that is whole. Integers only: decimal arithmetic would round at 28 digits."""
     if not number.is_finite():
         raise MoneyError(f"{number} is not a number to count with")
     numerator, denominator = number.as_integer_ratio()
@@ -77,8 +77,8 @@ def largest_remainder(numerators: Sequence[int], denominator: int, limit: int | 
     """Round the exact shares `numerators[i] / denominator` so that they sum to their rounded total.
 
     The total is rounded half up and never exceeds `limit`. Each share gets its floor; the units left go to the
-    largest fractions, the earlier index first where fractions are equal. Shares are never negative.
-    Where even the floors exceed `limit`, units are taken back from the last shares first.
+    largest fractions, the earlier index first if fractions are equal. Shares are never negative.
+    If even the floors exceed `limit`, units are taken back from the last shares first.
     """
     floors = []
     fractions = []

@@ -155,7 +155,7 @@ class CommissionAccrued(OfOrder, Event, type="commission.accrued.v1"):
 
 
 class Share(BaseModel):
-    """What one distributor's entries of an order come to."""
+    """The sum of one distributor's entries of an order."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 

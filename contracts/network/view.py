@@ -21,7 +21,7 @@ SPONSORS_PATH = "sponsors.sponsor_id"
 
 @dataclass(frozen=True, slots=True)
 class Shop:
-    """`_id` is the shop id; `currency` the one its orders are in; unpaid orders are cancelled after the deadline.
+    """`_id` is the shop id; `currency` that of its orders; unpaid orders are cancelled after the deadline.
 
     Its orders follow the rules of `market`. Orders placed since `history_from`, if given, may be entered late.
     """

@@ -36,7 +36,7 @@ class MessageDeadLettered(Event, type="message.dead-lettered.v1"):
     """A worker dead-lettered a message after its last attempt. `body` is what arrived, so nothing is lost.
 
     `reason` is a code to group by; `detail` a sentence that names the field and the rule, or the last line of the
-    traceback. `encoding` is `utf-8`, or `base64` where the body is not text.
+    traceback. `encoding` is `utf-8`, or `base64` if the body is not text.
     """
 
     worker: Annotated[str, Field(examples=["order_intake"])]

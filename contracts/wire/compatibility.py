@@ -1,8 +1,8 @@
 """Whether two JSON Schemas of one message version are compatible, in both directions.
 
 `breaks(old, new)` lists what an old producer may send and a new consumer refuse, and the reverse. One difference is
-allowed: an optional field that the new schema adds, because a producer that leaves it out is understood by both.
-Where the comparison cannot prove that a value stays valid, such as between two patterns, it reports a break.
+allowed: an optional field that the new schema adds, because both understand a producer that leaves it out.
+If the comparison cannot prove that a value stays valid, such as between two patterns, it reports a break.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ _REFUSED = {
 
 
 def breaks(old: Schema, new: Schema) -> list[Break]:
-    """Every reason why the two schemas cannot be the same version; empty where they can."""
+    """Every reason why the two schemas cannot be the same version; empty if they can."""
     forward = _Comparison(sent=old, read=new, reader="new")
     backward = _Comparison(sent=new, read=old, reader="old")
     return [*forward.run(), *backward.run()]

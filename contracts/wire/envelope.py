@@ -115,7 +115,7 @@ class Payload(BaseModel):
         raise NotImplementedError(f"{self.__class__.__name__} does not define `about`")
 
     def upcast(self) -> Payload:
-        """The same in the next version of its type, without loss; itself where there is none."""
+        """The same in the next version of its type, without loss; itself if there is none."""
         return self
 
     def sets(self) -> str:

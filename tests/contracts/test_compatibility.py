@@ -112,7 +112,7 @@ def test_widening_breaks_old_consumers(rule: str, wide: dict[str, Any], narrow: 
 
 
 @pytest.mark.parametrize(("rule", "one", "other"), MOVED)
-def test_moving_breaks_both(rule: str, one: dict[str, Any], other: dict[str, Any]) -> None:
+def test_an_incomparable_change_breaks_both(rule: str, one: dict[str, Any], other: dict[str, Any]) -> None:
     assert (rule, "new") in _rules(one, other)
     assert {reader for _, reader in _rules(one, other)} == {"new", "old"}
 
@@ -189,7 +189,7 @@ def test_another_default_is_a_break() -> None:
     assert _breaks(_object({"g": {"default": 0}}), _object({"g": {"default": False}})) == [("g", "default", "new")]
 
 
-def test_the_path_leads_through_parts_and_lists() -> None:
+def test_the_path_includes_parts_and_lists() -> None:
     def order(maximum: int) -> dict[str, Any]:
         line = _object({"quantity": {"type": "integer", "maximum": maximum}}, ("quantity",))
         lines = {"type": "array", "items": {"$ref": "#/$defs/Line"}}

@@ -1,4 +1,4 @@
-"""Keeps what needs a person: alerts, once per crossing, and dead letters.
+"""Keeps what a person must handle: alerts, one per threshold crossing, and dead letters.
 
 consumes   stock.low, stock.recovered, stock.shortage-changed; message.dead-lettered; dead-letter.settle;
            messages that the broker dead-lettered

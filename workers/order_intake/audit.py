@@ -151,7 +151,7 @@ def _due(order: Order) -> Counter[tuple[int, str]]:
 
 
 def _requested(order: Order) -> defaultdict[tuple[int, int | None], Counter[str]]:
-    """Units, those of them without an amount, and amounts, by product and line or no line.
+    """Requested units, units without an amount, and amounts, by product and line (None: any line).
 
     Refunds of older documents have only what they took of each line: an amount, unless it is exactly the units' share.
     """

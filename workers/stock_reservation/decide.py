@@ -189,7 +189,7 @@ def receive(state: State, message: Message[ReceiveStock]) -> Answer:
 
 
 def adjust(state: State, message: Message[AdjustStock]) -> Answer:
-    """Correct the books by a count, even below what is reserved. A lot cannot have less than nothing."""
+    """Correct the books by a count, even below what is reserved. A lot cannot go below zero."""
     adjustment = message.data
     booking = Booking(
         adjustment.adjustment_id,
