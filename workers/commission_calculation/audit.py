@@ -206,7 +206,7 @@ def _audit_what_is_left(report: Report, about: str, refunds: tuple[LineRefund, .
 
 
 async def _audit_overdue(read: Read, report: Report, last_released_at: datetime | None) -> None:
-    """Find commissions that are still held, although the clock has since released ones that were due much later.
+    """Find commissions that are still held long after the clock has passed their release time.
 
     If the clock has not run since the order last changed, its commission is not overdue.
     """

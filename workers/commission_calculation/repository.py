@@ -105,7 +105,7 @@ class CommissionRepository(Repository[State, Consumed]):
         self._notices = notices
         self._earnings = earnings
         self._rules = rules
-        self._needing = _needing(rules)
+        self._markets = _markets(rules)
         self._due = due
         self._stripe = stripe
         self._postings: list[Posting] = []
@@ -135,7 +135,7 @@ class CommissionRepository(Repository[State, Consumed]):
         return cls(
             commissions,
             _notices.loaded(found["notices"]),
-            await _earnings(tx, fresh, _needing(rules)),
+            await _earnings(tx, fresh, _markets(rules)),
             rules,
             [document["_id"] for document in found["due"]],
             stripe=stripe if fresh else (stripe + _OTHER_STRIPE) % BALANCE_STRIPES,
@@ -145,7 +145,7 @@ class CommissionRepository(Repository[State, Consumed]):
         data = message.data
         if isinstance(data, ClockTicked):
             return State(self._commissions.pick(self._due))
-        needed = _keys_needed(data, self._needing) if isinstance(data, OrderPaid) else ()
+        needed = _keys_needed(data, self._markets) if isinstance(data, OrderPaid) else ()
         earnings = {key: self._earnings[key] for key in needed if key in self._earnings}
         return State(self._commissions.pick([data.key]), self._notices.pick([data.key]), earnings, self._rules)
 
@@ -171,17 +171,17 @@ class CommissionRepository(Repository[State, Consumed]):
             yield Increment(earnings_id(key, 0 if key in self._earnings else 1 + self._stripe), amounts, {})
 
 
-async def _earnings(tx: Transaction, paid: Iterable[OrderPaid], needing: Mapping[int, str]) -> dict[str, Earnings]:
+async def _earnings(tx: Transaction, paid: Iterable[OrderPaid], markets: Mapping[int, str]) -> dict[str, Earnings]:
     """The months that these orders need, summed over their stripes; empty if nothing was earned yet."""
-    keys = {key for order in paid for key in _keys_needed(order, needing)}
+    keys = {key for order in paid for key in _keys_needed(order, markets)}
     query = with_ids(EARNINGS, (earnings_id(key, stripe) for key in keys for stripe in range(EARNINGS_STRIPES)))
     found = months_of([] if query.is_idle else await query.run(tx))
     return {key: found.get(key) or Earnings() for key in keys}
 
 
-def _keys_needed(order: OrderPaid, needing: Mapping[int, str]) -> Iterable[str]:
+def _keys_needed(order: OrderPaid, markets: Mapping[int, str]) -> Iterable[str]:
     """The months of an order's possible earners; none if no plan of its rules needs them."""
-    market = needing.get(order.rule_version)
+    market = markets.get(order.rule_version)
     if market is None:
         return ()
     earners = [up.distributor_id for up in order.upline]
@@ -190,7 +190,7 @@ def _keys_needed(order: OrderPaid, needing: Mapping[int, str]) -> Iterable[str]:
     return [earnings_key(earner, order.placed_at, order.currency, market) for earner in earners]
 
 
-def _needing(rules: Mapping[int, RuleSet]) -> dict[int, str]:
+def _markets(rules: Mapping[int, RuleSet]) -> dict[int, str]:
     """The rule versions with a plan that needs earlier earnings, with their market."""
     return {version: known.terms.market for version, known in rules.items() if needs(known.terms).anything}
 
