@@ -39,7 +39,7 @@ def highest_promise(plans: Sequence[Plan]) -> Promise:
     if len(kinds) > KINDS_OF_LINES_MAX:
         raise TooManyKinds(
             f"more than {KINDS_OF_LINES_MAX} kinds of lines are paid differently; use fewer overrides by product or "
-            "category"
+            "by category"
         )
     promises = (
         Promise(sum(by_plan.values()), product_id, category_id, by_plan)

@@ -178,14 +178,14 @@ def _twice(rules: dict[str, Any]) -> list[Any]:
     return [*rules["plans"][0]["overrides"]] * 2
 
 
-@pytest.mark.parametrize(("message", "change"), CONTRADICTIONS)
+@pytest.mark.parametrize(("sentence", "change"), CONTRADICTIONS)
 def test_contradictory_rules_are_refused_with_a_sentence(
-    message: str, change: Callable[[dict[str, Any]], object]
+    sentence: str, change: Callable[[dict[str, Any]], object]
 ) -> None:
     message = json.loads(example_of(ALL[RULES]).to_bytes())
     change(message["data"]["rules"])
 
-    with pytest.raises(ValidationError, match=message):
+    with pytest.raises(ValidationError, match=sentence):
         message_of(ALL[RULES]).model_validate_json(json.dumps(message))
 
 

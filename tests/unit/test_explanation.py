@@ -264,7 +264,7 @@ class TestWhyThereIsNothing:
             (
                 an_order(status="cancelled", reason="x"),
                 None,
-                "cancelled before it gave any",
+                "cancelled before any commissions accrued",
                 "计佣前已取消",
             ),
             (an_order(), None, "its commissions are not booked yet", "佣金尚未入账"),

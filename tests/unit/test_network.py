@@ -118,7 +118,7 @@ class TestJoining:
 
         assert register_distributor(state, message(join())) == Decision(state, outcome="duplicate")
 
-    @pytest.mark.parametrize(("known", "whom"), [(TOP, "sponsor 1"), (None, "sponsor nobody")])
+    @pytest.mark.parametrize(("known", "whom"), [(TOP, "sponsor 1"), (None, "sponsor none")])
     def test_under_another_sponsor_it_is_refused(self, known: int | None, whom: str) -> None:
         state = a_network(a_distributor(SELLER, known))
         detail = f"distributor_id: 3 was registered under {whom}; to change that, move the distributor."

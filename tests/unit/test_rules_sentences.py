@@ -99,7 +99,7 @@ def test_a_short_rule_set_is_told_shortly() -> None:
     assert sentences(short)[2:] == [
         "Commissions are held from payment on, and released 7 days after the order is completed.",
         "Plan 1, ranks (differential): each tier has a rate (gold 10%), up to level 10. On each line an upline gets "
-        "what its own rate is above the highest rate paid below it.",
+        "the difference between its own rate and the highest rate paid below it.",
     ]
 
 
