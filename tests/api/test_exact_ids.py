@@ -15,7 +15,7 @@ from contracts.network.v1 import RegisterDistributor
 from tests.api.front import Front, bearer
 from tests.api.test_docs_page import WITHIN_MS, docs, executed, unfolded
 from tests.api.world import a_snowflake, a_world
-from tests.connected.running import taken
+from tests.connected.running import next_message
 
 DECISION = Path(__file__).parents[2] / "docs" / "decisions" / "0030-ids-beyond-2-53.md"
 
@@ -75,7 +75,7 @@ async def test_javascript_reads_and_writes_a_message_as_the_decision_says(front:
     number = a_snowflake() + 7
     async with front.site.tap("distributor.registered.v1") as tap:
         await front.send(RegisterDistributor(distributor_id=number))
-        event = await taken(tap)
+        event = await next_message(tap)
     assert f'"distributor_id":{number}' in event.body.decode()
     reviver = " ".join(
         re.findall(r"`JSON\.parse\(body, (.*?)\)`, and", DECISION.read_text("utf-8"), re.DOTALL)[0].split()

@@ -1,4 +1,4 @@
-"""What a worker process tells those who look after it: its health, its metrics, and its log."""
+"""What a worker process reports to its operators: health, metrics, and a log."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DEAD = 'tributary_dead_lettered_total{queue="order_intake.order.place"}'
 RETRIED = 'tributary_retried_total{queue="order_intake.order.update-status"}'
 
 
-async def test_a_process_tells_its_health_its_metrics_and_what_it_did(site: Site) -> None:
+async def test_a_process_reports_health_metrics_and_a_log(site: Site) -> None:
     port = free_ports(1)
     async with (
         site.processes([["order_intake"]], health_port=port, log_level="debug") as fleet,
@@ -43,7 +43,7 @@ async def test_a_process_tells_its_health_its_metrics_and_what_it_did(site: Site
         [pid] = fleet.pids
         assert sockets_beyond_loopback(pid) == []
 
-    # Ids would make a time series of every order.
+    # With ids as labels, every order would be a time series.
     assert not [name for name in figures if re.search(r"shop-1|1001", name)]
 
     lines = log_lines(site.logs)

@@ -1,4 +1,4 @@
-"""A RabbitMQ cluster of three nodes on the loopback address, any one of which can be killed and started again."""
+"""A RabbitMQ cluster of three nodes on the loopback address; each node can be killed and started again."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Cluster:
         node.mark = process.start(server.argv, env=server.env, folder=node.folder, log=node.folder / "server.log")
 
     def restart_node(self, node: Node) -> None:
-        """Start a node that was killed, and wait until it takes clients again."""
+        """Start a killed node, and wait until it accepts clients again."""
         self.start_node(node)
         self._wait(node)
 
@@ -79,13 +79,13 @@ class Cluster:
         end(mark.pid, signal.SIGKILL, lambda: process.is_running(mark))
 
     def await_members(self, count: int) -> None:
-        """Return when so many nodes are in the cluster."""
-        question = "length(rabbit_mnesia:cluster_nodes(running))."
-        answered = ""
+        """Return when the cluster has that many nodes."""
+        expression = "length(rabbit_mnesia:cluster_nodes(running))."
+        running = ""
         deadline = time.monotonic() + _READY_WITHIN_S
-        while (answered := rabbitmqctl(self.nodes[0].folder, self.nodes[0].ports, "eval", question)) != str(count):
+        while (running := rabbitmqctl(self.nodes[0].folder, self.nodes[0].ports, "eval", expression)) != str(count):
             if time.monotonic() > deadline:
-                raise ServersError(f"the cluster has {answered} nodes, not {count}; logs are in {self.folder}")
+                raise ServersError(f"the cluster has {running} nodes, not {count}; logs are in {self.folder}")
             time.sleep(1)
 
     def remove(self) -> None:
@@ -98,7 +98,7 @@ class Cluster:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _prepare(self, folder: Path, member: str, cookie: str, members: list[str]) -> None:
-        """The server's own set-up keeps a name and a cookie that are there already."""
+        """Write the name and the cookie first: the server's own set-up keeps existing ones."""
         (folder / "home").mkdir(parents=True)
         (folder / "node_name").write_text(member)
         secret = folder / "home" / ".erlang.cookie"
@@ -122,5 +122,5 @@ class Cluster:
         deadline = time.monotonic() + _READY_WITHIN_S
         while not holds():
             if time.monotonic() > deadline:
-                raise ServersError(f"waited {_READY_WITHIN_S:.0f} s in vain until {what}; logs are in {self.folder}")
+                raise ServersError(f"not reached in {_READY_WITHIN_S:.0f} s: {what}; logs are in {self.folder}")
             time.sleep(0.1)

@@ -1,4 +1,4 @@
-"""A rule set as sentences: what a person approves leaves nothing out, in either language."""
+"""A rule set as sentences for the person who approves it: complete in both languages."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ FULL = Terms(
 )
 
 
-def test_in_english() -> None:
+def test_english_sentences() -> None:
     assert sentences(FULL) == [
         "“Everything” is for market cn.",
         "An order line pays at most 25% of its net in all: its amount less its discount, without shipping and tax.",
@@ -84,7 +84,7 @@ def test_in_english() -> None:
     ]
 
 
-def test_in_chinese_there_is_a_sentence_for_each() -> None:
+def test_chinese_has_a_sentence_for_each_english_one() -> None:
     chinese = sentences(FULL, "zh")
 
     assert len(chinese) == len(sentences(FULL))
@@ -93,7 +93,7 @@ def test_in_chinese_there_is_a_sentence_for_each() -> None:
     assert not [sentence for sentence in chinese if sentence[-1] != "。"]
 
 
-def test_a_short_rule_set_is_told_shortly() -> None:
+def test_a_short_rule_set_has_few_sentences() -> None:
     short = Terms("Short", "default", 100_000, (Differential("ranks", {"gold": 100_000}),), 7)
 
     assert sentences(short)[2:] == [
@@ -104,9 +104,9 @@ def test_a_short_rule_set_is_told_shortly() -> None:
 
 
 @pytest.mark.parametrize("language", sorted(PHRASES))
-def test_every_language_has_the_same_phrases_with_the_same_places(language: Language) -> None:
-    def places(phrase: str) -> set[str]:
+def test_every_language_has_the_same_phrases_with_the_same_placeholders(language: Language) -> None:
+    def placeholders(phrase: str) -> set[str]:
         return {name for _, name, _, _ in string.Formatter().parse(phrase) if name}
 
-    told = {name: places(phrase) for name, phrase in PHRASES[language].items()}
-    assert told == {name: places(phrase) for name, phrase in PHRASES["en"].items()}
+    found = {name: placeholders(phrase) for name, phrase in PHRASES[language].items()}
+    assert found == {name: placeholders(phrase) for name, phrase in PHRASES["en"].items()}
