@@ -148,7 +148,7 @@ def _repeated(keys: Sequence[object]) -> list[int]:
 
 
 def _of_a_line(promise: Promise) -> str:
-    """How much of which line may be paid, as text."""
+    """The share that may be paid, and the kind of line, as text."""
     where = [
         *([f"product {promise.product_id}"] if promise.product_id else ()),
         *([f"category {promise.category_id}"] if promise.category_id else ()),

@@ -55,7 +55,7 @@ async def _audit_completions(read: Read, report: Report) -> None:
             about = f"order/{order['_id']}"
             begun, known = order.get("completed_at"), completions[about]
             is_known = begun is None or begun >= known - IN_HAND_MAX
-            report.require(is_known, "I4", about, f"was completed at {begun}, of which we learnt at {known}")
+            report.require(is_known, "I4", about, f"was completed at {begun}, but we learnt of it at {known}")
 
 
 async def _audit_waiting(read: Read, report: Report, abouts: Collection[str]) -> None:
