@@ -196,7 +196,7 @@ def problem_answer(description: str) -> dict[str, Any]:
 
 
 def field_errors(errors: Sequence[Any]) -> list[dict[str, str]]:
-    """Pydantic's errors without the values, one of which may be a password."""
+    """Pydantic's errors without the values: a value may be a password."""
     return [
         {
             "pointer": "/" + "/".join(str(part).replace("~", "~0").replace("/", "~1") for part in error["loc"]),

@@ -99,7 +99,7 @@ async def show_letter(letter_id: LetterPart, ports: Here, principal: Reads) -> L
     return letter_view(await _letter(ports, letter_id))
 
 
-_SETTLED: dict[str, Any] = {
+_CLOSED: dict[str, Any] = {
     "response_model": LetterView,
     "responses": written(
         "not_found", "already_replayed", "already_discarded", "body_too_large_to_keep", shown=LetterView
@@ -107,7 +107,7 @@ _SETTLED: dict[str, Any] = {
 }
 
 
-@router.post("/dead-letters/{letter_id}/replay", summary="Send a dead letter again", **_SETTLED)
+@router.post("/dead-letters/{letter_id}/replay", summary="Send a dead letter again", **_CLOSED)
 async def replay_letter(
     letter_id: LetterPart, body: Decided, ports: Here, principal: Writes, writing: Writing
 ) -> Response:
@@ -123,7 +123,7 @@ async def replay_letter(
     return await _close(writing, letter, "replayed", body.note)
 
 
-@router.post("/dead-letters/{letter_id}/discard", summary="Discard a dead letter", **_SETTLED)
+@router.post("/dead-letters/{letter_id}/discard", summary="Discard a dead letter", **_CLOSED)
 async def discard_letter(
     letter_id: LetterPart, body: Decided, ports: Here, principal: Writes, writing: Writing
 ) -> Response:

@@ -111,7 +111,7 @@ def _audits(workers: Sequence[Worker]) -> Iterator[tuple[str, Audit]]:
 
 
 async def _look(store: Snapshots, name: str, audit: Audit, report: Report, on_progress: OnProgress) -> int:
-    """Run the audit; return the number of moments as of which it read."""
+    """Run the audit; return how many snapshots it read."""
     on_progress(name, 0, 0)
     try:
         async with LastingRead(store, lambda _, done, total: on_progress(name, done, total)) as read:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from contracts.wire.envelope import Message, Payload, derived_id
-from contracts.wire.reading import BARE_SOURCE, UNREADABLE_PROPERTY, Reader, set_aside, too_large
+from contracts.wire.reading import BARE_SOURCE, UNREADABLE_PROPERTY, Reader, too_large, unhandled_body
 from contracts.wire.refusal import Unreadable
 from infra.ports.messaging import Delivery
 from infra.ports.time import Time
@@ -86,7 +86,7 @@ def unhandled(
     delivery: Delivery, reason: str, detail: str, items: Sequence[Message[Any] | Unreadable] = ()
 ) -> Unreadable:
     """The whole delivery, to be dead-lettered as it came; `items` are the messages in its body."""
-    return set_aside(
+    return unhandled_body(
         delivery.body,
         reason,
         detail,

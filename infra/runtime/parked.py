@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from contracts.operations.v1 import MessageDeadLettered
 from contracts.wire.envelope import Message
-from contracts.wire.reading import BARE_SOURCE, Reader, set_aside_alone, too_large
+from contracts.wire.reading import BARE_SOURCE, Reader, too_large, unhandled_message
 from contracts.wire.refusal import Unreadable
 from infra.ports.messaging import Death, Delivery, Inbox
 from infra.runtime.batch import BatchLoop, Ports
@@ -104,7 +104,7 @@ class ParkedLoop(BatchLoop):
             return [
                 replace(item, reason=reason, detail=detail)
                 if isinstance(item, Unreadable)
-                else set_aside_alone(item, reason, detail)
+                else unhandled_message(item, reason, detail)
                 for item in items
             ]
         return [unhandled(delivery, reason, detail, items)]

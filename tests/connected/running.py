@@ -334,7 +334,7 @@ def the_world(orders: int) -> tuple[Population, tuple[Publication, ...]]:
 
 
 def _without_period_caps(rules: RulesInForce) -> RulesInForce:
-    """The rules without the caps of a day or a month, of which earlier orders take more."""
+    """The rules without the caps of a day or a month: earlier orders take more of them."""
     proposed = rules.proposal.rules
     plans = tuple(
         plan.model_copy(update={"caps": tuple(cap for cap in plan.caps if cap.per in ("entry", "order"))})

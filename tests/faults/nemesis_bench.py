@@ -17,7 +17,7 @@ from infra.runtime import roster
 from infra.runtime.topology import topology_of
 from infra.settings import Settings
 from tests.faults.proxy import Proxy
-from tests.faults.servers import SETTLE_S, SingleServers
+from tests.faults.servers import STABLE_AFTER_S, SingleServers
 from tests.faults.servers_mongodb import ReplicaSet
 from tests.faults.servers_rabbitmq import Cluster
 
@@ -67,7 +67,7 @@ class Bench:
             await self.balancer.start()
             settings = self.settings(kind, "")
             await broker.declare(settings.rabbitmq_url, topology_of(roster.load_all(), settings))
-            await asyncio.sleep(SETTLE_S)
+            await asyncio.sleep(STABLE_AFTER_S)
 
     async def stop(self) -> None:
         for name in ("rabbitmq", "mongodb", "balancer"):

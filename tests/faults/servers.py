@@ -17,7 +17,7 @@ from infra.local.rabbitmq_server import RabbitmqServer
 
 STOP_WITHIN_S = 40.0
 CTL_WITHIN_S = 60.0
-SETTLE_S = 10.0
+STABLE_AFTER_S = 10.0
 """RabbitMQ 3.10 may lose the leader of a quorum queue when it is killed right after the queue was declared."""
 
 

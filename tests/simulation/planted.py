@@ -31,7 +31,7 @@ from tests.simulation.store import Key, SimulatedStore, SimulatedTransaction
 from workers.commission_calculation.decide import post
 from workers.commission_calculation.model import Posting
 from workers.order_intake.model import Order, State
-from workers.order_intake.refunds import Asked, give_back
+from workers.order_intake.refunds import Requested, give_back
 from workers.reward_checks.model import progress_key
 from workers.stock_reservation.repository import StockRepository
 
@@ -162,7 +162,7 @@ def _holds_by_the_senders_clock() -> Iterator[None]:
 
 
 def give_the_rest_with_the_last_units(
-    lines: Sequence[Line], before: Iterable[Asked], asked: Sequence[Asked], currency: str
+    lines: Sequence[Line], before: Iterable[Requested], asked: Sequence[Requested], currency: str
 ) -> tuple[GivenBack, ...]:
     """Units without an amount return the share of all refunded units less all refunded money, and the last ones the
     remainder: so a refund depends on those before it.

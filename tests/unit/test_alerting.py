@@ -49,7 +49,12 @@ SIX_SHORT = (
 )
 SHORT = Alert(OVERSOLD, "stock_oversold", "open", SIX_SHORT, NOW, crossing=1)
 COVERED = Alert(
-    OVERSOLD, "stock_oversold", "resolved", "product 501: what is reserved is there again (4 on hand).", NOW, crossing=2
+    OVERSOLD,
+    "stock_oversold",
+    "resolved",
+    "product 501: all reserved units are in stock again (4 on hand).",
+    NOW,
+    crossing=2,
 )
 
 

@@ -112,7 +112,7 @@ class TestCategory:
             (
                 state_with(TEA_CATEGORY, in_use=frozenset({TEAS})),
                 None,
-                category_refused("in_use", "Products are in category 7; give them another one first."),
+                category_refused("in_use", "Products are in category 7; move them to another one first."),
             ),
         ],
     )
@@ -165,7 +165,7 @@ class TestTag:
             ((), None, tag_refused("not_defined", "There is no tag 31.")),
             ((REMOVED_TAG,), None, tag_refused("not_defined", "There is no tag 31.")),
             ((ORGANIC_TAG,), 2, tag_refused("outdated", now_at(1))),
-            ((ORGANIC_TAG,), None, tag_refused("in_use", "2 products have tag 31; take it from them first.")),
+            ((ORGANIC_TAG,), None, tag_refused("in_use", "2 products have tag 31; remove it from them first.")),
         ],
     )
     def test_a_removal_may_be_refused(

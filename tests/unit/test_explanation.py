@@ -128,9 +128,9 @@ class TestUnpaid:
                 replace(LEVELS, conditions=Conditions(own_sales_min={"CNY": 10_000})),
                 an_order(),
                 Earned(own_sales_minor={SELLER: 100, SPONSOR: 200}),
-                "the seller, 3: own sales of the month were 55.70 CNY, and the plan asks for 100.00 CNY",
+                "the seller, 3: own sales of the month were 55.70 CNY, and the plan requires 100.00 CNY",
             ),
-            (TEAM, an_order(), None, "“team” (team bonus) pays nobody: the seller was in no team."),
+            (TEAM, an_order(), None, "“team” (team bonus) pays no one: the seller was in no team."),
             (TEAM, an_order(leader=Earner(0, SELLER, "gold", True)), None, "the team's leader, 3: leaders get no"),
             (
                 replace(LEVELS, conditions=Conditions(products=(1,))),
@@ -250,21 +250,21 @@ class TestLaterChanges:
 
     def test_an_order_without_entries_holds_nothing(self) -> None:
         order = an_order(upline=an_upline("gold", inactive=(1,)))
-        assert "There is nothing to hold: the order pays nobody." in explained_text(order, terms(LEVELS))
+        assert "There is nothing to hold: the order pays no one." in explained_text(order, terms(LEVELS))
 
 
 class TestWithoutCommission:
     @pytest.mark.parametrize(
         ("order", "refusal", "english", "chinese"),
         [
-            (None, None, "Nothing is known of order a/1.", "查无订单 a/1。"),
-            (None, ("no_rules", "no rules hold."), "refused and pays nobody: no rules hold (no_rules).", "未被受理"),
+            (None, None, "Order a/1 was not found.", "查无订单 a/1。"),
+            (None, ("no_rules", "no rules hold."), "refused and pays no one: no rules hold (no_rules).", "未被受理"),
             (an_order(status="pending"), None, "is not paid, or its stock", "尚未付款"),
             (an_order(status="rejected", reason="short"), None, "rejected for lack of stock", "库存不足"),
             (
                 an_order(status="cancelled", reason="x"),
                 None,
-                "cancelled before it gave any",
+                "cancelled before any commissions accrued",
                 "计佣前已取消",
             ),
             (an_order(), None, "its commissions are not booked yet", "佣金尚未入账"),

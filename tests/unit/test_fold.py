@@ -299,7 +299,7 @@ class TestAnIdInUse:
     )
     def test_the_sentence_names_id_source_and_what_to_do(self, used_for: str, other: str) -> None:
         assert Conflict(command("a"), used_for).detail == (
-            f"id: test has sent {other} under the id m-a, and that one was answered; give each message an id of "
+            f"id: test has sent {other} under the id m-a, and it was answered; give each message an id of "
             "its own, and send this one again under a new id."
         )
 

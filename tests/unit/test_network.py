@@ -118,7 +118,7 @@ class TestJoining:
 
         assert register_distributor(state, message(join())) == Decision(state, outcome="duplicate")
 
-    @pytest.mark.parametrize(("known", "sponsor"), [(TOP, "sponsor 1"), (None, "sponsor nobody")])
+    @pytest.mark.parametrize(("known", "sponsor"), [(TOP, "sponsor 1"), (None, "sponsor none")])
     def test_a_repeat_with_another_sponsor_is_refused(self, known: int | None, sponsor: str) -> None:
         state = a_network(a_distributor(SELLER, known))
         detail = f"distributor_id: 3 was registered under {sponsor}; to change that, move the distributor."
@@ -127,7 +127,7 @@ class TestJoining:
 
     def test_a_distributor_cannot_sponsor_itself(self) -> None:
         command = message(join(SELLER, SELLER))
-        detail = "sponsor_id: nobody sponsors themselves."
+        detail = "sponsor_id: a distributor cannot sponsor themselves."
 
         assert register_distributor(State(), command) == refused("own_sponsor", detail, State())
 

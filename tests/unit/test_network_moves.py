@@ -80,7 +80,7 @@ class TestAMove:
         )
 
     def test_a_move_below_oneself_is_refused(self) -> None:
-        detail = "sponsor_id: nobody sponsors themselves."
+        detail = "sponsor_id: a distributor cannot sponsor themselves."
 
         assert move_distributor(State(), message(move(SELLER, SELLER))) == refused("own_sponsor", detail, State())
 

@@ -149,7 +149,7 @@ class TestAfterSale:
     )
     def test_an_after_sale_cannot_be_opened_after_the_orders_end(self, before: dict[str, Any], ending: str) -> None:
         state = order_state(an_order(**before))
-        detail = f"order {KEY} was {before['status']} ({ending}); there is nothing to hold back any more."
+        detail = f"order {KEY} was {before['status']} ({ending}); there is no commission left to hold."
 
         assert decide.change_after_sale(state, message(after_sale())) == after_sale_refused(
             state, f"order_{before['status']}", detail
@@ -160,7 +160,7 @@ class TestAfterSale:
         command = message(after_sale(is_open))
         nothing, pending = order_state(), order_state(an_order(**PENDING))
         never = after_sale_refused(nothing, "order_unknown", f"order {KEY} was never accepted; place it first.")
-        unpaid = after_sale_refused(pending, "not_paid", f"order {KEY} is not paid, so nothing is held back for it.")
+        unpaid = after_sale_refused(pending, "not_paid", f"order {KEY} is not paid, so no commission is held for it.")
 
         assert decide.change_after_sale(nothing, command) == NotYet("order_unknown", never)
         assert decide.change_after_sale(pending, command) == NotYet("not_paid", unpaid)

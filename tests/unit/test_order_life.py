@@ -75,7 +75,7 @@ class TestStock:
 
     def test_an_order_without_stock_is_rejected_with_the_missing_products(self) -> None:
         state = order_state(an_order())
-        detail = "product 501: 2 wanted, 1 there; product 502: 3 wanted, 0 there"
+        detail = "product 501: 2 requested, 1 available; product 502: 3 requested, 0 available"
         event = OrderRejected(shop_id=SHOP, order_id=ORDER, version=2, reason="stock_short", detail=detail)
 
         assert decide.reject(state, message(short((TEA, 2, 1), (CUP, 3, 0)))) == Decision(
@@ -204,7 +204,7 @@ class TestCancellation:
     @pytest.mark.parametrize("order", [an_order(**SHIPPED), an_order(**COMPLETED)])
     def test_a_shipped_order_is_not_cancelled(self, order: Order) -> None:
         state = order_state(order)
-        detail = f"order {KEY} has left already; ask for a refund instead."
+        detail = f"order {KEY} has shipped already; request a refund instead."
 
         assert decide.update_status(state, message(update("cancelled"))) == status_refused(
             "cancelled", "already_shipped", detail, state

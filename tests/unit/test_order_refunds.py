@@ -41,7 +41,7 @@ from tests.builders import (
 from workers.order_intake import decide
 from workers.order_intake.content import refund_fingerprint_of
 from workers.order_intake.model import Order, Refund, State
-from workers.order_intake.refunds import asked_for
+from workers.order_intake.refunds import requested_lines
 
 LATER = NOW + timedelta(days=3)
 PENDING = {"version": 2, "reserved": True, "due_at": NOW + HALF_AN_HOUR}
@@ -61,7 +61,7 @@ def a_line(number: int, product_id: int, quantity: int, net_minor: int, *, taken
 def booked(command: RefundOrder, *parts: tuple[int, int, int], was_shipped: bool = False) -> Refund:
     """`parts` are (line, units, minor units)."""
     given_back = tuple(GivenBack(*part) for part in parts)
-    requested = asked_for(command, "CNY")
+    requested = requested_lines(command, "CNY")
     fingerprint = refund_fingerprint_of(command)
     return Refund(
         command.refund_id, LATER, given_back, fingerprint=fingerprint, was_shipped=was_shipped, asked=requested
@@ -266,22 +266,22 @@ class TestRefusals:
             (
                 a_refund_line(TEA, 0),
                 "nothing_to_refund",
-                "lines.0: say how many units or how much money of product 501 goes back.",
+                "lines.0: give the units or the money of product 501 to refund.",
             ),
             (
                 a_refund_line(TEA, 0, "0.00"),
                 "nothing_to_refund",
-                "lines.0: say how many units or how much money of product 501 goes back.",
+                "lines.0: give the units or the money of product 501 to refund.",
             ),
             (
                 a_refund_line(TEA, 3),
                 "more_than_left",
-                "lines.0: 3 units of product 501 asked for, 2 units and 90.00 are left.",
+                "lines.0: 3 units of product 501 requested, 2 units and 90.00 are left.",
             ),
             (
                 a_refund_line(TEA, 1, "90.01"),
                 "more_than_left",
-                "lines.0: 1 units and 90.01 of product 501 asked for, 2 units and 90.00 are left.",
+                "lines.0: 1 units and 90.01 of product 501 requested, 2 units and 90.00 are left.",
             ),
             (
                 a_refund_line(TEA, 1, "0.001"),
@@ -297,7 +297,7 @@ class TestRefusals:
 
     def test_one_impossible_line_refuses_the_whole_refund(self) -> None:
         state = order_state(an_order(**PAID))
-        detail = "lines.1: 2 units of product 501 asked for, 1 units and 45.00 are left."
+        detail = "lines.1: 2 units of product 501 requested, 1 units and 45.00 are left."
 
         assert decide_refund(state, refund(a_refund_line(TEA, 1), a_refund_line(TEA, 2))) == refund_refused(
             state, "more_than_left", detail
@@ -308,14 +308,14 @@ class TestRefusals:
         state = order_state(
             an_order(**{**PAID, "status": "refunded"}, lines=(line,), refunds=(booked_before((1, 2, 9_000)),))
         )
-        detail = "lines.0: 1 units of product 501 asked for, 0 units and 0.00 are left."
+        detail = "lines.0: 1 units of product 501 requested, 0 units and 0.00 are left."
 
         assert decide_refund(state, refund()) == refund_refused(state, "more_than_left", detail)
 
     @pytest.mark.parametrize("order", [an_order(**REJECTED), an_order(**CANCELLED)])
     def test_a_rejected_or_cancelled_order_cannot_be_refunded(self, order: Order) -> None:
         state = order_state(order)
-        detail = f"order {KEY} was {order.status} ({order.reason}); nothing of it can be given back."
+        detail = f"order {KEY} was {order.status} ({order.reason}); nothing of it can be refunded."
 
         assert decide_refund(state, refund()) == refund_refused(state, f"order_{order.status}", detail)
 
@@ -336,7 +336,7 @@ class TestRefusals:
     @pytest.mark.parametrize("order", [an_order(), an_order(**PENDING)])
     def test_a_refund_before_the_payment_is_retried_then_refused(self, order: Order) -> None:
         state = order_state(order)
-        detail = f"order {KEY} is not paid, so there is nothing to give back."
+        detail = f"order {KEY} is not paid, so there is nothing to refund."
 
         assert decide_refund(state, refund()) == NotYet("not_paid", refund_refused(state, "not_paid", detail))
 

@@ -141,7 +141,7 @@ class TestApprove:
 
     @pytest.mark.parametrize("known", [a_draft(1, "0.12"), active(a_draft(1, "0.12"))])
     def test_changed_terms_are_not_approved(self, known: RuleSet) -> None:
-        detail = f"digest: rules 1 are not what was read, but {known.digest}; read them again."
+        detail = f"digest: rules 1 have the digest {known.digest}, not the given one; read them again."
 
         assert approve(a_book(known), a_draft().digest) == refused(a_book(known), "digest_mismatch", detail)
 
@@ -199,7 +199,7 @@ class TestActivate:
 
     def test_an_undefined_market_is_retried(self) -> None:
         state = a_book(approved(a_draft(market="cn")))
-        detail = "rules.market: market cn is not defined; define what its law allows."
+        detail = "rules.market: market cn is not defined; define its legal limits."
 
         assert activate(state) == NotYet("market_unknown", refused(state, "market_unknown", detail))  # type: ignore[arg-type]
 
@@ -226,7 +226,7 @@ class TestActivate:
     def test_rules_of_the_past_are_never_replaced(self, at: Any) -> None:
         state = a_book(active(a_draft(), effective_from=NOW - DAY), approved(a_draft(2, "0.2")))
         detail = (
-            f"effective_from: rules 1 held at {at.isoformat()}, and what was promised stays; "
+            f"effective_from: rules 1 held at {at.isoformat()}, and rules never change retroactively; "
             "give a time from 2026-11-02T09:30:00+00:00 on."
         )
 
@@ -290,13 +290,13 @@ class TestRetire:
 
     def test_an_end_in_the_past_is_refused(self) -> None:
         state = a_book(active(a_draft(), effective_from=NOW - DAY))
-        detail = "effective_from: what was promised stays; give a time from 2026-11-02T09:30:00+00:00 on."
+        detail = "effective_from: rules never change retroactively; give a time from 2026-11-02T09:30:00+00:00 on."
 
         assert retire(state, effective_from=NOW - HOUR) == refused(state, "retroactive", detail)
 
     def test_the_end_of_inactive_rules_is_retried(self) -> None:
         state = a_book(approved(a_draft()))
-        detail = "rule_version: 1 is not active; only what is in force can end."
+        detail = "rule_version: 1 is not active; only active rules can end."
 
         assert retire(state) == NotYet("not_active", refused(state, "not_active", detail))  # type: ignore[arg-type]
         assert retire(a_book()).reason == "not_proposed"  # type: ignore[union-attr]
@@ -331,7 +331,7 @@ class TestMarket:
         assert define(a_book(), market="default").outcome == "defined"  # type: ignore[union-attr]
 
     def test_more_than_three_levels_need_a_person_and_a_reason(self) -> None:
-        detail = "levels_paid_max: 4 is more than 3; say in `override` who has decided so, and why."
+        detail = "levels_paid_max: 4 is more than 3; name in `override` who decided so, and why."
         event = MarketRefused(market="cn", reason="levels_beyond_three", detail=detail)
         override = LevelsOverride(by="li.na", reason="licence 17")
 

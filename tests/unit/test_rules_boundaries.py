@@ -93,7 +93,7 @@ def test_the_largest_number_of_kinds_of_lines_is_allowed() -> None:
 
 
 def test_too_many_kinds_of_lines_are_an_error() -> None:
-    error = r"^more than 20000 kinds of lines are paid differently; say less by product, or by category$"
+    error = r"^more than 20000 kinds of lines are paid differently; use fewer overrides by product or by category$"
 
     with pytest.raises(TooManyKinds, match=error):
         highest_promise([by_category(KINDS_OF_LINES_MAX)])

@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
 from contracts.rules import json_schema
-from contracts.rules.document import EXAMPLE, RuleDocument, complaints, place_of
+from contracts.rules.document import EXAMPLE, RuleDocument, errors_of, place_of
 from contracts.rules.plans import LEVELS_MAX
 from contracts.rules.v1 import ProposeRules
 from contracts.wire.envelope import message_of
@@ -33,14 +33,14 @@ def document(*plans: dict[str, Any], **fields: Any) -> dict[str, Any]:
     return deepcopy({"title": "T", "pool_rate": "0.20", "plans": list(plans) or [UNILEVEL], **fields})
 
 
-def errors_of(wrong: dict[str, Any]) -> list[tuple[str, str]]:
+def errors_when_read(wrong: dict[str, Any]) -> list[tuple[str, str]]:
     with pytest.raises(ValidationError) as caught:
         RuleDocument.model_validate_json(json.dumps(wrong))
-    return [(place_of(place), error) for place, error in complaints(caught.value)]
+    return [(place_of(place), error) for place, error in errors_of(caught.value)]
 
 
 def places_of(wrong: dict[str, Any]) -> list[str]:
-    return [place for place, _ in errors_of(wrong)]
+    return [place for place, _ in errors_when_read(wrong)]
 
 
 def test_omitted_fields_have_defaults() -> None:
@@ -123,7 +123,7 @@ def test_a_plan_beyond_the_pool_is_reported_with_its_rate_and_line() -> None:
     wrong = document({**UNILEVEL, "overrides": [{"category_id": 7, "rates": ["0.15", "0.06"]}]})
 
     error = "it may pay 0.21 of a line of category 7, more than pool_rate, 0.20"
-    assert errors_of(wrong) == [("plans.0", error)]
+    assert errors_when_read(wrong) == [("plans.0", error)]
 
 
 def test_plans_beyond_the_pool_together_are_reported_with_their_parts() -> None:
@@ -131,7 +131,7 @@ def test_plans_beyond_the_pool_together_are_reported_with_their_parts() -> None:
     wrong = document({**UNILEVEL, "overrides": [override]}, FIXED, {**TEAM, "rate": "0.04"})
 
     error = "together they may pay 0.21 of a line of product 5 (direct 0.17, teams 0.04), more than pool_rate, 0.20"
-    assert errors_of(wrong) == [("plans", error)]
+    assert errors_when_read(wrong) == [("plans", error)]
 
 
 def test_plans_for_different_categories_are_not_added_up() -> None:
@@ -147,9 +147,9 @@ def test_too_many_kinds_of_lines_are_refused() -> None:
 
     wrong = document({**UNILEVEL, "overrides": [*overrides("product_id"), *overrides("category_id")]})
 
-    [(place, error)] = errors_of(wrong)
+    [(place, error)] = errors_when_read(wrong)
     assert place == "plans"
-    assert "say less by product, or by category" in error
+    assert "use fewer overrides by product or by category" in error
 
 
 def test_an_invalid_proposal_names_the_place_in_the_document() -> None:

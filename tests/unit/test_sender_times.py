@@ -182,7 +182,7 @@ class TestRules:
 
     def test_a_date_before_arrival_is_retroactive_whatever_the_envelopes_time(self) -> None:
         detail = (
-            "effective_from: rules 1 held at 2026-01-01T00:00:00+00:00, and what was promised stays; "
+            "effective_from: rules 1 held at 2026-01-01T00:00:00+00:00, and rules never change retroactively; "
             "give a time from 2026-11-02T09:30:00+00:00 on."
         )
         event = RulesRefused(rule_version=2, reason="retroactive", detail=detail)
@@ -211,7 +211,7 @@ class TestRules:
         assert book_rules.retire(ended, late(again, NOW)) == Decision(ended, outcome="duplicate")
 
     def test_rules_do_not_end_before_they_begin(self) -> None:
-        detail = "effective_from: rules 1 begin at 2026-11-03T09:30:00+00:00; end them then, and they never hold."
+        detail = "effective_from: rules 1 begin at 2026-11-03T09:30:00+00:00; to withdraw them, give that time."
         event = RulesRefused(rule_version=1, reason="ends_before_it_begins", detail=detail)
 
         assert self.retire(self.LATER).publish == (event,)

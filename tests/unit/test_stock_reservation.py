@@ -244,7 +244,7 @@ class TestReceive:
 
         assert decide.receive(state, message(changed)) == used_before("r-1", 10, state)
 
-    @pytest.mark.parametrize(("known", "expiry"), [("2027-01-31", "on 2027-01-31"), (None, "on no day")])
+    @pytest.mark.parametrize(("known", "expiry"), [("2027-01-31", "on 2027-01-31"), (None, "on no date")])
     def test_a_lot_keeps_its_expiry_date(self, known: str | None, expiry: str) -> None:
         state = stock_state(an_item(TEA, a_lot("a", expires_on=known)))
         detail = f"expiry_date: lot a expires {expiry}; use another batch_id for goods that expire on 2027-02-01."
@@ -279,7 +279,7 @@ class TestAdjust:
 
     def test_a_lot_cannot_fall_below_zero(self) -> None:
         state = stock_state(an_item(TEA, a_lot(on_hand=10, reserved=8)))
-        detail = "delta: lot default of product 501 has 10 units, so 11 cannot be taken away; send what was counted."
+        detail = "delta: lot default of product 501 has 10 units, so 11 cannot be removed; send what was counted."
 
         assert decide.adjust(state, message(adjust(delta=-10))).outcome == "adjusted"
         assert decide.adjust(state, message(adjust(delta=-11))) == stock_refused("a-1", "below_zero", detail, state)

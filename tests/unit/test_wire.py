@@ -311,7 +311,7 @@ def test_a_body_over_the_limit_is_not_read_and_states_the_limit() -> None:
     item = too_large(b"x" * 2_000, V2, 1_000)
 
     assert (item.type, item.reason) == (V2, "too_large")
-    assert item.detail == "body: 2000 bytes, and at most 1000 are taken; split the message."
+    assert item.detail == "body: 2000 bytes, and at most 1000 are accepted; split the message."
     assert item.id == too_large(b"x" * 2_000, V2, 1_000).id != too_large(b"x" * 2_001, V2, 1_000).id
 
 

@@ -63,8 +63,8 @@ async def test_a_cancelled_order_has_no_remaining_commission(sold: System) -> No
     ("key", "words"),
     [
         ("shop-1/1003", "is not paid"),
-        ("nowhere/1004", "was refused and pays nobody"),
-        ("shop-1/1005", "Nothing is known of order"),
+        ("nowhere/1004", "was refused and pays no one"),
+        ("shop-1/1005", "was not found. Name an order as shop_id/order_id."),
     ],
 )
 async def test_an_order_without_commissions_is_explained_by_a_reason(sold: System, key: str, words: str) -> None:

@@ -118,7 +118,7 @@ async def test_a_body_beyond_the_limit_is_parked_whole_at_the_broker() -> None:
     assert parked.body == body
     [letter] = system.documents(LETTERS)
     assert letter["reason"] == "too_large"
-    assert letter["detail"] == f"body: {len(body)} bytes, and at most 64000 are taken; split the message."
+    assert letter["detail"] == f"body: {len(body)} bytes, and at most 64000 are accepted; split the message."
     assert len(system.documents("order_intake.orders")) == 1
     await system.assert_sound()
 

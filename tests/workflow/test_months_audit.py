@@ -213,7 +213,7 @@ async def test_targets_of_the_wrong_rules_are_detected(system: System, with_targ
     targets = (a_target("bonus", 10_000),) if with_targets else ()
     put_rules(system, 7)
     put_rules(system, 3, since=ON_THE_15TH, targets=targets)
-    with patch.object(Progress, "by_the_last_order", by_the_highest_number):
+    with patch.object(Progress, "with_order", by_the_highest_number):
         await sell(system, "1001", "100.00")
         await system.tick(ON_THE_15TH)
         await sell(system, "1002", "1.00")

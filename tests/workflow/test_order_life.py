@@ -97,7 +97,7 @@ async def test_an_order_without_stock_is_rejected_and_pays_no_commission(system:
     order = system.document(ORDERS, KEY)
     assert (order["status"], order["reason"]) == ("rejected", "stock_short")
     [rejected] = system.events("order.rejected.v1")
-    assert rejected["data"]["detail"] == f"product {TEA}: {STOCK + 1} wanted, {STOCK} there"
+    assert rejected["data"]["detail"] == f"product {TEA}: {STOCK + 1} requested, {STOCK} available"
     # All lines or none: the available cup is not reserved.
     assert lot(system, CUP) == (STOCK, 0)
     assert held(system) == {}

@@ -117,7 +117,7 @@ FORGERIES: list[tuple[dict[str, Any], str, str]] = [
     ({"terms.pool_rate_ppm": 100_000}, "I3", "a line may pay 0.15 of its net, more than the pool"),
     ({"terms.hold_days": 1}, "I8", "the terms are not those that the digest names"),
     ({"approved_by": "Li.Na"}, "I8", "proposed by li.na, approved by Li.Na"),
-    ({"approved_by": None}, "I8", "proposed by li.na, approved by nobody"),
+    ({"approved_by": None}, "I8", "proposed by li.na, approved by no one"),
     ({"effective_from": None}, "I8", "active does not fit effective_from None"),
     ({"stage": "approved"}, "I8", "approved does not fit effective_from"),
     ({"stage": "proposed"}, "I8", "a draft carries an approval of other terms"),

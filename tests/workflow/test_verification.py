@@ -55,8 +55,8 @@ async def test_an_oversold_lot_is_detected(traded: System) -> None:
     report = await traded.verify()
     details = [breach.detail for breach in report.breaches]
     assert details == [
-        "3 units reserved beyond what there is, and the announced shortage is 0",
-        f"on hand is 1, the books say {STOCK}",
+        "3 units reserved beyond the stock, and the announced shortage is 0",
+        f"on hand is 1, the books give {STOCK}",
     ]
     assert {(breach.invariant, breach.about) for breach in report.breaches} == {("I1", f"product/{TEA}")}
 

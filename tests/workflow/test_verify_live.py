@@ -175,9 +175,7 @@ async def test_an_unreadable_document_ends_with_a_sentence() -> None:
     system = await a_system(3)
     del system.store.table("order_intake.orders").documents[KEY]["lines"]
 
-    with pytest.raises(
-        Unfinished, match=r"\(1 of 2\)` cannot read the stored state\. KeyError"
-    ):
+    with pytest.raises(Unfinished, match=r"\(1 of 2\)` cannot read the stored state\. KeyError"):
         await live_report(system)
 
 

@@ -12,7 +12,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from contracts.money import MoneyError
-from contracts.rules.document import Place, RuleDocument, complaints, place_of
+from contracts.rules.document import Place, RuleDocument, errors_of, place_of
 from contracts.rules.terms import terms_of
 from contracts.rules.v1 import DefineMarket
 from contracts.rules.view import Terms
@@ -45,7 +45,7 @@ def _valid(path: Path, model: type[M]) -> M:
     except ValidationError as error:
         fields = _Fields(model)
         _end(
-            [f"{path}: {place_of(place)}: {text}{fields.similar(place)}" for place, text in complaints(error)],
+            [f"{path}: {place_of(place)}: {text}{fields.similar(place)}" for place, text in errors_of(error)],
             EXIT_BREACH,
         )
 

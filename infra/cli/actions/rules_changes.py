@@ -17,7 +17,7 @@ import typer
 from pydantic import ValidationError
 
 from contracts.javascript import all_exact
-from contracts.rules.document import complaints, place_of
+from contracts.rules.document import errors_of, place_of
 from contracts.rules.v1 import ActivateRules, ApproveRules, ProposeRules, RetireRules
 from contracts.rules.view import RuleSet
 from contracts.wire.envelope import Payload
@@ -59,7 +59,7 @@ def _command(payload: type[Payload], **fields: Any) -> Payload:
     try:
         return payload(**fields)
     except ValidationError as error:
-        _refuse("; ".join(f"{place_of(place)}: {text}" for place, text in complaints(error)) + ".", EXIT_USAGE)
+        _refuse("; ".join(f"{place_of(place)}: {text}" for place, text in errors_of(error)) + ".", EXIT_USAGE)
 
 
 def _change(stack: str, payload: Payload, wait_s: float, as_json: bool) -> None:

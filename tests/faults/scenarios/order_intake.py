@@ -182,7 +182,7 @@ def returning_states() -> Scenario:
 
 
 def giving_way() -> Scenario:
-    """Requests for the units of unpaid orders, one of which pays meanwhile."""
+    """Requests for the units of unpaid orders. One of them pays meanwhile."""
     taken = [an_order(number, reserved=True, due_at=LATER, version=2) for number in "1234"]
 
     def request(number: int, shortage: int, after: str | None = None) -> StockReleaseRequested:
