@@ -19,7 +19,7 @@ from contracts.rules.document import RuleDocument
 from contracts.rules.terms import digest_of, terms_of
 from contracts.rules.v1 import ActivateRules, ApproveRules, DefineMarket, ProposeRules
 from contracts.wire.envelope import COMMANDS_EXCHANGE, STRUCTURED
-from contracts.wire.reading import UNREADABLE_PROPERTY, set_aside
+from contracts.wire.reading import UNREADABLE_PROPERTY, unhandled_body
 from infra.ports.messaging import Outgoing
 from infra.runtime.decoding import cannot_decode
 from infra.runtime.worker import Worker
@@ -254,7 +254,7 @@ def _undecodable(traffic: Traffic) -> None:
     undecoded = traffic.rng.choice(("timestamp (9)", "message_id (ff)"))
     headers = {UNDECODABLE: undecoded}
     outgoing = Outgoing(COMMANDS_EXCHANGE, message.type, message.to_bytes(), STRUCTURED, headers=headers)
-    item = set_aside(
+    item = unhandled_body(
         outgoing.body,
         UNREADABLE_PROPERTY,
         cannot_decode(undecoded),

@@ -172,4 +172,4 @@ def test_the_alert_is_open_exactly_while_a_letter_waits(steps: Sequence[tuple[An
         waiting = [letter for letter in state.letters.values() if letter.state == "waiting"]
         is_open = KEY in state.alerts and state.alerts[KEY].state == "open"
         assert is_open == bool(waiting)
-        assert not is_open or state.alerts[KEY].seen - state.alerts[KEY].closed == len(waiting)
+        assert not is_open or state.alerts[KEY].seen - state.alerts[KEY].settled == len(waiting)
