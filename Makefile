@@ -1,4 +1,4 @@
-# What a person or a CI machine runs. Needs make, Python 3.11 or newer with pip, and nothing else beforehand.
+# The commands for people and CI. Needs only make, and Python 3.11 or newer with pip.
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
@@ -29,23 +29,23 @@ help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: setup
-setup: $(INSTALLED) ## Create .venv with the locked packages, and install RabbitMQ and Redis where they are missing.
+setup: $(INSTALLED) ## Create .venv with the locked packages, and install RabbitMQ and Redis if they are missing.
 	@$(BIN)/tributary setup
 
 .PHONY: demo
-demo: setup ## Run ORDERS=2000 orders on servers of its own; KEEP=1 leaves it running, GIVEN=1 uses yours, JSON=1 prints JSON.
+demo: setup ## Run ORDERS=2000 orders on its own servers; KEEP=1 leaves it running, GIVEN=1 uses yours, JSON=1 prints JSON.
 	@$(BIN)/tributary demo --orders $(ORDERS) $(if $(KEEP),--keep) $(if $(GIVEN),--on-given-servers) $(if $(YES),--yes) \
 		$(if $(JSON),--json)
 
 .PHONY: test
-test: $(INSTALLED) ## Run every test, those against real servers and in a real browser included.
+test: $(INSTALLED) ## Run every test, including those against real servers and in a real browser.
 	@$(BIN)/tributary setup --browser
-# Two files run at a time, which keeps two cores nearly busy, in the order of tests/order.py. What measures runs alone.
+# Two files run at a time, in the order of tests/order.py, to use two cores. Tests that measure run alone.
 	@$(BIN)/python -m pytest tests -p tests.order -m "not measures" --numprocesses 2 --dist loadfile --no-loadscope-reorder
 	@$(BIN)/python -m pytest tests/bench -m measures --quiet
 
 .PHONY: unit
-unit: $(INSTALLED) ## Run the unit tests, the slow ones too; here and below T=refund chooses those with that in their name.
+unit: $(INSTALLED) ## Run the unit tests, also the slow ones; here and below T=refund selects tests by name.
 	@$(PYTEST) tests/unit --numprocesses 2
 
 .PHONY: workflow
@@ -53,28 +53,28 @@ workflow: $(INSTALLED) ## Run whole workflows in memory, without servers.
 	@$(PYTEST) tests/workflow
 
 .PHONY: api
-api: $(INSTALLED) ## Run the tests of the API, on servers of their own; minutes without T.
+api: $(INSTALLED) ## Run the tests of the API, on their own servers; takes minutes without T.
 	@$(PYTEST) tests/api
 
 .PHONY: connected
-connected: $(INSTALLED) ## Run the tests of adapters, commands and outages, on servers of their own; minutes without T.
+connected: $(INSTALLED) ## Run the tests of adapters, commands and outages, on their own servers; takes minutes without T.
 	@$(PYTEST) tests/connected
 
 .PHONY: faults-quick
-faults-quick: $(INSTALLED) ## Run the tests that kill workers and break servers: a part of what `make faults` tries.
+faults-quick: $(INSTALLED) ## Run the tests that kill workers and break servers: a part of `make faults`.
 	@$(PYTEST) tests/faults
 
 .PHONY: format
-format: $(INSTALLED) ## Format the code, and mend what ruff can mend.
+format: $(INSTALLED) ## Format the code, and apply the fixes of ruff.
 	@$(BIN)/ruff check --fix-only .
 	@$(BIN)/ruff format .
 
 .PHONY: bench
-bench: setup ## Measure us beside Celery, plain FastStream and the floor, within ten minutes; JSON=1 prints JSON.
+bench: setup ## Compare with Celery, plain FastStream and the floor, within ten minutes; JSON=1 prints JSON.
 	@$(BIN)/python -m tests.bench $(if $(JSON),--json)
 
 .PHONY: bench-full
-bench-full: setup ## The same, and growth, a hot product, memory and more processes, within an hour; JSON=1 prints JSON.
+bench-full: setup ## Also measure growth, a hot product, memory and more processes, within an hour; JSON=1 prints JSON.
 	@$(BIN)/python -m tests.bench --full $(if $(JSON),--json)
 
 .PHONY: faults
@@ -83,15 +83,15 @@ faults: setup ## Kill every worker at every step, break every server under load,
 	@$(BIN)/python -m tests.faults.nemesis
 
 .PHONY: simulate
-simulate: setup ## Run the system in memory under 10,000 different fates.
+simulate: setup ## Run the system in memory with 10,000 seeds of crashes, repeats and reordering.
 	@$(BIN)/python -m tests.simulation --seeds 10000
 
 .PHONY: readme
-readme: $(INSTALLED) ## Paste every block of the README into one shell, twice, on servers of its own; minutes.
+readme: $(INSTALLED) ## Run every block of the README in one shell, twice, on its own servers; takes minutes.
 	@README_TWICE=1 $(BIN)/python -m pytest tests/connected/test_readme.py
 
 .PHONY: mutants
-mutants: $(INSTALLED) ## Change the money rules in every small way, see that a test notices, and write docs/mutation-testing.md.
+mutants: $(INSTALLED) ## Mutate the money rules, check that a test fails for each, and write docs/mutation-testing.md.
 	@rm -rf mutants
 	@nice timeout 1h $(BIN)/mutmut run --max-children 1
 	@$(BIN)/python -m tests.mutation.report
@@ -100,7 +100,7 @@ mutants: $(INSTALLED) ## Change the money rules in every small way, see that a t
 docs: $(INSTALLED) ## Write the tables and charts of the documents that are derived from the code.
 	@$(BIN)/python -m tests.docs
 
-# Each is a target of its own, so that one run reports all that is wrong. Those that take longest come first.
+# Separate targets, so that one run reports all failures. The longest ones come first.
 CHECKS := check-unit check-types check-properties check-workflow check-contracts check-architecture \
 	check-dependencies check-imports check-dead-code check-style check-format
 
@@ -145,12 +145,12 @@ check-format:
 
 .PHONY: lock
 lock: ## Write the lock files from pyproject.toml, with hashes; needs uv.
-	@command -v uv >/dev/null || { echo "The lock files are made by uv; install it, then run make lock again." >&2; exit 1; }
+	@command -v uv >/dev/null || { echo "The lock files are made with uv; install it, then run make lock again." >&2; exit 1; }
 	$(LOCK) --output-file requirements.lock
 	$(LOCK) --extra local --extra bench --extra dev --output-file requirements-dev.lock
 
 .PHONY: clean
-clean: ## Stop the local stacks of this folder and delete what setup, tests and runs have made.
+clean: ## Stop the local stacks of this folder and delete the files of setup, tests and runs.
 	@for record in .tributary/*/stack.json; do \
 		[ -e "$$record" ] || continue; \
 		stack=$$(basename "$$(dirname "$$record")"); \
@@ -161,15 +161,15 @@ clean: ## Stop the local stacks of this folder and delete what setup, tests and 
 		.mypy_cache .pytest_cache .ruff_cache
 	@find $(SOURCES) tests -name __pycache__ -prune -exec rm -rf {} +
 
-# The stamp is written last, so a set-up that was interrupted is done again. Everything pip says goes to the log.
-# The lock names all there is to install, so pip need not work that out again: older ones ask for coverage[toml], which
-# the lock has as coverage, in its newest version, and then miss its hash.
+# The stamp is written last, so that an interrupted set-up is repeated. The output of pip goes to the log.
+# The lock contains every package, so pip must not resolve dependencies: an older pip would look for coverage[toml],
+# which is in the lock as coverage, and then report a missing hash.
 $(INSTALLED): requirements-dev.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 		echo "Tributary needs Python 3.11 or newer; install it, or name it with make PYTHON=/path/to/python3." >&2; exit 1; }
 	@rm -f $(INSTALLED)
 	@echo "Installing the locked packages into $(VENV) …" >&2
-# Debian keeps the pip for new environments in a package of its own; the system's pip does as well.
+# On Debian the pip for new environments is in a separate package; without it the system's pip is used.
 	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV) >/dev/null 2>&1 || $(PYTHON) -m venv --clear --without-pip $(VENV)
 	@pip=("$$PWD/$(BIN)/python" -m pip); \
 	"$${pip[@]}" --version >/dev/null 2>&1 || pip=($(PYTHON) -m pip --python "$$PWD/$(BIN)/python"); \

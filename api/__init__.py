@@ -1,1 +1,1 @@
-"""The HTTP API: authenticates, authorises, translates, publishes and answers. It knows no worker and no driver."""
+"""The HTTP API: authenticates, authorises, translates, publishes and answers. It imports no worker and no driver."""

@@ -1,4 +1,4 @@
-"""The API put together: which routes there are, and what happens around each of them."""
+"""Assembles the API: its routes, and what surrounds each of them."""
 
 from __future__ import annotations
 
@@ -61,13 +61,13 @@ ROUTERS = (
     rules.router,
     operations.router,
 )
-"""What is always there. A new noun adds its router here."""
+"""The routers of every deployment. A new noun adds its router here."""
 
 OWN_IDENTITY = (auth.login_router, authorize.router, oauth.router, users.router)
-"""What is there unless an OpenID provider does the logging in."""
+"""The routers that an OpenID provider replaces."""
 
 _NOUNS = (paging, identity, refusals, rehearsals, adjustments, checks, distributors, operations)
-"""The modules that have reasons of their own."""
+"""The modules with reasons of their own."""
 
 _BY_STATUS = {
     400: "malformed_request",
@@ -79,14 +79,14 @@ _BY_STATUS = {
 
 
 def create(*, rehearsals: str) -> FastAPI:
-    """For the server: everything from the environment. `rehearsals` is the module that calculates them, run aside."""
+    """The application of the server, configured by the environment. `rehearsals` names the module of the subprocess."""
     settings = Settings()
     logs.configure(settings.log_level)
     return create_app(settings, lambda: open_ports(settings, rehearsals=rehearsals))
 
 
 def create_app(settings: Settings, opening: Callable[[], AbstractAsyncContextManager[Ports]]) -> FastAPI:
-    """The application. `opening` gives the ports while it serves: connections belong to the running loop."""
+    """The application. `opening` opens the ports when it starts to serve: connections belong to the running loop."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -94,7 +94,7 @@ def create_app(settings: Settings, opening: Callable[[], AbstractAsyncContextMan
             try:
                 app.state.ports = await stack.enter_async_context(opening())
             except StoreUnavailable as error:
-                # The server ends without a word of its own, so the log has the reason.
+                # The server exits without a message, so the log states the reason.
                 log.error("cannot start", reason=f"MongoDB does not answer: {error}. Start it, or correct MONGODB_URL.")
                 raise
             except ValueError as error:
@@ -113,7 +113,7 @@ def create_app(settings: Settings, opening: Callable[[], AbstractAsyncContextMan
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
-        # An operation's id is its function's name, which clients make their methods of.
+        # An operation's id is its function's name; generated clients name their methods after it.
         generate_unique_id_function=operation_id,
     )
     app.state.reasons = gathered(REASONS, *(noun.REASONS for noun in _NOUNS))
@@ -131,9 +131,9 @@ def create_app(settings: Settings, opening: Callable[[], AbstractAsyncContextMan
 
 
 def _make_ready(routes: Sequence[BaseRoute]) -> None:
-    """Let the framework build its routes, which it does when it first looks for one: nobody's request waits for that.
+    """Let the framework build its routes now, not at the first request.
 
-    What it takes is half a second for each process, in which it would answer nobody.
+    Building them takes half a second per process, which blocks every request.
     """
     nowhere: Scope = {"type": "http", "method": "GET", "path": "/", "root_path": "", "headers": []}
     for route in routes:
@@ -141,7 +141,7 @@ def _make_ready(routes: Sequence[BaseRoute]) -> None:
 
 
 def _handle_errors(app: FastAPI, routes: Sequence[Route]) -> None:
-    """Whatever ends a request early ends it with problem details."""
+    """Answer every error with problem details."""
 
     async def problem(request: Request, error: Any) -> JSONResponse:
         return problem_response(request, error)
@@ -150,7 +150,7 @@ def _handle_errors(app: FastAPI, routes: Sequence[Route]) -> None:
         kinds = {str(each["type"]) for each in error.errors()}
         reason = "malformed_request" if "json_invalid" in kinds else "invalid_request"
         if kinds == {"value_error"}:
-            # What no schema can say: two parts that contradict each other, a currency that is not in use.
+            # What no schema can express: two parts that contradict each other, a currency that is not in use.
             reason = "inconsistent_request"
         return problem_response(request, Problem(reason, errors=field_errors(error.errors())))
 
@@ -158,7 +158,7 @@ def _handle_errors(app: FastAPI, routes: Sequence[Route]) -> None:
         reason = _BY_STATUS.get(error.status_code, "malformed_request")
         headers = error.headers
         if error.status_code == 405:
-            # The router itself knows the methods of the first route that fits only.
+            # The router itself lists only the methods of the first route that matches.
             headers = {"Allow": ", ".join(sorted(methods_of(routes, request.url.path)))}
         return problem_response(request, Problem(reason, status=error.status_code, headers=headers))
 

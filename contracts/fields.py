@@ -23,7 +23,7 @@ from pydantic import (
 from contracts.money import MINOR_DIGITS, MINOR_DIGITS_EVER
 
 BY_VALUE: Mapping[str, bool] = MappingProxyType({"by_value": True})
-"""The serialisation context in which 19.9 and 19.90 are written alike."""
+"""The serialisation context in which 19.9 and 19.90 give the same text."""
 
 
 def _plain(number: Decimal, info: SerializationInfo) -> str:
@@ -35,9 +35,9 @@ def _plain(number: Decimal, info: SerializationInfo) -> str:
 
 
 def _written_as(pattern: str) -> WrapValidator:
-    """Read text that is written as the schema has it, and nothing else that Python takes for a decimal; or a number.
+    """Read a number, or text that matches the schema's pattern; other text that Python reads as a decimal is refused.
 
-    Such text is within the limits of its field, which take pydantic longer to check than all the rest.
+    Such text is within the limits of its field already, and checking these in pydantic is the slowest part.
     """
     is_written_so = re.compile(pattern).fullmatch
 
@@ -47,7 +47,7 @@ def _written_as(pattern: str) -> WrapValidator:
         number: Decimal = checked(value)
         if isinstance(value, str):
             raise ValueError('write it in plain digits with a point, for example "12.50"')
-        # There is one zero: as text, the negative one is no amount.
+        # Negative zero as text is not an amount.
         return number or abs(number)
 
     return WrapValidator(read)
@@ -57,16 +57,16 @@ LINES_MAX = 500
 """An order with more lines is split by the shop: one order must fit in one batch and one document."""
 
 QUANTITY_MAX = 10_000_000
-"""Fuel is sold by the thousandth, hence millions; beyond that it is a typing error."""
+"""Fuel is sold by the thousandth, so quantities reach millions; more is a typing error."""
 
 GIVEN_MAX = 256
-"""So much of an id that nothing can have is repeated to its sender, who knows the rest."""
+"""An invalid id is repeated to its sender up to this length."""
 
 ShopId = Annotated[
     str,
     Field(
         pattern=r"^[A-Za-z0-9._-]{1,64}$",
-        description="The shop, by the id it was registered with. Orders are told apart by shop and order id.",
+        description="The shop, by its registered id. Shop and order id together identify an order.",
         examples=["shop-367"],
     ),
 ]
@@ -74,8 +74,8 @@ OrderId = Annotated[
     str,
     Field(
         pattern=r"^[A-Za-z0-9._-]{1,64}$",
-        description="The shop's own number of the order, as text; unique within the shop. Sending the same order "
-        "again changes nothing, the same id with other content is refused.",
+        description="The shop's own order number, as text; unique within the shop. Sending the same order again "
+        "changes nothing; the same id with other content is refused.",
         examples=["31198459904"],
     ),
 ]
@@ -83,14 +83,14 @@ Reference = Annotated[
     str,
     Field(
         pattern=r"^[A-Za-z0-9._:-]{1,64}$",
-        description="The sender's own id of this one act: sent twice, it counts once.",
+        description="The sender's own id of this action: sent twice, it counts once.",
         examples=["receipt-2026-11-0042"],
     ),
 ]
-"""An id that the sender gives to one act (a receipt, an adjustment), so that sending it twice counts once."""
+"""An id that the sender gives to an action (a receipt, an adjustment), so that sending it twice counts once."""
 
 Id64 = Annotated[int, Field(strict=True, ge=1, le=2**63 - 1, examples=[40021])]
-"""A JSON integer in messages. A program in JavaScript reads ids beyond 2**53 from the text, or over HTTP."""
+"""A JSON integer in messages. JavaScript programs read ids beyond 2**53 from the raw text, or over HTTP."""
 
 DistributorId = Annotated[Id64, Field(description="The distributor, by its number in the network.", examples=[40021])]
 ProductId = Annotated[Id64, Field(description="The product, by its number in the catalogue.", examples=[1082185])]
@@ -131,7 +131,7 @@ SignedAmount = Annotated[
     Field(
         max_digits=_WHOLE_DIGITS_MAX + _DECIMALS_MAX,
         decimal_places=_DECIMALS_MAX,
-        description="Money in major units as a decimal string; negative where something is taken back.",
+        description="Money in major units as a decimal string; negative if something is taken back.",
         examples=["-2.99"],
     ),
     _written_as(f"^-?{_WHOLE_AND_DECIMALS}"),
@@ -146,8 +146,8 @@ AMOUNT_MINOR_MAX = {code: 10 ** (_WHOLE_DIGITS_MAX + digits) - 1 for code, digit
 """The most that an `Amount` carries, in minor units by currency."""
 
 ORDER_MINOR_MAX = {code: min(most, 10**14 - 1) for code, most in AMOUNT_MINOR_MAX.items()}
-"""The most that an order may come to: what an `Amount` carries, and less than 10**14 minor units, so that a sum over
-orders has room for 92,000 of the largest ones in 64 bits."""
+"""The largest total of an order: what an `Amount` carries, and less than 10**14 minor units, so that 64 bits hold the
+sum of 92,000 such orders."""
 
 Rate = Annotated[
     Decimal,
@@ -167,7 +167,7 @@ Rate = Annotated[
     ),
     WithJsonSchema({"type": "string", "pattern": _ZERO_TO_ONE}, mode="serialization"),
 ]
-"""A share between 0 and 1, no finer than one part per million."""
+"""A share between 0 and 1, in whole parts per million."""
 
 
 def _on_the_calendar(day: str) -> str:
@@ -199,18 +199,18 @@ Currency = Annotated[
     ),
     AfterValidator(_currency_in_use),
 ]
-"""What a command may name."""
+"""A currency that a command may use."""
 
 AnyCurrency = Annotated[
     str,
     Field(
         pattern=r"^[A-Z]{3}$",
-        description="An ISO 4217 currency code, in capitals; a withdrawn one stays where it was used.",
+        description="An ISO 4217 currency code, in capitals; may be a withdrawn one.",
         examples=["CNY"],
     ),
     AfterValidator(_currency_ever),
 ]
-"""What an event tells of: a refund of last year's order is in last year's currency."""
+"""A currency of an event: a refund of last year's order is in last year's currency."""
 
 IsoDate = Annotated[
     str,
@@ -231,13 +231,13 @@ Code = Annotated[
         examples=["unknown_product"],
     ),
 ]
-"""A reason code: lower case, stable, meant for programs; sentences are made from it."""
+"""A reason code: lower case, stable, for programs; sentences are made from it."""
 
 MarketName = Annotated[
     str,
     Field(
         pattern=r"^[a-z][a-z0-9_-]{0,63}$",
-        description="Where shops sell under the same law: its rules and limits hold for the orders of its shops.",
+        description="Shops that sell under the same law: the market's rules and limits hold for their orders.",
         examples=["default"],
     ),
 ]
@@ -245,14 +245,14 @@ MarketName = Annotated[
 Detail = Annotated[
     str,
     Field(
-        description="A sentence for a person: what was wrong, or what to do next. Its words may change.",
+        description="A sentence for people: what was wrong, or what to do next. Its wording may change.",
         examples=["Product 1082185 is not in the catalogue."],
     ),
 ]
 OrderVersion = Annotated[
     StrictInt,
     Field(
-        description="Grows by one with each change of the order, so that a reader sees what is older or missing.",
+        description="Grows by one with each change of the order, so that a consumer can detect old or missing events.",
         examples=[3],
     ),
 ]

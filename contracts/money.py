@@ -19,17 +19,17 @@ MINOR_DIGITS: dict[str, int] = _LISTED["in_use"]
 """The currencies in use, with their minor digits."""
 
 MINOR_DIGITS_EVER: dict[str, int] = {**_LISTED["withdrawn"], **MINOR_DIGITS}
-"""Those and the withdrawn ones that orders were once taken in: what was counted in them stays readable."""
+"""These and the withdrawn currencies, so that old amounts stay readable."""
 
 RATE_SCALE = 1_000_000
 """Rates are whole parts per million, so that a share is one integer multiplication."""
 
 _EXACT = Context(prec=MAX_PREC)
-"""Keeps every digit: the context of a thread would round at 28."""
+"""Keeps every digit: the default context would round at 28."""
 
 
 class MoneyError(ValueError):
-    """The amount cannot be expressed in the currency; the text says which and why."""
+    """The amount cannot be expressed in the currency; the message states which and why."""
 
 
 def to_minor(amount: Decimal, currency: str) -> int:
@@ -52,7 +52,7 @@ def to_amount(minor: int, currency: str) -> Decimal:
 
 
 def to_rate_ppm(rate: Decimal) -> int:
-    """Return a rate such as Decimal("0.05") in parts per million; MoneyError where that is not exact."""
+    """Return a rate such as Decimal("0.05") in parts per million; MoneyError if that is not exact."""
     ppm = _whole(rate, RATE_SCALE)
     if ppm is None:
         raise MoneyError(f"rate {rate} is finer than one part per million")
@@ -60,12 +60,12 @@ def to_rate_ppm(rate: Decimal) -> int:
 
 
 def to_rate(ppm: int) -> Decimal:
-    """Return parts per million as a decimal rate, for example 50000 as Decimal("0.05")."""
+    """Return parts per million as a decimal rate: 50000 as Decimal("0.05")."""
     return (Decimal(ppm) / RATE_SCALE).normalize()
 
 
 def _whole(number: Decimal, scale: int) -> int | None:
-    """Return `number * scale` where that is whole. Integers only: decimal arithmetic would round at 28 digits."""
+    """Return `number * scale` if that is whole. Integers only: decimal arithmetic would round at 28 digits."""
     if not number.is_finite():
         raise MoneyError(f"{number} is not a number to count with")
     numerator, denominator = number.as_integer_ratio()
@@ -77,8 +77,8 @@ def largest_remainder(numerators: Sequence[int], denominator: int, limit: int | 
     """Round the exact shares `numerators[i] / denominator` so that they sum to their rounded total.
 
     The total is rounded half up and never exceeds `limit`. Each share gets its floor; the units left go to the
-    largest fractions, the earlier index first where fractions are equal. Shares are never negative.
-    Where even the floors exceed `limit`, units are taken back from the last shares first.
+    largest fractions, the earlier index first if fractions are equal. Shares are never negative.
+    If even the floors exceed `limit`, units are taken back from the last shares first.
     """
     floors = []
     fractions = []

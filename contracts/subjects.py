@@ -1,4 +1,4 @@
-"""What messages are about: the mixins that give a payload its CloudEvents subject."""
+"""The mixins that give a payload its CloudEvents subject."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""How far a sender's clock is believed, and arithmetic on times that never leaves the calendar.
+"""How far a sender's clock is trusted, and time arithmetic that never leaves the calendar.
 
-Our own clock bounds every other: what a sender claims may make money wait longer, never come sooner.
+Our own clock limits every sender's time: it may delay a payment, but never advance it.
 """
 
 from __future__ import annotations
@@ -8,10 +8,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 CLOCK_SKEW_MAX = timedelta(minutes=10)
-"""How far clocks that are kept in order may differ. A time further ahead of our receipt is wrong, and refused."""
+"""How far synchronised clocks may differ. A time further ahead of our receipt is wrong, and refused."""
 
 ORDER_AGE_MAX = timedelta(days=31)
-"""How late an order may reach us, such as from a shop that was offline; an older one is history."""
+"""How late an order may reach us, for example from a shop that was offline; an older one is history."""
 
 _LAST = datetime.max.replace(microsecond=999_000, tzinfo=UTC)
 

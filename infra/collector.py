@@ -5,14 +5,14 @@ from __future__ import annotations
 import gc
 
 _AFTER_OBJECTS = 50_000
-"""More than a batch keeps at a time; Python's own 700 are those of an order or two."""
+"""More than a batch keeps; Python's default of 700 is reached by an order or two."""
 
 
 def collect_seldom() -> None:
-    """Have Python look for garbage cycles seldom, and never again among what is there now.
+    """Make Python search for garbage cycles seldom, and never among the objects that exist now.
 
-    A batch, or a slice of a rehearsal, makes tens of thousands of objects that die by reference counting; looking
-    through them, and through all modules, takes a quarter of the time.
+    A batch, or a slice of a rehearsal, creates tens of thousands of objects that reference counting frees; searching
+    them, and all modules, takes a quarter of the time.
     """
     gc.collect()
     gc.freeze()

@@ -35,57 +35,57 @@ class Settings(BaseSettings):
     """Messages in one transaction: the gain flattens there, and a transaction must stay far below its 60 s limit."""
 
     batch_bytes_max: int = 512 * 1024
-    """Bodies of one batch: 500 simple orders, or 250 real baskets. What they grow into, commissions above all, is held
-    in memory and repeated in one journal record, which must stay below MongoDB's 16 MB."""
+    """Bodies of one batch: 500 simple orders, or 250 real baskets. Their results, mainly commissions, are in memory and
+    in one journal record, which must stay below MongoDB's 16 MB."""
 
     message_bytes_max: int = 1024 * 1024
     """A larger body is parked at the broker: 500 lines of an order take about 60 kB."""
 
     event_bytes_max: int = 8 * 1024 * 1024
-    """Events are our own, and a dead letter carries a whole message in it, escaped once more."""
+    """Larger than for commands, because a dead letter contains a whole message, escaped again."""
 
     publish_bytes_max: int = 128 * 1024
     """One AMQP message of events. Larger ones gain nothing and make a consumer's prefetch heavy."""
 
     publish_timeout_s: float = 30.0
-    """How long a confirm may take; a broker under an alarm confirms nothing, and the loop tries again."""
+    """How long a confirm may take; a broker under an alarm confirms nothing, and the loop retries."""
 
     prefetch_commands: int = 1000
-    """Two batches of single messages: one being handled while the next collects."""
+    """Two batches of single messages: one is handled while the next collects."""
 
     prefetch_events: int = 16
-    """Events arrive many in one AMQP message: so many full ones make four batches. More would only take memory, where a
-    worker lags behind."""
+    """One AMQP message contains many events: 16 full ones make four batches. More would only use memory in a worker
+    that lags behind."""
 
     retry_delays_s: tuple[int, ...] = (5, 60, 600)
-    """A first try, then these pauses: a late neighbour, a deployment, an outage. Then a person looks."""
+    """The pauses before each retry: for a late message, a deployment, an outage. After them: a dead letter."""
 
     conflict_tries_max: int = 30
-    """A batch that still conflicts with other replicas after so many tries is halved."""
+    """A batch that still conflicts with other replicas after this many tries is halved."""
 
     conflict_wait_max_s: float = 90.0
-    """How long a message alone waits for the transaction of a dead process, which MongoDB ends after 60 s at most."""
+    """How long a single message waits for the transaction of a dead process, which MongoDB ends after at most 60 s."""
 
     suspect_after_returns: int = 2
-    """A message that came back so often is handled alone: one restart is chance, two may be the message's doing."""
+    """A message that was returned this often is handled alone: one restart is chance, two may be caused by it."""
 
     suspect_tries_max: int = 3
-    """A message that ended its process so often, alone, is set aside."""
+    """A message that ended its process this often, alone, is dead-lettered."""
 
     delivery_limit: int = 100
-    """The broker's own limit, far above ours, and set because RabbitMQ 4 would otherwise assume 20."""
+    """The broker's own limit, far above ours; set because RabbitMQ 4 would otherwise use 20."""
 
     journal_retention_days: int = 30
-    """How long a repeat is recognised by its id; afterwards natural keys (order id, receipt id) still do."""
+    """How long a repeat is recognised by its id; afterwards only by natural keys (order id, receipt id)."""
 
     startup_wait_s: float = 30.0
     """How long a process waits for its servers before it gives up with a sentence."""
 
     shutdown_wait_s: float = 25.0
-    """How long a batch in hand may take after SIGTERM; orchestrators kill after 30 s."""
+    """How long the current batch may take after SIGTERM; orchestrators kill after 30 s."""
 
     clock_interval_s: int = 10
-    """How often time arrives; payment deadlines are met within one interval."""
+    """How often the clock ticks; payment deadlines are met within one interval."""
 
     health_port: int = 9100
     """Health and metrics of the process; 0 takes a free port."""
@@ -93,62 +93,62 @@ class Settings(BaseSettings):
     health_host: str = "127.0.0.1"
 
     restarts: int = 0
-    """How often whoever watches this process has started it again. Set by the one who does, for the metrics."""
+    """How often the parent process has restarted this process. Set by the parent, for the metrics."""
 
     parent_pid: int = 0
-    """The process with whose end this one ends too, however that ended. Set by it; 0 stands for none."""
+    """This process ends when the parent process ends. Set by the parent; 0 means none."""
 
     log_level: Annotated[str, AfterValidator(_known_level)] = "info"
 
     public_url: str = "http://127.0.0.1:8080"
-    """Where people and shops reach the HTTP API, without a slash at the end; also the issuer of its tokens."""
+    """The public address of the HTTP API, without a trailing slash; also the issuer of its tokens."""
 
     audience: str = "tributary-api"
-    """Whom access tokens are for. A token for anybody else is refused."""
+    """The audience of access tokens. A token for another audience is refused."""
 
     identity_secret: SecretStr | None = None
-    """Seals the private signing keys in the database, 32 characters or more; without it they lie there readable."""
+    """Encrypts the private signing keys in the database, 32 characters or more; without it they are readable there."""
 
     access_token_life_s: int = Field(600, ge=60, le=3600)
-    """How long a stolen access token, or a permission that was taken away, still works."""
+    """How long a stolen access token, or a revoked permission, still works."""
 
     refresh_idle_s: int = 14 * 86_400
-    """A refresh token that nobody used for so long is worth nothing."""
+    """A refresh token that was not used for this long expires."""
 
     refresh_retry_s: int = Field(10, ge=0, le=60)
-    """A refresh token that comes again so soon is a repeat after a lost answer; later it is theft. 0 forgives none."""
+    """A refresh token reused within this time is a retry after a lost answer; later it is theft. 0 allows no retry."""
 
     refresh_life_s: int = 60 * 86_400
-    """Then a person logs in again, however often the token was rotated."""
+    """After this time a person must log in again, however often the token was rotated."""
 
     key_refresh_s: float = 30.0
-    """How often a process looks for new signing keys; a rotation leaves time for several looks."""
+    """How often a process reads new signing keys; a rotation leaves time for several reads."""
 
     password_threads: int = Field(2, ge=1, le=32)
-    """Passwords checked at a time: each takes 19 MiB and about 30 ms of a core."""
+    """Passwords checked in parallel: each takes 19 MiB and about 30 ms of a core."""
 
     body_bytes_max: int = 1024 * 1024
     """A larger HTTP body is refused unread."""
 
     requests_per_minute: int = Field(1200, ge=1, le=10_000_000)
-    """What one principal may ask of all processes together; a minute's worth may come at once."""
+    """The limit of one principal over all processes; a minute's worth may arrive at once."""
 
     anonymous_requests_per_minute: int = Field(300, ge=1, le=10_000_000)
-    """The same for one address without a login: an office behind one address logs in within it."""
+    """The limit of one address without a login; enough for an office behind one address to log in."""
 
     default_shop_id: str | None = None
-    """The shop of orders that come over HTTP without one and not from a shop itself; without it they must name one."""
+    """The shop of HTTP orders that name no shop and do not come from a shop; without it they must name one."""
 
     external_issuer: str | None = None
-    """An OpenID provider whose access tokens are accepted instead of our own; nothing is issued here then."""
+    """An OpenID provider whose access tokens are accepted instead of our own; then no tokens are issued here."""
 
     external_jwks_url: str | None = None
-    """Where the provider publishes its keys; https, or http on this machine."""
+    """The address of the provider's keys; https, or http on this machine."""
 
     external_audience: str | None = None
 
     external_algorithms: tuple[str, ...] = ("RS256", "PS256", "ES256")
-    """Asymmetric ones only; whatever a token says about itself, no other is tried."""
+    """Only asymmetric ones; no other is accepted, whatever the token's header states."""
 
     external_claims: dict[str, str] = Field(
         default_factory=lambda: {
@@ -158,11 +158,11 @@ class Settings(BaseSettings):
             "shop_id": "shop_id",
         }
     )
-    """Where in the provider's tokens our facts are; a dot goes one level down, as in `realm_access.roles`."""
+    """Our claims by their path in the provider's tokens; a dot goes one level down, as in `realm_access.roles`."""
 
     external_roles: dict[str, str] = Field(default_factory=dict)
-    """Our role for each of the provider's; a role with our own name needs no entry."""
+    """Our role for each of the provider's roles; a role with the same name needs no entry."""
 
     def bytes_max_of(self, *, commands: bool) -> int:
-        """The largest body that a queue of commands, or of events, takes."""
+        """The largest body of a queue of commands, or of events."""
         return self.message_bytes_max if commands else self.event_bytes_max

@@ -1,8 +1,8 @@
-"""Small builders with defaults, so that a test says only what it is about.
+"""Small builders with defaults, so that a test states only what matters to it.
 
 The world they share: shop-1 sells in CNY; distributor 3 sells, sponsored by 2, who is sponsored by 1; tea (category 7)
-and cups (category 8); rules of version 1 that pay 10 %, 5 % and 3 % out of a pool of 20 %. The order 1001 is two teas
-for 100.00 less 10.00, with 8.00 postage: 98.00 in all.
+and cups (category 8); rules of version 1 that pay 10 %, 5 % and 3 % out of a pool of 20 %. Order 1001 is two teas for
+100.00 less 10.00, with 8.00 postage: 98.00 in total.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ KEY = f"{SHOP}/{ORDER}"
 TOP, MIDDLE, SELLER = 1, 2, 3
 TEAM = 12
 MARKET = "east"
-"""Not the default one: rules for it wait until it is defined, whatever comes first."""
+"""Not the default market: rules for it wait until it is defined."""
 
 TEA, CUP, TEAS, CUPS = 501, 502, 7, 8
 
@@ -64,13 +64,13 @@ TEA, CUP, TEAS, CUPS = 501, 502, 7, 8
 def message(
     payload: P, *, id: str | None = None, time: datetime = NOW, received_at: datetime | None = None
 ) -> Message[P]:
-    """The payload in its envelope, received when sent; without an id of its own, the same payload has the same id."""
+    """The payload in its envelope, received when sent. Without a given id, equal payloads get the same id."""
     known = id or derived_id("test", payload.message_type, payload.model_dump_json())
     fields: dict[str, Any] = {"id": known, "source": "test", "type": payload.message_type, "time": time}
     return message_of(type(payload))(**fields, data=payload).received(received_at or time)
 
 
-# What shops say.
+# Commands of shops.
 
 
 def a_placed_line(product_id: int = TEA, quantity: int = 2, amount: str = "100.00", discount: str = "0") -> v2.Line:
@@ -91,7 +91,7 @@ def a_rule_document(rates: Iterable[str] = ("0.10", "0.05", "0.03"), **fields: A
 
 
 def put_in_force(document: RuleDocument | None = None, version: int = 1, effective_from: datetime = JOINED) -> Payloads:
-    """What it takes until rules hold: a market that allows three levels, a proposal, its approval, its activation."""
+    """The messages that put rules in force: a market that allows three levels, a proposal, approval, activation."""
     document = document or a_rule_document()
     return (
         DefineMarket(market=document.market, levels_paid_max=3),
@@ -156,7 +156,7 @@ def a_distributor(
     moves: Iterable[tuple[datetime, int | None]] = (),
     teams: Iterable[tuple[datetime, int | None]] = (),
 ) -> Distributor:
-    """A distributor who joined below `sponsor_id`, then moved: to whom, from when."""
+    """A distributor who joined below `sponsor_id`; each move is a new sponsor and a time."""
     sponsors = tuple(Sponsorship(since, whom) for since, whom in ((JOINED, sponsor_id), *moves))
     memberships = tuple(Membership(since, team_id) for since, team_id in teams)
     held = tuple(standings) or (a_standing(),)
@@ -164,7 +164,7 @@ def a_distributor(
 
 
 def a_team(team_id: int = TEAM, leader_id: int = MIDDLE, *changes: tuple[datetime, int], name: str = "East") -> Team:
-    """A team, who led it first, and who led it from when on after that."""
+    """A team with its first leader; each change is a time and a new leader."""
     leaders = tuple(Leadership(since, whom) for since, whom in ((JOINED, leader_id), *changes))
     return Team(team_id, name, leaders)
 
@@ -206,11 +206,11 @@ def a_target(
     return SalesTarget(reward, currency, target_minor, bonus_minor)
 
 
-# An order, as order_intake keeps it and as its events tell it.
+# An order, as order_intake stores it and as its events state it.
 
 
 def an_order(order_id: str = ORDER, **fields: Any) -> order_intake.Order:
-    """The accepted order of the shared world, with some fields different."""
+    """The accepted order of the shared world, with the given fields changed."""
     order = order_intake.Order(
         key=f"{SHOP}/{order_id}",
         shop_id=SHOP,
@@ -327,9 +327,9 @@ def cancelled(order_id: str = ORDER, **fields: Any) -> OrderCancelled:
 
 
 def refunded(*lines: RefundedLine, order_id: str = ORDER, **fields: Any) -> OrderRefunded:
-    """By default one of two teas, for half of 90.00, before they were shipped. The lines have the sums so far."""
-    told = lines or (a_refunded_line(),)
-    in_all = sum((line.refunded for line in told), Decimal("0.00"))
+    """By default one of two teas, for half of 90.00, before they were shipped. Lines have the sums of all refunds."""
+    lines = lines or (a_refunded_line(),)
+    total = sum((line.refunded for line in lines), Decimal("0.00"))
     given: dict[str, Any] = {
         "shop_id": SHOP,
         "version": 4,
@@ -337,14 +337,14 @@ def refunded(*lines: RefundedLine, order_id: str = ORDER, **fields: Any) -> Orde
         "distributor_id": SELLER,
         "currency": "CNY",
         "placed_at": NOW,
-        "amount": in_all,
+        "amount": total,
         "net_total": Decimal("90.00"),
-        "refunded_total": in_all,
+        "refunded_total": total,
         "was_shipped": False,
         "is_full": False,
         **fields,
     }
-    return OrderRefunded(order_id=order_id, lines=told, **given)
+    return OrderRefunded(order_id=order_id, lines=lines, **given)
 
 
 def a_refunded_line(
@@ -356,7 +356,7 @@ def a_refunded_line(
     )
 
 
-# Stock, as stock_reservation keeps it and as its events tell it.
+# Stock, as stock_reservation stores it and as its events state it.
 
 
 def a_lot(batch_id: str = "default", on_hand: int = 10, reserved: int = 0, expires_on: str | None = None) -> Lot:
@@ -364,7 +364,7 @@ def a_lot(batch_id: str = "default", on_hand: int = 10, reserved: int = 0, expir
 
 
 def an_item(product_id: int = TEA, *lots: Lot, **fields: Any) -> StockItem:
-    """An item whose books agree with its lots: what is on hand was received, unless the test says otherwise."""
+    """An item whose books agree with its lots: all units on hand were received, unless fields override it."""
     held = lots or (a_lot(),)
     item = StockItem(product_id)
     for lot in held:
@@ -393,5 +393,5 @@ def picks_of(*picks: tuple[int, str, int]) -> tuple[Pick, ...]:
 
 def short(*shortages: tuple[int, int, int], order_id: str = ORDER) -> StockShort:
     """`shortages` are (product, wanted, available)."""
-    found = tuple(Shortage(product_id=p, wanted=wanted, available=there) for p, wanted, there in shortages)
+    found = tuple(Shortage(product_id=p, wanted=wanted, available=available) for p, wanted, available in shortages)
     return StockShort(shop_id=SHOP, order_id=order_id, shortages=found)

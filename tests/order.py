@@ -1,6 +1,6 @@
-"""The order of `make test`, a plugin of pytest: what a newcomer misses fails in the first minutes, and ends the run.
+"""A pytest plugin that orders `make test`: quick tests run first, and a failure among them ends the run.
 
-Where tests run in several processes, each takes the next file; so the longest files of a tier come first.
+With several processes, each takes the next file; so the longest files of a tier come first.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 QUICK = ("architecture", "contracts", "unit", "workflow")
-"""They need no server."""
+"""Tiers without servers."""
 
 REST = ("faults", "api", "simulation", "bench", "oracle", "connected", "guides")
 LONGEST = ("tests/faults/test_crash_points.py", "tests/api/test_fuzz.py", "tests/connected/test_demo.py")
@@ -33,7 +33,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 class _EndsEarly:
-    """The rest is not begun where a quick test has failed."""
+    """Ends the run before the rest if a quick test has failed."""
 
     def __init__(self) -> None:
         self._failed = False

@@ -1,4 +1,4 @@
-"""A sender that writes its own frames: whatever AMQP allows, and no client library would send."""
+"""A sender that writes its own AMQP frames, to send legal messages that client libraries cannot send."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NOT_UTF8 = b"\xff\xfe\x00\xc3("
 
 
 class RefusedByBroker(Exception):
-    """The broker closed the channel or the connection over what was sent; the text is its reason."""
+    """The broker closed the channel or the connection because of a frame; the text is its reason."""
 
 
 def short(text: bytes) -> bytes:
@@ -31,7 +31,7 @@ def short(text: bytes) -> bytes:
 
 
 def table(entries: Sequence[tuple[bytes, bytes]]) -> bytes:
-    """A field table of (name, value), each value with its type in front, see `long_string`."""
+    """A field table of (name, value) pairs; each value begins with its type, see `long_string`."""
     content = b"".join(short(name) + value for name, value in entries)
     return struct.pack(">I", len(content)) + content
 
@@ -45,12 +45,12 @@ def timestamp(value: int) -> bytes:
 
 
 def persistent(content_type: str | None, /, **properties: bytes) -> dict[str, bytes]:
-    """The properties of a message that outlives a restart of the broker, and others by pamqp's names, as bytes."""
+    """The properties of a persistent message, and further ones by pamqp's names, as bytes."""
     return {"content_type": short((content_type or "").encode()), "delivery_mode": b"\x02", **properties}
 
 
 class RawSender:
-    """One connection and one channel with confirms. Properties are given by pamqp's names, each value as bytes."""
+    """One connection and one channel with confirms. Properties have pamqp's names and values as bytes."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
@@ -59,7 +59,7 @@ class RawSender:
     async def publish(
         self, exchange: bytes, routing_key: bytes, body: bytes, properties: Mapping[str, bytes] | None = None
     ) -> None:
-        """Return when the broker has confirmed it. Raises RefusedByBroker."""
+        """Return when the broker has confirmed the message. Raises RefusedByBroker."""
         given = properties or {}
         named = [name for name in spec.Basic.Properties.__slots__ if name in given]
         flags = sum(FLAGS[name] for name in named)
@@ -80,7 +80,7 @@ class RawSender:
             size = struct.unpack(">I", head[3:])[0]
             payload = await self._reader.readexactly(size + 1)
             if head[0] == _METHOD and payload[:4] in _CLOSES:
-                # The reason repeats what was sent, and so may be no text either.
+                # The reason repeats the frame's content, which may not be text.
                 raise RefusedByBroker(payload[7 : 7 + payload[6]].decode(errors="backslashreplace"))
             frame = pamqp.frame.unmarshal(head + payload)[2]
             if isinstance(frame, kind):

@@ -1,1 +1,1 @@
-"""The workers: one package each, the same rooms in every one. `ls workers/` is the roster."""
+"""The workers: one package each, with the same modules. `ls workers/` lists them."""

@@ -44,7 +44,7 @@ async def authenticated(
     bearer: Annotated[HTTPAuthorizationCredentials | None, Security(BEARER)],
     _: Annotated[str | None, Security(OAUTH)],
 ) -> Principal:
-    """Whoever the bearer token speaks for. Raises Problem unauthenticated, invalid_token."""
+    """The principal of the bearer token. Raises Problem unauthenticated, invalid_token."""
     if bearer is None:
         raise Problem("unauthenticated", headers=CHALLENGE)
     try:
@@ -62,11 +62,11 @@ async def authenticated(
 
 
 Authenticated = Annotated[Principal, Depends(authenticated)]
-"""A route's parameter: whoever is logged in, whatever they may do."""
+"""A route's parameter: any principal, whatever their permissions."""
 
 
 def needs(*permissions: str) -> Any:
-    """A dependency that gives the principal, who has all of these permissions. Raises Problem insufficient_scope."""
+    """A dependency: the principal, if they have all of these permissions. Raises Problem insufficient_scope."""
     unknown = set(permissions) - set(PERMISSIONS)
     if unknown or not permissions:
         raise ValueError(f"a route needs permissions that exist; {unknown} do not")
@@ -87,5 +87,5 @@ def correlation_of(request: Request) -> str:
 
 
 def author_of(request: Request, principal: Principal) -> Author:
-    """Who does it, for the audit log."""
+    """The author of a change, for the audit log."""
     return Author(principal.as_author, correlation_of(request))

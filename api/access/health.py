@@ -1,4 +1,4 @@
-"""Health for orchestrators and people: alive, ready, and figures."""
+"""Health for orchestrators and people: liveness, readiness and metrics."""
 
 from __future__ import annotations
 
@@ -21,11 +21,13 @@ class Alive(BaseModel):
 
 class Ready(BaseModel):
     status: Literal["ready", "waiting"]
-    lacks: dict[str, str] = Field(description="What keeps this process from serving, by part.")
-    degraded: dict[str, str] = Field(description="What is away while the rest goes on, by part.")
+    lacks: dict[str, str] = Field(description="Unavailable parts without which this process cannot serve.")
+    degraded: dict[str, str] = Field(description="Unavailable parts without which this process still serves.")
 
 
-_NOT_READY: dict[int | str, dict[str, Any]] = {503: {"model": Ready, "description": "Requests should go elsewhere."}}
+_NOT_READY: dict[int | str, dict[str, Any]] = {
+    503: {"model": Ready, "description": "Send requests to another process."}
+}
 
 
 @router.get("/livez", summary="Whether the process runs")
@@ -35,13 +37,13 @@ async def livez() -> Alive:
 
 @router.get("/readyz", summary="Whether the process can serve", responses=_NOT_READY)
 async def readyz(ports: Here, response: Response) -> Ready:
-    """Without MongoDB nothing can be answered. Without RabbitMQ reads go on, and without Redis everything does."""
+    """Without MongoDB no request is answered. Without RabbitMQ reads still work, and without Redis everything does."""
     lacks: dict[str, str] = {}
     degraded: dict[str, str] = {}
     try:
         await ports.store.ping()
     except StoreUnavailable:
-        lacks["mongodb"] = "away: nothing can be answered"
+        lacks["mongodb"] = "away: no request can be answered"
     if not ports.commands.connected:
         degraded["rabbitmq"] = "away: writes are answered with 503"
     try:
@@ -57,7 +59,7 @@ _FIGURES = {"text/plain": {"schema": {"type": "string"}, "example": "python_gc_c
 
 @router.get(
     "/metrics",
-    summary="Figures for Prometheus",
+    summary="Metrics for Prometheus",
     response_class=Response,
     responses={200: {"description": "In Prometheus' text format.", "content": _FIGURES}},
 )

@@ -1,4 +1,4 @@
-"""What the API needs of the outside world, as the routes see it; `infra.processes.connections` opens the real ones."""
+"""The ports that the routes use; `infra.processes.connections` opens the real connections."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from infra.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """One process's connections, and what is built on them."""
+    """One process's connections, and the services built on them."""
 
     settings: Settings
     store: Documents
@@ -42,7 +42,7 @@ class Ports:
 
 @asynccontextmanager
 async def open_ports(settings: Settings, *, rehearsals: str) -> AsyncIterator[Ports]:
-    """Connect, see to the API's own collections, and close all at the end; `rehearsals` is their program."""
+    """Connect, prepare the API's collections, and close all at the end; `rehearsals` names the subprocess's module."""
     async with open_connections(settings, (*COLLECTIONS, *IDENTITY_COLLECTIONS)) as connections:
         ports = ports_on(connections, settings, rehearsals)
         await ports.identity.prepare()
@@ -61,7 +61,7 @@ def ports_on(connections: Connections, settings: Settings, rehearsals: str) -> P
 
 
 async def ports_of(request: Request) -> Ports:
-    """Asynchronous although it waits for nothing: anything else is handed to another thread, for every request."""
+    """Asynchronous although it awaits nothing: FastAPI runs a synchronous dependency in a thread for every request."""
     ports: Ports = request.app.state.ports
     return ports
 

@@ -1,6 +1,6 @@
 """The workers' refusals as problem details: a status and a sentence in two languages for each reason code.
 
-The event's own `detail` names field and figures, in English; the sentence here is what every such refusal means.
+The event's own `detail` names field and figures, in English; the sentence here holds for every refusal with its code.
 """
 
 from __future__ import annotations
@@ -9,21 +9,21 @@ from api.http.problems import Reason
 
 REASONS = {
     "idempotency_key_reused": Reason(
-        422, "This Idempotency-Key was used for something else; take a new one.", "该幂等键已用于其他请求，请更换。"
+        422, "This Idempotency-Key was used for another request; use a new one.", "该幂等键已用于其他请求，请更换。"
     ),
     "set_aside": Reason(
         500,
-        "The command failed and was set aside for an operator; nothing was changed.",
-        "命令处理失败，已转交运维处理，未做任何更改。",
+        "The command failed and was dead-lettered for an operator; nothing was changed.",
+        "命令处理失败，已转为死信并交由运维处理，未做任何更改。",
     ),
     "handler_error": Reason(
         500,
-        "A worker failed on the command; after some tries it is set aside for an operator.",
-        "命令处理出错，多次重试后将转交运维处理。",
+        "A worker failed on the command; after several attempts it is dead-lettered for an operator.",
+        "命令处理出错，多次重试后将转为死信并交由运维处理。",
     ),
     "ends_its_process": Reason(
         500,
-        "The command ended the process that handled it, again and again; it waits for an operator.",
+        "The command repeatedly crashed the process that handled it; it waits for an operator.",
         "命令多次导致处理进程退出，已转交运维处理。",
     ),
     "invalid_message": Reason(422, "The command breaks its contract.", "命令不符合约定的格式。"),
@@ -31,77 +31,81 @@ REASONS = {
         422, "An amount has more decimals than its currency.", "金额的小数位数超出该货币的精度。"
     ),
     "currency_not_accepted": Reason(422, "The shop does not sell in this currency.", "店铺不支持该货币。"),
-    "discount_exceeds_amount": Reason(422, "A discount is more than its line.", "折扣大于该行金额。"),
-    "placed_in_future": Reason(422, "The order time has not come yet.", "下单时间尚未到来。"),
+    "discount_exceeds_amount": Reason(422, "A discount is larger than its line amount.", "折扣大于该行金额。"),
+    "placed_in_future": Reason(422, "The order time is in the future.", "下单时间尚未到来。"),
     "placed_too_long_ago": Reason(
         422,
-        "The order is history, which its shop may not enter; an administrator permits it by history_from.",
+        "The order is too old for its shop; an administrator permits past orders with history_from.",
         "下单时间过早；须由管理员通过 history_from 允许该店铺补录历史订单。",
     ),
-    "time_in_future": Reason(422, "A time that must have come has not come yet.", "时间尚未到来。"),
+    "time_in_future": Reason(422, "A time that must be past is in the future.", "时间尚未到来。"),
     "total_too_large": Reason(
-        422, "The order comes to more than an order may; split it.", "订单总额超过上限，请拆分订单。"
+        422, "The order total exceeds the limit; split the order.", "订单总额超过上限，请拆分订单。"
     ),
     "total_mismatch": Reason(
-        422, "The total is not what lines, shipping and tax add up to.", "总额与明细、运费、税费之和不符。"
+        422, "The total is not the sum of lines, shipping and tax.", "总额与明细、运费、税费之和不符。"
     ),
     "shop_unknown": Reason(422, "The shop is not registered.", "店铺未注册。"),
-    "shop_required": Reason(422, "Say which shop the order is of, in shop_id.", "请在 shop_id 中指明订单所属店铺。"),
+    "shop_required": Reason(422, "Name the shop in shop_id.", "请在 shop_id 中指明店铺。"),
     "distributor_unknown": Reason(422, "The distributor is not registered.", "分销商未注册。"),
-    "distributor_inactive": Reason(422, "The distributor was not active then.", "该分销商当时未处于有效状态。"),
+    "distributor_inactive": Reason(422, "The distributor was not active at that time.", "该分销商当时未处于有效状态。"),
     "product_unknown": Reason(422, "The product is not in the catalogue.", "商品不存在。"),
-    "product_inactive": Reason(422, "The product is not sold.", "商品已停售。"),
-    "no_rules": Reason(422, "No rules were in force in the market then.", "当时该市场没有生效的佣金规则。"),
-    "order_unknown": Reason(404, "There is no such order.", "订单不存在。"),
+    "product_inactive": Reason(422, "The product is no longer sold.", "商品已停售。"),
+    "no_rules": Reason(422, "No rules were in force in the market at that time.", "当时该市场没有生效的佣金规则。"),
+    "order_unknown": Reason(404, "Order not found.", "订单不存在。"),
     "not_paid": Reason(409, "The order is not paid.", "订单尚未支付。"),
     "not_shipped": Reason(409, "The order has not shipped.", "订单尚未发货。"),
-    "already_shipped": Reason(409, "The order has left already; refund it instead.", "订单已发货，请改为退款。"),
-    "order_rejected": Reason(409, "The order was rejected for want of stock.", "订单因库存不足已被拒绝。"),
+    "already_shipped": Reason(409, "The order has already shipped; refund it instead.", "订单已发货，请改为退款。"),
+    "order_rejected": Reason(409, "The order was rejected: out of stock.", "订单因库存不足已被拒绝。"),
     "order_cancelled": Reason(409, "The order was cancelled.", "订单已取消。"),
-    "order_refunded": Reason(409, "All of the order was refunded.", "订单已全额退款。"),
-    "too_many_refunds": Reason(409, "The order has as many refunds as it may have.", "订单退款次数已达上限。"),
+    "order_refunded": Reason(409, "The order is fully refunded.", "订单已全额退款。"),
+    "too_many_refunds": Reason(409, "The order has reached its limit of refunds.", "订单退款次数已达上限。"),
     "not_ordered": Reason(422, "A product is not on the order.", "订单中没有该商品。"),
-    "nothing_to_refund": Reason(422, "Say what goes back: units, or money.", "请指明退款数量或金额。"),
-    "more_than_left": Reason(409, "More would go back than is left.", "退款超出可退余额。"),
-    "conflicting_reference": Reason(409, "This reference was booked with other content.", "该凭证号已用于其他内容。"),
-    "cycle": Reason(409, "Somebody would stand above themselves.", "推荐关系会形成循环。"),
-    "own_sponsor": Reason(422, "Nobody sponsors themselves.", "不能成为自己的推荐人。"),
+    "nothing_to_refund": Reason(422, "Name the units or the amount to refund.", "请指明退款数量或金额。"),
+    "more_than_left": Reason(409, "The refund exceeds what is left.", "退款超出可退余额。"),
+    "conflicting_reference": Reason(
+        409, "This reference was booked with different content.", "该凭证号已用于其他内容。"
+    ),
+    "cycle": Reason(409, "The sponsors would form a cycle.", "推荐关系会形成循环。"),
+    "own_sponsor": Reason(422, "A distributor cannot sponsor themselves.", "不能成为自己的推荐人。"),
     "sponsor_unknown": Reason(422, "The sponsor is not registered.", "推荐人未注册。"),
     "leader_unknown": Reason(422, "The leader is not registered.", "负责人未注册。"),
-    "team_unknown": Reason(404, "There is no such team.", "团队不存在。"),
+    "team_unknown": Reason(404, "Team not found.", "团队不存在。"),
     "not_a_member": Reason(409, "The distributor is not in the team.", "该分销商不在团队中。"),
     "out_of_order": Reason(
-        409, "A later change holds already; give a later time.", "已有更晚的变更生效，请指定更晚的时间。"
+        409, "A later change is already recorded; give a later time.", "已有更晚的变更记录，请指定更晚的时间。"
     ),
-    "not_proposed": Reason(404, "There are no such rules.", "规则不存在。"),
+    "not_proposed": Reason(404, "Rule set not found.", "规则不存在。"),
     "digest_mismatch": Reason(
-        409, "The rules are not those that were read; read them again.", "规则内容已变更，请重新阅读。"
+        409, "The rules have changed since you read them; read them again.", "规则内容已变更，请重新阅读。"
     ),
-    "same_person": Reason(409, "Another person than the proposer must approve.", "须由提案人以外的人批准。"),
+    "same_person": Reason(409, "Someone other than the proposer must approve.", "须由提案人以外的人批准。"),
     "not_approved": Reason(409, "The rules are not approved.", "规则尚未批准。"),
     "not_active": Reason(409, "The rules are not active.", "规则未生效。"),
-    "already_retired": Reason(409, "The rules have an end already, which stays.", "规则已设定终止时间，不可更改。"),
-    "retroactive": Reason(422, "What was promised stays; give a later time.", "不可追溯更改，请指定更晚的时间。"),
+    "already_retired": Reason(
+        409, "The rules already have an end, which cannot be changed.", "规则已设定终止时间，不可更改。"
+    ),
+    "retroactive": Reason(422, "Changes cannot be retroactive; give a later time.", "不可追溯更改，请指定更晚的时间。"),
     "ends_before_it_begins": Reason(
         422, "The rules would end before they begin; give a later time.", "终止时间早于生效时间，请指定更晚的时间。"
     ),
     "market_unknown": Reason(422, "The market is not defined.", "市场未定义。"),
-    "market_limit": Reason(409, "The rules go beyond what their market allows.", "规则超出所在市场的法规限制。"),
+    "market_limit": Reason(409, "The rules exceed the limits of their market.", "规则超出所在市场的法规限制。"),
     "levels_beyond_three": Reason(
-        422, "More levels than usual need a stated decision.", "超过常规层级须说明批准人和原因。"
+        422, "More levels than usual need an approver and a reason.", "超过常规层级须说明批准人和原因。"
     ),
     "rules_in_force": Reason(
-        409, "Rules in force go beyond these limits; retire them first.", "现行规则超出该限制，请先终止。"
+        409, "Rules in force exceed these limits; retire them first.", "现行规则超出该限制，请先终止。"
     ),
     "outdated": Reason(
         412, "It was changed meanwhile; read it again, then decide.", "内容在此期间已被修改，请重新读取后再操作。"
     ),
-    "category_unknown": Reason(422, "There is no such category.", "分类不存在。"),
-    "tag_unknown": Reason(422, "There is no such tag.", "标签不存在。"),
-    "not_defined": Reason(404, "There is no such category or tag.", "分类或标签不存在。"),
-    "in_use": Reason(409, "Products still have it.", "仍有商品在使用。"),
-    "below_zero": Reason(409, "The lot has fewer units than would be taken.", "批次现有数量小于要扣减的数量。"),
-    "expiry_mismatch": Reason(409, "The lot expires on another day.", "该批次的有效期不同。"),
-    "unknown_letter": Reason(404, "There is no such dead letter.", "死信不存在。"),
-    "already_replayed": Reason(409, "The dead letter was sent again already.", "死信已重新投递。"),
+    "category_unknown": Reason(422, "Category not found.", "分类不存在。"),
+    "tag_unknown": Reason(422, "Tag not found.", "标签不存在。"),
+    "not_defined": Reason(404, "Category or tag not found.", "分类或标签不存在。"),
+    "in_use": Reason(409, "Products still use it.", "仍有商品在使用。"),
+    "below_zero": Reason(409, "The lot has fewer units than the correction removes.", "批次现有数量小于要扣减的数量。"),
+    "expiry_mismatch": Reason(409, "The lot has a different expiry date.", "该批次的有效期不同。"),
+    "unknown_letter": Reason(404, "Dead letter not found.", "死信不存在。"),
+    "already_replayed": Reason(409, "The dead letter has already been sent again.", "死信已重新投递。"),
 }

@@ -1,6 +1,6 @@
-"""Rehearsals for people who ask over HTTP: what stored orders would have paid under other rules, or another sponsor.
+"""Rehearsals over HTTP: what stored orders would have paid under other rules, or another sponsor.
 
-They run aside, one at a time: a second one is told to come back, for each takes a core for itself.
+They run in a subprocess, one at a time, because each takes a whole core: a second one is refused as busy.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ TOO_LONG = "rehearsal_too_long"
 REASONS = {
     TOO_LONG: Reason(
         422,
-        "So many orders cannot be gone through in one request; ask for fewer days, or use the command line.",
+        "Too many orders for one request; choose fewer days, or use the command line.",
         "订单过多，无法在一次请求中处理，请缩短时间范围，或使用命令行。",
     )
 }
 
 
-async def rehearse(subprocess: Subprocess, asked: dict[str, Any], *, refused: str) -> dict[str, Any]:
-    """The figures. Raises Problem busy, rehearsal_too_long, and `refused` with why it cannot be rehearsed."""
+async def rehearse(subprocess: Subprocess, request: dict[str, Any], *, refused: str) -> dict[str, Any]:
+    """The figures. Raises Problem busy, rehearsal_too_long, and `refused` with the reason against the rehearsal."""
     try:
-        told = await subprocess(asked)
+        answer = await subprocess(request)
     except TookTooLong:
         raise Problem(TOO_LONG) from None
     except (AlreadyBusy, Failed):
         raise Problem("busy", headers={"Retry-After": "10"}) from None
-    if "refused" in told:
-        raise Problem(refused, detail=told["refused"])
-    return told
+    if "refused" in answer:
+        raise Problem(refused, detail=answer["refused"])
+    return answer

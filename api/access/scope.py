@@ -1,6 +1,6 @@
-"""What a principal may reach, as conditions inside the queries: what is beyond them is simply not found.
+"""What a principal may reach, as conditions inside the queries: anything else is not found.
 
-An administrator reaches everything; a distributor their own and their downline's; a shop what is its own.
+An administrator reaches everything; a distributor their own and their downline's; a shop its own.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ NOTHING: dict[str, Any] = {"_id": {"$in": []}}
 
 
 def orders_filter(principal: Principal) -> dict[str, Any]:
-    """The condition for orders. A downline's are those whose stored upline names the distributor, as of their time."""
+    """The condition for orders. A downline's orders are those whose stored upline has the distributor."""
     if principal.kind == "admin":
         return {}
     if principal.kind == "distributor" and principal.distributor_id is not None:
@@ -29,9 +29,9 @@ def orders_filter(principal: Principal) -> dict[str, Any]:
 
 
 async def reaches(reader: Reader, principal: Principal, distributor_id: int) -> bool:
-    """Whether the principal reaches this distributor: by one query for the chain above, by the sponsors of now.
+    """Whether the principal reaches this distributor: by one query for the chain above, with the current sponsors.
 
-    False too where there is no such distributor.
+    Also False for a distributor who does not exist.
     """
     own = principal.distributor_id
     if principal.kind == "admin" or (principal.kind == "distributor" and distributor_id == own):

@@ -1,8 +1,8 @@
-"""From a command to an answer: how every route that changes something speaks to the workers.
+"""From a command to an answer: how every route that changes something reaches the workers.
 
-The command is published and its outcome waited for, as long as the client prefers. What is known by then is answered:
-the thing itself, the refusal as problem details, or 202 with the address where the outcome will be found. A request is
-noted before its command is sent, so that a repeated Idempotency-Key means the same act, and that address works.
+The command is published, and its outcome is awaited for as long as the client prefers. The answer is the thing itself,
+the refusal as problem details, or 202 with the address of the outcome. A request is recorded before its command is
+sent, so that a repeated Idempotency-Key means the same command, and that address works.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ MESSAGES_AT = "/api/messages/"
 _RETRY_AFTER_S = 1
 
 Show = Callable[[], Awaitable[BaseModel | Response]]
-"""Reads the thing as it is after the change."""
+"""Reads the thing after the change."""
 
 
 class Accepted(BaseModel):
-    """The command is in its queue; what comes of it is not known yet."""
+    """The command is in its queue; its outcome is not known yet."""
 
     model_config = ConfigDict(title="Accepted")
 
@@ -49,7 +49,7 @@ class Accepted(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What came of a command. `outcome` is None where that is not known yet; `events` are CloudEvents."""
+    """A command and its outcome, None while it is not known yet; `events` are CloudEvents."""
 
     message_id: str
     outcome: str | None
@@ -62,21 +62,21 @@ class Sent:
 
     @property
     def is_change(self) -> bool:
-        """Whether something is, or may be, other than before: neither refused nor so already."""
-        return self.refusal is None and not leaves_all_as_it_was(self.outcome)
+        """Whether something has changed, or may have: neither refused nor unchanged."""
+        return self.refusal is None and not is_unchanged(self.outcome)
 
     def event(self, message_type: str) -> dict[str, Any] | None:
         """The data of the first event of this type."""
         return next((event["data"] for event in self.events if event["type"] == message_type), None)
 
 
-def leaves_all_as_it_was(outcome: str | None) -> bool:
+def is_unchanged(outcome: str | None) -> bool:
     return outcome in ("duplicate", "unchanged") or (outcome or "").startswith("already_")
 
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """One request's way to the workers."""
+    """Sends the commands of one request to the workers."""
 
     request: Request
     ports: Ports
@@ -85,11 +85,11 @@ class Writer:
     key: str | None
 
     def derived(self, *parts: object) -> str:
-        """An id for something that is made now: the same again for the same Idempotency-Key."""
+        """An id for something new; the same one for the same Idempotency-Key."""
         return derived_id(self.principal.name, self.key or correlation_of(self.request), *parts)
 
     async def number(self, noun: str, *, view: str) -> int:
-        """A number for something that is made now: the same again for the same Idempotency-Key."""
+        """A number for something new; the same one for the same Idempotency-Key."""
         key = f"{SOURCE}{self.principal.name}/{self.key}#{noun}"
 
         async def work(tx: Transaction) -> int:
@@ -111,7 +111,7 @@ class Writer:
         location: str | None = None,
         before: Mapping[str, Any] | None = None,
     ) -> Response:
-        """Send, and answer: 200, or 201 where `location` says where the new thing is; 202 past the preferred wait.
+        """Send, and answer: 200, or 201 where `location` is the address of the new thing; 202 past the preferred wait.
 
         Raises Problem with the reason of a refusal, and BrokerUnavailable.
         """
@@ -120,7 +120,7 @@ class Writer:
             return self.accepted(sent.message_id)
         refuse(sent)
         shown = await show()
-        created = location is not None and not leaves_all_as_it_was(sent.outcome)
+        created = location is not None and not is_unchanged(sent.outcome)
         if isinstance(shown, Response):
             response = shown
             response.status_code = 201 if created else response.status_code
@@ -142,7 +142,7 @@ class Writer:
     ) -> Sent:
         """Send a command, wait as preferred, and write what changed to the audit log. A refusal is not raised.
 
-        Where one request sends several commands, `part` tells them apart, so that a repeat is still recognised.
+        Where one request sends several commands, `part` distinguishes them, so that a repeat is still recognised.
         Raises Problem idempotency_key_reused, and BrokerUnavailable.
         """
         if not self.ports.commands.connected:
@@ -159,22 +159,22 @@ class Writer:
             traceparent=self.request.headers.get("traceparent"),
             data=command,
         )
-        noted = await self._note(message.key, command, correlation, location)
-        said = {**command.model_dump(mode="json", exclude_none=True), "message": message.key}
-        entry = Entry(self.principal.as_author, command.message_type, command.about(), correlation, before, said)
+        earlier = await self._record(message.key, command, correlation, location)
+        after = {**command.model_dump(mode="json", exclude_none=True), "message": message.key}
+        entry = Entry(self.principal.as_author, command.message_type, command.about(), correlation, before, after)
         try:
             answer = await self.ports.commands.send(message, wait_s=self.preferences.wait_s)
         except BrokerUnavailable:
-            # It may have taken the command all the same.
-            await self._audit(entry, "unconfirmed", repeated=noted is not None)
+            # The broker may have accepted the command nevertheless.
+            await self._audit(entry, "unconfirmed", repeated=earlier is not None)
             raise
         sent = Sent(message_id, answer.outcome, tuple(answer.events)) if answer else Sent(message_id, None)
         if sent.is_change:
-            await self._audit(entry, sent.outcome or "not known yet", repeated=noted is not None)
+            await self._audit(entry, sent.outcome or "not known yet", repeated=earlier is not None)
         return sent
 
     def accepted(self, message_id: str) -> JSONResponse:
-        """202: where the outcome will be found."""
+        """202, with the address of the outcome."""
         url = MESSAGES_AT + message_id
         headers = {"Location": url, "Retry-After": str(_RETRY_AFTER_S), "Cache-Control": "no-store"}
         if (applied := self.preferences.applied_without_outcome) is not None:
@@ -182,9 +182,9 @@ class Writer:
         accepted = Accepted(message_id=message_id, status_url=url)
         return JSONResponse(accepted.model_dump(), status_code=202, headers=headers)
 
-    async def _note(self, key: str, command: Command, correlation: str, location: str | None) -> Document | None:
-        """Note the request; the earlier note where this is a repeat. The same key for something else is refused."""
-        note: Document = {
+    async def _record(self, key: str, command: Command, correlation: str, location: str | None) -> Document | None:
+        """Record the request; the earlier record of a repeat. The same key for another command is refused."""
+        record: Document = {
             "_id": key,
             "type": command.message_type,
             "about": command.about(),
@@ -197,7 +197,7 @@ class Writer:
         async def work(tx: Transaction) -> Document | None:
             earlier = await tx.find(MESSAGES.name, {"_id": key}) if self.key is not None else []
             if not earlier:
-                await tx.insert(MESSAGES.name, [note])
+                await tx.insert(MESSAGES.name, [record])
             return earlier[0] if earlier else None
 
         earlier = await transact(self.ports.store, self.ports.time, work)
@@ -206,7 +206,7 @@ class Writer:
         return earlier
 
     async def _audit(self, entry: Entry, outcome: str, *, repeated: bool) -> None:
-        """Once for a change, however often its request is repeated with the same Idempotency-Key."""
+        """Write one entry per change, however often its request is repeated with the same Idempotency-Key."""
         after = {**(entry.after or {}), "outcome": outcome}
         if repeated:
             written = {"target": entry.target, "after.message": after["message"]}
@@ -216,12 +216,12 @@ class Writer:
 
 
 def refuse(sent: Sent) -> None:
-    """Raise the Problem that a refusal is; nothing where there is none."""
+    """Raise a refusal, or a dead-lettered command, as a Problem."""
     if (refusal := sent.refusal) is not None:
         more = {name: refusal[name] for name in ("clause",) if refusal.get(name)}
         raise Problem(refusal["reason"], detail=refusal.get("detail"), **more)
     if sent.outcome == DEAD_LETTERED:
-        raise Problem("set_aside", detail=f"Message {sent.message_id} waits among the dead letters.")
+        raise Problem("set_aside", detail=f"Message {sent.message_id} is dead-lettered.")
 
 
 IdempotencyKey = Annotated[
@@ -229,14 +229,14 @@ IdempotencyKey = Annotated[
     Header(
         alias="Idempotency-Key",
         pattern=r'^(?:[A-Za-z0-9._:-]{1,100}|"[A-Za-z0-9._:-]{1,100}")$',
-        description="Your own id of this act: sent twice, it counts once, and answers the same.",
+        description="Your own id of this request: sent twice, it takes effect once, with the same answer.",
         examples=["5f0c1f0e-93a5-4c1b-8a8e-6ff1d2b7c001"],
     ),
 ]
 Prefer = Annotated[
     str | None,
     Header(
-        description="RFC 7240: `wait=N` waits up to N seconds (2 unless said, 10 at most) for the outcome; "
+        description="RFC 7240: `wait=N` waits up to N seconds (default 2, at most 10) for the outcome; "
         "`respond-async` answers 202 at once.",
         max_length=200,
         examples=["wait=5"],
@@ -259,12 +259,15 @@ Writing = Annotated[Writer, Depends(writer)]
 def written(*reasons: str, shown: type[BaseModel], created: bool = False) -> dict[int | str, dict[str, Any]]:
     """The `responses=` of a route that writes: the thing, 202, and the problems that it may end with."""
     sent = {
-        "Location": {"description": "Where it is found.", "schema": {"type": "string"}},
+        "Location": {"description": "Its address.", "schema": {"type": "string"}},
         "Preference-Applied": {"description": "Which preference was followed.", "schema": {"type": "string"}},
     }
     answers: dict[int | str, dict[str, Any]] = {
-        200: {"model": shown, "description": "As it is now; it was so already." if created else "As it is now."},
-        202: {"model": Accepted, "description": "Taken; the outcome will be found at the Location.", "headers": sent},
+        200: {
+            "model": shown,
+            "description": "The current state; nothing has changed." if created else "The current state.",
+        },
+        202: {"model": Accepted, "description": "Accepted; the Location shows the outcome.", "headers": sent},
     }
     if created:
         answers[201] = {"model": shown, "description": "Created.", "headers": sent}

@@ -1,4 +1,4 @@
-"""The authorization endpoint: a person logs in on our page, and the client gets a code for it."""
+"""The authorization endpoint: a person logs in on our page, and the client gets a code."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from api.identity.model import User
 from api.identity.oauth import page
 from api.identity.oauth.authorize import (
     PARAMETERS,
-    Asked,
+    AuthorizationRequest,
     PageError,
     RedirectError,
     answer_uri,
-    asked_of,
+    authorization_request_of,
     redirect_of,
     single,
 )
@@ -31,19 +31,19 @@ _HTML = {"text/html": {"schema": {"type": "string"}}}
 _PAGE: dict[int | str, dict[str, Any]] = {
     200: {"description": "The login page.", "content": _HTML},
     303: {"description": "To the client, with a code or an error."},
-    400: {"description": "The client or its redirect is not known; said to the person.", "content": _HTML},
+    400: {"description": "The client or its redirect is not known; shown to the person.", "content": _HTML},
 }
 _TOO_MANY: dict[str, Any] = {
-    "description": f"`too_many_requests`: {REASONS['too_many_requests'].en} The page says so after too many passwords.",
+    "description": f"`too_many_requests`: {REASONS['too_many_requests'].en} The page shows it after many failures.",
     "content": {**_HTML, **problem_answer("")["content"]},
 }
 _QUERY = [{"name": name, "in": "query", "schema": {"type": "string"}} for name in PARAMETERS]
-_SAID_BY_PERSON = {
-    "csrf": "The page's own token: a form of any other page does nothing but show the page.",
-    "act": "The button: `cancel`, `another` (account), `continue` (as who is logged in); without, email and password.",
-    "email": "Who logs in.",
+_PERSON_FIELDS = {
+    "csrf": "The page's own token; a form without it only shows the page again.",
+    "act": "The button: `cancel`, `another` (account) or `continue` (as the logged-in user); absent at login.",
+    "email": "The e-mail address of the person.",
     "password": "Their password.",
-    "new_password": "Where it has to be replaced.",
+    "new_password": "Replaces the password, where that is required.",
 }
 _FORM: dict[str, Any] = {
     "requestBody": {
@@ -54,7 +54,7 @@ _FORM: dict[str, Any] = {
                     "type": "object",
                     "properties": {
                         **{name: {"type": "string", "description": "As in the query."} for name in PARAMETERS},
-                        **{name: {"type": "string", "description": about} for name, about in _SAID_BY_PERSON.items()},
+                        **{name: {"type": "string", "description": about} for name, about in _PERSON_FIELDS.items()},
                     },
                 }
             }
@@ -77,13 +77,13 @@ async def ask(request: Request, ports: Here) -> Response:
 
 @router.post(
     "/oauth/authorize",
-    summary="Take the login page's form",
+    summary="Submit the login page's form",
     response_class=HTMLResponse,
     responses={**_PAGE, 429: _TOO_MANY},
     openapi_extra=_FORM,
 )
 async def grant(request: Request, ports: Here) -> Response:
-    """For the page alone: a client sends the person to the page, and has no business with the person's password."""
+    """For the login page only: a client sends the person to the page, and never handles the person's password."""
     try:
         form = (await request.body()).decode()
     except ValueError:
@@ -92,52 +92,54 @@ async def grant(request: Request, ports: Here) -> Response:
 
 
 async def _answered(request: Request, ports: Ports, text: str, kind: str | None) -> Response:
-    """Check the request, then show the page or take its form; errors go to the person, or to the known client."""
+    """Check the request, then show the page or process its form; errors go to the person, or to the known client."""
     try:
         parameters = single(text)
         client = await ports.identity.clients.get(parameters.get("client_id", ""))
         redirect_uri = redirect_of(parameters, client)
         assert client is not None
-    except ValueError:  # Repeated is one.
+    except ValueError:  # RepeatedParameter is one.
         return _error_page(request, "repeated_parameter")
-    except PageError as told:
-        return _error_page(request, str(told))
+    except PageError as error:
+        return _error_page(request, str(error))
     try:
-        asked = asked_of(parameters, client, redirect_uri)
-        return await (_take(request, ports, asked, parameters) if kind else _show(request, ports, asked))
-    except RedirectError as told:
-        answer = {"error": told.error, "error_description": told.description}
+        requested = authorization_request_of(parameters, client, redirect_uri)
+        return await (_submit(request, ports, requested, parameters) if kind else _show(request, ports, requested))
+    except RedirectError as error:
+        answer = {"error": error.error, "error_description": error.description}
         return _redirect(answer_uri(redirect_uri, ports.settings.public_url, parameters.get("state"), **answer))
 
 
-async def _show(request: Request, ports: Ports, asked: Asked) -> Response:
+async def _show(request: Request, ports: Ports, requested: AuthorizationRequest) -> Response:
     sessions = ports.identity.sessions
     user = await sessions.user_of(request)
     cookie = sessions.cookie_of(request) or new_secret()
-    return _login_page(request, ports, asked, cookie, known_as=user.email if user else None)
+    return _login_page(request, ports, requested, cookie, known_as=user.email if user else None)
 
 
-async def _take(request: Request, ports: Ports, asked: Asked, form: dict[str, str]) -> Response:
+async def _submit(request: Request, ports: Ports, requested: AuthorizationRequest, form: dict[str, str]) -> Response:
     sessions = ports.identity.sessions
     cookie = sessions.cookie_of(request)
     if cookie is None or not sessions.is_from_our_page(request, form.get("csrf", "")):
-        # Also what happens when the page was open for too long: it is shown again, and nothing was done.
-        return _login_page(request, ports, asked, cookie or new_secret(), trouble="cross_site")
+        # A page that was open for too long ends here too: it is shown again, and nothing has changed.
+        return _login_page(request, ports, requested, cookie or new_secret(), problem_reason="cross_site")
     match form.get("act"):
         case "cancel":
-            raise RedirectError("access_denied", "the person did not want to")
+            raise RedirectError("access_denied", "the person cancelled the login")
         case "another":
-            return _login_page(request, ports, asked, cookie)
+            return _login_page(request, ports, requested, cookie)
         case "continue":
             user = await sessions.user_of(request)
             if user is None:
-                return _login_page(request, ports, asked, cookie)
-            return await _to_client(ports, asked, user, None)
+                return _login_page(request, ports, requested, cookie)
+            return await _to_client(ports, requested, user, None)
         case _:
-            return await _log_in(request, ports, asked, cookie, form)
+            return await _log_in(request, ports, requested, cookie, form)
 
 
-async def _log_in(request: Request, ports: Ports, asked: Asked, cookie: str, form: dict[str, str]) -> Response:
+async def _log_in(
+    request: Request, ports: Ports, requested: AuthorizationRequest, cookie: str, form: dict[str, str]
+) -> Response:
     email = form.get("email", "")[:254]
     try:
         user = await ports.identity.logins.log_in(
@@ -146,30 +148,44 @@ async def _log_in(request: Request, ports: Ports, asked: Asked, cookie: str, for
     except Problem as problem:
         wants_new_password = "new_password" in form or problem.reason == "password_change_required"
         response = _login_page(
-            request, ports, asked, cookie, email=email, trouble=problem.reason, wants_new_password=wants_new_password
+            request,
+            ports,
+            requested,
+            cookie,
+            email=email,
+            problem_reason=problem.reason,
+            wants_new_password=wants_new_password,
         )
         status = reasons_of(request)[problem.reason].status
         response.status_code = status if status in (429, 503) else 200
         response.headers.update({name: v for name, v in problem.headers.items() if name == "Retry-After"})
         return response
-    return await _to_client(ports, asked, user, await ports.identity.sessions.begin(user))
+    return await _to_client(ports, requested, user, await ports.identity.sessions.begin(user))
 
 
-async def _to_client(ports: Ports, asked: Asked, user: User, cookie: str | None) -> Response:
-    code = await ports.identity.grants.code_for(user, asked.client.id, asked.redirect_uri, asked.challenge, asked.scope)
-    response = _redirect(answer_uri(asked.redirect_uri, ports.settings.public_url, asked.state, code=code))
+async def _to_client(ports: Ports, requested: AuthorizationRequest, user: User, cookie: str | None) -> Response:
+    code = await ports.identity.grants.code_for(
+        user, requested.client.id, requested.redirect_uri, requested.challenge, requested.scope
+    )
+    response = _redirect(answer_uri(requested.redirect_uri, ports.settings.public_url, requested.state, code=code))
     if cookie is not None:
         ports.identity.sessions.set_cookie(response, cookie)
     return response
 
 
 def _login_page(
-    request: Request, ports: Ports, asked: Asked, cookie: str, *, trouble: str | None = None, **options: Any
+    request: Request,
+    ports: Ports,
+    requested: AuthorizationRequest,
+    cookie: str,
+    *,
+    problem_reason: str | None = None,
+    **options: Any,
 ) -> Response:
     language = language_of(request)
-    alert = reasons_of(request)[trouble].in_language(language) if trouble else ""
-    html = page.login_page(asked, form_token_for(cookie), language, alert=alert, **options)
-    response = HTMLResponse(html, headers=page.headers_for(asked.redirect_uri))
+    alert = reasons_of(request)[problem_reason].in_language(language) if problem_reason else ""
+    html = page.login_page(requested, form_token_for(cookie), language, alert=alert, **options)
+    response = HTMLResponse(html, headers=page.headers_for(requested.redirect_uri))
     ports.identity.sessions.set_cookie(response, cookie)
     return response
 

@@ -1,4 +1,4 @@
-"""First-party login for distributors and administrators, joining with an invite code, and who one is."""
+"""First-party login for distributors and administrators, registration with an invite code, and `/api/me`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from api.identity.oauth.grants import GrantRefused
 from api.identity.principal import Principal
 
 login_router = APIRouter(prefix="/api/auth", tags=["login"], route_class=BodyRoute)
-"""Only where users are our own."""
+"""Absent where an OpenID provider has the users."""
 
 router = APIRouter(prefix="/api", tags=["login"], route_class=BodyRoute)
 
@@ -39,7 +39,7 @@ class LogIn(Body):
     email: Email
     password: Password
     new_password: Password | None = Field(
-        default=None, description="Replaces the password; required with one that was given for one login only."
+        default=None, description="Replaces the password; required with a one-time password."
     )
 
 
@@ -66,7 +66,7 @@ class Pending(BaseModel):
 
 
 class Me(BaseModel):
-    """Who the access token speaks for."""
+    """The principal of the access token."""
 
     kind: Literal["admin", "distributor", "shop"]
     subject: str
@@ -78,12 +78,14 @@ class Me(BaseModel):
 
 
 class NewInvite(Body):
-    uses_max: int = Field(default=1, strict=True, ge=1, le=1000, description="How many may join with it.")
-    days: int = Field(default=30, strict=True, ge=1, le=365, description="How long it is good for.")
+    uses_max: int = Field(default=1, strict=True, ge=1, le=1000, description="How many distributors may join with it.")
+    days: int = Field(default=30, strict=True, ge=1, le=365, description="How long it is valid.")
 
 
 class CreatedInvite(BaseModel):
-    code: str = Field(description="Shown this once; only a hash of it is kept.", examples=["ABCDE-FGHJK-LMNPQ-RSTUV"])
+    code: str = Field(
+        description="Shown only this once; only its hash is stored.", examples=["ABCDE-FGHJK-LMNPQ-RSTUV"]
+    )
     sponsor_id: ShownId
     uses_max: int
     expires_at: datetime
@@ -96,7 +98,7 @@ _LOGIN_PROBLEMS = documented(
 
 @login_router.post("/login", summary="Log in with address and password", responses=_LOGIN_PROBLEMS)
 async def log_in(body: LogIn, request: Request, response: Response, ports: Here) -> TokenAnswer:
-    """For our own apps. Others use OAuth's authorization code, and never see a password."""
+    """For our own apps. Other apps use OAuth's authorization code, and never see a password."""
     new_password = body.new_password.get_secret_value() if body.new_password else None
     user = await ports.identity.logins.log_in(
         body.email, body.password.get_secret_value(), address_of(request), new_password
@@ -107,8 +109,8 @@ async def log_in(body: LogIn, request: Request, response: Response, ports: Here)
 
 @login_router.post("/refresh", summary="New tokens for a refresh token", responses=documented("invalid_grant"))
 async def refresh(body: Refresh, response: Response, ports: Here) -> TokenAnswer:
-    """The refresh token is used up by it. Sent again within seconds, because the answer was lost, it gets the same
-    successor; one that comes again later, or after its successor was used, ends the login it belongs to.
+    """A refresh token is good for one use. A repeat within seconds, after a lost answer, gets the same successor; a
+    repeat later, or after its successor was used, ends the login that it belongs to.
     """
     response.headers["Cache-Control"] = "no-store"
     try:
@@ -119,7 +121,7 @@ async def refresh(body: Refresh, response: Response, ports: Here) -> TokenAnswer
 
 @login_router.post("/logout", summary="End a login", status_code=204, responses=documented())
 async def log_out(body: Refresh, ports: Here) -> None:
-    """Nothing tells whether the token was worth anything."""
+    """The answer is the same for an invalid token."""
     await ports.identity.grants.revoke(body.refresh_token.get_secret_value(), FIRST_PARTY)
 
 
@@ -142,7 +144,7 @@ async def log_out(body: Refresh, ports: Here) -> None:
 async def register(
     body: Register, request: Request, response: Response, ports: Here, prefer: PreferWait = None
 ) -> Registered | Pending:
-    """Joins below the sponsor who gave the invite code. Sending the same again changes nothing and answers the same."""
+    """Joins below the sponsor who made the invite code. A repeat changes nothing and gets the same answer."""
     joining = Joining(body.invite_code.get_secret_value(), body.email, body.password.get_secret_value(), body.name)
     user: User | None = await ports.identity.registrations.register(
         joining, address_of(request), correlation_of(request), Preferences.of(prefer or "").wait_s
@@ -181,7 +183,7 @@ async def invite(
     ports: Here,
     principal: Annotated[Principal, needs("invites:write")],
 ) -> CreatedInvite:
-    """Whoever joins with the code stands below the distributor who made it."""
+    """A distributor who joins with the code stands below the distributor who made it."""
     code, created = await ports.identity.invites.create(
         principal, correlation_of(request), uses_max=body.uses_max, days=body.days
     )

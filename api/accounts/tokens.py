@@ -1,4 +1,4 @@
-"""OAuth 2.0 as RFC 9700 has it: token, revocation, keys and metadata. Errors are RFC 6749's, not problem details."""
+"""OAuth 2.0 as RFC 9700 profiles it: token, revocation, keys and metadata. Errors follow RFC 6749, not RFC 9457."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pydantic import BaseModel, Field
 
 from api.access.ports import Here, Ports
 from api.identity.model import FIRST_PARTY, Client
-from api.identity.oauth.authorize import VERIFIER, Repeated, single
-from api.identity.oauth.clients import InvalidClient, MultipleCredentials, proof_of
+from api.identity.oauth.authorize import VERIFIER, RepeatedParameter, single
+from api.identity.oauth.clients import InvalidClient, MultipleCredentials, credentials_of
 from api.identity.oauth.grants import GrantRefused, Tokens
 from api.identity.permissions import PERMISSIONS, as_scope, narrowed
 from api.identity.tokens.keys import PUBLISHED_FOR_S
@@ -62,7 +62,7 @@ class ServerMetadata(BaseModel):
 
 
 class Revoked(BaseModel):
-    """Nothing: RFC 7009, section 2.2."""
+    """Empty: RFC 7009, section 2.2."""
 
 
 class _KeySetResponse(JSONResponse):
@@ -106,7 +106,7 @@ def token_answer(tokens: Tokens) -> TokenAnswer:
 
 
 def _form(fields: Mapping[str, str]) -> dict[str, Any]:
-    """The request body of an operation that takes a form, for OpenAPI."""
+    """OpenAPI's request body of an operation that takes a form."""
     properties = {name: {"type": "string", "description": about} for name, about in fields.items()}
     required = [name for name in ("grant_type", "token") if name in fields]
     schema = {"type": "object", "properties": properties, "required": required}
@@ -115,7 +115,7 @@ def _form(fields: Mapping[str, str]) -> dict[str, Any]:
 
 _ERRORS: dict[int | str, dict[str, Any]] = {
     400: {"model": OAuthError, "description": "The request, the grant or the scope is refused."},
-    401: {"model": OAuthError, "description": "`invalid_client`: the client did not prove who it is."},
+    401: {"model": OAuthError, "description": "`invalid_client`: the client is not authenticated."},
 }
 
 
@@ -128,11 +128,11 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
             "grant_type": "authorization_code, refresh_token or client_credentials.",
             "code": "The authorization code.",
             "redirect_uri": "The same as in the authorization request.",
-            "code_verifier": "What the code challenge was made from.",
+            "code_verifier": "The secret behind the code challenge.",
             "refresh_token": "The last refresh token of this login.",
-            "scope": "Fewer permissions than there are.",
-            "client_id": "The client, where it is not in the Authorization header.",
-            "client_secret": "The shop's secret, where it is not in the Authorization header.",
+            "scope": "The permissions, if fewer than all.",
+            "client_id": "The client, unless the Authorization header names it.",
+            "client_secret": "The shop's secret, unless the Authorization header has it.",
         }
     ),
 )
@@ -150,18 +150,18 @@ async def token(request: Request, ports: Here) -> JSONResponse:
 @router.post(
     "/oauth/revoke",
     summary="End the login of a refresh token",
-    responses={200: {"model": Revoked, "description": "It is worth nothing now, or never was."}, **_ERRORS},
+    responses={200: {"model": Revoked, "description": "The token is invalid now, or always was."}, **_ERRORS},
     openapi_extra=_form(
         {
             "token": "The refresh token.",
             "token_type_hint": "refresh_token.",
-            "client_id": "The client, where it is not in the Authorization header.",
-            "client_secret": "The shop's secret, where it is not in the Authorization header.",
+            "client_id": "The client, unless the Authorization header names it.",
+            "client_secret": "The shop's secret, unless the Authorization header has it.",
         }
     ),
 )
 async def revoke(request: Request, ports: Here) -> JSONResponse:
-    """RFC 7009. Access tokens cannot be revoked: they are short."""
+    """RFC 7009. Access tokens cannot be revoked: they expire within minutes."""
     try:
         form = await _read(request)
         client = await _client(request, form, ports)
@@ -169,7 +169,7 @@ async def revoke(request: Request, ports: Here) -> JSONResponse:
         if not secret:
             raise Refused("invalid_request", "token is required")
         if secret.count(".") == 2:
-            raise Refused("unsupported_token_type", "access tokens end by themselves within minutes")
+            raise Refused("unsupported_token_type", "access tokens expire by themselves within minutes")
         await ports.identity.grants.revoke(secret, client.id)
     except Refused as refused:
         return _refusal(refused)
@@ -191,7 +191,7 @@ async def jwks(ports: Here) -> Response:
 @router.get("/.well-known/oauth-authorization-server", summary="What this authorization server can do (RFC 8414)")
 async def metadata(ports: Here) -> ServerMetadata:
     issuer = ports.settings.public_url
-    proofs = ["none", "client_secret_basic", "client_secret_post"]
+    methods = ["none", "client_secret_basic", "client_secret_post"]
     return ServerMetadata(
         issuer=issuer,
         authorization_endpoint=f"{issuer}/oauth/authorize",
@@ -202,8 +202,8 @@ async def metadata(ports: Here) -> ServerMetadata:
         response_modes_supported=["query"],
         grant_types_supported=list(_GRANT_TYPES),
         code_challenge_methods_supported=["S256"],
-        token_endpoint_auth_methods_supported=proofs,
-        revocation_endpoint_auth_methods_supported=proofs,
+        token_endpoint_auth_methods_supported=methods,
+        revocation_endpoint_auth_methods_supported=methods,
         authorization_response_iss_parameter_supported=True,
         scopes_supported=list(PERMISSIONS),
         ui_locales_supported=["en", "zh"],
@@ -215,8 +215,8 @@ async def _read(request: Request) -> dict[str, str]:
         raise Refused("invalid_request", f"the body must be {_FORM}")
     try:
         return single((await request.body()).decode())
-    except Repeated as error:
-        raise Refused("invalid_request", "a parameter is given twice") from error
+    except RepeatedParameter as error:
+        raise Refused("invalid_request", "a parameter is repeated") from error
     except ValueError as error:
         raise Refused("invalid_request", "the body cannot be read") from error
 
@@ -224,11 +224,11 @@ async def _read(request: Request) -> dict[str, str]:
 async def _client(request: Request, form: dict[str, str], ports: Ports) -> Client:
     authorization = request.headers.get("authorization")
     try:
-        client = await ports.identity.clients.authenticated(proof_of(authorization, form))
+        client = await ports.identity.clients.authenticated(credentials_of(authorization, form))
     except MultipleCredentials as error:
-        raise Refused("invalid_request", "the client proves itself in two ways") from error
+        raise Refused("invalid_request", "the client uses two authentication methods") from error
     except InvalidClient as error:
-        raise Refused("invalid_client", "the client did not prove who it is", 401, authorization is not None) from error
+        raise Refused("invalid_client", "the client is not authenticated", 401, authorization is not None) from error
     if client.id == FIRST_PARTY:
         raise Refused("unauthorized_client", "this client uses /api/auth")
     return client
@@ -253,7 +253,7 @@ async def _granted(form: dict[str, str], client: Client, ports: Ports) -> TokenA
             case "client_credentials" if client.kind == "shop":
                 tokens = ports.identity.tokens
                 if scope is not None and not set(scope.split()) <= client.permissions:
-                    raise Refused("invalid_scope", "the shop may not do all of that")
+                    raise Refused("invalid_scope", "scope exceeds the permissions of the shop")
                 held = as_scope(narrowed(client.permissions, scope))
                 access = await tokens.for_shop(client, scope)
                 return TokenAnswer(access_token=access, expires_in=tokens.life_s, scope=held)
@@ -264,13 +264,13 @@ async def _granted(form: dict[str, str], client: Client, ports: Ports) -> TokenA
             case _:
                 raise Refused("unsupported_grant_type", f"grant_type is one of {', '.join(_GRANT_TYPES)}")
     except GrantRefused as error:
-        raise Refused("invalid_grant", "it is used up, too old, or not for this client") from error
+        raise Refused("invalid_grant", "it is used, expired, or issued to another client") from error
 
 
 def _scope(form: dict[str, str]) -> str | None:
     scope = form.get("scope")
     if scope is not None and not set(scope.split()) <= set(PERMISSIONS):
-        raise Refused("invalid_scope", "scope names what does not exist")
+        raise Refused("invalid_scope", "scope names an unknown permission")
     return scope
 
 

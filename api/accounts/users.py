@@ -1,4 +1,4 @@
-"""Users and what they may do: for administrators."""
+"""Users and their permissions, for administrators."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from api.http.conditions import NOT_MODIFIED, IfNoneMatch, read_response
 from api.http.ids import ShownId
 from api.http.paging import Cursor, Limit, Page, next_link
 from api.http.problems import Problem, documented
-from api.identity.accounts.users import Wish
+from api.identity.accounts.users import UserChange
 from api.identity.given import Email
 from api.identity.model import User
 from api.identity.permissions import DEFAULTS, PERMISSIONS, Role
@@ -31,7 +31,9 @@ UserId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$", examples=["4f1c0d3a9b7e4
 Permission = Annotated[str, Field(pattern=r"^[a-z-]{1,40}:[a-z-]{1,20}$", examples=["rules:approve"])]
 Permissions = Annotated[list[Permission], Field(max_length=len(PERMISSIONS))]
 Roles = Annotated[list[Role], Field(min_length=1, max_length=3, examples=[["ROLE_DISTRIBUTOR"]])]
-IfMatch = Annotated[str | None, Header(alias="If-Match", max_length=100, description="The ETag of what is edited.")]
+IfMatch = Annotated[
+    str | None, Header(alias="If-Match", max_length=100, description="The ETag of the version that you edit.")
+]
 
 
 class UserView(BaseModel):
@@ -41,9 +43,9 @@ class UserView(BaseModel):
     email: str
     name: str
     roles: list[Role]
-    granted: list[str] = Field(description="Permissions beside those of the roles.")
-    withheld: list[str] = Field(description="Permissions of the roles that were taken away.")
-    permissions: list[str] = Field(description="What comes of it.")
+    granted: list[str] = Field(description="Permissions in addition to those of the roles.")
+    withheld: list[str] = Field(description="Permissions of the roles that were withdrawn.")
+    permissions: list[str] = Field(description="The resulting permissions.")
     active: bool
     distributor_id: ShownId | None
     created_at: datetime
@@ -53,7 +55,7 @@ class UserView(BaseModel):
 class NewUser(Body):
     email: Email
     roles: Roles
-    password: Password | None = Field(default=None, description="Absent: one for a single login is made and returned.")
+    password: Password | None = Field(default=None, description="Absent: a one-time password is made and returned.")
     name: PersonName = ""
     distributor_id: DistributorId | None = None
 
@@ -61,15 +63,15 @@ class NewUser(Body):
 class CreatedUser(UserView):
     model_config = ConfigDict(title="CreatedUser")
 
-    one_time_password: str | None = Field(default=None, description="Shown this once; must be replaced at login.")
+    one_time_password: str | None = Field(default=None, description="Shown only this once; must be replaced at login.")
 
 
 class OneTimePassword(BaseModel):
-    one_time_password: str = Field(description="Shown this once; must be replaced at login.")
+    one_time_password: str = Field(description="Shown only this once; must be replaced at login.")
 
 
 class ChangeUser(Body):
-    """What is absent stays as it is."""
+    """An absent field keeps its value."""
 
     roles: Roles | None = None
     granted: Permissions | None = None
@@ -81,7 +83,7 @@ class ChangeUser(Body):
 class PermissionView(BaseModel):
     permission: str
     about: str
-    roles: list[Role] = Field(description="The roles that bring it.")
+    roles: list[Role] = Field(description="The roles that have it.")
 
 
 def view_of(user: User) -> UserView:
@@ -177,8 +179,8 @@ async def change_user(
     principal: Writes,
     if_match: IfMatch = None,
 ) -> UserView:
-    """Written to the audit log with before and after. Whoever may do less from now on is logged out everywhere."""
-    command = Wish(
+    """Written to the audit log with before and after. A user who loses permissions is logged out everywhere."""
+    command = UserChange(
         roles=tuple(body.roles) if body.roles is not None else None,
         granted=tuple(body.granted) if body.granted is not None else None,
         withheld=tuple(body.withheld) if body.withheld is not None else None,
@@ -194,7 +196,7 @@ async def change_user(
 async def reset_password(
     user_id: UserId, request: Request, response: Response, ports: Here, principal: Writes
 ) -> OneTimePassword:
-    """For somebody who has lost theirs: ends every login of the user. The password is for one login only."""
+    """For a lost password: ends every login of the user. The new password is for one login only."""
     response.headers["Cache-Control"] = "no-store"
     one_time = await ports.identity.users.reset_password(user_id, author_of(request, principal))
     return OneTimePassword(one_time_password=one_time)
@@ -205,7 +207,7 @@ def _etag(user: User) -> str:
 
 
 def _version(if_match: str | None) -> int | None:
-    """The version that If-Match names; None for none or `*`. What is no version of ours matches nothing."""
+    """The version that If-Match names; None for none or `*`. An invalid version matches nothing."""
     if if_match is None or if_match.strip() == "*":
         return None
     text = if_match.strip().removeprefix('"').removesuffix('"')

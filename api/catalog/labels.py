@@ -1,9 +1,9 @@
-"""Categories and tags: created, found, renamed, and removed where no product needs them.
+"""Categories and tags: created, found, renamed, and removed unless a product uses them.
 
-Both work the same way; a `Label` holds what differs.
+Both work the same way; a `Label` holds the differences.
 """
 
-# FastAPI evaluates the annotations of routes that are made in a function, so they must not be text.
+# FastAPI evaluates the annotations of routes that are made in a function, so they must not be strings.
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -44,14 +44,14 @@ class TagView(Versioned):
 
     tag_id: ShownId = Field(examples=[3])
     name: str = Field(examples=["organic"])
-    products: int = Field(description="How many products have it.", examples=[12])
+    products: int = Field(description="The number of products with this tag.", examples=[12])
 
 
-class CategoryWish(Body):
+class CategoryRequest(Body):
     name: CategoryName
 
 
-class TagWish(Body):
+class TagRequest(Body):
     name: TagName
 
 
@@ -61,13 +61,13 @@ class Label:
     plural: str
     collection: str
     example: int
-    wish: type[Body]
+    body: type[Body]
     view: type[Versioned]
     codec: Codec[Any]
     define: Callable[..., Command]
     remove: Callable[..., Command]
     use: str
-    """How a product uses it, in the sentence that says why it cannot be removed."""
+    """How a product uses it, for the description of its removal."""
 
     @property
     def key(self) -> str:
@@ -77,7 +77,7 @@ class Label:
         return self.view.model_validate(self.codec.to_entity(document), from_attributes=True)
 
     async def find(self, ports: Ports, number: int) -> Versioned:
-        """Raises Problem not_found, for a removed one too."""
+        """Raises Problem not_found, also for a removed one."""
         found = await ports.store.find(self.collection, {"_id": number, "removed": False}, limit=1)
         if not found:
             raise Problem("not_found")
@@ -87,17 +87,17 @@ class Label:
         return with_etag(await self.find(ports, number))
 
 
-_REMOVED_SINCE = problem_answer("`not_found`: this request was sent before, and what it made has been removed since.")
+_REMOVED_SINCE = problem_answer("`not_found`: this request is a repeat, and what it created has been removed since.")
 _REMOVING = written("not_defined", "precondition_failed", "outdated", "in_use", shown=BaseModel)
 _REMOVED: Responses = {
-    204: {"description": "It is gone."},
+    204: {"description": "Removed."},
     **{status: answer for status, answer in _REMOVING.items() if status != 200},
 }
 
 
 def routes_of(label: Label) -> APIRouter:
     router = APIRouter(prefix=f"/api/{label.plural}", tags=[label.plural], route_class=BodyRoute)
-    View, Wish = label.view, label.wish  # noqa: N806  (classes)
+    View, LabelRequest = label.view, label.body  # noqa: N806  (classes)
     a_noun, one = f"a {label.noun}", f"/{{{label.key}}}"
     Number = Annotated[  # noqa: N806
         int,
@@ -113,8 +113,8 @@ def routes_of(label: Label) -> APIRouter:
         status_code=201,
         responses={**written("outdated", shown=View, created=True), 404: _REMOVED_SINCE},
     )
-    async def create(body: Wish, ports: Here, principal: Writes, writing: Writing) -> Response:  # type: ignore[valid-type]
-        """The number is given here. A repeat with the same Idempotency-Key is 404 once the thing has been removed."""
+    async def create(body: LabelRequest, ports: Here, principal: Writes, writing: Writing) -> Response:  # type: ignore[valid-type]
+        """The server assigns the number. A repeat with the same Idempotency-Key is 404 once it has been removed."""
         number = await writing.number(label.noun, view=label.collection)
         command = label.define(**{label.key: number}, name=body.name, expected_version=0)  # type: ignore[attr-defined]
         location = f"/api/{label.plural}/{number}"
@@ -158,7 +158,7 @@ def routes_of(label: Label) -> APIRouter:
     )
     async def change(
         number: Number,
-        body: Wish,  # type: ignore[valid-type]
+        body: LabelRequest,  # type: ignore[valid-type]
         ports: Here,
         principal: Writes,
         writing: Writing,
@@ -173,7 +173,7 @@ def routes_of(label: Label) -> APIRouter:
         one,
         name=f"remove_{label.noun}",
         summary=f"Remove {a_noun}",
-        description=f"Refused while a product {label.use} it. Its number is not given again.",
+        description=f"Refused while a product {label.use} it. Its number is not assigned again.",
         response_model=None,
         status_code=204,
         responses=_REMOVED,
@@ -199,7 +199,7 @@ CATEGORY = Label(
     plural="categories",
     collection=CATEGORIES,
     example=7,
-    wish=CategoryWish,
+    body=CategoryRequest,
     view=CategoryView,
     codec=Codec(Category, key="category_id"),
     define=DefineCategory,
@@ -211,7 +211,7 @@ TAG = Label(
     plural="tags",
     collection=TAGS,
     example=3,
-    wish=TagWish,
+    body=TagRequest,
     view=TagView,
     codec=Codec(Tag, key="tag_id"),
     define=DefineTag,

@@ -49,7 +49,7 @@ class NewProduct(Body):
 
 
 class ChangeProduct(Body):
-    """What is absent stays as it is; an `image_url` of null is taken away."""
+    """An absent field keeps its value; an `image_url` of null removes the image."""
 
     name: Name | None = None
     image_url: ImageUrl | None = None
@@ -66,7 +66,7 @@ class ChangeProduct(Body):
     responses=written("category_unknown", "tag_unknown", "outdated", shown=ProductView, created=True),
 )
 async def create_product(body: NewProduct, ports: Here, principal: Writes, writing: Writing) -> Response:
-    """The number is given here. Category and tags must be there already."""
+    """The server assigns the number. Category and tags must exist already."""
     await require_category(ports.store, body.category_id)
     product_id = await writing.number("product", view=PRODUCTS)
     command = DefineProduct(product_id=product_id, expected_version=0, **body.model_dump())
@@ -80,17 +80,17 @@ async def list_products(
     principal: Reads,
     q: Annotated[
         str | None,
-        Query(max_length=100, description="Words of the name, or how they begin.", examples=["green te"]),
+        Query(max_length=100, description="Words of the name, or their beginnings.", examples=["green te"]),
     ] = None,
     category_id: Annotated[int | None, Query(ge=1, le=2**63 - 1, examples=[7]), AS_IN_JSON] = None,
     tag: Annotated[
-        int | None, Query(ge=1, le=2**63 - 1, description="Those that have it.", examples=[3]), AS_IN_JSON
+        int | None, Query(ge=1, le=2**63 - 1, description="Products with this tag.", examples=[3]), AS_IN_JSON
     ] = None,
-    active: Annotated[bool | None, Query(description="Those that can be ordered, or those that cannot.")] = None,
+    active: Annotated[bool | None, Query(description="Products that can be ordered, or those that cannot.")] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[ProductView]:
-    """By number. Several filters hold together."""
+    """By number. Several filters are combined by AND."""
     filters = {"category_id": category_id, "tags": tag, "active": active}
     where = [{name: value} for name, value in filters.items() if value is not None]
     found, after = await page_of(
@@ -129,9 +129,9 @@ async def change_product(
     writing: Writing,
     if_match: IfMatch = None,
 ) -> Response:
-    """If-Match is needed: what is absent is taken from the version that it names, so no other change is lost.
+    """If-Match is required: an absent field keeps the value of the version that it names, so no other change is lost.
 
-    Orders keep the category that they were accepted with.
+    Orders keep the category of their acceptance.
     """
     product = await find_product(ports.store, product_id)
     if if_match is None:
@@ -140,12 +140,12 @@ async def change_product(
     same_category = body.category_id in (None, product.category_id)
     if body.category_id is not None and not same_category:
         await require_category(ports.store, body.category_id)
-    told = {name: getattr(body, name) for name in body.model_fields_set}
-    wish = {name: value for name, value in told.items() if value is not None or name == "image_url"}
+    sent = {name: getattr(body, name) for name in body.model_fields_set}
+    changes = {name: value for name, value in sent.items() if value is not None or name == "image_url"}
     known = product_view(product).model_dump()
     command = DefineProduct(
-        **{name: value for name, value in known.items() if name != "version"} | wish,
-        # What the category was called by whoever defined the product says nothing of another one.
+        **{name: value for name, value in known.items() if name != "version"} | changes,
+        # The stored category name is that of the old category.
         category_name=product.category_name if same_category else None,
         expected_version=expected,
     )

@@ -1,4 +1,4 @@
-"""Products as they are shown, and the version that an edit expects of them."""
+"""Products as shown, and the version that an edit expects."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ async def find_product(reader: Reader, product_id: int) -> Product:
 
 
 async def require_category(reader: Reader, category_id: int) -> None:
-    """Shops may bring categories of their own by message; here a number that nobody defined is a mistake.
+    """A shop's message may use a category before its definition; over HTTP an undefined number is a mistake.
 
     Raises Problem category_unknown.
     """
@@ -73,10 +73,10 @@ def named(query: str | None) -> Sequence[dict[str, Any]]:
 
 
 def expected_version(if_match: str | None, version: int) -> int | None:
-    """The version that If-Match says is edited, for the worker to compare: only there nobody can come in between.
+    """The version that If-Match names, for the worker to compare: only the worker can do so without a race.
 
-    One that is not the present one is passed on: the request may be a repeat of the one that changed it. Raises Problem
-    precondition_failed where no version of ours is named.
+    A version that is not current is passed on: the request may be a repeat of the one that changed it. Raises Problem
+    precondition_failed for an invalid version.
     """
     if if_match is None or if_match.strip() == "*":
         return None if if_match is None else version
@@ -87,5 +87,5 @@ def expected_version(if_match: str | None, version: int) -> int | None:
 
 
 def with_etag(view: Versioned) -> JSONResponse:
-    """For an answer to a write: what it has become, and the ETag to edit it by."""
+    """The answer to a write: the new state, and its ETag."""
     return JSONResponse(view.model_dump(mode="json"), headers={"ETag": etag_of(view.version)})

@@ -1,4 +1,4 @@
-"""Commissions and rewards of one distributor, as they are shown. Amounts are decimal strings."""
+"""Commissions and rewards of one distributor, as shown. Amounts are decimal strings."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ _AT_ONCE_MAX = 10
 
 
 class BalanceView(BaseModel):
-    """What one distributor's accounts hold in one currency. Negative: taken back after it had been released."""
+    """The balances of one distributor's accounts in one currency. Negative: taken back after its release."""
 
     model_config = ConfigDict(title="Balance")
 
     currency: str = Field(examples=["CNY"])
-    held: str = Field(description="Waits for its release.", examples=["2.74"])
+    held: str = Field(description="Not released yet.", examples=["2.74"])
     available: str = Field(description="Released, not yet paid out.", examples=["120.00"])
-    in_payout: str = Field(description="On its way.", examples=["0.00"])
+    in_payout: str = Field(description="Being paid out.", examples=["0.00"])
     paid: str = Field(examples=["1310.55"])
 
 
@@ -50,7 +50,7 @@ class EntryView(BaseModel):
     tier: str = Field(examples=["standard"])
     base: str = Field(description="The line's net.", examples=["54.70"])
     rate: str | None = Field(examples=["0.05"])
-    unit: str | None = Field(description="The amount for each unit, where a plan pays so.", examples=[None])
+    unit: str | None = Field(description="The amount for each unit, where a plan pays by unit.", examples=[None])
     quantity: int = Field(examples=[3])
     amount: str = Field(examples=["2.74"])
     taken_back: str = Field(examples=["0.00"])
@@ -78,7 +78,7 @@ class EarningView(BaseModel):
     released_at: datetime | None = Field(examples=[None])
     entries: list[EntryView]
     explanation: list[ExplanationView] | None = Field(
-        description="Why it is so, in the language asked for; null where it was not asked for."
+        description="Why the amount is what it is, in the requested language; null unless requested."
     )
 
 
@@ -98,7 +98,7 @@ class TargetView(BaseModel):
     target: str = Field(examples=["10000.00"])
     bonus: str = Field(examples=["200.00"])
     granted: bool = Field(examples=[False])
-    missing: str = Field(description="Sales that are still wanting.", examples=["1800.00"])
+    missing: str = Field(description="Sales still missing to the target.", examples=["1800.00"])
 
 
 class RewardView(BaseModel):
@@ -106,7 +106,7 @@ class RewardView(BaseModel):
 
     month: str = Field(description="A calendar month in UTC.", examples=["2026-11"])
     currency: str = Field(examples=["CNY"])
-    market: str = Field(description="Whose rules and targets count.", examples=["default"])
+    market: str = Field(description="The market whose rules and targets apply.", examples=["default"])
     sales: str = Field(description="Own paid sales of the month, net of refunds.", examples=["8200.00"])
     rule_version: int = Field(examples=[1])
     targets: list[TargetView]
@@ -131,7 +131,7 @@ async def balances_of(store: Documents, distributor_id: int) -> list[BalanceView
 async def earnings_of(
     store: Documents, documents: Sequence[Document], distributor_id: int, language: Language | None
 ) -> list[EarningView]:
-    """What each order pays this distributor; explained where a language is given. Nobody else's share is shown."""
+    """What each order pays this distributor; explained where a language is given. Other shares are not shown."""
     commissions = [_commissions.to_entity(document) for document in documents]
     orders: dict[str, Document] = {}
     rules: dict[int, RuleSet] = {}
@@ -141,15 +141,15 @@ async def earnings_of(
         versions = sorted({commission.rule_version for commission in commissions})
         rules = _rules.by_key(await store.find(RULES, {"_id": {"$in": versions}}))
 
-    def told() -> list[EarningView]:
+    def earnings() -> list[EarningView]:
         return [
             _earning(commission, distributor_id, explained(commission, distributor_id, orders, rules, language))
             for commission in commissions
         ]
 
-    # A page of explanations is a tenth of a second of work, which nobody else should wait for.
+    # A page of explanations takes a tenth of a second, which must not block other requests.
     explaining = language is not None and len(commissions) > _AT_ONCE_MAX
-    return await asyncio.to_thread(told) if explaining else told()
+    return await asyncio.to_thread(earnings) if explaining else earnings()
 
 
 def _earning(commission: Commission, distributor_id: int, explanation: list[ExplanationView] | None) -> EarningView:

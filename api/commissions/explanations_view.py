@@ -1,4 +1,4 @@
-"""Why an order pays one distributor what it does: the whole explanation, without what it says of anybody else."""
+"""Why an order pays one distributor what it does: the whole explanation, without anybody else's share."""
 
 from __future__ import annotations
 
@@ -35,18 +35,18 @@ def explained(
         return None
     own = _own(explain(order_facts(order), commission, terms.terms), distributor_id)
     first, *others = sentences_of(own, language)
-    # What the order pays in all, and what each line pays, would tell the others' shares.
+    # The totals of the order and of each line would reveal the others' shares.
     sections = [(first.heading, first.sentences[:1])]
     for index, section in enumerate(others):
         is_line = index < len(own.lines)
         sections.append(
             (section.heading, (section.sentences[0], *section.sentences[2:]) if is_line else section.sentences)
         )
-    return [ExplanationView(heading=heading, sentences=list(said)) for heading, said in sections if said]
+    return [ExplanationView(heading=heading, sentences=list(lines)) for heading, lines in sections if lines]
 
 
 def _own(explanation: Explanation, distributor_id: int) -> Explanation:
-    """The explanation without what it says of anybody else."""
+    """The explanation without anybody else's share."""
     people = tuple(person for person in explanation.people if person.distributor_id == distributor_id)
     return replace(
         explanation,

@@ -1,4 +1,4 @@
-"""What a distributor earns: balances, entries and why, when it is released; and rewards for sales."""
+"""What a distributor earns: balances, entries with their explanation and release, and rewards for sales."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from contracts.rewards.view import PROGRESS
 router = APIRouter(prefix="/api", tags=["commissions"])
 
 Reads = Annotated[Principal, needs("commissions:read")]
-Who = Annotated[int, Path(ge=1, le=2**63 - 1, examples=[40021]), AS_IN_JSON]
+DistributorPart = Annotated[int, Path(ge=1, le=2**63 - 1, examples=[40021]), AS_IN_JSON]
 
 _NEWEST = Sorting("placed_at", datetime, -1)
 _LAST_MONTH = Sorting("month", str, -1)
@@ -42,11 +42,13 @@ _LAST_MONTH = Sorting("month", str, -1)
     responses={**documented("not_found", "invalid_cursor"), **NOT_MODIFIED},
 )
 async def show_commission(
-    distributor_id: Who,
+    distributor_id: DistributorPart,
     request: Request,
     ports: Here,
     principal: Reads,
-    explain: Annotated[bool, Query(description="Whether to say why, in the language of Accept-Language.")] = True,
+    explain: Annotated[
+        bool, Query(description="Whether to explain the amounts, in the language of Accept-Language.")
+    ] = True,
     limit: Limit = 20,
     cursor: Cursor = None,
     if_none_match: IfNoneMatch = None,
@@ -74,7 +76,12 @@ async def show_commission(
     responses=documented("not_found", "invalid_cursor"),
 )
 async def show_rewards(
-    distributor_id: Who, request: Request, ports: Here, principal: Reads, limit: Limit = 50, cursor: Cursor = None
+    distributor_id: DistributorPart,
+    request: Request,
+    ports: Here,
+    principal: Reads,
+    limit: Limit = 50,
+    cursor: Cursor = None,
 ) -> Page[RewardView]:
     """Own sales by month, the targets of the rules, and which were reached; the newest month first."""
     await require_reach(ports.store, principal, distributor_id)

@@ -1,4 +1,4 @@
-"""Which methods an address takes, where more than one route fits it."""
+"""The methods of an address that more than one route matches."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from starlette.routing import Route
 
 
 def methods_of(routes: Iterable[Route], path: str) -> set[str]:
-    """A fixed address takes what is said of itself alone; for any other, all templates that fit are asked."""
-    fitting = [route for route in routes if route.path_regex.match(path)]
-    fixed = [route for route in fitting if not route.param_convertors]
-    return {method for route in fixed or fitting for method in route.methods or ()}
+    """A fixed address has its own methods; any other address has those of all matching templates."""
+    matching = [route for route in routes if route.path_regex.match(path)]
+    fixed = [route for route in matching if not route.param_convertors]
+    return {method for route in fixed or matching for method in route.methods or ()}
 
 
 def refusals(routes: Sequence[Route]) -> list[Route]:
-    """Routes to be asked before all others, which refuse the methods that a fixed address does not take.
+    """Routes to match before all others: they refuse the methods that a fixed address does not have.
 
-    The router goes on to the next route that fits when only the method does not: `PUT /api/inventory/hot` would be
-    taken for the stock of a product named "hot", and refused for its number.
+    The router tries the next matching route when only the method differs: `PUT /api/inventory/hot` would reach the
+    stock of a product "hot", and be refused for its number.
     """
     refusing = []
     for path in sorted({route.path for route in routes if not route.param_convertors}):

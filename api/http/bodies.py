@@ -1,7 +1,7 @@
 """Reading JSON bodies, as strictly as the workers read messages.
 
-The standard library's parser lets halves of surrogate pairs through, which are no Unicode text: no store keeps them, no
-hash takes them, and no answer can repeat them.
+The standard library's parser accepts lone surrogates, which are not Unicode text: they can be neither stored, nor
+hashed, nor sent back.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from starlette.exceptions import HTTPException
 from api.http.ids import numbers_of
 
 
-class NotRead(HTTPException, ValueError):
-    """It is JSON by its form, and says what cannot be kept: half a surrogate pair, or no number.
+class UnreadableBody(HTTPException, ValueError):
+    """Well-formed JSON with a value that cannot be stored: a lone surrogate, or NaN or infinity.
 
-    An HTTP exception, because FastAPI takes any other for a malformed body.
+    An HTTP exception, because FastAPI treats any other as a malformed body.
     """
 
     def __init__(self, detail: str) -> None:
@@ -31,16 +31,16 @@ class NotRead(HTTPException, ValueError):
 
 
 def read_json(body: bytes) -> Any:
-    """The value of a JSON text in UTF-8, 16 or 32, with a byte order mark or without.
+    """The value of a JSON text in UTF-8, 16 or 32, with or without a byte order mark.
 
-    Raises JSONDecodeError, and NotRead where only the standard library would read it.
+    Raises JSONDecodeError, and UnreadableBody where only the standard library would read it.
     """
     try:
         text = body.decode(json.detect_encoding(body))
         return from_json(text, allow_inf_nan=False)
     except ValueError as error:
         if _is_json(body):
-            raise NotRead(str(error)) from error
+            raise UnreadableBody(str(error)) from error
         raise json.JSONDecodeError(str(error), "", 0) from error
 
 
@@ -58,7 +58,7 @@ class _BodyRequest(Request):
 
 
 class BodyRoute(APIRoute):
-    """A route whose JSON body is read by `read_json`; every router that takes bodies names it."""
+    """A route whose JSON body is read by `read_json`; the `route_class` of every router with bodies."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
@@ -66,7 +66,7 @@ class BodyRoute(APIRoute):
         async def handle_body(request: Request) -> Response:
             try:
                 return await handle(_BodyRequest(request.scope, request.receive))
-            except NotRead as error:
+            except UnreadableBody as error:
                 problem = {"type": "string_unicode", "loc": ("body",), "msg": error.detail, "input": None}
                 raise RequestValidationError([problem]) from error
 

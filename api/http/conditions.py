@@ -1,4 +1,4 @@
-"""Conditional requests (RFC 9110, section 13): nobody overwrites what they have not seen, nobody reads it twice.
+"""Conditional requests (RFC 9110, section 13): no edit overwrites an unseen change, no read is sent twice.
 
 A version makes a strong ETag. `If-Match` is compared strongly, `If-None-Match` weakly, lists and `*` included.
 """
@@ -20,7 +20,7 @@ IfMatch = Annotated[
     Header(
         alias="If-Match",
         max_length=400,
-        description="The ETag of what you edit; 412 where it has changed since.",
+        description="The ETag of the version that you edit; 412 if it has changed since.",
         examples=['"3"'],
     ),
 ]
@@ -29,14 +29,14 @@ IfNoneMatch = Annotated[
     Header(
         alias="If-None-Match",
         max_length=400,
-        description="The ETag of what you have; 304 where it is still so.",
+        description="The ETag of the version that you have; 304 if it is still current.",
         examples=['"3"'],
     ),
 ]
 
 _TAG = re.compile(r'(W/)?("[\x21\x23-\x7e\x80-\xff]*")')
 _OF_CONTENT = re.compile(r'"([0-9]+)-[0-9a-f]{16}"')
-"""A version, and what was shown with it."""
+"""A version, and a hash of the content shown with it."""
 
 
 def etag_of(version: int | str) -> str:
@@ -44,12 +44,12 @@ def etag_of(version: int | str) -> str:
 
 
 def content_etag(body: bytes) -> str:
-    """For what has no version of its own."""
+    """The ETag of content without a version."""
     return f'"{sha256(body).hexdigest()[:32]}"'
 
 
 def check_match(if_match: str | None, etag: str | None) -> None:
-    """Raise Problem precondition_failed unless `etag`, None for what does not exist, is among those of If-Match."""
+    """Raise Problem precondition_failed unless If-Match has `etag`, which is None for what does not exist."""
     if if_match is None:
         return
     if if_match.strip() == "*":
@@ -62,7 +62,7 @@ def check_match(if_match: str | None, etag: str | None) -> None:
 
 
 def is_known(if_none_match: str | None, etag: str) -> bool:
-    """Whether the client has it already."""
+    """Whether If-None-Match has the ETag."""
     if if_none_match is None:
         return False
     return if_none_match.strip() == "*" or etag in (tag for _, tag in _TAG.findall(if_none_match))
@@ -76,10 +76,10 @@ def read_response(
     content_too: bool = False,
     vary: str = "Authorization",
 ) -> Response:
-    """What is shown, with its ETag; 304 where the client has it. Without a version the content makes the tag.
+    """What is shown, with its ETag; 304 where the client has it. Without a version the ETag is a hash of the content.
 
-    With `content_too` both make it, for what is shown together with more than the version counts; If-Match then looks
-    at the version alone.
+    With `content_too` the ETag has both, for a view with parts that do not change the version; If-Match then compares
+    only the version.
     """
     body = shown.model_dump_json().encode()
     etag = content_etag(body) if version is None else etag_of(version)
@@ -92,9 +92,9 @@ def read_response(
 
 
 def written_response(shown: BaseModel, version: int) -> Response:
-    """For an answer to a write: what it has become, and the ETag to edit it by, without reading it first."""
+    """The answer to a write: the new state, and the ETag for the next edit."""
     return Response(shown.model_dump_json(), media_type="application/json", headers={"ETag": etag_of(version)})
 
 
-NOT_MODIFIED: Responses = {304: {"description": "It is still what the ETag of If-None-Match names."}}
+NOT_MODIFIED: Responses = {304: {"description": "Not modified since the ETag of If-None-Match."}}
 """For `responses=` of a conditional read."""

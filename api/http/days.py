@@ -1,4 +1,4 @@
-"""A day as it is sent: text, and never a number, which would be read as seconds since 1970."""
+"""A day in a request: text, never a number, which pydantic would read as seconds since 1970."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The docs page: every operation to read and to try. All of it comes from here, so it works without the internet."""
+"""The docs page: every operation to read and to try. All its files are served here, so it works offline."""
 
 from __future__ import annotations
 
@@ -83,5 +83,5 @@ for _name, _media_type in _ASSETS.items():
 
 @cache
 def _read(name: str) -> bytes:
-    """A file of Swagger UI, as the pinned package has it."""
+    """A file of Swagger UI, from the pinned package."""
     return (files("fastapi_swagger") / "resources" / name).read_bytes()

@@ -1,4 +1,4 @@
-"""Ids in bodies and answers: as JSON integers, and as decimal text where a client cannot keep them as numbers."""
+"""Ids in bodies and answers: JSON integers, or decimal text where a client cannot keep them as numbers."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ ID_MAX = 2**63 - 1
 ID_NAMES = frozenset(
     ("product_id", "category_id", "distributor_id", "sponsor_id", "leader_id", "categories", "products", "tags")
 )
-"""What holds an id, or a list of ids, in a body."""
+"""The fields of a body that hold an id, or a list of ids."""
 
 ID_SCHEMA: dict[str, Any] = {
     "title": "Id",
     "description": "A whole number from 1 to 2^63 - 1. In answers it is an integer up to 2^53 - 1, and decimal text "
-    "beyond, where numbers of JavaScript are no longer exact. In requests it may be either.",
+    "above, where JavaScript's numbers are no longer exact. In requests it may be either.",
     "oneOf": [
         {"type": "integer", "format": "int64", "minimum": 1},
         {"type": "string", "pattern": "^[1-9][0-9]{0,18}$"},
@@ -40,27 +40,27 @@ ShownObject = Annotated[
     PlainSerializer(all_exact, when_used="json"),
     WithJsonSchema({"type": "object", "additionalProperties": True}),
 ]
-"""An object in an answer whose fields are not listed; every number in it is carried as an id is."""
+"""An object in an answer whose fields are not listed; every number in it is serialized as an id is."""
 
-_is_written_so = re.compile("[1-9][0-9]{0,18}").fullmatch
+_is_decimal_id = re.compile("[1-9][0-9]{0,18}").fullmatch
 
 
 def numbers_of(value: Any, *, is_id: bool = False) -> Any:
-    """The body with those ids as numbers that it has as decimal text. Other text stays, for the reader to refuse."""
+    """The body with its ids in decimal text as numbers. Other text stays, for validation to refuse."""
     if isinstance(value, dict):
         return {name: numbers_of(inner, is_id=name in ID_NAMES) for name, inner in value.items()}
     if isinstance(value, list):
         return [numbers_of(inner, is_id=is_id) for inner in value]
-    return int(value) if is_id and isinstance(value, str) and _is_written_so(value) else value
+    return int(value) if is_id and isinstance(value, str) and _is_decimal_id(value) else value
 
 
 def _is_id(schema: dict[str, Any]) -> bool:
-    """Whether it is an integer of 64 bits, which is how the contracts have ids. FastAPI makes a float of the limit."""
+    """Whether it is an integer of 64 bits, as ids are in the contracts. FastAPI turns the limit into a float."""
     return schema.get("type") == "integer" and float(schema.get("maximum", 0)) == float(ID_MAX)
 
 
 def carry_ids(schema: Any) -> Any:
-    """The description with a reference to `Id` for each integer of 64 bits; what a place says of its own stays."""
+    """The schema with a reference to `Id` for each integer of 64 bits; description, examples and default stay."""
     if isinstance(schema, list):
         return [carry_ids(item) for item in schema]
     if not isinstance(schema, dict):

@@ -1,7 +1,7 @@
-"""Rate limits: so many requests a minute for each principal, and for each address that nobody has logged in from.
+"""Rate limits: requests per minute for each principal, and for each address without a login.
 
-Counted in Redis, all processes together. Without Redis nobody is limited: the log says so, and whoever guesses
-passwords still meets the lockout, which is in the database.
+They are counted in Redis, for all processes together. Without Redis there are no limits, which is logged; the lockout
+still slows password guessing, because it is in MongoDB.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from infra.settings import Settings
 WINDOW_S = 60
 _STATE = "tributary.limit"
 _UNLIMITED = ("/livez", "/readyz", "/metrics", "/docs")
-"""Orchestrators and Prometheus ask without a login; the docs page is a handful of files."""
+"""Orchestrators and Prometheus send no token; the docs page is a handful of files."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """A policy, by the name that headers and clients know it by."""
+    """A policy, with its name in the headers."""
 
     name: str
     quota: int
@@ -48,11 +48,11 @@ class Limits:
         self._anonymous = Limit("address", settings.anonymous_requests_per_minute)
 
     async def count_principal(self, request: Request, name: str) -> None:
-        """Count a request of somebody who is logged in. Raises Problem too_many_requests."""
+        """Count a request of a principal. Raises Problem too_many_requests."""
         await self._count(request.scope, self._known, name)
 
     async def count_address(self, request: Request) -> None:
-        """Count a request of nobody in particular. Raises Problem too_many_requests."""
+        """Count an anonymous request. Raises Problem too_many_requests."""
         await self._count(request.scope, self._anonymous, address_of(request))
 
     async def _count(self, scope: Scope, limit: Limit, who: str) -> None:
@@ -67,9 +67,9 @@ class Limits:
 
 
 class RateLimited:
-    """Around every route: counts who has no token before anything is done for them, and adds the headers.
+    """Middleware: counts a request without a token before any work is done for it, and adds the headers.
 
-    A request with a token is counted by `api.access.guard`, once it is known whose it is.
+    A request with a token is counted by `api.access.guard`, once its principal is known.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -82,8 +82,8 @@ class RateLimited:
 
         async def send_on(message: Message) -> None:
             if message["type"] == "http.response.start":
-                told: Mapping[str, str] = scope.get(_STATE) or {}
-                more = [(name.lower().encode(), value.encode()) for name, value in told.items()]
+                headers: Mapping[str, str] = scope.get(_STATE) or {}
+                more = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
                 message["headers"] = [*message["headers"], *more]
             await send(message)
 

@@ -1,7 +1,7 @@
-"""The document that describes the API (OpenAPI 3.1), completed: what every operation may answer, and an example of it.
+"""Completes the OpenAPI 3.1 document: every answer of every operation, with an example.
 
-A route says what is its own. What all have in common is added here, so that no route can forget it, and examples are
-made of those that the fields have.
+A route declares its own answers. Those that all routes share are added here, so that no route can forget them; examples
+are composed of the fields' examples.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _GUARDED = ("unauthenticated", "invalid_token", "insufficient_scope")
 _ALWAYS = ("invalid_request", "inconsistent_request", "store_unavailable")
 _LIMIT_HEADERS = {
     "RateLimit-Policy": ("How many requests in how many seconds.", '"principal";q=1200;w=60'),
-    "RateLimit": ("How many are left, and after how many seconds all are there again.", '"principal";r=1199;t=1'),
+    "RateLimit": ("How many are left, and in how many seconds the quota is full again.", '"principal";r=1199;t=1'),
 }
 _RETRY_AFTER = {
     "Retry-After": {
@@ -47,7 +47,7 @@ Document = dict[str, Any]
 
 
 def document_of(app: FastAPI) -> Document:
-    """Made once for an application."""
+    """The document, built once per application."""
     reasons: Mapping[str, Reason] = app.state.reasons
     if app.openapi_schema is None:
         document = get_openapi(
@@ -68,12 +68,12 @@ def document_of(app: FastAPI) -> Document:
 
 
 def _class(name: str, schema: Document) -> Document:
-    """A schema that is a class of its own: it has a title, its fields have none."""
+    """A named schema: it has a title, its fields have none."""
     return {**without_titles(carry_ids(schema)), "title": schema.get("title", name)}
 
 
 def _name_bodies(operation: Document, schemas: Document) -> None:
-    """Make a class of each object that a body describes in place: generators lose what has no name."""
+    """Name each inline object schema of a body: client generators lose unnamed ones."""
     for content in (operation.get("requestBody") or {}).get("content", {}).values():
         holder, key = (content["schema"], "items") if content["schema"].get("type") == "array" else (content, "schema")
         schema = holder[key]
@@ -84,13 +84,13 @@ def _name_bodies(operation: Document, schemas: Document) -> None:
 
 
 def operation_id(route: APIRoute) -> str:
-    """`list_users` becomes `listUsers`, as most clients write it."""
+    """`list_users` becomes `listUsers`, the usual form in clients."""
     first, *rest = route.name.split("_")
     return first + "".join(word.capitalize() for word in rest)
 
 
 def operations(document: Mapping[str, Any]) -> Iterator[tuple[str, str, Document]]:
-    """Path, method and operation of each."""
+    """Path, method and operation of each operation."""
     for path, item in document["paths"].items():
         for method in _METHODS:
             if method in item:
@@ -107,7 +107,7 @@ def _add_problem_schema(document: Document) -> None:
 
 
 def _complete(path: str, operation: Document, reasons: Mapping[str, Reason]) -> None:
-    """Add the answers for the reasons that a route names, and those that any operation of its kind may give."""
+    """Add the answers for the reasons of the route, and for those that every operation of its kind shares."""
     answers = operation["responses"]
     guarded = _GUARDED if operation.get("security") else ()
     if UNRESOLVED in answers:
@@ -131,10 +131,10 @@ def _complete(path: str, operation: Document, reasons: Mapping[str, Reason]) -> 
 
 
 def _add_answers(answers: Document, codes: Sequence[str], reasons: Mapping[str, Reason]) -> None:
-    """One answer for each status of the reasons that has none yet. Raises ValueError for a reason in no table."""
+    """Add an answer for each status without one. Raises ValueError for a reason in no table."""
     by_status: dict[str, list[str]] = {}
     if unknown := set(codes) - reasons.keys():
-        raise ValueError(f"no table of reasons that api.app gathers has {', '.join(sorted(unknown))}")
+        raise ValueError(f"no table of reasons in api.app has {', '.join(sorted(unknown))}")
     for code in dict.fromkeys(codes):
         by_status.setdefault(str(reasons[code].status), []).append(f"`{code}`: {reasons[code].en}")
     for status, sentences in by_status.items():
@@ -142,7 +142,7 @@ def _add_answers(answers: Document, codes: Sequence[str], reasons: Mapping[str, 
 
 
 def _contents(operation: Mapping[str, Any], reasons: Mapping[str, Reason]) -> Iterator[Document]:
-    """Each media type of the request and of each answer; a problem has its own reason as an example."""
+    """Each media type of the request and of each answer; a problem's example has its own reason."""
     yield from (operation.get("requestBody") or {}).get("content", {}).values()
     for status, answer in operation["responses"].items():
         for media_type, content in answer.get("content", {}).items():

@@ -1,12 +1,12 @@
-"""Lists page by page, in an order that does not change under the reader.
+"""Lists page by page, in a stable order.
 
-A page begins after the last document of the one before, by its sort key and its `_id`, so what is added or taken out
-meanwhile neither repeats nor skips anything else. The cursor is opaque to clients and believed by nobody: it holds a
-position only, each part is checked, and the filters of the request and of the principal apply anew to every page.
+A page begins after the last document of the page before, by sort key and `_id`, so an insertion or a removal neither
+repeats nor skips any other document. The cursor is opaque to clients and not trusted: it holds only a position, each
+part is checked, and the filters of the request and of the principal apply to every page.
 
-A page looks at a bounded number of documents, however little its filters leave together: it goes along the index of
-one of them, the one that brings it furthest, and ends early where too much did not meet the others. `next` goes on
-from there. An index for every pair of filters would cost every order more than it saves.
+A page examines a bounded number of documents, however few match all filters: it scans the index of the filter that
+gets furthest, and ends early where too few documents match the others. `next` continues from there. An index for every
+pair of filters would cost every order more than it saves.
 """
 
 from __future__ import annotations
@@ -28,23 +28,23 @@ from api.storage.protocols import Documents
 from infra.ports.store import Document
 
 LIMIT_MAX = 200
-"""More would make one request heavy for everyone; whoever needs all follows `next`."""
+"""More would make one request slow for everyone; a client that needs all follows `next`."""
 
-LOOKED_AT_MAX = 1_000
-"""Documents that are looked at along each filter before a page ends early: a few milliseconds."""
+SCANNED_MAX = 1_000
+"""Documents to scan along each filter before a page ends early: a few milliseconds."""
 
 _WAYS_MAX = 4
-"""Filters that are tried as the one to go by; each costs a query."""
+"""Filters to try as the one to scan by; each costs a query."""
 
 REASONS = {
     "invalid_cursor": Reason(
         422,
-        "The cursor is none that this list gave out; begin again without it.",
+        "The cursor does not belong to this list; start again without it.",
         "游标无效，请去掉该参数后重新查询。",
     )
 }
 
-Limit = Annotated[int, Query(ge=1, le=LIMIT_MAX, description="How many on a page.", examples=[50]), AS_IN_JSON]
+Limit = Annotated[int, Query(ge=1, le=LIMIT_MAX, description="The most items on a page.", examples=[50]), AS_IN_JSON]
 Cursor = Annotated[
     str | None,
     Query(max_length=400, pattern=r"^[A-Za-z0-9_-]+$", description="From `next` of the page before; opaque."),
@@ -55,7 +55,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Page(BaseModel, Generic[T]):
-    """`next` is the address of the next page, with the same filters. Where filters leave little of a long list, a page
+    """`next` is the address of the next page, with the same filters. Where few items of a long list match them, a page
     before the last may have fewer items than `limit`, or none.
     """
 
@@ -67,8 +67,8 @@ class Page(BaseModel, Generic[T]):
 
     items: list[T]
     next: str | None = Field(
-        description="The address of the next page; null on the last. Only this says whether there are more: filters "
-        "may leave a page before it short, or empty.",
+        description="The address of the next page; null on the last. Only `next` shows whether there are more: "
+        "a page before the last may be short, or empty.",
         examples=[None],
     )
 
@@ -77,7 +77,7 @@ class Page(BaseModel, Generic[T]):
 class Sorting:
     """By `field`, which every document has, then by `_id`. `kind` and `id_kind` are int, str or datetime.
 
-    An index must begin with the filters that are equal, go on with `field` and end with `_id`, all in `direction`.
+    An index must begin with the equality filters, continue with `field` and end with `_id`, all in `direction`.
     """
 
     field: str
@@ -91,7 +91,7 @@ class Sorting:
         return (*own, ("_id", self.direction))
 
     def after(self, cursor: str) -> list[dict[str, Any]]:
-        """The conditions for what comes after a cursor, one of which holds; an index serves each of them in order.
+        """The conditions, joined by OR, for what follows a cursor; an index serves each of them in order.
 
         Raises Problem invalid_cursor.
         """
@@ -124,8 +124,8 @@ async def page_of(
 ) -> tuple[list[Document], str | None]:
     """The next documents that meet all conditions, and the cursor of the next page, None on the last.
 
-    `listed`: conditions each of which an index serves in the order of the list; without any, the whole collection is
-    gone through. `within`: bounds of the field that is sorted by. `checked`: what no index serves.
+    `listed`: conditions, each served by an index in the order of the list; without any, the whole collection is
+    scanned. `within`: bounds of the sort field. `checked`: conditions that no index serves.
     """
     indexed = [dict(one) for number, one in enumerate(listed) if one and one not in listed[:number]]
     others = [dict(one) for one in checked if one]
@@ -135,7 +135,7 @@ async def page_of(
     if len(indexed) < 2 and not others:
         found = await ways.all_of(first, limit + 1)
     else:
-        found = await ways.left_of(first, LOOKED_AT_MAX, limit + 1)
+        found = await ways.left_of(first, SCANNED_MAX, limit + 1)
         if len(found) <= limit:
             return await _short_page(ways, [first, *rest], limit)
     return found[:limit], sorting.cursor(found[limit - 1]) if len(found) > limit else None
@@ -143,8 +143,8 @@ async def page_of(
 
 @dataclass(frozen=True, slots=True)
 class _Ways:
-    """A list under several conditions, gone through along the index of one of them. `ranges`: of each part of the
-    list that is still to come, its bounds.
+    """A list under several conditions, scanned along the index of one of them. `ranges`: the bounds of each part of the
+    list that is still to come.
     """
 
     store: Documents
@@ -158,29 +158,29 @@ class _Ways:
         return {"$or": parts} if len(parts) > 1 else parts[0]
 
     async def all_of(self, way: Mapping[str, Any], limit: int) -> list[Document]:
-        """What is on this way, whatever the other conditions."""
+        """The documents along this way, whatever the other conditions."""
         return await self.store.find(self.collection, self._along(way), sort=self.sorting.keys, limit=limit)
 
-    async def left_of(self, way: Mapping[str, Any], looked_at: int, limit: int) -> list[Document]:
-        """What the other conditions leave of so many documents on this way."""
+    async def left_of(self, way: Mapping[str, Any], scanned: int, limit: int) -> list[Document]:
+        """Those of the first `scanned` documents along this way that match the other conditions."""
         others = [condition for condition in self.conditions if condition != way]
-        return await self._summarise(way, {"$limit": looked_at}, {"$match": _all(others)}, {"$limit": limit})
+        return await self._summarise(way, {"$limit": scanned}, {"$match": _all(others)}, {"$limit": limit})
 
     async def end_of(self, way: Mapping[str, Any]) -> Document | None:
-        """The last document that may be looked at on this way; None where there are not so many."""
+        """The last document to scan along this way; None where there are fewer than SCANNED_MAX."""
         place = {"$project": {self.sorting.field: 1}}
-        return next(iter(await self._summarise(way, {"$skip": LOOKED_AT_MAX - 1}, {"$limit": 1}, place)), None)
+        return next(iter(await self._summarise(way, {"$skip": SCANNED_MAX - 1}, {"$limit": 1}, place)), None)
 
     async def _summarise(self, way: Mapping[str, Any], *stages: Mapping[str, Any]) -> list[Document]:
-        """A stage behind the sorting keeps the server from choosing the index of another condition."""
+        """A stage after the sort keeps the server from choosing the index of another condition."""
         ordered = ({"$match": self._along(way)}, {"$sort": dict(self.sorting.keys)})
         return await self.store.summarise(self.collection, [*ordered, *stages])
 
 
 async def _short_page(ways: _Ways, some: Sequence[Mapping[str, Any]], limit: int) -> tuple[list[Document], str | None]:
-    """A page along the way that brings it furthest, which may end early.
+    """A page along the way that gets furthest, which may end early.
 
-    The end is looked up before what lies in front of it, so that nothing is left out that is added in between.
+    The end is read before the documents in front of it, so that no document inserted in between is skipped.
     """
     sorting = ways.sorting
     ends = await asyncio.gather(*map(ways.end_of, some))
@@ -188,7 +188,7 @@ async def _short_page(ways: _Ways, some: Sequence[Mapping[str, Any]], limit: int
     for another, beyond in zip(some, ends, strict=True):
         if end is not None and (beyond is None or sorting.is_after(beyond, end)):
             way, end = another, beyond
-    found = await ways.left_of(way, 2 * LOOKED_AT_MAX, limit + 1)
+    found = await ways.left_of(way, 2 * SCANNED_MAX, limit + 1)
     shown = [document for document in found if end is None or not sorting.is_after(document, end)]
     if len(shown) > limit:
         return shown[:limit], sorting.cursor(shown[limit - 1])
@@ -201,7 +201,7 @@ def _all(conditions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def next_link(request: Request, cursor: str | None) -> str | None:
-    """The address of the next page: this one's, with another cursor."""
+    """The address of the next page: that of this page, with another cursor."""
     if cursor is None:
         return None
     url = request.url.include_query_params(cursor=cursor)
@@ -210,7 +210,7 @@ def next_link(request: Request, cursor: str | None) -> str | None:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
-        # Milliseconds are all that the store keeps.
+        # The store keeps milliseconds.
         return (value - _EPOCH) // timedelta(milliseconds=1)
     return value
 
@@ -236,12 +236,12 @@ def _read(cursor: str, sorting: Sorting) -> tuple[Any, Any]:
 def _checked(value: Any, kind: type) -> Any:
     plain = str if kind is str else int
     if type(value) is not plain:
-        raise ValueError("not of the kind that is sorted by")
+        raise ValueError("not of the type of the sort field")
     if isinstance(value, str):
         value.encode()
         return value
     if not -_INT_MAX <= value < _INT_MAX:
-        raise ValueError("no 64-bit number")
+        raise ValueError("not a 64-bit number")
     if kind is datetime:
         return datetime.fromtimestamp(value // 1000, UTC).replace(microsecond=value % 1000 * 1000)
     return value

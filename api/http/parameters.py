@@ -1,4 +1,4 @@
-"""Numbers in addresses and queries: written as JSON writes them, not in every way that Python reads."""
+"""Numbers in addresses and queries: as JSON writes them, not in every form that Python reads."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def _plain(value: object) -> object:
 
 
 AS_IN_JSON = BeforeValidator(_plain)
-"""`1_0`, `+1`, `01`, `1.0` and ` 1` are none of the numbers that the description allows; Python takes all of them.
+"""Refuses `1_0`, `+1`, `01`, `1.0` and ` 1`, which the schema does not allow but Python reads.
 
-It stands behind the limits in an annotation: before them, it would keep them out of the description.
+In an annotation it comes after the limits: before them, it would remove them from the schema.
 """

@@ -1,4 +1,4 @@
-"""What a client prefers about waiting (RFC 7240): `wait=N`, `respond-async`. What cannot be read is ignored."""
+"""A client's preferences for waiting (RFC 7240): `wait=N`, `respond-async`. An unreadable one is ignored."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from typing import Self
 
 WAIT_S = 2.0
-"""How long an answer is waited for unless the client says: most outcomes are there within a tenth of it."""
+"""The wait without a preference: most outcomes arrive within a tenth of it."""
 
 WAIT_MAX_S = 10.0
-"""A request holds a connection and a place among those waiting, so not for ever."""
+"""A waiting request holds a connection and a slot, so the wait is bounded."""
 
 
 @dataclass(frozen=True, slots=True)
 class Preferences:
-    """`wait` is as asked, in seconds; None where it was not."""
+    """`wait` is the requested one, in seconds; None without one."""
 
     wait: int | None = None
     respond_async: bool = False
@@ -39,11 +39,11 @@ class Preferences:
 
     @property
     def applied(self) -> str | None:
-        """What an answer with the outcome followed."""
+        """The preferences that an answer with the outcome followed."""
         return f"wait={int(self.wait_s)}" if self.wait is not None else None
 
     @property
     def applied_without_outcome(self) -> str | None:
-        """What a 202 followed."""
+        """The preferences that a 202 followed."""
         followed = ["respond-async"] if self.respond_async else []
         return ", ".join([*followed, *([self.applied] if self.applied else [])]) or None

@@ -1,4 +1,4 @@
-"""What a problem's `type` points to: the meaning of each reason code."""
+"""The target of a problem's `type`: the meaning of each reason code."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Problem details (RFC 9457): what went wrong, as a code for programs and a sentence for people.
 
-A refusal's reason code becomes the problem's `reason` and the end of its `type`; the sentence is English or Chinese as
-`Accept-Language` asks. Each noun has a table `REASONS` of its own; `api.app` gathers them, and the application keeps
+A refusal's reason code becomes the problem's `reason` and the end of its `type`; the sentence is English or Chinese, by
+`Accept-Language`. Each noun has a table `REASONS` of its own; `api.app` gathers them, and the application keeps
 them as `state.reasons`.
 """
 
@@ -21,16 +21,16 @@ TYPES_AT = "/api/problems/"
 Language = Literal["en", "zh"]
 
 Responses = dict[int | str, dict[str, Any]]
-"""What a route documents of its answers, by status."""
+"""The documented answers of a route, by status."""
 
 UNRESOLVED = "default"
 REASON_CODES = "x-reasons"
-"""Where a route lists the reasons it may end with, until the OpenAPI document is made."""
+"""Where a route lists its reasons, until the OpenAPI document is made."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """What a reason code means: the status it answers with, and a sentence in each language."""
+    """The meaning of a reason code: a status, and a sentence in each language."""
 
     status: int
     en: str
@@ -42,38 +42,38 @@ class Reason:
 
 REASONS: dict[str, Reason] = {
     "invalid_request": Reason(
-        422, "Something in the request is not as documented; see errors.", "请求内容不符合文档要求，请查看 errors。"
+        422, "Part of the request is not as documented; see errors.", "请求内容不符合文档要求，请查看 errors。"
     ),
     "inconsistent_request": Reason(
-        422, "What the request says does not fit together; see errors.", "请求内容前后矛盾，请查看 errors。"
+        422, "Parts of the request contradict each other; see errors.", "请求内容前后矛盾，请查看 errors。"
     ),
     "malformed_request": Reason(400, "The request cannot be read.", "无法读取该请求。"),
-    "not_found": Reason(404, "There is nothing here, or nothing that you may see.", "此处没有内容，或您无权查看。"),
-    "method_not_allowed": Reason(405, "This address does not take that method.", "此地址不支持该请求方法。"),
-    "body_too_large": Reason(413, "The body is larger than this address takes.", "请求正文超出允许的大小。"),
-    "unsupported_media_type": Reason(415, "The body is not of a type that is read here.", "不支持该正文类型。"),
+    "not_found": Reason(404, "Not found, or you may not see it.", "此处没有内容，或您无权查看。"),
+    "method_not_allowed": Reason(405, "This address does not allow that method.", "此地址不支持该请求方法。"),
+    "body_too_large": Reason(413, "The body is larger than allowed.", "请求正文超出允许的大小。"),
+    "unsupported_media_type": Reason(415, "The media type of the body is not supported.", "不支持该正文类型。"),
     "conflict": Reason(409, "This contradicts what is already recorded.", "与已有记录冲突。"),
     "precondition_failed": Reason(
-        412, "It was changed by somebody else; read it again, then decide.", "内容已被他人修改，请重新读取后再操作。"
+        412, "Someone else has changed it; read it again, then decide.", "内容已被他人修改，请重新读取后再操作。"
     ),
     "precondition_required": Reason(
-        428, "Say which version you edit, with If-Match.", "请使用 If-Match 指明要修改的版本。"
+        428, "Name the version that you edit in If-Match.", "请使用 If-Match 指明要修改的版本。"
     ),
     "too_many_requests": Reason(429, "Too many requests; wait, then try again.", "请求过于频繁，请稍后再试。"),
     "internal_error": Reason(500, "Something failed on our side; it has been logged.", "服务器内部错误，已记录。"),
-    "store_unavailable": Reason(503, "The database is away; try again soon.", "数据库暂时不可用，请稍后重试。"),
+    "store_unavailable": Reason(503, "The database is unavailable; try again soon.", "数据库暂时不可用，请稍后重试。"),
     "broker_unavailable": Reason(
         503,
-        "The message broker is away, so nothing can be written now; try again soon.",
+        "The message broker is unavailable, so nothing can be written now; try again soon.",
         "消息系统暂时不可用，无法写入，请稍后重试。",
     ),
-    "busy": Reason(503, "Too much is going on right now; try again soon.", "系统繁忙，请稍后重试。"),
+    "busy": Reason(503, "The server is busy; try again soon.", "系统繁忙，请稍后重试。"),
 }
 """The reasons that belong to no noun."""
 
 
 def gathered(*tables: Mapping[str, Reason]) -> dict[str, Reason]:
-    """All tables in one. Raises ValueError where a code has two meanings."""
+    """The merged tables. Raises ValueError for a code with two meanings."""
     reasons: dict[str, Reason] = {}
     for table in tables:
         for code, reason in table.items():
@@ -83,7 +83,7 @@ def gathered(*tables: Mapping[str, Reason]) -> dict[str, Reason]:
 
 
 def reasons_of(request: Request) -> Mapping[str, Reason]:
-    """Every reason that the application answers with."""
+    """All reasons of the application."""
     reasons: Mapping[str, Reason] = request.app.state.reasons
     return reasons
 
@@ -91,7 +91,7 @@ def reasons_of(request: Request) -> Mapping[str, Reason]:
 class Problem(Exception):
     """Ends a request with problem details. The sentence comes from the reason, and so does `status` unless given.
 
-    `detail` tells this one occurrence and is shown as it is; never put a secret or another's data into it.
+    `detail` describes this occurrence and is sent unchanged; never put a secret or another's data into it.
     """
 
     def __init__(
@@ -112,7 +112,7 @@ class Problem(Exception):
 
 
 class FieldError(BaseModel):
-    """What is wrong with one part of the request; `pointer` is a JSON pointer, the value itself is never repeated."""
+    """An error in one part of the request; `pointer` is a JSON pointer. The value itself is never sent back."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -127,13 +127,13 @@ class ProblemDetails(BaseModel):
     model_config = ConfigDict(extra="allow", title="Problem")
 
     type: str = Field(
-        description="Identifies the kind of problem; it can be read there.", examples=["/api/problems/conflict"]
+        description="Identifies the kind of problem; its address explains it.", examples=["/api/problems/conflict"]
     )
-    title: str = Field(description="A sentence for a person, in the language asked for.")
+    title: str = Field(description="A sentence for a person, in the requested language.")
     status: int = Field(examples=[409])
-    reason: str = Field(description="The reason code, for programs; it stays the same.", examples=["conflict"])
-    detail: str | None = Field(default=None, description="What was wrong this time.")
-    request_id: str | None = Field(default=None, description="Names this request in our logs.")
+    reason: str = Field(description="The reason code, for programs; it never changes.", examples=["conflict"])
+    detail: str | None = Field(default=None, description="What was wrong with this request.")
+    request_id: str | None = Field(default=None, description="The id of this request in our logs.")
     errors: list[FieldError] | None = None
 
 
@@ -182,21 +182,21 @@ def problem_response(request: Request, problem: Problem) -> JSONResponse:
 
 
 def documented(*reasons: str) -> Responses:
-    """The `responses=` of a route that may end with these reasons, beside those that every route of its kind shares.
+    """The `responses=` of a route with these reasons, in addition to those that every route of its kind shares.
 
-    `api.http.openapi` makes an answer for each status of it.
+    `api.http.openapi` turns them into one answer per status.
     """
     return {UNRESOLVED: {"description": "", REASON_CODES: reasons}}
 
 
 def problem_answer(description: str) -> dict[str, Any]:
-    """An answer that is problem details."""
+    """The documentation of an answer with problem details."""
     schema = {"$ref": "#/components/schemas/" + ProblemDetails.__name__}
     return {"description": description, "content": {MEDIA_TYPE: {"schema": schema}}}
 
 
 def field_errors(errors: Sequence[Any]) -> list[dict[str, str]]:
-    """What pydantic says, without the values that it says it about: one of them may be a password."""
+    """Pydantic's errors without the values: a value may be a password."""
     return [
         {
             "pointer": "/" + "/".join(str(part).replace("~", "~0").replace("/", "~1") for part in error["loc"]),

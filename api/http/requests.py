@@ -1,4 +1,4 @@
-"""What every request gets: an id of our own, a line in the log, a limit on its body, and headers that browsers obey."""
+"""Middleware for every request: an id, a line in the log, a limit on its body, and security headers."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ _HEADERS = (
     (b"x-frame-options", b"DENY"),
 )
 _DISCARDED_TIMES = 8
-"""A body up to so many times the limit is read to its end before it is refused."""
+"""A body up to this multiple of the limit is read to its end before it is refused."""
 
 _QUIET = frozenset({"/livez", "/readyz", "/metrics"})
 
 
 class TooLarge(HTTPException):
-    """The body goes on after its limit. An HTTP exception, because FastAPI takes any other for a malformed body."""
+    """The body exceeds its limit. An HTTP exception, because FastAPI treats any other as a malformed body."""
 
     def __init__(self) -> None:
         super().__init__(413)
 
 
 class EachRequest:
-    """Outermost. The id is never the client's: it names the request in logs, problems, messages and the audit log.
+    """The outermost middleware. The id is in logs, problems, messages and the audit log; a client cannot choose it.
 
-    A line says method, route and status, and not the query or any header: codes and tokens travel there.
+    A log line has method, route and status, but neither query nor headers, which may hold codes and tokens.
     """
 
     def __init__(self, app: ASGIApp, *, body_bytes_max: int, https: bool) -> None:
@@ -67,7 +67,7 @@ class EachRequest:
             if (announced := _announced(scope)) > self._body_bytes_max:
                 if announced <= self._body_bytes_max * _DISCARDED_TIMES:
                     await _discard(receive, announced)
-                # What is left of the body is not read, so the connection cannot be used again.
+                # The rest of the body is not read, so the connection cannot be reused.
                 problem = Problem("body_too_large", headers={"Connection": "close"})
                 await problem_response(Request(scope), problem)(scope, receive, send_on)
                 return
@@ -98,7 +98,7 @@ class EachRequest:
 
 
 async def _discard(receive: Receive, bytes_max: int) -> None:
-    """Read on, and keep nothing: a client that is still sending would not hear the answer, only a broken connection."""
+    """Read and discard: a client that is still sending would see a broken connection instead of the answer."""
     while bytes_max > 0:
         message = await receive()
         bytes_max -= max(1, len(message.get("body", b"")))
@@ -115,11 +115,11 @@ def _announced(scope: Scope) -> int:
 
 
 def _route(scope: Scope) -> str:
-    """The route's template: few of them, and nobody's ids. What no route took is not repeated."""
+    """The route's template, without ids. An unmatched path is not logged."""
     route: Any = scope.get("route")
     return str(getattr(route, "path", "")) or "none"
 
 
 def address_of(request: Request) -> str:
-    """Where the request comes from, as the server or a proxy that it trusts says."""
+    """The client's address, from the server or a trusted proxy."""
     return request.client.host if request.client else "unknown"

@@ -1,4 +1,4 @@
-"""Reading CSV files as spreadsheets write them: their encodings, their separators, and headings as people type them."""
+"""Reads CSV files as spreadsheets write them: their encodings and separators, and headings as people type them."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from collections.abc import Iterator, Sequence
 
 _SEPARATORS = (",", ";", "\t")
 _SEP_LINE = re.compile(r'"?sep=(.)"?[ \t,;]*(?:\r\n|\r|\n|$)', re.IGNORECASE)
-"""What Excel reads and writes before the heading, to say which separator follows."""
+"""The line before the heading in which Excel declares the separator."""
 
 _WORKBOOK = b"PK\x03\x04"
 _MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _CHARSETS = re.compile("ascii|utf-(?:8|16|32)|gb|big5|iso8859|cp[0-9]|euc_|shift_jis|koi8")
-"""Of Python's encodings those of files. Others take forever on a long text, or decode to what is no Unicode text."""
+"""Python's encodings of files. Others are very slow on a long text, or do not decode to Unicode text."""
 
 _DAY = re.compile(r"([0-9]{4})[-/.]([0-9]{1,2})[-/.]([0-9]{1,2})")
 
 
-class NoTable(ValueError):
-    """The bytes are no CSV file that can be read; the text says why, and what to do."""
+class InvalidTable(ValueError):
+    """The bytes are not a readable CSV file; the text states why, and what to do."""
 
 
 def text_of(body: bytes, charset: str | None) -> str:
-    """The text of a file. Raises NoTable.
+    """The text of a file. Raises InvalidTable.
 
-    A byte order mark counts most, then the declared `charset`. Without either it is UTF-16 where there are zero bytes,
-    else UTF-8, else GB18030, which is GBK and more: a Chinese Excel saves CSV so. Headings and cells that are read are
-    ASCII, so a wrong guess changes no number. Guessing by statistics took short files in GBK for Korean or UTF-16.
+    A byte order mark has priority over the declared `charset`. Without either it is UTF-16 if there are zero bytes,
+    else UTF-8, else GB18030, a superset of GBK: Chinese Excel saves CSV in it. Headings and numbers are ASCII, so a
+    wrong guess changes no number. Statistical detection mistook short GBK files for Korean or UTF-16.
     """
     if body.startswith(_WORKBOOK):
-        raise NoTable("This is a workbook; save it as CSV and send that.")
+        raise InvalidTable("This is a workbook; save it as CSV and send that.")
     if charset is not None and not body.startswith(_MARKS):
         return _decoded(body, charset)
     if body.startswith(_MARKS) or b"\x00" in body:
@@ -49,27 +49,29 @@ def _decoded(body: bytes, charset: str) -> str:
         if _CHARSETS.match(codecs.lookup(charset).name) is None:
             raise LookupError(charset)
     except (LookupError, ValueError) as error:
-        raise NoTable(f"The charset {charset[:40]!r} is not read here; send UTF-8.") from error
+        raise InvalidTable(f"The charset {charset[:40]!r} is not supported; send UTF-8.") from error
     try:
         return body.decode(charset)
     except ValueError as error:
-        raise NoTable("The body is no CSV in UTF-8, UTF-16 or GBK; name its charset in the Content-Type.") from error
+        raise InvalidTable(
+            "The body is not CSV in UTF-8, UTF-16 or GBK; name its charset in the Content-Type."
+        ) from error
 
 
 def rows_of(text: str) -> tuple[list[str], Iterator[list[str]]]:
-    """The heading and the rows below it that have anything in them. Raises NoTable, also while the rows are read.
+    """The heading and the non-empty rows below it. Raises InvalidTable, also while the rows are read.
 
-    The separator is what `sep=` says, else the one that the heading has most of. Empty headings at the end are no
+    The separator is that of `sep=`, else the most frequent one in the heading. Empty headings at the end are not
     columns.
     """
-    said = _SEP_LINE.match(text)
-    text = text[said.end() :] if said else text
+    declared = _SEP_LINE.match(text)
+    text = text[declared.end() :] if declared else text
     heading_line = text.lstrip("\r\n").partition("\n")[0]
-    separator = said[1] if said else max(_SEPARATORS, key=heading_line.count)
+    separator = declared[1] if declared else max(_SEPARATORS, key=heading_line.count)
     try:
         rows = _rows(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True))
     except (TypeError, ValueError) as error:
-        raise NoTable(f"{separator!r} cannot separate columns; use a comma.") from error
+        raise InvalidTable(f"{separator!r} cannot separate columns; use a comma.") from error
     heading = [name.strip() for name in next(rows, [])]
     while heading and not heading[-1]:
         heading.pop()
@@ -83,11 +85,11 @@ def _rows(reader: Iterator[list[str]]) -> Iterator[list[str]]:
             if any(cells):
                 yield cells
     except csv.Error as error:
-        raise NoTable(f"The body is no CSV: {error}.") from error
+        raise InvalidTable(f"The body is not CSV: {error}.") from error
 
 
 def fields_named(heading: Sequence[str], known: Sequence[str]) -> list[str]:
-    """The names of the fields that the headings mean, in any case and with any blanks: `Product ID` is `product_id`."""
+    """The fields of the headings, whatever their case and blanks: `Product ID` is `product_id`."""
     by_letters = {_letters(name): name for name in known}
     return [by_letters.get(_letters(name), name) for name in heading]
 
@@ -97,6 +99,6 @@ def _letters(name: str) -> str:
 
 
 def day_of(cell: str) -> str:
-    """A day as spreadsheets write it, year first: `2027/3/31` is 2027-03-31. Anything else stays as it is."""
+    """A day as spreadsheets write it, year first: `2027/3/31` is 2027-03-31. Any other text is unchanged."""
     found = _DAY.fullmatch(cell)
     return f"{found[1]}-{int(found[2]):02}-{int(found[3]):02}" if found else cell

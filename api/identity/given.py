@@ -1,4 +1,4 @@
-"""What people give of themselves, with the same bounds over HTTP and on the command line."""
+"""Input about people, with the same bounds over HTTP and on the command line."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Email = Annotated[
     Field(
         min_length=3,
         max_length=254,
-        # U+0085 is a space to some dialects of patterns only, so it is named.
+        # Only some regex dialects treat U+0085 as a space, so it is named.
         pattern=r"^[^@\s\x00-\x1f\x7f-\x9f]{1,64}@[^@\s\x00-\x1f\x7f-\x9f]{1,190}$",
         examples=["lin@example.com"],
     ),

@@ -1,7 +1,7 @@
-"""Guessing passwords is slow: after a few failures an account, and an address, must wait, longer each time.
+"""Slows password guessing: after a few failures an account, and an address, must wait, longer each time.
 
-An attempt is counted before the password is checked and given back if it was right, so that a hundred attempts at once
-are a hundred attempts. The longest wait is bounded: whoever knows an address must not be able to lock its owner out.
+An attempt is counted before the password is checked, and uncounted if it was correct, so that a hundred concurrent
+attempts count as a hundred. The wait is bounded: an attacker must not be able to lock the owner of an account out.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from infra.runtime.conflicts import transact
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """`free` failures cost nothing; the next waits `first_s`, each further one twice as long, up to `wait_max_s`."""
+    """`free` failures have no wait; the next waits `first_s`, each further one twice as long, up to `wait_max_s`."""
 
     free: int
     first_s: int = 15
@@ -30,7 +30,7 @@ class Policy:
     forgotten_after_s: int = 86_400
 
     def counted(self, attempts: Attempts, now: datetime) -> Attempts:
-        """With one failure more."""
+        """The attempts with one more failure."""
         failures = attempts.failures + 1 if attempts.expires_at > now else 1
         over = failures - self.free
         wait_s = min(self.first_s * 2 ** min(over, 20), self.wait_max_s) if over >= 0 else 0
@@ -48,7 +48,7 @@ ADDRESS = Policy(free=30)
 
 
 def waits_s(attempts: Sequence[Attempts], now: datetime) -> int:
-    """How many seconds are left until all of them may try again."""
+    """The seconds until all of them may try again."""
     left = ((each.locked_until - now).total_seconds() for each in attempts if each.locked_until)
     return max(0, math.ceil(max(left, default=0.0)))
 
@@ -72,7 +72,7 @@ class Lockout:
         self._time = time
 
     async def begin(self, account: str, address: str) -> int:
-        """Count an attempt; 0 if it may be made, else the seconds to wait, for accounts that do not exist as well."""
+        """Count an attempt; 0 if it is allowed, else the seconds to wait. Unknown accounts are counted as well."""
 
         async def work(tx: Transaction) -> int:
             now = self._time.now()
@@ -86,7 +86,7 @@ class Lockout:
         return await transact(self._store, self._time, work)
 
     async def succeeded(self, account: str, address: str) -> None:
-        """The account starts afresh; the address gets its one attempt back: others' guesses came from there too."""
+        """Reset the account, but uncount only one attempt of the address: it may have other failures."""
 
         async def work(tx: Transaction) -> None:
             now = self._time.now()

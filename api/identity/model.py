@@ -1,4 +1,4 @@
-"""What identity keeps. Secrets are kept as hashes; times are UTC."""
+"""The entities of identity. Secrets are stored as hashes; times are UTC."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Literal
 from api.identity.permissions import Role, effective
 
 FIRST_PARTY = "tributary"
-"""The client that our own login endpoint issues tokens for."""
+"""The client of the tokens from our own login endpoint."""
 
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A person. `granted` and `withheld` are what an administrator changed about what the roles bring."""
+    """A person. `granted` and `withheld` are an administrator's changes to the permissions of the roles."""
 
     id: str
     email: str
@@ -37,8 +37,8 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """A program. A shop's has secrets (the last two, so that one can be replaced without a break) and no redirects;
-    one that people use is public, has redirects and must prove with PKCE that it is the one who asked.
+    """A program. A shop's client has secrets (the last two, so that a secret can be rotated without downtime) and no
+    redirects; a client that people use is public, has redirects and uses PKCE.
     """
 
     id: str
@@ -54,13 +54,13 @@ class Client:
 
     @property
     def permissions(self) -> frozenset[str]:
-        """What a shop may do by itself; a public client may what its user may."""
+        """The permissions of a shop; a public client has those of its user."""
         return effective(("ROLE_SHOP",), self.granted, self.withheld) if self.kind == "shop" else frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """One login of a user through a client: the family of all refresh tokens that come of it."""
+    """One login of a user through a client: the family of its refresh tokens."""
 
     id: str
     user_id: str
@@ -74,10 +74,10 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class RefreshToken:
-    """Known by its hash. It is good for one use; used again later, it ends its whole family.
+    """Stored by its hash. It is good for one use; a later reuse ends its whole family.
 
-    `successor` is the token that it was used for, sealed with this one: the store alone cannot open it. It answers a
-    request that is repeated because its answer was lost.
+    `successor` is the token that replaced it, sealed with this one: the store alone cannot open it. It is the answer to
+    a request that is repeated because its answer was lost.
     """
 
     hash: str
@@ -90,7 +90,7 @@ class RefreshToken:
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """An authorization code, known by its hash, bound to the client, the redirect and the challenge."""
+    """An authorization code, stored by its hash, bound to the client, the redirect and the challenge."""
 
     hash: str
     client_id: str
@@ -105,7 +105,7 @@ class Code:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A browser in which somebody has logged in on our page, known by the hash of its cookie."""
+    """A browser that is logged in on our page, stored by the hash of its cookie."""
 
     hash: str
     user_id: str
@@ -114,7 +114,7 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Invite:
-    """A sponsor's invitation, known by the hash of its code."""
+    """A sponsor's invitation, stored by the hash of its code."""
 
     hash: str
     sponsor_id: int
@@ -127,7 +127,7 @@ class Invite:
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """A distributor who is joining; by the hash of the e-mail address. Kept, so that a repeat finds what was begun."""
+    """A distributor who is joining, stored by the hash of the e-mail address, so that a repeat continues it."""
 
     email_hash: str
     email: str
@@ -143,7 +143,7 @@ class Registration:
 
 @dataclass(frozen=True, slots=True)
 class Attempts:
-    """Failures to log in, of one account or from one address, since the last success."""
+    """Failed logins of one account, or from one address, since the last success."""
 
     key: str
     failures: int

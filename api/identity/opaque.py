@@ -1,6 +1,6 @@
-"""Random secrets that mean nothing by themselves: codes, refresh tokens, client secrets, cookies.
+"""Random opaque secrets: codes, refresh tokens, client secrets, cookies.
 
-They have 256 bits, so a fast hash of them is as good as a slow one, and only the hash is kept.
+They have 256 bits, so a fast hash is as safe as a slow one. Only the hash is stored.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ def new_secret() -> str:
 
 
 def new_invite_code() -> str:
-    """Short enough to be read out: 20 characters out of 32, which are 100 bits, in groups of five."""
+    """Short enough to be read aloud: 20 characters from an alphabet of 32 (100 bits), in groups of five."""
     alphabet = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
     code = "".join(secrets.choice(alphabet) for _ in range(20))
     return "-".join(code[at : at + 5] for at in range(0, 20, 5))

@@ -1,4 +1,4 @@
-"""Passwords: argon2id with the parameters that OWASP recommends, hashed beside the event loop, never in it."""
+"""Passwords: argon2id with the parameters that OWASP recommends, hashed in threads, not in the event loop."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ LENGTH_MIN = 12
 LENGTH_MAX = 128
 
 _WAITING_MAX_PER_THREAD = 25
-"""Who would wait longer than about a second is told to come back instead."""
+"""A request that would wait longer than about a second is refused as busy."""
 
 
 class Passwords:
-    """A thread pool of its own, so that guesses can use up neither the loop nor its default threads."""
+    """Has a thread pool of its own, so that guessing blocks neither the loop nor its default threads."""
 
     def __init__(self, threads: int) -> None:
         # OWASP Password Storage Cheat Sheet: argon2id, 19 MiB, 2 passes, 1 lane.
@@ -32,19 +32,19 @@ class Passwords:
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="passwords")
         self._waiting_max = threads * _WAITING_MAX_PER_THREAD
         self._waiting = 0
-        # For addresses that nobody has: checking them takes as long as checking the others.
-        self._nobodys = self._hasher.hash("nobody has this password")
+        # For unknown addresses: checking them takes as long as checking known ones.
+        self._dummy_hash = self._hasher.hash("no user has this password")
 
     async def hash(self, password: str) -> str:
-        return await self._beside(partial(self._hasher.hash, normalized(password)))
+        return await self._in_thread(partial(self._hasher.hash, normalized(password)))
 
     async def verify(self, stored: str | None, password: str) -> bool:
-        """Whether `password` is the one that was hashed; False, after the same time, where there is none."""
-        matches = await self._beside(partial(self._matches, stored or self._nobodys, normalized(password)))
+        """Whether `password` is the hashed one; False, after the same time, where there is no hash."""
+        matches = await self._in_thread(partial(self._matches, stored or self._dummy_hash, normalized(password)))
         return matches and stored is not None
 
     def is_outdated(self, stored: str) -> bool:
-        """Whether it was hashed with other parameters than today's."""
+        """Whether it was hashed with other parameters than the current ones."""
         return self._hasher.check_needs_rehash(stored)
 
     def _matches(self, stored: str, password: str) -> bool:
@@ -53,7 +53,7 @@ class Passwords:
         except (Argon2Error, InvalidHashError):
             return False
 
-    async def _beside(self, work: Callable[[], T]) -> T:
+    async def _in_thread(self, work: Callable[[], T]) -> T:
         if self._waiting >= self._waiting_max:
             raise Problem("busy", headers={"Retry-After": "2"})
         self._waiting += 1
@@ -64,12 +64,12 @@ class Passwords:
 
 
 def normalized(password: str) -> str:
-    """The same characters, however a keyboard composes them (NIST SP 800-63B, section 3.1.1.2)."""
+    """The same text, however a keyboard composes its characters (NIST SP 800-63B, section 3.1.1.2)."""
     return unicodedata.normalize("NFKC", password)
 
 
 def check_strength(password: str, email: str) -> None:
-    """Length is what counts; what an attacker tries first is refused. Raises Problem weak_password."""
+    """A password must be long and not obvious. Raises Problem weak_password."""
     plain = normalized(password).casefold()
     obvious = {email.casefold(), email.casefold().partition("@")[0]}
     remainder = plain

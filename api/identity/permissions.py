@@ -1,6 +1,6 @@
-"""Roles, permissions, and what each role may do unless an administrator says otherwise.
+"""Roles, permissions, and the default permissions of each role.
 
-A permission is `noun:act`; on the wire it is an OAuth scope. A room with a noun of its own adds it here.
+A permission is `noun:act`; on the wire it is an OAuth scope. A package with a noun of its own adds it here.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ PERMISSIONS = MappingProxyType(
         "products:write": "Create and change products, categories and tags.",
         "inventory:read": "See stock.",
         "inventory:write": "Receive and adjust stock.",
-        "orders:read": "See orders that are yours to see.",
+        "orders:read": "See the orders that you have access to.",
         "orders:write": "Place orders.",
-        "orders:fulfil": "Tell how far orders are: paid, shipped, completed, cancelled.",
+        "orders:fulfil": "Set the status of orders: paid, shipped, completed, cancelled.",
         "orders:refund": "Refund orders.",
-        "commissions:read": "See commissions and rewards that are yours to see.",
+        "commissions:read": "See the commissions and rewards that you have access to.",
         "rules:read": "See commission rules and have them explained.",
         "rules:propose": "Propose commission rules, and test them on past orders.",
         "rules:approve": "Approve, activate and reject proposed rules.",
-        "distributors:read": "See distributors that are yours to see.",
+        "distributors:read": "See the distributors that you have access to.",
         "distributors:write": "Register, rank and move distributors.",
-        "shops:read": "See shops that are yours to see.",
+        "shops:read": "See the shops that you have access to.",
         "shops:write": "Register shops.",
-        "teams:read": "See teams that are yours to see.",
-        "teams:write": "Create teams and change who is in them.",
+        "teams:read": "See the teams that you have access to.",
+        "teams:write": "Create teams and change their members.",
         "invites:write": "Invite new distributors below yourself.",
-        "users:read": "See users and what they may do.",
-        "users:write": "Create users and say what they may do.",
+        "users:read": "See users and their permissions.",
+        "users:write": "Create users and set their permissions.",
         "operations:read": "See dead letters and traces.",
         "operations:write": "Send dead letters again, or discard them.",
         "audit:read": "See who changed what.",
@@ -74,13 +74,13 @@ DEFAULTS: MappingProxyType[Role, frozenset[str]] = MappingProxyType(
 
 
 def effective(roles: Iterable[Role], granted: Iterable[str] = (), withheld: Iterable[str] = ()) -> frozenset[str]:
-    """What the roles bring, with what was granted beside them, without what was withheld. Withholding wins."""
+    """The permissions of the roles, plus those granted, minus those withheld. Withholding wins."""
     brought = frozenset[str]().union(*(DEFAULTS[role] for role in roles))
     return (brought | frozenset(granted)) - frozenset(withheld)
 
 
 def narrowed(held: frozenset[str], scope: str | None) -> frozenset[str]:
-    """Those of the held permissions that a space-separated scope asks for; all of them without one."""
+    """The held permissions that a space-separated scope names; all of them without a scope."""
     return held if scope is None else held & frozenset(scope.split())
 
 

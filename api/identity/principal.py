@@ -1,4 +1,4 @@
-"""Who is asking: the one thing that routes need to know about identity."""
+"""The principal of a request: all that routes know about identity."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Kind = Literal["admin", "distributor", "shop"]
 
 
 class InvalidToken(Exception):
-    """The token is not to be believed. `reason` says why, for the log of an operator and not for the sender."""
+    """The token is invalid. `reason` states why, for the operator's log and not for the sender."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -19,7 +19,7 @@ class InvalidToken(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """`subject` is the user's or client's id; `permissions` what this token allows, never more than the user may.
+    """`subject` is the user's or client's id; `permissions` those of the token, never more than the user's.
 
     A distributor has a `distributor_id`, a shop a `shop_id`; an administrator may have the first.
     """
@@ -44,12 +44,12 @@ class Principal:
 
 
 def principal_of(claims: Mapping[str, Any], roles: tuple[str, ...], permissions: frozenset[str]) -> Principal:
-    """The strongest of the roles decides the kind. NotWhoTheySay where the facts that it needs are missing."""
+    """The strongest role decides the kind. Raises InvalidToken where a claim that the kind needs is missing."""
     distributor_id, shop_id = _number(claims.get("distributor_id")), claims.get("shop_id")
     if distributor_id is not None and (isinstance(distributor_id, bool) or not _is_id(distributor_id)):
-        raise InvalidToken("distributor_id is no positive integer")
+        raise InvalidToken("distributor_id is not a positive integer")
     if shop_id is not None and not isinstance(shop_id, str):
-        raise InvalidToken("shop_id is no text")
+        raise InvalidToken("shop_id is not text")
     kind: Kind
     if "ROLE_ADMIN" in roles:
         kind = "admin"
@@ -58,7 +58,7 @@ def principal_of(claims: Mapping[str, Any], roles: tuple[str, ...], permissions:
     elif "ROLE_SHOP" in roles and shop_id:
         kind = "shop"
     else:
-        raise InvalidToken("no role of ours, or not the id that it needs")
+        raise InvalidToken("no known role, or its id is missing")
     return Principal(
         kind=kind,
         subject=str(claims["sub"]),
@@ -71,7 +71,7 @@ def principal_of(claims: Mapping[str, Any], roles: tuple[str, ...], permissions:
 
 
 def _number(value: Any) -> Any:
-    """Some providers can only say text, and our own tokens say what JavaScript would round as text."""
+    """Some providers send only text, and our own tokens have numbers that JavaScript would round as text."""
     return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20 else value
 
 

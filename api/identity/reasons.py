@@ -1,4 +1,4 @@
-"""The reasons of identity. None of them tells whether an account exists."""
+"""The reasons of identity. The reasons of a login do not reveal whether an account exists."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ REASONS = {
     "unauthenticated": Reason(
         401, "Log in, and send the access token as a bearer token.", "请先登录，并以 Bearer 方式发送访问令牌。"
     ),
-    "invalid_token": Reason(401, "The access token is not valid any more, or never was.", "访问令牌无效或已过期。"),
+    "invalid_token": Reason(401, "The access token is invalid or expired.", "访问令牌无效或已过期。"),
     "insufficient_scope": Reason(
         403, "You may not do this; an administrator can allow it.", "您没有该操作的权限，请联系管理员。"
     ),
@@ -26,21 +26,19 @@ REASONS = {
         "Choose a password of 12 to 128 characters that is not made of your address.",
         "密码须为 12 至 128 个字符，且不能由邮箱地址构成。",
     ),
-    "invalid_grant": Reason(
-        401, "The refresh token is not valid any more; log in again.", "刷新令牌已失效，请重新登录。"
-    ),
+    "invalid_grant": Reason(401, "The refresh token is no longer valid; log in again.", "刷新令牌已失效，请重新登录。"),
     "invalid_invite": Reason(
         422,
         "The invite code is unknown, used up or too old; ask your sponsor for another.",
         "邀请码不存在、已用完或已过期，请向推荐人索取新的邀请码。",
     ),
-    "email_taken": Reason(409, "There is a user with this e-mail address already.", "该邮箱已被注册。"),
-    "registration_refused": Reason(409, "The network did not take the new distributor.", "该经销商注册未被接受。"),
-    "unknown_permission": Reason(422, "There is no such permission.", "权限不存在。"),
-    "unknown_distributor": Reason(422, "There is no such distributor.", "经销商不存在。"),
+    "email_taken": Reason(409, "A user with this e-mail address already exists.", "该邮箱已被注册。"),
+    "registration_refused": Reason(409, "The network refused the new distributor.", "该分销商注册未被接受。"),
+    "unknown_permission": Reason(422, "Permission not found.", "权限不存在。"),
+    "unknown_distributor": Reason(422, "Distributor not found.", "分销商不存在。"),
     "last_administrator": Reason(
         409, "At least one active administrator must remain.", "必须至少保留一名有效的管理员。"
     ),
-    "not_a_distributor": Reason(403, "Only a distributor can do this.", "仅经销商可以执行此操作。"),
+    "not_a_distributor": Reason(403, "Only a distributor can do this.", "仅分销商可以执行此操作。"),
     "cross_site": Reason(403, "This form was not sent from our own page.", "该表单并非由本站页面提交。"),
 }

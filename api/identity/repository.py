@@ -1,4 +1,4 @@
-"""The collections of identity, and documents to entities and back."""
+"""The collections of identity, and the mapping between documents and entities."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from infra.runtime.repository import Codec
 V = TypeVar("V")
 
 _KEPT_AFTER_S = 7 * 86_400
-"""What has expired is kept a week: a code or a token that comes again then still gives its family away."""
+"""Expired documents are kept a week, so that the reuse of a code or a token is still detected."""
 
-_EXPIRES = Index((("expires_at", 1),), "what has expired goes", expire_after_s=_KEPT_AFTER_S)
+_EXPIRES = Index((("expires_at", 1),), "removal of expired documents", expire_after_s=_KEPT_AFTER_S)
 
 
 class Table(Generic[V]):
@@ -64,7 +64,7 @@ USERS = Table(
         "people who log in",
         (
             Index((("email", 1),), "login; one user for each address", unique=True),
-            Index((("roles", 1), ("active", 1)), "whether an administrator remains"),
+            Index((("roles", 1), ("active", 1)), "the check that an administrator remains"),
             Index((("roles", 1), ("_id", 1)), "lists by role"),
             Index((("distributor_id", 1),), "the user of a distributor", sparse=True),
         ),
@@ -108,7 +108,7 @@ REGISTRATIONS = Table(
     Collection("identity.registrations", "distributors who are joining, by address"), Registration, key="email_hash"
 )
 ATTEMPTS = Table(
-    Collection("identity.attempts", "failures to log in, by account and by address", (_EXPIRES,)), Attempts, key="key"
+    Collection("identity.attempts", "failed logins, by account and by address", (_EXPIRES,)), Attempts, key="key"
 )
 KEYS = Table(Collection("identity.keys", "the keys that sign access tokens"), SigningKey, key="kid")
 

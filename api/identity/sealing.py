@@ -1,6 +1,6 @@
-"""Sealing for the database: AES-256-GCM under a key made from a secret that is not in it.
+"""Encryption for the database: AES-256-GCM with a key derived from a secret that the database does not have.
 
-Private keys are sealed with the setting TRIBUTARY_IDENTITY_SECRET, a refresh token with the one that it succeeds.
+Private keys are sealed with the setting TRIBUTARY_IDENTITY_SECRET, a refresh token with its predecessor.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class CannotUnseal(Exception):
 
 
 def seal(plain: bytes, secret: str | None, *, name: str) -> str:
-    """Text that only `secret` opens, and only under the same `name`; readable by all without a secret."""
+    """Text that only `secret` opens, and only under the same `name`; without a secret it is not encrypted."""
     if secret is None:
         return _PLAIN + b64encode(plain).decode()
     if len(secret) < SECRET_LENGTH_MIN:
@@ -37,7 +37,7 @@ def seal(plain: bytes, secret: str | None, *, name: str) -> str:
 
 
 def unseal(text: str, secret: str | None, *, name: str) -> bytes:
-    """What was sealed. Plain text is read only where there is no secret: else anyone might put it there."""
+    """The sealed bytes. Plain text is accepted only without a secret: with one, it might be planted."""
     if text.startswith(_PLAIN) and secret is None:
         return b64decode(text.removeprefix(_PLAIN))
     if not text.startswith(_SEALED) or secret is None:

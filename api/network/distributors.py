@@ -1,4 +1,4 @@
-"""Distributors: registered, ranked, moved, and seen with all who stand below them."""
+"""Distributors: registered, ranked, moved, and shown with their downline."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ from api.network.network_view import (
     distributor_of,
     distributor_view,
     downline,
+    ever_had,
     find_distributor,
+    has_now,
     require_person,
-    stands_as,
-    stood_as,
     upline,
     version_of,
 )
@@ -56,7 +56,7 @@ router = APIRouter(prefix="/api/distributors", tags=["distributors"], route_clas
 
 Reads = Annotated[Principal, needs("distributors:read")]
 Writes = Annotated[Principal, needs("distributors:write")]
-Who = Annotated[int, Path(ge=1, le=2**63 - 1, description="The distributor.", examples=[40021]), AS_IN_JSON]
+DistributorPart = Annotated[int, Path(ge=1, le=2**63 - 1, description="The distributor.", examples=[40021]), AS_IN_JSON]
 
 _TREE_NODES = 200
 _DAYS_MAX = 92
@@ -64,24 +64,24 @@ _DAYS_MAX = 92
 REASONS = {
     "top_of_network": Reason(
         403,
-        "Only an administrator puts somebody at the top of the network; name a sponsor.",
+        "Only an administrator may put a distributor at the top of the network; name a sponsor.",
         "只有管理员可以将分销商置于网络顶层，请指明推荐人。",
     ),
-    "nothing_to_change": Reason(422, "Say what changes: tier, or active.", "请指明要修改的内容：等级或状态。"),
+    "nothing_to_change": Reason(422, "Name the change: tier or active.", "请指明要修改的内容：等级或状态。"),
     "move_impossible": Reason(409, "The move would be refused.", "该调整将被拒绝。"),
 }
 
 
 class NewDistributor(Body):
     sponsor_id: Annotated[
-        Id64 | None, Field(description="Who brought them in; absent at the top of the network.", examples=[40007])
+        Id64 | None, Field(description="The sponsor; absent at the top of the network.", examples=[40007])
     ] = None
     tier: Tier = "standard"
     joined_at: EffectiveAt = None
 
 
 class ChangedDistributor(Body):
-    """What is absent stays as it is. At least one of tier and active."""
+    """An absent field keeps its value. At least one of tier and active is required."""
 
     tier: Annotated[Tier | None, Field(examples=["gold"])] = None
     active: Annotated[
@@ -97,9 +97,7 @@ class Move(Body):
 
 class Rehearsal(Body):
     sponsor_id: Annotated[Id64 | None, Field(description="The new sponsor; null for the top.", examples=[40007])]
-    days: Annotated[int, Field(strict=True, ge=1, le=_DAYS_MAX, description="So many days of orders are replayed.")] = (
-        30
-    )
+    days: Annotated[int, Field(strict=True, ge=1, le=_DAYS_MAX, description="How many days of orders to replay.")] = 30
     until: Annotated[
         Day | None,
         Field(description="The last of these days, in UTC; today if absent.", examples=["2026-11-22"]),
@@ -114,7 +112,7 @@ class Rehearsal(Body):
     responses=written("sponsor_unknown", "top_of_network", "conflict", shown=DistributorView, created=True),
 )
 async def register_distributor(body: NewDistributor, ports: Here, principal: Writes, writing: Writing) -> Response:
-    """Under a sponsor, or at the top of the network. The number is given here."""
+    """Under a sponsor, or at the top of the network. The server assigns the number."""
     await _require_sponsor(ports, principal, body.sponsor_id)
     distributor_id = await writing.number("distributor", view=DISTRIBUTORS)
     command = RegisterDistributor(
@@ -131,14 +129,16 @@ async def list_distributors(
     ports: Here,
     principal: Reads,
     sponsor_id: Annotated[
-        int | None, Query(ge=1, le=2**63 - 1, description="Those whom this one sponsors.", examples=[40007]), AS_IN_JSON
+        int | None,
+        Query(ge=1, le=2**63 - 1, description="Those whom this distributor sponsors.", examples=[40007]),
+        AS_IN_JSON,
     ] = None,
-    tier: Annotated[Tier | None, Query(description="Those of this tier now.")] = None,
-    active: Annotated[bool | None, Query(description="Those who earn now, or do not.")] = None,
+    tier: Annotated[Tier | None, Query(description="Those with this tier now.")] = None,
+    active: Annotated[bool | None, Query(description="Those who earn now, or those who do not.")] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[DistributorView]:
-    """By number. For a distributor those whom they sponsor, or whom one of their downline sponsors."""
+    """By number. A distributor sees those whom they sponsor, or whom one of their downline sponsors."""
     now = ports.time.now()
     if sponsor_id is None and principal.kind != "admin":
         sponsor_id = principal.distributor_id
@@ -153,8 +153,8 @@ async def list_distributors(
         ports.store,
         DISTRIBUTORS,
         BY_NUMBER,
-        listed=[*listed, *(stood_as(name, value) for name, value in wanted.items())],
-        checked=[stands_as(name, value, now) for name, value in wanted.items()],
+        listed=[*listed, *(ever_had(name, value) for name, value in wanted.items())],
+        checked=[has_now(name, value, now) for name, value in wanted.items()],
         cursor=cursor,
         limit=limit,
     )
@@ -169,7 +169,7 @@ async def list_distributors(
     responses={**NOT_MODIFIED, **documented("not_found")},
 )
 async def show_distributor(
-    distributor_id: Who, request: Request, ports: Here, principal: Reads, if_none_match: IfNoneMatch = None
+    distributor_id: DistributorPart, request: Request, ports: Here, principal: Reads, if_none_match: IfNoneMatch = None
 ) -> Response:
     await require_reach(ports.store, principal, distributor_id)
     one = await find_distributor(ports.store, distributor_id)
@@ -186,14 +186,14 @@ async def show_distributor(
     ),
 )
 async def change_distributor(
-    distributor_id: Who,
+    distributor_id: DistributorPart,
     body: ChangedDistributor,
     ports: Here,
     principal: Writes,
     writing: Writing,
     if_match: IfMatch = None,
 ) -> Response:
-    """From `effective_at` on. Orders are judged as of their own time, so those of before keep what they were."""
+    """From `effective_at` on. Earlier orders are not affected: each is evaluated as of its own time."""
     before = await _before(ports, principal, distributor_id, if_match)
     if body.tier is None and body.active is None:
         raise Problem("nothing_to_change")
@@ -203,7 +203,7 @@ async def change_distributor(
 
 @router.post(
     "/{distributor_id}/move",
-    summary="Move a distributor, with all below, under another sponsor",
+    summary="Move a distributor, with their downline, under another sponsor",
     response_model=DistributorView,
     responses=written(
         *("not_found", "precondition_failed", "sponsor_unknown", "top_of_network"),
@@ -212,9 +212,14 @@ async def change_distributor(
     ),
 )
 async def move_distributor(
-    distributor_id: Who, body: Move, ports: Here, principal: Writes, writing: Writing, if_match: IfMatch = None
+    distributor_id: DistributorPart,
+    body: Move,
+    ports: Here,
+    principal: Writes,
+    writing: Writing,
+    if_match: IfMatch = None,
 ) -> Response:
-    """Orders that were accepted already keep the chain that they were accepted with."""
+    """Accepted orders keep their upline."""
     before = await _before(ports, principal, distributor_id, if_match)
     await _require_sponsor(ports, principal, body.sponsor_id)
     command = MoveDistributor(distributor_id=distributor_id, **body.model_dump())
@@ -226,10 +231,12 @@ async def move_distributor(
     summary="Rehearse a move: who would gain, and who would lose",
     responses=documented("not_found", "sponsor_unknown", "move_impossible", TOO_LONG, "busy"),
 )
-async def preview_distributor_move(distributor_id: Who, body: Rehearsal, ports: Here, principal: Writes) -> MovePreview:
-    """The paid orders of the last days, as if they had been placed after the move. Changes nothing.
+async def preview_distributor_move(
+    distributor_id: DistributorPart, body: Rehearsal, ports: Here, principal: Writes
+) -> MovePreview:
+    """Replays the paid orders of the last days as if they had been placed after the move. Changes nothing.
 
-    For administrators: it shows what everybody in both chains earns.
+    For administrators: it shows the earnings of everybody in both chains.
     """
     if principal.kind != "admin":
         raise Problem("not_found")
@@ -240,13 +247,13 @@ async def preview_distributor_move(distributor_id: Who, body: Rehearsal, ports: 
     if not date.min + timedelta(days=_DAYS_MAX) < last_day < date.max - timedelta(days=1):
         last_day = ports.time.now().date()
     before = last_day + timedelta(days=1)
-    asked = {
+    move = {
         "distributor_id": distributor_id,
         "sponsor_id": body.sponsor_id,
         "from": (before - timedelta(days=body.days)).isoformat(),
         "before": before.isoformat(),
     }
-    return preview_of(await rehearse(ports.rehearsals, {"move": asked}, refused="move_impossible"))
+    return preview_of(await rehearse(ports.rehearsals, {"move": move}, refused="move_impossible"))
 
 
 @router.get(
@@ -255,15 +262,15 @@ async def preview_distributor_move(distributor_id: Who, body: Rehearsal, ports: 
     responses=documented("not_found"),
 )
 async def show_downline(
-    distributor_id: Who,
+    distributor_id: DistributorPart,
     ports: Here,
     principal: Reads,
-    depth: Annotated[int, Query(ge=1, le=DEPTH_MAX, description="So many levels.", examples=[3]), AS_IN_JSON] = 3,
+    depth: Annotated[int, Query(ge=1, le=DEPTH_MAX, description="How many levels.", examples=[3]), AS_IN_JSON] = 3,
     nodes: Annotated[
-        int, Query(ge=1, le=NODES_MAX, description="So many at most.", examples=[200]), AS_IN_JSON
+        int, Query(ge=1, le=NODES_MAX, description="How many distributors at most.", examples=[200]), AS_IN_JSON
     ] = _TREE_NODES,
 ) -> Tree:
-    """Level by level; where it ends, `children_next` tells where it goes on."""
+    """Level by level; where it ends, `children_next` is the address of the rest."""
     await require_reach(ports.store, principal, distributor_id)
     root = await find_distributor(ports.store, distributor_id)
     return await downline(ports.store, root, ports.time.now(), depth=depth, nodes_max=nodes)
@@ -271,16 +278,18 @@ async def show_downline(
 
 @router.get(
     "/{distributor_id}/upline",
-    summary="Show who stands above a distributor",
+    summary="Show the upline of a distributor",
     responses=documented("not_found"),
 )
 async def show_upline(
-    distributor_id: Who,
+    distributor_id: DistributorPart,
     ports: Here,
     principal: Reads,
-    as_of: Annotated[Timestamp | None, Query(description="Or now.", examples=["2026-11-01T00:00:00Z"])] = None,
+    as_of: Annotated[
+        Timestamp | None, Query(description="The date; now if absent.", examples=["2026-11-01T00:00:00Z"])
+    ] = None,
 ) -> Upline:
-    """As of a date, with the tiers of that time: the chain that an order of then is paid by."""
+    """As of a date, with the tiers of that time: the chain that an order placed then pays."""
     await require_reach(ports.store, principal, distributor_id)
     return await upline(ports.store, principal, distributor_id, as_of or ports.time.now())
 
@@ -291,7 +300,7 @@ async def _shown(ports: Ports, distributor_id: int) -> Response:
 
 
 async def _before(ports: Ports, principal: Principal, distributor_id: int, if_match: str | None) -> dict[str, Any]:
-    """How it is, for the audit log. Raises Problem not_found, precondition_failed."""
+    """The state before the change, for the audit log. Raises Problem not_found, precondition_failed."""
     await require_reach(ports.store, principal, distributor_id)
     one = await find_distributor(ports.store, distributor_id)
     check_match(if_match, etag_of(version_of(one)))
@@ -299,7 +308,7 @@ async def _before(ports: Ports, principal: Principal, distributor_id: int, if_ma
 
 
 async def _require_sponsor(ports: Ports, principal: Principal, sponsor_id: int | None) -> None:
-    """A sponsor who exists; for anybody but an administrator one within their reach."""
+    """The sponsor must exist and, except for an administrator, be within reach."""
     if sponsor_id is not None:
         await require_person(ports.store, principal, sponsor_id, "sponsor_unknown")
     elif principal.kind != "admin":

@@ -1,4 +1,4 @@
-"""The rehearsal of a move as it is shown."""
+"""The rehearsal of a move, as shown."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from api.http.ids import ShownId
 
 PEOPLE_MAX = 500
-"""Those with the largest changes; nobody reads more, and there may be ten thousand."""
+"""Those with the largest changes; there may be ten thousand others."""
 
 
 class PersonChange(BaseModel):
@@ -27,39 +27,39 @@ class CurrencyChange(BaseModel):
     paid: str = Field(description="What the orders paid, net of refunds.", examples=["2740.00"])
     would_be: str = Field(description="What they would have paid.", examples=["2716.00"])
     people: list[PersonChange] = Field(description=f"The largest changes first, {PEOPLE_MAX} at most.")
-    people_changed: int = Field(description="How many would have had more or less.", examples=[2])
+    people_changed: int = Field(description="How many would have earned more or less.", examples=[2])
 
 
 class MovePreview(BaseModel):
     distributor_id: ShownId = Field(examples=[40021])
-    chain: list[ShownId] = Field(description="Who would stand above, nearest first.", examples=[[40007, 40001]])
+    chain: list[ShownId] = Field(description="The upline after the move, nearest first.", examples=[[40007, 40001]])
     first_day: date
     last_day: date
     orders: int = Field(description="Paid orders that went through the distributor.", examples=[310])
-    sellers: int = Field(description="How many sold them.", examples=[12])
+    sellers: int = Field(description="How many distributors sold them.", examples=[12])
     currencies: list[CurrencyChange]
 
 
-def preview_of(found: Mapping[str, Any]) -> MovePreview:
-    """Of the figures that a rehearsal of a move writes for programs."""
+def preview_of(answer: Mapping[str, Any]) -> MovePreview:
+    """The view of a rehearsal's answer."""
     return MovePreview(
-        distributor_id=found["distributor_id"],
-        chain=found["chain"],
-        first_day=found["from"],
-        last_day=found["to"],
-        orders=found["orders"],
-        sellers=found["sellers"],
-        currencies=[_currency(code, told) for code, told in found["currencies"].items()],
+        distributor_id=answer["distributor_id"],
+        chain=answer["chain"],
+        first_day=answer["from"],
+        last_day=answer["to"],
+        orders=answer["orders"],
+        sellers=answer["sellers"],
+        currencies=[_currency(code, figures) for code, figures in answer["currencies"].items()],
     )
 
 
-def _currency(code: str, told: Mapping[str, Any]) -> CurrencyChange:
-    changed = [PersonChange(**change) for change in told["distributors"]]
+def _currency(code: str, figures: Mapping[str, Any]) -> CurrencyChange:
+    changed = [PersonChange(**change) for change in figures["distributors"]]
     changed.sort(key=lambda person: (-abs(Decimal(person.change)), person.distributor_id))
     return CurrencyChange(
         currency=code,
-        paid=told["paid"],
-        would_be=told["would_be"],
+        paid=figures["paid"],
+        would_be=figures["would_be"],
         people=changed[:PEOPLE_MAX],
         people_changed=len(changed),
     )

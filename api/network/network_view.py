@@ -1,4 +1,4 @@
-"""Distributors as they are shown, as of now unless a date is asked for."""
+"""Distributors as shown, as of now unless a date is given."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from infra.runtime.repository import Codec
 
 DEPTH_MAX = 10
 NODES_MAX = 1_000
-"""Beyond these a client goes on page by page."""
+"""A client that needs more continues page by page."""
 
 BY_NUMBER = Sorting("_id", int, id_kind=int)
 
@@ -31,7 +31,7 @@ class DistributorView(BaseModel):
 
     distributor_id: ShownId = Field(examples=[40021])
     sponsor_id: ShownId | None = Field(
-        description="Who sponsors now; null at the top of the network.", examples=[40007]
+        description="The current sponsor; null at the top of the network.", examples=[40007]
     )
     tier: str = Field(examples=["standard"])
     active: bool = Field(description="Whether the distributor earns.", examples=[True])
@@ -40,7 +40,7 @@ class DistributorView(BaseModel):
 
 
 class Node(BaseModel):
-    """A distributor in the tree; level 0 is whom the tree was asked for."""
+    """A distributor in the tree; level 0 is the requested one."""
 
     model_config = ConfigDict(title="DownlineNode")
 
@@ -48,9 +48,9 @@ class Node(BaseModel):
     level: int = Field(examples=[0])
     tier: str = Field(examples=["standard"])
     active: bool = Field(examples=[True])
-    children: list[Node] = Field(description="In the order of their numbers.", examples=[[]])
+    children: list[Node] = Field(description="By number.", examples=[[]])
     children_next: str | None = Field(
-        description="Where those follow who are not shown here, page by page; null where all are.",
+        description="The address of the children that are not shown, page by page; null if all are shown.",
         examples=["/api/distributors?sponsor_id=40021"],
     )
 
@@ -59,7 +59,7 @@ class Tree(BaseModel):
     model_config = ConfigDict(title="Downline")
 
     root: Node
-    nodes: int = Field(description="How many distributors are shown.", examples=[1])
+    nodes: int = Field(description="The number of distributors shown.", examples=[1])
 
 
 class UplineStep(BaseModel):
@@ -71,7 +71,7 @@ class UplineStep(BaseModel):
 
 class Upline(BaseModel):
     as_of: datetime
-    chain: list[UplineStep] = Field(description="Nearest first; for a distributor it ends with themselves.")
+    chain: list[UplineStep] = Field(description="Nearest first; a distributor sees it up to themselves.")
 
 
 def distributor_of(document: Document) -> Distributor:
@@ -91,7 +91,7 @@ def distributor_view(one: Distributor, now: datetime) -> DistributorView:
 
 
 def version_of(one: Distributor) -> int:
-    """Grows with every change: each is an entry in one of the histories."""
+    """Grows with every change, because each is an entry in one of the histories."""
     return len(one.standings) + len(one.sponsors) + len(one.teams)
 
 
@@ -104,32 +104,32 @@ async def find_distributor(reader: Reader, distributor_id: int) -> Distributor:
 
 
 async def require_person(reader: Reader, principal: Principal, distributor_id: int, reason: str) -> None:
-    """A distributor who exists, else Problem `reason`; for anybody but an administrator one within their reach."""
+    """Raise Problem `reason` for an unknown distributor or, except for administrators, not_found beyond their reach."""
     if principal.kind != "admin":
         await require_reach(reader, principal, distributor_id)
     elif not await reader.find(DISTRIBUTORS, {"_id": distributor_id}, limit=1, fields=("_id",)):
         raise Problem(reason)
 
 
-def stood_as(field: str, value: str | bool) -> dict[str, Any]:
-    """The condition for those who ever had a tier, or an activity, which an index serves."""
+def ever_had(field: str, value: str | bool) -> dict[str, Any]:
+    """The condition, which an index serves, for those who ever had a tier or an activity."""
     return {f"standings.{field}": value}
 
 
-def stands_as(field: str, value: str | bool, now: datetime) -> dict[str, Any]:
-    """The condition for those who have a tier, or an activity, as of now."""
+def has_now(field: str, value: str | bool, now: datetime) -> dict[str, Any]:
+    """The condition for those who have a tier or an activity now."""
     return {"$expr": {"$eq": [entry_at("standings", field, now), {"$literal": value}]}}
 
 
 def entry_at(history: str, field: str, now: datetime) -> dict[str, Any]:
-    """A field of the entry of a history that holds now; before the first one, of the first."""
+    """A field of the entry of a history that is in force now; of the first entry, if none is yet."""
     begun = {"$filter": {"input": f"${history}", "cond": {"$lte": ["$$this.since", now]}}}
     entry = {"$ifNull": [{"$last": begun}, {"$first": f"${history}"}]}
     return {"$let": {"vars": {"entry": entry}, "in": f"$$entry.{field}"}}
 
 
 async def downline(reader: Reader, root: Distributor, now: datetime, *, depth: int, nodes_max: int) -> Tree:
-    """The tree below, level by level; it ends at `depth`, or with `nodes_max` distributors."""
+    """The tree below, level by level; it ends at `depth`, or after `nodes_max` distributors."""
     top = _node(root, 0, now)
     above, shown = {root.distributor_id: top}, 1
     for level in range(1, depth + 1):
@@ -148,8 +148,8 @@ async def downline(reader: Reader, root: Distributor, now: datetime, *, depth: i
             above[document["sponsor_id"]].children.append(node)
         shown += len(below)
         if len(documents) > room:
-            # They came sponsor by sponsor: this one and all later ones have children that are not shown.
-            _say_more(above, documents[room]["sponsor_id"])
+            # They are sorted by sponsor: this one and all later ones have children that are not shown.
+            _link_rest(above, documents[room]["sponsor_id"])
             above = below
             break
         above = below
@@ -172,7 +172,7 @@ def _node(one: Distributor, level: int, now: datetime) -> Node:
     )
 
 
-def _say_more(above: Mapping[int, Node], first_cut: int) -> None:
+def _link_rest(above: Mapping[int, Node], first_cut: int) -> None:
     for distributor_id, node in above.items():
         if distributor_id >= first_cut:
             last = node.children[-1].distributor_id if node.children else None
@@ -185,9 +185,9 @@ def _children_at(sponsor_id: int, last: int | None = None) -> str:
 
 
 async def upline(reader: Reader, principal: Principal, distributor_id: int, moment: datetime) -> Upline:
-    """The chain at that moment. What stands above a distributor is not theirs to see: theirs ends with themselves.
+    """The chain at that moment. A distributor does not see their own upline: their chain ends with themselves.
 
-    Raises Problem not_found, also where a distributor was not in the chain then.
+    Raises Problem not_found, also for a distributor who was not in the chain then.
     """
     known = _distributors.by_key(await reader.ancestors(DISTRIBUTORS, [distributor_id], via=SPONSORS_PATH))
     if distributor_id not in known:

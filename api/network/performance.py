@@ -1,4 +1,4 @@
-"""What a distributor sold and earned in a month. Cached."""
+"""The sales and commissions of a distributor in a month. Cached."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ router = APIRouter(tags=["figures"])
 
 Month = Annotated[
     str | None,
-    Query(pattern=r"^2[0-9]{3}-(0[1-9]|1[0-2])$", description="In UTC; this month where absent.", examples=["2026-11"]),
+    Query(
+        pattern=r"^2[0-9]{3}-(0[1-9]|1[0-2])$", description="In UTC; the current month if absent.", examples=["2026-11"]
+    ),
 ]
 
 
@@ -33,7 +35,7 @@ class OfCurrency(BaseModel):
     orders: int = Field(description="Paid orders that the distributor sold, placed in the month.", examples=[12])
     net_sales: str = Field(description="Their net, less what was refunded since.", examples=["1280.50"])
     commissions: str = Field(
-        description="Commissions booked in the month, less what was taken back in it.", examples=["64.03"]
+        description="Commissions booked in the month, less those clawed back in it.", examples=["64.03"]
     )
 
 
@@ -57,18 +59,18 @@ async def performance(
     month: Month = None,
     if_none_match: IfNoneMatch = None,
 ) -> Response:
-    """A distributor's own orders, net sales and commissions. May be seconds old."""
+    """A distributor's own orders, net sales and commissions. May lag by seconds."""
     await require_reach(ports.store, principal, distributor_id)
     day = _first_of(month) if month is not None else ports.time.now().date()
     figures = await ports.figures.month(distributor_id, day)
     currencies = [
         OfCurrency(
             currency=currency,
-            orders=told["orders"],
-            net_sales=str(to_amount(told["net_sales_minor"], currency)),
-            commissions=str(to_amount(told["commissions_minor"], currency)),
+            orders=sums["orders"],
+            net_sales=str(to_amount(sums["net_sales_minor"], currency)),
+            commissions=str(to_amount(sums["commissions_minor"], currency)),
         )
-        for currency, told in sorted(figures.items())
+        for currency, sums in sorted(figures.items())
     ]
     return read_response(
         request, Performance(distributor_id=distributor_id, month=f"{day:%Y-%m}", currencies=currencies)

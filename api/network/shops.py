@@ -1,4 +1,4 @@
-"""Shops: registered by an administrator before their first order, and seen by administrators and by themselves."""
+"""Shops: registered by an administrator before their first order, and shown to administrators and to themselves."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ class NewShop(Body):
     responses=written("not_found", "conflict", shown=ShopView, created=True),
 )
 async def register_shop(body: NewShop, ports: Here, principal: Writes, writing: Writing) -> Response:
-    """For administrators. Registering it again changes payment deadline, market and `history_from`, and never the
-    currency. With `history_from` the shop may enter orders of the past, placed since then.
+    """For administrators. A repeat changes payment deadline, market and `history_from`, but never the currency. With
+    `history_from` the shop may enter past orders, placed since then.
 
-    Its client id and secret are made on the command line, by `tributary identity create-shop`.
+    Its client id and secret are created on the command line, by `tributary identity create-shop`.
     """
     if principal.kind != "admin":
         raise Problem("not_found")
@@ -61,7 +61,7 @@ async def register_shop(body: NewShop, ports: Here, principal: Writes, writing: 
 async def list_shops(
     request: Request, ports: Here, principal: Reads, limit: Limit = 50, cursor: Cursor = None
 ) -> Page[ShopView]:
-    """By id. A shop finds itself."""
+    """By id. A shop sees only itself."""
     found, after = await page_of(
         ports.store, SHOPS, BY_ID, listed=[shops_filter(principal)], cursor=cursor, limit=limit
     )

@@ -1,4 +1,4 @@
-"""Shops as they are shown."""
+"""Shops, as shown."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ class ShopView(BaseModel):
     model_config = ConfigDict(title="Shop")
 
     shop_id: str = Field(examples=["shop-367"])
-    currency: str = Field(description="What its orders are in, for life.", examples=["CNY"])
+    currency: str = Field(description="The currency of all its orders; it never changes.", examples=["CNY"])
     payment_deadline_s: int = Field(description="Seconds until an unpaid order is cancelled.", examples=[1800])
-    market: str = Field(description="Whose law and rules its orders follow.", examples=["default"])
+    market: str = Field(description="The market whose law and rules its orders follow.", examples=["default"])
     history_from: datetime | None = Field(
-        description="Orders placed since then may be entered as history; null where none may.",
+        description="Orders placed since then may be entered as past orders; null if none may.",
         examples=["2024-01-01T00:00:00Z"],
     )
 
 
 def shops_filter(principal: Principal) -> dict[str, Any]:
-    """The condition for shops: all for an administrator, a shop itself, and nobody else any."""
+    """The condition for shops: all for an administrator, itself for a shop, none for others."""
     if principal.kind == "admin":
         return {}
     if principal.kind == "shop" and principal.shop_id is not None:
@@ -50,7 +50,7 @@ def shop_view(document: Document) -> ShopView:
 
 
 async def known_shop(reader: Reader, principal: Principal, shop_id: str) -> ShopView | None:
-    """The shop, where it is there and within reach."""
+    """The shop, if it exists and is within reach."""
     found = await reader.find(SHOPS, {"$and": [{"_id": shop_id}, shops_filter(principal)]}, limit=1)
     return shop_view(found[0]) if found else None
 

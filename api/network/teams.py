@@ -1,4 +1,4 @@
-"""Teams: created, joined and left, led, and seen level by level."""
+"""Teams: created, joined and left, led, and shown level by level."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ router = APIRouter(prefix="/api/teams", tags=["teams"], route_class=BodyRoute)
 
 Reads = Annotated[Principal, needs("teams:read")]
 Writes = Annotated[Principal, needs("teams:write")]
-Which = Annotated[int, Path(ge=1, le=2**63 - 1, description="The team.", examples=[12]), AS_IN_JSON]
-Who = Annotated[int, Path(ge=1, le=2**63 - 1, description="The distributor.", examples=[40021]), AS_IN_JSON]
+TeamPart = Annotated[int, Path(ge=1, le=2**63 - 1, description="The team.", examples=[12]), AS_IN_JSON]
+DistributorPart = Annotated[int, Path(ge=1, le=2**63 - 1, description="The distributor.", examples=[40021]), AS_IN_JSON]
 
 
 class NewTeam(Body):
@@ -76,7 +76,7 @@ class NewLeader(Body):
     responses=written("not_found", "leader_unknown", "conflict", shown=TeamView, created=True),
 )
 async def create_team(body: NewTeam, ports: Here, principal: Writes, writing: Writing) -> Response:
-    """The number is given here. The leader need not be a member."""
+    """The server assigns the number. The leader need not be a member."""
     await require_person(ports.store, principal, body.leader_id, "leader_unknown")
     team_id = await writing.number("team", view=TEAMS)
     command = CreateTeam(team_id=team_id, **body.model_dump())
@@ -89,12 +89,14 @@ async def list_teams(
     ports: Here,
     principal: Reads,
     leader_id: Annotated[
-        int | None, Query(ge=1, le=2**63 - 1, description="Those that this one leads.", examples=[40007]), AS_IN_JSON
+        int | None,
+        Query(ge=1, le=2**63 - 1, description="Those that this distributor leads.", examples=[40007]),
+        AS_IN_JSON,
     ] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[TeamView]:
-    """By number. A distributor sees those they lead and the one they are in; by `leader_id` those of their downline."""
+    """By number. A distributor sees those they lead and their own; with `leader_id` also those of their downline."""
     now = ports.time.now()
     if leader_id is not None:
         await require_reach(ports.store, principal, leader_id)
@@ -114,9 +116,9 @@ async def list_teams(
     responses={**NOT_MODIFIED, **documented("not_found")},
 )
 async def show_team(
-    team_id: Which, request: Request, ports: Here, principal: Reads, if_none_match: IfNoneMatch = None
+    team_id: TeamPart, request: Request, ports: Here, principal: Reads, if_none_match: IfNoneMatch = None
 ) -> Response:
-    """For its leader, whoever stands above the leader, and its members."""
+    """For its leader, the leader's upline, and its members."""
     now = ports.time.now()
     team = await find_team(ports.store, principal, team_id, now)
     return read_response(request, team_view(team, now), len(team.leaders), content_too=True)
@@ -128,9 +130,9 @@ async def show_team(
     responses=documented("not_found", "invalid_cursor"),
 )
 async def list_members(
-    team_id: Which, request: Request, ports: Here, principal: Reads, limit: Limit = 50, cursor: Cursor = None
+    team_id: TeamPart, request: Request, ports: Here, principal: Reads, limit: Limit = 50, cursor: Cursor = None
 ) -> Page[Member]:
-    """By number. For its leader, and whoever stands above the leader."""
+    """By number. For its leader, and the leader's upline."""
     now = ports.time.now()
     await find_team(ports.store, principal, team_id, now, whole=True)
     ever, current = in_team(team_id, now)
@@ -142,8 +144,8 @@ async def list_members(
 
 
 @router.get("/{team_id}/hierarchy", summary="Show a team level by level", responses=documented("not_found"))
-async def show_hierarchy(team_id: Which, ports: Here, principal: Reads) -> Hierarchy:
-    """The members by how far below the leader they stand. For its leader, and whoever stands above the leader."""
+async def show_hierarchy(team_id: TeamPart, ports: Here, principal: Reads) -> Hierarchy:
+    """The members by their distance below the leader. For its leader, and the leader's upline."""
     now = ports.time.now()
     team = await find_team(ports.store, principal, team_id, now, whole=True)
     return await hierarchy(ports.store, team, now)
@@ -155,8 +157,8 @@ async def show_hierarchy(team_id: Which, ports: Here, principal: Reads) -> Hiera
     response_model=Member,
     responses=written("not_found", "distributor_unknown", "out_of_order", shown=Member),
 )
-async def add_member(team_id: Which, body: NewMember, ports: Here, principal: Writes, writing: Writing) -> Response:
-    """From `effective_at` on; a member of another team leaves that one."""
+async def add_member(team_id: TeamPart, body: NewMember, ports: Here, principal: Writes, writing: Writing) -> Response:
+    """From `effective_at` on; a member of another team leaves that team."""
     await find_team(ports.store, principal, team_id, ports.time.now(), whole=True)
     await require_person(ports.store, principal, body.distributor_id, "distributor_unknown")
     return await writing.write(
@@ -171,20 +173,21 @@ async def add_member(team_id: Which, body: NewMember, ports: Here, principal: Wr
     responses=written("not_found", "not_a_member", "out_of_order", shown=Member),
 )
 async def remove_member(
-    team_id: Which,
-    distributor_id: Who,
+    team_id: TeamPart,
+    distributor_id: DistributorPart,
     ports: Here,
     principal: Writes,
     writing: Writing,
     effective_at: Annotated[
-        AwareDatetime | None, Query(description="From when on; now where absent.", examples=["2026-12-01T00:00:00Z"])
+        AwareDatetime | None,
+        Query(description="When the member leaves; now if absent.", examples=["2026-12-01T00:00:00Z"]),
     ] = None,
 ) -> Response:
-    """Orders of before still count for the team."""
+    """Earlier orders still count for the team."""
     await find_team(ports.store, principal, team_id, ports.time.now(), whole=True)
     one = await find_distributor(ports.store, distributor_id)
     if not any(entry.team_id == team_id for entry in one.teams):
-        # Sent on, the command would wait for a join that may never come.
+        # The worker would wait for a join that may never come.
         raise Problem("not_a_member" if principal.kind == "admin" else "not_found")
     if one.teams[-1].team_id != team_id:
         raise Problem("not_a_member")
@@ -199,9 +202,9 @@ async def remove_member(
     responses=written("not_found", "precondition_failed", "leader_unknown", "out_of_order", shown=TeamView),
 )
 async def change_leader(
-    team_id: Which, body: NewLeader, ports: Here, principal: Writes, writing: Writing, if_match: IfMatch = None
+    team_id: TeamPart, body: NewLeader, ports: Here, principal: Writes, writing: Writing, if_match: IfMatch = None
 ) -> Response:
-    """From `effective_at` on; orders of before still pay the leader of their time."""
+    """From `effective_at` on; earlier orders still pay the leader of their time."""
     now = ports.time.now()
     team = await find_team(ports.store, principal, team_id, now, whole=True)
     check_match(if_match, etag_of(len(team.leaders)))

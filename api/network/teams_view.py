@@ -1,4 +1,4 @@
-"""Teams as they are shown, as of now."""
+"""Teams, as shown now."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from infra.ports.store import Document, Reader
 from infra.runtime.repository import Codec
 
 MEMBERS_MAX = 1_000
-"""Of a bigger team the hierarchy shows so many; the list of members goes on page by page."""
+"""The most members in a hierarchy; the list of members has the others, page by page."""
 
 TeamsFilter = tuple[dict[str, Any], dict[str, Any]]
-"""What ever was so, which an index serves, and what is so now, which is checked on each document."""
+"""A condition on the whole history, served by an index, and one for now, checked on each document."""
 
 _teams = Codec(Team, key="team_id")
 
@@ -33,7 +33,7 @@ class TeamView(BaseModel):
 
     team_id: ShownId = Field(examples=[12])
     name: str = Field(examples=["Riverside"])
-    leader_id: ShownId = Field(description="Who leads now; need not be a member.", examples=[40007])
+    leader_id: ShownId = Field(description="The current leader; need not be a member.", examples=[40007])
     created_at: datetime = Field(examples=["2026-01-15T08:30:00Z"])
 
 
@@ -48,7 +48,7 @@ class Member(BaseModel):
 
 
 class TeamLevel(BaseModel):
-    level: int = Field(description="1 are those whom the leader sponsors.", examples=[1])
+    level: int = Field(description="Level 1 are those whom the leader sponsors.", examples=[1])
     members: list[Member]
 
 
@@ -57,9 +57,9 @@ class Hierarchy(BaseModel):
 
     team: TeamView
     levels: list[TeamLevel] = Field(description="Members below the leader, by their distance.")
-    elsewhere: list[Member] = Field(description="Members who do not stand below the leader; the leader, if a member.")
+    elsewhere: list[Member] = Field(description="Members who are not below the leader, and the leader, if a member.")
     complete: bool = Field(
-        description=f"False where the team has, or ever had, more than {MEMBERS_MAX} members.", examples=[True]
+        description=f"False if the team has, or ever had, more than {MEMBERS_MAX} members.", examples=[True]
     )
 
 
@@ -77,8 +77,9 @@ def team_view(team: Team, now: datetime) -> TeamView:
 
 
 async def find_team(reader: Reader, principal: Principal, team_id: int, now: datetime, *, whole: bool = False) -> Team:
-    """The team, for administrators, its leader, whoever is above the leader, and its members unless it is the `whole`
-    of it that is asked for. Raises Problem not_found.
+    """The team, for administrators, its leader, the leader's upline, and, unless `whole`, its members.
+
+    Raises Problem not_found.
     """
     found = await reader.find(TEAMS, {"_id": team_id}, limit=1)
     if found:
@@ -91,7 +92,7 @@ async def find_team(reader: Reader, principal: Principal, team_id: int, now: dat
 
 
 async def own_team(reader: Reader, principal: Principal, now: datetime) -> int | None:
-    """The team that the principal is in."""
+    """The current team of the principal."""
     if principal.kind != "distributor":
         return None
     found = await reader.find(DISTRIBUTORS, {"_id": principal.distributor_id}, limit=1)
@@ -99,7 +100,7 @@ async def own_team(reader: Reader, principal: Principal, now: datetime) -> int |
 
 
 async def teams_filter(reader: Reader, principal: Principal, now: datetime) -> TeamsFilter:
-    """For a list of teams: for a distributor those they lead, and the one they are in."""
+    """The conditions for a list of teams: a distributor sees those they lead, and their own."""
     if principal.kind == "admin":
         return {}, {}
     if principal.kind != "distributor" or principal.distributor_id is None:
@@ -115,7 +116,7 @@ def led_by(leader_id: int, now: datetime) -> TeamsFilter:
 
 
 def in_team(team_id: int, now: datetime) -> TeamsFilter:
-    """For the members of a team."""
+    """The conditions for the members of a team."""
     begun = {"$last": {"$filter": {"input": {"$ifNull": ["$teams", []]}, "cond": {"$lte": ["$$this.since", now]}}}}
     current = {"$let": {"vars": {"entry": begun}, "in": "$$entry.team_id"}}
     return {"teams.team_id": team_id}, {"$expr": {"$eq": [current, {"$literal": team_id}]}}
@@ -134,7 +135,7 @@ def member_view(one: Distributor, now: datetime) -> Member:
 
 
 async def hierarchy(store: Documents, team: Team, now: datetime) -> Hierarchy:
-    """The members by their distance below the leader, in the sponsor tree as of now."""
+    """The members by their distance below the leader in the current sponsor tree."""
     ever, current = in_team(team.team_id, now)
     documents, others = await page_of(
         store, DISTRIBUTORS, BY_NUMBER, listed=[ever], checked=[current], cursor=None, limit=MEMBERS_MAX
@@ -160,7 +161,7 @@ async def _sponsors_above(reader: Reader, members: Iterable[Distributor]) -> dic
 
 
 def _distance(distributor_id: int, leader_id: int, sponsors: Mapping[int, int | None]) -> int:
-    """How many steps up the leader stands; 0 where that is nowhere, or here."""
+    """The steps up to the leader; 0 for the leader, or for a member who is not below the leader."""
     current: int | None = distributor_id
     for steps in range(len(sponsors)):
         if current == leader_id:

@@ -1,4 +1,4 @@
-"""What became of a command, as far as the journals know."""
+"""The status of a command, from the journals."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ class MessageView(BaseModel):
     about: str = Field(examples=["order/shop-367/31198459904"])
     sent_at: datetime
     state: State = Field(
-        description="`pending`: in its queue. `retrying`: something that it needs has not arrived, and it is tried "
-        "again. `done`, `refused`: handled. `set_aside`: waits for an operator.",
+        description="`pending`: in its queue. `retrying`: something that it refers to has not arrived; it is "
+        "retried. `done`, `refused`: handled. `set_aside`: dead-lettered, waits for an operator.",
         examples=["done"],
     )
-    outcome: str | None = Field(description="What came of it, as a code.", examples=["accepted"])
-    reason: str | None = Field(description="Why it was refused, or is retried, as a code.", examples=[None])
-    title: str | None = Field(description="The same as a sentence, in the language asked for.", examples=[None])
+    outcome: str | None = Field(description="The outcome, as a code.", examples=["accepted"])
+    reason: str | None = Field(description="The reason of a refusal or a retry, as a code.", examples=[None])
+    title: str | None = Field(description="The reason as a sentence, in the requested language.", examples=[None])
     detail: str | None = Field(description="What exactly was wrong.", examples=[None])
     location: str | None = Field(
-        description="Where the thing that it created is found, once it is done.",
+        description="The address of the thing that it created, once it is done.",
         examples=["/api/orders/shop-367/31198459904"],
     )
 
@@ -47,26 +47,26 @@ class MessageView(BaseModel):
 async def message_status(
     store: Documents, principal: Principal, message_id: str, reasons: Mapping[str, Reason], language: Language
 ) -> MessageView | None:
-    """The message of this id that this principal sent; anybody else's is not found."""
+    """The message with this id, if this principal sent it."""
     key = f"{SOURCE}{principal.name}/{message_id}"
-    noted = await store.find(MESSAGES.name, {"_id": key}, limit=1)
-    if not noted or "type" not in noted[0]:
+    stored = await store.find(MESSAGES.name, {"_id": key}, limit=1)
+    if not stored or "type" not in stored[0]:
         return None
-    note = noted[0]
-    known = await asyncio.gather(*(_look(store, worker, key, note["correlation"]) for worker in roster.names()))
+    record = stored[0]
+    known = await asyncio.gather(*(_status_in(store, worker, key, record["correlation"]) for worker in roster.names()))
     state, outcome, reason, detail = max(known, key=lambda found: _WEIGHT[found[0]])
     sentence = reasons.get(reason) if reason else None
     return MessageView(
         message_id=message_id,
-        type=note["type"],
-        about=note["about"],
-        sent_at=note["at"],
+        type=record["type"],
+        about=record["about"],
+        sent_at=record["at"],
         state=state,
         outcome=outcome,
         reason=reason,
         title=sentence.in_language(language) if sentence else None,
         detail=detail,
-        location=note["location"] if state == "done" else None,
+        location=record["location"] if state == "done" else None,
     )
 
 
@@ -75,7 +75,7 @@ _Found = tuple[State, str | None, str | None, str | None]
 """State, outcome, reason and detail."""
 
 
-async def _look(store: Documents, worker: str, key: str, correlation: str) -> _Found:
+async def _status_in(store: Documents, worker: str, key: str, correlation: str) -> _Found:
     journal = JOURNALS + worker
     for record in await store.find(journal, {"handled.id": key}, limit=1, fields=("handled", "emitted")):
         return _handled(record, key)

@@ -1,4 +1,4 @@
-"""Dead letters and traces, for whoever keeps the system running."""
+"""Dead letters and traces, for operators."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from infra.runtime.repository import Codec
 _letters = Codec(DeadLetter, key="letter_id")
 
 BODY_CHARS_MAX = 65_536
-"""Of a body so much is shown; the whole is sent again."""
+"""The length of the shown body; a replay sends the whole one."""
 
 
 class LetterSummary(BaseModel):
@@ -34,7 +34,7 @@ class LetterSummary(BaseModel):
     attempts: int = Field(examples=[1])
     replays: int = Field(examples=[0])
     concerns: str | None = Field(
-        description="What the message is about, where that could be read.", examples=["order/shop-367/31198459904"]
+        description="The subject of the message, if it could be read.", examples=["order/shop-367/31198459904"]
     )
     died_at: datetime
     state: DeadLetterState = Field(examples=["waiting"])
@@ -48,7 +48,7 @@ class LetterView(LetterSummary):
 
     content_type: str | None = Field(examples=["application/json"])
     encoding: str = Field(description="`utf-8`, or `base64` where the body is not text.", examples=["utf-8"])
-    body: str = Field(description="What arrived; cut after 65,536 characters.", examples=["{}"])
+    body: str = Field(description="The body as received, cut after 65,536 characters.", examples=["{}"])
     traceback: str | None = Field(examples=[None])
 
 
@@ -62,7 +62,7 @@ class TraceStep(BaseModel):
     outcome: str = Field(examples=["accepted"])
     about: str = Field(examples=["order/shop-367/31198459904"])
     correlation_id: str | None = Field(examples=["order/shop-367/31198459904"])
-    emitted: list[ShownObject] = Field(description="The events it caused, as CloudEvents.", examples=[[]])
+    emitted: list[ShownObject] = Field(description="The events that it caused, as CloudEvents.", examples=[[]])
     dead_letter: ShownObject | None = Field(
         description="The dead letter that it became, with its state.", examples=[None]
     )

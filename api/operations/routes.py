@@ -1,4 +1,4 @@
-"""For operations: dead letters and traces; and for everyone, what became of the commands they sent."""
+"""For operators: dead letters and traces. For everyone: the status of their own commands."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ REASONS = {
     "already_discarded": Reason(409, "The dead letter was discarded.", "死信已被丢弃。"),
     "body_too_large_to_keep": Reason(
         409,
-        "Only the beginning of the message was kept; ask the sender for smaller ones.",
+        "Only the beginning of the message was kept; ask the sender for smaller messages.",
         "仅保留了消息开头，无法重新投递，请发送方拆分消息。",
     ),
     "cannot_replay": Reason(409, "The dead letter cannot be sent again; discard it.", "该死信无法重新投递，请丢弃。"),
@@ -75,7 +75,7 @@ async def list_letters(
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[LetterSummary]:
-    """The messages that nobody could handle, newest first."""
+    """The messages that no worker could handle, newest first."""
     placed = {"state": state} if queue is None else {"state": state, "queue": queue}
     found, after = await page_of(
         ports.store,
@@ -96,11 +96,11 @@ async def list_letters(
     responses=documented("not_found"),
 )
 async def show_letter(letter_id: LetterPart, ports: Here, principal: Reads) -> LetterView:
-    """Why it died, the traceback, and its body as it came."""
+    """The reason, the traceback, and the body as received."""
     return letter_view(await _letter(ports, letter_id))
 
 
-_SETTLED: dict[str, Any] = {
+_CLOSED: dict[str, Any] = {
     "response_model": LetterView,
     "responses": written(
         "not_found",
@@ -113,18 +113,18 @@ _SETTLED: dict[str, Any] = {
 }
 
 
-@router.post("/dead-letters/{letter_id}/replay", summary="Send a dead letter again", **_SETTLED)
+@router.post("/dead-letters/{letter_id}/replay", summary="Send a dead letter again", **_CLOSED)
 async def replay_letter(
     letter_id: LetterPart, body: Decided, ports: Here, principal: Writes, writing: Writing
 ) -> Response:
-    """To the queue it died in, byte for byte. What was handled meanwhile is recognised and changes nothing."""
+    """To its original queue, byte for byte. A message that was handled meanwhile is recognised and changes nothing."""
     letter = await _letter(ports, letter_id)
     if letter.state == "discarded":
         raise Problem("already_discarded")
     if letter.is_excerpt:
         raise Problem("body_too_large_to_keep")
     if letter.state == "waiting":
-        # The body first and the mark after it: what breaks off in between is sent again, and recognised.
+        # The body first, then the mark: after a crash in between, the body is sent again and recognised.
         try:
             await ports.commands.forward(dead_letters.replay(letter))
         except dead_letters.CannotReplay as error:
@@ -132,11 +132,11 @@ async def replay_letter(
     return await _close(writing, letter, "replayed", body.note)
 
 
-@router.post("/dead-letters/{letter_id}/discard", summary="Discard a dead letter", **_SETTLED)
+@router.post("/dead-letters/{letter_id}/discard", summary="Discard a dead letter", **_CLOSED)
 async def discard_letter(
     letter_id: LetterPart, body: Decided, ports: Here, principal: Writes, writing: Writing
 ) -> Response:
-    """It needs nothing any more. It is kept, with who decided, when and why."""
+    """Needs no further handling. It is kept, with the operator, the time and the note."""
     return await _close(writing, await _letter(ports, letter_id), "discarded", body.note)
 
 
@@ -154,12 +154,12 @@ async def trace(
         Query(
             min_length=1,
             max_length=256,
-            description="shop_id/order_id, a message id, a dead letter or a correlation id.",
+            description="shop_id/order_id, a message id, a dead letter id or a correlation id.",
             examples=["shop-367/31198459904"],
         ),
     ],
 ) -> Trace:
-    """Everything that happened to it: who handled what when, what came of it, and what it caused."""
+    """Each handled message: the worker, the time, the outcome, and the events that it caused."""
     found = await trace_of(ports.store, of)
     if not found.steps:
         raise Problem("not_found")
@@ -168,12 +168,12 @@ async def trace(
 
 @router.get(
     "/messages/{message_id}",
-    summary="Show what became of a command",
+    summary="Show the status of a command",
     response_model=MessageView,
     responses=documented("not_found"),
 )
 async def show_message(message_id: MessagePart, request: Request, ports: Here, principal: Authenticated) -> Response:
-    """Where a 202 leads to. Only whoever sent the command sees it; it is known for thirty days."""
+    """The Location of a 202. Only the sender of the command sees it; it is kept for thirty days."""
     found = await message_status(ports.store, principal, message_id, reasons_of(request), language_of(request))
     if found is None:
         raise Problem("not_found")

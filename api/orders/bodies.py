@@ -1,4 +1,4 @@
-"""What the routes of orders are sent, with examples of it."""
+"""The request bodies of orders, with examples."""
 
 from __future__ import annotations
 
@@ -16,9 +16,7 @@ class StatusUpdate(Body):
 
 
 class NewRefund(Body):
-    refund_id: Annotated[Reference | None, Field(description="Your own id of this refund; one is made if absent.")] = (
-        None
-    )
+    refund_id: Annotated[Reference | None, Field(description="Your own id of this refund; generated if absent.")] = None
     lines: Annotated[
         list[RefundLine],
         Field(min_length=1, max_length=LINES_MAX, examples=[[{"product_id": 1082185, "quantity": 1}]]),
@@ -26,7 +24,7 @@ class NewRefund(Body):
 
 
 class AfterSale(Body):
-    open: Annotated[bool, Field(strict=True, description="Whether something is open from now on.")]
+    open: Annotated[bool, Field(strict=True, description="Whether an after-sale case is open from now on.")]
 
 
 ORDERS_BY_EXAMPLE: Any = {

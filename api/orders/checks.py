@@ -1,4 +1,4 @@
-"""What is asked of an order before its command is sent: what a worker would wait for, a client is told at once."""
+"""Checks an order before its command is sent, so that a client need not wait for the worker's retries."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class _NewOrder(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     shop_id: Annotated[ShopId | None, Field(description="Absent: the shop of the token, or the default one.")] = None
-    order_id: Annotated[OrderId | None, Field(description="Absent: one is made.")] = None
+    order_id: Annotated[OrderId | None, Field(description="Absent: one is generated.")] = None
     distributor_id: DistributorId
 
 
@@ -51,7 +51,9 @@ class OrderOfLines(_NewOrder):
     lines: Annotated[list[v2.Line], Field(min_length=1, max_length=LINES_MAX)]
     shipping: Annotated[Amount, Field(examples=["8.00"])] = v2.PlaceOrder.model_fields["shipping"].default
     tax: Annotated[Amount, Field(examples=["0.00"])] = v2.PlaceOrder.model_fields["tax"].default
-    total: Annotated[Amount | None, Field(description="If given, it must be what all adds up to.")] = None
+    total: Annotated[Amount | None, Field(description="If given, it must be the sum of lines, shipping and tax.")] = (
+        None
+    )
     prepaid: Annotated[bool, Field(strict=True, description="Paid already; needs permission orders:fulfil.")] = False
 
 
@@ -63,15 +65,15 @@ def _form(body: Any) -> str:
 NewOrder = Annotated[
     Annotated[SimpleOrder, Tag("simple")] | Annotated[OrderOfLines, Tag("lines")], Discriminator(_form)
 ]
-"""Either form; `lines` tells which."""
+"""Either form, distinguished by `lines`."""
 
 PlaceOrder = v1.PlaceOrder | v2.PlaceOrder
 
 
 def shop_of(body: SimpleOrder | OrderOfLines, principal: Principal, default: str | None) -> str:
-    """Whose order it is. Raises Problem shop_required, and shop_unknown for a shop that is not the asker's."""
+    """The shop of the order. Raises Problem shop_required, and shop_unknown for a shop other than the principal's."""
     if principal.shop_id is not None and body.shop_id not in (None, principal.shop_id):
-        raise Problem("shop_unknown", detail=f"shop_id: your token speaks for {principal.shop_id}.")
+        raise Problem("shop_unknown", detail=f"shop_id: your token belongs to {principal.shop_id}.")
     shop_id = principal.shop_id or body.shop_id or default
     if shop_id is None:
         raise Problem("shop_required")
@@ -79,26 +81,26 @@ def shop_of(body: SimpleOrder | OrderOfLines, principal: Principal, default: str
 
 
 def order_command(body: SimpleOrder | OrderOfLines, shop_id: str, order_id: str) -> PlaceOrder:
-    """The command of the contract that the form is of."""
-    said = {name: getattr(body, name) for name in body.__class__.model_fields}
-    named = {**said, "shop_id": shop_id, "order_id": order_id}
-    return v1.PlaceOrder(**named) if isinstance(body, SimpleOrder) else v2.PlaceOrder(**named)
+    """The command of the form's contract version."""
+    sent = {name: getattr(body, name) for name in body.__class__.model_fields}
+    fields = {**sent, "shop_id": shop_id, "order_id": order_id}
+    return v1.PlaceOrder(**fields) if isinstance(body, SimpleOrder) else v2.PlaceOrder(**fields)
 
 
 def require_fulfilment(command: PlaceOrder, principal: Principal) -> None:
-    """To say that an order is paid is not for whoever earns by it."""
+    """A distributor, who earns from an order, may not mark it as paid."""
     if isinstance(command, v2.PlaceOrder) and command.prepaid and "orders:fulfil" not in principal.permissions:
         raise Problem("insufficient_scope", detail="prepaid: needs orders:fulfil.", needs=["orders:fulfil"])
 
 
 async def seller_of(reader: Reader, principal: Principal, distributor_id: int) -> None:
-    """A distributor sells for themselves and their downline. Raises Problem distributor_unknown for anyone else."""
+    """A distributor sells for themselves and their downline. Raises Problem distributor_unknown for another seller."""
     if principal.kind == "distributor" and not await reaches(reader, principal, distributor_id):
-        raise Problem("distributor_unknown", detail=f"distributor_id: there is no {distributor_id} for you.")
+        raise Problem("distributor_unknown", detail=f"distributor_id: {distributor_id} is not in your downline.")
 
 
 async def require_known(reader: Reader, command: PlaceOrder) -> None:
-    """Raise the Problem of what the order names and nobody knows: a worker would wait for it for minutes."""
+    """Raise the Problem of an unknown shop, distributor or product: a worker would retry for minutes."""
     wanted = {command.product_id} if isinstance(command, v1.PlaceOrder) else {x.product_id for x in command.lines}
     shops, distributors, products = await asyncio.gather(
         reader.find(SHOPS, {"_id": command.shop_id}, limit=1, fields=("_id",)),
@@ -117,7 +119,7 @@ async def require_known(reader: Reader, command: PlaceOrder) -> None:
 def require_step(
     order: Order, step: Literal["paid", "shipped", "completed", "cancelled", "refund", "after_sale"]
 ) -> None:
-    """Raise the Problem of a step whose predecessor is missing: a worker would wait for that for minutes."""
+    """Raise the Problem of a step before its predecessor: a worker would retry for minutes."""
     if order.status == "pending" and step in ("shipped", "completed", "refund", "after_sale"):
         raise Problem("not_paid", detail=f"order {order.key} is pending.")
     if order.status == "paid" and step == "completed":

@@ -1,4 +1,4 @@
-"""Orders: placed, found, followed to their end, given back."""
+"""Orders: placed, found, updated, refunded."""
 
 from __future__ import annotations
 
@@ -58,18 +58,18 @@ Fulfils = Annotated[Principal, needs("orders:fulfil")]
 Refunds = Annotated[Principal, needs("orders:refund")]
 ShopPart = Annotated[ShopId, Path()]
 OrderPart = Annotated[OrderId, Path()]
-Timeline = Annotated[bool, Query(description="Whether to tell what happened to it; without, the answer is faster.")]
+Timeline = Annotated[bool, Query(description="Whether to include its history; the answer is faster without.")]
 
 _PLACING = (
     *("conflict", "shop_required", "shop_unknown", "distributor_unknown", "distributor_inactive", "product_unknown"),
     *("product_inactive", "currency_not_accepted", "placed_in_future", "total_mismatch", "discount_exceeds_amount"),
     *("amount_precision", "no_rules"),
 )
-_MOVING = (
+_CHANGING = (
     *("not_found", "ambiguous_order", "precondition_failed", "not_paid", "not_shipped", "already_shipped"),
     *("order_rejected", "order_cancelled", "order_refunded"),
 )
-_GIVING_BACK = (
+_REFUNDING = (
     *("not_found", "ambiguous_order", "conflict", "not_paid", "order_rejected", "order_cancelled"),
     *("too_many_refunds", "not_ordered", "nothing_to_refund", "more_than_left", "amount_precision"),
 )
@@ -88,11 +88,11 @@ async def place_order(
     principal: Places,
     writing: Writing,
 ) -> Response:
-    """One product by `product_id`, `quantity` and `total_price`, or many `lines`. The shop is that of a shop's own
-    token, else `shop_id`, else the one set up as default. Where `order_id` is absent one is made.
+    """One product by `product_id`, `quantity` and `total_price`, or many `lines`. The shop is that of the token,
+    else `shop_id`, else the default shop of the settings. An absent `order_id` is generated.
 
-    The same order again changes nothing; the same `order_id` with other content is refused. The answer shows the
-    order as accepted; its stock is reserved right after.
+    A repeat of the same order changes nothing; the same `order_id` with different content is refused. The answer shows
+    the accepted order; its stock is reserved right after.
     """
     shop_id = shop_of(body, principal, ports.settings.default_shop_id)
     order_id = body.order_id or f"o-{writing.derived('order')}"
@@ -121,9 +121,7 @@ async def list_orders(
     distributor_id: Annotated[int | None, Query(ge=1, le=2**63 - 1, description="The seller."), AS_IN_JSON] = None,
     shop_id: Annotated[ShopId | None, Query()] = None,
     placed_from: Annotated[Timestamp | None, Query(examples=["2026-11-01T00:00:00Z"])] = None,
-    placed_to: Annotated[
-        Timestamp | None, Query(description="Not itself included.", examples=["2026-12-01T00:00:00Z"])
-    ] = None,
+    placed_to: Annotated[Timestamp | None, Query(description="Exclusive.", examples=["2026-12-01T00:00:00Z"])] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[OrderView]:
@@ -160,7 +158,7 @@ async def show_order(
     timeline: Timeline = True,
     if_none_match: IfNoneMatch = None,
 ) -> Response:
-    """By its id within the shop; where several shops have such an order, name it as `shop_id/order_id`."""
+    """By its id within the shop; if several shops have that order id, use `shop_id/order_id`."""
     return await _shown(request, ports, principal, await find_order(ports.store, principal, order_id, None), timeline)
 
 
@@ -178,28 +176,28 @@ async def show_shop_order(
     return await _shown(request, ports, principal, order, timeline)
 
 
-_MOVED: dict[str, Any] = {
+_CHANGED: dict[str, Any] = {
     "response_model": OrderView,
-    "responses": written(*_MOVING, shown=OrderView),
+    "responses": written(*_CHANGING, shown=OrderView),
 }
 
 
-@router.patch("/{order_id}", summary="Tell how far an order is", **_MOVED)
+@router.patch("/{order_id}", summary="Change the status of an order", **_CHANGED)
 async def change_order(
     order_id: OrderPart, body: StatusUpdate, ports: Here, principal: Fulfils, writing: Writing, if_match: IfMatch = None
 ) -> Response:
     """`completed` means that the customer has the goods, and starts the hold period of the commissions."""
-    return await _moved(writing, await find_order(ports.store, principal, order_id, None), body, if_match)
+    return await _changed(writing, await find_order(ports.store, principal, order_id, None), body, if_match)
 
 
-@router.put("/{order_id}/status", summary="Set an order's status", **_MOVED)
+@router.put("/{order_id}/status", summary="Set an order's status", **_CHANGED)
 async def put_status(
     order_id: OrderPart, body: StatusUpdate, ports: Here, principal: Fulfils, writing: Writing, if_match: IfMatch = None
 ) -> Response:
-    return await _moved(writing, await find_order(ports.store, principal, order_id, None), body, if_match)
+    return await _changed(writing, await find_order(ports.store, principal, order_id, None), body, if_match)
 
 
-@router.patch("/{shop_id}/{order_id}", summary="Tell how far it is", **_MOVED)
+@router.patch("/{shop_id}/{order_id}", summary="Change the status of a shop's order", **_CHANGED)
 async def change_shop_order(
     shop_id: ShopPart,
     order_id: OrderPart,
@@ -209,32 +207,32 @@ async def change_shop_order(
     writing: Writing,
     if_match: IfMatch = None,
 ) -> Response:
-    return await _moved(writing, await find_order(ports.store, principal, order_id, shop_id), body, if_match)
+    return await _changed(writing, await find_order(ports.store, principal, order_id, shop_id), body, if_match)
 
 
 _REFUNDED: dict[str, Any] = {
     "response_model": OrderView,
     "status_code": 201,
-    "responses": written(*_GIVING_BACK, shown=OrderView, created=True),
+    "responses": written(*_REFUNDING, shown=OrderView, created=True),
 }
 
 
-@router.post("/{order_id}/refunds", summary="Refund of an order", **_REFUNDED)
+@router.post("/{order_id}/refunds", summary="Refund an order", **_REFUNDED)
 async def refund_order(
     order_id: OrderPart, body: NewRefund, ports: Here, principal: Refunds, writing: Writing
 ) -> Response:
-    """Commissions are taken back in proportion. The same `refund_id` counts once."""
+    """Commissions are clawed back in proportion. A repeated `refund_id` is applied once."""
     return await _refunded(writing, await find_order(ports.store, principal, order_id, None), body)
 
 
-@router.post("/{shop_id}/{order_id}/refunds", summary="Refund it", **_REFUNDED)
+@router.post("/{shop_id}/{order_id}/refunds", summary="Refund a shop's order", **_REFUNDED)
 async def refund_shop_order(
     shop_id: ShopPart, order_id: OrderPart, body: NewRefund, ports: Here, principal: Refunds, writing: Writing
 ) -> Response:
     return await _refunded(writing, await find_order(ports.store, principal, order_id, shop_id), body)
 
 
-_SETTLED: dict[str, Any] = {
+_AFTER_SALE: dict[str, Any] = {
     "response_model": OrderView,
     "responses": written(
         *("not_found", "ambiguous_order", "not_paid", "order_rejected", "order_cancelled", "order_refunded"),
@@ -243,18 +241,18 @@ _SETTLED: dict[str, Any] = {
 }
 
 
-@router.put("/{order_id}/after-sale", summary="Open or settle an after-sale", **_SETTLED)
+@router.put("/{order_id}/after-sale", summary="Open or close an after-sale case", **_AFTER_SALE)
 async def put_after_sale(
     order_id: OrderPart, body: AfterSale, ports: Here, principal: Refunds, writing: Writing
 ) -> Response:
-    """While something between customer and shop is open, no commission of the order is released."""
+    """While the case is open, no commission of the order is released."""
     return await _after_sale(writing, await find_order(ports.store, principal, order_id, None), body)
 
 
 @router.put(
     "/{shop_id}/{order_id}/after-sale",
-    summary="Open or settle its after-sale",
-    **_SETTLED,
+    summary="Open or close the after-sale case of a shop's order",
+    **_AFTER_SALE,
 )
 async def put_shop_after_sale(
     shop_id: ShopPart, order_id: OrderPart, body: AfterSale, ports: Here, principal: Refunds, writing: Writing
@@ -267,7 +265,7 @@ async def _shown(request: Request, ports: Any, principal: Principal, order: Orde
     return read_response(request, shown, order.version, content_too=True)
 
 
-async def _moved(writing: Writer, order: Order, body: StatusUpdate, if_match: str | None) -> Response:
+async def _changed(writing: Writer, order: Order, body: StatusUpdate, if_match: str | None) -> Response:
     check_match(if_match, etag_of(order.version))
     require_step(order, body.status)
     command = UpdateStatus(shop_id=order.shop_id, order_id=order.order_id, status=body.status)

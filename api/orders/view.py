@@ -1,4 +1,4 @@
-"""Orders as they are shown. Amounts are decimal strings in the order's currency."""
+"""Orders, as shown. Amounts are decimal strings in the order's currency."""
 
 from __future__ import annotations
 
@@ -67,15 +67,15 @@ class SponsorView(BaseModel):
 
 
 class StepView(BaseModel):
-    """One message in one worker's hands."""
+    """One message, handled by one worker."""
 
     model_config = ConfigDict(title="OrderStep")
 
     at: datetime
     worker: str = Field(examples=["order_intake"])
     type: str = Field(examples=["order.place.v2"])
-    outcome: str = Field(description="What came of it.", examples=["accepted"])
-    emitted: list[str] = Field(description="The types of the events it caused.", examples=[["order.accepted.v1"]])
+    outcome: str = Field(description="The outcome, as a code.", examples=["accepted"])
+    emitted: list[str] = Field(description="The types of the events that it caused.", examples=[["order.accepted.v1"]])
 
 
 class OrderView(BaseModel):
@@ -84,15 +84,15 @@ class OrderView(BaseModel):
     shop_id: str = Field(examples=["shop-367"])
     order_id: str = Field(examples=["31198459904"])
     status: Status = Field(examples=["paid"])
-    reason: str | None = Field(description="Why it was rejected or cancelled.", examples=[None])
+    reason: str | None = Field(description="The reason of a rejection or cancellation.", examples=[None])
     version: int = Field(description="Grows by one with each change; it is in the ETag.", examples=[3])
     distributor_id: ShownId = Field(description="The seller.", examples=[40021])
     currency: str = Field(examples=["CNY"])
     placed_at: datetime
-    due_at: datetime | None = Field(description="When it is cancelled unless paid.", examples=[None])
+    due_at: datetime | None = Field(description="When an unpaid order is cancelled.", examples=[None])
     paid_at: datetime | None
     completed_at: datetime | None = Field(examples=[None])
-    reserved: bool = Field(description="Whether the goods are set apart.")
+    reserved: bool = Field(description="Whether the stock is reserved.")
     prepaid: bool = Field(examples=[False])
     after_sale_open: bool = Field(description="While open, no commission is released.", examples=[False])
     lines: list[LineView]
@@ -102,8 +102,8 @@ class OrderView(BaseModel):
     refunded_total: Money = Field(examples=["0.00"])
     refunds: list[RefundView] = Field(examples=[[]])
     upline: list[SponsorView] = Field(
-        description="The seller and those above, as of the order's time: for a distributor up to themselves, for a "
-        "shop the seller alone."
+        description="The seller and their upline, as of the order's time. A distributor sees it up to themselves, a "
+        "shop only the seller."
     )
     rule_version: int = Field(examples=[1])
 
@@ -111,13 +111,13 @@ class OrderView(BaseModel):
 class OrderWithTimeline(OrderView):
     model_config = ConfigDict(title="OrderWithTimeline")
 
-    timeline: list[StepView] | None = Field(description="What happened to it, oldest first; null unless asked for.")
+    timeline: list[StepView] | None = Field(description="Its history, oldest first; null unless requested.")
 
 
 async def find_order(store: Documents, principal: Principal, order_id: str, shop_id: str | None) -> Order:
-    """The order, by shop and order id, or by the latter alone where only one is meant.
+    """The order, by shop and order id, or by the order id alone where that is unique.
 
-    Raises Problem not_found, also where it is somebody else's, and ambiguous_order.
+    Raises Problem not_found, also for an order beyond reach, and ambiguous_order.
     """
     shop_id = shop_id or principal.shop_id
     within_reach = orders_filter(principal)
@@ -149,7 +149,7 @@ async def order_with_timeline(
 
 
 async def steps_of(store: Documents, key: str) -> list[StepView]:
-    """The order's story, without what others have of it: types and outcomes only."""
+    """The order's history: only types and outcomes, so that it does not reveal others' earnings."""
     steps = await timeline_of(store, roster.names(), key)
     return [
         StepView(
@@ -164,7 +164,7 @@ async def steps_of(store: Documents, key: str) -> list[StepView]:
 
 
 def plain(order: Order) -> dict[str, Any]:
-    """For the audit log: how far the order was."""
+    """The state of the order, for the audit log."""
     return {"status": order.status, "version": order.version, "after_sale_open": order.after_sale_open}
 
 
@@ -225,7 +225,7 @@ def _refund(refund: Refund, money: Any) -> RefundView:
 
 
 def _upline(order: Order, principal: Principal) -> list[SponsorView]:
-    """Whom the principal may know: nobody above themselves."""
+    """The part of the upline that the principal may see, up to themselves."""
     last = len(order.upline)
     if principal.kind == "shop":
         last = 1

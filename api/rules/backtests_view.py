@@ -1,4 +1,4 @@
-"""The figures of a rehearsal of rules as they are shown."""
+"""The figures of a rehearsal of rules, as shown."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from api.rules.view import BreachView
 
 class PlanChange(BaseModel):
     today: str = Field(description="What was paid, net of refunds.", examples=["18.00"])
-    draft: str = Field(description="What the rules that are tried would have paid.", examples=["16.50"])
+    draft: str = Field(description="What the tested rules would have paid.", examples=["16.50"])
 
 
 class MonthChange(PlanChange):
@@ -26,7 +26,7 @@ class ThinLine(BaseModel):
 
 
 class ThinLines(BaseModel):
-    """Lines that keep less of their net than the margin floor."""
+    """Lines whose share of net after commissions is below the margin floor."""
 
     today: int = Field(examples=[0])
     draft: int = Field(examples=[1])
@@ -51,9 +51,9 @@ class BacktestOfCurrency(PlanChange):
         examples=[{"2026-10": {"sales": "360.00", "today": "18.00", "draft": "16.50"}}],
     )
     thin_lines: ThinLines
-    gaining: int = Field(description="Distributors who would have had more.", examples=[0])
-    losing: int = Field(description="Distributors who would have had less.", examples=[12])
-    distributors: list[DistributorChange] = Field(description="Those who gain most and those who lose most.")
+    gaining: int = Field(description="Distributors who would have earned more.", examples=[0])
+    losing: int = Field(description="Distributors who would have earned less.", examples=[12])
+    distributors: list[DistributorChange] = Field(description="Those with the largest gains and losses.")
 
 
 class Backtest(BaseModel):
@@ -61,12 +61,12 @@ class Backtest(BaseModel):
 
     title: str = Field(examples=["Autumn 2026"])
     market: str = Field(examples=["default"])
-    market_is_known: bool = Field(description="Whether it is defined; if not, its limits were not checked.")
+    market_is_known: bool = Field(description="Whether the market is defined; if not, its limits were not checked.")
     first_day: str = Field(alias="from", examples=["2026-10-01"])
     last_day: str = Field(alias="to", examples=["2026-10-31"])
-    orders: int = Field(description="Paid orders that were gone through.", examples=[310])
-    not_booked: int = Field(description="Paid orders that have no commissions yet; they are left out.", examples=[0])
+    orders: int = Field(description="Replayed paid orders.", examples=[310])
+    not_booked: int = Field(description="Paid orders without commissions yet; they are left out.", examples=[0])
     other_markets: int = Field(description="Orders of other markets; they are left out.", examples=[0])
     margin_floor: str = Field(examples=["0.5"])
-    breaches: list[BreachView] = Field(description="Limits of the market that keep the rules from being activated.")
+    breaches: list[BreachView] = Field(description="Limits of the market that forbid the activation of the rules.")
     currencies: dict[str, BacktestOfCurrency] = Field(description="By ISO 4217 code.")

@@ -1,4 +1,4 @@
-"""Commission rules: read, proposed, approved by another person, put in force, ended; explained and tried out."""
+"""Commission rules: read, proposed, approved by another person, activated, retired; explained and backtested."""
 
 from __future__ import annotations
 
@@ -48,21 +48,21 @@ Version = Annotated[int, Path(ge=1, le=2**31, examples=[1]), AS_IN_JSON]
 
 _NEWEST = Sorting("_id", int, -1, id_kind=int)
 DAYS_MAX = 366
-"""A longer period is for the command line, whose user sees how far it is."""
+"""A longer period is for the command line, which shows the progress."""
 
 DISTRIBUTORS_MAX = 200
-"""Of each currency: those who gain most and those who lose most."""
+"""Per currency: those with the largest gains and losses."""
 
 
 class NewRules(Body):
-    rule_version: Annotated[NewVersion | None, Field(description="Absent: the next number. A draft's: replace it.")] = (
-        None
-    )
+    rule_version: Annotated[
+        NewVersion | None, Field(description="Absent: the next number. A draft's: replaces it.")
+    ] = None
     rules: Annotated[RuleDocument, Field(examples=[EXAMPLE])]
 
 
 class Approval(Body):
-    digest: Annotated[Digest, Field(description="Names the terms that you have read.")]
+    digest: Annotated[Digest, Field(description="The digest of the terms that you have read.")]
 
 
 class FromWhen(Body):
@@ -76,7 +76,7 @@ class Draft(Body):
 
 
 class Trial(Body):
-    """A draft, or stored rules by their number; days are whole and in UTC, the last one included."""
+    """A draft, or stored rules by their number. The days are in UTC, and the last one is included."""
 
     rules: Annotated[RuleDocument | None, Field(examples=[EXAMPLE])] = None
     rule_version: NewVersion | None = None
@@ -89,9 +89,9 @@ class Trial(Body):
         if (self.rules is None) == (self.rule_version is None):
             raise ValueError("give either rules or rule_version")
         if not 0 <= (self.last_day - self.first_day).days < DAYS_MAX:
-            raise ValueError(f"the last day must not be before the first, and at most {DAYS_MAX} days are looked at")
+            raise ValueError(f"the last day must not be before the first, and at most {DAYS_MAX} days are replayed")
         if self.last_day.year > 9000 or self.first_day.year < 1970:
-            raise ValueError("there were no orders then")
+            raise ValueError("there were no orders in these years")
         return self
 
 
@@ -109,11 +109,11 @@ async def list_rules(
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[RulesSummary]:
-    """The highest number first. Distributors see what is or was in force."""
-    seen = stage if "rules:propose" in principal.permissions or "rules:approve" in principal.permissions else "active"
-    if stage not in (None, seen):
+    """The highest number first. Distributors see the rule sets that are or were in force."""
+    shown = stage if "rules:propose" in principal.permissions or "rules:approve" in principal.permissions else "active"
+    if stage not in (None, shown):
         return Page(items=[], next=None)
-    where = [{"stage": seen}] if seen else []
+    where = [{"stage": shown}] if shown else []
     found, after = await page_of(ports.store, RULES, _NEWEST, checked=where, cursor=cursor, limit=limit)
     return Page(items=[summary_of(document) for document in found], next=next_link(request, after))
 
@@ -127,7 +127,7 @@ async def list_rules(
 async def show_rules(
     version: Version, request: Request, ports: Here, principal: Reads, if_none_match: IfNoneMatch = None
 ) -> Response:
-    """All that it promises, in figures, and in sentences in the language of Accept-Language."""
+    """Its terms in figures, and in sentences in the language of Accept-Language."""
     rules = await _rules(ports, principal, version)
     shown = rules_view(rules, language_of(request))
     response = read_response(request, shown, vary="Authorization, Accept-Language")
@@ -145,7 +145,7 @@ async def show_rules(
 async def propose_rules(
     body: Annotated[NewRules, BodyOf(examples=[{"rules": EXAMPLE}])], principal: Proposes, writing: Writing
 ) -> Response:
-    """It may be replaced until it is active; another person than you approves it."""
+    """It may be replaced until it is active. Another person must approve it."""
     version = body.rule_version or await writing.number("rules", view=RULES)
     command = ProposeRules(rule_version=version, proposed_by=_person(principal), rules=body.rules)
     before = await find_rules(writing.ports.store, version)
@@ -161,7 +161,7 @@ async def propose_rules(
 async def approve_rules(
     version: Version, body: Approval, ports: Here, principal: Approves, writing: Writing
 ) -> Response:
-    """You have read what the digest names, and stand for it; whoever proposed it cannot."""
+    """Confirms that you have read and approve the terms of this digest. The proposer cannot approve."""
     before = await _rules(ports, principal, version)
     command = ApproveRules(rule_version=version, approved_by=_person(principal), digest=body.digest)
     return await _write(writing, version, command, before)
@@ -169,7 +169,7 @@ async def approve_rules(
 
 @router.post(
     "/{version}/activate",
-    summary="Put a rule set in force",
+    summary="Activate a rule set",
     response_model=RulesView,
     responses=written(
         *("not_found", "not_approved", "market_unknown", "market_limit", "retroactive", "conflict"),
@@ -179,7 +179,7 @@ async def approve_rules(
 async def activate_rules(
     version: Version, body: FromWhen, ports: Here, principal: Approves, writing: Writing
 ) -> Response:
-    """Orders placed from then on follow it, within the limits of its market."""
+    """Orders placed from `effective_from` on follow it. It must respect the limits of its market."""
     before = await _rules(ports, principal, version)
     if before.stage == "proposed":
         raise Problem("not_approved")
@@ -191,14 +191,14 @@ async def activate_rules(
 
 @router.post(
     "/{version}/retire",
-    summary="Let a rule set end",
+    summary="Retire a rule set",
     response_model=RulesView,
     responses=written("not_found", "not_active", "already_retired", "retroactive", shown=RulesView),
 )
 async def retire_rules(
     version: Version, body: FromWhen, ports: Here, principal: Approves, writing: Writing
 ) -> Response:
-    """Those that began before it hold again, unless they have ended as well."""
+    """Earlier rule sets apply again, unless they are retired as well."""
     before = await _rules(ports, principal, version)
     if before.stage != "active":
         raise Problem("not_active")
@@ -218,7 +218,7 @@ async def explain_rules(
     ports: Here,
     principal: Reads,
 ) -> DraftView:
-    """What it would promise, in the language of Accept-Language, and where it goes beyond its market's limits."""
+    """Its terms in sentences, in the language of Accept-Language, and where it exceeds its market's limits."""
     terms = _terms(body.rules)
     language = language_of(request)
     response.headers["Content-Language"] = language
@@ -227,7 +227,7 @@ async def explain_rules(
 
 @router.post(
     "/backtest",
-    summary="Try rules on past orders",
+    summary="Backtest rules on past orders",
     responses=documented("amount_precision", "not_proposed", TOO_LONG, "busy"),
 )
 async def backtest_rules(
@@ -235,10 +235,10 @@ async def backtest_rules(
     ports: Here,
     principal: Proposes,
 ) -> Backtest:
-    """What they would have paid for the paid orders of a period, and who would gain and lose. Nothing is written."""
+    """What they would have paid for the paid orders of a period, and who would gain or lose. Changes nothing."""
     if body.rules is not None:
         _terms(body.rules)
-    asked = {
+    backtest = {
         "rules": body.rules.model_dump(mode="json", exclude_none=True) if body.rules else None,
         "rule_version": body.rule_version,
         "from": body.first_day.isoformat(),
@@ -246,11 +246,11 @@ async def backtest_rules(
         "margin_floor_ppm": to_rate_ppm(body.margin_floor),
         "distributors_max": DISTRIBUTORS_MAX,
     }
-    return Backtest.model_validate(await rehearse(ports.rehearsals, {"backtest": asked}, refused="not_proposed"))
+    return Backtest.model_validate(await rehearse(ports.rehearsals, {"backtest": backtest}, refused="not_proposed"))
 
 
 async def _rules(ports: Any, principal: Principal, version: int) -> RuleSet:
-    """Raises Problem not_found, also for a draft that is not the asker's business."""
+    """Raises Problem not_found, also for a draft that the principal may not see."""
     rules = await find_rules(ports.store, version)
     sees_drafts = principal.permissions & {"rules:propose", "rules:approve"}
     if rules is None or (rules.stage != "active" and not sees_drafts):

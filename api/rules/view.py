@@ -1,4 +1,4 @@
-"""Rule sets as they are shown: what they promise, in figures and in sentences, and how far they are."""
+"""Rule sets, as shown: their terms in figures and in sentences, and their stage."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class RulesSummary(BaseModel):
     title: str = Field(examples=["Autumn 2026"])
     market: str = Field(examples=["default"])
     digest: str = Field(
-        description="Names the terms: send it with an approval.",
+        description="The digest of the terms: send it with an approval.",
         examples=["9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"],
     )
     proposed_by: str = Field(examples=["admin/4f1c0d3a9b7e4c2f8a6d5e4c3b2a1f00"])
@@ -42,7 +42,7 @@ class RulesSummary(BaseModel):
 
 
 class BreachView(BaseModel):
-    """A limit of the market that the terms go beyond."""
+    """A limit of the market that the terms exceed."""
 
     model_config = ConfigDict(title="Breach")
 
@@ -55,17 +55,17 @@ class RulesView(RulesSummary):
     model_config = ConfigDict(title="Rules")
 
     sentences: list[str] = Field(
-        description="All that they promise, in the language asked for.",
+        description="The terms in sentences, in the requested language.",
         examples=[["Each line pays at most 20% of its net."]],
     )
     terms: ShownObject = Field(
-        description="The same in figures; amounts and rates are decimal strings.",
+        description="The terms in figures; amounts and rates are decimal strings.",
         examples=[{"title": "Autumn 2026", "market": "default", "pool_rate": "0.2", "hold_days": 7}],
     )
 
 
 class DraftView(BaseModel):
-    """What a draft would promise, and whether its market allows it; nothing is kept."""
+    """The terms of a draft in sentences, and whether its market allows them; nothing is stored."""
 
     model_config = ConfigDict(title="ExplainedDraft")
 
@@ -81,7 +81,7 @@ async def find_rules(store: Documents, version: int) -> RuleSet | None:
 
 
 async def market_named(store: Documents, name: str) -> Market | None:
-    """As it is defined; the default market has its limits without a definition."""
+    """The market as defined; the default market has its limits without a definition."""
     found = await store.find(MARKETS, {"_id": name}, limit=1)
     if found:
         return _markets.to_entity(found[0])
@@ -118,11 +118,11 @@ def _summary(rules: RuleSet) -> dict[str, Any]:
 def _plain(value: Any, path: tuple[str, ...]) -> Any:
     """The terms for programs: `rate_ppm` 50000 is `rate` "0.05", minor units by currency are amounts."""
     if is_dataclass(value):
-        told = {field.name: getattr(value, field.name) for field in fields(value)}
-        currency = told.get("currency")
+        values = {field.name: getattr(value, field.name) for field in fields(value)}
+        currency = values.get("currency")
         return {
             _unit_free(name): _figure(name, item, currency, (*path, name))
-            for name, item in told.items()
+            for name, item in values.items()
             if item is not None
         }
     if isinstance(value, tuple):

@@ -1,6 +1,6 @@
-"""Many corrections of stock at once: what a file or a list says line by line, and what came of each line.
+"""Many corrections of stock at once: the lines of a file or a list, and the result of each line.
 
-A line that cannot be done keeps none of the others from being done.
+A line that is refused does not stop the others.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import Annotated, Any, Literal, Self
 import structlog
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from api.access.writing import MESSAGES_AT, Sent, Writer, leaves_all_as_it_was, refuse
+from api.access.writing import MESSAGES_AT, Sent, Writer, is_unchanged, refuse
 from api.http.bodies import read_json
 from api.http.ids import ShownId, numbers_of
 from api.http.parameters import is_whole_number
 from api.http.problems import FieldError, Problem, Reason, field_errors
-from api.http.tables import NoTable, day_of, fields_named, rows_of, text_of
+from api.http.tables import InvalidTable, day_of, fields_named, rows_of, text_of
 from api.stock.view import known_products
 from contracts.fields import QUANTITY_MAX, IsoDate, ProductId, Reference
 from contracts.stock.v1 import AdjustStock, BatchId, SetStock, StockAdjusted
@@ -29,10 +29,10 @@ from infra.ports.store import StoreConflict, StoreUnavailable
 log = structlog.get_logger()
 
 LINES_MAX = 500
-"""A request is answered when all of its lines are; more lines are more requests."""
+"""A request is answered once all of its lines are; more lines need more requests."""
 
 _AT_ONCE = 100
-"""Lines under way at a time, so that one upload does not keep everyone else from the store."""
+"""Concurrent lines, so that one upload does not occupy the store."""
 
 _NUMBERS = ("product_id", "delta", "stock")
 _DAY = "expiry_date"
@@ -44,13 +44,13 @@ REASONS = {
         422, f"More than {LINES_MAX} lines; send them in parts.", f"超过 {LINES_MAX} 行，请分批提交。"
     ),
     "repeated_line": Reason(
-        422, "An earlier line is about the same lot; only one can be done.", "同一批次已在前面的行中出现。"
+        422, "An earlier line is for the same lot; a request corrects a lot once.", "同一批次已在前面的行中出现。"
     ),
 }
 
 
 class Adjustment(BaseModel):
-    """One line: either `delta`, units found beyond the books or missing, or `stock`, what a count found in all."""
+    """One line: either `delta`, units above or below the booked stock, or `stock`, the counted units of the lot."""
 
     model_config = ConfigDict(extra="forbid", title="StockAdjustment")
 
@@ -58,15 +58,15 @@ class Adjustment(BaseModel):
     batch_id: BatchId = "default"
     delta: Annotated[
         Annotated[int, Field(strict=True, ge=-QUANTITY_MAX, le=QUANTITY_MAX)] | None,
-        Field(description="Units to add to the lot, or to take where negative.", examples=[-2]),
+        Field(description="Units to add to the lot; negative to remove.", examples=[-2]),
     ] = None
     stock: Annotated[
         Annotated[int, Field(strict=True, ge=0, le=QUANTITY_MAX)] | None,
-        Field(description="Units of the lot in the house, reserved ones too; instead of `delta`."),
+        Field(description="Units of the lot on hand, including reserved ones; instead of `delta`."),
     ] = None
     expiry_date: Annotated[IsoDate | None, Field(description="The lot's last day of sale; with `stock` only.")] = None
     reference: Annotated[
-        Reference | None, Field(description="Your own id of this line: sent twice, even apart, it counts once.")
+        Reference | None, Field(description="Your own id of this line: a repeat, even in another request, counts once.")
     ] = None
 
     @model_validator(mode="after")
@@ -92,9 +92,9 @@ Status = Literal["done", "unchanged", "accepted", "refused", "invalid", "failed"
 class LineResult(BaseModel):
     model_config = ConfigDict(title="StockAdjustmentResult")
 
-    line: int = Field(description="Its place in the list, from 1; in a file without its heading.", examples=[1])
+    line: int = Field(description="Its position in the list, from 1; a file's heading is not counted.", examples=[1])
     status: Status = Field(
-        description="`done`; `unchanged`: it was so already; `accepted`: not known yet, see `status_url`; `refused` "
+        description="`done`; `unchanged`: it was already so; `accepted`: not known yet, see `status_url`; `refused` "
         "and `invalid`: nothing was changed, see `reason`; `failed`: send it again with the same Idempotency-Key."
     )
     product_id: ShownId | None = Field(default=None, examples=[1082185])
@@ -103,8 +103,8 @@ class LineResult(BaseModel):
     available: int | None = Field(default=None, description="Of the product, afterwards.", examples=[100])
     short: int | None = Field(
         default=None,
-        description="Units of the product that orders have reserved beyond what there is; the newest unpaid orders are "
-        "cancelled for them.",
+        description="Units of the product that orders have reserved beyond the stock on hand; the newest unpaid orders "
+        "are cancelled for them.",
         examples=[None],
     )
     reason: str | None = Field(default=None, examples=[None])
@@ -114,11 +114,11 @@ class LineResult(BaseModel):
 
 
 class Results(BaseModel):
-    """What came of each line, in their order."""
+    """The result of each line, in order."""
 
     model_config = ConfigDict(title="StockAdjustmentResults")
 
-    counts: dict[Status, int] = Field(description="How many lines ended so.", examples=[{"done": 1}])
+    counts: dict[Status, int] = Field(description="The number of lines by status.", examples=[{"done": 1}])
     results: list[LineResult]
 
 
@@ -127,7 +127,7 @@ def lines_of_json(body: bytes) -> list[Any]:
     try:
         sent = numbers_of(read_json(body))
     except ValueError as error:
-        raise Problem("malformed_request", detail="The body is no JSON.") from error
+        raise Problem("malformed_request", detail="The body is not JSON.") from error
     if not isinstance(sent, list) or not sent:
         raise Problem("invalid_request", detail="The body must be an array with at least one object.")
     if len(sent) > LINES_MAX:
@@ -136,7 +136,7 @@ def lines_of_json(body: bytes) -> list[Any]:
 
 
 def lines_of_csv(body: bytes, charset: str | None = None) -> list[Any]:
-    """A first line with the names of the fields, in any order. An empty cell is an absent field.
+    """The lines of a CSV file. Its first line names the fields, in any order; an empty cell is an absent field.
 
     Raises Problem malformed_request, invalid_request, too_many_lines.
     """
@@ -153,7 +153,7 @@ def lines_of_csv(body: bytes, charset: str | None = None) -> list[Any]:
             if len(lines) == LINES_MAX:
                 raise Problem("too_many_lines")
             lines.append(_fields(names, row))
-    except NoTable as error:
+    except InvalidTable as error:
         raise Problem("malformed_request", detail=str(error)) from error
     if not lines:
         raise Problem("invalid_request", detail="There is no line below the heading.")
@@ -162,7 +162,7 @@ def lines_of_csv(body: bytes, charset: str | None = None) -> list[Any]:
 
 def _fields(heading: Sequence[str], row: Sequence[str]) -> dict[str, Any]:
     cells = [cell[:_CELL_MAX] for cell in row]
-    # What is beyond the heading, or below an empty one, has no name, and is then refused as an unknown field.
+    # A cell beyond the heading, or below an empty one, gets a name that is then refused as an unknown field.
     names = [*heading, *("" for _ in cells[len(heading) :])]
     sent = {name or f"column {at}": cell for at, (name, cell) in enumerate(zip(names, cells, strict=False), 1) if cell}
     return {name: _value(name, cell) for name, cell in sent.items()}
@@ -175,12 +175,12 @@ def _value(name: str, cell: str) -> int | str:
 
 
 def _number(cell: str) -> int | str:
-    """Other spellings stay text, which is refused: `00012` may be the name of another product than 12."""
+    """Other spellings stay text, which is refused: `00012` may be the code of another product than 12."""
     return int(cell) if len(cell) <= _DIGITS_MAX and is_whole_number(cell) else cell
 
 
 async def adjust_all(writing: Writer, sent: Sequence[Any]) -> Results:
-    """Send what can be sent, all of it at once, and say what came of each line. Raises what ended all of them."""
+    """Send all valid lines concurrently; the result of each line. Raises a failure that stopped all of them."""
     read = [_read(number, line) for number, line in enumerate(sent, start=1)]
     wanted = {one.product_id for one in read if isinstance(one, Adjustment)}
     known = await known_products(writing.ports.store, sorted(wanted))
@@ -194,7 +194,7 @@ async def adjust_all(writing: Writer, sent: Sequence[Any]) -> Results:
         if line.product_id not in known:
             return _stopped(number, line, "product_unknown", f"product_id: {line.product_id} is not in the catalogue.")
         if lot in seen:
-            return _stopped(number, line, "repeated_line", "batch_id: an earlier line is about this lot.")
+            return _stopped(number, line, "repeated_line", "batch_id: an earlier line is for this lot.")
         seen.add(lot)
         async with turn:
             return await _adjust(writing, number, line)
@@ -222,7 +222,7 @@ async def _adjust(writing: Writer, number: int, line: Adjustment) -> LineResult:
         return LineResult(**about, status="accepted", status_url=MESSAGES_AT + sent.message_id)
     refuse(sent)
     figures = _figures(sent)
-    return LineResult(**about, status="unchanged" if leaves_all_as_it_was(sent.outcome) else "done", **figures)
+    return LineResult(**about, status="unchanged" if is_unchanged(sent.outcome) else "done", **figures)
 
 
 def _figures(sent: Sent) -> dict[str, int]:
@@ -233,7 +233,7 @@ def _figures(sent: Sent) -> dict[str, int]:
 def _with_failures(
     read: Sequence[Adjustment | LineResult], answers: Sequence[LineResult | BaseException]
 ) -> list[LineResult]:
-    """Each line's result; where not one could be sent, the failure itself is the answer to all."""
+    """Each line's result. Raises the failure, if no line could be sent."""
     outages = [answer for answer in answers if isinstance(answer, BrokerUnavailable | StoreUnavailable | StoreConflict)]
     if len(outages) == sum(isinstance(line, Adjustment) for line in read) and outages:
         raise outages[0]
@@ -242,7 +242,7 @@ def _with_failures(
         if isinstance(answer, LineResult):
             results.append(answer)
             continue
-        assert isinstance(line, Adjustment), "what was not read was not sent"
+        assert isinstance(line, Adjustment), "an invalid line is not sent"
         if isinstance(answer, Problem):
             results.append(_stopped(number, line, answer.reason, answer.detail, "refused"))
         elif isinstance(answer, BrokerUnavailable | StoreUnavailable | StoreConflict):

@@ -1,4 +1,4 @@
-"""The products that sell most now, with their stock. Cached."""
+"""The products that sell best now, with their stock. Cached."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class HotProduct(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     product_id: ShownId = Field(examples=[1082185])
-    name: str | None = Field(description="Absent while the catalogue does not know it.", examples=["Green tea 250 g"])
+    name: str | None = Field(description="Null while it is not in the catalogue.", examples=["Green tea 250 g"])
     orders: int = Field(description="How many of the newest orders have it.", examples=[312])
     units: int = Field(description="Units in those orders.", examples=[540])
-    on_hand: int = Field(description="Units in the house, reserved ones too.", examples=[120])
+    on_hand: int = Field(description="Units on hand, including reserved ones.", examples=[120])
     available: int = Field(
         description="Units that may be sold today: not reserved, and in lots whose last day of sale is not over (UTC).",
         examples=[100],
@@ -40,7 +40,7 @@ class HotProducts(BaseModel):
 
 @router.get(
     "/api/inventory/hot",
-    summary="What sells most now, with its stock",
+    summary="Show the best-selling products with their stock",
     response_model=HotProducts,
     responses={**NOT_MODIFIED, **documented()},
 )
@@ -51,7 +51,7 @@ async def hot_products(
     limit: Annotated[int, Query(ge=1, le=HOT_MAX, description="How many.", examples=[20]), AS_IN_JSON] = 20,
     if_none_match: IfNoneMatch = None,
 ) -> Response:
-    """Those products that most of the newest orders have. May be seconds old."""
+    """The products with the most orders among the newest ones. May lag by seconds."""
     hot = (await ports.figures.hot())[:limit]
     stock = await ports.figures.stock([one["product_id"] for one in hot])
     nothing = {"on_hand": 0, "available": 0}

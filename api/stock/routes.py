@@ -1,4 +1,4 @@
-"""Stock: how much there is, what a count found, and many corrections at once."""
+"""Stock: shown, set to a count, and corrected in bulk."""
 
 from __future__ import annotations
 
@@ -72,11 +72,11 @@ _LINES: dict[str, Any] = {
 
 
 class NewStock(Body):
-    """What a count of one lot found."""
+    """The result of counting one lot."""
 
     stock: OnHand
     batch_id: BatchId = "default"
-    expiry_date: Annotated[IsoDate | None, Field(description="The lot's last day of sale; as it is if absent.")] = None
+    expiry_date: Annotated[IsoDate | None, Field(description="The lot's last day of sale; unchanged if absent.")] = None
 
 
 @router.put(
@@ -88,9 +88,9 @@ class NewStock(Body):
 async def set_stock(
     product_id: ProductNumber, body: NewStock, ports: Here, principal: Writes, writing: Writing
 ) -> Response:
-    """The books of this lot say so many units from now on, whatever they said and whatever is under way: the
-    difference is booked as a correction. Where orders have reserved more than there is, the newest unpaid ones are
-    cancelled, a moment later; `short` is what is missing until then, and what paid orders lack after that.
+    """Sets the booked stock of this lot, whatever it was and whatever is in progress: the difference is booked as a
+    correction. If orders have reserved more than the new stock, the newest unpaid ones are cancelled a moment later;
+    `short` is what is missing until then, and afterwards what paid orders lack.
     """
     await require_product(ports.store, product_id)
     command = SetStock(
@@ -112,9 +112,9 @@ async def list_stock(
     request: Request,
     ports: Here,
     principal: Reads,
-    low: Annotated[bool | None, Query(description="Those that run low, or those that do not.")] = None,
+    low: Annotated[bool | None, Query(description="Products that run low, or those that do not.")] = None,
     short: Annotated[
-        bool | None, Query(description="Those of which orders have reserved more than there is, or the others.")
+        bool | None, Query(description="Products with more units reserved than on hand, or the others.")
     ] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
@@ -122,7 +122,7 @@ async def list_stock(
     """Products that ever had stock, by number."""
     where: list[dict[str, Any]] = [{"low": low}] if low is not None else []
     where += [{IS_SHORT: True}] if short else []
-    # Nearly all are not short, and what no message has touched since there is the field does not have it.
+    # Nearly all are not short, and older documents lack the field until their next message.
     rest = [{IS_SHORT: {"$ne": True}}] if short is False else []
     found, after = await page_of(ports.store, ITEMS, BY_NUMBER, listed=where, checked=rest, cursor=cursor, limit=limit)
     now = ports.time.now()
@@ -150,15 +150,15 @@ async def show_stock(
             for status, answer in written("too_many_lines", "unsupported_media_type", shown=Results).items()
             if status != 202
         },
-        200: {"description": "What came of each line."},
+        200: {"description": "The result of each line."},
     },
     openapi_extra=_LINES,
 )
 async def adjust_stock(request: Request, principal: Writes, writing: Writing, response: Response) -> Results:
-    """A JSON array, or a CSV file: as the body, or as the file of a form. Each line is done or refused by itself, and
-    `results` says which.
+    """A JSON array, or a CSV file: as the body, or as the file of a form. Each line is applied or refused by itself;
+    see `results`.
 
-    One line for a lot: `delta` corrects it, `stock` sets it. With an Idempotency-Key the same lines may be sent again.
+    One line per lot: `delta` corrects it, `stock` sets it. With an Idempotency-Key the request may be repeated.
     A CSV file may be in UTF-8, UTF-16 or GBK, or in the charset that its Content-Type names; its columns are separated
     by commas, semicolons or tabs.
     """
@@ -183,7 +183,7 @@ async def _lines_of(request: Request) -> list[Any]:
                     raise Problem("invalid_request", detail="The form has no file.")
                 kind, charset = _content_type(file.content_type or "")
                 body = await file.read()
-            # Browsers call a CSV file whatever the machine has for it.
+            # Browsers send the media type that the machine has for CSV files, whatever it is.
             return lines_of_json(body) if kind == "application/json" else lines_of_csv(body, charset)
         case _:
             raise Problem("unsupported_media_type", detail="Send application/json, text/csv or multipart/form-data.")

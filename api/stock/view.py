@@ -1,4 +1,4 @@
-"""Stock as it is shown: on hand, reserved and available, by product and by lot."""
+"""Stock, as shown: on hand, reserved and available, by product and by lot."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _items = Codec(StockItem, key="product_id")
 
 class _Figures(BaseModel):
     on_hand: int = Field(
-        description="Units in the house, reserved ones too; below zero where more was shipped than was counted.",
+        description="Units on hand, including reserved ones; negative if more was shipped than was counted.",
         examples=[120],
     )
-    reserved: int = Field(description="Units set apart for orders that have not left yet.", examples=[20])
+    reserved: int = Field(description="Units reserved for orders that have not shipped yet.", examples=[20])
     available: int = Field(description="On hand minus reserved; never negative.", examples=[100])
 
 
@@ -41,15 +41,15 @@ class StockView(_Figures):
     sellable: int = Field(description="Available in lots that may be sold today (UTC).", examples=[100])
     short: int = Field(
         description="Units reserved beyond those in lots that may be sold today (UTC). The newest unpaid orders are "
-        "cancelled for them; what stays is reserved for paid ones.",
+        "cancelled for them; the rest is reserved for paid ones.",
         examples=[0],
     )
     low: bool = Field(
         description="Whether it runs low; units that expire within three days do not count.", examples=[False]
     )
-    low_at: int = Field(description="It runs low at so many; 0 where nobody is told.", examples=[20])
-    recovered_at: int = Field(description="It has recovered at so many.", examples=[40])
-    lots: list[LotView] = Field(description="First expired first.")
+    low_at: int = Field(description="It runs low at this many units; 0 without an alert.", examples=[20])
+    recovered_at: int = Field(description="It has recovered at this many units.", examples=[40])
+    lots: list[LotView] = Field(description="By expiry date, the earliest first.")
 
 
 def stock_view(item: StockItem, now: datetime) -> StockView:
@@ -84,7 +84,7 @@ def item_of(document: Document) -> StockItem:
 
 
 async def find_stock(reader: Reader, product_id: int) -> StockItem:
-    """A product that never had stock has none. Raises Problem not_found for what is no product."""
+    """The stock of a product; empty if it never had any. Raises Problem not_found for an unknown product."""
     found = await reader.find(ITEMS, {"_id": product_id}, limit=1)
     if found:
         return item_of(found[0])

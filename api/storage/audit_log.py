@@ -1,8 +1,8 @@
-"""The audit log: who changed what through the API, from what to what, and in which request.
+"""The audit log: every change through the API, with its author, its request, and the state before and after.
 
-Entries are numbered without a gap and never changed; each carries the hash of the one before it, so that one which is
-altered, taken out or put in between shows (`tributary audit verify`). Cutting off the end shows against the head, and
-against any head that was noted down elsewhere.
+Entries are numbered without a gap and never changed. Each has the hash of its predecessor, so an altered, removed or
+inserted entry is detected (`tributary audit verify`). A truncated end is detected by the head, and by any head that was
+recorded elsewhere.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ _BREACHES_MAX = 100
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One change. `who` names the principal (kind, subject, client), `target` the thing, such as `user/4f…`.
+    """One change. `who` is the principal (kind, subject, client), `target` the thing, such as `user/4f…`.
 
-    `before` and `after` are what JSON can say; secrets and hashes of them do not belong there.
+    `before` and `after` are JSON values; they must hold neither secrets nor hashes of secrets.
     """
 
     who: Mapping[str, Any]
@@ -57,7 +57,7 @@ class AuditLog:
         self._writing = asyncio.Lock()
 
     async def append(self, entry: Entry) -> None:
-        """Return when the entry is committed. Entries that arrive while others are written go together."""
+        """Return when the entry is committed. Entries that arrive during a write form the next batch."""
         written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._pending.append((entry, written))
         async with self._writing:
@@ -114,12 +114,12 @@ def _document(entry: Entry, head: Head, at: datetime) -> Document:
 
 
 def _plain(value: Mapping[str, Any] | None) -> Any:
-    """As JSON has it, so that what is read back from the store hashes as what was written."""
+    """The value as JSON, so that it has the same hash when it is read back from the store."""
     return json.loads(json.dumps(value, default=str))
 
 
 def hash_of(document: Mapping[str, Any]) -> str:
-    """SHA-256 over the canonical JSON of everything but the hash itself."""
+    """SHA-256 of the canonical JSON of everything but the hash itself."""
     content = {name: value for name, value in document.items() if name != "hash"}
     content["at"] = content["at"].astimezone(UTC).isoformat(timespec="milliseconds")
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
@@ -128,14 +128,14 @@ def hash_of(document: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """What was found: how many entries, the last one's hash, and a sentence for each that does not fit."""
+    """The last entry's number and hash, and a sentence for each breach."""
 
     head: Head
     breaches: Sequence[str]
 
 
 async def verify(store: Streams, stored_head: Head, expected: Head | None = None) -> Verified:
-    """Walk the whole log. `expected` is a head that somebody noted down earlier and that must still be in it."""
+    """Walk the whole log. `expected` is a head that was recorded earlier and must still be in it."""
     breaches: list[str] = []
     head = Head()
     seen_expected = expected is None or expected == head
@@ -151,7 +151,7 @@ async def verify(store: Streams, stored_head: Head, expected: Head | None = None
         seen_expected = seen_expected or head == expected
         if len(breaches) >= _BREACHES_MAX:
             break
-    # Entries may have been written since the head was read; fewer than it says are a breach.
+    # Entries may have been written since the head was read; fewer entries than its number are a breach.
     if head.number < stored_head.number or (head.number == stored_head.number and head.hash != stored_head.hash):
         breaches.append(f"the log ends with entry {head.number}, but its head is entry {stored_head.number}")
     if not seen_expected and expected is not None:

@@ -1,7 +1,7 @@
-"""Numbers for what is created here: counted up in a range of our own, given out once.
+"""Numbers for new things: counted up in a range of our own, each assigned once.
 
-Others bring numbers of their own by message, whichever they like. Ours begin above those that people choose and end
-where JavaScript still counts every number, so that neither side gets in the other's way: see decision 0023.
+Messages may bring numbers of their own, without restriction. Ours begin above those that people choose and end where
+JavaScript's integers are still exact, so that the two do not collide: see decision 0023.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ from api.storage.repository import COUNTERS
 from infra.ports.store import Increment, Transaction
 
 OWN = range(1_000_000_000_001, 2**53)
-"""Above what shops count, and below what JavaScript rounds."""
+"""Above the numbers of shops, and below those that JavaScript rounds."""
 
 OWN_BY_NOUN = {"rules": range(100_000_001, 1_000_000_000)}
-"""Rule versions are 32-bit; ours begin above dates such as 20261129 and end below those with two digits more."""
+"""Rule versions are 32-bit; ours begin above dates such as 20261129, and end below dates with two more digits."""
 
-_LOOKED_AT = 1_000
-"""Taken numbers that one query reads; a longer row of them takes more queries, once."""
+_SCANNED_MAX = 1_000
+"""Taken numbers that one query reads; a longer sequence takes more queries."""
 
 
 async def next_id(tx: Transaction, noun: str, *, view: str) -> int:
-    """The next of our numbers for a `noun` that was not given out and that collection `view` does not have as `_id`.
+    """Our next number for a `noun` that was not assigned and that collection `view` does not have as `_id`.
 
-    A number that is given out and then not used is simply missing.
+    An assigned number that is then not used leaves a gap.
     """
     own = OWN_BY_NOUN.get(noun, OWN)
     [counter] = await tx.find(COUNTERS.name, {"_id": noun}) or [{"last": 0}]
@@ -39,14 +39,14 @@ async def next_id(tx: Transaction, noun: str, *, view: str) -> int:
 
 
 async def _first_free(tx: Transaction, view: str, own: range, number: int) -> int | None:
-    """The first number from `number` on that nobody has; None where the range ends before."""
+    """The first free number from `number` on; None if the range has none."""
     while number in own:
         where: dict[str, Any] = {"_id": {"$gte": number, "$lt": own.stop}}
-        taken = await tx.find(view, where, sort=(("_id", 1),), limit=_LOOKED_AT, fields=("_id",))
+        taken = await tx.find(view, where, sort=(("_id", 1),), limit=_SCANNED_MAX, fields=("_id",))
         for document in taken:
             if document["_id"] != number:
                 return number
             number += 1
-        if len(taken) < _LOOKED_AT:
+        if len(taken) < _SCANNED_MAX:
             break
     return number if number in own else None

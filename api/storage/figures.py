@@ -1,4 +1,4 @@
-"""What is read so often that it comes through the cache: hot products with their stock, and a distributor's month."""
+"""Cached figures: hot products with their stock, and a distributor's month."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from infra.settings import Settings
 
 HOT_MAX = 100
 _NEWEST_ORDERS = 2_000
-"""Hot is what the newest orders are about. So many take a few milliseconds to count, however many there are."""
+"""Hot products are those of the newest orders. Counting this many takes a few milliseconds."""
 
 _HOT = "all"
 
@@ -40,7 +40,7 @@ TYPES = tuple(
         StockReleased,
     )
 )
-"""The events after which a figure is another."""
+"""The events that change a figure."""
 
 
 class Figures:
@@ -53,31 +53,31 @@ class Figures:
         self._months = Cached(cache, f"{prefix}month:", self._read_months)
 
     async def hot(self) -> list[dict[str, Any]]:
-        """The products that most of the newest orders have, hottest first: id, name, how many orders and units."""
+        """The products with the most orders among the newest ones, hottest first: id, name, orders and units."""
         hot: list[dict[str, Any]] = await self._hot.get(_HOT) or []
         return hot
 
     async def stock(self, product_ids: Sequence[int]) -> dict[int, dict[str, int]]:
-        """Units on hand, and those that may be sold today, of those products that ever had any."""
+        """Units on hand, and those that may be sold today, of the products that ever had stock."""
         found = await self._lots.get_many([str(product_id) for product_id in product_ids])
         day = self._time.now().date().isoformat()
         return {int(key): _stock_of([Lot(*lot) for lot in lots], day) for key, lots in found.items()}
 
     async def month(self, distributor_id: int, month: date) -> dict[str, dict[str, int]]:
         """By currency: paid orders sold that were placed in this month (UTC), their net after refunds, and the
-        commissions booked in it, net of what was taken back in it; in minor units.
+        commissions booked in it, net of those clawed back in it; in minor units.
         """
         found: dict[str, dict[str, int]] = await self._months.get(f"{distributor_id}/{month:%Y-%m}") or {}
         return found
 
     async def on_events(self, events: Sequence[Event]) -> None:
-        """Forget what these events change."""
+        """Invalidate the figures that these events change."""
         products, distributors, hot = set(), set(), False
         for event in events:
-            told, data = event.get("type"), event.get("data") or {}
-            if told == OrderAccepted.message_type:
+            event_type, data = event.get("type"), event.get("data") or {}
+            if event_type == OrderAccepted.message_type:
                 hot = True
-            elif told in (CommissionAccrued.message_type, CommissionReversed.message_type):
+            elif event_type in (CommissionAccrued.message_type, CommissionReversed.message_type):
                 distributors |= _distributors_in(data)
             else:
                 products |= {data.get("product_id"), *(pick["product_id"] for pick in data.get("picks", ()))}
@@ -116,19 +116,19 @@ class Figures:
         return dict.fromkeys(keys, hot)
 
     async def _read_lots(self, keys: Sequence[str]) -> Mapping[str, Any]:
-        """The lots, not their sums: what may be sold changes with the day, and no event says so."""
+        """The lots, not their sums: what may be sold changes with the day, without an event."""
         wanted = [int(key) for key in keys]
         found = await self._store.find(ITEMS, {"_id": {"$in": wanted}}, fields=("lots",))
         names = ("batch_id", "expires_on", "on_hand", "reserved")
         return {str(item["_id"]): [[lot.get(name) for name in names] for lot in item.get("lots", ())] for item in found}
 
     async def _read_months(self, keys: Sequence[str]) -> Mapping[str, Any]:
-        asked = {key: key.split("/") for key in keys}
-        return {key: await month_of(self._store, int(who), month) for key, (who, month) in asked.items()}
+        parts = {key: key.split("/") for key in keys}
+        return {key: await month_of(self._store, int(who), month) for key, (who, month) in parts.items()}
 
 
 async def month_of(reader: Reader, distributor_id: int, month: str) -> dict[str, dict[str, int]]:
-    """The figures of a month (`2026-11`) from its running sums: a few documents, however many orders and postings."""
+    """The figures of a month (`2026-11`) from its running sums, which are a few documents."""
     figures: defaultdict[str, dict[str, int]] = defaultdict(
         lambda: {"orders": 0, "net_sales_minor": 0, "commissions_minor": 0}
     )
@@ -155,6 +155,6 @@ def _stock_of(lots: Sequence[Lot], day: str) -> dict[str, int]:
 
 
 def _distributors_in(data: Mapping[str, Any]) -> set[int]:
-    """Who earns from the order or stands above its seller; the seller is one of them."""
+    """The distributors who earn from the order, and the upline of its seller, who is one of them."""
     earning = {entry["distributor_id"] for entry in data.get("entries", ())}
     return earning | {up["distributor_id"] for plan in data.get("unpaid", ()) for up in plan["uplines"]}

@@ -1,4 +1,4 @@
-"""The outside world as the API sees it; `infra.processes.connections` opens the real ones."""
+"""The outside world as the API uses it; `infra.processes.connections` opens the real connections."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from infra.ports.store import Document, Parts, Reader, Store
 
 
 class Documents(Store, Reader, Parts, Protocol):
-    """The store, read outside a transaction too, which is what most routes do."""
+    """The store, which most routes read outside a transaction."""
 
     async def ping(self) -> None: ...
 
     async def summarise(self, collection: str, stages: Sequence[Mapping[str, Any]]) -> list[Document]:
-        """What the stages of an aggregation make of a collection; the first must be served by an index."""
+        """The result of an aggregation over a collection; an index must serve the first stage."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""The collections of the API itself, beside those of identity."""
+"""The collections of the API itself; identity has its own."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from infra.ports.store import Collection, Index
 
 AUDIT = Collection(
     "api.audit",
-    "every change made through the API, by number; each entry carries the hash of the one before",
+    "every change made through the API, by number; each entry has the hash of its predecessor",
     (
-        Index((("who.subject", 1), ("_id", -1)), "what somebody did, newest first"),
-        Index((("target", 1), ("_id", -1)), "what happened to something, newest first"),
-        Index((("correlation", 1),), "what a request changed"),
+        Index((("who.subject", 1), ("_id", -1)), "changes by a principal, newest first"),
+        Index((("target", 1), ("_id", -1)), "changes of a thing, newest first"),
+        Index((("correlation", 1),), "changes of a request"),
     ),
 )
 AUDIT_HEAD = Collection("api.audit_head", "the number and the hash of the last audit entry")
-COUNTERS = Collection("api.counters", "the last number given out, by noun")
+COUNTERS = Collection("api.counters", "the last number assigned, by noun")
 MESSAGES = Collection(
     "api.messages",
-    "every command sent, by source and id: what it was, so that a repeat is known and its outcome can be asked for",
+    "every command sent, by source and id, to recognise a repeat and to look up the outcome",
     (Index((("at", 1),), "retention, as long as the journals'", expire_after_s=30 * 86_400),),
 )
 

@@ -1,7 +1,7 @@
-"""What a product's name is found by: the beginnings of its words, and for Chinese, Japanese and Korean, where words
-are not set apart, each character and each pair.
+"""The search terms of a product's name: the prefixes of its words. Chinese, Japanese and Korean text has no spaces
+between words, so there each character and each pair of characters is a term.
 
-Both sides of the search are here: an equality in an index answers it, in the order of ids, however many names begin so.
+Both sides of the search are here: one equality in an index finds the products, in the order of their ids.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ import re
 from unicodedata import normalize
 
 PREFIX_MAX = 16
-"""Longer words are told apart by their first so many characters: that bounds what is stored of a name."""
+"""Only this many characters of a word count, which limits how much is stored for a name."""
 
 WANTED_MAX = 16
-"""What is asked for beyond so many terms makes the answer no smaller in practice, only the query longer."""
+"""Further terms of a query are ignored: in practice they only make it slower."""
 
 _UNSPACED = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
 _RUNS = re.compile(rf"([{_UNSPACED}]+)|((?:(?![{_UNSPACED}])[^\W_])+)")
@@ -29,7 +29,7 @@ def terms_of(name: str) -> tuple[str, ...]:
 
 
 def wanted_terms(query: str) -> tuple[str, ...]:
-    """The terms that a name must have, all of them, to be found by the query; none for a query without any word."""
+    """The terms that a name must all have to match the query; none for a query without any word."""
     wanted: dict[str, None] = {}
     for unspaced, word in _runs(query):
         wanted |= dict.fromkeys([word[:PREFIX_MAX]] if word else _pairs(unspaced) or [unspaced])

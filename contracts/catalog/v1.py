@@ -1,6 +1,6 @@
 """Catalogue messages, version 1.
 
-`expected_version` makes a change conditional: it is refused as `outdated` unless the thing has this version, 0 for one
+`expected_version` makes a change conditional: it is refused as `outdated` unless the entity has this version, 0 for one
 that does not exist.
 """
 
@@ -15,9 +15,11 @@ from contracts.subjects import OfCategory, OfProduct, OfTag
 from contracts.wire.envelope import Command, Event, Refusal
 
 TAGS_MAX = 50
-"""Tags are for finding a product; one with more of them is found by everything."""
+"""Tags are for search; a product with more of them would be found by every search."""
 
-Name = Annotated[str, Field(min_length=1, max_length=200, description="As people read it.", examples=["Green tea"])]
+Name = Annotated[
+    str, Field(min_length=1, max_length=200, description="The name that people see.", examples=["Green tea"])
+]
 CategoryName = Annotated[Name, Field(examples=["Tea"])]
 TagName = Annotated[Name, Field(examples=["organic"])]
 TagId = Annotated[Id64, Field(description="The tag, by its number in the catalogue.", examples=[3])]
@@ -26,19 +28,19 @@ ImageUrl = Annotated[
     Field(
         max_length=2000,
         pattern=r"^https?://[^\s\x00-\x1f\x7f-\x9f\ufeff/?#@]+([/?#][^\s\x00-\x1f\x7f-\x9f\ufeff]*)?$",
-        description="Where a picture of it is found, by http or https.",
+        description="The URL of a picture of it, http or https.",
         examples=["https://img.example/green-tea.jpg"],
     ),
 ]
 Version = Annotated[StrictInt, Field(description="Grows by one with each change.", examples=[1])]
 ExpectedVersion = Annotated[
     Annotated[int, Field(strict=True, ge=0, le=2**63 - 1)] | None,
-    Field(description="The version that is changed; 0 for what must not exist yet.", examples=[1]),
+    Field(description="The version that the change is based on; 0 if it must not exist yet.", examples=[1]),
 ]
 
 
 def _each_once(tags: tuple[int, ...]) -> tuple[int, ...]:
-    """Tags are a set: neither order nor repetition makes another product of it."""
+    """Tags are a set: their order and repetition do not matter."""
     return tuple(sorted(set(tags)))
 
 
@@ -50,9 +52,9 @@ Tags = Annotated[
 
 
 class DefineProduct(OfProduct, Command, type="product.define.v1"):
-    """Add a product, or replace what is known of it. Orders keep the category they were accepted with.
+    """Add a product, or replace its data. Orders keep the category they were accepted with.
 
-    A category that nobody has defined yet is defined by this, with `category_name`; one that is keeps its name.
+    A category that does not exist yet is defined by this, with `category_name`; an existing one keeps its name.
     """
 
     product_id: ProductId
@@ -82,7 +84,7 @@ class ProductRefused(OfProduct, Refusal, type="product.refused.v1"):
 
 
 class DefineCategory(OfCategory, Command, type="category.define.v1"):
-    """Add a category, or give it another name."""
+    """Add a category, or rename it."""
 
     category_id: CategoryId
     name: CategoryName
@@ -90,7 +92,7 @@ class DefineCategory(OfCategory, Command, type="category.define.v1"):
 
 
 class RemoveCategory(OfCategory, Command, type="category.remove.v1"):
-    """Take a category out that no product is in; otherwise it is refused as `in_use`. Its number is not given again."""
+    """Remove a category without products; otherwise it is refused as `in_use`. Its number is not used again."""
 
     category_id: CategoryId
     expected_version: ExpectedVersion = None
@@ -113,7 +115,7 @@ class CategoryRefused(OfCategory, Refusal, type="category.refused.v1"):
 
 
 class DefineTag(OfTag, Command, type="tag.define.v1"):
-    """Add a tag, or give it another name."""
+    """Add a tag, or rename it."""
 
     tag_id: TagId
     name: TagName
@@ -121,7 +123,7 @@ class DefineTag(OfTag, Command, type="tag.define.v1"):
 
 
 class RemoveTag(OfTag, Command, type="tag.remove.v1"):
-    """Take a tag out that no product has; otherwise it is refused as `in_use`. Its number is not given again."""
+    """Remove a tag without products; otherwise it is refused as `in_use`. Its number is not used again."""
 
     tag_id: TagId
     expected_version: ExpectedVersion = None

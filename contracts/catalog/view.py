@@ -1,6 +1,6 @@
-"""The published view of the catalogue, owned by `catalog`. `_id` is the number of the thing.
+"""The published view of the catalogue, owned by `catalog`. `_id` is the entity's number.
 
-A product's document also has `terms`: what its name is found by (contracts.catalog.terms).
+A product's document also has `terms`, the search terms of its name (contracts.catalog.terms).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ TAGS = "catalog.tags"
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """`category_name` is what the sender of the definition called the category; its own name is the category's."""
+    """`category_name` is the name that the product's definition gave; the category may have another name."""
 
     product_id: int
     name: str
@@ -28,7 +28,7 @@ class Product:
 
 @dataclass(frozen=True, slots=True)
 class Category:
-    """A removed one stays, so that its number and its versions are never used again."""
+    """A removed category stays stored, so that its number and its versions are never used again."""
 
     category_id: int
     name: str
@@ -38,7 +38,7 @@ class Category:
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """`products` is how many products have it. A removed one stays, as a category does."""
+    """`products` is how many products have it. A removed tag stays stored, like a category."""
 
     tag_id: int
     name: str

@@ -10,7 +10,7 @@ from contracts.wire.envelope import Event, Timestamp
 
 
 class ClockTicked(Event, type="clock.ticked.v1"):
-    """A time slot began. The message id is made from the slot, so that two clocks are as good as one."""
+    """A time slot began. The message id is derived from the slot, so a second clock only sends duplicates."""
 
     at: Annotated[Timestamp, Field(description="When the slot began.")]
     interval_s: Annotated[StrictInt, Field(description="How long a slot is, in seconds.", examples=[60])]

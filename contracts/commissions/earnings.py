@@ -1,8 +1,8 @@
-"""What is remembered of a distributor's calendar month: own sales, what each plan paid, and what was booked. Amounts
-in minor units.
+"""The figures of a distributor's calendar month: own sales, what each plan paid, and what was booked. Amounts in
+minor units.
 
-Collection `commission_calculation.earnings`, owned by `commission_calculation`. It counts every order, whatever its
-rules ask for, because rules that begin later may ask. All of it follows from the commissions and can be rebuilt.
+Collection `commission_calculation.earnings`, owned by `commission_calculation`. It counts every order, even if
+its rules do not need the figures, because later rules may need them. All of it can be rebuilt from the commissions.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from contracts.rules.view import DEFAULT_MARKET
 EARNINGS = "commission_calculation.earnings"
 
 EARNINGS_STRIPES = 1 + BALANCE_STRIPES
-"""A month is the sum of so many documents. Stripe 0 is for orders whose rules ask what was earned before: two of them
-that meet in a month write the same document, so one waits for the other. All other orders only add to the stripe of
-their process, and so never wait."""
+"""A month is the sum of this many documents. Stripe 0 is for orders whose rules depend on earlier earnings: two such
+orders of one month write the same document, so one waits for the other. All other orders only add to the stripe of
+their process, and never wait."""
 
 SUFFIXES_KEPT_MAX = 256
-"""Keys are made for every earner of every order, and most orders of a while share their month, currency and market."""
+"""Keys are made for every earner of every order, and consecutive orders mostly share month, currency and market."""
 
 _SALES, _REFUNDED, _PAID = "own_sales_minor", "own_refunded_minor", "paid_minor"
 _ORDERS, _BOOKED = "orders", "booked_minor"
@@ -33,14 +33,14 @@ FIGURES = (_ORDERS, _SALES, _REFUNDED, _BOOKED)
 """The fields of a month that do not grow with its days."""
 
 _OF_DAY, _OF_MONTH = "day_minor", "month_minor"
-"""Sums that only capped plans had, in documents that were begun before every plan was counted by `paid_minor`."""
+"""Sums that only capped plans had, in documents older than `paid_minor`, which counts every plan."""
 
 
 class Tally(NamedTuple):
     """What one order adds to one distributor's month; `paid_minor` is by plan, and falls on `day`.
 
-    `orders` counts the seller's. `booked_minor` is what was posted to the distributor in this month, whatever month
-    the order was placed in: its accrual, less what was taken back.
+    `orders` counts the seller's. `booked_minor` is what was posted to the distributor in this month: accruals less
+    reversals, whatever month the order was placed in.
     """
 
     key: str
@@ -56,9 +56,9 @@ class Tally(NamedTuple):
 class Earnings:
     """A distributor's month in one currency and market, summed over its stripes.
 
-    `own_sales_minor` is gross, `own_refunded_minor` what was given back of it. What plans paid, by day and plan and in
-    the whole month, is counted when it accrues, and what is reversed later does not reduce it. `orders` are the paid
-    ones sold; `booked_minor` is what was posted in the month, less what was taken back in it, of orders of any month.
+    `own_sales_minor` is gross, `own_refunded_minor` what was refunded of it. What plans paid, by day and plan and in
+    the whole month, is counted when it accrues; later reversals do not reduce it. `orders` are the paid orders sold;
+    `booked_minor` is what was posted in the month, less what was reversed in it, for orders of any month.
     """
 
     own_sales_minor: int = 0
@@ -115,7 +115,7 @@ def tallies_of(before: Commission | None, after: Commission) -> Sequence[Tally]:
 
 
 def _taken_back(commission: Commission, known: int) -> Iterator[Tally]:
-    """What the reversals after those that are known take from the months that they were posted in."""
+    """What the new reversals, those after the first `known`, take from the months they were posted in."""
     for reversal in commission.reversals[known:]:
         suffix = _key_suffix(reversal.at.year, reversal.at.month, commission.currency, commission.market)
         sums: Counter[int] = Counter()
@@ -126,7 +126,7 @@ def _taken_back(commission: Commission, known: int) -> Iterator[Tally]:
 
 
 def increments_of(tallies: Iterable[Tally]) -> dict[str, dict[str, int]]:
-    """What to add to the document of each month, by its key and then by the field's path; zeros are left out."""
+    """What to add to each month's document, by key, then by field path; zeros are left out."""
     months: dict[str, dict[str, int]] = {}
     for key, sales, refunded, day, paid, orders, booked in tallies:
         fields = months.get(key)
@@ -155,7 +155,7 @@ def months_of(documents: Iterable[Mapping[str, object]]) -> dict[str, Earnings]:
 
 
 def earnings_key(distributor_id: int, placed_at: datetime, currency: str, market: str) -> str:
-    """`distributor/month/currency`, and `/market` where it is not the default one."""
+    """`distributor/month/currency`, with `/market` unless it is the default market."""
     return f"{distributor_id}{_key_suffix(placed_at.year, placed_at.month, currency, market)}"
 
 
@@ -165,23 +165,23 @@ def earnings_id(key: str, stripe: int) -> str:
 
 
 def in_month(distributor_id: int, month: str) -> dict[str, Any]:
-    """The condition for the documents of a distributor's month (`2026-11`), in every currency and market."""
+    """The query for the documents of a distributor's month (`2026-11`), in every currency and market."""
     return {"_id": {"$gte": f"{distributor_id}/{month}/", "$lt": f"{distributor_id}/{month}0"}}
 
 
 def in_any_month(distributor_id: int) -> dict[str, Any]:
-    """The condition for the documents of all of a distributor's months."""
+    """The query for the documents of all of a distributor's months."""
     return {"_id": {"$gte": f"{distributor_id}/", "$lt": f"{distributor_id}0"}}
 
 
 def currency_of(document: Mapping[str, object]) -> str:
-    """In which currency a document of `EARNINGS` is."""
+    """The currency of a document of `EARNINGS`."""
     return key_of(document).split("/")[2]
 
 
 class Bookings:
-    """What postings booked by month, compared with what the months say. There is one figure for each distributor and
-    currency, in which each month has a weight of its own, however many months and postings there are.
+    """Compares the postings with the booked sums of the months. To bound memory, it keeps one figure for each
+    distributor and currency, in which each month has its own weight.
     """
 
     __slots__ = ("_posted", "_stored")
@@ -198,7 +198,7 @@ class Bookings:
                     self._posted[leg.distributor_id, posting.currency] += leg.amount_minor * weight
 
     def store(self, document: Mapping[str, object]) -> None:
-        """Take what a document of `EARNINGS` says."""
+        """Count a document of `EARNINGS`."""
         if _BOOKED in document:
             distributor_id, month, currency = key_of(document).split("/")[:3]
             year, _, number = month.partition("-")
@@ -206,7 +206,7 @@ class Bookings:
             self._stored[int(distributor_id), currency] += amount * _weight(int(year), int(number))
 
     def faults(self) -> Iterator[tuple[int, str]]:
-        """Yield each distributor some month of whom differs, with a sentence."""
+        """Yield each distributor with a month that differs, and a sentence."""
         for key in sorted(self._posted.keys() | self._stored.keys()):
             if self._posted[key] != self._stored[key]:
                 distributor_id, currency = key
@@ -222,7 +222,7 @@ def _weight(year: int, month: int) -> int:
 
 
 def key_of(document: Mapping[str, object]) -> str:
-    """Which month a document of `EARNINGS` is a part of."""
+    """The key of the month that a document of `EARNINGS` belongs to."""
     return str(document["_id"]).partition("#")[0]
 
 
@@ -237,13 +237,13 @@ def month_of(placed_at: datetime) -> str:
 
 
 def _month(year: int, month: int) -> str:
-    """Every order asks several times, and formatting a time by a pattern takes longer."""
+    """Formatted by hand: every order needs it several times, and `strftime` is slower."""
     return f"{year:04}-{month:02}"
 
 
 @lru_cache(maxsize=SUFFIXES_KEPT_MAX)
 def _key_suffix(year: int, month: int, currency: str, market: str) -> str:
-    """What the keys of an order's months have in common; the month is that of `placed_at` in UTC."""
+    """The common part of the keys of an order's months; the month is that of `placed_at` in UTC."""
     suffix = f"/{_month(year, month)}/{currency}"
     return suffix if market == DEFAULT_MARKET else f"{suffix}/{market}"
 

@@ -1,4 +1,4 @@
-"""What the hold of a commission must be, worked out from its order and its terms, apart from the rules that set it."""
+"""What the hold of a commission must be, computed from its order and its terms, independently of the rules."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from contracts.commissions.view import Commission
 from contracts.times import plus
 
 NOTED_WITHIN = timedelta(days=1)
-"""An after-sale that began this shortly before a release may have been on its way to the commission."""
+"""An after-sale opened this shortly before a release may not have reached the commission yet."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """What the order and its terms say. `posted_at` is the time of the tick whose posting released the commission, None
-    where it has no such posting.
+    """The hold by the order and its terms. `posted_at` is the time of the tick that released the commission; None if
+    none did.
     """
 
     days: int
@@ -26,14 +26,14 @@ class Hold:
 
     @property
     def over_at(self) -> datetime | None:
-        """The end of the hold period, whatever after-sales there are; None before completion."""
+        """The end of the hold period, without regard to after-sales; None before completion."""
         return None if self.completed_at is None else plus(self.completed_at, timedelta(days=self.days))
 
     def faults(self, commission: Commission) -> Iterator[str]:
         """Yield a sentence for each way in which the commission contradicts its hold."""
         noted = commission.after_sale
         if commission.hold_days != self.days:
-            yield f"is held for {commission.hold_days} days, its rules say {self.days}"
+            yield f"is held for {commission.hold_days} days, its rules require {self.days}"
         if commission.completed_at != self.completed_at:
             yield f"was completed at {self.completed_at}, commissions: {commission.completed_at}"
         if self.after_sale_open != (noted is not None and noted.open):

@@ -42,7 +42,7 @@ class Entry(BaseModel):
     """One distributor's share of one order line under one plan, with everything needed to recompute it by hand.
 
     The exact share is base x rate, or unit x quantity for a fixed amount, cut to what `limited_by` left; it is rounded
-    together with the other shares of the line: `rounding` is the minor unit that it got thereby, or 0.
+    together with the other shares of the line: `rounding` is the minor unit that this added, or 0.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -55,9 +55,7 @@ class Entry(BaseModel):
     tier: Annotated[str, Field(description="The distributor's tier as of the order.", examples=["standard"])]
     base: Annotated[Amount, Field(description="The line's net.", examples=["54.70"])]
     rate: Annotated[Rate | None, Field(description="Absent for a fixed amount.", examples=["0.05"])] = None
-    unit: Annotated[Amount | None, Field(description="The amount per unit, where it is fixed.", examples=["0.50"])] = (
-        None
-    )
+    unit: Annotated[Amount | None, Field(description="The amount per unit, if it is fixed.", examples=["0.50"])] = None
     quantity: Annotated[Quantity | None, Field(description="The units of a fixed amount.", examples=[3])] = None
     amount: Annotated[SignedAmount, Field(examples=["2.74"])]
     rounding: Annotated[
@@ -77,7 +75,7 @@ class Passed(BaseModel):
 
 
 class Unpaid(BaseModel):
-    """Those who got nothing from a plan, and why; no lines means all lines of the order."""
+    """The distributors who got nothing from a plan, and why; no lines means all lines of the order."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -92,7 +90,7 @@ _UNPAID = TypeAdapter(tuple[Unpaid, ...])
 
 
 def message_entries(entries: Iterable[view.Entry], currency: str) -> tuple[Entry, ...]:
-    """The entries as the event tells them: all at once, since a big order has hundreds and few different amounts."""
+    """The entries in the form of the event. Amounts are cached: a big order has hundreds of entries, few amounts."""
     amounts: dict[int, Decimal] = {}
     rates: dict[int, Decimal] = {}
 
@@ -127,7 +125,7 @@ def message_entries(entries: Iterable[view.Entry], currency: str) -> tuple[Entry
 
 
 def message_unpaid(unpaid: Iterable[view.Unpaid]) -> tuple[Unpaid, ...]:
-    """The same for those who got nothing."""
+    """The unpaid in the form of the event."""
     return _UNPAID.validate_python(
         [
             {
@@ -142,7 +140,7 @@ def message_unpaid(unpaid: Iterable[view.Unpaid]) -> tuple[Unpaid, ...]:
 
 
 class CommissionAccrued(OfOrder, Event, type="commission.accrued.v1"):
-    """Earned and held; released after the hold period that starts at completion."""
+    """Commissions are earned, and held until the hold period ends, which starts at completion."""
 
     shop_id: ShopId
     order_id: OrderId
@@ -157,7 +155,7 @@ class CommissionAccrued(OfOrder, Event, type="commission.accrued.v1"):
 
 
 class Share(BaseModel):
-    """What one distributor's entries of an order come to."""
+    """The sum of one distributor's entries of an order."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -166,7 +164,7 @@ class Share(BaseModel):
 
 
 class CommissionReleased(OfOrder, Event, type="commission.released.v1"):
-    """The hold period is over: what the order still pays is the distributors' to have."""
+    """The hold period is over: what the order still pays is available to the distributors."""
 
     shop_id: ShopId
     order_id: OrderId
@@ -187,7 +185,7 @@ class ReversedEntry(BaseModel):
 
 
 class CommissionReversed(OfOrder, Event, type="commission.reversed.v1"):
-    """Taken back by new, negative entries; nothing that was written is edited."""
+    """Commissions are taken back by new, negative entries; no written entry is edited."""
 
     shop_id: ShopId
     order_id: OrderId
@@ -195,7 +193,7 @@ class CommissionReversed(OfOrder, Event, type="commission.reversed.v1"):
     reference: Annotated[
         str, Field(description="The refund's id; `cancelled` for a cancellation.", examples=["refund-0042"])
     ]
-    account: Annotated[Code, Field(description="`held`, or `available` where it had been released.", examples=["held"])]
+    account: Annotated[Code, Field(description="`held`, or `available` if it had been released.", examples=["held"])]
     total: Annotated[SignedAmount, Field(description="The sum of the entries, negative.", examples=["-1.37"])]
-    entries: Annotated[tuple[ReversedEntry, ...], Field(description="Those that change.")]
+    entries: Annotated[tuple[ReversedEntry, ...], Field(description="The entries that change.")]
     reason: Annotated[Code, Field(examples=["order_refunded"])]

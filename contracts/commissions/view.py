@@ -17,8 +17,8 @@ LEDGER = "commission_calculation.ledger"
 BALANCES = "commission_calculation.balances"
 
 BALANCE_STRIPES = 8
-"""A balance is the sum of so many documents, and a process adds to one of them at a time: the platform's accounts,
-and a distributor at the top of the network, whom every batch pays, do not make replicas wait for each other."""
+"""A balance is the sum of this many documents, and a process adds to one of them at a time. Otherwise replicas would
+wait for each other at the platform's accounts and at a distributor at the top, whom every batch pays."""
 
 ByDistributor = Annotated[
     Mapping[int, int], PlainSerializer(lambda sums: {str(distributor): sum_ for distributor, sum_ in sums.items()})
@@ -31,8 +31,8 @@ class Entry:
     """One distributor's share of one line under one plan, with everything needed to recompute it by hand.
 
     Exact share = base x rate (in millionths), or unit x quantity for a fixed amount; cut to what `limited_by` left,
-    then rounded together with the other shares of the line: `rounding` is the unit that it got thereby, or 0.
-    `level` is 0 for a team's leader, who need not stand in the seller's chain.
+    then rounded together with the other shares of the line: `rounding` is the minor unit that this added, or 0.
+    `level` is 0 for a team's leader, who need not be in the seller's chain.
     """
 
     line: int
@@ -58,9 +58,9 @@ class Passed:
 
 @dataclass(frozen=True, slots=True)
 class Unpaid:
-    """Those who got nothing from a plan on some lines, and why; no lines means all lines of the order.
+    """The distributors who got nothing from a plan on some lines, and why; no lines means all lines of the order.
 
-    For `no_team` there is nobody to list.
+    For `no_team` the list is empty.
     """
 
     plan: str
@@ -71,13 +71,13 @@ class Unpaid:
 
 @dataclass(frozen=True, slots=True)
 class Earned:
-    """What distributors had earned and sold before this order, as far as its plans ask for it; kept with the
+    """What distributors had earned and sold before this order, as far as its plans need it; stored with the
     commission, so that it can be recomputed.
 
-    `own_sales_minor`: by distributor, the month's net sales before this order, less what was refunded of them by
-    then, which is `own_refunded_minor`; None where nothing was. `day_minor` and `month_minor`: by plan, then
-    distributor, what the plan had accrued to them on the day and in the month of the order; what is reversed later
-    reopens nothing. Days and months are those of `placed_at` in UTC, all in the order's currency and market.
+    `own_sales_minor`: by distributor, the month's net sales before this order, less what was refunded by then,
+    which is `own_refunded_minor` (None if nothing was). `day_minor` and `month_minor`: by plan, then distributor, what
+    the plan had accrued on the day and in the month of the order; later reversals do not reduce it. Days and months
+    are those of `placed_at` in UTC, all in the order's currency and market.
     """
 
     own_sales_minor: ByDistributor = field(default_factory=dict)
@@ -88,7 +88,7 @@ class Earned:
 
 @dataclass(frozen=True, slots=True)
 class LineRefund:
-    """How much of a line has been given back so far, of how much: net amount and units."""
+    """A line's net amount and units, and how much of each was refunded so far."""
 
     line: int
     net_minor: int
@@ -110,7 +110,7 @@ class Reversal:
 
 @dataclass(frozen=True, slots=True)
 class AfterSale:
-    """Whether customer and shop have something open, as of this version of the order, and since when."""
+    """Whether customer and shop have an open issue, as of this version of the order, and since when."""
 
     order_version: int
     open: bool
@@ -119,11 +119,11 @@ class AfterSale:
 
 @dataclass(frozen=True, slots=True)
 class Commission:
-    """What an order pays. `entries` are never edited: what was taken back stands in `reversals`.
+    """What an order pays. `entries` are never edited: what was taken back is in `reversals`.
 
-    `held` from payment on. `release_at` is there while it waits for its day: from completion on, without an open
-    after-sale, until it is `released`; `released_at` is the day that had come. `pool_minor` is the sum of
-    `pools_minor`, which has the pool of each line. `market` is that of the rules.
+    It is `held` from payment on. `release_at` is set from completion until it is `released`, while no after-sale is
+    open; `released_at` is the `release_at` it was released by. `pool_minor` is the sum of `pools_minor`, the pools of
+    the lines. `market` is that of the rules.
     """
 
     key: str
@@ -197,7 +197,7 @@ AccountKey = tuple[int, str, Account]
 
 
 def balances_of(postings: Iterable[Posting]) -> Counter[AccountKey]:
-    """What the accounts come to by these postings: the meaning of the ledger. Sums of parts may be added up."""
+    """The balances that these postings add up to: the meaning of the ledger. Sums of parts may be added."""
     sums: Counter[AccountKey] = Counter()
     for posting in postings:
         for leg in posting.legs:
@@ -211,7 +211,7 @@ def balance_id(distributor_id: int, currency: str, stripe: int) -> str:
 
 
 def balance_of_stripe(document: Mapping[str, object]) -> Counter[AccountKey]:
-    """What one document of `BALANCES` says: it has an amount for each account that ever moved."""
+    """The balances in one document of `BALANCES`: an amount for each account that ever moved."""
     sums: Counter[AccountKey] = Counter()
     distributor_id, currency = document.get("distributor_id"), document.get("currency")
     for account in ACCOUNTS:

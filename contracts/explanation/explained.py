@@ -1,6 +1,6 @@
-"""The shapes of an explanation: an order, its lines, what each plan said of each earner, and what became of it.
+"""The shapes of an explanation: an order, its lines, each plan's result for each earner, and the hold.
 
-Amounts in minor units; `as_object` gives the whole for programs, with amounts and rates as decimal strings.
+Amounts in minor units; `as_object` is the form for programs, with amounts and rates as decimal strings.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Kind = Literal["unilevel", "differential", "team_bonus", "fixed"]
 
 @dataclass(frozen=True, slots=True)
 class OrderFacts:
-    """The order as it was taken in: `upline` begins with the seller, `leader` led the seller's team, as of then."""
+    """The order as accepted. `upline` begins with the seller, `leader` led the seller's team, as of `placed_at`."""
 
     key: str
     status: str
@@ -41,10 +41,10 @@ class OrderFacts:
 class Part:
     """What one plan gives one earner on one line: `amount_minor`, or nothing for a `reason`.
 
-    The exact share is `base_minor` x rate, or `unit_minor` x quantity. Where a limit cut it, `limit_minor` is that
-    cap (or the line's pool), and `drawn_minor` what the earner had from the plan within the cap's time before.
-    `asked_minor` and `own_sales_minor` are the own sales that the plan asks for, and those there were. In a
-    differential plan `tier_rate_ppm` is the earner's own rate, and `is_peer` says that one paid below has the same.
+    The exact share is `base_minor` x rate, or `unit_minor` x quantity. If a limit cut it, `limit_minor` is that
+    cap (or the line's pool), and `drawn_minor` what the earner had already got from the plan in the cap's period.
+    `asked_minor` is the own sales that the plan requires, `own_sales_minor` the actual ones. In a differential plan
+    `tier_rate_ppm` is the earner's own rate; `is_peer` is true if an upline paid below has the same rate.
     """
 
     line: int
@@ -76,13 +76,13 @@ class Part:
 
     @property
     def cut_to_minor(self) -> int:
-        """The whole minor units of the share after its limits, before rounding added its unit."""
+        """The whole minor units of the share after its limits, before rounding."""
         return self.amount_minor - self.rounding
 
 
 @dataclass(frozen=True, slots=True)
 class ExplainedLine:
-    """A line and all its parts: the paid ones as they were booked, then those who got nothing."""
+    """A line and its parts: the paid ones as booked, then the unpaid ones."""
 
     order_line: Line
     pool_minor: int
@@ -103,7 +103,7 @@ class ExplainedLine:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """What one distributor has from the order in all, and what of it was taken back."""
+    """What one distributor got from the order in total, and how much of it was taken back."""
 
     distributor_id: int
     amount_minor: int
@@ -116,7 +116,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class TakenBack:
-    """What one refund or cancellation took back, by distributor; positive figures."""
+    """What one refund or cancellation took back, by distributor; positive amounts."""
 
     reference: str
     reason: str
@@ -131,7 +131,7 @@ class TakenBack:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Whether what remains is still held, and until when; `open_since` is when an after-sale began that is open."""
+    """Whether the rest is still held, and until when; `open_since` is when the open after-sale began."""
 
     status: Literal["held", "released"]
     hold_days: int
@@ -163,7 +163,7 @@ class Explanation:
 
     @property
     def without_team(self) -> tuple[str, ...]:
-        """The plans that pay a team's leader, where the seller was in no team."""
+        """The plans that pay a team's leader, if the seller was in no team."""
         return tuple(dict.fromkeys(p.plan for line in self.lines for p in line.parts if p.reason == "no_team"))
 
 
@@ -185,10 +185,10 @@ def order_facts(document: Mapping[str, Any]) -> OrderFacts:
 def as_object(explanation: Explanation) -> dict[str, Any]:
     """The explanation for programs: `amount_minor` 274 is `amount` "2.74", `rate_ppm` 50000 is `rate` "0.05".
 
-    What is absent is left out; each paid part also says its exact share, and each line and person their sums.
+    Absent values are left out; each paid part also has its exact share, and each line and person their sums.
     """
-    told: dict[str, Any] = _plain(explanation, explanation.order.currency)
-    return told
+    values: dict[str, Any] = _plain(explanation, explanation.order.currency)
+    return values
 
 
 def exact_share(part: Part, currency: str) -> Decimal:
@@ -210,17 +210,17 @@ _SUMS = {ExplainedLine: ("paid_minor",), Person: ("remaining_minor",), TakenBack
 def _plain(value: Any, currency: str) -> Any:
     if is_dataclass(value):
         names = [field.name for field in fields(value)]
-        told = {
+        values = {
             key: plain
             for name in (*names, *_SUMS.get(type(value), ()))
             if (item := getattr(value, name)) is not None
             for key, plain in [_named(name, item, currency)]
         }
         if isinstance(value, Part) and value.reason is None:
-            told["exact"] = format(exact_share(value, currency), "f")
+            values["exact"] = format(exact_share(value, currency), "f")
         if isinstance(value, Explanation):
-            told["remaining"] = str(to_amount(value.remaining_minor, currency))
-        return told
+            values["remaining"] = str(to_amount(value.remaining_minor, currency))
+        return values
     if isinstance(value, tuple):
         return [_plain(item, currency) for item in value]
     return value.isoformat() if isinstance(value, datetime) else value

@@ -1,8 +1,8 @@
-"""Why an order pays what it pays: every line, every plan, everyone whom the plan looked at, paid or not.
+"""Why an order pays what it pays: every line, every plan, and every earner the plan considered, paid or not.
 
-Pure: made from the order, its commission as booked and the terms of its rules. Nothing is calculated anew; what
-is shown are the booked entries, and they add up to what is booked, or there is no explanation. Amounts in minor
-units; `contracts.explanation.commission_sentences` says it in words.
+Pure: made from the order, its commission as booked and the terms of its rules. Nothing is recalculated: it shows the
+booked entries, and fails if they do not add up to the booked sums. Amounts in minor units;
+`contracts.explanation.commission_sentences` renders it as text.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from contracts.orders.view import Line
 from contracts.rules.view import Differential, Limit, Plan, Reason, Terms
 
 _CAPS: tuple[Limit, ...] = ("entry", "order", "day", "month")
-"""In the order in which the engine asks them."""
+"""In the order in which the engine applies them."""
 
 _GRANTED: tuple[Reason, ...] = ("cap_reached", "pool_exhausted", "below_minimum", "rounded_to_nothing")
-"""The reasons of those whom a plan would have paid, had nothing cut their share to nothing."""
+"""The reasons of shares that were granted and then reduced to nothing."""
 
 _AFTER_THE_CHAIN = 1_000
-"""Where a team's leader, who has level 0, stands among the people."""
+"""Sorts a team's leader, who has level 0, after the chain."""
 
 
 def explain(order: OrderFacts, commission: Commission, terms: Terms) -> Explanation:
-    """Say why the order pays what it pays. AssertionError where the figures do not add up to what is booked."""
-    teller = _Teller(order, commission, terms)
-    lines = tuple(teller.line(index, line) for index, line in enumerate(order.lines))
+    """Explain what the order pays. AssertionError if the figures do not add up to the booked sums."""
+    explainer = _Explainer(order, commission, terms)
+    lines = tuple(explainer.line(index, line) for index, line in enumerate(order.lines))
     after_sale = commission.after_sale
     explanation = Explanation(
         order=order,
@@ -62,8 +62,8 @@ def explain(order: OrderFacts, commission: Commission, terms: Terms) -> Explanat
     return explanation
 
 
-class _Teller:
-    """Puts entries and silences back into their lines, with the figures of the terms behind them."""
+class _Explainer:
+    """Sorts the paid and unpaid parts into their lines, and adds the figures of the terms."""
 
     def __init__(self, order: OrderFacts, commission: Commission, terms: Terms) -> None:
         self._order = order
@@ -87,9 +87,9 @@ class _Teller:
         return ExplainedLine(line, pool_minor, tuple(self._with_rates((*paid, *unpaid))))
 
     def _with_rates(self, parts: Sequence[Part]) -> Iterator[Part]:
-        """The parts of a line; those of a differential plan with their tiers' rates, and who is whose peer.
+        """The parts of a line; for a differential plan with the tier's rate, and whether the earner is a peer.
 
-        `best_ppm` is the highest rate paid below, by plan; a share that only rounding brought to nothing was paid.
+        `best_ppm` is the highest rate paid below, by plan; a share that was only rounded to nothing counts as paid.
         """
         best_ppm: dict[str, int] = {}
         by_place = {}
@@ -127,19 +127,19 @@ class _Teller:
         )
 
     def _unpaid(self, line: Line) -> Iterator[Part]:
-        for silent in self._commission.unpaid:
-            if silent.lines and line.line not in silent.lines:
+        for unpaid in self._commission.unpaid:
+            if unpaid.lines and line.line not in unpaid.lines:
                 continue
-            kind = self._plans[silent.plan].plan
-            if not silent.uplines:
-                yield Part(line.line, silent.plan, kind, 0, 0, "", silent.reason)
-            for passed in silent.uplines:
+            kind = self._plans[unpaid.plan].plan
+            if not unpaid.uplines:
+                yield Part(line.line, unpaid.plan, kind, 0, 0, "", unpaid.reason)
+            for passed in unpaid.uplines:
                 tier = self._tiers.get((passed.level, passed.distributor_id), "")
-                part = Part(line.line, silent.plan, kind, passed.level, passed.distributor_id, tier, silent.reason)
+                part = Part(line.line, unpaid.plan, kind, passed.level, passed.distributor_id, tier, unpaid.reason)
                 yield self._with_figures(part)
 
     def _with_figures(self, part: Part) -> Part:
-        """The part with the figures that its reason is about."""
+        """The part with the figures behind its reason."""
         currency = self._order.currency
         plan = self._plans[part.plan]
         if part.reason == "own_sales_below_minimum":
@@ -203,7 +203,7 @@ def _taken_back(commission: Commission) -> Iterator[TakenBack]:
 
 
 def _assert_it_adds_up(explanation: Explanation, commission: Commission) -> None:
-    """By line, by distributor and in all: what is shown is what is booked, no more and no less."""
+    """The figures shown equal the figures booked: by line, by distributor and in total."""
     for line in explanation.lines:
         booked = [entry for entry in commission.entries if entry.line == line.order_line.line]
         assert line.paid_minor == _sum(booked), f"line {line.order_line.line} does not add up to its entries"

@@ -1,4 +1,4 @@
-"""The phrases that a rule set is told in, by language. Every language has the same phrases with the same places."""
+"""The phrases that describe a rule set, by language. Every language has the same keys and placeholders."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ENGLISH: Mapping[str, str] = {
     "level": "{share} goes to level {level}",
     "nothing": "nothing",
     "differential": "Plan {number}, {name} (differential): each tier has a rate ({rates}), up to level {levels_max}. "
-    "On each line an upline gets what its own rate is above the highest rate paid below it.",
+    "On each line an upline gets the difference between its own rate and the highest rate paid below it.",
     "tier_rate": "{tier} {rate}",
     "peer": "Plan {number}, {name}: the nearest upline with exactly the highest rate paid below it gets {rate}, "
     "once for each rate.",
@@ -38,20 +38,20 @@ ENGLISH: Mapping[str, str] = {
     "team_bonus_own": "Plan {number}, {name} (team bonus): the leader of the seller's team gets {rate} of a line's "
     "net, also of what the leader sells.",
     "fixed": "Plan {number}, {name} (fixed): for each unit sold in {currency}, {levels}.",
-    "compression": "Plan {number}, {name}: who does not qualify is passed over, and the next one above takes the "
-    "level.",
-    "no_compression": "Plan {number}, {name}: who does not qualify gets nothing, and the level stays unpaid.",
+    "compression": "Plan {number}, {name}: an upline who does not qualify is passed over, and the next one above takes "
+    "the level.",
+    "no_compression": "Plan {number}, {name}: an upline who does not qualify gets nothing, and the level stays unpaid.",
     "lines": "Plan {number}, {name}: it is for {what} only.",
     "lines_products": "products {ids}",
     "lines_categories": "categories {ids}",
     "inactive_too": "Plan {number}, {name}: inactive distributors earn as well.",
-    "own_sales": "Plan {number}, {name}: it takes own paid sales of {amounts} in the calendar month (UTC) to earn.",
-    "cap_entry": "Plan {number}, {name}: nobody gets more than {amounts} from one line.",
-    "cap_order": "Plan {number}, {name}: nobody gets more than {amounts} from one order.",
-    "cap_day": "Plan {number}, {name}: nobody gets more than {amounts} from the orders of one day (UTC).",
-    "cap_month": "Plan {number}, {name}: nobody gets more than {amounts} from the orders of one month (UTC).",
+    "own_sales": "Plan {number}, {name}: to earn, own paid sales of the calendar month (UTC) must reach {amounts}.",
+    "cap_entry": "Plan {number}, {name}: one distributor gets at most {amounts} from one line.",
+    "cap_order": "Plan {number}, {name}: one distributor gets at most {amounts} from one order.",
+    "cap_day": "Plan {number}, {name}: one distributor gets at most {amounts} from the orders of one day (UTC).",
+    "cap_month": "Plan {number}, {name}: one distributor gets at most {amounts} from the orders of one month (UTC).",
     "minimum": "Plan {number}, {name}: a share that is below {amounts} after caps and pool is not paid.",
-    "target": "Whoever sells {target} net in a calendar month (UTC), paid, gets the reward {reward} of {bonus}.",
+    "target": "Own paid net sales of {target} in a calendar month (UTC) earn the reward {reward} of {bonus}.",
     "or": " or ",
     "and": " and ",
     "comma": ", ",

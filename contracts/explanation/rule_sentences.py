@@ -1,4 +1,4 @@
-"""A rule set as plain sentences, for the person who is to approve it: nothing that it pays is left out."""
+"""A rule set as plain sentences, for the person who approves it: nothing that it pays is left out."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from contracts.rules.view import Differential, Fixed, Money, Override, Plan, Tea
 
 def sentences(terms: Terms, language: Language = "en") -> list[str]:
     """Return what the terms promise, one sentence to a line, in the order of the document."""
-    return list(_Speaker(PHRASES[language]).about(terms))
+    return list(_Renderer(PHRASES[language]).about(terms))
 
 
-class _Speaker:
+class _Renderer:
     def __init__(self, phrases: Mapping[str, str]) -> None:
         self._phrases = phrases
 
@@ -34,8 +34,8 @@ class _Speaker:
                 bonus=_amount(target.bonus_minor, target.currency),
             )
 
-    def _sentence(self, phrase: str, **places: object) -> str:
-        return self._phrases[phrase].format(**places)
+    def _sentence(self, phrase: str, **values: object) -> str:
+        return self._phrases[phrase].format(**values)
 
     def _plan(self, number: int, plan: Plan) -> Iterator[str]:
         of = {"number": number, "name": plan.name}
@@ -50,10 +50,10 @@ class _Speaker:
                 yield self._sentence("compression" if plan.compression else "no_compression", **of)
             case Differential():
                 listed = sorted(plan.rates_ppm.items(), key=lambda item: (item[1], item[0]))
-                told = self._join(
+                tier_rates = self._join(
                     "comma", [self._sentence("tier_rate", tier=tier, rate=_percent(ppm)) for tier, ppm in listed]
                 )
-                yield self._sentence("differential", **of, rates=told, levels_max=plan.levels_max)
+                yield self._sentence("differential", **of, rates=tier_rates, levels_max=plan.levels_max)
                 if plan.peer_rate_ppm:
                     yield self._sentence("peer", **of, rate=_percent(plan.peer_rate_ppm))
             case TeamBonus():
@@ -67,18 +67,18 @@ class _Speaker:
         yield from self._bounds(of, plan)
 
     def _bounds(self, of: Mapping[str, object], plan: Plan) -> Iterator[str]:
-        """Whom and what the plan covers, and how much it pays at most and at least."""
-        told = plan.conditions
+        """Who and what the plan covers, and its maximum and minimum amounts."""
+        conditions = plan.conditions
         parts = [
             self._sentence(phrase, ids=self._join("comma", map(str, ids)))
-            for phrase, ids in (("lines_categories", told.categories), ("lines_products", told.products))
+            for phrase, ids in (("lines_categories", conditions.categories), ("lines_products", conditions.products))
             if ids
         ]
         if parts:
             yield self._sentence("lines", **of, what=self._join("and", parts))
-        if not told.active:
+        if not conditions.active:
             yield self._sentence("inactive_too", **of)
-        amounts = {"own_sales": told.own_sales_min}
+        amounts = {"own_sales": conditions.own_sales_min}
         amounts |= {f"cap_{period}": getattr(plan.caps, period) for period in ("entry", "order", "day", "month")}
         amounts["minimum"] = plan.minimum
         for phrase, money in amounts.items():
@@ -86,7 +86,7 @@ class _Speaker:
                 yield self._sentence(phrase, **of, amounts=self._money(money))
 
     def _overrides(self, overrides: Sequence[Override]) -> Iterator[tuple[str, tuple[int, ...]]]:
-        """Whom the other rates are for, and the rates; those with the same rates are told together."""
+        """What each override applies to, and its rates; overrides with the same rates are grouped."""
         together: dict[tuple[str | None, str | None, tuple[int, ...]], list[int]] = {}
         for other in overrides:
             kind = "products" if other.product_id else "categories" if other.category_id else None
@@ -99,11 +99,11 @@ class _Speaker:
             yield what, rates
 
     def _levels(self, shares: Iterable[str | None]) -> str:
-        told = []
+        texts = []
         for level, share in enumerate(shares, start=1):
             phrase = f"level_{level}" if level <= 2 else "level"
-            told.append(self._sentence(phrase, level=level, share=share or self._sentence("nothing")))
-        return self._join("comma", told)
+            texts.append(self._sentence(phrase, level=level, share=share or self._sentence("nothing")))
+        return self._join("comma", texts)
 
     def _money(self, money: Money) -> str:
         return self._join("or", [_amount(minor, currency) for currency, minor in money.items()])

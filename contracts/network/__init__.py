@@ -1,1 +1,1 @@
-"""The network: shops, distributors and who sponsors whom."""
+"""The network: shops, distributors, their sponsors, and teams."""

@@ -16,7 +16,7 @@ Tier = Annotated[
 ]
 SponsorId = Annotated[
     Id64 | None,
-    Field(description="Who brought the distributor in; absent at the top of the network.", examples=[40007]),
+    Field(description="The distributor's sponsor; absent at the top of the network.", examples=[40007]),
 ]
 
 
@@ -29,13 +29,13 @@ PaymentDeadline = Annotated[
 HistoryFrom = Annotated[
     Timestamp | None,
     Field(
-        description="Orders placed since then may be entered as history. Where absent, an order must reach us within "
+        description="Orders placed since then may be entered as history. If absent, an order must reach us within "
         "31 days.",
         examples=["2024-01-01T00:00:00Z"],
     ),
 ]
 TeamId = Annotated[Id64, Field(description="The team, by its number in the network.", examples=[12])]
-LeaderId = Annotated[Id64, Field(description="Who leads the team; need not be a member.", examples=[40007])]
+LeaderId = Annotated[Id64, Field(description="The leader of the team; need not be a member.", examples=[40007])]
 TeamName = Annotated[
     str,
     Field(min_length=1, max_length=100, description="The team's name, for people.", examples=["Riverside"]),
@@ -43,16 +43,16 @@ TeamName = Annotated[
 EffectiveAt = Annotated[
     Timestamp | None,
     Field(
-        description="From when the change holds; from when it reaches us where absent. Orders are judged as of their "
-        "own time; those accepted already keep what they were accepted with."
+        description="When the change takes effect; if absent, when it reaches us. Orders are checked as of their own "
+        "time; orders accepted already do not change."
     ),
 ]
 
 
 class RegisterShop(OfShop, Command, type="shop.register.v1"):
-    """A shop and the currency its orders are in. Registering it again changes everything but the currency.
+    """Register a shop and its currency. Registering it again changes everything but the currency.
 
-    `history_from` permits it to enter orders of the past; registering it again without ends that.
+    `history_from` permits it to enter orders of the past; registering it again without the field ends that.
     """
 
     shop_id: ShopId
@@ -77,18 +77,18 @@ class ShopRefused(OfShop, Refusal, type="shop.refused.v1"):
 
 
 class RegisterDistributor(OfDistributor, Command, type="distributor.register.v1"):
-    """A distributor joins under a sponsor, or at the top without one."""
+    """Register a distributor under a sponsor, or at the top without one."""
 
     distributor_id: DistributorId
     sponsor_id: SponsorId = None
     tier: Tier = "standard"
     joined_at: Annotated[
-        Timestamp | None, Field(description="Never in the future; when the message reaches us where absent.")
+        Timestamp | None, Field(description="Never in the future; if absent, when the message reaches us.")
     ] = None
 
 
 class ChangeDistributor(OfDistributor, Command, type="distributor.change.v1"):
-    """Give a distributor another tier, or switch it on or off; what is absent stays. It holds from `effective_at`."""
+    """Change a distributor's tier or activity from `effective_at` on; absent fields stay as they are."""
 
     distributor_id: DistributorId
     tier: Annotated[Tier | None, Field(description="Stays as it is if absent.")] = None
@@ -99,7 +99,7 @@ class ChangeDistributor(OfDistributor, Command, type="distributor.change.v1"):
 
 
 class MoveDistributor(OfDistributor, Command, type="distributor.move.v1"):
-    """A distributor, with everyone below, comes under another sponsor; or to the top, without one."""
+    """Move a distributor, with everyone below, under another sponsor; or to the top, without one."""
 
     distributor_id: DistributorId
     sponsor_id: SponsorId = None
@@ -124,7 +124,7 @@ class DistributorMoved(OfDistributor, Event, type="distributor.moved.v1"):
     distributor_id: DistributorId
     sponsor_id: SponsorId = None
     former_sponsor_id: Annotated[
-        Id64 | None, Field(description="Who sponsored until then; absent if nobody did.", examples=[40003])
+        Id64 | None, Field(description="The previous sponsor; absent if there was none.", examples=[40003])
     ] = None
     effective_at: Timestamp
 
@@ -136,18 +136,18 @@ class DistributorRefused(OfDistributor, Refusal, type="distributor.refused.v1"):
 
 
 class CreateTeam(OfTeam, Command, type="team.create.v1"):
-    """A team and who leads it."""
+    """Create a team and name its leader."""
 
     team_id: TeamId
     leader_id: LeaderId
     name: TeamName
     created_at: Annotated[
-        Timestamp | None, Field(description="Never in the future; when the message reaches us where absent.")
+        Timestamp | None, Field(description="Never in the future; if absent, when the message reaches us.")
     ] = None
 
 
 class ChangeLeader(OfTeam, Command, type="team.change-leader.v1"):
-    """Another distributor leads the team from then on."""
+    """Make another distributor the leader of the team."""
 
     team_id: TeamId
     leader_id: LeaderId
@@ -155,7 +155,7 @@ class ChangeLeader(OfTeam, Command, type="team.change-leader.v1"):
 
 
 class JoinTeam(OfTeam, Command, type="team.join.v1"):
-    """A distributor becomes a member of the team, and leaves the one they were in: a member is in one team only."""
+    """Make a distributor a member of the team; the distributor leaves any other team."""
 
     team_id: TeamId
     distributor_id: DistributorId
@@ -191,7 +191,7 @@ class TeamJoined(OfTeam, Event, type="team.joined.v1"):
     team_id: TeamId
     distributor_id: DistributorId
     former_team_id: Annotated[
-        Id64 | None, Field(description="The team that was left by it; absent if none was.", examples=[7])
+        Id64 | None, Field(description="The team that the distributor left; absent if there was none.", examples=[7])
     ] = None
     effective_at: Timestamp
 

@@ -1,6 +1,6 @@
 """The published view of the network: shops, distributors and teams, owned by `network`.
 
-What changes over time is kept as a history, oldest first, so that whoever reads can ask as of a date.
+Values that change over time are kept as a history, oldest first, so that readers can query as of a date.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ DISTRIBUTORS = "network.distributors"
 TEAMS = "network.teams"
 
 SPONSORS_PATH = "sponsors.sponsor_id"
-"""Where a distributor's document names everyone who ever sponsored them: what a query for a chain follows."""
+"""The path of all past and present sponsors in a distributor's document; a query for a chain follows it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shop:
-    """`_id` is the shop id; `currency` the one its orders are in; unpaid orders are cancelled after the deadline.
+    """`_id` is the shop id; `currency` that of its orders; unpaid orders are cancelled after the deadline.
 
-    `market` says whose rules its orders follow. Orders placed since `history_from`, if given, may be entered late.
+    Its orders follow the rules of `market`. Orders placed since `history_from`, if given, may be entered late.
     """
 
     shop_id: str
@@ -44,7 +44,7 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Sponsorship:
-    """Who sponsors a distributor from a moment on; nobody at the top of the network."""
+    """The sponsor of a distributor from a moment on; None at the top of the network."""
 
     since: datetime
     sponsor_id: int | None = None
@@ -52,7 +52,7 @@ class Sponsorship:
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """Which team a distributor is in from a moment on, if any."""
+    """The team of a distributor from a moment on, if any."""
 
     since: datetime
     team_id: int | None = None
@@ -60,7 +60,7 @@ class Membership:
 
 @dataclass(frozen=True, slots=True)
 class Leadership:
-    """Who leads a team from a moment on."""
+    """The leader of a team from a moment on."""
 
     since: datetime
     leader_id: int
@@ -77,12 +77,12 @@ D = TypeVar("D", bound=Dated)
 
 
 def _begun(history: Sequence[D], moment: datetime) -> int:
-    """How many entries had begun at `moment`. An entry holds from its very moment."""
+    """How many entries had begun at `moment`, inclusive."""
     return bisect_right(history, moment, key=lambda entry: entry.since)
 
 
 def held_at(history: Sequence[D], moment: datetime) -> D:
-    """The entry that held at `moment`; before the first, the first. Most histories have no other."""
+    """The entry that held at `moment`; before the first, the first. Most histories have only one."""
     return history[0] if len(history) == 1 else history[max(_begun(history, moment) - 1, 0)]
 
 
@@ -90,7 +90,7 @@ def held_at(history: Sequence[D], moment: datetime) -> D:
 class Distributor:
     """Three histories, oldest first; `standings` and `sponsors` are never empty. `sponsor_id` is the last sponsor's.
 
-    Where several entries have the same moment, the one written last holds.
+    If several entries have the same moment, the one written last holds.
     """
 
     distributor_id: int
@@ -100,20 +100,20 @@ class Distributor:
     sponsor_id: int | None = None
 
     def standing_at(self, moment: datetime) -> Standing:
-        """What held at `moment`; before the first standing, the first."""
+        """The standing at `moment`; before the first, the first."""
         return held_at(self.standings, moment)
 
     def sponsor_at(self, moment: datetime) -> int | None:
-        """Who sponsored the distributor at `moment`; before the first sponsorship, the first."""
+        """The sponsor at `moment`; before the first sponsorship, the first."""
         return held_at(self.sponsors, moment).sponsor_id
 
     def team_at(self, moment: datetime) -> int | None:
-        """The team that the distributor was in at `moment`; none before the first."""
+        """The team at `moment`; None before the first."""
         begun = _begun(self.teams, moment)
         return self.teams[begun - 1].team_id if begun else None
 
     def sponsors_from(self, moment: datetime) -> tuple[int, ...]:
-        """Everyone who sponsors the distributor at `moment` or at any time after it, as far as is known."""
+        """Everyone known to sponsor the distributor at `moment` or later."""
         reaching = self.sponsors[max(_begun(self.sponsors, moment) - 1, 0) :]
         return tuple(entry.sponsor_id for entry in reaching if entry.sponsor_id is not None)
 
@@ -127,7 +127,7 @@ class Team:
     leaders: tuple[Leadership, ...]
 
     def leader_at(self, moment: datetime) -> int:
-        """Who led the team at `moment`; before the first leadership, the first."""
+        """The leader at `moment`; before the first leadership, the first."""
         return held_at(self.leaders, moment).leader_id
 
 
@@ -136,7 +136,7 @@ def chain_at(
 ) -> tuple[int, ...]:
     """The seller and everyone above as of `moment`, nearest first, at most `depth_max` in all.
 
-    KeyError where `distributors` lacks one of them: a chain cut short in silence would underpay.
+    KeyError if `distributors` lacks one of them: a silently shortened chain would underpay.
     """
     chain: list[int] = []
     current: int | None = seller_id

@@ -14,54 +14,50 @@ LetterId = Annotated[
     Field(
         min_length=1,
         max_length=128,
-        description="The dead letter, by the id of the event that told of it.",
+        description="The dead letter, by the id of its `message.dead-lettered` event.",
         examples=["0d9c1c0e-5f57-5a55-8a3c-3a1f6c1e8b21"],
     ),
 ]
 Settlement = Annotated[
     Literal["replayed", "discarded"],
-    Field(description="What a person decided: the message was sent again, or it needs nothing any more."),
+    Field(description="The decision: the message was replayed, or it is discarded."),
 ]
 Operator = Annotated[
     str,
-    Field(min_length=1, max_length=64, description="Who decided, as a person would look for it.", examples=["li.na"]),
+    Field(min_length=1, max_length=64, description="The person who decided.", examples=["li.na"]),
 ]
 Note = Annotated[
     str | None,
-    Field(max_length=1000, description="Why, for whoever asks later.", examples=["The shop has mended its export."]),
+    Field(max_length=1000, description="Why, for later reference.", examples=["The shop has mended its export."]),
 ]
 
 
 class MessageDeadLettered(Event, type="message.dead-lettered.v1"):
-    """A worker set a message aside after all that could be tried. `body` is what arrived, so nothing is lost.
+    """A worker dead-lettered a message after its last attempt. `body` is what arrived, so nothing is lost.
 
     `reason` is a code to group by; `detail` a sentence that names the field and the rule, or the last line of the
-    traceback. `encoding` is `utf-8`, or `base64` where the body is not text.
+    traceback. `encoding` is `utf-8`, or `base64` if the body is not text.
     """
 
     worker: Annotated[str, Field(examples=["order_intake"])]
     queue: Annotated[str, Field(examples=["order_intake"])]
     message_id: Annotated[str, Field(examples=["8f0e6a52-53f4-5bb1-9a0e-0c1f7f6f3f11"])]
-    type: Annotated[str, Field(description="The type of the message set aside.", examples=["order.place.v2"])]
+    type: Annotated[str, Field(description="The type of the dead-lettered message.", examples=["order.place.v2"])]
     reason: Code
     detail: Detail
-    attempts: Annotated[StrictInt, Field(description="How often it was tried.", examples=[5])]
-    replays: Annotated[StrictInt, Field(description="How often a person has sent it again.")] = 0
+    attempts: Annotated[StrictInt, Field(description="How many attempts were made.", examples=[5])]
+    replays: Annotated[StrictInt, Field(description="How often it was replayed.")] = 0
     traceback: str | None = None
     content_type: Annotated[str | None, Field(examples=["application/cloudevents+json"])] = None
     encoding: str = "utf-8"
     body: str = Field(repr=False, examples=['{"shop_id": "shop-367"}'])
     routing_key: Annotated[
         str | None,
-        Field(
-            description="What it was routed by, where the type of a bare body comes from.", examples=["order.place.v2"]
-        ),
+        Field(description="Its routing key, which gives the type of a bare body.", examples=["order.place.v2"]),
     ] = None
     concerns: Annotated[
         str | None,
-        Field(
-            description="What the message is about, where that could be read.", examples=["order/shop-367/31198459904"]
-        ),
+        Field(description="The subject of the message, if it could be read.", examples=["order/shop-367/31198459904"]),
     ] = None
 
     def about(self) -> str:
@@ -112,7 +108,7 @@ class OfDeadLetter:
 
 
 class SettleDeadLetter(OfDeadLetter, Command, type="dead-letter.settle.v1"):
-    """Mark a dead letter as replayed or discarded. It is kept, with who decided and when; saying it twice is once."""
+    """Mark a dead letter as replayed or discarded. It is kept, with who decided and when; a repeat counts once."""
 
     letter_id: LetterId
     action: Settlement
@@ -131,7 +127,7 @@ class DeadLetterSettled(OfDeadLetter, Event, type="dead-letter.settled.v1"):
 
 
 class DeadLetterRefused(OfDeadLetter, Refusal, type="dead-letter.refused.v1"):
-    """The dead letter was not marked: there is none of that id, or what was asked contradicts what was done."""
+    """The dead letter was not marked: it does not exist, or the command contradicts an earlier decision."""
 
     letter_id: LetterId
     action: Settlement
@@ -140,7 +136,7 @@ class DeadLetterRefused(OfDeadLetter, Refusal, type="dead-letter.refused.v1"):
 
 
 class AlertRaised(Event, type="alert.raised.v1"):
-    """Something needs a person. One per crossing: `alert` names what it is about, and is the same until resolved."""
+    """Something needs a person. One per threshold crossing; `alert` is the same until resolved."""
 
     alert: Annotated[str, Field(description="What the alert is about.", examples=["stock/1082185"])]
     kind: Annotated[Code, Field(description="The kind of alert.", examples=["stock_low"])]

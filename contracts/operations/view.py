@@ -15,9 +15,9 @@ DeadLetterState = Literal["waiting", "replayed", "discarded"]
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """`times` counts how often it was raised, `seen` the dead letters it stands for, `settled` those that are settled.
+    """`times` counts how often it was raised, `seen` its dead letters, `settled` those of them that are decided.
 
-    `crossing` is the newest one known.
+    `crossing` is the number of the newest known threshold crossing.
     """
 
     alert: str
@@ -33,7 +33,7 @@ class Alert:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A message set aside, with its body as it came. It stays when a person has replayed or discarded it."""
+    """A dead-lettered message, with its body as received. It is kept after it was replayed or discarded."""
 
     letter_id: str
     worker: str
@@ -58,10 +58,10 @@ class DeadLetter:
 
     @property
     def raw(self) -> bytes:
-        """The body as it came."""
+        """The body as received."""
         return base64.b64decode(self.body) if self.encoding == "base64" else self.body.encode()
 
     @property
     def is_excerpt(self) -> bool:
-        """Only the beginning of a body too large to keep is here; the broker holds the whole."""
+        """Whether `body` is only the beginning: the broker holds the whole of a body too large to store."""
         return self.reason == "too_large"

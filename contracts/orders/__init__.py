@@ -1,1 +1,1 @@
-"""Orders: what a shop asks for, and what became of it."""
+"""Orders: from placement to completion, cancellation or refund."""

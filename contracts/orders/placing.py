@@ -1,4 +1,4 @@
-"""When an order counts as placed: the shop's time, within what our own clock allows."""
+"""When an order counts as placed: the shop's time, within the limits of our own clock."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from contracts.wire.envelope import Message
 
 
 class PlacingError(ValueError):
-    """The order may not be placed then. `reason` is the code, `detail` a sentence for the shop."""
+    """The order may not be placed at that time. `reason` is the code, `detail` a sentence for the shop."""
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(detail)
@@ -22,8 +22,8 @@ class PlacingError(ValueError):
 def placed_at_of(message: Message[PlaceOrder], shop: Shop) -> datetime:
     """Return when the customer ordered, never after our receipt: rules, tiers and the month are as of then.
 
-    A shop may have been offline for a while. What is older is history, which a shop may enter only as far back as its
-    registration says: anyone who could date an order at will would choose its rules.
+    A shop may have been offline for a while. Older orders are history, which a shop may enter only as far back as its
+    registration allows: a freely chosen date would let the sender choose the rules.
     """
     received_at = message.received_at
     placed_at = message.data.placed_at or message.time

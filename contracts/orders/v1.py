@@ -32,14 +32,14 @@ from contracts.subjects import OfOrder, OfProduct
 from contracts.wire.envelope import Command, Event, Refusal, Timestamp
 
 UPLINE_DEPTH_MAX = 30
-"""How far up a snapshot of the sponsor chain reaches: ten paid levels, with room for those who are passed over."""
+"""The depth of a snapshot of the sponsor chain: ten paid levels, with room for uplines who are passed over."""
 
 REFUNDS_MAX = 200
-"""Refunds of one order; each is kept with it for ever."""
+"""Refunds of one order; its document keeps all of them."""
 
 
 UNPAID_MAX = 500
-"""Orders looked at for one request for reserved units; the next request takes the rest."""
+"""Orders examined for one request for reserved units; the next request takes the rest."""
 
 
 class PlaceOrder(OfOrder, Command, type="order.place.v1"):
@@ -73,21 +73,21 @@ class PlaceOrder(OfOrder, Command, type="order.place.v1"):
 
 
 class UpdateStatus(OfOrder, Command, type="order.update-status.v1"):
-    """The shop tells how far the order is. A step already passed changes nothing."""
+    """The shop reports the order's progress. A step that was already taken changes nothing."""
 
     shop_id: ShopId
     order_id: OrderId
     status: Annotated[
         Literal["paid", "shipped", "completed", "cancelled"],
         Field(
-            description="How far the order is. One that comes before its predecessor waits for it; `completed` means "
-            "that the customer has the goods, and starts the hold period of the commissions."
+            description="The step that the order has reached. A step that arrives before its predecessor waits for it; "
+            "`completed` means that the customer has the goods, and starts the hold period of the commissions."
         ),
     ]
 
 
 class RefundLine(BaseModel):
-    """What is given back of one product. A product on several lines is taken from them in order, or from `line`."""
+    """The refund of one product. A product on several lines is taken from `line`, or from the lines in order."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -98,29 +98,28 @@ class RefundLine(BaseModel):
             strict=True,
             ge=0,
             le=QUANTITY_MAX,
-            description="Units that come back; 0 where only money does.",
+            description="Units that come back; 0 if only money is refunded.",
             examples=[1],
         ),
     ]
     amount: Annotated[
         Amount | None,
         Field(
-            description="Money given back for them, out of the line's net. Where absent, the units' share of it, "
-            "at most what is left.",
+            description="Money refunded for them, out of the line's net. If absent, the units' share of the net, at "
+            "most what is left.",
             examples=["27.35"],
         ),
     ] = None
     line: Annotated[
         Annotated[int, Field(strict=True, ge=1, le=LINES_MAX)] | None,
-        Field(description="The line of the order, from 1, where the product is on several.", examples=[1]),
+        Field(description="The line of the order, from 1, if the product is on several.", examples=[1]),
     ] = None
 
 
 class RefundOrder(OfOrder, Command, type="order.refund.v1"):
     """The customer got money back for a paid order. `refund_id` makes the same refund count once.
 
-    Commissions are taken back in proportion, from every level and plan; nothing is left of a line's when all its money
-    is back.
+    Commissions are taken back in proportion, from every level and plan; a line refunded in full keeps none.
     """
 
     shop_id: ShopId
@@ -130,11 +129,11 @@ class RefundOrder(OfOrder, Command, type="order.refund.v1"):
 
 
 class ChangeAfterSale(OfOrder, Command, type="order.after-sale.v1"):
-    """The customer and the shop have something open, or have settled it. While open, no commission is released."""
+    """The customer and the shop opened an issue, or closed it. While it is open, no commission is released."""
 
     shop_id: ShopId
     order_id: OrderId
-    open: Annotated[bool, Field(strict=True, description="Whether something is open from now on.", examples=[True])]
+    open: Annotated[bool, Field(strict=True, description="Whether an issue is open from now on.", examples=[True])]
 
 
 class OrderLine(BaseModel):
@@ -159,11 +158,11 @@ class Upline(BaseModel):
     level: Level
     distributor_id: DistributorId
     tier: Annotated[str, Field(description="The distributor's tier at the time.", examples=["standard"])]
-    active: Annotated[StrictBool, Field(description="Whether the distributor could earn at the time.", examples=[True])]
+    active: Annotated[StrictBool, Field(description="Whether the distributor was active at the time.", examples=[True])]
 
 
 class Team(BaseModel):
-    """The seller's team as of the order's `placed_at`, and who led it then."""
+    """The seller's team and its leader, as of the order's `placed_at`."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -171,35 +170,35 @@ class Team(BaseModel):
     leader_id: DistributorId
     leader_tier: Annotated[str, Field(description="The leader's tier at the time.", examples=["gold"])]
     leader_active: Annotated[
-        StrictBool, Field(description="Whether the leader could earn at the time.", examples=[True])
+        StrictBool, Field(description="Whether the leader was active at the time.", examples=[True])
     ]
 
 
 class _Snapshot(OfOrder, Event):
-    """The whole order as of its time: enough to pay every commission without asking anyone."""
+    """The whole order as of its time: enough to calculate every commission without a query."""
 
     shop_id: ShopId
     order_id: OrderId
     version: OrderVersion
     distributor_id: DistributorId
     currency: AnyCurrency
-    placed_at: Annotated[Timestamp, Field(description="When the customer ordered: rules and sponsors are as of then.")]
+    placed_at: Annotated[Timestamp, Field(description="When the customer ordered; rules and sponsors are as of then.")]
     lines: Annotated[tuple[OrderLine, ...], Field(max_length=LINES_MAX)]
     shipping: Annotated[Amount, Field(examples=["8.00"])]
     tax: Annotated[Amount, Field(examples=["0.00"])]
     total: Annotated[Amount, Field(description="Net of all lines, plus shipping and tax.", examples=["62.70"])]
     prepaid: StrictBool
     upline: Annotated[tuple[Upline, ...], Field(max_length=UPLINE_DEPTH_MAX)]
-    team: Annotated[Team | None, Field(description="Absent where the seller was in no team.")] = None
+    team: Annotated[Team | None, Field(description="Absent if the seller was in no team.")] = None
     rule_version: RuleVersion
 
 
 class OrderAccepted(_Snapshot, type="order.accepted.v1"):
-    """The order stands; its stock is not reserved yet."""
+    """The order was accepted; its stock is not reserved yet."""
 
 
 class OrderPaid(_Snapshot, type="order.paid.v1"):
-    """The order is paid and its stock reserved: commissions accrue from here."""
+    """The order is paid and its stock reserved: commissions accrue."""
 
     paid_at: Timestamp
 
@@ -208,15 +207,15 @@ GivenOrderId = Annotated[
     str | None,
     Field(
         max_length=GIVEN_MAX,
-        description="The order id as it was sent, cut to 256 characters, where it is none that an order can have. "
-        "`order_id` is one made from it then.",
+        description="The order id as it was sent, cut to 256 characters, if it is not a valid one. `order_id` is then "
+        "derived from it.",
         examples=["订单 31198459904"],
     ),
 ]
 
 
 class OrderRefused(OfOrder, Refusal, type="order.refused.v1"):
-    """The order was not taken. `reason` is a code; `detail` a sentence that names the field and the rule."""
+    """The order was not accepted. `reason` is a code; `detail` a sentence that names the field and the rule."""
 
     shop_id: ShopId
     order_id: OrderId
@@ -230,14 +229,14 @@ class StatusRefused(OfOrder, Refusal, type="order.status-refused.v1"):
 
     shop_id: ShopId
     order_id: OrderId
-    status: Annotated[str, Field(description="The status that was asked for.", examples=["shipped"])]
+    status: Annotated[str, Field(description="The requested status.", examples=["shipped"])]
     reason: Code
     detail: Detail
     given_order_id: GivenOrderId = None
 
 
 class OrderRejected(OfOrder, Event, type="order.rejected.v1"):
-    """An accepted order that ended for want of stock."""
+    """An accepted order ended because its stock is short."""
 
     shop_id: ShopId
     order_id: OrderId
@@ -264,7 +263,7 @@ class OrderCompleted(OfOrder, Event, type="order.completed.v1"):
 
 
 class OrderCancelled(OfOrder, Event, type="order.cancelled.v1"):
-    """The order ended before completion. `was_paid` says whether commissions had accrued."""
+    """The order ended before completion. `was_paid`: commissions had accrued."""
 
     shop_id: ShopId
     order_id: OrderId
@@ -281,21 +280,20 @@ class OrderCancelled(OfOrder, Event, type="order.cancelled.v1"):
 class UnpaidCancelled(OfProduct, Event, type="order.unpaid-cancelled.v1"):
     """The answer to `stock.release-requested`: the unpaid orders that were cancelled, the newest first.
 
-    Each of them has an `order.cancelled` of its own. `last_order` is where the search ended, for the next request to go
-    on from; absent where no order is left to look at.
+    Each of them has an `order.cancelled` of its own. `last_order` is where the search ended, and the next request
+    continues after it; absent if no order is left.
     """
 
     product_id: ProductId
-    request: Annotated[StrictInt, Field(description="The request that is answered.", examples=[1])]
+    request: Annotated[StrictInt, Field(description="The number of the answered request.", examples=[1])]
     orders: Annotated[
         tuple[Annotated[str, Field(examples=["shop-367/31198459904"])], ...],
         Field(max_length=UNPAID_MAX, description="The orders, by shop and order id."),
     ]
-    last_placed_at: Annotated[
-        Timestamp | None, Field(description="When the last order that was looked at was placed.")
-    ] = None
+    last_placed_at: Annotated[Timestamp | None, Field(description="When the last examined order was placed.")] = None
     last_order: Annotated[
-        str | None, Field(description="That order, by shop and order id.", examples=["shop-367/31198459904"])
+        str | None,
+        Field(description="The last examined order, by shop and order id.", examples=["shop-367/31198459904"]),
     ] = None
 
 
@@ -308,12 +306,12 @@ class RefundedLine(BaseModel):
     product_id: ProductId
     quantity: Annotated[StrictInt, Field(description="Units ordered.", examples=[3])]
     net: Annotated[Amount, Field(description="The line's net as ordered.", examples=["54.70"])]
-    refunded_quantity: Annotated[StrictInt, Field(description="Units given back, this refund included.", examples=[1])]
-    refunded: Annotated[Amount, Field(description="Money given back, this refund included.", examples=["27.35"])]
+    refunded_quantity: Annotated[StrictInt, Field(description="Units refunded, this refund included.", examples=[1])]
+    refunded: Annotated[Amount, Field(description="Money refunded, this refund included.", examples=["27.35"])]
 
 
 class OrderRefunded(OfOrder, Event, type="order.refunded.v1"):
-    """Money went back. The lines touched so far stand here with their sums, so an older event adds nothing new."""
+    """A refund was booked. All refunded lines are listed with their sums, so an older event adds nothing."""
 
     shop_id: ShopId
     order_id: OrderId
@@ -323,13 +321,16 @@ class OrderRefunded(OfOrder, Event, type="order.refunded.v1"):
     currency: AnyCurrency
     placed_at: Timestamp
     lines: Annotated[tuple[RefundedLine, ...], Field(max_length=LINES_MAX)]
-    amount: Annotated[Amount, Field(description="What this refund gave back.", examples=["27.35"])]
+    amount: Annotated[Amount, Field(description="The money of this refund.", examples=["27.35"])]
     net_total: Annotated[Amount, Field(description="The net of all lines as ordered.", examples=["54.70"])]
-    refunded_total: Annotated[Amount, Field(description="What all refunds together gave back.", examples=["27.35"])]
-    was_shipped: Annotated[StrictBool, Field(description="Whether the goods had left; if not, they stay in stock.")]
+    refunded_total: Annotated[Amount, Field(description="The money of all refunds together.", examples=["27.35"])]
+    was_shipped: Annotated[StrictBool, Field(description="Whether the goods had shipped; if not, they stay in stock.")]
     is_full: Annotated[
         StrictBool,
-        Field(description="Whether all the money is back; of an order that cost nothing, all units.", examples=[False]),
+        Field(
+            description="Whether all the money was refunded; for an order that cost nothing, all units.",
+            examples=[False],
+        ),
     ]
 
 

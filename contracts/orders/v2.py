@@ -25,7 +25,8 @@ class Line(BaseModel):
     discount: Annotated[
         Amount,
         Field(
-            description="Taken off `amount`, at most all of it; commissions are paid on the rest.", examples=["5.00"]
+            description="Subtracted from `amount`, at most all of it; commissions are paid on the rest.",
+            examples=["5.00"],
         ),
     ] = Decimal(0)
 
@@ -36,11 +37,11 @@ class PlaceOrder(OfOrder, Command, type="order.place.v2"):
     shop_id: ShopId
     order_id: OrderId
     distributor_id: DistributorId
-    currency: Annotated[Currency | None, Field(description="The shop's currency where absent.")] = None
+    currency: Annotated[Currency | None, Field(description="If absent, the shop's currency.")] = None
     placed_at: Annotated[
         Timestamp | None,
         Field(
-            description="When the customer ordered, as RFC 3339 with an offset; the message's time where absent. "
+            description="When the customer ordered, as RFC 3339 with an offset; if absent, the message's time. "
             "Rules, tiers and sponsors are taken as of then. Never in the future, nor more than 31 days before the "
             "order reaches us, unless its shop may enter history."
         ),
@@ -61,5 +62,6 @@ class PlaceOrder(OfOrder, Command, type="order.place.v2"):
         ),
     ] = None
     prepaid: Annotated[
-        StrictBool, Field(description="Paid already: once its stock is reserved, the order needs no status `paid`.")
+        StrictBool,
+        Field(description="Whether it is paid already: once its stock is reserved, the order needs no status `paid`."),
     ] = False

@@ -1,6 +1,6 @@
 """The published view of orders: collection `order_intake.orders`, owned by `order_intake`. Amounts in minor units.
 
-A reader finds here what an order is and how far it is; what the owner keeps for itself is not part of it.
+It has an order's content and status; the owner's private fields are not part of it.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ from typing import Literal, get_args
 
 ORDERS = "order_intake.orders"
 ORDERS_JOURNAL = "journal.order_intake"
-"""Where refusals of orders are found, for as long as journals are kept: a refused order is not stored."""
+"""The journal that has refusals of orders, while journals are kept: a refused order is not stored."""
 
 Status = Literal["pending", "paid", "shipped", "completed", "rejected", "cancelled", "refunded"]
 STATUSES: tuple[Status, ...] = get_args(Status)
 
 MAYBE_PAID: tuple[Status, ...] = ("paid", "shipped", "completed", "refunded", "cancelled")
-"""What an order that was paid may be now; a cancelled one need not have been."""
+"""The possible statuses of an order that was paid; a cancelled one need not have been."""
 
 LISTS = "lists"
-"""Where an order says on which lists it is: its shop's, its seller's, those of everyone upstream as of its time, its
-status's, and that of its own number. One index, with `placed_at` after it, serves all of them newest first: each more
-index would be looked at with every change of an order.
+"""The field with the lists that an order is on: by shop, by seller, by each upline as of its time, by status, and by
+its own number. One index on it and `placed_at` serves all of them, newest first: further indexes would slow down
+every change of an order.
 """
 
 
@@ -44,7 +44,7 @@ def status_list(status: Status) -> str:
 
 
 def number_list(order_id: str) -> str:
-    """The orders to which some shop gave this number."""
+    """The orders with this number, in any shop."""
     return f"number/{order_id}"
 
 
@@ -76,7 +76,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class GivenBack:
-    """What one refund took from one line."""
+    """The part of a refund that came from one line."""
 
     line: int
     quantity: int

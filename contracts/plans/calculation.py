@@ -1,6 +1,6 @@
-"""What a rule set gives for a sale: pure arithmetic on integers, the meaning of the rules contract.
+"""What a rule set pays for a sale: pure arithmetic on integers, the meaning of the rules contract.
 
-Each line has a closed pool. A plan's share of it is exact, cut by the plan's caps and by what the plans before it left
+Each line has a closed pool. A plan's share of it is exact. It is cut by the plan's caps and by what earlier plans left
 of the pool, and dropped if less than the plan's minimum is left. All shares of a line are then rounded together, once,
 by largest remainder.
 """
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from contracts.commissions.view import Earned, Entry, Passed, Unpaid
 from contracts.money import RATE_SCALE, largest_remainder
-from contracts.plans.plans import CompiledPlan, Grant, Silence, Walks, compiled
+from contracts.plans.plans import CompiledPlan, Grant, Skipped, Walks, compiled
 from contracts.plans.sale import Earner, Sale, SaleLine
 from contracts.rules.view import Limit, Reason, Terms
 
@@ -21,7 +21,7 @@ __all__ = ["Earner", "Needs", "Outcome", "Sale", "SaleLine", "calculate", "needs
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """`pools_minor` has the pool of each line, in the order of the lines. Entries stand by line, plan and level."""
+    """`pools_minor` has the pool of each line, in the order of the lines. Entries are sorted by line, plan, level."""
 
     pools_minor: tuple[int, ...]
     entries: tuple[Entry, ...]
@@ -30,7 +30,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """Which figures of `Earned` some terms ask for; `day` and `month` name the plans with such a cap."""
+    """The figures of `Earned` that a rule set needs; `day` and `month` name the plans with such a cap."""
 
     own_sales: bool
     day: frozenset[str]
@@ -42,7 +42,7 @@ class Needs:
 
 
 def needs(terms: Terms) -> Needs:
-    """What to know of the distributors before `calculate`; nothing else need be loaded or kept."""
+    """The figures of the distributors to load before `calculate`."""
     return Needs(
         own_sales=any(plan.conditions.own_sales_min for plan in terms.plans),
         day=frozenset(plan.name for plan in terms.plans if plan.caps.day),
@@ -51,9 +51,9 @@ def needs(terms: Terms) -> Needs:
 
 
 def calculate(terms: Terms, sale: Sale, earned: Earned) -> Outcome:
-    """Return what everyone gets from a sale, and who gets nothing and why.
+    """Return who gets what from a sale, and who gets nothing and why.
 
-    Whoever a plan looks at (the chain, or the team's leader) has, for each line, either an entry or an Unpaid.
+    Each earner that a plan considers (the chain, or the team's leader) has an entry or an Unpaid for each line.
     """
     drawings = [_Drawing(plan, sale, earned) for plan in compiled(terms, sale.currency)]
     pools: list[int] = []
@@ -67,20 +67,20 @@ def calculate(terms: Terms, sale: Sale, earned: Earned) -> Outcome:
 
 
 _Share = tuple["_Drawing", Grant, int, "Limit | None"]
-"""A grant before rounding: its exact amount in minor units / RATE_SCALE, and what cut it."""
+"""A grant before rounding: its exact amount in minor units / RATE_SCALE, and the limit that cut it."""
 
 
 def _exact_shares(line: SaleLine, pool_minor: int, drawings: Iterable[_Drawing]) -> list[_Share]:
-    """What each plan gives each earner of a line, as far as the plan's limits and the pool allow."""
+    """Each earner's share of a line from each plan, within the plan's limits and the pool."""
     shares: list[_Share] = []
     net_minor = line.net_minor
     left = pool_minor * RATE_SCALE
     for drawing in drawings:
         walk, lines = drawing.walks.on(line)
         grants = walk.grants
-        place = 0
-        while place < len(grants):
-            grant = grants[place]
+        index = 0
+        while index < len(grants):
+            grant = grants[index]
             limited_by: Limit | None = None
             numerator = net_minor * grant.rate_ppm + line.quantity * grant.unit_minor * RATE_SCALE
             if drawing.caps:
@@ -94,20 +94,20 @@ def _exact_shares(line: SaleLine, pool_minor: int, drawings: Iterable[_Drawing])
             else:
                 left -= numerator
                 shares.append((drawing, grant, numerator, limited_by))
-                place += 1
+                index += 1
                 continue
             if drawing.walks.depend_on_limits:
-                # Those above get what they would get if this upline did not exist; the next one has the place now.
+                # Those above are paid as if this upline did not exist; the next one is now at this index.
                 walk, lines = drawing.walks.without(walk, grant)
                 grants = walk.grants
             else:
-                place += 1
+                index += 1
         lines.append(line.line)
     return shares
 
 
 def _rounded(line: SaleLine, shares: Sequence[_Share], pool_minor: int) -> Iterator[Entry]:
-    """The entries of a line: its shares rounded together; no entry where nothing is left of one."""
+    """The entries of a line: its shares rounded together; a share rounded to nothing gets no entry."""
     amounts = largest_remainder([numerator for _, _, numerator, _ in shares], RATE_SCALE, limit=pool_minor)
     for (drawing, grant, numerator, limited_by), amount_minor in zip(shares, amounts, strict=True):
         if amount_minor == 0:
@@ -139,7 +139,7 @@ class _Drawing:
     `drawn` is what the sale has given each distributor from the plan so far, in whole minor units.
     """
 
-    __slots__ = ("_line_count", "_silent", "_without_team", "caps", "drawn", "minimum", "name", "walks")
+    __slots__ = ("_line_count", "_skipped", "_without_team", "caps", "drawn", "minimum", "name", "walks")
 
     def __init__(self, compiled: CompiledPlan, sale: Sale, earned: Earned) -> None:
         self.name = compiled.plan.name
@@ -151,12 +151,12 @@ class _Drawing:
         }
         self.caps = [(limit, cap_minor, before.get(limit, {})) for limit, cap_minor in compiled.caps_minor]
         self.drawn: dict[int, int] = {}
-        self._silent: dict[Silence, list[int]] = {}
+        self._skipped: dict[Skipped, list[int]] = {}
         self._line_count = len(sale.lines)
         self._without_team = compiled.plan.plan == "team_bonus" and sale.leader is None
 
     def capped(self, distributor_id: int, numerator: int) -> tuple[int, Limit | None]:
-        """Cut a share to the smallest that the caps leave this distributor; the first such cap is the one named."""
+        """Cut a share to the least that the caps leave this distributor; of equal caps the first is named."""
         limited_by: Limit | None = None
         drawn = self.drawn.get(distributor_id, 0)
         for limit, cap_minor, before in self.caps:
@@ -167,24 +167,24 @@ class _Drawing:
         return numerator, limited_by
 
     def pass_over(self, grant: Grant, reason: Reason, line: SaleLine) -> None:
-        silence = Silence(reason, grant.level, grant.distributor_id)
-        self._silent.setdefault(silence, []).append(line.line)
+        skipped = Skipped(reason, grant.level, grant.distributor_id)
+        self._skipped.setdefault(skipped, []).append(line.line)
 
     def unpaid(self) -> Iterator[Unpaid]:
-        """Who got nothing on which lines: those with the same reason and lines together, by their first level."""
+        """Who got nothing on which lines: grouped by reason and lines, sorted by the first level."""
         if self._without_team:
             yield Unpaid(self.name, "no_team", (), ())
         for walk, lines in self.walks.walked():
-            for silence in walk.silences:
-                self._silent.setdefault(silence, []).extend(lines)
+            for skipped in walk.skipped:
+                self._skipped.setdefault(skipped, []).extend(lines)
         together: dict[tuple[Reason, tuple[int, ...]], list[Passed]] = {}
-        for silence, lines in sorted(self._silent.items(), key=_level_and_line):
+        for skipped, lines in sorted(self._skipped.items(), key=_level_and_line):
             where = () if len(lines) == self._line_count else tuple(sorted(lines))
-            together.setdefault((silence.reason, where), []).append(Passed(silence.level, silence.distributor_id))
+            together.setdefault((skipped.reason, where), []).append(Passed(skipped.level, skipped.distributor_id))
         for (reason, where), uplines in together.items():
             yield Unpaid(self.name, reason, where, tuple(uplines))
 
 
-def _level_and_line(silent: tuple[Silence, list[int]]) -> tuple[int, int]:
-    silence, lines = silent
-    return silence.level, min(lines)
+def _level_and_line(item: tuple[Skipped, list[int]]) -> tuple[int, int]:
+    skipped, lines = item
+    return skipped.level, min(lines)

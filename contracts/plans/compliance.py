@@ -1,4 +1,4 @@
-"""Whether a rule set keeps within what the law of its market allows. The limits are data; this is not legal advice."""
+"""Whether a rule set keeps to the legal limits of its market. The limits are data; this is not legal advice."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from contracts.money import to_rate, to_rate_ppm
 from contracts.rules.v1 import DefineMarket
 from contracts.rules.view import DEFAULT_MARKET, Differential, Fixed, Market, Plan, TeamBonus, Terms, Unilevel
 
-LEVELS_PAID_BEYOND_WHICH_A_REASON_IS_ASKED = 3
-"""A market that allows more paid levels says who decided so and why."""
+LEVELS_PAID_WITHOUT_OVERRIDE_MAX = 3
+"""A market that allows more paid levels must state who decided so and why."""
 
 DEFAULTS = Market(DEFAULT_MARKET)
-"""The limits of the market that shops are in without saying so, until it is defined."""
+"""The limits of the default market, until it is defined."""
 
 
 @dataclass(frozen=True, slots=True)
 class Breach:
-    """A limit of the market by its name, what breaks it, and the clause that the market cites for it, if any."""
+    """The name of the market's limit, what breaks it, and the clause that the market cites for it, if any."""
 
     limit: str
     detail: str
@@ -27,7 +27,7 @@ class Breach:
 
 
 def limits_of(definition: DefineMarket) -> Market:
-    """What the definition of a market means."""
+    """The limits in the definition of a market."""
     return Market(
         market=definition.market,
         levels_paid_max=definition.levels_paid_max,
@@ -41,13 +41,13 @@ def limits_of(definition: DefineMarket) -> Market:
 
 
 def breaches(terms: Terms, market: Market) -> tuple[Breach, ...]:
-    """Every way in which the terms go beyond the market's limits; none where they may be put in force."""
+    """All breaches of the market's limits by the terms; none if they may be put in force."""
     found = chain(_of_the_pool(terms, market), *(_of_a_plan(plan, market) for plan in terms.plans))
     return tuple(Breach(limit, detail, market.clauses.get(limit)) for limit, detail in found)
 
 
 def highest_level_paid(plan: Plan) -> int:
-    """The highest level that the plan pays anything, counting the seller as 1; 0 for a leader, who has no level."""
+    """The highest level that the plan pays, counting the seller as 1; 0 for a leader, who has no level."""
     match plan:
         case Unilevel():
             lists = [plan.rates_ppm, *(other.rates_ppm for other in plan.overrides)]
@@ -72,11 +72,11 @@ def _of_the_pool(terms: Terms, market: Market) -> Iterator[tuple[str, str]]:
 def _of_a_plan(plan: Plan, market: Market) -> Iterator[tuple[str, str]]:
     level = highest_level_paid(plan)
     if level > market.levels_paid_max:
-        says = f"it pays up to level {level}, and market {market.market} allows {market.levels_paid_max}"
-        yield "levels_paid_max", f"plan {plan.name}: {says}"
+        detail = f"it pays up to level {level}, and market {market.market} allows {market.levels_paid_max}"
+        yield "levels_paid_max", f"plan {plan.name}: {detail}"
     pays_team = isinstance(plan, TeamBonus) and plan.rate_ppm > 0
     if not market.downline_pay and (level > 1 or pays_team):
-        says = f"it pays others than the seller, which market {market.market} does not allow"
-        yield "downline_pay", f"plan {plan.name}: {says}"
+        detail = f"it pays others than the seller, which market {market.market} does not allow"
+        yield "downline_pay", f"plan {plan.name}: {detail}"
     if not market.team_pay and pays_team:
         yield "team_pay", f"plan {plan.name}: it pays a team's leader, which market {market.market} does not allow"

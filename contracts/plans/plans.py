@@ -1,8 +1,8 @@
-"""Whom a plan pays on a line and at which figure, before any limit: the meaning of each kind of plan.
+"""Whom a plan pays on a line and at which rate or amount, before any limit: the meaning of each kind of plan.
 
-Rules are compiled once for each currency, so that finding the rates of a line takes no longer with a thousand
-overrides than with none. Lines that meet the same rates share one walk, which assumes that everyone is paid. A limit
-that leaves someone nothing matters to a differential plan alone: the line goes on with the walk `without` that upline.
+Rules are compiled once for each currency, so that the look-up of a line's rates is as fast with a thousand overrides
+as with none. Lines with the same rates share one walk, which assumes that everyone is paid. If a limit leaves an upline
+nothing, only a differential plan changes: the line continues with the walk `without` that upline.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from contracts.plans.sale import Earner, Sale, SaleLine
 from contracts.rules.view import Caps, Differential, Limit, Plan, Reason, TeamBonus, Terms, Unilevel
 
 TERMS_KEPT_MAX = 64
-"""Compiled rules, by rule set and currency. A worker meets a handful of them; a rehearsal compares two."""
+"""Compiled rules, by rule set and currency. A worker needs a handful of them; a rehearsal compares two."""
 
 LevelRates = tuple[int, ...]
 RatesByTier = dict[str | None, LevelRates]
-"""The rates of a tier; under None, those of every tier that is not named."""
+"""Rates by tier; None stands for every other tier."""
 
 
 class Grant(NamedTuple):
-    """An earner's share of a line: net x rate, or quantity x unit. The other of the two is 0."""
+    """An earner's share of a line: net x rate, or quantity x unit. The unused one is 0."""
 
     level: int
     distributor_id: int
@@ -34,8 +34,8 @@ class Grant(NamedTuple):
     unit_minor: int
 
 
-class Silence(NamedTuple):
-    """An earner whom the plan gives nothing, and why."""
+class Skipped(NamedTuple):
+    """An earner who gets nothing from the plan, and why."""
 
     reason: Reason
     level: int
@@ -43,36 +43,36 @@ class Silence(NamedTuple):
 
 
 class Walk(NamedTuple):
-    """Everyone whom a plan looks at, each in one of the two lists, ordered by level.
+    """All earners that a plan considers, each in one of the two lists, ordered by level.
 
-    `cut` has the levels of those whom a limit left nothing, and who therefore stand in neither list.
+    `cut` has the levels that a limit left nothing; they are in neither list.
     """
 
     grants: tuple[Grant, ...]
-    silences: tuple[Silence, ...]
+    skipped: tuple[Skipped, ...]
     cut: tuple[int, ...] = ()
 
 
 Walked = tuple[Walk, list[int]]
-"""A walk, and the lines that were walked so."""
+"""A walk, and the lines that it applies to."""
 
 Verdict = tuple[Earner, "int | Reason"]
-"""The figure that an earner gets, above 0, or why there is none."""
+"""An earner's rate or amount, above 0, or the reason why there is none."""
 
 Candidate = tuple[Earner, "Reason | None"]
-"""An upline, and why it does not qualify for the plan, if so."""
+"""An upline, and the reason if it does not qualify for the plan."""
 
 
 @dataclass(frozen=True, slots=True)
 class Overrides:
-    """The rates of a unilevel plan by what they apply to, so that the narrowest is found by look-up."""
+    """The rates of a unilevel plan by product and category, so that the narrowest is found by look-up."""
 
     by_product: Mapping[int, RatesByTier]
     by_category: Mapping[int, RatesByTier]
     elsewhere: RatesByTier
 
     def on(self, line: SaleLine) -> Callable[[str], LevelRates]:
-        """The rates that each tier has on a line: the product's, else the category's, else those of everything."""
+        """The rates of each tier on a line: the product's, else the category's, else the general ones."""
         narrow = (self.by_product.get(line.product_id), self.by_category.get(line.category_id))
 
         def rates_of(tier: str) -> LevelRates:
@@ -90,7 +90,7 @@ class Overrides:
 
 @dataclass(frozen=True, slots=True)
 class CompiledPlan:
-    """A plan in one currency. `caps_minor` keeps the order in which the caps are asked."""
+    """A plan in one currency. `caps_minor` is in the order in which the caps apply."""
 
     plan: Plan
     own_sales_min_minor: int
@@ -106,7 +106,7 @@ class CompiledPlan:
 
 
 class Walks:
-    """The walks of one plan through one sale: which lines were walked how."""
+    """The walks of one plan through one sale, with the lines that each applies to."""
 
     __slots__ = ("_candidates", "_compiled", "_known", "_sale", "depend_on_limits")
 
@@ -115,10 +115,10 @@ class Walks:
         self._sale = sale
         self._known: dict[object, Walked] = {}
         self.depend_on_limits = isinstance(compiled.plan, Differential)
-        self._candidates = [(earner, _unqualified(compiled, sale, earned, earner)) for earner in self._asked()]
+        self._candidates = [(earner, _unqualified(compiled, sale, earned, earner)) for earner in self._considered()]
 
     def on(self, line: SaleLine) -> Walked:
-        """The walk of the plan for a line if everyone is paid. The caller notes the line in the list."""
+        """The walk of the plan for a line if everyone is paid. The caller adds the line to the list."""
         overrides = self._compiled.overrides
         covered = self._compiled.covers(line)
         key = covered and (
@@ -131,20 +131,22 @@ class Walks:
         return known
 
     def without(self, walk: Walk, grant: Grant) -> Walked:
-        """The same walk of a differential plan where this grant is not paid; up to it nothing changes."""
+        """The same walk of a differential plan if this grant is not paid; grants before it do not change."""
         cut = (*walk.cut, grant.level)
-        # Levels, never None: no key of `on`, since a differential plan has no overrides.
+        # A tuple of levels never equals a key of `on`, whose parts are None: a differential plan has no overrides.
         known = self._known.get(cut)
         if known is None:
-            assert isinstance(self._compiled.plan, Differential), "only a differential plan looks at what is paid below"
+            assert isinstance(self._compiled.plan, Differential), (
+                "only a differential plan depends on what is paid below"
+            )
             known = self._known[cut] = (_walk(by_tier(self._candidates, self._compiled.plan, cut), cut=cut), [])
         return known
 
     def walked(self) -> Iterable[Walked]:
         return (walked for walked in self._known.values() if walked[1])
 
-    def _asked(self) -> tuple[Earner, ...]:
-        """Those whom the plan looks at: the chain, or the team's leader."""
+    def _considered(self) -> tuple[Earner, ...]:
+        """The earners that the plan considers: the chain, or the team's leader."""
         if not isinstance(self._compiled.plan, TeamBonus):
             return self._sale.upline
         return () if self._sale.leader is None else (self._sale.leader,)
@@ -167,14 +169,14 @@ class Walks:
 
 
 def compiled(terms: Terms, currency: str) -> tuple[CompiledPlan, ...]:
-    """The plans of a rule set in a currency, compiled at the first asking."""
+    """The plans of a rule set in a currency, compiled at the first call."""
     return _compiled(_ByIdentity(terms), currency)
 
 
 def by_level(
     chain: Iterable[Candidate], figures_of: Callable[[str], Sequence[int]], compression: bool
 ) -> Iterator[Verdict]:
-    """Each level has its figure. With compression the unqualified do not use up a level."""
+    """Each level has its rate or amount. With compression, unqualified uplines do not use up a level."""
     passed_over = 0
     for earner, unqualified in chain:
         if unqualified is not None:
@@ -190,9 +192,9 @@ def by_level(
 
 
 def by_tier(chain: Iterable[Candidate], plan: Differential, cut: Container[int] = ()) -> Iterator[Verdict]:
-    """Each gets what its rate is above the best below; the nearest with just the best rate gets the peer rate, once.
+    """Each gets its rate minus the best rate below; the nearest with exactly the best rate gets the peer rate, once.
 
-    Those at the levels of `cut` are not paid: they count for nobody above, and have no verdict.
+    The levels of `cut` are not paid: they do not count for those above, and get no verdict.
     """
     best_ppm = 0
     peer_is_open = False
@@ -228,14 +230,14 @@ def for_leader(chain: Iterable[Candidate], plan: TeamBonus, seller_id: int) -> I
 
 def _walk(verdicts: Iterable[Verdict], per_unit: bool = False, cut: tuple[int, ...] = ()) -> Walk:
     grants = []
-    silences = []
+    skipped = []
     for earner, verdict in verdicts:
         if isinstance(verdict, str):
-            silences.append(Silence(verdict, earner.level, earner.distributor_id))
+            skipped.append(Skipped(verdict, earner.level, earner.distributor_id))
         else:
             rate_ppm, unit_minor = (0, verdict) if per_unit else (verdict, 0)
             grants.append(Grant(earner.level, earner.distributor_id, earner.tier, rate_ppm, unit_minor))
-    return Walk(tuple(grants), tuple(silences), cut)
+    return Walk(tuple(grants), tuple(skipped), cut)
 
 
 def _unqualified(compiled: CompiledPlan, sale: Sale, earned: Earned, earner: Earner) -> Reason | None:
@@ -252,7 +254,7 @@ def _unqualified(compiled: CompiledPlan, sale: Sale, earned: Earned, earner: Ear
 
 
 class _ByIdentity:
-    """Rule sets hold mappings and cannot be hashed; the same object is the same rules, for they never change."""
+    """Rule sets contain mappings and cannot be hashed, but never change: the same object is the same rules."""
 
     __slots__ = ("terms",)
 
@@ -286,19 +288,19 @@ def _compile(plan: Plan, currency: str) -> CompiledPlan:
 
 
 def _caps(caps: Caps, currency: str) -> Iterator[tuple[Limit, int]]:
-    asked: tuple[tuple[Limit, Mapping[str, int]], ...] = (
+    by_limit: tuple[tuple[Limit, Mapping[str, int]], ...] = (
         ("entry", caps.entry),
         ("order", caps.order),
         ("day", caps.day),
         ("month", caps.month),
     )
-    for limit, amounts in asked:
+    for limit, amounts in by_limit:
         if currency in amounts:
             yield limit, amounts[currency]
 
 
 def _overrides(plan: Plan) -> Overrides:
-    """Sort the overrides by what they apply to; of two for the same, which no valid document has, the first holds."""
+    """Index the overrides by what they apply to. Valid documents have no duplicates; of two, the first would win."""
     by_product: dict[int, RatesByTier] = {}
     by_category: dict[int, RatesByTier] = {}
     elsewhere: RatesByTier = {}

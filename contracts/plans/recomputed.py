@@ -1,4 +1,4 @@
-"""What stored orders and commissions come to, worked out for audits apart from the rules that wrote them."""
+"""The figures of stored orders and commissions, recomputed for audits independently of the rules that wrote them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from contracts.rules.view import Caps, Terms
 Document = Mapping[str, Any]
 
 SALES, REFUNDED, ORDERS = "own sales", "refunds of own sales", "orders"
-"""Figures of a month that no plan has; the others are named by `on_day` and `in_month`."""
+"""Figures of a month that belong to no plan; `on_day` and `in_month` name the others."""
 
 
 def sale_of(order: Document) -> Sale:
@@ -42,7 +42,7 @@ def sale_of(order: Document) -> Sale:
 
 
 def refunds_of(order: Document, sale: Sale) -> tuple[LineRefund, ...]:
-    """How much of each line went back: all of it where the order was cancelled."""
+    """How much of each line was refunded: all of it if the order was cancelled."""
     is_cancelled = order["status"] == "cancelled"
     return tuple(
         LineRefund(line.line, line.net_minor, line.quantity, line.net_minor, line.quantity)
@@ -70,9 +70,9 @@ def left_of(entries: Sequence[Entry], refunds: Iterable[LineRefund]) -> tuple[in
 
 
 def given_back(order: Document, sale: Sale, commission: Commission) -> Iterator[tuple[int, datetime | None]]:
-    """What was given back of an order, and when the month counted it, if the order says when.
+    """The refunds of an order, each with its time in the month's figures, if the order states one.
 
-    Where the commission does not have it yet, or has it wrong, that is a breach of its own; what it has counts here.
+    A commission that lacks a refund, or has a wrong one, is a breach of its own; here the commission's figures count.
     """
     left = sum(line.refunded_minor for line in commission.lines)
     if commission.lines == refunds_of(order, sale):
@@ -86,7 +86,7 @@ def given_back(order: Document, sale: Sale, commission: Commission) -> Iterator[
 
 
 def booked_by(commission: Commission) -> Iterator[tuple[AccountKey, int]]:
-    """What the accounts come to by a commission alone: its entries, and its pool, as far as they are left."""
+    """The balances that follow from a commission alone: what is left of its entries and its pool."""
     account: Account = "held" if commission.status == "held" else "available"
     left = commission.remaining_minor()
     for entry, amount in zip(commission.entries, left, strict=True):
@@ -100,8 +100,8 @@ def booked_by(commission: Commission) -> Iterator[tuple[AccountKey, int]]:
 
 
 def beyond_caps(commission: Commission, terms: Terms) -> Iterator[str]:
-    """Yield a sentence for everyone who got more of a plan than its caps of a day and a month leave after what was
-    paid before.
+    """Yield a sentence for each distributor who got more from a plan than its daily and monthly caps left after earlier
+    payments.
     """
     capped = {plan.name: plan.caps for plan in terms.plans if plan.caps.day or plan.caps.month}
     got: Counter[tuple[str, int]] = Counter()
@@ -117,12 +117,12 @@ def beyond_caps(commission: Commission, terms: Terms) -> Iterator[str]:
 
 
 def gross_sales(commission: Commission) -> Mapping[int, int]:
-    """The own sales that an order was calculated with, and what had been refunded of them."""
+    """The own sales that an order was calculated with, before refunds."""
     return Counter(commission.earned.own_sales_minor) + Counter(commission.earned.own_refunded_minor or {})
 
 
 def figures_of(month: Earnings) -> Counter[str]:
-    """The figures of a stored month by their name in breaches."""
+    """The figures of a stored month, by the names that breaches use."""
     figures = Counter({SALES: month.own_sales_minor, REFUNDED: month.own_refunded_minor, ORDERS: month.orders})
     figures.update({on_day(plan, day): amount for (day, plan), amount in month.day_minor.items()})
     figures.update({in_month(plan): amount for plan, amount in month.month_minor.items()})

@@ -1,4 +1,4 @@
-"""What refunds take back of a line: a function of how much was refunded in all, never of the steps that led there."""
+"""What refunds take back of a line's commissions: it depends on the refunded totals, never on the single refunds."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from contracts.money import largest_remainder
 def taken_back(entries: Sequence[Entry], refund: LineRefund) -> tuple[int, ...]:
     """Return what is taken back so far of each entry of the refunded line, in their order; positive minor units.
 
-    A percentage falls with the money refunded, a fixed amount with the units, and with all the money too. The exact
-    parts are rounded together; when all the money is back, that is exactly everything. Between two refunds one entry
-    may get back a single unit that rounding then takes from another.
+    A percentage falls with the money refunded. A fixed amount falls with the units, and to nothing when all the money
+    is refunded. The exact parts are rounded together, so a full refund takes back everything. At a partial refund, one
+    entry may gain a minor unit that rounding takes from another.
     """
     money, all_money = _of_money(refund)
     units = refund.quantity if money == all_money else refund.refunded_quantity
@@ -31,7 +31,7 @@ def pool_taken_back(pool_minor: int, refund: LineRefund) -> int:
 
 
 def _of_money(refund: LineRefund) -> tuple[int, int]:
-    """The refunded part of the line's money, as a fraction; of a line that cost nothing, that of its units."""
+    """The refunded fraction of the line's money; for a line that cost nothing, of its units."""
     if refund.net_minor == 0:
         return refund.refunded_quantity, refund.quantity
     return refund.refunded_minor, refund.net_minor

@@ -1,1 +1,1 @@
-"""Rewards: granted when a target is reached, revoked when it is no longer."""
+"""Rewards: granted when a target is reached, revoked when sales fall below it."""

@@ -15,11 +15,11 @@ Month = Annotated[str, Field(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$", examples=["2
 MarketOfMonth = Annotated[
     MarketName | None, Field(description="The market whose sales and targets count. Absent for the default market.")
 ]
-_SALES = "The month's own net sales by then; with twelve nines before the point, as much or more."
+_SALES = "The month's own net sales by then; twelve nines before the point mean that much or more."
 
 
 class RewardGranted(OfDistributor, Event, type="reward.granted.v1"):
-    """Own sales of the month reached the target; `rule_version` is that of the month's order that was placed last."""
+    """Own sales of the month reached the target; `rule_version` is that of the month's last placed order."""
 
     distributor_id: DistributorId
     month: Month

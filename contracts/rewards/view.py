@@ -12,10 +12,9 @@ PROGRESS = "reward_checks.progress"
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """A distributor's own paid sales of a calendar month (UTC) in a currency and market, and the rewards that stand.
+    """A distributor's own paid sales of a calendar month (UTC) in a currency and market, and the granted rewards.
 
-    The targets are those of rules `rule_version`, which the month's last paid order follows; it was placed at
-    `placed_at`.
+    The targets are those of `rule_version`, the rules of the month's last placed paid order; `placed_at` is its time.
     """
 
     key: str

@@ -1,1 +1,1 @@
-"""Rules: which commissions and rewards hold from when."""
+"""Rules: commissions and rewards, and when they hold."""

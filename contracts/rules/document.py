@@ -1,4 +1,4 @@
-"""A rule set as a person writes it, in JSON or YAML. What is wrong with it is said of a place in the document.
+"""A rule set as a person writes it, in JSON or YAML. Each error names a place in the document.
 
 Its meaning is `contracts.rules.terms.terms_of`; its JSON Schema is published as docs/rules.schema.json.
 """
@@ -18,7 +18,7 @@ from contracts.rules.promise import Promise, TooManyKinds, highest_promise
 from contracts.rules.view import DEFAULT_MARKET
 
 Place = tuple[str | int, ...]
-"""Where in a document: field names and list positions, from the outside in."""
+"""A place in a document: field names and list positions, outermost first."""
 
 EXAMPLE: Mapping[str, Any] = {
     "title": "Autumn 2026",
@@ -50,7 +50,9 @@ class SalesTarget(Part):
 class RuleDocument(Part):
     """What a network pays: its plans draw, in their order, on the closed pool of each order line."""
 
-    title: Annotated[str, Field(min_length=1, max_length=200, description="For people.", examples=["Autumn 2026"])]
+    title: Annotated[
+        str, Field(min_length=1, max_length=200, description="A title for people.", examples=["Autumn 2026"])
+    ]
     market: MarketName = DEFAULT_MARKET
     pool_rate: Annotated[
         Rate, Field(description="The most that one order line pays in all, as a share of its net.", examples=["0.20"])
@@ -64,14 +66,14 @@ class RuleDocument(Part):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        """What fields alone cannot show: nothing is said twice, and the pool holds all that is promised."""
+        """Checks across fields: nothing is given twice, and the pool covers all that is promised."""
         wrong = [*self._repetitions(), *self._impossible_overrides()] or [*self._beyond_the_pool()]
         if wrong:
             raise ValidationError.from_exception_data(
                 self.__class__.__name__,
                 [
-                    {"type": "value_error", "loc": place, "input": None, "ctx": {"error": ValueError(says)}}
-                    for place, says in wrong
+                    {"type": "value_error", "loc": place, "input": None, "ctx": {"error": ValueError(text)}}
+                    for place, text in wrong
                 ],
             )
         return self
@@ -118,11 +120,11 @@ class RuleDocument(Part):
             )
 
 
-def complaints(error: ValidationError) -> list[tuple[Place, str]]:
-    """What is wrong with a document and where, in its order: `(("plans", 1, "rates", 2), "… (got '1.5')")`."""
+def errors_of(error: ValidationError) -> list[tuple[Place, str]]:
+    """The errors of a document with their places, in its order: `(("plans", 1, "rates", 2), "… (got '1.5')")`."""
     found = []
     problems = error.errors(include_url=False)
-    # A list whose items are all wrong looks too short as well.
+    # A list whose items are all wrong is reported as too short as well.
     inside = {problem["loc"][:depth] for problem in problems for depth in range(len(problem["loc"]))}
     for problem in problems:
         if problem["type"] == "too_short" and problem["loc"] in inside:
@@ -135,18 +137,18 @@ def complaints(error: ValidationError) -> list[tuple[Place, str]]:
 
 
 def place_of(place: Place) -> str:
-    """`plans.1.rates.2`, positions counted from 0; a complaint about the whole has no place."""
+    """`plans.1.rates.2`, positions counted from 0; an error of the whole document has no place."""
     return ".".join(map(str, place)) or "the document"
 
 
 def _repeated(keys: Sequence[object]) -> list[int]:
-    """The positions of what was there before."""
+    """The positions of repeated keys."""
     first: dict[object, int] = {}
     return [index for index, key in enumerate(keys) if first.setdefault(key, index) != index]
 
 
 def _of_a_line(promise: Promise) -> str:
-    """How much of which line, in words."""
+    """The share that may be paid, and the kind of line, as text."""
     where = [
         *([f"product {promise.product_id}"] if promise.product_id else ()),
         *([f"category {promise.category_id}"] if promise.category_id else ()),

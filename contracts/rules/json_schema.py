@@ -11,6 +11,6 @@ FILE = Path(__file__).parents[2] / "docs" / "rules.schema.json"
 
 
 def text() -> str:
-    """The schema as it is published. What only the whole document shows, such as its pool, is not in it."""
+    """The schema as published. Checks across fields, such as that of the pool, are not in it."""
     schema = RuleDocument.model_json_schema(mode="validation")
     return to_text({**schema, "$schema": DIALECT, "title": "Tributary rule set"})

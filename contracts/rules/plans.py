@@ -1,6 +1,6 @@
 """The plans of a rule document, as a person writes them: rates and amounts are decimal strings.
 
-`promised` gives each plan as the engine reads it, but for its amounts of money, which need a currency's digits.
+`promised` returns each plan as the engine reads it, without its amounts of money, which need a currency's digits.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from contracts.money import to_rate_ppm
 from contracts.rules import view
 
 LEVELS_MAX = 10
-"""No plan pays more levels, whatever a market allows: chains are written down to a limited depth."""
+"""No plan pays more levels, even if a market allows more: chains are stored to a limited depth."""
 
 LISTED_MAX = 10_000
 """Products, categories and overrides that one plan may list."""
@@ -79,23 +79,24 @@ TierName = Annotated[
     Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$", description="A distributor's rank.", examples=["gold"]),
 ]
 Compression = Annotated[
-    bool, Field(strict=True, description="Who does not qualify is passed over and uses up no level.")
+    bool, Field(strict=True, description="Uplines who do not qualify are passed over and use up no level.")
 ]
 
 
 class Conditions(Part):
-    """Whom and what a plan covers. With categories and products, a line of either is covered; without, every line."""
+    """Who and what a plan covers. With categories or products, a line of either is covered; without, every line."""
 
     active: Annotated[bool, Field(strict=True, description="Only active distributors earn.")] = True
     own_sales_min: Annotated[
-        AmountsIn, Field(description="Own paid net sales of the calendar month to reach; other currencies ask none.")
+        AmountsIn,
+        Field(description="Own paid net sales of the calendar month to reach; unlisted currencies require none."),
     ] = ()
     categories: Annotated[tuple[CategoryId, ...], Field(max_length=LISTED_MAX)] = ()
     products: Annotated[tuple[ProductId, ...], Field(max_length=LISTED_MAX)] = ()
 
 
 class LevelOverride(Part):
-    """Other rates for a product or for a category, for earners of a tier, or both. The narrowest one counts."""
+    """Other rates for a product or a category, for earners of a tier, or for both. The narrowest override counts."""
 
     product_id: Annotated[ProductId | None, Field(description="Not together with category_id.")] = None
     category_id: Annotated[CategoryId | None, Field(description="Not together with product_id.")] = None
@@ -104,9 +105,7 @@ class LevelOverride(Part):
 
 
 class _PlanPart(Part):
-    name: Annotated[
-        Code, Field(description="Unlike the other plans' of the rule set; every entry carries it.", examples=["direct"])
-    ]
+    name: Annotated[Code, Field(description="Unique within the rule set; every entry carries it.", examples=["direct"])]
     conditions: Conditions = Conditions()
     caps: Annotated[
         tuple[Cap, ...],
@@ -114,13 +113,16 @@ class _PlanPart(Part):
         AfterValidator(_once_per_currency),
     ] = ()
     minimum: Annotated[
-        AmountsIn, Field(description="A share of which caps and pool leave less than this is not paid at all.")
+        AmountsIn, Field(description="A share that is less than this after caps and pool is not paid.")
     ] = ()
 
     def _terms(self) -> dict[str, Any]:
-        """What all plans have, without amounts."""
-        told = self.conditions
-        return {"name": self.name, "conditions": view.Conditions(told.active, {}, told.categories, told.products)}
+        """The fields that all plans share, without amounts."""
+        conditions = self.conditions
+        return {
+            "name": self.name,
+            "conditions": view.Conditions(conditions.active, {}, conditions.categories, conditions.products),
+        }
 
 
 class UnilevelPlan(_PlanPart):
@@ -144,7 +146,7 @@ class UnilevelPlan(_PlanPart):
 
 
 class DifferentialPlan(_PlanPart):
-    """Each tier has a rate; an upline gets what its own is above the highest one paid below it (级差)."""
+    """Each tier has a rate; an upline gets its own rate minus the highest rate paid below it (级差)."""
 
     plan: Literal["differential"]
     rates: Annotated[
@@ -154,7 +156,7 @@ class DifferentialPlan(_PlanPart):
         Rate, Field(description="For the nearest upline with exactly the highest rate paid below it, once per rate.")
     ] = Decimal(0)
     levels_max: Annotated[
-        int, Field(strict=True, ge=1, le=30, description="How far up the chain is walked; the seller is level 1.")
+        int, Field(strict=True, ge=1, le=30, description="The highest level that is paid; the seller is level 1.")
     ] = 10
 
     def promised(self) -> view.Differential:
@@ -171,9 +173,7 @@ class TeamBonusPlan(_PlanPart):
 
     plan: Literal["team_bonus"]
     rate: Rate
-    own_sales: Annotated[
-        bool, Field(strict=True, description="Whether leaders get it on what they sell themselves.")
-    ] = False
+    own_sales: Annotated[bool, Field(strict=True, description="Whether leaders get it on their own sales.")] = False
 
     def promised(self) -> view.TeamBonus:
         return view.TeamBonus(rate_ppm=to_rate_ppm(self.rate), own_sales=self.own_sales, **self._terms())
@@ -193,11 +193,11 @@ class FixedPlan(_PlanPart):
 
 
 def _kind(plan: Any) -> str:
-    said = plan.get("plan") if isinstance(plan, dict) else getattr(plan, "plan", None)
-    return f"plan.{said}"
+    kind = plan.get("plan") if isinstance(plan, dict) else getattr(plan, "plan", None)
+    return f"plan.{kind}"
 
 
-# The dot in a tag keeps it out of the places that a complaint names: a person looks for the field.
+# The dot in a tag keeps it out of the places in errors: people look for the field.
 Plan = Annotated[
     Annotated[UnilevelPlan, Tag("plan.unilevel")]
     | Annotated[DifferentialPlan, Tag("plan.differential")]

@@ -1,6 +1,6 @@
-"""The most that the plans of a rule set may pay on one line, as a share of its net: what a pool has to hold.
+"""The most that the plans of a rule set may pay on one line, as a share of its net: what the pool has to cover.
 
-Fixed amounts are no share of anything; the pool alone limits them.
+Fixed amounts are not a share of the net; only the pool limits them.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from itertools import islice, zip_longest
 from contracts.rules.view import Differential, Plan, TeamBonus, Unilevel
 
 KINDS_OF_LINES_MAX = 20_000
-"""Products and categories that are paid differently, taken together; more would take too long to go through."""
+"""Combinations of products and categories that are paid differently; more would take too long to compare."""
 
 
 class TooManyKinds(ValueError):
-    """The rule set tells apart more kinds of lines than can be gone through."""
+    """The rule set distinguishes more kinds of lines than can be compared."""
 
 
 @dataclass(frozen=True, slots=True)
 class Promise:
-    """What is promised at most on a line of this product and category; None is any that the rules do not name."""
+    """The most that is promised on a line of this product and category; None is any that the rules do not name."""
 
     rate_ppm: int
     product_id: int | None
@@ -32,13 +32,14 @@ class Promise:
 def highest_promise(plans: Sequence[Plan]) -> Promise:
     """Return the kind of line on which these plans may pay most, if everyone above the seller qualifies for all.
 
-    Raises TooManyKinds where the rule set names too many products and categories that are all paid differently.
+    Raises TooManyKinds if the rule set names too many products and categories that are all paid differently.
     """
     readers = [_Reader.of(plan) for plan in plans]
     kinds = list(islice(_kinds(readers), KINDS_OF_LINES_MAX + 1))
     if len(kinds) > KINDS_OF_LINES_MAX:
         raise TooManyKinds(
-            f"more than {KINDS_OF_LINES_MAX} kinds of lines are paid differently; say less by product, or by category"
+            f"more than {KINDS_OF_LINES_MAX} kinds of lines are paid differently; use fewer overrides by product or "
+            "by category"
         )
     promises = (
         Promise(sum(by_plan.values()), product_id, category_id, by_plan)
@@ -83,11 +84,11 @@ class _Reader:
             return True
         return bool(self.categories) and None not in self.overrides.get((product_id, None), {})
 
-    def says_of_product(self, product_id: int) -> object:
-        """What makes this product different from others; products with the same answer are paid the same."""
+    def rates_of_product(self, product_id: int) -> object:
+        """The rates of this product; products with equal ones are paid the same."""
         return product_id in self.covered_products, _frozen(self.overrides.get((product_id, None)))
 
-    def says_of_category(self, category_id: int) -> object:
+    def rates_of_category(self, category_id: int) -> object:
         return category_id in self.covered_categories, _frozen(self.overrides.get((None, category_id)))
 
     def at_most_ppm(self, product_id: int | None, category_id: int | None) -> int:
@@ -102,7 +103,7 @@ class _Reader:
         return plan.rate_ppm if isinstance(plan, TeamBonus) else 0
 
     def _by_level_ppm(self, plan: Unilevel, product_id: int | None, category_id: int | None) -> int:
-        """Each level may be held by an earner of the tier that is best for it."""
+        """Each level may have an earner of the tier that is paid most there."""
         narrowest_first = ((product_id, None), (None, category_id), (None, None))
         best: dict[str | None, tuple[int, ...]] = {}
         for key in narrowest_first[product_id is None :]:
@@ -122,9 +123,9 @@ def _differential_ppm(plan: Differential) -> int:
 
 
 def _kinds(readers: Sequence[_Reader]) -> Iterator[_Key]:
-    """One product and category for each kind of line; those that all plans treat alike are one kind."""
-    categories = _alike(readers, [r.categories for r in readers], _Reader.says_of_category)
-    products = _alike(readers, [r.products for r in readers], _Reader.says_of_product)
+    """One product and category for each kind of line; lines that all plans treat alike are one kind."""
+    categories = _alike(readers, [r.categories for r in readers], _Reader.rates_of_category)
+    products = _alike(readers, [r.products for r in readers], _Reader.rates_of_product)
     yield None, None
     for category in categories:
         yield None, category
@@ -136,12 +137,12 @@ def _kinds(readers: Sequence[_Reader]) -> Iterator[_Key]:
 
 
 def _alike(
-    readers: Sequence[_Reader], named: Iterable[frozenset[int]], says: Callable[[_Reader, int], object]
+    readers: Sequence[_Reader], named: Iterable[frozenset[int]], rates_of: Callable[[_Reader, int], object]
 ) -> list[int]:
-    """One number for each way in which the plans treat those that they name."""
+    """One number for each group that the plans treat alike."""
     first: dict[object, int] = {}
     for number in sorted(frozenset().union(*named)):
-        first.setdefault(tuple(says(reader, number) for reader in readers), number)
+        first.setdefault(tuple(rates_of(reader, number) for reader in readers), number)
     return list(first.values())
 
 

@@ -1,4 +1,4 @@
-"""What a rule document means: terms in minor units and whole parts per million, and the digest that names them."""
+"""The terms of a rule document, in minor units and whole parts per million, and their digest."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _terms: TypeAdapter[Terms] = TypeAdapter(Terms)
 
 
 def terms_of(document: RuleDocument) -> Terms:
-    """Return what the document promises.
+    """Return the terms of the document.
 
     Raises MoneyError, naming the place in the document, for an amount that is finer than its currency.
     """
@@ -43,7 +43,7 @@ def terms_of(document: RuleDocument) -> Terms:
 
 
 def digest_of(terms: Terms) -> str:
-    """The terms, condensed (SHA-256): the same promises have the same digest, however the document was written."""
+    """The SHA-256 digest of the terms: the same promises have the same digest, however the document was written."""
     plain = _terms.dump_python(terms, mode="json")
     text = json.dumps(plain, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
@@ -51,8 +51,10 @@ def digest_of(terms: Terms) -> str:
 
 def _plan(plan: Plan, place: Place) -> PlanTerms:
     promised = plan.promised()
-    told = plan.conditions.own_sales_min
-    conditions = replace(promised.conditions, own_sales_min=_money(told, (*place, "conditions", "own_sales_min")))
+    own_sales_min = plan.conditions.own_sales_min
+    conditions = replace(
+        promised.conditions, own_sales_min=_money(own_sales_min, (*place, "conditions", "own_sales_min"))
+    )
     minimum = _money(plan.minimum, (*place, "minimum"))
     caps = _caps(plan.caps, (*place, "caps"))
     if isinstance(plan, FixedPlan):

@@ -1,6 +1,6 @@
 """Rule messages, version 1. A rule set is proposed, approved by another person, and put in force from a date on.
 
-A draft may change until it is active; from then on only its end may be set. Markets say what their law allows.
+A draft may change until it is active; from then on only its end may be set. Markets define legal limits.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ NewVersion = Annotated[
         strict=True,
         ge=1,
         le=2**31,
-        description="The rule set's number, chosen by whoever proposes it.",
+        description="The rule set's number, chosen by its proposer.",
         examples=[1],
     ),
 ]
@@ -36,18 +36,18 @@ def _named(person: str) -> str:
 
 Person = Annotated[
     str,
-    Field(min_length=1, max_length=64, description="Who did it, as a person would look for it.", examples=["li.na"]),
+    Field(min_length=1, max_length=64, description="The person who did it.", examples=["li.na"]),
     AfterValidator(_named),
 ]
 Digest = Annotated[
     str,
     Field(
         pattern=r"^[0-9a-f]{64}$",
-        description="Names the terms that were read: the digest that `rules.proposed` tells.",
+        description="The digest of the terms that were read, from `rules.proposed`.",
         examples=["9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"],
     ),
 ]
-EffectiveFrom = Annotated[Timestamp | None, Field(description="When the message reaches us where absent.")]
+EffectiveFrom = Annotated[Timestamp | None, Field(description="If absent, when the message reaches us.")]
 
 
 class OfRules:
@@ -65,7 +65,7 @@ class OfMarket:
 
 
 class ProposeRules(OfRules, Command, type="rules.propose.v1"):
-    """Put up a draft, or another one in its place while it is not active; an approval of other terms is void then."""
+    """Propose a draft, or replace one that is not active yet; an approval of other terms becomes void."""
 
     rule_version: NewVersion
     proposed_by: Person
@@ -73,7 +73,7 @@ class ProposeRules(OfRules, Command, type="rules.propose.v1"):
 
 
 class ApproveRules(OfRules, Command, type="rules.approve.v1"):
-    """Another person than the proposer has read the terms that the digest names, and stands for them."""
+    """A second person, not the proposer, approves the terms that the digest names."""
 
     rule_version: NewVersion
     approved_by: Person
@@ -81,7 +81,7 @@ class ApproveRules(OfRules, Command, type="rules.approve.v1"):
 
 
 class ActivateRules(OfRules, Command, type="rules.activate.v1"):
-    """Put approved rules in force: orders of the market's shops placed from then on follow them."""
+    """Put approved rules in force: they apply to orders of the market's shops placed from then on."""
 
     rule_version: NewVersion
     activated_by: Person
@@ -89,7 +89,7 @@ class ActivateRules(OfRules, Command, type="rules.activate.v1"):
 
 
 class RetireRules(OfRules, Command, type="rules.retire.v1"):
-    """Let active rules end; those that began before them hold again, unless they have ended as well."""
+    """End active rules; the rules that began before them hold again, unless they have ended too."""
 
     rule_version: NewVersion
     retired_by: Person
@@ -97,7 +97,7 @@ class RetireRules(OfRules, Command, type="rules.retire.v1"):
 
 
 class LevelsOverride(BaseModel):
-    """Who has decided that a market allows more than three paid levels, and why."""
+    """Who decided that a market allows more than three paid levels, and why."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -106,7 +106,7 @@ class LevelsOverride(BaseModel):
 
 
 class DefineMarket(OfMarket, Command, type="market.define.v1"):
-    """Say what the law of a market allows; `clauses` cites the source of a limit. Not legal advice."""
+    """Define the legal limits of a market; `clauses` cites the source of a limit. Not legal advice."""
 
     market: MarketName
     levels_paid_max: Annotated[
@@ -116,9 +116,11 @@ class DefineMarket(OfMarket, Command, type="market.define.v1"):
         Rate, Field(description="The most that a line may pay in all, as a share of its net.", examples=["0.50"])
     ] = Decimal("0.50")
     downline_pay: Annotated[
-        bool, Field(strict=True, description="Whether anyone may be paid for what others sell.")
+        bool, Field(strict=True, description="Whether distributors may be paid for sales of others.")
     ] = True
-    team_pay: Annotated[bool, Field(strict=True, description="Whether leaders may be paid for their teams.")] = True
+    team_pay: Annotated[bool, Field(strict=True, description="Whether leaders may be paid for their team's sales.")] = (
+        True
+    )
     clauses: Annotated[
         dict[Limit, Annotated[str, Field(min_length=1, max_length=500)]],
         Field(

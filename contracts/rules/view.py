@@ -34,7 +34,7 @@ Reason = Literal[
     "below_minimum",
     "rounded_to_nothing",
 ]
-"""Why an upline got nothing from a plan, in the order of the questions: the first that is answered no is the reason."""
+"""Why an upline got nothing from a plan, in the order of the checks: the first that fails is the reason."""
 
 Limit = Literal["entry", "order", "day", "month", "pool"]
 """What cut an entry: a cap of its plan, or the pool of its line."""
@@ -45,7 +45,7 @@ Money = Mapping[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """Whom and what a plan covers. No categories and no products means all of them; with both, either will do."""
+    """Who and what a plan covers. No categories and no products means all of them; with both, a match of either."""
 
     active: bool = True
     own_sales_min: Money = field(default_factory=dict)
@@ -70,8 +70,8 @@ class Caps:
 
 @dataclass(frozen=True, slots=True)
 class Override:
-    """Other rates for a product or a category, for earners of a tier, or both. Exactly one of product and category
-    may be given; the narrowest override wins: product, category, neither; each time with the tier before without it.
+    """Other rates for a product or a category, for earners of a tier, or for both. At most one of product and category
+    may be given. The narrowest override wins: product, category, neither; each with the tier before without it.
     """
 
     rates_ppm: tuple[int, ...]
@@ -82,7 +82,7 @@ class Override:
 
 @dataclass(frozen=True, slots=True)
 class Unilevel:
-    """Rates by level. With `compression`, who does not qualify is passed over and the next above takes the level."""
+    """Rates by level. With `compression`, unqualified uplines are passed over; the next above takes the level."""
 
     name: str
     rates_ppm: tuple[int, ...]
@@ -96,10 +96,10 @@ class Unilevel:
 
 @dataclass(frozen=True, slots=True)
 class Differential:
-    """Each tier has a rate; on each line an upline gets what its own rate is above the highest rate paid below it.
+    """Each tier has a rate; on each line an upline gets its own rate minus the highest rate paid below it.
 
-    The nearest upline with exactly that highest rate gets `peer_rate`, once for each rate. Only who keeps something
-    of a share after minimum, caps and pool counts as paid, at the full rate of the tier; rounding does not matter.
+    The nearest upline with exactly that highest rate gets `peer_rate`, once for each rate. An upline counts as paid, at
+    the full rate of the tier, if minimum, caps and pool leave part of the share; rounding does not matter.
     """
 
     name: str
@@ -153,7 +153,7 @@ class SalesTarget:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a rule set promises: its plans, in the order in which they draw on the pool of a line."""
+    """What a rule set promises. The plans are in the order in which they draw on the pool of a line."""
 
     title: str
     market: str
@@ -165,7 +165,7 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Tenure:
-    """Where and when an active rule set holds: all it takes to tell which one an order falls under."""
+    """Where and when an active rule set holds: enough to find the rules of an order."""
 
     rule_version: int
     market: str
@@ -183,7 +183,7 @@ Stage = Literal["proposed", "approved", "active"]
 class RuleSet:
     """`_id` is the rule version. Once active, only its end may still be set; `terms` never change again.
 
-    `digest` condenses the terms: an approval names what it approves.
+    `digest` identifies the terms: an approval names what it approves.
     """
 
     rule_version: int
@@ -207,7 +207,7 @@ class RuleSet:
 
 @dataclass(frozen=True, slots=True)
 class Market:
-    """What the law of a market allows, as data. `clauses` cites the source of each limit by the limit's name.
+    """The legal limits of a market, as data. `clauses` cites the source of each limit by the limit's name.
 
     `levels_paid_max` counts the seller as level 1. `override_reason` is why more than three levels are allowed.
     """
@@ -223,7 +223,7 @@ class Market:
 
 
 def in_force(moment: datetime, market: str, tenures: Iterable[Tenure]) -> int | None:
-    """The version that holds at `moment`: the one that began last, the higher one where two began together."""
+    """The version that holds at `moment`: the one that began last; of two that began together, the higher one."""
     holding = (tenure for tenure in tenures if tenure.market == market and tenure.holds_at(moment))
     newest = max(holding, key=lambda tenure: (tenure.effective_from, tenure.rule_version), default=None)
     return newest.rule_version if newest else None

@@ -1,1 +1,1 @@
-"""Stock: what is received, reserved, short, released and low."""
+"""Stock: received, reserved, short, released and low."""

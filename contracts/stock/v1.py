@@ -36,14 +36,14 @@ OnHand = Annotated[
         strict=True,
         ge=0,
         le=QUANTITY_MAX,
-        description="Units of the lot in the house, reserved ones too.",
+        description="Units of the lot on hand, including reserved ones.",
         examples=[120],
     ),
 ]
 
 
 class ReceiveStock(OfProduct, Command, type="stock.receive.v1"):
-    """Goods came in. `receipt_id` makes the same receipt count once.
+    """Goods were received. `receipt_id` makes the same receipt count once.
 
     A lot is named by `batch_id`; `expiry_date` is its last day of sale. `low_at` sets the alert threshold of
     the product and `recovered_at` (default: twice that) where the alert ends; both stay as they are if absent.
@@ -53,21 +53,26 @@ class ReceiveStock(OfProduct, Command, type="stock.receive.v1"):
     product_id: ProductId
     quantity: Quantity
     batch_id: BatchId = "default"
-    expiry_date: Annotated[IsoDate | None, Field(description="The lot's last day of sale; none where absent.")] = None
+    expiry_date: Annotated[
+        IsoDate | None, Field(description="The lot's last day of sale; if absent, the lot does not expire.")
+    ] = None
     low_at: Annotated[
         Annotated[int, Field(strict=True, ge=0, le=QUANTITY_MAX)] | None,
-        Field(description="Alert when so few units or less are available; stays as it is if absent.", examples=[20]),
+        Field(
+            description="The alert threshold: this many available units or fewer; stays as it is if absent.",
+            examples=[20],
+        ),
     ] = None
     recovered_at: Annotated[
         Annotated[int, Field(strict=True, ge=0, le=2 * QUANTITY_MAX)] | None,
-        Field(description="The alert ends at so many; by default at twice `low_at`.", examples=[40]),
+        Field(description="The alert ends at this many available units; by default twice `low_at`.", examples=[40]),
     ] = None
 
 
 class AdjustStock(OfProduct, Command, type="stock.adjust.v1"):
     """A count found more or less than the books; `delta` is signed, and takes no more than the lot has.
 
-    What it leaves may be less than is reserved: see `stock.shortage-changed`.
+    The rest may be less than is reserved: see `stock.shortage-changed`.
     """
 
     adjustment_id: Reference
@@ -79,24 +84,26 @@ class AdjustStock(OfProduct, Command, type="stock.adjust.v1"):
             strict=True,
             ge=-QUANTITY_MAX,
             le=QUANTITY_MAX,
-            description="Units found beyond the books, or missing where negative.",
+            description="Units found beyond the books; negative if missing.",
             examples=[-2],
         ),
     ]
 
 
 class SetStock(OfProduct, Command, type="stock.set.v1"):
-    """A count found so many units of a lot in the house, reserved ones too; the books follow, whatever they said.
+    """Set a lot's units on hand to the result of a count, which includes reserved ones.
 
-    That may be less than is reserved: see `stock.shortage-changed`. `reference` makes the same count count once. The
-    lot's expiry date becomes the given one, and stays as it is if absent.
+    The result may be less than is reserved: see `stock.shortage-changed`. A repeated
+    `reference` counts once. The lot's expiry date becomes the given one, or stays as it is if absent.
     """
 
     reference: Reference
     product_id: ProductId
     batch_id: BatchId = "default"
     on_hand: OnHand
-    expiry_date: Annotated[IsoDate | None, Field(description="The lot's last day of sale; as it is if absent.")] = None
+    expiry_date: Annotated[
+        IsoDate | None, Field(description="The lot's last day of sale; if absent, it stays as it is.")
+    ] = None
 
 
 class StockReceived(OfProduct, Event, type="stock.received.v1"):
@@ -104,7 +111,7 @@ class StockReceived(OfProduct, Event, type="stock.received.v1"):
     product_id: ProductId
     quantity: Quantity
     on_hand: Annotated[
-        StrictInt, Field(description="Units in the house afterwards, reserved ones too.", examples=[120])
+        StrictInt, Field(description="Units on hand afterwards, including reserved ones.", examples=[120])
     ]
     available: Annotated[StrictInt, Field(description="On hand minus reserved, afterwards.", examples=[100])]
 
@@ -114,16 +121,16 @@ class StockAdjusted(OfProduct, Event, type="stock.adjusted.v1"):
 
     adjustment_id: Reference
     product_id: ProductId
-    delta: Annotated[StrictInt, Field(description="Units added to the books, or taken where negative.", examples=[-2])]
+    delta: Annotated[StrictInt, Field(description="Units added to the books; negative if removed.", examples=[-2])]
     on_hand: Annotated[
-        StrictInt, Field(description="Units in the house afterwards, reserved ones too.", examples=[120])
+        StrictInt, Field(description="Units on hand afterwards, including reserved ones.", examples=[120])
     ]
     available: Annotated[
         StrictInt, Field(description="On hand minus reserved, afterwards; never negative.", examples=[100])
     ]
     short: Annotated[
         StrictInt | None,
-        Field(description="Units reserved for orders beyond what there is, afterwards; absent where all is there."),
+        Field(description="Units reserved beyond the stock afterwards; absent if there is no shortage."),
     ] = None
 
 
@@ -138,15 +145,15 @@ class StockRefused(OfProduct, Refusal, type="stock.refused.v1"):
         str | None,
         Field(
             max_length=GIVEN_MAX,
-            description="The id of the act as it was sent, cut to 256 characters, where it is none that an act can "
-            "have. `reference` is one made from it then.",
+            description="The reference as it was sent, cut to 256 characters, if it is not a valid one. `reference` is "
+            "then derived from it.",
             examples=["receipt no. 42"],
         ),
     ] = None
 
 
 class Pick(BaseModel):
-    """A part of a reservation: so many units of one product out of one lot."""
+    """A part of a reservation: units of one product from one lot."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -164,7 +171,7 @@ class Shortage(BaseModel):
 
 
 class StockReserved(OfOrder, Event, type="stock.reserved.v1"):
-    """All lines of the order are set apart; duplicate lines of a product were added up first."""
+    """All lines of the order are reserved; duplicate lines of a product were added up first."""
 
     shop_id: ShopId
     order_id: OrderId
@@ -172,7 +179,7 @@ class StockReserved(OfOrder, Event, type="stock.reserved.v1"):
 
 
 class StockShort(OfOrder, Event, type="stock.short.v1"):
-    """At least one product is wanting, so nothing at all was reserved."""
+    """At least one product is short, so nothing was reserved."""
 
     shop_id: ShopId
     order_id: OrderId
@@ -180,7 +187,7 @@ class StockShort(OfOrder, Event, type="stock.short.v1"):
 
 
 class StockReleased(OfOrder, Event, type="stock.released.v1"):
-    """A reservation was given back, or shipped goods came back into stock."""
+    """A reservation was released, or shipped goods came back into stock."""
 
     shop_id: ShopId
     order_id: OrderId
@@ -189,12 +196,12 @@ class StockReleased(OfOrder, Event, type="stock.released.v1"):
 
 Crossing = Annotated[
     StrictInt,
-    Field(description="Counts the threshold crossings of the product, so that the newest is known.", examples=[1]),
+    Field(description="The number of threshold crossings of the product; the highest is the newest.", examples=[1]),
 ]
 
 
 class StockLow(OfProduct, Event, type="stock.low.v1"):
-    """Available fell to `low_at` or below. Said once; said again only after a recovery."""
+    """Available fell to `low_at` or below. Sent once; sent again only after a recovery."""
 
     product_id: ProductId
     available: Annotated[StrictInt, Field(examples=[20])]
@@ -210,36 +217,38 @@ class StockRecovered(OfProduct, Event, type="stock.recovered.v1"):
 
 
 Request = Annotated[
-    StrictInt, Field(description="Counts the requests of the product, so that an answer finds its own.", examples=[1])
+    StrictInt, Field(description="The number of the request for this product, which the answer repeats.", examples=[1])
 ]
 
 
 class StockShortageChanged(OfProduct, Event, type="stock.shortage-changed.v1"):
-    """What is reserved came to exceed what there is, by a count or by a lot's last day, or fits again (0)."""
+    """More is reserved than in stock, after a count or a lot's last day; 0 when the stock covers it again."""
 
     product_id: ProductId
-    shortage: Annotated[
-        StrictInt, Field(description="Units reserved beyond those that orders can be served from.", examples=[3])
-    ]
-    on_hand: Annotated[StrictInt, Field(description="Units in the house, in all lots.", examples=[17])]
-    reserved: Annotated[StrictInt, Field(description="Units set apart for orders.", examples=[20])]
+    shortage: Annotated[StrictInt, Field(description="Reserved units that no lot can serve.", examples=[3])]
+    on_hand: Annotated[StrictInt, Field(description="Units on hand, in all lots.", examples=[17])]
+    reserved: Annotated[StrictInt, Field(description="Units reserved for orders.", examples=[20])]
     crossing: Annotated[
-        StrictInt, Field(description="Counts these changes of the product, so that the newest is known.", examples=[1])
+        StrictInt,
+        Field(description="The number of such changes of the product; the highest is the newest.", examples=[1]),
     ]
 
 
 class StockReleaseRequested(OfProduct, Event, type="stock.release-requested.v1"):
-    """More of a product is reserved than there is: the newest unpaid orders have to give up their units.
+    """More of a product is reserved than in stock: the newest unpaid orders are to be cancelled.
 
-    Orders are asked from the newest to the oldest, a page at a time; `after_order` is where the last page ended.
+    Orders are searched from the newest to the oldest, a page at a time; `after_order` is where the last page ended.
     """
 
     product_id: ProductId
     request: Request
     shortage: Annotated[StrictInt, Field(description="Units that must become free.", examples=[3])]
     after_placed_at: Annotated[
-        Timestamp | None, Field(description="When the last order of the page before this one was placed.")
+        Timestamp | None, Field(description="When the last order of the previous page was placed.")
     ] = None
     after_order: Annotated[
-        str | None, Field(description="That order, by shop and order id.", examples=["shop-367/31198459904"])
+        str | None,
+        Field(
+            description="The last order of the previous page, by shop and order id.", examples=["shop-367/31198459904"]
+        ),
     ] = None

@@ -8,15 +8,15 @@ from typing import Literal, Self
 ITEMS = "stock_reservation.items"
 
 IS_SHORT = "is_short"
-"""A field of each item for lists: whether more is reserved than there is."""
+"""A field of each item for lists: whether more is reserved than in stock."""
 
 NEVER = "9999-12-31"
-"""A day (ISO date) that does not come."""
+"""An ISO date after every real one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lot:
-    """Units that came in together. `expires_on` is the last day of sale (ISO date, compares as text), or None."""
+    """Units with one expiry date. `expires_on` is the last day of sale (ISO date, compares as text), or None."""
 
     batch_id: str
     expires_on: str | None
@@ -35,13 +35,13 @@ class Lot:
 class StockItem:
     """A product's stock; `_id` is the product id.
 
-    on hand = received - shipped + adjusted; available = on hand - reserved, never negative. What one lot lacks is
-    served from the others; what all of them lack is `short`, as last announced, and `shortages` counts the
-    announcements. `requests` counts the requests for units of unpaid orders; `asking` says that one has no answer yet,
-    and, where it is `again`, that one must follow that begins with the newest order.
-    `low` says on which side of its thresholds the item is, `crossings` how often it changed sides. A clock tick checks
-    that again on the day `next_check_on`, on which a lot comes too near to its end; NEVER where no lot will. None
-    means that it was never worked out. `checked_on` is the day of the last such check.
+    on hand = received - shipped + adjusted; available = on hand - reserved, never negative. Other lots serve what one
+    lot lacks. What all of them lack is `short`, as last announced; `shortages` counts the announcements. `requests`
+    counts the requests for units of unpaid orders. `asking` is set while a request has no answer yet; `again` means
+    that another one must follow, which begins with the newest order.
+    `low` is set while the alert is on, `crossings` counts its changes. A clock tick checks the item again on the day
+    `next_check_on`, when a lot gets too close to its last day; NEVER if no lot will. None means that it was never
+    computed. `checked_on` is the day of the last check.
     """
 
     product_id: int
@@ -73,13 +73,13 @@ class StockItem:
         return max(self.on_hand - self.reserved, 0)
 
     def day_of(self, today: str) -> str:
-        """The day that the item is looked at as of: no earlier one than that of its last check."""
+        """The day to use for the item: today, but never before its last check."""
         return max(today, self.checked_on or today)
 
     def sellable(self, today: str) -> int:
-        """Units that may be reserved for an order: no expired lot, and not what other lots lack.
+        """Units that may be reserved for an order: without expired lots, and without what other lots lack.
 
-        A lot that did not count on the day of the last check does not either.
+        A lot that did not count at the last check does not count now.
         """
         day = self.day_of(today)
         return max(self.balance(day, day)[1], 0)
@@ -90,14 +90,14 @@ class StockItem:
         return max(-self.balance(day, day)[0], 0)
 
     def balance(self, day: str, until: str) -> tuple[int, int]:
-        """Units that lots have beyond what is reserved, less what others lack, on `day`; and those of them that are
-        good `until` a later one. Negative where units are missing.
+        """Units free on `day`, less what other lots lack; and those of them that can be sold `until` a later day.
+        Negative if units are missing.
         """
         free = lasting = lacking = 0
         for lot in self.lots:
             end, left = lot.expires_on, lot.on_hand - lot.reserved
             if end is not None and end < day:
-                # An expired lot serves no order, and more may have left than was there.
+                # An expired lot serves no order, and a lot may be below zero.
                 lacking += lot.reserved - min(lot.on_hand, 0)
             elif left < 0:
                 lacking -= left
@@ -111,7 +111,7 @@ class StockItem:
         return next((lot for lot in self.lots if lot.batch_id == batch_id), None)
 
     def with_lot(self, changed: Lot) -> Self:
-        """The item with this lot in place of the one of the same name, or added; first expired comes first."""
+        """The item with this lot added or replaced; lots are ordered by expiry."""
         others = [lot for lot in self.lots if lot.batch_id != changed.batch_id]
         lots = sorted([*others, changed], key=lambda lot: (lot.expires_on or NEVER, lot.batch_id))
         return replace(self, lots=tuple(lots))

@@ -12,7 +12,7 @@ from contracts.wire.examples import example_of
 from contracts.wire.json_schema import described, schema_of, without_titles
 
 DOCUMENT_VERSION = "2.0.0"
-"""Grows with the document's form; each message has its own version in its type."""
+"""The version of the document's structure; each message has its own version in its type."""
 
 _AMQP_BINDING = "0.3.0"
 _ACTIONS: dict[Kind, str] = {"command": "receive", "event": "send"}
@@ -30,10 +30,11 @@ def document() -> dict[str, Any]:
             "version": DOCUMENT_VERSION,
             "description": (
                 "The back-end of a distribution network. Messages are CloudEvents 1.0 in JSON. Events are sent in "
-                f"batches (`{BATCH}`): an array, also where it holds one event. A command is sent as one CloudEvent "
-                f"(`{STRUCTURED}`); it may also come in a batch, or as a bare JSON body, the data alone, whose type is "
-                "the routing key. The routing key is the message type with its version. No header is needed. Ids are "
-                "integers of 64 bits: a reader whose numbers are floating point has to read them from the text."
+                f"batches (`{BATCH}`): an array, even with one event. A command is sent as one CloudEvent "
+                f"(`{STRUCTURED}`); it may also come in a batch, or as a bare JSON body, which is the data "
+                "alone; its type is the routing key. The routing key is the message type with its version. No header "
+                "is needed. Ids are 64-bit integers: a reader with floating point numbers has to read them from the "
+                "text."
             ),
             "license": {"name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"},
         },
@@ -54,7 +55,7 @@ def document() -> dict[str, Any]:
             "schemas": _schemas(),
             "correlationIds": {
                 "correlation": {
-                    "description": "What joins everything that follows from one command; each event of a batch has its "
+                    "description": "Shared by everything that follows from one command; each event of a batch has its "
                     "own `correlationid`.",
                     "location": "$message.payload#/correlationid",
                 }
@@ -124,9 +125,9 @@ def _message(payload: type[Payload]) -> dict[str, Any]:
 
 
 def _schemas() -> dict[str, Any]:
-    """Every schema by its key, which is its title as well: generators name classes by either.
+    """Every schema by its key, which is its title too: generators name classes by either.
 
-    The key begins with the message type, so that versions share no part and no two parts have the same name.
+    The key begins with the message type, so that versions share no part and all names are unique.
     """
     found: dict[str, Any] = {}
     for name, payload in ALL.items():

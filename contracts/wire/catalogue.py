@@ -1,4 +1,4 @@
-"""Every message that exists, found by looking: a new noun is a new package with `v1.py`, and no list to edit."""
+"""Every message that exists, found by import: a new noun is a new package with `v1.py`; there is no list to edit."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _all() -> dict[str, type[Payload]]:
     modules = set(_version_modules())
     for module in sorted(modules):
         import_module(module)
-    # A test may define messages of its own; they are not part of what shops and workers share.
+    # Tests define messages of their own; these are not contracts.
     return {name: PAYLOADS[name] for name in sorted(PAYLOADS) if PAYLOADS[name].__module__ in modules}
 
 
@@ -39,12 +39,12 @@ ALL: dict[str, type[Payload]] = _all()
 
 
 def kind_of(payload: type[Payload]) -> Kind:
-    """Whether the message asks for something or tells what happened."""
+    """Whether the message is a command or an event."""
     return "command" if issubclass(payload, Command) else "event"
 
 
 def is_refusal(message_type: str) -> bool:
-    """Whether an event of this type says that a command was not followed."""
+    """Whether this type is the refusal of a command."""
     return issubclass(ALL.get(message_type, Payload), Refusal)
 
 

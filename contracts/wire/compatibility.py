@@ -1,8 +1,8 @@
-"""Whether two JSON Schemas of one message version may meet on the wire, in both directions.
+"""Whether two JSON Schemas of one message version are compatible, in both directions.
 
 `breaks(old, new)` lists what an old producer may send and a new consumer refuse, and the reverse. One difference is
-allowed: an optional field that the new schema adds, because a producer that leaves it out is understood by both.
-Where the comparison cannot prove that a value stays valid, such as between two patterns, it reports a break.
+allowed: an optional field that the new schema adds, because both understand a producer that leaves it out.
+If the comparison cannot prove that a value stays valid, such as between two patterns, it reports a break.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ class Break:
 
     path: str
     rule: str
-    says: str
+    detail: str
     reader: str
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.says}"
+        return f"{self.path}: {self.detail}"
 
 
 _REFUSED = {
@@ -54,7 +54,7 @@ _REFUSED = {
 
 
 def breaks(old: Schema, new: Schema) -> list[Break]:
-    """Every reason why the two schemas cannot be the same version; empty where they can."""
+    """Every reason why the two schemas cannot be the same version; empty if they can."""
     forward = _Comparison(sent=old, read=new, reader="new")
     backward = _Comparison(sent=new, read=old, reader="old")
     return [*forward.run(), *backward.run()]
@@ -72,13 +72,13 @@ class _Comparison:
     def run(self) -> list[Break]:
         return list(self._schemas("", self._sent, self._read))
 
-    def _refused(self, path: str, rule: str, says: str) -> Break:
-        return Break(path or "message", rule, says + _REFUSED[self._reader], self._reader)
+    def _refused(self, path: str, rule: str, detail: str) -> Break:
+        return Break(path or "message", rule, detail + _REFUSED[self._reader], self._reader)
 
     def _schemas(self, path: str, sent: Schema, read: Schema) -> Iterator[Break]:
         pair = (id(sent), id(read))
         if read is True or pair in self._open:
-            return  # A schema found again inside itself: what there is to say is being said.
+            return  # A schema inside itself: its breaks are being reported already.
         self._open.add(pair)
         yield from self._alternatives(path, sent, read)
         self._open.discard(pair)
@@ -91,13 +91,13 @@ class _Comparison:
             if not attempts:
                 yield self._refused(path, "type", "no value is allowed any more")
             else:
-                # The nearest alternative speaks: one that accepts it all, else one of the same type gives the reason.
+                # The nearest alternative gives the reason: one that accepts it all, else one of the same type.
                 yield from min(attempts, key=lambda found: (any(b.rule == "type" for b in found), len(found)))
 
     def _one(self, path: str, sent: Schema, read: Schema) -> Iterator[Break]:
         for name in sorted({*sent, *read} - _HANDLED):
             if sent.get(name) != read.get(name) or "$ref" in str(sent[name]):
-                yield self._refused(path, name, f"`{name}` may allow more, as far as this comparison can tell")
+                yield self._refused(path, name, f"`{name}` may allow more; this comparison cannot decide")
         allowed, given = read.get("type"), sent.get("type")
         if "enum" not in sent and allowed not in (None, given) and (given, allowed) != ("integer", "number"):
             yield self._refused(path, "type", f"the type is {given or 'any'} instead of {allowed}")
@@ -119,10 +119,10 @@ class _Comparison:
 
     def _limits(self, path: str, sent: Schema, read: Schema) -> Iterator[Break]:
         for inclusive, exclusive, sign in _BOUNDS:
-            ours, theirs = _bound(sent, inclusive, exclusive, sign), _bound(read, inclusive, exclusive, sign)
-            if theirs is not None and (ours is None or ours < theirs):
-                mine, other = _shown(sent, inclusive, exclusive), _shown(read, inclusive, exclusive)
-                yield self._refused(path, inclusive, f"the {inclusive} is {mine}, not {other}")
+            sent_part, read_part = _bound(sent, inclusive, exclusive, sign), _bound(read, inclusive, exclusive, sign)
+            if read_part is not None and (sent_part is None or sent_part < read_part):
+                sent_item, read_item = _shown(sent, inclusive, exclusive), _shown(read, inclusive, exclusive)
+                yield self._refused(path, inclusive, f"the {inclusive} is {sent_item}, not {read_item}")
         for name in _SMALLEST:
             if sent.get(name, 0) < read.get(name, 0):
                 yield self._refused(path, name, f"`{name}` is {sent.get(name, 0)}, not {read[name]}")
@@ -134,19 +134,19 @@ class _Comparison:
                 yield self._refused(path, name, f"`{name}` is {sent.get(name, 'absent')}, not {read[name]}")
 
     def _object(self, path: str, sent: Schema, read: Schema) -> Iterator[Break]:
-        ours, theirs = sent.get("properties", {}), read.get("properties", {})
+        sent_part, read_part = sent.get("properties", {}), read.get("properties", {})
         required = set(sent.get("required", ()))
         for name in read.get("required", ()):
             if name not in required:
                 yield self._refused(_join(path, name), "required", "the field may be left out")
-        for name, schema in ours.items():
+        for name, schema in sent_part.items():
             where = _join(path, name)
-            if name in theirs:
-                yield from self._schemas(where, schema, theirs[name])
-                yield from self._default(where, schema, theirs[name], optional=name not in required)
+            if name in read_part:
+                yield from self._schemas(where, schema, read_part[name])
+                yield from self._default(where, schema, read_part[name], optional=name not in required)
             elif self._reader == "new":
-                says = "the field was removed or renamed, so that what an old producer says in it is lost"
-                yield Break(where, "properties", says, self._reader)
+                detail = "the field was removed or renamed, so the data of an old producer is lost"
+                yield Break(where, "properties", detail, self._reader)
         more, fewer = read.get("additionalProperties", True), sent.get("additionalProperties", True)
         if more is not True and fewer is not False:
             if more is False:
@@ -157,26 +157,28 @@ class _Comparison:
             yield from self._schemas(f"{path}{{name}}", sent.get("propertyNames", True), read["propertyNames"])
 
     def _default(self, path: str, sent: Schema, read: Schema, *, optional: bool) -> Iterator[Break]:
-        """An absent field must mean the same to both; said once, by the new reader."""
+        """An absent field must mean the same to both; reported once, for the new reader."""
         if optional and self._reader == "new" and isinstance(sent, dict) and isinstance(read, dict):
-            ours, theirs = sent.get("default"), read.get("default")
-            if ours != theirs or type(ours) is not type(theirs):
-                says = f"left out, it means {ours!r} to an old producer and {theirs!r} to a new consumer"
-                yield Break(path, "default", says, self._reader)
+            sent_part, read_part = sent.get("default"), read.get("default")
+            if sent_part != read_part or type(sent_part) is not type(read_part):
+                detail = f"left out, it means {sent_part!r} to an old producer and {read_part!r} to a new consumer"
+                yield Break(path, "default", detail, self._reader)
 
     def _array(self, path: str, sent: Schema, read: Schema) -> Iterator[Break]:
-        ours, theirs = sent.get("prefixItems", ()), read.get("prefixItems", ())
-        positions = range(min(max(len(ours), len(theirs)), sent.get("maxItems", len(ours) + len(theirs))))
+        sent_part, read_part = sent.get("prefixItems", ()), read.get("prefixItems", ())
+        positions = range(
+            min(max(len(sent_part), len(read_part)), sent.get("maxItems", len(sent_part) + len(read_part)))
+        )
         for index in positions:
-            mine = ours[index] if index < len(ours) else sent.get("items", True)
-            other = theirs[index] if index < len(theirs) else read.get("items", True)
-            yield from self._schemas(f"{path}[{index}]", mine, other)
+            sent_item = sent_part[index] if index < len(sent_part) else sent.get("items", True)
+            read_item = read_part[index] if index < len(read_part) else read.get("items", True)
+            yield from self._schemas(f"{path}[{index}]", sent_item, read_item)
         if sent.get("maxItems", len(positions) + 1) > len(positions):
             yield from self._schemas(f"{path}[]", sent.get("items", True), read.get("items", True))
 
 
 def _alternatives(root: Schema, schema: Schema) -> list[dict[str, Any]]:
-    """The schema as a list of plain ones, any of which may hold: references followed, unions and type lists opened."""
+    """The schema as a list of plain alternatives: references followed, unions and type lists expanded."""
     if isinstance(schema, bool):
         return [{}] if schema else []
     if "$ref" in schema:
@@ -194,7 +196,7 @@ def _alternatives(root: Schema, schema: Schema) -> list[dict[str, Any]]:
 
 
 def _one_value_each(alternatives: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Listed values taken one by one: each may be read by another alternative."""
+    """Split enums into single values: each may match another alternative."""
     for alternative in alternatives:
         if "enum" in alternative:
             yield from ({**alternative, "enum": [value]} for value in alternative["enum"])
@@ -216,7 +218,7 @@ def _without(schema: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def _admits(read: dict[str, Any], value: object) -> bool:
-    """Whether one plain value is valid; what cannot be judged here is not."""
+    """Whether one plain value is valid; undecidable values count as invalid."""
     kind = "null" if value is None else _TYPES[type(value)]
     if read.get("type", kind) not in (kind, "number" if kind == "integer" else kind):
         return False
@@ -234,7 +236,7 @@ def _admits(read: dict[str, Any], value: object) -> bool:
 
 
 def _bound(schema: dict[str, Any], inclusive: str, exclusive: str, sign: int) -> tuple[float, bool] | None:
-    """The tighter of the two bounds, turned so that a larger one admits less."""
+    """The tighter of the two bounds, signed so that a larger one admits less."""
     found = [(sign * schema[name], name == exclusive) for name in (inclusive, exclusive) if name in schema]
     return max(found, default=None)
 

@@ -1,4 +1,4 @@
-"""The answer of a rule: what the state becomes and what is said about it."""
+"""The result of a rule: the new state and the messages it causes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ S = TypeVar("S")
 class Decision(Generic[S]):
     """The state after a message and the messages it causes.
 
-    `outcome` is the reason code kept in the journal, so that a trace can say what came of the message.
+    `outcome` is the reason code in the journal, which traces show.
     """
 
     state: S
@@ -24,10 +24,10 @@ class Decision(Generic[S]):
 
 @dataclass(frozen=True, slots=True)
 class NotYet(Generic[S]):
-    """The message needs something that has not arrived; it is tried again after a fixed delay.
+    """The message needs something that has not arrived; it is retried after a fixed delay.
 
-    `reason` is a reason code. `otherwise` is what holds once patience has ended; without it the message is
-    set aside as a dead letter.
+    `reason` is a reason code. `otherwise` is the decision after the last retry; without it the message is
+    dead-lettered.
     """
 
     reason: str

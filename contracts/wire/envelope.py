@@ -45,7 +45,7 @@ _NAMESPACE = UUID("6f1d0b5e-6f2c-5d0c-9a55-7d2f3a1c9b10")
 
 
 def to_utc_milliseconds(moment: datetime) -> datetime:
-    """Cut to what every store keeps (BSON has milliseconds), so that a time read back equals the time sent."""
+    """Cut to milliseconds, the precision of BSON, so that a stored time equals the time sent."""
     if moment.utcoffset():
         try:
             moment = moment.astimezone(UTC)
@@ -61,7 +61,7 @@ _is_rfc_3339 = re.compile(
 
 
 def _text_or_time(value: object) -> object:
-    """RFC 3339 alone: a number may be seconds or milliseconds, and a time without an offset is anywhere."""
+    """Accept RFC 3339 only: a number may be seconds or milliseconds, and a time without an offset is ambiguous."""
     if isinstance(value, str) and _is_rfc_3339(value) is not None:
         return value
     if isinstance(value, int | float) or (isinstance(value, str) and _is_a_time(value)):
@@ -73,7 +73,7 @@ _TIME: TypeAdapter[datetime] = TypeAdapter(AwareDatetime)
 
 
 def _is_a_time(text: str) -> bool:
-    """Whether pydantic takes the text for a time. Where it does not, its own error says why."""
+    """Whether pydantic reads the text as a time. If not, its own error states why."""
     try:
         _TIME.validate_python(text)
     except ValidationError:
@@ -99,7 +99,7 @@ PAYLOADS: dict[str, type[Payload]] = {}
 
 
 class Payload(BaseModel):
-    """The data of one message. Subclasses say `type=` once; `about` names the thing the message concerns."""
+    """The data of one message. Subclasses pass `type=`; `about` names the message's subject."""
 
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
@@ -116,42 +116,42 @@ class Payload(BaseModel):
 
     def about(self) -> str:
         """The CloudEvents subject, for example `order/shop-7/10023`."""
-        raise NotImplementedError(f"{self.__class__.__name__} does not say what it is about")
+        raise NotImplementedError(f"{self.__class__.__name__} does not define `about`")
 
     def upcast(self) -> Payload:
-        """The same in the next version of its type, without loss; itself where there is none."""
+        """The same in the next version of its type, without loss; itself if there is none."""
         return self
 
     older_names: ClassVar[Mapping[str, str]] = {}
     """On an older version: what its fields are called there, by their names in the newest."""
 
     def sets(self) -> str:
-        """The thing whose state the message sets; most are about that very thing."""
+        """The entity whose state the message sets; usually its subject."""
         return self.about()
 
 
 class Command(Payload):
-    """Asks for something. Unknown fields are refused: a misspelt field must not pass silently."""
+    """A request to act. Unknown fields are refused: a misspelt field must not pass silently."""
 
     model_config = ConfigDict(extra="forbid")
 
     @property
     def content_digest(self) -> str:
-        """Type and content, condensed, with amounts by value. A field that a later release adds changes no digest,
-        since what is as by default is left out.
+        """The digest of type and content, with amounts by value. Defaults are left out, so a field that a later release
+        adds changes no digest.
         """
         written = self.__pydantic_serializer__.to_json(self, exclude_defaults=True, context=BY_VALUE)
         return sha1(self.message_type.encode() + b"\x1f" + written, usedforsecurity=False).hexdigest()[:20]
 
 
 class Event(Payload):
-    """Tells what happened. Unknown fields are ignored: an older reader keeps working."""
+    """A statement of what happened. Unknown fields are ignored: an older reader keeps working."""
 
     model_config = ConfigDict(extra="ignore")
 
 
 class Refusal(Event):
-    """A command was not followed: `reason` is a code, `detail` a sentence that names the field and the rule.
+    """A command was refused: `reason` is a code, `detail` a sentence that names the field and the rule.
 
     Each refusal declares both at their place among its fields, since fields are written in the order of declaration.
     """
@@ -173,7 +173,7 @@ P_co = TypeVar("P_co", bound=Payload, covariant=True)
 
 
 class Message(BaseModel, Generic[P_co]):
-    """One CloudEvents event. Source and id together name it once and for all; times are UTC.
+    """One CloudEvents event. Source and id together are unique; times are UTC.
 
     `time` is by the sender's clock; `received_at` by ours, when the message arrived.
     """
@@ -194,19 +194,19 @@ class Message(BaseModel, Generic[P_co]):
 
     @property
     def key(self) -> str:
-        """What a repeat is recognised by. A command's id is its sender's own, so it counts per source."""
+        """Identifies repeats. A command's id is chosen by its sender, so it is unique per source."""
         return self.id if isinstance(self.data, Event) else f"{self.source}/{self.id}"
 
     @property
     def digest(self) -> str | None:
-        """The digest of a command: two under one id with different digests are two different commands. Events need
-        none, since their ids are derived from what caused them.
+        """The digest of a command, which detects different commands under one id. Events need none, since their ids are
+        derived from their cause.
         """
         return self.data.content_digest if isinstance(self.data, Command) else None
 
     @property
     def correlation(self) -> str:
-        """What joins everything that follows: as given, else the thing it is about, such as the order."""
+        """The correlation id: as given, else the subject, such as the order."""
         return self.correlationid or self.data.about()
 
     @cached_property
@@ -219,16 +219,16 @@ class Message(BaseModel, Generic[P_co]):
 
     @cached_property
     def received_at(self) -> datetime:
-        """When the message arrived, by our own clock. No field: it is never read from the wire nor written to it."""
+        """When the message arrived, by our own clock. Not a field: it is never on the wire."""
         raise LookupError(f"message {self.id} has not been received; `received` sets when it was")
 
     @property
     def bounded_time(self) -> datetime:
-        """The later of the sender's time and our receipt: when a command takes effect that names no time of its own."""
+        """The later of the sender's time and our receipt: when a command without a time of its own takes effect."""
         return max(self.time, self.received_at)
 
     def received(self, at: datetime) -> Self:
-        """Note when the message arrived, and return it. A copy would cost as much as reading it."""
+        """Set when the message arrived, and return it. A copy would cost as much as parsing it."""
         self.__dict__["received_at"] = at
         return self
 
@@ -249,9 +249,9 @@ def message_of(payload: type[P]) -> type[Message[P]]:
 
 
 def derived_id(*parts: object) -> str:
-    """A UUID (version 5) that is the same whenever the parts are: how a repeat is recognised downstream.
+    """A UUID (version 5) of the parts: equal parts give equal ids, so consumers recognise repeats.
 
-    `uuid.uuid5` gives the same and takes several times as long.
+    `uuid.uuid5` gives the same and is several times slower.
     """
     octets = bytearray(_digest(parts)[:16])
     octets[6] = octets[6] & 0x0F | 0x50
@@ -263,7 +263,7 @@ def derived_id(*parts: object) -> str:
 def ordered_id(time: datetime, *parts: object) -> str:
     """A derived UUID (version 8 of RFC 9562) that begins with a time, in milliseconds since 1970.
 
-    Ids of one hour lie side by side in an index then, and the store has a few pages to write instead of all of them.
+    Ids of one hour are neighbours in an index, so the store writes a few pages instead of all of them.
     """
     moment = f"{max(0, int(time.timestamp() * 1000)):012x}"
     rest = _digest(parts).hex()
@@ -276,7 +276,7 @@ def _digest(parts: Iterable[object]) -> bytes:
 
 
 class Cause(Protocol):
-    """What a message may follow from: another message, or one that could not be read."""
+    """The cause of a message: another message, or one that could not be read."""
 
     @property
     def id(self) -> str: ...
@@ -293,8 +293,8 @@ class Cause(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Emission(Generic[P_co]):
-    """What a worker says, to be written as a `Message` is: four of them go into an order, and to make a model of each
-    and to have that written takes more than half as long again.
+    """A message that a worker sends, serialised like a `Message`. An order needs four of them; building and serialising
+    a model for each would take half as long again.
     """
 
     id: str
@@ -329,17 +329,17 @@ _TIMES = TypeAdapter(datetime)
 
 @lru_cache(maxsize=16)
 def _written(time: datetime) -> str:
-    """A time in JSON. All that a batch says is said at one time."""
+    """A time in JSON, cached: all messages of a batch have the same time."""
     return _TIMES.dump_json(time).decode()
 
 
 def emit(
     payload: P, *, cause: Cause, source: str, index: object, at: datetime, began: datetime | None = None
 ) -> Emission[P]:
-    """Wrap what a worker says in an envelope that names its cause.
+    """Wrap a payload in an envelope that names its cause.
 
-    The id is derived from source, cause, type and index, so that handling the cause again says the same thing. `began`
-    is the time of the cause, for the id to begin with; without it, ids have no beginning in common.
+    The id is derived from source, cause, type and index, so that handling the cause again gives the same id. It begins
+    with `began`, the time of the cause, if given.
     """
     parts = (source, cause.key, payload.message_type, index)
     message_id = derived_id(*parts) if began is None else ordered_id(began, *parts)
@@ -354,9 +354,9 @@ def root_trace(message_id: str) -> str:
 
 
 def child_of(traceparent: str, message_id: str) -> str:
-    """The traceparent of a message caused within `traceparent`: same trace, a span of its own.
+    """The traceparent of a message caused within `traceparent`: same trace, a new span.
 
-    The span is the end of the id, which many messages of one moment do not share.
+    The span is the end of the id, which differs between messages of one moment.
     """
     trace_id = traceparent[3:35]
     return f"00-{trace_id}-{message_id.replace('-', '')[-16:]}-{traceparent[-2:]}"

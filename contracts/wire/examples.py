@@ -1,4 +1,4 @@
-"""One valid example of each message, put together from the examples its fields carry."""
+"""One valid example of each message, built from the examples of its fields."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 def example_of(payload: type[Payload]) -> Message[Payload]:
     """Return a message with every field filled in.
 
-    Raises ValueError, naming the field, where the examples of the fields do not make a valid message.
+    Raises ValueError, naming the field, if the fields' examples do not make a valid message.
     """
     schema = payload.model_json_schema()
     try:

@@ -1,7 +1,7 @@
 """The JSON Schema (draft 2020-12) of each message as it is on the wire, envelope and data together.
 
-A command's schema says what is accepted, an event's what is sent: amounts are strings or numbers in the first, always
-strings in the second.
+A command's schema describes what is accepted, an event's what is sent: amounts are strings or numbers in the first,
+always strings in the second.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ _REQUIRED_BY_CLOUDEVENTS = ("id", "source", "specversion", "type")
 
 def schema_of(payload: type[Payload]) -> dict[str, Any]:
     """Return the schema of the message that carries `payload`."""
-    # The catalogue loads every message there is, which the schema of a rule set does not need.
+    # The catalogue imports every message, which the schema of a rule set does not need.
     from contracts.wire.catalogue import kind_of
 
     mode: JsonSchemaMode = "validation" if kind_of(payload) == "command" else "serialization"
     schema = message_of(payload).model_json_schema(mode=mode)
-    # Reading is lenient and fills in what is always the same; a sender is held to the standard.
+    # Our reader fills in attributes that are always the same; senders must follow the standard.
     schema["required"] = sorted({*schema["required"], *_REQUIRED_BY_CLOUDEVENTS})
     return {
         **schema,
@@ -50,9 +50,9 @@ _VALUES = ("examples", "example", "default", "const", "enum")
 
 
 def without_titles(schema: Any) -> Any:
-    """The schema without the titles that pydantic makes of the names of fields, which many fields share.
+    """The schema without the titles that pydantic derives from field names, which are not unique.
 
-    Generators take a title for the name of a class, so only a schema that is a class of its own has one.
+    Generators name classes by title, so only a schema that is a class of its own has one.
     """
     if isinstance(schema, list):
         return [without_titles(item) for item in schema]
@@ -72,7 +72,7 @@ def without_titles(schema: Any) -> Any:
 
 
 def example_value(schema: Mapping[str, Any], schemas: Mapping[str, Any], depth: int = 0) -> Any:
-    """A value of the schema, made of the examples that its parts have; `schemas` are those that a `$ref` may name."""
+    """A value of the schema, built from the examples of its parts; `schemas` are the targets of `$ref`."""
     if schema.get("examples"):
         return schema["examples"][0]
     if "$ref" in schema:
@@ -116,11 +116,11 @@ def _plain_example(schema: Mapping[str, Any], schemas: Mapping[str, Any], depth:
 
 
 def described(payload: type[Payload]) -> str:
-    """What the message says of itself, on one line; a message without words of its own is described by its type."""
+    """The message's docstring on one line; without a docstring, its type."""
     own = payload.__dict__.get("__doc__") or ""
     return " ".join(own.split()) or f"{payload.__name__}, carried as `{payload.message_type}`."
 
 
 def to_text(document: dict[str, Any]) -> str:
-    """The same text for the same document, whatever order it was built in."""
+    """The document as text, with sorted keys."""
     return json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"

@@ -1,7 +1,7 @@
-"""Reading what arrives: structured and batch CloudEvents, and bare JSON bodies from the simplest shops.
+"""Parsing of what arrives: structured and batch CloudEvents, and bare JSON bodies from the simplest shops.
 
-Reading never raises for bad input. What cannot be read becomes `Unreadable`, with a reason code to group by and a
-sentence that names the field and the rule, while its neighbours in the same batch are read as usual.
+Bad input never raises. An unreadable message becomes `Unreadable`, with a reason code to group by and a sentence
+that names the field and the rule; the other messages of the same batch are read as usual.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _REASONS = {
 
 
 class Reader:
-    """Reads the messages of one queue: the given payload types, older versions lifted to the newest."""
+    """Reads the messages of one queue: the given payload types, older versions upcast to the newest."""
 
     def __init__(self, payloads: Sequence[type[Payload]]) -> None:
         self._payloads = {payload.message_type: payload for payload in payloads}
@@ -65,9 +65,9 @@ class Reader:
     ) -> list[Message[Any] | Unreadable]:
         """Return every message in `body`, in order, each with the time of its receipt by our own clock.
 
-        That time and `delivery_id` stand in for the time and the id that a bare body lacks: each delivery of the same
-        bytes is a message of its own. A command from further ahead than clocks may differ is not believed; our own
-        events are not asked. A byte order mark, which some programs write before UTF-8, is no part of the message.
+        A bare body has no time and id, so it gets that time and `delivery_id`: each delivery of the same bytes is a
+        message of its own. A command too far in the future is refused; our own events are not checked. A byte order
+        mark, which some programs write before UTF-8, is ignored.
         """
         body = body.removeprefix(_BOM)
         at = to_utc_milliseconds(received_at)
@@ -140,7 +140,7 @@ class Reader:
 
 
 def newest(message: Message[Any]) -> Message[Any]:
-    """The message in the newest version of its type; one that is there already is returned as it is."""
+    """The message in the newest version of its type; itself if it is the newest."""
     payload = message.data
     while (lifted := payload.upcast()) is not payload:
         payload = lifted
@@ -154,8 +154,8 @@ def newest(message: Message[Any]) -> Message[Any]:
 
 
 def _ahead(message: Message[Any], received_at: datetime, routing_key: str) -> Message[Any] | Unreadable:
-    """Refuse a message from the future. A bare body has none of its own: one that was retried has that of the process
-    that received it first, whose clock may be wrong as well as ours.
+    """Refuse a message from the future. A retried bare body has the time of the process that received it first, whose
+    clock may be wrong too.
     """
     if message.source == BARE_SOURCE:
         return message.model_copy(update={"time": received_at}).received(received_at)
@@ -174,28 +174,28 @@ def _ahead(message: Message[Any], received_at: datetime, routing_key: str) -> Me
 
 
 def is_bare(key: str) -> bool:
-    """Whether this is the key of a bare body, of which every delivery is a message of its own."""
+    """Whether this is the key of a bare body: each of its deliveries is a message of its own."""
     return key.startswith(_BARE_KEYS)
 
 
 def content_of(key: str) -> str:
-    """The content part of a message key: a bare body's without its delivery, else the whole key."""
+    """The content part of a message key: without the delivery for a bare body, else the whole key."""
     return key.partition(".")[0] if is_bare(key) else key
 
 
 def too_large(body: bytes, routing_key: str, bytes_max: int) -> Unreadable:
-    """A body beyond the limit, which is not even parsed. Only its beginning is kept: the whole stays at the broker."""
+    """A body beyond the limit, which is not parsed. Only its beginning is stored; the broker keeps the whole."""
     return Unreadable(
         id=derived_id("unreadable", body),
         type=routing_key,
         reason="too_large",
-        detail=f"body: {len(body)} bytes, and at most {bytes_max} are taken; split the message.",
+        detail=f"body: {len(body)} bytes, and at most {bytes_max} are accepted; split the message.",
         body=body[:_EXCERPT_BYTES_MAX],
         routing_key=routing_key,
     )
 
 
-def set_aside(
+def unhandled_body(
     body: bytes,
     reason: str,
     detail: str,
@@ -204,9 +204,9 @@ def set_aside(
     routing_key: str,
     read: Sequence[Message[Any] | Unreadable] = (),
 ) -> Unreadable:
-    """A message that is not handled because of how it came, whatever its body says. `read` is what the body says.
+    """A body that is not handled because of its delivery, not its content. `read` has the messages in the body.
 
-    The body may be that of a message which was handled, so a repeat is known by what was wrong as well.
+    The same body may be handled another time, so the key of a repeat includes the reason.
     """
     one = read[0] if len(read) == 1 else None
     return Unreadable(
@@ -222,8 +222,8 @@ def set_aside(
     )
 
 
-def set_aside_alone(message: Message[Any], reason: str, detail: str) -> Unreadable:
-    """One message of a batch that is not handled because of how the batch came."""
+def unhandled_message(message: Message[Any], reason: str, detail: str) -> Unreadable:
+    """One message of a batch that is not handled because of the delivery of the batch."""
     return Unreadable(
         id=message.id,
         type=message.type,
@@ -260,7 +260,7 @@ def _unreadable(
 
 
 def _parsed(body: bytes) -> Any:
-    """JSON that pydantic took too: alone, this parser lets through halves of surrogate pairs, which no store keeps."""
+    """Parse JSON that pydantic accepted first: this parser alone accepts lone surrogates, which no store keeps."""
     try:
         return json.loads(body)
     except (ValueError, RecursionError):
@@ -268,7 +268,7 @@ def _parsed(body: bytes) -> Any:
 
 
 def members(body: bytes) -> list[bytes] | None:
-    """The members of a JSON array, byte for byte; None where it is none, or is nested beyond reason."""
+    """The members of a JSON array, byte for byte; None if it is no array, or nested too deeply."""
     decoder = json.JSONDecoder()
     members: list[bytes] = []
     try:
@@ -298,11 +298,13 @@ def _is_parent(location: tuple[Any, ...], problems: Sequence[Any]) -> bool:
 
 
 def _sentence(problems: Sequence[Any]) -> str:
-    """The first problems as `field: rule (got value)`; a list that looks short for want of a valid item is not one."""
+    """The first problems as `field: rule (got value)`. A list that is too short only because an item is invalid is no
+    problem of its own.
+    """
     problems = [p for p in problems if not (p["type"] == "too_short" and _is_parent(p["loc"], problems))] or problems
     parts = []
     for problem in problems[:_PROBLEMS_MAX]:
-        # Union members put their tag into the location; a person looks for the field.
+        # Union members put their tag into the location; people look for the field.
         where = ".".join(str(step) for step in problem["loc"] if "." not in str(step)).removeprefix("data.")
         rule = problem["msg"].removeprefix("Value error, ")
         got = problem.get("input")

@@ -1,4 +1,4 @@
-"""Messages refused before any rule runs: those that cannot be read, and those whose id belongs to another one."""
+"""Messages refused before any rule runs: unreadable ones, and those whose id was used by another one."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ TIME_IN_FUTURE = "time_in_future"
 NOT_YOUR_SHOP = "not_your_shop"
 
 REFUSED = "refused"
-"""The outcome of a message that was answered by a refusal event."""
+"""The outcome of a message that was answered with a refusal event."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A message that could not be read. `data` is its JSON payload where at least that much was JSON.
+    """A message that could not be read. `data` is its JSON payload, if it has one.
 
-    `body`, `content_type` and `routing_key` are what a reader needs to read it again; they are as they came, except
-    that a member of a batch stands alone. `concerns` is what it is about, where that could be read; `known_as`
-    is what a repeat is recognised by, where that is more than the bytes.
+    `body`, `content_type` and `routing_key` are what a reader needs to read it again; they are as received, except
+    that a member of a batch stands alone. `concerns` is its subject, if that could be read; `known_as` identifies
+    repeats, if that takes more than the bytes.
     """
 
     id: str
@@ -39,9 +39,9 @@ class Unreadable:
 
     @property
     def key(self) -> str:
-        """What a repeat is recognised by: where it was sent and its bytes. A corrected message may reuse its id.
+        """Identifies repeats: by routing key and bytes, so that a corrected message may reuse its id.
 
-        The id is part of it because only an excerpt of a large body is kept, and the id covers all of it.
+        The id is included because only an excerpt of a large body is kept, and the id is derived from all of it.
         """
         return self.known_as or derived_id("unreadable", self.routing_key, self.id, self.body)
 
@@ -51,13 +51,13 @@ class Unreadable:
 
     @property
     def refusal_reason(self) -> str:
-        """The reason code of the event that refuses it: what breaks the contract has one for all."""
+        """The reason code of the refusal event: one code for all breaches of the contract."""
         return self.reason if self.reason == TIME_IN_FUTURE else "invalid_message"
 
 
 @dataclass(frozen=True, slots=True)
 class Conflict(Generic[P_co]):
-    """A readable command under an id that its source has used for another one, of type `used_for`."""
+    """A readable command whose id its source has already used for another one, of type `used_for`."""
 
     message: Message[P_co]
     used_for: str
@@ -78,7 +78,7 @@ class Conflict(Generic[P_co]):
     def detail(self) -> str:
         other = "other content" if self.used_for == self.type else f"a message of type {self.used_for}"
         return (
-            f"id: {self.source} has sent {other} under the id {self.id}, and that one was answered; give each message "
+            f"id: {self.source} has sent {other} under the id {self.id}, and it was answered; give each message "
             "an id of its own, and send this one again under a new id."
         )
 
@@ -93,7 +93,7 @@ class Conflict(Generic[P_co]):
 
     @property
     def key(self) -> str:
-        """What a repeat of the conflicting message is recognised by; the other one has the id to itself."""
+        """Identifies repeats of the conflicting message; the id alone identifies the first one."""
         return f"{self.message.key}#{self.message.digest}"
 
     @property
@@ -129,17 +129,17 @@ class NotYours:
 
 
 Refused = Unreadable | Conflict[P]
-"""Refused before any rule runs: `refusal_reason` and `detail` say why, `data` what it is about."""
+"""Refused before any rule runs: `refusal_reason` and `detail` state why, `data` has the payload."""
 
 
 Refuse = Callable[[Refused[P]], Refusal | None]
-"""Answers a refused message by an event, or by None where it cannot name what the message is about."""
+"""Returns the event that answers a refused message, or None if its subject is unknown."""
 
 
 class Refusing(Generic[P]):
-    """The rule that answers refused messages of `P` with the event `refusal`, where their `ids` can still be read.
+    """The rule that answers refused messages of `P` with the event `refusal`, if their `ids` can still be read.
 
-    What it `repeats` is echoed unchecked. `given` is an id that may be text which is no id; see `refused`.
+    The fields in `repeats` are echoed unchecked. `given` is an id that may be invalid; see `refused`.
     """
 
     def __init__(
@@ -160,10 +160,10 @@ class Refusing(Generic[P]):
 def refused(
     refusal: type[Refusal], item: Refused[P], known: Mapping[str, Any], *, given: str | None = None, text: object = None
 ) -> Refusal | None:
-    """The event `refusal` with what is `known`; None where that is not enough to answer the sender.
+    """The event `refusal` with the fields in `known`; None if that is not enough to answer the sender.
 
-    The id `given` may be text that is no id. The sender is answered then too: the event repeats the text as
-    `given_…`, and has an id that is made from it in its place.
+    The id `given` may be invalid. The sender is answered then too: the event repeats the text as `given_…`, and its id
+    is derived from that text.
     """
     answer = {**known, "reason": item.refusal_reason, "detail": item.detail}
     answers = [answer if given is None else {**answer, given: text}]

@@ -1,6 +1,6 @@
-"""The released schemas: one snapshot for each message version, and the check that nothing released is broken.
+"""The released schemas: one snapshot for each message version, and the check that no release is broken.
 
-A snapshot is never edited. It grows by optional fields, which `export` writes; every other change is a new version.
+A snapshot is never edited by hand. `export` adds optional fields; every other change is a new version.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ _EXPORT = "run `tributary schema export`"
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What an export wrote, and the problems that it leaves for a person."""
+    """What an export wrote, and the problems that a person must solve."""
 
     written: list[Path]
     problems: list[str]
 
 
 def check(folder: Path = FOLDER, document: Path | None = DOCUMENT) -> list[str]:
-    """Return what is wrong with the snapshots in `folder` and the AsyncAPI document, in plain sentences."""
+    """Return the problems of the snapshots in `folder` and of the AsyncAPI document, as sentences."""
     problems = _broken(folder)
     for name, text in _texts().items():
         if not _path(folder, name).exists():
@@ -42,7 +42,7 @@ def check(folder: Path = FOLDER, document: Path | None = DOCUMENT) -> list[str]:
 
 
 def export(folder: Path = FOLDER, document: Path | None = DOCUMENT) -> Exported:
-    """Write the snapshots that are missing or behind, and the AsyncAPI document. What is broken stays as it is."""
+    """Write the missing and outdated snapshots, and the AsyncAPI document. Broken snapshots stay as they are."""
     problems = _broken(folder)
     written = []
     for name, text in _texts().items():
@@ -56,7 +56,7 @@ def export(folder: Path = FOLDER, document: Path | None = DOCUMENT) -> Exported:
 
 
 def _broken(folder: Path) -> list[str]:
-    """What no export may repair: a release that is gone, unreadable, or not compatible any more."""
+    """The problems that no export may repair: a release that is gone, unreadable, or no longer compatible."""
     problems = []
     for path in sorted(folder.glob("*.json")):
         name = path.name.removesuffix(".json")

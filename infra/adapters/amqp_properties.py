@@ -1,14 +1,14 @@
-"""Properties of a message that the AMQP client cannot decode: the message arrives all the same and names them.
+"""Lets a message arrive although the AMQP client cannot decode some of its properties; the message lists them.
 
 AMQP allows any bytes in a short string and any 64-bit number as a timestamp. pamqp raises for both, and for a table
-that is nested too deeply, in the task that reads the connection. The connection ends, every delivery on it returns to
-its queue, and the same message ends the next connection. The broker meanwhile counts a delivery for the whole prefetch
-window and gives all of it up at its limit. aio-pika raises for a few more values, in a callback that then never
-acknowledges its message.
+that is nested too deeply, in the task that reads the connection. The connection ends, every delivery on it is requeued,
+and the same message ends the next connection. The broker meanwhile counts a delivery for the whole prefetch window, and
+dead-letters all of it at the limit. aio-pika raises for a few more values, in a callback that then never acknowledges
+its message.
 
-pamqp has no hook for this, so `install` puts two methods in front of its own. They try pamqp first and read byte by
-byte only where it raises, so an ordinary message pays for one more call. What could not be decoded is left out of the
-message. Its name and bytes are kept in the message's headers under a key that is no text, which no sender can forge.
+pamqp has no hook for this, so `install` wraps two of its methods. They try pamqp first and read byte by byte only if it
+raises, so an ordinary message costs one more call. Properties that could not be decoded are left out of the message.
+Their names and bytes are kept in the message's headers under a key that is no text, which no sender can forge.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _TABLE_SIZES: Final = {
     b"D"[0]: 5,
     **dict.fromkeys(b"lLdT", 8),
 }
-"""Bytes of a value in a table, by its type. A type that is missing here begins with the length of its value."""
+"""The size of a table value in bytes, by its type. A value of any other known type begins with its length."""
 
 _TYPES_WITH_LENGTH: Final = b"SAFx"
 
@@ -41,19 +41,19 @@ _decode_deliver = Basic.Deliver.unmarshal
 
 
 class UndecodedText(str):
-    """Bytes that are not UTF-8, as text that a person can read: `\\xff` for each byte that is none."""
+    """Bytes that are not UTF-8, as readable text: `\\xff` for each byte that cannot be decoded."""
 
     __slots__ = ()
 
 
 def install() -> None:
-    """Make every connection of this process read such messages. Doing it again changes nothing."""
+    """Make every connection of this process read such messages. Calling it again changes nothing."""
     Basic.Properties.unmarshal = _properties  # type: ignore[method-assign,assignment]
     Basic.Deliver.unmarshal = _deliver  # type: ignore[method-assign,assignment]
 
 
 def undecoded(headers: Mapping[Any, Any], routing_key: str | None) -> str | None:
-    """What of the message could not be decoded, by name and with its first bytes; None for an ordinary message."""
+    """The properties that could not be decoded, by name and with their first bytes; None for an ordinary message."""
     found: list[str] = list(headers.get(_UNDECODED, ()))
     if isinstance(routing_key, UndecodedText):
         found.insert(0, f"routing_key ({routing_key})")
@@ -66,7 +66,7 @@ def undecoded(headers: Mapping[Any, Any], routing_key: str | None) -> str | None
 def _properties(properties: Basic.Properties, flags: int, data: bytes) -> None:
     try:
         _decode_properties(properties, flags, data)
-        # aio-pika raises for these two later on, where the message would stay unacknowledged.
+        # aio-pika raises for these two later, and would leave the message unacknowledged.
         expires = properties.expiration
         decoded = (properties.delivery_mode or 0) <= _DELIVERY_MODE_MAX and (expires is None or _is_number(expires))
     except Exception:
@@ -99,7 +99,7 @@ def _read_one_by_one(properties: Basic.Properties, flags: int, data: bytes) -> N
 
 
 def _split(kind: str, data: bytes) -> tuple[bytes, bytes]:
-    """The bytes of the first property, which is of this kind, and those after it."""
+    """The bytes of the first property, which is of this kind, and the remaining bytes."""
     if kind == "shortstr":
         size = 1 + data[0] if data else 0
     elif kind == "table":
@@ -125,7 +125,7 @@ def _is_number(text: object) -> bool:
 
 
 def _read_table(raw: bytes, headers: dict[Any, Any]) -> Iterator[str]:
-    """Put what can be decoded into `headers`, and yield what cannot. Nothing is read behind an unknown type."""
+    """Put what can be decoded into `headers`, and yield what cannot. Reading ends at an unknown type."""
     at = 4
     while at < len(raw):
         key_end = at + 1 + raw[at]
@@ -145,7 +145,7 @@ def _read_table(raw: bytes, headers: dict[Any, Any]) -> Iterator[str]:
 
 
 def _value_size(raw: bytes, at: int) -> int:
-    """Bytes of the value that begins with its type at `at`; 0 where the type is unknown or the table ends too early."""
+    """The size in bytes of the value whose type is at `at`; 0 if the type is unknown or the table ends too early."""
     kind = raw[at : at + 1]
     if not kind:
         return 0
@@ -156,7 +156,7 @@ def _value_size(raw: bytes, at: int) -> int:
 
 
 def _deliver(frame: Basic.Deliver, data: bytes) -> None:
-    """pamqp's own reading, or what the protocol says of this frame: tag, number, a bit, exchange, routing key."""
+    """Decode by pamqp, or else by the protocol's layout of this frame: tag, number, a bit, exchange, routing key."""
     try:
         _decode_deliver(frame, data)
     except Exception:
@@ -178,5 +178,5 @@ def _text(short_string: bytes) -> str:
 
 
 def _shown(name: str, raw: bytes) -> str:
-    """`timestamp (00 06 44 …)`: enough to recognise the sender's mistake by."""
+    """`timestamp (00 06 44 …)`: enough to recognise the sender's mistake."""
     return f"{name} ({raw[:_BYTES_SHOWN].hex(' ')}{' …' if len(raw) > _BYTES_SHOWN else ''})"

@@ -1,4 +1,4 @@
-"""The keys that somebody else publishes: one small JSON document over HTTPS."""
+"""The keys that another issuer publishes: one small JSON document over HTTPS."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """Keys come from the configured address, and from nowhere that it might point to."""
+    """Keys come from the configured address only; redirects are not followed."""
 
     def redirect_request(self, *_: Any) -> None:
         return None
@@ -34,9 +34,9 @@ def _fetch(url: str) -> dict[str, Any]:
     opener = urllib.request.build_opener(_NoRedirects)
     try:
         with opener.open(url, timeout=_ANSWER_WITHIN_S) as answer:
-            told = json.loads(answer.read(_BYTES_MAX))
+            document = json.loads(answer.read(_BYTES_MAX))
     except (OSError, ValueError) as error:
         raise KeysUnavailable(f"{url} does not answer with keys: {error}") from error
-    if not isinstance(told, dict):
+    if not isinstance(document, dict):
         raise KeysUnavailable(f"{url} does not answer with a JSON object")
-    return told
+    return document

@@ -1,4 +1,4 @@
-"""Connections that are watched, also while nothing is sent over them."""
+"""Watches connections, also while they are idle."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PRIMARY = "primary"
 
 
 def primary_watch(readiness: Readiness) -> Callable[[str | None], None]:
-    """For the store: tells `readiness` why there is no primary, or by None that there is one again."""
+    """A callback for the store, which reports to `readiness` why there is no primary; None: there is one again."""
 
     def changed(why_not: str | None) -> None:
         if why_not is None:
@@ -26,7 +26,7 @@ def primary_watch(readiness: Readiness) -> Callable[[str | None], None]:
 
 
 class Link:
-    """A connection to RabbitMQ, made for a `purpose`. Tells `readiness` of its loss and its return."""
+    """A connection to RabbitMQ for a `purpose`. Reports its loss and its return to `readiness`."""
 
     def __init__(self, readiness: Readiness, purpose: str) -> None:
         self._readiness = readiness
@@ -39,7 +39,7 @@ class Link:
         connection.reconnect_callbacks.add(self.on_restored)
 
     def leave(self) -> None:
-        """The connection is closed on purpose from now on."""
+        """From now on the connection is closed on purpose."""
         self._left = True
 
     def on_lost(self, _: Any, error: BaseException | None = None) -> None:

@@ -1,5 +1,5 @@
-"""MongoDB through Motor. What is Motor's own way stays in the `mongo` files of this folder, which also run on PyMongo's
-own async client: `CLIENT` is the one line to change.
+"""MongoDB through Motor. Only the `mongo` files of this folder depend on Motor. They also run on PyMongo's own async
+client: `CLIENT` is the one line to change.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from infra.ports.store import Collection, Document, Index, StoreUnavailable, Tra
 
 T = TypeVar("T")
 
-Question = Literal["hello", "buildInfo", "replSetGetStatus", "dbStats"]
-"""What the server can be asked about itself."""
+StatusCommand = Literal["hello", "buildInfo", "replSetGetStatus", "dbStats"]
+"""Commands that return the server's own status."""
 
 _INDEX_OPTIONS_CONFLICT = 85
 _SERVER_SELECTION_TIMEOUT_MS = 3000
@@ -38,18 +38,18 @@ CLIENT: Callable[..., Any] = AsyncIOMotorClient
 
 
 class MongoStore(MongoReads):
-    """One client for a process. Create it inside the running event loop: Motor binds to the first it sees."""
+    """One client per process. Create it inside the running event loop: Motor binds to the first loop it sees."""
 
     def __init__(self, client: Any, database: str) -> None:
         self._client = client
-        # Times come back aware: everything in this system is UTC.
+        # Times are read with their zone: everything in this system is UTC.
         super().__init__(client.get_database(database, codec_options=CodecOptions(tz_aware=True)))
         self._write_concern = WriteConcern("majority", j=True)
         self._watch: PrimaryWatch | None = None
         self._sessions: list[Any] = []
-        """Those that wait for their next transaction: to start and to end one are two trips to Motor's threads."""
-        self._asks_together = True
-        """Until answers come up that are too large for it."""
+        """Idle sessions for the next transactions: to start and end a session are two trips to Motor's threads."""
+        self._combines_queries = True
+        """Until the combined results were too large once."""
 
     @classmethod
     def connect(
@@ -60,9 +60,9 @@ class MongoStore(MongoReads):
         on_primary: PrimaryChanged | None = None,
         client_class: Callable[..., Any] = CLIENT,
     ) -> Self:
-        """Make a client; nothing is sent yet. StoreUnavailable where the URL cannot be understood.
+        """Make a client; nothing is sent yet. Raises StoreUnavailable if the URL is invalid.
 
-        `on_primary` is called when the primary goes, and when there is one again, even while nothing is asked.
+        `on_primary` is called when the primary is lost, and when there is one again, even while the client is idle.
         """
         watch = PrimaryWatch(on_primary) if on_primary else None
         try:
@@ -80,7 +80,7 @@ class MongoStore(MongoReads):
         return store
 
     async def ping(self) -> None:
-        """StoreUnavailable unless a primary of a replica set answers: transactions need one."""
+        """Raises StoreUnavailable unless a primary of a replica set answers: transactions need one."""
         try:
             hello = await self._client.admin.command("hello")
         except PyMongoError as error:
@@ -101,7 +101,7 @@ class MongoStore(MongoReads):
         for collection in collections:
             if collection.name not in existing:
                 try:
-                    # The driver's own look whether it exists would raise another error without a code.
+                    # The driver's own check for existence would raise an error without a code.
                     await self._database.create_collection(collection.name, check_exists=False)
                 except PyMongoError as error:
                     if getattr(error, "code", None) != 48:  # NamespaceExists: another process was faster.
@@ -115,7 +115,7 @@ class MongoStore(MongoReads):
         except OperationFailure as error:
             if error.code != _INDEX_OPTIONS_CONFLICT or index.expire_after_s is None:
                 raise
-            # Only how long documents are kept may change on an index that exists.
+            # The retention is all that may change on an existing index.
             change = {"keyPattern": dict(index.keys), "expireAfterSeconds": index.expire_after_s}
             await self._database.command("collMod", collection, index=change)
 
@@ -123,13 +123,13 @@ class MongoStore(MongoReads):
         session = self._sessions.pop() if self._sessions else await self._start_session()
         try:
             await resolved(session.start_transaction(ReadConcern("snapshot"), self._write_concern))
-            transaction = MongoTransaction(self._database, session, together=self._asks_together)
+            transaction = MongoTransaction(self._database, session, together=self._combines_queries)
             result = await work(transaction)
             await transaction.commit()
         except BaseException as error:
             await session.end_session()
             if isinstance(error, AnswersTooLarge):
-                self._asks_together = False
+                self._combines_queries = False
             if isinstance(error, PyMongoError):
                 raise translate(error) from error
             raise
@@ -144,8 +144,8 @@ class MongoStore(MongoReads):
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[MongoReads]:
-        """Every collection as of one moment, while others write. MongoDB keeps a moment for five minutes by default,
-        and what reads it later raises SnapshotTooOld.
+        """Every collection as of one moment, while others write. MongoDB keeps a moment for five minutes by default;
+        later reads raise SnapshotTooOld.
         """
         try:
             session = await resolved(self._client.start_session(snapshot=True))
@@ -155,30 +155,30 @@ class MongoStore(MongoReads):
             yield MongoReads(self._database, session)
 
     async def count(self, collection: str) -> int:
-        """About how many documents there are, from the collection's own figures: cheap, exact when nothing writes."""
+        """The approximate number of documents, from the collection's metadata: cheap; exact while nothing writes."""
         return int(await self._database[collection].estimated_document_count())
 
     async def drop(self) -> None:
-        """Delete the database with all that is in it."""
+        """Delete the whole database."""
         await self._client.drop_database(self._database.name)
 
     async def names(self) -> list[str]:
         """The collections that exist."""
         return sorted(await self._database.list_collection_names())
 
-    async def run(self, question: Question) -> Document:
-        """What any member says about itself, even where there is no primary. Raises StoreRefused, StoreUnavailable."""
-        database = self._database if question == "dbStats" else self._client.admin
+    async def run(self, command: StatusCommand) -> Document:
+        """The status of any member, even if there is no primary. Raises StoreRefused, StoreUnavailable."""
+        database = self._database if command == "dbStats" else self._client.admin
         try:
             answer: Document = await database.command(
-                question, read_preference=ReadPreference.PRIMARY_PREFERRED, codec_options=CodecOptions(tz_aware=True)
+                command, read_preference=ReadPreference.PRIMARY_PREFERRED, codec_options=CodecOptions(tz_aware=True)
             )
         except PyMongoError as error:
             raise to_refused(error) from error
         return answer
 
     async def indexes(self, collection: str) -> dict[str, Document]:
-        """The indexes of a collection by name; none where it does not exist. Raises StoreRefused, StoreUnavailable."""
+        """The indexes of a collection by name; empty if it does not exist. Raises StoreRefused, StoreUnavailable."""
         try:
             found: dict[str, Document] = await self._database[collection].index_information()
         except PyMongoError as error:

@@ -1,4 +1,4 @@
-"""What goes wrong at MongoDB, in the words of the runtime."""
+"""Translates the errors of MongoDB's driver into those of the store's port."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from infra.ports.store import SnapshotTooOld, StoreConflict, StoreUnavailable
 
 _DUPLICATE_KEY = 11000
 _TOO_LARGE = frozenset({4568, 10334, 17419, 17420})
-"""What a document comes to that grows beyond 16 MB: by one answer, by several, or by what is made of them."""
+"""A document grew beyond 16 MB: by one result, by several, or in a later stage."""
 
 _NOT_KEPT = frozenset({239, 246})
-"""SnapshotTooOld, and SnapshotUnavailable: what a restarted server says."""
+"""SnapshotTooOld, and SnapshotUnavailable, which a restarted server returns."""
 
 _UNAVAILABLE_CODES = frozenset(
     {
@@ -38,20 +38,20 @@ _UNAVAILABLE_CODES = frozenset(
 
 
 class StoreRefused(Exception):
-    """The store answers, but not this: the user may not ask it, or it does not apply."""
+    """The store refuses this command: the user may not run it, or it does not apply."""
 
 
 class AnswersTooLarge(StoreConflict):
-    """What was asked together does not fit into one document; from now on it is asked singly, so run it again."""
+    """The combined results do not fit into one document; retry, as queries are sent separately from now on."""
 
 
 def translate(error: PyMongoError) -> Exception:
-    """Sort the driver's errors into those worth running again at once, those worth waiting for, and the rest."""
+    """Sort the driver's errors: those to retry at once, those to wait for, and the rest."""
     codes = {getattr(error, "code", None)}
     if isinstance(error, BulkWriteError):
         codes |= {item.get("code") for item in (error.details or {}).get("writeErrors", ())}
     if isinstance(error, DuplicateKeyError) or _DUPLICATE_KEY in codes:
-        # Two replicas made the same document: the loser reads the winner's on its next run.
+        # Two replicas inserted the same document: the loser reads the winner's on its next try.
         return StoreConflict(short(error))
     if codes & _TOO_LARGE:
         return AnswersTooLarge(short(error))
@@ -72,5 +72,5 @@ def to_refused(error: PyMongoError) -> Exception:
 
 
 def short(error: Exception) -> str:
-    """What the driver says, without its advice on timeouts that are not the cause."""
+    """The driver's message, without its notes on timeouts that are not the cause."""
     return re.sub(r" \(configured timeouts: [^)]*\)", "", str(error).split(", Timeout:")[0])[:300]

@@ -1,4 +1,4 @@
-"""Reading documents from MongoDB, in a session or without."""
+"""Reads documents from MongoDB, with or without a session."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from infra.adapters.mongo_errors import translate
 from infra.ports.store import Ancestors, Document, Query
 
 _DOCUMENTS_PER_ANSWER = 10_000
-"""The server's own first answer holds 101 documents, and a batch often needs more: one way less."""
+"""By default the server's first answer holds 101 documents, and a batch often needs more: this saves a round trip."""
 _STREAMED_AT_ONCE = 500
 
 
 class MongoReads:
-    """Reads in a session: those of a transaction see one moment, as do those of a snapshot; without one, the newest."""
+    """Reads of a transaction or a snapshot see one moment; reads without a session see the newest data."""
 
     def __init__(self, database: Any, session: Any = None) -> None:
         self._database = database
@@ -49,7 +49,7 @@ class MongoReads:
         return await all_of(self._database[collection].find(dict(where), parts, session=self._session))
 
     async def summarise(self, collection: str, stages: Sequence[Mapping[str, Any]]) -> list[Document]:
-        """What the stages of an aggregation make of a collection."""
+        """The result of an aggregation over a collection."""
         return await all_of(
             self._database[collection].aggregate([dict(stage) for stage in stages], session=self._session)
         )
@@ -57,13 +57,13 @@ class MongoReads:
     async def ancestors(
         self, collection: str, ids: Sequence[Any], *, via: str, depth_max: int | None = None
     ) -> list[Document]:
-        """One search from all ids together: one for each would look up again, many times, where their ways meet."""
+        """One search from all ids together: separate searches would repeat the lookups that they share."""
         pipeline: list[dict[str, Any]] = [
-            # Any one document, to hang the search on.
+            # Any one document, as the input of the search.
             {"$limit": 1},
             {"$project": {"_id": 1}},
             lookup(Ancestors(collection, ids, via, depth_max), "found"),
-            # The server puts these into the search, so that no document ever holds all that was found.
+            # The server merges these stages into the search, so that no document ever holds all results.
             {"$unwind": "$found"},
             {"$replaceRoot": {"newRoot": "$found"}},
         ]
@@ -90,7 +90,7 @@ class MongoReads:
 
 
 async def resolved(given: Any) -> Any:
-    """What Motor gives at once and PyMongo's own async client only when it is awaited."""
+    """A value that Motor returns directly, and PyMongo's own async client as an awaitable."""
     return await given if isawaitable(given) else given
 
 
@@ -103,7 +103,7 @@ async def all_of(cursor: Any) -> list[Document]:
 
 
 def lookup(query: Query, name: str) -> dict[str, Any]:
-    """The stage that adds a query's answer to a document, under a name."""
+    """The stage that adds a query's result to a document, under a name."""
     if isinstance(query, Ancestors):
         search: dict[str, Any] = {
             "from": query.collection,

@@ -1,4 +1,4 @@
-"""One transaction in MongoDB, which talks to the server as seldom as it can."""
+"""One transaction in MongoDB, with as few round trips as possible."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from infra.ports.store import Change, Document, Increment, Query, one_by_one
 
 _UTC: CodecOptions[Document] = CodecOptions(tz_aware=True)
 _STATEMENTS: Mapping[Literal["insert", "update"], str] = {"insert": "documents", "update": "updates"}
-"""What a command to write calls the list of what is to be written."""
+"""The field of a write command that holds the list of writes."""
 
 _STATEMENTS_MAX = 10_000
-"""In one command. MongoDB takes 100,000 and 48 MB; a batch has some thousands, of which a journal's 16 MB are one."""
+"""Per command. MongoDB accepts 100,000 statements and 48 MB; a batch has some thousands, one of them a journal record
+of up to 16 MB."""
 
 
 class MongoTransaction(MongoReads):
-    """Keeps what is to be written until something is read, or all is committed, and then writes it in one go.
+    """Collects writes until the next read or the commit, and then sends them together.
 
-    Motor makes each command a trip to another thread and back, which costs more than a small command itself; so here
-    one such trip gives several commands to the client that Motor wraps. They are the server's own commands, because
-    the driver's helpers for writing in bulk cost as much again. `together`: whether several queries may be asked in
-    one command.
+    Motor runs each command in another thread, and that switch costs more than a small command itself; so here one
+    switch passes several commands to the client that Motor wraps. They are raw server commands, because the driver's
+    bulk write helpers would double the cost. `together`: whether several queries may be sent in one command.
     """
 
     def __init__(self, database: Any, session: Any, *, together: bool) -> None:
         super().__init__(database, session)
         self._together = together
         self._unwritten: list[Document] = []
-        """Commands, in the order in which they were asked for."""
+        """Commands, in the order of the calls."""
 
     async def find(
         self,
@@ -56,52 +56,52 @@ class MongoTransaction(MongoReads):
         return await super().ancestors(collection, ids, via=via, depth_max=depth_max)
 
     async def find_all(self, queries: Sequence[Query]) -> list[list[Document]]:
-        """One aggregation that starts from a document made up on the spot and looks up one answer after the other.
+        """One aggregation that starts from an empty document and adds the result of each query to it.
 
-        Raises AnswersTooLarge where they do not fit into one document.
+        Raises AnswersTooLarge if the results do not fit into one document.
         """
         if len(queries) < 2 or not self._together:
             return await one_by_one(self, queries)
         names = [str(number) for number in range(len(queries))]
         pipeline = [{"$documents": [{}]}, *map(lookup, queries, names)]
-        *_, answer = await self._at_once({"aggregate": 1, "pipeline": pipeline, "cursor": {}})
+        *_, answer = await self._send({"aggregate": 1, "pipeline": pipeline, "cursor": {}})
         [found] = answer["cursor"]["firstBatch"]
         return [found[name] for name in names]
 
     async def insert(self, collection: str, documents: Sequence[Document]) -> None:
-        self._will_write("insert", collection, list(documents))
+        self._add_writes("insert", collection, list(documents))
 
     async def replace(self, collection: str, documents: Sequence[Document]) -> None:
-        self._will_write(
+        self._add_writes(
             "update",
             collection,
             [{"q": {"_id": document["_id"]}, "u": document, "upsert": True} for document in documents],
         )
 
     async def change(self, collection: str, changes: Sequence[Change]) -> None:
-        self._will_write("update", collection, [{"q": {"_id": c.id}, "u": _operators(c)} for c in changes])
+        self._add_writes("update", collection, [{"q": {"_id": c.id}, "u": _operators(c)} for c in changes])
 
     async def add(self, collection: str, increments: Sequence[Increment]) -> None:
-        self._will_write(
+        self._add_writes(
             "update",
             collection,
             [{"q": {"_id": i.id}, "u": _increase(i), "upsert": True} for i in increments],
         )
 
     async def commit(self) -> None:
-        await self._at_once(commits=True)
+        await self._send(commits=True)
 
     async def _write(self) -> None:
         if self._unwritten:
-            await self._at_once()
+            await self._send()
 
-    def _will_write(self, kind: Literal["insert", "update"], collection: str, statements: list[Document]) -> None:
+    def _add_writes(self, kind: Literal["insert", "update"], collection: str, statements: list[Document]) -> None:
         for start in range(0, len(statements), _STATEMENTS_MAX):
             some = statements[start : start + _STATEMENTS_MAX]
             self._unwritten.append({kind: collection, _STATEMENTS[kind]: some, "ordered": False})
 
-    async def _at_once(self, *commands: Document, commits: bool = False) -> list[Document]:
-        """Write what is unwritten, then run these commands, all in one trip to another thread."""
+    async def _send(self, *commands: Document, commits: bool = False) -> list[Document]:
+        """Send the collected writes, then these commands, all in one switch to another thread."""
         commands = (*self._unwritten, *commands)
         self._unwritten.clear()
         run = _run_in_place if isinstance(self._session, AsyncClientSession) else _run_in_thread
@@ -112,7 +112,7 @@ class MongoTransaction(MongoReads):
 
 
 async def _run_in_thread(database: Any, session: Any, commands: Sequence[Document], commits: bool) -> list[Document]:
-    """Motor: by the client that it wraps."""
+    """For Motor: through the client that it wraps."""
 
     def run() -> list[Document]:
         inner = session.delegate
@@ -127,7 +127,7 @@ async def _run_in_thread(database: Any, session: Any, commands: Sequence[Documen
 
 
 async def _run_in_place(database: Any, session: Any, commands: Sequence[Document], commits: bool) -> list[Document]:
-    """PyMongo's own async client, which needs no other thread."""
+    """For PyMongo's own async client, which needs no other thread."""
     answers = [_checked(await database.command(command, codec_options=_UTC, session=session)) for command in commands]
     if commits:
         await session.commit_transaction()

@@ -1,4 +1,4 @@
-"""What MongoDB's driver notices by itself, in a thread of its own: that the primary is gone, and that there is one."""
+"""Reports when MongoDB's driver, in a thread of its own, notices that the primary is lost or back."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PrimaryChanged = Callable[[str | None], None]
 
 
 class PrimaryWatch(TopologyListener):
-    """Calls back in the event loop that it was made in. The first primary after the start is no change."""
+    """Calls back in the event loop in which it was created. The first primary after the start is no change."""
 
     def __init__(self, changed: PrimaryChanged) -> None:
         self._changed = changed
@@ -21,7 +21,7 @@ class PrimaryWatch(TopologyListener):
         self._closed = False
 
     def close(self) -> None:
-        """The client is closed on purpose from now on."""
+        """From now on the client is closed on purpose."""
         self._closed = True
 
     def opened(self, event: Any) -> None:

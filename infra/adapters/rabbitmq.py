@@ -51,7 +51,7 @@ amqp_properties.install()
 
 _LOST = (*CONNECTION_EXCEPTIONS, AMQPException, TimeoutError)
 _CONNECT_TIMEOUT_S = 5
-_COURTESY_WITHIN_S = 2
+_BEST_EFFORT_WITHIN_S = 2
 _RECONNECT_S = 1
 _RETURNED_HEADER = "x-delivery-count"
 """Set by quorum queues from the second delivery on."""
@@ -60,10 +60,10 @@ _DEATHS_HEADER = "x-death"
 """Set by the broker when it moves a message: one table for each queue and reason, the latest first."""
 
 _COUNT_MAX = 1_000
-"""No message is tried so often. Headers are the sender's, and the database takes no number beyond 64 bits."""
+"""More than any message is tried. Senders control headers, and the database takes no number beyond 64 bits."""
 
 _NAME_BYTES_MAX = 255
-"""AMQP allows no longer name of a queue, and no longer routing key."""
+"""The longest queue name and routing key that AMQP allows."""
 
 
 class RabbitInbox:
@@ -75,10 +75,10 @@ class RabbitInbox:
         self._closed = False
 
     async def take(self, raw: IncomingMessage) -> None:
-        """Hand the delivery to the loop, which acknowledges it when all is done.
+        """Pass the delivery to the loop, which acknowledges it at the end.
 
-        It must not raise, whatever a sender put into the headers: the message would wait unacknowledged until an
-        acknowledgement of those after it covered it, and so be lost.
+        It must not raise, whatever the headers contain: the message would stay unacknowledged until an acknowledgement
+        of later ones covered it, and so be lost.
         """
         headers = raw.headers
         if raw.exchange == SHOPS_EXCHANGE:
@@ -116,7 +116,7 @@ class RabbitInbox:
         return self._waiting.popleft() if self._waiting and not self._closed else None
 
     def close(self) -> None:
-        """Give nothing more to the loop; what waits here goes back to the broker with the channel."""
+        """Pass nothing more to the loop; waiting deliveries are requeued when the channel closes."""
         self._closed = True
         self._arrived.set()
 
@@ -128,7 +128,7 @@ class RabbitInbox:
             return False
 
     async def acknowledge(self, deliveries: Sequence[Delivery], *, parked: Sequence[Delivery] = ()) -> None:
-        """One acknowledgement covers all before it on its channel; what a lost channel held comes again anyway."""
+        """One acknowledgement covers all earlier ones on its channel; deliveries of a lost channel are redelivered."""
         try:
             if parked:
                 for delivery in deliveries:
@@ -165,7 +165,7 @@ def _from_shop(raw: IncomingMessage) -> Delivery:
 
 
 def _name(header: object) -> str | None:
-    """The header where it can name a queue or a routing key; anything else stands for none."""
+    """The header, if it can be the name of a queue or a routing key; otherwise None."""
     return header if isinstance(header, str) and 0 < len(header.encode()) <= _NAME_BYTES_MAX else None
 
 
@@ -182,7 +182,7 @@ def _death(header: object) -> Death | None:
 
 
 class RabbitConsumer:
-    """FastStream subscribers, one for each queue, without injection or parsing: the loop does all that in batches."""
+    """FastStream subscribers, one per queue, without injection or parsing: the loop decodes in batches."""
 
     def __init__(self, url: str, link: Link | None = None) -> None:
         self._link = link
@@ -207,8 +207,8 @@ class RabbitConsumer:
             no_reply=True,
         )
         subscriber(inbox.take)
-        # FastStream's own way to a handler (scopes, middlewares, parsers, an answer) takes a twelfth of the time of
-        # `order_intake`, and may keep bodies alive in a cycle; the loop decodes by itself, a batch at a time.
+        # FastStream's own call chain (scopes, middlewares, parsers, a reply) takes a twelfth of the time of
+        # `order_intake`, and may keep bodies alive in a cycle; the loop itself decodes, a batch at a time.
         subscriber.consume = inbox.take  # type: ignore[method-assign,assignment]
         self._inboxes[queue] = inbox
         return inbox
@@ -217,7 +217,7 @@ class RabbitConsumer:
         await self._broker.start()
 
     async def cancel(self) -> None:
-        """Take nothing more; the loops finish the batch in hand and stop."""
+        """Take nothing more; the loops finish the current batch and stop."""
         for subscriber in self._broker.subscribers:
             await subscriber.stop()
         for inbox in self._inboxes.values():
@@ -230,7 +230,7 @@ class RabbitConsumer:
 
 
 class RabbitPublisher:
-    """Publishes persistently, with confirms, all of a batch at once; an unroutable mandatory message is an error."""
+    """Publishes a whole batch at once, persistent and confirmed; an unroutable mandatory message is an error."""
 
     def __init__(self, url: str, *, timeout_s: float, link: Link | None = None) -> None:
         self._url = url
@@ -260,13 +260,13 @@ class RabbitPublisher:
         try:
             async with asyncio.timeout(self._timeout_s):
                 await asyncio.gather(
-                    *[self._offer(message) if message.courtesy else self._publish(message) for message in messages]
+                    *[self._offer(message) if message.best_effort else self._publish(message) for message in messages]
                 )
         except PublishError as error:
             raise BrokerUnavailable(f"a message reached no queue; is a binding missing? {error}") from error
         except DeliveryError as error:
             await self._renew(channel)
-            raise BrokerUnavailable(f"the server would not take a message: {error}") from error
+            raise BrokerUnavailable(f"the server refused a message: {error}") from error
         except _LOST as error:
             raise BrokerUnavailable(str(error) or error.__class__.__name__) from error
 
@@ -276,10 +276,10 @@ class RabbitPublisher:
         self._exchanges.clear()
 
     async def _renew(self, refused: AbstractChannel | None) -> None:
-        """Leave a channel on which the server refused a message.
+        """Replace a channel on which the server refused a message.
 
-        A channel keeps for life what it learnt first of a quorum queue: where that is the leader that has just died,
-        RabbitMQ 3.10 refuses every message to that queue on this channel until the dead node is back.
+        A channel never updates which node leads a quorum queue. If that leader has just died, RabbitMQ 3.10 refuses
+        every message to that queue on this channel until the dead node is back.
         """
         async with self._renewing:
             if refused is None or self._channel is not refused:
@@ -292,9 +292,9 @@ class RabbitPublisher:
                 log.info("channel_not_renewed", error=str(error), consequence="tried again with the next message")
 
     async def _offer(self, message: Outgoing) -> None:
-        """Publish to a queue that a sender named: one that is full or without a leader must not stop the worker."""
+        """Publish to a queue that a sender named: a full queue, or one without a leader, must not stop the worker."""
         try:
-            async with asyncio.timeout(_COURTESY_WITHIN_S):
+            async with asyncio.timeout(_BEST_EFFORT_WITHIN_S):
                 await self._publish(message)
         except (DeliveryError, TimeoutError, ValueError) as error:
             log.info("reply_not_taken", queue=message.routing_key, error=str(error) or error.__class__.__name__)
@@ -321,8 +321,8 @@ class RabbitPublisher:
 
 
 class _Connection(RobustConnection):
-    """Ends with its first attempt where that is cancelled. aio-pika's own begins another in a task that no cancellation
-    ends, so the loop never closes.
+    """Closes if its first attempt is cancelled. aio-pika's own starts another attempt in a task that cannot be
+    cancelled, so the event loop never closes.
     """
 
     async def connect(self, timeout: TimeoutType = None) -> None:  # noqa: ASYNC109  (aio-pika's signature)
@@ -334,7 +334,7 @@ class _Connection(RobustConnection):
 
 
 async def connect(url: str) -> AbstractRobustConnection:
-    """Connect once, or raise BrokerUnavailable with a sentence; a later loss is reconnected by itself."""
+    """Connect once, or raise BrokerUnavailable with a sentence; after a later loss it reconnects by itself."""
     try:
         async with asyncio.timeout(_CONNECT_TIMEOUT_S):
             return await aio_pika.connect_robust(url, connection_class=_Connection, reconnect_interval=_RECONNECT_S)
@@ -351,7 +351,7 @@ class QueueDepth:
 
 
 async def depths(url: str, queues: Sequence[str]) -> dict[str, QueueDepth | None]:
-    """Messages ready and consumers of each queue, as the broker sees them; None for a queue that does not exist."""
+    """Ready messages and consumers of each queue, as the broker counts them; None for a queue that does not exist."""
     connection = await connect(url)
     found: dict[str, QueueDepth | None] = {}
     try:

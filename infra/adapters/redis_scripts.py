@@ -1,10 +1,10 @@
-"""What Redis does in one act. Everything here runs on Redis 7.0 and on Valkey.
+"""The atomic operations in Redis, as Lua scripts. Everything here runs on Redis 7.0 and on Valkey.
 
-A cached value is a hash: `n` is the number of the last change heard of, `v` the value, `m` the `n` that it was read at,
-`u` until when it is given out whatever happens. Numbers of changes are the server's microseconds, which only grow: a
-value that was read before a change never replaces one that was read after it. One that a change overtook while it was
-read is given out until `u` and no longer. Without `v`, the hash is a marker that somebody reads the value now; changes
-that nobody waits for leave nothing behind.
+A cached value is a hash: `n` is the number of the last change, `v` the value, `m` the `n` at which it was read, `u` the
+time until which it is valid in any case. Numbers of changes are the server's microseconds, which only grow: a value
+that was read before a change never replaces one that was read after it. A value that changed while it was read is
+valid until `u` and no longer. Without `v`, the hash is a marker of a read in progress; a change of a value that is
+neither stored nor being read leaves nothing behind.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ redis.call('SET', KEYS[1], string.format('%.0f', full), 'PX', math.ceil((full - 
 return {1, math.floor((room - gap) / gap + 0.000001), 0, math.ceil(full - now)}
 """
 )
-"""The generic cell rate algorithm: the key holds the moment at which the whole quota is there again."""
+"""The generic cell rate algorithm: the key holds the moment at which the whole quota is available again."""
 
 LOOK = (
     _NOW
@@ -71,7 +71,7 @@ return kept
 """
 )
 
-FORGET = (
+INVALIDATE = (
     _NOW
     + """
 for _, key in ipairs(KEYS) do

@@ -1,4 +1,4 @@
-"""What must hold of stored state, recomputed. Each worker audits what it owns; `tributary verify` gathers it all."""
+"""Audits recompute what must hold of stored state. Each worker audits what it owns; `verify` runs them all."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from infra.ports.store import JOURNALS, Reader, Streams
 
 BREACHES_SHOWN_MAX = 20
 SUBJECTS_MAX = 10_000
-"""How many subjects of breaches are kept, to be looked at again."""
+"""How many subjects of breaches are kept, to be checked again."""
 
 GATHERED = 2_000
-"""How many ids an audit asks for at once: a query for each would take some sixty times as long."""
+"""How many ids an audit looks up at once: a query for each would take some sixty times as long."""
 
 IN_HAND_MAX = timedelta(days=1)
 """How long a process may hold a message between receipt and commit: as long as its store is away."""
 
 Subject = tuple[str, str]
-"""An invariant, and what it is about."""
+"""An invariant, and the subject of a breach."""
 
 
 class Read(Reader, Streams, Protocol):
@@ -39,8 +39,8 @@ class Breach:
 class Report:
     """Figures and breaches by invariant (`I1` …). `now` is when the audit began.
 
-    `only` are the subjects that are looked at, each with the place where it was found; None for all there are. An
-    audit may read more than these, and find more broken, as it does not read all of that; only they count.
+    `only` are the subjects to check, each with the place where it was found; None for all. An audit may read more than
+    these, but not completely, and so find false breaches there; only breaches of these subjects count.
     """
 
     now: datetime
@@ -59,7 +59,7 @@ class Report:
         figures[name] = int(figures.get(name, 0)) + value
 
     def breach(self, invariant: str, about: str, detail: str, *, place: Any = None) -> None:
-        """Count a breach; the first ones are kept to be shown. `place` says where its audit finds it again."""
+        """Count a breach; the first ones are kept for display. `place` is where its audit finds it again."""
         subject = (invariant, about)
         if self.only is not None and subject not in self.only:
             return
@@ -76,29 +76,29 @@ class Report:
             self.breach(invariant, about, detail)
 
     def ids(self, kind: str) -> list[str] | None:
-        """The things of a kind (`order` of `order/shop-1/1001`) that are looked at; None where all of them are."""
+        """The keys to check of one kind (`order` in `order/shop-1/1001`); None for all."""
         if self.only is None:
             return None
         found = (about.partition("/") for _, about in self.only)
         return sorted({key for head, _, key in found if head == kind and key})
 
     def among(self, kind: str, path: str, of: Callable[[str], Any] = str) -> dict[str, Any]:
-        """The condition for documents that are of the things of a kind that are looked at, to be added to a query."""
+        """The query condition for documents of the keys to check of one kind; empty for all."""
         found = self.ids(kind)
         return {} if found is None else {path: {"$in": [of(key) for key in found]}}
 
     def looks_at(self, *abouts: str) -> bool:
-        """Whether one of these is looked at."""
+        """Whether one of these subjects is to be checked."""
         return self.only is None or any(about in abouts for _, about in self.only)
 
-    def again(self, now: datetime) -> Report:
-        """An empty report about what this one found; it leaves the figures alone."""
+    def recheck(self, now: datetime) -> Report:
+        """An empty report for a second check of the subjects that this one found; without its figures."""
         return Report(now, only=dict(self.subjects))
 
-    def still(self, again: Report) -> Report:
-        """This report with what `again` found of it once more: the rest was on its way from one worker to the next.
+    def confirmed_by(self, again: Report) -> Report:
+        """This report with only the breaches that `again` found too: the others were messages in transit.
 
-        What was found beyond `SUBJECTS_MAX` was not looked at again, and stands.
+        Breaches beyond `SUBJECTS_MAX` were not checked again, and remain.
         """
         unseen = self.breach_count - self.counts.total()
         count = again.breach_count + unseen
@@ -113,11 +113,11 @@ class Report:
 Audit = Callable[[Read, Report], Awaitable[None]]
 
 
-async def learnt(
+async def outcome_times(
     read: Read, worker: str, outcome: str, abouts: Iterable[str] | None = None
 ) -> AsyncIterator[dict[str, datetime]]:
-    """When a worker took what had this outcome, by what it is about, as far as its journal still knows: some thousand
-    at a time. `abouts` are the only things that are wanted.
+    """When a worker handled the messages of this outcome, by subject, for as long as its journal keeps them: some
+    thousand at a time. `abouts` limits the subjects.
     """
     where: dict[str, Any] = {"handled.outcome": outcome}
     if abouts is not None:

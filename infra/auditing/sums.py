@@ -1,4 +1,4 @@
-"""Several sums of each of many things, in little memory: some two hundred bytes for a thing, however large its sums."""
+"""Several sums for each of many keys, in little memory: some two hundred bytes per key, however large its sums."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ K = TypeVar("K", bound=Hashable)
 
 
 class Sums(Generic[K]):
-    """`names` are the sums that a thing has; each begins at 0, and fits into 64 bits."""
+    """`names` are the sums of each key; each begins at 0, and fits into 64 bits."""
 
     def __init__(self, names: Sequence[str]) -> None:
         self._names = tuple(names)
@@ -29,6 +29,6 @@ class Sums(Generic[K]):
         self._sums[name][place] += amount
 
     def items(self) -> Iterator[tuple[K, dict[str, int]]]:
-        """Yield everything that was added to, in the order in which it first was, with its sums by name."""
+        """Yield every key with its sums by name, in order of first addition."""
         for key, place in self._places.items():
             yield key, {name: self._sums[name][place] for name in self._names}

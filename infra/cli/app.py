@@ -1,6 +1,6 @@
-"""The `tributary` command: every command with its name and an example. What they take is in `infra.cli.commands`.
+"""The `tributary` command: every command with its name and examples. Their options are in `infra.cli.commands`.
 
-What a command does is imported when it runs, so that those that only print start at once.
+The action of a command is imported when it runs, so that commands that only print start quickly.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def _group(parent: typer.Typer, name: str, description: str, *examples: str) -> 
 
 
 def _add(group: typer.Typer, name: str, command: Callable[..., None], *examples: str) -> None:
-    """Give a command its name. Lists show the first sentence of its help, and its own help ends with the examples."""
+    """Register a command. Lists show the first sentence of its help, and its own help ends with the examples."""
     first = " ".join((command.__doc__ or "").strip().partition("\n\n")[0].split())
     group.command(name, short_help=first, epilog=_epilog(examples))(command)
 
@@ -68,7 +68,7 @@ _add(letters, "discard", dead.discard, "tributary dead discard 5f0c2a", "tributa
 rule_sets = _group(
     app,
     "rules",
-    "Rule sets: what the network pays, who stands for it, and from when.",
+    "Rule sets: what the network pays, who approved it, and from when.",
     "tributary rules check draft.yaml",
 )
 _add(rule_sets, "schema", rules.schema, "tributary rules schema --output rules.schema.json")
@@ -123,12 +123,12 @@ def _version(wanted: bool) -> None:
 @app.callback(
     context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 120},
     epilog="\b\nExamples:\n  tributary demo\n  tributary rules check --help\n\n"
-    "Exit codes: 0 done, 1 a check failed or it was refused, 2 wrong usage, 3 it could not be finished. "
+    "Exit codes: 0 done, 1 a check failed or the command was refused, 2 wrong usage, 3 the command could not finish. "
     "TRIBUTARY_DEBUG=1 shows the traceback of an unexpected failure.",
 )
 def tributary(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     """The back-end of a distribution network: orders flow in, commissions flow upstream."""

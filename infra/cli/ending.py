@@ -1,7 +1,6 @@
-"""How every command ends: with an exit code, and where it fails with one sentence on standard error, never a traceback.
+"""How every command ends: with an exit code, and on failure with one sentence on standard error, not a traceback.
 
-TRIBUTARY_DEBUG=1 shows the traceback of a failure that no command expects; without it, it is in a file that the
-sentence names.
+The traceback of an unexpected failure is written to a file that the sentence names; TRIBUTARY_DEBUG=1 prints it.
 """
 
 from __future__ import annotations
@@ -21,33 +20,33 @@ from infra.terminal.environment import EXIT_ENVIRONMENT, EXIT_USAGE
 
 EXIT_INTERRUPTED = 130
 EXIT_BROKEN_PIPE = 141
-"""What a shell makes of SIGINT and SIGPIPE."""
+"""The exit codes of a shell for SIGINT and SIGPIPE."""
 
 _TEXT_MAX = 300
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 
 def run(app: typer.Typer) -> NoReturn:
-    """Run the command that the command line names, and end the process."""
+    """Run the command of the command line, and end the process."""
     _require_streams()
     try:
         code = _code_of(app)
     except BrokenPipeError:
         code = EXIT_BROKEN_PIPE
     except OSError:
-        # Standard error cannot be written either.
+        # Standard error cannot be written.
         code = EXIT_ENVIRONMENT
     try:
         sys.stdout.flush()
     except OSError as error:
         code = code or (EXIT_BROKEN_PIPE if isinstance(error, BrokenPipeError) else _system(error))
-        # At its end the interpreter flushes once more.
+        # The interpreter flushes again when it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(code)
 
 
 def _require_streams() -> None:
-    """A stream that the shell has closed (`>&-`) is empty, and one that is no UTF-8 shows what it lacks as escapes."""
+    """Replace streams that the shell has closed (`>&-`); print characters that the encoding lacks as escapes."""
     for name in ("stdin", "stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w"))  # noqa: SIM115  (open to the end)
@@ -68,29 +67,29 @@ def _code_of(app: typer.Typer) -> int:
     except BrokenPipeError:
         return EXIT_BROKEN_PIPE
     except SystemExit as error:
-        # Typer ends so where a pipe is broken, with the code of a failed check.
+        # Typer raises this for a broken pipe, with the code of a failed check.
         if not isinstance(error.__context__, BrokenPipeError):
             raise
         return EXIT_BROKEN_PIPE
     except UnicodeEncodeError as error:
-        return _unexpected(error) if os.environ.get("TRIBUTARY_DEBUG") else _no_text()
+        return _unexpected(error) if os.environ.get("TRIBUTARY_DEBUG") else _not_utf8()
     except Exception as error:
         return _unexpected(error)
     return code if isinstance(code, int) else 0
 
 
 def _usage(error: typer.TyperException) -> int:
-    """What the person has typed wrongly, and where the right words are. A command without any is its help."""
+    """Print what is wrong with the command line, and the help to read. A group without a command prints its help."""
     context = getattr(error, "ctx", None)
     message = error.format_message()
     if context is None or message == context.get_help():
         print(message, file=sys.stderr)
     else:
-        if near := getattr(error, "possibilities", None):
-            message = f"{error.message}. Did you mean {' or '.join(near)}?"
+        if similar := getattr(error, "possibilities", None):
+            message = f"{error.message}. Did you mean {' or '.join(similar)}?"
         message = message.replace(": Value error, ", ": ")
         end = "" if message.endswith((".", "?")) else "."
-        print(f"{message}{end} `{context.command_path} --help` shows what there is.", file=sys.stderr)
+        print(f"{message}{end} See `{context.command_path} --help`.", file=sys.stderr)
     return error.exit_code
 
 
@@ -107,20 +106,19 @@ def _unexpected(error: Exception) -> int:
         with open(descriptor, "w") as log:
             traceback.print_exception(error, file=log)
         where = f" Please report it with {name}."
-    print(
-        f"Tributary did not expect this: {type(error).__name__}{f': {text}' if text else ''}.{where}", file=sys.stderr
-    )
+    print(f"Unexpected failure: {type(error).__name__}{f': {text}' if text else ''}.{where}", file=sys.stderr)
     return EXIT_ENVIRONMENT
 
 
 def _system(error: OSError) -> int:
-    """A file that cannot be read or written, or a disk that is full: it is named, and a traceback would say no more."""
-    what = error.filename if error.filename else "The output cannot be written"
-    print(f"{os.fsdecode(what) if isinstance(what, str | bytes) else what}: {error.strerror}.", file=sys.stderr)
+    """A file that cannot be read or written, or a full disk: the sentence names it, and no traceback is needed."""
+    subject = error.filename if error.filename else "The output cannot be written"
+    text = os.fsdecode(subject) if isinstance(subject, str | bytes) else subject
+    print(f"{text}: {error.strerror}.", file=sys.stderr)
     return EXIT_ENVIRONMENT
 
 
-def _no_text() -> int:
-    """A terminal may hand over bytes that are no text, as halves of surrogate pairs."""
-    print("What was given is no text in UTF-8; type it again.", file=sys.stderr)
+def _not_utf8() -> int:
+    """Arguments that are not valid UTF-8 arrive as halves of surrogate pairs."""
+    print("The input is not valid UTF-8; type it again.", file=sys.stderr)
     return EXIT_USAGE

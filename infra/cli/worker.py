@@ -1,4 +1,4 @@
-"""`tributary work` alone: a process of a fleet need not hold every other command in memory."""
+"""Only `tributary work`, so that a process of a fleet does not load the other commands."""
 
 from __future__ import annotations
 

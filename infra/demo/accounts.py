@@ -1,7 +1,7 @@
-"""Which messages were published, by the keys that their repeats share, and which of them the journals know.
+"""Which messages were published, by the keys that repeats share, and which of them are in the journals.
 
-Counting what the journals write down would not do: a repeat that comes once more because a worker died is a mere
-redelivery to them, of which they write nothing, and a letter may be buried twice.
+Counting journal entries would be wrong: after a crash a repeat may be a plain redelivery, which is not journaled, and a
+message may be dead-lettered twice.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from infra.ports.store import JOURNALS
 from infra.runtime.worker import Worker
 
 _ANY_TIME = datetime(2999, 1, 1, tzinfo=UTC)
-"""No key depends on when a message was sent or arrived."""
+"""Keys do not depend on the time."""
 
 Published = Counter[str]
 """How often each message was published, by its key."""
@@ -28,9 +28,9 @@ Published = Counter[str]
 
 @dataclass(frozen=True, slots=True)
 class Accounted:
-    """Of all that was published, what is handled, recognised as a repeat, or dead-lettered; `repeats` are among it.
+    """Published messages that are handled, recognised as repeats, or dead-lettered; `repeats` are included.
 
-    Copies of a bare body are no repeats: each is handled, and its rule finds nothing left to change.
+    Copies of a bare body are not repeats: each is handled, and its rule finds nothing to change.
     """
 
     messages: int
@@ -38,7 +38,7 @@ class Accounted:
 
 
 def published(commands: Iterable[Payload], publications: Iterable[Publication], workers: Sequence[Worker]) -> Published:
-    """The keys under which the workers will know what a shop publishes, each of a batch for itself."""
+    """The keys that the workers derive from the published messages, one for each event of a batch."""
     keys = Published(envelope_of(command, _ANY_TIME).key for command in commands)
     readers = {
         payload.message_type: Reader(handler.payloads)
@@ -60,7 +60,7 @@ def published(commands: Iterable[Payload], publications: Iterable[Publication], 
 
 
 async def accounted(read: Read, workers: Sequence[Worker], expected: Published) -> Accounted:
-    """Look all of them up in the journals, each once, however often it is in there."""
+    """Look up every published message in the journals, and count each once."""
     known: set[str] = set()
     for worker in workers:
         async for record in read.stream(JOURNALS + worker.name, {}, fields=("handled.id", "dead.id")):

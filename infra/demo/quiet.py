@@ -1,4 +1,4 @@
-"""Knowing when nothing moves any more: queues empty at the broker, and no journal growing."""
+"""Waiting until the system is quiet: the queues are empty, and no journal grows."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from infra.runtime.failure_policy import DELAY_PREFIX
 from infra.runtime.topology import PARKED
 from infra.runtime.worker import Worker
 
-_LOOK_EVERY_S = 0.25
+_POLL_S = 0.25
 _STILL_FOR_S = 0.75
-"""Longer than a batch takes from its delivery to its journal record, which is what the broker cannot show."""
+"""Longer than a batch takes from its delivery to its journal record, which the broker does not show."""
 
 
 class NeverQuietError(Exception):
-    """The system still works on something after the time allowed; the text says on what."""
+    """The system is still working after the time limit; the text states where."""
 
 
 async def wait_until_quiet(
@@ -33,7 +33,7 @@ async def wait_until_quiet(
     timeout_s: float,
     on_look: Callable[[int], None] = lambda _: None,
 ) -> None:
-    """Return when every queue is empty and the journals stand still; messages that wait for a retry count if asked."""
+    """Return when every queue, `with_retries` also each retry queue, is empty and no journal grows."""
     queues = [
         queue.name
         for queue in topology.queues
@@ -52,5 +52,5 @@ async def wait_until_quiet(
         elif monotonic() - still_since >= _STILL_FOR_S:
             return
         records_before = records
-        await asyncio.sleep(_LOOK_EVERY_S)
+        await asyncio.sleep(_POLL_S)
     raise NeverQuietError(f"after {timeout_s:.0f} s there is still work in {waiting or 'a worker'}")

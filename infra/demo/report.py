@@ -1,4 +1,4 @@
-"""What the demo shows at the end: every figure read back from the stores, none remembered from publishing."""
+"""The report at the end of the demo: every figure is read from the stores, none is remembered from publishing."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ _REFUSALS = {
 
 @dataclass(slots=True)
 class Findings:
-    """Figures by name, as they lie in the database after the demo."""
+    """Figures by name, as stored in the database after the demo."""
 
     statuses: Counter[str] = field(default_factory=Counter)
     refusals: Counter[str] = field(default_factory=Counter)
     plans: dict[tuple[str, int], tuple[int, int, int]] = field(default_factory=dict)
-    """By plan and level: entries, what they gave, and what refunds and cancellations took back."""
+    """By plan and level: the number of entries, their amount, and the clawback after refunds and cancellations."""
 
     held: int = 0
     available: int = 0
@@ -71,7 +71,7 @@ async def gather(store: MongoStore) -> Findings:
 
 
 async def _refusals(store: MongoStore, found: Findings) -> None:
-    """Refusal events as the journal holds them, by reason code."""
+    """Refusal events of the journal, by reason code."""
     async for record in store.stream(ORDERS_JOURNAL, {"emitted": {"$gt": []}}, fields=("emitted",)):
         for emitted in record["emitted"]:
             if kind := _REFUSALS.get(emitted["type"]):
@@ -97,14 +97,14 @@ async def _money(store: MongoStore, found: Findings) -> None:
 
 
 def accounted(outcome: Outcome) -> bool:
-    """Whether every message that was published is handled, recognised as a repeat, or dead-lettered, with a reason."""
+    """Whether every published message is handled, recognised as a repeat, or dead-lettered."""
     expectation, figures = outcome.expectation, outcome.report.figures["I5"]
 
     def count(name: str) -> int:
         return int(figures.get(name, 0))
 
     orders = count("orders_accepted") == expectation.orders
-    letters = count("dead_letters_waiting") == expectation.set_aside
+    letters = count("dead_letters_waiting") == expectation.dead_lettered
     return orders and letters and outcome.accounted.messages == outcome.published_events
 
 
@@ -113,7 +113,7 @@ def as_object(outcome: Outcome, found: Findings, *, verified: bool) -> dict[str,
     orders = outcome.expectation.orders
     return {
         "published": outcome.published_events,
-        "settled": outcome.accounted.messages,
+        "accounted": outcome.accounted.messages,
         "accepted": figures.get("orders_accepted", 0),
         "refused": sum(found.refusals.values()),
         "duplicates": outcome.accounted.repeats + int(figures.get("orders_duplicate", 0)),

@@ -23,7 +23,7 @@ _CATEGORY_RATES = (("0.08", "0.03", "0.01"), ("0.03", "0.01"), ("0.06", "0.04", 
 
 @dataclass(frozen=True, slots=True)
 class RulesInForce:
-    """What two people say, and the market they say it for."""
+    """The commands of two people that put the rules in force, and the market of the rules."""
 
     market: DefineMarket
     proposal: ProposeRules
@@ -38,7 +38,7 @@ def rules_in_force(
     *,
     effective_from: datetime,
 ) -> RulesInForce:
-    """One rule set for the whole time; its targets are what some 4 % and 1.5 % of the sellers' months reach."""
+    """One rule set for the whole period; about 4 % and 1.5 % of the sellers' months reach its targets."""
     document = _document(placed, category_of, seller_of)
     return RulesInForce(
         market=DefineMarket(
@@ -71,7 +71,7 @@ def _document(
             "title": "Demo 2017",
             "market": MARKET,
             "pool_rate": "0.17",
-            # The demo does not wait a week for its commissions: they are released as soon as an order is completed.
+            # The demo does not wait a week: commissions are released as soon as an order is completed.
             "hold_days": 0,
             "plans": [
                 {
@@ -117,6 +117,6 @@ def _document(
 
 
 def _target(reward: str, sales: Decimal, bonus: str) -> dict[str, str]:
-    """Round down to 10 dollars, at least 10, so that who gave the measure reaches it."""
+    """Round down to 10 dollars, at least 10, so that a seller with exactly these sales reaches the target."""
     target = max(sales // 10 * 10, Decimal(10))
     return {"reward": reward, "currency": CURRENCY, "target": str(target), "bonus": bonus}

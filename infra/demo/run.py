@@ -1,4 +1,4 @@
-"""The demo: real servers, real workers, real baskets, published as shops would, and every figure checked."""
+"""The demo: real servers, workers and baskets, published as shops would, with every figure checked."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ _ACCOUNT_TIMEOUT_S = 60.0
 _TEND_EVERY_S = 0.5
 
 Progress = Callable[[str, int, int], None]
-"""Told what is going on, how much of it is done, and how much there is (0: not known)."""
+"""Called with the phase, how much of it is done, and its total (0: not known)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the demo found. `order_phase_s` is from the first order published until all of them were decided."""
+    """The result of the demo. `order_phase_s` is from the first published order until all of them were decided."""
 
     expectation: Expectation
     published_events: int
@@ -58,7 +58,7 @@ class Outcome:
 
 @dataclass(slots=True)
 class Demo:
-    """`at_work` starts the workers, each in a process of its own, and the clock; its end is the end of the demo."""
+    """`at_work` runs the workers, each in a separate process, and the clock, until the demo ends."""
 
     settings: Settings
     orders: int
@@ -80,7 +80,7 @@ class Demo:
         async with self.at_work, _connected(self.settings) as store:
             world = World(self.settings, store, topology, workers, self.progress)
             async with Shop(self.settings.rabbitmq_url) as shop:
-                await world.set_the_stage(shop, population)
+                await world.load_reference_data(shop, population)
                 before = await world.stock()
                 order_phase_s = await world.trade(shop, publications)
             accounted = await world.until_accounted(published)
@@ -101,7 +101,7 @@ class Demo:
 
 @asynccontextmanager
 async def fleet_at_work(environment: Mapping[str, str], logs: Path) -> AsyncIterator[None]:
-    """The workers as children of this process, which end with it; `logs` is a folder that is there."""
+    """The workers as children of this process, which end with it; `logs` is an existing folder."""
     fleet = Fleet([[name] for name in (*roster.names(), roster.CLOCK)], environment, logs=logs)
     try:
         fleet.start()
@@ -110,7 +110,7 @@ async def fleet_at_work(environment: Mapping[str, str], logs: Path) -> AsyncIter
             yield
             tending.cancel()
     except BaseExceptionGroup as errors:
-        # What a group of one task raises is that task's, or the demo's own.
+        # A group of one task has one error, of that task or of the demo.
         raise errors.exceptions[0] from None
     finally:
         fleet.stop()
@@ -126,7 +126,7 @@ async def _connected(settings: Settings) -> AsyncIterator[MongoStore]:
 
 
 async def _tend(fleet: Fleet) -> None:
-    """Start again what somebody kills, as an orchestrator would."""
+    """Restart workers that die, as an orchestrator would."""
     while True:
         fleet.tend()
         await asyncio.sleep(_TEND_EVERY_S)
@@ -134,7 +134,7 @@ async def _tend(fleet: Fleet) -> None:
 
 @dataclass(slots=True)
 class World:
-    """The running system, as the demo sees it from outside."""
+    """The running system, seen from outside."""
 
     settings: Settings
     store: MongoStore
@@ -142,8 +142,8 @@ class World:
     workers: Sequence[Worker]
     progress: Progress
 
-    async def set_the_stage(self, shop: Shop, population: Population) -> None:
-        """Register shops and distributors, define products, receive stock, put rules in force; wait after each wave."""
+    async def load_reference_data(self, shop: Shop, population: Population) -> None:
+        """Send the commands of the reference data, and wait after each wave."""
         waves = population.waves()
         total = sum(map(len, waves))
         done = 0
@@ -158,7 +158,7 @@ class World:
             await self._quiet("loading network, catalogue, stock and rules", with_retries=True)
 
     async def trade(self, shop: Shop, publications: Sequence[Publication]) -> float:
-        """Publish the orders and then, phase by phase, what becomes of them; return how long the orders took."""
+        """Publish the orders and then, phase by phase, their later messages; return how long the orders took."""
         order_phase_s = 0.0
         for phase, group in groupby(publications, key=lambda publication: publication.phase):
             messages = list(group)
@@ -175,19 +175,19 @@ class World:
             await self._quiet(f"waiting until all {_PHASES[phase]} are handled", with_retries=False)
             if phase == ORDERS:
                 order_phase_s = time.monotonic() - started
-            # Payments that came before their order wait 5 s; a shipment that overtook one would wait a minute.
-            await self._quiet("waiting for what came too early to be tried again", with_retries=True)
+            # Payments that precede their order are retried after 5 s, and a shipment before its payment after a minute.
+            await self._quiet("waiting for retries of early messages", with_retries=True)
         return order_phase_s
 
     async def until_accounted(self, published: Published) -> Accounted:
-        """Wait for what a slow worker may still have in hand, where no queue shows it; what is settled by then."""
+        """Wait for batches in progress, which no queue shows, and return what is accounted for in the end."""
         deadline = time.monotonic() + _ACCOUNT_TIMEOUT_S
         while True:
             report = Report(RealTime().now())
             await audit_messages(self.store, report, self.workers)
             accounted = await accounts.accounted(self.store, self.workers, published)
-            all_of_it = not report.breach_count and accounted.messages == published.total()
-            if all_of_it or time.monotonic() >= deadline:
+            is_complete = not report.breach_count and accounted.messages == published.total()
+            if is_complete or time.monotonic() >= deadline:
                 return accounted
             await asyncio.sleep(1)
 
@@ -201,13 +201,13 @@ class World:
         return totals
 
     async def sample_order(self) -> str:
-        """A completed order of several lines that paid three levels, to be explained."""
+        """A completed order with several lines that paid three levels, to explain; otherwise any order."""
         where: dict[str, Any] = {"status": "completed", "upline.level": 3, "lines.line": 2}
         found = await self.store.find(orders_view.ORDERS, where, sort=(("_id", 1),), limit=1)
         found = found or await self.store.find(orders_view.ORDERS, {}, limit=1)
         return str(found[0]["_id"]) if found else ""
 
-    async def _quiet(self, doing: str, *, with_retries: bool) -> None:
+    async def _quiet(self, phase: str, *, with_retries: bool) -> None:
         await wait_until_quiet(
             self.settings.rabbitmq_url,
             self.store,
@@ -215,5 +215,5 @@ class World:
             self.workers,
             with_retries=with_retries,
             timeout_s=_QUIET_TIMEOUT_S,
-            on_look=lambda left: self.progress(doing, 0, left),
+            on_look=lambda left: self.progress(phase, 0, left),
         )

@@ -1,4 +1,4 @@
-"""A shop's side of the wire: publishes over AMQP with confirms, as any client in any language would."""
+"""A shop as a client: publishes over AMQP with confirms, as a client in any language would."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from infra.adapters import rabbitmq as broker
 from infra.demo.traffic import Publication
 
 _IN_FLIGHT_MAX = 500
-"""Unconfirmed publishes at a time."""
+"""Unconfirmed messages at a time."""
 
 _COMMANDS_PER_MESSAGE = 200
 
@@ -45,7 +45,7 @@ class Shop:
         )
 
     async def send(self, messages: Sequence[tuple[str, bytes, str | None]]) -> None:
-        """Publish (routing key, body, content type) as `publish` does, without telling of progress."""
+        """Publish (routing key, body, content type) as `publish` does, without reporting progress."""
         await self._publish_all(messages, on_progress=lambda _: None)
 
     async def command(self, payloads: Iterable[Payload], on_progress: Callable[[int], None]) -> int:
@@ -76,7 +76,7 @@ class Shop:
 
 
 def _runs(payloads: Iterable[Payload]) -> Iterable[tuple[str, list[Payload]]]:
-    """Neighbours of the same type together, in order."""
+    """Group consecutive payloads of the same type, in order."""
     run: list[Payload] = []
     for payload in payloads:
         if run and run[-1].message_type != payload.message_type:
@@ -88,7 +88,7 @@ def _runs(payloads: Iterable[Payload]) -> Iterable[tuple[str, list[Payload]]]:
 
 
 def envelope_of(payload: Payload, now: datetime) -> Message[Payload]:
-    """The command as a CloudEvents event, whose id is the same whenever the command is."""
+    """The command as a CloudEvents event; equal commands have equal ids."""
     return message_of(payload.__class__)(
         id=derived_id("demo", payload.model_dump_json()),
         source="urn:tributary:demo",

@@ -1,7 +1,7 @@
-"""A demo that stays: workers, clock and API go on in the background, and there is a login for each who may look.
+"""A demo that stays: workers, clock and API continue in the background, with a login for each role.
 
-They are programs of the stack, `tributary work all` and `tributary api`: each starts again what dies of its processes,
-and `tributary down` ends them.
+They are programs of the stack, `tributary work all` and `tributary api`: each restarts its processes that die, and
+`tributary down` ends them.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ from infra.runtime import roster
 from infra.settings import Settings
 
 _PORT = 8080
-"""The API's, where nobody has it."""
+"""The API's port, if it is free."""
 
 _API_PROCESSES = 2
-"""Of several, uvicorn starts again the one that dies."""
+"""Uvicorn restarts a process that dies only if there are several."""
 
 _READY_WITHIN_S = 90.0
-_LOOK_EVERY_S = 0.25
+_POLL_S = 0.25
 
 
 class NotServingError(Exception):
-    """A program of the demo does not get ready; the text says which, and where its log is."""
+    """A program of the demo does not become ready; the text names it and its log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Login:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """Where the API of a kept demo answers, and to whom. The secrets are nowhere else but, hashed, in the database."""
+    """The API of a kept demo and its logins. The secrets are stored only as hashes in the database."""
 
     stack: str
     api: str
@@ -66,7 +66,7 @@ class Kept:
         return f"{self.api}/docs"
 
     def variables(self) -> tuple[dict[str, str], ...]:
-        """All of it as the tutorial's commands name it, what belongs together in one."""
+        """The shell variables of the tutorial's commands, grouped by login."""
         return (
             {"API": self.api, "DEMO": self.stack},
             {"ADMIN": self.admin.name, "ADMIN_PASSWORD": self.admin.secret},
@@ -81,7 +81,7 @@ class Kept:
 
 @dataclass(slots=True)
 class Staying:
-    """The programs of a stack that stays, one started for the demo's run and one after it."""
+    """The programs of a stack that stays: the workers start with the demo, the API after it."""
 
     settings: Settings
     stack: str
@@ -91,15 +91,15 @@ class Staying:
 
     @asynccontextmanager
     async def at_work(self) -> AsyncIterator[None]:
-        """The workers and the clock, which do not end with the demo."""
-        # Other workers of this machine may have the usual ports for health.
+        """Start the workers and the clock, which do not end with the demo."""
+        # Other workers on this machine may use the default health ports.
         self._start("workers", "work", "all", TRIBUTARY_HEALTH_PORT="0")
         yield
 
     async def open(self, earners: Sequence[int], order: str) -> Kept:
-        """Start the API, make the logins, and return when everything serves. Raises NotServingError.
+        """Start the API, create the logins, and return when everything serves. Raises NotServingError.
 
-        `earners` are distributors who have commissions, the first of whom gets a login, as does the shop of `order`.
+        The first of `earners`, distributors with commissions, gets a login, and so does the shop of `order`.
         """
         port = ports.choose(["api"], {"api": _PORT})["api"]
         api = f"http://{ports.LOOPBACK}:{port}"
@@ -121,7 +121,7 @@ class Staying:
         )
 
     async def _until_serving(self, port: int) -> None:
-        """Every queue of a worker has somebody who reads it, and the API lacks nothing."""
+        """Wait until every queue has a consumer and the API is ready."""
         queues = [queue for worker in roster.load_all() for queue in worker.queues]
         deadline = time.monotonic() + _READY_WITHIN_S
         while True:
@@ -135,8 +135,8 @@ class Staying:
             for program, mark in self.marks.items():
                 if not ready[program] and (time.monotonic() > deadline or not is_running(mark)):
                     log = self.home / self.stack / local.LOGS / f"{program}.log"
-                    raise NotServingError(f"the program {program!r} does not get ready; read {log}")
-            await asyncio.sleep(_LOOK_EVERY_S)
+                    raise NotServingError(f"the program {program!r} does not become ready; read {log}")
+            await asyncio.sleep(_POLL_S)
 
 
 def _new_login(who: str) -> Login:
@@ -156,9 +156,9 @@ def _is_ready(port: int) -> bool:
     connection = HTTPConnection(ports.LOOPBACK, port, timeout=5)
     try:
         connection.request("GET", "/readyz")
-        told = json.loads(connection.getresponse().read())
+        answer = json.loads(connection.getresponse().read())
     except (OSError, HTTPException, ValueError):
         return False
     finally:
         connection.close()
-    return not told.get("lacks", True) and not told.get("degraded", True)
+    return not answer.get("lacks", True) and not answer.get("degraded", True)

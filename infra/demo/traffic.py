@@ -1,7 +1,7 @@
-"""What shops would publish for a set of baskets: orders, what becomes of them, and everything that goes wrong.
+"""The messages that shops would publish for a set of baskets: orders, their later messages, and faulty ones.
 
-The bodies are written as a shop would write them, as plain JSON and not with the contract's classes, so that the
-contract is tested and not believed. The same baskets and seed give the same bytes.
+The bodies are written as a shop would write them, as plain JSON and not with the contract's classes, so that they test
+the contract. The same baskets and seed give the same bytes.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ PLACE_V1, PLACE_V2, UPDATE_STATUS = "order.place.v1", "order.place.v2", "order.u
 REFUND = "order.refund.v1"
 
 ORDERS, PAYMENTS, SHIPMENTS, COMPLETIONS, REFUNDS = range(5)
-"""The phases: what an order needs first is published in an earlier phase, save for the payments that come too early."""
+"""The phases: each needs the earlier ones, except for the payments that precede their order on purpose."""
 
 _BATCH_ORDERS_MAX, _BATCH_WINDOW_BASKETS, _BATCH_SHARE = 5, 100, 0.35
 _PREPAID_SHARE, _CANCELLED_SHARE = 0.5, 0.03
@@ -44,22 +44,21 @@ _SPOILT_LINE: dict[str, dict[str, Any]] = {
 }
 _UNREADABLE = ("broken_json", "not_an_object", "unknown_type")
 FLAWS = (*_UNREADABLE, *_SPOILT_ORDER, *_SPOILT_LINE)
-"""Ways to spoil an order: so that nobody can read its id, or in a field of it (None takes it out) or of its first line.
-
-The wrong currency, the wrong total and the fraction of a cent pass the contract; only a rule can refuse them.
+"""Ways to spoil an order: its id is unreadable, or a field of it (None removes the field) or of its first line is
+faulty. The wrong currency, the wrong total and the fraction of a cent pass the contract; only a rule can refuse them.
 """
 
 Kind = Literal["order", "status", "refund", "duplicate", "conflict", "malformed"]
-Answer = Literal["taken", "repeated", "refused", "set_aside"]
+Answer = Literal["taken", "repeated", "refused", "dead_lettered"]
 DistributorOf = Callable[[int], int]
 
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """One AMQP message. `answer` is what should come of it; a status may be taken and yet refused by the order.
+    """One AMQP message. `answer` is the expected result; a status that is `taken` may still be refused by the order.
 
-    `order_keys` are the orders it speaks of: several in a batch, none where nobody could read one.
-    `message_id` is the CloudEvents id; a bare body and a batch have none of their own.
+    `order_keys` are the orders of the message: several in a batch, none if it is unreadable. `message_id` is the
+    CloudEvents id; a bare body and a batch have none.
     """
 
     routing_key: str
@@ -79,11 +78,11 @@ class Publication:
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """What to count at the end. `published` AMQP messages = order_messages + the five kinds below it.
+    """The expected counts at the end. `published` AMQP messages = order_messages + the five kinds below it.
 
-    `orders` will exist, accepted or for want of stock rejected; `refused_by_contract` are the data's own (quantity 0).
-    `refused` counts every `order.refused` to come and `set_aside` every dead letter. `early_statuses` are among
-    `statuses`, `resent` (the same order under another id) among `duplicates`, `batches` among `order_messages`.
+    `orders` will exist, accepted or rejected (out of stock); `refused_by_contract` are invalid in the data (quantity
+    0). `refused` counts every expected `order.refused`, and `dead_lettered` every dead letter. `early_statuses` are
+    included in `statuses`, `resent` (the same order under another id) in `duplicates`, `batches` in `order_messages`.
     """
 
     published: int
@@ -99,7 +98,7 @@ class Expectation:
     resent: int
     refused_by_contract: int
     refused: int
-    set_aside: int
+    dead_lettered: int
 
 
 _PLURALS = {
@@ -112,43 +111,43 @@ _PLURALS = {
 
 _AGAIN = "-again"
 _Timeline = list[tuple[float, Publication]]
-"""Publications and where they belong within their phase, counted in baskets."""
+"""Publications with their position within the phase, counted in baskets."""
 
 
 def traffic(baskets: Sequence[Basket], distributor_of: DistributorOf, *, seed: int = 11) -> tuple[Publication, ...]:
-    """Return what the shops of `baskets` (oldest first) publish, accidents included, as one publisher sends it.
+    """Return what the shops of `baskets` (oldest first) publish, including faults, as one publisher sends it.
 
     Shares: 2 % of the messages published twice, 2 % of the statuses before their order, 3 % of the orders cancelled,
     8 % of the prepaid ones refunded in part or whole (a quarter of them before the goods are sent), 0.3 % sent again
-    under another id, 0.3 % in conflict with themselves, 0.5 % malformed (each flaw at least once).
+    under another id, 0.3 % sent again with other content, 0.5 % malformed (each flaw at least once).
     """
     rng = Random(seed)
-    many = [index for index, basket in enumerate(baskets) if len(basket.lines) > 1]
-    prepaid = {index for index in many if rng.random() < _PREPAID_SHARE}
-    sound = [index for index in many if baskets[index].orderable]
+    several_lines = [index for index, basket in enumerate(baskets) if len(basket.lines) > 1]
+    prepaid = {index for index in several_lines if rng.random() < _PREPAID_SHARE}
+    valid = [index for index in several_lines if baskets[index].orderable]
 
     def data(index: int) -> dict[str, Any]:
         return _order_v2(baskets[index], distributor_of, prepaid=index in prepaid)
 
-    timeline = list(_placings(baskets, data, _batches(baskets, sound, rng)))
-    timeline += _hastened(list(_statuses(baskets, prepaid, rng)), rng)
-    timeline += _refunds(baskets, [index for index in sound if index in prepaid], rng)
-    timeline += _repeated(timeline, rng)
-    for index in _some(sound, _RESENT_SHARE, rng):
-        timeline.append((index, _placed(baskets[index], data(index), "duplicate", "repeated")))
-    for index in _some(sound, _CONFLICT_SHARE, rng):
+    timeline = list(_orders(baskets, data, _batches(baskets, valid, rng)))
+    timeline += _some_early(list(_statuses(baskets, prepaid, rng)), rng)
+    timeline += _refunds(baskets, [index for index in valid if index in prepaid], rng)
+    timeline += _repeats(timeline, rng)
+    for index in _sample(valid, _RESENT_SHARE, rng):
+        timeline.append((index, _order(baskets[index], data(index), "duplicate", "repeated")))
+    for index in _sample(valid, _CONFLICT_SHARE, rng):
         other = data(index)
         other["lines"][0]["quantity"] += 1
-        timeline.append((index, _placed(baskets[index], other, "conflict", "refused")))
-    for number in range(max(len(FLAWS), round(len(baskets) * _MALFORMED_SHARE)) if sound else 0):
-        index = rng.choice(sound)
+        timeline.append((index, _order(baskets[index], other, "conflict", "refused")))
+    for number in range(max(len(FLAWS), round(len(baskets) * _MALFORMED_SHARE)) if valid else 0):
+        index = rng.choice(valid)
         timeline.append((index + rng.random(), _malformed(number, baskets[index], distributor_of)))
     timeline.sort(key=lambda entry: (entry[1].phase, entry[0]))
     return tuple(publication for _, publication in timeline)
 
 
 def expect(publications: Iterable[Publication]) -> Expectation:
-    """Count what should come of the publications."""
+    """Count the expected results of the publications."""
     counts: Counter[str] = Counter()
     for publication in publications:
         kind, answer, orders = publication.kind, publication.answer, len(publication.order_keys)
@@ -161,12 +160,12 @@ def expect(publications: Iterable[Publication]) -> Expectation:
     return Expectation(**{each.name: counts[each.name] for each in fields(Expectation)})
 
 
-def order_events(ones: Sequence[Basket], distributor_of: DistributorOf) -> list[dict[str, Any]]:
+def order_events(baskets: Sequence[Basket], distributor_of: DistributorOf) -> list[dict[str, Any]]:
     """Return one prepaid order for each basket, as the JSON of a structured CloudEvent, for measuring."""
-    return [_event(one, _order_v2(one, distributor_of, prepaid=True)) for one in ones]
+    return [_event(basket, _order_v2(basket, distributor_of, prepaid=True)) for basket in baskets]
 
 
-def _some(indexes: Sequence[int], share: float, rng: Random) -> list[int]:
+def _sample(indexes: Sequence[int], share: float, rng: Random) -> list[int]:
     return rng.sample(indexes, min(len(indexes), max(1, round(len(indexes) * share))))
 
 
@@ -191,14 +190,14 @@ def _order_v2(basket: Basket, distributor_of: DistributorOf, *, prepaid: bool) -
 
 
 def _as_v1(order: dict[str, Any]) -> dict[str, Any]:
-    """The simplest shop's form of an order of one line: no discount, its total is what it pays."""
+    """The version 1 of an order with one line: without a discount, the total is the price."""
     (line,) = order["lines"]
     head = {name: order[name] for name in ("shop_id", "order_id", "distributor_id")}
     return {**head, "product_id": line["product_id"], "quantity": line["quantity"], "total_price": order["total"]}
 
 
 def _event(basket: Basket, data: dict[str, Any], suffix: str = "") -> dict[str, Any]:
-    """A CloudEvents event in JSON; its id is the shop's own, with `suffix` where one order is sent more than once."""
+    """A CloudEvents event in JSON; its id is the shop's, with `suffix` if one order is sent more than once."""
     return {
         "specversion": "1.0",
         "id": derived_id("demo", basket.key) + suffix,
@@ -211,17 +210,17 @@ def _event(basket: Basket, data: dict[str, Any], suffix: str = "") -> dict[str, 
     }
 
 
-def _placed(basket: Basket, data: dict[str, Any], kind: Kind, answer: Answer) -> Publication:
-    """One order in one envelope; repeats and conflicts come a phase later, when the first has been taken."""
+def _order(basket: Basket, data: dict[str, Any], kind: Kind, answer: Answer) -> Publication:
+    """One order in one envelope; duplicates and conflicts are a phase later, when the first was handled."""
     event = _event(basket, data, {"duplicate": _AGAIN, "conflict": "-other"}.get(kind, ""))
     phase = ORDERS if kind == "order" else PAYMENTS
     return Publication(PLACE_V2, _json(event), STRUCTURED, kind, answer, (basket.key,), event["id"], phase)
 
 
-def _placings(
+def _orders(
     baskets: Sequence[Basket], data: Callable[[int], dict[str, Any]], batches: dict[int, tuple[int, ...]]
 ) -> Iterator[tuple[float, Publication]]:
-    """Every basket once: bare v1 for one line, v2 for more, alone or, where its last order stands, as a batch."""
+    """Every basket once: bare v1 for one line, v2 for more, alone or in a batch at the position of its last order."""
     waiting = {index for batch in batches.values() for index in batch}
     for index, basket in enumerate(baskets):
         answer: Answer = "taken" if basket.orderable else "refused"
@@ -233,13 +232,13 @@ def _placings(
             keys = tuple(baskets[member].key for member in batches[index])
             yield index, Publication(PLACE_V2, body, BATCH, "order", "taken", keys, None, ORDERS)
         elif index not in waiting:
-            yield index, _placed(basket, data(index), "order", answer)
+            yield index, _order(basket, data(index), "order", answer)
 
 
-def _batches(baskets: Sequence[Basket], sound: Sequence[int], rng: Random) -> dict[int, tuple[int, ...]]:
-    """Some shops collect orders: by the last order's index, the two to five orders of one shop sent together."""
+def _batches(baskets: Sequence[Basket], valid: Sequence[int], rng: Random) -> dict[int, tuple[int, ...]]:
+    """Batches of two to five orders of one shop, by the index of the last order."""
     waiting: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
-    for index in sound:
+    for index in valid:
         waiting[index // _BATCH_WINDOW_BASKETS, baskets[index].store_id].append(index)
     groups = (
         tuple(indexes[begin : begin + _BATCH_ORDERS_MAX])
@@ -250,7 +249,7 @@ def _batches(baskets: Sequence[Basket], sound: Sequence[int], rng: Random) -> di
 
 
 def _statuses(baskets: Sequence[Basket], prepaid: set[int], rng: Random) -> Iterator[tuple[float, Publication]]:
-    """What becomes of every order that the contract takes, short of stock or not: shops do not know."""
+    """The statuses of every valid order, in stock or not, because shops do not know the stock."""
     for index, basket in enumerate(baskets):
         if not basket.orderable:
             continue
@@ -275,11 +274,11 @@ def _status(basket: Basket, status: str, phase: int) -> Publication:
 
 
 def _refunds(baskets: Sequence[Basket], paid: Sequence[int], rng: Random) -> Iterator[tuple[float, Publication]]:
-    """Money given back: one unit of the first line, then for some orders all the rest.
+    """Refunds: one unit of the first line, then for some orders all the rest.
 
-    Shops do not know which orders ended for want of stock or were cancelled; those refuse the refund with a reason.
+    Shops do not know which orders were rejected (out of stock) or cancelled; those refuse the refund with a reason.
     """
-    for index in sorted(_some(paid, _REFUNDED_SHARE, rng)):
+    for index in sorted(_sample(paid, _REFUNDED_SHARE, rng)):
         basket = baskets[index]
         phase = PAYMENTS if rng.random() < _REFUNDED_EARLY_SHARE else REFUNDS
         first, *others = basket.lines
@@ -307,8 +306,8 @@ def _refund(basket: Basket, number: int, lines: list[dict[str, int]], phase: int
     return Publication(REFUND, body, BARE, "refund", "taken", (basket.key,), None, phase)
 
 
-def _hastened(statuses: _Timeline, rng: Random) -> _Timeline:
-    """Move some payments to just before their order, where the system has to wait for it."""
+def _some_early(statuses: _Timeline, rng: Random) -> _Timeline:
+    """Move some payments to just before their order, so that the system must wait for the order."""
     payments = [i for i, (_, status) in enumerate(statuses) if b'"paid"' in status.body]
     early = set(rng.sample(payments, min(len(payments), max(1, round(len(statuses) * _EARLY_SHARE)))))
     return [
@@ -317,15 +316,15 @@ def _hastened(statuses: _Timeline, rng: Random) -> _Timeline:
     ]
 
 
-def _repeated(timeline: _Timeline, rng: Random) -> _Timeline:
-    """The same bytes again, a little later: a publisher that missed its confirm."""
+def _repeats(timeline: _Timeline, rng: Random) -> _Timeline:
+    """The same bytes again, a little later, as a publisher without a confirm sends them."""
     taken = [i for i, (_, publication) in enumerate(timeline) if publication.answer == "taken"]
-    chosen = (timeline[i] for i in sorted(_some(taken, _REPEATED_SHARE, rng)))
+    chosen = (timeline[i] for i in sorted(_sample(taken, _REPEATED_SHARE, rng)))
     return [(at + rng.uniform(0.1, 30.0), replace(p, kind="duplicate", answer="repeated")) for at, p in chosen]
 
 
 def _malformed(number: int, like: Basket, distributor_of: DistributorOf) -> Publication:
-    """An order that never was, spoilt in one of the ways of `FLAWS`; `number` makes its ids its own."""
+    """A new order, spoilt in one of the ways of `FLAWS`; `number` makes its ids unique."""
     flaw = FLAWS[number % len(FLAWS)]
     basket = like._replace(basket_id=f"{like.basket_id}-spoilt-{number}")
     order = {**_order_v2(basket, distributor_of, prepaid=True), **_SPOILT_ORDER.get(flaw, {})}
@@ -337,5 +336,5 @@ def _malformed(number: int, like: Basket, distributor_of: DistributorOf) -> Publ
     if flaw == "broken_json":
         body = body[: body.index(b'"source"')]
     if flaw in _UNREADABLE:
-        return Publication(PLACE_V2, body, STRUCTURED, "malformed", "set_aside", (), None, ORDERS)
+        return Publication(PLACE_V2, body, STRUCTURED, "malformed", "dead_lettered", (), None, ORDERS)
     return Publication(PLACE_V2, body, STRUCTURED, "malformed", "refused", (basket.key,), event["id"], ORDERS)

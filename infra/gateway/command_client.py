@@ -1,7 +1,7 @@
-"""Sending a command and waiting for what comes of it: how the HTTP API and the command line speak to workers.
+"""Sends a command and waits for its outcome: the HTTP API and the command line use it to reach workers.
 
-The outcome comes back to a queue of this process alone, matched by correlation id. Whoever does not wait long enough
-loses nothing: the command is in its queue and is handled all the same.
+The outcome arrives in a private queue of this process and is matched by correlation id. If the wait ends too early,
+nothing is lost: the command is in its queue and is still handled.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ _LOST = (*CONNECTION_EXCEPTIONS, AMQPException, TimeoutError, RuntimeError)
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came of a command: its outcome code, and the events it caused as CloudEvents."""
+    """The outcome of a command: its code, and the events it caused as CloudEvents."""
 
     outcome: str
     events: Sequence[dict[str, Any]]
 
 
 class CommandClient:
-    """One connection and one reply queue, for any number of commands at a time."""
+    """One connection and one reply queue, for any number of concurrent commands."""
 
     def __init__(self, url: str, *, publish_timeout_s: float = 5.0, link: Link | None = None) -> None:
         self._url = url
@@ -49,7 +49,7 @@ class CommandClient:
         self._waiting: dict[str, asyncio.Future[Answer]] = {}
 
     async def start(self) -> None:
-        """Connect. Raises BrokerUnavailable; a later loss of the connection is reconnected by itself."""
+        """Connect. Raises BrokerUnavailable; after a later loss the connection restores itself."""
         self._connection = await connect(self._url)
         if self._link is not None:
             self._link.watch(self._connection)
@@ -71,10 +71,10 @@ class CommandClient:
         return self._connection is not None and self._connection.connected.is_set()
 
     async def send(self, message: Message[Any], *, wait_s: float) -> Answer | None:
-        """Publish a command and return its outcome; None where it took longer than `wait_s` (0: do not wait at all).
+        """Publish a command and return its outcome; None if it takes longer than `wait_s` (0: do not wait at all).
 
-        `message.correlation` must be this request's own. Raises BrokerUnavailable where the broker did not take it; it
-        may have taken it all the same, so a repeat must carry the same id.
+        `message.correlation` must be unique to this request. Raises BrokerUnavailable if the broker did not confirm it;
+        the broker may still have accepted it, so a repeat must carry the same id.
         """
         correlation = message.correlation
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
@@ -97,7 +97,7 @@ class CommandClient:
         await self._put(COMMANDS_EXCHANGE, message.type, body)
 
     async def forward(self, outgoing: Outgoing) -> None:
-        """Publish what an operator sends again, as it is; nobody answers. Raises BrokerUnavailable."""
+        """Publish a replayed message unchanged, without a reply. Raises BrokerUnavailable."""
         body = aio_pika.Message(
             outgoing.body,
             content_type=outgoing.content_type,
@@ -126,13 +126,13 @@ class CommandClient:
             ) from error
 
     async def _take(self, reply: AbstractIncomingMessage) -> None:
-        """Anyone who knows the name of the queue may publish to it: what is no answer of a worker is ignored."""
+        """Anyone who knows the name of the queue can publish to it: anything but a worker's reply is ignored."""
         try:
-            answer = json.loads(reply.body)
-            correlation, came_of_it = answer["correlationid"], Answer(answer["outcome"], answer["events"])
+            fields = json.loads(reply.body)
+            correlation, answer = fields["correlationid"], Answer(fields["outcome"], fields["events"])
             waiting = self._waiting.get(correlation)
         except (ValueError, KeyError, TypeError, RecursionError):
             log.info("reply_ignored", bytes=len(reply.body))
             return
         if waiting is not None and not waiting.done():
-            waiting.set_result(came_of_it)
+            waiting.set_result(answer)

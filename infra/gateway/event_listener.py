@@ -1,7 +1,7 @@
-"""Hearing events without being a worker: for what a process knows only to be faster, such as a cache.
+"""Receives events without a worker, for data that only makes a process faster, such as a cache.
 
-Nothing is acknowledged and nothing comes again: an event that is published while this process is away, or faster than
-it listens, is lost to it. Whoever needs every event is a worker.
+Nothing is acknowledged or redelivered: an event that is published while this process is away, or faster than it reads,
+is lost to it. What needs every event must be a worker.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ log = structlog.get_logger()
 _LOST = (*CONNECTION_EXCEPTIONS, AMQPException, TimeoutError, BrokerUnavailable)
 _TRY_AGAIN_S = 1.0
 _WAITING_MAX = 20_000
-"""Events in hand; what is more is dropped."""
+"""Waiting events; more are dropped."""
 
 Event = dict[str, Any]
 """A CloudEvent: its type, and its data as JSON has it."""
@@ -35,7 +35,7 @@ Take = Callable[[Sequence[Event]], Awaitable[None]]
 
 @asynccontextmanager
 async def listening(url: str, types: Sequence[str], take: Take) -> AsyncIterator[None]:
-    """Hand the events of these types to `take` while the block runs, many at a time when many come.
+    """Pass the events of these types to `take` while the block runs, many at a time under load.
 
     RabbitMQ may be away at the beginning, and at any time: then there are no events.
     """
@@ -60,7 +60,7 @@ class _Listener:
         self._connection: AbstractRobustConnection | None = None
 
     async def connect(self) -> None:
-        """Until RabbitMQ answers for the first time; from then on the connection restores itself."""
+        """Try until RabbitMQ answers for the first time; after that the connection restores itself."""
         while True:
             try:
                 self._connection = await connect(self._url)
@@ -80,7 +80,7 @@ class _Listener:
                 await self._connection.close()
 
     async def hand_over(self) -> None:
-        """While `take` runs, the next events collect. What it raises is logged and costs these events."""
+        """While `take` runs, the next events collect. If it raises, that is logged and its events are lost."""
         while True:
             await self._arrived.wait()
             self._arrived.clear()
@@ -92,9 +92,10 @@ class _Listener:
 
     async def _on_message(self, message: AbstractIncomingMessage) -> None:
         try:
-            told = json.loads(message.body)
+            content = json.loads(message.body)
         except (ValueError, RecursionError):
             return
-        events = [event for event in (told if isinstance(told, list) else [told]) if isinstance(event, dict)]
+        items = content if isinstance(content, list) else [content]
+        events = [event for event in items if isinstance(event, dict)]
         self._waiting += events[: max(0, _WAITING_MAX - len(self._waiting))]
         self._arrived.set()

@@ -1,7 +1,7 @@
-"""Queues of one process alone: for answers to its own commands, and for events it only wants while it lives.
+"""Private queues of one process: for replies to its own commands, and for events it needs only while it runs.
 
-They are exclusive and go with their connection, so nothing durable may depend on what lies in them. A robust
-connection declares them again under the same name when it comes back.
+They are exclusive and are deleted with their connection, so nothing durable may depend on their messages. A robust
+connection declares them again under the same name when it is restored.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Long calculations beside a server: in a process of their own, one at a time, and not for ever.
+"""Long calculations of a server: in a separate process, one at a time, and with a time limit.
 
-A calculation over a million orders keeps a core busy; in the server's own process everybody else would wait for it,
-in another thread too. The program is found by name. It reads one JSON object and writes one.
+A calculation over a million orders keeps a core busy; in the server's own process, even in another thread, all other
+requests would wait for it. The program is found by name. It reads one JSON object and writes one.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from infra.settings import Settings
 
 log = structlog.get_logger()
 
-_SAID_MAX = 2_000
+_OUTPUT_CHARS_MAX = 2_000
 
 
 class AlreadyBusy(Exception):
-    """Another calculation is under way in this process; try again later."""
+    """Another calculation is running in this process; try again later."""
 
 
 class TookTooLong(Exception):
-    """It did not end within its time, and was ended."""
+    """It exceeded its time limit, and was killed."""
 
 
 class Failed(Exception):
-    """It ended without an answer; the log has what it said."""
+    """It ended without a result; its error output is in the log."""
 
 
 class Subprocess:
-    """One for a server's process; `program` is a module that can be run, `within_s` the time that it gets."""
+    """One per server process; `program` is a module that can be run, `within_s` its time limit."""
 
     def __init__(self, settings: Settings, program: str, *, within_s: float = 60.0) -> None:
         self._settings = settings
@@ -43,17 +43,17 @@ class Subprocess:
         self._within_s = within_s
         self._busy = False
 
-    async def __call__(self, asked: dict[str, Any]) -> dict[str, Any]:
-        """The program's answer. Raises AlreadyBusy, TookTooLong, Failed. Whoever goes away ends the program."""
+    async def __call__(self, request: dict[str, Any]) -> dict[str, Any]:
+        """The program's result. Raises AlreadyBusy, TookTooLong, Failed. If the caller is cancelled, it is killed."""
         if self._busy:
             raise AlreadyBusy
         self._busy = True
         try:
-            return await self._run(json.dumps(asked).encode())
+            return await self._run(json.dumps(request).encode())
         finally:
             self._busy = False
 
-    async def _run(self, asked: bytes) -> dict[str, Any]:
+    async def _run(self, request: bytes) -> dict[str, Any]:
         own = {"MONGODB_URL": self._settings.mongodb_url, "TRIBUTARY_DATABASE": self._settings.database}
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", self._program),
@@ -63,7 +63,7 @@ class Subprocess:
             stderr=asyncio.subprocess.PIPE,
         )
         try:
-            out, said = await asyncio.wait_for(process.communicate(asked), self._within_s)
+            out, errors = await asyncio.wait_for(process.communicate(request), self._within_s)
         except TimeoutError:
             raise TookTooLong from None
         finally:
@@ -72,8 +72,8 @@ class Subprocess:
                     process.kill()
                 await process.wait()
         if process.returncode != 0:
-            told = said.decode(errors="replace")[-_SAID_MAX:]
-            log.error("calculation failed", program=self._program, exit_code=process.returncode, said=told)
+            output = errors.decode(errors="replace")[-_OUTPUT_CHARS_MAX:]
+            log.error("calculation failed", program=self._program, exit_code=process.returncode, output=output)
             raise Failed
         answer: dict[str, Any] = json.loads(out)
         return answer

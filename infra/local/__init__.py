@@ -1,8 +1,7 @@
 """The embedded stack: real RabbitMQ, MongoDB and Redis on private loopback ports, without Docker.
 
-A stack has a name and lives in `home/<name>`: its record, data and logs. Stacks never meet one another or the system's
-own servers, because ports, node names and folders are each stack's own, and a process is stopped only if its stack
-started it.
+A stack has a name and keeps its record, data and logs in `home/<name>`. Stacks do not affect one another or the
+system's own servers: each has its own ports, node names and folders, and stops only processes that it started.
 """
 
 from infra.local.errors import StackError

@@ -2,4 +2,4 @@
 
 
 class StackError(Exception):
-    """The environment does not allow what was asked; the message is a sentence that says what to do next."""
+    """The environment does not allow the request; the message is a sentence that states what to do next."""

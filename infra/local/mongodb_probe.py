@@ -1,4 +1,4 @@
-"""Whether MongoDB is primary and confirms what is written, and its replica set, which has this one member."""
+"""Whether MongoDB is primary and confirms writes, and the set-up of its replica set, which has this one member."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NOT_YET_INITIALIZED = 94
 
 
 def answer(member: str) -> str | None:
-    """The version, once the member is primary; founds the replica set, or moves it to its new port, if need be."""
+    """The version, once the member is primary; initiates the replica set, or moves it to its new port, if necessary."""
     try:
         with _client(member) as client:
             hello = client.admin.command("hello")
@@ -30,7 +30,7 @@ def answer(member: str) -> str | None:
 
 
 def ping(member: str) -> Health:
-    """The majority must confirm, on disk, all that is written so far; the update itself matches nothing."""
+    """The majority must confirm all earlier writes on disk; the update itself matches no document."""
     concern = {"w": "majority", "j": True, "wtimeout": ANSWER_WITHIN_MS}
     update = {"q": {"_id": "no document has this id"}, "u": {"$set": {"_": 0}}}
     try:
@@ -52,17 +52,17 @@ def _client(member: str) -> MongoClient[dict[str, Any]]:
 
 
 def _confirm_membership(client: MongoClient[dict[str, Any]], member: str) -> None:
-    """The set's configuration lies in the data and names the port of the run that wrote it."""
+    """The set's configuration is stored in the data and contains the port of the run that wrote it."""
     try:
         configuration = client.admin.command("replSetGetConfig")["config"]
     except OperationFailure as refusal:
         if refusal.code != _NOT_YET_INITIALIZED:
             raise
-        founding = {"_id": REPLICA_SET, "members": [{"_id": 0, "host": member}]}
-        client.admin.command("replSetInitiate", founding)
+        initial = {"_id": REPLICA_SET, "members": [{"_id": 0, "host": member}]}
+        client.admin.command("replSetInitiate", initial)
         return
     if configuration["members"][0]["host"] != member:
         configuration["members"][0]["host"] = member
         configuration["version"] += 1
-        # Forced, because there is no primary to ask: the only member does not recognise itself under the old port.
+        # Forced, because there is no primary: the only member does not recognise itself under the old port.
         client.admin.command("replSetReconfig", configuration, force=True)

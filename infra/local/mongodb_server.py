@@ -27,7 +27,7 @@ class MongodbServer:
     purposes: ClassVar[Sequence[str]] = ("clients",)
 
     def executable(self) -> Path | None:
-        """The mongod of the pinned wheel, so that everybody runs the same one; without the wheel, that of the PATH."""
+        """The mongod of the pinned wheel, so that everyone runs the same version; without the wheel, the PATH's."""
         try:
             carried = Path(str(metadata.distribution(_WHEEL).locate_file("fiftyone/db/bin/mongod")))
         except metadata.PackageNotFoundError:
@@ -38,7 +38,7 @@ class MongodbServer:
         return Path(found) if found else None
 
     def launches(self, executable: Path, folder: Path, ports: Mapping[str, int]) -> Sequence[Launch]:
-        """No socket file, whose path would have to be short, and no wait for clients to leave at shutdown."""
+        """Without a socket file, because its path must be short, and without waiting for clients at shutdown."""
         data = folder / "data"
         data.mkdir(exist_ok=True)
         options = {
@@ -51,7 +51,7 @@ class MongodbServer:
         parameters = {
             "shutdownTimeoutMillisForSignaledShutdown": "100",
             "diagnosticDataCollectionEnabled": "false",
-            # A transaction outlives the process that died in it, and bars its documents until then.
+            # The transaction of a process that died stays open, and locks its documents, for up to this time.
             "transactionLifetimeLimitSeconds": "20",
         }
         words = [word for option in options.items() for word in option]
@@ -59,8 +59,8 @@ class MongodbServer:
         return [Launch("server", [str(executable), "--nounixsocket", *words], ports["clients"])]
 
     def answer(self, folder: Path, ports: Mapping[str, int]) -> str | None:
-        """The version, once the member is primary; founds the replica set, or moves it to its new port, if need be."""
-        # The driver is loaded where a server is there to be asked: a command that only prints starts without it.
+        """The version, once the member is primary; initiates the replica set, or moves it to its new port."""
+        # The driver is imported only here, so that a command that only prints starts without it.
         from infra.local import mongodb_probe
 
         return mongodb_probe.answer(_member(ports))
@@ -72,7 +72,7 @@ class MongodbServer:
         return mongodb_probe.ping(_member(ports))
 
     def urls(self, folder: Path, ports: Mapping[str, int]) -> Mapping[str, str]:
-        """Names the replica set, so that drivers know that transactions are possible."""
+        """Contains the replica set's name, so that drivers allow transactions."""
         return {"mongodb_url": f"mongodb://{LOOPBACK}:{ports['clients']}/?replicaSet={REPLICA_SET}"}
 
 
@@ -81,7 +81,7 @@ def _member(ports: Mapping[str, int]) -> str:
 
 
 def _cache_gb() -> int:
-    """A quarter of the machine's memory within bounds; MongoDB takes it when the data asks for it, not before."""
+    """A quarter of the machine's memory within bounds; MongoDB takes it only when the data needs it."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return max(CACHE_GB_MIN, min(CACHE_GB_MAX, memory // 2**32))
 

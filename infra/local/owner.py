@@ -1,4 +1,4 @@
-"""Whose a stack is that a command starts for itself alone: where the command was killed, the stack is abandoned."""
+"""The owner of a stack that a command starts only for itself: if the command is killed, the stack is abandoned."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ _FILE = "owner.json"
 
 
 def claim(folder: Path) -> None:
-    """From now on the stack is this process's own."""
+    """Make this process the owner of the stack."""
     mark = mark_of(os.getpid())
-    assert mark is not None, "this process runs"
+    assert mark is not None, "this process is running"
     (folder / _FILE).write_text(json.dumps(asdict(mark)))
 
 
 def release(folder: Path) -> None:
-    """The stack stays, or is gone."""
+    """Remove the owner: the stack stays, or no longer exists."""
     (folder / _FILE).unlink(missing_ok=True)
 
 
 def is_abandoned(folder: Path) -> bool:
-    """Whether the command that it was for has ended without taking it down."""
+    """Whether the owner has ended without stopping the stack."""
     try:
         mark = ProcessMark(**json.loads((folder / _FILE).read_text()))
     except (OSError, ValueError, TypeError):

@@ -1,6 +1,6 @@
 """Installing the locked packages with progress: `python3 -m infra.local.packages LOG pip install -r LOCK …`.
 
-Runs before any package is there, so it needs the standard library alone. What pip prints goes to the end of LOG.
+It runs before any package is installed, so it uses only the standard library. The output of pip is appended to LOG.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from infra.local.patience import SILENT_MAX_S, Notify, patience
+from infra.local.progress_notes import SILENT_MAX_S, Notify, progress_notes
 
 _LOCKED = re.compile(r"^[A-Za-z0-9][\w.-]*==", re.MULTILINE)
 _FETCHED = re.compile(r"^(?:Collecting|Obtaining) ", re.MULTILINE)
 _UNPACKING = "Installing collected packages"
 
 
-def install(log: Path, command: Sequence[str], say: Notify, *, silent_max_s: float = SILENT_MAX_S / 2) -> int:
-    """Run the command to its end, saying how many packages it has; its exit code."""
+def install(log: Path, command: Sequence[str], notify: Notify, *, silent_max_s: float = SILENT_MAX_S / 2) -> int:
+    """Run the command, reporting how many packages it has fetched; return its exit code."""
     total = sum(len(_LOCKED.findall(Path(path).read_text())) for path in _locks(command))
     begin = log.stat().st_size if log.exists() else 0
 
@@ -31,7 +31,7 @@ def install(log: Path, command: Sequence[str], say: Notify, *, silent_max_s: flo
         fetched = len(_FETCHED.findall(written))
         return f"{fetched} of {total} packages fetched" if total else f"{fetched} packages fetched"
 
-    with log.open("ab") as output, patience(say, silent_max_s=silent_max_s, state=state):
+    with log.open("ab") as output, progress_notes(notify, silent_max_s=silent_max_s, state=state):
         return subprocess.run(
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, check=False
         ).returncode
@@ -42,7 +42,7 @@ def _locks(command: Sequence[str]) -> list[str]:
 
 
 def _print(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)  # noqa: T201  (this is a program, and there is nothing else to print with)
+    print(line, file=sys.stderr, flush=True)  # noqa: T201  (a program that may use only the standard library)
 
 
 if __name__ == "__main__":

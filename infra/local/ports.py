@@ -1,4 +1,4 @@
-"""Free ports on the loopback address, and who listens on one."""
+"""Free ports on the loopback address, and which process listens on one."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from pathlib import Path
 
 LOOPBACK = "127.0.0.1"
 _LISTENING = "0A"
-_ASK_AGAIN_S = 0.1
+_POLL_S = 0.1
 
 
 def choose(names: Iterable[str], preferred: Mapping[str, int]) -> dict[str, int]:
-    """A free port for each name: the preferred one where it is still free, otherwise one the kernel picks.
+    """A free port for each name: the preferred one if it is still free, otherwise one that the kernel picks.
 
-    All are held at once while choosing, so that no two names get the same. They are released on return, and another
-    process may take one before the server does: the caller has to see to that.
+    All are held while choosing, so that no two names get the same port. They are released on return, so another process
+    may take one before the server does: the caller must handle that.
     """
     with ExitStack() as held:
         return {name: _hold(held, preferred.get(name, 0)) for name in names}
@@ -31,14 +31,14 @@ def is_free(port: int) -> bool:
 
 
 def wait_until_free(ports: Iterable[int], *, within_s: float) -> None:
-    """Wait for ports of a server that has just ended: a client that tries to reconnect may hold one for a moment."""
+    """Wait for the ports of a server that has just ended: a client that reconnects may hold one for a moment."""
     deadline = time.monotonic() + within_s
     while not all(map(is_free, ports)) and time.monotonic() < deadline:
-        time.sleep(_ASK_AGAIN_S)
+        time.sleep(_POLL_S)
 
 
 def is_listening(pid: int, port: int) -> bool:
-    """Whether this process itself, and not a neighbour that was quicker, listens on the loopback port."""
+    """Whether this process, and no other, listens on the loopback port."""
     sockets = _listening_sockets(port)
     if not sockets:
         return False
@@ -59,7 +59,7 @@ def _hold(held: ExitStack, port: int) -> int:
 
 
 def _bind(candidate: socket.socket, port: int) -> bool:
-    # Like the servers do: connections of a former run that are still closing do not count as taken.
+    # As the servers do: a port with only closing connections of an earlier run counts as free.
     candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         candidate.bind((LOOPBACK, port))
@@ -69,7 +69,7 @@ def _bind(candidate: socket.socket, port: int) -> bool:
 
 
 def _listening_sockets(port: int) -> set[str]:
-    """The listening sockets on the loopback port as they are named under /proc/PID/fd."""
+    """The listening sockets on the loopback port, by their names under /proc/PID/fd."""
     local_address = f"0100007F:{port:04X}"
     rows = (line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:])
     return {f"socket:[{row[9]}]" for row in rows if row[1] == local_address and row[3] == _LISTENING}

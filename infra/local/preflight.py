@@ -1,4 +1,4 @@
-"""What must hold before a server is started, so that the answer is a sentence and not a log file."""
+"""Checks before a server is started, so that a failure is reported with a sentence and not only in a log file."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def executables(servers: Sequence[Server]) -> dict[str, Path]:
 
 
 def prepare(folder: Path) -> None:
-    """Create the stack's folder. Raises StackError where it cannot be written or the disk is nearly full."""
+    """Create the stack's folder. Raises StackError if it cannot be written, or not on Linux."""
     if not Path("/proc/self/stat").exists():
         raise StackError("The local stack runs on Linux only; use `docker compose up` on this machine.")
     try:
@@ -36,12 +36,12 @@ def prepare(folder: Path) -> None:
     except OSError as cause:
         raise StackError(
             f"The folder {folder} cannot be written ({cause.strerror}); "
-            "set TRIBUTARY_HOME to a folder of yours and try again."
+            "set TRIBUTARY_HOME to a folder that you can write, and try again."
         ) from cause
 
 
 def require_disk_space(folder: Path) -> None:
-    """Raises StackError below the minimum, under which RabbitMQ and MongoDB would stop taking writes anyway."""
+    """Raises StackError below the minimum, because RabbitMQ and MongoDB would then refuse writes."""
     free_bytes = shutil.disk_usage(folder).free
     if free_bytes < DISK_FREE_MIN_BYTES:
         raise StackError(

@@ -1,4 +1,4 @@
-"""Programs of ours that run on a stack's servers: in its record, so that `down` knows them, and stops them first."""
+"""Our programs that run on a stack's servers. They are in its record, so that `down` stops them first."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from infra.local.leftovers import marked
 from infra.local.record import ServerRecord
 
 LOGS = "logs"
-"""The folder, within the stack's own, of what they say."""
+"""The folder of their logs, within the stack's folder."""
 
 
 def start_program(
     name: str, program: str, argv: Sequence[str], *, home: Path, env: Mapping[str, str], version: str
 ) -> process.ProcessMark:
-    """Start a program in the background of the stack `name`, and remember it as soon as it runs."""
+    """Start a program of the stack `name` in the background, and record it."""
     folder = record.folder_of(name, home)
     logs = folder / LOGS
     logs.mkdir(parents=True, exist_ok=True)

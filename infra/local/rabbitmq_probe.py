@@ -1,6 +1,7 @@
-"""Whether RabbitMQ takes messages: it is asked to take one, in a quorum queue of the stack's own that keeps only one.
+"""Whether RabbitMQ accepts messages: one is published to the stack's own quorum queue, which keeps only one.
 
-After a full disk a node may greet clients, open channels and count queues, and refuse every message to a quorum queue.
+After a full disk a node may accept connections, open channels and count queues, but refuse every message to a quorum
+queue.
 """
 
 from __future__ import annotations
@@ -26,15 +27,15 @@ _FAILED = (*CONNECTION_EXCEPTIONS, AMQPException, TimeoutError, RuntimeError)
 Act = Callable[[AbstractChannel], Awaitable[None]]
 
 
-def found(url: str) -> None:
-    """Make the queue, a new one at each start of the node; where that does not work, `ping` will say why."""
+def create_queue(url: str) -> None:
+    """Create the queue again, after each start of the node; if that fails, `ping` reports why."""
 
-    async def make(channel: AbstractChannel) -> None:
+    async def declare(channel: AbstractChannel) -> None:
         await channel.queue_delete(QUEUE)
         await channel.declare_queue(QUEUE, durable=True, arguments=_ARGUMENTS)
 
     with suppress(*_FAILED):
-        _on_a_channel(url, make)
+        _on_a_channel(url, declare)
 
 
 def ping(url: str) -> Health:
@@ -51,11 +52,11 @@ def ping(url: str) -> Health:
 
 
 def _blocked(url: str) -> Health | None:
-    """Under an alarm the node reads from no connection that publishes, whatever the queue. It ends by itself."""
+    """Under an alarm the node blocks every connection that publishes, whatever the queue. The alarm ends by itself."""
     try:
         _on_a_channel(url, _publish_to(""))
     except TimeoutError:
-        complaint = "takes no messages while memory or disk space is short; it goes on by itself when there is room"
+        complaint = "takes no messages while memory or disk space is short; it resumes by itself when there is room"
         return Health(complaint, restart_helps=False)
     except _FAILED:
         return None
@@ -63,15 +64,15 @@ def _blocked(url: str) -> Health | None:
 
 
 async def _open(channel: AbstractChannel) -> None:
-    """Nothing more than the channel."""
+    """Only open the channel."""
 
 
 def _publish_to(queue: str) -> Act:
-    """A message for no queue at all is confirmed as well."""
+    """Publish to a queue; a message for no queue is confirmed as well."""
 
     async def publish(channel: AbstractChannel) -> None:
         message = aio_pika.Message(b"", delivery_mode=aio_pika.DeliveryMode.PERSISTENT)
-        # Under an alarm a connection is blocked by its first message, which is still taken.
+        # Under an alarm the first message is still accepted, and then the connection is blocked.
         for _ in range(2):
             await channel.default_exchange.publish(message, routing_key=queue, mandatory=bool(queue))
 
@@ -79,7 +80,7 @@ def _publish_to(queue: str) -> Act:
 
 
 def _on_a_channel(url: str, act: Act) -> None:
-    """In a thread of its own, which has no event loop, whoever asks."""
+    """Run in a separate thread without an event loop, because the caller may have one."""
     with ThreadPoolExecutor(1) as thread:
         thread.submit(lambda: asyncio.run(_connected(url, act))).result()
 

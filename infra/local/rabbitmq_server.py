@@ -1,8 +1,8 @@
-"""RabbitMQ as a node of its own: own name, cookie, port mapper and folders, so that it never meets another node.
+"""RabbitMQ as a separate node with its own name, cookie, port mapper and folders, so that it never joins another node.
 
-The system's `rabbitmq-server` on the PATH is, on Debian, a wrapper that changes to the user `rabbitmq`, who cannot
-enter many folders; the script behind it runs as whoever calls it. Erlang's port mapper (epmd) is started here rather
-than by Erlang itself, which would leave one behind that nobody recorded.
+On Debian `rabbitmq-server` on the PATH is a wrapper that changes to the user `rabbitmq`, who has no access to many
+folders; the script behind it runs as the caller. Erlang's port mapper (epmd) is started here and not by Erlang, which
+would leave an unrecorded one running.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from infra.local.server import Health, Launch
 MEMORY_MAX = "2GB"
 DISK_FREE_MIN = "500MB"
 DEAD_LETTER_CONFIRM_WITHIN_MS = 10_000
-"""A message whose retry was on its way to a node that died is held, where no count shows it, until then; by default
-for three minutes. Earlier repeats are harmless, because every consumer knows what it has handled."""
+"""How long RabbitMQ holds a message whose retry was on its way to a node that died; no count of messages includes it.
+The default is three minutes. An earlier repeat is harmless, because consumers recognise what they have handled."""
 ANSWER_WITHIN_S = 2.0
-_USER = "tributary"
-_LOGIN = "rabbitmq.login"
+USER = "tributary"
+LOGIN_FILE = "rabbitmq.login"
 _SCRIPT = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 _PROTOCOL_HEADER = b"AMQP\x00\x00\x09\x01"
 _METHOD_FRAME = 1
-# Connection.Start carries the server's properties; a long string there is `S`, four bytes of length, and the text.
+# Connection.Start contains the server's properties; a long string there is `S`, four bytes of length, and the text.
 _VERSION = re.compile(rb"\x07versionS\x00\x00\x00.([0-9][0-9.]*)", re.DOTALL)
 
 
@@ -42,7 +42,7 @@ class RabbitmqServer:
     purposes: ClassVar[Sequence[str]] = ("clients", "distribution", "epmd", "management")
 
     def executable(self) -> Path | None:
-        """Debian's script behind the wrapper, otherwise `rabbitmq-server` of the PATH; None without Erlang's epmd."""
+        """Debian's script behind the wrapper, otherwise `rabbitmq-server` on the PATH; None without Erlang's epmd."""
         found = str(_SCRIPT) if _SCRIPT.is_file() else shutil.which("rabbitmq-server")
         return Path(found) if found and shutil.which("epmd") else None
 
@@ -59,7 +59,7 @@ class RabbitmqServer:
     def answer(self, folder: Path, ports: Mapping[str, int]) -> str | None:
         """The version from the greeting: the node opens its AMQP listener last of all, when everything else is up.
 
-        Makes the queue that `ping` writes to.
+        Declares the queue that `ping` writes to.
         """
         try:
             with socket.create_connection((LOOPBACK, ports["clients"]), timeout=ANSWER_WITHIN_S) as connection:
@@ -72,17 +72,17 @@ class RabbitmqServer:
             return None
         from infra.local import rabbitmq_probe
 
-        rabbitmq_probe.found(self.urls(folder, ports)["rabbitmq_url"])
+        rabbitmq_probe.create_queue(self.urls(folder, ports)["rabbitmq_url"])
         return version[1].decode()
 
     def ping(self, folder: Path, ports: Mapping[str, int]) -> Health:
-        """It must confirm a message: to greet clients is not enough, a node does that with all its queues dead."""
+        """It must confirm a message: a node whose queues are all down still accepts connections."""
         from infra.local import rabbitmq_probe
 
         return rabbitmq_probe.ping(self.urls(folder, ports)["rabbitmq_url"])
 
     def urls(self, folder: Path, ports: Mapping[str, int]) -> Mapping[str, str]:
-        """As the stack's own administrator."""
+        """With RabbitMQ's default user, who may connect from this machine only."""
         login = ":".join(_login(folder))
         return {
             "rabbitmq_url": f"amqp://{login}@{LOOPBACK}:{ports['clients']}",
@@ -94,7 +94,7 @@ def _write_configuration(folder: Path, ports: Mapping[str, int]) -> None:
     for room in ("home", "conf.d", "log", "data"):
         (folder / room).mkdir(exist_ok=True)
     if not any((folder / "data").iterdir()):
-        _write_once(folder / _LOGIN, secrets.token_urlsafe(24), mode=0o400)
+        _write_once(folder / LOGIN_FILE, secrets.token_urlsafe(24), mode=0o400)
     lines = [
         f"listeners.tcp.1 = {LOOPBACK}:{ports['clients']}",
         f"management.tcp.ip = {LOOPBACK}",
@@ -115,26 +115,26 @@ def _write_configuration(folder: Path, ports: Mapping[str, int]) -> None:
     (folder / "enabled_plugins").write_text("[rabbitmq_management].\n")
     (folder / "rabbitmq-env.conf").write_text("")
     _write_once(folder / "home" / ".erlang.cookie", secrets.token_hex(16), mode=0o400)
-    # The node's data belongs to its name, so the name lies beside the data and moves with it.
+    # The node's data belongs to its name, so the name is stored beside the data and moves with it.
     _write_once(folder / "node_name", f"tributary-{secrets.token_hex(4)}@localhost", mode=0o644)
 
 
 def _login(folder: Path) -> tuple[str, str]:
     """A node that an older release made has its first login still."""
-    password = folder / _LOGIN
-    return (_USER, password.read_text()) if password.exists() else ("guest", "guest")
+    password = folder / LOGIN_FILE
+    return (USER, password.read_text()) if password.exists() else ("guest", "guest")
 
 
 def _environment(folder: Path, ports: Mapping[str, int]) -> dict[str, str]:
-    """Settings of the system's own broker, from the caller's environment or from /etc, must not leak into this node."""
+    """Settings of the system's own broker, in the caller's environment or in /etc, must not affect this node."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("RABBITMQ_", "ERL_"))}
     cores = len(os.sched_getaffinity(0))
     node_only_on_loopback = "-kernel inet_dist_use_interface {127,0,0,1}"
     return inherited | {
         "HOME": str(folder / "home"),
-        # Otherwise Erlang would misread folder names beyond ASCII where the caller's locale is the bare C.
+        # Otherwise Erlang would misread folder names with other than ASCII characters under the locale C.
         "LC_ALL": "C.UTF-8",
-        # Makes the start script replace itself by the node, so that the recorded pid is the node's.
+        # The start script then replaces itself with the node, so that the recorded pid is the node's.
         "detached": "true",
         "ERL_CRASH_DUMP": str(folder / "log" / "erl_crash.dump"),
         "ERL_EPMD_ADDRESS": LOOPBACK,

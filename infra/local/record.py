@@ -1,7 +1,4 @@
-"""What a stack remembers of itself between commands, `stack.json`.
-
-Beside it lies the lock that lets one command at a time change it.
-"""
+"""The record of a stack between commands, `stack.json`, and the lock that lets one command at a time change it."""
 
 from __future__ import annotations
 
@@ -26,7 +23,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 
 @dataclass(frozen=True)
 class ServerRecord:
-    """One server: its ports by purpose, its processes by role (none while stopped), and the version it reported."""
+    """One server: its ports by purpose, its processes by role (none while stopped), and its reported version."""
 
     ports: Mapping[str, int] = field(default_factory=dict)
     processes: Mapping[str, ProcessMark] = field(default_factory=dict)
@@ -37,7 +34,7 @@ StackRecord = Mapping[str, ServerRecord]
 
 
 def folder_of(name: str, home: Path) -> Path:
-    """Where a stack keeps its state, data and logs. Raises StackError for a name that cannot be a folder's."""
+    """The folder of a stack's state, data and logs. Raises StackError for an invalid name."""
     if not _NAME.fullmatch(name):
         raise StackError(
             f"The stack name {name!r} cannot be used; choose 1 to 32 lower-case letters, digits and hyphens, "
@@ -64,7 +61,7 @@ def read(folder: Path) -> StackRecord:
 
 
 def write(folder: Path, record: StackRecord) -> None:
-    """Replace the record in one step, so that a reader sees the old one or the new one and never half of it."""
+    """Replace the record atomically: a reader sees the old one or the new one, never a part."""
     path = folder / "stack.json"
     content = {"format": FORMAT, "servers": {server: asdict(entry) for server, entry in record.items()}}
     draft = path.with_suffix(".json.new")
@@ -77,9 +74,9 @@ def write(folder: Path, record: StackRecord) -> None:
 
 @contextmanager
 def locked(folder: Path, *, wait_max_s: float = LOCK_WAIT_MAX_S) -> Iterator[None]:
-    """Hold the stack for one command. Raises StackError when another command keeps it longer than `wait_max_s`.
+    """Lock the stack for one command. Raises StackError if another command holds the lock longer than `wait_max_s`.
 
-    The lock lies beside the folder, not in it, so that it outlives the removal of the stack's data. The kernel releases
+    The lock is beside the folder, not in it, so that it survives the removal of the stack's data. The kernel releases
     it when its holder ends, however it ends.
     """
     deadline = time.monotonic() + wait_max_s

@@ -25,12 +25,12 @@ class RedisServer:
     purposes: ClassVar[Sequence[str]] = ("clients",)
 
     def executable(self) -> Path | None:
-        """`redis-server` of the PATH, or its twin from Valkey."""
+        """`redis-server` on the PATH, or `valkey-server`, its fork."""
         found = shutil.which("redis-server") or shutil.which("valkey-server")
         return Path(found) if found else None
 
     def launches(self, executable: Path, folder: Path, ports: Mapping[str, int]) -> Sequence[Launch]:
-        """Everything is said on the command line, so no system-wide configuration file is read."""
+        """All options are on the command line, so no system-wide configuration file is read."""
         options = {
             "--port": str(ports["clients"]),
             "--bind": LOOPBACK,
@@ -40,7 +40,7 @@ class RedisServer:
             "--maxmemory": MEMORY_MAX,
             "--maxmemory-policy": "allkeys-lru",
             "--daemonize": "no",
-            # A title would overwrite the environment, by which the stack finds what was started for it.
+            # A title would overwrite the environment, which contains the stack's mark.
             "--set-proc-title": "no",
         }
         words = [word for option in options.items() for word in option]

@@ -1,4 +1,4 @@
-"""What the stack asks of each kind of server: where it is, how to start it, and whether it answers."""
+"""The protocol of each kind of server: where its program is, how to start it, and whether it answers."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class Launch:
 
 @dataclass(frozen=True)
 class Health:
-    """What a server made of a question that a client would ask."""
+    """The result of a ping."""
 
     complaint: str | None = None
-    """Why it does not serve, in words that follow its name; None where it does."""
+    """Why it does not serve, as a phrase that follows its name; None if it does."""
     restart_helps: bool = True
-    """Whether stopping and starting it may mend that."""
+    """Whether a restart may repair that."""
 
 
 SERVES = Health()
@@ -39,19 +39,19 @@ class Server(Protocol):
     purposes: ClassVar[Sequence[str]]
 
     def executable(self) -> Path | None:
-        """The program to run, or None where it is not installed. Raises StackError where it cannot be made to run."""
+        """The program to run, or None if it is not installed. Raises StackError if it cannot be made executable."""
         ...
 
     def launches(self, executable: Path, folder: Path, ports: Mapping[str, int]) -> Sequence[Launch]:
-        """Write the configuration into `folder` and name the processes to start, in order; the last is the server."""
+        """Write the configuration to `folder` and return the processes to start, in order; the last is the server."""
         ...
 
     def answer(self, folder: Path, ports: Mapping[str, int]) -> str | None:
-        """The version of a server that serves clients by now, or None as long as it does not. Never raises for that."""
+        """The version, once the server serves clients; until then None, without an error."""
         ...
 
     def ping(self, folder: Path, ports: Mapping[str, int]) -> Health:
-        """Ask a server whose process is there to do, within seconds, what clients need. Changes nothing of theirs."""
+        """Check within seconds that a running server does what clients need. Changes no data of clients."""
         ...
 
     def urls(self, folder: Path, ports: Mapping[str, int]) -> Mapping[str, str]:

@@ -21,8 +21,8 @@ from infra.local.redis_server import RedisServer
 from infra.local.server import Server
 from infra.local.startup import STOP_WITHIN_S, StartAbandonedError, Startup, is_serving, stop_all
 
-_PATIENCE_S = 10.0
-_ASK_AGAIN_S = 0.5
+_UNRESPONSIVE_AFTER_S = 10.0
+_POLL_S = 0.5
 SERVERS: tuple[Server, ...] = (RabbitmqServer(), MongodbServer(), RedisServer())
 _SERVER_NAMES = tuple(server.name for server in SERVERS)
 
@@ -31,7 +31,7 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Endpoints:
-    """Where the servers of a stack answer, as the settings of these names want it."""
+    """The addresses of a stack's servers, by the settings of these names."""
 
     rabbitmq_url: str
     mongodb_url: str
@@ -41,9 +41,9 @@ class Endpoints:
 
 @dataclass(frozen=True)
 class ServerStatus:
-    """One server of a stack; without pid while it does not run, without port and version if it never did.
+    """One server of a stack; without pid while it is stopped, without port and version if it never ran.
 
-    It is `running` when it serves clients. Where it has a process and does not, `complaint` says why.
+    It is `running` when it serves clients. If it has a process but does not serve, `complaint` states why.
     """
 
     server: str
@@ -56,7 +56,7 @@ class ServerStatus:
 
 @dataclass(frozen=True)
 class ProgramStatus:
-    """A program that was left running on a stack, by its name or its command; without pid when it has ended."""
+    """A program that was started on a stack, by its name or its command; without pid if it has ended."""
 
     program: str
     pid: int | None
@@ -68,25 +68,25 @@ def default_home() -> Path:
 
 
 def up(name: str = "default", *, home: Path, progress: Progress = lambda _: None) -> Endpoints:
-    """Start what is not running of the stack, restart what does not answer, and return when every server answers.
+    """Start the stack's stopped servers, restart those that do not answer, and return when every server answers.
 
-    Data and, where they are still free, ports are those of the last run. Raises StackError, and then nothing that this
-    call started is left running.
+    The data of the last run is kept, and so are its ports if they are still free. On StackError, everything that this
+    call started is stopped again.
     """
     folder = record.folder_of(name, home)
     preflight.prepare(folder)
     with record.locked(folder):
-        ledger = _Ledger(folder, record.read(folder))
-        idle = [server for server in SERVERS if not _serves(server, folder, ledger.entry(server), progress)]
+        records = _Records(folder, record.read(folder))
+        idle = [server for server in SERVERS if not _serves(server, folder, records.entry(server), progress)]
         if idle:
-            _start(idle, folder, ledger, progress)
-        return _endpoints(folder, ledger.entries)
+            _start(idle, folder, records, progress)
+        return _endpoints(folder, records.entries)
 
 
 def down(name: str = "default", *, home: Path, remove_data: bool = False) -> list[str]:
-    """Stop every process that was started for this stack and no other; the names of what ran, programs of ours first.
+    """Stop every process that was started for this stack, and return their names, our programs first.
 
-    With `remove_data` the stack's folder is emptied of everything it put there. Raises StackError.
+    With `remove_data` everything that the stack wrote to its folder is deleted. Raises StackError.
     """
     folder = record.folder_of(name, home)
     if not folder.exists():
@@ -95,7 +95,7 @@ def down(name: str = "default", *, home: Path, remove_data: bool = False) -> lis
         former = record.read(folder)
         servers = {name: entry for name, entry in former.items() if name in _SERVER_NAMES}
         programs = {name: entry for name, entry in former.items() if name not in _SERVER_NAMES}
-        # Programs end first: to finish what they have in hand they need the servers.
+        # Programs are stopped first, because they need the servers to finish their current batch.
         left = leftovers.end(folder, _recorded(former), within_s=STOP_WITHIN_S)
         ran = [*left, *_stop(programs), *_stop(servers)]
         leftovers.end_rest(folder)
@@ -108,14 +108,14 @@ def down(name: str = "default", *, home: Path, remove_data: bool = False) -> lis
 
 
 def status(name: str = "default", *, home: Path) -> list[ServerStatus]:
-    """Every server of the stack, each asked whether it serves. Raises StackError for a damaged record."""
+    """The state of every server of the stack, after a ping. Raises StackError for a damaged record."""
     entries = record.read(folder := record.folder_of(name, home))
     with ThreadPoolExecutor(len(SERVERS)) as pool:
         return list(pool.map(lambda server: _status(server, folder, entries.get(server.name, ServerRecord())), SERVERS))
 
 
 def programs(name: str = "default", *, home: Path) -> list[ProgramStatus]:
-    """The programs that were left running on the stack, recorded or not. Raises StackError for a damaged record."""
+    """The programs that were started on the stack, recorded or not. Raises StackError for a damaged record."""
     folder = record.folder_of(name, home)
     entries = record.read(folder)
     left = [ProgramStatus(left.command, left.mark.pid) for left in leftovers.leftovers(folder, _recorded(entries))]
@@ -124,34 +124,34 @@ def programs(name: str = "default", *, home: Path) -> list[ProgramStatus]:
 
 
 def endpoints(name: str = "default", *, home: Path) -> Endpoints | None:
-    """Where the stack answers, or None unless all of it runs. Raises StackError for a damaged record."""
+    """The stack's addresses, or None unless every server is running. Raises StackError for a damaged record."""
     entries = record.read(folder := record.folder_of(name, home))
     serving = all(server.name in entries and is_serving(server, entries[server.name]) for server in SERVERS)
     return _endpoints(folder, entries) if serving else None
 
 
 def recorded_endpoints(name: str = "default", *, home: Path) -> Endpoints | None:
-    """Where the stack answers when it runs, or None where it never ran. Raises StackError for a damaged record."""
+    """The stack's addresses, running or not; None if it never ran. Raises StackError for a damaged record."""
     entries = record.read(folder := record.folder_of(name, home))
     return _endpoints(folder, entries) if all(server.name in entries for server in SERVERS) else None
 
 
 def running_stacks(home: Path) -> list[str]:
-    """The names of the stacks under `home` of which any process runs, in alphabetical order."""
+    """The names of the stacks under `home` with any running process, in alphabetical order."""
     recorded = {path.parent.name for path in home.glob("*/stack.json")}
     marked = {folder.name for folder in leftovers.all_marked() if folder.parent == home.resolve()}
     return sorted(marked | {name for name in recorded if _runs(record.read(record.folder_of(name, home)))})
 
 
 def abandoned_stacks(home: Path) -> list[str]:
-    """The names of those that a demo or a benchmark started for itself, and that was killed before it ended them."""
+    """The names of the stacks whose demo or benchmark was killed before it could stop them."""
     return sorted(path.parent.name for path in home.glob("*/owner.json") if owner.is_abandoned(path.parent))
 
 
 def claim(name: str, *, home: Path) -> None:
-    """The stack is for this process alone: it, and all it starts from now on, is found when this one is killed.
+    """Make this process the stack's owner: if it is killed, the stack and all its later children are found.
 
-    Raises StackError where the stack's folder cannot be written.
+    Raises StackError if the stack's folder cannot be written.
     """
     folder = record.folder_of(name, home)
     preflight.prepare(folder)
@@ -160,38 +160,38 @@ def claim(name: str, *, home: Path) -> None:
 
 
 def keep(name: str, *, home: Path) -> None:
-    """The stack stays when this process ends."""
+    """Let the stack continue when this process ends."""
     owner.release(record.folder_of(name, home))
 
 
-class _Ledger:
-    """The record while servers start side by side: every change is on disk before the next step."""
+class _Records:
+    """The stack's record while servers start in parallel: every change is on disk before the next step."""
 
     def __init__(self, folder: Path, entries: StackRecord) -> None:
         self._folder = folder
-        self._guard = threading.Lock()
+        self._lock = threading.Lock()
         self.entries: dict[str, ServerRecord] = dict(entries)
 
     def entry(self, server: Server) -> ServerRecord:
         return self.entries.get(server.name, ServerRecord())
 
     def remember(self, name: str, entry: ServerRecord) -> None:
-        with self._guard:
+        with self._lock:
             self.entries[name] = entry
             record.write(self._folder, self.entries)
 
 
-def _start(servers: list[Server], folder: Path, ledger: _Ledger, progress: Progress) -> None:
+def _start(servers: list[Server], folder: Path, records: _Records, progress: Progress) -> None:
     executables = preflight.executables(servers)
     preflight.require_disk_space(folder)
     abandoned = threading.Event()
 
     def start(server: Server) -> None:
         progress(f"Starting {server.title} …")
-        Startup(server, executables[server.name], folder / server.name, ledger.remember, abandoned).run(
-            ledger.entry(server)
+        Startup(server, executables[server.name], folder / server.name, records.remember, abandoned).run(
+            records.entry(server)
         )
-        progress(f"{server.title} {ledger.entry(server).version} answers.")
+        progress(f"{server.title} {records.entry(server).version} answers.")
 
     with ThreadPoolExecutor(len(servers)) as pool:
         starts = [pool.submit(start, server) for server in servers]
@@ -199,12 +199,12 @@ def _start(servers: list[Server], folder: Path, ledger: _Ledger, progress: Progr
             wait(starts, return_when=FIRST_EXCEPTION)
             _raise_first_failure(starts)
         except BaseException:
-            # Those that still start undo themselves; those that already answer are stopped here.
+            # A server that is still starting stops itself; those that already answer are stopped here.
             abandoned.set()
             wait(starts)
             for server in servers:
-                stop_all(ledger.entry(server))
-                ledger.remember(server.name, replace(ledger.entry(server), processes={}))
+                stop_all(records.entry(server))
+                records.remember(server.name, replace(records.entry(server), processes={}))
             raise
 
 
@@ -237,10 +237,10 @@ def _status(server: Server, folder: Path, entry: ServerRecord) -> ServerStatus:
 
 
 def _serves(server: Server, folder: Path, entry: ServerRecord, progress: Progress) -> bool:
-    """Whether there is nothing to start. A busy machine gets several questions' time before a server counts as hung."""
+    """Whether the server needs no start. On a busy machine it is pinged several times before it counts as hung."""
     if not is_serving(server, entry):
         return False
-    deadline = time.monotonic() + _PATIENCE_S
+    deadline = time.monotonic() + _UNRESPONSIVE_AFTER_S
     while (health := server.ping(folder / server.name, entry.ports)).complaint is not None:
         if not health.restart_helps:
             progress(f"{server.title} {health.complaint}.")
@@ -248,12 +248,12 @@ def _serves(server: Server, folder: Path, entry: ServerRecord, progress: Progres
         if time.monotonic() > deadline:
             progress(f"{server.title} runs but {health.complaint}; restarting it …")
             return False
-        time.sleep(_ASK_AGAIN_S)
+        time.sleep(_POLL_S)
     return True
 
 
 def _stop(entries: StackRecord) -> list[str]:
-    """All of them side by side; the names of those that ran."""
+    """Stop them in parallel; return the names of those that were running."""
     with ThreadPoolExecutor(max(1, len(entries))) as pool:
         ran = dict(zip(entries, pool.map(stop_all, entries.values()), strict=True))
     return [name for name, had_run in ran.items() if had_run]
@@ -268,7 +268,7 @@ def _runs(entries: Mapping[str, ServerRecord]) -> bool:
 
 
 def _remove(folder: Path) -> None:
-    """Only what the stack put there: a folder that somebody else uses too keeps the rest."""
+    """Delete only the stack's own files; anything else in the folder is kept."""
     for name in (*_SERVER_NAMES, LOGS):
         shutil.rmtree(folder / name, ignore_errors=True)
     (folder / "stack.json").unlink(missing_ok=True)

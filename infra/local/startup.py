@@ -1,4 +1,4 @@
-"""Bringing one server up: free ports, its processes in order, and the wait until it really answers."""
+"""Starting one server: free ports, its processes in order, and the wait until it answers."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from infra.local.server import Server
 
 ATTEMPTS_MAX = 3
 READY_WITHIN_S = 90.0
-# How long the former ports may still be held; a server that comes back is looked for there.
+# How long the former ports may still be taken; clients reconnect to a restarted server there.
 FREED_WITHIN_S = 5.0
 STOP_WITHIN_S = 30.0
-# A node that is asked to stop in the middle of its start may take very long, and it has promised nothing yet.
+# A node that is stopped during its start may take very long, and it has no data to save yet.
 STOP_UNFINISHED_WITHIN_S = 3.0
 LOG_MAX_BYTES = 16_000_000
 
 
 class PortTakenError(Exception):
-    """Somebody was quicker to take a port between the choice and the start."""
+    """Another process took a port between the choice and the start."""
 
 
 class StartAbandonedError(StackError):
-    """Another server of the stack failed meanwhile; that failure is the one to report."""
+    """Another server of the stack failed; that failure is reported instead."""
 
 
 def is_serving(server: Server, entry: ServerRecord) -> bool:
-    """Whether the server's own process is there and listens for clients."""
+    """Whether the server's own process is running and listens for clients."""
     mark = entry.processes.get("server")
     return (
         mark is not None
@@ -45,7 +45,7 @@ def is_serving(server: Server, entry: ServerRecord) -> bool:
 
 
 def stop_all(entry: ServerRecord) -> bool:
-    """Stop the server's processes, the one started last first; True when any ran."""
+    """Stop the server's processes, the one started last first; True if any was running."""
     within_s = STOP_UNFINISHED_WITHIN_S if entry.version is None else STOP_WITHIN_S
     ran = [process.stop(mark, within_s=within_s) for mark in reversed(list(entry.processes.values()))]
     return any(ran)
@@ -55,8 +55,8 @@ def stop_all(entry: ServerRecord) -> bool:
 class Startup:
     """One start of one server.
 
-    `remember` is told of every process as soon as it exists, so that even after a `kill -9` of this command the next
-    one knows it. `abandoned` ends the wait when the rest of the stack has failed.
+    `remember` records every process as soon as it exists, so that the next command finds it even after a `kill -9` of
+    this one. `abandoned` ends the wait when the rest of the stack has failed.
     """
 
     server: Server
@@ -68,7 +68,7 @@ class Startup:
     _deadline: float = field(default=0.0, init=False)
 
     def run(self, former: ServerRecord) -> None:
-        """Start on the former ports where they are free. Raises StackError, with none of its processes left running."""
+        """Start, on the former ports if they are free. On StackError, all its processes are stopped."""
         stop_all(former)
         preferred: Mapping[str, int] = former.ports
         loopback_ports.wait_until_free(list(preferred.values()), within_s=FREED_WITHIN_S)
@@ -81,7 +81,7 @@ class Startup:
                 return
         raise StackError(
             f"{self.server.title} found its ports taken {ATTEMPTS_MAX} times in a row; "
-            "look with `ss -ltnp` who takes the free ports of 127.0.0.1, then try again."
+            "find with `ss -ltnp` which process takes the free ports of 127.0.0.1, then try again."
         )
 
     def _attempt(self, ports: Mapping[str, int]) -> None:
@@ -93,7 +93,7 @@ class Startup:
             self._undo()
             raise StackError(
                 f"{self.server.title} cannot be started from {self.executable} ({cause.strerror}); "
-                "install it anew, then try again."
+                "install it again, then try again."
             ) from cause
         except BaseException:
             self._undo()
@@ -116,7 +116,7 @@ class Startup:
 
     def _wait(self, mark: ProcessMark, log: Path) -> None:
         if not process.is_running(mark):
-            # Judged by the ports themselves, because each server words its complaint differently.
+            # The ports are checked directly, because each server reports a taken port differently.
             if any(self._is_taken(port) for port in self._entry.ports.values()):
                 raise PortTakenError
             raise StackError(
@@ -132,7 +132,7 @@ class Startup:
             raise StartAbandonedError(f"The start of {self.server.title} was given up; try again.")
 
     def _is_taken(self, port: int) -> bool:
-        """By another process than this server's own."""
+        """Whether another process than this server's own has the port."""
         own = any(loopback_ports.is_listening(mark.pid, port) for mark in self._entry.processes.values())
         return not own and not loopback_ports.is_free(port)
 
@@ -146,7 +146,7 @@ class Startup:
 
 
 def _log(folder: Path, role: str) -> Path:
-    """The log of a process, begun anew (with one predecessor kept) once it has grown large."""
+    """The log of a process; a large one is renamed to `.log.1`, and a new one begins."""
     log = folder / f"{role}.log"
     if log.exists() and log.stat().st_size > LOG_MAX_BYTES:
         log.replace(log.with_suffix(".log.1"))
@@ -154,7 +154,7 @@ def _log(folder: Path, role: str) -> Path:
 
 
 def _last_line(log: Path) -> str:
-    """The last line that says anything, at most 300 characters of it."""
+    """The last line that is not empty, at most 300 characters of it."""
     with log.open("rb") as file:
         file.seek(max(0, log.stat().st_size - 4096))
         lines = [line.strip() for line in file.read().decode(errors="replace").splitlines()]

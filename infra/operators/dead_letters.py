@@ -1,6 +1,6 @@
-"""Dead letters as an operator handles them: found, grouped by cause, sent again byte for byte, marked.
+"""Dead letters for operators: find them, group them by cause, replay them byte for byte, mark them.
 
-They belong to the worker `alerting`; from here they are only read, and marked by a command that it handles.
+They belong to the worker `alerting`; this module only reads them, and marks them by a command to that worker.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _WITHOUT_BODIES = tuple(field.name for field in fields(DeadLetter) if field.name
 
 @dataclass(slots=True)
 class Cause:
-    """The letters of one queue and one reason: one thing to mend. `example` is the newest of them."""
+    """The letters of one queue and one reason: one thing to correct. `example` is the newest of them."""
 
     queue: str
     reason: str
@@ -44,9 +44,9 @@ class Cause:
 
 
 def where(*, states: Sequence[DeadLetterState], queue: str | None = None, reason: str | None = None) -> dict[str, Any]:
-    """The condition for letters in these states, of one queue and one reason where they are given."""
-    named = {"queue": queue, "reason": reason}
-    return {"state": {"$in": list(states)}, **{name: value for name, value in named.items() if value is not None}}
+    """The condition for letters in these states, and of one queue and one reason if given."""
+    filters = {"queue": queue, "reason": reason}
+    return {"state": {"$in": list(states)}, **{name: value for name, value in filters.items() if value is not None}}
 
 
 async def causes(read: Read, condition: Mapping[str, Any]) -> list[Cause]:
@@ -63,22 +63,22 @@ async def causes(read: Read, condition: Mapping[str, Any]) -> list[Cause]:
 
 
 async def each(read: Read, condition: Mapping[str, Any], *, bodies: bool) -> AsyncIterator[DeadLetter]:
-    """Every letter, those that died first in front, a few at a time; with or without bodies and tracebacks."""
+    """Every letter, the oldest first, a few at a time; with or without bodies and tracebacks."""
     order = (("died_at", 1), ("_id", 1))
     async for document in read.stream(DEAD_LETTERS, condition, sort=order, fields=() if bodies else _WITHOUT_BODIES):
         yield _letters.to_entity({"body": "", **document})
 
 
 async def ids(read: Read, condition: Mapping[str, Any]) -> list[str]:
-    """Which letters there are now: one that dies again while they are replayed is not among them.
+    """The ids of the current letters: a letter that arises while they are replayed is not among them.
 
-    Their ids alone are kept, a hundred bytes a letter.
+    Only ids are kept in memory, a hundred bytes each.
     """
     return [letter["_id"] async for letter in read.stream(DEAD_LETTERS, condition, fields=("_id",))]
 
 
 async def named(read: Read, name: str) -> list[DeadLetter]:
-    """The letter of this id, or those whose id begins so: two of them where that is not enough to tell."""
+    """The letter with this id, or those whose id begins with `name`: at most two, which means it is ambiguous."""
     found = await read.find(DEAD_LETTERS, {"_id": {"$gte": name, "$lt": f"{name}\uffff"}}, sort=[("_id", 1)], limit=2)
     letters = [_letters.to_entity(document) for document in found]
     return [letter for letter in letters if letter.letter_id == name] or letters
@@ -91,7 +91,7 @@ async def concerning(read: Read, subjects: Sequence[str]) -> list[DeadLetter]:
 
 
 async def in_chunks(read: Read, letter_ids: Sequence[str]) -> AsyncIterator[list[DeadLetter]]:
-    """The letters with their bodies: so many at a time, fewer where the bodies are large."""
+    """The letters with their bodies, in chunks; smaller chunks for large bodies."""
     for start in range(0, len(letter_ids), _AT_ONCE):
         wanted = {"_id": {"$in": list(letter_ids[start : start + _AT_ONCE])}}
         chunk: list[DeadLetter] = []
@@ -109,7 +109,7 @@ class CannotReplay(Exception):
 
 
 def replay(letter: DeadLetter) -> Outgoing:
-    """The message as it came, straight to the queue it died in: no other reader sees it twice.
+    """The unchanged message, sent directly to the queue where it died: no other reader gets it twice.
 
     The journal recognises it if it was handled meanwhile; beyond the journal, its natural key does. Raises CannotReplay
     where the letter names a queue that does not read such messages, or where its sender is not known.
@@ -126,7 +126,7 @@ def objection_to_replay(letter: DeadLetter) -> str | None:
     """Why the message cannot be sent again, as words that follow the letter; None where it can."""
     read_there = _types_by_queue().get(letter.queue)
     if letter.is_excerpt:
-        return "its body was too large to keep; ask the sender for smaller messages, then discard it"
+        return "its body was too large to store; ask the sender for smaller messages, then discard it"
     if letter.reason == SENDER_UNKNOWN:
         return "its sender is not known; the shop must send it again with user_id set to its login; discard it"
     if read_there is None or not letter.queue.startswith(f"{letter.worker}."):
@@ -146,7 +146,7 @@ def _types_by_queue() -> Mapping[str, frozenset[str]]:
 
 
 def settlement(letter: DeadLetter, action: Settlement, *, by: str, at: datetime, note: str | None) -> Outgoing:
-    """The command that marks the letter; the worker knows a repeat by the letter's state, so its own id is new."""
+    """The command that marks the letter, under a new id; the worker recognises a repeat by the letter's state."""
     command = SettleDeadLetter(letter_id=letter.letter_id, action=action, by=by, note=note)
     concerns = letter.concerns if letter.concerns and len(letter.concerns) <= _SUBJECT_CHARS_MAX else None
     message = message_of(SettleDeadLetter)(

@@ -1,4 +1,4 @@
-"""`doctor`: looks at every server and at what is stored, says what is wrong and what to do. It changes nothing."""
+"""`doctor`: checks every server and the stored state, and reports what is wrong and what to do. It changes nothing."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ _DISK = "disk"
 _GIB = 1024**3
 _FREE_LITTLE = 0.1
 _FREE_TOO_LITTLE_BYTES = 1 * _GIB
-"""RabbitMQ and MongoDB both stop taking writes somewhere below this."""
+"""Somewhere below this, RabbitMQ and MongoDB both stop accepting writes."""
 
 
 async def diagnose(settings: Settings, folder: Path | None) -> list[Finding]:
-    """Look at everything; `folder` is where the servers' data lies, if that is on this machine."""
+    """Check everything; `folder` has the servers' data, if that is on this machine."""
     workers = roster.load_all()
     queues = [queue for worker in workers for queue in worker.queues]
     looks = await asyncio.gather(
@@ -70,13 +70,13 @@ def _collections(settings: Settings, workers: Sequence[Worker]) -> list[Collecti
 
 
 async def _disk(settings: Settings, folder: Path | None) -> list[Finding]:
-    """Of servers on this machine the disk is looked at itself: it may be why they do not answer."""
+    """For servers on this machine, check the disk directly: a full disk may be why they do not answer."""
     if folder is None:
         return [await _disk_of_mongodb(settings)]
     try:
         usage = shutil.disk_usage(folder)
     except OSError as error:
-        return [warning(_DISK, "free", f"{folder} cannot be looked at: {error.strerror}.")]
+        return [warning(_DISK, "free", f"{folder} cannot be read: {error.strerror}.")]
     return [disk_finding(str(folder), usage.free, usage.total)]
 
 
@@ -88,25 +88,25 @@ async def _disk_of_mongodb(settings: Settings) -> Finding:
         finally:
             store.close()
     except (StoreRefused, StoreUnavailable) as error:
-        return warning(_DISK, "free", f"MongoDB does not say how much is free: {error}.")
+        return warning(_DISK, "free", f"MongoDB does not report its free disk space: {error}.")
     if "fsTotalSize" not in figures:
-        return warning(_DISK, "free", "MongoDB does not say how much is free; look there.")
+        return warning(_DISK, "free", "MongoDB does not report its free disk space; check it there.")
     total = int(figures["fsTotalSize"])
     return disk_finding("MongoDB's disk", total - int(figures["fsUsedSize"]), total)
 
 
 def disk_finding(place: str, free: int, total: int) -> Finding:
     """`free` and `total` are bytes."""
-    said = f"{place} has {free / _GIB:.1f} of {total / _GIB:.1f} GiB free"
+    state = f"{place} has {free / _GIB:.1f} of {total / _GIB:.1f} GiB free"
     if free < _FREE_TOO_LITTLE_BYTES:
-        return problem(_DISK, "free", f"{said}; make room now, before the servers stop taking writes.")
+        return problem(_DISK, "free", f"{state}; free space now, before the servers stop accepting writes.")
     if free < total * _FREE_LITTLE:
-        return warning(_DISK, "free", f"{said}; make room soon.")
-    return ok(_DISK, "free", f"{said}.")
+        return warning(_DISK, "free", f"{state}; free space soon.")
+    return ok(_DISK, "free", f"{state}.")
 
 
 async def _cache(url: str) -> list[Finding]:
-    """Without Redis everything is still right, only slower: never more than a warning."""
+    """At most a warning: without Redis everything is still correct, only slower."""
     try:
         cache = RedisCache.connect(url)
         try:
@@ -115,5 +115,5 @@ async def _cache(url: str) -> list[Finding]:
         finally:
             await cache.close()
     except CacheUnavailable as error:
-        said = f"It does not answer ({error}); reads are slower without it. Start it, or correct REDIS_URL."
-        return [warning(_CACHE, "reachable", said)]
+        detail = f"It does not answer ({error}); reads are slower without it. Start it, or correct REDIS_URL."
+        return [warning(_CACHE, "reachable", detail)]

@@ -1,4 +1,4 @@
-"""Looking at RabbitMQ without changing anything: what is missing is only asked for, never declared."""
+"""Checks RabbitMQ without changing anything: nothing missing is declared."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _DIFFERENCE = re.compile(r"inequivalent arg '([^']+)'.*?: received (.+) but curr
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """A declared queue as the broker has it: None where it is missing, `difference` where it is another."""
+    """A declared queue as the broker has it: `ready` is None if it is missing, `difference` is set if it differs."""
 
     queue: Queue
     ready: int | None = None
@@ -44,7 +44,7 @@ class _Seen:
 
 
 async def look_at_broker(url: str, topology: Topology, work_queues: Sequence[str]) -> list[Finding]:
-    """Everything about the broker; the first finding is whether it can be reached. Never raises for its state."""
+    """All findings about the broker; the first is whether it can be reached. Never raises for its state."""
     try:
         async with asyncio.timeout(_ANSWER_WITHIN_S):
             connection = await aio_pika.connect(url)
@@ -98,13 +98,13 @@ async def _queue(connection: AbstractConnection, queue: Queue) -> _Seen:
     return _Seen(queue) if missing else _Seen(queue, counts[0], counts[1], difference)
 
 
-Ask = Callable[[AbstractChannel], Awaitable[None]]
+Declare = Callable[[AbstractChannel], Awaitable[None]]
 
 
-async def _compare(connection: AbstractConnection, exists: Ask, same: Ask) -> tuple[bool, str | None]:
-    """Whether it is missing, and how it differs. Declaring what exists again changes nothing: it is compared.
+async def _compare(connection: AbstractConnection, exists: Declare, same: Declare) -> tuple[bool, str | None]:
+    """Whether it is missing, and how it differs. Declaring an existing object only compares it.
 
-    A refusal closes its channel, so each question has its own.
+    An error closes its channel, so each declaration uses a new one.
     """
     try:
         await exists(await connection.channel())
@@ -135,7 +135,7 @@ def _queues(seen: Sequence[_Seen], work_queues: set[str]) -> list[Finding]:
         *findings,
         *_consumers([one for one in there if one.queue.name in work_queues]),
         *_ready([one for one in there if one.queue.name in work_queues]),
-        *_set_aside([one for one in there if one.queue.name not in work_queues]),
+        *_retries_and_parked([one for one in there if one.queue.name not in work_queues]),
     ]
 
 
@@ -147,7 +147,7 @@ def _consumers(seen: Sequence[_Seen]) -> list[Finding]:
         return [problem(PART, "consumers", "No worker reads any queue; start them: `tributary work all`.")]
     workers = sorted({name.partition(".")[0] for name in idle})
     start = f"start them: `tributary work {' '.join(workers)}`"
-    return [problem(PART, "consumers", f"Nobody reads {', '.join(idle)}; {start}.")]
+    return [problem(PART, "consumers", f"No worker reads {', '.join(idle)}; {start}.")]
 
 
 def _ready(seen: Sequence[_Seen]) -> list[Finding]:
@@ -161,31 +161,31 @@ def _ready(seen: Sequence[_Seen]) -> list[Finding]:
     return [ok(PART, "ready", f"Messages wait for a worker: {listed}.")]
 
 
-def _set_aside(seen: Sequence[_Seen]) -> list[Finding]:
+def _retries_and_parked(seen: Sequence[_Seen]) -> list[Finding]:
     findings = []
     retrying = [
         f"{one.ready} in {one.queue.name}" for one in seen if one.ready and one.queue.name.startswith(DELAY_PREFIX)
     ]
     if retrying:
-        findings.append(ok(PART, "retries", f"Messages wait for another try: {', '.join(retrying)}."))
+        findings.append(ok(PART, "retries", f"Messages wait for a retry: {', '.join(retrying)}."))
     for one in seen:
         if one.queue.name == PARKED and one.ready:
-            what = "bodies too large to keep elsewhere; `tributary dead list --reason too_large` shows which"
-            findings.append(warning(PART, "parked", f"{PARKED} holds {one.ready} messages, {what}."))
+            reason = "bodies too large to keep elsewhere; `tributary dead list --reason too_large` shows which"
+            findings.append(warning(PART, "parked", f"{PARKED} holds {one.ready} messages, {reason}."))
         elif one.queue.name == PARKED:
             findings.append(ok(PART, "parked", f"{PARKED} is empty."))
     return findings
 
 
 def _bindings(count: int) -> Finding:
-    """AMQP cannot list bindings, and binding again would mend what is missing: a diagnosis must not."""
+    """AMQP cannot list bindings, and declaring them would add missing ones, which a diagnosis must not do."""
     return ok(
-        PART, "bindings", f"The {count} cannot be seen over AMQP; `tributary topology --apply` declares the missing."
+        PART, "bindings", f"AMQP cannot show the {count} bindings; `tributary topology --apply` declares missing ones."
     )
 
 
 async def _confirms(url: str) -> Finding:
-    """Publish to nowhere, twice: under an alarm the broker takes the first, and then reads that connection no more."""
+    """Publish to no queue, twice: under an alarm the broker accepts the first, then stops reading the connection."""
     connection: AbstractConnection | None = None
     try:
         async with asyncio.timeout(_CONFIRM_WITHIN_S):
@@ -194,12 +194,12 @@ async def _confirms(url: str) -> Finding:
             for _ in range(2):
                 await channel.default_exchange.publish(aio_pika.Message(b""), _NOWHERE, mandatory=False)
     except TimeoutError:
-        why = f"It confirms no publish within {_CONFIRM_WITHIN_S} s"
+        symptom = f"It confirms no publish within {_CONFIRM_WITHIN_S} s"
         return problem(
-            PART, "alarm", f"{why}: a memory or disk alarm blocks publishers. Free disk space or memory there."
+            PART, "alarm", f"{symptom}: a memory or disk alarm blocks publishers. Free disk space or memory there."
         )
     except _LOST as error:
-        return problem(PART, "alarm", f"It did not take a test message ({_text(error)}); look at its log.")
+        return problem(PART, "alarm", f"It did not accept a test message ({_text(error)}); look at its log.")
     finally:
         if connection is not None:
             await _close(connection)
@@ -207,7 +207,7 @@ async def _confirms(url: str) -> Finding:
 
 
 async def _close(connection: AbstractConnection) -> None:
-    """A blocked connection does not even take a farewell."""
+    """Close with a timeout: a blocked connection does not even accept the close."""
     try:
         async with asyncio.timeout(1):
             await connection.close()
@@ -228,7 +228,7 @@ def _difference(text: str) -> str:
 
 
 def _value(text: str) -> str:
-    """`the value 'x' of type 'longstr'` is x to a person."""
+    """`x` for `the value 'x' of type 'longstr'`."""
     quoted = re.search(r"'([^']*)'", text)
     return quoted[1] if quoted else text
 

@@ -1,4 +1,4 @@
-"""Looking at MongoDB without changing anything: the server, the replica set, and what should be stored in it."""
+"""Checks MongoDB without changing anything: the server, the replica set, and the declared collections."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SKEW_SMALL_S, _SKEW_LARGE_S = 1.0, 30.0
 
 
 async def look_at_store(store: MongoStore, collections: Sequence[Collection], time: Time) -> list[Finding]:
-    """Everything about the store; the first finding is whether it can be reached. Never raises for its state."""
+    """All findings about the store; the first is whether it can be reached. Never raises for its state."""
     findings: list[Finding] = []
     try:
         version = (await store.run("buildInfo"))["version"]
@@ -34,20 +34,20 @@ async def look_at_store(store: MongoStore, collections: Sequence[Collection], ti
         check = "answers" if findings else "reachable"
         findings.append(problem(PART, check, f"It does not answer ({error}); start it, or correct MONGODB_URL."))
     except StoreRefused as error:
-        findings.append(problem(PART, "answers", f"It refuses what the workers need to ask: {error}."))
+        findings.append(problem(PART, "answers", f"It refuses a command that the workers need: {error}."))
     return findings
 
 
 async def _clock(store: MongoStore, time: Time) -> Finding:
-    """The middle of the question stands for its moment."""
+    """The server's time is compared with ours halfway through the request."""
     before = time.now()
     there: datetime = (await store.run("hello"))["localTime"]
     skew_s = (there - before - (time.now() - before) / 2).total_seconds()
-    said = f"Its clock is {abs(skew_s):.1f} s {'ahead of' if skew_s > 0 else 'behind'} this machine's"
+    state = f"Its clock is {abs(skew_s):.1f} s {'ahead of' if skew_s > 0 else 'behind'} this machine's"
     if abs(skew_s) <= _SKEW_SMALL_S:
-        return ok(PART, "clock", f"{said}.")
+        return ok(PART, "clock", f"{state}.")
     level = problem if abs(skew_s) > _SKEW_LARGE_S else warning
-    return level(PART, "clock", f"{said}; synchronise both by NTP, or deadlines are met at the wrong time.")
+    return level(PART, "clock", f"{state}; synchronise both by NTP, or deadlines fire at the wrong time.")
 
 
 async def _replica_set(store: MongoStore) -> list[Finding]:
@@ -55,13 +55,17 @@ async def _replica_set(store: MongoStore) -> list[Finding]:
         status = await store.run("replSetGetStatus")
     except StoreRefused as error:
         if "setName" not in await store.run("hello"):
-            return [problem(PART, "replica set", "It is none, and transactions need one; start it with --replSet.")]
-        return [warning(PART, "replica set", f"Its health cannot be seen: {error}. Grant the role clusterMonitor.")]
+            return [
+                problem(
+                    PART, "replica set", "It is not a replica set, and transactions need one; start it with --replSet."
+                )
+            ]
+        return [warning(PART, "replica set", f"Its status cannot be read: {error}. Grant the role clusterMonitor.")]
     return replica_set_findings(status)
 
 
 def replica_set_findings(status: Document) -> list[Finding]:
-    """What the answer to `replSetGetStatus` comes to."""
+    """The findings from the answer to `replSetGetStatus`."""
     members = status["members"]
     primary = next((member for member in members if member["stateStr"] == "PRIMARY"), None)
     if primary is None:
@@ -107,18 +111,18 @@ async def _declared(store: MongoStore, collections: Iterable[Collection]) -> lis
 
 
 def index_findings(collection: Collection, found: dict[str, Document]) -> list[Finding]:
-    """Declared indexes that are missing or are others; what somebody added besides is left alone."""
+    """Declared indexes that are missing or differ; additional indexes are ignored."""
     by_keys = {tuple((name, int(way)) for name, way in index["key"]): (name, index) for name, index in found.items()}
     findings = []
     for index in collection.indexes:
         keys = ", ".join(name for name, _ in index.keys)
         known = by_keys.get(index.keys)
         if known is None:
-            what = f"{collection.name} has no index on {keys} ({index.reason})"
-            findings.append(problem(PART, "indexes", f"{what}; `tributary topology --apply`."))
+            fault = f"{collection.name} has no index on {keys} ({index.reason})"
+            findings.append(problem(PART, "indexes", f"{fault}; `tributary topology --apply`."))
         elif difference := _difference(index, known[1]):
-            what = f"The index {known[0]} of {collection.name} differs: {difference}"
-            findings.append(problem(PART, "indexes", f"{what}; drop it, then `tributary topology --apply`."))
+            fault = f"The index {known[0]} of {collection.name} differs: {difference}"
+            findings.append(problem(PART, "indexes", f"{fault}; drop it, then `tributary topology --apply`."))
     return findings
 
 
@@ -143,7 +147,7 @@ async def _alerts(store: MongoStore) -> Finding:
     if not kinds:
         return ok(STATE, "alerts", "No alert is open.")
     listed = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
-    return warning(STATE, "alerts", f"Open: {listed}; each says in {ALERTS} what to do.")
+    return warning(STATE, "alerts", f"Open: {listed}; each document in {ALERTS} states what to do.")
 
 
 async def _letters(store: MongoStore, time: Time) -> Finding:
@@ -152,11 +156,11 @@ async def _letters(store: MongoStore, time: Time) -> Finding:
         return ok(STATE, "dead letters", "None is waiting.")
     count = sum(cause.letters for cause in causes)
     oldest = time.now() - min(cause.first for cause in causes)
-    said = f"{count} wait for a person, of {len(causes)} causes, the oldest for {_for_people(oldest)}"
-    return warning(STATE, "dead letters", f"{said}; look: `tributary dead list`.")
+    state = f"{count} waiting for an operator; causes: {len(causes)}; the oldest waits for {_readable(oldest)}"
+    return warning(STATE, "dead letters", f"{state}. See `tributary dead list`.")
 
 
-def _for_people(span: timedelta) -> str:
+def _readable(span: timedelta) -> str:
     minutes = int(span.total_seconds() // 60)
     if minutes < 120:
         return f"{minutes} min"

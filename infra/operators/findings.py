@@ -1,4 +1,4 @@
-"""What a diagnosis says: one finding for each thing looked at, with a sentence that says what to do."""
+"""The findings of a diagnosis: one for each check, with a sentence that states what to do."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Level = Literal["ok", "warning", "problem"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`part` is the server or the room it is about, `check` what was looked at."""
+    """`part` is the server or area that it is about, `check` what was checked."""
 
     part: str
     check: str

@@ -1,4 +1,4 @@
-"""The invariants of the system: what each worker's card says that its audits prove, and what the messages prove."""
+"""The invariants of the system: what each worker's audits prove, by its card, and what the message audit proves."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _PROVES = re.compile(r"^proves +(I[1-9][0-9]*): (.+(?:\n +.+)*)", re.MULTILINE)
 
 
 def proved_by(worker: str) -> dict[str, str]:
-    """The sentences of the worker's card that begin with `proves`, by invariant."""
+    """The sentences on the worker's card that begin with `proves`, by invariant."""
     card = import_module(f"workers.{worker}").__doc__ or ""
     return {invariant: " ".join(sentence.split()) for invariant, sentence in _PROVES.findall(card)}
 
 
 @cache
 def invariants() -> Mapping[str, str]:
-    """What holds, by invariant in the order of their numbers; where several prove a part of one, part by part."""
+    """The sentence of each invariant, in order of number; if several audits prove parts of one, their parts joined."""
     parts: dict[str, list[str]] = {}
     for proved in (*map(proved_by, roster.names()), message_audit.PROVES):
         for invariant, sentence in proved.items():

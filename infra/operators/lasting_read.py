@@ -1,4 +1,4 @@
-"""Reading for longer than the store keeps a snapshot: where one is too old, the next goes on where it ended."""
+"""Reads for longer than the store keeps a snapshot: if one becomes too old, a new one continues where it ended."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from infra.ports.store import Document, SnapshotTooOld
 T = TypeVar("T")
 
 OnRead = Callable[[str, int, int], None]
-"""A collection, how many of its documents are read, and about how many it has; 0 where not all of them are read."""
+"""A collection, how many documents were read, and about how many it has; 0 if only some of them are read."""
 
-_TELL_EVERY = 1_000
+_REPORT_EVERY = 1_000
 _TRIES_MAX = 3
-_PREPARED = 500
-"""How many documents are prepared together, as many as the store gives in one answer."""
+_PREFETCHED = 500
+"""How many documents are prefetched together, as many as the store returns in one answer."""
 _LAST_ANSWER_MAX_S = 5.0
-"""How long a reader that ends early waits for the documents that are on their way."""
+"""How long a reader that ends early waits for the prefetched documents."""
 
 
 class Snapshots(Protocol):
@@ -35,9 +35,8 @@ class Snapshots(Protocol):
 class LastingRead:
     """Reads as of one moment for as long as the store keeps it, then as of a later one.
 
-    What is read before and after such a change may not fit together, where others write: an audit that finds
-    something looks at it again. `moments` is how many snapshots it took. SnapshotTooOld where a new snapshot does not
-    come any further.
+    While others write, data read before and after such a change may not be consistent: so an audit checks what it
+    finds again. `moments` is the number of snapshots used. Raises SnapshotTooOld if a new snapshot makes no progress.
     """
 
     def __init__(self, store: Snapshots, on_read: OnRead = lambda *_: None) -> None:
@@ -80,10 +79,10 @@ class LastingRead:
         sort: Sequence[tuple[str, int]] = (),
         fields: Sequence[str] = (),
     ) -> AsyncIterator[Document]:
-        """Documents by one ascending field, or by `_id`: in this order a later snapshot finds the place again."""
+        """Documents by one ascending field, or by `_id`: with this order a later snapshot can continue."""
         path = sort[0][0] if sort else "_id"
         order = [(path, 1)] if path == "_id" else [(path, 1), ("_id", 1)]
-        assert list(sort) in ([], order[:1], order), "other orders cannot be gone on with"
+        assert list(sort) in ([], order[:1], order), "a read in another order cannot be continued"
         count = 0 if where else await self._store.count(collection)
         number, tries = 0, 0
         last: tuple[Any, Any] | None = None
@@ -94,28 +93,28 @@ class LastingRead:
                     async with aclosing(
                         _generator(read.stream(collection, rest, sort=order, fields=fields))
                     ) as documents:
-                        async for document in _with_the_next_ones_coming(documents):
+                        async for document in _prefetched(documents):
                             last, number, tries = (document[path], document["_id"]), number + 1, 0
-                            if number % _TELL_EVERY == 0:
+                            if number % _REPORT_EVERY == 0:
                                 self._on_read(collection, number, count)
                             yield document
             except SnapshotTooOld:
                 tries += 1
                 if tries == _TRIES_MAX:
                     raise
-                self._give_up(read)
+                self._drop(read)
                 continue
             self._on_read(collection, number, count)
             return
 
-    async def _retried(self, question: Callable[[Read], Awaitable[T]]) -> T:
+    async def _retried(self, query: Callable[[Read], Awaitable[T]]) -> T:
         for _ in range(_TRIES_MAX - 1):
             read = await self._current()
             try:
-                return await question(read)
+                return await query(read)
             except SnapshotTooOld:
-                self._give_up(read)
-        return await question(await self._current())
+                self._drop(read)
+        return await query(await self._current())
 
     async def _current(self) -> Read:
         if self._read is None:
@@ -123,25 +122,25 @@ class LastingRead:
             self.moments += 1
         return self._read
 
-    def _give_up(self, read: Read) -> None:
-        """Have the next question begin a new snapshot. A stream may still get the rest of the old one."""
+    def _drop(self, read: Read) -> None:
+        """Let the next query start a new snapshot. A stream may still read the rest of the old one."""
         if self._read is read:
             self._read = None
 
 
 def _generator(documents: AsyncIterator[Document]) -> AsyncGenerator[Document]:
-    """The same, as what it is: a generator, which can be closed before its end."""
+    """The same object with its real type: a generator, which can be closed before its end."""
     return cast("Any", documents)  # type: ignore[no-any-return]
 
 
-async def _with_the_next_ones_coming(documents: AsyncIterator[Document]) -> AsyncIterator[Document]:
-    """The same documents; the store and its driver prepare the next ones while these are looked at."""
-    coming = asyncio.ensure_future(_some(documents))
+async def _prefetched(documents: AsyncIterator[Document]) -> AsyncIterator[Document]:
+    """The same documents; the store and its driver fetch the next ones while these are processed."""
+    fetching = asyncio.ensure_future(_next_chunk(documents))
     try:
         while True:
-            found, error = await coming
+            found, error = await fetching
             if found and error is None:
-                coming = asyncio.ensure_future(_some(documents))
+                fetching = asyncio.ensure_future(_next_chunk(documents))
             for document in found:
                 yield document
             if error is not None:
@@ -149,19 +148,19 @@ async def _with_the_next_ones_coming(documents: AsyncIterator[Document]) -> Asyn
             if not found:
                 return
     finally:
-        # A cursor is for one reader at a time, and is closed next.
-        await asyncio.wait({coming}, timeout=_LAST_ANSWER_MAX_S)
-        if coming.done() and not coming.cancelled():
-            coming.exception()
+        # A cursor has one reader at a time, and is closed next.
+        await asyncio.wait({fetching}, timeout=_LAST_ANSWER_MAX_S)
+        if fetching.done() and not fetching.cancelled():
+            fetching.exception()
 
 
-async def _some(documents: AsyncIterator[Document]) -> tuple[list[Document], Exception | None]:
-    """The next documents, and what ended them too soon."""
+async def _next_chunk(documents: AsyncIterator[Document]) -> tuple[list[Document], Exception | None]:
+    """The next documents, and the error that ended them too early, if any."""
     found: list[Document] = []
     try:
         async for document in documents:
             found.append(document)
-            if len(found) == _PREPARED:
+            if len(found) == _PREFETCHED:
                 break
     except SnapshotTooOld as error:
         return found, error
@@ -169,7 +168,7 @@ async def _some(documents: AsyncIterator[Document]) -> tuple[list[Document], Exc
 
 
 def _rest(where: Mapping[str, Any], path: str, last: tuple[Any, Any] | None) -> list[Mapping[str, Any]]:
-    """The conditions for what comes after the last document, one after the other."""
+    """The conditions for the documents after the last one, to be read one after the other."""
     if last is None:
         return [where]
     value, key = last
@@ -180,7 +179,7 @@ def _rest(where: Mapping[str, Any], path: str, last: tuple[Any, Any] | None) -> 
 
 
 def _condition(known: Any) -> dict[str, Any]:
-    """A condition on a field, to which another one can be added."""
+    """A condition on a field, in a form that can be extended."""
     if known is None:
         return {}
     return dict(known) if isinstance(known, Mapping) else {"$in": [known]}

@@ -1,7 +1,7 @@
-"""What the journals say of messages. I5: every message a queue took is accounted for, once. I6: everything that was
-emitted was handled by all it was for.
+"""Audits messages by the journals. I5: every message that a queue received is accounted for, once. I6: everything
+emitted was handled by all its readers.
 
-Each journal is read once. Which of the emitted messages were handled is asked for some thousand at a time.
+Each journal is read once. Whether the emitted messages were handled is looked up for some thousand at a time.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class _Emitted:
 
 
 async def audit_messages(read: Read, report: Report, workers: Sequence[Worker]) -> None:
-    """Count what came of every message, and look for each emitted one in the journals of those that read its type."""
+    """Count the outcomes of all messages, and look up each emitted one in the journals of its readers."""
     handlers = [(worker.queue_of(handler), handler) for worker in workers for handler in worker.handlers]
     commands = {queue for queue, handler in handlers if handler.reads_command}
     placing = {queue for queue, handler in handlers if PlaceOrder in handler.payloads}
@@ -73,7 +73,7 @@ def _count(counts: Counter[str], record: Document, commands: Container[str], pla
 
 
 class _Deliveries:
-    """Emitted messages by the worker that has to have handled them, until there are enough to ask for."""
+    """Emitted messages by the worker that must have handled them, collected for one query."""
 
     def __init__(self, read: Read, report: Report, workers: Sequence[Worker]) -> None:
         self._read = read
@@ -110,7 +110,7 @@ class _Deliveries:
         found = await self._read.find(journal, {"handled.id": {"$in": list(expected)}}, fields=("handled.id",))
         missing = expected.keys() - {item["id"] for record in found for item in record["handled"]}
         if missing:
-            missing -= await self._set_aside(journal, reader, missing)
+            missing -= await self._dead_lettered(journal, reader, missing)
         for message_id in expected if missing else ():
             if message_id in missing:
                 emitted = expected[message_id]
@@ -118,12 +118,12 @@ class _Deliveries:
                 self._report.breach("I6", f"message/{message_id}", detail, place=emitted.place)
         self._delivered += len(expected)
 
-    async def _set_aside(self, journal: str, reader: str, ids: Iterable[str]) -> set[str]:
+    async def _dead_lettered(self, journal: str, reader: str, ids: Iterable[str]) -> set[str]:
         where = {"dead.id": {"$in": list(ids)}}
         dead = await self._read.find(journal, where, fields=("dead.id",))
         found = {item["id"] for record in dead for item in record["dead"]}
         for keeper in self._keepers:
-            # What the broker gave up on is in the journal of the worker that sets it aside.
+            # What the broker gave up on is in the journal of the worker that dead-letters it.
             dead = await self._read.find(keeper, where, fields=("dead.id", "dead.died_in"))
             parked = (item for record in dead for item in record["dead"] if item.get("died_in"))
             found |= {item["id"] for item in parked if item["died_in"].partition(".")[0] == reader}

@@ -1,6 +1,6 @@
-"""The story of an order, a message or a correlation, put together from the journals by their indexes alone.
+"""The timeline of an order, a message or a correlation, from the journals' indexes alone.
 
-A message leads to its order, and every message to what it caused, so that it does not matter by which one asks.
+A message leads to its order, and every message to what it caused, so that any of them finds the same timeline.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ from infra.operators import dead_letters
 from infra.ports.store import JOURNALS, Document, Parts
 
 _RECORDS_MAX = 1000
-"""A subject that everything shares, such as the clock, is shown in part."""
+"""A subject shared by everything, such as the clock, is shown in part."""
 _WITHOUT_BODIES = ("at", "handled", "retried", "dead")
-_SET_BACK = {
+_OUTCOMES = {
     "retried": "put off after try {attempt}: {reason}",
     "dead": "dead-lettered after try {attempt}: {reason}",
 }
 
 
 class Journals(Read, Parts, Protocol):
-    """Reads journals, of whose records it can leave out what nobody asked for."""
+    """Reads journals, in full or only parts of their records."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One message in one worker's hands: `outcome` is what came of it, `emitted` what it caused.
+    """One message at one worker: its `outcome`, and the messages `emitted` because of it.
 
-    `letter` is the dead letter it became, with its state.
+    `letter` is the dead letter that it became, with its state.
     """
 
     at: datetime
@@ -57,25 +57,25 @@ _Found = dict[tuple[str, str, str, datetime], Step]
 
 
 async def timeline_of(read: Journals, workers: Sequence[str], name: str) -> list[Step]:
-    """The steps of whatever `name` is, oldest first: an order, a message id, a dead letter or a correlation id."""
-    # What could not be read has no subject but its own id.
+    """The steps of `name`, oldest first: an order, a message id, a dead letter or a correlation id."""
+    # An unreadable message has no subject but its own id.
     subjects = {name, f"order/{name}", f"message/{name}"}
     keys = await _keys(read, name)
     found = await _look(read, workers, subjects, keys)
     wider = {subject for step in found.values() for subject in _wider(step)} - subjects
     if wider:
         found |= await _look(read, workers, wider, ())
-    asked = set(keys)
-    while caused := {message["id"] for step in found.values() for message in step.emitted} - asked:
-        asked |= caused
+    known = set(keys)
+    while caused := {message["id"] for step in found.values() for message in step.emitted} - known:
+        known |= caused
         found |= await _look(read, workers, (), caused)
     return sorted(await _with_letters(read, found.values()), key=lambda step: step.at)
 
 
 async def _keys(read: Journals, message_id: str) -> list[str]:
-    """What the journals may know a message by: a command's id counts per source, and a shop's source is its id."""
+    """The possible keys of a message in the journals: a command's id is unique per source, e.g. a shop's id."""
     if "/" in message_id:
-        # An order, or a key that has its source already: what it costs must not grow with the number of shops.
+        # An order, or a key that includes its source: the cost must not grow with the number of shops.
         return [message_id]
     found = await read.find(SHOPS, {}, sort=(("_id", 1),), limit=_RECORDS_MAX, fields=("_id",))
     shops = [shop["_id"] for shop in found]
@@ -84,7 +84,7 @@ async def _keys(read: Journals, message_id: str) -> list[str]:
 
 
 def _wider(step: Step) -> Iterable[str]:
-    """What a single message leads to; not products or the clock, which join what has nothing to do with it."""
+    """Where a single message leads; not to products or the clock, which connect unrelated messages."""
     if step.about.startswith(("order/", "message/")):
         yield step.about
     elif step.correlation is not None and step.correlation != step.about:
@@ -92,24 +92,24 @@ def _wider(step: Step) -> Iterable[str]:
 
 
 async def _look(read: Journals, workers: Sequence[str], subjects: Collection[str], keys: Collection[str]) -> _Found:
-    """One round of questions to all journals, asked together: one after the other they take as long as all of them.
+    """One round of concurrent queries to all journals: in sequence, their times would add up.
 
-    A record holds a whole batch with every body it emitted, so the bodies are asked for only of the messages meant.
+    A record holds a whole batch with every body it emitted, so only the bodies of the wanted messages are read.
     """
     conditions = [{"about": {"$in": list(subjects)}}] if subjects else []
     if keys:
         conditions += [{"handled.id": {"$in": list(keys)}}, {"dead.id": {"$in": list(keys)}}]
-    asked = [(worker, condition) for worker in workers for condition in conditions]
+    queries = [(worker, condition) for worker in workers for condition in conditions]
     answers = await asyncio.gather(
         *(
             read.find(JOURNALS + worker, condition, limit=_RECORDS_MAX, fields=_WITHOUT_BODIES)
-            for worker, condition in asked
+            for worker, condition in queries
         )
     )
     names = {*subjects, *keys}
     steps = [
         (record["_id"], step)
-        for (worker, _), records in zip(asked, answers, strict=True)
+        for (worker, _), records in zip(queries, answers, strict=True)
         for record in records
         for step in _steps(worker, record, names)
     ]
@@ -123,17 +123,17 @@ def _steps(worker: str, record: Document, names: set[str]) -> Iterable[Step]:
     for kind in ("handled", "retried", "dead"):
         for item in record.get(kind, ()):
             if names & {item["about"], item["correlation"], item["id"]}:
-                outcome = item["outcome"] if kind == "handled" else _SET_BACK[kind].format(**item)
+                outcome = item["outcome"] if kind == "handled" else _OUTCOMES[kind].format(**item)
                 yield Step(record["at"], worker, item["id"], item["type"], outcome, item["about"], item["correlation"])
 
 
 async def _emitted(
     read: Journals, steps: Iterable[tuple[Any, Step]]
 ) -> dict[tuple[Any, str], tuple[dict[str, Any], ...]]:
-    """What each message of each record emitted, decoded, in the order in which it was said."""
-    meant: defaultdict[str, tuple[set[Any], set[str]]] = defaultdict(lambda: (set(), set()))
+    """What each message of each record emitted, decoded, in order."""
+    wanted: defaultdict[str, tuple[set[Any], set[str]]] = defaultdict(lambda: (set(), set()))
     for record_id, step in steps:
-        records, causes = meant[step.worker]
+        records, causes = wanted[step.worker]
         records.add(record_id)
         causes.add(step.id)
     answers = await asyncio.gather(
@@ -145,18 +145,18 @@ async def _emitted(
                 field="cause",
                 values=list(causes),
             )
-            for worker, (records, causes) in meant.items()
+            for worker, (records, causes) in wanted.items()
         )
     )
-    said: defaultdict[tuple[Any, str], list[dict[str, Any]]] = defaultdict(list)
+    emitted: defaultdict[tuple[Any, str], list[dict[str, Any]]] = defaultdict(list)
     for record in chain.from_iterable(answers):
         for item in record.get("emitted") or ():
-            said[record["_id"], item["cause"]].append(json.loads(item["body"]))
-    return {key: tuple(messages) for key, messages in said.items()}
+            emitted[record["_id"], item["cause"]].append(json.loads(item["body"]))
+    return {key: tuple(messages) for key, messages in emitted.items()}
 
 
 async def _with_letters(read: Journals, steps: Iterable[Step]) -> list[Step]:
-    """Say of each letter whether it still waits."""
+    """Add the dead letter and its state to each step that became one."""
     steps = list(steps)
     ids = {message["id"] for step in steps for message in step.emitted if message["type"] == _LETTER}
     fields = ("state", "settled_by", "settled_at", "note")

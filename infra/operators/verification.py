@@ -1,4 +1,4 @@
-"""`verify`: every invariant of the system over its stored state. Workers audit what they own; messages are added."""
+"""`verify`: checks every invariant over the stored state. Workers audit what they own; the message audit is added."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _LOOKS_MAX = 3
 _LOOK_AGAIN_AFTER_S = 4.0
 
 OnProgress = Callable[[str, int, int], None]
-"""What is done, how much of it is done, and how much there is; 0 where that is not known."""
+"""The current activity, how much of it is done, and the total; 0 if the total is unknown."""
 
 
 class Unfinished(Exception):
-    """Whether the invariants hold is not known; the text says why, and what to do."""
+    """It is unknown whether the invariants hold; the text states why, and what to do."""
 
 
 async def verify(read: Read, workers: Sequence[Worker], time: Time) -> Report:
@@ -36,11 +36,11 @@ async def verify(read: Read, workers: Sequence[Worker], time: Time) -> Report:
 async def verify_live(
     store: Snapshots, workers: Sequence[Worker], time: Time, on_progress: OnProgress = lambda *_: None
 ) -> Report:
-    """Check all invariants of a system at work, each audit as of a moment of its own. Raises Unfinished.
+    """Check all invariants of a running system, each audit as of a separate moment. Raises Unfinished.
 
-    A message on its way from one worker to the next is no breach, nor is what changed between two moments. So the
-    subjects of what is found are looked at again a little later, they alone, and only what lasts is reported. What no
-    single snapshot confirms is reported beside a certain breach only.
+    A message on its way from one worker to the next is no breach, nor is a change between two moments. So only the
+    subjects of found breaches are checked again a little later, and only lasting breaches are reported. A breach that
+    no single snapshot confirms is reported only together with a certain one.
     """
     report = _empty(time)
     found: list[_Found] = []
@@ -55,10 +55,10 @@ async def verify_live(
         await time.sleep(_LOOK_AGAIN_AFTER_S)
         lasting = []
         for one in found:
-            again = one.report.again(time.now())
-            name = f"{one.name}, look {look} at what was found"
+            again = one.report.recheck(time.now())
+            name = f"{one.name}, check {look} of what was found"
             moments = await _look(store, name, one.audit, again, on_progress)
-            if (part := one.report.still(again)).breach_count:
+            if (part := one.report.confirmed_by(again)).breach_count:
                 lasting.append(_Found(one.name, one.audit, part, moments))
         found = lasting
     doubts = [doubt for one in found if (doubt := one.doubt())]
@@ -71,7 +71,7 @@ async def verify_live(
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What an audit has found, and as of how many moments it was read."""
+    """The findings of an audit, and as of how many moments it read."""
 
     name: str
     audit: Audit
@@ -79,18 +79,18 @@ class _Found:
     moments: int
 
     def doubt(self) -> str:
-        """Why it may be nothing but what changed meanwhile; empty where it is a breach."""
+        """Why the findings may only be concurrent changes; empty if they are certain breaches."""
         if not self.report.subjects:
             return (
-                f"Not verified to the end: more than {SUBJECTS_MAX:,} things changed while `{self.name}` was read, too "
-                "many to look at again. Verify when less is going on."
+                f"Not verified completely: more than {SUBJECTS_MAX:,} things changed while `{self.name}` was read, too "
+                "many to check again. Verify when there is less traffic."
             )
         if self.moments > 1:
             first = self.report.breaches[0]
             return (
-                f"Not verified to the end: `{self.name}` was read as of {self.moments} moments, as MongoDB keeps no "
-                f"snapshot for so long, and what it found may have changed between them; the first is {first.about}: "
-                f"{first.detail}. Verify when less is going on, or raise the server's "
+                f"Not verified completely: `{self.name}` was read as of {self.moments} moments, as MongoDB keeps no "
+                f"snapshot that long, and what it found may have changed between them; the first is {first.about}: "
+                f"{first.detail}. Verify when there is less traffic, or raise the server's "
                 "minSnapshotHistoryWindowInSeconds."
             )
         return ""
@@ -111,7 +111,7 @@ def _audits(workers: Sequence[Worker]) -> Iterator[tuple[str, Audit]]:
 
 
 async def _look(store: Snapshots, name: str, audit: Audit, report: Report, on_progress: OnProgress) -> int:
-    """The number of moments as of which it was read."""
+    """Run the audit; return how many snapshots it read."""
     on_progress(name, 0, 0)
     try:
         async with LastingRead(store, lambda _, done, total: on_progress(name, done, total)) as read:
@@ -121,9 +121,9 @@ async def _look(store: Snapshots, name: str, audit: Audit, report: Report, on_pr
         raise
     except SnapshotTooOld as error:
         raise Unfinished(
-            f"Not verified to the end: MongoDB does not keep a snapshot for as long as a part of `{name}` takes. "
-            "Verify when less is going on, or raise the server's minSnapshotHistoryWindowInSeconds."
+            f"Not verified completely: MongoDB does not keep a snapshot for as long as a part of `{name}` takes. "
+            "Verify when there is less traffic, or raise the server's minSnapshotHistoryWindowInSeconds."
         ) from error
     except Exception as error:
         cause = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-        raise Unfinished(f"Not verified to the end: `{name}` cannot read what is stored. {cause}") from error
+        raise Unfinished(f"Not verified completely: `{name}` cannot read the stored state. {cause}") from error

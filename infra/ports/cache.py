@@ -1,4 +1,4 @@
-"""What a cache answers, as the API sees it; `infra.adapters.redis` is the real one."""
+"""A cache as the API sees it; `infra.adapters.redis` is the real one."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Protocol
 
 
 class CacheUnavailable(Exception):
-    """Redis cannot be reached, or does not answer in time; go on without it."""
+    """Redis cannot be reached, or does not answer in time; continue without it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """Whether there was room, how many are left, when the next one comes, and when the whole quota is there again."""
+    """Whether one was taken, how many are left, the wait for the next one, and for the whole quota."""
 
     taken: bool
     left: int
@@ -23,33 +23,33 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A value that holds, or None; `version` is the last change that was heard of."""
+    """A valid value, or None; `version` identifies the last invalidation."""
 
     value: str | None
     version: str
 
 
 class Cache(Protocol):
-    """Every method raises CacheUnavailable; whoever asks goes on without."""
+    """Every method raises CacheUnavailable; the caller then continues without a cache."""
 
     async def ping(self) -> None: ...
 
     async def take(self, key: str, *, quota: int, window_s: float) -> Taken:
-        """Take one of `quota` that come back evenly over `window_s`; unused ones add up to the quota."""
+        """Take one of `quota` permits, which refill evenly over `window_s`; unused ones add up to the quota."""
         ...
 
     async def look(self, keys: Sequence[str]) -> list[Found]:
-        """What is kept under each key, if it still holds, and which change of it was the last heard of."""
+        """The value under each key, if it is still valid, and the version of its last invalidation."""
         ...
 
     async def keep(self, values: Mapping[str, tuple[str, Found]], *, at_least_s: float, at_most_s: float) -> int:
-        """Keep values that were read after `look` found these; return how many were taken.
+        """Store values that were read after `look` found these; return how many were stored.
 
-        None replaces one that was read after a later change. `at_least_s` a value is given out even if a change
-        comes, or came while it was read: so what is dear to read is not read for every change.
+        None of them replaces a value that was read after a later change. For `at_least_s` a value counts as valid even
+        if a change comes, or came while it was read: so an expensive read does not run for every change.
         """
         ...
 
     async def invalidate(self, keys: Sequence[str]) -> None:
-        """A change was heard of: whatever was read before does not hold any more."""
+        """Mark everything read before this change as no longer valid."""
         ...

@@ -2,4 +2,4 @@
 
 
 class KeysUnavailable(Exception):
-    """The publisher does not answer, or not with keys; go on with those that are known."""
+    """The publisher does not answer, or not with keys; continue with the known keys."""

@@ -8,19 +8,19 @@ from datetime import datetime
 from typing import Protocol
 
 ATTEMPTS_HEADER = "x-tributary-attempts"
-"""How often the message was tried before. Ours, because the broker's count also rises for innocent neighbours."""
+"""How often the message was tried before. Our own count, as the broker's also rises for unaffected neighbours."""
 
 REPLAYS_HEADER = "x-tributary-replays"
 """How often an operator sent the message again after it was dead-lettered."""
 
 REDELIVERED_HEADER = "x-tributary-redelivered"
-"""Marks a copy that stands for a redelivered message: what the first one caused may still have to be published."""
+"""Marks a copy of a redelivered message: what the original caused may still have to be published."""
 
 REPLY_TO_HEADER = "x-tributary-reply-to"
-"""Who waits for the outcome, on a copy of ours: the AMQP property of that name stays with the first one."""
+"""The reply queue, on a copy of ours: the AMQP property of that name stays with the original."""
 
 ROUTING_KEY_HEADER = "x-tributary-routing-key"
-"""What a message was first routed by, where it is sent straight to a queue: a bare body takes its type from it."""
+"""The original routing key of a message that is sent directly to a queue: a bare body takes its type from it."""
 
 SHOP_LOGIN = "shop."
 """A shop's login at the broker is this and its id. The broker refuses a `user_id` that is not the login's own."""
@@ -72,17 +72,17 @@ class Delivery:
     attempts: int
     replays: int
     returned: int
-    """How often the broker got it back unacknowledged: at a restart, or because handling it kills the process."""
+    """How often it was requeued unacknowledged: at a restart, or because handling it kills the process."""
     received_at: datetime
-    """When it reached this process, by our own clock; the sender's AMQP timestamp counts for nothing."""
+    """When it reached this process, by our own clock; the sender's AMQP timestamp is ignored."""
     receipt: object
-    """What the inbox needs to acknowledge it; opaque to everyone else."""
+    """What the inbox needs to acknowledge it; opaque to all other code."""
     reply_to: str | None = None
     """The queue where the sender waits for the outcome."""
     undecoded: str | None = None
-    """The properties that could not be decoded, by name and bytes: such a message is set aside, never handled."""
+    """The properties that could not be decoded, by name and bytes: such a message is dead-lettered, never handled."""
     death: Death | None = None
-    """The last time the broker itself moved it; a pause before another try ends that way, too."""
+    """The last time the broker itself moved it; this also happens at the end of a delay queue's pause."""
     message_id: str | None = None
     """The AMQP property, where the sender gave one."""
     sender: Sender | None = None
@@ -93,8 +93,8 @@ class Delivery:
 class Outgoing:
     """One AMQP message to publish. `mandatory` ones must reach a queue, or the publish is an error.
 
-    Only what is sent again as it once came may lack a content type. A `courtesy` is no error where it is not taken: its
-    queue is named by a sender, and is not ours.
+    Only a message that is replayed as it came may lack a content type. It is no error if the broker refuses a
+    `best_effort` message: a sender named its queue, which is not ours.
     """
 
     exchange: str
@@ -103,7 +103,7 @@ class Outgoing:
     content_type: str | None
     mandatory: bool = True
     headers: Mapping[str, int | str] = field(default_factory=dict)
-    courtesy: bool = False
+    best_effort: bool = False
 
 
 class Inbox(Protocol):
@@ -114,11 +114,11 @@ class Inbox(Protocol):
         ...
 
     def waiting(self) -> Delivery | None:
-        """The next delivery if one is there already."""
+        """The next delivery, if one has already arrived."""
         ...
 
     def holds(self, receipt: object) -> bool:
-        """Whether the broker still waits for this acknowledgement; where not, it delivers the message again."""
+        """Whether the broker still waits for this acknowledgement; if not, it redelivers the message."""
         ...
 
     async def acknowledge(self, deliveries: Sequence[Delivery], *, parked: Sequence[Delivery] = ()) -> None:

@@ -9,25 +9,25 @@ from typing import Any, Protocol, TypeVar
 Document = dict[str, Any]
 
 JOURNALS = "journal."
-"""The collection of a worker's journal is this and the name of the worker."""
+"""The prefix of a journal's collection name; the worker's name follows."""
 T = TypeVar("T")
 
 
 class StoreConflict(Exception):
-    """Another replica wrote the same documents first; the transaction may be run again."""
+    """Another replica wrote the same documents first; the transaction may be retried."""
 
 
 class StoreUnavailable(Exception):
-    """The store cannot be reached, or does not say whether it committed; wait, then run again."""
+    """The store cannot be reached, or the result of a commit is unknown; wait, then retry."""
 
 
 class SnapshotTooOld(Exception):
-    """The store does not keep the moment any more that a snapshot reads; a new snapshot has a newer one."""
+    """The store no longer keeps the moment that the snapshot reads; a new snapshot reads a newer moment."""
 
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """An index and the query it is for. `keys` are (field, 1 or -1)."""
+    """An index and its purpose. `keys` are (field, 1 or -1)."""
 
     keys: tuple[tuple[str, int], ...]
     reason: str
@@ -47,9 +47,9 @@ class Collection:
 
 @dataclass(frozen=True, slots=True)
 class Increment:
-    """Add `amounts` to the fields of document `id`, which is made from `fixed` where it does not exist.
+    """Add `amounts` to the fields of document `id`, which is created from `fixed` if it does not exist.
 
-    A dot in a field's name leads into the document that stands there, or is made there.
+    A dot in a field's name leads into an embedded document, which is created if it does not exist.
     """
 
     id: str
@@ -59,10 +59,10 @@ class Increment:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Put these `fields` into document `id`, in place of what stands there, and take away those that are `gone`.
+    """Set these `fields` in document `id`, and remove the fields that are `gone`.
 
-    Other fields stay, and indexes on them are not looked at: MongoDB asks its catalogue about every index of a document
-    that is replaced, which costs about as much as the rest of it.
+    Other fields stay, and indexes on them are not touched: to replace a whole document, MongoDB looks up every index in
+    its catalogue, which costs about as much as the rest of the write.
     """
 
     id: Any
@@ -82,7 +82,7 @@ class Find:
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing can answer it: it looks for one of no values."""
+        """Whether it cannot find anything: it looks for one of no values."""
         return any(condition == {"$in": []} for condition in self.where.values())
 
     async def run(self, reader: Reader) -> list[Document]:
@@ -110,7 +110,7 @@ Query = Find | Ancestors
 
 
 class Reader(Protocol):
-    """Reads documents. `where` knows equality, `$in`, `$gt`, `$gte`, `$lt`, `$lte`. An absent field equals None."""
+    """Reads documents. `where` supports equality, `$in`, `$gt`, `$gte`, `$lt`, `$lte`. An absent field equals None."""
 
     async def find(
         self,
@@ -125,10 +125,10 @@ class Reader(Protocol):
     async def ancestors(
         self, collection: str, ids: Sequence[Any], *, via: str, depth_max: int | None = None
     ) -> list[Document]:
-        """The documents with these ids and all that they lead to, each once, in no order, by one query.
+        """The documents with these ids and all documents that they lead to, each once, unordered, in one query.
 
-        A document leads to those whose `_id` stands at its path `via`, which may pass through an array. `depth_max`
-        is how many such steps are taken at most, 0 for none; without it, as many as there are.
+        A document leads to those whose `_id` is at its path `via`, which may pass through an array. `depth_max` limits
+        the number of such steps, 0 for none; without it there is no limit.
         """
         ...
 
@@ -137,7 +137,7 @@ class Parts(Protocol):
     async def find_parts(
         self, collection: str, where: Mapping[str, Any], *, array: str, field: str, values: Sequence[Any]
     ) -> list[Document]:
-        """Of each document its `_id`, and of its array only those items whose field is one of some values."""
+        """The `_id` of each document, and the items of its array whose field has one of these values."""
         ...
 
 
@@ -158,13 +158,13 @@ class Transaction(Reader, Protocol):
     """One transaction with snapshot isolation: all of it happens, or none."""
 
     async def find_all(self, queries: Sequence[Query]) -> list[list[Document]]:
-        """The answers to several queries that do not wait for each other, in one trip where the store can."""
+        """The results of several independent queries, in one round trip if the store can."""
         ...
 
     async def insert(self, collection: str, documents: Sequence[Document]) -> None: ...
 
     async def replace(self, collection: str, documents: Sequence[Document]) -> None:
-        """Put whole documents in place of those with the same `_id`, or add them."""
+        """Replace the documents with the same `_id`, or insert these."""
         ...
 
     async def change(self, collection: str, changes: Sequence[Change]) -> None:
@@ -175,7 +175,7 @@ class Transaction(Reader, Protocol):
 
 
 async def one_by_one(reader: Reader, queries: Sequence[Query]) -> list[list[Document]]:
-    """What `Transaction.find_all` promises, for a store that takes one query a trip."""
+    """`Transaction.find_all` for a store that runs one query per round trip."""
     return [await query.run(reader) for query in queries]
 
 

@@ -1,4 +1,4 @@
-"""Time as the runtime sees it, so that a simulation can bring its own."""
+"""Time as the runtime sees it, so that a simulation can provide its own."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Time(Protocol):
 
 class RealTime:
     def now(self) -> datetime:
-        """UTC, cut to milliseconds as every stored time is."""
+        """UTC, truncated to milliseconds like every stored time."""
         now = datetime.now(UTC)
         return now.replace(microsecond=now.microsecond // 1000 * 1000)
 

@@ -48,9 +48,9 @@ class Topology:
     queues: tuple[Queue, ...] = field(default=())
     bindings: tuple[Binding, ...] = field(default=())
     withdrawn: tuple[Binding, ...] = field(default=())
-    """Bindings of earlier versions, which are taken away."""
+    """Bindings of earlier versions, which are removed."""
 
     @property
     def routed(self) -> frozenset[str]:
-        """The event types that reach some queue; an event nobody reads yet is published all the same."""
+        """The event types that reach some queue; events without a reader are published too."""
         return frozenset(b.routing_key for b in self.bindings if b.exchange == EVENTS_EXCHANGE)

@@ -1,4 +1,4 @@
-"""The API, and what it runs aside, as `infra` knows them: by name, as it knows workers. The only place that does."""
+"""The API and its subprocesses, which `infra` finds by name, as it finds workers. The only place that does so."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from infra.adapters.mongo import MongoStore
 from infra.settings import Settings
 
 APPLICATION = f"{__name__}:create"
-"""Makes the ASGI application, for a server that imports it in each of its processes."""
+"""The factory of the ASGI application, for a server that imports it in each of its processes."""
 
 
 def create() -> Any:
-    """The application. A process of several ends with the one that started it, however that ended."""
+    """The application. A child process ends with its parent, however the parent ended."""
     if parent := multiprocessing.parent_process():
         threading.Thread(target=_end_with, args=[parent], daemon=True).start()
     return importlib.import_module("api.app").create(rehearsals="infra.rehearsal")
@@ -32,13 +32,13 @@ def _end_with(parent: Any) -> None:
 
 
 def module() -> Any:
-    """What an operator can do to identity and the audit log."""
+    """The operator's actions on identity and the audit log."""
     return importlib.import_module("api.identity.accounts.operations")
 
 
 @asynccontextmanager
 async def operations(settings: Settings) -> AsyncIterator[Any]:
-    """The operations on the stored identity; its collections are there. Raises StoreUnavailable."""
+    """The operations on the stored identity; creates its collections if missing. Raises StoreUnavailable."""
     loaded = module()
     store = MongoStore.connect(settings.mongodb_url, settings.database)
     try:

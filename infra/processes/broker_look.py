@@ -1,4 +1,4 @@
-"""What the broker counts of a process's queues, for its health and metrics."""
+"""The broker's counts for a process's queues, for its health and metrics."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from infra.telemetry import metrics
 from infra.telemetry.readiness import Readiness
 
 _FRESH_S = 2.0
-"""Probes and scrapes that come together share one look, which is a connection of its own."""
+"""Probes and scrapes within this time share one look, because each look opens a connection."""
 
 
 class BrokerLook:
-    """Looks when asked, and not while the broker is known to be away."""
+    """Reads the counts on demand, but not while the broker is known to be away."""
 
     def __init__(self, url: str, queues: Sequence[str], readiness: Readiness) -> None:
         self._url = url
@@ -28,7 +28,7 @@ class BrokerLook:
         self._until_s = 0.0
 
     async def missing_consumers(self) -> dict[str, str]:
-        """Queues that have no consumer, with the reason; or that the broker cannot be asked."""
+        """Queues that have no consumer, with the reason; or why the broker cannot be reached."""
         try:
             seen = await self._look()
         except BrokerUnavailable as error:
@@ -36,7 +36,7 @@ class BrokerLook:
         return {name: "no consumer at the broker" for name, depth in seen.items() if not depth or not depth.consumers}
 
     async def depths(self) -> None:
-        """Bring the metrics up to date; what is not known is not shown."""
+        """Update the metrics; unknown values are not exported."""
         try:
             seen = {} if self._readiness.is_away(RABBITMQ) else await self._look()
         except BrokerUnavailable:

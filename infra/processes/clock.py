@@ -1,4 +1,4 @@
-"""Time arrives as a message: one tick a slot, whose id is made from the slot, so that two clocks are as good as one."""
+"""Publishes time as messages: one tick per slot. Its id is derived from the slot, so a second clock does no harm."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SOURCE = "clock"
 
 
 def tick(slot: int, interval_s: int) -> Outgoing:
-    """The tick of a slot: slots count intervals since the epoch. Like every event, it is sent in a batch."""
+    """The tick of a slot; slots count intervals since the epoch. Like every event, it is sent in a batch."""
     at = datetime.fromtimestamp(slot * interval_s, UTC)
     message = message_of(ClockTicked)(
         id=derived_id(SOURCE, interval_s, slot),
@@ -27,7 +27,7 @@ def tick(slot: int, interval_s: int) -> Outgoing:
 
 
 async def run(publisher: Publisher, time: Time, readiness: Readiness, *, interval_s: int) -> None:
-    """Publish a tick at the start of every slot, for ever. One missed while the broker is away is not made up for."""
+    """Publish a tick at the start of every slot, for ever. A tick missed while the broker is away is not sent later."""
     while True:
         now_s = time.now().timestamp()
         slot = int(now_s // interval_s) + 1

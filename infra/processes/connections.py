@@ -1,6 +1,6 @@
 """The connections of an API process, opened from the settings and closed together.
 
-MongoDB must answer before a process serves; RabbitMQ and Redis may come later: reads go on without them.
+MongoDB must answer before a process serves; RabbitMQ and Redis may come later: reads work without them.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Connections:
 
 @asynccontextmanager
 async def open_connections(settings: Settings, collections: Sequence[Collection]) -> AsyncIterator[Connections]:
-    """Open them all inside the running loop, and see to `collections`. Raises StoreUnavailable without MongoDB."""
+    """Open them all inside the running loop, and create `collections`. Raises StoreUnavailable without MongoDB."""
     async with AsyncExitStack() as stack:
         readiness = Readiness()
         metrics.of_process(is_ready=lambda: not readiness.is_away(MONGODB), restarts=settings.restarts)
@@ -51,7 +51,7 @@ async def open_connections(settings: Settings, collections: Sequence[Collection]
         commands = CommandClient(settings.rabbitmq_url, link=Link(readiness, "sends commands"))
         starting = asyncio.create_task(_start(commands, readiness))
         stack.push_async_callback(_stop, commands, starting)
-        # Most of the time RabbitMQ is there: then the first request finds it connected.
+        # Usually RabbitMQ answers at once: then it is connected before the first request.
         await asyncio.wait([starting], timeout=2.0)
         yield Connections(store, commands, cache)
 
@@ -70,7 +70,7 @@ async def _reach(store: MongoStore, *, within_s: float) -> None:
 
 
 async def _start(commands: CommandClient, readiness: Readiness) -> None:
-    """Connect as soon as RabbitMQ answers; then the connection restores itself. Until then writes are refused."""
+    """Connect as soon as RabbitMQ answers; after that the connection restores itself. Until then writes are refused."""
     while True:
         try:
             await commands.start()

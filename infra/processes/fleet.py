@@ -1,7 +1,7 @@
 """Worker processes of one machine: started together, restarted when they die, stopped together.
 
-A process that dies is started again, and then waits for its servers as long as it takes. One that cannot start ends the
-fleet instead: it would end in the same way for ever.
+A process that dies is restarted, and then waits for its servers without limit. A process that cannot start ends the
+fleet instead: every restart would fail in the same way.
 
 FastStream's own `--workers` stops its children one after another; here every child gets SIGTERM at once.
 """
@@ -26,7 +26,7 @@ _RESTART_PAUSE_S = 1.0
 _RESTART_PAUSE_MAX_S = 30.0
 _LONG_LIFE_S = 300.0
 _DEATHS_MAX = 16
-"""More make no pause longer."""
+"""The pause no longer grows after this many."""
 _WATCH_S = 0.2
 
 
@@ -40,7 +40,7 @@ class Member:
     process: subprocess.Popen[bytes] | None = None
     restarts: int = 0
     deaths: int = 0
-    """Of those that followed one another closely."""
+    """Deaths in quick succession."""
     started_at: float = 0.0
     start_at: float = 0.0
 
@@ -57,7 +57,7 @@ class Fleet:
     stopping: bool = False
 
     def start(self) -> None:
-        """Start every process. Raises StartError, and starts none, where a port for health is not to be had."""
+        """Start every process. Raises StartError, and starts none, if a health port is not available."""
         self.require_ports()
         for number, names in enumerate(self.groups):
             port = self.health_port + number if self.health_port else 0
@@ -68,7 +68,7 @@ class Fleet:
             self._launch(member)
 
     def require_ports(self) -> None:
-        """Before any process consumes. Each takes its own port again, and ends where somebody was quicker."""
+        """Check the ports before any process consumes. Each process takes its own later, and ends if it is gone."""
         if self.health_port:
             last = self.health_port + len(self.groups) - 1
             option = f"TRIBUTARY_HEALTH_PORT (these processes take {self.health_port} to {last})"
@@ -77,15 +77,15 @@ class Fleet:
                 take_port(host, port, "health and metrics", option).close()
 
     def watch(self) -> None:
-        """Restart what died, with growing pauses, until `stopping` is set."""
+        """Restart processes that died, with growing pauses, until `stopping` is set."""
         while not self.stopping:
             self.tend()
             time.sleep(_WATCH_S)
 
     def tend(self) -> None:
-        """Look once at every member, and restart the dead whose pause is over; nothing more once `stopping` is set.
+        """Check every member once, and restart dead ones whose pause is over; do nothing once `stopping` is set.
 
-        Raises StartError where one cannot start.
+        Raises StartError if one cannot start.
         """
         for member in self.members:
             if self.stopping:
@@ -95,12 +95,12 @@ class Fleet:
                     self._launch(member)
             elif (code := member.process.poll()) is not None:
                 if code == EXIT_START_ERROR:
-                    raise StartError(self._sentence(member))
+                    raise StartError(self._start_error(member))
                 self._plan_restart(member, code)
                 member.process = None
 
     def stop(self) -> None:
-        """Ask every process at once to finish its batch and end; kill what has not ended after 30 s."""
+        """Tell all processes at once to finish their batch and end; kill those that have not ended after 30 s."""
         self.stopping = True
         running = [member.process for member in self.members if member.process is not None]
         for process in running:
@@ -123,22 +123,22 @@ class Fleet:
         return sum(member.restarts for member in self.members)
 
     def _plan_restart(self, member: Member, code: int) -> None:
-        """After a pause that doubles with every death, and is short again after a life that was long."""
+        """The pause doubles with every death, and is short again after a long run."""
         now = time.monotonic()
         member.deaths = 0 if now - member.started_at > _LONG_LIFE_S else member.deaths
         pause_s = min(_RESTART_PAUSE_S * 2**member.deaths, _RESTART_PAUSE_MAX_S)
         member.start_at = now + pause_s
         member.deaths = min(member.deaths + 1, _DEATHS_MAX)
         member.restarts += 1
-        self._log("warning", "process_died", member, how=_how(code), restart_in_s=pause_s)
+        self._log("warning", "process_died", member, how=_cause_of_death(code), restart_in_s=pause_s)
 
-    def _sentence(self, member: Member) -> str:
-        """Why it cannot start: its own last line, where that went into a file."""
-        who = f"The process of {', '.join(member.names)} cannot start, so all of them end"
+    def _start_error(self, member: Member) -> str:
+        """Why it cannot start: the last line of its log file, if it has one."""
+        problem = f"The process of {', '.join(member.names)} cannot start, so all processes end"
         if member.log is None:
-            return f"{who}; it has said why above."
+            return f"{problem}; see the error above."
         lines = member.log.read_text(errors="replace").splitlines()
-        return f"{who}: {lines[-1]}" if lines else f"{who}; its log {member.log} is empty."
+        return f"{problem}: {lines[-1]}" if lines else f"{problem}; its log {member.log} is empty."
 
     def _launch(self, member: Member) -> None:
         member.started_at = time.monotonic()
@@ -158,19 +158,19 @@ class Fleet:
     def environment_of(self, member: Member) -> dict[str, str]:
         own = {"TRIBUTARY_RESTARTS": str(member.restarts), "TRIBUTARY_PARENT_PID": str(os.getpid())}
         if member.restarts:
-            # It was able to start before: what it may lack now is a server that is away, and that comes back.
+            # It started before, so it can only lack a server that is away, and that comes back.
             own["TRIBUTARY_STARTUP_WAIT_S"] = "inf"
         return {**member.environment, **own}
 
-    def _log(self, level: str, event: str, member: Member, **facts: object) -> None:
-        """One line, where those of the processes go; with `logs` into a file of its own there."""
+    def _log(self, level: str, event: str, member: Member, **fields: object) -> None:
+        """One line in the log of this process, or in `fleet.log` if there is a log folder."""
         pid = member.process.pid if member.process else None
         file = self.logs / "fleet.log" if self.logs else None
-        logs.write_line(file, level, event, workers=list(member.names), pid=pid, **facts)
+        logs.write_line(file, level, event, workers=list(member.names), pid=pid, **fields)
 
 
-def _how(code: int) -> str:
-    """How a process ended, from its return code."""
+def _cause_of_death(code: int) -> str:
+    """How a process ended, by its return code."""
     if code >= 0:
         return f"exit code {code}"
     try:

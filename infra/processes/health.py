@@ -13,11 +13,11 @@ from prometheus_client import make_asgi_app
 from infra.telemetry.readiness import Readiness
 
 Check = Callable[[], Awaitable[dict[str, str]]]
-"""Answers what is lacking, by part; nothing when all is well."""
+"""Returns what is lacking, by part; an empty dict when nothing is."""
 
 
 Refresh = Callable[[], Awaitable[None]]
-"""Brings figures up to date that are only known when they are asked for."""
+"""Updates metrics that are only measured on demand."""
 
 
 def application(readiness: Readiness, consumers: Check, refresh: Refresh) -> Any:
@@ -44,14 +44,14 @@ def application(readiness: Readiness, consumers: Check, refresh: Refresh) -> Any
 
 
 async def _answer(send: Any, status: int, body: dict[str, Any]) -> None:
-    told = json.dumps(body).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(told)).encode())]
+    content = json.dumps(body).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(content)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": told})
+    await send({"type": "http.response.body", "body": content})
 
 
 class HealthServer(uvicorn.Server):
-    """Leaves signals to the process: a worker finishes its batch before its health port closes."""
+    """Ignores signals, which the process handles: a worker finishes its batch before its health port closes."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -59,5 +59,5 @@ class HealthServer(uvicorn.Server):
 
 
 def server(app: Any) -> HealthServer:
-    """On h11 by name: the faster parser, where it is installed, answers simple probes of HTTP/1.0 in chunks."""
+    """Uses h11: the faster parser, if installed, answers simple HTTP/1.0 probes in chunks."""
     return HealthServer(uvicorn.Config(app, log_config=None, http="h11", lifespan="off", access_log=False))

@@ -1,4 +1,4 @@
-"""One operating system process: the loops of one or several workers, their two connections, and a clean end."""
+"""One operating system process: the loops of one or more workers, their two connections, and a clean shutdown."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ _PARENT_EVERY_S = 1.0
 
 
 class LoopEndedError(Exception):
-    """A loop ended though nothing asked it to; whoever watches the process starts it again."""
+    """A loop ended without a request to stop; the supervisor restarts the process."""
 
 
 async def prepare(settings: Settings, readiness: Readiness | None = None) -> None:
-    """Declare the topology, the collections and the indexes of every worker; repeatable."""
+    """Declare the topology, the collections and the indexes of every worker; may be repeated."""
     workers = roster.load_all()
     store = MongoStore.connect(settings.mongodb_url, settings.database)
     try:
@@ -68,7 +68,7 @@ async def prepare(settings: Settings, readiness: Readiness | None = None) -> Non
 
 @dataclass(frozen=True, slots=True)
 class Hooks:
-    """Where a test may step between the loops and the outside world, and ask the process to stop."""
+    """Where a test can wrap the ports and inboxes of the loops, and request a stop."""
 
     ports: Callable[[Ports], Ports] = lambda ports: ports
     inbox: Callable[[Inbox], Inbox] = lambda inbox: inbox
@@ -78,7 +78,7 @@ class Hooks:
 async def run(names: Sequence[str], settings: Settings, hooks: Hooks | None = None) -> None:
     """Run the named workers (and the clock, if named) in this process until SIGTERM or SIGINT.
 
-    The port for health is taken first: a process that cannot be looked after consumes nothing.
+    The health port is taken first: a process that cannot be monitored consumes nothing.
     """
     hooks = hooks or Hooks()
     stopping = hooks.stopping
@@ -106,7 +106,7 @@ async def run(names: Sequence[str], settings: Settings, hooks: Hooks | None = No
         consumer = RabbitConsumer(settings.rabbitmq_url, consuming)
         readers = Readers(store, RealTime())
         ports = hooks.ports(Ports(store, publisher, RealTime(), readiness, readers.shops))
-        # A client that was never used does not look after its servers.
+        # A client that was never used does not monitor its servers.
         if not await _unless(stopping, _reach(settings, MONGODB, store.ping, readiness)):
             return
         if not await _unless(stopping, _reach(settings, MONGODB, readers.load, readiness)):
@@ -132,14 +132,14 @@ async def run(names: Sequence[str], settings: Settings, hooks: Hooks | None = No
         log.info("stopped", workers=list(names), unfinished=len(unfinished))
     for task in loops:
         if task.done() and not task.cancelled() and (error := task.exception()):
-            raise LoopEndedError("a loop ended by a bug, and the process with it") from error
+            raise LoopEndedError("a loop ended because of a bug, and the process with it") from error
 
 
 def _loops(
     workers: Sequence[Worker], consumer: RabbitConsumer, ports: Ports, settings: Settings, hooks: Hooks
 ) -> list[BatchLoop]:
-    everyone = roster.load_all()
-    routed = topology_of(everyone, settings).routed
+    all_workers = roster.load_all()
+    routed = topology_of(all_workers, settings).routed
     loops: list[BatchLoop] = []
     for worker in workers:
         for handler in worker.handlers:
@@ -150,7 +150,7 @@ def _loops(
     def parked(queue: str) -> Inbox:
         return hooks.inbox(consumer.subscribe(queue, prefetch=PREFETCH))
 
-    return [*loops, *parked_loops(workers, everyone, parked, ports, settings, routed=routed)]
+    return [*loops, *parked_loops(workers, all_workers, parked, ports, settings, routed=routed)]
 
 
 async def _serve_health(
@@ -160,7 +160,7 @@ async def _serve_health(
     settings: Settings,
     stack: contextlib.AsyncExitStack,
 ) -> None:
-    """Answer for the health of the process from now until everything else has ended."""
+    """Serve the health of the process from now until everything else has ended."""
     queues = [queue for worker in workers for queue in worker.queues]
 
     look = BrokerLook(settings.rabbitmq_url, queues, readiness)
@@ -175,7 +175,7 @@ async def _serve_health(
 
 
 async def _unless(stopping: asyncio.Event, act: Coroutine[Any, Any, None]) -> bool:
-    """Whether `act` came to its end; it is given up when the process is to stop."""
+    """Whether `act` finished; it is cancelled when the process is to stop."""
     acting = asyncio.create_task(act)
     signalled = asyncio.create_task(stopping.wait())
     await asyncio.wait([acting, signalled], return_when=asyncio.FIRST_COMPLETED)
@@ -188,15 +188,15 @@ async def _unless(stopping: asyncio.Event, act: Coroutine[Any, Any, None]) -> bo
 
 
 async def _end_with(parent_pid: int, stopping: asyncio.Event) -> None:
-    """Ask this process to stop once its parent is gone: nobody would start it again, or stop it."""
-    while os.getppid() == parent_pid:  # noqa: ASYNC110  (no event tells of it)
+    """Stop this process once its parent is gone: otherwise nothing would restart or stop it."""
+    while os.getppid() == parent_pid:  # noqa: ASYNC110  (no event reports it)
         await asyncio.sleep(_PARENT_EVERY_S)
     log.warning("parent_gone", parent_pid=parent_pid, consequence="this process ends too")
     stopping.set()
 
 
 async def _until(stopping: asyncio.Event, loops: Sequence[asyncio.Task[None]]) -> None:
-    """Wait for the signal to stop, or for a loop that ended by a bug: then the process ends and is restarted."""
+    """Wait for the signal to stop, or for a loop that ended because of a bug: then the process is restarted."""
     signalled = asyncio.create_task(stopping.wait())
     await asyncio.wait([signalled, *loops], return_when=asyncio.FIRST_COMPLETED)
     signalled.cancel()
@@ -205,10 +205,10 @@ async def _until(stopping: asyncio.Event, loops: Sequence[asyncio.Task[None]]) -
 async def _reach(
     settings: Settings, server: str, act: Callable[[], Awaitable[None]], readiness: Readiness | None
 ) -> None:
-    """Try for as long as servers may take to come up, then give up with a sentence."""
+    """Retry for as long as servers may take to start, then raise StartError with a sentence."""
     part = f"start: {server}"
 
-    def wait_and_say(state: RetryCallState) -> None:
+    def report_not_ready(state: RetryCallState) -> None:
         if readiness is not None and state.outcome is not None:
             readiness.lacks(part, str(state.outcome.exception()), server=server)
 
@@ -216,7 +216,7 @@ async def _reach(
         retry=retry_if_exception_type((StoreUnavailable, BrokerUnavailable)),
         wait=wait_fixed(1),
         stop=stop_after_delay(settings.startup_wait_s),
-        before_sleep=wait_and_say,
+        before_sleep=report_not_ready,
         reraise=True,
     )
 
@@ -235,6 +235,6 @@ async def _reach(
 
 
 def without_password(url: str) -> str:
-    """The address as it may be shown."""
+    """The address without its password, safe to show."""
     scheme, _, rest = url.partition("://")
     return f"{scheme}://{rest.rpartition('@')[2]}"

@@ -1,4 +1,4 @@
-"""What must be so before a process may start: its ports are its own, and what it cannot do without is one sentence."""
+"""Checks before a process may start: its ports are free. What it lacks is reported in one sentence."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ import socket
 from pathlib import Path
 
 EXIT_START_ERROR = 3
-"""The exit code of a process that cannot start. To start it again would end in the same way."""
+"""The exit code of a process that cannot start. A restart would fail in the same way."""
 
 _LISTENING = "0A"
 _COMMAND_MAX = 120
 
 
 class StartError(Exception):
-    """The process cannot start; the text is one sentence that says what to do."""
+    """The process cannot start; the text is one sentence with what to do."""
 
 
 def take_port(host: str, port: int, purpose: str, option: str) -> socket.socket:
-    """A socket that listens on the port from now on; a 0 leaves the choice to the system.
+    """A socket that listens on the port from now on; 0 lets the system choose.
 
-    Raises StartError that names the port, who holds it, and the `option` that chooses another.
+    Raises StartError, which names the port, the process that has it, and the `option` that sets another.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     taken = socket.socket(family)
@@ -47,7 +47,7 @@ def url_of(listener: socket.socket) -> str:
 def holder_of(port: int) -> str | None:
     """The process that has the port, by pid and command, as far as /proc shows it to this user.
 
-    One that listens comes first; otherwise it is the near end of somebody's connection.
+    A listening process is preferred; otherwise the port is the local end of a connection.
     """
     return _process_with(_inodes(port, listening=True)) or _process_with(_inodes(port, listening=False))
 
@@ -86,7 +86,7 @@ def _descriptors(process: Path) -> set[str]:
         for descriptor in os.scandir(process / "fd"):
             found.add(os.readlink(descriptor.path))
     except OSError:
-        # It has ended, or belongs to another user: then it cannot be seen.
+        # The process has ended, or belongs to another user.
         return found
     return found
 
@@ -96,5 +96,5 @@ def _command(process: Path) -> str:
         words = (process / "cmdline").read_bytes().split(b"\0")
     except OSError:
         return "it has just ended"
-    said = " ".join(word.decode(errors="replace") for word in words if word)
-    return said if len(said) <= _COMMAND_MAX else f"{said[:_COMMAND_MAX]}…"
+    command = " ".join(word.decode(errors="replace") for word in words if word)
+    return command if len(command) <= _COMMAND_MAX else f"{command[:_COMMAND_MAX]}…"

@@ -1,1 +1,1 @@
-"""Rehearsals: what stored orders would have paid under other rules, or under another sponsor. Nothing is written."""
+"""Rehearsals: the commissions of stored orders under other rules, or under another sponsor. Nothing is written."""

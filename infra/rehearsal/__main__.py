@@ -1,7 +1,7 @@
-"""A rehearsal in a process of its own, for the HTTP API: it reads what is asked as one JSON object and writes one.
+"""A rehearsal in a separate process, for the HTTP API: reads a request as one JSON object and writes one.
 
-`{"backtest": {…}}` or `{"move": {…}}` is answered with the figures that the command line writes for programs, or with
-`{"refused": "…"}` where there is nothing to rehearse.
+`{"backtest": {…}}` or `{"move": {…}}` is answered with the same figures as the command line's JSON, or with
+`{"refused": "…"}` if there is nothing to rehearse.
 """
 
 from __future__ import annotations
@@ -30,41 +30,41 @@ def main() -> None:
     json.dump(uvloop.run(_run(json.load(sys.stdin))), sys.stdout)
 
 
-async def _run(asked: dict[str, Any]) -> dict[str, Any]:
+async def _run(request: dict[str, Any]) -> dict[str, Any]:
     collect_seldom()
     async with rules_store.opened(Settings()) as store:
-        if "move" in asked:
-            return await _move(store, asked["move"])
-        return await _backtest(store, asked["backtest"])
+        if "move" in request:
+            return await _move(store, request["move"])
+        return await _backtest(store, request["backtest"])
 
 
-async def _backtest(store: MongoStore, asked: dict[str, Any]) -> dict[str, Any]:
-    """With the distributors of each currency who gain most and who lose most, `distributors_max` of them."""
-    terms = await _terms(store, asked)
+async def _backtest(store: MongoStore, request: dict[str, Any]) -> dict[str, Any]:
+    """The backtest, with at most `distributors_max` of each currency: those who gain and who lose most."""
+    terms = await _terms(store, request)
     if terms is None:
-        return {"refused": f"There are no rules {asked['rule_version']}."}
-    first, last = date.fromisoformat(asked["from"]), date.fromisoformat(asked["to"])
-    found = await backtest(store, terms, first, last, margin_floor_ppm=asked["margin_floor_ppm"])
-    told = rehearsal_view.as_object(found)
-    for comparison in told["currencies"].values():
-        shown = asked["distributors_max"]
+        return {"refused": f"There is no rule set {request['rule_version']}."}
+    first, last = date.fromisoformat(request["from"]), date.fromisoformat(request["to"])
+    found = await backtest(store, terms, first, last, margin_floor_ppm=request["margin_floor_ppm"])
+    figures = rehearsal_view.as_object(found)
+    for comparison in figures["currencies"].values():
+        shown = request["distributors_max"]
         changes = comparison["distributors"]
         if len(changes) > shown:
             comparison["distributors"] = [*changes[: shown // 2], *changes[-shown // 2 :]]
-    return told
+    return figures
 
 
-async def _terms(store: MongoStore, asked: dict[str, Any]) -> Terms | None:
-    if asked["rules"] is not None:
-        return terms_of(RuleDocument.model_validate(asked["rules"]))
-    rules = await rules_store.rules_of(store, asked["rule_version"])
+async def _terms(store: MongoStore, request: dict[str, Any]) -> Terms | None:
+    if request["rules"] is not None:
+        return terms_of(RuleDocument.model_validate(request["rules"]))
+    rules = await rules_store.rules_of(store, request["rule_version"])
     return rules.terms if rules is not None else None
 
 
-async def _move(store: MongoStore, asked: dict[str, Any]) -> dict[str, Any]:
-    begin, end = (start_of(date.fromisoformat(asked[name])) for name in ("from", "before"))
+async def _move(store: MongoStore, request: dict[str, Any]) -> dict[str, Any]:
+    begin, end = (start_of(date.fromisoformat(request[name])) for name in ("from", "before"))
     try:
-        found = await preview_move(store, asked["distributor_id"], asked["sponsor_id"], begin, end)
+        found = await preview_move(store, request["distributor_id"], request["sponsor_id"], begin, end)
     except MoveImpossible as error:
         return {"refused": str(error)}
     return move_view.as_object(found)

@@ -1,4 +1,4 @@
-"""A draft rule set over the orders of a period, against what was really booked for them."""
+"""A draft rule set applied to the orders of a period, compared with what was booked for them."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from infra.rehearsal.promise import Promise
 from infra.runtime.repository import Codec
 
 OnProgress = Callable[[int, datetime], None]
-"""Told after each slice: so many orders so far, the last of them placed at that moment."""
+"""Called after each slice with the number of orders so far, and when the last of them was placed."""
 
 _markets = Codec(Market, key="market")
 
 
 @dataclass(slots=True)
 class Backtest:
-    """What came of it. Days are whole and in UTC, the last one included.
+    """The result. Days are whole and in UTC, the last one included.
 
-    `not_booked` orders are paid but have no commission yet, and `other_markets` are not the draft's business: neither
-    is in any figure. `market_is_known` is False where nobody has said what the draft's market allows.
+    `not_booked` orders are paid but have no commission yet, and `other_markets` counts orders of other markets: neither
+    is in any figure. `market_is_known` is False if the draft's market is not defined.
     """
 
     title: str
@@ -51,9 +51,9 @@ async def backtest(
     margin_floor_ppm: int = 500_000,
     on_progress: OnProgress = lambda orders, reached: None,
 ) -> Backtest:
-    """Rehearse the draft over the paid orders placed from `first_day` to `last_day`; nothing is written.
+    """Rehearse the draft with the paid orders placed from `first_day` to `last_day`; nothing is written.
 
-    The draft's own sales and caps of a month count from the month's beginning, even where the period begins later.
+    Own sales and caps of a month count from its first day, even if the period begins later.
     """
     found = Backtest(draft.title, draft.market, first_day, last_day, margin_floor_ppm)
     market = await _market(read, draft.market)
@@ -88,17 +88,17 @@ def start_of(day: date) -> datetime:
 
 
 def warm_up_from(begin: datetime, all_terms: list[Terms]) -> datetime:
-    """From when on orders have to be gone through so that the running figures at `begin` are right."""
-    asked = [needs(terms) for terms in all_terms]
-    if any(one.own_sales or one.month for one in asked):
+    """Where to start reading orders so that the running figures at `begin` are right."""
+    needed = [needs(terms) for terms in all_terms]
+    if any(one.own_sales or one.month for one in needed):
         return begin.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    if any(one.day for one in asked):
+    if any(one.day for one in needed):
         return begin.replace(hour=0, minute=0, second=0, microsecond=0)
     return begin
 
 
 async def _market(read: Read, name: str) -> Market | None:
-    """What the market allows; the default market has its limits without being defined."""
+    """The market's limits; the default market has limits without a definition."""
     stored = await read.find(MARKETS, {"_id": name})
     if stored:
         return _markets.to_entity(stored[0])

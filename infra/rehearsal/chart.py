@@ -1,4 +1,4 @@
-"""A backtest as one picture, in plain SVG: what each month costs today and under the draft, and who gains and loses."""
+"""A backtest as a chart in plain SVG: the cost of each month today and under the draft, and who gains and loses."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _STEPS = 4
 
 
 def svg_of(found: Backtest) -> str:
-    """The whole backtest; each currency has a block of its own, the one with most orders first."""
+    """The whole backtest, with a block for each currency, the one with most orders first."""
     blocks = sorted(found.by_currency.items(), key=lambda item: (-item[1].orders, item[0]))
     height = _HEADER + _BLOCK * max(len(blocks), 1)
     parts = [
@@ -123,7 +123,7 @@ def _counted(changes: Sequence[Change]) -> tuple[int, int, int]:
 
 
 def _nice(largest: Decimal) -> Decimal:
-    """The next round number that is not below the largest bar."""
+    """The smallest round number that is not below the largest bar."""
     if largest <= 0:
         return Decimal(1)
     power = Decimal(10) ** largest.adjusted()

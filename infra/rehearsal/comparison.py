@@ -1,6 +1,6 @@
-"""What a rehearsal adds up, by currency: sales, and commissions before and after, by month, plan and distributor.
+"""The sums of a rehearsal by currency: sales, and commissions before and after, by month, plan and distributor.
 
-All amounts are in minor units and net of refunds, on both sides, unless they are said to be of a single line.
+All amounts are in minor units, and net of refunds on both sides, except those of a single line.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Change(NamedTuple):
 
 
 class ThinLine(NamedTuple):
-    """A line that leaves less than the margin floor: its net, and the commissions that the draft pays on it."""
+    """A line that keeps less than the margin floor: its net, and the draft's commissions on it."""
 
     margin_ppm: int
     key: str
@@ -48,7 +48,7 @@ class Month:
 
 @dataclass(slots=True)
 class Comparison:
-    """Both sides of one currency. A line is thin where net - commissions is below the floor's share of its net."""
+    """Both sides of one currency. A line is thin if net - commissions is below the floor's share of its net."""
 
     margin_floor_ppm: int = 0
     orders: int = 0
@@ -83,7 +83,7 @@ class Comparison:
         self._look_for_thin_lines(order, lines_before, lines_after)
 
     def changes(self) -> list[Change]:
-        """Everyone who has anything on either side, the largest gain first, ties by number."""
+        """All distributors with commissions on either side, the largest gain first, ties by id."""
         everyone = self._people_before.keys() | self._people_after.keys()
         found = [Change(who, self._people_before.get(who, 0), self._people_after.get(who, 0)) for who in everyone]
         return sorted(found, key=lambda change: (-change.change_minor, change.distributor_id))
@@ -94,18 +94,18 @@ class Comparison:
 
     def _look_for_thin_lines(self, order: PastOrder, before: dict[int, int], after: dict[int, int]) -> None:
         for line in order.sale.lines:
-            most = line.net_minor * (RATE_SCALE - self.margin_floor_ppm)
-            if before.get(line.line, 0) * RATE_SCALE > most:
+            limit = line.net_minor * (RATE_SCALE - self.margin_floor_ppm)
+            if before.get(line.line, 0) * RATE_SCALE > limit:
                 self.thin_before += 1
             commission_minor = after.get(line.line, 0)
-            if commission_minor * RATE_SCALE > most:
+            if commission_minor * RATE_SCALE > limit:
                 self.thin_after += 1
                 self._keep(order, line, commission_minor)
 
     def _keep(self, order: PastOrder, line: SaleLine, commission_minor: int) -> None:
         margin_ppm = (line.net_minor - commission_minor) * RATE_SCALE // line.net_minor
         found = ThinLine(margin_ppm, order.key, line.line, line.product_id, line.net_minor, commission_minor)
-        # Of lines with the same margin the ones met first are kept.
+        # Among lines with the same margin the first ones are kept.
         item = (-margin_ppm, -self.thin_after, found)
         if len(self._thinnest) < THIN_LINES_SHOWN_MAX:
             heapq.heappush(self._thinnest, item)
@@ -114,7 +114,7 @@ class Comparison:
 
 
 def _count(paid: Iterable[Paid], people: dict[int, int], plans: Counter[str]) -> tuple[int, dict[int, int]]:
-    """Add the entries up; return what is left of them in all, and what each line paid before any refund."""
+    """Add up the entries; return their total after refunds, and what each line paid before any refund."""
     total_minor = 0
     by_line: dict[int, int] = {}
     for line, plan, distributor_id, amount_minor, left_minor in paid:
@@ -126,7 +126,7 @@ def _count(paid: Iterable[Paid], people: dict[int, int], plans: Counter[str]) ->
 
 
 def gains_and_losses(changes: Sequence[Change]) -> tuple[list[Change], list[Change]]:
-    """Who has more, the largest gain first, and who has less, the largest loss first."""
+    """Those who gain, the largest gain first, and those who lose, the largest loss first."""
     gains = [change for change in changes if change.change_minor > 0]
     losses = [change for change in reversed(changes) if change.change_minor < 0]
     return gains, losses

@@ -1,4 +1,4 @@
-"""Who gains and who loses if a distributor moves: the orders of those below, under the chain as it would be."""
+"""Who gains and who loses if a distributor moves: the downline's orders, calculated with the new upline."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ _rules = Codec(RuleSet, key="rule_version")
 
 
 class MoveImpossible(Exception):
-    """The move would be refused; the text says why and what to do."""
+    """The move would be refused; the text states why."""
 
 
 @dataclass(slots=True)
 class MovePreview:
-    """What the orders of the moved part of the tree paid, and would have paid; `orders` of `sellers` went through it.
+    """What the orders paid, and would have paid; `orders` of `sellers` are in the moved part of the tree.
 
-    `chain` is whom the distributor would stand under, nearest first. Where caps or own sales count, the figures
-    include everyone else's orders, which feel them too. `newest` is when the newest stored order was placed.
+    `chain` is the distributor's new upline, nearest first. With caps or own sales, the figures include all other
+    orders, which they affect too. `newest` is when the newest stored order was placed, if there are no `orders`.
     """
 
     distributor_id: int
@@ -54,17 +54,17 @@ async def preview_move(
     *,
     on_progress: OnProgress = lambda orders, reached: None,
 ) -> MovePreview:
-    """Replay the paid orders placed from `begin` to before `end` twice, by the rules that each of them followed.
+    """Replay the paid orders placed from `begin` to before `end` twice, by the rules of each order.
 
-    The second time the distributor stands under `sponsor_id`, or at the top: whoever is above from there on is as of
-    `end`, everyone below as of the order. Raises MoveImpossible.
+    The second time the distributor is under `sponsor_id`, or at the top. The new upline is as of `end`, the downline as
+    of each order. Raises MoveImpossible.
     """
     above = await _above(read, distributor_id, sponsor_id, end)
     found = MovePreview(distributor_id, tuple(earner.distributor_id for earner in above), begin, end)
     rules = {document["_id"]: _rules.to_entity(document).terms for document in await read.find(RULES, {})}
     as_it_was, as_it_would_be = (Promise(lambda order: rules[order.rule_version]) for _ in range(2))
-    asked = [needs(terms) for terms in rules.values()]
-    everyone_counts = any(one.own_sales or one.day or one.month for one in asked)
+    needed = [needs(terms) for terms in rules.values()]
+    everyone_counts = any(one.own_sales or one.day or one.month for one in needed)
     where = {} if everyone_counts else {LISTS: downline_list(distributor_id)}
     warm_up = warm_up_from(begin, list(rules.values()))
     async for orders in past_orders(read, where, warm_up, end):
@@ -84,7 +84,7 @@ async def preview_move(
 
 
 def moved_sale(sale: Sale, distributor_id: int, above: tuple[Earner, ...]) -> Sale | None:
-    """The sale with everyone above the distributor replaced; None where the distributor is not in its chain."""
+    """The sale with the distributor's upline replaced; None if the distributor is not in its chain."""
     for index, earner in enumerate(sale.upline):
         if earner.distributor_id == distributor_id:
             kept = sale.upline[: index + 1]
@@ -95,18 +95,18 @@ def moved_sale(sale: Sale, distributor_id: int, above: tuple[Earner, ...]) -> Sa
 
 async def _above(read: Read, distributor_id: int, sponsor_id: int | None, moment: datetime) -> tuple[Earner, ...]:
     """The new sponsor and everyone above, as of `moment`."""
-    wanted = [distributor_id] if sponsor_id is None else [distributor_id, sponsor_id]
-    documents = await read.ancestors(DISTRIBUTORS, wanted, via=SPONSORS_PATH)
+    named = [distributor_id] if sponsor_id is None else [distributor_id, sponsor_id]
+    documents = await read.ancestors(DISTRIBUTORS, named, via=SPONSORS_PATH)
     known: Mapping[int, Distributor] = _distributors.by_key(documents)
-    for wanted_id in wanted:
-        if wanted_id not in known:
-            raise MoveImpossible(f"There is no distributor {wanted_id}.")
+    for named_id in named:
+        if named_id not in known:
+            raise MoveImpossible(f"There is no distributor {named_id}.")
     if sponsor_id is None:
         return ()
     chain = chain_at(sponsor_id, known, moment, len(known))
     if distributor_id in chain:
         raise MoveImpossible(
-            f"Distributor {sponsor_id} stands below distributor {distributor_id}: the move would close a cycle."
+            f"Distributor {sponsor_id} is below distributor {distributor_id}: the move would close a cycle."
         )
     standings = [(who, known[who].standing_at(moment)) for who in chain]
     return tuple(Earner(0, who, standing.tier, standing.active) for who, standing in standings)

@@ -1,4 +1,4 @@
-"""The rehearsal of a move as it is shown: tables for people, one object for programs."""
+"""Output of the rehearsal of a move: tables for people, one object for programs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def print_preview(found: MovePreview, console: Console) -> None:
 
     where = f"below {', below '.join(map(str, found.chain[:3]))}" if found.chain else "at the top of the network"
     more = f" and {len(found.chain) - 3} more" if len(found.chain) > 3 else ""
-    add(f"Distributor {found.distributor_id} would stand {where}{more}.")
+    add(f"Distributor {found.distributor_id} would be {where}{more}.")
     days = f"from {found.begin:%Y-%m-%d} to {found.end - timedelta(days=1):%Y-%m-%d}"
     if not found.orders:
         add(f"No paid order went through distributor {found.distributor_id} {days}.")
@@ -27,7 +27,7 @@ def print_preview(found: MovePreview, console: Console) -> None:
         return
     add(f"{found.orders:,} paid orders of {len(found.sellers):,} sellers went through it {days}.")
     if sum(comparison.orders for comparison in found.by_currency.values()) > found.orders:
-        add("Caps and own sales count everyone's orders of the time, so the figures have all of them.")
+        add("Caps and own sales count everyone's orders of the time, so the figures include all of them.")
     for currency, comparison in sorted(found.by_currency.items()):
         before, after = (to_amount(m, currency) for m in (comparison.before_minor, comparison.after_minor))
         add(f"In {currency} they paid {before:,}, and would have paid {after:,} ({after - before:+,}).")

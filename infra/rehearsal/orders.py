@@ -1,6 +1,6 @@
-"""Stored orders as the plans see them, read in the order in which they were placed, a slice at a time.
+"""Stored orders as input of the plans, read in the order in which they were placed, a slice at a time.
 
-Documents are taken apart by plain code: a year has 1.5 million lines, and no model is worth that much time.
+Documents are converted by plain code and not by a model, which would be too slow: a year has 1.5 million lines.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from infra.auditing.audit import Read
 from infra.ports.store import Document
 
 SLICE_ORDERS = 500
-"""So many orders are in memory at a time, with their commissions."""
+"""Orders in memory at a time, with their commissions."""
 
 _ORDER_FIELDS = ("status", "currency", "placed_at", "lines", "upline", "team", "rule_version")
 _COMMISSION_FIELDS = (
@@ -29,7 +29,7 @@ _COMMISSION_FIELDS = (
 
 
 class Paid(NamedTuple):
-    """One entry that was really booked, and what is left of it after refunds."""
+    """One commission entry, and its amount left after refunds."""
 
     line: int
     plan: str
@@ -39,8 +39,8 @@ class Paid(NamedTuple):
 
 
 class PastOrder(NamedTuple):
-    """An order that was paid. `refunds` has the lines of which something went back; `net_minor` and `kept_minor` are
-    the net of all lines, before and after that. `booked` is None where its commission is not booked yet.
+    """An order that was paid. `refunds` has the refunded lines; `net_minor` and `kept_minor` are the net of all lines
+    before and after refunds. `booked` is None if its commission is not booked yet.
     """
 
     key: str
@@ -71,7 +71,7 @@ async def past_orders(
 
 
 async def _slice(read: Read, documents: Sequence[Document]) -> list[PastOrder]:
-    """The orders of these documents that were paid; a cancelled one was, if it has a commission."""
+    """The paid orders of these documents; a cancelled order was paid if it has a commission."""
     keys = [document["_id"] for document in documents]
     found = await read.find(COMMISSIONS, {"_id": {"$in": keys}}, fields=_COMMISSION_FIELDS)
     booked = {commission["_id"]: paid_of(commission) for commission in found}
@@ -83,21 +83,21 @@ async def _slice(read: Read, documents: Sequence[Document]) -> list[PastOrder]:
 
 
 def past_order(document: Document, booked: tuple[Paid, ...] | None = None) -> PastOrder:
-    """The order in a document of `ORDERS`. A cancelled one gave everything back."""
+    """The order in a document of `ORDERS`. A cancelled order is refunded completely."""
     is_cancelled = document["status"] == "cancelled"
     lines = []
     refunds = {}
     net_minor = kept_minor = 0
-    for told in document["lines"]:
-        number, quantity = told["line"], told["quantity"]
-        of_line = told["amount_minor"] - told["discount_minor"]
-        lines.append(SaleLine(number, told["product_id"], told["category_id"], quantity, of_line))
-        back_minor = of_line if is_cancelled else told.get("refunded_minor", 0)
-        back_quantity = quantity if is_cancelled else told.get("refunded_quantity", 0)
-        if back_minor or back_quantity:
-            refunds[number] = LineRefund(number, of_line, quantity, back_minor, back_quantity)
-        net_minor += of_line
-        kept_minor += of_line - back_minor
+    for line in document["lines"]:
+        number, quantity = line["line"], line["quantity"]
+        line_minor = line["amount_minor"] - line["discount_minor"]
+        lines.append(SaleLine(number, line["product_id"], line["category_id"], quantity, line_minor))
+        refunded_minor = line_minor if is_cancelled else line.get("refunded_minor", 0)
+        refunded_quantity = quantity if is_cancelled else line.get("refunded_quantity", 0)
+        if refunded_minor or refunded_quantity:
+            refunds[number] = LineRefund(number, line_minor, quantity, refunded_minor, refunded_quantity)
+        net_minor += line_minor
+        kept_minor += line_minor - refunded_minor
     team = document.get("team")
     leader = Earner(0, team["leader_id"], team["leader_tier"], team["leader_active"]) if team else None
     upline = tuple(Earner(up["level"], up["distributor_id"], up["tier"], up["active"]) for up in document["upline"])
@@ -114,7 +114,7 @@ def past_order(document: Document, booked: tuple[Paid, ...] | None = None) -> Pa
 
 
 def paid_of(commission: Document) -> tuple[Paid, ...]:
-    """What a document of `COMMISSIONS` has booked."""
+    """The entries in a document of `COMMISSIONS`."""
     entries = commission["entries"]
     left = [entry["amount_minor"] for entry in entries]
     for reversal in commission.get("reversals", ()):

@@ -1,4 +1,4 @@
-"""What a rule set would have booked for past orders, one after the other, with the running figures it asks for."""
+"""The commissions that a rule set would have booked for past orders, one after another, with its running figures."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ TermsOf = Callable[[PastOrder], Terms]
 
 
 class Promise:
-    """One version of the past: the rules that each order follows, and what everyone had earned before it.
+    """One version of the past: the rules that apply to each order, and what everyone had earned before it.
 
-    Orders have to come in the order in which they were placed. Own sales and caps count by month and day of
-    `placed_at` in UTC, in each market and currency; only the running month is kept. What was refunded of an order never
-    counts as own sales, because past orders do not say when it was refunded.
+    Orders must come in the order in which they were placed. Own sales and caps count by month and day of `placed_at` in
+    UTC, per market and currency; only the current month is kept. Refunded amounts never count as own sales, because
+    past orders do not contain the time of a refund.
     """
 
     def __init__(self, terms_of: TermsOf) -> None:
@@ -32,7 +32,7 @@ class Promise:
         self._of_day: dict[tuple[str, str], _Period] = {}
 
     def book(self, order: PastOrder, sale: Sale | None = None) -> tuple[Paid, ...]:
-        """Return what the order would have booked; with `sale`, as if it had been that one."""
+        """Return the entries of the order; with `sale`, the entries of that sale instead."""
         sale = sale or order.sale
         terms = self._terms_of(order)
         self._turn_to(order.placed_at)
@@ -66,7 +66,7 @@ class _Period:
 
 
 def _after_refunds(order: PastOrder, entries: tuple[Entry, ...]) -> tuple[Paid, ...]:
-    """The entries with what the order's refunds leave of them."""
+    """The entries with their amounts left after the order's refunds."""
     if not order.refunds:
         return tuple(
             Paid(entry.line, entry.plan, entry.distributor_id, entry.amount_minor, entry.amount_minor)
@@ -77,7 +77,7 @@ def _after_refunds(order: PastOrder, entries: tuple[Entry, ...]) -> tuple[Paid, 
         taken[number] = list(taken_back([entry for entry in entries if entry.line == number], refund))
     paid = []
     for entry in entries:
-        gone_minor = taken[entry.line].pop(0) if entry.line in taken else 0
-        left_minor = entry.amount_minor - gone_minor
+        taken_minor = taken[entry.line].pop(0) if entry.line in taken else 0
+        left_minor = entry.amount_minor - taken_minor
         paid.append(Paid(entry.line, entry.plan, entry.distributor_id, entry.amount_minor, left_minor))
     return tuple(paid)

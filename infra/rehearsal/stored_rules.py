@@ -1,4 +1,4 @@
-"""Reading rule sets and markets out of the running store, for the commands that show them."""
+"""Reading rule sets and markets from the store, for the commands that show them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ async def rules_of(store: MongoStore, version: int) -> RuleSet | None:
 
 
 async def market_of(store: MongoStore, name: str) -> Market | None:
-    """The market as it is defined; the default market has its limits without a definition."""
+    """The market as defined; the default market has limits without a definition."""
     found = await store.find(MARKETS, {"_id": name})
     if not found:
         return DEFAULTS if name == DEFAULTS.market else None
@@ -43,5 +43,5 @@ async def market_of(store: MongoStore, name: str) -> Market | None:
 
 
 async def market_names(store: MongoStore) -> list[str]:
-    """All markets there are, the default one among them."""
+    """All markets, including the default one."""
     return sorted({DEFAULTS.market, *(document["_id"] for document in await store.find(MARKETS, {}, fields=("_id",)))})

@@ -1,4 +1,4 @@
-"""How a rehearsal is shown: tables for people, one object for programs. Amounts there are decimal strings."""
+"""Output of a rehearsal: tables for people, one object with decimal strings for programs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from infra.rehearsal.comparison import Change, Comparison, gains_and_losses
 from infra.terminal.screen import Grid
 
 SHOWN_MAX = 5
-"""Distributors of either kind in the table; JSON has all of them."""
+"""Distributors who gain, and who lose, in the table; JSON has all of them."""
 
 
 def print_backtest(found: Backtest, console: Console) -> None:
@@ -77,7 +77,7 @@ def people_table(currency: str, comparison: Comparison, before: str, after: str)
 
 
 def print_table(console: Console, title: str, table: Table) -> None:
-    """A title of its own line: rich would break it to the width of a narrow table."""
+    """Print the title on its own line, because rich would wrap it to the width of a narrow table."""
     console.print(f"\n{title}", highlight=False, markup=False, style="italic")
     console.print(table)
 
@@ -85,7 +85,7 @@ def print_table(console: Console, title: str, table: Table) -> None:
 def _remarks(found: Backtest) -> Iterator[str]:
     yield f"{found.orders:,} paid orders, net of refunds; nothing was written."
     if found.not_booked:
-        yield f"{found.not_booked:,} paid orders have no commissions yet and are left out; look again in a moment."
+        yield f"{found.not_booked:,} paid orders have no commissions yet and are left out; try again in a moment."
     if found.other_markets:
         yield f"{found.other_markets:,} orders are of other markets than {found.market} and are left out."
     if not found.market_is_known:

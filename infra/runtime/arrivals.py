@@ -1,4 +1,4 @@
-"""What of a batch is new, what is a repeat, and what has an id that another command has already."""
+"""Sorts the messages of a batch: new ones, repeats, and commands whose id another command already has."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from infra.runtime.journal import Known
 
 @dataclass(slots=True)
 class Arrived:
-    """What of a batch is to be handled, and what was before, or is already in this batch."""
+    """Collects the repeats in a batch: messages handled before, and second copies within the batch."""
 
     known: Mapping[str, Known]
     repeats: list[str] = field(default_factory=list)
@@ -26,7 +26,7 @@ class Arrived:
         fresh = []
         for work in works:
             key = work.item.key
-            # A rival that is to be tried again has the key of the one that it waits for.
+            # A rival that is to be retried has the key of the command that it waits for.
             if key not in self.known and (key not in self._seen or work.failure is not None):
                 self._seen.add(key)
                 fresh.append(work)
@@ -39,15 +39,16 @@ class Arrived:
         return fresh
 
     def _was_refused(self, key: str) -> bool:
-        """A refused command is answered again under its id: silence would look as if it had been taken."""
+        """A repeat of a refused command is answered with the refusal again: without it, it would look accepted."""
         known = self.known.get(key)
         return known is not None and known.outcome == REFUSED
 
 
 def with_conflicts(works: Sequence[Work], known: Mapping[str, Known]) -> tuple[list[Work], list[Work]]:
-    """Make a conflict of each command whose id the journal has with other content.
+    """Turn each command whose id the journal has with other content into a conflict.
 
-    Those that have the id of another command in this batch are kept apart: what they are depends on what comes of it.
+    Commands with the id of another command in this batch are returned as rivals: whether they are conflicts depends on
+    the outcome of that command.
     """
     first: dict[str, Message[Any]] = {}
     checked: list[Work] = []
@@ -66,13 +67,13 @@ def with_conflicts(works: Sequence[Work], known: Mapping[str, Known]) -> tuple[l
 
 
 def conflict_keys(works: Iterable[Work], rivals: Iterable[Work]) -> set[str]:
-    """The keys of conflicts, and of those rivals that may become some: the journal may know them."""
+    """The keys of conflicts, and of rivals that may become conflicts: the journal may know them."""
     conflicts = {work.item.key for work in works if isinstance(work.item, Conflict)}
     return conflicts.union(Conflict(work.item, "").key for work in rivals if isinstance(work.item, Message))
 
 
 def resolved_rivals(rivals: Sequence[Work], folded: Folded) -> list[Work]:
-    """Conflicts, where the command of the same id was handled; where that one waits, or died, they are tried again."""
+    """A rival is a conflict if the other command of its id was handled; otherwise it is retried."""
     types = {handled.id: handled.type for handled in folded.handled}
     return [
         replace(rival, item=Conflict(rival.item, types[rival.item.key]))

@@ -41,27 +41,27 @@ T = TypeVar("T")
 log = structlog.get_logger()
 
 _JOURNAL = "journal"
-"""What the journal's query is called beside those of a repository."""
+"""The name of the journal's query among those of a repository."""
 
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """What a committed batch asks for: what it emitted, retries, and what redelivered messages once emitted.
+    """What must be sent after a commit: emitted messages, retries, and what redelivered messages emitted before.
 
-    A message that was not redelivered need not speak again: until what it caused is published it stays unacknowledged,
-    and so is redelivered if its process dies. A second copy from the sender changes nothing about that.
+    The events of a message that was not redelivered need no second publish: the message stays unacknowledged until they
+    are published, and so is redelivered if its process dies. This also holds for a second copy from the sender.
     """
 
     folded: Folded
     repeated: list[Emitted] = field(default_factory=list)
     replies: list[Outgoing] = field(default_factory=list)
     returning: list[str] = field(default_factory=list)
-    """Bare bodies whose acknowledgement must be recorded."""
+    """The keys of bare bodies whose acknowledgement must be recorded."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """What a loop needs of the outside world; a simulation brings its own."""
+    """What a loop needs from the outside world; a simulation provides its own."""
 
     store: Store
     publisher: Publisher
@@ -70,8 +70,8 @@ class Ports:
     readers: Callable[[], frozenset[str]] = frozenset
     """The shops that read events of their orders from the broker."""
     turn: AbstractAsyncContextManager[object] = field(default_factory=asyncio.Lock)
-    """Which loop of the process handles its batch. Two at a time would share one interpreter, and each take as long as
-    both; and of two that the process dies of, each would bear the blame."""
+    """Held by the loop of the process that handles a batch. Two loops at a time would share one interpreter, and each
+    take as long as both. And if one batch ended the process, both would be suspected."""
 
 
 class BatchLoop:
@@ -113,7 +113,7 @@ class BatchLoop:
         self._log = log.bind(worker=worker.name, queue=self._queue)
 
     async def run(self) -> None:
-        """Handle batches until the inbox closes; the batch in hand is finished first."""
+        """Handle batches until the inbox closes; the current batch is finished first."""
         delivery: Delivery | None = None
         while delivery := delivery or await self._inbox.first():
             async with self._turn:
@@ -125,7 +125,7 @@ class BatchLoop:
                     await self.handle(deliveries, works)
 
     def _collect(self, delivery: Delivery | None) -> tuple[list[Delivery], list[Work], Delivery | None]:
-        """Decode what is waiting, up to a batch; return it, and a suspect delivery that ended it, if one did."""
+        """Decode waiting deliveries, up to one batch; also return the suspect delivery that ended it, if any."""
         deliveries: list[Delivery] = []
         works: list[Work] = []
         size_bytes = 0
@@ -142,11 +142,11 @@ class BatchLoop:
         return delivery.returned >= self._settings.suspect_after_returns
 
     async def _handle_alone(self, delivery: Delivery) -> None:
-        """Handle a delivery that came back again and again, and set aside a message that ends its process."""
+        """Handle a delivery that was requeued many times, and dead-letter a poison message."""
         tries = await self._when_back("MongoDB", lambda: self._note_try(delivery))
         works = self._decode(delivery)
         if tries > self._settings.suspect_tries_max and len(works) > 1:
-            # One of them is to blame: each comes back as a delivery of its own.
+            # One of them is poison: publish each as a delivery of its own.
             alone = [
                 outbox.alone(w.item, delivery, self._queue, w.sender) for w in works if isinstance(w.item, Message)
             ]
@@ -163,7 +163,7 @@ class BatchLoop:
                 lambda tx: self._quarantine.note_try(tx, self._queue, delivery, self._life, self._time.now())
             )
         except StoreConflict as error:
-            # A transaction outlives the process that died in it by up to a minute, and holds on to the note.
+            # The transaction of a dead process lasts for up to a minute, and locks the note.
             raise StoreUnavailable(str(error)) from error
 
     def _decode(self, delivery: Delivery) -> list[Work]:
@@ -173,9 +173,9 @@ class BatchLoop:
         return self._decoder.is_too_large(delivery)
 
     async def handle(self, deliveries: list[Delivery], works: list[Work]) -> None:
-        """Commit, publish, acknowledge. Bodies too large to keep in the store are parked at the broker."""
+        """Commit, publish, acknowledge. Bodies too large for the store are parked at the broker."""
         started = self._time.monotonic()
-        self._take_note(deliveries, works)
+        self._measure_start(deliveries, works)
         parts = await self._commit_batch(works)
         commit_s = self._time.monotonic() - started
         for part in parts:
@@ -186,10 +186,11 @@ class BatchLoop:
         self._report(parts, works, commit_s)
 
     async def _note_acknowledged(self, keys: set[str]) -> None:
-        """Note it first: if the process dies before it acknowledges, the whole batch is decided again, and its last
-        member holds. Noted afterwards, a new body that is redelivered might be mistaken for one of the batch and lost.
+        """Record the acknowledgement before it is sent. If the process dies in between, the whole batch is decided
+        again, and its last command wins. If it were recorded afterwards, a redelivered new body could be taken for one
+        of the batch, and be lost.
 
-        Best effort: without the note, that may happen all the same.
+        Best effort: if the record fails, that can still happen.
         """
         if not keys:
             return
@@ -199,7 +200,7 @@ class BatchLoop:
             self._log.warning("acknowledgement_not_noted", error=repr(error))
 
     async def _commit_batch(self, works: list[Work]) -> list[Committed]:
-        """Commit a batch; where it fails for a reason of its own, halve it until the one to blame stands alone."""
+        """Commit a batch; on an error that a retry does not solve, halve it until the faulty message is alone."""
         patient_until = self._time.monotonic() + self._settings.conflict_wait_max_s
 
         async def attempt() -> Committed:
@@ -207,13 +208,13 @@ class BatchLoop:
             try:
                 return await self._transact(lambda tx: self._commit(tx, works))
             except StoreUnavailable:
-                # It may have committed without saying so; then what it emitted has yet to be published.
+                # The commit may have succeeded without an answer; then its events are still to be published.
                 works = [replace(work, redelivered=True) for work in works]
                 raise
             except StoreConflict as error:
                 if len(works) > 1 or self._time.monotonic() > patient_until:
                     raise
-                # Alone, a message most likely waits for a transaction that outlives its process; see `_note_try`.
+                # A single message most likely waits for the transaction of a dead process; see `_note_try`.
                 raise StoreUnavailable(str(error)) from error
 
         try:
@@ -229,7 +230,7 @@ class BatchLoop:
             return await self._commit_batch([replace(work, failure=Failure.from_exception(error))])
 
     async def _transact(self, body: Callable[[Transaction], Awaitable[T]]) -> T:
-        """Run a transaction, again with jitter while other replicas write the same documents first."""
+        """Run a transaction; retry with jitter while other replicas write the same documents first."""
         return await transact(
             self._store,
             self._time,
@@ -241,10 +242,10 @@ class BatchLoop:
     async def _commit(self, tx: Transaction, works: list[Work]) -> Committed:
         """Find the repeats, load, fold, save, and write the journal: the body of one transaction.
 
-        What repeats need is read with the rest: they are few, and another trip costs more.
+        The data for repeats is read with the rest: repeats are few, and another round trip costs more.
         """
-        # A bare body that was delivered on a connection since lost comes again, perhaps to another replica, and by then
-        # is not known by any id: only one of the two may be handled.
+        # A bare body from a lost connection is redelivered, perhaps to another replica, and has no id by which that
+        # replica could recognise it: only one of the two may be handled.
         works = [work for work in works if work.receipt is None or self._inbox.holds(work.receipt)]
         recalled = Recalled(works)
         if subjects := subjects_of(works):
@@ -283,9 +284,9 @@ class BatchLoop:
         await self._publisher.publish([*events, *retries, *committed.replies])
 
     async def _when_back(self, server: str, act: Callable[[], Awaitable[T]]) -> T:
-        """Do `act`; while its server is away, wait with growing, jittered pauses and say that we are not ready."""
+        """Do `act`; while its server is away, retry with growing, jittered pauses, and report not ready."""
 
-        def wait_and_say(state: RetryCallState) -> None:
+        def report_not_ready(state: RetryCallState) -> None:
             error = state.outcome.exception() if state.outcome else None
             self._readiness.lacks(self._queue, str(error), server=server)
 
@@ -296,22 +297,22 @@ class BatchLoop:
                 retry=retry_if_exception_type((StoreUnavailable, BrokerUnavailable)),
                 wait=wait_random_exponential(multiplier=0.2, max=10),
                 sleep=self._time.sleep,
-                before_sleep=wait_and_say,
+                before_sleep=report_not_ready,
             )
             result = await tries(first_failed(error, act))
         self._readiness.has(self._queue)
         return result
 
-    def _take_note(self, deliveries: Sequence[Delivery], works: Sequence[Work]) -> None:
+    def _measure_start(self, deliveries: Sequence[Delivery], works: Sequence[Work]) -> None:
         first = works[0].item if works else None
         oldest = None
         if isinstance(first, Message):
-            # A shop's clock says nothing about how long we take.
+            # The age of a command counts from its arrival: a shop's clock may be wrong.
             oldest = first.received_at if isinstance(first.data, Command) else first.time
-        self._metrics.takes(oldest, sum(delivery.redelivered for delivery in deliveries))
+        self._metrics.batch_started(oldest, sum(delivery.redelivered for delivery in deliveries))
 
     def _report(self, committed: Sequence[Committed], works: Sequence[Work], commit_s: float) -> None:
-        self._metrics.batch(len(works), commit_s)
+        self._metrics.batch_done(len(works), commit_s)
         for folded in (part.folded for part in committed):
             self._metrics.outcome(
                 handled=len(folded.handled),
@@ -319,22 +320,22 @@ class BatchLoop:
                 retried=len(folded.retried),
                 dead=len(folded.dead),
             )
-            for back in folded.retried:
-                self._log.info("retried", **_facts(back))
-            for back in folded.dead:
-                self._log.error("dead_lettered", **_facts(back))
+            for unhandled in folded.retried:
+                self._log.info("retried", **_fields(unhandled))
+            for unhandled in folded.dead:
+                self._log.error("dead_lettered", **_fields(unhandled))
             for message in folded.emissions:
                 if message.type in self._announced:
                     self._log.warning(message.type, correlation_id=message.correlationid, **message.data.model_dump())
 
 
-def _facts(back: Unhandled) -> dict[str, object]:
-    """A message that was not handled, as the log names it: by ids and subject only, never by its content."""
+def _fields(unhandled: Unhandled) -> dict[str, object]:
+    """The log fields of a message that was not handled: ids and subject only, never its content."""
     return {
-        "id": back.id,
-        "type": back.type,
-        "about": back.about,
-        "correlation_id": back.correlation,
-        "reason": back.reason,
-        "attempt": back.attempt,
+        "id": unhandled.id,
+        "type": unhandled.type,
+        "about": unhandled.about,
+        "correlation_id": unhandled.correlation,
+        "reason": unhandled.reason,
+        "attempt": unhandled.attempt,
     }

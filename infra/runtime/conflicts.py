@@ -1,4 +1,4 @@
-"""Running a transaction again while other processes write the same documents first."""
+"""Retries a transaction while other processes write the same documents first."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ async def transact(
     tries_max: int = 12,
     on_conflict: Callable[[], None] = lambda: None,
 ) -> T:
-    """Run `work` in a transaction, again after each conflict, with growing, jittered pauses.
+    """Run `work` in a transaction; retry it after each conflict, with growing, jittered pauses.
 
-    `work` may run several times and must leave nothing behind but what it writes. Raises StoreConflict in the end.
+    `work` may run several times, so writes must be its only side effect. Raises StoreConflict after `tries_max` tries.
     """
     try:
         return await store.transact(work)
@@ -40,7 +40,7 @@ async def transact(
 
 
 def first_failed(error: Exception, act: Callable[[], Awaitable[T]]) -> Callable[[], Awaitable[T]]:
-    """`act` for a retrying that knows of its first try only how it ended: nearly all succeed and need no machinery."""
+    """`act` for a retry loop that starts after the first try failed with `error`: most first tries need no loop."""
     known: Exception | None = error
 
     async def attempt() -> T:

@@ -1,4 +1,4 @@
-"""Deliveries of one queue, decoded into the messages that they carry, each with the id that it is known by."""
+"""Decodes the deliveries of one queue into messages, and gives bare bodies their ids."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from contracts.wire.envelope import Message, Payload, derived_id
-from contracts.wire.reading import BARE_SOURCE, UNREADABLE_PROPERTY, Reader, set_aside, too_large
+from contracts.wire.reading import BARE_SOURCE, UNREADABLE_PROPERTY, Reader, too_large, unhandled_body
 from contracts.wire.refusal import Unreadable
 from infra.ports.messaging import Delivery, Sender
 from infra.ports.time import Time
@@ -48,19 +48,19 @@ class Decoder:
         return works
 
     def _named(self, work: Work, item: Message[Any], delivery: Delivery, delivery_id: str) -> Work:
-        """Number the same bare body within one moment, and set how a redelivered one is matched."""
+        """Number equal bare bodies within one moment, and set how a redelivered one is matched."""
         if not item.id.endswith(f".{delivery_id}"):
-            # A copy of ours, which has its name from its first delivery.
+            # A copy of ours keeps the id from its first delivery.
             return work
         times = self._this_moment[item.id] = self._this_moment.get(item.id, 0) + 1
         if times > 1:
             item = item.model_copy(update={"id": f"{item.id}+{times}"})
-        way: Literal["content", "message_id"] = "message_id" if delivery.message_id else "content"
-        recalled_by = way if delivery.redelivered else None
+        match_by: Literal["content", "message_id"] = "message_id" if delivery.message_id else "content"
+        recalled_by = match_by if delivery.redelivered else None
         return replace(work, item=item, recalled_by=recalled_by, receipt=delivery.receipt)
 
     def _delivery_id(self, delivery: Delivery) -> str:
-        """Our clock in milliseconds, which tells deliveries of the same bare body apart, after the AMQP message id."""
+        """The AMQP message id, then our clock in milliseconds, which distinguishes deliveries of equal bare bodies."""
         moment = f"{int(self._time.now().timestamp() * 1000):x}"
         if moment != self._last_moment:
             self._last_moment = moment
@@ -111,8 +111,8 @@ def read(reader: Reader, delivery: Delivery, delivery_id: str = "") -> list[Mess
 def unhandled(
     delivery: Delivery, reason: str, detail: str, items: Sequence[Message[Any] | Unreadable] = ()
 ) -> Unreadable:
-    """The delivery as it came, to be set aside whole; `items` is what its body says."""
-    return set_aside(
+    """The whole delivery, to be dead-lettered as it came; `items` are the messages in its body."""
+    return unhandled_body(
         delivery.body,
         reason,
         detail,

@@ -1,4 +1,4 @@
-"""What becomes of a message that could not be handled: a pause and another try, or a dead letter with its cause."""
+"""What happens to a message that could not be handled: a retry after a pause, or a dead letter with its cause."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _TRACEBACK_CHARS_MAX = 8_000
 
 
 def delay_name(delay_s: int) -> str:
-    """The exchange, and the queue behind it, that holds messages for `delay_s` and gives them back."""
+    """The name of the exchange and of its queue that hold messages for `delay_s` and then return them."""
     return f"{DELAY_PREFIX}{delay_s}s"
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a message was not handled: a reason code, a sentence, and a traceback where there was an exception."""
+    """Why a message was not handled: a reason code, a sentence, and a traceback if there was an exception."""
 
     reason: str
     detail: str
@@ -39,19 +39,19 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class FailurePolicy:
-    """`delays_s` are the pauses before the second, third … try; after the last one the message is set aside."""
+    """`delays_s` are the pauses before the second, third … try; after the last try the message is dead-lettered."""
 
     delays_s: Sequence[int]
 
     def delay_after(self, attempt: int) -> int | None:
-        """The pause after try number `attempt` (the first is 1), or None when patience has ended."""
+        """The pause after try number `attempt` (the first is 1), or None after the last try."""
         return self.delays_s[attempt - 1] if attempt <= len(self.delays_s) else None
 
 
 def dead_letter(
     item: Message[Any] | Refused[Any], failure: Failure, *, worker: str, queue: str, attempts: int, replays: int
 ) -> MessageDeadLettered:
-    """Describe a message that is set aside, with its body, so that it can be read, mended and replayed."""
+    """Describe a dead-lettered message with its body, so that it can be read, corrected and replayed."""
     if isinstance(item, Unreadable):
         body, about = item.body, item.concerns
         content_type, routing_key = item.content_type, item.routing_key

@@ -1,4 +1,7 @@
-"""Folding one batch: each message's rule is asked in turn, and every answer finds its place. Pure."""
+"""Folds one batch: runs each message's rule in turn and sorts the results. Does no I/O and reads no clock.
+
+The rules are pure. `fold` itself changes two of its arguments: it puts changes into `state` and results into `folded`.
+"""
 
 from __future__ import annotations
 
@@ -21,11 +24,10 @@ S = TypeVar("S")
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """One message of a batch. `attempt` counts tries including this one; `failure` is known before any rule ran.
+    """One message of a batch. `attempt` counts tries including this one; with a `failure`, no rule runs.
 
-    `recalled_by` says how to find out under which id a redelivered bare body was handled, if it was; `receipt` is that
-    of a bare body's delivery. `died_in` is the queue in which the broker gave up on the message, where that is why it
-    is here.
+    `recalled_by` is how to look up the id under which a redelivered bare body was handled, if it was; `receipt` is that
+    of a bare body's delivery. `died_in` is the queue in which the broker gave up on the message, if it did.
     """
 
     item: Message[Any] | Refused[Any] | NotYours
@@ -52,7 +54,7 @@ class Retry:
 
 @dataclass(slots=True)
 class Folded:
-    """The result of one batch, ready for the journal and the broker. `emissions` are kept for the log."""
+    """The result of one batch, ready for the journal and the broker. `emissions` are for the log."""
 
     worker: str
     queue: str
@@ -91,9 +93,9 @@ class Folded:
 def fold(
     handler: Handler[S], state: Repository[S, Any], works: Sequence[Work], *, policy: FailurePolicy, folded: Folded
 ) -> Folded:
-    """Ask the rule about every message in turn; `state` gathers the changes, `folded` the answers.
+    """Run the rule for every message in turn; `state` collects the changes, `folded` the results.
 
-    A rule that raises concerns its own message only: the state it saw was immutable and is simply not kept.
+    A rule that raises affects its own message only: the state it read is immutable, and its changes are not kept.
     """
     for work in works:
         if isinstance(work.item, NotYours):
@@ -140,7 +142,7 @@ def _accept(message: Message[P], state: Repository[S, P], decision: Decision[S],
 
 
 def _refuse(handler: Handler, work: Work, item: Refused[Any], folded: Folded) -> None:
-    """Refuse a message by an event where it says what it is about, else set it aside; never retry it."""
+    """Refuse a message by an event if it names its subject, otherwise dead-letter it; never retry it."""
     try:
         refusal = handler.refuse(item) if handler.refuse else None
     except Exception as error:
@@ -177,9 +179,9 @@ def _dead_letter(work: Work, item: Message[Any] | Refused[Any], failure: Failure
     folded.dead.append(
         Unhandled(item.key, item.type, letter.about(), item.correlation, failure.reason, work.attempt, work.died_in)
     )
-    # The queue and the number of replays are part of the id: each time it dies is a dead letter of its own. So is the
-    # content, since another command may have the same id. People ask for a letter by the beginning of its id, which
-    # therefore is no time.
+    # The id is derived from the queue and the number of replays, so that each death is a dead letter of its own, and
+    # from the content, as another command may have the same id. It does not begin with a time: people look up a letter
+    # by the beginning of its id.
     content = (item.digest,) if isinstance(item, Message) and item.digest else ()
     folded.emit(item, letter, derived_id(queue, work.replays, *content))
 

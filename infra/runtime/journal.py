@@ -1,8 +1,8 @@
-"""The journal: inbox, outbox and audit trail in one record a batch.
+"""The journal: inbox, outbox and audit trail in one record per batch.
 
-A record holds the ids a batch handled, what came of each, and every message that was emitted, byte for byte. It is
-written in the transaction that saves the state, so a message is handled exactly when its id is in a record. A repeat
-is recognised by it and what it once emitted is published again from it.
+A record holds the ids that a batch handled, the outcome of each, and every emitted message, byte for byte. It is
+written in the transaction that saves the state, so a message is handled exactly if its id is in a record. The journal
+recognises repeats, and what they emitted the first time is published again from it.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from contracts.wire.envelope import Event, Message
 from infra.ports.store import JOURNALS, Change, Collection, Document, Find, Index, Transaction
 
 _RECALLED_MAX = 200
-"""Records looked at for the ids of redelivered bare bodies: what was not acknowledged is among the newest."""
+"""How many records are searched for the ids of redelivered bare bodies: unacknowledged ones are among the newest."""
 
 
 @dataclass(frozen=True, slots=True)
 class Handled:
-    """A message, by its key, and what came of it: `outcome` is a reason code such as `accepted` or `duplicate`.
+    """A message, by its key, and its outcome: a reason code such as `accepted` or `duplicate`.
 
-    `digest` is that of a command's content, and `sets` the thing whose state it sets, where it is about another one.
+    `digest` is that of a command's content; `sets` is the subject whose state it sets, if that is not `about`.
     """
 
     id: str
@@ -37,15 +37,15 @@ class Handled:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the journal keeps of a message to tell a repeat from another message under the same id."""
+    """What the journal keeps to distinguish a repeat from another message under the same id."""
 
     type: str
     digest: str | None
     outcome: str | None = None
 
     def is_other_than(self, message: Message[Any]) -> bool:
-        """Whether the message is not the one known. Digests compare within a version: an older record may have the
-        same command in an older version, or no digest at all.
+        """Whether this is another message than the known one. Digests are compared within a version only: an older
+        record may have the same command in an older version, or no digest.
         """
         if isinstance(message.data, Event):
             return False
@@ -58,7 +58,7 @@ class Known:
 class Unhandled:
     """A message that was not handled this time: retried after a pause, or dead-lettered.
 
-    `died_in` is the queue where the broker gave up on it; without it, it is the queue of the record.
+    `died_in` is the queue where the broker gave up on it; None means the queue of the record.
     """
 
     id: str
@@ -107,24 +107,24 @@ class Journal:
     def __post_init__(self) -> None:
         self.collection = Collection(
             f"{JOURNALS}{self.worker}",
-            holds="one record a batch: ids handled, what came of them, what was emitted",
+            holds="one record per batch: ids handled, their outcomes, what was emitted",
             indexes=(
                 Index(
                     (("handled.id", 1),), "a message is handled once; repeats are looked up", unique=True, sparse=True
                 ),
                 Index((("about", 1), ("_id", 1)), "`tributary trace` of a subject, and the newest records about it"),
-                Index((("dead.id", 1),), "whether a message was set aside", sparse=True),
+                Index((("dead.id", 1),), "whether a message was dead-lettered", sparse=True),
                 Index((("at", 1),), "retention", expire_after_s=self.retention_days * 86_400),
             ),
         )
 
     def mentions(self, keys: Set[str]) -> Find:
-        """Asks for the records in which some of these messages were handled; `known` reads the answer."""
+        """The query for the records in which some of these messages were handled; `known` reads its result."""
         fields = ("handled.id", "handled.type", "handled.digest", "handled.outcome")
         return Find(self.collection.name, {"handled.id": {"$in": list(keys)}}, fields=fields)
 
     def known(self, found: Iterable[Document], keys: Set[str]) -> dict[str, Known]:
-        """Those of the messages that were handled before."""
+        """The messages among these keys that were handled before."""
         return {
             handled["id"]: Known(handled["type"], handled.get("digest"), handled.get("outcome"))
             for record in found
@@ -133,14 +133,14 @@ class Journal:
         }
 
     async def emitted_by(self, tx: Transaction, keys: Set[str]) -> list[Emitted]:
-        """What these messages emitted when they were handled, in the order of then."""
+        """What these messages emitted when they were handled, in the original order."""
         if not keys:
             return []
         found = await tx.find(self.collection.name, {"handled.id": {"$in": list(keys)}}, fields=("emitted",))
         return [Emitted(**item) for record in found for item in record.get("emitted", ()) if item["cause"] in keys]
 
     async def outcomes(self, tx: Transaction, keys: Set[str]) -> dict[str, str]:
-        """What came of these messages when they were handled."""
+        """The outcomes of these messages, if they were handled."""
         if not keys:
             return {}
         found = await tx.find(self.collection.name, {"handled.id": {"$in": list(keys)}}, fields=("handled",))
@@ -148,7 +148,7 @@ class Journal:
         return {item["id"]: item["outcome"] for item in items if item["id"] in keys}
 
     async def about(self, tx: Transaction, subjects: Set[str]) -> list[Document]:
-        """The newest records in which one of these things was set, oldest first, without what they emitted."""
+        """The newest records about these subjects, oldest first, without what they emitted."""
         fields = [f"{kind}.{name}" for kind in ("handled", "retried", "dead") for name in ("id", "type", "about")]
         found = await tx.find(
             self.collection.name,
@@ -160,7 +160,7 @@ class Journal:
         return found[::-1]
 
     async def acknowledge(self, tx: Transaction, keys: Set[str]) -> None:
-        """Note that the deliveries by which these messages came are about to be acknowledged."""
+        """Record that the deliveries of these messages are about to be acknowledged."""
         found = await tx.find(
             self.collection.name, {"handled.id": {"$in": list(keys)}}, fields=("handled.id", "acknowledged")
         )
@@ -180,7 +180,7 @@ def _without_version(message_type: str) -> str:
 
 def to_document(record: Record) -> Document:
     document: Document = {"worker": record.worker, "queue": record.queue, "at": record.at}
-    # Empty lists are left out: a sparse index has no entry for a field that is not there.
+    # Empty lists are left out: a sparse index has no entry for an absent field.
     if record.handled:
         document["handled"] = [_fields(item) for item in record.handled]
     if record.repeats:

@@ -1,4 +1,4 @@
-"""What a batch sends: its events, many in one AMQP message, and its retries, to wait in the delay queues."""
+"""What a batch sends: its events, many in one AMQP message, and its retries, which wait in the delay queues."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _OF_ORDERS = "order."
 
 
 def events(emitted: Sequence[Emitted], settings: Settings, *, routed: frozenset[str]) -> list[Outgoing]:
-    """Pack events of one type into CloudEvents batches, in the order they were said; `routed` types must arrive."""
+    """Pack events of one type into CloudEvents batches, in their order; `routed` types must reach a queue."""
     by_type: dict[str, list[bytes]] = {}
     for event in emitted:
         by_type.setdefault(event.type, []).append(event.body)
@@ -52,7 +52,7 @@ def events_for_shops(emitted: Sequence[Emitted], settings: Settings, shops: froz
 
 
 def retries(waiting: Sequence[Retry], queue: str, settings: Settings) -> list[Outgoing]:
-    """Send messages to wait: the delay queue gives them back to `queue`, each with the number of its tries so far."""
+    """Messages for the delay queues, which later return them to `queue` with the number of their tries so far."""
     groups: dict[tuple[int, int, int, str | None, Sender | None], list[bytes]] = {}
     for retry in waiting:
         key = (retry.delay_s, retry.attempt, retry.replays, retry.reply_to, retry.sender)
@@ -75,7 +75,7 @@ def retries(waiting: Sequence[Retry], queue: str, settings: Settings) -> list[Ou
 
 
 def alone(message: Message[Any], delivery: Delivery, queue: str, sender: Sender | None) -> Outgoing:
-    """One message of a delivery as a delivery of its own, which stands for the redelivered one."""
+    """One message of a redelivered delivery, as a delivery of its own that counts as redelivered."""
     headers = {
         ATTEMPTS_HEADER: delivery.attempts,
         REPLAYS_HEADER: delivery.replays,

@@ -1,8 +1,8 @@
-"""What the broker itself gave up on, set aside as a dead letter of the queue where that happened.
+"""Dead-letters what the broker itself gave up on, under the queue where that happened.
 
-A message that came back unacknowledged too often is moved by the broker, where no journal sees it. This loop reads it
-once more, so that `dead list`, `verify`, `trace` and an alert know of it. A body too large to keep is moved by its own
-worker, which has reported it; it only goes on to the queue that holds such bodies.
+The broker moves a message that was requeued too often, and no journal records it. This loop reads it once more, so
+that `dead list`, `verify`, `trace` and an alert show it. A body too large to keep was moved and reported by its own
+worker; it only goes on to the queue that holds such bodies.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from contracts.operations.v1 import MessageDeadLettered
 from contracts.wire.envelope import Message
-from contracts.wire.reading import BARE_SOURCE, Reader, set_aside_alone, too_large
+from contracts.wire.reading import BARE_SOURCE, Reader, too_large, unhandled_message
 from contracts.wire.refusal import Unreadable
 from infra.ports.messaging import Death, Delivery, Inbox
 from infra.runtime.batch import BatchLoop, Ports
@@ -22,7 +22,7 @@ from infra.runtime.worker import Handler, Worker
 from infra.settings import Settings
 
 PREFETCH = 4
-"""Bodies may be large here, and there is no hurry."""
+"""Small: bodies may be large here, and nothing is urgent."""
 
 _REJECTED = "rejected"
 _PUBLISHED_BY_HAND = "parked"
@@ -31,22 +31,22 @@ _DETAILS = {
     "it ended or lost its connection. Look into the log of its worker, then replay it.",
     "expired": "It waited longer than a policy of the broker allows for this queue. Remove the policy, then replay it.",
     "maxlen": "The queue was longer than a policy of the broker allows. Remove the policy, then replay it.",
-    _REJECTED: "A consumer that is none of ours rejected it. Find out which, then replay it.",
-    _PUBLISHED_BY_HAND: "It was published to where the broker leaves what it gave up on. Find out by whom.",
+    _REJECTED: "A foreign consumer rejected it. Find out which one, then replay it.",
+    _PUBLISHED_BY_HAND: "It was published directly to the broker's dead-letter exchange. Find out by whom.",
 }
-"""By the reason that the broker gives. A sender may have written another into the headers."""
+"""By the broker's reason. A sender can put any other reason into the headers."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Origin:
-    """How the queue where a message died reads it."""
+    """The reader and the limit of the queue where a message died."""
 
     reader: Reader
     bytes_max: int
 
 
 class ParkedLoop(BatchLoop):
-    """Sets aside what arrives in the parked queue of `keeper`. `workers` are those in whose queues messages die."""
+    """Dead-letters what arrives in the parked queue of `keeper`. Messages die in the queues of `workers`."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class ParkedLoop(BatchLoop):
         *,
         routed: frozenset[str],
     ) -> None:
-        # One delivery at a time: an event that died in two queues is two letters, and within a batch it would be one.
+        # One delivery at a time: an event that died in two queues is two letters, but in one batch it would be one.
         alone = settings.model_copy(update={"batch_events_max": 1})
         [handler] = [each for each in keeper.handlers if MessageDeadLettered in each.payloads]
         super().__init__(keeper, handler, inbox, ports, alone, routed=routed, queue=keeper.parked_queue)
@@ -85,7 +85,7 @@ class ParkedLoop(BatchLoop):
         death = self._death(delivery)
         items: Sequence[Unreadable]
         if not self._is_too_large(delivery):
-            items = self._set_aside(delivery, death)
+            items = self._dead_letters(delivery, death)
         elif death.reason == _REJECTED:
             return []
         else:
@@ -95,8 +95,8 @@ class ParkedLoop(BatchLoop):
             for item in items
         ]
 
-    def _set_aside(self, delivery: Delivery, death: Death) -> Sequence[Unreadable]:
-        """Each message that can be read for itself, as every dead letter is; what cannot be, as it came."""
+    def _dead_letters(self, delivery: Delivery, death: Death) -> Sequence[Unreadable]:
+        """Each readable message as a dead letter of its own; a body that cannot be read as it came."""
         origin = self._origins.get(death.queue)
         items = read(origin.reader, delivery) if origin else []
         reason, detail = death.reason, _DETAILS[death.reason]
@@ -104,7 +104,7 @@ class ParkedLoop(BatchLoop):
             return [
                 replace(item, reason=reason, detail=detail)
                 if isinstance(item, Unreadable)
-                else set_aside_alone(item, reason, detail)
+                else unhandled_message(item, reason, detail)
                 for item in items
             ]
         return [unhandled(delivery, reason, detail, items)]
@@ -116,16 +116,16 @@ def _origin(handler: Handler, settings: Settings) -> _Origin:
 
 def parked_loops(
     workers: Iterable[Worker],
-    everyone: Iterable[Worker],
+    all_workers: Iterable[Worker],
     inbox_of: Callable[[str], Inbox],
     ports: Ports,
     settings: Settings,
     *,
     routed: frozenset[str],
 ) -> list[BatchLoop]:
-    """The loop of whichever of these workers keeps what the broker parked, if one does."""
+    """The parked loop, if one of these workers keeps what the broker parked."""
     return [
-        ParkedLoop(worker, everyone, inbox_of(worker.parked_queue), ports, settings, routed=routed)
+        ParkedLoop(worker, all_workers, inbox_of(worker.parked_queue), ports, settings, routed=routed)
         for worker in workers
         if worker.keeps_parked
     ]

@@ -1,7 +1,9 @@
-"""Messages that end the process that handles them. No exception tells of such a death, so each try is noted before.
+"""Detects poison messages, which end the process that handles them. No exception reports this, so each try is recorded
+first.
 
-A delivery that came back several times is tried alone, so that its neighbours pass, and the note in the store survives
-the process. The broker's own count would not do: it rises for every neighbour in the window as well.
+A delivery that was requeued several times is tried alone, so that its neighbours are handled, and the note in the
+store survives the process. The broker's own count is no substitute: it also rises for every neighbour in the prefetch
+window.
 """
 
 from __future__ import annotations
@@ -13,23 +15,23 @@ from infra.ports.messaging import Delivery
 from infra.ports.store import Collection, Index, Transaction
 from infra.runtime.failure_policy import Failure
 
-_FORGET_AFTER_S = 86_400
+_EXPIRE_AFTER_S = 86_400
 
 
 class Quarantine:
-    """The notes of one worker: which lives have tried a delivery, which is known by its bytes."""
+    """The notes of one worker: which process runs have tried a delivery, which is identified by its bytes."""
 
     def __init__(self, worker: str) -> None:
         self.collection = Collection(
             f"suspects.{worker}",
-            holds="tries of messages that came back again and again",
-            indexes=(Index((("at", 1),), "notes are forgotten after a day", expire_after_s=_FORGET_AFTER_S),),
+            holds="tries of messages that were requeued many times",
+            indexes=(Index((("at", 1),), "notes expire after a day", expire_after_s=_EXPIRE_AFTER_S),),
         )
 
     async def note_try(self, tx: Transaction, queue: str, delivery: Delivery, life: str, now: datetime) -> int:
-        """Write down that `life`, one run of a process, is about to try the delivery; return how many lives have.
+        """Record that `life`, one run of a process, is about to try the delivery; return how many runs have.
 
-        A life counts once, however often it tries: while it can try again, the message has not ended it.
+        A run counts once, however often it tries: while it can try again, the message has not ended it.
         """
         key = f"{queue}/{derived_id(delivery.body)}"
         found = await tx.find(self.collection.name, {"_id": key})
@@ -42,5 +44,5 @@ class Quarantine:
 
 def poison(tries: int) -> Failure:
     return Failure(
-        "ends_its_process", f"The process that handled it alone died {tries} times; mend the rule, then replay."
+        "ends_its_process", f"The process that handled it alone died {tries} times; correct the rule, then replay."
     )

@@ -1,9 +1,9 @@
-"""Redelivered bare bodies: which of them was handled before, and under which id.
+"""Finds out which redelivered bare bodies were handled before, and under which ids.
 
-A bare body has no id of its own, so each delivery of it is given one, and the same bytes may be sent again to bring a
-state back. A redelivered one is different: it may have been handled before its process died. It takes up the id it was
-given then, where the journal has a delivery of the same content, and is a repeat like any other. Where a command with
-other content has set the same thing since, in another batch, that delivery was over and this one is a new command.
+A bare body has no id, so each delivery of it is given one, and a sender may send the same bytes again to restore a
+state. A redelivered body may have been handled before its process died. If the journal has a delivery of the same
+content, the body takes the id of that delivery and is a repeat like any other. If a command with other content has set
+the same subject since, in another batch, the earlier delivery was finished and this one is a new command.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from infra.runtime.fold import Work
 from infra.runtime.journal import Handled
 
 _ID = len(BARE_SOURCE) + 1
-"""Where the id begins in a bare body's key."""
+"""The offset of the id in a bare body's key."""
 
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """A command in a journal record: a delivery of the same content as ours, or of another one that came between."""
+    """A command in a journal record: an earlier delivery of the same content, or of other content."""
 
     key: str
     record: int
@@ -39,9 +39,9 @@ class Past:
 
 @dataclass(slots=True)
 class Recalled:
-    """`works`: redelivered bare bodies under the ids they had. What the keys in `republish` emitted is published again.
+    """`works`: redelivered bare bodies under the ids they had. The emissions of `republish` are published again.
 
-    `returning` are those recalled from a batch that set the same thing in two ways; see `returning`.
+    `returning` are bodies from a batch that set one subject to several values; see the function `returning`.
     """
 
     works: list[Work]
@@ -50,7 +50,7 @@ class Recalled:
 
 
 def subjects_of(works: Iterable[Work]) -> set[str]:
-    """The things set by those works whose ids are to be recalled."""
+    """The subjects set by the works whose ids are to be recalled."""
     return {work.item.data.sets() for work in works if work.recalled_by is not None and isinstance(work.item, Message)}
 
 
@@ -83,9 +83,9 @@ def recall(works: Sequence[Work], records: Sequence[Document], subjects: set[str
 
 
 def returning(handled: Iterable[Handled]) -> list[str]:
-    """The bare bodies of a batch that set a thing which another command of the batch sets otherwise.
+    """The bare bodies of a batch whose subject another command of the batch sets to another value.
 
-    Whether such a batch was acknowledged cannot be seen from what came after it, so it is noted.
+    Later records do not show whether such a batch was acknowledged, so its acknowledgement is recorded.
     """
     by_subject: defaultdict[str, list[str]] = defaultdict(list)
     for item in handled:
@@ -100,14 +100,14 @@ def returning(handled: Iterable[Handled]) -> list[str]:
 
 
 def _recognised(work: Work, history: Sequence[Past], taken: set[str], *, superseded: bool) -> Past | None:
-    """The newest delivery of the same content that this one may be a redelivery of.
+    """The newest earlier delivery of the same content, if this one may be its redelivery.
 
-    With an AMQP message id, it is the one of the same id, which stands in the key before the moment.
+    With an AMQP message id, it is the one of the same id; the key has that id before the moment.
     """
     content = content_of(work.item.key)
     if work.recalled_by == "message_id":
-        named = work.item.key.rpartition("-")[0]
-        same = (past for past in reversed(history) if past.key.rpartition("-")[0] == named and past.key not in taken)
+        prefix = work.item.key.rpartition("-")[0]
+        same = (past for past in reversed(history) if past.key.rpartition("-")[0] == prefix and past.key not in taken)
         return next(same, None)
     for at in range(len(history) - 1, -1, -1):
         past = history[at]
@@ -123,7 +123,7 @@ def _recognised(work: Work, history: Sequence[Past], taken: set[str], *, superse
 
 
 def _is_superseded(past: Past, later: Iterable[Past]) -> bool:
-    """Whether the thing was set otherwise by another batch; one batch is acknowledged, or redelivered, as a whole."""
+    """Whether a later batch set another value; one batch is acknowledged, or redelivered, as a whole."""
     return any(other.handled and other.content != past.content and other.record != past.record for other in later)
 
 

@@ -1,7 +1,7 @@
-"""Telling the sender of a command what came of it, where the sender named a queue for the answer.
+"""Replies to the sender of a command with its outcome, if the sender named a reply queue.
 
-A reply is a courtesy, not a promise: it is sent after the outcome is committed and published, is kept nowhere, and is
-lost with the queue it was meant for. Whoever misses it asks the journal.
+A reply is best effort: it is sent after the outcome is committed and published, is stored nowhere, and is lost with its
+queue. A sender that misses it can find the outcome in the journal.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ REPLY_TYPE = "application/vnd.tributary.reply+json"
 async def replies(
     tx: Transaction, journal: Journal, works: Sequence[Work], folded: Folded, known: set[str], policy: FailurePolicy
 ) -> list[Outgoing]:
-    """One AMQP message for each sender who waits; to a repeat, with what came of the message the first time.
+    """One AMQP message for each sender that waits; a repeat gets the outcome of the first time.
 
     A message that is to be tried again has no answer yet, except for a shop, which learns once what it waits for. Body:
     `{"correlationid", "outcome", "events"}`, with the events as they were published and the correlation id of this one
     request; for a shop, a `message.answered`.
     """
-    asked = [work for work in works if work.reply_to is not None or work.sender is not None]
-    if not asked:
+    requests = [work for work in works if work.reply_to is not None or work.sender is not None]
+    if not requests:
         return []
-    earlier = {work.item.key for work in asked} & known
+    earlier = {work.item.key for work in requests} & known
     outcomes = {handled.id: handled.outcome for handled in folded.handled}
-    outcomes |= {back.id: DEAD_LETTERED for back in folded.dead}
+    outcomes |= {dead.id: DEAD_LETTERED for dead in folded.dead}
     outcomes |= await journal.outcomes(tx, earlier)
     events: dict[str, list[bytes]] = {}
     for emitted in (*folded.emitted, *await journal.emitted_by(tx, earlier)):
         events.setdefault(emitted.cause, []).append(emitted.body)
     answers = []
-    for work in asked:
+    for work in requests:
         key = work.item.key
         outcome, caused = outcomes.get(key), events.get(key, ())
         if work.sender is not None and (outcome is not None or work.attempt == 1):
@@ -52,5 +52,10 @@ async def replies(
 def _reply(queue: str, correlation: str, outcome: str, events: Sequence[bytes]) -> Outgoing:
     head = json.dumps({"correlationid": correlation, "outcome": outcome}).encode()
     return Outgoing(
-        "", queue, head[:-1] + b', "events": [' + b",".join(events) + b"]}", REPLY_TYPE, mandatory=False, courtesy=True
+        "",
+        queue,
+        head[:-1] + b', "events": [' + b",".join(events) + b"]}",
+        REPLY_TYPE,
+        mandatory=False,
+        best_effort=True,
     )

@@ -1,4 +1,4 @@
-"""What a worker's `repository.py` is made of: the state of one batch, loaded at once and saved at once."""
+"""The parts of a worker's `repository.py`: the state of one batch, loaded once and saved once."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ S = TypeVar("S")
 
 
 class Found(dict[str, list[Document]]):
-    """Answers by the name of their query; nothing where nothing was asked."""
+    """Results by the name of their query; an empty list for a query that did not run."""
 
     def __missing__(self, name: str) -> list[Document]:
         return []
@@ -26,10 +26,9 @@ class Found(dict[str, list[Document]]):
 class Repository(ABC, Generic[S, P]):
     """The state that one batch needs, for messages of the payloads `P`.
 
-    `queries` are those that follow from the messages alone, so that one trip answers them all; `load` makes the state
-    of the answers, and reads what only these lead to. `state_for` gives the part of it that one message sees; `keep`
-    takes that part back after a decision. Between the two nothing is shared, so a message whose rule raises leaves no
-    trace.
+    `queries` depend on the messages alone, so that one round trip runs them all; `load` builds the state from their
+    results, and reads what follows from these. `state_for` returns the part that one message sees; `keep` stores that
+    part after a decision. The two share nothing mutable, so a message whose rule raises changes nothing.
     """
 
     collections: ClassVar[tuple[Collection, ...]]
@@ -53,13 +52,13 @@ class Repository(ABC, Generic[S, P]):
 
 
 async def run_queries(tx: Transaction, queries: Mapping[str, Query]) -> Found:
-    """Ask what can have an answer, in one trip."""
-    asked = {name: query for name, query in queries.items() if not query.is_idle}
-    return Found(zip(asked, await tx.find_all(list(asked.values())), strict=True))
+    """Run the queries that can find something, in one round trip."""
+    active = {name: query for name, query in queries.items() if not query.is_idle}
+    return Found(zip(active, await tx.find_all(list(active.values())), strict=True))
 
 
 class Loaded(Generic[K, V]):
-    """Entities of one kind by key. Reads see the newest; saving sees only what changed, in the order it did."""
+    """Entities of one kind by key. Reads see the newest version; only changed ones are saved, in order of change."""
 
     def __init__(self, found: Mapping[K, V]) -> None:
         self._stored = dict(found)
@@ -70,7 +69,7 @@ class Loaded(Generic[K, V]):
         return kept if kept is not None else self._stored.get(key)
 
     def pick(self, keys: Iterable[K]) -> dict[K, V]:
-        """Those of `keys` that exist."""
+        """The entities among `keys` that exist."""
         return {key: value for key in keys if (value := self.get(key)) is not None}
 
     def keep(self, values: Mapping[K, V]) -> None:
@@ -84,7 +83,7 @@ class Loaded(Generic[K, V]):
 
     @property
     def changed(self) -> list[tuple[V, V]]:
-        """Each as it is stored, and as it is now."""
+        """Each changed entity as stored, and as it is now."""
         return [(self._stored[key], value) for key, value in self._kept.items() if key in self._stored]
 
 
@@ -99,7 +98,7 @@ def _nothing(_: object) -> Document:
 class Codec(Generic[V]):
     """Turns a frozen dataclass into a document and back; `key` names the field stored as `_id`.
 
-    `derived` are fields that follow from the others and are there for an index only.
+    `derived` computes fields from the others that exist for an index only.
     """
 
     def __init__(self, entity: type[V], *, key: str, derived: Callable[[V], Document] = _nothing) -> None:
@@ -116,7 +115,7 @@ class Codec(Generic[V]):
         return document | self._derived(entity)
 
     def to_change(self, stored: V, entity: V) -> Change | None:
-        """What of the document is to be changed; None where nothing is."""
+        """The change to the stored document; None if nothing changed."""
         names = {name for name in self._names if getattr(stored, name) != getattr(entity, name)}
         if not names:
             return None
@@ -139,12 +138,12 @@ class Codec(Generic[V]):
         return Loaded(self.by_key(documents))
 
     async def fetch(self, tx: Transaction, collection: str, keys: Iterable[Any]) -> dict[Any, V]:
-        """Those with these keys, by key, in one query, or none for no keys."""
+        """The entities with these keys, by key, in one query; no query for no keys."""
         query = with_ids(collection, keys)
         return self.by_key([] if query.is_idle else await query.run(tx))
 
     async def save(self, tx: Transaction, collection: str, loaded: Loaded[Any, V]) -> None:
-        """Write what changed: new entities by one insert, of known ones the fields that changed."""
+        """Write what changed: new entities in one insert, and the changed fields of existing ones."""
         if created := loaded.created:
             await tx.insert(collection, [self.to_document(entity) for entity in created])
         changes = (self.to_change(stored, entity) for stored, entity in loaded.changed)

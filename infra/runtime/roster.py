@@ -1,4 +1,4 @@
-"""Who works here: every package under `workers/` is a worker. The only place that finds them by name."""
+"""The list of workers: every package under `workers/` is one. The only place that finds them by name."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pkgutil
 from infra.runtime.worker import Worker
 
 CLOCK = "clock"
-"""Runs beside the workers and is scaled like one, but folds nothing: it only says what time it is."""
+"""Runs beside the workers and is scaled like one, but folds nothing: it only publishes the time."""
 
 
 def names() -> list[str]:
@@ -17,7 +17,7 @@ def names() -> list[str]:
 
 
 def load(name: str) -> Worker:
-    """Return the worker called `name`. KeyError with the roster where there is none."""
+    """Return the worker called `name`. Raises KeyError, which lists the workers, if there is none."""
     if name not in names():
         raise KeyError(f"there is no worker called {name!r}; there are {', '.join(names())} and {CLOCK}")
     worker: Worker = importlib.import_module(f"workers.{name}.handlers").WORKER
@@ -29,7 +29,7 @@ def load_all() -> list[Worker]:
 
 
 def groups(*named: tuple[str, ...], with_clock: bool = False) -> tuple[tuple[str, ...], ...]:
-    """The named groups, and as the last one all other workers, so that a new worker has its place in a process."""
-    everybody = [*names(), *([CLOCK] if with_clock else [])]
+    """The named groups, then one group of all other workers, so that a new worker runs in some process."""
+    all_names = [*names(), *([CLOCK] if with_clock else [])]
     taken = {name for group in named for name in group}
-    return (*named, tuple(name for name in everybody if name not in taken))
+    return (*named, tuple(name for name in all_names if name not in taken))

@@ -45,7 +45,7 @@ def answer_to_shop(
         tried_until=folded.at + timedelta(seconds=waits_s) if waits_s else None,
     )
     message = emit(answer, cause=item, source=folded.worker, index=(found.outcome, work.attempt), at=folded.at)
-    return Outgoing(SHOP_EVENTS_EXCHANGE, sender.shop, message.to_bytes(), STRUCTURED, mandatory=False, courtesy=True)
+    return Outgoing(SHOP_EVENTS_EXCHANGE, sender.shop, message.to_bytes(), STRUCTURED, mandatory=False)
 
 
 def _found(

@@ -1,6 +1,6 @@
 """Every exchange and queue, declared in one place, each with its reason. Declaring again changes nothing.
 
-Identity (type, dead-letter exchange) is said by argument, so that it is the same on RabbitMQ 3.10 to 4.x.
+Type and dead-letter exchange are set by arguments, not by policies, so that they are the same on RabbitMQ 3.10 to 4.x.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from infra.runtime.worker import Worker
 from infra.settings import Settings
 
 PARKED = "tributary.parked"
-"""The dead-letter exchange, and the queue for bodies too large to keep anywhere else."""
+"""The dead-letter exchange, and the queue for bodies too large for the store."""
 
 _NEVER = 2**31 - 1
 """A delivery limit that is never reached: RabbitMQ 4 would otherwise assume 20."""
@@ -47,8 +47,8 @@ def topology_of(workers: Iterable[Worker], settings: Settings) -> Topology:
     ]
     for delay_s in settings.retry_delays_s:
         name = delay_name(delay_s)
-        exchanges.append(Exchange(name, "fanout", f"messages to be tried again in {delay_s} s"))
-        queues.append(Queue(name, _delay_arguments(delay_s), f"holds a message {delay_s} s, then gives it back"))
+        exchanges.append(Exchange(name, "fanout", f"messages to be retried in {delay_s} s"))
+        queues.append(Queue(name, _delay_arguments(delay_s), f"holds a message for {delay_s} s, then returns it"))
         bindings.append(Binding(name, name, ""))
     withdrawn = () if parked in bindings else (parked,)
     return Topology(tuple(exchanges), tuple(queues), tuple(bindings), withdrawn)
@@ -89,7 +89,7 @@ def _delay_arguments(delay_s: int) -> dict[str, Any]:
 
 
 def describe(topology: Topology) -> Sequence[tuple[str, str, str]]:
-    """(kind, name, reason or route) of everything that is declared, for people."""
+    """(kind, name, reason or route) of everything that is declared, for display."""
     return [
         *(("exchange", exchange.name, f"{exchange.type}: {exchange.reason}") for exchange in topology.exchanges),
         *(("queue", queue.name, queue.reason) for queue in topology.queues),

@@ -1,4 +1,4 @@
-"""What a worker is: a name, a repository, and which message goes to which rule."""
+"""A worker: a name, a repository, and the rule for each message type."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from contracts.wire.refusal import Refuse
 from infra.auditing.audit import Audit
 from infra.runtime.repository import Repository
 
-# A bare `Worker` or `Handler` is one of any state, as the runtime finds workers by name.
+# Without a parameter, `Worker` and `Handler` have any state: the runtime finds workers by name.
 S = TypeVar("S", default=Any)
 P = TypeVar("P", bound=Payload, default=Any)
 
@@ -25,8 +25,8 @@ Decide = Callable[[S, Message[P]], Decision[S] | NotYet[S]]
 class Handler(Generic[S]):
     """One message type and its rule, as `on` makes it. `payloads` lists the versions read, newest first.
 
-    `refuse` turns an unreadable message, or one under an id in use, into a refusal where it can still name what it is
-    about; without it, or where it answers None, the message becomes a dead letter.
+    `refuse` turns an unreadable message, or one under an id in use, into a refusal if it can name the message's
+    subject; without it, or if it returns None, the message is dead-lettered.
     """
 
     payloads: tuple[type[Payload], ...]
@@ -64,10 +64,10 @@ def on_shop(
 
 @dataclass(frozen=True, slots=True)
 class Worker(Generic[S]):
-    """`audits` check what the worker owns, each as of one moment. `announces` are events that also go to the log, as
-    warnings to a person.
+    """`audits` check what the worker owns, each as of one moment. `announces` are events that are also logged, as
+    warnings.
 
-    `keeps_parked` is true of the one worker that sets aside what the broker itself gave up on.
+    `keeps_parked` is true for the one worker that dead-letters what the broker itself gave up on.
     """
 
     name: str
@@ -82,7 +82,7 @@ class Worker(Generic[S]):
 
     @property
     def parked_queue(self) -> str:
-        """Where the broker leaves what it gave up on, if this worker `keeps_parked`."""
+        """The queue of what the broker gave up on, if this worker `keeps_parked`."""
         return f"{self.name}.parked"
 
     @property

@@ -1,4 +1,4 @@
-"""JSON logs, one object a line, on standard error. Bodies, addresses with passwords and names are never logged."""
+"""JSON logs, one object per line, on standard error. Bodies, addresses with passwords and names are never logged."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from structlog.tracebacks import ExceptionDictTransformer
 
 
 class _Relay(logging.Handler):
-    """Tells what another library's logger says in our own form."""
+    """Writes the lines of another library's logger in our own form."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        structlog.get_logger().log(record.levelno, record.name, said=record.getMessage())
+        structlog.get_logger().log(record.levelno, record.name, message=record.getMessage())
 
 
 def relay(name: str) -> None:
-    """Let a logger that speaks through Python's own logging be heard as well."""
+    """Include a logger of Python's own logging."""
     logger = logging.getLogger(name)
     logger.setLevel(logging.INFO)
     logger.propagate = False
@@ -30,20 +30,20 @@ _PROCESSORS: tuple[Any, ...] = (
     structlog.contextvars.merge_contextvars,
     structlog.processors.add_log_level,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
-    # Without the variables of each frame, which structlog adds unless told: a password would be among them.
+    # Without the variables of each frame, which structlog adds by default: a password could be among them.
     structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
     structlog.processors.JSONRenderer(default=str),
 )
 
 
-def write_line(file: Path | None, level: str, event: str, **facts: object) -> None:
-    """One line into a file, or without one into the log of this process."""
+def write_line(file: Path | None, level: str, event: str, **fields: object) -> None:
+    """Write one line to a file, or without a file to the log of this process."""
     if file is None:
-        structlog.get_logger().log(logging.getLevelNamesMapping()[level.upper()], event, **facts)
+        structlog.get_logger().log(logging.getLevelNamesMapping()[level.upper()], event, **fields)
         return
     with file.open("a") as stream:
         logger = structlog.wrap_logger(structlog.PrintLogger(stream), processors=_PROCESSORS)
-        getattr(logger, level)(event, **facts)
+        getattr(logger, level)(event, **fields)
 
 
 def configure(level: str) -> None:
@@ -54,6 +54,6 @@ def configure(level: str) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
-    # The drivers' own loggers repeat, in other words, what the loops already say; the reader of forms what is answered.
+    # The drivers' loggers repeat what the loops already log; the form parser's logger repeats what the answer states.
     for noisy in ("aio_pika", "aiormq", "faststream", "pymongo", "python_multipart", "uvicorn"):
         logging.getLogger(noisy).setLevel(logging.CRITICAL)

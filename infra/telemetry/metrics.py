@@ -13,9 +13,9 @@ disable_created_metrics()  # type: ignore[no-untyped-call]
 
 _HANDLED = Counter("tributary_handled", "Messages handled", ["queue"])
 _EMITTED = Counter("tributary_emitted", "Messages emitted", ["queue"])
-_RETRIED = Counter("tributary_retried", "Messages sent to wait for another try", ["queue"])
-_DEAD = Counter("tributary_dead_lettered", "Messages set aside for a person", ["queue"])
-_CONFLICTS = Counter("tributary_conflicts", "Transactions run again because a replica wrote first", ["queue"])
+_RETRIED = Counter("tributary_retried", "Messages sent to wait for a retry", ["queue"])
+_DEAD = Counter("tributary_dead_lettered", "Messages dead-lettered", ["queue"])
+_CONFLICTS = Counter("tributary_conflicts", "Transactions retried because a replica wrote first", ["queue"])
 _BATCH = Histogram(
     "tributary_batch_messages", "Messages in a batch", ["queue"], buckets=[1, 2, 5, 10, 50, 100, 250, 500, 1000]
 )
@@ -27,15 +27,15 @@ _COMMIT = Histogram(
 )
 _OLDEST = Gauge(
     "tributary_oldest_message_age_seconds",
-    "Age of the first message of the batch in hand; 0 while there is none",
+    "Age of the first message of the current batch; 0 while there is none",
     ["queue"],
 )
-_REDELIVERED = Counter("tributary_redelivered", "Deliveries that the broker had made before", ["queue"])
+_REDELIVERED = Counter("tributary_redelivered", "Redeliveries by the broker", ["queue"])
 _WAITING = Gauge("tributary_queue_ready_messages", "Messages at the broker that no consumer holds", ["queue"])
 _CONSUMERS = Gauge("tributary_queue_consumers", "Consumers that the broker counts", ["queue"])
 _READY = Gauge("tributary_ready", "1 while the process can do its work, 0 while it waits")
 _CONNECTED = Gauge("tributary_connected", "1 while the server can be used, 0 while it is away", ["server"])
-_RESTARTS = Gauge("tributary_restarts", "How often this process was started again after it died")
+_RESTARTS = Gauge("tributary_restarts", "How often this process was restarted after it died")
 
 
 def connected(server: str, is_connected: bool) -> None:
@@ -43,13 +43,13 @@ def connected(server: str, is_connected: bool) -> None:
 
 
 def of_process(*, is_ready: Callable[[], bool], restarts: int) -> None:
-    """What a process says of itself from now on."""
+    """Set the metrics of this process itself."""
     _READY.set_function(is_ready)
     _RESTARTS.set(restarts)
 
 
 def depth(queue: str, seen: tuple[int, int] | None) -> None:
-    """Messages and consumers of a queue as the broker counts them; None where that is not known, and so not shown."""
+    """Messages and consumers of a queue as the broker counts them; None: unknown, so not exported."""
     if seen is None:
         with suppress(KeyError):
             _WAITING.remove(queue)
@@ -74,13 +74,13 @@ class QueueMetrics:
         self._oldest_s: float | None = None
         _OLDEST.labels(queue).set_function(self._age_s)
 
-    def takes(self, oldest: datetime | None, redelivered: int) -> None:
-        """A batch is in hand, the first message of which is from `oldest`."""
+    def batch_started(self, oldest: datetime | None, redelivered: int) -> None:
+        """A batch starts; its first message is from `oldest`."""
         self._oldest_s = oldest.timestamp() if oldest else None
         self._redelivered.inc(redelivered)
 
-    def batch(self, messages: int, commit_s: float) -> None:
-        """It is done."""
+    def batch_done(self, messages: int, commit_s: float) -> None:
+        """The batch is done."""
         self._oldest_s = None
         self._batch.observe(messages)
         self._commit.observe(commit_s)

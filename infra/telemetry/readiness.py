@@ -1,7 +1,7 @@
-"""Whether this process can do its work now, and if not, what it waits for.
+"""Whether this process can work now, and if not, what it waits for.
 
-The log has one line when a server cannot be used any more, one after each of the pauses that double while it stays
-away, and one when it is back, however many loops of the process wait for it.
+The log has one line when a server can no longer be used, one after each of the doubling pauses while it stays away, and
+one when it is back, however many loops of the process wait for it.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ _LOOK_EVERY_S = 0.5
 
 @dataclass(slots=True)
 class _Outage:
-    """`parts` of this process wait for a server."""
+    """A server is away; `parts` are the parts of this process that wait for it."""
 
     since_s: float
     reason: str
     parts: set[str] = field(default_factory=set)
     pause_s: float = _FIRST_PAUSE_S
-    said_s: float = 0.0
+    logged_s: float = 0.0
 
 
 class Readiness:
@@ -42,7 +42,7 @@ class Readiness:
         self._outages: dict[str, _Outage] = {}
 
     def lacks(self, part: str, reason: str, *, server: str | None = None) -> None:
-        """The part cannot do its work; `server` is what it waits for, where it is a server that is away."""
+        """The part cannot work; `server` is the server it waits for, if one is away."""
         self._lacking[part] = reason if server is None else f"waiting for {server}: {reason}"
         self._waits_no_more(part, but_for=server)
         if server is None:
@@ -50,14 +50,14 @@ class Readiness:
         outage = self._outages.get(server)
         if outage is None:
             now_s = self._monotonic()
-            outage = self._outages[server] = _Outage(now_s, reason, said_s=now_s)
+            outage = self._outages[server] = _Outage(now_s, reason, logged_s=now_s)
             connected(server, False)
             log.warning("server_away", server=server, reason=reason)
         outage.parts.add(part)
         outage.reason = reason
 
     def has(self, part: str, *, server: str | None = None) -> None:
-        """The part works, or works again; `server` is what it has just reached, where that is known."""
+        """The part works, or works again; `server` is the server it has just reached, if known."""
         if self._lacking.pop(part, None) is not None:
             self._waits_no_more(part)
         elif server is not None and server not in self._outages:
@@ -73,11 +73,11 @@ class Readiness:
                     log.info("server_back", server=server, away_s=self._since(outage))
 
     def remind(self) -> None:
-        """Say of each server that is still away that it is, if the pause since the last line is over."""
+        """Log each server that is still away, if the pause since its last line is over."""
         now_s = self._monotonic()
         for server, outage in self._outages.items():
-            if now_s - outage.said_s >= outage.pause_s:
-                outage.said_s = now_s
+            if now_s - outage.logged_s >= outage.pause_s:
+                outage.logged_s = now_s
                 outage.pause_s = min(outage.pause_s * 2, _PAUSE_MAX_S)
                 log.warning(
                     "server_still_away",
@@ -88,7 +88,7 @@ class Readiness:
                 )
 
     async def keep_reminding(self) -> None:
-        """Remind for ever, for a task of the process."""
+        """Run `remind` for ever, as a task of the process."""
         while True:
             await asyncio.sleep(_LOOK_EVERY_S)
             self.remind()

@@ -1,7 +1,7 @@
-"""Which servers a command talks to, and how it fails: one sentence on standard error and a stable exit code.
+"""Which servers a command uses, and how it fails: one sentence on standard error and a stable exit code.
 
-Exit codes: 0 done, 1 a check failed, 2 wrong usage, 3 the environment does not allow it. docs/operations.md explains
-them. Of third parties only Typer is imported with this module: even a command that only prints starts with it.
+Exit codes: 0 done, 1 a check failed, 2 wrong usage, 3 the environment does not allow it; see docs/operations.md.
+The only third-party package imported here is Typer, because every command loads this module, even one that only prints.
 """
 
 from __future__ import annotations
@@ -46,12 +46,12 @@ _SCHEMES = {
 
 
 def exported_addresses() -> list[str]:
-    """The variables that give the address of a server; an empty one gives none."""
+    """The variables that contain the address of a server; an empty variable does not count."""
     return [variable for variable in _URLS.values() if os.environ.get(variable)]
 
 
 def leave_exported_addresses(reason: str) -> None:
-    """Take the exported addresses out of this process and its children, and say in one line why they are not used."""
+    """Remove the exported addresses from this process and its children, and print in one line why they are not used."""
     exported = exported_addresses()
     for variable in _URLS.values():
         os.environ.pop(variable, None)
@@ -60,13 +60,13 @@ def leave_exported_addresses(reason: str) -> None:
 
 
 def is_on_command_line(context: typer.Context, parameter: str) -> bool:
-    """Whether a person has written the option, and not a default or the environment."""
+    """Whether the option was typed, and does not come from a default or the environment."""
     source = context.get_parameter_source(parameter)
     return source is not None and source.name == "COMMANDLINE"
 
 
 def usable_stack(stack: str) -> str:
-    """The name of a stack as it is given, where there can be one of that name."""
+    """The name as given, if it is a valid name of a stack."""
     try:
         record.folder_of(stack, local.default_home())
     except local.StackError as error:
@@ -75,7 +75,7 @@ def usable_stack(stack: str) -> str:
 
 
 def _chosen_stack(context: typer.Context, parameter: typer.CallbackParam, stack: str) -> str:
-    """A stack that is named on the command line is meant, whatever addresses the shell has exported."""
+    """A stack named on the command line takes precedence over exported addresses."""
     usable_stack(stack)
     if is_on_command_line(context, parameter.name or ""):
         leave_exported_addresses(f"The command line names the stack {stack!r}.")
@@ -89,7 +89,7 @@ Stack = Annotated[
         envvar="TRIBUTARY_STACK",
         metavar="NAME",
         callback=_chosen_stack,
-        help="The local stack to talk to. Without it RABBITMQ_URL, MONGODB_URL and REDIS_URL come first.",
+        help="The local stack to use. Without this option RABBITMQ_URL, MONGODB_URL and REDIS_URL come first.",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object for programs.")]
@@ -97,32 +97,32 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
 def settings_for(stack: str) -> Settings:
-    """The settings for the servers of `stack`, where an address is not given by the environment.
+    """The settings with the servers of `stack`, for each address that the environment does not contain.
 
-    A stack that does not run keeps its addresses, so that nothing ever talks to another one's servers by mistake.
-    Raises StackError where there are no addresses at all, or where a setting has a value that it cannot have.
+    A stopped stack keeps its addresses, so that no command connects to another stack's servers by mistake.
+    Raises StackError if there are no addresses, or if a setting has an invalid value.
     """
     from pydantic import ValidationError
 
     from infra.settings import Settings
 
-    asked = {name: variable for name, variable in _URLS.items() if not os.environ.get(variable)}
-    if "rabbitmq_url" in asked and not os.environ.get(_MANAGEMENT):
-        asked["rabbitmq_management_url"] = _MANAGEMENT
-    endpoints = local.recorded_endpoints(stack, home=local.default_home()) if asked else None
-    if asked and endpoints is None:
+    missing = {name: variable for name, variable in _URLS.items() if not os.environ.get(variable)}
+    if "rabbitmq_url" in missing and not os.environ.get(_MANAGEMENT):
+        missing["rabbitmq_management_url"] = _MANAGEMENT
+    endpoints = local.recorded_endpoints(stack, home=local.default_home()) if missing else None
+    if missing and endpoints is None:
         raise local.StackError(
-            f"There is no stack {stack!r} here; start it with `tributary up`, or set {', '.join(asked.values())}."
+            f"There is no stack {stack!r} here; start it with `tributary up`, or set {', '.join(missing.values())}."
             + did_you_mean(stack, known_stacks())
         )
     for variable, schemes in _SCHEMES.items():
         if (url := os.environ.get(variable)) and not url.startswith(schemes):
-            raise local.StackError(f"{variable} cannot be understood; it begins with {' or '.join(schemes)}.")
+            raise local.StackError(f"{variable} cannot be understood; it must begin with {' or '.join(schemes)}.")
     try:
-        return Settings(**{name: getattr(endpoints, name) for name in asked})
+        return Settings(**{name: getattr(endpoints, name) for name in missing})
     except ValidationError as error:
         wrong = (f"{_variable(problem['loc'])}: {problem['msg']}" for problem in error.errors(include_url=False))
-        raise local.StackError(f"The environment has settings that cannot be: {'; '.join(wrong)}.") from error
+        raise local.StackError(f"The environment contains invalid settings: {'; '.join(wrong)}.") from error
 
 
 def known_stacks() -> list[str]:
@@ -142,7 +142,7 @@ def environment_for(settings: Settings) -> dict[str, str]:
 
 @contextmanager
 def one_sentence_on_failure() -> Iterator[None]:
-    """Turn an environment that does not allow the command into a sentence and exit code 3."""
+    """Report an error of the environment with one sentence and exit code 3."""
     try:
         yield
     except (local.StackError, StartError) as error:
@@ -153,25 +153,25 @@ def one_sentence_on_failure() -> Iterator[None]:
         _end(f"RabbitMQ does not answer: {error}. Start the servers (`tributary up`), or set RABBITMQ_URL.")
 
 
-def orders_may_be_of(day: datetime | None) -> datetime | None:
-    """A day given as an option, where one has days before and after it: sums of days never leave the calendar."""
+def day_in_range(day: datetime | None) -> datetime | None:
+    """A day given as an option, within limits, so that adding days to it never overflows the calendar."""
     if day is not None and not _FIRST_YEAR <= day.year <= _LAST_YEAR:
         raise typer.BadParameter(f"give a day of the years {_FIRST_YEAR} to {_LAST_YEAR}")
     return day
 
 
-def agree(deed: str, *, yes: bool) -> None:
-    """Go on only where a person at the terminal, or --yes, agrees to what cannot be taken back."""
+def agree(action: str, *, yes: bool) -> None:
+    """Continue with an irreversible action only if the person at the terminal, or --yes, confirms it."""
     if yes:
         return
     if not sys.stdin.isatty():
-        refuse(f"This would {deed}; add --yes if that is meant.")
-    if not typer.confirm(f"This will {deed}. Go on?", err=True):
+        refuse(f"This would {action}; add --yes to confirm.")
+    if not typer.confirm(f"This will {action}. Continue?", err=True):
         refuse("Nothing was changed.")
 
 
 def write_file(path: Path, text: str) -> None:
-    """Write what a person asked for into a file of theirs, or end the command with a sentence."""
+    """Write the text to the file, or end the command with a sentence."""
     try:
         path.write_text(text, "utf-8")
     except OSError as error:

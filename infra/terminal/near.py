@@ -1,4 +1,4 @@
-"""A name that is not known, and the known ones that a person may have meant."""
+"""Suggestions for an unknown name: the known names that are similar."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from difflib import get_close_matches
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """A question to put behind the sentence that refuses `name`, with a blank before it; empty where none is near."""
+    """A question to append to the sentence that refuses `name`, with a leading blank; empty if no name is similar."""
     by_folded = {candidate.casefold(): candidate for candidate in known}
     near = [by_folded[folded] for folded in get_close_matches(name.casefold(), by_folded)]
     return f" Did you mean {' or '.join(near)}?" if near else ""

@@ -1,4 +1,4 @@
-"""What commands print with: as wide as the terminal, and whole where the output goes into a file or another program."""
+"""Output of commands: as wide as the terminal, and never wrapped or cut in a file or a pipe."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 _UNBOUNDED = 100_000
-"""Columns where there is no terminal, so that no line is broken and nothing is cut."""
+"""The width without a terminal, so that no line is wrapped or cut."""
 
 
 class Screen(Console):
@@ -20,17 +20,17 @@ class Screen(Console):
         super().__init__(stderr=stderr, highlight=False, width=None if stream.isatty() else _UNBOUNDED)
 
     def on_broken_pipe(self) -> NoReturn:
-        """Whoever read the output has ended: that is for the end of the command, as with every other print."""
+        """Leave a closed pipe to the end of the command, as every other print does."""
         raise BrokenPipeError
 
 
 class Grid(Table):
-    """A table whose cells are folded where they do not fit, and never cut: an id can be copied out of it."""
+    """A table whose cells are folded if they do not fit, and never cut: an id can be copied from it."""
 
     def add_column(self, header: Any = "", footer: Any = "", **options: Any) -> None:
         super().add_column(header, footer, **{"overflow": "fold", **options})
 
 
 def print_note(sentence: str) -> None:
-    """Tell the person at the terminal, beside what the command prints for programs."""
+    """Print a sentence for people on standard error, separate from the output for programs."""
     Screen(stderr=True).print(sentence, markup=False, soft_wrap=True)

@@ -1,1 +1,1 @@
-"""The HTTP API on real servers, spoken to by a real client and a real browser."""
+"""The HTTP API on real servers, with a real client and a real browser."""

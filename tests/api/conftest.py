@@ -1,4 +1,4 @@
-"""One API and its workers for all tests of this folder, on one database: each test makes what it needs anew."""
+"""One API and its workers for all tests of this folder, on one database: each test creates its own data."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def site(stack: LocalStack, tmp_path_factory: pytest.TempPathFactory) -> A
 
 @pytest.fixture(scope="package")
 async def front(site: Site) -> AsyncIterator[Front]:
-    """The API, and every worker; gone before other tests use the same queues. No secret may be in its log."""
+    """The API and every worker, stopped before other tests use the same queues. No secret may be in its log."""
     async with site.loops(*roster.load_all()), serving(site, site.logs) as front:
         yield front
     log = front.log.read_text()

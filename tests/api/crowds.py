@@ -1,4 +1,4 @@
-"""Many documents that meet one filter of a list and none of its others, in front of the few that meet all of them."""
+"""Many documents that match one filter of a list and none of the others, sorted before the few that match all."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from contracts.stock.view import IS_SHORT
 from infra.ports.store import Document
 
 CROWD = 2_600
-"""Of each kind: more than any page may look at along one filter."""
+"""Of each kind: more than a page may scan along one filter."""
 
 _EARLIER = timedelta(days=1)
 
 
 @dataclass(frozen=True)
 class Crowd:
-    """`base` is among those that meet all filters. Each of `others` is like it, save for these fields."""
+    """`base` matches all filters. Each of `others` is a copy of it with these fields changed."""
 
     collection: str
     base: Mapping[str, Any]
     others: tuple[Mapping[str, Any], ...]
 
     def documents(self) -> Iterator[Document]:
-        """Mixed with one another, and in front of the base in the order of their list."""
+        """The documents, interleaved, and sorted before the base in their list."""
         found = self.base["_id"]
         for number in range(CROWD):
             for kind, fields in enumerate(self.others):
@@ -36,7 +36,7 @@ class Crowd:
 
 
 def _unlike(collection: str, found: Any, at: int) -> Document:
-    """What no two documents have in common."""
+    """The fields that must be unique."""
     match collection:
         case "order_intake.orders" | "commission_calculation.commissions":
             return {"_id": f"a-crowd/{at}"}
@@ -51,7 +51,7 @@ def _unlike(collection: str, found: Any, at: int) -> Document:
 
 
 def crowds_of(database: Any, known: Mapping[str, Any]) -> list[Crowd]:
-    """One for each collection whose list has filters that may hold for many and never together."""
+    """One for each list whose filters may each match many documents, but never the same ones."""
     [order] = database["order_intake.orders"].find({"_id": known["of"]})
     later = order["placed_at"] + timedelta(seconds=1)
     lists = (

@@ -1,4 +1,4 @@
-"""The API as a process of its own, and who the tests are when they speak to it."""
+"""The API as a separate process, and the principals of the tests."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def an_email() -> str:
 
 
 def a_network() -> str:
-    """An address that no other test logs in from."""
+    """A client address of its own, so that no other test shares its attempts."""
     return f"10.{secrets.randbelow(250)}.{secrets.randbelow(250)}.{secrets.randbelow(250)}"
 
 
@@ -56,12 +56,12 @@ class Front:
     environment: dict[str, str]
     process: asyncio.subprocess.Process
     operations: Operations
-    """What an operator can do from the command line, without the second that starting it takes."""
+    """The commands of the command line, without the second that a start takes."""
     secrets_seen: list[str] = field(default_factory=list)
-    """Every secret that a test has sent or got: none may be in the log."""
+    """Every secret that a test has sent or received: none may be in the log."""
 
     def client(self, **options: Any) -> httpx.AsyncClient:
-        """A client at an address of its own, so that nobody waits for the mistakes of others."""
+        """A client with an address of its own, so that failed logins of other tests do not block it."""
         headers = {"X-Forwarded-For": a_network(), **options.pop("headers", {})}
         return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=30, **options)
 
@@ -78,14 +78,14 @@ class Front:
         return self.remember(answer.json())["access_token"]
 
     async def send(self, *payloads: Payload) -> None:
-        """Send commands as anybody at the broker may, and wait until they are handled."""
+        """Publish commands at the broker."""
         async with self.site.channel() as channel:
             exchange = await channel.get_exchange(COMMANDS_EXCHANGE, ensure=False)
             for payload in payloads:
                 await exchange.publish(aio_pika.Message(message(payload).to_bytes()), payload.message_type)
 
     async def distributor(self) -> int:
-        """A new distributor at the top of the network, who has no login."""
+        """A new distributor at the top of the network, without a login."""
         distributor_id = secrets.randbelow(2**40) + 1000
         await self.send(RegisterDistributor(distributor_id=distributor_id))
 
@@ -104,17 +104,17 @@ class Front:
         assert answer.status_code == 200, answer.text
         return email, self.remember(answer.json())
 
-    async def invite(self, client: httpx.AsyncClient, **wish: int) -> tuple[int, str]:
-        """A sponsor, and a code of theirs."""
+    async def invite(self, client: httpx.AsyncClient, **body: int) -> tuple[int, str]:
+        """A sponsor, and an invite code of theirs."""
         sponsor_id = await self.distributor()
         _, tokens = await self.log_in_as(client, sponsor_id)
-        answer = await client.post("/api/auth/invites", json=wish, headers=bearer(tokens["access_token"]))
+        answer = await client.post("/api/auth/invites", json=body, headers=bearer(tokens["access_token"]))
         assert answer.status_code == 201, answer.text
         self.secrets_seen.append(answer.json()["code"])
         return sponsor_id, answer.json()["code"]
 
-    async def said_of(self, answer: httpx.Response) -> dict[str, Any]:
-        """The line of the log about a request: it is written when the answer is gone, so a test can be earlier."""
+    async def log_line_of(self, answer: httpx.Response) -> dict[str, Any]:
+        """The log line of a request; it is written after the answer, so this waits for it."""
         wanted = answer.headers["x-request-id"]
 
         async def line() -> dict[str, Any] | None:
@@ -147,7 +147,7 @@ def query_of(location: str) -> dict[str, str]:
 
 @asynccontextmanager
 async def serving(site: Site, folder: Path, *, processes: int = 1, **settings: object) -> AsyncIterator[Front]:
-    """`tributary api` on a port of its own until the end, then stopped as an orchestrator does it."""
+    """`tributary api` on a port of its own, stopped at the end with SIGTERM, as an orchestrator does."""
     port = free_ports(1)
     url = f"http://127.0.0.1:{port}"
     environment = site.environment()
@@ -185,5 +185,5 @@ async def serving(site: Site, folder: Path, *, processes: int = 1, **settings: o
 
 
 def lines_of(log: Path) -> list[dict[str, Any]]:
-    """The log; every line that is at its end must be a JSON object."""
+    """The log; every complete line must be a JSON object."""
     return [json.loads(line) for line in log.read_text().splitlines(keepends=True) if line.endswith("\n")]

@@ -1,4 +1,4 @@
-"""Who owns the thing that an operation names, by the ids in its path: a new operation follows from its ids."""
+"""The owner of an operation's thing, by the ids in its path, so that new operations are covered automatically."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ THINGS: Mapping[str, Thing] = {
     "shop_id": "shop",
     "distributor_id": "distributor",
 }
-"""The ids of what has an owner; of several in a path the first one here counts. A message is its sender's."""
+"""The ids of things with an owner; the first one here decides for a path with several. A sender owns a message."""
 
 EVERYBODYS = frozenset(("product_id", "category_id", "tag_id", "version", "reason"))
-"""The ids of what everybody with the permission may see: the catalogue, its stock, the rules, the meaning of codes."""
+"""The ids of things without an owner: the catalogue, its stock, the rules, the meaning of codes."""
 
 OPERATORS = frozenset(("user_id", "letter_id"))
-"""The ids of what only administrators have the permission for; a distributor and a shop get 403."""
+"""The ids of things for administrators only; a distributor and a shop get 403."""
 
 
 def ids_in(path: str) -> set[str]:
@@ -29,6 +29,6 @@ def ids_in(path: str) -> set[str]:
 
 
 def thing_of(path: str) -> Thing | None:
-    """The thing with an owner that the path is about, if it is about one."""
+    """The thing with an owner in the path, if any."""
     ids = ids_in(path)
     return None if ids & OPERATORS else next((thing for name, thing in THINGS.items() if name in ids), None)

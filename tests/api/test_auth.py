@@ -1,4 +1,4 @@
-"""Logging in with a password, and the tokens that come of it, as a person and an attacker meet them."""
+"""Login with a password, and its tokens, for a person and for an attacker."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def reason_of(answer: httpx.Response) -> str:
 
 
 class TestLogin:
-    async def test_tokens_come_of_it_and_say_who_it_is(self, front: Front, client: httpx.AsyncClient) -> None:
+    async def test_a_login_returns_tokens_that_name_the_user(self, front: Front, client: httpx.AsyncClient) -> None:
         distributor_id = await front.distributor()
         email, tokens = await front.log_in_as(client, distributor_id)
         again = await log_in(client, f"  {email.upper()}  ".strip())
@@ -51,7 +51,7 @@ class TestLogin:
         assert claims["exp"] - claims["iat"] == tokens["expires_in"] == 600
         assert claims["iss"] == front.url
 
-    async def test_a_password_for_one_login_must_be_replaced(self, front: Front, client: httpx.AsyncClient) -> None:
+    async def test_a_one_time_password_must_be_replaced(self, front: Front, client: httpx.AsyncClient) -> None:
         email = an_email()
         one_time = (await front.command("identity", "create-admin", email, "--json")).object["one_time_password"]
         front.secrets_seen.append(one_time)
@@ -63,10 +63,10 @@ class TestLogin:
         assert (await client.post("/api/auth/login", json=body)).status_code == 200
         assert reason_of(await log_in(client, email, one_time)) == "wrong_credentials"
 
-    async def test_who_is_unknown_and_who_is_wrong_get_the_same_answer(
+    async def test_unknown_user_and_wrong_password_get_the_same_answer(
         self, front: Front, person: tuple[str, dict[str, Any]]
     ) -> None:
-        """It takes the same hashing as well; no test says so, since time on a shared machine proves nothing."""
+        """It takes the same hashing time as well; that is not tested, because a shared machine has no stable times."""
         bodies = []
         for _ in range(2):
             for email in (person[0], an_email()):
@@ -77,7 +77,7 @@ class TestLogin:
                 bodies.append({name: value for name, value in answer.json().items() if name != "request_id"})
         assert all(body == bodies[0] for body in bodies)
 
-    async def test_guessing_makes_the_account_wait_wherever_the_guesses_come_from(
+    async def test_failed_logins_from_any_address_lock_the_account(
         self, front: Front, client: httpx.AsyncClient, person: tuple[str, dict[str, Any]]
     ) -> None:
         for email in (person[0], an_email()):
@@ -89,7 +89,7 @@ class TestLogin:
                 assert reason_of(answer) == "too_many_attempts"
                 assert 0 < int(answer.headers["retry-after"]) <= 15
 
-    async def test_guesses_at_the_same_time_are_counted_one_by_one(self, front: Front) -> None:
+    async def test_concurrent_failed_logins_are_all_counted(self, front: Front) -> None:
         email = an_email()
         async with front.client() as client:
             answers = await asyncio.gather(*(log_in(client, email, "not the password") for _ in range(12)))
@@ -97,7 +97,7 @@ class TestLogin:
         assert codes.count(401) <= 5
         assert set(codes) <= {401, 429, 503}
 
-    async def test_guessing_many_accounts_makes_the_address_wait(self, front: Front) -> None:
+    async def test_failed_logins_of_many_accounts_lock_the_address(self, front: Front) -> None:
         async with front.client() as client:
             codes = [(await log_in(client, an_email(), "x")).status_code for _ in range(32)]
         assert codes[:30] == [401] * 30
@@ -119,29 +119,29 @@ class TestLogin:
         ],
         ids=str,
     )
-    async def test_what_is_no_login_is_refused_and_not_repeated(self, client: httpx.AsyncClient, body: Any) -> None:
+    async def test_an_invalid_login_is_refused_without_its_values(self, client: httpx.AsyncClient, body: Any) -> None:
         answer = await client.post("/api/auth/login", json=body)
         assert (answer.status_code, reason_of(answer)) == (422, "invalid_request")
         assert "$ne" not in answer.text
         assert "xxx" not in answer.text
 
     @pytest.mark.parametrize("email", ["' or 1=1 --@example.com", "$where@example.com", "admin@example.com'||'1'=='1"])
-    async def test_a_strange_address_is_just_unknown(self, client: httpx.AsyncClient, email: str) -> None:
+    async def test_an_injection_in_the_address_is_an_unknown_user(self, client: httpx.AsyncClient, email: str) -> None:
         assert (await log_in(client, email, "'; return true; //")).status_code in (401, 422)
 
-    async def test_bad_bodies(self, client: httpx.AsyncClient) -> None:
+    async def test_bad_bodies_are_refused(self, client: httpx.AsyncClient) -> None:
         json_type = {"Content-Type": "application/json"}
         unreadable = await client.post("/api/auth/login", content=b"{", headers=json_type)
         assert (unreadable.status_code, reason_of(unreadable)) == (400, "malformed_request")
-        half_a_pair = rb'{"email": "lin@example.com", "password": "\ud800 grey herons wade"}'
+        lone_surrogate = rb'{"email": "lin@example.com", "password": "\ud800 grey herons wade"}'
         for path in ("login", "register", "refresh", "logout"):
-            answer = await client.post(f"/api/auth/{path}", content=half_a_pair, headers=json_type)
+            answer = await client.post(f"/api/auth/{path}", content=lone_surrogate, headers=json_type)
             assert (answer.status_code, reason_of(answer)) == (422, "invalid_request")
         for body in (b" " * (1024 * 1024 + 1), _in_chunks()):
             large = await client.post("/api/auth/login", content=body, headers=json_type)
             assert (large.status_code, reason_of(large)) == (413, "body_too_large")
 
-    async def test_the_sentence_is_in_the_language_asked_for(self, client: httpx.AsyncClient) -> None:
+    async def test_the_sentence_is_in_the_requested_language(self, client: httpx.AsyncClient) -> None:
         answer = await client.get("/api/me", headers={"Accept-Language": "zh-CN, en;q=0.5"})
         assert (answer.status_code, reason_of(answer)) == (401, "unauthenticated")
         assert answer.headers["content-language"] == "zh"
@@ -156,7 +156,7 @@ class TestRefresh:
     async def refreshed(self, client: httpx.AsyncClient, token: str) -> httpx.Response:
         return await client.post("/api/auth/refresh", json={"refresh_token": token})
 
-    async def test_a_refresh_token_that_comes_after_its_successor_was_used_ends_the_login(
+    async def test_reuse_after_the_successor_was_used_ends_the_login(
         self, front: Front, client: httpx.AsyncClient, person: tuple[str, dict[str, Any]]
     ) -> None:
         tokens = [person[1]["refresh_token"]]
@@ -169,7 +169,7 @@ class TestRefresh:
         assert reason_of(await self.refreshed(client, tokens[2])) == "invalid_grant"
         assert (await log_in(client, person[0])).status_code == 200
 
-    async def test_repeats_at_once_all_get_the_same_successor(
+    async def test_concurrent_repeats_get_the_same_successor(
         self, client: httpx.AsyncClient, person: tuple[str, dict[str, Any]]
     ) -> None:
         answers = await asyncio.gather(*(self.refreshed(client, person[1]["refresh_token"]) for _ in range(4)))
@@ -177,7 +177,7 @@ class TestRefresh:
         [successor] = {answer.json()["refresh_token"] for answer in answers}
         assert (await self.refreshed(client, successor)).status_code == 200
 
-    async def test_logging_out_ends_it_and_tells_nothing(
+    async def test_a_logout_ends_the_login_and_reveals_nothing(
         self, client: httpx.AsyncClient, person: tuple[str, dict[str, Any]]
     ) -> None:
         for token in (person[1]["refresh_token"], "never was one"):
@@ -221,7 +221,7 @@ class TestTokens:
             assert (answer.status_code, reason_of(answer)) == (401, "invalid_token"), attack
             assert 'error="invalid_token"' in answer.headers["www-authenticate"]
 
-    async def test_keys_rotate_under_running_servers(
+    async def test_keys_rotate_without_a_restart(
         self, front: Front, client: httpx.AsyncClient, person: tuple[str, dict[str, Any]]
     ) -> None:
         before = await client.get("/.well-known/jwks.json")
@@ -231,7 +231,7 @@ class TestTokens:
         documents = {key["_id"]: key for key in await front.site.documents("identity.keys")}
         assert documents[new]["private"].startswith("sealed-1:")
 
-        # A token by a key that this server has not seen yet makes it look.
+        # A token with an unknown key makes the server reload its keys.
         kid = jwt.get_unverified_header(person[1]["access_token"])["kid"]
         claims = json.loads(_decoded(person[1]["access_token"].split(".")[1]))
         pem = unseal(documents[new]["private"], SECRET, name=new)

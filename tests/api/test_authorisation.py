@@ -1,8 +1,8 @@
-"""Who may see what: every operation that takes an id, against a model that a child can check.
+"""Authorisation of every operation with an id, checked against a naive model.
 
-Trees, orders and logins are drawn at random. For each of them the model says whether somebody reaches a thing; the API
-must say 404 to whoever does not, whatever else is wrong with the request, and anything else to whoever does. Operations
-are taken from the application itself, and what they are about from the ids in their paths (ownership.py).
+Trees, orders and logins are drawn at random. The model decides whether a principal reaches a thing; if not, the API
+must answer 404, whatever else is wrong with the request, and otherwise anything but 404. The operations come from the
+application itself, and their things from the ids in their paths (ownership.py).
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ PEOPLE = 9
 ORDERS = 4
 
 WRITES = ("distributors:write", "teams:write", "orders:fulfil", "orders:refund", "shops:read", "shops:write")
-"""Granted to some distributors, so that what stands between them and others is more than the permission."""
+"""Granted to some distributors, so that not only a missing permission protects other things from them."""
 
 
 @dataclass
-class Somebody:
-    """A login, and the model's facts about it."""
+class Login:
+    """A logged-in principal, and the model's facts about it."""
 
     name: str
     kind: Literal["admin", "distributor", "shop"]
@@ -64,7 +64,7 @@ class Model:
             current = self.sponsor_of[current]  # type: ignore[assignment]
         return chain
 
-    def reaches(self, who: Somebody, thing: Thing, key: Any, path: str) -> bool:
+    def reaches(self, who: Login, thing: Thing, key: Any, path: str) -> bool:
         if thing == "message":
             return key in who.sent
         if who.kind == "admin":
@@ -85,7 +85,7 @@ class Model:
 @dataclass
 class Stage:
     model: Model
-    people: list[Somebody]
+    people: list[Login]
     things: dict[Thing, list[Any]]
     document: dict[str, Any]
 
@@ -99,18 +99,18 @@ async def stage(front: Front) -> Any:
 
 async def _set(front: Front, world: World, draw: random.Random, stack: AsyncExitStack) -> Stage:
     model = Model({world.top: None, world.middle: world.top, world.seller: world.middle})
-    admin = Somebody("admin", "admin", await stack.enter_async_context(world.as_admin()))
+    admin = Login("admin", "admin", await stack.enter_async_context(world.as_admin()))
     first = secrets.randbelow(2**40) + 2**41
     ids = [first + number for number in range(PEOPLE)]
     for number, distributor_id in enumerate(ids):
         sponsor_id = draw.choice([*ids[:number], None]) if number else None
         model.sponsor_of[distributor_id] = sponsor_id
         await front.send(RegisterDistributor(distributor_id=distributor_id, sponsor_id=sponsor_id))
-        await _there(front, "network.distributors", {"_id": distributor_id})
+        await _exists(front, "network.distributors", {"_id": distributor_id})
     other_shop = unique("shop")
     [known] = await front.site.documents("network.shops", {"_id": world.shop_id})
     await front.send(RegisterShop(shop_id=other_shop, currency="CNY", market=known["market"]))
-    await _there(front, "network.shops", {"_id": other_shop})
+    await _exists(front, "network.shops", {"_id": other_shop})
     for _ in range(ORDERS):
         shop_id, seller = draw.choice([world.shop_id, other_shop]), draw.choice(ids)
         order = await world.placed(admin.client, shop_id=shop_id, distributor_id=seller)
@@ -119,19 +119,19 @@ async def _set(front: Front, world: World, draw: random.Random, stack: AsyncExit
         team_id, leader_id = first + number, draw.choice(ids)
         members = set(draw.sample(ids, 3)) if number == 0 else {ids[number]} - model.members_of[first]
         await front.send(CreateTeam(team_id=team_id, name=unique("team"), leader_id=leader_id))
-        await _there(front, "network.teams", {"_id": team_id})
+        await _exists(front, "network.teams", {"_id": team_id})
         for member in members:
             await front.send(JoinTeam(team_id=team_id, distributor_id=member))
-            await _there(front, "network.distributors", {"_id": member, "teams.team_id": team_id})
+            await _exists(front, "network.distributors", {"_id": member, "teams.team_id": team_id})
         model.leader_of[team_id], model.members_of[team_id] = leader_id, members
     people = [admin]
     for number, distributor_id in enumerate(draw.sample(ids, 5)):
         granted = WRITES if number < 3 else ()
         client = await _logged_in(front, admin, distributor_id, granted, stack)
-        people.append(Somebody(f"distributor {distributor_id}", "distributor", client, distributor_id))
+        people.append(Login(f"distributor {distributor_id}", "distributor", client, distributor_id))
     for shop_id in (world.shop_id, other_shop):
         client = await stack.enter_async_context(world.as_shop(shop_id))
-        people.append(Somebody(shop_id, "shop", client, shop_id=shop_id))
+        people.append(Login(shop_id, "shop", client, shop_id=shop_id))
     for who in people:
         sold = {"shop_id": who.shop_id or world.shop_id, "distributor_id": who.distributor_id or ids[0]}
         answer = await who.client.post("/api/orders", json=world.order(**sold), headers={"Prefer": "respond-async"})
@@ -154,7 +154,7 @@ async def _set(front: Front, world: World, draw: random.Random, stack: AsyncExit
     return Stage(model, people, things, document)
 
 
-def _no_longer_pending(who: Somebody, location: str) -> Any:
+def _no_longer_pending(who: Login, location: str) -> Any:
     async def done() -> bool:
         return bool((await who.client.get(location)).json().get("state") not in ("pending", None))
 
@@ -162,7 +162,7 @@ def _no_longer_pending(who: Somebody, location: str) -> Any:
 
 
 async def _logged_in(
-    front: Front, admin: Somebody, distributor_id: int, granted: tuple[str, ...], stack: AsyncExitStack
+    front: Front, admin: Login, distributor_id: int, granted: tuple[str, ...], stack: AsyncExitStack
 ) -> httpx.AsyncClient:
     client = await stack.enter_async_context(front.client())
     email, tokens = await front.log_in_as(client, distributor_id)
@@ -176,7 +176,7 @@ async def _logged_in(
     return client
 
 
-async def _there(front: Front, collection: str, where: dict[str, Any]) -> None:
+async def _exists(front: Front, collection: str, where: dict[str, Any]) -> None:
     async def found() -> bool:
         return bool(await front.site.documents(collection, where))
 
@@ -193,44 +193,44 @@ def _with_ids(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, An
             yield path, method, operation
 
 
-async def test_everybody_reaches_what_the_model_says_and_nothing_else(stage: Stage) -> None:
-    """What is beyond somebody's reach answers exactly as what does not exist."""
-    wrong, asked = [], 0
+async def test_a_principal_reaches_exactly_what_the_model_allows(stage: Stage) -> None:
+    """A thing beyond reach gets exactly the answer of a thing that does not exist."""
+    wrong, requested = [], 0
     for path, method, operation in _with_ids(stage.document):
         if (thing := thing_of(path)) is None:
             continue
         for who in stage.people:
-            nothing = await _ask(who, path, method, operation, _none_of(thing))
+            nothing = await _request(who, path, method, operation, _none_of(thing))
             for key in stage.things[thing]:
                 reached = stage.model.reaches(who, thing, key, path)
                 if reached and method != "get":
                     continue
-                asked += 1
-                answer = await _ask(who, path, method, operation, key)
+                requested += 1
+                answer = await _request(who, path, method, operation, key)
                 if reached:
-                    # Without the permission nobody gets so far.
+                    # Without the permission the answer is 403 in any case.
                     fits = answer[0] in (200, 304) or (answer == nothing and answer[0] == 403)
                 else:
                     fits = answer == nothing and answer[0] >= 400 and (method != "get" or answer[0] in (403, 404))
                 if not fits:
                     wrong.append(f"{method} {path} {key} as {who.name}: {answer}, nothing there: {nothing}")
     assert wrong == []
-    assert asked > 500
+    assert requested > 500
 
 
-async def test_a_distributor_with_every_permission_hears_404_about_others(stage: Stage) -> None:
-    """The test above could not tell, if a missing permission answered for everything."""
-    [mighty, *_] = [who for who in stage.people if who.kind == "distributor"]
-    foreign = [key for key in stage.things["distributor"] if mighty.distributor_id not in stage.model.chain(key)]
+async def test_a_distributor_with_every_permission_gets_404_about_others(stage: Stage) -> None:
+    """The test above would pass even if every answer were a missing permission."""
+    [permitted, *_] = [who for who in stage.people if who.kind == "distributor"]
+    foreign = [key for key in stage.things["distributor"] if permitted.distributor_id not in stage.model.chain(key)]
     assert foreign
-    heard = set()
+    statuses = set()
     for path, method, operation in _with_ids(stage.document):
         if thing_of(path) == "distributor":
-            heard.add((await _ask(mighty, path, method, operation, foreign[0]))[0])
-    assert heard == {404}
+            statuses.add((await _request(permitted, path, method, operation, foreign[0]))[0])
+    assert statuses == {404}
 
 
-async def test_lists_hold_what_the_model_says(stage: Stage) -> None:
+async def test_lists_hold_what_the_model_allows(stage: Stage) -> None:
     model = stage.model
     for who in stage.people:
         orders = {(one["shop_id"], one["order_id"]) for one in await _all(who, "/api/orders", limit=200)}
@@ -267,7 +267,7 @@ async def test_lists_hold_what_the_model_says(stage: Stage) -> None:
             }
 
 
-async def _all(who: Somebody, path: str, **params: Any) -> list[dict[str, Any]]:
+async def _all(who: Login, path: str, **params: Any) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     answer = await who.client.get(path, params=params)
     while True:
@@ -280,14 +280,14 @@ async def _all(who: Somebody, path: str, **params: Any) -> list[dict[str, Any]]:
 
 
 def _none_of(thing: Thing) -> Any:
-    """A key of nothing."""
+    """A key of a thing that does not exist."""
     if thing == "order":
         return (unique("shop"), unique("none"))
     return unique("none") if thing in ("message", "shop") else 2**62 + secrets.randbelow(2**40)
 
 
-async def _ask(who: Somebody, path: str, method: str, operation: dict[str, Any], key: Any) -> tuple[int, str | None]:
-    """Status, and reason of a refusal. The body is the documented example."""
+async def _request(who: Login, path: str, method: str, operation: dict[str, Any], key: Any) -> tuple[int, str | None]:
+    """The status, and the reason of a refusal. The body is the documented example."""
     if isinstance(key, tuple):
         values = {"shop_id": key[0], "order_id": key[1]}
     else:
@@ -298,5 +298,5 @@ async def _ask(who: Somebody, path: str, method: str, operation: dict[str, Any],
     examples += [one["value"] for one in content.get("examples", {}).values()]
     options: dict[str, Any] = {"json": examples[0]} if examples else {}
     answer = await who.client.request(method.upper(), url, **options)
-    told = answer.json() if answer.status_code >= 400 else {}
-    return answer.status_code, told.get("reason")
+    problem = answer.json() if answer.status_code >= 400 else {}
+    return answer.status_code, problem.get("reason")

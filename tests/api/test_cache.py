@@ -1,4 +1,4 @@
-"""What comes through the cache is never older than the last event heard of, and comes without Redis as well."""
+"""A cached value is never older than the last event received, and is read without Redis as well."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def look(cache: RedisCache, key: str) -> Found:
     return found
 
 
-async def test_what_was_read_before_a_change_never_replaces_what_was_read_after_it(cache: RedisCache) -> None:
+async def test_a_read_before_a_change_never_replaces_a_read_after_it(cache: RedisCache) -> None:
     key = unique("tests:cache")
     before = await look(cache, key)
     await cache.invalidate([key])
@@ -42,13 +42,13 @@ async def test_what_was_read_before_a_change_never_replaces_what_was_read_after_
     assert await kept(cache, key, "new", after) == 1
     assert await kept(cache, key, "old", before) == 0
     assert (await look(cache, key)).value == "new"
-    # An event that comes late only says that it has to be read again.
+    # A late event only causes another read.
     await cache.invalidate([key])
     assert (await look(cache, key)).value is None
     assert await kept(cache, key, "old", before) == 0
 
 
-async def test_what_a_change_overtook_is_given_out_for_the_shortest_time_only(cache: RedisCache) -> None:
+async def test_a_value_that_a_change_overtook_is_kept_for_the_minimum_time_only(cache: RedisCache) -> None:
     key = unique("tests:cache")
     before = await look(cache, key)
     await cache.invalidate([key])
@@ -58,7 +58,7 @@ async def test_what_a_change_overtook_is_given_out_for_the_shortest_time_only(ca
     assert (await look(cache, key)).value is None
 
 
-async def test_a_value_ends_with_its_time_and_nobody_fills_a_hole_with_what_is_old(cache: RedisCache) -> None:
+async def test_a_value_expires_and_a_late_read_does_not_replace_it(cache: RedisCache) -> None:
     key = unique("tests:cache")
     found = await look(cache, key)
     assert await cache.keep({key: ("short", found)}, at_least_s=0, at_most_s=0.1) == 1
@@ -67,7 +67,7 @@ async def test_a_value_ends_with_its_time_and_nobody_fills_a_hole_with_what_is_o
     assert (await look(cache, key)).value is None
 
 
-async def test_events_about_what_nobody_reads_leave_nothing_behind(cache: RedisCache) -> None:
+async def test_an_event_about_an_unread_key_stores_nothing(cache: RedisCache) -> None:
     key = unique("tests:cache")
     await cache.invalidate([key])
     assert await cache._client.exists(key) == 0
@@ -78,7 +78,7 @@ async def _is_true(fact: bool) -> bool:
 
 
 class Source:
-    """Where values are read from; counts how often. A reading that has begun ends when it may."""
+    """The source of values, which counts its reads. A read ends when the test lets it."""
 
     def __init__(self) -> None:
         self.begun, self.may_end = asyncio.Event(), asyncio.Event()
@@ -94,7 +94,7 @@ class Source:
         return {key: found[key] for key in keys if key in found}
 
 
-async def test_of_those_who_want_it_at_the_same_time_one_reads(cache: RedisCache) -> None:
+async def test_concurrent_readers_share_one_read(cache: RedisCache) -> None:
     source = Source()
     source.may_end.clear()
     cached = Cached(cache, unique("tests:cache") + ":", source.read)
@@ -107,10 +107,10 @@ async def test_of_those_who_want_it_at_the_same_time_one_reads(cache: RedisCache
     assert await together == {"a": 1, "b": {"two": 2}}
     assert source.reads == [("a",), ("b", "none")]
     assert await cached.get_many(["a", "b", "none"]) == {"a": 1, "b": {"two": 2}}
-    assert len(source.reads) == 2, "what does not exist is remembered as well"
+    assert len(source.reads) == 2, "a missing value is cached as well"
 
 
-async def test_after_a_change_the_next_one_reads_anew(cache: RedisCache) -> None:
+async def test_after_a_change_the_value_is_read_again(cache: RedisCache) -> None:
     source = Source()
     cached = Cached(cache, unique("tests:cache") + ":", source.read)
     assert await cached.get("a") == 1
@@ -123,7 +123,7 @@ async def test_after_a_change_the_next_one_reads_anew(cache: RedisCache) -> None
     await until(is_new, what="the value is the new one")
 
 
-async def test_a_change_while_it_is_read_is_not_lost(cache: RedisCache) -> None:
+async def test_a_change_during_a_read_is_not_lost(cache: RedisCache) -> None:
     source = Source()
     cached = Cached(cache, unique("tests:cache") + ":", source.read)
     source.may_end.clear()
@@ -137,7 +137,7 @@ async def test_a_change_while_it_is_read_is_not_lost(cache: RedisCache) -> None:
     assert await cached.get("a") == 5
 
 
-async def test_without_redis_everything_is_read(tmp_path: Path) -> None:
+async def test_without_redis_every_read_goes_to_the_source(tmp_path: Path) -> None:
     nowhere = RedisCache.connect(f"redis://127.0.0.1:{free_ports(1)}/0")
     source = Source()
     cached = Cached(nowhere, "tests:", source.read)
@@ -150,7 +150,7 @@ async def test_without_redis_everything_is_read(tmp_path: Path) -> None:
     await nowhere.close()
 
 
-async def test_what_cannot_be_read_is_an_error_for_all_who_wait(cache: RedisCache) -> None:
+async def test_a_failed_read_is_an_error_for_all_waiting_readers(cache: RedisCache) -> None:
     async def fails(keys: Sequence[str]) -> Mapping[str, Any]:
         await asyncio.sleep(0.01)
         raise OSError("away")
@@ -165,7 +165,7 @@ async def world(front: Front) -> World:
     return await a_world(front, stock=50)
 
 
-async def test_the_hot_list_has_the_stock_of_now(world: World) -> None:
+async def test_the_hot_list_has_the_current_stock(world: World) -> None:
     async with world.as_admin() as admin:
         await world.placed(admin, quantity=3)
 
@@ -187,7 +187,7 @@ async def test_the_hot_list_has_the_stock_of_now(world: World) -> None:
 
 
 async def test_the_hot_list_counts_what_may_be_sold_today(world: World) -> None:
-    """Thirty that nobody may buy any more are in the house, and are not available."""
+    """Thirty expired units are on hand, but not available."""
     async with world.as_admin() as admin:
         await world.placed(admin, quantity=1)
         lot = {"stock": 30, "batch_id": "gone", "expiry_date": "2020-01-31"}
@@ -225,7 +225,7 @@ async def test_a_month_shows_sales_refunds_and_commissions(world: World) -> None
         assert (await seller.get(f"/api/distributors/{world.top}/performance")).status_code == 404
 
 
-async def test_figures_come_without_redis(world: World, site: Site, tmp_path: Path) -> None:
+async def test_figures_work_without_redis(world: World, site: Site, tmp_path: Path) -> None:
     nowhere = f"redis://127.0.0.1:{free_ports(1)}/0"
     async with (
         serving(site, tmp_path, redis_url=nowhere, public_url=world.front.url) as alone,

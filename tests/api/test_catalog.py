@@ -25,11 +25,11 @@ async def admin(front: Front, client: httpx.AsyncClient) -> httpx.AsyncClient:
 async def created(admin: httpx.AsyncClient, noun: str, **body: Any) -> dict[str, Any]:
     answer = await admin.post(f"/api/{noun}", json=body)
     assert answer.status_code == 201, answer.text
-    told: dict[str, Any] = answer.json()
-    number = next(value for name, value in told.items() if name.endswith("_id"))
+    entity: dict[str, Any] = answer.json()
+    number = next(value for name, value in entity.items() if name.endswith("_id"))
     assert answer.headers["location"] == f"/api/{noun}/{number}"
     assert answer.headers["etag"] == '"1"'
-    return told
+    return entity
 
 
 async def a_product(admin: httpx.AsyncClient, **body: Any) -> dict[str, Any]:
@@ -59,7 +59,7 @@ async def test_a_product_is_created_read_and_changed(admin: httpx.AsyncClient) -
     assert (same.status_code, same.json()["version"]) == (200, 2)
 
 
-async def test_edits_meet_and_one_is_told(front: Front, admin: httpx.AsyncClient) -> None:
+async def test_of_concurrent_edits_one_succeeds(front: Front, admin: httpx.AsyncClient) -> None:
     product = await a_product(admin)
     url = f"/api/products/{product['product_id']}"
     edits = [{"name": f"Tea {number}"} for number in range(4)]
@@ -76,7 +76,7 @@ async def test_edits_meet_and_one_is_told(front: Front, admin: httpx.AsyncClient
     assert entries[1]["before"] == product
 
 
-async def test_what_is_sent_again_counts_once(admin: httpx.AsyncClient) -> None:
+async def test_a_repeat_takes_effect_once(admin: httpx.AsyncClient) -> None:
     category = await created(admin, "categories", name="Tea")
     body = {"name": "Sent twice", "category_id": category["category_id"]}
     key = {"Idempotency-Key": unique("key")}
@@ -147,7 +147,7 @@ async def test_products_are_found_by_words_and_filters_page_by_page(admin: httpx
         ("stock_reservation.items", {"low": True}),
     ],
 )
-async def test_every_list_comes_out_of_an_index(front: Front, collection: str, where: dict[str, Any]) -> None:
+async def test_every_list_is_served_by_an_index(front: Front, collection: str, where: dict[str, Any]) -> None:
     query = {"find": collection, "filter": where, "sort": {"_id": 1}, "limit": 51}
     database = front.site.store._database
     plan = str((await database.command("explain", query, verbosity="queryPlanner"))["queryPlanner"]["winningPlan"])
@@ -184,7 +184,7 @@ async def test_labels_are_created_renamed_and_removed(admin: httpx.AsyncClient, 
     assert (await admin.get(url)).status_code == 404
     assert (await admin.patch(url, json={"name": "Back"})).status_code == 404
     assert label[field] not in [item[field] for item in await every(admin, noun, field)]
-    # A number is given once.
+    # A number is assigned once.
     assert (await created(admin, noun, name="Next"))[field] > label[field]
 
 
@@ -198,7 +198,7 @@ async def every(admin: httpx.AsyncClient, noun: str, field: str) -> list[dict[st
     return items
 
 
-async def test_what_cannot_be(admin: httpx.AsyncClient) -> None:
+async def test_invalid_requests_are_refused(admin: httpx.AsyncClient) -> None:
     product = await a_product(admin)
     url, match = f"/api/products/{product['product_id']}", {"If-Match": '"1"'}
     body = {"name": "Tea", "category_id": product["category_id"]}
@@ -223,7 +223,7 @@ async def test_what_cannot_be(admin: httpx.AsyncClient) -> None:
         assert (answer.status_code, answer.json()["reason"]) == (status, reason), answer.text
 
 
-async def test_a_shop_brings_categories_of_its_own(front: Front, admin: httpx.AsyncClient) -> None:
+async def test_a_shop_defines_categories_by_message(front: Front, admin: httpx.AsyncClient) -> None:
     category = await created(admin, "categories", name="Tea")
     number, product_id = category["category_id"] + 1000, category["category_id"] + 10**12
     command = {"product_id": product_id, "name": "Cup", "category_id": number}
@@ -234,11 +234,11 @@ async def test_a_shop_brings_categories_of_its_own(front: Front, admin: httpx.As
 
     await until(known, what="the shop's category is there")
     assert (await admin.get(f"/api/categories/{number}")).json()["name"] == "Cups"
-    # Our own numbers go on where they were, whatever others brought.
+    # A number from a message does not move our own numbers.
     assert category["category_id"] < (await created(admin, "categories", name="Next"))["category_id"] < number
 
 
-async def test_others_look_and_do_not_touch(front: Front) -> None:
+async def test_other_roles_may_read_but_not_write(front: Front) -> None:
     world = await a_world(front)
     async with world.as_shop() as shop, world.as_distributor(world.seller) as seller:
         for theirs in (shop, seller):

@@ -1,4 +1,4 @@
-"""What a distributor earns, told to them and to those above them, and to nobody else."""
+"""A distributor's earnings, shown only to themselves and their upline."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ async def world(front: Front) -> World:
     return await a_world(front)
 
 
-async def test_an_order_pays_the_chain_and_says_why(world: World) -> None:
+async def test_an_order_pays_the_chain_and_explains_it(world: World) -> None:
     async with world.as_admin() as admin, world.as_distributor(world.middle) as middle:
         order = await world.paid(admin)
         url = f"/api/commission/{world.middle}"
-        told = (await middle.get(url)).json()
-        assert told["distributor_id"] == world.middle
-        [balance] = told["balances"]
+        page = (await middle.get(url)).json()
+        assert page["distributor_id"] == world.middle
+        [balance] = page["balances"]
         assert (balance["currency"], balance["held"], balance["available"], balance["paid"]) == (
             *("CNY", "5.00"),
             *("0.00", "0.00"),
         )
-        [earning] = told["items"]
+        [earning] = page["items"]
         assert (earning["order_id"], earning["amount"], earning["status"]) == (order["order_id"], "5.00", "held")
         assert earning["expected_release_at"] is None
         [entry] = earning["entries"]
         assert (entry["level"], entry["rate"], entry["base"], entry["plan"]) == (2, "0.05", "100.00", "levels")
-        said = " ".join(sentence for section in earning["explanation"] for sentence in section["sentences"])
-        assert "5 %" in said
-        # Not a word of what the others get.
-        assert str(world.top) not in said
-        assert "10.00" not in said
-        assert "18.00" not in said
+        text = " ".join(sentence for section in earning["explanation"] for sentence in section["sentences"])
+        assert "5 %" in text
+        # The explanation does not mention the others' shares.
+        assert str(world.top) not in text
+        assert "10.00" not in text
+        assert "18.00" not in text
         chinese = await middle.get(url, headers={"Accept-Language": "zh-CN,zh;q=0.9"})
         assert chinese.headers["content-language"] == "zh"
         words = chinese.json()["items"][0]["explanation"]
@@ -48,10 +48,10 @@ async def test_an_order_pays_the_chain_and_says_why(world: World) -> None:
         for status in ("shipped", "completed"):
             assert (await admin.patch(key, json={"status": status})).status_code == 200
 
-        async def has_a_day() -> Any:
+        async def has_a_release_day() -> Any:
             return (await middle.get(url)).json()["items"][0]["expected_release_at"]
 
-        assert await until(has_a_day, what="the commission has a day")
+        assert await until(has_a_release_day, what="the commission has a day")
         line = {"product_id": world.product_id, "quantity": 1}
         assert (await admin.post(f"{key}/refunds", json={"lines": [line]})).status_code == 201
 
@@ -59,12 +59,12 @@ async def test_an_order_pays_the_chain_and_says_why(world: World) -> None:
             return bool((await middle.get(url)).json()["items"][0]["taken_back"] == "2.50")
 
         await until(is_taken_back, what="half of it is taken back")
-        told = (await middle.get(url)).json()
-        assert told["balances"][0]["held"] == "2.50"
-        assert told["items"][0]["remaining"] == "2.50"
+        page = (await middle.get(url)).json()
+        assert page["balances"][0]["held"] == "2.50"
+        assert page["items"][0]["remaining"] == "2.50"
 
 
-async def test_only_oneself_and_those_above_see_it(world: World) -> None:
+async def test_only_the_distributor_and_their_upline_see_it(world: World) -> None:
     stranger_id = await world.front.distributor()
     async with (
         world.as_admin() as admin,
@@ -85,17 +85,17 @@ async def test_only_oneself_and_those_above_see_it(world: World) -> None:
                 assert (await admin.get(f"/api/{noun}/{odd}")).status_code == 422
 
 
-async def test_earnings_come_page_by_page(front: Front) -> None:
+async def test_earnings_are_listed_page_by_page(front: Front) -> None:
     world = await a_world(front)
     async with world.as_admin() as admin, world.as_distributor(world.seller) as seller:
         made = [(await world.paid(admin))["order_id"] for _ in range(3)]
         url: str | None = f"/api/commission/{world.seller}?limit=2"
         seen: list[str] = []
         while url is not None:
-            told = (await seller.get(url)).json()
-            seen += [item["order_id"] for item in told["items"]]
-            assert told["balances"][0]["held"] == "30.00"
-            url = told["next"]
+            page = (await seller.get(url)).json()
+            seen += [item["order_id"] for item in page["items"]]
+            assert page["balances"][0]["held"] == "30.00"
+            url = page["next"]
         assert seen == made[::-1]
         etag = (await seller.get(f"/api/commission/{world.seller}")).headers["etag"]
         again = await seller.get(f"/api/commission/{world.seller}", headers={"If-None-Match": etag})

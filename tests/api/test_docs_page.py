@@ -1,4 +1,4 @@
-"""The docs page in a real browser, which may reach nothing but our own server."""
+"""The docs page in a real browser, which may reach only our own server."""
 
 from __future__ import annotations
 
@@ -13,27 +13,29 @@ from playwright.async_api import Locator, Page, Route, async_playwright, expect
 from tests.api.front import PASSWORD, Front, a_network
 
 WITHIN_MS = 30_000
-"""Two megabytes of script are read while other tests run."""
+"""The browser loads two megabytes of script while other tests run."""
 
 
 @asynccontextmanager
 async def docs(front: Front) -> AsyncIterator[Page]:
-    """The page, opened; at the end the browser has nothing to complain of, and was asked for nothing from elsewhere."""
+    """The open page; at the end the browser has no errors and has requested nothing from another origin."""
     executable = shutil.which("chromium")
-    assert executable, "Chromium is missing; `tributary setup --browser` brings it"
+    assert executable, "Chromium is missing; `tributary setup --browser` installs it"
     complaints: list[str] = []
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
         page = await browser.new_page(extra_http_headers={"X-Forwarded-For": a_network()})
         page.set_default_timeout(WITHIN_MS)
-        page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
+        page.on(
+            "console", lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None
+        )
         page.on("pageerror", lambda error: complaints.append(str(error)))
 
         async def gate(route: Route) -> None:
             if route.request.url.startswith((front.url, "data:")):
                 await route.continue_()
             else:
-                complaints.append(f"asks {route.request.url}")
+                complaints.append(f"requests {route.request.url}")
                 await route.abort()
 
         await page.route("**/*", gate)
@@ -55,7 +57,7 @@ async def unfolded(page: Page, tag: str, operation: str) -> Locator:
 
 
 async def executed(operation: Locator, status: str) -> Locator:
-    """What the server answered."""
+    """The server's answer."""
     await operation.get_by_role("button", name="Execute").click()
     answers = operation.locator(".live-responses-table")
     await expect(answers.locator(".response-col_status").nth(1)).to_contain_text(status, timeout=WITHIN_MS)
@@ -70,7 +72,7 @@ async def test_the_page_shows_every_operation_and_tries_one(front: Front) -> Non
 
 
 async def test_a_person_logs_in_on_the_page_and_writes(front: Front, client: httpx.AsyncClient) -> None:
-    """As in the tutorial: the token that the page's own login answers goes into Authorize, and a write goes through."""
+    """As in the tutorial: the token from the page's login goes into Authorize, then a write succeeds."""
     email = f"{a_network()}@example.com"
     one_time = await front.operations.create_admin(email, None)
     async with docs(front) as page:
@@ -78,8 +80,8 @@ async def test_a_person_logs_in_on_the_page_and_writes(front: Front, client: htt
         body = json.dumps({"email": email, "password": one_time, "new_password": PASSWORD})
         await login.locator("textarea").first.fill(body)
         answers = await executed(login, "200")
-        told = json.loads(await answers.locator(".highlight-code pre").first.inner_text())
-        token = front.remember(told)["access_token"]
+        tokens = json.loads(await answers.locator(".highlight-code pre").first.inner_text())
+        token = front.remember(tokens)["access_token"]
 
         await page.get_by_role("button", name="Authorize").first.click()
         dialog = page.locator(".modal-ux")

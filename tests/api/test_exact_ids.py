@@ -1,4 +1,4 @@
-"""Ids beyond 2^53, in a browser and over HTTP: no client shows another number than the one that was brought."""
+"""Ids beyond 2^53, in a browser and over HTTP: no client shows a rounded number."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from contracts.network.v1 import RegisterDistributor
 from tests.api.front import Front, bearer
 from tests.api.test_docs_page import WITHIN_MS, docs, executed, unfolded
 from tests.api.world import a_snowflake, a_world
-from tests.connected.running import taken
+from tests.connected.running import next_message
 
 DECISION = Path(__file__).parents[2] / "docs" / "decisions" / "0030-ids-beyond-2-53.md"
 
@@ -35,7 +35,7 @@ async def _authorized(page: Page, token: str) -> None:
 
 async def test_the_docs_page_sends_and_shows_the_number(front: Front, client: httpx.AsyncClient) -> None:
     world = await a_world(front, base=a_snowflake())
-    assert float(world.seller) == float(world.top), "a browser would take one for the other"
+    assert float(world.seller) == float(world.top), "a browser would round both to the same number"
     token = await front.admin(client)
     async with docs(front) as page:
         await _authorized(page, token)
@@ -60,9 +60,9 @@ async def test_the_docs_page_sends_and_shows_the_number(front: Front, client: ht
         read = await page.evaluate(
             """async ([url, token]) => {
                 const answer = await fetch(url, {headers: {Authorization: `Bearer ${token}`}});
-                const told = JSON.parse(await answer.text());
-                const order = {distributor_id: told.distributor_id, sponsor_id: told.sponsor_id};
-                return [String(told.distributor_id), String(told.sponsor_id), JSON.stringify(order)];
+                const data = JSON.parse(await answer.text());
+                const order = {distributor_id: data.distributor_id, sponsor_id: data.sponsor_id};
+                return [String(data.distributor_id), String(data.sponsor_id), JSON.stringify(order)];
             }""",
             [f"/api/distributors/{world.seller}", token],
         )
@@ -70,12 +70,12 @@ async def test_the_docs_page_sends_and_shows_the_number(front: Front, client: ht
     assert read == [str(world.seller), str(world.top), written]
 
 
-async def test_javascript_reads_and_writes_a_message_as_the_decision_says(front: Front) -> None:
+async def test_javascript_reads_and_writes_a_message_as_the_decision_states(front: Front) -> None:
     """docs/decisions/0030-ids-beyond-2-53.md has the reviver; messages over AMQP carry integers."""
     number = a_snowflake() + 7
     async with front.site.tap("distributor.registered.v1") as tap:
         await front.send(RegisterDistributor(distributor_id=number))
-        event = await taken(tap)
+        event = await next_message(tap)
     assert f'"distributor_id":{number}' in event.body.decode()
     reviver = " ".join(
         re.findall(r"`JSON\.parse\(body, (.*?)\)`, and", DECISION.read_text("utf-8"), re.DOTALL)[0].split()
@@ -118,10 +118,10 @@ async def test_what_a_browser_reads_it_can_send(front: Front) -> None:
         assert counted.json()["results"][0]["status"] == "done", counted.text
 
     first, second = _as_a_browser_reads(placed.text), _as_a_browser_reads(many.text)
-    for told in (first, second):
-        assert told["distributor_id"] == str(world.seller)
-        assert [one["distributor_id"] for one in told["upline"]] == [str(world.seller - n) for n in range(3)]
-        assert [line["product_id"] for line in told["lines"]] == [str(world.product_id)]
+    for order_view in (first, second):
+        assert order_view["distributor_id"] == str(world.seller)
+        assert [one["distributor_id"] for one in order_view["upline"]] == [str(world.seller - n) for n in range(3)]
+        assert [line["product_id"] for line in order_view["lines"]] == [str(world.product_id)]
     assert first["lines"][0]["category_id"] == 7, "a small id stays a number"
     assert counted.json()["results"][0]["product_id"] == str(world.product_id)
 
@@ -174,8 +174,8 @@ async def test_every_read_about_a_large_id_is_exact(front: Front) -> None:
         assert (await client.get("/api/me")).json()["distributor_id"] == str(world.seller)
         assert (await client.get(f"/api/distributors/{world.seller}")).status_code == 200
     claims = tokens["access_token"].split(".")[1]
-    told = _as_a_browser_reads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)).decode())
-    assert told["distributor_id"] == str(world.seller)
+    decoded = _as_a_browser_reads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)).decode())
+    assert decoded["distributor_id"] == str(world.seller)
 
 
 def _numbers(value: Any) -> set[int]:

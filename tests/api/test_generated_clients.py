@@ -1,6 +1,6 @@
-"""Clients as an integrator has them: classes generated from each document read what the system really sends.
+"""Generated clients: classes generated from each document read what the system really sends.
 
-The generator is datamodel-code-generator with its defaults; what it makes is imported and used as it is.
+The generator is datamodel-code-generator with its defaults; its output is imported unchanged.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def generated(source: Path, kind: str, folder: Path) -> ModuleType:
 
 
 def class_of(module: ModuleType, key: str) -> Any:
-    """The class of a schema; the generator leaves underscores out."""
+    """The class of a schema; the generator omits underscores."""
     return getattr(module, key.replace("_", ""))
 
 
@@ -74,7 +74,7 @@ def messages(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
 
 @pytest.fixture(scope="module")
 def described(front: Front) -> dict[str, Any]:
-    """The document, as the running API gives it."""
+    """The document of the running API."""
     document: dict[str, Any] = httpx.get(f"{front.url}/openapi.json", timeout=30).json()
     return document
 
@@ -87,14 +87,14 @@ def http(described: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) ->
 
 
 def batch_class(messages: ModuleType, message_type: str) -> Any:
-    """`order.paid.v1` is sent as `OrderPaidV1Batch`: the document says so, and so does the generated name."""
+    """`order.paid.v1` is sent as `OrderPaidV1Batch`: the document and the generated name agree."""
     document = json.loads(DOCUMENT.read_text("utf-8"))
     reference = document["components"]["messages"][message_type]["payload"]["$ref"]
     return class_of(messages, reference.rpartition("/")[2])
 
 
 @pytest.mark.parametrize("base", [None, a_snowflake()], ids=["small ids", "ids beyond 2^53"])
-async def test_events_from_the_broker_are_read_by_generated_classes(
+async def test_generated_classes_parse_events_from_the_broker(
     front: Front, messages: ModuleType, base: int | None
 ) -> None:
     async with front.site.tap("#") as tap:
@@ -123,7 +123,7 @@ async def test_events_from_the_broker_are_read_by_generated_classes(
 
 
 async def _ordered(front: Front, world: World, messages: ModuleType) -> str:
-    """Place an order by a command that the generated classes make."""
+    """Place an order with a command of the generated classes."""
     order_id = unique("order")
     line = messages.OrderPlaceV2Line(product_id=world.product_id, quantity=2, amount="100.00")
     data = messages.OrderPlaceV2Data(
@@ -145,7 +145,7 @@ async def _ordered(front: Front, world: World, messages: ModuleType) -> str:
 
 
 async def _events(tap: AbstractQueue, order_id: str, wanted: set[str]) -> list[AbstractIncomingMessage]:
-    """Every message up to the last that is wanted of the order."""
+    """Every message up to the last wanted one of the order."""
     found: list[AbstractIncomingMessage] = []
     missing = set(wanted)
 
@@ -174,7 +174,7 @@ def test_every_message_has_a_class_of_its_own(messages: ModuleType) -> None:
 
 
 @pytest.mark.parametrize("base", [None, a_snowflake()], ids=["small ids", "ids beyond 2^53"])
-async def test_answers_over_http_are_read_by_generated_classes(
+async def test_generated_classes_parse_answers_over_http(
     front: Front, http: ModuleType, described: dict[str, Any], base: int | None
 ) -> None:
     world = await a_world(front, base=base)
@@ -183,12 +183,12 @@ async def test_answers_over_http_are_read_by_generated_classes(
             (await admin.get(f"/api/distributors/{world.seller}")).content
         ).distributor_id
         assert int(seller.root) == world.seller
-        # What was read is what is sent: an id goes from an answer into a request as it is.
+        # An id from an answer goes into a request unchanged.
         body = http.SimpleOrder(
             shop_id=world.shop_id, distributor_id=seller, product_id=world.product_id, quantity=2, total_price="100.00"
         )
-        wish = http.ApiOrdersPostRequest(body).model_dump_json(exclude_unset=True)
-        answer = await admin.post("/api/orders", content=wish, headers={"Content-Type": "application/json"})
+        content = http.ApiOrdersPostRequest(body).model_dump_json(exclude_unset=True)
+        answer = await admin.post("/api/orders", content=content, headers={"Content-Type": "application/json"})
         assert answer.status_code == 201, answer.text
         order = http.OrderView.model_validate_json(answer.content)
         assert order.distributor_id == seller
@@ -217,7 +217,7 @@ async def test_answers_over_http_are_read_by_generated_classes(
 async def _read_all(
     admin: httpx.AsyncClient, http: ModuleType, described: Mapping[str, Any], named: Mapping[str, Any]
 ) -> AsyncIterator[str]:
-    """Every read of the document whose parameters are known: asked, and read by the class of its answer."""
+    """Send every read of the document whose parameters are known, and parse the answer with its class."""
     for path, method, operation in operations(described):
         needed = {one["name"]: one["in"] for one in operation.get("parameters", ()) if one.get("required")}
         if method != "get" or not needed.keys() <= named.keys() or path == "/oauth/authorize":
@@ -228,13 +228,13 @@ async def _read_all(
         for media_type, content in operation["responses"]["200"]["content"].items():
             if "json" in media_type:
                 for made, value in _typed(http, content["schema"], answer.json()):
-                    told = made.model_validate(value).model_dump(mode="json", by_alias=True, exclude_unset=True)
-                    assert told.keys() == value.keys(), path
+                    dumped = made.model_validate(value).model_dump(mode="json", by_alias=True, exclude_unset=True)
+                    assert dumped.keys() == value.keys(), path
                 yield path
 
 
 def _typed(http: ModuleType, schema: Mapping[str, Any], value: Any) -> Iterator[tuple[Any, Any]]:
-    """Each object of the value with its class; of several the one that has its fields."""
+    """Each object of the value with its class; of several classes the one with its fields."""
     if "$ref" in schema:
         yield class_of(http, schema["$ref"].rpartition("/")[2]), value
     elif choices := schema.get("oneOf") or schema.get("anyOf"):
@@ -245,7 +245,9 @@ def _typed(http: ModuleType, schema: Mapping[str, Any], value: Any) -> Iterator[
             yield from _typed(http, schema["items"], one)
 
 
-def test_every_operation_has_classes_that_read_its_examples(http: ModuleType, described: Mapping[str, Any]) -> None:
+def test_generated_classes_parse_the_examples_of_every_operation(
+    http: ModuleType, described: Mapping[str, Any]
+) -> None:
     for path, method, operation in operations(described):
         answers = [answer for status, answer in operation["responses"].items() if status[0] == "2"]
         for part in (operation.get("requestBody") or {}, *answers):
@@ -261,7 +263,7 @@ def test_every_operation_has_classes_that_read_its_examples(http: ModuleType, de
 
 @dataclass
 class Generated:
-    """An operation is called by its id: its class makes the body, and the class of the answer reads what came."""
+    """Calls an operation by its id: its class makes the body, and the class of the answer parses it."""
 
     session: httpx.AsyncClient
     http: ModuleType
@@ -292,13 +294,13 @@ class Generated:
 
 
 def _plain(value: Any) -> Any:
-    """What `json` does not know. Generated classes hide passwords from pydantic's own JSON."""
+    """The values that `json` cannot write. Generated classes mask passwords in pydantic's own JSON."""
     if isinstance(value, SecretStr):
         return value.get_secret_value()
     return value.value if isinstance(value, Enum) else value.isoformat()
 
 
-async def test_changes_over_http_are_made_by_generated_classes(
+async def test_generated_classes_make_the_bodies_of_changes(
     front: Front, http: ModuleType, described: Mapping[str, Any]
 ) -> None:
     world = await a_world(front, base=a_snowflake())
@@ -315,7 +317,7 @@ async def test_changes_over_http_are_made_by_generated_classes(
 
     changes = {operation["operationId"] for _, method, operation in operations(described) if method != "get"}
     elsewhere = {"adjustStock", "backtestRules", "discardLetter", "grant", "placeOrder", "register", "replayLetter"}
-    assert changes - call.used == elsewhere | {"revoke", "token"}, "use what is new, or name it here"
+    assert changes - call.used == elsewhere | {"revoke", "token"}, "call the new operation, or list it here"
 
 
 async def _catalog(call: Generated, world: World) -> None:

@@ -1,9 +1,9 @@
-"""No read of the API goes without an index, and none reads everything where filters hold for many and never together:
-every operation that reads is asked with every combination of its filters.
+"""Every read of the API uses an index, and scans few documents even where its filters never match together: every
+operation that reads is called with every combination of its filters.
 
-Operations and filters are taken from the description, so a new one is looked at by itself, or fails until this knows
-something to ask it for. What the server did is read from its own profile. A `$graphLookup` hangs on any one document
-and is not judged by this; it is explained in tests/connected/test_network_tree.py.
+Operations and filters come from the OpenAPI document, so a new one is covered automatically, or fails until
+`everything` has a value for it. The queries are read from the server's profiler. A `$graphLookup` follows single
+documents and is not checked here, but in tests/connected/test_network_tree.py.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pymongo import MongoClient
 
 from api.app import create_app
 from api.http.openapi import operations
-from api.http.paging import LOOKED_AT_MAX
+from api.http.paging import SCANNED_MAX
 from infra.settings import Settings
 from tests.api.crowds import CROWD, crowded, crowds_of
 from tests.api.front import Front, an_email, unique
@@ -32,11 +32,11 @@ from tests.connected.test_indexes import READ_WHOLE
 PAGES = ("limit", "cursor")
 BAD = {"$or": [{"planSummary": {"$regex": "COLLSCAN"}}, {"hasSortStage": True}]}
 PAGE = 5
-LOOKED_AT = 2 * LOOKED_AT_MAX + 3 * PAGE + 10
-"""What one query may look at: twice as much where something may have been added since its end was looked up."""
-MUCH = {"$or": [{name: {"$gt": LOOKED_AT}} for name in ("keysExamined", "docsExamined")]}
+SCANNED = 2 * SCANNED_MAX + 3 * PAGE + 10
+"""The most that one query may scan: twice the limit, because documents may be inserted after its end was read."""
+MUCH = {"$or": [{name: {"$gt": SCANNED}} for name in ("keysExamined", "docsExamined")]}
 FEW = {"IXSCAN { email: 1 }": "one user at most", "IXSCAN { about: 1 }": "the messages of one request"}
-"""Ways to find so little that sorting it costs nothing."""
+"""Scans that return so little that sorting it is cheap."""
 
 
 def no_ports() -> Any:
@@ -52,7 +52,7 @@ READS = {
 
 @dataclass
 class Stage:
-    """Something that every read finds: what ids and filters stand for, and who asks."""
+    """Values for the ids and filters of every read, and the principals who call it."""
 
     known: Mapping[str, Any]
     people: Mapping[str, httpx.AsyncClient]
@@ -76,7 +76,7 @@ async def stage(front: Front) -> Any:
 
 
 async def everything(front: Front, world: World, admin: httpx.AsyncClient) -> dict[str, Any]:
-    """One of each noun at least, and a value for each filter."""
+    """At least one entity per noun, and a value for each filter."""
     order = await world.paid(admin)
     made = {}
     for noun, body in {
@@ -143,11 +143,11 @@ def address(stage: Stage, path: str) -> str:
 
 
 @contextmanager
-def queries(database: Any, such: Mapping[str, Any]) -> Iterator[list[dict[str, Any]]]:
-    """The queries of this kind that are made while this holds."""
+def queries(database: Any, matching: Mapping[str, Any]) -> Iterator[list[dict[str, Any]]]:
+    """The matching queries that run inside the context."""
     found: list[dict[str, Any]] = []
     database["system.profile"].drop()
-    database.command("profile", 1, filter=such)
+    database.command("profile", 1, filter=matching)
     try:
         yield found
     finally:
@@ -157,12 +157,12 @@ def queries(database: Any, such: Mapping[str, Any]) -> Iterator[list[dict[str, A
 
 
 def sorts_sums(query: Mapping[str, Any]) -> bool:
-    """An aggregation may sort what it has summed up; a list must come in its order."""
+    """An aggregation may sort its sums; a list must come sorted from an index."""
     return "COLLSCAN" not in query["planSummary"] and "$group" in str(query["command"].get("pipeline"))
 
 
-def ways(path: str) -> Iterator[tuple[str, ...]]:
-    """The filters of this read: those that it must have, and every choice of the others."""
+def filter_choices(path: str) -> Iterator[tuple[str, ...]]:
+    """The filter combinations of a read: the required ones with every choice of the others."""
     names = [one["name"] for one in READS[path] if one["in"] == "query" and one["name"] not in PAGES]
     needed = [one["name"] for one in READS[path] if one["in"] == "query" and one.get("required")]
     others = [name for name in names if name not in needed]
@@ -171,35 +171,35 @@ def ways(path: str) -> Iterator[tuple[str, ...]]:
             yield (*needed, *chosen)
 
 
-def test_something_is_known_to_ask_every_read_for(stage: Stage) -> None:
-    asked = {one["name"] for parameters in READS.values() for one in parameters}
-    assert asked - stage.known.keys() - set(PAGES) == set(), "say in `everything` what these may be"
+def test_every_parameter_has_a_value(stage: Stage) -> None:
+    needed = {one["name"] for parameters in READS.values() for one in parameters}
+    assert needed - stage.known.keys() - set(PAGES) == set(), "add values for these to `everything`"
 
 
 @pytest.mark.parametrize("path", READS)
 async def test_a_read_is_served_by_an_index(stage: Stage, path: str) -> None:
     url = address(stage, path)
     paged = any(one["name"] == "limit" for one in READS[path])
-    heard: dict[str, set[int]] = {who: set() for who in stage.people}
+    statuses: dict[str, set[int]] = {who: set() for who in stage.people}
     with queries(stage.database, BAD) as scans:
         for who, client in stage.people.items():
-            for chosen in ways(path):
+            for chosen in filter_choices(path):
                 filters = {name: stage.known[name] for name in chosen}
                 answer = await client.get(url, params={**filters, **({"limit": 1} if paged else {})})
-                heard[who].add(answer.status_code)
+                statuses[who].add(answer.status_code)
                 if paged and answer.status_code == 200 and (following := answer.json().get("next")):
-                    heard[who].add((await client.get(following)).status_code)
-    assert heard["admin"] == {200}
-    assert heard["distributor"] | heard["shop"] <= {200, 403, 404}
-    asked = [
+                    statuses[who].add((await client.get(following)).status_code)
+    assert statuses["admin"] == {200}
+    assert statuses["distributor"] | statuses["shop"] <= {200, 403, 404}
+    relevant = [
         scan
         for scan in scans
         if scan["ns"].partition(".")[2] not in READ_WHOLE and scan["planSummary"] not in FEW and not sorts_sums(scan)
     ]
-    assert [(scan["ns"], str(scan["command"])[:300]) for scan in asked if "$graphLookup" not in str(scan)] == []
+    assert [(scan["ns"], str(scan["command"])[:300]) for scan in relevant if "$graphLookup" not in str(scan)] == []
 
 
-def test_a_read_without_an_index_would_be_seen(stage: Stage) -> None:
+def test_a_read_without_an_index_is_detected(stage: Stage) -> None:
     with queries(stage.database, BAD) as scans:
         list(stage.database["order_intake.orders"].find({"currency": "CNY"}))
         list(stage.database["order_intake.orders"].find({"shop_id": "none"}).sort("total_minor"))
@@ -209,8 +209,8 @@ def test_a_read_without_an_index_would_be_seen(stage: Stage) -> None:
 
 @pytest.fixture(scope="module")
 def crowd(stage: Stage) -> Iterator[Stage]:
-    """The stage, with thousands of documents that meet one filter of their list each."""
-    assert CROWD > LOOKED_AT
+    """The stage, with thousands of documents that each match one filter of their list."""
+    assert CROWD > SCANNED
     with crowded(stage.database, crowds_of(stage.database, stage.known)):
         yield stage
 
@@ -219,11 +219,11 @@ LISTS = [path for path, parameters in READS.items() if any(one["name"] == "curso
 
 
 @pytest.mark.parametrize("path", LISTS)
-async def test_a_page_looks_at_few_documents_where_filters_never_meet(crowd: Stage, path: str) -> None:
+async def test_a_page_scans_few_documents_where_filters_never_match_together(crowd: Stage, path: str) -> None:
     url = address(crowd, path)
     with queries(crowd.database, MUCH) as large:
         for client in crowd.people.values():
-            for chosen in ways(path):
+            for chosen in filter_choices(path):
                 answer = await client.get(url, params={**{name: crowd.known[name] for name in chosen}, "limit": PAGE})
                 for _ in range(3):
                     if answer.status_code == 200 and (following := answer.json()["next"]):
@@ -232,10 +232,10 @@ async def test_a_page_looks_at_few_documents_where_filters_never_meet(crowd: Sta
     assert [(one["ns"], one["keysExamined"], one["docsExamined"], str(one["command"])[:600]) for one in large] == []
 
 
-@pytest.mark.parametrize("path", [path for path in LISTS if [*ways(path)] != [()]])
-async def test_what_meets_all_filters_is_found_behind_many_that_do_not(crowd: Stage, path: str) -> None:
-    """Short pages lead on to it, and no document comes twice."""
-    *_, every_filter = ways(path)
+@pytest.mark.parametrize("path", [path for path in LISTS if [*filter_choices(path)] != [()]])
+async def test_a_match_is_found_behind_many_documents_that_do_not_match(crowd: Stage, path: str) -> None:
+    """Short pages lead to it, and no document is repeated."""
+    *_, every_filter = filter_choices(path)
     wanted = {name: crowd.known[name] for name in every_filter}
     following: str | None = str(httpx.URL(address(crowd, path), params={**wanted, "limit": 200}))
     items: list[str] = []
@@ -250,15 +250,15 @@ async def test_what_meets_all_filters_is_found_behind_many_that_do_not(crowd: St
     assert pages < 20
 
 
-async def test_a_month_is_not_summed_up_from_what_was_sold_and_posted_in_it(crowd: Stage) -> None:
-    """The sums say what they said before thousands of postings were added behind their back."""
+async def test_a_month_is_read_from_its_running_sums(crowd: Stage) -> None:
+    """The sums do not change when thousands of postings are inserted directly."""
     with queries(crowd.database, MUCH) as large:
         answer = await crowd.people["admin"].get(f"/api/distributors/{crowd.known['sponsor_id']}/performance")
     assert answer.json()["currencies"] == [{"currency": "CNY", "orders": 0, "net_sales": "0.00", "commissions": "3.00"}]
     assert large == []
 
 
-async def test_a_query_that_looks_at_much_would_be_seen(crowd: Stage) -> None:
+async def test_a_query_that_scans_many_documents_is_detected(crowd: Stage) -> None:
     orders = crowd.database["order_intake.orders"]
     both = [{"lists": f"shop/{crowd.known['shop_id']}"}, {"lists": f"seller/{crowd.known['distributor_id']}"}]
     with queries(crowd.database, MUCH) as large:

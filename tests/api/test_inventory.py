@@ -22,21 +22,21 @@ async def admin(front: Front, client: httpx.AsyncClient) -> httpx.AsyncClient:
     return client
 
 
-async def products(admin: httpx.AsyncClient, how_many: int = 1) -> list[int]:
+async def products(admin: httpx.AsyncClient, count: int = 1) -> list[int]:
     category = (await admin.post("/api/categories", json={"name": "Tea"})).json()["category_id"]
-    made = [await admin.post("/api/products", json={"name": "Tea", "category_id": category}) for _ in range(how_many)]
+    made = [await admin.post("/api/products", json={"name": "Tea", "category_id": category}) for _ in range(count)]
     return [one.json()["product_id"] for one in made]
 
 
 async def on_shelf(admin: httpx.AsyncClient, product_id: int, stock: int, **fields: Any) -> dict[str, Any]:
     answer = await admin.put(f"/api/inventory/{product_id}", json={"stock": stock, **fields})
     assert answer.status_code == 200, answer.text
-    told: dict[str, Any] = answer.json()
-    return told
+    shown: dict[str, Any] = answer.json()
+    return shown
 
 
 async def stocked(front: Front, admin: httpx.AsyncClient, stock: int) -> World:
-    """A world whose first receipt has come in."""
+    """A world with its first receipt booked."""
     world = await a_world(front, stock=stock)
 
     async def there() -> bool:
@@ -63,7 +63,7 @@ async def test_stock_is_set_by_lot_and_shown(admin: httpx.AsyncClient) -> None:
     }
 
     await on_shelf(admin, product_id, 100, batch_id="b", expiry_date="2999-03-31")
-    told = await on_shelf(admin, product_id, 20, batch_id="a", expiry_date="2020-01-01")
+    shown = await on_shelf(admin, product_id, 20, batch_id="a", expiry_date="2020-01-01")
     lots = [
         {
             "batch_id": "a",
@@ -82,22 +82,20 @@ async def test_stock_is_set_by_lot_and_shown(admin: httpx.AsyncClient) -> None:
             "available": 100,
         },
     ]
-    assert told == {**none, "on_hand": 120, "available": 120, "sellable": 100, "lots": lots}
+    assert shown == {**none, "on_hand": 120, "available": 120, "sellable": 100, "lots": lots}
     read = await admin.get(url)
-    assert read.json() == told
+    assert read.json() == shown
     assert (await admin.get(url, headers={"If-None-Match": read.headers["etag"]})).status_code == 304
 
-    # What it is already stays; less is less; another day of sale holds from now on.
-    assert await on_shelf(admin, product_id, 100, batch_id="b") == told
+    # The same count changes nothing; a lower count and another expiry date are applied.
+    assert await on_shelf(admin, product_id, 100, batch_id="b") == shown
     assert (await on_shelf(admin, product_id, 7, batch_id="b"))["on_hand"] == 27
     assert (await on_shelf(admin, product_id, 20, batch_id="a", expiry_date="2999-01-01"))["sellable"] == 27
     listed = (await admin.get("/api/inventory", params={"low": False, "limit": 200})).json()["items"]
     assert product_id in [item["product_id"] for item in listed]
 
 
-async def test_counts_that_meet_orders_and_receipts_end_at_what_was_counted(
-    front: Front, admin: httpx.AsyncClient
-) -> None:
+async def test_concurrent_counts_end_at_one_of_them(front: Front, admin: httpx.AsyncClient) -> None:
     [product_id] = await products(admin)
     found = await asyncio.gather(*(on_shelf(admin, product_id, stock) for stock in (5, 50, 500, 5000)))
     last = (await admin.get(f"/api/inventory/{product_id}")).json()["on_hand"]
@@ -108,7 +106,7 @@ async def test_counts_that_meet_orders_and_receipts_end_at_what_was_counted(
     assert item["adjusted"] == sum(booking["delta"] for booking in booked) == last
 
 
-async def test_a_count_below_what_is_reserved_ends_unpaid_orders_and_shows_what_paid_ones_lack(
+async def test_a_count_below_the_reservations_cancels_unpaid_orders_and_shows_the_shortage(
     front: Front, admin: httpx.AsyncClient
 ) -> None:
     world = await stocked(front, admin, stock=10)
@@ -136,7 +134,7 @@ async def test_a_count_below_what_is_reserved_ends_unpaid_orders_and_shows_what_
     assert world.product_id not in [item["product_id"] for item in listed]
 
 
-async def test_a_count_sent_again_counts_once(admin: httpx.AsyncClient) -> None:
+async def test_a_repeated_count_is_applied_once(admin: httpx.AsyncClient) -> None:
     [product_id] = await products(admin)
     url, key = f"/api/inventory/{product_id}", {"Idempotency-Key": unique("count")}
     assert (await admin.put(url, json={"stock": 9}, headers=key)).json()["on_hand"] == 9
@@ -182,12 +180,12 @@ async def test_each_line_of_a_list_gets_its_result(front: Front, admin: httpx.As
 
     again = await admin.post("/api/inventory/adjustments", json=lines, headers=key)
     assert [result["status"] for result in again.json()["results"]] == [result["status"] for result in results]
-    # By its own reference a line counts once, even in another list.
+    # A line with the same reference counts once, even in another list.
     await admin.post("/api/inventory/adjustments", json=lines[:1])
     assert (await admin.get(f"/api/inventory/{one}")).json()["on_hand"] == 7
 
 
-async def test_a_file_says_the_same(admin: httpx.AsyncClient) -> None:
+async def test_a_csv_file_gets_the_same_results(admin: httpx.AsyncClient) -> None:
     one, two = await products(admin, 2)
     text = (
         "\ufeffdelta, product_id,batch_id,stock,expiry_date\r\n"
@@ -204,7 +202,7 @@ async def test_a_file_says_the_same(admin: httpx.AsyncClient) -> None:
     assert (lot["batch_id"], lot["expiry_date"], lot["on_hand"]) == ("lot-1", "2999-03-31", 120)
 
 
-async def test_a_long_list_is_done_and_a_longer_one_is_not(admin: httpx.AsyncClient) -> None:
+async def test_a_list_is_applied_up_to_the_limit_of_lines(admin: httpx.AsyncClient) -> None:
     [product_id] = await products(admin)
     lines = [{"product_id": product_id, "batch_id": f"lot-{number}", "delta": 1} for number in range(500)]
     answer = await admin.post("/api/inventory/adjustments", json=lines, headers={"Prefer": "wait=10"})
@@ -219,7 +217,7 @@ async def test_a_long_list_is_done_and_a_longer_one_is_not(admin: httpx.AsyncCli
 
 
 @pytest.mark.parametrize(
-    ("body", "told", "status", "reason"),
+    ("body", "content_type", "status", "reason"),
     [
         (b"[]", "application/json", 422, "invalid_request"),
         (b"{}", "application/json", 422, "invalid_request"),
@@ -236,12 +234,14 @@ async def test_a_long_list_is_done_and_a_longer_one_is_not(admin: httpx.AsyncCli
         (b"[" + b" " * 2_000_000 + b"]", "application/json", 413, "body_too_large"),
     ],
 )
-async def test_what_cannot_be_read(admin: httpx.AsyncClient, body: bytes, told: str, status: int, reason: str) -> None:
-    answer = await admin.post("/api/inventory/adjustments", content=body, headers={"Content-Type": told})
+async def test_unreadable_lines_are_refused(
+    admin: httpx.AsyncClient, body: bytes, content_type: str, status: int, reason: str
+) -> None:
+    answer = await admin.post("/api/inventory/adjustments", content=body, headers={"Content-Type": content_type})
     assert (answer.status_code, answer.json()["reason"]) == (status, reason), answer.text
 
 
-async def test_a_file_is_uploaded_as_a_spreadsheet_saved_it(admin: httpx.AsyncClient) -> None:
+async def test_a_file_is_read_as_a_spreadsheet_saved_it(admin: httpx.AsyncClient) -> None:
     [product_id] = await products(admin)
     heading = "Product ID;Batch ID;Stock;Expiry date;;"
     texts = [f"{heading}\r\n{product_id};lot-1;{stock};2027/3/31;;\r\n" for stock in (5, 10, 15, 20)]
@@ -272,7 +272,7 @@ async def test_a_file_is_uploaded_as_a_spreadsheet_saved_it(admin: httpx.AsyncCl
         assert (answer.status_code, answer.json()["reason"]) == (status, reason), answer.text
 
 
-async def test_what_cannot_be(admin: httpx.AsyncClient) -> None:
+async def test_invalid_requests_are_refused(admin: httpx.AsyncClient) -> None:
     [product_id] = await products(admin)
     url = f"/api/inventory/{product_id}"
     expected = [
@@ -287,7 +287,7 @@ async def test_what_cannot_be(admin: httpx.AsyncClient) -> None:
         assert (answer.status_code, answer.json()["reason"]) == (status, reason), answer.text
 
 
-async def test_others_look_and_do_not_touch(front: Front, admin: httpx.AsyncClient) -> None:
+async def test_other_roles_may_read_but_not_write(front: Front, admin: httpx.AsyncClient) -> None:
     world = await stocked(front, admin, stock=10)
     url = f"/api/inventory/{world.product_id}"
     async with world.as_shop() as shop, world.as_distributor(world.seller) as seller:

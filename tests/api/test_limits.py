@@ -1,4 +1,4 @@
-"""Rate limits: counted in Redis, told in headers, and nobody's problem where Redis is away."""
+"""Rate limits: counted in Redis, shown in headers, and off without Redis."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.api.front import Front, a_network, bearer, lines_of, serving, unique
 from tests.connected.running import Site, free_ports
 
 
-async def test_a_principal_has_so_many_requests_a_minute(site: Site, front: Front, tmp_path: Path) -> None:
+async def test_a_principal_has_a_quota_per_minute(site: Site, front: Front, tmp_path: Path) -> None:
     async with front.client() as client:
         token = await front.admin(client)
     async with serving(site, tmp_path, public_url=front.url, requests_per_minute=12) as small, small.client() as client:
@@ -30,14 +30,14 @@ async def test_a_principal_has_so_many_requests_a_minute(site: Site, front: Fron
         assert 1 <= int(problem.headers["retry-after"]) <= 5
         left = sorted(int(a.headers["ratelimit"].split("r=")[1].partition(";")[0]) for a in answers)
         assert left[-1] == 11
-        # Another address changes nothing, waiting does.
+        # Another address does not help, waiting does.
         elsewhere = await client.get("/api/me", headers={"X-Forwarded-For": a_network()})
         assert elsewhere.status_code == 429
         await asyncio.sleep(5.1)
         assert (await client.get("/api/me")).status_code == 200
 
 
-async def test_an_address_without_a_login_is_counted_alone(site: Site, tmp_path: Path) -> None:
+async def test_an_anonymous_address_has_a_quota_of_its_own(site: Site, tmp_path: Path) -> None:
     async with (
         serving(site, tmp_path, anonymous_requests_per_minute=5) as small,
         small.client() as client,
@@ -47,7 +47,7 @@ async def test_an_address_without_a_login_is_counted_alone(site: Site, tmp_path:
         assert [answer.status_code for answer in answers] == [200] * 5 + [429]
         assert answers[0].headers["ratelimit-policy"] == '"address";q=5;w=60'
         assert (await neighbour.get("/api/problems")).status_code == 200
-        # A token that is none counts for the address, too.
+        # An invalid token counts for the address, too.
         for _ in range(6):
             last = await neighbour.get("/api/me", headers=bearer("none"))
         assert last.status_code == 429
@@ -55,18 +55,18 @@ async def test_an_address_without_a_login_is_counted_alone(site: Site, tmp_path:
             assert (await client.get(path)).status_code == 200
 
 
-async def test_without_redis_nobody_is_limited_and_the_log_says_so(site: Site, tmp_path: Path) -> None:
+async def test_without_redis_there_are_no_limits_and_a_log_entry(site: Site, tmp_path: Path) -> None:
     nowhere = f"redis://127.0.0.1:{free_ports(1)}/0"
     async with serving(site, tmp_path, redis_url=nowhere, anonymous_requests_per_minute=5) as alone:
         async with alone.client() as client:
             answers = [await client.get("/api/problems") for _ in range(10)]
         assert {answer.status_code for answer in answers} == {200}
         assert "ratelimit" not in answers[0].headers
-        said = [line for line in lines_of(alone.log) if line["event"] == "cache_away"]
-        assert len(said) == 1
+        outages = [line for line in lines_of(alone.log) if line["event"] == "cache_away"]
+        assert len(outages) == 1
 
 
-async def test_a_redis_that_does_not_answer_costs_one_request_a_moment(site: Site, tmp_path: Path) -> None:
+async def test_a_redis_that_does_not_answer_delays_one_request(site: Site, tmp_path: Path) -> None:
     async def never(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(-1)
         writer.close()
@@ -81,7 +81,7 @@ async def test_a_redis_that_does_not_answer_costs_one_request_a_moment(site: Sit
         assert loop.time() - begun < 6
 
 
-async def test_a_quota_comes_back_evenly(site: Site) -> None:
+async def test_a_quota_refills_evenly(site: Site) -> None:
     cache = RedisCache.connect(site.settings.redis_url)
     try:
         slow = unique("tests:limit")

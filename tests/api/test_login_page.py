@@ -17,9 +17,9 @@ from tests.api.front import PASSWORD, Front, a_network, an_email, pkce, query_of
 @pytest.fixture(scope="module")
 async def browser() -> AsyncIterator[Browser]:
     executable = shutil.which("chromium")
-    assert executable, "Chromium is missing; `make setup` does not bring it, `tributary setup --browser` does"
+    assert executable, "Chromium is missing; `tributary setup --browser` installs it"
     async with async_playwright() as playwright:
-        # Its sandbox needs rights that containers lack; it opens nothing but our own pages here.
+        # Its sandbox needs rights that containers lack; here it opens only our own pages.
         browser = await playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
         yield browser
         await browser.close()
@@ -27,7 +27,7 @@ async def browser() -> AsyncIterator[Browser]:
 
 @pytest.fixture(scope="module")
 async def callback() -> AsyncIterator[str]:
-    """A client's own server, which takes the redirect."""
+    """The server of a client, which receives the redirect."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -52,7 +52,7 @@ async def app(front: Front, callback: str) -> str:
 
 @asynccontextmanager
 async def tab(browser: Browser, locale: str = "en-GB") -> AsyncIterator[Page]:
-    """A page in a fresh profile that may not break its own policy, nor the page its own script-free promise."""
+    """A page in a fresh profile, without scripts, that must not violate its own content security policy."""
     context = await browser.new_context(
         locale=locale, java_script_enabled=False, extra_http_headers={"X-Forwarded-For": a_network()}
     )
@@ -87,7 +87,7 @@ async def test_a_person_logs_in_and_the_app_gets_a_code(
     async with tab(browser) as page:
         await page.goto(address(front, app, callback, challenge))
         await expect(page.get_by_text("Shop <desk> asks you to log in.")).to_be_visible()
-        await expect(page.get_by_text("orders:read: See orders that are yours to see.")).to_be_visible()
+        await expect(page.get_by_text("orders:read: See the orders that you have access to.")).to_be_visible()
         await page.get_by_label("E-mail address").fill(email)
         await page.get_by_label("Password").fill("not the password")
         await page.get_by_role("button", name="Log in").click()
@@ -96,12 +96,12 @@ async def test_a_person_logs_in_and_the_app_gets_a_code(
         await page.get_by_label("Password").fill(PASSWORD)
         await page.get_by_label("Password").press("Enter")
         await expect(page.get_by_role("heading")).to_have_text("Back in the app")
-        told = query_of(page.url)
-        assert (told["state"], told["iss"]) == ('a"b&c', front.url)
+        query = query_of(page.url)
+        assert (query["state"], query["iss"]) == ('a"b&c', front.url)
         form = {
             "grant_type": "authorization_code",
             "client_id": app,
-            "code": told["code"],
+            "code": query["code"],
             "redirect_uri": callback,
             "code_verifier": verifier,
         }
@@ -112,7 +112,7 @@ async def test_a_person_logs_in_and_the_app_gets_a_code(
         assert (cookie["httpOnly"], cookie["sameSite"]) == (True, "Lax")
         front.secrets_seen.append(cookie["value"])
 
-        # The next time the browser is known, and nothing happens without a click.
+        # The next time the browser is logged in, but a click is still required.
         await page.goto(address(front, app, callback, pkce()[1]))
         await page.get_by_role("button", name=f"Continue as {email}").click()
         await expect(page.get_by_role("heading")).to_have_text("Back in the app")
@@ -121,7 +121,7 @@ async def test_a_person_logs_in_and_the_app_gets_a_code(
         await expect(page.get_by_label("Password")).to_be_visible()
 
 
-async def test_a_person_can_say_no_in_chinese(front: Front, browser: Browser, app: str, callback: str) -> None:
+async def test_a_person_can_cancel_in_chinese(front: Front, browser: Browser, app: str, callback: str) -> None:
     async with tab(browser, locale="zh-CN") as page:
         await page.goto(address(front, app, callback, pkce()[1]))
         await expect(page.get_by_role("heading")).to_have_text("登录 Tributary")
@@ -130,7 +130,7 @@ async def test_a_person_can_say_no_in_chinese(front: Front, browser: Browser, ap
         assert query_of(page.url)["error"] == "access_denied"
 
 
-async def test_a_password_for_one_login_is_replaced_on_the_page(
+async def test_a_one_time_password_is_replaced_on_the_page(
     front: Front, browser: Browser, app: str, callback: str
 ) -> None:
     email = an_email()
@@ -148,9 +148,9 @@ async def test_a_password_for_one_login_is_replaced_on_the_page(
         assert query_of(page.url)["code"]
 
 
-async def test_an_app_that_is_not_registered_gets_nobody(front: Front, browser: Browser, callback: str) -> None:
+async def test_an_unregistered_app_is_refused(front: Front, browser: Browser, callback: str) -> None:
     async with tab(browser) as page:
-        answer = await page.goto(address(front, "nobody", callback, pkce()[1]))
+        answer = await page.goto(address(front, "unknown", callback, pkce()[1]))
         assert answer
         assert answer.status == 400
         await expect(page.get_by_role("alert")).to_contain_text("not registered")

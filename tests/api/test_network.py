@@ -1,4 +1,4 @@
-"""Distributors and teams over HTTP: registered, ranked, moved, led, and seen by whom they concern."""
+"""Distributors and teams over HTTP: registered, ranked, moved, led, and shown to those within reach."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def registered(admin: httpx.AsyncClient, sponsor_id: int | None = None, **
     return distributor_id
 
 
-async def test_numbers_are_counted_up_and_a_repeat_is_the_same_act(admin: httpx.AsyncClient, world: World) -> None:
+async def test_numbers_are_counted_up_and_a_repeat_gets_the_same_one(admin: httpx.AsyncClient, world: World) -> None:
     body = {"sponsor_id": world.top, "tier": "gold"}
     key = {"Idempotency-Key": unique("key")}
     first, second = [await admin.post("/api/distributors", json=body, headers=key) for _ in range(2)]
@@ -48,9 +48,7 @@ async def test_numbers_are_counted_up_and_a_repeat_is_the_same_act(admin: httpx.
     assert other > first.json()["distributor_id"]
 
 
-async def test_numbers_are_our_own_whatever_others_brought(
-    front: Front, admin: httpx.AsyncClient, world: World
-) -> None:
+async def test_numbers_from_messages_do_not_move_our_own(front: Front, admin: httpx.AsyncClient, world: World) -> None:
     highest, rules = 2**63 - 1, a_rule_document(market=world.market)
     last_product = DefineProduct(product_id=highest, name="Last", category_id=highest, category_name="Last")
     await front.send(
@@ -86,7 +84,7 @@ def _renamed(body: dict[str, Any]) -> dict[str, Any]:
     return {"name": unique(body["name"])} if "name" in body else {}
 
 
-async def test_a_tier_is_changed_by_whoever_has_read_it(admin: httpx.AsyncClient, world: World) -> None:
+async def test_a_tier_is_changed_with_the_current_etag(admin: httpx.AsyncClient, world: World) -> None:
     url = f"/api/distributors/{await registered(admin, world.top)}"
     shown = await admin.get(url)
     etag = {"If-Match": shown.headers["etag"]}
@@ -95,7 +93,7 @@ async def test_a_tier_is_changed_by_whoever_has_read_it(admin: httpx.AsyncClient
     assert (changed.status_code, changed.json()["tier"]) == (200, "gold")
     late = await admin.patch(url, json={"tier": "silver"}, headers=etag)
     assert (late.status_code, late.json()["reason"]) == (412, "precondition_failed")
-    # The answer to a change says what the next one is held against.
+    # The answer to a change has the ETag for the next one.
     off = await admin.patch(url, json={"active": False}, headers={"If-Match": changed.headers["etag"]})
     assert (off.json()["active"], off.json()["tier"]) == (False, "gold")
     before = await admin.patch(url, json={"tier": "silver", "effective_at": "2001-01-01T00:00:00Z"})
@@ -104,7 +102,7 @@ async def test_a_tier_is_changed_by_whoever_has_read_it(admin: httpx.AsyncClient
     assert (nothing.status_code, nothing.json()["reason"]) == (422, "nothing_to_change")
 
 
-async def test_what_cannot_be(admin: httpx.AsyncClient, world: World) -> None:
+async def test_invalid_requests_are_refused(admin: httpx.AsyncClient, world: World) -> None:
     far = 2**62
     url = f"/api/distributors/{world.top}"
     expected = [
@@ -126,16 +124,16 @@ async def test_what_cannot_be(admin: httpx.AsyncClient, world: World) -> None:
         assert (answer.status_code, answer.json()["reason"]) == (status, reason), answer.text
 
 
-async def test_a_move_is_rehearsed_and_then_made(world: World) -> None:
+async def test_a_move_is_rehearsed_and_then_applied(world: World) -> None:
     async with world.as_admin() as admin:
         await world.paid(admin)
         elsewhere = await registered(admin)
         url = f"/api/distributors/{world.seller}"
         preview = await admin.post(f"{url}/move-preview", json={"sponsor_id": elsewhere, "days": 2})
         assert preview.status_code == 200, preview.text
-        told = preview.json()
-        assert (told["chain"], told["orders"], told["sellers"]) == ([elsewhere], 1, 1)
-        [currency] = told["currencies"]
+        figures = preview.json()
+        assert (figures["chain"], figures["orders"], figures["sellers"]) == ([elsewhere], 1, 1)
+        [currency] = figures["currencies"]
         changes = {one["distributor_id"]: one["change"] for one in currency["people"]}
         assert changes == {world.middle: "-5.00", world.top: "-3.00", elsewhere: "5.00"}
         cycle = await admin.post(f"/api/distributors/{world.top}/move-preview", json={"sponsor_id": world.seller})
@@ -153,7 +151,7 @@ async def test_a_move_is_rehearsed_and_then_made(world: World) -> None:
         assert back.status_code == 200
 
 
-async def test_a_distributor_sees_themselves_and_whom_they_brought(world: World) -> None:
+async def test_a_distributor_sees_themselves_and_their_downline(world: World) -> None:
     async with world.as_distributor(world.middle) as middle:
         for path in ("", "/downline", "/upline", "/performance"):
             assert (await middle.get(f"/api/distributors/{world.seller}{path}")).status_code == 200
@@ -171,7 +169,7 @@ async def test_a_distributor_sees_themselves_and_whom_they_brought(world: World)
         assert (world.middle, 1) in names
 
 
-async def test_a_tree_ends_where_it_must_and_says_where_it_goes_on(admin: httpx.AsyncClient) -> None:
+async def test_a_tree_is_cut_at_its_limits_and_links_to_the_rest(admin: httpx.AsyncClient) -> None:
     root = await registered(admin)
     children = sorted(await asyncio.gather(*(registered(admin, root) for _ in range(5))))
     grandchildren = [await registered(admin, child) for child in children[:2]]
@@ -212,10 +210,10 @@ async def test_a_team_is_joined_led_and_left(world: World, admin: httpx.AsyncCli
     for member in (world.seller, world.middle, stranger):
         joined = await admin.post(f"{url}/members", json={"distributor_id": member})
         assert joined.status_code == 200, joined.text
-    told = (await admin.get(f"{url}/hierarchy")).json()
-    levels = {one["level"]: [member["distributor_id"] for member in one["members"]] for one in told["levels"]}
+    hierarchy = (await admin.get(f"{url}/hierarchy")).json()
+    levels = {one["level"]: [member["distributor_id"] for member in one["members"]] for one in hierarchy["levels"]}
     assert levels == {1: [world.middle], 2: [world.seller]}
-    assert [member["distributor_id"] for member in told["elsewhere"]] == [stranger]
+    assert [member["distributor_id"] for member in hierarchy["elsewhere"]] == [stranger]
     page = (await admin.get(f"{url}/members", params={"limit": 2})).json()
     rest = (await admin.get(page["next"])).json()
     assert len(page["items"]) + len(rest["items"]) == 3
@@ -244,7 +242,7 @@ async def test_a_team_is_joined_led_and_left(world: World, admin: httpx.AsyncCli
 
 
 async def test_permissions_granted_beyond_the_role_reach_no_further(world: World, admin: httpx.AsyncClient) -> None:
-    """A distributor who may register and move does so below themselves, and nowhere else."""
+    """A distributor with these permissions may register and move distributors only in their own downline."""
     email, _ = await world.front.log_in_as(admin, world.middle)
     user = (await admin.get("/api/users", params={"email": email})).json()["items"][0]
     command = {"granted": ["distributors:write", "teams:write"]}

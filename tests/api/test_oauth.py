@@ -1,4 +1,4 @@
-"""OAuth 2.0 as a client and an attacker meet it; the page itself is tried in a browser beside this."""
+"""OAuth 2.0 for a client and for an attacker; test_login_page.py tests the page itself in a browser."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def form_of(page: httpx.Response) -> dict[str, str]:
 
 
 async def code_for(front: Front, app: str, email: str, challenge: str, **changes: str) -> dict[str, str]:
-    """What the client gets in its redirect, once the person has logged in."""
+    """The query of the client's redirect, after the person has logged in."""
     async with front.client() as browser:
         page = await browser.get("/oauth/authorize", params=request_for(app, challenge, **changes))
         form = {**form_of(page), "act": "log_in", "email": email, "password": PASSWORD}
@@ -71,25 +71,25 @@ async def exchange(client: httpx.AsyncClient, app: str, code: str, **changes: st
 
 
 class TestCode:
-    async def test_a_code_becomes_tokens_once_and_copying_it_ends_them(
+    async def test_a_code_is_good_for_one_use_and_a_reuse_ends_the_login(
         self, front: Front, client: httpx.AsyncClient, app: str, email: str
     ) -> None:
         verifier, challenge = pkce()
-        told = await code_for(front, app, email, challenge, scope="orders:read users:write")
-        assert (told["state"], told["iss"]) == ("s t&te=ü", front.url)
-        front.secrets_seen.append(told["code"])
-        answer = await exchange(client, app, told["code"], code_verifier=verifier)
+        redirect = await code_for(front, app, email, challenge, scope="orders:read users:write")
+        assert (redirect["state"], redirect["iss"]) == ("s t&te=ü", front.url)
+        front.secrets_seen.append(redirect["code"])
+        answer = await exchange(client, app, redirect["code"], code_verifier=verifier)
         assert answer.status_code == 200, answer.text
         assert answer.headers["cache-control"] == "no-store"
         tokens = front.remember(answer.json())
-        # The client asked for more than the person may.
+        # The client requested more than the person may.
         assert tokens["scope"] == "orders:read"
         me = await client.get("/api/me", headers=bearer(tokens["access_token"]))
         assert (me.json()["permissions"], me.json()["client_id"]) == (["orders:read"], app)
         refused = await client.post("/api/auth/invites", json={}, headers=bearer(tokens["access_token"]))
         assert (refused.status_code, refused.json()["reason"]) == (403, "insufficient_scope")
 
-        again = await exchange(client, app, told["code"], code_verifier=verifier)
+        again = await exchange(client, app, redirect["code"], code_verifier=verifier)
         assert (again.status_code, again.json()["error"]) == (400, "invalid_grant")
         form = {"grant_type": "refresh_token", "client_id": app, "refresh_token": tokens["refresh_token"]}
         ended = await client.post("/oauth/token", data=form)
@@ -99,35 +99,35 @@ class TestCode:
         self, front: Front, client: httpx.AsyncClient, app: str, email: str
     ) -> None:
         verifier, challenge = pkce()
-        told = await code_for(front, app, email, challenge, scope="orders:read orders:write")
-        tokens = (await exchange(client, app, told["code"], code_verifier=verifier)).json()
+        redirect = await code_for(front, app, email, challenge, scope="orders:read orders:write")
+        tokens = (await exchange(client, app, redirect["code"], code_verifier=verifier)).json()
         form = {"grant_type": "refresh_token", "client_id": app, "refresh_token": tokens["refresh_token"]}
         narrow = (await client.post("/oauth/token", data={**form, "scope": "orders:read commissions:read"})).json()
         assert narrow["scope"] == "orders:read"
         form["refresh_token"] = front.remember(narrow)["refresh_token"]
         other = await client.post("/api/auth/refresh", json={"refresh_token": form["refresh_token"]})
-        assert other.status_code == 401  # It is this client's alone.
+        assert other.status_code == 401  # Only this client may use it.
         gone = await client.post("/oauth/revoke", data={"client_id": app, "token": form["refresh_token"]})
         assert gone.status_code == 200
         assert (await client.post("/oauth/token", data=form)).json()["error"] == "invalid_grant"
 
-    async def test_an_app_on_this_machine_is_answered_at_the_port_it_chose(
+    async def test_a_native_app_is_redirected_to_the_port_it_chose(
         self, front: Front, client: httpx.AsyncClient, email: str
     ) -> None:
         native = unique("native")
         await front.operations.create_client(native, native, ["http://127.0.0.1/callback"])
         chosen = {"redirect_uri": "http://127.0.0.1:51004/callback"}
         verifier, challenge = pkce()
-        told = await code_for(front, native, email, challenge, **chosen)
+        redirect = await code_for(front, native, email, challenge, **chosen)
         other_port = {"redirect_uri": "http://127.0.0.1:51005/callback", "code_verifier": verifier}
-        assert (await exchange(client, native, told["code"], **other_port)).json()["error"] == "invalid_grant"
-        told = await code_for(front, native, email, challenge, **chosen)
-        tokens = (await exchange(client, native, told["code"], code_verifier=verifier, **chosen)).json()
+        assert (await exchange(client, native, redirect["code"], **other_port)).json()["error"] == "invalid_grant"
+        redirect = await code_for(front, native, email, challenge, **chosen)
+        tokens = (await exchange(client, native, redirect["code"], code_verifier=verifier, **chosen)).json()
         form = {"grant_type": "refresh_token", "client_id": native, "refresh_token": tokens["refresh_token"]}
         answers = [front.remember((await client.post("/oauth/token", data=form)).json()) for _ in range(2)]
         assert answers[0]["refresh_token"] == answers[1]["refresh_token"]
 
-    async def test_a_code_is_bound_to_verifier_client_and_redirect_and_one_try(
+    async def test_a_code_is_bound_to_verifier_client_redirect_and_one_attempt(
         self, front: Front, client: httpx.AsyncClient, app: str, email: str
     ) -> None:
         other = unique("other")
@@ -139,19 +139,21 @@ class TestCode:
         ]
         for changes in wrong:
             verifier, challenge = pkce()
-            told = await code_for(front, app, email, challenge)
-            answer = await exchange(client, app, told["code"], **{"code_verifier": verifier, **changes})
+            redirect = await code_for(front, app, email, challenge)
+            answer = await exchange(client, app, redirect["code"], **{"code_verifier": verifier, **changes})
             assert answer.json()["error"] == "invalid_grant", changes
-            assert (await exchange(client, app, told["code"], code_verifier=verifier)).status_code == 400, changes
+            assert (await exchange(client, app, redirect["code"], code_verifier=verifier)).status_code == 400, changes
 
-    async def test_pkce_cannot_be_left_out(self, front: Front, client: httpx.AsyncClient, app: str, email: str) -> None:
+    async def test_pkce_is_required(self, front: Front, client: httpx.AsyncClient, app: str, email: str) -> None:
         _, challenge = pkce()
-        told = await code_for(front, app, email, challenge)
+        redirect = await code_for(front, app, email, challenge)
         for verifier in (None, "", challenge[:42]):
-            answer = await exchange(client, app, told["code"], code_verifier=verifier)
+            answer = await exchange(client, app, redirect["code"], code_verifier=verifier)
             assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
-        # The challenge itself is no verifier: `plain` is not a method here.
-        assert (await exchange(client, app, told["code"], code_verifier=challenge)).json()["error"] == "invalid_grant"
+        # The challenge itself is not a verifier: `plain` is not supported.
+        assert (await exchange(client, app, redirect["code"], code_verifier=challenge)).json()[
+            "error"
+        ] == "invalid_grant"
         for changes in (
             {"code_challenge": None, "code_challenge_method": None},
             {"code_challenge_method": "plain"},
@@ -165,13 +167,13 @@ class TestCode:
             assert (refused["state"], refused["iss"]) == ("s t&te=ü", front.url)
             assert "code" not in refused
 
-    async def test_nobody_is_sent_where_the_client_did_not_register(self, client: httpx.AsyncClient, app: str) -> None:
+    async def test_an_unregistered_redirect_is_not_followed(self, client: httpx.AsyncClient, app: str) -> None:
         _, challenge = pkce()
         for changes in (
             {"redirect_uri": "https://evil.example/"},
             {"redirect_uri": REDIRECT + "/.."},
             {"redirect_uri": None},
-            {"client_id": "nobody"},
+            {"client_id": "unknown"},
             {"client_id": "tributary"},
         ):
             page = await client.get("/oauth/authorize", params=request_for(app, challenge, **changes))
@@ -181,15 +183,17 @@ class TestCode:
         twice = urlencode(request_for(app, challenge)) + "&redirect_uri=https%3A%2F%2Fevil.example%2F"
         assert (await client.get(f"/oauth/authorize?{twice}")).status_code == 400
 
-    async def test_of_many_who_redeem_a_code_one_wins_at_most(
+    async def test_of_concurrent_redemptions_at_most_one_succeeds(
         self, front: Front, client: httpx.AsyncClient, app: str, email: str
     ) -> None:
         verifier, challenge = pkce()
-        told = await code_for(front, app, email, challenge)
-        answers = await asyncio.gather(*(exchange(client, app, told["code"], code_verifier=verifier) for _ in range(5)))
+        redirect = await code_for(front, app, email, challenge)
+        answers = await asyncio.gather(
+            *(exchange(client, app, redirect["code"], code_verifier=verifier) for _ in range(5))
+        )
         assert sum(answer.status_code == 200 for answer in answers) <= 1
 
-    async def test_a_form_from_elsewhere_does_nothing(
+    async def test_a_cross_site_form_has_no_effect(
         self, front: Front, client: httpx.AsyncClient, app: str, email: str
     ) -> None:
         _, challenge = pkce()
@@ -211,9 +215,7 @@ class TestShops:
         front.secrets_seen.append(secret)
         return client_id, secret
 
-    async def test_a_shop_gets_tokens_for_its_secret_by_header_or_form(
-        self, front: Front, client: httpx.AsyncClient
-    ) -> None:
+    async def test_a_shop_authenticates_by_header_or_form(self, front: Front, client: httpx.AsyncClient) -> None:
         shop_id = unique("shop")
         name, secret = await self.secret(front, shop_id)
         form = {"grant_type": "client_credentials"}
@@ -230,14 +232,16 @@ class TestShops:
         stored = await front.site.documents("identity.clients", {"_id": name})
         assert secret not in str(stored)
 
-    async def test_secrets_are_replaced_without_a_break(self, front: Front, client: httpx.AsyncClient) -> None:
+    async def test_the_last_two_secrets_are_valid(self, front: Front, client: httpx.AsyncClient) -> None:
         shop_id = unique("shop")
         secrets = [await self.secret(front, shop_id) for _ in range(3)]
         form = {"grant_type": "client_credentials"}
         codes = [(await client.post("/oauth/token", data=form, auth=pair)).status_code for pair in secrets]
         assert codes == [401, 200, 200]
 
-    async def test_who_cannot_prove_it_gets_nothing(self, front: Front, client: httpx.AsyncClient, app: str) -> None:
+    async def test_an_unauthenticated_client_is_refused(
+        self, front: Front, client: httpx.AsyncClient, app: str
+    ) -> None:
         name, secret = await self.secret(front, unique("shop"))
         form = {"grant_type": "client_credentials"}
         wrong = await client.post("/oauth/token", data=form, auth=(name, "wrong"))
@@ -245,7 +249,7 @@ class TestShops:
         assert wrong.headers["www-authenticate"].startswith("Basic")
         expected: list[tuple[dict[str, Any], str]] = [
             ({"data": {**form, "client_id": name}}, "invalid_client"),
-            ({"data": {**form, "client_id": "nobody", "client_secret": "x"}}, "invalid_client"),
+            ({"data": {**form, "client_id": "unknown", "client_secret": "x"}}, "invalid_client"),
             ({"data": {**form, "client_secret": secret}, "auth": (name, secret)}, "invalid_request"),
             ({"data": {**form, "client_id": app}}, "unauthorized_client"),
             ({"data": {**form, "client_id": "tributary"}}, "unauthorized_client"),
@@ -264,20 +268,18 @@ class TestShops:
             assert answer.status_code in (400, 401)
 
 
-async def test_an_access_token_cannot_be_revoked_and_that_is_said(
-    front: Front, client: httpx.AsyncClient, app: str
-) -> None:
+async def test_the_revocation_of_an_access_token_is_refused(front: Front, client: httpx.AsyncClient, app: str) -> None:
     answer = await client.post("/oauth/revoke", data={"client_id": app, "token": "a.b.c"})
     assert (answer.status_code, answer.json()["error"]) == (400, "unsupported_token_type")
     assert (await client.post("/oauth/revoke", data={"client_id": app, "token": "unknown"})).status_code == 200
     assert (await client.post("/oauth/revoke", data={"token": "unknown"})).status_code == 401
 
 
-async def test_metadata_says_what_there_is(front: Front, client: httpx.AsyncClient) -> None:
-    told = (await client.get("/.well-known/oauth-authorization-server")).json()
-    assert told["issuer"] == front.url
-    assert told["code_challenge_methods_supported"] == ["S256"]
-    assert told["response_types_supported"] == ["code"]
-    assert told["authorization_response_iss_parameter_supported"] is True
-    assert set(told["grant_types_supported"]) == {"authorization_code", "client_credentials", "refresh_token"}
-    assert (await client.get(told["jwks_uri"])).status_code == 200
+async def test_metadata_lists_the_supported_features(front: Front, client: httpx.AsyncClient) -> None:
+    metadata = (await client.get("/.well-known/oauth-authorization-server")).json()
+    assert metadata["issuer"] == front.url
+    assert metadata["code_challenge_methods_supported"] == ["S256"]
+    assert metadata["response_types_supported"] == ["code"]
+    assert metadata["authorization_response_iss_parameter_supported"] is True
+    assert set(metadata["grant_types_supported"]) == {"authorization_code", "client_credentials", "refresh_token"}
+    assert (await client.get(metadata["jwks_uri"])).status_code == 200

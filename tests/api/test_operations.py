@@ -20,7 +20,7 @@ async def world(front: Front) -> World:
 
 
 async def a_letter(front: Front, admin: httpx.AsyncClient) -> dict[str, Any]:
-    """A message that no worker can read, set aside."""
+    """The dead letter of a message that no worker can read."""
     mark = unique("unreadable")
     async with front.site.channel() as channel:
         exchange = await channel.get_exchange(COMMANDS_EXCHANGE, ensure=False)
@@ -41,7 +41,7 @@ async def a_letter(front: Front, admin: httpx.AsyncClient) -> dict[str, Any]:
 QUEUE = "order_intake.order.place"
 
 
-async def test_a_letter_is_sent_again_once(front: Front, world: World) -> None:
+async def test_a_dead_letter_is_replayed_once(front: Front, world: World) -> None:
     async with world.as_admin() as admin, world.as_distributor(world.seller) as seller:
         letter = await a_letter(front, admin)
         url = f"/api/dead-letters/{letter['letter_id']}"
@@ -65,7 +65,7 @@ async def test_a_letter_is_sent_again_once(front: Front, world: World) -> None:
         assert entries[0]["before"] == {"state": "waiting"}
 
 
-async def test_a_letter_is_let_go(front: Front, world: World) -> None:
+async def test_a_dead_letter_is_discarded(front: Front, world: World) -> None:
     async with world.as_admin() as admin:
         letter = await a_letter(front, admin)
         url = f"/api/dead-letters/{letter['letter_id']}"
@@ -87,25 +87,25 @@ async def test_an_order_is_traced(world: World) -> None:
         order = answer.json()
         key = f"{world.shop_id}/{order['order_id']}"
         await world.reserved(order["order_id"])
-        told = (await admin.get("/api/trace", params={"of": key})).json()
+        trace = (await admin.get("/api/trace", params={"of": key})).json()
         assert ("order_intake", "order.place.v2", "accepted") in [
-            (step["worker"], step["type"], step["outcome"]) for step in told["steps"]
+            (step["worker"], step["type"], step["outcome"]) for step in trace["steps"]
         ]
-        # The request's own id leads to the same order.
+        # The request id finds the same order.
         same = await admin.get("/api/trace", params={"of": answer.headers["x-request-id"]})
         assert key in str(same.json())
         assert (await admin.get("/api/trace", params={"of": "nothing"})).status_code == 404
         assert (await seller.get("/api/trace", params={"of": key})).status_code == 403
 
 
-async def test_messages_are_their_senders_business(world: World) -> None:
+async def test_an_unknown_message_is_not_found(world: World) -> None:
     async with world.as_admin() as admin:
         for odd in ("none", "a" * 200):
             assert (await admin.get(f"/api/messages/{odd}")).status_code == 404
         assert (await admin.get("/api/messages/" + "a" * 201)).status_code == 422
 
 
-async def test_an_address_says_all_that_it_takes(world: World) -> None:
+async def test_the_allow_header_lists_all_methods(world: World) -> None:
     async with world.as_admin() as admin:
         answer = await admin.delete("/api/orders/shop-7/1")
         assert (answer.status_code, answer.headers["allow"]) == (405, "GET, PATCH")

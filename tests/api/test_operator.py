@@ -1,4 +1,4 @@
-"""What an operator does with the command line, and how the process starts and ends."""
+"""An operator's commands, and the start and the end of the process."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ from tests.api.front import Front, an_email, bearer, serving, unique
 from tests.connected.running import Site, command, until
 
 
-async def test_the_first_administrator_and_a_shop_are_made_by_hand(front: Front, client: httpx.AsyncClient) -> None:
+async def test_the_first_administrator_and_a_shop_are_created_by_command(
+    front: Front, client: httpx.AsyncClient
+) -> None:
     email, shop_id = an_email(), unique("shop")
     await front.send(RegisterShop(shop_id=shop_id, currency="CNY"))
     admin, again, shop, client_made, bad, lost = await asyncio.gather(
@@ -65,24 +67,24 @@ async def test_health_and_openapi(front: Front, client: httpx.AsyncClient) -> No
     assert "server" not in headers
 
 
-async def test_a_request_is_one_line_that_repeats_no_secret(front: Front, client: httpx.AsyncClient) -> None:
+async def test_a_request_is_one_log_line_without_secrets(front: Front, client: httpx.AsyncClient) -> None:
     secret = unique("very-secret")
     answer = await client.get("/oauth/authorize", params={"code": secret, "state": secret}, headers=bearer(secret))
-    line = await front.said_of(answer)
+    line = await front.log_line_of(answer)
     assert (line["event"], line["route"], line["status"]) == ("answered", "/oauth/authorize", 400)
     assert secret not in front.log.read_text()
 
 
-async def test_without_its_database_it_does_not_start_and_says_why(front: Front) -> None:
+async def test_without_its_database_it_exits_with_the_reason(front: Front) -> None:
     nowhere = {"MONGODB_URL": "mongodb://127.0.0.1:1/?replicaSet=x", "TRIBUTARY_STARTUP_WAIT_S": "1"}
     ended = await command("api", "--port", "0", environment={**front.environment, **nowhere})
     assert ended.code == 3
-    [said] = [json.loads(line) for line in ended.err.splitlines()]
-    assert said["event"] == "cannot start"
-    assert "127.0.0.1:1" in said["reason"]
+    [line] = [json.loads(text) for text in ended.err.splitlines()]
+    assert line["event"] == "cannot start"
+    assert "127.0.0.1:1" in line["reason"]
 
 
-async def test_it_ends_when_it_is_told_and_finishes_what_it_has_in_hand(front: Front, tmp_path: Path) -> None:
+async def test_sigterm_finishes_the_running_request(front: Front, tmp_path: Path) -> None:
     body = json.dumps({"email": an_email(), "password": "not the password"}).encode()
     head = (
         "POST /api/auth/login HTTP/1.1\r\nHost: tributary\r\nContent-Type: application/json\r\n"
@@ -92,7 +94,7 @@ async def test_it_ends_when_it_is_told_and_finishes_what_it_has_in_hand(front: F
         address = httpx.URL(other.url)
         reader, writer = await asyncio.open_connection(address.host, address.port)
         writer.write(head.encode())
-        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 100"), "the request is in hand"
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 100"), "the request is being handled"
         os.kill(other.process.pid, signal.SIGTERM)
 
         async def refuses_others() -> bool:
@@ -111,9 +113,9 @@ async def test_it_ends_when_it_is_told_and_finishes_what_it_has_in_hand(front: F
 
 
 class TestProvider:
-    """An OpenID provider does the logging in."""
+    """Logins at an OpenID provider."""
 
-    async def test_its_tokens_are_taken_and_ours_are_not(self, site: Site, front: Front, tmp_path: Path) -> None:
+    async def test_only_the_providers_tokens_are_accepted(self, site: Site, front: Front, tmp_path: Path) -> None:
         private = rsa.generate_private_key(65537, 2048)
         jwk = {**json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(private.public_key())), "kid": "p1"}
         published = json.dumps({"keys": [jwk]}).encode()

@@ -1,4 +1,4 @@
-"""Orders over HTTP: placed once, followed, found by whom they concern, given back."""
+"""Orders over HTTP: placed once, updated, found within reach, refunded."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ async def test_the_life_of_an_order(world: World) -> None:
         assert entries[1]["after"]["outcome"] == "paid"
 
 
-async def test_many_lines_with_everything(world: World) -> None:
+async def test_an_order_with_all_fields_is_placed(world: World) -> None:
     line = {"product_id": world.product_id, "quantity": 1, "amount": "50.00", "discount": "5.00"}
     body = {
         "shop_id": world.shop_id,
@@ -69,11 +69,11 @@ async def test_many_lines_with_everything(world: World) -> None:
     async with world.as_admin() as admin, world.as_distributor(world.seller) as seller:
         answer = await admin.post("/api/orders", json=body)
         assert answer.status_code == 201, answer.text
-        told = answer.json()
-        assert (told["total"], told["placed_at"], len(told["lines"])) == ("99.00", "2026-11-20T04:00:00Z", 2)
+        order = answer.json()
+        assert (order["total"], order["placed_at"], len(order["lines"])) == ("99.00", "2026-11-20T04:00:00Z", 2)
         wrong = await admin.post("/api/orders", json={**body, "total": "98.00"})
         assert (wrong.status_code, wrong.json()["reason"]) == (422, "total_mismatch")
-        # Who earns by it does not say that it is paid.
+        # A distributor, who earns from it, may not mark it as paid.
         answer = await seller.post("/api/orders", json=body)
         assert (answer.status_code, answer.json()["reason"]) == (403, "insufficient_scope")
 
@@ -85,7 +85,7 @@ async def test_the_same_idempotency_key_is_the_same_order(world: World) -> None:
             *(seller.post("/api/orders", json=world.order(), headers=key) for _ in range(2))
         )
         assert (first.status_code, second.status_code) == (201, 201), first.text + second.text
-        # How far it has come may differ already.
+        # Their statuses may differ already.
         assert first.json()["order_id"] == second.json()["order_id"]
         order = f"order/{world.shop_id}/{first.json()['order_id']}"
         third = await seller.post("/api/orders", json=world.order(), headers=key)
@@ -93,13 +93,13 @@ async def test_the_same_idempotency_key_is_the_same_order(world: World) -> None:
         assert len(await world.front.site.documents("api.audit", {"target": order})) <= 2
         other = await seller.post("/api/orders", json=world.order(quantity=1), headers=key)
         assert (other.status_code, other.json()["reason"]) == (422, "idempotency_key_reused")
-        # Another's key of the same name is another key.
+        # The same key of another principal is another key.
         theirs = await admin.post("/api/orders", json=world.order(), headers=key)
         assert theirs.status_code == 201
         assert theirs.json()["order_id"] != first.json()["order_id"]
 
 
-async def test_whoever_does_not_wait_asks_later(world: World) -> None:
+async def test_the_outcome_of_an_async_request_is_found_at_its_location(world: World) -> None:
     async with world.as_shop() as shop, world.as_admin() as admin:
         answer = await shop.post("/api/orders", json=world.order(), headers={"Prefer": "respond-async"})
         assert answer.status_code == 202, answer.text
@@ -107,12 +107,12 @@ async def test_whoever_does_not_wait_asks_later(world: World) -> None:
         url = answer.headers["location"]
 
         async def done() -> Any:
-            told = (await shop.get(url)).json()
-            return told if told["state"] == "done" else None
+            message = (await shop.get(url)).json()
+            return message if message["state"] == "done" else None
 
-        told = await until(done, what="the message is handled")
-        assert (told["type"], told["outcome"]) == ("order.place.v1", "accepted")
-        assert (await shop.get(told["location"])).status_code == 200
+        message = await until(done, what="the message is handled")
+        assert (message["type"], message["outcome"]) == ("order.place.v1", "accepted")
+        assert (await shop.get(message["location"])).status_code == 200
         assert (await admin.get(url)).status_code == 404
         waited = await shop.post("/api/orders", json=world.order(), headers={"Prefer": "wait=5"})
         assert (waited.status_code, waited.headers["preference-applied"]) == (201, "wait=5")
@@ -120,12 +120,12 @@ async def test_whoever_does_not_wait_asks_later(world: World) -> None:
         refused = await shop.post("/api/orders", json=body, headers={"Prefer": "respond-async"})
 
         async def was_refused() -> Any:
-            told = (await shop.get(refused.headers["location"], headers={"Accept-Language": "zh"})).json()
-            return told if told["state"] == "refused" else None
+            message = (await shop.get(refused.headers["location"], headers={"Accept-Language": "zh"})).json()
+            return message if message["state"] == "refused" else None
 
-        told = await until(was_refused, what="the message is refused")
-        assert (told["reason"], told["location"]) == ("amount_precision", None)
-        assert "精度" in told["title"]
+        message = await until(was_refused, what="the message is refused")
+        assert (message["reason"], message["location"]) == ("amount_precision", None)
+        assert "精度" in message["title"]
 
 
 @pytest.mark.parametrize(
@@ -145,14 +145,14 @@ async def test_whoever_does_not_wait_asks_later(world: World) -> None:
         ({"lines": []}, 422, "invalid_request"),
     ],
 )
-async def test_what_cannot_be_ordered(world: World, change: dict[str, Any], status: int, reason: str) -> None:
+async def test_invalid_orders_are_refused(world: World, change: dict[str, Any], status: int, reason: str) -> None:
     async with world.as_admin() as admin:
         headers = {"Content-Type": "application/json"}
         answer = await admin.post("/api/orders", content=json.dumps(world.order(**change)), headers=headers)
         assert (answer.status_code, answer.json()["reason"]) == (status, reason), answer.text
 
 
-async def test_everybody_finds_their_own(world: World) -> None:
+async def test_a_principal_finds_only_orders_within_reach(world: World) -> None:
     async with (
         world.as_admin() as admin,
         world.as_distributor(world.top) as top,
@@ -182,7 +182,7 @@ async def test_everybody_finds_their_own(world: World) -> None:
         line = {"product_id": world.product_id, "quantity": 1}
         assert (await other_shop.post(f"{key}/refunds", json={"lines": [line]})).status_code == 404
         assert (await seller.patch(key, json={"status": "completed"})).status_code == 403
-        # Nobody sells for those above them, or for strangers.
+        # A distributor may not sell for their upline, or for strangers.
         answer = await seller.post("/api/orders", json=world.order(distributor_id=world.middle))
         assert (answer.status_code, answer.json()["reason"]) == (422, "distributor_unknown")
         listed = {client: await ids_of(client) for client in (seller, middle, stranger, other_shop)}
@@ -212,7 +212,7 @@ async def test_lists_are_filtered_and_paged(front: Front) -> None:
     async with world.as_admin() as admin:
         line = {"product_id": world.product_id, "quantity": 1, "amount": "9.00"}
         for number in range(8):
-            # Two of each moment, so that pages end between equals.
+            # Two orders per moment, so that pages end between equal times.
             day = f"2026-11-0{1 + number // 2}T00:00:00Z"
             body = {"shop_id": world.shop_id, "order_id": f"n-{number}", "lines": [line], "placed_at": day}
             answer = await admin.post("/api/orders", json={**body, "distributor_id": world.seller})
@@ -235,7 +235,7 @@ async def test_lists_are_filtered_and_paged(front: Front) -> None:
             assert (await admin.get("/api/orders", params=params)).status_code == 422
 
 
-async def test_edits_say_what_they_have_seen(world: World) -> None:
+async def test_edits_compare_the_etag(world: World) -> None:
     async with world.as_admin() as admin:
         order = await world.placed(admin)
         url = f"/api/orders/{world.shop_id}/{order['order_id']}"
@@ -277,9 +277,7 @@ async def test_refunds_and_after_sale(world: World) -> None:
         assert (other.status_code, other.json()["reason"]) == (409, "conflict")
 
 
-async def test_with_the_broker_away_nothing_is_written_and_all_is_read(
-    site: Site, world: World, tmp_path: Path
-) -> None:
+async def test_without_the_broker_reads_work_and_writes_are_refused(site: Site, world: World, tmp_path: Path) -> None:
     async with world.as_admin() as admin:
         order = await world.placed(admin)
         token = admin.headers["Authorization"]

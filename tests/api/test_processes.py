@@ -1,4 +1,4 @@
-"""Several server processes on one port: one that dies is replaced, one that is slow is not."""
+"""Several server processes on one port: a dead one is replaced, a slow one is not."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 from tests.api.front import Front, lines_of, serving
 from tests.connected.running import Site, until
 
-PATIENCE_OF_UVICORN_S = 5
-"""What a silent process is given unless told otherwise; on a busy machine, to start takes longer."""
+UVICORN_TIMEOUT_S = 5
+"""Uvicorn's default time-out of a silent process; on a busy machine, a start takes longer."""
 
 
 def children(front: Front) -> list[int]:
@@ -20,7 +20,7 @@ def children(front: Front) -> list[int]:
     return sorted(pid for pid, command in commands.items() if "spawn_main" in command)
 
 
-async def test_a_process_that_dies_is_replaced_and_told_of(site: Site, tmp_path: Path) -> None:
+async def test_a_dead_process_is_replaced_and_logged(site: Site, tmp_path: Path) -> None:
     async with serving(site, tmp_path, processes=2) as front, front.client() as client:
         first, second = children(front)
         os.kill(first, signal.SIGKILL)
@@ -32,15 +32,15 @@ async def test_a_process_that_dies_is_replaced_and_told_of(site: Site, tmp_path:
         await until(replaced, what="another process has taken its place")
         assert second in children(front)
         assert (await client.get("/livez")).status_code == 200
-        said = [line["said"] for line in lines_of(front.log) if line["event"] == "uvicorn.error"]
-        assert f"Child process [{first}] died" in said
+        messages = [line["message"] for line in lines_of(front.log) if line["event"] == "uvicorn.error"]
+        assert f"Child process [{first}] died" in messages
 
 
-async def test_a_process_that_is_silent_for_long_is_waited_for(site: Site, tmp_path: Path) -> None:
+async def test_a_silent_process_is_not_replaced(site: Site, tmp_path: Path) -> None:
     async with serving(site, tmp_path, processes=2) as front:
         both = children(front)
         os.kill(both[0], signal.SIGSTOP)
-        await asyncio.sleep(PATIENCE_OF_UVICORN_S + 2)
+        await asyncio.sleep(UVICORN_TIMEOUT_S + 2)
         os.kill(both[0], signal.SIGCONT)
 
         async def answers() -> bool:

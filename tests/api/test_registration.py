@@ -1,4 +1,4 @@
-"""Joining the network with an invite code."""
+"""Registration in the network with an invite code."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ async def test_a_new_distributor_stands_below_the_sponsor_and_can_log_in(
     assert (used_up.status_code, used_up.json()["reason"]) == (422, "invalid_invite")
 
 
-async def test_whoever_does_not_wait_asks_again_and_is_one_distributor(front: Front, client: httpx.AsyncClient) -> None:
+async def test_a_repeated_async_registration_creates_one_distributor(front: Front, client: httpx.AsyncClient) -> None:
     _, code = await front.invite(client)
     email = an_email()
     first = await join(client, code, email, headers={"Prefer": "respond-async"})
@@ -71,7 +71,7 @@ async def test_whoever_does_not_wait_asks_again_and_is_one_distributor(front: Fr
     assert [each["state"] for each in registrations] == ["done"]
 
 
-async def test_of_many_with_one_code_one_joins_and_nobody_twice(front: Front, client: httpx.AsyncClient) -> None:
+async def test_of_concurrent_registrations_with_one_code_one_succeeds(front: Front, client: httpx.AsyncClient) -> None:
     sponsor_id, code = await front.invite(client)
     same, email = an_email(), an_email()
     answers = await asyncio.gather(*(join(client, code, who) for who in (same, same, same, email)))
@@ -82,10 +82,8 @@ async def test_of_many_with_one_code_one_joins_and_nobody_twice(front: Front, cl
     assert len(below) == 1
 
 
-async def test_a_number_that_came_by_message_meanwhile_is_left_to_its_owner(
-    front: Front, client: httpx.AsyncClient
-) -> None:
-    """Under the same sponsor, even: the newcomer must not become somebody who is there already."""
+async def test_a_number_taken_by_a_message_is_not_used(front: Front, client: httpx.AsyncClient) -> None:
+    """Even under the same sponsor: the new user must not get another distributor's number."""
     sponsor_id, code = await front.invite(client, uses_max=2)
     taken = (await join(client, code, an_email())).json()["distributor_id"] + 1
     email = an_email()
@@ -100,7 +98,7 @@ async def invite_of(front: Front, sponsor_id: int) -> dict[str, Any]:
     return invite
 
 
-async def test_with_the_broker_away_nothing_is_begun_and_the_code_stays_good(
+async def test_without_the_broker_no_registration_begins_and_the_code_stays_valid(
     site: Site, front: Front, client: httpx.AsyncClient, tmp_path: Path
 ) -> None:
     sponsor_id, code = await front.invite(client)
@@ -123,8 +121,8 @@ async def test_with_the_broker_away_nothing_is_begun_and_the_code_stays_good(
     assert (await invite_of(front, sponsor_id))["uses"] == 1
 
 
-class Losing:
-    """A broker that was there when it was looked for, and is away when something is sent."""
+class LostBroker:
+    """A broker that is connected, but away when something is sent."""
 
     connected = True
 
@@ -132,15 +130,13 @@ class Losing:
         raise BrokerUnavailable("RabbitMQ did not take the command: the connection was closed")
 
     async def forward(self, outgoing: Outgoing) -> None:
-        raise AssertionError("nobody registers by this")
+        raise AssertionError("a registration does not forward messages")
 
 
-async def test_a_broker_lost_on_the_way_leaves_one_registration_that_goes_on(
-    front: Front, client: httpx.AsyncClient
-) -> None:
+async def test_a_registration_continues_after_the_broker_was_lost(front: Front, client: httpx.AsyncClient) -> None:
     sponsor_id, code = await front.invite(client)
     email, store, time = an_email(), front.site.store, RealTime()
-    identity = Identity.of(front.site.settings, store, Losing(), AuditLog(store, time), time, no_provider)
+    identity = Identity.of(front.site.settings, store, LostBroker(), AuditLog(store, time), time, no_provider)
     for _ in range(2):
         with pytest.raises(BrokerUnavailable):
             await identity.registrations.register(Joining(code, email, PASSWORD, "Lin"), a_network(), unique("id"), 2)
@@ -155,12 +151,10 @@ async def test_a_broker_lost_on_the_way_leaves_one_registration_that_goes_on(
 
 
 async def no_provider(address: str) -> dict[str, Any]:
-    raise AssertionError(f"nothing is to be read at {address}")
+    raise AssertionError(f"nothing may be fetched from {address}")
 
 
-async def test_codes_that_are_none_are_refused_and_guessing_them_must_wait(
-    front: Front, client: httpx.AsyncClient
-) -> None:
+async def test_invalid_codes_are_refused_and_guessing_is_limited(front: Front, client: httpx.AsyncClient) -> None:
     email = an_email()
     reasons = [(await join(client, f"GUESS-{number}", email)).json()["reason"] for number in range(6)]
     assert reasons == ["invalid_invite"] * 5 + ["too_many_attempts"]
@@ -177,7 +171,7 @@ async def test_only_a_distributor_can_invite(front: Front, client: httpx.AsyncCl
     assert (answer.status_code, answer.json()["reason"]) == (403, "insufficient_scope")
 
 
-async def test_codes_are_kept_as_hashes(front: Front, client: httpx.AsyncClient) -> None:
+async def test_codes_are_stored_as_hashes(front: Front, client: httpx.AsyncClient) -> None:
     _, code = await front.invite(client, uses_max=2)
     for email in (an_email(), an_email()):
         assert (await join(client, code, email)).status_code == 201
@@ -194,7 +188,7 @@ async def test_codes_are_kept_as_hashes(front: Front, client: httpx.AsyncClient)
         (Answer("refused", ({"type": "distributor.refused.v1", "data": {"reason": "sponsor_unknown"}},)), False),
     ],
 )
-def test_a_duplicate_of_somebody_elses_is_a_taken_number(answer: Answer, taken: bool) -> None:
+def test_a_duplicate_of_another_distributor_is_a_taken_number(answer: Answer, taken: bool) -> None:
     from api.identity.accounts.registration import _number_was_taken
 
     assert _number_was_taken(answer) is taken

@@ -1,4 +1,4 @@
-"""Rules over HTTP: two persons stand for them, everyone can read what is in force."""
+"""Rules over HTTP: proposed and approved by two persons, readable by everyone once in force."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def a_draft(**changes: Any) -> dict[str, Any]:
     return {**EXAMPLE, "title": f"Draft {secrets.token_hex(4)}", **changes}
 
 
-async def test_two_persons_put_rules_in_force(world: World) -> None:
+async def test_two_persons_activate_rules(world: World) -> None:
     async with world.as_admin() as ann, world.as_admin() as bob, world.as_distributor(world.seller) as seller:
         key = {"Idempotency-Key": secrets.token_hex(8)}
         draft = a_draft()
@@ -67,32 +67,32 @@ async def test_two_persons_put_rules_in_force(world: World) -> None:
 async def test_rules_beyond_their_market_are_refused(world: World) -> None:
     plans = [{"plan": "unilevel", "name": "deep", "rates": ["0.05", "0.04", "0.03", "0.02"]}]
     async with world.as_admin() as ann, world.as_admin() as bob:
-        told = (await ann.post("/api/rules", json={"rules": a_draft(plans=plans, targets=[])})).json()
-        url = f"/api/rules/{told['rule_version']}"
-        assert (await bob.post(f"{url}/approve", json={"digest": told["digest"]})).status_code == 200
+        proposed = (await ann.post("/api/rules", json={"rules": a_draft(plans=plans, targets=[])})).json()
+        url = f"/api/rules/{proposed['rule_version']}"
+        assert (await bob.post(f"{url}/approve", json={"digest": proposed["digest"]})).status_code == 200
         answer = await bob.post(f"{url}/activate", json={})
         assert (answer.status_code, answer.json()["reason"]) == (409, "market_limit"), answer.text
         elsewhere = a_draft(market=f"m{secrets.token_hex(6)}")
-        told = (await ann.post("/api/rules", json={"rules": elsewhere})).json()
-        url = f"/api/rules/{told['rule_version']}"
-        await bob.post(f"{url}/approve", json={"digest": told["digest"]})
+        proposed = (await ann.post("/api/rules", json={"rules": elsewhere})).json()
+        url = f"/api/rules/{proposed['rule_version']}"
+        await bob.post(f"{url}/approve", json={"digest": proposed["digest"]})
         answer = await bob.post(f"{url}/activate", json={})
         assert (answer.status_code, answer.json()["reason"]) == (422, "market_unknown")
 
 
-async def test_a_draft_is_explained_before_anybody_proposes_it(world: World) -> None:
+async def test_an_unproposed_draft_is_explained(world: World) -> None:
     plans = [{"plan": "unilevel", "name": "deep", "rates": ["0.05", "0.04", "0.03", "0.02"]}]
     async with world.as_distributor(world.seller) as seller:
-        told = (await seller.post("/api/rules/explain", json={"rules": a_draft(plans=plans)})).json()
-        assert told["market_is_known"]
-        assert [breach["limit"] for breach in told["breaches"]] == ["levels_paid_max"]
-        assert any("0.05" in sentence or "5%" in sentence for sentence in told["sentences"])
+        explained = (await seller.post("/api/rules/explain", json={"rules": a_draft(plans=plans)})).json()
+        assert explained["market_is_known"]
+        assert [breach["limit"] for breach in explained["breaches"]] == ["levels_paid_max"]
+        assert any("0.05" in sentence or "5%" in sentence for sentence in explained["sentences"])
         odd = await seller.post("/api/rules/explain", json={"rules": a_draft(pool_rate="0.01")})
         assert (odd.status_code, odd.json()["reason"]) == (422, "inconsistent_request")
         assert (await seller.post("/api/rules", json={"rules": a_draft()})).status_code == 403
 
 
-async def test_lists_show_what_concerns_one(world: World) -> None:
+async def test_lists_show_the_rules_that_a_principal_may_see(world: World) -> None:
     async with world.as_admin() as admin, world.as_distributor(world.seller) as seller:
         await admin.post("/api/rules", json={"rules": a_draft()})
         assert {"proposed", "active"} <= {rules["stage"] for rules in await listed(admin)}
@@ -106,21 +106,21 @@ async def listed(client: httpx.AsyncClient) -> list[dict[str, Any]]:
     items: list[dict[str, Any]] = []
     url: str | None = "/api/rules?limit=2"
     while url is not None:
-        told = (await client.get(url)).json()
-        items += told["items"]
-        url = told["next"]
+        page = (await client.get(url)).json()
+        items += page["items"]
+        url = page["next"]
     return items
 
 
-async def test_a_draft_is_tried_on_past_orders(world: World) -> None:
+async def test_rules_are_backtested_on_past_orders(world: World) -> None:
     async with world.as_admin() as admin:
         order = await world.paid(admin)
         day = order["placed_at"][:10]
         body = {"rule_version": world.rule_version, "first_day": day, "last_day": day}
         answer = await admin.post("/api/rules/backtest", json=body)
         assert answer.status_code == 200, answer.text
-        told = answer.json()["currencies"]["CNY"]
-        assert (told["today"], told["draft"], told["change"]) == ("18.00", "18.00", "0.00")
+        figures = answer.json()["currencies"]["CNY"]
+        assert (figures["today"], figures["draft"], figures["change"]) == ("18.00", "18.00", "0.00")
         missing = await admin.post("/api/rules/backtest", json={**body, "rule_version": 2**31})
         assert (missing.status_code, missing.json()["reason"]) == (404, "not_proposed")
         for change in (

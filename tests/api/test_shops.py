@@ -1,4 +1,4 @@
-"""Shops over HTTP: registered by administrators, seen by them and by themselves."""
+"""Shops over HTTP: registered by administrators, shown to administrators and to themselves."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ async def test_a_shop_is_registered_and_sells(world: World) -> None:
     assert (entries[1]["before"]["payment_deadline_s"], entries[1]["after"]["payment_deadline_s"]) == (1800, 600)
 
 
-async def test_a_shop_sees_itself_and_registers_none(world: World) -> None:
+async def test_a_shop_sees_itself_and_may_not_register(world: World) -> None:
     async with world.as_shop() as shop, world.as_distributor(world.seller) as seller:
         mine = await shop.get("/api/shops")
         assert [one["shop_id"] for one in mine.json()["items"]] == [world.shop_id]
@@ -82,7 +82,7 @@ async def test_the_same_key_is_the_same_registration(world: World) -> None:
     assert len(entries) == 1
 
 
-async def test_all_are_listed_page_by_page_in_one_order(world: World) -> None:
+async def test_shops_are_listed_page_by_page_in_order(world: World) -> None:
     async with world.as_admin() as admin:
         for _ in range(3):
             assert (await admin.post("/api/shops", json=a_shop())).status_code == 201
@@ -108,7 +108,7 @@ async def test_all_are_listed_page_by_page_in_one_order(world: World) -> None:
         {"colour": "red"},
     ],
 )
-async def test_what_cannot_be(world: World, change: dict[str, Any]) -> None:
+async def test_invalid_shops_are_refused(world: World, change: dict[str, Any]) -> None:
     async with world.as_admin() as admin:
         answer: httpx.Response = await admin.post("/api/shops", json={**a_shop(), **change})
     assert answer.status_code == 422, answer.text

@@ -1,4 +1,4 @@
-"""Users as administrators manage them, and the audit log of it."""
+"""Users, managed by administrators, and their audit log."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.api.front import PASSWORD, Front, an_email, bearer
 
 @pytest.fixture
 async def admin(front: Front, client: httpx.AsyncClient) -> httpx.AsyncClient:
-    """A client that an administrator is logged in with."""
+    """A client with the token of an administrator."""
     client.headers.update(bearer(await front.admin(client)))
     return client
 
@@ -38,7 +38,7 @@ async def test_permissions_are_assigned_and_each_change_is_audited(front: Front,
         assert changed.headers["etag"] == '"2"'
         permissions = changed.json()["permissions"]
         assert ("audit:read" in permissions, "invites:write" in permissions) == (False, True)
-        # Who may do less is logged out, and logs in to less.
+        # A user who loses permissions is logged out, and the next login has fewer.
         gone = await theirs.post("/api/auth/refresh", json={"refresh_token": tokens["refresh_token"]})
         assert gone.status_code == 401
         again = front.remember((await theirs.post("/api/auth/login", json=body)).json())
@@ -56,7 +56,7 @@ async def test_permissions_are_assigned_and_each_change_is_audited(front: Front,
     assert PASSWORD not in str(entries)
 
 
-async def test_edits_meet_and_one_is_told(front: Front, admin: httpx.AsyncClient) -> None:
+async def test_of_concurrent_edits_one_succeeds(front: Front, admin: httpx.AsyncClient) -> None:
     user = await created(front, admin)
     url = f"/api/users/{user['id']}"
     edits = [{"name": f"Lin {number}"} for number in range(5)]
@@ -68,7 +68,7 @@ async def test_edits_meet_and_one_is_told(front: Front, admin: httpx.AsyncClient
     assert (await admin.get(url, headers={"If-None-Match": '"2"'})).status_code == 304
 
 
-async def test_what_cannot_be(front: Front, admin: httpx.AsyncClient) -> None:
+async def test_invalid_changes_are_refused(front: Front, admin: httpx.AsyncClient) -> None:
     user = await created(front, admin)
     url = f"/api/users/{user['id']}"
     expected = [
@@ -91,7 +91,7 @@ async def test_what_cannot_be(front: Front, admin: httpx.AsyncClient) -> None:
         assert (answer.status_code, answer.json()["reason"]) == (status, reason), answer.text
 
 
-async def test_a_distributor_manages_nobody(front: Front, client: httpx.AsyncClient) -> None:
+async def test_a_distributor_may_not_manage_users(front: Front, client: httpx.AsyncClient) -> None:
     _, tokens = await front.log_in_as(client, await front.distributor())
     client.headers.update(bearer(tokens["access_token"]))
     for answer in (
@@ -115,7 +115,7 @@ async def test_users_are_listed_page_by_page(front: Front, admin: httpx.AsyncCli
     assert len((await admin.get("/api/users/permissions")).json()) > 10
 
 
-async def test_a_user_who_is_switched_off_cannot_log_in(front: Front, admin: httpx.AsyncClient) -> None:
+async def test_an_inactive_user_cannot_log_in(front: Front, admin: httpx.AsyncClient) -> None:
     user = await created(front, admin, password=PASSWORD)
     assert (await admin.patch(f"/api/users/{user['id']}", json={"active": False})).status_code == 200
     async with front.client() as theirs:
@@ -135,7 +135,7 @@ async def test_a_lost_password_is_replaced_and_ends_every_login(front: Front, ad
         assert (await theirs.post("/api/auth/login", json=body)).status_code == 401
         old = await theirs.post("/api/auth/refresh", json={"refresh_token": tokens["refresh_token"]})
         assert old.status_code == 401
-        body = {"email": user["email"], "password": one_time, "new_password": PASSWORD + " anew"}
+        body = {"email": user["email"], "password": one_time, "new_password": PASSWORD + " again"}
         logins = await asyncio.gather(*(theirs.post("/api/auth/login", json=body) for _ in range(3)))
     assert sum(login.status_code == 200 for login in logins) == 1
     assert one_time not in str(await front.site.documents("api.audit"))
@@ -143,24 +143,24 @@ async def test_a_lost_password_is_replaced_and_ends_every_login(front: Front, ad
 
 async def test_changing_a_password_ends_the_other_logins(front: Front, client: httpx.AsyncClient) -> None:
     email, tokens = await front.log_in_as(client, await front.distributor())
-    body = {"email": email, "password": PASSWORD, "new_password": PASSWORD + " anew"}
+    body = {"email": email, "password": PASSWORD, "new_password": PASSWORD + " again"}
     assert (await client.post("/api/auth/login", json=body)).status_code == 200
     old = await client.post("/api/auth/refresh", json={"refresh_token": tokens["refresh_token"]})
     assert old.status_code == 401
 
 
-async def test_tampering_with_the_audit_log_shows(front: Front, admin: httpx.AsyncClient) -> None:
+async def test_tampering_with_the_audit_log_is_detected(front: Front, admin: httpx.AsyncClient) -> None:
     await asyncio.gather(*(created(front, admin) for _ in range(4)))
     sound = await front.command("audit", "verify", "--json")
     assert (sound.code, sound.object["holds"]) == (0, True), sound.out
     assert sound.object["entries"] == len(await front.site.documents("api.audit"))
-    noted = sound.object["head"]
-    assert (await front.command("audit", "verify", "--expect", noted)).code == 0
+    recorded = sound.object["head"]
+    assert (await front.command("audit", "verify", "--expect", recorded)).code == 0
     with MongoClient[dict[str, Any]](front.site.settings.mongodb_url) as mongo:
         log = mongo[front.site.settings.database]["api.audit"]
         second = log.find_one({"_id": 2})
         assert second
-        log.update_one({"_id": 2}, {"$set": {"who.subject": "somebody else"}})
+        log.update_one({"_id": 2}, {"$set": {"who.subject": "another user"}})
         changed = await front.command("audit", "verify", "--json")
         log.replace_one({"_id": 2}, second)
     assert (changed.code, changed.object["breaches"]) == (1, ["entry 2 is not what was written"])

@@ -34,8 +34,8 @@ class World:
 
     def order(self, **fields: Any) -> dict[str, Any]:
         """The simple form of an order: two pieces for 100.00."""
-        told = {"shop_id": self.shop_id, "distributor_id": self.seller, "product_id": self.product_id}
-        return {**told, "quantity": 2, "total_price": "100.00", **fields}
+        defaults = {"shop_id": self.shop_id, "distributor_id": self.seller, "product_id": self.product_id}
+        return {**defaults, "quantity": 2, "total_price": "100.00", **fields}
 
     @asynccontextmanager
     async def as_distributor(self, distributor_id: int) -> AsyncIterator[httpx.AsyncClient]:
@@ -62,8 +62,8 @@ class World:
     async def placed(self, client: httpx.AsyncClient, **fields: Any) -> dict[str, Any]:
         answer = await client.post("/api/orders", json=self.order(**fields))
         assert answer.status_code == 201, answer.text
-        told: dict[str, Any] = answer.json()
-        return told
+        order: dict[str, Any] = answer.json()
+        return order
 
     async def reserved(self, order_id: str) -> None:
         async def is_reserved() -> bool:
@@ -76,7 +76,7 @@ class World:
         await until(is_reserved, what="the order's stock is reserved")
 
     async def booked(self, order_id: str) -> None:
-        """Wait until the order's commission is there."""
+        """Wait until the order's commission is booked."""
         key = {"_id": f"{self.shop_id}/{order_id}"}
 
         async def is_booked() -> bool:
@@ -92,8 +92,8 @@ class World:
         answer = await client.patch(url, json={"status": "paid"})
         assert answer.status_code == 200, answer.text
         await self.booked(order["order_id"])
-        told: dict[str, Any] = answer.json()
-        return told
+        paid: dict[str, Any] = answer.json()
+        return paid
 
 
 def a_snowflake() -> int:
@@ -102,7 +102,7 @@ def a_snowflake() -> int:
 
 
 async def a_world(front: Front, stock: int = 1000, base: int | None = None) -> World:
-    """Its distributors and its product are numbered from `base`."""
+    """A new world; its distributors and its product are numbered from `base`."""
     base = base or secrets.randbelow(2**40) + 1000
     shop_id, market = unique("shop"), f"m{secrets.token_hex(8)}"
     world = World(front, shop_id, base, base + 1, base + 2, base + 3, secrets.randbelow(2**30) + 1, market)

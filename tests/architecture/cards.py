@@ -1,4 +1,4 @@
-"""What the cards of the workers say: the docstrings of their packages."""
+"""The cards of the workers: the docstrings of their packages."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ def summary(worker: str) -> str:
 
 @cache
 def card(worker: str) -> dict[str, str]:
-    """The entries of the worker's card, each as one line; of those that it proves the last."""
+    """The entries of the worker's card, each as one line; of several `proves` entries, the last."""
     found = re.split(rf"^({'|'.join(ENTRIES)}) ", _text(worker), flags=re.MULTILINE)
     return {name: " ".join(entry.split()) for name, entry in zip(found[1::2], found[2::2], strict=True)}
 
 
 def names_in(entry: str) -> set[str]:
-    """The message types or collections that an entry names, without what it says in parentheses."""
+    """The message types or collections that an entry names, without text in parentheses."""
     return set(_NAME.findall(re.sub(r"\([^)]*\)", "", entry)))

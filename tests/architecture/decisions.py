@@ -33,7 +33,7 @@ this table.
 
 @dataclass(frozen=True)
 class Record:
-    """A decision record, as its first lines state it."""
+    """A decision record, read from its first lines."""
 
     file: str
     number: int
@@ -44,17 +44,15 @@ class Record:
 
 
 def files() -> list[Path]:
-    """Every record of the folder, in the order of their numbers."""
+    """Every record of the folder, ordered by number."""
     return sorted(path for path in FOLDER.glob("*.md") if path.name not in {INDEX.name, "template.md"})
 
 
 def read(path: Path) -> Record:
-    """The record in a file; ValueError where its first lines are not those of the template."""
+    """The record in a file. Raises ValueError where its first lines do not follow the template."""
     found = _RECORD.match(path.read_text("utf-8"))
     if found is None:
-        raise ValueError(
-            f"{path.name} does not begin as docs/decisions/template.md does: title, empty line, status line"
-        )
+        raise ValueError(f"{path.name} must begin like docs/decisions/template.md: title, empty line, status line")
     return Record(path.name, int(found["number"]), *found.group("title", "status", "successor", "date"))
 
 

@@ -1,4 +1,4 @@
-"""The repository's own Python files, and what their syntax trees say."""
+"""The repository's own Python files, and facts read from their syntax trees."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def services() -> list[str]:
 
 
 def is_pure(path: Path) -> bool:
-    """Whether a room of a worker holds nothing but its model and its rules: neither storage nor wiring nor audits."""
+    """Whether a room of a worker holds model and rules only: no storage, wiring or audits."""
     return path.stem not in ("__init__", "repository", "handlers", "audit") and not path.stem.startswith("audit_")
 
 
@@ -39,17 +39,17 @@ def tree_of(path: Path) -> ast.Module:
 
 
 def imports_of(path: Path) -> Iterator[str]:
-    """The full name of each module or member that the file imports, wherever in the file."""
+    """The full name of each module or member that the file imports, anywhere in the file."""
     for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{named(path)} imports relatively; say the whole name"
+            assert node.level == 0, f"{named(path)} imports relatively; write the full name"
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
 def calls_in(path: Path) -> Iterator[str]:
-    """The last name of everything that the file calls: `Queue` for `topology.Queue(...)`."""
+    """The last name of each call in the file: `Queue` for `topology.Queue(...)`."""
     for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Call):
             if isinstance(node.func, ast.Attribute):

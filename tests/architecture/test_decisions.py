@@ -1,4 +1,4 @@
-"""Every decision record has a number of its own, a status and a date, and is listed in the index."""
+"""Every decision record has its own number, a status and a date, and is listed in the index."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The documents say of workers, invariants and collections what the code says."""
+"""The documents' tables of workers, invariants and collections match the code."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ with_parts = [path for path in documents() if parts_of(path)]
 
 
 @pytest.mark.parametrize("document", with_parts, ids=named)
-def test_its_tables_and_charts_are_those_of_the_code(document: Path) -> None:
-    assert set(parts_of(document)) <= set(PARTS), f"tests/docs/parts.py writes no such part of {named(document)}"
+def test_its_tables_and_charts_match_the_code(document: Path) -> None:
+    assert set(parts_of(document)) <= set(PARTS), f"{named(document)} has a part that tests/docs/parts.py lacks"
     try:
-        due = written(document)
+        expected = written(document)
     except ValueError as missing:
         pytest.fail(f"{missing}, then run make docs")
-    assert document.read_text("utf-8") == due, f"{named(document)} is not what the code says: run make docs"
+    assert document.read_text("utf-8") == expected, f"{named(document)} is out of date: run make docs"
 
 
 def test_every_part_is_in_a_document() -> None:

@@ -1,4 +1,4 @@
-"""Folders are floors of one house: arrows between them lead down, and never round about."""
+"""Folders are layers: imports between them lead down and form no cycles."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ FOLDERS = {path.parent.relative_to(ROOT).as_posix() for path in python_files(*PA
 
 
 def folder_of(name: str) -> str | None:
-    """The folder of an imported module, or of the module that has the imported name; None for what is not ours."""
+    """The folder of an imported module, or of the module of an imported name; None for external packages."""
     parts = name.split(".")
     for end in (len(parts), len(parts) - 1):
         path = Path(*parts[:end]) if end else None
@@ -24,8 +24,8 @@ def folder_of(name: str) -> str | None:
     return None
 
 
-def arrows() -> dict[str, dict[str, str]]:
-    """From each folder to those that it imports, with one file that does."""
+def imports_between() -> dict[str, dict[str, str]]:
+    """For each folder the folders that it imports, each with one importing file."""
     found: defaultdict[str, dict[str, str]] = defaultdict(dict)
     for path in python_files(*PACKAGES):
         here = path.parent.relative_to(ROOT).as_posix()
@@ -36,21 +36,21 @@ def arrows() -> dict[str, dict[str, str]]:
     return dict(found)
 
 
-def test_no_folder_is_reached_from_itself() -> None:
-    graph = arrows()
-    circles = []
+def test_folders_form_no_cycle() -> None:
+    graph = imports_between()
+    cycles = []
     for start in graph:
         ahead, seen = list(graph[start]), set()
         while ahead:
             folder = ahead.pop()
             if folder == start:
-                circles.append(start)
+                cycles.append(start)
                 break
             if folder not in seen:
                 seen.add(folder)
                 ahead += graph.get(folder, {})
-    assert {folder: graph[folder] for folder in circles} == {}
+    assert {folder: graph[folder] for folder in cycles} == {}
 
 
-def test_arrows_are_seen() -> None:
-    assert "contracts/wire" in arrows()["infra/runtime"]
+def test_an_import_between_folders_is_found() -> None:
+    assert "contracts/wire" in imports_between()["infra/runtime"]

@@ -1,4 +1,4 @@
-"""Who may import whom: the contracts in pyproject.toml hold, and what only a list of the allowed can say."""
+"""The import contracts in pyproject.toml hold, and contracts import allowed packages only."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_the_import_contracts_are_kept(monkeypatch: pytest.MonkeyPatch, capsys: 
 
 
 @pytest.mark.parametrize("path", python_files("contracts"), ids=named)
-def test_contracts_need_pydantic_and_the_standard_library_only(path: Path) -> None:
+def test_contracts_import_pydantic_and_the_standard_library_only(path: Path) -> None:
     allowed = {"contracts", "pydantic", *sys.stdlib_module_names}
 
     assert {name.partition(".")[0] for name in imports_of(path)} <= allowed

@@ -1,4 +1,4 @@
-"""The tree stays easy to find one's way in: files are short, rooms have honest names."""
+"""The tree stays easy to navigate: files are short, folders have meaningful names, declarations have one place."""
 
 from __future__ import annotations
 
@@ -37,25 +37,25 @@ DECLARED_IN = {
     "create_index": ("infra/adapters/mongo.py",),
     "create_indexes": ("infra/adapters/mongo.py",),
 }
-"""Where what lives in a server is said, in one place, and who carries out or compares what was said there."""
+"""The files that may declare each resource of a server, or create it, or compare it with its declaration."""
 
 every_file = pytest.mark.parametrize("path", python_files(*PACKAGES, "tests"), ids=named)
 
 
 @every_file
-def test_a_file_is_short_enough_to_have_one_reason_to_change(path: Path) -> None:
+def test_a_file_is_short(path: Path) -> None:
     assert len(path.read_text().splitlines()) < LINES_MAX
 
 
 @every_file
-def test_its_name_says_what_is_in_it(path: Path) -> None:
+def test_its_name_is_meaningful(path: Path) -> None:
     rooms = {part.removesuffix(".py") for part in path.relative_to(ROOT).parts}
 
     assert rooms & FORBIDDEN_ROOMS == set()
 
 
 @pytest.mark.parametrize("path", python_files(*PACKAGES), ids=named)
-def test_it_says_what_it_promises(path: Path) -> None:
+def test_it_begins_with_a_docstring(path: Path) -> None:
     text = path.read_text()
 
     assert not text.strip() or text.startswith(('"""', 'r"""'))
@@ -68,15 +68,15 @@ def test_queues_and_indexes_are_declared_in_one_place(name: str) -> None:
     assert {path for path in declaring if not any(fnmatch(path, place) for place in DECLARED_IN[name])} == set()
 
 
-def test_who_consumes_a_queue_does_not_declare_it() -> None:
+def test_consumers_do_not_declare_queues() -> None:
     for path in python_files(*PACKAGES):
         for node in ast.walk(tree_of(path)):
             if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("RabbitQueue", "RabbitExchange")):
-                said = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
-                assert said.get("declare") == "False", f"{named(path)}:{node.lineno}"
+                arguments = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
+                assert arguments.get("declare") == "False", f"{named(path)}:{node.lineno}"
 
 
-def test_the_places_where_things_are_declared_exist() -> None:
+def test_the_listed_files_exist() -> None:
     places = {place for where in DECLARED_IN.values() for place in where}
 
     assert {place for place in places if not any(fnmatch(named(p), place) for p in python_files(*PACKAGES))} == set()

@@ -1,4 +1,4 @@
-"""What a worker owns is named by the worker and in its published view; everyone else imports the name."""
+"""Only a worker and its published view name the worker's collections and queues; others import the name."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _OWNED = re.compile(rf"(?P<owner>{_WORKER})\.[a-z_.-]*|journal\.(?P<keeper>{_WOR
 
 
 def names_in(tree: ast.AST) -> Iterator[tuple[str, int, str]]:
-    """Each worker whose collection, queue or journal a literal names, with the line and the literal.
+    """Yield each literal that names a collection, queue or journal: the worker, the line and the literal.
 
-    Documents of the API and of messages show queue names to people as examples, and there a literal is clearer.
+    Examples in the documents of the API and of messages may name queues, since a literal is clearer there.
     """
     shown = {
         id(part)
@@ -36,16 +36,16 @@ def names_in(tree: ast.AST) -> Iterator[tuple[str, int, str]]:
 
 
 @pytest.mark.parametrize("path", python_files(*PACKAGES), ids=named)
-def test_no_literal_names_what_a_worker_owns_but_its_own_and_those_of_published_views(path: Path) -> None:
+def test_literals_name_only_the_own_collections_and_queues(path: Path) -> None:
     if any(fnmatch(named(path), place) for place in PUBLISHED):
         return
-    strange = [
+    foreign = [
         f"{named(path)}:{line} {literal!r}; import it from a published view"
         for worker, line, literal in names_in(tree_of(path))
         if not named(path).startswith(f"workers/{worker}/")
     ]
 
-    assert strange == []
+    assert foreign == []
 
 
 @pytest.mark.parametrize(
@@ -61,11 +61,11 @@ def test_no_literal_names_what_a_worker_owns_but_its_own_and_those_of_published_
         ("LETTER_EXAMPLE: Any = {'queue': 'order_intake.order.place'}", []),
     ],
 )
-def test_a_literal_that_names_something_owned_is_found(source: str, found: list[str]) -> None:
+def test_a_literal_that_names_a_collection_or_queue_is_found(source: str, found: list[str]) -> None:
     assert [literal for _, _, literal in names_in(ast.parse(source))] == found
 
 
-def test_every_published_view_names_only_what_one_worker_owns() -> None:
+def test_every_published_view_names_collections_of_one_worker() -> None:
     for path in python_files("contracts"):
         if any(fnmatch(named(path), place) for place in PUBLISHED):
             assert len({worker for worker, _, _ in names_in(tree_of(path))}) == 1, named(path)

@@ -1,4 +1,4 @@
-"""`make test` begins with what needs no server, and goes no further where that fails."""
+"""`make test` runs the tests without servers first, and stops if one of them fails."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TESTS = {"api": "def test_it(): ...", "unit": "def test_it(): assert False", "wo
 PYTEST = (sys.executable, "-m", "pytest", "-p", "tests.order", "-p", "no:cacheprovider", "--dist=loadfile")
 
 
-def test_every_tier_has_its_place() -> None:
+def test_every_tier_has_a_position() -> None:
     tiers = {path.relative_to(ROOT / "tests").parts[0] for path in ROOT.glob("tests/*/**/test_*.py")}
 
     assert tiers == {*order.QUICK, *order.REST}

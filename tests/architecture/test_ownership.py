@@ -1,4 +1,4 @@
-"""The API names things by ids whose owner the tests of authorisation know."""
+"""Every id in a path of the API has an owner that the authorisation tests know."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def _no_ports() -> Any:
     raise AssertionError("describing the API needs no server")
 
 
-def test_every_id_in_a_path_has_its_owner() -> None:
+def test_every_id_in_a_path_has_an_owner() -> None:
     named = {name for path, _, _ in operations(create_app(Settings(), _no_ports).openapi()) for name in ids_in(path)}
     known = {*THINGS, *EVERYBODYS, *OPERATORS}
 

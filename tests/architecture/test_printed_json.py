@@ -1,4 +1,4 @@
-"""What commands print as JSON is read by programs of any kind, so ids in it are carried as JavaScript keeps them."""
+"""JSON that commands print is exact in JavaScript: large ids are text."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from tests.architecture.sources import named, python_files, tree_of
 
 WITHOUT_IDS = {
     *(f"infra/cli/actions/{name}.py" for name in ("dead", "demo", "doctor", "schema", "stack", "topology")),
-    "infra/cli/actions/dead_view.py",  # a body as it came, for a person
-    "infra/cli/actions/rule_file.py",  # what it writes, it reads
+    "infra/cli/actions/dead_view.py",  # an unchanged body, for a person
+    "infra/cli/actions/rule_file.py",  # it reads its own output
 }
-"""Files that write JSON with no id among its numbers."""
+"""Files that write JSON without ids."""
 
 
 def _rounded(path: Path) -> Iterator[str]:
@@ -30,5 +30,5 @@ def test_json_that_commands_print_is_exact_in_javascript() -> None:
     assert [problem for path in files for problem in _rounded(path)] == []
 
 
-def test_files_without_ids_are_still_there() -> None:
+def test_the_files_without_ids_exist() -> None:
     assert {named(path) for path in python_files("infra/cli")} >= WITHOUT_IDS

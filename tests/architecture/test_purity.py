@@ -1,4 +1,4 @@
-"""Models and rules are pure: no clock, no chance, no I/O, nothing that remembers between two messages."""
+"""Models and rules are pure: no clock, no randomness, no I/O, no state between two messages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ STANDARD = {
     "__future__", "bisect", "collections", "contextlib", "dataclasses", "datetime", "decimal", "enum", "fractions",
     "functools", "heapq", "itertools", "math", "operator", "re", "typing",
 }  # fmt: skip
-"""What a rule may need of the standard library: values and how to go through them."""
+"""The allowed modules of the standard library: values and iteration."""
 
 FORBIDDEN_CALLS = {
     "open",
@@ -30,7 +30,7 @@ FORBIDDEN_CALLS = {
     "hash",
     "__import__",
 }
-ASKS_THE_CLOCK = {"now", "utcnow", "today", "fromtimestamp"}
+READS_THE_CLOCK = {"now", "utcnow", "today", "fromtimestamp"}
 MUTABLE = (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp)
 MUTABLE_CALLS = {"list", "dict", "set", "defaultdict", "Counter", "deque", "count", "cache", "lru_cache"}
 
@@ -40,26 +40,26 @@ pure_files = pytest.mark.parametrize("path", PURE, ids=named)
 
 
 @pure_files
-def test_only_contracts_its_own_pure_rooms_and_plain_parts_of_the_standard_library_are_imported(path: Path) -> None:
+def test_only_contracts_own_pure_rooms_and_allowed_modules_are_imported(path: Path) -> None:
     own = tuple(f"workers.{path.parent.name}.{room.stem}." for room in PURE if room.parent == path.parent)
 
-    strangers = {
+    forbidden = {
         name
         for name in imports_of(path)
         if not name.startswith(("contracts.", *own)) and name.partition(".")[0] not in STANDARD
     }
 
-    assert strangers == set()
+    assert forbidden == set()
 
 
 @pure_files
-def test_nothing_is_asynchronous_and_nobody_asks_the_clock_or_the_world(path: Path) -> None:
+def test_nothing_is_asynchronous_or_reads_the_clock_or_the_environment(path: Path) -> None:
     for node in ast.walk(tree_of(path)):
         where = f"{named(path)}:{getattr(node, 'lineno', 0)}"
         assert not isinstance(node, ast.AsyncFunctionDef | ast.Await | ast.AsyncFor | ast.AsyncWith), where
         assert not isinstance(node, ast.Global | ast.Nonlocal), where
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            assert node.func.attr not in ASKS_THE_CLOCK, f"{where} asks the clock; time arrives as a message"
+            assert node.func.attr not in READS_THE_CLOCK, f"{where} reads the clock; time arrives as a message"
         if isinstance(node, ast.Name) and node.id in FORBIDDEN_CALLS:
             raise AssertionError(f"{where} uses {node.id}")
 
@@ -68,12 +68,12 @@ def test_nothing_is_asynchronous_and_nobody_asks_the_clock_or_the_world(path: Pa
 def test_there_is_no_global_state(path: Path) -> None:
     for node in tree_of(path).body:
         if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
-            where = f"{named(path)}:{node.lineno} keeps something that can change"
+            where = f"{named(path)}:{node.lineno} keeps mutable state"
             assert not isinstance(node.value, MUTABLE), where
             assert not (isinstance(node.value, ast.Call) and _name(node.value.func) in MUTABLE_CALLS), where
         if isinstance(node, ast.FunctionDef):
-            remembered = {_name(decorator) for decorator in node.decorator_list} & MUTABLE_CALLS
-            assert not remembered, f"{named(path)}:{node.lineno} remembers what it was asked"
+            cached = {_name(decorator) for decorator in node.decorator_list} & MUTABLE_CALLS
+            assert not cached, f"{named(path)}:{node.lineno} caches its results"
 
 
 @pytest.mark.parametrize("path", [path for path in PURE if path.name == "model.py"], ids=named)
@@ -84,7 +84,7 @@ def test_every_class_of_a_model_is_a_frozen_dataclass(path: Path) -> None:
             assert decorators in FROZEN, f"{named(path)}:{node.lineno}"
 
 
-def test_what_is_forbidden_exists() -> None:
+def test_forbidden_calls_exist() -> None:
     assert {name for name in FORBIDDEN_CALLS if hasattr(builtins, name)} == FORBIDDEN_CALLS
 
 

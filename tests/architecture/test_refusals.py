@@ -1,4 +1,4 @@
-"""Refusals are a class, and every reason that a worker gives has a sentence of the API in each language."""
+"""Refusals are a class, and every reason of a worker has a sentence of the API in each language."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ REFUSALS = [payload for payload in ALL.values() if issubclass(payload, Refusal)]
 
 
 def reasons_of(worker: str) -> set[str]:
-    """The reason codes of the worker's card, and those that its rules spell out."""
+    """The reason codes of the worker's card and of its rules."""
     entry = card(worker)["refuses"]
     listed = set() if entry.startswith("nothing") else set(re.findall(r"[a-z]+(?:_[a-z]+)*", entry))
     return listed | reasons_given(worker)
 
 
-def test_events_that_are_named_refused_are_refusals_and_no_others() -> None:
+def test_exactly_the_events_named_refused_are_refusals() -> None:
     named = {message_type for message_type in ALL if message_type.rpartition(".")[0].endswith("refused")}
 
     assert {payload.message_type for payload in REFUSALS} == named
@@ -35,12 +35,12 @@ def test_a_refusal_has_a_reason_and_a_detail(payload: type[Refusal]) -> None:
     assert payload.model_fields.keys() >= {"reason", "detail"}
 
 
-def test_a_type_that_nobody_released_is_no_refusal() -> None:
+def test_an_unreleased_type_is_no_refusal() -> None:
     assert not is_refusal("tea.refused.v1")
 
 
 @pytest.mark.parametrize("worker", WORKERS)
-def test_every_reason_that_a_worker_gives_has_its_sentence(worker: str) -> None:
+def test_every_reason_of_a_worker_has_a_sentence(worker: str) -> None:
     assert reasons_of(worker) - {*refusals.REASONS, *problems.REASONS} == set()
 
 

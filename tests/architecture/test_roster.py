@@ -1,4 +1,4 @@
-"""What a worker needs beside its folder. Each miss names the file or the line to add."""
+"""The parts that a worker needs beside its folder. Each failure names the file or the line to add."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.faults import scenarios
 
 COMPOSE = ROOT / "docker-compose.yml"
 BESIDE_WORKERS = {CLOCK, "topology", "api", "rabbitmq", "mongodb", "redis"}
-"""Topology declares exchanges, queues and collections, and ends."""
+"""The service `topology` declares exchanges, queues and collections, then exits."""
 
 every_worker = pytest.mark.parametrize("worker", WORKERS)
 
@@ -30,7 +30,7 @@ def test_it_is_a_service(worker: str) -> None:
     )
 
 
-def test_every_service_is_a_worker_or_stands_beside_them() -> None:
+def test_every_service_is_a_worker_or_a_known_other_one() -> None:
     unknown = sorted(set(services()) - {*WORKERS} - BESIDE_WORKERS)
 
     assert not unknown, f"workers/ has no {', '.join(unknown)}: remove the service from docker-compose.yml"
@@ -48,7 +48,7 @@ def test_the_contracts_that_it_imports_exist(worker: str) -> None:
 
 
 @every_worker
-def test_it_has_scenarios_for_crashes(worker: str) -> None:
+def test_it_has_crash_scenarios(worker: str) -> None:
     place = f"tests/faults/scenarios/{worker}.py"
     assert (ROOT / place).is_file(), (
         f"add {place} with a function that returns a Scenario of everything {worker} may do; "
@@ -59,7 +59,7 @@ def test_it_has_scenarios_for_crashes(worker: str) -> None:
     assert set(found.values()) == {worker}, f"every Scenario of {place} begins with {worker!r}"
 
 
-def test_no_two_scenarios_have_one_name_and_none_is_of_a_worker_that_is_gone() -> None:
+def test_scenarios_have_unique_names_and_existing_workers() -> None:
     names = [name for worker in scenarios.WORKERS for name in scenarios.of(worker)]
 
     assert sorted(names) == sorted(scenarios.SCENARIOS), "rename one of two scenarios under tests/faults/scenarios/"

@@ -1,4 +1,4 @@
-"""mypy refuses a message, a rule or a repository in the wrong place. One run of it checks all planted faults."""
+"""mypy refuses a message, a rule or a repository in the wrong place. One run checks all planted faults."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ERROR = re.compile(r"^(?P<file>[^:]+):\d+: error: (?P<text>.+)$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Fault:
-    """Changes of one file of a worker, by the text that each replaces, and an error that mypy must report there."""
+    """Changes in one file of a worker (replaced text to new text), and the error that mypy must report there."""
 
     file: str
     changes: dict[str, str]
@@ -96,9 +96,9 @@ FAULTS = {
 
 @pytest.fixture(scope="module")
 def errors(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
-    """What mypy reports, by file, with the project's configuration and every fault planted.
+    """mypy's errors by file, with the project's configuration and every fault planted.
 
-    A copy of the cache makes it quick where `mypy` ran before, and keeps the faults out of the next run.
+    A copy of the cache makes it fast after an earlier run of mypy, and keeps the faults out of the next run.
     """
     folder = tmp_path_factory.mktemp("planted")
     if (ROOT / ".mypy_cache").exists():
@@ -121,7 +121,7 @@ def _planted(fault: Fault) -> str:
     for sound, faulty in fault.changes.items():
         assert text.count(sound) == 1, f"{fault.file} must have this once: {sound}"
         text = text.replace(sound, faulty)
-    # Of a shadow file as large as the original, mypy would take the cached result.
+    # If the shadow file had the size of the original, mypy would use the cached result.
     return text + "#" * 100 + "\n"
 
 

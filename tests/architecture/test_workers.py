@@ -1,4 +1,4 @@
-"""Every worker has the same rooms, and its card tells the truth about them."""
+"""Every worker has the same rooms, and its card matches them."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from tests.architecture.sources import ROOT, WORKERS, is_pure, python_files, tre
 ROOMS = {"__init__.py", "model.py", "decide.py", "repository.py", "handlers.py", "audit.py"}
 SCREEN_LINES_MAX = 40
 FIGURES = ("figure", "add")
-"""What an audit counts, without a verdict."""
+"""Methods by which an audit counts, without a result."""
 
 REFUSING = ("refuse", "_refuse", "_Refused", "_Missing", "RefundError")
 NOT_REFUSALS = {"stock_short", "stock_oversold", "payment_overdue"}
-"""Reasons why an order ends, which its own events tell."""
+"""Reasons why an order ends, which its own events state."""
 
 _VERSIONS = re.compile(r"([a-z-]+\.[a-z-]+) \((v[0-9]+(?:, v[0-9]+)*)\)")
 _EVERY_WORKER = pytest.mark.parametrize("worker", WORKERS)
@@ -41,7 +41,7 @@ def test_there_are_workers() -> None:
 
 
 @_EVERY_WORKER
-def test_it_has_these_rooms_and_further_ones_for_pure_rules_or_parts_of_its_audit(worker: str) -> None:
+def test_it_has_the_rooms_and_only_pure_or_audit_rooms_beside_them(worker: str) -> None:
     found = {path for path in (ROOT / "workers" / worker).iterdir() if path.name != "__pycache__"}
 
     missing = sorted(ROOMS - {path.name for path in found})
@@ -50,7 +50,7 @@ def test_it_has_these_rooms_and_further_ones_for_pure_rules_or_parts_of_its_audi
         assert path.name in ROOMS or path.name.startswith("audit_") or (is_pure(path) and path.suffix == ".py"), path
 
 
-def test_beside_the_workers_there_is_nothing() -> None:
+def test_the_folder_contains_only_workers() -> None:
     found = {path.name for path in (ROOT / "workers").iterdir() if path.name != "__pycache__"}
 
     assert found == {"__init__.py", *WORKERS}
@@ -69,7 +69,7 @@ def test_its_handlers_fit_a_screen(worker: str) -> None:
 
 
 @_EVERY_WORKER
-def test_its_repository_is_typed_for_exactly_the_messages_that_its_rules_get(worker: str) -> None:
+def test_its_repository_is_typed_for_exactly_the_messages_of_its_rules(worker: str) -> None:
     wired = _room(worker, "handlers").WORKER
     [(_state, payloads)] = [get_args(base) for base in get_original_bases(wired.repository)]
 
@@ -94,9 +94,9 @@ class TestCard:
             for handler in _room(worker, "handlers").WORKER.handlers
             if len(handler.payloads) > 1
         }
-        said = {name: versions.split(", ") for name, versions in _VERSIONS.findall(card(worker)["consumes"])}
+        listed = {name: versions.split(", ") for name, versions in _VERSIONS.findall(card(worker)["consumes"])}
 
-        assert said == several
+        assert listed == several
 
     def test_owns_the_collections_of_its_repository(self, worker: str) -> None:
         collections = {collection.name for collection in _room(worker, "handlers").WORKER.repository.collections}
@@ -119,7 +119,7 @@ class TestCard:
         checked = invariants_in(worker)
         place = f"the docstring of workers/{worker}/__init__.py"
         missing = [f"proves     {name}: …" for name in sorted(checked - set(proved_by(worker)))]
-        assert not missing, f"add to {place} the lines {missing}, each with a sentence that says what holds"
+        assert not missing, f"add to {place} the lines {missing}, each with a sentence that states what holds"
         idle = sorted(set(proved_by(worker)) - checked)
         assert not idle, f"no audit of {worker} reports {', '.join(idle)}; remove the line from {place}"
 
@@ -133,22 +133,22 @@ def test_its_card_names_every_reason_it_refuses_for(worker: str) -> None:
 
 
 def reasons_given(worker: str) -> set[str]:
-    """The reason codes that the worker's rules spell out where they refuse."""
+    """The reason codes in the refusals of the worker's rules."""
     rooms = [path for path in python_files(f"workers/{worker}") if is_pure(path)]
     calls = [node for path in rooms for node in ast.walk(tree_of(path)) if isinstance(node, ast.Call)]
-    said = [
+    arguments = [
         argument
         for call in calls
         if isinstance(call.func, ast.Name) and call.func.id in REFUSING
         for argument in call.args
     ]
-    said += [keyword.value for call in calls for keyword in call.keywords if keyword.arg == "reason"]
-    codes = (node.value for node in said if isinstance(node, ast.Constant) and isinstance(node.value, str))
+    arguments += [keyword.value for call in calls for keyword in call.keywords if keyword.arg == "reason"]
+    codes = (node.value for node in arguments if isinstance(node, ast.Constant) and isinstance(node.value, str))
     return {code for code in codes if re.fullmatch(r"[a-z][a-z0-9_]*", code)} - NOT_REFUSALS
 
 
 def invariants_in(worker: str) -> set[str]:
-    """The invariants that the worker's audits may find broken."""
+    """The invariants that the worker's audits check."""
     calls = [
         node
         for path in (ROOT / "workers" / worker).glob("audit*.py")
@@ -160,7 +160,7 @@ def invariants_in(worker: str) -> set[str]:
 
 
 def payloads_made(worker: str) -> set[type[Payload]]:
-    """The message classes that the worker's rules call by name."""
+    """The message classes that the worker's rules create by name."""
     decide = _room(worker, "decide")
     called = {
         node.func.id
@@ -171,7 +171,7 @@ def payloads_made(worker: str) -> set[type[Payload]]:
     return {found for found in made if isinstance(found, type) and issubclass(found, Payload) and found.message_type}
 
 
-def test_no_message_is_published_by_two_workers_and_none_goes_to_two_queues_of_one() -> None:
+def test_each_message_has_one_publisher_and_one_queue_per_worker() -> None:
     makers: dict[str, list[str]] = {}
     for worker in WORKERS:
         for payload in payloads_made(worker):
@@ -182,7 +182,7 @@ def test_no_message_is_published_by_two_workers_and_none_goes_to_two_queues_of_o
     assert {name: workers for name, workers in makers.items() if len(workers) > 1} == {}
 
 
-def test_every_command_has_one_worker_that_answers_it() -> None:
+def test_every_command_has_exactly_one_worker() -> None:
     readers: dict[type[Payload], list[str]] = {payload: [] for payload in ALL.values() if issubclass(payload, Command)}
     for worker in WORKERS:
         for handler in _room(worker, "handlers").WORKER.handlers:

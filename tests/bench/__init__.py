@@ -1,1 +1,1 @@
-"""How long things take, on real orders; run by hand, never by the test suite."""
+"""Benchmarks on real orders; run by hand, never by the test suite."""

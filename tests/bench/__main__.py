@@ -1,6 +1,6 @@
-"""Ours beside Celery, plain FastStream and the floor, in turns, on the same servers, and ours verified.
+"""Tributary compared with Celery, plain FastStream and the floor, in turns, on the same servers, with verified books.
 
-`python -m tests.bench [--rounds N] [--full] [--json]`. Compare the ratios, not the rates: those are this machine's.
+`python -m tests.bench [--rounds N] [--full] [--json]`. Compare the ratios, not the rates: rates depend on the machine.
 Exits with 1 if a contender's books are wrong.
 """
 
@@ -16,7 +16,7 @@ from rich.console import Console
 
 from infra import local
 from infra.cli.actions.hangup import end_like_ctrl_c
-from infra.local.patience import patience
+from infra.local.progress_notes import progress_notes
 from infra.terminal.environment import (
     EXIT_BREACH,
     environment_for,
@@ -42,11 +42,11 @@ def bench(rounds: int, *, everything: bool, as_json: bool) -> None:
     with one_sentence_on_failure():
         try:
             local.claim(name, home=home)
-            with patience(print_note) as on_step:
+            with progress_notes(print_note) as on_step:
                 local.up(name, home=home, progress=on_step)
             quick, rest = _run(name, Sizes(rounds=rounds), FullSizes() if everything else None, console)
         except (BenchFailure, PeerFailed) as failure:
-            typer.echo(f"Not measured to the end: {failure}", err=True)
+            typer.echo(f"Benchmark not finished: {failure}", err=True)
             raise typer.Exit(EXIT_BREACH) from failure
         finally:
             local.down(name, home=home, remove_data=True)
@@ -70,7 +70,7 @@ def _run(
             found = uvloop.run(full(running, sizes, full_sizes))
             return found.quick, found
         except (BenchFailure, PeerFailed):
-            # What was measured before is worth minutes.
+            # The figures measured so far took minutes.
             report.show(console, running.found)
             raise
 
@@ -78,15 +78,15 @@ def _run(
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__.partition("\n")[0])
     parser.add_argument(
-        "--rounds", type=int, choices=range(1, 21), default=3, metavar="N", help="turns that everybody gets"
+        "--rounds", type=int, choices=range(1, 21), default=3, metavar="N", help="rounds of each contender"
     )
     parser.add_argument(
         "--full", action="store_true", help="also growth, a hot product, memory, more processes, verify"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object for programs")
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     try:
-        bench(asked.rounds, everything=asked.full, as_json=asked.json)
+        bench(arguments.rounds, everything=arguments.full, as_json=arguments.json)
     except typer.Exit as ended:
         raise SystemExit(ended.exit_code) from None
 

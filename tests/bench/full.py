@@ -1,4 +1,4 @@
-"""The full benchmark: the quick one, and what takes long: growth, a hot product, memory, more processes, verify."""
+"""The full benchmark: the quick one, growth, a hot product, memory, more processes, verify."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 from tests.bench.growth import GrowthFindings, GrowthSizes, growth
 from tests.bench.hot import HotFindings, hot
-from tests.bench.living import LivingFindings, LivingSizes, living
 from tests.bench.memory import memory
 from tests.bench.run import Bench, Findings, Sizes
 from tests.bench.scaling import ScalingFindings, scaling
+from tests.bench.verify_growth import VerifyFindings, VerifySizes, verify_growth
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,19 +23,19 @@ class FullSizes:
     memory_orders: int = 100_000
     scaling_orders: int = 10_000
     scaling_rounds: int = 3
-    living: LivingSizes = field(default_factory=LivingSizes)
+    verify: VerifySizes = field(default_factory=VerifySizes)
 
 
 @dataclass(frozen=True, slots=True)
 class FullFindings:
-    """`quick` as `Bench.quick` found it; `memory` is the peak in MB by worker, over the long backlog."""
+    """`quick` is the result of `Bench.quick`; `memory` is the peak in MB by worker, over the long backlog."""
 
     quick: Findings
     growth: GrowthFindings
     hot: HotFindings
     memory: Mapping[str, float]
     scaling: ScalingFindings
-    living: LivingFindings
+    verify: VerifyFindings
 
 
 async def full(bench: Bench, quick: Sizes, sizes: FullSizes) -> FullFindings:
@@ -46,5 +46,5 @@ async def full(bench: Bench, quick: Sizes, sizes: FullSizes) -> FullFindings:
         await hot(bench, sizes.hot_orders, sizes.hot_rounds),
         await memory(bench, sizes.memory_orders),
         await scaling(bench, sizes.scaling_orders, sizes.scaling_rounds),
-        await living(bench, sizes.living),
+        await verify_growth(bench, sizes.verify),
     )

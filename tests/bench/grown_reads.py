@@ -1,4 +1,4 @@
-"""What reads of the HTTP API take as the system grows: those that a long list, or a long month, might make slow."""
+"""Duration of HTTP reads as the system grows: reads that a long list or a long month might slow down."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from infra.processes import api_entry
 from tests.bench.ours import BenchFailure, Ours
 from tests.bench.reads import logged_in, serving
 
-APART, MONTH, INACTIVE = "read: lists that never meet", "read: a seller's month", "read: inactive distributors"
+APART, MONTH, INACTIVE = "read: two filters, nothing in common", "read: a seller's month", "read: inactive distributors"
 _TIMES = 5
 
 
 async def paths_of_orders(store: MongoStore) -> dict[str, list[str]]:
-    """The orders that the largest shop has of the largest seller who never sells there, and the months of the sellers
-    who sold most, each of whom nobody has asked for.
+    """Paths of two kinds: orders of the largest shop by the largest seller who never sells there, and months of the
+    largest sellers, not yet cached.
     """
     [shop_id, *_] = await _most(store, ORDERS, "shop_id", 1)
     there = {"$sum": {"$cond": [{"$eq": ["$shop_id", shop_id]}, 1, 0]}}
@@ -40,7 +40,7 @@ async def paths_of_orders(store: MongoStore) -> dict[str, list[str]]:
 
 
 def paths_of_distributors() -> dict[str, list[str]]:
-    """Those who do not earn, where everybody does."""
+    """Inactive distributors, where all are active."""
     return {INACTIVE: ["/api/distributors?active=false"] * (1 + _TIMES)}
 
 

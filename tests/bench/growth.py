@@ -1,12 +1,12 @@
-"""What an order costs as the system grows: with more orders stored, distributors, levels above the seller, and rules;
-and what reads of the API take then.
+"""Cost of an order as the system grows: with more stored orders, distributors, levels above the seller, and rules;
+and the duration of API reads.
 
-The sizes of a case take turns, each on a database of its own that is kept between its rounds, so it also grows by the
-orders of each round. History and networks are loaded in bulk (`tests.bench.history`); the orders that are timed are
-new, and every one of them is checked. A first round warms up and does not count: what was loaded in bulk is still being
-written to disk then.
+The sizes of a case take turns, each on its own database, which is kept between its rounds and so grows by the
+orders of each round. History and networks are loaded in bulk (`tests.bench.history`); the timed orders are
+new, and each of them is checked. The first round is a warm-up and does not count: MongoDB still writes the
+bulk-loaded documents to disk then.
 
-Chains are followed for `UPLINE_DEPTH_MAX` levels and no further, so what lies above the thirtieth costs nothing.
+Chains are read up to `UPLINE_DEPTH_MAX` levels, so levels above that cost nothing.
 """
 
 from __future__ import annotations
@@ -39,16 +39,16 @@ from tests.bench.world import World, one_line_world, order_key
 STORED, DISTRIBUTORS, DEPTH, OVERRIDES = "stored orders", "distributors", "chain depth", "rule conditions"
 
 _PROGRESS, _SALES = "reward_checks.progress", "reward_checks.sales"
-_SETTLED_WITHIN_S, _LOOK_EVERY_S = 30.0, 0.25
+_HANDLED_WITHIN_S, _LOOK_EVERY_S = 30.0, 0.25
 _OVERRIDE_RATES = ("0.04", "0.02", "0.01")
 _LEVELS = 3
 _NETWORK = 10_000
-"""Distributors in all where the depth of chains is what changes."""
+"""Total distributors in the case that varies the depth of chains."""
 
 
 @dataclass(frozen=True, slots=True)
 class GrowthSizes:
-    """How large each case gets; `pattern` orders go through the workers before they are multiplied."""
+    """Sizes of each case; `pattern` orders go through the workers before they are multiplied."""
 
     rounds: int = 3
     orders: int = 4_000
@@ -61,7 +61,7 @@ class GrowthSizes:
 
 @dataclass(slots=True)
 class GrowthFindings:
-    """Milliseconds an order, a figure a round, by case (`stored orders`, …) and size; milliseconds a read as well."""
+    """Milliseconds per order or read, one figure per round, by case (`stored orders`, …) and size."""
 
     ms: defaultdict[str, dict[int, list[float]]] = field(default_factory=lambda: defaultdict(dict))
 
@@ -69,7 +69,7 @@ class GrowthFindings:
         return median(self.ms[case][size])
 
     def ratio(self, case: str) -> float:
-        """What an order costs at the largest size of a case, over what it costs at the smallest."""
+        """Cost of an order at the largest size of a case, divided by its cost at the smallest."""
         sizes = self.ms[case]
         return self.median_ms(case, max(sizes)) / self.median_ms(case, min(sizes))
 
@@ -79,7 +79,7 @@ class GrowthFindings:
 
 
 async def growth(bench: Bench, progress: Progress, sizes: GrowthSizes = GrowthSizes()) -> GrowthFindings:
-    """Measure every case, one after another. BenchFailure where an order did not come out right."""
+    """Measure every case, one after another. Raises BenchFailure where the result of an order is wrong."""
     found = GrowthFindings()
     world = one_line_world(sizes.pattern + (1 + sizes.rounds) * sizes.orders)
     for case, makes in _cases(world, sizes).items():
@@ -107,7 +107,7 @@ async def growth(bench: Bench, progress: Progress, sizes: GrowthSizes = GrowthSi
 
 @dataclass(slots=True)
 class _Place:
-    """One size of one case: a database with its stage, and where in the world's orders it has got to."""
+    """One size of one case: a prepared database, and how many of the world's orders it has taken."""
 
     ours: Ours
     world: World
@@ -124,8 +124,8 @@ class _Place:
             yield
 
     async def reads(self, case: str) -> dict[str, list[float]]:
-        """Milliseconds of the reads that what grows in this case might make slower."""
-        assert self._store is not None, "the stage is set"
+        """Milliseconds of the reads that might become slower in this case."""
+        assert self._store is not None, "staged() comes first"
         if case == STORED:
             return await grown_reads.measure(self.ours, await grown_reads.paths_of_orders(self._store))
         if case == DISTRIBUTORS:
@@ -134,7 +134,7 @@ class _Place:
 
     async def take(self, orders: int) -> float:
         """Orders per second of the next ones."""
-        assert self._store is not None, "the stage is set"
+        assert self._store is not None, "staged() comes first"
         fresh = replace(self.world, events=self.world.events[self.taken : self.taken + orders])
         self.taken += orders
         counted = await _sales_minor(self._store)
@@ -172,7 +172,7 @@ def _with_stored(world: World, pattern: int, size: int) -> _Make:
 
 
 def _with_network(world: World, distributors: int, depth: int) -> _Make:
-    """Every basket is sold by somebody else; above each seller there are `depth` levels, or all that are followed."""
+    """Every basket has another seller; above each seller there are `depth` levels, at most `UPLINE_DEPTH_MAX`."""
     chains = distributors // depth
     lowest = range(chains * (min(depth, UPLINE_DEPTH_MAX) - 1), chains * depth)
 
@@ -191,7 +191,7 @@ def _with_network(world: World, distributors: int, depth: int) -> _Make:
 
 
 def _overridden(world: World, overrides: int) -> World:
-    """The same rules, with rates of their own for so many of the products that are ordered."""
+    """The same rules, with override rates for this number of the ordered products."""
     products = list(dict.fromkeys(event["data"]["lines"][0]["product_id"] for event in world.events))[:overrides]
     rules = world.population.rules
     plain: dict[str, Any] = rules.proposal.rules.model_dump(mode="json", exclude_unset=True)
@@ -206,12 +206,12 @@ def _overridden(world: World, overrides: int) -> World:
 
 
 async def until_handled(
-    store: MongoStore, events: Sequence[dict[str, Any]], counted_minor: int, *, within_s: float = _SETTLED_WITHIN_S
+    store: MongoStore, events: Sequence[dict[str, Any]], counted_minor: int, *, within_s: float = _HANDLED_WITHIN_S
 ) -> None:
-    """Every one of these orders is paid, accrued, booked and counted, once; BenchFailure where one is not in time.
+    """Wait until each of these orders is paid, accrued, booked and counted, once. Raises BenchFailure on timeout.
 
-    `counted_minor` is what was counted before them. The server counts documents that are about to be committed, so
-    the last ones may be a moment late.
+    `counted_minor` is the sum counted before them. The server also counts documents that are about to be committed,
+    so the last ones may be visible a moment late.
     """
     deadline = time.monotonic() + within_s
     while (wrong := await _complaint(store, events, counted_minor)) is not None:
@@ -228,8 +228,8 @@ async def _complaint(store: MongoStore, events: Sequence[dict[str, Any]], counte
         LEDGER: ("key", {}),
         _SALES: ("_id", {"counted": True}),
     }
-    for collection, (name, such) in places.items():
-        found = await store.find(collection, {name: {"$in": keys}, **such}, fields=(name,))
+    for collection, (name, condition) in places.items():
+        found = await store.find(collection, {name: {"$in": keys}, **condition}, fields=(name,))
         if len(found) != len(keys) or {document[name] for document in found} != set(keys):
             return f"{collection} has {len(found)} documents for {len(keys)} new orders"
     net = sum(

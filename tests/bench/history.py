@@ -1,9 +1,9 @@
-"""History in bulk: stored orders by the million and networks of any size, without waiting for workers to make them.
+"""History in bulk: millions of stored orders and networks of any size, without waiting for workers.
 
-Real orders that went through the workers are the pattern. The server itself copies every document they left, with other
-ids, keys and times, each copy consistent in itself, and then builds the indexes anew. What is summed up of orders
-(balances, a month's sales, stock) is not multiplied, as these documents do not grow in number with the orders: so the
-copies do not pass `verify`, and nobody should ask. Messages inside the journals keep the pattern's text.
+Real orders that went through the workers are the pattern. MongoDB itself copies each of their documents with other
+ids, keys and times, each copy consistent in itself, and then rebuilds the indexes. Sums over orders (balances, a
+month's sales, stock) are not multiplied, since their documents do not grow in number with the orders. So `verify` does
+not hold for the copies. Messages inside the journals keep the pattern's text.
 """
 
 from __future__ import annotations
@@ -26,26 +26,26 @@ from tests.bench.ours import OF_ORDERS
 
 _COPIES_AT_ONCE = 50
 _AT_A_TIME = 2
-"""Collections that are filled side by side: the server has few cores, and the disk is one."""
+"""Collections that are filled in parallel: the server has few cores and one disk."""
 
 _INSERTED_AT_ONCE = 10_000
 _FIRST_ID = 1_000_000_000
 _JOINED = datetime(2016, 1, 1, tzinfo=UTC)
 
 _UUID, _KEPT, _DRAWN, _VERSION = 36, 3, 5, 14
-"""A message id: its length, the characters of its head that stay, those after them that are drawn anew for each copy
-so that the copies lie spread over the whole index as shops' ids do, and where the version of a UUID stands."""
+"""A message id: its length, the number of head characters that stay, the number of characters after them that each copy
+draws again (so that copies are spread over the whole index like shops' ids), and the position of the UUID version."""
 
 _HEAD, _HEAD_MS = _KEPT + _DRAWN, 1 << 16
-"""Our own ids begin with a time: its first characters, of which the last counts a minute or so, are another for each
-copy, earlier than now."""
+"""Our own ids begin with a time. Each copy has other first characters, for an earlier time; the last of them counts
+about a minute."""
 
 _OURS, _COPY = "8", "0"
-"""The version of our own ids, and one that no id has: no copy's id is that of a real message."""
+"""The version of our own ids, and a version that no id has: so no copy has the id of a real message."""
 
 
 async def multiply_orders(settings: Settings, times: int, span_s: int) -> None:
-    """Have `times` as many orders as are stored now, each copy `span_s` older than the one before."""
+    """Multiply the stored orders by `times`, each copy `span_s` older than the one before."""
     client: Any = AsyncIOMotorClient(settings.mongodb_url)
     database = client[settings.database]
     patterns = client[f"{settings.database}_pattern"]
@@ -62,7 +62,7 @@ async def multiply_orders(settings: Settings, times: int, span_s: int) -> None:
                     {"$set": {"copy": copies}},
                     {"$unwind": "$copy"},
                     {"$set": changes},
-                    # The server gives a record that has lost its id a new one.
+                    # The server gives a record without an id a new one.
                     {"$unset": ["copy", "_id"] if "_id" not in changes else "copy"},
                     {"$merge": {"into": {"db": database.name, "coll": name}, "whenMatched": "fail"}},
                 ]
@@ -82,7 +82,7 @@ async def multiply_orders(settings: Settings, times: int, span_s: int) -> None:
 
 
 async def add_distributors(settings: Settings, count: int, depth: int) -> None:
-    """Add so many distributors, in chains of `depth` that do not meet; number n's id is `distributor_id(n)`."""
+    """Add `count` distributors in separate chains of `depth`; the id of number n is `distributor_id(n)`."""
     client: Any = AsyncIOMotorClient(settings.mongodb_url)
     collection = client[settings.database][DISTRIBUTORS]
     try:
@@ -99,12 +99,12 @@ async def add_distributors(settings: Settings, count: int, depth: int) -> None:
 
 
 def distributor_id(number: int) -> int:
-    """The id of a distributor of a network that was added in bulk, from 0."""
+    """The id of a bulk-loaded distributor, counted from 0."""
     return _FIRST_ID + number
 
 
 def _distributor(number: int, sponsor: int) -> dict[str, Any]:
-    """As `network` stores it; who has nobody above has no last sponsor, for the index on it is to stay small."""
+    """As `network` stores it; a distributor without a sponsor has no `sponsor_id`, to keep its index small."""
     above = {"sponsor_id": distributor_id(sponsor)} if sponsor >= 0 else {}
     return {
         "_id": distributor_id(number),
@@ -116,7 +116,8 @@ def _distributor(number: int, sponsor: int) -> dict[str, Any]:
 
 
 def _copies(times: int, span_s: int, now: int) -> Iterator[list[dict[str, Any]]]:
-    """What makes each copy another one, in portions. It is the same in every collection: ids stand in several.
+    """The values that distinguish each copy, in portions; the same in every collection, since several hold an id.
+
     The factor is odd, so no two copies draw the same characters.
     """
     space = 16**_DRAWN
@@ -137,12 +138,12 @@ def _tagged(of: str) -> dict[str, Any]:
 
 
 def _renumbered(name: str) -> dict[str, Any]:
-    """The same list, but for that of the order's number."""
+    """The same list name; the list of the order's number gets the copy's tag."""
     return {"$cond": [{"$eq": [{"$indexOfCP": [name, number_list("")]}, 0]}, _tagged(name), name]}
 
 
 def _drawn(of: str) -> dict[str, Any]:
-    """Another message id, the same wherever the old one stood."""
+    """The copy's message id, the same in every place of the old one."""
     start = {"$subtract": [{"$strLenCP": of}, _UUID]}
     before = {"$substrCP": [of, 0, start]}
     kept = {"$substrCP": [of, start, _KEPT]}
@@ -154,7 +155,7 @@ def _drawn(of: str) -> dict[str, Any]:
 
 
 def _each(of: str, changes: Any) -> dict[str, Any]:
-    """Every item of a list changed; no list where there was none."""
+    """A list with every item changed; no list where there was none."""
     return {"$cond": [{"$isArray": of}, {"$map": {"input": of, "in": changes}}, "$$REMOVE"]}
 
 

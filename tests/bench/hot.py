@@ -1,4 +1,4 @@
-"""Every order wants the same product: what is left of the uniform case, and whether the last unit is sold only once."""
+"""All orders are for one product: its rate compared with the uniform case, and whether the last unit is sold once."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ REPLICAS: dict[str, Sequence[Sequence[str]]] = {
     ),
     "two of every worker": tuple(group for group in GROUPS for _ in range(2)),
 }
-"""The processes of each variant; the uniform case has the same."""
+"""The processes of each variant; the uniform case uses the same."""
 
 _SELL_OUT_WITHIN_S = 300.0
 _LOOK_EVERY_S = 0.2
@@ -48,7 +48,7 @@ class Hot:
 
 @dataclass(frozen=True, slots=True)
 class SoldOut:
-    """What came of more orders than there was stock for, one unit each."""
+    """The result of more orders than stock, one unit each."""
 
     stock: int
     sold: int
@@ -62,7 +62,7 @@ class HotFindings:
 
 
 async def hot(bench: Bench, orders: int, rounds: int) -> HotFindings:
-    """Hot and uniform in turns, with the same processes. Raises BenchFailure where books or stock are wrong."""
+    """Measure hot and uniform in turns, with the same processes. Raises BenchFailure where books or stock are wrong."""
     uniform = one_line_world(orders)
     worlds = {"uniform": uniform, "hot": hot_world(uniform)}
     variants = []
@@ -79,9 +79,9 @@ async def hot(bench: Bench, orders: int, rounds: int) -> HotFindings:
 
 
 def hot_world(world: World, *, stock: int | None = None) -> World:
-    """The same orders, each of the product that most of them want; one unit each where `stock` is limited."""
-    wanted = Counter(line["product_id"] for event in world.events for line in event["data"]["lines"])
-    [(product_id, _)] = wanted.most_common(1)
+    """The same orders, all for the most ordered product; one unit each where `stock` is limited."""
+    demanded = Counter(line["product_id"] for event in world.events for line in event["data"]["lines"])
+    [(product_id, _)] = demanded.most_common(1)
     changed: dict[str, Any] = {"product_id": product_id}
     if stock is not None:
         changed["quantity"] = 1
@@ -102,12 +102,12 @@ async def _sell_out(bench: Bench, world: World) -> SoldOut:
             await shop.send([sent.as_published for sent in short.singly()])
             await _until_handled(store.find, len(short.events))
         await verified(store)
-        came = Counter(order["status"] for order in await store.find(ORDERS, {}, fields=("status",)))
+        statuses = Counter(order["status"] for order in await store.find(ORDERS, {}, fields=("status",)))
         [item] = await store.find(ITEMS, {"_id": _only_product(short)})
-    found = SoldOut(stock, came["paid"], came["rejected"])
+    found = SoldOut(stock, statuses["paid"], statuses["rejected"])
     left = sum(lot["on_hand"] - lot["reserved"] for lot in item["lots"])
     if found != SoldOut(stock, stock, len(short.events) - stock) or left:
-        raise BenchFailure(f"of {stock} units {found.sold} were sold, {left} are left, {found.rejected} rejected")
+        raise BenchFailure(f"stock {stock}: {found.sold} units sold, {left} left, {found.rejected} orders rejected")
     return found
 
 
@@ -116,7 +116,7 @@ async def _until_handled(find: Callable[..., Any], orders: int) -> None:
     deadline = time.monotonic() + _SELL_OUT_WITHIN_S
     while len(await find(ORDERS, {"status": {"$in": ["paid", "rejected"]}}, fields=("_id",))) < orders:
         if time.monotonic() > deadline:
-            raise BenchFailure(f"not every order of the hot product was settled within {_SELL_OUT_WITHIN_S:.0f} s")
+            raise BenchFailure(f"some orders of the hot product are not handled after {_SELL_OUT_WITHIN_S:.0f} s")
         await asyncio.sleep(_LOOK_EVERY_S)
 
 

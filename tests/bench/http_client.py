@@ -1,6 +1,6 @@
-"""An HTTP client that costs next to nothing, so that what is measured is the server: kept connections, and no more.
+"""A minimal HTTP client with kept connections, so that measurements show the server and not the client.
 
-It speaks to our own API on this machine: every answer names its length.
+It works with our own API on this machine only: every answer must have a content length.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Self
 
 _IDLE_MAX_S = 5.0
-"""Less than a server keeps a connection on which nobody asks anything."""
+"""Shorter than the server keeps an idle connection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +33,12 @@ class _Connection(NamedTuple):
 
 @dataclass(slots=True)
 class HttpClient:
-    """Opens a connection whenever all others wait for an answer, as many clients together do."""
+    """Opens a connection whenever all others are waiting, like many clients together."""
 
     host: str
     port: int
     _idle: list[tuple[float, _Connection]] = field(default_factory=list)
-    """Since when, the one used last at the end."""
+    """Idle connections with the time since when; the last used one is last."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -47,28 +47,28 @@ class HttpClient:
         self._close_idle()
 
     async def get(self, path: str, token: str | None = None) -> Answer:
-        """Asked again where the server has closed a kept connection meanwhile, as every client does."""
+        """Send again where the server has closed a kept connection, as every client does."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         try:
-            return await self._ask("GET", path, headers, b"")
+            return await self._send("GET", path, headers, b"")
         except (EOFError, ConnectionError):
-            # The others that wait may have been closed with it.
+            # Other idle connections may be closed too.
             self._close_idle()
-            return await self._ask("GET", path, headers, b"")
+            return await self._send("GET", path, headers, b"")
 
     async def post(self, path: str, body: Mapping[str, Any]) -> Answer:
-        return await self._ask("POST", path, {"Content-Type": "application/json"}, json.dumps(body).encode())
+        return await self._send("POST", path, {"Content-Type": "application/json"}, json.dumps(body).encode())
 
-    async def _ask(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        """Raises OSError, and EOFError where the server closes instead of answering."""
+    async def _send(self, method: str, path: str, extra: Mapping[str, str], body: bytes) -> Answer:
+        """Raises OSError, or EOFError where the server closes without an answer."""
         reader, writer = connection = await self._connection()
-        told = {"Host": f"{self.host}:{self.port}", **headers}
+        headers = {"Host": f"{self.host}:{self.port}", **extra}
         if body:
-            told["Content-Length"] = str(len(body))
-        head = "".join(f"{name}: {value}\r\n" for name, value in told.items())
+            headers["Content-Length"] = str(len(body))
+        head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         try:
             writer.write(f"{method} {path} HTTP/1.1\r\n{head}\r\n".encode() + body)
-            status, length = _told_by(await reader.readuntil(b"\r\n\r\n"))
+            status, length = _status_and_length(await reader.readuntil(b"\r\n\r\n"))
             answer = Answer(status, await reader.readexactly(length))
         except BaseException:
             writer.close()
@@ -88,8 +88,7 @@ class HttpClient:
         return _Connection(*await asyncio.open_connection(self.host, self.port))
 
 
-def _told_by(head: bytes) -> tuple[int, int]:
-    """Status and length of the body."""
+def _status_and_length(head: bytes) -> tuple[int, int]:
     first, *lines = head.decode("latin-1").split("\r\n")
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
     return int(first.split(" ", 2)[1]), int(headers.get("content-length", "0"))

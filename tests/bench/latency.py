@@ -1,7 +1,7 @@
-"""How long an order takes from its publication to its accrued commission, at a given rate of arrivals.
+"""Latency of an order from its publication to its accrued commission, at a given arrival rate.
 
-Open loop: orders are due at random moments (Poisson) fixed beforehand, and each counts from the moment it was due. So
-an order that the publisher itself sent late, because the system was slow, is not flattered (coordinated omission).
+Open loop: orders are due at random times (Poisson) fixed beforehand, and each latency counts from the due time. So an
+order that the publisher sent late because the system was slow gets no advantage (coordinated omission).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _LOOK_EVERY_S = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """`load` is the share of capacity, `rate` the orders per second that came; the rest in milliseconds."""
+    """`load` is the share of capacity, `rate` the orders per second; the rest in milliseconds."""
 
     load: float
     rate: float
@@ -44,9 +44,9 @@ class Latency:
 
 
 async def latencies(ours: Ours, rates: Mapping[float, float], seconds: float) -> list[Latency]:
-    """Let orders come in for so long at each rate, told by its load, and see when the commission of each is told.
+    """Publish orders for `seconds` at each rate (by load), and measure when the commission of each is published.
 
-    One rate after the other, of the same workers: no order of the next is due before the last has its commission.
+    The rates run one after another with the same workers: the next begins when the last order has its commission.
     """
     counts = [_WARM_UP + max(100, round(rate * seconds)) for rate in rates.values()]
     world = one_line_world(sum(counts))
@@ -81,7 +81,7 @@ class _Trial:
         for _ in self._sent[1:]:
             self._due.append(self._due[-1] + rng.expovariate(rate))
         self.took_ms = [0.0] * len(self._sent)
-        self._heard: list[tuple[float, bytes]] = []
+        self._received: list[tuple[float, bytes]] = []
         self._started = 0.0
 
     async def listen(self) -> None:
@@ -90,9 +90,9 @@ class _Trial:
         await queue.consume(self._on_message, no_ack=True)
 
     async def publish(self) -> None:
-        """Publish every order when it is due, at the least cost: the publisher has the same two cores as the system.
+        """Publish every order when it is due, at the least cost: the publisher shares the two cores of the system.
 
-        Nobody waits for confirms: an order that got lost has no commission, and that fails the trial.
+        It waits for no confirms: a lost order has no commission, and that fails the trial.
         """
         channel = await self._connection.channel(publisher_confirms=False)
         amqp = await channel.get_underlay_channel()
@@ -106,7 +106,7 @@ class _Trial:
                 exchange=COMMANDS_EXCHANGE,
                 routing_key=routing_key,
                 properties=properties,
-                wait=False,  # type: ignore[call-arg]  # the class has it, its abstract one does not
+                wait=False,  # type: ignore[call-arg]  # the class has it, its abstract base does not
             )
         until = time.perf_counter() + _WAIT_S
         while missing := self._missing():
@@ -115,21 +115,21 @@ class _Trial:
             await asyncio.sleep(_LOOK_EVERY_S)
 
     async def _on_message(self, message: AbstractIncomingMessage) -> None:
-        self._heard.append((time.perf_counter() - self._started, message.body))
+        self._received.append((time.perf_counter() - self._started, message.body))
 
     def _missing(self) -> int:
-        """Read what was heard, which waited until nothing was due any more; how many orders are not among it yet."""
-        for at, body in self._heard:
+        """Read the received events, after the last order was due; return how many orders are still missing."""
+        for at, body in self._received:
             for event in json.loads(body):
                 number = self._numbers.pop(order_key(event), None)
                 if number is not None:
                     self.took_ms[number] = (at - self._due[number]) * 1000
-        self._heard.clear()
+        self._received.clear()
         return len(self._numbers)
 
 
 def _properties(sent: Sent) -> Any:
-    """With an id of its own, or the client makes one up at the moment of publishing."""
+    """With its own id, or the client generates one while publishing."""
     return aio_pika.Message(
         sent.body,
         content_type=sent.content_type,

@@ -1,4 +1,4 @@
-"""How much memory each process takes at most while it works off a long backlog, one worker in each."""
+"""Peak memory of each process over a long backlog, one worker in each process."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ GROUPS = tuple((name,) for name in (*roster.names(), roster.CLOCK))
 
 
 async def memory(bench: Bench, orders: int) -> dict[str, float]:
-    """The peak of each worker's process in MB, over a backlog of so many orders. Raises BenchFailure."""
+    """The peak of each worker's process in MB, over a backlog of `orders`. Raises BenchFailure."""
     bench.progress(f"memory over a backlog of {orders:,} orders", 0, 0)
     world = one_line_world(orders)
     return (await bench.ours(GROUPS).run(world, world.singly())).rss_mb

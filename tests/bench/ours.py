@@ -1,4 +1,4 @@
-"""Our own workers on a backlog: published first, then taken in, and timed until the last is through everywhere."""
+"""Our own workers on a backlog, which is published first and timed from the first order taken to the last finished."""
 
 from __future__ import annotations
 
@@ -38,25 +38,25 @@ OF_ORDERS = tuple(
 
 _FIRST_QUEUE = "order_intake.order.place"
 _COUNTED = "reward_checks.sales"
-"""Where the last step puts a document for each order."""
+"""The last step inserts a document for each order here."""
 
 _LOOK_EVERY_S = 0.05
 _TIMEOUT_S = 900.0
 _STAGE_TIMEOUT_S = 300.0
 
 Check = Callable[[MongoStore, int], Awaitable[None]]
-"""Raises BenchFailure where the books do not show so many new orders as they should."""
+"""Raises BenchFailure where the books do not show exactly this number of new orders."""
 
 
 class BenchFailure(Exception):
-    """A run whose result is not right is no result; the text says what was wrong."""
+    """A run with a wrong result does not count; the text states what was wrong."""
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
     """`seconds` from the first order taken to the last one finished.
 
-    `rss_mb` is the peak, `cpu_s` what was spent meanwhile, of each process.
+    `rss_mb` is the peak memory and `cpu_s` the processor time of each process.
     """
 
     orders: int
@@ -79,7 +79,7 @@ class Ours:
     groups: Sequence[Sequence[str]] = GROUPS
 
     async def run(self, world: World, backlog: Sequence[Sent]) -> Run:
-        """Set the stage, publish the backlog while nobody takes orders in, then let them, and time it.
+        """Load the reference data, publish the backlog while `order_intake` is stopped, then start it and time the run.
 
         Raises BenchFailure where the books do not hold afterwards.
         """
@@ -88,12 +88,12 @@ class Ours:
 
     @asynccontextmanager
     async def staged(self, world: World) -> AsyncIterator[MongoStore]:
-        """The database with the stage set, for one backlog after another; it is dropped in the end."""
+        """The database with reference data, for one backlog after another; it is dropped at the end."""
         async with AsyncExitStack() as stack:
             yield await self._stage(world, stack)
 
     async def take(self, store: MongoStore, backlog: Sequence[Sent], check: Check) -> Run:
-        """Time a backlog of new orders, on top of whatever is stored, and check what came of so many."""
+        """Time a backlog of new orders, added to the stored ones, and check their results."""
         intake = [group for group in self.groups if _INTAKE in group]
         others = [group for group in self.groups if _INTAKE not in group]
         orders = sum(sent.orders for sent in backlog)
@@ -117,7 +117,7 @@ class Ours:
 
     @asynccontextmanager
     async def ready(self, world: World) -> AsyncIterator[None]:
-        """Every worker running on the stage of `world`; the books are checked when its orders have gone through."""
+        """Run every worker with the reference data of `world`; check the books when its orders have gone through."""
         async with AsyncExitStack() as stack:
             store = await self._stage(world, stack)
             await stack.enter_async_context(self.running(self.groups))
@@ -126,7 +126,7 @@ class Ours:
             await self.check(store, len(world.events))
 
     async def _stage(self, world: World, stack: AsyncExitStack) -> MongoStore:
-        """An empty database and empty queues, and then all reference data by the workers' own hands."""
+        """Empty the database and the queues, then let the workers store all reference data."""
         store = MongoStore.connect(self.settings.mongodb_url, self.settings.database)
         stack.callback(store.close)
         await store.drop()
@@ -148,7 +148,7 @@ class Ours:
 
     @asynccontextmanager
     async def running(self, groups: Sequence[Sequence[str]], *, wait: bool = True) -> AsyncIterator[Fleet]:
-        """The processes of these groups, consuming if waited for."""
+        """The processes of these groups; with `wait`, all of them consume already."""
         self.logs.mkdir(parents=True, exist_ok=True)
         fleet = Fleet(groups, self.environment, logs=self.logs)
         fleet.start()
@@ -169,7 +169,7 @@ class Ours:
                 await asyncio.sleep(0.1)
 
     async def _purge(self) -> None:
-        """What a run that was broken off has left would count in this one."""
+        """Messages left by an interrupted run would count in this one."""
         connection = await broker.connect(self.settings.rabbitmq_url)
         try:
             channel = await connection.channel()
@@ -187,7 +187,7 @@ class Ours:
                 await asyncio.sleep(_LOOK_EVERY_S)
 
     async def _last_finished(self, store: MongoStore, orders: int, stored: tuple[int, int] = (0, 0)) -> None:
-        """Wait for the commissions and the counted sales of so many orders, beyond what was `stored` of each before."""
+        """Wait for the commissions and counted sales of `orders` more than the `stored` ones of each."""
         commissions, counted = (before + orders for before in stored)
         deadline = time.monotonic() + _TIMEOUT_S
         while await store.count(COMMISSIONS) < commissions or await store.count(_COUNTED) < counted:
@@ -196,9 +196,9 @@ class Ours:
             await asyncio.sleep(_LOOK_EVERY_S)
 
     async def check(self, store: MongoStore, orders: int) -> None:
-        """Verify all that is stored, of which so many orders are to be paid. Raises BenchFailure.
+        """Verify all stored state; exactly `orders` must be paid. Raises BenchFailure.
 
-        Waits until the workers have handled what nobody timed, or else verify would find it missing and look again.
+        Waits until the workers have handled the untimed messages, or verify would report them missing.
         """
         await self._quiet(store)
         await verified(store)
@@ -215,12 +215,12 @@ async def verified(store: MongoStore) -> None:
 
 
 def _peak_rss_mb(member: Member) -> float:
-    assert member.process is not None, "asked of those that run"
+    assert member.process is not None, "only for running members"
     return peak_rss_mb(member.process.pid)
 
 
 def peak_rss_mb(pid: int) -> float:
-    """The most memory that a process has taken so far; 0 where it has just ended."""
+    """Peak memory of a process so far; 0 where it has just ended."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("VmHWM:"):
             return round(int(line.split()[1]) / 1024, 1)
@@ -228,11 +228,11 @@ def peak_rss_mb(pid: int) -> float:
 
 
 def _cpu_s(member: Member) -> float:
-    assert member.process is not None, "asked of those that run"
+    assert member.process is not None, "only for running members"
     return cpu_s_of(member.process.pid)
 
 
 def cpu_s_of(pid: int) -> float:
-    """Processor time that a process has taken so far, in user and system mode."""
+    """Processor time of a process so far, in user and system mode."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

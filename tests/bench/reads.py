@@ -1,7 +1,7 @@
-"""How long the API's reads take at a steady rate, beside the whole stack on the same machine.
+"""Latency of the API's reads at a steady rate, while the whole stack runs on the same machine.
 
-Open loop, as `tests.bench.latency`: requests are due at random moments fixed beforehand, and each counts from the
-moment it was due, so that a slow answer delays nobody's clock but its own.
+Open loop, as in `tests.bench.latency`: requests are due at random times fixed beforehand, and each latency counts from
+the due time, so that a slow answer affects its own figure only.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from tests.bench.world import World, one_line_world
 
 ORDERS = 2_000
 REQUESTS_PER_S = 200
-PUT_TOGETHER_PER_S = 10
-"""For what is put together anew each time, from journals or from rules: nobody asks for that as often."""
+COMPOSED_PER_S = 10
+"""For answers that are composed each time, from journals or from rules; clients request them less often."""
 
 SERVER_PROCESSES = 2
 TOGETHER = "all cached and indexed ones"
@@ -56,14 +56,14 @@ class ReadLatency:
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Somebody who is logged in, and what they may ask for, by kind: each call gives the next path."""
+    """A logged-in user with the paths that they may read, by kind: each call returns the next path."""
 
     token: str
     paths: Mapping[str, Callable[[], str]]
 
 
 async def reads(ours: Ours, seconds: float) -> list[ReadLatency]:
-    """Each kind of read for so long, and the cached and indexed ones mixed for three times as long.
+    """Each kind of read for `seconds`, and the cached and indexed ones mixed for three times as long.
 
     Raises BenchFailure for an answer that is not 200.
     """
@@ -81,14 +81,14 @@ async def _measure(client: HttpClient, readers: Sequence[Reader], seconds: float
     mixed = [kind for kind in kinds if kind not in (TIMELINE, REASONS)]
     found = []
     gc.collect()
-    # What the benchmark itself holds is not looked through while it measures others.
+    # The garbage collector skips the benchmark's own objects during the measurement.
     gc.freeze()
     try:
         for kind in kinds:
-            # At the same time, so that every process gets some.
+            # Concurrently, so that every server process gets some.
             await asyncio.gather(*(_get(client, reader, kind) for reader in [*readers] * _WARM_UP))
         for kind in kinds:
-            rate = REQUESTS_PER_S if kind in mixed else PUT_TOGETHER_PER_S
+            rate = REQUESTS_PER_S if kind in mixed else COMPOSED_PER_S
             found.append(await _at_rate(client, readers, (kind,), rate, seconds, rng))
         found.append(await _at_rate(client, readers, mixed, REQUESTS_PER_S, 3 * seconds, rng))
     finally:
@@ -101,17 +101,17 @@ async def _at_rate(
 ) -> ReadLatency:
     took_ms: list[float] = []
 
-    async def ask(reader: Reader, kind: str, due: float) -> None:
+    async def read(reader: Reader, kind: str, due: float) -> None:
         await _get(client, reader, kind)
         took_ms.append((time.perf_counter() - due) * 1000)
 
     due = time.perf_counter()
-    async with asyncio.TaskGroup() as asking:
+    async with asyncio.TaskGroup() as reading:
         for _ in range(round(rate * seconds)):
             due += rng.expovariate(rate)
             if (early := due - time.perf_counter()) > 0:
                 await asyncio.sleep(early)
-            asking.create_task(ask(rng.choice(readers), rng.choice(kinds), due))
+            reading.create_task(read(rng.choice(readers), rng.choice(kinds), due))
     return ReadLatency(kinds[0] if len(kinds) == 1 else TOGETHER, rate, len(took_ms), *spread_of(took_ms))
 
 
@@ -123,7 +123,7 @@ async def _get(client: HttpClient, reader: Reader, kind: str) -> None:
 
 
 async def _readers(client: HttpClient, settings: Settings, world: World) -> list[Reader]:
-    """An administrator, who looks at anything, and the distributor who sold most, who looks at what is their own."""
+    """An administrator, who reads everything, and the distributor with the most sales, who reads their own data."""
     orders = [event["data"] for event in world.events]
     [(own_id, _)] = Counter(order["distributor_id"] for order in orders).most_common(1)
     [(hot_id, _)] = Counter(order["lines"][0]["product_id"] for order in orders).most_common(1)
@@ -133,9 +133,9 @@ async def _readers(client: HttpClient, settings: Settings, world: World) -> list
         await operations.create_distributor_login(distributor[0], own_id, distributor[1])
     rng = Random(31)
 
-    def paths(seen: Sequence[Mapping[str, str]], sellers: Sequence[int]) -> dict[str, Callable[[], str]]:
+    def paths(visible: Sequence[Mapping[str, str]], sellers: Sequence[int]) -> dict[str, Callable[[], str]]:
         def order() -> str:
-            one = rng.choice(seen)
+            one = rng.choice(visible)
             return f"/api/orders/{one['shop_id']}/{one['order_id']}"
 
         def commissions() -> str:
@@ -161,7 +161,7 @@ async def _readers(client: HttpClient, settings: Settings, world: World) -> list
 
 
 async def logged_in(client: HttpClient, email: str, password: str) -> str:
-    """The access token of somebody who has a password of their own."""
+    """The access token of a user who has set a password."""
     answer = await client.post("/api/auth/login", {"email": email, "password": password})
     if answer.status != 200:
         raise BenchFailure(f"{email} cannot log in: {answer.status} {answer.body.decode(errors='replace')[:300]}")
@@ -186,7 +186,7 @@ async def serving(ours: Ours) -> AsyncIterator[tuple[HttpClient, Settings]]:
             deadline = time.monotonic() + _READY_WITHIN_S
             while not await _is_ready(client):
                 if time.monotonic() > deadline or not process.is_running(mark):
-                    raise BenchFailure(f"the API does not get ready: {log.read_text(errors='replace')[-2000:]}")
+                    raise BenchFailure(f"the API is not ready: {log.read_text(errors='replace')[-2000:]}")
                 await asyncio.sleep(0.1)
             yield client, settings
     finally:

@@ -1,7 +1,7 @@
-"""How long a rehearsal of a year takes: `python -m tests.bench.rehearsal [--orders N] [--keep]`, on servers of its own.
+"""Duration of a rehearsal over a year: `python -m tests.bench.rehearsal [--orders N] [--keep]`, on its own servers.
 
-Fills a database with real baskets as the workers would have stored them (it takes a few minutes, and is
-kept with --keep), rehearses a draft over all of them, and prints how long that took.
+Fills a database with real baskets as the workers would store them (this takes a few minutes; --keep keeps the
+data), rehearses a draft over all of them, and prints the duration.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ DRAFT = Terms(
         TeamBonus("team", 10_000),
     ),
 )
-"""Three plans, with everything that makes a rehearsal slow: running figures, caps, and a walk up the chain."""
+"""Three plans with everything that slows a rehearsal: monthly sums, caps, and a walk up the chain."""
 
 
 def fill(database: Any, bought: Sequence[Basket]) -> None:

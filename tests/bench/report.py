@@ -1,4 +1,4 @@
-"""What the benchmark found, as tables for people and one object for programs."""
+"""The benchmark's results, as tables for people and one object for programs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _FIELDS = {
 
 
 def as_object(found: Findings, full: FullFindings | None = None) -> dict[str, Any]:
-    """Medians over the rounds; the ratios are of medians of the same call; null for what was not run."""
+    """Medians over the rounds; ratios compare medians of the same call; null for contenders that were not run."""
     rates = {name: _median(found, row) for name, row in _FIELDS.items()}
     half = [latency.p99_ms for latency in found.latency.get(HALF, ())]
     peaks = [max(peaks) for peaks in found.rss_mb.values()] + (list(full.memory.values()) if full else [])
@@ -40,8 +40,8 @@ def as_object(found: Findings, full: FullFindings | None = None) -> dict[str, An
 
 
 def show(console: Console, found: Findings, full: FullFindings | None = None) -> None:
-    """Rates with their spread, ratios, latency, memory; and what the full benchmark adds."""
-    rates = Grid("contender", "orders/s", "lowest", "highest", "of Celery", "of the floor", title="A backlog, settled")
+    """Rates with their spread, ratios, latency, memory; and the tables of the full benchmark."""
+    rates = Grid("contender", "orders/s", "lowest", "highest", "of Celery", "of the floor", title="Rate over a backlog")
     celery, floor = _median(found, "Celery"), _median(found, "floor")
     for row in _FIELDS.values():
         if (middle := _median(found, row)) is None:

@@ -1,4 +1,4 @@
-"""What only the full benchmark finds, as tables and as fields."""
+"""The results of the full benchmark only, as tables and as fields."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from infra.terminal.screen import Grid
 from tests.bench.full import FullFindings
 from tests.bench.growth import GrowthFindings
 from tests.bench.hot import HotFindings
-from tests.bench.living import LivingFindings
 from tests.bench.scaling import ScalingFindings
+from tests.bench.verify_growth import VerifyFindings
 
 
 def as_object(found: FullFindings | None) -> dict[str, Any]:
@@ -24,7 +24,7 @@ def as_object(found: FullFindings | None) -> dict[str, Any]:
         "growth_ms": _growth(found.growth),
         "hot": _hot(found.hot),
         "scaling": _scaling(found.scaling),
-        "verify": _verify(found.living),
+        "verify": _verify(found.verify),
     }
 
 
@@ -54,7 +54,7 @@ def _scaling(found: ScalingFindings) -> dict[str, Any]:
     }
 
 
-def _verify(found: LivingFindings) -> dict[str, Any]:
+def _verify(found: VerifyFindings) -> dict[str, Any]:
     return {
         kind: {str(size): {"seconds": round(one.seconds, 1), "rss_mb": one.rss_mb} for size, one in sizes.items()}
         for kind, sizes in found.verified.items()
@@ -69,8 +69,8 @@ def show(console: Console, found: FullFindings) -> None:
         memory.add_row(name, f"{peak:.0f}")
     console.print(memory)
     _show_scaling(console, found.scaling)
-    verify = Grid("journal", "live orders", "seconds", "peak MB", title="`verify`, in a process of its own")
-    for kind, sizes in found.living.verified.items():
+    verify = Grid("journal", "live orders", "seconds", "peak MB", title="`verify`, in its own process")
+    for kind, sizes in found.verify.verified.items():
         for size, one in sizes.items():
             verify.add_row(kind, f"{size:,}", f"{one.seconds:.0f}", f"{one.rss_mb:.0f}")
     console.print(verify)
@@ -88,7 +88,7 @@ def _show_growth(console: Console, found: GrowthFindings) -> None:
 
 
 def _show_hot(console: Console, found: HotFindings) -> None:
-    hot = Grid("processes", "uniform orders/s", "hot orders/s", "share", title="Every order wants one product")
+    hot = Grid("processes", "uniform orders/s", "hot orders/s", "share", title="All orders for one product")
     for variant in found.variants:
         rates = (f"{median(kind):,.0f}" for kind in (variant.uniform, variant.hot))
         hot.add_row(variant.replicas, *rates, f"{variant.share:.0%}")
@@ -104,14 +104,14 @@ def _show_scaling(console: Console, found: ScalingFindings) -> None:
         rates.add_row(str(processes), *(f"{figure:,.0f}" for figure in figures))
     console.print(rates)
     times = [f"cores at {at.orders_per_s:,.0f}/s (x{at.times:,})" for at in found.predictions]
-    model = Grid("part", "µs an order", *times, title="What an order costs, and so many more orders would")
+    model = Grid("part", "µs an order", *times, title="Cost of an order, and cores for more orders")
     for part, cost_us in {**found.costs.workers_us, **found.costs.servers_us}.items():
         model.add_row(part, f"{cost_us:,.0f}", *(f"{at.cores[part]:,.1f}" for at in found.predictions))
     model.add_row(
         "all", f"{found.costs.total_us:,.0f}", *(f"{sum(at.cores.values()):,.0f}" for at in found.predictions)
     )
     model.add_row(
-        "first not enough",
+        "bottleneck",
         "",
         *(
             f"{at.bottleneck}, from {at.ceiling_per_s:,.0f}/s" if at.ceiling_per_s else "nothing"

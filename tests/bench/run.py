@@ -1,6 +1,6 @@
 """The benchmark: every contender in one call, on the same servers, in turns, several rounds; medians and spread.
 
-Absolute rates depend on the machine and on what else it does; the ratios of one call do not, or much less.
+Absolute rates depend on the machine and its other load; the ratios of one call depend on them much less.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tests.bench.world import World, basket_world, one_line_world
 
 HALF = 0.50
 LOADS = (0.10, HALF, 0.80)
-"""Shares of our capacity at which latency is looked at."""
+"""Shares of our capacity at which latency is measured."""
 
 Progress = Callable[[str, int, int], None]
 Contender = Callable[[], Awaitable[float]]
@@ -34,9 +34,9 @@ Contender = Callable[[], Awaitable[float]]
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """Orders a contender gets a round: so many that it takes some seconds, whatever its speed.
+    """Orders per round of each contender, enough for some seconds at its speed.
 
-    Whoever gets none is left out, as is what takes no seconds.
+    A contender without orders is left out, as is a measurement of 0 seconds.
     """
 
     rounds: int = 3
@@ -52,7 +52,7 @@ class Sizes:
 
 @dataclass(slots=True)
 class Findings:
-    """By contender its orders per second, by process its peak, by load how long orders took: of every round each."""
+    """Orders per second by contender, peak memory by process, latencies by load: a figure for every round."""
 
     rates: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     rss_mb: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
@@ -62,9 +62,9 @@ class Findings:
 
 @dataclass(slots=True)
 class Bench:
-    """`settings` name the servers; every contender gets a database and names of its own on them.
+    """`settings` name the servers; every contender gets its own database and queue names on them.
 
-    `servers` are their processes by name, as far as they run on this machine.
+    `servers` are the server processes by name, if they run on this machine.
     """
 
     settings: Settings
@@ -73,10 +73,10 @@ class Bench:
     progress: Progress
     servers: Mapping[str, int] = field(default_factory=dict)
     found: Findings = field(default_factory=Findings)
-    """What `quick` has found so far: worth telling even where it does not come to its end."""
+    """The results of `quick` so far; they are reported even if it does not finish."""
 
     async def quick(self, sizes: Sizes) -> Findings:
-        """Measure everybody in turns, then how long an order takes at shares of what we can do."""
+        """Measure all contenders in turns, then our latency at shares of our capacity."""
         found = self.found
         contenders = self._contenders(sizes, found)
         total = sizes.rounds * len(contenders)
@@ -97,7 +97,7 @@ class Bench:
         return found
 
     def ours(self, groups: Sequence[Sequence[str]] = GROUPS, *, name: str = "ours") -> Ours:
-        """Our workers on a database of their own, each of the groups in one process."""
+        """Our workers on their own database, each group in one process."""
         settings = self.settings.model_copy(update={"database": f"{self.settings.database}_{name}"})
         environment = {**self.environment, "TRIBUTARY_DATABASE": settings.database}
         return Ours(settings, environment, self.logs, groups)
@@ -127,7 +127,7 @@ class Bench:
 
             return contend
 
-        asked: list[tuple[str, int, Callable[[], Contender]]] = [
+        contenders: list[tuple[str, int, Callable[[], Contender]]] = [
             ("ours, one-line orders", sizes.one_line, lambda: ours(one_line, orders=sizes.one_line)),
             ("Celery", sizes.celery, lambda: peer(CeleryPeer, sizes.celery)),
             ("floor", sizes.floor, lambda: peer(FloorPeer, sizes.floor)),
@@ -139,4 +139,4 @@ class Bench:
                 lambda: ours(basket_world(sizes.baskets), orders=sizes.baskets),
             ),
         ]
-        return [(name, contender()) for name, orders, contender in asked if orders]
+        return [(name, contender()) for name, orders, contender in contenders if orders]

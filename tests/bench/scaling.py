@@ -1,8 +1,8 @@
-"""More processes of each worker on this machine, and what the processor time of an order says of larger ones.
+"""More processes of each worker on this machine, and a model for larger machines from the processor time of an order.
 
-The rates show what more processes give while processor cores are few: little. The model takes what one order costs
-each worker and each server, and says what so many orders a second would need, and which part of the system that is
-one of its kind is first asked for more than it can give.
+The rates show the effect of more processes on few processor cores: little. The model takes the cost of one order for
+each worker and each server, and computes the cores needed at a higher rate, and the bottleneck: the first part that
+exists only once and does not have enough.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ PROCESSES = (1, 2, 4)
 TIMES = (10, 100, 1_000)
 
 CORES_MAX: Mapping[str, float] = {"rabbitmq": 1.0, "mongodb": 64.0}
-"""What one may use of a server of which there is one: the leader of a quorum queue is one Erlang process, and every
-order comes as a message of its own through one queue; the primary of a replica set is one machine, of 64 cores say.
+"""The most cores that a single server part can use. The leader of a quorum queue is one Erlang process, and every
+order is its own message in one queue; the primary of a replica set is one machine, here with 64 cores.
 
-All of RabbitMQ's time is put down to that one queue, so that its ceiling is sooner too low than too high. Workers have
-none: more of them is more processes.
+All of RabbitMQ's time is counted for that queue, so its ceiling is rather too low than too high. Workers have no
+limit: they scale by more processes.
 """
 
 
@@ -43,9 +43,9 @@ class Costs:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """So many orders a second need so many cores of each part; `bottleneck` is the part that has not as many.
+    """The `cores` of each part that `orders_per_s` need; `bottleneck` is the part with too few.
 
-    `ceiling_per_s` is where it ends; it is None where everything is enough.
+    `ceiling_per_s` is the bottleneck's limit; both are None where all parts have enough.
     """
 
     times: int
@@ -81,13 +81,13 @@ async def scaling(bench: Bench, orders: int, rounds: int) -> ScalingFindings:
 
 
 def groups_of(processes: int) -> list[tuple[str, ...]]:
-    """So many processes of each worker that an order meets, and one for all others."""
+    """`processes` of each worker that orders go through, and one process for all others."""
     *single, others = roster.groups(*((name,) for name in OF_ORDERS))
     return [others, *(group for group in single for _ in range(processes))]
 
 
 async def _measure(ours: Ours, world: World, servers: Mapping[str, int]) -> tuple[float, Costs]:
-    """The rate, and what an order costs. The servers' time is that of publishing too: the broker pays for it."""
+    """The rate and the cost of an order. The servers' time includes publishing, which costs the broker."""
     spent: dict[str, float] = {}
 
     async def check(store: MongoStore, orders: int) -> None:
@@ -105,7 +105,7 @@ async def _measure(ours: Ours, world: World, servers: Mapping[str, int]) -> tupl
 
 
 def predictions(costs: Costs, orders_per_s: float) -> Iterator[Prediction]:
-    """What the orders of 10, 100 and 1,000 such machines need, and what first has not enough."""
+    """The cores needed for 10, 100 and 1,000 times the rate, and the first bottleneck."""
     for times in TIMES:
         rate = orders_per_s * times
         parts = {**costs.workers_us, **costs.servers_us}

@@ -1,4 +1,4 @@
-"""How times are spread: what half, 95 % and 99 % of them stay under, and the longest."""
+"""Percentiles of durations: p50, p95, p99 and the maximum."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Spread(NamedTuple):
 
 
 def spread_of(figures: Iterable[float]) -> Spread:
-    """To a tenth. At least one figure."""
+    """Rounded to a tenth. Needs at least one figure."""
     ordered = sorted(figures)
     at = [ordered[min(len(ordered) - 1, int(len(ordered) * share))] for share in (0.50, 0.95, 0.99)]
     return Spread(*(round(figure, 1) for figure in (*at, ordered[-1])))

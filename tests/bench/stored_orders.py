@@ -1,6 +1,6 @@
-"""Real baskets as the documents that the workers would have left: paid orders, some refunded, and their commissions.
+"""Real baskets as the documents that workers would store: paid orders, some refunded, and their commissions.
 
-A year of them goes into a store in a few minutes, without a broker, to see how long it takes to read it again.
+A year of them is loaded in a few minutes, without a broker, to measure how long reading them takes.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _rules = Codec(RuleSet, key="rule_version")
 
 
 def rules_document(baskets: Sequence[Basket]) -> Document:
-    """The rule set that all orders follow, in force from the first on."""
+    """The rule set of all orders, in force from the first order on."""
     founder = RuleSet(RULE_VERSION, "active", "0" * 64, TERMS, "li.na", "wang.wei", "li.na", baskets[0].placed_at)
     return _rules.to_document(founder)
 
@@ -61,7 +61,7 @@ def stored(baskets: Iterable[Basket], *, seed: int = 4) -> Iterator[tuple[Docume
             yield order, _commission(order) if "paid_at" in order else None
 
 
-def _order(told: Mapping[str, Any], basket: Basket, dice: Random) -> Document:
+def _order(placed: Mapping[str, Any], basket: Basket, dice: Random) -> Document:
     drawn = dice.random()
     status = "completed"
     if drawn < _UNPAID:
@@ -69,7 +69,7 @@ def _order(told: Mapping[str, Any], basket: Basket, dice: Random) -> Document:
     elif drawn < _UNPAID + _CANCELLED:
         status = "cancelled"
     lines = []
-    for line, bought in zip(told["lines"], basket.lines, strict=True):
+    for line, bought in zip(placed["lines"], basket.lines, strict=True):
         discount_minor = int(bought.discount.scaleb(2))
         amounts = {"amount_minor": line["net_minor"] + discount_minor, "discount_minor": discount_minor}
         named = {name: line[name] for name in ("line", "product_id", "category_id", "quantity")}
@@ -79,32 +79,32 @@ def _order(told: Mapping[str, Any], basket: Basket, dice: Random) -> Document:
         back["refunded_quantity"] = dice.randint(1, back["quantity"])
         net_minor = back["amount_minor"] - back["discount_minor"]
         back["refunded_minor"] = net_minor * back["refunded_quantity"] // back["quantity"]
-    leader = told["leader"]
+    leader = placed["leader"]
     order: Document = {
-        "_id": told["key"],
+        "_id": placed["key"],
         "shop_id": basket.shop_id,
         "order_id": basket.basket_id,
         "fingerprint": "f" * 36,
         "version": 4,
         "status": status,
-        "distributor_id": told["chain"][0]["distributor_id"],
+        "distributor_id": placed["chain"][0]["distributor_id"],
         "currency": CURRENCY,
         "placed_at": basket.placed_at,
         "lines": lines,
         "shipping_minor": 0,
         "tax_minor": 0,
         "prepaid": True,
-        "upline": [{"level": level, **person} for level, person in enumerate(told["chain"], start=1)],
+        "upline": [{"level": level, **person} for level, person in enumerate(placed["chain"], start=1)],
         "rule_version": RULE_VERSION,
         "payment_deadline_s": 1800,
         "reserved": True,
-        "lists": [downline_list(person["distributor_id"]) for person in told["chain"]],
+        "lists": [downline_list(person["distributor_id"]) for person in placed["chain"]],
         "refunds": [],
         "after_sale_open": False,
     }
     if leader is not None:
-        who = {"leader_id": leader["distributor_id"], "leader_tier": leader["tier"], "leader_active": leader["active"]}
-        order["team"] = {"team_id": 1, **who}
+        team = {"leader_id": leader["distributor_id"], "leader_tier": leader["tier"], "leader_active": leader["active"]}
+        order["team"] = {"team_id": 1, **team}
     if status != "pending":
         order["paid_at"] = basket.placed_at + timedelta(minutes=1)
     return order
@@ -124,16 +124,16 @@ def _commission(order: Document) -> Document:
     sale = sale_of(order)
     outcome = calculate(TERMS, sale, Earned())
     refunds = tuple(
-        LineRefund(line.line, line.net_minor, line.quantity, told["refunded_minor"], told["refunded_quantity"])
+        LineRefund(line.line, line.net_minor, line.quantity, document["refunded_minor"], document["refunded_quantity"])
         if order["status"] != "cancelled"
         else LineRefund(line.line, line.net_minor, line.quantity, line.net_minor, line.quantity)
-        for line, told in zip(sale.lines, order["lines"], strict=True)
+        for line, document in zip(sale.lines, order["lines"], strict=True)
     )
-    gone: list[int] = []
+    clawed_back: list[int] = []
     for refund in refunds:
-        gone += taken_back([entry for entry in outcome.entries if entry.line == refund.line], refund)
+        clawed_back += taken_back([entry for entry in outcome.entries if entry.line == refund.line], refund)
     at = order["paid_at"]
-    reversal = Reversal("refund-1", "order_refunded", at, "held", tuple(-minor for minor in gone))
+    reversal = Reversal("refund-1", "order_refunded", at, "held", tuple(-minor for minor in clawed_back))
     return _commissions.to_document(
         Commission(
             key=order["_id"],
@@ -149,6 +149,6 @@ def _commission(order: Document) -> Document:
             unpaid=outcome.unpaid,
             lines=refunds,
             hold_days=7,
-            reversals=(reversal,) if any(gone) else (),
+            reversals=(reversal,) if any(clawed_back) else (),
         )
     )

@@ -1,6 +1,6 @@
-"""The benchmark itself, small: it ends with a table and an object; and ours has not become much slower than the floor.
+"""A tiny benchmark ends with a table and an object; and ours has not become much slower than the floor.
 
-No absolute time is looked at: a machine may be as slow as it likes, as long as it is slow for both.
+No absolute time is checked: a slow machine is slow for both.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from tests.connected.running import LocalStack
 TINY = Sizes(rounds=1, one_line=60, floor=300, batched=0, baskets=0, celery=0, faststream=0, latency_s=0.0, reads_s=0.0)
 OURS, FLOOR, TRIES = 1_000, 6_000, 3
 RATIO_MIN = 0.04
-"""A quiet machine gives 0.11 and more; only a loss of more than half fails."""
+"""An idle machine gives 0.11 and more; only a loss of more than half fails."""
 
 FIELDS = {
     "orders_per_s",
@@ -68,14 +68,14 @@ async def test_a_tiny_run_ends_with_a_table_and_an_object(bench: Bench) -> None:
     report.show(Console(file=printed, width=120), found)
     assert "ours, one-line orders" in printed.getvalue()
     assert "order_intake" in printed.getvalue()
-    told = json.loads(json.dumps(report.as_object(found)))
-    assert set(told) >= FIELDS
-    assert {name for name in FIELDS if told[name] is None} == NOT_RUN
-    assert told["ratio_floor"] == pytest.approx(told["orders_per_s"] / told["floor_orders_per_s"], abs=0.001)
+    fields = json.loads(json.dumps(report.as_object(found)))
+    assert set(fields) >= FIELDS
+    assert {name for name in FIELDS if fields[name] is None} == NOT_RUN
+    assert fields["ratio_floor"] == pytest.approx(fields["orders_per_s"] / fields["floor_orders_per_s"], abs=0.001)
 
 
 @pytest.mark.measures
-async def test_ours_keeps_its_distance_to_the_floor(bench: Bench, tmp_path: Path) -> None:
+async def test_the_ratio_to_the_floor_stays_above_its_minimum(bench: Bench, tmp_path: Path) -> None:
     world = one_line_world(OURS * TRIES)
     events = one_line_world(FLOOR).events
     reference = Reference.of(one_line_world(FLOOR).population)
@@ -96,12 +96,12 @@ async def test_ours_keeps_its_distance_to_the_floor(bench: Bench, tmp_path: Path
     assert ratio > RATIO_MIN, f"ours {rates}, the floor {floor}, load {os.getloadavg()}"
 
 
-def test_nothing_that_was_not_run_is_made_up() -> None:
-    told = report.as_object(Findings())
-    assert {name for name in FIELDS if told[name] is None} == FIELDS
+def test_fields_of_contenders_that_were_not_run_are_null() -> None:
+    fields = report.as_object(Findings())
+    assert {name for name in FIELDS if fields[name] is None} == FIELDS
 
 
-def test_how_long_an_order_takes_is_told_by_the_median_of_the_rounds_and_their_spread() -> None:
+def test_latency_is_the_median_of_the_rounds_with_their_spread() -> None:
     found = Findings()
     for p99_ms in (300.0, 200.0, 900.0):
         found.latency[HALF].append(Latency(HALF, 500.0, 5_000, 100.0, 150.0, p99_ms, 2 * p99_ms))
@@ -112,7 +112,7 @@ def test_how_long_an_order_takes_is_told_by_the_median_of_the_rounds_and_their_s
     assert row.replace("│", " ").split() == ["50%", "500", "100", "150", "300", "200", "900", "1,800"]
 
 
-def test_a_hot_product_has_just_the_stock_that_its_orders_want() -> None:
+def test_a_hot_product_has_exactly_the_stock_of_its_orders() -> None:
     uniform = one_line_world(40)
     hot = hot_world(uniform)
     lines = [line for event in hot.events for line in event["data"]["lines"]]
@@ -122,12 +122,12 @@ def test_a_hot_product_has_just_the_stock_that_its_orders_want() -> None:
     assert len({line["product_id"] for event in uniform.events for line in event["data"]["lines"]}) > 1
 
 
-def test_a_worker_that_orders_go_through_has_as_many_processes_as_asked() -> None:
+def test_each_worker_of_orders_has_the_requested_number_of_processes() -> None:
     for processes in (1, 2, 4):
         assert [groups_of(processes).count((name,)) for name in OF_ORDERS] == [processes] * len(OF_ORDERS)
 
 
-def test_the_bottleneck_is_what_is_first_asked_for_more_than_there_is() -> None:
+def test_the_bottleneck_is_the_first_part_beyond_its_limit() -> None:
     costs = Costs({"order_intake": 100.0}, {"rabbitmq": 100.0, "mongodb": 200.0})
     ten, hundred, thousand = predictions(costs, 900)
     assert (ten.cores["order_intake"], ten.bottleneck, ten.ceiling_per_s) == (pytest.approx(0.9), None, None)

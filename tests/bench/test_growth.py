@@ -1,4 +1,4 @@
-"""The growth cases, tiny, on real servers: they finish, and bulk-loaded documents are like those that workers leave."""
+"""Tiny growth cases on real servers: they finish, and bulk-loaded documents are like those of workers."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def databases(bench: Bench) -> Iterator[MongoClient[dict[str, Any]]]:
         yield client
 
 
-async def test_orders_on_top_of_a_multiplied_history_are_timed_and_nothing_is_left_behind(
+async def test_orders_after_a_bulk_loaded_history_are_timed_and_the_databases_are_dropped(
     bench: Bench, databases: MongoClient[dict[str, Any]]
 ) -> None:
     sizes = GrowthSizes(
@@ -65,7 +65,7 @@ async def test_orders_on_top_of_a_multiplied_history_are_timed_and_nothing_is_le
     assert [name for name in databases.list_database_names() if "growth" in name] == []
 
 
-async def test_what_is_loaded_in_bulk_is_like_what_workers_leave_and_a_second_booking_is_noticed(
+async def test_bulk_loaded_documents_are_like_those_of_workers_and_a_double_booking_is_detected(
     bench: Bench, databases: MongoClient[dict[str, Any]]
 ) -> None:
     ours = bench.ours()
@@ -115,7 +115,7 @@ def _keys(database: Documents, collection: str) -> set[str]:
 
 
 def _shapes(database: Documents, collection: str) -> set[str]:
-    """What the documents look like: the names and types in them, save how long their lists are."""
+    """The shapes of the documents: names and types, without the lengths of lists."""
     return {repr(_shape(document)) for document in database[collection].find()}
 
 

@@ -1,4 +1,4 @@
-"""The peers of the benchmark on real servers: exact books, repeats that change nothing, and failures that are loud."""
+"""The benchmark's peers on real servers: exact books, ignored repeats, and reported failures."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def bodies() -> list[bytes]:
 
 
 @pytest.mark.parametrize("kind", [FloorPeer, PlainFastStreamPeer, CeleryPeer])
-async def test_a_peer_keeps_exact_books_and_leaves_nothing_behind(
+async def test_a_peer_keeps_exact_books_and_deletes_its_data(
     kind: type[ServedPeer], place: Place, reference: Reference, bodies: list[bytes], tmp_path: Path
 ) -> None:
     repeated = [*bodies, bodies[0], bodies[-1]]
@@ -55,7 +55,7 @@ async def test_a_peer_keeps_exact_books_and_leaves_nothing_behind(
     assert await _left_behind(place, kind) == []
 
 
-async def test_an_order_that_is_missing_at_the_end_is_noticed(
+async def test_a_missing_order_is_detected(
     place: Place, reference: Reference, bodies: list[bytes], tmp_path: Path
 ) -> None:
     class Forgetful(FloorPeer):
@@ -67,7 +67,7 @@ async def test_an_order_that_is_missing_at_the_end_is_noticed(
         await measure(Forgetful(place, tmp_path), bodies, reference, within_s=60)
 
 
-async def test_stock_that_was_taken_once_too_often_is_noticed(
+async def test_stock_taken_once_too_often_is_detected(
     place: Place, reference: Reference, bodies: list[bytes], tmp_path: Path
 ) -> None:
     class Careless(PlainFastStreamPeer):
@@ -83,7 +83,7 @@ async def test_an_order_beyond_the_stock_is_rejected_and_takes_nothing(
     place: Place, reference: Reference, bodies: list[bytes], tmp_path: Path
 ) -> None:
     product_id = json.loads(bodies[0])["lines"][0]["product_id"]
-    wanting = sum(json.loads(body)["lines"][0]["product_id"] == product_id for body in bodies)
+    demand = sum(json.loads(body)["lines"][0]["product_id"] == product_id for body in bodies)
     rejected: list[dict[str, Any]] = []
     left: list[int] = []
 
@@ -98,11 +98,11 @@ async def test_an_order_beyond_the_stock_is_rejected_and_takes_nothing(
 
     short = replace(reference, stock={**reference.stock, product_id: 0})
     await measure(Short(place, tmp_path), bodies, short, within_s=60)
-    assert [order["product_id"] for order in rejected] == [product_id] * wanting
+    assert [order["product_id"] for order in rejected] == [product_id] * demand
     assert left == [0]
 
 
-async def test_a_process_that_ends_is_told_with_its_last_words(
+async def test_a_process_that_ends_is_reported_with_the_end_of_its_log(
     place: Place, reference: Reference, bodies: list[bytes], tmp_path: Path
 ) -> None:
     class Broken(FloorPeer):

@@ -1,4 +1,4 @@
-"""What the benchmark runs on: real orders, the reference data they need, and the rules that pay them."""
+"""The benchmark's input: real orders, their reference data, and the rules for their commissions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from infra.demo.rule_set import CURRENCY, MARKET, RulesInForce
 from infra.demo.traffic import BARE, PLACE_V2, order_events
 
 LEVEL_RATES = ("0.05", "0.02", "0.01")
-"""What each contender pays the seller and the two above, of a line's net."""
+"""Rates of a line's net that each contender pays to the seller and two levels above."""
 
 _MONTHLY_TARGET = {"reward": "monthly_star", "currency": CURRENCY, "target": "500", "bonus": "25.00"}
 _PER_BATCH = 50
@@ -27,7 +27,7 @@ _PER_BATCH = 50
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """One AMQP message of the backlog, and how many orders are in it."""
+    """One AMQP message of the backlog, and the number of its orders."""
 
     routing_key: str
     body: bytes
@@ -36,18 +36,18 @@ class Sent:
 
     @property
     def as_published(self) -> tuple[str, bytes, str]:
-        """As `infra.demo.shop.Shop.send` takes it."""
+        """The arguments of `infra.demo.shop.Shop.send`."""
         return self.routing_key, self.body, self.content_type
 
 
 def order_key(event: Mapping[str, Any]) -> str:
-    """What the order of an event is called in every collection."""
+    """The key of an event's order in every collection."""
     return f"{event['data']['shop_id']}/{event['data']['order_id']}"
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """`events` are the orders as structured CloudEvents, prepaid, oldest first; `waves` set the stage for them."""
+    """`events` are the orders as structured CloudEvents, prepaid, oldest first; `waves` are their reference data."""
 
     population: Population
     events: Sequence[dict[str, Any]]
@@ -61,7 +61,7 @@ class World:
         return replace(self, events=self.events[:orders])
 
     def singly(self) -> list[Sent]:
-        """Every order in a message of its own, in the simplest form that shops publish."""
+        """Each order in its own message, in the simplest form that shops publish."""
         return [Sent(PLACE_V2, _json(event["data"]), BARE) for event in self.events]
 
     def batched(self) -> list[Sent]:
@@ -71,8 +71,9 @@ class World:
 
 
 def one_line_world(orders: int, levels: int = len(LEVEL_RATES)) -> World:
-    """Real order lines, each an order of its own, in a network of as many levels as are paid, which is what most
-    markets allow; nobody moves or leaves in it, and there are no teams: the peers know of none either.
+    """Real order lines, each as one order, in a network with as many levels as are paid (most markets allow three).
+
+    It has no moves, no departures and no teams, since the peers support none.
     """
     bought = list(single_lines(orders))
     population = replace(
@@ -87,14 +88,14 @@ def one_line_world(orders: int, levels: int = len(LEVEL_RATES)) -> World:
 
 
 def basket_world(orders: int) -> World:
-    """Real baskets of many lines, and every kind of plan that the demo has."""
+    """Real baskets of many lines, with every kind of plan of the demo."""
     bought = [basket for basket in baskets(orders + orders // 10 + 50) if basket.orderable][:orders]
     population = populate(bought, short_share=0)
     return World(population, order_events(bought, population.distributor_of))
 
 
 def three_levels(first: datetime) -> RulesInForce:
-    """The simplest rules a network has; every contender of the benchmark pays by them."""
+    """The simplest rules of a network; every contender pays by them."""
     document = RuleDocument.model_validate(
         {
             "title": "Three levels",

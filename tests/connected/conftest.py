@@ -1,4 +1,4 @@
-"""Each test finds the servers empty: same database, no documents; same queues, no messages."""
+"""Each test starts on empty servers: same database, no documents; same queues, no messages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RETRY_DELAYS_S = (1, 2)
 
 @pytest.fixture(scope="session")
 async def prepared(stack: LocalStack) -> Settings:
-    """Settings for the test servers, on which everything is declared. Declared once: it takes seconds."""
+    """Settings for the test servers, with everything declared. Declared once, as it takes seconds."""
     endpoints = stack.endpoints
     settings = Settings(
         rabbitmq_url=endpoints.rabbitmq_url,
@@ -43,6 +43,6 @@ async def site(prepared: Settings, tmp_path: Path) -> AsyncIterator[Site]:
 
 @pytest.fixture
 def whole_stack(stack: LocalStack) -> LocalStack:
-    """All servers run, whatever an earlier outage left."""
+    """All servers run, also after an earlier outage."""
     stack.up()
     return stack

@@ -1,6 +1,6 @@
 """A shell into which the blocks of a document are pasted, as a person does: what they print, and what fails.
 
-There is no terminal and no `set -e`: a command that fails leaves a line, and the next ones run all the same.
+There is no terminal and no `set -e`: a failing command prints a line, and the next ones run all the same.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tests.connected.running import free_ports
 
 ROOT = Path(__file__).parents[2]
 TUTORIAL = ("README.md", "docs/tutorial.md")
-"""The documents whose blocks make one session, in their order."""
+"""The documents whose blocks form one session, in their order."""
 BLOCK_MAX_S = 300.0
 _BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
@@ -31,7 +31,7 @@ def blocks_of(*documents: str) -> list[str]:
 
 
 def without_comments(block: str) -> list[str]:
-    """Its commands, without what is written for people, or for people of one language."""
+    """Its commands without comments, which each language has in its own words."""
     lines = (re.sub(r"(^|\s+)# .*", "", line) for line in block.splitlines())
     return [line.rstrip() for line in lines if line.strip()]
 
@@ -47,12 +47,12 @@ class Pasted:
 
 @dataclass
 class Shell:
-    """One bash that reads its standard input, where a command may eat what was pasted after it, as in a terminal."""
+    """One bash that reads its standard input; a command may consume what was pasted after it, as in a terminal."""
 
     process: asyncio.subprocess.Process
 
     async def paste(self, block: str) -> Pasted:
-        """Run a block to its end. Background jobs go on, and their output with that of later blocks."""
+        """Run a block to its end. Background jobs go on; their output mixes with that of later blocks."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         end = f"end-{secrets.token_hex(8)}"
@@ -101,7 +101,7 @@ async def shell(environment: Mapping[str, str]) -> AsyncIterator[Shell]:
 API_PORT = 8080
 _THE_END = "kill $(jobs -p)"
 _MAKE = """#!/bin/bash
-# Targets that other tests run, or that take an hour, need only exist here.
+# Targets that other tests run, or that take an hour, are only checked to exist.
 make() {{ {make} -o .venv/installed "$@"; }}
 case "$*" in
   setup) make setup ;;
@@ -111,22 +111,24 @@ esac
 """
 
 
-def a_newcomer(home: Path, bin_folder: Path, *, demo: str) -> dict[str, str]:
-    """The environment of somebody who has no servers yet; `demo` is what `make demo` and `make demo KEEP=1` run."""
-    # The tests may be run by make, which hands on its own options.
-    given = {name: value for name, value in os.environ.items() if not name.startswith(("TRIBUTARY_", "MAKE", "MFLAGS"))}
+def new_user_environment(home: Path, bin_folder: Path, *, demo: str) -> dict[str, str]:
+    """The environment of a user who has no servers yet; `demo` is what `make demo` and `make demo KEEP=1` run."""
+    # The tests may be run by make, which passes on its own options.
+    inherited = {
+        name: value for name, value in os.environ.items() if not name.startswith(("TRIBUTARY_", "MAKE", "MFLAGS"))
+    }
     bin_folder.mkdir()
     stand_in = bin_folder / "make"
     stand_in.write_text(_MAKE.format(make=shutil.which("make"), demo=demo))
     stand_in.chmod(0o755)
     own = {"TRIBUTARY_HOME": str(home), "TRIBUTARY_HEALTH_PORT": str(free_ports(10))}
-    return {**given, **own, "PATH": f"{bin_folder}:{given['PATH']}"}
+    return {**inherited, **own, "PATH": f"{bin_folder}:{inherited['PATH']}"}
 
 
 async def paste_all(bash: Shell, *documents: str, twice: tuple[str, ...] = (), also: tuple[str, ...] = ()) -> list[str]:
-    """Paste every block, and what a demo prints to be pasted, and return what each block printed.
+    """Paste every block, and the exports that a demo prints; return what each block printed.
 
-    Blocks with one of the words of `twice` are pasted twice, and the documents `also` before the servers end.
+    Blocks that contain one of `twice` are pasted twice; the documents of `also` are pasted before the servers end.
     """
     port = API_PORT if is_free(API_PORT) else free_ports(1)
     printed = []

@@ -1,4 +1,4 @@
-"""Real servers, and the system on them as a test wants it: as processes, or as loops in the test's own process."""
+"""Real servers, and the system on them: as processes, or as loops in the test's own process."""
 
 from __future__ import annotations
 
@@ -53,18 +53,18 @@ LOOK_EVERY_S = 0.02
 COMMAND_MAX_S = 60.0
 ORPHANS_MAX_S = 5
 BUSY = ("order_intake", "stock_reservation", "commission_calculation")
-"""The workers that a load is about; all others share a process."""
+"""The workers with most of the load; all others share a process."""
 
 
 @dataclass(frozen=True)
 class LocalStack:
-    """Servers that only this test run knows."""
+    """Servers of this test run only."""
 
     home: Path
     name: str = "tests"
 
     def up(self) -> local.Endpoints:
-        """Start what does not run; data and ports are those of before."""
+        """Start what does not run, with the same data and ports."""
         return local.up(self.name, home=self.home)
 
     def remove(self) -> None:
@@ -102,12 +102,12 @@ class Site:
 
     def environment(self, **more: object) -> dict[str, str]:
         """The environment that gives a process these settings, some of them changed."""
-        given = {name: value for name, value in os.environ.items() if not name.startswith("TRIBUTARY_")}
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("TRIBUTARY_")}
         settings = {**{name: getattr(self.settings, name) for name in self.settings.model_fields_set}, **more}
         for name, value in settings.items():
             variable = name.upper() if name.endswith("_url") else f"TRIBUTARY_{name.upper()}"
-            given[variable] = value if isinstance(value, str) else json.dumps(value)
-        return given
+            environment[variable] = value if isinstance(value, str) else json.dumps(value)
+        return environment
 
     @asynccontextmanager
     async def processes(
@@ -127,7 +127,7 @@ class Site:
     async def loops(
         self, *workers: Worker, over: Callable[[Publisher], Publisher] = lambda publisher: publisher
     ) -> AsyncIterator[list[asyncio.Task[None]]]:
-        """The loops of these workers in this process, as a worker process has them; `over` may wrap its publisher."""
+        """The loops of these workers in this process, as a worker process runs them; `over` may wrap the publisher."""
         publisher = RabbitPublisher(self.settings.rabbitmq_url, timeout_s=10)
         consumer = RabbitConsumer(self.settings.rabbitmq_url)
         await publisher.start()
@@ -165,7 +165,7 @@ class Site:
             await publisher.stop()
 
     async def quiet(self, *, with_retries: bool = True) -> None:
-        """Return when nothing moves any more; not to be trusted while a server is away."""
+        """Return when no message moves any more; not reliable while a server is away."""
         await wait_until_quiet(
             self.settings.rabbitmq_url,
             self.store,
@@ -192,18 +192,18 @@ class Site:
         return report
 
     async def ready(self, queue: str) -> int:
-        """Messages that wait in the queue, taken by nobody."""
+        """Ready messages in the queue."""
         depth = (await broker.depths(self.settings.rabbitmq_url, [queue]))[queue]
         assert depth is not None, f"there is no queue {queue}"
         return depth.ready
 
     async def empty(self) -> None:
-        """Nothing of an earlier test is left at the broker or in the database."""
+        """Delete what an earlier test left at the broker and in the database."""
         async with self.channel() as channel:
             for queue in self.topology.queues:
                 await (await channel.get_queue(queue.name, ensure=False)).purge()
         with MongoClient[Document](self.settings.mongodb_url) as client:
-            # What a killed process held is free again after this long, not only after a minute and a half.
+            # Frees the locks of a killed process after this time instead of a minute and a half.
             client.admin.command({"setParameter": 1, "transactionLifetimeLimitSeconds": ORPHANS_MAX_S})
             database = client[self.settings.database]
             for name in database.list_collection_names():
@@ -218,7 +218,7 @@ class Site:
 
     @asynccontextmanager
     async def tap(self, *event_types: str) -> AsyncIterator[AbstractQueue]:
-        """A queue of the test's own on the events exchange, as any third party may have one."""
+        """A queue of the test's own on the events exchange, as any other system may have one."""
         async with self.channel() as channel:
             queue = await channel.declare_queue(exclusive=True)
             for event_type in event_types:
@@ -239,27 +239,27 @@ async def until(
     within_s: float = WAIT_MAX_S,
     every_s: float = LOOK_EVERY_S,
 ) -> Any:
-    """Look until the condition answers something true, and return that."""
+    """Repeat the condition until it returns something true, and return that."""
     deadline = time.monotonic() + within_s
     while not (found := await condition()):
-        assert time.monotonic() < deadline, f"waited {within_s:.0f} s in vain until {what}"
+        assert time.monotonic() < deadline, f"not reached in {within_s:.0f} s: {what}"
         await asyncio.sleep(every_s)
     return found
 
 
-async def taken(queue: AbstractQueue) -> AbstractIncomingMessage:
+async def next_message(queue: AbstractQueue) -> AbstractIncomingMessage:
     """The next message of a queue, acknowledged."""
 
     async def look() -> AbstractIncomingMessage | None:
         return await queue.get(fail=False, no_ack=True)
 
-    message: AbstractIncomingMessage = await until(look, what=f"something came into {queue.name}")
+    message: AbstractIncomingMessage = await until(look, what=f"{queue.name} has a message")
     return message
 
 
 @dataclass(frozen=True)
 class Ended:
-    """What became of a command."""
+    """The result of a command."""
 
     code: int
     out: str
@@ -270,13 +270,13 @@ class Ended:
         return json.loads(self.out)
 
 
-async def command(*words: str, environment: Mapping[str, str]) -> Ended:
-    """Run `tributary` with these words to its end."""
+async def command(*arguments: str, environment: Mapping[str, str]) -> Ended:
+    """Run `tributary` with these arguments to its end."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "infra.cli.app",
-        *words,
+        *arguments,
         env=dict(environment),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
@@ -292,7 +292,7 @@ async def command(*words: str, environment: Mapping[str, str]) -> Ended:
 
 
 async def get(port: int, path: str) -> tuple[int, str]:
-    """Ask a health port; status 0 while nobody answers."""
+    """GET from a health port; status 0 while it does not answer."""
     try:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
     except OSError:
@@ -309,12 +309,12 @@ async def get(port: int, path: str) -> tuple[int, str]:
 
 
 def free_ports(count: int) -> int:
-    """The first of so many neighbouring ports of which nobody uses any now.
+    """The first of `count` consecutive unused ports.
 
-    Below those that the kernel gives to connections: any client could be given one of these before a server takes it.
+    They lie below the range from which the kernel gives ports to clients, so that no client takes one meanwhile.
     """
-    given_from = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
-    lowest, highest = 5_000, max(given_from, 10_000) - count
+    ephemeral_from = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    lowest, highest = 5_000, max(ephemeral_from, 10_000) - count
     for _ in range(100):
         first = lowest + secrets.randbelow(highest - lowest)
         if all(is_free(first + number) for number in range(count)):
@@ -323,27 +323,27 @@ def free_ports(count: int) -> int:
 
 
 def groups(replicas: int = 1) -> list[list[str]]:
-    """The processes of a loaded system: so many of each busy worker, and one for all others."""
+    """The processes of a loaded system: `replicas` of each busy worker, and one for all others."""
     *busy, others = roster.groups(*((name,) for name in BUSY))
     return [*(list(group) for group in busy for _ in range(replicas)), list(others)]
 
 
 @cache
 def the_world(orders: int) -> tuple[Population, tuple[Publication, ...]]:
-    """Real baskets with plenty of stock, so that what becomes of an order does not depend on who came first."""
+    """Real baskets with plenty of stock, so that the outcome of an order does not depend on the sequence."""
     bought = list(baskets(orders))
     population = populate(bought, short_share=0)
-    return replace(population, rules=_order_never_matters(population.rules)), traffic(bought, population.distributor_of)
+    return replace(population, rules=_without_period_caps(population.rules)), traffic(bought, population.distributor_of)
 
 
-def _order_never_matters(rules: RulesInForce) -> RulesInForce:
-    """The rules without the caps of a day or a month, of which the orders that come first take more."""
-    told = rules.proposal.rules
+def _without_period_caps(rules: RulesInForce) -> RulesInForce:
+    """The rules without the caps of a day or a month: earlier orders take more of them."""
+    proposed = rules.proposal.rules
     plans = tuple(
         plan.model_copy(update={"caps": tuple(cap for cap in plan.caps if cap.per in ("entry", "order"))})
-        for plan in told.plans
+        for plan in proposed.plans
     )
-    document = told.model_copy(update={"plans": plans})
+    document = proposed.model_copy(update={"plans": plans})
     return replace(
         rules,
         proposal=rules.proposal.model_copy(update={"rules": document}),

@@ -59,9 +59,13 @@ async def past(site: Site) -> AsyncIterator[Any]:
     joined = datetime(2016, 1, 1, tzinfo=UTC)
     people = [
         Distributor(
-            who, (Standing(joined, told["tier"], told["active"]),), (Sponsorship(joined, sponsor),), (), sponsor
+            distributor_id,
+            (Standing(joined, person["tier"], person["active"]),),
+            (Sponsorship(joined, sponsor),),
+            (),
+            sponsor,
         )
-        for (who, told), sponsor in zip(network.people.items(), network.sponsor.values(), strict=True)
+        for (distributor_id, person), sponsor in zip(network.people.items(), network.sponsor.values(), strict=True)
     ]
     with MongoClient[Document](site.settings.mongodb_url, tz_aware=True) as client:
         database = client[site.settings.database]
@@ -80,7 +84,7 @@ async def everything(site: Site) -> Any:
     return {name: await site.documents(name) for name in (ORDERS, COMMISSIONS, DISTRIBUTORS, RULES)}
 
 
-async def test_a_backtest_prints_writes_and_draws_and_touches_nothing(
+async def test_a_backtest_prints_writes_and_draws_and_changes_nothing(
     site: Site, past: Any, draft: Path, tmp_path: Path
 ) -> None:
     before = await everything(site)
@@ -100,31 +104,31 @@ async def test_a_backtest_prints_writes_and_draws_and_touches_nothing(
     assert ended.code == 0, ended.err
     assert "“Spring” from 2017-01-01 to 2017-01-31" in ended.out
     assert "share of sales" in ended.out
-    told = json.loads((tmp_path / "b.json").read_text())
-    assert told["orders"] == past[COMMISSIONS].count_documents({})
-    assert told["breaches"] == []
-    of_dollars = told["currencies"][CURRENCY]
-    left = [
+    report = json.loads((tmp_path / "b.json").read_text())
+    assert report["orders"] == past[COMMISSIONS].count_documents({})
+    assert report["breaches"] == []
+    in_dollars = report["currencies"][CURRENCY]
+    remaining = [
         entry["amount_minor"] + sum(reversal["amounts_minor"][index] for reversal in paid.get("reversals", ()))
         for paid in past[COMMISSIONS].find()
         for index, entry in enumerate(paid["entries"])
     ]
-    assert of_dollars["today"] == f"{sum(left) / 100:.2f}"
+    assert in_dollars["today"] == f"{sum(remaining) / 100:.2f}"
     assert ElementTree.parse(tmp_path / "b.svg").getroot().tag.endswith("svg")  # noqa: S314 - our own
     assert await everything(site) == before
 
 
 async def test_a_backtest_finds_its_orders_by_an_index(site: Site, past: Any) -> None:
     period = {"placed_at": {"$gte": datetime(2017, 1, 1, tzinfo=UTC), "$lt": datetime(2017, 2, 1, tzinfo=UTC)}}
-    asked = {"find": ORDERS, "filter": period, "sort": {"placed_at": 1}}
-    plan = past.command("explain", asked, verbosity="queryPlanner")["queryPlanner"]["winningPlan"]
+    query = {"find": ORDERS, "filter": period, "sort": {"placed_at": 1}}
+    plan = past.command("explain", query, verbosity="queryPlanner")["queryPlanner"]["winningPlan"]
 
     assert "IXSCAN" in str(plan)
     assert "COLLSCAN" not in str(plan)
     assert "SORT" not in str(plan).replace("sortPattern", "")
 
 
-async def test_a_draft_that_breaks_the_market_is_rehearsed_all_the_same_and_ends_with_1(
+async def test_a_draft_that_breaks_market_limits_is_rehearsed_and_ends_with_1(
     site: Site, past: Any, deep_draft: Path
 ) -> None:
     ended = await run(site, "rules", "backtest", str(deep_draft), *JANUARY, "--json", "-")
@@ -135,19 +139,19 @@ async def test_a_draft_that_breaks_the_market_is_rehearsed_all_the_same_and_ends
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("options", "sentence"),
     [
         (("--from", "2017-02-01", "--to", "2017-01-01"), "is before --from"),
         ((*JANUARY, "--margin-floor", "2"), "give a share from 0 to 1"),
         ((*JANUARY, "--chart", "/nowhere/at/all.svg"), "No such file"),
     ],
 )
-async def test_what_cannot_be_done_is_said_in_a_sentence(
-    site: Site, past: Any, draft: Path, words: tuple[str, ...], said: str
+async def test_invalid_options_end_with_one_sentence(
+    site: Site, past: Any, draft: Path, options: tuple[str, ...], sentence: str
 ) -> None:
-    ended = await run(site, "rules", "backtest", str(draft), *words)
+    ended = await run(site, "rules", "backtest", str(draft), *options)
     assert ended.code == 2
-    assert said in ended.err
+    assert sentence in ended.err
     assert "Traceback" not in ended.err
 
 
@@ -167,7 +171,7 @@ async def test_an_order_is_explained_in_both_languages_and_as_data(site: Site, p
     assert f"{sum(map(float, parts)):.2f}" == data.object["total"]
 
 
-async def test_an_order_that_nobody_knows(site: Site) -> None:
+async def test_an_unknown_order_is_reported_as_unknown(site: Site) -> None:
     ended = await run(site, "explain", "nowhere/1", "--lang", "zh")
     data = await run(site, "explain", "nowhere/1", "--json")
 
@@ -177,7 +181,7 @@ async def test_an_order_that_nobody_knows(site: Site) -> None:
 
 
 async def test_a_move_is_previewed(site: Site, past: Any) -> None:
-    """Somebody with a sponsor, to the top: only those above lose, and nobody else has anything to do with it."""
+    """A distributor with a sponsor moves to the top: only the upline loses, nothing else changes."""
     mover = past[ORDERS].find_one({"status": "completed", "upline.2": {"$exists": True}})["upline"][0]["distributor_id"]
     words = ("network", "preview-move", str(mover), "--until", "2017-01-05")
 
@@ -186,7 +190,7 @@ async def test_a_move_is_previewed(site: Site, past: Any) -> None:
     cycle = await run(site, *words, "--under", str(mover))
 
     assert ended.code == 0, ended.err
-    assert f"Distributor {mover} would stand at the top of the network." in ended.out
+    assert f"Distributor {mover} would be at the top of the network." in ended.out
     assert data.object["orders"] > 0
     assert all(float(d["change"]) < 0 for d in data.object["currencies"][CURRENCY]["distributors"])
     assert cycle.code == 1

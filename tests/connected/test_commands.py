@@ -1,4 +1,4 @@
-"""The command line as a person or a script meets it: what it prints, and how it ends when it cannot do its work."""
+"""The command line as a person or a script uses it: what it prints, and how it ends when it cannot do its work."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ from infra.runtime import roster
 from infra.runtime.topology import PARKED
 from tests.builders import KEY, SELLER, message, place
 from tests.connected.running import WAIT_MAX_S, Ended, Site, command, until
-from tests.workflow.conftest import the_stage
+from tests.workflow.conftest import set_up_commands
 
-NOBODY_LISTENS = 1
-"""A port that no server of ours may use."""
+UNUSED_PORT = 1
+"""A port on which no server listens."""
 
 
 @contextmanager
 def taken_port(port: int = 0) -> Iterator[int]:
-    """A port on which somebody listens: this one, or any."""
-    with socket.socket() as neighbour:
-        neighbour.bind(("127.0.0.1", port))
-        neighbour.listen()
-        yield neighbour.getsockname()[1]
+    """A port on which another program listens: this one, or any."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", port))
+        listener.listen()
+        yield listener.getsockname()[1]
 
 
 def assert_one_sentence(ended: Ended, *words: str) -> None:
     """Exit code 3, and on standard error one line that names what to do; no traceback, nothing on standard output."""
     assert ended.code == 3, ended.err
     assert ended.out == ""
-    said = [line for line in ended.err.splitlines() if not line.startswith("{")]
-    assert len(said) == 1, ended.err
+    sentences = [line for line in ended.err.splitlines() if not line.startswith("{")]
+    assert len(sentences) == 1, ended.err
     for word in words:
-        assert word in said[0]
+        assert word in sentences[0]
 
 
 def running_in(folder: Path) -> list[int]:
@@ -61,7 +61,7 @@ async def traded(site: Site) -> Site:
     """One order, paid, through every worker."""
     async with site.loops(*roster.load_all()), site.channel() as channel:
         exchange = await channel.get_exchange(COMMANDS_EXCHANGE, ensure=False)
-        for payload in (*the_stage(), place(prepaid=True)):
+        for payload in (*set_up_commands(), place(prepaid=True)):
             await exchange.publish(aio_pika.Message(message(payload).to_bytes()), payload.message_type)
             if payload.message_type.startswith("rules."):
                 await site.quiet()
@@ -109,7 +109,7 @@ async def test_verify_ends_with_1_where_an_invariant_is_broken(traded: Site) -> 
     assert ended.object["breaches"][0]["invariant"] == "I3"
 
 
-async def test_verify_ends_with_3_and_a_sentence_where_it_cannot_read_what_is_stored(traded: Site) -> None:
+async def test_verify_ends_with_3_and_a_sentence_on_an_unreadable_document(traded: Site) -> None:
     async def spoil(tx: object) -> None:
         [order] = await tx.find("order_intake.orders", {"_id": KEY})  # type: ignore[attr-defined]
         await tx.replace("order_intake.orders", [{**order, "lines": "none"}])  # type: ignore[attr-defined]
@@ -119,25 +119,27 @@ async def test_verify_ends_with_3_and_a_sentence_where_it_cannot_read_what_is_st
 
     assert (ended.code, ended.out) == (3, "")
     *_, sentence = ended.err.splitlines()
-    assert sentence.startswith("Not verified to the end: `commission_calculation (1 of 2)` cannot read what is stored.")
+    assert sentence.startswith(
+        "Not verified completely: `commission_calculation (1 of 2)` cannot read the stored state."
+    )
     assert "Traceback" not in ended.err
 
 
-async def test_verify_shows_its_progress_where_no_terminal_is(traded: Site) -> None:
+async def test_verify_shows_its_progress_without_a_terminal(traded: Site) -> None:
     ended = await command("verify", "--json", environment=traded.environment())
 
     shown = ended.err.splitlines()
     assert shown[:3] == ["alerting", "catalog", "commission_calculation (1 of 2)"]
     assert shown[-1] == "messages"
-    assert ended.object["holds"], "what is shown is kept out of standard output"
+    assert ended.object["holds"], "progress does not go to standard output"
 
 
 async def test_topology_and_schemas_need_no_server(tmp_path: Path) -> None:
     environment = {"PATH": "/usr/bin", "HOME": str(tmp_path), "TRIBUTARY_HOME": str(tmp_path)}
-    topology, schemas, nobody = await asyncio.gather(
+    topology, schemas, unknown = await asyncio.gather(
         command("topology", "--json", environment=environment),
         command("schema", "check", environment=environment),
-        command("work", "nobody", environment=environment),
+        command("work", "unknown", environment=environment),
     )
 
     assert topology.code == 0
@@ -145,13 +147,13 @@ async def test_topology_and_schemas_need_no_server(tmp_path: Path) -> None:
     assert {("exchange", COMMANDS_EXCHANGE), ("queue", "order_intake.order.place"), ("queue", PARKED)} <= rows
     assert all(row["about"] for row in topology.object)
     assert (schemas.code, schemas.err) == (0, "")
-    assert nobody.code == 2
-    assert nobody.err.startswith("There is no worker called 'nobody'; there are alerting, ")
-    assert len(nobody.err.splitlines()) == 1
+    assert unknown.code == 2
+    assert unknown.err.startswith("There is no worker 'unknown'; choose from alerting, ")
+    assert len(unknown.err.splitlines()) == 1
 
 
 async def test_servers_that_do_not_answer_end_a_command_within_seconds(site: Site) -> None:
-    nowhere = f"127.0.0.1:{NOBODY_LISTENS}"
+    nowhere = f"127.0.0.1:{UNUSED_PORT}"
     away = {"rabbitmq_url": f"amqp://guest:guest@{nowhere}", "mongodb_url": f"mongodb://{nowhere}/?replicaSet=x"}
     brief: dict[str, object] = {"startup_wait_s": 2, "health_port": 0}
     started = time.monotonic()

@@ -1,4 +1,4 @@
-"""A connection to RabbitMQ that is given up while it is being made: nothing of it stays behind in the loop."""
+"""A connection attempt to RabbitMQ that is cancelled or times out leaves no task in the event loop."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from infra.ports.messaging import BrokerUnavailable
 
 @pytest.fixture
 async def mute_server() -> AsyncIterator[str]:
-    """The URL of a server that takes connections and never says a word."""
+    """The URL of a server that accepts connections and never sends anything."""
     server = await asyncio.start_server(lambda _reader, _writer: None, "127.0.0.1", 0)
     host, port = server.sockets[0].getsockname()
     yield f"amqp://guest:guest@{host}:{port}/"
@@ -21,7 +21,7 @@ async def mute_server() -> AsyncIterator[str]:
 
 
 async def tasks_left(before: set[asyncio.Task[object]]) -> list[str]:
-    """What still runs when each task was cancelled once, as a loop does at its end."""
+    """Tasks that still run after each was cancelled once, as a loop does at its end."""
     left = asyncio.all_tasks() - before
     for task in left:
         task.cancel()

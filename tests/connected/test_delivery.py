@@ -1,4 +1,4 @@
-"""What is promised about messages, on the real broker: confirmed, batched, retried, set aside, and never lost."""
+"""What is promised about messages, on the real broker: confirmed, batched, retried, dead-lettered, and never lost."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ from infra.runtime import roster
 from infra.runtime.topology import PARKED
 from infra.runtime.worker import Worker
 from tests.builders import ORDER, SHOP, message, place, receive, update
-from tests.connected.running import Site, journal_of, taken, until
-from tests.workflow.conftest import the_stage
+from tests.connected.running import Site, journal_of, next_message, until
+from tests.workflow.conftest import set_up_commands
 
 PLACE_V2 = "order.place.v2"
 PLACED = "order_intake.order.place"
 STATUSES = "order_intake.order.update-status"
 
 
-class Stillborn(Exception):
-    """Stands for a process that ends after its commit and before its publish."""
+class DiedBeforePublish(Exception):
+    """Simulates a process that ends after its commit and before its publish."""
 
 
-class Silent:
-    """A publisher that dies at the first event it should publish."""
+class DyingPublisher:
+    """A publisher that dies at the first event."""
 
     def __init__(self, publisher: Publisher) -> None:
         self._publisher = publisher
 
     async def publish(self, messages: Sequence[Outgoing]) -> None:
-        raise Stillborn
+        raise DiedBeforePublish
 
 
 async def send(site: Site, body: bytes, routing_key: str, content_type: str = STRUCTURED) -> None:
@@ -61,10 +61,10 @@ def workers(*names: str) -> list[Worker]:
     return [roster.load(name) for name in names]
 
 
-async def set_the_stage(site: Site) -> None:
-    """Shop, sponsors, products and rules, through the workers that own them."""
+async def set_up(site: Site) -> None:
+    """Create shop, sponsors, products and rules through the workers that own them."""
     async with site.loops(*workers("catalog", "network", "rule_book", "stock_reservation")):
-        for payload in the_stage():
+        for payload in set_up_commands():
             await send(site, message(payload).to_bytes(), payload.message_type)
 
         async def is_there() -> bool:
@@ -73,29 +73,29 @@ async def set_the_stage(site: Site) -> None:
             items = await site.documents("stock_reservation.items")
             return bool(rules) and len(distributors) == 3 and len(items) == 2
 
-        await until(is_there, what="the stage is set")
+        await until(is_there, what="the set-up is stored")
 
 
 async def test_events_of_one_type_leave_together_and_outlive_the_broker(site: Site) -> None:
-    await set_the_stage(site)
+    await set_up(site)
     orders = [message(place(str(number))) for number in range(5)]
     async with site.tap("order.accepted.v1") as tap:
         await send_together(site, orders)
         async with site.loops(*workers("order_intake")):
-            said = await taken(tap)
+            batch = await next_message(tap)
         assert await tap.get(fail=False) is None
 
-    events = json.loads(said.body)
-    assert said.content_type == BATCH
-    assert said.delivery_mode == aio_pika.DeliveryMode.PERSISTENT
+    events = json.loads(batch.body)
+    assert batch.content_type == BATCH
+    assert batch.delivery_mode == aio_pika.DeliveryMode.PERSISTENT
     assert [event["data"]["order_id"] for event in events] == ["0", "1", "2", "3", "4"]
     assert [event["causationid"] for event in events] == [order.id for order in orders]
-    # Confirmed: the next worker's queue has it, too.
+    # It was confirmed: the next worker's queue has it, too.
     assert await site.ready("stock_reservation.order.accepted") == 1
 
 
-async def test_nothing_of_a_message_is_left_when_it_is_done(site: Site) -> None:
-    """Not even until a search for garbage cycles: in hours of work they are few, and bodies are large."""
+async def test_a_handled_message_is_freed(site: Site) -> None:
+    """At once, not at the next collection of garbage cycles: these are rare, and bodies are large."""
     consumer = RabbitConsumer(site.settings.rabbitmq_url)
     inbox = consumer.subscribe(PLACED, prefetch=1)
     await consumer.start()
@@ -108,38 +108,39 @@ async def test_nothing_of_a_message_is_left_when_it_is_done(site: Site) -> None:
         await inbox.acknowledge([delivery])
         del delivery
 
-        async def is_ours_alone() -> bool:
-            # Held by this test's variable, and by the call that asks.
+        async def is_released() -> bool:
+            # One reference is this test's variable, the other the call itself.
             return sys.getrefcount(body) == 2
 
-        await until(is_ours_alone, what="nobody else holds the body")
+        await until(is_released, what="nothing else holds the body")
     finally:
         gc.enable()
         await consumer.cancel()
         await consumer.stop()
 
 
-async def test_a_retry_comes_back_to_its_own_queue_and_counts(site: Site) -> None:
+async def test_a_retry_returns_to_its_own_queue_with_its_count(site: Site) -> None:
     early = message(update("paid"))
     await send(site, early.to_bytes(), early.type)
     async with site.loops(*workers("order_intake")):
         await until(
-            lambda: site.documents(journal_of("order_intake"), {"retried.reason": "order_unknown"}), what="late"
+            lambda: site.documents(journal_of("order_intake"), {"retried.reason": "order_unknown"}),
+            what="it is retried",
         )
 
     async with site.channel() as channel:
-        back = await taken(await channel.get_queue(STATUSES, ensure=False))
+        retried = await next_message(await channel.get_queue(STATUSES, ensure=False))
 
-    assert back.headers[ATTEMPTS_HEADER] == len(await site.documents(journal_of("order_intake")))
-    assert back.content_type == BATCH
-    [again] = json.loads(back.body)
+    assert retried.headers[ATTEMPTS_HEADER] == len(await site.documents(journal_of("order_intake")))
+    assert retried.content_type == BATCH
+    [again] = json.loads(retried.body)
     assert again == json.loads(early.to_bytes())
 
 
-async def test_patience_ends_after_the_last_pause(site: Site) -> None:
+async def test_a_command_is_refused_after_the_last_retry(site: Site) -> None:
     async with site.tap("order.status-refused.v1") as tap, site.loops(*workers("order_intake")):
         await send(site, message(update("paid")).to_bytes(), "order.update-status.v1")
-        [refused] = json.loads((await taken(tap)).body)
+        [refused] = json.loads((await next_message(tap)).body)
 
     assert refused["data"]["reason"] == "order_unknown"
     records = await site.documents(journal_of("order_intake"))
@@ -150,19 +151,19 @@ async def test_patience_ends_after_the_last_pause(site: Site) -> None:
     assert (third - second).total_seconds() >= 2
 
 
-async def test_a_rule_that_raises_ends_as_a_dead_letter_with_its_traceback(site: Site) -> None:
-    def stumble(_state: object, _message: object) -> Any:
+async def test_a_raising_rule_ends_in_a_dead_letter_with_its_traceback(site: Site) -> None:
+    def raise_error(_state: object, _message: object) -> Any:
         raise ZeroDivisionError("a bug in the rule")
 
     intake = roster.load("order_intake")
-    broken = replace(intake, handlers=tuple(replace(handler, decide=stumble) for handler in intake.handlers))
+    broken = replace(intake, handlers=tuple(replace(handler, decide=raise_error) for handler in intake.handlers))
     async with site.loops(broken, *workers("alerting")):
         await send(site, message(place()).to_bytes(), "order.place.v2")
         [letter] = await until(lambda: site.documents("alerting.dead_letters"), what="the letter is kept")
 
     assert (letter["reason"], letter["attempts"]) == ("handler_error", 3)
     assert letter["detail"] == "ZeroDivisionError: a bug in the rule"
-    assert "in stumble" in letter["traceback"]
+    assert "in raise_error" in letter["traceback"]
     assert json.loads(letter["body"])["data"]["order_id"] == ORDER
 
 
@@ -179,23 +180,23 @@ async def test_an_unreadable_message_is_kept_with_reason_and_body(site: Site) ->
     assert await site.ready(PLACED) == 0
 
 
-async def test_a_body_beyond_the_limit_waits_whole_at_the_broker_and_is_reported(site: Site) -> None:
-    await set_the_stage(site)
+async def test_a_body_beyond_the_limit_is_parked_whole_and_reported(site: Site) -> None:
+    await set_up(site)
     body = json.dumps({"shop_id": SHOP, "note": "x" * site.settings.message_bytes_max}).encode()
-    neighbour = message(place())
+    small = message(place())
     async with site.loops(*workers("order_intake", "alerting")):
         await send(site, body, "order.place.v1", "application/json")
-        await send(site, neighbour.to_bytes(), neighbour.type)
+        await send(site, small.to_bytes(), small.type)
         [letter] = await until(lambda: site.documents("alerting.dead_letters"), what="the letter is kept")
-        await until(lambda: site.documents("order_intake.orders"), what="the neighbour is taken")
+        await until(lambda: site.documents("order_intake.orders"), what="the other order is accepted")
 
     assert letter["reason"] == "too_large"
     async with site.channel() as channel:
-        parked = await taken(await channel.get_queue(PARKED, ensure=False))
+        parked = await next_message(await channel.get_queue(PARKED, ensure=False))
     assert parked.body == body
 
 
-async def test_a_mandatory_event_that_reaches_no_queue_is_an_error_and_another_is_not(site: Site) -> None:
+async def test_only_a_mandatory_event_that_reaches_no_queue_is_an_error(site: Site) -> None:
     publisher = RabbitPublisher(site.settings.rabbitmq_url, timeout_s=10)
     await publisher.start()
     try:
@@ -208,12 +209,15 @@ async def test_a_mandatory_event_that_reaches_no_queue_is_an_error_and_another_i
 
 
 async def test_the_same_message_twice_is_handled_once(site: Site) -> None:
-    await set_the_stage(site)
+    await set_up(site)
     order = message(place())
     async with site.loops(*workers("order_intake")):
         for _ in range(2):
             await send(site, order.to_bytes(), order.type)
-        await until(lambda: site.documents(journal_of("order_intake"), {"repeats": {"$gt": []}}), what="it repeats")
+        await until(
+            lambda: site.documents(journal_of("order_intake"), {"repeats": {"$gt": []}}),
+            what="the repeat is recognised",
+        )
 
     [kept] = await site.documents("order_intake.orders")
     assert kept["version"] == 1
@@ -221,15 +225,15 @@ async def test_the_same_message_twice_is_handled_once(site: Site) -> None:
     assert [handled["outcome"] for record in records for handled in record.get("handled", ())] == ["accepted"]
 
 
-async def test_what_was_committed_and_not_published_is_redelivered_and_said_from_the_journal(site: Site) -> None:
-    """The acknowledgement comes last, so that a process that dies before it leaves its batch with the broker."""
-    await set_the_stage(site)
+async def test_events_committed_but_not_published_are_published_from_the_journal_after_redelivery(site: Site) -> None:
+    """Acknowledged last: when the process dies before, the broker requeues the batch."""
+    await set_up(site)
     orders = [message(place(str(number))) for number in range(3)]
     async with site.tap("order.accepted.v1") as tap:
         await send_together(site, orders)
-        async with site.loops(*workers("order_intake"), over=Silent) as running:
+        async with site.loops(*workers("order_intake"), over=DyingPublisher) as running:
             done, _ = await asyncio.wait(running, timeout=20, return_when=asyncio.FIRST_EXCEPTION)
-            assert [type(task.exception()) for task in done if task.exception()] == [Stillborn]
+            assert [type(task.exception()) for task in done if task.exception()] == [DiedBeforePublish]
         assert len(await site.documents("order_intake.orders")) == 3
         assert await tap.get(fail=False) is None
 
@@ -239,7 +243,7 @@ async def test_what_was_committed_and_not_published_is_redelivered_and_said_from
         await until(is_back, what="the batch is back at the broker")
         before = await site.business_state()
         async with site.loops(*workers("order_intake")):
-            events = json.loads((await taken(tap)).body)
+            events = json.loads((await next_message(tap)).body)
 
     assert [event["data"]["order_id"] for event in events] == ["0", "1", "2"]
     assert [event["causationid"] for event in events] == [order.id for order in orders]
@@ -247,8 +251,8 @@ async def test_what_was_committed_and_not_published_is_redelivered_and_said_from
     assert await site.ready(PLACED) == 0
 
 
-async def test_a_stock_receipt_that_was_sent_again_much_later_counts_once(site: Site) -> None:
-    """Even when the journal has forgotten it: another message id, the same receipt."""
+async def test_a_stock_receipt_sent_again_much_later_counts_once(site: Site) -> None:
+    """Also when the journal no longer has it: another message id, the same receipt."""
     async with site.loops(*workers("stock_reservation")):
         for message_id in ("first", "again"):
             receipt = message(receive(), id=message_id)
@@ -263,8 +267,8 @@ async def test_a_stock_receipt_that_was_sent_again_much_later_counts_once(site: 
     assert item["received"] == 10
 
 
-async def test_a_bare_wish_that_returns_holds_although_a_dead_consumer_had_prefetched_it(site: Site) -> None:
-    """The third wish has the bytes of the first, and is redelivered without having been handled."""
+async def test_a_repeated_bare_command_counts_although_a_dead_consumer_had_prefetched_it(site: Site) -> None:
+    """The third command has the bytes of the first, and is redelivered without having been handled."""
     first, second = (f'{{"tag_id": 3, "name": "{name}"}}'.encode() for name in ("organic", "bio"))
     for body, name in ((first, "organic"), (second, "bio")):
         async with site.loops(*workers("catalog")):
@@ -280,11 +284,11 @@ async def test_a_bare_wish_that_returns_holds_although_a_dead_consumer_had_prefe
         await until(lambda: site.documents("catalog.tags", {"name": "organic"}), what="it is organic again")
 
 
-async def test_a_bare_body_that_was_committed_and_not_published_speaks_again(site: Site) -> None:
+async def test_the_event_of_a_bare_body_is_published_after_redelivery(site: Site) -> None:
     body = b'{"tag_id": 3, "name": "organic"}'
     async with site.tap("tag.defined.v1") as tap:
         await send(site, body, "tag.define.v1", "application/json")
-        async with site.loops(*workers("catalog"), over=Silent) as running:
+        async with site.loops(*workers("catalog"), over=DyingPublisher) as running:
             await asyncio.wait(running, timeout=20, return_when=asyncio.FIRST_EXCEPTION)
 
         async def is_back() -> bool:
@@ -292,7 +296,7 @@ async def test_a_bare_body_that_was_committed_and_not_published_speaks_again(sit
 
         await until(is_back, what="it is back at the broker")
         async with site.loops(*workers("catalog")):
-            [event] = json.loads((await taken(tap)).body)
+            [event] = json.loads((await next_message(tap)).body)
 
     [tag] = await site.documents("catalog.tags")
     assert (event["data"]["name"], tag["version"]) == ("organic", 1)
@@ -301,7 +305,7 @@ async def test_a_bare_body_that_was_committed_and_not_published_speaks_again(sit
 
 
 async def taken_unacknowledged(queue: aio_pika.abc.AbstractQueue) -> None:
-    """Take the message that is in the queue, and keep it until the connection ends."""
+    """Get the message of the queue, and hold it unacknowledged until the connection ends."""
 
     async def came() -> bool:
         return await queue.get(no_ack=False, fail=False) is not None

@@ -1,4 +1,4 @@
-"""`tributary demo --keep` as a newcomer runs it: the system stays, the logins work, and one command ends all of it."""
+"""`tributary demo --keep` as a new user runs it: the system stays, the logins work, and one command ends all of it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import pytest
 
 from infra import local
 from infra.local import record
-from tests.connected.pasting import TUTORIAL, a_newcomer, paste_all, shell
+from tests.connected.pasting import TUTORIAL, new_user_environment, paste_all, shell
 from tests.connected.running import command, until
 from tests.connected.test_exported_addresses import ADDRESSES, Traps
 
@@ -27,21 +27,21 @@ DEMO_MAX_S = 420.0
 
 
 @dataclass(frozen=True)
-class Stayed:
-    """A demo that was kept: its answer on standard output, and the variables it told the terminal."""
+class KeptDemo:
+    """A demo that was kept: its report on standard output, and the variables that it printed."""
 
     home: Path
     environment: dict[str, str]
-    told: dict[str, Any]
+    report: dict[str, Any]
     variables: dict[str, str]
     err: str
 
     @property
     def stack(self) -> str:
-        return str(self.told["kept"]["stack"])
+        return str(self.report["kept"]["stack"])
 
     def leaders(self) -> dict[str, int]:
-        """The process of each program that minds the others."""
+        """The process of each program that starts the others."""
         entries = record.read(self.home / self.stack)
         return {name: entry.processes["program"].pid for name, entry in entries.items() if "program" in entry.processes}
 
@@ -50,7 +50,7 @@ class Stayed:
 
 
 def _group(leader: int) -> set[int]:
-    """The living processes of a process group, by the fifth field of /proc/PID/stat."""
+    """The running processes of a process group, by the fifth field of /proc/PID/stat."""
     found = set()
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -71,7 +71,7 @@ def traps() -> Iterator[Traps]:
 
 
 @pytest.fixture(scope="module")
-async def stayed(traps: Traps, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stayed]:
+async def kept_demo(traps: Traps, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[KeptDemo]:
     """Started in a shell that has exported other servers."""
     home = tmp_path_factory.mktemp("demo")
     environment = {name: value for name, value in os.environ.items() if not name.startswith("TRIBUTARY_")}
@@ -89,73 +89,73 @@ async def stayed(traps: Traps, tmp_path_factory: pytest.TempPathFactory) -> Asyn
         assert process.returncode == 0, err.decode()
         exports = [line for line in err.decode().splitlines() if line.startswith("export ")]
         variables = dict(word.split("=", 1) for line in exports for word in shlex.split(line)[1:])
-        yield Stayed(home, environment, json.loads(out), variables, err.decode())
+        yield KeptDemo(home, environment, json.loads(out), variables, err.decode())
     finally:
         for folder in home.glob("demo-*/"):
             await command("down", "--stack", folder.name, "--remove-data", "--yes", environment=environment)
 
 
 @pytest.fixture
-async def client(stayed: Stayed) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=stayed.variables["API"], timeout=30) as client:
+async def client(kept_demo: KeptDemo) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(base_url=kept_demo.variables["API"], timeout=30) as client:
         yield client
 
 
-async def log_in(client: httpx.AsyncClient, stayed: Stayed, who: str) -> dict[str, str]:
-    login = {"email": stayed.variables[who], "password": stayed.variables[f"{who}_PASSWORD"]}
+async def log_in(client: httpx.AsyncClient, kept_demo: KeptDemo, user: str) -> dict[str, str]:
+    login = {"email": kept_demo.variables[user], "password": kept_demo.variables[f"{user}_PASSWORD"]}
     answer = await client.post("/api/auth/login", json=login)
     assert answer.status_code == 200, answer.text
     return {"Authorization": f"Bearer {answer.json()['access_token']}"}
 
 
-def test_each_phase_is_a_line_where_there_is_no_terminal(stayed: Stayed) -> None:
-    lines = stayed.err.splitlines()
-    phases = ["reading baskets", "starting the workers", "verifying", "gathering what came of it"]
+def test_each_phase_is_a_line_without_a_terminal(kept_demo: KeptDemo) -> None:
+    lines = kept_demo.err.splitlines()
+    phases = ["reading baskets", "starting the workers", "verifying", "reading the results"]
 
     assert [line for line in lines if line in phases] == phases
-    assert "\x1b" not in stayed.err
+    assert "\x1b" not in kept_demo.err
 
 
-def test_it_uses_its_own_servers_whatever_is_exported(stayed: Stayed, traps: Traps) -> None:
-    [said] = [line for line in stayed.err.splitlines() if "Not used" in line]
-    assert all(name in said for name in ADDRESSES)
-    assert traps.visitors() == 0
+def test_it_ignores_exported_addresses(kept_demo: KeptDemo, traps: Traps) -> None:
+    [warning] = [line for line in kept_demo.err.splitlines() if "Not used" in line]
+    assert all(name in warning for name in ADDRESSES)
+    assert traps.connections() == 0
 
 
-async def test_it_is_verified_and_says_where_it_goes_on(stayed: Stayed, client: httpx.AsyncClient) -> None:
-    assert stayed.told["verified"]
-    assert stayed.told["settled"] == stayed.told["published"] > ORDERS
-    assert stayed.told["kept"]["api"] == stayed.variables["API"]
-    assert (await client.get(stayed.told["kept"]["docs"])).status_code == 200
-    secrets = [value for name, value in stayed.variables.items() if name.endswith(("_PASSWORD", "_SECRET"))]
-    logs = "".join(path.read_text("utf-8") for path in (stayed.home / stayed.stack / "logs").glob("*.log"))
+async def test_it_is_verified_and_prints_where_to_continue(kept_demo: KeptDemo, client: httpx.AsyncClient) -> None:
+    assert kept_demo.report["verified"]
+    assert kept_demo.report["accounted"] == kept_demo.report["published"] > ORDERS
+    assert kept_demo.report["kept"]["api"] == kept_demo.variables["API"]
+    assert (await client.get(kept_demo.report["kept"]["docs"])).status_code == 200
+    secrets = [value for name, value in kept_demo.variables.items() if name.endswith(("_PASSWORD", "_SECRET"))]
+    logs = "".join(path.read_text("utf-8") for path in (kept_demo.home / kept_demo.stack / "logs").glob("*.log"))
     assert len(secrets) == 3
     assert logs
-    assert [secret for secret in secrets if secret in logs or secret in json.dumps(stayed.told)] == []
+    assert [secret for secret in secrets if secret in logs or secret in json.dumps(kept_demo.report)] == []
 
 
 async def test_the_distributor_reads_commissions_with_their_explanation(
-    stayed: Stayed, client: httpx.AsyncClient
+    kept_demo: KeptDemo, client: httpx.AsyncClient
 ) -> None:
-    headers = await log_in(client, stayed, "DISTRIBUTOR")
-    answer = await client.get(f"/api/commission/{stayed.variables['DISTRIBUTOR_ID']}", headers=headers)
+    headers = await log_in(client, kept_demo, "DISTRIBUTOR")
+    answer = await client.get(f"/api/commission/{kept_demo.variables['DISTRIBUTOR_ID']}", headers=headers)
 
-    told = answer.json()
+    page = answer.json()
     assert answer.status_code == 200, answer.text
-    assert told["items"]
-    assert all(item["explanation"] for item in told["items"])
-    assert any(float(balance["available"]) + float(balance["held"]) > 0 for balance in told["balances"])
+    assert page["items"]
+    assert all(item["explanation"] for item in page["items"])
+    assert any(float(balance["available"]) + float(balance["held"]) > 0 for balance in page["balances"])
 
 
-async def test_every_block_of_the_readme_and_the_tutorial_can_be_pasted(stayed: Stayed, tmp_path: Path) -> None:
-    """In its order, into one shell; here `make demo KEEP=1` stands for the demo that runs already, and goes on.
+async def test_every_block_of_the_readme_and_the_tutorial_can_be_pasted(kept_demo: KeptDemo, tmp_path: Path) -> None:
+    """In its order, into one shell; here `make demo KEEP=1` uses the demo that runs already.
 
     What works only on an empty system is pasted twice. `make readme` pastes all of it twice.
     """
-    exports = "\n".join(f"export {name}={shlex.quote(value)}" for name, value in stayed.variables.items())
+    exports = "\n".join(f"export {name}={shlex.quote(value)}" for name, value in kept_demo.variables.items())
     (tmp_path / "exports").write_text(exports + "\nexport DEMO=ended-by-another-test\n")
     home = tmp_path / "home"
-    environment = a_newcomer(home, tmp_path / "bin", demo=f'[ "$2" != KEEP=1 ] || cat {tmp_path}/exports')
+    environment = new_user_environment(home, tmp_path / "bin", demo=f'[ "$2" != KEEP=1 ] || cat {tmp_path}/exports')
     try:
         async with shell(environment) as bash:
             printed = await paste_all(bash, *TUTORIAL, twice=("$SHOP_CLIENT_SECRET", "create-admin"))
@@ -183,7 +183,7 @@ async def test_every_block_of_the_readme_and_the_tutorial_can_be_pasted(stayed: 
 
 
 def _objects(text: str) -> Iterator[Any]:
-    """Every JSON object of the output, one after another; what workers log into the same shell has a level."""
+    """Every JSON object of the output except log lines of the workers, which have a level."""
     decoder = json.JSONDecoder()
     while text := text.lstrip():
         found, end = decoder.raw_decode(text)
@@ -192,36 +192,38 @@ def _objects(text: str) -> Iterator[Any]:
         text = text[end:]
 
 
-async def test_who_dies_comes_back(stayed: Stayed) -> None:
-    before = stayed.processes()
+async def test_a_killed_process_is_restarted(kept_demo: KeptDemo) -> None:
+    before = kept_demo.processes()
     assert {name: len(pids) > 1 for name, pids in before.items()} == {"workers": True, "api": True}
     for name, pids in before.items():
-        dead = max(pids - {stayed.leaders()[name]})
+        dead = max(pids - {kept_demo.leaders()[name]})
         os.kill(dead, signal.SIGKILL)
 
         async def is_whole(name: str = name, dead: int = dead) -> bool:
-            now = stayed.processes()[name]
+            now = kept_demo.processes()[name]
             return dead not in now and len(now) == len(before[name])
 
         await until(is_whole, what=f"the {name} are all there again", every_s=0.1)
 
 
-async def test_sigterm_ends_the_workers_and_down_ends_the_rest(stayed: Stayed) -> None:
-    leaders = stayed.leaders()
+async def test_sigterm_ends_the_workers_and_down_ends_the_rest(kept_demo: KeptDemo) -> None:
+    leaders = kept_demo.leaders()
     os.kill(leaders["workers"], signal.SIGTERM)
 
     async def are_gone() -> bool:
         return not _group(leaders["workers"])
 
     await until(are_gone, what="the workers have ended", within_s=40, every_s=0.1)
-    shown = await command("status", "--stack", stayed.stack, "--json", environment=stayed.environment)
+    shown = await command("status", "--stack", kept_demo.stack, "--json", environment=kept_demo.environment)
     assert {entry["program"]: entry["pid"] for entry in shown.object["programs"]} == {
         "workers": None,
         "api": leaders["api"],
     }
-    ended = await command("down", "--stack", stayed.stack, "--remove-data", "--yes", environment=stayed.environment)
+    ended = await command(
+        "down", "--stack", kept_demo.stack, "--remove-data", "--yes", environment=kept_demo.environment
+    )
 
     assert ended.code == 0, ended.err
     assert ended.err.startswith("Stopped api, ")
     assert not _group(leaders["api"])
-    assert not (stayed.home / stayed.stack).exists()
+    assert not (kept_demo.home / kept_demo.stack).exists()

@@ -1,4 +1,4 @@
-"""What a shell has exported, in the tutorial's own order `export $(tributary up)`, is not what a command writes into.
+"""A command does not write to servers that a shell has exported, as the tutorial does by `export $(tributary up)`.
 
 `test_demo.py` starts its demo in such a shell.
 """
@@ -28,7 +28,7 @@ ADDRESSES = ("RABBITMQ_URL", "MONGODB_URL", "REDIS_URL")
 
 
 class Traps:
-    """Three addresses where somebody else's servers could be, and whether anybody came."""
+    """Three addresses that could be another system's servers; counts the connections to them."""
 
     def __init__(self) -> None:
         self.sockets = [socket.create_server(("127.0.0.1", 0)) for _ in ADDRESSES]
@@ -40,15 +40,15 @@ class Traps:
             for name, scheme, trap in zip(ADDRESSES, schemes, self.sockets, strict=True)
         }
 
-    def visitors(self) -> int:
-        came = 0
+    def connections(self) -> int:
+        count = 0
         for trap in self.sockets:
             try:
                 trap.accept()[0].close()
-                came += 1
+                count += 1
             except BlockingIOError:
                 continue
-        return came
+        return count
 
     def close(self) -> None:
         for trap in self.sockets:
@@ -63,13 +63,13 @@ def traps() -> Iterator[Traps]:
 
 
 def at_home(home: Path, **more: str) -> dict[str, str]:
-    given = {name: value for name, value in os.environ.items() if not name.startswith("TRIBUTARY_")}
-    return {**given, "TRIBUTARY_HOME": str(home), "TRIBUTARY_RETRY_DELAYS_S": "[1, 2, 2]", **more}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("TRIBUTARY_")}
+    return {**inherited, "TRIBUTARY_HOME": str(home), "TRIBUTARY_RETRY_DELAYS_S": "[1, 2, 2]", **more}
 
 
-async def demo(*words: str, environment: Mapping[str, str]) -> Ended:
+async def demo(*options: str, environment: Mapping[str, str]) -> Ended:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "infra.cli.app", "demo", "--orders", "10", "--json", *words),
+        *(sys.executable, "-m", "infra.cli.app", "demo", "--orders", "10", "--json", *options),
         env=dict(environment),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
@@ -103,12 +103,12 @@ async def test_the_demo_runs_on_given_servers_that_are_empty_and_leaves_them_run
     assert "Traceback" not in again.err
 
 
-async def test_given_servers_must_be_named_all(tmp_path: Path, traps: Traps) -> None:
+async def test_all_given_servers_must_be_named(tmp_path: Path, traps: Traps) -> None:
     exported = {name: url for name, url in traps.exported.items() if name != "REDIS_URL"}
     ended = await demo("--on-given-servers", "--yes", environment=at_home(tmp_path, **exported))
     assert ended.code == 2
     assert ended.err.strip().endswith("set REDIS_URL.")
-    assert traps.visitors() == 0
+    assert traps.connections() == 0
 
 
 async def test_a_queue_that_holds_messages_is_not_empty(site: Site) -> None:
@@ -129,19 +129,21 @@ async def test_a_queue_that_workers_read_is_not_empty(site: Site) -> None:
             await require_empty(settings)
 
 
-async def test_a_stack_named_on_the_command_line_is_meant_whatever_is_exported(tmp_path: Path, traps: Traps) -> None:
+async def test_a_stack_on_the_command_line_takes_precedence_over_exported_addresses(
+    tmp_path: Path, traps: Traps
+) -> None:
     ended = await command("verify", "--stack", "another", environment=at_home(tmp_path, **traps.exported))
     assert ended.code == 3
     assert "There is no stack 'another' here" in ended.err
     assert "Not used" in ended.err
-    assert traps.visitors() == 0
+    assert traps.connections() == 0
 
 
 async def test_tests_and_benchmarks_do_not_see_exported_addresses(traps: Traps) -> None:
     """A test run of its own, in a shell that has exported them."""
-    looking = "import os, tests.conftest as c; c.pytest_configure(); print([n for n in os.environ if n in {}])"
+    probe = "import os, tests.conftest as c; c.pytest_configure(); print([n for n in os.environ if n in {}])"
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", looking.replace("{}", repr(ADDRESSES))),
+        *(sys.executable, "-c", probe.replace("{}", repr(ADDRESSES))),
         env={**os.environ, **traps.exported},
         cwd=ROOT,
         stdout=asyncio.subprocess.PIPE,

@@ -1,9 +1,10 @@
-"""What a worker process tells those who look after it: its health, its metrics, and its log."""
+"""What a worker process reports to its operators: health, metrics, and a log."""
 
 from __future__ import annotations
 
 import os
 import re
+from urllib.parse import urlsplit
 
 import aio_pika
 
@@ -15,7 +16,7 @@ DEAD = 'tributary_dead_lettered_total{queue="order_intake.order.place"}'
 RETRIED = 'tributary_retried_total{queue="order_intake.order.update-status"}'
 
 
-async def test_a_process_tells_its_health_its_metrics_and_what_it_did(site: Site) -> None:
+async def test_a_process_reports_health_metrics_and_a_log(site: Site) -> None:
     port = free_ports(1)
     async with (
         site.processes([["order_intake"]], health_port=port, log_level="debug") as fleet,
@@ -43,7 +44,7 @@ async def test_a_process_tells_its_health_its_metrics_and_what_it_did(site: Site
         [pid] = fleet.pids
         assert sockets_beyond_loopback(pid) == []
 
-    # Ids would make a time series of every order.
+    # With ids as labels, every order would be a time series.
     assert not [name for name in figures if re.search(r"shop-1|1001", name)]
 
     lines = log_lines(site.logs)
@@ -56,11 +57,17 @@ async def test_a_process_tells_its_health_its_metrics_and_what_it_did(site: Site
     assert (dead["level"], dead["reason"]) == ("error", "malformed_json")
     assert (dead["worker"], dead["queue"]) == ("order_intake", "order_intake.order.place")
     for log in site.logs.glob("*.log"):
-        assert "guest:guest" not in log.read_text()
+        assert password_of(site) not in log.read_text()
+
+
+def password_of(site: Site) -> str:
+    password = urlsplit(site.settings.rabbitmq_url).password
+    assert password, "the stack's login has one"
+    return password
 
 
 async def test_a_wrong_password_is_refused_at_once_and_never_shown(site: Site) -> None:
-    url = site.settings.rabbitmq_url.replace("guest:guest", "guest:s3cret-word")
+    url = site.settings.rabbitmq_url.replace(password_of(site), "s3cret-word")
     ended = await command("work", "catalog", environment=site.environment(rabbitmq_url=url, startup_wait_s=2))
 
     assert ended.code == 3

@@ -1,4 +1,4 @@
-"""Every query that a worker makes for a message uses an index: what takes long with a million documents shows here."""
+"""Every query that a worker makes for a message uses an index, so that it stays fast with a million documents."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from infra.runtime.repository import run_queries
 from infra.runtime.worker import Worker
 from tests.connected.running import Site
 
-READ_WHOLE = {"rule_book.rules": "what is to be in force is held against all that is, and that is rare"}
+READ_WHOLE = {"rule_book.rules": "rules to be activated are compared with all active ones, which is rare"}
 """Collections that their owner and audits read without a condition on purpose, and why that stays cheap."""
 
 
 @dataclass
-class Recording:
-    """A transaction, or an audit's view of the store, that remembers what was asked of it."""
+class RecordingReader:
+    """A transaction, or an audit's view of the store, that records its queries."""
 
     inner: Any
     queries: list[Find] = field(default_factory=list)
@@ -64,24 +64,24 @@ def examples(worker: Worker) -> list[Message[Any]]:
 
 
 async def queries_of(site: Site, worker: Worker, message: Message[Any]) -> list[Find]:
-    """What the worker's repository and journal ask when this message comes."""
-    asked: list[Find] = []
+    """The queries of the worker's repository and journal for this message."""
+    made: list[Find] = []
 
     async def work(tx: Transaction) -> None:
-        recording = Recording(tx)
+        recording = RecordingReader(tx)
         journal = Journal(worker.name, 30)
         repository = worker.repository
         queries = {"journal": journal.mentions({message.key}), **repository.queries([message])}
         await repository.load(recording, [message], await run_queries(recording, queries))
         await journal.emitted_by(recording, {message.key})
-        asked.extend(recording.queries)
+        made.extend(recording.queries)
 
     await site.store.transact(work)
-    return asked
+    return made
 
 
 def stages(database: Any, query: Find) -> set[str]:
-    """The names of the steps by which the server would answer the query."""
+    """The names of the stages in the server's plan for the query."""
     command: dict[str, Any] = {"find": query.collection, "filter": dict(query.where), "limit": query.limit}
     if query.sort:
         command["sort"] = dict(query.sort)
@@ -103,12 +103,10 @@ def _names(plan: Any) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("worker", roster.load_all(), ids=lambda worker: worker.name)
-async def test_what_a_worker_loads_for_a_message_is_found_by_an_index(
-    site: Site, database: Any, worker: Worker
-) -> None:
+async def test_every_query_for_a_message_uses_an_index(site: Site, database: Any, worker: Worker) -> None:
     for message in examples(worker):
         queries = await queries_of(site, worker, message)
-        assert len(queries) >= 2, f"{message.type} reads nothing: the example says too little"
+        assert len(queries) >= 2, f"{message.type} reads nothing: the example has too few fields"
         for query in queries:
             if worker.name == "rule_book" and query.collection in READ_WHOLE:
                 continue
@@ -117,25 +115,27 @@ async def test_what_a_worker_loads_for_a_message_is_found_by_an_index(
             assert "SORT" not in used, f"{message.type} makes MongoDB sort {query} in memory"
 
 
-async def test_when_rules_hold_is_read_without_their_terms(site: Site, database: Any) -> None:
-    """Every batch of orders asks, of every rule set that was ever active."""
+async def test_validity_of_rules_is_read_without_their_terms(site: Site, database: Any) -> None:
+    """Every batch of orders makes this query over all rule sets that were ever active."""
     intake = roster.load("order_intake")
     [placing] = [message for message in examples(intake) if message.type == "order.place.v2"]
-    [asked] = [query for query in await queries_of(site, intake, placing) if query.collection == "rule_book.rules"]
-    used = stages(database, asked)
+    [rules_query] = [
+        query for query in await queries_of(site, intake, placing) if query.collection == "rule_book.rules"
+    ]
+    used = stages(database, rules_query)
     assert "IXSCAN" in used
     assert "FETCH" not in used, "the server reads the documents too, with all their terms"
 
 
-async def test_a_query_without_an_index_would_be_seen(site: Site, database: Any) -> None:
+async def test_a_query_without_an_index_is_detected(site: Site, database: Any) -> None:
     unindexed = Find("order_intake.orders", {"currency": "CNY"}, (), 0)
     assert "COLLSCAN" in stages(database, unindexed)
 
 
-async def test_an_audit_looks_single_things_up_by_an_index(site: Site, database: Any) -> None:
-    """An audit streams whole collections on purpose; what it looks up for each document must not do that, too."""
+async def test_lookups_of_an_audit_use_an_index(site: Site, database: Any) -> None:
+    """An audit streams whole collections on purpose; its lookups for each document must not."""
     for worker in roster.load_all():
-        recording = Recording(site.store)
+        recording = RecordingReader(site.store)
         for audit in worker.audits:
             await audit(recording, Report(RealTime().now()))
         for query in recording.queries:
@@ -143,7 +143,7 @@ async def test_an_audit_looks_single_things_up_by_an_index(site: Site, database:
                 assert "COLLSCAN" not in stages(database, query), f"the audit of {worker.name} makes {query}"
 
 
-async def test_trace_and_repeats_are_looked_up_by_an_index(site: Site, database: Any) -> None:
+async def test_trace_and_repeats_use_an_index(site: Site, database: Any) -> None:
     for worker in roster.load_all():
         journal = Journal(worker.name, 30).collection.name
         for where in (

@@ -28,8 +28,8 @@ PYTEST = (sys.executable, "-m", "pytest", "-p", "tests.conftest", "-p", "no:cach
 
 
 @pytest.mark.parametrize("processes", [0, 1])
-def test_a_run_that_timeout_ends_leaves_no_server(tmp_path: Path, processes: int) -> None:
-    """As `timeout` ends it: SIGTERM to its whole group."""
+def test_a_run_ended_by_timeout_leaves_no_server(tmp_path: Path, processes: int) -> None:
+    """`timeout` sends SIGTERM to the whole group."""
     probe, started = tmp_path / "test_probe.py", tmp_path / "test_probe.started"
     probe.write_text(PROBE)
     run = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""However a starter ends, by a closed terminal or `kill -9`: nothing runs on that `status` and `down` do not know."""
+"""When a starter is ended by a closed terminal or `kill -9`, `status` and `down` know every process that still runs."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from tests.connected.running import Site, command, free_ports, get, until
 from tests.connected.test_commands import running_in
 
 GONE_WITHIN_S = 120.0
-"""On a machine with much else to do, a process that is still starting notices late."""
+"""On a busy machine, a process that is still starting notices late."""
 
 
 def at_home(home: Path) -> dict[str, str]:
-    given = {name: value for name, value in os.environ.items() if not name.startswith("TRIBUTARY_")}
-    return {**given, "TRIBUTARY_HOME": str(home)}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("TRIBUTARY_")}
+    return {**inherited, "TRIBUTARY_HOME": str(home)}
 
 
 async def started(*words: str, environment: dict[str, str]) -> asyncio.subprocess.Process:
-    """As a shell starts it: in a group of its own, that no signal of the test's reaches. SIGHUP ends it, also where the
-    tests themselves run under `nohup`.
+    """Start a command as a shell does: in a group of its own, which no signal to the test reaches. SIGHUP ends it, also
+    where the tests themselves run under `nohup`.
     """
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "infra.cli.app", *words),
@@ -76,15 +76,15 @@ def none_of(look: Callable[[], list[int]]) -> Callable[[], Any]:
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    """With a long path, which a mark must hold."""
+    """A path with a space and Chinese characters, which a mark must hold."""
     return tmp_path / "a home, 分销"
 
 
 async def running_demo(home: Path) -> asyncio.subprocess.Process:
-    """One whose workers, and so whose servers, are all there."""
+    """A demo whose servers and workers all run."""
     process = await started("demo", "--orders", "2000", environment=at_home(home))
-    everybody = len(roster.names()) + 1
-    await until(at_least(everybody, lambda: workers_of(home)), what="its workers run", every_s=0.2)
+    count = len(roster.names()) + 1
+    await until(at_least(count, lambda: workers_of(home)), what="its workers run", every_s=0.2)
     return process
 
 
@@ -96,7 +96,7 @@ async def test_a_demo_whose_terminal_is_closed_leaves_nothing(home: Path) -> Non
     assert folders_in(home) == []
 
 
-async def test_what_a_killed_demo_leaves_is_shown_and_ended(home: Path) -> None:
+async def test_processes_left_by_a_killed_demo_are_shown_and_stopped(home: Path) -> None:
     process = await running_demo(home)
     process.kill()
     await process.wait()
@@ -112,7 +112,7 @@ async def test_what_a_killed_demo_leaves_is_shown_and_ended(home: Path) -> None:
     finally:
         ended = await command("down", environment=at_home(home))
 
-    assert f"Stopped what {name} had left: " in ended.err
+    assert f"Removed the abandoned stack {name}: " in ended.err
     assert running_in(home) == []
     assert folders_in(home) == []
 
@@ -147,8 +147,8 @@ async def test_the_processes_of_an_api_end_with_the_one_that_started_them(
     await until(none_of(lambda: running_in(tmp_path)), what="all are gone", within_s=GONE_WITHIN_S, every_s=0.2)
 
 
-def test_what_was_never_recorded_is_shown_and_ended_and_nothing_else_is(tmp_path: Path) -> None:
-    """A starter killed between a start and its entry; beside it a neighbour's shell and another stack."""
+def test_unrecorded_processes_of_a_stack_are_shown_and_stopped_and_no_others(tmp_path: Path) -> None:
+    """A starter killed between a start and its entry; in the same folder another shell and another stack's process."""
     folder, other = tmp_path / "default", tmp_path / "other"
     for made in (folder, other):
         made.mkdir()
@@ -156,16 +156,16 @@ def test_what_was_never_recorded_is_shown_and_ended_and_nothing_else_is(tmp_path
     def sleeper(**mark: str) -> subprocess.Popen[bytes]:
         return subprocess.Popen(["sleep", "300"], env={"PATH": os.environ["PATH"], **mark}, cwd=folder)
 
-    ours, neighbour, others = sleeper(**{MARK: str(folder)}), sleeper(), sleeper(**{MARK: str(other)})
+    ours, foreign, others = sleeper(**{MARK: str(folder)}), sleeper(), sleeper(**{MARK: str(other)})
     try:
         assert [(p.program, p.pid) for p in local.programs(home=tmp_path)] == [("sleep 300", ours.pid)]
         assert local.running_stacks(tmp_path) == ["default", "other"]
         assert local.down(home=tmp_path) == ["sleep 300"]
         assert ours.wait(timeout=5) == -signal.SIGTERM
-        assert (neighbour.poll(), others.poll()) == (None, None)
+        assert (foreign.poll(), others.poll()) == (None, None)
         assert local.running_stacks(tmp_path) == ["other"]
     finally:
-        for process in (ours, neighbour, others):
+        for process in (ours, foreign, others):
             process.kill()
             process.wait()
 

@@ -58,28 +58,28 @@ ACCOUNTS = 8
 
 
 def working(site: Site) -> AbstractAsyncContextManager[Any]:
-    """The commission worker's loops, and nobody else's."""
+    """The loops of the commission worker only."""
     return site.loops(roster.load("commission_calculation"))
 
 
 async def publish(site: Site, *payloads: Payload) -> None:
     """Publish events as the other workers do, and wait until they are handled."""
-    said = [message(payload, time=getattr(payload, "at", NOW)) for payload in payloads]
+    events = [message(payload, time=getattr(payload, "at", NOW)) for payload in payloads]
     async with site.channel() as channel:
         exchange = await channel.get_exchange(EVENTS_EXCHANGE, ensure=False)
-        for one in said:
-            await exchange.publish(aio_pika.Message(one.to_bytes()), one.type)
-    wanted = {one.key for one in said}
+        for event in events:
+            await exchange.publish(aio_pika.Message(event.to_bytes()), event.type)
+    wanted = {event.key for event in events}
 
     async def handled() -> bool:
         records = await site.documents(journal_of("commission_calculation"))
         return wanted <= {item["id"] for record in records for item in record.get("handled", ())}
 
-    await until(handled, what="the worker has handled what it was told")
+    await until(handled, what="the worker has handled the events")
 
 
 async def assert_folded(site: Site) -> None:
-    """The stored balances are exactly what the postings come to."""
+    """The stored balances are exactly the sums of the postings."""
     postings = Codec(Posting, key="posting_id")
     stored = balances_of([])
     for document in await site.documents(BALANCES):
@@ -99,12 +99,12 @@ async def booked(site: Site) -> Site:
     return site
 
 
-async def test_show_tells_what_the_accounts_hold_and_why(booked: Site) -> None:
+async def test_show_prints_balances_and_their_postings(booked: Site) -> None:
     environment = booked.environment()
     shown = await command("ledger", "show", str(SELLER), "--json", environment=environment)
     table = await command("ledger", "show", str(MIDDLE), environment=environment)
     platform = await command("ledger", "show", "0", "--json", environment=environment)
-    nobody = await command("ledger", "show", "77", environment=environment)
+    unknown = await command("ledger", "show", "77", environment=environment)
 
     assert shown.code == 0
     assert shown.object["balances"] == {"CNY": {"available": "4.50", "held": "9.00"}}
@@ -120,8 +120,8 @@ async def test_show_tells_what_the_accounts_hold_and_why(booked: Site) -> None:
     assert platform.object["balances"] == {"CNY": {"breakage": "2.70", "pool": "-27.00"}}
     for words in ("accounts of distributor 2", "reversal", KEY, "-2.25 CNY"):
         assert words in table.out
-    assert (nobody.code, nobody.out) == (1, "")
-    assert nobody.err == "Nothing was ever posted for distributor 77.\n"
+    assert (unknown.code, unknown.out) == (1, "")
+    assert unknown.err == "Nothing was ever posted for distributor 77.\n"
 
 
 async def test_balances_are_a_fold_of_the_ledger_and_are_rebuilt_from_it(booked: Site) -> None:
@@ -138,7 +138,7 @@ async def test_balances_are_a_fold_of_the_ledger_and_are_rebuilt_from_it(booked:
     spoilt = await command("ledger", "rebuild", "--check", environment=environment)
     as_json = await command("ledger", "rebuild", "--check", "--json", environment=environment)
     assert spoilt.code == as_json.code == 1
-    assert "held of distributor 99: the balance says 0.05 CNY, the ledger 0.00" in spoilt.out
+    assert "held of distributor 99: the balance is 0.05 CNY, the ledger 0.00" in spoilt.out
     assert spoilt.out.endswith("nothing was changed.\n")
     assert as_json.object["differences"][-1] == {
         "distributor_id": 99,
@@ -152,7 +152,7 @@ async def test_balances_are_a_fold_of_the_ledger_and_are_rebuilt_from_it(booked:
     again = await command("ledger", "rebuild", "--yes", "--json", environment=environment)
 
     assert (rebuilt.code, again.code) == (0, 0)
-    assert rebuilt.out.endswith("put right by the ledger.\n")
+    assert rebuilt.out.endswith("rebuilt from the ledger.\n")
     assert again.object == {
         "accounts": ACCOUNTS,
         "identical": True,
@@ -163,7 +163,7 @@ async def test_balances_are_a_fold_of_the_ledger_and_are_rebuilt_from_it(booked:
     await assert_folded(booked)
 
 
-async def test_the_worker_goes_on_from_rebuilt_balances(booked: Site) -> None:
+async def test_the_worker_continues_from_rebuilt_balances(booked: Site) -> None:
     async def lose(tx: Transaction) -> None:
         await tx.replace(BALANCES, [{"_id": document["_id"]} for document in await tx.find(BALANCES, {})])
 
@@ -185,17 +185,17 @@ async def test_nothing_is_rebuilt_while_a_worker_adds_to_the_balances(booked: Si
         checked = await command("ledger", "rebuild", "--check", environment=booked.environment())
 
     assert (refused.code, refused.out) == (3, "")
-    assert refused.err.startswith("1 process(es) of commission_calculation still run")
+    assert refused.err.startswith("1 process(es) of commission_calculation are running")
     assert "ledger rebuild --check" in refused.err
     assert checked.code == 0
     assert await booked.documents(BALANCES) == before
 
 
 @pytest.mark.parametrize("figures_at_once", [100_000, 2])
-async def test_postings_that_come_while_it_compares_are_no_differences_and_a_true_one_is(
+async def test_only_a_true_difference_is_found_while_postings_arrive(
     booked: Site, monkeypatch: pytest.MonkeyPatch, figures_at_once: int
 ) -> None:
-    """In one part and in many, as of several moments."""
+    """In one part and in many, with several snapshots."""
     monkeypatch.setattr(ledger_sums, "FIGURES_AT_ONCE", figures_at_once)
     orders = count(5_000)
     done = asyncio.Event()
@@ -208,7 +208,7 @@ async def test_postings_that_come_while_it_compares_are_no_differences_and_a_tru
             repository.keep(accrue(repository.state_for(cause), cause).state)
         await repository.save(tx)
 
-    async def go_on() -> int:
+    async def keep_posting() -> int:
         batches = 0
         while not done.is_set():
             await booked.store.transact(accrued)
@@ -217,17 +217,17 @@ async def test_postings_that_come_while_it_compares_are_no_differences_and_a_tru
 
     for _ in range(20):
         await booked.store.transact(accrued)
-    posting = asyncio.create_task(go_on())
+    posting = asyncio.create_task(keep_posting())
     try:
         for _ in range(5):
-            found = await ledger_sums.compare(booked.store, as_of_one_moment=True, put_right=False)
+            found = await ledger_sums.compare(booked.store, snapshot=True, repair=False)
             assert (found.accounts, found.differing, found.months) == (ACCOUNTS, [], [])
         another_stripe = balance_id(TOP, "CNY", (os.getpid() + 1) % BALANCE_STRIPES)
         increment = Increment(another_stripe, {"held_minor": 1}, {"distributor_id": TOP, "currency": "CNY"})
         await booked.store.transact(lambda tx: tx.add(BALANCES, [increment]))
         month = Increment(earnings_id(f"{TOP}/2026-11/CNY", 0), {"booked_minor": 1}, {})
         await booked.store.transact(lambda tx: tx.add(EARNINGS, [month]))
-        found = await ledger_sums.compare(booked.store, as_of_one_moment=True, put_right=False)
+        found = await ledger_sums.compare(booked.store, snapshot=True, repair=False)
     finally:
         done.set()
         batches = await posting
@@ -236,7 +236,7 @@ async def test_postings_that_come_while_it_compares_are_no_differences_and_a_tru
     assert (account, stored - ledger, found.months) == ((TOP, "CNY", "held"), 1, [f"{TOP}/2026-11/CNY"])
 
 
-async def test_a_moment_that_is_not_kept_long_enough_is_said(booked: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_snapshot_that_is_too_old_is_reported(booked: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     with MongoClient[Document](booked.settings.mongodb_url) as client:
         kept = {"setParameter": 1, "minSnapshotHistoryWindowInSeconds": 0}
         before = client.admin.command(kept)["was"]
@@ -254,10 +254,10 @@ async def test_a_moment_that_is_not_kept_long_enough_is_said(booked: Site, monke
 
     compare = ledger_sums.compare
 
-    async def too_old(store: MongoStore, *, as_of_one_moment: bool, put_right: bool) -> Compared:
-        if as_of_one_moment:
-            raise SnapshotTooOld("the moment is gone")
-        return await compare(store, as_of_one_moment=as_of_one_moment, put_right=put_right)
+    async def too_old(store: MongoStore, *, snapshot: bool, repair: bool) -> Compared:
+        if snapshot:
+            raise SnapshotTooOld("the snapshot is gone")
+        return await compare(store, snapshot=snapshot, repair=repair)
 
     monkeypatch.setattr(ledger, "compare", too_old)
     environment = booked.environment()
@@ -266,11 +266,11 @@ async def test_a_moment_that_is_not_kept_long_enough_is_said(booked: Site, monke
     async with working(booked):
         refused = await asyncio.to_thread(CliRunner().invoke, app, ["ledger", "rebuild", "--check"], env=environment)
     assert refused.exit_code == 3
-    assert "takes longer than MongoDB keeps one moment" in refused.stderr
+    assert "takes longer than MongoDB keeps a snapshot" in refused.stderr
 
 
-async def test_an_accrual_and_a_notice_at_the_same_moment_do_not_miss_each_other(booked: Site) -> None:
-    """Each was loaded before the other was stored: the second to store is run again, and then sees the first."""
+async def test_a_concurrent_accrual_and_notice_see_each_other(booked: Site) -> None:
+    """Each was loaded before the other was stored: the second conflicts, is retried, and then sees the first."""
     order, done = message(paid(order_id="1003")), message(completed("1003"))
 
     async def decided(tx: Transaction, rule: Any, cause: Any, meanwhile: Any = None) -> None:

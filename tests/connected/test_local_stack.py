@@ -1,4 +1,4 @@
-"""The local stack starts real servers, and what it promises about processes, ports and data is tested on them."""
+"""The local stack on real servers: what it promises about processes, ports and data."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from infra import local
 from infra.local import ports, record
 from tests.connected.running import WAIT_MAX_S
 
-# Tests that a shell runs in the background inherit an ignored SIGINT; here it interrupts, as it does at a terminal.
+# A shell makes background tests ignore SIGINT; here it interrupts, as at a terminal.
 START_IN_ANOTHER_PROCESS = (
     "import signal, sys, pathlib; signal.signal(signal.SIGINT, signal.default_int_handler);"
     "from infra import local; local.up(sys.argv[2], home=pathlib.Path(sys.argv[1]))"
@@ -33,7 +33,7 @@ START_IN_ANOTHER_PROCESS = (
 
 
 def processes_under(folder: Path) -> list[int]:
-    """Whatever the record says: every process of a stack works in the stack's folder."""
+    """Independent of the record: every process of a stack works in the stack's folder."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -47,7 +47,7 @@ def processes_under(folder: Path) -> list[int]:
 
 
 def assert_all_end(folder: Path) -> None:
-    """Nothing of the stack is left. Erlang's helpers end of themselves, a moment after the node that had them."""
+    """Nothing of the stack is left. Erlang's helper processes end by themselves, a moment after their node."""
     deadline = time.monotonic() + WAIT_MAX_S
     while (left := processes_under(folder)) and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -96,28 +96,28 @@ async def consume_one(url: str) -> bytes | None:
 
 
 @contextmanager
-def neighbour_on(port: int = 0) -> Iterator[int]:
-    """Another program that listens on the port, or on any, and hangs up on whoever calls."""
-    with socket.socket() as neighbour:
-        neighbour.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        neighbour.bind((ports.LOOPBACK, port))
-        neighbour.listen()
-        thread = threading.Thread(target=_hang_up_on_callers, args=(neighbour,))
+def foreign_listener(port: int = 0) -> Iterator[int]:
+    """Another program that listens on the port, or on any, and closes every connection."""
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((ports.LOOPBACK, port))
+        listener.listen()
+        thread = threading.Thread(target=_close_every_connection, args=(listener,))
         thread.start()
         try:
-            yield neighbour.getsockname()[1]
+            yield listener.getsockname()[1]
         finally:
-            neighbour.shutdown(socket.SHUT_RDWR)
+            listener.shutdown(socket.SHUT_RDWR)
             thread.join()
 
 
-def _hang_up_on_callers(neighbour: socket.socket) -> None:
+def _close_every_connection(listener: socket.socket) -> None:
     while True:
         try:
-            caller, _ = neighbour.accept()
+            connection, _ = listener.accept()
         except OSError:
             return
-        caller.close()
+        connection.close()
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +137,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     assert_all_end(home)
 
 
-def test_every_server_answers_and_says_its_version(home: Path) -> None:
+def test_every_server_answers_and_reports_its_version(home: Path) -> None:
     endpoints = local.endpoints("left", home=home)
     assert endpoints is not None
     asyncio.run(publish_one(endpoints.rabbitmq_url))
@@ -185,7 +185,7 @@ def test_everything_listens_on_loopback_only(home: Path) -> None:
 
 def test_a_restart_keeps_data_and_free_ports_and_leaves_the_other_stack_alone(home: Path) -> None:
     before = local.up("left", home=home)
-    neighbour = local.status("right", home=home)
+    other_stack = local.status("right", home=home)
     asyncio.run(publish_one(before.rabbitmq_url))
     insert_in_a_transaction(before.mongodb_url)
     mongodb_port = next(server.port for server in local.status("left", home=home) if server.server == "mongodb")
@@ -194,7 +194,7 @@ def test_a_restart_keeps_data_and_free_ports_and_leaves_the_other_stack_alone(ho
     assert sorted(local.down("left", home=home)) == ["mongodb", "rabbitmq", "redis"]
     assert local.endpoints("left", home=home) is None
     assert_all_end(home / "left")
-    with neighbour_on(mongodb_port):
+    with foreign_listener(mongodb_port):
         after = local.up("left", home=home)
 
     assert after.rabbitmq_url == before.rabbitmq_url
@@ -204,13 +204,13 @@ def test_a_restart_keeps_data_and_free_ports_and_leaves_the_other_stack_alone(ho
     assert asyncio.run(consume_one(after.rabbitmq_url)) == b"o-1"
     other = local.endpoints("right", home=home)
     assert other is not None
-    assert local.status("right", home=home) == neighbour
+    assert local.status("right", home=home) == other_stack
     assert document_count(other.mongodb_url) == 0
     assert asyncio.run(consume_one(other.rabbitmq_url)) is None
 
 
 def start_half_way(home: Path) -> subprocess.Popen[bytes]:
-    """A start with the processes of every server there, and RabbitMQ seconds away from an answer."""
+    """A start in progress: the processes of every server run, and RabbitMQ does not answer yet."""
     starter = start_in_another_process(home, "default")
     deadline = time.monotonic() + WAIT_MAX_S
     while (recorded := _recorded(home)) < 4 and time.monotonic() < deadline:
@@ -221,12 +221,12 @@ def start_half_way(home: Path) -> subprocess.Popen[bytes]:
 
 
 def _recorded(home: Path) -> int:
-    """Processes in the record. One whose starter is killed in the moment between its start and its entry is lost."""
+    """The number of processes in the record, which lacks one whose starter was killed before it wrote the entry."""
     entries = record.read(record.folder_of("default", home))
     return sum(len(entry.processes) for entry in entries.values())
 
 
-def test_a_start_killed_half_way_leaves_nothing_that_down_does_not_find(tmp_path: Path) -> None:
+def test_down_finds_everything_of_a_start_killed_half_way(tmp_path: Path) -> None:
     starter = start_half_way(tmp_path)
     starter.kill()
     starter.wait()

@@ -1,4 +1,4 @@
-"""What the local stack refuses, exchanges or leaves alone: each is one sentence and leaves no process behind."""
+"""What the local stack refuses, replaces or leaves alone: each is one sentence and leaves no process."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from infra import local
 from infra.local import ports, preflight, process, record, startup
 from infra.local.redis_server import RedisServer
 from tests.connected.running import WAIT_MAX_S
-from tests.connected.test_local_stack import neighbour_on, processes_under
+from tests.connected.test_local_stack import foreign_listener, processes_under
 
 
 def test_a_missing_server_is_one_sentence_before_anything_starts(
@@ -28,19 +28,19 @@ def test_a_missing_server_is_one_sentence_before_anything_starts(
 
 
 def start_redis(folder: Path) -> record.ServerRecord:
-    remembered: dict[str, record.ServerRecord] = {}
+    recorded: dict[str, record.ServerRecord] = {}
     executable = preflight.executables([RedisServer()])["redis"]
-    run = startup.Startup(RedisServer(), executable, folder, remembered.__setitem__, threading.Event()).run
+    run = startup.Startup(RedisServer(), executable, folder, recorded.__setitem__, threading.Event()).run
     try:
         run(record.ServerRecord())
     except local.StackError:
-        assert remembered["redis"].processes == {}
+        assert recorded["redis"].processes == {}
         raise
-    return remembered["redis"]
+    return recorded["redis"]
 
 
-def test_a_port_taken_since_it_was_chosen_is_exchanged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with neighbour_on() as taken:
+def test_a_port_taken_after_it_was_chosen_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with foreign_listener() as taken:
         offers = iter([{"clients": taken}, ports.choose(["clients"], {})])
         monkeypatch.setattr(ports, "choose", lambda *_: next(offers))
         started = start_redis(tmp_path / "redis")
@@ -53,21 +53,19 @@ def test_a_port_taken_since_it_was_chosen_is_exchanged(tmp_path: Path, monkeypat
 
 
 def test_ports_that_stay_taken_are_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with neighbour_on() as taken:
+    with foreign_listener() as taken:
         monkeypatch.setattr(ports, "choose", lambda *_: {"clients": taken})
         with pytest.raises(local.StackError, match=r"^Redis found its ports taken 3 times .*\.$"):
             start_redis(tmp_path / "redis")
     assert processes_under(tmp_path) == []
 
 
-@pytest.mark.parametrize("disagreement", [{"started_ticks": 1}, {"boot_id": "another"}])
-def test_a_pid_that_belongs_to_somebody_else_by_now_is_never_stopped(
-    tmp_path: Path, disagreement: dict[str, Any]
-) -> None:
+@pytest.mark.parametrize("difference", [{"started_ticks": 1}, {"boot_id": "another"}])
+def test_a_reused_pid_is_never_stopped(tmp_path: Path, difference: dict[str, Any]) -> None:
     foreign = process.start(["sleep", "60"], env=os.environ, folder=tmp_path, log=tmp_path / "log")
     try:
         mark = {"pid": foreign.pid, "started_ticks": foreign.started_ticks, "boot_id": foreign.boot_id}
-        entry = {"ports": {"clients": 1}, "processes": {"server": mark | disagreement}, "version": "7"}
+        entry = {"ports": {"clients": 1}, "processes": {"server": mark | difference}, "version": "7"}
         (tmp_path / "default").mkdir()
         (tmp_path / "default" / "stack.json").write_text(json.dumps({"format": 1, "servers": {"redis": entry}}))
 
@@ -78,7 +76,7 @@ def test_a_pid_that_belongs_to_somebody_else_by_now_is_never_stopped(
         process.stop(foreign, within_s=5)
 
 
-def test_a_process_that_ignores_the_request_is_killed_after_the_bound(tmp_path: Path) -> None:
+def test_a_process_that_ignores_sigterm_is_killed_after_the_limit(tmp_path: Path) -> None:
     log = tmp_path / "log"
     stubborn = process.start(
         ["bash", "-c", "trap '' TERM; echo ready; while :; do sleep 0.1; done"],
@@ -103,7 +101,7 @@ def test_down_deletes_only_what_the_stack_put_there(tmp_path: Path) -> None:
     assert [path.name for path in folder.iterdir()] == ["notes.txt"]
 
 
-def test_a_command_waits_for_the_one_before_it_but_not_for_ever(tmp_path: Path) -> None:
+def test_a_command_waits_for_the_previous_one_but_not_for_ever(tmp_path: Path) -> None:
     with (
         record.locked(tmp_path / "default"),
         pytest.raises(local.StackError, match="Another command"),
@@ -135,7 +133,7 @@ def test_a_name_that_could_leave_the_home_is_refused(tmp_path: Path, name: str) 
 @pytest.mark.parametrize(
     "content", ["", "[]", "{", '{"format": 2, "servers": {}}', '{"format": 1, "servers": {"redis": {}}}']
 )
-def test_a_damaged_record_is_one_sentence_and_nothing_is_stopped_by_guess(tmp_path: Path, content: str) -> None:
+def test_a_damaged_record_is_one_sentence_and_stops_nothing(tmp_path: Path, content: str) -> None:
     (tmp_path / "default").mkdir()
     (tmp_path / "default" / "stack.json").write_text(content)
     with pytest.raises(local.StackError, match="is damaged"):

@@ -1,6 +1,6 @@
-"""`/api/messages/{id}`, from a command that nobody has taken to one that an operator sends again.
+"""`/api/messages/{id}`, from a pending command to one that an operator replays.
 
-The workers run only when a test lets them, so every state stays until it is seen.
+The workers run only when a test starts them, so every state lasts until it is read.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ async def in_state(client: httpx.AsyncClient, url: str, state: str) -> httpx.Res
 
 
 def failing(name: str) -> Worker:
-    """A worker with a fault in every rule."""
+    """A worker whose every rule raises."""
 
     def decide(state: Any, message: Any) -> Any:
         raise ZeroDivisionError("a fault of the test")
@@ -58,7 +58,7 @@ def failing(name: str) -> Worker:
     return replace(worker, handlers=tuple(replace(handler, decide=decide) for handler in worker.handlers))
 
 
-async def test_what_fails_is_retried_set_aside_and_after_a_replay_done(site: Site, front: Front) -> None:
+async def test_a_failing_command_is_retried_dead_lettered_and_done_after_a_replay(site: Site, front: Front) -> None:
     async with as_admin(front) as admin, front.client() as stranger:
         name = unique("tag")
         sent = await admin.post("/api/tags", json={"name": name}, headers=ASYNC)
@@ -71,28 +71,28 @@ async def test_what_fails_is_retried_set_aside_and_after_a_replay_done(site: Sit
         async with site.loops(failing("catalog")):
             retrying = await in_state(admin, url, "retrying")
             assert (retrying.headers["retry-after"], retrying.headers["cache-control"]) == ("1", "no-store")
-            told = retrying.json()
-            assert (told["reason"], told["outcome"], told["location"]) == (CODE, None, None)
-            assert told["title"] == "命令处理出错，多次重试后将转交运维处理。"
-            aside = await in_state(admin, url, "set_aside")
-            assert "retry-after" not in aside.headers
-            assert (aside.json()["reason"], aside.json()["location"]) == (CODE, None)
+            state = retrying.json()
+            assert (state["reason"], state["outcome"], state["location"]) == (CODE, None, None)
+            assert state["title"] == "命令处理出错，多次重试后将转为死信并交由运维处理。"
+            dead = await in_state(admin, url, "set_aside")
+            assert "retry-after" not in dead.headers
+            assert (dead.json()["reason"], dead.json()["location"]) == (CODE, None)
             listed = (await admin.get("/api/tags")).json()["items"]
             assert listed == []
 
         async with site.loops(roster.load("catalog"), roster.load("alerting")):
 
-            async def letter() -> Any:
+            async def letters() -> Any:
                 return (await admin.get("/api/dead-letters", params={"queue": "catalog.tag.define"})).json()["items"]
 
-            [dead] = await until(letter, what="the letter is there")
-            replayed = await admin.post(f"/api/dead-letters/{dead['letter_id']}/replay", json={})
+            [letter] = await until(letters, what="the letter is kept")
+            replayed = await admin.post(f"/api/dead-letters/{letter['letter_id']}/replay", json={})
             assert replayed.status_code == 200, replayed.text
             done = (await in_state(admin, url, "done")).json()
         assert (done["reason"], (await admin.get(done["location"])).json()["name"]) == (None, name)
 
 
-async def test_what_waits_for_something_else_is_retried_until_it_is_there(site: Site, front: Front) -> None:
+async def test_a_command_that_precedes_its_leader_is_retried_until_the_leader_exists(site: Site, front: Front) -> None:
 
     network = roster.load("network")
     async with as_admin(front) as admin:
@@ -105,7 +105,7 @@ async def test_what_waits_for_something_else_is_retried_until_it_is_there(site: 
         url = sent.headers["location"]
         with MongoClient[dict[str, Any]](site.settings.mongodb_url) as mongo:
             distributors = mongo[site.settings.database][DISTRIBUTORS]
-            # Their registration has not come yet, as far as the worker can see.
+            # For the worker, the registration has not arrived yet.
             [leader] = list(distributors.find({"_id": leader_id}))
             distributors.delete_one({"_id": leader_id})
             async with site.loops(network):

@@ -1,4 +1,4 @@
-"""The store's promises, kept alike by MongoDB through either client and by the store in memory."""
+"""The store's promises, tested on MongoDB through both clients and on the store in memory."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ async def store(request: pytest.FixtureRequest, site: Site) -> AsyncIterator[Any
 
 @pytest.fixture(params=CLIENTS)
 async def mongodb(request: pytest.FixtureRequest, site: Site) -> AsyncIterator[MongoStore]:
-    """For what the store in memory, which runs one transaction at a time, does not promise."""
+    """For promises that the store in memory, which runs one transaction at a time, does not make."""
     store = connect(site, request.param)
     await store.prepare([THINGS])
     yield store
@@ -72,7 +72,7 @@ async def find(store: Any, where: Mapping[str, Any], **options: Any) -> list[Doc
     return found
 
 
-async def test_what_was_stored_is_found_as_it_was(store: Any) -> None:
+async def test_a_stored_document_is_found_unchanged(store: Any) -> None:
     document = {"_id": "a", "at": NOON, "big": 2**62, "body": b"\x00\xff", "none": None, "tags": [{"id": "x", "n": 1}]}
     await insert(store, document)
     assert await find(store, {}) == [document]
@@ -100,7 +100,7 @@ async def test_what_was_stored_is_found_as_it_was(store: Any) -> None:
         ({"color": {"$gt": 5}}, []),
     ],
 )
-async def test_finding_means_the_same_everywhere(store: Any, where: Mapping[str, Any], ids: Sequence[int]) -> None:
+async def test_every_store_finds_the_same(store: Any, where: Mapping[str, Any], ids: Sequence[int]) -> None:
     await insert(
         store,
         {"_id": 1, "color": "red", "size": 1, "tags": [{"id": "x"}, {"id": "y"}], "words": []},
@@ -133,7 +133,7 @@ async def test_sort_limit_and_fields(store: Any) -> None:
     ("ids", "depth_max", "found"),
     [
         ([], None, []),
-        (["nobody"], None, []),
+        (["unknown"], None, []),
         (["d"], 0, ["d"]),
         (["d"], 1, ["b", "c", "d"]),
         (["d"], None, ["a", "b", "c", "d"]),
@@ -142,14 +142,14 @@ async def test_sort_limit_and_fields(store: Any) -> None:
         (["$size"], None, ["$size"]),
     ],
 )
-async def test_ancestors_are_all_that_the_path_leads_to(
+async def test_ancestors_are_all_documents_on_the_path(
     store: Any, ids: Sequence[str], depth_max: int | None, found: Sequence[str]
 ) -> None:
-    """Through an array of documents, each once, past nobody, past someone who is not there, and round a circle."""
+    """Through an array of documents, each once, past a null, past a missing document, and round a cycle."""
     above = {"a": [None], "b": ["a"], "c": ["a", "missing"], "d": ["b", "c"], "e": ["f"], "f": ["e"], "$size": []}
     documents = [
-        {"_id": key, "at": NOON, "up": [{"n": number, "to": to} for number, to in enumerate(whom)]}
-        for key, whom in above.items()
+        {"_id": key, "at": NOON, "up": [{"n": number, "to": to} for number, to in enumerate(parents)]}
+        for key, parents in above.items()
     ]
     await insert(store, *documents)
 
@@ -163,7 +163,7 @@ async def test_ancestors_are_all_that_the_path_leads_to(
         )
 
 
-async def test_ancestors_are_those_of_the_transaction_itself(store: Any) -> None:
+async def test_ancestors_include_documents_of_the_same_transaction(store: Any) -> None:
     async def work(tx: Transaction) -> list[Document]:
         await tx.insert(THINGS.name, [{"_id": 2, "to": 1}])
         return await tx.ancestors(THINGS.name, [2], via="to")
@@ -174,13 +174,13 @@ async def test_ancestors_are_those_of_the_transaction_itself(store: Any) -> None
     assert sorted(document["_id"] for document in found) == [1, 2]
 
 
-async def test_what_is_asked_together_is_answered_as_what_is_asked_alone(store: Any) -> None:
+async def test_queries_in_one_trip_find_the_same_as_one_by_one(store: Any) -> None:
     queries: list[Query] = [
         Find(THINGS.name, {"_id": {"$in": [1, 3, 9]}}),
         Find(THINGS.name, {"size": {"$gte": 1}}, sort=(("size", -1),), limit=2),
         Find(THINGS.name, {"_id": 2}, fields=("tags.id",)),
         Find(THINGS.name, {"color": "$size"}),
-        Find(THINGS.name, {"color": "nobody's"}),
+        Find(THINGS.name, {"color": "unknown"}),
         Ancestors(THINGS.name, [3, 2], via="to"),
         Ancestors(THINGS.name, [3], via="to", depth_max=0),
     ]
@@ -218,7 +218,7 @@ async def test_a_transaction_that_raises_leaves_nothing(store: Any) -> None:
     assert await find(store, {}) == [{"_id": 1, "size": 1}]
 
 
-async def test_replace_adds_or_puts_in_place_and_add_counts_from_nothing(store: Any) -> None:
+async def test_replace_inserts_or_replaces_and_add_starts_at_zero(store: Any) -> None:
     async def work(tx: Transaction) -> None:
         await tx.replace(THINGS.name, [{"_id": "a", "size": 1}, {"_id": "b", "size": 2}])
         await tx.replace(THINGS.name, [{"_id": "a", "color": "red"}])
@@ -241,8 +241,8 @@ async def test_a_key_in_use_is_a_conflict(store: Any, document: Document) -> Non
     assert len(await find(store, {})) == 1
 
 
-async def test_what_is_asked_together_uses_indexes(site: Site, mongodb: MongoStore) -> None:
-    """What it looked at is read from the server's own profile."""
+async def test_queries_in_one_trip_use_indexes(site: Site, mongodb: MongoStore) -> None:
+    """Measured by the server's own profile."""
     await insert(mongodb, *({"_id": number, "tags": [{"id": number}]} for number in range(500)))
     by_id, by_tag = Find(THINGS.name, {"_id": {"$in": [1, 2]}}), Find(THINGS.name, {"tags.id": {"$in": [3]}})
     with MongoClient[Document](site.settings.mongodb_url) as client:
@@ -250,13 +250,13 @@ async def test_what_is_asked_together_uses_indexes(site: Site, mongodb: MongoSto
         database.command("profile", 2)
         await mongodb.transact(lambda tx: tx.find_all([by_id, by_tag]))
         database.command("profile", 0)
-        [looked] = database["system.profile"].find({"command.aggregate": 1})
+        [profile] = database["system.profile"].find({"command.aggregate": 1})
         database["system.profile"].drop()
-        assert 3 <= looked["docsExamined"] <= 5
+        assert 3 <= profile["docsExamined"] <= 5
 
 
-async def test_answers_too_large_to_come_together_come_singly_the_next_time(mongodb: MongoStore) -> None:
-    """A document holds 16 MB at most, and what is asked together comes in one."""
+async def test_answers_too_large_for_one_trip_are_read_one_by_one_the_next_time(mongodb: MongoStore) -> None:
+    """A document holds 16 MB at most, and the answers of one trip are one document."""
     for number in range(3):
         await insert(mongodb, {"_id": number, "body": bytes(6_000_000)})
     queries = [Find(THINGS.name, {"_id": {"$in": ids}}) for ids in ([0, 1], [1, 2])]
@@ -284,7 +284,7 @@ async def test_two_transactions_on_one_document_are_a_conflict_for_one_of_them(m
 
 
 @pytest.mark.parametrize("client", CLIENTS)
-async def test_a_server_that_is_away_is_unavailable_and_not_an_error_of_its_own(client: str) -> None:
+async def test_an_unreachable_server_raises_store_unavailable(client: str) -> None:
     store = MongoStore.connect("mongodb://127.0.0.1:1/?replicaSet=x", "nowhere", client_class=CLIENTS[client])
     try:
         outcomes = await asyncio.gather(insert(store, {"_id": 1}), store.ping(), return_exceptions=True)
@@ -294,7 +294,7 @@ async def test_a_server_that_is_away_is_unavailable_and_not_an_error_of_its_own(
 
 
 @pytest.mark.parametrize("client", CLIENTS)
-async def test_an_address_that_is_none_is_said_at_once(client: str) -> None:
+async def test_an_invalid_address_is_reported_at_once(client: str) -> None:
     with pytest.raises(StoreUnavailable, match="MONGODB_URL cannot be understood"):
         MongoStore.connect("http://127.0.0.1:27017", "nowhere", client_class=CLIENTS[client])
 
@@ -306,7 +306,7 @@ async def test_declaring_again_changes_nothing(mongodb: MongoStore) -> None:
 
 @pytest.mark.parametrize("client", CLIENTS)
 async def test_several_processes_may_declare_at_once(site: Site, client: str) -> None:
-    """As the server processes of an API do that starts on an empty database."""
+    """As the processes of an API do on an empty database."""
     collections = [Collection(f"test.{client}_things_{number}", "documents of this test") for number in range(30)]
     stores = [connect(site, client) for _ in range(4)]
     try:
@@ -317,7 +317,7 @@ async def test_several_processes_may_declare_at_once(site: Site, client: str) ->
             store.close()
 
 
-async def test_a_snapshot_stays_at_its_moment_while_others_write(mongodb: MongoStore) -> None:
+async def test_a_snapshot_does_not_see_later_writes(mongodb: MongoStore) -> None:
     await insert(mongodb, {"_id": 1, "n": 1})
     async with mongodb.snapshot() as read:
         assert [document["n"] for document in await read.find(THINGS.name, {})] == [1]
@@ -328,7 +328,7 @@ async def test_a_snapshot_stays_at_its_moment_while_others_write(mongodb: MongoS
     assert {document["n"] for document in await find(mongodb, {})} == {2, 5}
 
 
-async def test_a_change_puts_in_some_fields_takes_away_others_and_leaves_the_rest(store: Any) -> None:
+async def test_a_change_sets_and_removes_fields_and_keeps_the_rest(store: Any) -> None:
     await insert(store, {"_id": 1, "size": 1, "color": "red", "at": NOON}, {"_id": 2, "size": 5})
 
     changes = [Change(1, {"size": 9, "tags": [{"id": "x"}]}, ["color"]), Change(2, {}, ["size"])]
@@ -340,8 +340,8 @@ async def test_a_change_puts_in_some_fields_takes_away_others_and_leaves_the_res
     ]
 
 
-async def test_of_two_who_change_different_fields_of_a_document_the_second_runs_again(mongodb: MongoStore) -> None:
-    """Both have decided on the whole of what they read."""
+async def test_concurrent_changes_of_different_fields_are_a_conflict(mongodb: MongoStore) -> None:
+    """Each decided on the whole document that it read."""
     await insert(mongodb, {"_id": 1, "size": 1, "color": "red"})
 
     async def paint(tx: Transaction) -> None:

@@ -1,4 +1,4 @@
-"""Months on real servers: replicas that ask at the same time wait for each other, those that only add never do."""
+"""Months on real servers: replicas conflict when both read a capped month, and never when they only add."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ CAP_MINOR = 1_500
 
 
 @pytest.fixture
-async def ruled(site: Site) -> Site:
-    """Two rule sets of one market: one that asks for nothing, one with a cap of 15.00 a month."""
+async def with_rules(site: Site) -> Site:
+    """Two rule sets of one market: one without a cap, one with a cap of 15.00 a month."""
     plans = {
         PLAIN: Unilevel("levels", (100_000,)),
         CAPPED: Unilevel("levels", (100_000,), caps=Caps(month={"CNY": 1_500})),
@@ -37,7 +37,7 @@ async def ruled(site: Site) -> Site:
 
 
 async def accrued(site: Site, tx: Transaction, order_id: str, version: int, pid: int, meanwhile: Any = None) -> None:
-    """Accrue an order as the process with this id would, and after it has read let something else happen."""
+    """Accrue an order as the process with this id would; run `meanwhile` after it has read."""
     cause = message(paid(order_id=order_id, rule_version=version))
     with patch("os.getpid", lambda: pid):
         repository = await CommissionRepository.load(
@@ -54,52 +54,54 @@ async def paid_out(site: Site) -> list[int]:
     return sorted(sum(entry["amount_minor"] for entry in document["entries"]) for document in found)
 
 
-async def test_two_that_ask_at_the_same_time_do_not_exceed_a_cap(ruled: Site) -> None:
+async def test_two_concurrent_orders_do_not_exceed_a_cap(with_rules: Site) -> None:
     for first, second in (("1", "2"), ("3", "4")):  # The month does not exist yet, and then it does.
         with pytest.raises(StoreConflict):
-            await ruled.store.transact(lambda tx, a=first, b=second: accrued(ruled, tx, a, CAPPED, 1, (b, CAPPED, 2)))
-        await ruled.store.transact(lambda tx, a=first: accrued(ruled, tx, a, CAPPED, 1))
+            await with_rules.store.transact(
+                lambda tx, a=first, b=second: accrued(with_rules, tx, a, CAPPED, 1, (b, CAPPED, 2))
+            )
+        await with_rules.store.transact(lambda tx, a=first: accrued(with_rules, tx, a, CAPPED, 1))
 
-    assert await paid_out(ruled) == [0, 0, 600, 900]
-    assert sum(await paid_out(ruled)) == CAP_MINOR
+    assert await paid_out(with_rules) == [0, 0, 600, 900]
+    assert sum(await paid_out(with_rules)) == CAP_MINOR
 
 
-async def test_those_that_only_add_never_wait_for_each_other_nor_for_one_that_asks(ruled: Site) -> None:
-    await ruled.store.transact(lambda tx: accrued(ruled, tx, "1", PLAIN, 1, ("2", PLAIN, 2)))
-    await ruled.store.transact(lambda tx: accrued(ruled, tx, "3", CAPPED, 1, ("4", PLAIN, 2)))
+async def test_orders_without_a_cap_never_conflict(with_rules: Site) -> None:
+    await with_rules.store.transact(lambda tx: accrued(with_rules, tx, "1", PLAIN, 1, ("2", PLAIN, 2)))
+    await with_rules.store.transact(lambda tx: accrued(with_rules, tx, "3", CAPPED, 1, ("4", PLAIN, 2)))
 
-    months = months_of(await ruled.documents(EARNINGS))
+    months = months_of(await with_rules.documents(EARNINGS))
     assert months[MONTH].own_sales_minor == 4 * 9_000
     assert months[MONTH].month_minor == {"levels": 900 + 900 + 900}
-    assert {d["_id"] for d in await ruled.documents(EARNINGS)} == {MONTH, f"{MONTH}#2", f"{MONTH}#3"}
+    assert {d["_id"] for d in await with_rules.documents(EARNINGS)} == {MONTH, f"{MONTH}#2", f"{MONTH}#3"}
 
 
-async def test_one_that_asks_sees_what_every_process_added(ruled: Site) -> None:
+async def test_a_capped_order_sees_the_sums_of_every_process(with_rules: Site) -> None:
     for order_id, pid in (("1", 1), ("2", 6)):
-        await ruled.store.transact(lambda tx, o=order_id, p=pid: accrued(ruled, tx, o, PLAIN, p))
+        await with_rules.store.transact(lambda tx, o=order_id, p=pid: accrued(with_rules, tx, o, PLAIN, p))
 
-    await ruled.store.transact(lambda tx: accrued(ruled, tx, "3", CAPPED, 3))
+    await with_rules.store.transact(lambda tx: accrued(with_rules, tx, "3", CAPPED, 3))
 
-    [commission] = await ruled.documents(COMMISSIONS, {"_id": "shop-1/3"})
+    [commission] = await with_rules.documents(COMMISSIONS, {"_id": "shop-1/3"})
     assert commission["earned"]["month_minor"] == {"levels": {str(SELLER): 1_800}}
     assert commission["entries"] == []
 
 
-async def test_months_are_rebuilt_from_the_commissions(ruled: Site) -> None:
+async def test_months_are_rebuilt_from_the_commissions(with_rules: Site) -> None:
     for order_id, pid in (("1", 1), ("2", 6)):
-        await ruled.store.transact(lambda tx, o=order_id, p=pid: accrued(ruled, tx, o, PLAIN, p))
-    before = months_of(await ruled.documents(EARNINGS))
+        await with_rules.store.transact(lambda tx, o=order_id, p=pid: accrued(with_rules, tx, o, PLAIN, p))
+    before = months_of(await with_rules.documents(EARNINGS))
 
     async def spoil(tx: Transaction) -> None:
         await tx.replace(EARNINGS, [{"_id": f"{MONTH}#2", "own_sales_minor": 1}])
         await tx.insert(EARNINGS, [{"_id": f"{MIDDLE}/2026-11/CNY", "own_sales_minor": 5}])
 
-    await ruled.store.transact(spoil)
-    checked = await command("ledger", "rebuild", "--check", environment=ruled.environment())
-    rebuilt = await command("ledger", "rebuild", "--yes", environment=ruled.environment())
-    again = await command("ledger", "rebuild", "--check", environment=ruled.environment())
+    await with_rules.store.transact(spoil)
+    checked = await command("ledger", "rebuild", "--check", environment=with_rules.environment())
+    rebuilt = await command("ledger", "rebuild", "--yes", environment=with_rules.environment())
+    again = await command("ledger", "rebuild", "--check", environment=with_rules.environment())
 
     assert (checked.code, rebuilt.code, again.code) == (1, 0, 0)
-    assert f"month {MONTH}: what is remembered is not what the commissions come to" in checked.out
-    assert rebuilt.out.endswith("2 distributor months put right by the commissions.\n")
-    assert months_of(await ruled.documents(EARNINGS))[MONTH] == before[MONTH]
+    assert f"month {MONTH}: the stored figures differ from the commissions" in checked.out
+    assert rebuilt.out.endswith("2 distributor months rebuilt from the commissions.\n")
+    assert months_of(await with_rules.documents(EARNINGS))[MONTH] == before[MONTH]

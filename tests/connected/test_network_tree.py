@@ -1,5 +1,5 @@
-"""Trees as large as they get, on real MongoDB: what an order or a move reads does not grow with them, and moves that
-meet never close a cycle together.
+"""Very large trees on real MongoDB: the reads of an order or a move do not grow with them, and concurrent moves never
+close a cycle together.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from workers.order_intake.repository import OrderRepository
 WIDE = 100_000
 DEEP = 10_000
 LEVELS = (10, 40, 150, 600, 2_000, 6_000, 16_000, 35_000)
-"""How many stand on each level of a network of nine levels; the rest of 100,000 stand on the ninth."""
+"""Distributors on each level of a network of nine levels; the rest of 100,000 are on the ninth."""
 
 A_DAY = timedelta(days=1)
 BATCH = 500
@@ -54,7 +54,7 @@ def database(site: Site) -> Iterator[Any]:
 
 
 def put(database: Any, distributors: Iterable[Distributor]) -> None:
-    """Straight into the collection, as the worker would have written them."""
+    """Insert directly, as the worker would have written them."""
     database[DISTRIBUTORS].insert_many([to_distributor_document(each) for each in distributors], ordered=False)
 
 
@@ -76,7 +76,7 @@ async def handle(
     *messages: Message[Any],
     pause: Callable[[], Awaitable[object]] | None = None,
 ) -> list[Any]:
-    """What a worker does with a batch, without broker and journal; run again while another was faster."""
+    """What a worker does with a batch, without broker and journal; repeated on a conflict."""
     try:
         return await site.store.transact(lambda tx: _fold(tx, repository, decide, messages, pause))
     except StoreConflict:
@@ -107,8 +107,8 @@ async def _fold(
 
 @contextmanager
 def documents_read(database: Any, collection: str) -> Iterator[list[int]]:
-    """How many documents the storage engine handed out in the block. What the server reports of a query leaves out
-    what a search through the graph reads on its way.
+    """How many documents the storage engine read in the block. The server's report of a query leaves out what a
+    `$graphLookup` reads.
     """
 
     def calls() -> int:
@@ -129,7 +129,7 @@ def join(distributor_id: int, sponsor_id: int) -> Message[RegisterDistributor]:
     return message(RegisterDistributor(distributor_id=distributor_id, sponsor_id=sponsor_id))
 
 
-async def test_with_a_hundred_thousand_below_one_nobody_looks_at_the_siblings(site: Site, database: Any) -> None:
+async def test_siblings_are_not_read_with_a_hundred_thousand_below_one_sponsor(site: Site, database: Any) -> None:
     put_what_orders_need(database, a_team(TEAM, 9))
     member = a_distributor(7, 1, teams=[(JOINED, TEAM)])
     others = (a_distributor(number, 1) for number in range(2, WIDE + 2) if number != 7)
@@ -151,7 +151,7 @@ async def test_with_a_hundred_thousand_below_one_nobody_looks_at_the_siblings(si
         assert 1 <= count <= 10, f"{count} documents were read"
 
 
-async def test_ten_thousand_deep_an_order_reads_thirty_and_a_move_looks_up_to_the_root(
+async def test_at_depth_ten_thousand_an_order_reads_thirty_and_a_move_reads_to_the_root(
     site: Site, database: Any
 ) -> None:
     put_what_orders_need(database)
@@ -174,7 +174,7 @@ async def test_ten_thousand_deep_an_order_reads_thirty_and_a_move_looks_up_to_th
 
 
 def nine_levels(rng: random.Random) -> dict[int, Distributor]:
-    """A network of 100,000, of whom every twentieth has moved, among sponsors of the level above."""
+    """A network of 100,000, where every twentieth has moved, to sponsors of the level above."""
     distributors: dict[int, Distributor] = {}
     above: list[int] = []
     for size in (*LEVELS, WIDE - sum(LEVELS)):
@@ -186,7 +186,7 @@ def nine_levels(rng: random.Random) -> dict[int, Distributor]:
     return distributors
 
 
-async def test_one_query_has_the_chains_of_a_whole_batch_as_of_any_date(site: Site, database: Any) -> None:
+async def test_one_query_reads_the_chains_of_a_batch_as_of_any_date(site: Site, database: Any) -> None:
     rng = random.Random(9)
     network = nine_levels(rng)
     put(database, network.values())
@@ -198,7 +198,7 @@ async def test_one_query_has_the_chains_of_a_whole_batch_as_of_any_date(site: Si
     with documents_read(database, DISTRIBUTORS) as count:
         found = {document["_id"]: to_distributor(document) for document in await site.store.transact(chains)}
 
-    # Where two ways meet, they go on as one.
+    # Chains that meet share the rest of their path.
     assert len(found) <= count[0] <= len(found) + BATCH < BATCH * 8
     lengths = set()
     for moment in (NOW - A_DAY, NOW):
@@ -209,8 +209,8 @@ async def test_one_query_has_the_chains_of_a_whole_batch_as_of_any_date(site: Si
     assert lengths == {8, 9}
 
 
-class Careless(NetworkRepository):
-    """Forgets the tree's page: what the test below must notice."""
+class WithoutTreePage(NetworkRepository):
+    """A bug that the test below must detect: the page of the tree is not saved."""
 
     async def save(self, tx: Transaction) -> None:
         self._trees._kept.clear()
@@ -218,20 +218,20 @@ class Careless(NetworkRepository):
 
 
 async def cross(site: Site, repository: type[NetworkRepository], pairs: int) -> list[Mapping[str, int]]:
-    """Of each pair, one replica moves A below B while another moves B below A; both have looked before either acts."""
+    """In each pair, one replica moves A below B while another moves B below A; both read before either writes."""
     outcomes = []
     for a in range(1, 2 * pairs, 2):
-        both_have_looked = asyncio.Barrier(2)
+        both_have_read = asyncio.Barrier(2)
         answers = await asyncio.gather(
-            handle(site, repository, move_distributor, move(a, a + 1), pause=both_have_looked.wait),
-            handle(site, repository, move_distributor, move(a + 1, a), pause=both_have_looked.wait),
+            handle(site, repository, move_distributor, move(a, a + 1), pause=both_have_read.wait),
+            handle(site, repository, move_distributor, move(a + 1, a), pause=both_have_read.wait),
         )
         reasons = [getattr(answer.publish[0], "reason", answer.outcome) for [answer] in answers]
         outcomes.append({reason: reasons.count(reason) for reason in reasons})
     return outcomes
 
 
-async def test_of_two_moves_that_would_close_a_cycle_together_one_is_refused(site: Site, database: Any) -> None:
+async def test_one_of_two_concurrent_moves_that_close_a_cycle_is_refused(site: Site, database: Any) -> None:
     put(database, (a_distributor(number) for number in range(1, 2 * PAIRS + 1)))
 
     outcomes = await cross(site, NetworkRepository, PAIRS)
@@ -243,11 +243,11 @@ async def test_of_two_moves_that_would_close_a_cycle_together_one_is_refused(sit
     assert report.figures["I4"]["moves"] == PAIRS
 
 
-async def test_without_the_trees_page_they_would_close_it(site: Site, database: Any) -> None:
-    """Each writes its own document only, so a snapshot alone lets both pass; and the audit sees it."""
+async def test_without_the_page_of_the_tree_both_moves_close_a_cycle(site: Site, database: Any) -> None:
+    """Each writes its own document only, so a snapshot alone accepts both; and the audit detects it."""
     put(database, (a_distributor(number) for number in range(1, 5)))
 
-    outcomes = await cross(site, Careless, 2)
+    outcomes = await cross(site, WithoutTreePage, 2)
 
     assert outcomes == [{"moved": 2}] * 2
     report = Report(RealTime().now())
@@ -256,17 +256,17 @@ async def test_without_the_trees_page_they_would_close_it(site: Site, database: 
     assert circling == {f"distributor/{number}" for number in range(1, 5)}
 
 
-async def test_two_processes_never_close_one_whatever_they_are_told_at_once(site: Site, database: Any) -> None:
-    """Every distributor of a ring is told to come below the next: one must stay, or it would be a cycle."""
+async def test_two_processes_never_close_a_cycle_together(site: Site, database: Any) -> None:
+    """Every distributor of a ring is to move below the next: one move must be refused, or it would be a cycle."""
     put(database, (a_distributor(number) for number in range(1, PAIRS + 1)))
-    told = [move(number, number % PAIRS + 1, effective_at=NOW) for number in range(1, PAIRS + 1)]
-    random.Random(4).shuffle(told)
+    moves = [move(number, number % PAIRS + 1, effective_at=NOW) for number in range(1, PAIRS + 1)]
+    random.Random(4).shuffle(moves)
     async with (
         site.processes([["network"], ["network"]], batch_events_max=3, prefetch_commands=6),
         site.channel() as channel,
     ):
         exchange = await channel.get_exchange(COMMANDS_EXCHANGE, ensure=False)
-        for each in told:
+        for each in moves:
             await exchange.publish(aio_pika.Message(each.to_bytes()), each.type)
         await site.quiet()
 

@@ -1,4 +1,4 @@
-"""What an operator has in hand, on real servers: dead letters listed, shown, replayed and discarded; traces; doctor."""
+"""The operator's commands on real servers: dead letters listed, shown, replayed and discarded; traces; doctor."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ async def tributary(site: Site, *words: str, **settings: object) -> Ended:
 
 
 async def letters(site: Site, count: int, **where: object) -> list[Document]:
-    """So many letters, once they are kept."""
+    """The letters, once `count` of them are kept."""
 
     async def look() -> list[Document] | None:
         found = await site.documents(DEAD_LETTERS, where)
@@ -57,8 +57,8 @@ async def running(site: Site, *names: str) -> AsyncIterator[None]:
         yield
 
 
-async def an_order_that_dies(site: Site) -> Message[Any]:
-    """A paid order whose rule version nobody has published: patience ends, and it is set aside."""
+async def a_dead_lettered_order(site: Site) -> Message[Any]:
+    """A paid order whose rule version does not exist: it is dead-lettered after its retries."""
     order = message(paid())
     await send(site, EVENTS_EXCHANGE, order.type, order.to_bytes())
     await letters(site, 1, queue=ACCRUALS)
@@ -66,7 +66,7 @@ async def an_order_that_dies(site: Site) -> Message[Any]:
 
 
 def a_stored_letter(number: int, body: str) -> Document:
-    """As the worker leaves it; those with a higher number died earlier."""
+    """As the worker stores it; those with a higher number died earlier."""
     return {
         "_id": f"letter-{number:04}",
         "worker": "order_intake",
@@ -105,8 +105,8 @@ class TestDeadLetters:
         body, size = "茶" * 170_000, 150_000_000
         sent = [a_stored_letter(number, body) for number in range(size // len(body.encode()))]
         for start in range(0, len(sent), 20):
-            some = sent[start : start + 20]
-            await site.store.transact(lambda tx, some=some: tx.insert(DEAD_LETTERS, some))  # type: ignore[misc]
+            part = sent[start : start + 20]
+            await site.store.transact(lambda tx, part=part: tx.insert(DEAD_LETTERS, part))  # type: ignore[misc]
         where = dead_letters.where(states=("waiting", "replayed", "discarded"))
 
         tracemalloc.start()
@@ -157,7 +157,7 @@ class TestDeadLetters:
 
     async def test_a_dry_run_changes_nothing(self, site: Site) -> None:
         async with running(site, "commission_calculation", "alerting"):
-            await an_order_that_dies(site)
+            await a_dead_lettered_order(site)
         before = await site.documents(DEAD_LETTERS)
 
         done = await tributary(site, "dead", "replay", "--queue", ACCRUALS, "--dry-run")
@@ -167,11 +167,11 @@ class TestDeadLetters:
         assert await site.ready("alerting.dead-letter.settle") == 0
         assert await site.documents(DEAD_LETTERS) == before
 
-    async def test_replayed_twice_is_once(self, site: Site) -> None:
+    async def test_a_repeated_replay_is_ignored(self, site: Site) -> None:
         async with running(site, "commission_calculation", "alerting", "rule_book"):
-            await an_order_that_dies(site)
-            for wish in put_in_force():
-                await send(site, COMMANDS_EXCHANGE, wish.message_type, message(wish).to_bytes())
+            await a_dead_lettered_order(site)
+            for request in put_in_force():
+                await send(site, COMMANDS_EXCHANGE, request.message_type, message(request).to_bytes())
             await until(lambda: site.documents("rule_book.rules"), what="the rules are published")
 
             first = await tributary(site, "dead", "replay", "--reason", "rules_unknown", "--by", "wei")
@@ -181,7 +181,7 @@ class TestDeadLetters:
             await until(lambda: site.documents("commission_calculation.ledger"), what="the commission is accrued")
 
             again = await tributary(site, "dead", "replay", letter["_id"])
-            assert (again.code, "--again sends it all the same" in again.out) == (0, True)
+            assert (again.code, "--again sends it anyway" in again.out) == (0, True)
             forced = await tributary(site, "dead", "replay", letter["_id"], "--again", "--json")
             assert forced.object["letters"] == [letter["_id"]]
             await until(
@@ -192,7 +192,7 @@ class TestDeadLetters:
         assert len(await site.documents("commission_calculation.ledger")) == 1
         assert len(await site.documents(DEAD_LETTERS)) == 1
 
-    async def test_what_is_broken_still_dies_again_as_a_letter_of_its_own(self, site: Site) -> None:
+    async def test_a_replayed_message_that_is_still_broken_is_another_letter(self, site: Site) -> None:
         async with running(site, "order_intake", "alerting"):
             await send(site, COMMANDS_EXCHANGE, "order.place.v1", MALFORMED, "application/json")
             [letter] = await letters(site, 1)
@@ -207,12 +207,12 @@ class TestDeadLetters:
     @pytest.mark.parametrize(
         ("words", "sentence"),
         [
-            (("replay",), "Name letters, or say which you mean"),
+            (("replay",), "Name letters, or select them"),
             (("discard", "0123", "--all"), "but not both"),
             (("show", "0123"), "There is no dead letter whose id begins with '0123'"),
         ],
     )
-    async def test_a_wrong_call_is_told_in_a_sentence(self, site: Site, words: tuple[str, ...], sentence: str) -> None:
+    async def test_wrong_usage_ends_with_one_sentence(self, site: Site, words: tuple[str, ...], sentence: str) -> None:
         ended = await tributary(site, "dead", *words)
 
         assert ended.code == 2
@@ -221,22 +221,22 @@ class TestDeadLetters:
 
 
 class TestTrace:
-    async def test_an_order_its_message_and_its_letter_lead_to_the_same_story(self, site: Site) -> None:
+    async def test_an_order_its_message_and_its_letter_have_the_same_trace(self, site: Site) -> None:
         async with running(site, "commission_calculation", "alerting"):
-            order = await an_order_that_dies(site)
+            order = await a_dead_lettered_order(site)
             [letter] = await letters(site, 1)
 
-        stories = [await tributary(site, "trace", name, "--json") for name in (KEY, order.id, letter["_id"])]
+        traces = [await tributary(site, "trace", name, "--json") for name in (KEY, order.id, letter["_id"])]
 
-        for story in stories:
-            outcomes = [step["outcome"] for step in story.object]
+        for trace in traces:
+            outcomes = [step["outcome"] for step in trace.object]
             assert "put off after try 1: rules_unknown" in outcomes
             assert "dead-lettered after try 3: rules_unknown" in outcomes
-            [told] = [step["letter"] for step in story.object if step["letter"]]
-            assert told == {"letter_id": letter["_id"], "state": "waiting"}
+            [linked] = [step["letter"] for step in trace.object if step["letter"]]
+            assert linked == {"letter_id": letter["_id"], "state": "waiting"}
         assert letter["_id"] in (await tributary(site, "trace", KEY)).out
 
-    async def test_what_nobody_knows_is_said_so(self, site: Site) -> None:
+    async def test_an_unknown_name_is_reported_as_unknown(self, site: Site) -> None:
         ended = await tributary(site, "trace", "shop-1/9999")
 
         assert ended.code == 1
@@ -252,22 +252,22 @@ async def problems(site: Site, **settings: object) -> tuple[int, list[str]]:
 
 
 class TestDoctor:
-    async def test_finds_nothing_wrong_where_nothing_is(self, site: Site) -> None:
+    async def test_reports_no_problem_in_a_healthy_system(self, site: Site) -> None:
         async with running(site, *roster.names()):
             ended = await tributary(site, "doctor")
 
         assert ended.code == 0
         assert "0 problems" in ended.out
 
-    async def test_names_the_queues_that_nobody_reads(self, site: Site) -> None:
+    async def test_names_unread_queues(self, site: Site) -> None:
         async with running(site, *(name for name in roster.names() if name != "catalog")):
             code, [found] = await problems(site)
 
         assert code == 1
-        assert found.startswith("RabbitMQ: Nobody reads catalog.")
+        assert found.startswith("RabbitMQ: No worker reads catalog.")
         assert found.endswith("; start them: `tributary work catalog`.")
 
-    async def test_names_what_is_missing_or_differs_and_leaves_it_so(self, site: Site) -> None:
+    async def test_names_missing_and_different_queues_and_changes_nothing(self, site: Site) -> None:
         async with site.channel() as channel:
             await channel.queue_delete(ACCRUALS)
             await channel.queue_delete(PLACED)
@@ -291,10 +291,10 @@ class TestDoctor:
 
         ended = await tributary(site, "doctor")
 
-        assert "1 wait for a person, of 1 causes" in ended.out
+        assert "1 waiting for an operator; causes: 1" in ended.out
         assert "Open: 1 dead_letter" in ended.out
 
-    async def test_says_which_server_has_stopped(self, site: Site, stack: LocalStack) -> None:
+    async def test_names_a_stopped_server(self, site: Site, stack: LocalStack) -> None:
         stack.end("mongodb", signal.SIGTERM)
         try:
             code, found = await problems(site)
@@ -304,7 +304,7 @@ class TestDoctor:
         assert code == 1
         assert any(each.startswith("MongoDB: It does not answer") for each in found)
 
-    async def test_has_an_exit_code_for_when_nothing_answers(self, site: Site) -> None:
+    async def test_ends_with_3_when_no_server_answers(self, site: Site) -> None:
         code, found = await problems(
             site,
             rabbitmq_url="amqp://guest:guest@127.0.0.1:1/",

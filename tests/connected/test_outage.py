@@ -1,4 +1,4 @@
-"""A server that is away for a while: the loops wait and say so, nothing is lost, and nothing is given up."""
+"""A server that is away for a while: the loops wait and report it, and no message is lost or dead-lettered."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from contracts.wire.envelope import COMMANDS_EXCHANGE, Payload
 from infra.runtime import roster
 from tests.builders import message, place
 from tests.connected.running import LocalStack, Site, free_ports, get, until
-from tests.workflow.conftest import the_stage
+from tests.workflow.conftest import set_up_commands
 
 ORDERS = 200
 BEFORE = 120
@@ -42,15 +42,15 @@ async def becomes_ready(port: int) -> None:
     await until(look, what="the process is ready", within_s=60, every_s=0.2)
 
 
-async def says_what_it_waits_for(port: int, server: str) -> None:
-    """/readyz names the server: as what a batch in hand waits for, or as the broker that nobody can ask."""
+async def names_what_it_waits_for(port: int, server: str) -> None:
+    """/readyz names the server: a batch waits for it, or the broker cannot be reached."""
 
     async def look() -> bool:
         status, lacks = await readiness(port)
         is_named = any(reason.startswith(f"waiting for {server}") for reason in lacks.values())
         return status == 503 and (is_named or (server == "RabbitMQ" and bool(lacks.get("broker"))))
 
-    await until(look, what=f"/readyz speaks of {server}", within_s=45, every_s=0.2)
+    await until(look, what=f"/readyz names {server}", within_s=45, every_s=0.2)
 
 
 async def all_paid(site: Site) -> None:
@@ -68,7 +68,7 @@ async def outage(site: Site, stack: LocalStack, *, of: str, by: signal.Signals) 
     port = free_ports(1)
     orders = [place(str(number), prepaid=True) for number in range(ORDERS)]
     async with site.processes([roster.names()], health_port=port, **SMALL_BATCHES) as fleet:
-        await send(site, *the_stage(stock=10 * ORDERS))
+        await send(site, *set_up_commands(stock=10 * ORDERS))
         await site.quiet()
         await becomes_ready(port)
         await send(site, *orders[:BEFORE])
@@ -77,12 +77,12 @@ async def outage(site: Site, stack: LocalStack, *, of: str, by: signal.Signals) 
         try:
             if of == "mongodb":
                 await send(site, *orders[BEFORE:])
-            await says_what_it_waits_for(port, TITLES[of])
+            await names_what_it_waits_for(port, TITLES[of])
             assert (await get(port, "/livez"))[0] == 200
         finally:
             await asyncio.to_thread(stack.up)
         stored_before = len(await site.documents("commission_calculation.commissions"))
-        assert stored_before < ORDERS, "all was done before the server went: this run proves nothing"
+        assert stored_before < ORDERS, "all was done before the server ended: this run proves nothing"
 
         await becomes_ready(port)
         if of != "mongodb":

@@ -1,4 +1,4 @@
-"""What RabbitMQ itself gives up on is seen: as a dead letter, by an alert, by `verify` and by `trace`."""
+"""Messages that RabbitMQ itself parks are visible: as a dead letter, an alert, in `verify` and in `trace`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from infra.runtime.topology import PARKED
 from infra.runtime.worker import Worker
 from tests.builders import ORDER, SHOP, message, place
 from tests.connected.running import Site, command, until
-from tests.connected.test_delivery import PLACED, send, set_the_stage, workers
+from tests.connected.test_delivery import PLACED, send, set_up, workers
 from tests.raw_amqp import NOT_UTF8, long_string, persistent, raw_sender, table, timestamp
 
 KEEPER = "alerting.parked"
@@ -25,21 +25,21 @@ ACCEPTED = "stock_reservation.order.accepted"
 
 
 async def exhaust(site: Site, queue: str) -> None:
-    """Return what lies in the queue to the broker until it gives up."""
+    """Requeue the messages of the queue until the broker parks them."""
     async with site.channel() as channel:
         await channel.set_qos(prefetch_count=100)
 
-        async def give_back(taken: aio_pika.abc.AbstractIncomingMessage) -> None:
-            await taken.reject(requeue=True)
+        async def requeue(delivered: aio_pika.abc.AbstractIncomingMessage) -> None:
+            await delivered.reject(requeue=True)
 
-        lying = await channel.get_queue(queue, ensure=False)
-        tag = await lying.consume(give_back)
+        source = await channel.get_queue(queue, ensure=False)
+        tag = await source.consume(requeue)
 
         async def is_parked() -> bool:
             return await site.ready(KEEPER) > 0 and await site.ready(queue) == 0
 
-        await until(is_parked, what=f"the broker gave up on {queue}", within_s=30)
-        await lying.cancel(tag)
+        await until(is_parked, what=f"the broker has parked {queue}", within_s=30)
+        await source.cancel(tag)
 
 
 async def the_letters(site: Site, count: int = 1) -> list[dict[str, object]]:
@@ -51,7 +51,7 @@ async def the_letters(site: Site, count: int = 1) -> list[dict[str, object]]:
 
 
 async def test_a_command_is_listed_traced_counted_and_replayed(site: Site) -> None:
-    await set_the_stage(site)
+    await set_up(site)
     order = message(place())
     await send(site, order.to_bytes(), order.type)
     await exhaust(site, PLACED)
@@ -74,12 +74,12 @@ async def test_a_command_is_listed_traced_counted_and_replayed(site: Site) -> No
     async with site.loops(*workers("order_intake", "alerting")):
         replayed = await command("dead", "replay", "--all", environment=environment)
         assert replayed.code == 0, replayed.err
-        await until(lambda: site.documents("order_intake.orders"), what="the order is taken", within_s=20)
+        await until(lambda: site.documents("order_intake.orders"), what="the order is accepted", within_s=20)
     assert await site.ready(PARKED) == 0
 
 
 async def test_every_event_of_a_batch_is_a_letter_and_no_breach(site: Site) -> None:
-    await set_the_stage(site)
+    await set_up(site)
     orders = [message(place(number)) for number in ("1", "2")]
     body = b"[" + b",".join(order.to_bytes() for order in orders) + b"]"
     async with site.loops(*workers("order_intake")):
@@ -109,12 +109,12 @@ async def test_every_event_of_a_batch_is_a_letter_and_no_breach(site: Site) -> N
     ],
     ids=["a property", "headers"],
 )
-async def test_what_cannot_be_decoded_either_still_names_its_queue(site: Site, properties: Mapping[str, bytes]) -> None:
-    """As an older version left it: the broker adds its own headers to those of the sender."""
+async def test_a_parked_undecodable_message_still_names_its_queue(site: Site, properties: Mapping[str, bytes]) -> None:
+    """A message of an older version: the broker adds its own headers to those of the sender."""
     order = message(place())
-    given = persistent("application/cloudevents+json", **properties)
+    encoded = persistent("application/cloudevents+json", **properties)
     async with raw_sender(site.settings.rabbitmq_url) as raw:
-        await raw.publish(COMMANDS_EXCHANGE.encode(), order.type.encode(), order.to_bytes(), given)
+        await raw.publish(COMMANDS_EXCHANGE.encode(), order.type.encode(), order.to_bytes(), encoded)
     await exhaust(site, PLACED)
     async with site.loops(*workers("alerting")):
         [letter] = await the_letters(site)
@@ -123,19 +123,19 @@ async def test_what_cannot_be_decoded_either_still_names_its_queue(site: Site, p
     assert letter["body"] == order.to_bytes().decode()
 
 
-async def test_what_a_foreign_consumer_rejects_is_a_letter(site: Site) -> None:
+async def test_a_message_rejected_by_a_foreign_consumer_is_a_letter(site: Site) -> None:
     order = message(place())
     await send(site, order.to_bytes(), order.type)
     async with site.channel() as channel:
-        taken = await (await channel.get_queue(PLACED, ensure=False)).get()
-        await taken.reject(requeue=False)
+        delivered = await (await channel.get_queue(PLACED, ensure=False)).get()
+        await delivered.reject(requeue=False)
     async with site.loops(*workers("alerting")):
         [letter] = await the_letters(site)
 
     assert (letter["queue"], letter["reason"]) == (PLACED, "rejected")
 
 
-async def test_a_message_given_up_though_too_large_is_reported_and_kept_whole(site: Site) -> None:
+async def test_a_parked_message_that_is_too_large_is_reported_and_kept_whole(site: Site) -> None:
     body = json.dumps({"shop_id": SHOP, "note": "x" * site.settings.message_bytes_max}).encode()
     await send(site, body, "order.place.v1", "application/json")
     await exhaust(site, PLACED)
@@ -162,7 +162,7 @@ async def test_a_system_of_an_older_version_gets_the_new_binding(site: Site) -> 
         async def has_arrived() -> bool:
             return await site.ready(KEEPER) == 1
 
-        await until(has_arrived, what="the message is where the keeper reads", within_s=10)
+        await until(has_arrived, what="the message is in the keeper's queue", within_s=10)
     await asyncio.sleep(0.2)
     assert await site.ready(PARKED) == 0
 

@@ -1,4 +1,4 @@
-"""`tributary publish`: what it sends arrives as it was given, and what cannot be sent ends it with a sentence."""
+"""`tributary publish`: messages arrive unchanged, and an error ends it with one sentence."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from contracts.wire.envelope import COMMANDS_EXCHANGE
 from infra.runtime import roster
 from tests.builders import message, place
-from tests.connected.running import COMMAND_MAX_S, Ended, Site, taken
+from tests.connected.running import COMMAND_MAX_S, Ended, Site, next_message
 
 CORNER = '{"shop_id": "corner", "currency": "CNY"}'
 KIOSK = '{"shop_id": "kiosk", "currency": "USD"}'
@@ -18,15 +18,15 @@ REGISTER = ("--type", "shop.register.v1")
 QUEUE = "network.shop.register"
 
 
-async def publish(*words: str, given: str | bytes, environment: Mapping[str, str]) -> Ended:
+async def publish(*options: str, stdin: str | bytes, environment: Mapping[str, str]) -> Ended:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "infra.cli.app", "publish", *words),
+        *(sys.executable, "-m", "infra.cli.app", "publish", *options),
         env=dict(environment),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    body = given.encode() if isinstance(given, str) else given
+    body = stdin.encode() if isinstance(stdin, str) else stdin
     out, err = await asyncio.wait_for(process.communicate(body), COMMAND_MAX_S)
     assert process.returncode is not None
     return Ended(process.returncode, out.decode(), err.decode())
@@ -34,8 +34,8 @@ async def publish(*words: str, given: str | bytes, environment: Mapping[str, str
 
 async def test_bare_bodies_get_an_envelope_and_an_id_each(site: Site) -> None:
     """Lines, or an array; here with a byte order mark and over several lines."""
-    given = f"\ufeff{CORNER}\n[{KIOSK},\n {CORNER}]"
-    ended = await publish(*REGISTER, "--json", given=given, environment=site.environment())
+    stdin = f"\ufeff{CORNER}\n[{KIOSK},\n {CORNER}]"
+    ended = await publish(*REGISTER, "--json", stdin=stdin, environment=site.environment())
 
     assert ended.code == 0, ended.err
     published = ended.object["published"]
@@ -43,32 +43,32 @@ async def test_bare_bodies_get_an_envelope_and_an_id_each(site: Site) -> None:
     assert {each["exchange"] for each in published} == {COMMANDS_EXCHANGE}
     async with site.channel() as channel:
         queue = await channel.get_queue(QUEUE, ensure=False)
-        arrived = [await taken(queue) for _ in published]
-    told = [json.loads(each.body) for each in arrived]
-    assert [each["id"] for each in told] == [each["id"] for each in published]
-    assert len({each["id"] for each in told}) == 3
+        arrived = [await next_message(queue) for _ in published]
+    events = [json.loads(each.body) for each in arrived]
+    assert [each["id"] for each in events] == [each["id"] for each in published]
+    assert len({each["id"] for each in events}) == 3
     assert {each.delivery_mode for each in arrived} == {2}
-    assert [each["data"]["currency"] for each in told] == ["CNY", "USD", "CNY"]
+    assert [each["data"]["currency"] for each in events] == ["CNY", "USD", "CNY"]
 
 
 async def test_a_cloudevent_keeps_its_id_and_version(site: Site) -> None:
     order = message(place())
-    ended = await publish(given=order.to_bytes(), environment=site.environment())
+    ended = await publish(stdin=order.to_bytes(), environment=site.environment())
 
     assert ended.code == 0, ended.err
     assert order.id in ended.out
     async with site.channel() as channel:
-        arrived = await taken(await channel.get_queue("order_intake.order.place", ensure=False))
-    told = json.loads(arrived.body)
-    assert (told["id"], told["type"]) == (order.id, order.type)
+        arrived = await next_message(await channel.get_queue("order_intake.order.place", ensure=False))
+    event = json.loads(arrived.body)
+    assert (event["id"], event["type"]) == (order.id, order.type)
 
 
-async def test_the_answer_is_waited_for(site: Site) -> None:
+async def test_wait_prints_the_outcome(site: Site) -> None:
     [network] = [worker for worker in roster.load_all() if worker.name == "network"]
     other_currency = CORNER.replace("CNY", "USD")
     async with site.loops(network):
         ended = await publish(
-            *REGISTER, "--wait", "30", given=f"{CORNER}\n{CORNER}\n{other_currency}", environment=site.environment()
+            *REGISTER, "--wait", "30", stdin=f"{CORNER}\n{CORNER}\n{other_currency}", environment=site.environment()
         )
 
     assert ended.code == 1
@@ -78,21 +78,21 @@ async def test_the_answer_is_waited_for(site: Site) -> None:
     assert "refused: conflict: currency: shop corner sells in CNY" in ended.err
 
 
-async def test_without_an_answer_in_time_it_says_so(site: Site) -> None:
-    ended = await publish(*REGISTER, "--wait", "0.2", given=CORNER, environment=site.environment())
+async def test_a_command_not_handled_in_time_is_reported(site: Site) -> None:
+    ended = await publish(*REGISTER, "--wait", "0.2", stdin=CORNER, environment=site.environment())
 
     assert ended.code == 1
-    assert "not handled yet; look again with `tributary trace shop/corner`" in ended.err
+    assert "not handled yet; check again with `tributary trace shop/corner`" in ended.err
     assert await site.ready(QUEUE) == 1
 
 
-async def test_a_message_that_no_queue_takes_is_an_error(site: Site) -> None:
+async def test_a_message_without_a_queue_is_an_error(site: Site) -> None:
     async with site.channel() as channel:
         queue = await channel.get_queue("catalog.tag.define", ensure=False)
         await queue.unbind(COMMANDS_EXCHANGE, "tag.define.v1")
     try:
         ended = await publish(
-            "--type", "tag.define.v1", given='{"tag_id": 1, "name": "new"}', environment=site.environment()
+            "--type", "tag.define.v1", stdin='{"tag_id": 1, "name": "new"}', environment=site.environment()
         )
     finally:
         async with site.channel() as channel:
@@ -105,7 +105,7 @@ async def test_a_message_that_no_queue_takes_is_an_error(site: Site) -> None:
 
 async def test_without_a_broker_it_ends_with_a_sentence(site: Site) -> None:
     away = site.environment(rabbitmq_url="amqp://guest:guest@127.0.0.1:1")
-    ended = await publish(*REGISTER, given=CORNER, environment=away)
+    ended = await publish(*REGISTER, stdin=CORNER, environment=away)
 
     assert ended.code == 3
     assert "RabbitMQ does not answer" in ended.err

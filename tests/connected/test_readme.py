@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from infra import local
-from tests.connected.pasting import ROOT, TUTORIAL, a_newcomer, blocks_of, paste_all, shell, without_comments
+from tests.connected.pasting import ROOT, TUTORIAL, blocks_of, new_user_environment, paste_all, shell, without_comments
 
 _CHINESE = tuple(name.replace(".md", ".zh-CN.md") for name in TUTORIAL)
 _OTHERS = ("docs/commissions.md", "docs/examples/README.md")
@@ -37,15 +37,15 @@ def test_every_document_with_blocks_is_pasted() -> None:
 
 
 def _untranslated(line: str) -> str:
-    """Without a product's name and the language of an answer, which readers of each language have in their own."""
+    """Without a product's name and the language of an answer, which differ between the languages."""
     return re.sub(r'"product_id": 7, "name": "[^"]*"| --lang zh', "", line)
 
 
 @pytest.mark.skipif("README_TWICE" not in os.environ, reason="takes minutes: make readme")
 async def test_every_document_can_be_pasted_twice(tmp_path: Path) -> None:
-    """The second time on what the first has left: servers with data, a login, rules in force."""
+    """The second time on the state after the first: servers with data, a login, rules in force."""
     home = tmp_path / "home"
-    environment = a_newcomer(home, tmp_path / "bin", demo='make "$@" ORDERS=20')
+    environment = new_user_environment(home, tmp_path / "bin", demo='make "$@" ORDERS=20')
     try:
         async with shell(environment) as bash:
             for _ in range(2):

@@ -1,4 +1,4 @@
-"""Two processes of each busy worker fight for one product: together they sell what there is, and not one unit more."""
+"""Two processes of each busy worker compete for one product: together they sell the stock, and not one unit more."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import aio_pika
 from contracts.wire.envelope import COMMANDS_EXCHANGE
 from tests.builders import CUP, TEA, a_placed_line, message, place
 from tests.connected.running import BUSY, Site, free_ports, get, groups, until
-from tests.workflow.conftest import the_stage
+from tests.workflow.conftest import set_up_commands
 
 STOCK = 100
 ORDERS = 300
@@ -23,8 +23,8 @@ async def handled(port: int, queue: str) -> int:
     return int(found[1]) if found else 0
 
 
-async def test_two_of_each_sell_a_hot_product_exactly_once(site: Site) -> None:
-    """Orders of 1 to 3 teas and, so that there is something to give up together, of one cup."""
+async def test_two_replicas_never_oversell_a_product(site: Site) -> None:
+    """Orders of 1 to 3 teas and one cup, so that a rejected order has two lines to give up."""
     port = free_ports(2 * len(BUSY) + 1)
     orders = [
         place(str(number), lines=(a_placed_line(TEA, 1 + number % UNITS), a_placed_line(CUP, 1)), prepaid=True)
@@ -35,11 +35,11 @@ async def test_two_of_each_sell_a_hot_product_exactly_once(site: Site) -> None:
         site.channel() as channel,
     ):
         exchange = await channel.get_exchange(COMMANDS_EXCHANGE, ensure=False)
-        for payload in the_stage(STOCK):
+        for payload in set_up_commands(STOCK):
             await exchange.publish(aio_pika.Message(message(payload).to_bytes()), payload.message_type)
         await site.quiet()
         for number in range(len(fleet.members)):
-            await until(lambda number=number: ready(port + number), what="every replica takes part", within_s=60)
+            await until(lambda number=number: ready(port + number), what="every replica is ready", within_s=60)
         for order in orders:
             await exchange.publish(aio_pika.Message(message(order).to_bytes()), order.message_type)
         await until(lambda: all_decided(site), what="every order is decided", every_s=0.2)
@@ -67,7 +67,7 @@ async def test_two_of_each_sell_a_hot_product_exactly_once(site: Site) -> None:
     assert len(paid) + len(rejected) == ORDERS
     sold = sum(order["lines"][0]["quantity"] for order in paid)
     assert lot["reserved"] == sold <= STOCK
-    # Not one unit is left that the smallest of the orders could still have had.
+    # Less is left than the largest order needs.
     assert sold > STOCK - UNITS
     report = await site.assert_sound()
     assert report.figures["I2"]["orders_paid"] == len(paid)

@@ -1,4 +1,4 @@
-"""Processes that end in mid-batch, politely or not: the same real baskets come to the same state as if nothing had."""
+"""Processes that end during a batch, by SIGTERM or SIGKILL: the same real baskets lead to the same state."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from tests.connected.running import BUSY, Site, groups, journal_of, the_world, u
 from tests.workflow.system import System
 
 BASKETS = 150
-BATCHES_AND_PATIENCE: Mapping[str, object] = {
+BATCHES_AND_RETRIES: Mapping[str, object] = {
     "batch_events_max": 5,
     "prefetch_commands": 10,
     "prefetch_events": 4,
     "retry_delays_s": (1, 2, *[2] * 12),
 }
-"""Many commits for each worker, so that an end falls between two; and more tries than a slow machine can need, since
-an early payment that is given up is another outcome."""
+"""Many commits for each worker, so that an end falls between two; and more retries than a slow machine can need, since
+a refused early payment is another outcome."""
 
 COMPARED: Mapping[str, tuple[str, ...]] = {
     "order_intake.orders": (
@@ -54,23 +54,23 @@ COMPARED: Mapping[str, tuple[str, ...]] = {
 
 State = dict[str, dict[Any, Document]]
 Handled = Counter[tuple[str, str]]
-"""Messages by type and what they are about. Their ids tell when something happened, and so are others in each run."""
+"""Messages by type and subject. Their ids depend on the time and so differ in each run."""
 
 Disturb = Callable[[Site, Fleet], Awaitable[None]]
 
 
 @dataclass
 class Undisturbed:
-    """How it ends where nothing happens, and what the intake had handled at the end of each phase."""
+    """The final state without disturbance, and what the intake had handled at the end of each phase."""
 
     state: State
     handled: Mapping[int, Handled]
 
 
 async def trade(site: Site, undisturbed: Undisturbed, disturbances: Mapping[int, Disturb]) -> State:
-    """Publish what real shops would, phase by phase; some phases are disturbed while they are published."""
+    """Publish the messages of real shops, phase by phase; some phases are disturbed while they are published."""
     population, publications = the_world(BASKETS)
-    async with site.processes(groups(), **BATCHES_AND_PATIENCE) as fleet:
+    async with site.processes(groups(), **BATCHES_AND_RETRIES) as fleet:
         async with Shop(site.settings.rabbitmq_url) as shop:
             for wave in population.waves():
                 await shop.command(wave, lambda _: None)
@@ -81,7 +81,7 @@ async def trade(site: Site, undisturbed: Undisturbed, disturbances: Mapping[int,
                 if phase in disturbances:
                     await disturbances[phase](site, fleet)
                 await publishing
-                # What a dying worker held, or a lock of its keeps waiting, no queue shows.
+                # No queue shows what a dying worker held, or what waits for its lock.
                 await until(handled(site, undisturbed.handled[phase]), what="the phase is over", every_s=0.2)
                 await site.quiet(with_retries=False)
         await site.quiet()
@@ -122,7 +122,7 @@ def comparable(state: State) -> State:
     }
     balances: Counter[AccountKey] = Counter()
     for document in state["commission_calculation.balances"].values():
-        # Which of its stripes an amount lies in depends on the process that added it.
+        # The stripe of an amount depends on the process that added it.
         balances.update(balance_of_stripe(document))
     return {**picked, "balances": dict(balances)}
 
@@ -131,8 +131,8 @@ def members(fleet: Fleet, *names: str) -> list[Member]:
     return [member for member in fleet.members if set(names) & set(member.names)]
 
 
-async def in_mid_work(site: Site) -> None:
-    """Return when the intake has committed something more than it had, which is long before all is done."""
+async def during_work(site: Site) -> None:
+    """Return when the intake has committed something more, long before all is done."""
     before = await site.store.count(journal_of("order_intake"))
 
     async def has_begun() -> bool:
@@ -141,15 +141,15 @@ async def in_mid_work(site: Site) -> None:
     await until(has_begun, what="the intake has begun", every_s=0.005)
 
 
-async def end(site: Site, fleet: Fleet, *names: str, politely: bool) -> None:
-    """End the processes of these workers at once, and see that it was in the middle of their work."""
-    await in_mid_work(site)
+async def end(site: Site, fleet: Fleet, *names: str, with_sigterm: bool) -> None:
+    """End the processes of these workers at once, and check that they still had work."""
+    await during_work(site)
     processes = [member.process for member in members(fleet, *names) if member.process is not None]
     assert len(processes) == len(members(fleet, *names))
     for process in processes:
-        process.terminate() if politely else process.kill()
+        process.terminate() if with_sigterm else process.kill()
     await until(_all_ended(processes), what="the processes have ended", within_s=30)
-    assert {process.returncode for process in processes} == ({0} if politely else {-9})
+    assert {process.returncode for process in processes} == ({0} if with_sigterm else {-9})
     waiting = sum([await site.ready(f"order_intake.order.{noun}") for noun in ("place", "update-status")])
     assert waiting > 0, "nothing was left to do: this run proves nothing"
 
@@ -161,17 +161,17 @@ def _all_ended(processes: list[subprocess.Popen[bytes]]) -> Callable[[], Awaitab
     return look
 
 
-async def end_all_politely(site: Site, fleet: Fleet) -> None:
-    await end(site, fleet, *roster.names(), politely=True)
+async def terminate_all(site: Site, fleet: Fleet) -> None:
+    await end(site, fleet, *roster.names(), with_sigterm=True)
 
 
-async def kill_the_busy(site: Site, fleet: Fleet) -> None:
-    await end(site, fleet, *BUSY, politely=False)
+async def kill_the_busy_workers(site: Site, fleet: Fleet) -> None:
+    await end(site, fleet, *BUSY, with_sigterm=False)
 
 
 @pytest.fixture(scope="module")
 async def undisturbed() -> Undisturbed:
-    """The same messages through the same loops, in memory, where nothing ever ends."""
+    """The same messages through the same loops, in memory, where no process ends."""
     system = System()
     handled: dict[int, Handled] = {}
 
@@ -183,8 +183,8 @@ async def undisturbed() -> Undisturbed:
     return Undisturbed(comparable(system.business_state()), handled)
 
 
-async def test_processes_that_end_in_mid_work_change_nothing(site: Site, undisturbed: Undisturbed) -> None:
-    state = await trade(site, undisturbed, {ORDERS: end_all_politely, PAYMENTS: kill_the_busy})
+async def test_processes_that_end_during_work_change_nothing(site: Site, undisturbed: Undisturbed) -> None:
+    state = await trade(site, undisturbed, {ORDERS: terminate_all, PAYMENTS: kill_the_busy_workers})
 
     assert len(state["order_intake.orders"]) > BASKETS * 0.9
     assert state == undisturbed.state

@@ -1,4 +1,4 @@
-"""`tributary rules` over real servers: what it sends, what it answers, and how it ends."""
+"""`tributary rules` over real servers: what it sends, what it prints, and how it ends."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def digest_of(path: str, site: Site) -> str:
     return (await rules(site, "explain", path)).out.splitlines()[-1]
 
 
-async def test_a_rule_set_from_a_file_to_its_end(site: Site) -> None:
+async def test_a_rule_set_from_proposal_to_retirement(site: Site) -> None:
     digest = await digest_of(TWO_LEVELS, site)
     async with rule_book(site):
         proposed = await rules(site, "propose", "1", TWO_LEVELS, "--by", "li.na")
@@ -87,13 +87,13 @@ async def test_limits_of_a_market_are_kept_with_their_clause(site: Site) -> None
     assert (checked.code, "第二十四条" in checked.out) == (1, True)
 
 
-async def test_what_waits_and_what_nobody_has_taken_is_said(site: Site) -> None:
+async def test_a_waiting_and_an_unread_command_are_reported(site: Site) -> None:
     async with rule_book(site):
         waits = await rules(site, "activate", "3", "--wait", "1")
-    unheard = await rules(site, "propose", "3", TIERS, "--wait", "0.5")
+    unread = await rules(site, "propose", "3", TIERS, "--wait", "0.5")
 
     assert (waits.code, "rules/3: not yet: not_proposed" in waits.err) == (1, True)
-    assert (unheard.code, NOT_TAKEN in unheard.err) == (1, True)
+    assert (unread.code, NOT_TAKEN in unread.err) == (1, True)
 
 
 @pytest.mark.parametrize("arguments", [("retire", "1", "--from", "tomorrow"), ("approve", "1", "--digest", "abc")])
@@ -103,7 +103,7 @@ async def test_wrong_usage_ends_with_2(site: Site, arguments: tuple[str, ...]) -
     assert (ended.code, ended.out, len(ended.err.splitlines())) == (2, "", 1)
 
 
-async def test_a_command_that_no_queue_takes_is_an_error_and_not_sent(site: Site) -> None:
+async def test_a_command_without_a_queue_is_an_error(site: Site) -> None:
     async with site.channel() as channel:
         queue = await channel.get_queue("rule_book.rules.retire", ensure=False)
         await queue.unbind(COMMANDS_EXCHANGE, "rules.retire.v1")

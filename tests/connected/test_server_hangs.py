@@ -1,4 +1,4 @@
-"""A server whose process is there and which does not serve: `status` shows it, and `up` mends it."""
+"""A server whose process runs but does not serve: `status` shows it, and `up` repairs it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ KILL_THE_LOG = (
     "[begin exit(whereis(ra_log_wal), kill), timer:sleep(200) end"
     " || _ <- lists:seq(1, 15), whereis(ra_log_wal) =/= undefined]."
 )
-"""What a full disk does to RabbitMQ: the log of all quorum queues fails, again and again, and takes them with it."""
+"""Simulates a full disk: the log of all quorum queues fails, again and again, and stops them."""
 
 
 def environment(stack: LocalStack) -> dict[str, str]:
@@ -31,9 +31,9 @@ def states(stack: LocalStack) -> dict[str, local.ServerStatus]:
     return {server.server: server for server in local.status(stack.name, home=stack.home)}
 
 
-def control(stack: LocalStack, *words: str) -> str:
+def control(stack: LocalStack, *arguments: str) -> str:
     ports = record.read(record.folder_of(stack.name, stack.home))["rabbitmq"].ports
-    return rabbitmqctl(stack.home / stack.name / "rabbitmq", dict(ports), *words)
+    return rabbitmqctl(stack.home / stack.name / "rabbitmq", dict(ports), *arguments)
 
 
 @contextmanager
@@ -49,13 +49,13 @@ def halted(pid: int) -> Iterator[None]:
 
 
 def up(stack: LocalStack) -> list[str]:
-    said: list[str] = []
-    local.up(stack.name, home=stack.home, progress=said.append)
-    return said
+    lines: list[str] = []
+    local.up(stack.name, home=stack.home, progress=lines.append)
+    return lines
 
 
 @pytest.mark.parametrize("server", list(TITLES))
-async def test_a_server_that_is_silent_is_shown_and_restarted(whole_stack: LocalStack, server: str) -> None:
+async def test_a_silent_server_is_shown_and_restarted(whole_stack: LocalStack, server: str) -> None:
     before = states(whole_stack)
     assert all(state.running and state.complaint is None for state in before.values())
     pid = before[server].pid
@@ -71,9 +71,11 @@ async def test_a_server_that_is_silent_is_shown_and_restarted(whole_stack: Local
         assert (found[server]["running"], found[server]["pid"]) == (False, pid)
         assert all(entry["running"] for name, entry in found.items() if name != server)
 
-        said = up(whole_stack)
+        lines = up(whole_stack)
 
-    assert any(line.startswith(f"{TITLES[server]} runs but does not ") and "restarting" in line for line in said), said
+    assert any(line.startswith(f"{TITLES[server]} runs but does not ") and "restarting" in line for line in lines), (
+        lines
+    )
     after = states(whole_stack)
     assert all(state.running for state in after.values())
     assert after[server].pid != pid
@@ -81,7 +83,7 @@ async def test_a_server_that_is_silent_is_shown_and_restarted(whole_stack: Local
     assert {n: s.pid for n, s in after.items() if n != server} == {n: s.pid for n, s in before.items() if n != server}
 
 
-def test_rabbitmq_that_greets_and_takes_nothing_is_shown_and_restarted(whole_stack: LocalStack) -> None:
+def test_rabbitmq_that_accepts_connections_but_no_messages_is_shown_and_restarted(whole_stack: LocalStack) -> None:
     control(whole_stack, "eval", KILL_THE_LOG)
     hung = states(whole_stack)["rabbitmq"]
     assert hung.pid is not None
@@ -89,13 +91,13 @@ def test_rabbitmq_that_greets_and_takes_nothing_is_shown_and_restarted(whole_sta
     assert hung.complaint is not None
     assert "does not take a message" in hung.complaint
 
-    said = up(whole_stack)
+    lines = up(whole_stack)
 
-    assert any(line.startswith("RabbitMQ runs but does not take a message") for line in said), said
+    assert any(line.startswith("RabbitMQ runs but does not take a message") for line in lines), lines
     assert states(whole_stack)["rabbitmq"].running
 
 
-def test_an_alarm_is_said_and_is_no_reason_to_restart(whole_stack: LocalStack) -> None:
+def test_an_alarm_is_shown_and_does_not_cause_a_restart(whole_stack: LocalStack) -> None:
     before = states(whole_stack)["rabbitmq"]
     control(whole_stack, "set_vm_memory_high_watermark", "absolute", "1MB")
     try:
@@ -108,7 +110,7 @@ def test_an_alarm_is_said_and_is_no_reason_to_restart(whole_stack: LocalStack) -
         control(whole_stack, "set_vm_memory_high_watermark", "absolute", "2GB")
 
 
-async def test_doctor_looks_at_the_disk_whether_or_not_mongodb_answers(whole_stack: LocalStack) -> None:
+async def test_doctor_checks_the_disk_also_without_mongodb(whole_stack: LocalStack) -> None:
     async def disk() -> dict[str, Any]:
         ended = await command("doctor", "--stack", whole_stack.name, "--json", environment=environment(whole_stack))
         [finding] = [finding for finding in ended.object["findings"] if finding["part"] == "disk"]

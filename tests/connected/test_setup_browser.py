@@ -1,8 +1,8 @@
-"""`tributary setup --browser` on a machine without Chromium, which is played: nothing is downloaded here.
+"""`tributary setup --browser` on a simulated machine without Chromium; nothing is downloaded.
 
-The command is the real one, with a PATH on which there is no browser and where Debian's installer is a script that
-writes down how it was called. So this proves what is asked of the installer, with which rights and in which order, and
-what is said about it; not that Debian has the package.
+The command is the real one. On its PATH there is no browser, and Debian's installer is a script that records its
+calls. So this proves how the installer is called, with which rights and in which order, and what is printed; not that
+Debian has the package.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Machine:
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Machine:
-    """One that has the servers, and whoever uses it may install."""
+    """A machine that has the servers, and whose user may install."""
     machine = Machine(tmp_path / "bin", tmp_path / "calls")
     machine.folder.mkdir()
     for name in NEEDED:
@@ -59,7 +59,7 @@ def machine(tmp_path: Path) -> Machine:
     return machine
 
 
-async def test_the_browser_is_installed_where_it_is_missing_and_asked_for(machine: Machine) -> None:
+async def test_a_missing_browser_is_installed_on_request(machine: Machine) -> None:
     without = await machine.setup()
     assert (without.code, machine.called) == (0, [])
 
@@ -72,7 +72,7 @@ async def test_the_browser_is_installed_where_it_is_missing_and_asked_for(machin
         "apt-get -qq -o DPkg::Lock::Timeout=300 install -y --no-install-recommends chromium",
     ]
     if not SERVICE_POLICY.exists():
-        # No service may start because of it: the policy is there before, and gone after.
+        # No service may start because of it: the policy is written before and removed after.
         assert [call.split()[0] for call in machine.called] == ["install", "apt-get", "apt-get", "rm"]
         assert machine.called[-1] == f"rm -f {SERVICE_POLICY}"
 
@@ -84,10 +84,10 @@ async def test_the_browser_is_installed_where_it_is_missing_and_asked_for(machin
 async def test_an_installation_that_fails_is_one_sentence_with_the_log(machine: Machine) -> None:
     machine.has("apt-get", FAILS)
     ended = await machine.setup("--browser")
-    said = ended.err.splitlines()
-    assert (ended.code, ended.out, said[0], len(said)) == (3, "", "Installing chromium …", 2)
-    assert said[1].startswith("The installation of chromium failed; read ")
-    assert "Unable to locate package chromium" in text_of(said[1].split("read ")[1].split(" ")[0])
+    lines = ended.err.splitlines()
+    assert (ended.code, ended.out, lines[0], len(lines)) == (3, "", "Installing chromium …", 2)
+    assert lines[1].startswith("The installation of chromium failed; read ")
+    assert "Unable to locate package chromium" in text_of(lines[1].split("read ")[1].split(" ")[0])
 
 
 async def test_an_installation_without_a_program_is_one_sentence(machine: Machine) -> None:
@@ -97,7 +97,7 @@ async def test_an_installation_without_a_program_is_one_sentence(machine: Machin
     assert "The packages chromium were installed but their programs cannot be found" in ended.err.splitlines()[-1]
 
 
-async def test_where_nothing_may_be_installed_it_says_what_to_install(machine: Machine) -> None:
+async def test_without_an_installer_it_names_what_to_install(machine: Machine) -> None:
     (machine.folder / "apt-get").unlink()
     ended = await machine.setup("--browser")
     assert (ended.code, ended.out, len(ended.err.splitlines())) == (3, "", 1)

@@ -1,4 +1,4 @@
-"""A process whose port is taken consumes nothing and ends with a sentence; one that starts says where it listens."""
+"""A process whose port is taken consumes nothing and ends with a sentence; one that starts logs where it listens."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ QUEUE = "order_intake.order.update-status"
 CHILD_MAX_S = 40.0
 
 
-async def test_with_its_port_taken_a_worker_takes_no_message(site: Site) -> None:
+async def test_a_worker_whose_port_is_taken_consumes_no_message(site: Site) -> None:
     async with site.channel() as channel:
         exchange = await channel.get_exchange(COMMANDS_EXCHANGE, ensure=False)
         await exchange.publish(aio_pika.Message(message(update("paid")).to_bytes()), "order.update-status.v1")
@@ -44,7 +44,7 @@ async def test_with_its_port_taken_a_worker_takes_no_message(site: Site) -> None
         await waiting.ack()
 
 
-async def test_with_one_of_its_ports_taken_work_all_starts_nothing(site: Site, tmp_path: Path) -> None:
+async def test_work_all_starts_nothing_when_one_port_is_taken(site: Site, tmp_path: Path) -> None:
     first = free_ports(10)
     with taken_port(first + 3) as port:
         environment = {**site.environment(health_port=first), "MARK": str(tmp_path)}
@@ -55,7 +55,7 @@ async def test_with_one_of_its_ports_taken_work_all_starts_nothing(site: Site, t
 
 
 async def test_a_child_that_cannot_start_ends_the_fleet(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Somebody takes the port between the look and the start."""
+    """Another program takes the port between the check and the start."""
     monkeypatch.setattr(Fleet, "require_ports", lambda _: None)
     with taken_port() as port:
         fleet = Fleet([["catalog"]], site.environment(), health_port=port, logs=site.logs)
@@ -68,8 +68,8 @@ async def test_a_child_that_cannot_start_ends_the_fleet(site: Site, monkeypatch:
     assert fleet.restarts == 0
 
 
-async def test_a_child_that_dies_while_a_server_is_away_waits_for_it(site: Site) -> None:
-    """Whatever its patience at the first start: to end would end the whole fleet."""
+async def test_a_restarted_child_waits_for_a_server_that_is_away(site: Site) -> None:
+    """Regardless of `startup_wait_s`: if it ended, the whole fleet would end."""
     async with site.processes([["catalog"]], startup_wait_s=1) as fleet:
         [member] = fleet.members
         await until(consumed(site), what="it consumes")
@@ -92,7 +92,7 @@ async def test_the_api_on_a_taken_port_is_one_sentence(site: Site, processes: in
 
 
 @pytest.mark.parametrize("processes", [1, 2])
-async def test_the_api_says_where_it_listens(site: Site, processes: int) -> None:
+async def test_the_api_logs_where_it_listens(site: Site, processes: int) -> None:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "infra.cli.app", "api", "--port", "0", "--workers", str(processes)),
         env=site.environment(),
@@ -116,14 +116,14 @@ async def test_several_processes_of_an_api_that_cannot_start_end_with_an_exit_co
     nowhere = site.environment(mongodb_url="mongodb://127.0.0.1:1/?replicaSet=x", startup_wait_s=1)
     ended = await command("api", "--port", "0", "--workers", "2", environment=nowhere)
     assert ended.code == 3
-    said = [json.loads(line) for line in ended.err.splitlines()]
+    lines = [json.loads(line) for line in ended.err.splitlines()]
     assert any(
         line["event"] == "cannot start" and "127.0.0.1:1" in line["reason"] and "MONGODB_URL" in line["reason"]
-        for line in said
+        for line in lines
     )
 
 
-async def test_a_worker_says_where_its_health_is(site: Site) -> None:
+async def test_a_worker_logs_the_address_of_its_health(site: Site) -> None:
     port = free_ports(1)
     async with site.processes([["catalog"]], health_port=port):
         await until(consumed(site), what="it consumes")

@@ -1,4 +1,4 @@
-"""Messages whose properties no client can decode: each is set aside alone, and its neighbours are handled."""
+"""Messages whose properties no client can decode: each is dead-lettered alone, and all others are handled."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from infra.runtime import roster
 from infra.runtime.topology import PARKED
 from tests.builders import message, place
 from tests.connected.running import Site, command, journal_of, until
-from tests.connected.test_delivery import PLACED, set_the_stage
+from tests.connected.test_delivery import PLACED, set_up
 from tests.raw_amqp import (
     NOT_UTF8,
     RawSender,
@@ -33,7 +33,7 @@ from tests.raw_amqp import (
 MICROSECONDS = 1_764_378_000_000_000
 FAR = timestamp(MICROSECONDS)
 ORDER = "order.place.v2"
-NEIGHBOURS = 300
+GOOD_ORDERS = 300
 
 PERSISTENT = persistent(STRUCTURED)
 
@@ -52,7 +52,7 @@ BAD: dict[str, Mapping[str, bytes]] = {
     "headers.deep": {"headers": table([(b"deep", b"A\x00\x00\x00\x09T" + FAR)])},
     r"headers.\xff": {"headers": table([(b"\xff", long_string(b"x"))])},
 }
-"""By the property that the letter must name."""
+"""Properties by the name that the letter must contain."""
 
 STRANGE: dict[str, Mapping[str, bytes]] = {
     "a header of raw bytes": {"headers": table([(b"trace", long_string(NOT_UTF8))])},
@@ -63,8 +63,8 @@ STRANGE: dict[str, Mapping[str, bytes]] = {
     "a routing key of raw bytes": {"headers": table([(b"x-tributary-routing-key", long_string(NOT_UTF8))])},
     "a reply queue too long": {"headers": table([(b"x-tributary-reply-to", long_string(b"x" * 300))])},
     "a reply queue of raw bytes": {"headers": table([(b"x-tributary-reply-to", long_string(NOT_UTF8))])},
-    "a reply queue that is none": {"reply_to": short(b"no such queue")},
-    "a direct reply that is none": {
+    "a reply queue that does not exist": {"reply_to": short(b"no such queue")},
+    "a direct reply that does not exist": {
         "headers": table([(b"x-tributary-reply-to", long_string(b"amq.rabbitmq.reply-to.x"))])
     },
     "a delivery count": {"headers": table([(b"x-delivery-count", b"l\x00\x00\x00\x00\x00\x00\x00\x63")])},
@@ -72,7 +72,7 @@ STRANGE: dict[str, Mapping[str, bytes]] = {
     "any priority": {"priority": b"\xff"},
     "bytes that are text": {"message_id": short("№ 7".encode())},
 }
-"""Decodable, and none of a worker's business: such an order is handled like any other."""
+"""Decodable, and not used by a worker: such an order is handled like any other."""
 
 
 async def send(sender: RawSender, number: str, properties: Mapping[str, bytes], body: bytes | None = None) -> bytes:
@@ -85,11 +85,11 @@ async def orders_are(site: Site, count: int, *, within_s: float = 30.0) -> None:
     async def are_there() -> bool:
         return len(await site.documents("order_intake.orders")) == count
 
-    await until(are_there, what=f"{count} orders are taken", within_s=within_s)
+    await until(are_there, what=f"{count} orders are accepted", within_s=within_s)
 
 
-async def test_each_undecodable_property_costs_its_own_message_only(site: Site) -> None:
-    await set_the_stage(site)
+async def test_an_undecodable_property_affects_its_own_message_only(site: Site) -> None:
+    await set_up(site)
     sent: dict[bytes, str] = {}
     async with (
         site.loops(*map(roster.load, ("order_intake", "alerting"))),
@@ -113,9 +113,9 @@ async def test_each_undecodable_property_costs_its_own_message_only(site: Site) 
     assert await site.ready(PLACED) == 0
 
 
-async def test_the_same_body_under_every_bad_property_is_a_letter_each(site: Site) -> None:
-    """Though the order itself was handled under this id."""
-    await set_the_stage(site)
+async def test_the_same_body_with_each_bad_property_is_one_letter_each(site: Site) -> None:
+    """Also when the order itself was handled under this id."""
+    await set_up(site)
     async with (
         site.loops(*map(roster.load, ("order_intake", "alerting"))),
         raw_sender(site.settings.rabbitmq_url) as raw,
@@ -133,8 +133,8 @@ async def test_the_same_body_under_every_bad_property_is_a_letter_each(site: Sit
     assert {letter["concerns"] for letter in await site.documents("alerting.dead_letters")} == {"order/shop-1/one"}
 
 
-async def test_a_routing_key_that_is_no_text_is_named(site: Site) -> None:
-    """A sender may name the queue in the header CC, whatever the routing key is."""
+async def test_a_routing_key_that_is_not_text_is_named(site: Site) -> None:
+    """A sender may name the queue in the header CC, with any routing key."""
     body = message(place()).to_bytes()
     properties = {**PERSISTENT, "headers": table([(b"CC", b"A" + table_of_strings(PLACED.encode()))])}
     async with (
@@ -148,7 +148,7 @@ async def test_a_routing_key_that_is_no_text_is_named(site: Site) -> None:
     assert letter["detail"].startswith(r"routing_key (\xff\xfe")
 
 
-async def test_a_body_that_is_no_text_is_kept_in_base64(site: Site) -> None:
+async def test_a_body_that_is_not_text_is_kept_in_base64(site: Site) -> None:
     async with (
         site.loops(*map(roster.load, ("order_intake", "alerting"))),
         raw_sender(site.settings.rabbitmq_url) as raw,
@@ -162,7 +162,7 @@ async def test_a_body_that_is_no_text_is_kept_in_base64(site: Site) -> None:
 
 @pytest.mark.parametrize("name", STRANGE)
 async def test_a_strange_value_that_no_worker_needs_changes_nothing(site: Site, name: str) -> None:
-    await set_the_stage(site)
+    await set_up(site)
     async with site.loops(*map(roster.load, ("order_intake", "alerting"))) as running:
         async with raw_sender(site.settings.rabbitmq_url) as raw:
             await send(raw, "strange", STRANGE[name])
@@ -174,8 +174,8 @@ async def test_a_strange_value_that_no_worker_needs_changes_nothing(site: Site, 
     assert await site.ready(PARKED) == 0
 
 
-async def test_what_the_broker_itself_refuses_reaches_no_worker(site: Site) -> None:
-    """RabbitMQ closes the sender's channel over these; should another version take them, the tests above apply."""
+async def test_properties_that_the_broker_refuses_reach_no_worker(site: Site) -> None:
+    """RabbitMQ closes the sender's channel over these. If another version accepts them, the tests above apply."""
     refused = {
         "expiration": {"expiration": short(b"soon")},
         "user_id": {"user_id": short(NOT_UTF8)},
@@ -187,22 +187,22 @@ async def test_what_the_broker_itself_refuses_reaches_no_worker(site: Site) -> N
                 await send(raw, name, properties)
 
 
-async def test_it_may_wait_for_the_worker_among_three_hundred_others(site: Site) -> None:
-    """Every process starts with a full prefetch window: one message must not take the others with it."""
-    await set_the_stage(site)
+async def test_undecodable_messages_do_not_stop_three_hundred_others(site: Site) -> None:
+    """Every process starts with a full prefetch window: one bad message must not stop the others."""
+    await set_up(site)
     async with raw_sender(site.settings.rabbitmq_url) as raw:
-        for number in range(NEIGHBOURS):
+        for number in range(GOOD_ORDERS):
             await send(raw, str(number), {})
-            if number == NEIGHBOURS // 2:
+            if number == GOOD_ORDERS // 2:
                 await send(raw, "poison", BAD["timestamp"])
                 await send(raw, "poison", BAD["message_id"])
     async with site.processes([["order_intake"], ["alerting"], ["stock_reservation"]]):
-        await orders_are(site, NEIGHBOURS)
+        await orders_are(site, GOOD_ORDERS)
         started = time.monotonic()
         async with raw_sender(site.settings.rabbitmq_url) as raw:
             await send(raw, "poison-again", BAD["timestamp"])
             await send(raw, "at-once", {})
-        await orders_are(site, NEIGHBOURS + 1, within_s=5)
+        await orders_are(site, GOOD_ORDERS + 1, within_s=5)
         took_s = time.monotonic() - started
 
         async def are_dead_lettered() -> bool:
@@ -215,8 +215,8 @@ async def test_it_may_wait_for_the_worker_among_three_hundred_others(site: Site)
         ]
         replayed = await command("dead", "replay", "--all", environment=site.environment())
         assert replayed.code == 0, replayed.err
-        # Two letters bear the same order, and only one of them places it.
-        await orders_are(site, NEIGHBOURS + 3)
+        # Two letters contain the same order, and only one of them places it.
+        await orders_are(site, GOOD_ORDERS + 3)
         await site.quiet()
 
     assert took_s < 1.5
@@ -230,13 +230,13 @@ def table_of_strings(*texts: bytes) -> bytes:
     return len(content).to_bytes(4) + content
 
 
-async def test_a_poisonous_reply_does_not_end_the_connection_of_a_client(site: Site) -> None:
+async def test_a_poison_reply_does_not_end_the_connection_of_a_client(site: Site) -> None:
     client = CommandClient(site.settings.rabbitmq_url)
     await client.start()
     connection = client._connection
     assert connection is not None
     lost: list[object] = []
-    connection.close_callbacks.add(lambda *given: lost.append(given))
+    connection.close_callbacks.add(lambda *arguments: lost.append(arguments))
     try:
         async with raw_sender(site.settings.rabbitmq_url) as raw:
             for properties in BAD.values():
@@ -254,38 +254,38 @@ async def test_a_poisonous_reply_does_not_end_the_connection_of_a_client(site: S
     assert lost == []
 
 
-async def test_a_poisonous_event_does_not_end_the_connection_of_a_listener(site: Site) -> None:
-    taken: list[object] = []
+async def test_a_poison_event_does_not_end_the_connection_of_a_listener(site: Site) -> None:
+    received: list[object] = []
 
-    async def take(events: Sequence[object]) -> None:
-        taken.extend(events)
+    async def on_events(events: Sequence[object]) -> None:
+        received.extend(events)
 
     async with (
-        event_listener.listening(site.settings.rabbitmq_url, ["stock.low.v1"], take),
+        event_listener.listening(site.settings.rabbitmq_url, ["stock.low.v1"], on_events),
         raw_sender(site.settings.rabbitmq_url) as raw,
     ):
 
-        async def hears() -> bool:
+        async def receives() -> bool:
             await raw.publish(EVENTS_EXCHANGE.encode(), b"stock.low.v1", b'{"type": "before"}')
             await asyncio.sleep(0.1)
-            return bool(taken)
+            return bool(received)
 
-        await until(hears, what="it listens", within_s=20)
+        await until(receives, what="it listens", within_s=20)
         for properties in BAD.values():
             await raw.publish(EVENTS_EXCHANGE.encode(), b"stock.low.v1", b'{"type": "poison"}', properties)
         await raw.publish(EVENTS_EXCHANGE.encode(), b"stock.low.v1", b"[" * 100_000)
         started = time.monotonic()
         await raw.publish(EVENTS_EXCHANGE.encode(), b"stock.low.v1", b'{"type": "after"}')
 
-        async def has_heard() -> bool:
-            return {"type": "after"} in taken
+        async def has_received() -> bool:
+            return {"type": "after"} in received
 
-        await until(has_heard, what="it goes on", within_s=5)
+        await until(has_received, what="it goes on", within_s=5)
 
     assert time.monotonic() - started < 2
 
 
-async def test_a_count_beyond_the_database_still_ends_as_a_letter(site: Site) -> None:
+async def test_a_count_too_large_for_the_database_still_ends_in_a_letter(site: Site) -> None:
     """Such a number cannot be stored, neither in the journal nor with the letter."""
     async with site.loops(*map(roster.load, ("order_intake", "alerting"))) as running:
         async with raw_sender(site.settings.rabbitmq_url) as raw:
@@ -301,8 +301,8 @@ async def test_a_count_beyond_the_database_still_ends_as_a_letter(site: Site) ->
     assert {letter["reason"] for letter in await site.documents("alerting.dead_letters")} == {"malformed_json"}
 
 
-async def test_a_reply_queue_that_takes_nothing_does_not_stop_the_worker(site: Site) -> None:
-    await set_the_stage(site)
+async def test_a_full_reply_queue_does_not_stop_the_worker(site: Site) -> None:
+    await set_up(site)
     async with site.channel() as channel:
         full = await channel.declare_queue(
             exclusive=True, arguments={"x-max-length": 0, "x-overflow": "reject-publish"}
@@ -316,7 +316,7 @@ async def test_a_reply_queue_that_takes_nothing_does_not_stop_the_worker(site: S
                 records = await site.documents(journal_of("order_intake"))
                 return len(records) > 0 and await site.ready("stock_reservation.order.accepted") > 0
 
-            await until(is_done, what="the events are out", within_s=10)
+            await until(is_done, what="the events are published", within_s=10)
             await asyncio.sleep(0.5)
 
     # Acknowledged: else they would be back at the broker.

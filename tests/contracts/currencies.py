@@ -10,7 +10,7 @@ from contracts.money import CURRENCIES, MINOR_DIGITS_EVER
 
 
 def current() -> dict[str, object]:
-    """The codes in use, and those that were in use once and are not any more. Metals and test codes have no digits."""
+    """The codes in use and the withdrawn ones. Metals and test codes have no digits, and are left out."""
     in_use = {code.value: code.exponent for code in iso4217.Currency if code.exponent is not None}
     withdrawn = {code: digits for code, digits in MINOR_DIGITS_EVER.items() if code not in in_use}
     return {"published": iso4217.__published__.isoformat(), "in_use": in_use, "withdrawn": withdrawn}

@@ -1,4 +1,4 @@
-"""The AsyncAPI document keeps the standard's structure, resolves in itself, and its examples are valid messages."""
+"""The AsyncAPI document follows the standard, its references resolve, and its examples are valid messages."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ def _references(value: Any) -> Iterator[str]:
             yield from _references(inner)
 
 
-def test_it_has_the_structure_of_the_standard(document: dict[str, Any]) -> None:
+def test_the_document_is_valid_asyncapi(document: dict[str, Any]) -> None:
     standard = Draft7Validator(json.loads(STANDARD.read_text("utf-8")))
 
     assert [error.json_path for error in standard.iter_errors(document)] == []
 
 
-def test_the_standard_would_notice(document: dict[str, Any]) -> None:
+def test_an_invalid_document_fails_the_standard(document: dict[str, Any]) -> None:
     standard = Draft7Validator(json.loads(STANDARD.read_text("utf-8")))
     servers = {"rabbitmq": {"protocol": "amqp"}}
 
@@ -66,12 +66,12 @@ def test_every_reference_resolves(document: dict[str, Any]) -> None:
         assert _resolve(document, reference) is not None
 
 
-def test_every_key_is_one_that_parsers_take(document: dict[str, Any]) -> None:
+def test_every_key_is_valid(document: dict[str, Any]) -> None:
     for section in (document["channels"], document["operations"], *document["components"].values()):
         assert all(KEY.fullmatch(key) for key in section)
 
 
-def test_nothing_is_described_that_nothing_uses(document: dict[str, Any]) -> None:
+def test_every_component_is_used(document: dict[str, Any]) -> None:
     used = set(_references(document))
 
     for section, parts in document["components"].items():
@@ -92,7 +92,7 @@ def test_the_system_receives_commands_and_sends_events(document: dict[str, Any])
 @pytest.mark.parametrize(
     ("name", "exchange"), [("order.place.v2", "tributary.commands"), ("order.paid.v1", "tributary.events")]
 )
-def test_a_channel_says_where_to_publish(document: dict[str, Any], name: str, exchange: str) -> None:
+def test_a_channel_names_its_exchange(document: dict[str, Any], name: str, exchange: str) -> None:
     channel = document["channels"][name]
 
     assert channel["address"] == name
@@ -104,7 +104,7 @@ def test_a_channel_says_where_to_publish(document: dict[str, Any], name: str, ex
 
 
 @pytest.mark.parametrize("name", sorted(ALL))
-def test_the_example_is_valid_by_its_schema_and_by_its_model(document: dict[str, Any], name: str) -> None:
+def test_the_example_matches_its_schema_and_its_model(document: dict[str, Any], name: str) -> None:
     message = document["components"]["messages"][name]
     (example,) = message["examples"]
 
@@ -115,7 +115,7 @@ def test_the_example_is_valid_by_its_schema_and_by_its_model(document: dict[str,
 
 
 @pytest.mark.parametrize("name", sorted(ALL))
-def test_the_payload_has_the_form_in_which_it_is_sent(document: dict[str, Any], name: str) -> None:
+def test_the_payload_has_its_wire_form(document: dict[str, Any], name: str) -> None:
     """Events leave in batches, as infra/runtime/outbox.py packs them; a command may be sent by itself."""
     message = document["components"]["messages"][name]
     payload = _resolve(document, message["payload"]["$ref"])
@@ -129,7 +129,7 @@ def test_the_payload_has_the_form_in_which_it_is_sent(document: dict[str, Any], 
     assert payload["properties"]["type"]["const"] == name
 
 
-def test_the_clock_sends_a_batch_too() -> None:
+def test_the_clock_sends_a_batch() -> None:
     ticked = clock.tick(29_500_000, 60)
 
     assert ticked.content_type == "application/cloudevents-batch+json"
@@ -143,7 +143,7 @@ def test_every_operation_has_a_typed_message(document: dict[str, Any]) -> None:
             assert _resolve(document, message["payload"]["$ref"])["type"] in ("object", "array")
 
 
-def test_no_two_schemas_have_the_same_name(document: dict[str, Any]) -> None:
+def test_schema_names_are_unique(document: dict[str, Any]) -> None:
     """Generators name classes by keys or by titles, most of them in one namespace, and without dots."""
     schemas = document["components"]["schemas"]
     titles = list(_titles(schemas))
@@ -165,7 +165,7 @@ def _titles(value: Any) -> Iterator[str]:
             yield from _titles(inner)
 
 
-def test_it_is_generated_the_same_each_time(document: dict[str, Any]) -> None:
+def test_generation_is_deterministic(document: dict[str, Any]) -> None:
     assert asyncapi.document() == document
 
 

@@ -1,4 +1,4 @@
-"""What shops send wrong is refused with the name of the field, and never with anything but a ValidationError."""
+"""Bad input from shops is refused with the name of the field, and always by a ValidationError."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_the_refusal_names_the_field(name: str, path: Path, value: object) -> No
     first, *rest = _locations(name, _wrong(name, path, value))
 
     assert first[: len(path)] == path
-    # A list whose only line is refused is said to be too short as well.
+    # A list whose only line is refused is reported as too short as well.
     assert all(path[: len(location)] == location or location[: len(path)] == path for location in rest)
 
 
@@ -128,7 +128,7 @@ def _order_with(lines: int) -> str:
     return json.dumps(message)
 
 
-def test_as_many_lines_as_allowed_and_one_more() -> None:
+def test_one_line_more_than_allowed_is_refused() -> None:
     message_of(ALL[ORDER]).model_validate_json(_order_with(LINES_MAX))
 
     assert _locations(ORDER, _order_with(LINES_MAX + 1)) == [("data", "lines")]
@@ -138,7 +138,7 @@ COMMANDS = sorted(name for name, payload in ALL.items() if issubclass(payload, C
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_commands_refuse_a_field_they_do_not_know(name: str) -> None:
+def test_commands_refuse_an_unknown_field(name: str) -> None:
     assert _locations(name, _wrong(name, ("data", "quantitty"), 3)) == [("data", "quantitty")]
 
 
@@ -150,7 +150,7 @@ EVENTS = sorted(set(ALL) - set(COMMANDS))
 
 
 @pytest.mark.parametrize("name", EVENTS)
-def test_events_ignore_fields_they_do_not_know_at_every_depth(name: str) -> None:
+def test_events_ignore_unknown_fields_at_every_depth(name: str) -> None:
     message = json.loads(example_of(ALL[name]).to_bytes())
     for holder in _objects(message):
         holder["from_the_future"] = {"nested": [1]}
@@ -178,19 +178,19 @@ def _twice(rules: dict[str, Any]) -> list[Any]:
     return [*rules["plans"][0]["overrides"]] * 2
 
 
-@pytest.mark.parametrize(("says", "change"), CONTRADICTIONS)
-def test_rules_that_contradict_each_other_are_refused_in_words(
-    says: str, change: Callable[[dict[str, Any]], object]
+@pytest.mark.parametrize(("sentence", "change"), CONTRADICTIONS)
+def test_contradictory_rules_are_refused_with_a_sentence(
+    sentence: str, change: Callable[[dict[str, Any]], object]
 ) -> None:
     message = json.loads(example_of(ALL[RULES]).to_bytes())
     change(message["data"]["rules"])
 
-    with pytest.raises(ValidationError, match=says):
+    with pytest.raises(ValidationError, match=sentence):
         message_of(ALL[RULES]).model_validate_json(json.dumps(message))
 
 
 @pytest.mark.parametrize("body", ["", "{", "null", "[]", "7", '"text"', "\ufeff{}", '{"data":', "{" * 500])
-def test_what_is_not_a_json_object_is_refused(body: str) -> None:
+def test_a_body_that_is_no_json_object_is_refused(body: str) -> None:
     assert _locations(ORDER, body)
 
 

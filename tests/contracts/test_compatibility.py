@@ -1,4 +1,4 @@
-"""Two schemas of one version must understand each other in both directions; optional additions are allowed."""
+"""Two schemas of one version must be compatible in both directions; optional additions are allowed."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ NULL: dict[str, Any] = {"type": "null"}
 ARRAY_OF_INT: dict[str, Any] = {"type": "array", "items": INT}
 PAIR: dict[str, Any] = {"type": "array", "prefixItems": [INT, STR], "minItems": 2, "maxItems": 2}
 
-# What the second allows, the first allows as well: the change is a break in one direction only.
+# The first allows everything that the second allows: the change is a break in one direction only.
 NARROWED = [
     ("type", {"type": "number"}, INT),
     ("type", {"anyOf": [STR, INT]}, STR),
@@ -74,7 +74,7 @@ NARROWED = [
     ("enum", {"anyOf": [{"type": "boolean"}, NULL]}, {"enum": [True, None]}),
 ]
 
-# Neither allows all that the other does, or the comparison cannot tell.
+# Neither allows everything that the other allows, or the comparison cannot decide.
 MOVED = [
     ("type", STR, INT),
     ("enum", {"const": "a"}, {"const": "b"}),
@@ -112,7 +112,7 @@ def test_widening_breaks_old_consumers(rule: str, wide: dict[str, Any], narrow: 
 
 
 @pytest.mark.parametrize(("rule", "one", "other"), MOVED)
-def test_moving_breaks_both(rule: str, one: dict[str, Any], other: dict[str, Any]) -> None:
+def test_an_incomparable_change_breaks_both(rule: str, one: dict[str, Any], other: dict[str, Any]) -> None:
     assert (rule, "new") in _rules(one, other)
     assert {reader for _, reader in _rules(one, other)} == {"new", "old"}
 
@@ -152,44 +152,44 @@ SAME = [
 
 
 @pytest.mark.parametrize(("old", "new"), SAME)
-def test_what_stays_within_the_version(old: dict[str, Any], new: dict[str, Any]) -> None:
+def test_a_compatible_change_has_no_breaks(old: dict[str, Any], new: dict[str, Any]) -> None:
     assert breaks(old, new) == []
 
 
-def _says(old: dict[str, Any], new: dict[str, Any]) -> list[tuple[str, str, str]]:
+def _breaks(old: dict[str, Any], new: dict[str, Any]) -> list[tuple[str, str, str]]:
     return [(b.path, b.rule, b.reader) for b in breaks(old, new)]
 
 
 def test_removing_a_field_breaks_even_a_tolerant_reader() -> None:
-    assert _says(_object({"g": INT}), _object({})) == [("g", "properties", "new")]
+    assert _breaks(_object({"g": INT}), _object({})) == [("g", "properties", "new")]
 
 
 def test_removing_a_required_field_breaks_both_directions() -> None:
-    assert _says(_field(INT), _object({})) == [("f", "properties", "new"), ("f", "required", "old")]
+    assert _breaks(_field(INT), _object({})) == [("f", "properties", "new"), ("f", "required", "old")]
 
 
 def test_adding_a_required_field_breaks_old_producers() -> None:
-    assert _says(_object({}), _field(INT)) == [("f", "required", "new")]
+    assert _breaks(_object({}), _field(INT)) == [("f", "required", "new")]
 
 
-def test_renaming_is_removing_and_adding() -> None:
+def test_renaming_counts_as_removing_and_adding() -> None:
     old, new = _object({"amount": STR}, ("amount",)), _object({"total": STR}, ("total",))
 
-    assert _says(old, new) == [
+    assert _breaks(old, new) == [
         ("total", "required", "new"),
         ("amount", "properties", "new"),
         ("amount", "required", "old"),
     ]
 
 
-def test_another_default_breaks_although_both_accept_its_absence() -> None:
-    assert _says(_object({"g": {**INT, "default": 0}}), _object({"g": {**INT, "default": 1}})) == [
+def test_another_default_is_a_break() -> None:
+    assert _breaks(_object({"g": {**INT, "default": 0}}), _object({"g": {**INT, "default": 1}})) == [
         ("g", "default", "new")
     ]
-    assert _says(_object({"g": {"default": 0}}), _object({"g": {"default": False}})) == [("g", "default", "new")]
+    assert _breaks(_object({"g": {"default": 0}}), _object({"g": {"default": False}})) == [("g", "default", "new")]
 
 
-def test_the_path_leads_through_parts_and_lists() -> None:
+def test_the_path_includes_parts_and_lists() -> None:
     def order(maximum: int) -> dict[str, Any]:
         line = _object({"quantity": {"type": "integer", "maximum": maximum}}, ("quantity",))
         lines = {"type": "array", "items": {"$ref": "#/$defs/Line"}}
@@ -203,13 +203,13 @@ def test_the_path_leads_through_parts_and_lists() -> None:
     )
 
 
-def test_a_break_inside_a_nullable_part_is_named_where_it_is() -> None:
+def test_a_break_inside_a_nullable_part_has_its_path() -> None:
     old = _field({"anyOf": [LINE, NULL]})
     new = _field(
         {"anyOf": [NULL, _object({"quantity": {"type": "integer", "minimum": 2, "maximum": 9}}, ("quantity",))]}
     )
 
-    assert _says(old, new) == [("f.quantity", "minimum", "new"), ("f.quantity", "maximum", "new")]
+    assert _breaks(old, new) == [("f.quantity", "minimum", "new"), ("f.quantity", "maximum", "new")]
 
 
 def test_a_reference_out_of_the_document_is_an_error() -> None:

@@ -1,4 +1,4 @@
-"""The currencies are ISO's, of this year; what was ever counted in one stays readable."""
+"""The currencies are those of ISO's latest list; amounts in withdrawn ones stay readable."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.contracts.golden import FOLDER
 AGE_MAX = timedelta(days=366)
 
 
-def test_the_list_is_what_iso_publishes() -> None:
+def test_the_list_matches_iso() -> None:
     assert CURRENCIES.read_text("utf-8") == to_text(), "run `python -m tests.contracts.currencies`"
 
 
@@ -40,7 +40,7 @@ def test_no_code_is_both_in_use_and_withdrawn() -> None:
 @pytest.mark.parametrize(
     ("code", "digits"), [("XCG", 2), ("ZWG", 2), ("CNY", 2), ("JPY", 0), ("KWD", 3), ("CLF", 4), ("UYW", 4)]
 )
-def test_a_currency_in_use_is_taken(code: str, digits: int) -> None:
+def test_a_currency_in_use_is_accepted(code: str, digits: int) -> None:
     assert MINOR_DIGITS[code] == digits
     assert RegisterShop(shop_id="s", currency=code).currency == code
 
@@ -65,7 +65,7 @@ def test_a_withdrawn_currency_is_refused_in_commands_and_readable_in_events(code
 
 @pytest.mark.parametrize("code", ["XXX", "XTS", "XAU", "HRK", "QQQ", "cny", "CNY ", "ＣＮＹ", ""])
 @pytest.mark.parametrize("kind", [Currency, AnyCurrency])
-def test_what_is_no_currency_is_refused_everywhere(kind: object, code: str) -> None:
+def test_an_unknown_currency_is_refused_everywhere(kind: object, code: str) -> None:
     with pytest.raises(ValidationError):
         TypeAdapter(kind).validate_python(code)
 

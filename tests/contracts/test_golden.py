@@ -48,23 +48,23 @@ def test_decodes_and_encodes_to_the_same_value(name: str) -> None:
     "at", [datetime(2026, 11, 2, 9, 30, tzinfo=UTC), datetime(2026, 1, 2, 3, 4, 5, 60_000, tzinfo=UTC)]
 )
 @pytest.mark.parametrize("name", NAMES)
-def test_what_a_worker_says_is_written_as_any_message_is(name: str, at: datetime) -> None:
-    """Whatever stands in the texts that it takes over from its cause."""
+def test_an_emission_is_serialised_like_a_message(name: str, at: datetime) -> None:
+    """Also with unusual characters in the ids that it copies from its cause."""
     odd = 'a"b\\c\u0001\n\x7f 订单 \u2028\U0001f9fe'
     cause = (
         message_of(ALL[name]).model_validate_json(_golden(name)).model_copy(update={"id": odd, "correlationid": odd})
     )
 
-    said = emit(cause.data, cause=cause, source="order_intake", index=0, at=at)
+    emission = emit(cause.data, cause=cause, source="order_intake", index=0, at=at)
 
-    read = message_of(ALL[name]).model_validate_json(said.to_bytes())
-    assert said.to_bytes() == read.to_bytes()
-    assert (read.id, read.correlationid, read.causationid, read.time) == (said.id, odd, odd, at)
+    read = message_of(ALL[name]).model_validate_json(emission.to_bytes())
+    assert emission.to_bytes() == read.to_bytes()
+    assert (read.id, read.correlationid, read.causationid, read.time) == (emission.id, odd, odd, at)
     assert (read.type, read.subject, read.data) == (name, cause.data.about(), cause.data)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_is_what_the_released_schema_says(name: str) -> None:
+def test_matches_the_released_schema(name: str) -> None:
     released = json.loads((schema.FOLDER / f"{name}.json").read_text("utf-8"))
     Draft202012Validator.check_schema(released)
 
@@ -72,8 +72,8 @@ def test_is_what_the_released_schema_says(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_is_read_without_what_may_be_absent(name: str) -> None:
-    """The wire form leaves empty attributes out, so whatever may be null must also be allowed to be absent."""
+def test_is_read_without_optional_fields(name: str) -> None:
+    """The wire form leaves empty attributes out, so every nullable field must be optional."""
     payload = ALL[name]
     golden = json.loads(_golden(name))
     for field, definition in payload.model_json_schema()["properties"].items():
@@ -85,7 +85,7 @@ def test_is_read_without_what_may_be_absent(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_tolerance_of_unknown_fields(name: str) -> None:
+def test_unknown_fields_are_ignored_in_events_only(name: str) -> None:
     payload = ALL[name]
     message = message_of(payload).model_validate_json(_golden(name))
     ahead = json.loads(_golden(name))
@@ -98,7 +98,7 @@ def test_tolerance_of_unknown_fields(name: str) -> None:
             message_of(payload).model_validate_json(json.dumps(ahead))
 
 
-def test_the_first_order_form_is_read_as_the_second() -> None:
+def test_an_order_of_version_1_is_read_as_version_2() -> None:
     old = message_of(v1.PlaceOrder).model_validate_json(_golden("order.place.v1"))
 
     assert newest(old) == message_of(v2.PlaceOrder)(
@@ -122,14 +122,14 @@ def test_the_first_order_form_is_read_as_the_second() -> None:
     )
 
 
-def test_the_newest_form_is_left_as_it_is() -> None:
+def test_the_newest_version_is_left_as_it_is() -> None:
     message = message_of(v2.PlaceOrder).model_validate_json(_golden("order.place.v2"))
 
     assert newest(message) is message
 
 
-def test_every_older_version_can_be_lifted() -> None:
-    """A version that has a successor knows how to become it."""
+def test_every_older_version_can_be_upcast() -> None:
+    """A version with a successor implements `upcast`."""
     older = {name for name in ALL if f"{_stem(name)}.v{_version(name) + 1}" in ALL}
 
     assert older == {name for name, payload in ALL.items() if payload.upcast is not Payload.upcast}

@@ -1,8 +1,8 @@
-"""What a published schema refuses the reader refuses, and what it takes the reader takes, in every field.
+"""The published schema and the reader accept and refuse the same values, in every field.
 
-One value after another is put into each place of each message's example, and both are asked. What they may differ in is
-listed here, each with its reason. An event's published schema says what is sent, and we send amounts as text alone; its
-reader takes JSON numbers as well, so it is compared with the schema of what it takes.
+Each test value is put into each place of each message's example, and both check it. Allowed differences are listed
+here, each with its reason. An event's published schema describes what is sent, with amounts as text only; its reader
+also accepts JSON numbers, so it is compared with the schema of what it accepts.
 """
 
 from __future__ import annotations
@@ -56,24 +56,24 @@ OTHERS: list[Any] = [None, True, False, [], {}, [1], ["a"], [None], {"a": 1}]
 VALUES = [*NUMBERS, *NUMBER_TEXTS, *TEXTS, *TIMES, *OTHERS]
 
 NOT_ON_OUR_CLOCK = {"2026-12-31T23:59:60Z", "0000-01-01T00:00:00Z"}
-"""A leap second and the year 0 are RFC 3339, and no time that the store could keep."""
+"""A leap second and the year 0 are valid RFC 3339, but the store cannot keep them."""
 
 
 _TOO_MANY_DIGITS = {"decimal_max_digits", "decimal_whole_digits", "decimal_max_places"}
 
 
 def _may_be_refused(value: Any, errors: set[str]) -> bool:
-    """Whether the reader may refuse with these errors what the schema takes."""
-    # A list is too short when its items were refused.
+    """Whether the reader may refuse with these errors a value that the schema accepts."""
+    # A list is reported as too short when its items were refused.
     errors = errors - {"too_short"}
     if errors == {"value_error"}:
         return (
-            True  # Rules that no schema has words for: currencies in use, days of the calendar, fields that contradict.
+            True  # Rules that a schema cannot express: currencies in use, days of the calendar, contradictory fields.
         )
     if isinstance(value, float) and value.is_integer() and errors == {"int_type"}:
-        return True  # 7.0 is an integer to JSON Schema; an id that was a floating point number may have lost its end.
+        return True  # 7.0 is an integer in JSON Schema; an id sent as a floating point number may have lost digits.
     if isinstance(value, int | float) and errors <= _TOO_MANY_DIGITS:
-        return True  # Of a JSON number a schema cannot say how many decimals it is written with.
+        return True  # A schema cannot limit the decimals of a JSON number.
     return value in NOT_ON_OUR_CLOCK and all(error.startswith("datetime") for error in errors)
 
 
@@ -97,7 +97,7 @@ def _with(document: Any, path: Path, value: Any) -> Any:
 
 
 def _changes(document: Any, places: list[Path]) -> Iterator[tuple[Path, Any, Any]]:
-    """Every value in every place, every field left out, and a field that nobody knows."""
+    """Every value in every place, every field left out, and an unknown field."""
     for path in places:
         for value in VALUES:
             yield path, value, _with(document, path, value)
@@ -112,20 +112,20 @@ def _changes(document: Any, places: list[Path]) -> Iterator[tuple[Path, Any, Any
 
 
 def _differences(schema: dict[str, Any], model: Any, document: Any, places: list[Path]) -> list[str]:
-    asked = jsonschema_rs.Draft202012Validator(schema, validate_formats=True)
-    assert asked.is_valid(document), list(asked.iter_errors(document))
+    validator = jsonschema_rs.Draft202012Validator(schema, validate_formats=True)
+    assert validator.is_valid(document), list(validator.iter_errors(document))
     found = []
     for path, value, changed in _changes(document, places):
-        is_taken = asked.is_valid(changed)
+        is_accepted = validator.is_valid(changed)
         try:
             model.model_validate_json(json.dumps(changed))
         except ValidationError as error:
             errors = {each["type"] for each in error.errors()}
-            if is_taken and not _may_be_refused(value, errors):
-                found.append(f"{path}: the schema takes {value!r}, the reader refuses it: {errors}")
+            if is_accepted and not _may_be_refused(value, errors):
+                found.append(f"{path}: the schema accepts {value!r}, the reader refuses it: {errors}")
         else:
-            if not is_taken:
-                found.append(f"{path}: the schema refuses {value!r}, the reader takes it")
+            if not is_accepted:
+                found.append(f"{path}: the schema refuses {value!r}, the reader accepts it")
     return found
 
 
@@ -137,9 +137,9 @@ def test_schema_and_reader_agree_on_every_field_of_a_message(name: str) -> None:
     example = json.loads(example_of(payload).to_bytes())
     if kind_of(payload) == "event":
         schema = {**model.model_json_schema(mode="validation"), "required": schema["required"]}
-    # A trace that is malformed is left out, as W3C has it, and is no reason to refuse a message.
+    # A malformed trace is ignored, as W3C requires; it is no reason to refuse a message.
     places = [path for path in _places(example) if path and path != ("traceparent",)]
-    # The version of CloudEvents and the type are always the same, and are filled in where they are left out.
+    # The CloudEvents version and the type are constant, and are filled in if absent.
     assert _differences(_lenient(schema), model, example, places) == []
 
 
@@ -149,12 +149,12 @@ def _lenient(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", sorted(name for name in ALL if kind_of(ALL[name]) == "event"))
-def test_what_the_schema_of_an_event_takes_its_reader_takes(name: str) -> None:
+def test_the_reader_of_an_event_accepts_what_its_schema_accepts(name: str) -> None:
     payload = ALL[name]
     example = json.loads(example_of(payload).to_bytes())
     places = [path for path in _places(example) if path and path != ("traceparent",)]
     found = _differences(_lenient(schema_of(payload)), message_of(payload), example, places)
-    assert [difference for difference in found if "the schema takes" in difference] == []
+    assert [difference for difference in found if "the schema accepts" in difference] == []
 
 
 def test_schema_and_reader_agree_on_every_field_of_a_rule_set() -> None:
@@ -171,16 +171,16 @@ def test_schema_and_reader_agree_on_every_field_of_a_rule_set() -> None:
     | st.text("0123456789.-+eE_ \n５٥,", max_size=18)
 )
 @pytest.mark.parametrize("kind", [Amount, SignedAmount, Rate])
-def test_a_decimal_is_read_as_its_pattern_has_it(kind: Any, text: str) -> None:
+def test_a_decimal_is_read_exactly_if_it_matches_its_pattern(kind: Any, text: str) -> None:
     adapter: TypeAdapter[Any] = TypeAdapter(kind)
-    is_taken = jsonschema_rs.Draft202012Validator(adapter.json_schema()).is_valid(text)
+    is_accepted = jsonschema_rs.Draft202012Validator(adapter.json_schema()).is_valid(text)
     for read in (adapter.validate_python, lambda value: adapter.validate_json(json.dumps(value))):
         try:
             read(text)
         except ValidationError:
-            assert not is_taken
+            assert not is_accepted
         else:
-            assert is_taken
+            assert is_accepted
 
 
 @settings(max_examples=400, deadline=None)
@@ -191,7 +191,7 @@ def test_a_decimal_is_read_as_its_pattern_has_it(kind: Any, text: str) -> None:
         lambda at: st.integers(0, 19).map(lambda at_: at.isoformat()[:at_] + " " + at.isoformat()[at_:] + "Z")
     )
 )
-def test_a_time_is_read_as_rfc_3339_has_it(text: str) -> None:
+def test_a_time_is_read_exactly_if_it_is_rfc_3339(text: str) -> None:
     adapter: TypeAdapter[Any] = TypeAdapter(Timestamp)
     schema = jsonschema_rs.Draft202012Validator(adapter.json_schema(), validate_formats=True)
     try:

@@ -1,7 +1,7 @@
-"""What documents say of workers, invariants and collections is derived from the code, and written between markers.
+"""The documents' tables and charts of workers, invariants and collections are derived from the code.
 
-A document has a part where it has its markers, `<!-- workers: written by make docs -->` and `<!-- /workers -->`; which
-parts there are is in `parts.py`. What stands between them is Chinese in a document whose name ends in `.zh-CN.md`.
+A part is written between its markers, such as `<!-- workers: written by make docs -->` and `<!-- /workers -->`;
+`parts.py` lists the parts. A document whose name ends in `.zh-CN.md` gets them in Chinese.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def parts_of(document: Path) -> list[str]:
 
 
 def written(document: Path) -> str:
-    """The document with its parts as the code has them. ValueError with what to add where something is missing."""
+    """The document with its parts derived from the code. Raises ValueError with the line to add if one is missing."""
     chinese = document.name.endswith(".zh-CN.md")
 
     def part(found: re.Match[str]) -> str:

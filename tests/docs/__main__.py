@@ -1,4 +1,4 @@
-"""`make docs`: write the parts of the documents that are derived from the code."""
+"""`make docs`: write the derived parts of the documents."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from tests.docs import documents, written
 
 def main() -> int:
     try:
-        due = {document: written(document) for document in documents()}
+        updated = {document: written(document) for document in documents()}
     except ValueError as missing:
         print(missing, file=sys.stderr)  # noqa: T201
         return 1
-    for document, text in due.items():
+    for document, text in updated.items():
         if text != document.read_text("utf-8"):
             document.write_text(text, "utf-8")
             print(f"wrote {named(document)}")  # noqa: T201

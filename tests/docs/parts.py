@@ -1,4 +1,4 @@
-"""The parts of documents that are derived: each a function that gives its Markdown, in Chinese if so asked."""
+"""The derived parts of documents: each is a function that returns Markdown, on request in Chinese."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ ANY = "<worker>"
 
 
 def workers(chinese: bool) -> str:
-    """What each worker does: in English by its card, in Chinese by a file of translations."""
+    """The duty of each worker: in English from its card, in Chinese from a file of translations."""
     sentences = _translations() if chinese else {name: summary(name).rstrip(".") for name in WORKERS}
     head = ("worker", "职责" if chinese else "what it does")
     return _table(head, ((f"`{worker.name}`", sentences[worker.name]) for worker in _in_order()))
 
 
 def chart(chinese: bool) -> str:
-    """Who sends what to whom: commands and events by the handlers, views by what repositories read."""
+    """The flow of messages: commands and events from the handlers, views from the imports of repositories."""
     published = {name: worker for worker in WORKERS for name in names_in(card(worker)["publishes"])}
     outside = f"{roster.CLOCK}([{roster.CLOCK}])", f"any[{_ANY_WORKER[chinese]}]"
     messages: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
@@ -52,7 +52,7 @@ def chart(chinese: bool) -> str:
 
 
 def invariants_proved(chinese: bool) -> str:
-    """Every invariant, and whose audits prove it."""
+    """Every invariant, and the workers whose audits prove it."""
     del chinese
     by = {name: proved_by(name) for name in WORKERS} | {"messages": PROVES}
     return _table(
@@ -65,7 +65,7 @@ def invariants_proved(chinese: bool) -> str:
 
 
 def collections(chinese: bool) -> str:
-    """Every collection of the workers, what it holds, and the contract that others read it by."""
+    """Every collection of the workers, its content, and the contract of its published view."""
     del chinese
     views = _views()
     owned: list[Collection] = [each for worker in _in_order() for each in worker.repository.collections]
@@ -89,7 +89,7 @@ _VIEW = ("published view", "公开视图")
 
 
 def _in_order() -> list[Worker]:
-    """The workers in the order of the compose file, which is that of an order's way."""
+    """The workers in the order of the compose file, which follows an order's path."""
     order = services()
     return sorted(
         roster.load_all(), key=lambda worker: order.index(worker.name) if worker.name in order else len(order)
@@ -102,12 +102,12 @@ def _translations() -> dict[str, str]:
         if worker not in found:
             raise ValueError(f"add to {TRANSLATIONS} the line `{worker}: …`, what {worker} does in Chinese")
     if gone := sorted(set(found) - set(WORKERS)):
-        raise ValueError(f"remove from {TRANSLATIONS} what is no worker: {', '.join(gone)}")
+        raise ValueError(f"remove these, which are no workers, from {TRANSLATIONS}: {', '.join(gone)}")
     return found
 
 
 def _short(names: Iterable[str]) -> str:
-    """Verbs behind their noun; of several nouns with many verbs the nouns alone."""
+    """Verbs after their noun; for several nouns with many verbs, only the nouns."""
     verbs: defaultdict[str, list[str]] = defaultdict(list)
     for name in names:
         noun, _, verb = name.partition(".")
@@ -129,7 +129,7 @@ def _views_of(reader: Worker) -> list[str]:
 
 
 def _views() -> dict[str, str]:
-    """The module of contracts that names each collection that others may read."""
+    """The module in contracts of each published collection."""
     return {
         node.value.value: named(path).removesuffix(".py").replace("/", ".")
         for path in sorted((ROOT / "contracts").glob("*/*.py"))

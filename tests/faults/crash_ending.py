@@ -1,6 +1,6 @@
-"""How a run ended, in a form in which two runs can be compared: what is stored, what was said, what was handled.
+"""The result of a run, in a form that can be compared: what is stored, what was published, what was handled.
 
-Left out is what no two runs share: times of the wall clock, the journal's own ids, which process kept which stripe.
+It leaves out what differs between any two runs: wall-clock times, the journal's own ids, the stripe of each process.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ SHOWN_MAX = 8
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """`state`: documents by collection and id. `said`: type and data by message id. `outcomes`: by message key."""
+    """`state`: documents by collection and id. `published`: type and data by message id. `outcomes`: by message key."""
 
     state: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    said: Mapping[str, str] = field(default_factory=dict)
+    published: Mapping[str, str] = field(default_factory=dict)
     outcomes: Mapping[str, str] = field(default_factory=dict)
     dead: frozenset[str] = frozenset()
     parked: tuple[str, ...] = ()
     breaches: tuple[str, ...] = ()
-    """What no run may show: a message handled twice, or one id said in two ways."""
+    """What no run may show: a message handled twice, or one event id with two contents."""
 
     @property
     def state_hash(self) -> str:
@@ -40,7 +40,7 @@ class Ending:
 def ending_of(
     collections: Mapping[str, Iterable[Document]],
     journal: Iterable[Document],
-    said_events: Iterable[dict[str, Any]],
+    events: Iterable[dict[str, Any]],
     parked: Iterable[bytes],
 ) -> Ending:
     """Condense what the worker stored, journaled and published, and what the broker parked for it."""
@@ -48,18 +48,18 @@ def ending_of(
     handled = [item for record in journal for item in record.get("handled", ())]
     times = Counter(item["id"] for item in handled)
     breaches = [f"handled {count} times: {key}" for key, count in times.items() if count > 1]
-    said: dict[str, str] = {}
+    published: dict[str, str] = {}
     ids: dict[str, str] = {}
-    for event in said_events:
-        words = f"{event['type']} {_canonical(event['data'])}"
-        if said.setdefault(event["id"], words) != words:
-            breaches.append(f"said in two ways: {event['id']}: {said[event['id']]} and {words}")
+    for event in events:
+        content = f"{event['type']} {_canonical(event['data'])}"
+        if published.setdefault(event["id"], content) != content:
+            breaches.append(f"two contents of one id: {event['id']}: {published[event['id']]} and {content}")
         cause = f"{BARE_SOURCE}/{event.get('causationid')}"
-        # What a bare body causes has an id that begins with the time of its delivery.
-        ids[event["id"]] = event["id"] if content_of(cause) == cause else f"{content_of(cause)} {words}"
+        # The id of an event that a bare body caused begins with the time of the delivery.
+        ids[event["id"]] = event["id"] if content_of(cause) == cause else f"{content_of(cause)} {content}"
     return Ending(
         state={name: _documents(name, documents) for name, documents in collections.items()},
-        said={ids[key]: words for key, words in said.items()},
+        published={ids[key]: content for key, content in published.items()},
         outcomes=_outcomes(handled),
         dead=frozenset(f"{item['id']} {item['reason']}" for record in journal for item in record.get("dead", ())),
         parked=tuple(sorted(hashlib.sha256(body).hexdigest()[:12] for body in parked)),
@@ -68,7 +68,7 @@ def ending_of(
 
 
 def _outcomes(handled: Iterable[Document]) -> dict[str, str]:
-    """By key; deliveries of the same bare body are numbered, since their keys are moments of the wall clock."""
+    """By key. Deliveries of the same bare body are numbered, since their keys are wall-clock times."""
     numbers: Counter[str] = Counter()
     outcomes = {}
     for item in handled:
@@ -79,11 +79,11 @@ def _outcomes(handled: Iterable[Document]) -> dict[str, str]:
 
 
 def differences(expected: Ending, actual: Ending) -> list[str]:
-    """Sentences about what is missing, too much, or otherwise; none where the two ended alike."""
+    """Sentences about what is missing, new or different; none where both runs ended in the same way."""
     found = list(actual.breaches)
     for name in sorted(expected.state.keys() | actual.state.keys()):
         found += _compare(name, expected.state.get(name, {}), actual.state.get(name, {}))
-    found += _compare("published", expected.said, actual.said)
+    found += _compare("published", expected.published, actual.published)
     found += _compare("journal", expected.outcomes, actual.outcomes)
     found += [f"dead letters: {key} is missing" for key in sorted(expected.dead - actual.dead)]
     found += [f"dead letters: {key} is new" for key in sorted(actual.dead - expected.dead)]
@@ -93,8 +93,8 @@ def differences(expected: Ending, actual: Ending) -> list[str]:
     return [*found[:SHOWN_MAX], f"… and {more} more"] if more > 0 else found
 
 
-def said_by(worker: str, bodies: Iterable[bytes]) -> Iterable[dict[str, Any]]:
-    """The worker's own events among what was heard; the shop's messages may be none, or not even JSON."""
+def events_of(worker: str, bodies: Iterable[bytes]) -> Iterable[dict[str, Any]]:
+    """The worker's own events among these bodies; a shop's message may be no event, or not even JSON."""
     for body in bodies:
         try:
             content = json.loads(body)
@@ -119,7 +119,7 @@ def _documents(collection: str, documents: Iterable[Document]) -> dict[str, str]
     if collection == BALANCES:
         return _balances(documents)
     if collection == EARNINGS:
-        # So is a month the sum of its stripes.
+        # A month is the sum of its stripes, as a balance is.
         return {key: _canonical(figures) for key, figures in months_of(documents).items()}
     return {str(document["_id"]): _canonical(document) for document in documents}
 

@@ -1,7 +1,7 @@
-"""One run of a scenario: the messages go in, the worker dies where it is told, is started again, and the end is read.
+"""One run of a scenario: publish the messages, let the worker die at its point, restart it, and read the result.
 
-The lab plays everyone around the worker: the shop that publishes, the supervisor that restarts it, the neighbour who
-listens to every event.
+The lab plays everything around the worker: the shop that publishes, the supervisor that restarts it, and a consumer of
+every event.
 """
 
 from __future__ import annotations
@@ -21,27 +21,27 @@ from aio_pika.abc import AbstractChannel
 from infra.local import Endpoints
 from infra.settings import Settings
 from tests.faults.crash_ending import Ending
-from tests.faults.crash_nursery import DIED, Life
+from tests.faults.crash_launcher import Launcher
+from tests.faults.crash_processes import DIED, CrashPlan
 from tests.faults.crash_scenario import MESSAGE_BYTES_MAX
 from tests.faults.crash_stage import Stage
-from tests.faults.crash_workers import Nursery
 from tests.faults.scenarios import SCENARIOS
 
 DATABASE = "crash_points"
 RUN_MAX_S = 25.0
-"""A run that has not come to rest by then never will."""
+"""A run that is not at rest by then never will be."""
 LOOK_EVERY_S = 0.003
 LOST_AFTER_S = 1.0
-"""A message that is neither in the books nor anywhere else for so long is lost."""
+"""A message that is neither journaled nor in a queue for this long is lost."""
 
 
 class NeverQuiet(Exception):
-    """The run did not come to rest, or the worker ended by itself; the text says how far it was."""
+    """The run did not come to rest, or the worker ended by itself; the text states how far it was."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mode:
-    """How the worker takes its messages: one at a time, or as many as have gathered."""
+    """How the worker takes its messages: one at a time, or in batches of those that wait."""
 
     name: str
     gathers: bool
@@ -55,21 +55,21 @@ MODES = {mode.name: mode for mode in (ONE, MANY)}
 
 @dataclass(slots=True)
 class Run:
-    """What came of a run. `died_after` names the last effect before the crash; None where there was none."""
+    """The result of a run. `died_after` names the last effect before the crash; None where there was none."""
 
     effects: int = 0
     died_after: str | None = None
     unrecorded: list[str] = field(default_factory=list)
-    """Events that were out when the worker died though its journal did not tell of them."""
+    """Events that were published when the worker died although its journal did not contain them."""
     ending: Ending = field(default_factory=Ending)
 
 
 class Lab:
-    """The servers, the nursery, and the stage of one worker at a time."""
+    """The servers, the launcher of workers, and the stage of one worker at a time."""
 
-    def __init__(self, endpoints: Endpoints, nursery: Nursery, channel: AbstractChannel) -> None:
+    def __init__(self, endpoints: Endpoints, launcher: Launcher, channel: AbstractChannel) -> None:
         self._endpoints = endpoints
-        self._nursery = nursery
+        self._launcher = launcher
         self._channel = channel
         self._stage: Stage | None = None
         self._name = ""
@@ -85,24 +85,24 @@ class Lab:
         aborts_orphans: bool = True,
         within_s: float = RUN_MAX_S,
     ) -> Run:
-        """Play the scenario of that name; raises NeverQuiet.
+        """Run the scenario of that name; raises NeverQuiet.
 
-        Its worker dies after effect number `dies_at`, or after the first whose name begins with `dies_after`.
+        The worker dies after effect number `dies_at`, or after the first effect whose name begins with `dies_after`.
         """
-        chosen = {**self._settings, **mode.settings}
+        settings = {**self._settings, **mode.settings}
         stage = await self._staged(name)
         await stage.empty()
-        life = Life(stage.scenario.worker, chosen, dies_at, dies_after, mode.gathers, bug)
-        trial = _Trial(stage, self._nursery, life, aborts_orphans, within_s)
+        plan = CrashPlan(stage.scenario.worker, settings, dies_at, dies_after, mode.gathers, bug)
+        trial = _Trial(stage, self._launcher, plan, aborts_orphans, within_s)
         try:
-            await trial.play()
+            await trial.run_phases()
         finally:
-            await self._nursery.end_worker()
+            await self._launcher.end_worker()
         return trial.run
 
     async def close(self) -> None:
         if self._stage is not None:
-            await self._stage.strike()
+            await self._stage.remove()
             self._stage = None
 
     @property
@@ -127,60 +127,62 @@ class Lab:
 
 @dataclass(slots=True)
 class _Trial:
-    """A run while it runs."""
+    """A run in progress."""
 
     stage: Stage
-    nursery: Nursery
-    life: Life
+    launcher: Launcher
+    plan: CrashPlan
     aborts_orphans: bool
     within_s: float
     run: Run = field(default_factory=Run)
     began_at: float = field(default_factory=time.monotonic)
     moment_s: float = LOOK_EVERY_S
 
-    async def play(self) -> None:
+    async def run_phases(self) -> None:
         phases = self.stage.scenario.phases
         await self.stage.publish(phases[0])
-        await self.nursery.bear(self.life)
+        await self.launcher.start_worker(self.plan)
         for number, phase in enumerate(phases):
             if number > 0:
                 await self.stage.publish(phase)
-            await self._until(self._books_hold(self.stage.keys_of(phase)))
+            await self._until(self._journaled(self.stage.keys_of(phase)))
         await self._until(self._is_quiet)
         while True:
-            self.run.effects += self.nursery.effects
-            await self.nursery.end_worker()
-            await self._until(self._is_forgotten, alone=True)
+            self.run.effects += self.launcher.effects
+            await self.launcher.end_worker()
+            await self._until(self._is_disconnected, alone=True)
             if not await self.stage.waiting():
                 break
-            # A delivery was on its way when the worker seemed to have nothing left to do: look for longer next time.
+            # A delivery was on its way when the worker seemed idle: look for longer next time.
             self.moment_s *= 4
-            await self.nursery.bear(replace(self.life, dies_at=None, dies_after=None))
+            await self.launcher.start_worker(replace(self.plan, dies_at=None, dies_after=None))
             await self._until(self._is_quiet)
         self.run.ending = await self.stage.ending()
 
     async def _until(self, reached: Callable[[], Awaitable[bool]], *, alone: bool = False) -> None:
-        """Wait, and start the worker again when it dies as it was told to."""
+        """Wait, and start the worker again when it dies as planned."""
         while not await reached():
-            if not alone and self.nursery.exit_code is not None:
-                await self._succeed()
+            if not alone and self.launcher.exit_code is not None:
+                await self._start_next()
             if time.monotonic() > self.began_at + self.within_s:
                 waiting = await self.stage.waiting()
-                raise NeverQuiet(f"not at rest after {self.within_s:.0f} s; waiting: {waiting}\n{self.nursery.said()}")
+                raise NeverQuiet(
+                    f"not at rest after {self.within_s:.0f} s; waiting: {waiting}\n{self.launcher.log_tail()}"
+                )
             await asyncio.sleep(LOOK_EVERY_S)
 
-    async def _succeed(self) -> None:
-        """Look at what the dead worker left behind, and start the next."""
-        if self.nursery.exit_code != DIED or self.run.died_after is not None:
-            raise NeverQuiet(f"a worker ended with {self.nursery.exit_code}\n{self.nursery.said()}")
-        self.run.effects = self.nursery.effects
-        self.run.died_after = self.nursery.last_effect
+    async def _start_next(self) -> None:
+        """Read what the dead worker left, and start the next."""
+        if self.launcher.exit_code != DIED or self.run.died_after is not None:
+            raise NeverQuiet(f"a worker ended with {self.launcher.exit_code}\n{self.launcher.log_tail()}")
+        self.run.effects = self.launcher.effects
+        self.run.died_after = self.launcher.last_effect
         if self.aborts_orphans:
             self.stage.abort_orphans()
         self.run.unrecorded = await self.stage.unrecorded()
-        await self.nursery.bear(replace(self.life, dies_at=None, dies_after=None))
+        await self.launcher.start_worker(replace(self.plan, dies_at=None, dies_after=None))
 
-    def _books_hold(self, keys: set[str]) -> Callable[[], Awaitable[bool]]:
+    def _journaled(self, keys: set[str]) -> Callable[[], Awaitable[bool]]:
         busy_at = time.monotonic()
 
         async def reached() -> bool:
@@ -195,31 +197,31 @@ class _Trial:
         return reached
 
     async def _is_quiet(self) -> bool:
-        """Nothing waits at the broker and nobody is busy, now and a moment later."""
+        """Nothing waits at the broker and no worker is busy, now and a moment later."""
         for _ in range(2):
-            if not self.nursery.is_idle or await self.stage.waiting():
+            if not self.launcher.is_idle or await self.stage.waiting():
                 return False
             await asyncio.sleep(self.moment_s)
-        return self.nursery.is_idle
+        return self.launcher.is_idle
 
-    async def _is_forgotten(self) -> bool:
-        """The broker has noticed the end of the worker and taken back what it held."""
+    async def _is_disconnected(self) -> bool:
+        """The broker has noticed the end of the worker and requeued what it held."""
         return not await self.stage.has_consumers()
 
 
 @asynccontextmanager
 async def lab(endpoints: Endpoints) -> AsyncIterator[Lab]:
-    """A lab on these servers, which it shares with nobody."""
+    """A lab on these servers, which nothing else may use."""
     with tempfile.TemporaryDirectory(prefix="crash-points-") as folder:
-        nursery = Nursery(Path(folder))
+        launcher = Launcher(Path(folder))
         connection = await aio_pika.connect(endpoints.rabbitmq_url, timeout=10)
         try:
-            await nursery.start()
-            opened = Lab(endpoints, nursery, await connection.channel())
+            await launcher.start()
+            opened = Lab(endpoints, launcher, await connection.channel())
             try:
                 yield opened
             finally:
                 await opened.close()
         finally:
-            await nursery.stop()
+            await launcher.stop()
             await connection.close()

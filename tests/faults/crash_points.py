@@ -1,9 +1,9 @@
-"""Kill every worker after each of its effects, one run for each, and see that nobody can tell from the outcome.
+"""Kill every worker after each of its effects, one run for each, and check that the crash is invisible afterwards.
 
     python -m tests.faults.crash_points [--scenario NAME] [--mode one|many] [--every N] [--only K] [--bug NAME] [--json]
 
-A run ends in the same stored state, the same set of published messages and the same journal outcomes as the run in
-which nobody died, or it is printed with its number, its effect, what differs, and the command that plays it again.
+Each run must end with the same stored state, published messages and journal outcomes as the run without a crash. Any
+other run is printed with its number, its effect, what differs, and the command that repeats it.
 Exit code 1 if any run differs.
 """
 
@@ -33,14 +33,14 @@ from tests.faults.planted import BUGS
 from tests.faults.scenarios import SCENARIOS
 
 NO_CRASH = "no crash"
-"""Stands for the effect where a run differs though nobody died in it."""
+"""Used as the effect of a run that differs although no worker died in it."""
 POINTS_MAX = 2000
-"""No scenario has so many effects: a walk that gets here walks in circles."""
+"""More effects than any scenario has: a walk that gets here does not end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A point whose run ended otherwise, and how to play it again."""
+    """A point whose run ended differently, and the command that repeats it."""
 
     point: int
     effect: str
@@ -50,7 +50,7 @@ class Failed:
 
 @dataclass(slots=True)
 class Walked:
-    """One scenario in one mode, point after point."""
+    """The result of one scenario in one mode, over all its points."""
 
     scenario: str
     worker: str
@@ -66,11 +66,11 @@ class Walked:
 
 
 async def reference(lab: Lab, name: str, mode: Mode) -> tuple[Ending, int]:
-    """The run in which nobody dies, and how many effects it has. AssertionError where the scenario is out of date."""
+    """The run without a crash, and how many effects it has. AssertionError where the scenario is out of date."""
     run = await lab.run(name, mode)
     scenario = SCENARIOS[name]()
     missed = scenario.outcomes - set(run.ending.outcomes.values())
-    assert not missed, f"the scenario {name} no longer brings about {', '.join(sorted(missed))}"
+    assert not missed, f"the scenario {name} no longer causes {', '.join(sorted(missed))}"
     assert len(run.ending.dead) == scenario.dead, f"dead letters of {name}: {sorted(run.ending.dead)}"
     assert not run.ending.breaches, run.ending.breaches
     return run.ending, run.effects
@@ -79,7 +79,7 @@ async def reference(lab: Lab, name: str, mode: Mode) -> tuple[Ending, int]:
 async def try_point(
     lab: Lab, name: str, mode: Mode, expected: Ending, point: int, bug: str | None = None
 ) -> tuple[str | None, list[str]]:
-    """Let the worker die there; the effect's name (None if it did not get that far) and what differs in the end."""
+    """Let the worker die there. Return the effect's name (None if it ended earlier) and what differs in the end."""
     try:
         run = await lab.run(name, mode, dies_at=point, bug=bug)
     except NeverQuiet as never:
@@ -98,7 +98,7 @@ async def walk(
     bug: str | None = None,
     progress: Progress | None = None,
 ) -> Walked:
-    """Try the points of one scenario in one mode, until it no longer lives to die."""
+    """Try the points of one scenario in one mode, until a run ends before its point."""
     started = time.monotonic()
     walked = Walked(name, SCENARIOS[name]().worker, mode.name, effects=0)
     try:
@@ -127,7 +127,7 @@ async def walk(
 
 
 def _points(effects: int, every: int) -> Sequence[int]:
-    """All points, until the worker survives; or every n-th of those that the run without a crash had."""
+    """All points, until the worker survives; or every n-th effect of the run without a crash."""
     if every == 1:
         return range(1, POINTS_MAX)
     return range(every // 2 + 1, effects + 1, every) or [effects]
@@ -135,29 +135,29 @@ def _points(effects: int, every: int) -> Sequence[int]:
 
 @contextmanager
 def own_stack() -> Iterator[local.Endpoints]:
-    """Servers that nobody else uses, stopped and removed at the end."""
+    """Servers of this run only, stopped and removed at the end."""
     name = f"crash-points-{os.getpid()}"
     try:
         yield local.up(name, home=local.default_home())
     finally:
         local.down(name, home=local.default_home(), remove_data=True)
-        # Nobody else has a stack of this name, so nobody waits for its lock.
+        # No other process has a stack of this name, so none waits for its lock.
         (local.default_home() / f"{name}.lock").unlink(missing_ok=True)
 
 
-async def _walk_all(endpoints: local.Endpoints, given: argparse.Namespace, progress: Progress) -> list[Walked]:
-    names = [name for name, build in SCENARIOS.items() if given.worker in (None, build().worker)]
-    names = [given.scenario] if given.scenario else names
-    modes = [MODES[given.mode]] if given.mode else list(MODES.values())
+async def _walk_all(endpoints: local.Endpoints, options: argparse.Namespace, progress: Progress) -> list[Walked]:
+    names = [name for name, build in SCENARIOS.items() if options.worker in (None, build().worker)]
+    names = [options.scenario] if options.scenario else names
+    modes = [MODES[options.mode]] if options.mode else list(MODES.values())
     async with lab(endpoints) as opened:
         return [
-            await walk(opened, name, mode, every=given.every, only=given.only, bug=given.bug, progress=progress)
+            await walk(opened, name, mode, every=options.every, only=options.only, bug=options.bug, progress=progress)
             for name in names
             for mode in modes
         ]
 
 
-def _given(arguments: Sequence[str] | None) -> argparse.Namespace:
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m tests.faults.crash_points",
         description="Kill every worker after each of its effects, and compare how it ends with a run without a crash.",
@@ -169,20 +169,20 @@ def _given(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--only", type=int, metavar="K", help="this point only; needs --scenario and --mode")
     parser.add_argument("--bug", choices=list(BUGS), help="plant this bug in the worker first; it should be caught")
     parser.add_argument("--json", action="store_true", help="print one JSON object for programs")
-    given = parser.parse_args(arguments)
-    if given.only is not None and not (given.scenario and given.mode):
+    options = parser.parse_args(arguments)
+    if options.only is not None and not (options.scenario and options.mode):
         parser.error("--only needs --scenario and --mode")
-    return given
+    return options
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    given = _given(arguments)
+    options = _options(arguments)
     leave_exported_addresses("Faults are made only in servers that this command starts.")
     end_like_ctrl_c()
     columns = (TextColumn("{task.description:<28}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with own_stack() as endpoints, Progress(*columns, console=Console(stderr=True)) as progress:
-        walks = asyncio.run(_walk_all(endpoints, given, progress))
-    if given.json:
+        walks = asyncio.run(_walk_all(endpoints, options, progress))
+    if options.json:
         print(json.dumps([{**asdict(walked), "passed": walked.passed} for walked in walks], indent=2))  # noqa: T201
     else:
         _print(walks)

@@ -1,7 +1,7 @@
-"""What a scenario is made of: messages in phases, and what is stored before the first.
+"""A scenario: messages in phases, and what is stored before the first.
 
-A phase begins when the one before it is in the books, and the messages within one do not depend on the order in which
-the queues are served: so every run of a scenario ends in the same state, whatever happens on the way.
+A phase begins when the previous one is journaled. The messages of one phase do not depend on the order in which the
+queues are read. So every run of a scenario ends in the same state, whatever happens on the way.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from infra.runtime.repository import Codec
 from tests.builders import NOW, message, rules
 
 MESSAGE_BYTES_MAX = 4096
-"""What counts as too large here."""
+"""The size limit of a message in these runs."""
 
 LATER = NOW + timedelta(hours=1)
 
@@ -30,9 +30,9 @@ IN_WEST = 2
 
 @dataclass(frozen=True, slots=True)
 class Frame(Outgoing):
-    """A message without a message id, which client libraries always give; with properties as bytes, by AMQP name.
+    """A message without the message id that client libraries always set; with properties as bytes, by AMQP name.
 
-    `undecoded` names those of them that cannot be decoded, as the dead letter does.
+    `undecoded` names the properties that cannot be decoded, as the dead letter does.
     """
 
     properties: Mapping[str, bytes] = field(default_factory=dict)
@@ -41,10 +41,10 @@ class Frame(Outgoing):
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """`stored` is there before the first message: what others own and the worker reads, or its own past.
+    """`stored` exists before the first message: views that the worker reads, or its own documents.
 
-    `outcomes` must all be met and `dead` messages die, or the scenario is out of date. The first phase waits in the
-    queues before the worker starts; a message that must find its predecessor behind it belongs there.
+    All `outcomes` must occur and `dead` messages must be dead-lettered, or the scenario is out of date. The first phase
+    waits in the queues before the worker starts; a message that must follow its predecessor at once belongs there.
     """
 
     worker: str
@@ -55,19 +55,19 @@ class Scenario:
 
 
 def outgoing(payload: Payload, *, again: int = 0, time: datetime = NOW) -> Outgoing:
-    """A message; with `again`, the same words under another id."""
-    known = message(payload)
-    said = message(payload, id=f"{known.id}-{again}" if again else None, time=time)
-    return _outgoing(payload.message_type, said.to_bytes())
+    """A message; with `again`, the same payload under another id."""
+    original = message(payload)
+    sent = message(payload, id=f"{original.id}-{again}" if again else None, time=time)
+    return _outgoing(payload.message_type, sent.to_bytes())
 
 
 def outgoing_under(used_id: str, payload: Payload) -> Outgoing:
-    """A message under an id that others may have too."""
+    """A message under an id that other messages may have too."""
     return _outgoing(payload.message_type, message(payload, id=used_id).to_bytes())
 
 
 def outgoing_bare(payload: Payload) -> Outgoing:
-    """A body without an envelope; the same words again are the same bytes."""
+    """A body without an envelope; the same payload again has the same bytes."""
     body = payload.model_dump_json(exclude_none=True).encode()
     return replace(_outgoing(payload.message_type, body), content_type="application/json")
 

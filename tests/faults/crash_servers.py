@@ -1,4 +1,4 @@
-"""Servers for the tests of crash points: started once a test session, by whichever module asks first."""
+"""Servers for the tests of crash points: started once a test session, by the first module that needs them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _ENDPOINTS = pytest.StashKey[Endpoints]()
 
 
 def endpoints(config: pytest.Config) -> Endpoints:
-    """Where they answer. They are stopped and removed when the session ends."""
+    """The addresses of the servers, which are stopped and removed when the session ends."""
     if _ENDPOINTS not in config.stash:
         servers = ExitStack()
         config.stash[_ENDPOINTS] = servers.enter_context(own_stack())

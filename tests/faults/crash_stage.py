@@ -1,4 +1,4 @@
-"""The servers as one scenario needs them: its worker's own queues, a neighbour who hears every event, clean books."""
+"""The servers as one scenario needs them: its worker's own queues, a consumer of every event, empty collections."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ from infra.runtime.quarantine import Quarantine
 from infra.runtime.topology import PARKED, topology_of
 from infra.settings import Settings
 from tests.builders import NOW
-from tests.faults.crash_ending import Ending, ending_of, said_by
+from tests.faults.crash_ending import Ending, ending_of, events_of
 from tests.faults.crash_scenario import Frame, Scenario
 from tests.raw_amqp import persistent, raw_sender
 
-NEIGHBOUR = "crash-points.neighbour"
+LISTENER = "crash-points.listener"
 ORPHANS_MAX_S = 2
-"""How long the server keeps a transaction whose client is dead, and its locks; a minute and more by default."""
+"""How long the server keeps a transaction of a dead client and its locks; a minute or more by default."""
 
 
 class Stage:
-    """`build` declares everything, `empty` leaves nothing but that, `strike` takes it down."""
+    """`build` declares everything, `empty` deletes messages and documents, `remove` deletes what was declared."""
 
     def __init__(self, scenario: Scenario, settings: Settings, channel: AbstractChannel) -> None:
         self.scenario = scenario
@@ -49,7 +49,7 @@ class Stage:
         self._client: MongoClient[Document] = MongoClient(settings.mongodb_url, tz_aware=True)
         self._database = self._client[settings.database]
         self._journal = self._database[JOURNALS + scenario.worker]
-        self._heard: list[bytes] = []
+        self._bodies: list[bytes] = []
         self._mark = b""
         self._marked = asyncio.Event()
         self._listening = ""
@@ -60,8 +60,8 @@ class Stage:
         topology = topology_of([self._worker], self._settings)
         return Topology(
             topology.exchanges,
-            (*topology.queues, Queue(NEIGHBOUR, {}, "hears every event")),
-            (*topology.bindings, Binding(NEIGHBOUR, EVENTS_EXCHANGE, "#")),
+            (*topology.queues, Queue(LISTENER, {}, "receives every event")),
+            (*topology.bindings, Binding(LISTENER, EVENTS_EXCHANGE, "#")),
         )
 
     async def build(self) -> None:
@@ -74,28 +74,28 @@ class Stage:
         await rabbitmq_topology.declare(self._settings.rabbitmq_url, self._topology)
         for queue in self._topology.queues:
             self._queues[queue.name] = await self._channel.get_queue(queue.name, ensure=False)
-        self._listening = await self._queues[NEIGHBOUR].consume(self._on_message, no_ack=True)
+        self._listening = await self._queues[LISTENER].consume(self._on_message, no_ack=True)
 
     async def empty(self) -> None:
-        """Nothing of an earlier run is left, and what the scenario finds in the store is there."""
+        """Delete what an earlier run left, and insert what the scenario needs in the store."""
         for name in self._database.list_collection_names():
             self._database[name].delete_many({})
         for name, documents in self.scenario.stored.items():
             self._database[name].insert_many([dict(document) for document in documents])
         for queue in self._queues.values():
             await queue.purge()
-        await self._heard_all()
-        self._heard.clear()
+        await self._receive_all()
+        self._bodies.clear()
 
-    async def strike(self) -> None:
+    async def remove(self) -> None:
         self._client.drop_database(self._settings.database)
-        await self._queues[NEIGHBOUR].cancel(self._listening)
+        await self._queues[LISTENER].cancel(self._listening)
         for queue in self._queues:
             await self._channel.queue_delete(queue)
         self._client.close()
 
     async def publish(self, messages: Sequence[Outgoing]) -> None:
-        """As a shop does: all at once, persistently, each in a message of its own."""
+        """Publish as a shop does: all at once, persistently, each in a message of its own."""
         frames = [m for m in messages if isinstance(m, Frame)]
         others = [m for m in messages if not isinstance(m, Frame)]
         exchanges = {m.exchange: await self._channel.get_exchange(m.exchange, ensure=False) for m in others}
@@ -107,7 +107,7 @@ class Stage:
                     await sender.publish(m.exchange.encode(), m.routing_key.encode(), m.body, properties)
 
     def keys_of(self, messages: Iterable[Outgoing]) -> set[str]:
-        """What the worker's journal calls these messages; a bare body without its delivery."""
+        """The keys of these messages in the worker's journal; a bare body without its delivery."""
         decoders = {
             payload.message_type: Decoder(
                 handler.payloads, self._settings.bytes_max_of(commands=handler.reads_command), RealTime()
@@ -119,7 +119,7 @@ class Stage:
         return {content_of(work.item.key) for work in chain.from_iterable(works)}
 
     def unaccounted(self, keys: set[str]) -> set[str]:
-        """Those of the messages that are not in the books yet, as handled or as dead."""
+        """Those of the messages that the journal does not contain yet, as handled or as dead."""
         # The journal adds its delivery to the key of a bare body.
         ids: list[Any] = [re.compile(f"^{re.escape(key)}") if is_bare(key) else key for key in keys]
         where = {"$or": [{"handled.id": {"$in": ids}}, {"dead.id": {"$in": ids}}]}
@@ -130,58 +130,58 @@ class Stage:
         return keys - known
 
     async def waiting(self) -> dict[str, int]:
-        """Messages that nobody has taken, by queue; what the broker parked stays there and does not count."""
+        """Ready messages by queue; what the broker parked stays there and does not count."""
         return {name: ready for name, (ready, _) in (await self._depths()).items() if ready}
 
     async def has_consumers(self) -> bool:
-        """Whether the broker still believes in a worker."""
+        """Whether the broker still counts the worker as a consumer."""
         return any(consumers for _, consumers in (await self._depths()).values())
 
     def abort_orphans(self) -> None:
-        """End transactions whose client is dead now, rather than when the server does."""
+        """End transactions of dead clients now, before the server does."""
         self._client.admin.command({"killAllSessions": []})
 
     async def unrecorded(self) -> list[str]:
-        """Events that were published though the books do not tell of them."""
-        await self._heard_all()
+        """Events that were published although the journal does not contain them."""
+        await self._receive_all()
         recorded = {
             emitted["id"]
             for record in self._journal.find({}, {"emitted.id": 1})
             for emitted in record.get("emitted", ())
         }
-        return [f"{event['type']} {event['id']}" for event in self._said() if event["id"] not in recorded]
+        return [f"{event['type']} {event['id']}" for event in self._events() if event["id"] not in recorded]
 
     async def ending(self) -> Ending:
-        await self._heard_all()
+        await self._receive_all()
         parked = []
         while message := await self._queues[PARKED].get(no_ack=True, fail=False):
             parked.append(message.body)
         names = [collection.name for collection in self._worker.repository.collections]
         collections = {name: list(self._database[name].find()) for name in names}
-        return ending_of(collections, list(self._journal.find()), self._said(), parked)
+        return ending_of(collections, list(self._journal.find()), self._events(), parked)
 
     async def _depths(self) -> dict[str, tuple[int, int]]:
         """Ready messages and consumers of the worker's queues."""
         depths = {}
-        for name in self._queues.keys() - {PARKED, NEIGHBOUR}:
+        for name in self._queues.keys() - {PARKED, LISTENER}:
             result = (await self._channel.declare_queue(name, passive=True)).declaration_result
             depths[name] = (result.message_count or 0, result.consumer_count or 0)
         return depths
 
-    def _said(self) -> Iterable[dict[str, Any]]:
-        return said_by(self.scenario.worker, self._heard)
+    def _events(self) -> Iterable[dict[str, Any]]:
+        return events_of(self.scenario.worker, self._bodies)
 
     async def _on_message(self, message: AbstractIncomingMessage) -> None:
         if message.body == self._mark:
             self._marked.set()
         else:
-            self._heard.append(message.body)
+            self._bodies.append(message.body)
 
-    async def _heard_all(self) -> None:
-        """The neighbour's queue is first in, first out: when a mark arrives, everything before it has."""
+    async def _receive_all(self) -> None:
+        """The listener's queue is first in, first out: when a mark arrives, everything before it has arrived."""
         self._mark = uuid4().bytes
         self._marked.clear()
-        await self._channel.default_exchange.publish(aio_pika.Message(self._mark), NEIGHBOUR)
+        await self._channel.default_exchange.publish(aio_pika.Message(self._mark), LISTENER)
         await asyncio.wait_for(self._marked.wait(), 10)
 
 

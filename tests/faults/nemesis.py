@@ -1,4 +1,4 @@
-"""Nemesis on real servers: a steady load of real orders, one fault after the other, and the books checked each time.
+"""Nemesis on real servers: a steady load of real orders, one fault after the other, and all data checked each time.
 
     python -m tests.faults.nemesis                      every fault; writes docs/reliability.md
     python -m tests.faults.nemesis --only rabbitmq-kill kill-workers
@@ -58,10 +58,10 @@ class Nemesis:
             self._report("starting RabbitMQ, MongoDB and Redis")
             self._logs.mkdir(parents=True, exist_ok=True)
             await self.bench.start()
-            self._report(f"setting the stage for {self._stage_of} orders")
+            self._report(f"preparing the data of {self._stage_of} orders")
             self._stage = await asyncio.to_thread(Stage.of, self._stage_of)
             settings = self.bench.settings("direct", "nemesis_stage")
-            await self._stage.play(settings, trial_environment(settings), self._logs)
+            await self._stage.prepare(settings, trial_environment(settings), self._logs)
         except BaseException:
             await self.__aexit__()
             raise
@@ -80,22 +80,22 @@ class Nemesis:
         return self._stage
 
     async def run(self, fault: Fault) -> Result:
-        """One trial. What it breaks is in the result; only servers that do not start are an exception."""
+        """One trial. Breaches are in the result; only servers that do not start raise an exception."""
         database = f"nemesis_{fault.name.replace('-', '_')}"
         self._report(f"{fault.name}: preparing the servers")
-        await self.bench.need(fault.servers)
+        await self.bench.start_for(fault.servers)
         settings = self.bench.settings(fault.servers, database)
         plan = self._plan(fault)
         trial = Trial(
             name=fault.name,
             settings=settings,
-            reach=self.bench.reach(fault.servers, database),
+            worker_settings=self.bench.worker_settings(fault.servers, database),
             stage=self.stage,
             plan=plan,
             logs=self._logs / fault.name,
             quick=self.quick,
             bench=self.bench,
-            say=lambda text: self._report(f"{fault.name}: {text}"),
+            report=lambda text: self._report(f"{fault.name}: {text}"),
         )
         await self.bench.purge(settings, trial.topology)
         result = await trial.run(fault.act, fault.check)
@@ -108,7 +108,7 @@ class Nemesis:
         return result
 
     def _plan(self, fault: Fault) -> Plan:
-        """A quick trial has half the load's time, and fewer processes where no twist counts on them."""
+        """A quick trial has half the load's time, and fewer processes where no twist needs more."""
         if not self.quick:
             return fault.plan
         plan = fault.quick or replace(fault.plan, load_s=fault.plan.load_s / 2)
@@ -123,7 +123,7 @@ class Nemesis:
 async def campaign(
     faults: Sequence[Fault], orders: int, *, quick: bool, console: Console
 ) -> tuple[list[Result], dict[str, str]]:
-    """Run the trials; return what they found, and the versions of the servers they ran on."""
+    """Run the trials; return their results and the versions of the servers."""
     async with Nemesis(orders, quick=quick, console=console, home=local.default_home()) as nemesis:
         return [await nemesis.run(fault) for fault in faults], nemesis.bench.versions()
 
@@ -132,7 +132,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.faults.nemesis", description=__doc__.split("\n", 1)[0])
     names = [fault.name for fault in FAULTS]
     parser.add_argument("--only", nargs="+", choices=names, metavar="FAULT", help="run these faults alone")
-    parser.add_argument("--list", action="store_true", help="say what the faults are, and end")
+    parser.add_argument("--list", action="store_true", help="list the faults, and end")
     parser.add_argument("--orders", type=int, help=f"orders in each trial (default {ORDERS}, {ORDERS_QUICK} if quick)")
     parser.add_argument("--quick", action="store_true", help="shorter trials")
     parser.add_argument("--json", action="store_true", help="print one JSON object for programs")
@@ -140,27 +140,27 @@ def _arguments() -> argparse.Namespace:
 
 
 def main() -> int:
-    chosen = _arguments()
-    if chosen.list:
+    options = _arguments()
+    if options.list:
         for fault in FAULTS:
             print(f"{fault.name:18} {fault.does}")  # noqa: T201
         return 0
     leave_exported_addresses("Faults are made only in servers that this command starts.")
     end_like_ctrl_c()
-    faults = [fault for fault in FAULTS if not chosen.only or fault.name in chosen.only]
-    orders = chosen.orders or (ORDERS_QUICK if chosen.quick else ORDERS)
+    faults = [fault for fault in FAULTS if not options.only or fault.name in options.only]
+    orders = options.orders or (ORDERS_QUICK if options.quick else ORDERS)
     console = Console(stderr=True)
-    # The drivers would tell of every outage that is made here on purpose.
+    # The drivers would log every outage that is made here on purpose.
     for driver in ("aio_pika", "aiormq", "asyncio"):
         logging.getLogger(driver).setLevel(logging.CRITICAL)
     started = time.monotonic()
-    results, versions = asyncio.run(campaign(faults, orders, quick=chosen.quick, console=console))
+    results, versions = asyncio.run(campaign(faults, orders, quick=options.quick, console=console))
     seconds = time.monotonic() - started
-    if chosen.json:
+    if options.json:
         print(json.dumps(as_object(results, seconds), indent=2))  # noqa: T201
     else:
         print_table(results, seconds, Console())
-    if len(faults) == len(FAULTS) and not chosen.quick:
+    if len(faults) == len(FAULTS) and not options.quick:
         write_document(DOCUMENT, results, versions, seconds)
         console.print(f"Wrote {DOCUMENT}.", highlight=False)
     return 0 if all(result.passed for result in results) else 1

@@ -1,7 +1,6 @@
-"""Counting after a trial: what came of every message that was offered, and whether anything counts twice.
+"""Counting after a trial: the outcome of every offered message, and whether anything counts twice.
 
-This looks at the same documents as `verify` and asks other questions of them: not whether the books agree with each
-other, but whether they agree with what the shops know they sent.
+`verify` checks that the stored data agree with each other. This checks that they agree with what the shops sent.
 """
 
 from __future__ import annotations
@@ -30,9 +29,9 @@ _ONCE_PER_SUBJECT = frozenset(
 
 @dataclass(slots=True)
 class Accounts:
-    """Orders by what came of them; `lost` are messages without a trace, `doubled` what counts twice, in words.
+    """Orders by outcome. `lost` are messages without a trace, `doubled` is what counts twice, as sentences.
 
-    `statuses` are the messages about orders that were placed before, refunds among them.
+    `statuses` are the messages about orders that were placed before, including refunds.
     """
 
     offered: int = 0
@@ -57,21 +56,21 @@ async def account(store: MongoStore, workers: Iterable[Worker], publications: It
             routing_key=publication.routing_key,
             received_at=datetime.now(UTC),
         ):
-            # A refusal goes by the bytes that could not be read, a dead letter by the id where there is one.
-            names = [item.key, item.id] if isinstance(item, Unreadable) else [content_of(item.key)]
-            outcome = next((outcomes[name] for name in names if name in outcomes), None)
+            # An unreadable message is journaled by its bytes, a dead letter by its id if it has one.
+            keys = [item.key, item.id] if isinstance(item, Unreadable) else [content_of(item.key)]
+            outcome = next((outcomes[key] for key in keys if key in outcomes), None)
             if outcome is None:
-                accounts.lost.append(f"{publication.kind} {names[0]} of {publication.order_keys} left no trace")
+                accounts.lost.append(f"{publication.kind} {keys[0]} of {publication.order_keys} left no trace")
             elif not is_status:
-                accounts.outcomes["repeated" if names[0] in seen or outcome == "duplicate" else outcome] += 1
+                accounts.outcomes["repeated" if keys[0] in seen or outcome == "duplicate" else outcome] += 1
             accounts.offered += not is_status
             accounts.statuses += is_status
-            seen.add(names[0])
+            seen.add(keys[0])
     return accounts
 
 
 async def _outcomes(store: MongoStore, accounts: Accounts) -> dict[str, str]:
-    """What order_intake wrote down for each message id: a reason code, or that it was set aside."""
+    """What order_intake journaled for each message id: a reason code, or that it was dead-lettered."""
     outcomes: dict[str, str] = {}
     async for record in store.stream(
         f"{JOURNALS}order_intake", {}, fields=("handled.id", "handled.outcome", "dead.id")
@@ -79,7 +78,7 @@ async def _outcomes(store: MongoStore, accounts: Accounts) -> dict[str, str]:
         for item in record.get("dead", ()):
             outcomes.setdefault(content_of(item["id"]), "set_aside")
         for item in record.get("handled", ()):
-            # Of the same bare body the first delivery counts, and no longer that it was set aside once.
+            # For the same bare body the first handled delivery counts, rather than an earlier dead letter.
             key = content_of(item["id"])
             if outcomes.get(key, "set_aside") == "set_aside":
                 outcomes[key] = item["outcome"]
@@ -90,18 +89,18 @@ async def _find_doubled(store: MongoStore, workers: Iterable[Worker], accounts: 
     rewards: Counter[tuple[Any, ...]] = Counter()
     for worker in workers:
         handled: Counter[str] = Counter()
-        said: Counter[tuple[str, str]] = Counter()
+        events: Counter[tuple[str, str]] = Counter()
         async for record in store.stream(JOURNALS + worker.name, {}, fields=("handled.id", "emitted")):
             handled.update(item["id"] for item in record.get("handled", ()))
             for emitted in record.get("emitted", ()):
                 if emitted["type"] in _ONCE_PER_SUBJECT:
-                    said[emitted["type"], json.loads(emitted["body"])["subject"]] += 1
+                    events[emitted["type"], json.loads(emitted["body"])["subject"]] += 1
                 elif emitted["type"].startswith("reward."):
                     sign = 1 if emitted["type"] == "reward.granted.v1" else -1
                     rewards[_reward(json.loads(emitted["body"])["data"])] += sign
         accounts.doubled += [f"{worker.name} handled {i} {n} times" for i, n in handled.items() if n > 1]
-        accounts.doubled += [f"{kind} of {about} was said {n} times" for (kind, about), n in said.items() if n > 1]
-    accounts.doubled += [f"reward {reward} stands {n} times" for reward, n in rewards.items() if n > 1]
+        accounts.doubled += [f"{kind} of {about} was emitted {n} times" for (kind, about), n in events.items() if n > 1]
+    accounts.doubled += [f"reward {reward} is granted {n} times" for reward, n in rewards.items() if n > 1]
     await _find_doubled_money(store, accounts)
 
 
@@ -110,7 +109,7 @@ def _reward(data: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 async def _find_doubled_money(store: MongoStore, accounts: Accounts) -> None:
-    """An order pays once, is released once, and each refund or cancellation takes back once."""
+    """An order accrues once, is released once, and each refund or cancellation reverses once."""
     postings: Counter[tuple[str, str]] = Counter()
     async for posting in store.stream("commission_calculation.ledger", {}, fields=("key", "kind")):
         postings[posting["key"], posting["kind"]] += 1

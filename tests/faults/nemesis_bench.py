@@ -1,4 +1,4 @@
-"""The servers that trials run on: started when the first trial wants them, used by many, stopped together."""
+"""The servers that trials run on: started when the first trial needs them, shared by all, stopped together."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from infra.runtime import roster
 from infra.runtime.topology import topology_of
 from infra.settings import Settings
 from tests.faults.proxy import Proxy
-from tests.faults.servers import SETTLE_S, SingleServers
+from tests.faults.servers import STABLE_AFTER_S, SingleServers
 from tests.faults.servers_mongodb import ReplicaSet
 from tests.faults.servers_rabbitmq import Cluster
 
 RETRY_DELAYS_S = (2, 5, 15)
-"""Shorter than in production, so that patience ends within a trial."""
+"""Shorter than in production, so that retries end within a trial."""
 
 Kind = Literal["direct", "proxied", "replica_set", "cluster"]
-"""The servers one by one, the same through proxies, with three MongoDB members, or with three RabbitMQ nodes."""
+"""Single servers, the same through proxies, three MongoDB members, or three RabbitMQ nodes."""
 
 
 @dataclass(slots=True)
 class Bench:
-    """`single` always runs; `rabbitmq` and `mongodb` are proxies in front of it, for the workers alone."""
+    """`single` always runs; `rabbitmq` and `mongodb` are proxies in front of it, used by the workers only."""
 
     home: Path
     name: str
@@ -54,8 +54,8 @@ class Bench:
         await self.rabbitmq.start()
         await self.mongodb.start()
 
-    async def need(self, kind: Kind) -> None:
-        """Start what this kind of trial wants beside the single servers, and what a trial before it left dead."""
+    async def start_for(self, kind: Kind) -> None:
+        """Start what this kind of trial needs besides the single servers, and what an earlier trial killed."""
         await asyncio.to_thread(self.single.start)
         for proxy in (self.rabbitmq, self.mongodb):
             proxy.heal()
@@ -67,7 +67,7 @@ class Bench:
             await self.balancer.start()
             settings = self.settings(kind, "")
             await rabbitmq_topology.declare(settings.rabbitmq_url, topology_of(roster.load_all(), settings))
-            await asyncio.sleep(SETTLE_S)
+            await asyncio.sleep(STABLE_AFTER_S)
 
     async def stop(self) -> None:
         for name in ("rabbitmq", "mongodb", "balancer"):
@@ -77,30 +77,32 @@ class Bench:
             await asyncio.to_thread(remove)
 
     def settings(self, kind: Kind, database: str) -> Settings:
-        """How shops and the trial itself see the servers: nothing in between."""
+        """How shops and the trial itself reach the servers: directly."""
         assert self._endpoints is not None, "start() comes first"
         mongodb_url, rabbitmq_url = self._endpoints.mongodb_url, self._endpoints.rabbitmq_url
         if kind == "replica_set":
             mongodb_url = self.replica_set.url
         if kind == "cluster":
-            rabbitmq_url = f"amqp://guest:guest@127.0.0.1:{self.balancer.port}"
+            rabbitmq_url = self.cluster.url(self.balancer.port)
         return _settings(rabbitmq_url, mongodb_url, self._endpoints.redis_url, database)
 
-    def reach(self, kind: Kind, database: str) -> Settings:
-        """How the workers see the servers."""
+    def worker_settings(self, kind: Kind, database: str) -> Settings:
+        """How the workers reach the servers."""
         settings = self.settings(kind, database)
         if kind != "proxied":
             return settings
-        # A driver that knew the replica set would find its member's own address and go round the proxy.
+        # A driver that knew the replica set would connect to the member's own address, not to the proxy.
         return settings.model_copy(
             update={
-                "rabbitmq_url": f"amqp://guest:guest@127.0.0.1:{self.rabbitmq.port}",
+                "rabbitmq_url": settings.rabbitmq_url.replace(
+                    str(_port(settings.rabbitmq_url)), str(self.rabbitmq.port)
+                ),
                 "mongodb_url": f"mongodb://127.0.0.1:{self.mongodb.port}/?directConnection=true",
             }
         )
 
     async def purge(self, settings: Settings, topology: Topology) -> None:
-        """Empty every queue: each trial begins with nothing on its way."""
+        """Empty every queue, so that each trial begins without old messages."""
         connection = await aio_pika.connect(settings.rabbitmq_url)
         try:
             for queue in topology.queues:
@@ -116,16 +118,16 @@ class Bench:
 
 def _port(url: str) -> int:
     port = urlsplit(url).port
-    assert port is not None, "the local stack names its ports"
+    assert port is not None, "the URLs of the local stack have ports"
     return port
 
 
 def _settings(rabbitmq_url: str, mongodb_url: str, redis_url: str, database: str) -> Settings:
-    given: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "rabbitmq_url": rabbitmq_url,
         "mongodb_url": mongodb_url,
         "redis_url": redis_url,
         "database": database,
         "retry_delays_s": RETRY_DELAYS_S,
     }
-    return Settings(**given)
+    return Settings(**fields)

@@ -1,4 +1,4 @@
-"""docs/reliability.md, written from what a full run found."""
+"""Writes docs/reliability.md from the results of a full run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _INTRODUCTION = """# Reliability
 *Written by `make faults`; a run of all faults replaces it. Do not edit it by hand.*
 
 Real orders flow at a steady rate through the real workers on real servers. In the middle, something breaks. Afterwards
-every message that a shop offered must be accounted for, and every figure in the books must be right.
+every message that a shop offered must be accounted for, and every stored figure must be right.
 
 ## What was found
 
@@ -31,13 +31,13 @@ every message that a shop offered must be accounted for, and every figure in the
 
 Each row is a trial with a database of its own:
 
-- **offered**: orders that shops published, repeats and malformed ones included. What a shop did not see confirmed it
-  sent again, with the same bytes, as a shop should.
-- **accepted**, **refused** (with a reason code), **repeated** (recognised, nothing done), **set aside** (a dead letter
-  with its reason, for a person): what came of them. Together they are all that was offered.
+- **offered**: orders that shops published, including repeats and malformed ones. A shop sent an unconfirmed order
+  again, with the same bytes, as a shop should.
+- **accepted**, **refused** (with a reason code), **repeated** (recognised, nothing done), **dead-lettered**
+  (kept with its reason, for a person): the outcomes. Together they are all that was offered.
 - **lost**: orders and status messages that left no trace anywhere. **doubled**: orders, stock bookings, commissions,
   postings and rewards that count twice. Both must be 0.
-- **recovered in**: from the end of the fault until an order that came after it, behind all that had piled up, was paid
+- **recovered in**: from the end of the fault until an order published after it, behind the whole backlog, was paid
   out in full. Starting a killed server or process is part of it where the fault ends with the kill.
 - **verify**: the invariants of `tributary verify`, recomputed from the stored state.
 
@@ -57,25 +57,25 @@ make faults                                            # crash points first, the
 {date}, on {cores} cores: {servers}; Python {python}; {drivers}.
 The workers ran in four processes, one replica of each. Times hold for this machine; a production machine differs.
 
-Two settings differ from production, so that patience ends within a trial: messages are retried after 2, 5 and 15 s
-instead of 5 s, 1 min and 10 min, and the replica set elects a new primary after 3 s of silence instead of 10. The
-network faults are made by a TCP proxy, one machine stands for all, and no disk lied: what `fsync` promised was kept.
+Two settings differ from production, so that retries end within a trial: messages are retried after 2, 5 and 15 s
+instead of 5 s, 1 min and 10 min, and the replica set elects a new primary after 3 s of silence instead of 10. A TCP
+proxy makes the network faults, everything runs on one machine, and no disk lost what it had confirmed with `fsync`.
 
 ## What recovery waits for
 
-- **A process killed in the middle of a transaction** cannot end it. MongoDB keeps what the transaction had written
-  locked until its time is up (`transactionLifetimeLimitSeconds`, 60 s by default, 20 s here), and whoever needs the
-  same documents waits for that long: most of the recovery after `kill -9` of a worker is this wait.
-- **A RabbitMQ node that dies while a pause ends.** Messages that wait for another try come back by dead-lettering, at
-  least once. Those whose confirm the dead node owed are held by the broker, where no queue's count shows them, until
-  `dead_letter_worker_publisher_confirm_timeout` has passed; then they come. RabbitMQ's default is 3 minutes, and with
-  it 347 status messages of one trial came after exactly 3 minutes: nothing lost, but whoever looks earlier may think
-  so. The local stack and the compose file set 10 s (`advanced.config`); set it on your own cluster as well.
+- **A process killed in the middle of a transaction** cannot end it. MongoDB keeps the documents that the transaction
+  wrote locked until its time is up (`transactionLifetimeLimitSeconds`, 60 s by default, 20 s here). Other workers that
+  need the same documents wait that long: this is most of the recovery time after `kill -9` of a worker.
+- **A RabbitMQ node that dies while a pause ends.** Messages that wait for a retry come back by dead-lettering, at least
+  once. If the dead node had not yet confirmed one, the broker holds it, where no queue's count shows it, until
+  `dead_letter_worker_publisher_confirm_timeout` has passed; then it is delivered. RabbitMQ's default is 3 minutes: with
+  it, 347 status messages of one trial arrived after exactly 3 minutes. None was lost, but until then they seemed lost.
+  The local stack and the compose file set 10 s (`advanced.config`); set it on your own cluster as well.
 """
 
 
 def write_document(path: Path, results: Sequence[Result], versions: Mapping[str, str], seconds: float) -> None:
-    """Replace the document by what these results, one for each fault, say."""
+    """Replace the document by one with these results, one for each fault."""
     by_name = {result.fault: result for result in results}
     parts = [_INTRODUCTION.format(summary=_summary(results), table=_table(results))]
     for fault in FAULTS:

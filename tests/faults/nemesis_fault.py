@@ -1,4 +1,4 @@
-"""What a fault is: a name, a sentence, the trial it wants, and the act in the middle of it."""
+"""What a fault is: a name, a sentence, the plan of its trial, and the act in the middle of it."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from tests.faults.nemesis_trial import Plan, Trial
 Act = Callable[[Trial], Awaitable[None]]
 
 
-async def _nothing_more(_: Trial) -> None:
-    """The books are enough."""
+async def _no_check(_: Trial) -> None:
+    """The general checks are enough."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
     """`does` completes the sentence "the nemesis …"; `quick` is the plan of a shorter trial, if it differs.
 
-    `check` looks, once nothing moves any more, for what this fault in particular should have left behind.
+    `check` tests, once the system is quiet, what this fault in particular should have caused.
     """
 
     name: str
@@ -28,4 +28,4 @@ class Fault:
     plan: Plan = field(default_factory=Plan)
     quick: Plan | None = None
     servers: Kind = "direct"
-    check: Act = _nothing_more
+    check: Act = _no_check

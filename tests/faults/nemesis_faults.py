@@ -1,4 +1,4 @@
-"""Every fault, in the order in which they are tried: what needs servers of its own late, what takes longest last."""
+"""Every fault, in the order of the trials: those that need servers of their own late, the longest last."""
 
 from __future__ import annotations
 

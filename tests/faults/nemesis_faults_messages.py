@@ -1,4 +1,4 @@
-"""Faults of messages: repeated, out of order, malformed, deadly, of two versions, and of a wrong time."""
+"""Faults of messages: repeated, out of order, malformed, poison, of two versions, and of a wrong time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.raw_amqp import NOT_UTF8, long_string, persistent, raw_sender, short,
 _COPIES = (2, 5)
 _BAD_SHARE = 0.01
 _RAISES, _KILLS = "-raise", "-kill"
-_SET_ASIDE_WITHIN_S = 150.0
+_DEAD_LETTERED_WITHIN_S = 150.0
 _HOUR_S = 3600
 _UNDECODABLE = (
     {"timestamp": timestamp(1_764_378_000_000_000)},
@@ -46,7 +46,7 @@ async def repeat_everything(trial: Trial) -> None:
     async with Interposer(trial.settings.rabbitmq_url, trial.topology, shuffles=False) as interposer:
         await asyncio.sleep(trial.plan.load_s * 0.7)
     trial.healed()
-    trial.observe(f"{interposer.handed_on} copies of AMQP messages between workers came on top of the shops' own.")
+    trial.observe(f"{interposer.handed_on} copies of AMQP messages between workers came in addition to the shops' own.")
 
 
 def _in_any_order(_: Stage, schedule: list[Timed]) -> list[Timed]:
@@ -60,7 +60,7 @@ async def shuffle_everything(trial: Trial) -> None:
     async with Interposer(trial.settings.rabbitmq_url, trial.topology, shuffles=True) as interposer:
         await asyncio.sleep(trial.plan.load_s * 0.7)
     trial.healed()
-    trial.observe(f"{interposer.handed_on} AMQP messages between workers were held back for a random time each.")
+    trial.observe(f"{interposer.handed_on} AMQP messages between workers were delayed for a random time each.")
 
 
 def _with_bad_ones(stage: Stage, schedule: list[Timed]) -> list[Timed]:
@@ -72,7 +72,9 @@ def _with_bad_ones(stage: Stage, schedule: list[Timed]) -> list[Timed]:
 def _malformed(like: Publication, number: int) -> Publication:
     """A body cut short, one that is not JSON at all, or one that is JSON and no message."""
     body = (like.body[: len(like.body) // 2], b"\xff\xfe" + like.body[:50], b'["an order, please", %d]' % number)
-    return replace(like, body=body[number % 3], kind="malformed", answer="set_aside", order_keys=(), message_id=None)
+    return replace(
+        like, body=body[number % 3], kind="malformed", answer="dead_lettered", order_keys=(), message_id=None
+    )
 
 
 async def send_bad_messages(trial: Trial) -> None:
@@ -80,58 +82,58 @@ async def send_bad_messages(trial: Trial) -> None:
 
 
 async def _check_bad_messages(trial: Trial) -> None:
-    offered = sum(_RAISES in key for offer in trial.shops.history for key in offer.publication.order_keys)
-    reasons = await _reasons_set_aside(trial)
+    raising = sum(_RAISES in key for offer in trial.shops.history for key in offer.publication.order_keys)
+    reasons = await _dead_letter_reasons(trial)
     trial.require(
-        reasons["handler_error"] == offered,
-        f"{offered} messages made their rule raise, {reasons['handler_error']} were set aside for it",
+        reasons["handler_error"] == raising,
+        f"{raising} messages made their rule raise, {reasons['handler_error']} were dead-lettered for it",
     )
-    trial.observe(f"Set aside by reason: {', '.join(f'{reason} {n}' for reason, n in sorted(reasons.items()))}.")
+    trial.observe(f"Dead letters by reason: {', '.join(f'{reason} {n}' for reason, n in sorted(reasons.items()))}.")
 
 
-def _with_a_killer(stage: Stage, schedule: list[Timed]) -> list[Timed]:
-    killer = (schedule[-1][0] / 4, stage.order(f"one{_KILLS}"))
-    return sorted([*schedule, killer], key=lambda timed: timed[0])
+def _with_poison(stage: Stage, schedule: list[Timed]) -> list[Timed]:
+    poison = (schedule[-1][0] / 4, stage.order(f"one{_KILLS}"))
+    return sorted([*schedule, poison], key=lambda timed: timed[0])
 
 
-async def send_killer(trial: Trial) -> None:
-    async def set_aside() -> bool:
-        return (await _reasons_set_aside(trial))["ends_its_process"] > 0
+async def send_poison(trial: Trial) -> None:
+    async def dead_lettered() -> bool:
+        return (await _dead_letter_reasons(trial))["ends_its_process"] > 0
 
-    await trial.until(set_aside, "the message that ends its process was set aside", _SET_ASIDE_WITHIN_S)
+    await trial.until(dead_lettered, "the poison message was dead-lettered", _DEAD_LETTERED_WITHIN_S)
     trial.healed()
     trial.observe(
-        f"order_intake died {trial.fleet.of('order_intake').restarts} times before the message was set aside."
+        f"order_intake died {trial.fleet.of('order_intake').restarts} times before the message was dead-lettered."
     )
 
 
-async def _check_killer(trial: Trial) -> None:
-    count = (await _reasons_set_aside(trial))["ends_its_process"]
-    trial.require(count == 1, f"one message ends its process, {count} were set aside for it")
+async def _check_poison(trial: Trial) -> None:
+    count = (await _dead_letter_reasons(trial))["ends_its_process"]
+    trial.require(count == 1, f"one message ends its process, {count} were dead-lettered for it")
 
 
 async def send_undecodable_frames(trial: Trial) -> None:
-    """Good orders under properties that no client decodes, among the shops' own, by a sender of raw frames."""
+    """Valid orders with properties that no client decodes, sent as raw frames among the shops' own."""
     async with raw_sender(trial.settings.rabbitmq_url) as raw:
         for number, properties in enumerate(_UNDECODABLE):
             order = trial.stage.order(f"{number}-undecodable", number)
-            given = persistent(order.content_type, **properties)
-            await raw.publish(order.exchange.encode(), order.routing_key.encode(), order.body, given)
+            encoded = persistent(order.content_type, **properties)
+            await raw.publish(order.exchange.encode(), order.routing_key.encode(), order.body, encoded)
             await asyncio.sleep(trial.plan.load_s / 2 / len(_UNDECODABLE))
     trial.healed()
 
 
 async def _check_undecodable(trial: Trial) -> None:
-    count = (await _reasons_set_aside(trial))["unreadable_property"]
+    count = (await _dead_letter_reasons(trial))["unreadable_property"]
     trial.require(
-        count == len(_UNDECODABLE), f"{len(_UNDECODABLE)} messages cannot be decoded, {count} were set aside for it"
+        count == len(_UNDECODABLE), f"{len(_UNDECODABLE)} messages cannot be decoded, {count} were dead-lettered for it"
     )
     parked = (await broker.depths(trial.settings.rabbitmq_url, [PARKED]))[PARKED]
-    trial.require(parked is not None and parked.ready == 0, f"the broker gave up on other messages: {parked}")
-    trial.observe(f"{count} messages were set aside, each by itself.")
+    trial.require(parked is not None and parked.ready == 0, f"the broker parked other messages: {parked}")
+    trial.observe(f"{count} messages were dead-lettered, each separately.")
 
 
-async def _reasons_set_aside(trial: Trial) -> Counter[str]:
+async def _dead_letter_reasons(trial: Trial) -> Counter[str]:
     reasons: Counter[str] = Counter()
     async for record in trial.store.stream("journal.order_intake", {"dead": {"$gt": []}}, fields=("dead.reason",)):
         reasons.update(item["reason"] for item in record["dead"])
@@ -145,7 +147,7 @@ def _only_v1(stage: Stage, schedule: list[Timed]) -> list[Timed]:
 
 
 async def roll_out(trial: Trial) -> None:
-    """Replace every process by one of the next version, the old one beside it until the new one is ready."""
+    """Replace every process by one of the next version; the old one runs until the new one is ready."""
     for member in list(trial.fleet.members):
         trial.fleet.add(member.names, twist={"NEMESIS_VERSION": "newer"})
         await trial.fleet.until_ready()
@@ -167,7 +169,7 @@ async def shift_clocks(trial: Trial) -> None:
 async def _check_clocks(trial: Trial) -> None:
     overdue = await trial.store.find("order_intake.orders", {"reason": "payment_overdue"}, fields=("reason",))
     trial.observe(
-        f"order_intake lived an hour ahead and stock_reservation an hour behind; {len(overdue)} unpaid orders were "
+        f"order_intake was an hour ahead and stock_reservation an hour behind; {len(overdue)} unpaid orders were "
         "cancelled early, as a deadline measured by clocks two hours apart must be."
     )
 
@@ -195,13 +197,13 @@ FAULTS = (
     Fault(
         "killer-message",
         "sends a message that kills the process that handles it",
-        send_killer,
-        plan=Plan(shape=_with_a_killer, twists={0: {"NEMESIS_KILL_ON": _KILLS}}, restart_within_s=1.0),
-        check=_check_killer,
+        send_poison,
+        plan=Plan(shape=_with_poison, twists={0: {"NEMESIS_KILL_ON": _KILLS}}, restart_within_s=1.0),
+        check=_check_poison,
     ),
     Fault(
         "undecodable-frames",
-        "sends orders under AMQP properties that no client library decodes",
+        "sends orders with AMQP properties that no client library decodes",
         send_undecodable_frames,
         check=_check_undecodable,
     ),

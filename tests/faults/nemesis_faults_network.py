@@ -33,7 +33,7 @@ _MEMORY_MAX_MIB = 512
 
 
 async def alarm_disk(trial: Trial) -> None:
-    """Raise the broker's limit above the disk; it then stops reading from whoever publishes."""
+    """Raise the broker's limit above the disk; it then stops reading from publishers."""
     single = trial.bench.single
     await asyncio.to_thread(single.rabbitmqctl, "set_disk_free_limit", _MORE_THAN_ANY_DISK)
     try:
@@ -51,7 +51,7 @@ async def alarm_disk(trial: Trial) -> None:
 
 
 async def unbind(trial: Trial) -> None:
-    """Take away where new orders and accepted orders go; put it back when it has been noticed."""
+    """Delete the bindings of new and of accepted orders; restore them when the worker reports it."""
     intake = trial.fleet.of("order_intake")
     connection = await aio_pika.connect(trial.settings.rabbitmq_url)
     async with connection:
@@ -64,13 +64,13 @@ async def unbind(trial: Trial) -> None:
             async def seen() -> bool:
                 return "reached no queue" in await asyncio.to_thread(trial.fleet.lacks, intake)
 
-            await trial.until(seen, "order_intake says that its events reach no queue", _SEEN_WITHIN_S)
+            await trial.until(seen, "order_intake reports that its events reach no queue", _SEEN_WITHIN_S)
         finally:
             for queue, exchange, key in queues:
                 await queue.bind(exchange, key)
     trial.healed()
     assert intake.log is not None, "trials keep logs"
-    trial.require("reached no queue" in intake.log.read_text(), "the log does not tell that events reached no queue")
+    trial.require("reached no queue" in intake.log.read_text(), "the log does not state that events reached no queue")
     trial.observe("order_intake reported itself not ready and logged why; shops had their orders returned.")
 
 
@@ -86,7 +86,7 @@ async def cut_network(trial: Trial) -> None:
 
 
 async def cut_answers(trial: Trial) -> None:
-    """Requests arrive, answers do not: what was committed or published is not known to whoever did it."""
+    """Requests arrive, answers do not: a client does not learn what was committed or published."""
     await _cut(trial, "to_client")
 
 
@@ -108,7 +108,7 @@ def _no_load(_: Stage, schedule: list[Timed]) -> list[Timed]:
 
 
 async def pile_up(trial: Trial) -> None:
-    """Publish while nobody works, then let the workers at it."""
+    """Publish while no worker runs, then start the workers."""
     count = BACKLOG_QUICK if trial.quick else BACKLOG
     started = time.monotonic()
     orders = [(0.0, trial.stage.order(f"{n}-bulk", n)) for n in range(count)]
@@ -125,12 +125,12 @@ async def _check_memory(trial: Trial) -> None:
     peaks = {name: kib / 1024 for name, kib in trial.fleet.peak_kib.items()}
     for name, mib in peaks.items():
         trial.require(mib <= _MEMORY_MAX_MIB, f"{name} took {mib:.0f} MiB, more than {_MEMORY_MAX_MIB} MiB")
-    told = ", ".join(f"{name} {mib:.0f} MiB" for name, mib in sorted(peaks.items()))
-    trial.observe(f"Peak memory: {told}.")
+    sizes = ", ".join(f"{name} {mib:.0f} MiB" for name, mib in sorted(peaks.items()))
+    trial.observe(f"Peak memory: {sizes}.")
 
 
 async def mix(trial: Trial) -> None:
-    """A slow database, a frozen worker, two dead ones, a cut network and two restarted servers, each in the other."""
+    """A slow database, a frozen worker, two dead ones, a cut network and two restarted servers at the same time."""
     bench, fleet = trial.bench, trial.fleet
     bench.mongodb.delay_s = 0.1
     frozen = fleet.of("commission_calculation")

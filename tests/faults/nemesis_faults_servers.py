@@ -18,7 +18,7 @@ _ACCEPTING_WITHIN_S = 30.0
 
 
 async def kill_workers(trial: Trial) -> None:
-    """Each process in turn, at once after the other, so that every worker dies with work in its hands."""
+    """Kill each process in turn, one second apart, so that every worker dies with unfinished work."""
     for member in list(trial.fleet.members):
         trial.fleet.send(member, signal.SIGKILL)
         await asyncio.sleep(1.0)
@@ -35,7 +35,7 @@ async def freeze_worker(trial: Trial) -> None:
     finally:
         trial.fleet.send(member, signal.SIGCONT)
     trial.healed()
-    trial.observe(f"stock_reservation stood still for {frozen_s:.0f} s with its messages in hand.")
+    trial.observe(f"stock_reservation stood still for {frozen_s:.0f} s with its unacknowledged messages.")
 
 
 async def restart_rabbitmq(trial: Trial) -> None:
@@ -66,7 +66,7 @@ async def kill_mongodb(trial: Trial) -> None:
 
 
 async def fail_over_mongodb(trial: Trial) -> None:
-    """Kill the primary, send its successor away, and again."""
+    """Kill the primary, make its successor step down, and again."""
     members = trial.bench.replica_set
     for _ in range(1 if trial.quick else _FAILOVERS):
         primary = await asyncio.to_thread(members.wait_for_primary, other_than=-1)
@@ -80,10 +80,10 @@ async def fail_over_mongodb(trial: Trial) -> None:
 
 
 async def lose_cluster_nodes(trial: Trial) -> None:
-    """Kill the node that everybody is connected to; when it is back, another one."""
+    """Kill the node that all clients use; when it is back, another one."""
     cluster, balancer = trial.bench.cluster, trial.bench.balancer
     for node in cluster.nodes[:1] if trial.quick else cluster.nodes[:2]:
-        # The balancer prefers the node that is to die, so that its clients have to move.
+        # The balancer prefers the node that will be killed, so that its clients have to move.
         balancer.upstreams = [node.ports["clients"], *(port for port in cluster.ports if port != node.ports["clients"])]
         balancer.reset()
         await asyncio.sleep(2)
@@ -93,7 +93,7 @@ async def lose_cluster_nodes(trial: Trial) -> None:
         async def accepted(confirmed: int = confirmed) -> bool:
             return trial.shops.confirmed >= confirmed + _ENOUGH_CONFIRMED
 
-        await trial.until(accepted, "two of three nodes take messages", _ACCEPTING_WITHIN_S)
+        await trial.until(accepted, "two of three nodes accept messages", _ACCEPTING_WITHIN_S)
         waited_s = time.monotonic() - killed_at
         trial.observe(f"Two nodes of three had confirmed {_ENOUGH_CONFIRMED} messages {waited_s:.1f} s after the kill.")
         await asyncio.to_thread(cluster.restart_node, node)
@@ -113,7 +113,7 @@ FAULTS = (
     Fault("kill-workers", "kills every worker process in turn (`kill -9`)", kill_workers),
     Fault(
         "freeze-worker",
-        "freezes a worker for 30 s (SIGSTOP) and lets it go on",
+        "freezes a worker for 30 s (SIGSTOP) and resumes it",
         freeze_worker,
         plan=Plan(load_s=28.0),
         quick=Plan(),

@@ -1,4 +1,4 @@
-"""The worker processes of a trial: the real fleet, with what a trial needs to know and to do to each process."""
+"""The worker processes of a trial: the real fleet, with access to each process."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _ANSWER_WITHIN_S = 6.0
 
 
 class NotReadyError(Exception):
-    """A worker process did not get ready in time; the text says what it lacks."""
+    """A worker process did not get ready in time; the text states what it lacks."""
 
 
 @dataclass(slots=True)
 class TrialFleet(Fleet):
-    """`twists` are added to the environment of the group at that place, which the test launcher then runs.
+    """`twists` are environment variables by the index of a group; `nemesis_worker` then runs that group.
 
-    Without a twist a process is started as in production. `restart_within_s` bounds the pauses before a restart.
+    Without a twist a process is started as in production. `restart_within_s` bounds the pause before a restart.
     """
 
     twists: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
@@ -54,7 +54,7 @@ class TrialFleet(Fleet):
         return member
 
     def retire(self, member: Member) -> None:
-        """Ask one process to finish its batch and end, for good."""
+        """Let one process finish its batch and end; it is not restarted."""
         self.members.remove(member)
         if member.process is not None and member.process.poll() is None:
             member.process.send_signal(signal.SIGTERM)
@@ -82,7 +82,7 @@ class TrialFleet(Fleet):
             os.kill(member.process.pid, number)
 
     async def until_ready(self, within_s: float = READY_WITHIN_S) -> None:
-        """Return when every process says that it consumes and waits for nothing. Raises NotReadyError."""
+        """Return when every process is ready. Raises NotReadyError."""
         deadline = time.monotonic() + within_s
         waiting = list(self.members)
         lacking = ""
@@ -96,7 +96,7 @@ class TrialFleet(Fleet):
                 await asyncio.sleep(_LOOK_EVERY_S)
 
     def lacks(self, member: Member) -> str:
-        """What /readyz of the process says that it lacks; nothing when it is ready."""
+        """What the process lacks, as its /readyz reports; empty when it is ready."""
         url = f"http://127.0.0.1:{member.environment['TRIBUTARY_HEALTH_PORT']}/readyz"
         try:
             with urllib.request.urlopen(url, timeout=_ANSWER_WITHIN_S):

@@ -1,4 +1,4 @@
-"""Between the workers: says every event several times, or hands events on out of order."""
+"""Between the workers: publishes every event several times, or delivers events out of order."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _DRAIN_WITHIN_S = 20.0
 
 @dataclass(slots=True)
 class Interposer:
-    """Takes part in the events exchange with a queue of its own. Use it as `async with`.
+    """Consumes every event from a queue of its own. Use it as `async with`.
 
-    `shuffles`: the workers' own bindings are taken away meanwhile, and each event reaches each queue a random time
-    later. Otherwise each event is published one to four times more.
+    `shuffles`: the workers' own bindings are removed meanwhile, and each event reaches each queue after a random
+    delay. Otherwise each event is published one to four times more.
     """
 
     url: str
@@ -53,7 +53,7 @@ class Interposer:
         try:
             for binding in self._bindings() if self.shuffles else ():
                 await (await self._channel.get_queue(binding.queue)).bind(EVENTS_EXCHANGE, binding.routing_key)
-            # What was said before the bindings were back has to be handed on still.
+            # Events published before the bindings were restored still have to be handed on.
             await asyncio.sleep(1)
             if self._at_work:
                 await asyncio.wait(self._at_work, timeout=_DRAIN_WITHIN_S)

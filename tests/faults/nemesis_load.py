@@ -1,7 +1,7 @@
-"""Shops under fire: an open-loop publisher that keeps a history of what it offered and what was confirmed.
+"""Shops under faults: an open-loop publisher that keeps a history of what it offered and what was confirmed.
 
-A publish that was not confirmed is in doubt: it may have been taken or not. As a shop should, the publisher then
-sends the same bytes again until they are confirmed.
+An unconfirmed publish is in doubt: the broker may have the message or not. The publisher then sends the same bytes
+again until they are confirmed, as a shop should.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ _PAUSE_S = 0.4
 _FAILED = (*CONNECTION_EXCEPTIONS, AMQPException, TimeoutError)
 
 Timed = tuple[float, Publication]
-"""A publication and the second of the load in which it is offered."""
+"""The second of the load in which a publication is offered, and the publication."""
 
 
 class NeverConfirmedError(Exception):
-    """The broker did not confirm within the time allowed; the text says how many messages are in doubt."""
+    """The broker did not confirm within the time allowed; the text has the last error."""
 
 
 @dataclass(slots=True)
 class Offer:
-    """One publication and its history. `doubts` counts the tries of which nobody knows whether they arrived."""
+    """One publication and its history. `doubts` counts the unconfirmed tries."""
 
     publication: Publication
     offered_at: float
@@ -47,7 +47,7 @@ class Offer:
 
 @dataclass(slots=True)
 class Shops:
-    """Publishes with confirms, at most so many unconfirmed at a time; a loss of the connection is only a delay."""
+    """Publishes with confirms and a limit of unconfirmed messages; a lost connection is only a delay."""
 
     url: str
     give_up_after_s: float
@@ -67,7 +67,7 @@ class Shops:
         self._exchange = await channel.get_exchange(COMMANDS_EXCHANGE, ensure=False)
 
     async def _renew(self, refused: AbstractExchange | None) -> None:
-        """A channel on which the server refused a message may refuse for as long as the node that died is away."""
+        """A channel on which the server refused a message may refuse as long as the dead node is away: open another."""
         async with self._renewing:
             if self._exchange is refused:
                 with suppress(*_FAILED):
@@ -84,11 +84,11 @@ class Shops:
 
     @property
     def doubted(self) -> int:
-        """How many messages were sent more than once, because a confirm did not come."""
+        """How many messages were sent more than once because they were not confirmed."""
         return sum(offer.doubts > 0 for offer in self.history)
 
     async def run(self, schedule: Sequence[Timed], on_progress: Callable[[int, int], None]) -> None:
-        """Offer each publication in its second, whatever became of those before it; return when all are confirmed."""
+        """Offer each publication in its second without waiting for earlier ones; return when all are confirmed."""
         started = time.monotonic()
         done = 0
 
@@ -141,7 +141,7 @@ class Shops:
 
 
 def steady(publications: Sequence[Publication], duration_s: float) -> list[Timed]:
-    """Spread the traffic over the time: payments, shipments and completions each follow a little behind."""
+    """Spread the traffic over the time: payments, shipments and completions each follow with a lag."""
     phases = 4
     lag_s = duration_s / 10
     span_s = duration_s - lag_s * (phases - 1)
@@ -153,7 +153,7 @@ def steady(publications: Sequence[Publication], duration_s: float) -> list[Timed
 
 
 def order_of(basket: Basket, distributor_id: int, product_id: int, suffix: str) -> Publication:
-    """A prepaid order of one product that is always in stock; `suffix` makes it an order of its own."""
+    """A prepaid order of one product that is always in stock; `suffix` makes its id unique."""
     order_id = f"{basket.basket_id}-{suffix}"
     key = f"{basket.shop_id}/{order_id}"
     event = {
@@ -179,7 +179,7 @@ def order_of(basket: Basket, distributor_id: int, product_id: int, suffix: str) 
 
 
 def sprinkled(schedule: Sequence[Timed], extra: Iterable[Publication]) -> list[Timed]:
-    """The same load with more messages, evenly between its own."""
+    """The same load with extra messages, spread evenly."""
     more = list(extra)
     span_s = max(due_s for due_s, _ in schedule)
     added = [(span_s * (k + 0.5) / len(more), publication) for k, publication in enumerate(more)]

@@ -1,4 +1,4 @@
-"""What the trials found, as a line, a table, an object and a document."""
+"""The results of the trials, as a line, a table and an object."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HEADERS = (
     "accepted",
     "refused",
     "repeated",
-    "set aside",
+    "dead-lettered",
     "lost",
     "doubled",
     "recovered in",

@@ -1,4 +1,4 @@
-"""The world that every trial begins in: set up once through the workers, and copied into a database for each trial."""
+"""The data that every trial begins with: made once through the workers, and copied into a database for each trial."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ _INSERT_AT_ONCE = 1_000
 GROUPS = roster.groups(
     ("order_intake",), ("stock_reservation",), ("commission_calculation", "reward_checks"), with_clock=True
 )
-"""Four processes, which is what two cores carry; whoever is killed takes the neighbours in the group along."""
+"""Four processes, which two cores can run; a kill ends all workers of the group."""
 
 QUICK_GROUPS = roster.groups(("order_intake",), with_clock=True)
 
 
 @dataclass(slots=True)
 class Stage:
-    """Baskets, the world they need, the traffic they make, and that world as documents."""
+    """Baskets, the shops and distributors that they need, their traffic, and the stored documents."""
 
     baskets: Sequence[Basket]
     population: Population
@@ -55,15 +55,15 @@ class Stage:
         return cls(bought, population, traffic(bought, population.distributor_of))
 
     def order(self, suffix: str, number: int = 0) -> Publication:
-        """An order of its own, of a product that never runs short."""
+        """A new order of a product that is always in stock."""
         basket = self.baskets[number % len(self.baskets)]
-        # A leader's retirement in the middle of the year must not refuse an order that has to come through.
+        # A leader retires in the middle of the year; this order must be accepted all the same.
         early = basket._replace(placed_at=self.baskets[0].placed_at + timedelta(seconds=number % 60))
         product_id = _PLENTY_FROM + number % PLENTY_PRODUCTS
         return order_of(early, self.population.distributor_of(basket.household_id), product_id, suffix)
 
-    async def play(self, settings: Settings, environment: dict[str, str], logs: Path) -> None:
-        """Send the commands that make the world through real workers, and keep what they stored."""
+    async def prepare(self, settings: Settings, environment: dict[str, str], logs: Path) -> None:
+        """Send the commands of the set-up through real workers, and keep what they stored."""
         plenty = range(_PLENTY_FROM, _PLENTY_FROM + PLENTY_PRODUCTS)
         products = [
             DefineProduct(product_id=p, name=f"plenty {p}", category_id=1, category_name="PLENTY") for p in plenty
@@ -98,7 +98,7 @@ class Stage:
             client.drop_database(settings.database)
 
     def copy_into(self, mongodb_url: str, database: str) -> None:
-        """Fill a database that has been prepared, and is empty."""
+        """Fill a prepared, empty database."""
         with MongoClient[RawBSONDocument](mongodb_url, document_class=RawBSONDocument) as client:
             for name, documents in self.collections.items():
                 for begin in range(0, len(documents), _INSERT_AT_ONCE):

@@ -1,4 +1,4 @@
-"""One trial: a load of real orders, a fault in the middle of it, healing, quiet, and then the books are checked."""
+"""One trial: a load of real orders, a fault in the middle of it, recovery, quiet, and then all data are checked."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from tests.faults.servers import ServersError
 LOOK_EVERY_S = 0.25
 _CONFIRM_WITHIN_S = 120.0
 _QUIET_WITHIN_S = 90.0
-_BOOKS_WITHIN_S = 75.0
+_CHECK_WITHIN_S = 75.0
 _FAILED = (
     NotReadyError,
     NeverQuietError,
@@ -50,12 +50,12 @@ _FAILED = (
     ExceptionGroup,
     TimeoutError,
 )
-"""What fails a trial, and lets the next begin."""
+"""Exceptions that fail a trial but not the whole run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How a fault wants its trial: seconds of load, the processes, their twists, and what is done to the load."""
+    """The plan of a trial: seconds of load, the processes, their twists, and how the load is changed."""
 
     load_s: float = 12.0
     groups: tuple[tuple[str, ...], ...] = GROUPS
@@ -69,7 +69,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a trial found. `recovery_s` is None where it never recovered; `breaches` are sentences."""
+    """The result of a trial. `recovery_s` is None where it never recovered; `breaches` are sentences."""
 
     fault: str
     accounts: Accounts
@@ -87,11 +87,11 @@ class Result:
 
 @dataclass(slots=True)
 class Trial:
-    """What a fault may lay its hands on. `reach` is how the workers see the servers, `settings` how shops and we do."""
+    """What a fault can use. The workers reach the servers by `worker_settings`, shops and the trial by `settings`."""
 
     name: str
     settings: Settings
-    reach: Settings
+    worker_settings: Settings
     stage: Stage
     plan: Plan
     logs: Path
@@ -130,20 +130,20 @@ class Trial:
         self.observations.append(sentence)
 
     def healed(self) -> None:
-        """Recovery is counted from the last time this is said."""
+        """Recovery is measured from the last call of this."""
         self.healed_at = time.monotonic()
         self.report("healed")
 
     async def until(self, holds: Callable[[], Awaitable[Any]], what: str, within_s: float) -> None:
-        """Wait for a condition; a bounded wait that ends in vain is an observation that fails the trial."""
+        """Wait for a condition. A wait that takes too long fails the trial."""
         deadline = time.monotonic() + within_s
         while not await holds():
             if time.monotonic() > deadline:
-                raise NotReadyError(f"waited {within_s:.0f} s in vain until {what}")
+                raise NotReadyError(f"not reached in {within_s:.0f} s: {what}")
             await asyncio.sleep(LOOK_EVERY_S)
 
     def require(self, holds: bool, sentence: str) -> None:
-        """What this fault should have left behind; where it did not, the trial has failed."""
+        """Fail the trial with this sentence where the condition does not hold."""
         if not holds:
             self.unmet.append(sentence)
 
@@ -158,10 +158,10 @@ class Trial:
                     recovery_s = await self._under_load(act)
             except _FAILED as error:
                 breaches.append(_sentence(error))
-            self.report("checking the books")
+            self.report("checking the data")
             try:
                 async with asyncio.timeout(self.plan.within_s):
-                    accounts, report = await self._books(patient=not breaches)
+                    accounts, report = await self._check_books(patient=not breaches)
                     await check(self)
             except _FAILED as error:
                 breaches.append(_sentence(error))
@@ -187,7 +187,7 @@ class Trial:
         self.logs.mkdir(parents=True, exist_ok=True)
         self._store = MongoStore.connect(self.settings.mongodb_url, self.settings.database)
         self._shops = Shops(self.settings.rabbitmq_url, _CONFIRM_WITHIN_S)
-        self._fleet = TrialFleet(self.plan.groups, trial_environment(self.reach), logs=self.logs)
+        self._fleet = TrialFleet(self.plan.groups, trial_environment(self.worker_settings), logs=self.logs)
         self._fleet.twists, self._fleet.restart_within_s = self.plan.twists, self.plan.restart_within_s
         tending: asyncio.Task[None] | None = None
         try:
@@ -203,12 +203,12 @@ class Trial:
             if tending is not None:
                 await tending
             await asyncio.to_thread(self._fleet.stop)
-            self.report("leaving")
+            self.report("disconnecting")
             await self._shops.close()
             self._store.close()
 
     async def _under_load(self, act: Callable[[Trial], Awaitable[None]]) -> float:
-        """Load, fault, healing and quiet; the time from healing until the backlog of the fault was handled."""
+        """Load, fault, recovery and quiet; returns the time from the end of the fault until its backlog was handled."""
         if self.plan.start_workers:
             await self.fleet.until_ready()
         schedule = self.plan.shape(self.stage, steady(self.stage.publications, self.plan.load_s))
@@ -231,7 +231,7 @@ class Trial:
         return recovery_s
 
     async def _recovered(self) -> float:
-        """Send an order behind all that waits, and wait until it and all orders before it have gone all the way."""
+        """Send an order behind all that waits, and wait until it and all orders before it were handled to the end."""
         before = [offer for offer in self.shops.history if offer.offered_at <= self.healed_at]
         probe = self.stage.order("probe")
         about = f"order/{probe.order_keys[0]}"
@@ -257,9 +257,9 @@ class Trial:
         )
         await self.fleet.until_ready()
 
-    async def _books(self, *, patient: bool) -> tuple[Accounts, Report]:
-        """Verify and account. A message may still be on its way where the broker cannot show it: look again a while."""
-        deadline = time.monotonic() + (_BOOKS_WITHIN_S if patient else 0.0)
+    async def _check_books(self, *, patient: bool) -> tuple[Accounts, Report]:
+        """Verify and count. The broker may still hold a message that no queue shows: repeat for a while."""
+        deadline = time.monotonic() + (_CHECK_WITHIN_S if patient else 0.0)
         while True:
             report = await verify(self.store, self.workers, RealTime())
             publications = [offer.publication for offer in self.shops.history]

@@ -1,9 +1,9 @@
-"""Runs workers as `tributary work --together` does, with a twist that the environment names. For trials only.
+"""Runs workers as `tributary work --together` does, with a twist from the environment. For trials only.
 
-NEMESIS_CLOCK_SHIFT_S  the process lives so many seconds in the future, or in the past where negative
+NEMESIS_CLOCK_SHIFT_S  the clock of the process is this many seconds ahead, or behind where negative
 NEMESIS_RAISE_ON       the rule for a new order raises where the order id ends with this
 NEMESIS_KILL_ON        the rule for a new order kills the process where the order id ends with this
-NEMESIS_VERSION        `older`: does not know order.place.v2 yet; `newer`: says a field more in every event
+NEMESIS_VERSION        `older`: does not know order.place.v2 yet; `newer`: adds a field to every event
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ NEW_FIELD = "added_by_the_next_version"
 
 
 def twist(environment: Mapping[str, str]) -> None:
-    """Change this process as the environment says."""
+    """Change this process as the environment states."""
     if shift_s := float(environment.get("NEMESIS_CLOCK_SHIFT_S", 0)):
         _shift_clock(timedelta(seconds=shift_s))
     if faulty := environment.get("NEMESIS_RAISE_ON"):
@@ -43,7 +43,7 @@ def twist(environment: Mapping[str, str]) -> None:
         case "older":
             _change_order_intake(lambda handler: replace(handler, payloads=(v1.PlaceOrder,)))
         case "newer":
-            _say_more()
+            _add_a_field()
 
 
 def _shift_clock(by: timedelta) -> None:
@@ -66,7 +66,7 @@ def _change_order_intake(change: Callable[[Handler], Handler]) -> None:
 def _raising(decide: Decide, marker: str) -> Decide:
     def raise_or_decide(state: Any, message: Message[Any]) -> Any:
         if message.data.order_id.endswith(marker):
-            raise ZeroDivisionError("a rule with a bug, as this trial wants it")
+            raise ZeroDivisionError("a rule with a bug, planted by this trial")
         return decide(state, message)
 
     return raise_or_decide
@@ -81,7 +81,7 @@ def _killing(decide: Decide, marker: str) -> Decide:
     return kill_or_decide
 
 
-def _say_more() -> None:
+def _add_a_field() -> None:
     """Add an optional field to every event, as the next version of a contract may."""
     to_bytes = Message.to_bytes
 

@@ -1,6 +1,6 @@
-"""Bugs that a careless hand might leave, each planted from outside into one process, to prove that they would be seen.
+"""Plausible bugs, each planted from outside into one process, to prove that the crash points detect them.
 
-Nothing in the system knows of this: a bug is a function of the running code, replaced in the child that was told to.
+The system has no code for this: a bug replaces a function of the running code in one child process.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def _put(owner: object, name: str, bug: object) -> None:
 
 
 def acknowledge_first() -> None:
-    """The delivery is gone while its batch is not yet committed."""
+    """The delivery is acknowledged before its batch is committed."""
     handle = BatchLoop.handle
 
     async def hasty(loop: BatchLoop, deliveries: list[Delivery], works: list[Work]) -> None:
@@ -40,7 +40,7 @@ def acknowledge_first() -> None:
 
 
 def publish_first() -> None:
-    """The events are out before the transaction that they tell of is committed."""
+    """The events are published before the transaction that caused them is committed."""
     commit = BatchLoop._commit
 
     async def hasty(loop: BatchLoop, tx: Transaction, works: list[Work]) -> Committed:
@@ -52,7 +52,7 @@ def publish_first() -> None:
 
 
 def forget_the_journal() -> None:
-    """No message is recognised as one that was handled before."""
+    """No message is recognised as handled before."""
 
     def nothing(_: Journal, found: Iterable[Document], keys: Set[str]) -> dict[str, Known]:
         return {}
@@ -61,7 +61,7 @@ def forget_the_journal() -> None:
 
 
 def never_replay() -> None:
-    """A repeat is recognised, but what it once emitted is not published again."""
+    """A repeat is recognised, but the events that it emitted are not published again."""
 
     async def nothing(_: Journal, tx: Transaction, keys: Set[str]) -> list[Emitted]:
         return []
@@ -70,25 +70,25 @@ def never_replay() -> None:
 
 
 def invent_posting_ids() -> None:
-    """A posting is named at random, so that posting it again would be another one."""
+    """A posting gets a random id, so that a repeat creates another posting."""
     post = commissions.post
 
-    def invented(*given: Any) -> Any:
-        return replace(post(*given), posting_id=str(uuid4()))
+    def invented(*arguments: Any) -> Any:
+        return replace(post(*arguments), posting_id=str(uuid4()))
 
     _put(commissions, "post", invented)
 
 
 def write_outside_transactions() -> None:
-    """Every write stands as soon as it is made: a crash leaves the books half written."""
+    """Every write takes effect at once: a crash leaves a batch half written."""
 
     class Loose(MongoTransaction):
-        def _will_write(self, kind: Literal["insert", "update"], collection: str, statements: list[Document]) -> None:
-            super()._will_write(kind, collection, statements)
+        def _add_writes(self, kind: Literal["insert", "update"], collection: str, statements: list[Document]) -> None:
+            super()._add_writes(kind, collection, statements)
             self._run(*self._unwritten)
             self._unwritten.clear()
 
-        async def _at_once(self, *commands: Document, commits: bool = False) -> list[Document]:
+        async def _send(self, *commands: Document, commits: bool = False) -> list[Document]:
             return self._run(*commands)
 
         def _run(self, *commands: Document) -> list[Document]:

@@ -1,6 +1,6 @@
-"""A TCP proxy on the loopback address that is slow, silent in one direction or both, or cut, as networks are.
+"""A TCP proxy on the loopback address that can delay traffic, block one or both directions, or cut connections.
 
-With several upstreams it is a small load balancer: a connection goes to the first of them that takes it.
+With several upstreams it is a small load balancer: a connection goes to the first upstream that accepts it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _CONNECT_WITHIN_S = 2.0
 
 
 class Proxy:
-    """`delay_s` is added to every chunk on its way to the client, which is once a round trip."""
+    """`delay_s` is added to every chunk on its way to the client, that is once a round trip."""
 
     def __init__(self, upstreams: Sequence[int]) -> None:
         self.upstreams = list(upstreams)
@@ -46,12 +46,12 @@ class Proxy:
         await asyncio.gather(*self._connections, return_exceptions=True)
 
     def block(self, *directions: Direction) -> None:
-        """Hold everything that goes in these directions; nobody is told, as when packets vanish."""
+        """Hold all traffic in these directions without an error, as when packets are lost."""
         for direction in directions:
             self._passing[direction].clear()
 
     def heal(self) -> None:
-        """Let bytes pass again, on new connections: the old ones are dropped, what they held with them."""
+        """Let bytes pass again on new connections; drop the old ones with the bytes that they held."""
         self.delay_s = 0.0
         self.reset()
         for passing in self._passing.values():
@@ -96,7 +96,7 @@ class Proxy:
         return None
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, direction: Direction) -> None:
-        """Carry bytes in one direction: in order, each chunk as late as the delay at its arrival says."""
+        """Carry bytes in one direction: in order, each chunk after the delay that was set when it arrived."""
         held: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(_CHUNKS_HELD_MAX)
         carrying = asyncio.create_task(self._carry(held, writer, direction))
         clock = asyncio.get_running_loop()

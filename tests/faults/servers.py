@@ -1,4 +1,4 @@
-"""A local stack whose servers can be killed, stopped and started one at a time, as an operator or an accident would."""
+"""A local stack whose servers can be killed, stopped and started one at a time."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from infra.local.rabbitmq_server import RabbitmqServer
 
 STOP_WITHIN_S = 40.0
 CTL_WITHIN_S = 60.0
-SETTLE_S = 10.0
+STABLE_AFTER_S = 10.0
 """RabbitMQ 3.10 may lose the leader of a quorum queue when it is killed right after the queue was declared."""
 
 
 class ServersError(Exception):
-    """A server did not do what it was told within its time."""
+    """A server did not do what was requested within its time."""
 
 
 @dataclass(slots=True)
 class SingleServers:
-    """RabbitMQ, MongoDB and Redis, one process each, in a stack of this run's own."""
+    """RabbitMQ, MongoDB and Redis, one process each, in a stack of this run only."""
 
     name: str
     home: Path
 
     def start(self) -> local.Endpoints:
-        """Start whatever does not run; ports and data stay what they were. Returns when all answer."""
+        """Start what does not run, with the same ports and data. Returns when all answer."""
         return local.up(self.name, home=self.home)
 
     def kill(self, server: str) -> None:
@@ -48,10 +48,10 @@ class SingleServers:
         shutil.rmtree(self.home / self.name, ignore_errors=True)
         (self.home / f"{self.name}.lock").unlink(missing_ok=True)
 
-    def rabbitmqctl(self, *words: str) -> str:
+    def rabbitmqctl(self, *arguments: str) -> str:
         folder = self.home / self.name / "rabbitmq"
         ports = record.read(self.home / self.name)["rabbitmq"].ports
-        return rabbitmqctl(folder, dict(ports), *words)
+        return rabbitmqctl(folder, dict(ports), *arguments)
 
     def versions(self) -> dict[str, str]:
         return {status.server: status.version or "?" for status in local.status(self.name, home=self.home)}
@@ -59,7 +59,7 @@ class SingleServers:
     def _end(self, server: str, number: signal.Signals) -> None:
         pid = self._pid(server)
         if pid is None:
-            raise ServersError(f"{server} was to be ended, but it does not run")
+            raise ServersError(f"{server} cannot be ended: it does not run")
         end(pid, number, lambda: self._pid(server) is not None)
 
     def _pid(self, server: str) -> int | None:
@@ -69,8 +69,8 @@ class SingleServers:
 def end(pid: int, number: signal.Signals, is_running: Callable[[], bool]) -> None:
     """Send a signal and return when nothing of the process is left. Raises ServersError.
 
-    The first thread of a killed process may be gone while others still hold its files locked; only its entry under
-    /proc, which goes last, tells. `is_running` collects the exit code of a child on the way.
+    The first thread of a killed process may be gone while other threads still hold its files locked. Its entry under
+    /proc goes last, so wait for that. `is_running` also collects the exit code of a child.
     """
     os.kill(pid, number)
     deadline = time.monotonic() + STOP_WITHIN_S
@@ -80,13 +80,13 @@ def end(pid: int, number: signal.Signals, is_running: Callable[[], bool]) -> Non
         time.sleep(0.05)
 
 
-def rabbitmqctl(folder: Path, ports: dict[str, int], *words: str) -> str:
-    """Ask the node whose data lies in `folder`; return what it answers. Raises ServersError."""
+def rabbitmqctl(folder: Path, ports: dict[str, int], *arguments: str) -> str:
+    """Run rabbitmqctl against the node whose data is in `folder`; return its output. Raises ServersError."""
     executable = RabbitmqServer().executable()
     assert executable is not None, "the node could not have been started without its program"
     environment = dict(RabbitmqServer().launches(executable, folder, ports)[-1].env)
-    asked = subprocess.run(
-        [str(executable.with_name("rabbitmqctl")), "--quiet", *words],
+    result = subprocess.run(
+        [str(executable.with_name("rabbitmqctl")), "--quiet", *arguments],
         env=environment,
         cwd=folder,
         stdin=subprocess.DEVNULL,
@@ -95,6 +95,7 @@ def rabbitmqctl(folder: Path, ports: dict[str, int], *words: str) -> str:
         timeout=CTL_WITHIN_S,
         check=False,
     )
-    if asked.returncode != 0:
-        raise ServersError(f"rabbitmqctl {' '.join(words)} failed: {(asked.stderr or asked.stdout).strip()[-500:]}")
-    return asked.stdout.strip()
+    if result.returncode != 0:
+        output = (result.stderr or result.stdout).strip()[-500:]
+        raise ServersError(f"rabbitmqctl {' '.join(arguments)} failed: {output}")
+    return result.stdout.strip()

@@ -1,4 +1,4 @@
-"""A MongoDB replica set of three members on the loopback address, whose primary can be killed or sent away."""
+"""A MongoDB replica set of three members on the loopback address, whose primary can be killed or made to step down."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ _MEMBERS = 3
 _READY_WITHIN_S = 60.0
 _ANSWER_WITHIN_MS = 2_000
 _STEP_DOWN_TRIES = 4
-_NOBODY_CAUGHT_UP = 262
-"""The code of a primary's answer that none of the others could take over within the time it was given."""
+_NO_MEMBER_CAUGHT_UP = 262
+"""The error code of a primary that found no member able to take over in time."""
 ELECTION_TIMEOUT_MS = 3_000
-"""How long the others wait for a silent primary; ten seconds by default."""
+"""How long the other members wait for a silent primary; ten seconds by default."""
 
 
 @dataclass(slots=True)
 class ReplicaSet:
-    """Members by port. A member that was killed keeps its data and its port."""
+    """Members by port. A killed member keeps its data and its port."""
 
     folder: Path
     _marks: dict[int, ProcessMark] = field(default_factory=dict)
@@ -84,28 +84,28 @@ class ReplicaSet:
         end(mark.pid, signal.SIGKILL, lambda: process.is_running(mark))
 
     def step_down(self, port: int) -> None:
-        """Ask the primary to give way to another for half a minute, as soon as that other one has caught up.
+        """Make the primary step down for half a minute, as soon as another member has caught up.
 
-        A member that was killed may take a while to catch up under load, and the third one counts only once its
-        vote is seen; until then the primary declines.
+        A killed member may take a while to catch up under load, and the third one counts only once its vote is
+        known; until then the primary refuses.
         """
-        for patience in reversed(range(_STEP_DOWN_TRIES)):
+        for tries_left in reversed(range(_STEP_DOWN_TRIES)):
             try:
                 with self._client(port) as client:
                     client.admin.command("replSetStepDown", 30, secondaryCatchUpPeriodSecs=15)
                 return
             except PyMongoError as error:
-                if not (patience and isinstance(error, OperationFailure) and error.code == _NOBODY_CAUGHT_UP):
+                if not (tries_left and isinstance(error, OperationFailure) and error.code == _NO_MEMBER_CAUGHT_UP):
                     raise ServersError(f"the primary did not step down: {error}") from error
 
     def wait_for_primary(self, *, other_than: int) -> int:
         self._wait(lambda: self.primary() not in (None, other_than), "another member is primary")
         primary = self.primary()
-        assert primary is not None, "it has just been seen"
+        assert primary is not None, "a primary was found"
         return primary
 
     def wait_until_healthy(self) -> None:
-        self._wait(self.healthy, "every member is in its place again")
+        self._wait(self.healthy, "every member is primary or secondary again")
 
     def remove(self) -> None:
         for mark in self._marks.values():
@@ -132,5 +132,5 @@ class ReplicaSet:
         deadline = time.monotonic() + _READY_WITHIN_S
         while not holds():
             if time.monotonic() > deadline:
-                raise ServersError(f"waited {_READY_WITHIN_S:.0f} s in vain until {what}; logs are in {self.folder}")
+                raise ServersError(f"not reached in {_READY_WITHIN_S:.0f} s: {what}; logs are in {self.folder}")
             time.sleep(0.1)

@@ -1,4 +1,4 @@
-"""A RabbitMQ cluster of three nodes on the loopback address, any one of which can be killed and started again."""
+"""A RabbitMQ cluster of three nodes on the loopback address; each node can be killed and started again."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from pathlib import Path
 
 from infra.local import ports, process
 from infra.local.process import ProcessMark
-from infra.local.rabbitmq_server import RabbitmqServer
+from infra.local.rabbitmq_server import LOGIN_FILE, USER, RabbitmqServer
 from infra.local.server import Launch
 from tests.faults.servers import ServersError, end, rabbitmqctl
 
 _NODES = 3
 _READY_WITHIN_S = 120.0
+_OWN_PORTS = ("clients", "distribution", "management")
 
 
 @dataclass(slots=True)
@@ -33,6 +34,7 @@ class Cluster:
 
     folder: Path
     nodes: list[Node] = field(default_factory=list)
+    password: str = ""
     _epmd: ProcessMark | None = None
 
     @property
@@ -43,16 +45,20 @@ class Cluster:
     def ports(self) -> list[int]:
         return [node.ports["clients"] for node in self.nodes]
 
+    def url(self, port: int) -> str:
+        """The cluster's address by way of this port."""
+        return f"amqp://{USER}:{self.password}@127.0.0.1:{port}"
+
     def start(self) -> None:
-        names = [f"{purpose}-{n}" for n in range(_NODES) for purpose in ("clients", "distribution")]
+        names = [f"{purpose}-{n}" for n in range(_NODES) for purpose in _OWN_PORTS]
         chosen = ports.choose([*names, "epmd"], {})
-        cookie = secrets.token_hex(16)
+        cookie, self.password = secrets.token_hex(16), secrets.token_hex(16)
         run = secrets.token_hex(3)
         members = [f"nemesis-{run}-{n}@localhost" for n in range(_NODES)]
         for n, member in enumerate(members):
             folder = self.folder / f"node-{n}"
             self._prepare(folder, member, cookie, members)
-            own = {purpose: chosen[f"{purpose}-{n}"] for purpose in ("clients", "distribution")}
+            own = {purpose: chosen[f"{purpose}-{n}"] for purpose in _OWN_PORTS}
             self.nodes.append(Node(folder, {**own, "epmd": chosen["epmd"]}))
         for node in self.nodes:
             self.start_node(node)
@@ -69,7 +75,7 @@ class Cluster:
         node.mark = process.start(server.argv, env=server.env, folder=node.folder, log=node.folder / "server.log")
 
     def restart_node(self, node: Node) -> None:
-        """Start a node that was killed, and wait until it takes clients again."""
+        """Start a killed node, and wait until it accepts clients again."""
         self.start_node(node)
         self._wait(node)
 
@@ -79,13 +85,13 @@ class Cluster:
         end(mark.pid, signal.SIGKILL, lambda: process.is_running(mark))
 
     def await_members(self, count: int) -> None:
-        """Return when so many nodes are in the cluster."""
-        question = "length(rabbit_mnesia:cluster_nodes(running))."
-        answered = ""
+        """Return when the cluster has that many nodes."""
+        expression = "length(rabbit_mnesia:cluster_nodes(running))."
+        running = ""
         deadline = time.monotonic() + _READY_WITHIN_S
-        while (answered := rabbitmqctl(self.nodes[0].folder, self.nodes[0].ports, "eval", question)) != str(count):
+        while (running := rabbitmqctl(self.nodes[0].folder, self.nodes[0].ports, "eval", expression)) != str(count):
             if time.monotonic() > deadline:
-                raise ServersError(f"the cluster has {answered} nodes, not {count}; logs are in {self.folder}")
+                raise ServersError(f"the cluster has {running} nodes, not {count}; logs are in {self.folder}")
             time.sleep(1)
 
     def remove(self) -> None:
@@ -98,12 +104,13 @@ class Cluster:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _prepare(self, folder: Path, member: str, cookie: str, members: list[str]) -> None:
-        """The server's own set-up keeps a name and a cookie that are there already."""
+        """Write name, cookie and login first: the server's own set-up keeps existing ones, and a cluster has one login."""
         (folder / "home").mkdir(parents=True)
         (folder / "node_name").write_text(member)
         secret = folder / "home" / ".erlang.cookie"
         secret.write_text(cookie)
         secret.chmod(0o400)
+        (folder / LOGIN_FILE).write_text(self.password)
         lines = ["cluster_formation.peer_discovery_backend = classic_config"]
         lines += [f"cluster_formation.classic_config.nodes.{n} = {name}" for n, name in enumerate(members, start=1)]
         (folder / "conf.d").mkdir()
@@ -116,11 +123,11 @@ class Cluster:
         return epmd, server
 
     def _wait(self, node: Node) -> None:
-        self._until(lambda: RabbitmqServer().answer(node.ports) is not None, f"{node.folder.name} answers")
+        self._until(lambda: RabbitmqServer().answer(node.folder, node.ports) is not None, f"{node.folder.name} answers")
 
     def _until(self, holds: Callable[[], bool], what: str) -> None:
         deadline = time.monotonic() + _READY_WITHIN_S
         while not holds():
             if time.monotonic() > deadline:
-                raise ServersError(f"waited {_READY_WITHIN_S:.0f} s in vain until {what}; logs are in {self.folder}")
+                raise ServersError(f"not reached in {_READY_WITHIN_S:.0f} s: {what}; logs are in {self.folder}")
             time.sleep(0.1)

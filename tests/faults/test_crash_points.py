@@ -1,6 +1,6 @@
-"""A worker that dies after any effect leaves nothing that its next life does not put right.
+"""A worker may die after any effect: after a restart the result is that of a run without a crash.
 
-These are some of the points, the same each time; `python -m tests.faults.crash_points` tries them all.
+These tests try some of the points, the same each time; `python -m tests.faults.crash_points` tries all.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ async def crash_lab(pytestconfig: pytest.Config) -> AsyncIterator[Lab]:
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("name", SCENARIOS)
-async def test_nobody_can_tell_that_the_worker_died(crash_lab: Lab, name: str, mode: str) -> None:
+async def test_crash_at_any_effect_is_invisible(crash_lab: Lab, name: str, mode: str) -> None:
     walked = await walk(crash_lab, name, MODES[mode], every=EVERY)
 
     assert walked.points > 0
     assert walked.failed == []
 
 
-async def test_a_transaction_that_a_dead_worker_left_open_is_waited_for(crash_lab: Lab) -> None:
-    """Its locks outlive the process; what needs the same documents comes through when the server gives up on it."""
+async def test_an_open_transaction_of_a_dead_worker_only_delays_the_next_worker(crash_lab: Lab) -> None:
+    """Its locks outlive the process; messages about the same documents succeed when the server aborts it."""
     expected, _ = await reference(crash_lab, "commission_calculation", ONE)
 
     run = await crash_lab.run("commission_calculation", ONE, dies_after="before the commit", aborts_orphans=False)

@@ -1,6 +1,6 @@
-"""The crash points would see the bugs they are there for: each is planted, and the run must end otherwise.
+"""Crash points detect bugs: with a planted bug, the run must end differently.
 
-The same point of the same run without the bug ends as it should, so it is the bug that is seen.
+Without the bug, the same point of the same run ends as it should, so the difference is the bug's.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from tests.faults.planted import BUGS
 
 @dataclass(frozen=True, slots=True)
 class Catch:
-    """Where a bug is seen, and a word of what is said about it."""
+    """Where a bug is detected, and a part of the sentence about it."""
 
     scenario: str
     dies_after: str
-    seen_as: str
+    symptom: str
     within_s: float = RUN_MAX_S
 
 
 CATCHES = {
     "acknowledge-first": Catch("lives_of_orders", "before the commit", "lost"),
     "publish-first": Catch("stock_reservation", "before the commit", "in no journal record"),
-    # The journal's own index stops the second effect, and the worker waits for a conflict that never ends.
+    # The journal's unique index refuses the repeat, and the worker retries that conflict for ever.
     "forget-the-journal": Catch("stock_reservation", "after the commit", "not at rest", within_s=5),
     "never-replay": Catch("stock_reservation", "after the commit", "is missing: stock.received.v1"),
     "invent-posting-ids": Catch("commission_calculation", "after the commit", "commission_calculation.ledger"),
@@ -47,7 +47,7 @@ async def crash_lab(pytestconfig: pytest.Config) -> AsyncIterator[Lab]:
         yield opened
 
 
-async def what_is_seen(crash_lab: Lab, catch: Catch, bug: str | None) -> str:
+async def symptoms_of(crash_lab: Lab, catch: Catch, bug: str | None) -> str:
     expected, _ = await reference(crash_lab, catch.scenario, ONE)
     within_s = catch.within_s if bug else RUN_MAX_S
     try:
@@ -63,8 +63,8 @@ def test_every_bug_has_a_point_that_catches_it() -> None:
 
 
 @pytest.mark.parametrize("bug", CATCHES)
-async def test_a_planted_bug_is_seen(crash_lab: Lab, bug: str) -> None:
+async def test_a_planted_bug_is_detected(crash_lab: Lab, bug: str) -> None:
     catch = CATCHES[bug]
 
-    assert catch.seen_as in await what_is_seen(crash_lab, catch, bug)
-    assert await what_is_seen(crash_lab, catch, None) == ""
+    assert catch.symptom in await symptoms_of(crash_lab, catch, bug)
+    assert await symptoms_of(crash_lab, catch, None) == ""

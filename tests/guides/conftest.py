@@ -1,3 +1,3 @@
-"""The template's tests run in the copy that it is added to."""
+"""The template's tests run in the copy of the tree, not here."""
 
 collect_ignore = ["template"]

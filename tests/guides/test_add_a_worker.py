@@ -1,6 +1,6 @@
-"""A worker is added to a copy of the tree by docs/guides/add-a-worker.md; the checks name what is missing, then pass.
+"""Adds a worker to a copy of the tree by docs/guides/add-a-worker.md: the checks name missing parts, then pass.
 
-It takes some twenty seconds of a processor, needs neither servers nor network, and is no part of `make check`.
+It takes about twenty seconds of processor time, needs no servers and no network, and is not part of `make check`.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _PROGRAMS = {".venv/bin/tributary": "-m infra.cli.app", ".venv/bin/python": "", 
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """The tree with the new worker's folder, and nothing else of it."""
+    """The tree with only the folder of the new worker."""
     copy = tmp_path / "tree"
     unneeded = shutil.ignore_patterns("__pycache__", "*.pyc", "template")
     for folder in (*PACKAGES, "docs", "tests"):
@@ -51,21 +51,21 @@ def tree(tmp_path: Path) -> Path:
 
 
 def run(tree: Path, *words: str) -> tuple[int, str]:
-    """The exit code and the output of Python in the copy, whose packages come before the installed ones."""
+    """The exit code and the output of Python in the copy; its packages come before the installed ones."""
     ran = subprocess.run([sys.executable, *words], cwd=tree, capture_output=True, text=True, check=False)
     return ran.returncode, ran.stdout + ran.stderr
 
 
 def misses(tree: Path, *tests: str) -> set[str]:
-    """The first line of what each failing test says."""
+    """The first line of each failing test's message."""
     _, output = run(tree, "-m", "pytest", *tests, "--quiet", "-p", "no:cacheprovider", "--tb=short")
     return set(re.findall(r"^E +(?:AssertionError|Failed): (.+)$", output, re.MULTILINE))
 
 
 def append(path: Path, text: str, *, before: str = "") -> None:
-    known = path.read_text("utf-8")
-    place = known.index(before) if before else len(known)
-    path.write_text(known[:place] + text + known[place:], "utf-8")
+    present = path.read_text("utf-8")
+    place = present.index(before) if before else len(present)
+    path.write_text(present[:place] + text + present[place:], "utf-8")
 
 
 def block_of(heading: str, language: str = "", number: int = 0) -> str:
@@ -73,7 +73,7 @@ def block_of(heading: str, language: str = "", number: int = 0) -> str:
     return re.findall(rf"^```{language}\n(.*?)^```$", section, re.DOTALL | re.MULTILINE)[number]
 
 
-def test_the_checks_name_what_a_worker_misses_and_pass_when_it_is_there(tree: Path) -> None:
+def test_the_checks_name_the_missing_parts_of_a_worker_and_pass_when_they_are_added(tree: Path) -> None:
     assert misses(tree, "tests/architecture/test_roster.py") == {
         "add contracts/loyalty/v1.py, which workers/loyalty_points/decide.py imports",
         "add a service loyalty_points to docker-compose.yml after rule_book:",
@@ -87,8 +87,8 @@ def test_the_checks_name_what_a_worker_misses_and_pass_when_it_is_there(tree: Pa
     assert misses(tree, *PLACES) == {
         "add to docs/workers.zh-CN.yaml the line `loyalty_points: …`, what loyalty_points does in Chinese, "
         "then run make docs",
-        "README.md is not what the code says: run make docs",
-        "docs/architecture.md is not what the code says: run make docs",
+        "README.md is out of date: run make docs",
+        "docs/architecture.md is out of date: run make docs",
         "run `python -m tests.contracts.golden` for points.earned.v1",
         "points.earned.v1 has no snapshot: run `tributary schema export`. "
         "asyncapi.json is stale: run `tributary schema export`.",

@@ -1,6 +1,6 @@
-"""Turn the last run of mutmut into docs/mutation-testing.md, so that no figure in it is typed.
+"""Generate docs/mutation-testing.md from the last run of mutmut, so that no figure is typed by hand.
 
-Fails where a module's score is below the least, where a survivor has no reason in reasons.toml, and where a reason
+Fails where a module's score is below the minimum, where a survivor has no reason in reasons.toml, and where a reason
 has no survivor: `python -m tests.mutation.report`, after `mutmut run`.
 """
 
@@ -27,13 +27,13 @@ NOTICED = {"killed", "timeout"}
 INTRODUCTION = """\
 # Mutation testing of the money modules
 
-`make mutants` changes every function of the modules below in every small way that mutmut knows (a `<` to `<=`, a `+`
-to `-`, a number by one, an argument to `None` ...), one at a time, and runs the exact tests named under `[tool.mutmut]`
-in pyproject.toml. A mutant is killed when one of them fails, and timed out when it runs many times longer than
-without the change; both are noticed, and the score is their part of all. Every survivor is listed with the reason why
-no test can notice it (*equivalent*) or needs to (*harmless*). The command writes this file, and fails where a module
-scores below {score} %, where a survivor has no reason, or where a reason has no survivor; the reasons are in
-tests/mutation/reasons.toml. Property tests and the naive oracle come on top and are not counted here.
+`make mutants` applies every small change that mutmut knows to every function of the modules below (a `<` to `<=`, a `+`
+to `-`, a number by one, an argument to `None` ...), one at a time, and runs the tests named under `[tool.mutmut]`
+in pyproject.toml. A mutant is killed when a test fails, and timed out when the tests run many times longer than
+without the change; both count as detected, and the score is their share of all mutants. Every survivor is listed with
+the reason why no test can detect it (*equivalent*) or needs to (*harmless*). The command writes this file, and fails
+where a module scores below {score} %, where a survivor has no reason, or where a reason has no survivor; the reasons
+are in tests/mutation/reasons.toml. Property tests and the naive oracle cover them too, and are not counted.
 
 Written by `make mutants` on {today}, with mutmut {mutmut}.
 """
@@ -41,7 +41,7 @@ Written by `make mutants` on {today}, with mutmut {mutmut}.
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why survivors do not matter: those of one of the lines `was`, whose new line has one of the fragments `now`."""
+    """Why survivors do not matter: changes of one of the lines `was` to a line with one of the fragments `now`."""
 
     modules: tuple[str, ...]
     kind: str
@@ -110,7 +110,7 @@ def score(counts: Counter[str]) -> float:
 
 
 def survivors(module: str, by_mutant: dict[str, str], reasons: list[Reason]) -> str:
-    """The changes that nothing noticed, under the reason why."""
+    """The undetected changes, grouped by reason."""
     found: dict[str, list[str]] = {}
     for mutant, status in by_mutant.items():
         if status not in NOTICED:

@@ -1,5 +1,5 @@
-"""A second opinion on the money: the rules worked out again from their description, slowly and with exact fractions.
+"""A second implementation of the commissions, written from their description, slow and with exact fractions.
 
-`oracle` and `reading` share no code and no author with `contracts.commissions`. Only `terms` and `comparison` know
-both sides.
+`oracle` and `reading` share no code and no author with `contracts.plans`. Only `terms` and `comparison` import both
+sides.
 """

@@ -1,6 +1,6 @@
-"""Puts the engine's outcome beside the oracle's answer and says, in words, where they are not the same.
+"""Compares the engine's outcome with the oracle's answer; each difference is a sentence.
 
-Both are brought to one form first: an entry, or a reason, for each line, plan, level and distributor.
+Both are converted to one form first: an entry, or a reason, for each line, plan, level and distributor.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tests.oracle.worlds import RunningBooks
 class BothSides:
     """One rule set, in the oracle's form and in the engine's, and the books of what it has paid so far.
 
-    The engine may be given another document than the oracle, to see that the comparison notices.
+    The engine may get another document than the oracle, to test that the comparison detects it.
     """
 
     def __init__(self, document: dict[str, Any], engines_document: dict[str, Any] | None = None) -> None:
@@ -35,7 +35,7 @@ class BothSides:
         self.books = RunningBooks()
 
     def recalculate(self, order: Order) -> tuple[Answer, Outcome]:
-        """Ask both, on the same figures; the books go on with what the oracle says."""
+        """Run both on the same figures; the books continue with the oracle's answer."""
         books = self.books.before(order)
         answer = oracle.recalculate(self.rules, order, books)
         outcome = calculate(self.terms, sale_of(order), earned_of(self.terms, books))
@@ -43,7 +43,7 @@ class BothSides:
         return answer, outcome
 
     def refund(self, line: dict[str, int], answer: Answer, outcome: Outcome, money: int, units: int) -> Iterator[str]:
-        """Yield where the two differ on what is taken back of a line after so much money and so many units."""
+        """Yield the differences in what is taken back of a line after this much money and this many units."""
         entries = tuple(entry for entry in outcome.entries if entry.line == line["line"])
         refund = LineRefund(line["line"], line["net_minor"], line["quantity"], money, units)
         engines = dict(zip(map(key_of, entries), taken_back(entries, refund), strict=True))
@@ -71,19 +71,19 @@ def sale_of(order: Order) -> Sale:
 
 
 def earned_of(terms: Terms, books: Books) -> Earned:
-    """As much of the books as the worker keeps: only what a plan of the rule set asks for."""
-    asks_own_sales = any(plan.conditions.own_sales_min for plan in terms.plans)
+    """The part of the books that the worker keeps: only what a plan of the rule set needs."""
+    needs_own_sales = any(plan.conditions.own_sales_min for plan in terms.plans)
     return Earned(
-        own_sales_minor=dict(books["own_sales"]) if asks_own_sales else {},
+        own_sales_minor=dict(books["own_sales"]) if needs_own_sales else {},
         day_minor=_by_plan(books["day"], {plan.name for plan in terms.plans if plan.caps.day}),
         month_minor=_by_plan(books["month"], {plan.name for plan in terms.plans if plan.caps.month}),
     )
 
 
-def _by_plan(paid: dict[Any, int], asking: set[str]) -> dict[str, dict[int, int]]:
-    figures: dict[str, dict[int, int]] = {plan: {} for plan in asking}
+def _by_plan(paid: dict[Any, int], plans: set[str]) -> dict[str, dict[int, int]]:
+    figures: dict[str, dict[int, int]] = {plan: {} for plan in plans}
     for (plan, distributor_id), amount in paid.items():
-        if plan in asking:
+        if plan in plans:
             figures[plan][distributor_id] = amount
     return figures
 
@@ -93,7 +93,7 @@ def key_of(entry: Entry) -> Key:
 
 
 def unpaid_of(order: Order, outcome: Outcome) -> list[tuple[Key, str]]:
-    """One reason for each line and upline; no lines means all lines. Without a team there is nobody to name."""
+    """One reason for each line and upline; no lines means all lines. Without a team, level and distributor are 0."""
     every_line = [line["line"] for line in order["lines"]]
     reasons: list[tuple[Key, str]] = []
     for unpaid in outcome.unpaid:
@@ -106,7 +106,7 @@ def unpaid_of(order: Order, outcome: Outcome) -> list[tuple[Key, str]]:
 
 
 def differences(order: Order, answer: Answer, outcome: Outcome) -> Iterator[str]:
-    """Yield a sentence for each figure, reason or ground on which the two are not one."""
+    """Yield a sentence for each figure, reason or detail in which the two differ."""
     entries = {key_of(entry): entry for entry in outcome.entries}
     reasons = unpaid_of(order, outcome)
     unpaid = dict(reasons)
@@ -125,12 +125,12 @@ def differences(order: Order, answer: Answer, outcome: Outcome) -> Iterator[str]
         if oracles != engines:
             yield f"{_named(key)}: the oracle has {oracles!r}, the engine {engines!r}"
         elif entry is not None:
-            yield from _grounds(order, answer, key, entry)
+            yield from _details(order, answer, key, entry)
     yield from _groups(order, outcome)
 
 
-def _grounds(order: Order, answer: Answer, key: Key, entry: Entry) -> Iterator[str]:
-    """The amounts are the same; so must be what the entry says of how it came about."""
+def _details(order: Order, answer: Answer, key: Key, entry: Entry) -> Iterator[str]:
+    """If the amounts are the same, the details of the entry must be the same too."""
     line = order["lines"][entry.line - 1]
     person = order["chain"][entry.level - 1] if entry.level else order["leader"]
     of_rate = Fraction(entry.base_minor * entry.rate_ppm, 1_000_000)
@@ -147,13 +147,13 @@ def _grounds(order: Order, answer: Answer, key: Key, entry: Entry) -> Iterator[s
 
 
 def _groups(order: Order, outcome: Outcome) -> Iterator[str]:
-    """Those who got nothing for the same reason on the same lines stand together, and all lines are not spelt out."""
+    """Unpaid uplines with the same reason and lines must be one group, and "all lines" must be an empty list."""
     every_line = {line["line"] for line in order["lines"]}
     groups = [(unpaid.plan, unpaid.reason, unpaid.lines) for unpaid in outcome.unpaid]
     if len(set(groups)) < len(groups):
         yield "the engine has two groups of unpaid with the same plan, reason and lines"
     if any(set(lines) == every_line for _, _, lines in groups):
-        yield "the engine spells out all lines of a group of unpaid"
+        yield "the engine lists all lines of a group of unpaid"
 
 
 def _named(key: Key) -> str:
@@ -162,7 +162,7 @@ def _named(key: Key) -> str:
 
 
 def rules_of(terms: Terms) -> Rules:
-    """Terms that no document was written for, as the oracle reads rules."""
+    """Generated terms in the oracle's form."""
     return {"pool_rate": Fraction(terms.pool_rate_ppm, RATE_SCALE), "plans": [_rules_of(plan) for plan in terms.plans]}
 
 
@@ -198,7 +198,7 @@ def _fractions(rates_ppm: tuple[int, ...]) -> list[Fraction]:
 
 
 def order_of(sale: Sale) -> Order:
-    """A sale that no order was placed for, as the oracle reads orders."""
+    """A generated sale in the oracle's form."""
 
     def person(earner: Earner) -> dict[str, Any]:
         return {"distributor_id": earner.distributor_id, "tier": earner.tier, "active": earner.active}

@@ -18,7 +18,7 @@ BEST_SELLING = 10
 
 @dataclass(frozen=True)
 class Sold:
-    """`by_hand` and `by_seed` are rule sets that speak of the products and categories that sold best."""
+    """`by_hand` and `by_seed` are rule sets that name the products and categories that sold best."""
 
     baskets: list[Basket]
     categories: dict[int, int]

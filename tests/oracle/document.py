@@ -1,4 +1,4 @@
-"""The examples of docs/commissions.md: its tables, and the rule sets that stand above them."""
+"""The examples of docs/commissions.md: its tables, and the rule sets above them."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from tests.oracle.oracle import Books, Order
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "commissions.md").read_text("utf-8")
 CATEGORIES = {501: 7, 502: 7, 601: 8}
-"""As the document says of its products."""
+"""The categories that the document gives to its products."""
 
 Row = dict[str, str]
 
 
 @dataclass(frozen=True)
 class Example:
-    """One row of a table below a rule set: an order, what stood in the books before, and what each plan gives."""
+    """One row of a table below a rule set: an order, the books before it, and what each plan pays."""
 
     rules: dict[str, Any]
     row: Row
@@ -53,7 +53,7 @@ class Example:
 
     @property
     def books(self) -> Books:
-        """The columns on what was before, by level; only rule sets of one plan have them."""
+        """The columns with earlier figures, by level; only rule sets of one plan have them."""
         plan = self.rules["plans"][0]["name"]
         books: Books = {"own_sales": {}, "day": {}, "month": {}}
         for book, column in (("day", "had that day"), ("month", "had that month"), ("own_sales", "own sales before")):
@@ -63,11 +63,11 @@ class Example:
 
     @property
     def answers(self) -> dict[tuple[int, str, int], int | str]:
-        """What the row says by line, plan and level: an amount in cents, or a reason code."""
+        """The row's results by line, plan and level: an amount in cents, or a reason code."""
         found: dict[tuple[int, str, int], int | str] = {}
         for plan in (column.strip("`") for column in self.row if column.startswith("`")):
-            for line, said in enumerate(self.row[f"`{plan}`"].split(" / "), start=1):
-                for level, answer in enumerate(said.split(", "), start=1):
+            for line, cell in enumerate(self.row[f"`{plan}`"].split(" / "), start=1):
+                for level, answer in enumerate(cell.split(", "), start=1):
                     found[line, plan, level] = answer.strip("`") if answer.startswith("`") else cents(answer)
         return found
 

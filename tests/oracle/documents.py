@@ -1,6 +1,6 @@
 """The rule sets of the comparison, as JSON documents: some written by hand, others drawn by a seed.
 
-Together they use everything that a rule set may say. Amounts are for three currencies with 2, 0 and 3 digits.
+Together they use every feature of a rule set. Amounts are in three currencies with 2, 0 and 3 digits.
 """
 
 from __future__ import annotations
@@ -136,13 +136,13 @@ def written(products: Sequence[int], categories: Sequence[int]) -> list[Document
 
 
 def drawn(seed: int, products: Sequence[int], categories: Sequence[int]) -> Document:
-    """A rule set that nobody would write: one to four plans of any kind, each with anything that it may say."""
+    """An unrealistic rule set: one to four plans of any kind, each with any feature it may have."""
     dice = Random(seed)
     plans: list[Document] = []
     for number in range(dice.randint(1, 4)):
         plan = dice.choice((_unilevel, _differential, _team_bonus, _fixed))(dice, products, categories)
         plans.append({**plan, "name": f"{plan['plan']}_{number}", **_common(dice, products, categories)})
-    # The pool may be too small for the plans, which no published rule set's is: then the pool is what decides.
+    # The pool may be too small for the plans, unlike that of a published rule set, so that the pool limits shares.
     return {"title": f"Drawn by seed {seed}", "pool_rate": _rate(dice, 90_000, 400_000), "plans": plans}
 
 

@@ -1,10 +1,10 @@
-"""What an order pays, worked out the way an accountant would with a pencil: one order, one line, one person at a time.
+"""What an order pays, calculated as an accountant would by hand: one order, one line, one person at a time.
 
 Every share is an exact fraction until the line is rounded. Nothing here is fast, and nothing is taken from the engine.
 
 An order is a dict: `currency`, `lines` (each `line`, `product_id`, `category_id`, `quantity`, `net_minor`), `chain`
 (the seller first; each `distributor_id`, `tier`, `active`) and `leader` (of the seller's team, the same shape, or
-None). The books are what stood before the order: `own_sales` by distributor, `day` and `month` by (plan, distributor).
+None). The books are the figures before the order: `own_sales` by distributor, `day` and `month` by (plan, distributor).
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ Order = dict[str, Any]
 Books = dict[str, dict[Any, int]]
 
 Key = tuple[int, str, int, int]
-"""Line, plan, level, distributor: at most one entry each. Where there is no team, level and distributor are 0."""
+"""Line, plan, level, distributor: at most one entry each. Without a team, level and distributor are 0."""
 
 
 NOTHING = Fraction(0)
 
 
 class Claim(NamedTuple):
-    """What someone may ask of a plan for a line, before limits: an exact share, or the reason why there is none."""
+    """An earner's claim on a plan for a line, before limits: an exact share, or the reason why there is none."""
 
     level: int
     distributor_id: int
@@ -39,9 +39,9 @@ class Claim(NamedTuple):
 
 @dataclass
 class Answer:
-    """`exact` is the share before limits, `basis` says where its rate came from; only for those who have an entry.
+    """`exact` is the share before limits, `basis` states where its rate came from; only for keys with an entry.
 
-    `cut_below_minimum` has those whose share reached the plan's minimum before a cap or the pool cut it.
+    `cut_below_minimum` has the keys whose share reached the plan's minimum before a cap or the pool cut it.
     """
 
     pools: dict[int, int] = field(default_factory=dict)
@@ -64,7 +64,7 @@ def recalculate(rules: Rules, order: Order, books: Books) -> Answer:
         left_in_pool = Fraction(pool)
         shares: dict[Key, Fraction] = {}
         for plan in rules["plans"]:
-            # Who kept something of a claim on this line: the next claim of a differential plan depends on it.
+            # The levels that were paid on this line: the next claim of a differential plan depends on them.
             paid_levels: set[int] = set()
             for claim in claims(plan, order, line, books, paid_levels):
                 key = (line["line"], plan["name"], claim.level, claim.distributor_id)
@@ -107,19 +107,19 @@ def recalculate(rules: Rules, order: Order, books: Books) -> Answer:
 def claims(
     plan: Rules, order: Order, line: dict[str, int], books: Books, paid_levels: Container[int]
 ) -> Iterator[Claim]:
-    """What each upline, or the leader, may ask of `plan` for `line`, by level.
+    """The claims of each upline, or of the leader, on `plan` for `line`, by level.
 
-    The caller settles each claim before the next one is made: `paid_levels` then says whether it was paid.
+    The caller pays or rejects each claim before it requests the next: `paid_levels` then has those that were paid.
     """
     if plan["plan"] == "team_bonus":
         yield claim_of_leader(plan, order, line, books)
         return
-    nobody = "" if covers(plan, line) else "not_covered"
-    if not nobody and plan["plan"] == "fixed" and order["currency"] not in plan["amounts"]:
-        nobody = "no_amount_in_currency"
-    if nobody:
+    reason = "" if covers(plan, line) else "not_covered"
+    if not reason and plan["plan"] == "fixed" and order["currency"] not in plan["amounts"]:
+        reason = "no_amount_in_currency"
+    if reason:
         for level, upline in enumerate(order["chain"], start=1):
-            yield Claim(level, upline["distributor_id"], reason=nobody)
+            yield Claim(level, upline["distributor_id"], reason=reason)
     elif plan["plan"] == "differential":
         yield from claims_by_tier(plan, order, line, books, paid_levels)
     else:
@@ -127,7 +127,7 @@ def claims(
 
 
 def claims_by_level(plan: Rules, order: Order, line: dict[str, int], books: Books) -> Iterator[Claim]:
-    """Unilevel and fixed. With compression, only those who qualify are counted as levels of the plan."""
+    """Unilevel and fixed. With compression, only qualified uplines count as levels of the plan."""
     counted = 0
     for level, upline in enumerate(order["chain"], start=1):
         distributor_id = upline["distributor_id"]
@@ -173,9 +173,9 @@ def rates_for(plan: Rules, line: dict[str, int], tier: str) -> tuple[list[Fracti
 def claims_by_tier(
     plan: Rules, order: Order, line: dict[str, int], books: Books, paid_levels: Container[int]
 ) -> Iterator[Claim]:
-    """Differential: each gets what the own rate is above the best paid below; the first equal to it, the peer rate.
+    """Differential: each gets its own rate minus the best paid below; the first with an equal rate, the peer rate.
 
-    A claim that was not paid is as if it had not been made.
+    An unpaid claim has no effect on later ones.
     """
     best = NOTHING
     best_claimed = NOTHING
@@ -208,7 +208,7 @@ def claims_by_tier(
 
 
 def claim_of_leader(plan: Rules, order: Order, line: dict[str, int], books: Books) -> Claim:
-    """Team bonus. The leader is level 0 whether or not he or she stands in the chain as well."""
+    """Team bonus. The leader is level 0, even if the leader is in the chain as well."""
     leader = order["leader"]
     if leader is None:
         return Claim(0, 0, reason="no_team")
@@ -233,7 +233,7 @@ def covers(plan: Rules, line: dict[str, int]) -> bool:
 
 
 def disqualified(plan: Rules, order: Order, person: dict[str, Any], books: Books) -> str:
-    """Why the plan's conditions shut `person` out, or nothing. The seller's own sales include this order."""
+    """Why the plan's conditions exclude `person`, or "". The seller's own sales include this order."""
     if plan["active"] and not person["active"]:
         return "inactive"
     if order["currency"] in plan["own_sales_min"]:
@@ -248,10 +248,10 @@ def disqualified(plan: Rules, order: Order, person: dict[str, Any], books: Books
 def limited(
     plan: Rules, currency: str, share: Fraction, had: dict[str, int], left_in_pool: Fraction
 ) -> tuple[Fraction, str, str]:
-    """Return what the limits leave of `share`, the one that decided, and the reason where nothing is paid.
+    """Return what the limits leave of `share`, the limit that cut it, and the reason if nothing is paid.
 
-    `had` is what the distributor had from the plan already, in the time that each cap is about. The minimum looks at
-    what caps and pool have left.
+    `had` is what the distributor already got from the plan in the period of each cap. The minimum applies to the share
+    after caps and pool.
     """
     limit = ""
     for per in CAPS:
@@ -269,9 +269,9 @@ def limited(
 
 
 def rounded_together(shares: dict[Key, Fraction], pool: int | None = None) -> dict[Key, int]:
-    """Everyone gets the whole units of the share; what their sum, rounded half up, has more goes to the largest rests.
+    """Each share is rounded down; the units missing to the sum, rounded half up, go to the largest fractions.
 
-    Equal rests are served in the order of `shares`. The sum is never above `pool`.
+    Equal fractions are served in the order of `shares`. The sum is never above `pool`.
     """
     amounts = {key: floor(share) for key, share in shares.items()}
     total = floor(sum(shares.values(), Fraction(1, 2)))
@@ -286,10 +286,10 @@ def rounded_together(shares: dict[Key, Fraction], pool: int | None = None) -> di
 def taken_back(
     rules: Rules, entries: dict[Key, int], line: dict[str, int], refunded_minor: int, refunded_quantity: int
 ) -> dict[Key, int]:
-    """Return what refunds have taken back so far of a line's `entries`: a matter of their sums, not of their number.
+    """Return what refunds have taken back so far of a line's `entries`: it depends on their sums, not on their number.
 
-    A share of money follows the money that went back (the units, where the line cost nothing), an amount per unit
-    follows the units; with all the money back nothing is left of either.
+    A share of money falls with the money refunded (with the units, if the line cost nothing), an amount per unit with
+    the units; when all the money is refunded, nothing is left of either.
     """
     units = Fraction(refunded_quantity, line["quantity"])
     money = Fraction(refunded_minor, line["net_minor"]) if line["net_minor"] else units
@@ -302,7 +302,7 @@ def taken_back(
 
 
 def pool_taken_back(pool: int, line: dict[str, int], refunded_minor: int, refunded_quantity: int) -> int:
-    """Return how much of the line's pool refunds have taken back so far: its part of the money, rounded half up."""
+    """Return how much of the line's pool refunds have taken back so far, by the money refunded, rounded half up."""
     if line["net_minor"] == 0:
         return floor(Fraction(pool * refunded_quantity, line["quantity"]) + Fraction(1, 2))
     return floor(Fraction(pool * refunded_minor, line["net_minor"]) + Fraction(1, 2))

@@ -1,6 +1,6 @@
-"""Reads a rule document, as it stands in JSON, into fractions: rates as they are, amounts in minor units.
+"""Reads a rule document from JSON into fractions: rates as they are, amounts in minor units.
 
-It knows nothing of the product's own reader: digits of currencies and defaults are stated here again.
+It is independent of the product's own reader: digits of currencies and defaults are repeated here.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A rule document as the engine takes it, translated here so that the product's own reader is not taken on trust."""
+"""A rule document in the engine's form, converted here so that the product's own reader is tested too."""
 
 from __future__ import annotations
 
@@ -86,5 +86,5 @@ def _minor(amount: str, currency: str) -> int:
 
 def _whole(number: Fraction) -> int:
     if number.denominator != 1:
-        raise ValueError(f"{number} is finer than the engine counts")
+        raise ValueError(f"{number} is finer than the engine's smallest unit")
     return number.numerator

@@ -24,11 +24,11 @@ from tests.oracle.worlds import refunds_of
 from tests.unit.test_calculation_properties import cases
 
 IN_DOLLARS = 0.8
-"""The share of baskets that are what they are; the others are sold in yen or in dinars."""
+"""The share of baskets in their real currency; the others are sold in yen or in dinars."""
 
 REFUNDED_SHARE = 0.3
-TOLD_MAX = 10
-"""So many differences are told in words; one bug tends to show in thousands of orders."""
+SHOWN_MAX = 10
+"""The number of differences that are printed; one bug tends to show in thousands of orders."""
 
 CAME_UP = {
     *(f"orders in {currency}" for currency in ("USD", "JPY", "KWD")),
@@ -42,13 +42,13 @@ CAME_UP = {
     *("units limited by conditions", "own sales that suffice"),
     *("above an unpaid one", "after an unpaid peer", "cut below the minimum"),
 }
-"""What the comparison must have met, each of it often; without that, agreement would mean nothing."""
+"""The cases that must come up often; without them, agreement would mean nothing."""
 
 OFTEN = 100
 
 
 class Comparison:
-    """Runs both over the orders; keeps what came up and where the two differ."""
+    """Runs both over the orders; counts the cases and collects the differences."""
 
     def __init__(self) -> None:
         self.came_up: Counter[str] = Counter()
@@ -91,7 +91,7 @@ class Comparison:
 
 @pytest.fixture(scope="module")
 def compared(sold: Sold) -> Comparison:
-    """Every basket under one rule set: half of them under those written by hand, half under those drawn by a seed."""
+    """Each basket under one rule set: half under those written by hand, half under those drawn by a seed."""
     by_hand, by_seed = [BothSides(one) for one in sold.by_hand], [BothSides(one) for one in sold.by_seed]
     comparison, dice = Comparison(), Random(4)
     for number in range(BASKETS):
@@ -102,18 +102,18 @@ def compared(sold: Sold) -> Comparison:
 
 
 def test_the_engine_agrees_with_the_oracle(compared: Comparison):
-    told = "\n".join(compared.differences[:TOLD_MAX])
-    assert not compared.differences, f"{len(compared.differences):,} differences, for example:\n{told}"
+    shown = "\n".join(compared.differences[:SHOWN_MAX])
+    assert not compared.differences, f"{len(compared.differences):,} differences, for example:\n{shown}"
 
 
-def test_everything_a_rule_set_may_say_was_compared(compared: Comparison):
+def test_every_feature_of_a_rule_set_was_compared(compared: Comparison):
     assert compared.came_up["orders"] >= 20_000
     assert {what: compared.came_up[what] for what in sorted(CAME_UP) if compared.came_up[what] < OFTEN} == {}
 
 
 @given(cases())
-def test_they_agree_on_rules_and_sales_that_nobody_would_write(case: tuple[Terms, Sale, Earned]):
-    """Narrow caps, minima and pools, few tiers and small amounts: whatever happens seldom with real baskets."""
+def test_they_agree_on_unrealistic_rules_and_sales(case: tuple[Terms, Sale, Earned]):
+    """Narrow caps, minima and pools, few tiers and small amounts: cases that are rare with real baskets."""
     terms, sale, earned = case
     assume(sale.lines)
     order = order_of(sale)
@@ -122,7 +122,7 @@ def test_they_agree_on_rules_and_sales_that_nobody_would_write(case: tuple[Terms
     assert list(differences(order, answer, calculate(terms, sale, earned))) == []
 
 
-def test_the_documents_mean_the_same_terms_to_the_product(sold: Sold):
+def test_the_product_reads_the_same_terms_from_the_documents(sold: Sold):
     """A drawn rule set may promise more than its pool, which the product refuses to publish; most do not."""
     published = [RuleDocument.model_validate(document) for document in sold.by_hand]
     assert [terms_of_the_product(document) for document in published] == [terms_of(one) for one in sold.by_hand]

@@ -1,4 +1,4 @@
-"""The examples of docs/commissions.md, given to the engine and to the oracle: both say what the document says."""
+"""Engine and oracle both give the results of the examples in docs/commissions.md."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from tests.oracle.reading import read
 EXAMPLES = examples()
 
 
-def test_no_example_is_overlooked():
+def test_every_example_is_found():
     assert len(EXAMPLES) >= 15
     assert {plan["plan"] for one in EXAMPLES for plan in one.rules["plans"]} == {"unilevel", "differential"}
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=str)
-def test_the_engine_says_what_the_document_says(example: Example):
+def test_the_engine_gives_the_documented_results(example: Example):
     terms = terms_of(RuleDocument.model_validate({"title": "An example", **example.rules}))
 
     outcome = calculate(terms, sale_of(example.order), earned_of(terms, example.books))
@@ -34,14 +34,14 @@ def test_the_engine_says_what_the_document_says(example: Example):
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=str)
-def test_the_oracle_says_what_the_document_says(example: Example):
+def test_the_oracle_gives_the_documented_results(example: Example):
     answer = recalculate(read(example.rules), example.order, example.books)
 
     found = {**answer.entries, **answer.unpaid}
-    assert {(line, plan, level): said for (line, plan, level, _), said in found.items()} == example.answers
+    assert {(line, plan, level): result for (line, plan, level, _), result in found.items()} == example.answers
 
 
-def test_with_compression_the_entry_has_the_level_of_the_chain_and_the_rate_of_the_place():
+def test_a_compressed_entry_keeps_its_chain_level_and_has_the_rate_of_its_plan_level():
     [example] = [one for one in EXAMPLES if "`compressed`" in one.row]
     terms = terms_of(RuleDocument.model_validate({"title": "An example", **example.rules}))
 
@@ -64,14 +64,14 @@ def test_the_worked_example():
     answer = recalculate(read(rules), order, nothing)
 
     *shares, together = table("share")
-    said = [
+    documented = [
         (f"{row['exact']}", cents(row["rounded down"]), cents(row["with the remainder"].strip("*"))) for row in shares
     ]
     exact = [f"{float(share / 100):.3f}" for share in answer.exact.values()]
-    assert said == [
+    assert documented == [
         (e, a.amount_minor - a.rounding, a.amount_minor) for e, a in zip(exact, outcome.entries, strict=True)
     ]
-    assert list(answer.entries.values()) == [with_remainder for _, _, with_remainder in said]
+    assert list(answer.entries.values()) == [with_remainder for _, _, with_remainder in documented]
     paid, pool = sum(answer.entries.values()), outcome.pools_minor[0]
     assert together["with the remainder"] == (
         f"{paid / 100:.2f} of a pool of {pool / 100:.2f}; {(pool - paid) / 100:.2f} stay with the platform"

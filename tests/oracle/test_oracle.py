@@ -1,4 +1,4 @@
-"""The oracle against figures worked out by hand: it judges the engine, so it must be beyond doubt itself."""
+"""The oracle against figures calculated by hand: it checks the engine, so it must be correct itself."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def recalculated(
 
 
 def by_level(figures: dict[Key, Any]) -> dict[int, Any]:
-    """Orders of one line and one plan: the level says it all."""
+    """For orders of one line and one plan: the level is enough as a key."""
     return {level: figure for (_, _, level, _), figure in sorted(figures.items())}
 
 
@@ -65,13 +65,13 @@ def test_levels_are_rounded_together():
     assert answer.pools == {1: 500}
 
 
-def test_the_remainder_goes_to_the_largest_rest_and_then_to_the_first():
-    # 0.33: 5 % = 1.65, 5 % = 1.65, 1 % = 0.33; sum 3.63, so 4 cents: 1 + 1 + 0, and both left go to rests of 0.65.
+def test_the_remainder_goes_to_the_largest_fraction_then_to_the_first():
+    # 0.33: 5 % = 1.65, 5 % = 1.65, 1 % = 0.33; sum 3.63, so 4 cents: 1 + 1 + 0, and both left go to fractions of 0.65.
     answer = recalculated({"plan": "unilevel", "rates": ["0.05", "0.05", "0.01"]}, an_order(a_line(33)))
     assert by_level(answer.entries) == {1: 2, 2: 2}
     assert by_level(answer.rounding) == {1: 1, 2: 1}
     assert answer.unpaid[1, "p", 3, GRAND] == "rounded_to_nothing"
-    # 0.30: 1.5 + 1.5 = 3 cents; equal rests, so the seller has the third.
+    # 0.30: 1.5 + 1.5 = 3 cents; equal fractions, so the seller gets the third.
     answer = recalculated({"plan": "unilevel", "rates": ["0.05", "0.05"]}, an_order(a_line(30)))
     assert by_level(answer.entries) == {1: 2, 2: 1}
 
@@ -84,7 +84,7 @@ def test_half_a_cent_in_the_sum_is_rounded_up_but_never_above_the_pool():
     assert by_level(cut.limited_by) == {1: "pool"}
 
 
-def test_overrides_from_the_narrowest_to_the_widest():
+def test_the_narrowest_override_wins():
     plan = {
         "plan": "unilevel",
         "rates": ["0.01"],
@@ -112,7 +112,7 @@ def test_overrides_from_the_narrowest_to_the_widest():
         assert by_level(answer.basis) == {1: f"rates of {basis}"}
 
 
-def test_compression_passes_over_those_who_do_not_qualify():
+def test_compression_passes_over_unqualified_uplines():
     plan = {"plan": "unilevel", "rates": ["0.05", "0.03"]}
     order = an_order(a_line(10_000), inactive=(SELLER, GRAND))
     assert by_level(recalculated(plan, order).entries) == {2: 300}
@@ -137,21 +137,21 @@ def test_own_sales_count_this_order_for_the_seller_alone():
     assert by_level(in_yen.entries) == {1: 300, 2: 180, 3: 60}
 
 
-def test_a_differential_pays_what_each_tier_is_above_those_below():
+def test_a_differential_pays_the_difference_to_the_tiers_below():
     plan = {"plan": "differential", "rates": {"silver": "0.02", "gold": "0.05"}, "peer_rate": "0.01"}
-    # standard has no rate; silver 2 %; gold 5 - 2 = 3 %; the second gold the peer rate of 1 %.
+    # standard has no rate; silver gets 2 %; gold 5 - 2 = 3 %; the second gold the peer rate of 1 %.
     answer = recalculated(plan, an_order(a_line(10_000)))
     assert by_level(answer.entries) == {2: 200, 3: 300, 4: 100}
     assert by_level(answer.unpaid) == {1: "tier_without_rate"}
-    # gold 5 %, its peer 1 %; the third gold has no peer bonus any more, and silver is not above them.
+    # gold gets 5 %, its peer 1 %; the third gold gets no peer bonus, and silver is not above them.
     answer = recalculated(plan, an_order(a_line(10_000), tiers=("gold", "gold", "silver", "gold")))
     assert by_level(answer.entries) == {1: 500, 2: 100}
     assert by_level(answer.unpaid) == {3: "not_above_tiers_below", 4: "not_above_tiers_below"}
-    # The inactive silver leaves the gold above the whole 5 %; the last is out of reach.
+    # The inactive silver leaves the gold above the whole 5 %; the last is beyond the plan's levels.
     answer = recalculated({**plan, "levels_max": 3}, an_order(a_line(10_000), inactive=(SPONSOR,)))
     assert by_level(answer.entries) == {3: 500}
     assert by_level(answer.unpaid) == {1: "tier_without_rate", 2: "inactive", 4: "beyond_last_level"}
-    # Whether somebody qualifies is asked before how far the plan reaches, as it is with levels.
+    # Qualification is checked before the plan's levels, as in a unilevel plan.
     answer = recalculated({**plan, "levels_max": 3}, an_order(a_line(10_000), inactive=(TOP,)))
     assert by_level(answer.unpaid) == {1: "tier_without_rate", 4: "inactive"}
 
@@ -174,7 +174,7 @@ def test_a_team_bonus(leader: int | None, own_sales: bool, inactive: tuple[int, 
     assert by_level(answer.unpaid) == reason
 
 
-def test_fixed_amounts_are_for_each_unit():
+def test_fixed_amounts_are_paid_per_unit():
     plan = {"plan": "fixed", "amounts": [{"currency": "KWD", "levels": ["0.125", "0", "0.010"]}]}
     answer = recalculated(plan, an_order(a_line(5_000, quantity=3), currency="KWD"))
     assert by_level(answer.entries) == {1: 375, 3: 30}
@@ -183,7 +183,7 @@ def test_fixed_amounts_are_for_each_unit():
     assert set(by_level(in_dollars.unpaid).values()) == {"no_amount_in_currency"}
 
 
-def test_what_the_conditions_do_not_cover_pays_nobody():
+def test_an_uncovered_line_pays_no_one():
     plan = {"plan": "unilevel", "rates": ["0.05"], "conditions": {"categories": [8], "products": [100]}}
     lines = (
         a_line(1_000),
@@ -217,7 +217,7 @@ def test_caps(per: str, books: Any, first: int | None, second: int | None, reaso
         assert answer.limited_by[2, "p", 1, SELLER] == per
 
 
-def test_the_limit_that_leaves_least_is_named_and_the_first_of_equals():
+def test_the_tightest_limit_is_named_and_the_first_of_equal_ones():
     caps = [{"per": per, "currency": "USD", "amount": amount} for per, amount in (("month", "0.20"), ("order", "0.20"))]
     caps.append({"per": "entry", "currency": "USD", "amount": "0.30"})
     plan = {"plan": "unilevel", "rates": ["0.05"], "caps": caps}
@@ -225,14 +225,14 @@ def test_the_limit_that_leaves_least_is_named_and_the_first_of_equals():
     assert by_level(recalculated(plan, an_order(a_line(1_000), tiers=("gold",)), pool="0.01").limited_by) == {1: "pool"}
 
 
-def test_the_minimum_looks_at_the_exact_share():
+def test_the_minimum_applies_to_the_exact_share():
     plan = {"plan": "unilevel", "rates": ["0.05", "0.0499"], "minimum": [{"currency": "USD", "amount": "0.50"}]}
     answer = recalculated(plan, an_order(a_line(1_000), tiers=("gold", "gold")))
     assert by_level(answer.entries) == {1: 50}
     assert by_level(answer.unpaid) == {2: "below_minimum"}
 
 
-def test_the_minimum_looks_at_what_caps_and_pool_have_left():
+def test_the_minimum_applies_after_caps_and_pool():
     plan = {
         "plan": "unilevel",
         "rates": ["0.05", "0.04", "0.02"],
@@ -251,7 +251,7 @@ def test_the_minimum_looks_at_what_caps_and_pool_have_left():
     assert answer.cut_below_minimum == {(1, "p", 2, SPONSOR)}
 
 
-def test_a_differential_looks_at_what_was_paid_below():
+def test_a_differential_depends_on_what_was_paid_below():
     plan = {"plan": "differential", "rates": {"standard": "0.01", "silver": "0.02", "gold": "0.05"}}
     minimum = [{"currency": "USD", "amount": "1.50"}]
     # 100.00: 1 % is below the minimum, so silver has its whole 2 %, and gold 5 - 2 = 3 %.
@@ -270,7 +270,7 @@ def test_a_differential_looks_at_what_was_paid_below():
     order = an_order(a_line(10_000), tiers=("silver", "silver", "silver"))
     answer = recalculated(peers, order, books={**NOTHING_BEFORE, "day": {("p", SPONSOR): 300}})
     assert by_level(answer.entries) == {1: 200, 3: 100}
-    # What rounding alone brings to nothing counts: 0.40 at 1 % is 0.4 cents, and gold has 5 - 1 = 4 %, 1.6 cents.
+    # A share rounded to nothing counts as paid: 0.40 at 1 % is 0.4 cents, and gold has 5 - 1 = 4 %, 1.6 cents.
     answer = recalculated(plan, an_order(a_line(40), tiers=("standard", "gold")))
     assert by_level(answer.entries) == {2: 2}
     assert by_level(answer.exact) == {2: Fraction("1.6")}
@@ -293,7 +293,7 @@ def test_a_line_that_cost_nothing_rounds_to_nothing():
     assert by_level(answer.unpaid) == {1: "rounded_to_nothing"}
 
 
-def test_refunds_take_back_in_proportion_and_the_last_takes_all():
+def test_refunds_take_back_in_proportion_and_the_last_takes_the_rest():
     rules = read(
         {
             "pool_rate": "0.5",

@@ -1,4 +1,4 @@
-"""The comparison is only worth something if it sees what is wrong: here the engine is made wrong on purpose."""
+"""The comparison must detect a wrong engine: here bugs are planted in the engine."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.oracle.conftest import Sold
 from tests.oracle.documents import Document, cap, money, per_unit
 
 ORDERS_MAX = 5_000
-"""Within so many orders a bug in any feature must have shown; most show within ten."""
+"""A planted bug must show within this many orders; most show within ten."""
 
 LEVELS, COMPRESSED, TEAMS, FIXED_FIRST, ALL_FOUR, CRUMBS, LIMITED_TIERS = range(7)
 """The rule sets written by hand, in their order."""
@@ -39,7 +39,7 @@ def a_cent_from_one_to_another(outcome: Outcome) -> Outcome:
     return replace(outcome, entries=(more, less, *others))
 
 
-def nobody_is_told_why(outcome: Outcome) -> Outcome:
+def a_missing_reason(outcome: Outcome) -> Outcome:
     return replace(outcome, unpaid=outcome.unpaid[:-1])
 
 
@@ -61,7 +61,7 @@ def an_entry_for_another(outcome: Outcome) -> Outcome:
     return replace(outcome, entries=(replace(first, distributor_id=first.distributor_id + 1), *others))
 
 
-def another_ground(**fields: Any) -> Any:
+def another_detail(**fields: Any) -> Any:
     def change(outcome: Outcome) -> Outcome:
         first, *others = outcome.entries
         return replace(outcome, entries=(replace(first, **fields), *others))
@@ -86,22 +86,22 @@ def paid_and_unpaid(outcome: Outcome) -> Outcome:
     [
         a_cent_more,
         a_cent_from_one_to_another,
-        nobody_is_told_why,
+        a_missing_reason,
         another_reason,
         an_entry_less,
         an_entry_twice,
         an_entry_for_another,
         a_pool_one_less,
         paid_and_unpaid,
-        another_ground(rate_ppm=1),
-        another_ground(tier="nobody"),
-        another_ground(limited_by="month"),
-        another_ground(rounding=7),
-        another_ground(base_minor=1),
-        another_ground(product_id=1),
+        another_detail(rate_ppm=1),
+        another_detail(tier="unknown"),
+        another_detail(limited_by="month"),
+        another_detail(rounding=7),
+        another_detail(base_minor=1),
+        another_detail(product_id=1),
     ],
 )
-def test_a_wrong_figure_is_seen(sold: Sold, wrong: Any):
+def test_a_wrong_figure_is_detected(sold: Sold, wrong: Any):
     both = BothSides(sold.by_hand[ALL_FOUR])
     for number in range(100):
         order = sold.order(number, "USD")
@@ -110,10 +110,10 @@ def test_a_wrong_figure_is_seen(sold: Sold, wrong: Any):
         if len(outcome.entries) >= 2 and outcome.unpaid and outcome.unpaid[0].uplines:
             assert list(differences(order, answer, wrong(outcome)))
             return
-    pytest.fail("no order had two entries and someone who got nothing")
+    pytest.fail("no order had two entries and an unpaid upline")
 
 
-def test_a_refund_that_is_a_cent_off_is_seen(sold: Sold):
+def test_a_refund_that_is_a_cent_off_is_detected(sold: Sold):
     both = BothSides(sold.by_hand[ALL_FOUR])
     order = sold.order(0, "USD")
     answer, outcome = both.recalculate(order)
@@ -167,10 +167,8 @@ def _overrides_but(document: Document, plan: int, kind: set[str]) -> dict[str, A
         (CRUMBS, 2, {"rate": "0.0005"}, "KWD"),
     ],
 )
-def test_a_rule_that_the_engine_reads_wrongly_is_seen(
-    sold: Sold, rule_set: int, plan: int | None, change: Any, currency: str
-):
-    """The engine works by a document in which one thing is different: `change` is fields, or overrides left out."""
+def test_a_misread_rule_is_detected(sold: Sold, rule_set: int, plan: int | None, change: Any, currency: str):
+    """The engine uses a document with one difference: `change` is fields, or overrides left out."""
     document = sold.by_hand[rule_set]
     if plan is None:
         other = {**document, **change}
@@ -184,10 +182,10 @@ def test_a_rule_that_the_engine_reads_wrongly_is_seen(
         order = sold.order(number, currency)
         if list(differences(order, *both.recalculate(order))):
             return
-    pytest.fail(f"{ORDERS_MAX} orders did not show it")
+    pytest.fail(f"{ORDERS_MAX} orders did not reveal it")
 
 
-def test_plans_that_draw_in_another_order_are_seen(sold: Sold):
+def test_plans_that_draw_in_another_order_are_detected(sold: Sold):
     document = sold.by_hand[FIXED_FIRST]
     both = BothSides(document, {**document, "plans": document["plans"][::-1]})
     orders = (sold.order(number, "USD") for number in range(ORDERS_MAX))
@@ -196,7 +194,7 @@ def test_plans_that_draw_in_another_order_are_seen(sold: Sold):
 
 SHARE = "net_minor * grant.rate_ppm + line.quantity * grant.unit_minor * RATE_SCALE"
 
-# rule set, module, function, a piece of it, what a wrong engine has there
+# rule set, module, function, a piece of its source, the wrong replacement
 WRONG_ENGINES: dict[str, tuple[int, Any, Callable[..., Any], str, str]] = {
     "a differential counts rates that were not paid": (
         LIMITED_TIERS,
@@ -219,28 +217,28 @@ WRONG_ENGINES: dict[str, tuple[int, Any, Callable[..., Any], str, str]] = {
         "elif numerator < drawing.minimum:",
         f"elif {SHARE} < drawing.minimum:",
     ),
-    "what is below the minimum uses up the pool": (
+    "a share below the minimum uses up the pool": (
         ALL_FOUR,
         calculation,
         calculation._exact_shares,
         'drawing.pass_over(grant, "below_minimum", line)',
         'drawing.pass_over(grant, "below_minimum", line); left -= numerator',
     ),
-    "what is below the minimum uses up the cap": (
+    "a share below the minimum uses up the cap": (
         LIMITED_TIERS,
         calculation,
         calculation._exact_shares,
         'drawing.pass_over(grant, "below_minimum", line)',
         'drawing.pass_over(grant, "below_minimum", line); drawing.drawn[grant.distributor_id] = 10**9',
     ),
-    "a rate of 0 is called the end of the levels": (
+    "a rate of 0 is reported as the end of the levels": (
         LEVELS,
         plans,
         plans.by_level,
         '"no_rate_at_level"',
         '"beyond_last_level"',
     ),
-    "a currency without amounts is called not covered": (
+    "a currency without amounts is reported as not covered": (
         TEAMS,
         plans,
         plans.Walks._walk,
@@ -253,7 +251,7 @@ WRONG_ENGINES: dict[str, tuple[int, Any, Callable[..., Any], str, str]] = {
 @pytest.mark.parametrize(
     ("rule_set", "module", "function", "right", "wrong"), WRONG_ENGINES.values(), ids=WRONG_ENGINES
 )
-def test_an_engine_with_other_rules_is_seen(
+def test_an_engine_with_wrong_rules_is_detected(
     sold: Sold,
     monkeypatch: pytest.MonkeyPatch,
     rule_set: int,
@@ -273,4 +271,4 @@ def test_an_engine_with_other_rules_is_seen(
         order = sold.order(number, "KWD" if rule_set == TEAMS else "USD")
         if list(differences(order, *both.recalculate(order))):
             return
-    pytest.fail(f"{ORDERS_MAX} orders did not show it")
+    pytest.fail(f"{ORDERS_MAX} orders did not reveal it")

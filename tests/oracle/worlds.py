@@ -1,6 +1,6 @@
-"""Orders for the comparison: real baskets, sold by a network that a seed grew, and the running books beside them.
+"""Orders for the comparison: real baskets, sold by a network generated from a seed, and the running books.
 
-The network has tiers, people who fell inactive, teams, leaders who sell, and chains deeper than any plan pays.
+The network has tiers, inactive people, teams, leaders who sell, and chains deeper than any plan pays.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def categories_of_products() -> dict[int, int]:
 
 
 def best_selling(sold: Sequence[Basket], categories: dict[int, int], count: int) -> tuple[list[int], list[int]]:
-    """The products and the categories on most lines, so that what a rule set says of them comes up."""
+    """The products and the categories on most lines, so that rules about them apply often."""
     by_product = Counter(line.product_id for basket in sold for line in basket.lines)
     by_category: Counter[int] = Counter()
     for product_id, lines in by_product.items():
@@ -48,7 +48,7 @@ class Network:
         self.team_leader: dict[int, int | None] = {}
         leaders = range(1, size // 8)
         for distributor_id in range(1, size + 1):
-            # Half pick their sponsor among the latest, which makes the deep chains; half among all.
+            # Half choose their sponsor among the latest, which makes deep chains; half among all.
             first = max(1, distributor_id - 6) if dice.random() < 0.5 else 1
             self.sponsor[distributor_id] = None if distributor_id <= 4 else dice.randint(first, distributor_id - 1)
             self.people[distributor_id] = {
@@ -98,13 +98,13 @@ class Network:
 
 @dataclass
 class RunningBooks:
-    """What a rule set has seen sold and has paid so far: by currency, calendar day or month (UTC) and distributor."""
+    """Sales and payments under a rule set so far: by currency, calendar day or month (UTC) and distributor."""
 
     sold: Counter[tuple[str, str, int]] = field(default_factory=Counter)
     paid: defaultdict[tuple[str, str, int], Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
 
     def before(self, order: Order) -> Books:
-        """The figures of everyone who may earn from the order."""
+        """The figures of all possible earners of the order."""
         currency = order["currency"]
         books: Books = {"own_sales": {}, "day": {}, "month": {}}
         for person in (*order["chain"], order["leader"]):

@@ -1,5 +1,5 @@
-"""Simulation by seed: the runtime and every worker as they are, on servers in memory, in virtual time.
+"""Simulation by seed: the real runtime and every worker, on servers in memory, in virtual time.
 
-One seed decides everything: the traffic, which suspended operation goes on next, and what goes wrong when. So a seed
-that fails fails again, and `python -m tests.simulation --seed N --verbose` tells its whole history.
+One seed decides everything: the traffic, which suspended operation continues next, and which faults happen when. So a
+seed that fails always fails, and `python -m tests.simulation --seed N --verbose` prints its whole history.
 """

@@ -1,4 +1,4 @@
-"""`python -m tests.simulation`: run seeds, tell which failed, and how to see why. Exit code 1 if any did."""
+"""`python -m tests.simulation`: run seeds, and list which failed and how to replay them. Exit code 1 if any failed."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ FAILURES_SHOWN_MAX = 10
 out = Console(highlight=False, soft_wrap=True)
 
 
-def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
+def arguments(args: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
     parser.add_argument("--seeds", type=int, default=1000, metavar="N", help="how many seeds to run (default 1000)")
     parser.add_argument("--first", type=int, default=1, metavar="SEED", help="the first of them (default 1)")
     parser.add_argument("--processes", type=int, default=2, metavar="N", help="how many at a time (default 2)")
     parser.add_argument("--seed", type=int, metavar="S", help="run this one only")
-    parser.add_argument("--verbose", action="store_true", help="with --seed: tell all that happened, in order")
+    parser.add_argument("--verbose", action="store_true", help="with --seed: print the whole history")
     parser.add_argument("--json", action="store_true", help="print one JSON object and no progress")
-    return parser.parse_args(given)
+    return parser.parse_args(args)
 
 
 def run_one(seed: int, *, verbose: bool, as_json: bool) -> int:
@@ -72,7 +72,7 @@ def run_many(first: int, seeds: int, *, processes: int, as_json: bool) -> int:
         _print_json({**figures, "failures": [asdict(outcome) for outcome in failed]})
         return 1 if failed else 0
     for outcome in failed[:FAILURES_SHOWN_MAX]:
-        out.print(f"seed {outcome.seed} breaks:", style="red")
+        out.print(f"seed {outcome.seed} failed:", style="red")
         for breach in outcome.breaches:
             out.print(f"  {breach}", markup=False)
         out.print(f"  replay it: {outcome.replay}", markup=False)
@@ -95,10 +95,10 @@ def _print_json(content: object) -> None:
 
 
 def main() -> int:
-    asked = arguments()
-    if asked.seed is not None:
-        return run_one(asked.seed, verbose=asked.verbose, as_json=asked.json)
-    return run_many(asked.first, asked.seeds, processes=asked.processes, as_json=asked.json)
+    options = arguments()
+    if options.seed is not None:
+        return run_one(options.seed, verbose=options.verbose, as_json=options.json)
+    return run_many(options.first, options.seeds, processes=options.processes, as_json=options.json)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""RabbitMQ as the runtime relies on it: at least once, in whatever order, and answers that get lost."""
+"""RabbitMQ as the runtime relies on it: at-least-once delivery, in any order, with lost confirms."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from tests.simulation.scheduler import Park, Scheduler, Task, suspend, turn
 
 DELAY_MS_MAX = 20_000
 UNDECODABLE = "x-simulated-undecodable"
-"""Names the property that the client library cannot decode; only what comes from outside has one."""
+"""Names the property that the client library cannot decode; only messages from outside have one."""
 
 
 @dataclass(frozen=True, slots=True)
-class Lying:
+class Queued:
     """A message in a queue."""
 
     body: bytes
@@ -50,14 +50,14 @@ class SimulatedBroker:
         self.faults = faults
         self.history = history
         self.receipts = count(1)
-        self.queues: dict[str, list[Lying]] = {queue.name: [] for queue in topology.queues}
+        self.queues: dict[str, list[Queued]] = {queue.name: [] for queue in topology.queues}
         self.inboxes: defaultdict[str, list[SimulatedInbox]] = defaultdict(list)
         self.published: list[Outgoing] = []
         self.waiting = 0
-        """Messages on their way: in a delay queue, or late."""
+        """Messages in transit: in a delay queue, or late."""
         self._limits = {queue.name: queue.arguments.get("x-delivery-limit") for queue in topology.queues}
         self.late: Counter[str] = Counter()
-        """The same by the queue that they are for."""
+        """The same by target queue."""
         self._ttl_ms = {queue.name: ttl for queue in topology.queues if (ttl := queue.arguments.get("x-message-ttl"))}
         self._bound: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
         for binding in topology.bindings:
@@ -66,17 +66,17 @@ class SimulatedBroker:
     def route(self, message: Outgoing) -> list[str]:
         if not message.exchange:
             return [message.routing_key] if message.routing_key in self.queues else []
-        # The exchanges of delays are fanouts, with one queue each.
+        # The delay exchanges are fanouts, with one queue each.
         return self._bound.get((message.exchange, message.routing_key)) or self._bound.get((message.exchange, ""), [])
 
     def take(self, message: Outgoing) -> None:
-        """Put the message into the queues it is for, with all that may happen to it on the way."""
+        """Put the message into its queues, with all faults that may happen on the way."""
         queues = self.route(message)
         if not queues and message.mandatory:
             raise BrokerUnavailable(f"{message.routing_key} on {message.exchange} reaches no queue")
         self.published.append(message)
         headers = message.headers
-        lying = Lying(
+        queued = Queued(
             message.body,
             message.content_type,
             message.routing_key,
@@ -87,37 +87,37 @@ class SimulatedBroker:
         )
         for queue in queues:
             for _ in range(2 if self.faults.strikes(self.faults.plan.duplicated) else 1):
-                self._send(queue, lying)
+                self._send(queue, queued)
 
-    def _send(self, queue: str, lying: Lying) -> None:
+    def _send(self, queue: str, queued: Queued) -> None:
         delay_ms = self._ttl_ms.get(queue, 0)
-        target = lying.routing_key if delay_ms else queue
+        target = queued.routing_key if delay_ms else queue
         if self.faults.strikes(self.faults.plan.delayed):
             delay_ms += int(self.faults.rng.random() * DELAY_MS_MAX)
         if not delay_ms:
-            self.enqueue(target, lying)
+            self.enqueue(target, queued)
             return
         self.waiting += 1
         self.late[target] += 1
-        self.scheduler.after(delay_ms, lambda: self._arrive(target, lying))
+        self.scheduler.after(delay_ms, lambda: self._arrive(target, queued))
 
-    def _arrive(self, queue: str, lying: Lying) -> None:
+    def _arrive(self, queue: str, queued: Queued) -> None:
         self.waiting -= 1
         self.late[queue] -= 1
-        self.enqueue(queue, lying)
+        self.enqueue(queue, queued)
 
-    def enqueue(self, queue: str, lying: Lying, *, first: bool = False) -> None:
+    def enqueue(self, queue: str, queued: Queued, *, first: bool = False) -> None:
         line = self.queues[queue]
         if self.faults.strikes(self.faults.plan.reordered):
-            line.insert(int(self.faults.rng.random() * (len(line) + 1)), lying)
+            line.insert(int(self.faults.rng.random() * (len(line) + 1)), queued)
         else:
-            line.insert(0 if first else len(line), lying)
+            line.insert(0 if first else len(line), queued)
         for inbox in self.inboxes[queue]:
             inbox.wake()
 
-    def give_back(self, queue: str, lying: Lying) -> None:
-        """What was not acknowledged comes again, marked, until the broker itself gives up on it."""
-        again = replace(lying, returned=lying.returned + 1, redelivered=True)
+    def requeue(self, queue: str, queued: Queued) -> None:
+        """Requeue an unacknowledged message, marked as redelivered, until the delivery limit."""
+        again = replace(queued, returned=queued.returned + 1, redelivered=True)
         limit = self._limits[queue]
         if limit is not None and again.returned > limit:
             self.queues[PARKED].append(again)
@@ -125,24 +125,24 @@ class SimulatedBroker:
             self.enqueue(queue, again, first=True)
 
     def put(self, queue: str, routing_key: str, body: bytes) -> None:
-        """Put a bare body into the queue once, without anything that may happen to it on the way."""
-        self.queues[queue].append(Lying(body, "application/json", routing_key))
+        """Put a bare body into the queue once, without any faults."""
+        self.queues[queue].append(Queued(body, "application/json", routing_key))
         for inbox in self.inboxes[queue]:
             inbox.wake()
 
     def has(self, queue: str) -> bool:
-        """Whether something lies in the queue, is not acknowledged yet, or is put off for a while."""
+        """Whether the queue has a message: ready, unacknowledged or delayed."""
         held = any(inbox.unacknowledged for inbox in self.inboxes[queue])
         return held or bool(self.queues[queue]) or self.late[queue] > 0
 
     def fail(self) -> None:
-        """The server goes away, and with it every connection."""
+        """The server goes down, and every connection with it."""
         self.faults.broker_away = True
         for inboxes in self.inboxes.values():
             for inbox in inboxes:
                 inbox.disconnect()
 
-    def come_back(self) -> None:
+    def recover(self) -> None:
         self.faults.broker_away = False
         for inboxes in self.inboxes.values():
             for inbox in inboxes:
@@ -154,7 +154,7 @@ class SimulatedBroker:
 
 
 class SimulatedPublisher:
-    """Publishes a batch as the real one does: all at once, so that after a failure any of it may have got through."""
+    """Publishes a batch like the real one: all at once, so that after a failure any part of it may have arrived."""
 
     def __init__(self, broker: SimulatedBroker) -> None:
         self._broker = broker
@@ -169,28 +169,28 @@ class SimulatedPublisher:
         if faults.strikes(faults.plan.publish_lost):
             for message in messages:
                 if faults.rng.random() < 0.5:
-                    self._take(message, "published unheard")
-            raise BrokerUnavailable("simulated: some of it was not confirmed")
+                    self._take(message, "published unconfirmed")
+            raise BrokerUnavailable("simulated: some messages were not confirmed")
         for message in messages:
             self._take(message, "published")
         if faults.strikes(faults.plan.publish_unanswered):
-            raise BrokerUnavailable("simulated: nothing was confirmed, though all of it arrived")
+            raise BrokerUnavailable("simulated: nothing was confirmed, although everything arrived")
 
     def _take(self, message: Outgoing, what: str) -> None:
-        self._broker.record(what, Told(message))
+        self._broker.record(what, Publication(message))
         self._broker.take(message)
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """A published message as the history tells it."""
+class Publication:
+    """A published message as the history shows it."""
 
     message: Outgoing
 
     def __str__(self) -> str:
         where = f"{self.message.exchange or '(queue)'} / {self.message.routing_key}"
-        said = [f"{event.get('type', '?')} {event.get('id', '?')}" for event in self.events]
-        return f"{where}: {', '.join(said)}"
+        events = [f"{event.get('type', '?')} {event.get('id', '?')}" for event in self.events]
+        return f"{where}: {', '.join(events)}"
 
     @property
     def events(self) -> list[dict[str, Any]]:
@@ -202,7 +202,7 @@ class Told:
 
 
 class SimulatedInbox:
-    """One consumer of a queue, with what was delivered to it. A lost connection leaves it deliveries of no receipt."""
+    """One consumer of a queue, with its deliveries. After a lost connection their receipts are no longer valid."""
 
     def __init__(self, broker: SimulatedBroker, queue: str, time: Time) -> None:
         self._broker = broker
@@ -210,7 +210,7 @@ class SimulatedInbox:
         self._time = time
         self._delivered: list[Delivery] = []
         self._closed = False
-        self.unacknowledged: dict[int, Lying] = {}
+        self.unacknowledged: dict[int, Queued] = {}
         self.parked: Task | None = None
         broker.inboxes[queue].append(self)
 
@@ -233,27 +233,27 @@ class SimulatedInbox:
         self.wake()
 
     def _fetch(self) -> bool:
-        """Take some of what lies in the queue; the rest is for the other replica."""
+        """Take some of the queue's messages; the rest is for the other replica."""
         line = self._broker.queues[self._queue]
         if not line or self._broker.faults.broker_away:
             return False
         rng = self._broker.faults.rng
         for _ in range(len(line) if rng.random() < 0.5 else 1 + int(rng.random() * len(line))):
-            lying = line.pop(0)
+            queued = line.pop(0)
             receipt = next(self._broker.receipts)
-            self.unacknowledged[receipt] = lying
+            self.unacknowledged[receipt] = queued
             self._delivered.append(
                 Delivery(
-                    body=lying.body,
-                    content_type=lying.content_type,
-                    routing_key=lying.routing_key,
-                    redelivered=lying.redelivered,
-                    attempts=lying.attempts,
-                    replays=lying.replays,
-                    returned=lying.returned,
+                    body=queued.body,
+                    content_type=queued.content_type,
+                    routing_key=queued.routing_key,
+                    redelivered=queued.redelivered,
+                    attempts=queued.attempts,
+                    replays=queued.replays,
+                    returned=queued.returned,
                     received_at=self._time.now(),
                     receipt=receipt,
-                    undecoded=lying.undecoded,
+                    undecoded=queued.undecoded,
                 )
             )
         return True
@@ -262,15 +262,15 @@ class SimulatedInbox:
         return receipt in self.unacknowledged
 
     async def acknowledge(self, deliveries: Sequence[Delivery], *, parked: Sequence[Delivery] = ()) -> None:
-        """One acknowledgement covers all before it on its channel, as the real inbox says it."""
+        """One acknowledgement covers all earlier ones on its channel, as in the real inbox."""
         await turn("acknowledge")
         if self._broker.faults.broker_away:
             return
         receipts: list[Any] = [delivery.receipt for delivery in deliveries]
         for delivery in parked:
             receipt: Any = delivery.receipt
-            if lying := self.unacknowledged.pop(receipt, None):
-                self._broker.queues[PARKED].append(lying)
+            if queued := self.unacknowledged.pop(receipt, None):
+                self._broker.queues[PARKED].append(queued)
         covered = [receipt for receipt in self.unacknowledged if receipt in receipts]
         if covered and not parked:
             covered = [receipt for receipt in self.unacknowledged if receipt <= covered[-1]]
@@ -279,11 +279,11 @@ class SimulatedInbox:
         self._broker.record("acknowledged", f"{self._queue} {len(covered)} of {len(deliveries)}")
 
     def disconnect(self) -> int:
-        """What was not acknowledged comes again, marked; how much that is."""
+        """Requeue the unacknowledged messages; return their number."""
         returned = list(self.unacknowledged.values())
         self.unacknowledged.clear()
-        for lying in reversed(returned):
-            self._broker.give_back(self._queue, lying)
+        for queued in reversed(returned):
+            self._broker.requeue(self._queue, queued)
         return len(returned)
 
     def leave(self) -> None:

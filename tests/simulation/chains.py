@@ -1,4 +1,4 @@
-"""Bare bodies that set a thing, set it otherwise, and set it back: whatever befalls them, the last wish must hold."""
+"""Bare bodies that set a value, change it, and set it back: the last command must win, whatever the faults."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """Wishes for one thing as bare bodies, each sent when the one before is acknowledged; `values` are what they set.
+    """Commands for one subject as bare bodies, each sent after the one before is acknowledged; they set `values`.
 
-    The wishes return to what was wished before. `field` of the document with this key in the collection must be the
-    last one in the end.
+    The values return to earlier ones. At the end, `field` of the document with this key must have the last value.
     """
 
     queue: str
@@ -26,14 +25,14 @@ class Chain:
     values: tuple[Any, ...]
 
 
-def changing_its_mind(rng: random.Random, queue_of: Callable[[str], str]) -> Iterator[Chain]:
-    """Wishes for a tag's name and for a market's limit; now and then the sender publishes one twice."""
+def value_chains(rng: random.Random, queue_of: Callable[[str], str]) -> Iterator[Chain]:
+    """Commands for a tag's name and for a market's limit; sometimes the sender publishes one twice."""
     orders = [(1, 2, 1), (1, 2, 1, 2), (1, 1, 2, 1), (1, 2, 3, 2, 1)]
-    for message_type, collection, key, name, wished in (
+    for message_type, collection, key, name, fields in (
         ("tag.define.v1", "catalog.tags", 31, "name", {"tag_id": 31}),
         ("market.define.v1", "rule_book.markets", "harbour", "levels_paid_max", {"market": "harbour"}),
     ):
         order = rng.choice(orders)
         values = tuple(f"tag {number}" if name == "name" else number for number in order)
-        bodies = tuple(json.dumps({**wished, name: value}).encode() for value in values)
+        bodies = tuple(json.dumps({**fields, name: value}).encode() for value in values)
         yield Chain(queue_of(message_type), message_type, bodies, collection, key, name, values)

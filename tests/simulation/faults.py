@@ -1,4 +1,4 @@
-"""What goes wrong in a run, and how often. Each seed has its own mixture: some kinds of fault at all, others often."""
+"""The faults of a run and how often they happen. Each seed has its own mixture: some never, some often."""
 
 from __future__ import annotations
 
@@ -8,37 +8,37 @@ from dataclasses import dataclass, fields, replace
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Chances for each time that something could go wrong."""
+    """The chance of each fault whenever it could happen."""
 
     read_fails: float = 0.0
     """The store is away at a read or write."""
     conflicts: float = 0.0
-    """A write meets somebody who was faster, though nobody was."""
+    """A write reports a conflict although there is none."""
     save_breaks: float = 0.0
-    """A write fails for a reason of its own, such as a document beyond a limit."""
+    """A write fails in a way that a retry does not solve, such as a document over a limit."""
     commit_lost: float = 0.0
     """The store is away at the commit, which does not happen."""
     commit_unanswered: float = 0.0
-    """The commit happens, and nobody says so."""
+    """The commit happens, but its answer is lost."""
     publish_lost: float = 0.0
-    """Some messages of a publish get through, or none; the publisher hears nothing."""
+    """Some messages of a publish arrive, or none; the publisher gets no confirm."""
     publish_unanswered: float = 0.0
-    """All messages get through; the publisher hears nothing."""
+    """All messages arrive; the publisher gets no confirm."""
     duplicated: float = 0.0
     delayed: float = 0.0
     reordered: float = 0.0
     killed: float = 0.0
     """A process ends at a suspension point."""
     stopped: float = 0.0
-    """A process is asked to finish its batch and end, as at a deployment."""
+    """A process gets the signal to finish its batch and end, as in a deployment."""
     disconnected: float = 0.0
-    """A process loses what it consumes with; what it had not acknowledged goes to others, while it works on."""
+    """A process loses its consumer connection; its unacknowledged messages go to others while it continues."""
     outages: float = 0.0
     """A whole server is away for a while; the chance counts once for each server and run."""
     jumps: float = 0.0
     """A machine's clock is set; the chance counts once for each machine and run."""
     hurry: float = 0.0
-    """Time passes though somebody could go on."""
+    """Time passes although some task could continue."""
 
 
 CALM = Plan()
@@ -73,7 +73,7 @@ def plan(rng: random.Random) -> Plan:
 
 @dataclass(slots=True)
 class Faults:
-    """The plan in force, the seed's dice, and which servers are away."""
+    """The current plan, the seed's random numbers, and which servers are away."""
 
     rng: random.Random
     plan: Plan

@@ -1,4 +1,4 @@
-"""What happened in a run, in order: kept as it happens, told only when somebody asks."""
+"""What happened in a run, in order: stored as it happens, formatted only on demand."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from infra.ports.store import Document
 
 @dataclass(slots=True)
 class History:
-    """`now_ms` is virtual time since the beginning. Details are kept as they are and put into words late."""
+    """`now_ms` is virtual time since the start. Details are stored unchanged and formatted later."""
 
     happened: list[tuple[int, str, str, Any]] = field(default_factory=list)
 
@@ -21,7 +21,7 @@ class History:
 
     def lines(self) -> Iterator[str]:
         for now_ms, who, what, detail in self.happened:
-            yield f"{now_ms / 1000:>10.3f}  {who:<28} {what:<18} {_told(detail)}"
+            yield f"{now_ms / 1000:>10.3f}  {who:<28} {what:<18} {_text(detail)}"
 
     def digest(self) -> str:
         """The same for the same history."""
@@ -31,7 +31,7 @@ class History:
         return digest.hexdigest()
 
 
-def _told(detail: Any) -> str:
+def _text(detail: Any) -> str:
     if not isinstance(detail, dict):
         return str(detail)
     return " | ".join(f"{kind} {', '.join(map(_item, detail[kind]))}" for kind in _KINDS if detail.get(kind))
@@ -51,7 +51,7 @@ def _item(item: Document | str) -> str:
 
 @dataclass(slots=True)
 class Log:
-    """Stands in for structlog in the runtime: what it says becomes part of the history."""
+    """Replaces structlog in the runtime: log lines become part of the history."""
 
     history: History
     clock: Any
@@ -61,9 +61,9 @@ class Log:
         return self
 
     def _record(self, event: str, **fields: Any) -> None:
-        told = ", ".join(f"{name}={value}" for name, value in fields.items() if name not in ("server",))
+        text = ", ".join(f"{name}={value}" for name, value in fields.items() if name not in ("server",))
         who = self.clock.current.name if self.clock.current else ""
-        self.history.add(self.clock.now_ms, who, f"log {event}", told)
+        self.history.add(self.clock.now_ms, who, f"log {event}", text)
 
     debug = info = error = _record
 

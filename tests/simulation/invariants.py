@@ -1,4 +1,4 @@
-"""What must hold once a run is quiet, whatever went wrong before: each check tells what does not."""
+"""What must hold once a run is idle, whatever the faults before: each check yields its breaches."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from infra.processes import clock
 from tests.builders import CUP, CUPS, TEAS
 from tests.oracle.oracle import recalculate, taken_back
 from tests.oracle.reading import read
-from tests.simulation.broker import SimulatedBroker, Told
+from tests.simulation.broker import Publication, SimulatedBroker
 from tests.simulation.scheduler import run_at_once
 from tests.simulation.store import SimulatedStore
 from tests.simulation.traffic import Traffic
@@ -37,65 +37,66 @@ _STEPS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-class LongAfter:
-    """So late that an order which is still on its way is stuck."""
+class MuchLater:
+    """So late that an order still in progress is stuck."""
 
     def now(self) -> Any:
         return START + timedelta(days=3)
 
 
 def breaches(store: SimulatedStore, broker: SimulatedBroker, traffic: Traffic) -> Iterator[str]:
-    report = run_at_once(verify(store, traffic.workers, LongAfter()))  # type: ignore[arg-type]
+    report = run_at_once(verify(store, traffic.workers, MuchLater()))  # type: ignore[arg-type]
     for breach in report.breaches:
         yield f"{breach.invariant} {breach.about}: {breach.detail}"
     journals = {worker.name: list(store.tables[JOURNALS + worker.name].values()) for worker in traffic.workers}
     emitted = [item for records in journals.values() for record in records for item in record.get("emitted", ())]
     yield from _accounted_for(journals, traffic)
     yield from _used_ids(journals, traffic)
-    yield from _last_wishes(store, traffic)
+    yield from _last_commands(store, traffic)
     yield from _letters(store, traffic)
-    yield from _said_alike(broker, emitted)
-    yield from _lives(emitted, store.tables["order_intake.orders"])
-    yield from _paid_as_wished(store, traffic)
-    yield from _low_in_time(store, broker)
-    yield from _paid_keep_theirs(emitted)
+    yield from _published_as_recorded(broker, emitted)
+    yield from _order_lives(emitted, store.tables["order_intake.orders"])
+    yield from _paid_as_ordered(store, traffic)
+    yield from _low_on_time(store, broker)
+    yield from _paid_keep_their_stock(emitted)
     yield from _held_long_enough(store, traffic)
-    yield from _left_over(broker)
+    yield from _queues_are_empty(broker)
 
 
 def _accounted_for(journals: Mapping[str, list[Document]], traffic: Traffic) -> Iterator[str]:
-    """Every message from outside was handled once, or set aside for the reason expected; nothing else was."""
+    """Every message from outside was either handled once or dead-lettered."""
     for worker, records in journals.items():
         times = Counter((record["queue"], item["id"]) for record in records for item in record.get("handled", ()))
         known = {(queue, content_of(key)) for queue, key in times}
         dead = {(record["queue"], item["id"]) for record in records for item in record.get("dead", ())}
         for (queue, key), handled in times.items():
             if handled > 1 or (queue, key) in dead:
-                yield f"{queue}: {key} was handled {handled} times{' and set aside' if (queue, key) in dead else ''}"
+                ending = " and dead-lettered" if (queue, key) in dead else ""
+                yield f"{queue}: {key} was handled {handled} times{ending}"
         for queue, keys in traffic.keys.items():
             if queue.partition(".")[0] != worker:
                 continue
             for key in sorted(keys):
                 if (queue, key) not in known and (queue, key) not in dead:
-                    yield f"{queue}: {key} was neither handled nor set aside"
+                    yield f"{queue}: {key} was neither handled nor dead-lettered"
 
 
 def _used_ids(journals: Mapping[str, list[Document]], traffic: Traffic) -> Iterator[str]:
-    """Of several commands under one id, one was handled, and every other was refused as a conflict."""
+    """One of several commands under one id was handled, and every other was refused as a conflict."""
     for key, digests in traffic.used.items():
         handled = [item for records in journals.values() for record in records for item in record.get("handled", ())]
-        stood = {item["digest"] for item in handled if item["id"] == key}
+        accepted = {item["digest"] for item in handled if item["id"] == key}
         refused = {item["id"].rpartition("#")[2] for item in handled if item["id"].startswith(f"{key}#")}
-        if len(stood) != 1 or stood & refused or stood | refused != digests:
-            yield f"{key} was sent with {digests}; handled: {stood}, refused: {refused}"
+        if len(accepted) != 1 or accepted & refused or accepted | refused != digests:
+            yield f"{key} was sent with {digests}; handled: {accepted}, refused: {refused}"
 
 
-def _last_wishes(store: SimulatedStore, traffic: Traffic) -> Iterator[str]:
-    """Whatever a sender wished last for a thing holds, even where it wished the same before."""
+def _last_commands(store: SimulatedStore, traffic: Traffic) -> Iterator[str]:
+    """The last command for a subject wins, even if an equal one came before."""
     for chain in traffic.chains:
         document = store.tables[chain.collection].get(chain.key, {})
         if document.get(chain.field) != chain.values[-1]:
-            yield f"{chain.collection} {chain.key} is {document.get(chain.field)}, wished was {chain.values}"
+            yield f"{chain.collection} {chain.key} is {document.get(chain.field)}, not the last of {chain.values}"
 
 
 def _letters(store: SimulatedStore, traffic: Traffic) -> Iterator[str]:
@@ -108,10 +109,10 @@ def _letters(store: SimulatedStore, traffic: Traffic) -> Iterator[str]:
         yield f"no dead letter for {letter[0]} ({letter[1]})"
 
 
-def _said_alike(broker: SimulatedBroker, emitted: Iterable[Document]) -> Iterator[str]:
-    """An event is the same whenever it is said; all that was published is in a journal, and the other way round.
+def _published_as_recorded(broker: SimulatedBroker, emitted: Iterable[Document]) -> Iterator[str]:
+    """An event is equal whenever it is published; everything published is in a journal, and the other way round.
 
-    Dead letters alone may be told again with another time: a message may die again before its first death is told.
+    Only dead letters may be emitted again with another time: a message may die again before its first is published.
     """
     recorded: defaultdict[str, list[Any]] = defaultdict(list)
     for item in emitted:
@@ -122,7 +123,7 @@ def _said_alike(broker: SimulatedBroker, emitted: Iterable[Document]) -> Iterato
     published: set[str] = set()
     bodies = {outgoing.body: outgoing for outgoing in broker.published if outgoing.exchange == EVENTS_EXCHANGE}
     for outgoing in bodies.values():
-        for event in Told(outgoing).events:
+        for event in Publication(outgoing).events:
             if event["source"] == clock.SOURCE:
                 continue
             published.add(event["id"])
@@ -134,8 +135,8 @@ def _said_alike(broker: SimulatedBroker, emitted: Iterable[Document]) -> Iterato
         yield f"{recorded[message_id][0]['type']} {message_id} is in a journal, but was never published"
 
 
-def _lives(emitted: Iterable[Document], orders: Mapping[str, Document]) -> Iterator[str]:
-    """The events of an order are a legal life, with growing versions, and end in the status that is stored."""
+def _order_lives(emitted: Iterable[Document], orders: Mapping[str, Document]) -> Iterator[str]:
+    """The events of an order are legal steps with growing versions, and end in the stored status."""
     lives: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
     used_up: set[str] = set()
     for item in emitted:
@@ -149,7 +150,7 @@ def _lives(emitted: Iterable[Document], orders: Mapping[str, Document]) -> Itera
         events.sort(key=lambda event: event["data"]["version"])
         steps = [event["type"] for event in events]
         if steps[0] != "order.accepted.v1" or len({event["data"]["version"] for event in events}) < len(events):
-            yield f"order/{key} lived {steps}"
+            yield f"order/{key} went through {steps}"
         for step, following in pairwise(steps):
             if following not in _STEPS[step]:
                 yield f"order/{key} went from {step} to {following}"
@@ -158,21 +159,21 @@ def _lives(emitted: Iterable[Document], orders: Mapping[str, Document]) -> Itera
         if status != expected:
             yield f"order/{key} is {status}, its last event was {last}"
     for key in orders.keys() - lives.keys():
-        yield f"order/{key} is stored, but nobody was told"
+        yield f"order/{key} is stored, but has no event"
 
 
-def _paid_as_wished(store: SimulatedStore, traffic: Traffic) -> Iterator[str]:
-    """What everybody has, reckoned from what the shops said, without a look at what the workers made of it."""
+def _paid_as_ordered(store: SimulatedStore, traffic: Traffic) -> Iterator[str]:
+    """Every balance, recalculated from the shops' commands, independently of the workers."""
     owed: Counter[tuple[int, str]] = Counter()
     for key, order in store.tables["order_intake.orders"].items():
         commands = [command for command in traffic.commands[key] if _is_of(command, order)]
         if not commands:
-            yield f"order/{key} is none that a shop has sent: {order}"
+            yield f"order/{key} was not sent by a shop: {order}"
         elif order["reserved"] and order["status"] in ("paid", "shipped", "completed", "refunded"):
             back = _back(commands[0], [traffic.refunds[key][refund["refund_id"]] for refund in order["refunds"]])
             stored = [(line["refunded_minor"], line["refunded_quantity"]) for line in order["lines"]]
             if stored != back:
-                yield f"order/{key} gave back {stored} of its lines, its refunds come to {back}"
+                yield f"order/{key} has refunded {stored} of its lines, its refunds add up to {back}"
             earned = store.tables["commission_calculation.commissions"].get(key, {}).get("earned", {})
             owed.update(_owed(commands[0], order, earned, back))
     ledger: Counter[tuple[int, str]] = Counter()
@@ -202,10 +203,10 @@ def _is_of(command: PlaceOrder, order: Document) -> bool:
 
 
 def _back(command: PlaceOrder, refunds: Sequence[RefundOrder]) -> list[tuple[int, int]]:
-    """Money and units that all these refunds together give back of each line, whatever order they came in.
+    """Money and units that all these refunds together return of each line, whatever their order.
 
-    Unit by unit: those without an amount are the first ones of their product, and bring what they add to their line's
-    share. Refunds of a run name no lines.
+    Unit by unit: those without an amount are the first ones of their product, and each is worth what it adds to its
+    line's share. Refunds of a run name no lines.
     """
     parts = [part for refund in refunds for part in refund.lines]
     back = [(0, 0)] * len(command.lines)
@@ -231,10 +232,9 @@ def _back(command: PlaceOrder, refunds: Sequence[RefundOrder]) -> list[tuple[int
 def _owed(
     command: PlaceOrder, order: Document, earned: Document, given_back: Sequence[tuple[int, int]]
 ) -> Counter[tuple[int, str]]:
-    """What the order is worth to everyone by the naive model, less the part of each line that was given back: its
-    money and its units.
+    """What the order earns everyone by the naive model, less the refunded money and units of each line.
 
-    What was earned before it depends on the order of arrival: that is what the worker recorded, and `verify` checks it.
+    Earlier earnings depend on the order of arrival: they are taken from the worker's record, which `verify` checks.
     """
     rules = read(dict(RULES[order["rule_version"]]))
     chain: list[dict[str, Any]] = []
@@ -277,10 +277,10 @@ def _person(distributor_id: int) -> dict[str, Any]:
     return {"distributor_id": distributor_id, "tier": TIERS[distributor_id], "active": True}
 
 
-def _low_in_time(store: SimulatedStore, broker: SimulatedBroker) -> Iterator[str]:
-    """What was left of a product on the last day of the clock decides whether it is low; no message need touch it."""
-    said = (outgoing for outgoing in broker.published if outgoing.exchange == EVENTS_EXCHANGE)
-    events = (event for outgoing in said for event in Told(outgoing).events)
+def _low_on_time(store: SimulatedStore, broker: SimulatedBroker) -> Iterator[str]:
+    """A product is low or not by its units on the clock's last day, even if no message mentions it."""
+    published = (outgoing for outgoing in broker.published if outgoing.exchange == EVENTS_EXCHANGE)
+    events = (event for outgoing in published for event in Publication(outgoing).events)
     days = [datetime.fromisoformat(event["data"]["at"]).date() for event in events if event["source"] == clock.SOURCE]
     for product_id, item in store.tables["stock_reservation.items"].items() if days else ():
         left = sum(
@@ -295,8 +295,8 @@ def _low_in_time(store: SimulatedStore, broker: SimulatedBroker) -> Iterator[str
             yield f"product/{product_id} had {left} units left on {max(days)} and is not low"
 
 
-def _paid_keep_theirs(emitted: Iterable[Document]) -> Iterator[str]:
-    """Whatever is counted, no order ends for it that was paid before."""
+def _paid_keep_their_stock(emitted: Iterable[Document]) -> Iterator[str]:
+    """A stock count never cancels a paid order."""
     for item in emitted:
         if item["type"] == "order.cancelled.v1":
             data = from_json(item["body"])["data"]
@@ -305,20 +305,20 @@ def _paid_keep_theirs(emitted: Iterable[Document]) -> Iterator[str]:
 
 
 def _held_long_enough(store: SimulatedStore, traffic: Traffic) -> Iterator[str]:
-    """Whatever its shop's clock says, an order is held from when the shop told us of its completion."""
-    told = traffic.completed_ms()
+    """The hold of an order begins when the message of its completion arrives, whatever the shop's clock."""
+    arrived_ms = traffic.completed_ms()
     for key, commission in store.tables["commission_calculation.commissions"].items():
         if commission["status"] == "released":
-            known = START + timedelta(milliseconds=told[key]) - OURS_WRONG_MAX
+            known = START + timedelta(milliseconds=arrived_ms[key]) - OURS_WRONG_MAX
             due = known + timedelta(days=commission["hold_days"])
             if commission["released_at"] < due:
                 yield f"order/{key} was released at {commission['released_at']}, and is held until {due}"
 
 
-def _left_over(broker: SimulatedBroker) -> Iterator[str]:
-    for queue, lying in broker.queues.items():
-        if lying:
-            yield f"{queue}: {len(lying)} message(s) are left"
+def _queues_are_empty(broker: SimulatedBroker) -> Iterator[str]:
+    for queue, queued in broker.queues.items():
+        if queued:
+            yield f"{queue}: {len(queued)} message(s) are left"
     for queue, inboxes in broker.inboxes.items():
         if left := sum(len(inbox.unacknowledged) for inbox in inboxes):
             yield f"{queue}: {left} message(s) were never acknowledged"

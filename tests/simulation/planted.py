@@ -1,4 +1,4 @@
-"""Bugs that the runtime does not have, put in from outside, to see that a run would notice them."""
+"""Bugs that the runtime does not have, injected to prove that a run finds them."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ from tests.simulation.store import Key, SimulatedStore, SimulatedTransaction
 from workers.commission_calculation.decide import post
 from workers.commission_calculation.model import Posting
 from workers.order_intake.model import Order, State
-from workers.order_intake.refunds import Asked, give_back
+from workers.order_intake.refunds import Requested, give_back
 from workers.reward_checks.model import progress_key
 from workers.stock_reservation.repository import StockRepository
 
 
 class AcknowledgesFirst(BatchLoop):
-    """Tells the broker to forget a batch before it is committed."""
+    """Acknowledges a batch before it is committed."""
 
     async def handle(self, deliveries: list[Delivery], works: list[Work]) -> None:
         await self._inbox.acknowledge(deliveries)
@@ -45,7 +45,7 @@ class AcknowledgesFirst(BatchLoop):
 
 
 class PublishesFirst(BatchLoop):
-    """Says what happened before it is committed."""
+    """Publishes events before they are committed."""
 
     async def _commit(self, tx: Transaction, works: list[Work]) -> Committed:
         committed = await super()._commit(tx, works)
@@ -53,8 +53,8 @@ class PublishesFirst(BatchLoop):
         return committed
 
 
-class Forgetful(Journal):
-    """Keeps everything, and finds nothing."""
+class ForgetfulJournal(Journal):
+    """Stores everything, and finds nothing."""
 
     def known(self, found: Iterable[Document], keys: Set[str]) -> dict[str, Known]:
         return {}
@@ -65,39 +65,39 @@ class ForgetsWhatItHandled(BatchLoop):
 
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
-        self._journal = Forgetful(self._worker.name, self._settings.journal_retention_days)
+        self._journal = ForgetfulJournal(self._worker.name, self._settings.journal_retention_days)
 
 
-class NeverRepeatsItself(BatchLoop):
-    """Recognises what was handled before, and keeps silent about what that emitted."""
+class NeverPublishesAgain(BatchLoop):
+    """Recognises repeats, but does not publish what they emitted."""
 
     async def _publish(self, committed: Committed) -> None:
         await super()._publish(replace(committed, repeated=[]))
 
 
 class LosesUpdates(SimulatedStore):
-    """Lets the last writer win where stock is concerned."""
+    """Lets the last writer win for stock."""
 
-    def bars(self, key: Key, holder: SimulatedTransaction | None, began_after: int) -> bool:
-        return key[0] != ITEMS and super().bars(key, holder, began_after)
+    def blocks(self, key: Key, holder: SimulatedTransaction | None, began_after: int) -> bool:
+        return key[0] != ITEMS and super().blocks(key, holder, began_after)
 
 
 class LosesItsConnection(SimulatedInbox):
-    """Raises over a property that it cannot decode, in the task that reads the connection: all in flight goes back."""
+    """Raises for a property that it cannot decode, in the task that reads the connection: everything is requeued."""
 
     def _fetch(self) -> bool:
         line = self._broker.queues[self._queue]
-        while any(lying.undecoded for lying in line) and not self._broker.faults.broker_away:
+        while any(queued.undecoded for queued in line) and not self._broker.faults.broker_away:
             window = list(line)
             line.clear()
-            for lying in reversed(window):
-                self._broker.give_back(self._queue, lying)
+            for queued in reversed(window):
+                self._broker.requeue(self._queue, queued)
         return super()._fetch()
 
 
 @contextmanager
 def _content_taken_for_identity() -> Iterator[None]:
-    """The same bare bytes have the same id whenever they come."""
+    """Equal bare bytes always have the same id."""
 
     def named(_: Decoder, work: Work, item: Message[Any], *given: Any) -> Work:
         return replace(work, item=item.model_copy(update={"id": item.id.partition(".")[0]}))
@@ -107,19 +107,19 @@ def _content_taken_for_identity() -> Iterator[None]:
 
 
 @contextmanager
-def _redeliveries_taken_for_new_wishes() -> Iterator[None]:
-    """Nobody looks whether a redelivered bare body was handled before."""
+def _redeliveries_taken_for_new_commands() -> Iterator[None]:
+    """The runtime does not check whether a redelivered bare body was handled before."""
     named = Decoder._named
 
-    def named_anew(decoder: Decoder, *given: Any) -> Work:
+    def named_without_recall(decoder: Decoder, *given: Any) -> Work:
         return replace(named(decoder, *given), recalled_by=None)
 
-    with patch.object(Decoder, "_named", named_anew):
+    with patch.object(Decoder, "_named", named_without_recall):
         yield
 
 
 @contextmanager
-def _redeliveries_never_wish_anew() -> Iterator[None]:
+def _redeliveries_never_superseded() -> Iterator[None]:
     with patch("infra.runtime.recall._is_superseded", lambda *_: False):
         yield
 
@@ -162,10 +162,10 @@ def _holds_by_the_senders_clock() -> Iterator[None]:
 
 
 def give_the_rest_with_the_last_units(
-    lines: Sequence[Line], before: Iterable[Asked], asked: Sequence[Asked], currency: str
+    lines: Sequence[Line], before: Iterable[Requested], asked: Sequence[Requested], currency: str
 ) -> tuple[GivenBack, ...]:
-    """Units without an amount bring the share of all units that are gone less all the money that is gone, and the last
-    ones whatever is left: what a refund gives then depends on those before it.
+    """Units without an amount return the share of all refunded units less all refunded money, and the last ones the
+    remainder: so a refund depends on those before it.
     """
     give_back(lines, before, asked, currency)
     units = {line.line: line.quantity - line.refunded_quantity for line in lines}
@@ -186,7 +186,7 @@ def give_the_rest_with_the_last_units(
 
 
 def take_fixed_amounts_by_the_units_alone(entries: Sequence[Entry], refund: LineRefund) -> tuple[int, ...]:
-    """A fixed amount stays when all the money of its line is back and its units are not."""
+    """A fixed amount stays although all the money of its line is refunded, if its units are not."""
     by_units = LineRefund(refund.line, 0, refund.quantity, 0, refund.refunded_quantity)
     fixed = iter(taken_back([entry for entry in entries if entry.unit_minor], by_units))
     shares = iter(taken_back([entry for entry in entries if not entry.unit_minor], refund))
@@ -200,7 +200,7 @@ def _refunds_that_depend_on_their_order() -> Iterator[None]:
 
 
 def _counts(counted: Callable[[Any, Any], bool]) -> Callable[[], AbstractContextManager[Any]]:
-    """Months that count some changes of commissions, and not the others."""
+    """Months count only some changes of commissions."""
 
     def tallies(before: Any, after: Any) -> Any:
         return tallies_of(before, after) if counted(before, after) else ()
@@ -227,8 +227,8 @@ def _fixed_amounts_that_outlive_the_money() -> Iterator[None]:
 
 
 @contextmanager
-def _days_that_are_not_checked() -> Iterator[None]:
-    """The worker reads every tick, and looks for no item because of it."""
+def _days_not_checked() -> Iterator[None]:
+    """The worker reads every tick, but loads no item for it."""
     queries = StockRepository.queries
 
     def queries_without_ticks(messages: Sequence[Message[Any]]) -> dict[str, Query]:
@@ -266,7 +266,7 @@ def _paid_orders_that_give_way() -> Iterator[None]:
 
 
 @contextmanager
-def _shortages_that_stay_unsaid() -> Iterator[None]:
+def _shortages_not_reported() -> Iterator[None]:
     with patch.object(StockItem, "shortage", lambda item, day: 0):
         yield
 
@@ -285,23 +285,23 @@ BUGS: dict[str, Bug] = {
     "acknowledges before the commit": Bug(Variant(loop=AcknowledgesFirst)),
     "publishes before the commit": Bug(Variant(loop=PublishesFirst)),
     "does not look into the journal": Bug(Variant(loop=ForgetsWhatItHandled)),
-    "does not publish again from the journal": Bug(Variant(loop=NeverRepeatsItself)),
+    "does not publish again from the journal": Bug(Variant(loop=NeverPublishesAgain)),
     "loses its connection over what it cannot decode": Bug(Variant(inbox=LosesItsConnection)),
     "loses updates of stock": Bug(Variant(store=LosesUpdates)),
     "takes content for identity": Bug(planted=_content_taken_for_identity),
-    "takes a redelivered bare body for a new wish": Bug(planted=_redeliveries_taken_for_new_wishes),
-    "takes a redelivered bare body for what was handled long before": Bug(planted=_redeliveries_never_wish_anew),
+    "takes a redelivered bare body for a new command": Bug(planted=_redeliveries_taken_for_new_commands),
+    "takes a redelivered bare body for one handled long before": Bug(planted=_redeliveries_never_superseded),
     "recognises a repeat by its id alone": Bug(planted=_repeats_known_by_id_alone),
     "names postings at random": Bug(planted=_postings_named_at_random),
     "names events at random": Bug(planted=_events_named_at_random),
     "gives the rest with the last units": Bug(planted=_refunds_that_depend_on_their_order),
     "keeps fixed amounts when all the money is back": Bug(planted=_fixed_amounts_that_outlive_the_money),
-    "does not check the dates of lots": Bug(planted=_days_that_are_not_checked),
+    "does not check the dates of lots": Bug(planted=_days_not_checked),
     "starts holds by the sender's clock": Bug(planted=_holds_by_the_senders_clock),
     "does not subtract refunds from own sales": Bug(planted=_counts(lambda before, _: before is None)),
-    "counts a month only under rules that ask": Bug(planted=_counts(lambda _, after: after.rule_version > 1)),
+    "counts a month only under later rule sets": Bug(planted=_counts(lambda _, after: after.rule_version > 1)),
     "has one month for all markets": Bug(planted=_one_month_for_all_markets),
-    "cancels paid orders of what is short": Bug(planted=_paid_orders_that_give_way),
-    "does not say what is short": Bug(planted=_shortages_that_stay_unsaid),
+    "cancels paid orders of short products": Bug(planted=_paid_orders_that_give_way),
+    "does not report shortages": Bug(planted=_shortages_not_reported),
     "has one reward month for all markets": Bug(planted=_one_reward_month_for_all_markets),
 }

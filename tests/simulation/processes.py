@@ -20,17 +20,17 @@ from tests.simulation.store import SaveBroken
 
 RESTART_MS_MAX = 5_000
 RETURNS_MAX = 3
-"""How often a worker's messages may come back by our doing: a few times more, and the runtime would rightly blame
-them for it."""
+"""How often faults may requeue a worker's messages: a few times more, and the runtime would rightly take them for
+poison messages."""
 
 
 class Killed(BaseException):
-    """What a message does that takes its process with it: no handler of exceptions is asked."""
+    """Raised by a poison message: it ends the process, and no exception handler catches it."""
 
 
 @dataclass(slots=True)
 class Machine:
-    """Where processes run; `ahead_ms` is how far its clock is ahead of virtual time, or behind."""
+    """A machine of processes; `ahead_ms` is how far its clock is ahead of virtual time, or behind."""
 
     ahead_ms: int = 0
 
@@ -57,8 +57,8 @@ class Waiting:
 
 
 @dataclass(slots=True)
-class TakenInTurn:
-    """What the loops of a process have one at a time. Of those that wait, the seed picks the next."""
+class OneAtATime:
+    """A lock for the loops of a process. The seed picks the next of the waiting ones."""
 
     scheduler: Scheduler
     taken: bool = False
@@ -81,7 +81,7 @@ class TakenInTurn:
 
 @dataclass(slots=True)
 class World:
-    """What the processes of a run share. `returns` counts what came back to the broker, by worker."""
+    """What the processes of a run share. `returns` counts requeues by worker."""
 
     scheduler: Scheduler
     faults: Faults
@@ -101,7 +101,7 @@ class World:
 
 @dataclass(slots=True, eq=False)
 class Process:
-    """One process: all loops of one worker, as `tributary work NAME` runs them. It is started again when it ends."""
+    """One process: all loops of one worker, as `tributary work NAME` runs them. It is restarted when it ends."""
 
     world: World
     worker: Worker
@@ -120,7 +120,7 @@ class Process:
         world = self.world
         time = VirtualTime(world.scheduler, self.machine, world.start)
         self.readiness, self.stopping = Readiness(time.monotonic), False
-        turn = TakenInTurn(world.scheduler)
+        turn = OneAtATime(world.scheduler)
         ports = Ports(world.store, SimulatedPublisher(world.broker), time, self.readiness, turn)
         for handler in self.worker.handlers:
             queue = self.worker.queue_of(handler)
@@ -140,7 +140,7 @@ class Process:
         self._leave()
 
     def stop(self) -> None:
-        """The loops finish the batch in hand, and end."""
+        """Let the loops finish the current batch and end."""
         self.world.record(self.name, "STOPPING")
         self.stopping = True
         for inbox in self.inboxes:
@@ -151,7 +151,7 @@ class Process:
         self._count(sum([inbox.disconnect() for inbox in self.inboxes]))
 
     def ended(self, task: Task, error: BaseException | None) -> None:
-        """A loop came to its end: because it was asked to, or by an exception, which ends the process."""
+        """A loop ended: on request, or by an exception, which ends the process."""
         if isinstance(error, Killed | SaveBroken):
             self.kill(repr(error))
         elif error is not None:
@@ -178,7 +178,7 @@ class Process:
 
 @dataclass(slots=True, eq=False)
 class ClockProcess:
-    """Says what time it is on its machine."""
+    """Publishes the time of its machine."""
 
     world: World
     number: int
@@ -209,7 +209,7 @@ class ClockProcess:
         self.world.scheduler.after(int(self.world.faults.rng.random() * RESTART_MS_MAX), self.start)
 
     def end(self) -> None:
-        """For good: an ended clock is not started again."""
+        """End for good: this clock is not restarted."""
         self.over = True
         self._stop()
 
@@ -218,10 +218,10 @@ class ClockProcess:
             self.task.kill()
 
 
-def misfortune(world: World) -> Callable[[Task], bool]:
-    """What may befall a process before it goes on; says whether that was its end."""
+def process_faults(world: World) -> Callable[[Task], bool]:
+    """A function that may inject a fault before a process continues; it returns whether that ended the process."""
 
-    def befall(task: Task) -> bool:
+    def inject(task: Task) -> bool:
         process, faults = task.owner, world.faults
         if isinstance(process, ClockProcess):
             if faults.strikes(faults.plan.killed):
@@ -239,11 +239,11 @@ def misfortune(world: World) -> Callable[[Task], bool]:
             process.stop()
         return False
 
-    return befall
+    return inject
 
 
 def replicas(world: World, workers: Sequence[Worker], machines: Sequence[Machine]) -> list[Process]:
-    """One of every worker on every machine."""
+    """One process per worker and machine."""
     return [
         Process(world, worker, number, machine)
         for worker in workers

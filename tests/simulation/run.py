@@ -1,4 +1,4 @@
-"""One run: a seed, its traffic, its misfortunes, then peace, quiet, and a look at what is left."""
+"""One run: a seed, its traffic and faults, then a time without faults until all is idle, and the final checks."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from tests.simulation.chains import Chain
 from tests.simulation.faults import Faults, plan
 from tests.simulation.history import History, Log
 from tests.simulation.invariants import breaches
-from tests.simulation.processes import ClockProcess, Killed, Machine, Process, World, misfortune, replicas
-from tests.simulation.scheduler import NeverQuiet, Scheduler
+from tests.simulation.processes import ClockProcess, Killed, Machine, Process, World, process_faults, replicas
+from tests.simulation.scenario import generate_traffic
+from tests.simulation.scheduler import NeverIdle, Scheduler
 from tests.simulation.sealed import sealed
 from tests.simulation.store import SimulatedStore
-from tests.simulation.talk import talk
-from tests.simulation.traffic import Said, Traffic
-from tests.simulation.world import OURS_WRONG_MAX, POISON, START, STUMBLING, TALK_S
+from tests.simulation.traffic import Arrival, Traffic
+from tests.simulation.world import OURS_WRONG_MAX, POISON, START, STUMBLING, TRAFFIC_S
 
 SETTINGS = Settings.model_construct(clock_interval_s=600)
-"""As in production, whatever this machine's environment says; only the clock is slower, for the sake of speed."""
+"""As in production, whatever this machine's environment; only the clock ticks less often, for speed."""
 
 TROUBLE_S = (30, 1500)
 CLOCKS_END_S = 2400
@@ -45,7 +45,7 @@ BREACHES_KEPT_MAX = 20
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """What a planted bug puts in place of the real parts."""
+    """The parts that a planted bug replaces."""
 
     loop: type[BatchLoop] = BatchLoop
     store: type[SimulatedStore] = SimulatedStore
@@ -54,7 +54,7 @@ class Variant:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """`breaches` are sentences; none means that all invariants held. `faults` counts what went wrong on the way."""
+    """`breaches` are sentences; none means that all invariants held. `faults` counts the injected faults."""
 
     seed: int
     breaches: tuple[str, ...]
@@ -70,7 +70,7 @@ class Result:
 
 @cache
 def the_workers() -> tuple[Worker, ...]:
-    """Everybody who works here, with an intake that cannot bear two kinds of order."""
+    """All workers, with an intake that fails on two special orders."""
     return tuple(_with_weakness(worker) if worker.name == "order_intake" else worker for worker in roster.load_all())
 
 
@@ -98,12 +98,12 @@ def the_topology() -> Topology:
 
 
 def _is_ours(error: str) -> bool:
-    """A batch may be halved for a save that we broke, or for a write that the transaction of a killed process bars."""
+    """A batch may be halved for an injected save error, or for a write that a killed process's transaction blocks."""
     return error.startswith(("SaveBroken", "StoreConflict"))
 
 
 def simulate(seed: int, variant: Variant | None = None, *, thrifty: bool = True) -> Result:
-    """Run the whole system with everything that the seed decides."""
+    """Run the whole system as the seed decides."""
     variant = variant or Variant()
     rng = random.Random(seed)
     faults = Faults(rng, plan(rng))
@@ -124,7 +124,7 @@ def simulate(seed: int, variant: Variant | None = None, *, thrifty: bool = True)
     broker = SimulatedBroker(the_topology(), scheduler, faults, history)
     routed = the_topology().routed
     world = World(scheduler, faults, store, broker, SETTINGS, routed, START, variant.loop, variant.inbox)
-    traffic = talk(rng, workers)
+    traffic = generate_traffic(rng, workers)
     found: list[str] = []
 
     def process_number() -> int:
@@ -133,7 +133,7 @@ def simulate(seed: int, variant: Variant | None = None, *, thrifty: bool = True)
     with sealed(seed, log=log, process_number=process_number, thrifty=thrifty):
         try:
             _live(world, traffic)
-        except NeverQuiet as error:
+        except NeverIdle as error:
             found.append(str(error))
     found += world.escaped
     found += [f"a batch was halved for {error}" for error in log.halvings if not _is_ours(error)]
@@ -152,16 +152,16 @@ def _live(world: World, traffic: Traffic) -> None:
         process.start()
     for each in clocks:
         each.start()
-    for item in traffic.said:
+    for item in traffic.arrivals:
         scheduler.at(item.at_ms, partial(_on_message, world, item))
     for chain in traffic.chains:
         scheduler.at(int(world.faults.rng.random() * 1000), partial(_send_next, world, chain, 0))
     _schedule_trouble(world, machines)
-    scheduler.before_step = misfortune(world)
+    scheduler.before_step = process_faults(world)
     scheduler.run(until_ms=int(1000 * (TROUBLE_S[0] + faults.rng.random() ** 2 * (TROUBLE_S[1] - TROUBLE_S[0]))))
     world.record("", "PEACE")
     faults.heal()
-    world.broker.come_back()
+    world.broker.recover()
     scheduler.hurry = 0.0
     scheduler.before_step = lambda _: False
     scheduler.run(until_ms=max(CLOCKS_END_S * 1000, scheduler.now_ms))
@@ -173,13 +173,13 @@ def _live(world: World, traffic: Traffic) -> None:
             world.escaped.append(f"{process.name} is not ready: {process.readiness.reasons}")
 
 
-def _on_message(world: World, item: Said) -> None:
-    world.record("outside", "says", f"{item.queue}: {item.outgoing.body[:200].decode(errors='replace')}")
+def _on_message(world: World, item: Arrival) -> None:
+    world.record("outside", "sends", f"{item.queue}: {item.outgoing.body[:200].decode(errors='replace')}")
     world.broker.take(item.outgoing)
 
 
 def _send_next(world: World, chain: Chain, number: int) -> None:
-    """Say the next wish of a chain as soon as the broker has nothing of it any more, and not before."""
+    """Send the next command of a chain once the broker has no message of the one before."""
     if not world.broker.has(chain.queue):
         world.record("outside", "commands", f"{chain.queue}: {chain.bodies[number].decode()}")
         world.broker.put(chain.queue, chain.message_type, chain.bodies[number])
@@ -189,7 +189,7 @@ def _send_next(world: World, chain: Chain, number: int) -> None:
 
 
 def _schedule_trouble(world: World, machines: list[Machine]) -> None:
-    """Outages of the servers and jumps of the clocks, at moments of their own."""
+    """Outages of the servers and jumps of the clocks, at random moments."""
     scheduler, faults, rng = world.scheduler, world.faults, world.faults.rng
 
     def store_away(away: bool) -> None:
@@ -200,18 +200,18 @@ def _schedule_trouble(world: World, machines: list[Machine]) -> None:
         world.record("", "BROKER AWAY")
         world.broker.fail()
 
-    def broker_back_again() -> None:
+    def broker_back() -> None:
         world.record("", "BROKER BACK")
-        world.broker.come_back()
+        world.broker.recover()
 
     if rng.random() < faults.plan.outages:
-        begin_ms = int(rng.random() * TALK_S * 1000)
+        begin_ms = int(rng.random() * TRAFFIC_S * 1000)
         scheduler.at(begin_ms, lambda: store_away(True))
         scheduler.at(begin_ms + int(rng.random() * _OUTAGE_MS_MAX), lambda: store_away(False))
     if rng.random() < faults.plan.outages:
-        begin_ms = int(rng.random() * TALK_S * 1000)
+        begin_ms = int(rng.random() * TRAFFIC_S * 1000)
         scheduler.at(begin_ms, broker_away)
-        scheduler.at(begin_ms + int(rng.random() * _OUTAGE_MS_MAX), broker_back_again)
+        scheduler.at(begin_ms + int(rng.random() * _OUTAGE_MS_MAX), broker_back)
     for number, machine in enumerate(machines, start=1):
         if rng.random() < faults.plan.jumps:
             by_ms = int((2 * rng.random() - 1) * _JUMP_MS)

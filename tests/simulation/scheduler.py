@@ -1,7 +1,8 @@
-"""Who goes on next. Tasks are plain coroutines, moved by hand: no event loop, no threads, no clock but this one.
+"""Decides which task continues next. Tasks are plain coroutines, driven by hand: no event loop, no threads, no other
+clock.
 
-Every operation of a port is a point where its task is suspended. Among the suspended ones the seed picks; virtual time
-passes only when nobody else can go on, or, now and then, before they do.
+Every operation of a port suspends its task. The seed picks among the suspended tasks; virtual time passes only when no
+task can continue, or sometimes earlier.
 """
 
 from __future__ import annotations
@@ -17,30 +18,30 @@ from typing import Any, Protocol, TypeVar
 T = TypeVar("T")
 
 STEPS_MAX = 60_000
-"""A run that still moves after so many steps never ends; an ordinary one takes about two thousand."""
+"""A run that is not idle after this many steps never ends; an ordinary one takes about two thousand."""
 
 
-class NeverQuiet(Exception):
-    """The run did not come to rest."""
+class NeverIdle(Exception):
+    """The run did not become idle."""
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """Suspended before an operation; goes on when the seed says so."""
+    """Suspended before an operation, until the seed picks it."""
 
     operation: str
 
 
 @dataclass(frozen=True, slots=True)
 class Sleep:
-    """Suspended until so much virtual time has passed."""
+    """Suspended for this much virtual time."""
 
     milliseconds: int
 
 
 @dataclass(frozen=True, slots=True)
 class Park:
-    """Suspended until somebody wakes the task through `place`."""
+    """Suspended until the task is woken through `place`."""
 
     place: Place
 
@@ -62,7 +63,7 @@ _TURNS: dict[str, Turn] = {}
 
 
 def turn(operation: str) -> Awaitable[None]:
-    """Let others go first, before `operation` happens."""
+    """Let other tasks run before `operation` happens."""
     point = _TURNS.get(operation) or _TURNS.setdefault(operation, Turn(operation))
     return suspend(point)
 
@@ -85,14 +86,14 @@ class Task:
     alive: bool = True
 
     def kill(self) -> None:
-        """End it where it is suspended, as a killed process does: nothing after that point happens."""
+        """End it where it is suspended, like a killed process: nothing after that point happens."""
         self.alive = False
         self.coroutine.close()
 
 
 @dataclass(slots=True)
 class Scheduler:
-    """`before_step` may end the task's process instead of letting it go on; it says whether it did."""
+    """`before_step` may end the task's process instead of letting it continue; it returns whether it did."""
 
     rng: random.Random
     hurry: float = 0.0
@@ -113,14 +114,14 @@ class Scheduler:
         self._ready.append(task)
 
     def at(self, moment_ms: int, act: Callable[[], None]) -> None:
-        """Do `act` at this moment, or as soon as may be."""
+        """Do `act` at this moment, or as soon as possible after it."""
         heapq.heappush(self._timers, (max(moment_ms, self.now_ms), next(self._numbers), act))
 
     def after(self, delay_ms: int, act: Callable[[], None]) -> None:
         self.at(self.now_ms + delay_ms, act)
 
     def run(self, until_ms: int | None = None) -> None:
-        """Let everybody go on until all is quiet, or until virtual time has come to `until_ms`."""
+        """Run all tasks until all are idle, or until virtual time reaches `until_ms`."""
         ready, rng = self._ready, self.rng
         while True:
             if not ready or (self._timers and self.hurry and rng.random() < self.hurry):
@@ -131,7 +132,7 @@ class Scheduler:
             self.steps += 1
             if self.steps > STEPS_MAX:
                 waiting = sorted({f"{task.name} before {task.operation}" for task in ready})
-                raise NeverQuiet(f"still moving after {STEPS_MAX} steps: {', '.join(waiting[:5])}")
+                raise NeverIdle(f"still running after {STEPS_MAX} steps: {', '.join(waiting[:5])}")
             picked = int(rng.random() * len(ready))
             ready[picked], ready[-1] = ready[-1], ready[picked]
             task = ready.pop()
@@ -178,4 +179,4 @@ def run_at_once(coroutine: Coroutine[Any, None, T]) -> T:
         result: T = done.value
         return result
     coroutine.close()
-    raise AssertionError("it waits for something, and nobody would wake it")
+    raise AssertionError("the coroutine waits, and nothing would wake it")

@@ -1,4 +1,4 @@
-"""A run is sealed off from what differs between runs; what decides nothing, but costs much, is done cheaper."""
+"""Isolates a run from what differs between runs; replaces costly parts that do not affect the result."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from infra.telemetry.metrics import QueueMetrics
 
 @contextmanager
 def sealed(seed: int, *, log: object, process_number: Callable[[], int], thrifty: bool = True) -> Iterator[None]:
-    """Within it, jitter follows the seed, balances are striped by simulated process, and the log goes to `log`.
+    """In this context jitter follows the seed, balances are striped by simulated process, and the log goes to `log`.
 
     `thrifty` halves the cost of a run: readers and metrics are shared between runs, and tenacity's loop is replaced
-    by a plain one. A test holds that the history is the same without it.
+    by a plain one. A test proves that the history is the same without it.
     """
     replaced = {
         "infra.runtime.batch.log": log,
@@ -51,7 +51,7 @@ _metrics = cache(QueueMetrics)
 
 
 class Tried:
-    """What tenacity's strategies look at: which try it was, and how it ended."""
+    """The state that tenacity's strategies read: the number of the try, and how it ended."""
 
     __slots__ = ("_error", "attempt_number")
 
@@ -75,7 +75,7 @@ class Tried:
 
 
 class Tries:
-    """tenacity's AsyncRetrying as the loop uses it: the same strategies, asked in the same order."""
+    """tenacity's AsyncRetrying as the loop uses it: the same strategies, called in the same order."""
 
     def __init__(
         self,
@@ -93,11 +93,11 @@ class Tries:
         self._before_sleep = before_sleep
         self._stop = stop
 
-    async def __call__(self, call: Callable[..., Awaitable[Any]], *given: Any) -> Any:
+    async def __call__(self, call: Callable[..., Awaitable[Any]], *args: Any) -> Any:
         tried = Tried()
         while True:
             try:
-                return await call(*given)
+                return await call(*args)
             except BaseException as error:
                 tried.end(error)
                 if not self._retry(tried):

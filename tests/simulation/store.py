@@ -1,7 +1,7 @@
-"""MongoDB as the runtime relies on it: snapshots, first writer wins, unique keys, and answers that get lost.
+"""MongoDB as the runtime relies on it: snapshots, first writer wins, unique keys, and lost answers.
 
-The database is a table of documents for each collection, never changed in place: a commit makes new tables, and a
-snapshot is the tables of then.
+The database is a table of documents for each collection, never changed in place: a commit creates new tables, and a
+snapshot keeps the old ones.
 """
 
 from __future__ import annotations
@@ -35,19 +35,19 @@ Where = Mapping[str, Any]
 Sort = Sequence[tuple[str, int]]
 Table = dict[Any, Document]
 Key = tuple[str, str, Any]
-"""What a transaction may own: collection, path (`_id` or that of a unique index) and value."""
+"""What a transaction can lock: collection, path (`_id` or that of a unique index) and value."""
 
 ORPHAN_MS_MAX = 60_000
 """A server ends a transaction whose client is gone after a minute; until then its documents cannot be written."""
 
 SAVES_BREAK_MS = 500_000
-"""Later, a message may be at its last try, and would be set aside for one broken write, as it should."""
+"""Later, a message may be at its last try, and one broken write would rightly dead-letter it."""
 
 _UTC: CodecOptions[Document] = CodecOptions(tz_aware=True)
 
 
 class SaveBroken(Exception):
-    """A write failed for a reason of its own, which neither waiting nor trying again at once would mend."""
+    """A write failed in a way that neither waiting nor a retry solves."""
 
 
 class SimulatedStore:
@@ -65,7 +65,7 @@ class SimulatedStore:
         self.commits = 0
         self.numbers = count(1)
         self.holders: dict[tuple[str, str], dict[Any, list[Any]]] = {}
-        """Of each indexed path, the documents that have a value there. Never shrinks, so candidates only."""
+        """The documents that have a value at an indexed path. Never shrinks, so they are candidates only."""
         for collection in collections:
             self.tables[collection.name] = {}
             for index in collection.indexes:
@@ -85,12 +85,12 @@ class SimulatedStore:
             self._commit(transaction)
         except GeneratorExit:
             delay_ms = int(self.faults.rng.random() ** 3 * ORPHAN_MS_MAX)
-            self.scheduler.after(delay_ms, transaction.let_go)
+            self.scheduler.after(delay_ms, transaction.release)
             raise
         except BaseException:
-            transaction.let_go()
+            transaction.release()
             raise
-        transaction.let_go()
+        transaction.release()
         if transaction.written:
             self._answer(self.faults.plan.commit_unanswered)
         return result
@@ -100,8 +100,8 @@ class SimulatedStore:
             self.record("store away", self.scheduler.current.name if self.scheduler.current else "")
             raise StoreUnavailable("simulated: no answer")
 
-    def bars(self, key: Key, holder: SimulatedTransaction | None, began_after: int) -> bool:
-        """Whether somebody else writes this now, or has since the transaction began."""
+    def blocks(self, key: Key, holder: SimulatedTransaction | None, began_after: int) -> bool:
+        """Whether another transaction writes this now, or has written it since this one began."""
         return holder is not None or self.written_by.get(key, 0) > began_after
 
     def record(self, what: str, detail: Any) -> None:
@@ -150,7 +150,7 @@ class SimulatedStore:
         return climb(self.tables[collection], ids, via, depth_max)
 
     def found(self, table: Table, collection: str, where: Where, sort: Sort, limit: int) -> list[Document]:
-        """In the order in which they were made, whatever order the query names them in: that one may be by hash."""
+        """In order of creation, whatever the order of ids in the query, which may follow their hashes."""
         if where.keys() == {"_id"}:
             condition = where["_id"]
             if isinstance(condition, Mapping):
@@ -165,7 +165,7 @@ class SimulatedStore:
             ]
         for path, direction in reversed(sort):
             documents.sort(key=lambda document, path=path: document[path], reverse=direction < 0)  # type: ignore[misc]
-        # Whole documents, whatever was asked for: nobody here changes them, and cutting them costs.
+        # Whole documents, whatever the projection: no caller changes them, and a projection costs time.
         return documents[:limit] if limit else documents
 
     def _candidates(self, table: Table, collection: str, where: Where) -> Iterable[Document]:
@@ -178,7 +178,7 @@ class SimulatedStore:
 
 
 class SimulatedTransaction:
-    """Reads the snapshot of its first operation, and its own writes. Who writes second gets the conflict, at once."""
+    """Reads the snapshot of its first operation, and its own writes. The second writer gets the conflict at once."""
 
     def __init__(self, store: SimulatedStore) -> None:
         self._store = store
@@ -218,7 +218,7 @@ class SimulatedTransaction:
         if documents:
             snapshot = await self._begin("insert")
             for document in documents:
-                # A server makes the missing keys; what matters is that no two are the same.
+                # A server generates missing keys; it only matters that they are unique.
                 key = document["_id"] if "_id" in document else next(self._store.numbers)
                 if key in self._store.tables[collection] or key in snapshot[collection]:
                     raise StoreConflict(f"simulated: {collection} has a document {key!r} already")
@@ -260,21 +260,21 @@ class SimulatedTransaction:
 
     def strike_conflict(self) -> None:
         if self._store.faults.strikes(self._store.faults.plan.conflicts):
-            raise StoreConflict("simulated: somebody was faster")
+            raise StoreConflict("simulated: another transaction was faster")
 
     def _own(self, key: Key) -> None:
         holder = self._store.held.get(key)
         if holder is self:
             return
-        if self._store.bars(key, holder, self._began_after):
-            raise StoreConflict(f"simulated: {key[0]} {key[2]!r} was written by somebody else first")
+        if self._store.blocks(key, holder, self._began_after):
+            raise StoreConflict(f"simulated: {key[0]} {key[2]!r} was written by another transaction first")
         if key[1] != "_id" and key in self._store.written_by:
             raise StoreConflict(f"simulated: {key[0]} has a document with {key[1]} {key[2]!r} already")
         self._store.held[key] = self
         self.owns.append(key)
 
-    def let_go(self) -> None:
-        """Whether it came to something or not: what it wrote may be written by others."""
+    def release(self) -> None:
+        """Release the locks, after a commit or an abort."""
         for key in self.owns:
             if self._store.held.get(key) is self:
                 del self._store.held[key]

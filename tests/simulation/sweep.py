@@ -1,4 +1,4 @@
-"""Many seeds over several processes, in order, with what failed."""
+"""Runs many seeds over several processes, and returns their results in order."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _CHUNK = 20
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one seed came to, small enough to cross between processes."""
+    """The result of one seed, small enough to pass between processes."""
 
     seed: int
     breaches: tuple[str, ...]
@@ -35,13 +35,13 @@ def outcome_of(seed: int) -> Outcome:
 
 
 def _freeze_imports() -> None:
-    """What is imported stays; looking at it again at each collection would cost a twentieth of the time."""
+    """Exclude imported modules from garbage collection; it would cost a twentieth of the time."""
     gc.collect()
     gc.freeze()
 
 
 def sweep(seeds: Iterable[int], *, processes: int) -> Iterator[Outcome]:
-    """Run the seeds; every process imports the system by itself, so that nothing is inherited."""
+    """Run the seeds; every process imports the system itself, so that it inherits nothing."""
     if processes == 1:
         yield from map(outcome_of, seeds)
         return

@@ -1,4 +1,4 @@
-"""Three hundred seeds, and what makes a seed worth having: it decides everything."""
+"""Three hundred seeds pass, and a seed decides everything in its run."""
 
 from __future__ import annotations
 
@@ -19,38 +19,38 @@ UNANSWERED = Plan(commit_unanswered=0.1)
 INTERRUPTED = Plan(killed=0.02, commit_unanswered=0.05, disconnected=0.01)
 
 
-def test_every_seed_ends_in_peace() -> None:
+def test_every_seed_ends_without_breaches() -> None:
     failed = [outcome for outcome in sweep(SEEDS, processes=2) if outcome.breaches]
     assert not failed, "\n".join(f"{'; '.join(each.breaches[:3])}\n  replay it: {each.replay}" for each in failed[:5])
 
 
 @pytest.mark.parametrize("seed", SEEDS_TWICE)
-def test_a_seed_is_the_same_history_every_time(seed: int) -> None:
+def test_a_seed_has_the_same_history_every_time(seed: int) -> None:
     first, again = simulate(seed), simulate(seed)
     assert first.history.digest() == again.history.digest()
     assert first.steps == again.steps > 300
-    # The plain loop that stands in for tenacity, to save time, changes nothing.
+    # The plain loop that replaces tenacity, to save time, changes nothing.
     assert simulate(seed, thrifty=False).history.digest() == first.history.digest()
 
 
-def test_a_seed_is_the_same_history_in_a_process_that_hashes_otherwise() -> None:
+def test_a_seed_has_the_same_history_with_another_hash_seed() -> None:
     script = "from tests.simulation.run import simulate; import sys; sys.stdout.write(simulate(4).history.digest())"
-    told = subprocess.run(
+    ended = subprocess.run(
         [sys.executable, "-c", script],
         env={**os.environ, "PYTHONHASHSEED": "4711"},
         capture_output=True,
         text=True,
         check=True,
     )
-    assert told.stdout == simulate(4).history.digest()
+    assert ended.stdout == simulate(4).history.digest()
 
 
-def test_different_seeds_are_different_histories() -> None:
+def test_different_seeds_have_different_histories() -> None:
     assert len({simulate(seed).history.digest() for seed in range(1, 11)}) == 10
 
 
-def test_the_seeds_see_enough() -> None:
-    """Runs in which nothing goes wrong, or in which nobody orders, would prove nothing."""
+def test_the_seeds_cover_all_faults_and_outcomes() -> None:
+    """Runs without faults, or without orders, would prove nothing."""
     unseen = {
         "KILLED",
         "STOPPING",
@@ -59,7 +59,7 @@ def test_the_seeds_see_enough() -> None:
         "BROKER AWAY",
         "CLOCK SET",
         "store away",
-        "published unheard",
+        "published unconfirmed",
         "suspects.",
         "repeats ",
         "ends_its_process",
@@ -77,14 +77,14 @@ def test_the_seeds_see_enough() -> None:
         " duplicate",
     }
     for seed in SEEDS[:100]:
-        told = "\n".join(simulate(seed).history.lines())
-        unseen = {sight for sight in unseen if sight not in told}
+        history = "\n".join(simulate(seed).history.lines())
+        unseen = {text for text in unseen if text not in history}
         if not unseen:
             return
-    pytest.fail(f"a hundred seeds, and never {unseen}")
+    pytest.fail(f"a hundred seeds did not show {unseen}")
 
 
-def test_a_calm_run_handles_everything_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_without_faults_handles_everything(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "plan", lambda _: CALM)
     for seed in range(1, 11):
         result = simulate(seed)
@@ -92,16 +92,16 @@ def test_a_calm_run_handles_everything_at_once(monkeypatch: pytest.MonkeyPatch) 
         assert result.orders > 3
 
 
-def test_what_a_commit_without_an_answer_emitted_is_published(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Seed 35, first: nothing had been redelivered, so what the journal knew was taken for published, and was lost."""
+def test_events_of_a_commit_without_an_answer_are_published(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Found by seed 35: known messages were assumed to be published without a redelivery, and events were lost."""
     monkeypatch.setattr(run, "plan", lambda _: UNANSWERED)
     for seed in range(35, 50):
         assert simulate(seed).breaches == ()
 
 
-def test_a_message_is_not_blamed_for_what_befell_its_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Seeds 18, 201 and 1236, first: a note that a dead process held ended the next one; a note without an answer was
-    written twice; and a process that lost its connection was counted as if it had died."""
+def test_a_message_is_not_poison_because_its_process_was_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Found by seeds 18, 201 and 1236: a note locked by a dead process ended the next one; a note without an answer was
+    written twice; and a process that lost its connection was counted as dead."""
     monkeypatch.setattr(run, "plan", lambda _: INTERRUPTED)
     for seed in range(200, 230):
         assert simulate(seed).breaches == ()

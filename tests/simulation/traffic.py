@@ -1,4 +1,4 @@
-"""What the outside world sends in a run, and what has to come of it."""
+"""What the outside world sends in a run, and its expected outcomes."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from tests.simulation.world import (
     SKEWS,
     START,
     STUMBLING,
-    TALK_S,
+    TRAFFIC_S,
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """One AMQP message from outside; `queue` is where it goes."""
+class Arrival:
+    """One AMQP message from outside, for the queue `queue`."""
 
     at_ms: int
     queue: str
@@ -40,29 +40,29 @@ class Said:
 
 @dataclass(slots=True)
 class Traffic:
-    """`keys` are the messages each queue must account for, `dead` those that must end as dead letters, and why.
+    """`keys` are the messages that each queue must account for, `dead` the expected dead letters with their reasons.
 
     `used` has the digests of all commands that were sent under one key.
     """
 
     rng: random.Random
     workers: Sequence[Worker]
-    said: list[Said] = field(default_factory=list)
+    arrivals: list[Arrival] = field(default_factory=list)
     keys: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     dead: dict[str, str] = field(default_factory=dict)
     commands: defaultdict[str, list[PlaceOrder]] = field(default_factory=lambda: defaultdict(list))
     refunds: defaultdict[str, dict[str, RefundOrder]] = field(default_factory=lambda: defaultdict(dict))
-    """By order and refund id, whether they are accepted or not."""
+    """By order and refund id, accepted or not."""
     chains: list[Chain] = field(default_factory=list)
     used: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     moments: tuple[float, ...] = ()
-    """When the outside world talks, as parts of its time: all at once, in bursts, or now and then."""
+    """When the outside world sends, as fractions of its time: all at once, in bursts, or occasionally."""
     _numbers: int = 0
 
     def send(
         self,
         *payloads: Payload,
-        within_s: float = TALK_S,
+        within_s: float = TRAFFIC_S,
         times: int = 1,
         dead: str | None = None,
         used_id: str | None = None,
@@ -72,7 +72,7 @@ class Traffic:
         for payload in payloads:
             self._numbers += 1
             sent = SENT if used_id else self._sent(payload)
-            message = builders.message(payload, id=used_id or f"said-{self._numbers}", time=sent)
+            message = builders.message(payload, id=used_id or f"sent-{self._numbers}", time=sent)
             messages.append(message)
             if used_id is not None and message.digest is not None:
                 self.used[message.key].add(message.digest)
@@ -85,7 +85,7 @@ class Traffic:
         self.send_bytes(payloads[0].message_type, body, content_type, within_s=within_s, times=times, dead=dead)
 
     def _sent(self, payload: Payload) -> datetime:
-        """What the clock of its sender says: in an eighth of what shops say of their orders, something absurd."""
+        """The time on the sender's clock, which is absurd for an eighth of the messages about orders."""
         clock = random.Random(f"{self.moments}/{self._numbers}")
         is_of_order = isinstance(payload, OfOrder) and payload.order_id not in (POISON, STUMBLING)
         return SENT + clock.choice(SKEWS) if is_of_order and clock.random() < 0.125 else SENT
@@ -96,7 +96,7 @@ class Traffic:
         body: bytes,
         content_type: str,
         *,
-        within_s: float = TALK_S,
+        within_s: float = TRAFFIC_S,
         times: int = 1,
         dead: str | None = None,
     ) -> None:
@@ -109,15 +109,15 @@ class Traffic:
             self.dead.update((item.id, dead) for item in items)
         outgoing = Outgoing(COMMANDS_EXCHANGE, message_type, body, content_type)
         for _ in range(times):
-            self.said.append(Said(int(self.rng.choice(self.moments) * within_s * 1000), queue, outgoing))
+            self.arrivals.append(Arrival(int(self.rng.choice(self.moments) * within_s * 1000), queue, outgoing))
 
     def completed_ms(self) -> dict[str, int]:
-        """When the shop first told of an order's completion, in virtual time, by order."""
+        """When the shop first reported an order's completion, in virtual time, by order."""
         first: dict[str, int] = {}
-        for said in sorted(self.said, key=lambda item: item.at_ms):
-            if b'"completed"' in said.outgoing.body:
-                data = json.loads(said.outgoing.body)["data"]
-                first.setdefault(f"{data['shop_id']}/{data['order_id']}", said.at_ms)
+        for arrival in sorted(self.arrivals, key=lambda item: item.at_ms):
+            if b'"completed"' in arrival.outgoing.body:
+                data = json.loads(arrival.outgoing.body)["data"]
+                first.setdefault(f"{data['shop_id']}/{data['order_id']}", arrival.at_ms)
         return first
 
 
@@ -131,4 +131,4 @@ def reader_of(message_type: str, workers: Sequence[Worker]) -> tuple[str, Handle
         for handler in worker.handlers:
             if any(payload.message_type == message_type for payload in handler.payloads):
                 return worker.queue_of(handler), handler
-    raise AssertionError(f"nobody reads {message_type}")
+    raise AssertionError(f"no worker reads {message_type}")

@@ -1,4 +1,4 @@
-"""Where a run takes place: who is there, which rules hold, and how wrong clocks may be."""
+"""The fixed data of a run: shops, distributors, rules, and how wrong clocks may be."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ START = builders.NOW.replace(hour=23, minute=40)
 """Shortly before midnight, so that a day ends in every run."""
 
 GOOD_UNTIL = (START + timedelta(days=3)).date().isoformat()
-"""Of a lot that counts today, and tomorrow not any more."""
+"""The expiry date of a lot that counts today, but no longer tomorrow."""
 
 SHOPS = {"shop-1": "CNY", "shop-2": "USD", "shop-3": "CNY"}
 WEST, IN_WEST = "west", 3
@@ -21,25 +21,25 @@ WEST, IN_WEST = "west", 3
 SPONSORS: Mapping[int, int | None] = {1: None, 2: 1, 3: 2, 4: 1}
 TIERS: Mapping[int, str] = {1: "gold", 2: "silver", 3: "silver", 4: "standard"}
 TEAM, LEADER, MEMBERS = 7, 1, (3, 4)
-POISON, STUMBLING = "deadly", "stumbling"
+POISON, STUMBLING = "poison", "stumbling"
 """Orders whose rule ends the process, or raises."""
 
 PAYMENT_DEADLINE_S = 600
-TALK_S = 150
-"""How long the outside world talks."""
+TRAFFIC_S = 150
+"""How long the outside world sends messages."""
 
 OURS_WRONG_MAX = timedelta(hours=1)
-"""How far the clocks of our own machines may be set wrong."""
+"""How wrong the clocks of our own machines may be."""
 
 SENT = START - OURS_WRONG_MAX
-"""What a sender's clock says that is in order: no machine of ours takes it for the future."""
+"""A valid time on a sender's clock: no machine of ours takes it for the future."""
 
 SKEWS = (timedelta(hours=-5), timedelta(days=-200), timedelta(days=30), timedelta(days=30_000))
 
 
 def _document(version: int) -> dict[str, Any]:
-    """Version 2 pays other rates, and holds them for a day, which is longer than a run; what it asks of the month was
-    not asked when the month began. Version 3 is for another market.
+    """Version 2 has other rates, a hold of a day, which is longer than a run, and month conditions that did not hold
+    when the month began. Version 3 is for another market.
     """
     levels = ["0.12", "0.055"] if version == 2 else ["0.10", "0.05", "0.03"]
     of_month = [] if version == 1 else [{"per": "month", "currency": "CNY", "amount": "10.00"}]

@@ -1,4 +1,4 @@
-"""Orders and their commissions, as the engine books them, for tests of what is said of them."""
+"""Orders and their commissions, as the engine books them, for tests of explanations."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ SELLER, SPONSOR, TOP, LEADER = 3, 2, 1, 9
 
 
 def an_upline(*tiers: str, inactive: tuple[int, ...] = ()) -> tuple[Earner, ...]:
-    """The seller 3, its sponsor 2, and 1 at the top, or as many as there are tiers."""
+    """The seller 3, its sponsor 2, and 1 at the top; one distributor for each tier."""
     return tuple(Earner(level, 4 - level, tier, level not in inactive) for level, tier in enumerate(tiers, start=1))
 
 
 def an_order(*lines: Line, currency: str = "CNY", **fields: Any) -> OrderFacts:
-    explained_text: dict[str, Any] = {
+    values: dict[str, Any] = {
         "key": "shop-1/1001",
         "status": "paid",
         "placed_at": NOON,
         "upline": an_upline("standard", "silver", "gold"),
         **fields,
     }
-    return OrderFacts(currency=currency, lines=lines or (Line(1, 501, 7, 2, 6000, 530),), **explained_text)
+    return OrderFacts(currency=currency, lines=lines or (Line(1, 501, 7, 2, 6000, 530),), **values)
 
 
 def terms(*plans: Any, pool_rate_ppm: int = 200_000) -> Terms:
@@ -43,7 +43,7 @@ def terms(*plans: Any, pool_rate_ppm: int = 200_000) -> Terms:
 
 
 def booked(order: OrderFacts, rules: Terms, earned: Earned | None = None, **fields: Any) -> Commission:
-    """The commission of the order, as the engine and the worker would have it."""
+    """The commission of the order, as the engine and the worker book it."""
     lines = tuple(SaleLine(x.line, x.product_id, x.category_id, x.quantity, x.net_minor) for x in order.lines)
     known = earned or Earned()
     outcome = calculate(rules, Sale(order.currency, lines, order.upline, order.leader), known)
@@ -69,15 +69,17 @@ def booked(order: OrderFacts, rules: Terms, earned: Earned | None = None, **fiel
 def refunded(
     commission: Commission, *, parts: int, of: int, reference: str = "refund-1", reason: str = "order_refunded"
 ) -> Commission:
-    """The commission after the same part of every line went back."""
+    """The commission after a refund of the fraction `parts` / `of` of every line."""
     sums: list[int] = []
     for line in commission.lines:
-        back = replace(line, refunded_minor=line.net_minor * parts // of, refunded_quantity=line.quantity * parts // of)
-        sums += taken_back([entry for entry in commission.entries if entry.line == line.line], back)
-    gone = [
+        after = replace(
+            line, refunded_minor=line.net_minor * parts // of, refunded_quantity=line.quantity * parts // of
+        )
+        sums += taken_back([entry for entry in commission.entries if entry.line == line.line], after)
+    taken_before = [
         left - entry.amount_minor for entry, left in zip(commission.entries, commission.remaining_minor(), strict=True)
     ]
-    amounts = tuple(-amount - before for amount, before in zip(sums, gone, strict=True))
+    amounts = tuple(-amount - before for amount, before in zip(sums, taken_before, strict=True))
     reversal = Reversal(reference, reason, NOON, "held" if commission.status == "held" else "available", amounts)
     return replace(commission, reversals=(*commission.reversals, reversal))
 

@@ -1,4 +1,4 @@
-"""The command line as the tests see it: every command there is, and what becomes of a line of words."""
+"""The command line for tests: every command, and the result of running a command line in this process."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Ended:
 
 
 def all_commands() -> dict[Words, Any]:
-    """Every command and group by its words: `("dead", "list")`; the program itself has none."""
+    """Every command and group by its words, such as `("dead", "list")`; the program itself has none."""
     return dict(_below((), get_command(app)))
 
 
@@ -43,7 +43,7 @@ every_leaf = pytest.mark.parametrize("words", LEAVES, ids=" ".join)
 
 @dataclass
 class CommandLine:
-    """Runs the program in this process, as its own start does."""
+    """Runs the program in this process, as its entry point does."""
 
     monkeypatch: pytest.MonkeyPatch
     capsys: pytest.CaptureFixture[str]

@@ -1,4 +1,4 @@
-"""Properties look at the same examples on every machine, so that a red build is red for everyone."""
+"""Property tests use the same examples on every machine, so that a failure is reproducible."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.unit.command_line import CommandLine
 
-# A busy machine is no fault of a property.
+# A busy machine does not fail a property.
 SLOW = [HealthCheck.too_slow]
 settings.register_profile("unit", derandomize=True, deadline=None, max_examples=80, suppress_health_check=SLOW)
 settings.load_profile("unit")
@@ -19,8 +19,8 @@ settings.load_profile("unit")
 def tributary(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> Iterator[CommandLine]:
-    """The program, in a home of its own, where no stack was ever started."""
+    """The command line with an empty home directory, where no stack was ever started."""
     monkeypatch.setenv("TRIBUTARY_HOME", str(tmp_path))
     yield CommandLine(monkeypatch, capsys)
-    # A worker configures the log of its whole process, which is that of the tests here.
+    # A worker configures the log of its whole process, here the process of the tests.
     structlog.reset_defaults()

@@ -1,4 +1,4 @@
-"""A past to rehearse over: real baskets in a store in memory, or a few orders by hand."""
+"""Past orders for rehearsals: real baskets in an in-memory store, or a few orders by hand."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from tests.bench.stored_orders import CURRENCY, RULE_VERSION, rules_document, st
 from tests.workflow.in_memory import InMemoryStore
 
 BASKETS = 1_300
-"""Nearly three slices, of some four days."""
+"""Nearly three slices of about four days each."""
 
 FIRST, LAST = date(2017, 1, 1), date(2017, 1, 31)
 JANUARY = datetime(2017, 1, 15, 12, tzinfo=UTC)
@@ -58,7 +58,7 @@ def a_past() -> tuple[list[Document], list[Document], Document]:
 
 
 def a_store(**more: list[Document]) -> InMemoryStore:
-    """An empty store with every collection that a rehearsal reads, and these documents."""
+    """A store with every collection that a rehearsal reads, and these documents."""
     store = InMemoryStore(
         [
             Collection(ORDERS, "", (Index((("placed_at", 1),), ""),)),
@@ -82,11 +82,11 @@ def everything(store: InMemoryStore) -> dict[str, Any]:
 
 
 def an_order(
-    key: str = "shop-1/1", *, placed_at: datetime = JANUARY, chain: tuple[int, ...] = (3, 2, 1), **told: Any
+    key: str = "shop-1/1", *, placed_at: datetime = JANUARY, chain: tuple[int, ...] = (3, 2, 1), **fields: Any
 ) -> Document:
     """One unit for 100.00 dollars, sold by the first of the chain; all are of tier standard and active."""
     line = {"line": 1, "product_id": 501, "category_id": 7, "quantity": 1, "amount_minor": 10_000, "discount_minor": 0}
-    upline = [{"level": n, "distributor_id": who, "tier": "standard", "active": True} for n, who in enumerate(chain, 1)]
+    upline = [{"level": n, "distributor_id": d, "tier": "standard", "active": True} for n, d in enumerate(chain, 1)]
     return {
         "_id": key,
         "status": "paid",
@@ -94,15 +94,15 @@ def an_order(
         "placed_at": placed_at,
         "lines": [{**line, "refunded_quantity": 0, "refunded_minor": 0}],
         "upline": upline,
-        "lists": [downline_list(who) for who in chain],
+        "lists": [downline_list(distributor_id) for distributor_id in chain],
         "rule_version": RULE_VERSION,
-        **told,
+        **fields,
     }
 
 
 def a_commission(key: str = "shop-1/1", *amounts: tuple[int, int]) -> Document:
-    """Booked under plan `direct`: who, and how much."""
-    entries = [{"line": 1, "plan": "direct", "distributor_id": who, "amount_minor": minor} for who, minor in amounts]
+    """Booked under plan `direct`; each amount is a distributor id and minor units."""
+    entries = [{"line": 1, "plan": "direct", "distributor_id": d, "amount_minor": minor} for d, minor in amounts]
     return {"_id": key, "entries": entries, "reversals": []}
 
 

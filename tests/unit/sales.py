@@ -1,4 +1,4 @@
-"""Sales, rules and what came of them, in the words of a business person: rates as "5%", amounts as "9.00"."""
+"""Sales, rules and their results in business notation: rates as "5%", amounts as "9.00"."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def caps(entry: str = "", order: str = "", day: str = "", month: str = "") -> Ca
 
 
 def chain(tiers: str) -> tuple[Earner, ...]:
-    """ "standard, (silver), gold": the seller first, those in brackets inactive; distributors 101, 102 and so on."""
+    """ "standard, (silver), gold": the seller first, brackets mean inactive; distributors 101, 102 and so on."""
     return tuple(earner(level, 100 + level, tier) for level, tier in enumerate(tiers.split(", "), start=1))
 
 
@@ -89,7 +89,7 @@ def team_bonus(text: str = "1%", **more: object) -> TeamBonus:
 
 
 def fixed(amounts: Mapping[str, str], **more: object) -> Fixed:
-    """{"CNY": "0.50 0.20"}: per unit, by level."""
+    """{"CNY": "0.50 0.20"}: amounts per unit, by level."""
     levels = {currency: tuple(minor(word, currency) for word in words.split()) for currency, words in amounts.items()}
     return Fixed("units", levels, **more)  # type: ignore[arg-type]
 
@@ -102,20 +102,20 @@ def outcome(sale: Sale, *plans: Plan, pool: str = "20%", earned: Earned = NOTHIN
     return calculate(terms(*plans, pool=pool), sale, earned)
 
 
-def answers(sale: Sale, given: Outcome, plan: Plan, line: int = 1) -> str:
-    """What the plan says of a line to each of the chain, or to the leader: "9.00, inactive, 2.70"."""
-    asked = ([sale.leader] if sale.leader else []) if isinstance(plan, TeamBonus) else sale.upline
-    said = {
+def results(sale: Sale, calculated: Outcome, plan: Plan, line: int = 1) -> str:
+    """The plan's result on a line for each of the chain, or for the leader: "9.00, inactive, 2.70"."""
+    earners = ([sale.leader] if sale.leader else []) if isinstance(plan, TeamBonus) else sale.upline
+    by_level = {
         entry.level: _amount(entry, sale.currency)
-        for entry in given.entries
+        for entry in calculated.entries
         if (entry.plan, entry.line) == (plan.name, line)
     }
-    for unpaid in given.unpaid:
+    for unpaid in calculated.unpaid:
         if unpaid.plan == plan.name and (not unpaid.lines or line in unpaid.lines):
             for upline in unpaid.uplines:
-                assert upline.level not in said, "paid and unpaid, or unpaid for two reasons"
-                said[upline.level] = unpaid.reason
-    return ", ".join(said[upline.level] for upline in asked)
+                assert upline.level not in by_level, "paid and unpaid, or unpaid for two reasons"
+                by_level[upline.level] = unpaid.reason
+    return ", ".join(by_level[upline.level] for upline in earners)
 
 
 def _amount(entry: Entry, currency: str) -> str:

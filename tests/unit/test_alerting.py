@@ -1,4 +1,4 @@
-"""Alerts: one per crossing, whatever order the messages come in; dead letters of one cause are one alert."""
+"""Alerts: one for each crossing, in any order of the messages; dead letters with one cause share one alert."""
 
 from __future__ import annotations
 
@@ -49,7 +49,12 @@ SIX_SHORT = (
 )
 SHORT = Alert(OVERSOLD, "stock_oversold", "open", SIX_SHORT, NOW, crossing=1)
 COVERED = Alert(
-    OVERSOLD, "stock_oversold", "resolved", "product 501: what is reserved is there again (4 on hand).", NOW, crossing=2
+    OVERSOLD,
+    "stock_oversold",
+    "resolved",
+    "product 501: all reserved units are in stock again (4 on hand).",
+    NOW,
+    crossing=2,
 )
 
 
@@ -65,7 +70,7 @@ class TestShortage:
             alert_state(OPEN, SHORT), (event,), "raised"
         )
 
-    def test_another_amount_is_kept_and_raises_nothing(self) -> None:
+    def test_a_changed_shortage_updates_the_alert_without_an_event(self) -> None:
         decision = note_shortage(alert_state(SHORT), message(short(2, crossing=2)))
 
         assert (decision.publish, decision.outcome) == ((), "counted")
@@ -73,7 +78,7 @@ class TestShortage:
         assert (alert.state, alert.times, alert.crossing) == ("open", 1, 2)
         assert alert.detail.startswith("product 501: 2 units short, 6 reserved")
 
-    def test_it_ends_when_what_is_reserved_is_there(self) -> None:
+    def test_the_alert_is_resolved_once_the_stock_covers_the_reservations(self) -> None:
         event = AlertResolved(alert=OVERSOLD, kind="stock_oversold", detail=COVERED.detail, resolved_at=NOW)
 
         assert note_shortage(alert_state(SHORT), message(short(0, 2))) == Decision(
@@ -83,12 +88,12 @@ class TestShortage:
         assert again.state == alert_state(replace(SHORT, times=2, crossing=3))
 
     @pytest.mark.parametrize("shortage", [0, 6])
-    def test_what_is_older_than_what_is_known_changes_nothing(self, shortage: int) -> None:
+    def test_an_outdated_event_is_ignored(self, shortage: int) -> None:
         assert note_shortage(alert_state(COVERED), message(short(shortage))) == Decision(
             alert_state(COVERED), outcome="outdated"
         )
 
-    def test_an_end_that_comes_before_its_beginning_resolves_nothing(self) -> None:
+    def test_an_end_that_precedes_its_start_publishes_nothing(self) -> None:
         decision = note_shortage(alert_state(), message(short(0, 2)))
 
         assert (decision.state, decision.publish) == (alert_state(replace(COVERED, times=0)), ())
@@ -100,30 +105,30 @@ class TestStock:
 
         assert raise_low_stock(alert_state(), message(low())) == Decision(alert_state(OPEN), (event,), "raised")
 
-    def test_a_recovery_closes_it(self) -> None:
+    def test_a_recovery_resolves_the_alert(self) -> None:
         event = AlertResolved(alert=STOCK, kind="stock_low", detail=ENOUGH, resolved_at=LATER)
 
         assert resolve_low_stock(alert_state(OPEN), message(recovered(), time=LATER)) == Decision(
             alert_state(RESOLVED), (event,), "resolved"
         )
 
-    def test_the_next_crossing_opens_it_again_and_is_counted(self) -> None:
+    def test_the_next_crossing_reopens_the_alert_and_is_counted(self) -> None:
         decision = raise_low_stock(alert_state(RESOLVED), message(low(crossing=3), time=LATER))
 
         assert decision.state == alert_state(replace(OPEN, changed_at=LATER, times=2, crossing=3))
         assert [type(event) for event in decision.publish] == [AlertRaised]
 
     @pytest.mark.parametrize("known", [OPEN, RESOLVED, replace(OPEN, crossing=3)])
-    def test_a_crossing_that_is_known_or_older_is_outdated(self, known: Alert) -> None:
+    def test_a_repeated_or_older_crossing_is_outdated(self, known: Alert) -> None:
         assert raise_low_stock(alert_state(known), message(low())) == Decision(alert_state(known), outcome="outdated")
 
     @pytest.mark.parametrize("known", [RESOLVED, replace(OPEN, crossing=3)])
-    def test_so_is_a_recovery(self, known: Alert) -> None:
+    def test_a_repeated_or_older_recovery_is_outdated(self, known: Alert) -> None:
         assert resolve_low_stock(alert_state(known), message(recovered())) == Decision(
             alert_state(known), outcome="outdated"
         )
 
-    def test_a_recovery_that_overtakes_its_alert_makes_the_alert_come_too_late(self) -> None:
+    def test_a_recovery_that_overtakes_its_alert_makes_the_alert_outdated(self) -> None:
         first = resolve_low_stock(alert_state(), message(recovered(), time=LATER))
 
         assert first.state == alert_state(replace(RESOLVED, times=0))
@@ -131,20 +136,20 @@ class TestStock:
 
 
 @given(st.permutations([1, 2, 3, 4, 5]), st.lists(st.integers(1, 5)))
-def test_the_newest_crossing_decides_whatever_order_they_come_in(order: list[int], repeats: list[int]) -> None:
-    state, said = alert_state(), []
+def test_the_newest_crossing_decides_in_any_order(order: list[int], repeats: list[int]) -> None:
+    state, published = alert_state(), []
     for crossing in (*order, *repeats):
         rule, payload = (raise_low_stock, low(crossing)) if crossing % 2 else (resolve_low_stock, recovered(crossing))
         decision = rule(state, message(payload))  # type: ignore[operator]
         state = decision.state
-        said += [crossing for _ in decision.publish]
+        published += [crossing for _ in decision.publish]
 
     assert (state.alerts[STOCK].state, state.alerts[STOCK].crossing) == ("open", 5)
-    assert said == sorted(set(said))
+    assert published == sorted(set(published))
 
 
 def a_letter(**fields: Any) -> MessageDeadLettered:
-    given: dict[str, Any] = {
+    values: dict[str, Any] = {
         "worker": "order_intake",
         "queue": "order_intake.order.place",
         "message_id": "m-1",
@@ -157,10 +162,10 @@ def a_letter(**fields: Any) -> MessageDeadLettered:
         "concerns": "order/shop-1/1001",
         **fields,
     }
-    return MessageDeadLettered(**given)
+    return MessageDeadLettered(**values)
 
 
-def kept(letter_id: str, **fields: Any) -> DeadLetter:
+def stored_letter(letter_id: str, **fields: Any) -> DeadLetter:
     letter = DeadLetter(
         letter_id=letter_id,
         worker="order_intake",
@@ -186,37 +191,39 @@ BROKEN = "order_intake.order.place could not handle a message (handler_error): K
 class TestDeadLetters:
     ALERT = Alert(LETTERS, "dead_letter", "open", BROKEN, NOW)
 
-    def test_the_first_of_its_queue_and_cause_is_kept_and_raises_an_alert(self) -> None:
+    def test_the_first_letter_of_a_queue_and_cause_raises_an_alert(self) -> None:
         event = AlertRaised(alert=LETTERS, kind="dead_letter", detail=BROKEN, raised_at=NOW)
 
         assert keep_dead_letter(alert_state(), message(a_letter(), id="l-1")) == Decision(
-            alert_state(self.ALERT, letters=[kept("l-1")]), (event,), "raised"
+            alert_state(self.ALERT, letters=[stored_letter("l-1")]), (event,), "raised"
         )
 
-    def test_the_others_are_kept_and_counted(self) -> None:
-        state = alert_state(self.ALERT, letters=[kept("l-1")])
-        after = alert_state(replace(self.ALERT, seen=2), letters=[kept("l-1"), kept("l-2", message_id="m-2")])
+    def test_further_letters_are_stored_and_counted(self) -> None:
+        state = alert_state(self.ALERT, letters=[stored_letter("l-1")])
+        after = alert_state(
+            replace(self.ALERT, seen=2), letters=[stored_letter("l-1"), stored_letter("l-2", message_id="m-2")]
+        )
 
         assert keep_dead_letter(state, message(a_letter(message_id="m-2"), id="l-2")) == Decision(
             after, outcome="counted"
         )
 
     @pytest.mark.parametrize("fields", [{"reason": "unknown_field"}, {"queue": "order_intake.clock"}])
-    def test_another_cause_or_queue_is_another_alert(self, fields: dict[str, str]) -> None:
+    def test_another_cause_or_queue_raises_another_alert(self, fields: dict[str, str]) -> None:
         decision = keep_dead_letter(alert_state(self.ALERT), message(a_letter(**fields), id="l-2"))
 
         assert (decision.outcome, len(decision.state.alerts)) == ("raised", 2)
 
-    def test_one_that_was_mended_is_raised_anew(self) -> None:
-        mended = replace(self.ALERT, state="resolved", seen=7)
+    def test_a_resolved_alert_is_raised_again(self) -> None:
+        resolved = replace(self.ALERT, state="resolved", seen=7)
 
-        decision = keep_dead_letter(alert_state(mended), message(a_letter(), id="l-9", time=LATER))
+        decision = keep_dead_letter(alert_state(resolved), message(a_letter(), id="l-9", time=LATER))
 
         assert decision.outcome == "raised"
         assert decision.state.alerts[LETTERS] == replace(self.ALERT, times=2, changed_at=LATER)
 
-    def test_the_same_letter_counts_once_even_after_it_was_replayed(self) -> None:
-        state = alert_state(self.ALERT, letters=[kept("l-1", state="replayed")])
+    def test_a_letter_counts_once_even_after_its_replay(self) -> None:
+        state = alert_state(self.ALERT, letters=[stored_letter("l-1", state="replayed")])
 
         assert keep_dead_letter(state, message(a_letter(), id="l-1")) == Decision(state, outcome="duplicate")
 

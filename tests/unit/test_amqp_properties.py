@@ -1,4 +1,4 @@
-"""Whatever bytes the properties of a message are, it is read, and names what could not be decoded."""
+"""A message is read whatever bytes its properties have, and it names those that could not be decoded."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def deliver_frame(routing_key: bytes, exchange: bytes = b"tributary.commands", *
 
 
 def taken(properties: Properties, routing_key: bytes = b"order.place.v2", *, redelivered: bool = False) -> Delivery:
-    """The way of a message from its frames to the loop."""
+    """The delivery that reaches the loop for a message with these properties."""
     header = pamqp.frame.unmarshal(header_frame(properties))[2]
     deliver = pamqp.frame.unmarshal(deliver_frame(routing_key, redelivered=redelivered))[2]
     assert isinstance(header, ContentHeader)
@@ -95,7 +95,7 @@ def test_an_undecodable_property_is_named_and_everything_else_is_read(case: str)
 
 @pytest.mark.parametrize("case", [case for case in UNDECODABLE if "expiration that is no" not in case])
 def test_the_client_library_alone_raises(case: str) -> None:
-    """Else the adapter is no longer needed. aio-pika raises where pamqp does not."""
+    """Otherwise the adapter is no longer needed. aio-pika raises where pamqp does not."""
     _, properties = UNDECODABLE[case]
     frame = header_frame(properties)[7:-1]
     header = ContentHeader()
@@ -115,7 +115,7 @@ def test_a_routing_key_that_is_not_utf8_is_named() -> None:
     assert delivery.routing_key.startswith(r"\xff")
 
 
-def test_several_are_named_up_to_three() -> None:
+def test_at_most_three_are_named() -> None:
     bad = dict.fromkeys(("message_id", "reply_to", "app_id", "user_id"), short(b"\xff"))
 
     assert taken(bad).undecoded == "reply_to (ff), message_id (ff), user_id (ff) and 1 more"
@@ -133,7 +133,7 @@ def test_no_sender_can_forge_an_undecodable_message() -> None:
     assert amqp_properties.undecoded({"_UNDECODED": ["timestamp"]}, "order.place.v2") is None
 
 
-def test_installing_twice_reads_as_once() -> None:
+def test_installing_twice_is_the_same_as_once() -> None:
     before = spec.Basic.Properties.unmarshal
     amqp_properties.install()
 
@@ -205,6 +205,6 @@ class TestDeaths:
             [(b"queue", b"V"), (b"reason", b"V")],
         ],
     )
-    def test_what_is_no_death_is_none(self, entry: Any) -> None:
+    def test_an_invalid_death_is_none(self, entry: Any) -> None:
         assert taken(self.died(entry)).death is None
         assert taken({"headers": table([(b"x-death", long_string(b"often"))])}).death is None

@@ -1,4 +1,4 @@
-"""What is no Unicode text, or no JSON, is refused before anything else is done with it, wherever a body is taken."""
+"""Every operation with a body refuses invalid Unicode text or JSON before any other processing."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import pytest
 from fastapi import FastAPI
 
 from api.app import create_app
-from api.http.bodies import NotRead, read_json
+from api.http.bodies import UnreadableBody, read_json
 from api.http.openapi import operations
 from infra.settings import Settings
 
 
 def _no_ports() -> Any:
-    raise AssertionError("what cannot be read needs no server")
+    raise AssertionError("an unreadable body needs no server")
 
 
 APP = create_app(Settings(), _no_ports)
@@ -25,10 +25,10 @@ WITH_BODY = [
     (method, path)
     for path, method, operation in operations(APP.openapi())
     if "application/json" in operation.get("requestBody", {}).get("content", {})
-    # Reads its lines itself, after it has looked who asks; tests/api/test_inventory.py tries it.
+    # Reads its lines itself, after authentication; tests/api/test_inventory.py tests it.
     and path != "/api/inventory/adjustments"
 ]
-HALF_PAIRS = [rb'{"password": "\ud800"}', rb'{"\ud800": 1}', rb'[["\udfff"]]']
+LONE_SURROGATES = [rb'{"password": "\ud800"}', rb'{"\ud800": 1}', rb'[["\udfff"]]']
 NOT_UTF_8 = [b'{"a": "\xed\xa0\x80"}', b'{"a": "\xff"}']
 
 
@@ -39,30 +39,30 @@ def app(monkeypatch: pytest.MonkeyPatch) -> FastAPI:
 
 
 @pytest.mark.parametrize(("method", "path"), WITH_BODY)
-async def test_a_body_that_is_no_unicode_text_is_refused(app: FastAPI, method: str, path: str) -> None:
+async def test_a_body_with_invalid_unicode_is_refused(app: FastAPI, method: str, path: str) -> None:
     headers = {"Authorization": "Bearer any", "Content-Type": "application/json"}
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://api", headers=headers) as client:
-        for bodies, expected in ((HALF_PAIRS, (422, "invalid_request")), (NOT_UTF_8, (400, "malformed_request"))):
+        for bodies, expected in ((LONE_SURROGATES, (422, "invalid_request")), (NOT_UTF_8, (400, "malformed_request"))):
             for body in bodies:
                 answer = await client.request(method.upper(), path.replace("{", "").replace("}", ""), content=body)
                 assert (answer.status_code, answer.json()["reason"]) == expected, body
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
-def test_text_is_read_in_every_encoding_that_json_is_written_in(encoding: str) -> None:
+def test_json_is_read_in_every_unicode_encoding(encoding: str) -> None:
     value = {"name": "绿茶 \U0001f375", "price": "59.80", "ids": [2**63 - 1]}
     assert read_json(json.dumps(value, ensure_ascii=False).encode(encoding)) == value
     assert read_json(json.dumps(value).encode(encoding)) == value
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[" * 100_000, b"1" * 5000, *NOT_UTF_8, b"\xff\xfe\x00\xd8"])
-def test_what_is_no_json_is_refused_in_one_way(body: bytes) -> None:
+def test_invalid_json_raises_one_kind_of_error(body: bytes) -> None:
     with pytest.raises(json.JSONDecodeError):
         read_json(body)
 
 
-@pytest.mark.parametrize("body", [b"NaN", b"[1e5, -Infinity]", b"[" * 300 + b"]" * 300, *HALF_PAIRS])
-def test_what_only_the_standard_library_reads_is_refused(body: bytes) -> None:
-    with pytest.raises(NotRead):
+@pytest.mark.parametrize("body", [b"NaN", b"[1e5, -Infinity]", b"[" * 300 + b"]" * 300, *LONE_SURROGATES])
+def test_values_that_only_the_standard_library_reads_are_refused(body: bytes) -> None:
+    with pytest.raises(UnreadableBody):
         read_json(body)

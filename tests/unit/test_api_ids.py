@@ -1,4 +1,4 @@
-"""Ids beyond 2^53 - 1, where JavaScript rounds, are read and answered exactly, wherever there is an id."""
+"""Ids beyond 2^53 - 1, which JavaScript rounds, are exact in every request and answer."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ COUNTS = frozenset(
         *("today", "draft", "products"),
     )
 )
-"""What is a whole number and no id. A new one is added here, or is `ShownId` in its view."""
+"""The whole numbers that are not ids. A new field is added here, or is `ShownId` in its view."""
 
 
 def _is_id(schema: Any) -> bool:
@@ -91,14 +91,14 @@ def test_every_whole_number_is_an_id_or_a_count() -> None:
     assert not any(name.endswith(("_id", "_ids")) for name in COUNTS)
 
 
-def test_every_id_in_a_body_is_read_as_text_too() -> None:
+def test_every_id_in_a_body_may_be_text() -> None:
     bodies = [operation["requestBody"]["content"] for operation in OPERATIONS.values() if "requestBody" in operation]
     named = {name for name, schema in _fields(bodies, set()) if _has_id(schema)}
 
     assert named == ID_NAMES
 
 
-def test_every_id_in_an_address_may_be_of_either_form() -> None:
+def test_every_id_in_an_address_may_have_either_form() -> None:
     parameters = [one for operation in OPERATIONS.values() for one in operation.get("parameters", ())]
     named = {one["name"]: one["schema"] for one in parameters if one["in"] != "header" and "_id" in one["name"]}
 
@@ -107,7 +107,7 @@ def test_every_id_in_an_address_may_be_of_either_form() -> None:
     assert named.keys() - ids == {"shop_id", "order_id", "letter_id", "message_id", "user_id", "client_id"}
 
 
-def test_no_number_of_the_description_is_rounded_by_a_browser() -> None:
+def test_no_number_of_the_document_is_rounded_by_a_browser() -> None:
     def numbers(value: Any) -> Iterator[int]:
         if isinstance(value, dict):
             value = list(value.values())
@@ -121,7 +121,7 @@ def test_no_number_of_the_description_is_rounded_by_a_browser() -> None:
 
 
 def _with_text(schema: Any, example: Any) -> Any:
-    """The example with a snowflake as text in the place of every id."""
+    """The example with a snowflake as text in place of every id."""
     if _is_id(schema):
         return str(SNOWFLAKE) if isinstance(example, int) else example
     if "$ref" in schema:
@@ -170,11 +170,11 @@ def test_an_id_as_text_is_the_same_id(name: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "0", "-1", "+1", "01", "1.0", "1e3", " 1", "1 ", "1_0", "１", "1" * 20])
-def test_other_text_stays_for_the_reader_to_refuse(text: str) -> None:
+def test_other_text_is_left_for_validation(text: str) -> None:
     assert numbers_of({"product_id": text, "tags": [text]}) == {"product_id": text, "tags": [text]}
 
 
-def test_text_that_is_no_id_stays_text() -> None:
+def test_text_in_other_fields_stays_text() -> None:
     body = {"order_id": str(SNOWFLAKE), "name": "17", "lines": [{"product_id": "7", "amount": "5"}], "tags": ["3", 4]}
 
     assert numbers_of(body) == {**body, "lines": [{"product_id": 7, "amount": "5"}], "tags": [3, 4]}
@@ -188,7 +188,7 @@ def test_an_id_in_a_csv_file_is_read_exactly(cell: str) -> None:
 @pytest.mark.parametrize(
     "cell", ["00012", "+1", "1.0", "1e3", "1.18E+18", "1_0", "١", "１", "--1", "1 2", "true", "0x10"]
 )
-def test_other_spellings_in_a_csv_file_stay_for_the_reader_to_refuse(cell: str) -> None:
+def test_other_spellings_in_a_csv_file_are_refused(cell: str) -> None:
     [line] = lines_of_csv(f"product_id,delta\n{cell},1\n".encode())
 
     assert line == {"product_id": cell, "delta": 1}
@@ -197,7 +197,7 @@ def test_other_spellings_in_a_csv_file_stay_for_the_reader_to_refuse(cell: str) 
 
 
 @pytest.mark.parametrize("cell", ["0", "-1", str(2**63), "9" * 20, "9" * 900])
-def test_what_is_no_id_in_a_csv_file_is_refused(cell: str) -> None:
+def test_a_number_out_of_range_in_a_csv_file_is_refused(cell: str) -> None:
     with pytest.raises(ValidationError):
         Adjustment.model_validate(lines_of_csv(f"product_id,delta\n{cell},1\n".encode())[0])
 
@@ -210,17 +210,22 @@ class Shown(BaseModel):
 
 
 @pytest.mark.parametrize("number", [1, 40_021, EXACT_MAX, EXACT_MAX + 1, SNOWFLAKE, 2**63 - 1])
-def test_an_answer_has_text_exactly_where_a_double_would_round(number: int) -> None:
+def test_an_answer_has_text_where_a_double_would_round(number: int) -> None:
     expected = number if number <= EXACT_MAX else str(number)
     shown = Shown(one=number, many=[number], none=None, rest={"data": [{"id": number, "on": True}]})
 
-    told = {"one": expected, "many": [expected], "none": None, "rest": {"data": [{"id": expected, "on": True}]}}
-    assert json.loads(shown.model_dump_json()) == shown.model_dump(mode="json") == told
-    assert json.loads(shown.model_dump_json(), parse_int=lambda digits: int(float(digits))) == told
+    expected_json = {
+        "one": expected,
+        "many": [expected],
+        "none": None,
+        "rest": {"data": [{"id": expected, "on": True}]},
+    }
+    assert json.loads(shown.model_dump_json()) == shown.model_dump(mode="json") == expected_json
+    assert json.loads(shown.model_dump_json(), parse_int=lambda digits: int(float(digits))) == expected_json
     assert shown.one == number
 
 
-def test_what_an_answer_says_of_events_is_exact() -> None:
+def test_ids_in_emitted_events_are_exact() -> None:
     event = {"data": {"distributor_id": SNOWFLAKE, "lines": [{"product_id": 7}]}}
     step = TraceStep.model_construct(emitted=[event])
 
@@ -235,7 +240,7 @@ def test_a_token_names_its_distributor_exactly() -> None:
     assert principal_of(claims, ("ROLE_DISTRIBUTOR",), frozenset()).distributor_id == SNOWFLAKE
 
 
-def test_the_described_id_is_what_is_carried() -> None:
+def test_the_id_schema_matches_the_conversion() -> None:
     integer, text = ID_SCHEMA["oneOf"]
     assert integer == {"type": "integer", "format": "int64", "minimum": 1}
     for number in (1, EXACT_MAX, SNOWFLAKE, 2**63 - 1):

@@ -1,4 +1,4 @@
-"""The description of the API is whole: every operation says what it is, what it may answer, and shows an example."""
+"""The OpenAPI document is complete: every operation has a summary, its answers, and an example."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ DOCUMENT = create_app(Settings(), _no_ports).openapi()
 OPERATIONS = {f"{method.upper()} {path}": operation for path, method, operation in operations(DOCUMENT)}
 
 
-def test_it_is_openapi_3_1() -> None:
+def test_the_document_is_openapi_3_1() -> None:
     assert DOCUMENT["openapi"].startswith("3.1")
     ids = [operation["operationId"] for operation in OPERATIONS.values()]
     assert sorted(ids) == sorted(set(ids)), "two operations have the same name"
 
 
 def test_no_two_schemas_have_the_same_name() -> None:
-    """Generators name classes by keys or by titles; a title on a field would be a class of its own to them."""
+    """Generators name classes by keys or by titles, and make a class of a field with a title."""
     schemas = DOCUMENT["components"]["schemas"]
     titles = [schema["title"] for schema in schemas.values()]
     others = [
@@ -80,12 +80,12 @@ def _is_typed(schema: Any, media_type: str) -> bool:
 
 
 def test_every_field_has_a_type() -> None:
-    says = {"type", "$ref", "anyOf", "oneOf", "allOf", "const", "enum"}
+    type_keywords = {"type", "$ref", "anyOf", "oneOf", "allOf", "const", "enum"}
     without = [
         f"{name}.{field}"
         for name, schema in DOCUMENT["components"]["schemas"].items()
         for field, inner in schema.get("properties", {}).items()
-        if not says & inner.keys() or (inner.get("type") == "array" and "items" not in inner)
+        if not type_keywords & inner.keys() or (inner.get("type") == "array" and "items" not in inner)
     ]
     assert without == []
 
@@ -94,9 +94,9 @@ def test_every_field_has_a_type() -> None:
 def test_an_operation_is_documented(name: str) -> None:
     operation = OPERATIONS[name]
     path = name.partition(" ")[2]
-    assert operation.get("summary"), "say in a few words what it does"
+    assert operation.get("summary"), "add a summary"
     assert re.fullmatch("[a-z][A-Za-z0-9]*", operation["operationId"]), "an id is in camel case"
-    assert operation.get("tags"), "say what it is about"
+    assert operation.get("tags"), "add a tag"
     answers = operation["responses"]
     assert any(status.startswith(("2", "3")) for status in answers)
     if not is_unlimited(path):
@@ -109,7 +109,7 @@ def test_an_operation_is_documented(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_examples_are_what_they_are_examples_of(name: str) -> None:
+def test_examples_match_their_schemas(name: str) -> None:
     defs = {"components": DOCUMENT["components"]}
     for where, schema, example in _examples(OPERATIONS[name]):
         checker = validator_for({}, default=Draft202012Validator)({**schema, **defs})
@@ -123,8 +123,8 @@ def _examples(operation: dict[str, Any]) -> list[tuple[str, dict[str, Any], Any]
     for where, content in contents.items():
         if where != "request" and not where.startswith("2"):
             continue
-        for media_type, told in content.items():
-            shown = [told["example"]] if "example" in told else []
-            shown += [one["value"] for one in told.get("examples", {}).values()]
-            found += [(f"{where} {media_type}", told.get("schema", {}), value) for value in shown]
+        for media_type, body in content.items():
+            shown = [body["example"]] if "example" in body else []
+            shown += [one["value"] for one in body.get("examples", {}).values()]
+            found += [(f"{where} {media_type}", body.get("schema", {}), value) for value in shown]
     return found

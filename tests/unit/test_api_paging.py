@@ -20,7 +20,7 @@ NEWEST = Sorting("placed_at", datetime, -1)
 
 
 @given(st.datetimes(timezones=st.just(UTC)), st.text())
-def test_a_cursor_comes_back_as_its_position(at: datetime, key: str) -> None:
+def test_a_cursor_is_read_as_its_position(at: datetime, key: str) -> None:
     at = at.replace(microsecond=at.microsecond // 1000 * 1000)
     assert NEWEST.after(NEWEST.cursor({"_id": key, "placed_at": at})) == [
         {"placed_at": at, "_id": {"$lt": key}},
@@ -56,7 +56,7 @@ def test_a_forged_cursor_is_refused(position: Any) -> None:
         NEWEST.after(cursor)
 
 
-def test_by_id_alone() -> None:
+def test_a_list_may_be_sorted_by_id_alone() -> None:
     by_id = Sorting("_id", int, id_kind=int)
     assert by_id.keys == (("_id", 1),)
     assert by_id.after(by_id.cursor({"_id": 7})) == [{"_id": {"$gt": 7}}]
@@ -77,24 +77,24 @@ def test_by_id_alone() -> None:
         ("wait=1e3,handling=lenient", 2.0, None, None),
     ],
 )
-def test_preferences(prefer: str, wait_s: float, applied: str | None, without_outcome: str | None) -> None:
+def test_preferences_are_parsed(prefer: str, wait_s: float, applied: str | None, without_outcome: str | None) -> None:
     preferences = Preferences.of(prefer)
     assert (preferences.wait_s, preferences.applied) == (wait_s, applied)
     assert preferences.applied_without_outcome == without_outcome
 
 
 @pytest.mark.parametrize("if_match", [None, "*", '"3"', '"2", "3"', '"2","3"'])
-def test_what_was_seen_may_be_edited(if_match: str | None) -> None:
+def test_if_match_with_the_current_etag_is_accepted(if_match: str | None) -> None:
     check_match(if_match, etag_of(3))
 
 
 @pytest.mark.parametrize("if_match", ['"2"', 'W/"3"', "3", "", '"3', '"33"'])
-def test_what_has_changed_is_not_overwritten(if_match: str) -> None:
+def test_if_match_with_another_etag_is_refused(if_match: str) -> None:
     with pytest.raises(Problem, match="precondition_failed"):
         check_match(if_match, etag_of(3))
 
 
-def test_what_is_not_there_matches_nothing() -> None:
+def test_if_match_fails_for_what_does_not_exist() -> None:
     with pytest.raises(Problem, match="precondition_failed"):
         check_match("*", None)
 
@@ -102,5 +102,5 @@ def test_what_is_not_there_matches_nothing() -> None:
 @pytest.mark.parametrize(
     ("if_none_match", "known"), [(None, False), ("*", True), ('W/"3"', True), ('"1", "3"', True), ('"4"', False)]
 )
-def test_what_is_known_need_not_be_sent_again(if_none_match: str | None, known: bool) -> None:
+def test_if_none_match_recognises_a_known_etag(if_none_match: str | None, known: bool) -> None:
     assert is_known(if_none_match, etag_of(3)) is known

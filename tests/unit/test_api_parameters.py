@@ -1,4 +1,4 @@
-"""Numbers in addresses and queries are written as the description has them."""
+"""Numbers in addresses and queries have the form of the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ WHOLE: TypeAdapter[int] = TypeAdapter(Annotated[int, AS_IN_JSON])
 
 
 @pytest.mark.parametrize("number", [0, 7, -3, 2**53, 2**63 - 1])
-def test_a_number_is_read(number: int) -> None:
+def test_a_json_integer_is_read(number: int) -> None:
     assert WHOLE.validate_python(json.dumps(number)) == number
 
 
 @pytest.mark.parametrize(
     "text", ["1_0", "+1", " 1", "1 ", "1\n", "01", "1.0", "1e1", "１０", "-0_0", "--1", "", "0x1", "None"]
 )
-def test_what_only_python_reads_is_refused(text: str) -> None:
+def test_other_spellings_of_a_number_are_refused(text: str) -> None:
     with pytest.raises(ValidationError):
         WHOLE.validate_python(text)
 
 
-def test_every_number_in_an_address_or_a_query_is_read_so() -> None:
+def test_every_number_in_an_address_or_a_query_is_checked() -> None:
     fields = [
         (f"{route.path}: {field.name}", field)
         for router in ROUTERS
@@ -45,7 +45,7 @@ def test_every_number_in_an_address_or_a_query_is_read_so() -> None:
     assert [name for name, field in fields if field.validate("1_0", {}, loc=("query",)) == (10, [])] == []
 
 
-def test_the_description_still_has_the_limits_of_every_number() -> None:
+def test_the_document_has_the_limits_of_every_number() -> None:
     without = [
         f"{path}: {parameter['name']}"
         for path, _, operation in operations(DOCUMENT)

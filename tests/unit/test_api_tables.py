@@ -1,4 +1,4 @@
-"""CSV files as people have them: every spreadsheet's encoding, separator and heading, and the same lines out of all."""
+"""CSV files with every spreadsheet's encoding, separator and heading give the same lines."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.http.problems import Problem
-from api.http.tables import NoTable, day_of, text_of
+from api.http.tables import InvalidTable, day_of, text_of
 from api.stock.adjustments import lines_of_csv
 
 LINES = [
@@ -17,7 +17,7 @@ LINES = [
     {"product_id": 1082186, "stock": 120, "expiry_date": "2027-03-31"},
 ]
 PLAIN = "product_id,batch_id,delta,stock,expiry_date\n1082185,lot-2026-11,-2,,\n1082186,,,120,2027-03-31\n"
-NOTED = "product_id,batch_id,delta,备注\n1082185,lot-2026-11,-2,盘点\n"
+WITH_NOTES = "product_id,batch_id,delta,备注\n1082185,lot-2026-11,-2,盘点\n"
 
 
 @pytest.mark.parametrize(
@@ -45,26 +45,26 @@ NOTED = "product_id,batch_id,delta,备注\n1082185,lot-2026-11,-2,盘点\n"
     ],
 )
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "gbk"])
-def test_the_same_lines_come_out_of_every_file(text: str, encoding: str) -> None:
+def test_every_form_of_file_gives_the_same_lines(text: str, encoding: str) -> None:
     assert lines_of_csv(text.encode(encoding)) == LINES
 
 
 @pytest.mark.parametrize(
     "charset", ["gbk", "GB2312", "gb18030", "utf-8", "UTF-16", "utf-16le", "big5", "iso-8859-1", "cp1252"]
 )
-def test_a_declared_charset_is_followed(charset: str) -> None:
+def test_a_declared_charset_is_used(charset: str) -> None:
     assert lines_of_csv(PLAIN.encode(charset), charset) == LINES
 
 
-def test_a_mark_counts_more_than_what_is_declared() -> None:
+def test_a_byte_order_mark_overrides_the_declared_charset() -> None:
     assert lines_of_csv(PLAIN.encode("utf-8-sig"), "gbk") == LINES
     assert lines_of_csv(PLAIN.encode("utf-16"), "utf-8") == LINES
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "gbk", "gb18030"])
-def test_chinese_is_read_whether_it_is_declared_or_not(encoding: str) -> None:
+def test_chinese_is_read_with_or_without_a_declared_charset(encoding: str) -> None:
     for charset in (None, encoding):
-        assert lines_of_csv(NOTED.encode(encoding), charset) == [{**LINES[0], "备注": "盘点"}]
+        assert lines_of_csv(WITH_NOTES.encode(encoding), charset) == [{**LINES[0], "备注": "盘点"}]
 
 
 def test_a_cell_without_a_heading_is_an_unknown_field() -> None:
@@ -75,30 +75,30 @@ def test_a_cell_without_a_heading_is_an_unknown_field() -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "charset", "says"),
+    ("body", "charset", "sentence"),
     [
-        (PLAIN.encode(), "klingon", "The charset 'klingon' is not read here"),
-        (PLAIN.encode(), "punycode", "The charset 'punycode' is not read here"),
-        (PLAIN.encode(), "unicode_escape", "is not read here"),
-        (PLAIN.encode(), "utf-7", "is not read here"),
-        (PLAIN.encode(), "hex", "is not read here"),
-        (PLAIN.encode(), "a\u0000b", "is not read here"),
+        (PLAIN.encode(), "klingon", "The charset 'klingon' is not supported"),
+        (PLAIN.encode(), "punycode", "The charset 'punycode' is not supported"),
+        (PLAIN.encode(), "unicode_escape", "is not supported"),
+        (PLAIN.encode(), "utf-7", "is not supported"),
+        (PLAIN.encode(), "hex", "is not supported"),
+        (PLAIN.encode(), "a\u0000b", "is not supported"),
         (b"product_id,delta\n\xff,1\n", None, "name its charset"),
-        (NOTED.encode("gbk"), "utf-8", "name its charset"),
+        (WITH_NOTES.encode("gbk"), "utf-8", "name its charset"),
         (b"\xff\xfe\x00", None, "name its charset"),
         (b"PK\x03\x04 and so on", None, "This is a workbook"),
-        (b'product_id,delta\n"1,1\n', None, "The body is no CSV"),
+        (b'product_id,delta\n"1,1\n', None, "The body is not CSV"),
     ],
 )
-def test_what_is_no_table_says_what_to_do(body: bytes, charset: str | None, says: str) -> None:
+def test_an_invalid_table_is_refused_with_advice(body: bytes, charset: str | None, sentence: str) -> None:
     with pytest.raises(Problem) as caught:
         lines_of_csv(body, charset)
     assert caught.value.reason == "malformed_request"
-    assert says in str(caught.value.detail)
+    assert sentence in str(caught.value.detail)
 
 
 @pytest.mark.parametrize("heading", ["delta,stock", "product_id,Product ID", "product_id,stock,STOCK", ""])
-def test_a_heading_names_the_product_and_every_field_once(heading: str) -> None:
+def test_a_heading_without_the_product_or_with_a_repeated_field_is_refused(heading: str) -> None:
     with pytest.raises(Problem) as caught:
         lines_of_csv(f"{heading}\n1,2,3\n".encode())
     assert caught.value.reason == "invalid_request"
@@ -117,5 +117,5 @@ def test_any_bytes_are_lines_of_unicode_text_or_a_problem(body: bytes, charset: 
     for file in (body, b"product_id,delta\n" + body):
         with contextlib.suppress(Problem):
             assert all(isinstance(line, dict) for line in lines_of_csv(file, charset))
-        with contextlib.suppress(NoTable):
+        with contextlib.suppress(InvalidTable):
             text_of(file, charset).encode()

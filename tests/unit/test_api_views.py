@@ -1,4 +1,4 @@
-"""What a principal reaches is part of the query, and an order shows each principal its own part."""
+"""A principal's reach is part of the query, and an order shows each principal only their part."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_everyone_reaches_their_own_orders(principal: Principal, condition: dict
     assert orders_filter(principal) == condition
 
 
-def test_nobody_learns_who_stands_above_them() -> None:
+def test_an_order_does_not_reveal_the_upline_of_the_principal() -> None:
     order = order_of(Codec(model.Order, key="key").to_document(an_order()))
     shown = {
         who: [up.distributor_id for up in order_view(order, principal).upline]

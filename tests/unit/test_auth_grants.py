@@ -1,4 +1,4 @@
-"""A refresh token is good for one use: a repeat at once is forgiven, a copy ends the login."""
+"""A refresh token is good for one use: an immediate repeat is accepted, a copy ends the login."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class _Tokens:
 
 
 class Login:
-    """One login of one user, and the clock that it lives by."""
+    """One login of one user, with a manual clock."""
 
     def __init__(self, settings: Settings) -> None:
         self.time = ManualTime(datetime(2026, 11, 22, 12, tzinfo=UTC))
@@ -40,7 +40,7 @@ class Login:
         return (await self.grants.rotate(token, client_id)).refresh
 
     async def ends_with(self, token: str, last: str) -> None:
-        """The token is refused, and with it the login, of which `last` is the newest token."""
+        """The token is refused, and so is `last`, the newest token of the login."""
         with pytest.raises(GrantRefused):
             await self.use(token)
         with pytest.raises(GrantRefused):
@@ -55,7 +55,7 @@ def login() -> Login:
     return Login(Settings())
 
 
-async def test_a_repeat_at_once_gets_the_same_successor_and_the_login_goes_on(login: Login) -> None:
+async def test_an_immediate_repeat_gets_the_same_successor(login: Login) -> None:
     first = await login.begin()
     second = await login.use(first)
     login.wait(9)
@@ -65,14 +65,14 @@ async def test_a_repeat_at_once_gets_the_same_successor_and_the_login_goes_on(lo
     assert third not in (first, second)
 
 
-async def test_a_copy_that_comes_later_ends_the_login(login: Login) -> None:
+async def test_a_later_reuse_ends_the_login(login: Login) -> None:
     first = await login.begin()
     second = await login.use(first)
     login.wait(11)
     await login.ends_with(first, second)
 
 
-async def test_a_copy_ends_the_login_at_once_where_the_successor_was_used(login: Login) -> None:
+async def test_a_reuse_after_the_successor_was_used_ends_the_login(login: Login) -> None:
     first = await login.begin()
     second = await login.use(first)
     third = await login.use(second)
@@ -80,7 +80,7 @@ async def test_a_copy_ends_the_login_at_once_where_the_successor_was_used(login:
 
 
 @pytest.mark.parametrize("thief_is_first", [True, False])
-async def test_a_thief_within_the_seconds_is_found_at_the_next_use(login: Login, thief_is_first: bool) -> None:
+async def test_an_immediate_theft_is_detected_at_the_next_use(login: Login, thief_is_first: bool) -> None:
     first = await login.begin()
     owners, thiefs = await login.use(first), await login.use(first)
     early, late = (thiefs, owners) if thief_is_first else (owners, thiefs)
@@ -90,7 +90,7 @@ async def test_a_thief_within_the_seconds_is_found_at_the_next_use(login: Login,
     await login.ends_with(late, newest)
 
 
-async def test_a_repeat_is_the_clients_own(login: Login) -> None:
+async def test_a_repeat_by_another_client_is_refused(login: Login) -> None:
     first = await login.begin()
     second = await login.use(first)
     with pytest.raises(GrantRefused):
@@ -98,7 +98,7 @@ async def test_a_repeat_is_the_clients_own(login: Login) -> None:
     assert await login.use(second)
 
 
-async def test_a_repeat_does_not_bring_an_ended_login_back(login: Login) -> None:
+async def test_a_repeat_does_not_revive_an_ended_login(login: Login) -> None:
     first = await login.begin()
     await login.use(first)
     await login.grants.revoke(first, FIRST_PARTY)
@@ -106,7 +106,7 @@ async def test_a_repeat_does_not_bring_an_ended_login_back(login: Login) -> None
         await login.use(first)
 
 
-async def test_no_repeat_is_forgiven_where_that_is_not_wanted() -> None:
+async def test_a_repeat_ends_the_login_if_retries_are_disabled() -> None:
     login = Login(Settings(refresh_retry_s=0))
     first = await login.begin()
     second = await login.use(first)
@@ -114,7 +114,7 @@ async def test_no_repeat_is_forgiven_where_that_is_not_wanted() -> None:
     await login.ends_with(first, second)
 
 
-async def test_the_store_alone_gives_no_token_away(login: Login) -> None:
+async def test_the_store_does_not_contain_the_tokens(login: Login) -> None:
     first = await login.begin()
     second = await login.use(first)
     for document in await login.store.find(REFRESH_TOKENS.name, {}):

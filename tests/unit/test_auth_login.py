@@ -1,4 +1,4 @@
-"""Passwords, waiting after failures, and what a client may ask of the login page."""
+"""Passwords, the wait after failures, and requests to the login page."""
 
 from __future__ import annotations
 
@@ -16,16 +16,22 @@ from api.identity.lockout import ACCOUNT, network_of, waits_s
 from api.identity.model import Attempts, Client
 from api.identity.oauth import page
 from api.identity.oauth.authorize import (
-    Asked,
+    AuthorizationRequest,
     PageError,
     RedirectError,
-    Repeated,
+    RepeatedParameter,
     answer_uri,
-    asked_of,
+    authorization_request_of,
     redirect_of,
     single,
 )
-from api.identity.oauth.clients import InvalidClient, MultipleCredentials, Proof, is_allowed_redirect, proof_of
+from api.identity.oauth.clients import (
+    Credentials,
+    InvalidClient,
+    MultipleCredentials,
+    credentials_of,
+    is_allowed_redirect,
+)
 from api.identity.opaque import challenge_of, new_invite_code
 from api.identity.passwords import Passwords, check_strength, normalized_email
 from tests.api.front import query_of
@@ -34,7 +40,7 @@ NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 REDIRECT = "https://app.example/callback?tenant=1"
 CLIENT = Client("app", '<b>"App"</b>', "public", NOW, redirect_uris=(REDIRECT, "com.example.app:/back"))
 CHALLENGE = challenge_of("v" * 43)
-ASKED = {
+PARAMETERS = {
     "response_type": "code",
     "client_id": "app",
     "redirect_uri": REDIRECT,
@@ -45,18 +51,18 @@ ASKED = {
 
 
 class TestPasswords:
-    async def test_the_right_one_is_known_and_nobody_has_one(self) -> None:
+    async def test_only_the_stored_password_matches(self) -> None:
         passwords = Passwords(threads=1)
         stored = await passwords.hash("seven grey herons")
         assert stored.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
         assert await passwords.verify(stored, "seven grey herons")
         assert not await passwords.verify(stored, "seven grey heron")
-        assert not await passwords.verify(None, "nobody has this password")
+        assert not await passwords.verify(None, "no user has this password")
         assert not await passwords.verify("not a hash", "seven grey herons")
         assert not passwords.is_outdated(stored)
         assert passwords.is_outdated(stored.replace("m=19456", "m=8192"))
 
-    async def test_it_is_the_same_however_it_was_typed(self) -> None:
+    async def test_equivalent_characters_match(self) -> None:
         passwords = Passwords(threads=1)
         assert await passwords.verify(await passwords.hash("cafe\u0301 au lait fort"), "caf\u00e9 au lait fort")
 
@@ -64,27 +70,27 @@ class TestPasswords:
         "weak",
         ["short", "elevenchars", "x" * 129, "lin@example.com", "linlinlinlin", "aaaaaaaaaaaaaaaa", "abababababab"],
     )
-    def test_weak_ones_are_refused(self, weak: str) -> None:
+    def test_weak_passwords_are_refused(self, weak: str) -> None:
         with pytest.raises(Problem) as refused:
             check_strength(weak, "lin@example.com")
         assert refused.value.reason == "weak_password"
         assert weak not in str(refused.value)
 
-    def test_long_ones_of_any_kind_are_taken(self) -> None:
+    def test_long_passwords_of_any_kind_are_accepted(self) -> None:
         for password in ("seven grey herons", "八只灰鹭在浅水里慢慢走路", "lin's favourite tree"):
             check_strength(password, "lin@example.com")
 
     def test_addresses_are_compared_without_case_and_width(self) -> None:
         assert normalized_email(" Lin@Example.COM ") == normalized_email("ｌｉｎ@example.com") == "lin@example.com"
 
-    def test_invite_codes_can_be_read_out(self) -> None:
+    def test_invite_codes_can_be_read_aloud(self) -> None:
         codes = {new_invite_code() for _ in range(50)}
         assert len(codes) == 50
         assert all(len(code) == 23 and not set("IO01") & set(code) for code in codes)
 
 
 class TestWaiting:
-    def test_a_few_failures_cost_nothing_then_each_doubles_the_wait_to_a_limit(self) -> None:
+    def test_after_a_few_failures_each_doubles_the_wait_to_a_limit(self) -> None:
         attempts, waits = Attempts("account:x", 0, NOW), []
         for _ in range(14):
             attempts = ACCOUNT.counted(attempts, NOW)
@@ -96,7 +102,7 @@ class TestWaiting:
         assert ACCOUNT.counted(many, NOW + timedelta(seconds=1)).failures == 1
 
     @given(st.integers(0, 10_000), st.integers(0, 100_000))
-    def test_a_wait_ends_and_is_never_longer_than_the_limit(self, failures: int, later_s: int) -> None:
+    def test_a_wait_is_never_longer_than_the_limit(self, failures: int, later_s: int) -> None:
         attempts = ACCOUNT.counted(Attempts("a", failures, NOW + timedelta(days=1)), NOW)
         wait_s = waits_s([attempts], NOW)
         assert 0 <= wait_s <= ACCOUNT.wait_max_s
@@ -113,14 +119,16 @@ class TestWaiting:
             ("unix", "unknown"),
         ],
     )
-    def test_one_customer_is_one_network(self, address: str, network: str) -> None:
+    def test_an_ipv6_customer_is_one_network(self, address: str, network: str) -> None:
         assert network_of(address) == network
 
 
-class TestAsking:
-    def test_a_good_request(self) -> None:
-        asked = asked_of({**ASKED, "scope": "orders:read orders:read"}, CLIENT, redirect_of(ASKED, CLIENT))
-        assert (asked.challenge, asked.scope, asked.state) == (CHALLENGE, "orders:read", "xyz")
+class TestAuthorizationRequest:
+    def test_a_valid_request_is_parsed(self) -> None:
+        requested = authorization_request_of(
+            {**PARAMETERS, "scope": "orders:read orders:read"}, CLIENT, redirect_of(PARAMETERS, CLIENT)
+        )
+        assert (requested.challenge, requested.scope, requested.state) == (CHALLENGE, "orders:read", "xyz")
         assert single("&".join(f"{k}={v}" for k, v in {"a": "1", "b": "2"}.items())) == {"a": "1", "b": "2"}
 
     @pytest.mark.parametrize(
@@ -137,12 +145,12 @@ class TestAsking:
             "//app.example/callback?tenant=1",
         ],
     )
-    def test_a_redirect_must_be_the_registered_one_letter_by_letter(self, uri: str) -> None:
+    def test_a_redirect_must_match_the_registered_one_exactly(self, uri: str) -> None:
         with pytest.raises(PageError):
-            redirect_of({**ASKED, "redirect_uri": uri}, CLIENT)
+            redirect_of({**PARAMETERS, "redirect_uri": uri}, CLIENT)
 
     @pytest.mark.parametrize(
-        ("registered", "asked"),
+        ("registered", "requested"),
         [
             ("http://127.0.0.1/cb", "http://127.0.0.1:51004/cb"),
             ("http://127.0.0.1:8400/cb", "http://127.0.0.1:51004/cb"),
@@ -153,12 +161,12 @@ class TestAsking:
             ("http://localhost:3000/cb", "http://localhost:3001/cb"),
         ],
     )
-    def test_an_app_on_this_machine_chooses_its_port(self, registered: str, asked: str) -> None:
+    def test_a_loopback_redirect_may_have_another_port(self, registered: str, requested: str) -> None:
         client = replace(CLIENT, redirect_uris=(REDIRECT, registered))
-        assert redirect_of({**ASKED, "redirect_uri": asked}, client) == asked
+        assert redirect_of({**PARAMETERS, "redirect_uri": requested}, client) == requested
 
     @pytest.mark.parametrize(
-        ("registered", "asked"),
+        ("registered", "requested"),
         [
             ("http://127.0.0.1/cb", "http://127.0.0.1:51004/other"),
             ("http://127.0.0.1/cb", "http://127.0.0.1:51004/cb/"),
@@ -179,14 +187,14 @@ class TestAsking:
             ("com.example.app:/cb", "com.example.app:80/cb"),
         ],
     )
-    def test_nothing_but_the_port_on_this_machine_may_differ(self, registered: str, asked: str) -> None:
+    def test_only_the_port_of_a_loopback_redirect_may_differ(self, registered: str, requested: str) -> None:
         with pytest.raises(PageError):
-            redirect_of({**ASKED, "redirect_uri": asked}, replace(CLIENT, redirect_uris=(registered,)))
+            redirect_of({**PARAMETERS, "redirect_uri": requested}, replace(CLIENT, redirect_uris=(registered,)))
 
-    def test_an_unknown_client_and_one_without_redirects_are_told_to_the_person(self) -> None:
+    def test_an_unknown_client_is_an_error_on_the_page(self) -> None:
         for client in (None, replace(CLIENT, redirect_uris=())):
             with pytest.raises(PageError):
-                redirect_of(ASKED, client)
+                redirect_of(PARAMETERS, client)
 
     @pytest.mark.parametrize(
         ("change", "error"),
@@ -205,24 +213,24 @@ class TestAsking:
         ],
         ids=str,
     )
-    def test_what_cannot_be_granted_is_told_to_the_client(self, change: dict[str, str], error: str) -> None:
-        with pytest.raises(RedirectError) as told:
-            asked_of({**ASKED, **change}, CLIENT, REDIRECT)
-        assert told.value.error == error
+    def test_an_invalid_request_is_an_error_for_the_client(self, change: dict[str, str], error: str) -> None:
+        with pytest.raises(RedirectError) as refused:
+            authorization_request_of({**PARAMETERS, **change}, CLIENT, REDIRECT)
+        assert refused.value.error == error
 
-    def test_nothing_may_be_said_twice(self) -> None:
-        with pytest.raises(Repeated):
+    def test_a_repeated_parameter_is_refused(self) -> None:
+        with pytest.raises(RepeatedParameter):
             single("redirect_uri=https%3A%2F%2Fa&redirect_uri=https%3A%2F%2Fb")
 
     @given(st.text(max_size=40), st.text(max_size=40))
-    def test_the_answer_goes_to_the_redirect_and_says_who_answers(self, code: str, state: str) -> None:
+    def test_the_answer_goes_to_the_redirect_with_the_issuer(self, code: str, state: str) -> None:
         code, state = (text.encode("utf-8", "replace").decode() for text in (code, state))
         uri = answer_uri(REDIRECT, "https://id.example", state, code=code)
         parts = urlsplit(uri)
         assert (parts.scheme, parts.netloc, parts.path, parts.fragment) == ("https", "app.example", "/callback", "")
-        told = query_of(uri)
-        assert (told["tenant"], told["iss"]) == ("1", "https://id.example")
-        assert (told.get("code", ""), told.get("state", "")) == (code, state)
+        query = query_of(uri)
+        assert (query["tenant"], query["iss"]) == ("1", "https://id.example")
+        assert (query.get("code", ""), query.get("state", "")) == (code, state)
 
 
 class TestClients:
@@ -250,41 +258,47 @@ class TestClients:
 
     def test_a_secret_comes_in_the_header_or_the_form_but_not_both(self) -> None:
         basic = "Basic " + b64encode(b"shop.s%2D1:p%2Bq%3A").decode()
-        assert proof_of(basic, {}) == Proof("shop.s-1", "p+q:")
-        assert proof_of(None, {"client_id": "a", "client_secret": "b"}) == Proof("a", "b")
-        assert proof_of(None, {"client_id": "a"}) == Proof("a")
+        assert credentials_of(basic, {}) == Credentials("shop.s-1", "p+q:")
+        assert credentials_of(None, {"client_id": "a", "client_secret": "b"}) == Credentials("a", "b")
+        assert credentials_of(None, {"client_id": "a"}) == Credentials("a")
         with pytest.raises(MultipleCredentials):
-            proof_of(basic, {"client_secret": "b"})
+            credentials_of(basic, {"client_secret": "b"})
 
     @pytest.mark.parametrize("header", ["Basic", "Basic !!", "Basic " + b64encode(b"nocolon").decode(), "Bearer x", ""])
-    def test_what_cannot_be_read_proves_nothing(self, header: str) -> None:
+    def test_an_unreadable_header_is_an_invalid_client(self, header: str) -> None:
         with pytest.raises(InvalidClient):
-            proof_of(header, {})
+            credentials_of(header, {})
 
     def test_header_and_form_must_name_the_same_client(self) -> None:
         with pytest.raises(InvalidClient):
-            proof_of("Basic " + b64encode(b"a:b").decode(), {"client_id": "c"})
+            credentials_of("Basic " + b64encode(b"a:b").decode(), {"client_id": "c"})
 
 
 class TestPage:
-    asked = Asked(CLIENT, REDIRECT, CHALLENGE, state='"><script>alert(1)</script>', scope="orders:read")
+    requested = AuthorizationRequest(
+        CLIENT, REDIRECT, CHALLENGE, state='"><script>alert(1)</script>', scope="orders:read"
+    )
 
     @pytest.mark.parametrize("language", ["en", "zh"])
-    def test_everything_from_outside_is_escaped(self, language: str) -> None:
+    def test_all_input_is_escaped(self, language: str) -> None:
         html = page.login_page(
-            self.asked, "token", language, email='"><img src=x onerror=y>', alert="E-mail address or <b>password</b>."
+            self.requested,
+            "token",
+            language,
+            email='"><img src=x onerror=y>',
+            alert="E-mail address or <b>password</b>.",
         )
         assert "<script" not in html
         assert "<img" not in html
         assert "<b>" not in html
         assert f'lang="{language}"' in html
 
-    def test_a_logged_in_person_is_asked_but_for_no_password(self) -> None:
-        html = page.login_page(self.asked, "token", "en", known_as="lin@example.com")
+    def test_a_logged_in_person_sees_no_password_field(self) -> None:
+        html = page.login_page(self.requested, "token", "en", known_as="lin@example.com")
         assert 'type="password"' not in html
         assert "Continue as lin@example.com" in html
 
-    def test_the_policy_allows_no_script_no_frame_and_one_way_out(self) -> None:
+    def test_the_policy_allows_no_script_no_frame_and_one_form_target(self) -> None:
         policy = page.headers_for("https://app.example/cb?x=';script-src *")["Content-Security-Policy"]
         assert policy.startswith("default-src 'none'; style-src 'sha256-")
         assert "form-action 'self' https://app.example;" in policy

@@ -1,4 +1,4 @@
-"""What the API says when something is wrong, what the log keeps to itself, and what the audit log shows."""
+"""Problem details of the API, secrets in the log, and the verification of the audit log."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ class TestSentences:
             ("zh;q=9", "en"),
         ],
     )
-    def test_the_language_is_the_one_asked_for(self, accepted: str, language: str) -> None:
+    def test_the_preferred_language_is_used(self, accepted: str, language: str) -> None:
         assert preferred_language(accepted) == language
 
     @given(st.text(max_size=300))
     def test_any_header_gives_a_language(self, accepted: str) -> None:
         assert preferred_language(accepted) in ("en", "zh")
 
-    def test_every_reason_has_a_sentence_in_both(self) -> None:
+    def test_every_reason_has_a_sentence_in_both_languages(self) -> None:
         for code, reason in APP.state.reasons.items():
             assert code.isidentifier()
             assert 400 <= reason.status < 600
@@ -64,15 +64,15 @@ class TestSentences:
             gathered(APP.state.reasons, {"not_found": Reason(404, "Gone.", "没了。")})
 
     @pytest.mark.parametrize(("reason", "status"), [("too_blue", 422), ("conflict", 409), ("email_taken", 409)])
-    def test_a_problem_without_a_known_reason_is_still_a_problem(self, reason: str, status: int) -> None:
+    def test_a_problem_with_an_unknown_reason_is_answered(self, reason: str, status: int) -> None:
         request = Request({"type": "http", "headers": [], "app": APP})
         assert problem_response(request, Problem(reason)).status_code == status
 
-    def test_what_was_sent_is_not_repeated(self) -> None:
-        told = field_errors(
+    def test_errors_do_not_repeat_the_input(self) -> None:
+        errors = field_errors(
             [{"loc": ("body", "a/b"), "type": "x", "msg": "Wrong", "input": "hunter2", "ctx": {"v": 1}}]
         )
-        assert told == [{"pointer": "/body/a~1b", "code": "x", "detail": "Wrong"}]
+        assert errors == [{"pointer": "/body/a~1b", "code": "x", "detail": "Wrong"}]
 
 
 def test_a_traceback_in_the_log_has_no_variables(capsys: pytest.CaptureFixture[str]) -> None:
@@ -92,7 +92,7 @@ def test_a_traceback_in_the_log_has_no_variables(capsys: pytest.CaptureFixture[s
 
 
 class _Log:
-    """A store that has nothing but these entries."""
+    """A store with only these entries."""
 
     def __init__(self, documents: Sequence[dict[str, Any]]) -> None:
         self.documents = documents
@@ -117,38 +117,38 @@ def a_log(length: int = 5) -> tuple[list[dict[str, Any]], Head]:
 
 
 class TestAudit:
-    async def test_a_log_that_nobody_touched_holds(self) -> None:
+    async def test_an_untouched_log_is_valid(self) -> None:
         documents, head = a_log()
         verified = await verify(_Log(documents), head, Head(3, documents[2]["hash"]))
         assert (verified.head, verified.breaches) == (head, [])
         assert (await verify(_Log([]), Head())).breaches == []
 
     @pytest.mark.parametrize("field", ["at", "who", "action", "target", "correlation", "before", "after", "previous"])
-    async def test_a_changed_entry_shows(self, field: str) -> None:
+    async def test_a_changed_entry_is_detected(self, field: str) -> None:
         documents, head = a_log()
         documents[2] = {**deepcopy(documents[2]), field: NOW.replace(year=2020) if field == "at" else {"n": 1}}
         assert "entry 3 is not what was written" in (await verify(_Log(documents), head)).breaches
 
-    async def test_a_changed_entry_with_a_new_hash_shows_in_the_next(self) -> None:
+    async def test_a_changed_entry_with_a_new_hash_is_detected_in_the_next(self) -> None:
         documents, head = a_log()
         entry = Entry({"kind": "admin"}, "nothing.happened", "user/2", "r1")
         documents[2] = _document(entry, Head(2, documents[1]["hash"]), NOW)
         breaches = (await verify(_Log(documents), head)).breaches
         assert breaches == ["entry 4 does not follow entry 3: one of them was changed"]
 
-    async def test_a_missing_entry_and_a_missing_end_show(self) -> None:
+    async def test_a_missing_entry_and_a_missing_end_are_detected(self) -> None:
         documents, head = a_log()
         assert (await verify(_Log(documents[:2] + documents[3:]), head)).breaches[0] == "entries 3 to 3 are missing"
         [breach] = (await verify(_Log(documents[:4]), head)).breaches
         assert breach == "the log ends with entry 4, but its head is entry 5"
 
-    async def test_a_log_that_was_written_anew_shows_against_a_head_that_was_noted_down(self) -> None:
+    async def test_a_rewritten_log_is_detected_by_a_recorded_head(self) -> None:
         documents, _ = a_log()
-        noted = Head(3, documents[2]["hash"])
-        anew, head = [], Head()
+        recorded = Head(3, documents[2]["hash"])
+        rewritten, head = [], Head()
         for document in documents:
             entry = Entry({}, "nothing.happened", document["target"], "r1")
-            anew.append(_document(entry, head, NOW))
-            head = Head(anew[-1]["_id"], anew[-1]["hash"])
-        assert (await verify(_Log(anew), head)).breaches == []
-        assert "is not in the log" in (await verify(_Log(anew), head, noted)).breaches[0]
+            rewritten.append(_document(entry, head, NOW))
+            head = Head(rewritten[-1]["_id"], rewritten[-1]["hash"])
+        assert (await verify(_Log(rewritten), head)).breaches == []
+        assert "is not in the log" in (await verify(_Log(rewritten), head, recorded)).breaches[0]

@@ -1,4 +1,4 @@
-"""A token that was read once is not read again; what ends its life still does."""
+"""A verified token is remembered until it or its key expires."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.unit.test_auth_tokens import AUDIENCE, ISSUER, PUBLIC, signed
 
 
 class _Keys:
-    """One key, which can be withdrawn."""
+    """One key, which can be removed."""
 
     def __init__(self) -> None:
         self.keys: dict[str, Any] = {"k1": PUBLIC}
@@ -51,16 +51,14 @@ def tokens(keys: _Keys, clock: _Clock) -> OwnTokens:
     return OwnTokens(cast(KeyRing, keys), settings, clock)
 
 
-async def test_it_is_the_same_principal(tokens: OwnTokens, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_remembered_token_has_the_same_principal(tokens: OwnTokens, monkeypatch: pytest.MonkeyPatch) -> None:
     token = signed(roles=["ROLE_ADMIN"], scope="orders:read")
     first = await tokens.verify(token)
     monkeypatch.setattr(jwt, "decode", None)
     assert await tokens.verify(token) == first
 
 
-async def test_it_dies_when_its_time_has_come(
-    tokens: OwnTokens, clock: _Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_remembered_token_expires(tokens: OwnTokens, clock: _Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     token = signed(roles=["ROLE_ADMIN"])
     await tokens.verify(token)
     clock.today += timedelta(seconds=601 + LEEWAY_S)
@@ -74,7 +72,7 @@ async def test_it_dies_when_its_time_has_come(
 
 
 @pytest.mark.parametrize("left", [{}, {"k1": ec.generate_private_key(ec.SECP256R1()).public_key()}])
-async def test_it_dies_with_its_key(tokens: OwnTokens, keys: _Keys, left: dict[str, Any]) -> None:
+async def test_a_remembered_token_expires_with_its_key(tokens: OwnTokens, keys: _Keys, left: dict[str, Any]) -> None:
     token = signed(roles=["ROLE_ADMIN"])
     await tokens.verify(token)
     keys.keys = left

@@ -1,4 +1,4 @@
-"""Every sum has a stated bound; what goes beyond it is refused, or told in a way that its reader can take."""
+"""Every sum has a stated limit; what exceeds it is refused, or reported within the limit of its reader."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def placed(*amounts: str, currency: str = "CNY", **fields: Any) -> Any:
 
 
 class TestAnOrder:
-    def test_may_come_to_what_an_amount_carries(self) -> None:
+    def test_may_total_the_largest_amount(self) -> None:
         answer = placed("999999999999.98", "0.01")
 
         assert answer.publish[0].total == Decimal("999999999999.99")
@@ -62,7 +62,7 @@ class TestAnOrder:
             (("999999999999.99",), {"tax": Decimal("0.01")}),
         ],
     )
-    def test_beyond_that_is_refused(self, amounts: tuple[str, ...], fields: dict[str, Any]) -> None:
+    def test_above_the_limit_is_refused(self, amounts: tuple[str, ...], fields: dict[str, Any]) -> None:
         lines = [a_placed_line(amount=amount) for amount in amounts]
         command = place(lines=lines, **{"shipping": Decimal(0), **fields})
         detail = (
@@ -73,11 +73,11 @@ class TestAnOrder:
 
         assert decide_place(order_state(), message(command)).publish == (event,)  # type: ignore[union-attr]
 
-    def test_of_the_most_and_largest_lines_is_refused_too(self) -> None:
+    def test_with_the_most_and_largest_lines_is_refused(self) -> None:
         assert placed(*["999999999999.99"] * 500).publish[0].reason == "total_too_large"
 
     @pytest.mark.parametrize("currency", ["JPY", "CNY", "KWD", "CLF"])
-    def test_of_the_largest_size_is_told_in_every_currency(self, currency: str) -> None:
+    def test_may_reach_the_limit_in_every_currency(self, currency: str) -> None:
         most = ORDER_MINOR_MAX[currency]
         half, rest = (format(to_amount(minor, currency), "f") for minor in (most // 2, most - most // 2))
 
@@ -90,18 +90,18 @@ class TestAnOrder:
         assert all(ORDER_MINOR_MAX[currency] <= AMOUNT_MINOR_MAX[currency] for currency in MINOR_DIGITS)
 
 
-def test_a_month_that_sells_more_than_an_amount_carries_is_counted_and_rewarded() -> None:
+def test_a_month_above_the_largest_amount_is_counted_and_rewarded() -> None:
     state = State(rules={1: rules(targets=(a_target(target_minor=AMOUNT_MINOR_MAX["CNY"]),))})
-    said: list[Any] = []
+    events: list[Any] = []
     for number in ("1", "2"):
         sale = paid(order_id=number, lines=(an_order_line(net="600000000000.00"),))
         answer: Any = count_sale(state, message(sale))
         state = answer.state
-        said += answer.publish
+        events += answer.publish
 
     [month] = state.progress.values()
     assert month.sales_minor == 120_000_000_000_000
-    assert said == [
+    assert events == [
         RewardGranted(
             distributor_id=SELLER,
             month="2026-11",
@@ -115,7 +115,7 @@ def test_a_month_that_sells_more_than_an_amount_carries_is_counted_and_rewarded(
     ]
 
 
-def test_lines_of_one_product_may_take_more_than_one_pick_may_state() -> None:
+def test_lines_of_one_product_may_exceed_the_quantity_of_one_pick() -> None:
     state = stock_state(an_item(TEA, a_lot(on_hand=3 * QUANTITY_MAX)))
     lines = tuple(an_order_line(number, quantity=QUANTITY_MAX - 1) for number in (1, 2, 3))
 
@@ -128,6 +128,6 @@ def test_lines_of_one_product_may_take_more_than_one_pick_may_state() -> None:
 
 
 @pytest.mark.parametrize("amount", ["1e12", "1000000000000", "1E+400000", "1e999999999", "9" * 5000, "-0.01", "NaN"])
-def test_no_amount_beyond_its_contract_is_read(amount: str) -> None:
+def test_an_amount_outside_its_contract_is_not_read(amount: str) -> None:
     with pytest.raises(ValueError, match="amount"):
         Line.model_validate({"product_id": 1, "quantity": 1, "amount": amount})

@@ -1,4 +1,4 @@
-"""What a plan covers and who qualifies for it, by worked examples; figures worked out on paper."""
+"""What a plan covers and who qualifies for it: worked examples, calculated on paper."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from tests.unit.sales import (
     TEAS,
     a_line,
     a_sale,
-    answers,
     differential,
     earner,
     fixed,
     leader,
     money,
     outcome,
+    results,
     team_bonus,
     unilevel,
 )
@@ -51,18 +51,18 @@ def test_a_plan_pays_only_the_lines_that_it_covers(
         a_line(product_id=product_id, category_id=category_id), tiers="standard, (standard)", leading=leader()
     )
     not_covered = "not_covered, not_covered"
-    plans_and_answers: list[tuple[Plan, str, str]] = [
+    plans_and_results: list[tuple[Plan, str, str]] = [
         (unilevel("10% 5%", conditions=conditions), "9.00, inactive", not_covered),
         (differential(conditions=conditions), "1.80, inactive", not_covered),
         (fixed({"CNY": "0.50"}, conditions=conditions), "0.50, inactive", not_covered),
         (team_bonus(conditions=conditions), "0.90", "not_covered"),
     ]
-    for plan, paid, passed in plans_and_answers:
-        assert answers(sale, outcome(sale, plan), plan) == (paid if covered else passed)
+    for plan, paid, passed in plans_and_results:
+        assert results(sale, outcome(sale, plan), plan) == (paid if covered else passed)
         assert conditions.covers(product_id, category_id) is covered
 
 
-def test_where_activity_is_no_condition_the_inactive_are_paid() -> None:
+def test_inactive_distributors_are_paid_where_activity_is_no_condition() -> None:
     sale = a_sale(tiers="standard, (standard)")
 
     for plan, expected in (
@@ -70,10 +70,10 @@ def test_where_activity_is_no_condition_the_inactive_are_paid() -> None:
         (differential(conditions=ANYONE), "1.80, not_above_tiers_below"),
         (fixed({"CNY": "0.50 0.20"}, conditions=ANYONE), "0.50, 0.20"),
     ):
-        assert answers(sale, outcome(sale, plan), plan) == expected
+        assert results(sale, outcome(sale, plan), plan) == expected
 
 
-# own sales of the month before: the seller's, the sponsor's; chain; answers. 1,000.00 are asked, the order is of 90.00.
+# earlier own sales of the month: the seller's, the sponsor's; chain; results; 1,000.00 are required, the order is 90.00
 OWN_SALES = {
     "both exactly": ("910.00", "1000.00", "standard, standard", "9.00, 4.50"),
     "both by a cent too little": (
@@ -100,40 +100,40 @@ def test_own_sales_of_the_month(sellers: str, sponsors: str, tiers: str, expecte
     earned = Earned(own_sales_minor={SELLER: money(f"CNY {sellers}")["CNY"], SPONSOR: money(f"CNY {sponsors}")["CNY"]})
     sale = a_sale(tiers=tiers)
 
-    assert answers(sale, outcome(sale, plan, earned=earned), plan) == expected
+    assert results(sale, outcome(sale, plan, earned=earned), plan) == expected
 
 
-def test_all_lines_of_the_order_count_as_the_sellers_own_even_those_a_plan_does_not_cover() -> None:
+def test_own_sales_include_lines_that_the_plan_does_not_cover() -> None:
     plan = unilevel("10%", conditions=Conditions(own_sales_min=money("CNY 100.00"), products=(TEA,)))
     enough = a_sale(a_line("90.00"), a_line("10.00", line=2, product_id=CUP))
     too_little = a_sale(a_line("90.00"), a_line("9.99", line=2, product_id=CUP))
 
-    assert answers(enough, outcome(enough, plan), plan) == "9.00"
-    assert answers(too_little, outcome(too_little, plan), plan) == "own_sales_below_minimum"
+    assert results(enough, outcome(enough, plan), plan) == "9.00"
+    assert results(too_little, outcome(too_little, plan), plan) == "own_sales_below_minimum"
 
 
-def test_own_sales_are_no_condition_in_a_currency_that_asks_for_none() -> None:
+def test_own_sales_are_no_condition_in_a_currency_without_a_minimum() -> None:
     plan = unilevel("10%", conditions=Conditions(own_sales_min=money("JPY 1000000")))
 
     sale = a_sale()
 
-    assert answers(sale, outcome(sale, plan), plan) == "9.00"
+    assert results(sale, outcome(sale, plan), plan) == "9.00"
 
 
-def test_with_compression_who_sold_too_little_is_passed_over_like_the_inactive() -> None:
+def test_compression_skips_distributors_with_too_few_own_sales() -> None:
     plan = unilevel("10% 5%", compression=True, conditions=Conditions(own_sales_min=money("CNY 50.00")))
     sale = a_sale(tiers="standard, standard, standard")
     earned = Earned(own_sales_minor={103: 5_000})
 
-    assert answers(sale, outcome(sale, plan, earned=earned), plan) == "9.00, own_sales_below_minimum, 4.50"
+    assert results(sale, outcome(sale, plan, earned=earned), plan) == "9.00, own_sales_below_minimum, 4.50"
 
 
-def test_a_tier_above_that_sold_too_little_leaves_the_difference_to_the_next() -> None:
+def test_the_difference_of_an_unqualified_tier_goes_to_the_next() -> None:
     plan = differential(conditions=Conditions(own_sales_min=money("CNY 50.00")))
     sale = a_sale(tiers="standard, gold, silver")
     earned = Earned(own_sales_minor={103: 5_000})
 
-    assert answers(sale, outcome(sale, plan, earned=earned), plan) == "1.80, own_sales_below_minimum, 1.80"
+    assert results(sale, outcome(sale, plan, earned=earned), plan) == "1.80, own_sales_below_minimum, 1.80"
 
 
 @pytest.mark.parametrize(
@@ -141,11 +141,9 @@ def test_a_tier_above_that_sold_too_little_leaves_the_difference_to_the_next() -
     [(LEADER, 10_000, "0.90"), (LEADER, 9_999, "own_sales_below_minimum"), (SELLER, 1_000, "0.90"),
      (SELLER, 999, "own_sales_below_minimum")],
 )  # fmt: skip
-def test_a_leader_must_qualify_too_and_sells_the_order_where_it_is_the_seller(
-    distributor_id: int, before: int, expected: str
-) -> None:
+def test_a_leader_must_qualify_and_the_orders_it_sells_count(distributor_id: int, before: int, expected: str) -> None:
     plan = team_bonus(own_sales=True, conditions=Conditions(own_sales_min=money("CNY 100.00")))
     sale = a_sale(leading=earner(0, distributor_id, "standard"))
     earned = Earned(own_sales_minor={distributor_id: before})
 
-    assert answers(sale, outcome(sale, plan, earned=earned), plan) == expected
+    assert results(sale, outcome(sale, plan, earned=earned), plan) == expected

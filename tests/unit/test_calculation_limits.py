@@ -1,4 +1,4 @@
-"""Minimum, caps and pool: each by worked examples at, just below and just above the limit; worked out on paper."""
+"""Minimum, caps and pool: worked examples at, just below and just above each limit, calculated on paper."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from tests.unit.sales import (
     SPONSOR,
     a_line,
     a_sale,
-    answers,
     caps,
     differential,
     leader,
@@ -20,19 +19,20 @@ from tests.unit.sales import (
     money,
     outcome,
     rate,
+    results,
     team_bonus,
     unilevel,
 )
 
 
-def said(sale: Sale, *plans: Plan, pool: str = "100%", earned: Earned | None = None) -> str:
-    """The answers of the first plan on each line."""
-    given = outcome(sale, *plans, pool=pool, earned=earned or Earned())
-    return " / ".join(answers(sale, given, plans[0], line.line) for line in sale.lines)
+def results_by_line(sale: Sale, *plans: Plan, pool: str = "100%", earned: Earned | None = None) -> str:
+    """The results of the first plan on each line."""
+    calculated = outcome(sale, *plans, pool=pool, earned=earned or Earned())
+    return " / ".join(results(sale, calculated, plans[0], line.line) for line in sale.lines)
 
 
 # 10 % of each line goes to the seller, before the cap.
-# cap, amount, nets of the lines, answers
+# cap, amount, nets of the lines, results
 CAPS = {
     "entry: a cent more than the share": ("entry", "9.01", "90.00", "9.00"),
     "entry: exactly the share": ("entry", "9.00", "90.00", "9.00"),
@@ -47,8 +47,8 @@ CAPS = {
     "order: exactly the first line": ("order", "9.00", "90.00 90.00 10.00", "9.00 / cap_reached / cap_reached"),
     "order: a cent for the second": ("order", "9.01", "90.00 90.00 10.00", "9.00 / 0.01 (order) / cap_reached"),
     "order: room for a small third": ("order", "19.00", "90.00 90.00 10.00", "9.00 / 9.00 / 1.00"),
-    # 5.5 is rounded to 6, and 6 of 11 are gone: 5 are left for the second 5.5.
-    "order: what was rounded up is gone": ("order", "0.11", "0.55 0.55", "0.06 / 0.05 (order)"),
+    # 5.5 is rounded to 6, so 5 of 11 are left for the second 5.5.
+    "order: a rounded share uses up the cap": ("order", "0.11", "0.55 0.55", "0.06 / 0.05 (order)"),
     "order: a share of nothing is not capped": ("order", "9.00", "90.00 0.00", "9.00 / rounded_to_nothing"),
     "day: the order itself counts": ("day", "17.99", "90.00 90.00", "9.00 / 8.99 (day)"),
     "month: the order itself counts": ("month", "17.99", "90.00 90.00", "9.00 / 8.99 (month)"),
@@ -59,10 +59,10 @@ CAPS = {
 def test_caps(limit: str, amount: str, nets: str, expected: str) -> None:
     sale = a_sale(*(a_line(net, line=number) for number, net in enumerate(nets.split(), start=1)))
 
-    assert said(sale, unilevel("10%", caps=caps(**{limit: f"CNY {amount}"}))) == expected
+    assert results_by_line(sale, unilevel("10%", caps=caps(**{limit: f"CNY {amount}"}))) == expected
 
 
-# what the seller had from the plan before, the cap, the answers; the shares are 9.00 and 1.00
+# what the seller had earned from the plan, the cap, the results; the shares are 9.00 and 1.00
 EARNED_BEFORE = {
     "exactly enough is left": ("5.00", "15.00", "9.00 / 1.00"),
     "a cent too little is left": ("5.01", "15.00", "9.00 / 0.99 ({})"),
@@ -82,7 +82,7 @@ def test_caps_of_a_day_and_a_month_count_what_was_earned_before(
     earned = Earned(**{f"{limit}_minor": {"levels": {SELLER: minor(before)}}})  # type: ignore[arg-type]
     plan = unilevel("10%", caps=caps(**{limit: f"CNY {cap}"}))
 
-    assert said(sale, plan, earned=earned) == expected.format(limit)
+    assert results_by_line(sale, plan, earned=earned) == expected.format(limit)
 
 
 @pytest.mark.parametrize(
@@ -95,47 +95,50 @@ def test_caps_of_a_day_and_a_month_count_what_was_earned_before(
     ],
     ids=["another distributor", "another plan", "another limit", "sales"],
 )
-def test_a_cap_counts_only_what_this_distributor_had_from_this_plan_in_its_own_period(earned: Earned) -> None:
-    assert said(a_sale(), unilevel("10%", caps=caps(day="CNY 9.00")), earned=earned) == "9.00"
+def test_a_cap_counts_only_its_distributor_plan_and_period(earned: Earned) -> None:
+    assert results_by_line(a_sale(), unilevel("10%", caps=caps(day="CNY 9.00")), earned=earned) == "9.00"
     monthly = Earned(day_minor=earned.month_minor, month_minor=earned.day_minor)
-    assert said(a_sale(), unilevel("10%", caps=caps(month="CNY 9.00")), earned=monthly) == "9.00"
+    assert results_by_line(a_sale(), unilevel("10%", caps=caps(month="CNY 9.00")), earned=monthly) == "9.00"
 
 
-def test_what_was_earned_before_is_nothing_to_the_caps_of_an_entry_and_an_order() -> None:
+def test_earlier_earnings_do_not_count_towards_entry_and_order_caps() -> None:
     earned = Earned(day_minor={"levels": {SELLER: 10_000}}, month_minor={"levels": {SELLER: 10_000}})
 
-    assert said(a_sale(), unilevel("10%", caps=caps(entry="CNY 9.00", order="CNY 9.00")), earned=earned) == "9.00"
+    assert (
+        results_by_line(a_sale(), unilevel("10%", caps=caps(entry="CNY 9.00", order="CNY 9.00")), earned=earned)
+        == "9.00"
+    )
 
 
-def test_every_distributor_has_the_whole_cap_and_every_plan_its_own() -> None:
+def test_a_cap_applies_to_each_distributor_and_plan_separately() -> None:
     sale = a_sale(a_line(), a_line(line=2), tiers="standard, standard")
     first = unilevel("10% 10%", caps=caps(order="CNY 15.00"))
     second = unilevel("5%", name="more", caps=caps(order="CNY 5.00"))
-    given = outcome(sale, first, second, pool="100%")
+    calculated = outcome(sale, first, second, pool="100%")
 
-    assert answers(sale, given, first, 1) == "9.00, 9.00"
-    assert answers(sale, given, first, 2) == "6.00 (order), 6.00 (order)"
-    assert answers(sale, given, second, 1) == "4.50, beyond_last_level"
-    assert answers(sale, given, second, 2) == "0.50 (order), beyond_last_level"
+    assert results(sale, calculated, first, 1) == "9.00, 9.00"
+    assert results(sale, calculated, first, 2) == "6.00 (order), 6.00 (order)"
+    assert results(sale, calculated, second, 1) == "4.50, beyond_last_level"
+    assert results(sale, calculated, second, 2) == "0.50 (order), beyond_last_level"
 
 
-def test_a_leader_who_stands_in_the_chain_is_capped_by_each_plan_apart() -> None:
+def test_a_leader_in_the_upline_is_capped_by_each_plan_separately() -> None:
     sale = a_sale(tiers="standard, standard", leading=leader(distributor_id=SPONSOR))
     bonus = team_bonus("10%", caps=caps(order="CNY 8.00"))
 
-    given = outcome(sale, unilevel("10% 10%", caps=caps(order="CNY 7.00")), bonus)
+    calculated = outcome(sale, unilevel("10% 10%", caps=caps(order="CNY 7.00")), bonus)
 
-    assert [(entry.plan, entry.distributor_id, entry.amount_minor) for entry in given.entries] == [
+    assert [(entry.plan, entry.distributor_id, entry.amount_minor) for entry in calculated.entries] == [
         ("levels", SELLER, 700),
         ("levels", SPONSOR, 700),
         ("team", SPONSOR, 400),
     ]
 
 
-def test_a_cap_in_another_currency_is_none() -> None:
+def test_a_cap_in_another_currency_does_not_apply() -> None:
     plan = unilevel("10%", caps=caps("JPY 1", "JPY 1", "JPY 1", "JPY 1"), minimum=money("JPY 100000"))
 
-    assert said(a_sale(), plan) == "9.00"
+    assert results_by_line(a_sale(), plan) == "9.00"
 
 
 # caps, pool, which of the limits is named; the share is 9.00
@@ -159,11 +162,11 @@ WHICH_LIMIT = {
 
 
 @pytest.mark.parametrize(("limits", "pool", "expected"), WHICH_LIMIT.values(), ids=WHICH_LIMIT)
-def test_the_limit_that_leaves_least_is_named_the_first_of_equals(limits: Caps, pool: str, expected: str) -> None:
-    assert said(a_sale(), unilevel("10%", caps=limits), pool=pool) == expected
+def test_the_tightest_limit_is_named_or_the_first_of_equals(limits: Caps, pool: str, expected: str) -> None:
+    assert results_by_line(a_sale(), unilevel("10%", caps=limits), pool=pool) == expected
 
 
-# minimum, rate of 90.00, answer
+# minimum, rate of 90.00, result
 MINIMUM = {
     "a cent more than the share": ("9.01", "10%", "below_minimum"),
     "exactly the share": ("9.00", "10%", "9.00"),
@@ -176,15 +179,15 @@ MINIMUM = {
 
 @pytest.mark.parametrize(("minimum", "percent", "expected"), MINIMUM.values(), ids=MINIMUM)
 def test_minimum(minimum: str, percent: str, expected: str) -> None:
-    assert said(a_sale(), unilevel(percent, minimum=money(f"CNY {minimum}"))) == expected
+    assert results_by_line(a_sale(), unilevel(percent, minimum=money(f"CNY {minimum}"))) == expected
 
 
 def test_a_share_just_below_the_minimum_is_not_rounded_up_to_it() -> None:
     # 10 % of 8.99 is 89.9 cents.
-    assert said(a_sale(a_line("8.99")), unilevel("10%", minimum=money("CNY 0.90"))) == "below_minimum"
+    assert results_by_line(a_sale(a_line("8.99")), unilevel("10%", minimum=money("CNY 0.90"))) == "below_minimum"
 
 
-# cap of an entry, pool rate, answer; the share is 9.00 and the minimum 5.00
+# cap of an entry, pool rate, result; the share is 9.00 and the minimum 5.00
 MINIMUM_AND_LIMITS = {
     "the cap leaves the minimum": ("5.00", "100%", "5.00 (entry)"),
     "the cap leaves a cent less": ("4.99", "100%", "below_minimum"),
@@ -197,42 +200,42 @@ MINIMUM_AND_LIMITS = {
 
 
 @pytest.mark.parametrize(("cap", "pool", "expected"), MINIMUM_AND_LIMITS.values(), ids=MINIMUM_AND_LIMITS)
-def test_the_minimum_is_asked_of_what_caps_and_pool_leave(cap: str, pool: str, expected: str) -> None:
+def test_the_minimum_applies_after_caps_and_pool(cap: str, pool: str, expected: str) -> None:
     plan = unilevel("10%", minimum=money("CNY 5.00"), caps=caps(entry=f"CNY {cap}"))
 
-    assert said(a_sale(), plan, pool=pool) == expected
+    assert results_by_line(a_sale(), plan, pool=pool) == expected
 
 
-def test_what_is_not_paid_for_the_minimum_uses_up_neither_cap_nor_pool() -> None:
-    # Of the cap of 10.00, the first line takes 9.00; the 1.00 left is below the minimum until the third line asks less.
+def test_a_share_below_the_minimum_uses_neither_cap_nor_pool() -> None:
+    # The first line takes 9.00 of the cap of 9.49; the 0.49 left is below the minimum. A cap of 9.50 leaves enough.
     nets = ("90.00", "90.00", "5.00")
     sale = a_sale(*(a_line(net, line=number) for number, net in enumerate(nets, start=1)))
     plan = unilevel("10%", minimum=money("CNY 0.50"), caps=caps(order="CNY 9.49"))
-    assert said(sale, plan) == "9.00 / below_minimum / below_minimum"
-    assert said(sale, unilevel("10%", minimum=money("CNY 0.50"), caps=caps(order="CNY 9.50"))) == (
+    assert results_by_line(sale, plan) == "9.00 / below_minimum / below_minimum"
+    assert results_by_line(sale, unilevel("10%", minimum=money("CNY 0.50"), caps=caps(order="CNY 9.50"))) == (
         "9.00 / 0.50 (order) / cap_reached"
     )
 
-    # Of a pool of 12.60, 3.60 are left for the sponsor, who asks for at least 4.00; the next plan has them.
+    # Of a pool of 12.60, 3.60 are left for the sponsor, below the minimum of 4.00; the next plan gets them.
     chain = a_sale(tiers="standard, standard")
     first, second = unilevel("10% 5%", minimum=money("CNY 4.00")), unilevel("5%", name="more")
-    given = outcome(chain, first, second, pool="14%")
-    assert answers(chain, given, first) == "9.00, below_minimum"
-    assert answers(chain, given, second) == "3.60 (pool), beyond_last_level"
+    calculated = outcome(chain, first, second, pool="14%")
+    assert results(chain, calculated, first) == "9.00, below_minimum"
+    assert results(chain, calculated, second) == "3.60 (pool), beyond_last_level"
 
 
-def test_those_after_one_below_the_minimum_are_still_asked() -> None:
+def test_uplines_above_one_below_the_minimum_are_still_paid() -> None:
     sale = a_sale(tiers="standard, standard, standard")
 
-    assert said(sale, unilevel("10% 1% 5%", minimum=money("CNY 4.50"))) == "9.00, below_minimum, 4.50"
-    assert said(sale, unilevel("10% 1% 5%", minimum=money("CNY 3.60")), pool="14%") == (
+    assert results_by_line(sale, unilevel("10% 1% 5%", minimum=money("CNY 4.50"))) == "9.00, below_minimum, 4.50"
+    assert results_by_line(sale, unilevel("10% 1% 5%", minimum=money("CNY 3.60")), pool="14%") == (
         "9.00, below_minimum, 3.60 (pool)"
     )
 
 
-# chain, peer rate, the plan's limits, what 102 had that day, pool, answers; standard 2 %, silver 4 %, gold 6 % of 90.00
+# chain, peer rate, the plan's limits, what 102 had that day, pool, results; standard 2 %, silver 4 %, gold 6 % of 90.00
 PAID_BELOW = {
-    "nobody is cut": ("standard, silver, gold", "0%", {}, "0.00", "100%", "1.80, 1.80, 1.80"),
+    "no cut": ("standard, silver, gold", "0%", {}, "0.00", "100%", "1.80, 1.80, 1.80"),
     "below the minimum": ("standard, silver, gold", "0%", {"minimum": "3.00"}, "0.00", "100%",
                           "below_minimum, 3.60, below_minimum"),
     "at the cap": ("standard, silver, gold", "0%", {"day": "9.00"}, "9.00", "100%", "1.80, cap_reached, 3.60"),
@@ -245,16 +248,16 @@ PAID_BELOW = {
                                      "1.80, cap_reached, 1.80, 0.90"),
     "a peer at the cap": ("silver, silver, silver, silver", "1%", {"day": "9.00"}, "9.00", "100%",
                           "3.60, cap_reached, 0.90, not_above_tiers_below"),
-    "a lower one comes into its own": ("(gold), gold, silver", "0%", {"day": "9.00"}, "9.00", "100%",
+    "a lower tier is paid": ("(gold), gold, silver", "0%", {"day": "9.00"}, "9.00", "100%",
                                        "inactive, cap_reached, 3.60"),
     "the pool is empty": ("silver, gold, gold", "1%", {}, "0.00", "4%", "3.60, pool_exhausted, pool_exhausted"),
-    "the pool is empty, and equals are no more": ("silver, silver, gold", "0%", {}, "0.00", "4%",
+    "the pool is empty, equal tiers get nothing": ("silver, silver, gold", "0%", {}, "0.00", "4%",
                                                   "3.60, not_above_tiers_below, pool_exhausted"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize(("tiers", "peer", "limits", "before", "pool", "expected"), PAID_BELOW.values(), ids=PAID_BELOW)
-def test_a_differential_is_above_what_was_paid_below(
+def test_a_differential_pays_the_rate_above_what_was_paid_below(
     tiers: str, peer: str, limits: dict[str, str], before: str, pool: str, expected: str
 ) -> None:
     plan = differential(
@@ -264,42 +267,42 @@ def test_a_differential_is_above_what_was_paid_below(
     )
     earned = Earned(day_minor={"tiers": {SPONSOR: minor(before)}})
 
-    assert said(a_sale(tiers=tiers), plan, pool=pool, earned=earned) == expected
+    assert results_by_line(a_sale(tiers=tiers), plan, pool=pool, earned=earned) == expected
 
 
-def test_what_was_paid_below_is_asked_on_each_line_by_itself() -> None:
+def test_what_was_paid_below_is_separate_for_each_line() -> None:
     # Silver's cap of 2.00 is used up by the first line, so gold has 6 - 2 = 4 % of the second.
     lines = (a_line(line=1), a_line("10.00", line=2), a_line(line=3))
     sale = a_sale(*lines, tiers="standard, silver, gold")
     earned = Earned(day_minor={"tiers": {SPONSOR: minor("7.00")}})
 
-    given = outcome(sale, differential(caps=caps(day="CNY 9.00")), pool="100%", earned=earned)
+    calculated = outcome(sale, differential(caps=caps(day="CNY 9.00")), pool="100%", earned=earned)
 
-    assert said(sale, differential(caps=caps(day="CNY 9.00")), earned=earned) == (
+    assert results_by_line(sale, differential(caps=caps(day="CNY 9.00")), earned=earned) == (
         "1.80, 1.80, 1.80 / 0.20, 0.20, 0.20 / 1.80, cap_reached, 3.60"
     )
-    assert [(unpaid.reason, unpaid.lines) for unpaid in given.unpaid] == [("cap_reached", (3,))]
+    assert [(unpaid.reason, unpaid.lines) for unpaid in calculated.unpaid] == [("cap_reached", (3,))]
 
 
-def test_a_share_that_rounding_brings_to_nothing_counts_as_paid() -> None:
-    # 2 % of 0.20 is 0.4 cents, silver has 4 - 2 = 2 % as well, gold too: 1.2 cents in all, the cent to the first.
-    assert said(a_sale(a_line("0.20"), tiers="standard, silver, gold"), differential()) == (
+def test_a_share_rounded_to_nothing_counts_as_paid() -> None:
+    # 2 % of 0.20 is 0.4 cents, silver has 4 - 2 = 2 % as well, gold too: 1.2 cents in all; the cent goes to the first.
+    assert results_by_line(a_sale(a_line("0.20"), tiers="standard, silver, gold"), differential()) == (
         "0.01, rounded_to_nothing, rounded_to_nothing"
     )
     # 0.2 and 1.8 cents: gold is 6 - 0.6 % above.
     small = differential("standard 0.6%, gold 6%")
-    given = outcome(a_sale(a_line("0.33"), tiers="standard, gold"), small)
-    assert [(entry.rate_ppm, entry.amount_minor) for entry in given.entries] == [(rate("5.4%"), 2)]
+    calculated = outcome(a_sale(a_line("0.33"), tiers="standard, gold"), small)
+    assert [(entry.rate_ppm, entry.amount_minor) for entry in calculated.entries] == [(rate("5.4%"), 2)]
 
 
-def test_those_after_one_at_its_cap_are_still_asked() -> None:
+def test_uplines_above_one_at_its_cap_are_still_paid() -> None:
     sale = a_sale(tiers="standard, standard")
     earned = Earned(day_minor={"levels": {SELLER: 1_000}})
 
-    assert said(sale, unilevel("10% 5%", caps=caps(day="CNY 10.00")), earned=earned) == "cap_reached, 4.50"
+    assert results_by_line(sale, unilevel("10% 5%", caps=caps(day="CNY 10.00")), earned=earned) == "cap_reached, 4.50"
 
 
-# pool rate, answers of two plans of 10 % and 5 % for two levels each; 90.00
+# pool rate, results of two plans of 10 % and 5 % for two levels each; 90.00
 POOL = {
     "more than all of it": ("31%", "9.00, 9.00", "4.50, 4.50"),
     "exactly all of it": ("30%", "9.00, 9.00", "4.50, 4.50"),
@@ -311,27 +314,27 @@ POOL = {
 }
 
 
-@pytest.mark.parametrize(("pool", "first_says", "second_says"), POOL.values(), ids=POOL)
-def test_plans_draw_on_the_pool_in_their_order(pool: str, first_says: str, second_says: str) -> None:
+@pytest.mark.parametrize(("pool", "first_results", "second_results"), POOL.values(), ids=POOL)
+def test_plans_draw_on_the_pool_in_their_order(pool: str, first_results: str, second_results: str) -> None:
     sale = a_sale(tiers="standard, standard")
     first, second = unilevel("10% 10%"), unilevel("5% 5%", name="more")
 
-    given = outcome(sale, first, second, pool=pool)
+    calculated = outcome(sale, first, second, pool=pool)
 
-    assert answers(sale, given, first) == first_says
-    assert answers(sale, given, second) == second_says
-    assert given.pools_minor == (9_000 * rate(pool) // 1_000_000,)
+    assert results(sale, calculated, first) == first_results
+    assert results(sale, calculated, second) == second_results
+    assert calculated.pools_minor == (9_000 * rate(pool) // 1_000_000,)
 
 
-def test_the_pool_is_cut_to_whole_units_and_what_is_drawn_from_it_is_exact() -> None:
+def test_the_pool_is_floored_to_whole_units_and_draws_are_exact() -> None:
     # 20 % of 0.58 is 11.6, so 11. Half of 58 x 15 % is 8.7; 2.3 are left of 5.8; 8.7 + 2.3 = 11: the unit goes to .7.
     sale = a_sale(a_line("0.58"), tiers="standard, standard")
     plan = unilevel("15% 10%")
 
-    given = outcome(sale, plan)
+    calculated = outcome(sale, plan)
 
-    assert given.pools_minor == (11,)
-    assert [(entry.amount_minor, entry.rounding, entry.limited_by) for entry in given.entries] == [
+    assert calculated.pools_minor == (11,)
+    assert [(entry.amount_minor, entry.rounding, entry.limited_by) for entry in calculated.entries] == [
         (9, 1, None),
         (2, 0, "pool"),
     ]
@@ -340,7 +343,7 @@ def test_the_pool_is_cut_to_whole_units_and_what_is_drawn_from_it_is_exact() -> 
 def test_each_line_has_a_pool_of_its_own() -> None:
     sale = a_sale(a_line("90.00"), a_line("0.99", line=2), a_line("0.00", line=3))
 
-    given = outcome(sale, unilevel("30%"))
+    calculated = outcome(sale, unilevel("30%"))
 
-    assert given.pools_minor == (1_800, 19, 0)
-    assert said(sale, unilevel("30%"), pool="20%") == "18.00 (pool) / 0.19 (pool) / rounded_to_nothing"
+    assert calculated.pools_minor == (1_800, 19, 0)
+    assert results_by_line(sale, unilevel("30%"), pool="20%") == "18.00 (pool) / 0.19 (pool) / rounded_to_nothing"

@@ -1,4 +1,4 @@
-"""Which rates of a unilevel plan hold for a product, a category and a tier, by worked examples."""
+"""Which rates of a unilevel plan apply to a product, a category and a tier: worked examples."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from tests.unit.sales import (
     TEAS,
     a_line,
     a_sale,
-    answers,
     outcome,
     rates,
+    results,
     unilevel,
 )
 
 
-def said(tiers: str, plan: Plan) -> str:
+def results_of(tiers: str, plan: Plan) -> str:
     sale = a_sale(a_line("100.00"), tiers=tiers)
-    return answers(sale, outcome(sale, plan), plan)
+    return results(sale, outcome(sale, plan), plan)
 
 
 NARROWING = unilevel(
@@ -51,13 +51,13 @@ WHICH_RATE = [
 
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize(("product_id", "category_id", "tier", "expected"), WHICH_RATE)
-def test_the_narrowest_override_wins_in_whatever_order_they_are_written(
+def test_the_narrowest_override_wins_in_any_order(
     product_id: int, category_id: int, tier: str, expected: str, reverse: bool
 ) -> None:
     plan = replace(NARROWING, overrides=NARROWING.overrides[::-1]) if reverse else NARROWING
     sale = a_sale(a_line("100.00", product_id=product_id, category_id=category_id), tiers=tier)
 
-    assert answers(sale, outcome(sale, plan), plan) == expected
+    assert results(sale, outcome(sale, plan), plan) == expected
 
 
 GOLD_ONLY = unilevel(
@@ -74,14 +74,14 @@ GOLD_ONLY = unilevel(
 @pytest.mark.parametrize(
     ("tier", "expected"), [("gold", "7.00"), ("silver", "3.00"), ("bronze", "2.00"), ("standard", "1.00")]
 )
-def test_an_override_for_one_tier_leaves_the_others_to_the_next_wider_rates(tier: str, expected: str) -> None:
-    assert said(tier, GOLD_ONLY) == expected
+def test_tiers_without_an_override_get_the_next_wider_rates(tier: str, expected: str) -> None:
+    assert results_of(tier, GOLD_ONLY) == expected
 
 
 def test_each_upline_has_the_rates_of_its_own_tier_at_its_own_level() -> None:
     plan = unilevel("10% 5%", overrides=(Override(rates("1% 2% 3%"), tier="gold"),))
 
-    assert said("standard, gold, gold, gold, standard", plan) == (
+    assert results_of("standard, gold, gold, gold, standard", plan) == (
         "10.00, 2.00, 3.00, beyond_last_level, beyond_last_level"
     )
 
@@ -91,17 +91,17 @@ def test_lines_with_different_overrides_are_paid_by_their_own() -> None:
     sold = [(TEA, TEAS), (POT, TEAS), (CUP, CUPS), (TEA, CUPS), (POT, CUPS), (POT, TEAS)]
     sale = a_sale(*(a_line("100.00", line=n, product_id=p, category_id=c) for n, (p, c) in enumerate(sold, start=1)))
 
-    given = outcome(sale, plan)
+    calculated = outcome(sale, plan)
 
-    assert [answers(sale, given, plan, line.line) for line in sale.lines] == [
+    assert [results(sale, calculated, plan, line.line) for line in sale.lines] == [
         "5.00", "1.00", "3.00", "5.00", "3.00", "1.00",
     ]  # fmt: skip
 
 
-def test_of_two_overrides_for_the_same_the_first_holds() -> None:
+def test_the_first_of_two_overrides_for_the_same_product_wins() -> None:
     twice = unilevel("1%", overrides=(Override(rates("5%"), product_id=TEA), Override(rates("6%"), product_id=TEA)))
 
-    assert said("standard", twice) == "5.00"
+    assert results_of("standard", twice) == "5.00"
 
 
 def test_every_product_and_every_category_of_an_order_has_its_own_override() -> None:
@@ -119,8 +119,8 @@ def test_every_product_and_every_category_of_an_order_has_its_own_override() -> 
     sold = [(TEA, TEAS), (POT, TEAS), (700, TEAS), (700, CUPS), (701, CUPS), (CUP, TEAS), (CUP, CUPS), (700, 9)]
     sale = a_sale(*(a_line("100.00", line=n, product_id=p, category_id=c) for n, (p, c) in enumerate(sold, start=1)))
 
-    given = outcome(sale, plan)
+    calculated = outcome(sale, plan)
 
-    assert [answers(sale, given, plan, line.line) for line in sale.lines] == [
+    assert [results(sale, calculated, plan, line.line) for line in sale.lines] == [
         "5.00", "6.00", "2.00", "3.00", "3.00", "2.00", "3.00", "1.00",
     ]  # fmt: skip

@@ -1,7 +1,7 @@
-"""Each plan by worked examples. Every figure was worked out on paper; the tables are for a business person to check.
+"""Worked examples of each plan, calculated on paper; a business person can check the tables.
 
-A chain reads from the seller upwards; brackets mean inactive. The answers stand in the same order: what each gets,
-or why it gets nothing.
+A chain reads from the seller upwards; brackets mean inactive. The results are in the same order: the amount
+of each, or the reason why it gets nothing.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from tests.unit.sales import (
     SPONSOR,
     a_line,
     a_sale,
-    answers,
     differential,
     fixed,
     leader,
     outcome,
+    results,
     team_bonus,
     unilevel,
 )
@@ -29,12 +29,12 @@ from tests.unit.sales import (
 ANYONE = Conditions(active=False)
 
 
-def said(net: str, tiers: str, plan: Plan, currency: str = "CNY", pool: str = "20%", quantity: int = 1) -> str:
+def results_of(net: str, tiers: str, plan: Plan, currency: str = "CNY", pool: str = "20%", quantity: int = 1) -> str:
     sale = a_sale(a_line(net, currency=currency, quantity=quantity), tiers=tiers, currency=currency)
-    return answers(sale, outcome(sale, plan, pool=pool), plan)
+    return results(sale, outcome(sale, plan, pool=pool), plan)
 
 
-# net, chain, rates by level, answers
+# net, chain, rates by level, results
 UNILEVEL = {
     "whole cents": ("90.00", "standard, standard, standard", "10% 5% 3%", "9.00, 4.50, 2.70"),
     # 5.5 + 2.75 + 1.65 = 9.9 cents, so 10; 5 + 2 + 1 leaves two, which go to .75 and .65.
@@ -63,10 +63,10 @@ UNILEVEL = {
 
 @pytest.mark.parametrize(("net", "tiers", "by_level", "expected"), UNILEVEL.values(), ids=UNILEVEL)
 def test_unilevel(net: str, tiers: str, by_level: str, expected: str) -> None:
-    assert said(net, tiers, unilevel(by_level)) == expected
+    assert results_of(net, tiers, unilevel(by_level)) == expected
 
 
-# chain, rates by level, answers without compression, answers with it; of 90.00
+# chain, rates by level, results without compression, results with it; of 90.00
 COMPRESSION = {
     "everyone qualifies": ("standard, standard", "10% 5%", "9.00, 4.50", "9.00, 4.50"),
     "the next takes the level": (
@@ -92,11 +92,11 @@ COMPRESSION = {
 
 @pytest.mark.parametrize(("tiers", "by_level", "without", "with_it"), COMPRESSION.values(), ids=COMPRESSION)
 def test_compression(tiers: str, by_level: str, without: str, with_it: str) -> None:
-    assert said("90.00", tiers, unilevel(by_level)) == without
-    assert said("90.00", tiers, unilevel(by_level, compression=True)) == with_it
+    assert results_of("90.00", tiers, unilevel(by_level)) == without
+    assert results_of("90.00", tiers, unilevel(by_level, compression=True)) == with_it
 
 
-def test_with_compression_an_entry_still_tells_the_level_in_the_chain() -> None:
+def test_a_compressed_entry_has_its_level_in_the_upline() -> None:
     sale = a_sale(tiers="(standard), (standard), standard")
 
     (entry,) = outcome(sale, unilevel("10%", compression=True)).entries
@@ -114,10 +114,10 @@ CURRENCIES = [
 
 @pytest.mark.parametrize(("currency", "net", "expected"), CURRENCIES)
 def test_minor_units_are_those_of_the_currency(currency: str, net: str, expected: str) -> None:
-    assert said(net, "standard, standard, standard", unilevel("10% 5% 3%"), currency) == expected
+    assert results_of(net, "standard, standard, standard", unilevel("10% 5% 3%"), currency) == expected
 
 
-# chain, peer rate, answers; standard 2 %, silver 4 %, gold 6 %, guest 0 %, of 100.00
+# chain, peer rate, results; standard 2 %, silver 4 %, gold 6 %, guest 0 %, of 100.00
 DIFFERENTIAL = {
     "a climbing chain": ("standard, silver, gold", "0%", "2.00, 2.00, 2.00"),
     "the highest sells": ("gold, silver, standard", "0%", "6.00, not_above_tiers_below, not_above_tiers_below"),
@@ -133,12 +133,12 @@ DIFFERENTIAL = {
         "4.00, 0.50, not_above_tiers_below, 2.00, 0.50, not_above_tiers_below",
     ),
     "an equal above a lower one": ("silver, standard, silver", "0.5%", "4.00, not_above_tiers_below, 0.50"),
-    "no equal of a rate that was outdone": ("silver, gold, silver", "0.5%", "4.00, 2.00, not_above_tiers_below"),
+    "no peer of an exceeded rate": ("silver, gold, silver", "0.5%", "4.00, 2.00, not_above_tiers_below"),
     "a tier that is not listed": ("bronze, silver, bronze", "0%", "tier_without_rate, 4.00, tier_without_rate"),
     "a tier with rate 0": ("guest, guest, silver", "0.5%", "tier_without_rate, tier_without_rate, 4.00"),
-    "the inactive count for nothing": ("(gold), silver, gold", "0%", "inactive, 4.00, 2.00"),
+    "the inactive are ignored": ("(gold), silver, gold", "0%", "inactive, 4.00, 2.00"),
     "an inactive equal leaves the peer rate": ("silver, (silver), silver", "0.5%", "4.00, inactive, 0.50"),
-    "an inactive one of no rate": ("(bronze), silver", "0%", "inactive, 4.00"),
+    "inactive and without a rate": ("(bronze), silver", "0%", "inactive, 4.00"),
 }
 
 
@@ -146,7 +146,7 @@ DIFFERENTIAL = {
 def test_differential(tiers: str, peer: str, expected: str) -> None:
     plan = differential("guest 0%, standard 2%, silver 4%, gold 6%", peer)
 
-    assert said("100.00", tiers, plan) == expected
+    assert results_of("100.00", tiers, plan) == expected
 
 
 @pytest.mark.parametrize(
@@ -158,22 +158,22 @@ def test_differential(tiers: str, peer: str, expected: str) -> None:
     ],
 )
 def test_differential_ends_at_its_last_level(levels_max: int, expected: str) -> None:
-    assert said("100.00", "standard, silver, gold, (gold)", differential(levels_max=levels_max)) == expected
+    assert results_of("100.00", "standard, silver, gold, (gold)", differential(levels_max=levels_max)) == expected
 
 
-def test_the_smallest_peer_rate_is_one() -> None:
+def test_the_smallest_peer_rate_is_a_millionth() -> None:
     # A millionth of 10,000.00 is a cent.
-    assert said("10000.00", "silver, silver", differential(peer="0.0001%")) == "400.00, 0.01"
+    assert results_of("10000.00", "silver, silver", differential(peer="0.0001%")) == "400.00, 0.01"
 
 
-def test_differential_is_rounded_as_one() -> None:
+def test_differential_shares_are_rounded_together() -> None:
     # 2.5 three times is 7.5 cents, so 8: two units for three equal fractions, the lower levels first.
-    assert said("1.25", "standard, silver, gold", differential()) == "0.03, 0.03, 0.02"
-    assert said("1250", "standard, silver, gold", differential(), "JPY") == "25, 25, 25"
-    assert said("1.250", "standard, silver, gold", differential(), "KWD") == "0.025, 0.025, 0.025"
+    assert results_of("1.25", "standard, silver, gold", differential()) == "0.03, 0.03, 0.02"
+    assert results_of("1250", "standard, silver, gold", differential(), "JPY") == "25, 25, 25"
+    assert results_of("1.250", "standard, silver, gold", differential(), "KWD") == "0.025, 0.025, 0.025"
 
 
-def test_differential_entries_tell_the_rate_that_is_left() -> None:
+def test_differential_entries_state_the_remaining_rate() -> None:
     sale = a_sale(tiers="silver, silver, gold")
 
     entries = outcome(sale, differential(peer="0.5%")).entries
@@ -185,10 +185,10 @@ def test_differential_entries_tell_the_rate_that_is_left() -> None:
     ]
 
 
-# leader, plan, answer; 1 % of 90.00, sold by 101
+# leader, plan, result; 1 % of 90.00, sold by 101
 TEAM = {
     "the leader of the team": (leader(), team_bonus(), "0.90"),
-    "the leader stands in the chain": (leader(distributor_id=SPONSOR), team_bonus(), "0.90"),
+    "the leader is in the chain": (leader(distributor_id=SPONSOR), team_bonus(), "0.90"),
     "an inactive leader": (leader("(standard)"), team_bonus(), "inactive"),
     "an inactive leader, where that is allowed": (leader("(standard)"), team_bonus(conditions=ANYONE), "0.90"),
     "the leader sells": (leader(distributor_id=SELLER), team_bonus(), "own_sale"),
@@ -204,10 +204,10 @@ TEAM = {
 def test_team_bonus(leading: object, plan: Plan, expected: str) -> None:
     sale = a_sale(tiers="standard, standard", leading=leading)  # type: ignore[arg-type]
 
-    assert answers(sale, outcome(sale, plan), plan) == expected
+    assert results(sale, outcome(sale, plan), plan) == expected
 
 
-def test_without_a_team_there_is_nobody_to_list() -> None:
+def test_no_team_is_a_record_without_uplines() -> None:
     sale = a_sale(a_line(line=1), a_line(line=2, product_id=CUP), tiers="standard, standard")
 
     assert outcome(sale, team_bonus()).unpaid == (Unpaid("team", "no_team", (), ()),)
@@ -215,17 +215,17 @@ def test_without_a_team_there_is_nobody_to_list() -> None:
     assert outcome(sale, partly).unpaid == (Unpaid("team", "no_team", (), ()),)
 
 
-def test_a_leaders_entry_is_of_level_0_and_the_chain_has_no_part_in_it() -> None:
-    given = outcome(a_sale(tiers="standard, (standard)", leading=leader("gold")), team_bonus())
+def test_a_leaders_entry_has_level_0_and_the_upline_gets_none() -> None:
+    calculated = outcome(a_sale(tiers="standard, (standard)", leading=leader("gold")), team_bonus())
 
-    (entry,) = given.entries
+    (entry,) = calculated.entries
     assert (entry.level, entry.distributor_id, entry.tier) == (0, LEADER, "gold")
-    assert given.unpaid == ()
+    assert calculated.unpaid == ()
 
 
 PER_UNIT = {"CNY": "0.50 0.20", "JPY": "50 20", "KWD": "0.500 0.200"}
 
-# currency, net, quantity, chain, answers; the pool is 20 % of the net
+# currency, net, quantity, chain, results; the pool is 20 % of the net
 FIXED = {
     "one unit": ("CNY", "90.00", 1, "standard, standard, standard", "0.50, 0.20, beyond_last_level"),
     "three units": ("CNY", "90.00", 3, "standard, standard", "1.50, 0.60"),
@@ -249,15 +249,15 @@ FIXED = {
 
 @pytest.mark.parametrize(("currency", "net", "quantity", "tiers", "expected"), FIXED.values(), ids=FIXED)
 def test_fixed(currency: str, net: str, quantity: int, tiers: str, expected: str) -> None:
-    assert said(net, tiers, fixed(PER_UNIT), currency, quantity=quantity) == expected
+    assert results_of(net, tiers, fixed(PER_UNIT), currency, quantity=quantity) == expected
 
 
-def test_fixed_with_compression_and_with_a_level_of_nothing() -> None:
+def test_fixed_with_compression_and_a_level_without_an_amount() -> None:
     compressed = fixed({"CNY": "0.50 0 0.10"}, compression=True)
 
-    assert said("90.00", "standard, (standard), standard, standard", compressed, quantity=2) == (
+    assert results_of("90.00", "standard, (standard), standard, standard", compressed, quantity=2) == (
         "1.00, inactive, no_rate_at_level, 0.20"
     )
-    assert said("90.00", "standard, standard, standard", fixed({"CNY": "0.50 0 0.10"}), quantity=2) == (
+    assert results_of("90.00", "standard, standard, standard", fixed({"CNY": "0.50 0 0.10"}), quantity=2) == (
         "1.00, no_rate_at_level, 0.20"
     )

@@ -1,4 +1,4 @@
-"""What holds of every rule set and every sale: closed pools, kept caps, an answer for everyone."""
+"""Properties of every rule set and sale: pools and caps are never exceeded, and everyone gets a result."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ CATEGORIES = (7, 8)
 CURRENCIES = ("CNY", "JPY")
 
 
-def _what(other: Override) -> list[object]:
-    """What an override is for; a document without that is refused."""
-    return [one for one in (other.product_id, other.category_id, other.tier) if one is not None]
+def _criteria(override: Override) -> list[object]:
+    """What an override applies to; a document without any is refused."""
+    return [value for value in (override.product_id, override.category_id, override.tier) if value is not None]
 
 
 rates_ppm = st.sampled_from([0, 10_000, 20_000, 50_000]) | st.integers(0, 400_000)
@@ -55,7 +55,7 @@ overrides = st.builds(
     product_id=st.none() | st.sampled_from(PRODUCTS),
     category_id=st.none() | st.sampled_from(CATEGORIES),
     tier=st.none() | st.sampled_from(TIERS),
-).filter(lambda other: (other.product_id is None or other.category_id is None) and bool(_what(other)))
+).filter(lambda one: (one.product_id is None or one.category_id is None) and bool(_criteria(one)))
 by_tier = st.dictionaries(st.sampled_from(TIERS), rates_ppm, min_size=1)
 per_unit = st.dictionaries(st.sampled_from(CURRENCIES), st.lists(amounts_minor, min_size=1, max_size=3).map(tuple))
 name = st.just("?")
@@ -78,7 +78,7 @@ plans: st.SearchStrategy[Plan] = st.one_of(
 
 @st.composite
 def cases(draw: st.DrawFn) -> tuple[Terms, Sale, Earned]:
-    """Any terms, even such as no market would allow, with any sale they may meet."""
+    """Any terms, including those that no market allows, with any sale."""
     named = [replace(plan, name=f"plan-{n}") for n, plan in enumerate(draw(st.lists(plans, min_size=1, max_size=4)))]
     terms = Terms("any", "default", draw(st.integers(0, RATE_SCALE)), tuple(named))
     ids = draw(st.lists(st.integers(1, 9), min_size=1, max_size=6, unique=True))
@@ -102,7 +102,7 @@ def cases(draw: st.DrawFn) -> tuple[Terms, Sale, Earned]:
 
 
 @given(cases())
-def test_nobody_is_paid_beyond_the_pool_of_a_line_and_no_entry_is_of_nothing(
+def test_entries_never_exceed_the_pool_and_are_never_zero(
     case: tuple[Terms, Sale, Earned],
 ) -> None:
     terms, sale, _ = case
@@ -115,29 +115,29 @@ def test_nobody_is_paid_beyond_the_pool_of_a_line_and_no_entry_is_of_nothing(
 
 
 @given(cases())
-def test_everyone_whom_a_plan_looks_at_has_one_answer_for_each_line(case: tuple[Terms, Sale, Earned]) -> None:
+def test_every_candidate_has_one_result_for_each_line(case: tuple[Terms, Sale, Earned]) -> None:
     terms, sale, _ = case
     outcome = calculate(*case)
-    answers = Counter((entry.plan, entry.line, entry.level, entry.distributor_id) for entry in outcome.entries)
+    results = Counter((entry.plan, entry.line, entry.level, entry.distributor_id) for entry in outcome.entries)
     for unpaid in outcome.unpaid:
         for line in unpaid.lines or [line.line for line in sale.lines]:
-            answers.update((unpaid.plan, line, upline.level, upline.distributor_id) for upline in unpaid.uplines)
+            results.update((unpaid.plan, line, upline.level, upline.distributor_id) for upline in unpaid.uplines)
 
-    def asked(plan: Plan) -> tuple[Earner, ...]:
+    def earners(plan: Plan) -> tuple[Earner, ...]:
         if plan.plan != "team_bonus":
             return sale.upline
         return (sale.leader,) if sale.leader else ()
 
-    assert answers == Counter(
+    assert results == Counter(
         (plan.name, line.line, earner.level, earner.distributor_id)
         for plan in terms.plans
         for line in sale.lines
-        for earner in asked(plan)
+        for earner in earners(plan)
     )
 
 
 @given(cases())
-def test_records_of_the_unpaid_are_joined_as_far_as_they_can_be(case: tuple[Terms, Sale, Earned]) -> None:
+def test_unpaid_records_are_merged(case: tuple[Terms, Sale, Earned]) -> None:
     _, sale, _ = case
     unpaid = calculate(*case).unpaid
 
@@ -151,7 +151,7 @@ def test_records_of_the_unpaid_are_joined_as_far_as_they_can_be(case: tuple[Term
 
 
 @given(cases())
-def test_an_entry_is_its_share_to_a_unit_or_what_its_limit_left(case: tuple[Terms, Sale, Earned]) -> None:
+def test_an_entry_is_its_rounded_share_or_what_its_limit_leaves(case: tuple[Terms, Sale, Earned]) -> None:
     _, sale, _ = case
     by_line = {line.line: line for line in sale.lines}
     for entry in calculate(*case).entries:
@@ -171,7 +171,7 @@ def test_an_entry_is_its_share_to_a_unit_or_what_its_limit_left(case: tuple[Term
 
 
 @given(cases())
-def test_caps_hold_for_each_distributor_and_plan(case: tuple[Terms, Sale, Earned]) -> None:
+def test_caps_are_kept_for_each_distributor_and_plan(case: tuple[Terms, Sale, Earned]) -> None:
     terms, sale, earned = case
     outcome = calculate(*case)
     for plan in terms.plans:
@@ -189,27 +189,27 @@ def test_caps_hold_for_each_distributor_and_plan(case: tuple[Terms, Sale, Earned
 
 
 @given(cases())
-def test_what_the_terms_do_not_need_changes_nothing(case: tuple[Terms, Sale, Earned]) -> None:
+def test_earnings_that_the_terms_do_not_need_change_nothing(case: tuple[Terms, Sale, Earned]) -> None:
     terms, sale, earned = case
-    asked = needs(terms)
+    needed = needs(terms)
     trimmed = Earned(
-        own_sales_minor=earned.own_sales_minor if asked.own_sales else {},
-        day_minor={plan: sums for plan, sums in earned.day_minor.items() if plan in asked.day},
-        month_minor={plan: sums for plan, sums in earned.month_minor.items() if plan in asked.month},
+        own_sales_minor=earned.own_sales_minor if needed.own_sales else {},
+        day_minor={plan: sums for plan, sums in earned.day_minor.items() if plan in needed.day},
+        month_minor={plan: sums for plan, sums in earned.month_minor.items() if plan in needed.month},
     )
 
     assert calculate(terms, sale, trimmed) == calculate(terms, sale, earned)
 
 
 @given(cases())
-def test_calculated_again_from_an_equal_copy_of_the_rules_it_is_the_same(case: tuple[Terms, Sale, Earned]) -> None:
+def test_an_equal_copy_of_the_rules_gives_the_same_outcome(case: tuple[Terms, Sale, Earned]) -> None:
     terms, sale, earned = case
 
     assert calculate(replace(terms), sale, earned) == calculate(terms, sale, earned)
 
 
 @given(cases())
-def test_refunds_of_everything_take_back_exactly_everything(case: tuple[Terms, Sale, Earned]) -> None:
+def test_a_full_refund_takes_back_everything(case: tuple[Terms, Sale, Earned]) -> None:
     _, sale, _ = case
     outcome = calculate(*case)
     for line, pool in zip(sale.lines, outcome.pools_minor, strict=True):
@@ -227,8 +227,8 @@ equal_shares = st.tuples(st.integers(2, 5), st.integers(1, 150_000), st.integers
 
 
 @given(equal_shares)
-def test_of_equal_levels_the_remainder_goes_to_the_lowest(case: tuple[int, int, int]) -> None:
-    """Whoever stands there: exchanging equal uplines exchanges nothing but whom the remainder falls to."""
+def test_the_remainder_of_equal_levels_goes_to_the_lowest(case: tuple[int, int, int]) -> None:
+    """Exchanging equal uplines changes only who gets the remainder."""
     count, rate, net = case
     terms = Terms("equal", "default", RATE_SCALE, (Unilevel("levels", (rate,) * count),))
     exact = Fraction(net * rate, RATE_SCALE)
@@ -242,7 +242,7 @@ def test_of_equal_levels_the_remainder_goes_to_the_lowest(case: tuple[int, int, 
 
 
 @given(st.integers(1, 150_000), st.integers(0, 5_000))
-def test_of_equal_plans_the_remainder_goes_to_the_first(rate: int, net: int) -> None:
+def test_the_remainder_of_equal_plans_goes_to_the_first(rate: int, net: int) -> None:
     sale = Sale("CNY", (SaleLine(1, 501, 7, 1, net),), (Earner(1, 1, "gold", True),))
     seen = set()
     for names in permutations(("a", "b", "c")):
@@ -257,7 +257,7 @@ def test_of_equal_plans_the_remainder_goes_to_the_first(rate: int, net: int) -> 
 
 
 @given(cases(), st.randoms(use_true_random=False))
-def test_without_caps_of_an_order_the_order_of_the_lines_is_nothing(
+def test_without_order_caps_the_order_of_lines_does_not_matter(
     case: tuple[Terms, Sale, Earned], random: Random
 ) -> None:
     terms, sale, earned = case

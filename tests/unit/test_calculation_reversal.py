@@ -1,4 +1,4 @@
-"""What refunds take back, worked out by hand first, then as properties: the sums decide, never the path to them."""
+"""What refunds take back: worked examples, then properties. Only the refunded sums count, not the steps to them."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_equal_fractions_are_taken_from_the_earlier_entry() -> None:
     assert taken_back(entries(1, fixed=(1,)), refund(50, 100, 1, 2)) == (1, 0)
 
 
-def test_of_a_line_that_cost_nothing_the_units_decide_for_all_plans() -> None:
+def test_units_decide_for_a_line_without_a_price() -> None:
     gift = entries(900, fixed=(150,))
 
     assert taken_back(gift, refund(0, 0, 0, 3)) == (0, 0)
@@ -65,7 +65,7 @@ def test_of_a_line_that_cost_nothing_the_units_decide_for_all_plans() -> None:
     assert pool_taken_back(900, refund(0, 0, 1, 3)) == 300
 
 
-def test_a_line_that_paid_nobody_gives_nothing_back() -> None:
+def test_a_line_without_entries_gives_nothing_back() -> None:
     assert taken_back([], refund(4_500, 9_000, 1, 3)) == ()
 
 
@@ -88,7 +88,7 @@ def test_the_pool_falls_with_the_money(pool: int, money: int, of_money: int, exp
     assert pool_taken_back(pool, refund(money, of_money, 3, 3)) == expected
 
 
-def test_between_two_refunds_an_entry_may_get_a_unit_back_that_rounding_takes_from_another() -> None:
+def test_a_later_refund_may_move_a_rounding_unit_between_entries() -> None:
     three = entries(1, 1, 3)
 
     # 0.5, 0.5 and 1.5 are 2.5, so 3: two units for three equal fractions.
@@ -109,7 +109,7 @@ def refunded_lines(draw: st.DrawFn) -> tuple[list[Entry], LineRefund]:
 
 
 @given(refunded_lines())
-def test_each_entry_gives_back_its_exact_part_to_a_unit_and_together_the_rounded_sum(
+def test_each_entry_gives_back_its_share_within_a_unit_and_the_sum_is_rounded(
     case: tuple[list[Entry], LineRefund],
 ) -> None:
     given_entries, state = case
@@ -127,7 +127,7 @@ def test_each_entry_gives_back_its_exact_part_to_a_unit_and_together_the_rounded
 
 
 @given(refunded_lines())
-def test_the_refund_that_closes_a_line_leaves_exactly_nothing(case: tuple[list[Entry], LineRefund]) -> None:
+def test_a_full_refund_of_a_line_leaves_nothing(case: tuple[list[Entry], LineRefund]) -> None:
     given_entries, state = case
     units = state.refunded_quantity if state.net_minor else state.quantity
     closed = LineRefund(1, state.net_minor, state.quantity, state.net_minor, units)
@@ -137,7 +137,7 @@ def test_the_refund_that_closes_a_line_leaves_exactly_nothing(case: tuple[list[E
 
 
 @given(refunded_lines(), st.randoms(use_true_random=False), st.integers(2, 6))
-def test_any_two_paths_to_the_same_sums_take_back_the_same(
+def test_any_steps_to_the_same_sums_take_back_the_same(
     case: tuple[list[Entry], LineRefund], random: Random, parts: int
 ) -> None:
     """Each path books, refund by refund, the difference to what was booked before."""
@@ -165,7 +165,7 @@ def _booked_along(given_entries: list[Entry], steps: list[LineRefund]) -> tuple[
 
 
 @given(refunded_lines(), st.integers(0, 10**9))
-def test_more_refunded_never_takes_back_less_in_all(case: tuple[list[Entry], LineRefund], more: int) -> None:
+def test_a_larger_refund_never_takes_back_less(case: tuple[list[Entry], LineRefund], more: int) -> None:
     given_entries, state = case
     money = min(state.net_minor, state.refunded_minor + more)
     units = min(state.quantity, state.refunded_quantity + more)

@@ -1,4 +1,4 @@
-"""Products: a definition replaces what is known, and the same one again changes nothing."""
+"""Products: a definition replaces the known one, and a repeat changes nothing."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ CATEGORIES = {TEAS: Category(TEAS, "Tea"), CUPS: Category(CUPS, "Cups")}
 
 
 def command(**fields: Any) -> DefineProduct:
-    given: dict[str, Any] = {"product_id": TEA, "name": "Green tea", "category_id": TEAS, **fields}
-    return DefineProduct(**given)
+    values: dict[str, Any] = {"product_id": TEA, "name": "Green tea", "category_id": TEAS, **fields}
+    return DefineProduct(**values)
 
 
-def told(product: Product) -> ProductDefined:
+def defined(product: Product) -> ProductDefined:
     return ProductDefined(
         product_id=product.product_id,
         name=product.name,
@@ -49,10 +49,12 @@ def refused(state: State, reason: str, detail: str) -> Decision[State]:
     return Decision(state, (ProductRefused(product_id=TEA, reason=reason, detail=detail),), "refused")
 
 
-def test_a_product_is_added_beside_the_others() -> None:
+def test_a_product_is_added_to_the_others() -> None:
     state = a_catalogue(a_product(CUP, CUPS))
 
-    assert define(state, message(command())) == Decision(state.with_product(GREEN_TEA), (told(GREEN_TEA),), "defined")
+    assert define(state, message(command())) == Decision(
+        state.with_product(GREEN_TEA), (defined(GREEN_TEA),), "defined"
+    )
 
 
 @pytest.mark.parametrize(
@@ -65,14 +67,14 @@ def test_a_product_is_added_beside_the_others() -> None:
         ({"image_url": IMAGE}, Product(TEA, "Green tea", TEAS, True, image_url=IMAGE)),
     ],
 )
-def test_another_definition_replaces_what_is_known(fields: dict[str, Any], product: Product) -> None:
+def test_another_definition_replaces_the_known_one(fields: dict[str, Any], product: Product) -> None:
     decision = define(a_catalogue(GREEN_TEA), message(command(**fields)))
 
     second = replace(product, version=2)
-    assert decision == Decision(a_catalogue(second), (told(second),), "defined")
+    assert decision == Decision(a_catalogue(second), (defined(second),), "defined")
 
 
-def test_the_same_definition_again_changes_nothing() -> None:
+def test_a_repeated_definition_changes_nothing() -> None:
     once = define(State(), message(command())).state
 
     assert define(once, message(command(), id="resent")) == Decision(once, outcome="unchanged")
@@ -80,19 +82,19 @@ def test_the_same_definition_again_changes_nothing() -> None:
 
 
 class TestTags:
-    def test_each_counts_the_products_that_have_it(self) -> None:
+    def test_each_tag_counts_its_products(self) -> None:
         first = define(a_catalogue(new=4), message(command(tags=[NEW, ORGANIC, NEW]))).state
         assert first == a_catalogue(replace(GREEN_TEA, tags=(ORGANIC, NEW)), organic=1, new=5)
 
         second = define(first, message(command(tags=[NEW]))).state
         assert second == a_catalogue(replace(GREEN_TEA, tags=(NEW,), version=2), organic=0, new=5)
 
-    def test_their_order_makes_no_other_product(self) -> None:
+    def test_the_order_of_tags_does_not_matter(self) -> None:
         once = define(a_catalogue(), message(command(tags=[NEW, ORGANIC]))).state
 
         assert define(once, message(command(tags=[ORGANIC, NEW]))) == Decision(once, outcome="unchanged")
 
-    def test_one_that_is_not_there_is_refused(self) -> None:
+    def test_an_unknown_tag_is_refused(self) -> None:
         state = a_catalogue().with_tag(Tag(NEW, "new", 2, removed=True))
         detail = "tags: there is no tag 32, 99; define it first."
 
@@ -101,32 +103,32 @@ class TestTags:
 
 class TestCategory:
     @pytest.mark.parametrize(("given", "name"), [("Tea", "Tea"), (None, "Category 7")])
-    def test_one_that_nobody_defined_is_defined_by_its_first_product(self, given: str | None, name: str) -> None:
+    def test_an_undefined_category_is_defined_by_its_first_product(self, given: str | None, name: str) -> None:
         decision = define(State(), message(command(category_name=given)))
 
         assert decision.state.categories == {TEAS: Category(TEAS, name)}
         assert decision.publish[1:] == (CategoryDefined(category_id=TEAS, name=name, version=1),)
 
     @pytest.mark.parametrize(("given", "name"), [("Teas", "Teas"), (None, "Tea")])
-    def test_one_that_was_removed_comes_back(self, given: str | None, name: str) -> None:
-        gone = State(categories={TEAS: Category(TEAS, "Tea", 2, removed=True)})
-        decision = define(gone, message(command(category_name=given)))
+    def test_a_removed_category_is_restored(self, given: str | None, name: str) -> None:
+        removed = State(categories={TEAS: Category(TEAS, "Tea", 2, removed=True)})
+        decision = define(removed, message(command(category_name=given)))
 
         assert decision.state.categories == {TEAS: Category(TEAS, name, 3)}
         assert decision.publish[1:] == (CategoryDefined(category_id=TEAS, name=name, version=3),)
 
-    def test_one_that_is_defined_keeps_its_name(self) -> None:
+    def test_a_defined_category_keeps_its_name(self) -> None:
         assert define(a_catalogue(), message(command(category_name="Tees"))).state.categories == CATEGORIES
 
 
 class TestExpectedVersion:
-    def test_what_was_read_may_be_changed(self) -> None:
+    def test_the_current_version_may_be_changed(self) -> None:
         changed = define(a_catalogue(GREEN_TEA), message(command(name="Oolong", expected_version=1)))
         assert changed.state.products[TEA].version == 2
         assert define(a_catalogue(), message(command(expected_version=0))).state.products[TEA].version == 1
 
     @pytest.mark.parametrize("expected", [0, 2])
-    def test_what_has_changed_since_is_refused(self, expected: int) -> None:
+    def test_an_outdated_version_is_refused(self, expected: int) -> None:
         state = a_catalogue(GREEN_TEA)
         detail = "expected_version: It is at version 1 now; read it again, then decide."
 
@@ -134,7 +136,7 @@ class TestExpectedVersion:
             state, "outdated", detail
         )
 
-    def test_what_is_not_there_is_refused(self) -> None:
+    def test_a_version_of_a_missing_product_is_refused(self) -> None:
         detail = "expected_version: It does not exist; read it again, then decide."
 
         assert define(State(), message(command(expected_version=1))) == refused(State(), "outdated", detail)
@@ -143,6 +145,6 @@ class TestExpectedVersion:
 @pytest.mark.parametrize(
     "url", ["ftp://img.example/a", "javascript:alert(1)", "https://", "https://a b", "//img.example/a", "https://u@h/"]
 )
-def test_an_image_is_found_by_http(url: str) -> None:
+def test_an_image_url_must_be_http(url: str) -> None:
     with pytest.raises(ValueError, match="image_url"):
         command(image_url=url)

@@ -1,4 +1,4 @@
-"""Categories and tags: defined, named otherwise, and removed where no product needs them."""
+"""Categories and tags: defined, renamed, and removed where no product uses them."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ from workers.catalog.model import State
 ORGANIC = 31
 TEA_CATEGORY = Category(TEAS, "Tea")
 ORGANIC_TAG = Tag(ORGANIC, "organic", products=2)
-GONE_CATEGORY = Category(TEAS, "Tea", 2, removed=True)
-GONE_TAG = Tag(ORGANIC, "organic", 2, removed=True)
+REMOVED_CATEGORY = Category(TEAS, "Tea", 2, removed=True)
+REMOVED_TAG = Tag(ORGANIC, "organic", 2, removed=True)
 
 
-def having(*things: Category | Tag, in_use: frozenset[int] = frozenset()) -> State:
+def state_with(*labels: Category | Tag, in_use: frozenset[int] = frozenset()) -> State:
     state = State(in_use=in_use)
-    for thing in things:
-        state = state.with_category(thing) if isinstance(thing, Category) else state.with_tag(thing)
+    for label in labels:
+        state = state.with_category(label) if isinstance(label, Category) else state.with_tag(label)
     return state
 
 
@@ -53,70 +53,70 @@ def tag(name: str = "organic", **fields: Any) -> DefineTag:
     return DefineTag(tag_id=ORGANIC, name=name, **fields)
 
 
-def no_category(reason: str, detail: str) -> tuple[Payload, ...]:
+def category_refused(reason: str, detail: str) -> tuple[Payload, ...]:
     return (CategoryRefused(category_id=TEAS, reason=reason, detail=detail),)
 
 
-def no_tag(reason: str, detail: str) -> tuple[Payload, ...]:
+def tag_refused(reason: str, detail: str) -> tuple[Payload, ...]:
     return (TagRefused(tag_id=ORGANIC, reason=reason, detail=detail),)
 
 
 def now_at(version: int) -> str:
-    there = f"It is at version {version} now" if version else "It does not exist"
-    return f"expected_version: {there}; read it again, then decide."
+    current = f"It is at version {version} now" if version else "It does not exist"
+    return f"expected_version: {current}; read it again, then decide."
 
 
 class TestCategory:
     @pytest.mark.parametrize(
-        ("known", "command", "becomes"),
+        ("known", "command", "result"),
         [
             ((), category(), Category(TEAS, "Tea")),
             ((), category(expected_version=0), Category(TEAS, "Tea")),
             ((TEA_CATEGORY,), category("Teas"), Category(TEAS, "Teas", 2)),
             ((TEA_CATEGORY,), category("Teas", expected_version=1), Category(TEAS, "Teas", 2)),
-            ((GONE_CATEGORY,), category(expected_version=0), Category(TEAS, "Tea", 3)),
+            ((REMOVED_CATEGORY,), category(expected_version=0), Category(TEAS, "Tea", 3)),
         ],
     )
-    def test_is_defined(self, known: Sequence[Category], command: DefineCategory, becomes: Category) -> None:
-        event = CategoryDefined(category_id=TEAS, name=becomes.name, version=becomes.version)
+    def test_a_definition_is_stored(self, known: Sequence[Category], command: DefineCategory, result: Category) -> None:
+        event = CategoryDefined(category_id=TEAS, name=result.name, version=result.version)
 
-        assert decide.define_category(having(*known), message(command)) == Decision(
-            having(becomes), (event,), "defined"
+        assert decide.define_category(state_with(*known), message(command)) == Decision(
+            state_with(result), (event,), "defined"
         )
 
-    def test_the_same_again_changes_nothing(self) -> None:
-        state = having(TEA_CATEGORY)
+    def test_a_repeated_definition_changes_nothing(self) -> None:
+        state = state_with(TEA_CATEGORY)
 
         assert decide.define_category(state, message(category())) == Decision(state, outcome="unchanged")
 
-    @pytest.mark.parametrize(("known", "expected", "version"), [(TEA_CATEGORY, 2, 1), (GONE_CATEGORY, 2, 0)])
-    def test_what_has_changed_since_is_not(self, known: Category, expected: int, version: int) -> None:
-        answer = decide.define_category(having(known), message(category("Teas", expected_version=expected)))
+    @pytest.mark.parametrize(("known", "expected", "version"), [(TEA_CATEGORY, 2, 1), (REMOVED_CATEGORY, 2, 0)])
+    def test_an_outdated_version_is_refused(self, known: Category, expected: int, version: int) -> None:
+        answer = decide.define_category(state_with(known), message(category("Teas", expected_version=expected)))
 
-        assert answer == Decision(having(known), no_category("outdated", now_at(version)), "refused")
+        assert answer == Decision(state_with(known), category_refused("outdated", now_at(version)), "refused")
 
     @pytest.mark.parametrize("expected", [None, 1])
-    def test_is_removed_and_its_number_stays(self, expected: int | None) -> None:
+    def test_a_removal_keeps_the_id_and_the_name(self, expected: int | None) -> None:
         answer = decide.remove_category(
-            having(TEA_CATEGORY), message(RemoveCategory(category_id=TEAS, expected_version=expected))
+            state_with(TEA_CATEGORY), message(RemoveCategory(category_id=TEAS, expected_version=expected))
         )
 
-        assert answer == Decision(having(GONE_CATEGORY), (CategoryRemoved(category_id=TEAS),), "removed")
+        assert answer == Decision(state_with(REMOVED_CATEGORY), (CategoryRemoved(category_id=TEAS),), "removed")
 
     @pytest.mark.parametrize(
         ("state", "expected", "refusal"),
         [
-            (having(), None, no_category("not_defined", "There is no category 7.")),
-            (having(GONE_CATEGORY), None, no_category("not_defined", "There is no category 7.")),
-            (having(TEA_CATEGORY), 2, no_category("outdated", now_at(1))),
+            (state_with(), None, category_refused("not_defined", "There is no category 7.")),
+            (state_with(REMOVED_CATEGORY), None, category_refused("not_defined", "There is no category 7.")),
+            (state_with(TEA_CATEGORY), 2, category_refused("outdated", now_at(1))),
             (
-                having(TEA_CATEGORY, in_use=frozenset({TEAS})),
+                state_with(TEA_CATEGORY, in_use=frozenset({TEAS})),
                 None,
-                no_category("in_use", "Products are in category 7; give them another one first."),
+                category_refused("in_use", "Products are in category 7; move them to another one first."),
             ),
         ],
     )
-    def test_stays(self, state: State, expected: int | None, refusal: tuple[Payload, ...]) -> None:
+    def test_a_removal_may_be_refused(self, state: State, expected: int | None, refusal: tuple[Payload, ...]) -> None:
         command = RemoveCategory(category_id=TEAS, expected_version=expected)
 
         assert decide.remove_category(state, message(command)) == Decision(state, refusal, "refused")
@@ -124,52 +124,58 @@ class TestCategory:
 
 class TestTag:
     @pytest.mark.parametrize(
-        ("known", "command", "becomes"),
+        ("known", "command", "result"),
         [
             ((), tag(), Tag(ORGANIC, "organic")),
             ((), tag(expected_version=0), Tag(ORGANIC, "organic")),
             ((ORGANIC_TAG,), tag("bio"), Tag(ORGANIC, "bio", 2, products=2)),
             ((ORGANIC_TAG,), tag("bio", expected_version=1), Tag(ORGANIC, "bio", 2, products=2)),
-            ((GONE_TAG,), tag(expected_version=0), Tag(ORGANIC, "organic", 3)),
+            ((REMOVED_TAG,), tag(expected_version=0), Tag(ORGANIC, "organic", 3)),
         ],
     )
-    def test_is_defined(self, known: Sequence[Tag], command: DefineTag, becomes: Tag) -> None:
-        event = TagDefined(tag_id=ORGANIC, name=becomes.name, version=becomes.version)
+    def test_a_definition_is_stored(self, known: Sequence[Tag], command: DefineTag, result: Tag) -> None:
+        event = TagDefined(tag_id=ORGANIC, name=result.name, version=result.version)
 
-        assert decide.define_tag(having(*known), message(command)) == Decision(having(becomes), (event,), "defined")
+        assert decide.define_tag(state_with(*known), message(command)) == Decision(
+            state_with(result), (event,), "defined"
+        )
 
-    def test_the_same_again_changes_nothing(self) -> None:
-        state = having(ORGANIC_TAG)
+    def test_a_repeated_definition_changes_nothing(self) -> None:
+        state = state_with(ORGANIC_TAG)
 
         assert decide.define_tag(state, message(tag())) == Decision(state, outcome="unchanged")
 
-    @pytest.mark.parametrize(("known", "expected", "version"), [(ORGANIC_TAG, 2, 1), (GONE_TAG, 2, 0)])
-    def test_what_has_changed_since_is_not(self, known: Tag, expected: int, version: int) -> None:
-        answer = decide.define_tag(having(known), message(tag("bio", expected_version=expected)))
+    @pytest.mark.parametrize(("known", "expected", "version"), [(ORGANIC_TAG, 2, 1), (REMOVED_TAG, 2, 0)])
+    def test_an_outdated_version_is_refused(self, known: Tag, expected: int, version: int) -> None:
+        answer = decide.define_tag(state_with(known), message(tag("bio", expected_version=expected)))
 
-        assert answer == Decision(having(known), no_tag("outdated", now_at(version)), "refused")
+        assert answer == Decision(state_with(known), tag_refused("outdated", now_at(version)), "refused")
 
     @pytest.mark.parametrize("expected", [None, 1])
-    def test_is_removed_and_its_number_stays(self, expected: int | None) -> None:
+    def test_a_removal_keeps_the_id_and_the_name(self, expected: int | None) -> None:
         command = RemoveTag(tag_id=ORGANIC, expected_version=expected)
 
-        assert decide.remove_tag(having(replace(ORGANIC_TAG, products=0)), message(command)) == Decision(
-            having(GONE_TAG), (TagRemoved(tag_id=ORGANIC),), "removed"
+        assert decide.remove_tag(state_with(replace(ORGANIC_TAG, products=0)), message(command)) == Decision(
+            state_with(REMOVED_TAG), (TagRemoved(tag_id=ORGANIC),), "removed"
         )
 
     @pytest.mark.parametrize(
         ("known", "expected", "refusal"),
         [
-            ((), None, no_tag("not_defined", "There is no tag 31.")),
-            ((GONE_TAG,), None, no_tag("not_defined", "There is no tag 31.")),
-            ((ORGANIC_TAG,), 2, no_tag("outdated", now_at(1))),
-            ((ORGANIC_TAG,), None, no_tag("in_use", "2 products have tag 31; take it from them first.")),
+            ((), None, tag_refused("not_defined", "There is no tag 31.")),
+            ((REMOVED_TAG,), None, tag_refused("not_defined", "There is no tag 31.")),
+            ((ORGANIC_TAG,), 2, tag_refused("outdated", now_at(1))),
+            ((ORGANIC_TAG,), None, tag_refused("in_use", "2 products have tag 31; remove it from them first.")),
         ],
     )
-    def test_stays(self, known: Sequence[Tag], expected: int | None, refusal: tuple[Payload, ...]) -> None:
+    def test_a_removal_may_be_refused(
+        self, known: Sequence[Tag], expected: int | None, refusal: tuple[Payload, ...]
+    ) -> None:
         command = RemoveTag(tag_id=ORGANIC, expected_version=expected)
 
-        assert decide.remove_tag(having(*known), message(command)) == Decision(having(*known), refusal, "refused")
+        assert decide.remove_tag(state_with(*known), message(command)) == Decision(
+            state_with(*known), refusal, "refused"
+        )
 
 
 class TestUnreadable:
@@ -180,24 +186,24 @@ class TestUnreadable:
         answer: Payload | None = refuse(Unreadable("m-1", "any", "missing_field", self.DETAIL, b"{}", data=data))
         return answer
 
-    def test_what_says_what_it_is_about_is_refused(self) -> None:
-        said: dict[str, Any] = {"reason": "invalid_message", "detail": self.DETAIL}
+    def test_a_message_with_an_id_is_refused(self) -> None:
+        refusal: dict[str, Any] = {"reason": "invalid_message", "detail": self.DETAIL}
 
         assert self.unreadable("product", {"product_id": TEA, "category_id": TEAS}) == ProductRefused(
-            product_id=TEA, **said
+            product_id=TEA, **refusal
         )
-        assert self.unreadable("category", {"category_id": TEAS}) == CategoryRefused(category_id=TEAS, **said)
-        assert self.unreadable("tag", {"tag_id": ORGANIC}) == TagRefused(tag_id=ORGANIC, **said)
+        assert self.unreadable("category", {"category_id": TEAS}) == CategoryRefused(category_id=TEAS, **refusal)
+        assert self.unreadable("tag", {"tag_id": ORGANIC}) == TagRefused(tag_id=ORGANIC, **refusal)
 
     @pytest.mark.parametrize("noun", ["product", "category", "tag"])
     @pytest.mark.parametrize("number", [None, 0, "31", 2**63])
-    def test_what_does_not_becomes_a_dead_letter(self, noun: str, number: object) -> None:
+    def test_a_message_without_an_id_is_dead_lettered(self, noun: str, number: object) -> None:
         assert self.unreadable(noun, {}) is None
         assert self.unreadable(noun, {f"{noun}_id": number}) is None
 
 
 class Stored:
-    """Collections as they are stored, for an audit."""
+    """Stored collections for an audit."""
 
     def __init__(self, products: Sequence[dict[str, Any]], tags: Sequence[dict[str, Any]]) -> None:
         self._products = products

@@ -1,4 +1,4 @@
-"""What a product is found by: every beginning of its words finds it, and nothing that it does not have."""
+"""Product search: every prefix of a product's words finds it, and nothing else does."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def finds(query: str, name: str) -> bool:
         ("", "Green tea", False),
     ],
 )
-def test_a_name_is_found_by(query: str, name: str, found: bool) -> None:
+def test_a_query_finds_a_name(query: str, name: str, found: bool) -> None:
     assert finds(query, name) is found
 
 
 @given(st.text(max_size=200))
-def test_what_is_stored_of_a_name_is_bounded(name: str) -> None:
+def test_the_stored_terms_of_a_name_are_bounded(name: str) -> None:
     terms = terms_of(name)
     assert list(terms) == sorted(set(terms))
     assert all(0 < len(term) <= PREFIX_MAX for term in terms)
@@ -44,7 +44,7 @@ def test_what_is_stored_of_a_name_is_bounded(name: str) -> None:
 
 
 @given(st.lists(st.text("abäß1绿茶", min_size=1, max_size=30), min_size=1, max_size=6), st.data())
-def test_every_name_is_found_by_itself_and_by_the_beginning_of_a_word(words: list[str], data: st.DataObject) -> None:
+def test_every_name_is_found_by_itself_and_by_any_prefix_of_a_word(words: list[str], data: st.DataObject) -> None:
     name = " ".join(words)
     assert finds(name, name)
     word = data.draw(st.sampled_from(words))

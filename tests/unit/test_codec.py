@@ -1,4 +1,4 @@
-"""How an entity becomes a document, and what of the document is written when the entity has changed."""
+"""How an entity becomes a document, and which fields are written when the entity has changed."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ CODEC = Codec(Thing, key="key", derived=by_color)
 RED = Thing("a", "red", (Part("lid", 1),))
 
 
-def test_what_is_absent_is_no_field_and_what_follows_is_one() -> None:
+def test_absent_values_are_left_out_and_derived_fields_are_added() -> None:
     assert CODEC.to_document(RED) == {
         "_id": "a",
         "color": "red",
@@ -48,17 +48,17 @@ def test_what_is_absent_is_no_field_and_what_follows_is_one() -> None:
     assert CODEC.to_entity(CODEC.to_document(RED)) == RED
 
 
-def test_a_field_that_stays_is_not_written_nor_one_that_follows_from_it() -> None:
+def test_unchanged_fields_and_their_derived_fields_are_not_written() -> None:
     assert CODEC.to_change(RED, replace(RED, sold_at=NOON)) == Change("a", {"sold_at": NOON})
 
 
-def test_what_follows_from_a_changed_field_is_written_with_it() -> None:
+def test_fields_derived_from_a_changed_field_are_written_with_it() -> None:
     assert CODEC.to_change(RED, replace(RED, color="blue")) == Change(
         "a", {"color": "blue", "found_by": ["color/blue"]}
     )
 
 
-def test_what_has_become_absent_is_taken_away() -> None:
+def test_a_value_that_became_absent_is_removed() -> None:
     assert CODEC.to_change(replace(RED, sold_at=NOON), RED) == Change("a", {}, ("sold_at",))
 
 
@@ -76,7 +76,7 @@ things: Any = st.builds(
 
 
 @given(before=things, after=things)
-def test_a_changed_document_is_that_of_the_changed_entity(before: Thing, after: Thing) -> None:
+def test_the_changed_document_equals_that_of_the_changed_entity(before: Thing, after: Thing) -> None:
     change = CODEC.to_change(before, after)
     stored = CODEC.to_document(before)
 

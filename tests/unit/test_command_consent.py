@@ -1,4 +1,4 @@
-"""What cannot be taken back is asked about; without a terminal it needs --yes. What is given is looked at first."""
+"""Irreversible commands ask first, and need --yes without a terminal. Invalid arguments are refused early."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ DESTRUCTIVE: dict[Words, tuple[Words, ...]] = {
     ("ledger", "rebuild"): ((), ("--json",)),
     ("identity", "rotate-keys"): (("--at-once",),),
 }
-"""Commands with what makes them destroy something."""
+"""Commands with the options that make them destructive."""
 
-ASKS_ELSEWHERE = {("demo",)}
-"""It asks about servers that were given, once it has found them empty."""
+ASKS_LATER = {("demo",)}
+"""It asks about given servers, after it has found them empty."""
 
 HARMLESS = {
     ("up",), ("status",), ("setup",), ("work",), ("api",), ("trace",), ("explain",), ("verify",),
@@ -34,7 +34,7 @@ HARMLESS = {
     ("identity", "create-admin"), ("identity", "create-login"), ("identity", "create-shop"),
     ("identity", "create-client"), ("audit", "verify"),
 }  # fmt: skip
-"""Commands that only read, only add, or are a message that another person approves."""
+"""Commands that only read, only add, or send a message that another person approves."""
 
 
 class Terminal(io.StringIO):
@@ -42,21 +42,21 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_of_every_command_it_is_decided_whether_it_destroys() -> None:
-    assert set(LEAVES) == set(DESTRUCTIVE) | HARMLESS | ASKS_ELSEWHERE
+def test_every_command_is_listed_as_destructive_or_harmless() -> None:
+    assert set(LEAVES) == set(DESTRUCTIVE) | HARMLESS | ASKS_LATER
 
 
-def test_those_that_ask_take_yes() -> None:
-    asking = {words for words, command in LEAVES.items() if any(param.name == "yes" for param in command.params)}
+def test_commands_that_ask_have_the_option_yes() -> None:
+    with_yes = {words for words, command in LEAVES.items() if any(param.name == "yes" for param in command.params)}
 
-    assert asking == set(DESTRUCTIVE) | ASKS_ELSEWHERE
+    assert with_yes == set(DESTRUCTIVE) | ASKS_LATER
 
 
-CASES = [(*words, *options) for words, ways in DESTRUCTIVE.items() for options in ways]
+CASES = [(*words, *options) for words, variants in DESTRUCTIVE.items() for options in variants]
 
 
 @pytest.mark.parametrize("words", CASES, ids=" ".join)
-def test_without_a_terminal_it_refuses_with_a_sentence(
+def test_a_destructive_command_without_a_terminal_is_refused(
     tributary: CommandLine, monkeypatch: pytest.MonkeyPatch, words: Words
 ) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO("y\n"))
@@ -64,13 +64,11 @@ def test_without_a_terminal_it_refuses_with_a_sentence(
     ended = tributary(*words)
 
     assert (ended.code, ended.out, len(ended.err.splitlines())) == (2, "", 1)
-    assert ended.err.endswith("; add --yes if that is meant.\n")
+    assert ended.err.endswith("; add --yes to confirm.\n")
 
 
 @pytest.mark.parametrize("words", CASES, ids=" ".join)
-def test_a_person_who_says_no_changes_nothing(
-    tributary: CommandLine, monkeypatch: pytest.MonkeyPatch, words: Words
-) -> None:
+def test_the_answer_no_changes_nothing(tributary: CommandLine, monkeypatch: pytest.MonkeyPatch, words: Words) -> None:
     monkeypatch.setattr(sys, "stdin", Terminal("n\n"))
 
     ended = tributary(*words)
@@ -80,18 +78,18 @@ def test_a_person_who_says_no_changes_nothing(
 
 
 @pytest.mark.parametrize("words", CASES, ids=" ".join)
-@pytest.mark.parametrize("agreed", ["y\n", "--yes"])
-def test_a_person_who_agrees_gets_what_was_asked_for(
-    tributary: CommandLine, monkeypatch: pytest.MonkeyPatch, words: Words, agreed: str
+@pytest.mark.parametrize("consent", ["y\n", "--yes"])
+def test_a_confirmed_command_is_executed(
+    tributary: CommandLine, monkeypatch: pytest.MonkeyPatch, words: Words, consent: str
 ) -> None:
-    monkeypatch.setattr(sys, "stdin", Terminal(agreed))
+    monkeypatch.setattr(sys, "stdin", Terminal(consent))
 
-    ended = tributary(*words, *(["--yes"] if agreed == "--yes" else []))
+    ended = tributary(*words, *(["--yes"] if consent == "--yes" else []))
 
-    # There are no servers here, so whatever needs them comes as far as looking for them.
+    # There are no servers here, so a command that needs them ends when it looks for them.
     assert ended.code == (0 if words[0] == "down" else 3)
-    assert "Nothing of the stack" in ended.err or "There is no stack 'default' here" in ended.err
-    assert ("Go on?" in ended.err) == (agreed != "--yes")
+    assert "No process of the stack" in ended.err or "There is no stack 'default' here" in ended.err
+    assert ("Continue?" in ended.err) == (consent != "--yes")
 
 
 @pytest.mark.parametrize(
@@ -105,7 +103,7 @@ def test_a_person_who_agrees_gets_what_was_asked_for(
     ],
     ids=" ".join,
 )
-def test_what_destroys_nothing_asks_nothing(
+def test_a_command_that_destroys_nothing_does_not_ask(
     tributary: CommandLine, monkeypatch: pytest.MonkeyPatch, words: Words
 ) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO())
@@ -113,7 +111,7 @@ def test_what_destroys_nothing_asks_nothing(
     ended = tributary(*words)
 
     assert "--yes" not in ended.err
-    assert "Nothing of the stack" in ended.err or "There is no stack 'default' here" in ended.err
+    assert "No process of the stack" in ended.err or "There is no stack 'default' here" in ended.err
 
 
 def test_yes_needs_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,7 +123,7 @@ def test_yes_needs_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "says"),
+    ("words", "expected"),
     [
         (("create-admin", ""), "no e-mail address"),
         (("create-admin", "ann"), "no e-mail address"),
@@ -154,18 +152,18 @@ def test_yes_needs_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
-def test_what_cannot_be_right_is_refused_before_a_server_is_asked(
-    tributary: CommandLine, words: Words, says: str
+def test_an_invalid_argument_is_refused_before_a_server_is_used(
+    tributary: CommandLine, words: Words, expected: str
 ) -> None:
     ended = tributary("identity", *words)
 
     assert (ended.code, ended.out, len(ended.err.splitlines())) == (2, "", 1)
     if words[:2] != ("create-login", "li.na@example.com"):
-        assert says in ended.err
+        assert expected in ended.err
 
 
 @pytest.mark.parametrize("password", ["", "short", "ann@example.com", "aaaaaaaaaaaaaaaa", "x1y2" * 33])
-def test_a_weak_password_is_refused_before_a_server_is_asked(
+def test_a_weak_password_is_refused_before_a_server_is_used(
     tributary: CommandLine, monkeypatch: pytest.MonkeyPatch, password: str
 ) -> None:
     for words in (("create-admin", "ann@example.com"), ("create-login", "ann@example.com", "42")):
@@ -175,8 +173,8 @@ def test_a_weak_password_is_refused_before_a_server_is_asked(
         assert ended.err == "Choose a password of 12 to 128 characters that is not made of your address.\n"
 
 
-def test_the_document_lists_all_that_ask() -> None:
+def test_the_document_lists_every_command_that_asks() -> None:
     text = (Path(__file__).parents[2] / "docs" / "operations.md").read_text("utf-8")
 
     listed = re.findall(r"^\| `tributary ([a-z -]+?)(?: --[a-z-]+)?`", text, re.MULTILINE)
-    assert {tuple(words.split()) for words in listed} == set(DESTRUCTIVE) | ASKS_ELSEWHERE
+    assert {tuple(words.split()) for words in listed} == set(DESTRUCTIVE) | ASKS_LATER

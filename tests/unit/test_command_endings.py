@@ -1,4 +1,4 @@
-"""How commands end: one sentence and an exit code, whatever happens; a traceback only where it is asked for."""
+"""How commands end: always with one sentence and an exit code; with a traceback only if requested."""
 
 from __future__ import annotations
 
@@ -57,28 +57,28 @@ def test_an_unexpected_failure_is_one_line_that_names_the_file_with_the_tracebac
 
 
 @pytest.mark.parametrize(
-    ("error", "says"),
+    ("error", "sentence"),
     [
         (IsADirectoryError(21, "Is a directory", "/data"), "/data: Is a directory."),
         (PermissionError(13, "Permission denied", b"/data"), "/data: Permission denied."),
         (OSError(28, "No space left on device"), "The output cannot be written: No space left on device."),
-        (UnicodeEncodeError("utf-8", "\udcff", 0, 1, "surrogates not allowed"), "What was given is no text in UTF-8"),
+        (UnicodeEncodeError("utf-8", "\udcff", 0, 1, "surrogates not allowed"), "The input is not valid UTF-8"),
     ],
     ids=lambda value: type(value).__name__,
 )
 def test_a_failure_of_the_system_is_a_sentence_without_a_traceback(
-    tributary: CommandLine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, error: Exception, says: str
+    tributary: CommandLine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, error: Exception, sentence: str
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
 
     ended = tributary(of=failing_with(error))
 
-    assert (ended.code, ended.out, len(ended.err.splitlines())) == (2 if "UTF-8" in says else 3, "", 1)
-    assert ended.err.startswith(says)
+    assert (ended.code, ended.out, len(ended.err.splitlines())) == (2 if "UTF-8" in sentence else 3, "", 1)
+    assert ended.err.startswith(sentence)
     assert list(tmp_path.glob("tributary-error-*.log")) == []
 
 
-def test_a_worker_that_crashes_says_so_in_its_log_and_may_be_started_again(
+def test_a_worker_crash_is_logged_and_ends_with_an_exit_code_that_allows_a_restart(
     tributary: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def run(*_: object) -> None:
@@ -109,10 +109,10 @@ def test_debugging_shows_the_traceback(tributary: CommandLine, monkeypatch: pyte
     [(KeyboardInterrupt(), 130), (BrokenPipeError(), 141), (typer.Exit(1), 1), (typer.Exit(3), 3)],
     ids=lambda value: type(value).__name__,
 )
-def test_what_ends_a_command_without_a_word(
+def test_interrupts_and_exits_print_nothing(
     monkeypatch: pytest.MonkeyPatch, tributary: CommandLine, error: BaseException, code: int
 ) -> None:
-    # The standard output of the tests stays theirs.
+    # Leave the standard output of the tests alone.
     monkeypatch.setattr(os, "dup2", lambda *_: None)
     monkeypatch.setattr(sys.stdout, "fileno", lambda: 1, raising=False)
 
@@ -121,13 +121,13 @@ def test_what_ends_a_command_without_a_word(
     assert (ended.code, ended.out, ended.err) == (code, "", "")
 
 
-def test_a_question_that_is_interrupted_changes_nothing(tributary: CommandLine) -> None:
+def test_an_interrupted_question_changes_nothing(tributary: CommandLine) -> None:
     ended = tributary(of=failing_with(typer.Abort()))
 
     assert (ended.code, ended.out, ended.err.strip()) == (130, "", "Nothing was changed.")
 
 
-def test_a_refusal_is_its_sentence_and_wrong_usage() -> None:
+def test_a_refusal_ends_with_the_code_of_wrong_usage() -> None:
     with pytest.raises(typer.Exit) as ended:
         refuse("Name one.")
 
@@ -135,7 +135,7 @@ def test_a_refusal_is_its_sentence_and_wrong_usage() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "says"),
+    ("words", "expected"),
     [
         (("trace",), "Missing argument 'ORDER'."),
         (("up", "extra"), "Got unexpected extra argument"),
@@ -160,17 +160,19 @@ def test_a_refusal_is_its_sentence_and_wrong_usage() -> None:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
-def test_wrong_usage_is_one_line_that_names_the_help(tributary: CommandLine, words: tuple[str, ...], says: str) -> None:
+def test_wrong_usage_is_one_line_that_names_the_help(
+    tributary: CommandLine, words: tuple[str, ...], expected: str
+) -> None:
     ended = tributary(*words)
 
     assert (ended.code, ended.out, len(ended.err.splitlines())) == (2, "", 1)
-    assert says in ended.err
-    if "requires an argument" not in says:
-        assert re.search(r"`tributary [a-z -]+ --help` shows what there is\.$", ended.err.strip())
+    assert expected in ended.err
+    if "requires an argument" not in expected:
+        assert re.search(r"See `tributary [a-z -]+ --help`\.$", ended.err.strip())
 
 
 @pytest.mark.parametrize(
-    ("variable", "value", "says"),
+    ("variable", "value", "expected"),
     [
         ("TRIBUTARY_BATCH_EVENTS_MAX", "many", "TRIBUTARY_BATCH_EVENTS_MAX"),
         ("TRIBUTARY_LOG_LEVEL", "loud", "TRIBUTARY_LOG_LEVEL"),
@@ -179,8 +181,8 @@ def test_wrong_usage_is_one_line_that_names_the_help(tributary: CommandLine, wor
         ("REDIS_URL", "localhost", "redis://"),
     ],
 )
-def test_a_setting_that_cannot_be_is_named(
-    tributary: CommandLine, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, says: str
+def test_an_invalid_setting_is_named(
+    tributary: CommandLine, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, expected: str
 ) -> None:
     for name, address in {**NOWHERE, variable: value}.items():
         monkeypatch.setenv(name, address)
@@ -188,10 +190,10 @@ def test_a_setting_that_cannot_be_is_named(
     ended = tributary("verify")
 
     assert (ended.code, ended.out, len(ended.err.splitlines())) == (3, "", 1)
-    assert says in ended.err
+    assert expected in ended.err
 
 
-def test_a_stack_that_is_nearly_named_right(tributary: CommandLine, tmp_path: Path) -> None:
+def test_similar_names_of_stacks_are_suggested(tributary: CommandLine, tmp_path: Path) -> None:
     (tmp_path / "trial").mkdir()
     record.write(tmp_path / "trial", {})
 
@@ -217,7 +219,7 @@ def test_the_status_names_its_stack(tributary: CommandLine) -> None:
         ("<&- >/dev/null", "0\n"),
     ],
 )
-def test_a_stream_that_is_full_or_closed(words: str, stream: str, printed: str) -> None:
+def test_a_full_or_closed_stream(words: str, stream: str, printed: str) -> None:
     shell = f"({sys.executable} -m infra.cli.app {words}) {stream}; echo $?"
     ended = subprocess.run(
         ["bash", "-c", f"exec 2>&1; {shell}"], capture_output=True, text=True, check=True, timeout=60
@@ -228,18 +230,18 @@ def test_a_stream_that_is_full_or_closed(words: str, stream: str, printed: str) 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("words", ["dead discard --all", "down --remove-data", "identity rotate-keys --at-once"])
-def test_a_closed_input_is_no_consent(words: str) -> None:
+def test_a_closed_input_is_not_consent(words: str) -> None:
     ended = subprocess.run(
         ["bash", "-c", f"{sys.executable} -m infra.cli.app {words} <&-"],
         capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip
 
     assert (ended.returncode, ended.stdout) == (2, "")
-    assert ended.stderr.endswith("; add --yes if that is meant.\n")
+    assert ended.stderr.endswith("; add --yes to confirm.\n")
 
 
 @pytest.mark.slow
-def test_what_the_output_cannot_encode_is_escaped() -> None:
+def test_characters_that_the_output_cannot_encode_are_escaped() -> None:
     ended = subprocess.run(
         [sys.executable, "-m", "infra.cli.app", "rules", "explain", "--lang", "zh", str(EXAMPLE)],
         env={**os.environ, "PYTHONIOENCODING": "ascii"},
@@ -249,7 +251,7 @@ def test_what_the_output_cannot_encode_is_escaped() -> None:
     assert (ended.returncode, ended.stderr) == (0, "")
 
 
-def test_a_head_of_the_audit_log_is_looked_at_before_a_server_is_asked(tributary: CommandLine) -> None:
+def test_an_invalid_head_of_the_audit_log_is_refused_before_a_server_is_used(tributary: CommandLine) -> None:
     for head in ("abc", "1:", "²:" + "a" * 64, "9" * 5_000 + ":" + "a" * 64, "1:" + "z" * 64):
         ended = tributary("audit", "verify", "--expect", head)
         assert (ended.code, ended.out) == (2, "")
@@ -258,7 +260,7 @@ def test_a_head_of_the_audit_log_is_looked_at_before_a_server_is_asked(tributary
 
 @pytest.mark.slow
 @pytest.mark.parametrize("words", ["topology", "topology --json", "rules schema"])
-def test_a_reader_that_has_ended_ends_a_command_quietly(words: str) -> None:
+def test_a_broken_pipe_ends_a_command_silently(words: str) -> None:
     piped = f"set -o pipefail; {sys.executable} -m infra.cli.app {words} | true; echo ${{PIPESTATUS[0]}}"
     shell = subprocess.run(["bash", "-c", piped], capture_output=True, text=True, check=True, timeout=60)
 
@@ -269,15 +271,15 @@ def test_a_reader_that_has_ended_ends_a_command_quietly(words: str) -> None:
 @pytest.mark.parametrize(
     "waiting", ["time.sleep(30)", "asyncio.run(asyncio.sleep(30))", "uvloop.run(asyncio.sleep(30))"]
 )
-def test_ctrl_c_ends_a_command_quietly(waiting: str) -> None:
+def test_ctrl_c_ends_a_command_silently(waiting: str) -> None:
     program = (
         "import asyncio, time, typer, uvloop\nfrom infra.cli import ending\napp = typer.Typer()\n"
         f"@app.command()\ndef wait() -> None:\n    print('here', flush=True)\n    {waiting}\nending.run(app)"
     )
-    # A shell's background job, such as the tests may be, begins deaf to Ctrl-C.
-    listening = ("env", "--default-signal=INT")
+    # The tests may run as a shell's background job, which ignores Ctrl-C.
+    with_ctrl_c = ("env", "--default-signal=INT")
     process = subprocess.Popen(
-        [*listening, sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*with_ctrl_c, sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     try:
         assert process.stdout is not None

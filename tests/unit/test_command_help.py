@@ -1,4 +1,4 @@
-"""The help of every command, the version, and that those that only print start without what the others need."""
+"""The help of every command, the version, and the few imports of commands that only print."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ HEAVY = """
     aio_pika aiormq argon2 bson celery cryptography fastapi faststream httptools jwt motor numpy prometheus_client
     pyarrow pydantic_settings pymongo redis starlette structlog uvicorn uvloop yaml
 """
-"""Each costs at its import a part of the half second that a command which only prints may take. Pydantic is not among
-them, because Typer reads options with it; its models in `contracts` cost more than itself.
+"""Packages that are slow to import: a command that only prints may take half a second. Pydantic is not listed, because
+Typer uses it for options; its models in `contracts` are slower than itself.
 """
 
 
 @pytest.mark.slow
 @every_command
-def test_h_is_help(tributary: CommandLine, words: Words) -> None:
+def test_h_is_the_same_as_help(tributary: CommandLine, words: Words) -> None:
     long, short = tributary(*words, "--help"), tributary(*words, "-h")
 
     assert (long.code, long.err) == (0, "")
@@ -37,7 +37,7 @@ def test_h_is_help(tributary: CommandLine, words: Words) -> None:
 
 
 @every_command
-def test_every_help_has_examples_that_can_be_typed(tributary: CommandLine, words: Words) -> None:
+def test_every_help_has_examples_that_are_valid_commands(tributary: CommandLine, words: Words) -> None:
     examples = examples_of(tributary(*words, "--help").out)
 
     assert examples
@@ -47,18 +47,18 @@ def test_every_help_has_examples_that_can_be_typed(tributary: CommandLine, words
         assert typed in LEAVES
 
 
-def test_an_example_with_an_option_that_does_not_exist_is_noticed() -> None:
+def test_an_example_with_an_unknown_option_is_detected() -> None:
     with pytest.raises(Exception, match="No such option: --stak"):
         parsed("tributary up --stak trial")
 
 
 def examples_of(text: str) -> list[str]:
-    """The lines below `Examples:`, down to an empty one."""
+    """The lines below `Examples:`, up to an empty one."""
     return re.findall(r"^    (?:export \$\()?(tributary [^)\n]*)", text.partition("Examples:\n")[2], re.MULTILINE)
 
 
 def parsed(example: str) -> Words:
-    """The command that the line would run, its options and arguments taken as the program takes them."""
+    """The command that the line would run, with its options and arguments checked."""
     program, *rest = shlex.split(example)
     assert program == "tributary"
     words: Words = ()
@@ -71,7 +71,7 @@ def parsed(example: str) -> Words:
 
 
 @every_command
-def test_the_first_sentence_stands_whole_in_the_list_of_its_group(tributary: CommandLine, words: Words) -> None:
+def test_the_list_of_a_group_has_the_whole_first_sentence_of_each_command(tributary: CommandLine, words: Words) -> None:
     command = ALL[words]
     if words:
         listed = " ".join(tributary(*words[:-1], "--help").out.split())
@@ -86,7 +86,7 @@ def test_the_version_is_that_of_the_package(tributary: CommandLine) -> None:
 
 
 def imported_by(*lines: Words, home: Path) -> set[str]:
-    """What is loaded in a new process after these commands."""
+    """The modules that are loaded in a new process after these commands."""
     program = (
         "import io, sys\nfrom contextlib import redirect_stdout\nfrom infra.cli.app import main\n"
         f"for words in {lines!r}:\n"
@@ -108,7 +108,7 @@ def imported_by(*lines: Words, home: Path) -> set[str]:
 
 
 @pytest.mark.slow
-def test_no_help_loads_what_a_command_does(tmp_path: Path) -> None:
+def test_help_does_not_import_the_actions_of_commands(tmp_path: Path) -> None:
     loaded = imported_by(*((*words, "--help") for words in ALL), ("--version",), home=tmp_path)
 
     assert loaded & set(HEAVY.split()) == set()
@@ -120,7 +120,7 @@ def test_no_help_loads_what_a_command_does(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_status_of_a_stack_that_does_not_run_loads_no_driver(tmp_path: Path) -> None:
+def test_the_status_of_a_stopped_stack_loads_no_driver(tmp_path: Path) -> None:
     loaded = imported_by(("status",), ("status", "--json"), home=tmp_path)
 
     assert loaded & set(HEAVY.split()) == set()
@@ -142,7 +142,7 @@ def test_the_topology_is_shown_without_a_driver(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_what_is_named_heavy_is_loaded_where_it_is_used(tmp_path: Path) -> None:
+def test_a_command_that_needs_a_heavy_package_loads_it(tmp_path: Path) -> None:
     loaded = imported_by(("rules", "schema"), ("rules", "check", str(EXAMPLE)), home=tmp_path)
 
     assert {"yaml", "contracts.rules.document"} <= loaded
@@ -150,7 +150,7 @@ def test_what_is_named_heavy_is_loaded_where_it_is_used(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @every_leaf
-def test_near_names_of_options_are_suggested(tributary: CommandLine, words: Words) -> None:
+def test_similar_names_of_options_are_suggested(tributary: CommandLine, words: Words) -> None:
     options = [name for param in ALL[words].params for name in param.opts if name.startswith("--") and len(name) > 5]
     for option in [*options, "--help"]:
         typo = option[:-2] + option[-1]
@@ -162,7 +162,7 @@ def test_near_names_of_options_are_suggested(tributary: CommandLine, words: Word
 
 
 @every_command
-def test_near_names_of_commands_are_suggested(tributary: CommandLine, words: Words) -> None:
+def test_similar_names_of_commands_are_suggested(tributary: CommandLine, words: Words) -> None:
     if words:
         typo = words[-1] + "x"
         ended = tributary(*words[:-1], typo)

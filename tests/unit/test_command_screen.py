@@ -1,4 +1,4 @@
-"""Tables are whole where there is no terminal, ids survive a narrow one, and long commands say how far they are."""
+"""Tables are never cut without a terminal, ids never on a narrow one, and long commands report their progress."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from infra.local.packages import install
-from infra.local.patience import patience
+from infra.local.progress_notes import progress_notes
 from infra.runtime import roster
 from infra.runtime.topology import describe, topology_of
 from infra.settings import Settings
@@ -31,7 +31,7 @@ COMMANDS = [
     for path in python_files("infra/cli", "infra/terminal", "infra/rehearsal", "infra/demo", "tests/bench")
     if "test_" not in path.name
 ]
-commands_of_ours = pytest.mark.parametrize("path", COMMANDS, ids=named)
+every_command_file = pytest.mark.parametrize("path", COMMANDS, ids=named)
 
 
 def a_table() -> Grid:
@@ -40,7 +40,7 @@ def a_table() -> Grid:
     return table
 
 
-def test_a_row_is_one_line_where_there_is_no_terminal(
+def test_a_row_is_one_line_without_a_terminal(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("COLUMNS", "40")
@@ -55,7 +55,7 @@ def test_a_row_is_one_line_where_there_is_no_terminal(
 
 
 @pytest.mark.parametrize("width", [20, 40, 80, 120])
-def test_no_letter_of_an_id_is_lost_on_a_narrow_terminal(width: int) -> None:
+def test_an_id_is_complete_on_a_narrow_terminal(width: int) -> None:
     terminal = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None)
 
     terminal.print(a_table())
@@ -66,7 +66,7 @@ def test_no_letter_of_an_id_is_lost_on_a_narrow_terminal(width: int) -> None:
     assert "…" not in terminal.file.getvalue()
 
 
-def test_what_is_piped_is_whole(tributary: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_piped_output_is_complete(tributary: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "60")
 
     out = tributary("topology").out
@@ -76,8 +76,8 @@ def test_what_is_piped_is_whole(tributary: CommandLine, monkeypatch: pytest.Monk
     assert "\x1b" not in out
 
 
-@commands_of_ours
-def test_tables_screens_and_bars_are_made_in_one_place(path: Path) -> None:
+@every_command_file
+def test_tables_screens_and_bars_are_defined_in_one_place(path: Path) -> None:
     if path.name in ("screen.py", "progress.py"):
         return
     rich = {name.rpartition(".")[2] for name in imports_of(path) if name.startswith("rich.")}
@@ -85,7 +85,7 @@ def test_tables_screens_and_bars_are_made_in_one_place(path: Path) -> None:
     assert rich & set(calls_in(path)) & {"Console", "Table", "Progress"} == set()
 
 
-def test_a_phase_is_a_line_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_phase_is_a_line_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     with progress() as on_progress:
         for done in range(3):
             on_progress("loading", done, 3)
@@ -95,7 +95,7 @@ def test_a_phase_is_a_line_where_there_is_no_terminal(capsys: pytest.CaptureFixt
     assert (out, err) == ("", "loading\nverifying\n")
 
 
-def test_a_phase_that_lasts_says_how_far_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_long_phase_reports_its_progress(capsys: pytest.CaptureFixture[str]) -> None:
     with progress(silent_max_s=0.05) as on_progress:
         on_progress("loading", 1_500, 3_000)
         time.sleep(0.3)
@@ -105,7 +105,7 @@ def test_a_phase_that_lasts_says_how_far_it_is(capsys: pytest.CaptureFixture[str
     assert re.fullmatch(r"… still at work after 0 s: loading, 1,500 of 3,000\.", second)
 
 
-def test_there_are_bars_on_a_terminal_and_nothing_stays(
+def test_a_bar_is_shown_on_a_terminal_and_removed_at_the_end(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
@@ -120,21 +120,21 @@ def test_there_are_bars_on_a_terminal_and_nothing_stays(
     assert err.endswith(("\x1b[2K", "\x1b[?25h", "\r\x1b[1A\x1b[2K"))
 
 
-def test_what_ends_soon_says_nothing_of_its_own() -> None:
-    said: list[str] = []
-    with patience(said.append) as print_note:
+def test_a_short_step_has_no_progress_notes() -> None:
+    notes: list[str] = []
+    with progress_notes(notes.append) as print_note:
         print_note("Starting …")
 
-    assert said == ["Starting …"]
+    assert notes == ["Starting …"]
 
 
-def test_a_step_that_fails_is_no_longer_said_to_go_on() -> None:
-    said: list[str] = []
-    with pytest.raises(OSError, match="full"), patience(said.append, silent_max_s=0.02):
+def test_a_failed_step_has_no_more_progress_notes() -> None:
+    notes: list[str] = []
+    with pytest.raises(OSError, match="full"), progress_notes(notes.append, silent_max_s=0.02):
         raise OSError("full")
 
     time.sleep(0.1)
-    assert said == []
+    assert notes == []
 
 
 PIP = """
@@ -148,22 +148,21 @@ sys.exit(4)
 """
 
 
-def test_an_installation_says_how_many_packages_it_has(tmp_path: Path) -> None:
+def test_an_installation_reports_how_many_packages_it_has_fetched(tmp_path: Path) -> None:
     lock, log = tmp_path / "lock", tmp_path / "log"
     lock.write_text("package0==1.0 \\\n    --hash=sha256:aa\npackage1==1.0\nPackage.2==1.0\n# via x==1\n")
     log.write_text("Collecting what an earlier command has\n")
-    said: list[str] = []
+    notes: list[str] = []
 
-    code = install(log, [sys.executable, "-c", PIP, "-r", str(lock)], said.append, silent_max_s=0.2)
+    code = install(log, [sys.executable, "-c", PIP, "-r", str(lock)], notes.append, silent_max_s=0.2)
 
     assert code == 4
-    assert any("3 of 3 packages fetched" in line for line in said)
-    assert "unpacking 3 packages" in said[-1]
+    assert any("3 of 3 packages fetched" in line for line in notes)
+    assert "unpacking 3 packages" in notes[-1]
     assert log.read_text().startswith("Collecting what an earlier command has\nCollecting package0\n")
 
 
-def test_the_installation_needs_no_package() -> None:
-    """It runs before there is any: without site-packages."""
+def test_the_installation_uses_only_the_standard_library() -> None:
     ended = subprocess.run(
         [sys.executable, "-I", "-S", "-c", "import sys; sys.path.insert(0, '.'); import infra.local.packages"],
         cwd=Path(__file__).parents[2],
@@ -185,12 +184,12 @@ def test_the_installation_needs_no_package() -> None:
         ("xyz", [], ""),
     ],
 )
-def test_near_names(name: str, known: list[str], question: str) -> None:
+def test_similar_names(name: str, known: list[str], question: str) -> None:
     assert did_you_mean(name, known) == question
 
 
 @pytest.mark.parametrize("name", [*roster.names(), roster.CLOCK])
-def test_near_names_of_workers_are_suggested(tributary: CommandLine, name: str) -> None:
+def test_similar_names_of_workers_are_suggested(tributary: CommandLine, name: str) -> None:
     ended = tributary("work", name[:-2] + name[-1])
 
     assert (ended.code, ended.out, len(ended.err.splitlines())) == (2, "", 1)
@@ -198,7 +197,7 @@ def test_near_names_of_workers_are_suggested(tributary: CommandLine, name: str) 
 
 
 @pytest.mark.parametrize("names", [["all"], ["all", "order_intake"], ["order_intake", "all"]])
-def test_all_is_every_worker_whatever_is_named_beside_it(
+def test_all_selects_every_worker_whatever_else_is_named(
     tributary: CommandLine, monkeypatch: pytest.MonkeyPatch, names: list[str]
 ) -> None:
     assert workers_of(tributary, monkeypatch, *names) == [*roster.names(), roster.CLOCK]

@@ -1,4 +1,4 @@
-"""What an operator's command came to, as the reply says."""
+"""The outcome of an operator's command, from its reply."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from infra.cli.actions.commanding import Outcome
 
 @pytest.mark.parametrize("refusal", [name for name, payload in ALL.items() if issubclass(payload, Refusal)])
 def test_every_refusal_is_recognised_among_the_events_of_a_reply(refusal: str) -> None:
-    why = {"reason": "order_unknown", "detail": "there is no such order."}
-    events = ({"type": "order.paid.v1", "data": {}}, {"type": refusal, "data": why})
+    data = {"reason": "order_unknown", "detail": "there is no such order."}
+    events = ({"type": "order.paid.v1", "data": {}}, {"type": refusal, "data": data})
 
-    assert Outcome("handled", "refused", events).refusal == why
+    assert Outcome("handled", "refused", events).refusal == data
     assert Outcome("handled", "paid", events[:1]).refusal is None

@@ -1,4 +1,4 @@
-"""Accrual: the whole decision for a paid order, what is noted before it, and what distributors had earned before."""
+"""Accrual: the decision for a paid order, events noted before it, and earlier earnings."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def accounts(*rule_sets: RuleSet, **fields: Any) -> State:
 
 
 def an_entry(level: int, distributor_id: int, rate_ppm: int, amount_minor: int, **fields: Any) -> Entry:
-    given: dict[str, Any] = {
+    values: dict[str, Any] = {
         "line": 1,
         "product_id": TEA,
         "plan": "levels",
@@ -68,10 +68,10 @@ def an_entry(level: int, distributor_id: int, rate_ppm: int, amount_minor: int, 
         "rounding": 0,
         **fields,
     }
-    return Entry(level=level, distributor_id=distributor_id, rate_ppm=rate_ppm, amount_minor=amount_minor, **given)
+    return Entry(level=level, distributor_id=distributor_id, rate_ppm=rate_ppm, amount_minor=amount_minor, **values)
 
 
-def text(level: int, distributor_id: int, rate: str, amount: str) -> EntryMessage:
+def entry_message(level: int, distributor_id: int, rate: str, amount: str) -> EntryMessage:
     return EntryMessage(
         line=1,
         product_id=TEA,
@@ -117,7 +117,7 @@ THE_POSTING = Posting(
 )
 
 
-def test_a_paid_order_pays_every_level_and_what_they_leave_of_the_pool_is_breakage() -> None:
+def test_a_paid_order_pays_every_level_and_the_rest_of_the_pool_is_breakage() -> None:
     accrued = CommissionAccrued(
         shop_id=SHOP,
         order_id=ORDER,
@@ -126,7 +126,11 @@ def test_a_paid_order_pays_every_level_and_what_they_leave_of_the_pool_is_breaka
         rule_version=1,
         pool=Decimal("18.00"),
         total=Decimal("16.20"),
-        entries=(text(1, SELLER, "0.1", "9.00"), text(2, MIDDLE, "0.05", "4.50"), text(3, TOP, "0.03", "2.70")),
+        entries=(
+            entry_message(1, SELLER, "0.1", "9.00"),
+            entry_message(2, MIDDLE, "0.05", "4.50"),
+            entry_message(3, TOP, "0.03", "2.70"),
+        ),
         unpaid=(),
         hold_days=7,
     )
@@ -137,7 +141,7 @@ def test_a_paid_order_pays_every_level_and_what_they_leave_of_the_pool_is_breaka
     assert decision == Decision(after, (accrued,), "accrued")
 
 
-def test_what_the_event_says_can_be_read_back() -> None:
+def test_the_event_survives_serialisation() -> None:
     plans = (Fixed("per_unit", {"CNY": (50, 20)}), Unilevel("levels", (100_000,), caps=Caps(entry={"CNY": 300})))
     cause = message(paid(upline=an_upline(SELLER, MIDDLE, inactive=[MIDDLE])))
 
@@ -167,14 +171,14 @@ def test_each_line_draws_on_its_own_pool() -> None:
     assert commission.lines == (LineRefund(1, 5_470, 2), LineRefund(2, 55, 2))
 
 
-def test_the_rules_are_those_of_the_orders_version_not_the_newest() -> None:
+def test_the_rule_version_of_the_order_applies_not_the_newest() -> None:
     known = accounts(rules(1), rules(2, rates_ppm=(10_000,)))
 
     assert accrue(known, message(paid(rule_version=2))).state.commissions[KEY].total_minor == 90
     assert accrue(known, message(paid(rule_version=1))).state.commissions[KEY].total_minor == 1_620
 
 
-def test_the_teams_leader_is_paid_though_not_in_the_chain() -> None:
+def test_a_team_leader_outside_the_upline_is_paid() -> None:
     team = Team(team_id=TEAM, leader_id=LEADER, leader_tier="gold", leader_active=True)
     bonus = rules_with(TeamBonus("team", 10_000))
 
@@ -186,20 +190,20 @@ def test_the_teams_leader_is_paid_though_not_in_the_chain() -> None:
     assert without.commissions[KEY].unpaid == (Unpaid("team", "no_team", (), ()),)
 
 
-def test_an_order_without_a_pool_still_has_a_posting_that_says_so() -> None:
+def test_an_order_without_a_pool_has_an_empty_posting() -> None:
     decision = accrue(accounts(rules(pool_rate_ppm=0)), message(paid(), id="m-paid"))
 
     assert decision.state.postings == (Posting("m-paid", KEY, "CNY", NOW, "accrual", ()),)
 
 
-class TestWhatWasEarnedBefore:
+class TestEarlierEarnings:
     CAPPED = rules_with(
         Unilevel("levels", (100_000,), caps=Caps(day={"CNY": 1_500}, month={"CNY": 2_500})),
         Unilevel("sellers", (50_000,), conditions=Conditions(own_sales_min={"CNY": 10_000})),
         pool_rate_ppm=200_000,
     )
 
-    def test_is_not_asked_where_no_plan_looks_at_it_and_is_counted_all_the_same(self) -> None:
+    def test_they_are_counted_even_where_no_plan_needs_them(self) -> None:
         state = accrue(accounts(), message(paid())).state
 
         assert state.commissions[KEY].earned == Earned()
@@ -209,7 +213,7 @@ class TestWhatWasEarnedBefore:
             Tally(f"{TOP}/2026-11/CNY", 0, 0, "02", {"levels": 270}, 0, 270),
         )
 
-    def test_is_what_earlier_rules_have_counted_too(self) -> None:
+    def test_they_include_orders_under_earlier_rules(self) -> None:
         known = accounts(rules(1), replace(self.CAPPED, rule_version=2))
 
         plain = accrue(known, message(paid(order_id="1"))).state
@@ -220,7 +224,7 @@ class TestWhatWasEarnedBefore:
         assert commission.earned.month_minor == {"levels": {SELLER: 900, MIDDLE: 450, TOP: 270}}
         assert [(entry.plan, entry.amount_minor) for entry in commission.entries] == [("levels", 600), ("sellers", 450)]
 
-    def test_is_each_markets_own(self) -> None:
+    def test_they_are_separate_for_each_market(self) -> None:
         west = replace(self.CAPPED, rule_version=2, terms=replace(self.CAPPED.terms, market="west"))
 
         east = accrue(accounts(self.CAPPED, west), message(paid(order_id="1"))).state
@@ -236,7 +240,7 @@ class TestWhatWasEarnedBefore:
         [((take_back, refunded(order_id="1")), 4_500), ((take_back_all, cancelled(order_id="1")), 9_000)],
     )
     @pytest.mark.parametrize("before_the_payment", [False, True])
-    def test_is_less_what_was_given_back_of_the_sales(
+    def test_refunds_reduce_own_sales(
         self, taken_back: tuple[Any, Any], refunded_minor: int, before_the_payment: bool
     ) -> None:
         steps = [(accrue, paid(order_id="1")), taken_back]
@@ -249,16 +253,16 @@ class TestWhatWasEarnedBefore:
         left = {SELLER: 9_000 - refunded_minor} if refunded_minor < 9_000 else {}
         assert (earned.own_sales_minor, earned.own_refunded_minor) == (left, {SELLER: refunded_minor})
 
-    def test_the_second_order_of_a_batch_sees_what_the_first_added(self) -> None:
+    def test_the_second_order_of_a_batch_sees_the_earnings_of_the_first(self) -> None:
         first = accrue(accounts(self.CAPPED), message(paid(order_id="1"))).state
         second = accrue(first, message(paid(order_id="2"))).state
         third = accrue(second, message(paid(order_id="3", placed_at=NOW + timedelta(days=1)))).state
 
-        got = {
+        paid_entries = {
             key: [(entry.plan, entry.amount_minor, entry.limited_by) for entry in commission.entries]
             for key, commission in third.commissions.items()
         }
-        assert got == {
+        assert paid_entries == {
             f"{SHOP}/1": [("levels", 900, None)],
             f"{SHOP}/2": [("levels", 600, "day"), ("sellers", 450, None)],
             f"{SHOP}/3": [("levels", 900, None), ("sellers", 450, None)],
@@ -290,7 +294,7 @@ class TestWhatWasEarnedBefore:
             NOVEMBER: {"booked_minor": 900},
         }
 
-    def test_taking_back_reopens_no_cap(self) -> None:
+    def test_a_clawback_reopens_no_cap(self) -> None:
         accrued = accrue(accounts(self.CAPPED), message(paid())).state
 
         after = take_back_all(accrued, message(cancelled())).state
@@ -298,7 +302,7 @@ class TestWhatWasEarnedBefore:
         taken = (Tally(NOVEMBER, own_refunded_minor=9_000), Tally(NOVEMBER, booked_minor=-900))
         assert after.tallies == (*accrued.tallies, *taken)
 
-    def test_what_is_stored_and_what_the_message_adds_are_one_sum(self) -> None:
+    def test_stored_earnings_and_the_order_are_added_up(self) -> None:
         stored = {NOVEMBER: Earnings(8_000, 500, {("01", "levels"): 2_400}, {"levels": 2_400})}
 
         commission = accrue(accounts(self.CAPPED, earnings=stored), message(paid())).state.commissions[KEY]
@@ -307,8 +311,8 @@ class TestWhatWasEarnedBefore:
         assert [(entry.plan, entry.amount_minor) for entry in commission.entries] == [("levels", 100), ("sellers", 450)]
 
 
-class TestWhatComesBeforeTheAccrual:
-    def test_is_noted_and_applied_by_the_decision_that_accrues(self) -> None:
+class TestEventsBeforeTheAccrual:
+    def test_they_are_noted_and_applied_at_the_accrual(self) -> None:
         after_sale = AfterSaleChanged(shop_id=SHOP, order_id=ORDER, version=6, open=False)
         state = accounts()
         for rule, payload in (
@@ -347,12 +351,12 @@ class TestWhatComesBeforeTheAccrual:
             (note_after_sale, AfterSaleChanged(shop_id=SHOP, order_id=ORDER, version=6, open=True)),
         ],
     )
-    def test_is_noted_once(self, rule: Any, payload: Any) -> None:
+    def test_an_event_is_noted_once(self, rule: Any, payload: Any) -> None:
         noted = rule(accounts(), message(payload)).state
 
         assert rule(noted, message(payload, id="resent")) == Decision(noted, outcome="duplicate")
 
-    def test_a_cancellation_closes_whatever_the_refunds_left(self) -> None:
+    def test_a_cancellation_takes_back_what_the_refunds_left(self) -> None:
         noted = take_back_all(take_back(accounts(), message(refunded(version=4))).state, message(cancelled(version=5)))
 
         commission = accrue(noted.state, message(paid())).state.commissions[KEY]
@@ -367,11 +371,11 @@ def test_an_order_is_accrued_once() -> None:
     assert accrue(known, message(paid(version=3))) == Decision(known, outcome="duplicate")
 
 
-def test_an_order_waits_for_its_rules() -> None:
+def test_an_order_before_its_rules_is_retried() -> None:
     assert accrue(accounts(), message(paid(rule_version=2))) == NotYet("rules_unknown")
 
 
-def test_who_gets_nothing_is_kept_with_the_reason() -> None:
+def test_unpaid_uplines_are_recorded_with_the_reason() -> None:
     chain = an_upline(SELLER, MIDDLE, TOP, 4, 5, inactive=[MIDDLE])
 
     commission = accrue(accounts(), message(paid(upline=chain))).state.commissions[KEY]

@@ -70,7 +70,7 @@ def test_the_plans_see_the_order_as_it_was_paid() -> None:
     )
 
 
-def test_an_accrual_posts_to_each_what_all_lines_come_to() -> None:
+def test_an_accrual_posts_each_distributors_sum_over_all_lines() -> None:
     # 900 + 500, 450 + 250, 270 + 150; the pools are 1,800 and 1,000.
     assert legs(accrued()) == held(280, 420, 700, 1_400, -2_800)
 
@@ -88,14 +88,14 @@ def test_a_refund_of_both_lines_takes_from_both_pools_in_one_posting() -> None:
     assert legs(state) == held(-140, -210, -350, -700, 1_400)
 
 
-def test_a_second_refund_takes_of_the_pool_only_what_the_first_has_not() -> None:
+def test_a_second_refund_takes_only_the_rest_from_the_pool() -> None:
     half = take_back(accrued(), message(refunded(HALF_OF_THE_FIRST))).state
     state = take_back(half, message(refunded(ALL_OF_THE_FIRST, version=5, refund_id="refund-2"))).state
 
     assert legs(state) == held(-90, -135, -225, -450, 900)
 
 
-def test_a_cancellation_is_posted_under_its_message_at_its_time() -> None:
+def test_a_cancellation_is_posted_with_the_id_and_time_of_its_message() -> None:
     state = take_back_all(accrued(), message(cancelled(), id="m-cancelled", time=LATER)).state
 
     assert (state.postings[-1].posting_id, state.postings[-1].posted_at) == ("m-cancelled", LATER)
@@ -103,7 +103,7 @@ def test_a_cancellation_is_posted_under_its_message_at_its_time() -> None:
     assert legs(state) == held(-280, -420, -700, -1_400, 2_800)
 
 
-def test_a_commission_that_is_not_due_keeps_no_other_waiting() -> None:
+def test_a_commission_that_is_not_due_does_not_block_others() -> None:
     waiting = replace(THE_COMMISSION, key="mall/1", release_at=LATER + timedelta(seconds=1))
     due = replace(THE_COMMISSION, key="mall/2", release_at=LATER)
     never = replace(THE_COMMISSION, key="mall/3")

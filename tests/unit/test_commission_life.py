@@ -48,7 +48,7 @@ IN_A_WEEK = NOW + timedelta(days=7)
 
 
 def accrued(**fields: Any) -> State:
-    """The commission of the shared world's order, some fields different."""
+    """A state with `THE_COMMISSION`, with some fields changed."""
     return State({KEY: replace(THE_COMMISSION, **fields)})
 
 
@@ -65,18 +65,18 @@ def reversed_entry(level: int, distributor_id: int, amount: str) -> ReversedEntr
 
 
 class TestHold:
-    def test_starts_at_completion_and_lasts_as_long_as_the_rules_say(self) -> None:
+    def test_a_hold_starts_at_completion_and_lasts_the_days_of_the_rules(self) -> None:
         decision = start_hold(accrued(hold_days=7), message(completed(completed_at=NOW)))
 
         waiting = replace(THE_COMMISSION, completed_at=NOW, release_at=IN_A_WEEK)
         assert decision == Decision(State({KEY: waiting}), outcome="hold_started")
 
-    def test_starts_once(self) -> None:
+    def test_a_hold_starts_once(self) -> None:
         begun = start_hold(accrued(), message(completed())).state
 
         assert start_hold(begun, message(completed(), id="again")) == Decision(begun, outcome="duplicate")
 
-    def test_is_open_ended_while_an_after_sale_is_open(self) -> None:
+    def test_a_hold_has_no_end_while_an_after_sale_is_open(self) -> None:
         begun = start_hold(accrued(), message(completed())).state
         opened = note_after_sale(begun, message(after_sale(6, is_open=True)))
 
@@ -86,29 +86,29 @@ class TestHold:
         ("closed_at", "release_at"),
         [(NOW + timedelta(days=1), IN_A_WEEK), (NOW + timedelta(days=9), NOW + timedelta(days=9))],
     )
-    def test_ends_not_before_the_after_sale_does(self, closed_at: datetime, release_at: datetime) -> None:
+    def test_a_hold_does_not_end_before_the_after_sale(self, closed_at: datetime, release_at: datetime) -> None:
         begun = start_hold(accrued(), message(completed())).state
         opened = note_after_sale(begun, message(after_sale(6, is_open=True))).state
         closed = note_after_sale(opened, message(after_sale(7, is_open=False), time=closed_at))
 
         assert (the_commission(closed.state).release_at, closed.outcome) == (release_at, "hold_resumed")
 
-    def test_an_older_change_that_comes_late_changes_nothing(self) -> None:
+    def test_an_outdated_change_is_ignored(self) -> None:
         closed = note_after_sale(accrued(), message(after_sale(7, is_open=False))).state
 
         assert note_after_sale(closed, message(after_sale(6, is_open=True))) == Decision(closed, outcome="duplicate")
         assert the_commission(closed).release_at is None
 
-    def test_what_is_released_stays_so_whatever_is_told_later(self) -> None:
+    def test_a_released_commission_stays_released(self) -> None:
         released = accrued(status="released", completed_at=NOW, released_at=IN_A_WEEK)
 
-        told = note_after_sale(released, message(after_sale(8, is_open=False))).state
+        later = note_after_sale(released, message(after_sale(8, is_open=False))).state
 
-        assert the_commission(told) == replace(the_commission(released), after_sale=AfterSale(8, False, NOW))
+        assert the_commission(later) == replace(the_commission(released), after_sale=AfterSale(8, False, NOW))
 
 
 class TestRelease:
-    def test_moves_what_is_held_to_what_is_available(self) -> None:
+    def test_a_release_moves_held_amounts_to_available(self) -> None:
         decision = release(accrued(completed_at=NOW, release_at=IN_A_WEEK), message(tick(IN_A_WEEK), id="t-1"))
 
         done = replace(THE_COMMISSION, status="released", completed_at=NOW, released_at=IN_A_WEEK)
@@ -140,7 +140,7 @@ class TestRelease:
         )
         assert decision == Decision(State({KEY: done}, postings=(posting,)), (event,), "released")
 
-    def test_only_what_refunds_have_left(self) -> None:
+    def test_only_the_amount_left_by_refunds_is_released(self) -> None:
         half = take_back(accrued(), message(refunded())).state
         waiting = start_hold(half, message(completed())).state
 
@@ -152,7 +152,7 @@ class TestRelease:
             (SELLER, Decimal("4.50")),
         ]
 
-    def test_of_nothing_says_nothing(self) -> None:
+    def test_a_release_of_nothing_publishes_nothing(self) -> None:
         empty = take_back_all(accrued(), message(cancelled())).state
         waiting = State(start_hold(empty, message(completed())).state.commissions)
 
@@ -162,18 +162,18 @@ class TestRelease:
         assert the_commission(decision.state).status == "released"
 
     @pytest.mark.parametrize("release_at", [None, IN_A_WEEK + timedelta(seconds=1)])
-    def test_waits_for_its_day(self, release_at: datetime | None) -> None:
+    def test_nothing_is_released_before_its_day(self, release_at: datetime | None) -> None:
         waiting = accrued(release_at=release_at)
 
         assert release(waiting, message(tick(IN_A_WEEK))) == Decision(waiting, outcome="nothing_due")
 
-    def test_happens_once(self) -> None:
+    def test_a_release_happens_once(self) -> None:
         released = release(accrued(completed_at=NOW, release_at=IN_A_WEEK), message(tick(IN_A_WEEK))).state
 
         assert release(released, message(tick(IN_A_WEEK), id="again")) == Decision(released, outcome="nothing_due")
 
 
-class TestTakingBack:
+class TestClawback:
     def test_a_refund_of_half_a_line_takes_half_of_every_level_and_of_the_pool(self) -> None:
         decision = take_back(accrued(), message(refunded(), id="m-refund"))
 
@@ -219,17 +219,17 @@ class TestTakingBack:
         )
         assert decision == Decision(State({KEY: after}, postings=(posting,), tallies=counted), (event,), "reversed")
 
-    def test_after_the_release_it_comes_out_of_what_is_available_which_may_become_negative(self) -> None:
+    def test_a_refund_after_the_release_is_taken_from_available_amounts(self) -> None:
         decision = take_back(accrued(status="released"), message(refunded()))
 
         assert the_commission(decision.state).reversals[0].account == "available"
         assert Leg("available", -450, SELLER) in decision.state.postings[0].legs
         assert decision.publish[0].account == "available"
 
-    def test_the_last_refund_of_a_line_takes_whatever_is_left_of_it(self) -> None:
+    def test_the_last_refund_of_a_line_takes_the_rest(self) -> None:
         state = accrued()
-        for version, (units, back) in enumerate([(0, "33.33"), (1, "66.66"), (2, "90.00")], start=4):
-            line = a_refunded_line(refunded_quantity=units, refunded=back)
+        for version, (units, money) in enumerate([(0, "33.33"), (1, "66.66"), (2, "90.00")], start=4):
+            line = a_refunded_line(refunded_quantity=units, refunded=money)
             state = take_back(state, message(refunded(line, version=version, refund_id=f"r-{version}"))).state
 
         # 33.33 and 66.66 of 90.00: 333.3 + 166.65 + 99.99 = 599.94, so 600, and twice that, 1199.88, so 1200.
@@ -250,7 +250,7 @@ class TestTakingBack:
         assert the_commission(money).remaining_minor() == (100, 450)
         assert the_commission(units).remaining_minor() == (50, 900)
 
-    def test_with_all_the_money_of_a_line_back_a_fixed_amount_is_gone_too(self) -> None:
+    def test_a_full_refund_of_the_money_takes_the_fixed_amount_too(self) -> None:
         lines = (an_order_line(1), an_order_line(2, CUP, net="50.00"))
         state = accrue(accounts(rules_with(Fixed("per_unit", {"CNY": (50,)}))), message(paid(lines=lines))).state
 
@@ -263,7 +263,7 @@ class TestTakingBack:
         assert the_commission(units.state).remaining_minor() == (0, 100)
         assert units.publish == ()
 
-    def test_only_the_lines_that_were_touched(self) -> None:
+    def test_only_the_refunded_lines_are_taken_back(self) -> None:
         lines = (an_order_line(1), an_order_line(2, CUP, net="50.00"))
         state = accrue(accounts(), message(paid(lines=lines))).state
 
@@ -272,7 +272,7 @@ class TestTakingBack:
         assert the_commission(decision.state).remaining_minor() == (450, 225, 135, 500, 250, 150)
         assert {entry.line for entry in decision.publish[0].entries} == {1}
 
-    def test_too_little_to_move_a_unit_is_kept_in_mind_without_a_posting(self) -> None:
+    def test_a_refund_too_small_for_a_unit_is_recorded_without_a_posting(self) -> None:
         line = a_refunded_line(refunded_quantity=0, refunded="0.01")
         decision = take_back(accrued(), message(refunded(line)))
 
@@ -280,13 +280,13 @@ class TestTakingBack:
         assert the_commission(decision.state).lines == (LineRefund(1, 9_000, 2, 1, 0),)
         assert the_commission(decision.state).remaining_minor() == (900, 450, 270)
 
-    def test_an_older_refund_that_comes_late_takes_nothing(self) -> None:
+    def test_an_outdated_refund_takes_nothing(self) -> None:
         whole = refunded(a_refunded_line(refunded_quantity=2, refunded="90.00"), version=6, refund_id="r-2")
         closed = take_back(accrued(), message(whole)).state
 
         assert take_back(closed, message(refunded(version=5))) == Decision(closed, outcome="duplicate")
 
-    def test_a_cancelled_order_gives_everything_back(self) -> None:
+    def test_a_cancellation_takes_everything_back(self) -> None:
         decision = take_back_all(accrued(), message(cancelled(), id="m-cancelled"))
 
         assert the_commission(decision.state).remaining_minor() == (0, 0, 0)

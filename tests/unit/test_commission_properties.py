@@ -1,4 +1,4 @@
-"""Whatever arrives in whatever order, and however often: the accounts come to the same, and in the end to zero."""
+"""Events in any order and with repeats give the same accounts; a full refund brings them to zero."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ PLANS: tuple[Plan, ...] = (
 
 
 @dataclass(frozen=True)
-class Story:
-    """What happens to one order, in the order in which it happens; `ticks` may come at any time."""
+class History:
+    """The events of one order in their order; `ticks` may come at any time."""
 
     rules: RuleSet
     events: tuple[Message[Any], ...]
@@ -70,7 +70,7 @@ class Story:
 
 
 @st.composite
-def stories(draw: st.DrawFn) -> Story:
+def histories(draw: st.DrawFn) -> History:
     currency = draw(st.sampled_from(CURRENCIES))
     nets = draw(st.lists(st.integers(0, 20_000) | st.integers(0, 30), min_size=1, max_size=3))
     lines = tuple(
@@ -101,17 +101,17 @@ def stories(draw: st.DrawFn) -> Story:
         payloads.append(cancelled(currency=currency))
     everything = {line.line: (line.quantity, to_minor(line.net, currency)) for line in lines}
     payloads.append(_refund(lines, everything, currency, "r-last"))
-    said = [
+    messages = [
         message(payload.model_copy(update={"version": version}), time=NOW + timedelta(days=version))
         for version, payload in enumerate(payloads, start=3)
     ]
     days = draw(st.lists(st.integers(0, 30), max_size=3))
     ticks = tuple(message(tick(NOW + timedelta(days=day)), time=NOW + timedelta(days=day)) for day in days)
-    return Story(rules, tuple(said[:-1]), ticks, said[-1])
+    return History(rules, tuple(messages[:-1]), ticks, messages[-1])
 
 
 def _refund(lines: Sequence[OrderLine], sums: dict[int, tuple[int, int]], currency: str, refund_id: str) -> Any:
-    """A refund that tells of the lines given, with what went back of them so far: units and minor units."""
+    """A refund of these lines with their sums so far: units and minor units."""
     state_after = [
         RefundedLine(
             line=line.line,
@@ -128,10 +128,10 @@ def _refund(lines: Sequence[OrderLine], sums: dict[int, tuple[int, int]], curren
 
 
 def state_after(rules: RuleSet, messages: Sequence[Message[Any]], state: State | None = None) -> State:
-    """What these messages come to, each decided upon at once, and the books in balance after every one."""
+    """The state after these messages; checks the books after each."""
     state = state or State(rules={rules.rule_version: rules})
-    for said in messages:
-        answer = RULES[said.type](state, said)
+    for cause in messages:
+        answer = RULES[cause.type](state, cause)
         assert isinstance(answer, Decision)
         state = answer.state
         assert_sound(state)
@@ -148,46 +148,46 @@ def assert_sound(state: State) -> None:
             assert 0 <= left <= entry.amount_minor
 
 
-def coming_to(state: State) -> dict[str, Any]:
-    """What must not depend on the order of arrival: everything but which account a distributor's money is in."""
+def figures_of(state: State) -> dict[str, Any]:
+    """The figures that must not depend on the order of arrival: all but the account that holds the money."""
     sums: Counter[tuple[int, str]] = Counter()
     for (earner, _, account), amount in balances_of(state.postings).items():
         sums[earner, "earned" if account in ("held", "available") else account] += amount
     commission = state.commissions[KEY]
     return {
         "sums": {key: amount for key, amount in sums.items() if amount},
-        "commission": _without_path(commission),
+        "commission": _without_history(commission),
         "left": commission.remaining_minor(),
         "months": increments_of(state.tallies),
     }
 
 
-def _without_path(commission: Commission) -> Commission:
+def _without_history(commission: Commission) -> Commission:
     return replace(commission, reversals=(), status="held", release_at=None, released_at=None)
 
 
-@given(stories(), st.data())
-def test_the_order_of_arrival_decides_nothing_but_the_account(story: Story, data: st.DataObject) -> None:
-    said = [*story.events, *story.ticks]
-    again = data.draw(st.lists(st.sampled_from(said), max_size=3))
+@given(histories(), st.data())
+def test_the_order_of_arrival_changes_only_the_account(history: History, data: st.DataObject) -> None:
+    messages = [*history.events, *history.ticks]
+    again = data.draw(st.lists(st.sampled_from(messages), max_size=3))
     resent = [message(cause.data, id=f"resent-{n}", time=cause.time) for n, cause in enumerate(again)]
-    shuffled = data.draw(st.permutations([*said, *again, *resent]))
+    shuffled = data.draw(st.permutations([*messages, *again, *resent]))
     last = message(tick(LONG_AFTER), time=LONG_AFTER)
 
-    as_it_happened = state_after(story.rules, [*story.events, last])
-    as_it_came = state_after(story.rules, [*shuffled, last])
+    in_order = state_after(history.rules, [*history.events, last])
+    as_received = state_after(history.rules, [*shuffled, last])
 
-    assert coming_to(as_it_came) == coming_to(as_it_happened)
-    balances = balances_of(as_it_came.postings)
-    if as_it_came.commissions[KEY].status == as_it_happened.commissions[KEY].status:
-        assert +balances == +balances_of(as_it_happened.postings)
+    assert figures_of(as_received) == figures_of(in_order)
+    balances = balances_of(as_received.postings)
+    if as_received.commissions[KEY].status == in_order.commissions[KEY].status:
+        assert +balances == +balances_of(in_order.postings)
 
 
-@given(stories(), st.data())
-def test_a_refund_of_everything_closes_every_account_to_zero(story: Story, data: st.DataObject) -> None:
-    shuffled = data.draw(st.permutations([*story.events, *story.ticks, story.total]))
+@given(histories(), st.data())
+def test_a_full_refund_brings_every_account_to_zero(history: History, data: st.DataObject) -> None:
+    shuffled = data.draw(st.permutations([*history.events, *history.ticks, history.total]))
 
-    state = state_after(story.rules, [*shuffled, message(tick(LONG_AFTER), time=LONG_AFTER)])
+    state = state_after(history.rules, [*shuffled, message(tick(LONG_AFTER), time=LONG_AFTER)])
 
     assert set(state.commissions[KEY].remaining_minor()) <= {0}
     sums: Counter[tuple[int, str]] = Counter()
@@ -196,25 +196,25 @@ def test_a_refund_of_everything_closes_every_account_to_zero(story: Story, data:
         sums[earner, currency] += amount
 
 
-@given(stories(), st.data())
-def test_handled_twice_equals_once(story: Story, data: st.DataObject) -> None:
-    said = data.draw(st.permutations([*story.events, *story.ticks, story.total]))
-    once = state_after(story.rules, said)
+@given(histories(), st.data())
+def test_handled_twice_equals_once(history: History, data: st.DataObject) -> None:
+    messages = data.draw(st.permutations([*history.events, *history.ticks, history.total]))
+    once = state_after(history.rules, messages)
 
-    for cause in (*story.events, story.total):
+    for cause in (*history.events, history.total):
         again = RULES[cause.type](once, message(cause.data, id=f"resent {cause.id}", time=cause.time))
         assert again == Decision(once, outcome="duplicate")
 
 
-@given(stories())
-def test_what_is_released_is_what_the_events_say(story: Story) -> None:
-    state = state_after(story.rules, story.events)
+@given(histories())
+def test_the_released_amounts_match_the_events(history: History) -> None:
+    state = state_after(history.rules, history.events)
     decision = decide.release(state, message(tick(LONG_AFTER), time=LONG_AFTER))
 
-    said = {share.distributor_id: share.amount for event in decision.publish for share in event.shares}
+    released = {share.distributor_id: share.amount for event in decision.publish for share in event.shares}
     available = {
         earner: to_amount(amount, currency)
         for (earner, currency, account), amount in balances_of(decision.state.postings).items()
         if account == "available" and amount
     }
-    assert said == available
+    assert released == available

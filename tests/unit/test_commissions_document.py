@@ -1,4 +1,4 @@
-"""The tables of docs/commissions.md that are not about one order: each row is true, and no code is left out."""
+"""Tables of docs/commissions.md that are not about one order: each row is true, and no code is missing."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ from workers.rule_book.model import State as RuleState
 
 _timestamp: TypeAdapter[datetime] = TypeAdapter(Timestamp)
 _REFUSE = {"refuse", "_refuse", "_refuse_market", "_Refused", "_Missing", "RefundError", "PlacingError"}
-"""What the workers call to refuse: a reason code is among the arguments."""
+"""The functions and classes of the workers that refuse; one argument is the reason code."""
 
 
 def at(text: str) -> datetime:
@@ -62,7 +62,7 @@ def at(text: str) -> datetime:
 
 
 def refusal_codes(*modules: ModuleType) -> set[str]:
-    """The reason codes that the source gives to a refusal, and what every refusal of an unreadable message says."""
+    """The reason codes in the source, and those of every refusal of an invalid message."""
     found = {"invalid_message", "time_in_future"}
     for module in modules:
         for node in ast.walk(ast.parse(getsource(module))):
@@ -76,11 +76,11 @@ def refusal_codes(*modules: ModuleType) -> set[str]:
     return found
 
 
-def test_every_reason_is_in_the_document_in_the_order_of_the_questions() -> None:
+def test_every_reason_is_in_the_document_in_order() -> None:
     assert [row["reason"].strip("`") for row in table("reason")] == list(get_args(Reason))
 
 
-def test_every_refusal_of_an_orders_message_is_in_the_document() -> None:
+def test_every_refusal_of_an_order_message_is_in_the_document() -> None:
     assert codes("orders") == refusal_codes(order_intake, placing, refunds)
 
 
@@ -99,7 +99,7 @@ def test_an_inactive_sellers_order_is_refused() -> None:
     assert refused.reason == "distributor_inactive"
 
 
-def test_rules_check_holds_the_plans_against_the_pool() -> None:
+def test_the_rules_check_compares_the_plans_with_the_pool() -> None:
     for row in table("plans, of a pool of 0.20"):
         plan = yaml.safe_load(row["plans, of a pool of 0.20"].strip("`"))
         document = {"title": "T", "pool_rate": "0.20", "plans": [plan]}
@@ -110,13 +110,13 @@ def test_rules_check_holds_the_plans_against_the_pool() -> None:
             RuleDocument.model_validate(document)
 
 
-def test_the_targets_are_those_of_the_order_placed_last() -> None:
+def test_the_targets_of_the_latest_order_apply() -> None:
     known = {
         1: rules(1, targets=(a_target(target_minor=10_000),)),
         2: rules(2, targets=(a_target(target_minor=20_000),), effective_from=at("2026-11-15T00:00:00Z")),
     }
     state = RewardState({}, known, {})
-    says = {RewardGranted: "granted", RewardRevoked: "revoked"}
+    outcomes = {RewardGranted: "granted", RewardRevoked: "revoked"}
     for number, row in enumerate(table("placed")):
         order = paid(
             order_id=str(number),
@@ -126,11 +126,11 @@ def test_the_targets_are_those_of_the_order_placed_last() -> None:
         )
         answer: Any = count_sale(state, message(order))
         [event] = answer.publish
-        assert (says[type(event)], event.sales) == (row["answer"], Decimal(row["sales of the month"])), row
+        assert (outcomes[type(event)], event.sales) == (row["answer"], Decimal(row["sales of the month"])), row
         state = answer.state
 
 
-def test_times_are_cut_to_milliseconds_and_only_a_beginning_is_included() -> None:
+def test_times_are_truncated_to_milliseconds_and_exclude_the_end() -> None:
     tenure = Tenure(1, "default", at("2026-12-01T00:00:00Z"))
     for row in table("time as sent"):
         moment = at(row["time as sent"])
@@ -179,7 +179,7 @@ def test_history_is_activated_newest_first() -> None:
     assert in_force(months[0] - timedelta(days=15), "default", book.tenures) is None
 
 
-def test_a_markets_limit_on_levels_counts_places_of_the_plan() -> None:
+def test_a_markets_limit_counts_the_levels_of_the_plan() -> None:
     plan = {"plan": "unilevel", "name": "compressed", "rates": ["0.10", "0.05"], "compression": True}
     terms = terms_of(RuleDocument.model_validate({"title": "T", "pool_rate": "0.20", "plans": [plan]}))
 
@@ -187,7 +187,7 @@ def test_a_markets_limit_on_levels_counts_places_of_the_plan() -> None:
     assert [breach.limit for breach in breaches(terms, Market("default", levels_paid_max=1))] == ["levels_paid_max"]
 
 
-def test_of_two_rule_sets_that_began_together_the_higher_number_holds() -> None:
+def test_of_rule_sets_with_the_same_start_the_higher_number_applies() -> None:
     began = at("2026-12-01T00:00:00Z")
 
     assert in_force(began, "default", [Tenure(2, "default", began), Tenure(1, "default", began)]) == 2

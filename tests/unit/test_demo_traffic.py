@@ -1,4 +1,4 @@
-"""The demo's world and traffic: real baskets in, and exactly what the contracts take, refuse or cannot read out."""
+"""The demo's reference data and messages: each message is accepted, refused or unreadable as expected."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def published(used: list[Basket], population: Population) -> tuple[Publication, 
 
 
 def placed_in(publication: Publication) -> list[v2.PlaceOrder]:
-    """The orders of a publication as the contract reads them; a validation error where it does not."""
+    """The orders of a publication, read with the contract; raises ValidationError if they are invalid."""
     if publication.content_type == BARE:
         bare = v1.PlaceOrder.model_validate_json(publication.body)
         line = v2.Line(product_id=bare.product_id, quantity=bare.quantity, amount=bare.total_price)
@@ -60,13 +60,13 @@ def only(published: tuple[Publication, ...], kind: str, answer: str) -> list[Pub
 
 
 class TestBaskets:
-    def test_come_in_time_order_from_the_start_of_the_data(self, used: list[Basket]) -> None:
+    def test_baskets_are_in_time_order_from_the_start_of_the_data(self, used: list[Basket]) -> None:
         assert len(used) == ORDERS_USED
         assert used[0].placed_at == datetime(2017, 1, 1, 11, 53, 26, tzinfo=UTC)
         assert [b.placed_at for b in used] == sorted(b.placed_at for b in used)
         assert len({b.basket_id for b in used}) == ORDERS_USED
 
-    def test_net_is_to_the_cent_what_the_shop_received(self, used: list[Basket]) -> None:
+    def test_the_net_equals_the_sales_value_to_the_cent(self, used: list[Basket]) -> None:
         rows = pq.ParquetFile(source._file("transactions.parquet")).read(
             columns=["basket_id", "product_id", "quantity", "sales_value"]
         )
@@ -87,20 +87,20 @@ class TestBaskets:
                 assert line.amount.as_tuple().exponent == line.discount.as_tuple().exponent == -2
         assert not {b.basket_id for b in used} & {basket_id for basket_id, _ in received}
 
-    def test_keep_the_dirt_of_the_data(self, used: list[Basket]) -> None:
+    def test_invalid_rows_of_the_data_are_kept(self, used: list[Basket]) -> None:
         quantities = [line.quantity for basket in used for line in basket.lines]
         assert 0 in quantities
         assert max(quantities) > 1_000
 
-    def test_single_lines_are_orders_of_their_own(self) -> None:
-        ones = list(single_lines(50))
-        assert [len(one.lines) for one in ones] == [1] * 50
-        assert len({one.key for one in ones}) == 50
-        assert all(one.orderable for one in ones)
+    def test_single_lines_are_separate_orders(self) -> None:
+        singles = list(single_lines(50))
+        assert [len(basket.lines) for basket in singles] == [1] * 50
+        assert len({basket.key for basket in singles}) == 50
+        assert all(basket.orderable for basket in singles)
 
 
 class TestPopulation:
-    def test_is_the_same_for_the_same_baskets(self, used: list[Basket], population: Population) -> None:
+    def test_the_same_baskets_give_the_same_population(self, used: list[Basket], population: Population) -> None:
         assert populate(used) == population
 
     def test_sponsors_come_before_recruits_so_there_is_no_cycle(self, population: Population) -> None:
@@ -111,7 +111,7 @@ class TestPopulation:
             levels[registration.distributor_id] = 1 if sponsor is None else levels[sponsor] + 1
         assert 4 <= max(levels.values()) <= 9
 
-    def test_every_basket_finds_its_shop_seller_and_products(self, used: list[Basket], population: Population) -> None:
+    def test_every_basket_has_its_shop_seller_and_products(self, used: list[Basket], population: Population) -> None:
         distributors = {registration.distributor_id for registration in population.distributors}
         inactive = {change.distributor_id for change in population.changes}
         assert {basket.shop_id for basket in used} == {shop.shop_id for shop in population.shops}
@@ -121,7 +121,7 @@ class TestPopulation:
         assert len(inactive) == 3
         assert inactive <= distributors
 
-    def test_stock_lasts_for_all_but_a_few_orders(self, used: list[Basket], population: Population) -> None:
+    def test_stock_suffices_for_all_but_a_few_orders(self, used: list[Basket], population: Population) -> None:
         available: Counter[int] = Counter()
         for receipt in population.receipts:
             available[receipt.product_id] += receipt.quantity
@@ -137,7 +137,7 @@ class TestPopulation:
         assert 1 <= len(short) <= ORDERS_USED * 0.03
         assert any(available[product_id] <= limit for product_id, limit in low_at.items())
 
-    def test_plenty_runs_short_of_nothing(self, used: list[Basket]) -> None:
+    def test_without_a_short_share_stock_suffices_for_all_orders(self, used: list[Basket]) -> None:
         received: Counter[int] = Counter()
         for receipt in populate(used, short_share=0).receipts:
             received[receipt.product_id] += receipt.quantity
@@ -152,7 +152,7 @@ class TestPopulation:
         assert {lot.batch_id for lot in lots} == {"lot-a", "lot-b"}
         assert len({receipt.receipt_id for receipt in population.receipts}) == len(population.receipts)
 
-    def test_rules_hold_before_the_first_order_and_a_few_reach_the_target(
+    def test_rules_apply_before_the_first_order_and_a_few_sellers_reach_the_targets(
         self, used: list[Basket], population: Population
     ) -> None:
         sales: Counter[int] = Counter()
@@ -173,13 +173,13 @@ class TestPopulation:
         assert kinds[RegisterDistributor] == len(population.distributors)
         assert kinds[ReceiveStock] == len(population.receipts)
 
-    def test_category_ids_belong_to_one_name_each(self) -> None:
+    def test_each_category_id_has_one_name(self) -> None:
         pairs = {(row.category_id, row.category_name) for row in products()}
         assert len(pairs) == len({category_id for category_id, _ in pairs}) == len({name for _, name in pairs})
 
 
 class TestTraffic:
-    def test_is_the_same_to_the_byte_for_the_same_seed(
+    def test_the_same_seed_gives_the_same_bytes(
         self, used: list[Basket], population: Population, published: tuple[Publication, ...]
     ) -> None:
         assert traffic(used, population.distributor_of) == published
@@ -193,14 +193,14 @@ class TestTraffic:
         assert all(count > 0 for count in kinds)
         assert counted.orders + counted.refused_by_contract == ORDERS_USED
         assert counted.refused_by_contract == sum(not basket.orderable for basket in used)
-        readable = counted.malformed - counted.set_aside
+        readable = counted.malformed - counted.dead_lettered
         assert counted.refused == counted.refused_by_contract + counted.conflicts + readable
         assert counted.batches > 0
         assert counted.early_statuses == round(counted.statuses * 0.02)
         assert {publication.exchange for publication in published} == {COMMANDS_EXCHANGE}
         assert [p.phase for p in published] == sorted(p.phase for p in published)
 
-    def test_every_order_is_placed_once_as_the_contract_reads_it(
+    def test_every_order_is_placed_once_and_is_valid(
         self, used: list[Basket], population: Population, published: tuple[Publication, ...]
     ) -> None:
         by_key = {basket.key: basket for basket in used if basket.orderable}
@@ -217,7 +217,9 @@ class TestTraffic:
                 assert (publication.content_type == BARE) == (len(order.lines) == 1)
         assert not by_key
 
-    def test_the_dirt_is_published_and_refused_by_the_contract(self, published: tuple[Publication, ...]) -> None:
+    def test_invalid_baskets_are_published_and_refused_by_the_contract(
+        self, published: tuple[Publication, ...]
+    ) -> None:
         reader = Reader([v1.PlaceOrder, v2.PlaceOrder])
         for publication in only(published, "order", "refused"):
             (read,) = reader.read(
@@ -230,18 +232,18 @@ class TestTraffic:
             assert f"{read.data['shop_id']}/{read.data['order_id']}" == publication.order_key
 
     def test_every_status_belongs_to_an_order_that_will_exist(self, published: tuple[Publication, ...]) -> None:
-        exist = {key for publication in only(published, "order", "taken") for key in publication.order_keys}
+        placed = {key for publication in only(published, "order", "taken") for key in publication.order_keys}
         reached: dict[str, list[str]] = {}
         for publication in only(published, "status", "taken"):
             status = v1.UpdateStatus.model_validate_json(publication.body)
             assert status.key == publication.order_key
-            assert status.key in exist
+            assert status.key in placed
             reached.setdefault(status.key, []).append(status.status)
         sensible = ["paid", "shipped", "completed", "cancelled"]
         assert all(steps == sorted(steps, key=sensible.index) for steps in reached.values())
         assert all({"shipped", "cancelled"} - set(steps) for steps in reached.values())
 
-    def test_payments_that_come_early_come_before_their_order(self, published: tuple[Publication, ...]) -> None:
+    def test_early_payments_precede_their_order(self, published: tuple[Publication, ...]) -> None:
         at = {key: i for i, p in enumerate(published) if p.kind == "order" for key in p.order_keys}
         early = [(i, p) for i, p in enumerate(published) if p.kind == "status" and p.phase == ORDERS]
         assert early
@@ -267,7 +269,7 @@ class TestTraffic:
                 assert publication.message_id not in {p.message_id for p in seen.values()}
         assert resent == expect(published).resent > 0
 
-    def test_conflicts_are_valid_but_say_something_else(self, published: tuple[Publication, ...]) -> None:
+    def test_conflicts_are_valid_but_differ_from_the_first_order(self, published: tuple[Publication, ...]) -> None:
         for publication in only(published, "conflict", "refused"):
             (order,) = placed_in(publication)
             firsts = [p for p in only(published, "order", "taken") if order.key in p.order_keys]
@@ -275,7 +277,7 @@ class TestTraffic:
             assert order not in placed_in(firsts[0])
             assert publication.message_id not in {first.message_id for first in firsts}
 
-    def test_malformed_orders_differ_and_answer_as_they_say(self, published: tuple[Publication, ...]) -> None:
+    def test_malformed_orders_differ_and_fail_as_expected(self, published: tuple[Publication, ...]) -> None:
         malformed = [publication for publication in published if publication.kind == "malformed"]
         real = {key for publication in published if publication.kind == "order" for key in publication.order_keys}
         assert len({publication.body for publication in malformed}) == len(malformed) == len(FLAWS)

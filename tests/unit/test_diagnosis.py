@@ -1,4 +1,4 @@
-"""What a diagnosis makes of what the servers answer; that it asks the right things is tested on real servers."""
+"""The findings of a diagnosis from given answers of the servers; its queries are tested on real servers."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ def a_member(name: str, state: str, behind_s: int = 0, health: int = 1) -> dict[
     return {"name": name, "stateStr": state, "health": health, "optimeDate": NOW - timedelta(seconds=behind_s)}
 
 
-def said(findings: list[Finding]) -> list[tuple[str, str]]:
+def details(findings: list[Finding]) -> list[tuple[str, str]]:
     return [(finding.level, finding.detail) for finding in findings]
 
 
 class TestReplicaSet:
-    def test_a_single_primary_is_well(self) -> None:
+    def test_a_single_primary_is_ok(self) -> None:
         status = {"members": [a_member("a:1", "PRIMARY")]}
 
-        assert said(replica_set_findings(status)) == [("ok", "One member, the primary; nothing lags.")]
+        assert details(replica_set_findings(status)) == [("ok", "One member, the primary; nothing lags.")]
 
-    def test_so_are_three_of_which_none_lags(self) -> None:
+    def test_three_members_without_lag_are_ok(self) -> None:
         members = [a_member("a:1", "PRIMARY"), a_member("b:1", "SECONDARY", behind_s=10), a_member("c:1", "ARBITER")]
 
-        assert said(replica_set_findings({"members": members})) == [("ok", "3 members, primary a:1; nothing lags.")]
+        assert details(replica_set_findings({"members": members})) == [("ok", "3 members, primary a:1; nothing lags.")]
 
-    def test_who_lags_or_is_down_is_named(self) -> None:
+    def test_a_member_that_lags_or_is_down_is_named(self) -> None:
         members = [
             a_member("a:1", "PRIMARY"),
             a_member("b:1", "SECONDARY", behind_s=11),
             a_member("c:1", "(not reachable/healthy)", behind_s=900, health=0),
         ]
 
-        assert said(replica_set_findings({"members": members})) == [
+        assert details(replica_set_findings({"members": members})) == [
             ("warning", "The member b:1 is 11 s behind the primary; look at its disk and network."),
             ("warning", "The member c:1 is (not reachable/healthy); look at its log."),
         ]
@@ -64,20 +64,20 @@ class TestIndexes:
     )
     HANDLED: ClassVar[dict[str, Any]] = {"key": [("handled.id", 1.0)], "unique": True, "sparse": True, "v": 2}
     AT: ClassVar[dict[str, Any]] = {"key": [("at", 1)], "expireAfterSeconds": 60, "v": 2}
-    OWN: ClassVar[dict[str, Any]] = {"key": [("somebody", -1)], "v": 2}
+    OWN: ClassVar[dict[str, Any]] = {"key": [("added", -1)], "v": 2}
 
-    def test_as_declared_and_one_that_somebody_added(self) -> None:
+    def test_declared_indexes_and_an_additional_one_are_ok(self) -> None:
         assert index_findings(self.COLLECTION, {"h": self.HANDLED, "a": self.AT, "own": self.OWN}) == []
 
-    def test_a_missing_one_is_named_with_what_it_is_for(self) -> None:
-        assert said(index_findings(self.COLLECTION, {"h": self.HANDLED})) == [
+    def test_a_missing_index_is_named_with_its_purpose(self) -> None:
+        assert details(index_findings(self.COLLECTION, {"h": self.HANDLED})) == [
             ("problem", "journal.w has no index on at (retention); `tributary topology --apply`.")
         ]
 
-    def test_another_one_is_named_with_the_difference(self) -> None:
+    def test_a_different_index_is_named_with_the_difference(self) -> None:
         found = {"h": {**self.HANDLED, "unique": False}, "a": {**self.AT, "expireAfterSeconds": 90}}
 
-        assert said(index_findings(self.COLLECTION, found)) == [
+        assert details(index_findings(self.COLLECTION, found)) == [
             (
                 "problem",
                 "The index h of journal.w differs: unique is False, and True is declared; "
@@ -95,11 +95,11 @@ class TestIndexes:
     ("free_gib", "total_gib", "level"),
     [(50, 100, "ok"), (9, 100, "warning"), (0.9, 5, "problem"), (0.9, 100, "problem")],
 )
-def test_little_room_is_a_warning_and_too_little_a_problem(free_gib: float, total_gib: float, level: str) -> None:
+def test_little_free_space_is_a_warning_and_too_little_a_problem(free_gib: float, total_gib: float, level: str) -> None:
     assert disk_finding("the disk", int(free_gib * GIB), int(total_gib * GIB)).level == level
 
 
-def test_nothing_answers_only_if_no_server_does() -> None:
+def test_unreachable_means_that_no_server_answers() -> None:
     down = [problem("RabbitMQ", "reachable", ""), warning("Redis", "reachable", "")]
 
     assert unreachable(down)

@@ -1,4 +1,4 @@
-"""Every `tributary` command in a document exists, with its options, and so does every file that it names."""
+"""Every `tributary` command in a document exists with its options, and so does every file that it names."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _INTERPRETER = re.compile(r"^(?:.* )?python3? (?!-c|-m json\.tool).*$", re.MULTI
 
 
 def commands_of(block: str) -> Iterator[list[str]]:
-    """The words after `tributary` of each call, with what the shell would put in replaced by a number or a day."""
+    """The words after `tributary` of each call; a number or a date replaces the shell's variables."""
     block = re.sub(r"(^|\s)#.*", "", block, flags=re.MULTILINE).replace("\\\n", " ")
     block = re.sub(r'"\$\(date[^)]*\)"|"\$(?:from|to)"', "2026-10-01", block)
     block = re.sub(r"\$draft", "docs/examples/rules-fixed.json", block)
@@ -47,7 +47,7 @@ def blocks() -> list[tuple[str, list[str]]]:
 
 
 @pytest.mark.parametrize(("document", "words"), blocks(), ids=lambda value: value if isinstance(value, str) else None)
-def test_a_command_in_a_block_is_understood(document: str, words: list[str]) -> None:
+def test_a_command_in_a_block_is_valid(document: str, words: list[str]) -> None:
     command: click.Command = typer.main.get_command(app)
     context = click.Context(command, info_name="tributary")
     while isinstance(command, click.Group):
@@ -72,15 +72,14 @@ def test_a_command_in_the_text_exists(document: str) -> None:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
-def test_a_block_names_the_interpreter_that_has_the_packages(document: str) -> None:
+def test_a_block_uses_the_interpreter_with_the_packages(document: str) -> None:
     found = _BLOCK.findall((ROOT / document).read_text("utf-8"))
 
     assert [line for block in found for line in _INTERPRETER.findall(block)] == []
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
-def test_what_is_linked_exists(document: str) -> None:
-    """The file, and the heading in it."""
+def test_the_file_and_the_heading_of_a_link_exist(document: str) -> None:
     for name, anchor in _LINK.findall((ROOT / document).read_text("utf-8")):
         target = (ROOT / document).parent / name if name else ROOT / document
         assert target.exists(), name
@@ -95,7 +94,7 @@ def anchors_of(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_a_path_in_the_text_exists(document: str) -> None:
-    """`*` and `<worker>` stand for any name. What a guide adds is in the template with which it is tried."""
+    """`*` and `<worker>` match any name. A file that a guide adds is in the template that tests the guide."""
     paths = [
         re.sub("<[a-z_]+>", "*", path.removesuffix("/")) for path in _PATH.findall((ROOT / document).read_text("utf-8"))
     ]
@@ -104,7 +103,7 @@ def test_a_path_in_the_text_exists(document: str) -> None:
     assert [path for path in paths if not any(list(root.glob(path)) for root in roots)] == []
 
 
-def test_the_documents_have_commands() -> None:
+def test_the_documents_contain_commands() -> None:
     documents = {document for document, _ in blocks()}
 
     tutorials = {"docs/tutorial.md", "docs/tutorial.zh-CN.md"}

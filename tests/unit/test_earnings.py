@@ -1,4 +1,4 @@
-"""A distributor's month: whose it is, what it adds up to over its stripes, and what older documents of it say."""
+"""Earnings of a distributor's month: keys, sums over its stripes, and older documents."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_a_month_is_the_sum_of_its_stripes() -> None:
 
 
 def test_sums_of_an_older_document_count_once() -> None:
-    """Both of its sums are of the same payments; later payments of any plan stand beside them."""
+    """Both of its sums count the same payments; later payments are stored beside them."""
     older = {"_id": KEY, "own_sales_minor": 5, "month_minor": {"levels": 30}, "day_minor": {"02": {"levels": 20}}}
 
     month = months_of([older, {"_id": f"{KEY}#1", "paid_minor": {"02": {"levels": 1}}}])[KEY]
@@ -54,13 +54,13 @@ def test_sums_of_an_older_document_count_once() -> None:
     )
 
 
-def test_a_change_that_gives_nothing_back_adds_nothing() -> None:
+def test_a_change_without_a_refund_adds_nothing() -> None:
     released = replace(THE_COMMISSION, status="released")
     assert list(tallies_of(THE_COMMISSION, released)) == []
     assert list(tallies_of(THE_COMMISSION, replace(released, lines=(*released.lines,)))) == []
 
 
-def test_the_months_of_postings_and_of_a_commission_agree_and_no_month_stands_for_another() -> None:
+def test_postings_and_commissions_agree_on_each_month() -> None:
     december = NOW.replace(month=12)
     reversal = Reversal("refund-1", "order_refunded", december, "held", (-400, -200, -100))
     lines = tuple(replace(line, refunded_minor=1) for line in THE_COMMISSION.lines)
@@ -87,7 +87,7 @@ def test_the_months_of_postings_and_of_a_commission_agree_and_no_month_stands_fo
     assert faults("-11/") == sorted(earners)
 
 
-def test_a_month_is_found_by_its_keys_alone() -> None:
+def test_a_month_is_found_by_its_keys() -> None:
     where = in_month(SELLER, "2026-11")["_id"]
     keys = [
         KEY,

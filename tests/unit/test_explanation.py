@@ -1,4 +1,4 @@
-"""An explanation shows what was booked, adds up to it, and leaves nobody out whom a plan looked at."""
+"""An explanation shows the booked figures, adds up to them, and lists everyone whom a plan considered."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from tests.unit.booked import (
 
 
 class TestPaid:
-    def test_the_base_the_rate_and_the_remainder_are_told(self) -> None:
+    def test_the_base_the_rate_and_the_remainder_are_stated(self) -> None:
         text = explained_text(an_order(), terms(LEVELS))
 
         assert "The customer paid 60.00 CNY − 5.30 CNY discount = 54.70 CNY" in text
@@ -62,14 +62,14 @@ class TestPaid:
         assert "“direct”层级佣金未发放给1（第 3 级）：该方案不计算到此层级。" in text
         assert "状态 已付款" in text
 
-    def test_a_share_that_is_whole_says_nothing_of_rounding(self) -> None:
+    def test_a_whole_share_does_not_mention_rounding(self) -> None:
         text = explained_text(an_order(Line(1, 501, 7, 1, 10_000, 0)), terms(LEVELS))
 
         assert "5 % of 100.00 = 5.00." in text
         assert "rounded" not in text
         assert "The customer paid 100.00 CNY; percentages" in text
 
-    def test_a_difference_a_peer_and_a_first_tier(self) -> None:
+    def test_a_difference_a_peer_and_a_first_tier_are_explained(self) -> None:
         order = an_order(Line(1, 501, 7, 1, 10_000, 0), upline=an_upline("silver", "silver", "gold"))
         text = explained_text(order, terms(TIERED))
 
@@ -77,7 +77,7 @@ class TestPaid:
         assert "no more than the one below it, which earns the peer bonus of 0.5 % of 100.00 = 0.50" in text
         assert "tier gold has 6 %, 4 % go to tiers below, the difference is 2 % of 100.00 = 2.00" in text
 
-    def test_a_team_and_units(self) -> None:
+    def test_a_team_bonus_and_a_fixed_amount_are_explained(self) -> None:
         order = an_order(leader=Earner(0, LEADER, "gold", True))
         text = explained_text(order, terms(TEAM, UNITS))
 
@@ -102,12 +102,12 @@ class TestPaid:
         ],
         ids=["entry", "order", "day", "month"],
     )
-    def test_the_cap_that_cut_a_share(self, caps: Caps, earned: Earned, words: str) -> None:
+    def test_the_cap_that_cut_a_share_is_stated(self, caps: Caps, earned: Earned, words: str) -> None:
         order = an_order(Line(1, 501, 7, 2, 6000, 530), Line(2, 502, 8, 1, 5470, 0))
 
         assert words in explained_text(order, terms(replace(LEVELS, caps=caps)), earned)
 
-    def test_the_pool_that_cut_a_share(self) -> None:
+    def test_the_pool_that_cut_a_share_is_stated(self) -> None:
         text = explained_text(an_order(), terms(LEVELS, UNITS, pool_rate_ppm=100_000))
         assert "cut to what other shares had left of the line's pool of 5.47 CNY" in text
 
@@ -128,9 +128,9 @@ class TestUnpaid:
                 replace(LEVELS, conditions=Conditions(own_sales_min={"CNY": 10_000})),
                 an_order(),
                 Earned(own_sales_minor={SELLER: 100, SPONSOR: 200}),
-                "the seller, 3: own sales of the month were 55.70 CNY, and the plan asks for 100.00 CNY",
+                "the seller, 3: own sales of the month were 55.70 CNY, and the plan requires 100.00 CNY",
             ),
-            (TEAM, an_order(), None, "“team” (team bonus) pays nobody: the seller was in no team."),
+            (TEAM, an_order(), None, "“team” (team bonus) pays no one: the seller was in no team."),
             (TEAM, an_order(leader=Earner(0, SELLER, "gold", True)), None, "the team's leader, 3: leaders get no"),
             (
                 replace(LEVELS, conditions=Conditions(products=(1,))),
@@ -161,10 +161,10 @@ class TestUnpaid:
             (LEVELS, an_order(Line(1, 501, 7, 1, 8, 0)), None, "2 (level 2): the share came to less than 0.01"),
         ],
     )
-    def test_everyone_is_told_why(self, plan: Any, order: OrderFacts, earned: Earned | None, words: str) -> None:
+    def test_every_reason_is_explained(self, plan: Any, order: OrderFacts, earned: Earned | None, words: str) -> None:
         assert words in explained_text(order, terms(plan), earned)
 
-    def test_who_gets_nothing_on_any_line_is_told_once(self) -> None:
+    def test_a_distributor_unpaid_on_every_line_is_listed_once(self) -> None:
         order = an_order(Line(1, 501, 7, 2, 6000, 530), Line(2, 502, 8, 1, 5470, 0))
         only_tea = replace(LEVELS, conditions=Conditions(products=(501,)))
 
@@ -174,7 +174,7 @@ class TestUnpaid:
         assert text.count("the plan does not cover this") == 1
         assert text.index("the plan does not cover this") < text.index("Who gets nothing on any line")
 
-    def test_a_cap_that_cannot_be_told_apart_is_still_a_cap(self) -> None:
+    def test_an_unknown_cap_is_explained_without_figures(self) -> None:
         order, rules = an_order(), terms(replace(LEVELS, caps=Caps(month={"CNY": 500})))
         commission = booked(order, rules, Earned(month_minor={"direct": {SELLER: 500}}))
 
@@ -183,8 +183,8 @@ class TestUnpaid:
         assert "gives nothing to the seller, 3: the cap was reached." in text
 
 
-class TestWhatBecameOfIt:
-    def test_what_was_taken_back_is_told_by_refund_by_distributor_and_by_entry(self) -> None:
+class TestLaterChanges:
+    def test_a_clawback_is_listed_by_refund_distributor_and_entry(self) -> None:
         order = an_order(Line(1, 501, 7, 2, 6000, 530, refunded_quantity=1, refunded_minor=2735))
         rules = terms(LEVELS)
         explanation = explain(order, refunded(booked(order, rules), parts=1, of=2), rules)
@@ -211,7 +211,7 @@ class TestWhatBecameOfIt:
         assert "the cancellation took back 4.38 CNY of what was held" in text
         assert "Nothing is left of it: everything was taken back." in text
 
-    def test_a_refund_too_small_to_count(self) -> None:
+    def test_a_refund_too_small_for_a_unit_takes_back_nothing(self) -> None:
         order, rules = an_order(), terms(LEVELS)
         text = text_of(explain(order, refunded(booked(order, rules), parts=1, of=50_000), rules))
 
@@ -242,35 +242,35 @@ class TestWhatBecameOfIt:
                 "4.38 CNY 已于 2026-11-09 12:00 UTC 解冻，可以使用。",
             ),
         ],
-        ids=["not completed", "waits", "waited longer", "after-sale", "released"],
+        ids=["not completed", "held", "held longer", "after-sale", "released"],
     )
-    def test_whether_it_is_held_and_until_when(self, fields: dict[str, Any], english: str, chinese: str) -> None:
+    def test_the_hold_and_its_end_are_stated(self, fields: dict[str, Any], english: str, chinese: str) -> None:
         assert english in explained_text(an_order(), terms(LEVELS), **fields)
         assert chinese in explained_text(an_order(), terms(LEVELS), language="zh", **fields)
 
-    def test_an_order_that_pays_nobody_holds_nothing(self) -> None:
+    def test_an_order_without_entries_holds_nothing(self) -> None:
         order = an_order(upline=an_upline("gold", inactive=(1,)))
-        assert "There is nothing to hold: the order pays nobody." in explained_text(order, terms(LEVELS))
+        assert "There is nothing to hold: the order pays no one." in explained_text(order, terms(LEVELS))
 
 
-class TestWhyThereIsNothing:
+class TestWithoutCommission:
     @pytest.mark.parametrize(
         ("order", "refusal", "english", "chinese"),
         [
-            (None, None, "Nothing is known of order a/1.", "查无订单 a/1。"),
-            (None, ("no_rules", "no rules hold."), "refused and pays nobody: no rules hold (no_rules).", "未被受理"),
+            (None, None, "Order a/1 was not found.", "查无订单 a/1。"),
+            (None, ("no_rules", "no rules hold."), "refused and pays no one: no rules hold (no_rules).", "未被受理"),
             (an_order(status="pending"), None, "is not paid, or its stock", "尚未付款"),
             (an_order(status="rejected", reason="short"), None, "rejected for lack of stock", "库存不足"),
             (
                 an_order(status="cancelled", reason="x"),
                 None,
-                "cancelled before it gave any",
+                "cancelled before any commissions accrued",
                 "计佣前已取消",
             ),
             (an_order(), None, "its commissions are not booked yet", "佣金尚未入账"),
         ],
     )
-    def test_it_is_a_sentence(self, order: OrderFacts | None, refusal: Any, english: str, chinese: str) -> None:
+    def test_the_reason_is_a_sentence(self, order: OrderFacts | None, refusal: Any, english: str, chinese: str) -> None:
         assert english in why_nothing("a/1", order, refusal, "en")
         assert chinese in why_nothing("a/1", order, refusal, "zh")
 

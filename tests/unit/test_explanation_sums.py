@@ -1,4 +1,4 @@
-"""Whatever the order and its rules, an explanation adds up and leaves nobody out; so do its sentences."""
+"""For any order and rules, the explanation and its sentences add up and omit no one."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ from tests.unit.booked import (
 )
 
 
-class TestItAddsUp:
+class TestSums:
     @pytest.mark.parametrize("seed", range(150))
-    def test_by_line_by_distributor_and_in_all_and_nobody_is_left_out(self, seed: int) -> None:
+    def test_lines_distributors_and_totals_add_up_and_no_one_is_omitted(self, seed: int) -> None:
         order, rules, commission = any_commission(seed)
 
         explanation = explain(order, commission, rules)
@@ -61,7 +61,7 @@ class TestItAddsUp:
     @pytest.mark.parametrize("seed", range(0, 150, 5))
     @pytest.mark.parametrize("language", ["en", "zh"])
     def test_the_sentences_add_up_as_well(self, seed: int, language: Any) -> None:
-        """The figures are read back out of the text, as whoever checks them by hand does."""
+        """The figures are parsed from the text, as in a check by hand."""
         order, rules, commission = any_commission(seed)
         sections = sentences_of(explain(order, commission, rules), language)
         pattern = r"gets ([0-9.]+) \w{3} from" if language == "en" else r"获“.*?”[^0-9]+ ([0-9.]+) \w{3}："
@@ -98,7 +98,7 @@ class TestForPrograms:
         assert plain["remaining"] == "2.19"
 
     @pytest.mark.parametrize(("currency", "exact"), [("JPY", "273.5"), ("KWD", "0.2735"), ("CNY", "2.735")])
-    def test_the_exact_share_has_the_digits_it_needs(self, currency: str, exact: str) -> None:
+    def test_the_exact_share_has_enough_digits(self, currency: str, exact: str) -> None:
         order, rules = an_order(currency=currency), terms(LEVELS)
         assert as_object(explain(order, booked(order, rules), rules))["lines"][0]["parts"][0]["exact"] == exact
 
@@ -107,15 +107,15 @@ class TestPhrases:
     def test_both_languages_have_the_same_phrases_with_the_same_figures(self) -> None:
         assert ENGLISH.keys() == CHINESE.keys()
         for name, english in ENGLISH.items():
-            assert blanks(CHINESE[name]) - blanks(english) <= {"tier"}, name
-            assert blanks(english) - blanks(CHINESE[name]) <= {"tier"}, name
+            assert placeholders(CHINESE[name]) - placeholders(english) <= {"tier"}, name
+            assert placeholders(english) - placeholders(CHINESE[name]) <= {"tier"}, name
 
-    def test_every_reason_has_its_words(self) -> None:
+    def test_every_reason_has_a_phrase(self) -> None:
         assert set(get_args(Reason)) <= ENGLISH.keys()
 
     def test_every_status_has_a_chinese_word(self) -> None:
         assert set(STATUSES_IN_CHINESE) >= {"paid", "shipped", "completed", "cancelled", "refunded"}
 
 
-def blanks(phrase: str) -> set[str]:
+def placeholders(phrase: str) -> set[str]:
     return {name for _, name, _, _ in Formatter().parse(phrase) if name}

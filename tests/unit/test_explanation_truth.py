@@ -1,4 +1,4 @@
-"""Every sentence of an explanation is true: its figures are those of the entries, and its grounds are checked apart."""
+"""Every sentence of an explanation is true: its figures match the entries, and its reasons are checked separately."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from contracts.rules.view import Conditions, Differential, Fixed, Terms, Unileve
 from tests.unit.booked import NOON, UNITS, an_order, an_upline, booked, explained_text, refunded, terms, text_of
 from tests.unit.test_calculation_properties import cases
 
-SAYS_REMAINDER: dict[Language, tuple[str, str, str]] = {
+REMAINDER_PHRASES: dict[Language, tuple[str, str, str]] = {
     "en": ("of the remainder fell to this one", "the remainder fell to other shares", "; rounded down, as"),
     "zh": ("归此份", "尾差归其他份额", "尾数舍去"),
 }
-SAYS_TIERS: dict[Language, tuple[str, str, str]] = {
+TIER_PHRASES: dict[Language, tuple[str, str, str]] = {
     "en": ("nothing of it goes to tiers below", "go to tiers below, the difference", "no more than the one below it"),
     "zh": ("下方未得", "级差 ", "无级差，得平级奖"),
 }
@@ -37,41 +37,41 @@ def order_of(sale: Sale) -> OrderFacts:
 
 
 @given(cases())
-def test_what_is_said_of_an_entry_is_true(case: tuple[Terms, Sale, Earned]) -> None:
+def test_each_sentence_matches_its_entry(case: tuple[Terms, Sale, Earned]) -> None:
     rules, sale, earned = case
     assume(sale.lines)
     order = order_of(sale)
     explanation = explain(order, booked(order, rules, earned), rules)
-    for language in SAYS_REMAINDER:
+    for language in REMAINDER_PHRASES:
         sections = [s for s in sentences_of(explanation, language) if s.heading.startswith(("Line", "第"))]
         for line, section in zip(explanation.lines, sections, strict=True):
             text = [sentence for sentence in section.sentences if re.search(r" gets |获“", sentence)]
             for part, sentence in zip(line.paid, text, strict=True):
-                _assert_remainder(line, part, sentence, SAYS_REMAINDER[language])
-                _assert_tiers(rules, line, part, sentence, SAYS_TIERS[language])
+                _assert_remainder(line, part, sentence, REMAINDER_PHRASES[language])
+                _assert_tiers(rules, line, part, sentence, TIER_PHRASES[language])
                 _assert_figures(part, sentence, sale.currency)
     for part in (part for line in explanation.lines for part in line.unpaid):
         _assert_reason(rules, part, sale.currency)
 
 
 def _assert_remainder(line: ExplainedLine, part: Part, sentence: str, phrases: tuple[str, str, str]) -> None:
-    """One of the three is said where a fraction was rounded, and it is the true one; a cut share says its limit."""
+    """Only a rounded fraction has one of the three phrases, the true one; a cut share states its limit."""
     exact = Fraction(part.exact_numerator, 1_000_000)
-    somebody_has_more = any(other.rounding for other in line.paid)
+    is_another_raised = any(other.rounding for other in line.paid)
     has_fraction = exact != floor(exact) and part.limited_by is None
     expected = (
         part.rounding == 1,
-        part.rounding == 0 and has_fraction and somebody_has_more,
-        part.rounding == 0 and has_fraction and not somebody_has_more,
+        part.rounding == 0 and has_fraction and is_another_raised,
+        part.rounding == 0 and has_fraction and not is_another_raised,
     )
     assert tuple(phrase in sentence for phrase in phrases) == expected
     if expected[2] and all(other.limited_by is None for other in line.paid):
-        rests = [Fraction(other.exact_numerator, 1_000_000) % 1 for other in line.paid]
-        assert sum(rests) < Fraction(1, 2)
+        fractions = [Fraction(other.exact_numerator, 1_000_000) % 1 for other in line.paid]
+        assert sum(fractions) < Fraction(1, 2)
 
 
 def _assert_tiers(rules: Terms, line: ExplainedLine, part: Part, sentence: str, phrases: tuple[str, str, str]) -> None:
-    """What goes to tiers below is the highest rate of those who were paid below by this plan on this line."""
+    """The rate for tiers below is the highest that this plan paid below on this line."""
     plan = next(plan for plan in rules.plans if plan.name == part.plan)
     if not isinstance(plan, Differential):
         assert not any(phrase in sentence for phrase in phrases)
@@ -95,7 +95,7 @@ def _assert_tiers(rules: Terms, line: ExplainedLine, part: Part, sentence: str, 
 
 
 def _assert_figures(part: Part, sentence: str, currency: str) -> None:
-    """The amount, its base or unit, and a limit that leaves room for what is paid and for no more."""
+    """The amount, its base or unit, and a limit that leaves exactly the paid amount."""
     for minor in (part.amount_minor, part.unit_minor if part.kind == "fixed" else part.base_minor):
         assert str(to_amount(minor, currency)) in sentence
     if part.limited_by is not None:
@@ -107,7 +107,7 @@ def _assert_figures(part: Part, sentence: str, currency: str) -> None:
 
 
 def _assert_reason(rules: Terms, part: Part, currency: str) -> None:
-    """The figures that a reason is told with are such that it is true."""
+    """The figures of a reason prove it."""
     plan = next(plan for plan in rules.plans if plan.name == part.plan)
     if part.reason == "cap_reached":
         assert part.limited_by is not None
@@ -128,7 +128,7 @@ def _assert_reason(rules: Terms, part: Part, currency: str) -> None:
 
 
 class TestRemainder:
-    def test_a_fraction_that_is_dropped_where_nobody_gets_a_unit(self) -> None:
+    def test_a_fraction_is_dropped_where_no_share_gets_a_unit(self) -> None:
         order = an_order(Line(1, 501, 7, 1, 5_449, 0), upline=an_upline("gold"))
         rules = terms(Unilevel("direct", (50_000,)))
 
@@ -139,7 +139,7 @@ class TestRemainder:
         )
         assert "尾数舍去：本行各份额的尾数合计不足 0.01 的一半" in explained_text(order, rules, language="zh")
 
-    def test_of_two_equal_fractions_the_second_is_not_smaller(self) -> None:
+    def test_the_second_of_two_equal_fractions_is_not_called_smaller(self) -> None:
         order = an_order(Line(1, 501, 7, 1, 30, 0), upline=an_upline("gold", "gold"))
 
         text = explained_text(order, terms(Unilevel("direct", (50_000, 50_000))))
@@ -150,13 +150,13 @@ class TestRemainder:
 
 
 class TestReasons:
-    def test_a_level_with_a_rate_of_nothing_is_not_beyond_the_plan(self) -> None:
+    def test_a_level_with_rate_0_is_not_beyond_the_plan(self) -> None:
         text = explained_text(an_order(), terms(Unilevel("direct", (50_000, 0))))
 
         assert "gives nothing to 2 (level 2): the plan pays 0 here." in text
         assert "gives nothing to 1 (level 3): the plan does not reach this level." in text
 
-    def test_a_minimum_after_a_cap(self) -> None:
+    def test_a_minimum_after_a_cap_is_explained(self) -> None:
         plan = Unilevel("direct", (50_000,), minimum={"CNY": 200})
         capped = replace(plan, caps=replace(plan.caps, entry={"CNY": 150}))
 
@@ -164,14 +164,14 @@ class TestReasons:
 
         assert "the seller, 3: the share, after caps and pool, is below the plan's minimum of 2.00 CNY." in text
 
-    def test_a_fixed_plan_without_the_orders_currency(self) -> None:
+    def test_a_fixed_plan_without_the_orders_currency_is_explained(self) -> None:
         order = an_order(currency="JPY")
         assert "the plan has no amounts in JPY." in explained_text(order, terms(UNITS))
         assert "该方案未设 JPY 的金额。" in explained_text(order, terms(UNITS), language="zh")
         elsewhere = replace(UNITS, conditions=Conditions(products=(1,)))
         assert "the plan does not cover this." in explained_text(order, terms(elsewhere))
 
-    def test_an_unpaid_equal_makes_nobody_a_peer(self) -> None:
+    def test_an_unpaid_equal_tier_is_not_a_peer(self) -> None:
         plan = Differential("tiers", {"gold": 60_000}, peer_rate_ppm=5_000, minimum={"CNY": 1})
         capped = replace(plan, caps=replace(plan.caps, day={"CNY": 500}))
         order = an_order(Line(1, 501, 7, 1, 5_000, 0), upline=an_upline("gold", "gold"))
@@ -181,7 +181,7 @@ class TestReasons:
         assert "Distributor 2 (level 2, tier gold) gets 3.00 CNY" in text
         assert "tier gold has 6 %, nothing of it goes to tiers below, 6 % of 50.00 = 3.00." in text
 
-    def test_a_cancellation_of_what_paid_nobody(self) -> None:
+    def test_a_cancellation_without_entries_takes_back_nothing(self) -> None:
         order, rules = an_order(upline=(Earner(1, 3, "gold", False),)), terms(Unilevel("direct", (50_000,)))
         commission = refunded(booked(order, rules), parts=1, of=1, reference="cancelled", reason="cancelled_by_shop")
 

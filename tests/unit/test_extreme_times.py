@@ -1,4 +1,4 @@
-"""Any time that a contract lets in is decided about: accepted, refused or waited for, and never an exception."""
+"""For every time that a contract allows there is a decision: accept, refuse or wait; never an exception."""
 
 from __future__ import annotations
 
@@ -100,9 +100,9 @@ _MARKETS = {"default": Market("default", 3)}
 _RULES = RuleState({1: rules(), 2: _APPROVED}, _MARKETS)
 _HELD = accrued(hold_days=7)
 
-Asked = Callable[[Any], Payload]
+Build = Callable[[Any], Payload]
 
-FIELDS: dict[tuple[str, str], tuple[Any, Any, Asked]] = {
+FIELDS: dict[tuple[str, str], tuple[Any, Any, Build]] = {
     ("order.place.v2", "placed_at"): (orders.place, _OFFERED, lambda t: place(placed_at=t)),
     ("shop.register.v1", "history_from"): (
         network.register_shop,
@@ -157,7 +157,7 @@ FIELDS: dict[tuple[str, str], tuple[Any, Any, Asked]] = {
     ("stock.receive.v1", "expiry_date"): (stock.receive, _SHELF, lambda day: receive(batch_id="b", expiry_date=day)),
     ("stock.set.v1", "expiry_date"): (stock.count, _SHELF, lambda day: count(batch_id="dated", expiry_date=day)),
 }
-"""Each time that a command may carry: the rule, a state in which it matters, and the command with it."""
+"""Each time field of a command: the rule, a state in which it matters, and how to build the command."""
 
 SENT: dict[str, tuple[Any, Any, Payload]] = {
     "place": (orders.place, _OFFERED, place()),
@@ -199,9 +199,9 @@ SENT: dict[str, tuple[Any, Any, Payload]] = {
     "activate": (book.activate, _RULES, ActivateRules(rule_version=2, activated_by="bob")),
     "retire": (book.retire, _RULES, RetireRules(rule_version=1, retired_by="bob")),
 }
-"""What is sent at some time, by a shop or by another worker."""
+"""Messages that are sent at some time, by a shop or by another worker."""
 
-CARRIED: dict[str, tuple[Any, Any, Asked]] = {
+CARRIED: dict[str, tuple[Any, Any, Build]] = {
     "the end of a hold": (commissions.start_hold, _HELD, lambda t: completed(completed_at=t)),
     "a release": (commissions.release, accrued(release_at=NOW), tick),
     "a payment deadline": (orders.cancel_overdue, order_state(an_order(reserved=True, due_at=NOW)), tick),
@@ -217,7 +217,7 @@ def is_time(field: dict[str, Any]) -> bool:
     return any(o.get("format") == "date-time" or o.get("pattern", "").startswith("^[0-9]{4}-(0[1-9]") for o in options)
 
 
-def test_the_table_has_every_time_that_a_command_may_carry() -> None:
+def test_the_table_has_every_time_field_of_a_command() -> None:
     carried = {
         (payload.message_type, name)
         for payload in PAYLOADS.values()
@@ -230,27 +230,27 @@ def test_the_table_has_every_time_that_a_command_may_carry() -> None:
 
 
 @pytest.mark.parametrize("field", FIELDS, ids=".".join)
-def test_any_time_in_a_command_is_decided_about(field: tuple[str, str]) -> None:
-    decide, state, asked = FIELDS[field]
+def test_there_is_a_decision_for_any_time_in_a_command(field: tuple[str, str]) -> None:
+    decide, state, build = FIELDS[field]
     for time in DAYS if field[1] == "expiry_date" else TIMES:
-        assert isinstance(decide(state, message(asked(time), time=NOW)), Decision | NotYet)
+        assert isinstance(decide(state, message(build(time), time=NOW)), Decision | NotYet)
 
 
 @pytest.mark.parametrize("name", SENT)
-def test_any_time_of_a_message_is_decided_about(name: str) -> None:
+def test_there_is_a_decision_for_any_time_of_a_message(name: str) -> None:
     decide, state, payload = SENT[name]
     for time in TIMES:
         assert isinstance(decide(state, message(payload, time=time, received_at=NOW)), Decision | NotYet)
 
 
 @pytest.mark.parametrize("name", CARRIED)
-def test_any_time_in_an_event_is_decided_about(name: str) -> None:
+def test_there_is_a_decision_for_any_time_in_an_event(name: str) -> None:
     decide, state, event = CARRIED[name]
     for time in TIMES:
         assert isinstance(decide(state, message(event(time))), Decision | NotYet)
 
 
-def test_a_hold_that_would_end_after_the_calendar_ends_with_it() -> None:
+def test_a_hold_beyond_the_calendar_ends_with_the_calendar() -> None:
     answer: Any = commissions.start_hold(_HELD, message(completed(completed_at=LAST)))
 
     assert answer.state.commissions[KEY].release_at == LAST

@@ -1,4 +1,4 @@
-"""Patience, and the letter that is written when it ends: with the body, so that a person can mend and replay it."""
+"""Retry pauses, and the dead letter after the last try: with the body, so that a person can correct and replay it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MEBIBYTE = 1024 * 1024
 
 
 @pytest.mark.parametrize(("attempt", "delay_s"), [(1, 5), (2, 60), (3, 600), (4, None), (99, None)])
-def test_each_pause_is_longer_and_after_the_last_one_there_is_none(attempt: int, delay_s: int | None) -> None:
+def test_pauses_follow_the_list_and_end_with_it(attempt: int, delay_s: int | None) -> None:
     assert FailurePolicy((5, 60, 600)).delay_after(attempt) == delay_s
 
 
@@ -25,12 +25,12 @@ def test_without_pauses_there_is_one_try() -> None:
     assert FailurePolicy(()).delay_after(1) is None
 
 
-def test_a_pause_has_an_exchange_of_its_own() -> None:
+def test_each_pause_has_its_own_exchange() -> None:
     assert delay_name(60) == "tributary.delay.60s"
 
 
 class TestFailure:
-    def test_an_exception_is_told_by_its_kind_its_words_and_where_it_was_raised(self) -> None:
+    def test_an_exception_is_described_by_type_message_and_traceback(self) -> None:
         failure = self.of(KeyError("tea"))
 
         assert (failure.reason, failure.detail) == ("handler_error", "KeyError: 'tea'")
@@ -38,7 +38,7 @@ class TestFailure:
         assert failure.traceback.startswith("Traceback (most recent call last)")
         assert failure.traceback.endswith("KeyError: 'tea'\n")
 
-    def test_the_end_of_a_long_traceback_is_what_is_kept(self) -> None:
+    def test_the_end_of_a_long_traceback_is_kept(self) -> None:
         failure = self.of(ValueError("x" * 20_000 + "the end"))
 
         assert failure.traceback is not None
@@ -59,12 +59,12 @@ def letter_of(body: bytes, **arrived: str) -> MessageDeadLettered:
 
 
 class TestDeadLetter:
-    def test_a_message_is_kept_as_it_would_be_sent_and_says_what_it_concerns(self) -> None:
-        asked = message(place(), id="m-1")
+    def test_a_message_is_kept_as_it_would_be_sent_with_its_subject(self) -> None:
+        command = message(place(), id="m-1")
         failure = Failure("handler_error", "KeyError: 7", "Traceback …")
 
         letter = dead_letter(
-            asked, failure, worker="order_intake", queue="order_intake.order.place", attempts=4, replays=1
+            command, failure, worker="order_intake", queue="order_intake.order.place", attempts=4, replays=1
         )
 
         assert letter == MessageDeadLettered(
@@ -80,12 +80,12 @@ class TestDeadLetter:
             content_type=STRUCTURED,
             routing_key="order.place.v2",
             encoding="utf-8",
-            body=asked.to_bytes().decode(),
+            body=command.to_bytes().decode(),
             concerns="order/shop-1/1001",
         )
-        assert type(asked).model_validate_json(letter.body) == asked
+        assert type(command).model_validate_json(letter.body) == command
 
-    def test_what_could_not_be_read_is_kept_with_what_a_reader_needs_to_read_it_again(self) -> None:
+    def test_an_unreadable_message_keeps_its_content_type_and_routing_key(self) -> None:
         letter = letter_of(b"{", content_type="application/json", routing_key="order.place.v1")
 
         assert (letter.content_type, letter.routing_key) == ("application/json", "order.place.v1")
@@ -97,18 +97,18 @@ class TestDeadLetter:
         assert (letter.encoding, letter.body, letter.concerns) == ("utf-8", text, None)
 
     @pytest.mark.parametrize("body", [b"\xff\xfe", b"\x80", '{"a": "ü"}'.encode("latin-1")])
-    def test_a_body_that_is_not_is_kept_in_base64(self, body: bytes) -> None:
+    def test_any_other_body_is_kept_in_base64(self, body: bytes) -> None:
         letter = letter_of(body)
 
         assert letter.encoding == "base64"
         assert base64.b64decode(letter.body) == body
 
-    def test_however_long_it_is_nothing_of_it_is_lost(self) -> None:
+    def test_a_long_body_is_kept_whole(self) -> None:
         body = b"x" * MEBIBYTE + "茶".encode()
 
         assert letter_of(body).body.encode() == body
 
-    def test_its_subject_is_what_the_message_is_about_or_else_the_message(self) -> None:
+    def test_its_subject_is_that_of_the_message_or_else_the_message_itself(self) -> None:
         known = dead_letter(message(place()), Failure("r", "d"), worker="w", queue="q", attempts=1, replays=0)
 
         assert known.about() == "order/shop-1/1001"

@@ -1,4 +1,4 @@
-"""Folding a batch: one message's failure is its own, patience ends, and the same batch always says the same."""
+"""Folding a batch: a failure affects its own message only, retries end, and the same batch emits the same events."""
 
 from __future__ import annotations
 
@@ -56,21 +56,21 @@ def refused(detail: str) -> ProductRefused:
     return ProductRefused(product_id=TEA, reason="unknown", detail=detail)
 
 
-def decide(state: Seen, asked: Message[DefineProduct]) -> Decision[Seen] | NotYet[Seen]:
-    """Says the name twice; raises, waits for ever, or waits and then refuses where the name says so."""
-    name = asked.data.name
+def decide(state: Seen, message: Message[DefineProduct]) -> Decision[Seen] | NotYet[Seen]:
+    """Emits the name twice; by name it raises, waits for ever, or waits and then refuses."""
+    name = message.data.name
     if name == "raises":
         raise KeyError(name)
     if name == "waits":
         return NotYet("tea_unknown")
     if name == "waits then refuses":
         return NotYet("tea_unknown", Decision(state, (refused("no tea"),), "refused"))
-    return Decision(Seen((*state.names, name)), (defined(name), defined(f"{name} again")), "told")
+    return Decision(Seen((*state.names, name)), (defined(name), defined(f"{name} again")), "defined")
 
 
-def handled(asked: Message[Any], outcome: str) -> Handled:
-    about = asked.data.about()
-    return Handled(asked.key, asked.type, about, asked.correlation, outcome, asked.digest)
+def handled(message: Message[Any], outcome: str) -> Handled:
+    about = message.data.about()
+    return Handled(message.key, message.type, about, message.correlation, outcome, message.digest)
 
 
 def refuse(item: Refused) -> Payload | None:
@@ -91,36 +91,36 @@ def unreadable(**data: Any) -> Unreadable:
 
 
 class TestAnswers:
-    def test_each_message_sees_what_the_ones_before_it_did(self) -> None:
+    def test_each_message_sees_the_changes_of_earlier_ones(self) -> None:
         state = OneState()
 
         fold_all(Work(command("a")), Work(command("b")), Work(command("c")), into=state)
 
         assert state.state == Seen(("a", "b", "c"))
 
-    def test_a_decision_is_handled_with_its_outcome_and_says_all_it_publishes_in_order(self) -> None:
+    def test_a_decision_is_handled_with_its_outcome_and_emits_all_its_events_in_order(self) -> None:
         folded = fold_all(Work(command("a")))
 
-        assert folded.handled == [handled(command("a"), "told")]
-        assert [said.data for said in folded.emissions] == [defined("a"), defined("a again")]
+        assert folded.handled == [handled(command("a"), "defined")]
+        assert [event.data for event in folded.emissions] == [defined("a"), defined("a again")]
         assert folded.emitted == [
-            Emitted(command("a").key, said.id, "product.defined.v1", said.to_bytes()) for said in folded.emissions
+            Emitted(command("a").key, event.id, "product.defined.v1", event.to_bytes()) for event in folded.emissions
         ]
         assert (folded.retried, folded.dead, folded.retries) == ([], [], [])
 
-    def test_what_is_said_names_its_cause_and_belongs_to_the_same_correlation_and_trace(self) -> None:
+    def test_an_event_names_its_cause_and_keeps_its_correlation_and_trace(self) -> None:
         traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-        asked = command("a").model_copy(update={"correlationid": "order-7", "traceparent": traceparent})
+        cause = command("a").model_copy(update={"correlationid": "order-7", "traceparent": traceparent})
 
-        said = fold_all(Work(asked)).emissions[0]
+        event = fold_all(Work(cause)).emissions[0]
 
-        assert (said.source, said.causationid, said.correlationid) == ("catalog", "m-a", "order-7")
-        assert (said.subject, said.time) == ("product/501", NOW)
-        assert said.traceparent is not None
-        assert said.traceparent[:36] == traceparent[:36]
-        assert said.traceparent != traceparent
+        assert (event.source, event.causationid, event.correlationid) == ("catalog", "m-a", "order-7")
+        assert (event.subject, event.time) == ("product/501", NOW)
+        assert event.traceparent is not None
+        assert event.traceparent[:36] == traceparent[:36]
+        assert event.traceparent != traceparent
 
-    def test_folded_again_it_says_the_same_under_the_same_ids(self) -> None:
+    def test_folding_again_emits_the_same_events_under_the_same_ids(self) -> None:
         works = (Work(command("a")), Work(command("raises"), LAST_TRY), Work(unreadable()), Work(command("b")))
         once, again = fold_all(*works), fold_all(*works)
 
@@ -129,7 +129,7 @@ class TestAnswers:
 
 
 class TestARuleThatRaises:
-    def test_concerns_its_own_message_only(self) -> None:
+    def test_affects_its_own_message_only(self) -> None:
         state = OneState()
 
         folded = fold_all(Work(command("a")), Work(command("raises")), Work(command("b")), into=state)
@@ -157,7 +157,7 @@ class TestARuleThatRaises:
         assert "raise KeyError(name)" in letter.traceback
         assert json.loads(letter.body)["data"]["name"] == "raises"
 
-    def test_each_time_it_dies_is_a_dead_letter_of_its_own(self) -> None:
+    def test_each_death_is_a_dead_letter_of_its_own(self) -> None:
         first, replayed = (fold_all(Work(command("raises"), LAST_TRY, replays=n)).emissions[0].id for n in (0, 1))
 
         assert first != replayed
@@ -172,7 +172,7 @@ class TestARuleThatRaises:
         assert one.key == other.key
         assert len(letters) == 2
 
-    def test_a_failure_known_beforehand_is_not_asked_again(self) -> None:
+    def test_a_message_with_a_known_failure_runs_no_rule(self) -> None:
         folded = fold_all(Work(command("a"), failure=Failure("too_big", "The batch could not be saved.")))
 
         assert folded.handled == []
@@ -184,7 +184,7 @@ class TestARuleThatRaises:
 class TestNotYet:
     @pytest.mark.parametrize(("attempt", "delay_s"), [(1, 5), (2, 60)])
     @pytest.mark.parametrize("name", ["waits", "waits then refuses"])
-    def test_is_tried_again_after_a_growing_pause(self, name: str, attempt: int, delay_s: int) -> None:
+    def test_is_retried_after_a_growing_pause(self, name: str, attempt: int, delay_s: int) -> None:
         folded = fold_all(Work(command(name), attempt, replays=1))
 
         assert folded.retries == [Retry(command(name), attempt=attempt, replays=1, delay_s=delay_s)]
@@ -193,14 +193,14 @@ class TestNotYet:
         ]
         assert (folded.handled, folded.emitted, folded.dead) == ([], [], [])
 
-    def test_holds_otherwise_when_patience_has_ended(self) -> None:
+    def test_takes_its_alternative_after_the_last_try(self) -> None:
         folded = fold_all(Work(command("waits then refuses"), LAST_TRY))
 
         assert folded.handled == [handled(command("waits then refuses"), "refused")]
-        assert [said.data for said in folded.emissions] == [refused("no tea")]
+        assert [event.data for event in folded.emissions] == [refused("no tea")]
         assert (folded.retries, folded.dead) == ([], [])
 
-    def test_without_otherwise_it_becomes_a_dead_letter(self) -> None:
+    def test_without_an_alternative_it_becomes_a_dead_letter(self) -> None:
         folded = fold_all(Work(command("waits"), LAST_TRY))
 
         assert folded.dead == [
@@ -211,15 +211,15 @@ class TestNotYet:
 
 
 class TestUnreadable:
-    def test_what_says_what_it_is_about_is_refused_at_once(self) -> None:
+    def test_with_a_subject_it_is_refused_at_once(self) -> None:
         folded = fold_all(Work(unreadable(product_id=TEA)))
 
         assert folded.handled == [Handled(unreadable().key, "product.define.v1", "product/501", "m-bad", "refused")]
-        assert [said.data for said in folded.emissions] == [refused("name: Field required")]
+        assert [event.data for event in folded.emissions] == [refused("name: Field required")]
         assert (folded.retries, folded.dead) == ([], [])
 
     @pytest.mark.parametrize("handler", [HANDLER, replace(HANDLER, refuse=None)])
-    def test_what_does_not_is_set_aside_at_once_and_never_tried_again(self, handler: Handler) -> None:
+    def test_without_a_subject_it_is_dead_lettered_at_once_and_not_retried(self, handler: Handler) -> None:
         folded = fold_all(Work(unreadable()), handler=handler)
 
         assert folded.dead == [
@@ -232,9 +232,9 @@ class TestUnreadable:
     def test_its_neighbours_are_handled(self) -> None:
         folded = fold_all(Work(unreadable()), Work(command("a")), Work(unreadable(product_id=TEA)))
 
-        assert [handled.outcome for handled in folded.handled] == ["told", "refused"]
+        assert [handled.outcome for handled in folded.handled] == ["defined", "refused"]
 
-    def test_whose_refusal_raises_becomes_a_dead_letter_at_once_and_its_neighbours_go_on(self) -> None:
+    def test_if_its_refusal_raises_it_is_dead_lettered_and_its_neighbours_are_handled(self) -> None:
         def fail(item: Refused) -> Payload | None:
             raise TypeError(f"{item.id} cannot be refused")
 
@@ -251,15 +251,15 @@ class TestUnreadable:
 
         assert state.state == Seen(("a", "b"))
         assert [(handled.id, handled.outcome) for handled in folded.handled] == [
-            (command("a").key, "told"),
-            (command("b").key, "told"),
+            (command("a").key, "defined"),
+            (command("b").key, "defined"),
         ]
         assert folded.dead == [
             Unhandled(unreadable().key, "product.define.v1", "message/m-bad", "m-bad", "handler_error", 1)
         ]
         assert (folded.retried, folded.retries) == ([], [])
         letter = folded.emissions[2].data
-        assert [said.data for said in folded.emissions] == [
+        assert [event.data for event in folded.emissions] == [
             defined("a"),
             defined("a again"),
             letter,
@@ -282,13 +282,13 @@ class TestAnIdInUse:
             Handled(self.CONFLICT.key, "product.define.v1", "product/501", "product/501", "refused")
         ]
         assert self.CONFLICT.key != command("a").key
-        assert [said.data for said in folded.emissions] == [refused(self.CONFLICT.detail)]
+        assert [event.data for event in folded.emissions] == [refused(self.CONFLICT.detail)]
         assert folded.emissions[0].causationid == "m-a"
 
     def test_without_a_refusal_it_becomes_a_dead_letter_with_the_message_as_it_came(self) -> None:
         folded = fold_all(Work(self.CONFLICT), handler=replace(HANDLER, refuse=None))
 
-        assert [(back.id, back.reason) for back in folded.dead] == [(self.CONFLICT.key, "conflict")]
+        assert [(dead.id, dead.reason) for dead in folded.dead] == [(self.CONFLICT.key, "conflict")]
         letter = folded.emissions[0].data
         assert (letter.reason, letter.message_id, letter.concerns) == ("conflict", "m-a", "product/501")
         assert letter.body.encode() == command("a").to_bytes()
@@ -299,15 +299,15 @@ class TestAnIdInUse:
     )
     def test_the_sentence_names_id_source_and_what_to_do(self, used_for: str, other: str) -> None:
         assert Conflict(command("a"), used_for).detail == (
-            f"id: test has sent {other} under the id m-a, and that one was answered; give each message an id of "
+            f"id: test has sent {other} under the id m-a, and it was answered; give each message an id of "
             "its own, and send this one again under a new id."
         )
 
 
 class TestRecord:
-    def test_it_holds_what_came_of_every_message(self) -> None:
-        asked = replace_correlation(command("a"), "order-7")
-        folded = fold_all(Work(asked), Work(command("waits")), Work(unreadable()))
+    def test_it_holds_the_outcome_of_every_message(self) -> None:
+        first = replace_correlation(command("a"), "order-7")
+        folded = fold_all(Work(first), Work(command("waits")), Work(unreadable()))
 
         record = folded.record(repeats=["m-old"])
 
@@ -315,7 +315,7 @@ class TestRecord:
             worker="catalog",
             queue=QUEUE,
             at=NOW,
-            handled=(handled(asked, "told"),),
+            handled=(handled(first, "defined"),),
             repeats=("m-old",),
             retried=(
                 Unhandled(command("waits").key, "product.define.v1", "product/501", "product/501", "tea_unknown", 1),
@@ -331,13 +331,13 @@ class TestRecord:
                 "type": "product.define.v1",
                 "about": "product/501",
                 "correlation": "order-7",
-                "outcome": "told",
+                "outcome": "defined",
                 "digest": command("a").digest,
             }
         ]
         assert [Emitted(**emitted) for emitted in document["emitted"]] == folded.emitted
 
-    def test_what_is_empty_is_left_out_and_an_empty_record_says_so(self) -> None:
+    def test_empty_lists_are_left_out_and_an_empty_record_is_empty(self) -> None:
         record = fold_all().record(repeats=())
 
         assert record.is_empty
@@ -349,20 +349,20 @@ class TestRecord:
         assert not fold_all().record(repeats=["m-old"]).is_empty
 
 
-def replace_correlation(asked: Message[DefineProduct], correlation: str) -> Message[DefineProduct]:
-    return asked.model_copy(update={"correlationid": correlation})
+def replace_correlation(message: Message[DefineProduct], correlation: str) -> Message[DefineProduct]:
+    return message.model_copy(update={"correlationid": correlation})
 
 
-def test_the_time_of_what_is_said_is_the_batchs_not_the_causes() -> None:
+def test_an_event_has_the_time_of_its_batch_not_of_its_cause() -> None:
     late = command("a").model_copy(update={"time": NOW - timedelta(days=1)})
 
     assert fold_all(Work(late)).emissions[0].time == NOW
 
 
-def test_the_id_of_an_event_begins_with_the_time_of_its_cause_and_that_of_a_dead_letter_does_not() -> None:
-    """Events lie in order in an index; a letter is asked for by the beginning of its id."""
-    told, again, letter = fold_all(Work(command("a")), Work(command("raises"), attempt=9)).emitted
+def test_the_id_of_an_event_begins_with_its_causes_time_and_that_of_a_dead_letter_does_not() -> None:
+    """So events are in order in an index, and a letter can be looked up by the beginning of its id."""
+    first, second, letter = fold_all(Work(command("a")), Work(command("raises"), attempt=9)).emitted
 
     moment = f"{int(NOW.timestamp() * 1000):012x}"
-    assert [event.id.replace("-", "")[:12] == moment for event in (told, again, letter)] == [True, True, False]
+    assert [event.id.replace("-", "")[:12] == moment for event in (first, second, letter)] == [True, True, False]
     assert letter.type == "message.dead-lettered.v1"

@@ -1,4 +1,4 @@
-"""What a guide quotes stands in the file that the quotation names."""
+"""Code that a guide quotes is in the file that it names."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ QUOTED = [
 
 
 @pytest.mark.parametrize(("guide", "path", "lines"), QUOTED)
-def test_quoted_lines_are_those_of_the_file_in_their_order(guide: str, path: str, lines: str) -> None:
-    """`...` stands for lines that are left out."""
+def test_quoted_lines_are_in_the_file_in_the_same_order(guide: str, path: str, lines: str) -> None:
+    """`...` replaces omitted lines."""
     quoted = [line for line in lines.splitlines() if line.strip() != "..."]
     rest = iter((ROOT / path).read_text("utf-8").splitlines())
 

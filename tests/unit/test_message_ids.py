@@ -1,4 +1,4 @@
-"""Ids that follow from what they name, plain or in the order of time."""
+"""Ids that are derived from what they name, plain or ordered by time."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class TestDerivedId:
 
 
 class TestOrderedId:
-    """What a worker says has an id that begins with the time of its cause."""
+    """The id of an event begins with the time of its cause."""
 
     @given(st.datetimes(timezones=st.just(UTC)), st.lists(st.text(max_size=40) | st.integers(), min_size=1, max_size=5))
     def test_is_a_uuid_that_begins_with_the_milliseconds_since_1970(self, at: datetime, parts: list[object]) -> None:
@@ -36,34 +36,34 @@ class TestOrderedId:
         assert abs((known.int >> 80) - max(0, milliseconds)) <= 1
 
     @given(st.lists(st.text(max_size=40), min_size=2, max_size=9, unique=True))
-    def test_many_of_one_moment_have_ids_and_spans_of_their_own(self, names: list[str]) -> None:
+    def test_ids_and_spans_of_one_moment_are_distinct(self, names: list[str]) -> None:
         ids = [ordered_id(NOW, name) for name in names]
         trace = root_trace("an order")
         assert len(set(ids)) == len({child_of(trace, known) for known in ids}) == len(names)
 
-    def test_later_ones_come_later(self) -> None:
+    def test_ids_of_later_moments_sort_later(self) -> None:
         moments = [NOW + timedelta(milliseconds=7 * number) for number in range(1000)]
         ids = [ordered_id(moment, number) for number, moment in enumerate(moments)]
         assert ids == sorted(ids)
 
-    def test_an_event_has_the_time_of_its_cause_at_the_beginning_of_its_id(self) -> None:
+    def test_the_id_of_an_event_begins_with_the_time_of_its_cause(self) -> None:
         cause = message(accepted())
-        said = emit(accepted(), cause=cause, source="order_intake", index=0, at=NOW, began=cause.time)
-        assert said.id == ordered_id(cause.time, "order_intake", cause.key, "order.accepted.v1", 0)
+        event = emit(accepted(), cause=cause, source="order_intake", index=0, at=NOW, began=cause.time)
+        assert event.id == ordered_id(cause.time, "order_intake", cause.key, "order.accepted.v1", 0)
 
 
 class TestDigest:
-    """What tells two commands under one id apart."""
+    """The digest distinguishes two commands under one id."""
 
     @pytest.mark.parametrize("same", [place(prepaid=False), place(shipping=Decimal("8")), place(currency=None)])
-    def test_counts_values_and_not_how_they_are_written(self, same: PlaceOrder) -> None:
+    def test_depends_on_values_and_not_on_their_notation(self, same: PlaceOrder) -> None:
         assert message(same).digest == message(place()).digest
 
     @pytest.mark.parametrize("other", [place(prepaid=True), place(shipping=Decimal("8.01")), place("1002"), paid()])
-    def test_is_another_for_another_content(self, other: Payload) -> None:
+    def test_differs_for_other_content(self, other: Payload) -> None:
         assert message(other).digest != message(place()).digest
 
-    def test_outlives_a_field_that_a_later_release_adds(self) -> None:
+    def test_does_not_change_when_a_release_adds_a_field(self) -> None:
         class Before(RegisterShop):
             pass
 

@@ -20,7 +20,7 @@ numerators = st.lists(st.integers(0, 10**12), max_size=12)
 
 @given(minors, currencies)
 @example(10**40 + 1, "CNY")
-def test_minor_units_survive_the_way_to_the_wire_and_back(minor: int, currency: str) -> None:
+def test_minor_units_survive_the_round_trip_to_the_wire(minor: int, currency: str) -> None:
     assert to_minor(to_amount(minor, currency), currency) == minor
 
 
@@ -77,9 +77,9 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("amount", "currency", "says"), REFUSED)
-def test_what_the_currency_cannot_express_is_refused(amount: str, currency: str, says: str) -> None:
-    with pytest.raises(MoneyError, match=says):
+@pytest.mark.parametrize(("amount", "currency", "error"), REFUSED)
+def test_an_amount_that_the_currency_cannot_express_is_refused(amount: str, currency: str, error: str) -> None:
+    with pytest.raises(MoneyError, match=error):
         to_minor(Decimal(amount), currency)
 
 
@@ -89,7 +89,7 @@ def test_a_rate_is_whole_parts_per_million(ppm: int) -> None:
 
 
 @pytest.mark.parametrize("rate", ["0.0000001", "0.1234567", "NaN", "Infinity", "0.05000000000000000000000000000001"])
-def test_a_rate_that_is_finer_or_no_number_is_refused(rate: str) -> None:
+def test_a_finer_rate_or_no_number_is_refused(rate: str) -> None:
     with pytest.raises(MoneyError):
         to_rate_ppm(Decimal(rate))
 
@@ -114,7 +114,7 @@ SHARES = [
     ([0, 0], 7, None, [0, 0]),
     # A limit takes the unit that rounding would have added.
     ([100, 100, 100], 3, 99, [33, 33, 33]),
-    # Even the floors exceed it: the last shares give first.
+    # Even the floors exceed it: the last shares are cut first.
     ([30, 20, 10], 1, 45, [30, 15, 0]),
     ([30, 20, 10], 1, 0, [0, 0, 0]),
     ([30, 20, 10], 1, 60, [30, 20, 10]),
@@ -123,12 +123,12 @@ SHARES = [
 
 
 @pytest.mark.parametrize(("parts", "denominator", "limit", "expected"), SHARES)
-def test_shares_worked_out_by_hand(parts: list[int], denominator: int, limit: int | None, expected: list[int]) -> None:
+def test_worked_examples_of_shares(parts: list[int], denominator: int, limit: int | None, expected: list[int]) -> None:
     assert largest_remainder(parts, denominator, limit) == expected
 
 
 def _rounded_total(parts: list[int], denominator: int) -> int:
-    """Half up, said with fractions."""
+    """Half up, in fractions."""
     return int(Fraction(sum(parts), denominator) + Fraction(1, 2))
 
 
@@ -193,7 +193,7 @@ def test_another_order_moves_only_the_unit_between_equal_fractions(
 
 
 @given(numerators, denominators)
-def test_a_larger_fraction_never_loses_to_a_smaller_one(parts: list[int], denominator: int) -> None:
+def test_a_larger_fraction_is_raised_before_a_smaller_one(parts: list[int], denominator: int) -> None:
     shares = largest_remainder(parts, denominator)
     raised = [p % denominator for p, s in zip(parts, shares, strict=True) if s > p // denominator]
     left = [p % denominator for p, s in zip(parts, shares, strict=True) if s == p // denominator]

@@ -1,4 +1,4 @@
-"""The network: shops keep their currency, distributors join below a sponsor who is there, and history stays."""
+"""The network: shops keep their currency, distributors join below a known sponsor, and history stays."""
 
 from __future__ import annotations
 
@@ -44,31 +44,31 @@ def refused(reason: str, detail: str, state: State) -> Decision[State]:
 
 
 class TestShops:
-    WISH = RegisterShop(shop_id=SHOP, currency="CNY")
+    COMMAND = RegisterShop(shop_id=SHOP, currency="CNY")
     KNOWN = State(shops={SHOP: a_shop()})
 
     def test_a_shop_is_registered_with_its_currency_and_deadline(self) -> None:
         event = ShopRegistered(shop_id=SHOP, currency="CNY", payment_deadline_s=1800)
 
-        assert register_shop(State(), message(self.WISH)) == Decision(self.KNOWN, (event,), "registered")
+        assert register_shop(State(), message(self.COMMAND)) == Decision(self.KNOWN, (event,), "registered")
 
-    def test_registered_again_only_its_deadline_can_change(self) -> None:
+    def test_a_second_registration_can_change_only_the_deadline(self) -> None:
         faster = RegisterShop(shop_id=SHOP, currency="CNY", payment_deadline_s=60)
         event = ShopRegistered(shop_id=SHOP, currency="CNY", payment_deadline_s=60)
 
-        assert register_shop(self.KNOWN, message(self.WISH)) == Decision(self.KNOWN, outcome="unchanged")
+        assert register_shop(self.KNOWN, message(self.COMMAND)) == Decision(self.KNOWN, outcome="unchanged")
         assert register_shop(self.KNOWN, message(faster)) == Decision(
             State(shops={SHOP: a_shop(payment_deadline_s=60)}), (event,), "registered"
         )
 
-    def test_it_may_come_under_another_market(self) -> None:
+    def test_a_shop_may_change_its_market(self) -> None:
         command = RegisterShop(shop_id=SHOP, currency="CNY", market="cn_direct")
         event = ShopRegistered(shop_id=SHOP, currency="CNY", payment_deadline_s=1800, market="cn_direct")
         after = State(shops={SHOP: a_shop(market="cn_direct")})
 
         assert register_shop(self.KNOWN, message(command)) == Decision(after, (event,), "registered")
 
-    def test_it_keeps_its_currency_for_life(self) -> None:
+    def test_a_shop_keeps_its_currency(self) -> None:
         detail = "currency: shop shop-1 sells in CNY; register another shop for JPY."
         event = ShopRefused(shop_id=SHOP, reason="conflict", detail=detail)
 
@@ -78,7 +78,7 @@ class TestShops:
 
 
 class TestJoining:
-    def test_at_the_top_nobody_is_above(self) -> None:
+    def test_a_distributor_at_the_top_has_no_sponsor(self) -> None:
         event = DistributorRegistered(distributor_id=TOP, tier="standard", joined_at=JOINED)
         command = join(TOP, None, joined_at=JOINED)
 
@@ -86,12 +86,12 @@ class TestJoining:
             a_network(a_distributor(TOP)), (event,), "registered"
         )
 
-    def test_without_a_date_it_is_from_the_messages_time(self) -> None:
+    def test_the_default_date_is_the_messages_time(self) -> None:
         joined = register_distributor(State(), message(join(TOP, None))).state.distributors[TOP]
 
         assert (joined.standings[0].since, joined.sponsors) == (NOW, (Sponsorship(NOW),))
 
-    def test_below_a_sponsor_nothing_of_the_sponsors_own_chain_is_copied(self) -> None:
+    def test_the_sponsors_own_upline_is_not_copied(self) -> None:
         state = a_network(a_distributor(MIDDLE, TOP))
         command = join(tier="gold", joined_at=JOINED)
         event = DistributorRegistered(distributor_id=SELLER, sponsor_id=MIDDLE, tier="gold", joined_at=JOINED)
@@ -99,12 +99,12 @@ class TestJoining:
 
         assert register_distributor(state, message(command)) == Decision(after, (event,), "registered")
 
-    def test_the_same_registration_again_changes_nothing(self) -> None:
+    def test_a_repeated_registration_changes_nothing(self) -> None:
         state = a_network(a_distributor(SELLER, MIDDLE))
 
         assert register_distributor(state, message(join())) == Decision(state, outcome="duplicate")
 
-    def test_with_another_tier_it_is_refused(self) -> None:
+    def test_a_repeat_with_another_tier_is_refused(self) -> None:
         state = a_network(a_distributor(SELLER, MIDDLE))
         detail = (
             "distributor_id: 3 was registered with tier standard, joined at 2026-01-01T00:00:00+00:00, which stays; to "
@@ -113,25 +113,25 @@ class TestJoining:
 
         assert register_distributor(state, message(join(tier="gold"))) == refused("conflict", detail, state)
 
-    def test_neither_does_it_after_a_move(self) -> None:
+    def test_a_repeat_after_a_move_changes_nothing(self) -> None:
         state = a_network(a_distributor(SELLER, MIDDLE, moves=[(NOW, TOP)]))
 
         assert register_distributor(state, message(join())) == Decision(state, outcome="duplicate")
 
-    @pytest.mark.parametrize(("known", "whom"), [(TOP, "sponsor 1"), (None, "sponsor nobody")])
-    def test_under_another_sponsor_it_is_refused(self, known: int | None, whom: str) -> None:
+    @pytest.mark.parametrize(("known", "sponsor"), [(TOP, "sponsor 1"), (None, "sponsor none")])
+    def test_a_repeat_with_another_sponsor_is_refused(self, known: int | None, sponsor: str) -> None:
         state = a_network(a_distributor(SELLER, known))
-        detail = f"distributor_id: 3 was registered under {whom}; to change that, move the distributor."
+        detail = f"distributor_id: 3 was registered under {sponsor}; to change that, move the distributor."
 
         assert register_distributor(state, message(join())) == refused("conflict", detail, state)
 
-    def test_nobody_sponsors_themselves(self) -> None:
+    def test_a_distributor_cannot_sponsor_itself(self) -> None:
         command = message(join(SELLER, SELLER))
-        detail = "sponsor_id: nobody sponsors themselves."
+        detail = "sponsor_id: a distributor cannot sponsor themselves."
 
         assert register_distributor(State(), command) == refused("own_sponsor", detail, State())
 
-    def test_a_sponsor_who_is_not_known_may_yet_arrive(self) -> None:
+    def test_an_unknown_sponsor_is_retried(self) -> None:
         detail = "sponsor_id: distributor 2 is not registered."
         otherwise = refused("sponsor_unknown", detail, State())
 
@@ -149,7 +149,7 @@ class TestChanges:
             ({"tier": "gold", "active": False}, "gold", False),
         ],
     )
-    def test_a_change_begins_a_new_standing_and_what_is_absent_stays(
+    def test_a_change_begins_a_new_standing_and_keeps_absent_fields(
         self, fields: dict[str, Any], tier: str, active: bool
     ) -> None:
         event = DistributorChanged(distributor_id=SELLER, tier=tier, active=active, effective_at=NOW)
@@ -157,7 +157,7 @@ class TestChanges:
 
         assert change_distributor(self.NETWORK, message(change(**fields))) == Decision(after, (event,), "changed")
 
-    def test_it_holds_from_the_time_it_names(self) -> None:
+    def test_a_change_applies_from_its_effective_time(self) -> None:
         tomorrow = NOW + A_DAY
         known = change_distributor(self.NETWORK, message(change(tier="gold", effective_at=tomorrow))).state
 
@@ -168,7 +168,7 @@ class TestChanges:
             "standard",
         ]
 
-    def test_the_same_change_again_changes_nothing(self) -> None:
+    def test_a_repeated_change_is_a_duplicate(self) -> None:
         once = change_distributor(self.NETWORK, message(change(tier="gold"))).state
 
         assert change_distributor(once, message(change(tier="gold"), id="resent")) == Decision(
@@ -176,14 +176,14 @@ class TestChanges:
         )
 
     @pytest.mark.parametrize("fields", [{"tier": "standard"}, {"active": True}, {}])
-    def test_a_wish_for_what_holds_already_changes_nothing(self, fields: dict[str, Any]) -> None:
+    def test_a_change_to_the_current_values_changes_nothing(self, fields: dict[str, Any]) -> None:
         command = message(change(**fields))
 
         assert change_distributor(self.NETWORK, command) == Decision(self.NETWORK, outcome="unchanged")
 
     @pytest.mark.parametrize("every", [timedelta(0), A_DAY])
-    def test_a_state_that_returns_holds(self, every: timedelta) -> None:
-        """Even at one and the same moment, where what was written last holds."""
+    def test_an_earlier_value_may_return(self, every: timedelta) -> None:
+        """Even at one moment, where the last change applies."""
         state = self.NETWORK
         for number, active in enumerate((False, True, False)):
             command = message(change(active=active, effective_at=NOW + number * every))
@@ -193,7 +193,7 @@ class TestChanges:
 
         assert not state.distributors[SELLER].standing_at(NOW + 2 * every).active
 
-    def test_an_earlier_change_again_is_a_duplicate_whatever_came_after_it(self) -> None:
+    def test_a_repeat_of_an_earlier_change_is_a_duplicate(self) -> None:
         first = message(change(active=False, effective_at=NOW))
         state = change_distributor(self.NETWORK, first).state
         state = change_distributor(state, message(change(tier="gold", effective_at=NOW + A_DAY))).state
@@ -208,7 +208,7 @@ class TestChanges:
             "out_of_order", detail, state
         )
 
-    def test_whoever_is_not_known_may_yet_join(self) -> None:
+    def test_an_unknown_distributor_is_retried(self) -> None:
         detail = "distributor_id: distributor 3 is not registered."
         otherwise = refused("distributor_unknown", detail, State())
 

@@ -1,4 +1,4 @@
-"""The audit of the network sees what the rules would never write."""
+"""The audit of the network reports what the rules never write."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def to_document(entity: Distributor | Team) -> Document:
 
 
 async def breaches(*entities: Distributor | Team, moves: int = 0, **changes: Any) -> list[tuple[str, str]]:
-    """What is found wrong with the chain and these; `changes` are made to the first one's document."""
+    """The breaches of the chain and these entities; `changes` apply to the document of the first entity."""
     store = InMemoryStore(NetworkRepository.collections)
     for number, entity in enumerate((*CHAIN, *entities)):
         table = store.table(DISTRIBUTORS if isinstance(entity, Distributor) else TEAMS)
@@ -36,14 +36,14 @@ async def breaches(*entities: Distributor | Team, moves: int = 0, **changes: Any
 
 
 async def test_a_sound_network_has_no_breach() -> None:
-    """4 and 5 stood below one another in turn, which is no cycle at any time."""
+    """4 and 5 sponsored one another at different times, which is never a cycle."""
     four = a_distributor(4, None, moves=[(NOW, 5)], teams=[(NOW, TEAM), (NOW + A_DAY, None)])
     five = a_distributor(5, 4, moves=[(NOW, TOP)])
 
     assert await breaches(four, five, a_team(), moves=2) == []
 
 
-async def test_a_cycle_is_seen_even_where_it_lasts_a_day() -> None:
+async def test_a_cycle_of_one_day_is_reported() -> None:
     four = a_distributor(4, None, moves=[(NOW, 5), (NOW + 2 * A_DAY, TOP)])
     five = a_distributor(5, 4, moves=[(NOW + A_DAY, TOP)])
     below = a_distributor(6, 5)
@@ -54,13 +54,13 @@ async def test_a_cycle_is_seen_even_where_it_lasts_a_day() -> None:
     assert found == [("distributor/4", detail), ("distributor/5", detail)]
 
 
-async def test_a_cycle_from_the_beginning_is_seen() -> None:
+async def test_a_cycle_from_the_start_is_reported() -> None:
     found = await breaches(a_distributor(4, 5), a_distributor(5, 4))
 
     assert {about for about, _ in found} == {"distributor/4", "distributor/5"}
 
 
-async def test_histories_out_of_order_are_seen() -> None:
+async def test_histories_out_of_order_are_reported() -> None:
     backwards = a_distributor(4, None, moves=[(JOINED - A_DAY, TOP)])
     leaders = a_team(TEAM, MIDDLE, (JOINED - A_DAY, TOP))
 
@@ -70,7 +70,7 @@ async def test_histories_out_of_order_are_seen() -> None:
     ]
 
 
-async def test_whoever_is_named_must_exist() -> None:
+async def test_unknown_ids_are_reported() -> None:
     lost = a_distributor(4, 98, teams=[(NOW, 97)])
 
     assert await breaches(lost, a_team(TEAM, 96)) == [
@@ -86,7 +86,7 @@ async def test_the_index_of_sponsors_must_agree_with_the_history() -> None:
     ]
 
 
-async def test_a_move_that_passed_the_tree_by_is_seen() -> None:
+async def test_a_move_missing_from_the_tree_is_reported() -> None:
     assert await breaches(a_distributor(4, TOP, moves=[(NOW, MIDDLE)])) == [
         ("network", "the tree counts 0 moves, not 1")
     ]

@@ -1,4 +1,4 @@
-"""Moving a distributor: history stays, nobody below is touched, and no cycle closes at any time."""
+"""Moving a distributor: history stays, the downline is unchanged, and no cycle arises at any time."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ def refused(reason: str, detail: str, state: State, distributor_id: int = SELLER
 class TestAMove:
     NETWORK = a_network(a_distributor(OTHER, TOP))
 
-    def test_begins_a_sponsorship_and_keeps_the_former(self) -> None:
+    def test_a_move_begins_a_sponsorship_and_keeps_the_former(self) -> None:
         event = DistributorMoved(distributor_id=SELLER, sponsor_id=OTHER, former_sponsor_id=MIDDLE, effective_at=NOW)
         after = a_network(a_distributor(OTHER, TOP), a_distributor(SELLER, MIDDLE, moves=[(NOW, OTHER)]), moves=1)
 
         assert move_distributor(self.NETWORK, message(move())) == Decision(after, (event,), "moved")
 
-    def test_to_the_top_leaves_nobody_above(self) -> None:
+    def test_a_move_to_the_top_leaves_no_sponsor(self) -> None:
         command = move(sponsor_id=None, effective_at=NOW + A_DAY)
         event = DistributorMoved(distributor_id=SELLER, former_sponsor_id=MIDDLE, effective_at=NOW + A_DAY)
         after = a_network(
@@ -52,21 +52,21 @@ class TestAMove:
 
         assert move_distributor(self.NETWORK, message(command)) == Decision(after, (event,), "moved")
 
-    def test_from_the_top_has_no_former_sponsor(self) -> None:
+    def test_a_move_from_the_top_has_no_former_sponsor(self) -> None:
         state = a_network(a_distributor(OTHER))
 
         decision = move_distributor(state, message(move(OTHER, SELLER)))
 
         assert decision.publish == (DistributorMoved(distributor_id=OTHER, sponsor_id=SELLER, effective_at=NOW),)
 
-    def test_again_changes_nothing(self) -> None:
+    def test_a_repeated_move_is_a_duplicate(self) -> None:
         once = move_distributor(self.NETWORK, message(move())).state
 
         again = move_distributor(once, message(move(effective_at=NOW), id="resent", time=NOW + A_DAY))
 
         assert again == Decision(once, outcome="duplicate")
 
-    def test_to_the_sponsor_one_has_changes_nothing(self) -> None:
+    def test_a_move_to_the_current_sponsor_changes_nothing(self) -> None:
         assert move_distributor(self.NETWORK, message(move(sponsor_id=MIDDLE))) == Decision(
             self.NETWORK, outcome="unchanged"
         )
@@ -79,8 +79,8 @@ class TestAMove:
             "out_of_order", detail, state
         )
 
-    def test_below_oneself_is_refused(self) -> None:
-        detail = "sponsor_id: nobody sponsors themselves."
+    def test_a_move_below_oneself_is_refused(self) -> None:
+        detail = "sponsor_id: a distributor cannot sponsor themselves."
 
         assert move_distributor(State(), message(move(SELLER, SELLER))) == refused("own_sponsor", detail, State())
 
@@ -91,14 +91,14 @@ class TestAMove:
             (move(SELLER, 99), "sponsor_unknown", "sponsor_id: distributor 99 is not registered."),
         ],
     )
-    def test_whoever_is_not_known_may_yet_arrive(self, command: MoveDistributor, reason: str, detail: str) -> None:
+    def test_an_unknown_distributor_is_retried(self, command: MoveDistributor, reason: str, detail: str) -> None:
         otherwise = refused(reason, detail, self.NETWORK, command.distributor_id)
 
         assert move_distributor(self.NETWORK, message(command)) == NotYet(reason, otherwise)
 
 
 class TestCycles:
-    def test_nobody_comes_below_someone_who_is_below_them(self) -> None:
+    def test_a_move_below_the_own_downline_is_refused(self) -> None:
         state = a_network()
         detail = (
             "sponsor_id: distributor 3 stands below 1 at 2026-11-02T09:30:00+00:00 or later; move 3 out of there first."
@@ -106,26 +106,26 @@ class TestCycles:
 
         assert move_distributor(state, message(move(TOP, SELLER))) == refused("cycle", detail, state, TOP)
 
-    def test_a_cycle_that_a_move_to_come_would_close_is_refused(self) -> None:
-        """4 will stand below 3 from tomorrow, so 3 cannot come below 4 today."""
+    def test_a_cycle_with_a_future_move_is_refused(self) -> None:
+        """4 is below 3 from tomorrow, so 3 cannot move below 4 today."""
         state = a_network(a_distributor(OTHER, TOP, moves=[(NOW + A_DAY, SELLER)]))
 
         assert move_distributor(state, message(move())).publish[0].reason == "cycle"
 
-    def test_who_was_below_once_may_be_above_now(self) -> None:
+    def test_a_former_downline_may_become_the_sponsor(self) -> None:
         state = a_network(a_distributor(OTHER, SELLER, moves=[(NOW - A_DAY, None)]))
 
         assert move_distributor(state, message(move())).outcome == "moved"
 
-    def test_but_not_from_a_time_when_they_still_were_below(self) -> None:
+    def test_a_former_downline_cannot_become_the_sponsor_retroactively(self) -> None:
         state = a_network(a_distributor(OTHER, SELLER, moves=[(NOW - A_DAY, None)]))
 
         early = message(move(effective_at=NOW - 2 * A_DAY))
 
         assert move_distributor(state, early).publish[0].reason == "cycle"
 
-    def test_ways_that_meet_again_are_followed_once(self) -> None:
-        """4 comes below 2 tomorrow, below 5 the day after, and both lead to 1."""
+    def test_paths_that_meet_again_are_followed_once(self) -> None:
+        """4 moves below 2 tomorrow and below 5 the day after; both lead to 1."""
         moved = a_distributor(OTHER, TOP, moves=[(NOW + A_DAY, MIDDLE), (NOW + 2 * A_DAY, 5)])
         state = a_network(moved, a_distributor(5, MIDDLE))
 
@@ -142,12 +142,12 @@ class TestCycles:
 
 
 DISTRIBUTORS = st.integers(1, 4)
-WISHES = st.lists(st.tuples(DISTRIBUTORS, st.none() | DISTRIBUTORS, st.integers(0, 5)), min_size=2, max_size=20)
+MOVES = st.lists(st.tuples(DISTRIBUTORS, st.none() | DISTRIBUTORS, st.integers(0, 5)), min_size=2, max_size=20)
 
 
-@given(WISHES)
-def test_whatever_is_asked_nobody_ever_stands_above_themselves(commands: list[tuple[int, int | None, int]]) -> None:
-    """Moves in any order, with dates in any order; looked at on every day, and before the first."""
+@given(MOVES)
+def test_no_sequence_of_moves_makes_a_cycle(commands: list[tuple[int, int | None, int]]) -> None:
+    """Moves in any order, with dates in any order; checked on every day and before the first."""
     state = State()
     for number in range(1, 5):
         joining = RegisterDistributor(distributor_id=number, sponsor_id=number - 1 or None, joined_at=JOINED)
@@ -181,19 +181,19 @@ class TestAsOfADate:
             (NOW + 9 * A_DAY, None, None),
         ],
     )
-    def test_a_history_answers_for_any_moment(
+    def test_a_history_gives_the_state_at_any_moment(
         self, moment: datetime, sponsor_id: int | None, team_id: int | None
     ) -> None:
         assert (self.MOVED.sponsor_at(moment), self.MOVED.team_at(moment)) == (sponsor_id, team_id)
 
-    def test_of_two_that_begin_together_the_one_written_last_holds(self) -> None:
+    def test_of_two_entries_with_the_same_start_the_last_applies(self) -> None:
         corrected = a_distributor(SELLER, MIDDLE, moves=[(NOW, TOP), (NOW, OTHER)])
 
         assert corrected.sponsor_at(NOW) == OTHER
         assert corrected.sponsors_from(NOW) == (OTHER,)
         assert corrected.sponsors_from(JOINED - A_DAY) == (MIDDLE, TOP, OTHER)
 
-    def test_a_chain_is_not_cut_short_in_silence(self) -> None:
+    def test_a_chain_with_a_missing_sponsor_is_an_error(self) -> None:
         with pytest.raises(KeyError):
             chain_at(SELLER, by_id(a_distributor(SELLER, MIDDLE)), NOW, 30)
         assert chain_at(SELLER, by_id(a_distributor(SELLER, MIDDLE)), NOW, 1) == (SELLER,)

@@ -1,4 +1,4 @@
-"""Teams: who leads them and who is in them, each from a date on; nobody is in two at a time."""
+"""Teams: leaders and members, each from a date on; a distributor is in one team at a time."""
 
 from __future__ import annotations
 
@@ -60,29 +60,29 @@ class TestCreating:
 
         assert create_team(self.EMPTY, message(create(created_at=JOINED))) == Decision(a_network(), (event,), "created")
 
-    def test_without_a_date_it_is_from_the_messages_time(self) -> None:
+    def test_the_default_date_is_the_messages_time(self) -> None:
         assert create_team(self.EMPTY, message(create())).state.teams[TEAM].leaders[0].since == NOW
 
-    def test_again_changes_nothing_even_with_another_leader_by_then(self) -> None:
+    def test_a_repeat_changes_nothing_even_after_a_change_of_leader(self) -> None:
         state = a_network(teams=(a_team(TEAM, MIDDLE, (NOW, TOP)),))
 
         assert create_team(state, message(create())) == Decision(state, outcome="duplicate")
 
     @pytest.mark.parametrize("command", [create(name="South"), create(TOP), create(created_at=NOW)])
-    def test_otherwise_again_is_a_conflict(self, command: CreateTeam) -> None:
+    def test_a_repeat_with_other_content_is_a_conflict(self, command: CreateTeam) -> None:
         state = a_network()
         detail = "team_id: 12 was created as 'East' at 2026-01-01T00:00:00+00:00, led by 2; choose another id."
 
         assert create_team(state, message(command)) == refused("conflict", detail, state)
 
-    def test_a_leader_who_is_not_known_may_yet_join(self) -> None:
+    def test_an_unknown_leader_is_retried(self) -> None:
         otherwise = refused("leader_unknown", "leader_id: distributor 99 is not registered.", self.EMPTY)
 
         assert create_team(self.EMPTY, message(create(99))) == NotYet("leader_unknown", otherwise)
 
 
 class TestLeading:
-    def test_another_leads_from_then_on(self) -> None:
+    def test_a_new_leader_leads_from_the_date_on(self) -> None:
         tomorrow = NOW + A_DAY
         event = LeaderChanged(team_id=TEAM, leader_id=TOP, effective_at=tomorrow)
         after = a_team(TEAM, MIDDLE, (tomorrow, TOP))
@@ -92,7 +92,7 @@ class TestLeading:
         )
         assert [after.leader_at(at) for at in (JOINED - A_DAY, NOW, tomorrow)] == [MIDDLE, MIDDLE, TOP]
 
-    def test_again_changes_nothing(self) -> None:
+    def test_a_repeat_changes_nothing(self) -> None:
         once = change_leader(a_network(), message(lead())).state
 
         assert change_leader(once, message(lead(), id="resent")) == Decision(once, outcome="duplicate")
@@ -120,14 +120,14 @@ class TestLeading:
             (lead(99), "leader_unknown", "leader_id: distributor 99 is not registered."),
         ],
     )
-    def test_whoever_is_not_known_may_yet_arrive(self, command: ChangeLeader, reason: str, detail: str) -> None:
+    def test_an_unknown_id_is_retried(self, command: ChangeLeader, reason: str, detail: str) -> None:
         state = a_network()
 
         assert change_leader(state, message(command)) == NotYet(reason, refused(reason, detail, state, command.team_id))
 
 
 class TestJoining:
-    def test_a_member_is_one_from_then_on(self) -> None:
+    def test_a_member_joins_from_the_date_on(self) -> None:
         event = TeamJoined(team_id=TEAM, distributor_id=SELLER, effective_at=NOW)
         after = a_network(a_distributor(SELLER, MIDDLE, teams=[(NOW, TEAM)]))
 
@@ -144,7 +144,7 @@ class TestJoining:
         assert (decision.publish, decision.outcome) == ((event,), "joined")
         assert decision.state.distributors[SELLER] == a_distributor(SELLER, MIDDLE, teams=[(JOINED, TEAM), (NOW, WEST)])
 
-    def test_again_changes_nothing(self) -> None:
+    def test_a_repeat_changes_nothing(self) -> None:
         once = join_team(a_network(), message(join())).state
 
         assert join_team(once, message(join(), id="resent")) == Decision(once, outcome="duplicate")
@@ -170,7 +170,7 @@ class TestJoining:
             (join(99), "distributor_unknown", "distributor_id: distributor 99 is not registered."),
         ],
     )
-    def test_whoever_is_not_known_may_yet_arrive(self, command: JoinTeam, reason: str, detail: str) -> None:
+    def test_an_unknown_id_is_retried(self, command: JoinTeam, reason: str, detail: str) -> None:
         state = a_network()
 
         assert join_team(state, message(command)) == NotYet(reason, refused(reason, detail, state, command.team_id))
@@ -179,26 +179,26 @@ class TestJoining:
 class TestLeaving:
     NETWORK = a_network(a_distributor(SELLER, MIDDLE, teams=[(NOW, TEAM)]))
 
-    def test_a_member_is_none_from_then_on(self) -> None:
+    def test_a_member_leaves_from_the_date_on(self) -> None:
         tomorrow = NOW + A_DAY
         event = TeamLeft(team_id=TEAM, distributor_id=SELLER, effective_at=tomorrow)
         after = a_network(a_distributor(SELLER, MIDDLE, teams=[(NOW, TEAM), (tomorrow, None)]))
 
         assert leave_team(self.NETWORK, message(leave(effective_at=tomorrow))) == Decision(after, (event,), "left")
 
-    def test_again_changes_nothing(self) -> None:
+    def test_a_repeat_changes_nothing(self) -> None:
         once = leave_team(self.NETWORK, message(leave())).state
 
         assert leave_team(once, message(leave(), id="resent")) == Decision(once, outcome="duplicate")
 
-    def test_again_later_it_waits_for_another_join_and_then_changes_nothing(self) -> None:
+    def test_a_later_repeat_is_retried_and_then_changes_nothing(self) -> None:
         once = leave_team(self.NETWORK, message(leave())).state
 
         assert leave_team(once, message(leave(), time=NOW + A_DAY)) == NotYet(
             "not_a_member", Decision(once, outcome="unchanged")
         )
 
-    def test_one_who_left_may_come_back(self) -> None:
+    def test_a_former_member_may_join_again(self) -> None:
         left = leave_team(self.NETWORK, message(leave())).state
 
         back = join_team(left, message(join(), time=NOW + A_DAY))
@@ -220,7 +220,7 @@ class TestLeaving:
             (leave(99), "distributor_unknown", "distributor_id: distributor 99 is not registered."),
         ],
     )
-    def test_a_leave_waits_for_its_join(self, command: LeaveTeam, reason: str, detail: str) -> None:
+    def test_a_leave_before_its_join_is_retried(self, command: LeaveTeam, reason: str, detail: str) -> None:
         otherwise = refused(reason, detail, self.NETWORK, command.team_id)
 
         assert leave_team(self.NETWORK, message(command)) == NotYet(reason, otherwise)

@@ -1,4 +1,4 @@
-"""After the sale: what a refunded order may still do, and what is open between customer and shop."""
+"""After the sale: the statuses that a refunded order may still take, and open after-sales."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class TestStatusAfterwards:
             (COMPLETED, "completed"),
         ],
     )
-    def test_a_step_that_was_taken_changes_nothing(self, before: dict[str, Any], status: str) -> None:
+    def test_a_repeated_status_changes_nothing(self, before: dict[str, Any], status: str) -> None:
         state = after_refund(before, 2)
 
         assert decide.update_status(state, message(update(status))) == Decision(state, outcome="already_refunded")
@@ -77,14 +77,14 @@ class TestStatusAfterwards:
             (COMPLETED, "cancelled"),
         ],
     )
-    def test_any_other_step_is_refused(self, before: dict[str, Any], status: str) -> None:
+    def test_any_other_status_is_refused(self, before: dict[str, Any], status: str) -> None:
         state = after_refund(before, 2)
         detail = f"order {KEY} was refunded (all its money is back); it cannot become {status}."
         event = StatusRefused(shop_id=SHOP, order_id=ORDER, status=status, reason="order_refunded", detail=detail)
 
         assert decide.update_status(state, message(update(status))) == Decision(state, (event,), "refused")
 
-    def test_with_something_left_the_order_goes_on(self) -> None:
+    def test_a_partly_refunded_order_continues(self) -> None:
         state = after_refund(PAID, 1)
 
         shipped = decide.update_status(state, message(update("shipped")))
@@ -113,54 +113,54 @@ def after_sale_refused(state: State, reason: str, detail: str) -> Decision[State
 
 class TestAfterSale:
     @pytest.mark.parametrize("before", [PAID, SHIPPED, COMPLETED])
-    def test_it_is_opened_and_settled(self, before: dict[str, Any]) -> None:
+    def test_an_after_sale_is_opened_and_closed(self, before: dict[str, Any]) -> None:
         state = order_state(an_order(**before))
         version = before["version"]
 
         opened = decide.change_after_sale(state, message(after_sale()))
-        settled = decide.change_after_sale(opened.state, message(after_sale(False)))
+        closed = decide.change_after_sale(opened.state, message(after_sale(False)))
 
         was_open = an_order(**{**before, "version": version + 1}, after_sale_open=True)
         event = AfterSaleChanged(shop_id=SHOP, order_id=ORDER, version=version + 1, open=True)
         assert opened == Decision(state.with_orders(was_open), (event,), "after_sale_opened")
         event = AfterSaleChanged(shop_id=SHOP, order_id=ORDER, version=version + 2, open=False)
         order = an_order(**{**before, "version": version + 2})
-        assert settled == Decision(state.with_orders(order), (event,), "after_sale_closed")
+        assert closed == Decision(state.with_orders(order), (event,), "after_sale_closed")
 
     @pytest.mark.parametrize(("is_open", "outcome"), [(True, "already_open"), (False, "already_closed")])
-    def test_what_it_is_already_changes_nothing(self, is_open: bool, outcome: str) -> None:
+    def test_a_repeat_changes_nothing(self, is_open: bool, outcome: str) -> None:
         state = order_state(an_order(**SHIPPED, after_sale_open=is_open))
 
         assert decide.change_after_sale(state, message(after_sale(is_open))) == Decision(state, outcome=outcome)
 
     @pytest.mark.parametrize("before", [CANCELLED, {**PAID, "status": "refunded"}])
-    def test_what_is_open_can_be_settled_after_the_end(self, before: dict[str, Any]) -> None:
+    def test_an_open_after_sale_can_be_closed_after_the_orders_end(self, before: dict[str, Any]) -> None:
         state = order_state(an_order(**before, after_sale_open=True))
 
         assert decide.change_after_sale(state, message(after_sale(False))).outcome == "after_sale_closed"
 
     @pytest.mark.parametrize(
-        ("before", "how"),
+        ("before", "ending"),
         [
             (REJECTED, "stock_short"),
             (CANCELLED, "cancelled_by_shop"),
             ({**PAID, "status": "refunded"}, "all its money is back"),
         ],
     )
-    def test_but_not_opened(self, before: dict[str, Any], how: str) -> None:
+    def test_an_after_sale_cannot_be_opened_after_the_orders_end(self, before: dict[str, Any], ending: str) -> None:
         state = order_state(an_order(**before))
-        detail = f"order {KEY} was {before['status']} ({how}); there is nothing to hold back any more."
+        detail = f"order {KEY} was {before['status']} ({ending}); there is no commission left to hold."
 
         assert decide.change_after_sale(state, message(after_sale())) == after_sale_refused(
             state, f"order_{before['status']}", detail
         )
 
     @pytest.mark.parametrize("is_open", [True, False])
-    def test_before_order_and_payment_it_waits_and_is_refused_in_the_end(self, is_open: bool) -> None:
+    def test_an_after_sale_before_order_or_payment_is_retried_then_refused(self, is_open: bool) -> None:
         command = message(after_sale(is_open))
         nothing, pending = order_state(), order_state(an_order(**PENDING))
         never = after_sale_refused(nothing, "order_unknown", f"order {KEY} was never accepted; place it first.")
-        unpaid = after_sale_refused(pending, "not_paid", f"order {KEY} is not paid, so nothing is held back for it.")
+        unpaid = after_sale_refused(pending, "not_paid", f"order {KEY} is not paid, so no commission is held for it.")
 
         assert decide.change_after_sale(nothing, command) == NotYet("order_unknown", never)
         assert decide.change_after_sale(pending, command) == NotYet("not_paid", unpaid)
@@ -184,12 +184,12 @@ class TestUnreadable:
 
         assert decide.refuse_unreadable_refund(item) == event
 
-    def test_so_is_an_after_sale_notice(self) -> None:
+    def test_an_after_sale_that_names_its_order_is_refused(self) -> None:
         event = AfterSaleRefused(shop_id=SHOP, order_id=ORDER, reason="invalid_message", detail="lines: Field required")
 
         assert decide.refuse_unreadable_after_sale(self.unreadable(shop_id=SHOP, order_id=ORDER)) == event
 
     @pytest.mark.parametrize("data", [{}, {"shop_id": SHOP}, {"shop_id": SHOP, "order_id": 7}])
-    def test_what_does_not_name_its_order_becomes_a_dead_letter(self, data: dict[str, Any]) -> None:
+    def test_a_message_without_its_order_is_dead_lettered(self, data: dict[str, Any]) -> None:
         assert decide.refuse_unreadable_refund(self.unreadable(**data)) is None
         assert decide.refuse_unreadable_after_sale(self.unreadable(**data)) is None

@@ -1,4 +1,4 @@
-"""Placing an order: accepted as of its own time, or refused with a reason, and the same order only once."""
+"""Placing an order: it is accepted as of its own time or refused with a reason, and only once."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_a_prepaid_order_is_accepted_like_any_other() -> None:
     )
 
 
-def test_the_payment_deadline_is_the_shops_and_does_not_run_before_the_goods_are_set_apart() -> None:
+def test_the_payment_deadline_is_the_shops_and_starts_at_the_reservation() -> None:
     late = place(placed_at=NOW - A_DAY)
 
     after = decide_place(order_state(shop=a_shop(payment_deadline_s=60)), message(late)).state.orders[KEY]
@@ -113,7 +113,7 @@ def test_the_payment_deadline_is_the_shops_and_does_not_run_before_the_goods_are
     assert (after.placed_at, after.payment_deadline_s, after.due_at) == (NOW - A_DAY, 60, None)
 
 
-def test_each_line_keeps_its_number_and_its_products_category() -> None:
+def test_each_line_has_its_number_and_its_products_category() -> None:
     command = place(
         lines=[a_placed_line(CUP, 1, "5.50"), a_placed_line(TEA, 3, "30.00", "0.50"), a_placed_line(CUP, 2, "11.00")],
         tax=Decimal("1.25"),
@@ -132,7 +132,7 @@ def test_each_line_keeps_its_number_and_its_products_category() -> None:
 @pytest.mark.parametrize(
     ("currency", "amount", "minor"), [("JPY", "1500", 1_500), ("KWD", "12.345", 12_345), ("CNY", "19.9", 1_990)]
 )
-def test_amounts_are_kept_in_the_minor_units_of_the_shops_currency(currency: str, amount: str, minor: int) -> None:
+def test_amounts_are_stored_in_the_minor_units_of_the_shops_currency(currency: str, amount: str, minor: int) -> None:
     command = place(lines=[a_placed_line(amount=amount)], currency=currency, shipping=Decimal(0))
 
     order = decide_place(order_state(shop=a_shop(currency=currency)), message(command)).state.orders[KEY]
@@ -141,7 +141,7 @@ def test_amounts_are_kept_in_the_minor_units_of_the_shops_currency(currency: str
 
 
 class TestAsOfTheOrdersTime:
-    def test_tier_and_activity_are_those_of_the_time(self) -> None:
+    def test_tier_and_activity_are_as_of_the_orders_time(self) -> None:
         promoted = a_distributor(
             MIDDLE, TOP, standings=[a_standing(tier="silver"), a_standing(NOW - A_DAY, tier="gold")]
         )
@@ -155,20 +155,20 @@ class TestAsOfTheOrdersTime:
         assert now.upline == (seller, Sponsor(2, MIDDLE, "gold", True), Sponsor(3, TOP, "standard", False))
         assert before.upline == (seller, Sponsor(2, MIDDLE, "silver", True), Sponsor(3, TOP, "standard", True))
 
-    def test_a_standing_holds_from_its_very_moment(self) -> None:
+    def test_a_standing_includes_its_first_moment(self) -> None:
         promoted = a_distributor(SELLER, standings=[a_standing(tier="silver"), a_standing(NOW, tier="gold")])
         state = order_state(distributors=by_id(promoted))
 
         assert decide_place(state, message(place())).state.orders[KEY].upline[0].tier == "gold"
 
-    def test_a_seller_who_was_active_then_may_sell_though_inactive_now(self) -> None:
+    def test_a_seller_active_at_the_orders_time_may_sell(self) -> None:
         left = a_distributor(SELLER, standings=[a_standing(), a_standing(NOW - A_DAY, active=False)])
         state = order_state(distributors=by_id(left))
 
         assert decide_place(state, message(place(placed_at=NOW - 2 * A_DAY))).outcome == "accepted"
 
     def test_the_snapshot_of_the_chain_ends_at_the_thirtieth_level(self) -> None:
-        """Whoever is further up is not even looked for."""
+        """Distributors further up are not loaded."""
         chain = by_id(*(a_distributor(number, number + 1) for number in range(1, 31)))
 
         decision = decide_place(order_state(distributors=chain), message(place(distributor_id=1)))
@@ -187,19 +187,19 @@ class TestAsOfTheOrdersTime:
         assert version_at(NOW - A_DAY) == 2
         assert version_at(NOW - A_DAY - timedelta(milliseconds=1)) == 1
 
-    def test_of_two_rule_sets_that_start_together_the_higher_version_holds(self) -> None:
+    def test_of_rule_sets_with_the_same_start_the_higher_version_applies(self) -> None:
         state = order_state(tenures=(rules(5).tenure, rules(4).tenure))
 
         assert decide_place(state, message(place())).state.orders[KEY].rule_version == 5
 
 
 class TestTheSameOrderAgain:
-    def test_is_a_duplicate_even_under_another_message_id(self) -> None:
+    def test_another_message_id_is_a_duplicate(self) -> None:
         state = order_state(an_order())
 
         assert decide_place(state, message(place(), id="resent")) == Decision(state, outcome="duplicate")
 
-    def test_is_a_duplicate_however_far_the_order_has_come(self) -> None:
+    def test_a_repeat_in_a_later_status_is_a_duplicate(self) -> None:
         state = order_state(an_order(status="cancelled", version=5, reason="cancelled_by_shop"))
 
         assert decide_place(state, message(place())) == Decision(state, outcome="duplicate")
@@ -217,7 +217,7 @@ class TestTheSameOrderAgain:
             place(lines=[a_placed_line(discount="10.00"), a_placed_line(CUP)]),
         ],
     )
-    def test_with_other_content_is_a_conflict_and_the_first_stands(self, changed: v2.PlaceOrder) -> None:
+    def test_other_content_is_a_conflict_and_the_first_order_is_kept(self, changed: v2.PlaceOrder) -> None:
         state = order_state(an_order())
         detail = f"order {KEY} was accepted before with other content; the first one stands."
 
@@ -235,7 +235,7 @@ class TestTheSameOrderAgain:
             (place(total=Decimal("98.0")), place(total=Decimal("98.00")), place(total=Decimal("98.01"))),
         ],
     )
-    def test_is_a_duplicate_with_its_amounts_written_otherwise_and_a_conflict_with_other_amounts(
+    def test_equal_amounts_are_a_duplicate_and_other_amounts_a_conflict(
         self, first: v2.PlaceOrder, rewritten: v2.PlaceOrder, other: v2.PlaceOrder
     ) -> None:
         state = decide_place(order_state(), message(first)).state
@@ -252,7 +252,7 @@ class TestTheSameOrderAgain:
 
         assert decide_place(state, message(place(lines=[cup, tea]))) == refused("conflict", detail, state)
 
-    def test_is_known_by_a_fingerprint_that_is_kept_and_must_not_change_with_the_code(self) -> None:
+    def test_the_stored_fingerprint_does_not_change_with_the_code(self) -> None:
         command = place(currency="CNY", placed_at=NOW, total=Decimal("98.00"))
 
         assert fingerprint_of(command) == "91130325-abfb-5b43-b6ac-f741987ab590"
@@ -272,7 +272,7 @@ MISSING = [
 
 
 @pytest.mark.parametrize(("lacking", "command", "reason", "detail"), MISSING, ids=[case[2] for case in MISSING])
-def test_what_is_not_known_may_yet_arrive_and_is_refused_when_patience_ends(
+def test_unknown_references_are_retried_and_then_refused(
     lacking: dict[str, Any], command: v2.PlaceOrder, reason: str, detail: str
 ) -> None:
     state = order_state(**lacking)
@@ -344,7 +344,7 @@ BROKEN = [
 @pytest.mark.parametrize(
     ("world", "command", "reason", "detail"), BROKEN, ids=[f"{case[2]}-{case[3].split(':')[0]}" for case in BROKEN]
 )
-def test_what_breaks_a_rule_is_refused_at_once_with_field_and_rule(
+def test_a_broken_rule_is_refused_at_once_with_field_and_rule(
     world: dict[str, Any], command: v2.PlaceOrder, reason: str, detail: str
 ) -> None:
     state = order_state(**world)
@@ -352,7 +352,7 @@ def test_what_breaks_a_rule_is_refused_at_once_with_field_and_rule(
     assert decide_place(state, message(command)) == refused(reason, detail, state)
 
 
-def test_an_order_may_be_placed_as_far_ahead_as_clocks_differ() -> None:
+def test_an_order_may_be_placed_within_the_clock_skew() -> None:
     assert decide_place(order_state(), message(place(placed_at=NOW + CLOCK_SKEW_MAX))).outcome == "accepted"
 
 
@@ -367,7 +367,7 @@ class TestUnreadable:
     def unreadable(**data: Any) -> Unreadable:
         return Unreadable("m-1", "order.place.v2", "missing_field", "lines: Field required", b"{}", data=data)
 
-    def test_an_order_that_names_itself_is_refused(self) -> None:
+    def test_an_order_with_its_ids_is_refused(self) -> None:
         detail = "lines: Field required"
         event = OrderRefused(shop_id=SHOP, order_id=ORDER, reason="invalid_message", detail=detail)
 
@@ -392,6 +392,6 @@ class TestUnreadable:
             {"shop_id": "no shop", "order_id": "no order"},
         ],
     )
-    def test_what_does_not_say_what_it_is_about_becomes_a_dead_letter(self, data: dict[str, Any]) -> None:
+    def test_a_message_without_its_ids_is_dead_lettered(self, data: dict[str, Any]) -> None:
         assert refuse_unreadable_order(self.unreadable(**data)) is None
         assert refuse_unreadable_status(self.unreadable(**data)) is None

@@ -1,4 +1,4 @@
-"""An order's life after it was accepted: each step once, early ones wait, late ones change nothing."""
+"""An accepted order's statuses: each step happens once, early steps are retried, late ones change nothing."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def status_refused(status: str, reason: str, detail: str, state: State) -> Decis
 
 
 class TestStock:
-    def test_a_reservation_is_noted_and_the_payment_deadline_counts_from_it(self) -> None:
+    def test_a_reservation_starts_the_payment_deadline(self) -> None:
         state = order_state(an_order(payment_deadline_s=60))
         order = an_order(version=2, reserved=True, payment_deadline_s=60, due_at=LATER + timedelta(seconds=60))
 
@@ -73,9 +73,9 @@ class TestStock:
             state.with_orders(order), (event,), "paid"
         )
 
-    def test_without_stock_the_order_ends_and_names_what_was_wanting(self) -> None:
+    def test_an_order_without_stock_is_rejected_with_the_missing_products(self) -> None:
         state = order_state(an_order())
-        detail = "product 501: 2 wanted, 1 there; product 502: 3 wanted, 0 there"
+        detail = "product 501: 2 requested, 1 available; product 502: 3 requested, 0 available"
         event = OrderRejected(shop_id=SHOP, order_id=ORDER, version=2, reason="stock_short", detail=detail)
 
         assert decide.reject(state, message(short((TEA, 2, 1), (CUP, 3, 0)))) == Decision(
@@ -83,32 +83,32 @@ class TestStock:
         )
 
     @pytest.mark.parametrize("order", [an_order(**PAID), an_order(**CANCELLED), an_order(**REJECTED)])
-    def test_an_answer_that_comes_too_late_changes_nothing(self, order: Order) -> None:
+    def test_a_late_answer_changes_nothing(self, order: Order) -> None:
         state = order_state(order)
         nothing = Decision(state, outcome=f"already_{order.status}")
 
         assert decide.note_reserved(state, message(reserved())) == nothing
         assert decide.reject(state, message(short((TEA, 2, 1)))) == nothing
 
-    def test_the_same_reservation_again_changes_nothing(self) -> None:
+    def test_a_repeated_reservation_changes_nothing(self) -> None:
         state = order_state(an_order(**RESERVED))
 
         assert decide.note_reserved(state, message(reserved())) == Decision(state, outcome="already_pending")
 
-    def test_an_answer_that_overtakes_its_order_waits(self) -> None:
+    def test_an_answer_that_overtakes_its_order_is_retried(self) -> None:
         assert decide.note_reserved(order_state(), message(reserved())) == NotYet("order_unknown")
         assert decide.reject(order_state(), message(short((TEA, 2, 1)))) == NotYet("order_unknown")
 
 
 class TestPayment:
-    def test_a_reserved_order_is_paid_when_the_shop_says_so(self) -> None:
+    def test_a_reserved_order_is_paid_when_the_shop_reports_it(self) -> None:
         state = order_state(an_order(**RESERVED))
 
         assert decide.update_status(state, message(update("paid"))) == Decision(
             state.with_orders(an_order(**PAID)), (paid(version=3),), "paid"
         )
 
-    def test_before_the_stocks_answer_it_is_remembered_and_the_answer_decides(self) -> None:
+    def test_a_payment_before_the_reservation_is_noted_until_the_reservation(self) -> None:
         state = order_state(an_order())
         noted = an_order(version=2, prepaid=True, paid_at=NOW)
 
@@ -129,7 +129,7 @@ class TestPayment:
             (an_order(**COMPLETED), "already_completed"),
         ],
     )
-    def test_a_payment_said_again_changes_nothing(self, order: Order, outcome: str) -> None:
+    def test_a_repeated_payment_changes_nothing(self, order: Order, outcome: str) -> None:
         state = order_state(order)
 
         assert decide.update_status(state, message(update("paid"))) == Decision(state, outcome=outcome)
@@ -151,7 +151,7 @@ class TestShipmentAndReceipt:
         )
 
     @pytest.mark.parametrize("order", [an_order(), an_order(**RESERVED), an_order(prepaid=True)])
-    def test_a_shipment_before_the_payment_waits_and_is_refused_in_the_end(self, order: Order) -> None:
+    def test_a_shipment_before_the_payment_is_retried_then_refused(self, order: Order) -> None:
         state = order_state(order)
         detail = f"order {KEY} is not paid, so it cannot ship."
         otherwise = status_refused("shipped", "not_paid", detail, state)
@@ -159,7 +159,7 @@ class TestShipmentAndReceipt:
         assert decide.update_status(state, message(update("shipped"))) == NotYet("not_paid", otherwise)
 
     @pytest.mark.parametrize("order", [an_order(), an_order(**PAID)])
-    def test_a_receipt_before_the_shipment_waits_and_is_refused_in_the_end(self, order: Order) -> None:
+    def test_a_receipt_before_the_shipment_is_retried_then_refused(self, order: Order) -> None:
         state = order_state(order)
         detail = f"order {KEY} has not shipped, so it cannot be complete."
         otherwise = status_refused("completed", "not_shipped", detail, state)
@@ -174,7 +174,7 @@ class TestShipmentAndReceipt:
             (an_order(**COMPLETED), "completed", "already_completed"),
         ],
     )
-    def test_a_step_already_passed_changes_nothing(self, order: Order, status: str, outcome: str) -> None:
+    def test_an_earlier_status_changes_nothing(self, order: Order, status: str, outcome: str) -> None:
         state = order_state(order)
 
         assert decide.update_status(state, message(update(status))) == Decision(state, outcome=outcome)
@@ -191,7 +191,7 @@ class TestCancellation:
         ],
         ids=["pending", "payment noted", "reserved", "paid"],
     )
-    def test_an_order_that_has_not_left_is_cancelled(self, before: Order, was_reserved: bool, was_paid: bool) -> None:
+    def test_an_unshipped_order_is_cancelled(self, before: Order, was_reserved: bool, was_paid: bool) -> None:
         state = order_state(before)
         version = before.version + 1
         after = replace(before, version=version, status="cancelled", due_at=None, reason="cancelled_by_shop")
@@ -202,9 +202,9 @@ class TestCancellation:
         )
 
     @pytest.mark.parametrize("order", [an_order(**SHIPPED), an_order(**COMPLETED)])
-    def test_an_order_that_has_left_is_not(self, order: Order) -> None:
+    def test_a_shipped_order_is_not_cancelled(self, order: Order) -> None:
         state = order_state(order)
-        detail = f"order {KEY} has left already; ask for a refund instead."
+        detail = f"order {KEY} has shipped already; request a refund instead."
 
         assert decide.update_status(state, message(update("cancelled"))) == status_refused(
             "cancelled", "already_shipped", detail, state
@@ -222,7 +222,7 @@ class TestAfterTheEnd:
 
     @pytest.mark.parametrize("status", ["paid", "shipped", "completed"])
     @pytest.mark.parametrize("order", [an_order(**REJECTED), an_order(**CANCELLED)])
-    def test_any_other_step_is_refused_and_says_how_the_order_ended(self, order: Order, status: str) -> None:
+    def test_any_other_status_is_refused_with_the_end_of_the_order(self, order: Order, status: str) -> None:
         state = order_state(order)
         detail = f"order {KEY} was {order.status} ({order.reason}); it cannot become {status}."
 
@@ -231,7 +231,7 @@ class TestAfterTheEnd:
         )
 
 
-def test_a_status_that_overtakes_its_order_waits_and_is_refused_in_the_end() -> None:
+def test_a_status_that_overtakes_its_order_is_retried_then_refused() -> None:
     state = order_state()
     detail = f"order {KEY} was never accepted; place it first."
     otherwise = status_refused("paid", "order_unknown", detail, state)
@@ -287,8 +287,8 @@ STEPS: dict[str, set[str]] = {
 TRIES_MAX = 4
 
 
-def everything_about_one_order(*, prepaid: bool, enough: bool) -> dict[str, tuple[Any, Any]]:
-    """Every message that can concern one order: its rule and itself."""
+def messages_of_one_order(*, prepaid: bool, enough: bool) -> dict[str, tuple[Any, Any]]:
+    """Every message that can concern one order, with its rule."""
     answer = (decide.note_reserved, reserved()) if enough else (decide.reject, short((TEA, 2, 1)))
     return {
         "place": (decide.place, place(prepaid=prepaid)),
@@ -301,8 +301,8 @@ def everything_about_one_order(*, prepaid: bool, enough: bool) -> dict[str, tupl
     }
 
 
-def is_told_truly(order: Order) -> bool:
-    """Whether the status and the other fields tell the same story."""
+def is_consistent(order: Order) -> bool:
+    """Whether the status and the other fields agree."""
     match order.status:
         case "pending":
             return order.completed_at is None and order.reason is None and order.reserved == (order.due_at is not None)
@@ -316,17 +316,17 @@ def is_told_truly(order: Order) -> bool:
             return order.reason is not None and order.due_at is None
 
 
-names = list(everything_about_one_order(prepaid=False, enough=True))
+names = list(messages_of_one_order(prepaid=False, enough=True))
 
 
 @given(st.lists(st.sampled_from(names), max_size=24), st.permutations(names), st.booleans(), st.booleans())
-def test_any_interleaving_with_repeats_stays_legal_and_says_each_thing_once(
+def test_any_interleaving_stays_legal_and_publishes_each_event_once(
     repeats: list[str], all_of_them: list[str], prepaid: bool, enough: bool
 ) -> None:
-    known = everything_about_one_order(prepaid=prepaid, enough=enough)
+    known = messages_of_one_order(prepaid=prepaid, enough=enough)
     waiting = deque((name, 1) for name in (*repeats, *all_of_them))
     state = order_state()
-    said: Counter[str] = Counter()
+    published: Counter[str] = Counter()
     versions: list[int] = []
     while waiting:
         name, attempt = waiting.popleft()
@@ -342,18 +342,18 @@ def test_any_interleaving_with_repeats_stays_legal_and_says_each_thing_once(
             assert after is not None
             assert after.status in STEPS[before.status if before else "none"]
             assert after.version == (before.version if before else 0) + 1
-            assert is_told_truly(after)
-        said.update(event.message_type for event in answer.publish if "refused" not in event.message_type)
+            assert is_consistent(after)
+        published.update(event.message_type for event in answer.publish if "refused" not in event.message_type)
         versions += [event.version for event in answer.publish if hasattr(event, "version")]
         state = answer.state
-    assert said.total() == len(said)
+    assert published.total() == len(published)
     assert versions == sorted(set(versions))
     order = state.orders[KEY]
     last = {"paid": "order.paid.v1", "shipped": "order.shipped.v1", "completed": "order.completed.v1"}
-    assert order.status not in last or said[last[order.status]] == 1
-    assert ("order.cancelled.v1" in said) == (order.status == "cancelled")
-    assert ("order.rejected.v1" in said) == (order.status == "rejected")
-    assert ("order.refunded.v1" in said) == (order.status == "refunded")
+    assert order.status not in last or published[last[order.status]] == 1
+    assert ("order.cancelled.v1" in published) == (order.status == "cancelled")
+    assert ("order.rejected.v1" in published) == (order.status == "rejected")
+    assert ("order.refunded.v1" in published) == (order.status == "refunded")
 
 
 IN_EVERY_STATE = [
@@ -367,20 +367,20 @@ IN_EVERY_STATE = [
     "state", IN_EVERY_STATE, ids=lambda state: next((o.status for o in state.orders.values()), "new")
 )
 def test_handled_twice_equals_once(state: State, name: str) -> None:
-    rule, payload = everything_about_one_order(prepaid=False, enough=True)[name]
-    said = message(payload, time=NOW)
-    once = rule(state, said)
+    rule, payload = messages_of_one_order(prepaid=False, enough=True)[name]
+    cause = message(payload, time=NOW)
+    once = rule(state, cause)
     if isinstance(once, NotYet):
         assert once.otherwise is None or once.otherwise.state == state
         return
-    twice = rule(once.state, said)
+    twice = rule(once.state, cause)
 
     assert twice.state == once.state
-    # A refusal may be said again, since its sender asked again; nothing else is.
+    # A refusal may be published again, since its sender sent the command again; nothing else is.
     assert twice.publish == (once.publish if once.outcome == "refused" else ())
 
 
-def test_paid_at_is_when_the_shop_said_so_not_when_the_stock_answered() -> None:
+def test_paid_at_is_the_time_of_the_payment_not_of_the_reservation() -> None:
     first: datetime = NOW
     state = decide.update_status(order_state(an_order()), message(update("paid"), time=first)).state
 

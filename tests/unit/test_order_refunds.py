@@ -1,4 +1,4 @@
-"""Refunds and after-sale: at most what is left of each line, each refund once, and the order ends with nothing left."""
+"""Refunds: at most the rest of each line, each refund once, and the order ends when nothing is left."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from tests.builders import (
 from workers.order_intake import decide
 from workers.order_intake.content import refund_fingerprint_of
 from workers.order_intake.model import Order, Refund, State
-from workers.order_intake.refunds import asked_for
+from workers.order_intake.refunds import requested_lines
 
 LATER = NOW + timedelta(days=3)
 PENDING = {"version": 2, "reserved": True, "due_at": NOW + HALF_AN_HOUR}
@@ -53,33 +53,35 @@ CANCELLED = {**PAID, "version": 4, "status": "cancelled", "reason": "cancelled_b
 A_TEA = Line(1, TEA, TEAS, 2, 10_000, 1_000)
 
 
-def a_line(number: int, product_id: int, quantity: int, net_minor: int, *, gone: tuple[int, int] = (0, 0)) -> Line:
-    """`gone` is how many units and how much money went back."""
-    return Line(number, product_id, TEAS if product_id == TEA else CUPS, quantity, net_minor, 0, *gone)
+def a_line(number: int, product_id: int, quantity: int, net_minor: int, *, taken: tuple[int, int] = (0, 0)) -> Line:
+    """`taken` is the refunded units and money."""
+    return Line(number, product_id, TEAS if product_id == TEA else CUPS, quantity, net_minor, 0, *taken)
 
 
 def booked(command: RefundOrder, *parts: tuple[int, int, int], was_shipped: bool = False) -> Refund:
     """`parts` are (line, units, minor units)."""
     given_back = tuple(GivenBack(*part) for part in parts)
-    asked = asked_for(command, "CNY")
+    requested = requested_lines(command, "CNY")
     fingerprint = refund_fingerprint_of(command)
-    return Refund(command.refund_id, LATER, given_back, fingerprint=fingerprint, was_shipped=was_shipped, asked=asked)
+    return Refund(
+        command.refund_id, LATER, given_back, fingerprint=fingerprint, was_shipped=was_shipped, asked=requested
+    )
 
 
 def booked_before(*parts: tuple[int, int, int]) -> Refund:
-    """A refund of an older version, which kept only what it took."""
+    """A refund stored by an older version, which has only the refunded parts."""
     return Refund("old", NOW, tuple(GivenBack(*part) for part in parts), fingerprint="", was_shipped=True)
 
 
-def ask(state: State, command: RefundOrder) -> Any:
+def decide_refund(state: State, command: RefundOrder) -> Any:
     return decide.refund(state, message(command, time=LATER))
 
 
 def given_back(order: Order, *commands: RefundOrder) -> list[tuple[tuple[int, int, int], ...]]:
-    """What each refund takes: (line, units, minor units)."""
+    """The parts of each refund: (line, units, minor units)."""
     state = order_state(order)
     for command in commands:
-        decision = ask(state, command)
+        decision = decide_refund(state, command)
         assert decision.outcome == "refunded", decision
         state = decision.state
     refunds = state.orders[KEY].refunds
@@ -92,15 +94,15 @@ def refund_refused(state: State, reason: str, detail: str) -> Decision[State]:
 
 
 class TestOneRefund:
-    def test_the_units_share_goes_back_and_the_rest_of_the_order_stands(self) -> None:
+    def test_a_refund_returns_the_units_share_and_keeps_the_rest(self) -> None:
         state = order_state(an_order(**PAID))
         line = replace(A_TEA, refunded_quantity=1, refunded_minor=4_500)
         order = an_order(**{**PAID, "version": 4}, lines=(line,), refunds=(booked(refund(), (1, 1, 4_500)),))
 
-        assert ask(state, refund()) == Decision(state.with_orders(order), (refunded(version=4),), "refunded")
+        assert decide_refund(state, refund()) == Decision(state.with_orders(order), (refunded(version=4),), "refunded")
 
     @pytest.mark.parametrize(("before", "was_shipped"), [(PAID, False), (SHIPPED, True), (COMPLETED, True)])
-    def test_with_nothing_left_the_order_has_ended(self, before: dict[str, Any], was_shipped: bool) -> None:
+    def test_a_full_refund_ends_the_order(self, before: dict[str, Any], was_shipped: bool) -> None:
         state = order_state(an_order(**before))
         command = refund(a_refund_line(quantity=2))
         version = before["version"] + 1
@@ -110,16 +112,16 @@ class TestOneRefund:
             lines=(line,),
             refunds=(booked(command, (1, 2, 9_000), was_shipped=was_shipped),),
         )
-        told = a_refunded_line(refunded_quantity=2, refunded="90.00")
-        event = refunded(told, version=version, was_shipped=was_shipped, is_full=True)
+        sums = a_refunded_line(refunded_quantity=2, refunded="90.00")
+        event = refunded(sums, version=version, was_shipped=was_shipped, is_full=True)
 
-        assert ask(state, command) == Decision(state.with_orders(order), (event,), "refunded")
+        assert decide_refund(state, command) == Decision(state.with_orders(order), (event,), "refunded")
 
-    def test_the_event_has_the_sums_of_all_lines_that_were_ever_touched(self) -> None:
-        lines = (a_line(1, TEA, 2, 9_000, gone=(1, 4_500)), a_line(2, CUP, 4, 2_000), a_line(3, CUP, 1, 700))
+    def test_the_event_has_the_sums_of_all_refunded_lines(self) -> None:
+        lines = (a_line(1, TEA, 2, 9_000, taken=(1, 4_500)), a_line(2, CUP, 4, 2_000), a_line(3, CUP, 1, 700))
         state = order_state(an_order(**SHIPPED, lines=lines, refunds=(booked_before((1, 1, 4_500)),)))
 
-        [event] = ask(state, refund(a_refund_line(CUP, 1, "4.00"), refund_id="refund-2")).publish
+        [event] = decide_refund(state, refund(a_refund_line(CUP, 1, "4.00"), refund_id="refund-2")).publish
 
         assert (event.refund_id, event.amount, event.refunded_total) == ("refund-2", Decimal("4.00"), Decimal("49.00"))
         assert (event.net_total, event.is_full) == (Decimal("117.00"), False)
@@ -129,36 +131,38 @@ class TestOneRefund:
         assert event.lines == (a_refunded_line(), cups)
 
     @pytest.mark.parametrize(("quantity", "amount"), [(2, "89.99"), (2, "0"), (0, "0.01"), (1, None)])
-    def test_while_money_is_left_it_has_not(self, quantity: int, amount: str | None) -> None:
-        decision = ask(order_state(an_order(**SHIPPED)), refund(a_refund_line(TEA, quantity, amount)))
+    def test_an_order_with_money_left_has_not_ended(self, quantity: int, amount: str | None) -> None:
+        decision = decide_refund(order_state(an_order(**SHIPPED)), refund(a_refund_line(TEA, quantity, amount)))
 
         assert decision.state.orders[KEY].status == "shipped"
         assert not decision.publish[0].is_full
 
     @pytest.mark.parametrize("quantity", [0, 1])
-    def test_with_all_the_money_back_it_has_and_units_may_still_come_back(self, quantity: int) -> None:
+    def test_units_may_still_be_returned_after_all_the_money(self, quantity: int) -> None:
         gift = a_line(2, CUP, 1, 0)
         state = order_state(an_order(**SHIPPED, lines=(A_TEA, gift)))
 
-        money = ask(state, refund(a_refund_line(TEA, quantity, "90.00")))
-        units = ask(money.state, refund(a_refund_line(TEA, 2 - quantity), a_refund_line(CUP), refund_id="refund-2"))
+        money = decide_refund(state, refund(a_refund_line(TEA, quantity, "90.00")))
+        units = decide_refund(
+            money.state, refund(a_refund_line(TEA, 2 - quantity), a_refund_line(CUP), refund_id="refund-2")
+        )
 
         assert (money.publish[0].is_full, money.state.orders[KEY].status) == (True, "refunded")
         [event] = units.publish
         assert (event.is_full, event.amount, units.state.orders[KEY].status) == (True, Decimal("0.00"), "refunded")
         assert [line.refunded_quantity for line in event.lines] == [2, 1]
 
-    def test_an_order_that_cost_nothing_has_ended_with_its_units(self) -> None:
+    def test_a_free_order_ends_with_its_last_unit(self) -> None:
         state = order_state(an_order(**SHIPPED, lines=(a_line(1, TEA, 2, 0),)))
 
-        one = ask(state, refund())
-        two = ask(one.state, refund(refund_id="refund-2"))
+        one = decide_refund(state, refund())
+        two = decide_refund(one.state, refund(refund_id="refund-2"))
 
         assert (one.state.orders[KEY].status, one.publish[0].is_full) == ("shipped", False)
         assert (two.state.orders[KEY].status, two.publish[0].is_full) == ("refunded", True)
 
 
-class TestHowMuch:
+class TestAmounts:
     THREE = an_order(**SHIPPED, lines=(a_line(1, TEA, 3, 1_000),))
 
     @pytest.mark.parametrize(
@@ -167,7 +171,7 @@ class TestHowMuch:
             ([(1, None), (1, None), (1, None)], [333, 333, 334]),
             ([(2, None), (1, None)], [666, 334]),
             ([(3, None)], [1_000]),
-            # What was given for other units, or for none, leaves the share as it is.
+            # An amount for other units, or for none, does not change the share.
             ([(1, "1.00"), (1, None), (1, None)], [100, 333, 333]),
             ([(1, None), (1, "1.00"), (1, None)], [333, 100, 333]),
             ([(2, "2.00"), (1, None)], [200, 333]),
@@ -181,7 +185,7 @@ class TestHowMuch:
             ([(0, "10.00"), (1, None), (2, None)], [1_000, 0, 0]),
         ],
     )
-    def test_units_without_an_amount_bring_their_share_of_what_was_paid_for_them(
+    def test_units_without_an_amount_get_their_share_of_the_price(
         self, commands: list[tuple[int, str | None]], amounts: list[int]
     ) -> None:
         refunds = [refund(a_refund_line(TEA, *command), refund_id=f"r-{n}") for n, command in enumerate(commands)]
@@ -205,7 +209,7 @@ class TestHowMuch:
 
         assert given_back(an_order(**SHIPPED, lines=lines), command) == [((1, 2, 1_001), (2, 1, 300))]
 
-    def test_an_amount_for_any_line_makes_room_for_the_units_of_a_line(self) -> None:
+    def test_an_amount_for_any_line_leaves_room_for_the_units_of_a_line(self) -> None:
         lines = (a_line(1, TEA, 1, 1_000), a_line(2, TEA, 1, 2_000))
         order = an_order(**SHIPPED, lines=lines)
         for_any, unit = a_refund_line(TEA, 0, "4.00"), a_refund_line(TEA, 1, line=1)
@@ -227,19 +231,19 @@ class TestHowMuch:
     @pytest.mark.parametrize(
         ("old", "commands", "amounts"),
         [
-            # 333 for a unit was its share, so the last of three takes the residue.
+            # 333 is the share of a unit, so the last of three takes the remainder.
             ([(1, 1, 333)], [(1, None), (1, None)], [333, 334]),
             ([(1, 1, 333), (1, 1, 333)], [(1, None)], [334]),
-            # Anything else was an amount.
+            # Any other figure was an amount.
             ([(1, 2, 200)], [(1, None)], [333]),
             ([(1, 0, 400)], [(1, None), (2, None)], [333, 267]),
         ],
     )
-    def test_what_an_older_version_booked_counts_by_what_it_took(
+    def test_refunds_of_an_older_version_count_by_their_parts(
         self, old: list[tuple[int, int, int]], commands: list[tuple[int, str | None]], amounts: list[int]
     ) -> None:
         units, minor = sum(part[1] for part in old), sum(part[2] for part in old)
-        line = a_line(1, TEA, 3, 1_000, gone=(units, minor))
+        line = a_line(1, TEA, 3, 1_000, taken=(units, minor))
         order = an_order(**SHIPPED, lines=(line,), refunds=tuple(map(booked_before, old)))
         refunds = [refund(a_refund_line(TEA, *command), refund_id=f"r-{n}") for n, command in enumerate(commands)]
 
@@ -247,7 +251,7 @@ class TestHowMuch:
 
         assert [sum(minor for _, _, minor in parts) for parts in taken] == amounts
 
-    def test_a_line_that_cost_nothing_gives_its_units_back(self) -> None:
+    def test_a_free_line_returns_its_units(self) -> None:
         order = an_order(**SHIPPED, lines=(a_line(1, TEA, 2, 0),))
 
         assert given_back(order, refund(a_refund_line(TEA, 2))) == [((1, 2, 0),)]
@@ -255,29 +259,29 @@ class TestHowMuch:
 
 class TestRefusals:
     @pytest.mark.parametrize(
-        ("asked", "reason", "detail"),
+        ("line", "reason", "detail"),
         [
             (a_refund_line(CUP), "not_ordered", "lines.0: product 502 is not on the order."),
             (a_refund_line(TEA, line=2), "not_ordered", "lines.0: product 501 is not on line 2 of the order."),
             (
                 a_refund_line(TEA, 0),
                 "nothing_to_refund",
-                "lines.0: say how many units or how much money of product 501 goes back.",
+                "lines.0: give the units or the money of product 501 to refund.",
             ),
             (
                 a_refund_line(TEA, 0, "0.00"),
                 "nothing_to_refund",
-                "lines.0: say how many units or how much money of product 501 goes back.",
+                "lines.0: give the units or the money of product 501 to refund.",
             ),
             (
                 a_refund_line(TEA, 3),
                 "more_than_left",
-                "lines.0: 3 units of product 501 asked for, 2 units and 90.00 are left.",
+                "lines.0: 3 units of product 501 requested, 2 units and 90.00 are left.",
             ),
             (
                 a_refund_line(TEA, 1, "90.01"),
                 "more_than_left",
-                "lines.0: 1 units and 90.01 of product 501 asked for, 2 units and 90.00 are left.",
+                "lines.0: 1 units and 90.01 of product 501 requested, 2 units and 90.00 are left.",
             ),
             (
                 a_refund_line(TEA, 1, "0.001"),
@@ -286,89 +290,89 @@ class TestRefusals:
             ),
         ],
     )
-    def test_what_cannot_be_booked_is_refused_with_the_figures(self, asked: Any, reason: str, detail: str) -> None:
+    def test_an_impossible_refund_is_refused_with_the_figures(self, line: Any, reason: str, detail: str) -> None:
         state = order_state(an_order(**PAID))
 
-        assert ask(state, refund(asked)) == refund_refused(state, reason, detail)
+        assert decide_refund(state, refund(line)) == refund_refused(state, reason, detail)
 
-    def test_one_line_that_does_not_fit_refuses_the_whole_refund(self) -> None:
+    def test_one_impossible_line_refuses_the_whole_refund(self) -> None:
         state = order_state(an_order(**PAID))
-        detail = "lines.1: 2 units of product 501 asked for, 1 units and 45.00 are left."
+        detail = "lines.1: 2 units of product 501 requested, 1 units and 45.00 are left."
 
-        assert ask(state, refund(a_refund_line(TEA, 1), a_refund_line(TEA, 2))) == refund_refused(
+        assert decide_refund(state, refund(a_refund_line(TEA, 1), a_refund_line(TEA, 2))) == refund_refused(
             state, "more_than_left", detail
         )
 
-    def test_of_an_order_that_was_refunded_nothing_is_left(self) -> None:
+    def test_a_refunded_order_has_nothing_left(self) -> None:
         line = replace(A_TEA, refunded_quantity=2, refunded_minor=9_000)
         state = order_state(
             an_order(**{**PAID, "status": "refunded"}, lines=(line,), refunds=(booked_before((1, 2, 9_000)),))
         )
-        detail = "lines.0: 1 units of product 501 asked for, 0 units and 0.00 are left."
+        detail = "lines.0: 1 units of product 501 requested, 0 units and 0.00 are left."
 
-        assert ask(state, refund()) == refund_refused(state, "more_than_left", detail)
+        assert decide_refund(state, refund()) == refund_refused(state, "more_than_left", detail)
 
     @pytest.mark.parametrize("order", [an_order(**REJECTED), an_order(**CANCELLED)])
-    def test_an_order_that_ended_otherwise_gives_nothing_back(self, order: Order) -> None:
+    def test_a_rejected_or_cancelled_order_cannot_be_refunded(self, order: Order) -> None:
         state = order_state(order)
-        detail = f"order {KEY} was {order.status} ({order.reason}); nothing of it can be given back."
+        detail = f"order {KEY} was {order.status} ({order.reason}); nothing of it can be refunded."
 
-        assert ask(state, refund()) == refund_refused(state, f"order_{order.status}", detail)
+        assert decide_refund(state, refund()) == refund_refused(state, f"order_{order.status}", detail)
 
-    def test_there_is_a_limit_to_the_refunds_of_one_order(self) -> None:
+    def test_the_refunds_of_one_order_are_limited(self) -> None:
         many = tuple(Refund(f"r-{number}", NOW, (), fingerprint="", was_shipped=True) for number in range(REFUNDS_MAX))
         detail = f"order {KEY} has 200 refunds, and no order may have more."
         full, almost = (order_state(an_order(**SHIPPED, refunds=some)) for some in (many, many[1:]))
 
-        assert ask(full, refund()) == refund_refused(full, "too_many_refunds", detail)
-        assert ask(almost, refund()).outcome == "refunded"
+        assert decide_refund(full, refund()) == refund_refused(full, "too_many_refunds", detail)
+        assert decide_refund(almost, refund()).outcome == "refunded"
 
-    def test_a_refund_that_overtakes_its_order_waits_and_is_refused_in_the_end(self) -> None:
+    def test_a_refund_that_overtakes_its_order_is_retried_then_refused(self) -> None:
         state = order_state()
         otherwise = refund_refused(state, "order_unknown", f"order {KEY} was never accepted; place it first.")
 
-        assert ask(state, refund()) == NotYet("order_unknown", otherwise)
+        assert decide_refund(state, refund()) == NotYet("order_unknown", otherwise)
 
     @pytest.mark.parametrize("order", [an_order(), an_order(**PENDING)])
-    def test_a_refund_before_the_payment_waits_and_is_refused_in_the_end(self, order: Order) -> None:
+    def test_a_refund_before_the_payment_is_retried_then_refused(self, order: Order) -> None:
         state = order_state(order)
-        detail = f"order {KEY} is not paid, so there is nothing to give back."
+        detail = f"order {KEY} is not paid, so there is nothing to refund."
 
-        assert ask(state, refund()) == NotYet("not_paid", refund_refused(state, "not_paid", detail))
+        assert decide_refund(state, refund()) == NotYet("not_paid", refund_refused(state, "not_paid", detail))
 
 
 class TestTheSameRefundAgain:
     @pytest.mark.parametrize("quantity", [1, 2])
-    def test_it_counts_once_even_where_it_ended_the_order(self, quantity: int) -> None:
+    def test_a_repeat_counts_once_even_after_the_orders_end(self, quantity: int) -> None:
         command = refund(a_refund_line(TEA, quantity, "19.9"))
-        once = ask(order_state(an_order(**PAID)), command).state
+        once = decide_refund(order_state(an_order(**PAID)), command).state
 
         for again in (command, refund(a_refund_line(TEA, quantity, "19.90"))):
-            assert ask(once, again) == Decision(once, outcome="duplicate")
+            assert decide_refund(once, again) == Decision(once, outcome="duplicate")
 
-    def test_even_after_a_cancellation(self) -> None:
-        once = ask(order_state(an_order(**PAID)), refund()).state
-        gone = decide.update_status(once, message(update("cancelled"))).state
+    def test_a_repeat_after_a_cancellation_is_a_duplicate(self) -> None:
+        once = decide_refund(order_state(an_order(**PAID)), refund()).state
+        cancelled = decide.update_status(once, message(update("cancelled"))).state
 
-        assert ask(gone, refund()) == Decision(gone, outcome="duplicate")
+        assert decide_refund(cancelled, refund()) == Decision(cancelled, outcome="duplicate")
 
     @pytest.mark.parametrize(
         "other", [a_refund_line(quantity=2), a_refund_line(amount="45.00"), a_refund_line(line=1), a_refund_line(CUP)]
     )
-    def test_with_other_content_it_is_refused(self, other: Any) -> None:
-        once = ask(order_state(an_order(**PAID)), refund()).state
+    def test_a_repeat_with_other_content_is_refused(self, other: Any) -> None:
+        once = decide_refund(order_state(an_order(**PAID)), refund()).state
         detail = f"refund refund-1 of order {KEY} was booked with other content; the first one stands."
 
-        assert ask(once, refund(other)) == refund_refused(once, "conflict", detail)
+        assert decide_refund(once, refund(other)) == refund_refused(once, "conflict", detail)
 
-    def test_the_fingerprint_stays_what_it_was(self) -> None:
+    def test_the_stored_fingerprint_does_not_change_with_the_code(self) -> None:
         command = refund(a_refund_line(TEA, 1, "45.00", 1), a_refund_line(CUP))
 
         assert refund_fingerprint_of(command) == "5e927e35-a112-5db9-8c2b-67882b9463a5"
 
 
 LINES = (a_line(1, TEA, 3, 1_001), a_line(2, CUP, 2, 500), a_line(3, TEA, 2, 0), a_line(4, TEA, 1, 299))
-asked_for_some = st.builds(
+refund_lines = st.builds(
     a_refund_line,
     st.sampled_from([TEA, CUP]),
     st.integers(0, 4),
@@ -377,12 +381,12 @@ asked_for_some = st.builds(
 )
 
 
-@given(st.lists(st.lists(asked_for_some, min_size=1, max_size=3), max_size=12))
-def test_whatever_is_asked_for_no_line_gives_back_more_than_it_had(commands: list[list[Any]]) -> None:
+@given(st.lists(st.lists(refund_lines, min_size=1, max_size=3), max_size=12))
+def test_no_line_is_refunded_more_than_it_had(commands: list[list[Any]]) -> None:
     state = order_state(an_order(**SHIPPED, lines=LINES))
     for number, lines in enumerate(commands):
         before = state.orders[KEY]
-        state = ask(state, refund(*lines, refund_id=f"r-{number}")).state
+        state = decide_refund(state, refund(*lines, refund_id=f"r-{number}")).state
         after = state.orders[KEY]
 
         assert all(line.left_quantity >= 0 and line.left_minor >= 0 for line in after.lines)

@@ -1,4 +1,4 @@
-"""Unpaid orders give up what is not there: the newest first, no more than needed, and never a paid one."""
+"""A shortage cancels unpaid orders: the newest first, no more than needed, and never a paid one."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def unpaid(order_id: str, **fields: Any) -> Order:
 
 
 def answer(*order_ids: str, last: str | None) -> UnpaidCancelled:
-    where = {"last_order": f"{SHOP}/{last}", "last_placed_at": NOW} if last else {}
+    cursor = {"last_order": f"{SHOP}/{last}", "last_placed_at": NOW} if last else {}
     keys = tuple(f"{SHOP}/{order_id}" for order_id in order_ids)
-    return UnpaidCancelled(product_id=TEA, request=4, orders=keys, **where)
+    return UnpaidCancelled(product_id=TEA, request=4, orders=keys, **cursor)
 
 
 @pytest.mark.parametrize(("shortage", "ended"), [(1, "3"), (2, "3"), (3, "32"), (6, "321"), (9, "321")])
-def test_the_first_of_the_page_end_until_it_is_enough(shortage: int, ended: str) -> None:
+def test_orders_are_cancelled_until_the_shortage_is_covered(shortage: int, ended: str) -> None:
     state = order_state(unpaid("3"), unpaid("2"), unpaid("1"))
 
     decision = decide.cancel_unpaid(state, message(requested(shortage)))
@@ -45,7 +45,7 @@ def test_the_first_of_the_page_end_until_it_is_enough(shortage: int, ended: str)
     assert statuses == {order_id: "cancelled" if order_id in ended else "pending" for order_id in "321"}
 
 
-def test_it_ends_like_any_other_cancellation() -> None:
+def test_the_cancellation_is_an_ordinary_one() -> None:
     before = unpaid("3")
     after = before.becomes(status="cancelled", due_at=None, reason="stock_oversold")
     event = cancelled("3", version=3, was_reserved=True, was_paid=False, reason="stock_oversold")
@@ -55,7 +55,7 @@ def test_it_ends_like_any_other_cancellation() -> None:
     )
 
 
-def test_an_order_whose_reservation_is_on_its_way_counts() -> None:
+def test_an_order_awaiting_its_reservation_counts() -> None:
     decision = decide.cancel_unpaid(order_state(an_order("3")), message(requested(1)))
 
     assert decision.publish[-1] == answer("3", last="3")
@@ -71,17 +71,17 @@ def test_an_order_whose_reservation_is_on_its_way_counts() -> None:
     ],
     ids=["prepaid", "prepaid, not reserved yet", "paid meanwhile", "cancelled meanwhile"],
 )
-def test_what_is_paid_or_has_ended_is_passed_over(kept: Order) -> None:
+def test_paid_and_ended_orders_are_skipped(kept: Order) -> None:
     decision = decide.cancel_unpaid(order_state(kept), message(requested(1)))
 
     assert decision == Decision(order_state(kept), (answer(last="3"),), "nothing_unpaid")
 
 
-def test_orders_of_other_products_are_passed_over() -> None:
+def test_orders_of_other_products_are_skipped() -> None:
     decision = decide.cancel_unpaid(order_state(unpaid("3")), message(requested(1, CUP)))
 
     assert decision.publish[0].orders == ()
 
 
-def test_where_no_order_is_left_the_answer_names_none() -> None:
+def test_the_answer_names_no_order_if_none_is_left() -> None:
     assert decide.cancel_unpaid(order_state(), message(requested(1))).publish == (answer(last=None),)

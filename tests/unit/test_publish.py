@@ -1,4 +1,4 @@
-"""`tributary publish` holds every message against its contract before it connects to any server."""
+"""`tributary publish` checks every message against its contract before it connects to any server."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ ADDRESSES = ("RABBITMQ_URL", "MONGODB_URL", "REDIS_URL")
 
 
 @pytest.mark.parametrize(
-    ("words", "given", "code", "sentence"),
+    ("words", "text", "code", "sentence"),
     [
         (REGISTER, '{"shop_id": "corner"}', 1, "line 1: currency: Field required"),
         (REGISTER, f'{CORNER}\n\n{{"shop_id": "x", "currency": "CNY", "mail": 1}}', 1, "line 3: mail: Extra inputs"),
-        (REGISTER, f"{CORNER}\n{{oops", 1, "line 2: this is no JSON"),
+        (REGISTER, f"{CORNER}\n{{oops", 1, "line 2: this is not JSON"),
         (REGISTER, "[" * 100_000, 1, "line 1: it is nested too deeply"),
-        (REGISTER, b"\xff\xfe", 2, "byte 1 is no UTF-8"),
+        (REGISTER, b"\xff\xfe", 2, "byte 1 is not UTF-8"),
         (REGISTER, " \n", 2, "There is no message"),
         (REGISTER, "3", 1, "line 1: data: Input should be an object"),
         ((), CORNER, 1, "give --type"),
@@ -30,12 +30,10 @@ ADDRESSES = ("RABBITMQ_URL", "MONGODB_URL", "REDIS_URL")
         (REGISTER, message(place()).to_bytes(), 1, "type: it is 'order.place.v2', and --type is 'shop.register.v1'"),
     ],
 )
-def test_what_breaks_its_contract_is_named_before_anything_is_sent(
-    words: tuple[str, ...], given: str | bytes, code: int, sentence: str
+def test_a_broken_contract_is_reported_before_anything_is_sent(
+    words: tuple[str, ...], text: str | bytes, code: int, sentence: str
 ) -> None:
-    ended = CliRunner().invoke(
-        app, ["publish", *words], input=given, env=dict.fromkeys(ADDRESSES, "amqp://127.0.0.1:1")
-    )
+    ended = CliRunner().invoke(app, ["publish", *words], input=text, env=dict.fromkeys(ADDRESSES, "amqp://127.0.0.1:1"))
 
     assert (ended.exit_code, ended.stdout) == (code, "")
     assert sentence in ended.stderr

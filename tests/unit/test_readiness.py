@@ -1,4 +1,4 @@
-"""An outage is a few lines in the log, however many loops wait for the server and however long it stays away."""
+"""An outage is a few log lines, however many loops wait for the server and however long it stays away."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Clock:
         return self.now_s
 
 
-def test_an_outage_is_one_line_when_it_begins_and_one_when_all_parts_are_back() -> None:
+def test_an_outage_is_logged_when_it_begins_and_when_all_parts_are_back() -> None:
     clock = Clock()
     readiness = Readiness(clock)
     with capture_logs() as lines:
@@ -35,7 +35,7 @@ def test_an_outage_is_one_line_when_it_begins_and_one_when_all_parts_are_back() 
     assert readiness.reasons == {}
 
 
-def test_while_it_lasts_there_is_one_line_after_each_of_the_growing_pauses() -> None:
+def test_a_lasting_outage_is_logged_after_each_growing_pause() -> None:
     clock = Clock()
     readiness = Readiness(clock)
     with capture_logs() as lines:
@@ -49,7 +49,7 @@ def test_while_it_lasts_there_is_one_line_after_each_of_the_growing_pauses() -> 
     assert [line["next_line_in_s"] for line in reminders] == [4, 8, 16, 32, 60, 60, 60, 60]
 
 
-def test_each_server_is_away_for_itself() -> None:
+def test_the_outages_of_two_servers_are_separate() -> None:
     readiness = Readiness(Clock())
     with capture_logs() as lines:
         readiness.lacks("a", "refused", server="MongoDB")
@@ -63,7 +63,7 @@ def test_each_server_is_away_for_itself() -> None:
     assert readiness.reasons == {"a": "waiting for MongoDB: refused"}
 
 
-def test_a_part_that_waits_for_another_server_now_does_not_wait_for_the_first_any_more() -> None:
+def test_a_part_waits_for_one_server_at_a_time() -> None:
     readiness = Readiness(Clock())
     with capture_logs() as lines:
         readiness.lacks("a", "refused", server="MongoDB")
@@ -75,7 +75,7 @@ def test_a_part_that_waits_for_another_server_now_does_not_wait_for_the_first_an
     ]
 
 
-def test_what_is_no_server_is_said_by_health_alone() -> None:
+def test_a_lack_without_a_server_is_not_logged() -> None:
     readiness = Readiness(Clock())
     with capture_logs() as lines:
         readiness.lacks("start", "the process is starting")

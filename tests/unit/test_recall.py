@@ -1,4 +1,4 @@
-"""Which redelivered bare body was handled before, by what the journal has of the thing that it sets."""
+"""Which redelivered bare body was handled before, by the journal records about its subject."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from tests.builders import ORDER, SHOP, after_sale, message
 ABOUT = f"order/{SHOP}/{ORDER}"
 TYPE = "order.after-sale.v1"
 AGAIN = 0xA
-"""The moment at which something is delivered again."""
+"""The moment of a redelivery."""
 
 
 def work(content: str, *, way: Any = "content", moment: int = AGAIN) -> Work:
-    """A redelivered bare body of this content, named after the moment of its delivery."""
+    """A redelivered bare body of this content; its id has the moment of its delivery."""
     item = message(after_sale(content == "open")).model_copy(
         update={"id": f"{content}.{moment:x}", "source": BARE_SOURCE}
     )
@@ -50,35 +50,35 @@ def ids(found: Recalled) -> list[str]:
     return [each.item.id for each in found.works]
 
 
-def test_what_was_never_handled_is_itself() -> None:
+def test_a_body_never_handled_keeps_its_new_id() -> None:
     found = recalled([work("open")])
 
     assert (ids(found), found.republish, found.returning) == (["open.a"], set(), [])
 
 
-def test_what_was_handled_is_a_repeat_of_that_and_speaks_again() -> None:
+def test_a_handled_body_is_a_repeat_and_its_events_are_published_again() -> None:
     found = recalled([work("open")], record("open.1"))
 
     assert (ids(found), found.republish, found.returning) == (["open.1"], {key("open.1")}, [])
 
 
-def test_after_another_wish_in_another_batch_it_is_a_new_one_and_the_former_speaks_again_all_the_same() -> None:
+def test_after_another_command_it_is_a_new_one_and_the_earlier_events_are_published_again() -> None:
     found = recalled([work("open")], record("open.1"), record("closed.2"))
 
     assert (ids(found), found.republish) == (["open.a"], {key("open.1")})
 
 
 @pytest.mark.parametrize("of", ["stock.reserved.v1", "a.type.long.gone"])
-def test_an_event_is_no_wish(of: str) -> None:
+def test_an_event_in_between_is_no_other_command(of: str) -> None:
     assert ids(recalled([work("open")], record("open.1"), record("else.2", of=of))) == ["open.1"]
 
 
-def test_a_copy_in_another_batch_is_no_other_wish() -> None:
+def test_a_copy_in_another_batch_is_no_other_command() -> None:
     assert ids(recalled([work("open")], record("open.1"), record("open.2"))) == ["open.2"]
 
 
-def test_a_whole_batch_of_returning_states_is_recognised_one_by_one() -> None:
-    """Each by one delivery of its own, and that they were acknowledged is to be noted afterwards."""
+def test_a_redelivered_batch_of_returning_states_is_recognised_one_by_one() -> None:
+    """Each matches a separate delivery, and their acknowledgement is to be recorded."""
     batch = record("open.1", "closed.1", "open.2")
 
     found = recalled([work("open"), work("closed"), work("open")], batch)
@@ -87,7 +87,7 @@ def test_a_whole_batch_of_returning_states_is_recognised_one_by_one() -> None:
     assert found.returning == [key("open.2"), key("closed.1"), key("open.1")]
 
 
-def test_one_more_than_the_batch_had_is_a_new_wish() -> None:
+def test_one_body_more_than_the_batch_had_is_a_new_command() -> None:
     batch = record("open.1", "closed.1", "open.2")
 
     found = recalled([work("open"), work("closed"), work("open"), work("closed")], batch)
@@ -95,18 +95,18 @@ def test_one_more_than_the_batch_had_is_a_new_wish() -> None:
     assert ids(found)[3] == "closed.a"
 
 
-def test_of_an_acknowledged_batch_nothing_is_redelivered() -> None:
+def test_an_acknowledged_batch_is_not_matched() -> None:
     assert ids(recalled([work("open")], record("open.1", "closed.1", acknowledged=("open.1", "closed.1")))) == [
         "open.a"
     ]
 
 
-def test_after_a_new_wish_in_this_batch_it_is_a_new_one_too() -> None:
+def test_after_a_new_command_in_this_batch_it_is_a_new_one_too() -> None:
     found = recalled([work("open"), work("closed")], record("open.1"), record("closed.2"))
     assert ids(found) == ["open.a", "closed.a"]
 
 
-def test_a_message_id_says_it_whatever_came_after() -> None:
+def test_a_message_id_is_matched_whatever_came_after() -> None:
     again = [replace(work("open", way="message_id"), item=named("open.mx-a"))]
 
     assert ids(recalled(again, record("open.mx-1"), record("closed.2"))) == ["open.mx-1"]
@@ -114,13 +114,13 @@ def test_a_message_id_says_it_whatever_came_after() -> None:
 
 
 @pytest.mark.parametrize("kind", ["retried", "dead"])
-def test_what_was_put_off_or_set_aside_keeps_its_id(kind: str) -> None:
+def test_a_retried_or_dead_lettered_body_keeps_its_id(kind: str) -> None:
     found = recalled([work("open")], record("open.1", kind=kind))
 
     assert (ids(found), found.republish) == (["open.1"], set())
 
 
-def test_bodies_of_a_batch_that_set_a_thing_in_two_ways_are_noted() -> None:
+def test_bodies_of_a_batch_that_set_two_values_are_returned() -> None:
     def handled(name: str, about: str = ABOUT, sets: str | None = None) -> Handled:
         return Handled(name, TYPE, about, about, "done", None, sets)
 

@@ -1,4 +1,4 @@
-"""When a message arrived is what our own clock says; a sender's clock is believed as far as clocks may differ."""
+"""Our own clock sets the time of arrival; a sender's clock is accepted within the allowed clock skew."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_every_command_has_a_reader() -> None:
     assert {payload for _, payload in COMMANDS} == known
 
 
-def test_a_message_knows_when_it_arrived_to_the_millisecond() -> None:
+def test_a_message_has_its_time_of_arrival_to_the_millisecond() -> None:
     late = datetime(2026, 11, 3, 1, 2, 3, 456_789, tzinfo=UTC)
 
     item = read(PLACING, message(place()).to_bytes(), late)
@@ -52,13 +52,13 @@ def test_a_message_knows_when_it_arrived_to_the_millisecond() -> None:
     assert (item.time, item.bounded_time) == (NOW, item.received_at)
 
 
-def test_a_bare_body_was_sent_when_it_arrived() -> None:
+def test_the_time_of_a_bare_body_is_its_arrival() -> None:
     item = read(PLACING, place().model_dump_json(exclude_none=True).encode(), content_type="application/json")
 
     assert item.time == item.received_at == item.bounded_time == NOW
 
 
-def test_a_bare_body_that_was_retried_is_not_refused_for_the_clock_of_the_first_process() -> None:
+def test_a_retried_bare_body_is_not_refused_for_the_first_processs_clock() -> None:
     bare = place().model_dump_json(exclude_none=True).encode()
     first = read(PLACING, bare, NOW + timedelta(hours=1), "application/json")
 
@@ -70,7 +70,7 @@ def test_a_bare_body_that_was_retried_is_not_refused_for_the_clock_of_the_first_
 
 
 @pytest.mark.parametrize("where", ["envelope", "data"])
-def test_no_sender_says_when_its_message_arrived(where: str) -> None:
+def test_a_sender_cannot_set_the_time_of_arrival(where: str) -> None:
     sent: dict[str, Any] = json.loads(message(place()).to_bytes())
     (sent if where == "envelope" else sent["data"])["received_at"] = "2020-01-01T00:00:00Z"
 
@@ -82,16 +82,16 @@ def test_no_sender_says_when_its_message_arrived(where: str) -> None:
         assert (item.reason, item.data["received_at"]) == ("unknown_field", "2020-01-01T00:00:00Z")
 
 
-def test_when_it_arrived_is_not_sent_on() -> None:
+def test_the_time_of_arrival_is_not_sent_on() -> None:
     assert b"received_at" not in message(place(), received_at=NOW).to_bytes()
 
 
-def test_nobody_can_ask_a_message_that_has_not_arrived() -> None:
+def test_a_message_that_has_not_arrived_has_no_bounded_time() -> None:
     with pytest.raises(LookupError, match="has not been received"):
         _ = example_of(PlaceOrder).bounded_time
 
 
-def test_a_clock_may_be_ahead_as_far_as_clocks_differ() -> None:
+def test_a_clock_may_be_ahead_by_the_allowed_skew() -> None:
     ahead = message(place(), time=NOW + CLOCK_SKEW_MAX)
 
     item = read(PLACING, ahead.to_bytes())
@@ -117,7 +117,7 @@ def test_a_command_from_further_ahead_is_refused_by_its_workers_event(
     assert refusal.message_type.split(".")[1].endswith("refused")
 
 
-def test_in_a_batch_only_the_one_from_the_future_is_refused() -> None:
+def test_in_a_batch_only_the_message_from_the_future_is_refused() -> None:
     both = [message(place("1"), time=YEARS_AHEAD), message(place("2"))]
     body = b"[" + b",".join(one.to_bytes() for one in both) + b"]"
 
@@ -129,14 +129,14 @@ def test_in_a_batch_only_the_one_from_the_future_is_refused() -> None:
     assert taken.data == both[1].data
 
 
-def test_once_its_clock_is_set_the_sender_may_send_it_again_under_its_id() -> None:
+def test_after_correcting_its_clock_the_sender_may_reuse_the_id() -> None:
     sent = message(place(), time=YEARS_AHEAD)
-    mended = sent.model_copy(update={"time": NOW})
+    corrected = sent.model_copy(update={"time": NOW})
 
-    assert read(PLACING, mended.to_bytes()).key != read(PLACING, sent.to_bytes()).key
+    assert read(PLACING, corrected.to_bytes()).key != read(PLACING, sent.to_bytes()).key
 
 
-def test_our_own_events_are_not_asked() -> None:
+def test_our_own_events_may_have_any_time() -> None:
     ahead = message(accepted(), time=YEARS_AHEAD)
     assert issubclass(type(ahead.data), Event)
 

@@ -1,4 +1,4 @@
-"""A rehearsal books what the workers would have booked, counts it net of refunds, and touches nothing."""
+"""A rehearsal books the same as the workers would, counts it net of refunds, and writes nothing."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ pytestmark = pytest.mark.slow
 
 
 class TestPastOrders:
-    def test_a_line_that_was_partly_refunded(self) -> None:
+    def test_a_partly_refunded_line_keeps_the_rest(self) -> None:
         order = an_order()
         order["lines"][0] |= {"quantity": 4, "refunded_quantity": 1, "refunded_minor": 2_500}
         past = past_order(order)
@@ -57,18 +57,18 @@ class TestPastOrders:
         assert past.refunds[1].refunded_quantity == 1
         assert past.sale.lines == (SaleLine(1, 501, 7, 4, 10_000),)
 
-    def test_a_cancelled_order_gave_everything_back(self) -> None:
+    def test_a_cancelled_order_is_refunded_completely(self) -> None:
         past = past_order(an_order(status="cancelled"))
         assert (past.kept_minor, past.refunds[1].refunded_minor, past.refunds[1].refunded_quantity) == (0, 10_000, 1)
 
-    def test_the_leader_of_the_team(self) -> None:
+    def test_the_leader_of_the_team_is_read_from_the_order(self) -> None:
         team = {"team_id": 5, "leader_id": 9, "leader_tier": "gold", "leader_active": False}
         assert past_order(an_order(team=team)).sale.leader == Earner(0, 9, "gold", False)
         assert past_order(an_order()).sale.leader is None
 
 
 class TestPromise:
-    def test_it_books_and_takes_back_what_the_workers_did(self) -> None:
+    def test_entries_and_clawbacks_equal_those_of_the_workers(self) -> None:
         orders, commissions, _ = a_past()
         booked = {commission["_id"]: commission for commission in commissions}
         promise = Promise(lambda order: TERMS)
@@ -80,7 +80,7 @@ class TestPromise:
             left = [entry["amount_minor"] for entry in commission["entries"]]
             for reversal in commission["reversals"]:
                 with_refunds += 1
-                left = [minor + gone for minor, gone in zip(left, reversal["amounts_minor"], strict=True)]
+                left = [minor + change for minor, change in zip(left, reversal["amounts_minor"], strict=True)]
             expected = [
                 (entry["line"], entry["plan"], entry["distributor_id"], entry["amount_minor"], left_minor)
                 for entry, left_minor in zip(commission["entries"], left, strict=True)
@@ -89,7 +89,7 @@ class TestPromise:
         assert with_refunds > 20
 
     def test_running_figures_agree_with_the_oracle_to_the_cent(self) -> None:
-        """Caps of a day and a month, and own sales: the naive books of the oracle's world are the measure."""
+        """Daily and monthly caps, and own sales, are compared with the oracle's simple books."""
         bought = [basket for basket in the_baskets() if basket.orderable][:400]
         categories = categories_of_products()
         network = Network(60, seed=4)
@@ -97,19 +97,19 @@ class TestPromise:
             books, promised = RunningBooks(), terms_of(document)
             promise = Promise(lambda order, promised=promised: promised)  # type: ignore[misc]
             for basket in bought:
-                told = network.order(basket, CURRENCY, categories)
-                answer = oracle.recalculate(read(document), told, books.before(told))
-                lines = tuple(SaleLine(**line) for line in told["lines"])
-                upline = tuple(Earner(level, **person) for level, person in enumerate(told["chain"], 1))
-                leader = Earner(0, **told["leader"]) if told["leader"] else None
+                order = network.order(basket, CURRENCY, categories)
+                answer = oracle.recalculate(read(document), order, books.before(order))
+                lines = tuple(SaleLine(**line) for line in order["lines"])
+                upline = tuple(Earner(level, **person) for level, person in enumerate(order["chain"], 1))
+                leader = Earner(0, **order["leader"]) if order["leader"] else None
                 net_minor = sum(line.net_minor for line in lines)
                 sale = Sale(CURRENCY, lines, upline, leader)
                 past = PastOrder(basket.key, basket.placed_at, 1, sale, {}, net_minor, net_minor)
                 booked = {(p.line, p.plan, p.distributor_id, p.amount_minor) for p in promise.book(past)}
                 assert booked == {(line, plan, who, amount) for (line, plan, _, who), amount in answer.entries.items()}
-                books.enter(told, answer)
+                books.enter(order, answer)
 
-    def test_a_new_month_begins_with_nothing_and_so_does_a_new_day(self) -> None:
+    def test_caps_are_reset_by_a_new_month_and_a_new_day(self) -> None:
         capped = Promise(
             lambda order: terms(levels(100_000, caps=Caps(month={CURRENCY: 1_500}, day={CURRENCY: 1_200})))
         )
@@ -120,7 +120,7 @@ class TestPromise:
         ]
         assert got == [1_000, 200, 300, 1_000]
 
-    def test_currencies_do_not_fill_each_others_caps(self) -> None:
+    def test_currencies_have_separate_caps(self) -> None:
         capped = Promise(lambda order: terms(levels(100_000, caps=Caps(month={CURRENCY: 1_500, "EUR": 1_500}))))
         got = [
             sum(paid.amount_minor for paid in capped.book(past_order(an_order(currency=currency))))
@@ -128,7 +128,7 @@ class TestPromise:
         ]
         assert got == [1_000, 1_000, 500, 500]
 
-    def test_markets_do_not_fill_each_others_caps(self) -> None:
+    def test_markets_have_separate_caps(self) -> None:
         plan = levels(100_000, caps=Caps(month={CURRENCY: 1_500}))
         by_version = {1: terms(plan), 2: replace(terms(plan), market="west")}
         capped = Promise(lambda order: by_version[order.rule_version])
@@ -138,7 +138,7 @@ class TestPromise:
         ]
         assert got == [1_000, 1_000, 500, 500]
 
-    def test_a_cap_that_begins_in_mid_month_sees_what_was_booked_before(self) -> None:
+    def test_a_cap_that_begins_in_mid_month_counts_earlier_entries(self) -> None:
         by_version = {1: terms(levels(100_000)), 2: terms(levels(100_000, caps=Caps(month={CURRENCY: 1_500})))}
         capped = Promise(lambda order: by_version[order.rule_version])
         got = [
@@ -147,17 +147,17 @@ class TestPromise:
         ]
         assert got == [1_000, 500, 0]
 
-    def test_own_sales_that_were_refunded_do_not_qualify(self) -> None:
-        asking = Promise(lambda order: terms(levels(100_000, conditions=Conditions(own_sales_min={CURRENCY: 20_000}))))
+    def test_refunded_own_sales_do_not_qualify(self) -> None:
+        promise = Promise(lambda order: terms(levels(100_000, conditions=Conditions(own_sales_min={CURRENCY: 20_000}))))
         got = [
-            sum(paid.amount_minor for paid in asking.book(past_order(an_order(status=status))))
+            sum(paid.amount_minor for paid in promise.book(past_order(an_order(status=status))))
             for status in ("cancelled", "paid", "paid")
         ]
         assert got == [0, 0, 1_000]
 
 
 class TestBacktest:
-    async def test_todays_rules_as_a_draft_change_nothing_and_nothing_is_written(self) -> None:
+    async def test_a_draft_equal_to_the_active_rules_changes_no_figure_and_writes_nothing(self) -> None:
         store = the_past()
         before = everything(store)
 
@@ -194,7 +194,7 @@ class TestBacktest:
         assert float(plain["change"]) == pytest.approx(sum(float(d["change"]) for d in plain["distributors"]))
         assert plain["gaining"] + plain["losing"] <= len(plain["distributors"])
 
-    async def test_a_period_that_begins_late_in_the_month_knows_what_came_before(self) -> None:
+    async def test_caps_count_earlier_orders_of_the_first_month(self) -> None:
         orders = [an_order(f"shop-1/{day}", placed_at=datetime(2017, 1, day, 23, tzinfo=UTC)) for day in (2, 9, 16, 17)]
         commissions = [a_commission(order["_id"], (3, 100)) for order in orders]
         store = a_store(orders=orders, commissions=commissions, rules=[rules(RULE_VERSION, terms(levels(10_000)))])
@@ -209,7 +209,7 @@ class TestBacktest:
         ("caps", "first", "after_minor"),
         [(Caps(day={CURRENCY: 1_500}), date(2017, 1, 15), 500 + 1_000), (Caps(), date(2017, 1, 15), 2_000)],
     )
-    async def test_days_are_whole(self, caps: Caps, first: date, after_minor: int) -> None:
+    async def test_whole_days_are_counted(self, caps: Caps, first: date, after_minor: int) -> None:
         moments = [
             JANUARY - timedelta(days=1),
             JANUARY,
@@ -225,7 +225,7 @@ class TestBacktest:
         assert found.orders == 2
         assert found.by_currency[CURRENCY].after_minor == after_minor
 
-    async def test_what_is_left_out_is_counted(self) -> None:
+    async def test_omitted_orders_are_counted(self) -> None:
         store = a_store(
             orders=[
                 an_order("shop-1/paid"),
@@ -249,7 +249,7 @@ class TestBacktest:
         comparison = found.by_currency[CURRENCY]
         assert (comparison.sales_minor, comparison.before_minor, comparison.after_minor) == (10_000, 500, 600)
 
-    async def test_a_draft_that_its_market_does_not_allow(self) -> None:
+    async def test_breaches_of_the_market_are_reported(self) -> None:
         market = markets_codec.to_document(Market("eu", levels_paid_max=1, clauses={"levels_paid_max": "Article 7"}))
         deep = terms(levels(10_000, 10_000, 10_000), market="eu")
 
@@ -263,17 +263,17 @@ class TestBacktest:
         assert "Article 7" in shown(refused)
         assert "is not defined" in shown(unknown)
 
-    async def test_progress_is_told_slice_by_slice(self) -> None:
-        told: list[tuple[int, datetime]] = []
-        found = await backtest(the_past(), TERMS, FIRST, LAST, on_progress=lambda *so_far: told.append(so_far))
+    async def test_progress_is_reported_after_each_slice(self) -> None:
+        calls: list[tuple[int, datetime]] = []
+        found = await backtest(the_past(), TERMS, FIRST, LAST, on_progress=lambda *call: calls.append(call))
 
-        assert len(told) == found.orders // SLICE_ORDERS + 1
-        assert told == sorted(told)
-        assert told[-1][0] == found.orders
+        assert len(calls) == found.orders // SLICE_ORDERS + 1
+        assert calls == sorted(calls)
+        assert calls[-1][0] == found.orders
 
 
 class TestComparison:
-    def test_lines_that_keep_less_than_the_floor(self) -> None:
+    def test_lines_below_the_margin_floor_are_thin(self) -> None:
         comparison = Comparison(margin_floor_ppm=900_000)
         past = past_order(an_order())
         for after_minor in (999, 1_000, 1_001, 1_500, *[1_100] * THIN_LINES_SHOWN_MAX):
@@ -286,7 +286,7 @@ class TestComparison:
         assert [line.commission_minor for line in thinnest[:2]] == [1_500, 1_100]
         assert thinnest[0].margin_ppm == 850_000
 
-    def test_gains_and_losses(self) -> None:
+    def test_gains_and_losses_are_sorted_by_size(self) -> None:
         comparison = Comparison()
         for who, before, after in ((1, 5, 9), (2, 9, 5), (3, 4, 4), (4, 0, 7), (5, 8, 0), (6, 5, 9)):
             comparison.add(

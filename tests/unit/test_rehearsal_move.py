@@ -1,4 +1,4 @@
-"""A move is previewed by the orders that went through whoever moves, under the chain as it would be."""
+"""A move is previewed with the orders of the moved distributor's downline and the new upline."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from tests.workflow.in_memory import InMemoryStore
 
 
 class TestMove:
-    def test_the_chain_above_is_replaced_and_cut_to_what_a_snapshot_holds(self) -> None:
+    def test_the_upline_is_replaced_and_limited_to_the_depth_of_a_snapshot(self) -> None:
         sale = past_order(an_order(chain=(5, 3, 2, 1))).sale
         above = tuple(Earner(0, 100 + number, "gold", True) for number in range(40))
 
@@ -45,7 +45,7 @@ class TestMove:
         assert top is not None
         assert [up.distributor_id for up in top.upline] == [5, 3]
 
-    async def test_who_gains_and_who_loses(self) -> None:
+    async def test_the_new_sponsor_gains_what_the_former_one_loses(self) -> None:
         found = await preview_move(moving_store(terms(levels(50_000, 30_000, 20_000))), 3, 4, *PERIOD)
 
         assert found.chain == (4, 1)
@@ -53,8 +53,8 @@ class TestMove:
         changes = found.by_currency[CURRENCY].changes()
         assert [(c.distributor_id, c.change_minor) for c in changes if c.change_minor] == [(4, 500), (2, -500)]
 
-    async def test_caps_make_everyone_count(self) -> None:
-        """The new sponsor's month is full already by the sales of others, so that the move brings nothing there."""
+    async def test_with_caps_all_orders_count(self) -> None:
+        """The new sponsor's monthly cap is reached by the sales of others, so the move gains nothing."""
         capped = terms(levels(50_000, 30_000, caps=Caps(month={CURRENCY: 300})))
         found = await preview_move(moving_store(capped), 3, 4, *PERIOD)
 
@@ -64,7 +64,7 @@ class TestMove:
         assert changes[4] == 0
         assert "Caps and own sales count everyone's orders" in shown(found)
 
-    async def test_to_the_top(self) -> None:
+    async def test_a_move_to_the_top_has_no_upline(self) -> None:
         found = await preview_move(moving_store(terms(levels(50_000, 30_000))), 3, None, *PERIOD)
 
         assert found.chain == ()
@@ -80,11 +80,11 @@ class TestMove:
             (77, 3, "no distributor 77"),
         ],
     )
-    async def test_a_move_that_would_be_refused(self, who: int, under: int, words: str) -> None:
+    async def test_an_impossible_move_raises(self, who: int, under: int, words: str) -> None:
         with pytest.raises(MoveImpossible, match=words):
             await preview_move(moving_store(terms(levels(50_000))), who, under, *PERIOD)
 
-    async def test_without_orders_it_says_when_there_were_any(self) -> None:
+    async def test_without_orders_the_newest_order_is_suggested(self) -> None:
         begin = JANUARY + timedelta(days=60)
         found = await preview_move(moving_store(terms(levels(50_000))), 3, 4, begin, begin + timedelta(days=30))
 
@@ -92,7 +92,7 @@ class TestMove:
         assert "try --until 2017-01-15" in shown(found)
         assert preview_object(found)["currencies"] == {}
 
-    async def test_as_an_object_it_has_those_who_are_concerned(self) -> None:
+    async def test_the_object_has_only_affected_distributors(self) -> None:
         found = await preview_move(moving_store(terms(levels(50_000, 30_000, 20_000))), 3, 4, *PERIOD)
         plain = preview_object(found)
 
@@ -109,7 +109,7 @@ PERIOD = (JANUARY - timedelta(days=14), JANUARY + timedelta(days=16))
 
 
 def moving_store(promised: Terms) -> InMemoryStore:
-    """1 sponsors 2 and 4, 2 sponsors 3, 3 sponsors 5. Sales by 4, 3 and 5, one each, in this order."""
+    """1 sponsors 2 and 4, 2 sponsors 3, 3 sponsors 5. One sale each by 4, 3 and 5, in this order."""
     sponsors = {1: None, 2: 1, 3: 2, 4: 1, 5: 3}
     since = datetime(2016, 1, 1, tzinfo=UTC)
     people = [

@@ -1,4 +1,4 @@
-"""A backtest as tables, as an object, and as a picture."""
+"""A backtest as tables, as an object, and as a chart."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.slow
 
 
 class TestShown:
-    async def test_the_chart_is_a_picture_of_every_month_and_currency(self) -> None:
+    async def test_the_chart_has_every_month_and_currency(self) -> None:
         found = await backtest(the_past(), terms(levels(90_000)), FIRST, LAST)
         found = replace_title(found, "Tea & <cups>")
         found.by_currency["JPY"] = Comparison()
@@ -45,20 +45,20 @@ class TestShown:
         counts = [int(tip.split(": ")[1].replace(",", "")) for tip in tips if "USD" not in tip]
         assert sum(counts) == len(found.by_currency[CURRENCY].changes())
 
-    def test_a_chart_of_nothing_says_so(self) -> None:
+    def test_a_chart_without_orders_states_it(self) -> None:
         empty = Backtest("Draft", "default", FIRST, LAST, 500_000)
         assert "No paid order was placed" in svg_of(empty)
 
-    async def test_the_tables_tell_today_draft_and_change(self) -> None:
+    async def test_the_tables_have_today_draft_and_change(self) -> None:
         draft = terms(
             levels(100_000), Fixed("units", {CURRENCY: (50,)}), TeamBonus("team", 10_000), pool_rate_ppm=600_000
         )
-        said = shown(await backtest(the_past(), draft, FIRST, LAST, margin_floor_ppm=850_000))
+        text = shown(await backtest(the_past(), draft, FIRST, LAST, margin_floor_ppm=850_000))
 
         for words in ("share of sales", "plan direct", "plan units", "lines below margin 0.85", "the thinnest lines"):
-            assert words in said
-        assert "distributors gain" in said
-        assert "It cannot be activated: pool_rate" in said
+            assert words in text
+        assert "distributors gain" in text
+        assert "It cannot be activated: pool_rate" in text
 
     async def test_the_object_is_json(self) -> None:
         found = await backtest(the_past(), terms(levels(100_000)), FIRST, LAST, margin_floor_ppm=950_000)

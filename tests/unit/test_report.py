@@ -1,4 +1,4 @@
-"""A report of a system at work: only what lasts from one look to the next is a breach."""
+"""A report of a working system: only a finding that is still there in a second audit is a breach."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ def found(report: Report, *abouts: str) -> Report:
     return report
 
 
-def test_what_has_arrived_meanwhile_is_no_breach() -> None:
+def test_a_finding_that_is_gone_in_the_second_audit_is_not_a_breach() -> None:
     first = found(Report(NOW), "message/1", "message/2")
-    lasting = first.still(found(first.again(LATER), "message/2"))
+    lasting = first.confirmed_by(found(first.recheck(LATER), "message/2"))
 
     assert [breach.about for breach in lasting.breaches] == ["message/2"]
     assert lasting.breach_count == 1
 
 
-def test_a_second_look_finds_nothing_that_was_not_found_before() -> None:
-    """It reads little more than the subjects of the first one, so of all others it sees a part."""
-    again = found(Report(NOW), "message/1").again(LATER)
+def test_a_second_audit_reports_only_earlier_findings() -> None:
+    """It reads little more than the subjects of the first audit, so its data about others is incomplete."""
+    again = found(Report(NOW), "message/1").recheck(LATER)
 
     found(again, "message/7")
     again.breach("I5", "message/1", "is of another invariant")
@@ -32,16 +32,16 @@ def test_a_second_look_finds_nothing_that_was_not_found_before() -> None:
     assert (again.breach_count, again.breaches) == (0, [])
 
 
-def test_the_figures_are_those_of_the_first_look() -> None:
+def test_the_figures_are_those_of_the_first_audit() -> None:
     first = found(Report(NOW), "message/1")
     first.add("I6", "emitted", 5)
-    again = first.again(LATER)
+    again = first.recheck(LATER)
     again.add("I6", "emitted", 1)
 
-    assert first.still(again).figures == {"I6": {"emitted": 5}}
+    assert first.confirmed_by(again).figures == {"I6": {"emitted": 5}}
 
 
-def test_however_much_is_found_a_bounded_part_of_it_is_kept() -> None:
+def test_the_findings_kept_in_memory_are_bounded() -> None:
     many = [f"message/{number}" for number in range(SUBJECTS_MAX + 7)]
     first = found(Report(NOW), *many)
 
@@ -50,21 +50,21 @@ def test_however_much_is_found_a_bounded_part_of_it_is_kept() -> None:
     assert len(first.subjects) == len(first.counts) == SUBJECTS_MAX
 
 
-def test_what_was_too_much_to_be_looked_at_again_stands() -> None:
+def test_findings_beyond_the_bound_are_not_checked_again() -> None:
     many = [f"message/{number}" for number in range(SUBJECTS_MAX + 7)]
     first = found(Report(NOW), *many)
 
-    lasting = first.still(found(first.again(LATER), "message/3"))
+    lasting = first.confirmed_by(found(first.recheck(LATER), "message/3"))
 
     assert lasting.breach_count == 8
     assert [breach.about for breach in lasting.breaches] == ["message/3"]
 
 
-def test_an_audit_learns_what_it_is_to_look_at() -> None:
+def test_a_second_audit_is_limited_to_the_earlier_findings() -> None:
     first = Report(NOW)
     for about in ("product/12", "order/shop-1/1001", "product/7", "commissions"):
         first.breach("I1", about, "is wrong")
-    again = first.again(LATER)
+    again = first.recheck(LATER)
 
     assert again.among("product", "_id", int) == {"_id": {"$in": [12, 7]}}
     assert again.ids("order") == ["shop-1/1001"]

@@ -1,4 +1,4 @@
-"""Rewards: granted when the month's sales reach the target, revoked when they fall, whatever order orders come in."""
+"""Rewards: granted when the month's sales reach the target and revoked when they fall, in any order of the events."""
 
 from __future__ import annotations
 
@@ -46,16 +46,18 @@ def sold(net: str, **fields: Any) -> Any:
     return message(paid(lines=(an_order_line(net=net),), **fields))
 
 
-def fallen(net: str, **fields: Any) -> Any:
+def cancelled_sale(net: str, **fields: Any) -> Any:
     return message(cancelled(net_total=Decimal(net), **fields))
 
 
-def resent(told: Any) -> Any:
-    """The same event under another id, which no journal knows."""
-    return told.model_copy(update={"id": "resent"})
+def resent(event: Any) -> Any:
+    """The same event under another id, unknown to the journal."""
+    return event.model_copy(update={"id": "resent"})
 
 
-def said(sales: str, *, target: str = "100.00", rule_version: int = 1, reward: str = "monthly_sales") -> dict[str, Any]:
+def reward_fields(
+    sales: str, *, target: str = "100.00", rule_version: int = 1, reward: str = "monthly_sales"
+) -> dict[str, Any]:
     return {
         "distributor_id": SELLER,
         "month": "2026-11",
@@ -74,7 +76,7 @@ def test_the_first_sale_of_a_month_begins_its_progress() -> None:
     )
 
 
-def test_all_lines_of_an_order_count_and_its_postage_does_not() -> None:
+def test_all_lines_of_an_order_count_and_its_shipping_does_not() -> None:
     lines = (an_order_line(1, net="40.00"), an_order_line(2, net="2.50"))
 
     after = count_sale(reward_state(), message(paid(lines=lines, shipping=Decimal("8.00")))).state
@@ -87,27 +89,27 @@ class TestCrossing:
         after = reward_state(a_month(10_000, "monthly_sales"), sales=(counted(1),))
 
         assert count_sale(reward_state(a_month(9_999)), sold("0.01")) == Decision(
-            after, (RewardGranted(**said("100.00")),), "counted"
+            after, (RewardGranted(**reward_fields("100.00")),), "counted"
         )
 
-    def test_beyond_the_target_nothing_is_granted_again(self) -> None:
+    def test_a_sale_above_the_target_grants_nothing_again(self) -> None:
         state = reward_state(a_month(10_000, "monthly_sales"))
 
         assert count_sale(state, sold("90.00")) == Decision(
             reward_state(a_month(19_000, "monthly_sales"), sales=(counted(9_000),)), outcome="counted"
         )
 
-    def test_a_cancellation_that_falls_below_revokes_it(self) -> None:
+    def test_a_cancellation_below_the_target_revokes_the_reward(self) -> None:
         state = reward_state(a_month(10_000, "monthly_sales"), sales=(counted(1),))
 
-        assert take_back_sale(state, fallen("0.01")) == Decision(
-            reward_state(a_month(9_999), sales=(taken_back(1),)), (RewardRevoked(**said("99.99")),), "counted"
+        assert take_back_sale(state, cancelled_sale("0.01")) == Decision(
+            reward_state(a_month(9_999), sales=(taken_back(1),)), (RewardRevoked(**reward_fields("99.99")),), "counted"
         )
 
-    def test_a_cancellation_that_stays_above_does_not(self) -> None:
+    def test_a_cancellation_above_the_target_revokes_nothing(self) -> None:
         state = reward_state(a_month(10_001, "monthly_sales"), sales=(counted(1),))
 
-        assert take_back_sale(state, fallen("0.01")) == Decision(
+        assert take_back_sale(state, cancelled_sale("0.01")) == Decision(
             reward_state(a_month(10_000, "monthly_sales"), sales=(taken_back(1),)), outcome="counted"
         )
 
@@ -118,14 +120,14 @@ class TestCrossing:
         silver = count_sale(state, sold("20.00"))
         both = count_sale(state, sold("110.00"))
 
-        assert silver.publish == (RewardGranted(**said("110.00", reward="silver")),)
+        assert silver.publish == (RewardGranted(**reward_fields("110.00", reward="silver")),)
         assert both.state.progress[MONTH].granted == ("gold", "silver")
         assert both.publish == (
-            RewardGranted(**said("200.00", reward="gold", target="200.00")),
-            RewardGranted(**said("200.00", reward="silver")),
+            RewardGranted(**reward_fields("200.00", reward="gold", target="200.00")),
+            RewardGranted(**reward_fields("200.00", reward="silver")),
         )
 
-    def test_a_target_in_another_currency_is_not_this_months(self) -> None:
+    def test_a_target_in_another_currency_does_not_apply(self) -> None:
         yen = rules(1, targets=(a_target(target_minor=1, currency="JPY"),))
 
         assert count_sale(reward_state(rule_sets=(yen,)), sold("90.00")).publish == ()
@@ -141,16 +143,16 @@ class TestWhichMonth:
             (datetime(2026, 12, 1, 8, tzinfo=timezone(timedelta(hours=8))), "2026-12"),
         ],
     )
-    def test_it_is_the_utc_month_in_which_the_order_was_placed(self, placed_at: datetime, month: str) -> None:
+    def test_the_month_is_the_utc_month_of_the_order(self, placed_at: datetime, month: str) -> None:
         after = count_sale(reward_state(), sold("90.00", placed_at=placed_at, paid_at=NOW)).state
 
         assert list(after.progress) == [f"{SELLER}/{month}/CNY"]
 
-    def test_a_cancelled_order_is_taken_back_from_that_month(self) -> None:
+    def test_a_cancellation_is_subtracted_from_the_orders_month(self) -> None:
         october = NOW - timedelta(days=30)
         counted = count_sale(reward_state(), sold("90.00", placed_at=october)).state
 
-        assert take_back_sale(counted, fallen("90.00", placed_at=october)).state.progress == {
+        assert take_back_sale(counted, cancelled_sale("90.00", placed_at=october)).state.progress == {
             f"{SELLER}/2026-10/CNY": Progress(
                 f"{SELLER}/2026-10/CNY", SELLER, "2026-10", "CNY", 0, 1, placed_at=october
             )
@@ -163,7 +165,7 @@ class TestWhichRules:
 
     LATER = NOW + timedelta(hours=1)
 
-    def test_those_of_the_order_that_was_placed_last_count_whenever_it_comes(self) -> None:
+    def test_the_rules_of_the_latest_order_apply_whenever_it_arrives(self) -> None:
         state = reward_state(a_month(9_000, rule_version=2, placed_at=self.LATER), rule_sets=(TARGETS, self.HIGHER))
 
         decision = count_sale(state, sold("20.00", rule_version=1))
@@ -171,7 +173,7 @@ class TestWhichRules:
         after = state.with_progress(a_month(11_000, rule_version=2, placed_at=self.LATER)).with_sale(counted(2_000))
         assert decision == Decision(after, outcome="counted")
 
-    def test_a_lower_number_counts_where_its_order_was_placed_last(self) -> None:
+    def test_a_lower_version_applies_if_its_order_is_the_latest(self) -> None:
         state = reward_state(a_month(9_000, rule_version=2), rule_sets=(TARGETS, self.HIGHER))
 
         month = count_sale(state, sold("20.00", rule_version=1, placed_at=self.LATER)).state.progress[MONTH]
@@ -181,7 +183,7 @@ class TestWhichRules:
     @pytest.mark.parametrize(
         ("first_began", "second_began", "counts"), [(JOINED, NOW, 2), (NOW, JOINED, 1), (JOINED, JOINED, 2)]
     )
-    def test_of_orders_placed_at_once_the_rules_that_began_last_count(
+    def test_of_simultaneous_orders_the_rules_that_began_last_apply(
         self, first_began: datetime, second_began: datetime, counts: int
     ) -> None:
         rule_sets = (rules(1, effective_from=first_began), rules(2, effective_from=second_began))
@@ -191,71 +193,71 @@ class TestWhichRules:
                 state = count_sale(state, sold("1.00", order_id=str(number), rule_version=number)).state
             assert state.progress[MONTH].rule_version == counts
 
-    def test_a_month_stored_without_its_last_order_takes_the_next_one(self) -> None:
+    def test_a_month_stored_without_its_latest_order_takes_the_next_one(self) -> None:
         old = Progress(MONTH, SELLER, "2026-11", "CNY", 9_000, 2)
         state = reward_state(old, rule_sets=(TARGETS, self.HIGHER))
 
         assert count_sale(state, sold("20.00")).state.progress[MONTH] == a_month(11_000, "monthly_sales")
 
-    def test_a_higher_target_revokes_what_is_no_longer_reached(self) -> None:
+    def test_a_higher_target_revokes_a_reward_no_longer_reached(self) -> None:
         state = reward_state(a_month(10_000, "monthly_sales"), rule_sets=(TARGETS, self.HIGHER))
         after = state.with_progress(a_month(11_000, rule_version=2)).with_sale(counted(1_000))
-        revoked = RewardRevoked(**said("110.00", target="500.00", rule_version=2))
+        revoked = RewardRevoked(**reward_fields("110.00", target="500.00", rule_version=2))
 
         assert count_sale(state, sold("10.00", rule_version=2)) == Decision(after, (revoked,), "counted")
 
-    def test_a_target_that_newer_rules_dropped_is_revoked_and_not_forgotten(self) -> None:
+    def test_a_reward_without_a_target_in_newer_rules_is_revoked(self) -> None:
         state = reward_state(a_month(10_000, "monthly_sales"), rule_sets=(TARGETS, self.WITHOUT))
         after = state.with_progress(a_month(11_000, rule_version=2)).with_sale(counted(1_000))
-        revoked = RewardRevoked(**said("110.00", rule_version=2))
+        revoked = RewardRevoked(**reward_fields("110.00", rule_version=2))
 
         assert count_sale(state, sold("10.00", rule_version=2)) == Decision(after, (revoked,), "counted")
 
-    def test_a_sale_waits_for_its_rules(self) -> None:
+    def test_a_sale_before_its_rules_is_retried(self) -> None:
         assert count_sale(reward_state(), sold("90.00", rule_version=2)) == NotYet("rules_unknown")
 
 
-def test_an_order_that_was_never_paid_was_never_counted() -> None:
+def test_a_cancellation_of_an_unpaid_order_changes_nothing() -> None:
     state = reward_state(a_month(9_000))
 
-    assert take_back_sale(state, fallen("90.00", was_paid=False)) == Decision(state, outcome="never_counted")
+    assert take_back_sale(state, cancelled_sale("90.00", was_paid=False)) == Decision(state, outcome="never_counted")
 
 
-def test_a_cancellation_that_overtakes_its_payment_is_noted_and_nothing_is_counted_later() -> None:
-    early = take_back_sale(reward_state(), fallen("90.00"))
+def test_a_cancellation_before_its_payment_is_noted_and_the_sale_counts_zero() -> None:
+    early = take_back_sale(reward_state(), cancelled_sale("90.00"))
 
-    gone = Sale(KEY, MONTH, 9_000, taken_back_minor=9_000)
-    assert early == Decision(reward_state(sales=(gone,)), outcome="noted")
+    noted = Sale(KEY, MONTH, 9_000, taken_back_minor=9_000)
+    assert early == Decision(reward_state(sales=(noted,)), outcome="noted")
     assert count_sale(early.state, sold("90.00")) == Decision(
         reward_state(a_month(0), sales=(taken_back(9_000),)), outcome="counted"
     )
 
 
 class TestTheSameOrderAgain:
-    def test_a_payment_counts_once_and_grants_nothing_the_second_time(self) -> None:
+    def test_a_repeated_payment_grants_nothing(self) -> None:
         once = count_sale(reward_state(a_month(9_999)), sold("0.01"))
 
-        assert once.publish == (RewardGranted(**said("100.00")),)
+        assert once.publish == (RewardGranted(**reward_fields("100.00")),)
         assert count_sale(once.state, resent(sold("0.01"))) == Decision(once.state, outcome="duplicate")
 
-    def test_a_cancellation_counts_once_and_revokes_nothing_the_second_time(self) -> None:
+    def test_a_repeated_cancellation_revokes_nothing(self) -> None:
         state = reward_state(a_month(10_000, "monthly_sales"), sales=(counted(1),))
-        once = take_back_sale(state, fallen("0.01"))
+        once = take_back_sale(state, cancelled_sale("0.01"))
 
-        assert once.publish == (RewardRevoked(**said("99.99")),)
-        assert take_back_sale(once.state, resent(fallen("0.01"))) == Decision(once.state, outcome="nothing_new")
+        assert once.publish == (RewardRevoked(**reward_fields("99.99")),)
+        assert take_back_sale(once.state, resent(cancelled_sale("0.01"))) == Decision(once.state, outcome="nothing_new")
 
-    def test_a_payment_told_again_after_the_cancellation_does_not_bring_the_order_back(self) -> None:
+    def test_a_repeated_payment_after_the_cancellation_changes_nothing(self) -> None:
         state = reward_state(a_month(0), sales=(taken_back(9_000),))
 
         assert count_sale(state, resent(sold("90.00"))) == Decision(state, outcome="duplicate")
 
-    def test_a_cancellation_told_twice_before_its_payment_counts_once(self) -> None:
-        early = take_back_sale(reward_state(), fallen("90.00")).state
+    def test_a_repeated_cancellation_before_the_payment_counts_once(self) -> None:
+        early = take_back_sale(reward_state(), cancelled_sale("90.00")).state
 
-        assert take_back_sale(early, resent(fallen("90.00"))) == Decision(early, outcome="nothing_new")
+        assert take_back_sale(early, resent(cancelled_sale("90.00"))) == Decision(early, outcome="nothing_new")
 
-    def test_another_order_of_the_month_counts_by_itself(self) -> None:
+    def test_another_order_of_the_month_counts_separately(self) -> None:
         state = reward_state(a_month(9_000), sales=(counted(9_000),))
 
         assert count_sale(state, sold("5.00", order_id="1002")) == Decision(
@@ -267,7 +269,7 @@ class TestMarkets:
     WEST = replace(TARGETS, rule_version=2, terms=replace(TARGETS.terms, market="west"))
     IN_WEST = f"{MONTH}/west"
 
-    def test_each_has_a_month_of_its_own(self) -> None:
+    def test_each_market_has_its_own_month(self) -> None:
         state = reward_state(a_month(9_999), rule_sets=(TARGETS, self.WEST))
 
         decision = count_sale(state, sold("100.00", rule_version=2))
@@ -276,22 +278,22 @@ class TestMarkets:
             self.IN_WEST, SELLER, "2026-11", "CNY", 10_000, 2, ("monthly_sales",), market="west", placed_at=NOW
         )
         sale = Sale(KEY, self.IN_WEST, 10_000, counted=True)
-        granted = RewardGranted(**said("100.00", rule_version=2), market="west")
+        granted = RewardGranted(**reward_fields("100.00", rule_version=2), market="west")
         assert decision == Decision(state.with_progress(west).with_sale(sale), (granted,), "counted")
 
-    def test_what_is_taken_back_falls_into_the_market_of_the_sale(self) -> None:
+    def test_a_cancellation_counts_in_the_market_of_the_sale(self) -> None:
         state = count_sale(
             reward_state(a_month(10_000, "monthly_sales"), rule_sets=(TARGETS, self.WEST)),
             sold("100.00", rule_version=2),
         ).state
 
-        decision = take_back_sale(state, fallen("100.00"))
+        decision = take_back_sale(state, cancelled_sale("100.00"))
 
-        assert decision.publish == (RewardRevoked(**said("0.00", rule_version=2), market="west"),)
+        assert decision.publish == (RewardRevoked(**reward_fields("0.00", rule_version=2), market="west"),)
         assert decision.state.progress[MONTH] == state.progress[MONTH]
 
-    def test_what_is_taken_back_before_the_payment_is_noted_and_falls_there_too(self) -> None:
-        early = take_back_sale(reward_state(rule_sets=(self.WEST,)), fallen("100.00")).state
+    def test_a_cancellation_before_the_payment_counts_there_too(self) -> None:
+        early = take_back_sale(reward_state(rule_sets=(self.WEST,)), cancelled_sale("100.00")).state
 
         after = count_sale(early, sold("100.00", rule_version=2)).state
 
@@ -317,28 +319,28 @@ def months(draw: st.DrawFn) -> tuple[list[Any], list[Any]]:
         sale = sold(net, order_id=order_id, rule_version=draw(st.integers(1, 3)), placed_at=placed_at)
         messages.append((count_sale, sale))
         if draw(st.booleans()):
-            messages.append((take_back_sale, fallen(net, order_id=order_id)))
+            messages.append((take_back_sale, cancelled_sale(net, order_id=order_id)))
     return messages, draw(st.permutations(messages))
 
 
-def standing(messages: list[Any]) -> tuple[State, set[str]]:
-    """The board in the end, and the rewards that stand by what was published alone."""
-    state, stands = reward_state(rule_sets=RULE_SETS), set()
-    for rule, said_ in messages:
-        decision = rule(state, said_)
+def final_state(messages: list[Any]) -> tuple[State, set[str]]:
+    """The final state, and the granted rewards according to the published events."""
+    state, granted = reward_state(rule_sets=RULE_SETS), set()
+    for rule, cause in messages:
+        decision = rule(state, cause)
         state = decision.state
         for event in decision.publish:
             if isinstance(event, RewardGranted):
-                assert event.reward not in stands
-                stands.add(event.reward)
+                assert event.reward not in granted
+                granted.add(event.reward)
             else:
-                stands.remove(event.reward)
-    return state, stands
+                granted.remove(event.reward)
+    return state, granted
 
 
 @given(months())
 def test_any_order_of_the_same_orders_ends_in_the_same_rewards(case: tuple[list[Any], list[Any]]) -> None:
-    one, other = map(standing, case)
+    one, other = map(final_state, case)
 
     assert one == other
     assert one[1] == set(one[0].progress[MONTH].granted)
@@ -347,17 +349,17 @@ def test_any_order_of_the_same_orders_ends_in_the_same_rewards(case: tuple[list[
 @given(months())
 def test_handled_twice_equals_once(case: tuple[list[Any], list[Any]]) -> None:
     state = reward_state(rule_sets=RULE_SETS)
-    for rule, told in case[1]:
-        state = rule(state, told).state
+    for rule, cause in case[1]:
+        state = rule(state, cause).state
 
-        again = rule(state, resent(told))
+        again = rule(state, resent(cause))
         assert (again.state, again.publish) == (state, ())
         assert again.outcome in ("duplicate", "nothing_new")
 
 
 @given(months(), st.data())
-def test_however_much_later_the_repeat_comes(case: tuple[list[Any], list[Any]], data: st.DataObject) -> None:
+def test_late_repeats_change_nothing(case: tuple[list[Any], list[Any]], data: st.DataObject) -> None:
     messages, _ = case
-    repeats = [(rule, resent(told)) for rule, told in messages]
+    repeats = [(rule, resent(cause)) for rule, cause in messages]
 
-    assert standing(data.draw(st.permutations(messages + repeats))) == standing(messages)
+    assert final_state(data.draw(st.permutations(messages + repeats))) == final_state(messages)

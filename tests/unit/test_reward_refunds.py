@@ -1,4 +1,4 @@
-"""Refunds and rewards: a month's sales are what is left of its orders, whatever was heard of first, however often."""
+"""Refunds and rewards: a month's sales are the rest of its orders, in any order of the events and with repeats."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.builders import (
     refunded,
     rules,
 )
-from tests.unit.lives import Told, lives, resent
+from tests.unit.order_histories import Event, order_histories, resent
 from workers.order_intake.model import Order
 from workers.reward_checks.decide import count_sale, take_back_refund, take_back_sale
 from workers.reward_checks.model import Progress, Sale, State
@@ -56,12 +56,12 @@ def sold() -> Any:
     return message(paid(lines=(an_order_line(net="90.00"),)))
 
 
-def given_back(in_all: str, **fields: Any) -> Any:
-    """An order of 90.00 of which so much went back in all."""
-    return message(refunded(a_refunded_line(refunded=in_all), **fields))
+def given_back(total: str, **fields: Any) -> Any:
+    """A refund of an order of 90.00 with this total so far."""
+    return message(refunded(a_refunded_line(refunded=total), **fields))
 
 
-def said(sales: str) -> dict[str, Any]:
+def reward_fields(sales: str) -> dict[str, Any]:
     return {
         "distributor_id": SELLER,
         "month": "2026-11",
@@ -78,50 +78,50 @@ SOLD = reward_state(a_month(9_000, "monthly_sales"), sales=(a_sale(),))
 
 
 class TestRefund:
-    def test_it_lowers_the_month(self) -> None:
+    def test_a_refund_lowers_the_months_sales(self) -> None:
         assert take_back_refund(SOLD, given_back("10.00")) == Decision(
             reward_state(a_month(8_000, "monthly_sales"), sales=(a_sale(1_000),)), outcome="counted"
         )
 
-    def test_below_the_target_the_reward_is_revoked(self) -> None:
+    def test_a_refund_below_the_target_revokes_the_reward(self) -> None:
         assert take_back_refund(SOLD, given_back("10.01")) == Decision(
-            reward_state(a_month(7_999), sales=(a_sale(1_001),)), (RewardRevoked(**said("79.99")),), "counted"
+            reward_state(a_month(7_999), sales=(a_sale(1_001),)), (RewardRevoked(**reward_fields("79.99")),), "counted"
         )
 
-    def test_the_next_one_tells_the_sum_and_only_what_is_new_is_subtracted(self) -> None:
+    def test_only_the_new_part_of_the_sum_is_subtracted(self) -> None:
         once = take_back_refund(SOLD, given_back("10.00")).state
 
         assert take_back_refund(once, given_back("30.00")) == Decision(
-            reward_state(a_month(6_000), sales=(a_sale(3_000),)), (RewardRevoked(**said("60.00")),), "counted"
+            reward_state(a_month(6_000), sales=(a_sale(3_000),)), (RewardRevoked(**reward_fields("60.00")),), "counted"
         )
 
-    @pytest.mark.parametrize("in_all", ["10.00", "30.00"])
-    def test_an_older_sum_or_the_same_says_nothing_new(self, in_all: str) -> None:
+    @pytest.mark.parametrize("total", ["10.00", "30.00"])
+    def test_an_older_or_equal_sum_changes_nothing(self, total: str) -> None:
         state = take_back_refund(SOLD, given_back("30.00")).state
 
-        assert take_back_refund(state, resent(given_back(in_all))) == Decision(state, outcome="nothing_new")
+        assert take_back_refund(state, resent(given_back(total))) == Decision(state, outcome="nothing_new")
 
-    def test_before_the_payment_it_is_noted_and_what_is_left_is_counted_then(self) -> None:
+    def test_a_refund_before_the_payment_is_noted_and_the_rest_counted_later(self) -> None:
         early = take_back_refund(reward_state(), given_back("10.00"))
         noted = reward_state(sales=(a_sale(1_000, counted=False),))
 
         assert early == Decision(noted, outcome="noted")
         assert count_sale(early.state, sold()) == Decision(
             reward_state(a_month(8_000, "monthly_sales"), sales=(a_sale(1_000),)),
-            (RewardGranted(**said("80.00")),),
+            (RewardGranted(**reward_fields("80.00")),),
             "counted",
         )
 
 
-class TestCancellationOfWhatIsLeft:
-    def test_it_takes_the_rest_and_no_more(self) -> None:
+class TestCancellationAfterARefund:
+    def test_a_cancellation_takes_only_the_rest(self) -> None:
         partly = take_back_refund(SOLD, given_back("10.00")).state
 
         assert take_back_sale(partly, message(cancelled())) == Decision(
-            reward_state(a_month(0), sales=(a_sale(9_000),)), (RewardRevoked(**said("0.00")),), "counted"
+            reward_state(a_month(0), sales=(a_sale(9_000),)), (RewardRevoked(**reward_fields("0.00")),), "counted"
         )
 
-    def test_a_refund_told_after_it_takes_nothing(self) -> None:
+    def test_a_refund_after_the_cancellation_takes_nothing(self) -> None:
         state = take_back_sale(SOLD, message(cancelled())).state
 
         assert take_back_refund(state, given_back("10.00")) == Decision(state, outcome="nothing_new")
@@ -141,45 +141,45 @@ RULE_SETS = (
 
 
 @st.composite
-def months(draw: st.DrawFn) -> tuple[list[Order], list[Told], list[Told]]:
+def months(draw: st.DrawFn) -> tuple[list[Order], list[Event], list[Event]]:
     """The orders of a month, their events one after another, and in another order with repeats."""
     orders, events = [], []
     for number in range(draw(st.integers(1, 4))):
-        order, told = draw(lives(f"order-{number}", draw(st.integers(1, 2))))
+        order, history = draw(order_histories(f"order-{number}", draw(st.integers(1, 2))))
         orders.append(order)
-        events += [one for one in told if type(one.data) in RULES]
+        events += [one for one in history if type(one.data) in RULES]
     repeats = draw(st.lists(st.sampled_from(events).map(resent), max_size=6))
     return orders, events, draw(st.permutations([*events, *repeats]))
 
 
-def standing(events: list[Told]) -> tuple[State, set[str]]:
-    """The board in the end, and the rewards that stand by what was published alone."""
-    state, stands = reward_state(rule_sets=RULE_SETS), set[str]()
-    for told in events:
-        decision = RULES[type(told.data)](state, told)
+def final_state(events: list[Event]) -> tuple[State, set[str]]:
+    """The final state, and the granted rewards according to the published events."""
+    state, granted = reward_state(rule_sets=RULE_SETS), set[str]()
+    for cause in events:
+        decision = RULES[type(cause.data)](state, cause)
         state = decision.state
         for event in decision.publish:
-            assert (event.reward in stands) == isinstance(event, RewardRevoked)
-            stands ^= {event.reward}
-    return state, stands
+            assert (event.reward in granted) == isinstance(event, RewardRevoked)
+            granted ^= {event.reward}
+    return state, granted
 
 
 @given(months())
 def test_any_order_with_repeats_ends_in_the_same_sales_and_rewards(
-    case: tuple[list[Order], list[Told], list[Told]],
+    case: tuple[list[Order], list[Event], list[Event]],
 ) -> None:
     _, one, other = case
 
-    assert standing(one) == standing(other)
+    assert final_state(one) == final_state(other)
 
 
 @given(months())
-def test_a_months_sales_are_what_is_left_of_its_orders(case: tuple[list[Order], list[Told], list[Told]]) -> None:
+def test_a_months_sales_are_the_rest_of_its_orders(case: tuple[list[Order], list[Event], list[Event]]) -> None:
     orders, _, events = case
-    state, stands = standing(events)
+    state, granted = final_state(events)
 
     [progress] = state.progress.values()
     assert progress.sales_minor == sum(
         order.net_minor - order.refunded_minor for order in orders if order.status != "cancelled"
     )
-    assert stands == set(progress.granted)
+    assert granted == set(progress.granted)

@@ -1,4 +1,4 @@
-"""Every place that starts workers starts all of them, a new one too."""
+"""Every place that starts workers starts all of them, including a new one."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_every_worker_is_in_some_process(place: str) -> None:
     assert not missing, f"tests/{place} starts no {', '.join(sorted(missing))}; form its groups with roster.groups(…)"
 
 
-def test_the_last_group_is_everybody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_last_group_is_all_other_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(roster, "names", lambda: ["catalog", "network", NEWCOMER])
 
     assert roster.groups(("network",)) == (("network",), ("catalog", NEWCOMER))

@@ -1,4 +1,4 @@
-"""The rule book: proposed, approved by a second person, in force from a date, and never changed backwards."""
+"""The rule book: proposed, approved by a second person, in force from a date, and never changed retroactively."""
 
 from __future__ import annotations
 
@@ -55,8 +55,8 @@ def approved(draft: RuleSet) -> RuleSet:
 
 
 def active(draft: RuleSet, **fields: Any) -> RuleSet:
-    given = {"stage": "active", "activated_by": "li.na", "effective_from": NOW, **fields}
-    return replace(approved(draft), **given)
+    values = {"stage": "active", "activated_by": "li.na", "effective_from": NOW, **fields}
+    return replace(approved(draft), **values)
 
 
 def a_book(*rules: RuleSet, markets: tuple[Market, ...] = ()) -> State:
@@ -85,14 +85,14 @@ def refused(state: State, reason: str, detail: str, clause: str | None = None, v
 
 
 class TestPropose:
-    def test_a_draft_is_kept_with_its_digest(self) -> None:
+    def test_a_draft_is_stored_with_its_digest(self) -> None:
         draft = a_draft()
         event = RulesProposed(rule_version=1, digest=draft.digest, proposed_by="li.na")
 
         assert propose(a_book(), a_document()) == Decision(a_book(draft), (event,), "proposed")
 
     @pytest.mark.parametrize("known", [a_draft(), approved(a_draft()), active(a_draft())])
-    def test_the_same_terms_again_change_nothing_whoever_sends_them(self, known: RuleSet) -> None:
+    def test_a_repeat_by_anyone_changes_nothing(self, known: RuleSet) -> None:
         assert propose(a_book(known), a_document("0.1", "0.050"), by="wei") == Decision(
             a_book(known), outcome="duplicate"
         )
@@ -121,7 +121,7 @@ class TestPropose:
 
 
 class TestApprove:
-    def test_another_person_stands_for_what_was_read(self) -> None:
+    def test_another_person_approves_the_terms(self) -> None:
         draft = a_draft()
         event = RulesApproved(rule_version=1, digest=draft.digest, approved_by="wei")
 
@@ -140,12 +140,12 @@ class TestApprove:
         assert approve(a_book(known), known.digest, by) == refused(a_book(known), "same_person", detail)
 
     @pytest.mark.parametrize("known", [a_draft(1, "0.12"), active(a_draft(1, "0.12"))])
-    def test_terms_that_have_changed_since_are_not_approved(self, known: RuleSet) -> None:
-        detail = f"digest: rules 1 are not what was read, but {known.digest}; read them again."
+    def test_changed_terms_are_not_approved(self, known: RuleSet) -> None:
+        detail = f"digest: rules 1 have the digest {known.digest}, not the given one; read them again."
 
         assert approve(a_book(known), a_draft().digest) == refused(a_book(known), "digest_mismatch", detail)
 
-    def test_an_approval_before_its_proposal_waits(self) -> None:
+    def test_an_approval_before_its_proposal_is_retried(self) -> None:
         detail = "rule_version: rules 1 are not known; propose them first."
         otherwise = refused(a_book(), "not_proposed", detail)
 
@@ -153,17 +153,17 @@ class TestApprove:
 
 
 class TestActivate:
-    def test_approved_rules_hold_from_their_date_on(self) -> None:
+    def test_approved_rules_apply_from_their_date(self) -> None:
         answer = activate(a_book(approved(a_draft())), effective_from=NOW + DAY)
-        kept = active(a_draft(), effective_from=NOW + DAY)
+        activated = active(a_draft(), effective_from=NOW + DAY)
         event = RulesActivated(rule_version=1, market="default", effective_from=NOW + DAY, activated_by="li.na")
 
-        state = replace(a_book(kept), turns={"default": Turn("default", 1)})
+        state = replace(a_book(activated), turns={"default": Turn("default", 1)})
         assert answer == Decision(state, (event,), "activated")
         assert in_force(NOW, "default", state.tenures) is None
-        assert in_force(NOW + DAY, "default", state.tenures) == kept.rule_version
+        assert in_force(NOW + DAY, "default", state.tenures) == activated.rule_version
 
-    def test_without_a_date_they_hold_from_the_message_on(self) -> None:
+    def test_the_default_date_is_the_messages_time(self) -> None:
         state = activate(a_book(approved(a_draft()))).state  # type: ignore[union-attr]
 
         assert state.rules == {1: active(a_draft())}
@@ -175,7 +175,7 @@ class TestActivate:
         assert turns == {"default": Turn("default", 8), "cn": Turn("cn", 1)}
 
     @pytest.mark.parametrize("fields", [{}, {"effective_from": NOW - DAY}])
-    def test_the_same_activation_again_changes_nothing(self, fields: dict[str, Any]) -> None:
+    def test_a_repeated_activation_changes_nothing(self, fields: dict[str, Any]) -> None:
         state = a_book(active(a_draft(), effective_from=NOW - DAY))
 
         assert activate(state, **fields) == Decision(state, outcome="duplicate")
@@ -186,20 +186,20 @@ class TestActivate:
 
         assert activate(state, effective_from=NOW + DAY) == refused(state, "conflict", detail)
 
-    def test_an_activation_before_its_proposal_waits(self) -> None:
+    def test_an_activation_before_its_proposal_is_retried(self) -> None:
         detail = "rule_version: rules 1 are not known; propose them first."
 
         assert activate(a_book()) == NotYet("not_proposed", refused(a_book(), "not_proposed", detail))  # type: ignore[arg-type]
 
-    def test_an_activation_before_its_approval_waits(self) -> None:
+    def test_an_activation_before_its_approval_is_retried(self) -> None:
         state = a_book(a_draft())
         detail = "rule_version: 1 is not approved; let another person than the proposer approve it."
 
         assert activate(state) == NotYet("not_approved", refused(state, "not_approved", detail))  # type: ignore[arg-type]
 
-    def test_a_market_that_is_not_defined_may_yet_be(self) -> None:
+    def test_an_undefined_market_is_retried(self) -> None:
         state = a_book(approved(a_draft(market="cn")))
-        detail = "rules.market: market cn is not defined; define what its law allows."
+        detail = "rules.market: market cn is not defined; define its legal limits."
 
         assert activate(state) == NotYet("market_unknown", refused(state, "market_unknown", detail))  # type: ignore[arg-type]
 
@@ -213,7 +213,7 @@ class TestActivate:
 
         assert activate(state) == refused(state, "market_limit", detail, "禁止传销条例 第七条")
 
-    def test_the_default_market_has_limits_without_being_defined_and_others_when_it_is(self) -> None:
+    def test_the_default_market_has_limits_that_a_definition_replaces(self) -> None:
         three = a_book(approved(a_draft(1, "0.1", "0.05", "0.01")))
         beyond = activate(three)
         wider = replace(three, markets={"default": Market("default", levels_paid_max=3)})
@@ -223,10 +223,10 @@ class TestActivate:
         assert activate(wider).outcome == "activated"  # type: ignore[union-attr]
 
     @pytest.mark.parametrize("at", [NOW - DAY, NOW - HOUR])
-    def test_what_was_promised_is_never_changed_backwards(self, at: Any) -> None:
+    def test_rules_of_the_past_are_never_replaced(self, at: Any) -> None:
         state = a_book(active(a_draft(), effective_from=NOW - DAY), approved(a_draft(2, "0.2")))
         detail = (
-            f"effective_from: rules 1 held at {at.isoformat()}, and what was promised stays; "
+            f"effective_from: rules 1 held at {at.isoformat()}, and rules never change retroactively; "
             "give a time from 2026-11-02T09:30:00+00:00 on."
         )
 
@@ -241,8 +241,8 @@ class TestActivate:
             approved(a_draft()),
         ],
     )
-    def test_a_past_without_rules_may_be_given_some(self, other: RuleSet) -> None:
-        """They hold until the next ones began, whose time is left as it was."""
+    def test_a_past_without_rules_may_get_some(self, other: RuleSet) -> None:
+        """They apply until the start of the next rules, which stays."""
         state = a_book(other, approved(a_draft(2, "0.2")))
         answer = activate(state, 2, effective_from=NOW - DAY)
 
@@ -250,7 +250,7 @@ class TestActivate:
         before = in_force(NOW, other.terms.market, state.tenures)
         assert before in (None, in_force(NOW, other.terms.market, answer.state.tenures))  # type: ignore[union-attr]
 
-    def test_the_future_is_free(self) -> None:
+    def test_rules_may_be_replaced_from_now_on(self) -> None:
         state = a_book(active(a_draft(), effective_from=NOW - DAY), approved(a_draft(2, "0.2")))
 
         assert activate(state, 2, effective_from=NOW).outcome == "activated"  # type: ignore[union-attr]
@@ -270,19 +270,19 @@ class TestRetire:
         ("end", "fields"),
         [(NOW + DAY, {"effective_from": NOW + DAY}), (NOW, {}), (NOW - HOUR, {}), (NOW, {"effective_from": NOW})],
     )
-    def test_the_same_end_again_changes_nothing(self, end: datetime, fields: dict[str, Any]) -> None:
+    def test_a_repeated_end_changes_nothing(self, end: datetime, fields: dict[str, Any]) -> None:
         state = a_book(active(a_draft(), effective_from=NOW - DAY, retired_from=end))
 
         assert retire(state, **fields) == Decision(state, outcome="duplicate")
 
     @pytest.mark.parametrize("fields", [{}, {"effective_from": NOW + HOUR - MINUTE}])
-    def test_an_end_that_is_yet_to_come_is_not_moved_without_a_word(self, fields: dict[str, Any]) -> None:
+    def test_a_future_end_is_not_moved_to_an_earlier_or_default_time(self, fields: dict[str, Any]) -> None:
         state = a_book(active(a_draft(), retired_from=NOW + HOUR))
         detail = "rule_version: 1 ends at 2026-11-02T10:30:00+00:00, which stays."
 
         assert retire(state, **fields) == refused(state, "already_retired", detail)
 
-    def test_an_end_that_is_set_stays(self) -> None:
+    def test_an_end_cannot_be_moved(self) -> None:
         state = a_book(active(a_draft(), retired_from=NOW + DAY))
         detail = "rule_version: 1 ends at 2026-11-03T09:30:00+00:00, which stays."
 
@@ -290,13 +290,13 @@ class TestRetire:
 
     def test_an_end_in_the_past_is_refused(self) -> None:
         state = a_book(active(a_draft(), effective_from=NOW - DAY))
-        detail = "effective_from: what was promised stays; give a time from 2026-11-02T09:30:00+00:00 on."
+        detail = "effective_from: rules never change retroactively; give a time from 2026-11-02T09:30:00+00:00 on."
 
         assert retire(state, effective_from=NOW - HOUR) == refused(state, "retroactive", detail)
 
-    def test_only_active_rules_end_and_the_activation_may_be_on_its_way(self) -> None:
+    def test_the_end_of_inactive_rules_is_retried(self) -> None:
         state = a_book(approved(a_draft()))
-        detail = "rule_version: 1 is not active; only what is in force can end."
+        detail = "rule_version: 1 is not active; only active rules can end."
 
         assert retire(state) == NotYet("not_active", refused(state, "not_active", detail))  # type: ignore[arg-type]
         assert retire(a_book()).reason == "not_proposed"  # type: ignore[union-attr]
@@ -307,7 +307,7 @@ def define(state: State, **fields: Any) -> Answer:
 
 
 class TestMarket:
-    def test_limits_are_kept_with_their_clauses(self) -> None:
+    def test_limits_are_stored_with_their_clauses(self) -> None:
         answer = define(a_book(), levels_paid_max=1, pay_rate_max=Decimal("0.30"), clauses={"team_pay": "Act 2"})
         event = MarketDefined(
             market="cn",
@@ -322,7 +322,7 @@ class TestMarket:
         state = replace(a_book(markets=(market,)), turns={"cn": Turn("cn", 1)})
         assert answer == Decision(state, (event,), "defined")
 
-    def test_the_same_limits_again_change_nothing(self) -> None:
+    def test_repeated_limits_change_nothing(self) -> None:
         state = a_book(markets=(Market("cn"),))
 
         assert define(state) == Decision(state, outcome="unchanged")
@@ -330,19 +330,19 @@ class TestMarket:
     def test_the_default_market_may_be_defined_as_it_is(self) -> None:
         assert define(a_book(), market="default").outcome == "defined"  # type: ignore[union-attr]
 
-    def test_more_than_three_levels_need_a_person_and_a_reason_which_are_told(self) -> None:
-        detail = "levels_paid_max: 4 is more than 3; say in `override` who has decided so, and why."
+    def test_more_than_three_levels_need_a_person_and_a_reason(self) -> None:
+        detail = "levels_paid_max: 4 is more than 3; name in `override` who decided so, and why."
         event = MarketRefused(market="cn", reason="levels_beyond_three", detail=detail)
         override = LevelsOverride(by="li.na", reason="licence 17")
 
         assert define(a_book(), levels_paid_max=3).outcome == "defined"  # type: ignore[union-attr]
         assert define(a_book(), levels_paid_max=4) == Decision(a_book(), (event,), "refused")
         answer = define(a_book(), levels_paid_max=4, override=override)
-        [told] = answer.publish  # type: ignore[union-attr]
-        assert isinstance(told, MarketDefined)
-        assert (told.override_by, told.override_reason) == ("li.na", "licence 17")
+        [defined] = answer.publish  # type: ignore[union-attr]
+        assert isinstance(defined, MarketDefined)
+        assert (defined.override_by, defined.override_reason) == ("li.na", "licence 17")
 
-    def test_limits_that_active_rules_break_are_refused_until_these_end(self) -> None:
+    def test_limits_that_active_rules_breach_are_refused_until_these_end(self) -> None:
         rules = active(a_draft(market="cn"))
         state = a_book(rules, markets=(Market("cn"),))
         detail = (
@@ -362,7 +362,7 @@ def unreadable(data: dict[str, Any]) -> Unreadable:
 
 
 @pytest.mark.parametrize("data", [{}, {"rule_version": "x"}, {"rule_version": None}])
-def test_what_names_no_rules_cannot_be_refused(data: dict[str, Any]) -> None:
+def test_a_message_without_a_rule_version_is_dead_lettered(data: dict[str, Any]) -> None:
     assert decide.refuse_unreadable_rules(unreadable(data)) is None
 
 

@@ -1,4 +1,4 @@
-"""The edges of what rules may promise: the smallest rate, the last kind of line, and which line is named."""
+"""Limits of what rules may promise: the smallest rate, the number of kinds of lines, and the named line."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_a_rate_that_is_too_fine_is_named() -> None:
         to_rate_ppm(Decimal("0.1234567"))
 
 
-def test_the_smallest_rate_for_a_leader_is_a_payment_too() -> None:
+def test_the_smallest_rate_for_a_leader_is_a_payment() -> None:
     market = Market("cn", downline_pay=False, team_pay=False)
     terms = Terms("T", "cn", 300_000, (TeamBonus("teams", 1),))
 
@@ -34,12 +34,12 @@ def test_the_smallest_rate_for_a_leader_is_a_payment_too() -> None:
 @pytest.mark.parametrize(
     ("plans", "rate_ppm", "product_id", "category_id", "by_plan"),
     [
-        # Every line is paid alike: none is named.
+        # All lines have the same pay: none is named.
         ([UP_TO_TWO_LEVELS, TeamBonus("team", 7)], 37, None, None, {"levels": 30, "team": 7}),
-        # Only tea is paid for, and only teas.
+        # Only tea is covered, or only teas.
         ([Unilevel("levels", (10,), conditions=ONLY_TEA)], 10, TEA, None, {"levels": 10}),
         ([Unilevel("levels", (10,), conditions=ONLY_TEAS)], 10, None, TEAS, {"levels": 10}),
-        # What is not paid for is promised nothing.
+        # An uncovered product is promised nothing.
         (
             [
                 Unilevel("tea", (10,), conditions=ONLY_TEA),
@@ -50,7 +50,7 @@ def test_the_smallest_rate_for_a_leader_is_a_payment_too() -> None:
             None,
             {"tea": 0, "cup": 20},
         ),
-        # One plan pays for the product, the other for the category: most for a tea of the teas, 10 + 20.
+        # One plan pays for the product, the other for the category: a tea of the teas gets 10 + 20.
         (
             [Unilevel("tea", (10,), conditions=ONLY_TEA), Unilevel("teas", (20,), conditions=ONLY_TEAS)],
             30,
@@ -58,7 +58,7 @@ def test_the_smallest_rate_for_a_leader_is_a_payment_too() -> None:
             TEAS,
             {"tea": 10, "teas": 20},
         ),
-        # The rate of a product that is paid for only within its category.
+        # The rate of a product that is covered only within its category.
         (
             [Unilevel("levels", (10,), (Override((50,), product_id=TEA),), conditions=ONLY_TEAS)],
             50,
@@ -72,7 +72,7 @@ def test_the_smallest_rate_for_a_leader_is_a_payment_too() -> None:
         ([Unilevel("levels", (10, 0), (Override((50,), tier="gold"),))], 50, None, None, {"levels": 50}),
     ],
 )
-def test_the_line_that_is_promised_most_is_named(
+def test_the_line_with_the_highest_promise_is_named(
     plans: list[Plan], rate_ppm: int, product_id: int | None, category_id: int | None, by_plan: dict[str, int]
 ) -> None:
     assert highest_promise(plans) == Promise(rate_ppm, product_id, category_id, by_plan)
@@ -84,22 +84,22 @@ def test_every_second_level_may_be_a_peer(levels_max: int, most: int) -> None:
 
 
 def by_category(count: int) -> Unilevel:
-    """As many categories, each paid at another rate; with the lines of no such category, one kind of line more."""
+    """This number of categories with different rates; lines of other categories are one more kind."""
     return Unilevel("levels", (0,), tuple(Override((number,), category_id=number) for number in range(1, count + 1)))
 
 
-def test_as_many_kinds_of_lines_as_allowed_are_gone_through() -> None:
+def test_the_largest_number_of_kinds_of_lines_is_allowed() -> None:
     assert highest_promise([by_category(KINDS_OF_LINES_MAX - 1)]).rate_ppm == KINDS_OF_LINES_MAX - 1
 
 
-def test_one_kind_of_line_more_is_too_many() -> None:
-    says = r"^more than 20000 kinds of lines are paid differently; say less by product, or by category$"
+def test_too_many_kinds_of_lines_are_an_error() -> None:
+    error = r"^more than 20000 kinds of lines are paid differently; use fewer overrides by product or by category$"
 
-    with pytest.raises(TooManyKinds, match=says):
+    with pytest.raises(TooManyKinds, match=error):
         highest_promise([by_category(KINDS_OF_LINES_MAX)])
 
 
-def test_products_with_rates_of_their_own_are_not_counted_once_for_each_category() -> None:
+def test_products_with_their_own_rates_are_counted_once() -> None:
     products = tuple(Override((number,), product_id=number) for number in range(1, 201))
     plan = by_category(200)
 

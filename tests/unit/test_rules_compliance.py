@@ -1,4 +1,4 @@
-"""What a market's law allows is data, and what goes beyond it is told with its clause."""
+"""A market's legal limits are data, and a breach is reported with its clause."""
 
 from __future__ import annotations
 
@@ -77,20 +77,20 @@ def test_the_default_market_pays_two_levels(plans: tuple[Plan, ...], broken: lis
         ((TeamBonus("teams", 0),), []),
     ],
 )
-def test_where_only_own_sales_may_be_paid(plans: tuple[Plan, ...], broken: list[str]) -> None:
+def test_a_market_may_allow_pay_for_own_sales_only(plans: tuple[Plan, ...], broken: list[str]) -> None:
     assert limits_broken(OWN_SALES_ONLY, *plans) == broken
 
 
-def test_teams_may_be_forbidden_alone() -> None:
+def test_team_pay_may_be_forbidden_alone() -> None:
     assert limits_broken(replace(DEFAULTS, team_pay=False), TWO_LEVELS, TEAM) == ["team_pay"]
 
 
-def test_the_pool_may_be_as_high_as_the_limit_and_no_higher() -> None:
+def test_the_pool_may_reach_but_not_exceed_the_limit() -> None:
     assert limits_broken(DEFAULTS, ONE_LEVEL, pool_rate_ppm=500_000) == []
     assert limits_broken(DEFAULTS, ONE_LEVEL, pool_rate_ppm=500_001) == ["pay_rate_max"]
 
 
-def test_a_breach_is_told_with_its_clause() -> None:
+def test_a_breach_is_reported_with_its_clause() -> None:
     found = breaches(terms(TWO_LEVELS, pool_rate_ppm=310_000), replace(OWN_SALES_ONLY, levels_paid_max=2))
 
     assert found == (
@@ -110,7 +110,7 @@ def test_a_breach_is_told_with_its_clause() -> None:
     assert without.detail == "plan three: it pays up to level 3, and market default allows 2"
 
 
-def test_a_definition_says_all_limits() -> None:
+def test_a_definition_states_all_limits() -> None:
     override = LevelsOverride(by="li.na", reason="licence")
     definition = DefineMarket(
         market="sg",

@@ -1,4 +1,4 @@
-"""The rule document: what is wrong with it is said of a place in it."""
+"""The rule document: every error names its place."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
 from contracts.rules import json_schema
-from contracts.rules.document import EXAMPLE, RuleDocument, complaints, place_of
+from contracts.rules.document import EXAMPLE, RuleDocument, errors_of, place_of
 from contracts.rules.plans import LEVELS_MAX
 from contracts.rules.v1 import ProposeRules
 from contracts.wire.envelope import message_of
@@ -33,17 +33,17 @@ def document(*plans: dict[str, Any], **fields: Any) -> dict[str, Any]:
     return deepcopy({"title": "T", "pool_rate": "0.20", "plans": list(plans) or [UNILEVEL], **fields})
 
 
-def said_of(wrong: dict[str, Any]) -> list[tuple[str, str]]:
+def errors_when_read(wrong: dict[str, Any]) -> list[tuple[str, str]]:
     with pytest.raises(ValidationError) as caught:
         RuleDocument.model_validate_json(json.dumps(wrong))
-    return [(place_of(place), says) for place, says in complaints(caught.value)]
+    return [(place_of(place), error) for place, error in errors_of(caught.value)]
 
 
 def places_of(wrong: dict[str, Any]) -> list[str]:
-    return [place for place, _ in said_of(wrong)]
+    return [place for place, _ in errors_when_read(wrong)]
 
 
-def test_what_is_left_out_has_a_sensible_value() -> None:
+def test_omitted_fields_have_defaults() -> None:
     rules = RuleDocument.model_validate(document())
 
     assert (rules.market, rules.hold_days, rules.targets) == ("default", 7, ())
@@ -60,8 +60,8 @@ def test_the_example_and_every_plan_are_valid_and_fit_the_published_schema() -> 
 
 
 def test_the_published_schema_is_current() -> None:
-    said = "run `tributary rules schema --output docs/rules.schema.json`"
-    assert json_schema.FILE.read_text("utf-8") == json_schema.text(), said
+    hint = "run `tributary rules schema --output docs/rules.schema.json`"
+    assert json_schema.FILE.read_text("utf-8") == json_schema.text(), hint
 
 
 TABLE: list[tuple[dict[str, Any], str]] = [
@@ -109,50 +109,50 @@ TABLE: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("wrong", "place"), TABLE, ids=lambda value: value if isinstance(value, str) else "")
-def test_a_complaint_names_its_place(wrong: dict[str, Any], place: str) -> None:
+def test_an_error_names_its_place(wrong: dict[str, Any], place: str) -> None:
     assert places_of(wrong) == [place]
 
 
-def test_everything_wrong_is_said_at_once() -> None:
+def test_all_errors_are_reported_at_once() -> None:
     wrong = document({**UNILEVEL, "rates": ["2"]}, {"plan": "x"}, hold_days=-1)
 
     assert places_of(wrong) == ["hold_days", "plans.0.rates.0", "plans.1"]
 
 
-def test_a_plan_beyond_the_pool_says_how_much_it_may_pay_and_on_what() -> None:
+def test_a_plan_beyond_the_pool_is_reported_with_its_rate_and_line() -> None:
     wrong = document({**UNILEVEL, "overrides": [{"category_id": 7, "rates": ["0.15", "0.06"]}]})
 
-    says = "it may pay 0.21 of a line of category 7, more than pool_rate, 0.20"
-    assert said_of(wrong) == [("plans.0", says)]
+    error = "it may pay 0.21 of a line of category 7, more than pool_rate, 0.20"
+    assert errors_when_read(wrong) == [("plans.0", error)]
 
 
-def test_plans_that_are_too_much_only_together_are_told_with_their_parts() -> None:
+def test_plans_beyond_the_pool_together_are_reported_with_their_parts() -> None:
     override = {"product_id": 5, "rates": ["0.17"]}
     wrong = document({**UNILEVEL, "overrides": [override]}, FIXED, {**TEAM, "rate": "0.04"})
 
-    says = "together they may pay 0.21 of a line of product 5 (direct 0.17, teams 0.04), more than pool_rate, 0.20"
-    assert said_of(wrong) == [("plans", says)]
+    error = "together they may pay 0.21 of a line of product 5 (direct 0.17, teams 0.04), more than pool_rate, 0.20"
+    assert errors_when_read(wrong) == [("plans", error)]
 
 
-def test_plans_for_different_categories_never_meet_on_a_line() -> None:
+def test_plans_for_different_categories_are_not_added_up() -> None:
     tea = {**UNILEVEL, "rates": ["0.20"], "conditions": {"categories": [7]}}
     cups = {**tea, "name": "cups", "conditions": {"categories": [8]}}
 
     assert len(RuleDocument.model_validate(document(tea, cups)).plans) == 2
 
 
-def test_more_kinds_of_lines_than_can_be_gone_through_are_refused() -> None:
+def test_too_many_kinds_of_lines_are_refused() -> None:
     def overrides(field: str) -> list[dict[str, Any]]:
         return [{field: number, "tier": "gold", "rates": [f"0.{number:06d}"]} for number in range(1, 301)]
 
     wrong = document({**UNILEVEL, "overrides": [*overrides("product_id"), *overrides("category_id")]})
 
-    [(place, says)] = said_of(wrong)
+    [(place, error)] = errors_when_read(wrong)
     assert place == "plans"
-    assert "say less by product, or by category" in says
+    assert "use fewer overrides by product or by category" in error
 
 
-def test_a_proposal_that_cannot_be_read_names_the_place_in_the_document() -> None:
+def test_an_invalid_proposal_names_the_place_in_the_document() -> None:
     wrong = {"rule_version": 1, "proposed_by": "li.na", "rules": document({**UNILEVEL, "rates": ["0.1", "1.5"]})}
     body = json.dumps(wrong).encode()
 

@@ -1,4 +1,4 @@
-"""Rule sets in files: the examples that are published, and what the command says of files that are wrong."""
+"""Rule sets in files: the published examples, and the command's errors for invalid files."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ app.command("preview-move")(network.preview_move)
 
 
 def run(*arguments: str | Path) -> tuple[int, str, str]:
-    ended = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    return ended.exit_code, ended.stdout, ended.stderr
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    return result.exit_code, result.stdout, result.stderr
 
 
 def a_file(folder: Path, text: str, name: str = "rules.yaml") -> Path:
@@ -45,14 +45,14 @@ def a_file(folder: Path, text: str, name: str = "rules.yaml") -> Path:
 
 
 @pytest.mark.parametrize("path", RULES, ids=lambda path: path.stem)
-def test_every_example_keeps_to_its_market(path: Path) -> None:
+def test_every_example_respects_its_market(path: Path) -> None:
     _, terms = read_rules(path)
 
     assert breaches(terms, {DEFAULTS.market: DEFAULTS, **MARKETS}[terms.market]) == ()
 
 
 @pytest.mark.parametrize("market", MARKETS)
-def test_a_shop_can_be_given_the_market_of_every_example(market: str) -> None:
+def test_a_shop_can_have_the_market_of_every_example(market: str) -> None:
     assert RegisterShop(shop_id="corner", currency="CNY", market=market).market == market
 
 
@@ -65,7 +65,7 @@ def test_there_is_an_example_of_every_plan_and_a_market_with_its_clauses() -> No
     assert "《禁止传销条例》第七条" in cited
 
 
-def test_pay_for_a_downline_breaks_the_chinese_market_with_the_clause() -> None:
+def test_pay_for_a_downline_breaches_the_chinese_market_with_its_clause() -> None:
     code, out, _ = run(
         "check", EXAMPLES / "rules-tiers.yaml", "--market-file", EXAMPLES / "market-cn-direct-selling.yaml"
     )
@@ -75,15 +75,13 @@ def test_pay_for_a_downline_breaks_the_chinese_market_with_the_clause() -> None:
     assert "《禁止传销条例》第七条第三项" in out
 
 
-def test_a_valid_file_is_told_with_its_digest(tmp_path: Path) -> None:
+def test_a_valid_file_is_reported_with_its_digest(tmp_path: Path) -> None:
     path = a_file(tmp_path, VALID)
     code, out, _ = run("check", path)
     digest = run("explain", path)[1].splitlines()[-1]
 
     assert code == 0
-    assert out == (
-        f"{path} is a valid rule set; its digest is {digest}.\nIt keeps within the limits of market default.\n"
-    )
+    assert out == (f"{path} is a valid rule set; its digest is {digest}.\nIt is within the limits of market default.\n")
 
 
 def test_json_and_yaml_are_the_same(tmp_path: Path) -> None:
@@ -93,31 +91,31 @@ def test_json_and_yaml_are_the_same(tmp_path: Path) -> None:
     assert read_rules(as_json)[1] == read_rules(a_file(tmp_path, VALID))[1]
 
 
-def test_limits_that_nobody_named_are_not_said_to_be_kept(tmp_path: Path) -> None:
+def test_unchecked_limits_are_reported_as_unchecked(tmp_path: Path) -> None:
     path = a_file(tmp_path, f"market: cn-direct-selling\n{VALID}")
     market = EXAMPLES / "market-three-levels.yaml"
 
     assert "The limits of market cn-direct-selling were not checked" in run("check", path)[1]
-    assert "of market three-levels; it is for market cn" in run("check", path, "--market-file", market)[1]
+    assert "of market three-levels, but it is for market cn" in run("check", path, "--market-file", market)[1]
     assert run("check", path, "--market-file", market, "--market", "cn")[0] == 2
 
 
-def test_for_programs(tmp_path: Path) -> None:
+def test_json_output(tmp_path: Path) -> None:
     code, out, _ = run("check", a_file(tmp_path, VALID.replace('"0.20"', '"0.60"')), "--json")
-    told: dict[str, Any] = json.loads(out)
+    report: dict[str, Any] = json.loads(out)
 
-    assert (code, told["ok"], told["market"]) == (1, False, "default")
-    assert [breach["limit"] for breach in told["breaches"]] == ["pay_rate_max"]
-    assert json.loads(run("explain", a_file(tmp_path, VALID), "--json")[1])["digest"] != told["digest"]
+    assert (code, report["ok"], report["market"]) == (1, False, "default")
+    assert [breach["limit"] for breach in report["breaches"]] == ["pay_rate_max"]
+    assert json.loads(run("explain", a_file(tmp_path, VALID), "--json")[1])["digest"] != report["digest"]
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "errors"),
     [
         (VALID.replace("0.02", "1.5"), ["plans.0.rate: Input should be less than or equal to 1 (got '1.5')"]),
         (VALID.replace("rate", "rade"), ["pool_rate: ", "plans.0.rate: ", "plans.0.rade: ", "pool_rade: "]),
         (VALID.replace("0.02", "0.3"), ["plans.0: it may pay 0.3 of a line, more than pool_rate, 0.20"]),
-        ("title: T\ntitle: U\n", ["'title' stands twice; keep one of them"]),
+        ("title: T\ntitle: U\n", ["'title' appears twice; keep one of them"]),
         ("plans: [", ["while parsing a flow node"]),
         ("", ["it is empty."]),
         ("- 1", ["the document: "]),
@@ -127,23 +125,23 @@ def test_for_programs(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_is_wrong_is_said_with_its_place(tmp_path: Path, text: str, says: list[str]) -> None:
+def test_an_error_is_reported_with_its_place(tmp_path: Path, text: str, errors: list[str]) -> None:
     path = a_file(tmp_path, text)
     code, out, err = run("check", path)
 
     assert (code, out) == (1, "")
-    assert len(err.splitlines()) == len(says)
-    for sentence in says:
-        assert f"{path}: {sentence}" in err
+    assert len(err.splitlines()) == len(errors)
+    for error in errors:
+        assert f"{path}: {error}" in err
 
 
-def test_a_key_that_stands_twice_in_json_is_refused(tmp_path: Path) -> None:
+def test_a_duplicate_key_in_json_is_refused(tmp_path: Path) -> None:
     code, _, err = run("check", a_file(tmp_path, '{"title": "T", "title": "U"}', "rules.json"))
 
-    assert (code, "'title' stands twice" in err) == (1, True)
+    assert (code, "'title' appears twice" in err) == (1, True)
 
 
-def test_a_file_that_is_not_there_or_too_long(tmp_path: Path) -> None:
+def test_a_missing_or_too_long_file_is_wrong_usage(tmp_path: Path) -> None:
     absent = run("check", tmp_path / "absent.yaml")
     long = run("check", a_file(tmp_path, "#" * 1_000_001))
 
@@ -153,13 +151,13 @@ def test_a_file_that_is_not_there_or_too_long(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "says"),
+    ("name", "content", "error"),
     [
         ("empty.yaml", b"", "it is empty."),
         ("blank.json", b" \n", "it is empty."),
-        ("wide.yaml", VALID.encode("utf-16"), "it is no text in UTF-8; save it as UTF-8."),
-        ("list.yaml", b"? [a, b]\n: c\n", "write a word"),
-        ("object.yaml", b"? {a: b}\n: c\n", "write a word"),
+        ("wide.yaml", VALID.encode("utf-16"), "it is not valid UTF-8; save it as UTF-8."),
+        ("list.yaml", b"? [a, b]\n: c\n", "use a word"),
+        ("object.yaml", b"? {a: b}\n: c\n", "use a word"),
         ("day.yaml", b"2026-01-01: x\n", "keys must be str"),
         ("ring.yaml", b"a: &a\n  b: *a\n", "Circular reference"),
         ("two.yaml", b"a: b\n---\nc: d\n", "another document"),
@@ -168,7 +166,7 @@ def test_a_file_that_is_not_there_or_too_long(tmp_path: Path) -> None:
         ("deep.yaml", b"[" * 100_000, "recursion"),
     ],
 )
-def test_a_file_that_is_no_rule_set_at_all(tmp_path: Path, name: str, content: bytes, says: str) -> None:
+def test_a_file_that_is_no_rule_set_is_refused(tmp_path: Path, name: str, content: bytes, error: str) -> None:
     path = tmp_path / name
     path.write_bytes(content)
 
@@ -176,25 +174,25 @@ def test_a_file_that_is_no_rule_set_at_all(tmp_path: Path, name: str, content: b
 
     assert (code, out, len(err.splitlines())) == (1, "", 1)
     assert err.startswith(f"{path}: ")
-    assert says in err
+    assert error in err
 
 
-def test_a_file_without_end_is_too_long() -> None:
+def test_an_endless_file_is_too_long() -> None:
     assert run("check", "/dev/zero")[0] == 2
 
 
-def test_a_mark_of_the_byte_order_is_no_part_of_the_text(tmp_path: Path) -> None:
+def test_a_byte_order_mark_is_ignored(tmp_path: Path) -> None:
     for path in (tmp_path / "rules.yaml", tmp_path / "rules.json"):
         path.write_bytes(b"\xef\xbb\xbf" + (VALID if path.suffix == ".yaml" else json.dumps(EXAMPLE)).encode())
         assert run("check", path)[0] == 0
 
 
-def test_a_number_too_long_for_a_rule_set_is_the_name_of_a_file() -> None:
+def test_a_number_too_long_for_a_rule_set_is_a_file_name() -> None:
     for name in ("9" * 20, "9" * 5_000):
         assert run("explain", name)[0] == 2
 
 
-def test_the_sentences_come_in_the_language_that_is_asked_for(tmp_path: Path) -> None:
+def test_the_sentences_are_in_the_requested_language(tmp_path: Path) -> None:
     path = a_file(tmp_path, VALID)
 
     assert run("explain", path)[1].startswith("“T” is for market default.")
@@ -232,7 +230,7 @@ FIELDS = {
 
 
 @pytest.mark.parametrize(("place", "name"), [(place, name) for place, names in FIELDS.items() for name in names])
-def test_near_names_of_fields_are_suggested(tmp_path: Path, place: tuple[str, ...], name: str) -> None:
+def test_similar_field_names_are_suggested(tmp_path: Path, place: tuple[str, ...], name: str) -> None:
     document: Any = json.loads(json.dumps(EXAMPLE))
     part = document
     for step in place:

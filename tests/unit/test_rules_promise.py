@@ -1,4 +1,4 @@
-"""The most a line may pay, held against trying every line and every choice of earners."""
+"""The highest pay of a line, compared with trying every line and every choice of earners."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ others = st.builds(Unilevel, name=st.just("c"), rates_ppm=rates, overrides=overr
 
 
 def rates_for(plan: Unilevel, product: int, category: int, tier: str) -> tuple[int, ...]:
-    """The narrowest override, as the contract says: product, category, neither; each with the tier before without."""
+    """The narrowest override by the contract: product, category, neither; each with a tier before without."""
     wanted = [(product, None, tier), (product, None, None), (None, category, tier), (None, category, None)]
     for key in [*wanted, (None, None, tier)]:
         for other in plan.overrides:
@@ -62,7 +62,9 @@ def at_most(plan: Plan, product: int, category: int) -> int:
 
 
 @given(unilevels, teams, others)
-def test_it_is_the_most_of_all_lines_and_earners(first: Unilevel, second: TeamBonus, third: Unilevel) -> None:
+def test_the_highest_promise_is_the_maximum_over_lines_and_earners(
+    first: Unilevel, second: TeamBonus, third: Unilevel
+) -> None:
     plans: list[Plan] = [first, second, third]
     tried = max(sum(at_most(plan, p, c) for plan in plans) for p, c in every(PRODUCTS, CATEGORIES))
     found = highest_promise(plans)
@@ -83,17 +85,17 @@ def test_it_is_the_most_of_all_lines_and_earners(first: Unilevel, second: TeamBo
         ({"none": 0}, 10, 10, 0),
     ],
 )
-def test_a_differential_pays_its_highest_rate_and_a_peer_of_each(
+def test_a_differential_pays_its_highest_rate_and_a_peer_of_each_rate(
     rates_by_tier: dict[str, int], peer: int, levels_max: int, most: int
 ) -> None:
     assert highest_promise([Differential("d", rates_by_tier, peer, levels_max)]).rate_ppm == most
 
 
-def test_fixed_amounts_are_no_share_of_a_line() -> None:
+def test_fixed_amounts_promise_no_rate() -> None:
     assert highest_promise([Fixed("f", {"CNY": (50,)})]).rate_ppm == 0
 
 
-def test_ten_thousand_products_that_are_paid_alike_are_one() -> None:
+def test_ten_thousand_products_with_equal_rates_are_one_kind() -> None:
     same = tuple(Override((number % 3,), product_id=number) for number in range(1, 10_001))
     other = tuple(Override((number % 3,), category_id=number) for number in range(1, 10_001))
 
@@ -102,7 +104,7 @@ def test_ten_thousand_products_that_are_paid_alike_are_one() -> None:
 
 @given(cases())
 def test_no_sale_is_paid_at_more_than_the_highest_promise(case: tuple[Terms, Sale, Earned]) -> None:
-    """Whatever caps and minima leave of it: the rates of a line's entries together, as the engine gives them."""
+    """The sum of the rates of a line's entries, with any caps and minimums."""
     terms, sale, earned = case
     promised = highest_promise(terms.plans).rate_ppm
     rates: Counter[int] = Counter()

@@ -1,4 +1,4 @@
-"""A rule set as sentences: what a person approves leaves nothing out, in either language."""
+"""A rule set as sentences for the person who approves it: complete in both languages."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ FULL = Terms(
 )
 
 
-def test_in_english() -> None:
+def test_english_sentences() -> None:
     assert sentences(FULL) == [
         "“Everything” is for market cn.",
         "An order line pays at most 25% of its net in all: its amount less its discount, without shipping and tax.",
@@ -62,29 +62,29 @@ def test_in_english() -> None:
         "Plan 1, direct: for earners of tier gold: the seller gets 9.5%; further levels get nothing.",
         "Plan 1, direct: where several exceptions fit, the narrowest counts: product before category before neither, "
         "each time with the earner's tier before without.",
-        "Plan 1, direct: who does not qualify gets nothing, and the level stays unpaid.",
+        "Plan 1, direct: an upline who does not qualify gets nothing, and the level stays unpaid.",
         "Plan 1, direct: it is for categories 7 and products 5, 6 only.",
         "Plan 1, direct: inactive distributors earn as well.",
-        "Plan 1, direct: it takes own paid sales of 100.00 CNY or 2000 JPY in the calendar month (UTC) to earn.",
-        "Plan 1, direct: nobody gets more than 1.23 CNY from one line.",
-        "Plan 1, direct: nobody gets more than 2.00 CNY from one order.",
-        "Plan 1, direct: nobody gets more than 0.001 KWD from the orders of one day (UTC).",
-        "Plan 1, direct: nobody gets more than 4.00 CNY from the orders of one month (UTC).",
+        "Plan 1, direct: to earn, own paid sales of the calendar month (UTC) must reach 100.00 CNY or 2000 JPY.",
+        "Plan 1, direct: one distributor gets at most 1.23 CNY from one line.",
+        "Plan 1, direct: one distributor gets at most 2.00 CNY from one order.",
+        "Plan 1, direct: one distributor gets at most 0.001 KWD from the orders of one day (UTC).",
+        "Plan 1, direct: one distributor gets at most 4.00 CNY from the orders of one month (UTC).",
         "Plan 1, direct: a share that is below 0.01 CNY after caps and pool is not paid.",
         "Plan 2, ranks (differential): each tier has a rate (silver 3%, gold 5%), up to level 5. On each line an "
-        "upline gets what its own rate is above the highest rate paid below it.",
+        "upline gets the difference between its own rate and the highest rate paid below it.",
         "Plan 2, ranks: the nearest upline with exactly the highest rate paid below it gets 1%, once for each rate.",
         "Plan 3, teams (team bonus): the leader of the seller's team gets 2% of a line's net, but not of what the "
         "leader sells.",
         "Plan 4, leaders (team bonus): the leader of the seller's team gets 1% of a line's net, also of what the "
         "leader sells.",
         "Plan 5, units (fixed): for each unit sold in CNY, the seller gets 0.50 CNY, the seller's sponsor nothing.",
-        "Plan 5, units: who does not qualify is passed over, and the next one above takes the level.",
-        "Whoever sells 10000.00 CNY net in a calendar month (UTC), paid, gets the reward monthly of 200.00 CNY.",
+        "Plan 5, units: an upline who does not qualify is passed over, and the next one above takes the level.",
+        "Own paid net sales of 10000.00 CNY in a calendar month (UTC) earn the reward monthly of 200.00 CNY.",
     ]
 
 
-def test_in_chinese_there_is_a_sentence_for_each() -> None:
+def test_chinese_has_a_sentence_for_each_english_one() -> None:
     chinese = sentences(FULL, "zh")
 
     assert len(chinese) == len(sentences(FULL))
@@ -93,20 +93,20 @@ def test_in_chinese_there_is_a_sentence_for_each() -> None:
     assert not [sentence for sentence in chinese if sentence[-1] != "。"]
 
 
-def test_a_short_rule_set_is_told_shortly() -> None:
+def test_a_short_rule_set_has_few_sentences() -> None:
     short = Terms("Short", "default", 100_000, (Differential("ranks", {"gold": 100_000}),), 7)
 
     assert sentences(short)[2:] == [
         "Commissions are held from payment on, and released 7 days after the order is completed.",
         "Plan 1, ranks (differential): each tier has a rate (gold 10%), up to level 10. On each line an upline gets "
-        "what its own rate is above the highest rate paid below it.",
+        "the difference between its own rate and the highest rate paid below it.",
     ]
 
 
 @pytest.mark.parametrize("language", sorted(PHRASES))
-def test_every_language_has_the_same_phrases_with_the_same_places(language: Language) -> None:
-    def places(phrase: str) -> set[str]:
+def test_every_language_has_the_same_phrases_with_the_same_placeholders(language: Language) -> None:
+    def placeholders(phrase: str) -> set[str]:
         return {name for _, name, _, _ in string.Formatter().parse(phrase) if name}
 
-    told = {name: places(phrase) for name, phrase in PHRASES[language].items()}
-    assert told == {name: places(phrase) for name, phrase in PHRASES["en"].items()}
+    found = {name: placeholders(phrase) for name, phrase in PHRASES[language].items()}
+    assert found == {name: placeholders(phrase) for name, phrase in PHRASES["en"].items()}

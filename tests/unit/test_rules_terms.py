@@ -1,4 +1,4 @@
-"""What a document means, and the digest that names it."""
+"""The terms of a document, and the digest that identifies them."""
 
 from __future__ import annotations
 
@@ -130,12 +130,12 @@ def test_an_amount_finer_than_its_currency_is_refused_at_its_place(place: tuple[
         terms_of(document)
 
 
-def test_the_digest_is_of_what_is_promised_not_of_how_it_is_written() -> None:
-    written_otherwise = json.loads(json.dumps(FULL))
-    written_otherwise["pool_rate"] = 0.25
-    written_otherwise["plans"][1]["rates"] = {"gold": "0.050", "silver": "0.03"}
+def test_the_digest_depends_on_the_terms_not_on_their_notation() -> None:
+    rewritten = json.loads(json.dumps(FULL))
+    rewritten["pool_rate"] = 0.25
+    rewritten["plans"][1]["rates"] = {"gold": "0.050", "silver": "0.03"}
 
-    assert digest_of(terms()) == digest_of(terms_of(RuleDocument.model_validate_json(json.dumps(written_otherwise))))
+    assert digest_of(terms()) == digest_of(terms_of(RuleDocument.model_validate_json(json.dumps(rewritten))))
     assert digest_of(terms()) == "6ff616c1bf034640b2453d2024e5ba6877f7b24629886ffb8a67dc27d2f00fbd"
 
 
@@ -155,7 +155,7 @@ def test_other_terms_have_another_digest(change: dict[str, Any]) -> None:
     assert digest_of(terms(**change)) != digest_of(terms())
 
 
-def test_a_rule_set_is_the_same_after_it_was_stored() -> None:
+def test_a_rule_set_survives_storage() -> None:
     codec = Codec(RuleSet, key="rule_version")
     rules = RuleSet(1, "proposed", digest_of(terms()), terms(), "li.na")
 

@@ -1,4 +1,4 @@
-"""A sender's clock may make money wait longer, and never come sooner: orders, holds, rules and the network."""
+"""A sender's clock may delay a payment, but never bring it forward: orders, holds, rules and the network."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class TestAStepOfAnOrder:
         status="shipped", reserved=True, paid_at=NOW - timedelta(days=2), placed_at=NOW - 3 * ORDER_AGE_MAX
     )
 
-    def test_is_completed_when_we_hear_of_it_not_months_before(self) -> None:
+    def test_is_completed_at_its_arrival_not_months_before(self) -> None:
         answer = decide.update_status(order_state(self.SHIPPED), late(update("completed")))
 
         assert the_order(answer).completed_at == NOW
@@ -85,7 +85,7 @@ class TestAStepOfAnOrder:
         assert isinstance(event, OrderCompleted)
         assert event.completed_at == NOW
 
-    def test_is_completed_as_late_as_the_shop_claims(self) -> None:
+    def test_is_completed_later_if_the_shops_clock_is_ahead(self) -> None:
         ahead = message(update("completed"), time=NOW + CLOCK_SKEW_MAX, received_at=NOW)
 
         assert the_order(decide.update_status(order_state(self.SHIPPED), ahead)).completed_at == NOW + CLOCK_SKEW_MAX
@@ -98,7 +98,7 @@ class TestAStepOfAnOrder:
         )
 
     @pytest.mark.parametrize("is_reserved", [True, False])
-    def test_is_paid_when_we_hear_of_it(self, is_reserved: bool) -> None:
+    def test_is_paid_at_its_arrival(self, is_reserved: bool) -> None:
         order = an_order(placed_at=MONTHS_AGO, reserved=is_reserved, due_at=NOW + MINUTE if is_reserved else None)
 
         assert the_order(decide.update_status(order_state(order), late(update("paid")))).paid_at == NOW
@@ -110,7 +110,7 @@ class TestAStepOfAnOrder:
 
         assert the_order(answer).paid_at == NOW
 
-    def test_is_refunded_when_we_hear_of_it(self) -> None:
+    def test_is_refunded_at_its_arrival(self) -> None:
         order = an_order(status="paid", reserved=True, paid_at=NOW)
 
         [booked] = the_order(decide.refund(order_state(order), late(refund()))).refunds
@@ -120,19 +120,19 @@ class TestAStepOfAnOrder:
 
 class TestWhenAnOrderWasPlaced:
     def answer(self, history_from: datetime | None = None, **times: Any) -> Any:
-        """The order, of a shop that may enter history since `history_from`, under rules of long ago."""
+        """The decision for an order of a shop that may enter history from `history_from` on, under very old rules."""
         time = times.pop("time", NOW)
         shop = replace(a_shop(), history_from=history_from)
         long_ago = rules(effective_from=datetime(1, 1, 1, tzinfo=UTC)).tenure
         state = order_state(shop=shop, tenures=(long_ago,))
         return decide.place(state, message(place(**times), time=time, received_at=NOW))
 
-    def test_a_shop_that_was_offline_is_believed(self) -> None:
+    def test_the_time_of_a_shop_that_was_offline_is_accepted(self) -> None:
         assert the_order(self.answer(placed_at=NOW - ORDER_AGE_MAX)).placed_at == NOW - ORDER_AGE_MAX
         assert the_order(self.answer(time=NOW - ORDER_AGE_MAX)).placed_at == NOW - ORDER_AGE_MAX
 
     @pytest.mark.parametrize("times", [{"placed_at": MONTHS_AGO}, {"time": MONTHS_AGO}])
-    def test_history_is_refused_and_the_sentence_says_who_may_permit_it(self, times: dict[str, Any]) -> None:
+    def test_history_is_refused_with_the_way_to_permit_it(self, times: dict[str, Any]) -> None:
         detail = (
             "placed_at: 2025-12-07T09:30:00+00:00 is more than 31 days before the order arrived, at "
             "2026-11-02T09:30:00+00:00; to enter history, have an administrator register shop shop-1 with history_from "
@@ -145,19 +145,19 @@ class TestWhenAnOrderWasPlaced:
         assert (answer.publish, answer.outcome, answer.state.orders) == ((event,), "refused", {})
 
     @pytest.mark.parametrize("times", [{"placed_at": MONTHS_AGO}, {"time": MONTHS_AGO}])
-    def test_history_is_taken_from_a_shop_that_may_enter_it(self, times: dict[str, Any]) -> None:
+    def test_history_is_accepted_from_a_shop_that_may_enter_it(self, times: dict[str, Any]) -> None:
         assert the_order(self.answer(history_from=MONTHS_AGO, **times)).placed_at == MONTHS_AGO
 
-    def test_but_none_from_before_that(self) -> None:
+    def test_history_before_the_permitted_time_is_refused(self) -> None:
         answer = self.answer(history_from=MONTHS_AGO, placed_at=MONTHS_AGO - MILLISECOND)
 
         assert answer.publish[0].reason == "placed_too_long_ago"
 
-    def test_a_clock_that_is_a_little_ahead_places_no_order_in_our_future(self) -> None:
+    def test_a_clock_slightly_ahead_places_the_order_now(self) -> None:
         assert the_order(self.answer(placed_at=NOW + CLOCK_SKEW_MAX)).placed_at == NOW
         assert the_order(self.answer(time=NOW + CLOCK_SKEW_MAX)).placed_at == NOW
 
-    def test_a_clock_that_is_far_ahead_is_refused(self) -> None:
+    def test_an_order_from_a_clock_far_ahead_is_refused(self) -> None:
         assert self.answer(placed_at=NOW + CLOCK_SKEW_MAX + MILLISECOND).publish[0].reason == "placed_in_future"
 
 
@@ -177,41 +177,41 @@ class TestRules:
         command = RetireRules(rule_version=1, retired_by="bob", effective_from=effective_from)
         return book_rules.retire(self.book(known), late(command, time))
 
-    def test_a_backdated_envelope_puts_none_in_force_in_the_past(self) -> None:
+    def test_a_backdated_envelope_does_not_activate_rules_in_the_past(self) -> None:
         assert self.activate(time=MONTHS_AGO).state.rules[2].effective_from == NOW
 
-    def test_a_date_before_our_receipt_is_retroactive_whatever_the_envelope_says(self) -> None:
+    def test_a_date_before_arrival_is_retroactive_whatever_the_envelopes_time(self) -> None:
         detail = (
-            "effective_from: rules 1 held at 2026-01-01T00:00:00+00:00, and what was promised stays; "
+            "effective_from: rules 1 held at 2026-01-01T00:00:00+00:00, and rules never change retroactively; "
             "give a time from 2026-11-02T09:30:00+00:00 on."
         )
         event = RulesRefused(rule_version=2, reason="retroactive", detail=detail)
 
         assert self.activate(JOINED, time=JOINED).publish == (event,)
 
-    def test_a_past_in_which_none_held_may_still_be_given_some(self) -> None:
+    def test_rules_may_begin_in_a_past_without_rules(self) -> None:
         assert self.activate(MONTHS_AGO, time=MONTHS_AGO).state.rules[2].effective_from == MONTHS_AGO
 
-    def test_a_date_a_little_before_our_receipt_is_lifted_to_it_and_the_same_again_is_a_duplicate(self) -> None:
+    def test_a_date_slightly_before_arrival_becomes_the_arrival_and_a_repeat_is_a_duplicate(self) -> None:
         answer = self.activate(NOW - CLOCK_SKEW_MAX)
         assert answer.state.rules[2].effective_from == NOW
 
         again = ActivateRules(rule_version=2, activated_by="bob", effective_from=NOW - CLOCK_SKEW_MAX)
         assert book_rules.activate(answer.state, late(again, NOW)) == Decision(answer.state, outcome="duplicate")
 
-    def test_a_backdated_envelope_ends_none_in_the_past(self) -> None:
+    def test_a_backdated_envelope_does_not_retire_rules_in_the_past(self) -> None:
         assert self.retire(self.HELD, time=MONTHS_AGO).state.rules[1].retired_from == NOW
         assert self.retire(self.HELD, MONTHS_AGO, time=MONTHS_AGO).publish[0].reason == "retroactive"
 
-    def test_an_end_a_little_before_our_receipt_is_lifted_to_it(self) -> None:
+    def test_an_end_slightly_before_arrival_becomes_the_arrival(self) -> None:
         ended = self.retire(self.HELD, NOW - CLOCK_SKEW_MAX).state
         assert ended.rules[1].retired_from == NOW
 
         again = RetireRules(rule_version=1, retired_by="bob", effective_from=NOW - CLOCK_SKEW_MAX)
         assert book_rules.retire(ended, late(again, NOW)) == Decision(ended, outcome="duplicate")
 
-    def test_rules_that_have_not_begun_do_not_end_before_they_do(self) -> None:
-        detail = "effective_from: rules 1 begin at 2026-11-03T09:30:00+00:00; end them then, and they never hold."
+    def test_rules_do_not_end_before_they_begin(self) -> None:
+        detail = "effective_from: rules 1 begin at 2026-11-03T09:30:00+00:00; to withdraw them, give that time."
         event = RulesRefused(rule_version=1, reason="ends_before_it_begins", detail=detail)
 
         assert self.retire(self.LATER).publish == (event,)
@@ -221,13 +221,13 @@ class TestRules:
 class TestTheNetwork:
     NETWORK = NetworkState(distributors=the_chain(), teams={TEAM: a_team(), 13: a_team(13)})
 
-    def test_a_distributor_joins_when_we_hear_of_it(self) -> None:
+    def test_a_distributor_joins_at_the_arrival(self) -> None:
         answer = network_rules.register_distributor(self.NETWORK, late(RegisterDistributor(distributor_id=9)))
 
         assert answer.state.distributors[9].standings[0].since == NOW
 
     @pytest.mark.parametrize("moment", [NOW + CLOCK_SKEW_MAX + MILLISECOND, datetime.max.replace(tzinfo=UTC)])
-    def test_none_joins_and_no_team_begins_in_the_future(self, moment: datetime) -> None:
+    def test_no_distributor_joins_and_no_team_begins_in_the_future(self, moment: datetime) -> None:
         joined = network_rules.register_distributor(
             self.NETWORK, message(RegisterDistributor(distributor_id=9, joined_at=moment))
         )
@@ -237,15 +237,15 @@ class TestTheNetwork:
 
         ours = message(CreateTeam(team_id=9, leader_id=TOP, name="N", created_at=moment)).data.created_at
         assert ours is not None
-        story = f"{ours.isoformat()} has not come yet; give a time that has, or none."
+        ending = f"{ours.isoformat()} has not come yet; give a time that has, or none."
         assert joined.publish == (  # type: ignore[union-attr]
-            DistributorRefused(distributor_id=9, reason="time_in_future", detail=f"joined_at: {story}"),
+            DistributorRefused(distributor_id=9, reason="time_in_future", detail=f"joined_at: {ending}"),
         )
         assert created.publish == (  # type: ignore[union-attr]
-            TeamRefused(team_id=9, reason="time_in_future", detail=f"created_at: {story}"),
+            TeamRefused(team_id=9, reason="time_in_future", detail=f"created_at: {ending}"),
         )
 
-    def test_a_team_begins_when_we_hear_of_it(self) -> None:
+    def test_a_team_begins_at_the_arrival(self) -> None:
         answer = network_rules.create_team(self.NETWORK, late(CreateTeam(team_id=9, leader_id=TOP, name="N")))
 
         assert answer.state.teams[9].leaders[0].since == NOW  # type: ignore[union-attr]
@@ -275,10 +275,10 @@ class TestTheNetwork:
             ),
         ],
     )
-    def test_a_change_that_names_no_time_holds_from_our_receipt(self, rule: Any, command: Payload, kept: Any) -> None:
+    def test_a_change_without_a_time_holds_from_its_arrival(self, rule: Any, command: Payload, kept: Any) -> None:
         assert kept(rule(self.NETWORK, late(command)).state) == NOW
 
-    def test_a_membership_ends_when_we_hear_of_it(self) -> None:
+    def test_a_membership_ends_at_the_arrival(self) -> None:
         network = NetworkState(
             distributors=by_id(a_distributor(SELLER, teams=[(JOINED, TEAM)])), teams={TEAM: a_team()}
         )
@@ -287,7 +287,7 @@ class TestTheNetwork:
 
         assert answer.state.distributors[SELLER].teams[-1] == Membership(NOW)
 
-    def test_of_two_changes_the_second_is_no_earlier_where_the_clocks_of_two_replicas_differ(self) -> None:
+    def test_a_second_change_is_no_earlier_although_the_clocks_of_replicas_differ(self) -> None:
         first = network_rules.change_distributor(
             self.NETWORK, message(ChangeDistributor(distributor_id=SELLER, tier="gold"))
         )
@@ -297,7 +297,7 @@ class TestTheNetwork:
 
         assert answer.state.distributors[SELLER].standing_at(NOW) == Standing(NOW, "silver", True)
 
-    def test_what_is_scheduled_for_later_still_stands_in_the_way(self) -> None:
+    def test_a_change_before_a_scheduled_one_is_out_of_order(self) -> None:
         planned = ChangeDistributor(distributor_id=SELLER, tier="gold", effective_at=NOW + timedelta(days=30))
         after = network_rules.change_distributor(self.NETWORK, message(planned)).state
 
@@ -315,7 +315,7 @@ class TestTheNetwork:
 
         assert network.distributors[SELLER].standing_at(NOW).tier == "gold"
 
-    def test_an_earlier_entry_said_again_changes_nothing(self) -> None:
+    def test_a_repeat_of_an_earlier_entry_changes_nothing(self) -> None:
         earlier = ChangeDistributor(distributor_id=SELLER, tier="gold", effective_at=NOW)
         later = ChangeDistributor(distributor_id=SELLER, tier="silver", effective_at=NOW + MINUTE)
         after = network_rules.change_distributor(self.NETWORK, message(earlier)).state
@@ -354,7 +354,7 @@ class TestTheNetwork:
 
         assert [answer.publish[0].reason for answer in answers] == ["out_of_order"] * 5
 
-    def test_a_shop_may_enter_history_only_as_long_as_its_registration_says(self) -> None:
+    def test_a_shop_may_enter_history_only_while_its_registration_permits_it(self) -> None:
         permitted = RegisterShop(shop_id=SHOP, currency="CNY", history_from=MONTHS_AGO)
         answer = network_rules.register_shop(NetworkState(), message(permitted))
 

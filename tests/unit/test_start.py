@@ -1,4 +1,4 @@
-"""What takes a port says who has it; what dies again and again is started again after pauses with a bound."""
+"""A taken port is reported with its holder; a process that dies repeatedly is restarted after bounded pauses."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ from infra.processes.fleet import Fleet, Member
 from infra.processes.start import StartError, holder_of, take_port, url_of
 
 
-def test_a_port_that_is_taken_names_its_holder_and_the_option() -> None:
+def test_a_taken_port_is_reported_with_its_holder_and_the_option() -> None:
     with socket.create_server(("127.0.0.1", 0)) as holder:
         port = holder.getsockname()[1]
         with pytest.raises(StartError) as refused:
             take_port("127.0.0.1", port, "tests", "--port")
-    said = str(refused.value)
-    assert said.startswith(f"Port {port} for tests is taken by process {os.getpid()} (")
-    assert said.endswith("set --port to another port, or to 0 for any free one.")
+    sentence = str(refused.value)
+    assert sentence.startswith(f"Port {port} for tests is taken by process {os.getpid()} (")
+    assert sentence.endswith("set --port to another port, or to 0 for any free one.")
 
 
-def test_a_port_that_a_connection_has_names_its_holder_too() -> None:
+def test_the_holder_of_a_port_may_be_a_connection() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as client:
         assert str(holder_of(client.getsockname()[1])).startswith(f"process {os.getpid()} (")
 
 
-def test_a_port_that_cannot_be_is_a_sentence() -> None:
+def test_an_invalid_port_is_reported_with_a_sentence() -> None:
     with pytest.raises(StartError, match=r"^Port 70000 for tests cannot be used on 127\.0\.0\.1 \("):
         take_port("127.0.0.1", 70_000, "tests", "--port")
 
 
-def test_nobody_has_a_free_port() -> None:
+def test_a_free_port_has_no_holder() -> None:
     with take_port("127.0.0.1", 0, "tests", "--port") as listener:
         port = listener.getsockname()[1]
         assert url_of(listener) == f"http://127.0.0.1:{port}"
     assert holder_of(port) is None
 
 
-def test_pauses_between_restarts_have_a_bound_however_often_a_process_dies(tmp_path: Path) -> None:
+def test_pauses_between_restarts_are_bounded(tmp_path: Path) -> None:
     fleet = Fleet([["catalog"]], {}, logs=tmp_path)
     member = Member(("catalog",), {}, None)
     for _ in range(2_000):

@@ -1,4 +1,4 @@
-"""A count: the books say what was found, whatever they said before."""
+"""A count sets the books to the counted stock."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def booked(delta: int, on_hand: int, batch_id: str = "default") -> Booking:
 
 
 @pytest.mark.parametrize(("found", "delta"), [(7, -3), (14, 4), (2, -8)])
-def test_the_books_follow_by_the_difference(found: int, delta: int) -> None:
+def test_a_count_books_the_difference(found: int, delta: int) -> None:
     state = stock_state(an_item(TEA, a_lot(on_hand=10, reserved=2)))
     after = stock_state(
         an_item(TEA, a_lot(on_hand=found, reserved=2), received=10, adjusted=delta), bookings=[booked(delta, found)]
@@ -37,7 +37,7 @@ def test_the_books_follow_by_the_difference(found: int, delta: int) -> None:
     )
 
 
-def test_a_lot_that_nobody_received_is_there_once_it_is_counted() -> None:
+def test_a_count_adds_a_lot_that_was_never_received() -> None:
     command = count(on_hand=5, batch_id="found", expiry_date="2027-01-31")
     after = stock_state(
         an_item(TEA, a_lot("found", 5, expires_on="2027-01-31"), received=0, adjusted=5),
@@ -47,25 +47,25 @@ def test_a_lot_that_nobody_received_is_there_once_it_is_counted() -> None:
     assert decide.count(stock_state(), message(command)) == Decision(after, (counted(5, 5),), "adjusted")
 
 
-def test_another_expiry_date_holds_from_now_on_and_none_leaves_the_lots_own() -> None:
+def test_a_count_may_change_the_expiry_date() -> None:
     state = stock_state(an_item(TEA, a_lot(on_hand=7, expires_on="2027-01-31"), low_at=2, recovered_at=4))
 
     kept = decide.count(state, message(count(on_hand=7))).state
     assert kept.items == state.items
     decision = decide.count(state, message(count(on_hand=7, expiry_date=YESTERDAY)))
     assert decision.state.items[TEA].lots == (a_lot(on_hand=7, expires_on=YESTERDAY),)
-    # What may not be sold any more is not there to be sold.
+    # An expired lot is not available.
     assert decision.publish == (counted(0, 7), StockLow(product_id=TEA, available=0, low_at=2, crossing=1))
 
 
 @pytest.mark.parametrize(("state", "found"), [(stock_state(an_item(TEA)), 10), (stock_state(), 0)])
-def test_what_the_books_say_already_is_noted_and_nothing_said(state: Any, found: int) -> None:
+def test_a_count_without_a_difference_publishes_nothing(state: Any, found: int) -> None:
     after = state.with_booking(booked(0, found))
 
     assert decide.count(state, message(count(on_hand=found))) == Decision(after, outcome="unchanged")
 
 
-def test_the_same_count_counts_once_even_after_more_came_in() -> None:
+def test_a_repeated_count_is_a_duplicate_even_after_a_receipt() -> None:
     once = decide.count(stock_state(an_item(TEA)), message(count())).state
     later = decide.receive(once, message(receive(quantity=5))).state
 
@@ -73,7 +73,7 @@ def test_the_same_count_counts_once_even_after_more_came_in() -> None:
 
 
 @pytest.mark.parametrize("other", [count(on_hand=8), count(batch_id="b"), count(product_id=502)])
-def test_its_reference_is_for_it_alone(other: Any) -> None:
+def test_a_reference_cannot_be_used_twice(other: Any) -> None:
     state = decide.count(stock_state(an_item(TEA)), message(count())).state
     adjusted = decide.adjust(stock_state(an_item(TEA)), message(adjust("c-1", delta=-3))).state
 

@@ -1,4 +1,4 @@
-"""Whatever arrives in whatever order: stock is never negative, and the books, lots and reservations agree."""
+"""Messages in any order: available stock is never negative, and the books, lots and reservations agree."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ ORDERS = ("1", "2", "3", "4")
 TODAY = NOW.date().isoformat()
 
 Step = tuple[Any, Any]
-"""A rule and the payload it is asked about."""
+"""A rule and its payload."""
 
 
 def an_order_for(order_id: str, quantities: tuple[int, int, int]) -> Any:
-    """The same order always wants the same: some tea, some cups, and some tea again."""
+    """An order has the same lines each time: tea, cups, and tea again."""
     lines = [(TEA, quantities[0]), (CUP, quantities[1]), (TEA, quantities[2])]
     wanted = [an_order_line(n, p, quantity=q) for n, (p, q) in enumerate(lines, start=1) if q]
     return accepted(order_id=order_id, lines=tuple(wanted))
@@ -96,27 +96,27 @@ def take_back(state: State, answer: Any) -> Any:
 
 
 def assert_the_books_agree(state: State) -> None:
-    set_apart: Counter[tuple[int, str]] = Counter()
+    reserved: Counter[tuple[int, str]] = Counter()
     for reservation in state.reservations.values():
         if reservation.status == "open":
             for pick in reservation.picks:
                 lot = state.items[pick.product_id].lot(pick.batch_id)
                 assert lot is not None
-                set_apart[pick.product_id, pick.batch_id] += pick.quantity
+                reserved[pick.product_id, pick.batch_id] += pick.quantity
     for item in state.items.values():
         assert item.on_hand == item.received - item.shipped + item.adjusted
         usable = sum(lot.on_hand if lot.sells_on(TODAY) else min(lot.on_hand, 0) for lot in item.lots)
         assert item.shortage(TODAY) == max(item.reserved - usable, 0)
         assert item.sellable(TODAY) == max(usable - item.reserved, 0)
-        # While a request is under way, less may be missing than was announced.
+        # During a request, the shortage may be smaller than announced.
         assert item.short == item.shortage(TODAY) or (item.asking and item.short > item.shortage(TODAY) > 0)
         for lot in item.lots:
-            assert lot.reserved == set_apart.pop((item.product_id, lot.batch_id), 0)
-    assert not set_apart
+            assert lot.reserved == reserved.pop((item.product_id, lot.batch_id), 0)
+    assert not reserved
 
 
 @given(histories())
-def test_reserved_is_what_open_reservations_hold_and_what_is_short_is_announced(history: list[Step]) -> None:
+def test_the_books_agree_after_every_message_and_alerts_alternate(history: list[Step]) -> None:
     state = stock_state()
     alerts: dict[int, list[Any]] = {}
     for rule, payload in history:
@@ -128,10 +128,10 @@ def test_reserved_is_what_open_reservations_hold_and_what_is_short_is_announced(
         for event in answer.publish:
             if isinstance(event, StockLow | StockRecovered):
                 alerts.setdefault(event.product_id, []).append(event)
-    for said in alerts.values():
-        kinds = [type(event) for event in said]
+    for events in alerts.values():
+        kinds = [type(event) for event in events]
         assert kinds == [StockLow, StockRecovered] * (len(kinds) // 2) + [StockLow] * (len(kinds) % 2)
-        assert [event.crossing for event in said] == list(range(1, len(said) + 1))
+        assert [event.crossing for event in events] == list(range(1, len(events) + 1))
 
 
 @given(histories())

@@ -1,4 +1,4 @@
-"""Refunds and the stock: what had not left comes back to its lot, once, whatever is heard of first."""
+"""Refunds and stock: unshipped units return to their lot, once, in any order of the events."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ from tests.builders import (
     shipped,
     stock_state,
 )
-from tests.unit.lives import Told, lives, resent
+from tests.unit.order_histories import Event, order_histories, resent
 from workers.order_intake.model import Order
 from workers.stock_reservation import decide
 from workers.stock_reservation.model import Pick, Reservation, State
 
 
 def a_reservation(*picks: tuple[int, str, int, int], status: Any = "open") -> Reservation:
-    """`picks` are (product, lot, quantity, given back)."""
+    """`picks` are (product, lot, quantity, released)."""
     return Reservation(KEY, status, tuple(Pick(*pick) for pick in picks))
 
 
 def units_of(product_id: int, units: int, line: int = 1) -> Any:
-    """A line of which so many units went back so far."""
+    """A line with this number of units refunded so far."""
     return a_refunded_line(line, product_id, refunded_quantity=units)
 
 
@@ -54,7 +54,7 @@ RESERVED = stock_state(
 )
 
 
-class TestBeforeItLeft:
+class TestBeforeTheShipment:
     def test_refunded_units_are_available_again(self) -> None:
         after = stock_state(
             an_item(TEA, a_lot(on_hand=10, reserved=3)), reservations=[a_reservation((TEA, "default", 5, 2))]
@@ -64,7 +64,7 @@ class TestBeforeItLeft:
             after, (released((TEA, "default", 2)),), "released"
         )
 
-    def test_the_lot_that_was_picked_last_gives_back_first(self) -> None:
+    def test_the_lot_picked_last_is_released_first(self) -> None:
         state = stock_state(
             an_item(TEA, a_lot("a", 2, 2, "2026-12-31"), a_lot("b", 9, 3, "2027-01-31")),
             an_item(CUP, a_lot(on_hand=4, reserved=4)),
@@ -85,20 +85,20 @@ class TestBeforeItLeft:
 
         assert decision.publish == (released((TEA, "default", 3)),)
 
-    def test_sums_say_what_is_new(self) -> None:
+    def test_only_the_new_part_of_the_sum_is_released(self) -> None:
         first = decide.give_back(RESERVED, message(refunded(units_of(TEA, 2)))).state
 
         assert decide.give_back(first, message(refunded(units_of(TEA, 3)))).publish == (released((TEA, "default", 1)),)
 
     @pytest.mark.parametrize("units", [0, 1, 2])
-    def test_what_we_knew_or_money_alone_releases_nothing(self, units: int) -> None:
+    def test_known_units_or_money_alone_release_nothing(self, units: int) -> None:
         state = decide.give_back(RESERVED, message(refunded(units_of(TEA, 2)))).state
 
         assert decide.give_back(state, message(refunded(units_of(TEA, units)), id="other")) == Decision(
             state, outcome="nothing_new"
         )
 
-    def test_an_alert_ends_when_enough_came_back(self) -> None:
+    def test_an_alert_ends_when_enough_units_are_released(self) -> None:
         state = stock_state(
             an_item(TEA, a_lot(on_hand=5, reserved=5), low_at=1, recovered_at=2, low=True, crossings=1),
             reservations=[a_reservation((TEA, "default", 5, 0))],
@@ -109,8 +109,8 @@ class TestBeforeItLeft:
         assert events[1:] == (StockRecovered(product_id=TEA, available=2, crossing=2, recovered_at=2),)
 
     @pytest.mark.parametrize("given_back", [0, 2, 5])
-    def test_with_all_the_money_back_nothing_can_leave_any_more(self, given_back: int) -> None:
-        """A refund of money alone: the order has ended, and its goods are in the house."""
+    def test_a_full_refund_of_the_money_releases_all_units(self, given_back: int) -> None:
+        """A refund of money alone: the order has ended, and its goods were not shipped."""
         state = stock_state(
             an_item(TEA, a_lot(on_hand=10, reserved=5 - given_back)),
             reservations=[a_reservation((TEA, "default", 5, given_back))],
@@ -124,7 +124,7 @@ class TestBeforeItLeft:
         assert decide.give_back(state, message(full)) == Decision(after, events, "released")
         assert decide.give_back(after, message(full, id="again")) == Decision(after, outcome="nothing_new")
 
-    def test_units_that_come_back_after_all_the_money_are_available_already(self) -> None:
+    def test_units_refunded_after_all_the_money_are_already_released(self) -> None:
         ended = decide.give_back(RESERVED, message(refunded(units_of(TEA, 0), is_full=True))).state
         after = stock_state(an_item(TEA), reservations=[a_reservation((TEA, "default", 5, 5), status="released")])
 
@@ -132,12 +132,12 @@ class TestBeforeItLeft:
 
         assert decide.give_back(ended, units) == Decision(after, outcome="already_released")
 
-    def test_a_refund_that_overtakes_the_reservation_waits(self) -> None:
+    def test_a_refund_that_overtakes_the_reservation_is_retried(self) -> None:
         assert decide.give_back(stock_state(), message(refunded())) == NotYet("reservation_unknown")
 
 
-class TestAfterwards:
-    def test_what_is_left_ships(self) -> None:
+class TestAfterARefund:
+    def test_the_rest_ships(self) -> None:
         state = decide.give_back(RESERVED, message(refunded(units_of(TEA, 2)))).state
 
         assert decide.ship(state, message(shipped())).state == stock_state(
@@ -145,7 +145,7 @@ class TestAfterwards:
             reservations=[a_reservation((TEA, "default", 5, 2), status="shipped")],
         )
 
-    def test_a_cancellation_releases_what_is_left(self) -> None:
+    def test_a_cancellation_releases_the_rest(self) -> None:
         state = decide.give_back(RESERVED, message(refunded(units_of(TEA, 2)))).state
         after = stock_state(an_item(TEA), reservations=[a_reservation((TEA, "default", 5, 2), status="released")])
 
@@ -153,15 +153,15 @@ class TestAfterwards:
             after, (released((TEA, "default", 3)),), "released"
         )
 
-    def test_and_says_nothing_where_all_units_came_back_before(self) -> None:
+    def test_a_cancellation_without_a_rest_publishes_nothing(self) -> None:
         state = decide.give_back(RESERVED, message(refunded(units_of(TEA, 5)))).state
         after = stock_state(an_item(TEA), reservations=[a_reservation((TEA, "default", 5, 5), status="released")])
 
         assert decide.release(state, message(cancelled())) == Decision(after, outcome="released")
 
 
-class TestHeardOfTooLate:
-    def test_goods_that_never_left_come_back_on_hand(self) -> None:
+class TestLateRefund:
+    def test_unshipped_goods_return_on_hand(self) -> None:
         """The shipment was handled first, though the refund came before it."""
         left = decide.ship(RESERVED, message(shipped())).state
         after = stock_state(
@@ -173,19 +173,19 @@ class TestHeardOfTooLate:
             after, (released((TEA, "default", 2)),), "released"
         )
 
-    def test_a_cancellation_gave_them_back_already(self) -> None:
-        gone = decide.release(RESERVED, message(cancelled())).state
+    def test_units_released_by_a_cancellation_are_not_released_again(self) -> None:
+        released_before = decide.release(RESERVED, message(cancelled())).state
         after = stock_state(an_item(TEA), reservations=[a_reservation((TEA, "default", 5, 2), status="released")])
 
-        assert decide.give_back(gone, message(refunded(units_of(TEA, 2)))) == Decision(
+        assert decide.give_back(released_before, message(refunded(units_of(TEA, 2)))) == Decision(
             after, outcome="already_released"
         )
 
     @pytest.mark.parametrize("state", [stock_state(), RESERVED])
-    def test_goods_that_had_left_are_received_when_they_come(self, state: State) -> None:
-        told = refunded(units_of(TEA, 2), was_shipped=True)
+    def test_a_refund_of_shipped_goods_changes_nothing(self, state: State) -> None:
+        cause = refunded(units_of(TEA, 2), was_shipped=True)
 
-        assert decide.give_back(state, message(told)) == Decision(state, outcome="left_before")
+        assert decide.give_back(state, message(cause)) == Decision(state, outcome="left_before")
 
 
 # Any order of the same events.
@@ -196,73 +196,73 @@ RULES: dict[type[Payload], Any] = {
     OrderCancelled: decide.release,
     OrderRefunded: decide.give_back,
 }
-SHELF = stock_state(
+STOCK = stock_state(
     an_item(TEA, a_lot("early", 3, 0, "2026-12-31"), a_lot("later", 20, 0, "2027-06-30"), low_at=18, recovered_at=20),
     an_item(CUP, a_lot(on_hand=9)),
 )
 
 
-def after(events: list[Told]) -> tuple[State, Counter[tuple[int, str]]]:
-    """The shelf in the end, and the units that were said to come back, by product and lot."""
-    state, back = SHELF, Counter[tuple[int, str]]()
+def after(events: list[Event]) -> tuple[State, Counter[tuple[int, str]]]:
+    """The final stock, and the units published as released, by product and lot."""
+    state, returned = STOCK, Counter[tuple[int, str]]()
     waiting = deque(events)
     while waiting:
-        told = waiting.popleft()
-        answer = RULES[type(told.data)](state, told)
+        cause = waiting.popleft()
+        answer = RULES[type(cause.data)](state, cause)
         if isinstance(answer, NotYet):
-            waiting.append(told)
+            waiting.append(cause)
             continue
         state = answer.state
         for event in answer.publish:
             if isinstance(event, StockReleased):
-                back.update({(pick.product_id, pick.batch_id): pick.quantity for pick in event.picks})
-    return state, back
+                returned.update({(pick.product_id, pick.batch_id): pick.quantity for pick in event.picks})
+    return state, returned
 
 
 @st.composite
-def retold(draw: st.DrawFn) -> tuple[Order, list[Told], list[Told]]:
-    """A life in its order, and in another with repeats. Nothing is said of a paid order before its reservation."""
-    order, events = draw(lives())
-    accepted, *others = (told for told in events if type(told.data) in RULES)
+def histories(draw: st.DrawFn) -> tuple[Order, list[Event], list[Event]]:
+    """The events of an order in sequence, and shuffled with repeats; `order.accepted` is first in both."""
+    order, events = draw(order_histories())
+    accepted, *others = (cause for cause in events if type(cause.data) in RULES)
     repeats = draw(st.lists(st.sampled_from([accepted, *others]).map(resent), max_size=4))
     return order, [accepted, *others], [accepted, *draw(st.permutations([*others, *repeats]))]
 
 
-@given(retold())
-def test_any_order_of_the_same_events_ends_with_the_same_stock(case: tuple[Order, list[Told], list[Told]]) -> None:
+@given(histories())
+def test_any_order_of_the_same_events_ends_with_the_same_stock(case: tuple[Order, list[Event], list[Event]]) -> None:
     _, one, other = case
 
     assert after(one) == after(other)
 
 
-@given(retold())
-def test_what_left_is_what_was_not_refunded_before(case: tuple[Order, list[Told], list[Told]]) -> None:
+@given(histories())
+def test_only_units_not_refunded_before_are_shipped(case: tuple[Order, list[Event], list[Event]]) -> None:
     order, _, events = case
-    state, back = after(events)
+    state, returned = after(events)
 
-    wanted, stayed = Counter[int](), Counter[int]()
+    ordered, not_shipped = Counter[int](), Counter[int]()
     products = {line.line: line.product_id for line in order.lines}
     for line in order.lines:
-        wanted[line.product_id] += line.quantity
+        ordered[line.product_id] += line.quantity
     for part in (part for each in order.refunds if not each.was_shipped for part in each.lines):
-        stayed[products[part.line]] += part.quantity
-    for product_id, quantity in wanted.items():
-        item, before = state.items[product_id], SHELF.items[product_id]
-        left = quantity - stayed[product_id]
+        not_shipped[products[part.line]] += part.quantity
+    for product_id, quantity in ordered.items():
+        item, before = state.items[product_id], STOCK.items[product_id]
+        left = quantity - not_shipped[product_id]
         assert item.shipped == (left if order.was_shipped else 0)
         assert item.reserved == (left if order.status == "paid" else 0)
         assert item.on_hand == before.on_hand - item.shipped
-        came_back = sum(units for (product, _), units in back.items() if product == product_id)
+        released_units = sum(units for (product, _), units in returned.items() if product == product_id)
         has_ended_here = order.status in ("cancelled", "refunded") and not order.was_shipped
-        assert came_back == (quantity if has_ended_here else stayed[product_id])
+        assert released_units == (quantity if has_ended_here else not_shipped[product_id])
 
 
-@given(retold())
-def test_handled_twice_equals_once(case: tuple[Order, list[Told], list[Told]]) -> None:
-    state = SHELF
-    for told in case[2]:
-        answer = RULES[type(told.data)](state, told)
+@given(histories())
+def test_handled_twice_equals_once(case: tuple[Order, list[Event], list[Event]]) -> None:
+    state = STOCK
+    for cause in case[2]:
+        answer = RULES[type(cause.data)](state, cause)
         if isinstance(answer, Decision):
             state = answer.state
-            again = RULES[type(told.data)](state, resent(told))
+            again = RULES[type(cause.data)](state, resent(cause))
             assert (again.state, again.publish) == (state, ())

@@ -1,4 +1,4 @@
-"""Stock: all lines of an order or none, first expired first out, and never more than there is."""
+"""Stock: all lines of an order or none, first expired first out, and never more than available."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ YESTERDAY = (NOW - timedelta(days=1)).date().isoformat()
 SOON = days_after(NOW.date().isoformat(), EXPIRES_SOON_DAYS)
 
 
-def wants(*lines: tuple[int, int]) -> Any:
+def order_for(*lines: tuple[int, int]) -> Any:
     """An accepted order for (product, quantity) lines."""
     return message(accepted(lines=tuple(an_order_line(n, p, quantity=q) for n, (p, q) in enumerate(lines, start=1))))
 
@@ -55,7 +55,7 @@ def released(*picks: tuple[int, str, int]) -> StockReleased:
 
 
 class TestReserve:
-    def test_all_lines_are_set_apart(self) -> None:
+    def test_all_lines_are_reserved(self) -> None:
         state = stock_state(an_item(TEA), an_item(CUP))
         after = stock_state(
             an_item(TEA, a_lot(reserved=2)),
@@ -64,34 +64,34 @@ class TestReserve:
         )
         event = reserved((TEA, "default", 2), (CUP, "default", 3))
 
-        assert decide.reserve(state, wants((TEA, 2), (CUP, 3))) == Decision(after, (event,), "reserved")
+        assert decide.reserve(state, order_for((TEA, 2), (CUP, 3))) == Decision(after, (event,), "reserved")
 
-    def test_if_one_product_is_wanting_nothing_at_all_is(self) -> None:
+    def test_one_missing_product_reserves_nothing(self) -> None:
         state = stock_state(an_item(TEA), an_item(CUP, a_lot(on_hand=2)))
         after = state.with_reservation(Reservation(KEY, "short"))
 
-        assert decide.reserve(state, wants((TEA, 2), (CUP, 3))) == Decision(after, (short((CUP, 3, 2)),), "short")
+        assert decide.reserve(state, order_for((TEA, 2), (CUP, 3))) == Decision(after, (short((CUP, 3, 2)),), "short")
 
-    def test_a_product_that_was_never_received_is_wanting(self) -> None:
+    def test_a_product_never_received_is_missing(self) -> None:
         after = stock_state(reservations=[Reservation(KEY, "short")])
 
-        assert decide.reserve(stock_state(), wants((TEA, 1))) == Decision(after, (short((TEA, 1, 0)),), "short")
+        assert decide.reserve(stock_state(), order_for((TEA, 1))) == Decision(after, (short((TEA, 1, 0)),), "short")
 
     def test_lines_of_the_same_product_are_added_up_first(self) -> None:
         state = stock_state(an_item(TEA))
 
-        enough = decide.reserve(state, wants((TEA, 4), (TEA, 6)))
-        too_many = decide.reserve(state, wants((TEA, 4), (TEA, 7)))
+        enough = decide.reserve(state, order_for((TEA, 4), (TEA, 6)))
+        too_many = decide.reserve(state, order_for((TEA, 4), (TEA, 7)))
 
         assert enough.publish == (reserved((TEA, "default", 10)),)
         assert too_many.publish == (short((TEA, 11, 10)),)
 
-    def test_what_others_reserved_is_not_there(self) -> None:
+    def test_units_reserved_by_others_are_not_available(self) -> None:
         state = stock_state(an_item(TEA, a_lot(on_hand=10, reserved=9)))
 
-        assert decide.reserve(state, wants((TEA, 2))).publish == (short((TEA, 2, 1)),)
+        assert decide.reserve(state, order_for((TEA, 2))).publish == (short((TEA, 2, 1)),)
 
-    def test_what_expires_first_goes_first_and_what_never_expires_goes_last(self) -> None:
+    def test_lots_are_picked_in_the_order_of_expiry_those_without_last(self) -> None:
         lots = (a_lot("never", 5), a_lot("late", 5, expires_on="2027-06-30"), a_lot("soon", 5, expires_on="2026-12-01"))
         state = stock_state(an_item(TEA, *lots))
         picks = ((TEA, "soon", 5), (TEA, "late", 5), (TEA, "never", 1))
@@ -105,15 +105,15 @@ class TestReserve:
             reservations=[open_for(*picks)],
         )
 
-        assert decide.reserve(state, wants((TEA, 11))) == Decision(after, (reserved(*picks),), "reserved")
+        assert decide.reserve(state, order_for((TEA, 11))) == Decision(after, (reserved(*picks),), "reserved")
 
     def test_an_expired_lot_is_never_reserved_but_one_on_its_last_day_is(self) -> None:
         expired = a_lot("expired", 5, expires_on=YESTERDAY)
         last_day = a_lot("last-day", 5, expires_on=TODAY)
         state = stock_state(an_item(TEA, expired, last_day))
 
-        assert decide.reserve(state, wants((TEA, 5))).publish == (reserved((TEA, "last-day", 5)),)
-        assert decide.reserve(state, wants((TEA, 6))).publish == (short((TEA, 6, 5)),)
+        assert decide.reserve(state, order_for((TEA, 5))).publish == (reserved((TEA, "last-day", 5)),)
+        assert decide.reserve(state, order_for((TEA, 6))).publish == (short((TEA, 6, 5)),)
 
     @pytest.mark.parametrize(
         ("status", "outcome"),
@@ -128,11 +128,11 @@ class TestReserve:
     def test_an_order_is_reserved_once_and_not_after_its_cancellation(self, status: Any, outcome: str) -> None:
         state = stock_state(an_item(TEA), reservations=[Reservation(KEY, status)])
 
-        assert decide.reserve(state, wants((TEA, 2))) == Decision(state, outcome=outcome)
+        assert decide.reserve(state, order_for((TEA, 2))) == Decision(state, outcome=outcome)
 
 
 class TestShip:
-    def test_what_was_set_apart_leaves_the_house(self) -> None:
+    def test_reserved_units_are_shipped(self) -> None:
         picks = ((TEA, "a", 2), (TEA, "b", 1), (CUP, "default", 3))
         state = stock_state(
             an_item(TEA, a_lot("a", 2, 2), a_lot("b", 5, 4)),
@@ -147,18 +147,18 @@ class TestShip:
 
         assert decide.ship(state, message(shipped())) == Decision(after, outcome="shipped")
 
-    def test_a_shipment_that_overtakes_its_order_waits(self) -> None:
+    def test_a_shipment_that_overtakes_its_order_is_retried(self) -> None:
         assert decide.ship(stock_state(), message(shipped())) == NotYet("reservation_unknown")
 
     @pytest.mark.parametrize("status", ["short", "shipped", "released", "void"])
-    def test_only_what_is_set_apart_can_leave(self, status: Any) -> None:
+    def test_only_reserved_units_can_be_shipped(self, status: Any) -> None:
         state = stock_state(an_item(TEA), reservations=[Reservation(KEY, status)])
 
         assert decide.ship(state, message(shipped())) == Decision(state, outcome=f"already_{status}")
 
 
 class TestRelease:
-    def test_what_was_set_apart_is_given_back_lot_by_lot(self) -> None:
+    def test_reserved_units_are_released_lot_by_lot(self) -> None:
         picks = ((TEA, "a", 2), (TEA, "b", 1), (CUP, "default", 3))
         state = stock_state(
             an_item(TEA, a_lot("a", 2, 2), a_lot("b", 5, 4)),
@@ -173,26 +173,26 @@ class TestRelease:
 
         assert decide.release(state, message(cancelled())) == Decision(after, (released(*picks),), "released")
 
-    def test_a_cancellation_that_overtakes_its_order_leaves_a_mark(self) -> None:
+    def test_a_cancellation_that_overtakes_its_order_is_recorded(self) -> None:
         after = stock_state(reservations=[Reservation(KEY, "void")])
 
         assert decide.release(stock_state(), message(cancelled())) == Decision(after, outcome="nothing_reserved")
 
     @pytest.mark.parametrize("status", ["short", "shipped", "released", "void"])
-    def test_only_what_is_set_apart_can_be_given_back(self, status: Any) -> None:
+    def test_only_reserved_units_can_be_released(self, status: Any) -> None:
         state = stock_state(an_item(TEA), reservations=[Reservation(KEY, status)])
 
         assert decide.release(state, message(cancelled())) == Decision(state, outcome=f"already_{status}")
 
 
-def test_a_reservation_whose_lot_is_gone_is_a_bug_that_is_not_hidden() -> None:
+def test_a_reservation_of_a_missing_lot_is_an_error() -> None:
     state = stock_state(an_item(TEA), reservations=[open_for((TEA, "elsewhere", 2))])
 
     with pytest.raises(AssertionError, match="lot elsewhere of product 501 was picked from and must exist"):
         decide.ship(state, message(shipped()))
 
 
-def test_a_lot_never_gives_back_more_than_it_set_apart() -> None:
+def test_a_lot_never_releases_more_than_it_reserved() -> None:
     state = stock_state(an_item(TEA, a_lot(reserved=1)), reservations=[open_for((TEA, "default", 2))])
 
     with pytest.raises(AssertionError, match="cannot move by"):
@@ -215,14 +215,14 @@ def used_before(reference: str, units: int, state: State) -> Decision[State]:
 
 
 class TestReceive:
-    def test_the_first_goods_of_a_product_make_it_known(self) -> None:
+    def test_the_first_receipt_of_a_product_creates_its_item(self) -> None:
         after = stock_state(an_item(TEA), bookings=[Booking("r-1", "receipt", TEA, "default", 10)])
 
         assert decide.receive(stock_state(), message(receive())) == Decision(
             after, (received(on_hand=10, available=10),), "received"
         )
 
-    def test_more_of_a_lot_is_added_to_it_and_another_lot_beside_it(self) -> None:
+    def test_units_are_added_to_their_lot_or_to_a_new_one(self) -> None:
         state = stock_state(an_item(TEA, a_lot("a", 5, 2, "2027-01-31")))
         same = decide.receive(state, message(receive(batch_id="a", expiry_date="2027-01-31")))
         other = decide.receive(same.state, message(receive("r-2", batch_id="b", expiry_date="2026-12-31")))
@@ -233,7 +233,7 @@ class TestReceive:
             bookings=[Booking("r-1", "receipt", TEA, "a", 10), Booking("r-2", "receipt", TEA, "b", 10)],
         )
 
-    def test_the_same_receipt_counts_once(self) -> None:
+    def test_a_repeated_receipt_counts_once(self) -> None:
         once = decide.receive(stock_state(), message(receive())).state
 
         assert decide.receive(once, message(receive(), id="resent")) == Decision(once, outcome="duplicate")
@@ -244,15 +244,15 @@ class TestReceive:
 
         assert decide.receive(state, message(changed)) == used_before("r-1", 10, state)
 
-    @pytest.mark.parametrize(("known", "says"), [("2027-01-31", "on 2027-01-31"), (None, "on no day")])
-    def test_a_lot_keeps_its_expiry_date(self, known: str | None, says: str) -> None:
+    @pytest.mark.parametrize(("known", "expiry"), [("2027-01-31", "on 2027-01-31"), (None, "on no date")])
+    def test_a_lot_keeps_its_expiry_date(self, known: str | None, expiry: str) -> None:
         state = stock_state(an_item(TEA, a_lot("a", expires_on=known)))
-        detail = f"expiry_date: lot a expires {says}; use another batch_id for goods that expire on 2027-02-01."
+        detail = f"expiry_date: lot a expires {expiry}; use another batch_id for goods that expire on 2027-02-01."
         command = receive(batch_id="a", expiry_date="2027-02-01")
 
         assert decide.receive(state, message(command)) == stock_refused("r-1", "expiry_mismatch", detail, state)
 
-    def test_without_an_expiry_date_the_lots_own_holds(self) -> None:
+    def test_a_receipt_without_an_expiry_date_keeps_the_lots_own(self) -> None:
         state = stock_state(an_item(TEA, a_lot("a", expires_on="2027-01-31")))
 
         after = decide.receive(state, message(receive(batch_id="a"))).state
@@ -262,7 +262,7 @@ class TestReceive:
 
 class TestAdjust:
     @pytest.mark.parametrize(("delta", "on_hand"), [(-3, 7), (4, 14), (0, 10)])
-    def test_the_books_follow_the_count(self, delta: int, on_hand: int) -> None:
+    def test_an_adjustment_changes_the_books(self, delta: int, on_hand: int) -> None:
         state = stock_state(an_item(TEA))
         after = stock_state(
             an_item(TEA, a_lot(on_hand=on_hand), received=10, adjusted=delta),
@@ -272,25 +272,25 @@ class TestAdjust:
 
         assert decide.adjust(state, message(adjust(delta=delta))) == Decision(after, (event,), "adjusted")
 
-    def test_goods_found_that_nobody_received_are_a_lot_without_expiry(self) -> None:
+    def test_goods_never_received_are_a_lot_without_expiry(self) -> None:
         after = decide.adjust(stock_state(), message(adjust(delta=2, batch_id="found"))).state
 
         assert after.items[TEA] == an_item(TEA, a_lot("found", 2), received=0, adjusted=2)
 
-    def test_a_lot_has_nothing_left_at_least(self) -> None:
+    def test_a_lot_cannot_fall_below_zero(self) -> None:
         state = stock_state(an_item(TEA, a_lot(on_hand=10, reserved=8)))
-        detail = "delta: lot default of product 501 has 10 units, so 11 cannot be taken away; send what was counted."
+        detail = "delta: lot default of product 501 has 10 units, so 11 cannot be removed; send what was counted."
 
         assert decide.adjust(state, message(adjust(delta=-10))).outcome == "adjusted"
         assert decide.adjust(state, message(adjust(delta=-11))) == stock_refused("a-1", "below_zero", detail, state)
 
-    def test_the_same_adjustment_counts_once_and_another_under_its_name_is_refused(self) -> None:
+    def test_a_repeated_adjustment_counts_once_and_another_with_its_id_is_refused(self) -> None:
         once = decide.adjust(stock_state(an_item(TEA)), message(adjust())).state
 
         assert decide.adjust(once, message(adjust(), id="resent")) == Decision(once, outcome="duplicate")
         assert decide.adjust(once, message(adjust(delta=-2))) == used_before("a-1", -1, once)
 
-    def test_a_receipt_and_an_adjustment_of_as_much_are_never_the_same(self) -> None:
+    def test_a_receipt_and_an_equal_adjustment_are_different(self) -> None:
         received = decide.receive(stock_state(), message(receive("x-1", quantity=5))).state
         adjusted = decide.adjust(stock_state(), message(adjust("x-1", delta=5))).state
 
@@ -309,19 +309,19 @@ class TestRunningLow:
     def recovered(available: int, crossing: int) -> StockRecovered:
         return StockRecovered(product_id=TEA, available=available, recovered_at=8, crossing=crossing)
 
-    def test_it_is_said_once_for_each_crossing(self) -> None:
+    def test_each_crossing_publishes_one_event(self) -> None:
         state = stock_state(an_item(TEA, **self.WATCHED))
-        said = []
+        published = []
         for number, delta in enumerate([-5, -1, -1, +3, -2, +4, +1, -3, -1, +9]):
             decision = decide.adjust(state, message(adjust(f"a-{number}", delta=delta)))
             state = decision.state
-            said.append(decision.publish[1:])
+            published.append(decision.publish[1:])
 
-        # 10 falls to 5, 4 (low), 3, 6, 4, 8 (recovered), 9, 6, 5, 14: between the thresholds nothing is said.
-        assert said == [(), (self.low(4, 1),), (), (), (), (self.recovered(8, 2),), (), (), (), ()]
+        # 10 falls to 5, 4 (low), 3, 6, 4, 8 (recovered), 9, 6, 5, 14: no event between the thresholds.
+        assert published == [(), (self.low(4, 1),), (), (), (), (self.recovered(8, 2),), (), (), (), ()]
         assert (state.items[TEA].low, state.items[TEA].crossings) == (False, 2)
 
-    def test_a_reservation_that_crosses_says_so_after_itself(self) -> None:
+    def test_a_reservation_publishes_its_crossing_last(self) -> None:
         state = stock_state(an_item(TEA, **self.WATCHED))
         after = stock_state(
             an_item(TEA, a_lot(reserved=7), low=True, crossings=1, **self.WATCHED),
@@ -329,9 +329,9 @@ class TestRunningLow:
         )
         events = (reserved((TEA, "default", 7)), self.low(3, 1))
 
-        assert decide.reserve(state, wants((TEA, 7))) == Decision(after, events, "reserved")
+        assert decide.reserve(state, order_for((TEA, 7))) == Decision(after, events, "reserved")
 
-    def test_what_is_given_back_ends_it(self) -> None:
+    def test_a_release_ends_the_low_stock(self) -> None:
         low = an_item(TEA, a_lot(reserved=7), low=True, crossings=1, **self.WATCHED)
         state = stock_state(low, reservations=[open_for((TEA, "default", 7))])
 
@@ -340,7 +340,7 @@ class TestRunningLow:
         assert decision.publish == (released((TEA, "default", 7)), self.recovered(10, 2))
         assert decision.state.items[TEA] == an_item(TEA, crossings=2, **self.WATCHED)
 
-    def test_what_expires_soon_does_not_count(self) -> None:
+    def test_lots_that_expire_soon_do_not_count(self) -> None:
         lots = (a_lot("soon", 6, expires_on=YESTERDAY), a_lot("later", 5, expires_on=SOON))
         state = stock_state(an_item(TEA, *lots, **self.WATCHED))
 
@@ -349,7 +349,9 @@ class TestRunningLow:
         assert decision.publish[1:] == (self.low(4, 1),)
 
     def test_a_product_without_a_threshold_never_runs_low(self) -> None:
-        assert decide.reserve(stock_state(an_item(TEA)), wants((TEA, 10))).publish == (reserved((TEA, "default", 10)),)
+        assert decide.reserve(stock_state(an_item(TEA)), order_for((TEA, 10))).publish == (
+            reserved((TEA, "default", 10)),
+        )
 
     @pytest.mark.parametrize(
         ("known", "given", "thresholds"),
@@ -381,7 +383,7 @@ class TestUnreadable:
         return Unreadable("m-1", "stock.receive.v1", "missing_field", "quantity: Field required", b"{}", data=data)
 
     @pytest.mark.parametrize("name", ["receipt_id", "adjustment_id", "reference"])
-    def test_what_names_itself_and_its_product_is_refused(self, name: str) -> None:
+    def test_a_message_with_its_reference_and_product_is_refused(self, name: str) -> None:
         item = self.unreadable(product_id=TEA, **{name: "x-1"})
         detail = "quantity: Field required"
 
@@ -390,5 +392,5 @@ class TestUnreadable:
         )
 
     @pytest.mark.parametrize("data", [{}, {"receipt_id": "x-1"}, {"product_id": TEA}, {"receipt_id": 1}])
-    def test_what_does_not_becomes_a_dead_letter(self, data: dict[str, Any]) -> None:
+    def test_a_message_without_them_is_dead_lettered(self, data: dict[str, Any]) -> None:
         assert decide.refuse_unreadable(self.unreadable(**data)) is None

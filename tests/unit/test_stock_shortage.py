@@ -1,4 +1,4 @@
-"""More is reserved than there is: what is announced, who is asked to give way, and where the goods come from."""
+"""More units are reserved than available: the announcements, the requests to cancel orders, and the shipped lots."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ def requested(shortage: int, request: int = 1, **after: Any) -> StockReleaseRequ
 
 def answer(*order_ids: str, request: int = 1, last: str | None = None) -> UnpaidCancelled:
     keys = tuple(f"{SHOP}/{order_id}" for order_id in order_ids)
-    where = {"last_order": f"{SHOP}/{last}", "last_placed_at": NOW} if last else {}
-    return UnpaidCancelled(product_id=TEA, request=request, orders=keys, **where)
+    cursor = {"last_order": f"{SHOP}/{last}", "last_placed_at": NOW} if last else {}
+    return UnpaidCancelled(product_id=TEA, request=request, orders=keys, **cursor)
 
 
 def short_by_six() -> State:
-    """Ten are reserved for three orders, four were found."""
+    """Ten units are reserved for three orders; four were counted."""
     state = stock_state(
         an_item(TEA, a_lot(on_hand=10, reserved=10)), reservations=[held("1", 4), held("2", 3), held("3", 3)]
     )
@@ -68,9 +68,9 @@ def the_item(state: State) -> StockItem:
     return state.items[TEA]
 
 
-class TestTheTruthIsBooked:
+class TestShortage:
     @pytest.mark.parametrize("found", [(decide.count, count("c", on_hand=4)), (decide.adjust, adjust("c", delta=-6))])
-    def test_what_is_short_is_announced_and_requested(self, found: Any) -> None:
+    def test_a_shortage_is_announced_and_a_release_requested(self, found: Any) -> None:
         rule, payload = found
         state = stock_state(an_item(TEA, a_lot(on_hand=10, reserved=9)))
 
@@ -81,49 +81,49 @@ class TestTheTruthIsBooked:
         item = the_item(decision.state)
         assert (item.lots, item.short, item.asking) == ((a_lot(on_hand=4, reserved=9),), 5, "once")
 
-    def test_to_count_what_is_reserved_is_no_shortage(self) -> None:
+    def test_a_count_of_the_reserved_units_is_no_shortage(self) -> None:
         state = stock_state(an_item(TEA, a_lot(on_hand=10, reserved=8)))
 
         assert len(decide.count(state, message(count(on_hand=8))).publish) == 1
 
-    def test_other_lots_stand_in(self) -> None:
+    def test_other_lots_cover_the_shortage(self) -> None:
         state = stock_state(an_item(TEA, a_lot(on_hand=10, reserved=9), a_lot("b", 5)))
 
         item = the_item(decide.count(state, message(count(on_hand=4))).state)
 
         assert (item.short, item.sellable(NOW.date().isoformat()), item.available) == (0, 0, 0)
 
-    def test_expired_lots_do_not(self) -> None:
+    def test_expired_lots_do_not_cover_the_shortage(self) -> None:
         state = stock_state(an_item(TEA, a_lot(on_hand=10, reserved=9), a_lot("b", 5, expires_on=YESTERDAY)))
 
         assert the_item(decide.count(state, message(count(on_hand=4))).state).short == 5
 
-    def test_a_lot_that_ends_serves_no_order_from_the_next_day_on(self) -> None:
+    def test_an_expired_lot_covers_no_order_from_the_next_day_on(self) -> None:
         item = an_item(TEA, a_lot("soon", 10, 4, "2026-11-05"), a_lot("later", 3, 0), next_check_on="2026-11-06")
         decision = decide.check_dates(stock_state(item), message(tick(NOW + timedelta(days=4))))
 
         assert decision.publish == (changed(1, 13, 4), requested(1))
 
-    def test_nor_is_it_sold_to_an_order_from_before_the_check(self) -> None:
+    def test_an_expired_lot_is_not_sold_to_an_order_older_than_the_check(self) -> None:
         item = an_item(TEA, a_lot("soon", 10, 0, "2026-11-05"), checked_on="2026-11-06")
         decision = decide.reserve(stock_state(item), message(accepted(lines=(an_order_line(quantity=1),))))
 
         assert decision.outcome == "short"
 
-    def test_a_later_count_that_is_lower_asks_nobody_while_a_request_is_under_way(self) -> None:
+    def test_a_lower_count_during_a_request_sends_no_other(self) -> None:
         decision = decide.count(short_by_six(), message(count("c-2", on_hand=1)))
 
         assert decision.publish[1:] == (changed(9, 1, 10, 2),)
 
-    def test_once_nobody_is_asked_it_asks(self) -> None:
-        settled = decide.take_back(short_by_six(), message(answer())).state
-        decision = decide.count(settled, message(count("c-2", on_hand=1)))
+    def test_a_lower_count_after_the_answer_sends_a_request(self) -> None:
+        answered = decide.take_back(short_by_six(), message(answer())).state
+        decision = decide.count(answered, message(count("c-2", on_hand=1)))
 
         assert decision.publish[1:] == (changed(9, 1, 10, 2), requested(9, 2))
 
 
-class TestTheAnswer:
-    def test_frees_what_was_reserved_and_ends_the_shortage(self) -> None:
+class TestAnswer:
+    def test_an_answer_releases_units_and_ends_the_shortage(self) -> None:
         decision = decide.take_back(short_by_six(), message(answer("3", "2", last="2")))
 
         released = [
@@ -134,38 +134,38 @@ class TestTheAnswer:
         assert [r.status for r in decision.state.reservations.values()] == ["open", "released", "released"]
         assert (the_item(decision.state).short, the_item(decision.state).asking) == (0, None)
 
-    def test_that_frees_too_little_is_followed_by_the_next_request(self) -> None:
+    def test_an_answer_that_releases_too_little_sends_the_next_request(self) -> None:
         decision = decide.take_back(short_by_six(), message(answer("3", last="3")))
 
         assert decision.publish[1:] == (requested(3, 2, after_placed_at=NOW, after_order=f"{SHOP}/3"),)
-        # What is left is announced when it is known.
+        # The remaining shortage is announced once it is known.
         assert (the_item(decision.state).short, the_item(decision.state).asking) == (6, "once")
 
-    def test_that_finds_no_unpaid_order_leaves_it_short(self) -> None:
+    def test_the_last_answer_announces_the_remaining_shortage(self) -> None:
         decision = decide.take_back(short_by_six(), message(answer("3")))
 
         assert decision.publish[1:] == (changed(3, 4, 7, 2),)
         assert (the_item(decision.state).short, the_item(decision.state).asking) == (3, None)
 
-    def test_that_frees_nothing_says_nothing_new(self) -> None:
+    def test_an_answer_that_releases_nothing_publishes_nothing(self) -> None:
         decision = decide.take_back(short_by_six(), message(answer()))
 
         assert (decision.publish, decision.outcome) == ((), "nothing_reserved")
         assert the_item(decision.state).asking is None
 
-    def test_after_the_cancellations_themselves(self) -> None:
+    def test_an_answer_after_its_cancellations_releases_nothing_twice(self) -> None:
         state = decide.release(short_by_six(), message(cancelled("3"))).state
         decision = decide.take_back(state, message(answer("3", "unknown", last="unknown")))
 
         assert decision.publish == (requested(3, 2, after_placed_at=NOW, after_order=f"{SHOP}/unknown"),)
 
-    def test_to_an_earlier_request_asks_for_nothing(self) -> None:
+    def test_an_answer_to_an_earlier_request_sends_no_request(self) -> None:
         second = decide.take_back(short_by_six(), message(answer("3", last="3"))).state
         decision = decide.take_back(second, message(answer("2", last="2")))
 
         assert decision.publish[1:] == (changed(0, 4, 4, 2),)
 
-    def test_begins_again_where_it_was_covered_meanwhile(self) -> None:
+    def test_a_new_shortage_after_a_covered_one_restarts_the_requests(self) -> None:
         covered = decide.receive(short_by_six(), message(receive("r-2", quantity=6))).state
         assert the_item(covered).short == 0
         again = decide.count(covered, message(count("c-2", on_hand=5)))
@@ -175,14 +175,14 @@ class TestTheAnswer:
 
         assert decision.publish[1:] == (requested(2, 2),)
 
-    def test_to_what_is_covered_already_ends_it(self) -> None:
+    def test_an_answer_to_a_covered_shortage_ends_the_requests(self) -> None:
         covered = decide.receive(short_by_six(), message(receive("r-2", quantity=6))).state
         decision = decide.take_back(covered, message(answer("3", last="3")))
 
         assert len(decision.publish) == 1
         assert the_item(decision.state).asking is None
 
-    def test_orders_of_several_products_give_all_of_them_back(self) -> None:
+    def test_orders_of_several_products_release_all_of_them(self) -> None:
         both = Reservation(f"{SHOP}/3", "open", (Pick(TEA, "default", 3), Pick(CUP, "default", 2)))
         state = stock_state(
             an_item(TEA, a_lot(on_hand=3, reserved=3)), an_item(CUP, a_lot(on_hand=2, reserved=2)), reservations=[both]
@@ -203,33 +203,33 @@ class TestShipping:
         after = decide.ship(state, message(shipped("1"))).state
         return the_item(after), after.reservations[f"{SHOP}/1"].picks
 
-    def test_other_lots_give_what_the_reserved_one_lacks(self) -> None:
+    def test_other_lots_supply_what_the_reserved_lot_lacks(self) -> None:
         item, picks = self.ship(a_lot("a", 2, 5), a_lot("b", 4, 1))
 
         assert item.lots == (a_lot("a", 0, 0), a_lot("b", 1, 1))
         assert (item.shipped, picks) == (5, (Pick(TEA, "a", 2), Pick(TEA, "b", 3)))
 
-    def test_a_lot_that_may_not_be_sold_gives_last(self) -> None:
+    def test_an_expired_lot_supplies_last(self) -> None:
         item, _ = self.ship(a_lot("a", 5, 5, YESTERDAY), a_lot("b", 4, 0))
 
         assert item.lots == (a_lot("a", 4, 0, YESTERDAY), a_lot("b", 0, 0))
 
-    def test_what_others_have_reserved_is_shipped_before_a_lot_goes_below_zero(self) -> None:
+    def test_units_reserved_by_others_ship_before_a_lot_falls_below_zero(self) -> None:
         item, picks = self.ship(a_lot("a", 0, 5), a_lot("b", 3, 3))
 
         assert item.lots == (a_lot("a", -2, 0), a_lot("b", 0, 3))
         assert picks == (Pick(TEA, "b", 3), Pick(TEA, "a", 2))
         assert item.short == 5
 
-    def test_what_was_given_back_before_does_not_come_back_again(self) -> None:
+    def test_units_released_before_are_not_released_again(self) -> None:
         _, picks = self.ship(a_lot("a", 0, 4), a_lot("b", 4, 0), given_back=1)
 
         assert picks == (Pick(TEA, "b", 4), Pick(TEA, "a", 1, 1))
-        reservation, news = Reservation("1", "shipped", picks).give_back({TEA: 2})
-        assert news == (Pick(TEA, "b", 1),)
+        reservation, released = Reservation("1", "shipped", picks).give_back({TEA: 2})
+        assert released == (Pick(TEA, "b", 1),)
         assert reservation.left == (Pick(TEA, "b", 3),)
 
-    def test_a_count_mends_a_lot_below_zero(self) -> None:
+    def test_a_count_corrects_a_lot_below_zero(self) -> None:
         short = an_item(TEA, a_lot("a", -2, 0), received=0, shipped=2, short=2, shortages=1)
         decision = decide.count(stock_state(short), message(count(on_hand=0, batch_id="a")))
 

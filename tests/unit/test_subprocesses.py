@@ -1,4 +1,4 @@
-"""Long calculations run in a process of their own: what it answers, and what becomes of one that does not."""
+"""Long calculations run in a separate process: its result, and what happens to one that fails or takes too long."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from tests.connected.running import until
 
 ANSWERS = """
 import json, os, sys
-asked = json.load(sys.stdin)
+request = json.load(sys.stdin)
 own = {"database": os.environ["TRIBUTARY_DATABASE"], "store": os.environ["MONGODB_URL"]}
-json.dump({"asked": asked, **own}, sys.stdout)
+json.dump({"request": request, **own}, sys.stdout)
 """
 FAILS = "import sys; sys.exit('it cannot be done')"
 NEVER_ENDS = "import time; time.sleep(600)"
@@ -38,12 +38,12 @@ def subprocess_of(program: str, **options: Any) -> Subprocess:
     return Subprocess(Settings(mongodb_url="mongodb://here", database="this_one"), program, **options)
 
 
-async def test_it_is_asked_and_answers_with_the_settings_of_the_server() -> None:
-    told = await subprocess_of("program_that_answers")({"year": 2026})
-    assert told == {"asked": {"year": 2026}, "database": "this_one", "store": "mongodb://here"}
+async def test_it_gets_the_request_and_the_settings_of_the_server() -> None:
+    answer = await subprocess_of("program_that_answers")({"year": 2026})
+    assert answer == {"request": {"year": 2026}, "database": "this_one", "store": "mongodb://here"}
 
 
-async def test_what_fails_is_logged_and_the_next_may_begin(capsys: pytest.CaptureFixture[str]) -> None:
+async def test_a_failure_is_logged_and_the_next_may_begin(capsys: pytest.CaptureFixture[str]) -> None:
     calculation = subprocess_of("program_that_fails")
     for _ in range(2):
         with pytest.raises(Failed):
@@ -51,13 +51,13 @@ async def test_what_fails_is_logged_and_the_next_may_begin(capsys: pytest.Captur
     assert "it cannot be done" in capsys.readouterr().out
 
 
-async def test_what_takes_too_long_is_ended(tmp_path: Path) -> None:
+async def test_a_program_over_its_time_limit_is_killed(tmp_path: Path) -> None:
     with pytest.raises(TookTooLong):
         await subprocess_of("program_that_never_ends", within_s=0.2)({})
     assert programs_of(tmp_path) == []
 
 
-async def test_one_at_a_time_and_whoever_goes_away_ends_it(tmp_path: Path) -> None:
+async def test_one_runs_at_a_time_and_cancelling_the_caller_ends_it(tmp_path: Path) -> None:
     calculation = subprocess_of("program_that_never_ends")
     for _ in range(2):
         running = asyncio.create_task(calculation({}))
@@ -71,7 +71,7 @@ async def test_one_at_a_time_and_whoever_goes_away_ends_it(tmp_path: Path) -> No
 
 
 def programs_of(folder: Path) -> list[str]:
-    """Whatever was started with this test's folder in its environment and has not ended."""
+    """The running processes with this test's folder in their environment."""
     found = []
     for process in Path("/proc").iterdir():
         with suppress(OSError):

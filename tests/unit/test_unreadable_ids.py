@@ -1,4 +1,4 @@
-"""An id that nothing can have is answered to its sender all the same: the refusal repeats it."""
+"""The refusal of an invalid id repeats that id, so that the sender recognises it."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ def test_every_refusal_of_an_order_repeats_its_id(given: str) -> None:
             refuse_unreadable_after_sale,
         )
     ]
-    made = set()
+    order_ids = set()
     for answer, kind in zip(answers, (OrderRefused, StatusRefused, RefundRefused, AfterSaleRefused), strict=True):
         assert isinstance(answer, kind)
         assert (answer.shop_id, answer.given_order_id, answer.reason) == (SHOP, given, "invalid_message")
-        made.add(answer.order_id)
-    [order_id] = made
+        order_ids.add(answer.order_id)
+    [order_id] = order_ids
     assert order_id.startswith("unreadable-")
     assert order_id != _order_id(refuse_unreadable_order(unreadable(shop_id=SHOP, order_id=given + "?")))
 
@@ -57,7 +57,7 @@ def _order_id(answer: Payload | None) -> str:
 
 
 @pytest.mark.parametrize("given", ODD)
-def test_a_bare_order_is_answered_by_its_own_text(given: str) -> None:
+def test_the_refusal_of_a_bare_order_repeats_its_id(given: str) -> None:
     body = json.dumps({**place().model_dump(mode="json"), "order_id": given}).encode()
     [item] = Reader([PlaceOrder]).read(body, content_type=None, routing_key="order.place.v2", received_at=NOW)
     assert isinstance(item, Unreadable)
@@ -66,7 +66,7 @@ def test_a_bare_order_is_answered_by_its_own_text(given: str) -> None:
     assert (answer.given_order_id, answer.detail.partition(":")[0]) == (given, "order_id")
 
 
-def test_a_long_id_is_repeated_in_part() -> None:
+def test_a_long_id_is_truncated() -> None:
     answer = refuse_unreadable_order(unreadable(shop_id=SHOP, order_id="x" * 3000))
     assert isinstance(answer, OrderRefused)
     assert answer.given_order_id == "x" * 256
@@ -74,7 +74,7 @@ def test_a_long_id_is_repeated_in_part() -> None:
 
 @pytest.mark.parametrize("name", ["receipt_id", "adjustment_id", "reference"])
 @pytest.mark.parametrize("given", ODD)
-def test_a_refusal_of_stock_repeats_the_id_of_the_act(name: str, given: str) -> None:
+def test_a_refusal_of_stock_repeats_the_reference(name: str, given: str) -> None:
     answer = refuse_unreadable_stock(unreadable(product_id=TEA, **{name: given}))
     assert isinstance(answer, StockRefused)
     assert (answer.product_id, answer.given_reference) == (TEA, given)

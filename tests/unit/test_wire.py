@@ -1,4 +1,4 @@
-"""Reading what arrives: three forms, one meaning; what is bad says why, and harms nobody else."""
+"""Reading what arrives: three forms with one meaning; a bad message has its reason, and harms no other."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ def read(body: bytes | str, content_type: str | None = STRUCTURED, routing_key: 
 
 
 def sent(**changes: Any) -> dict[str, Any]:
-    """The order of the shared world as JSON in its envelope, with some attributes different."""
+    """The usual order as JSON in its envelope, with some attributes changed."""
     envelope: dict[str, Any] = json.loads(message(place(), id="m-1").to_bytes())
     return {**envelope, **changes}
 
 
 def sent_with(**fields: Any) -> str:
-    """The same with some fields of its data different."""
+    """The same with some fields of its data changed."""
     envelope = sent()
     return json.dumps({**envelope, "data": {**envelope["data"], **fields}})
 
@@ -58,7 +58,7 @@ def the_only(items: Read) -> Any:
 
 
 class TestForms:
-    def test_structured(self) -> None:
+    def test_structured_is_read(self) -> None:
         assert read(json.dumps(sent())) == [message(place(), id="m-1")]
 
     @pytest.mark.parametrize("content_type", [None, JSON, "text/plain", ""])
@@ -66,14 +66,14 @@ class TestForms:
         assert read(json.dumps(sent()), content_type) == [message(place(), id="m-1")]
 
     @pytest.mark.parametrize("content_type", [BATCH, None, JSON])
-    def test_batch_in_its_order(self, content_type: str | None) -> None:
+    def test_a_batch_is_read_in_order(self, content_type: str | None) -> None:
         ids = [f"m-{number}" for number in range(7)]
 
         items = read(json.dumps([sent(id=known) for known in ids]), content_type)
 
         assert items == [message(place(), id=known) for known in ids]
 
-    def test_an_empty_batch_is_nothing(self) -> None:
+    def test_an_empty_batch_has_no_messages(self) -> None:
         assert read("[]", BATCH) == []
 
     def test_bare_takes_its_type_from_the_routing_key_and_its_time_from_the_arrival(self) -> None:
@@ -95,7 +95,7 @@ class TestForms:
             [item] = ONE_TYPE.read(body, content_type=content_type, routing_key=command.type, received_at=NOW)
             assert item.data == command.data  # type: ignore[union-attr]
 
-    def test_a_byte_order_mark_is_no_part_of_a_message(self) -> None:
+    def test_a_byte_order_mark_is_ignored(self) -> None:
         mark = b"\xef\xbb\xbf"
         bodies: list[tuple[dict[str, Any] | list[Any], str | None]] = [
             (sent(), STRUCTURED), (sent(), None), ([sent(), sent(id="m-2")], BATCH), ([sent()], None), (SIMPLE, JSON),
@@ -122,7 +122,7 @@ class TestOlderVersions:
 
         assert (item.type, item.data) == (V2, LIFTED)
 
-    def test_both_versions_may_share_a_batch_and_lifting_keeps_the_envelope(self) -> None:
+    def test_a_batch_may_mix_versions_and_upcasting_keeps_the_envelope(self) -> None:
         old = sent(type=V1, data=SIMPLE, id="m-old", correlationid="c-1", subject="order/x")
 
         first, second = read(json.dumps([old, sent()]), BATCH)
@@ -139,7 +139,7 @@ class TestIdsOfBareBodies:
         [item] = READER.read(raw, content_type=JSON, routing_key=routing_key, received_at=NOW + at, **named)
         return item.id
 
-    def test_the_same_bytes_have_the_same_content_whenever_they_come(self) -> None:
+    def test_the_same_bytes_have_the_same_content_at_any_time(self) -> None:
         assert self.bare(SIMPLE) == self.bare(SIMPLE, at=timedelta(days=3))
 
     def test_two_deliveries_of_the_same_bytes_are_two_messages_of_one_content(self) -> None:
@@ -152,36 +152,36 @@ class TestIdsOfBareBodies:
         assert content_of("shop-7/10023.1") == "shop-7/10023.1"
 
     @pytest.mark.parametrize("changed", [{"quantity": 3}, {"order_id": "1002"}, {"total_price": "98.01"}])
-    def test_other_bytes_are_not(self, changed: dict[str, Any]) -> None:
+    def test_other_bytes_have_another_content(self, changed: dict[str, Any]) -> None:
         assert self.bare({**SIMPLE, **changed}) != self.bare(SIMPLE)
 
-    def test_what_cannot_be_read_has_an_id_by_its_bytes_as_well(self) -> None:
+    def test_the_id_of_an_unreadable_body_depends_on_its_bytes_too(self) -> None:
         one, same, other = (self.bare(body) for body in ({"a": 1}, {"a": 1}, {"a": 2}))
 
         assert one == same != other
 
 
-class TestWhatARepeatIsRecognisedBy:
-    def test_a_commands_id_counts_per_sender_because_senders_choose_it(self) -> None:
+class TestTheKeyOfARepeat:
+    def test_a_commands_id_is_unique_per_sender(self) -> None:
         one, same, other = (the_only(read(json.dumps(sent(source=source)))) for source in ("a", "a", "b"))
 
         assert one.key == same.key != other.key
 
-    def test_an_events_id_is_derived_and_counts_everywhere(self) -> None:
+    def test_an_events_id_is_its_key(self) -> None:
         assert message(accepted(), id="e-1").key == "e-1"
 
-    def test_what_cannot_be_read_is_known_by_its_bytes_so_that_it_may_be_mended_under_its_id(self) -> None:
-        broken, again, mended = (the_only(read(sent_with(**f))) for f in ({"tax": "x"}, {"tax": "x"}, {"tax": "1"}))
+    def test_an_unreadable_message_may_be_corrected_under_its_id(self) -> None:
+        broken, again, corrected = (the_only(read(sent_with(**f))) for f in ({"tax": "x"}, {"tax": "x"}, {"tax": "1"}))
 
-        assert broken.id == mended.id
-        assert broken.key == again.key != mended.key
+        assert broken.id == corrected.id
+        assert broken.key == again.key != corrected.key
 
-    def test_the_same_garbled_bytes_for_another_queue_are_another_message(self) -> None:
+    def test_the_same_unreadable_bytes_for_another_queue_are_another_message(self) -> None:
         one, other = (the_only(read("{", JSON, routing_key)) for routing_key in (V1, V2))
 
         assert one.key != other.key
 
-    def test_two_bodies_too_large_to_keep_are_two_even_where_they_begin_alike(self) -> None:
+    def test_two_bodies_too_large_to_keep_differ_although_they_begin_alike(self) -> None:
         one, same, other = (too_large(b"x" * 20_000 + end, V1, 1000) for end in (b"1", b"1", b"2"))
 
         assert one.body == other.body
@@ -214,16 +214,16 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize(("body", "reason", "says"), BAD, ids=[f"{case[1]}-{case[2][:20]}" for case in BAD])
-def test_what_is_bad_names_its_reason_its_field_and_its_rule(body: str, reason: str, says: str) -> None:
+@pytest.mark.parametrize(("body", "reason", "sentence"), BAD, ids=[f"{case[1]}-{case[2][:20]}" for case in BAD])
+def test_a_bad_message_has_its_reason_field_and_rule(body: str, reason: str, sentence: str) -> None:
     item = the_only(read(body))
 
     assert isinstance(item, Unreadable)
     assert (item.reason, item.body) == (reason, body.encode())
-    assert says in item.detail
+    assert sentence in item.detail
 
 
-def test_many_problems_are_told_in_part_and_the_rest_are_counted() -> None:
+def test_the_first_problems_are_listed_and_the_rest_are_counted() -> None:
     item = the_only(read(sent_with(shop_id="", order_id="", distributor_id=0, tax="x", shipping="x")))
 
     assert item.detail.startswith("shop_id: ")
@@ -231,7 +231,7 @@ def test_many_problems_are_told_in_part_and_the_rest_are_counted() -> None:
     assert item.detail.endswith("; and 2 more")
 
 
-class TestWhatIsKeptOfABadMessage:
+class TestABadMessageKeeps:
     def test_its_own_id_type_and_data(self) -> None:
         item = the_only(read(sent_with(prepaid="perhaps")))
 
@@ -239,7 +239,7 @@ class TestWhatIsKeptOfABadMessage:
         assert (item.data["shop_id"], item.data["prepaid"]) == (SHOP, "perhaps")
 
     @pytest.mark.parametrize("given_id", ["", "x" * 129, 7, None, ["m-1"]])
-    def test_an_id_by_its_bytes_where_its_own_is_none(self, given_id: object) -> None:
+    def test_an_id_derived_from_its_bytes_if_its_own_is_invalid(self, given_id: object) -> None:
         body = json.dumps(sent(id=given_id))
 
         item = the_only(read(body))
@@ -248,16 +248,16 @@ class TestWhatIsKeptOfABadMessage:
         assert item.id == the_only(read(body)).id != given_id
         assert 0 < len(item.id) <= 128
 
-    def test_data_that_is_no_object_is_not_kept(self) -> None:
+    def test_no_data_that_is_not_an_object(self) -> None:
         assert the_only(read(json.dumps(sent(data=[1])))).data == {}
 
-    def test_a_bare_body_is_all_data(self) -> None:
+    def test_a_bare_body_as_its_data(self) -> None:
         item = the_only(read(json.dumps({**SIMPLE, "quantity": "two"}), JSON, V1))
 
         assert (item.type, item.reason, item.data["order_id"]) == (V1, "invalid_value", ORDER)
         assert item.detail == "quantity: Input should be a valid integer (got 'two')"
 
-    def test_a_bare_body_of_an_unknown_type_says_which_types_there_are(self) -> None:
+    def test_the_list_of_types_for_a_bare_body_of_an_unknown_type(self) -> None:
         item = the_only(read(json.dumps(SIMPLE), JSON, "order.place.v3"))
 
         assert (item.type, item.reason) == ("order.place.v3", "unknown_type")
@@ -307,11 +307,11 @@ class TestTraceparent:
         assert item.traceparent is None
 
 
-def test_a_body_beyond_the_limit_is_not_read_but_says_how_long_it_may_be() -> None:
+def test_a_body_over_the_limit_is_not_read_and_states_the_limit() -> None:
     item = too_large(b"x" * 2_000, V2, 1_000)
 
     assert (item.type, item.reason) == (V2, "too_large")
-    assert item.detail == "body: 2000 bytes, and at most 1000 are taken; split the message."
+    assert item.detail == "body: 2000 bytes, and at most 1000 are accepted; split the message."
     assert item.id == too_large(b"x" * 2_000, V2, 1_000).id != too_large(b"x" * 2_001, V2, 1_000).id
 
 
@@ -355,7 +355,7 @@ def test_reading_never_raises_and_what_it_keeps_can_be_stored(body: bytes, conte
 
 @pytest.mark.parametrize("content_type", [None, JSON, STRUCTURED, BATCH])
 @pytest.mark.parametrize("body", NASTY, ids=range(len(NASTY)))
-def test_what_was_made_to_break_the_reader_does_not(body: bytes, content_type: str | None) -> None:
+def test_bodies_made_to_break_the_reader_are_unreadable(body: bytes, content_type: str | None) -> None:
     for item in read(body, content_type):
         assert isinstance(item, Unreadable)
         f"{item.id}{item.type}{item.detail}{item.data!r}".encode()

@@ -1,4 +1,4 @@
-"""A system whose stage is set: shop, sponsors, products, stock and rules, as `tests.builders` describes them."""
+"""A system with a shop, sponsors, products, stock and rules, as `tests.builders` describes them."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from tests.workflow.system import System
 STOCK = 100
 
 
-def the_stage(stock: int = STOCK, rules: RuleDocument | None = None) -> list[Payload]:
-    """The commands that make the shared world, in the order in which it has to be made."""
+def set_up_commands(stock: int = STOCK, rules: RuleDocument | None = None) -> list[Payload]:
+    """The commands that create the shared data, in the sequence that they need."""
     return [
         RegisterShop(shop_id=SHOP, currency="CNY", market=MARKET),
         RegisterDistributor(distributor_id=TOP, joined_at=JOINED),
@@ -29,12 +29,12 @@ def the_stage(stock: int = STOCK, rules: RuleDocument | None = None) -> list[Pay
     ]
 
 
-async def set_the_stage(system: System, stock: int = STOCK, rules: RuleDocument | None = None) -> System:
-    await system.publish(*the_stage(stock, rules))
+async def set_up(system: System, stock: int = STOCK, rules: RuleDocument | None = None) -> System:
+    await system.publish(*set_up_commands(stock, rules))
     await system.run_until_idle()
     return system
 
 
 @pytest.fixture
 async def system() -> System:
-    return await set_the_stage(System())
+    return await set_up(System())

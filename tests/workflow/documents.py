@@ -1,4 +1,4 @@
-"""What the store's port promises of documents: which ones a query means, in which order, and what is told of them."""
+"""What the store's port promises of documents: which ones a query finds, in which order, with which fields."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {"$gt": gt, "$gte": ge,
 
 
 def climb(documents: Mapping[Any, Document], ids: Iterable[Any], via: str, depth_max: int | None) -> list[Document]:
-    """The documents with these ids, and those that they lead to in at most so many steps; nearest first."""
+    """The documents with these ids, and those that they lead to in at most `depth_max` steps; nearest first."""
     found: dict[Any, Document] = {}
     ahead = list(dict.fromkeys(ids))
     steps = 0
@@ -37,7 +37,7 @@ def changed(document: Document, change: Change) -> Document:
 
 
 def increased(document: Document | None, increment: Increment) -> Document:
-    """The document after an increment, which makes it where there is none."""
+    """The document after an increment, which creates it if it is missing."""
     after = deepcopy(document) if document else {"_id": increment.id, **increment.fixed}
     for path, amount in increment.amounts.items():
         *way, name = path.split(".")
@@ -65,7 +65,7 @@ def _holds(value: Any, operator: str, operand: Any) -> bool:
     if operator == "$in":
         return value in operand
     if operator not in _COMPARISONS:
-        raise NotImplementedError(f"{operator} is none of the operators that the port promises")
+        raise NotImplementedError(f"the port does not promise the operator {operator}")
     # MongoDB compares within a type only: a text is neither above nor below a number.
     return _kind(value) is _kind(operand) and _COMPARISONS[operator](value, operand)
 
@@ -80,7 +80,7 @@ def _has_operators(condition: Any) -> bool:
 
 
 def listed(condition: Any) -> Sequence[Any] | None:
-    """The values that a condition allows, where it lists them."""
+    """The values that a condition allows, if it lists them."""
     if condition is None:
         return None
     if not _has_operators(condition):
@@ -90,7 +90,7 @@ def listed(condition: Any) -> Sequence[Any] | None:
 
 
 def values_at(value: Any, path: str) -> Iterator[Any]:
-    """Every value at the dotted path; an array on the way stands for each of its items, at the end also for itself."""
+    """Every value at the dotted path. An array in the path yields each of its items, at the end also itself."""
     if isinstance(value, list):
         for item in value:
             yield from values_at(item, path)
@@ -107,7 +107,7 @@ def indexable(document: Document, path: str) -> Iterator[Any]:
 
 
 def rank(document: Document, path: str) -> tuple[bool, Any]:
-    """What is absent comes first."""
+    """A missing value sorts first."""
     value = next(values_at(document, path), None)
     return (value is not None, value)
 

@@ -1,7 +1,7 @@
-"""The two servers in memory, behind the ports of the runtime: what the flow needs of MongoDB and RabbitMQ, and no more.
+"""The two servers in memory, behind the ports of the runtime: what the workers need of MongoDB and RabbitMQ, no more.
 
-What the real ones refuse is refused here too: values that BSON cannot hold, a key used twice, a mandatory message
-that reaches no queue. Nothing here looks at a clock or waits, so a run is the same every time.
+They refuse what the real ones refuse: values that BSON cannot hold, a key used twice, a mandatory message that reaches
+no queue. Nothing here reads a clock or waits, so a run is the same every time.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ Where = Mapping[str, Any]
 Sort = Sequence[tuple[str, int]]
 
 PUBLISHED_MAX = 100_000
-"""A system that says more than this in one test has begun to talk to itself."""
+"""A system that publishes more than this in one test is in an endless loop."""
 
 _UTC: CodecOptions[Document] = CodecOptions(tz_aware=True)
 
 
 class ManualTime:
-    """Time that passes only when told to, or when somebody sleeps."""
+    """Time that passes only by `advance_to` and `sleep`."""
 
     def __init__(self, start: datetime) -> None:
         self._start = start
@@ -64,7 +64,7 @@ class ManualTime:
 
 
 class InMemoryStore:
-    """Documents by collection. Transactions run one after another; one that raises leaves nothing behind."""
+    """Documents by collection. Transactions run one after another; one that raises is undone."""
 
     def __init__(self, collections: Iterable[Collection]) -> None:
         self._tables = {collection.name: Table(collection) for collection in collections}
@@ -99,12 +99,12 @@ class InMemoryStore:
         return sorted(self._tables)
 
     def table(self, collection: str) -> Table:
-        """The collection itself, to look at or to tamper with."""
+        """The collection itself, to read or to damage."""
         return self._tables[collection]
 
 
 class InMemoryTransaction:
-    """Writes at once and remembers how to take it back: nobody else looks while it runs."""
+    """Writes at once and keeps the former documents for `undo`; no other transaction runs meanwhile."""
 
     def __init__(self, tables: Mapping[str, Table]) -> None:
         self._tables = tables
@@ -157,7 +157,7 @@ class InMemoryTransaction:
 
 
 class Table:
-    """One collection. The first field of every declared index is looked up, all else is searched."""
+    """One collection. The first field of every declared index is indexed, other queries scan all documents."""
 
     def __init__(self, collection: Collection) -> None:
         self.name = collection.name
@@ -169,7 +169,7 @@ class Table:
         }
 
     def put(self, document: Document) -> None:
-        """Add the document, or put it in place of the one with its `_id`. StoreConflict for a unique value in use."""
+        """Insert the document, or replace the one with its `_id`. StoreConflict for a used unique value."""
         kept: Document = bson.decode(bson.encode(document), _UTC)
         for path in self._unique:
             for value in values_at(kept, path):
@@ -245,21 +245,21 @@ class InMemoryBroker:
     def inbox(self, queue: str) -> InMemoryInbox:
         return InMemoryInbox(self, queue, self._time)
 
-    def give_back_due(self) -> None:
-        """Messages whose pause is over return to the queue they came from: their routing key is its name."""
+    def return_due(self) -> None:
+        """Return messages whose pause is over to their queue, which their routing key names."""
         while self.delayed and self.delayed[0].due_at <= self._time.now():
             delivery = heapq.heappop(self.delayed).delivery
             self.queues[delivery.routing_key].append(delivery)
 
     def redeliver(self) -> None:
-        """What a consumer took and did not acknowledge before it died comes again, first and marked."""
+        """Requeue what a dead consumer had not acknowledged, at the front and marked as redelivered."""
         for queue, delivery in reversed(self.unacknowledged.values()):
             again = replace(delivery, redelivered=True, returned=delivery.returned + 1)
             self.queues[queue].appendleft(again)
         self.unacknowledged.clear()
 
-    def give_up(self, queue: str) -> None:
-        """The broker's delivery limit is reached for all that lies in the queue."""
+    def park(self, queue: str) -> None:
+        """Park every message of the queue, as the broker does at its delivery limit."""
         [parked] = [binding.queue for binding in self._bindings if binding.exchange == PARKED]
         while self.queues[queue]:
             delivery = self.queues[queue].popleft()
@@ -306,7 +306,7 @@ class InMemoryBroker:
 
 
 class InMemoryInbox:
-    """The deliveries of one queue. It is closed as soon as it is empty, so that a loop ends when it has done all."""
+    """The deliveries of one queue. It closes as soon as it is empty, so that a loop ends when it has handled all."""
 
     def __init__(self, broker: InMemoryBroker, queue: str, time: Time) -> None:
         self._broker = broker

@@ -1,4 +1,4 @@
-"""The whole system in one process: every worker's real loops over servers in memory, moved by hand."""
+"""The whole system in one process: every worker's real loops over servers in memory, run step by step."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ from tests import builders
 from tests.workflow.in_memory import InMemoryBroker, InMemoryStore, ManualTime
 
 ROUNDS_MAX = 1_000
-"""A flow that still moves after so many rounds never ends."""
+"""A system that still moves after this many rounds is in an endless loop."""
 
 CLOCK_INTERVAL_S = 10
 
 
 class System:
-    """Every worker there is, or those given. Nothing moves until `settle` is awaited."""
+    """Every worker, or those given. Nothing runs until `run_until_idle` is awaited."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class System:
         self.loops = self.loops_with(self.broker)
 
     def loops_with(self, publisher: Publisher) -> list[BatchLoop]:
-        """The loop of every queue, in the order of the roster, over another publisher than the broker itself."""
+        """The loop of every queue, in the order of the roster, with this publisher."""
         ports = Ports(self.store, publisher, self.time, self.readiness)
         routed = topology_of(self.workers, self.settings).routed
         loops = [
@@ -78,7 +78,7 @@ class System:
         return [*loops, *parked]
 
     async def publish(self, *payloads: Payload) -> None:
-        """Each payload in an envelope of its own, from the system's present time."""
+        """Send each payload in an envelope of its own, with the system's present time."""
         for payload in payloads:
             await self.send(builders.message(payload, time=self.time.now()))
 
@@ -87,7 +87,7 @@ class System:
         await self.broker.publish([Outgoing(exchange, message.type, message.to_bytes(), STRUCTURED)])
 
     async def send_together(self, messages: Sequence[Message[Any]]) -> None:
-        """Commands of one type in one AMQP message."""
+        """Send commands of one type in one AMQP message."""
         body = b"[" + b",".join(message.to_bytes() for message in messages) + b"]"
         await self.broker.publish([Outgoing(COMMANDS, messages[0].type, body, BATCH)])
 
@@ -102,7 +102,7 @@ class System:
         copies: int = 1,
         after_phase: Callable[[int], None] = lambda _: None,
     ) -> None:
-        """Run a demo's world and traffic, phase by phase as the demo does; every message arrives `copies` times."""
+        """Send a demo's set-up and traffic, phase by phase as the demo does; every message arrives `copies` times."""
         for wave in population.waves():
             for command in wave:
                 await self.publish(*[command] * copies)
@@ -116,14 +116,14 @@ class System:
         await self.run_until_idle(with_retries=True)
 
     async def tick(self, at: datetime) -> None:
-        """Let time pass until `at`, and say so as the clock does."""
+        """Let time pass until `at`, and publish the clock's tick."""
         self.time.advance_to(at)
         await self.broker.publish([clock.tick(int(at.timestamp()) // CLOCK_INTERVAL_S, CLOCK_INTERVAL_S)])
 
     async def run_until_idle(self, *, with_retries: bool = False) -> None:
-        """Run every loop until nothing moves; `with_retries` also lets the pauses of what waits pass."""
+        """Run every loop until no message is left; `with_retries` also lets the pauses of retries pass."""
         for _ in range(ROUNDS_MAX):
-            self.broker.give_back_due()
+            self.broker.return_due()
             if not self._has_work():
                 due_at = self.broker.next_due_at
                 if due_at is None or not with_retries:
@@ -141,7 +141,7 @@ class System:
         return await verify(self.store, self.workers, self.time)
 
     async def assert_sound(self) -> Report:
-        """Every invariant holds, and nothing is left over anywhere."""
+        """Every invariant holds, every delivery is acknowledged, and every loop is ready."""
         report = await self.verify()
         assert report.breaches == [], report.breaches
         assert self.broker.unacknowledged == {}
@@ -158,7 +158,7 @@ class System:
     def business_state(self) -> dict[str, dict[Any, Any]]:
         """Every document that a rule decided on, by collection and key: no journals, no notes of the runtime.
 
-        A month is the sum of its stripes: which of them an order adds to depends on the others of its batch.
+        A month is the sum of its stripes, as the stripe of an order depends on the rest of its batch.
         """
         state: dict[str, dict[Any, Any]] = {
             name: {document["_id"]: document for document in self.documents(name)}

@@ -1,4 +1,4 @@
-"""The demo's closing count: every message that a shop published is accounted for, whatever became of its repeats."""
+"""The demo's final count: every message that a shop published is counted, also when it was repeated."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def the_world() -> tuple[Population, tuple[Publication, ...]]:
 
 
 async def traded(publications: Sequence[Publication]) -> System:
-    """The demo's world, and of its traffic these publications, in memory."""
+    """The demo's set-up and these publications of its traffic, in memory."""
     system = System()
     for wave in the_world()[0].waves():
         for command in wave:
@@ -48,7 +48,7 @@ async def send(system: System, publication: Publication, *, redelivered: bool = 
 
 
 def events_in(publication: Publication) -> int:
-    """A batch carries one for each order."""
+    """A batch has one event for each order."""
     return max(1, len(publication.order_keys))
 
 
@@ -61,7 +61,7 @@ async def accounted(system: System) -> Accounted:
     return await accounts.accounted(system.store, system.workers, published(system))
 
 
-async def test_all_that_was_published_is_accounted_for_and_repeats_are_told_apart() -> None:
+async def test_every_published_message_is_counted_and_repeats_separately() -> None:
     population, publications = the_world()
     system = await traded(publications)
 
@@ -72,8 +72,8 @@ async def test_all_that_was_published_is_accounted_for_and_repeats_are_told_apar
     assert await accounted(system) == Accounted(sent, repeats)
 
 
-async def test_a_repeat_that_came_back_from_a_worker_that_died_is_accounted_for() -> None:
-    """To the journal it is a redelivery like any other, of which it writes nothing down."""
+async def test_a_redelivered_repeat_is_counted() -> None:
+    """The journal treats it as a redelivery, which it does not record."""
     publications = the_world()[1]
     again = [publication for publication in publications if publication.kind == "duplicate"]
     system = await traded([publication for publication in publications if publication not in again])
@@ -86,7 +86,7 @@ async def test_a_repeat_that_came_back_from_a_worker_that_died_is_accounted_for(
     assert (await system.verify()).figures["I5"]["commands_repeats"] == 0 < found.repeats
 
 
-async def test_a_message_that_nobody_has_handled_is_missed() -> None:
+async def test_an_unhandled_message_is_missing_from_the_count() -> None:
     publications = the_world()[1]
     lost = [publication for publication in publications if publication.body == publications[-1].body]
     system = await traded([publication for publication in publications if publication not in lost])

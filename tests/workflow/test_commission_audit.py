@@ -1,4 +1,4 @@
-"""Commissions through every worker, with caps, refunds and a release; and an audit that sees what nobody decided."""
+"""Commissions through every worker, with caps, refunds and a release; and an audit that detects wrong documents."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ async def breaches(system: System) -> list[str]:
     return [f"{breach.invariant} {breach.about}: {breach.detail}" for breach in report.breaches]
 
 
-async def test_what_the_workers_did_holds(traded: System) -> None:
+async def test_the_results_of_the_workers_are_sound(traded: System) -> None:
     report = Report(traded.time.now())
     for audit in WORKER.audits:
         await audit(traded.store, report)
@@ -116,18 +116,18 @@ async def test_what_the_workers_did_holds(traded: System) -> None:
 
 
 def no_releases(*, but: str = "") -> AbstractContextManager[Any]:
-    """Every tick overlooks what is due, but for one commission."""
+    """Every tick misses what is due, except one commission."""
     true_queries = CommissionRepository.queries
 
     def queries(messages: Sequence[Message[Any]]) -> dict[str, Query]:
-        asked = true_queries(messages)
-        return {"due": with_ids(COMMISSIONS, [but])} if "due" in asked else asked
+        read = true_queries(messages)
+        return {"due": with_ids(COMMISSIONS, [but])} if "due" in read else read
 
     return patch.object(CommissionRepository, "queries", queries)
 
 
 def at(path: str, value: object) -> Spoil:
-    """Put a value at a dotted path; a number alone in the path is a place in a list."""
+    """Set a value at a dotted path; a number in the path is an index of a list."""
 
     def spoil(document: Document) -> None:
         *way, last = [int(part) if part.isdigit() and len(part) == 1 else part for part in path.split(".")]
@@ -140,7 +140,7 @@ def at(path: str, value: object) -> Spoil:
 
 
 @pytest.mark.parametrize(
-    ("collection", "key", "spoil", "says"),
+    ("collection", "key", "spoil", "sentence"),
     [
         (COMMISSIONS, KEY, at("pools_minor.0", 1_799), "I2 order/shop-1/1001: pools_minor are (1799,)"),
         (COMMISSIONS, KEY, at("unpaid", []), "I2 order/shop-1/1001: unpaid are ()"),
@@ -150,9 +150,9 @@ def at(path: str, value: object) -> Spoil:
         (COMMISSIONS, KEY, at("reversals", []), "I2 order/shop-1/1001: entries are worth (900, 450), the refunds"),
         (COMMISSIONS, KEY, at("completed_at", NOW + timedelta(days=1)), "I2 order/shop-1/1001: was completed at"),
         (COMMISSIONS, KEY, at("released_at", NOW), "I2 order/shop-1/1001: was released before its hold of 7 days"),
-        (COMMISSIONS, KEY, at("hold_days", 3), "I2 order/shop-1/1001: is held for 3 days, its rules say 7"),
+        (COMMISSIONS, KEY, at("hold_days", 3), "I2 order/shop-1/1001: is held for 3 days, its rules require 7"),
         (COMMISSIONS, KEY, at("release_at", NOW), "I2 order/shop-1/1001: is released, and to be released again at"),
-        (COMMISSIONS, THIRD, at("hold_days", 30), "I2 order/shop-1/1003: is held for 30 days, its rules say 7"),
+        (COMMISSIONS, THIRD, at("hold_days", 30), "I2 order/shop-1/1003: is held for 30 days, its rules require 7"),
         (COMMISSIONS, THIRD, at("release_at", NOW), "I2 order/shop-1/1003: is to be released at 2026-11-02"),
         (COMMISSIONS, THIRD, at("release_at", None), "I2 order/shop-1/1003: is to be released at None"),
         (COMMISSIONS, THIRD, at("released_at", NOW), "I2 order/shop-1/1003: is held, but was released at 2026-11-02"),
@@ -194,19 +194,19 @@ def at(path: str, value: object) -> Spoil:
         (COMMISSIONS, KEY, at("market", "west"), "I2 order/shop-1/1001: is booked in market west, its rules are of"),
     ],
 )
-async def test_what_nobody_decided_is_seen(
-    traded: System, collection: str, key: object, spoil: Spoil, says: str
+async def test_a_changed_field_is_detected(
+    traded: System, collection: str, key: object, spoil: Spoil, sentence: str
 ) -> None:
     spoil(traded.store.table(collection).documents[key])
 
     found = await breaches(traded)
 
-    assert any(breach.startswith(says) for breach in found)
+    assert any(breach.startswith(sentence) for breach in found)
 
 
 @pytest.fixture
 async def completed(system: System) -> System:
-    """An order that was completed, and whose commission is due in a week."""
+    """A completed order whose commission is due in a week."""
     system.store.table(RULES).put(the_rules())
     await system.publish(place("1001", prepaid=True))
     for status in ("shipped", "completed"):
@@ -226,7 +226,7 @@ class TestAfterSales:
         assert await breaches(completed) == []
         return completed
 
-    async def test_a_release_in_spite_of_one_is_seen(self, opened: System) -> None:
+    async def test_a_release_during_one_is_detected(self, opened: System) -> None:
         commission = opened.store.table(COMMISSIONS).documents[KEY]
         at("release_at", IN_A_WEEK)(commission)
         assert await breaches(opened) == [f"I2 order/{KEY}: is to be released at {IN_A_WEEK}, its hold gives None"]
@@ -238,7 +238,7 @@ class TestAfterSales:
         detail = f"was released at {IN_A_WEEK}, but its after-sale has been open since {since}"
         assert await breaches(opened) == [f"I2 order/{KEY}: {detail}"]
 
-    async def test_an_end_that_does_not_count_is_seen(self, opened: System) -> None:
+    async def test_an_ignored_end_is_detected(self, opened: System) -> None:
         await opened.pass_time(days=8)
         await opened.publish(after_sale(False))
         await opened.run_until_idle()
@@ -249,7 +249,7 @@ class TestAfterSales:
         due = NOW + timedelta(days=9)
         assert await breaches(opened) == [f"I2 order/{KEY}: is to be released at {IN_A_WEEK}, its hold gives {due}"]
 
-    async def test_one_that_opens_after_the_release_is_no_fault(self, completed: System) -> None:
+    async def test_one_after_the_release_is_no_breach(self, completed: System) -> None:
         await completed.tick(IN_A_WEEK)
         await completed.run_until_idle()
         await completed.publish(after_sale())
@@ -260,7 +260,7 @@ class TestAfterSales:
 
 
 class TestReleases:
-    async def test_one_before_its_time_is_seen(self, completed: System) -> None:
+    async def test_an_early_release_is_detected(self, completed: System) -> None:
         """The posting has the time of the tick that released it."""
         await completed.tick(IN_A_WEEK)
         await completed.run_until_idle()
@@ -272,7 +272,7 @@ class TestReleases:
         detail = f"was to be released at {IN_A_WEEK}, and was released at {NOW} already"
         assert await breaches(completed) == [f"I2 order/{KEY}: {detail}"]
 
-    async def test_none_long_after_its_time_is_seen(self, completed: System) -> None:
+    async def test_a_missing_release_is_detected_after_a_while(self, completed: System) -> None:
         with no_releases():
             await completed.tick(IN_A_WEEK + OVERDUE_AFTER)
             await completed.run_until_idle()
@@ -282,7 +282,7 @@ class TestReleases:
 
         assert await breaches(completed) == [f"I2 order/{KEY}: is still held, and was due at {IN_A_WEEK}"]
 
-    async def test_none_while_others_are_released_is_seen(self, completed: System) -> None:
+    async def test_a_missing_release_is_detected_when_others_are_released(self, completed: System) -> None:
         await completed.pass_time(days=1)
         for payload in (place("1002", prepaid=True), update("shipped", "1002"), update("completed", "1002")):
             await completed.publish(payload)
@@ -293,13 +293,13 @@ class TestReleases:
 
         assert await breaches(completed) == [f"I2 order/{KEY}: is still held, and was due at {IN_A_WEEK}"]
 
-    async def test_none_without_a_clock_is_no_fault(self, completed: System) -> None:
+    async def test_a_missing_release_without_a_clock_is_no_breach(self, completed: System) -> None:
         await completed.pass_time(days=30)
 
         assert await breaches(completed) == []
 
-    async def test_none_since_the_order_changed_is_no_fault(self, completed: System) -> None:
-        """What is only noted now may be due long ago; the next tick releases it."""
+    async def test_a_missing_release_since_the_order_changed_is_no_breach(self, completed: System) -> None:
+        """What is noted now may have been due long ago; the next tick releases it."""
         with no_releases():
             await completed.tick(IN_A_WEEK + timedelta(days=1))
             await completed.run_until_idle()
@@ -309,7 +309,7 @@ class TestReleases:
         assert await breaches(completed) == []
 
 
-async def test_a_cap_that_was_exceeded_is_seen(traded: System) -> None:
+async def test_an_exceeded_cap_is_detected(traded: System) -> None:
     terms = traded.store.table(RULES).documents[1]["terms"]
     terms["plans"][0]["caps"]["day"]["CNY"] = 1_000
 
@@ -319,7 +319,7 @@ async def test_a_cap_that_was_exceeded_is_seen(traded: System) -> None:
 
 
 @pytest.mark.parametrize(
-    ("collection", "says"),
+    ("collection", "sentence"),
     [
         (EARNINGS, "own sales: 0 is stored, the orders give 27000"),
         (BALANCES, "sums in CNY differ"),
@@ -327,14 +327,14 @@ async def test_a_cap_that_was_exceeded_is_seen(traded: System) -> None:
         (COMMISSIONS, "is paid, but has no commissions"),
     ],
 )
-async def test_what_is_lost_is_missed(traded: System, collection: str, says: str) -> None:
+async def test_lost_documents_are_detected(traded: System, collection: str, sentence: str) -> None:
     for document in traded.documents(collection):
         traded.store.table(collection).remove(document["_id"])
 
-    assert any(says in breach for breach in await breaches(traded))
+    assert any(sentence in breach for breach in await breaches(traded))
 
 
-async def test_a_commission_of_an_order_that_was_never_paid_is_seen(traded: System) -> None:
+async def test_a_commission_of_an_unpaid_order_is_detected(traded: System) -> None:
     [document] = [document for document in traded.documents(COMMISSIONS) if document["_id"] == KEY]
     traded.store.table(COMMISSIONS).put({**document, "_id": f"{SHOP}/1004"})
 

@@ -1,4 +1,4 @@
-"""What the workers booked can be explained and rehearsed: the documents that they leave are what those read."""
+"""Commissions that the workers stored can be explained and rehearsed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _rules = Codec(RuleSet, key="rule_version")
 
 @pytest.fixture
 async def sold(system: System) -> System:
-    """The order 1001 partly refunded, 1002 paid and cancelled, 1003 not paid, 1004 of a shop that nobody knows."""
+    """The order 1001 partly refunded, 1002 paid and cancelled, 1003 not paid, 1004 of an unknown shop."""
     for payload in (
         place(lines=LINES, prepaid=True),
         refund(a_refund_line(TEA, 1)),
@@ -44,30 +44,30 @@ async def test_every_commission_is_explained_and_adds_up(sold: System) -> None:
         assert explanation is not None
         assert explanation.total_minor == sum(entry["amount_minor"] for entry in document["entries"]) > 0
         assert [len(line.parts) for line in explanation.lines] == [3, 3]
-        assert "rounded" in "".join(said for section in sentences_of(explanation) for said in section.sentences)
+        assert "rounded" in "".join(text for section in sentences_of(explanation) for text in section.sentences)
     explanation = (await find_explanation(sold.store, KEY)).explanation
     assert explanation is not None
     assert 0 < explanation.remaining_minor < explanation.total_minor
-    assert [taken.reason for taken in explanation.taken_back] == ["order_refunded"]
+    assert [reversal.reason for reversal in explanation.taken_back] == ["order_refunded"]
 
 
-async def test_a_cancelled_order_has_nothing_left(sold: System) -> None:
+async def test_a_cancelled_order_has_no_remaining_commission(sold: System) -> None:
     explanation = (await find_explanation(sold.store, "shop-1/1002")).explanation
     assert explanation is not None
     assert explanation.remaining_minor == 0
-    said = "\n".join(said for section in sentences_of(explanation) for said in section.sentences)
-    assert "the cancellation took back" in said
+    text = "\n".join(sentence for section in sentences_of(explanation) for sentence in section.sentences)
+    assert "the cancellation took back" in text
 
 
 @pytest.mark.parametrize(
     ("key", "words"),
     [
         ("shop-1/1003", "is not paid"),
-        ("nowhere/1004", "was refused and pays nobody"),
-        ("shop-1/1005", "Nothing is known of order"),
+        ("nowhere/1004", "was refused and pays no one"),
+        ("shop-1/1005", "was not found. Name an order as shop_id/order_id."),
     ],
 )
-async def test_where_there_is_nothing_to_explain_it_is_said_why(sold: System, key: str, words: str) -> None:
+async def test_an_order_without_commissions_is_explained_by_a_reason(sold: System, key: str, words: str) -> None:
     found = await find_explanation(sold.store, key)
     assert found.explanation is None
     assert words in why_nothing(key, found.order, found.refusal)
@@ -84,7 +84,7 @@ async def test_the_rules_in_force_as_a_draft_change_nothing(sold: System) -> Non
 
 
 async def test_a_move_is_previewed(sold: System) -> None:
-    """The seller directly under the top: the one in the middle loses what the top gains by coming nearer."""
+    """The seller moves directly under the top: the middle one loses what the top gains."""
     found = await preview_move(sold.store, SELLER, TOP, NOW - timedelta(days=1), NOW + timedelta(days=1))
 
     [comparison] = found.by_currency.values()

@@ -1,4 +1,4 @@
-"""What goes wrong with one message stays with that message, and ends with a person who can read why."""
+"""A failing message does not affect others, and ends where a person can read the reason."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from infra.runtime import roster
 from infra.runtime.worker import Worker
 from infra.settings import Settings
 from tests.builders import NOW, ORDER, SELLER, SHOP, TEA, message, place
-from tests.workflow.conftest import set_the_stage
+from tests.workflow.conftest import set_up
 from tests.workflow.system import System
 
 LETTERS = "alerting.dead_letters"
@@ -21,9 +21,9 @@ STRICT = Settings(message_bytes_max=64_000)
 
 
 def workers_with_a_bug(order_id: str) -> list[Worker]:
-    """Everybody who works here, with an intake that cannot bear one order."""
+    """All workers, with an intake that raises on one order."""
 
-    def stumbling(rule: Any) -> Any:
+    def raising(rule: Any) -> Any:
         def decide(state: Any, message: Message[Any]) -> Any:
             if message.data.order_id == order_id:
                 raise ZeroDivisionError("a bug in the rule")
@@ -33,7 +33,7 @@ def workers_with_a_bug(order_id: str) -> list[Worker]:
 
     intake = roster.load("order_intake")
     handlers = tuple(
-        replace(handler, decide=stumbling(handler.decide)) if handler.payloads[0] is PlaceOrder else handler
+        replace(handler, decide=raising(handler.decide)) if handler.payloads[0] is PlaceOrder else handler
         for handler in intake.handlers
     )
     return [
@@ -41,7 +41,7 @@ def workers_with_a_bug(order_id: str) -> list[Worker]:
     ]
 
 
-async def test_an_order_with_a_line_of_no_units_is_refused_with_the_field_and_the_rule(system: System) -> None:
+async def test_an_order_line_without_units_is_refused_with_the_field_and_the_rule(system: System) -> None:
     line = {"product_id": TEA, "quantity": 0, "amount": "100.00"}
     order = {"shop_id": SHOP, "order_id": ORDER, "distributor_id": SELLER, "lines": [line]}
     await system.send_bytes("order.place.v2", json.dumps(order).encode())
@@ -56,7 +56,7 @@ async def test_an_order_with_a_line_of_no_units_is_refused_with_the_field_and_th
     await system.assert_sound()
 
 
-async def test_what_nobody_can_read_becomes_a_dead_letter_and_one_alert(system: System) -> None:
+async def test_unreadable_messages_become_dead_letters_and_one_alert(system: System) -> None:
     for body in (b'{"shop_id": "shop-1", ', b"\xff\xfe", b'{"shop_id": "'):
         await system.send_bytes("order.place.v1", body)
     await system.publish(place())
@@ -68,18 +68,18 @@ async def test_what_nobody_can_read_becomes_a_dead_letter_and_one_alert(system: 
     assert (letter["reason"], letter["queue"]) == ("malformed_json", "order_intake.order.place")
     assert (letter["attempts"], letter["state"], letter["encoding"]) == (1, "waiting", "utf-8")
     assert letters["//4="]["encoding"] == "base64"
-    # A thousand of the same cause are one thing to mend.
+    # A thousand of the same cause are one alert.
     [alert] = system.documents("alerting.alerts")
     assert (alert["kind"], alert["seen"]) == ("dead_letter", 3)
-    # Nothing was tried again, and the order beside them was taken.
+    # Nothing was retried, and the valid order was accepted.
     assert system.time.now() == NOW
     assert len(system.documents("order_intake.orders")) == 1
     report = await system.assert_sound()
     assert report.figures["I5"]["dead_letters_waiting"] == 3
 
 
-async def test_a_rule_that_raises_is_tried_four_times_and_its_neighbours_once() -> None:
-    system = await set_the_stage(System(workers_with_a_bug("2")))
+async def test_a_raising_rule_is_tried_four_times_and_the_rest_of_its_batch_once() -> None:
+    system = await set_up(System(workers_with_a_bug("2")))
     orders = [message(place(number, prepaid=True)) for number in ("1", "2", "3")]
     await system.send_together(orders)
     await system.run_until_idle()
@@ -95,7 +95,7 @@ async def test_a_rule_that_raises_is_tried_four_times_and_its_neighbours_once() 
     assert "in decide" in letter["traceback"]
     assert letter["message_id"] == orders[1].id
     assert letter["concerns"] == f"order/{SHOP}/2"
-    # The letter holds the whole message: a person mends the rule and sends it again.
+    # The letter has the whole message: a person repairs the rule and replays it.
     assert json.loads(letter["body"])["data"]["order_id"] == "2"
     tries = [
         (back["reason"], back["attempt"])
@@ -108,7 +108,7 @@ async def test_a_rule_that_raises_is_tried_four_times_and_its_neighbours_once() 
 
 
 async def test_a_body_beyond_the_limit_is_parked_whole_at_the_broker() -> None:
-    system = await set_the_stage(System(settings=STRICT))
+    system = await set_up(System(settings=STRICT))
     body = json.dumps({"shop_id": SHOP, "note": "x" * 70_000}).encode()
     await system.send_bytes("order.place.v1", body)
     await system.publish(place())
@@ -118,12 +118,12 @@ async def test_a_body_beyond_the_limit_is_parked_whole_at_the_broker() -> None:
     assert parked.body == body
     [letter] = system.documents(LETTERS)
     assert letter["reason"] == "too_large"
-    assert letter["detail"] == f"body: {len(body)} bytes, and at most 64000 are taken; split the message."
+    assert letter["detail"] == f"body: {len(body)} bytes, and at most 64000 are accepted; split the message."
     assert len(system.documents("order_intake.orders")) == 1
     await system.assert_sound()
 
 
-async def test_one_bad_item_of_a_batch_does_not_hold_up_the_others(system: System) -> None:
+async def test_one_bad_item_of_a_batch_does_not_stop_the_others(system: System) -> None:
     good, bad = message(place("1")), {"specversion": "1.0", "id": "odd", "type": "order.place.v9", "data": {}}
     body = b"[" + good.to_bytes() + b"," + json.dumps(bad).encode() + b"]"
     await system.send_bytes("order.place.v2", body, "application/cloudevents-batch+json")

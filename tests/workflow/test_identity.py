@@ -1,4 +1,4 @@
-"""Which message is which: bare bodies that return to an earlier state, redeliveries of them, and ids used twice."""
+"""The identity of messages: bare bodies that return to an earlier state, redeliveries of them, and ids used twice."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from infra.ports.messaging import Delivery, Outgoing
 from infra.runtime import roster
 from infra.runtime.worker import Handler, Worker
 from tests.builders import CUPS, MARKET, MIDDLE, ORDER, SELLER, SHOP, TEA, TEAM, TOP, place, update
-from tests.workflow.conftest import set_the_stage
+from tests.workflow.conftest import set_up
 from tests.workflow.in_memory import InMemoryInbox
 from tests.workflow.system import System
 
@@ -24,7 +24,7 @@ WEST = 13
 
 @dataclass(frozen=True)
 class Setting:
-    """A thing that bare bodies set: `common` names it, `commands` are three, of which the third is the first again."""
+    """A state that bare bodies set: `common` names its document, `commands` are three, the third equals the first."""
 
     types: tuple[str, str, str]
     common: Mapping[str, Any]
@@ -99,8 +99,8 @@ SETTINGS = {
 
 @pytest.fixture
 async def system() -> System:
-    """With a paid order, and two teams of which the seller is in neither."""
-    system = await set_the_stage(System())
+    """With a paid order, and two teams without the seller."""
+    system = await set_up(System())
     await system.publish(place(), update("paid"))
     await system.run_until_idle(with_retries=True)
     await system.publish(
@@ -112,8 +112,8 @@ async def system() -> System:
     return system
 
 
-def what_holds(system: System, thing: Setting) -> dict[str, Any]:
-    """The document without what counts its changes, and of its histories only the newest state."""
+def current_state(system: System, thing: Setting) -> dict[str, Any]:
+    """The document without its counters of changes, and with the newest state of each history."""
     document = system.document(thing.collection, thing.key)
     return {name: _newest(value) for name, value in document.items() if name not in ("version", "moves")}
 
@@ -125,19 +125,19 @@ def _newest(value: Any) -> Any:
 
 
 async def publish(system: System, thing: Setting, *, together: bool = False) -> list[dict[str, Any]]:
-    """Send the three wishes, one after the other or all at once; what holds after each, or in the end."""
+    """Send the three commands, one by one or all at once; returns the state after each, or the final one."""
     states = []
     for message_type, body in zip(thing.types, thing.bodies, strict=True):
         await system.send_bytes(message_type, body)
         if not together:
             await system.run_until_idle()
-            states.append(what_holds(system, thing))
+            states.append(current_state(system, thing))
     await system.run_until_idle()
-    return states or [what_holds(system, thing)]
+    return states or [current_state(system, thing)]
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-async def test_a_state_that_returns_holds(system: System, name: str) -> None:
+async def test_a_repeated_state_takes_effect_again(system: System, name: str) -> None:
     first, second, third = await publish(system, SETTINGS[name])
 
     assert first == third != second
@@ -162,10 +162,8 @@ SAME_QUEUE = [name for name, thing in SETTINGS.items() if len(set(thing.types)) 
 
 
 @pytest.mark.parametrize("name", SAME_QUEUE)
-async def test_returning_states_in_one_batch_survive_a_crash_before_anything_is_published(
-    system: System, name: str
-) -> None:
-    """All three are redelivered, are recognised one by one, and speak again."""
+async def test_a_batch_of_returning_states_survives_a_crash_before_publishing(system: System, name: str) -> None:
+    """All three are redelivered and recognised, and their events are published again."""
     thing = SETTINGS[name]
     await _publish_and_die(system, thing)
     committed = system.documents(thing.collection)
@@ -175,16 +173,16 @@ async def test_returning_states_in_one_batch_survive_a_crash_before_anything_is_
     await system.run_until_idle()
 
     assert system.documents(thing.collection) == committed
-    spoken = {event["id"]: event for event in _events(system) if event["source"] == thing.collection.partition(".")[0]}
-    assert len(spoken) == 3
+    replayed = {
+        event["id"]: event for event in _events(system) if event["source"] == thing.collection.partition(".")[0]
+    }
+    assert len(replayed) == 3
     await system.assert_sound()
 
 
 @pytest.mark.parametrize("name", SAME_QUEUE)
 @pytest.mark.parametrize("one_by_one", [False, True])
-async def test_a_redelivered_wish_that_was_never_handled_is_a_new_one(
-    system: System, name: str, one_by_one: bool
-) -> None:
+async def test_an_unhandled_redelivered_command_is_a_new_one(system: System, name: str, one_by_one: bool) -> None:
     """It was prefetched when its worker ended, and has the same content as one that was handled before."""
     thing = SETTINGS[name]
     first = None
@@ -193,35 +191,35 @@ async def test_a_redelivered_wish_that_was_never_handled_is_a_new_one(
         if one_by_one or number == 1:
             await system.run_until_idle()
         if one_by_one and number == 0:
-            first = what_holds(system, thing)
-    second = what_holds(system, thing)
+            first = current_state(system, thing)
+    second = current_state(system, thing)
 
     _deliver(system, thing.types[2], thing.bodies[2], redelivered=True)
     await system.run_until_idle()
 
-    third = what_holds(system, thing)
+    third = current_state(system, thing)
     assert third != second
     assert first in (None, third)
 
 
-async def test_a_redelivered_wish_after_a_crash_with_the_batch_that_had_it_twice_already(system: System) -> None:
-    """Of four redelivered ones, three were handled before the crash, and the fourth was not."""
+async def test_a_redelivered_command_whose_content_was_in_the_crashed_batch_is_a_new_one(system: System) -> None:
+    """Four are redelivered: three were handled before the crash, the fourth was not."""
     thing = SETTINGS["after-sale"]
     await _publish_and_die(system, thing)
-    assert what_holds(system, thing)["after_sale_open"]
+    assert current_state(system, thing)["after_sale_open"]
 
     system.broker.redeliver()
     _deliver(system, thing.types[1], thing.bodies[1], redelivered=True, first=False)
     await system.run_until_idle()
 
-    assert not what_holds(system, thing)["after_sale_open"]
+    assert not current_state(system, thing)["after_sale_open"]
 
 
 @pytest.mark.parametrize("acknowledged", [False, True])
-async def test_a_new_wish_is_not_taken_for_one_of_the_batch_with_which_its_worker_died(
+async def test_a_new_command_is_not_mistaken_for_one_of_the_crashed_batch(
     system: System, monkeypatch: pytest.MonkeyPatch, acknowledged: bool
 ) -> None:
-    """The worker dies as it acknowledges three wishes; the fourth, which it had prefetched, is redelivered."""
+    """The worker dies as it acknowledges three commands; the fourth, a prefetched one, is redelivered."""
     thing = SETTINGS["after-sale"]
     acknowledge = InMemoryInbox.acknowledge
 
@@ -239,11 +237,11 @@ async def test_a_new_wish_is_not_taken_for_one_of_the_batch_with_which_its_worke
     _deliver(system, thing.types[1], thing.bodies[1], redelivered=True, first=False)
     await system.run_until_idle()
 
-    assert not what_holds(system, thing)["after_sale_open"]
+    assert not current_state(system, thing)["after_sale_open"]
     await system.assert_sound()
 
 
-async def test_a_message_id_recognises_a_redelivery_whatever_came_after_it(system: System) -> None:
+async def test_a_message_id_identifies_a_redelivery_after_other_messages(system: System) -> None:
     thing = SETTINGS["after-sale"]
     for name, body in zip(("m-1", "m-2"), thing.bodies[:2], strict=True):
         _deliver(system, thing.types[0], body, message_id=name)
@@ -256,30 +254,30 @@ async def test_a_message_id_recognises_a_redelivery_whatever_came_after_it(syste
 
     _deliver(system, thing.types[0], thing.bodies[0], message_id="m-3", redelivered=True)
     await system.run_until_idle()
-    assert what_holds(system, thing)["after_sale_open"]
+    assert current_state(system, thing)["after_sale_open"]
 
 
-async def test_a_message_id_is_no_identity_by_itself(system: System) -> None:
+async def test_a_message_id_alone_does_not_identify_a_message(system: System) -> None:
     thing = SETTINGS["after-sale"]
     for body in thing.bodies:
         _deliver(system, thing.types[0], body, message_id="always the same")
         await system.run_until_idle()
 
-    assert what_holds(system, thing)["after_sale_open"]
+    assert current_state(system, thing)["after_sale_open"]
 
 
 async def test_a_bare_body_that_waited_for_its_order_keeps_its_id(system: System) -> None:
-    """It is put off and comes back as a copy of ours; the journal has one message, not two."""
+    """A retry is a new AMQP message; the journal has one message, not two."""
     await system.send_bytes("order.update-status.v1", _json({"shop_id": SHOP, "order_id": "9", "status": "cancelled"}))
     await system.run_until_idle()
     await system.publish(place("9"))
     await system.run_until_idle(with_retries=True)
 
     records = system.documents("journal.order_intake")
-    put_off = {item["id"] for record in records for item in record.get("retried", ())}
+    retried = {item["id"] for record in records for item in record.get("retried", ())}
     handled = {item["id"] for record in records for item in record.get("handled", ())}
-    assert len(put_off) == 1
-    assert put_off < handled
+    assert len(retried) == 1
+    assert retried < handled
     assert system.document("order_intake.orders", f"{SHOP}/9")["status"] == "cancelled"
 
 
@@ -304,7 +302,7 @@ async def test_the_same_garbled_bytes_for_two_queues_are_two_messages(system: Sy
 
 
 class _Dying:
-    """Dies before it publishes anything."""
+    """A publisher that dies before it publishes anything."""
 
     async def publish(self, messages: Sequence[Outgoing]) -> None:
         if messages:
@@ -316,12 +314,12 @@ class _Died(Exception):
 
 
 async def _publish_and_die(system: System, thing: Setting) -> None:
-    """Send all three wishes, in one batch, and have the worker die when that is committed."""
-    alive, system.loops = system.loops, system.loops_with(_Dying())
+    """Send all three commands in one batch, and let the worker die after the commit."""
+    loops, system.loops = system.loops, system.loops_with(_Dying())
     system.broker.published.clear()
     with pytest.raises(_Died):
         await publish(system, thing, together=True)
-    system.loops = alive
+    system.loops = loops
 
 
 def _deliver(
@@ -333,7 +331,7 @@ def _deliver(
     redelivered: bool = False,
     first: bool = True,
 ) -> None:
-    """Put a delivery straight into the queue that takes this type."""
+    """Put a delivery directly into the queue of this type."""
     worker, handler = next((w, h) for w, h, payload in COMMANDS if payload.message_type == routing_key)
     content_type = "application/cloudevents+json" if b"specversion" in body else "application/json"
     delivery = Delivery(

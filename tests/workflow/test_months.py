@@ -1,4 +1,4 @@
-"""What is remembered of a month: whatever rules its orders followed, each market by itself, less what was refunded."""
+"""Stored months: they count orders under all rules, separately for each market, without refunds."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ WEST, WEST_SHOP = "west", "shop-2"
 ON_THE_10TH, ON_THE_15TH = NOW.replace(day=10), NOW.replace(day=15)
 
 PLAIN = Unilevel("levels", (100_000,))
-ASKS_FOR_SALES = Unilevel("levels", (100_000,), conditions=Conditions(own_sales_min={"CNY": 30_000}))
+NEEDS_SALES = Unilevel("levels", (100_000,), conditions=Conditions(own_sales_min={"CNY": 30_000}))
 CAPPED = Unilevel("levels", (100_000,), caps=Caps(month={"CNY": 3_000}))
 
 
@@ -51,8 +51,8 @@ def put_rules(
 ) -> None:
     known = rules(version, targets=targets, effective_from=since)
     terms = replace(known.terms, market=market, plans=plans or (PLAIN,))
-    promised = replace(known, terms=terms, digest=digest_of(terms))
-    system.store.table(RULES).put(Codec(RuleSet, key="rule_version").to_document(promised))
+    published_rules = replace(known, terms=terms, digest=digest_of(terms))
+    system.store.table(RULES).put(Codec(RuleSet, key="rule_version").to_document(published_rules))
 
 
 async def sell(system: System, order_id: str, amount: str, *, shop_id: str = SHOP, **fields: Any) -> None:
@@ -66,14 +66,14 @@ def commission(system: System, order_id: str, shop_id: str = SHOP) -> Document:
     return system.document(COMMISSIONS, f"{shop_id}/{order_id}")
 
 
-def got(system: System, order_id: str, shop_id: str = SHOP) -> list[tuple[int, int]]:
-    """Who got how much of an order."""
+def payouts(system: System, order_id: str, shop_id: str = SHOP) -> list[tuple[int, int]]:
+    """The commissions of an order: distributor and amount."""
     entries = commission(system, order_id, shop_id)["entries"]
     return [(entry["distributor_id"], entry["amount_minor"]) for entry in entries]
 
 
 def months(system: System) -> dict[str, tuple[int, int, list[str]]]:
-    """The sales of each month, the rules whose targets count for it, and the rewards that stand."""
+    """The sales of each month, the rules whose targets count for it, and the granted rewards."""
     documents = system.documents(PROGRESS)
     return {d["_id"]: (d["sales_minor"], d["rule_version"], list(d["granted"])) for d in documents}
 
@@ -90,20 +90,20 @@ async def two_markets(system: System) -> System:
 class TestAChangeOfRulesInMidMonth:
     @pytest.fixture
     async def sold_before(self, system: System) -> System:
-        """500.00 sold on the 10th, under rules that look neither at own sales nor at what was paid before."""
+        """500.00 sold on the 10th, under rules that depend neither on own sales nor on earlier payments."""
         put_rules(system, 1)
         await system.tick(ON_THE_10TH)
         await sell(system, "1001", "500.00")
-        assert got(system, "1001") == [(SELLER, 5_000)]
+        assert payouts(system, "1001") == [(SELLER, 5_000)]
         return system
 
     async def test_a_condition_sees_the_sales_of_the_whole_month(self, sold_before: System) -> None:
-        put_rules(sold_before, 2, ASKS_FOR_SALES, since=ON_THE_15TH)
+        put_rules(sold_before, 2, NEEDS_SALES, since=ON_THE_15TH)
         await sold_before.tick(ON_THE_15TH)
 
         await sell(sold_before, "1002", "10.00")
 
-        assert got(sold_before, "1002") == [(SELLER, 100)]
+        assert payouts(sold_before, "1002") == [(SELLER, 100)]
         assert commission(sold_before, "1002")["earned"]["own_sales_minor"] == {str(SELLER): 50_000}
         await sold_before.assert_sound()
 
@@ -113,21 +113,21 @@ class TestAChangeOfRulesInMidMonth:
 
         await sell(sold_before, "1002", "100.00")
 
-        assert got(sold_before, "1002") == []
+        assert payouts(sold_before, "1002") == []
         assert commission(sold_before, "1002")["unpaid"][0]["reason"] == "cap_reached"
         await sold_before.assert_sound()
 
-    async def test_one_batch_sees_it_as_well(self, system: System) -> None:
-        """The paid orders of both rule sets come to the worker together."""
+    async def test_one_batch_sees_the_whole_month(self, system: System) -> None:
+        """The paid orders of both rule sets reach the worker together."""
         put_rules(system, 1)
-        put_rules(system, 2, ASKS_FOR_SALES, since=ON_THE_15TH)
+        put_rules(system, 2, NEEDS_SALES, since=ON_THE_15TH)
         await system.tick(ON_THE_15TH)
         for order_id, amount, placed_at in (("1001", "500.00", ON_THE_10TH), ("1002", "10.00", ON_THE_15TH)):
             line = a_placed_line(TEA, 1, amount)
             await system.publish(place(order_id, lines=[line], prepaid=True, placed_at=placed_at))
         await system.run_until_idle()
 
-        assert got(system, "1002") == [(SELLER, 100)]
+        assert payouts(system, "1002") == [(SELLER, 100)]
         await system.assert_sound()
 
     async def test_a_cap_of_a_day_that_begins_at_noon_sees_the_morning(self, system: System) -> None:
@@ -144,21 +144,21 @@ class TestAChangeOfRulesInMidMonth:
 
         await sell(system, "1002", "200.00")
 
-        assert got(system, "1002") == [(SELLER, 1_000)]
+        assert payouts(system, "1002") == [(SELLER, 1_000)]
         await system.assert_sound()
 
 
-class TestOwnSalesThatWereGivenBack:
+class TestRefundedOwnSales:
     @pytest.fixture
     async def sold(self, system: System) -> System:
-        put_rules(system, 1, ASKS_FOR_SALES)
+        put_rules(system, 1, NEEDS_SALES)
         await sell(system, "1001", "290.00")
         return system
 
-    async def test_qualify_until_they_are_given_back(self, sold: System) -> None:
+    async def test_sales_without_a_refund_qualify(self, sold: System) -> None:
         await sell(sold, "1002", "10.00")
 
-        assert got(sold, "1002") == [(SELLER, 100)]
+        assert payouts(sold, "1002") == [(SELLER, 100)]
 
     async def test_a_refund_subtracts(self, sold: System) -> None:
         await sold.publish(refund(a_refund_line(TEA, 0, "0.01"), order_id="1001"))
@@ -166,7 +166,7 @@ class TestOwnSalesThatWereGivenBack:
 
         await sell(sold, "1002", "10.00")
 
-        assert got(sold, "1002") == []
+        assert payouts(sold, "1002") == []
         earned = commission(sold, "1002")["earned"]
         assert earned["own_sales_minor"] == {str(SELLER): 28_999}
         assert earned["own_refunded_minor"] == {str(SELLER): 1}
@@ -178,10 +178,10 @@ class TestOwnSalesThatWereGivenBack:
 
         await sell(sold, "1002", "299.99")
 
-        assert got(sold, "1002") == []
+        assert payouts(sold, "1002") == []
         await sold.assert_sound()
 
-    async def test_what_a_cap_has_paid_is_not_reopened(self, system: System) -> None:
+    async def test_a_cancellation_does_not_reopen_a_cap(self, system: System) -> None:
         put_rules(system, 1, CAPPED)
         await sell(system, "1001", "300.00")
         await system.publish(update("cancelled", "1001"))
@@ -189,7 +189,7 @@ class TestOwnSalesThatWereGivenBack:
 
         await sell(system, "1002", "300.00")
 
-        assert got(system, "1002") == []
+        assert payouts(system, "1002") == []
         await system.assert_sound()
 
 
@@ -210,7 +210,7 @@ class TestMarkets:
         assert [event["data"]["market"] for event in two_markets.events("reward.granted.v1")] == [MARKET]
         await two_markets.assert_sound()
 
-    async def test_a_refund_falls_into_the_market_of_its_order(self, two_markets: System) -> None:
+    async def test_a_refund_counts_in_the_market_of_its_order(self, two_markets: System) -> None:
         put_rules(two_markets, 1, targets=(a_target("bonus", 10_000),))
         put_rules(two_markets, 2, market=WEST, targets=(a_target("bonus", 10_000),))
         await sell(two_markets, "1001", "100.00")
@@ -233,24 +233,22 @@ class TestMarkets:
         await sell(two_markets, "1001", "300.00")
         await sell(two_markets, "1001", "300.00", shop_id=WEST_SHOP)
 
-        assert got(two_markets, "1001") == got(two_markets, "1001", WEST_SHOP) == [(SELLER, 3_000)]
+        assert payouts(two_markets, "1001") == payouts(two_markets, "1001", WEST_SHOP) == [(SELLER, 3_000)]
         await two_markets.assert_sound()
 
     async def test_sales_in_another_market_do_not_qualify(self, two_markets: System) -> None:
-        put_rules(two_markets, 1, ASKS_FOR_SALES)
+        put_rules(two_markets, 1, NEEDS_SALES)
         put_rules(two_markets, 2, market=WEST)
         await sell(two_markets, "1001", "300.00", shop_id=WEST_SHOP)
 
         await sell(two_markets, "1001", "10.00")
 
-        assert got(two_markets, "1001") == []
+        assert payouts(two_markets, "1001") == []
         await two_markets.assert_sound()
 
 
 class TestWhichTargetsCount:
-    async def test_those_in_force_when_the_last_order_was_placed_and_not_the_highest_number(
-        self, system: System
-    ) -> None:
+    async def test_the_rules_of_the_last_placed_order_count_and_not_the_highest_number(self, system: System) -> None:
         put_rules(system, 7, since=JOINED + timedelta(days=1), targets=(a_target("old", 10_000),))
         put_rules(system, 3, since=ON_THE_15TH, targets=(a_target("new", 10_000),))
         await sell(system, "1001", "100.00")
@@ -262,7 +260,7 @@ class TestWhichTargetsCount:
         assert month == (10_100, 3, ["new"])
         await system.assert_sound()
 
-    async def test_whatever_order_the_payments_come_in(self, system: System) -> None:
+    async def test_the_sequence_of_payments_does_not_matter(self, system: System) -> None:
         put_rules(system, 7, since=JOINED + timedelta(days=1), targets=(a_target("old", 10_000),))
         put_rules(system, 3, since=ON_THE_15TH, targets=(a_target("new", 10_000),))
         await system.tick(ON_THE_15TH)

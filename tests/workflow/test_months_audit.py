@@ -1,4 +1,4 @@
-"""`verify` recomputes months from the orders alone: it finds faults of the engine that its own memory agrees with."""
+"""`verify` recomputes months from the orders alone, and so finds errors that the stored months share."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from contracts.rules.view import RuleSet
 from tests.builders import MARKET, NOW, SELLER, TEA, a_refund_line, a_target, refund
 from tests.workflow.system import System
 from tests.workflow.test_months import (
-    ASKS_FOR_SALES,
     CAPPED,
+    NEEDS_SALES,
     ON_THE_10TH,
     ON_THE_15TH,
     WEST,
@@ -44,8 +44,8 @@ async def found(system: System) -> list[str]:
     return [f"{breach.invariant} {breach.about}: {breach.detail}" for breach in report.breaches]
 
 
-def only_what_askers_added(documents: Iterable[Mapping[str, object]]) -> Any:
-    """Read the stripe of those who ask, and none of the others."""
+def only_the_stripe_of_capped_orders(documents: Iterable[Mapping[str, object]]) -> Any:
+    """Read the stripe of capped orders, and none of the others."""
     return earnings.months_of(document for document in documents if "#" not in str(document["_id"]))
 
 
@@ -58,18 +58,18 @@ async def change_rules_in_mid_month(system: System, *later: Any) -> None:
     await sell(system, "1002", "100.00")
 
 
-async def test_sales_that_were_forgotten_before_a_condition_began(system: System) -> None:
-    with patch("workers.commission_calculation.repository.months_of", only_what_askers_added):
-        await change_rules_in_mid_month(system, ASKS_FOR_SALES)
+async def test_sales_missing_before_a_condition_are_detected(system: System) -> None:
+    with patch("workers.commission_calculation.repository.months_of", only_the_stripe_of_capped_orders):
+        await change_rules_in_mid_month(system, NEEDS_SALES)
 
     breaches = await found(system)
 
-    sentence = "an order at 2026-11-15 09:00 or soon after read 0, but it was 50000 at least"
+    sentence = "an order at 2026-11-15 09:00 or soon after read 0, but it was at least 50000"
     assert f"I3 earnings/{MONTH}: own sales: {sentence}" in breaches
 
 
-async def test_a_cap_that_forgot_what_was_paid(system: System) -> None:
-    with patch("workers.commission_calculation.repository.months_of", only_what_askers_added):
+async def test_a_cap_that_ignores_earlier_payments_is_detected(system: System) -> None:
+    with patch("workers.commission_calculation.repository.months_of", only_the_stripe_of_capped_orders):
         await change_rules_in_mid_month(system, CAPPED)
 
     breaches = await found(system)
@@ -79,14 +79,14 @@ async def test_a_cap_that_forgot_what_was_paid(system: System) -> None:
     )
 
 
-@pytest.mark.parametrize("plan", [ASKS_FOR_SALES, CAPPED])
-async def test_what_plain_rules_did_not_count(system: System, plan: Any) -> None:
-    """The months are remembered only where rules ask for them."""
+@pytest.mark.parametrize("plan", [NEEDS_SALES, CAPPED])
+async def test_sales_not_counted_under_plain_rules_are_detected(system: System, plan: Any) -> None:
+    """A bug: months are counted only under rules that need them."""
 
-    def asked_only(before: Any, after: Any) -> Any:
+    def capped_only(before: Any, after: Any) -> Any:
         return earnings.tallies_of(before, after) if after.rule_version == 2 else ()
 
-    with patch("workers.commission_calculation.model.tallies_of", asked_only):
+    with patch("workers.commission_calculation.model.tallies_of", capped_only):
         await change_rules_in_mid_month(system, plan)
 
     breaches = await found(system)
@@ -95,16 +95,16 @@ async def test_what_plain_rules_did_not_count(system: System, plan: Any) -> None
     assert any("or soon after read 0, but it was" in breach for breach in breaches)
 
 
-async def test_refunded_sales_that_still_qualify(system: System) -> None:
+async def test_refunded_sales_that_still_qualify_are_detected(system: System) -> None:
     true_earned = State.earned
 
-    def gross(*given: Any) -> Earned:
-        earned = true_earned(*given)
+    def gross(*arguments: Any) -> Earned:
+        earned = true_earned(*arguments)
         refunded = earned.own_refunded_minor or {}
-        sales = {who: earned.own_sales_minor.get(who, 0) + amount for who, amount in refunded.items()}
+        sales = {seller: earned.own_sales_minor.get(seller, 0) + amount for seller, amount in refunded.items()}
         return replace(earned, own_sales_minor={**earned.own_sales_minor, **sales}, own_refunded_minor=None)
 
-    put_rules(system, 1, ASKS_FOR_SALES)
+    put_rules(system, 1, NEEDS_SALES)
     await sell(system, "1001", "300.00")
     await system.publish(refund(a_refund_line(TEA, 1), order_id="1001"))
     await system.run_until_idle()
@@ -119,11 +119,11 @@ async def test_refunded_sales_that_still_qualify(system: System) -> None:
     )
 
 
-async def test_refunds_that_do_not_subtract_anywhere(system: System) -> None:
+async def test_refunds_that_are_never_subtracted_are_detected(system: System) -> None:
     def no_refunds(before: Any, after: Any) -> Any:
         return earnings.tallies_of(before, after) if before is None else ()
 
-    put_rules(system, 1, ASKS_FOR_SALES)
+    put_rules(system, 1, NEEDS_SALES)
     await sell(system, "1001", "300.00")
     with patch("workers.commission_calculation.model.tallies_of", no_refunds):
         await system.publish(refund(a_refund_line(TEA, 1), order_id="1001"))
@@ -135,7 +135,7 @@ async def test_refunds_that_do_not_subtract_anywhere(system: System) -> None:
     ]
 
 
-async def test_a_cap_that_two_markets_share(two_markets: System) -> None:
+async def test_a_cap_shared_by_two_markets_is_detected(two_markets: System) -> None:
     def without_market(distributor_id: int, placed_at: Any, currency: str, market: str) -> str:
         return earnings.earnings_key(distributor_id, placed_at, currency, MARKET)
 
@@ -150,12 +150,12 @@ async def test_a_cap_that_two_markets_share(two_markets: System) -> None:
 
     breaches = await found(two_markets)
 
-    sentence = "plan levels in the month: orders brought it to 3000, but all of them together to 1000"
+    sentence = "plan levels in the month: orders brought it to 3000, but the sum of all is 1000"
     assert f"I3 earnings/{SELLER}/2026-11/CNY/{WEST}: {sentence}" in breaches
 
 
-async def test_figures_of_an_order_that_fit_into_no_sequence(system: System) -> None:
-    """Three orders under one cap; what the second was calculated with is changed, and so are its entries."""
+async def test_figures_that_fit_no_sequence_of_orders_are_detected(system: System) -> None:
+    """Three orders under one cap; the figures that the second was calculated with are changed."""
     put_rules(system, 1, replace(CAPPED, caps=replace(CAPPED.caps, month={"CNY": 1_000_000})))
     for number in ("1001", "1002", "1003"):
         await sell(system, number, "100.00")
@@ -169,13 +169,13 @@ async def test_figures_of_an_order_that_fit_into_no_sequence(system: System) -> 
     assert await found(system) == [f"I3 earnings/{MONTH}: plan levels in the month: {sentence}"]
 
 
-async def test_one_of_eight_equal_orders_that_forgot_what_the_plan_paid(system: System) -> None:
-    """Every step is equal, so only the figures that were read tell one order from another."""
+async def test_one_of_eight_equal_orders_that_ignored_earlier_payments_is_detected(system: System) -> None:
+    """Every step is equal, so only the figures that were read distinguish the orders."""
     put_rules(system, 1, CAPPED)
     true_earned = State.earned
 
-    def nothing_paid(*given: Any) -> Earned:
-        return replace(true_earned(*given), month_minor={"levels": {SELLER: 0}})
+    def nothing_paid(*arguments: Any) -> Earned:
+        return replace(true_earned(*arguments), month_minor={"levels": {SELLER: 0}})
 
     for number in range(8):
         with patch.object(State, "earned", nothing_paid) if number == 2 else nullcontext():
@@ -185,7 +185,7 @@ async def test_one_of_eight_equal_orders_that_forgot_what_the_plan_paid(system: 
     assert await found(system) == [f"I3 earnings/{MONTH}: plan levels in the month: {sentence}"]
 
 
-async def test_a_reward_that_a_sale_in_another_market_revoked(two_markets: System) -> None:
+async def test_a_reward_revoked_by_a_sale_in_another_market_is_detected(two_markets: System) -> None:
     def without_market(distributor_id: int, placed_at: Any, currency: str, market: str) -> str:
         return f"{distributor_id}/{placed_at:%Y-%m}/{currency}/{MARKET}"
 
@@ -206,14 +206,14 @@ async def test_a_reward_that_a_sale_in_another_market_revoked(two_markets: Syste
 
 
 @pytest.mark.parametrize("with_targets", [True, False])
-async def test_the_targets_of_the_wrong_rules(system: System, with_targets: bool) -> None:
+async def test_targets_of_the_wrong_rules_are_detected(system: System, with_targets: bool) -> None:
     def by_the_highest_number(self: Progress, order: OrderPaid, rules: Mapping[int, RuleSet]) -> Progress:
         return replace(self, rule_version=max(self.rule_version, order.rule_version))
 
     targets = (a_target("bonus", 10_000),) if with_targets else ()
     put_rules(system, 7)
     put_rules(system, 3, since=ON_THE_15TH, targets=targets)
-    with patch.object(Progress, "by_the_last_order", by_the_highest_number):
+    with patch.object(Progress, "with_order", by_the_highest_number):
         await sell(system, "1001", "100.00")
         await system.tick(ON_THE_15TH)
         await sell(system, "1002", "1.00")

@@ -1,4 +1,4 @@
-"""An order's whole life through every worker: what the shop says goes in, what every store holds comes out."""
+"""An order from placement to its end through every worker: the shop's messages in, the stored documents out."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def lot(system: System, product_id: int = TEA) -> tuple[int, int]:
 
 
 def held(system: System) -> dict[int, int]:
-    """What is held for each distributor, in minor units, over all stripes; number 0 is the platform."""
+    """Held amounts by distributor, in minor units, over all stripes; without the platform, number 0."""
     sums: defaultdict[int, int] = defaultdict(int)
     for balance in system.documents("commission_calculation.balances"):
         if balance["distributor_id"]:
@@ -85,26 +85,26 @@ async def test_a_prepaid_order_of_many_lines_needs_no_payment(system: System) ->
     assert status(system) == "paid"
     assert lot(system, TEA) == (STOCK, 3)
     assert lot(system, CUP) == (STOCK, 1)
-    # Of 90.00, 19.99 and 50.00; the postage of 8.00 earns nothing. 1.999 + 0.9995 + 0.5997 are shared out of 3.60.
+    # Of 90.00, 19.99 and 50.00; the postage of 8.00 earns nothing. 1.999 + 0.9995 + 0.5997 round to 3.60.
     assert held(system) == {SELLER: 900 + 200 + 500, MIDDLE: 450 + 100 + 250, TOP: 270 + 60 + 150}
     await system.assert_sound()
 
 
-async def test_an_order_without_stock_is_rejected_and_pays_nobody(system: System) -> None:
+async def test_an_order_without_stock_is_rejected_and_pays_no_commission(system: System) -> None:
     await system.publish(place(lines=(a_placed_line(TEA, STOCK + 1), a_placed_line(CUP, 1)), prepaid=True))
     await system.run_until_idle()
 
     order = system.document(ORDERS, KEY)
     assert (order["status"], order["reason"]) == ("rejected", "stock_short")
     [rejected] = system.events("order.rejected.v1")
-    assert rejected["data"]["detail"] == f"product {TEA}: {STOCK + 1} wanted, {STOCK} there"
-    # All lines or none: the cup that was there is not set apart.
+    assert rejected["data"]["detail"] == f"product {TEA}: {STOCK + 1} requested, {STOCK} available"
+    # All lines or none: the available cup is not reserved.
     assert lot(system, CUP) == (STOCK, 0)
     assert held(system) == {}
     await system.assert_sound()
 
 
-async def test_a_payment_that_comes_before_its_order_waits_for_it(system: System) -> None:
+async def test_a_payment_that_precedes_its_order_is_retried(system: System) -> None:
     await system.publish(update("paid"))
     await system.run_until_idle()
     assert len(system.broker.delayed) == 1
@@ -121,7 +121,7 @@ async def test_a_payment_that_comes_before_its_order_waits_for_it(system: System
     await system.assert_sound()
 
 
-async def test_a_payment_whose_order_never_comes_is_refused_after_three_pauses(system: System) -> None:
+async def test_a_payment_without_an_order_is_refused_after_three_retries(system: System) -> None:
     await system.publish(update("paid"))
     await system.run_until_idle(with_retries=True)
 
@@ -132,7 +132,7 @@ async def test_a_payment_whose_order_never_comes_is_refused_after_three_pauses(s
     await system.assert_sound()
 
 
-async def test_a_paid_order_that_is_cancelled_gives_stock_and_commissions_back(system: System) -> None:
+async def test_cancelling_a_paid_order_returns_stock_and_reverses_commissions(system: System) -> None:
     await system.publish(place(prepaid=True))
     await system.run_until_idle()
     await system.publish(update("cancelled"))
@@ -142,7 +142,7 @@ async def test_a_paid_order_that_is_cancelled_gives_stock_and_commissions_back(s
     assert lot(system) == (STOCK, 0)
     assert held(system) == {SELLER: 0, MIDDLE: 0, TOP: 0}
     commission = system.document(COMMISSIONS, KEY)
-    # What was written stays; the reversal is a posting of its own.
+    # Entries stay; the reversal is a posting of its own.
     assert [reversal["reference"] for reversal in commission["reversals"]] == ["cancelled"]
     assert sum(entry["amount_minor"] for entry in commission["entries"]) == 1_620
     assert len(system.documents("commission_calculation.ledger")) == 2
@@ -168,7 +168,7 @@ async def test_an_order_that_is_not_paid_in_time_is_cancelled_by_the_clock(syste
     await system.assert_sound()
 
 
-async def test_two_clocks_are_as_good_as_one(system: System) -> None:
+async def test_a_repeated_tick_is_ignored(system: System) -> None:
     await system.publish(place())
     await system.run_until_idle()
     for _ in range(2):
@@ -193,7 +193,7 @@ async def test_the_same_order_under_another_message_id_is_one_order(system: Syst
     await system.assert_sound()
 
 
-async def test_an_order_id_used_for_another_order_is_a_conflict_and_the_first_stands(system: System) -> None:
+async def test_a_used_order_id_is_a_conflict_and_the_first_order_stays(system: System) -> None:
     await system.publish(place())
     await system.run_until_idle()
     before = system.business_state()
@@ -206,8 +206,8 @@ async def test_an_order_id_used_for_another_order_is_a_conflict_and_the_first_st
     await system.assert_sound()
 
 
-async def test_commissions_follow_the_chain_of_the_orders_own_time(system: System) -> None:
-    """An upline who falls inactive afterwards keeps what was earned; one inactive before gets nothing."""
+async def test_commissions_follow_the_upline_at_the_time_of_the_order(system: System) -> None:
+    """An upline that becomes inactive later keeps its commission; one that was inactive before gets none."""
     await system.publish(place("1", prepaid=True))
     await system.run_until_idle()
     await system.publish(ChangeDistributor(distributor_id=MIDDLE, active=False, effective_at=NOW + timedelta(hours=1)))
@@ -228,7 +228,7 @@ async def test_commissions_follow_the_chain_of_the_orders_own_time(system: Syste
     await system.assert_sound()
 
 
-async def test_stock_that_runs_low_raises_one_alert_which_ends_when_it_recovers(system: System) -> None:
+async def test_low_stock_raises_one_alert_that_ends_when_it_recovers(system: System) -> None:
     await system.publish(receive("r-2", TEA, 1, low_at=97))
     await system.run_until_idle()
     for number in range(3):

@@ -1,4 +1,4 @@
-"""Refunds through every worker: what went back is nowhere any more, and an audit sees where it still is."""
+"""Refunds through every worker: refunded amounts count nowhere, and an audit detects where they still do."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.builders import (
     update,
 )
 from tests.simulation.planted import give_the_rest_with_the_last_units, take_fixed_amounts_by_the_units_alone
-from tests.workflow.conftest import STOCK, set_the_stage
+from tests.workflow.conftest import STOCK, set_up
 from tests.workflow.system import System
 from workers.commission_calculation.repository import to_commission
 
@@ -34,7 +34,7 @@ A_TEA, A_CUP = refund(refund_id="tea"), refund(a_refund_line(CUP), refund_id="cu
 
 
 async def published(system: System, *payloads: Payload) -> System:
-    """An order of three teas for 90.01 and two cups for 20.00, paid; then these messages, one after another."""
+    """A paid order of three teas for 90.01 and two cups for 20.00; then these messages, one after another."""
     lines = [a_placed_line(TEA, 3, "90.01"), a_placed_line(CUP, 2, "20.00")]
     for payload in (place(lines=lines, prepaid=True), *payloads):
         await system.publish(payload)
@@ -76,7 +76,7 @@ async def found(system: System) -> set[tuple[str, str]]:
     ],
     ids=["one", "two", "all", "then the rest ships", "after shipping", "all of it later", "then cancelled", "open"],
 )
-async def test_what_went_back_is_in_no_books_any_more(
+async def test_refunded_amounts_count_nowhere(
     system: System, payloads: Sequence[Payload], status: str, teas: tuple[int, int], month: int
 ) -> None:
     await published(system, *payloads)
@@ -87,7 +87,7 @@ async def test_what_went_back_is_in_no_books_any_more(
     await system.assert_sound()
 
 
-async def test_the_same_refunds_in_any_order_come_to_the_same() -> None:
+async def test_refunds_in_any_sequence_have_the_same_result() -> None:
     """Units with and without an amount, money without units, all at once."""
     commands = [
         refund(a_refund_line(TEA, 2, "2.00"), refund_id="cheap"),
@@ -96,7 +96,7 @@ async def test_the_same_refunds_in_any_order_come_to_the_same() -> None:
     ]
     outcomes = []
     for shuffled in permutations(commands):
-        system = await published(await set_the_stage(System()), *shuffled)
+        system = await published(await set_up(System()), *shuffled)
         await system.assert_sound()
         lines = [(line["refunded_quantity"], line["refunded_minor"]) for line in the_order(system)["lines"]]
         [commission] = system.documents("commission_calculation.commissions")
@@ -110,7 +110,7 @@ async def test_the_same_refunds_in_any_order_come_to_the_same() -> None:
 
 
 @pytest.mark.parametrize("steps", [[], [update("shipped")], [update("shipped"), update("completed")]])
-async def test_all_the_money_back_is_a_full_refund_and_units_may_follow(
+async def test_refunding_all_the_money_is_a_full_refund_and_units_may_follow(
     system: System, steps: Sequence[Payload]
 ) -> None:
     money = refund(a_refund_line(TEA, 0, "90.01"), a_refund_line(CUP, 0, "20.00"), refund_id="money")
@@ -130,7 +130,7 @@ async def test_all_the_money_back_is_a_full_refund_and_units_may_follow(
     await system.assert_sound()
 
 
-async def test_a_rule_by_which_refunds_depend_on_their_order(system: System) -> None:
+async def test_a_rule_that_depends_on_the_sequence_of_refunds_is_detected(system: System) -> None:
     cheap = refund(a_refund_line(TEA, 2, "2.00"), refund_id="cheap")
     with patch("workers.order_intake.decide.give_back", give_the_rest_with_the_last_units):
         await published(system, cheap, A_TEA)
@@ -140,15 +140,15 @@ async def test_a_rule_by_which_refunds_depend_on_their_order(system: System) -> 
 
 
 @pytest.mark.parametrize(("quantity", "amount_minor"), [(1, 3_001), (2, 3_000), (2, None)])
-async def test_a_refund_that_asked_for_something_else(system: System, quantity: int, amount_minor: int | None) -> None:
+async def test_a_changed_refund_request_is_detected(system: System, quantity: int, amount_minor: int | None) -> None:
     await published(system, refund(a_refund_line(TEA, 1, "30.00"), refund_id="tea"), A_CUP)
-    [asked] = the_order(system)["refunds"][0]["asked"]
-    asked |= {"quantity": quantity, "amount_minor": amount_minor}
+    [requested] = the_order(system)["refunds"][0]["asked"]
+    requested |= {"quantity": quantity, "amount_minor": amount_minor}
 
     assert ("I4", f"order/{KEY}") in await found(system)
 
 
-async def test_an_order_whose_money_is_back_and_whose_goods_are_still_set_apart(system: System) -> None:
+async def test_goods_still_reserved_after_a_full_refund_are_detected(system: System) -> None:
     await published(system, refund(a_refund_line(TEA, 0, "90.01"), a_refund_line(CUP, 0, "20.00"), refund_id="money"))
     reservation = system.store.table("stock_reservation.reservations").documents[KEY]
     reservation["status"] = "open"
@@ -159,8 +159,8 @@ async def test_an_order_whose_money_is_back_and_whose_goods_are_still_set_apart(
     assert await found(system) == {("I1", f"order/{KEY}")}
 
 
-async def test_a_fixed_amount_that_stays_when_all_the_money_is_back() -> None:
-    system = await set_the_stage(System(), rules=a_rule_document(plans=FIXED))
+async def test_a_fixed_amount_that_survives_a_full_refund_is_detected() -> None:
+    system = await set_up(System(), rules=a_rule_document(plans=FIXED))
     money = refund(a_refund_line(TEA, 0, "90.01"), refund_id="money")
     with patch("workers.commission_calculation.decide.taken_back", take_fixed_amounts_by_the_units_alone):
         await published(system, money)
@@ -168,7 +168,7 @@ async def test_a_fixed_amount_that_stays_when_all_the_money_is_back() -> None:
     assert ("I2", f"order/{KEY}") in await found(system)
 
 
-async def test_units_that_came_back_twice(system: System) -> None:
+async def test_units_returned_twice_are_detected(system: System) -> None:
     await published(system, A_TEA)
     reservation = system.store.table("stock_reservation.reservations").documents[KEY]
     next(pick for pick in reservation["picks"] if pick["product_id"] == TEA)["given_back"] = 2
@@ -176,7 +176,7 @@ async def test_units_that_came_back_twice(system: System) -> None:
     assert {("I1", f"order/{KEY}"), ("I1", f"product/{TEA}")} <= await found(system)
 
 
-async def test_a_refund_that_the_stock_never_heard_of(system: System) -> None:
+async def test_a_refund_unknown_to_the_stock_is_detected(system: System) -> None:
     await published(system, A_TEA)
     system.store.table("stock_reservation.reservations").remove(KEY)
 
@@ -184,28 +184,28 @@ async def test_a_refund_that_the_stock_never_heard_of(system: System) -> None:
 
 
 @pytest.mark.parametrize(("field", "more"), [("refunded_quantity", 1), ("refunded_minor", 1), ("refunded_minor", -1)])
-async def test_a_line_that_gave_back_other_than_its_refunds(system: System, field: str, more: int) -> None:
+async def test_a_line_that_differs_from_its_refunds_is_detected(system: System, field: str, more: int) -> None:
     await published(system, A_TEA)
     the_order(system)["lines"][0][field] += more
 
     assert ("I4", f"order/{KEY}") in await found(system)
 
 
-async def test_an_order_with_nothing_left_that_goes_on(system: System) -> None:
+async def test_a_fully_refunded_order_that_is_not_ended_is_detected(system: System) -> None:
     await published(system, ALL_OF_IT)
     the_order(system)["status"] = "paid"
 
     assert ("I4", f"order/{KEY}") in await found(system)
 
 
-async def test_an_order_that_ended_as_refunded_with_something_left(system: System) -> None:
+async def test_a_refunded_status_with_something_left_is_detected(system: System) -> None:
     await published(system, A_TEA)
     the_order(system)["status"] = "refunded"
 
     assert ("I4", f"order/{KEY}") in await found(system)
 
 
-async def test_sales_that_were_refunded_and_still_count(system: System) -> None:
+async def test_refunded_sales_that_still_count_are_detected(system: System) -> None:
     await published(system, A_TEA)
     [progress] = system.documents("reward_checks.progress")
     system.store.table("reward_checks.progress").documents[progress["_id"]]["sales_minor"] += 3_000

@@ -1,4 +1,4 @@
-"""Handled once, in effect: batches of any size, repeats, and a crash at the worst moment end in the same state."""
+"""Exactly-once effects: batches of any size, repeats, and a crash after a commit end in the same state."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from infra.demo.traffic import Publication, traffic
 from infra.ports.messaging import Outgoing
 from infra.settings import Settings
 from tests.builders import NOW, place, update
-from tests.workflow.conftest import set_the_stage
+from tests.workflow.conftest import set_up
 from tests.workflow.system import System
 
 BASKETS = 40
@@ -26,7 +26,7 @@ class Crashed(Exception):
 
 
 class CrashingPublisher:
-    """Before one of its publishes, counted from 0, the process dies without a word said."""
+    """Before one of its publishes, counted from 0, the process dies."""
 
     def __init__(self, system: System, *, dies_before: int) -> None:
         self._broker = system.broker
@@ -52,7 +52,7 @@ def the_world() -> tuple[Population, tuple[Publication, ...]]:
 
 
 async def trade(settings: Settings, *, copies: int = 1) -> System:
-    """Run real baskets, accidents included, in memory."""
+    """Run real baskets in memory, including bad and repeated messages."""
     system = System(settings=settings)
     await system.trade(*the_world(), copies=copies)
     return system
@@ -67,7 +67,7 @@ async def undisturbed() -> System:
     return await trade(Settings())
 
 
-async def test_the_run_that_the_others_are_compared_with_is_worth_it(undisturbed: System) -> None:
+async def test_the_reference_run_covers_enough(undisturbed: System) -> None:
     report = await undisturbed.assert_sound()
     publications = the_world()[1]
     taken = {key for publication in publications if publication.answer == "taken" for key in publication.order_keys}
@@ -86,7 +86,7 @@ async def test_batches_of_one_end_in_the_same_state_as_batches_of_many(undisturb
     await one_by_one.assert_sound()
 
 
-async def test_everything_that_comes_twice_counts_once(undisturbed: System) -> None:
+async def test_every_message_sent_twice_counts_once(undisturbed: System) -> None:
     twice = await trade(Settings(), copies=2)
 
     assert twice.business_state() == undisturbed.business_state()
@@ -100,14 +100,14 @@ def _commands(report: Report) -> int:
     return sum(int(report.figures["I5"][f"commands_{kind}"]) for kind in ("handled", "repeats", "dead"))
 
 
-async def test_a_process_that_dies_between_commit_and_publish_says_it_after_all() -> None:
-    """Each publish of an order's life in turn is the one that is never made: redelivery and journal make up for it."""
-    undisturbed = await _a_life_with(CrashingPublisher(system := await set_the_stage(System()), dies_before=99), system)
+async def test_events_are_published_after_a_crash_between_commit_and_publish() -> None:
+    """Each publish of an order in turn is never made: redelivery and journal replace it."""
+    undisturbed = await _order_life_with(CrashingPublisher(system := await set_up(System()), dies_before=99), system)
     crashes = 0
     while True:
-        system = await set_the_stage(System())
+        system = await set_up(System())
         publisher = CrashingPublisher(system, dies_before=crashes)
-        assert await _a_life_with(publisher, system) == undisturbed
+        assert await _order_life_with(publisher, system) == undisturbed
         await system.assert_sound()
         if not publisher.has_crashed:
             break
@@ -115,8 +115,8 @@ async def test_a_process_that_dies_between_commit_and_publish_says_it_after_all(
     assert crashes >= 6
 
 
-async def _a_life_with(publisher: CrashingPublisher, system: System) -> object:
-    """Place, pay and cancel an order; whoever dies comes back to what it had not acknowledged."""
+async def _order_life_with(publisher: CrashingPublisher, system: System) -> object:
+    """Place, pay and cancel an order; after a crash, unacknowledged messages are redelivered."""
     system.loops = system.loops_with(publisher)
     for payload in (place(), update("paid"), update("cancelled")):
         await system.publish(payload)

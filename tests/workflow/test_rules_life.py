@@ -1,4 +1,4 @@
-"""Rule sets through the rule book's own loops: in any order, any number of times, and held to account afterwards."""
+"""Rule sets through the rule book's own loops: in any sequence, any number of times, and audited afterwards."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ async def test_the_commands_may_arrive_in_any_order_and_twice(order: tuple[int, 
 
 
 async def test_a_batch_sees_what_its_own_messages_did() -> None:
-    """Two rule sets for the same past in one batch: the second finds that the first holds then."""
+    """Two rule sets for the same past in one batch: the second conflicts with the first."""
     system = System([WORKER])
     await system.publish(DefineMarket(market="cn"), proposal(1), proposal(2, "0.20"))
     await system.run_until_idle()
@@ -95,7 +95,7 @@ async def test_a_batch_sees_what_its_own_messages_did() -> None:
     assert await system.store.find(TURNS, {}) == [{"_id": "cn", "number": 2}]
 
 
-async def test_the_end_of_rules_is_kept() -> None:
+async def test_the_retirement_of_rules_is_stored() -> None:
     system = await active(System([WORKER]))
     await system.publish(RetireRules(rule_version=1, retired_by="wei", effective_from=NOW + timedelta(days=1)))
     await system.run_until_idle()
@@ -104,7 +104,7 @@ async def test_the_end_of_rules_is_kept() -> None:
     assert (kept.retired_from, kept.retired_by) == (NOW + timedelta(days=1), "wei")
 
 
-async def test_what_cannot_be_read_is_refused_and_not_buried() -> None:
+async def test_unreadable_commands_are_refused_and_not_dead_lettered() -> None:
     system = System([WORKER])
     await system.send_bytes(ProposeRules.message_type, b'{"rule_version": 3, "proposed_by": "li.na", "rules": {}}')
     await system.send_bytes(DefineMarket.message_type, b'{"market": "cn", "levels_paid_max": 0}')
@@ -117,7 +117,7 @@ FORGERIES: list[tuple[dict[str, Any], str, str]] = [
     ({"terms.pool_rate_ppm": 100_000}, "I3", "a line may pay 0.15 of its net, more than the pool"),
     ({"terms.hold_days": 1}, "I8", "the terms are not those that the digest names"),
     ({"approved_by": "Li.Na"}, "I8", "proposed by li.na, approved by Li.Na"),
-    ({"approved_by": None}, "I8", "proposed by li.na, approved by nobody"),
+    ({"approved_by": None}, "I8", "proposed by li.na, approved by no one"),
     ({"effective_from": None}, "I8", "active does not fit effective_from None"),
     ({"stage": "approved"}, "I8", "approved does not fit effective_from"),
     ({"stage": "proposed"}, "I8", "a draft carries an approval of other terms"),
@@ -126,7 +126,7 @@ FORGERIES: list[tuple[dict[str, Any], str, str]] = [
 
 
 @pytest.mark.parametrize(("forged", "invariant", "detail"), FORGERIES)
-async def test_an_audit_sees_what_was_forged(forged: dict[str, Any], invariant: str, detail: str) -> None:
+async def test_an_audit_detects_forged_rules(forged: dict[str, Any], invariant: str, detail: str) -> None:
     system = await active(System([WORKER]))
     [document] = await system.store.find(RULES, {})
     for path, value in forged.items():
@@ -137,10 +137,10 @@ async def test_an_audit_sees_what_was_forged(forged: dict[str, Any], invariant: 
     await system.store.transact(lambda tx: tx.replace(RULES, [document]))
 
     assert (invariant, "rules/1") in {(found, about) for found, about, _ in await breaches(system)}
-    assert any(said.startswith(detail) for _, _, said in await breaches(system))
+    assert any(found.startswith(detail) for _, _, found in await breaches(system))
 
 
-async def test_an_audit_sees_limits_that_do_not_hold() -> None:
+async def test_an_audit_detects_exceeded_limits() -> None:
     system = await active(System([WORKER]))
     [market] = await system.store.find(MARKETS, {})
     stricter = {**market, "levels_paid_max": 1, "pay_rate_max_ppm": int(Decimal("0.1") * 1_000_000)}

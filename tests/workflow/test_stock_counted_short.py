@@ -1,4 +1,4 @@
-"""A count below what is reserved: the truth is booked, the newest unpaid orders end, what stays short is shown."""
+"""A count below what is reserved: it is booked, the newest unpaid orders are cancelled, the rest is a shortage."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ async def publish(system: System, *payloads: Any) -> None:
 
 
 @pytest.mark.parametrize("found", [count("c-1", TEA, 75), adjust("a-1", TEA, -25)], ids=["count", "adjustment"])
-async def test_the_newest_unpaid_orders_end_until_it_fits(ordered: System, found: Any) -> None:
+async def test_the_newest_unpaid_orders_are_cancelled_until_stock_suffices(ordered: System, found: Any) -> None:
     await publish(ordered, found)
 
     ended = {order_id for order_id, status in statuses(ordered).items() if status == "cancelled"}
@@ -63,7 +63,7 @@ async def test_the_newest_unpaid_orders_end_until_it_fits(ordered: System, found
     await ordered.assert_sound()
 
 
-async def test_the_shortage_is_an_alert_that_ends_when_it_fits(ordered: System) -> None:
+async def test_the_shortage_is_an_alert_that_ends_with_it(ordered: System) -> None:
     await publish(ordered, count("c-1", TEA, 75))
 
     changes = [event["data"]["shortage"] for event in ordered.events("stock.shortage-changed.v1")]
@@ -73,7 +73,7 @@ async def test_the_shortage_is_an_alert_that_ends_when_it_fits(ordered: System) 
     assert len(ordered.events("alert.resolved.v1")) == 1
 
 
-async def test_paid_orders_keep_their_goods_and_what_is_short_stays_shown_until_more_comes(ordered: System) -> None:
+async def test_paid_orders_keep_their_goods_and_the_shortage_stays_until_more_stock_arrives(ordered: System) -> None:
     await publish(ordered, count("c-1", TEA, 3))
 
     assert {o for o, status in statuses(ordered).items() if status == "paid"} == {"1", "10"}
@@ -98,7 +98,7 @@ async def test_paid_orders_keep_their_goods_and_what_is_short_stays_shown_until_
     await ordered.assert_sound()
 
 
-async def test_what_is_shipped_beyond_the_count_is_short_until_it_is_booked(ordered: System) -> None:
+async def test_units_shipped_beyond_the_count_are_short_until_they_are_counted(ordered: System) -> None:
     await publish(ordered, count("c-1", TEA, 15))
     await publish(ordered, update("shipped", "1"), update("shipped", "10"))
     assert totals(ordered) == (-5, 0, 5)
@@ -109,7 +109,7 @@ async def test_what_is_shipped_beyond_the_count_is_short_until_it_is_booked(orde
     await ordered.assert_sound()
 
 
-async def test_units_of_another_lot_cover_what_one_lacks(system: System) -> None:
+async def test_another_lot_covers_a_shortage(system: System) -> None:
     await publish(system, receive("r-other", TEA, 20, batch_id="other"))
     await order(system, "1", units=90)
     await publish(system, count("c-1", TEA, 75))
@@ -122,7 +122,7 @@ async def test_units_of_another_lot_cover_what_one_lacks(system: System) -> None
     await system.assert_sound()
 
 
-async def test_a_lot_that_ends_while_units_of_it_are_reserved(system: System) -> None:
+async def test_a_lot_that_expires_while_reserved_is_a_shortage(system: System) -> None:
     await publish(system, receive("r-soon", TEA, 20, batch_id="soon", expiry_date=LOT_ENDS), count("c-1", TEA, 5))
     for number in (1, 2, 3):
         await order(system, str(number), minutes=number, units=7)
@@ -130,13 +130,13 @@ async def test_a_lot_that_ends_while_units_of_it_are_reserved(system: System) ->
     await system.tick(AFTER_THE_LOT)
     await system.run_until_idle()
 
-    # Five that last are left, for seven that are paid.
+    # Five units that do not expire are left, for seven paid ones.
     assert statuses(system) == {"1": "cancelled", "2": "cancelled", "3": "paid"}
     assert the_item(system)["short"] == 2
     await system.assert_sound()
 
 
-async def test_a_lot_that_is_withdrawn(ordered: System) -> None:
+async def test_a_withdrawn_lot_is_a_shortage(ordered: System) -> None:
     yesterday = (NOW - timedelta(days=1)).date().isoformat()
     await publish(ordered, count("c-1", TEA, STOCK, expiry_date=yesterday))
 
@@ -145,14 +145,14 @@ async def test_a_lot_that_is_withdrawn(ordered: System) -> None:
     await ordered.assert_sound()
 
 
-async def test_orders_of_other_products_stay(ordered: System) -> None:
+async def test_orders_of_other_products_are_not_cancelled(ordered: System) -> None:
     await order(ordered, "cups", minutes=30, product=CUP)
     await publish(ordered, count("c-1", TEA, 0))
 
     assert statuses(ordered)["cups"] == "pending"
 
 
-async def test_a_count_that_falls_again_while_the_first_is_at_work(ordered: System) -> None:
+async def test_a_second_count_during_the_first_shortage(ordered: System) -> None:
     await ordered.publish(count("c-1", TEA, 85), count("c-2", TEA, 65), count("c-3", TEA, STOCK), count("c-4", TEA, 75))
     await ordered.run_until_idle()
 
@@ -162,10 +162,10 @@ async def test_a_count_that_falls_again_while_the_first_is_at_work(ordered: Syst
     await ordered.assert_sound()
 
 
-async def test_more_orders_than_one_message_ends(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_more_orders_are_cancelled_than_fit_one_message(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("workers.order_intake.repository.UNPAID_MAX", 3)
     for number in range(10):
-        # Placed at one moment: the order's name decides.
+        # Placed at the same time: the order id decides.
         await order(system, str(number), units=4)
     await order(system, "cups", product=CUP)
     await publish(system, count("c-1", TEA, 5))
@@ -175,7 +175,7 @@ async def test_more_orders_than_one_message_ends(system: System, monkeypatch: py
     await system.assert_sound()
 
 
-async def test_nothing_but_zero_is_left_of_a_lot(ordered: System) -> None:
+async def test_an_adjustment_below_zero_is_refused(ordered: System) -> None:
     await publish(ordered, adjust("a-1", TEA, -STOCK - 1))
 
     [refused] = ordered.events("stock.refused.v1")

@@ -1,4 +1,4 @@
-"""Every stored field that repeats what an order says is held against the order: changed by hand, it has to be found."""
+"""Every stored copy of an order's field is compared with the order: a change by hand must be detected."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CANCELLED, UNPAID = f"{SHOP}/cancelled", f"{SHOP}/unpaid"
 
 @pytest.fixture
 async def traded(system: System) -> System:
-    """One order paid, of which something was refunded, and one that was paid and cancelled."""
+    """One order paid and partly refunded, one paid and cancelled, one unpaid."""
     await system.publish(place(prepaid=True), place("cancelled", prepaid=True), place("unpaid"))
     await system.run_until_idle()
     await system.publish(refund(a_refund_line(quantity=1, amount="10.00")), update("cancelled", "cancelled"))
@@ -29,7 +29,7 @@ async def traded(system: System) -> System:
 
 
 def key_of(system: System, collection: str, key: str) -> str:
-    """The key itself, or the only one there is."""
+    """The key itself, or the first one of the collection."""
     return key or next(iter(system.store.table(collection).documents))
 
 
@@ -53,7 +53,7 @@ def key_of(system: System, collection: str, key: str) -> str:
         (ORDERS, CANCELLED, "version", 2, "I4"),
     ],
 )
-async def test_a_field_that_was_changed(
+async def test_a_changed_field_is_detected(
     traded: System, collection: str, key: str, field: str, value: Any, invariant: str
 ) -> None:
     document = traded.store.table(collection).documents[key_of(traded, collection, key)]
@@ -65,20 +65,20 @@ async def test_a_field_that_was_changed(
 
 @pytest.mark.parametrize("field", ["refunded_minor", "refunded_quantity"])
 @pytest.mark.parametrize("key", [CANCELLED, UNPAID])
-async def test_a_line_that_gave_back_what_no_refund_took(traded: System, key: str, field: str) -> None:
+async def test_a_refunded_line_without_a_refund_is_detected(traded: System, key: str, field: str) -> None:
     order = traded.store.table(ORDERS).documents[key]
     order["lines"][0][field] = 1
 
     assert ("I4", f"order/{order['_id']}") in {(b.invariant, b.about) for b in (await traded.verify()).breaches}
 
 
-async def test_a_sale_that_is_missing(traded: System) -> None:
+async def test_a_missing_sale_is_detected(traded: System) -> None:
     traded.store.table(SALES).remove(KEY)
 
     assert ("I7", f"order/{KEY}") in {(b.invariant, b.about) for b in (await traded.verify()).breaches}
 
 
-async def test_a_sale_of_an_order_that_was_never_paid(traded: System) -> None:
+async def test_a_sale_of_an_unpaid_order_is_detected(traded: System) -> None:
     sales = traded.store.table(SALES)
     sales.put({**sales.documents[KEY], "_id": UNPAID})
 

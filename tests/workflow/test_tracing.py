@@ -1,4 +1,4 @@
-"""Whatever a shop's message leads to can be followed back to it, and stays within the shop's own trace."""
+"""Every effect of a shop's message can be followed back to it, and belongs to the shop's own trace."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def from_a_shop(order: Message[Any], **attributes: str) -> Message[Any]:
 
 
 def ancestry(system: System, event: dict[str, Any]) -> list[str]:
-    """The types that led to the event, nearest first; the last is what no worker said."""
+    """The types that led to the event, nearest first; the last is the id of the shop's message."""
     events = system.events(*(f"{name}.v1" for name in ("order.accepted", "stock.reserved", "order.paid")))
     by_id = {known["id"]: known for known in events}
     found = []
@@ -42,14 +42,14 @@ async def test_a_commission_leads_back_to_the_shops_message(system: System) -> N
     assert len({span, *spans, "00f067aa0ba902b7"}) == 4
 
 
-async def test_without_a_correlation_id_everything_is_joined_by_the_order(system: System) -> None:
+async def test_without_a_correlation_id_the_order_correlates_everything(system: System) -> None:
     for payload in (place(), update("paid")):
         await system.publish(payload)
         await system.run_until_idle()
 
     events = system.events("order.accepted.v1", "stock.reserved.v1", "order.paid.v1", "commission.accrued.v1")
     assert {event["correlationid"] for event in events} == {f"order/{KEY}"}
-    # The order and its payment came apart, and no shop said that they belong to one trace.
+    # The order and its payment came separately, without a common trace from the shop.
     assert len({event["traceparent"].split("-")[1] for event in events}) == 2
     records = system.store.table("journal.commission_calculation").find({"about": f"order/{KEY}"})
     assert [handled["outcome"] for record in records for handled in record["handled"]] == ["accrued"]

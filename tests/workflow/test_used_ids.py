@@ -1,4 +1,4 @@
-"""A known id with other content is a conflict, whatever the worker reads, and never vanishes."""
+"""A known id with other content is a conflict in every worker, and is never lost."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ REFUSALS = [message_type for message_type in PAYLOADS if is_refusal(message_type
 
 
 def another(worker: Worker, handler: Handler) -> Payload:
-    """Another command that the same worker reads: of another type where it reads several."""
+    """Another command for the same worker: of another type where it reads several."""
     others = [payload for w, h, payload in COMMANDS if w is worker and h is not handler]
     if others:
         return example_of(others[0]).data
@@ -38,24 +38,24 @@ def another(worker: Worker, handler: Handler) -> Payload:
 async def test_another_command_under_a_used_id_is_refused_as_a_conflict(
     worker: Worker, handler: Handler, payload: type[Payload]
 ) -> None:
-    """Whatever the worker reads, and whatever the id was used for."""
+    """In every worker, and for every earlier use of the id."""
     system = System()
-    asked = example_of(payload).model_copy(update={"id": "used", "source": "shop-7"})
+    repeat = example_of(payload).model_copy(update={"id": "used", "source": "shop-7"})
     await system.send(message(another(worker, handler)).model_copy(update={"id": "used", "source": "shop-7"}))
     await system.run_until_idle(with_retries=True)
     before = system.business_state()
 
-    await system.send(asked)
+    await system.send(repeat)
     await system.run_until_idle(with_retries=True)
 
     [refused] = [event for event in system.events(*REFUSALS) if event["data"]["reason"] == "conflict"]
     assert is_refusal(refused["type"])
-    assert (refused["causationid"], refused["subject"]) == ("used", asked.data.about())
+    assert (refused["causationid"], refused["subject"]) == ("used", repeat.data.about())
     assert "under the id used" in refused["data"]["detail"]
     assert system.business_state() == before
 
 
-async def test_a_second_order_under_a_used_id_is_refused_and_the_first_stands(system: System) -> None:
+async def test_a_second_order_under_a_used_id_is_refused_and_the_first_stays(system: System) -> None:
     await system.send(message(place("21"), id="x-1"))
     await system.send(message(place("22"), id="x-1"))
     await system.run_until_idle()
@@ -92,7 +92,7 @@ async def test_a_refused_command_is_answered_again_under_its_id(system: System) 
     assert first == again
 
 
-async def test_a_conflict_has_one_answer_however_often_it_comes(system: System) -> None:
+async def test_a_repeated_conflict_has_the_same_answer(system: System) -> None:
     await system.send(message(place("21"), id="x-1"))
     other = message(place("22"), id="x-1")
     for _ in range(2):
@@ -106,7 +106,7 @@ async def test_a_conflict_has_one_answer_however_often_it_comes(system: System) 
     assert others == [first, first]
 
 
-async def test_amounts_under_a_used_id_count_by_value(system: System) -> None:
+async def test_amounts_under_a_used_id_are_compared_by_value(system: System) -> None:
     order = message(place("21"), id="x-1")
     await system.send(order)
     await system.send_bytes(order.type, order.to_bytes().replace(b'"100.00"', b'"100.0"'), STRUCTURED)
@@ -115,7 +115,7 @@ async def test_amounts_under_a_used_id_count_by_value(system: System) -> None:
     assert system.events("order.refused.v1") == []
 
 
-async def test_a_repeat_of_what_was_handled_before_digests_were_kept_is_a_repeat(system: System) -> None:
+async def test_a_message_journaled_without_a_digest_is_recognised_by_its_id(system: System) -> None:
     await system.send(message(place("21"), id="x-1"))
     await system.run_until_idle()
     journal = system.store.table("journal.order_intake")

@@ -1,4 +1,4 @@
-"""Verifying a system at work: in snapshots that do not last, with few queries, and a second look at what was found."""
+"""Verifying a running system: in snapshots that expire, with few queries, and a second pass over the findings."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from infra.operators.verification import Unfinished, verify_live
 from infra.ports.store import Document, SnapshotTooOld, StoreUnavailable
 from infra.settings import Settings
 from tests.builders import KEY, SELLER, TEA, place, update
-from tests.workflow.conftest import set_the_stage
+from tests.workflow.conftest import set_up
 from tests.workflow.in_memory import InMemoryStore
 from tests.workflow.system import System
 
 SINGLY = Settings(batch_events_max=1, prefetch_commands=1, prefetch_events=1)
-"""Every message has a journal record of its own."""
+"""Gives every message a journal record of its own."""
 
 Where = Mapping[str, Any]
 Damage = Callable[[System], None]
 
 
 class Snapshot:
-    """Reads the store and counts; after `lives` documents it is too old."""
+    """Reads the store and counts; after `reads_max` documents it is too old."""
 
-    def __init__(self, store: Mortal) -> None:
+    def __init__(self, store: ExpiringStore) -> None:
         self._store = store
-        self._left = store.lives
+        self._left = store.reads_max
 
     async def stream(
         self, collection: str, where: Where, *, sort: Sequence[tuple[str, int]] = (), fields: Sequence[str] = ()
@@ -55,17 +55,17 @@ class Snapshot:
 
     def _read(self, collection: str, documents: int) -> None:
         if self._left <= 0:
-            raise SnapshotTooOld("simulated: the moment is gone")
+            raise SnapshotTooOld("simulated: the snapshot is gone")
         self._left -= documents
         self._store.documents[collection] += documents
 
 
-class Mortal:
-    """A store whose snapshots do not last."""
+class ExpiringStore:
+    """A store whose snapshots expire."""
 
-    def __init__(self, store: InMemoryStore, lives: int = 1_000_000) -> None:
+    def __init__(self, store: InMemoryStore, reads_max: int = 1_000_000) -> None:
         self.store = store
-        self.lives = lives
+        self.reads_max = reads_max
         self.snapshots = 0
         self.queries: Counter[str] = Counter()
         self.documents: Counter[str] = Counter()
@@ -80,7 +80,7 @@ class Mortal:
 
 
 async def a_system(orders: int, settings: Settings = SINGLY) -> System:
-    system = await set_the_stage(System(settings=settings), stock=1_000)
+    system = await set_up(System(settings=settings), stock=1_000)
     await system.publish(*(place(str(1001 + number), prepaid=True) for number in range(orders)))
     await system.run_until_idle()
     await system.publish(*(update(status, "1001") for status in ("shipped", "completed")), place("900"))
@@ -88,16 +88,16 @@ async def a_system(orders: int, settings: Settings = SINGLY) -> System:
     return system
 
 
-async def looked(system: System, store: Mortal | None = None) -> Report:
-    return await verify_live(store or Mortal(system.store), system.workers, system.time)
+async def live_report(system: System, store: ExpiringStore | None = None) -> Report:
+    return await verify_live(store or ExpiringStore(system.store), system.workers, system.time)
 
 
 async def test_there_is_no_query_for_each_journal_record_or_order() -> None:
     queries = []
     for orders in (20, 60):
         system = await a_system(orders)
-        store = Mortal(system.store)
-        assert (await looked(system, store)).breach_count == 0
+        store = ExpiringStore(system.store)
+        assert (await live_report(system, store)).breach_count == 0
         assert len(system.documents("journal.order_intake")) > 2 * orders
         queries.append(store.queries)
 
@@ -106,83 +106,83 @@ async def test_there_is_no_query_for_each_journal_record_or_order() -> None:
     assert max(many.values()) < 20
 
 
-async def test_orders_that_wait_are_asked_for_together() -> None:
+async def test_waiting_orders_are_read_in_one_query() -> None:
     queries = []
     for orders in (5, 25):
-        system = await set_the_stage(System(settings=SINGLY))
+        system = await set_up(System(settings=SINGLY))
         await system.publish(*(place(str(1001 + number)) for number in range(orders)))
         for loop in system.loops:
             await loop.run()
             system.broker.queues["stock_reservation.order.accepted"].clear()
         await system.pass_time(minutes=30)
-        store = Mortal(system.store)
-        report = await looked(system, store)
+        store = ExpiringStore(system.store)
+        report = await live_report(system, store)
         assert len([b for b in report.breaches if b.detail.startswith("has waited")]) == min(orders, BREACHES_SHOWN_MAX)
         queries.append(store.queries)
 
     assert queries[0] == queries[1]
 
 
-async def test_snapshots_that_do_not_last_are_followed_by_later_ones() -> None:
+async def test_expired_snapshots_are_followed_by_later_ones() -> None:
     system = await a_system(60)
-    store = Mortal(system.store, lives=25)
+    store = ExpiringStore(system.store, reads_max=25)
 
-    report = await looked(system, store)
+    report = await live_report(system, store)
 
     assert report.breaches == []
     assert store.snapshots > 3 * len(system.workers)
     assert report.figures == (await system.verify()).figures
 
 
-async def test_a_breach_is_seen_over_snapshots_that_do_not_last() -> None:
+async def test_a_breach_is_found_over_expiring_snapshots() -> None:
     system = await a_system(60)
     system.store.table("commission_calculation.commissions").documents["shop-1/1030"]["entries"][0]["tier"] = "gold"
 
-    report = await looked(system, Mortal(system.store, lives=25))
+    report = await live_report(system, ExpiringStore(system.store, reads_max=25))
 
     assert [(breach.invariant, breach.about) for breach in report.breaches] == [("I2", "order/shop-1/1030")]
 
 
-async def test_sums_that_no_single_snapshot_confirms_are_no_verdict() -> None:
-    """What is summed up of everything can differ only because something changed between two snapshots."""
+async def test_sums_over_several_snapshots_are_not_judged() -> None:
+    """Sums over all documents can differ only because something changed between two snapshots."""
     system = await a_system(60)
     DAMAGES["a balance"](system)
 
     with pytest.raises(
         Unfinished, match=r"`commission_calculation \(2 of 2\)` was read as of \d+ moments, .* first is"
     ):
-        await looked(system, Mortal(system.store, lives=25))
+        await live_report(system, ExpiringStore(system.store, reads_max=25))
 
 
-async def test_what_is_certain_is_a_breach_whatever_is_not() -> None:
+async def test_certain_breaches_are_reported_next_to_uncertain_ones() -> None:
     system = await a_system(60)
     DAMAGES["a balance"](system)
     DAMAGES["rules"](system)
 
-    report = await looked(system, Mortal(system.store, lives=25))
+    report = await live_report(system, ExpiringStore(system.store, reads_max=25))
 
     assert {"I3", "I8"} <= {breach.invariant for breach in report.breaches}
 
 
-async def test_where_no_snapshot_gets_any_further_it_ends_with_a_sentence() -> None:
+async def test_snapshots_that_expire_at_once_end_with_a_sentence() -> None:
     system = await a_system(3)
 
     with pytest.raises(Unfinished, match=r"does not keep a snapshot .* minSnapshotHistoryWindowInSeconds"):
-        await looked(system, Mortal(system.store, lives=0))
+        await live_report(system, ExpiringStore(system.store, reads_max=0))
 
 
-async def test_what_cannot_be_read_ends_with_a_sentence() -> None:
+async def test_an_unreadable_document_ends_with_a_sentence() -> None:
     system = await a_system(3)
     del system.store.table("order_intake.orders").documents[KEY]["lines"]
 
-    with pytest.raises(Unfinished, match=r"`commission_calculation \(1 of 2\)` cannot read what is stored\. KeyError"):
-        await looked(system)
+    with pytest.raises(Unfinished, match=r"\(1 of 2\)` cannot read the stored state\. KeyError"):
+        await live_report(system)
 
 
-async def test_a_store_that_goes_away_is_no_breach() -> None:
+async def test_an_unavailable_store_is_no_breach() -> None:
     system = await a_system(3)
     with patch.object(InMemoryStore, "find", side_effect=StoreUnavailable("gone")), pytest.raises(StoreUnavailable):
-        await looked(system)
+        await live_report(system)
 
 
 def spoil(collection: str, key: object, **fields: Any) -> Damage:
@@ -247,7 +247,7 @@ def lose_months(system: System) -> None:
         months.remove(key)
 
 
-def circle(system: System) -> None:
+def close_cycle(system: System) -> None:
     seller = system.store.table("network.distributors").documents[SELLER]
     seller["sponsors"] = [{**seller["sponsors"][0], "sponsor_id": SELLER}]
     seller["sponsor_id"] = SELLER
@@ -289,7 +289,7 @@ DAMAGES: dict[str, Damage] = {
     "sales": count_less,
     "a sale of no order": count_unpaid,
     "months that are lost": lose_months,
-    "a circle": circle,
+    "a cycle": close_cycle,
     "an unknown sponsor": unknown_sponsor,
     "a move": add_a_move,
     "rules": spoil("rule_book.rules", 1, digest="0" * 64),
@@ -297,38 +297,38 @@ DAMAGES: dict[str, Damage] = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
-async def test_what_lasts_is_found_as_in_a_system_at_rest(damage: Damage) -> None:
-    """Later looks read only the subjects of the first, and come to the same sentences."""
+async def test_lasting_damage_is_found_as_in_an_idle_system(damage: Damage) -> None:
+    """Later passes read only the subjects of the first, and find the same sentences."""
     system = await a_system(12)
     damage(system)
     with shown(10_000):
-        at_rest, at_work = await system.verify(), await looked(system)
+        idle, live = await system.verify(), await live_report(system)
 
-    assert at_rest.breach_count > 0
-    assert set(at_work.breaches) == set(at_rest.breaches)
-    assert at_work.breach_count == at_rest.breach_count
+    assert idle.breach_count > 0
+    assert set(live.breaches) == set(idle.breaches)
+    assert live.breach_count == idle.breach_count
 
 
-@pytest.mark.parametrize("damage", ["a lost journal record", "a hold", "a month of no orders", "a circle"])
-async def test_a_later_look_reads_only_what_was_found(damage: str) -> None:
-    """However many orders there are, as long as what was found is no sum of them."""
+@pytest.mark.parametrize("damage", ["a lost journal record", "a hold", "a month of no orders", "a cycle"])
+async def test_a_later_pass_reads_only_the_first_findings(damage: str) -> None:
+    """The number of orders does not matter, unless a finding is a sum of them."""
     documents = []
     for orders in (12, 48):
         system = await a_system(orders)
         DAMAGES[damage](system)
-        store = Mortal(system.store)
-        with looks(1):
-            await looked(system, store)
+        store = ExpiringStore(system.store)
+        with passes_at_most(1):
+            await live_report(system, store)
         once = store.documents.total()
-        store = Mortal(system.store)
-        assert (await looked(system, store)).breach_count
+        store = ExpiringStore(system.store)
+        assert (await live_report(system, store)).breach_count
         documents.append(store.documents.total() - once)
 
     assert documents[0] == documents[1]
 
 
-async def test_what_has_arrived_by_the_second_look_is_no_breach() -> None:
-    """The order is paid, and nothing of it has come to the others yet."""
+async def test_events_that_arrive_by_the_second_pass_are_no_breach() -> None:
+    """The order is paid, and no other worker has its events yet."""
     system = await a_system(6)
     await system.publish(place("2001", prepaid=True))
     queues = [worker.queue_of(handler) for worker in system.workers for handler in worker.handlers]
@@ -337,48 +337,47 @@ async def test_what_has_arrived_by_the_second_look_is_no_breach() -> None:
     assert ("I2", "order/shop-1/2001") in {(b.invariant, b.about) for b in (await system.verify()).breaches}
 
     with patch.object(system.time, "sleep", lambda _: system.run_until_idle()):
-        report = await looked(system)
+        report = await live_report(system)
 
     assert report.breaches == []
 
 
-async def test_more_than_can_be_looked_at_again_is_counted_and_told_in_bounded_memory() -> None:
+async def test_too_many_subjects_are_counted_in_bounded_memory() -> None:
     system = await a_system(40)
     for commission in system.store.table("commission_calculation.commissions").documents.values():
         commission["hold_days"] = 99
 
     with patch("infra.auditing.audit.SUBJECTS_MAX", 10):
-        report = await looked(system)
+        report = await live_report(system)
 
     assert report.breach_count == (await system.verify()).breach_count == 40
     assert len(report.breaches) <= BREACHES_SHOWN_MAX
 
 
-async def test_where_too_much_changes_to_be_looked_at_again_it_ends_with_a_sentence() -> None:
+async def test_too_many_changes_for_a_second_pass_end_with_a_sentence() -> None:
     system = await a_system(40)
     commissions = system.store.table("commission_calculation.commissions").documents
     for commission in commissions.values():
         commission["hold_days"] += 1
 
-    async def mend(seconds: float) -> None:
+    async def repair(seconds: float) -> None:
         for commission in commissions.values():
             commission["hold_days"] -= 1
 
     with (
         patch("infra.auditing.audit.SUBJECTS_MAX", 10),
-        patch.object(system.time, "sleep", mend),
-        pytest.raises(Unfinished, match="too many to look at again"),
+        patch.object(system.time, "sleep", repair),
+        pytest.raises(Unfinished, match="too many to check again"),
     ):
-        await looked(system)
+        await live_report(system)
 
 
 async def test_progress_names_each_audit_and_counts_what_it_reads() -> None:
     system = await a_system(6)
     seen: list[tuple[str, int, int]] = []
 
-    await verify_live(
-        Mortal(system.store), system.workers, system.time, lambda doing, done, total: seen.append((doing, done, total))
-    )
+    store = ExpiringStore(system.store)
+    await verify_live(store, system.workers, system.time, lambda *progress: seen.append(progress))
 
     names = list(dict.fromkeys(doing for doing, _, _ in seen))
     assert names[:3] == ["alerting", "catalog", "commission_calculation (1 of 2)"]
@@ -393,6 +392,6 @@ def shown(count: int) -> Iterator[None]:
 
 
 @contextmanager
-def looks(count: int) -> Iterator[None]:
+def passes_at_most(count: int) -> Iterator[None]:
     with patch.object(verification, "_LOOKS_MAX", count):
         yield

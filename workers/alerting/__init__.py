@@ -1,7 +1,7 @@
-"""Keeps what needs a person: alerts, once per crossing, and dead letters.
+"""Keeps what a person must handle: alerts, one per threshold crossing, and dead letters.
 
 consumes   stock.low, stock.recovered, stock.shortage-changed; message.dead-lettered; dead-letter.settle;
-           what the broker itself gave up on
+           messages that the broker dead-lettered
 publishes  alert.raised, alert.resolved; dead-letter.settled, dead-letter.refused
 owns       alerting.alerts, alerting.dead_letters
 refuses    invalid_message, time_in_future, conflict, unknown_letter, already_replayed

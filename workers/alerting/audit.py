@@ -1,4 +1,4 @@
-"""Alerts agree with the stock they speak of. Part of I1: an alert is open exactly while the item is low, or short."""
+"""Alerts agree with the stock. Part of I1: an alert is open exactly while the item is low, or short."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from infra.auditing.audit import Read, Report
 from workers.alerting.repository import to_alert
 
 _KINDS = {"stock_low": ("low", "low"), "stock_oversold": (IS_SHORT, "short")}
-"""By the kind of an alert, the field of an item that it follows, and the word for it."""
+"""For each kind of alert: the item's field that it follows, and the word for it."""
 
 
 async def audit(read: Read, report: Report) -> None:
     of_products = report.among("product", "_id", int)
-    wanted = {
+    due = {
         (kind, document["_id"])
         for kind, (field, _) in _KINDS.items()
         async for document in read.stream(ITEMS, {field: True, **of_products}, fields=("_id",))
@@ -24,10 +24,10 @@ async def audit(read: Read, report: Report) -> None:
         report.add("I1", f"alerts_open_{alert.kind}")
         if alert.kind in _KINDS:
             alerted.add((alert.kind, int(alert.alert.rpartition("/")[2])))
-    for kind, product_id in sorted(wanted ^ alerted):
+    for kind, product_id in sorted(due ^ alerted):
         _, is_so = _KINDS[kind]
-        is_missing = (kind, product_id) in wanted
-        story = f"is {is_so}, but no alert is open" if is_missing else f"has an open alert, but is not {is_so}"
-        report.breach("I1", f"product/{product_id}", story)
+        is_missing = (kind, product_id) in due
+        detail = f"is {is_so}, but no alert is open" if is_missing else f"has an open alert, but is not {is_so}"
+        report.breach("I1", f"product/{product_id}", detail)
     waiting = [1 async for _ in read.stream(DEAD_LETTERS, {"state": "waiting"}, fields=("_id",))]
     report.figure("I5", "dead_letters_waiting", len(waiting))

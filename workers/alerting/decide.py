@@ -1,4 +1,4 @@
-"""The rules of alerts: one per crossing, not one per order; what is older than what is known changes nothing."""
+"""The rules of alerts: one per threshold crossing, not one per order; an outdated event changes nothing."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ refuse_unreadable_settlement = Refusing[SettleDeadLetter](DeadLetterRefused, "le
 
 
 def raise_low_stock(state: State, message: Message[StockLow]) -> Decision[State]:
-    """Open the product's alert, or open it again."""
+    """Open or reopen the product's alert."""
     low = message.data
     key = stock_alert(low.product_id)
     known = state.alerts.get(key)
@@ -37,7 +37,7 @@ def raise_low_stock(state: State, message: Message[StockLow]) -> Decision[State]
 
 
 def resolve_low_stock(state: State, message: Message[StockRecovered]) -> Decision[State]:
-    """Close the product's alert. A recovery that overtakes its alert is kept, so that the alert comes too late."""
+    """Close the product's alert. A recovery that overtakes its alert is stored, so that the late alert is ignored."""
     recovered = message.data
     key = stock_alert(recovered.product_id)
     known = state.alerts.get(key)
@@ -51,7 +51,7 @@ def resolve_low_stock(state: State, message: Message[StockRecovered]) -> Decisio
 
 
 def note_shortage(state: State, message: Message[StockShortageChanged]) -> Decision[State]:
-    """Open the alert of a product of which more is reserved than there is, keep its figures, or close it."""
+    """Open, update or close the alert of a product with more units reserved than in stock."""
     change = message.data
     key = oversold_alert(change.product_id)
     known = state.alerts.get(key)
@@ -60,7 +60,7 @@ def note_shortage(state: State, message: Message[StockShortageChanged]) -> Decis
     was_open = known is not None and known.state == "open"
     times = known.times if known else 0
     if not change.shortage:
-        detail = f"product {change.product_id}: what is reserved is there again ({change.on_hand} on hand)."
+        detail = f"product {change.product_id}: all reserved units are in stock again ({change.on_hand} on hand)."
         alert = Alert(key, "stock_oversold", "resolved", detail, message.time, times, crossing=change.crossing)
         resolved = AlertResolved(alert=key, kind=alert.kind, detail=detail, resolved_at=message.time)
         return Decision(state.with_alert(alert), (resolved,) if was_open else (), "resolved")
@@ -75,7 +75,7 @@ def note_shortage(state: State, message: Message[StockShortageChanged]) -> Decis
 
 
 def keep_dead_letter(state: State, message: Message[MessageDeadLettered]) -> Decision[State]:
-    """Keep the letter for a person. The first of its queue and cause raises an alert; the others are counted."""
+    """Store the dead letter. The first of its queue and reason raises an alert; the others are counted."""
     dead = message.data
     letter = DeadLetter(
         letter_id=message.id,
@@ -109,44 +109,44 @@ def keep_dead_letter(state: State, message: Message[MessageDeadLettered]) -> Dec
 
 
 def settle_dead_letter(state: State, message: Message[SettleDeadLetter]) -> Decision[State] | NotYet[State]:
-    """Write down what a person decided. The first decision stands, except that what was discarded may be replayed.
+    """Record a person's decision. The first decision stands, except that a discarded letter may be replayed.
 
-    The last waiting letter of its queue and cause takes the alert with it.
+    The last waiting letter of its queue and reason resolves the alert.
     """
-    asked = message.data
-    letter = state.letters.get(asked.letter_id)
+    command = message.data
+    letter = state.letters.get(command.letter_id)
     if letter is None:
-        story = f"There is no dead letter {asked.letter_id}; `tributary dead list` shows those there are."
-        return NotYet("unknown_letter", _refuse(state, asked, "unknown_letter", story))
-    if letter.state == asked.action:
+        detail = f"There is no dead letter {command.letter_id}; `tributary dead list` shows the existing ones."
+        return NotYet("unknown_letter", _refuse(state, command, "unknown_letter", detail))
+    if letter.state == command.action:
         return Decision(state, outcome="duplicate")
     if letter.state == "replayed":
-        story = f"{letter.settled_by} has replayed it already; if it died again, that is a dead letter of its own."
-        return _refuse(state, asked, "already_replayed", story)
+        detail = f"{letter.settled_by} has replayed it already; if it failed again, that is a new dead letter."
+        return _refuse(state, command, "already_replayed", detail)
     settled = DeadLetterSettled(
         letter_id=letter.letter_id,
-        action=asked.action,
-        by=asked.by,
-        note=asked.note,
+        action=command.action,
+        by=command.by,
+        note=command.note,
         queue=letter.queue,
         reason=letter.reason,
         settled_at=message.bounded_time,
     )
     after = state.with_letter(
-        replace(letter, state=asked.action, settled_by=asked.by, settled_at=message.bounded_time, note=asked.note)
+        replace(letter, state=command.action, settled_by=command.by, settled_at=message.bounded_time, note=command.note)
     )
     if letter.state == "discarded":
-        return Decision(after, (settled,), asked.action)
+        return Decision(after, (settled,), command.action)
     alert = state.alerts[dead_letter_alert(letter.queue, letter.reason)]
     alert = replace(alert, settled=alert.settled + 1)
     if alert.settled < alert.seen:
-        return Decision(after.with_alert(alert), (settled,), asked.action)
+        return Decision(after.with_alert(alert), (settled,), command.action)
     detail = f"{letter.queue} has no dead letter waiting any more ({letter.reason})."
     alert = replace(alert, state="resolved", detail=detail, changed_at=message.bounded_time)
     resolved = AlertResolved(alert=alert.alert, kind=alert.kind, detail=detail, resolved_at=message.bounded_time)
-    return Decision(after.with_alert(alert), (settled, resolved), asked.action)
+    return Decision(after.with_alert(alert), (settled, resolved), command.action)
 
 
-def _refuse(state: State, asked: SettleDeadLetter, reason: str, detail: str) -> Decision[State]:
-    refused = DeadLetterRefused(letter_id=asked.letter_id, action=asked.action, reason=reason, detail=detail)
+def _refuse(state: State, command: SettleDeadLetter, reason: str, detail: str) -> Decision[State]:
+    refused = DeadLetterRefused(letter_id=command.letter_id, action=command.action, reason=reason, detail=detail)
     return Decision(state, (refused,), "refused")

@@ -1,4 +1,4 @@
-"""Alerts by what they are about, and dead letters by the event that told of them."""
+"""Alerts by their key, and dead letters by the id of their event."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from contracts.operations.view import Alert, DeadLetter
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What one message sees: the alert it concerns and the letter it brings, where they exist."""
+    """The data for one message: its alert and its dead letter, if they exist."""
 
     alerts: Mapping[str, Alert] = field(default_factory=dict)
     letters: Mapping[str, DeadLetter] = field(default_factory=dict)
@@ -32,5 +32,5 @@ def oversold_alert(product_id: int) -> str:
 
 
 def dead_letter_alert(queue: str, reason: str) -> str:
-    """Dead letters of one queue and one cause are one alert: a thousand of them are one thing to mend."""
+    """Dead letters with the same queue and reason share one alert: they have one cause to fix."""
     return f"dead-letters/{queue}/{reason}"

@@ -1,4 +1,4 @@
-"""Loads the alerts and letters a batch concerns and saves what changed."""
+"""Loads the alerts and dead letters of a batch and saves the changes."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ to_alert = _alerts.to_entity
 
 class AlertRepository(Repository[State, Consumed]):
     collections: ClassVar[tuple[Collection, ...]] = (
-        Collection(
-            ALERTS, "alerts by what they are about", (Index((("state", 1), ("changed_at", -1)), "what is open now"),)
-        ),
+        Collection(ALERTS, "alerts by their key", (Index((("state", 1), ("changed_at", -1)), "open alerts"),)),
         Collection(
             DEAD_LETTERS,
-            "messages set aside, by the event that told of them",
+            "dead letters, by the id of their event",
             (
-                Index((("state", 1), ("queue", 1), ("died_at", 1), ("_id", 1)), "those of a queue, newest first"),
-                Index((("state", 1), ("died_at", 1), ("_id", 1)), "waiting letters, newest first"),
-                Index((("concerns", 1),), "the letters of an order", sparse=True),
+                Index(
+                    (("state", 1), ("queue", 1), ("died_at", 1), ("_id", 1)), "dead letters of a queue, newest first"
+                ),
+                Index((("state", 1), ("died_at", 1), ("_id", 1)), "waiting dead letters, newest first"),
+                Index((("concerns", 1),), "dead letters of an order", sparse=True),
             ),
         ),
     )
@@ -46,7 +46,7 @@ class AlertRepository(Repository[State, Consumed]):
 
     @classmethod
     async def load(cls, tx: Transaction, messages: Sequence[Message[Consumed]], found: Found) -> Self:
-        """A command names its letter only, so the letters come first and say which alerts they belong to."""
+        """A command names only its letter, so the letters are loaded first; they name their alerts."""
         letters = _letters.loaded(found["letters"])
         keys = {key for message in messages if (key := _alert_key(message, letters))}
         return cls(Loaded(await _alerts.fetch(tx, ALERTS, keys)), letters)
@@ -72,7 +72,7 @@ def _letter_key(message: Message[Consumed]) -> str | None:
 
 
 def _alert_key(message: Message[Consumed], letters: Loaded[str, DeadLetter]) -> str | None:
-    """What the message's alert is about; None for a letter that nobody knows."""
+    """The key of the message's alert; None for an unknown letter."""
     data = message.data
     if isinstance(data, MessageDeadLettered):
         return dead_letter_alert(data.queue, data.reason)

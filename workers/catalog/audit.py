@@ -1,4 +1,4 @@
-"""I4: how large the catalogue is, and that each tag is there and counts the products that have it."""
+"""I4: the size of the catalogue; each tag exists and counts the products that have it."""
 
 from __future__ import annotations
 

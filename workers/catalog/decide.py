@@ -33,10 +33,9 @@ Answer = Decision[State]
 
 
 def define(state: State, message: Message[DefineProduct]) -> Answer:
-    """Add a product or replace what is known of it; the same definition again changes nothing.
+    """Add a product or replace its data; the same definition again changes nothing.
 
-    Its tags must be defined. Its category need not be, for shops that know no more of it than number and name: then
-    this defines it.
+    Its tags must exist. Its category need not, since some shops only know its number and name: then this defines it.
     """
     command = message.data
     known = state.products.get(command.product_id)
@@ -54,7 +53,9 @@ def define(state: State, message: Message[DefineProduct]) -> Answer:
     if known == product:
         return Decision(state, outcome="unchanged")
     if _is_outdated(command.expected_version, version):
-        return _refuse(state, ProductRefused(product_id=command.product_id, reason="outdated", detail=_is_now(version)))
+        return _refuse(
+            state, ProductRefused(product_id=command.product_id, reason="outdated", detail=_outdated(version))
+        )
     if unknown := state.lacks(command.tags):
         detail = f"tags: there is no tag {', '.join(map(str, unknown))}; define it first."
         return _refuse(state, ProductRefused(product_id=command.product_id, reason="tag_unknown", detail=detail))
@@ -76,22 +77,24 @@ def define(state: State, message: Message[DefineProduct]) -> Answer:
 
 
 def define_category(state: State, message: Message[DefineCategory]) -> Answer:
-    """Add a category, or give it another name."""
+    """Add a category, or rename it."""
     command = message.data
     known = state.categories.get(command.category_id)
     category = Category(command.category_id, command.name, known.version if known else 0)
     if known == category:
         return Decision(state, outcome="unchanged")
     if _is_outdated(command.expected_version, now := _version_of(known)):
-        return _refuse(state, CategoryRefused(category_id=command.category_id, reason="outdated", detail=_is_now(now)))
+        return _refuse(
+            state, CategoryRefused(category_id=command.category_id, reason="outdated", detail=_outdated(now))
+        )
     category = replace(category, version=category.version + 1)
     return Decision(state.with_category(category), (_event_of(category),), "defined")
 
 
 def remove_category(state: State, message: Message[RemoveCategory]) -> Answer:
-    """Take out a category that no product is in.
+    """Remove a category without products.
 
-    A product that comes into it at the same moment is in a category that nobody has defined, which may be; its next
+    A product added to it at the same moment is then in an undefined category, which is allowed; the product's next
     definition defines it.
     """
     command = message.data
@@ -100,47 +103,47 @@ def remove_category(state: State, message: Message[RemoveCategory]) -> Answer:
         detail = f"There is no category {command.category_id}."
         return _refuse(state, CategoryRefused(category_id=command.category_id, reason="not_defined", detail=detail))
     if _is_outdated(command.expected_version, known.version):
-        detail = _is_now(known.version)
+        detail = _outdated(known.version)
         return _refuse(state, CategoryRefused(category_id=command.category_id, reason="outdated", detail=detail))
     if command.category_id in state.in_use:
-        detail = f"Products are in category {command.category_id}; give them another one first."
+        detail = f"Products are in category {command.category_id}; move them to another one first."
         return _refuse(state, CategoryRefused(category_id=command.category_id, reason="in_use", detail=detail))
     after = state.with_category(replace(known, removed=True, version=known.version + 1))
     return Decision(after, (CategoryRemoved(category_id=command.category_id),), "removed")
 
 
 def define_tag(state: State, message: Message[DefineTag]) -> Answer:
-    """Add a tag, or give it another name."""
+    """Add a tag, or rename it."""
     command = message.data
     known = state.tags.get(command.tag_id)
     tag = replace(known, name=command.name, removed=False) if known else Tag(command.tag_id, command.name, 0)
     if known == tag:
         return Decision(state, outcome="unchanged")
     if _is_outdated(command.expected_version, now := _version_of(known)):
-        return _refuse(state, TagRefused(tag_id=command.tag_id, reason="outdated", detail=_is_now(now)))
+        return _refuse(state, TagRefused(tag_id=command.tag_id, reason="outdated", detail=_outdated(now)))
     tag = replace(tag, version=tag.version + 1)
     defined = TagDefined(tag_id=tag.tag_id, name=tag.name, version=tag.version)
     return Decision(state.with_tag(tag), (defined,), "defined")
 
 
 def remove_tag(state: State, message: Message[RemoveTag]) -> Answer:
-    """Take out a tag that no product has, by the count that every product's definition keeps with it."""
+    """Remove a tag without products. The tag counts its products; each product's definition updates the count."""
     command = message.data
     known = state.tags.get(command.tag_id)
     if known is None or known.removed:
         detail = f"There is no tag {command.tag_id}."
         return _refuse(state, TagRefused(tag_id=command.tag_id, reason="not_defined", detail=detail))
     if _is_outdated(command.expected_version, known.version):
-        return _refuse(state, TagRefused(tag_id=command.tag_id, reason="outdated", detail=_is_now(known.version)))
+        return _refuse(state, TagRefused(tag_id=command.tag_id, reason="outdated", detail=_outdated(known.version)))
     if known.products:
-        detail = f"{known.products} products have tag {command.tag_id}; take it from them first."
+        detail = f"{known.products} products have tag {command.tag_id}; remove it from them first."
         return _refuse(state, TagRefused(tag_id=command.tag_id, reason="in_use", detail=detail))
     after = state.with_tag(replace(known, removed=True, version=known.version + 1))
     return Decision(after, (TagRemoved(tag_id=command.tag_id),), "removed")
 
 
 def _category_named_by(command: DefineProduct, known: Category | None) -> Category | None:
-    """The category that the product's definition defines; None where it is defined already."""
+    """The category that the product's definition adds; None if it exists already."""
     if known is None:
         return Category(command.category_id, command.category_name or f"Category {command.category_id}")
     if known.removed:
@@ -153,7 +156,7 @@ def _event_of(category: Category) -> CategoryDefined:
 
 
 def _version_of(known: Category | Tag | None) -> int:
-    """As `expected_version` means it: what was removed does not exist."""
+    """The version for `expected_version`: 0 for removed ones too."""
     return known.version if known is not None and not known.removed else 0
 
 
@@ -161,9 +164,9 @@ def _is_outdated(expected: int | None, version: int) -> bool:
     return expected is not None and expected != version
 
 
-def _is_now(version: int) -> str:
-    there = f"It is at version {version} now" if version else "It does not exist"
-    return f"expected_version: {there}; read it again, then decide."
+def _outdated(version: int) -> str:
+    now = f"It is at version {version} now" if version else "It does not exist"
+    return f"expected_version: {now}; read it again, then decide."
 
 
 def _refuse(state: State, refused: Payload) -> Answer:

@@ -1,4 +1,4 @@
-"""The catalogue as one message sees it. Its entities are the published view."""
+"""The catalogue data for one message. Its entities are the published view."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from contracts.catalog.view import Category, Product, Tag
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What a message names, where it exists. `in_use` are the categories it names that a product is in."""
+    """The entities that a message names, if they exist. `in_use` are the named categories that have products."""
 
     products: Mapping[int, Product] = field(default_factory=dict)
     categories: Mapping[int, Category] = field(default_factory=dict)
@@ -19,7 +19,7 @@ class State:
     in_use: frozenset[int] = frozenset()
 
     def lacks(self, tags: Iterable[int]) -> list[int]:
-        """Those of the tags that are not defined, or not any more."""
+        """The tags that do not exist, or were removed."""
         return [tag_id for tag_id in tags if tag_id not in self.tags or self.tags[tag_id].removed]
 
     def with_product(self, product: Product) -> Self:
@@ -32,7 +32,7 @@ class State:
         return replace(self, tags={**self.tags, tag.tag_id: tag})
 
     def retag(self, before: Collection[int], after: Collection[int]) -> Self:
-        """The catalogue after a product has other tags: how many products have each is counted."""
+        """The catalogue after a product's tags changed: the tags' product counts are updated."""
         changes = {tag: 1 for tag in after if tag not in before} | {tag: -1 for tag in before if tag not in after}
         counted = {tag: replace(self.tags[tag], products=self.tags[tag].products + by) for tag, by in changes.items()}
         return replace(self, tags={**self.tags, **counted})

@@ -18,7 +18,7 @@ Consumed = DefineProduct | DefineCategory | RemoveCategory | DefineTag | RemoveT
 
 
 class _Products(Codec[Product]):
-    """With what the name is found by, which is nobody's to decide on."""
+    """Adds the search terms of the name, which are derived."""
 
     def to_document(self, entity: Product) -> Document:
         return {**super().to_document(entity), "terms": list(terms_of(entity.name))}
@@ -37,12 +37,12 @@ class CatalogRepository(Repository[State, Consumed]):
             (
                 Index((("category_id", 1), ("_id", 1)), "the products of a category, and whether it has any"),
                 Index((("tags", 1), ("_id", 1)), "the products with a tag"),
-                Index((("terms", 1), ("_id", 1)), "the products whose names have a word"),
-                Index((("active", 1), ("_id", 1)), "the products that are sold, or not any more"),
+                Index((("terms", 1), ("_id", 1)), "the products by a word of their name"),
+                Index((("active", 1), ("_id", 1)), "the products that are active, or not"),
             ),
         ),
-        Collection(CATEGORIES, "categories by id", (Index((("removed", 1), ("_id", 1)), "those that are there"),)),
-        Collection(TAGS, "tags by id", (Index((("removed", 1), ("_id", 1)), "those that are there"),)),
+        Collection(CATEGORIES, "categories by id", (Index((("removed", 1), ("_id", 1)), "those that exist"),)),
+        Collection(TAGS, "tags by id", (Index((("removed", 1), ("_id", 1)), "those that exist"),)),
     )
 
     def __init__(
@@ -103,7 +103,7 @@ class CatalogRepository(Repository[State, Consumed]):
 
 
 def _tags_of(data: Consumed, products: Loaded[int, Product]) -> set[int]:
-    """The tags a message touches: the one it names, or those that a product has, or gets."""
+    """The tags that a message affects: the named one, or a product's old and new ones."""
     if not isinstance(data, DefineProduct):
         return {data.tag_id} if isinstance(data, OfTag) else set()
     known = products.get(data.product_id)

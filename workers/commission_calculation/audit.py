@@ -1,9 +1,9 @@
 """I2: each paid order has exactly the entries that its snapshot and rule version give, reduced by exactly what its
 refunds take back, and is held and released when it should be. I3: no pool or cap is exceeded.
 
-What was sold and paid in a month is recomputed from the orders alone, and compared with what is stored of the month.
-What an order was calculated with depends on which orders accrued before it, which no order records; so those figures
-have to fit into a sequence in which all of them can have been read.
+A month's sales and payments are recomputed from the orders alone, and compared with the stored month. The figures that
+an order was calculated with depend on which orders accrued before it, which is not recorded; so there must be a
+sequence in which all of them can have been read.
 """
 
 from __future__ import annotations
@@ -43,20 +43,19 @@ from workers.commission_calculation.model import earner_ids
 from workers.commission_calculation.repository import to_commission, to_rules
 
 OVERDUE_AFTER = timedelta(hours=2)
-"""Longer than the clock and its backlog may be late with a release."""
+"""Longer than any delay of a release by the clock and its backlog."""
 
 _WORKER = "commission_calculation"
 _JOURNAL = JOURNALS + _WORKER
 _CHUNK, _TICKS = 500, 20
 _COPIED = (("seller_id", "distributor_id"), ("rule_version", "rule_version"), ("placed_at", "placed_at"))
-"""Fields of a commission, and those of the order that they are copied from."""
+"""Fields of a commission, and the order's fields that they are copied from."""
 
 
 async def audit_orders(read: Read, report: Report) -> None:
-    """Walk orders and commissions side by side, a month after the other, so memory stays bounded.
+    """Walk orders and commissions side by side, month by month, so memory stays bounded.
 
-    A later look goes through the orders that were found, and then through all orders of the months that were found:
-    these again only for their sums.
+    A repeated check walks the suspicious orders, and then, for the sums only, all orders of the suspicious months.
     """
     terms = {document["_id"]: to_rules(document).terms for document in await read.find(RULES, {})}
     months = _Months(read, report, terms)
@@ -79,8 +78,8 @@ async def audit_orders(read: Read, report: Report) -> None:
 
 
 async def _orders_of(read: Read, keys: Iterable[str]) -> AsyncIterator[Document]:
-    """The orders of these months, a calendar month after the other: what the distributor sold, stood above, or led
-    the team of.
+    """The orders of these months, by calendar month: those that the distributor sold, was an upline of, or led the
+    seller's team of.
     """
     earners: defaultdict[str, set[int]] = defaultdict(set)
     for key in keys:
@@ -111,7 +110,7 @@ async def _audit_orders(
 
 
 async def _audit_number(read: Read, report: Report, paid: int) -> datetime | None:
-    """Look for commissions of no order where there are more than paid orders; when one was last released."""
+    """Find commissions without an order, if there are more than paid orders; return the time of the last release."""
     stored, last_released_at = 0, None
     async for document in read.stream(COMMISSIONS, {}, fields=("released_at",)):
         stored += 1
@@ -129,13 +128,13 @@ async def _audit_number(read: Read, report: Report, paid: int) -> datetime | Non
 
 
 async def _audit_without_order(read: Read, report: Report, keys: Sequence[str]) -> None:
-    """Find those of these orders that have commissions, and do not exist."""
+    """Report the keys that have commissions but no order."""
     among = {"_id": {"$in": list(keys)}}
     orders = {document["_id"] for document in await read.find(ORDERS, among, fields=("_id",))} if keys else set()
     without = [key for key in keys if key not in orders]
     among = {"_id": {"$in": without}}
     for document in await read.find(COMMISSIONS, among, fields=("_id",)) if without else ():
-        report.breach("I2", f"order/{document['_id']}", "has commissions, and there is no such order")
+        report.breach("I2", f"order/{document['_id']}", "has commissions, but there is no such order")
 
 
 async def _audit_chunk(
@@ -160,9 +159,9 @@ async def _audit_chunk(
             continue
         paid += 1
         for name, field in _COPIED:
-            is_, gives = getattr(commission, name), order[field]
-            if is_ != gives:
-                report.breach("I2", about, f"its {name} is {is_}, the order has {gives}")
+            actual, due = getattr(commission, name), order[field]
+            if actual != due:
+                report.breach("I2", about, f"its {name} is {actual}, the order has {due}")
         sale = recomputed.sale_of(order)
         entries = _audit_accrual(report, about, sale, commission, terms[order["rule_version"]])
         if months is not None:
@@ -178,38 +177,38 @@ async def _audit_chunk(
 
 
 def _audit_accrual(report: Report, about: str, sale: Sale, commission: Commission, terms: Terms) -> tuple[Entry, ...]:
-    """Recompute the order from its own document, and hold every entry and every silence against it."""
+    """Recompute the order from its own document, and compare every entry and every unpaid upline."""
     report.add("I2", "entries", len(commission.entries))
     expected = calculate(terms, sale, commission.earned)
     stored = Outcome(commission.pools_minor, commission.entries, commission.unpaid)
     for name in ("pools_minor", "entries", "unpaid"):
-        is_, gives = getattr(stored, name), getattr(expected, name)
-        if is_ != gives:
-            report.breach("I2", about, f"{name} are {is_}, the rules give {gives}")
+        actual, due = getattr(stored, name), getattr(expected, name)
+        if actual != due:
+            report.breach("I2", about, f"{name} are {actual}, the rules give {due}")
     for fault in recomputed.beyond_caps(commission, terms):
         report.breach("I3", about, fault)
     total, pool = commission.total_minor, commission.pool_minor
     report.require(pool == sum(commission.pools_minor), "I3", about, f"its pool of {pool} is not that of its lines")
     report.require(total <= pool, "I3", about, f"pays {total} out of a pool of {pool}")
-    is_, is_of = commission.market, terms.market
-    report.require(is_ == is_of, "I2", about, f"is booked in market {is_}, its rules are of market {is_of}")
+    actual, due = commission.market, terms.market
+    report.require(actual == due, "I2", about, f"is booked in market {actual}, its rules are of market {due}")
     return expected.entries
 
 
 def _audit_what_is_left(report: Report, about: str, refunds: tuple[LineRefund, ...], commission: Commission) -> None:
-    """Recompute from the refunded sums of the order what each entry is still worth."""
+    """Recompute what each entry is still worth from the order's refunded sums."""
     if commission.lines != refunds:
         report.breach("I2", about, f"refunds are {commission.lines}, the order has {refunds}")
     if commission.reversals:
         report.add("I2", "reversals", len(commission.reversals))
-    is_, leaves = commission.remaining_minor(), recomputed.left_of(commission.entries, refunds)
-    report.require(is_ == leaves, "I2", about, f"entries are worth {is_}, the refunds leave {leaves}")
+    actual, due = commission.remaining_minor(), recomputed.left_of(commission.entries, refunds)
+    report.require(actual == due, "I2", about, f"entries are worth {actual}, the refunds leave {due}")
 
 
 async def _audit_overdue(read: Read, report: Report, last_released_at: datetime | None) -> None:
-    """Find what is still held though it was due long before what the clock has released since.
+    """Find commissions that are still held long after the clock has passed their release time.
 
-    Where the clock has not run for a while since the order last changed, its commission is not overdue.
+    If the clock has not run since the order last changed, its commission is not overdue.
     """
     ticks = {"queue": f"{_WORKER}.clock.ticked"}
     newest = await read.find(_JOURNAL, ticks, sort=(("at", -1),), limit=_TICKS, fields=("at", "handled.outcome"))
@@ -238,29 +237,29 @@ async def _audit_late(read: Read, report: Report, late: Mapping[str, datetime], 
 
 
 class _Months:
-    """What the orders say was sold and paid, by distributor and month; of one calendar month at a time, so it has as
-    many figures as are stored of that month, however many orders there were.
+    """Sales and payments by distributor and month, from the orders. It holds one calendar month at a time, so memory
+    depends on that month's figures only, not on the number of orders.
     """
 
     def __init__(self, read: Read, report: Report, terms: Mapping[int, Terms]) -> None:
         self._read = read
         self._report = report
         self._terms = terms
-        self._asked = {version: needs(known) for version, known in terms.items()}
-        self._is_read = any(asked.anything for asked in self._asked.values())
+        self._needs = {version: needs(known) for version, known in terms.items()}
+        self._is_read = any(need.anything for need in self._needs.values())
         self._month = ""
         self._totals: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self._sums: defaultdict[tuple[str, str], RunningSum] = defaultdict(RunningSum)
         self._known: set[int] = set()
-        """Hashes of the months that orders belong to: some seventy bytes for each."""
+        """Hashes of the months that have orders: about seventy bytes each."""
 
     async def book(self, order: Document, sale: Sale, commission: Commission, entries: Iterable[Entry]) -> None:
-        """Add an order with the entries that its rules give. Orders come by `placed_at`."""
+        """Add an order with the entries that its rules give. Orders arrive by `placed_at`."""
         placed_at = order["placed_at"]
         if month_of(placed_at) != self._month:
             await self.conclude_month()
             self._month = month_of(placed_at)
-        terms, asked = self._terms[order["rule_version"]], self._asked[order["rule_version"]]
+        terms, needed = self._terms[order["rule_version"]], self._needs[order["rule_version"]]
         seller = order["distributor_id"]
         keys = {
             earner: earnings_key(earner, placed_at, sale.currency, terms.market)
@@ -269,13 +268,13 @@ class _Months:
         own = {seller: sum(line.net_minor for line in sale.lines)}
         self._totals[keys[seller]][recomputed.ORDERS] += 1
         self._count(
-            keys, recomputed.SALES, own, commission, recomputed.gross_sales(commission) if asked.own_sales else None
+            keys, recomputed.SALES, own, commission, recomputed.gross_sales(commission) if needed.own_sales else None
         )
         for amount, at in recomputed.given_back(order, sale, commission):
             self._totals[keys[seller]][recomputed.REFUNDED] += amount
             if self._is_read:
                 self._sums[keys[seller], recomputed.REFUNDED].add(amount, at)
-        if asked.own_sales:
+        if needed.own_sales:
             for earner, key in keys.items():
                 refunded = (commission.earned.own_refunded_minor or {}).get(earner, 0)
                 self._sums[key, recomputed.REFUNDED].read(refunded, commission.accrued_at)
@@ -284,8 +283,8 @@ class _Months:
             got[entry.plan][entry.distributor_id] += entry.amount_minor
         for plan in terms.plans:
             day, month = recomputed.on_day(plan.name, day_of(placed_at)), recomputed.in_month(plan.name)
-            before_day = commission.earned.day_minor.get(plan.name, {}) if plan.name in asked.day else None
-            before_month = commission.earned.month_minor.get(plan.name, {}) if plan.name in asked.month else None
+            before_day = commission.earned.day_minor.get(plan.name, {}) if plan.name in needed.day else None
+            before_month = commission.earned.month_minor.get(plan.name, {}) if plan.name in needed.month else None
             self._count(keys, day, got[plan.name], commission, before_day)
             self._count(keys, month, got[plan.name], commission, before_month)
 
@@ -297,7 +296,7 @@ class _Months:
         commission: Commission,
         read: Mapping[int, int] | None,
     ) -> None:
-        """Add one figure of everyone concerned; `read` is what the order was calculated with, if its rules asked."""
+        """Add one figure of each distributor; `read` has those that the order was calculated with, if any."""
         for earner, amount in amounts.items():
             if amount:
                 self._totals[keys[earner]][figure] += amount
@@ -309,7 +308,7 @@ class _Months:
             self._sums[key, figure].read(read.get(earner, 0), commission.accrued_at, amounts.get(earner, 0))
 
     async def conclude(self) -> None:
-        """Look for stored months that no paid order belongs to; the orders have all been added."""
+        """Find stored months without a paid order; called after all orders were added."""
         await self.conclude_month()
         keys: dict[str, None] = {}
         async for document in self._read.stream(EARNINGS, {}):
@@ -322,7 +321,7 @@ class _Months:
         await self.audit_without_orders(keys)
 
     async def audit_without_orders(self, keys: Iterable[str]) -> None:
-        """Hold those of these months to which no order was added against no figures at all."""
+        """Check that the months without an added order have no figures."""
         await self._audit_stored([key for key in keys if hash(key) not in self._known])
 
     async def conclude_month(self) -> None:
@@ -337,7 +336,7 @@ class _Months:
         self._sums.clear()
 
     async def _audit_stored(self, keys: Sequence[str]) -> None:
-        """Hold what is stored of these months against the orders that were added."""
+        """Compare these stored months with the added orders."""
         ids = [earnings_id(key, stripe) for key in keys for stripe in range(EARNINGS_STRIPES)]
         months = months_of(await self._read.find(EARNINGS, {"_id": {"$in": ids}})) if ids else {}
         for key in keys:
@@ -348,5 +347,5 @@ class _Months:
 
 
 def _has_figures(document: Document) -> bool:
-    """Whether a document counts orders of its month; what was rebuilt leaves empty ones."""
+    """Whether a document has figures; a rebuild leaves empty ones."""
     return not document.keys() <= {"_id", "booked_minor"}

@@ -15,7 +15,7 @@ _EARNERS = ("distributor_id", "legs.distributor_id", "entries.distributor_id")
 
 
 async def audit_accounts(read: Read, report: Report) -> None:
-    """Sum up every account by the balances, the ledger, and the commissions; and what was booked, by month."""
+    """Sum every account from the balances, the ledger and the commissions; and the bookings by month."""
     sums: Sums[AccountKey] = Sums(("ledger", "entries", "balance"))
     bookings = Bookings()
     is_whole = report.looks_at("platform")

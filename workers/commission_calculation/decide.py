@@ -1,6 +1,6 @@
 """The rules of a commission's life: accrued and held when the order is paid, released after its hold period, taken
-back by refunds. What is told of an order before its payment is noted, and applied together with the accrual; so the
-order in which messages arrive decides nothing but whether a reversal comes out of what is held or of what is available.
+back by refunds. Events that precede the payment are stored as notices, and applied together with the accrual. So the
+order of arrival decides only whether a reversal is taken from the held or from the available amount.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ from workers.commission_calculation.model import Claim, Notices, State
 
 Answer = Decision[State] | NotYet[State]
 Step = tuple[Commission, tuple[Posting, ...], tuple[Payload, ...]]
-"""A commission after a change, with what is posted and said about it."""
+"""A commission after a change, with its postings and events."""
 
 
 def accrue(state: State, message: Message[OrderPaid]) -> Answer:
-    """Give everyone what the rules of the order's time give for its snapshot, held until it is released.
+    """Accrue what the rules of the order's time give for its snapshot; it is held until released.
 
-    What was noted of the order before is applied at once, in the order in which it happened.
+    Notices of the order are applied at once, in the order of events.
     """
     order = message.data
     if order.key in state.commissions:
@@ -71,8 +71,8 @@ def accrue(state: State, message: Message[OrderPaid]) -> Answer:
     events: tuple[Payload, ...] = (_accrued(commission),)
     noted = state.noted(order.key)
     for claim in sorted(noted.claims, key=lambda claim: claim.order_version):
-        commission, posted, said = _take_back(commission, claim)
-        postings, events = postings + posted, events + said
+        commission, posted, reversed_ = _take_back(commission, claim)
+        postings, events = postings + posted, events + reversed_
     if noted.completed_at or noted.after_sale:
         commission = _schedule(replace(commission, completed_at=noted.completed_at, after_sale=noted.after_sale))
     after = state.with_notices(replace(noted, accrued=True)).with_commissions([commission], postings)
@@ -80,7 +80,7 @@ def accrue(state: State, message: Message[OrderPaid]) -> Answer:
 
 
 def start_hold(state: State, message: Message[OrderCompleted]) -> Answer:
-    """The customer has the goods: from now on the hold period runs."""
+    """The customer has the goods: the hold period starts."""
     order = message.data
     known = state.commissions.get(order.key) or state.noted(order.key)
     if known.completed_at is not None:
@@ -89,9 +89,9 @@ def start_hold(state: State, message: Message[OrderCompleted]) -> Answer:
 
 
 def note_after_sale(state: State, message: Message[AfterSaleChanged]) -> Answer:
-    """While something is open between customer and shop nothing is released, and after that not before its end.
+    """While an after-sale is open nothing is released, and afterwards not before its end.
 
-    An older change that comes late changes nothing.
+    An older change that arrives late changes nothing.
     """
     order = message.data
     known = state.commissions.get(order.key) or state.noted(order.key)
@@ -102,9 +102,9 @@ def note_after_sale(state: State, message: Message[AfterSaleChanged]) -> Answer:
 
 
 def take_back(state: State, message: Message[OrderRefunded]) -> Answer:
-    """Take back from every level and plan what the refund's share of each line is worth, by new negative figures.
+    """Take back the refunded share of each line from every level and plan, by new negative amounts.
 
-    The event has the sums of all refunds so far, so an older one that comes late takes nothing.
+    The event has the sums of all refunds so far, so an older one that arrives late takes nothing.
     """
     order = message.data
     lines = tuple(
@@ -122,7 +122,7 @@ def take_back(state: State, message: Message[OrderRefunded]) -> Answer:
 
 
 def take_back_all(state: State, message: Message[OrderCancelled]) -> Answer:
-    """Take back whatever is left of every line of an order that was paid and then cancelled."""
+    """Take back all that is left of an order that was paid and then cancelled."""
     order = message.data
     if not order.was_paid:
         return Decision(state, outcome="nothing_accrued")
@@ -134,7 +134,7 @@ def take_back_all(state: State, message: Message[OrderCancelled]) -> Answer:
 
 
 def release(state: State, message: Message[ClockTicked]) -> Answer:
-    """What refunds have left of a commission becomes available when its hold period is over."""
+    """Make the rest of a commission available when its hold period is over."""
     released: list[Commission] = []
     postings: list[Posting] = []
     events: list[Payload] = []
@@ -176,7 +176,7 @@ def post(
     kind: Literal["accrual", "release", "reversal"],
     moves: dict[tuple[Account, int], int],
 ) -> Posting:
-    """A balanced posting: what moves between the pool and the distributors, and breakage for what they leave of it."""
+    """A balanced posting: the moves between pool and distributors; breakage is the unpaid rest of the pool."""
     moves[("breakage", 0)] = -sum(moves.values())
     legs = tuple(Leg(account, amount, earner) for (account, earner), amount in sorted(moves.items()) if amount)
     return Posting(posting_id, commission.key, commission.currency, at, kind, legs)
@@ -196,14 +196,14 @@ def _claim(state: State, key: str, claim: Claim) -> Answer:
 
 
 def _keep(state: State, known: Commission | Notices, outcome: str) -> Answer:
-    """Note what was told, with the commission if it has accrued, else until it does."""
+    """Store the change in the commission, or in the notices until it accrues."""
     if isinstance(known, Commission):
         return Decision(state.with_commissions([_schedule(known)]), outcome=outcome)
     return Decision(state.with_notices(known), outcome="noted")
 
 
 def _schedule(commission: Commission) -> Commission:
-    """Say when a held commission is to be released: the hold period after completion, or the after-sale's later end."""
+    """Set when a held commission is released: at the end of the hold period, or of an after-sale if that is later."""
     if commission.status == "released" or commission.completed_at is None:
         return commission
     held_until = plus(commission.completed_at, timedelta(days=commission.hold_days))
@@ -214,7 +214,7 @@ def _schedule(commission: Commission) -> Commission:
 
 
 def _take_back(commission: Commission, claim: Claim) -> Step:
-    """Each line's entries fall to what the sums of its refunds leave of them; the same commission if none changes."""
+    """Reduce each line's entries to what its refunded sums leave; the same commission if no line changes."""
     lines = tuple(map(claim.raises, commission.lines))
     if lines == commission.lines:
         return commission, (), ()
@@ -250,7 +250,7 @@ def _accrual(posting_id: str, commission: Commission) -> Posting:
 
 
 def _shares(entries: Iterable[Entry], amounts_minor: Iterable[int]) -> dict[int, int]:
-    """What each distributor's entries come to, by these figures for them; who comes to nothing is left out."""
+    """The sum of the amounts by distributor; zero sums are left out."""
     shares: Counter[int] = Counter()
     for entry, amount in zip(entries, amounts_minor, strict=True):
         shares[entry.distributor_id] += amount

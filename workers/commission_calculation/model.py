@@ -1,4 +1,4 @@
-"""What the rules of commissions see beside the published view: what came before the accrual, and who earned how much.
+"""The data of the rules beside the published view: notices before the accrual, and earlier earnings.
 
 Amounts in minor units.
 """
@@ -18,7 +18,7 @@ from contracts.rules.view import RuleSet
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What a refund or cancellation takes back, named after its message: the sums of the lines it tells of.
+    """What a refund or cancellation takes back, named after its message: the refunded sums of its lines.
 
     With `closes`, all that is left of every line.
     """
@@ -32,24 +32,24 @@ class Claim:
     closes: bool = False
 
     def raises(self, line: LineRefund) -> LineRefund:
-        """The line after the claim. Sums only grow, so an older claim that comes late changes nothing."""
+        """The line after the claim. Sums only grow, so an older claim that arrives late changes nothing."""
         if self.closes:
             return replace(line, refunded_minor=line.net_minor, refunded_quantity=line.quantity)
-        for told in self.lines:
-            if told.line == line.line:
+        for claimed in self.lines:
+            if claimed.line == line.line:
                 return replace(
                     line,
-                    refunded_minor=max(line.refunded_minor, told.refunded_minor),
-                    refunded_quantity=max(line.refunded_quantity, told.refunded_quantity),
+                    refunded_minor=max(line.refunded_minor, claimed.refunded_minor),
+                    refunded_quantity=max(line.refunded_quantity, claimed.refunded_quantity),
                 )
         return line
 
 
 @dataclass(frozen=True, slots=True)
 class Notices:
-    """What was received about an order before it was paid; applied by the decision that accrues, which sets `accrued`.
+    """Events of an order that preceded its payment; the accrual applies them and sets `accrued`.
 
-    The accrual writes it in any case: of an accrual and a notice at the same moment the second then finds the first.
+    The accrual always writes this document, so that of a simultaneous accrual and notice the second sees the first.
     """
 
     key: str
@@ -61,8 +61,8 @@ class Notices:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What one message sees: its order's commission and notices, or the commissions that are due; the rules; what the
-    order's uplines earned before, where its rules ask; and what it makes: postings, and tallies to add to `earnings`.
+    """The data for one message: its order's commission and notices, or the due commissions; the rules; the uplines'
+    earlier earnings, if the rules need them; and its results: postings, and tallies to add to `earnings`.
     """
 
     commissions: Mapping[str, Commission] = field(default_factory=dict)
@@ -73,7 +73,7 @@ class State:
     tallies: tuple[Tally, ...] = ()
 
     def with_commissions(self, changed: Sequence[Commission], postings: Iterable[Posting] = ()) -> Self:
-        """The accounts after these commissions are new or have changed, which the months of those concerned count."""
+        """The state with these new or changed commissions, whose tallies count in the months of their distributors."""
         tallies = [tally for after in changed for tally in tallies_of(self.commissions.get(after.key), after)]
         return replace(
             self,
@@ -83,34 +83,34 @@ class State:
         )
 
     def noted(self, key: str) -> Notices:
-        """What was received so far about an order that has not accrued."""
+        """The notices so far of an order that has not accrued."""
         return self.notices.get(key) or Notices(key)
 
-    def earned(self, sale: Sale, placed_at: datetime, market: str, asked: Needs) -> Earned:
-        """What those who may earn from a sale had earned before it, as far as the rules ask; zeros are left out."""
-        if not asked.anything:
+    def earned(self, sale: Sale, placed_at: datetime, market: str, needed: Needs) -> Earned:
+        """The earlier earnings of a sale's possible earners, as far as the rules need them; zeros are left out."""
+        if not needed.anything:
             return Earned()
         known = {
             earner: self._month(earnings_key(earner, placed_at, sale.currency, market)) for earner in earner_ids(sale)
         }
 
-        sellers = known if asked.own_sales else {}
+        sellers = known if needed.own_sales else {}
         day = day_of(placed_at)
         return Earned(
             _without_zeros((d, month.own_sales_minor - month.own_refunded_minor) for d, month in sellers.items()),
             {
                 plan: _without_zeros((d, month.day_minor.get((day, plan), 0)) for d, month in known.items())
-                for plan in sorted(asked.day)
+                for plan in sorted(needed.day)
             },
             {
                 plan: _without_zeros((d, month.month_minor.get(plan, 0)) for d, month in known.items())
-                for plan in sorted(asked.month)
+                for plan in sorted(needed.month)
             },
             _without_zeros((d, month.own_refunded_minor) for d, month in sellers.items()) or None,
         )
 
     def _month(self, key: str) -> Earnings:
-        """What was stored of a month, and what this message adds to it."""
+        """The stored month, plus what this message adds."""
         month = self.earnings.get(key) or Earnings()
         for tally in self.tallies:
             if tally.key == key:
@@ -122,7 +122,7 @@ class State:
 
 
 def earner_ids(sale: Sale) -> tuple[int, ...]:
-    """Everyone who may earn from a sale."""
+    """The possible earners of a sale."""
     leader = () if sale.leader is None else (sale.leader.distributor_id,)
     return tuple(dict.fromkeys([*(up.distributor_id for up in sale.upline), *leader]))
 

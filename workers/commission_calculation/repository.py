@@ -1,5 +1,5 @@
-"""Loads what a batch needs of commissions, notices, rules and earnings; saves what changed, appends to the ledger and
-adds to the balances.
+"""Loads a batch's commissions, notices, rules and earnings; saves the changes, appends to the ledger and adds to the
+balances.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ DUE_MAX = 500
 """Commissions released by one tick; the next tick takes the rest."""
 
 _OTHER_STRIPE = 4
-"""Accruals keep to the stripe of their process; what else moves balances beside them in it, to one so far away."""
+"""Accruals use the stripe of their process; other changes in the same process use the stripe at this distance."""
 
 _commissions = Codec(Commission, key="key")
 _notices = Codec(Notices, key="key")
@@ -62,18 +62,18 @@ class CommissionRepository(Repository[State, Consumed]):
     collections: ClassVar[tuple[Collection, ...]] = (
         Collection(
             COMMISSIONS,
-            "what each order pays and what was taken back of it, by order",
+            "what each order pays and what was taken back, by order",
             (
                 Index((("entries.distributor_id", 1), ("placed_at", 1), ("_id", 1)), "what a distributor earned"),
                 Index((("seller_id", 1), ("placed_at", 1)), "what a distributor sold"),
                 Index((("release_at", 1),), "commissions whose hold period is over", sparse=True),
             ),
         ),
-        Collection(NOTICES, "what was received about an order before its commission accrued, and that it has accrued"),
+        Collection(NOTICES, "events of an order that preceded its payment, and whether its commission accrued"),
         Collection(
             EARNINGS,
-            "own sales, and what each plan paid, by distributor, month, currency and market, in stripes; a month is "
-            "the sum over them",
+            "own sales, and what each plan paid, by distributor, month, currency and market; a month is the sum of its "
+            "stripes",
         ),
         Collection(
             LEDGER,
@@ -85,8 +85,8 @@ class CommissionRepository(Repository[State, Consumed]):
         ),
         Collection(
             BALANCES,
-            "an amount for each account of a distributor (0: the platform), by currency and stripe; a balance is the "
-            "sum over the stripes",
+            "an amount for each account of a distributor (0: the platform), by currency; a balance is the sum of its "
+            "stripes",
             (Index((("distributor_id", 1),), "a distributor's balances"),),
         ),
     )
@@ -105,7 +105,7 @@ class CommissionRepository(Repository[State, Consumed]):
         self._notices = notices
         self._earnings = earnings
         self._rules = rules
-        self._asking = _asking(rules)
+        self._markets = _markets(rules)
         self._due = due
         self._stripe = stripe
         self._postings: list[Posting] = []
@@ -113,7 +113,7 @@ class CommissionRepository(Repository[State, Consumed]):
 
     @classmethod
     def queries(cls, messages: Sequence[Message[Consumed]]) -> dict[str, Query]:
-        """Asked for messages of one type, as a queue brings them."""
+        """All messages have one type, as those of a queue do."""
         data = [message.data for message in messages]
         if ticks := [d.at for d in data if isinstance(d, ClockTicked)]:
             where = {"release_at": {"$lte": max(ticks)}}
@@ -135,7 +135,7 @@ class CommissionRepository(Repository[State, Consumed]):
         return cls(
             commissions,
             _notices.loaded(found["notices"]),
-            await _earnings(tx, fresh, _asking(rules)),
+            await _earnings(tx, fresh, _markets(rules)),
             rules,
             [document["_id"] for document in found["due"]],
             stripe=stripe if fresh else (stripe + _OTHER_STRIPE) % BALANCE_STRIPES,
@@ -145,8 +145,8 @@ class CommissionRepository(Repository[State, Consumed]):
         data = message.data
         if isinstance(data, ClockTicked):
             return State(self._commissions.pick(self._due))
-        asked = _keys_asked(data, self._asking) if isinstance(data, OrderPaid) else ()
-        earnings = {key: self._earnings[key] for key in asked if key in self._earnings}
+        needed = _keys_needed(data, self._markets) if isinstance(data, OrderPaid) else ()
+        earnings = {key: self._earnings[key] for key in needed if key in self._earnings}
         return State(self._commissions.pick([data.key]), self._notices.pick([data.key]), earnings, self._rules)
 
     def keep(self, state: State) -> None:
@@ -166,22 +166,22 @@ class CommissionRepository(Repository[State, Consumed]):
         await tx.add(BALANCES, list(_increments(self._postings, stripe=self._stripe)))
 
     def _counted(self) -> Iterable[Increment]:
-        """What is added to the months: to stripe 0 where an order of the batch asked, so that askers meet there."""
+        """The increments of the months: in stripe 0 if an order of the batch read the month, so readers conflict."""
         for key, amounts in increments_of(self._tallies).items():
             yield Increment(earnings_id(key, 0 if key in self._earnings else 1 + self._stripe), amounts, {})
 
 
-async def _earnings(tx: Transaction, paid: Iterable[OrderPaid], asking: Mapping[int, str]) -> dict[str, Earnings]:
-    """The months that these orders ask about, summed over their stripes; empty where nothing was earned yet."""
-    keys = {key for order in paid for key in _keys_asked(order, asking)}
+async def _earnings(tx: Transaction, paid: Iterable[OrderPaid], markets: Mapping[int, str]) -> dict[str, Earnings]:
+    """The months that these orders need, summed over their stripes; empty if nothing was earned yet."""
+    keys = {key for order in paid for key in _keys_needed(order, markets)}
     query = with_ids(EARNINGS, (earnings_id(key, stripe) for key in keys for stripe in range(EARNINGS_STRIPES)))
     found = months_of([] if query.is_idle else await query.run(tx))
     return {key: found.get(key) or Earnings() for key in keys}
 
 
-def _keys_asked(order: OrderPaid, asking: Mapping[int, str]) -> Iterable[str]:
-    """The months of everyone who may earn from an order; none where no plan of its rules looks at them."""
-    market = asking.get(order.rule_version)
+def _keys_needed(order: OrderPaid, markets: Mapping[int, str]) -> Iterable[str]:
+    """The months of an order's possible earners; none if no plan of its rules needs them."""
+    market = markets.get(order.rule_version)
     if market is None:
         return ()
     earners = [up.distributor_id for up in order.upline]
@@ -190,8 +190,8 @@ def _keys_asked(order: OrderPaid, asking: Mapping[int, str]) -> Iterable[str]:
     return [earnings_key(earner, order.placed_at, order.currency, market) for earner in earners]
 
 
-def _asking(rules: Mapping[int, RuleSet]) -> dict[int, str]:
-    """The rule versions some plan of which looks at what distributors earned before, with their market."""
+def _markets(rules: Mapping[int, RuleSet]) -> dict[int, str]:
+    """The rule versions with a plan that needs earlier earnings, with their market."""
     return {version: known.terms.market for version, known in rules.items() if needs(known.terms).anything}
 
 

@@ -1,4 +1,4 @@
-"""Keeps the network: shops, distributors, who sponsored whom and what tier held when, teams and who led them.
+"""Keeps the network: shops, distributors with their sponsors and tiers over time, teams and their leaders.
 
 consumes   shop.register, distributor.register, distributor.change, distributor.move,
            team.create, team.change-leader, team.join, team.leave

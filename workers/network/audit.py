@@ -1,4 +1,4 @@
-"""The sponsor tree has no cycle at any time, every history is in order, and whoever is named exists."""
+"""The sponsor tree has no cycle at any time, every history is in order, and every referenced id exists."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 
 async def audit(read: Read, report: Report) -> None:
-    """Holds every id with its sponsors and its teams: some hundred bytes for each distributor."""
+    """Keeps every id with its sponsors and teams in memory: some hundred bytes for each distributor."""
     sponsors: dict[int, tuple[Sponsorship, ...]] = {}
     memberships: dict[int, tuple[Membership, ...]] = {}
     async for document in _distributors(read, report):
@@ -39,7 +39,7 @@ async def audit(read: Read, report: Report) -> None:
 
 
 async def _distributors(read: Read, report: Report) -> AsyncIterator[Document]:
-    """All of them; or those that are looked at and everyone above, as they and the leaders of teams have to exist."""
+    """All distributors; or the checked ones, leaders of checked teams, and everyone above them."""
     if report.looks_at("network"):
         async for document in read.stream(DISTRIBUTORS, {}):
             yield document
@@ -55,15 +55,15 @@ def _audit_tree(sponsors: Histories, report: Report) -> None:
     for distributor_id, history in sponsors.items():
         unknown = [sponsor_id for sponsor_id in _sponsors_of(history) if sponsor_id not in sponsors]
         report.require(not unknown, "I4", f"distributor/{distributor_id}", f"sponsors {unknown} do not exist")
-    tangled = _tangled(sponsors)
-    for moment in sorted({_BEGINNING, *(entry.since for key in tangled for entry in sponsors[key])}):
-        for distributor_id in sorted(_circling(sponsors, tangled, moment)):
+    suspects = _cycle_suspects(sponsors)
+    for moment in sorted({_BEGINNING, *(entry.since for key in suspects for entry in sponsors[key])}):
+        for distributor_id in sorted(_in_cycle(sponsors, suspects, moment)):
             detail = f"is its own upline at {moment.isoformat()}"
             report.breach("I4", f"distributor/{distributor_id}", detail)
 
 
 async def _audit_moves(read: Read, report: Report, sponsors: Histories) -> None:
-    """A move that did not write the tree's page might have passed another unseen."""
+    """A move that did not write the tree's document might have missed a concurrent one."""
     moves = sum(len(history) - 1 for history in sponsors.values())
     counted = [to_tree(document).moves for document in await read.find(TREES, {"_id": TREE})]
     report.add("I4", "moves", moves)
@@ -96,10 +96,10 @@ def _sponsors_of(history: Sequence[Sponsorship]) -> Iterator[int]:
     return (entry.sponsor_id for entry in history if entry.sponsor_id is not None)
 
 
-def _tangled(sponsors: Histories) -> set[int]:
-    """Those who may stand in a cycle, if all that ever held had held at once: mostly nobody.
+def _cycle_suspects(sponsors: Histories) -> set[int]:
+    """The distributors that may be in a cycle, if all sponsorships ever had held at once: usually none.
 
-    Who has nobody left above stands in no cycle; taken away, nor does who was only below those.
+    A distributor without sponsors is in no cycle; after removing those, their downline is checked the same way.
     """
     above = {key: {s for s in _sponsors_of(history) if s in sponsors} for key, history in sponsors.items()}
     below: dict[int, list[int]] = {}
@@ -118,8 +118,8 @@ def _tangled(sponsors: Histories) -> set[int]:
     return set(left)
 
 
-def _circling(sponsors: Histories, among: Collection[int], moment: datetime) -> set[int]:
-    """Those of `among` who stood above themselves at `moment`."""
+def _in_cycle(sponsors: Histories, among: Collection[int], moment: datetime) -> set[int]:
+    """The distributors of `among` who were their own upline at `moment`."""
     circling: set[int] = set()
     done: set[int] = set()
     for start in among:
@@ -136,6 +136,6 @@ def _circling(sponsors: Histories, among: Collection[int], moment: datetime) -> 
 
 
 def _sponsor_at(history: Sequence[Sponsorship], moment: datetime) -> int | None:
-    """Apart from the rule that pays by it, on purpose: the last that had begun, or the first."""
+    """The last sponsorship that had begun, or the first; independent of the contract's code on purpose."""
     begun = [entry for entry in history if entry.since <= moment]
     return (begun or history[:1])[-1].sponsor_id

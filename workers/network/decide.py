@@ -1,4 +1,4 @@
-"""The rules of the network. History is kept: an order is paid by the chain, tiers and team of its own time."""
+"""The rules of the network. History is kept: an order is paid by the chain, tiers and team as of its own time."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ refuse_unreadable_team = Refusing[CreateTeam | ChangeLeader | JoinTeam | LeaveTe
 
 
 def register_shop(state: State, message: Message[RegisterShop]) -> Answer:
-    """A shop keeps its currency for life: its orders, stock values and commissions are in it."""
+    """A shop never changes its currency: its orders, stock values and commissions use it."""
     command = message.data
     known = state.shops.get(command.shop_id)
     shop = Shop(command.shop_id, command.currency, command.payment_deadline_s, command.market, command.history_from)
@@ -76,14 +76,14 @@ def register_shop(state: State, message: Message[RegisterShop]) -> Answer:
 
 
 def register_distributor(state: State, message: Message[RegisterDistributor]) -> Answer:
-    """A distributor joins below a sponsor who is there already; nobody is below them yet, so no cycle can close."""
+    """A distributor joins below an existing sponsor. The distributor has no downline yet, so no cycle can form."""
     command = message.data
     known = state.distributors.get(command.distributor_id)
     if known is not None:
         joined_under, first = known.sponsors[0].sponsor_id, known.standings[0]
         if joined_under != command.sponsor_id:
             detail = (
-                f"distributor_id: {command.distributor_id} was registered under sponsor {joined_under or 'nobody'}; "
+                f"distributor_id: {command.distributor_id} was registered under sponsor {joined_under or 'none'}; "
                 "to change that, move the distributor."
             )
             return _refuse(state, command.distributor_id, "conflict", detail)
@@ -100,7 +100,7 @@ def register_distributor(state: State, message: Message[RegisterDistributor]) ->
         return _sponsor_unknown(state, command.distributor_id, command.sponsor_id)
     joined_at = command.joined_at or message.received_at
     if joined_at > plus(message.received_at, CLOCK_SKEW_MAX):
-        return _refuse(state, command.distributor_id, "time_in_future", _has_not_come("joined_at", joined_at))
+        return _refuse(state, command.distributor_id, "time_in_future", _in_the_future("joined_at", joined_at))
     distributor = Distributor(
         distributor_id=command.distributor_id,
         standings=(Standing(joined_at, command.tier, True),),
@@ -114,7 +114,7 @@ def register_distributor(state: State, message: Message[RegisterDistributor]) ->
 
 
 def change_distributor(state: State, message: Message[ChangeDistributor]) -> Answer:
-    """Begin a new standing; the earlier ones stay, since orders of their time are judged by them."""
+    """Begin a new standing; the earlier ones stay, since orders of their time use them."""
     command = message.data
     known = state.distributors.get(command.distributor_id)
     if known is None:
@@ -130,7 +130,7 @@ def change_distributor(state: State, message: Message[ChangeDistributor]) -> Ans
     if standing == held:
         return Decision(state, outcome="duplicate")
     if since < last.since:
-        return _refuse(state, command.distributor_id, "out_of_order", _holds_already("change", last.since))
+        return _refuse(state, command.distributor_id, "out_of_order", _too_early("change", last.since))
     if standing == replace(held, since=since):
         return Decision(state, outcome="unchanged")
     changed = DistributorChanged(
@@ -144,9 +144,9 @@ def change_distributor(state: State, message: Message[ChangeDistributor]) -> Ans
 
 
 def move_distributor(state: State, message: Message[MoveDistributor]) -> Answer:
-    """Begin a new sponsorship. Nobody below is touched: their chains are found by following the sponsors.
+    """Begin a new sponsorship. The downline does not change: chains are found by following the sponsors.
 
-    Refused where the new sponsor stands below the distributor at any time from then on, by what is known now.
+    Refused if the new sponsor is below the distributor at any known time from then on.
     """
     command = message.data
     known = state.distributors.get(command.distributor_id)
@@ -161,10 +161,10 @@ def move_distributor(state: State, message: Message[MoveDistributor]) -> Answer:
     if sponsorship == held_at(known.sponsors, sponsorship.since):
         return Decision(state, outcome="duplicate")
     if sponsorship.since < last.since:
-        return _refuse(state, command.distributor_id, "out_of_order", _holds_already("sponsor", last.since))
+        return _refuse(state, command.distributor_id, "out_of_order", _too_early("sponsor", last.since))
     if last.sponsor_id == command.sponsor_id:
         return Decision(state, outcome="unchanged")
-    if command.sponsor_id is not None and _stands_below(
+    if command.sponsor_id is not None and _is_below(
         state.distributors, command.sponsor_id, command.distributor_id, sponsorship.since
     ):
         detail = (
@@ -183,7 +183,7 @@ def move_distributor(state: State, message: Message[MoveDistributor]) -> Answer:
 
 
 def create_team(state: State, message: Message[CreateTeam]) -> Answer:
-    """A team keeps its name and its history of leaders; its first leader leads it from the beginning."""
+    """Create a team; its name stays, and its history of leaders begins with the given one."""
     command = message.data
     known = state.teams.get(command.team_id)
     if known is not None:
@@ -200,7 +200,7 @@ def create_team(state: State, message: Message[CreateTeam]) -> Answer:
         return _leader_unknown(state, command.team_id, command.leader_id)
     created_at = command.created_at or message.received_at
     if created_at > plus(message.received_at, CLOCK_SKEW_MAX):
-        return _refuse_team(state, command.team_id, "time_in_future", _has_not_come("created_at", created_at))
+        return _refuse_team(state, command.team_id, "time_in_future", _in_the_future("created_at", created_at))
     team = Team(command.team_id, command.name, (Leadership(created_at, command.leader_id),))
     created = TeamCreated(
         team_id=command.team_id, leader_id=command.leader_id, name=command.name, created_at=created_at
@@ -209,7 +209,7 @@ def create_team(state: State, message: Message[CreateTeam]) -> Answer:
 
 
 def change_leader(state: State, message: Message[ChangeLeader]) -> Answer:
-    """Begin a new leadership; orders from before it still pay the leader of their time."""
+    """Begin a new leadership; earlier orders still pay the leader of their time."""
     command = message.data
     known = state.teams.get(command.team_id)
     if known is None:
@@ -221,7 +221,7 @@ def change_leader(state: State, message: Message[ChangeLeader]) -> Answer:
     if leadership == held_at(known.leaders, leadership.since):
         return Decision(state, outcome="duplicate")
     if leadership.since < last.since:
-        return _refuse_team(state, command.team_id, "out_of_order", _holds_already("leader", last.since))
+        return _refuse_team(state, command.team_id, "out_of_order", _too_early("leader", last.since))
     if last.leader_id == command.leader_id:
         return Decision(state, outcome="unchanged")
     changed = LeaderChanged(team_id=command.team_id, leader_id=command.leader_id, effective_at=leadership.since)
@@ -230,7 +230,7 @@ def change_leader(state: State, message: Message[ChangeLeader]) -> Answer:
 
 
 def join_team(state: State, message: Message[JoinTeam]) -> Answer:
-    """Begin a membership, which ends the one before: nobody is in two teams at a time."""
+    """Begin a membership, which ends the previous one: a distributor is in one team at a time."""
     command = message.data
     known = state.distributors.get(command.distributor_id)
     if command.team_id not in state.teams:
@@ -242,7 +242,7 @@ def join_team(state: State, message: Message[JoinTeam]) -> Answer:
     if known.teams and membership == held_at(known.teams, membership.since):
         return Decision(state, outcome="duplicate")
     if last is not None and membership.since < last.since:
-        return _refuse_team(state, command.team_id, "out_of_order", _holds_already("membership", last.since))
+        return _refuse_team(state, command.team_id, "out_of_order", _too_early("membership", last.since))
     if last is not None and last.team_id == command.team_id:
         return Decision(state, outcome="unchanged")
     joined = TeamJoined(
@@ -256,7 +256,7 @@ def join_team(state: State, message: Message[JoinTeam]) -> Answer:
 
 
 def leave_team(state: State, message: Message[LeaveTeam]) -> Answer:
-    """End a membership. A leave that comes before its join waits for it."""
+    """End a membership. A leave that arrives before its join waits for it."""
     command = message.data
     known = state.distributors.get(command.distributor_id)
     if known is None:
@@ -267,24 +267,22 @@ def leave_team(state: State, message: Message[LeaveTeam]) -> Answer:
         if known.teams and end == held_at(known.teams, end.since):
             return Decision(state, outcome="duplicate")
         if last is not None and last.team_id is None and known.teams[-2].team_id == command.team_id:
-            # It left this team already, unless it is about to join it once more.
+            # The distributor left this team already, unless another join is on its way.
             return NotYet("not_a_member", Decision(state, outcome="unchanged"))
         detail = f"distributor_id: distributor {command.distributor_id} is not in team {command.team_id}."
         return NotYet("not_a_member", _refuse_team(state, command.team_id, "not_a_member", detail))
     if end.since < last.since:
-        return _refuse_team(state, command.team_id, "out_of_order", _holds_already("membership", last.since))
+        return _refuse_team(state, command.team_id, "out_of_order", _too_early("membership", last.since))
     left = TeamLeft(team_id=command.team_id, distributor_id=command.distributor_id, effective_at=end.since)
     after = replace(known, teams=(*known.teams, end))
     return Decision(state.with_distributor(after), (left,), "left")
 
 
-def _stands_below(
-    distributors: Mapping[int, Distributor], distributor_id: int, above_id: int, moment: datetime
-) -> bool:
-    """Whether following anyone's sponsors at `moment` or later, up to the root, leads from one to the other.
+def _is_below(distributors: Mapping[int, Distributor], distributor_id: int, above_id: int, moment: datetime) -> bool:
+    """Whether the sponsors at `moment` or later, followed up to the root, lead from one to the other.
 
-    It follows them all at once, whenever each of them holds: that may see a cycle that would never close, where
-    changes that are still to come part it, but never misses one.
+    It follows all sponsorships together, whenever each holds. So it may report a cycle that later changes would avoid,
+    but never misses one.
     """
     seen = {distributor_id}
     ahead = [distributor_id]
@@ -299,9 +297,9 @@ def _stands_below(
 
 
 def _effective_at(message: Message[_Change], last: Dated | None) -> datetime:
-    """When a change takes effect: as said, which may be long ago or yet to come; else from our receipt on.
+    """When a change takes effect: at the given time, past or future; else at our receipt.
 
-    The clocks of two of our processes differ a little: of two changes that name no time, the second is no earlier.
+    Clocks of our processes differ a little: of two changes without a time, the second is never earlier.
     """
     if message.data.effective_at is not None:
         return message.data.effective_at
@@ -309,16 +307,16 @@ def _effective_at(message: Message[_Change], last: Dated | None) -> datetime:
     return max(at, last.since) if last is not None and last.since <= plus(at, CLOCK_SKEW_MAX) else at
 
 
-def _has_not_come(field: str, moment: datetime) -> str:
+def _in_the_future(field: str, moment: datetime) -> str:
     return f"{field}: {moment.isoformat()} has not come yet; give a time that has, or none."
 
 
-def _holds_already(what: str, since: datetime) -> str:
+def _too_early(what: str, since: datetime) -> str:
     return f"effective_at: a {what} holds from {since.isoformat()} already; give a later time."
 
 
 def _own_sponsor(state: State, distributor_id: int) -> Answer:
-    return _refuse(state, distributor_id, "own_sponsor", "sponsor_id: nobody sponsors themselves.")
+    return _refuse(state, distributor_id, "own_sponsor", "sponsor_id: a distributor cannot sponsor themselves.")
 
 
 def _sponsor_unknown(state: State, distributor_id: int, sponsor_id: int) -> Answer:

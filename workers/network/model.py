@@ -1,4 +1,4 @@
-"""The network as one message sees it. Its entities are the published view, and the tree's own page."""
+"""The network data for one message. Its entities are the published view, and the tree's own document."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ TREE = "sponsors"
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """One page for the whole sponsor tree, which counts its moves: every move writes it.
+    """One document for the whole sponsor tree, which counts its moves: every move writes it.
 
-    Two moves at a time could each be right by what it sees, and close a cycle together. Since both write this page,
-    the later one has to look again.
+    Two concurrent moves could each be valid alone, and form a cycle together. Since both write this document, the later
+    one is retried on the new state.
     """
 
     name: str = TREE
@@ -25,9 +25,9 @@ class Tree:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The shop, the team, and the distributors that a message names or asks about, where they exist.
+    """The shop, the team, and the distributors that a message needs, if they exist.
 
-    For a move, they are also all who ever stood above the new sponsor, to the root.
+    For a move, these include everyone who was ever above the new sponsor, to the root.
     """
 
     shops: Mapping[str, Shop] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Loads and saves shops, distributors, teams, and the tree's page; all but the last are published views."""
+"""Loads and saves shops, distributors, teams, and the tree's document; all but the last are published views."""
 
 from __future__ import annotations
 
@@ -53,18 +53,18 @@ class NetworkRepository(Repository[State, Consumed]):
             DISTRIBUTORS,
             "distributors by id, each with the histories of its standing, its sponsors and its teams",
             (
-                Index((("sponsor_id", 1), ("_id", 1)), "whom a distributor sponsors, page by page"),
-                Index((("standings.tier", 1), ("_id", 1)), "who ever had a tier, page by page"),
-                Index((("standings.active", 1), ("_id", 1)), "who was ever active, or inactive, page by page"),
-                Index((("teams.team_id", 1), ("_id", 1)), "who was ever in a team, page by page"),
+                Index((("sponsor_id", 1), ("_id", 1)), "the distributors below a sponsor, in pages"),
+                Index((("standings.tier", 1), ("_id", 1)), "distributors who ever had a tier, in pages"),
+                Index((("standings.active", 1), ("_id", 1)), "distributors ever active, or inactive, in pages"),
+                Index((("teams.team_id", 1), ("_id", 1)), "distributors ever in a team, in pages"),
             ),
         ),
         Collection(
             TEAMS,
             "teams by id, each with the history of its leaders",
-            (Index((("leaders.leader_id", 1), ("_id", 1)), "what a distributor ever led, page by page"),),
+            (Index((("leaders.leader_id", 1), ("_id", 1)), "teams that a distributor ever led, in pages"),),
         ),
-        Collection(TREES, "one page for the sponsor tree, which every move writes, so that moves come one by one"),
+        Collection(TREES, "one document for the sponsor tree; every move writes it, so moves run one at a time"),
     )
 
     def __init__(
@@ -125,7 +125,7 @@ class NetworkRepository(Repository[State, Consumed]):
         await _trees.save(tx, TREES, self._trees)
 
     def _with_all_above(self, named: Sequence[int]) -> dict[int, Distributor]:
-        """The moved distributor, the new sponsor, and everyone who ever stood above the latter."""
+        """The moved distributor, the new sponsor, and everyone who was ever above the new sponsor."""
         picked = self._distributors.pick(named)
         ahead = [*named[1:]]
         while ahead:
@@ -144,7 +144,7 @@ def _sponsors_of(distributor: Distributor | None) -> Iterator[int]:
 
 
 def _distributors_named(data: Consumed) -> list[int]:
-    """The distributor a message is about, then the sponsor or leader it names."""
+    """The distributor of a message, then the sponsor or leader it names."""
     if isinstance(data, OfShop):
         return []
     if isinstance(data, CreateTeam | ChangeLeader):

@@ -1,4 +1,4 @@
-"""Takes orders in and keeps their one true status: pending, paid, shipped, completed; rejected, cancelled, refunded.
+"""Accepts orders and keeps their status: pending, paid, shipped, completed; rejected, cancelled, refunded.
 
 consumes   order.place (v1, v2), order.update-status, order.refund, order.after-sale;
            stock.reserved, stock.short, stock.release-requested; clock.ticked

@@ -1,5 +1,5 @@
-"""I4: every accepted order is in a legal state, none is stuck on its way, refunds take what they asked for and no more
-than there was, and no step was taken before the one before it, nor before we knew of it.
+"""I4: every accepted order is in a legal state, none is stuck, refunds take what they requested and no more than was
+left, and no step was taken before its predecessor or before we knew of it.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from datetime import datetime, timedelta
 
 from contracts.orders.view import ORDERS, ORDERS_JOURNAL
 from contracts.times import CLOCK_SKEW_MAX
-from infra.auditing.audit import GATHERED, IN_HAND_MAX, Read, Report, learnt
+from infra.auditing.audit import GATHERED, IN_HAND_MAX, Read, Report, outcome_times
 from workers.order_intake.model import Order
 from workers.order_intake.repository import to_order
 
 STUCK_AFTER = timedelta(minutes=20)
-"""Longer than every automatic retry together; an order that still waits for its stock then waits for a person."""
+"""Longer than all automatic retries together; an order that still waits for its stock then needs a person."""
 
 
 async def audit(read: Read, report: Report) -> None:
@@ -46,20 +46,20 @@ async def audit(read: Read, report: Report) -> None:
 
 
 async def _audit_completions(read: Read, report: Report) -> None:
-    """A hold begins no earlier than we learnt of the completion, for as long as the journal knows when that was."""
+    """A hold begins no earlier than we learnt of the completion, while the journal still has that time."""
     keys = report.ids("order")
     abouts = None if keys is None else [f"order/{key}" for key in keys]
-    async for completions in learnt(read, "order_intake", "completed", abouts):
+    async for completions in outcome_times(read, "order_intake", "completed", abouts):
         keys = [about.removeprefix("order/") for about in completions]
         for order in await read.find(ORDERS, {"_id": {"$in": keys}}, fields=("completed_at",)):
             about = f"order/{order['_id']}"
             begun, known = order.get("completed_at"), completions[about]
             is_known = begun is None or begun >= known - IN_HAND_MAX
-            report.require(is_known, "I4", about, f"was completed at {begun}, of which we learnt at {known}")
+            report.require(is_known, "I4", about, f"was completed at {begun}, but we learnt of it at {known}")
 
 
 async def _audit_waiting(read: Read, report: Report, abouts: Collection[str]) -> None:
-    """Orders wait for their stock since the journal says that we took them; a shop's own clock proves nothing."""
+    """Orders wait for their stock since their time in our journal; a shop's own clock proves nothing."""
     since: dict[str, datetime] = {}
     where = {"about": {"$in": list(abouts)}}
     for record in await read.find(ORDERS_JOURNAL, where, fields=("about", "at")) if abouts else ():
@@ -71,7 +71,7 @@ async def _audit_waiting(read: Read, report: Report, abouts: Collection[str]) ->
 
 
 def _is_legal(order: Order) -> bool:
-    """Whether status and the other fields tell the same story."""
+    """Whether the status fits the other fields."""
     is_paid = order.reserved and order.paid_at is not None and order.due_at is None
     if (order.refunds and not is_paid) or order.is_refunded != (order.status == "refunded"):
         return False
@@ -92,17 +92,17 @@ def _is_legal(order: Order) -> bool:
 
 
 def _is_in_order_of_time(order: Order, now: datetime) -> bool:
-    """Whether it was placed, paid and completed in this order, none of it in the future."""
+    """Whether it was placed, paid and completed in this order, and not in the future."""
     taken = [moment for moment in (order.placed_at, order.paid_at, order.completed_at) if moment is not None]
     latest = now + CLOCK_SKEW_MAX
     return taken == sorted(taken) and all(moment <= latest for moment in taken)
 
 
 def _version_at_least(order: Order) -> int:
-    """The version that the changes which the order shows come to. An after-sale that was settled shows nothing."""
+    """The version after all visible changes of the order. A closed after-sale leaves no trace."""
     paid = 0 if order.paid_at is None else 1
     steps = [
-        # A prepaid order is reserved and paid by one change.
+        # One change reserves and pays a prepaid order.
         order.reserved and not (paid and order.prepaid),
         bool(paid),
         order.was_shipped,
@@ -114,7 +114,7 @@ def _version_at_least(order: Order) -> int:
 
 
 def _refunds_add_up(order: Order) -> bool:
-    """Whether each refund is there once, and each line gave back what they took, which is what they asked for."""
+    """Whether each refund is stored once, and the lines' sums equal what the refunds took and requested."""
     took: Counter[tuple[int, str]] = Counter()
     for part in (part for refund in order.refunds for part in refund.lines):
         took[part.line, "units"] += part.quantity
@@ -133,14 +133,14 @@ def _refunds_add_up(order: Order) -> bool:
 
 
 def _due(order: Order) -> Counter[tuple[int, str]]:
-    """Units and money that each line must have given back, worked out again from what the refunds asked for.
+    """Units and money that must be refunded of each line, recomputed from what the refunds requested.
 
-    What names no line overflows from each line of its product to the next.
+    Requests without a line fill the lines of their product one after the other.
     """
-    asked = _asked(order)
+    requested = _requested(order)
     due: Counter[tuple[int, str]] = Counter()
     for line in order.lines:
-        own, loose = asked[line.product_id, line.line], asked[line.product_id, None]
+        own, loose = requested[line.product_id, line.line], requested[line.product_id, None]
         units = min(line.quantity, own["units"] + loose["units"])
         shared = min(line.quantity, own["shared"] + loose["shared"])
         of_line = min(line.net_minor, own["minor"] + line.net_minor * shared // line.quantity)
@@ -150,20 +150,20 @@ def _due(order: Order) -> Counter[tuple[int, str]]:
     return due
 
 
-def _asked(order: Order) -> defaultdict[tuple[int, int | None], Counter[str]]:
-    """Units, those of them without an amount, and amounts, by product and line or no line.
+def _requested(order: Order) -> defaultdict[tuple[int, int | None], Counter[str]]:
+    """Requested units, units without an amount, and amounts, by product and line (None: any line).
 
-    Refunds of older documents say only what they took of each line: an amount, unless it is exactly the units' share.
+    Refunds of older documents have only what they took of each line: an amount, unless it is exactly the units' share.
     """
-    asked: defaultdict[tuple[int, int | None], Counter[str]] = defaultdict(Counter)
+    requested: defaultdict[tuple[int, int | None], Counter[str]] = defaultdict(Counter)
     for command in (command for refund in order.refunds for command in refund.asked):
         money = {"shared": command.quantity} if command.amount_minor is None else {"minor": command.amount_minor}
-        asked[command.product_id, command.line].update({"units": command.quantity, **money})
+        requested[command.product_id, command.line].update({"units": command.quantity, **money})
     for line in order.lines:
         old = [part for refund in order.refunds if not refund.asked for part in refund.lines if part.line == line.line]
         units, minor = sum(part.quantity for part in old), sum(part.amount_minor for part in old)
         is_share = minor == line.net_minor * units // line.quantity
-        asked[line.product_id, line.line].update(
+        requested[line.product_id, line.line].update(
             {"units": units, "shared" if is_share else "minor": units if is_share else minor}
         )
-    return asked
+    return requested

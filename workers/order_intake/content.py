@@ -1,6 +1,6 @@
-"""What an order or a refund says, condensed: the same again has the same fingerprint, another one has not.
+"""Fingerprints of an order's or a refund's content: equal content has the same fingerprint.
 
-Amounts count by their value: 19.9 and 19.90 are the same.
+Amounts count by value: 19.9 and 19.90 are the same.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from contracts.wire.envelope import derived_id
 
 
 def fingerprint_of(command: PlaceOrder) -> str:
-    """The content of an order, without its ids."""
+    """The fingerprint of an order's content, without its ids."""
     amounts = [command.shipping, command.tax, command.total]
     parts: list[object] = [command.distributor_id, command.currency, command.placed_at, command.prepaid]
     for line in command.lines:
@@ -23,7 +23,7 @@ def fingerprint_of(command: PlaceOrder) -> str:
 
 
 def refund_fingerprint_of(command: RefundOrder) -> str:
-    """The content of a refund, without its ids."""
+    """The fingerprint of a refund's content, without its ids."""
     parts: list[object] = []
     for line in command.lines:
         parts += [line.product_id, line.quantity, line.line, _by_value(line.amount)]

@@ -1,4 +1,4 @@
-"""The rules of an order's life. Each step is taken once; what has passed changes nothing, what is early waits."""
+"""The rules of an order's life cycle. Each step is taken once; a past step changes nothing, an early one waits."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from contracts.wire.envelope import Message
 from contracts.wire.refusal import Refusing
 from workers.order_intake.content import fingerprint_of, refund_fingerprint_of
 from workers.order_intake.model import Order, Refund, State
-from workers.order_intake.refunds import RefundError, asked_for, give_back
+from workers.order_intake.refunds import RefundError, give_back, requested_lines
 
 refuse_unreadable_order = Refusing[PlaceOrder](OrderRefused, "shop_id", given="order_id")
 refuse_unreadable_status = Refusing[UpdateStatus](StatusRefused, "shop_id", repeats=("status",), given="order_id")
@@ -47,13 +47,13 @@ refuse_unreadable_refund = Refusing[RefundOrder](RefundRefused, "shop_id", repea
 refuse_unreadable_after_sale = Refusing[ChangeAfterSale](AfterSaleRefused, "shop_id", given="order_id")
 
 ENDED = ("rejected", "cancelled", "refunded")
-"""Where nothing is left to do."""
+"""Statuses in which nothing is left to do."""
 
 Answer = Decision[State] | NotYet[State]
 
 
 class _Refused(Exception):
-    """Carries a reason code and a sentence out of a check; never leaves this module."""
+    """A refusal from a check, with a reason code and a sentence; never leaves this module."""
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(detail)
@@ -62,7 +62,7 @@ class _Refused(Exception):
 
 
 class _Missing(_Refused):
-    """Something named by the order is not known, and may yet arrive."""
+    """The order refers to something unknown that may still arrive."""
 
 
 def place(state: State, message: Message[PlaceOrder]) -> Answer:
@@ -92,7 +92,7 @@ def place(state: State, message: Message[PlaceOrder]) -> Answer:
 
 
 def update_status(state: State, message: Message[UpdateStatus]) -> Answer:
-    """Take the step the shop tells of, if the order stands right before it."""
+    """Take the step that the shop reports, if it is the order's next one."""
     update = message.data
     order = state.orders.get(update.key)
     if order is None:
@@ -108,13 +108,13 @@ def update_status(state: State, message: Message[UpdateStatus]) -> Answer:
             return _complete(state, order, message)
         case "cancelled":  # pragma: no branch (mypy proves that there is no fifth status)
             if order.status in ("shipped", "completed"):
-                detail = f"order {order.key} has left already; ask for a refund instead."
+                detail = f"order {order.key} has shipped already; request a refund instead."
                 return _refuse(state, update, "already_shipped", detail)
             return _cancel(state, order, "cancelled_by_shop")
 
 
 def note_reserved(state: State, message: Message[StockReserved]) -> Answer:
-    """The goods are set apart. An order that is paid for already is paid from here on."""
+    """Note that the goods are reserved. If the money arrived before, the order is paid now."""
     order = state.orders.get(message.data.key)
     if order is None:
         return NotYet("order_unknown")
@@ -128,14 +128,14 @@ def note_reserved(state: State, message: Message[StockReserved]) -> Answer:
 
 
 def reject(state: State, message: Message[StockShort]) -> Answer:
-    """Without stock for every line the order ends, and says which products were wanting."""
+    """Reject an order without stock for every line; the detail names the products that are short."""
     order = state.orders.get(message.data.key)
     if order is None:
         return NotYet("order_unknown")
     if order.status != "pending":
         return Decision(state, outcome=f"already_{order.status}")
     detail = "; ".join(
-        f"product {s.product_id}: {s.wanted} wanted, {s.available} there" for s in message.data.shortages
+        f"product {s.product_id}: {s.wanted} requested, {s.available} available" for s in message.data.shortages
     )
     rejected = order.becomes(status="rejected", reason="stock_short")
     event = OrderRejected(
@@ -145,7 +145,7 @@ def reject(state: State, message: Message[StockShort]) -> Answer:
 
 
 def cancel_overdue(state: State, message: Message[ClockTicked]) -> Answer:
-    """Orders whose payment deadline has passed are cancelled, which gives their stock back."""
+    """Cancel orders whose payment deadline has passed, which releases their stock."""
     after, events = state, []
     for order in state.orders.values():
         if order.status == "pending" and order.due_at is not None and order.due_at <= message.data.at:
@@ -158,7 +158,7 @@ def cancel_overdue(state: State, message: Message[ClockTicked]) -> Answer:
 def cancel_unpaid(state: State, message: Message[StockReleaseRequested]) -> Answer:
     """Cancel the newest unpaid orders of a product, until as many units are free as were requested.
 
-    Newest by `placed_at`, then by key. Whether an order is reserved yet is not asked: its answer may be on the way.
+    Newest by `placed_at`, then by key. Orders that are not reserved yet count too: their reservation may be on its way.
     """
     command = message.data
     unpaid, last = state.newest_unpaid(command.product_id, command.shortage)
@@ -175,10 +175,10 @@ def cancel_unpaid(state: State, message: Message[StockReleaseRequested]) -> Answ
 
 
 def refund(state: State, message: Message[RefundOrder]) -> Answer:
-    """Book what the customer got back of a paid order: at most what is left of each line.
+    """Book a refund of a paid order: at most what is left of each line.
 
     The same refund again is a duplicate; the same id with other content is a conflict, and the first stands. When
-    all the money is back the order has ended as refunded; units may still come back after that.
+    all the money is refunded, the order ends as refunded; units may still come back after that.
     """
     command = message.data
     order = state.orders.get(command.key)
@@ -197,27 +197,25 @@ def refund(state: State, message: Message[RefundOrder]) -> Answer:
         detail = f"refund {command.refund_id} of order {order.key} was booked with other content; the first one stands."
         return refuse("conflict", detail)
     if order.status == "pending":
-        detail = f"order {order.key} is not paid, so there is nothing to give back."
+        detail = f"order {order.key} is not paid, so there is nothing to refund."
         return NotYet("not_paid", refuse("not_paid", detail))
     if order.status in ("rejected", "cancelled"):
-        return refuse(f"order_{order.status}", f"{_ended(order)}; nothing of it can be given back.")
+        return refuse(f"order_{order.status}", f"{_ended(order)}; nothing of it can be refunded.")
     if len(order.refunds) >= REFUNDS_MAX:
         return refuse("too_many_refunds", f"order {order.key} has {REFUNDS_MAX} refunds, and no order may have more.")
     try:
-        asked = asked_for(command, order.currency)
-        parts = give_back(order.lines, order.asked, asked, order.currency)
+        requested = requested_lines(command, order.currency)
+        parts = give_back(order.lines, order.requested, requested, order.currency)
     except RefundError as error:
         return refuse(error.reason, error.detail)
     at, was_shipped = message.bounded_time, order.was_shipped
-    booked = Refund(command.refund_id, at, parts, fingerprint=fingerprint, was_shipped=was_shipped, asked=asked)
+    booked = Refund(command.refund_id, at, parts, fingerprint=fingerprint, was_shipped=was_shipped, asked=requested)
     after = order.with_refund(booked)
     return Decision(state.with_orders(after), (OrderRefunded(**after.refunded()),), "refunded")
 
 
 def change_after_sale(state: State, message: Message[ChangeAfterSale]) -> Answer:
-    """Note that something between customer and shop is open, or settled; what is open can be settled even after
-    the order's end.
-    """
+    """Note that an after-sale is open or closed; it can be closed even after the order's end."""
     command = message.data
     order = state.orders.get(command.key)
 
@@ -228,12 +226,12 @@ def change_after_sale(state: State, message: Message[ChangeAfterSale]) -> Answer
     if order is None:
         return NotYet("order_unknown", refuse("order_unknown", _never_accepted(command.key)))
     if order.status == "pending":
-        detail = f"order {order.key} is not paid, so nothing is held back for it."
+        detail = f"order {order.key} is not paid, so no commission is held for it."
         return NotYet("not_paid", refuse("not_paid", detail))
     if order.after_sale_open == command.open:
         return Decision(state, outcome="already_open" if command.open else "already_closed")
     if command.open and order.status in ENDED:
-        return refuse(f"order_{order.status}", f"{_ended(order)}; there is nothing to hold back any more.")
+        return refuse(f"order_{order.status}", f"{_ended(order)}; there is no commission left to hold.")
     after = order.becomes(after_sale_open=command.open)
     event = AfterSaleChanged(shop_id=after.shop_id, order_id=after.order_id, version=after.version, open=command.open)
     return Decision(state.with_orders(after), (event,), "after_sale_opened" if command.open else "after_sale_closed")
@@ -283,7 +281,7 @@ def _accept(state: State, message: Message[PlaceOrder], fingerprint: str) -> Ord
 
 
 def _upline(state: State, seller_id: int, placed_at: datetime) -> tuple[Sponsor, ...]:
-    """The seller and everyone above, with sponsors, tiers and activity as of the order's time."""
+    """The seller and everyone above, with tiers and activity as of the order's time."""
     seller = state.distributors.get(seller_id)
     if seller is None:
         raise _Missing("distributor_unknown", f"distributor_id: distributor {seller_id} is not registered.")
@@ -329,7 +327,7 @@ def _pay(state: State, order: Order, message: Message[UpdateStatus]) -> Answer:
     if order.status != "pending" or order.prepaid:
         return Decision(state, outcome=f"already_{order.status}")
     if not order.reserved:
-        # The money is here before the stock's answer: remembered, and the answer decides.
+        # The money arrived before the stock's answer: it is noted, and the answer decides.
         early = order.becomes(prepaid=True, paid_at=_step_at(order, message))
         return Decision(state.with_orders(early), outcome="payment_noted")
     paid = order.becomes(status="paid", due_at=None, paid_at=_step_at(order, message))
@@ -343,7 +341,7 @@ def _ship(state: State, update: UpdateStatus, order: Order) -> Answer:
         detail = f"order {order.key} is not paid, so it cannot ship."
         return NotYet("not_paid", _refuse(state, update, "not_paid", detail))
     shipped = order.becomes(status="shipped")
-    return Decision(state.with_orders(shipped), (OrderShipped(**shipped.named()),), "shipped")
+    return Decision(state.with_orders(shipped), (OrderShipped(**shipped.event_fields()),), "shipped")
 
 
 def _complete(state: State, order: Order, message: Message[UpdateStatus]) -> Answer:
@@ -352,15 +350,15 @@ def _complete(state: State, order: Order, message: Message[UpdateStatus]) -> Ans
     if order.status != "shipped":
         detail = f"order {order.key} has not shipped, so it cannot be complete."
         return NotYet("not_shipped", _refuse(state, message.data, "not_shipped", detail))
-    # The hold of the commissions runs from here: from when we learn of it, whatever the shop's clock says.
+    # The hold of the commissions starts when we learn of the completion, regardless of the shop's clock.
     completed_at = _step_at(order, message)
     completed = order.becomes(status="completed", completed_at=completed_at)
-    event = OrderCompleted(**completed.named(), completed_at=completed_at)
+    event = OrderCompleted(**completed.event_fields(), completed_at=completed_at)
     return Decision(state.with_orders(completed), (event,), "completed")
 
 
 def _step_at(order: Order, message: Message[UpdateStatus]) -> datetime:
-    """When a step counts as taken: not before we learnt of it, nor before what came before it."""
+    """When a step counts as taken: not before we learnt of it, nor before its predecessor."""
     return max(message.bounded_time, order.paid_at or order.placed_at)
 
 
@@ -370,7 +368,7 @@ def _cancel(state: State, order: Order, reason: str) -> Answer:
 
 
 def _after_the_end(state: State, update: UpdateStatus, order: Order) -> Answer:
-    passed = order.passed if order.status == "refunded" else {"cancelled"}
+    passed = order.steps_taken if order.status == "refunded" else {"cancelled"}
     if update.status in passed:
         return Decision(state, outcome=f"already_{order.status}")
     return _refuse(state, update, f"order_{order.status}", f"{_ended(order)}; it cannot become {update.status}.")

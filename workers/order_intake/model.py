@@ -1,4 +1,4 @@
-"""An order as this worker knows it, and the reference data an order is checked against. Amounts in minor units."""
+"""An order with this worker's private fields, and the reference data it is checked against. Amounts in minor units."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from contracts.orders import view
 from contracts.orders.v1 import UPLINE_DEPTH_MAX, RefundedLine
 from contracts.orders.view import Sponsor
 from contracts.rules.view import Tenure
-from workers.order_intake.refunds import Asked, as_asked
+from workers.order_intake.refunds import Requested, as_requested
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refund(view.Refund):
-    """A refund as booked. `fingerprint` is what the shop sent, condensed; `was_shipped` says whether the goods had
-    left by then. `asked` is what it asked for, which older documents do not have, and `lines` what it took.
+    """A refund as booked. `fingerprint` is that of its content; `was_shipped`: the goods had shipped by then. `asked`
+    is what it requested, which older documents do not have, and `lines` what it took.
     """
 
     fingerprint: str
     was_shipped: bool
-    asked: tuple[Asked, ...] = ()
+    asked: tuple[Requested, ...] = ()
 
     @property
     def amount_minor(self) -> int:
@@ -34,15 +34,15 @@ class Refund(view.Refund):
 
 @dataclass(frozen=True, slots=True)
 class SellingTeam:
-    """The seller's team as of the order's time, and how its leader of then stood."""
+    """The seller's team and its leader, as of the order's time."""
 
     team_id: int
     leader_id: int
     leader_tier: str
     leader_active: bool
 
-    def named(self) -> dict[str, Any]:
-        """The fields by which events tell of the team."""
+    def event_fields(self) -> dict[str, Any]:
+        """The team as fields of events."""
         return {
             "team_id": self.team_id,
             "leader_id": self.leader_id,
@@ -53,10 +53,10 @@ class SellingTeam:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order(view.Order):
-    """`due_at` is the payment deadline while it matters, else None: it counts from the reservation, by our clock, since
-    a shop's clock may be wrong and its backlog long.
+    """`due_at` is the payment deadline while the order is unpaid, else None. It counts from the reservation, by our
+    clock, since a shop's clock may be wrong and its backlog long.
 
-    `fingerprint` is what the shop sent, condensed: the same order again has the same, another one has not.
+    `fingerprint` is that of the order's content, so that a repeat is recognised.
     """
 
     fingerprint: str
@@ -66,25 +66,25 @@ class Order(view.Order):
 
     @property
     def is_refunded(self) -> bool:
-        """Whether all the money went back, or, of an order that cost nothing, every unit."""
+        """Whether all the money was refunded; for an order that cost nothing, all units."""
         if self.net_minor:
             return self.refunded_minor == self.net_minor
         return not any(line.left_quantity for line in self.lines)
 
     @property
-    def asked(self) -> tuple[Asked, ...]:
-        """What all refunds asked for."""
+    def requested(self) -> tuple[Requested, ...]:
+        """What all refunds requested."""
         old = (part for refund in self.refunds if not refund.asked for part in refund.lines)
-        return (*as_asked(self.lines, old), *(asked for refund in self.refunds for asked in refund.asked))
+        return (*as_requested(self.lines, old), *(line for refund in self.refunds for line in refund.asked))
 
     @property
     def was_shipped(self) -> bool:
-        """Whether the goods have left, even if they came back later."""
+        """Whether the goods were shipped, even if they came back later."""
         return self.status in ("shipped", "completed") or any(refund.was_shipped for refund in self.refunds)
 
     @property
-    def passed(self) -> frozenset[str]:
-        """The steps a refunded order had taken before all its money was back."""
+    def steps_taken(self) -> frozenset[str]:
+        """The steps that a refunded order had taken before it was refunded in full."""
         steps = {"paid": True, "shipped": self.was_shipped, "completed": self.completed_at is not None}
         return frozenset(step for step, is_taken in steps.items() if is_taken)
 
@@ -94,8 +94,8 @@ class Order(view.Order):
     def refund(self, refund_id: str) -> Refund | None:
         return next((refund for refund in self.refunds if refund.refund_id == refund_id), None)
 
-    def named(self) -> dict[str, Any]:
-        """The fields by which every event of an order's life says which order it is, and after which change."""
+    def event_fields(self) -> dict[str, Any]:
+        """The fields of every event of the order: its ids, version and seller."""
         return {
             "shop_id": self.shop_id,
             "order_id": self.order_id,
@@ -104,7 +104,7 @@ class Order(view.Order):
         }
 
     def refunded_lines(self) -> tuple[RefundedLine, ...]:
-        """The lines of which something went back, with their sums, as `order.refunded` tells them."""
+        """The lines with refunds, with their sums, as in `order.refunded`."""
         return tuple(
             RefundedLine(
                 line=line.line,
@@ -119,9 +119,9 @@ class Order(view.Order):
         )
 
     def cancellation(self, before: Order) -> dict[str, Any]:
-        """The cancelled order in the fields of `order.cancelled`, which tell how far it was."""
+        """The cancelled order in the fields of `order.cancelled`; `before` is the order before the cancellation."""
         return {
-            **self.named(),
+            **self.event_fields(),
             "currency": self.currency,
             "placed_at": self.placed_at,
             "net_total": to_amount(self.net_minor, self.currency),
@@ -134,7 +134,7 @@ class Order(view.Order):
         """The newest refund in the fields of `order.refunded`."""
         newest = self.refunds[-1]
         return {
-            **self.named(),
+            **self.event_fields(),
             "refund_id": newest.refund_id,
             "currency": self.currency,
             "placed_at": self.placed_at,
@@ -147,13 +147,14 @@ class Order(view.Order):
         }
 
     def snapshot(self) -> dict[str, Any]:
-        """The whole order in the fields of `order.accepted` and `order.paid`: enough to pay everyone without asking.
+        """The whole order in the fields of `order.accepted` and `order.paid`: enough to pay everyone without a query.
 
-        Plain values, so that the event checks all of it at once: a model for each line and upline costs thrice that.
+        Plain values, so that the event validates all of it at once: a model for each line and upline costs three times
+        as much.
         """
         currency = self.currency
         return {
-            **self.named(),
+            **self.event_fields(),
             "currency": self.currency,
             "placed_at": self.placed_at,
             "lines": [
@@ -176,7 +177,7 @@ class Order(view.Order):
                 {"level": up.level, "distributor_id": up.distributor_id, "tier": up.tier, "active": up.active}
                 for up in self.upline
             ],
-            "team": self.team.named() if self.team is not None else None,
+            "team": self.team.event_fields() if self.team is not None else None,
             "rule_version": self.rule_version,
         }
 
@@ -185,7 +186,7 @@ class Order(view.Order):
         return replace(self, version=self.version + 1, **changes)
 
     def with_refund(self, refund: Refund) -> Self:
-        """The order after one more refund; with all its money back it has ended."""
+        """The order after one more refund; a full refund ends it."""
         parts = {part.line: part for part in refund.lines}
         lines = tuple(
             replace(
@@ -203,9 +204,9 @@ class Order(view.Order):
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What one message sees: its order, or the orders that are due or pending, and the reference data it names.
+    """The data for one message: its order, or the orders that are due or pending, and the reference data it names.
 
-    Distributors and teams may be those of the whole batch: an order finds its own among them, as of its time.
+    Distributors and teams may be those of the whole batch: an order looks up its own, as of its time.
     """
 
     orders: Mapping[str, Order] = field(default_factory=dict)
@@ -216,21 +217,21 @@ class State:
     tenures: tuple[Tenure, ...] = ()
 
     def newest_unpaid(self, product_id: int, units: int) -> tuple[list[Order], Order | None]:
-        """The unpaid orders of a product that come first, with so many units of it at least, and the last order that
-        was looked at for that.
+        """The first unpaid orders of a product that have at least `units` of it together, and the last order that was
+        examined.
         """
         unpaid: list[Order] = []
         last = None
         for last in self.orders.values():
-            if last.status == "pending" and not last.prepaid and (wanted := last.units_of(product_id)):
+            if last.status == "pending" and not last.prepaid and (ordered := last.units_of(product_id)):
                 unpaid.append(last)
-                units -= wanted
+                units -= ordered
                 if units <= 0:
                     break
         return unpaid, last
 
     def upline_of(self, seller_id: int, placed_at: datetime) -> tuple[Sponsor, ...]:
-        """The seller and everyone above, as they were placed and stood at the order's time."""
+        """The seller and everyone above, as of the order's time."""
         chain = []
         for level, distributor_id in enumerate(
             chain_at(seller_id, self.distributors, placed_at, UPLINE_DEPTH_MAX), start=1
@@ -240,7 +241,7 @@ class State:
         return tuple(chain)
 
     def team_of(self, seller_id: int, placed_at: datetime) -> SellingTeam | None:
-        """The team that the seller was in at the order's time, and how its leader of then stood."""
+        """The seller's team and its leader, as of the order's time."""
         team_id = self.distributors[seller_id].team_at(placed_at)
         if team_id is None:
             return None

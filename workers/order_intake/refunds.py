@@ -1,6 +1,6 @@
-"""What a refund takes from which line of an order: the meaning of `order.refund`, so that a shop can foretell it.
+"""What a refund takes from which line of an order: the meaning of `order.refund`, so that shops can predict it.
 
-What went back follows from what all refunds together asked for, never from their order. Amounts in minor units.
+The result depends on what all refunds together requested, never on their sequence. Amounts in minor units.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from contracts.orders.view import GivenBack, Line
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What one line of a refund asked for. Without an amount, the units' share of the net; without a line, any line
-    of the product.
+class Requested:
+    """What one line of a refund requested. Without an amount, the units' share of the net; without a line, any line of
+    the product.
     """
 
     product_id: int
@@ -35,22 +35,22 @@ class RefundError(ValueError):
         self.detail = detail
 
 
-def asked_for(command: RefundOrder, currency: str) -> tuple[Asked, ...]:
+def requested_lines(command: RefundOrder, currency: str) -> tuple[Requested, ...]:
     """Return the lines of the refund in minor units. Raises RefundError with `amount_precision`."""
     return tuple(
-        Asked(asked.product_id, asked.quantity, _minor(asked, currency, index), asked.line)
-        for index, asked in enumerate(command.lines)
+        Requested(line.product_id, line.quantity, _minor(line, currency, index), line.line)
+        for index, line in enumerate(command.lines)
     )
 
 
 def give_back(
-    lines: Sequence[Line], before: Iterable[Asked], asked: Sequence[Asked], currency: str
+    lines: Sequence[Line], before: Iterable[Requested], requested: Sequence[Requested], currency: str
 ) -> tuple[GivenBack, ...]:
-    """Return what each touched line gives back, in the order of the lines. `before` is what earlier refunds asked for.
+    """Return what each affected line gives back, in the order of the lines. `before` is what earlier refunds requested.
 
-    Units without an amount bring the share of the net that all such units of the line have, less what they brought
-    before; at most what is left of the line. A product on several lines is taken from them in order. Raises
-    RefundError with `not_ordered`, `nothing_to_refund` or `more_than_left`.
+    Units without an amount give the share of the net that all such units of the line have, less what they gave before;
+    at most what is left of the line. A product on several lines is taken from them in order. Raises RefundError with
+    `not_ordered`, `nothing_to_refund` or `more_than_left`.
     """
     of_product: defaultdict[int, list[Line]] = defaultdict(list)
     for line in lines:
@@ -58,7 +58,7 @@ def give_back(
     products = {product_id: _Product(those) for product_id, those in of_product.items()}
     for earlier in before:
         products[earlier.product_id].add(earlier)
-    for index, each in enumerate(asked):
+    for index, each in enumerate(requested):
         product = products.get(each.product_id)
         _check(product.left(each.line) if product else {}, each, currency, index)
         products[each.product_id].add(each)
@@ -70,17 +70,17 @@ def give_back(
     return tuple(part for part in parts if part.quantity or part.amount_minor)
 
 
-def as_asked(lines: Sequence[Line], parts: Iterable[GivenBack]) -> tuple[Asked, ...]:
-    """Return what refunds asked for of which only the outcome is known: for each line its units and money in all.
+def as_requested(lines: Sequence[Line], parts: Iterable[GivenBack]) -> tuple[Requested, ...]:
+    """Return the requests of refunds that only stored their outcome: for each line its units and money in total.
 
-    Where the money is exactly the units' share, it counts as their share.
+    If the money is exactly the units' share, it counts as their share.
     """
     sums = {line.line: (0, 0) for line in lines}
     for part in parts:
         units, minor = sums[part.line]
         sums[part.line] = units + part.quantity, minor + part.amount_minor
     return tuple(
-        Asked(line.product_id, units, None if minor == share(line, units) else minor, line.line)
+        Requested(line.product_id, units, None if minor == share(line, units) else minor, line.line)
         for line in lines
         for units, minor in [sums[line.line]]
         if units or minor
@@ -88,42 +88,42 @@ def as_asked(lines: Sequence[Line], parts: Iterable[GivenBack]) -> tuple[Asked, 
 
 
 def share(line: Line, quantity: int) -> int:
-    """Return what so many units of the line are worth together, rounded down; all units are worth all of it."""
+    """Return what `quantity` units of the line are worth, rounded down; all units are worth the whole net."""
     return line.net_minor * quantity // line.quantity
 
 
 @dataclass(slots=True)
 class _Demand:
-    """What refunds asked for: units, how many of them without an amount, and the amounts."""
+    """What refunds requested: units, how many of them without an amount, and the amounts."""
 
     units: int = 0
     sharing: int = 0
     minor: int = 0
 
-    def add(self, asked: Asked) -> None:
-        self.units += asked.quantity
-        if asked.amount_minor is None:
-            self.sharing += asked.quantity
+    def add(self, requested: Requested) -> None:
+        self.units += requested.quantity
+        if requested.amount_minor is None:
+            self.sharing += requested.quantity
         else:
-            self.minor += asked.amount_minor
+            self.minor += requested.amount_minor
 
 
 class _Product:
-    """The lines of one product, and what was asked for of each line, or of any of them."""
+    """The lines of one product, and what was requested of each line, or of any line."""
 
     def __init__(self, lines: Sequence[Line]) -> None:
         self._lines = lines
         self._of_line = {line.line: _Demand() for line in lines}
         self._of_any = _Demand()
 
-    def add(self, asked: Asked) -> None:
-        (self._of_any if asked.line is None else self._of_line[asked.line]).add(asked)
+    def add(self, requested: Requested) -> None:
+        (self._of_any if requested.line is None else self._of_line[requested.line]).add(requested)
 
     def sums(self) -> dict[int, tuple[int, int]]:
-        """Units and money that went back of each line in all.
+        """Units and money refunded of each line in total.
 
-        What was asked for of a line is taken from it; what was asked for of any line fills the room that is left, in
-        the order of the lines. Money that finds no room is not given.
+        Requests for a line are taken from it; requests for any line fill the room that is left, in the order of the
+        lines. Money beyond that is not given.
         """
         lines, demands = self._lines, self._of_line.values()
         units = _fill([d.units for d in demands], [line.quantity for line in lines], self._of_any.units)
@@ -146,7 +146,7 @@ class _Product:
 
 
 def _fill(taken: Sequence[int], rooms: Sequence[int], more: int) -> list[int]:
-    """Return what is taken of each room after `more` was put where there is room, the first room first."""
+    """Return what is taken of each room after `more` was distributed, the first room first."""
 
     def filled() -> Iterator[int]:
         rest = more
@@ -158,24 +158,24 @@ def _fill(taken: Sequence[int], rooms: Sequence[int], more: int) -> list[int]:
     return list(filled())
 
 
-def _minor(asked: RefundLine, currency: str, index: int) -> int | None:
-    if asked.amount is None:
+def _minor(line: RefundLine, currency: str, index: int) -> int | None:
+    if line.amount is None:
         return None
     try:
-        return to_minor(asked.amount, currency)
+        return to_minor(line.amount, currency)
     except MoneyError as error:
         raise RefundError("amount_precision", f"lines.{index}.amount: {error}.") from error
 
 
-def _check(left: dict[int, tuple[int, int]], asked: Asked, currency: str, index: int) -> None:
-    where, product, money = f"lines.{index}", f"product {asked.product_id}", asked.amount_minor
+def _check(left: dict[int, tuple[int, int]], requested: Requested, currency: str, index: int) -> None:
+    where, product, money = f"lines.{index}", f"product {requested.product_id}", requested.amount_minor
     if not left:
-        place = "the order" if asked.line is None else f"line {asked.line} of the order"
+        place = "the order" if requested.line is None else f"line {requested.line} of the order"
         raise RefundError("not_ordered", f"{where}: {product} is not on {place}.")
-    if not asked.quantity and not money:
-        raise RefundError("nothing_to_refund", f"{where}: say how many units or how much money of {product} goes back.")
+    if not requested.quantity and not money:
+        raise RefundError("nothing_to_refund", f"{where}: give the units or the money of {product} to refund.")
     quantity, minor = (sum(each) for each in zip(*left.values(), strict=True))
-    if asked.quantity > quantity or (money or 0) > minor:
-        wanted = f"{asked.quantity} units" + ("" if money is None else f" and {to_amount(money, currency)}")
+    if requested.quantity > quantity or (money or 0) > minor:
+        claim = f"{requested.quantity} units" + ("" if money is None else f" and {to_amount(money, currency)}")
         rest = f"{quantity} units and {to_amount(minor, currency)}"
-        raise RefundError("more_than_left", f"{where}: {wanted} of {product} asked for, {rest} are left.")
+        raise RefundError("more_than_left", f"{where}: {claim} of {product} requested, {rest} are left.")

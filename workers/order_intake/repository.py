@@ -1,4 +1,4 @@
-"""Loads the orders a batch names and the reference data it is checked against; saves the orders that changed."""
+"""Loads the orders of a batch and the reference data they are checked against; saves the changed orders."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ DUE_MAX = 500
 """Overdue orders cancelled by one tick; the next tick takes the rest."""
 
 UNPAID_MIN = 10
-"""Orders that each of many requests of a batch looks at, which all together may look at `UNPAID_MAX`."""
+"""Orders that each request examines if a batch has many; all together may examine `UNPAID_MAX`."""
 
 PENDING = status_list("pending")
 
@@ -52,7 +52,7 @@ Where = dict[str, object]
 
 
 def _on_lists(order: Order) -> Document:
-    """What the published view promises of `lists`."""
+    """The published field `lists`."""
     uplines = [downline_list(up.distributor_id) for up in order.upline]
     own = (shop_list(order.shop_id), seller_list(order.distributor_id), number_list(order.order_id))
     return {LISTS: [*own, status_list(order.status), *uplines]}
@@ -74,9 +74,9 @@ def _to_tenure(rules: Document) -> Tenure:
 
 @dataclass(frozen=True, slots=True)
 class Lineage:
-    """The sellers of a batch with everyone who ever stood above them, their teams, and those who ever led these.
+    """The sellers of a batch with everyone who was ever above them, their teams, and all past and present leaders.
 
-    Read only, so one is enough for all orders of the batch, each of which looks as of its own time.
+    Read-only and shared by all orders of the batch; each order reads it as of its own time.
     """
 
     distributors: Mapping[int, Distributor]
@@ -90,7 +90,7 @@ class OrderRepository(Repository[State, Consumed]):
             "every accepted order, by shop and order id",
             (
                 Index((("due_at", 1),), "orders whose payment deadline has passed", sparse=True),
-                Index((("placed_at", 1), ("_id", 1)), "orders of a period, for rehearsal, and the list of all"),
+                Index((("placed_at", 1), ("_id", 1)), "orders of a period, for rehearsal; the list of all orders"),
                 Index(((LISTS, 1), ("placed_at", 1), ("_id", 1)), "the orders of a list, newest first"),
             ),
         ),
@@ -132,7 +132,7 @@ class OrderRepository(Repository[State, Consumed]):
         return {
             "orders": orders,
             "shops": with_ids(SHOPS, (d.shop_id for d in placed)),
-            # All chains at once, however they changed.
+            # All past and present chains in one query.
             "lineage": Ancestors(DISTRIBUTORS, sellers, via=SPONSORS_PATH, depth_max=UPLINE_DEPTH_MAX - 1),
             "products": with_ids(PRODUCTS, (line.product_id for d in placed for line in d.lines)),
             "tenures": Find(RULES, {"stage": "active"}, fields=_TENURE),
@@ -181,8 +181,8 @@ _NEWEST_FIRST = (("placed_at", -1), ("_id", -1))
 
 
 def _page(command: StockReleaseRequested) -> dict[str, Where]:
-    """Queries, by name, for the pending orders that a request is about, in their order: the next of the moment at which
-    the last page ended, then earlier ones. Requests for the newest share one query.
+    """Queries, by name, for the pending orders of a request, in their order: first the rest of the moment at which the
+    last page ended, then earlier ones. Requests for the newest share one query.
     """
     pending: Where = {LISTS: PENDING}
     at, key = command.after_placed_at, command.after_order
@@ -195,7 +195,7 @@ def _page(command: StockReleaseRequested) -> dict[str, Where]:
 
 
 async def _lineage(tx: Transaction, seller_ids: set[int], distributors: dict[int, Distributor]) -> Lineage:
-    """One query more for the sellers' teams and one for their leaders, where there are any."""
+    """One extra query for the sellers' teams and one for their leaders, if there are any."""
     memberships = (entry for key in seller_ids & distributors.keys() for entry in distributors[key].teams)
     teams = await _teams.fetch(tx, TEAMS, (entry.team_id for entry in memberships if entry.team_id is not None))
     leaders = {entry.leader_id for team in teams.values() for entry in team.leaders} - distributors.keys()

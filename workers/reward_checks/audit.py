@@ -1,4 +1,4 @@
-"""I7: sales and rewards are what the orders give, less what was refunded of them, recomputed."""
+"""I7: sales and rewards equal those recomputed from the orders, less refunds."""
 
 from __future__ import annotations
 
@@ -63,10 +63,12 @@ async def audit(read: Read, report: Report) -> None:
             progress.key == _key_of(progress) and progress.placed_at == placed_at,
             "I7",
             about,
-            f"{progress} does not fit its key, and the order that was placed last, at {placed_at}",
+            f"{progress} does not fit its key, or the order that was placed last, at {placed_at}",
         )
-        is_ = progress.rule_version
-        report.require(is_ == version, "I7", about, f"rules {is_} count for {progress.key}, the orders give {version}")
+        actual = progress.rule_version
+        report.require(
+            actual == version, "I7", about, f"rules {actual} count for {progress.key}, the orders give {version}"
+        )
         targets = rules[version]["terms"]["targets"] if version else []
         reached = sorted(
             target["reward"]
@@ -80,29 +82,29 @@ async def audit(read: Read, report: Report) -> None:
 
 
 async def _paid_orders(read: Read, report: Report, concerned: Sequence[int] | None) -> AsyncIterator[Document]:
-    """Orders that may be paid: of these sellers, and those that are looked at themselves; None for all there are."""
-    such = {"status": {"$in": list(MAYBE_PAID)}}
+    """Orders that may be paid: of these sellers, and the checked orders themselves; None means all orders."""
+    query = {"status": {"$in": list(MAYBE_PAID)}}
     if concerned is None:
-        async for order in read.stream(ORDERS, such, fields=_FIELDS):
+        async for order in read.stream(ORDERS, query, fields=_FIELDS):
             yield order
         return
-    async for order in read.stream(ORDERS, {**such, LISTS: {"$in": [*map(seller_list, concerned)]}}, fields=_FIELDS):
+    async for order in read.stream(ORDERS, {**query, LISTS: {"$in": [*map(seller_list, concerned)]}}, fields=_FIELDS):
         yield order
-    async for order in read.stream(ORDERS, {**such, **report.among("order", "_id")}, fields=_FIELDS):
+    async for order in read.stream(ORDERS, {**query, **report.among("order", "_id")}, fields=_FIELDS):
         if order["distributor_id"] not in concerned:
             yield order
 
 
 async def _audit_sales(read: Read, report: Report, due: Mapping[str, Sale]) -> None:
-    """Hold what is stored of each order against what the order says."""
+    """Compare what is stored of each order with the order."""
     found = {d["_id"]: to_sale(d) for d in await read.find(SALES, {"_id": {"$in": list(due)}})} if due else {}
     for key, sale in due.items():
-        if (is_ := found.get(key)) != sale:
-            report.breach("I7", f"order/{key}", f"is counted as {is_}, the order gives {sale}")
+        if (actual := found.get(key)) != sale:
+            report.breach("I7", f"order/{key}", f"is counted as {actual}, the order gives {sale}")
 
 
 async def _audit_never_paid(read: Read, report: Report, paid: int) -> None:
-    """Find what is counted of orders that were never paid: of all there are, where more are counted than were paid."""
+    """Find counted orders that were never paid; among all orders only if more are counted than were paid."""
     where = {"counted": True}
     if report.only is None and sum([1 async for _ in read.stream(SALES, where, fields=("_id",))]) == paid:
         return
@@ -120,11 +122,11 @@ async def _audit_counted(read: Read, report: Report, keys: Sequence[str]) -> Non
     paid = {order["_id"] for order in await read.find(ORDERS, among, fields=("_id",))} if keys else set()
     for key in keys:
         if key not in paid:
-            report.breach("I7", f"order/{key}", "is counted, and was never paid")
+            report.breach("I7", f"order/{key}", "is counted, but was never paid")
 
 
 def _sale_of(order: Document, month: str) -> Sale:
-    """What a paid order is counted as; all of a cancelled one was taken back."""
+    """The sale of a paid order; a cancelled one was taken back in full."""
     net = sum(line["amount_minor"] - line["discount_minor"] for line in order["lines"])
     back = net if order["status"] == "cancelled" else net - sum(_kept_minor(line) for line in order["lines"])
     return Sale(order["_id"], month, net, counted=True, taken_back_minor=back)
@@ -136,7 +138,7 @@ def _key_of(progress: Progress) -> str:
 
 
 def _concerned(report: Report) -> list[int] | None:
-    """The distributors whose months are looked at; a month's key begins with its distributor."""
+    """The distributors whose months are checked; a month's key begins with its distributor."""
     distributors, months = report.ids("distributor"), report.ids("progress")
     if distributors is None or months is None:
         return None
@@ -144,6 +146,6 @@ def _concerned(report: Report) -> list[int] | None:
 
 
 def _kept_minor(line: Document) -> int:
-    """The line's net, without what was refunded of it."""
+    """The line's net, less refunds."""
     net: int = line["amount_minor"] - line["discount_minor"] - line["refunded_minor"]
     return net

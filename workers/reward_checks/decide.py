@@ -1,4 +1,4 @@
-"""The rules of rewards. What an order adds follows from all its events, whatever came first."""
+"""The rules of rewards. What an order adds depends on all its events, never on their order of arrival."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ Answer = Decision[State] | NotYet[State]
 
 
 def count_sale(state: State, message: Message[OrderPaid]) -> Answer:
-    """Add the order's net to the seller's month; a target that is reached grants its reward, once.
+    """Add the order's net to the seller's month; reaching a target grants its reward, once.
 
-    What was given back before we heard of the payment is not added.
+    Refunds that arrived before the payment are subtracted.
     """
     order = message.data
     rules = state.rules.get(order.rule_version)
@@ -35,12 +35,12 @@ def count_sale(state: State, message: Message[OrderPaid]) -> Answer:
     before = state.progress.get(key) or Progress(
         key, order.distributor_id, month_of(order.placed_at), order.currency, market=market
     )
-    after = before.by_the_last_order(order, state.rules)
-    return _settle(state, before, after, sale, replace(sale, month=key, counted=True))
+    after = before.with_order(order, state.rules)
+    return _update_month(state, before, after, sale, replace(sale, month=key, counted=True))
 
 
 def take_back_refund(state: State, message: Message[OrderRefunded]) -> Answer:
-    """Subtract what was refunded from the month the order was placed in; a target missed now revokes its reward."""
+    """Subtract the refund from the month the order was placed in; a target missed now revokes its reward."""
     order = message.data
     return _take_back(state, order, to_minor(order.refunded_total, order.currency))
 
@@ -53,24 +53,23 @@ def take_back_sale(state: State, message: Message[OrderCancelled]) -> Answer:
     return _take_back(state, order, to_minor(order.net_total, order.currency))
 
 
-def _take_back(state: State, order: OrderCancelled | OrderRefunded, in_all_minor: int) -> Answer:
-    """`in_all_minor` is a sum; one that is not above what we know says nothing new."""
+def _take_back(state: State, order: OrderCancelled | OrderRefunded, total_minor: int) -> Answer:
+    """`total_minor` is the sum of all refunds; one that is not above the known sum is outdated."""
     month = progress_key(order.distributor_id, order.placed_at, order.currency, DEFAULT_MARKET)
     sale = state.sales.get(order.key) or Sale(order.key, month, to_minor(order.net_total, order.currency))
-    if in_all_minor <= sale.taken_back_minor:
+    if total_minor <= sale.taken_back_minor:
         return Decision(state, outcome="nothing_new")
-    after = replace(sale, taken_back_minor=in_all_minor)
+    after = replace(sale, taken_back_minor=total_minor)
     if not sale.counted:
         return Decision(state.with_sale(after), outcome="noted")
     before = state.progress[sale.month]
-    return _settle(state, before, before, sale, after)
+    return _update_month(state, before, before, sale, after)
 
 
-def _settle(state: State, before: Progress, after: Progress, was: Sale, sale: Sale) -> Answer:
-    """Move the month by what the sale is worth now; grant what is reached and stands not yet, revoke what stands and
-    is reached no longer.
+def _update_month(state: State, before: Progress, after: Progress, was: Sale, sale: Sale) -> Answer:
+    """Change the month by the sale's difference in worth; grant newly reached rewards, revoke those no longer reached.
 
-    Newer rules may have dropped a target that was reached; its reward is revoked in the words of the rules before.
+    Newer rules may have dropped a target that was reached; its reward is revoked with the figures of the older rules.
     """
     after = replace(after, sales_minor=before.sales_minor + sale.worth_minor - was.worth_minor)
     targets = _targets(state, after)
@@ -85,7 +84,7 @@ def _settle(state: State, before: Progress, after: Progress, was: Sale, sale: Sa
 
 
 def _targets(state: State, progress: Progress) -> dict[str, SalesTarget]:
-    """The targets that count for the month by its last paid order, by reward; none before the first one."""
+    """The month's targets, by reward, from the rules of its last paid order; none before the first order."""
     rules = state.rules.get(progress.rule_version)
     targets = rules.terms.targets if rules else ()
     return {target.reward: target for target in targets if target.currency == progress.currency}
@@ -96,7 +95,7 @@ def _is_reached(progress: Progress, target: SalesTarget) -> bool:
 
 
 def _progress_fields(progress: Progress, target: SalesTarget) -> dict[str, object]:
-    """The reward in the fields of its events. A month's sales may be more than an amount carries; it says the most."""
+    """The reward in the fields of its events. Sales beyond the limit of an amount are cut to it."""
     return {
         "distributor_id": progress.distributor_id,
         "month": progress.month,

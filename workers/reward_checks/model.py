@@ -1,4 +1,4 @@
-"""A distributor's own paid sales of one calendar month (UTC) in one currency and market, and the rewards that stand."""
+"""A distributor's own paid sales of a calendar month (UTC) in one currency and market, and the granted rewards."""
 
 from __future__ import annotations
 
@@ -17,13 +17,11 @@ _EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Progress(view.Progress):
-    """The targets that count are those of the month's paid order that was placed last, whatever order the payments
-    came in.
-    """
+    """The targets are those of the month's last placed paid order, in whatever order the payments arrived."""
 
-    def by_the_last_order(self, order: OrderPaid, rules: Mapping[int, RuleSet]) -> Self:
+    def with_order(self, order: OrderPaid, rules: Mapping[int, RuleSet]) -> Self:
         """The month after one more paid order. Of orders placed at the same time, the rules that began last count,
-        then those with the higher number.
+        then the higher rule version.
         """
 
         def place(placed_at: datetime, rule_version: int) -> tuple[datetime, datetime, int]:
@@ -38,10 +36,10 @@ class Progress(view.Progress):
 
 @dataclass(frozen=True, slots=True)
 class Sale:
-    """An order in its month: `counted` once paid; `taken_back_minor` is what all refunds together gave back, or
-    everything once it was cancelled. Both only ever grow, so their order of arrival does not matter.
+    """An order in its month: `counted` once paid; `taken_back_minor` is the sum of all refunds, or everything once
+    it was cancelled. Both only grow, so the order of arrival does not matter.
 
-    `month` is the key of its month, which is known once it is paid: a refund does not name the market.
+    `month` is the key of its month, final once it is paid: a refund does not name the market.
     """
 
     key: str
@@ -52,13 +50,13 @@ class Sale:
 
     @property
     def worth_minor(self) -> int:
-        """What it adds to the month's sales: nothing before it is paid."""
+        """What it adds to the month's sales; 0 before it is paid."""
         return self.net_minor - self.taken_back_minor if self.counted else 0
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What one message sees: its order's sale, the progress it moves, and the rule sets."""
+    """The data for one message: its order's sale, the progress it changes, and the rule sets."""
 
     progress: Mapping[str, Progress] = field(default_factory=dict)
     rules: Mapping[int, RuleSet] = field(default_factory=dict)
@@ -72,5 +70,5 @@ class State:
 
 
 def progress_key(distributor_id: int, placed_at: datetime, currency: str, market: str) -> str:
-    """That of the month's earnings: `distributor/month/currency`, and `/market` where it is not the default one."""
+    """The key of the month's earnings: `distributor/month/currency`, with `/market` unless it is the default market."""
     return earnings_key(distributor_id, placed_at, currency, market)

@@ -1,4 +1,4 @@
-"""Loads and saves the months that a batch moves."""
+"""Loads and saves the months that a batch changes."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ class RewardRepository(Repository[State, Consumed]):
     collections: ClassVar[tuple[Collection, ...]] = (
         Collection(
             PROGRESS,
-            "own sales by distributor, month, currency and market, with the rewards that stand",
+            "own sales by distributor, month, currency and market, with the granted rewards",
             (Index((("distributor_id", 1), ("month", 1), ("_id", 1)), "a distributor's months"),),
         ),
         Collection(
             SALES,
-            "orders counted and what was taken back of them, by order: a repeat is known even when the journal "
-            "has forgotten it",
+            "counted orders and what was taken back of them, by order: a repeat is recognised even after its "
+            "journal record expired",
         ),
     )
 
@@ -55,7 +55,7 @@ class RewardRepository(Repository[State, Consumed]):
 
     @classmethod
     async def load(cls, tx: Transaction, messages: Sequence[Message[Consumed]], found: Found) -> Self:
-        """One query more where months count by other rules than the batch's orders."""
+        """One extra query if months follow other rules than the batch's orders."""
         months, rules = _progress.by_key(found["progress"]), _rules.by_key(found["rules"])
         others = {month.rule_version for month in months.values()} - rules.keys() - {0}
         rules |= await _rules.fetch(tx, RULES, others)
@@ -79,7 +79,7 @@ class RewardRepository(Repository[State, Consumed]):
 
 
 def _months(messages: Sequence[Message[Consumed]]) -> Find:
-    """The months of the sellers, in every currency and market: messages alone do not say which market it is."""
+    """The months of the sellers, in every currency and market: messages do not name the market."""
     orders = [message.data for message in messages]
     sellers, months = {order.distributor_id for order in orders}, {month_of(order.placed_at) for order in orders}
     return Find(PROGRESS, {"distributor_id": {"$in": list(sellers)}, "month": {"$in": list(months)}})

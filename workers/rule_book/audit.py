@@ -1,5 +1,5 @@
-"""I3: no rule set promises more than its pool. I8: what is in force is what a second person approved, and no rules
-were changed backwards.
+"""I3: no rule set promises more than its pool. I8: rules in force were approved by a second person, and never changed
+retroactively.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from contracts.plans.compliance import DEFAULTS, breaches
 from contracts.rules.promise import highest_promise
 from contracts.rules.terms import digest_of
 from contracts.rules.view import MARKETS, RULES, Market, RuleSet, in_force
-from infra.auditing.audit import IN_HAND_MAX, Read, Report, learnt
+from infra.auditing.audit import IN_HAND_MAX, Read, Report, outcome_times
 from workers.rule_book.repository import to_market, to_rules
 
 _BEGINNING = datetime.min.replace(tzinfo=UTC)
@@ -30,13 +30,13 @@ async def audit(read: Read, report: Report) -> None:
         _audit_promise(rules, report)
         report.add("I8", rules.stage)
         _audit_approval(rules, report)
-        # A rule set whose end is set is on its way out; the law may have changed since it began.
+        # A rule set with an end is exempt: the law may have changed since it began.
         if rules.stage == "active" and rules.retired_from is None:
             _audit_limits(rules, markets.get(rules.terms.market), report)
         if rules.stage == "active":
             active.append(rules)
-    began = {about: at async for taken in learnt(read, "rule_book", "activated") for about, at in taken.items()}
-    ended = {about: at async for taken in learnt(read, "rule_book", "retired") for about, at in taken.items()}
+    began = {about: at async for taken in outcome_times(read, "rule_book", "activated") for about, at in taken.items()}
+    ended = {about: at async for taken in outcome_times(read, "rule_book", "retired") for about, at in taken.items()}
     for rules in active:
         _audit_times(rules, active, began, ended, report)
 
@@ -55,7 +55,7 @@ def _audit_approval(rules: RuleSet, report: Report) -> None:
         return
     approver = rules.approved_by or ""
     is_second = bool(approver) and approver.casefold() != rules.proposed_by.casefold()
-    report.require(is_second, "I8", about, f"proposed by {rules.proposed_by}, approved by {approver or 'nobody'}")
+    report.require(is_second, "I8", about, f"proposed by {rules.proposed_by}, approved by {approver or 'no one'}")
     is_dated = (rules.stage == "active") == (rules.effective_from is not None)
     report.require(is_dated, "I8", about, f"{rules.stage} does not fit effective_from {rules.effective_from}")
 
@@ -75,7 +75,7 @@ def _audit_times(
     ended: Mapping[str, datetime],
     report: Report,
 ) -> None:
-    """What the journal still knows of: when a change was taken, and thus how far back it may reach."""
+    """Check the times of changes that the journal still has: none may take effect before it was decided."""
     about, start, end = _about(rules), rules.effective_from, rules.retired_from
     if start is None:
         return

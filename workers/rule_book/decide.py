@@ -1,4 +1,4 @@
-"""The rules about rules: two persons stand for what is promised, and no promise is ever changed backwards."""
+"""The rules about rules: two people approve what is promised, and no promise is changed retroactively."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from contracts.money import MoneyError, to_rate
-from contracts.plans.compliance import LEVELS_PAID_BEYOND_WHICH_A_REASON_IS_ASKED, Breach, breaches, limits_of
+from contracts.plans.compliance import LEVELS_PAID_WITHOUT_OVERRIDE_MAX, Breach, breaches, limits_of
 from contracts.rules.terms import digest_of, terms_of
 from contracts.rules.v1 import (
     ActivateRules,
@@ -39,7 +39,7 @@ Answer = Decision[State] | NotYet[State]
 
 
 def propose(state: State, message: Message[ProposeRules]) -> Answer:
-    """Keep a draft. Other terms replace it, and void its approval, until it is active; then it never changes."""
+    """Store a draft. Until it is active, other terms replace it and void its approval; then it never changes."""
     command = message.data
     version = command.rule_version
     try:
@@ -59,13 +59,15 @@ def propose(state: State, message: Message[ProposeRules]) -> Answer:
 
 
 def approve(state: State, message: Message[ApproveRules]) -> Answer:
-    """Note that another person than the proposer stands for exactly these terms. The first approval counts."""
+    """Record that a second person approves exactly these terms. The first approval counts."""
     command = message.data
     rules = state.rules.get(command.rule_version)
     if rules is None:
         return _not_proposed(state, command.rule_version)
     if rules.digest != command.digest:
-        detail = f"digest: rules {rules.rule_version} are not what was read, but {rules.digest}; read them again."
+        detail = (
+            f"digest: rules {rules.rule_version} have the digest {rules.digest}, not the given one; read them again."
+        )
         return _refuse(state, rules.rule_version, "digest_mismatch", detail)
     if rules.proposed_by.casefold() == command.approved_by.casefold():
         detail = f"approved_by: {command.approved_by} has proposed the rules; let another person read and approve them."
@@ -78,14 +80,14 @@ def approve(state: State, message: Message[ApproveRules]) -> Answer:
 
 
 def activate(state: State, message: Message[ActivateRules]) -> Answer:
-    """Put approved rules in force, within the limits of their market and without touching what was promised before."""
+    """Put approved rules in force, within the limits of their market, and never retroactively."""
     command = message.data
     rules = state.rules.get(command.rule_version)
     if rules is None:
         return _not_proposed(state, command.rule_version)
     if rules.stage == "active":
         assert rules.effective_from is not None, "active rules have a date"
-        if _is_meant(command.effective_from, rules.effective_from, message.received_at):
+        if _is_repeat(command.effective_from, rules.effective_from, message.received_at):
             return Decision(state, outcome="duplicate")
         since = rules.effective_from.isoformat()
         detail = f"rule_version: {rules.rule_version} is active from {since} on; take the next number."
@@ -95,7 +97,7 @@ def activate(state: State, message: Message[ActivateRules]) -> Answer:
         return NotYet("not_approved", _refuse(state, rules.rule_version, "not_approved", detail))
     market = state.market(rules.terms.market)
     if market is None:
-        detail = f"rules.market: market {rules.terms.market} is not defined; define what its law allows."
+        detail = f"rules.market: market {rules.terms.market} is not defined; define its legal limits."
         return NotYet("market_unknown", _refuse(state, rules.rule_version, "market_unknown", detail))
     if found := breaches(rules.terms, market):
         return _beyond_limits(state, rules.rule_version, found)
@@ -104,7 +106,7 @@ def activate(state: State, message: Message[ActivateRules]) -> Answer:
     if at < now and (before := in_force(at, market.market, state.tenures)):
         if plus(at, CLOCK_SKEW_MAX) < now:
             detail = (
-                f"effective_from: rules {before} held at {at.isoformat()}, and what was promised stays; "
+                f"effective_from: rules {before} held at {at.isoformat()}, and rules never change retroactively; "
                 f"give a time from {now.isoformat()} on."
             )
             return _refuse(state, rules.rule_version, "retroactive", detail)
@@ -123,23 +125,23 @@ def retire(state: State, message: Message[RetireRules]) -> Answer:
     if rules is None:
         return _not_proposed(state, command.rule_version)
     if rules.stage != "active":
-        detail = f"rule_version: {rules.rule_version} is not active; only what is in force can end."
+        detail = f"rule_version: {rules.rule_version} is not active; only active rules can end."
         return NotYet("not_active", _refuse(state, rules.rule_version, "not_active", detail))
     if rules.retired_from is not None:
-        if _is_meant(command.effective_from, rules.retired_from, message.received_at):
+        if _is_repeat(command.effective_from, rules.retired_from, message.received_at):
             return Decision(state, outcome="duplicate")
         detail = f"rule_version: {rules.rule_version} ends at {rules.retired_from.isoformat()}, which stays."
         return _refuse(state, rules.rule_version, "already_retired", detail)
     now = message.received_at
     at = command.effective_from or now
     if plus(at, CLOCK_SKEW_MAX) < now:
-        detail = f"effective_from: what was promised stays; give a time from {now.isoformat()} on."
+        detail = f"effective_from: rules never change retroactively; give a time from {now.isoformat()} on."
         return _refuse(state, rules.rule_version, "retroactive", detail)
     at = max(at, now)
     assert rules.effective_from is not None, "active rules have a date"
     if at < rules.effective_from:
         since = rules.effective_from.isoformat()
-        detail = f"effective_from: rules {rules.rule_version} begin at {since}; end them then, and they never hold."
+        detail = f"effective_from: rules {rules.rule_version} begin at {since}; to withdraw them, give that time."
         return _refuse(state, rules.rule_version, "ends_before_it_begins", detail)
     retired = replace(rules, retired_from=at, retired_by=command.retired_by)
     event = RulesRetired(
@@ -148,26 +150,26 @@ def retire(state: State, message: Message[RetireRules]) -> Answer:
     return Decision(state.with_rules(retired), (event,), "retired")
 
 
-def _is_meant(wished: datetime | None, kept: datetime, now: datetime) -> bool:
-    """Whether the time that is kept came of the same command, whose time may have lain a little before our receipt.
+def _is_repeat(requested: datetime | None, kept: datetime, now: datetime) -> bool:
+    """Whether the stored time came from the same command, whose time may have been a little before our receipt.
 
-    A kept time that is yet to come was named, so only the same time means it.
+    A stored time in the future was given explicitly, so only the same time is a repeat.
     """
     if kept > now:
-        return wished == kept
-    return wished is None or wished <= kept <= plus(wished, CLOCK_SKEW_MAX)
+        return requested == kept
+    return requested is None or requested <= kept <= plus(requested, CLOCK_SKEW_MAX)
 
 
 def define_market(state: State, message: Message[DefineMarket]) -> Answer:
-    """Keep what a market's law allows. Rules that are to hold on must keep to it, or be retired first."""
+    """Store a market's legal limits. Active rules that exceed them must be retired first."""
     command = message.data
     market = limits_of(command)
     if state.markets.get(market.market) == market:
         return Decision(state, outcome="unchanged")
-    if market.levels_paid_max > LEVELS_PAID_BEYOND_WHICH_A_REASON_IS_ASKED and command.override is None:
+    if market.levels_paid_max > LEVELS_PAID_WITHOUT_OVERRIDE_MAX and command.override is None:
         detail = (
-            f"levels_paid_max: {market.levels_paid_max} is more than {LEVELS_PAID_BEYOND_WHICH_A_REASON_IS_ASKED}; "
-            "say in `override` who has decided so, and why."
+            f"levels_paid_max: {market.levels_paid_max} is more than {LEVELS_PAID_WITHOUT_OVERRIDE_MAX}; "
+            "name in `override` who decided so, and why."
         )
         return _refuse_market(state, market.market, "levels_beyond_three", detail)
     for rules in state.active_in(market.market):
@@ -190,10 +192,10 @@ def define_market(state: State, message: Message[DefineMarket]) -> Answer:
 
 
 def _beyond_limits(state: State, version: int, found: tuple[Breach, ...]) -> Decision[State]:
-    """All that is wrong in one sentence, each with its clause; the field has the first clause that is cited."""
-    told = "; ".join(f"{breach.detail} ({breach.clause})" if breach.clause else breach.detail for breach in found)
+    """All breaches in one sentence, each with its clause; the field has the first cited clause."""
+    detail = "; ".join(f"{breach.detail} ({breach.clause})" if breach.clause else breach.detail for breach in found)
     clause = next((breach.clause for breach in found if breach.clause), None)
-    return _refuse(state, version, "market_limit", f"{told}.", clause)
+    return _refuse(state, version, "market_limit", f"{detail}.", clause)
 
 
 def _not_proposed(state: State, version: int) -> NotYet[State]:

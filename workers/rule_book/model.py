@@ -1,4 +1,4 @@
-"""The rule book as one message sees it. Rule sets and markets are published views."""
+"""The rule book data for one message. Rule sets and markets are published views."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from contracts.rules.view import Market, RuleSet, Tenure
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """How often a market's limits or active rules were decided about.
+    """Counts the decisions about a market's limits or active rules.
 
-    Both decisions read what the other writes. Each takes the next turn, so that of two at the same time one waits.
+    Both kinds of decision read what the other writes. Each takes the next turn, so that of two concurrent ones one is
+    retried.
     """
 
     market: str
@@ -23,14 +24,14 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The rule set that a message names, or where it is about being in force, all of them; and the markets."""
+    """The rule set that a message names, or all of them if the message concerns rules in force; and the markets."""
 
     rules: Mapping[int, RuleSet] = field(default_factory=dict)
     markets: Mapping[str, Market] = field(default_factory=dict)
     turns: Mapping[str, Turn] = field(default_factory=dict)
 
     def market(self, name: str) -> Market | None:
-        """The market's limits; the default market has some before it is defined."""
+        """The market's limits; the default market has built-in ones until it is defined."""
         return self.markets.get(name, DEFAULTS if name == DEFAULTS.market else None)
 
     @property

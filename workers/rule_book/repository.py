@@ -1,4 +1,4 @@
-"""Loads and saves rule sets and markets, which are published views, and the turns that keep decisions apart."""
+"""Loads and saves rule sets and markets, which are published views, and the turns that serialise decisions."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ class RuleBookRepository(Repository[State, Consumed]):
             (
                 Index(
                     (("stage", 1), ("terms.market", 1), ("effective_from", 1), ("retired_from", 1), ("_id", 1)),
-                    "when each active rule set holds, for every batch of orders: answered without its terms",
+                    "when each active rule set holds, for every batch of orders: covers the query, without the terms",
                 ),
             ),
         ),
-        Collection(MARKETS, "what the law of each market allows"),
-        Collection(TURNS, "how often each market's limits or active rules were decided about"),
+        Collection(MARKETS, "the legal limits of each market"),
+        Collection(TURNS, "counts the decisions about each market's limits or active rules"),
     )
 
     def __init__(
@@ -55,7 +55,7 @@ class RuleBookRepository(Repository[State, Consumed]):
 
     @classmethod
     def queries(cls, messages: Sequence[Message[Consumed]]) -> dict[str, Query]:
-        """What is to be in force is held against everything that is; other messages ask for their own rules only."""
+        """Activations and markets are checked against all rules; other messages load their own rules only."""
         if _needs_all(messages):
             return {"rules": Find(RULES, {})}
         return {"rules": with_ids(RULES, _versions_named(messages))}

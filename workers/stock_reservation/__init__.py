@@ -1,4 +1,4 @@
-"""Keeps the stock and sets it apart for orders: all lines of an order or none, never more than there is.
+"""Keeps the stock and reserves it for orders: all lines of an order or none, never more than in stock.
 
 consumes   order.accepted, order.shipped, order.cancelled, order.refunded, order.unpaid-cancelled;
            stock.receive, stock.adjust, stock.set; clock.ticked

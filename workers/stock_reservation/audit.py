@@ -1,7 +1,7 @@
-"""I1: on hand = received - shipped + adjusted, reserved = open reservations; an item is low if its lots and the day say
-so, and what is reserved beyond what there is, is announced as a shortage and belongs to paid orders.
+"""I1: on hand = received - shipped + adjusted, reserved = open reservations; an item is low if its lots that day are;
+units reserved beyond the stock are announced as a shortage and belong to paid orders.
 
-What was refunded before it left belongs to no reservation any more.
+Units refunded before they shipped are in no reservation.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from workers.stock_reservation.model import Reservation
 from workers.stock_reservation.repository import BOOKINGS, RESERVATIONS, to_booking, to_item, to_reservation
 
 _DAYS_LEFT_MIN = 3
-"""A lot counts while it is good for so many days more."""
+"""A lot counts while it can be sold for this many days more."""
 
 _CHECKED_WITHIN = timedelta(hours=2)
-"""Time for the ticks of a new day to check every item, and for clocks that differ."""
+"""Time for the ticks of a new day to check every item, and for clock skew."""
 
 _ANSWERED_WITHIN = timedelta(minutes=20)
-"""Longer than every automatic retry together."""
+"""Longer than all automatic retries together."""
 
 _TICKED_WITHIN = timedelta(days=1)
-"""Without a tick for so long the clock is at fault, and no item."""
+"""Without a tick for this long the clock is faulty, not the items."""
 
 
 async def audit(read: Read, report: Report) -> None:
-    refunded, ended = await _refunded_before_they_left(read, report)
+    refunded, ended = await _refunded_before_shipment(read, report)
     held: Counter[tuple[int, str]] = Counter()
     shipped: Counter[int] = Counter()
     async for reservation in _reservations(read, report):
@@ -42,12 +42,14 @@ async def audit(read: Read, report: Report) -> None:
         given_back, due = _given_back(reservation), refunded.pop(reservation.key, Counter())
         about = f"order/{reservation.key}"
         report.require(
-            given_back == due, "I1", about, f"gave {_listed(given_back)} back, its refunds say {_listed(due)}"
+            given_back == due, "I1", about, f"gave {_listed(given_back)} back, its refunds require {_listed(due)}"
         )
         is_kept = reservation.status == "open" and bool(reservation.left) and reservation.key in ended
-        report.require(not is_kept, "I1", about, "was refunded in full, but its goods are still set apart")
+        report.require(not is_kept, "I1", about, "was refunded in full, but its goods are still reserved")
     for key, due in refunded.items():
-        report.breach("I1", f"order/{key}", f"{_listed(due)} refunded before they left, but nothing was ever reserved")
+        report.breach(
+            "I1", f"order/{key}", f"{_listed(due)} refunded before they shipped, but nothing was ever reserved"
+        )
     checked = await _checked_for(read, report)
     booked: Counter[int] = Counter()
     async for document in read.stream(BOOKINGS, report.among("product", "product_id", int)):
@@ -62,14 +64,14 @@ async def audit(read: Read, report: Report) -> None:
         _audit_low(report, about, item, checked)
         await _audit_short(read, report, about, item, checked)
         books = item.received - item.shipped + item.adjusted
-        report.require(item.on_hand == books, "I1", about, f"on hand is {item.on_hand}, the books say {books}")
-        came_in, said = item.received + item.adjusted, booked[item.product_id]
-        report.require(came_in == said, "I1", about, f"{came_in} came in, bookings say {said}")
+        report.require(item.on_hand == books, "I1", about, f"on hand is {item.on_hand}, the books give {books}")
+        came_in, recorded = item.received + item.adjusted, booked[item.product_id]
+        report.require(came_in == recorded, "I1", about, f"{came_in} came in, bookings give {recorded}")
         report.require(
             item.shipped == shipped[item.product_id],
             "I1",
             about,
-            f"{item.shipped} shipped, reservations say {shipped[item.product_id]}",
+            f"{item.shipped} shipped, reservations give {shipped[item.product_id]}",
         )
         for lot in item.lots:
             open_units = held.pop((item.product_id, lot.batch_id), 0)
@@ -84,7 +86,7 @@ async def audit(read: Read, report: Report) -> None:
 
 
 async def _checked_for(read: Read, report: Report) -> date | None:
-    """The day for which every item must have been checked by now, by the ticks that this worker handled."""
+    """The day for which every item must have been checked by now, given the ticks that this worker handled."""
     recent = {"about": "clock", "at": {"$gte": report.now - _TICKED_WITHIN}}
     ticks = await read.find("journal.stock_reservation", recent, fields=("at",))
     newest = max((record["at"] for record in ticks), default=None)
@@ -92,7 +94,7 @@ async def _checked_for(read: Read, report: Report) -> date | None:
 
 
 def _audit_low(report: Report, about: str, item: StockItem, checked: date | None) -> None:
-    """An item that watches its thresholds is on the right side of them, and no lot's day will be missed."""
+    """An item with thresholds has the right alert state, and its next check comes before any lot's last day."""
     if item.recovered_at > item.low_at and checked is not None:
         left = _lasting(item, checked)
         detail = f"had {left} units left on {checked}, its threshold is {item.low_at}, and it is not low"
@@ -109,10 +111,10 @@ def _audit_low(report: Report, about: str, item: StockItem, checked: date | None
 
 
 async def _audit_short(read: Read, report: Report, about: str, item: StockItem, checked: date | None) -> None:
-    """A shortage is announced with its amount, and ends when it is covered; no unpaid order holds any of it."""
+    """A shortage is announced with its amount, and ends when covered; no unpaid order has reserved any of it."""
     report.add("I1", "units_short", item.short)
     least, most = (_missing(item, day) for day in (checked, report.now.date()))
-    detail = f"{least} units reserved beyond what there is, and the announced shortage is {item.short}"
+    detail = f"{least} units reserved beyond the stock, and the announced shortage is {item.short}"
     report.require(item.short >= least, "I1", about, detail)
     report.require(not item.short or most > 0, "I1", about, f"is short by {item.short}, but nothing is missing")
     if item.asking is not None:
@@ -126,17 +128,19 @@ async def _audit_short(read: Read, report: Report, about: str, item: StockItem, 
         report.require(item.short <= most, "I1", about, detail)
         unpaid = {LISTS: status_list("pending"), "reserved": True, "lines.product_id": item.product_id}
         for order in await read.find(ORDERS, unpaid, limit=1, fields=("_id",)):
-            report.breach("I1", about, f"is short by {item.short}, but order {order['_id']} is unpaid and holds some")
+            report.breach(
+                "I1", about, f"is short by {item.short}, but order {order['_id']} is unpaid and has some reserved"
+            )
 
 
 def _missing(item: StockItem, day: date | None) -> int:
-    """Reserved units beyond those in lots that may be sold on a day, or on any day."""
-    there = sum(lot.on_hand if day is None or _is_good(lot, day) else min(lot.on_hand, 0) for lot in item.lots)
-    return max(sum(lot.reserved for lot in item.lots) - there, 0)
+    """Reserved units beyond those in lots that can be sold on the day, or on any day."""
+    stock = sum(lot.on_hand if day is None or _is_good(lot, day) else min(lot.on_hand, 0) for lot in item.lots)
+    return max(sum(lot.reserved for lot in item.lots) - stock, 0)
 
 
 def _lasting(item: StockItem, day: date) -> int:
-    """Units that are good for some days more, without those that are needed where another lot has too few."""
+    """Free units that can be sold for some days more, less those needed because another lot has too few."""
     until = min(day.toordinal() + _DAYS_LEFT_MIN, date.max.toordinal())
     good = [lot for lot in item.lots if _is_good(lot, date.fromordinal(until))]
     needed = (lot.reserved - (lot.on_hand if _is_good(lot, day) else min(lot.on_hand, 0)) for lot in item.lots)
@@ -153,22 +157,20 @@ def _ordinal(day: str | None) -> int:
 
 
 async def _reservations(read: Read, report: Report) -> AsyncIterator[Reservation]:
-    """Those of what is looked at: of orders, and of products, whose every unit has to be counted."""
-    such = {"status": {"$in": ["open", "shipped", "released"]}}
-    async for document in read.stream(RESERVATIONS, {**such, **report.among("order", "_id")}):
+    """The reservations to check: of the orders, and all those of the products, whose units are counted."""
+    counted = {"status": {"$in": ["open", "shipped", "released"]}}
+    async for document in read.stream(RESERVATIONS, {**counted, **report.among("order", "_id")}):
         yield to_reservation(document)
     products = report.among("product", "picks.product_id", int)
     keys = set(report.ids("order") or ())
     if products:
-        async for document in read.stream(RESERVATIONS, {**such, **products}):
+        async for document in read.stream(RESERVATIONS, {**counted, **products}):
             if document["_id"] not in keys:
                 yield to_reservation(document)
 
 
-async def _refunded_before_they_left(read: Read, report: Report) -> tuple[dict[str, Counter[int]], set[str]]:
-    """Units by product, of each order that was refunded while its goods were in the house; and which of these orders
-    were refunded in full.
-    """
+async def _refunded_before_shipment(read: Read, report: Report) -> tuple[dict[str, Counter[int]], set[str]]:
+    """Units by product that each order had refunded before shipment, and the orders that were refunded in full."""
     found: dict[str, Counter[int]] = {}
     ended: set[str] = set()
     where = {"refunds.was_shipped": False, **report.among("order", "_id")}

@@ -1,7 +1,7 @@
-"""The rules of stock. All lines of an order are reserved or none, and never more than there is.
+"""The rules of stock. All lines of an order are reserved or none, and never more than in stock.
 
-What is there may become less than what is reserved. Then the truth is booked, the shortage is announced, and the newest
-unpaid orders are asked to give up their units, page by page: a request, an answer, and the next request.
+The stock may fall below what is reserved. Then the real stock is booked, the shortage is announced, and the newest
+unpaid orders are cancelled, page by page: a request, an answer, and the next request.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ from workers.stock_reservation.model import (
     count_shipped,
     days_after,
     first_expired,
+    message_picks,
     next_check_on,
-    picks_said,
     recovery_threshold,
 )
 
@@ -51,21 +51,21 @@ Watched = tuple[StockItem, tuple[Payload, ...]]
 
 
 def reserve(state: State, message: Message[OrderAccepted]) -> Answer:
-    """Set apart what the order wants, first expired first out; if anything is wanting, nothing at all.
+    """Reserve the order's units, first expired first out; if anything is short, nothing is reserved.
 
-    Lines of the same product are added up first. An order cancelled before this message came is not reserved.
+    Lines of the same product are added up first. An order that was cancelled already is not reserved.
     """
     order = message.data
     known = state.reservations.get(order.key)
     if known is not None:
         return Decision(state, outcome="cancelled_before" if known.status == "void" else "duplicate")
     day = _day(message.time)
-    wanted: Counter[int] = Counter()
+    ordered: Counter[int] = Counter()
     for line in order.lines:
-        wanted[line.product_id] += line.quantity
+        ordered[line.product_id] += line.quantity
     shortages = tuple(
         Shortage(product_id=product_id, wanted=quantity, available=sellable)
-        for product_id, quantity in sorted(wanted.items())
+        for product_id, quantity in sorted(ordered.items())
         if (sellable := _item(state, product_id).sellable(day)) < quantity
     )
     if shortages:
@@ -73,18 +73,18 @@ def reserve(state: State, message: Message[OrderAccepted]) -> Answer:
         return Decision(state.with_reservation(Reservation(order.key, "short")), (short,), "short")
     picks = tuple(
         pick
-        for product_id, quantity in sorted(wanted.items())
+        for product_id, quantity in sorted(ordered.items())
         for pick in first_expired(_item(state, product_id), quantity, day)
     )
     items, crossings = _watch(state.move(picks, reserved=+1), message.time)
-    reserved = StockReserved(shop_id=order.shop_id, order_id=order.order_id, picks=picks_said(picks))
+    reserved = StockReserved(shop_id=order.shop_id, order_id=order.order_id, picks=message_picks(picks))
     after = state.with_items(*items).with_reservation(Reservation(order.key, "open", picks))
     return Decision(after, (reserved, *crossings), "reserved")
 
 
 def ship(state: State, message: Message[OrderShipped]) -> Answer:
-    """The goods leave: what was set apart is no longer on hand. The shop ships what it has, so books that have less
-    follow: other lots give what is missing, and beyond that the lot goes below zero.
+    """The goods ship: reserved units are no longer on hand. The shop ships what it really has. If the books have less,
+    other lots give what is missing; beyond that the lot goes below zero.
     """
     reservation = state.reservations.get(message.data.key)
     if reservation is None:
@@ -98,7 +98,7 @@ def ship(state: State, message: Message[OrderShipped]) -> Answer:
 
 
 def release(state: State, message: Message[OrderCancelled]) -> Answer:
-    """Give back what was set apart. A cancellation that overtakes its order leaves a mark, so nothing is reserved."""
+    """Release the reservation. A cancellation that overtakes its order is stored, so that nothing gets reserved."""
     order = message.data
     reservation = state.reservations.get(order.key)
     if reservation is None:
@@ -106,17 +106,17 @@ def release(state: State, message: Message[OrderCancelled]) -> Answer:
     if reservation.status != "open":
         return Decision(state, outcome=f"already_{reservation.status}")
     items, crossings = _watch(state.move(reservation.left, reserved=-1), message.time)
-    released = StockReleased(shop_id=order.shop_id, order_id=order.order_id, picks=picks_said(reservation.left))
+    released = StockReleased(shop_id=order.shop_id, order_id=order.order_id, picks=message_picks(reservation.left))
     after = state.with_items(*items).with_reservation(replace(reservation, status="released"))
     return Decision(after, (released, *crossings) if released.picks else (), "released")
 
 
 def give_back(state: State, message: Message[OrderRefunded]) -> Answer:
-    """Put refunded units that had not left back among the available ones, by their sums, so each comes back once.
+    """Make refunded units that have not shipped available again, by their sums, so each comes back once.
 
-    If all the money went back before the goods left, the order has ended and nothing of it can ship: everything that
-    is set apart for it is available again. Where the shipment of the rest was handled first, the units come back on
-    hand. Goods that come back after they left are received like any others.
+    A full refund before shipment ends the order and nothing of it can ship: its whole reservation is released. If the
+    shipment of the rest was handled first, the units come back on hand. Goods that are returned after shipment are
+    received like any others.
     """
     order = message.data
     if order.was_shipped:
@@ -141,12 +141,12 @@ def give_back(state: State, message: Message[OrderRefunded]) -> Answer:
     else:
         moved = state.move(picks, reserved=-1)
     items, crossings = _watch(moved, message.time)
-    released = StockReleased(shop_id=order.shop_id, order_id=order.order_id, picks=picks_said(picks))
+    released = StockReleased(shop_id=order.shop_id, order_id=order.order_id, picks=message_picks(picks))
     return Decision(after.with_items(*items), (released, *crossings) if picks else (), "released")
 
 
 def receive(state: State, message: Message[ReceiveStock]) -> Answer:
-    """Book goods that came in. The same receipt counts once; a lot keeps its expiry date."""
+    """Book received goods. The same receipt counts once; a lot keeps its expiry date."""
     receipt = message.data
     booking = Booking(
         receipt.receipt_id,
@@ -165,7 +165,7 @@ def receive(state: State, message: Message[ReceiveStock]) -> Answer:
             state,
             booking,
             "expiry_mismatch",
-            f"expiry_date: lot {lot.batch_id} expires on {lot.expires_on or 'no day'}; use another batch_id "
+            f"expiry_date: lot {lot.batch_id} expires on {lot.expires_on or 'no date'}; use another batch_id "
             f"for goods that expire on {receipt.expiry_date}.",
         )
     low_at = item.low_at if receipt.low_at is None else receipt.low_at
@@ -189,7 +189,7 @@ def receive(state: State, message: Message[ReceiveStock]) -> Answer:
 
 
 def adjust(state: State, message: Message[AdjustStock]) -> Answer:
-    """Correct the books by a count, even below what is reserved. A lot cannot have less than nothing."""
+    """Correct the books by a count, even below what is reserved. A lot cannot go below zero."""
     adjustment = message.data
     booking = Booking(
         adjustment.adjustment_id,
@@ -209,7 +209,7 @@ def adjust(state: State, message: Message[AdjustStock]) -> Answer:
             booking,
             "below_zero",
             f"delta: lot {lot.batch_id} of product {item.product_id} has {lot.on_hand} units, "
-            f"so {-adjustment.delta} cannot be taken away; send what was counted.",
+            f"so {-adjustment.delta} cannot be removed; send what was counted.",
         )
     item = replace(
         item.with_lot(replace(lot, on_hand=lot.on_hand + adjustment.delta)), adjusted=item.adjusted + adjustment.delta
@@ -218,7 +218,7 @@ def adjust(state: State, message: Message[AdjustStock]) -> Answer:
 
 
 def count(state: State, message: Message[SetStock]) -> Answer:
-    """Have the books say what was found, by what they say now, even below what is reserved."""
+    """Set a lot's units on hand to the counted ones, even below what is reserved."""
     found = message.data
     item = _item(state, found.product_id)
     lot = item.lot(found.batch_id) or Lot(found.batch_id, None, 0, 0)
@@ -227,7 +227,7 @@ def count(state: State, message: Message[SetStock]) -> Answer:
         found.reference, "count", found.product_id, found.batch_id, delta, found.on_hand, found.content_digest
     )
     if (known := state.bookings.get(booking.reference)) is not None:
-        # The same count, sent again after more came in, would make another difference.
+        # The same count, repeated after another receipt, would have a different delta.
         return _booked_before(state, known, replace(booking, delta=known.delta))
     counted = replace(lot, on_hand=found.on_hand, expires_on=found.expiry_date or lot.expires_on)
     if counted == lot:
@@ -237,8 +237,8 @@ def count(state: State, message: Message[SetStock]) -> Answer:
 
 
 def check_dates(state: State, message: Message[ClockTicked]) -> Answer:
-    """A lot that comes too near to its last day of sale no longer counts, and its item may run low by that alone.
-    After that day nothing is served from it, and what is reserved may be more than the other lots have.
+    """A lot too close to its last day of sale no longer counts, so its item may run low by that alone. After that day
+    it serves no order, and the reserved units may exceed the other lots.
     """
     day = _day(message.data.at)
     due = [
@@ -251,10 +251,10 @@ def check_dates(state: State, message: Message[ClockTicked]) -> Answer:
 
 
 def take_back(state: State, message: Message[UnpaidCancelled]) -> Answer:
-    """Free what was reserved for the orders that were cancelled, and request more where they were not enough.
+    """Release the reservations of the cancelled orders, and request more if they were not enough.
 
-    Their own cancellations come too, and whichever is second finds nothing left to do. Where no unpaid order is left,
-    the rest stays short: paid orders keep what is reserved for them.
+    Their own cancellations arrive too; the second message finds nothing left to do. If no unpaid order is left, the
+    rest stays short: paid orders keep their reservations.
     """
     answer = message.data
     released = [r for key in answer.orders if (r := state.reservations.get(key)) is not None and r.status == "open"]
@@ -269,16 +269,16 @@ def take_back(state: State, message: Message[UnpaidCancelled]) -> Answer:
     if item.asking is not None and item.requests == answer.request:
         item, next_step = _after_answer(item, answer, _day(message.time))
         after, changes = after.with_items(item), (*changes, *next_step)
-    said = (
-        StockReleased(shop_id=shop_id, order_id=order_id, picks=picks_said(reservation.left))
+    released_events = (
+        StockReleased(shop_id=shop_id, order_id=order_id, picks=message_picks(reservation.left))
         for reservation in released
         for shop_id, order_id in [reservation.key.split("/")]
     )
-    return Decision(after, (*said, *changes), "released" if released else "nothing_reserved")
+    return Decision(after, (*released_events, *changes), "released" if released else "nothing_reserved")
 
 
 def refuse_unreadable(item: Refused[ReceiveStock | AdjustStock | SetStock]) -> Refusal | None:
-    """Refuse what breaks its contract, or its id's uniqueness, where it still says what it is about."""
+    """Refuse a message that breaks its contract, or reuses an id, if its product and reference can still be read."""
     data = item.data
     references = (data.get(name) for name in ("receipt_id", "adjustment_id", "reference"))
     known = {"product_id": data.get("product_id")}
@@ -294,9 +294,9 @@ def _day(moment: datetime) -> str:
 
 
 def _watch(items: Iterable[StockItem], now: datetime) -> tuple[list[StockItem], tuple[Payload, ...]]:
-    """Tell when an item falls to its threshold or recovers: once per crossing, with a gap between the two.
+    """Announce when an item falls to its threshold or recovers: once per crossing, with a gap between the two.
 
-    A message that comes late does not bring a lot back that did not count on the day of the last check.
+    A late message cannot make a lot count again that did not count at the last check.
     """
     today = now.date().isoformat()
     soon = days_after(today, EXPIRES_SOON_DAYS)
@@ -327,15 +327,15 @@ def _watch(items: Iterable[StockItem], now: datetime) -> tuple[list[StockItem], 
 
 
 def _short_by(item: StockItem, short: int) -> Watched:
-    """Announce that the item is short by so much, or no longer, and request units where that is new.
+    """Announce the item's new shortage, or its end, and request units if it grew.
 
-    While a request is under way, what it has freed so far is not announced: the answer will be.
+    While a request is open, units freed so far are not announced; its answer will be.
     """
     if item.asking is not None and 0 < short < item.short:
         return item, ()
     after, change = _announce(item, short)
     if item.asking is not None:
-        # Since it was covered, orders may have come that are newer than where the search is.
+        # If the shortage had ended, newer orders may have been placed after the search began.
         return replace(after, asking="again" if item.short == 0 else item.asking), change
     if short < item.short:
         return after, change
@@ -344,7 +344,7 @@ def _short_by(item: StockItem, short: int) -> Watched:
 
 
 def _after_answer(item: StockItem, answer: UnpaidCancelled, today: str) -> Watched:
-    """Request the next page where units are still short; without one, announce what stays short."""
+    """Request the next page if units are still short; if there is none, announce what stays short."""
     short = item.shortage(today)
     known, item = item, replace(item, asking=None)
     if short and known.asking == "again":

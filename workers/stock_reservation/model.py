@@ -1,4 +1,4 @@
-"""Stock as this worker knows it: items with lots, reservations, and the bookings that changed what is on hand."""
+"""The worker's stock: items with lots, reservations, and the bookings that changed the units on hand."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from contracts.stock.v1 import ReceiveStock
 from contracts.stock.view import NEVER, StockItem
 
 EXPIRES_SOON_DAYS = 3
-"""Units that expire within this time do not count when the item is checked for running low."""
+"""Units that expire within this time do not count in the check for low stock."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pick:
-    """Units of one product out of one lot; `given_back` of them were refunded before they left."""
+    """Units of one product from one lot; `given_back` of them were refunded before shipment."""
 
     product_id: int
     batch_id: str
@@ -33,7 +33,7 @@ class Pick:
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """What is set apart for an order. `void` ones stand for orders cancelled before they could be reserved."""
+    """The units reserved for an order. `void` marks an order that was cancelled before it could be reserved."""
 
     key: str
     status: Literal["open", "short", "shipped", "released", "void"]
@@ -41,13 +41,13 @@ class Reservation:
 
     @property
     def left(self) -> tuple[Pick, ...]:
-        """What still belongs to the order."""
+        """The picks that the order still has."""
         return tuple(Pick(pick.product_id, pick.batch_id, pick.left) for pick in self.picks if pick.left)
 
     def give_back(self, refunded: Mapping[int, int]) -> tuple[Self, tuple[Pick, ...]]:
-        """The reservation after so many units of each product were refunded in all, and what that newly gives back.
+        """The reservation after these total refunds by product, and the units that this newly gives back.
 
-        The last picked lot gives back first. Only the sums matter: a smaller one than before changes nothing.
+        The last picked lot gives back first. Only the totals matter: a smaller one than before changes nothing.
         """
         sums = dict(refunded)
         picks: list[Pick] = []
@@ -63,9 +63,9 @@ class Reservation:
 
 @dataclass(frozen=True, slots=True)
 class Booking:
-    """What was booked, so that sending it again, even much later, counts once. `counted` is what a count found.
+    """A booking, stored so that a repeat, even much later, counts once. `counted` is the result of a count.
 
-    `digest` is that of the command, which older documents do not have.
+    `digest` is that of the command; older documents do not have it.
     """
 
     reference: str
@@ -79,7 +79,7 @@ class Booking:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What one message sees of the stock: the items, reservations and bookings it names, where they exist."""
+    """The data for one message: the items, reservations and bookings it names, if they exist."""
 
     items: Mapping[int, StockItem] = field(default_factory=dict)
     reservations: Mapping[str, Reservation] = field(default_factory=dict)
@@ -102,10 +102,10 @@ class State:
         return list(moved.values())
 
     def ship(self, reservation: Reservation, today: str) -> tuple[list[StockItem], Reservation]:
-        """The items after the goods left, and the reservation with the lots that they left from.
+        """The items after shipment, and the reservation with the lots that the goods were shipped from.
 
-        That is the reserved lot, as far as it has them and may be sold; then what is free in other lots, then whatever
-        is in the house. Where the books have no more, the reserved lot goes below zero, until somebody counts.
+        That is the reserved lot, as far as it has them and can be sold; then free units of other lots, then any units
+        on hand. If the books have no more, the reserved lot goes below zero until the next count.
         """
         left = reservation.left
         if all(_serves(self.items[pick.product_id], pick, today) for pick in left):
@@ -116,7 +116,7 @@ class State:
             picks = list(_taken(stock.items[pick.product_id], pick, today))
             stock = stock.with_items(*stock.move(picks, on_hand=-1))
             taken += picks
-        # What was given back stands last, where it is looked for first.
+        # Given-back units are last, since `give_back` starts there.
         given_back = [replace(pick, quantity=pick.given_back) for pick in reservation.picks if pick.given_back]
         return list(stock.items.values()), replace(reservation, status="shipped", picks=(*taken, *given_back))
 
@@ -131,20 +131,20 @@ class State:
 
 
 def days_after(day: str, days: int) -> str:
-    """The day so many days later, or earlier where negative, as far as the calendar goes."""
+    """The day `days` later, or earlier if negative, within the calendar."""
     ordinal = date.fromisoformat(day).toordinal() + days
     return date.fromordinal(min(max(ordinal, date.min.toordinal()), date.max.toordinal())).isoformat()
 
 
 def next_check_on(item: StockItem) -> str:
-    """The first day after the last check on which one more lot expires soon, or may not be sold any more."""
+    """The first day after the last check on which another lot expires soon, or can no longer be sold."""
     ends = (lot.expires_on for lot in item.lots if lot.expires_on is not None)
     days = (days_after(end, after) for end in ends for after in (1 - EXPIRES_SOON_DAYS, 1))
     return min((day for day in days if item.checked_on is None or day > item.checked_on), default=NEVER)
 
 
 def recovery_threshold(item: StockItem, receipt: ReceiveStock, low_at: int) -> int:
-    """As given, but always above the alert threshold: without a gap the alert would flicker. 0 switches alerts off."""
+    """As given, but always above the alert threshold, so that the alert does not flicker. 0 disables alerts."""
     if receipt.recovered_at is not None:
         return max(receipt.recovered_at, low_at + 1)
     if receipt.low_at is not None:
@@ -153,7 +153,7 @@ def recovery_threshold(item: StockItem, receipt: ReceiveStock, low_at: int) -> i
 
 
 def first_expired(item: StockItem, quantity: int, day: str) -> Iterator[Pick]:
-    """Take `quantity` out of the lots that may be sold, the one that expires first at first."""
+    """Take `quantity` from the lots that can be sold, first expired first."""
     day = item.day_of(day)
     for lot in item.lots:
         taken = min(lot.available, quantity) if lot.sells_on(day) else 0
@@ -163,41 +163,41 @@ def first_expired(item: StockItem, quantity: int, day: str) -> Iterator[Pick]:
 
 
 def _serves(item: StockItem, pick: Pick, today: str) -> bool:
-    """Whether the lot that the units were picked from has them, and may be sold."""
+    """Whether the lot that the units were picked from has them, and can be sold."""
     lot = item.lot(pick.batch_id)
     return lot is not None and lot.on_hand >= pick.quantity and lot.sells_on(item.day_of(today))
 
 
 def _taken(item: StockItem, pick: Pick, today: str) -> Iterator[Pick]:
-    """The lots that give so many units, when the pick's own reservation is gone already."""
-    wanted, day = pick.quantity, item.day_of(today)
+    """The lots that give the units of a pick whose own reservation was removed already."""
+    missing, day = pick.quantity, item.day_of(today)
     left = {lot.batch_id: lot.on_hand for lot in item.lots}
     own = [lot for lot in item.lots if lot.batch_id == pick.batch_id]
-    chances = (
+    sources = (
         *((lot, lot.on_hand) for lot in own if lot.sells_on(day)),
         *((lot, lot.available) for lot in item.lots if lot.sells_on(day)),
         *((lot, lot.on_hand) for lot in (*own, *item.lots)),
     )
-    for lot, most in chances:
-        units = max(min(most, left[lot.batch_id], wanted), 0)
+    for lot, most in sources:
+        units = max(min(most, left[lot.batch_id], missing), 0)
         left[lot.batch_id] -= units
-        wanted -= units
+        missing -= units
         if units:
             yield Pick(item.product_id, lot.batch_id, units)
-    if wanted:
-        yield replace(pick, quantity=wanted)
+    if missing:
+        yield replace(pick, quantity=missing)
 
 
 def count_shipped(items: Iterable[StockItem], picks: Iterable[Pick], sign: int) -> list[StockItem]:
-    """The items with the picks' quantities added to (+1) or taken from (-1) what was shipped."""
+    """The items with the picks' quantities added to (+1) or taken from (-1) the shipped units."""
     units: Counter[int] = Counter()
     for pick in picks:
         units[pick.product_id] += sign * pick.quantity
     return [replace(item, shipped=item.shipped + units[item.product_id]) for item in items]
 
 
-def picks_said(picks: Iterable[Pick]) -> tuple[PickMessage, ...]:
-    """The picks as events state them. Several lines of a product may take more out of a lot than one pick may state."""
+def message_picks(picks: Iterable[Pick]) -> tuple[PickMessage, ...]:
+    """The picks in the form of events. Several lines of a product may need more of a lot than one pick may carry."""
     return tuple(
         PickMessage(
             product_id=pick.product_id, batch_id=pick.batch_id, quantity=min(pick.quantity - start, QUANTITY_MAX)

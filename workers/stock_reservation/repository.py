@@ -1,4 +1,4 @@
-"""Loads the stock that a batch touches and saves what changed: one query and one bulk write for each collection."""
+"""Loads the stock of a batch and saves the changes: one query and one bulk write for each collection."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ class StockRepository(Repository[State, Consumed]):
             ITEMS,
             "stock by product, with lots",
             (
-                Index((("low", 1), ("_id", 1)), "what runs low, by product"),
-                Index(((IS_SHORT, 1), ("_id", 1)), "of what more is reserved than there is, by product"),
-                Index((("next_check_on", 1),), "items with a lot that soon expires, and older ones without the field"),
+                Index((("low", 1), ("_id", 1)), "items that run low, by product"),
+                Index(((IS_SHORT, 1), ("_id", 1)), "items with more reserved than in stock, by product"),
+                Index((("next_check_on", 1),), "items with a lot that expires soon, and older items without the field"),
             ),
         ),
-        Collection(RESERVATIONS, "what is set apart, by order"),
+        Collection(RESERVATIONS, "reserved units, by order"),
         Collection(BOOKINGS, "receipts, adjustments and counts, by the sender's reference"),
     )
 
@@ -90,7 +90,7 @@ class StockRepository(Repository[State, Consumed]):
 
     @classmethod
     async def load(cls, tx: Transaction, messages: Sequence[Message[Consumed]], found: Found) -> Self:
-        """What an order takes is in its message; what one gives back, only its reservation tells."""
+        """The message lists what an order takes; only the reservation lists what it gives back."""
         reservations = _reservations.loaded(found["reservations"])
         due = _items.by_key([*found["due"], *found["never_checked"]])
         items = _items.by_key(found["items"]) | due
@@ -121,7 +121,7 @@ class StockRepository(Repository[State, Consumed]):
 
 
 def _reference(data: Consumed) -> str | None:
-    """The sender's name for a receipt, adjustment or count; the kinds never meet."""
+    """The sender's reference of a receipt, adjustment or count."""
     if isinstance(data, ReceiveStock):
         return data.receipt_id
     if isinstance(data, SetStock):
@@ -130,7 +130,7 @@ def _reference(data: Consumed) -> str | None:
 
 
 def _orders(data: Consumed) -> Sequence[str]:
-    """The orders a message is about."""
+    """The orders that a message concerns."""
     if isinstance(data, UnpaidCancelled):
         return data.orders
     return (data.key,) if isinstance(data, OfOrder) else ()
@@ -140,7 +140,7 @@ _NONE_KNOWN: Loaded[str, Reservation] = Loaded({})
 
 
 def _products(data: Consumed, reservations: Loaded[str, Reservation]) -> set[int]:
-    """The products a message touches: those it names, or those that its order's reservation holds."""
+    """The products that a message affects: those it names, or those in its order's reservation."""
     if isinstance(data, OrderAccepted):
         return {line.product_id for line in data.lines}
     if isinstance(data, ReceiveStock | AdjustStock | SetStock):

@@ -1,4 +1,4 @@
-"""Identity put together: with keys and users of our own, or with an OpenID provider's tokens."""
+"""Assembles identity: with keys and users of our own, or with an OpenID provider's tokens."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from infra.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """`issues` is False where a provider does the logging in: then nobody can here."""
+    """`issues` is False with an OpenID provider: then no login happens here."""
 
     issues: bool
     verifier: Verifier
@@ -68,6 +68,6 @@ class Identity:
         )
 
     async def prepare(self) -> None:
-        """Have a key to sign with."""
+        """Make the first signing key, if there is none."""
         if self.issues:
             await self.keys.prepare()

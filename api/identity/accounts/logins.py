@@ -1,4 +1,4 @@
-"""Checking an address and a password: the same answer, after the same time, whichever of the two was wrong."""
+"""Checks an address and a password: the same answer, after the same time, whichever of the two was wrong."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ class Logins:
     async def log_in(self, email: str, password: str, address: str, new_password: str | None = None) -> User:
         """The user. Raises Problem: wrong_credentials, too_many_attempts, password_change_required, weak_password.
 
-        A password that was given out for one login only must be replaced by `new_password` in the same step.
+        A one-time password must be replaced by `new_password` in the same step.
         """
         account = normalized_email(email)
-        await self.take_attempt(account, address)
+        await self.count_attempt(account, address)
         user = await USERS.one(self._store, {"email": account})
         if user is not None and not user.active:
             user = None
-        right = await self._passwords.verify(user.password_hash if user else None, password)
-        if user is None or not right:
+        matches = await self._passwords.verify(user.password_hash if user else None, password)
+        if user is None or not matches:
             log.warning("login refused", user=user.id if user else None)
             raise Problem("wrong_credentials", headers=CHALLENGE)
         await self._lockout.succeeded(account, address)
@@ -53,13 +53,13 @@ class Logins:
             return await self._rehashed(user, password)
         return user
 
-    async def take_attempt(self, account: str, address: str) -> None:
+    async def count_attempt(self, account: str, address: str) -> None:
         """Count an attempt, or raise Problem too_many_attempts."""
         if wait_s := await self._lockout.begin(account, address):
             log.warning("login must wait", wait_s=wait_s)
             raise Problem("too_many_attempts", headers={"Retry-After": str(wait_s)})
 
-    async def attempt_was_right(self, account: str, address: str) -> None:
+    async def attempt_succeeded(self, account: str, address: str) -> None:
         await self._lockout.succeeded(account, address)
 
     async def _with_password(self, user: User, password: str, *, former: str) -> User:
@@ -71,7 +71,7 @@ class Logins:
         async def work(tx: Transaction) -> User:
             current = await USERS.get(tx, user.id)
             if current is None or current.password_hash != user.password_hash:
-                # Somebody else changed it meanwhile: the one that was checked is not the password any more.
+                # Changed meanwhile: the password that was checked is no longer the current one.
                 raise Problem("wrong_credentials", headers=CHALLENGE)
             changed = replace(
                 current,
@@ -86,7 +86,7 @@ class Logins:
         return await transact(self._store, self._time, work)
 
     async def _rehashed(self, user: User, password: str) -> User:
-        """The same password under today's parameters."""
+        """Hash the same password with the current parameters."""
         hashed = await self._passwords.hash(password)
 
         async def work(tx: Transaction) -> User:

@@ -1,6 +1,6 @@
-"""What an operator does to identity and the audit log from the command line, where there is no server to ask.
+"""An operator's commands for identity and the audit log, which need no running server.
 
-`infra.cli` finds this module by name and gives it a store; answers are plain values, to be printed.
+`infra.cli` imports this module by name and passes a store; answers are plain values, to be printed.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from infra.ports.time import RealTime
 from infra.settings import Settings
 
 _SHOPS_LOOKED_AT_MAX = 10_000
-"""A name is looked for among so many when it is not found."""
+"""Shop ids to compare with one that does not exist."""
 
 COLLECTIONS = (*API_COLLECTIONS, *IDENTITY_COLLECTIONS)
 
@@ -43,48 +43,48 @@ _email: TypeAdapter[str] = TypeAdapter(Email)
 _shop_id: TypeAdapter[str] = TypeAdapter(ShopId)
 
 
-class CannotBeDone(Exception):
+class OperationFailed(Exception):
     """The text is a sentence for the operator."""
 
 
-class WronglyGiven(CannotBeDone):
-    """What was given cannot be right, whatever is stored."""
+class InvalidArgument(OperationFailed):
+    """An argument that is wrong whatever is stored."""
 
 
 def check_login(email: str, password: str | None) -> None:
-    """Raises WronglyGiven."""
+    """Raises InvalidArgument."""
     _require_text(email, password or "")
     if not _is(_email, email.strip()):
-        raise WronglyGiven(f"{email!r} is no e-mail address; give one such as ann@example.com.")
+        raise InvalidArgument(f"{email!r} is no e-mail address; give one such as ann@example.com.")
     if password is not None:
         try:
             check_strength(password, normalized_email(email))
         except Problem as problem:
-            raise WronglyGiven(REASONS[problem.reason].en) from problem
+            raise InvalidArgument(REASONS[problem.reason].en) from problem
 
 
 def check_shop_id(shop_id: str) -> None:
-    """Raises WronglyGiven."""
+    """Raises InvalidArgument."""
     _require_text(shop_id)
     if not _is(_shop_id, shop_id):
-        raise WronglyGiven(
-            f"{shop_id!r} is no shop id; those are 1 to 64 letters, digits, dots, underscores and hyphens."
+        raise InvalidArgument(
+            f"{shop_id!r} is no shop id; give 1 to 64 letters, digits, dots, underscores and hyphens."
         )
 
 
 def check_client(client_id: str, name: str, redirect_uris: Sequence[str]) -> None:
-    """Raises WronglyGiven."""
+    """Raises InvalidArgument."""
     _require_text(client_id, name, *redirect_uris)
     if not _CLIENT_ID.fullmatch(client_id):
-        raise WronglyGiven(
+        raise InvalidArgument(
             f"{client_id!r} is no client id; give 1 to 64 letters, digits, dots, underscores and hyphens."
         )
     try:
         check_public(client_id, redirect_uris)
     except ValueError as error:
-        raise WronglyGiven(f"{error}.") from error
+        raise InvalidArgument(f"{error}.") from error
     if not name.strip() or len(name) > _NAME_MAX or not name.isprintable():
-        raise WronglyGiven(f"{name[:_NAME_MAX]!r} is no name; people read it on the login page.")
+        raise InvalidArgument(f"{name[:_NAME_MAX]!r} is no name; the login page shows it.")
 
 
 def _is(kind: TypeAdapter[str], text: str) -> bool:
@@ -96,12 +96,12 @@ def _is(kind: TypeAdapter[str], text: str) -> bool:
 
 
 def _require_text(*texts: str) -> None:
-    """A terminal may hand over bytes that are no text, as halves of surrogate pairs."""
+    """A terminal may pass bytes that are not text, as lone surrogates."""
     for text in texts:
         try:
             text.encode()
         except UnicodeEncodeError as error:
-            raise WronglyGiven("What was given is no text in UTF-8; type it again.") from error
+            raise InvalidArgument("The argument is not text in UTF-8; type it again.") from error
 
 
 class Operations:
@@ -116,33 +116,33 @@ class Operations:
         self._who = {"kind": "operator", "subject": operator, "client": "tributary"}
 
     async def create_admin(self, email: str, password: str | None) -> str | None:
-        """Create an administrator; the password for one login, where none was given. Raises CannotBeDone."""
+        """Create an administrator; the one-time password, where none was given. Raises OperationFailed."""
         author = Author(self._who, derived_id("operator", email, self._time.now().isoformat()))
         try:
             _, one_time = await self._users.create(email, ("ROLE_ADMIN",), author, password=password)
         except Problem as problem:
-            raise CannotBeDone(REASONS[problem.reason].en) from problem
+            raise OperationFailed(REASONS[problem.reason].en) from problem
         return one_time
 
     async def create_distributor_login(self, email: str, distributor_id: int, password: str | None) -> str | None:
-        """A login for a distributor whom the network knows already. Raises CannotBeDone."""
+        """A login for a distributor who is already in the network. Raises OperationFailed."""
         author = Author(self._who, derived_id("operator", email, self._time.now().isoformat()))
         try:
             _, one_time = await self._users.create(
                 email, ("ROLE_DISTRIBUTOR",), author, password=password, distributor_id=distributor_id
             )
         except Problem as problem:
-            raise CannotBeDone(problem.detail or REASONS[problem.reason].en) from problem
+            raise OperationFailed(problem.detail or REASONS[problem.reason].en) from problem
         return one_time
 
     async def require_shop(self, shop_id: str) -> None:
-        """Raises CannotBeDone where no shop of this id is registered; names those that are near."""
+        """Raises OperationFailed where no shop of this id is registered; suggests similar ids."""
         if await self._store.find(SHOPS, {"_id": shop_id}, limit=1):
             return
         known = [shop["_id"] for shop in await self._store.find(SHOPS, {}, limit=_SHOPS_LOOKED_AT_MAX, fields=("_id",))]
         near = get_close_matches(shop_id, known)
         perhaps = f" Did you mean {' or '.join(near)}?" if near else ""
-        raise CannotBeDone(f"There is no shop {shop_id}; register it first with POST /api/shops.{perhaps}")
+        raise OperationFailed(f"There is no shop {shop_id}; register it first with POST /api/shops.{perhaps}")
 
     async def create_shop(self, shop_id: str, *, replace: bool = False) -> tuple[str, str]:
         """The client id of a shop and a new secret; with `replace` no former one works any more."""
@@ -151,22 +151,22 @@ class Operations:
         return client_id, secret
 
     async def disable_shop(self, shop_id: str) -> None:
-        """Raises CannotBeDone where the shop has no login."""
+        """Raises OperationFailed where the shop has no login."""
         client_id = await self._clients.disable_shop(shop_id)
         if client_id is None:
-            raise CannotBeDone(f"Shop {shop_id} has no login; `tributary identity create-shop` gives it one.")
+            raise OperationFailed(f"Shop {shop_id} has no login; `tributary identity create-shop` gives it one.")
         await self._note("client.disabled", client_id, {"shop_id": shop_id})
 
     async def create_client(self, client_id: str, name: str, redirect_uris: Sequence[str]) -> None:
-        """A public client, for people to log in with. Raises CannotBeDone."""
+        """A public client, for people to log in with. Raises OperationFailed."""
         try:
             await self._clients.save_public(client_id, name, redirect_uris)
         except ValueError as error:
-            raise CannotBeDone(f"{error}.") from error
+            raise OperationFailed(f"{error}.") from error
         await self._note("client.saved", client_id, {"name": name, "redirect_uris": list(redirect_uris)})
 
     async def rotate_keys(self, *, at_once: bool) -> tuple[str, str]:
-        """The id of the new key, and from when it signs."""
+        """The id of the new key, and the time from which it signs."""
         key = await self._keys.rotate(at_once=at_once)
         await self._note("signing-key.added", key.kid, {"at_once": at_once})
         return key.kid, key.signs_from.isoformat()

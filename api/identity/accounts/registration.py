@@ -1,7 +1,7 @@
 """A distributor joins with a sponsor's invite code: a number, a command to the network, and only then a user.
 
-Each step is recorded before the next is taken, and the command's id is made from the registration: whoever repeats the
-request, after a time-out or an outage, goes on where it stopped and never becomes two distributors.
+Each step is recorded before the next, and the command's id is derived from the registration: a repeated request, after
+a time-out or an outage, continues where the first stopped and never creates a second distributor.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ log = structlog.get_logger()
 
 SOURCE = "api/registration"
 _NUMBERS_MAX = 5
-"""How often another number is tried where the first was taken by a message from elsewhere."""
+"""Numbers to try where a message from elsewhere has taken the first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Joining:
-    """What the person sent."""
+    """The request of the person."""
 
     invite_code: str
     email: str
@@ -56,7 +56,7 @@ class Invites:
         self._time = time
 
     async def create(self, principal: Principal, correlation: str, *, uses_max: int, days: int) -> tuple[str, Invite]:
-        """The code, which is shown this once, and what is kept of it. Raises Problem not_a_distributor."""
+        """The code, which is shown only this once, and the stored invite. Raises Problem not_a_distributor."""
         if principal.distributor_id is None:
             raise Problem("not_a_distributor")
         now, code = self._time.now(), new_invite_code()
@@ -102,18 +102,18 @@ class Registrations:
         self._time = time
 
     async def register(self, joining: Joining, address: str, correlation: str, wait_s: float) -> User | None:
-        """The new user; None while the network has not answered, and the same request, repeated, asks again.
+        """The new user; None while the network has not answered, in which case the same request is to be repeated.
 
         Raises Problem invalid_invite, email_taken, weak_password, registration_refused; BrokerUnavailable.
         """
         email = normalized_email(joining.email)
         check_strength(joining.password, email)
         if not self._commands.connected:
-            # Before the invite is used: whoever mistyped the address may still begin anew with the right one.
+            # Before the invite is used: a person who mistyped the address can still start again.
             raise BrokerUnavailable("RabbitMQ is away; try again later")
-        # Codes and passwords are guessed here as well as at the login.
+        # Codes and passwords can be guessed here as well as at the login.
         attempts = f"registration of {email}"
-        await self._logins.take_attempt(attempts, address)
+        await self._logins.count_attempt(attempts, address)
         begun = await REGISTRATIONS.get(self._store, hash_of(email))
         if begun is not None and begun.state != "refused":
             if not await self._passwords.verify(begun.password_hash, joining.password):
@@ -121,7 +121,7 @@ class Registrations:
         else:
             hashed = await self._passwords.hash(joining.password)
             begun = await transact(self._store, self._time, lambda tx: self._begin(tx, joining, email, hashed))
-        await self._logins.attempt_was_right(attempts, address)
+        await self._logins.attempt_succeeded(attempts, address)
         if begun.state == "done":
             return await USERS.get(self._store, begun.user_id)
         for _ in range(_NUMBERS_MAX):
@@ -138,7 +138,7 @@ class Registrations:
         raise Problem("busy", headers={"Retry-After": "2"})
 
     async def _begin(self, tx: Transaction, joining: Joining, email: str, hashed: str) -> Registration:
-        """Use the invite once, and take a number."""
+        """Use the invite once, and assign a number."""
         now = self._time.now()
         before = await REGISTRATIONS.get(tx, hash_of(email))
         if (before is not None and before.state != "refused") or await USERS.one(tx, {"email": email}):
@@ -202,7 +202,7 @@ class Registrations:
         return await transact(self._store, self._time, work)
 
     async def _refuse(self, begun: Registration) -> None:
-        """The invite is free again."""
+        """Refuse the registration, and give its use of the invite back."""
 
         async def work(tx: Transaction) -> None:
             current = await REGISTRATIONS.get(tx, begun.email_hash)
@@ -227,7 +227,7 @@ class Registrations:
 
 
 def _number_was_taken(answer: Answer) -> bool:
-    """Somebody else has this number. `duplicate` says so too: to a repeat of our own the answer is `registered`."""
+    """Whether another distributor has this number, as `duplicate` means too: our own repeat is `registered`."""
     reasons = {event.get("data", {}).get("reason") for event in answer.events}
     return answer.outcome == "duplicate" or "conflict" in reasons
 

@@ -1,7 +1,7 @@
-"""Who is logged in on our own page, and whether a form came from it.
+"""The logged-in user of our own page, and the check that a form came from it.
 
-The cookie is a secret that only its browser knows; the form carries a hash of it, so that another site, which can make
-the browser send the cookie but cannot read it, cannot make the form.
+The cookie is a secret of its browser; the form has a hash of it. Another site can make the browser send the cookie, but
+cannot read it, so it cannot forge the form.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Sessions:
         self._time = time
         self._origin = settings.public_url
         self._https = settings.public_url.startswith("https://")
-        # The prefix keeps neighbours on the same domain from setting it; browsers allow it with https only.
+        # The prefix keeps other hosts of the domain from setting it; browsers allow it with https only.
         self._name = "__Host-tributary-login" if self._https else "tributary-login"
 
     def cookie_of(self, request: Request) -> str | None:
@@ -42,7 +42,7 @@ class Sessions:
         )
 
     def is_from_our_page(self, request: Request, form_token: str) -> bool:
-        """Whether a form was sent by the browser that we gave it to, from our own page."""
+        """Whether a form was sent from our own page, by the browser that got it."""
         cookie = self.cookie_of(request)
         origin = request.headers.get("origin")
         if cookie is None or (origin is not None and origin != self._origin):
@@ -52,7 +52,7 @@ class Sessions:
         return is_same(form_token, form_token_for(cookie))
 
     async def begin(self, user: User) -> str:
-        """A new cookie for somebody who has just logged in; never the one from before."""
+        """A new cookie after a login, never the previous one."""
         cookie = new_secret()
         session = Session(hash_of(cookie), user.id, self._time.now() + timedelta(seconds=LIFE_S))
         await transact(self._store, self._time, lambda tx: SESSIONS.insert(tx, session))
@@ -67,7 +67,7 @@ class Sessions:
         if user is None or not user.active or user.must_change_password:
             return None
         begun = session.expires_at - timedelta(seconds=LIFE_S)
-        # Whoever changed a password that others knew wants them out, here too.
+        # A changed password also ends the sessions that began with the old one.
         return user if user.password_changed_at is None or begun >= user.password_changed_at else None
 
 

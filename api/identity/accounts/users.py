@@ -1,4 +1,4 @@
-"""Users as administrators manage them. Every change is in the audit log, in the transaction that makes it."""
+"""Users, as administrators manage them. Every change is audited in the same transaction."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ _BY_ID = Sorting("_id", str)
 
 @dataclass(frozen=True, slots=True)
 class Author:
-    """Who changes something, and in which request."""
+    """The author of a change, and its request."""
 
     who: Mapping[str, Any]
     correlation: str
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """What a user is to be; None leaves it as it is."""
+class UserChange:
+    """The new values of a user; None keeps the old one."""
 
     roles: tuple[Role, ...] | None = None
     granted: tuple[str, ...] | None = None
@@ -55,7 +55,7 @@ class Wish:
 
 
 def for_audit(user: User) -> dict[str, Any]:
-    """What an auditor may see of a user: no hash, and of permissions what was changed and what comes of it."""
+    """A user as the audit log has it: no hash; the changed and the resulting permissions."""
     return {
         "email": user.email,
         "roles": list(user.roles),
@@ -98,7 +98,7 @@ class Users:
         name: str = "",
         distributor_id: int | None = None,
     ) -> tuple[User, str | None]:
-        """The user, and the password for one login where none was given. Raises Problem email_taken, weak_password,
+        """The user, and a one-time password where none was given. Raises Problem email_taken, weak_password,
         unknown_distributor.
         """
         address = normalized_email(email)
@@ -126,8 +126,8 @@ class Users:
         await transact(self._store, self._time, work)
         return user, one_time
 
-    async def change(self, user_id: str, command: Wish, author: Author, version: int | None = None) -> User:
-        """The user as changed. Whoever is switched off, or may do less, logs in again.
+    async def change(self, user_id: str, command: UserChange, author: Author, version: int | None = None) -> User:
+        """The changed user. A user who is deactivated, or loses permissions, is logged out.
 
         Raises Problem not_found, precondition_failed, unknown_permission, last_administrator.
         """
@@ -157,7 +157,7 @@ class Users:
         return await transact(self._store, self._time, work)
 
     async def reset_password(self, user_id: str, author: Author) -> str:
-        """A password for one login, for somebody who has lost theirs; every login of theirs ends. Problem not_found."""
+        """A one-time password for a lost one; every login of the user ends. Raises Problem not_found."""
         one_time = new_secret()
         hashed = await self._passwords.hash(one_time)
 
@@ -180,7 +180,7 @@ class Users:
         return await transact(self._store, self._time, work)
 
     async def _check_another_administrator(self, tx: Transaction, leaving: User) -> None:
-        """Two who leave at the same time must not both see the other: each touches all who could remain."""
+        """Another administrator must remain. Two who leave at the same time must not count on each other."""
         others = [
             user
             for user in await USERS.all(tx, {"roles": "ROLE_ADMIN", "active": True}, limit=50)
@@ -188,7 +188,7 @@ class Users:
         ]
         if not others:
             raise Problem("last_administrator")
-        # Written as it is, so that a change of this one in another transaction conflicts with ours.
+        # Written unchanged, so that another transaction that changes this user conflicts with ours.
         await USERS.replace(tx, replace(others[0], version=others[0].version + 1))
 
     async def _note(self, tx: Transaction, action: str, author: Author, before: User | None, after: User) -> None:
@@ -204,7 +204,7 @@ class Users:
 
 
 async def check_distributor(tx: Transaction, user: User) -> None:
-    """A distributor's login belongs to a distributor whom the network knows. Raises Problem unknown_distributor."""
+    """The distributor of a login must be in the network. Raises Problem unknown_distributor."""
     if "ROLE_DISTRIBUTOR" in user.roles and user.distributor_id is None:
         raise Problem("unknown_distributor", detail="distributor_id: a distributor's user needs one.")
     if user.distributor_id is not None and not await tx.find(DISTRIBUTORS, {"_id": user.distributor_id}, limit=1):

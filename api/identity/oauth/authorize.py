@@ -1,7 +1,7 @@
-"""What a client may ask of the authorization endpoint: a code, with PKCE, for a redirect that it registered.
+"""Validates a request to the authorization endpoint: for a code, with PKCE, for a registered redirect.
 
-Nothing here has an effect. An error is told to the client only once its redirect is known to be its own; before that it
-is told to the person (RFC 6749, section 4.1.2.1, and RFC 9700, section 4.11).
+Nothing here has an effect. An error goes to the client only once its redirect is known to be registered; before that it
+is shown to the person (RFC 6749, section 4.1.2.1, and RFC 9700, section 4.11).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _PAIRS_MAX = 64
 
 
 class PageError(Exception):
-    """The request cannot be answered to the client; the text is a reason code of the page."""
+    """The request cannot be answered by redirect; the text is a reason code of the page."""
 
 
 class RedirectError(Exception):
@@ -47,13 +47,13 @@ class RedirectError(Exception):
         self.description = description
 
 
-class Repeated(ValueError):
-    """A parameter was given twice: two readers might read it differently."""
+class RepeatedParameter(ValueError):
+    """A parameter comes twice: two readers might read it differently."""
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A request that may be granted. `scope` names permissions that exist, or is None for all."""
+class AuthorizationRequest:
+    """A valid request. `scope` names existing permissions, or is None for all."""
 
     client: Client
     redirect_uri: str
@@ -62,7 +62,7 @@ class Asked:
     scope: str | None
 
     def parameters(self) -> dict[str, str]:
-        """The request again, for the form of the page."""
+        """The request, as hidden fields of the page's form."""
         optional = {"state": self.state, "scope": self.scope}
         return {
             "response_type": "code",
@@ -75,54 +75,54 @@ class Asked:
 
 
 def single(text: str) -> dict[str, str]:
-    """The parameters of a query or form. Raises Repeated where one comes twice, ValueError where it cannot be read."""
+    """The parameters of a query or form. Raises RepeatedParameter, and ValueError for unreadable text."""
     pairs: Sequence[tuple[str, str]] = parse_qsl(
         text, keep_blank_values=False, strict_parsing=False, max_num_fields=_PAIRS_MAX, errors="strict"
     )
     found: dict[str, str] = {}
     for name, value in pairs:
         if name in found:
-            raise Repeated(name)
+            raise RepeatedParameter(name)
         found[name] = value
     return found
 
 
 def redirect_of(parameters: dict[str, str], client: Client | None) -> str:
-    """The redirect, which must be one that the client registered: letter by letter, but for the port on this machine.
+    """The redirect, which must be registered: an exact match, except for the port of a loopback redirect.
 
-    An app on this machine listens on whichever port is free (RFC 8252, section 7.3). Raises TellPerson.
+    A native app listens on any free port (RFC 8252, section 7.3). Raises PageError.
     """
     if client is None or not client.redirect_uris:
         raise PageError("unknown_client")
     redirect_uri = parameters.get("redirect_uri", "")
-    if not any(redirect_uri == known or _is_same_but_port(redirect_uri, known) for known in client.redirect_uris):
+    if not any(redirect_uri == known or _differs_in_port_only(redirect_uri, known) for known in client.redirect_uris):
         raise PageError("unknown_redirect")
     return redirect_uri
 
 
-def _is_same_but_port(uri: str, registered: str) -> bool:
-    asked, known = _LOOPBACK_URI.fullmatch(uri), _LOOPBACK_URI.fullmatch(registered)
-    if asked is None or known is None or not 0 < int(asked["port"] or 80) <= _PORT_MAX:
+def _differs_in_port_only(uri: str, registered: str) -> bool:
+    requested, known = _LOOPBACK_URI.fullmatch(uri), _LOOPBACK_URI.fullmatch(registered)
+    if requested is None or known is None or not 0 < int(requested["port"] or 80) <= _PORT_MAX:
         return False
-    return (asked["host"], asked["rest"]) == (known["host"], known["rest"])
+    return (requested["host"], requested["rest"]) == (known["host"], known["rest"])
 
 
-def asked_of(parameters: dict[str, str], client: Client, redirect_uri: str) -> Asked:
-    """The request of a client whose redirect is known. Raises TellClient."""
+def authorization_request_of(parameters: dict[str, str], client: Client, redirect_uri: str) -> AuthorizationRequest:
+    """The request of a client whose redirect is registered. Raises RedirectError."""
     if any(len(value) > _LENGTH_MAX for value in parameters.values()):
         raise RedirectError("invalid_request", "a parameter is too long")
     if parameters.get("response_type") != "code":
         raise RedirectError("unsupported_response_type", "response_type must be code")
     if parameters.get("response_mode", "query") != "query" or "request" in parameters or "request_uri" in parameters:
-        raise RedirectError("invalid_request", "response_mode must be query, and request objects are not read")
+        raise RedirectError("invalid_request", "response_mode must be query, and request objects are not supported")
     if not CHALLENGE.fullmatch(parameters.get("code_challenge", "")):
         raise RedirectError("invalid_request", "code_challenge is required (PKCE)")
     if parameters.get("code_challenge_method") != "S256":
         raise RedirectError("invalid_request", "code_challenge_method must be S256")
     scope = parameters.get("scope")
     if scope is not None and not set(scope.split()) <= set(PERMISSIONS):
-        raise RedirectError("invalid_scope", "scope names what does not exist")
-    return Asked(
+        raise RedirectError("invalid_scope", "scope names an unknown permission")
+    return AuthorizationRequest(
         client=client,
         redirect_uri=redirect_uri,
         challenge=parameters["code_challenge"],
@@ -132,14 +132,14 @@ def asked_of(parameters: dict[str, str], client: Client, redirect_uri: str) -> A
 
 
 def answer_uri(redirect_uri: str, issuer: str, state: str | None, **members: str) -> str:
-    """The redirect with the answer in its query: the state as it came, and who answers (RFC 9207)."""
+    """The redirect with the answer in its query: the unchanged state, and the issuer (RFC 9207)."""
     parts = urlsplit(redirect_uri)
-    told = {**members, "iss": issuer, **({"state": state} if state is not None else {})}
-    query = "&".join(filter(None, (parts.query, urlencode(told, quote_via=quote))))
+    answer = {**members, "iss": issuer, **({"state": state} if state is not None else {})}
+    query = "&".join(filter(None, (parts.query, urlencode(answer, quote_via=quote))))
     return urlunsplit((parts.scheme, parts.netloc, parts.path, query, ""))
 
 
 def origin_of(uri: str) -> str:
-    """What a content security policy calls it: scheme and host, or the scheme alone of an app's own."""
+    """The source for a content security policy: scheme and host, or the private scheme of an app."""
     parts = urlsplit(uri)
     return f"{parts.scheme}://{parts.netloc}" if parts.scheme in ("http", "https") else f"{parts.scheme}:"

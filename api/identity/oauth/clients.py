@@ -1,4 +1,4 @@
-"""The programs that ask for tokens, and how they prove who they are (RFC 6749, section 2.3)."""
+"""OAuth clients and their authentication (RFC 6749, section 2.3)."""
 
 from __future__ import annotations
 
@@ -27,27 +27,27 @@ _NEVER = {"javascript", "data", "file", "vbscript", "blob", "about"}
 
 
 class InvalidClient(Exception):
-    """The client is unknown, or could not prove who it is (`invalid_client`)."""
+    """The client is unknown, or not authenticated (`invalid_client`)."""
 
 
 class MultipleCredentials(Exception):
-    """A client may prove itself in one way only (`invalid_request`)."""
+    """A client may use one authentication method per request (`invalid_request`)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
-    """What a request says about its client; without a secret it claims to be a public one."""
+class Credentials:
+    """The client credentials of a request; a public client has no secret."""
 
     client_id: str
     secret: str | None = None
 
 
-def proof_of(authorization: str | None, form: Mapping[str, str]) -> Proof:
-    """client_secret_basic, client_secret_post, or the id alone. Raises NotTheClient, TwoProofs."""
+def credentials_of(authorization: str | None, form: Mapping[str, str]) -> Credentials:
+    """client_secret_basic, client_secret_post, or the id alone. Raises InvalidClient, MultipleCredentials."""
     if authorization is None:
         if not form.get("client_id"):
             raise InvalidClient
-        return Proof(form["client_id"], form.get("client_secret"))
+        return Credentials(form["client_id"], form.get("client_secret"))
     if "client_secret" in form:
         raise MultipleCredentials
     scheme, _, encoded = authorization.partition(" ")
@@ -57,14 +57,14 @@ def proof_of(authorization: str | None, form: Mapping[str, str]) -> Proof:
         name, colon, secret = b64decode(encoded.strip(), validate=True).decode().partition(":")
     except (binascii.Error, ValueError) as error:
         raise InvalidClient from error
-    proof = Proof(unquote_plus(name), unquote_plus(secret))
-    if not colon or form.get("client_id", proof.client_id) != proof.client_id:
+    credentials = Credentials(unquote_plus(name), unquote_plus(secret))
+    if not colon or form.get("client_id", credentials.client_id) != credentials.client_id:
         raise InvalidClient
-    return proof
+    return credentials
 
 
 def is_allowed_redirect(uri: str) -> bool:
-    """https, http on this machine, or a private scheme named like a domain (RFC 8252); never a fragment."""
+    """https, http on the loopback interface, or a private scheme named like a domain (RFC 8252); never a fragment."""
     if any(ord(character) <= 32 or ord(character) == 127 for character in uri) or "#" in uri or "\\" in uri:
         return False
     parts = urlsplit(uri)
@@ -76,7 +76,7 @@ def is_allowed_redirect(uri: str) -> bool:
 
 
 def check_public(client_id: str, redirect_uris: Sequence[str]) -> None:
-    """Raises ValueError where there can be no client of this id, or with these redirects, for people to log in with."""
+    """Raises ValueError for a reserved client id, or a redirect that is not allowed."""
     for uri in redirect_uris:
         if not is_allowed_redirect(uri):
             raise ValueError(f"{uri!r} cannot be redirected to; use https, http on this machine, or an app's scheme")
@@ -99,19 +99,19 @@ class Clients:
         client = self._built_in.get(client_id) or await CLIENTS.get(self._store, client_id)
         return client if client is not None and client.active else None
 
-    async def authenticated(self, proof: Proof) -> Client:
-        """The client, which has shown one of its secrets, or is public and has none. Raises NotTheClient."""
-        client = await self.get(proof.client_id)
-        if client is None or (client.kind == "public") != (proof.secret is None):
+    async def authenticated(self, credentials: Credentials) -> Client:
+        """The client, if one of its secrets matches, or it is public and has none. Raises InvalidClient."""
+        client = await self.get(credentials.client_id)
+        if client is None or (client.kind == "public") != (credentials.secret is None):
             raise InvalidClient
         if client.kind != "public":
-            given = hash_of(proof.secret or "")
+            given = hash_of(credentials.secret or "")
             if not any(is_same(given, kept) for kept in client.secret_hashes):
                 raise InvalidClient
         return client
 
     async def secret_for_shop(self, shop_id: str, *, keep: bool = True) -> tuple[str, str]:
-        """The client id of a shop and a new secret; to `keep` the one before lets it work on until the next."""
+        """The client id of a shop and a new secret; the previous secret stays valid until the next one."""
         secret, client_id = new_secret(), f"shop.{shop_id}"
 
         async def work(tx: Transaction) -> None:
@@ -138,7 +138,7 @@ class Clients:
         return await transact(self._store, self._time, work)
 
     async def save_public(self, client_id: str, name: str, redirect_uris: Sequence[str]) -> Client:
-        """A client that people log in with; saving it again replaces its name and redirects. Raises ValueError."""
+        """A client that people log in with. A repeat replaces its name and redirects. Raises ValueError."""
         check_public(client_id, redirect_uris)
         client = Client(client_id, name, "public", self._time.now(), redirect_uris=tuple(redirect_uris))
         await transact(self._store, self._time, lambda tx: CLIENTS.replace(tx, client))

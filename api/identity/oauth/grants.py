@@ -1,11 +1,11 @@
-"""Logins and what comes of them: authorization codes, and refresh tokens that are good for one use.
+"""Logins: authorization codes, and refresh tokens that are good for one use.
 
-A code or a refresh token that comes a second time was copied by somebody. Nobody can tell by whom, so everything that
-came of the login ends, and the person logs in again (RFC 9700, sections 2.1.1 and 4.14).
+A code or a refresh token that comes a second time has been copied. A copy is indistinguishable from the original, so
+the login and all its tokens end, and the person logs in again (RFC 9700, sections 2.1.1 and 4.14).
 
-One repeat is no copy: a client whose answer was lost sends its refresh token again within seconds. It gets the same
-successor, as long as that one is unused. A thief who is as quick gets the same successor too, and whichever of the two
-uses it later than the other ends the login.
+One kind of repeat is not a copy: a client whose answer was lost sends its refresh token again within seconds. It gets
+the same successor, as long as that is unused. A thief who is as quick gets the same successor too, and the second of
+the two to use it ends the login.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ CODE_LIFE_S = 60
 
 
 class GrantRefused(Exception):
-    """The code or token is worth nothing (`invalid_grant`). Why stays in the log."""
+    """The code or token is not valid (`invalid_grant`). Only the log states why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +45,8 @@ class Tokens:
 
 
 @dataclass(frozen=True, slots=True)
-class _Continued:
-    """What a transaction decided: whose tokens to issue, or why not; committed in both cases."""
+class _Decision:
+    """The decision of a transaction: the user and grant to issue tokens for, or the refusal. Both are committed."""
 
     user: User | None = None
     grant: Grant | None = None
@@ -62,18 +62,18 @@ class Grants:
         self._time = time
 
     async def begin(self, user: User, client_id: str, scope: str | None = None) -> Tokens:
-        """A login has just succeeded: the first tokens of its family."""
+        """The first tokens after a successful login."""
         now = self._time.now()
         grant = self._grant(uuid4().hex, user.id, client_id, scope, now)
 
-        async def work(tx: Transaction) -> _Continued:
+        async def work(tx: Transaction) -> _Decision:
             await GRANTS.insert(tx, grant)
-            return _Continued(user, grant, await self._refresh(tx, grant, now))
+            return _Decision(user, grant, await self._refresh(tx, grant, now))
 
         return await self._issue(await transact(self._store, self._time, work))
 
     async def code_for(self, user: User, client_id: str, redirect_uri: str, challenge: str, scope: str | None) -> str:
-        """A code for one use within a minute, by this client, for this redirect, by who knows the verifier."""
+        """A code for one use within a minute, bound to this client, this redirect and the verifier."""
         secret = new_secret()
         code = Code(
             hash=hash_of(secret),
@@ -89,64 +89,64 @@ class Grants:
         return secret
 
     async def redeem(self, secret: str, client_id: str, redirect_uri: str, verifier: str) -> Tokens:
-        """Tokens for a code. It is used up by the attempt, whatever comes of it. Raises GrantRefused."""
+        """Tokens for a code. Any attempt uses the code up, even a failed one. Raises GrantRefused."""
 
-        async def work(tx: Transaction) -> _Continued:
+        async def work(tx: Transaction) -> _Decision:
             now = self._time.now()
             code = await CODES.get(tx, hash_of(secret))
             if code is None:
-                return _Continued(refused_for="unknown code")
+                return _Decision(refused_for="unknown code")
             if code.used_at is not None:
                 await self._end(tx, code.grant_id, "code used twice", now)
-                return _Continued(refused_for="code used twice")
+                return _Decision(refused_for="code used twice")
             await CODES.replace(tx, replace(code, used_at=now))
             if code.expires_at <= now:
-                return _Continued(refused_for="code expired")
+                return _Decision(refused_for="code expired")
             if code.client_id != client_id or code.redirect_uri != redirect_uri:
-                return _Continued(refused_for="another client or redirect")
+                return _Decision(refused_for="another client or redirect")
             if not is_same(challenge_of(verifier), code.challenge):
-                return _Continued(refused_for="verifier does not fit")
+                return _Decision(refused_for="verifier does not fit")
             user = await USERS.get(tx, code.user_id)
             if user is None or not user.active:
-                return _Continued(refused_for="user not active")
+                return _Decision(refused_for="user not active")
             grant = self._grant(code.grant_id, user.id, client_id, code.scope, now)
             await GRANTS.insert(tx, grant)
-            return _Continued(user, grant, await self._refresh(tx, grant, now))
+            return _Decision(user, grant, await self._refresh(tx, grant, now))
 
         return await self._issue(await transact(self._store, self._time, work))
 
     async def rotate(self, secret: str, client_id: str, scope: str | None = None) -> Tokens:
-        """New tokens for a refresh token, which is used up by it; a repeat at once gets the same refresh token again.
+        """New tokens for a refresh token, which is used up; an immediate repeat gets the same successor.
 
         `scope` may ask for less. Raises GrantRefused.
         """
 
-        async def work(tx: Transaction) -> _Continued:
+        async def work(tx: Transaction) -> _Decision:
             now = self._time.now()
             token = await REFRESH_TOKENS.get(tx, hash_of(secret))
             grant = await GRANTS.get(tx, token.grant_id) if token else None
             if token is None or grant is None or grant.client_id != client_id:
-                return _Continued(refused_for="unknown refresh token, or another client's")
+                return _Decision(refused_for="unknown refresh token, or another client's")
             repeated = await self._successor_again(tx, token, secret, now)
             if token.used_at is not None and repeated is None:
                 await self._end(tx, grant.id, "refresh token used twice", now)
-                return _Continued(refused_for="refresh token used twice")
+                return _Decision(refused_for="refresh token used twice")
             if grant.revoked_at is not None or grant.expires_at <= now or token.expires_at <= now:
-                return _Continued(refused_for="login ended")
+                return _Decision(refused_for="login ended")
             user = await USERS.get(tx, grant.user_id)
             if user is None or not user.active:
-                return _Continued(refused_for="user not active")
+                return _Decision(refused_for="user not active")
             if repeated is not None:
-                return _Continued(user, grant, repeated)
+                return _Decision(user, grant, repeated)
             successor = await self._refresh(tx, grant, now)
             sealed = seal(successor.encode(), secret, name=token.hash)
             await REFRESH_TOKENS.replace(tx, replace(token, used_at=now, successor=sealed))
-            return _Continued(user, grant, successor)
+            return _Decision(user, grant, successor)
 
         return await self._issue(await transact(self._store, self._time, work), scope)
 
     async def revoke(self, secret: str, client_id: str) -> None:
-        """End the login that a refresh token belongs to; nothing where there is none, or it is another client's."""
+        """End the login of a refresh token; an unknown token, or another client's, is ignored."""
 
         async def work(tx: Transaction) -> None:
             token = await REFRESH_TOKENS.get(tx, hash_of(secret))
@@ -157,7 +157,7 @@ class Grants:
         await transact(self._store, self._time, work)
 
     async def end_all(self, tx: Transaction, user_id: str, reason: str) -> None:
-        """End every login of a user, in the transaction of whatever is the cause."""
+        """End every login of a user, in the transaction of the cause."""
         now = self._time.now()
         for grant in await GRANTS.all(tx, {"user_id": user_id}):
             if grant.revoked_at is None:
@@ -174,7 +174,7 @@ class Grants:
         return secret
 
     async def _successor_again(self, tx: Transaction, used: RefreshToken, secret: str, now: datetime) -> str | None:
-        """What a token was used for, where it comes again so soon that its answer may have been lost; else None."""
+        """The successor of a token that is repeated so soon that its answer may have been lost; else None."""
         if used.used_at is None or used.successor is None:
             return None
         if now - used.used_at > timedelta(seconds=self._settings.refresh_retry_s):
@@ -188,14 +188,14 @@ class Grants:
         if grant is not None and grant.revoked_at is None:
             await GRANTS.replace(tx, replace(grant, revoked_at=now, revoked_for=reason))
 
-    async def _issue(self, continued: _Continued, narrower: str | None = None) -> Tokens:
-        user, grant = continued.user, continued.grant
+    async def _issue(self, decision: _Decision, narrower: str | None = None) -> Tokens:
+        user, grant = decision.user, decision.grant
         if user is None or grant is None:
-            log.warning("grant refused", reason=continued.refused_for)
-            raise GrantRefused(continued.refused_for)
-        asked = grant.scope
+            log.warning("grant refused", reason=decision.refused_for)
+            raise GrantRefused(decision.refused_for)
+        scope = grant.scope
         if narrower is not None:
-            held = set(narrower.split()) if asked is None else set(narrower.split()) & set(asked.split())
-            asked = as_scope(held)
-        access = await self._tokens.for_user(user, grant.client_id, asked)
-        return Tokens(access, continued.refresh, self._tokens.life_s, as_scope(narrowed(user.permissions, asked)))
+            held = set(narrower.split()) if scope is None else set(narrower.split()) & set(scope.split())
+            scope = as_scope(held)
+        access = await self._tokens.for_user(user, grant.client_id, scope)
+        return Tokens(access, decision.refresh, self._tokens.life_s, as_scope(narrowed(user.permissions, scope)))

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from html import escape
 
 from api.http.problems import Language
-from api.identity.oauth.authorize import Asked, origin_of
+from api.identity.oauth.authorize import AuthorizationRequest, origin_of
 from api.identity.permissions import PERMISSIONS
 
 _STYLE = """
@@ -37,16 +37,16 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "continue": ("Continue as {email}", "以 {email} 的身份继续"),
     "another": ("Use another account", "使用其他账户"),
     "cancel": ("Cancel", "取消"),
-    "error": ("This cannot go on", "无法继续"),
+    "error": ("Cannot continue", "无法继续"),
     "unknown_client": (
         "The app that sent you here is not registered with Tributary.",
         "将您引导到此处的应用未在 Tributary 注册。",
     ),
     "unknown_redirect": (
-        "The app that sent you here wants an answer at an address that is not registered.",
+        "The app that sent you here named a return address that is not registered.",
         "该应用要求的返回地址未注册。",
     ),
-    "repeated_parameter": ("The request says something twice.", "请求中含有重复的参数。"),
+    "repeated_parameter": ("The request has a repeated parameter.", "请求中含有重复的参数。"),
 }
 
 
@@ -57,7 +57,7 @@ def _text(key: str, language: Language, **values: str) -> str:
 
 
 def headers_for(redirect_uri: str | None) -> dict[str, str]:
-    """No script, nothing from elsewhere, no frame; the form goes to us, and we may send on to the client."""
+    """No script, no other origin, no frame; the form goes to us, and we may redirect to the client."""
     targets = "'self'" if redirect_uri is None else f"'self' {origin_of(redirect_uri)}"
     return {
         "Content-Security-Policy": (
@@ -71,7 +71,7 @@ def headers_for(redirect_uri: str | None) -> dict[str, str]:
 
 
 def login_page(
-    asked: Asked,
+    requested: AuthorizationRequest,
     csrf: str,
     language: Language,
     *,
@@ -80,8 +80,8 @@ def login_page(
     alert: str = "",
     wants_new_password: bool = False,
 ) -> str:
-    """The form. With `known_as`, the address of who is logged in here already, it asks for no password."""
-    hidden = "".join(_hidden(name, value) for name, value in {**asked.parameters(), "csrf": csrf}.items())
+    """The form. With `known_as`, the address of a user who is already logged in, it has no password field."""
+    hidden = "".join(_hidden(name, value) for name, value in {**requested.parameters(), "csrf": csrf}.items())
     alert = f'<p role="alert">{escape(alert)}</p>' if alert else ""
     if known_as is not None:
         fields = _button("continue", _text("continue", language, email=known_as)) + _button(
@@ -99,9 +99,9 @@ def login_page(
             + _button("log_in", _text("log_in", language))
         )
     cancel = _button("cancel", _text("cancel", language), quiet=True)
-    intro = _text("asks", language, client=asked.client.name)
+    intro = _text("asks", language, client=requested.client.name)
     body = (
-        f"<h1>{_text('title', language)}</h1><p>{intro}</p>{_permissions(asked, language)}{alert}"
+        f"<h1>{_text('title', language)}</h1><p>{intro}</p>{_permissions(requested, language)}{alert}"
         f'<form method="post" action="/oauth/authorize">{hidden}{fields}{cancel}</form>'
     )
     return _document(_text("title", language), body, language)
@@ -112,9 +112,9 @@ def error_page(reason: str, language: Language) -> str:
     return _document(title, f'<h1>{title}</h1><p role="alert">{_text(reason, language)}</p>', language)
 
 
-def _permissions(asked: Asked, language: Language) -> str:
-    names = asked.scope.split() if asked.scope else []
-    # The sentences of permissions are English; their names are the same everywhere.
+def _permissions(requested: AuthorizationRequest, language: Language) -> str:
+    names = requested.scope.split() if requested.scope else []
+    # The permissions' sentences are English only; their names are the same in every language.
     lines = [f"{name}: {PERMISSIONS[name]}" if language == "en" else name for name in names]
     return "<ul>" + "".join(f"<li>{escape(line)}</li>" for line in lines or [_text("everything", language)]) + "</ul>"
 

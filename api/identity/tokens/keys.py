@@ -1,7 +1,7 @@
-"""The keys that sign access tokens. A new one is published before it signs, an old one until its last token is dead.
+"""The keys that sign access tokens. A new key is published before it signs, an old one until its last token expires.
 
-Every process looks for changes now and then, and at once, though not often, when it meets a key that it does not know:
-so keys rotate while everything runs.
+Every process reloads the keys periodically, and, at a limited rate, when a token names an unknown key: so keys rotate
+without a restart.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ log = structlog.get_logger()
 
 ALGORITHM = "ES256"
 PUBLISHED_FOR_S = 300
-"""How long others may keep the published keys; a new key waits so long before it signs."""
+"""How long others may cache the published keys; a new key waits this long before it signs."""
 
 _LOOK_AGAIN_AFTER_S = 5.0
 _CLOCK_SKEW_S = 60
 
 
 class NoSigningKey(Exception):
-    """No key in the database can be opened with this process's secret."""
+    """No key in the database can be decrypted with this process's secret."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +50,14 @@ class _Opened:
 
 
 def signing_at(keys: Sequence[SigningKey], now: datetime) -> SigningKey | None:
-    """The newest whose time to sign has come."""
+    """The newest key that may sign now."""
     begun = [key for key in keys if key.signs_from <= now and (key.retires_at is None or key.retires_at > now)]
     return max(begun, key=lambda key: (key.signs_from, key.created_at), default=None)
 
 
 def rotated(keys: Sequence[SigningKey], new: SigningKey, now: datetime, outlives_s: float) -> list[SigningKey]:
-    """What changes when `new` joins: the others retire `outlives_s` after it began to sign, and then lose their
-    private half. With `outlives_s` below zero they retire at once.
+    """The keys to write when `new` is added: the others retire `outlives_s` after it starts to sign, and then lose
+    their private half. With a negative `outlives_s` they retire at once.
     """
     changed = []
     for key in keys:
@@ -82,7 +82,7 @@ class KeyRing:
         self._loading = asyncio.Lock()
 
     async def prepare(self) -> None:
-        """Make the first key where there is none that this process can sign with."""
+        """Make the first key where this process can sign with none."""
         if self._secret is None:
             log.warning("private keys are stored readable: set TRIBUTARY_IDENTITY_SECRET outside of development")
         await self._load()
@@ -90,14 +90,14 @@ class KeyRing:
             await self.rotate(at_once=True, retire_others=False)
 
     async def signing(self) -> tuple[str, ec.EllipticCurvePrivateKey]:
-        """The id and the private half of the key to sign with now."""
+        """The id and the private half of the current signing key."""
         await self._load_if_older_than(self._settings.key_refresh_s)
         if (chosen := self._signing()) is None:
             raise NoSigningKey
         return chosen
 
     async def verifying(self, kid: str) -> ec.EllipticCurvePublicKey | None:
-        """The public half of a key that has not retired. An unknown id has the keys read again, though not often."""
+        """The public half of a key that has not retired. An unknown id reloads the keys, at a limited rate."""
         await self._load_if_older_than(self._settings.key_refresh_s)
         if kid not in self._opened:
             await self._load_if_older_than(_LOOK_AGAIN_AFTER_S)
@@ -107,7 +107,7 @@ class KeyRing:
         return opened.public
 
     async def published(self) -> dict[str, Any]:
-        """The JWK set (RFC 7517): what signs, has signed, or will sign."""
+        """The JWK set (RFC 7517) of current, previous and next signing keys."""
         await self._load_if_older_than(self._settings.key_refresh_s)
         now = self._time.now()
         alive = (o.key for o in self._opened.values() if o.key.retires_at is None or o.key.retires_at > now)
@@ -115,7 +115,7 @@ class KeyRing:
         return {"keys": [{**key.public, "kid": key.kid, "use": "sig", "alg": ALGORITHM} for key in newest_first]}
 
     async def rotate(self, *, at_once: bool = False, retire_others: bool = True) -> SigningKey:
-        """Add a key. `at_once`: it signs now, and the others, which somebody may have stolen, are worth nothing."""
+        """Add a key. `at_once`: it signs now, and the others, possibly stolen, retire now."""
         now = self._time.now()
         new = self._make(now, now if at_once else now + timedelta(seconds=PUBLISHED_FOR_S))
         outlives_s = self._settings.key_refresh_s + self._settings.access_token_life_s + _CLOCK_SKEW_S
@@ -159,7 +159,7 @@ class KeyRing:
                     await self._load_or_keep()
 
     async def _load_or_keep(self) -> None:
-        """While the store is away, the keys that are known go on: what needs no store is answered all the same."""
+        """While the store is away, the loaded keys stay in use: requests without the store are still answered."""
         try:
             await self._load()
         except StoreUnavailable:

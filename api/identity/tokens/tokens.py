@@ -1,6 +1,6 @@
-"""Access tokens: JWTs as RFC 9068 profiles them, signed and read with one algorithm (RFC 8725).
+"""Access tokens: JWTs as RFC 9068 profiles them, signed and verified with one algorithm (RFC 8725).
 
-What a token says about its own algorithm is compared, never followed; the rest counts once the signature holds.
+The algorithm in a token's header is compared, never followed; the claims count only once the signature is verified.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ from infra.settings import Settings
 TYPES = frozenset({"at+jwt", "application/at+jwt"})
 LENGTH_MAX = 8192
 LEEWAY_S = 5
-"""Two processes on two machines may differ by so much."""
+"""The clocks of two machines may differ by this much."""
 
 _REMEMBERED_MAX = 4096
-"""Tokens that a process need not read again: a signature costs a tenth of a cached answer."""
+"""Verified tokens to remember: checking a signature costs a tenth of a cached answer."""
 
 REQUIRED = ("iss", "aud", "exp", "iat", "sub")
 
 
 class Verifier(Protocol):
     async def verify(self, token: str) -> Principal:
-        """Who the token speaks for. Raises NotWhoTheySay."""
+        """The principal of the token. Raises InvalidToken."""
         ...
 
 
 def header_of(token: str, *, algorithms: Collection[str], types: Collection[str]) -> str:
-    """The key id of a token whose header is as expected; NotWhoTheySay for any other."""
+    """The key id of a token whose header is as expected. Raises InvalidToken."""
     if len(token) > LENGTH_MAX:
         raise InvalidToken("too long")
     try:
@@ -57,7 +57,7 @@ def header_of(token: str, *, algorithms: Collection[str], types: Collection[str]
 
 
 def claims_of(token: str, key: Any, *, algorithms: Collection[str], audience: str, issuer: str) -> dict[str, Any]:
-    """The claims, once signature, times, issuer and audience are what they must be; else NotWhoTheySay."""
+    """The claims, once signature, times, issuer and audience are verified. Raises InvalidToken."""
     try:
         claims: dict[str, Any] = jwt.decode(
             token,
@@ -84,7 +84,7 @@ class _Verified:
 
 
 class OwnTokens:
-    """Issues and verifies. A token is read once, and then believed for as long as it and its key live."""
+    """Issues and verifies tokens. A verified token is remembered until it or its key expires."""
 
     def __init__(self, keys: KeyRing, settings: Settings, time: Time) -> None:
         self._keys = keys
@@ -99,11 +99,17 @@ class OwnTokens:
         return self._life_s
 
     async def for_user(self, user: User, client_id: str, scope: str | None) -> str:
-        """A token for what the user may do, or those parts of it that `scope` names."""
-        facts = {"distributor_id": exact(user.distributor_id)} if user.distributor_id is not None else {}
+        """A token with the permissions of the user, or those of them that `scope` names."""
+        own_claims = {"distributor_id": exact(user.distributor_id)} if user.distributor_id is not None else {}
         permissions = narrowed(user.permissions, scope)
         return await self._sign(
-            {"sub": user.id, "client_id": client_id, "roles": list(user.roles), "scope": as_scope(permissions), **facts}
+            {
+                "sub": user.id,
+                "client_id": client_id,
+                "roles": list(user.roles),
+                "scope": as_scope(permissions),
+                **own_claims,
+            }
         )
 
     async def for_shop(self, client: Client, scope: str | None) -> str:
@@ -121,7 +127,7 @@ class OwnTokens:
     async def verify(self, token: str) -> Principal:
         digest = sha256(token.encode()).digest()
         known = self._verified.get(digest)
-        if known is not None and await self._holds(known):
+        if known is not None and await self._is_valid(known):
             return known.principal
         kid = header_of(token, algorithms=(ALGORITHM,), types=TYPES)
         key = await self._keys.verifying(kid)
@@ -134,12 +140,12 @@ class OwnTokens:
         self._verified[digest] = _Verified(kid, key, claims["exp"], principal)
         return principal
 
-    async def _holds(self, known: _Verified) -> bool:
-        """Whether a token that was read is to be believed still: not too old, and its key not withdrawn."""
+    async def _is_valid(self, known: _Verified) -> bool:
+        """Whether a remembered token is still valid: not expired, and its key not retired."""
         is_alive = known.exp > self._time.now().timestamp() - LEEWAY_S
         return is_alive and await self._keys.verifying(known.kid) is known.key
 
-    async def _sign(self, facts: Mapping[str, Any]) -> str:
+    async def _sign(self, own_claims: Mapping[str, Any]) -> str:
         kid, private = await self._keys.signing()
         now = int(self._time.now().timestamp())
         claims = {
@@ -148,7 +154,7 @@ class OwnTokens:
             "iat": now,
             "exp": now + self._life_s,
             "jti": uuid4().hex,
-            **facts,
+            **own_claims,
         }
         return jwt.encode(claims, private, algorithm=ALGORITHM, headers={"kid": kid, "typ": "at+jwt"})
 
@@ -159,6 +165,6 @@ def known_roles(claim: object) -> tuple[str, ...]:
 
 
 def known_permissions(claim: object) -> frozenset[str]:
-    """From a scope as text, or a list, those that there are."""
+    """The existing permissions in a scope, which is text or a list."""
     listed = claim.split() if isinstance(claim, str) else claim if isinstance(claim, list) else []
     return frozenset(name for name in listed if isinstance(name, str) and name in PERMISSIONS)

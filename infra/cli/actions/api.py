@@ -23,8 +23,8 @@ log = structlog.get_logger()
 
 _KEEP_ALIVE_S = 15
 _ANSWERS_WITHIN_S = 15
-"""A server process that does not answer its parent for so long is replaced. On a busy machine one that starts is silent
-for several seconds, and uvicorn's own patience is five.
+"""A server process that does not answer its parent for this long is replaced. On a busy machine a starting process may
+be silent for several seconds, and uvicorn's default is five.
 """
 _WAITING_MAX = 512
 """Connections that may wait to be accepted."""
@@ -34,12 +34,12 @@ def api(host: str, port: int, workers: int, stack: str) -> None:
     with one_sentence_on_failure():
         settings = settings_for(stack)
         listener = take_port(host, port, "the HTTP API", "--port")
-        # Server processes are started afresh and read everything from their environment.
+        # Server processes read all settings from their environment.
         os.environ.update(environment_for(settings))
         os.environ.setdefault("TRIBUTARY_PUBLIC_URL", url_of(listener))
         logs.configure(settings.log_level)
         if workers > 1:
-            # What uvicorn calls its logger, whatever it tells: here, which of the server processes ended.
+            # Uvicorn logs everything under this name; here, which server process has ended.
             logs.relay("uvicorn.error")
         config = uvicorn.Config(
             api_entry.APPLICATION,
@@ -62,7 +62,7 @@ def api(host: str, port: int, workers: int, stack: str) -> None:
 
 
 class _Server(uvicorn.Server):
-    """Says where it listens, once it does."""
+    """Logs its address once it listens."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -71,7 +71,7 @@ class _Server(uvicorn.Server):
 
 
 class _Servers(Multiprocess):
-    """Several processes: says where they listen once all do, and whether one could not start."""
+    """Several processes: logs their address once all listen, and records whether one could not start."""
 
     def __init__(self, config: uvicorn.Config, sockets: list[socket.socket]) -> None:
         ignores_hangup = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
@@ -82,7 +82,7 @@ class _Servers(Multiprocess):
         self._announced = False
 
     def handle_hup(self) -> None:
-        """Its terminal is closed. uvicorn would start its processes afresh and stay."""
+        """Stop when the terminal is closed; uvicorn would restart its processes."""
         self.should_exit.set()
 
     def keep_subprocess_alive(self) -> None:
@@ -97,7 +97,7 @@ class _Servers(Multiprocess):
 
 
 def _serve_alone(config: uvicorn.Config, listener: socket.socket) -> bool:
-    """Whether it could start."""
+    """Return whether it could start."""
     end_like_ctrl_c(signal.SIGHUP)
     server = _Server(config)
     with contextlib.suppress(KeyboardInterrupt):
@@ -106,7 +106,7 @@ def _serve_alone(config: uvicorn.Config, listener: socket.socket) -> bool:
 
 
 def _serve_together(config: uvicorn.Config, listener: socket.socket) -> bool:
-    """Whether all could start."""
+    """Return whether all could start."""
     listener.set_inheritable(True)
     servers = _Servers(config, [listener])
     servers.run()

@@ -44,7 +44,7 @@ def backtest(
         days = (last_day - first_day).days + 1
 
         def on_orders(orders: int, reached: datetime) -> None:
-            """How many orders there are is not known before they are read, how many days there are is."""
+            """Progress in days, because the number of orders is not known in advance."""
             on_progress("reading the orders of each day", max((reached.date() - first_day.date()).days, 0), days)
 
         settings = settings_for(stack)

@@ -1,7 +1,7 @@
-"""Sending one command as the HTTP API does, and telling an operator what became of it.
+"""Sending one command as the HTTP API does, and reporting its outcome to an operator.
 
-The reply says what came of a command that was handled. Where none comes in time, the journal of the worker that reads
-it knows more: that it is put off, and why, or why it died; or that nobody has taken it yet.
+The reply contains the outcome of a handled command. If no reply comes in time, the journal of the worker that reads the
+command shows whether it waits for a retry or was dead-lettered, and why; or that no worker has received it yet.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _RECORDS_MAX = 50
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a command: its outcome and events, or why it waits, or died; `unheard` if nobody took it yet."""
+    """The outcome and events of a command, or why it waits or is dead-lettered; `unheard` before any worker has it."""
 
     state: Literal["handled", "put_off", "dead", "unheard"]
     code: str = ""
@@ -36,12 +36,12 @@ class Outcome:
 
     @property
     def refusal(self) -> dict[str, Any] | None:
-        """The data of the event that refuses it, with reason and detail."""
+        """The data of the refusal event, with reason and detail."""
         return next((event["data"] for event in self.events if is_refusal(event["type"])), None)
 
 
 async def send(settings: Settings, store: MongoStore, payload: Payload, *, wait_s: float) -> Outcome:
-    """Publish the command and wait up to `wait_s` for its end. Raises BrokerUnavailable."""
+    """Publish the command and wait up to `wait_s` for its outcome. Raises BrokerUnavailable."""
     key = str(uuid4())
     message: Message[Any] = message_of(payload.__class__)(
         id=key,
@@ -77,9 +77,9 @@ async def _outcome_of(read: Reader, worker: str, message: Message[Any]) -> Outco
     records = await read.find(
         JOURNALS + worker, {"about": message.data.about()}, sort=(("_id", -1),), limit=_RECORDS_MAX
     )
-    found = [_in_record(record, message.key) for record in records]
-    said = [outcome for outcome in found if outcome is not None]
-    return next((outcome for outcome in said if outcome.state != "put_off"), said[0] if said else Outcome("unheard"))
+    found = [outcome for record in records if (outcome := _in_record(record, message.key)) is not None]
+    final = next((outcome for outcome in found if outcome.state != "put_off"), None)
+    return final or (found[0] if found else Outcome("unheard"))
 
 
 def _in_record(record: Document, key: str) -> Outcome | None:

@@ -1,4 +1,4 @@
-"""`tributary dead`: the messages that could not be handled. Look at them, send them again, or let them go."""
+"""`tributary dead`: list, show, replay and discard dead letters, the messages that could not be handled."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ _STATES: dict[str, tuple[DeadLetterState, ...]] = {
     "any": ("waiting", "replayed", "discarded"),
 }
 _MANY = 20
-"""Fewer are done before one could look."""
+"""Fewer need no progress bar."""
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What `replay` or `discard` did. `skipped` says why, by letter."""
+    """The result of `replay` or `discard`. `skipped` has the reason by letter."""
 
     action: Literal["replayed", "discarded"]
     letters: list[str] = field(default_factory=list)
@@ -74,11 +74,11 @@ def list_letters(
         shown = asyncio.run(look(settings_for(stack)))
     if not shown and not as_json:
         none = "There is no such dead letter." if state == "any" else f"No dead letter is {state}."
-        typer.echo(f"{none}{_perhaps(queue)}")
+        typer.echo(f"{none}{_similar_queues(queue)}")
 
 
 async def _print_letters(letters: AsyncIterator[DeadLetter], *, as_json: bool) -> int:
-    """Print each as it comes, and return how many there were: however many there are, few are held at a time."""
+    """Print each letter as it is read, so that few are in memory, and return how many there were."""
     shown = 0
     if as_json:
         typer.echo('{\n  "letters": [', nl=False)
@@ -148,7 +148,7 @@ def discard(
 
 @dataclass(frozen=True, slots=True)
 class _Choice:
-    """Which letters the operator means: those named, or all in these states of a queue and reason."""
+    """The letters that the operator selects: by name, or all in these states with a queue and reason."""
 
     names: Sequence[str]
     queue: str | None
@@ -159,7 +159,7 @@ class _Choice:
 
     @property
     def is_clear(self) -> bool:
-        """Whether they are either named or described."""
+        """Whether letters are selected either by name or by criteria."""
         return bool(self.names) != bool(self.everything or self.queue or self.reason)
 
     @property
@@ -173,12 +173,12 @@ class _Choice:
         condition = dead_letters.where(states=self.states, queue=self.queue, reason=self.reason)
         return await dead_letters.ids(store, condition)
 
-    def objection(self, letter: DeadLetter, action: str) -> str | None:
-        """Why this letter is left alone; None where nothing speaks against it."""
+    def reason_to_skip(self, letter: DeadLetter, action: str) -> str | None:
+        """Why this letter is skipped; None if it is not."""
         if letter.state != "waiting" and not self.again:
             when = f"{letter.settled_at:%Y-%m-%d %H:%M}" if letter.settled_at else "before"
-            hint = "; --again sends it all the same" if action == "replayed" else ""
-            return f"{letter.settled_by or 'somebody'} has {letter.state} it ({when}){hint}"
+            hint = "; --again sends it anyway" if action == "replayed" else ""
+            return f"{letter.settled_by or 'another person'} has {letter.state} it ({when}){hint}"
         return dead_letters.objection_to_replay(letter) if action == "replayed" else None
 
 
@@ -193,7 +193,7 @@ def _close(
     as_json: bool,
 ) -> None:
     if not choice.is_clear:
-        refuse("Name letters, or say which you mean with --queue, --reason or --all, but not both.")
+        refuse("Name letters, or select them with --queue, --reason or --all, but not both.")
     outcome = Outcome(action)
     who = (by or getpass.getuser())[:64]
     with one_sentence_on_failure():
@@ -202,18 +202,18 @@ def _close(
         typer.echo(json.dumps({**asdict(outcome), "dry_run": dry_run}, indent=2))
         return
     for letter_id, why in outcome.skipped.items():
-        typer.echo(f"Left alone: {letter_id}: {why}.")
+        typer.echo(f"Skipped: {letter_id}: {why}.")
     verb = f"would be {action}" if dry_run else action
     if outcome.letters:
         typer.echo(f"{len(outcome.letters)} {verb}.")
     else:
-        typer.echo(f"Nothing {verb}: no other letter matches.{_perhaps(choice.queue)}")
+        typer.echo(f"Nothing {verb}: no other letter matches.{_similar_queues(choice.queue)}")
 
 
 async def _carry_out(
     settings: Settings, choice: _Choice, outcome: Outcome, *, by: str, note: str | None, dry_run: bool
 ) -> None:
-    """The body first and the mark after it: what breaks off in between is replayed again, and recognised."""
+    """Publish the bodies, then the marks: after a failure in between, a second replay is recognised as a repeat."""
     async with _store(settings) as store:
         chosen = await choice.ids(store)
         publisher = RabbitPublisher(settings.rabbitmq_url, timeout_s=settings.publish_timeout_s)
@@ -223,7 +223,7 @@ async def _carry_out(
             with progress() as on_progress:
                 done = 0
                 async for chunk in dead_letters.in_chunks(store, chosen):
-                    letters = [letter for letter in chunk if not _objects(choice, outcome, letter)]
+                    letters = [letter for letter in chunk if not _is_skipped(choice, outcome, letter)]
                     if not dry_run:
                         await _publish(settings, publisher, outcome.action, letters, by=by, note=note)
                     outcome.letters += [letter.letter_id for letter in letters]
@@ -246,28 +246,28 @@ async def _publish(
     if not letters:
         return
     queues = {letter.queue for letter in letters} if action == "replayed" else set()
-    await _require_queues(settings, queues | set(_readers()))
+    await _require_queues(settings, queues | set(_marking_queues()))
     if action == "replayed":
         await publisher.publish([dead_letters.replay(letter) for letter in letters])
     now = RealTime().now()
     await publisher.publish([dead_letters.settlement(letter, action, by=by, at=now, note=note) for letter in letters])
 
 
-def _objects(choice: _Choice, outcome: Outcome, letter: DeadLetter) -> bool:
-    why = choice.objection(letter, outcome.action)
-    if why is not None:
-        outcome.skipped[letter.letter_id] = why
-    return why is not None
+def _is_skipped(choice: _Choice, outcome: Outcome, letter: DeadLetter) -> bool:
+    reason = choice.reason_to_skip(letter, outcome.action)
+    if reason is not None:
+        outcome.skipped[letter.letter_id] = reason
+    return reason is not None
 
 
-def _perhaps(queue: str | None) -> str:
-    """The queues of ours that may be meant, where this is none of them."""
+def _similar_queues(queue: str | None) -> str:
+    """A question with our queues of a similar name, if this is not one of ours."""
     queues = {worker.queue_of(handler) for worker in roster.load_all() for handler in worker.handlers}
     return "" if queue is None or queue in queues else did_you_mean(queue, queues)
 
 
-def _readers() -> list[str]:
-    """The queues that the command to mark a letter goes to."""
+def _marking_queues() -> list[str]:
+    """The queues that receive the command to mark a letter."""
     return [w.queue_of(h) for w in roster.load_all() for h in w.handlers if SettleDeadLetter in h.payloads]
 
 
@@ -286,8 +286,8 @@ async def _named(store: MongoStore, names: Sequence[str]) -> list[DeadLetter]:
     for name in names:
         found = await dead_letters.named(store, name) if name else []
         if len(found) != 1:
-            which = "Several dead letters begin" if found else "There is no dead letter whose id begins"
-            refuse(f"{which} with {name!r}; `tributary dead list --state any --each` shows all.")
+            problem = "The ids of several dead letters begin" if found else "There is no dead letter whose id begins"
+            refuse(f"{problem} with {name!r}; `tributary dead list --state any --each` shows all.")
         letters += found
     return letters
 

@@ -1,4 +1,4 @@
-"""Dead letters on the screen: ids, queues and reasons in one piece, ready to be copied into the next command."""
+"""Dead letters on the screen: ids, queues and reasons are never split, so that they can be copied."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _WHEN = "%Y-%m-%d %H:%M:%S"
 
 
 def as_object(letter: DeadLetter) -> dict[str, Any]:
-    """All fields, the id and what became of it first, the body last."""
+    """All fields: the id and the state first, the body last."""
     fields = asdict(letter)
     first = ("letter_id", "state", "settled_by", "settled_at", "note")
     last = ("traceback", "body")
@@ -45,7 +45,7 @@ def detail_lines(letter: DeadLetter) -> Iterator[str]:
 
 
 def _readable(letter: DeadLetter) -> str:
-    """The body, indented where it is JSON; bytes that are no text are shown by their numbers."""
+    """The body, indented if it is JSON; bytes that are not UTF-8 are shown as escapes."""
     try:
         return json.dumps(json.loads(letter.raw), indent=2, ensure_ascii=False)
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""`tributary demo`: the whole system on real orders, on servers of its own, verified."""
+"""`tributary demo`: the whole system with real orders, on its own servers, verified."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from infra.demo.quiet import NeverQuietError
 from infra.demo.report import Findings
 from infra.demo.run import Demo, Outcome, World, fleet_at_work
 from infra.demo.stay import Kept, NotServingError, Staying
-from infra.local.patience import patience
+from infra.local.progress_notes import progress_notes
 from infra.operators.timeline import Step
 from infra.processes.process import without_password
 from infra.runtime import roster
@@ -59,7 +59,9 @@ def demo(orders: int, *, keep: bool, on_given_servers: bool, yes: bool, as_json:
     if on_given_servers:
         _require_addresses()
     else:
-        leave_exported_addresses("The demo uses only servers that it starts; --on-given-servers would use those.")
+        leave_exported_addresses(
+            "The demo uses only servers that it starts; --on-given-servers uses the exported ones."
+        )
     name = f"demo-{os.getpid()}"
     home = local.default_home()
     logs = home / name / local.LOGS
@@ -70,7 +72,7 @@ def demo(orders: int, *, keep: bool, on_given_servers: bool, yes: bool, as_json:
         try:
             local.claim(name, home=home)
             if not on_given_servers:
-                with patience(print_note) as on_step:
+                with progress_notes(print_note) as on_step:
                     local.up(name, home=home, progress=on_step)
             settings = settings_for(name)
             if on_given_servers:
@@ -80,7 +82,7 @@ def demo(orders: int, *, keep: bool, on_given_servers: bool, yes: bool, as_json:
             staying = Staying(settings, name, home, environment) if keep else None
             at_work = staying.at_work() if staying else fleet_at_work(environment, logs)
             played = uvloop.run(_play(settings, orders, at_work))
-            with patience(print_note):
+            with progress_notes(print_note):
                 kept = _keep(staying, name, played) if staying else None
             _show(played, console, as_json=as_json)
             if kept is not None:
@@ -95,8 +97,8 @@ def demo(orders: int, *, keep: bool, on_given_servers: bool, yes: bool, as_json:
         except (NeverQuietError, NotServingError) as error:
             left = True
             local.keep(name, home=home)
-            typer.echo(f"The demo did not come to rest: {error}. Logs are in {logs}.", err=True)
-            typer.echo(f"Stop what still runs: {_stopping(name)}", err=True)
+            typer.echo(f"The demo did not finish: {error}. Logs are in {logs}.", err=True)
+            typer.echo(f"Stop what is still running: {_stop_command(name)}", err=True)
         finally:
             if not left:
                 local.down(name, home=home, remove_data=True)
@@ -105,13 +107,13 @@ def demo(orders: int, *, keep: bool, on_given_servers: bool, yes: bool, as_json:
 
 
 def _require_addresses() -> None:
-    """All three: what is not given would be looked for on the usual ports, where somebody else's may run."""
+    """Require all three: a missing one would mean the usual port, where another person's server may run."""
     if missing := [name for name in ("RABBITMQ_URL", "MONGODB_URL", "REDIS_URL") if name not in exported_addresses()]:
-        refuse(f"--on-given-servers needs their addresses; set {', '.join(missing)}.")
+        refuse(f"--on-given-servers needs the addresses of the servers; set {', '.join(missing)}.")
 
 
 def _permit(settings: Settings, orders: int, *, yes: bool) -> None:
-    """Go on only where the given servers are empty and a person, or --yes, agrees."""
+    """Continue only if the given servers are empty and a person, or --yes, agrees."""
     try:
         uvloop.run(require_empty(settings))
     except NotEmptyError as error:
@@ -121,10 +123,10 @@ def _permit(settings: Settings, orders: int, *, yes: bool) -> None:
 
 
 def _keep(staying: Staying, name: str, played: _Played) -> Kept:
-    """Let the system go on, and say in the figures where."""
+    """Start the API, let the system continue, and add its addresses to the figures."""
     earners = [distributor_id for distributor_id, _ in played.found.top]
     kept = uvloop.run(staying.open(earners, played.outcome.sample_order))
-    played.figures["kept"] = {"stack": name, "api": kept.api, "docs": kept.docs, "stop": _stopping(name)}
+    played.figures["kept"] = {"stack": name, "api": kept.api, "docs": kept.docs, "stop": _stop_command(name)}
     return kept
 
 
@@ -132,7 +134,7 @@ async def _play(settings: Settings, orders: int, at_work: AbstractAsyncContextMa
     with progress() as on_progress:
         running = Demo(settings, orders, at_work, on_progress)
         outcome = await running.run()
-        on_progress("gathering what came of it", 0, 0)
+        on_progress("reading the results", 0, 0)
         store = MongoStore.connect(settings.mongodb_url, settings.database)
         try:
             found = await report.gather(store)
@@ -158,9 +160,9 @@ def _show(played: _Played, console: Console, *, as_json: bool) -> None:
 
 def _print_closing(console: Console, figures: dict[str, object], *, accounted: bool) -> None:
     console.print(
-        f"{figures['published']} messages published, {figures['settled']} accounted for; "
+        f"{figures['published']} messages published, {figures['accounted']} accounted for; "
         f"{figures['accepted']} orders accepted, {figures['refused']} refusals, {figures['duplicates']} duplicates, "
-        f"{figures['dead_lettered']} dead letters; {figures['orders_per_s']} orders/s, {figures['seconds']} s in all."
+        f"{figures['dead_lettered']} dead letters; {figures['orders_per_s']} orders/s, {figures['seconds']} s in total."
     )
     verdict = "[bold green]verified[/]" if figures["verified"] else "[bold red]not verified[/]"
     missing = "" if accounted else " (not every published message is accounted for)"
@@ -168,32 +170,32 @@ def _print_closing(console: Console, figures: dict[str, object], *, accounted: b
 
 
 def _print_kept(kept: Kept, name: str, *, to_stderr: bool, on_given_servers: bool) -> None:
-    """The only time that the secrets are shown. Not through the console, which would break long lines."""
-    going_on = "Workers" if on_given_servers else "Servers, workers"
-    verifying = f"{_program()} verify" if on_given_servers else f"{_program()} verify --stack {name}"
+    """Print the secrets, only this once; without the console, which would break long lines."""
+    running = "Workers" if on_given_servers else "Servers, workers"
+    verify_command = f"{_program()} verify" if on_given_servers else f"{_program()} verify --stack {name}"
     lines = [
         "",
-        f"{going_on}, clock and the HTTP API go on in the background. Docs page: {kept.docs}",
+        f"{running}, clock and the HTTP API continue in the background. Docs page: {kept.docs}",
         "The logins are shown only this once. Paste these lines into a shell, and use them as docs/tutorial.md does:",
         "",
-        *(f"export {_assigned(variables)}" for variables in kept.variables()),
+        *(f"export {_assignments(variables)}" for variables in kept.variables()),
         "",
-        f"Look around:     {verifying}",
-        f"Stop all of it:  {_stopping(name)}",
+        f"Verify:    {verify_command}",
+        f"Stop all:  {_stop_command(name)}",
     ]
     for line in lines:
         typer.echo(line, err=to_stderr)
 
 
-def _assigned(variables: Mapping[str, str]) -> str:
+def _assignments(variables: Mapping[str, str]) -> str:
     return " ".join(f"{variable}={shlex.quote(value)}" for variable, value in variables.items())
 
 
-def _stopping(name: str) -> str:
+def _stop_command(name: str) -> str:
     return f"{_program()} down --stack {name} --remove-data --yes"
 
 
 def _program() -> str:
-    """The command as it was called, which may not be on the path."""
+    """The command as it was called, because it may not be on the PATH."""
     called = Path(sys.argv[0])
     return sys.argv[0] if called.name == "tributary" else "tributary"

@@ -1,4 +1,4 @@
-"""`tributary doctor`: is everything as it should be, and if not, what is to be done?"""
+"""`tributary doctor`: whether servers, queues and collections are healthy, and if not, what to do."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _MARKS = {"ok": "[green]ok[/]     ", "warning": "[yellow]warning[/]", "problem":
 
 
 def doctor(stack: str, *, as_json: bool) -> None:
-    # The driver says in its own words what the findings say in ours.
+    # The driver would log what the findings already report.
     logging.getLogger("aiormq").setLevel(logging.CRITICAL)
     with one_sentence_on_failure():
         settings, folder = _settings_and_folder(stack)
@@ -47,6 +47,6 @@ def doctor(stack: str, *, as_json: bool) -> None:
 
 
 def _settings_and_folder(stack: str) -> tuple[Settings, Path | None]:
-    """The servers, and the folder whose disk they fill; None where MongoDB is not this stack's."""
+    """The settings, and the folder whose disk to check; None if MongoDB is not this stack's."""
     folder = record.folder_of(stack, local.default_home())
     return settings_for(stack), folder if "MONGODB_URL" not in exported_addresses() else None

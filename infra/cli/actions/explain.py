@@ -1,4 +1,4 @@
-"""`tributary explain`: why an order pays what it pays, in sentences or as data."""
+"""`tributary explain`: why an order pays its commissions, in sentences or as data."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _rules = Codec(RuleSet, key="rule_version")
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What the store knows: the explanation, or the order without one, or how it was refused (reason and sentence)."""
+    """What is stored: the explanation, or the order without one, or its refusal (reason and sentence)."""
 
     explanation: Explanation | None = None
     order: OrderFacts | None = None
@@ -71,7 +71,7 @@ async def _look(settings: Settings, key: str) -> Found:
 
 
 async def find_explanation(read: Read, key: str) -> Found:
-    """Everything that is stored of the order, explained as far as there are commissions."""
+    """Read everything about the order, and explain it if there are commissions."""
     orders = await read.find(ORDERS, {"_id": key})
     if not orders:
         return Found(refusal=await _refusal(read, key))
@@ -90,7 +90,7 @@ async def _refusal(read: Read, key: str) -> tuple[str, str] | None:
     for record in await read.find(ORDERS_JOURNAL, {"about": {"$in": [f"order/{key}"]}}, sort=(("_id", 1),)):
         for emitted in record.get("emitted", ()):
             if emitted["type"] == OrderRefused.message_type:
-                told = json.loads(emitted["body"])["data"]
-                if f"{told['shop_id']}/{told['order_id']}" == key:
-                    found = (str(told["reason"]), str(told["detail"]))
+                data = json.loads(emitted["body"])["data"]
+                if f"{data['shop_id']}/{data['order_id']}" == key:
+                    found = (str(data["reason"]), str(data["detail"]))
     return found

@@ -1,4 +1,4 @@
-"""`tributary identity`: the first administrator, the clients, and the keys. Secrets are printed once, and only here."""
+"""`tributary identity`: the first administrator, the clients and the keys. Secrets are printed only once, here."""
 
 from __future__ import annotations
 
@@ -124,16 +124,16 @@ def _expected(text: str | None) -> tuple[int, str] | None:
     if text is None:
         return None
     if (head := _HEAD.fullmatch(text)) is None:
-        refuse("--expect is what `tributary audit verify` printed as head: NUMBER:HASH.")
+        refuse("--expect takes the head that `tributary audit verify` printed: NUMBER:HASH.")
     return int(head[1]), head[2]
 
 
 def _check(check: str, *given: Any) -> None:
-    """End with a sentence where what was given cannot be right, before anything is asked or written."""
+    """End with a sentence if an argument is invalid, before any question or write."""
     identity = api_entry.module()
     try:
         getattr(identity, check)(*given)
-    except identity.WronglyGiven as error:
+    except identity.InvalidArgument as error:
         refuse(str(error))
 
 
@@ -147,7 +147,7 @@ def _with_operations(stack: str, act: Callable[[Any, Settings], Awaitable[Any]])
         logs.configure(settings.log_level)
         try:
             return asyncio.run(run())
-        except api_entry.module().CannotBeDone as error:
+        except api_entry.module().OperationFailed as error:
             refuse(str(error), EXIT_BREACH)
 
 
@@ -155,7 +155,7 @@ def _read_password() -> str:
     try:
         return sys.stdin.readline().rstrip("\r\n")
     except UnicodeDecodeError:
-        refuse("The password is no text in UTF-8; give another.")
+        refuse("The password is not valid UTF-8; give another.")
 
 
 def _print(found: dict[str, Any], as_json: bool) -> None:

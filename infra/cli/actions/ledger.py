@@ -1,4 +1,4 @@
-"""`tributary ledger`: what a distributor's accounts hold and why, and the balances rebuilt from what was posted."""
+"""`tributary ledger`: the balances of a distributor's accounts, their postings, and a rebuild of the balances."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from contracts.money import to_amount
 from infra.adapters import rabbitmq as broker
 from infra.adapters.mongo import MongoStore
 from infra.cli.actions.ledger_sums import Compared, Difference, compare
-from infra.local.patience import patience
+from infra.local.progress_notes import progress_notes
 from infra.ports.store import SnapshotTooOld
 from infra.runtime import roster
 from infra.runtime.repository import Codec
@@ -42,15 +42,15 @@ from infra.terminal.screen import Grid, Screen, print_note
 
 _DIFFERENCES_SHOWN_MAX = 20
 _OWNER = LEDGER.partition(".")[0]
-"""The worker that alone writes the ledger and its balances."""
+"""The only worker that writes the ledger and its balances."""
 
 _postings = Codec(Posting, key="posting_id")
-_STILL_ADDING = (
-    "and would add to the balances meanwhile. Stop them, or compare only: `tributary ledger rebuild --check`."
+_WOULD_CHANGE = (
+    "and would change the balances meanwhile. Stop them, or only compare: `tributary ledger rebuild --check`."
 )
 _TOO_OLD = (
-    "and the comparison takes longer than MongoDB keeps one moment, 300 s by default. Stop them, or raise its "
-    "minSnapshotHistoryWindowInSeconds, and run it again."
+    "and the comparison takes longer than MongoDB keeps a snapshot, 300 s by default. Stop them, or raise MongoDB's "
+    "minSnapshotHistoryWindowInSeconds, and run the command again."
 )
 
 
@@ -79,17 +79,17 @@ def rebuild(stack: str, *, check: bool, yes: bool, as_json: bool) -> None:
     async def run(settings: Settings) -> Compared:
         async with _store(settings) as store:
             if not check:
-                await _require_quiet(settings, _STILL_ADDING)
-                return await compare(store, as_of_one_moment=False, put_right=True)
+                await _require_quiet(settings, _WOULD_CHANGE)
+                return await compare(store, snapshot=False, repair=True)
             try:
-                return await compare(store, as_of_one_moment=True, put_right=False)
+                return await compare(store, snapshot=True, repair=False)
             except SnapshotTooOld:
                 await _require_quiet(settings, _TOO_OLD)
-                return await compare(store, as_of_one_moment=False, put_right=False)
+                return await compare(store, snapshot=False, repair=False)
 
     if not check:
-        agree("write the balances and months again that are not what was posted", yes=yes)
-    with one_sentence_on_failure(), patience(print_note):
+        agree("overwrite the balances and months that differ from the ledger", yes=yes)
+    with one_sentence_on_failure(), progress_notes(print_note):
         found = asyncio.run(run(settings_for(stack)))
     accounts, differing, months = found.accounts, found.differing, found.months
     if as_json:
@@ -112,12 +112,12 @@ async def _store(settings: Settings) -> AsyncIterator[MongoStore]:
 
 
 async def _require_quiet(settings: Settings, otherwise: str) -> None:
-    """End with a sentence while any process consumes what the owner of the ledger consumes."""
+    """End with a sentence if any process consumes the queues of the ledger's owner."""
     owner = roster.load(_OWNER)
     depths = await broker.depths(settings.rabbitmq_url, [owner.queue_of(handler) for handler in owner.handlers])
     consumers = max((depth.consumers for depth in depths.values() if depth is not None), default=0)
     if consumers:
-        refuse(f"{consumers} process(es) of {_OWNER} still run, {otherwise}", EXIT_ENVIRONMENT)
+        refuse(f"{consumers} process(es) of {_OWNER} are running, {otherwise}", EXIT_ENVIRONMENT)
 
 
 def _sum(parts: Iterable[Counter[AccountKey]]) -> Counter[AccountKey]:
@@ -151,21 +151,21 @@ def _print_compared(accounts: int, differing: Sequence[Difference], *, rebuilt: 
         return
     for (distributor_id, currency, account), stored, posted in differing[:_DIFFERENCES_SHOWN_MAX]:
         typer.echo(
-            f"{account} of {_named(distributor_id)}: the balance says {_amount(stored, currency)} {currency}, "
+            f"{account} of {_named(distributor_id)}: the balance is {_amount(stored, currency)} {currency}, "
             f"the ledger {_amount(posted, currency)}"
         )
     if len(differing) > _DIFFERENCES_SHOWN_MAX:
         typer.echo(f"… and {len(differing) - _DIFFERENCES_SHOWN_MAX} more.")
-    what = "put right by the ledger" if rebuilt else "differ; nothing was changed"
-    typer.echo(f"{len(differing)} of {accounts} accounts {what}.")
+    result = "rebuilt from the ledger" if rebuilt else "differ; nothing was changed"
+    typer.echo(f"{len(differing)} of {accounts} accounts {result}.")
 
 
 def _print_months(differing: Sequence[str], *, rebuilt: bool) -> None:
     for key in differing[:_DIFFERENCES_SHOWN_MAX]:
-        typer.echo(f"month {key}: what is remembered is not what the commissions come to")
+        typer.echo(f"month {key}: the stored figures differ from the commissions")
     if differing:
-        what = "put right by the commissions" if rebuilt else "differ; nothing was changed"
-        typer.echo(f"{len(differing)} distributor months {what}.")
+        result = "rebuilt from the commissions" if rebuilt else "differ; nothing was changed"
+        typer.echo(f"{len(differing)} distributor months {result}.")
 
 
 def _print_balances(distributor: int, balances: Mapping[AccountKey, int]) -> None:

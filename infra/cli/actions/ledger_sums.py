@@ -1,7 +1,7 @@
-"""What balances and months come to by the ledger and the commissions, compared with what is stored of them.
+"""Stored balances and months, compared with the sums of the ledger and the commissions.
 
-The distributors are gone through in parts, so that memory is bounded; each part can be compared as of one moment, so
-that postings may go on meanwhile.
+The distributors are compared in parts, so that memory is bounded. Each part can be read from one snapshot, so that
+postings may continue meanwhile.
 """
 
 from __future__ import annotations
@@ -38,19 +38,19 @@ from infra.ports.store import Document
 from infra.runtime.repository import Codec
 
 FIGURES_AT_ONCE = 100_000
-"""Stored balances or months that are compared in one part."""
+"""Stored balances or months in one part."""
 
 _DOCUMENTS_AT_ONCE = 1_000
 
 _commissions = Codec(Commission, key="key")
 
 Difference = tuple[AccountKey, int, int]
-"""An account, what is stored for it, and what the ledger comes to."""
+"""An account, its stored balance, and its sum in the ledger."""
 
 
 @dataclass(slots=True)
 class Compared:
-    """How many accounts the ledger has, which of them are stored otherwise, and which months are."""
+    """The number of accounts in the ledger, the accounts that differ, and the months that differ."""
 
     accounts: int = 0
     differing: list[Difference] = field(default_factory=list)
@@ -59,7 +59,7 @@ class Compared:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """The distributors whose number leaves this remainder."""
+    """The distributors whose number modulo `of` is `number`."""
 
     number: int
     of: int
@@ -71,23 +71,23 @@ class _Part:
         return conditions[0] if len(conditions) == 1 else {"$or": conditions}
 
     def has(self, key: str) -> bool:
-        """Whether a month is that of one of these distributors; the first part takes keys that no worker writes."""
+        """Whether a month belongs to one of these distributors; invalid keys belong to the first part."""
         distributor_id = key.partition("/")[0]
         return (int(distributor_id) if distributor_id.isdecimal() else 0) % self.of == self.number
 
 
-async def compare(store: MongoStore, *, as_of_one_moment: bool, put_right: bool) -> Compared:
-    """Compare all there is, in any size; with `put_right`, write again what differs.
+async def compare(store: MongoStore, *, snapshot: bool, repair: bool) -> Compared:
+    """Compare all balances and months; with `repair`, overwrite those that differ.
 
-    Raises SnapshotTooOld where one part takes longer than the server keeps the moment of it.
+    Raises SnapshotTooOld if one part takes longer than the server keeps its snapshot.
     """
     found = Compared()
     for collection, compare_part in ((BALANCES, _compare_accounts), (EARNINGS, _compare_months)):
         parts = 1 + await store.count(collection) // FIGURES_AT_ONCE
         for number in range(parts):
-            async with _reading(store, snapshot=as_of_one_moment) as read:
+            async with _reading(store, snapshot=snapshot) as read:
                 replaced = await compare_part(read, _Part(number, parts), found)
-            for chunk in _chunks(replaced if put_right else ()):
+            for chunk in _chunks(replaced if repair else ()):
                 await store.transact(lambda tx, collection=collection, chunk=chunk: tx.replace(collection, chunk))  # type: ignore[misc]
     found.differing.sort()
     found.months.sort()
@@ -110,7 +110,7 @@ def _chunks(documents: Iterable[Document]) -> Iterable[list[Document]]:
 
 
 async def _compare_accounts(read: MongoReads, part: _Part, found: Compared) -> list[Document]:
-    """Return what to store instead: each balance that differs in its first stripe, and its other stripes empty."""
+    """Return the documents to store: each balance that differs, in its first stripe, and its other stripes empty."""
     ledger = await _posted(read, part)
     stored: Counter[AccountKey] = Counter()
     replaced: dict[str, Document] = {}
@@ -123,10 +123,10 @@ async def _compare_accounts(read: MongoReads, part: _Part, found: Compared) -> l
     differing = [(one, stored[one], ledger[one]) for one in stored.keys() | ledger.keys() if stored[one] != ledger[one]]
     found.differing += differing
     for distributor_id, currency in {account[:2] for account, _, _ in differing}:
-        # A stripe that has lost its fields has its name left.
-        named = [balance_id(distributor_id, currency, stripe) for stripe in range(BALANCE_STRIPES)]
-        there = {one["_id"] for one in await read.find(BALANCES, {"_id": {"$in": named}}, fields=("_id",))}
-        for key in {named[0], *there, *stripes.get((distributor_id, currency), ())}:
+        # A stripe that has lost its fields is found by its id.
+        ids = [balance_id(distributor_id, currency, stripe) for stripe in range(BALANCE_STRIPES)]
+        existing = {one["_id"] for one in await read.find(BALANCES, {"_id": {"$in": ids}}, fields=("_id",))}
+        for key in {ids[0], *existing, *stripes.get((distributor_id, currency), ())}:
             replaced[key] = {"_id": key, "distributor_id": distributor_id, "currency": currency}
     for (distributor_id, currency, name), amount in ledger.items():
         if (first := balance_id(distributor_id, currency, 0)) in replaced:
@@ -135,12 +135,12 @@ async def _compare_accounts(read: MongoReads, part: _Part, found: Compared) -> l
 
 
 async def _posted(read: MongoReads, part: _Part) -> Counter[AccountKey]:
-    """What the postings come to in each account: `balances_of`, added up by the server."""
-    ours = {"$match": part.condition("legs.distributor_id")}
+    """The sum of the postings of each account: `balances_of`, computed by the server."""
+    of_part = {"$match": part.condition("legs.distributor_id")}
     account = {"distributor_id": "$legs.distributor_id", "currency": "$currency", "account": "$legs.account"}
     sums = await read.summarise(
         LEDGER,
-        [ours, {"$unwind": "$legs"}, ours, {"$group": {"_id": account, "minor": {"$sum": "$legs.amount_minor"}}}],
+        [of_part, {"$unwind": "$legs"}, of_part, {"$group": {"_id": account, "minor": {"$sum": "$legs.amount_minor"}}}],
     )
     return Counter(
         {(one["_id"]["distributor_id"], one["_id"]["currency"], one["_id"]["account"]): one["minor"] for one in sums}
@@ -148,9 +148,9 @@ async def _posted(read: MongoReads, part: _Part) -> Counter[AccountKey]:
 
 
 async def _compare_months(read: MongoReads, part: _Part, found: Compared) -> list[Document]:
-    """Return what to store instead: each month that differs in its first stripe, and its other stripes empty.
+    """Return the documents to store: each month that differs, in its first stripe, and its other stripes empty.
 
-    The market is that of the rules: commissions of other markets than the default one may be older than their `market`.
+    The market is read from the rules, because old commissions of other markets than the default have no `market`.
     """
     rules = await read.find(RULES, {}, fields=("terms.market",))
     markets: dict[int, str] = {one["_id"]: one["terms"]["market"] for one in rules}
@@ -165,15 +165,15 @@ async def _compare_months(read: MongoReads, part: _Part, found: Compared) -> lis
     async for document in read.stream(EARNINGS, {}):
         if part.has(key := key_of(document)):
             stored.setdefault(key, []).append(document)
-    wanted = {key: _month_document(key, amounts) for key, amounts in sums.items()}
+    expected = {key: _month_document(key, amounts) for key, amounts in sums.items()}
     differing = [
         key
-        for key in wanted.keys() | stored.keys()
-        if _month(stored.get(key, ())) != _month([wanted[key]] if key in wanted else ())
+        for key in expected.keys() | stored.keys()
+        if _month(stored.get(key, ())) != _month([expected[key]] if key in expected else ())
     ]
     found.months += differing
     empty = {one["_id"]: {"_id": one["_id"]} for key in differing for one in stored.get(key, ())}
-    return [*(empty | {key: wanted[key] for key in differing if key in wanted}).values()]
+    return [*(empty | {key: expected[key] for key in differing if key in expected}).values()]
 
 
 def _month(documents: Sequence[Document]) -> Earnings:
@@ -183,9 +183,9 @@ def _month(documents: Sequence[Document]) -> Earnings:
 def _month_document(key: str, amounts: Mapping[str, int]) -> Document:
     document: Document = {"_id": key}
     for path, amount in amounts.items():
-        *way, name = path.split(".")
-        place = document
-        for step in way:
-            place = place.setdefault(step, {})
-        place[name] = amount
+        *parents, name = path.split(".")
+        parent = document
+        for step in parents:
+            parent = parent.setdefault(step, {})
+        parent[name] = amount
     return document

@@ -1,4 +1,4 @@
-"""`tributary network preview-move`: who would gain and who would lose by a move, by the orders that were paid."""
+"""`tributary network preview-move`: who would gain and who would lose by a move, computed from the paid orders."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 import uvloop
 
 from contracts.javascript import all_exact
-from infra.local.patience import patience
+from infra.local.progress_notes import progress_notes
 from infra.rehearsal import stored_rules as rules_store
 from infra.rehearsal.backtest import start_of
 from infra.rehearsal.move import MoveImpossible, MovePreview
@@ -25,7 +25,7 @@ def preview_move(
 ) -> None:
     last_day = until.date() if until is not None else datetime.now(UTC).date()
     try:
-        with one_sentence_on_failure(), patience(print_note):
+        with one_sentence_on_failure(), progress_notes(print_note):
             found = uvloop.run(_run(settings_for(stack), distributor, under, last_day, days))
     except MoveImpossible as error:
         typer.echo(str(error), err=True)

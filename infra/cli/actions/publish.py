@@ -1,8 +1,8 @@
-"""`tributary publish`: commands from a file or standard input, published so that none is lost without a word.
+"""`tributary publish`: publish commands from a file or standard input, without silent loss.
 
-Each is held against its contract before any is sent. RabbitMQ confirms each, and one that no queue takes is an error.
-Exit codes: 0 all were published, 1 a message breaks its contract or was refused, 2 wrong usage, 3 the environment does
-not allow it.
+All messages are checked against their contracts before any is sent. RabbitMQ confirms each, and an unroutable message
+is an error. Exit codes: 0 all were published, 1 a message breaks its contract or was refused, 2 wrong usage, 3 the
+environment does not allow it.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ from infra.settings import Settings
 from infra.terminal.environment import EXIT_BREACH, EXIT_ENVIRONMENT, EXIT_USAGE, one_sentence_on_failure, settings_for
 
 _AT_A_TIME = 200
-"""Messages that wait for their confirms together."""
+"""Messages that are published before waiting for their confirms."""
 
 _SPACE = re.compile(r"[ \t\r\n]+")
 
 
 @dataclass(slots=True)
-class _Letter:
-    """A message to publish, where it is in the input, and its outcome where that was waited for."""
+class _Command:
+    """A message to publish, its line in the input, and with --wait its outcome."""
 
     line: int
     message: Message[Any]
@@ -52,18 +52,18 @@ class _Letter:
 
     def as_object(self) -> dict[str, Any]:
         message, outcome = self.message, self.outcome
-        told = {"id": message.id, "source": message.source, "type": message.type, "about": message.data.about()}
-        said = {"state": outcome.state, "outcome": outcome.code, "events": outcome.events} if outcome else {}
-        return {**told, "exchange": COMMANDS_EXCHANGE, **said}
+        head = {"id": message.id, "source": message.source, "type": message.type, "about": message.data.about()}
+        result = {"state": outcome.state, "outcome": outcome.code, "events": outcome.events} if outcome else {}
+        return {**head, "exchange": COMMANDS_EXCHANGE, **result}
 
     def sentence(self) -> str:
         message, about = self.message, self.message.data.about()
-        end = f": {self._ending(about)}" if self.outcome else ""
+        end = f": {self._result(about)}" if self.outcome else ""
         return f"{message.type} about {about} → {COMMANDS_EXCHANGE}, id {message.id}{end}"
 
-    def _ending(self, about: str) -> str:
+    def _result(self, about: str) -> str:
         outcome = self.outcome
-        assert outcome is not None, "asked only where the outcome was waited for"
+        assert outcome is not None, "called only with an outcome"
         if outcome.refusal is not None:
             return f"refused: {outcome.refusal['reason']}: {outcome.refusal['detail']}"
         match outcome.state:
@@ -72,104 +72,104 @@ class _Letter:
             case "dead":
                 return "it became a dead letter; see `tributary dead list`"
             case _:
-                return f"not handled yet; look again with `tributary trace {about.removeprefix('order/')}`"
+                return f"not handled yet; check again with `tributary trace {about.removeprefix('order/')}`"
 
 
 def publish(file: str, message_type: str | None, wait: float, stack: str, *, as_json: bool) -> None:
-    letters = list(_checked(_read(file), message_type, Settings()))
+    commands = list(_checked(_read(file), message_type, Settings()))
     failure = None
     with one_sentence_on_failure():
         settings = settings_for(stack)
-        sent, failure = asyncio.run(_send(settings, letters, wait))
+        sent, failure = asyncio.run(_send(settings, commands, wait))
     if as_json:
         typer.echo(
             json.dumps(all_exact({"published": [each.as_object() for each in sent], "failure": failure}), indent=2)
         )
     else:
-        for letter in sent:
-            typer.echo(letter.sentence(), err=letter.is_refused)
+        for command in sent:
+            typer.echo(command.sentence(), err=command.is_refused)
     if failure is not None:
-        typer.echo(f"{len(sent)} of {len(letters)} messages were published. {failure}", err=True)
+        typer.echo(f"{len(sent)} of {len(commands)} messages were published. {failure}", err=True)
         raise typer.Exit(EXIT_ENVIRONMENT)
-    raise typer.Exit(EXIT_BREACH if any(letter.is_refused for letter in sent) else 0)
+    raise typer.Exit(EXIT_BREACH if any(command.is_refused for command in sent) else 0)
 
 
-async def _send(settings: Settings, letters: Sequence[_Letter], wait_s: float) -> tuple[list[_Letter], str | None]:
-    """Those that the broker has confirmed, and what it said to the first that it has not."""
+async def _send(settings: Settings, commands: Sequence[_Command], wait_s: float) -> tuple[list[_Command], str | None]:
+    """Return the letters that the broker confirmed, and the failure of the first that it did not."""
     client = CommandClient(settings.rabbitmq_url, publish_timeout_s=settings.publish_timeout_s)
-    sent: list[_Letter] = []
+    sent: list[_Command] = []
     step = 1 if wait_s else _AT_A_TIME
     try:
         await client.start()
-        for start in range(0, len(letters), step):
-            some = letters[start : start + step]
-            said = await asyncio.gather(*[_publish(client, each, wait_s) for each in some])
-            sent += [letter for letter, failure in zip(some, said, strict=True) if failure is None]
-            if failures := [failure for failure in said if failure is not None]:
+        for start in range(0, len(commands), step):
+            chunk = commands[start : start + step]
+            results = await asyncio.gather(*[_publish(client, each, wait_s) for each in chunk])
+            sent += [command for command, failure in zip(chunk, results, strict=True) if failure is None]
+            if failures := [failure for failure in results if failure is not None]:
                 return sent, failures[0]
     finally:
         await client.stop()
     return sent, None
 
 
-async def _publish(client: CommandClient, letter: _Letter, wait_s: float) -> str | None:
-    """None once the broker has confirmed the message, else why it has not."""
-    message = letter.message
+async def _publish(client: CommandClient, command: _Command, wait_s: float) -> str | None:
+    """None once the broker has confirmed the message, otherwise why it has not."""
+    message = command.message
     try:
         if wait_s:
             answer = await client.send(message, wait_s=wait_s)
             if answer is None:
-                letter.outcome = Outcome("unheard")
+                command.outcome = Outcome("unheard")
             else:
-                letter.outcome = Outcome(
+                command.outcome = Outcome(
                     "dead" if answer.outcome == DEAD_LETTERED else "handled", answer.outcome, tuple(answer.events)
                 )
         else:
             await client.forward(Outgoing(COMMANDS_EXCHANGE, message.type, message.to_bytes(), STRUCTURED))
     except BrokerUnavailable as error:
-        return f"line {letter.line}: {error}."
+        return f"line {command.line}: {error}."
     return None
 
 
-def _checked(texts: Sequence[tuple[int, str]], message_type: str | None, settings: Settings) -> Iterator[_Letter]:
-    """Ends the command, before anything is sent, where a message breaks its contract."""
+def _checked(texts: Sequence[tuple[int, str]], message_type: str | None, settings: Settings) -> Iterator[_Command]:
+    """End the command before anything is sent if a message breaks its contract."""
     if message_type is not None:
         _payload_of(message_type, "--type")
-    complaints, letters = [], []
+    complaints, commands = [], []
     for line, text in texts:
         found = _message(line, text, message_type, settings)
         if isinstance(found, str):
             complaints.append(f"line {line}: {found}")
         else:
-            letters.append(_Letter(line, found))
+            commands.append(_Command(line, found))
     if complaints:
         _refuse([*complaints, "Nothing was sent."], EXIT_BREACH)
-    yield from letters
+    yield from commands
 
 
 def _message(line: int, text: str, message_type: str | None, settings: Settings) -> Message[Any] | str:
-    """The message, in an envelope, or what is wrong with it."""
-    told = json.loads(text)
-    is_enveloped = isinstance(told, dict) and "specversion" in told
-    named = told.get("type") if is_enveloped else message_type
+    """The message in an envelope, or what is wrong with it."""
+    content = json.loads(text)
+    is_enveloped = isinstance(content, dict) and "specversion" in content
+    named = content.get("type") if is_enveloped else message_type
     if named is None:
-        return "a bare body does not say what it is; give --type, such as --type order.place.v1."
+        return "a bare body has no type; give --type, such as --type order.place.v1."
     if message_type is not None and named != message_type:
         return f"type: it is {named!r}, and --type is {message_type!r}."
     payload = _payload_of(named, f"line {line}: type")
     body = text if is_enveloped else _enveloped(text, payload)
     if len(body.encode()) > settings.message_bytes_max:
-        return f"body: {len(body.encode())} bytes, and at most {settings.message_bytes_max} are taken; split it."
+        return f"body: {len(body.encode())} bytes; the limit is {settings.message_bytes_max} bytes; split it."
     now = RealTime().now()
     [item] = Reader([payload]).read(body.encode(), content_type=STRUCTURED, routing_key=named, received_at=now)
     if isinstance(item, Unreadable):
         return item.detail
-    # What is published has the version in which it was written; readers lift it to the newest.
+    # The message is published in the version in which it was written; consumers upcast it to the newest.
     return message_of(payload).model_validate_json(body)
 
 
 def _enveloped(data: str, payload: type[Payload]) -> str:
-    """The body as it stands, within an envelope of its own: text, so that no number is written in another way."""
+    """The body in an envelope, as text, so that no number is rewritten."""
     key = str(uuid4())
     head = {"specversion": "1.0", "id": key, "source": SOURCE, "type": payload.message_type, "correlationid": key}
     return json.dumps(all_exact({**head, "time": RealTime().now().isoformat()}))[:-1] + f', "data": {data}}}'
@@ -188,15 +188,15 @@ _COMMANDS = "commands are " + ", ".join(name for name, p in catalogue.ALL.items(
 
 
 def _read(file: str) -> list[tuple[int, str]]:
-    """Every message of the input as text, with the line where it begins; an array holds many."""
+    """Every message of the input as text, with its first line number; an array contains several."""
     try:
         if file == "-" and sys.stdin.isatty():
-            typer.echo("Reading messages from the terminal; Ctrl-D ends them.", err=True)
+            typer.echo("Reading messages from the terminal; end with Ctrl-D.", err=True)
         text = (sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()).decode("utf-8-sig")
     except OSError as error:
         _refuse([f"{file}: {error.strerror or error}."], EXIT_USAGE)
     except UnicodeDecodeError as error:
-        _refuse([f"{file}: byte {error.start + 1} is no UTF-8; save it as UTF-8."], EXIT_USAGE)
+        _refuse([f"{file}: byte {error.start + 1} is not UTF-8; save it as UTF-8."], EXIT_USAGE)
     found = list(_split(text))
     if not found:
         _refuse(["There is no message; give a file, or JSON on standard input."], EXIT_USAGE)
@@ -210,7 +210,7 @@ def _split(text: str) -> Iterator[tuple[int, str]]:
         try:
             _, end = decoder.raw_decode(text, at)
         except json.JSONDecodeError as error:
-            _refuse([f"line {error.lineno}: this is no JSON: {error.msg}.", "Nothing was sent."], EXIT_BREACH)
+            _refuse([f"line {error.lineno}: this is not JSON: {error.msg}.", "Nothing was sent."], EXIT_BREACH)
         except RecursionError:
             _refuse([f"line {line}: it is nested too deeply.", "Nothing was sent."], EXIT_BREACH)
         whole, at = text[at:end], _after_space(text, end)

@@ -1,4 +1,4 @@
-"""Rule sets and markets in files, JSON or YAML. What is wrong is said with its place, all of it at once."""
+"""Rule sets and markets in files, JSON or YAML. All errors are reported together, each with its place."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from contracts.money import MoneyError
-from contracts.rules.document import Place, RuleDocument, complaints, place_of
+from contracts.rules.document import Place, RuleDocument, errors_of, place_of
 from contracts.rules.terms import terms_of
 from contracts.rules.v1 import DefineMarket
 from contracts.rules.view import Terms
@@ -20,13 +20,13 @@ from infra.terminal.environment import EXIT_BREACH, EXIT_USAGE
 from infra.terminal.near import did_you_mean
 
 BYTES_MAX = 1_000_000
-"""What is longer does not fit into a message either."""
+"""A larger file would not fit into a message either."""
 
 M = TypeVar("M", bound=BaseModel)
 
 
 def read_rules(path: Path) -> tuple[RuleDocument, Terms]:
-    """Return the rule set in the file and what it means; ends the command where it is not valid."""
+    """Return the rule set in the file and its terms; end the command if it is not valid."""
     document = _valid(path, RuleDocument)
     try:
         return document, terms_of(document)
@@ -35,7 +35,7 @@ def read_rules(path: Path) -> tuple[RuleDocument, Terms]:
 
 
 def read_market(path: Path) -> DefineMarket:
-    """Return the market in the file; ends the command where it is not valid."""
+    """Return the market in the file; end the command if it is not valid."""
     return _valid(path, DefineMarket)
 
 
@@ -45,7 +45,7 @@ def _valid(path: Path, model: type[M]) -> M:
     except ValidationError as error:
         fields = _Fields(model)
         _end(
-            [f"{path}: {place_of(place)}: {says}{fields.perhaps(place)}" for place, says in complaints(error)],
+            [f"{path}: {place_of(place)}: {text}{fields.similar(place)}" for place, text in errors_of(error)],
             EXIT_BREACH,
         )
 
@@ -55,7 +55,7 @@ def _as_json(path: Path) -> str:
         with path.open("rb") as file:
             content = file.read(BYTES_MAX + 1)
         if len(content) > BYTES_MAX:
-            _end([f"{path}: it has more than {BYTES_MAX} bytes; say less by product, or by category."], EXIT_USAGE)
+            _end([f"{path}: it has more than {BYTES_MAX} bytes; use fewer entries by product or category."], EXIT_USAGE)
         text = content.decode("utf-8-sig")
         if not text.strip():
             _end([f"{path}: it is empty."], EXIT_BREACH)
@@ -67,30 +67,30 @@ def _as_json(path: Path) -> str:
     except OSError as error:
         _end([f"{path}: {error.strerror or error}."], EXIT_USAGE)
     except UnicodeDecodeError:
-        _end([f"{path}: it is no text in UTF-8; save it as UTF-8."], EXIT_BREACH)
+        _end([f"{path}: it is not valid UTF-8; save it as UTF-8."], EXIT_BREACH)
     except (ValueError, TypeError, RecursionError, yaml.YAMLError) as error:
         _end([f"{path}: {' '.join(str(error).split())}"], EXIT_BREACH)
 
 
 class _Fields:
-    """The names that a document may have at each place, by its JSON Schema."""
+    """The field names that a document may have at each place, from its JSON Schema."""
 
     def __init__(self, model: type[BaseModel]) -> None:
         self._schema = model.model_json_schema()
 
-    def perhaps(self, place: Place) -> str:
-        """What may be meant by the name at the end of `place`, where there is no such name."""
+    def similar(self, place: Place) -> str:
+        """A suggestion for the last name of `place`, if it is unknown."""
         *parents, name = place or ("",)
         options = list(self._options(self._schema))
         for step in parents:
             inside = [o["items"] if isinstance(step, int) else o["properties"].get(step, {}) for o in options]
             options = [option for schema in inside for option in self._options(schema)]
         known = {known for option in options for known in option["properties"]}
-        near = "" if name in known or not isinstance(name, str) else did_you_mean(name, known)
-        return near and f".{near}"
+        question = "" if name in known or not isinstance(name, str) else did_you_mean(name, known)
+        return question and f".{question}"
 
     def _options(self, schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        """Everything that may stand where the schema does."""
+        """The alternatives of a schema, with references resolved."""
         if reference := schema.get("$ref"):
             schema = self._schema["$defs"][reference.rpartition("/")[2]]
         alternatives = [*schema.get("anyOf", ()), *schema.get("oneOf", ())]
@@ -101,18 +101,18 @@ class _Fields:
 
 
 class _Loader(yaml.SafeLoader):
-    """Plain YAML, which refuses a key that stands twice: one of the two would be lost without a word."""
+    """Plain YAML that refuses a repeated key, because one of the two values would be lost silently."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen = set()
         for key, _ in node.value:
             if not isinstance(key, yaml.ScalarNode):
                 raise yaml.constructor.ConstructorError(
-                    None, None, "a name is a list or an object; write a word", key.start_mark
+                    None, None, "a field name is a list or an object; use a word", key.start_mark
                 )
             if key.value in seen:
                 raise yaml.constructor.ConstructorError(
-                    None, None, f"{key.value!r} stands twice; keep one of them", key.start_mark
+                    None, None, f"{key.value!r} appears twice; keep one of them", key.start_mark
                 )
             seen.add(key.value)
         return super().construct_mapping(node, deep)
@@ -123,7 +123,7 @@ def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"{twice!r} stands twice; keep one of them")
+        raise ValueError(f"{twice!r} appears twice; keep one of them")
     return found
 
 

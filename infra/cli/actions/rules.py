@@ -1,4 +1,4 @@
-"""`tributary rules`: read, check and explain rule sets. Those that change them are in `rules_changes`."""
+"""`tributary rules`: read, check and explain rule sets. The commands that change them are in `rules_changes`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from infra.terminal.near import did_you_mean
 from infra.terminal.screen import Grid, Screen
 
 _DIGITS_MAX = 10
-"""No rule set has a longer number, so a longer name is that of a file."""
+"""No rule set has a longer number, so a longer name is a file's."""
 
 _rule_set: TypeAdapter[RuleSet] = TypeAdapter(RuleSet)
 
@@ -43,18 +43,19 @@ def check(file: Path, market: str | None, market_file: Path | None, stack: str, 
             typer.echo(f"{file}: {breach.limit}: {breach.detail}." + (f" {breach.clause}" if breach.clause else ""))
         if not found:
             typer.echo(f"{file} is a valid rule set; its digest is {digest_of(terms)}.")
-            typer.echo(_kept(terms, limits))
+            typer.echo(_limits_sentence(terms, limits))
     raise typer.Exit(EXIT_BREACH if found else 0)
 
 
 def explain(name: str, lang: Language, stack: str, *, as_json: bool) -> None:
     terms = _stored(int(name), stack).terms if _is_version(name) else read_rules(Path(name))[1]
-    told = sentences(terms, lang)
+    lines = sentences(terms, lang)
     if as_json:
-        typer.echo(json.dumps(all_exact({"digest": digest_of(terms), "sentences": told}), indent=2, ensure_ascii=False))
+        content = {"digest": digest_of(terms), "sentences": lines}
+        typer.echo(json.dumps(all_exact(content), indent=2, ensure_ascii=False))
         return
-    for sentence in told:
-        typer.echo(sentence)
+    for line in lines:
+        typer.echo(line)
     typer.echo(digest_of(terms))
 
 
@@ -88,7 +89,7 @@ def show(version: int, stack: str, *, as_json: bool) -> None:
 
 
 def _limits(terms: Terms, market: str | None, market_file: Path | None, stack: str) -> Market | None:
-    """The limits to hold the terms against; those of the default market are known without being asked for."""
+    """The limits to check the terms against; the default market's limits are known without a server."""
     if market_file is not None:
         return limits_of(read_market(market_file))
     if market is None:
@@ -109,14 +110,14 @@ def _limits(terms: Terms, market: str | None, market_file: Path | None, stack: s
     return limits
 
 
-def _kept(terms: Terms, limits: Market | None) -> str:
+def _limits_sentence(terms: Terms, limits: Market | None) -> str:
     if limits is None:
         return (
             f"The limits of market {terms.market} were not checked; give --market-file FILE or --market {terms.market}."
         )
     if limits.market != terms.market:
-        return f"It would keep within the limits of market {limits.market}; it is for market {terms.market}."
-    return f"It keeps within the limits of market {limits.market}."
+        return f"It is within the limits of market {limits.market}, but it is for market {terms.market}."
+    return f"It is within the limits of market {limits.market}."
 
 
 def _stored(version: int, stack: str) -> RuleSet:
@@ -129,7 +130,7 @@ def _stored(version: int, stack: str) -> RuleSet:
     with one_sentence_on_failure():
         rules = asyncio.run(read())
     if rules is None:
-        refuse(f"There are no rules {version}; `tributary rules list` shows all.", EXIT_BREACH)
+        refuse(f"There is no rule set {version}; `tributary rules list` shows all.", EXIT_BREACH)
     return rules
 
 

@@ -1,7 +1,7 @@
 """`tributary rules propose`, `approve`, `activate`, `retire`, `market`: commands that change rules, and their answers.
 
-Each publishes a command message, as any other sender would, and prints what the rule book made of it. Exit codes: 0 it
-was done, 1 it was refused or is not handled yet, 2 wrong usage, 3 the environment does not allow it.
+Each publishes a command message, as any other sender would, and prints the outcome. Exit codes: 0 done, 1 refused or
+not handled yet, 2 wrong usage, 3 the environment does not allow it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import typer
 from pydantic import ValidationError
 
 from contracts.javascript import all_exact
-from contracts.rules.document import complaints, place_of
+from contracts.rules.document import errors_of, place_of
 from contracts.rules.v1 import ActivateRules, ApproveRules, ProposeRules, RetireRules
 from contracts.rules.view import RuleSet
 from contracts.wire.envelope import Payload
@@ -59,7 +59,7 @@ def _command(payload: type[Payload], **fields: Any) -> Payload:
     try:
         return payload(**fields)
     except ValidationError as error:
-        _refuse("; ".join(f"{place_of(place)}: {says}" for place, says in complaints(error)) + ".", EXIT_USAGE)
+        _refuse("; ".join(f"{place_of(place)}: {text}" for place, text in errors_of(error)) + ".", EXIT_USAGE)
 
 
 def _change(stack: str, payload: Payload, wait_s: float, as_json: bool) -> None:
@@ -73,8 +73,8 @@ def _change(stack: str, payload: Payload, wait_s: float, as_json: bool) -> None:
     done = outcome.state == "handled" and outcome.refusal is None
     if as_json:
         events = [{"type": event["type"], **event["data"]} for event in outcome.events]
-        told = {"ok": done, "state": outcome.state, "outcome": outcome.code, "events": events}
-        typer.echo(json.dumps(all_exact(told), indent=2, ensure_ascii=False))
+        result = {"ok": done, "state": outcome.state, "outcome": outcome.code, "events": events}
+        typer.echo(json.dumps(all_exact(result), indent=2, ensure_ascii=False))
     else:
         typer.echo(_sentence(payload, outcome), err=not done)
     raise typer.Exit(0 if done else EXIT_BREACH)
@@ -82,7 +82,7 @@ def _change(stack: str, payload: Payload, wait_s: float, as_json: bool) -> None:
 
 def _sentence(payload: Payload, outcome: Outcome) -> str:
     about = payload.about()
-    look = f"look again with `tributary trace {about}`"
+    check = f"check again with `tributary trace {about}`"
     if outcome.refusal is not None:
         clause = outcome.refusal.get("clause")
         return f"refused: {outcome.refusal['reason']}: {outcome.refusal['detail']}" + (f" [{clause}]" if clause else "")
@@ -91,17 +91,17 @@ def _sentence(payload: Payload, outcome: Outcome) -> str:
             facts = [f"{name} {value}" for event in outcome.events for name, value in event["data"].items() if value]
             return ": ".join([f"{about}: {outcome.code}", *([", ".join(facts)] if facts else [])])
         case "put_off":
-            return f"{about}: not yet: {outcome.code}; it is tried again for about ten minutes: {look}."
+            return f"{about}: not yet: {outcome.code}; it is retried for about ten minutes: {check}."
         case "dead":
             return f"{about}: it became a dead letter: {outcome.code}; see `tributary dead list`."
         case _:
-            return f"{about}: sent, and no worker has taken it yet; is `tributary work rule_book` running? {look}."
+            return f"{about}: sent, and no worker has taken it yet; is `tributary work rule_book` running? {check}."
 
 
 def _whole_digest(version: int, digest: str, stack: str) -> str:
-    """The digest that begins so, if it is that of the rules in the store; else as it was given, to be refused."""
+    """The full digest of the stored rules, which must begin with `digest`; a full one is returned unchecked."""
     if len(digest) < DIGEST_CHARS_MIN:
-        _refuse(f"--digest: give at least {DIGEST_CHARS_MIN} characters of what you have read.", EXIT_USAGE)
+        _refuse(f"--digest: give at least {DIGEST_CHARS_MIN} characters of the digest that you have read.", EXIT_USAGE)
     if len(digest) == 64:
         return digest
 
@@ -112,11 +112,11 @@ def _whole_digest(version: int, digest: str, stack: str) -> str:
     with one_sentence_on_failure():
         rules = asyncio.run(read())
     if rules is None:
-        _refuse(f"There are no rules {version}; `tributary rules list` shows all.", EXIT_BREACH)
+        _refuse(f"There is no rule set {version}; `tributary rules list` shows all.", EXIT_BREACH)
     if not rules.digest.startswith(digest):
         _refuse(
-            f"refused: digest_mismatch: rules {version} are not what you have read, but {rules.digest}; read them "
-            f"again with `tributary rules explain {version}`.",
+            f"refused: digest_mismatch: rule set {version} has the digest {rules.digest}, not the one that you have "
+            f"read; read it again with `tributary rules explain {version}`.",
             EXIT_BREACH,
         )
     return rules.digest
@@ -134,7 +134,9 @@ def _moment(text: str | None) -> datetime | None:
     except ValueError:
         moment = None
     if moment is None or moment.tzinfo is None:
-        _refuse(f"--from: {text!r} is no time with an offset; write for example 2026-12-01T00:00:00+08:00.", EXIT_USAGE)
+        _refuse(
+            f"--from: {text!r} is not a time with an offset; write for example 2026-12-01T00:00:00+08:00.", EXIT_USAGE
+        )
     return moment
 
 

@@ -1,4 +1,4 @@
-"""`tributary rules schema`: the JSON Schema of a rule set, without what the other commands need to start."""
+"""`tributary rules schema`: the JSON Schema of a rule set, without the imports of the other commands."""
 
 from __future__ import annotations
 

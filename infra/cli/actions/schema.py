@@ -1,4 +1,4 @@
-"""`tributary schema`: keep the released message schemas and the AsyncAPI document in step with the contracts."""
+"""`tributary schema`: compare and update the released message schemas and the AsyncAPI document."""
 
 from __future__ import annotations
 

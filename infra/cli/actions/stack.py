@@ -1,6 +1,6 @@
 """`tributary up`, `down`, `status` and `setup`: the local stack from the command line.
 
-Exit codes: 0 done, 2 wrong usage, 3 the environment does not allow it, said in one sentence on standard error.
+Exit codes: 0 done, 2 wrong usage, 3 the environment does not allow it, with one sentence on standard error.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import typer
 
 from infra import local
 from infra.cli.actions.hangup import end_like_ctrl_c
-from infra.local.patience import patience
+from infra.local.progress_notes import progress_notes
 from infra.terminal.environment import agree, is_on_command_line, known_stacks, one_sentence_on_failure
 from infra.terminal.near import did_you_mean
 from infra.terminal.screen import Grid, Screen, print_note
@@ -22,7 +22,7 @@ from infra.terminal.screen import Grid, Screen, print_note
 def up(stack: str) -> None:
     _silence_drivers()
     end_like_ctrl_c()
-    with one_sentence_on_failure(), patience(print_note) as note:
+    with one_sentence_on_failure(), progress_notes(print_note) as note:
         endpoints = local.up(stack, home=local.default_home(), progress=note)
     _print_endpoints(endpoints)
 
@@ -32,16 +32,16 @@ def down(context: typer.Context, stack: str, *, remove_data: bool, yes: bool) ->
     if remove_data:
         agree(f"delete the data and logs of the stack {stack!r}", yes=yes)
     known = known_stacks()
-    with one_sentence_on_failure(), patience(print_note):
+    with one_sentence_on_failure(), progress_notes(print_note):
         stopped = local.down(stack, home=home, remove_data=remove_data)
-        nothing = f"Nothing of the stack {stack!r} was running." + (
+        nothing = f"No process of the stack {stack!r} was running." + (
             "" if stack in known else did_you_mean(stack, known)
         )
         print_note(f"Stopped {', '.join(stopped)}." if stopped else nothing)
         if not is_on_command_line(context, "stack"):
             for name in local.abandoned_stacks(home):
                 left = local.down(name, home=home, remove_data=True)
-                print_note(f"Stopped what {name} had left: {', '.join(left) or 'only data'}.")
+                print_note(f"Removed the abandoned stack {name}: {', '.join(left) or 'only data'}.")
         if others := local.running_stacks(home):
             print_note(f"Still running: {', '.join(others)}; stop one with `tributary down --stack NAME`.")
 
@@ -80,7 +80,7 @@ def status(stack: str, *, as_json: bool) -> None:
         if server.complaint:
             print_note(f"{server.server} {server.complaint}.")
     if any(server.complaint for server in servers):
-        print_note(f"`tributary up --stack {stack}` restarts what hangs.")
+        print_note(f"`tributary up --stack {stack}` restarts servers that hang.")
     if programs:
         left = Grid("program", "state", "pid")
         for program in programs:
@@ -90,20 +90,20 @@ def status(stack: str, *, as_json: bool) -> None:
         _print_endpoints(endpoints)
     if abandoned:
         print_note(
-            f"Left by commands that were killed: {', '.join(abandoned)}; `tributary down` stops and removes that."
+            f"Left by commands that were killed: {', '.join(abandoned)}; `tributary down` stops and removes them."
         )
     if others:
         print_note(f"Also running: {', '.join(others)}.")
 
 
 def setup(*, browser: bool) -> None:
-    with one_sentence_on_failure(), patience(print_note) as note:
+    with one_sentence_on_failure(), progress_notes(print_note) as note:
         installed = local.install_missing(note, browser=browser)
     print_note(f"Installed {', '.join(installed)}." if installed else "Everything that the local stack needs is here.")
 
 
 def _silence_drivers() -> None:
-    """They say in their own words what the status says in ours."""
+    """The drivers would log what the status already reports."""
     for driver in ("aio_pika", "aiormq", "asyncio"):
         logging.getLogger(driver).setLevel(logging.CRITICAL)
 
@@ -117,6 +117,6 @@ def _state(running: bool) -> str:
 
 
 def _print_endpoints(endpoints: local.Endpoints) -> None:
-    """On standard output and as assignments, so that `export $(tributary up)` points programs at the stack."""
+    """On standard output and as assignments, so that `export $(tributary up)` works."""
     for setting, url in asdict(endpoints).items():
         typer.echo(f"{setting.upper()}={url}")

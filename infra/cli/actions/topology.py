@@ -7,7 +7,7 @@ import json
 
 import typer
 
-from infra.local.patience import patience
+from infra.local.progress_notes import progress_notes
 from infra.runtime import roster
 from infra.runtime.topology import describe, topology_of
 from infra.settings import Settings
@@ -18,10 +18,10 @@ from infra.terminal.screen import Grid, Screen, print_note
 def topology(stack: str, *, apply: bool, as_json: bool) -> None:
     rows = describe(topology_of(roster.load_all(), Settings()))
     if apply:
-        # The drivers are loaded where something is declared, not where it is only shown.
+        # The drivers are imported only to declare, not to show.
         from infra.processes import process
 
-        with one_sentence_on_failure(), patience(print_note):
+        with one_sentence_on_failure(), progress_notes(print_note):
             asyncio.run(process.prepare(settings_for(stack)))
     if as_json:
         keys = ("kind", "name", "about")
@@ -32,4 +32,4 @@ def topology(stack: str, *, apply: bool, as_json: bool) -> None:
         table.add_row(*row)
     Screen().print(table)
     if apply:
-        typer.echo("All of it is declared, and so are the collections and indexes.")
+        typer.echo("Everything is declared, and so are the collections and indexes.")

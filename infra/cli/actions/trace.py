@@ -1,4 +1,4 @@
-"""`tributary trace`: what happened to an order, from the journals: who handled what when, and what it caused."""
+"""`tributary trace`: what happened to an order, from the journals: each message, its worker, time and effects."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def trace(name: str, stack: str, *, as_json: bool) -> None:
 
 
 async def timeline(settings: Settings, name: str) -> list[Step]:
-    """The steps of whatever `name` is, oldest first."""
+    """The steps of the order, message, dead letter or correlation id `name`, oldest first."""
     store = MongoStore.connect(settings.mongodb_url, settings.database)
     try:
         await store.ping()
@@ -47,9 +47,9 @@ async def timeline(settings: Settings, name: str) -> list[Step]:
 
 def _not_found(name: str, settings: Settings) -> str:
     return (
-        f"Nothing is known of {name!r}. An order is named shop_id/order_id, a shop's message by its id, another "
-        f"sender's by source/id. The journals go back {settings.journal_retention_days} days, and do not know what "
-        "still waits in a queue, or the id of an event that nobody reads."
+        f"Nothing is known of {name!r}. Name an order shop_id/order_id, a shop's message by its id, and another "
+        f"sender's by source/id. The journals go back {settings.journal_retention_days} days, and do not contain "
+        "messages that wait in a queue, or events without a consumer."
     )
 
 
@@ -64,7 +64,7 @@ def print_timeline(name: str, steps: Sequence[Step], console: Console) -> None:
 
 
 def _lines(step: Step, name: str) -> Iterator[str]:
-    """A step and what it said; what the person asked for by its id is marked."""
+    """A step and its events; the message with the requested id is marked."""
     mark = f" [bold]◀ {escape(name)}[/]" if step.id.endswith(name) else ""
     yield f"{step.at:%H:%M:%S.%f}"[:-3] + f"  [cyan]{step.worker}[/]  {step.type} → [bold]{step.outcome}[/]{mark}"
     for message in step.emitted:
@@ -72,11 +72,11 @@ def _lines(step: Step, name: str) -> Iterator[str]:
         yield f"{'':14}emits {message['type']}{escape(_summary(message))}{mark}"
     if step.letter:
         by = f" by {escape(step.letter['settled_by'])}" if "settled_by" in step.letter else ""
-        yield f"{'':14}dead letter {step.letter['letter_id']}: {step.letter['state']}{by}; look: tributary dead show"
+        yield f"{'':14}dead letter {step.letter['letter_id']}: {step.letter['state']}{by}; see: tributary dead show"
 
 
 def _summary(message: dict[str, Any]) -> str:
-    """The part of a message that a person asks about."""
+    """The part of a message that matters to a person."""
     data = message["data"]
     if message["type"].startswith("commission."):
         return _shares(data)
@@ -88,7 +88,7 @@ def _summary(message: dict[str, Any]) -> str:
 
 
 def _shares(data: dict[str, Any]) -> str:
-    """What each distributor gets or gives back; `tributary explain` says of every line why."""
+    """What each distributor gets or gives back; `tributary explain` gives the reasons."""
     shares: dict[int, Decimal] = {}
     for part in data.get("shares") or data["entries"]:
         shares[part["distributor_id"]] = shares.get(part["distributor_id"], Decimal(0)) + Decimal(part["amount"])

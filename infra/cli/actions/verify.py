@@ -1,4 +1,4 @@
-"""`tributary verify`: do the invariants hold?"""
+"""`tributary verify`: check the invariants."""
 
 from __future__ import annotations
 

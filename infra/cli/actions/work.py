@@ -21,7 +21,7 @@ log = structlog.get_logger()
 ALL = "all"
 
 _EXIT_CRASH = 1
-"""Any but that of a process that cannot start: to start it again may help."""
+"""Any other than that of a process that cannot start: a restart may help."""
 
 
 def work(names: list[str] | None, processes: int, stack: str, *, together: bool) -> None:
@@ -31,7 +31,7 @@ def work(names: list[str] | None, processes: int, stack: str, *, together: bool)
     except typer.Exit:
         raise
     except Exception as error:
-        # Its log is where one looks for it, and a fleet starts it again.
+        # Logged, because people look there for the cause, and a fleet restarts the process.
         log.exception("crashed")
         raise typer.Exit(_EXIT_CRASH) from error
 
@@ -48,7 +48,7 @@ def _work(chosen: list[str], processes: int, stack: str, *, together: bool) -> N
         fleet.require_ports()
         asyncio.run(process.prepare(settings))
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            # What `nohup` ignores stays ignored.
+            # A signal that `nohup` ignores stays ignored.
             if number != signal.SIGHUP or signal.getsignal(number) == signal.SIG_DFL:
                 signal.signal(number, lambda *_: setattr(fleet, "stopping", True))
         try:
@@ -63,7 +63,7 @@ def _chosen(names: list[str]) -> list[str]:
     for name in names:
         if name not in (*known, ALL):
             refuse(
-                f"There is no worker called {name!r}; there are {', '.join(known)}, or {ALL}."
+                f"There is no worker {name!r}; choose from {', '.join(known)}, or {ALL}."
                 + did_you_mean(name, [*known, ALL])
             )
     return known if ALL in names else list(dict.fromkeys(names))

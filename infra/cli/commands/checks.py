@@ -1,4 +1,4 @@
-"""`tributary verify` and `doctor`: do the invariants hold, and is everything as it should be?"""
+"""`tributary verify` and `doctor`: check the invariants and the health of the system."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from infra.terminal.environment import AsJson, Stack
 
 
 def verify(stack: Stack = "default", as_json: AsJson = False) -> None:
-    """Check every invariant over the stored state, with figures, while the system may go on working.
+    """Check every invariant over the stored state, with figures; the system may keep working.
 
-    Exits with 0 where all of them hold, 1 where one is breached, 3 where it could not be checked to the end. Progress
-    is shown on standard error.
+    Exits with 0 if all of them hold, 1 if one is breached, 3 if the check could not finish. Progress is shown on
+    standard error.
     """
     from infra.cli.actions.verify import verify_command as run
 
@@ -17,9 +17,9 @@ def verify(stack: Stack = "default", as_json: AsJson = False) -> None:
 
 
 def doctor(stack: Stack = "default", as_json: AsJson = False) -> None:
-    """Look at the servers, queues, collections and what waits for a person; say what to do. Changes nothing.
+    """Check servers, queues, collections, dead letters and alerts, and print what to do. Changes nothing.
 
-    Exits with 0 where there is no problem (warnings are none), 1 where there is one, 3 where no server answers.
+    Exits with 0 if there is no problem (a warning is not a problem), 1 if there is one, 3 if no server answers.
     """
     from infra.cli.actions.doctor import doctor as run
 

@@ -1,4 +1,4 @@
-"""`tributary dead`: look at the messages that could not be handled, send them again, or let them go."""
+"""`tributary dead`: list, show, replay and discard dead letters, the messages that could not be handled."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import typer
 from infra.terminal.environment import AsJson, Stack, Yes
 
 LetterNames = Annotated[
-    list[str] | None, typer.Argument(metavar="LETTER", help="Letters by id, or by the beginning of it.")
+    list[str] | None, typer.Argument(metavar="LETTER", help="Letters by id, or by the beginning of the id.")
 ]
 Queue = Annotated[str | None, typer.Option("--queue", metavar="QUEUE", help="Only letters of this queue.")]
 Reason = Annotated[str | None, typer.Option("--reason", metavar="CODE", help="Only letters with this reason.")]
-Everything = Annotated[bool, typer.Option("--all", help="All that wait.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
-By = Annotated[str | None, typer.Option("--by", help="Who decides.", show_default="your user name")]
-Note = Annotated[str | None, typer.Option("--note", help="Why, for whoever asks later.")]
+Everything = Annotated[bool, typer.Option("--all", help="All waiting letters.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and change nothing.")]
+By = Annotated[str | None, typer.Option("--by", help="Who decided.", show_default="your user name")]
+Note = Annotated[str | None, typer.Option("--note", help="Why, for the record.")]
 
 
 def list_letters(
@@ -29,18 +29,18 @@ def list_letters(
     stack: Stack = "default",
     as_json: AsJson = False,
 ) -> None:
-    """Show what waits for a person, by cause: a thousand letters of one cause are one thing to mend."""
+    """List waiting letters by cause: a thousand letters of one cause need one repair."""
     from infra.cli.actions.dead import list_letters as run
 
     run(queue, reason, state, stack, each=each, as_json=as_json)
 
 
 def show(
-    letter: Annotated[str, typer.Argument(metavar="LETTER", help="The letter's id, or the beginning of it.")],
+    letter: Annotated[str, typer.Argument(metavar="LETTER", help="The letter's id, or its beginning.")],
     stack: Stack = "default",
     as_json: AsJson = False,
 ) -> None:
-    """Show everything about one letter: why it died, the traceback, and its body as it came."""
+    """Show everything about one letter: why it was dead-lettered, the traceback, and its original body."""
     from infra.cli.actions.dead import show as run
 
     run(letter, stack, as_json=as_json)
@@ -51,16 +51,18 @@ def replay(
     queue: Queue = None,
     reason: Reason = None,
     everything: Everything = False,
-    again: Annotated[bool, typer.Option("--again", help="Also what was replayed or discarded before.")] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Also letters that were replayed or discarded before.")
+    ] = False,
     dry_run: DryRun = False,
     by: By = None,
     note: Note = None,
     stack: Stack = "default",
     as_json: AsJson = False,
 ) -> None:
-    """Send letters to the queue they died in, byte for byte, and mark them as replayed.
+    """Send letters back to their queue, byte for byte, and mark them as replayed.
 
-    What was handled meanwhile is recognised and changes nothing, however often or late it comes.
+    A message that was handled meanwhile is recognised as a repeat and changes nothing.
     """
     from infra.cli.actions.dead import replay as run
 
@@ -79,9 +81,9 @@ def discard(
     stack: Stack = "default",
     as_json: AsJson = False,
 ) -> None:
-    """Mark letters as needing nothing any more. They are kept, with who decided, when and why.
+    """Mark letters as needing no action. They are kept, with who decided, when and why.
 
-    Letters that are not named one by one, but by --all, --queue or --reason, are asked about first.
+    Asks first if letters are selected with --all, --queue or --reason and not named one by one.
     """
     from infra.cli.actions.dead import discard as run
 

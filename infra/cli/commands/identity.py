@@ -9,7 +9,7 @@ import typer
 from infra.terminal.environment import DISTRIBUTOR_MAX, AsJson, Stack, Yes
 
 PasswordFromInput = Annotated[
-    bool, typer.Option("--password-stdin", help="Read the password from standard input instead of making one.")
+    bool, typer.Option("--password-stdin", help="Read the password from standard input instead of generating one.")
 ]
 
 
@@ -19,7 +19,7 @@ def create_admin(
     stack: Stack = "default",
     as_json: AsJson = False,
 ) -> None:
-    """Create an administrator. Prints a password for one login, which must be replaced there."""
+    """Create an administrator. Prints a one-time password, to be replaced at the first login."""
     from infra.cli.actions.identity import create_admin as run
 
     run(email, stack, password_stdin=password_stdin, as_json=as_json)
@@ -28,13 +28,13 @@ def create_admin(
 def create_login(
     email: Annotated[str, typer.Argument(help="The e-mail address to log in with.")],
     distributor_id: Annotated[
-        int, typer.Argument(min=1, max=DISTRIBUTOR_MAX, help="The distributor, who is in the network already.")
+        int, typer.Argument(min=1, max=DISTRIBUTOR_MAX, help="The distributor, already in the network.")
     ],
     password_stdin: PasswordFromInput = False,
     stack: Stack = "default",
     as_json: AsJson = False,
 ) -> None:
-    """Create a login for a distributor who is in the network already, for instance by import."""
+    """Create a login for a distributor already in the network, for instance after an import."""
     from infra.cli.actions.identity import create_login as run
 
     run(email, distributor_id, stack, password_stdin=password_stdin, as_json=as_json)
@@ -72,13 +72,13 @@ def disable_shop(
 def create_client(
     client_id: Annotated[str, typer.Argument(help="The id that the app will use.")],
     redirect_uris: Annotated[
-        list[str], typer.Argument(help="Where it may be answered, letter by letter; on this machine at any port.")
+        list[str], typer.Argument(help="Exact addresses to redirect to; on this machine with any port.")
     ],
     name: Annotated[str, typer.Option("--name", help="What people see on the login page.")] = "",
     stack: Stack = "default",
     as_json: AsJson = False,
 ) -> None:
-    """Register an app that people log in with (authorization code with PKCE); saving it again replaces it."""
+    """Register an app for people to log in with (authorization code with PKCE), or replace its registration."""
     from infra.cli.actions.identity import create_client as run
 
     run(client_id, redirect_uris, name, stack, as_json=as_json)
@@ -86,13 +86,14 @@ def create_client(
 
 def rotate_keys(
     at_once: Annotated[
-        bool, typer.Option("--at-once", help="The present keys were stolen: they, and all access tokens, end now.")
+        bool,
+        typer.Option("--at-once", help="For stolen keys: the present keys and all access tokens become invalid now."),
     ] = False,
     yes: Yes = False,
     stack: Stack = "default",
     as_json: AsJson = False,
 ) -> None:
-    """Publish a new signing key, which signs after five minutes; the others verify until their last token is dead."""
+    """Publish a new signing key, which signs after five minutes; the others verify until their last token expires."""
     from infra.cli.actions.identity import rotate_keys as run
 
     run(stack, at_once=at_once, yes=yes, as_json=as_json)
@@ -100,14 +101,14 @@ def rotate_keys(
 
 def verify_audit(
     expect: Annotated[
-        str | None, typer.Option("--expect", metavar="NUMBER:HASH", help="A head that was noted down earlier.")
+        str | None, typer.Option("--expect", metavar="NUMBER:HASH", help="A head that was recorded earlier.")
     ] = None,
     stack: Stack = "default",
     as_json: AsJson = False,
 ) -> None:
     """Check that no entry of the audit log was changed, removed or added. Exits with 1 if one was.
 
-    Note down the head that it prints, somewhere else: with it, even a log that was cut off and sealed again shows.
+    Keep the printed head in another place: with it, a log that was truncated and hashed again is detected too.
     """
     from infra.cli.actions.identity import verify_audit as run
 

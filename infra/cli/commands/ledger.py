@@ -1,4 +1,4 @@
-"""`tributary ledger`: what accounts hold and why, and the balances made again from what was posted."""
+"""`tributary ledger`: account balances, their postings, and a rebuild of the balances."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ def show(
     stack: Stack = "default",
     as_json: AsJson = False,
 ) -> None:
-    """Show what a distributor's accounts hold, and the postings that touched them last, newest first.
+    """Show the balances of a distributor's accounts and their latest postings, newest first.
 
-    A negative amount was taken back after it had been released; what is earned later makes up for it. Exits with 1
-    where nothing was ever posted.
+    A negative balance is a clawback after a release; later earnings make up for it. Exits with 1 if there is no
+    posting.
     """
     from infra.cli.actions.ledger import show as run
 
@@ -29,18 +29,18 @@ def show(
 
 
 def rebuild(
-    check: Annotated[bool, typer.Option("--check", help="Only compare; exits with 1 where something differs.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Only compare; exits with 1 if something differs.")] = False,
     yes: Yes = False,
     stack: Stack = "default",
     as_json: AsJson = False,
 ) -> None:
-    """Add up the ledger, and write the balances again where any of them is not what the ledger comes to.
+    """Add up the ledger, and overwrite the balances that differ from it.
 
-    The same for what conditions and caps know of each month, own sales and what each plan paid: that is added up from
-    the commissions. An order that was calculated with other figures keeps what it paid.
+    The monthly figures of conditions and caps (own sales, and what each plan paid) are rebuilt from the commissions in
+    the same way. An order that was calculated with other figures keeps its commissions.
 
-    Only while no commission worker runs, since what one is about to add would be lost: stop them first. A --check may
-    run beside them: it compares as of one moment, which MongoDB keeps for five minutes.
+    Stop all commission workers first, because their concurrent changes would be lost. A --check may run beside them: it
+    reads a snapshot, which MongoDB keeps for five minutes.
     """
     from infra.cli.actions.ledger import rebuild as run
 

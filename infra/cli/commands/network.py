@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from infra.terminal.environment import DISTRIBUTOR_MAX, AsJson, Stack, orders_may_be_of
+from infra.terminal.environment import DISTRIBUTOR_MAX, AsJson, Stack, day_in_range
 
 
 def preview_move(
     distributor: Annotated[
         int,
-        typer.Argument(metavar="DISTRIBUTOR", min=1, max=DISTRIBUTOR_MAX, help="Who would move, with all below."),
+        typer.Argument(metavar="DISTRIBUTOR", min=1, max=DISTRIBUTOR_MAX, help="Who would move, with the downline."),
     ],
     under: Annotated[
         int | None,
@@ -24,19 +24,19 @@ def preview_move(
             help="The new sponsor; without it, to the top of the network.",
         ),
     ] = None,
-    days: Annotated[int, typer.Option(min=1, max=3660, help="So many days of orders are replayed.")] = 30,
+    days: Annotated[int, typer.Option(min=1, max=3660, help="How many days of orders to replay.")] = 30,
     until: Annotated[
         datetime | None,
         typer.Option(
-            formats=["%Y-%m-%d"], callback=orders_may_be_of, help="The last of these days, in UTC; today without it."
+            formats=["%Y-%m-%d"], callback=day_in_range, help="The last of these days, in UTC; by default today."
         ),
     ] = None,
     stack: Stack = "default",
     as_json: AsJson = False,
 ) -> None:
-    """Replay the orders of a distributor and all below, as if they had stood under another sponsor. Changes nothing.
+    """Replay the orders of a distributor and the downline as if under another sponsor. Changes nothing.
 
-    Amounts are net of refunds. Exits with 1 where the move would be refused.
+    Amounts are net of refunds. Exits with 1 if the move would be refused.
     """
     from infra.cli.actions.preview import preview_move as run
 

@@ -1,4 +1,4 @@
-"""`tributary publish`, `trace` and `explain`: send commands, see what happened to an order and why it pays so."""
+"""`tributary publish`, `trace` and `explain`: send commands, and see what happened to an order and why."""
 
 from __future__ import annotations
 
@@ -12,21 +12,26 @@ from infra.terminal.environment import AsJson, Stack
 
 def publish(
     file: Annotated[
-        str, typer.Argument(metavar="[FILE]", help="JSON messages, one or many, one after another; - is the input.")
+        str, typer.Argument(metavar="[FILE]", help="A file with one or more JSON messages; - is standard input.")
     ] = "-",
     message_type: Annotated[
         str | None,
-        typer.Option("--type", metavar="TYPE", help="What bare bodies are, such as order.place.v1: their routing key."),
+        typer.Option(
+            "--type", metavar="TYPE", help="The type of bare bodies, such as order.place.v1; also their routing key."
+        ),
     ] = None,
     wait: Annotated[
-        float, typer.Option("--wait", metavar="SECONDS", min=0, help="Wait so long for the answer to each, in turn.")
+        float,
+        typer.Option(
+            "--wait", metavar="SECONDS", min=0, help="How long to wait for the answer to each message, in turn."
+        ),
     ] = 0,
     stack: Stack = "default",
     as_json: AsJson = False,
 ) -> None:
-    """Publish commands to the workers: bare JSON bodies of one --type, or CloudEvents, which name their own.
+    """Publish commands to the workers: bare JSON bodies of one --type, or CloudEvents, which contain their type.
 
-    All are checked first, and none is sent where one breaks its contract. A bare body gets an envelope and an id.
+    All are checked first, and none is sent if one breaks its contract. A bare body gets an envelope and an id.
     """
     from infra.cli.actions.publish import publish as run
 
@@ -41,9 +46,9 @@ def trace(
     stack: Stack = "default",
     as_json: AsJson = False,
 ) -> None:
-    """Show everything that happened to an order, down to each commission entry; any message of it will do.
+    """Show everything that happened to an order, down to each commission entry.
 
-    Exits with 1 where nothing is known of it.
+    ORDER may also be a message id, a dead letter or a correlation id. Exits with 1 if nothing is known of it.
     """
     from infra.cli.actions.trace import trace as run
 
@@ -56,9 +61,9 @@ def explain(
     stack: Stack = "default",
     as_json: AsJson = False,
 ) -> None:
-    """Say of each line of an order who gets what and why, who gets nothing and why, and what became of it.
+    """Explain for each line of an order who gets what, who gets nothing, the reasons, and later changes.
 
-    Exits with 1 where there are no commissions to explain; the sentence says why.
+    Exits with 1 if there are no commissions to explain; the sentence states why.
     """
     from infra.cli.actions.explain import explain as run
 

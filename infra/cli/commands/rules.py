@@ -9,11 +9,11 @@ from typing import Annotated
 import typer
 
 from contracts.explanation.rule_phrases import Language
-from infra.terminal.environment import AsJson, Stack, orders_may_be_of
+from infra.terminal.environment import AsJson, Stack, day_in_range
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="A rule set in JSON or YAML.")]
 MarketName = Annotated[
-    str | None, typer.Option("--market", metavar="NAME", help="Check the limits of this market, as the store has it.")
+    str | None, typer.Option("--market", metavar="NAME", help="Check the limits of this stored market.")
 ]
 MarketFile = Annotated[
     Path | None, typer.Option("--market-file", metavar="FILE", help="Check the limits of the market in this file.")
@@ -23,7 +23,7 @@ Version = Annotated[int, typer.Argument(metavar="VERSION", min=1, max=2**31, hel
 By = Annotated[str | None, typer.Option("--by", help="Who does it.", show_default="your user name")]
 From = Annotated[
     str | None,
-    typer.Option("--from", metavar="TIME", help="From when on, such as 2026-12-01T00:00:00+08:00.", show_default="now"),
+    typer.Option("--from", metavar="TIME", help="The start, such as 2026-12-01T00:00:00+08:00.", show_default="now"),
 ]
 Wait = Annotated[float, typer.Option("--wait", metavar="SECONDS", min=0, help="How long to wait for the answer.")]
 
@@ -32,7 +32,8 @@ _DAYS = ["%Y-%m-%d"]
 
 def schema(
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write it there instead of printing it.")
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Write it to this file instead of printing it."),
     ] = None,
 ) -> None:
     """Print the JSON Schema of a rule set, for editors and other programs."""
@@ -48,9 +49,9 @@ def check(
     stack: Stack = "default",
     as_json: AsJson = False,
 ) -> None:
-    """Say what is wrong with a rule set, and whether its market allows it. Exits with 1 if anything is.
+    """Check a rule set, and whether its market allows it. Exits with 1 if anything is wrong.
 
-    Needs no server, except to look a market up with --market.
+    Needs no server, except to look up a market with --market.
     """
     from infra.cli.actions.rules import check as run
 
@@ -65,14 +66,14 @@ def explain(
     stack: Stack = "default",
     as_json: AsJson = False,
 ) -> None:
-    """Print a rule set as plain sentences: what a person approves. The digest in the last line names it."""
+    """Print a rule set as plain sentences, for a person to approve. The last line is its digest."""
     from infra.cli.actions.rules import explain as run
 
     run(name, lang, stack, as_json=as_json)
 
 
 def list_rules(stack: Stack = "default", as_json: AsJson = False) -> None:
-    """List the rule sets, with who stands for each and from when to when it holds."""
+    """List the rule sets, with who proposed and approved each, and when it applies."""
     from infra.cli.actions.rules import list_rules as run
 
     run(stack, as_json=as_json)
@@ -83,7 +84,7 @@ def show(
     stack: Stack = "default",
     as_json: AsJson = False,
 ) -> None:
-    """Show one rule set: its stage, its people and dates, its digest, and its terms. Amounts are in minor units."""
+    """Show one rule set: its stage, people, dates, digest and terms. Amounts are in minor units."""
     from infra.cli.actions.rules import show as run
 
     run(version, stack, as_json=as_json)
@@ -92,7 +93,7 @@ def show(
 def propose(
     version: Version, file: File, by: By = None, wait: Wait = 15, stack: Stack = "default", as_json: AsJson = False
 ) -> None:
-    """Put up a rule set as a draft, or in place of a draft. Another person than you approves it."""
+    """Propose a rule set as a draft, or replace a draft. Another person must approve it."""
     from infra.cli.actions.rules_changes import propose as run
 
     run(version, file, by, wait, stack, as_json=as_json)
@@ -103,7 +104,9 @@ def approve(
     digest: Annotated[
         str,
         typer.Option(
-            "--digest", metavar="DIGEST", help="What you have read: the last line of `rules explain`, or its beginning."
+            "--digest",
+            metavar="DIGEST",
+            help="The digest that you have read, the last line of `rules explain`, or its beginning.",
         ),
     ],
     by: By = None,
@@ -111,7 +114,7 @@ def approve(
     stack: Stack = "default",
     as_json: AsJson = False,
 ) -> None:
-    """Stand for a draft that another person has proposed and you have read."""
+    """Approve a draft that another person has proposed and you have read."""
     from infra.cli.actions.rules_changes import approve as run
 
     run(version, digest, by, wait, stack, as_json=as_json)
@@ -125,7 +128,7 @@ def activate(
     stack: Stack = "default",
     as_json: AsJson = False,
 ) -> None:
-    """Put an approved rule set in force from a time on, within the limits of its market."""
+    """Activate an approved rule set from a given time, within the limits of its market."""
     from infra.cli.actions.rules_changes import activate as run
 
     run(version, effective_from, by, wait, stack, as_json=as_json)
@@ -139,7 +142,7 @@ def retire(
     stack: Stack = "default",
     as_json: AsJson = False,
 ) -> None:
-    """Let an active rule set end. Those that began before it hold again, unless they have ended as well."""
+    """Retire an active rule set. The one before it applies again, unless that is retired too."""
     from infra.cli.actions.rules_changes import retire as run
 
     run(version, effective_from, by, wait, stack, as_json=as_json)
@@ -151,7 +154,7 @@ def market(
     stack: Stack = "default",
     as_json: AsJson = False,
 ) -> None:
-    """Say what the law of a market allows. Active rule sets that go beyond it are to be retired first."""
+    """Define the legal limits of a market. First retire active rule sets that exceed them."""
     from infra.cli.actions.rules_changes import market as run
 
     run(file, wait, stack, as_json=as_json)
@@ -160,27 +163,28 @@ def market(
 def backtest(
     draft: Annotated[Path, typer.Argument(metavar="DRAFT", help="A rule set in JSON or YAML.")],
     first_day: Annotated[
-        datetime, typer.Option("--from", formats=_DAYS, callback=orders_may_be_of, help="The first day, in UTC.")
+        datetime, typer.Option("--from", formats=_DAYS, callback=day_in_range, help="The first day, in UTC.")
     ],
     last_day: Annotated[
         datetime,
-        typer.Option("--to", formats=_DAYS, callback=orders_may_be_of, help="The last day, in UTC, included."),
+        typer.Option("--to", formats=_DAYS, callback=day_in_range, help="The last day, in UTC, included."),
     ],
     margin_floor: Annotated[
         str, typer.Option(metavar="RATE", help="Count lines that keep less than this share of their net.")
     ] = "0.5",
     json_file: Annotated[
-        Path | None, typer.Option("--json", metavar="FILE", help="Write everything there, for programs; - prints it.")
+        Path | None,
+        typer.Option("--json", metavar="FILE", help="Write all figures to this file as JSON; - prints them."),
     ] = None,
     chart: Annotated[
-        Path | None, typer.Option("--chart", metavar="FILE", help="Draw it as an SVG picture there.")
+        Path | None, typer.Option("--chart", metavar="FILE", help="Draw an SVG chart in this file.")
     ] = None,
     stack: Stack = "default",
 ) -> None:
-    """Run a draft over the stored paid orders without touching anything, and hold it against what was booked.
+    """Apply a draft to the stored paid orders, and compare it with what was booked. Changes nothing.
 
-    Both sides are net of refunds. Rewards for sales targets are not part of it. Exits with 1 where the draft breaks
-    its market's limits.
+    Both sides are net of refunds. Rewards for sales targets are not included. Exits with 1 if the draft exceeds its
+    market's limits.
     """
     from infra.cli.actions.backtest import backtest as run
 

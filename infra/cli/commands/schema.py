@@ -1,4 +1,4 @@
-"""`tributary schema`: keep the released message schemas and the AsyncAPI document in step with the contracts."""
+"""`tributary schema`: compare and update the released message schemas and the AsyncAPI document."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def check(
 ) -> None:
     """Compare every message with its released schema, in both directions.
 
-    Exits with 1 if an old and a new program could not understand each other, or if a file is behind.
+    Exits with 1 if an old and a new program could not exchange messages, or if a file is outdated.
     """
     from infra.cli.actions.schema import check as run
 
@@ -44,7 +44,7 @@ def export(
 ) -> None:
     """Write the schemas of new messages and new optional fields, and the AsyncAPI document.
 
-    A released schema that the contracts no longer fit is left as it is: exits with 1 and says what breaks.
+    A released schema that a contract breaks is not changed: exits with 1 and prints what breaks.
     """
     from infra.cli.actions.schema import export as run
 

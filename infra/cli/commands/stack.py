@@ -23,8 +23,8 @@ StackOption = Annotated[
 def up(stack: StackOption = "default") -> None:
     """Start RabbitMQ, MongoDB and Redis on private ports, without Docker.
 
-    What already runs and answers is left alone, and what hangs is restarted.
-    Data lies in .tributary/, or in $TRIBUTARY_HOME, and outlives a restart.
+    A server that already answers is not touched, and one that hangs is restarted.
+    Data is in .tributary/, or in $TRIBUTARY_HOME, and survives a restart.
     """
     from infra.cli.actions.stack import up as run
 
@@ -37,10 +37,10 @@ def down(
     remove_data: Annotated[bool, typer.Option("--remove-data", help="Also delete the stack's data and logs.")] = False,
     yes: Yes = False,
 ) -> None:
-    """Stop what was started for the stack, however its starter ended, and nothing else.
+    """Stop every process that was started for the stack, and no other.
 
-    The data is kept, unless --remove-data is given, which asks first. Where no stack is named, what demos and
-    benchmarks that were killed have left is stopped and removed too.
+    The data is kept, unless --remove-data is given, which asks first. Without --stack, the stacks of killed demos and
+    benchmarks are stopped and removed too.
     """
     from infra.cli.actions.stack import down as run
 
@@ -51,7 +51,7 @@ def status(
     stack: StackOption = "default",
     as_json: AsJson = False,
 ) -> None:
-    """Show which servers of the stack run and answer, and where, and which programs of ours run on them."""
+    """Show the state and ports of the stack's servers, and which Tributary programs run on them."""
     from infra.cli.actions.stack import status as run
 
     run(stack, as_json=as_json)
@@ -59,10 +59,10 @@ def status(
 
 def setup(
     browser: Annotated[
-        bool, typer.Option("--browser", help="Also Chromium, with which the tests try the login page.")
+        bool, typer.Option("--browser", help="Also Chromium, which the tests use for the login page.")
     ] = False,
 ) -> None:
-    """Install the servers that the local stack needs where they are missing and this user may install them."""
+    """Install the missing servers of the local stack, if this user may install packages."""
     from infra.cli.actions.stack import setup as run
 
     run(browser=browser)

@@ -1,4 +1,4 @@
-"""`tributary demo`: the whole system on servers of its own."""
+"""`tributary demo`: the whole system on its own servers."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from infra.terminal.environment import AsJson, Yes
 def demo(
     orders: Annotated[int, typer.Option("--orders", min=1, max=155_848, help="Real baskets to publish.")] = 2000,
     keep: Annotated[
-        bool, typer.Option("--keep", help="Leave all of it running, with the HTTP API and logins, for a look around.")
+        bool, typer.Option("--keep", help="Keep the system running, with the HTTP API and logins, to explore it.")
     ] = False,
     on_given_servers: Annotated[
         bool,
         typer.Option(
             "--on-given-servers",
-            help="Use the servers of RABBITMQ_URL, MONGODB_URL and REDIS_URL, if nothing is stored there; asks first.",
+            help="Use the servers of RABBITMQ_URL, MONGODB_URL and REDIS_URL, if they are empty; asks first.",
         ),
     ] = False,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Start servers of its own, run real orders through every worker, and verify the result.
+    """Start new servers, run real orders through every worker, and verify the result.
 
-    Addresses that are exported are not used unless --on-given-servers says so. Exits with 0 only if every invariant
-    holds and every published message is accounted for. With --keep servers, workers, clock and API go on in the
-    background; the command that stops them is printed, and the logins, only then.
+    Exported addresses are used only with --on-given-servers. Exits with 0 only if every invariant holds and every
+    published message is accounted for. With --keep, servers, workers, clock and API continue in the background; the
+    logins and the command to stop are printed once.
     """
     from infra.cli.actions.demo import demo as run
 

@@ -17,9 +17,9 @@ def work(
     together: Annotated[bool, typer.Option("--together", help="Run the named workers in one process.")] = False,
     stack: Stack = "default",
 ) -> None:
-    """Run workers until SIGTERM or Ctrl-C; each finishes the batch in hand.
+    """Run workers until SIGTERM or Ctrl-C; each finishes its current batch.
 
-    One worker runs in this process. Several run in a process each, watched and restarted when they die.
+    One worker runs in this process. Several run in separate processes, which are restarted when they die.
     """
     from infra.cli.actions.work import work as run
 
@@ -27,11 +27,11 @@ def work(
 
 
 def topology(
-    apply: Annotated[bool, typer.Option("--apply", help="Declare it, and the collections and indexes too.")] = False,
+    apply: Annotated[bool, typer.Option("--apply", help="Declare them, and the collections and indexes too.")] = False,
     stack: Stack = "default",
     as_json: AsJson = False,
 ) -> None:
-    """Show every exchange, queue and binding with its reason; --apply declares what is missing."""
+    """Show every exchange, queue and binding with its reason; --apply declares missing ones."""
     from infra.cli.actions.topology import topology as run
 
     run(stack, apply=apply, as_json=as_json)
@@ -42,12 +42,12 @@ def api(
     port: Annotated[
         int, typer.Option("--port", min=0, max=65535, help="The port to listen on; 0 takes any free one.")
     ] = 8080,
-    workers: Annotated[int, typer.Option("--workers", min=1, max=64, help="Processes that share the port.")] = 1,
+    workers: Annotated[int, typer.Option("--workers", min=1, max=64, help="Server processes that share the port.")] = 1,
     stack: Stack = "default",
 ) -> None:
-    """Serve the HTTP API until SIGTERM or Ctrl-C; requests in hand are answered first.
+    """Serve the HTTP API until SIGTERM or Ctrl-C; current requests are answered first.
 
-    Behind a proxy set TRIBUTARY_PUBLIC_URL to the address that people use, and FORWARDED_ALLOW_IPS to the proxy's.
+    Behind a proxy set TRIBUTARY_PUBLIC_URL to the public address, and FORWARDED_ALLOW_IPS to the proxy's.
     """
     from infra.cli.actions.api import api as run
 

@@ -1,1 +1,1 @@
-"""What Tributary is measured against: the same orders and guarantees, as other teams would write them."""
+"""The contenders that Tributary is compared with: the same orders and guarantees, as other teams would write them."""

@@ -1,4 +1,4 @@
-"""The exact books that a backlog asks for, and how far those of a peer are from them."""
+"""The exact books expected for a backlog, and the differences of a peer's books."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ Books = Mapping[str, Mapping[Any, Mapping[str, Any]]]
 """Documents by id, by collection."""
 
 
-def wanted_books(bodies: Iterable[bytes], reference: Reference) -> Books:
-    """What has to be stored when every order has gone through every step once. A body that comes twice counts once."""
+def expected_books(bodies: Iterable[bytes], reference: Reference) -> Books:
+    """The documents expected when every order has gone through every step once. A repeated body counts once."""
     orders: dict[str, dict[str, Any]] = {}
     accepted: list[Accepted] = []
     for body in set(bodies):
@@ -51,15 +51,15 @@ def wanted_books(bodies: Iterable[bytes], reference: Reference) -> Books:
     }
 
 
-async def differences(database: Any, wanted: Books) -> list[str]:
-    """A sentence for each collection that is not exactly as wanted."""
+async def differences(database: Any, expected: Books) -> list[str]:
+    """A sentence for each collection that is not exactly as expected."""
     sentences = []
-    for collection, documents in wanted.items():
+    for collection, documents in expected.items():
         found = {document["_id"]: document async for document in database[collection].find({}, {"recent": 0})}
         if found != documents:
             wrong = [key for key in {*found, *documents} if found.get(key) != documents.get(key)]
             sentences.append(
-                f"{collection}: {len(wrong)} of {len(documents)} documents are not as they should be, such as "
+                f"{collection}: {len(wrong)} of {len(documents)} documents are wrong, such as "
                 f"{found.get(wrong[0])} instead of {documents.get(wrong[0])}."
             )
     return sentences

@@ -1,7 +1,7 @@
-"""How the Celery peer is set up: for safety first, and then for speed.
+"""Settings of the Celery peer: first for safety, then for speed.
 
-Safe: quorum queues, publisher confirms, late acknowledgement, and rejection where a worker process dies, so that no
-order is lost between two steps. Fast: no results, no events, no remote control, and a prefetch that was measured.
+Safe: quorum queues, publisher confirms, late acknowledgement, and rejection when a worker process dies, so that no
+order is lost between two steps. Fast: no results, no events, no remote control, and a measured prefetch.
 Celery detects quorum queues by itself and then sets its prefetch for each consumer, not for the channel: a quorum
 queue refuses the latter.
 """
@@ -18,7 +18,7 @@ from tests.bench.peers.steps import STEPS, TAKE_IN
 TASKS = "tests.bench.peers.celery_tasks"
 
 PREFETCH_MULTIPLIER = 4
-"""1, 16 and 64 made no difference that could be told from noise."""
+"""1, 16 and 64 made no difference beyond noise."""
 _PUBLISHERS_MAX = 64
 
 

@@ -1,4 +1,4 @@
-"""The Celery peer: plain good Celery with PyMongo, run with the best pool and concurrency that was found."""
+"""The Celery peer: idiomatic Celery with PyMongo, with the best pool and concurrency found."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import aio_pika
 
-from tests.bench.peers.books import differences, wanted_books
+from tests.bench.peers.books import differences, expected_books
 from tests.bench.peers.celery_app import TASKS, app_of, task_name
 from tests.bench.peers.peer import ServedPeer
 from tests.bench.peers.place import Place
@@ -20,7 +20,7 @@ from tests.bench.peers.reference import Reference
 from tests.bench.peers.steps import COUNTED, STEPS, TAKE_IN
 
 _DELAYS = [f"celery_delayed_{level}" for level in range(28)]
-"""What a Celery worker declares for tasks to be run later, wherever it sees a quorum queue."""
+"""Queues that a Celery worker declares for delayed tasks when it detects a quorum queue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +33,8 @@ class Pool:
 
 
 BEST = Pool("threads", 16, workers=2)
-"""Against one worker of 32 threads: faster in four of six comparisons, three of three with the tasks as they are now,
-though it takes more CPU time an order. Compare the two again where nothing else runs.
+"""Compared with one worker of 32 threads: faster in four of six comparisons, in three of three with the current tasks,
+though it takes more CPU time an order. Compare the two again on an idle machine.
 """
 
 TRIED: Mapping[Pool, str] = {
@@ -54,9 +54,9 @@ TRIED: Mapping[Pool, str] = {
     Pool("gevent", 32): "20 orders/s, 28 to 29 ms",
     Pool("gevent", 64): "24 orders/s",
 }
-"""What each pool did on two cores that other work shared (load 5 to 30), 600 to 1,000 orders a
-time, one to seven times each, some of them before the tasks had their last improvements. The CPU
-time is that of the workers, MongoDB and RabbitMQ together and, unlike the rate, bears with a busy machine.
+"""Results of each pool on two cores shared with other work (load 5 to 30), 600 to 1,000 orders per run,
+one to seven runs each, some of them before the last improvements of the tasks. The CPU time is the sum of
+the workers, MongoDB and RabbitMQ; unlike the rate, it hardly depends on other load.
 """
 
 
@@ -82,7 +82,7 @@ class CeleryPeer(ServedPeer):
         ]
 
     def to_message(self, body: bytes) -> aio_pika.Message:
-        """Celery's own: a Celery worker reads no others."""
+        """In Celery's format: a Celery worker reads no other."""
         task_id = str(uuid4())
         task = self._app.amqp.as_task_v2(task_id, task_name(TAKE_IN), [body.decode()])
         return aio_pika.Message(
@@ -95,4 +95,4 @@ class CeleryPeer(ServedPeer):
         )
 
     async def compare(self, database: Any, bodies: Sequence[bytes], reference: Reference) -> list[str]:
-        return await differences(database, wanted_books(bodies, reference))
+        return await differences(database, expected_books(bodies, reference))

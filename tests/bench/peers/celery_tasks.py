@@ -1,7 +1,7 @@
-"""The steps of an order as Celery tasks, each of which publishes the next: `celery -A tests.bench.peers.celery_tasks`.
+"""The steps of an order as Celery tasks. Each publishes the next: `celery -A tests.bench.peers.celery_tasks`.
 
-A task may run twice: every write knows its own repeat and then does nothing. A repeat goes on to the next step all the
-same, because the first run may have ended before it did.
+A task may run twice: every write detects its own repeat and does nothing. A repeat still publishes the next step,
+because the first run may have ended before it did.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def count_sale(message: dict[str, Any]) -> None:
     progress = database[steps.PROGRESS]
     if not progress.update_one(*steps.add_to_progress(order)).matched_count:
         insert(steps.PROGRESS, steps.first_progress(order))
-        # Another order of the month may have been the first meanwhile.
+        # Meanwhile another order may have been the first of the month.
         progress.update_one(*steps.add_to_progress(order))
     insert(steps.COUNTED, {"_id": order.key})
 
@@ -87,6 +87,6 @@ def look_up(order: PlaceOrder) -> tuple[Accepted, int]:
 
 
 def insert(collection: str, document: dict[str, Any]) -> None:
-    """What is there already stays as it is."""
+    """Insert, or keep the existing document."""
     with suppress(DuplicateKeyError):
         database[collection].insert_one(document)

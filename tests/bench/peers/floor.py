@@ -1,7 +1,7 @@
 """The floor: receive with aio-pika, validate with pydantic, bulk-insert, acknowledge, and nothing else.
 
-What one process can do with these libraries, brokers and guarantees before any business is done. Written as an expert
-would: uvloop, one insert for all that waits, one acknowledgement for all of them, and no timer anywhere.
+The most that one process can do with these libraries, servers and guarantees without any business logic. Written as an
+expert would: uvloop, one insert for all waiting messages, one acknowledgement for all of them, and no timer.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from tests.bench.peers.steps import ORDERS, is_repeat
 
 INTAKE = "intake"
 PREFETCH = 500
-"""The best of 200, 500, 1,000, 2,000 and 4,000: the more that waits, the larger the insert, the longer the pause."""
+"""The best of 200, 500, 1,000, 2,000 and 4,000: more waiting messages mean larger inserts and longer pauses."""
 
 
 class Waiting:
-    """What has arrived while the batch before was being stored."""
+    """Messages that arrived while the previous batch was stored."""
 
     def __init__(self) -> None:
         self._messages: list[AbstractIncomingMessage] = []
@@ -51,7 +51,7 @@ def to_document(body: bytes) -> dict[str, Any]:
 
 
 async def store(orders: Any, documents: Sequence[dict[str, Any]]) -> None:
-    """Insert them all; an order that is there already stays as it is."""
+    """Insert all; an existing order stays as it is."""
     try:
         await orders.insert_many(documents, ordered=False)
     except BulkWriteError as error:
@@ -81,9 +81,9 @@ class FloorPeer(ServedPeer):
         return [[sys.executable, "-m", __spec__.name]]
 
     async def compare(self, database: Any, bodies: Sequence[bytes], reference: Reference) -> list[str]:
-        wanted = {document["_id"]: document for document in map(to_document, bodies)}
+        expected = {document["_id"]: document for document in map(to_document, bodies)}
         found = {document["_id"]: document async for document in database[ORDERS].find()}
-        return [] if found == wanted else [f"{len(found)} orders are stored, {len(wanted)} were published, as others."]
+        return [] if found == expected else [f"{len(found)} orders are stored, {len(expected)} were published."]
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""What a peer is, and how it is measured.
+"""The protocol of a peer, and its measurement.
 
-The whole backlog lies in the peer's first queue before its processes start. The time runs from the moment the first
-message is taken until the last order has gone through the last step; start-up is not counted. Then the books are
-compared, figure by figure, with what the bodies ask for: a contender that is fast and wrong fails loudly.
+The whole backlog is in the peer's first queue before its processes start. The time runs from the first message taken
+until the last order has gone through the last step; start-up does not count. Then the books are compared, figure by
+figure, with the books expected for the bodies: a fast contender with wrong books fails.
 """
 
 from __future__ import annotations
@@ -31,29 +31,29 @@ _LOG_TAIL = 4_000
 
 
 class PeerFailed(RuntimeError):
-    """The peer ended, stood still, or kept wrong books; the text says which."""
+    """The peer ended, made no progress, or kept wrong books; the text states which."""
 
 
 class Peer(Protocol):
-    """A contender. `prepare`, `start`, then `taken` and `finished` until all is done, `check`, and always `stop`."""
+    """A contender. Call `prepare`, `start`, `taken` and `finished` until all is done, `check`, and always `stop`."""
 
     @property
     def name(self) -> str: ...
 
     async def prepare(self, bodies: Sequence[bytes], reference: Reference) -> None:
-        """Lay out the reference data and the whole backlog of `order.place.v2` bodies; nothing consumes yet."""
+        """Store the reference data and publish the backlog of `order.place.v2` bodies; nothing consumes yet."""
 
     def start(self) -> None:
-        """Start the processes, each in a session of its own."""
+        """Start the processes, each in its own session."""
 
     async def taken(self) -> bool:
         """Whether the first message has been taken. Raises PeerFailed when a process has ended."""
 
     async def finished(self) -> int:
-        """How many orders have gone through the last step: cheap, exact in the end. Raises PeerFailed."""
+        """Number of orders that have gone through the last step: cheap, exact at the end. Raises PeerFailed."""
 
     async def check(self) -> None:
-        """Compare the books with what the bodies ask for. Raises PeerFailed."""
+        """Compare the books with those expected for the bodies. Raises PeerFailed."""
 
     async def stop(self) -> None:
         """Stop the processes, and delete the database, the queues and the exchanges."""
@@ -98,11 +98,11 @@ async def measure(peer: Peer, bodies: Sequence[bytes], reference: Reference, *, 
 
 
 class ServedPeer(ABC):
-    """What the peers have in common: their processes, their queues and their database, found clean and left clean."""
+    """Common parts of the peers: processes, queues and database, emptied before and deleted after the run."""
 
     name = ""
     steps: tuple[str, ...] = ()
-    """A queue for each, in the order in which they are gone through."""
+    """The steps in order, each with a queue."""
     other_queues: tuple[str, ...] = ()
     exchanges: tuple[str, ...] = ()
     finished_in = ""
@@ -125,7 +125,7 @@ class ServedPeer(ABC):
 
     @abstractmethod
     async def compare(self, database: Any, bodies: Sequence[bytes], reference: Reference) -> list[str]:
-        """What is wrong in the books, a sentence each."""
+        """A sentence for each error in the books."""
 
     def to_message(self, body: bytes) -> aio_pika.Message:
         """The order as a shop publishes it."""
@@ -139,12 +139,12 @@ class ServedPeer(ABC):
         self._channel = await self._connection.channel(on_return_raises=True)
         for step in self.steps:
             await self._channel.declare_queue(self._place.queue(step), durable=True, arguments=QUORUM)
-        await reference.lay_out(self._database)
+        await reference.store(self._database)
         await self._database.create_collection(self.finished_in)
         await self._publish(self._channel, bodies)
         ready = await self._ready()
         if ready != self._backlog:
-            raise PeerFailed(f"{self.name}: {ready} messages lie in the first queue instead of {self._backlog}")
+            raise PeerFailed(f"{self.name}: {ready} messages are in the first queue instead of {self._backlog}")
 
     def start(self) -> None:
         self._logs.mkdir(parents=True, exist_ok=True)
@@ -154,11 +154,11 @@ class ServedPeer(ABC):
             self._marks.append(process.start(argv, env=environment, folder=Path.cwd(), log=log))
 
     async def taken(self) -> bool:
-        self._see_to_processes()
+        self._check_processes()
         return await self._ready() < self._backlog
 
     async def finished(self) -> int:
-        self._see_to_processes()
+        self._check_processes()
         return int(await self._database[self.finished_in].estimated_document_count())
 
     async def check(self) -> None:
@@ -197,7 +197,7 @@ class ServedPeer(ABC):
             await channel.exchange_delete(exchange)
         await channel.close()
 
-    def _see_to_processes(self) -> None:
+    def _check_processes(self) -> None:
         for number, mark in enumerate(self._marks, start=1):
             if not process.is_running(mark):
                 log = self._logs / f"{self.name}-{number}.log"

@@ -1,4 +1,4 @@
-"""What an order is looked up in: shops, products, the network and the stock, the same for every contender."""
+"""Reference data of orders: shops, products, network and stock, the same for every contender."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
-if TYPE_CHECKING:  # The peers' own processes need the figures below, and not the demo's 150 MB of baskets.
+if TYPE_CHECKING:  # The peers' processes need the constants below, but not the demo's 150 MB of baskets.
     from infra.demo.population import Population
 
 SHOPS, PRODUCTS, DISTRIBUTORS = "shops", "products", "distributors"
@@ -31,7 +31,7 @@ class Reference:
 
     @classmethod
     def of(cls, population: Population) -> Self:
-        """The network as first registered, and all lots of a product as one."""
+        """The network as registered at first, with all lots of a product together."""
         stock: Counter[int] = Counter()
         for receipt in population.receipts:
             stock[receipt.product_id] += receipt.quantity
@@ -43,7 +43,7 @@ class Reference:
         )
 
     def upline(self, distributor_id: int) -> list[int]:
-        """The seller and the two above, as far as there are any."""
+        """The seller and up to two distributors above."""
         upline: list[int] = []
         sponsor: int | None = distributor_id
         while sponsor is not None and len(upline) < _LEVELS:
@@ -51,8 +51,8 @@ class Reference:
             sponsor = self.sponsors[sponsor]
         return upline
 
-    async def lay_out(self, database: Any) -> None:
-        """Store it, a document for each; whoever reads a distributor knows the upline without walking up."""
+    async def store(self, database: Any) -> None:
+        """Insert a document for each; a distributor's document holds the upline, so reading it needs no walk."""
         documents: dict[str, list[dict[str, Any]]] = {
             SHOPS: [{"_id": key, "currency": currency} for key, currency in self.shops.items()],
             PRODUCTS: [{"_id": key, "category_id": category} for key, category in self.products.items()],

@@ -1,6 +1,6 @@
-"""What the peers do for an order, without the doing: the same documents and figures, whoever stores them.
+"""The business steps of the peers, without I/O: the same documents and figures for each peer.
 
-The Celery and the FastStream peer differ in how they receive, store and pass on; the business is this.
+The Celery and the FastStream peer differ only in how they receive, store and publish.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ TAKE_IN, RESERVE, MARK_PAID, PAY_COMMISSION, COUNT_SALE = STEPS = (
 )
 
 RATES_PPM = (50_000, 20_000, 10_000)
-"""`tests.bench.world.LEVEL_RATES` for the seller and the two above, in parts per million."""
+"""`tests.bench.world.LEVEL_RATES` for the seller and two levels above, in parts per million."""
 
 RECENT = 200
-"""Of so many orders a figure knows that it has counted them: more than are worked on at once and may come again."""
+"""A sum keeps the keys of this many counted orders: more than are in progress at once and may be redelivered."""
 
 _DUPLICATE_KEY = 11000
 
 
 class OutOfStock(Exception):
-    """The product has fewer units than the order wants."""
+    """The product has fewer units than the order needs."""
 
 
 class UnknownReference(Exception):
@@ -44,7 +44,7 @@ class UnknownReference(Exception):
 
 
 class Accepted(BaseModel):
-    """What the later steps need of an order, so that none has to look it up again. `upline` begins with the seller."""
+    """The fields of an order that later steps need, so that none reads it again. `upline` begins with the seller."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -63,7 +63,7 @@ class Accepted(BaseModel):
 
 def accept(order: PlaceOrder, *, currency: str, upline: Sequence[int]) -> Accepted:
     (line,) = order.lines
-    assert order.placed_at is not None, "every order of the benchmark says when it was placed"
+    assert order.placed_at is not None, "every order of the benchmark has placed_at"
     return Accepted(
         key=order.key,
         currency=currency,
@@ -114,19 +114,19 @@ def ledger_entries(order: Accepted) -> list[dict[str, Any]]:
     ]
 
 
-# The writes of the steps, as arguments of the drivers' calls, which are the same in PyMongo and Motor. What adds up
-# remembers whom it has counted lately, so that a redelivery adds nothing: one atomic write instead of a transaction,
-# which on documents that many orders touch would mostly be aborted and tried again.
+# The writes of the steps, as arguments of the drivers' calls, which are the same in PyMongo and Motor. A sum keeps the
+# orders counted last, so that a redelivery adds nothing: one atomic write instead of a transaction, which would mostly
+# be aborted and retried on documents that many orders write.
 
 
 def take_stock(order: Accepted) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Never below zero: the condition and the decrement are one act."""
+    """Never below zero: condition and decrement are one atomic write."""
     where = {"_id": order.product_id, "available": {"$gte": order.quantity}, "recent": {"$ne": order.key}}
     return where, {"$inc": {"available": -order.quantity}, "$push": _remember(order)}
 
 
 def stock_taken(order: Accepted) -> dict[str, Any]:
-    """Finds the product where `take_stock` did nothing because it has been done before."""
+    """Matches the product where `take_stock` did nothing because of an earlier run."""
     return {"_id": order.product_id, "recent": order.key}
 
 
@@ -149,7 +149,7 @@ def add_to_balances(order: Accepted) -> list[UpdateOne]:
 
 
 def add_to_progress(order: Accepted) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Matches nothing where it has been done before, or where the month has no document yet."""
+    """Matches nothing after an earlier run, or where the month has no document yet."""
     where = {"_id": order.progress_key, "recent": {"$ne": order.key}}
     return where, {"$inc": {"sales_minor": order.net_minor, "orders": 1}, "$push": _remember(order)}
 
@@ -163,5 +163,5 @@ def _remember(order: Accepted) -> dict[str, Any]:
 
 
 def is_repeat(error: BulkWriteError) -> bool:
-    """Whether documents were not inserted only because they are there already."""
+    """Whether the only errors are documents that exist already."""
     return all(each["code"] == _DUPLICATE_KEY for each in error.details["writeErrors"])

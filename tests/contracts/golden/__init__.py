@@ -1,4 +1,4 @@
-"""The golden bytes, and how a new message gets its own."""
+"""The golden bytes, and the function that writes those of a new message."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ FOLDER = Path(__file__).parent
 
 
 def write_missing() -> list[Path]:
-    """Write the bytes of each message that has none yet; what is there is never touched."""
+    """Write the bytes of each message that has none yet; existing files are never touched."""
     missing = {FOLDER / f"{name}.json": payload for name, payload in ALL.items()}
     missing = {path: payload for path, payload in missing.items() if not path.exists()}
     for path, payload in missing.items():

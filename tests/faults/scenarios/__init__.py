@@ -1,4 +1,4 @@
-"""For each worker, messages that bring about everything it may do: the public functions of the file of its name."""
+"""Scenarios that cover everything a worker may do: the public functions of the file with its name."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from tests.faults.crash_scenario import Scenario, outgoing
 
 
 def alerting() -> Scenario:
-    """Without a message that dies here: its letter would come back to this worker, with the time of the wall clock."""
+    """No message is dead-lettered here: the letter would come back to this worker with a wall-clock time."""
     low = StockLow(product_id=TEA, available=3, low_at=3, crossing=1)
     short = StockShortageChanged(product_id=TEA, shortage=2, on_hand=1, reserved=3, crossing=1)
     letters = [

@@ -25,7 +25,7 @@ from tests.faults.crash_scenario import IN_WEST, Scenario, in_west, noise, outgo
 
 
 def commission_calculation() -> Scenario:
-    """Released at once, as the rules hold nothing; what is told before its order waits with the worker."""
+    """Released at once, as the rules have no hold; an event that precedes its order is kept as a notice."""
     lines = (an_order_line(net="90.01"), an_order_line(2, CUP, category_id=CUPS, net="33.33"))
     order = paid(order_id="1", lines=lines)
     half = a_refunded_line(net=Decimal("90.01"), refunded="45.00")

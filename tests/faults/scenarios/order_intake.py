@@ -1,4 +1,4 @@
-"""Orders that are taken in, live and end."""
+"""Orders from acceptance to their end."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ from tests.faults.crash_scenario import (
 from workers.order_intake.model import Order
 
 ORPHAN = 9
-"""A distributor whose sponsor the view lacks: a rule that meets it raises."""
+"""A distributor whose sponsor the view lacks, which makes a rule raise."""
 
 
 def taking_orders() -> Scenario:
@@ -101,7 +101,7 @@ def taking_orders() -> Scenario:
 
 
 def lives_of_orders() -> Scenario:
-    """Seven orders that were accepted, from there on."""
+    """Seven accepted orders, from there on."""
     teas = (TEA, "default", 2)
     taken = {number: an_order(number, prepaid=number == "7") for number in "1234567"}
     taken |= {number: an_order(number, reserved=True, due_at=LATER, version=2) for number in "12"}
@@ -157,23 +157,23 @@ def lives_of_orders() -> Scenario:
 
 
 def returning_states() -> Scenario:
-    """Bare bodies that open, settle and open again, with and without a message id, and commands under an id in use.
+    """Bare bodies that open, close and open again, with and without a message id, and commands under a used id.
 
-    Without one, two of the same content in a batch look like one that is redelivered, so each has its phase.
+    Without an id, two with the same content in a batch look like a redelivery, so each has its own phase.
     """
-    opened, settled = (outgoing_bare(after_sale(is_open, "1")) for is_open in (True, False))
+    opened, closed = (outgoing_bare(after_sale(is_open, "1")) for is_open in (True, False))
     opened_unnamed, closed_unnamed = (frame(outgoing_bare(after_sale(is_open, "3"))) for is_open in (True, False))
     return Scenario(
         "order_intake",
         (
-            (opened, settled, opened),
-            (settled,),
+            (opened, closed, opened),
+            (closed,),
             (opened, opened, opened_unnamed),
             (closed_unnamed,),
             (opened_unnamed,),
             (outgoing_under("used", after_sale(True, "2")),),
             (outgoing_under("used", after_sale(False, "2")), outgoing_under("used", update("shipped", "2"))),
-            (outgoing_under("used", after_sale(False, "2")), settled),
+            (outgoing_under("used", after_sale(False, "2")), closed),
         ),
         frozenset(["after_sale_opened", "after_sale_closed", "already_open", "refused"]),
         {ORDERS: documents(Order, "key", *(an_order(n, status="paid", reserved=True, version=3) for n in "123"))},
@@ -182,7 +182,7 @@ def returning_states() -> Scenario:
 
 
 def giving_way() -> Scenario:
-    """Requests for the units of unpaid orders, among them one that pays meanwhile."""
+    """Requests for the units of unpaid orders. One of them pays meanwhile."""
     taken = [an_order(number, reserved=True, due_at=LATER, version=2) for number in "1234"]
 
     def request(number: int, shortage: int, after: str | None = None) -> StockReleaseRequested:

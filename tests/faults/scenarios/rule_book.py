@@ -10,7 +10,7 @@ from tests.faults.crash_scenario import LATER, Scenario, noise, outgoing, outgoi
 def rule_book() -> Scenario:
     market, proposal, approval, activation = put_in_force()
     other = a_rule_document(("0.11", "0.04"))
-    assert isinstance(proposal, ProposeRules), "that is the order in which rules are put in force"
+    assert isinstance(proposal, ProposeRules), "put_in_force returns the proposal second"
     return Scenario(
         "rule_book",
         (
@@ -44,7 +44,7 @@ def rule_book() -> Scenario:
 
 
 def returning_limits() -> Scenario:
-    """Bare definitions of a market that return to what they were."""
+    """Bare definitions of a market that return to an earlier content."""
     one, two = (outgoing_bare(DefineMarket(market="harbour", levels_paid_max=levels)) for levels in (1, 2))
     return Scenario(
         "rule_book",

@@ -1,4 +1,4 @@
-"""Stock that comes, is set apart, goes, and falls short."""
+"""Stock that is received, reserved, shipped, and falls short."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def stock_reservation() -> Scenario:
 
 
 def counting_short() -> Scenario:
-    """Three orders of two, then one unit is found: two of them end, a page at a time, and the third is paid."""
+    """Three orders of two units, then only one unit is counted: two orders are cancelled, a page at a time."""
     tea = an_order_line(quantity=2)
 
     def answer(request: int, *order_ids: str) -> UnpaidCancelled:

@@ -1,1 +1,1 @@
-"""Loyalty: points that distributors earn by what they sell."""
+"""Loyalty: points that distributors earn with their sales."""

@@ -17,8 +17,8 @@ _FIELDS = ("paid_at", "reserved", "distributor_id", "currency", "lines.amount_mi
 
 async def audit(read: Read, report: Report) -> None:
     due: dict[str, Credit] = {}
-    such = {"status": {"$in": list(MAYBE_PAID)}, **report.among("order", "_id")}
-    async for order in read.stream(ORDERS, such, fields=_FIELDS):
+    query = {"status": {"$in": list(MAYBE_PAID)}, **report.among("order", "_id")}
+    async for order in read.stream(ORDERS, query, fields=_FIELDS):
         if "paid_at" not in order or not order["reserved"]:
             continue
         due[order["_id"]] = _credit_of(order)

@@ -1,4 +1,4 @@
-"""Which message goes to which rule."""
+"""The rule for each message."""
 
 from workers.loyalty_points.audit import audit
 from workers.loyalty_points.decide import earn

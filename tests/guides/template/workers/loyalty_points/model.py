@@ -9,7 +9,7 @@ from typing import Self
 
 @dataclass(frozen=True, slots=True)
 class Credit:
-    """What an order, known by its key, earned its seller."""
+    """The points that an order, given by its key, earned its seller."""
 
     key: str
     distributor_id: int

@@ -1,4 +1,4 @@
-"""Loads and saves the credits that a batch touches."""
+"""Loads and saves the credits of a batch."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Where worker processes are born: it has imported everything, and forks a child for each life it is asked for.
+"""Forks worker processes: this program has imported everything, and forks a child for each plan that it reads.
 
 A child is the real worker, `infra.processes.process.run`, over the real servers. Its ports and inboxes are wrapped so
-that every effect is counted, and after the one it is told it dies as by `kill -9`: nothing is flushed or closed.
-This module is the nursery's program; `tests.faults.crash_lab` speaks with it in lines of JSON.
+that every effect is counted. After the planned effect it dies as by `kill -9`: nothing is flushed or closed.
+`tests.faults.crash_launcher` starts this program and exchanges lines of JSON with it.
 """
 
 from __future__ import annotations
@@ -38,22 +38,22 @@ from tests.faults import planted
 T = TypeVar("T")
 
 DIED = 137
-"""The exit code of a child that died at its point, as the kernel's own would be."""
+"""The exit code of a child that died at its point: that of a process that the kernel killed."""
 
-LIFE_MAX_S = 60
-"""A child that lives longer is ended by an alarm: whatever becomes of those who asked for it, nothing stays behind."""
+CHILD_MAX_S = 60
+"""An alarm ends a child that runs longer, so that none is left when its parent has died."""
 
 GATHER_S = 0.012
-"""In the mode of many, how long a loop lets deliveries gather before it begins a batch."""
+"""In the mode `many`, how long a loop lets deliveries gather before it begins a batch."""
 
 _LAYOUT = struct.Struct("<IB59s")
-BOARD_BYTES = _LAYOUT.size
+PROGRESS_BYTES = _LAYOUT.size
 
 
 @dataclass(frozen=True, slots=True)
-class Life:
-    """What a child is told. It dies after effect number `dies_at`, or after the first whose name begins with
-    `dies_after`; with neither, it lives until it is killed.
+class CrashPlan:
+    """What a child does. It dies after effect number `dies_at`, or after the first effect whose name begins with
+    `dies_after`; with neither, it runs until it is killed.
     """
 
     worker: str
@@ -67,12 +67,12 @@ class Life:
         return json.dumps(dataclasses.asdict(self))
 
 
-class Board:
-    """Shared memory in which a child writes how far it is, so that it can be read when the child is dead."""
+class ProgressFile:
+    """Shared memory in which a child writes its progress, so that it can be read when the child is dead."""
 
     def __init__(self, path: Path) -> None:
         with path.open("r+b") as file:
-            self._memory = mmap.mmap(file.fileno(), BOARD_BYTES)
+            self._memory = mmap.mmap(file.fileno(), PROGRESS_BYTES)
 
     def write(self, effects: int, idle: bool, name: str) -> None:
         _LAYOUT.pack_into(self._memory, 0, effects, idle, name.encode()[:59])
@@ -84,22 +84,22 @@ class Board:
 
 
 class Effects:
-    """Counts the effects of one life, and ends it at the last."""
+    """Counts the effects of one child, and ends it at the planned one."""
 
-    def __init__(self, state: Board, life: Life) -> None:
-        self._board = state
-        self._life = life
+    def __init__(self, progress: ProgressFile, plan: CrashPlan) -> None:
+        self._progress = progress
+        self._plan = plan
         self._count = 0
         self._name = ""
         self._loops = 0
         self._waiting = 0
 
-    def happen(self, name: str) -> None:
+    def record(self, name: str) -> None:
         self._count += 1
         self._name = name
         self._write()
-        after = self._life.dies_after
-        if self._count == self._life.dies_at or (after is not None and name.startswith(after)):
+        after = self._plan.dies_after
+        if self._count == self._plan.dies_at or (after is not None and name.startswith(after)):
             os._exit(DIED)
 
     def loop_added(self) -> None:
@@ -110,11 +110,11 @@ class Effects:
         self._write()
 
     def _write(self) -> None:
-        self._board.write(self._count, self._loops > 0 and self._waiting == self._loops, self._name)
+        self._progress.write(self._count, self._loops > 0 and self._waiting == self._loops, self._name)
 
 
 class CountedTransaction:
-    """A point after every operation: the transaction is open then, and dies with the process."""
+    """Records an effect after every operation, while the transaction is open and would die with the process."""
 
     def __init__(self, tx: Transaction, effects: Effects) -> None:
         self._tx = tx
@@ -122,7 +122,7 @@ class CountedTransaction:
 
     async def find_all(self, queries: Sequence[Query]) -> list[list[Document]]:
         found = await self._tx.find_all(queries)
-        self._effects.happen("found all")
+        self._effects.record("found all")
         return found
 
     async def find(
@@ -135,31 +135,31 @@ class CountedTransaction:
         fields: Sequence[str] = (),
     ) -> list[Document]:
         found = await self._tx.find(collection, where, sort=sort, limit=limit, fields=fields)
-        self._effects.happen(f"found {collection}")
+        self._effects.record(f"found {collection}")
         return found
 
     async def ancestors(
         self, collection: str, ids: Sequence[Any], *, via: str, depth_max: int | None = None
     ) -> list[Document]:
         found = await self._tx.ancestors(collection, ids, via=via, depth_max=depth_max)
-        self._effects.happen(f"found {collection}")
+        self._effects.record(f"found {collection}")
         return found
 
     async def insert(self, collection: str, documents: Sequence[Document]) -> None:
         await self._tx.insert(collection, documents)
-        self._effects.happen(f"inserted {collection}")
+        self._effects.record(f"inserted {collection}")
 
     async def replace(self, collection: str, documents: Sequence[Document]) -> None:
         await self._tx.replace(collection, documents)
-        self._effects.happen(f"replaced {collection}")
+        self._effects.record(f"replaced {collection}")
 
     async def change(self, collection: str, changes: Sequence[Change]) -> None:
         await self._tx.change(collection, changes)
-        self._effects.happen(f"changed {collection}")
+        self._effects.record(f"changed {collection}")
 
     async def add(self, collection: str, increments: Sequence[Increment]) -> None:
         await self._tx.add(collection, increments)
-        self._effects.happen(f"added {collection}")
+        self._effects.record(f"added {collection}")
 
 
 class CountedStore:
@@ -170,11 +170,11 @@ class CountedStore:
     async def transact(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
         async def counted(tx: Transaction) -> T:
             result = await work(CountedTransaction(tx, self._effects))
-            self._effects.happen("before the commit")
+            self._effects.record("before the commit")
             return result
 
         result = await self._store.transact(counted)
-        self._effects.happen("after the commit")
+        self._effects.record("after the commit")
         return result
 
     def stream(
@@ -189,7 +189,7 @@ class CountedStore:
 
 
 class CountedPublisher:
-    """The messages of one call go out one by one, so that there is a point between any two of them."""
+    """Publishes the messages of one call one by one, so that the child can die between any two of them."""
 
     def __init__(self, publisher: Publisher, effects: Effects) -> None:
         self._publisher = publisher
@@ -197,14 +197,14 @@ class CountedPublisher:
 
     async def publish(self, messages: Sequence[Outgoing]) -> None:
         if messages:
-            self._effects.happen(f"before publishing {len(messages)}")
+            self._effects.record(f"before publishing {len(messages)}")
         for number, message in enumerate(messages, start=1):
             await self._publisher.publish([message])
-            self._effects.happen(f"confirmed {number}/{len(messages)} {message.routing_key}")
+            self._effects.record(f"confirmed {number}/{len(messages)} {message.routing_key}")
 
 
 class CountedInbox:
-    """Everything arrives at one time by our own clock, so that runs that take longer end alike."""
+    """Gives every delivery the same time of arrival, so that slower runs end in the same way."""
 
     def __init__(self, inbox: Inbox, effects: Effects, gather_s: float) -> None:
         self._inbox = inbox
@@ -227,20 +227,20 @@ class CountedInbox:
         return self._inbox.holds(receipt)
 
     async def acknowledge(self, deliveries: Sequence[Delivery], *, parked: Sequence[Delivery] = ()) -> None:
-        self._effects.happen(f"before acknowledging {len(deliveries)}")
+        self._effects.record(f"before acknowledging {len(deliveries)}")
         await self._inbox.acknowledge(deliveries, parked=parked)
-        self._effects.happen(f"acknowledged {len(deliveries)}")
+        self._effects.record(f"acknowledged {len(deliveries)}")
 
 
 def _received(delivery: Delivery | None) -> Delivery | None:
     return delivery and dataclasses.replace(delivery, received_at=NOW)
 
 
-def live(life: Life, state: Board) -> None:
-    """Be the worker until killed. The stage is set already, so the process need not declare what exists."""
-    effects = Effects(state, life)
-    if life.bug is not None:
-        planted.BUGS[life.bug]()
+def run_worker(plan: CrashPlan, progress: ProgressFile) -> None:
+    """Run the worker until it is killed. Its queues and collections exist already, so it need not declare them."""
+    effects = Effects(progress, plan)
+    if plan.bug is not None:
+        planted.BUGS[plan.bug]()
 
     async def nothing(*_: object) -> None: ...
 
@@ -250,23 +250,23 @@ def live(life: Life, state: Board) -> None:
         )
 
     setattr(process, "prepare", nothing)  # noqa: B010  (a function that mypy would not have replaced)
-    gather_s = GATHER_S if life.gathers else 0.0
+    gather_s = GATHER_S if plan.gathers else 0.0
     hooks = process.Hooks(ports=counted, inbox=lambda inbox: CountedInbox(inbox, effects, gather_s))
-    uvloop.run(process.run([life.worker], Settings(**life.settings), hooks))
+    uvloop.run(process.run([plan.worker], Settings(**plan.settings), hooks))
 
 
 def main() -> None:
-    """Read a life a line; answer with the child's pid, and with its exit code once it has ended."""
-    board_path, log_path = map(Path, sys.argv[1:3])
+    """Read one plan a line; answer with the child's pid, and with its exit code once it has ended."""
+    progress_path, log_path = map(Path, sys.argv[1:3])
     _warm_up()
     logs.configure("warning")
-    state = Board(board_path)
+    progress = ProgressFile(progress_path)
     _answer("ready", os.getpid())
     for line in sys.stdin:
         pid = os.fork()
         if pid == 0:
-            _become_child(Life(**json.loads(line)), state, log_path)
-        _answer("born", pid)
+            _become_child(CrashPlan(**json.loads(line)), progress, log_path)
+        _answer("started", pid)
         _, status = os.waitpid(pid, 0)
         _answer("ended", os.waitstatus_to_exitcode(status))
 
@@ -282,15 +282,15 @@ def _warm_up() -> None:
         message_of(payload)
 
 
-def _become_child(life: Life, state: Board, log_path: Path) -> None:
-    """Never returns into the nursery's own loop, whatever happens."""
+def _become_child(plan: CrashPlan, progress: ProgressFile, log_path: Path) -> None:
+    """Never returns into the parent's loop, whatever happens."""
     try:
-        signal.alarm(LIFE_MAX_S)
+        signal.alarm(CHILD_MAX_S)
         log = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        nowhere = os.open(os.devnull, os.O_RDONLY)
-        for source, target in ((nowhere, 0), (log, 1), (log, 2)):
+        null = os.open(os.devnull, os.O_RDONLY)
+        for source, target in ((null, 0), (log, 1), (log, 2)):
             os.dup2(source, target)
-        live(life, state)
+        run_worker(plan, progress)
     except BaseException:
         sys.excepthook(*sys.exc_info())
         sys.stderr.flush()

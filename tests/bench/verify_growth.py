@@ -1,8 +1,8 @@
-"""How long `verify` takes, and how much memory, as live orders grow: those whose messages are all in the journals.
+"""Duration and memory of `verify` as live orders grow. All messages of a live order are still in the journals.
 
-`tests.bench.history` copies what grows with the orders. What is summed up of them is multiplied here in the same way,
-so that every copy is an order which was sold, reserved, paid and counted within the same days, and the books hold.
-Under a load a journal record has many messages; with little to do it has one, and there are as many records more.
+`tests.bench.history` copies the documents of orders. Sums over orders are multiplied here by the same factor. So every
+copy is an order that was sold, reserved, paid and counted within the same days, and the books hold.
+Under load a journal record has many messages; without load it has one, and there are more records.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ _ONE_BY_ONE = {"TRIBUTARY_BATCH_EVENTS_MAX": "1", "TRIBUTARY_PREFETCH_COMMANDS":
 
 
 @dataclass(frozen=True, slots=True)
-class LivingSizes:
-    """`pattern` orders go through the workers before they are multiplied to so many."""
+class VerifySizes:
+    """`pattern` orders go through the workers before they are multiplied to the `stored` sizes."""
 
     pattern: int = 1_000
     stored: Sequence[int] = (10_000, 100_000, 1_000_000)
@@ -55,24 +55,24 @@ class Verified:
 
 
 @dataclass(slots=True)
-class LivingFindings:
+class VerifyFindings:
     """By kind of journal and number of orders."""
 
     verified: defaultdict[str, dict[int, Verified]] = field(default_factory=lambda: defaultdict(dict))
 
 
-async def living(bench: Bench, sizes: LivingSizes = LivingSizes()) -> LivingFindings:
-    """Run `tributary verify` on every size, in a process of its own. BenchFailure where it finds the books wrong."""
-    found = LivingFindings()
+async def verify_growth(bench: Bench, sizes: VerifySizes = VerifySizes()) -> VerifyFindings:
+    """Run `tributary verify` on every size, in its own process. Raises BenchFailure where it finds the books wrong."""
+    found = VerifyFindings()
     world = one_line_world(sizes.pattern)
     for kind, limits in ((SINGLY, _ONE_BY_ONE), (TOGETHER, {})):
         for size in sizes.stored:
             bench.progress(f"verify, {kind}: {size:,} live orders", 0, 0)
-            ours = bench.ours(name=f"ours_living_{size}")
+            ours = bench.ours(name=f"ours_verify_{size}")
             ours = replace(ours, environment={**ours.environment, **limits})
             async with ours.staged(world) as store:
                 await ours.take(store, world.singly(), ours.check)
-                await multiply_living(ours.settings, size // sizes.pattern)
+                await multiply_live_orders(ours.settings, size // sizes.pattern)
                 found.verified[kind][size] = await asyncio.to_thread(
                     _verified, ours.environment, bench.logs / "verify.log"
                 )
@@ -84,7 +84,7 @@ def _verified(environment: Mapping[str, str], errors: Path) -> Verified:
     with errors.open("w") as stream:
         command = (sys.executable, "-m", "infra.cli.app", "verify", "--json")
         process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=stream)
-        # What `wait4` says of a process begins with what the one that started it has taken.
+        # The figure of `wait4` would include the memory of the parent process.
         while process.poll() is None:
             peak = max(peak, peak_rss_mb(process.pid))
             time.sleep(_LOOK_EVERY_S)
@@ -93,8 +93,8 @@ def _verified(environment: Mapping[str, str], errors: Path) -> Verified:
     return Verified(time.monotonic() - started, peak)
 
 
-async def multiply_living(settings: Settings, times: int) -> None:
-    """Have `times` as many orders as are stored now, all placed within the same time as these."""
+async def multiply_live_orders(settings: Settings, times: int) -> None:
+    """Multiply the stored orders by `times`, all placed within the same period."""
     await multiply_orders(settings, times, 0)
     client: Any = AsyncIOMotorClient(settings.mongodb_url)
     database = client[settings.database]
@@ -115,7 +115,7 @@ async def multiply_living(settings: Settings, times: int) -> None:
 
 
 def _times(value: Any, times: int, name: str = "") -> Any:
-    """The same, with every figure in it multiplied; numbers that name something stay."""
+    """The same value with every figure multiplied; ids and versions stay."""
     if name in _NO_SUMS or isinstance(value, bool):
         return value
     if isinstance(value, int):

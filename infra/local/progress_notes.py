@@ -1,4 +1,4 @@
-"""A step that takes long says so: at least every ten seconds there is a line about it."""
+"""Notes about a long step: a line at least every ten seconds."""
 
 from __future__ import annotations
 
@@ -12,39 +12,39 @@ SILENT_MAX_S = 10.0
 
 
 @contextmanager
-def patience(
+def progress_notes(
     notify: Notify, *, silent_max_s: float = SILENT_MAX_S, state: Callable[[], str] = lambda: ""
 ) -> Iterator[Notify]:
-    """Yields a `notify` to use in its place. After `silent_max_s` without a line it says that the step goes on.
+    """Yields a function to call instead of `notify`. After `silent_max_s` without a line, a note is added.
 
-    `state` may add what is known of it by then, such as a count. Lines come from any thread, whole.
+    `state` may add details to that note, such as a count. Lines of several threads are not mixed.
     """
     began_s = last_s = time.monotonic()
     changed = threading.Condition()
     over = False
 
-    def spoken(line: str) -> None:
+    def note(line: str) -> None:
         nonlocal last_s
         with changed:
             notify(line)
             last_s = time.monotonic()
             changed.notify()
 
-    def keep_on() -> None:
+    def note_silence() -> None:
         nonlocal last_s
         with changed:
             while not over:
                 now_s = time.monotonic()
                 if now_s - last_s >= silent_max_s:
-                    known = state()
-                    notify(f"… still at work after {now_s - began_s:.0f} s{f': {known}' if known else ''}.")
+                    details = state()
+                    notify(f"… still at work after {now_s - began_s:.0f} s{f': {details}' if details else ''}.")
                     last_s = now_s
                 changed.wait(last_s + silent_max_s - now_s)
 
-    thread = threading.Thread(target=keep_on, daemon=True)
+    thread = threading.Thread(target=note_silence, daemon=True)
     thread.start()
     try:
-        yield spoken
+        yield note
     finally:
         with changed:
             over = True

@@ -1,4 +1,4 @@
-"""What is set aside before any rule sees it: an undecodable property, and what the broker itself gave up on."""
+"""What is dead-lettered before a rule sees it: undecodable properties, and what the broker itself parked."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from infra.ports.messaging import Death, Outgoing
 from infra.runtime import roster
 from tests.builders import SHOP, message, place
 from tests.contracts.golden import FOLDER
-from tests.workflow.conftest import set_the_stage
+from tests.workflow.conftest import set_up
 from tests.workflow.system import System
 
 LETTERS = "alerting.dead_letters"
 
 
-class TestGivenUpByTheBroker:
-    """It moves a message where no journal sees it; alerting reads it once more, and sets it aside."""
+class TestParkedByTheBroker:
+    """It moves a message to a queue without a journal; alerting reads that queue, and dead-letters the message."""
 
     PLACED = "order_intake.order.place"
 
-    async def test_a_command_becomes_a_letter_of_the_queue_it_died_in(self, system: System) -> None:
+    async def test_a_command_becomes_a_letter_of_its_queue(self, system: System) -> None:
         await system.publish(place("1"))
-        system.broker.give_up(self.PLACED)
+        system.broker.park(self.PLACED)
         await system.run_until_idle()
 
         [letter] = system.documents(LETTERS)
@@ -42,10 +42,10 @@ class TestGivenUpByTheBroker:
         assert report.figures["I5"]["commands_dead"] == 1
         assert system.broker.parked == []
 
-    async def test_a_bare_body_is_kept_as_it_came(self, system: System) -> None:
+    async def test_a_bare_body_is_kept_unchanged(self, system: System) -> None:
         body = b'{"shop_id": "shop-1",  "order_id": "1", "distributor_id": 1, "product_id": 1, "quantity": 1}'
         await system.send_bytes("order.place.v1", body)
-        system.broker.give_up(self.PLACED)
+        system.broker.park(self.PLACED)
         await system.run_until_idle()
 
         [letter] = system.documents(LETTERS)
@@ -53,13 +53,13 @@ class TestGivenUpByTheBroker:
         assert letter["routing_key"] == "order.place.v1"
 
     async def test_each_event_of_a_batch_is_a_letter_in_every_queue_that_lost_it(self) -> None:
-        system = await set_the_stage(System())
+        system = await set_up(System())
         await system.send_together([message(place("1")), message(place("2"))])
         [intake] = [loop for loop in system.loops if loop._queue == self.PLACED]
         await intake.run()
         readers = [queue for queue, waiting in system.broker.queues.items() if waiting]
         for queue in readers:
-            system.broker.give_up(queue)
+            system.broker.park(queue)
         await system.run_until_idle()
 
         letters = system.documents(LETTERS)
@@ -70,8 +70,8 @@ class TestGivenUpByTheBroker:
         report = await system.verify()
         assert [breach for breach in report.breaches if breach.invariant in ("I5", "I6")] == []
 
-    async def test_an_event_that_no_letter_tells_of_is_a_breach(self) -> None:
-        system = await set_the_stage(System())
+    async def test_a_lost_event_without_a_letter_is_a_breach(self) -> None:
+        system = await set_up(System())
         await system.publish(place("1"))
         [intake] = [loop for loop in system.loops if loop._queue == self.PLACED]
         await intake.run()
@@ -83,7 +83,7 @@ class TestGivenUpByTheBroker:
 
     async def test_a_replay_handles_it(self, system: System) -> None:
         await system.publish(place("1"))
-        system.broker.give_up(self.PLACED)
+        system.broker.park(self.PLACED)
         await system.run_until_idle()
         [letter] = system.documents(LETTERS)
         fields = {name: value for name, value in letter.items() if name != "_id"}
@@ -100,7 +100,7 @@ class TestGivenUpByTheBroker:
             (Death("no.such.queue", "rejected"), "no.such.queue"),
         ],
     )
-    async def test_what_lies_there_for_no_known_reason_is_a_letter_all_the_same(
+    async def test_a_message_parked_for_an_unknown_reason_is_a_letter_too(
         self, system: System, death: Death | None, queue: str
     ) -> None:
         await system.broker.publish([Outgoing("", "alerting.parked", b"\xff", None)])
@@ -112,7 +112,7 @@ class TestGivenUpByTheBroker:
         assert (letter["queue"], letter["body"]) == (queue, "/w==")
 
 
-async def test_an_undecodable_property_sets_the_whole_delivery_aside_and_nothing_else(system: System) -> None:
+async def test_an_undecodable_property_dead_letters_its_delivery_only(system: System) -> None:
     orders = [message(place(number)) for number in ("1", "2")]
     await system.send_together(orders)
     await system.send_together([message(place("3"))])
@@ -128,8 +128,8 @@ async def test_an_undecodable_property_sets_the_whole_delivery_aside_and_nothing
 
 
 @pytest.mark.parametrize("worker", roster.names())
-async def test_every_queue_sets_a_message_with_an_undecodable_property_aside(worker: str) -> None:
-    """No rule of refusal comes before it, though the body may name what it is about."""
+async def test_every_queue_dead_letters_an_undecodable_property(worker: str) -> None:
+    """It is not refused, although the body may name its subject."""
     system = System()
     for handler in roster.load(worker).handlers:
         queue = roster.load(worker).queue_of(handler)

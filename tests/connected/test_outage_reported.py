@@ -1,4 +1,4 @@
-"""What an operator sees of an outage, and of a process that dies: in the log, and in the metrics."""
+"""How an outage, and a dead process, appear in the log and in the metrics."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from tests.api.front import lines_of, serving
 from tests.builders import message
 from tests.connected.running import LocalStack, Site, free_ports, log_lines, until
 from tests.connected.test_health import metrics_of
-from tests.workflow.conftest import the_stage
+from tests.workflow.conftest import set_up_commands
 
-PRODUCT = next(payload for payload in the_stage() if payload.message_type == "product.define.v1")
+PRODUCT = next(payload for payload in set_up_commands() if payload.message_type == "product.define.v1")
 QUEUE = "catalog.product.define"
 AWAY_AT_LEAST_S = 7
 
@@ -39,7 +39,7 @@ def of(server: str, site: Site) -> list[dict[str, Any]]:
 
 
 def shows(port: int, **wanted: float) -> Callable[[], Any]:
-    """Whether the metrics have these values, by the name without its labels."""
+    """Whether the metrics have these values, by name without labels."""
 
     async def look() -> bool:
         figures = {name.partition("{")[0]: float(value) for name, value in (await metrics_of(port)).items()}
@@ -58,7 +58,7 @@ def shows_connected(port: int, server: str, value: int) -> Callable[[], Any]:
 
 
 @pytest.mark.parametrize(("server", "title"), [("rabbitmq", "RabbitMQ"), ("mongodb", "MongoDB")])
-async def test_a_server_that_goes_while_nothing_happens_is_said_and_measured(
+async def test_an_outage_of_an_idle_system_is_logged_and_measured(
     site: Site, whole_stack: LocalStack, server: str, title: str
 ) -> None:
     port = free_ports(2)
@@ -79,16 +79,16 @@ async def test_a_server_that_goes_while_nothing_happens_is_said_and_measured(
         for number in range(2):
             await until(shows_connected(port + number, server, 1), what="it is back", within_s=45, every_s=0.2)
 
-    said = of(title, site)
+    lines = of(title, site)
     for event in ("server_away", "server_back"):
-        assert sum(line["event"] == event for line in said) == 2, said
-    assert all(line["away_s"] >= AWAY_AT_LEAST_S - 1 for line in said if line["event"] == "server_back")
-    reminders = [line for line in said if line["event"] == "server_still_away"]
-    assert 4 <= len(reminders) <= 12, said
-    assert {line["event"] for line in said} == {"server_away", "server_still_away", "server_back"}
+        assert sum(line["event"] == event for line in lines) == 2, lines
+    assert all(line["away_s"] >= AWAY_AT_LEAST_S - 1 for line in lines if line["event"] == "server_back")
+    reminders = [line for line in lines if line["event"] == "server_still_away"]
+    assert 4 <= len(reminders) <= 12, lines
+    assert {line["event"] for line in lines} == {"server_away", "server_still_away", "server_back"}
 
 
-async def test_work_that_waits_has_an_age_and_the_queue_a_depth(site: Site, whole_stack: LocalStack) -> None:
+async def test_waiting_work_has_an_age_and_the_queue_a_depth(site: Site, whole_stack: LocalStack) -> None:
     port = free_ports(1)
     async with site.processes([["catalog"]], health_port=port):
         await until(shows_connected(port, "mongodb", 1), what="all is connected", every_s=0.2)
@@ -116,10 +116,10 @@ async def test_work_that_waits_has_an_age_and_the_queue_a_depth(site: Site, whol
         async def done() -> bool:
             return (await metrics_of(port))[f"tributary_oldest_message_age_seconds{labels}"] == "0.0"
 
-        await until(done, what="nothing is in hand", within_s=45, every_s=0.2)
+        await until(done, what="no message is in work", within_s=45, every_s=0.2)
 
 
-async def test_a_child_that_is_killed_and_started_again_is_two_lines(site: Site) -> None:
+async def test_a_restart_of_a_killed_child_is_logged_in_two_lines(site: Site) -> None:
     port = free_ports(1)
     async with site.processes([["catalog"]], health_port=port) as fleet:
         await until(shows(port, tributary_ready=1, tributary_restarts=0), what="it is ready", every_s=0.2)
@@ -133,20 +133,20 @@ async def test_a_child_that_is_killed_and_started_again_is_two_lines(site: Site)
         assert (restarted["event"], restarted["pid"]) == ("process_restarted", fleet.pids[0])
 
 
-async def test_an_api_says_that_rabbitmq_is_away_and_back(site: Site, whole_stack: LocalStack, tmp_path: Path) -> None:
+async def test_an_api_logs_that_rabbitmq_is_away_and_back(site: Site, whole_stack: LocalStack, tmp_path: Path) -> None:
     async with serving(site, tmp_path) as front:
 
-        def said() -> list[str]:
+        def logged() -> list[str]:
             return [line["event"] for line in lines_of(front.log) if line["event"].startswith("server_")]
 
-        async def tells(event: str) -> bool:
-            return event in said()
+        async def has(event: str) -> bool:
+            return event in logged()
 
-        assert said() == []
+        assert logged() == []
         await asyncio.to_thread(whole_stack.end, "rabbitmq", signal.SIGTERM)
         try:
-            await until(lambda: tells("server_away"), what="the loss is said", every_s=0.2)
+            await until(lambda: has("server_away"), what="the loss is logged", every_s=0.2)
         finally:
             await asyncio.to_thread(whole_stack.up)
-        await until(lambda: tells("server_back"), what="the return is said", every_s=0.2)
-        assert (said()[0], said()[-1]) == ("server_away", "server_back")
+        await until(lambda: has("server_back"), what="the return is logged", every_s=0.2)
+        assert (logged()[0], logged()[-1]) == ("server_away", "server_back")

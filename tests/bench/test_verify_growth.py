@@ -1,4 +1,4 @@
-"""`verify` on live orders in bulk, tiny: the copies pass it, whether a journal record has one message or many."""
+"""`verify` passes on a few bulk-loaded live orders, whether a journal record has one message or many."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from types import SimpleNamespace
 from unittest.mock import patch
 
 from infra.settings import Settings
-from tests.bench.living import SINGLY, TOGETHER, LivingSizes, living
 from tests.bench.run import Bench
+from tests.bench.verify_growth import SINGLY, TOGETHER, VerifySizes, verify_growth
 from tests.connected.running import LocalStack
 
 
-async def test_orders_in_bulk_pass_verify_in_bounded_memory(stack: LocalStack, tmp_path: Path) -> None:
+async def test_bulk_loaded_orders_pass_verify_in_bounded_memory(stack: LocalStack, tmp_path: Path) -> None:
     endpoints = stack.endpoints
     urls = {name: getattr(endpoints, name) for name in ("rabbitmq_url", "mongodb_url", "redis_url")}
     environment = {**os.environ, **{name.upper(): url for name, url in urls.items()}}
-    bench = Bench(Settings(**urls, database="test_living"), environment, tmp_path, lambda *_: None)
+    bench = Bench(Settings(**urls, database="test_verify_growth"), environment, tmp_path, lambda *_: None)
 
     # The copies of one collection begin an hour after those of another.
     with patch("tests.bench.history.time", SimpleNamespace(time=count(1_700_000_000, 3_600).__next__)):
-        found = await living(bench, LivingSizes(pattern=20, stored=(200,)))
+        found = await verify_growth(bench, VerifySizes(pattern=20, stored=(200,)))
 
     assert [(kind, list(sizes)) for kind, sizes in found.verified.items()] == [(SINGLY, [200]), (TOGETHER, [200])]
     for sizes in found.verified.values():

@@ -1,6 +1,6 @@
-"""What shops do in a run: small, but everything, in any order, twice, or wrong.
+"""What shops send in a run: little, but of every kind, in any order, twice, or faulty.
 
-Stock is tight, so that some orders run short and alerts come and go; the month's sales cross their target.
+Stock is tight, so that some orders run short and alerts open and close; the month's sales cross their target.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from contracts.rules.document import RuleDocument
 from contracts.rules.terms import digest_of, terms_of
 from contracts.rules.v1 import ActivateRules, ApproveRules, DefineMarket, ProposeRules
 from contracts.wire.envelope import COMMANDS_EXCHANGE, STRUCTURED
-from contracts.wire.reading import UNREADABLE_PROPERTY, set_aside
+from contracts.wire.reading import UNREADABLE_PROPERTY, unhandled_body
 from infra.ports.messaging import Outgoing
 from infra.runtime.decoding import cannot_decode
 from infra.runtime.worker import Worker
@@ -40,8 +40,8 @@ from tests.builders import (
     update,
 )
 from tests.simulation.broker import UNDECODABLE
-from tests.simulation.chains import changing_its_mind
-from tests.simulation.traffic import Said, Traffic, reader_of
+from tests.simulation.chains import value_chains
+from tests.simulation.traffic import Arrival, Traffic, reader_of
 from tests.simulation.world import (
     GOOD_UNTIL,
     IN_WEST,
@@ -54,13 +54,13 @@ from tests.simulation.world import (
     SPONSORS,
     START,
     STUMBLING,
-    TALK_S,
     TEAM,
     TIERS,
+    TRAFFIC_S,
     WEST,
 )
 
-_STORIES: Sequence[tuple[str, ...]] = (
+_STATUS_CHANGES: Sequence[tuple[str, ...]] = (
     ("paid", "shipped", "completed"),
     ("paid", "shipped", "completed"),
     ("shipped", "completed"),
@@ -72,9 +72,9 @@ _STORIES: Sequence[tuple[str, ...]] = (
 )
 
 
-def talk(rng: random.Random, workers: Sequence[Worker]) -> Traffic:
+def generate_traffic(rng: random.Random, workers: Sequence[Worker]) -> Traffic:
     traffic = Traffic(rng, workers, moments=tuple(rng.random() for _ in range(rng.choice((1, 2, 3, 5, 50)))))
-    _set_the_stage(traffic)
+    _send_reference_data(traffic)
     rests = [_order(traffic, number) for number in range(1, rng.randint(7, 11))]
     _send_together(traffic, [command for command in rests if command is not None])
     for odd, chance in (
@@ -83,7 +83,7 @@ def talk(rng: random.Random, workers: Sequence[Worker]) -> Traffic:
         (_unreadable, 0.5),
         (_refusable, 0.5),
         (_undecodable, 0.3),
-        (_changing_its_mind, 0.7),
+        (_value_chains, 0.7),
         (_using_ids_twice, 0.5),
         (_counting_short, 0.5),
     ):
@@ -92,8 +92,8 @@ def talk(rng: random.Random, workers: Sequence[Worker]) -> Traffic:
     return traffic
 
 
-def _set_the_stage(traffic: Traffic) -> None:
-    """What orders are checked against comes first, or late, as it happens."""
+def _send_reference_data(traffic: Traffic) -> None:
+    """The data against which orders are checked comes first, or late."""
     rng = traffic.rng
     within_s = rng.choice((0.001, 2.0, 60.0))
     for shop_id, currency in SHOPS.items():
@@ -152,11 +152,11 @@ def _put_in_force(traffic: Traffic, version: int, within_s: float) -> None:
 
 
 def _order(traffic: Traffic, number: int) -> PlaceOrder | None:
-    """Say an order and what becomes of it; or hand the order back, to be said together with others."""
+    """Send an order and its status changes; or return the order, to be sent together with others."""
     rng = traffic.rng
     shop_id = rng.choice(("shop-1", "shop-1", "shop-2", "shop-3"))
     order_id = str(1000 + number)
-    for status in (*rng.choice(_STORIES), *(("cancelled",) if rng.random() < 0.1 else ())):
+    for status in (*rng.choice(_STATUS_CHANGES), *(("cancelled",) if rng.random() < 0.1 else ())):
         step = update(status, order_id).model_copy(update={"shop_id": shop_id})
         traffic.send(step, times=2 if rng.random() < 0.15 else 1)
     if rng.random() < 0.3:
@@ -166,7 +166,7 @@ def _order(traffic: Traffic, number: int) -> PlaceOrder | None:
     if rng.random() < 0.6:
         _give_back(traffic, command)
     if rng.random() < 0.15:
-        # The shop has forgotten that it sent the order: the same again, under an id of its own.
+        # The shop sends the same order again, under a new id.
         traffic.send(command)
     if rng.random() < 0.15:
         traffic.send(
@@ -174,14 +174,14 @@ def _order(traffic: Traffic, number: int) -> PlaceOrder | None:
         )
     if rng.random() < 0.3:
         return command
-    traffic.send(command, within_s=rng.choice((5.0, TALK_S)), times=2 if rng.random() < 0.2 else 1)
+    traffic.send(command, within_s=rng.choice((5.0, TRAFFIC_S)), times=2 if rng.random() < 0.2 else 1)
     return None
 
 
 def _give_back(traffic: Traffic, command: PlaceOrder) -> None:
-    """Part of an order, or in parts all of it; some of it twice, some of it too much, or while something is open.
+    """Refund part of an order, or all of it in parts; some twice, some too much, or while an after-sale case is open.
 
-    Units with and without an amount, money without units, and at times all the money of a line.
+    Units with and without an amount, money without units, and sometimes all the money of a line.
     """
     rng = traffic.rng
     about = {"shop_id": command.shop_id}
@@ -225,7 +225,7 @@ def _command(rng: random.Random, shop_id: str, order_id: str) -> PlaceOrder:
 
 
 def _send_simple(traffic: Traffic, shop_id: str, order_id: str) -> None:
-    """A bare body of version 1; the simplest shop knows no envelope."""
+    """A bare body of version 1, as the simplest shop sends it: without an envelope."""
     rng = traffic.rng
     order: dict[str, Any] = {
         "shop_id": shop_id,
@@ -248,13 +248,13 @@ def _send_together(traffic: Traffic, commands: Sequence[PlaceOrder]) -> None:
 
 
 def _undecodable(traffic: Traffic) -> None:
-    """A good order, under a property that the client library cannot decode."""
+    """A valid order with a property that the client library cannot decode."""
     message = builders.message(_command(traffic.rng, "shop-1", "undecodable"), id="undecodable", time=START)
     queue, _ = reader_of(message.type, traffic.workers)
     undecoded = traffic.rng.choice(("timestamp (9)", "message_id (ff)"))
     headers = {UNDECODABLE: undecoded}
     outgoing = Outgoing(COMMANDS_EXCHANGE, message.type, message.to_bytes(), STRUCTURED, headers=headers)
-    item = set_aside(
+    item = unhandled_body(
         outgoing.body,
         UNREADABLE_PROPERTY,
         cannot_decode(undecoded),
@@ -265,11 +265,11 @@ def _undecodable(traffic: Traffic) -> None:
     traffic.keys[queue].add(item.key)
     traffic.dead[item.id] = item.reason
     for _ in range(traffic.rng.choice((1, 2))):
-        traffic.said.append(Said(int(traffic.rng.choice(traffic.moments) * TALK_S * 1000), queue, outgoing))
+        traffic.arrivals.append(Arrival(int(traffic.rng.choice(traffic.moments) * TRAFFIC_S * 1000), queue, outgoing))
 
 
 def _poison(traffic: Traffic) -> None:
-    """An order that takes its process with it, by itself or among others."""
+    """An order that ends its process, alone or in a batch."""
     rng = traffic.rng
     command = _command(rng, "shop-1", POISON)
     if rng.random() < 0.5:
@@ -277,15 +277,15 @@ def _poison(traffic: Traffic) -> None:
         return
     neighbour = _command(rng, "shop-1", "2001")
     traffic.send(neighbour, command, _command(rng, "shop-1", "2002"))
-    traffic.dead[f"said-{traffic._numbers - 1}"] = "ends_its_process"
+    traffic.dead[f"sent-{traffic._numbers - 1}"] = "ends_its_process"
 
 
 def _stumbling(traffic: Traffic) -> None:
     traffic.send(_command(traffic.rng, "shop-1", STUMBLING), dead="handler_error")
 
 
-def _changing_its_mind(traffic: Traffic) -> None:
-    traffic.chains += changing_its_mind(traffic.rng, lambda message_type: reader_of(message_type, traffic.workers)[0])
+def _value_chains(traffic: Traffic) -> None:
+    traffic.chains += value_chains(traffic.rng, lambda message_type: reader_of(message_type, traffic.workers)[0])
 
 
 def _using_ids_twice(traffic: Traffic) -> None:
@@ -297,7 +297,7 @@ def _using_ids_twice(traffic: Traffic) -> None:
 
 
 def _counting_short(traffic: Traffic) -> None:
-    """Less was found than orders have reserved; some of it comes in later."""
+    """A count finds less than orders have reserved; some stock is received later."""
     rng = traffic.rng
     for product_id in (TEA, CUP):
         traffic.send(count(f"c-{product_id}", product_id, rng.choice((0, 1, 3))), times=rng.choice((1, 2)))
@@ -308,7 +308,7 @@ def _counting_short(traffic: Traffic) -> None:
 
 
 def _unreadable(traffic: Traffic) -> None:
-    """What nobody can read; the same bytes twice are one message."""
+    """Unreadable messages; equal bytes twice are one message."""
     times = traffic.rng.choice((1, 2))
     traffic.send_bytes(
         "order.place.v1", b'{"shop_id": "shop-1", ', "application/json", times=times, dead="malformed_json"
@@ -318,7 +318,7 @@ def _unreadable(traffic: Traffic) -> None:
 
 
 def _refusable(traffic: Traffic) -> None:
-    """What can be read so far that somebody can be told."""
+    """Invalid messages that name their subject, so that they are refused by an event."""
     order = {"shop_id": "shop-1", "order_id": "3001", "distributor_id": 3, "product_id": TEA, "quantity": 0}
     traffic.send_bytes("order.place.v1", json.dumps(order).encode(), "application/json", times=2)
     status = {"shop_id": "shop-1", "order_id": "3001", "status": "lost"}

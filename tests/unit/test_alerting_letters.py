@@ -1,4 +1,4 @@
-"""Settling dead letters: each is marked once, kept for ever, and the last of its cause takes the alert with it."""
+"""Closing dead letters: each is marked once and kept; the last of its cause resolves the alert."""
 
 from __future__ import annotations
 
@@ -58,11 +58,11 @@ def alert_state(alert: Alert, *letters: DeadLetter) -> State:
     return State({KEY: alert}, {letter.letter_id: letter for letter in letters})
 
 
-def settle(letter_id: str = "l-1", action: Action = "replayed", note: str | None = None) -> SettleDeadLetter:
+def close(letter_id: str = "l-1", action: Action = "replayed", note: str | None = None) -> SettleDeadLetter:
     return SettleDeadLetter(letter_id=letter_id, action=action, by="li.na", note=note)
 
 
-def settled(letter_id: str = "l-1", action: Action = "replayed", note: str | None = None) -> DeadLetterSettled:
+def closed(letter_id: str = "l-1", action: Action = "replayed", note: str | None = None) -> DeadLetterSettled:
     return DeadLetterSettled(
         letter_id=letter_id,
         action=action,
@@ -78,74 +78,74 @@ def by_li_na(letter: DeadLetter, state: Action, note: str | None = None) -> Dead
     return replace(letter, state=state, settled_by="li.na", settled_at=LATER, note=note)
 
 
-def test_a_letter_among_others_is_marked_with_who_and_when_and_the_alert_stays_open() -> None:
+def test_a_letter_records_who_closed_it_and_the_alert_stays_open_for_the_others() -> None:
     state = alert_state(an_alert(seen=2), a_letter())
 
-    assert settle_dead_letter(state, message(settle(), time=LATER)) == Decision(
-        alert_state(an_alert(seen=2, settled=1), by_li_na(a_letter(), "replayed")), (settled(),), "replayed"
+    assert settle_dead_letter(state, message(close(), time=LATER)) == Decision(
+        alert_state(an_alert(seen=2, settled=1), by_li_na(a_letter(), "replayed")), (closed(),), "replayed"
     )
 
 
-def test_the_last_one_resolves_the_alert() -> None:
+def test_the_last_letter_resolves_the_alert() -> None:
     state = alert_state(an_alert(seen=3, settled=2), a_letter())
     resolved = AlertResolved(alert=KEY, kind="dead_letter", detail=DONE, resolved_at=LATER)
 
-    decision = settle_dead_letter(state, message(settle(action="discarded", note="a test of the shop"), time=LATER))
+    decision = settle_dead_letter(state, message(close(action="discarded", note="a test of the shop"), time=LATER))
 
     assert decision == Decision(
         alert_state(
             an_alert(state="resolved", detail=DONE, changed_at=LATER, seen=3, settled=3),
             by_li_na(a_letter(), "discarded", "a test of the shop"),
         ),
-        (settled(action="discarded", note="a test of the shop"), resolved),
+        (closed(action="discarded", note="a test of the shop"), resolved),
         "discarded",
     )
 
 
 @pytest.mark.parametrize("action", ["replayed", "discarded"])
-def test_the_same_decision_again_changes_nothing(action: Action) -> None:
+def test_a_repeated_decision_changes_nothing(action: Action) -> None:
     state = alert_state(an_alert(state="resolved", settled=1), by_li_na(a_letter(), action))
 
-    assert settle_dead_letter(state, message(settle(action=action))) == Decision(state, outcome="duplicate")
+    assert settle_dead_letter(state, message(close(action=action))) == Decision(state, outcome="duplicate")
 
 
-def test_what_was_discarded_may_be_replayed_and_is_not_counted_again() -> None:
+def test_a_discarded_letter_may_be_replayed_and_is_counted_once() -> None:
     alert = an_alert(state="resolved", settled=1)
     state = alert_state(alert, replace(a_letter(), state="discarded", settled_by="wei", settled_at=NOW, note="wrong"))
 
-    assert settle_dead_letter(state, message(settle(), time=LATER)) == Decision(
-        alert_state(alert, by_li_na(a_letter(), "replayed")), (settled(),), "replayed"
+    assert settle_dead_letter(state, message(close(), time=LATER)) == Decision(
+        alert_state(alert, by_li_na(a_letter(), "replayed")), (closed(),), "replayed"
     )
 
 
-def test_what_was_replayed_is_not_discarded() -> None:
+def test_a_replayed_letter_cannot_be_discarded() -> None:
     state = alert_state(an_alert(state="resolved", settled=1), by_li_na(a_letter(), "replayed"))
     refused = DeadLetterRefused(
         letter_id="l-1",
         action="discarded",
         reason="already_replayed",
-        detail="li.na has replayed it already; if it died again, that is a dead letter of its own.",
+        detail="li.na has replayed it already; if it failed again, that is a new dead letter.",
     )
 
-    decision = settle_dead_letter(state, message(settle(action="discarded")))
+    decision = settle_dead_letter(state, message(close(action="discarded")))
 
     assert decision == Decision(state, (refused,), "refused")
 
 
-def test_a_letter_that_nobody_knows_is_waited_for_and_then_refused() -> None:
+def test_an_unknown_letter_is_retried_and_then_refused() -> None:
     refused = DeadLetterRefused(
         letter_id="l-9",
         action="replayed",
         reason="unknown_letter",
-        detail="There is no dead letter l-9; `tributary dead list` shows those there are.",
+        detail="There is no dead letter l-9; `tributary dead list` shows the existing ones.",
     )
 
-    assert settle_dead_letter(State(), message(settle("l-9"))) == NotYet(
+    assert settle_dead_letter(State(), message(close("l-9"))) == NotYet(
         "unknown_letter", Decision(State(), (refused,), "refused")
     )
 
 
-def died(number: int) -> MessageDeadLettered:
+def dead_lettered(number: int) -> MessageDeadLettered:
     return MessageDeadLettered(
         worker="order_intake",
         queue=QUEUE,
@@ -158,14 +158,14 @@ def died(number: int) -> MessageDeadLettered:
     )
 
 
-@given(st.lists(st.tuples(st.sampled_from(["dies", "replayed", "discarded"]), st.integers(1, 4)), max_size=40))
+@given(st.lists(st.tuples(st.sampled_from(["dead-lettered", "replayed", "discarded"]), st.integers(1, 4)), max_size=40))
 def test_the_alert_is_open_exactly_while_a_letter_waits(steps: Sequence[tuple[Any, int]]) -> None:
     state = State()
-    for what, number in steps:
-        if what == "dies":
-            answer: Any = keep_dead_letter(state, message(died(number), id=f"l-{number}"))
+    for step, number in steps:
+        if step == "dead-lettered":
+            answer: Any = keep_dead_letter(state, message(dead_lettered(number), id=f"l-{number}"))
         else:
-            answer = settle_dead_letter(state, message(settle(f"l-{number}", what)))
+            answer = settle_dead_letter(state, message(close(f"l-{number}", step)))
         if isinstance(answer, Decision):
             state = answer.state
 
