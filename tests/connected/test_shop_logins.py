@@ -54,7 +54,7 @@ class Shop:
         await exchange.publish(aio_pika.Message(raw, user_id=user_id, **properties), message_type)
 
     async def received(self, message_type: str, wanted: int = 1) -> list[dict[str, Any]]:
-        """What came of this type to the shop's queue, as soon as that is so many; others are dropped."""
+        """What came of this type to the shop's queue, once they are that many; others are dropped."""
         queue = await self.channel.get_queue(shop_queue(self.shop_id).name, ensure=False)
         found: list[dict[str, Any]] = []
 
@@ -305,7 +305,7 @@ OTHERS = [
 
 
 @pytest.mark.parametrize("forged", OTHERS)
-async def test_a_message_in_another_ones_name_is_refused_and_harms_nobody(
+async def test_a_message_in_another_ones_name_is_refused_and_changes_nothing(
     trading: Site, mine: Shop, theirs: Shop, forged: bytes
 ) -> None:
     await mine.send(PLACE, forged)

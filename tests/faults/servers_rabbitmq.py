@@ -104,7 +104,7 @@ class Cluster:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _prepare(self, folder: Path, member: str, cookie: str, members: list[str]) -> None:
-        """Write name, cookie and login first: the server's own set-up keeps existing ones, and a cluster has one login."""
+        """Write name, cookie and login first: the server's own set-up keeps them. A cluster has one login."""
         (folder / "home").mkdir(parents=True)
         (folder / "node_name").write_text(member)
         secret = folder / "home" / ".erlang.cookie"
