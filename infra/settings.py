@@ -27,6 +27,10 @@ class Settings(BaseSettings):
     rabbitmq_management_url: str | None = Field(None, validation_alias=AliasChoices("RABBITMQ_MANAGEMENT_URL"))
     """An administrator's address of RABBITMQ_URL's management API, where logins are made; workers need none."""
 
+    broker_passwords: dict[str, SecretStr] = Field(default_factory=dict)
+    """Passwords for the logins of processes at RabbitMQ, by role: worker, clock, api, operator. `topology --apply`
+    makes these logins."""
+
     mongodb_url: str = Field("mongodb://127.0.0.1:27017/?replicaSet=rs0", validation_alias=AliasChoices("MONGODB_URL"))
     redis_url: str = Field("redis://127.0.0.1:6379/0", validation_alias=AliasChoices("REDIS_URL"))
     database: str = "tributary"

@@ -8,9 +8,10 @@ have it pass its messages on to any exchange.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from contracts.wire.envelope import COMMANDS_EXCHANGE, EVENTS_EXCHANGE, SHOP_EVENTS_EXCHANGE
+from infra.adapters.rabbitmq_admin import BrokerAdmin
 from infra.ports.topology import Login
 from infra.runtime.failure_policy import DELAY_PREFIX
 from infra.runtime.worker import Worker
@@ -40,3 +41,12 @@ def role_logins(workers: Iterable[Worker]) -> dict[str, Login]:
         role: Login(f"tributary-{name}", configure, write, read, reason)
         for role, (name, configure, write, read, reason) in roles.items()
     }
+
+
+async def save_role_logins(admin: BrokerAdmin, workers: Iterable[Worker], passwords: Mapping[str, str]) -> None:
+    """Make the logins of these roles, or correct them. Raises BrokerUnavailable, and ValueError for an unknown role."""
+    logins = role_logins(workers)
+    if unknown := passwords.keys() - logins.keys():
+        raise ValueError(f"no kind of process is called {', '.join(sorted(unknown))}; there are {', '.join(logins)}")
+    for role, password in passwords.items():
+        await admin.save_login(logins[role], password)

@@ -11,6 +11,7 @@ from infra.adapters.mongo import MongoStore
 from infra.adapters.mongo_errors import StoreRefused
 from infra.adapters.redis import RedisCache
 from infra.operators.diagnosis_broker import look_at_broker
+from infra.operators.diagnosis_logins import look_at_logins
 from infra.operators.diagnosis_store import PART as STORE
 from infra.operators.diagnosis_store import look_at_store
 from infra.operators.findings import Finding, ok, problem, warning
@@ -38,6 +39,7 @@ async def diagnose(settings: Settings, folder: Path | None) -> list[Finding]:
     queues = [queue for worker in workers for queue in worker.queues]
     looks = await asyncio.gather(
         look_at_broker(settings.rabbitmq_url, topology_of(workers, settings), queues),
+        look_at_logins(settings.rabbitmq_management_url, workers),
         _store(settings, workers),
         _cache(settings.redis_url),
         _disk(settings, folder),

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from uuid import uuid4
 
+from contracts.operations.v1 import MessageAnswered
 from contracts.wire.catalogue import is_refusal
 from contracts.wire.envelope import Message, Payload, message_of
 from infra.adapters.mongo import MongoStore
@@ -36,8 +37,14 @@ class Outcome:
 
     @property
     def refusal(self) -> dict[str, Any] | None:
-        """The data of the refusal event, with reason and detail."""
-        return next((event["data"] for event in self.events if is_refusal(event["type"])), None)
+        """The data of the refusal event, with reason and detail; a shop's answer has the same in its own words."""
+        for event in self.events:
+            if is_refusal(event["type"]):
+                data: dict[str, Any] = event["data"]
+                return data
+            if event["type"] == MessageAnswered.message_type and event["data"]["outcome"] == "refused":
+                return {**event["data"], "reason": event["data"]["code"]}
+        return None
 
 
 async def send(settings: Settings, store: MongoStore, payload: Payload, *, wait_s: float) -> Outcome:

@@ -20,12 +20,14 @@ from uuid import uuid4
 import typer
 
 from contracts.javascript import all_exact
+from contracts.operations.v1 import MessageAnswered
 from contracts.wire import catalogue
 from contracts.wire.envelope import COMMANDS_EXCHANGE, STRUCTURED, Message, Payload, message_of
 from contracts.wire.reading import Reader, members
 from contracts.wire.refusal import Unreadable
 from infra.cli.actions.commanding import SOURCE, Outcome
 from infra.gateway.command_client import CommandClient
+from infra.gateway.shop_client import ShopClient, shop_of
 from infra.ports.messaging import BrokerUnavailable, Outgoing
 from infra.ports.time import RealTime
 from infra.runtime.failure_policy import DEAD_LETTERED
@@ -95,8 +97,13 @@ def publish(file: str, message_type: str | None, wait: float, stack: str, *, as_
 
 
 async def _send(settings: Settings, commands: Sequence[_Command], wait_s: float) -> tuple[list[_Command], str | None]:
-    """Return the letters that the broker confirmed, and the failure of the first that it did not."""
-    client = CommandClient(settings.rabbitmq_url, publish_timeout_s=settings.publish_timeout_s)
+    """Return the messages that the broker confirmed, and the failure of the first that it did not."""
+    shop_id = shop_of(settings.rabbitmq_url)
+    client: CommandClient | ShopClient
+    if shop_id is None:
+        client = CommandClient(settings.rabbitmq_url, publish_timeout_s=settings.publish_timeout_s)
+    else:
+        client = ShopClient(settings.rabbitmq_url, shop_id, publish_timeout_s=settings.publish_timeout_s)
     sent: list[_Command] = []
     step = 1 if wait_s else _AT_A_TIME
     try:
@@ -112,11 +119,14 @@ async def _send(settings: Settings, commands: Sequence[_Command], wait_s: float)
     return sent, None
 
 
-async def _publish(client: CommandClient, command: _Command, wait_s: float) -> str | None:
+async def _publish(client: CommandClient | ShopClient, command: _Command, wait_s: float) -> str | None:
     """None once the broker has confirmed the message, otherwise why it has not."""
     message = command.message
     try:
-        if wait_s:
+        if isinstance(client, ShopClient):
+            answered = await client.send(message, wait_s=wait_s)
+            command.outcome = _outcome_of(answered) if wait_s else None
+        elif wait_s:
             answer = await client.send(message, wait_s=wait_s)
             if answer is None:
                 command.outcome = Outcome("unheard")
@@ -129,6 +139,13 @@ async def _publish(client: CommandClient, command: _Command, wait_s: float) -> s
     except BrokerUnavailable as error:
         return f"line {command.line}: {error}."
     return None
+
+
+def _outcome_of(answered: dict[str, Any] | None) -> Outcome:
+    if answered is None:
+        return Outcome("unheard")
+    event = {"type": MessageAnswered.message_type, "data": answered}
+    return Outcome("dead" if answered["outcome"] == DEAD_LETTERED else "handled", answered["code"], (event,))
 
 
 def _checked(texts: Sequence[tuple[int, str]], message_type: str | None, settings: Settings) -> Iterator[_Command]:
