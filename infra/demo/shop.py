@@ -10,9 +10,10 @@ from itertools import islice
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractExchange, AbstractRobustConnection
 
-from contracts.wire.envelope import BATCH, COMMANDS_EXCHANGE, Message, Payload, derived_id, message_of
+from contracts.wire.envelope import BATCH, COMMANDS_EXCHANGE, SHOPS_EXCHANGE, Message, Payload, derived_id, message_of
 from infra.adapters import rabbitmq as broker
 from infra.demo.traffic import Publication
+from infra.shops.logins import shop_login
 
 _IN_FLIGHT_MAX = 500
 """Unconfirmed messages at a time."""
@@ -21,8 +22,11 @@ _COMMANDS_PER_MESSAGE = 200
 
 
 class Shop:
-    def __init__(self, url: str) -> None:
+    """With `shop_id` it is that shop, by its own login, and otherwise a program of the house."""
+
+    def __init__(self, url: str, shop_id: str | None = None) -> None:
         self._url = url
+        self._user_id = shop_login(shop_id).name if shop_id else None
         self._connection: AbstractRobustConnection | None = None
         self._channel: AbstractChannel | None = None
         self._exchange: AbstractExchange | None = None
@@ -30,7 +34,9 @@ class Shop:
     async def __aenter__(self) -> Shop:
         self._connection = await broker.connect(self._url)
         self._channel = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
-        self._exchange = await self._channel.get_exchange(COMMANDS_EXCHANGE, ensure=False)
+        self._exchange = await self._channel.get_exchange(
+            SHOPS_EXCHANGE if self._user_id else COMMANDS_EXCHANGE, ensure=False
+        )
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -71,7 +77,12 @@ class Shop:
 
     async def _publish_one(self, routing_key: str, body: bytes, content_type: str | None) -> None:
         assert self._exchange is not None, "use it as `async with Shop(url)`"
-        message = aio_pika.Message(body, content_type=content_type, delivery_mode=aio_pika.DeliveryMode.PERSISTENT)
+        message = aio_pika.Message(
+            body,
+            content_type=content_type,
+            delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+            user_id=self._user_id,
+        )
         await self._exchange.publish(message, routing_key=routing_key, mandatory=True)
 
 

@@ -72,6 +72,14 @@ class Publication:
     exchange: str = COMMANDS_EXCHANGE
 
     @property
+    def shop_id(self) -> str | None:
+        """The shop whose orders these are; None for several shops, or for what is no valid order."""
+        if self.kind == "malformed":
+            return None
+        shops = {key.partition("/")[0] for key in self.order_keys}
+        return shops.pop() if len(shops) == 1 else None
+
+    @property
     def order_key(self) -> str | None:
         return self.order_keys[0] if len(self.order_keys) == 1 else None
 
@@ -201,7 +209,7 @@ def _event(basket: Basket, data: dict[str, Any], suffix: str = "") -> dict[str, 
     return {
         "specversion": "1.0",
         "id": derived_id("demo", basket.key) + suffix,
-        "source": f"/shops/{basket.shop_id}",
+        "source": f"urn:shop:{basket.shop_id}",
         "type": PLACE_V2,
         "time": basket.placed_at.isoformat(),
         "subject": f"order/{basket.key}",

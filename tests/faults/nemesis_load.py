@@ -159,7 +159,7 @@ def order_of(basket: Basket, distributor_id: int, product_id: int, suffix: str) 
     event = {
         "specversion": "1.0",
         "id": derived_id("nemesis", key),
-        "source": f"/shops/{basket.shop_id}",
+        "source": f"urn:shop:{basket.shop_id}",
         "type": PLACE_V2,
         "time": datetime.now(UTC).isoformat(),
         "datacontenttype": "application/json",
