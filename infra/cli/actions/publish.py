@@ -22,7 +22,7 @@ import typer
 from contracts.javascript import all_exact
 from contracts.operations.v1 import MessageAnswered
 from contracts.wire import catalogue
-from contracts.wire.envelope import COMMANDS_EXCHANGE, STRUCTURED, Message, Payload, message_of
+from contracts.wire.envelope import COMMANDS_EXCHANGE, SHOPS_EXCHANGE, STRUCTURED, Message, Payload, message_of
 from contracts.wire.reading import Reader, members
 from contracts.wire.refusal import Unreadable
 from infra.cli.actions.commanding import SOURCE, Outcome
@@ -32,6 +32,7 @@ from infra.ports.messaging import BrokerUnavailable, Outgoing
 from infra.ports.time import RealTime
 from infra.runtime.failure_policy import DEAD_LETTERED
 from infra.settings import Settings
+from infra.shops.ownership import SOURCE as SHOP_SOURCE
 from infra.terminal.environment import EXIT_BREACH, EXIT_ENVIRONMENT, EXIT_USAGE, one_sentence_on_failure, settings_for
 
 _AT_A_TIME = 200
@@ -46,6 +47,7 @@ class _Command:
 
     line: int
     message: Message[Any]
+    exchange: str
     outcome: Outcome | None = None
 
     @property
@@ -56,12 +58,12 @@ class _Command:
         message, outcome = self.message, self.outcome
         head = {"id": message.id, "source": message.source, "type": message.type, "about": message.data.about()}
         result = {"state": outcome.state, "outcome": outcome.code, "events": outcome.events} if outcome else {}
-        return {**head, "exchange": COMMANDS_EXCHANGE, **result}
+        return {**head, "exchange": self.exchange, **result}
 
     def sentence(self) -> str:
         message, about = self.message, self.message.data.about()
         end = f": {self._result(about)}" if self.outcome else ""
-        return f"{message.type} about {about} → {COMMANDS_EXCHANGE}, id {message.id}{end}"
+        return f"{message.type} about {about} → {self.exchange}, id {message.id}{end}"
 
     def _result(self, about: str) -> str:
         outcome = self.outcome
@@ -158,7 +160,9 @@ def _checked(texts: Sequence[tuple[int, str]], message_type: str | None, setting
         if isinstance(found, str):
             complaints.append(f"line {line}: {found}")
         else:
-            commands.append(_Command(line, found))
+            commands.append(
+                _Command(line, found, SHOPS_EXCHANGE if shop_of(settings.rabbitmq_url) else COMMANDS_EXCHANGE)
+            )
     if complaints:
         _refuse([*complaints, "Nothing was sent."], EXIT_BREACH)
     yield from commands
@@ -174,7 +178,7 @@ def _message(line: int, text: str, message_type: str | None, settings: Settings)
     if message_type is not None and named != message_type:
         return f"type: it is {named!r}, and --type is {message_type!r}."
     payload = _payload_of(named, f"line {line}: type")
-    body = text if is_enveloped else _enveloped(text, payload)
+    body = text if is_enveloped else _enveloped(text, payload, shop_of(settings.rabbitmq_url))
     if len(body.encode()) > settings.message_bytes_max:
         return f"body: {len(body.encode())} bytes; the limit is {settings.message_bytes_max} bytes; split it."
     now = RealTime().now()
@@ -185,10 +189,10 @@ def _message(line: int, text: str, message_type: str | None, settings: Settings)
     return message_of(payload).model_validate_json(body)
 
 
-def _enveloped(data: str, payload: type[Payload]) -> str:
+def _enveloped(data: str, payload: type[Payload], shop_id: str | None) -> str:
     """The body in an envelope, as text, so that no number is rewritten."""
-    key = str(uuid4())
-    head = {"specversion": "1.0", "id": key, "source": SOURCE, "type": payload.message_type, "correlationid": key}
+    key, source = str(uuid4()), f"{SHOP_SOURCE}{shop_id}" if shop_id else SOURCE
+    head = {"specversion": "1.0", "id": key, "source": source, "type": payload.message_type, "correlationid": key}
     return json.dumps(all_exact({**head, "time": RealTime().now().isoformat()}))[:-1] + f', "data": {data}}}'
 
 
