@@ -40,8 +40,9 @@ demo: setup ## Run ORDERS=2000 orders on its own servers; KEEP=1 leaves it runni
 .PHONY: test
 test: $(INSTALLED) ## Run every test, including those against real servers and in a real browser.
 	@$(BIN)/tributary setup --browser
-# Two files run at a time, in the order of tests/order.py, to use two cores. Tests that measure run alone.
-	@$(BIN)/python -m pytest tests -p tests.order -m "not measures" --numprocesses 2 --dist loadfile --no-loadscope-reorder
+# Tests of servers wait half of their time, so three files run at a time, in the order of tests/order.py. What measures
+# runs alone.
+	@$(BIN)/python -m pytest tests -p tests.order -m "not measures" --numprocesses 3 --dist loadfile --no-loadscope-reorder
 	@$(BIN)/python -m pytest tests/bench -m measures --quiet
 
 .PHONY: unit
@@ -114,7 +115,7 @@ check-unit:
 	$(BIN)/coverage report --include='workers/*/decide.py' --show-missing --skip-covered --fail-under=100
 
 check-properties:
-	$(BIN)/python -m pytest tests/unit -m "hypothesis and not slow" --quiet
+	UNIT_EXAMPLES=20 $(BIN)/python -m pytest tests/unit -m "hypothesis and not slow" --quiet
 
 check-workflow:
 	$(BIN)/python -m pytest tests/workflow -m "not slow" --quiet

@@ -1,5 +1,6 @@
 """Property tests use the same examples on every machine, so that a failure is reproducible."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,9 +10,12 @@ from hypothesis import HealthCheck, settings
 
 from tests.unit.command_line import CommandLine
 
-# A busy machine does not fail a property.
+# A busy machine does not fail a property. `make check` tries fewer examples of each than `make test`.
 SLOW = [HealthCheck.too_slow]
-settings.register_profile("unit", derandomize=True, deadline=None, max_examples=80, suppress_health_check=SLOW)
+EXAMPLES_MAX = int(os.environ.get("UNIT_EXAMPLES", "80"))
+settings.register_profile(
+    "unit", derandomize=True, deadline=None, max_examples=EXAMPLES_MAX, suppress_health_check=SLOW
+)
 settings.load_profile("unit")
 
 

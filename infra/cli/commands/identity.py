@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from infra.terminal.environment import DISTRIBUTOR_MAX, AsJson, Stack, Yes
+from infra.terminal.numbers import whole
 
 PasswordFromInput = Annotated[
     bool, typer.Option("--password-stdin", help="Read the password from standard input instead of generating one.")
@@ -28,7 +29,7 @@ def create_admin(
 def create_login(
     email: Annotated[str, typer.Argument(help="The e-mail address to log in with.")],
     distributor_id: Annotated[
-        int, typer.Argument(min=1, max=DISTRIBUTOR_MAX, help="The distributor, already in the network.")
+        int, typer.Argument(parser=whole(1, DISTRIBUTOR_MAX), help="The distributor, already in the network.")
     ],
     password_stdin: PasswordFromInput = False,
     stack: Stack = "default",

@@ -7,14 +7,15 @@ from typing import Annotated
 import typer
 
 from infra.terminal.environment import DISTRIBUTOR_MAX, AsJson, Stack, Yes
+from infra.terminal.numbers import whole
 
 
 def show(
     distributor: Annotated[
         int,
-        typer.Argument(metavar="DISTRIBUTOR", min=0, max=DISTRIBUTOR_MAX, help="0 is the platform itself."),
+        typer.Argument(metavar="DISTRIBUTOR", parser=whole(0, DISTRIBUTOR_MAX), help="0 is the platform itself."),
     ],
-    last: Annotated[int, typer.Option("--last", min=1, max=10_000, help="How many postings to show.")] = 20,
+    last: Annotated[int, typer.Option("--last", parser=whole(1, 10_000), help="How many postings to show.")] = 20,
     stack: Stack = "default",
     as_json: AsJson = False,
 ) -> None:

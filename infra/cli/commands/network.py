@@ -8,23 +8,25 @@ from typing import Annotated
 import typer
 
 from infra.terminal.environment import DISTRIBUTOR_MAX, AsJson, Stack, day_in_range
+from infra.terminal.numbers import whole
 
 
 def preview_move(
     distributor: Annotated[
         int,
-        typer.Argument(metavar="DISTRIBUTOR", min=1, max=DISTRIBUTOR_MAX, help="Who would move, with the downline."),
+        typer.Argument(
+            metavar="DISTRIBUTOR", parser=whole(1, DISTRIBUTOR_MAX), help="Who would move, with the downline."
+        ),
     ],
     under: Annotated[
         int | None,
         typer.Option(
             metavar="SPONSOR",
-            min=1,
-            max=DISTRIBUTOR_MAX,
+            parser=whole(1, DISTRIBUTOR_MAX),
             help="The new sponsor; without it, to the top of the network.",
         ),
     ] = None,
-    days: Annotated[int, typer.Option(min=1, max=3660, help="How many days of orders to replay.")] = 30,
+    days: Annotated[int, typer.Option(parser=whole(1, 3660), help="How many days of orders to replay.")] = 30,
     until: Annotated[
         datetime | None,
         typer.Option(

@@ -10,6 +10,7 @@ import typer
 
 from contracts.explanation.rule_phrases import Language
 from infra.terminal.environment import AsJson, Stack, day_in_range
+from infra.terminal.numbers import whole
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="A rule set in JSON or YAML.")]
 MarketName = Annotated[
@@ -19,7 +20,7 @@ MarketFile = Annotated[
     Path | None, typer.Option("--market-file", metavar="FILE", help="Check the limits of the market in this file.")
 ]
 Lang = Annotated[Language, typer.Option("--lang", help="The language of the sentences.")]
-Version = Annotated[int, typer.Argument(metavar="VERSION", min=1, max=2**31, help="The rule set's number.")]
+Version = Annotated[int, typer.Argument(metavar="VERSION", parser=whole(1, 2**31), help="The rule set's number.")]
 By = Annotated[str | None, typer.Option("--by", help="Who does it.", show_default="your user name")]
 From = Annotated[
     str | None,

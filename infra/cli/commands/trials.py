@@ -7,10 +7,11 @@ from typing import Annotated
 import typer
 
 from infra.terminal.environment import AsJson, Yes
+from infra.terminal.numbers import whole
 
 
 def demo(
-    orders: Annotated[int, typer.Option("--orders", min=1, max=155_848, help="Real baskets to publish.")] = 2000,
+    orders: Annotated[int, typer.Option("--orders", parser=whole(1, 155_848), help="Real baskets to publish.")] = 2000,
     keep: Annotated[
         bool, typer.Option("--keep", help="Keep the system running, with the HTTP API and logins, to explore it.")
     ] = False,

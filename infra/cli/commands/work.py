@@ -7,13 +7,16 @@ from typing import Annotated
 import typer
 
 from infra.terminal.environment import AsJson, Stack
+from infra.terminal.numbers import whole
 
 
 def work(
     names: Annotated[
         list[str] | None, typer.Argument(metavar="NAME", help="Workers to run, `clock`, or `all`.")
     ] = None,
-    processes: Annotated[int, typer.Option("--processes", "-n", min=1, max=64, help="Processes of each worker.")] = 1,
+    processes: Annotated[
+        int, typer.Option("--processes", "-n", parser=whole(1, 64), help="Processes of each worker.")
+    ] = 1,
     together: Annotated[bool, typer.Option("--together", help="Run the named workers in one process.")] = False,
     stack: Stack = "default",
 ) -> None:
@@ -40,9 +43,11 @@ def topology(
 def api(
     host: Annotated[str, typer.Option("--host", help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[
-        int, typer.Option("--port", min=0, max=65535, help="The port to listen on; 0 takes any free one.")
+        int, typer.Option("--port", parser=whole(0, 65535), help="The port to listen on; 0 takes any free one.")
     ] = 8080,
-    workers: Annotated[int, typer.Option("--workers", min=1, max=64, help="Server processes that share the port.")] = 1,
+    workers: Annotated[
+        int, typer.Option("--workers", parser=whole(1, 64), help="Server processes that share the port.")
+    ] = 1,
     stack: Stack = "default",
 ) -> None:
     """Serve the HTTP API until SIGTERM or Ctrl-C; current requests are answered first.
