@@ -65,7 +65,7 @@ def answered(broker: SimulatedBroker, journals: Mapping[str, Sequence[Document]]
     heard = _heard(broker)
     outcomes = _outcomes(journals)
     sent = {(each.shop, each.message_id) for each in traffic.by_login}
-    genuine = {content_of(key) for keys in traffic.keys.values() for key in keys}
+    genuine = {content_of(key) for keys in traffic.keys.values() for key in keys} | traffic.used.keys()
     for each in traffic.by_login:
         key, given = content_of(each.key), heard.get((each.shop, each.message_id), set())
         if each.forged:
@@ -115,7 +115,7 @@ def copied(broker: SimulatedBroker, emitted: Iterable[Document]) -> Iterator[str
     for item in emitted:
         if item["type"].startswith("order."):
             event = json.loads(item["body"])
-            if (shop := event["data"]["shop_id"]) in READERS:
+            if (shop := event["data"].get("shop_id")) in READERS:
                 due[shop, item["id"]] = event
     came = {}
     for outgoing in broker.published:

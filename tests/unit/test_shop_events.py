@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from contracts.orders.v1 import UnpaidCancelled
 from contracts.wire import catalogue
 from contracts.wire.envelope import BATCH, SHOP_EVENTS_EXCHANGE, Payload, emit
 from infra.runtime.journal import Emitted
@@ -55,16 +56,21 @@ def test_many_events_of_a_shop_are_packed_in_their_order() -> None:
     assert bodies == [json.loads(event.body) for event in events]
 
 
-def test_every_event_of_an_order_names_its_shop() -> None:
-    """The copy is addressed by that field; without it, one event would end its worker."""
-    of_orders = {
-        name: payload
-        for name, payload in catalogue.ALL.items()
-        if name.startswith("order.") and catalogue.kind_of(payload) == "event"
-    }
+def test_an_event_about_orders_of_many_shops_is_copied_for_none() -> None:
+    """It names no shop: that ended the worker as soon as one shop had a login."""
+    answer = UnpaidCancelled(product_id=501, request=1, orders=("a/1",), last_placed_at=NOW, last_order="a/1")
 
-    assert "order.refused.v1" in of_orders
-    assert [name for name, payload in of_orders.items() if not payload.model_fields["shop_id"].is_required()] == []
+    assert copies([emitted(answer), emitted(accepted(shop_id="a"))], "a") == [("a", ["a"])]
+
+
+def test_every_other_event_of_an_order_names_its_shop() -> None:
+    of_orders = [
+        name
+        for name, payload in catalogue.ALL.items()
+        if name.startswith("order.") and catalogue.kind_of(payload) == "event" and "shop_id" not in payload.model_fields
+    ]
+
+    assert of_orders == [UnpaidCancelled.message_type]
 
 
 def test_events_for_one_shop_alone_are_no_events_of_orders() -> None:
