@@ -1,4 +1,4 @@
-"""In the compose file each process has RabbitMQ's login of its kind, and nobody a password that is known."""
+"""In the compose file each process has RabbitMQ's login of its kind, and no password is known to all."""
 
 from __future__ import annotations
 

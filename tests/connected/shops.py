@@ -60,7 +60,7 @@ class Shop:
     async def answers(self, wanted: int = 1) -> list[dict[str, Any]]:
         return await self.received("message.answered.v1", wanted)
 
-    async def heard(self, about: str) -> list[str]:
+    async def arrivals(self, about: str) -> list[str]:
         """What comes to the shop's queue within half a second and contains this text; others are dropped."""
         await asyncio.sleep(0.5)
         queue = await self.channel.get_queue(shop_queue(self.shop_id).name, ensure=False)

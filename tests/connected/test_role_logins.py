@@ -66,16 +66,16 @@ async def test_the_whole_system_runs_with_a_login_for_each_kind(
             return bool(await site.documents(journal_of("order_intake"), {"queue": "order_intake.clock.ticked"}))
 
         await until(ticked, what="the clock has ticked")
-        told = await command("doctor", "--json", environment=ours)
-        assert [each for each in told.object["findings"] if each["level"] == "problem"] == []
-        assert told.code == 0
-        assert "4 of processes" in told.out
+        report = await command("doctor", "--json", environment=ours)
+        assert [each for each in report.object["findings"] if each["level"] == "problem"] == []
+        assert report.code == 0
+        assert "4 of processes" in report.out
     orders = {order["_id"] for order in await site.documents("order_intake.orders")}
     assert orders == {f"{world.shop_id}/{number}" for number in ("over-http", "over-amqp")}
 
 
 async def _orders_of(shop: Shop, seller: int, product_id: int) -> None:
-    """One order that is accepted, one that is tried again and refused, and one that nobody can read."""
+    """One order that is accepted, one that is tried again and refused, and one that is unreadable."""
 
     def an_order(number: str, **fields: Any) -> bytes:
         order = {"shop_id": shop.shop_id, "order_id": number, "distributor_id": seller, "product_id": product_id}
@@ -84,8 +84,8 @@ async def _orders_of(shop: Shop, seller: int, product_id: int) -> None:
     await shop.send(PLACE, an_order("over-amqp"))
     await shop.send(PLACE, an_order("unknown", product_id=1))
     await shop.send(PLACE, b'{"half": ', message_id="half")
-    heard = {(each["message_id"], each["outcome"], each["code"]) for each in await shop.answers(4)}
-    assert heard == {
+    answers = {(each["message_id"], each["outcome"], each["code"]) for each in await shop.answers(4)}
+    assert answers == {
         ("over-amqp", "done", "accepted"),
         ("unknown", "deferred", "product_unknown"),
         ("unknown", "refused", "product_unknown"),

@@ -156,7 +156,7 @@ FORGED_DEATH = {"queue": "order_intake.order.place", "reason": "expired", "excha
 
 
 async def test_what_a_shop_lets_expire_is_checked_as_well(shared_site: Site, mine: Shop) -> None:
-    """The broker moves it out of its queue before a worker sees it, and an operator may replay what is set aside."""
+    """The broker moves it away before a worker sees it, and an operator may replay what is dead-lettered."""
     forged = enveloped(an_order(THEIRS), source=f"urn:shop:{THEIRS}")
     for body, login in ((forged, ""), (forged, None), (enveloped(an_order()), "")):
         await mine.send(PLACE, body, login=login, expiration=0.001, reply_to="rule_book.rules.activate")

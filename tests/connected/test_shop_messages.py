@@ -90,7 +90,7 @@ async def test_its_own_order_is_accepted_and_answered_under_its_own_id(
     ]
     assert {each["concerns"] for each in answers} == {f"order/{MINE}/{number}", f"order/{MINE}/{number}-2"}
     assert {f"{MINE}/{number}", f"{MINE}/{number}-2"} <= (await orders(trading)).keys()
-    assert await theirs.heard(number) == []
+    assert await theirs.arrivals(number) == []
 
 
 async def test_events_of_its_orders_come_to_it_alone(mine: Shop, theirs: Shop, number: str) -> None:
@@ -100,7 +100,7 @@ async def test_events_of_its_orders_come_to_it_alone(mine: Shop, theirs: Shop, n
 
     [paid] = await mine.received("order.paid.v1")
     assert (paid["shop_id"], paid["order_id"]) == (MINE, number)
-    assert await theirs.heard(number) == []
+    assert await theirs.arrivals(number) == []
 
 
 def forgeries(number: str) -> dict[str, bytes]:
@@ -126,7 +126,7 @@ async def test_a_message_in_another_ones_name_is_refused_and_changes_nothing(
     [answer] = await mine.answers()
     assert (answer["outcome"], answer["code"]) == ("refused", "not_your_shop")
     assert answer["field"] in ("shop_id", "source")
-    assert await theirs.heard(number) == []
+    assert await theirs.arrivals(number) == []
     assert not {f"{MINE}/{number}", f"{THEIRS}/{number}"} & (await orders(trading)).keys()
 
     # The id that was used first by the forger is still the other shop's own.

@@ -1,4 +1,4 @@
-"""Shops that send by their own logins, some of them in another one's name, and what they hear of it."""
+"""Shops that send by their own logins, some of them in another one's name, and what they are answered."""
 
 from __future__ import annotations
 
@@ -62,12 +62,12 @@ def _under_their_ids(traffic: Traffic, forger: str) -> None:
 
 def answered(broker: SimulatedBroker, journals: Mapping[str, Sequence[Document]], traffic: Traffic) -> Iterator[str]:
     """Each message of a login is answered to that shop, alone, with its last outcome; a forged one changes nothing."""
-    heard = _heard(broker)
+    found = _answers_in(broker)
     outcomes = _outcomes(journals)
     sent = {(each.shop, each.message_id) for each in traffic.by_login}
     genuine = {content_of(key) for keys in traffic.keys.values() for key in keys} | traffic.used.keys()
     for each in traffic.by_login:
-        key, given = content_of(each.key), heard.get((each.shop, each.message_id), set())
+        key, given = content_of(each.key), found.get((each.shop, each.message_id), set())
         if each.forged:
             if key not in genuine and key in outcomes:
                 yield f"{each.message_id} by the login of {each.shop} is not its own, and was handled: {outcomes[key]}"
@@ -75,22 +75,22 @@ def answered(broker: SimulatedBroker, journals: Mapping[str, Sequence[Document]]
         else:
             expected = outcomes.get(key, set())
         if not expected <= given or not given:
-            yield f"{each.shop} heard {given} about {each.message_id}, and its outcome is {expected}"
-    for shop, message_id in heard.keys() - sent:
-        yield f"{shop} heard about {message_id}, which it did not send: {heard[shop, message_id]}"
+            yield f"{each.shop} was answered {given} about {each.message_id}, and its outcome is {expected}"
+    for shop, message_id in found.keys() - sent:
+        yield f"{shop} was answered about {message_id}, which it did not send: {found[shop, message_id]}"
 
 
-def _heard(broker: SimulatedBroker) -> Answers:
+def _answers_in(broker: SimulatedBroker) -> Answers:
     """Outcome and code of each answer, by shop and by the shop's id; that of a bare body is its content."""
-    heard: defaultdict[tuple[str, str], set[tuple[str, str]]] = defaultdict(set)
+    found: defaultdict[tuple[str, str], set[tuple[str, str]]] = defaultdict(set)
     for outgoing in broker.published:
         if outgoing.exchange == SHOP_EVENTS_EXCHANGE:
             for event in Publication(outgoing).events:
                 if event["type"] == MessageAnswered.message_type:
                     data = event["data"]
                     known_as = outgoing.routing_key, data["message_id"].partition(".")[0]
-                    heard[known_as].add((data["outcome"], data["code"]))
-    return heard
+                    found[known_as].add((data["outcome"], data["code"]))
+    return found
 
 
 def _outcomes(journals: Mapping[str, Sequence[Document]]) -> Mapping[str, set[tuple[str, str]]]:

@@ -45,7 +45,7 @@ class Arrival:
 class ByLogin:
     """A message that a shop's login sent, with the id by which that shop knows it; `key` is that of its repeats.
 
-    The key of a forged one is the key that it would have if nobody checked whose it is.
+    The key of a forged one is the key that it would have without the check whose it is.
     """
 
     shop: str

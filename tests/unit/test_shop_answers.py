@@ -60,7 +60,7 @@ HANDLER = on(v2.PlaceOrder, older=(v1.PlaceOrder,), decide=decide, refuse=REFUSE
 JOURNAL = Journal("order_intake", 30)
 
 
-class Desk:
+class Intake:
     """The worker's part between a delivery and its answers, with a journal in memory."""
 
     def __init__(self) -> None:
@@ -98,16 +98,16 @@ class Desk:
 
 
 @pytest.fixture
-def desk() -> Desk:
-    return Desk()
+def intake() -> Intake:
+    return Intake()
 
 
 def numbered(order_id: str, **fields: Any) -> dict[str, Any]:
     return in_envelope(an_order(order_id=order_id, **fields), "shop-no-1")
 
 
-async def test_done_with_its_outcome(desk: Desk) -> None:
-    assert await desk.answers(numbered("1001")) == [
+async def test_done_with_its_outcome(intake: Intake) -> None:
+    assert await intake.answers(numbered("1001")) == [
         {
             "message_id": "shop-no-1",
             "type": PLACE_V1,
@@ -118,45 +118,45 @@ async def test_done_with_its_outcome(desk: Desk) -> None:
     ]
 
 
-async def test_refused_with_the_field_in_the_words_of_its_version(desk: Desk) -> None:
-    [answer] = await desk.answers(numbered("refused"))
+async def test_refused_with_the_field_in_the_words_of_its_version(intake: Intake) -> None:
+    [answer] = await intake.answers(numbered("refused"))
 
     assert (answer["outcome"], answer["code"]) == ("refused", "product_unknown")
     assert (answer["field"], answer["detail"]) == ("product_id", "product_id: product 501 is not defined.")
 
 
-async def test_in_version_2_the_field_is_that_of_a_line(desk: Desk) -> None:
+async def test_in_version_2_the_field_is_that_of_a_line(intake: Intake) -> None:
     line = {"product_id": 501, "quantity": 1, "amount": "98.00"}
     order = {"shop_id": SHOP, "order_id": "refused", "distributor_id": 3, "lines": [line]}
     message = {**in_envelope(order), "type": "order.place.v2"}
-    [answer] = await desk.answers(message, routing_key="order.place.v2")
+    [answer] = await intake.answers(message, routing_key="order.place.v2")
 
     assert (answer["type"], answer["field"]) == ("order.place.v2", "lines.0.product_id")
 
 
-async def test_deferred_once_then_its_outcome(desk: Desk) -> None:
-    [first] = await desk.answers(numbered("late"))
+async def test_deferred_once_then_its_outcome(intake: Intake) -> None:
+    [first] = await intake.answers(numbered("late"))
     assert (first["outcome"], first["code"], first["field"]) == ("deferred", "product_unknown", "product_id")
     assert first["detail"] == "product_id: product 501 is not defined."
     assert first["tried_until"] == (NOW + timedelta(seconds=65)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
-    assert await desk.answers(numbered("late"), attempts=1) == []
+    assert await intake.answers(numbered("late"), attempts=1) == []
 
-    [last] = await desk.answers(numbered("late"), attempts=LAST_TRY - 1)
+    [last] = await intake.answers(numbered("late"), attempts=LAST_TRY - 1)
     assert (last["outcome"], last["code"], last["field"]) == ("refused", "product_unknown", "product_id")
     assert "tried_until" not in last
 
 
 @pytest.mark.parametrize(("order_id", "code"), [("never", "order_unknown"), ("raises", "handler_error")])
-async def test_dead_lettered_after_the_last_try(desk: Desk, order_id: str, code: str) -> None:
-    [first] = await desk.answers(numbered(order_id))
-    [last] = await desk.answers(numbered(order_id), attempts=LAST_TRY - 1)
+async def test_dead_lettered_after_the_last_try(intake: Intake, order_id: str, code: str) -> None:
+    [first] = await intake.answers(numbered(order_id))
+    [last] = await intake.answers(numbered(order_id), attempts=LAST_TRY - 1)
 
     assert [(each["outcome"], each["code"]) for each in (first, last)] == [("deferred", code), ("dead_lettered", code)]
 
 
-async def test_unreadable_with_a_subject_is_refused_with_its_field(desk: Desk) -> None:
-    [answer] = await desk.answers(numbered("1001", quantity=0))
+async def test_unreadable_with_a_subject_is_refused_with_its_field(intake: Intake) -> None:
+    [answer] = await intake.answers(numbered("1001", quantity=0))
 
     assert (answer["outcome"], answer["code"], answer["field"]) == ("refused", "invalid_message", "quantity")
     assert answer["message_id"] == "shop-no-1"
@@ -170,26 +170,26 @@ async def test_unreadable_with_a_subject_is_refused_with_its_field(desk: Desk) -
         (an_order(), {"message_id": "bare-1", "content_type": None, "undecoded": "app_id (ff)"}, "unreadable_property"),
     ],
 )
-async def test_what_nobody_can_read_is_dead_lettered_under_the_shops_id(
-    desk: Desk, content: object, fields: dict[str, Any], code: str
+async def test_what_is_unreadable_is_dead_lettered_under_the_shops_id(
+    intake: Intake, content: object, fields: dict[str, Any], code: str
 ) -> None:
-    [answer] = await desk.answers(content, **fields)
+    [answer] = await intake.answers(content, **fields)
 
     assert (answer["outcome"], answer["code"], answer["message_id"]) == ("dead_lettered", code, "bare-1")
     assert answer["detail"]
 
 
-async def test_a_repeat_is_answered_as_the_first_was(desk: Desk) -> None:
+async def test_a_repeat_is_answered_as_the_first_was(intake: Intake) -> None:
     for order_id in ("1001", "refused"):
         message = in_envelope(an_order(order_id=order_id), f"m-{order_id}")
-        first, again = [await desk.answers(message) for _ in range(2)]
+        first, again = [await intake.answers(message) for _ in range(2)]
         assert first == again
         assert len(first) == 1
 
 
-async def test_another_shops_is_refused_without_a_word_about_it(desk: Desk) -> None:
+async def test_another_shops_is_refused_without_a_word_about_it(intake: Intake) -> None:
     forged = in_envelope(an_order(OTHER), source=f"urn:shop:{OTHER}")
-    first, again = [await desk.answers(forged) for _ in range(2)]
+    first, again = [await intake.answers(forged) for _ in range(2)]
 
     assert first == again
     assert [(each["outcome"], each["code"], each["field"]) for each in first] == [
@@ -199,10 +199,10 @@ async def test_another_shops_is_refused_without_a_word_about_it(desk: Desk) -> N
     assert OTHER not in json.dumps(first)
 
 
-async def test_each_of_a_batch_has_its_own_answer(desk: Desk) -> None:
+async def test_each_of_a_batch_has_its_own_answer(intake: Intake) -> None:
     batch = [in_envelope(an_order(order_id=order_id), f"m-{order_id}") for order_id in ("1", "refused", "late")]
 
-    answers = await desk.answers(batch, content_type=BATCH)
+    answers = await intake.answers(batch, content_type=BATCH)
     assert [(each["message_id"], each["outcome"]) for each in answers] == [
         ("m-1", "done"),
         ("m-refused", "refused"),
@@ -210,19 +210,19 @@ async def test_each_of_a_batch_has_its_own_answer(desk: Desk) -> None:
     ]
 
 
-async def test_without_a_login_nobody_is_answered(desk: Desk) -> None:
-    assert await desk.outgoing(numbered("1001"), sender=None) == []
+async def test_without_a_login_no_one_is_answered(intake: Intake) -> None:
+    assert await intake.outgoing(numbered("1001"), sender=None) == []
 
 
-async def test_a_reply_address_gets_nothing_of_a_shops_message(desk: Desk) -> None:
-    sent = await desk.outgoing(numbered("1001"), reply_to="rule_book.rules.activate")
+async def test_a_reply_address_gets_nothing_of_a_shops_message(intake: Intake) -> None:
+    sent = await intake.outgoing(numbered("1001"), reply_to="rule_book.rules.activate")
 
     assert [(outgoing.exchange, outgoing.routing_key) for outgoing in sent] == [(SHOP_EVENTS_EXCHANGE, SHOP)]
 
 
-async def test_an_answer_given_again_has_the_same_id(desk: Desk) -> None:
+async def test_an_answer_given_again_has_the_same_id(intake: Intake) -> None:
     """So a shop that keeps the ids sees each of them once."""
-    first, again = [await desk.outgoing(numbered("1001")) for _ in range(2)]
+    first, again = [await intake.outgoing(numbered("1001")) for _ in range(2)]
 
     assert [outgoing.body for outgoing in first] == [outgoing.body for outgoing in again]
 

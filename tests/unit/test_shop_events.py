@@ -36,7 +36,7 @@ def test_each_shop_that_reads_gets_its_own_alone() -> None:
     assert copies(events, "a", "a.b") == [("a", ["a"]), ("a.b", ["a.b"])]
 
 
-def test_nobody_reads_nothing_is_copied() -> None:
+def test_without_a_reader_nothing_is_copied() -> None:
     assert copies([emitted(accepted(shop_id="a"))]) == []
 
 

@@ -193,7 +193,7 @@ class TestDelivery:
         assert work.sender == Sender(SHOP, PLACE_V1, "m-1")
 
     def test_a_forged_one_is_refused_even_if_it_cannot_be_decoded(self) -> None:
-        """Set aside, an operator would replay it as from inside."""
+        """Dead-lettered, an operator would replay it as from inside."""
         batch = [in_envelope(an_order(shop), f"m-{n}") for n, shop in enumerate((SHOP, OTHER), start=1)]
         own, forged = works_of(delivered(batch, content_type=BATCH, undecoded="timestamp (80)"))
 

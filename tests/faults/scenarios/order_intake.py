@@ -104,7 +104,7 @@ def taking_orders() -> Scenario:
 
 
 def messages_of_shops() -> Scenario:
-    """By the login of a shop: its own, what is not its own, and what nobody can read; each is answered."""
+    """By the login of a shop: its own, what is not its own, and what is unreadable; each is answered."""
     order, theirs = place("1"), place("2").model_copy(update={"shop_id": OTHER_SHOP})
     bare = v1.PlaceOrder(
         shop_id=SHOP, order_id="3", distributor_id=SELLER, product_id=CUP, quantity=1, total_price=Decimal("12.50")
