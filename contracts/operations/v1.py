@@ -59,6 +59,14 @@ class MessageDeadLettered(Event, type="message.dead-lettered.v1"):
         str | None,
         Field(description="The subject of the message, if it could be read.", examples=["order/shop-367/31198459904"]),
     ] = None
+    sender: Annotated[
+        str | None,
+        Field(
+            description="The shop whose login sent it, with the type as which and the id under which it was sent. A "
+            "replay keeps it, so that the message is checked and answered again.",
+            examples=["shop-367 order.place.v1 31198459904"],
+        ),
+    ] = None
 
     def about(self) -> str:
         return self.concerns or f"message/{self.message_id}"

@@ -52,6 +52,7 @@ class DeadLetter:
     routing_key: str | None = None
     traceback: str | None = None
     concerns: str | None = None
+    sender: str | None = None
     settled_by: str | None = None
     settled_at: datetime | None = None
     note: str | None = None

@@ -28,6 +28,7 @@ from contracts.wire.refusal import TIME_IN_FUTURE, Unreadable
 
 BARE_SOURCE = "urn:tributary:bare"
 UNREADABLE_PROPERTY = "unreadable_property"
+TOO_LARGE = "too_large"
 _BARE_KEYS = f"{BARE_SOURCE}/"
 _PROBLEMS_MAX = 3
 _BOM = b"\xef\xbb\xbf"
@@ -74,7 +75,7 @@ class Reader:
         start = body.lstrip()[:1]
         if content_type == BATCH or (content_type != STRUCTURED and start == b"["):
             items = self._read_batch(body, content_type, routing_key)
-        elif content_type == STRUCTURED or b'"specversion"' in body:
+        elif is_enveloped(body, content_type):
             items = [self._read_structured(body, content_type, routing_key)]
         else:
             items = [self._read_bare(body, content_type, routing_key, at, delivery_id)]
@@ -139,6 +140,13 @@ class Reader:
         return newest(bare)
 
 
+def is_enveloped(body: bytes, content_type: str | None) -> bool:
+    """Whether the body has CloudEvents in it; otherwise it is bare data, of the type that the routing key names."""
+    if content_type in (STRUCTURED, BATCH) or b'"specversion"' in body:
+        return True
+    return body.removeprefix(_BOM).lstrip()[:1] == b"["
+
+
 def newest(message: Message[Any]) -> Message[Any]:
     """The message in the newest version of its type; itself if it is the newest."""
     payload = message.data
@@ -188,7 +196,7 @@ def too_large(body: bytes, routing_key: str, bytes_max: int) -> Unreadable:
     return Unreadable(
         id=derived_id("unreadable", body),
         type=routing_key,
-        reason="too_large",
+        reason=TOO_LARGE,
         detail=f"body: {len(body)} bytes, and at most {bytes_max} are accepted; split the message.",
         body=body[:_EXCERPT_BYTES_MAX],
         routing_key=routing_key,

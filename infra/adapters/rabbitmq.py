@@ -81,8 +81,9 @@ class RabbitInbox:
         of later ones covered it, and so be lost.
         """
         headers = raw.headers
-        if raw.exchange == SHOPS_EXCHANGE:
-            self._waiting.append(_from_shop(raw))
+        death = _death(headers[_DEATHS_HEADER]) if _DEATHS_HEADER in headers else None
+        if raw.exchange == SHOPS_EXCHANGE or (death is not None and _was_of_shop(raw, death)):
+            self._waiting.append(_from_shop(raw, death))
             self._arrived.set()
             return
         sender = headers.get(SENDER_HEADER)
@@ -99,7 +100,7 @@ class RabbitInbox:
                 receipt=raw,
                 reply_to=raw.reply_to or _name(headers.get(REPLY_TO_HEADER)),
                 undecoded=amqp_properties.undecoded(headers, raw.routing_key),
-                death=_death(headers[_DEATHS_HEADER]) if _DEATHS_HEADER in headers else None,
+                death=death,
                 message_id=raw.message_id or None,
                 sender=Sender.from_header(sender) if isinstance(sender, str) else None,
             )
@@ -143,7 +144,12 @@ class RabbitInbox:
             log.info("acknowledgement_lost", error=str(error), consequence="redelivered, and recognised by the journal")
 
 
-def _from_shop(raw: IncomingMessage) -> Delivery:
+def _was_of_shop(raw: IncomingMessage, death: Death) -> bool:
+    """Whether a shop sent what the broker moved: it keeps the login that it checked, and notes the exchange."""
+    return death.exchange == SHOPS_EXCHANGE or (raw.user_id or "").startswith(SHOP_LOGIN)
+
+
+def _from_shop(raw: IncomingMessage, death: Death | None) -> Delivery:
     """What a shop may state: the body, its type and id, and its login, which the broker has checked. No header counts,
     and answers go to the shop's own queue.
     """
@@ -159,6 +165,7 @@ def _from_shop(raw: IncomingMessage) -> Delivery:
         received_at=datetime.now(UTC),
         receipt=raw,
         undecoded=amqp_properties.undecoded(raw.headers, raw.routing_key),
+        death=death if raw.exchange != SHOPS_EXCHANGE else None,
         message_id=raw.message_id or None,
         sender=Sender(login.removeprefix(SHOP_LOGIN) if login.startswith(SHOP_LOGIN) else ""),
     )
@@ -178,7 +185,7 @@ def _death(header: object) -> Death | None:
     if not isinstance(latest, dict):
         return None
     queue, reason = _name(latest.get("queue")), _name(latest.get("reason"))
-    return Death(queue, reason) if queue and reason else None
+    return Death(queue, reason, _name(latest.get("exchange")) or "") if queue and reason else None
 
 
 class RabbitConsumer:

@@ -16,7 +16,7 @@ from contracts.operations.v1 import SettleDeadLetter, Settlement
 from contracts.operations.view import DEAD_LETTERS, DeadLetter, DeadLetterState
 from contracts.wire.envelope import COMMANDS_EXCHANGE, PAYLOADS, STRUCTURED, message_of
 from infra.auditing.audit import Read
-from infra.ports.messaging import ATTEMPTS_HEADER, REPLAYS_HEADER, ROUTING_KEY_HEADER, Outgoing
+from infra.ports.messaging import ATTEMPTS_HEADER, REPLAYS_HEADER, ROUTING_KEY_HEADER, SENDER_HEADER, Outgoing
 from infra.runtime import roster
 from infra.runtime.repository import Codec
 from infra.shops.ownership import SENDER_UNKNOWN
@@ -119,6 +119,8 @@ def replay(letter: DeadLetter) -> Outgoing:
     headers: dict[str, int | str] = {ATTEMPTS_HEADER: 0, REPLAYS_HEADER: letter.replays + 1}
     if letter.routing_key is not None:
         headers[ROUTING_KEY_HEADER] = letter.routing_key
+    if letter.sender is not None:
+        headers[SENDER_HEADER] = letter.sender
     return Outgoing("", letter.queue, letter.raw, letter.content_type, headers=headers)
 
 

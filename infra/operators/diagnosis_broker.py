@@ -16,6 +16,7 @@ from aio_pika.exceptions import (
     ChannelPreconditionFailed,
     ProbableAuthenticationError,
 )
+from aiormq.exceptions import ChannelAccessRefused
 
 from infra.operators.findings import Finding, ok, problem, warning
 from infra.ports.topology import Exchange, Queue, Topology
@@ -41,6 +42,8 @@ class _Seen:
     ready: int | None = None
     consumers: int = 0
     difference: str | None = None
+    compares: bool = True
+    """Whether the login may compare it with its declaration."""
 
 
 async def look_at_broker(url: str, topology: Topology, work_queues: Sequence[str]) -> list[Finding]:
@@ -66,7 +69,7 @@ async def look_at_broker(url: str, topology: Topology, work_queues: Sequence[str
 
 async def _exchanges(connection: AbstractConnection, exchanges: Iterable[Exchange]) -> list[Finding]:
     findings = []
-    count = 0
+    count, compares = 0, True
     for exchange in exchanges:
         count += 1
 
@@ -76,12 +79,14 @@ async def _exchanges(connection: AbstractConnection, exchanges: Iterable[Exchang
         async def same(channel: AbstractChannel, exchange: Exchange = exchange) -> None:
             await channel.declare_exchange(exchange.name, exchange.type, durable=True)
 
-        missing, difference = await _compare(connection, exists, same)
-        if missing:
+        found = await _compare(connection, exists, same)
+        compares = compares and found.compares
+        if found.missing:
             findings.append(problem(PART, "exchanges", f"There is no exchange {exchange.name}; {_DECLARE}."))
-        elif difference:
-            findings.append(problem(PART, "exchanges", f"The exchange {exchange.name} differs: {difference}. {_MOVE}."))
-    return findings or [ok(PART, "exchanges", f"All {count} are as declared.")]
+        elif found.difference:
+            differs = f"The exchange {exchange.name} differs: {found.difference}. {_MOVE}."
+            findings.append(problem(PART, "exchanges", differs))
+    return findings or [ok(PART, "exchanges", _all(count, compares=compares))]
 
 
 async def _queue(connection: AbstractConnection, queue: Queue) -> _Seen:
@@ -94,29 +99,41 @@ async def _queue(connection: AbstractConnection, queue: Queue) -> _Seen:
     async def same(channel: AbstractChannel) -> None:
         await channel.declare_queue(queue.name, durable=True, arguments=queue.arguments)
 
-    missing, difference = await _compare(connection, exists, same)
-    return _Seen(queue) if missing else _Seen(queue, counts[0], counts[1], difference)
+    found = await _compare(connection, exists, same)
+    if found.missing:
+        return _Seen(queue)
+    return _Seen(queue, counts[0], counts[1], found.difference, found.compares)
+
+
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    missing: bool = False
+    difference: str | None = None
+    compares: bool = True
 
 
 Declare = Callable[[AbstractChannel], Awaitable[None]]
 
 
-async def _compare(connection: AbstractConnection, exists: Declare, same: Declare) -> tuple[bool, str | None]:
+async def _compare(connection: AbstractConnection, exists: Declare, same: Declare) -> _Compared:
     """Whether it is missing, and how it differs. Declaring an existing object only compares it.
 
-    An error closes its channel, so each declaration uses a new one.
+    An error closes its channel, so each declaration uses a new one. A login that may not declare finds out only whether
+    it exists.
     """
     try:
         await exists(await connection.channel())
     except ChannelNotFoundEntity:
-        return True, None
+        return _Compared(missing=True)
     channel = await connection.channel()
     try:
         await same(channel)
     except ChannelPreconditionFailed as error:
-        return False, _difference(str(error))
+        return _Compared(difference=_difference(str(error)))
+    except ChannelAccessRefused:
+        return _Compared(compares=False)
     await channel.close()
-    return False, None
+    return _Compared()
 
 
 def _queues(seen: Sequence[_Seen], work_queues: set[str]) -> list[Finding]:
@@ -129,7 +146,7 @@ def _queues(seen: Sequence[_Seen], work_queues: set[str]) -> list[Finding]:
         if one.difference
     ]
     if not findings:
-        findings.append(ok(PART, "queues", f"All {len(seen)} are as declared."))
+        findings.append(ok(PART, "queues", _all(len(seen), compares=all(one.compares for one in seen))))
     there = [one for one in seen if one.ready is not None]
     return [
         *findings,
@@ -213,6 +230,10 @@ async def _close(connection: AbstractConnection) -> None:
             await connection.close()
     except _LOST:
         return
+
+
+def _all(count: int, *, compares: bool) -> str:
+    return f"All {count} are as declared." if compares else f"All {count} exist; this login may not compare them."
 
 
 _DECLARE = "declare it: `tributary topology --apply`"

@@ -35,10 +35,13 @@ class BrokerUnavailable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Death:
-    """Where and why the broker gave up on a message: a queue, and a reason such as `delivery_limit`."""
+    """Where and why the broker gave up on a message: a queue, and a reason such as `delivery_limit`; and the exchange
+    to which it was sent, as far as the sender leaves that to the broker.
+    """
 
     queue: str
     reason: str
+    exchange: str = ""
 
 
 @dataclass(frozen=True, slots=True)

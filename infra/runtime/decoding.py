@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from contracts.wire.envelope import Message, Payload, derived_id
-from contracts.wire.reading import BARE_SOURCE, UNREADABLE_PROPERTY, Reader, too_large, unhandled_body
-from contracts.wire.refusal import Unreadable
+from contracts.wire.reading import (
+    BARE_SOURCE,
+    TOO_LARGE,
+    UNREADABLE_PROPERTY,
+    Reader,
+    is_enveloped,
+    too_large,
+    unhandled_body,
+    unhandled_message,
+)
+from contracts.wire.refusal import NotYours, Unreadable
 from infra.ports.messaging import Delivery, Sender
 from infra.ports.time import Time
 from infra.runtime.fold import Work
@@ -31,18 +40,24 @@ class Decoder:
     def works_of(self, delivery: Delivery) -> list[Work]:
         items: Sequence[Message[Any] | Unreadable]
         delivery_id = self._delivery_id(delivery)
+        aside = None
         if self.is_too_large(delivery):
             items = [too_large(delivery.body, delivery.routing_key, self._bytes_max)]
         else:
             items = read(self._reader, delivery, delivery_id)
             if delivery.undecoded is not None:
-                items = [unhandled(delivery, UNREADABLE_PROPERTY, cannot_decode(delivery.undecoded), items)]
-        works = [
-            Work(item, delivery.attempts + 1, delivery.replays, delivery.redelivered, reply_to=delivery.reply_to)
-            for item in items
-        ]
+                aside = Aside(UNREADABLE_PROPERTY, cannot_decode(delivery.undecoded))
         if delivery.sender is not None:
-            works = _of_shop(items, works, delivery, delivery.sender)
+            works = [
+                Work(item, delivery.attempts + 1, delivery.replays, delivery.redelivered, sender=sender)
+                for item, sender in of_shop(items, delivery, delivery.sender, aside)
+            ]
+        else:
+            items = [unhandled(delivery, aside.reason, aside.detail, items)] if aside else items
+            works = [
+                Work(item, delivery.attempts + 1, delivery.replays, delivery.redelivered, reply_to=delivery.reply_to)
+                for item in items
+            ]
         if len(works) == 1 and isinstance(item := works[0].item, Message) and item.source == BARE_SOURCE:
             return [self._named(works[0], item, delivery, delivery_id)]
         return works
@@ -68,21 +83,42 @@ class Decoder:
         return f"m{derived_id(delivery.message_id)[:13]}-{moment}" if delivery.message_id else moment
 
 
-def _of_shop(
-    items: Sequence[Message[Any] | Unreadable], works: Sequence[Work], delivery: Delivery, sender: Sender
-) -> list[Work]:
-    """Each message of a shop with its sender, or refused where it is not that shop's own."""
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """Why a whole delivery is dead-lettered, whatever is in it."""
+
+    reason: str
+    detail: str
+
+
+def of_shop(
+    items: Sequence[Message[Any] | Unreadable], delivery: Delivery, sender: Sender, aside: Aside | None = None
+) -> list[tuple[Message[Any] | Unreadable | NotYours, Sender | None]]:
+    """Each message of a shop with its sender, or refused where it is not that shop's own, also in a delivery that is
+    set `aside`: an operator may replay it.
+    """
     if not sender.shop:
-        whole = unhandled(delivery, SENDER_UNKNOWN, SENDER_UNKNOWN_DETAIL, items)
-        return [replace(works[0], item=whole)]
-    of_shop = []
-    for item, work in zip(items, works, strict=True):
+        if not items and aside is None:
+            return []
+        if any(isinstance(item, Unreadable) and item.reason == TOO_LARGE for item in items):
+            return [(item, None) for item in items]
+        return [(unhandled(delivery, SENDER_UNKNOWN, SENDER_UNKNOWN_DETAIL, items), None)]
+    # What comes back to be tried again has been checked, and is in an envelope by now.
+    may_be_bare = bool(sender.sent_as) or not is_enveloped(delivery.body, delivery.content_type)
+    found: list[tuple[Message[Any] | Unreadable | NotYours, Sender | None]] = []
+    for item in items:
         sent_as = sender.sent_as or (item.sent_as if isinstance(item, Message) else item.type)
         if isinstance(item, Message):
             item.was_sent_as(sent_as)
-        named = Sender(sender.shop, sent_as, sender.message_id or _id_given(item, delivery))
-        of_shop.append(replace(work, item=owned(item, sender.shop), sender=named))
-    return of_shop
+        checked = owned(item, sender.shop, may_be_bare=may_be_bare)
+        if aside is not None and not isinstance(checked, NotYours):
+            [checked] = (
+                [unhandled(delivery, aside.reason, aside.detail, items)]
+                if len(items) == 1
+                else each_unhandled([checked], aside.reason, aside.detail)
+            )
+        found.append((checked, Sender(sender.shop, sent_as, sender.message_id or _id_given(item, delivery))))
+    return found
 
 
 def _id_given(item: Message[Any] | Unreadable, delivery: Delivery) -> str:
@@ -106,6 +142,16 @@ def read(reader: Reader, delivery: Delivery, delivery_id: str = "") -> list[Mess
         received_at=delivery.received_at,
         delivery_id=delivery_id,
     )
+
+
+def each_unhandled(items: Sequence[Message[Any] | Unreadable], reason: str, detail: str) -> list[Unreadable]:
+    """Each message of a batch by itself, to be dead-lettered."""
+    return [
+        replace(item, reason=reason, detail=detail)
+        if isinstance(item, Unreadable)
+        else unhandled_message(item, reason, detail)
+        for item in items
+    ]
 
 
 def unhandled(

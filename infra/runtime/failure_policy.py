@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from contracts.operations.v1 import MessageDeadLettered
 from contracts.wire.envelope import STRUCTURED, Message
 from contracts.wire.refusal import Conflict, Refused, Unreadable
+from infra.ports.messaging import Sender
 
 DELAY_PREFIX = "tributary.delay."
 DEAD_LETTERED = "dead_lettered"
@@ -21,6 +22,11 @@ _TRACEBACK_CHARS_MAX = 8_000
 def delay_name(delay_s: int) -> str:
     """The name of the exchange and of its queue that hold messages for `delay_s` and then return them."""
     return f"{DELAY_PREFIX}{delay_s}s"
+
+
+def _unchecked(item: Message[Any] | Refused[Any], sender: Sender) -> Sender:
+    """What could not be read is checked like a first arrival when it is replayed: it may be readable then."""
+    return replace(sender, sent_as="") if isinstance(item, Unreadable) else sender
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +55,14 @@ class FailurePolicy:
 
 
 def dead_letter(
-    item: Message[Any] | Refused[Any], failure: Failure, *, worker: str, queue: str, attempts: int, replays: int
+    item: Message[Any] | Refused[Any],
+    failure: Failure,
+    *,
+    worker: str,
+    queue: str,
+    attempts: int,
+    replays: int,
+    sender: Sender | None = None,
 ) -> MessageDeadLettered:
     """Describe a dead-lettered message with its body, so that it can be read, corrected and replayed."""
     if isinstance(item, Unreadable):
@@ -78,4 +91,5 @@ def dead_letter(
         body=text,
         routing_key=routing_key,
         concerns=about,
+        sender=_unchecked(item, sender).to_header() if sender else None,
     )

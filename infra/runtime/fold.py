@@ -175,7 +175,15 @@ def _dead_letter(work: Work, item: Message[Any] | Refused[Any], failure: Failure
     queue = work.died_in or folded.queue
     # A queue is named after its worker.
     worker = queue.partition(".")[0] if work.died_in else folded.worker
-    letter = dead_letter(item, failure, worker=worker, queue=queue, attempts=work.attempt, replays=work.replays)
+    letter = dead_letter(
+        item,
+        failure,
+        worker=worker,
+        queue=queue,
+        attempts=work.attempt,
+        replays=work.replays,
+        sender=work.sender,
+    )
     folded.dead.append(
         Unhandled(item.key, item.type, letter.about(), item.correlation, failure.reason, work.attempt, work.died_in)
     )

@@ -23,7 +23,7 @@ from infra.runtime.journal import Emitted
 from infra.settings import Settings
 
 _OF_ORDERS = "order."
-"""What the types of events begin with that are for the shop of the order."""
+"""What the types of events begin with that are for the shop of the order, where they name one."""
 
 
 def events(emitted: Sequence[Emitted], settings: Settings, *, routed: frozenset[str]) -> list[Outgoing]:
@@ -42,7 +42,7 @@ def events_for_shops(emitted: Sequence[Emitted], settings: Settings, shops: froz
     """The events of their orders once more, for each of `shops` by itself."""
     by_shop: dict[str, list[bytes]] = {}
     for event in emitted:
-        if event.type.startswith(_OF_ORDERS) and (shop := json.loads(event.body)["data"]["shop_id"]) in shops:
+        if event.type.startswith(_OF_ORDERS) and (shop := json.loads(event.body)["data"].get("shop_id")) in shops:
             by_shop.setdefault(shop, []).append(event.body)
     return [
         Outgoing(SHOP_EVENTS_EXCHANGE, shop, packed, BATCH, mandatory=False)

@@ -8,15 +8,15 @@ worker; it only goes on to the queue that holds such bodies.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from contracts.operations.v1 import MessageDeadLettered
 from contracts.wire.envelope import Message
-from contracts.wire.reading import BARE_SOURCE, Reader, too_large, unhandled_message
+from contracts.wire.reading import BARE_SOURCE, Reader, too_large
 from contracts.wire.refusal import Unreadable
-from infra.ports.messaging import Death, Delivery, Inbox
+from infra.ports.messaging import Death, Delivery, Inbox, Sender
 from infra.runtime.batch import BatchLoop, Ports
-from infra.runtime.decoding import read, unhandled
+from infra.runtime.decoding import Aside, each_unhandled, of_shop, read, unhandled
 from infra.runtime.fold import Work
 from infra.runtime.worker import Handler, Worker
 from infra.settings import Settings
@@ -25,11 +25,12 @@ PREFETCH = 4
 """Small: bodies may be large here, and nothing is urgent."""
 
 _REJECTED = "rejected"
+_EXPIRED = "expired"
 _PUBLISHED_BY_HAND = "parked"
 _DETAILS = {
     "delivery_limit": "The broker delivered it too often without an acknowledgement: each time, the process that took "
     "it ended or lost its connection. Look into the log of its worker, then replay it.",
-    "expired": "It waited longer than a policy of the broker allows for this queue. Remove the policy, then replay it.",
+    _EXPIRED: "It waited longer than a policy of the broker allows for this queue. Remove the policy, then replay it.",
     "maxlen": "The queue was longer than a policy of the broker allows. Remove the policy, then replay it.",
     _REJECTED: "A foreign consumer rejected it. Find out which one, then replay it.",
     _PUBLISHED_BY_HAND: "It was published directly to the broker's dead-letter exchange. Find out by whom.",
@@ -43,6 +44,7 @@ class _Origin:
 
     reader: Reader
     bytes_max: int
+    from_shops: bool
 
 
 class ParkedLoop(BatchLoop):
@@ -84,6 +86,9 @@ class ParkedLoop(BatchLoop):
     def _decode(self, delivery: Delivery) -> list[Work]:
         death = self._death(delivery)
         items: Sequence[Unreadable]
+        sender = delivery.sender or self._concealed(death)
+        if sender is not None and not self._is_too_large(delivery):
+            return self._of_shop(delivery, death, sender)
         if not self._is_too_large(delivery):
             items = self._dead_letters(delivery, death)
         elif death.reason == _REJECTED:
@@ -95,23 +100,33 @@ class ParkedLoop(BatchLoop):
             for item in items
         ]
 
+    def _concealed(self, death: Death) -> Sender | None:
+        """A shop can let its message expire, and write into the broker's headers whence it came."""
+        origin = self._origins.get(death.queue)
+        return Sender("") if death.reason == _EXPIRED and origin and origin.from_shops else None
+
+    def _of_shop(self, delivery: Delivery, death: Death, sender: Sender) -> list[Work]:
+        """Answered to the shop, unless it is not the shop's own: that is refused, and cannot be replayed."""
+        origin = self._origins.get(death.queue)
+        items = read(origin.reader, delivery) if origin else []
+        found = of_shop(items, delivery, sender, Aside(death.reason, _DETAILS[death.reason]))
+        return [
+            Work(item, delivery.attempts + 1, delivery.replays, died_in=death.queue, sender=named)
+            for item, named in found
+        ]
+
     def _dead_letters(self, delivery: Delivery, death: Death) -> Sequence[Unreadable]:
         """Each readable message as a dead letter of its own; a body that cannot be read as it came."""
         origin = self._origins.get(death.queue)
         items = read(origin.reader, delivery) if origin else []
         reason, detail = death.reason, _DETAILS[death.reason]
         if len(items) > 1 or any(isinstance(item, Message) and item.source != BARE_SOURCE for item in items):
-            return [
-                replace(item, reason=reason, detail=detail)
-                if isinstance(item, Unreadable)
-                else unhandled_message(item, reason, detail)
-                for item in items
-            ]
+            return each_unhandled(items, reason, detail)
         return [unhandled(delivery, reason, detail, items)]
 
 
 def _origin(handler: Handler, settings: Settings) -> _Origin:
-    return _Origin(Reader(handler.payloads), settings.bytes_max_of(commands=handler.reads_command))
+    return _Origin(Reader(handler.payloads), settings.bytes_max_of(commands=handler.reads_command), handler.from_shops)
 
 
 def parked_loops(

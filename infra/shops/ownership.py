@@ -23,21 +23,24 @@ SENDER_UNKNOWN_DETAIL = (
 )
 
 
-def owned(item: Message[Any] | Unreadable, shop: str) -> Message[Any] | Unreadable | NotYours:
-    """The message, or its refusal where it names another shop or another source."""
-    why = _foreign(item, shop)
+def owned(item: Message[Any] | Unreadable, shop: str, *, may_be_bare: bool) -> Message[Any] | Unreadable | NotYours:
+    """The message, or its refusal where it names another shop or another source.
+
+    The source of bare bodies is ours: an envelope with it would take the id of another shop's body.
+    """
+    why = _foreign(item, shop, may_be_bare=may_be_bare)
     if why is None:
         return item
     return NotYours(item.id, item.sent_as if isinstance(item, Message) else item.type, shop, why)
 
 
-def _foreign(item: Message[Any] | Unreadable, shop: str) -> str | None:
+def _foreign(item: Message[Any] | Unreadable, shop: str, *, may_be_bare: bool) -> str | None:
     if isinstance(item, Unreadable):
         named, source = item.data.get("shop_id", shop), None
     else:
         named, source = getattr(item.data, "shop_id", None), item.source
     if named != shop:
         return f"shop_id: your login is that of {shop}; send for that shop, or use the other one's login."
-    if source not in (None, BARE_SOURCE, f"{SOURCE}{shop}"):
+    if source not in (None, f"{SOURCE}{shop}") and not (may_be_bare and source == BARE_SOURCE):
         return f"source: your login is that of {shop}; write {SOURCE}{shop}."
     return None

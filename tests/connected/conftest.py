@@ -41,6 +41,16 @@ async def site(prepared: Settings, tmp_path: Path) -> AsyncIterator[Site]:
     store.close()
 
 
+@pytest.fixture(scope="module")
+async def shared_site(prepared: Settings, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
+    """One for all tests of a module. Each test has data of its own."""
+    store = MongoStore.connect(prepared.mongodb_url, prepared.database)
+    site = Site(prepared, tmp_path_factory.mktemp("site"), store)
+    await site.empty()
+    yield site
+    store.close()
+
+
 @pytest.fixture
 def whole_stack(stack: LocalStack) -> LocalStack:
     """All servers run, also after an earlier outage."""

@@ -109,6 +109,7 @@ class Lab:
     def _settings(self) -> dict[str, Any]:
         return {
             "rabbitmq_url": self._endpoints.rabbitmq_url,
+            "rabbitmq_management_url": self._endpoints.rabbitmq_management_url,
             "mongodb_url": self._endpoints.mongodb_url,
             "database": DATABASE,
             "retry_delays_s": (0,),

@@ -13,10 +13,19 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from contracts.rules.view import RuleSet, SalesTarget
-from contracts.wire.envelope import COMMANDS_EXCHANGE, EVENTS_EXCHANGE, PAYLOADS, STRUCTURED, Command, Payload
+from contracts.wire.envelope import (
+    COMMANDS_EXCHANGE,
+    EVENTS_EXCHANGE,
+    PAYLOADS,
+    SHOPS_EXCHANGE,
+    STRUCTURED,
+    Command,
+    Payload,
+)
 from infra.ports.messaging import Outgoing
 from infra.ports.store import Document
 from infra.runtime.repository import Codec
+from infra.shops.ownership import SOURCE
 from tests.builders import NOW, message, rules
 
 MESSAGE_BYTES_MAX = 4096
@@ -37,6 +46,13 @@ class Frame(Outgoing):
 
     properties: Mapping[str, bytes] = field(default_factory=dict)
     undecoded: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ByLogin(Outgoing):
+    """A message by the login of a shop; without its user id where `shop` is empty."""
+
+    shop: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +86,14 @@ def outgoing_bare(payload: Payload) -> Outgoing:
     """A body without an envelope; the same payload again has the same bytes."""
     body = payload.model_dump_json(exclude_none=True).encode()
     return replace(_outgoing(payload.message_type, body), content_type="application/json")
+
+
+def by_login(shop: str, like: Outgoing | Payload, *, source: str | None = None) -> ByLogin:
+    """A shop's own message, unless it names another shop, or `source` another sender."""
+    if isinstance(like, Payload):
+        body = message(like).model_copy(update={"source": source or f"{SOURCE}{shop}"}).to_bytes()
+        like = _outgoing(like.message_type, body)
+    return ByLogin(SHOPS_EXCHANGE, like.routing_key, like.body, like.content_type, shop=shop)
 
 
 def frame(like: Outgoing, *, undecoded: str | None = None, **properties: bytes) -> Frame:

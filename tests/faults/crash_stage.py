@@ -11,14 +11,16 @@ from typing import Any
 from uuid import uuid4
 
 import aio_pika
-from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage, AbstractQueue
 from pymongo import MongoClient
 
-from contracts.wire.envelope import EVENTS_EXCHANGE
+from contracts.wire.envelope import EVENTS_EXCHANGE, SHOP_EVENTS_EXCHANGE, derived_id
 from contracts.wire.reading import content_of, is_bare
 from infra.adapters import rabbitmq_topology
 from infra.adapters.mongo import MongoStore
-from infra.ports.messaging import Delivery, Outgoing
+from infra.adapters.rabbitmq_admin import BrokerAdmin
+from infra.operators.shop_logins import shop_address
+from infra.ports.messaging import Delivery, Outgoing, Sender
 from infra.ports.store import JOURNALS, Document
 from infra.ports.time import RealTime
 from infra.ports.topology import Binding, Queue, Topology
@@ -28,9 +30,11 @@ from infra.runtime.journal import Journal
 from infra.runtime.quarantine import Quarantine
 from infra.runtime.topology import PARKED, topology_of
 from infra.settings import Settings
+from infra.shops.logins import shop_login
+from infra.shops.readers import READERS
 from tests.builders import NOW
 from tests.faults.crash_ending import Ending, ending_of, events_of
-from tests.faults.crash_scenario import Frame, Scenario
+from tests.faults.crash_scenario import ByLogin, Frame, Scenario
 from tests.raw_amqp import persistent, raw_sender
 
 LISTENER = "crash-points.listener"
@@ -50,6 +54,8 @@ class Stage:
         self._database = self._client[settings.database]
         self._journal = self._database[JOURNALS + scenario.worker]
         self._bodies: list[bytes] = []
+        self._for_shops: list[tuple[str, bytes]] = []
+        self._logins: dict[str, AbstractConnection] = {}
         self._mark = b""
         self._marked = asyncio.Event()
         self._listening = ""
@@ -61,20 +67,38 @@ class Stage:
         return Topology(
             topology.exchanges,
             (*topology.queues, Queue(LISTENER, {}, "receives every event")),
-            (*topology.bindings, Binding(LISTENER, EVENTS_EXCHANGE, "#")),
+            (
+                *topology.bindings,
+                Binding(LISTENER, EVENTS_EXCHANGE, "#"),
+                *(Binding(LISTENER, SHOP_EVENTS_EXCHANGE, shop) for shop in self._shops),
+            ),
         )
+
+    @property
+    def _shops(self) -> list[str]:
+        """The shops that send by their own logins."""
+        sent = chain.from_iterable(self.scenario.phases)
+        return sorted({m.shop for m in sent if isinstance(m, ByLogin) and m.shop})
 
     async def build(self) -> None:
         self._client.admin.command({"setParameter": 1, "transactionLifetimeLimitSeconds": ORPHANS_MAX_S})
         journal = Journal(self._worker.name, self._settings.journal_retention_days).collection
         runtime = (journal, Quarantine(self._worker.name).collection)
         store = MongoStore.connect(self._settings.mongodb_url, self._settings.database)
-        await store.prepare([*self._worker.repository.collections, *runtime])
+        await store.prepare([*self._worker.repository.collections, *runtime, READERS])
         store.close()
         await rabbitmq_topology.declare(self._settings.rabbitmq_url, self._topology)
         for queue in self._topology.queues:
             self._queues[queue.name] = await self._channel.get_queue(queue.name, ensure=False)
+        for shop in self._shops:
+            self._logins[shop] = await self._log_in(shop)
         self._listening = await self._queues[LISTENER].consume(self._on_message, no_ack=True)
+
+    async def _log_in(self, shop: str) -> AbstractConnection:
+        assert self._settings.rabbitmq_management_url is not None, "the stage makes logins of shops there"
+        secret = uuid4().hex
+        await BrokerAdmin(self._settings.rabbitmq_management_url).save_login(shop_login(shop), secret)
+        return await aio_pika.connect(shop_address(self._settings.rabbitmq_url, shop, secret), timeout=10)
 
     async def empty(self) -> None:
         """Delete what an earlier run left, and insert what the scenario needs in the store."""
@@ -86,9 +110,12 @@ class Stage:
             await queue.purge()
         await self._receive_all()
         self._bodies.clear()
+        self._for_shops.clear()
 
     async def remove(self) -> None:
         self._client.drop_database(self._settings.database)
+        for connection in self._logins.values():
+            await connection.close()
         await self._queues[LISTENER].cancel(self._listening)
         for queue in self._queues:
             await self._channel.queue_delete(queue)
@@ -97,14 +124,22 @@ class Stage:
     async def publish(self, messages: Sequence[Outgoing]) -> None:
         """Publish as a shop does: all at once, persistently, each in a message of its own."""
         frames = [m for m in messages if isinstance(m, Frame)]
-        others = [m for m in messages if not isinstance(m, Frame)]
+        others = [m for m in messages if not isinstance(m, Frame | ByLogin)]
         exchanges = {m.exchange: await self._channel.get_exchange(m.exchange, ensure=False) for m in others}
         await asyncio.gather(*[exchanges[m.exchange].publish(_to_amqp(m), m.routing_key) for m in others])
+        await self._publish_by_login([m for m in messages if isinstance(m, ByLogin)])
         if frames:
             async with raw_sender(self._settings.rabbitmq_url) as sender:
                 for m in frames:
                     properties = persistent(m.content_type, **m.properties)
                     await sender.publish(m.exchange.encode(), m.routing_key.encode(), m.body, properties)
+
+    async def _publish_by_login(self, messages: Sequence[ByLogin]) -> None:
+        """In their order, so that the worker's batches are the same in every run."""
+        for m in messages:
+            async with await self._logins[m.shop or self._shops[0]].channel() as channel:
+                exchange = await channel.get_exchange(m.exchange, ensure=False)
+                await exchange.publish(_to_amqp(m), m.routing_key)
 
     def keys_of(self, messages: Iterable[Outgoing]) -> set[str]:
         """The keys of these messages in the worker's journal; a bare body without its delivery."""
@@ -144,12 +179,13 @@ class Stage:
     async def unrecorded(self) -> list[str]:
         """Events that were published although the journal does not contain them."""
         await self._receive_all()
+        events = events_of(self.scenario.worker, self._bodies)
         recorded = {
             emitted["id"]
             for record in self._journal.find({}, {"emitted.id": 1})
             for emitted in record.get("emitted", ())
         }
-        return [f"{event['type']} {event['id']}" for event in self._events() if event["id"] not in recorded]
+        return [f"{event['type']} {event['id']}" for event in events if event["id"] not in recorded]
 
     async def ending(self) -> Ending:
         await self._receive_all()
@@ -169,11 +205,17 @@ class Stage:
         return depths
 
     def _events(self) -> Iterable[dict[str, Any]]:
-        return events_of(self.scenario.worker, self._bodies)
+        """Those for all, and those for single shops, marked with their shop."""
+        yield from events_of(self.scenario.worker, self._bodies)
+        for shop, body in self._for_shops:
+            for event in events_of(self.scenario.worker, [body]):
+                yield {**event, "id": f"{event['id']} for {shop}", "data": {**event["data"], "for": shop}}
 
     async def _on_message(self, message: AbstractIncomingMessage) -> None:
         if message.body == self._mark:
             self._marked.set()
+        elif message.exchange == SHOP_EVENTS_EXCHANGE:
+            self._for_shops.append((message.routing_key or "", message.body))
         else:
             self._bodies.append(message.body)
 
@@ -197,8 +239,14 @@ def _as_delivered(m: Outgoing) -> Delivery:
         received_at=NOW,
         receipt=None,
         undecoded=m.undecoded if isinstance(m, Frame) else None,
+        sender=Sender(m.shop) if isinstance(m, ByLogin) else None,
     )
 
 
 def _to_amqp(m: Outgoing) -> aio_pika.Message:
-    return aio_pika.Message(m.body, content_type=m.content_type, delivery_mode=aio_pika.DeliveryMode.PERSISTENT)
+    sent = aio_pika.Message(m.body, content_type=m.content_type, delivery_mode=aio_pika.DeliveryMode.PERSISTENT)
+    if isinstance(m, ByLogin):
+        # The answer to a bare body repeats this id, which is to be the same in every run.
+        sent.message_id = derived_id(m.shop, m.body)
+        sent.user_id = shop_login(m.shop).name if m.shop else None
+    return sent

@@ -10,13 +10,16 @@ from typing import Any
 
 from pydantic_core import from_json
 
+from contracts.wire.envelope import SHOPS_EXCHANGE
 from infra.ports.messaging import (
     ATTEMPTS_HEADER,
     REDELIVERED_HEADER,
     REPLAYS_HEADER,
+    SENDER_HEADER,
     BrokerUnavailable,
     Delivery,
     Outgoing,
+    Sender,
 )
 from infra.ports.time import Time
 from infra.ports.topology import Topology
@@ -28,6 +31,8 @@ from tests.simulation.scheduler import Park, Scheduler, Task, suspend, turn
 DELAY_MS_MAX = 20_000
 UNDECODABLE = "x-simulated-undecodable"
 """Names the property that the client library cannot decode; only messages from outside have one."""
+LOGIN = "x-simulated-login"
+"""The shop whose login publishes, as the broker checks it; only messages from outside have one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,7 @@ class Queued:
     returned: int = 0
     redelivered: bool = False
     undecoded: str | None = None
+    sender: Sender | None = None
 
 
 class SimulatedBroker:
@@ -84,6 +90,7 @@ class SimulatedBroker:
             int(headers.get(REPLAYS_HEADER, 0)),
             redelivered=bool(headers.get(REDELIVERED_HEADER)),
             undecoded=str(headers[UNDECODABLE]) if UNDECODABLE in headers else None,
+            sender=_sender_of(message),
         )
         for queue in queues:
             for _ in range(2 if self.faults.strikes(self.faults.plan.duplicated) else 1):
@@ -151,6 +158,14 @@ class SimulatedBroker:
     def record(self, what: str, detail: Any) -> None:
         who = self.scheduler.current.name if self.scheduler.current else ""
         self.history.add(self.scheduler.now_ms, who, what, detail)
+
+
+def _sender_of(message: Outgoing) -> Sender | None:
+    """The login of a shop counts on the exchange of shops alone, and our own header anywhere else."""
+    if message.exchange == SHOPS_EXCHANGE:
+        return Sender(str(message.headers[LOGIN]))
+    header = message.headers.get(SENDER_HEADER)
+    return Sender.from_header(str(header)) if header else None
 
 
 class SimulatedPublisher:
@@ -254,6 +269,7 @@ class SimulatedInbox:
                     received_at=self._time.now(),
                     receipt=receipt,
                     undecoded=queued.undecoded,
+                    sender=queued.sender,
                 )
             )
         return True

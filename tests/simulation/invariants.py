@@ -24,6 +24,7 @@ from tests.oracle.reading import read
 from tests.simulation.broker import Publication, SimulatedBroker
 from tests.simulation.scheduler import run_at_once
 from tests.simulation.store import SimulatedStore
+from tests.simulation.tenants import answered, copied
 from tests.simulation.traffic import Traffic
 from tests.simulation.world import LEADER, OURS_WRONG_MAX, RULES, SPONSORS, START, TIERS
 
@@ -60,6 +61,8 @@ def breaches(store: SimulatedStore, broker: SimulatedBroker, traffic: Traffic) -
     yield from _low_on_time(store, broker)
     yield from _paid_keep_their_stock(emitted)
     yield from _held_long_enough(store, traffic)
+    yield from answered(broker, journals, traffic)
+    yield from copied(broker, emitted)
     yield from _queues_are_empty(broker)
 
 

@@ -18,13 +18,15 @@ from contracts.orders.view import GivenBack, Line, status_list
 from contracts.plans.reversal import taken_back
 from contracts.rules.view import DEFAULT_MARKET
 from contracts.stock.view import ITEMS, StockItem
-from contracts.wire.envelope import Emission, Message, emit
-from infra.ports.messaging import Delivery
+from contracts.wire.envelope import SHOP_EVENTS_EXCHANGE, Emission, Message, emit
+from infra.ports.messaging import REPLY_TO_HEADER, Delivery, Outgoing, Sender
 from infra.ports.store import Document, Query, Transaction
+from infra.runtime import outbox
 from infra.runtime.batch import BatchLoop, Committed
-from infra.runtime.decoding import Decoder
+from infra.runtime.decoding import Decoder, of_shop
 from infra.runtime.fold import Work
 from infra.runtime.journal import Journal, Known
+from infra.runtime.reply import replies
 from tests.simulation.broker import SimulatedInbox
 from tests.simulation.run import Result, Variant, simulate
 from tests.simulation.store import Key, SimulatedStore, SimulatedTransaction
@@ -271,6 +273,51 @@ def _shortages_not_reported() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def _ownership_not_checked() -> Iterator[None]:
+    with patch("infra.runtime.decoding.owned", lambda item, *_, **__: item):
+        yield
+
+
+@contextmanager
+def _answers_by_name() -> Iterator[None]:
+    def by_name(items: Sequence[Any], *given: Any) -> list[tuple[Any, Sender | None]]:
+        names = [getattr(item.data, "shop_id", None) if isinstance(item, Message) else None for item in items]
+        found = zip(names, of_shop(items, *given), strict=True)
+        return [(item, replace(sender, shop=name or sender.shop) if sender else None) for name, (item, sender) in found]
+
+    with patch("infra.runtime.decoding.of_shop", by_name):
+        yield
+
+
+@contextmanager
+def _repeats_not_answered() -> Iterator[None]:
+    async def only_new(
+        tx: Transaction, journal: Journal, works: list[Work], folded: Any, known: set[str], policy: Any
+    ) -> list[Outgoing]:
+        new = [work for work in works if work.item.key not in known]
+        return await replies(tx, journal, new, folded, known, policy)
+
+    with patch("infra.runtime.batch.replies", only_new):
+        yield
+
+
+@contextmanager
+def _senders_forgotten() -> Iterator[None]:
+    with patch("infra.runtime.outbox._answered", lambda queue, _: {REPLY_TO_HEADER: queue} if queue else {}):
+        yield
+
+
+@contextmanager
+def _copies_for_all() -> Iterator[None]:
+    def for_all(emitted: Sequence[Any], settings: Any, shops: frozenset[str]) -> list[Outgoing]:
+        found = outbox.events(emitted, settings, routed=frozenset())
+        return [replace(each, exchange=SHOP_EVENTS_EXCHANGE, routing_key=shop) for each in found for shop in shops]
+
+    with patch("infra.runtime.outbox.events_for_shops", for_all):
+        yield
+
+
 @dataclass(frozen=True, slots=True)
 class Bug:
     variant: Variant = Variant()  # noqa: RUF009  (frozen)
@@ -303,5 +350,10 @@ BUGS: dict[str, Bug] = {
     "has one month for all markets": Bug(planted=_one_month_for_all_markets),
     "cancels paid orders of short products": Bug(planted=_paid_orders_that_give_way),
     "does not report shortages": Bug(planted=_shortages_not_reported),
+    "takes a shop's word for whose a message is": Bug(planted=_ownership_not_checked),
+    "answers the shop that a message names": Bug(planted=_answers_by_name),
+    "does not answer a repeat": Bug(planted=_repeats_not_answered),
+    "forgets the sender of a retry": Bug(planted=_senders_forgotten),
+    "copies events to every shop": Bug(planted=_copies_for_all),
     "has one reward month for all markets": Bug(planted=_one_reward_month_for_all_markets),
 }

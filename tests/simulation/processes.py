@@ -17,6 +17,7 @@ from tests.simulation.broker import SimulatedBroker, SimulatedInbox, SimulatedPu
 from tests.simulation.faults import Faults
 from tests.simulation.scheduler import Park, Scheduler, Sleep, Task, suspend
 from tests.simulation.store import SaveBroken
+from tests.simulation.world import READERS
 
 RESTART_MS_MAX = 5_000
 RETURNS_MAX = 3
@@ -121,7 +122,8 @@ class Process:
         time = VirtualTime(world.scheduler, self.machine, world.start)
         self.readiness, self.stopping = Readiness(time.monotonic), False
         turn = OneAtATime(world.scheduler)
-        ports = Ports(world.store, SimulatedPublisher(world.broker), time, self.readiness, turn)
+        publisher = SimulatedPublisher(world.broker)
+        ports = Ports(world.store, publisher, time, self.readiness, lambda: READERS, turn)
         for handler in self.worker.handlers:
             queue = self.worker.queue_of(handler)
             inbox = world.inbox(world.broker, queue, time)

@@ -41,6 +41,7 @@ from tests.builders import (
 )
 from tests.simulation.broker import UNDECODABLE
 from tests.simulation.chains import value_chains
+from tests.simulation.tenants import forge
 from tests.simulation.traffic import Arrival, Traffic, reader_of
 from tests.simulation.world import (
     GOOD_UNTIL,
@@ -86,6 +87,7 @@ def generate_traffic(rng: random.Random, workers: Sequence[Worker]) -> Traffic:
         (_value_chains, 0.7),
         (_using_ids_twice, 0.5),
         (_counting_short, 0.5),
+        (forge, 0.6),
     ):
         if rng.random() < chance:
             odd(traffic)
@@ -239,7 +241,8 @@ def _send_simple(traffic: Traffic, shop_id: str, order_id: str) -> None:
     command = PlaceOrder(shop_id=shop_id, order_id=order_id, distributor_id=order["distributor_id"], lines=(line,))
     traffic.commands[command.key].append(command)
     times = 2 if rng.random() < 0.2 else 1
-    traffic.send_bytes("order.place.v1", json.dumps(order).encode(), "application/json", times=times)
+    login = traffic.login_of(shop_id)
+    traffic.send_bytes("order.place.v1", json.dumps(order).encode(), "application/json", times=times, login=login)
 
 
 def _send_together(traffic: Traffic, commands: Sequence[PlaceOrder]) -> None:
@@ -311,7 +314,12 @@ def _unreadable(traffic: Traffic) -> None:
     """Unreadable messages; equal bytes twice are one message."""
     times = traffic.rng.choice((1, 2))
     traffic.send_bytes(
-        "order.place.v1", b'{"shop_id": "shop-1", ', "application/json", times=times, dead="malformed_json"
+        "order.place.v1",
+        b'{"shop_id": "shop-1", ',
+        "application/json",
+        times=times,
+        dead="malformed_json",
+        login=traffic.login_of("shop-1"),
     )
     odd = {"specversion": "1.0", "id": "odd", "source": "test", "type": "stock.receive.v9", "data": {}}
     traffic.send_bytes("stock.receive.v1", json.dumps(odd).encode(), STRUCTURED, dead="unknown_type")
@@ -320,7 +328,8 @@ def _unreadable(traffic: Traffic) -> None:
 def _refusable(traffic: Traffic) -> None:
     """Invalid messages that name their subject, so that they are refused by an event."""
     order = {"shop_id": "shop-1", "order_id": "3001", "distributor_id": 3, "product_id": TEA, "quantity": 0}
-    traffic.send_bytes("order.place.v1", json.dumps(order).encode(), "application/json", times=2)
+    login = traffic.login_of("shop-1")
+    traffic.send_bytes("order.place.v1", json.dumps(order).encode(), "application/json", times=2, login=login)
     status = {"shop_id": "shop-1", "order_id": "3001", "status": "lost"}
-    traffic.send_bytes("order.update-status.v1", json.dumps(status).encode(), "application/json")
+    traffic.send_bytes("order.update-status.v1", json.dumps(status).encode(), "application/json", login=login)
     traffic.send(update("paid", "never-placed"))

@@ -75,6 +75,7 @@ def test_the_seeds_cover_all_faults_and_outcomes() -> None:
         "cancelled_overdue",
         "order_unknown",
         " duplicate",
+        "message.answered.v1",
     }
     for seed in SEEDS[:100]:
         history = "\n".join(simulate(seed).history.lines())

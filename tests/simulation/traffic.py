@@ -6,18 +6,20 @@ import json
 import random
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cache
 
 from contracts.orders.v1 import RefundOrder
 from contracts.orders.v2 import PlaceOrder
 from contracts.subjects import OfOrder
-from contracts.wire.envelope import BATCH, COMMANDS_EXCHANGE, STRUCTURED, Payload
+from contracts.wire.envelope import BATCH, COMMANDS_EXCHANGE, SHOPS_EXCHANGE, STRUCTURED, Payload
 from contracts.wire.reading import Reader
 from infra.ports.messaging import Outgoing
 from infra.runtime.worker import Handler, Worker
+from infra.shops.ownership import SOURCE
 from tests import builders
+from tests.simulation.broker import LOGIN
 from tests.simulation.chains import Chain
 from tests.simulation.world import (
     POISON,
@@ -36,6 +38,20 @@ class Arrival:
     at_ms: int
     queue: str
     outgoing: Outgoing
+    forged: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ByLogin:
+    """A message that a shop's login sent, with the id by which that shop knows it; `key` is that of its repeats.
+
+    The key of a forged one is the key that it would have without the check whose it is.
+    """
+
+    shop: str
+    message_id: str
+    key: str
+    forged: bool
 
 
 @dataclass(slots=True)
@@ -55,6 +71,7 @@ class Traffic:
     """By order and refund id, accepted or not."""
     chains: list[Chain] = field(default_factory=list)
     used: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    by_login: list[ByLogin] = field(default_factory=list)
     moments: tuple[float, ...] = ()
     """When the outside world sends, as fractions of its time: all at once, in bursts, or occasionally."""
     _numbers: int = 0
@@ -69,10 +86,14 @@ class Traffic:
     ) -> None:
         """Payloads of one type, in one AMQP message, which arrives `times` times; `used_id` is one used elsewhere."""
         messages = []
+        shops = {getattr(payload, "shop_id", None) if payload.from_shops else None for payload in payloads}
+        login = self.login_of(shops.pop()) if len(shops) == 1 and used_id is None else None
         for payload in payloads:
             self._numbers += 1
             sent = SENT if used_id else self._sent(payload)
             message = builders.message(payload, id=used_id or f"sent-{self._numbers}", time=sent)
+            if login is not None:
+                message = message.model_copy(update={"source": f"{SOURCE}{login}"})
             messages.append(message)
             if used_id is not None and message.digest is not None:
                 self.used[message.key].add(message.digest)
@@ -82,7 +103,17 @@ class Traffic:
                 self.refunds[payload.key][payload.refund_id] = payload
         bodies = [message.to_bytes() for message in messages]
         body, content_type = (bodies[0], STRUCTURED) if len(bodies) == 1 else (b"[" + b",".join(bodies) + b"]", BATCH)
-        self.send_bytes(payloads[0].message_type, body, content_type, within_s=within_s, times=times, dead=dead)
+        message_type = payloads[0].message_type
+        self.send_bytes(message_type, body, content_type, within_s=within_s, times=times, dead=dead, login=login)
+
+    def login_of(self, shop_id: str | None) -> str | None:
+        """The shop, if it sends by its own login: that is so for a third of what shops send."""
+        chance = random.Random(f"login/{self.moments}/{self._numbers}/{len(self.arrivals)}")
+        return shop_id if chance.random() < 1 / 3 else None
+
+    def forge(self, login: str, message_type: str, body: bytes, content_type: str) -> None:
+        """A message by the login of a shop that is not that shop's own."""
+        self.send_bytes(message_type, body, content_type, login=login, forged=True)
 
     def _sent(self, payload: Payload) -> datetime:
         """The time on the sender's clock, which is absurd for an eighth of the messages about orders."""
@@ -99,23 +130,31 @@ class Traffic:
         within_s: float = TRAFFIC_S,
         times: int = 1,
         dead: str | None = None,
+        login: str | None = None,
+        forged: bool = False,
     ) -> None:
+        """By the login of a shop, if `login` is its id."""
         queue, handler = reader_of(message_type, self.workers)
         items = _reader(handler.payloads).read(
             body, content_type=content_type, routing_key=message_type, received_at=START
         )
-        self.keys[queue].update(item.key for item in items if item.key not in self.used)
+        if not forged:
+            self.keys[queue].update(item.key for item in items if item.key not in self.used)
+        if login is not None:
+            self.by_login += [ByLogin(login, item.id, item.key, forged) for item in items]
         if dead is not None:
             self.dead.update((item.id, dead) for item in items)
         outgoing = Outgoing(COMMANDS_EXCHANGE, message_type, body, content_type)
+        if login is not None:
+            outgoing = replace(outgoing, exchange=SHOPS_EXCHANGE, headers={LOGIN: login})
         for _ in range(times):
-            self.arrivals.append(Arrival(int(self.rng.choice(self.moments) * within_s * 1000), queue, outgoing))
+            self.arrivals.append(Arrival(int(self.rng.choice(self.moments) * within_s * 1000), queue, outgoing, forged))
 
     def completed_ms(self) -> dict[str, int]:
         """When the shop first reported an order's completion, in virtual time, by order."""
         first: dict[str, int] = {}
         for arrival in sorted(self.arrivals, key=lambda item: item.at_ms):
-            if b'"completed"' in arrival.outgoing.body:
+            if b'"completed"' in arrival.outgoing.body and not arrival.forged:
                 data = json.loads(arrival.outgoing.body)["data"]
                 first.setdefault(f"{data['shop_id']}/{data['order_id']}", arrival.at_ms)
         return first

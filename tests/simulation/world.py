@@ -16,6 +16,9 @@ GOOD_UNTIL = (START + timedelta(days=3)).date().isoformat()
 """The expiry date of a lot that counts today, but no longer tomorrow."""
 
 SHOPS = {"shop-1": "CNY", "shop-2": "USD", "shop-3": "CNY"}
+READERS = frozenset(("shop-1", "shop-3"))
+"""The shops that read events of their orders."""
+
 WEST, IN_WEST = "west", 3
 """The market of shop-3. Its rules, with plans of the same names, are rule set 3."""
 SPONSORS: Mapping[int, int | None] = {1: None, 2: 1, 3: 2, 4: 1}

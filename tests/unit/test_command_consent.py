@@ -18,6 +18,7 @@ DESTRUCTIVE: dict[Words, tuple[Words, ...]] = {
     ("dead", "discard"): (("--all",), ("--queue", "x"), ("--reason", "x"), ("--all", "--json")),
     ("ledger", "rebuild"): ((), ("--json",)),
     ("identity", "rotate-keys"): (("--at-once",),),
+    ("identity", "disable-shop"): (("shop-1",), ("shop-1", "--json")),
 }
 """Commands with the options that make them destructive."""
 

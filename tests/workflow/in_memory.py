@@ -22,10 +22,12 @@ from infra.ports.messaging import (
     ATTEMPTS_HEADER,
     REDELIVERED_HEADER,
     REPLAYS_HEADER,
+    SENDER_HEADER,
     BrokerUnavailable,
     Death,
     Delivery,
     Outgoing,
+    Sender,
 )
 from infra.ports.store import Change, Collection, Document, Increment, Query, StoreConflict, Transaction, one_by_one
 from infra.ports.time import Time
@@ -295,6 +297,7 @@ class InMemoryBroker:
             returned=0,
             received_at=self._time.now(),
             receipt=next(self._numbers),
+            sender=Sender.from_header(str(sender)) if (sender := message.headers.get(SENDER_HEADER)) else None,
         )
 
     def _enqueue(self, queue: str, delivery: Delivery) -> None:

@@ -92,6 +92,7 @@ def keep_dead_letter(state: State, message: Message[MessageDeadLettered]) -> Dec
         died_at=message.time,
         traceback=dead.traceback,
         concerns=dead.concerns,
+        sender=dead.sender,
         content_type=dead.content_type,
         routing_key=dead.routing_key,
     )

@@ -12,6 +12,7 @@ from contracts.orders import v1
 from contracts.orders.view import LISTS, ORDERS, status_list
 from contracts.rules.view import RULES
 from contracts.stock.v1 import StockReleaseRequested
+from infra.shops.readers import READERS
 from tests import raw_amqp
 from tests.builders import (
     CUP,
@@ -41,6 +42,7 @@ from tests.faults.crash_scenario import (
     LATER,
     MESSAGE_BYTES_MAX,
     Scenario,
+    by_login,
     documents,
     frame,
     garbled,
@@ -52,6 +54,7 @@ from tests.faults.crash_scenario import (
 )
 from workers.order_intake.model import Order
 
+OTHER_SHOP = "shop-1.b"
 ORPHAN = 9
 """A distributor whose sponsor the view lacks, which makes a rule raise."""
 
@@ -97,6 +100,46 @@ def taking_orders() -> Scenario:
             RULES: rule_sets(rules()),
         },
         dead=5,
+    )
+
+
+def messages_of_shops() -> Scenario:
+    """By the login of a shop: its own, what is not its own, and what is unreadable; each is answered."""
+    order, theirs = place("1"), place("2").model_copy(update={"shop_id": OTHER_SHOP})
+    bare = v1.PlaceOrder(
+        shop_id=SHOP, order_id="3", distributor_id=SELLER, product_id=CUP, quantity=1, total_price=Decimal("12.50")
+    )
+    return Scenario(
+        "order_intake",
+        (
+            (
+                by_login(SHOP, order),
+                by_login(SHOP, order),
+                by_login(SHOP, theirs),
+                by_login(SHOP, theirs, source=f"urn:shop:{OTHER_SHOP}"),
+                by_login(SHOP, place("4"), source=f"urn:shop:{OTHER_SHOP}"),
+                by_login(SHOP, outgoing_bare(bare)),
+                by_login(SHOP, place("unknown-product", lines=[a_placed_line(99)])),
+                by_login(SHOP, place("raises", distributor_id=ORPHAN)),
+                by_login(SHOP, noise(order.message_type)),
+                by_login("", place("nobodys"), source=f"urn:shop:{SHOP}"),
+            ),
+            (by_login(SHOP, update("paid", "1")), by_login(SHOP, update("shipped", "never-placed"))),
+            (by_login(OTHER_SHOP, theirs), by_login(OTHER_SHOP, update("cancelled", "1"))),
+        ),
+        frozenset(["accepted", "refused", "not_your_shop", "payment_noted"]),
+        {
+            SHOPS: documents(
+                Shop,
+                "shop_id",
+                *(replace(a_shop(shop), history_from=JOINED) for shop in (SHOP, OTHER_SHOP)),
+            ),
+            DISTRIBUTORS: documents(Distributor, "distributor_id", *the_chain().values(), a_distributor(ORPHAN, 8)),
+            PRODUCTS: documents(Product, "product_id", a_product(), a_product(CUP, CUPS)),
+            RULES: rule_sets(rules()),
+            READERS.name: [{"_id": SHOP, "changed_at": NOW, "ended_at": None}],
+        },
+        dead=3,
     )
 
 
