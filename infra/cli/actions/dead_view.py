@@ -40,8 +40,9 @@ def detail_lines(letter: DeadLetter) -> Iterator[str]:
         if value is not None and name not in ("body", "traceback"):
             yield f"{name:<13} {value}"
     if letter.traceback:
-        yield f"\ntraceback\n{letter.traceback}"
-    yield f"\nbody{' (only its beginning is kept)' if letter.is_excerpt else ''}\n{_readable(letter)}"
+        yield from ("", "traceback", *letter.traceback.rstrip("\n").split("\n"))
+    yield from ("", f"body{' (only its beginning is kept)' if letter.is_excerpt else ''}")
+    yield from _readable(letter).split("\n")
 
 
 def _readable(letter: DeadLetter) -> str:

@@ -31,6 +31,7 @@ from infra.ports.time import RealTime
 from infra.runtime.reply import DEAD_LETTERED
 from infra.settings import Settings
 from infra.terminal.environment import EXIT_BREACH, EXIT_ENVIRONMENT, EXIT_USAGE, one_sentence_on_failure, settings_for
+from infra.terminal.printing import print_line, print_text
 
 _AT_A_TIME = 200
 """Messages that are published before waiting for their confirms."""
@@ -82,14 +83,14 @@ def publish(file: str, message_type: str | None, wait: float, stack: str, *, as_
         settings = settings_for(stack)
         sent, failure = asyncio.run(_send(settings, commands, wait))
     if as_json:
-        typer.echo(
+        print_text(
             json.dumps(all_exact({"published": [each.as_object() for each in sent], "failure": failure}), indent=2)
         )
     else:
         for command in sent:
-            typer.echo(command.sentence(), err=command.is_refused)
+            print_line(command.sentence(), err=command.is_refused)
     if failure is not None:
-        typer.echo(f"{len(sent)} of {len(commands)} messages were published. {failure}", err=True)
+        print_line(f"{len(sent)} of {len(commands)} messages were published. {failure}", err=True)
         raise typer.Exit(EXIT_ENVIRONMENT)
     raise typer.Exit(EXIT_BREACH if any(command.is_refused for command in sent) else 0)
 
@@ -191,7 +192,7 @@ def _read(file: str) -> list[tuple[int, str]]:
     """Every message of the input as text, with its first line number; an array contains several."""
     try:
         if file == "-" and sys.stdin.isatty():
-            typer.echo("Reading messages from the terminal; end with Ctrl-D.", err=True)
+            print_line("Reading messages from the terminal; end with Ctrl-D.", err=True)
         text = (sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()).decode("utf-8-sig")
     except OSError as error:
         _refuse([f"{file}: {error.strerror or error}."], EXIT_USAGE)
@@ -227,5 +228,5 @@ def _after_space(text: str, at: int) -> int:
 
 def _refuse(sentences: Sequence[str], code: int) -> NoReturn:
     for sentence in sentences:
-        typer.echo(sentence, err=True)
+        print_line(sentence, err=True)
     raise typer.Exit(code)
