@@ -211,7 +211,9 @@ class Operations:
     async def require_key(self) -> None:
         """Raises OperationFailed where the log has a key and this process has not: its entry would count as forged."""
         if await self._lacks_key():
-            raise OperationFailed("The audit log is keyed; set TRIBUTARY_IDENTITY_SECRET as the API has it, and repeat.")
+            raise OperationFailed(
+                "The audit log is keyed; set TRIBUTARY_IDENTITY_SECRET as the API has it, and repeat."
+            )
 
     async def _lacks_key(self) -> bool:
         head = await audit_log.head_of(self._store)

@@ -25,6 +25,7 @@ from contracts.money import to_amount
 from infra.adapters import rabbitmq as broker
 from infra.adapters.mongo import MongoStore
 from infra.cli.actions.ledger_sums import Compared, Difference, compare
+from infra.cli.actions.operating import note_change
 from infra.local.progress_notes import progress_notes
 from infra.ports.store import SnapshotTooOld
 from infra.runtime import roster
@@ -81,7 +82,12 @@ def rebuild(stack: str, *, check: bool, yes: bool, as_json: bool) -> None:
         async with _store(settings) as store:
             if not check:
                 await _require_quiet(settings, _WOULD_CHANGE)
-                return await compare(store, snapshot=False, repair=True)
+                # Before and after: a rebuild that was killed in between has its entry too.
+                await note_change(settings, "ledger.rebuild-begun", "ledger", {})
+                found = await compare(store, snapshot=False, repair=True)
+                counts = {"accounts": len(found.differing), "months": len(found.months)}
+                await note_change(settings, "ledger.rebuilt", "ledger", counts)
+                return found
             try:
                 return await compare(store, snapshot=True, repair=False)
             except SnapshotTooOld:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from infra.processes import api_entry
@@ -28,7 +28,7 @@ def with_operations(stack: str, act: Callable[[Any], Awaitable[Any]]) -> Any:
             refuse(str(error), EXIT_BREACH)
 
 
-async def note_change(settings: Settings, action: str, target: str, after: dict[str, object]) -> None:
+async def note_change(settings: Settings, action: str, target: str, after: Mapping[str, object]) -> None:
     """Record in the audit log a change that this command makes by itself. Ends with one sentence if it cannot."""
     try:
         async with api_entry.operations(settings) as operations:

@@ -24,8 +24,9 @@ from contracts.wire import catalogue
 from contracts.wire.envelope import COMMANDS_EXCHANGE, STRUCTURED, Message, Payload, message_of
 from contracts.wire.reading import Reader, members
 from contracts.wire.refusal import Unreadable
-from infra.cli.actions.commanding import SOURCE, Outcome
+from infra.cli.actions.commanding import Outcome
 from infra.gateway.command_client import CommandClient
+from infra.operators.operator import source
 from infra.ports.messaging import BrokerUnavailable, Outgoing
 from infra.ports.time import RealTime
 from infra.runtime.reply import DEAD_LETTERED
@@ -172,7 +173,7 @@ def _message(line: int, text: str, message_type: str | None, settings: Settings)
 def _enveloped(data: str, payload: type[Payload]) -> str:
     """The body in an envelope, as text, so that no number is rewritten."""
     key = str(uuid4())
-    head = {"specversion": "1.0", "id": key, "source": SOURCE, "type": payload.message_type, "correlationid": key}
+    head = {"specversion": "1.0", "id": key, "source": source(), "type": payload.message_type, "correlationid": key}
     return json.dumps(all_exact({**head, "time": RealTime().now().isoformat()}))[:-1] + f', "data": {data}}}'
 
 
