@@ -1,4 +1,4 @@
-"""Until when what we run on is supported by those who make it, as they announced it. No registry states this, so it is kept here."""
+"""Until when what we run on is supported by its makers, as they announced it. No registry states this for all of it."""
 
 from __future__ import annotations
 
@@ -29,18 +29,12 @@ class Support:
 
 
 SUPPORT = (
-    Support(
-        "Python", "3.11", "PSF-2.0", "production", date(2027, 10, 31), "security fixes only; 3.12 and newer work too"
-    ),
+    Support("Python", "3.11", "PSF-2.0", "production", date(2027, 10, 31), "security fixes only"),
     Support("Debian", "12", "various", "production", date(2028, 6, 30), "long-term support; the base of our image"),
     Support("MongoDB", "8.0", "SSPL-1.0", "production", date(2029, 10, 31), "docker-compose.yml"),
-    Support(
-        "RabbitMQ", "4.1", "MPL-2.0", "production", None, "docker-compose.yml; fixes end with the next minor version"
-    ),
+    Support("RabbitMQ", "4.2", "MPL-2.0", "production", None, "docker-compose.yml; until the next minor version"),
     Support("Valkey", "8.1", "BSD-3-Clause", "production", None, "docker-compose.yml"),
-    Support(
-        "Motor", "3.7", "Apache-2.0", "production", date(2027, 5, 14), "deprecated; PyMongo's own async API replaces it"
-    ),
+    Support("Motor", "3.7", "Apache-2.0", "production", date(2027, 5, 14), "deprecated; PyMongo replaces it"),
     Support("MongoDB", "6.0.5", "SSPL-1.0", "development", date(2025, 7, 31), "`tributary up`: the newest in a wheel"),
     Support(
         "RabbitMQ",
@@ -48,7 +42,7 @@ SUPPORT = (
         "MPL-2.0",
         "development",
         date(2023, 7, 31),
-        "`tributary up`: Debian's package and its patches",
+        "`tributary up`: patched by Debian",
     ),
     Support(
         "Redis",
@@ -56,7 +50,7 @@ SUPPORT = (
         "BSD-3-Clause",
         "development",
         date(2024, 7, 29),
-        "`tributary up`: Debian's package and its patches",
+        "`tributary up`: patched by Debian",
     ),
 )
 

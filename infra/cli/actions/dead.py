@@ -13,6 +13,7 @@ from typing import Literal
 
 import typer
 
+from contracts.fields import is_visible_name
 from contracts.operations.v1 import SettleDeadLetter
 from contracts.operations.view import DeadLetter, DeadLetterState
 from infra.adapters import rabbitmq as broker
@@ -199,6 +200,8 @@ def _close(
         refuse("Name letters, or select them with --queue, --reason or --all, but not both.")
     outcome = Outcome(action)
     who = (by or getpass.getuser())[:64]
+    if not is_visible_name(who):
+        refuse("--by: write the name in visible characters.")
     with one_sentence_on_failure():
         asyncio.run(_carry_out(settings_for(stack), choice, outcome, by=who, note=note, dry_run=dry_run))
     if as_json:

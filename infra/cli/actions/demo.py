@@ -27,6 +27,7 @@ from infra.demo.quiet import NeverQuietError
 from infra.demo.report import Findings
 from infra.demo.run import Demo, Outcome, World, fleet_at_work
 from infra.demo.stay import Kept, NotServingError, Staying
+from infra.local import record
 from infra.local.progress_notes import progress_notes
 from infra.operators.timeline import Step
 from infra.processes.process import without_password
@@ -78,7 +79,8 @@ def demo(orders: int, *, keep: bool, on_given_servers: bool, yes: bool, as_json:
             settings = settings_for(name)
             if on_given_servers:
                 _permit(settings, orders, yes=yes)
-            logs.mkdir(parents=True, exist_ok=True)
+            record.create_private(logs.parent)
+            logs.mkdir(exist_ok=True)
             environment = environment_for(settings)
             staying = Staying(settings, name, home, environment) if keep else None
             at_work = staying.at_work() if staying else fleet_at_work(environment, logs)
