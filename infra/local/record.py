@@ -46,7 +46,7 @@ def folder_of(name: str, home: Path) -> Path:
 
 
 def create_private(folder: Path) -> None:
-    """Create the stack's folder so that no other user of the machine can look into it: data, logs, the cookie of Erlang.
+    """Create the stack's folder so that no other user of the machine can look into it: data, logs, Erlang's cookie.
 
     A home that exists may be shared, such as /tmp; only a new one, or our own `.tributary`, becomes private as well.
     """
