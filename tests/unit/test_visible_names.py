@@ -15,8 +15,8 @@ from contracts.operations.v1 import DeadLetterSettled, SettleDeadLetter
 from contracts.rules.v1 import ActivateRules, RulesActivated
 
 HIDDEN = (
-    "a\x1b[2J", "a\x00", "\ta", "a\n", "a\x7f", "a\x9b1m", "a\xad", "\u202ea", "a\u2066b", "\u200ea", "a\u200bb", "a\ufeff",
-    "a\u2028b", "a\u061cb",
+    "a\x1b[2J", "a\x00", "\ta", "a\n", "a\x7f", "a\x9b1m", "a\xad", "\u202ea", "a\u2066b", "\u200ea", "a\u200bb",
+    "a\ufeff", "a\u2028b", "a\u061cb",
 )  # fmt: skip
 BLANK = (" ", "\u00a0", "\u3000", "\u200d", "\u2800", "\u3164", "  \u2003 ")
 VISIBLE = ("Green tea", "绿茶", "Tea\u3000茶", "क\u200dष", "می\u200cخواهم", "👩\u200d🔬", "é", "=1+1", "<b>", "\\x1b")
