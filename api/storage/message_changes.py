@@ -71,6 +71,7 @@ class MessageChanges:
         self._audit = audit
         self._time = time
         self._sources = _sources()
+        self._since: dict[str, datetime] = {}
 
     async def keep_copying(self) -> None:
         """Copy every few seconds until cancelled; an outage of the store is waited out."""
@@ -91,13 +92,16 @@ class MessageChanges:
 
     async def _copy_from(self, source: _Source) -> int:
         began, mark, copied = self._time.now(), f"journal/{source.worker}", 0
-        found = await self._store.find(AUDIT_HEAD.name, {"_id": mark})
-        since = found[0]["at"] if found else _BEGINNING
+        since = self._since.get(source.worker)
+        if since is None:
+            # Only at the start: whoever can write to the database could set the stored mark ahead.
+            found = await self._store.find(AUDIT_HEAD.name, {"_id": mark})
+            since = min(found[0]["at"], began - _OVERLAP) if found else _BEGINNING
         async for entries in _in_parts(self._entries(source, since)):
             copied += await self._append(entries)
-        begin = began - _OVERLAP
-        if not found or since < begin:
-            await self._store.transact(lambda tx: tx.replace(AUDIT_HEAD.name, [{"_id": mark, "at": begin}]))
+        self._since[source.worker] = began - _OVERLAP
+        if copied or since == _BEGINNING:
+            await self._store.transact(lambda tx: tx.replace(AUDIT_HEAD.name, [{"_id": mark, "at": began - _OVERLAP}]))
         return copied
 
     async def _append(self, entries: Sequence[Entry]) -> int:
