@@ -1,7 +1,7 @@
 """The audit log: every change, with its author, its request, and the state before and after.
 
 Entries are numbered without a gap and never changed. Each has the hash of its predecessor, and a code (HMAC) by a key
-that the database does not have: whoever can only write to the database can neither rewrite the log nor cut its end
+that the database does not have: a writer of the database alone can neither rewrite the log nor cut its end
 unseen (`tributary audit verify`). Each new head is also a line of the JSON log, which is kept elsewhere.
 """
 

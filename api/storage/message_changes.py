@@ -2,7 +2,7 @@
 
 The worker's journal names each command it handled, with its sender's source, in the transaction of the change itself.
 This reader copies those that no entry has yet: so a change is never without its entry for longer than one round,
-whatever way it came and whoever crashed. Orders are not copied: they are a shop's trade, which `tributary trace` shows.
+whatever way it came and whichever process crashed. Orders are not copied: `tributary trace` shows them.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class MessageChanges:
         began, mark, copied = self._time.now(), f"journal/{source.worker}", 0
         since = self._since.get(source.worker)
         if since is None:
-            # Only at the start: whoever can write to the database could set the stored mark ahead.
+            # Only at the start: a writer of the database could set the stored mark ahead.
             found = await self._store.find(AUDIT_HEAD.name, {"_id": mark})
             since = min(found[0]["at"], began - _OVERLAP) if found else _BEGINNING
         async for entries in _in_parts(self._entries(source, since)):

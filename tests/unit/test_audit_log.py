@@ -89,7 +89,7 @@ class TestAudit:
 
 
 class TestKeyed:
-    """With a key nobody who can only write to the database rewrites or cuts the log unseen."""
+    """With a key, a writer of the database neither rewrites nor cuts the log unseen."""
 
     async def test_a_keyed_log_is_valid(self) -> None:
         documents, head = a_log(key=KEY)
@@ -101,11 +101,11 @@ class TestKeyed:
         assert breach.startswith("entries 1 to 5 have no code by this secret")
 
     async def test_a_code_is_of_one_entry_alone(self) -> None:
-        documents, head = a_log(key=KEY)
-        forged, _ = a_log(2)
-        forged = [{**document, "target": "user/9", "mac": documents[0]["mac"]} for document in forged]
-        breaches = (await verify(_Log(forged), _keyed(head), key=KEY)).breaches
-        assert any("entries 1 to 2 have no code" in breach for breach in breaches)
+        documents, head = a_log(1, key=KEY)
+        forged = document_of(Entry({}, "nothing.happened", "user/9", "r1"), Head(), NOW)
+        forged["mac"] = documents[0]["mac"]
+        breaches = (await verify(_Log([forged]), _keyed(head), key=KEY)).breaches
+        assert any("entries 1 to 1 have no code" in breach for breach in breaches)
 
     async def test_an_end_that_was_cut_off_with_a_mended_head_is_detected(self) -> None:
         documents, _ = a_log(key=KEY)
@@ -196,7 +196,7 @@ class TestAppending:
         [breach] = (await verify(store, await head_of(store), key=KEY)).breaches
         assert breach.startswith("before entry 2 the head of the log was removed or changed")
 
-    async def test_a_head_that_was_set_back_stops_nothing_either(self, store: _Store, log: AuditLog) -> None:
+    async def test_a_head_of_an_earlier_entry_stops_nothing_either(self, store: _Store, log: AuditLog) -> None:
         for number in range(3):
             await log.append(an_entry(f"m{number}"))
         first = store.entries()[0]

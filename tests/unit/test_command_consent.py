@@ -18,6 +18,7 @@ DESTRUCTIVE: dict[Words, tuple[Words, ...]] = {
     ("dead", "discard"): (("--all",), ("--queue", "x"), ("--reason", "x"), ("--all", "--json")),
     ("ledger", "rebuild"): ((), ("--json",)),
     ("identity", "rotate-keys"): (("--at-once",),),
+    ("audit", "seal"): ((),),
 }
 """Commands with the options that make them destructive."""
 
@@ -32,7 +33,7 @@ HARMLESS = {
     ("rules", "propose"), ("rules", "approve"), ("rules", "activate"), ("rules", "retire"), ("rules", "market"),
     ("rules", "backtest"), ("network", "preview-move"), ("schema", "check"), ("schema", "export"),
     ("identity", "create-admin"), ("identity", "create-login"), ("identity", "create-shop"),
-    ("identity", "create-client"), ("audit", "verify"),
+    ("identity", "create-client"), ("audit", "list"), ("audit", "verify"),
 }  # fmt: skip
 """Commands that only read, only add, or send a message that another person approves."""
 

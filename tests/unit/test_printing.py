@@ -77,7 +77,7 @@ def test_tables_and_sentences_are_escaped_and_no_markup(capsys: pytest.CaptureFi
 def test_styles_still_reach_a_terminal() -> None:
     class Terminal(Screen):
         def __init__(self) -> None:
-            Console.__init__(self, file=io.StringIO(), force_terminal=True, color_system="standard")
+            Console.__init__(self, file=io.StringIO(), force_terminal=True, color_system="standard", highlight=False)
 
     terminal = Terminal()
     terminal.print(f"[bold]heading[/] {ATTACK}")
@@ -98,6 +98,7 @@ def a_letter() -> DeadLetter:
         detail=ATTACK,
         attempts=1,
         replays=0,
+        encoding="utf-8",
         died_at=NOW,
         traceback=f"Traceback\n{ATTACK}",
         body=json.dumps({ATTACK: ATTACK}),

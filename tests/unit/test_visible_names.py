@@ -40,7 +40,17 @@ EVENTS: tuple[tuple[type[Any], dict[str, Any], str], ...] = (
         {"rule_version": 1, "market": "default", "effective_from": "2026-01-01T00:00:00Z"},
         "activated_by",
     ),
-    (DeadLetterSettled, {"letter_id": "1", "action": "discarded"}, "by"),
+    (
+        DeadLetterSettled,
+        {
+            "letter_id": "1",
+            "action": "discarded",
+            "queue": "q",
+            "reason": "malformed_json",
+            "settled_at": "2026-01-01T00:00:00Z",
+        },
+        "by",
+    ),
 )
 
 

@@ -19,7 +19,7 @@ from infra.terminal.printing import print_line, print_text
 _HEAD = re.compile(r"([0-9]{1,18}):([0-9a-f]{64})")
 _HEAD_LINE = "audit_head"
 _NO_KEY = (
-    "TRIBUTARY_IDENTITY_SECRET is not set here, so only the chain was checked: whoever can write to the database can "
+    "TRIBUTARY_IDENTITY_SECRET is not set here, so only the chain was checked: a writer of the database can "
     "rewrite it as a whole. Set the secret as the API has it, or compare heads that were recorded elsewhere."
 )
 
@@ -53,7 +53,7 @@ def seal(stack: str, *, yes: bool, as_json: bool) -> None:
     agree("vouch for every entry of the audit log so far", yes=yes)
     number = with_operations(stack, lambda operations: operations.seal_audit())
     if as_json:
-        print_text(json.dumps({"entry": number}))
+        print_text(json.dumps(all_exact({"entry": number})))
     else:
         print_line(f"Entry {number} vouches for all entries before it.")
 

@@ -22,8 +22,8 @@ def verify(
 ) -> None:
     """Check that no entry of the audit log was changed, removed or added. Exits with 1 if one was.
 
-    With TRIBUTARY_IDENTITY_SECRET as the API has it, a log that was rewritten as a whole is detected too. Whoever put
-    an older state of the log and its head back is found by heads that were recorded elsewhere: --heads or --expect.
+    With TRIBUTARY_IDENTITY_SECRET as the API has it, a log that was rewritten as a whole is detected too. An older
+    state of the log that was put back with its head is found by heads recorded elsewhere: --heads or --expect.
     """
     from infra.cli.actions.audit import verify as run
 
