@@ -150,6 +150,22 @@ lock: ## Write the lock files from pyproject.toml, with hashes; needs uv.
 	$(LOCK) --output-file requirements.lock
 	$(LOCK) --extra local --extra bench --extra dev --output-file requirements-dev.lock
 
+.PHONY: licences
+licences: $(INSTALLED) ## List the licence of every package, and until when servers and libraries are supported.
+	@$(BIN)/python -m tests.supply.licences
+
+.PHONY: advisories
+advisories: $(INSTALLED) ## Ask for known vulnerabilities of the packages; exits with 3 and says so where it cannot.
+	@$(BIN)/python -m tests.supply.advisories
+
+.PHONY: sbom
+sbom: $(INSTALLED) ## Write build/sbom.json, the bill of materials of the locked packages as CycloneDX.
+	@mkdir -p build
+# The warning states that a lock file does not say which package needs which.
+	@PYTHONWARNINGS=ignore $(BIN)/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml --output-reproducible \
+		--short-PURLs --output-format JSON --output-file build/sbom.json
+	@echo "Wrote build/sbom.json."
+
 .PHONY: clean
 clean: ## Stop the local stacks of this folder and delete the files of setup, tests and runs.
 	@for record in .tributary/*/stack.json; do \

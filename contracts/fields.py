@@ -223,6 +223,33 @@ IsoDate = Annotated[
 ]
 """A calendar day; compares as text."""
 
+_UNSEEN = r"\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+"""Control characters, and those that turn text around, break lines or take no room. Joiners (U+200C, U+200D) are not
+among them: Persian, Indian scripts and emoji need them."""
+
+_BLANK = r" \xa0\u115f\u1160\u1680\u2000-\u200a\u200c\u200d\u202f\u205f\u2800\u3000\u3164"
+
+NAME_PATTERN = f"^[^{_UNSEEN}]*[^{_UNSEEN}{_BLANK}][^{_UNSEEN}]*$"
+"""A name that people see: of visible characters, and not only spaces."""
+
+_is_visible = re.compile(NAME_PATTERN).fullmatch
+
+
+def is_visible_name(text: str) -> bool:
+    # A line end is the one character that `$` would let pass at the end.
+    return _is_visible(text) is not None
+
+
+def visible_name(text: str) -> str:
+    """For a command's field. The schemas of released versions have no pattern, so what is stored may be any text."""
+    if not is_visible_name(text):
+        raise ValueError(
+            "write it in visible characters: no control characters, none that change the direction of the text, and "
+            "not only spaces"
+        )
+    return text
+
+
 Code = Annotated[
     str,
     Field(

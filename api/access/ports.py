@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,8 +13,10 @@ from fastapi import Depends, Request
 from api.http.limits import Limits
 from api.identity.accounts.identity import Identity
 from api.identity.repository import COLLECTIONS as IDENTITY_COLLECTIONS
+from api.storage.audit_key import AuditKey
 from api.storage.audit_log import AuditLog
 from api.storage.figures import TYPES, Figures
+from api.storage.message_changes import MessageChanges
 from api.storage.protocols import Commands, Documents
 from api.storage.repository import COLLECTIONS
 from infra.gateway.event_listener import listening
@@ -47,12 +50,16 @@ async def open_ports(settings: Settings, *, rehearsals: str) -> AsyncIterator[Po
         ports = ports_on(connections, settings, rehearsals)
         await ports.identity.prepare()
         async with listening(settings.rabbitmq_url, TYPES, ports.figures.on_events):
-            yield ports
+            copying = asyncio.create_task(MessageChanges(ports.store, ports.audit, ports.time).keep_copying())
+            try:
+                yield ports
+            finally:
+                copying.cancel()
 
 
 def ports_on(connections: Connections, settings: Settings, rehearsals: str) -> Ports:
     store, commands, time = connections.store, connections.commands, RealTime()
-    audit = AuditLog(store, time)
+    audit = AuditLog(store, time, AuditKey.of(settings))
     identity = Identity.of(settings, store, commands, audit, time, connections.fetch_json)
     limits = Limits(connections.cache, settings)
     figures = Figures(store, connections.cache, time, settings)

@@ -22,7 +22,7 @@ from api.http.problems import Problem, documented
 from api.identity.principal import Principal
 from api.storage.audit_log import Entry
 from api.storage.counters import next_id
-from api.storage.repository import AUDIT, MESSAGES
+from api.storage.repository import MESSAGES
 from contracts.wire.catalogue import is_refusal
 from contracts.wire.envelope import Command, derived_id, message_of
 from infra.ports.messaging import BrokerUnavailable
@@ -208,11 +208,7 @@ class Writer:
     async def _audit(self, entry: Entry, outcome: str, *, repeated: bool) -> None:
         """Write one entry per change, however often its request is repeated with the same Idempotency-Key."""
         after = {**(entry.after or {}), "outcome": outcome}
-        if repeated:
-            written = {"target": entry.target, "after.message": after["message"]}
-            if await self.ports.store.find(AUDIT.name, written, limit=1, fields=("_id",)):
-                return
-        await self.ports.audit.append(replace(entry, after=after))
+        await self.ports.audit.append_done(replace(entry, after=after), repeated=repeated)
 
 
 def refuse(sent: Sent) -> None:

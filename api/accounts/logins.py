@@ -22,6 +22,7 @@ from api.identity.given import Email
 from api.identity.model import FIRST_PARTY, User
 from api.identity.oauth.grants import GrantRefused
 from api.identity.principal import Principal
+from contracts.fields import NAME_PATTERN
 
 login_router = APIRouter(prefix="/api/auth", tags=["login"], route_class=BodyRoute)
 """Absent where an OpenID provider has the users."""
@@ -29,7 +30,7 @@ login_router = APIRouter(prefix="/api/auth", tags=["login"], route_class=BodyRou
 router = APIRouter(prefix="/api", tags=["login"], route_class=BodyRoute)
 
 Password = Annotated[SecretStr, Field(min_length=1, max_length=128, examples=["correct horse battery"])]
-PersonName = Annotated[str, Field(max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$", examples=["Lin"])]
+PersonName = Annotated[str, Field(max_length=100, pattern=f"^$|{NAME_PATTERN}", examples=["Lin"])]
 PreferWait = Annotated[
     str | None, Header(alias="Prefer", max_length=200, description="`wait=N` (RFC 7240): seconds to wait, at most 10.")
 ]

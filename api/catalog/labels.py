@@ -15,7 +15,7 @@ from api.access.guard import needs
 from api.access.ports import Here, Ports
 from api.access.writing import Writing, written
 from api.catalog.view import BY_NUMBER, Versioned, expected_version, with_etag
-from api.http.bodies import Body, BodyRoute
+from api.http.bodies import VISIBLE, Body, BodyRoute
 from api.http.conditions import NOT_MODIFIED, IfMatch, IfNoneMatch, read_response
 from api.http.ids import ShownId
 from api.http.paging import Cursor, Limit, Page, next_link, page_of
@@ -48,11 +48,11 @@ class TagView(Versioned):
 
 
 class CategoryRequest(Body):
-    name: CategoryName
+    name: Annotated[CategoryName, VISIBLE]
 
 
 class TagRequest(Body):
-    name: TagName
+    name: Annotated[TagName, VISIBLE]
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from api.catalog.view import (
     require_category,
     with_etag,
 )
-from api.http.bodies import Body, BodyRoute
+from api.http.bodies import VISIBLE, Body, BodyRoute
 from api.http.conditions import NOT_MODIFIED, IfMatch, IfNoneMatch, read_response
 from api.http.paging import Cursor, Limit, Page, next_link, page_of
 from api.http.parameters import AS_IN_JSON
@@ -29,7 +29,7 @@ from api.http.problems import Problem, documented
 from api.identity.principal import Principal
 from contracts.catalog.v1 import DefineProduct, ImageUrl, Name, Tags
 from contracts.catalog.view import PRODUCTS
-from contracts.fields import CategoryId
+from contracts.fields import CategoryId, is_visible_name
 
 router = APIRouter(prefix="/api/products", tags=["products"], route_class=BodyRoute)
 
@@ -41,7 +41,7 @@ Active = Annotated[bool, Field(strict=True, description="An inactive product can
 
 
 class NewProduct(Body):
-    name: Name
+    name: Annotated[Name, VISIBLE]
     image_url: ImageUrl | None = None
     category_id: CategoryId
     tags: Tags = ()
@@ -51,7 +51,7 @@ class NewProduct(Body):
 class ChangeProduct(Body):
     """An absent field keeps its value; an `image_url` of null removes the image."""
 
-    name: Name | None = None
+    name: Annotated[Name, VISIBLE] | None = None
     image_url: ImageUrl | None = None
     category_id: CategoryId | None = None
     tags: Tags | None = None
@@ -143,10 +143,13 @@ async def change_product(
     sent = {name: getattr(body, name) for name in body.model_fields_set}
     changes = {name: value for name, value in sent.items() if value is not None or name == "image_url"}
     known = product_view(product).model_dump()
+    if not is_visible_name((known | changes)["name"]):
+        raise Problem("invalid_message", detail="name: the stored one has invisible characters; give another.")
+    # The stored category name is that of the old category.
+    category_name = product.category_name if same_category and is_visible_name(product.category_name or "") else None
     command = DefineProduct(
         **{name: value for name, value in known.items() if name != "version"} | changes,
-        # The stored category name is that of the old category.
-        category_name=product.category_name if same_category else None,
+        category_name=category_name,
         expected_version=expected,
     )
     return await writing.write(command, lambda: _shown(ports, product_id), before=known)

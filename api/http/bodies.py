@@ -13,11 +13,15 @@ from typing import Any
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import from_json
 from starlette.exceptions import HTTPException
 
 from api.http.ids import numbers_of
+from contracts.fields import NAME_PATTERN
+
+VISIBLE = Field(pattern=NAME_PATTERN)
+"""For a name that people see. The commands refuse others too, but released schemas of messages have no pattern."""
 
 
 class UnreadableBody(HTTPException, ValueError):

@@ -12,7 +12,7 @@ from api.access.guard import needs
 from api.access.ports import Here, Ports
 from api.access.scope import require_reach
 from api.access.writing import Writing, written
-from api.http.bodies import Body, BodyRoute
+from api.http.bodies import VISIBLE, Body, BodyRoute
 from api.http.conditions import (
     NOT_MODIFIED,
     IfMatch,
@@ -53,7 +53,7 @@ DistributorPart = Annotated[int, Path(ge=1, le=2**63 - 1, description="The distr
 
 
 class NewTeam(Body):
-    name: TeamName
+    name: Annotated[TeamName, VISIBLE]
     leader_id: LeaderId
     created_at: EffectiveAt = None
 

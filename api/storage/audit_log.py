@@ -1,29 +1,45 @@
-"""The audit log: every change through the API, with its author, its request, and the state before and after.
+"""The audit log: every change, with its author, its request, and the state before and after.
 
-Entries are numbered without a gap and never changed. Each has the hash of its predecessor, so an altered, removed or
-inserted entry is detected (`tributary audit verify`). A truncated end is detected by the head, and by any head that was
-recorded elsewhere.
+Entries are numbered without a gap and never changed. Each has the hash of its predecessor, and a code (HMAC) by a key
+that the database does not have: a writer of the database alone can neither rewrite the log nor cut its end
+unseen (`tributary audit verify`). Each new head is also a line of the JSON log, which is kept elsewhere.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeVar
 
+import structlog
+
+from api.storage.audit_key import AuditKey, hash_of
+from api.storage.protocols import Documents
 from api.storage.repository import AUDIT, AUDIT_HEAD
-from infra.ports.store import Document, Reader, Store, Streams, Transaction
+from infra.ports.store import Document, Reader, StoreConflict, StoreUnavailable, Transaction
 from infra.ports.time import Time
 from infra.runtime.conflicts import transact
 
+log = structlog.get_logger()
+T = TypeVar("T")
+
+SEALED = "audit.sealed"
+"""An operator vouches for all entries up to this one, for example those of the time before there was a key."""
+
+HEAD_REPAIRED = "audit.head-repaired"
+"""The stored head did not agree with the last entry: it was removed or changed, or entries were."""
+
+HEAD_LINE = "audit_head"
+"""The event of the log line that states a new head."""
+
+GENESIS = "0" * 64
 _HEAD = "head"
-_GENESIS = "0" * 64
+_SYSTEM = {"kind": "system", "subject": "audit-log", "client": None}
 _BATCH_MAX = 200
-_BREACHES_MAX = 100
+_LATE_MAX = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +59,23 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The last entry's number and hash; 0 for an empty log."""
+    """The last entry's number and hash; 0 for an empty log. `mac` is the stored code over both, if there is a key."""
 
     number: int = 0
-    hash: str = _GENESIS
+    hash: str = GENESIS
+    mac: str | None = field(default=None, compare=False)
 
 
 class AuditLog:
-    def __init__(self, store: Store, time: Time) -> None:
+    def __init__(self, store: Documents, time: Time, key: AuditKey | None = None, *, states_heads: bool = True) -> None:
+        """`states_heads` is whether this process writes each new head to its log."""
         self._store = store
         self._time = time
+        self._key = key
+        self._states_heads = states_heads
+        self._known = Head()
         self._pending: list[tuple[Entry, asyncio.Future[None]]] = []
+        self._late: list[Entry] = []
         self._writing = asyncio.Lock()
 
     async def append(self, entry: Entry) -> None:
@@ -65,22 +87,88 @@ class AuditLog:
                 await self._write_pending()
         await written
 
-    async def append_in(self, tx: Transaction, *entries: Entry) -> None:
-        """Append in the transaction of the change itself: both happen, or neither."""
-        head = await head_of(tx)
+    async def append_done(self, entry: Entry, *, repeated: bool) -> None:
+        """Append a change that has been made already: a failure of the log is logged and tried again, never raised.
+
+        Of a message that may have been sent before, `repeated`, an entry may exist already; then none is added.
+        """
+        try:
+            if not repeated or not await written(self._store, [_message_of(entry)]):
+                await self.append(entry)
+        except (StoreConflict, StoreUnavailable) as error:
+            log.error("audit entry is late", action=entry.action, target=entry.target, reason=str(error))
+            if len(self._late) < _LATE_MAX:
+                self._late.append(entry)
+
+    async def append_late(self) -> None:
+        """Write the entries that could not be written with their change. Raises StoreConflict and StoreUnavailable."""
+        while self._late:
+            if not await written(self._store, [_message_of(self._late[0])]):
+                await self.append(self._late[0])
+            self._late.pop(0)
+
+    async def transact(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        """Run a transaction that appends with `append_in`, and state the new head when it is committed."""
+        known = self._known
+        result = await transact(self._store, self._time, work)
+        await self.state_head(known)
+        return result
+
+    async def append_in(self, tx: Transaction, *entries: Entry) -> Head:
+        """Append in the transaction of the change itself, run by `transact`: both happen, or neither."""
+        head, repaired = await self._end_of(tx, entries)
         at = self._time.now()
         documents = []
-        for entry in entries:
-            document = _document(entry, head, at)
+        for entry in (*repaired, *entries):
+            document = document_of(entry, head, at, self._key)
             head = Head(document["_id"], document["hash"])
             documents.append(document)
         await tx.insert(AUDIT.name, documents)
-        await tx.replace(AUDIT_HEAD.name, [{"_id": _HEAD, "number": head.number, "hash": head.hash}])
+        await tx.replace(AUDIT_HEAD.name, [_head_document(head, self._key)])
+        return head
+
+    async def state_head(self, known: Head | None = None) -> None:
+        """Write the head to the JSON log, if it is new; so the log kept elsewhere shows what was cut off here."""
+        if not self._states_heads:
+            return
+        known = known or self._known
+        try:
+            head = await self._store.transact(head_of)
+        except (StoreConflict, StoreUnavailable):
+            # The change is committed; the next head states it too.
+            return
+        self._state(head or Head(), known)
+
+    def _state(self, head: Head, known: Head) -> None:
+        """`known` is the head that was known before `head` was read: an older one since then is no mistake."""
+        if not self._states_heads:
+            return
+        if head.number < known.number:
+            log.error("the audit log was cut off", known=known.number, found=head.number, hash=head.hash)
+            self._known = head
+        elif head.number > self._known.number:
+            log.info(HEAD_LINE, number=head.number, hash=head.hash)
+            self._known = head
+
+    async def _end_of(self, tx: Transaction, entries: Sequence[Entry]) -> tuple[Head, tuple[Entry, ...]]:
+        """Where to continue. A head that does not fit the last entry is repaired, and an entry says so for ever."""
+        head = await head_of(tx)
+        last = await tx.find(AUDIT.name, {}, sort=(("_id", -1),), limit=1, fields=("hash",))
+        end = Head(last[0]["_id"], last[0]["hash"]) if last else Head()
+        if (head or Head()) == end:
+            return end, ()
+        # Numbers are not used twice, so that entries that are gone leave a gap.
+        known = head or Head()
+        end = end if end.number >= known.number else known
+        log.error("the head of the audit log does not agree with it", head=known.number, entries=end.number)
+        found = {"head": known.number, "entry": last[0]["_id"] if last else 0}
+        return end, (Entry(_SYSTEM, HEAD_REPAIRED, "audit", entries[0].correlation, after=found),)
 
     async def _write_pending(self) -> None:
         batch, self._pending = self._pending[:_BATCH_MAX], self._pending[_BATCH_MAX:]
+        entries, known = [entry for entry, _ in batch], self._known
         try:
-            await transact(self._store, self._time, lambda tx: self.append_in(tx, *(entry for entry, _ in batch)))
+            head = await transact(self._store, self._time, lambda tx: self.append_in(tx, *entries))
         except BaseException as error:
             for _, written in batch:
                 if not written.done():
@@ -88,17 +176,35 @@ class AuditLog:
             if not isinstance(error, Exception):
                 raise
         else:
+            self._state(head, known)
             for _, written in batch:
                 if not written.done():
                     written.set_result(None)
 
 
-async def head_of(reader: Reader) -> Head:
+async def head_of(reader: Reader) -> Head | None:
+    """The stored head; None if there is none."""
     found = await reader.find(AUDIT_HEAD.name, {"_id": _HEAD})
-    return Head(found[0]["number"], found[0]["hash"]) if found else Head()
+    return Head(found[0]["number"], found[0]["hash"], found[0].get("mac")) if found else None
 
 
-def _document(entry: Entry, head: Head, at: datetime) -> Document:
+async def written(reader: Reader, messages: Sequence[str]) -> set[str]:
+    """Which of these messages have an entry."""
+    found = await reader.find(AUDIT.name, {"after.message": {"$in": list(messages)}}, fields=("after.message",))
+    return {document["after"]["message"] for document in found}
+
+
+def _message_of(entry: Entry) -> str:
+    return str((entry.after or {}).get("message"))
+
+
+def _head_document(head: Head, key: AuditKey | None) -> Document:
+    document: Document = {"_id": _HEAD, "number": head.number, "hash": head.hash}
+    return document if key is None else {**document, "mac": key.of_head(head.number, head.hash)}
+
+
+def document_of(entry: Entry, head: Head, at: datetime, key: AuditKey | None = None) -> Document:
+    """The entry as stored after the one that `head` names."""
     document: Document = {
         "_id": head.number + 1,
         "at": at,
@@ -110,54 +216,10 @@ def _document(entry: Entry, head: Head, at: datetime) -> Document:
         "after": _plain(entry.after),
         "previous": head.hash,
     }
-    return {**document, "hash": hash_of(document)}
+    document["hash"] = hash_of(document)
+    return document if key is None else {**document, "mac": key.of_entry(document["hash"])}
 
 
 def _plain(value: Mapping[str, Any] | None) -> Any:
     """The value as JSON, so that it has the same hash when it is read back from the store."""
     return json.loads(json.dumps(value, default=str))
-
-
-def hash_of(document: Mapping[str, Any]) -> str:
-    """SHA-256 of the canonical JSON of everything but the hash itself."""
-    content = {name: value for name, value in document.items() if name != "hash"}
-    content["at"] = content["at"].astimezone(UTC).isoformat(timespec="milliseconds")
-    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
-    return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-@dataclass(frozen=True, slots=True)
-class Verified:
-    """The last entry's number and hash, and a sentence for each breach."""
-
-    head: Head
-    breaches: Sequence[str]
-
-
-async def verify(store: Streams, stored_head: Head, expected: Head | None = None) -> Verified:
-    """Walk the whole log. `expected` is a head that was recorded earlier and must still be in it."""
-    breaches: list[str] = []
-    head = Head()
-    seen_expected = expected is None or expected == head
-    async for document in _entries(store):
-        number = document["_id"]
-        if number != head.number + 1:
-            breaches.append(f"entries {head.number + 1} to {number - 1} are missing")
-        elif document.get("previous") != head.hash:
-            breaches.append(f"entry {number} does not follow entry {head.number}: one of them was changed")
-        if hash_of(document) != document.get("hash"):
-            breaches.append(f"entry {number} is not what was written")
-        head = Head(number, str(document.get("hash")))
-        seen_expected = seen_expected or head == expected
-        if len(breaches) >= _BREACHES_MAX:
-            break
-    # Entries may have been written since the head was read; fewer entries than its number are a breach.
-    if head.number < stored_head.number or (head.number == stored_head.number and head.hash != stored_head.hash):
-        breaches.append(f"the log ends with entry {head.number}, but its head is entry {stored_head.number}")
-    if not seen_expected and expected is not None:
-        breaches.append(f"entry {expected.number} with hash {expected.hash} is not in the log")
-    return Verified(head, breaches)
-
-
-def _entries(store: Streams) -> AsyncIterator[Document]:
-    return store.stream(AUDIT.name, {}, sort=(("_id", 1),))

@@ -6,14 +6,17 @@ from infra.ports.store import Collection, Index
 
 AUDIT = Collection(
     "api.audit",
-    "every change made through the API, by number; each entry has the hash of its predecessor",
+    "every change, by number; each entry has the hash of its predecessor and a code by a key",
     (
         Index((("who.subject", 1), ("_id", -1)), "changes by a principal, newest first"),
         Index((("target", 1), ("_id", -1)), "changes of a thing, newest first"),
         Index((("correlation", 1),), "changes of a request"),
+        Index((("after.message", 1),), "whether a message has its entry", sparse=True),
     ),
 )
-AUDIT_HEAD = Collection("api.audit_head", "the number and the hash of the last audit entry")
+AUDIT_HEAD = Collection(
+    "api.audit_head", "the number and the hash of the last audit entry, and how far the journals were read for it"
+)
 COUNTERS = Collection("api.counters", "the last number assigned, by noun")
 MESSAGES = Collection(
     "api.messages",

@@ -10,18 +10,25 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, StrictBool, StrictInt
 
-from contracts.fields import CategoryId, Code, Detail, Id64, ProductId
+from contracts.fields import CategoryId, Code, Detail, Id64, ProductId, visible_name
 from contracts.subjects import OfCategory, OfProduct, OfTag
 from contracts.wire.envelope import Command, Event, Refusal
 
 TAGS_MAX = 50
 """Tags are for search; a product with more of them would be found by every search."""
 
-Name = Annotated[
+AnyName = Annotated[
     str, Field(min_length=1, max_length=200, description="The name that people see.", examples=["Green tea"])
 ]
-CategoryName = Annotated[Name, Field(examples=["Tea"])]
-TagName = Annotated[Name, Field(examples=["organic"])]
+"""A name of an event: it may have been given before names had to be visible."""
+
+AnyCategoryName = Annotated[AnyName, Field(examples=["Tea"])]
+AnyTagName = Annotated[AnyName, Field(examples=["organic"])]
+Name = Annotated[AnyName, AfterValidator(visible_name)]
+"""A name that a command may give."""
+
+CategoryName = Annotated[AnyCategoryName, AfterValidator(visible_name)]
+TagName = Annotated[AnyTagName, AfterValidator(visible_name)]
 TagId = Annotated[Id64, Field(description="The tag, by its number in the catalogue.", examples=[3])]
 ImageUrl = Annotated[
     str,
@@ -69,7 +76,7 @@ class DefineProduct(OfProduct, Command, type="product.define.v1"):
 
 class ProductDefined(OfProduct, Event, type="product.defined.v1"):
     product_id: ProductId
-    name: Name
+    name: AnyName
     category_id: CategoryId
     image_url: ImageUrl | None = None
     tags: Tags = ()
@@ -100,7 +107,7 @@ class RemoveCategory(OfCategory, Command, type="category.remove.v1"):
 
 class CategoryDefined(OfCategory, Event, type="category.defined.v1"):
     category_id: CategoryId
-    name: CategoryName
+    name: AnyCategoryName
     version: Version
 
 
@@ -131,7 +138,7 @@ class RemoveTag(OfTag, Command, type="tag.remove.v1"):
 
 class TagDefined(OfTag, Event, type="tag.defined.v1"):
     tag_id: TagId
-    name: TagName
+    name: AnyTagName
     version: Version
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, StrictBool
+from pydantic import AfterValidator, Field, StrictBool
 
-from contracts.fields import AnyCurrency, Code, Currency, Detail, DistributorId, Id64, MarketName, ShopId
+from contracts.fields import AnyCurrency, Code, Currency, Detail, DistributorId, Id64, MarketName, ShopId, visible_name
 from contracts.subjects import OfDistributor, OfShop, OfTeam
 from contracts.wire.envelope import Command, Event, Refusal, Timestamp
 
@@ -36,10 +36,13 @@ HistoryFrom = Annotated[
 ]
 TeamId = Annotated[Id64, Field(description="The team, by its number in the network.", examples=[12])]
 LeaderId = Annotated[Id64, Field(description="The leader of the team; need not be a member.", examples=[40007])]
-TeamName = Annotated[
+AnyTeamName = Annotated[
     str,
     Field(min_length=1, max_length=100, description="The team's name, for people.", examples=["Riverside"]),
 ]
+"""A name of an event: it may have been given before names had to be visible."""
+
+TeamName = Annotated[AnyTeamName, AfterValidator(visible_name)]
 EffectiveAt = Annotated[
     Timestamp | None,
     Field(
@@ -177,7 +180,7 @@ class LeaveTeam(OfTeam, Command, type="team.leave.v1"):
 class TeamCreated(OfTeam, Event, type="team.created.v1"):
     team_id: TeamId
     leader_id: LeaderId
-    name: TeamName
+    name: AnyTeamName
     created_at: Timestamp
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, StrictInt
+from pydantic import AfterValidator, Field, StrictInt
 
-from contracts.fields import Code, Detail
+from contracts.fields import Code, Detail, visible_name
 from contracts.wire.envelope import Command, Event, Refusal, Timestamp
 
 LetterId = Annotated[
@@ -22,10 +22,13 @@ Settlement = Annotated[
     Literal["replayed", "discarded"],
     Field(description="The decision: the message was replayed, or it is discarded."),
 ]
-Operator = Annotated[
+AnyOperator = Annotated[
     str,
     Field(min_length=1, max_length=64, description="The person who decided.", examples=["li.na"]),
 ]
+"""A person of an event: the name may have been given before names had to be visible."""
+
+Operator = Annotated[AnyOperator, AfterValidator(visible_name)]
 Note = Annotated[
     str | None,
     Field(max_length=1000, description="Why, for later reference.", examples=["The shop has mended its export."]),
@@ -129,7 +132,7 @@ class SettleDeadLetter(OfDeadLetter, Command, type="dead-letter.settle.v1"):
 class DeadLetterSettled(OfDeadLetter, Event, type="dead-letter.settled.v1"):
     letter_id: LetterId
     action: Settlement
-    by: Operator
+    by: AnyOperator
     note: Note = None
     queue: Annotated[str, Field(examples=["order_intake.order.place"])]
     reason: Code

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictInt
 
-from contracts.fields import Code, Detail, MarketName, Rate, RuleVersion
+from contracts.fields import Code, Detail, MarketName, Rate, RuleVersion, visible_name
 from contracts.rules.document import EXAMPLE, RuleDocument
 from contracts.wire.envelope import Command, Event, Refusal, Timestamp
 
@@ -34,11 +34,14 @@ def _named(person: str) -> str:
     return person
 
 
-Person = Annotated[
+AnyPerson = Annotated[
     str,
     Field(min_length=1, max_length=64, description="The person who did it.", examples=["li.na"]),
     AfterValidator(_named),
 ]
+"""A person of an event: the name may have been given before names had to be visible."""
+
+Person = Annotated[AnyPerson, AfterValidator(visible_name)]
 Digest = Annotated[
     str,
     Field(
@@ -101,7 +104,7 @@ class LevelsOverride(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    by: Person
+    by: AnyPerson
     reason: Annotated[str, Field(min_length=1, max_length=1000, examples=["Licence 2026-17 of the authority."])]
 
 
@@ -134,27 +137,27 @@ class DefineMarket(OfMarket, Command, type="market.define.v1"):
 class RulesProposed(OfRules, Event, type="rules.proposed.v1"):
     rule_version: RuleVersion
     digest: Digest
-    proposed_by: Person
+    proposed_by: AnyPerson
 
 
 class RulesApproved(OfRules, Event, type="rules.approved.v1"):
     rule_version: RuleVersion
     digest: Digest
-    approved_by: Person
+    approved_by: AnyPerson
 
 
 class RulesActivated(OfRules, Event, type="rules.activated.v1"):
     rule_version: RuleVersion
     market: MarketName
     effective_from: Timestamp
-    activated_by: Person
+    activated_by: AnyPerson
 
 
 class RulesRetired(OfRules, Event, type="rules.retired.v1"):
     rule_version: RuleVersion
     market: MarketName
     effective_from: Timestamp
-    retired_by: Person
+    retired_by: AnyPerson
 
 
 class RulesRefused(OfRules, Refusal, type="rules.refused.v1"):

@@ -11,7 +11,21 @@ from typing import Annotated
 import typer
 
 from infra.cli import ending
-from infra.cli.commands import checks, dead, identity, ledger, network, orders, rules, schema, stack, trials, work
+from infra.cli.commands import (
+    audit,
+    checks,
+    dead,
+    identity,
+    ledger,
+    network,
+    orders,
+    rules,
+    schema,
+    stack,
+    trials,
+    work,
+)
+from infra.terminal.printing import print_line
 
 
 def _typer(description: str) -> typer.Typer:
@@ -108,15 +122,17 @@ _add(
 )
 _add(identities, "rotate-keys", identity.rotate_keys, "tributary identity rotate-keys")
 
-audits = _group(app, "audit", "Who changed what through the HTTP API.", "tributary audit verify")
-_add(audits, "verify", identity.verify_audit, "tributary audit verify")
+audits = _group(app, "audit", "Who changed what, by whatever way.", "tributary audit list")
+_add(audits, "list", audit.list_changes, "tributary audit list --last 20", "tributary audit list --target rules/2")
+_add(audits, "verify", audit.verify, "tributary audit verify", "tributary audit verify --heads api.log")
+_add(audits, "seal", audit.seal, "tributary audit seal")
 
 
 def _version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
-        typer.echo(f"tributary {version('tributary')}")
+        print_line(f"tributary {version('tributary')}")
         raise typer.Exit
 
 

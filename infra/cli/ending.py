@@ -17,6 +17,7 @@ import typer
 from typer.main import get_command
 
 from infra.terminal.environment import EXIT_ENVIRONMENT, EXIT_USAGE
+from infra.terminal.printing import print_line, print_text
 
 EXIT_INTERRUPTED = 130
 EXIT_BROKEN_PIPE = 141
@@ -60,7 +61,7 @@ def _code_of(app: typer.Typer) -> int:
     except typer.TyperException as error:
         return _usage(error)
     except typer.Abort:
-        print("\nNothing was changed.", file=sys.stderr)
+        print_text("\nNothing was changed.", err=True)
         return EXIT_INTERRUPTED
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
@@ -83,19 +84,19 @@ def _usage(error: typer.TyperException) -> int:
     context = getattr(error, "ctx", None)
     message = error.format_message()
     if context is None or message == context.get_help():
-        print(message, file=sys.stderr)
+        print_text(message, err=True)
     else:
         if similar := getattr(error, "possibilities", None):
             message = f"{error.message}. Did you mean {' or '.join(similar)}?"
         message = message.replace(": Value error, ", ": ")
         end = "" if message.endswith((".", "?")) else "."
-        print(f"{message}{end} See `{context.command_path} --help`.", file=sys.stderr)
+        print_line(f"{message}{end} See `{context.command_path} --help`.", err=True)
     return error.exit_code
 
 
 def _unexpected(error: Exception) -> int:
     if os.environ.get("TRIBUTARY_DEBUG"):
-        traceback.print_exception(error)
+        print_text("".join(traceback.format_exception(error)), end="", err=True)
         return EXIT_ENVIRONMENT
     if isinstance(error, OSError) and (error.filename or error.errno in _FULL):
         return _system(error)
@@ -106,7 +107,7 @@ def _unexpected(error: Exception) -> int:
         with open(descriptor, "w") as log:
             traceback.print_exception(error, file=log)
         where = f" Please report it with {name}."
-    print(f"Unexpected failure: {type(error).__name__}{f': {text}' if text else ''}.{where}", file=sys.stderr)
+    print_line(f"Unexpected failure: {type(error).__name__}{f': {text}' if text else ''}.{where}", err=True)
     return EXIT_ENVIRONMENT
 
 
@@ -114,11 +115,11 @@ def _system(error: OSError) -> int:
     """A file that cannot be read or written, or a full disk: the sentence names it, and no traceback is needed."""
     subject = error.filename if error.filename else "The output cannot be written"
     text = os.fsdecode(subject) if isinstance(subject, str | bytes) else subject
-    print(f"{text}: {error.strerror}.", file=sys.stderr)
+    print_line(f"{text}: {error.strerror}.", err=True)
     return EXIT_ENVIRONMENT
 
 
 def _not_utf8() -> int:
     """Arguments that are not valid UTF-8 arrive as halves of surrogate pairs."""
-    print("The input is not valid UTF-8; type it again.", file=sys.stderr)
+    print_line("The input is not valid UTF-8; type it again.", err=True)
     return EXIT_USAGE

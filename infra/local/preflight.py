@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from infra.local import record
 from infra.local.errors import StackError
 from infra.local.server import Server
 
@@ -30,7 +31,7 @@ def prepare(folder: Path) -> None:
     if not Path("/proc/self/stat").exists():
         raise StackError("The local stack runs on Linux only; use `docker compose up` on this machine.")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        record.create_private(folder)
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as cause:

@@ -19,7 +19,8 @@ def start_program(
     """Start a program of the stack `name` in the background, and record it."""
     folder = record.folder_of(name, home)
     logs = folder / LOGS
-    logs.mkdir(parents=True, exist_ok=True)
+    record.create_private(folder)
+    logs.mkdir(exist_ok=True)
     with record.locked(folder):
         mark = process.start(argv, env={**env, **marked(folder)}, folder=Path.cwd(), log=logs / f"{program}.log")
         entry = ServerRecord(processes={"program": mark}, version=version)

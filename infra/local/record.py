@@ -18,6 +18,8 @@ from infra.local.process import POLL_S, ProcessMark
 
 FORMAT = 1
 LOCK_WAIT_MAX_S = 180.0
+OWN_HOME = ".tributary"
+_PRIVATE = 0o700
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 
 
@@ -41,6 +43,19 @@ def folder_of(name: str, home: Path) -> Path:
             "beginning with a letter or a digit."
         )
     return home.expanduser().absolute() / name
+
+
+def create_private(folder: Path) -> None:
+    """Create the stack's folder so that no other user of the machine can look into it: data, logs, Erlang's cookie.
+
+    A home that exists may be shared, such as /tmp; only a new one, or our own `.tributary`, becomes private as well.
+    """
+    home = folder.parent
+    if not home.exists() or home.name == OWN_HOME:
+        home.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
+        home.chmod(_PRIVATE)
+    folder.mkdir(mode=_PRIVATE, exist_ok=True)
+    folder.chmod(_PRIVATE)
 
 
 def read(folder: Path) -> StackRecord:

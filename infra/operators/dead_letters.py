@@ -16,12 +16,12 @@ from contracts.operations.v1 import SettleDeadLetter, Settlement
 from contracts.operations.view import DEAD_LETTERS, DeadLetter, DeadLetterState
 from contracts.wire.envelope import COMMANDS_EXCHANGE, PAYLOADS, STRUCTURED, message_of
 from infra.auditing.audit import Read
+from infra.operators.operator import source
 from infra.ports.messaging import ATTEMPTS_HEADER, REPLAYS_HEADER, ROUTING_KEY_HEADER, SENDER_HEADER, Outgoing
 from infra.runtime import roster
 from infra.runtime.repository import Codec
 from infra.shops.ownership import SENDER_UNKNOWN
 
-SOURCE = "urn:tributary:operator"
 _AT_ONCE = 100
 _BYTES_AT_ONCE = 8 * 1024 * 1024
 _SUBJECT_CHARS_MAX = 128
@@ -153,7 +153,7 @@ def settlement(letter: DeadLetter, action: Settlement, *, by: str, at: datetime,
     concerns = letter.concerns if letter.concerns and len(letter.concerns) <= _SUBJECT_CHARS_MAX else None
     message = message_of(SettleDeadLetter)(
         id=str(uuid4()),
-        source=SOURCE,
+        source=source(),
         type=command.message_type,
         time=at,
         subject=command.about(),

@@ -19,7 +19,7 @@ from contracts.operations.v1 import MessageDeadLettered
 from contracts.operations.view import DEAD_LETTERS
 from contracts.wire.reading import BARE_SOURCE
 from infra.auditing.audit import Read
-from infra.operators import dead_letters
+from infra.operators.operator import source
 from infra.ports.store import JOURNALS, Document, Parts
 
 _RECORDS_MAX = 1000
@@ -79,8 +79,8 @@ async def _keys(read: Journals, message_id: str) -> list[str]:
         return [message_id]
     found = await read.find(SHOPS, {}, sort=(("_id", 1),), limit=_RECORDS_MAX, fields=("_id",))
     shops = [shop["_id"] for shop in found]
-    sources = (BARE_SOURCE, dead_letters.SOURCE, *shops)
-    return [message_id, *(f"{source}/{message_id}" for source in sources)]
+    sources = (BARE_SOURCE, source(), *shops)
+    return [message_id, *(f"{sender}/{message_id}" for sender in sources)]
 
 
 def _wider(step: Step) -> Iterable[str]:

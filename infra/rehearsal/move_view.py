@@ -10,11 +10,12 @@ from rich.console import Console
 from contracts.money import to_amount
 from infra.rehearsal.move import MovePreview
 from infra.rehearsal.view import change_object, people_table, people_title, print_table
+from infra.terminal.printing import printable
 
 
 def print_preview(found: MovePreview, console: Console) -> None:
     def add(sentence: str) -> None:
-        console.print(sentence, highlight=False, markup=False, soft_wrap=True)
+        console.print(printable(sentence), highlight=False, markup=False, soft_wrap=True)
 
     where = f"below {', below '.join(map(str, found.chain[:3]))}" if found.chain else "at the top of the network"
     more = f" and {len(found.chain) - 3} more" if len(found.chain) > 3 else ""

@@ -13,6 +13,7 @@ from rich.table import Table
 from contracts.money import to_amount, to_rate
 from infra.rehearsal.backtest import Backtest
 from infra.rehearsal.comparison import Change, Comparison, gains_and_losses
+from infra.terminal.printing import printable
 from infra.terminal.screen import Grid
 
 SHOWN_MAX = 5
@@ -20,12 +21,13 @@ SHOWN_MAX = 5
 
 
 def print_backtest(found: Backtest, console: Console) -> None:
-    console.print(f"[bold]“{escape(found.title)}” from {found.first_day} to {found.last_day}[/]", highlight=False)
+    title = escape(printable(found.title))
+    console.print(f"[bold]“{title}” from {found.first_day} to {found.last_day}[/]", highlight=False)
     for currency, comparison in sorted(found.by_currency.items()):
         for title, table in _tables(found, currency, comparison):
             print_table(console, title, table)
     for sentence in _remarks(found):
-        console.print(sentence, highlight=False, markup=False, soft_wrap=True)
+        console.print(printable(sentence), highlight=False, markup=False, soft_wrap=True)
 
 
 def _tables(found: Backtest, currency: str, comparison: Comparison) -> Iterator[tuple[str, Table]]:

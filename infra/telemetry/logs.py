@@ -33,6 +33,8 @@ _PROCESSORS: tuple[Any, ...] = (
     # Without the variables of each frame, which structlog adds by default: a password could be among them.
     structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
     structlog.processors.JSONRenderer(default=str),
+    # JSON escapes every other character that steers a terminal or turns text around.
+    lambda _logger, _method, line: line.replace("\x7f", "\\u007f"),
 )
 
 

@@ -22,6 +22,7 @@ from infra.ports.messaging import BrokerUnavailable
 from infra.ports.store import StoreUnavailable
 from infra.processes.start import EXIT_START_ERROR, StartError
 from infra.terminal.near import did_you_mean
+from infra.terminal.printing import print_line, printable
 
 if TYPE_CHECKING:
     from infra.settings import Settings
@@ -56,7 +57,7 @@ def leave_exported_addresses(reason: str) -> None:
     for variable in _URLS.values():
         os.environ.pop(variable, None)
     if exported:
-        print(f"Not used, though exported: {', '.join(exported)}. {reason}", file=sys.stderr)
+        print_line(f"Not used, though exported: {', '.join(exported)}. {reason}", err=True)
 
 
 def is_on_command_line(context: typer.Context, parameter: str) -> bool:
@@ -166,7 +167,7 @@ def agree(action: str, *, yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         refuse(f"This would {action}; add --yes to confirm.")
-    if not typer.confirm(f"This will {action}. Continue?", err=True):
+    if not typer.confirm(printable(f"This will {action}. Continue?"), err=True):
         refuse("Nothing was changed.")
 
 
@@ -180,7 +181,7 @@ def write_file(path: Path, text: str) -> None:
 
 def refuse(sentence: str, code: int = EXIT_USAGE) -> NoReturn:
     """End the command with one sentence."""
-    print(sentence, file=sys.stderr)
+    print_line(sentence, err=True)
     raise typer.Exit(code)
 
 

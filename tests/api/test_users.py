@@ -153,7 +153,8 @@ async def test_tampering_with_the_audit_log_is_detected(front: Front, admin: htt
     await asyncio.gather(*(created(front, admin) for _ in range(4)))
     sound = await front.command("audit", "verify", "--json")
     assert (sound.code, sound.object["holds"]) == (0, True), sound.out
-    assert sound.object["entries"] == len(await front.site.documents("api.audit"))
+    # Changes by messages are added meanwhile.
+    assert 4 <= sound.object["entries"] <= len(await front.site.documents("api.audit"))
     recorded = sound.object["head"]
     assert (await front.command("audit", "verify", "--expect", recorded)).code == 0
     with MongoClient[dict[str, Any]](front.site.settings.mongodb_url) as mongo:

@@ -19,6 +19,7 @@ DESTRUCTIVE: dict[Words, tuple[Words, ...]] = {
     ("ledger", "rebuild"): ((), ("--json",)),
     ("identity", "rotate-keys"): (("--at-once",),),
     ("identity", "disable-shop"): (("shop-1",), ("shop-1", "--json")),
+    ("audit", "seal"): ((),),
 }
 """Commands with the options that make them destructive."""
 
@@ -33,7 +34,7 @@ HARMLESS = {
     ("rules", "propose"), ("rules", "approve"), ("rules", "activate"), ("rules", "retire"), ("rules", "market"),
     ("rules", "backtest"), ("network", "preview-move"), ("schema", "check"), ("schema", "export"),
     ("identity", "create-admin"), ("identity", "create-login"), ("identity", "create-shop"),
-    ("identity", "create-client"), ("audit", "verify"),
+    ("identity", "create-client"), ("audit", "list"), ("audit", "verify"),
 }  # fmt: skip
 """Commands that only read, only add, or send a message that another person approves."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from difflib import get_close_matches
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -19,11 +20,16 @@ from api.identity.oauth.grants import Grants
 from api.identity.passwords import Passwords, check_strength, normalized_email
 from api.identity.reasons import REASONS
 from api.identity.repository import COLLECTIONS as IDENTITY_COLLECTIONS
+from api.identity.repository import USERS
 from api.identity.tokens.keys import KeyRing
 from api.identity.tokens.tokens import OwnTokens
 from api.storage import audit_log
-from api.storage.audit_log import AuditLog, Head, Verified
+from api.storage.audit_key import AuditKey
+from api.storage.audit_log import AuditLog, Head
+from api.storage.audit_verify import Verified, verify
+from api.storage.message_changes import MessageChanges
 from api.storage.protocols import Documents
+from api.storage.repository import AUDIT
 from api.storage.repository import COLLECTIONS as API_COLLECTIONS
 from contracts.fields import ShopId
 from contracts.network.view import SHOPS
@@ -108,7 +114,8 @@ class Operations:
     def __init__(self, store: Documents, settings: Settings, operator: str) -> None:
         self._store = store
         self._time = time = RealTime()
-        self._audit = AuditLog(store, time)
+        self._key = AuditKey.of(settings)
+        self._audit = AuditLog(store, time, self._key, states_heads=False)
         self._keys = KeyRing(store, time, settings)
         grants = Grants(store, OwnTokens(self._keys, settings, time), settings, time)
         self._users = Users(store, Passwords(settings.password_threads), grants, self._audit, time)
@@ -171,10 +178,53 @@ class Operations:
         await self._note("signing-key.added", key.kid, {"at_once": at_once})
         return key.kid, key.signs_from.isoformat()
 
-    async def verify_audit(self, expected: tuple[int, str] | None) -> Verified:
-        """Walk the audit log; see `api.storage.audit_log.verify`."""
+    @property
+    def is_keyed(self) -> bool:
+        """Whether the audit log has a key, so that a writer of the database cannot rewrite it unseen."""
+        return self._key is not None
+
+    async def verify_audit(self, expected: Sequence[tuple[int, str]]) -> Verified:
+        """Walk the audit log; see `api.storage.audit_verify.verify`."""
         head = await audit_log.head_of(self._store)
-        return await audit_log.verify(self._store, head, Head(*expected) if expected else None)
+        verified = await verify(self._store, head, [Head(*each) for each in expected], self._key)
+        if verified.head.number or not await self._store.find(USERS.name, {}, limit=1, fields=("_id",)):
+            return verified
+        return Verified(
+            verified.head, [*verified.breaches, "the log is empty, although there are users: it was deleted"]
+        )
+
+    async def seal_audit(self) -> int:
+        """Vouch for all entries so far; the number of the entry that says so. Raises OperationFailed without a key."""
+        if self._key is None:
+            raise OperationFailed("Set TRIBUTARY_IDENTITY_SECRET first, as the API has it; without it there is no key.")
+        head = await audit_log.head_of(self._store) or Head()
+        await self._note(audit_log.SEALED, "audit", {"number": head.number, "hash": head.hash})
+        return head.number + 1
+
+    async def changes(self, target: str | None, who: str | None, last: int) -> list[dict[str, Any]]:
+        """The newest entries, oldest first, of a thing or by a subject if given; with those of the last seconds."""
+        if not await self._lacks_key():
+            await MessageChanges(self._store, self._audit, self._time).copy()
+        filters = {"target": target, "who.subject": who}
+        where = {name: value for name, value in filters.items() if value is not None}
+        found = await self._store.find(AUDIT.name, where, sort=(("_id", -1),), limit=last)
+        return found[::-1]
+
+    async def note(self, action: str, target: str, after: dict[str, object]) -> None:
+        """Record a change that a command makes by itself, without a message. Raises OperationFailed."""
+        await self.require_key()
+        await self._note(action, target, after)
+
+    async def require_key(self) -> None:
+        """Raises OperationFailed where the log has a key and this process has not: its entry would count as forged."""
+        if await self._lacks_key():
+            raise OperationFailed(
+                "The audit log is keyed; set TRIBUTARY_IDENTITY_SECRET as the API has it, and repeat."
+            )
+
+    async def _lacks_key(self) -> bool:
+        head = await audit_log.head_of(self._store)
+        return self._key is None and head is not None and head.mac is not None
 
     async def _note(self, action: str, target: str, after: dict[str, object]) -> None:
         correlation = derived_id("operator", action, target, self._time.now().isoformat())

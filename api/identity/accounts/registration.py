@@ -80,7 +80,7 @@ class Invites:
             await INVITES.insert(tx, invite)
             await self._audit.append_in(tx, entry)
 
-        await transact(self._store, self._time, work)
+        await self._audit.transact(work)
         return code, invite
 
 
@@ -199,7 +199,7 @@ class Registrations:
             await self._audit.append_in(tx, entry)
             return user
 
-        return await transact(self._store, self._time, work)
+        return await self._audit.transact(work)
 
     async def _refuse(self, begun: Registration) -> None:
         """Refuse the registration, and give its use of the invite back."""

@@ -20,7 +20,6 @@ from api.storage.protocols import Documents
 from contracts.network.view import DISTRIBUTORS
 from infra.ports.store import Transaction
 from infra.ports.time import Time
-from infra.runtime.conflicts import transact
 
 _BY_ID = Sorting("_id", str)
 
@@ -123,7 +122,7 @@ class Users:
             await USERS.insert(tx, user)
             await self._note(tx, "user.created", author, None, user)
 
-        await transact(self._store, self._time, work)
+        await self._audit.transact(work)
         return user, one_time
 
     async def change(self, user_id: str, command: UserChange, author: Author, version: int | None = None) -> User:
@@ -154,7 +153,7 @@ class Users:
                 await self._grants.end_all(tx, user.id, "permissions were taken away")
             return changed
 
-        return await transact(self._store, self._time, work)
+        return await self._audit.transact(work)
 
     async def reset_password(self, user_id: str, author: Author) -> str:
         """A one-time password for a lost one; every login of the user ends. Raises Problem not_found."""
@@ -177,7 +176,7 @@ class Users:
             await self._grants.end_all(tx, user.id, "the password was reset")
             return one_time
 
-        return await transact(self._store, self._time, work)
+        return await self._audit.transact(work)
 
     async def _check_another_administrator(self, tx: Transaction, leaving: User) -> None:
         """Another administrator must remain. Two who leave at the same time must not count on each other."""

@@ -22,6 +22,7 @@ from infra.rehearsal.chart import svg_of
 from infra.rehearsal.view import as_object, print_backtest
 from infra.settings import Settings
 from infra.terminal.environment import EXIT_BREACH, one_sentence_on_failure, refuse, settings_for, write_file
+from infra.terminal.printing import print_text
 from infra.terminal.progress import progress
 from infra.terminal.screen import Screen
 
@@ -79,6 +80,6 @@ def _rate_ppm(rate: str) -> int:
 
 def _write(path: Path, text: str) -> None:
     if path == Path("-"):
-        typer.echo(text, nl=False)
+        print_text(text, end="")
     else:
         write_file(path, text)

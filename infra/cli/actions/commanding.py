@@ -16,13 +16,12 @@ from contracts.wire.catalogue import is_refusal
 from contracts.wire.envelope import Message, Payload, message_of
 from infra.adapters.mongo import MongoStore
 from infra.gateway.command_client import CommandClient
+from infra.operators.operator import source
 from infra.ports.store import JOURNALS, Document, Reader
 from infra.ports.time import RealTime
 from infra.runtime import roster
 from infra.runtime.failure_policy import DEAD_LETTERED
 from infra.settings import Settings
-
-SOURCE = "urn:tributary:cli"
 
 _RECORDS_MAX = 50
 
@@ -52,7 +51,7 @@ async def send(settings: Settings, store: MongoStore, payload: Payload, *, wait_
     key = str(uuid4())
     message: Message[Any] = message_of(payload.__class__)(
         id=key,
-        source=SOURCE,
+        source=source(),
         type=payload.message_type,
         time=RealTime().now(),
         subject=payload.about(),

@@ -13,6 +13,7 @@ from typing import Literal
 
 import typer
 
+from contracts.fields import is_visible_name
 from contracts.operations.v1 import SettleDeadLetter
 from contracts.operations.view import DeadLetter, DeadLetterState
 from infra.adapters import rabbitmq as broker
@@ -25,6 +26,7 @@ from infra.runtime import roster
 from infra.settings import Settings
 from infra.terminal.environment import EXIT_ENVIRONMENT, agree, one_sentence_on_failure, refuse, settings_for
 from infra.terminal.near import did_you_mean
+from infra.terminal.printing import print_line, print_text
 from infra.terminal.progress import progress
 
 _STATES: dict[str, tuple[DeadLetterState, ...]] = {
@@ -64,34 +66,34 @@ def list_letters(
                 return await _print_letters(letters, as_json=as_json)
             causes = await dead_letters.causes(store, condition)
             if as_json:
-                typer.echo(json.dumps({"causes": [asdict(cause) for cause in causes]}, indent=2, default=str))
+                print_text(json.dumps({"causes": [asdict(cause) for cause in causes]}, indent=2, default=str))
             else:
                 for line in view.cause_lines(causes):
-                    typer.echo(line)
+                    print_line(line)
             return len(causes)
 
     with one_sentence_on_failure():
         shown = asyncio.run(look(settings_for(stack)))
     if not shown and not as_json:
         none = "There is no such dead letter." if state == "any" else f"No dead letter is {state}."
-        typer.echo(f"{none}{_similar_queues(queue)}")
+        print_line(f"{none}{_similar_queues(queue)}")
 
 
 async def _print_letters(letters: AsyncIterator[DeadLetter], *, as_json: bool) -> int:
     """Print each letter as it is read, so that few are in memory, and return how many there were."""
     shown = 0
     if as_json:
-        typer.echo('{\n  "letters": [', nl=False)
+        print_text('{\n  "letters": [', end="")
     async for letter in letters:
         if as_json:
             item = json.dumps(view.as_object(letter), indent=2, default=str)
-            typer.echo(("," if shown else "") + "\n" + indent(item, "    "), nl=False)
+            print_text(("," if shown else "") + "\n" + indent(item, "    "), end="")
         else:
             for line in view.letter_lines(letter):
-                typer.echo(line)
+                print_line(line)
         shown += 1
     if as_json:
-        typer.echo("\n  ]\n}" if shown else "]\n}")
+        print_text("\n  ]\n}" if shown else "]\n}")
     return shown
 
 
@@ -103,10 +105,10 @@ def show(letter: str, stack: str, *, as_json: bool) -> None:
     with one_sentence_on_failure():
         found = asyncio.run(look(settings_for(stack)))
     if as_json:
-        typer.echo(json.dumps(view.as_object(found), indent=2, default=str))
+        print_text(json.dumps(view.as_object(found), indent=2, default=str))
         return
     for line in view.detail_lines(found):
-        typer.echo(line)
+        print_line(line)
 
 
 def replay(
@@ -196,18 +198,20 @@ def _close(
         refuse("Name letters, or select them with --queue, --reason or --all, but not both.")
     outcome = Outcome(action)
     who = (by or getpass.getuser())[:64]
+    if not is_visible_name(who):
+        refuse("--by: write the name in visible characters.")
     with one_sentence_on_failure():
         asyncio.run(_carry_out(settings_for(stack), choice, outcome, by=who, note=note, dry_run=dry_run))
     if as_json:
-        typer.echo(json.dumps({**asdict(outcome), "dry_run": dry_run}, indent=2))
+        print_text(json.dumps({**asdict(outcome), "dry_run": dry_run}, indent=2))
         return
     for letter_id, why in outcome.skipped.items():
-        typer.echo(f"Skipped: {letter_id}: {why}.")
+        print_line(f"Skipped: {letter_id}: {why}.")
     verb = f"would be {action}" if dry_run else action
     if outcome.letters:
-        typer.echo(f"{len(outcome.letters)} {verb}.")
+        print_line(f"{len(outcome.letters)} {verb}.")
     else:
-        typer.echo(f"Nothing {verb}: no other letter matches.{_similar_queues(choice.queue)}")
+        print_line(f"Nothing {verb}: no other letter matches.{_similar_queues(choice.queue)}")
 
 
 async def _carry_out(
@@ -275,7 +279,7 @@ async def _require_queues(settings: Settings, queues: set[str]) -> None:
     found = await broker.depths(settings.rabbitmq_url, sorted(queues))
     missing = [name for name, depth in found.items() if depth is None]
     if missing:
-        typer.echo(
+        print_line(
             f"RabbitMQ has no queue {', '.join(missing)}; declare it with `tributary topology --apply`.", err=True
         )
         raise typer.Exit(EXIT_ENVIRONMENT)

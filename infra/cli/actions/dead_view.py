@@ -40,8 +40,14 @@ def detail_lines(letter: DeadLetter) -> Iterator[str]:
         if value is not None and name not in ("body", "traceback"):
             yield f"{name:<13} {value}"
     if letter.traceback:
-        yield f"\ntraceback\n{letter.traceback}"
-    yield f"\nbody{' (only its beginning is kept)' if letter.is_excerpt else ''}\n{_readable(letter)}"
+        yield from ("", "traceback", *_indented(letter.traceback.rstrip("\n")))
+    yield from ("", f"body{' (only its beginning is kept)' if letter.is_excerpt else ''}")
+    yield from _indented(_readable(letter))
+
+
+def _indented(text: str) -> list[str]:
+    """Lines of a text of the sender: indented, so that none of them looks like a line of ours."""
+    return [f"  {line}" for line in text.split("\n")]
 
 
 def _readable(letter: DeadLetter) -> str:

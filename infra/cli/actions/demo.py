@@ -27,6 +27,7 @@ from infra.demo.quiet import NeverQuietError
 from infra.demo.report import Findings
 from infra.demo.run import Demo, Outcome, World, fleet_at_work
 from infra.demo.stay import Kept, NotServingError, Staying
+from infra.local import record
 from infra.local.progress_notes import progress_notes
 from infra.operators.timeline import Step
 from infra.processes.process import without_password
@@ -43,6 +44,7 @@ from infra.terminal.environment import (
     refuse,
     settings_for,
 )
+from infra.terminal.printing import print_line, print_text
 from infra.terminal.progress import progress
 from infra.terminal.screen import Screen, print_note
 
@@ -77,7 +79,8 @@ def demo(orders: int, *, keep: bool, on_given_servers: bool, yes: bool, as_json:
             settings = settings_for(name)
             if on_given_servers:
                 _permit(settings, orders, yes=yes)
-            logs.mkdir(parents=True, exist_ok=True)
+            record.create_private(logs.parent)
+            logs.mkdir(exist_ok=True)
             environment = environment_for(settings)
             staying = Staying(settings, name, home, environment) if keep else None
             at_work = staying.at_work() if staying else fleet_at_work(environment, logs)
@@ -90,15 +93,15 @@ def demo(orders: int, *, keep: bool, on_given_servers: bool, yes: bool, as_json:
                 local.keep(name, home=home)
                 _print_kept(kept, name, to_stderr=as_json, on_given_servers=on_given_servers)
             if on_given_servers:
-                typer.echo(
+                print_line(
                     f"The demo's records stay in the database {settings.database!r}; drop it at the end.", err=True
                 )
             verified = bool(played.figures["verified"])
         except (NeverQuietError, NotServingError) as error:
             left = True
             local.keep(name, home=home)
-            typer.echo(f"The demo did not finish: {error}. Logs are in {logs}.", err=True)
-            typer.echo(f"Stop what is still running: {_stop_command(name)}", err=True)
+            print_line(f"The demo did not finish: {error}. Logs are in {logs}.", err=True)
+            print_line(f"Stop what is still running: {_stop_command(name)}", err=True)
         finally:
             if not left:
                 local.down(name, home=home, remove_data=True)
@@ -149,7 +152,7 @@ async def _play(settings: Settings, orders: int, at_work: AbstractAsyncContextMa
 
 def _show(played: _Played, console: Console, *, as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps(played.figures, indent=2))
+        print_text(json.dumps(played.figures, indent=2))
         return
     outcome = played.outcome
     report.show(console, outcome, played.found)
@@ -184,7 +187,7 @@ def _print_kept(kept: Kept, name: str, *, to_stderr: bool, on_given_servers: boo
         f"Stop all:  {_stop_command(name)}",
     ]
     for line in lines:
-        typer.echo(line, err=to_stderr)
+        print_line(line, err=to_stderr)
 
 
 def _assignments(variables: Mapping[str, str]) -> str:

@@ -21,6 +21,7 @@ from infra.terminal.environment import (
     one_sentence_on_failure,
     settings_for,
 )
+from infra.terminal.printing import print_text, printable
 from infra.terminal.screen import Screen
 
 _MARKS = {"ok": "[green]ok[/]     ", "warning": "[yellow]warning[/]", "problem": "[red]problem[/]"}
@@ -36,12 +37,12 @@ def doctor(stack: str, *, as_json: bool) -> None:
     warnings = sum(finding.level == "warning" for finding in findings)
     if as_json:
         report = {"healthy": not problems, "problems": problems, "warnings": warnings}
-        typer.echo(json.dumps({**report, "findings": [asdict(finding) for finding in findings]}, indent=2))
+        print_text(json.dumps({**report, "findings": [asdict(finding) for finding in findings]}, indent=2))
     else:
         console = Screen()
         for finding in findings:
             console.print(_MARKS[finding.level], end="  ")
-            console.print(f"{finding.part}, {finding.check}: {finding.detail}", markup=False, soft_wrap=True)
+            console.print(printable(f"{finding.part}, {finding.check}: {finding.detail}"), markup=False, soft_wrap=True)
         console.print(f"{problems} problems, {warnings} warnings.")
     raise typer.Exit(EXIT_ENVIRONMENT if unreachable(findings) else EXIT_BREACH if problems else 0)
 

@@ -24,6 +24,7 @@ from infra.rehearsal import stored_rules as rules_store
 from infra.runtime.repository import Codec
 from infra.settings import Settings
 from infra.terminal.environment import EXIT_BREACH, one_sentence_on_failure, settings_for
+from infra.terminal.printing import print_line, print_text, printable
 from infra.terminal.screen import Screen
 
 _commissions = Codec(Commission, key="key")
@@ -47,12 +48,12 @@ def explain(order: str, lang: Language, stack: str, *, as_json: bool) -> None:
         if as_json:
             status = found.order.status if found.order is not None else "refused" if found.refusal else "unknown"
             nothing = {"order": order, "status": status, "detail": sentence}
-            typer.echo(json.dumps(all_exact(nothing), indent=2, ensure_ascii=False))
+            print_text(json.dumps(all_exact(nothing), indent=2, ensure_ascii=False))
         else:
-            typer.echo(sentence, err=True)
+            print_line(sentence, err=True)
         raise typer.Exit(EXIT_BREACH)
     if as_json:
-        typer.echo(json.dumps(all_exact(as_object(found.explanation)), indent=2, ensure_ascii=False))
+        print_text(json.dumps(all_exact(as_object(found.explanation)), indent=2, ensure_ascii=False))
     else:
         print_explanation(found.explanation, lang, Screen())
 
@@ -60,9 +61,9 @@ def explain(order: str, lang: Language, stack: str, *, as_json: bool) -> None:
 def print_explanation(explanation: Explanation, language: Language, console: Console) -> None:
     for section in sentences_of(explanation, language):
         if section.heading:
-            console.print(f"\n[bold]{escape(section.heading)}[/]", highlight=False)
+            console.print(f"\n[bold]{escape(printable(section.heading))}[/]", highlight=False)
         for sentence in section.sentences:
-            console.print(sentence, highlight=False, markup=False, soft_wrap=True)
+            console.print(printable(sentence), highlight=False, markup=False, soft_wrap=True)
 
 
 async def _look(settings: Settings, key: str) -> Found:

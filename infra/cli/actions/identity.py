@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import re
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-import typer
-
 from contracts.javascript import all_exact
 from contracts.wire.envelope import SHOPS_EXCHANGE
 from infra.adapters.mongo import MongoStore
 from infra.adapters.rabbitmq_admin import BrokerAdmin
+from infra.cli.actions.operating import with_operations
 from infra.operators.shop_logins import ShopLogins, shop_address
 from infra.ports.time import RealTime
 from infra.processes import api_entry
 from infra.settings import Settings
 from infra.shops.logins import shop_queue
 from infra.shops.readers import READERS
-from infra.telemetry import logs
-from infra.terminal.environment import EXIT_BREACH, agree, one_sentence_on_failure, refuse, settings_for
+from infra.terminal.environment import agree, refuse, settings_for
+from infra.terminal.printing import print_line, print_text
 from infra.terminal.screen import print_note
-
-_HEAD = re.compile(r"([0-9]{1,18}):([0-9a-f]{64})")
 
 
 def create_admin(email: str, stack: str, *, password_stdin: bool, as_json: bool) -> None:
@@ -107,27 +102,6 @@ def rotate_keys(stack: str, *, at_once: bool, yes: bool, as_json: bool) -> None:
     _print({"kid": kid, "signs_from": signs_from}, as_json)
 
 
-def verify_audit(expect: str | None, stack: str, *, as_json: bool) -> None:
-    expected = _expected(expect)
-    verified = _with_operations(stack, lambda operations, _: operations.verify_audit(expected))
-    found = {
-        "holds": not verified.breaches,
-        "entries": verified.head.number,
-        "head": f"{verified.head.number}:{verified.head.hash}",
-        "breaches": list(verified.breaches),
-    }
-    _print(found, as_json)
-    raise typer.Exit(EXIT_BREACH if verified.breaches else 0)
-
-
-def _expected(text: str | None) -> tuple[int, str] | None:
-    if text is None:
-        return None
-    if (head := _HEAD.fullmatch(text)) is None:
-        refuse("--expect takes the head that `tributary audit verify` printed: NUMBER:HASH.")
-    return int(head[1]), head[2]
-
-
 def _check(check: str, *given: Any) -> None:
     """End with a sentence if an argument is invalid, before any question or write."""
     identity = api_entry.module()
@@ -138,17 +112,11 @@ def _check(check: str, *given: Any) -> None:
 
 
 def _with_operations(stack: str, act: Callable[[Any, Settings], Awaitable[Any]]) -> Any:
-    async def run() -> Any:
-        async with api_entry.operations(settings) as operations:
-            return await act(operations, settings)
+    async def change(operations: Any) -> Any:
+        await operations.require_key()
+        return await act(operations, settings_for(stack))
 
-    with one_sentence_on_failure():
-        settings = settings_for(stack)
-        logs.configure(settings.log_level)
-        try:
-            return asyncio.run(run())
-        except api_entry.module().OperationFailed as error:
-            refuse(str(error), EXIT_BREACH)
+    return with_operations(stack, change)
 
 
 def _read_password() -> str:
@@ -160,8 +128,8 @@ def _read_password() -> str:
 
 def _print(found: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps(all_exact(found), indent=2))
+        print_text(json.dumps(all_exact(found), indent=2))
         return
     for name, value in found.items():
         if value is not None:
-            typer.echo(f"{name}: {', '.join(map(str, value)) if isinstance(value, list) else value}")
+            print_line(f"{name}: {', '.join(map(str, value)) if isinstance(value, list) else value}")

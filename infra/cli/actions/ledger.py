@@ -25,6 +25,7 @@ from contracts.money import to_amount
 from infra.adapters import rabbitmq as broker
 from infra.adapters.mongo import MongoStore
 from infra.cli.actions.ledger_sums import Compared, Difference, compare
+from infra.cli.actions.operating import note_change
 from infra.local.progress_notes import progress_notes
 from infra.ports.store import SnapshotTooOld
 from infra.runtime import roster
@@ -38,6 +39,7 @@ from infra.terminal.environment import (
     refuse,
     settings_for,
 )
+from infra.terminal.printing import print_line, print_text
 from infra.terminal.screen import Grid, Screen, print_note
 
 _DIFFERENCES_SHOWN_MAX = 20
@@ -66,12 +68,12 @@ def show(distributor: int, last: int, stack: str, *, as_json: bool) -> None:
     with one_sentence_on_failure():
         balances, postings = asyncio.run(look(settings_for(stack)))
     if as_json:
-        typer.echo(json.dumps(all_exact(_as_object(distributor, balances, postings)), indent=2))
+        print_text(json.dumps(all_exact(_as_object(distributor, balances, postings)), indent=2))
     elif postings:
         _print_balances(distributor, balances)
         _print_postings(distributor, postings)
     if not postings:
-        typer.echo(f"Nothing was ever posted for {_named(distributor)}.", err=True)
+        print_line(f"Nothing was ever posted for {_named(distributor)}.", err=True)
         raise typer.Exit(EXIT_BREACH)
 
 
@@ -80,7 +82,12 @@ def rebuild(stack: str, *, check: bool, yes: bool, as_json: bool) -> None:
         async with _store(settings) as store:
             if not check:
                 await _require_quiet(settings, _WOULD_CHANGE)
-                return await compare(store, snapshot=False, repair=True)
+                # Before and after: a rebuild that was killed in between has its entry too.
+                await note_change(settings, "ledger.rebuild-begun", "ledger", {})
+                found = await compare(store, snapshot=False, repair=True)
+                counts = {"accounts": len(found.differing), "months": len(found.months)}
+                await note_change(settings, "ledger.rebuilt", "ledger", counts)
+                return found
             try:
                 return await compare(store, snapshot=True, repair=False)
             except SnapshotTooOld:
@@ -94,7 +101,7 @@ def rebuild(stack: str, *, check: bool, yes: bool, as_json: bool) -> None:
     accounts, differing, months = found.accounts, found.differing, found.months
     if as_json:
         compared = _compared(accounts, differing, rebuilt=bool(differing) and not check)
-        typer.echo(json.dumps(all_exact({**compared, "months_differing": months}), indent=2))
+        print_text(json.dumps(all_exact({**compared, "months_differing": months}), indent=2))
     else:
         _print_compared(accounts, differing, rebuilt=not check)
         _print_months(months, rebuilt=not check)
@@ -147,25 +154,25 @@ def _compared(accounts: int, differing: Sequence[Difference], *, rebuilt: bool) 
 
 def _print_compared(accounts: int, differing: Sequence[Difference], *, rebuilt: bool) -> None:
     if not differing:
-        typer.echo(f"identical: {accounts} accounts")
+        print_line(f"identical: {accounts} accounts")
         return
     for (distributor_id, currency, account), stored, posted in differing[:_DIFFERENCES_SHOWN_MAX]:
-        typer.echo(
+        print_line(
             f"{account} of {_named(distributor_id)}: the balance is {_amount(stored, currency)} {currency}, "
             f"the ledger {_amount(posted, currency)}"
         )
     if len(differing) > _DIFFERENCES_SHOWN_MAX:
-        typer.echo(f"… and {len(differing) - _DIFFERENCES_SHOWN_MAX} more.")
+        print_line(f"… and {len(differing) - _DIFFERENCES_SHOWN_MAX} more.")
     result = "rebuilt from the ledger" if rebuilt else "differ; nothing was changed"
-    typer.echo(f"{len(differing)} of {accounts} accounts {result}.")
+    print_line(f"{len(differing)} of {accounts} accounts {result}.")
 
 
 def _print_months(differing: Sequence[str], *, rebuilt: bool) -> None:
     for key in differing[:_DIFFERENCES_SHOWN_MAX]:
-        typer.echo(f"month {key}: the stored figures differ from the commissions")
+        print_line(f"month {key}: the stored figures differ from the commissions")
     if differing:
         result = "rebuilt from the commissions" if rebuilt else "differ; nothing was changed"
-        typer.echo(f"{len(differing)} distributor months {result}.")
+        print_line(f"{len(differing)} distributor months {result}.")
 
 
 def _print_balances(distributor: int, balances: Mapping[AccountKey, int]) -> None:

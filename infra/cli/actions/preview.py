@@ -17,6 +17,7 @@ from infra.rehearsal.move import preview_move as rehearse
 from infra.rehearsal.move_view import as_object, print_preview
 from infra.settings import Settings
 from infra.terminal.environment import EXIT_BREACH, one_sentence_on_failure, settings_for
+from infra.terminal.printing import print_line, print_text
 from infra.terminal.screen import Screen, print_note
 
 
@@ -28,10 +29,10 @@ def preview_move(
         with one_sentence_on_failure(), progress_notes(print_note):
             found = uvloop.run(_run(settings_for(stack), distributor, under, last_day, days))
     except MoveImpossible as error:
-        typer.echo(str(error), err=True)
+        print_line(str(error), err=True)
         raise typer.Exit(EXIT_BREACH) from None
     if as_json:
-        typer.echo(json.dumps(all_exact(as_object(found)), indent=2))
+        print_text(json.dumps(all_exact(as_object(found)), indent=2))
     else:
         print_preview(found, Screen())
 

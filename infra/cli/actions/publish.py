@@ -25,15 +25,17 @@ from contracts.wire import catalogue
 from contracts.wire.envelope import COMMANDS_EXCHANGE, SHOPS_EXCHANGE, STRUCTURED, Message, Payload, message_of
 from contracts.wire.reading import Reader, members
 from contracts.wire.refusal import Unreadable
-from infra.cli.actions.commanding import SOURCE, Outcome
+from infra.cli.actions.commanding import Outcome
 from infra.gateway.command_client import CommandClient
 from infra.gateway.shop_client import ShopClient, shop_of
+from infra.operators.operator import source
 from infra.ports.messaging import BrokerUnavailable, Outgoing
 from infra.ports.time import RealTime
 from infra.runtime.failure_policy import DEAD_LETTERED
 from infra.settings import Settings
 from infra.shops.ownership import SOURCE as SHOP_SOURCE
 from infra.terminal.environment import EXIT_BREACH, EXIT_ENVIRONMENT, EXIT_USAGE, one_sentence_on_failure, settings_for
+from infra.terminal.printing import print_line, print_text
 
 _AT_A_TIME = 200
 """Messages that are published before waiting for their confirms."""
@@ -86,14 +88,14 @@ def publish(file: str, message_type: str | None, wait: float, stack: str, *, as_
         settings = settings_for(stack)
         sent, failure = asyncio.run(_send(settings, commands, wait))
     if as_json:
-        typer.echo(
+        print_text(
             json.dumps(all_exact({"published": [each.as_object() for each in sent], "failure": failure}), indent=2)
         )
     else:
         for command in sent:
-            typer.echo(command.sentence(), err=command.is_refused)
+            print_line(command.sentence(), err=command.is_refused)
     if failure is not None:
-        typer.echo(f"{len(sent)} of {len(commands)} messages were published. {failure}", err=True)
+        print_line(f"{len(sent)} of {len(commands)} messages were published. {failure}", err=True)
         raise typer.Exit(EXIT_ENVIRONMENT)
     raise typer.Exit(EXIT_BREACH if any(command.is_refused for command in sent) else 0)
 
@@ -191,8 +193,8 @@ def _message(line: int, text: str, message_type: str | None, settings: Settings)
 
 def _enveloped(data: str, payload: type[Payload], shop_id: str | None) -> str:
     """The body in an envelope, as text, so that no number is rewritten."""
-    key, source = str(uuid4()), f"{SHOP_SOURCE}{shop_id}" if shop_id else SOURCE
-    head = {"specversion": "1.0", "id": key, "source": source, "type": payload.message_type, "correlationid": key}
+    key, sender = str(uuid4()), f"{SHOP_SOURCE}{shop_id}" if shop_id else source()
+    head = {"specversion": "1.0", "id": key, "source": sender, "type": payload.message_type, "correlationid": key}
     return json.dumps(all_exact({**head, "time": RealTime().now().isoformat()}))[:-1] + f', "data": {data}}}'
 
 
@@ -212,7 +214,7 @@ def _read(file: str) -> list[tuple[int, str]]:
     """Every message of the input as text, with its first line number; an array contains several."""
     try:
         if file == "-" and sys.stdin.isatty():
-            typer.echo("Reading messages from the terminal; end with Ctrl-D.", err=True)
+            print_line("Reading messages from the terminal; end with Ctrl-D.", err=True)
         text = (sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()).decode("utf-8-sig")
     except OSError as error:
         _refuse([f"{file}: {error.strerror or error}."], EXIT_USAGE)
@@ -248,5 +250,5 @@ def _after_space(text: str, at: int) -> int:
 
 def _refuse(sentences: Sequence[str], code: int) -> NoReturn:
     for sentence in sentences:
-        typer.echo(sentence, err=True)
+        print_line(sentence, err=True)
     raise typer.Exit(code)

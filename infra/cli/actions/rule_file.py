@@ -18,6 +18,7 @@ from contracts.rules.v1 import DefineMarket
 from contracts.rules.view import Terms
 from infra.terminal.environment import EXIT_BREACH, EXIT_USAGE
 from infra.terminal.near import did_you_mean
+from infra.terminal.printing import print_line
 
 BYTES_MAX = 1_000_000
 """A larger file would not fit into a message either."""
@@ -129,5 +130,5 @@ def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _end(sentences: Sequence[str], code: int) -> NoReturn:
     for sentence in sentences:
-        typer.echo(sentence, err=True)
+        print_line(sentence, err=True)
     raise typer.Exit(code)

@@ -20,6 +20,7 @@ from contracts.rules.view import Market, RuleSet, Terms
 from infra.cli.actions.rule_file import read_market, read_rules
 from infra.terminal.environment import EXIT_BREACH, one_sentence_on_failure, refuse, settings_for
 from infra.terminal.near import did_you_mean
+from infra.terminal.printing import print_line, print_text
 from infra.terminal.screen import Grid, Screen
 
 _DIGITS_MAX = 10
@@ -37,13 +38,13 @@ def check(file: Path, market: str | None, market_file: Path | None, stack: str, 
     if as_json:
         about = {"digest": digest_of(terms), "market": limits.market if limits else None}
         listed = [{"limit": b.limit, "detail": b.detail, "clause": b.clause} for b in found]
-        typer.echo(json.dumps(all_exact({"ok": not found, **about, "breaches": listed}), indent=2, ensure_ascii=False))
+        print_text(json.dumps(all_exact({"ok": not found, **about, "breaches": listed}), indent=2, ensure_ascii=False))
     else:
         for breach in found:
-            typer.echo(f"{file}: {breach.limit}: {breach.detail}." + (f" {breach.clause}" if breach.clause else ""))
+            print_line(f"{file}: {breach.limit}: {breach.detail}." + (f" {breach.clause}" if breach.clause else ""))
         if not found:
-            typer.echo(f"{file} is a valid rule set; its digest is {digest_of(terms)}.")
-            typer.echo(_limits_sentence(terms, limits))
+            print_line(f"{file} is a valid rule set; its digest is {digest_of(terms)}.")
+            print_line(_limits_sentence(terms, limits))
     raise typer.Exit(EXIT_BREACH if found else 0)
 
 
@@ -52,11 +53,11 @@ def explain(name: str, lang: Language, stack: str, *, as_json: bool) -> None:
     lines = sentences(terms, lang)
     if as_json:
         content = {"digest": digest_of(terms), "sentences": lines}
-        typer.echo(json.dumps(all_exact(content), indent=2, ensure_ascii=False))
+        print_text(json.dumps(all_exact(content), indent=2, ensure_ascii=False))
         return
     for line in lines:
-        typer.echo(line)
-    typer.echo(digest_of(terms))
+        print_line(line)
+    print_line(digest_of(terms))
 
 
 def list_rules(stack: str, *, as_json: bool) -> None:
@@ -69,9 +70,9 @@ def list_rules(stack: str, *, as_json: bool) -> None:
     with one_sentence_on_failure():
         found = asyncio.run(read())
     if as_json:
-        typer.echo(json.dumps(all_exact([_summary(rules) for rules in found]), indent=2, ensure_ascii=False))
+        print_text(json.dumps(all_exact([_summary(rules) for rules in found]), indent=2, ensure_ascii=False))
     elif not found:
-        typer.echo("There are no rule sets yet; propose one with `tributary rules propose`.")
+        print_line("There are no rule sets yet; propose one with `tributary rules propose`.")
     else:
         _print_table(found)
 
@@ -80,12 +81,12 @@ def show(version: int, stack: str, *, as_json: bool) -> None:
     rules = _stored(version, stack)
     plain = _rule_set.dump_python(rules, mode="json")
     if as_json:
-        typer.echo(json.dumps(all_exact(plain), indent=2, ensure_ascii=False))
+        print_text(json.dumps(all_exact(plain), indent=2, ensure_ascii=False))
         return
     for name, value in _summary(rules).items():
         if value is not None:
-            typer.echo(f"{name}: {value}")
-    typer.echo(json.dumps(all_exact(plain["terms"]), indent=2, ensure_ascii=False))
+            print_line(f"{name}: {value}")
+    print_text(json.dumps(all_exact(plain["terms"]), indent=2, ensure_ascii=False))
 
 
 def _limits(terms: Terms, market: str | None, market_file: Path | None, stack: str) -> Market | None:

@@ -25,6 +25,7 @@ from infra.cli.actions.commanding import Outcome, send
 from infra.cli.actions.rule_file import read_market, read_rules
 from infra.rehearsal import stored_rules as rules_store
 from infra.terminal.environment import EXIT_BREACH, EXIT_USAGE, one_sentence_on_failure, settings_for
+from infra.terminal.printing import print_line, print_text
 
 DIGEST_CHARS_MIN = 8
 
@@ -74,9 +75,9 @@ def _change(stack: str, payload: Payload, wait_s: float, as_json: bool) -> None:
     if as_json:
         events = [{"type": event["type"], **event["data"]} for event in outcome.events]
         result = {"ok": done, "state": outcome.state, "outcome": outcome.code, "events": events}
-        typer.echo(json.dumps(all_exact(result), indent=2, ensure_ascii=False))
+        print_text(json.dumps(all_exact(result), indent=2, ensure_ascii=False))
     else:
-        typer.echo(_sentence(payload, outcome), err=not done)
+        print_line(_sentence(payload, outcome), err=not done)
     raise typer.Exit(0 if done else EXIT_BREACH)
 
 
@@ -141,5 +142,5 @@ def _moment(text: str | None) -> datetime | None:
 
 
 def _refuse(sentence: str, code: int) -> NoReturn:
-    typer.echo(sentence, err=True)
+    print_line(sentence, err=True)
     raise typer.Exit(code)

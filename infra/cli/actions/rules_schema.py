@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import typer
-
 from contracts.rules import json_schema
 from infra.terminal.environment import write_file
+from infra.terminal.printing import print_text
 
 
 def schema(output: Path | None) -> None:
     if output is None:
-        typer.echo(json_schema.text(), nl=False)
+        print_text(json_schema.text(), end="")
     else:
         write_file(output, json_schema.text())

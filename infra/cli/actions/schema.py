@@ -9,26 +9,27 @@ import typer
 
 from contracts.wire import schema
 from infra.terminal.environment import EXIT_BREACH
+from infra.terminal.printing import print_line, print_text
 
 
 def check(folder: Path | None, document: Path | None, *, as_json: bool) -> None:
     problems = schema.check(folder or schema.FOLDER, document or schema.DOCUMENT)
     if as_json:
-        typer.echo(json.dumps({"ok": not problems, "problems": problems}))
+        print_text(json.dumps({"ok": not problems, "problems": problems}))
     elif problems:
         for problem in problems:
-            typer.echo(problem, err=True)
+            print_line(problem, err=True)
     else:
-        typer.echo("Every message matches its released schema.")
+        print_line("Every message matches its released schema.")
     raise typer.Exit(EXIT_BREACH if problems else 0)
 
 
 def export(folder: Path | None, document: Path | None) -> None:
     exported = schema.export(folder or schema.FOLDER, document or schema.DOCUMENT)
     for path in exported.written:
-        typer.echo(f"Wrote {path}.")
+        print_line(f"Wrote {path}.")
     for problem in exported.problems:
-        typer.echo(problem, err=True)
+        print_line(problem, err=True)
     if not exported.written and not exported.problems:
-        typer.echo("Nothing to write: every file is up to date.")
+        print_line("Nothing to write: every file is up to date.")
     raise typer.Exit(EXIT_BREACH if exported.problems else 0)

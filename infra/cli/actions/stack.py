@@ -10,12 +10,14 @@ import logging
 from dataclasses import asdict
 
 import typer
+from rich.text import Text
 
 from infra import local
 from infra.cli.actions.hangup import end_like_ctrl_c
 from infra.local.progress_notes import progress_notes
 from infra.terminal.environment import agree, is_on_command_line, known_stacks, one_sentence_on_failure
 from infra.terminal.near import did_you_mean
+from infra.terminal.printing import print_line, print_text
 from infra.terminal.screen import Grid, Screen, print_note
 
 
@@ -66,7 +68,7 @@ def status(stack: str, *, as_json: bool) -> None:
             "other_running_stacks": others,
             "abandoned_stacks": abandoned,
         }
-        typer.echo(json.dumps(report, indent=2))
+        print_text(json.dumps(report, indent=2))
         return
     table = Grid("server", "state", "version", "port", "pid", title=f"stack {stack}", title_justify="left")
     for server in servers:
@@ -108,15 +110,15 @@ def _silence_drivers() -> None:
         logging.getLogger(driver).setLevel(logging.CRITICAL)
 
 
-def _state_of(server: local.ServerStatus) -> str:
-    return "[red]not answering[/]" if server.complaint else _state(server.running)
+def _state_of(server: local.ServerStatus) -> Text:
+    return Text("not answering", "red") if server.complaint else _state(server.running)
 
 
-def _state(running: bool) -> str:
-    return "[green]running[/]" if running else "[yellow]stopped[/]"
+def _state(running: bool) -> Text:
+    return Text("running", "green") if running else Text("stopped", "yellow")
 
 
 def _print_endpoints(endpoints: local.Endpoints) -> None:
     """On standard output and as assignments, so that `export $(tributary up)` works."""
     for setting, url in asdict(endpoints).items():
-        typer.echo(f"{setting.upper()}={url}")
+        print_line(f"{setting.upper()}={url}")

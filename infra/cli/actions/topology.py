@@ -6,8 +6,6 @@ import asyncio
 import json
 from collections.abc import Sequence
 
-import typer
-
 from infra.local.progress_notes import progress_notes
 from infra.operators.broker_logins import role_logins, save_role_logins
 from infra.runtime import roster
@@ -15,6 +13,7 @@ from infra.runtime.topology import describe, topology_of
 from infra.runtime.worker import Worker
 from infra.settings import Settings
 from infra.terminal.environment import one_sentence_on_failure, refuse, settings_for
+from infra.terminal.printing import print_line, print_text
 from infra.terminal.screen import Grid, Screen, print_note
 
 
@@ -32,14 +31,14 @@ def topology(stack: str, *, apply: bool, as_json: bool) -> None:
             made = _save_logins(settings, workers)
     if as_json:
         keys = ("kind", "name", "about")
-        typer.echo(json.dumps([dict(zip(keys, row, strict=True)) for row in rows], indent=2))
+        print_text(json.dumps([dict(zip(keys, row, strict=True)) for row in rows], indent=2))
         return
     table = Grid("kind", "name", "about")
     for row in rows:
         table.add_row(*row)
     Screen().print(table)
     if apply:
-        typer.echo(f"Everything is declared, and so are the collections and indexes{made}.")
+        print_line(f"Everything is declared, and so are the collections and indexes{made}.")
 
 
 def _save_logins(settings: Settings, workers: Sequence[Worker]) -> str:

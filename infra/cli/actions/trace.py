@@ -19,6 +19,7 @@ from infra.operators.timeline import Step, timeline_of
 from infra.runtime import roster
 from infra.settings import Settings
 from infra.terminal.environment import EXIT_BREACH, one_sentence_on_failure, settings_for
+from infra.terminal.printing import print_line, print_text, printable
 from infra.terminal.screen import Screen
 
 
@@ -27,11 +28,11 @@ def trace(name: str, stack: str, *, as_json: bool) -> None:
         settings = settings_for(stack)
         steps = asyncio.run(timeline(settings, name))
     if as_json:
-        typer.echo(json.dumps(all_exact([asdict(step) for step in steps]), indent=2, default=str))
+        print_text(json.dumps(all_exact([asdict(step) for step in steps]), indent=2, default=str))
     else:
         print_timeline(name, steps, Screen())
     if not steps:
-        typer.echo(_not_found(name, settings), err=True)
+        print_line(_not_found(name, settings), err=True)
     raise typer.Exit(0 if steps else EXIT_BREACH)
 
 
@@ -58,21 +59,27 @@ def print_timeline(name: str, steps: Sequence[Step], console: Console) -> None:
     for step in steps:
         if step.at.date() != day:
             day = step.at.date()
-            console.print(f"[bold]{escape(name)}[/] on {day}", highlight=False)
+            console.print(f"[bold]{_shown(name)}[/] on {day}", highlight=False)
         for line in _lines(step, name):
             console.print(line, highlight=False, soft_wrap=True)
 
 
 def _lines(step: Step, name: str) -> Iterator[str]:
     """A step and its events; the message with the requested id is marked."""
-    mark = f" [bold]◀ {escape(name)}[/]" if step.id.endswith(name) else ""
-    yield f"{step.at:%H:%M:%S.%f}"[:-3] + f"  [cyan]{step.worker}[/]  {step.type} → [bold]{step.outcome}[/]{mark}"
+    mark = f" [bold]◀ {_shown(name)}[/]" if step.id.endswith(name) else ""
+    at, outcome = f"{step.at:%H:%M:%S.%f}"[:-3], _shown(step.outcome)
+    yield f"{at}  [cyan]{step.worker}[/]  {_shown(step.type)} → [bold]{outcome}[/]{mark}"
     for message in step.emitted:
-        mark = f" [bold]◀ {escape(name)}[/]" if message["id"] == name else ""
-        yield f"{'':14}emits {message['type']}{escape(_summary(message))}{mark}"
+        mark = f" [bold]◀ {_shown(name)}[/]" if message["id"] == name else ""
+        yield f"{'':14}emits {_shown(message['type'])}{escape(_summary(message))}{mark}"
     if step.letter:
-        by = f" by {escape(step.letter['settled_by'])}" if "settled_by" in step.letter else ""
+        by = f" by {_shown(step.letter['settled_by'])}" if "settled_by" in step.letter else ""
         yield f"{'':14}dead letter {step.letter['letter_id']}: {step.letter['state']}{by}; see: tributary dead show"
+
+
+def _shown(text: str) -> str:
+    """Text of a sender, which is neither markup nor more than its part of the line."""
+    return escape(printable(text))
 
 
 def _summary(message: dict[str, Any]) -> str:
@@ -81,9 +88,10 @@ def _summary(message: dict[str, Any]) -> str:
     if message["type"].startswith("commission."):
         return _shares(data)
     if "detail" in data:
-        return f": {data.get('reason', data.get('kind', ''))}: {data['detail']}"
+        return printable(f": {data.get('reason', data.get('kind', ''))}: {data['detail']}")
     if "picks" in data:
-        return ": " + ", ".join(f"{p['quantity']} of {p['product_id']} ({p['batch_id']})" for p in data["picks"])
+        picks = (f"{pick['quantity']} of {pick['product_id']} ({pick['batch_id']})" for pick in data["picks"])
+        return printable(": " + ", ".join(picks))
     return ""
 
 

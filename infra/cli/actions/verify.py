@@ -9,6 +9,7 @@ from typing import Any
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from contracts.javascript import all_exact
 from infra.adapters.mongo import MongoStore
@@ -20,6 +21,7 @@ from infra.ports.time import RealTime
 from infra.runtime import roster
 from infra.settings import Settings
 from infra.terminal.environment import EXIT_BREACH, EXIT_ENVIRONMENT, one_sentence_on_failure, refuse, settings_for
+from infra.terminal.printing import print_text, printable
 from infra.terminal.progress import progress
 from infra.terminal.screen import Grid, Screen
 
@@ -33,7 +35,7 @@ def verify_command(stack: str, *, as_json: bool) -> None:
         except Unfinished as error:
             refuse(str(error), EXIT_ENVIRONMENT)
     if as_json:
-        typer.echo(json.dumps(all_exact(as_object(report)), indent=2))
+        print_text(json.dumps(all_exact(as_object(report)), indent=2))
     else:
         print_report(report, Screen())
     raise typer.Exit(EXIT_BREACH if report.breach_count else 0)
@@ -62,12 +64,12 @@ def print_report(report: Report, console: Console) -> None:
     table = Grid("", "invariant", "figures", title="verify", title_justify="left")
     breached = {breach.invariant for breach in report.breaches}
     for invariant, sentence in invariants().items():
-        mark = "[red]broken[/]" if invariant in breached else "[green]holds[/]"
+        mark = ("broken", "red") if invariant in breached else ("holds", "green")
         figures = ", ".join(f"{name} {value}" for name, value in report.figures.get(invariant, {}).items())
-        table.add_row(f"{invariant} {mark}", sentence, figures)
+        table.add_row(Text.assemble(f"{invariant} ", mark), sentence, figures)
     console.print(table)
     for breach in report.breaches:
         console.print(f"[red]{breach.invariant}[/] ", end="")
-        console.print(f"{breach.about}: {breach.detail}", highlight=False, markup=False, soft_wrap=True)
+        console.print(printable(f"{breach.about}: {breach.detail}"), highlight=False, markup=False, soft_wrap=True)
     if report.breach_count > len(report.breaches):
         console.print(f"… and {report.breach_count - len(report.breaches)} more.")

@@ -1,4 +1,4 @@
-"""`tributary identity` and `audit`: the first administrator, the clients, the keys, and the log of changes."""
+"""`tributary identity`: the first administrator, the clients and the keys."""
 
 from __future__ import annotations
 
@@ -98,19 +98,3 @@ def rotate_keys(
     from infra.cli.actions.identity import rotate_keys as run
 
     run(stack, at_once=at_once, yes=yes, as_json=as_json)
-
-
-def verify_audit(
-    expect: Annotated[
-        str | None, typer.Option("--expect", metavar="NUMBER:HASH", help="A head that was recorded earlier.")
-    ] = None,
-    stack: Stack = "default",
-    as_json: AsJson = False,
-) -> None:
-    """Check that no entry of the audit log was changed, removed or added. Exits with 1 if one was.
-
-    Keep the printed head in another place: with it, a log that was truncated and hashed again is detected too.
-    """
-    from infra.cli.actions.identity import verify_audit as run
-
-    run(expect, stack, as_json=as_json)
