@@ -61,12 +61,22 @@ MARKET = "east"
 TEA, CUP, TEAS, CUPS = 501, 502, 7, 8
 
 
+LOGIN = "4f1c0d3a9b7e4c2f8a6d5e4c3b2a1f00"
+BY_DISTRIBUTOR = f"api/distributor/{LOGIN}"
+"""The source of what this login of a distributor sends over HTTP."""
+
+
 def message(
-    payload: P, *, id: str | None = None, time: datetime = NOW, received_at: datetime | None = None
+    payload: P,
+    *,
+    id: str | None = None,
+    time: datetime = NOW,
+    received_at: datetime | None = None,
+    source: str = "test",
 ) -> Message[P]:
     """The payload in its envelope, received when sent. Without a given id, equal payloads get the same id."""
     known = id or derived_id("test", payload.message_type, payload.model_dump_json())
-    fields: dict[str, Any] = {"id": known, "source": "test", "type": payload.message_type, "time": time}
+    fields: dict[str, Any] = {"id": known, "source": source, "type": payload.message_type, "time": time}
     return message_of(type(payload))(**fields, data=payload).received(received_at or time)
 
 
