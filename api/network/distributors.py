@@ -69,8 +69,8 @@ REASONS = {
     ),
     "own_standing": Reason(
         403,
-        "You cannot change your own tier, activity or sponsor; ask an administrator.",
-        "不能更改自己的等级、状态或推荐人，请联系管理员。",
+        "You cannot change your own tier, activity or sponsor, or make yourself a leader; ask an administrator.",
+        "不能更改自己的等级、状态或推荐人，也不能任命自己为负责人，请联系管理员。",
     ),
     "nothing_to_change": Reason(422, "Name the change: tier or active.", "请指明要修改的内容：等级或状态。"),
     "move_impossible": Reason(409, "The move would be refused.", "该调整将被拒绝。"),

@@ -172,5 +172,11 @@ async def test_nobody_raises_their_own_tier_or_moves_themselves(world: World) ->
         ):
             assert refusal(answer) == (403, "own_standing"), answer.text
         assert (await middle.patch(below, json={"tier": "silver"})).status_code == 200
+        mine = await middle.post("/api/teams", json={"name": "Mine", "leader_id": world.middle})
+        assert refusal(mine) == (403, "own_standing")
+        theirs = await middle.post("/api/teams", json={"name": "Theirs", "leader_id": world.seller})
+        assert theirs.status_code == 201, theirs.text
+        taken = await middle.put(f"{theirs.headers['location']}/leader", json={"leader_id": world.middle})
+        assert refusal(taken) == (403, "own_standing")
         [known] = await world.front.site.documents("network.distributors", {"_id": world.middle})
         assert [standing["tier"] for standing in known["standings"]] == ["standard"]
