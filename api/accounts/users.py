@@ -40,7 +40,7 @@ IfMatch = Annotated[
 class PendingView(BaseModel):
     """What another administrator has to confirm, within seven days."""
 
-    model_config = ConfigDict(title="Pending")
+    model_config = ConfigDict(title="PendingChange")
 
     what: Literal["rights", "password"]
     by: str | None = Field(description="The user who requests it; null for the command line.")
@@ -211,7 +211,7 @@ async def change_user(
 ) -> UserView:
     """Written to the audit log with before and after. A user who loses permissions is logged out everywhere.
 
-    Nobody changes their own rights, or gives permissions that they do not hold. What makes an administrator, or lets a
+    No one changes their own rights, or gives permissions that they do not hold. What makes an administrator, or lets a
     user change users or rules, waits as `pending` until another administrator confirms it.
     """
     command = UserChange(

@@ -39,7 +39,7 @@ class Pending:
 class User:
     """A person. `granted` and `withheld` are an administrator's changes to the permissions of the roles.
 
-    `touched` are the changes of the last days, so that nobody is their own second person.
+    `touched` are the changes of the last days, so that no one is their own second person.
     """
 
     id: str

@@ -41,12 +41,12 @@ REASONS = {
     ),
     "own_rights": Reason(
         403,
-        "Nobody changes their own rights or resets their own password; ask another administrator.",
+        "No one changes their own rights or resets their own password; ask another administrator.",
         "不能更改自己的权限或重置自己的密码，请由其他管理员处理。",
     ),
     "beyond_own_rights": Reason(
         403,
-        "You can only give permissions that you hold yourself; ask somebody who holds them.",
+        "You can only give permissions that you hold yourself; ask a user who holds them.",
         "只能授予自己拥有的权限，请由拥有该权限的人处理。",
     ),
     "not_independent": Reason(

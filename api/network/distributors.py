@@ -308,7 +308,7 @@ async def _shown(ports: Ports, distributor_id: int) -> Response:
 async def _before(ports: Ports, principal: Principal, distributor_id: int, if_match: str | None) -> dict[str, Any]:
     """The state before the change, for the audit log.
 
-    Raises Problem not_found, precondition_failed, and own_standing: nobody decides what they earn themselves.
+    Raises Problem not_found, precondition_failed, and own_standing: no one decides what they earn themselves.
     """
     await require_reach(ports.store, principal, distributor_id)
     if distributor_id == principal.distributor_id:

@@ -24,7 +24,7 @@ from contracts.network.v1 import (
     UnpaidOrdersMax,
     UnpaidUnitsMax,
 )
-from contracts.network.view import SHOPS, UNPAID_ORDERS_MAX, UNPAID_UNITS_MAX
+from contracts.network.view import SHOPS
 
 router = APIRouter(prefix="/api/shops", tags=["shops"], route_class=BodyRoute)
 
@@ -39,8 +39,8 @@ class NewShop(Body):
     market: MarketName = "default"
     history_from: HistoryFrom = None
     distributor_orders: DistributorOrders = None
-    distributor_unpaid_orders_max: UnpaidOrdersMax = UNPAID_ORDERS_MAX
-    distributor_unpaid_units_max: UnpaidUnitsMax = UNPAID_UNITS_MAX
+    distributor_unpaid_orders_max: UnpaidOrdersMax = None
+    distributor_unpaid_units_max: UnpaidUnitsMax = None
 
 
 @router.post(

@@ -31,7 +31,7 @@ REASONS = {
     ),
     "own_earnings": Reason(
         403,
-        "You earn from this order, so somebody else has to do this.",
+        "You earn from this order, so another user has to do this.",
         "您从该订单中获得佣金，须由他人执行此操作。",
     ),
 }
@@ -143,7 +143,7 @@ def require_open(shop: Document, principal: Principal, default: str | None) -> N
 
 
 def require_no_earnings(principal: Principal, order: Order, step: str) -> None:
-    """Whoever earns from an order does not bring the money closer. Raises Problem own_earnings."""
+    """A distributor who earns from an order does not bring the money closer. Raises Problem own_earnings."""
     earns = any(up.distributor_id == principal.distributor_id for up in order.upline)
     if earns and step in ("paid", "completed", "after_sale_closed"):
         raise Problem("own_earnings", detail=f"{step}: distributor {principal.distributor_id} earns from {order.key}.")

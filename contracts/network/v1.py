@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field, StrictBool
 
 from contracts.fields import AnyCurrency, Code, Currency, Detail, DistributorId, Id64, MarketName, ShopId
-from contracts.network.view import DISTRIBUTOR_ORDERS_MAX, UNPAID_ORDERS_MAX, UNPAID_UNITS_MAX
+from contracts.network.view import DISTRIBUTOR_ORDERS_MAX
 from contracts.subjects import OfDistributor, OfShop, OfTeam
 from contracts.wire.envelope import Command, Event, Refusal, Timestamp
 
@@ -40,22 +40,22 @@ DistributorOrders = Annotated[
     Field(description="Whether distributors may place orders in the shop; if absent, only in the default shop."),
 ]
 UnpaidOrdersMax = Annotated[
-    int,
+    int | None,
     Field(
         strict=True,
         ge=1,
         le=DISTRIBUTOR_ORDERS_MAX,
-        description="How many unpaid orders a distributor's login may have.",
+        description="How many unpaid orders a distributor's login may have; 20 if absent.",
         examples=[20],
     ),
 ]
 UnpaidUnitsMax = Annotated[
-    int,
+    int | None,
     Field(
         strict=True,
         ge=1,
         le=10_000_000,
-        description="How many units the unpaid orders of a distributor's login may hold together.",
+        description="How many units the unpaid orders of a distributor's login may hold together; 100 if absent.",
         examples=[100],
     ),
 ]
@@ -87,8 +87,8 @@ class RegisterShop(OfShop, Command, type="shop.register.v1"):
     market: MarketName = "default"
     history_from: HistoryFrom = None
     distributor_orders: DistributorOrders = None
-    distributor_unpaid_orders_max: UnpaidOrdersMax = UNPAID_ORDERS_MAX
-    distributor_unpaid_units_max: UnpaidUnitsMax = UNPAID_UNITS_MAX
+    distributor_unpaid_orders_max: UnpaidOrdersMax = None
+    distributor_unpaid_units_max: UnpaidUnitsMax = None
 
 
 class ShopRegistered(OfShop, Event, type="shop.registered.v1"):
@@ -98,8 +98,8 @@ class ShopRegistered(OfShop, Event, type="shop.registered.v1"):
     market: MarketName = "default"
     history_from: HistoryFrom = None
     distributor_orders: DistributorOrders = None
-    distributor_unpaid_orders_max: UnpaidOrdersMax = UNPAID_ORDERS_MAX
-    distributor_unpaid_units_max: UnpaidUnitsMax = UNPAID_UNITS_MAX
+    distributor_unpaid_orders_max: UnpaidOrdersMax = None
+    distributor_unpaid_units_max: UnpaidUnitsMax = None
 
 
 class ShopRefused(OfShop, Refusal, type="shop.refused.v1"):

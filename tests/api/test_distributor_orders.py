@@ -161,7 +161,7 @@ async def _token(house: Front, distributor_id: int) -> str:
     return token
 
 
-async def test_nobody_raises_their_own_tier_or_moves_themselves(world: World) -> None:
+async def test_no_one_raises_their_own_tier_or_moves_themselves(world: World) -> None:
     async with await with_permissions(world, world.middle, "distributors:write", "teams:write") as middle:
         own, below = f"/api/distributors/{world.middle}", f"/api/distributors/{world.seller}"
         for answer in (

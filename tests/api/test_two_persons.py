@@ -1,4 +1,4 @@
-"""Two persons are two persons: attacks of an administrator, or of somebody who only manages users, alone."""
+"""Two persons are two persons: attacks of an administrator, or of a user who only manages users, alone."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ async def decided(client: httpx.AsyncClient, user: Mapping[str, Any], how: str =
     return await client.post(f"/api/users/{user['id']}/{how}", json={"version": shown["version"]})
 
 
-async def test_nobody_changes_their_own_rights(world: World) -> None:
+async def test_no_one_changes_their_own_rights(world: World) -> None:
     async with who_only_manages_users(world) as manager, world.as_admin() as admin:
         for client in (manager, admin):
             url = f"/api/users/{await id_of(client)}"
@@ -77,7 +77,7 @@ async def test_nobody_changes_their_own_rights(world: World) -> None:
         assert refusal(everything) == (403, "own_rights")
 
 
-async def test_nobody_grants_what_they_do_not_hold(world: World) -> None:
+async def test_no_one_grants_what_they_do_not_hold(world: World) -> None:
     distributor = {"roles": ["ROLE_DISTRIBUTOR"], "distributor_id": world.seller}
     async with who_only_manages_users(world) as manager, world.as_admin() as admin:
         for body in ({"roles": ["ROLE_ADMIN"]}, distributor, {"roles": ["ROLE_SHOP"]}):

@@ -10,7 +10,7 @@ import pytest
 from infra.processes.os_user import os_user
 
 
-def test_the_environment_names_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_does_not_name_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
         monkeypatch.setenv(name, "somebody.else")
 

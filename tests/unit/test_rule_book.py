@@ -85,7 +85,7 @@ def refused(state: State, reason: str, detail: str, clause: str | None = None, v
 
 
 def test_the_user_of_the_operating_system_is_kept_beside_each_name() -> None:
-    """Whoever runs the command line may name anybody with `--by`."""
+    """A user of the command line may give any name with `--by`."""
     draft, as_root = a_draft(), {"rule_version": 1, "os_user": "root"}
     commands: list[tuple[Any, Any]] = [
         (decide.propose, ProposeRules(proposed_by="li.na", rules=a_document(), **as_root)),

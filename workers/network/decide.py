@@ -58,7 +58,7 @@ def register_shop(state: State, message: Message[RegisterShop]) -> Answer:
     """A shop never changes its currency: its orders, stock values and commissions use it."""
     command = message.data
     known = state.shops.get(command.shop_id)
-    shop = Shop(**dict(command))
+    shop = Shop(**{name: value for name, value in command if value is not None})
     if known == shop:
         return Decision(state, outcome="unchanged")
     if known is not None and known.currency != shop.currency:

@@ -11,7 +11,7 @@ from workers.order_intake.model import Order, Placer
 
 
 def with_one_more(placer: Placer | None, shop: Shop, order: Order) -> Placer | None:
-    """The placer with this order; None for an order of somebody else. Raises PlacingError."""
+    """The placer with this order; None for an order of another sender. Raises PlacingError."""
     if placer is None:
         return None
     if shop.distributor_orders is False:

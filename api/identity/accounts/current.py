@@ -1,4 +1,4 @@
-"""What a login may do now. A token is as old as its issue; whoever was switched off since then writes nothing."""
+"""What a login may do now. A token is as old as its issue; a user who was switched off since then writes nothing."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Two persons are two persons: who may change whose rights, and who may be the second pair of eyes.
 
-Nobody changes their own rights or grants what they do not hold. An administrator is made, and an administrator's
-password replaced, by one person and confirmed by another. Whoever made, changed or reset an account within a week is
+No one changes their own rights or grants what they do not hold. An administrator is made, and an administrator's
+password replaced, by one person and confirmed by another. A user who made, changed or reset an account within a week is
 not its second person, and two accounts of the same maker are not two persons.
 """
 

@@ -266,7 +266,7 @@ class Users:
         if pending.by is not None:
             first = await USERS.get(tx, pending.by)
             if first is None or not first.active or "users:write" not in first.permissions:
-                raise Problem("nothing_pending", detail="Whoever requested it may no longer do so.")
+                raise Problem("nothing_pending", detail="The user who requested it may no longer do so.")
         require_independent(first, second, since=pending.at, now=self._time.now())
 
     async def _is_made_alone(self, tx: Transaction, author: Author) -> bool:

@@ -58,7 +58,7 @@ def market(file: Path, wait: float, stack: str, *, as_json: bool) -> None:
 
 
 def _command(payload: type[Payload], **fields: Any) -> Payload:
-    """The command, with the operating system's user beside whoever is named."""
+    """The command, with the operating system's user beside the name that was given."""
     try:
         return payload(**fields, os_user=os_user())
     except ValidationError as error:
