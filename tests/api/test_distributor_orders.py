@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -41,17 +43,17 @@ def of_lines(world: World, **fields: Any) -> dict[str, Any]:
     return {"shop_id": world.shop_id, "distributor_id": world.seller, "lines": [line], **fields}
 
 
-async def with_permissions(world: World, distributor_id: int, *granted: str) -> httpx.AsyncClient:
+@asynccontextmanager
+async def with_permissions(world: World, distributor_id: int, *granted: str) -> AsyncIterator[httpx.AsyncClient]:
     """The token of a distributor to whom an administrator has granted more."""
-    client = world.front.client()
-    email, _ = await world.front.log_in_as(client, distributor_id)
-    async with world.as_admin() as admin:
+    async with world.front.client() as client, world.as_admin() as admin:
+        email, _ = await world.front.log_in_as(client, distributor_id)
         [user] = (await admin.get("/api/users", params={"email": email})).json()["items"]
         answer = await admin.patch(f"/api/users/{user['id']}", json={"granted": list(granted)})
         assert answer.status_code == 200, answer.text
-    tokens = (await client.post("/api/auth/login", json={"email": email, "password": PASSWORD})).json()
-    client.headers.update(bearer(world.front.remember(tokens)["access_token"]))
-    return client
+        tokens = (await client.post("/api/auth/login", json={"email": email, "password": PASSWORD})).json()
+        client.headers.update(bearer(world.front.remember(tokens)["access_token"]))
+        yield client
 
 
 async def test_a_distributor_cannot_take_a_shops_number(world: World) -> None:
@@ -82,7 +84,7 @@ async def test_a_distributor_cannot_choose_the_day(world: World, placed_at: str)
 async def test_a_distributors_order_is_never_prepaid_or_free(world: World) -> None:
     line = {"product_id": world.product_id, "quantity": 1, "amount": "50.00"}
     free = {**line, "discount": "50.00"}
-    async with await with_permissions(world, world.seller, "orders:fulfil", "orders:refund") as seller:
+    async with with_permissions(world, world.seller, "orders:fulfil", "orders:refund") as seller:
         answer = await seller.post("/api/orders", json=of_lines(world, prepaid=True))
         assert refusal(answer) == (403, "not_for_distributors")
         for body in (
@@ -162,7 +164,7 @@ async def _token(house: Front, distributor_id: int) -> str:
 
 
 async def test_no_one_raises_their_own_tier_or_moves_themselves(world: World) -> None:
-    async with await with_permissions(world, world.middle, "distributors:write", "teams:write") as middle:
+    async with with_permissions(world, world.middle, "distributors:write", "teams:write") as middle:
         own, below = f"/api/distributors/{world.middle}", f"/api/distributors/{world.seller}"
         for answer in (
             await middle.patch(own, json={"tier": "gold"}),
