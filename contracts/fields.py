@@ -250,6 +250,15 @@ def visible_name(text: str) -> str:
     return text
 
 
+OsUser = Annotated[
+    str | None,
+    Field(
+        min_length=1,
+        max_length=64,
+        description="The operating system's user who ran the command, if it came from the command line.",
+        examples=["root"],
+    ),
+]
 Code = Annotated[
     str,
     Field(

@@ -54,6 +54,8 @@ SHOP = "shop-1"
 ORDER = "1001"
 KEY = f"{SHOP}/{ORDER}"
 TOP, MIDDLE, SELLER = 1, 2, 3
+LOGIN = "4f1c0d3a9b7e4c2f8a6d5e4c3b2a1f00"
+BY_DISTRIBUTOR = f"api/distributor/{LOGIN}"
 TEAM = 12
 MARKET = "east"
 """Not the default market: rules for it wait until it is defined."""
@@ -62,11 +64,11 @@ TEA, CUP, TEAS, CUPS = 501, 502, 7, 8
 
 
 def message(
-    payload: P, *, id: str | None = None, time: datetime = NOW, received_at: datetime | None = None
+    payload: P, *, id: str | None = None, time: datetime = NOW, received_at: datetime | None = None, **more: str
 ) -> Message[P]:
     """The payload in its envelope, received when sent. Without a given id, equal payloads get the same id."""
     known = id or derived_id("test", payload.message_type, payload.model_dump_json())
-    fields: dict[str, Any] = {"id": known, "source": "test", "type": payload.message_type, "time": time}
+    fields: dict[str, Any] = {"id": known, "source": "test", "type": payload.message_type, "time": time, **more}
     return message_of(type(payload))(**fields, data=payload).received(received_at or time)
 
 

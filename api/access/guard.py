@@ -12,7 +12,7 @@ from fastapi.security.base import SecurityBase
 from api.access.ports import Here
 from api.http.problems import Problem
 from api.identity.accounts.logins import CHALLENGE
-from api.identity.accounts.users import Author
+from api.identity.accounts.two_persons import Author
 from api.identity.permissions import PERMISSIONS
 from api.identity.principal import InvalidToken, Principal
 
@@ -22,6 +22,7 @@ BEARER: SecurityBase = HTTPBearer(
     scheme_name="bearer", bearerFormat="JWT", description="An access token, from login or OAuth.", auto_error=False
 )
 _SCOPES = dict(PERMISSIONS)
+_READING = ("GET", "HEAD", "OPTIONS")
 OAUTH: SecurityBase = OAuth2(
     scheme_name="oauth2",
     description="Authorization code with PKCE for people, client credentials for shops.",
@@ -44,11 +45,16 @@ async def authenticated(
     bearer: Annotated[HTTPAuthorizationCredentials | None, Security(BEARER)],
     _: Annotated[str | None, Security(OAUTH)],
 ) -> Principal:
-    """The principal of the bearer token. Raises Problem unauthenticated, invalid_token."""
+    """The principal of the bearer token; for a request that may write, with what the login may do now.
+
+    Raises Problem unauthenticated, invalid_token.
+    """
     if bearer is None:
         raise Problem("unauthenticated", headers=CHALLENGE)
     try:
         principal = await ports.identity.verifier.verify(bearer.credentials)
+        if request.method not in _READING:
+            principal = await ports.identity.current.of(principal)
     except InvalidToken as error:
         log.info("token refused", reason=error.reason)
         await ports.limits.count_address(request)
@@ -87,5 +93,5 @@ def correlation_of(request: Request) -> str:
 
 
 def author_of(request: Request, principal: Principal) -> Author:
-    """The author of a change, for the audit log."""
-    return Author(principal.as_author, correlation_of(request))
+    """The author of a change, with what they may give to others, for the audit log."""
+    return Author(principal.as_author, correlation_of(request), principal.subject, principal.permissions)

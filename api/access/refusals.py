@@ -46,6 +46,29 @@ REASONS = {
         422, "The total is not the sum of lines, shipping and tax.", "总额与明细、运费、税费之和不符。"
     ),
     "shop_unknown": Reason(422, "The shop is not registered.", "店铺未注册。"),
+    "distributors_not_accepted": Reason(
+        403,
+        "This shop takes no orders from distributors; its setting distributor_orders allows them.",
+        "该店铺不接受分销商下单，可通过店铺设置 distributor_orders 开启。",
+    ),
+    "not_for_distributors": Reason(
+        403,
+        "A distributor's order cannot choose this; leave it out.",
+        "分销商下单时不可指定该项，请不要填写。",
+    ),
+    "price_required": Reason(
+        422, "Each line of a distributor's order has to cost something.", "分销商订单的每一行金额都必须大于零。"
+    ),
+    "too_many_unpaid_orders": Reason(
+        409,
+        "You have too many unpaid orders; wait until one is paid or cancelled.",
+        "未支付的订单过多，请等待订单支付或取消后再下单。",
+    ),
+    "too_many_unpaid_units": Reason(
+        409,
+        "Your unpaid orders hold too many units; order less, or wait until one is paid or cancelled.",
+        "未支付订单占用的商品数量过多，请减少数量，或等待订单支付或取消。",
+    ),
     "shop_required": Reason(422, "Name the shop in shop_id.", "请在 shop_id 中指明店铺。"),
     "distributor_unknown": Reason(422, "The distributor is not registered.", "分销商未注册。"),
     "distributor_inactive": Reason(422, "The distributor was not active at that time.", "该分销商当时未处于有效状态。"),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
@@ -36,6 +37,20 @@ IfMatch = Annotated[
 ]
 
 
+class PendingView(BaseModel):
+    """What another administrator has to confirm, within seven days."""
+
+    model_config = ConfigDict(title="PendingChange")
+
+    what: Literal["rights", "password"]
+    by: str | None = Field(description="The user who requests it; null for the command line.")
+    at: datetime
+    roles: list[Role]
+    granted: list[str]
+    withheld: list[str]
+    active: bool
+
+
 class UserView(BaseModel):
     model_config = ConfigDict(title="User")
 
@@ -50,6 +65,7 @@ class UserView(BaseModel):
     distributor_id: ShownId | None
     created_at: datetime
     version: int
+    pending: PendingView | None = Field(description="What waits for another administrator, if anything.")
 
 
 class NewUser(Body):
@@ -67,7 +83,14 @@ class CreatedUser(UserView):
 
 
 class OneTimePassword(BaseModel):
-    one_time_password: str = Field(description="Shown only this once; must be replaced at login.")
+    one_time_password: str | None = Field(
+        description="Shown only this once; must be replaced at login. Null while another administrator has to confirm."
+    )
+    pending: PendingView | None = Field(description="What waits for another administrator, if anything.")
+
+
+class Confirmation(Body):
+    version: Annotated[int, Field(strict=True, ge=1, description="The version of the user that you have read.")]
 
 
 class ChangeUser(Body):
@@ -99,7 +122,12 @@ def view_of(user: User) -> UserView:
         distributor_id=user.distributor_id,
         created_at=user.created_at,
         version=user.version,
+        pending=_pending(user),
     )
+
+
+def _pending(user: User) -> PendingView | None:
+    return PendingView.model_validate(asdict(user.pending)) if user.pending is not None else None
 
 
 @router.get("", summary="List users", responses=documented("invalid_cursor"))
@@ -144,11 +172,12 @@ async def show_user(
     "",
     summary="Create a user",
     status_code=201,
-    responses=documented("email_taken", "weak_password", "unknown_distributor"),
+    responses=documented("email_taken", "weak_password", "unknown_distributor", "beyond_own_rights"),
 )
 async def create_user(
     body: NewUser, request: Request, response: Response, ports: Here, principal: Writes
 ) -> CreatedUser:
+    """With no more permissions than you hold yourself. An administrator is inactive until another one confirms."""
     user, one_time = await ports.identity.users.create(
         body.email,
         tuple(body.roles),
@@ -167,7 +196,8 @@ async def create_user(
     "/{user_id}",
     summary="Change a user's roles and permissions",
     responses=documented(
-        "not_found", "precondition_failed", "unknown_permission", "last_administrator", "unknown_distributor"
+        *("not_found", "precondition_failed", "unknown_permission", "last_administrator", "unknown_distributor"),
+        *("own_rights", "beyond_own_rights"),
     ),
 )
 async def change_user(
@@ -179,7 +209,11 @@ async def change_user(
     principal: Writes,
     if_match: IfMatch = None,
 ) -> UserView:
-    """Written to the audit log with before and after. A user who loses permissions is logged out everywhere."""
+    """Written to the audit log with before and after. A user who loses permissions is logged out everywhere.
+
+    No one changes their own rights, or gives permissions that they do not hold. What makes an administrator, or lets a
+    user change users or rules, waits as `pending` until another administrator confirms it.
+    """
     command = UserChange(
         roles=tuple(body.roles) if body.roles is not None else None,
         granted=tuple(body.granted) if body.granted is not None else None,
@@ -192,14 +226,55 @@ async def change_user(
     return view_of(user)
 
 
-@router.post("/{user_id}/reset-password", summary="Give a user a new password", responses=documented("not_found"))
+@router.post(
+    "/{user_id}/reset-password",
+    summary="Give a user a new password",
+    responses=documented("not_found", "own_rights", "beyond_own_rights"),
+)
 async def reset_password(
     user_id: UserId, request: Request, response: Response, ports: Here, principal: Writes
 ) -> OneTimePassword:
-    """For a lost password: ends every login of the user. The new password is for one login only."""
+    """For a lost password: ends every login of the user. The new password is for one login only.
+
+    An administrator's waits as `pending`; the administrator who confirms gets the password.
+    """
     response.headers["Cache-Control"] = "no-store"
-    one_time = await ports.identity.users.reset_password(user_id, author_of(request, principal))
-    return OneTimePassword(one_time_password=one_time)
+    user, one_time = await ports.identity.users.reset_password(user_id, author_of(request, principal))
+    return OneTimePassword(one_time_password=one_time, pending=_pending(user))
+
+
+@router.post(
+    "/{user_id}/confirm",
+    summary="Confirm what waits for a second administrator",
+    responses=documented(
+        *("not_found", "precondition_failed", "nothing_pending", "own_rights", "beyond_own_rights"),
+        *("not_independent", "unknown_distributor"),
+    ),
+)
+async def confirm_user(
+    user_id: UserId, body: Confirmation, request: Request, response: Response, ports: Here, principal: Writes
+) -> CreatedUser:
+    """As an administrator who did not request it, and whose account the requester did not make, change or reset within
+    seven days; nor the other way round. The answer to a confirmed new password has it.
+    """
+    author = author_of(request, principal)
+    user, one_time = await ports.identity.users.confirm(user_id, body.version, author)
+    response.headers["ETag"] = _etag(user)
+    response.headers["Cache-Control"] = "no-store"
+    return CreatedUser(**view_of(user).model_dump(), one_time_password=one_time)
+
+
+@router.post(
+    "/{user_id}/reject",
+    summary="Reject what waits for a second administrator",
+    responses=documented("not_found", "precondition_failed", "nothing_pending"),
+)
+async def reject_user(
+    user_id: UserId, body: Confirmation, request: Request, response: Response, ports: Here, principal: Writes
+) -> UserView:
+    user = await ports.identity.users.reject(user_id, body.version, author_of(request, principal))
+    response.headers["ETag"] = _etag(user)
+    return view_of(user)
 
 
 def _etag(user: User) -> str:

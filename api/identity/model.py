@@ -6,15 +6,41 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from api.identity.permissions import Role, effective
+from api.identity.permissions import OF_TWO_PERSONS, Role, effective
 
 FIRST_PARTY = "tributary"
 """The client of the tokens from our own login endpoint."""
 
 
 @dataclass(frozen=True, slots=True)
+class Touch:
+    """A person, by user id, who made an account, changed its rights or replaced its password."""
+
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A change of rights, or a new password, that waits for a second administrator. `by` is the user who requests it,
+    or None on the command line.
+    """
+
+    what: Literal["rights", "password"]
+    by: str | None
+    at: datetime
+    roles: tuple[Role, ...] = ()
+    granted: tuple[str, ...] = ()
+    withheld: tuple[str, ...] = ()
+    active: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class User:
-    """A person. `granted` and `withheld` are an administrator's changes to the permissions of the roles."""
+    """A person. `granted` and `withheld` are an administrator's changes to the permissions of the roles.
+
+    `touched` are the changes of the last days, so that no one is their own second person.
+    """
 
     id: str
     email: str
@@ -29,10 +55,22 @@ class User:
     must_change_password: bool = False
     password_changed_at: datetime | None = None
     version: int = 1
+    touched: tuple[Touch, ...] = ()
+    pending: Pending | None = None
 
     @property
     def permissions(self) -> frozenset[str]:
         return effective(self.roles, self.granted, self.withheld)
+
+    @property
+    def rights(self) -> frozenset[str]:
+        """The permissions that can be used now."""
+        return self.permissions if self.active else frozenset()
+
+    @property
+    def is_privileged(self) -> bool:
+        """Whether two persons decide about this account: it makes others, or takes part in changing what is paid."""
+        return "ROLE_ADMIN" in self.roles or bool(self.permissions & OF_TWO_PERSONS)
 
 
 @dataclass(frozen=True, slots=True)

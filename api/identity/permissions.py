@@ -73,6 +73,15 @@ DEFAULTS: MappingProxyType[Role, frozenset[str]] = MappingProxyType(
 )
 
 
+OF_TWO_PERSONS = frozenset({"users:write", "rules:propose", "rules:approve"})
+"""Permissions that one person alone cannot give to another: with a second account one would be two persons."""
+
+
+def grantable(held: frozenset[str]) -> frozenset[str]:
+    """What a person with these permissions may give to others: the same, and what no administrator has themselves."""
+    return held | (frozenset(PERMISSIONS) - DEFAULTS["ROLE_ADMIN"])
+
+
 def effective(roles: Iterable[Role], granted: Iterable[str] = (), withheld: Iterable[str] = ()) -> frozenset[str]:
     """The permissions of the roles, plus those granted, minus those withheld. Withholding wins."""
     brought = frozenset[str]().union(*(DEFAULTS[role] for role in roles))

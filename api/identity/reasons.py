@@ -39,6 +39,24 @@ REASONS = {
     "last_administrator": Reason(
         409, "At least one active administrator must remain.", "必须至少保留一名有效的管理员。"
     ),
+    "own_rights": Reason(
+        403,
+        "No one changes their own rights or resets their own password; ask another administrator.",
+        "不能更改自己的权限或重置自己的密码，请由其他管理员处理。",
+    ),
+    "beyond_own_rights": Reason(
+        403,
+        "You can only give permissions that you hold yourself; ask a user who holds them.",
+        "只能授予自己拥有的权限，请由拥有该权限的人处理。",
+    ),
+    "not_independent": Reason(
+        409,
+        "This takes a second person who is independent of the first; ask another administrator.",
+        "须由与发起人无关的另一人确认，请联系其他管理员。",
+    ),
+    "nothing_pending": Reason(
+        409, "Nothing waits for a confirmation here; request it again.", "没有待确认的申请，请重新提交。"
+    ),
     "not_a_distributor": Reason(403, "Only a distributor can do this.", "仅分销商可以执行此操作。"),
     "cross_site": Reason(403, "This form was not sent from our own page.", "该表单并非由本站页面提交。"),
 }

@@ -67,6 +67,11 @@ REASONS = {
         "Only an administrator may put a distributor at the top of the network; name a sponsor.",
         "只有管理员可以将分销商置于网络顶层，请指明推荐人。",
     ),
+    "own_standing": Reason(
+        403,
+        "You cannot change your own tier, activity or sponsor, or make yourself a leader; ask an administrator.",
+        "不能更改自己的等级、状态或推荐人，也不能任命自己为负责人，请联系管理员。",
+    ),
     "nothing_to_change": Reason(422, "Name the change: tier or active.", "请指明要修改的内容：等级或状态。"),
     "move_impossible": Reason(409, "The move would be refused.", "该调整将被拒绝。"),
 }
@@ -182,7 +187,8 @@ async def show_distributor(
     summary="Change a distributor's tier or activity",
     response_model=DistributorView,
     responses=written(
-        *("not_found", "precondition_failed", "nothing_to_change", "out_of_order"), shown=DistributorView
+        *("not_found", "own_standing", "precondition_failed", "nothing_to_change", "out_of_order"),
+        shown=DistributorView,
     ),
 )
 async def change_distributor(
@@ -206,7 +212,7 @@ async def change_distributor(
     summary="Move a distributor, with their downline, under another sponsor",
     response_model=DistributorView,
     responses=written(
-        *("not_found", "precondition_failed", "sponsor_unknown", "top_of_network"),
+        *("not_found", "own_standing", "precondition_failed", "sponsor_unknown", "top_of_network"),
         *("own_sponsor", "cycle", "out_of_order"),
         shown=DistributorView,
     ),
@@ -300,8 +306,13 @@ async def _shown(ports: Ports, distributor_id: int) -> Response:
 
 
 async def _before(ports: Ports, principal: Principal, distributor_id: int, if_match: str | None) -> dict[str, Any]:
-    """The state before the change, for the audit log. Raises Problem not_found, precondition_failed."""
+    """The state before the change, for the audit log.
+
+    Raises Problem not_found, precondition_failed, and own_standing: no one decides what they earn themselves.
+    """
     await require_reach(ports.store, principal, distributor_id)
+    if distributor_id == principal.distributor_id:
+        raise Problem("own_standing")
     one = await find_distributor(ports.store, distributor_id)
     check_match(if_match, etag_of(version_of(one)))
     return distributor_view(one, ports.time.now()).model_dump(mode="json")

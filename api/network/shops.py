@@ -16,7 +16,14 @@ from api.http.problems import Problem, documented
 from api.identity.principal import Principal
 from api.network.shops_view import BY_ID, ShopView, find_shop, known_shop, shop_view, shops_filter
 from contracts.fields import Currency, MarketName, ShopId
-from contracts.network.v1 import HistoryFrom, PaymentDeadline, RegisterShop
+from contracts.network.v1 import (
+    DistributorOrders,
+    HistoryFrom,
+    PaymentDeadline,
+    RegisterShop,
+    UnpaidOrdersMax,
+    UnpaidUnitsMax,
+)
 from contracts.network.view import SHOPS
 
 router = APIRouter(prefix="/api/shops", tags=["shops"], route_class=BodyRoute)
@@ -31,6 +38,9 @@ class NewShop(Body):
     payment_deadline_s: PaymentDeadline = 1800
     market: MarketName = "default"
     history_from: HistoryFrom = None
+    distributor_orders: DistributorOrders = None
+    distributor_unpaid_orders_max: UnpaidOrdersMax = None
+    distributor_unpaid_units_max: UnpaidUnitsMax = None
 
 
 @router.post(
@@ -41,8 +51,9 @@ class NewShop(Body):
     responses=written("not_found", "conflict", shown=ShopView, created=True),
 )
 async def register_shop(body: NewShop, ports: Here, principal: Writes, writing: Writing) -> Response:
-    """For administrators. A repeat changes payment deadline, market and `history_from`, but never the currency. With
-    `history_from` the shop may enter past orders, placed since then.
+    """For administrators. A repeat changes everything but the currency; an absent field gets its default again. With
+    `history_from` the shop may enter past orders, placed since then. With `distributor_orders` distributors may place
+    orders in it, within the limits for unpaid orders.
 
     Its client id and secret are created on the command line, by `tributary identity create-shop`.
     """

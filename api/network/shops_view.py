@@ -11,7 +11,7 @@ from api.access.scope import NOTHING
 from api.http.paging import Sorting
 from api.http.problems import Problem
 from api.identity.principal import Principal
-from contracts.network.view import SHOPS
+from contracts.network.view import SHOPS, UNPAID_ORDERS_MAX, UNPAID_UNITS_MAX
 from infra.ports.store import Document, Reader
 
 BY_ID = Sorting("_id", str)
@@ -27,6 +27,15 @@ class ShopView(BaseModel):
     history_from: datetime | None = Field(
         description="Orders placed since then may be entered as past orders; null if none may.",
         examples=["2024-01-01T00:00:00Z"],
+    )
+    distributor_orders: bool | None = Field(
+        description="Whether distributors may place orders; null: only if it is the default shop.", examples=[True]
+    )
+    distributor_unpaid_orders_max: int = Field(
+        description="How many unpaid orders a distributor's login may have.", examples=[20]
+    )
+    distributor_unpaid_units_max: int = Field(
+        description="How many units these orders may hold together.", examples=[100]
     )
 
 
@@ -46,6 +55,9 @@ def shop_view(document: Document) -> ShopView:
         payment_deadline_s=document["payment_deadline_s"],
         market=document.get("market", "default"),
         history_from=document.get("history_from"),
+        distributor_orders=document.get("distributor_orders"),
+        distributor_unpaid_orders_max=document.get("distributor_unpaid_orders_max", UNPAID_ORDERS_MAX),
+        distributor_unpaid_units_max=document.get("distributor_unpaid_units_max", UNPAID_UNITS_MAX),
     )
 
 

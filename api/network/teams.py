@@ -73,11 +73,11 @@ class NewLeader(Body):
     summary="Create a team",
     response_model=TeamView,
     status_code=201,
-    responses=written("not_found", "leader_unknown", "conflict", shown=TeamView, created=True),
+    responses=written("not_found", "leader_unknown", "own_standing", "conflict", shown=TeamView, created=True),
 )
 async def create_team(body: NewTeam, ports: Here, principal: Writes, writing: Writing) -> Response:
     """The server assigns the number. The leader need not be a member."""
-    await require_person(ports.store, principal, body.leader_id, "leader_unknown")
+    await _require_leader(ports, principal, body.leader_id)
     team_id = await writing.number("team", view=TEAMS)
     command = CreateTeam(team_id=team_id, **body.model_dump())
     return await writing.write(command, lambda: _shown(ports, team_id), location=f"/api/teams/{team_id}")
@@ -199,7 +199,9 @@ async def remove_member(
     "/{team_id}/leader",
     summary="Change a team's leader",
     response_model=TeamView,
-    responses=written("not_found", "precondition_failed", "leader_unknown", "out_of_order", shown=TeamView),
+    responses=written(
+        *("not_found", "precondition_failed", "leader_unknown", "own_standing", "out_of_order"), shown=TeamView
+    ),
 )
 async def change_leader(
     team_id: TeamPart, body: NewLeader, ports: Here, principal: Writes, writing: Writing, if_match: IfMatch = None
@@ -208,10 +210,17 @@ async def change_leader(
     now = ports.time.now()
     team = await find_team(ports.store, principal, team_id, now, whole=True)
     check_match(if_match, etag_of(len(team.leaders)))
-    await require_person(ports.store, principal, body.leader_id, "leader_unknown")
+    await _require_leader(ports, principal, body.leader_id)
     before: dict[str, Any] = team_view(team, now).model_dump(mode="json")
     command = ChangeLeader(team_id=team_id, **body.model_dump())
     return await writing.write(command, lambda: _shown(ports, team_id), before=before)
+
+
+async def _require_leader(ports: Ports, principal: Principal, leader_id: int) -> None:
+    """The leader must be within reach, and never the author: leaders earn from their team."""
+    await require_person(ports.store, principal, leader_id, "leader_unknown")
+    if leader_id == principal.distributor_id:
+        raise Problem("own_standing")
 
 
 async def _shown(ports: Ports, team_id: int) -> Response:

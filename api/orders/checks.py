@@ -16,7 +16,7 @@ from contracts.network.view import DISTRIBUTORS, SHOPS
 from contracts.orders import v1, v2
 from contracts.orders.view import Order
 from contracts.wire.envelope import Timestamp
-from infra.ports.store import Reader
+from infra.ports.store import Document, Reader
 
 REASONS = {
     "ambiguous_order": Reason(
@@ -24,14 +24,31 @@ REASONS = {
         "Several shops have an order of this id; name it as shop_id/order_id.",
         "多个店铺存在该订单号，请使用 shop_id/order_id。",
     ),
+    "order_id_reserved": Reason(
+        422,
+        "Order ids that begin with o- are made by the server; choose another, or leave it out.",
+        "以 o- 开头的订单号由系统生成，请更换或不填。",
+    ),
+    "own_earnings": Reason(
+        403,
+        "You earn from this order, so another user has to do this.",
+        "您从该订单中获得佣金，须由他人执行此操作。",
+    ),
 }
+
+
+MADE = "o-"
+"""How every order id begins that the server makes."""
 
 
 class _NewOrder(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     shop_id: Annotated[ShopId | None, Field(description="Absent: the shop of the token, or the default one.")] = None
-    order_id: Annotated[OrderId | None, Field(description="Absent: one is generated.")] = None
+    order_id: Annotated[
+        OrderId | None,
+        Field(description="Absent: one is generated, always for a distributor's order. A shop's never begins with o-."),
+    ] = None
     distributor_id: DistributorId
 
 
@@ -47,14 +64,17 @@ class OrderOfLines(_NewOrder):
     """Many lines, with discounts, shipping and tax."""
 
     currency: Annotated[Currency | None, Field(description="Absent: the shop's.")] = None
-    placed_at: Annotated[Timestamp | None, Field(description="Absent: now.", examples=["2026-11-22T12:00:00Z"])] = None
+    placed_at: Annotated[
+        Timestamp | None,
+        Field(description="Absent: now, always for a distributor's.", examples=["2026-11-22T12:00:00Z"]),
+    ] = None
     lines: Annotated[list[v2.Line], Field(min_length=1, max_length=LINES_MAX)]
     shipping: Annotated[Amount, Field(examples=["8.00"])] = v2.PlaceOrder.model_fields["shipping"].default
     tax: Annotated[Amount, Field(examples=["0.00"])] = v2.PlaceOrder.model_fields["tax"].default
     total: Annotated[Amount | None, Field(description="If given, it must be the sum of lines, shipping and tax.")] = (
         None
     )
-    prepaid: Annotated[bool, Field(strict=True, description="Paid already; needs permission orders:fulfil.")] = False
+    prepaid: Annotated[bool, Field(strict=True, description="Paid already; needs orders:fulfil.")] = False
 
 
 def _form(body: Any) -> str:
@@ -87,10 +107,46 @@ def order_command(body: SimpleOrder | OrderOfLines, shop_id: str, order_id: str)
     return v1.PlaceOrder(**fields) if isinstance(body, SimpleOrder) else v2.PlaceOrder(**fields)
 
 
-def require_fulfilment(command: PlaceOrder, principal: Principal) -> None:
-    """A distributor, who earns from an order, may not mark it as paid."""
-    if isinstance(command, v2.PlaceOrder) and command.prepaid and "orders:fulfil" not in principal.permissions:
-        raise Problem("insufficient_scope", detail="prepaid: needs orders:fulfil.", needs=["orders:fulfil"])
+def require_own_choices(body: SimpleOrder | OrderOfLines, principal: Principal) -> None:
+    """What each principal may choose of an order. Raises Problem insufficient_scope, not_for_distributors,
+    own_earnings, order_id_reserved.
+
+    A distributor earns from the order: the number of a shop's next order, a past day with better rules, or `prepaid`
+    would be money. A shop in turn never takes a number that is made for others.
+    """
+    of_lines = body if isinstance(body, OrderOfLines) else None
+    if of_lines is not None and of_lines.prepaid:
+        if "orders:fulfil" not in principal.permissions:
+            raise Problem("insufficient_scope", detail="prepaid: needs orders:fulfil.", needs=["orders:fulfil"])
+        if principal.kind != "distributor" and principal.distributor_id == body.distributor_id:
+            raise Problem("own_earnings", detail="prepaid: it is your own sale.")
+    if principal.kind == "distributor":
+        chosen = {
+            "order_id": body.order_id is not None,
+            "placed_at": of_lines is not None and of_lines.placed_at is not None,
+            "prepaid": of_lines is not None and of_lines.prepaid,
+        }
+        if named := [name for name, is_given in chosen.items() if is_given]:
+            raise Problem("not_for_distributors", detail=f"{', '.join(named)}: leave it out.")
+    if principal.kind == "shop" and body.order_id is not None and body.order_id.startswith(MADE):
+        raise Problem("order_id_reserved", detail=f"order_id: {body.order_id} begins with {MADE}.")
+
+
+def require_open(shop: Document, principal: Principal, default: str | None) -> None:
+    """Whether the shop takes orders of distributors is its own setting; without one, only the default shop does.
+
+    Raises Problem distributors_not_accepted.
+    """
+    is_open = shop.get("distributor_orders")
+    if principal.kind == "distributor" and not (shop["_id"] == default if is_open is None else is_open):
+        raise Problem("distributors_not_accepted", detail=f"shop_id: {shop['_id']} takes no orders from distributors.")
+
+
+def require_no_earnings(principal: Principal, order: Order, step: str) -> None:
+    """A distributor who earns from an order does not bring the money closer. Raises Problem own_earnings."""
+    earns = any(up.distributor_id == principal.distributor_id for up in order.upline)
+    if earns and step in ("paid", "completed", "after_sale_closed"):
+        raise Problem("own_earnings", detail=f"{step}: distributor {principal.distributor_id} earns from {order.key}.")
 
 
 async def seller_of(reader: Reader, principal: Principal, distributor_id: int) -> None:
@@ -99,11 +155,14 @@ async def seller_of(reader: Reader, principal: Principal, distributor_id: int) -
         raise Problem("distributor_unknown", detail=f"distributor_id: {distributor_id} is not in your downline.")
 
 
-async def require_known(reader: Reader, command: PlaceOrder) -> None:
-    """Raise the Problem of an unknown shop, distributor or product: a worker would retry for minutes."""
+async def known_shop(reader: Reader, command: PlaceOrder) -> Document:
+    """The shop of the order: its id, and whether it takes orders of distributors.
+
+    Raises the Problem of an unknown shop, distributor or product: a worker would retry for minutes.
+    """
     wanted = {command.product_id} if isinstance(command, v1.PlaceOrder) else {x.product_id for x in command.lines}
     shops, distributors, products = await asyncio.gather(
-        reader.find(SHOPS, {"_id": command.shop_id}, limit=1, fields=("_id",)),
+        reader.find(SHOPS, {"_id": command.shop_id}, limit=1, fields=("_id", "distributor_orders")),
         reader.find(DISTRIBUTORS, {"_id": command.distributor_id}, limit=1, fields=("_id",)),
         reader.find(PRODUCTS, {"_id": {"$in": sorted(wanted)}}, fields=("_id",)),
     )
@@ -114,6 +173,7 @@ async def require_known(reader: Reader, command: PlaceOrder) -> None:
         raise Problem("distributor_unknown", detail=detail)
     if missing := wanted - {product["_id"] for product in products}:
         raise Problem("product_unknown", detail=f"product_id: product {min(missing)} is not in the catalogue.")
+    return shops[0]
 
 
 def require_step(

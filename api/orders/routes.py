@@ -27,10 +27,13 @@ from api.http.problems import documented
 from api.identity.principal import Principal
 from api.orders.bodies import ORDERS_BY_EXAMPLE, AfterSale, NewRefund, StatusUpdate
 from api.orders.checks import (
+    MADE,
     NewOrder,
+    known_shop,
     order_command,
-    require_fulfilment,
-    require_known,
+    require_no_earnings,
+    require_open,
+    require_own_choices,
     require_step,
     seller_of,
     shop_of,
@@ -63,11 +66,13 @@ Timeline = Annotated[bool, Query(description="Whether to include its history; th
 _PLACING = (
     *("conflict", "shop_required", "shop_unknown", "distributor_unknown", "distributor_inactive", "product_unknown"),
     *("product_inactive", "currency_not_accepted", "placed_in_future", "total_mismatch", "discount_exceeds_amount"),
-    *("amount_precision", "no_rules"),
+    *("amount_precision", "no_rules", "placed_too_long_ago", "total_too_large", "order_id_reserved"),
+    *("not_for_distributors", "distributors_not_accepted", "own_earnings", "price_required"),
+    *("too_many_unpaid_orders", "too_many_unpaid_units"),
 )
 _CHANGING = (
     *("not_found", "ambiguous_order", "precondition_failed", "not_paid", "not_shipped", "already_shipped"),
-    *("order_rejected", "order_cancelled", "order_refunded"),
+    *("order_rejected", "order_cancelled", "order_refunded", "own_earnings"),
 )
 _REFUNDING = (
     *("not_found", "ambiguous_order", "conflict", "not_paid", "order_rejected", "order_cancelled"),
@@ -91,14 +96,20 @@ async def place_order(
     """One product by `product_id`, `quantity` and `total_price`, or many `lines`. The shop is that of the token,
     else `shop_id`, else the default shop of the settings. An absent `order_id` is generated.
 
+    A distributor orders only in shops that allow it, and chooses neither `order_id` nor `placed_at`. Each line costs
+    something, and the shop limits what unpaid orders hold.
+
     A repeat of the same order changes nothing; the same `order_id` with different content is refused. The answer shows
     the accepted order; its stock is reserved right after.
     """
     shop_id = shop_of(body, principal, ports.settings.default_shop_id)
-    order_id = body.order_id or f"o-{writing.derived('order')}"
+    require_own_choices(body, principal)
+    order_id = body.order_id or f"{MADE}{writing.derived('order')}"
     command = order_command(body, shop_id, order_id)
-    require_fulfilment(command, principal)
-    await asyncio.gather(seller_of(ports.store, principal, body.distributor_id), require_known(ports.store, command))
+    _, shop = await asyncio.gather(
+        seller_of(ports.store, principal, body.distributor_id), known_shop(ports.store, command)
+    )
+    require_open(shop, principal, ports.settings.default_shop_id)
 
     async def show() -> Response:
         order = await find_order(ports.store, principal, order_id, shop_id)
@@ -236,6 +247,7 @@ _AFTER_SALE: dict[str, Any] = {
     "response_model": OrderView,
     "responses": written(
         *("not_found", "ambiguous_order", "not_paid", "order_rejected", "order_cancelled", "order_refunded"),
+        "own_earnings",
         shown=OrderView,
     ),
 }
@@ -267,6 +279,7 @@ async def _shown(request: Request, ports: Any, principal: Principal, order: Orde
 
 async def _changed(writing: Writer, order: Order, body: StatusUpdate, if_match: str | None) -> Response:
     check_match(if_match, etag_of(order.version))
+    require_no_earnings(writing.principal, order, body.status)
     require_step(order, body.status)
     command = UpdateStatus(shop_id=order.shop_id, order_id=order.order_id, status=body.status)
     return await _write(writing, order, command)
@@ -280,6 +293,7 @@ async def _refunded(writing: Writer, order: Order, body: NewRefund) -> Response:
 
 
 async def _after_sale(writing: Writer, order: Order, body: AfterSale) -> Response:
+    require_no_earnings(writing.principal, order, "after_sale" if body.open else "after_sale_closed")
     require_step(order, "after_sale")
     command = ChangeAfterSale(shop_id=order.shop_id, order_id=order.order_id, open=body.open)
     return await _write(writing, order, command)

@@ -156,13 +156,18 @@ async def propose_rules(
     "/{version}/approve",
     summary="Approve a rule set",
     response_model=RulesView,
-    responses=written("not_found", "digest_mismatch", "same_person", shown=RulesView),
+    responses=written("not_found", "digest_mismatch", "same_person", "not_independent", shown=RulesView),
 )
 async def approve_rules(
     version: Version, body: Approval, ports: Here, principal: Approves, writing: Writing
 ) -> Response:
-    """Confirms that you have read and approve the terms of this digest. The proposer cannot approve."""
+    """Confirms that you have read and approve the terms of this digest. The proposer cannot approve, nor can an account
+    that the proposer made, changed or reset within seven days, or that is younger than the proposal.
+    """
     before = await _rules(ports, principal, version)
+    if before.proposed_by != _person(principal):
+        proposer = before.proposed_by.rpartition("/")[2]
+        await ports.identity.users.check_independent(proposer, principal.subject, before.proposed_at)
     command = ApproveRules(rule_version=version, approved_by=_person(principal), digest=body.digest)
     return await _write(writing, version, command, before)
 

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, StrictBool
 
 from contracts.fields import AnyCurrency, Code, Currency, Detail, DistributorId, Id64, MarketName, ShopId, visible_name
+from contracts.network.view import DISTRIBUTOR_ORDERS_MAX
 from contracts.subjects import OfDistributor, OfShop, OfTeam
 from contracts.wire.envelope import Command, Event, Refusal, Timestamp
 
@@ -34,6 +35,30 @@ HistoryFrom = Annotated[
         examples=["2024-01-01T00:00:00Z"],
     ),
 ]
+DistributorOrders = Annotated[
+    StrictBool | None,
+    Field(description="Whether distributors may place orders in the shop; if absent, only in the default shop."),
+]
+UnpaidOrdersMax = Annotated[
+    int | None,
+    Field(
+        strict=True,
+        ge=1,
+        le=DISTRIBUTOR_ORDERS_MAX,
+        description="How many unpaid orders a distributor's login may have; 20 if absent.",
+        examples=[20],
+    ),
+]
+UnpaidUnitsMax = Annotated[
+    int | None,
+    Field(
+        strict=True,
+        ge=1,
+        le=10_000_000,
+        description="How many units the unpaid orders of a distributor's login may hold together; 100 if absent.",
+        examples=[100],
+    ),
+]
 TeamId = Annotated[Id64, Field(description="The team, by its number in the network.", examples=[12])]
 LeaderId = Annotated[Id64, Field(description="The leader of the team; need not be a member.", examples=[40007])]
 AnyTeamName = Annotated[
@@ -56,6 +81,7 @@ class RegisterShop(OfShop, Command, type="shop.register.v1"):
     """Register a shop and its currency. Registering it again changes everything but the currency.
 
     `history_from` permits it to enter orders of the past; registering it again without the field ends that.
+    The fields about distributors apply to orders that distributors place themselves, over HTTP.
     """
 
     shop_id: ShopId
@@ -63,6 +89,9 @@ class RegisterShop(OfShop, Command, type="shop.register.v1"):
     payment_deadline_s: PaymentDeadline = 1800
     market: MarketName = "default"
     history_from: HistoryFrom = None
+    distributor_orders: DistributorOrders = None
+    distributor_unpaid_orders_max: UnpaidOrdersMax = None
+    distributor_unpaid_units_max: UnpaidUnitsMax = None
 
 
 class ShopRegistered(OfShop, Event, type="shop.registered.v1"):
@@ -71,6 +100,9 @@ class ShopRegistered(OfShop, Event, type="shop.registered.v1"):
     payment_deadline_s: PaymentDeadline = 1800
     market: MarketName = "default"
     history_from: HistoryFrom = None
+    distributor_orders: DistributorOrders = None
+    distributor_unpaid_orders_max: UnpaidOrdersMax = None
+    distributor_unpaid_units_max: UnpaidUnitsMax = None
 
 
 class ShopRefused(OfShop, Refusal, type="shop.refused.v1"):

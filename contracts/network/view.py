@@ -15,6 +15,13 @@ SHOPS = "network.shops"
 DISTRIBUTORS = "network.distributors"
 TEAMS = "network.teams"
 
+DISTRIBUTOR_ORDERS_MAX = 500
+"""The highest limit of unpaid orders that a shop may set for distributors."""
+
+UNPAID_ORDERS_MAX = 20
+UNPAID_UNITS_MAX = 100
+"""The limits of a shop that sets none."""
+
 SPONSORS_PATH = "sponsors.sponsor_id"
 """The path of all past and present sponsors in a distributor's document; a query for a chain follows it."""
 
@@ -24,6 +31,8 @@ class Shop:
     """`_id` is the shop id; `currency` that of its orders; unpaid orders are cancelled after the deadline.
 
     Its orders follow the rules of `market`. Orders placed since `history_from`, if given, may be entered late.
+    Distributors may place orders if `distributor_orders`; None means only if it is the default shop of the API. What
+    one login's unpaid orders hold is limited.
     """
 
     shop_id: str
@@ -31,6 +40,9 @@ class Shop:
     payment_deadline_s: int
     market: str = "default"
     history_from: datetime | None = None
+    distributor_orders: bool | None = None
+    distributor_unpaid_orders_max: int = UNPAID_ORDERS_MAX
+    distributor_unpaid_units_max: int = UNPAID_UNITS_MAX
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, StrictInt
 
-from contracts.fields import Code, Detail, visible_name
+from contracts.fields import Code, Detail, OsUser, visible_name
 from contracts.wire.envelope import Command, Event, Refusal, Timestamp
 
 LetterId = Annotated[
@@ -127,6 +127,7 @@ class SettleDeadLetter(OfDeadLetter, Command, type="dead-letter.settle.v1"):
     action: Settlement
     by: Operator
     note: Note = None
+    os_user: OsUser = None
 
 
 class DeadLetterSettled(OfDeadLetter, Event, type="dead-letter.settled.v1"):
@@ -137,6 +138,7 @@ class DeadLetterSettled(OfDeadLetter, Event, type="dead-letter.settled.v1"):
     queue: Annotated[str, Field(examples=["order_intake.order.place"])]
     reason: Code
     settled_at: Timestamp
+    os_user: OsUser = None
 
 
 class DeadLetterRefused(OfDeadLetter, Refusal, type="dead-letter.refused.v1"):

@@ -56,6 +56,7 @@ class DeadLetter:
     settled_by: str | None = None
     settled_at: datetime | None = None
     note: str | None = None
+    os_user: str | None = None
 
     @property
     def raw(self) -> bytes:

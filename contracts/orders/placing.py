@@ -1,4 +1,4 @@
-"""When an order counts as placed: the shop's time, within the limits of our own clock."""
+"""When an order counts as placed: the shop's time, within the limits of our own clock; and who placed it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,17 @@ from contracts.orders.v2 import PlaceOrder
 from contracts.times import CLOCK_SKEW_MAX, ORDER_AGE_MAX
 from contracts.wire.envelope import Message
 
+_DISTRIBUTOR_SOURCE = "api/distributor/"
+"""How the source of a command begins that a distributor has sent over HTTP: no other way leads to the broker."""
+
+
+def login_of(source: str) -> str | None:
+    """The login of the distributor who sent a command; None for a shop, an administrator and everyone else."""
+    return source.removeprefix(_DISTRIBUTOR_SOURCE) if source.startswith(_DISTRIBUTOR_SOURCE) else None
+
 
 class PlacingError(ValueError):
-    """The order may not be placed at that time. `reason` is the code, `detail` a sentence for the shop."""
+    """The order may not be placed so. `reason` is the code, `detail` a sentence for the shop."""
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(detail)

@@ -48,6 +48,11 @@ def number_list(order_id: str) -> str:
     return f"number/{order_id}"
 
 
+def unpaid_list(login: str) -> str:
+    """The unpaid orders that this login of a distributor has placed."""
+    return f"unpaid/{login}"
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """`line` counts from 1; net = amount - discount, both totals of the line; refunded is the sum of all refunds."""

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictInt
 
-from contracts.fields import Code, Detail, MarketName, Rate, RuleVersion, visible_name
+from contracts.fields import Code, Detail, MarketName, OsUser, Rate, RuleVersion, visible_name
 from contracts.rules.document import EXAMPLE, RuleDocument
 from contracts.wire.envelope import Command, Event, Refusal, Timestamp
 
@@ -73,6 +73,7 @@ class ProposeRules(OfRules, Command, type="rules.propose.v1"):
     rule_version: NewVersion
     proposed_by: Person
     rules: Annotated[RuleDocument, Field(examples=[EXAMPLE])]
+    os_user: OsUser = None
 
 
 class ApproveRules(OfRules, Command, type="rules.approve.v1"):
@@ -81,6 +82,7 @@ class ApproveRules(OfRules, Command, type="rules.approve.v1"):
     rule_version: NewVersion
     approved_by: Person
     digest: Digest
+    os_user: OsUser = None
 
 
 class ActivateRules(OfRules, Command, type="rules.activate.v1"):
@@ -89,6 +91,7 @@ class ActivateRules(OfRules, Command, type="rules.activate.v1"):
     rule_version: NewVersion
     activated_by: Person
     effective_from: EffectiveFrom = None
+    os_user: OsUser = None
 
 
 class RetireRules(OfRules, Command, type="rules.retire.v1"):
@@ -97,6 +100,7 @@ class RetireRules(OfRules, Command, type="rules.retire.v1"):
     rule_version: NewVersion
     retired_by: Person
     effective_from: EffectiveFrom = None
+    os_user: OsUser = None
 
 
 class LevelsOverride(BaseModel):
@@ -138,12 +142,14 @@ class RulesProposed(OfRules, Event, type="rules.proposed.v1"):
     rule_version: RuleVersion
     digest: Digest
     proposed_by: AnyPerson
+    os_user: OsUser = None
 
 
 class RulesApproved(OfRules, Event, type="rules.approved.v1"):
     rule_version: RuleVersion
     digest: Digest
     approved_by: AnyPerson
+    os_user: OsUser = None
 
 
 class RulesActivated(OfRules, Event, type="rules.activated.v1"):
@@ -151,6 +157,7 @@ class RulesActivated(OfRules, Event, type="rules.activated.v1"):
     market: MarketName
     effective_from: Timestamp
     activated_by: AnyPerson
+    os_user: OsUser = None
 
 
 class RulesRetired(OfRules, Event, type="rules.retired.v1"):
@@ -158,6 +165,7 @@ class RulesRetired(OfRules, Event, type="rules.retired.v1"):
     market: MarketName
     effective_from: Timestamp
     retired_by: AnyPerson
+    os_user: OsUser = None
 
 
 class RulesRefused(OfRules, Refusal, type="rules.refused.v1"):

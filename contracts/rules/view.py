@@ -183,7 +183,8 @@ Stage = Literal["proposed", "approved", "active"]
 class RuleSet:
     """`_id` is the rule version. Once active, only its end may still be set; `terms` never change again.
 
-    `digest` identifies the terms: an approval names what it approves.
+    `digest` identifies the terms: an approval names what it approves. The users are those of the operating system, if
+    a person acted on the command line.
     """
 
     rule_version: int
@@ -196,6 +197,11 @@ class RuleSet:
     effective_from: datetime | None = None
     retired_from: datetime | None = None
     retired_by: str | None = None
+    proposed_at: datetime | None = None
+    proposed_os_user: str | None = None
+    approved_os_user: str | None = None
+    activated_os_user: str | None = None
+    retired_os_user: str | None = None
 
     @property
     def tenure(self) -> Tenure | None:

@@ -147,9 +147,11 @@ def _types_by_queue() -> Mapping[str, frozenset[str]]:
     }
 
 
-def settlement(letter: DeadLetter, action: Settlement, *, by: str, at: datetime, note: str | None) -> Outgoing:
+def settlement(
+    letter: DeadLetter, action: Settlement, *, by: str, at: datetime, note: str | None, os_user: str | None = None
+) -> Outgoing:
     """The command that marks the letter, under a new id; the worker recognises a repeat by the letter's state."""
-    command = SettleDeadLetter(letter_id=letter.letter_id, action=action, by=by, note=note)
+    command = SettleDeadLetter(letter_id=letter.letter_id, action=action, by=by, note=note, os_user=os_user)
     concerns = letter.concerns if letter.concerns and len(letter.concerns) <= _SUBJECT_CHARS_MAX else None
     message = message_of(SettleDeadLetter)(
         id=str(uuid4()),

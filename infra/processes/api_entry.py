@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import importlib
 import multiprocessing
 import os
@@ -13,6 +12,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from infra.adapters.mongo import MongoStore
+from infra.processes.os_user import os_user
 from infra.settings import Settings
 
 APPLICATION = f"{__name__}:create"
@@ -44,13 +44,6 @@ async def operations(settings: Settings) -> AsyncIterator[Any]:
     try:
         await store.ping()
         await store.prepare(loaded.COLLECTIONS)
-        yield loaded.Operations(store, settings, _operator())
+        yield loaded.Operations(store, settings, os_user())
     finally:
         store.close()
-
-
-def _operator() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "unknown"

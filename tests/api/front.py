@@ -11,7 +11,8 @@ import sys
 from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from hashlib import sha256
 from itertools import count
 from pathlib import Path
@@ -23,8 +24,12 @@ import httpx
 from pydantic import SecretStr
 
 from api.identity.accounts.operations import Operations
+from api.identity.repository import USERS
 from contracts.network.v1 import RegisterDistributor
 from contracts.wire.envelope import COMMANDS_EXCHANGE, Payload
+from infra.ports.store import Transaction
+from infra.ports.time import RealTime
+from infra.runtime.conflicts import transact
 from tests.builders import message
 from tests.connected.running import Ended, Site, command, free_ports, until
 
@@ -70,12 +75,32 @@ class Front:
 
     async def admin(self, client: httpx.AsyncClient) -> str:
         """An access token of a new administrator."""
-        email = an_email()
-        one_time = await self.operations.create_admin(email, None)
+        email, one_time = await self.administrator()
         body = {"email": email, "password": one_time, "new_password": PASSWORD}
         answer = await client.post("/api/auth/login", json=body)
         assert answer.status_code == 200, answer.text
         return self.remember(answer.json())["access_token"]
+
+    async def administrator(self) -> tuple[str, str]:
+        """A new administrator, as long known as any other: the address, and the one-time password."""
+        email = an_email()
+        one_time, user_id = await self.operations.create_admin(email, None)
+        await self.confirm(user_id)
+        assert one_time is not None
+        return email, one_time
+
+    async def confirm(self, user_id: str | None) -> None:
+        """Leave the user as they are a month after another administrator confirmed them, if one has to."""
+        if user_id is None:
+            return
+
+        async def work(tx: Transaction) -> None:
+            user = await USERS.get(tx, user_id)
+            assert user is not None
+            made_at = user.created_at - timedelta(days=30)
+            await USERS.replace(tx, replace(user, active=True, pending=None, touched=(), created_at=made_at))
+
+        await transact(self.site.store, RealTime(), work)
 
     async def send(self, *payloads: Payload) -> None:
         """Publish commands at the broker."""

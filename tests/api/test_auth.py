@@ -53,7 +53,9 @@ class TestLogin:
 
     async def test_a_one_time_password_must_be_replaced(self, front: Front, client: httpx.AsyncClient) -> None:
         email = an_email()
-        one_time = (await front.command("identity", "create-admin", email, "--json")).object["one_time_password"]
+        created = (await front.command("identity", "create-admin", email, "--json")).object
+        await front.confirm(created["waits_for_confirmation"])
+        one_time = created["one_time_password"]
         front.secrets_seen.append(one_time)
         assert reason_of(await log_in(client, email, one_time)) == "password_change_required"
         for bad in ("short", one_time):

@@ -73,8 +73,7 @@ async def test_the_page_shows_every_operation_and_tries_one(front: Front) -> Non
 
 async def test_a_person_logs_in_on_the_page_and_writes(front: Front, client: httpx.AsyncClient) -> None:
     """As in the tutorial: the token from the page's login goes into Authorize, then a write succeeds."""
-    email = f"{a_network()}@example.com"
-    one_time = await front.operations.create_admin(email, None)
+    email, one_time = await front.administrator()
     async with docs(front) as page:
         login = await unfolded(page, "login", "logIn")
         body = json.dumps({"email": email, "password": one_time, "new_password": PASSWORD})

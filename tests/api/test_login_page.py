@@ -134,7 +134,9 @@ async def test_a_one_time_password_is_replaced_on_the_page(
     front: Front, browser: Browser, app: str, callback: str
 ) -> None:
     email = an_email()
-    one_time = (await front.command("identity", "create-admin", email, "--json")).object["one_time_password"]
+    created = (await front.command("identity", "create-admin", email, "--json")).object
+    await front.confirm(created["waits_for_confirmation"])
+    one_time = created["one_time_password"]
     async with tab(browser) as page:
         await page.goto(address(front, app, callback, pkce()[1]))
         await page.get_by_label("E-mail address").fill(email)

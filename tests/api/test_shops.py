@@ -27,7 +27,9 @@ async def test_a_shop_is_registered_and_sells(world: World) -> None:
     async with world.as_admin() as admin:
         created = await admin.post("/api/shops", json=body)
         assert (created.status_code, created.headers["location"]) == (201, url), created.text
-        assert created.json() == {**body, "payment_deadline_s": 1800, "history_from": None}
+        defaults = {"payment_deadline_s": 1800, "history_from": None, "distributor_orders": None}
+        limits = {"distributor_unpaid_orders_max": 20, "distributor_unpaid_units_max": 100}
+        assert created.json() == {**body, **defaults, **limits}
         again = await admin.post("/api/shops", json=body)
         assert (again.status_code, again.json()) == (200, created.json())
         changed = await admin.post("/api/shops", json={**body, "payment_deadline_s": 600})
@@ -104,6 +106,9 @@ async def test_shops_are_listed_page_by_page_in_order(world: World) -> None:
         {"currency": "yuan"},
         {"currency": None},
         {"payment_deadline_s": 59},
+        {"distributor_orders": "yes"},
+        {"distributor_unpaid_orders_max": 0},
+        {"distributor_unpaid_units_max": -1},
         {"market": "No Market!"},
         {"colour": "red"},
     ],

@@ -24,6 +24,7 @@ async def created(front: Front, admin: httpx.AsyncClient, **command: Any) -> dic
     assert answer.status_code == 201, answer.text
     if answer.json()["one_time_password"]:
         front.secrets_seen.append(answer.json()["one_time_password"])
+    await front.confirm(answer.json()["id"])
     return answer.json()
 
 
@@ -124,7 +125,8 @@ async def test_an_inactive_user_cannot_log_in(front: Front, admin: httpx.AsyncCl
 
 
 async def test_a_lost_password_is_replaced_and_ends_every_login(front: Front, admin: httpx.AsyncClient) -> None:
-    user = await created(front, admin, password=PASSWORD)
+    login = {"roles": ["ROLE_DISTRIBUTOR"], "distributor_id": await front.distributor()}
+    user = await created(front, admin, password=PASSWORD, **login)
     body = {"email": user["email"], "password": PASSWORD}
     async with front.client() as theirs:
         tokens = front.remember((await theirs.post("/api/auth/login", json=body)).json())

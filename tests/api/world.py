@@ -107,7 +107,8 @@ async def a_world(front: Front, stock: int = 1000, base: int | None = None) -> W
     shop_id, market = unique("shop"), f"m{secrets.token_hex(8)}"
     world = World(front, shop_id, base, base + 1, base + 2, base + 3, secrets.randbelow(2**30) + 1, market)
     rules = a_rule_document(market=market)
-    await front.send(RegisterShop(shop_id=shop_id, currency="CNY", market=market, history_from=JOINED))
+    shop = RegisterShop(shop_id=shop_id, currency="CNY", market=market, history_from=JOINED, distributor_orders=True)
+    await front.send(shop)
     await _known(front, "network.shops", shop_id)
     for distributor_id, sponsor_id in ((world.top, None), (world.middle, world.top), (world.seller, world.middle)):
         await front.send(RegisterDistributor(distributor_id=distributor_id, sponsor_id=sponsor_id))

@@ -18,6 +18,7 @@ from contracts.wire.envelope import COMMANDS_EXCHANGE, EVENTS_EXCHANGE, STRUCTUR
 from infra.operators import dead_letters
 from infra.ports.store import Document
 from infra.processes import process
+from infra.processes.os_user import os_user
 from infra.runtime import roster
 from tests.builders import KEY, NOW, message, paid, put_in_force
 from tests.connected.running import Ended, LocalStack, Site, command, journal_of, until
@@ -152,6 +153,7 @@ class TestDeadLetters:
             [letter] = await letters(site, 1, state="discarded")
 
         assert (letter["settled_by"], letter["note"], letter["body"].encode()) == ("li.na", "a test", MALFORMED)
+        assert letter["os_user"] == os_user()
         assert [alert["state"] for alert in await site.documents("alerting.alerts")] == ["resolved"]
         assert "No dead letter is waiting" in (await tributary(site, "dead", "list")).out
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from contracts.wire.envelope import COMMANDS_EXCHANGE
+from infra.processes.os_user import os_user
 from infra.runtime import roster
 from tests.connected.running import Ended, Site, command
 
@@ -60,6 +61,8 @@ async def test_a_rule_set_from_proposal_to_retirement(site: Site) -> None:
     )
     [summary] = listed.object
     assert (summary["stage"], summary["proposed_by"], summary["approved_by"]) == ("active", "li.na", "wei")
+    operator = os_user()
+    assert [shown.object[f"{step}_os_user"] for step in ("proposed", "approved", "activated")] == [operator] * 3
     assert (shown.object["digest"], shown.object["terms"]["pool_rate_ppm"]) == (digest, 150_000)
     assert (explained.out.splitlines()[0], explained.out.splitlines()[-1]) == (
         "“Two levels”适用于市场 default。",

@@ -70,10 +70,10 @@ class Scenario:
     dead: int
 
 
-def outgoing(payload: Payload, *, again: int = 0, time: datetime = NOW) -> Outgoing:
+def outgoing(payload: Payload, *, again: int = 0, time: datetime = NOW, source: str = "test") -> Outgoing:
     """A message; with `again`, the same payload under another id."""
     original = message(payload)
-    sent = message(payload, id=f"{original.id}-{again}" if again else None, time=time)
+    sent = message(payload, id=f"{original.id}-{again}" if again else None, time=time, source=source)
     return _outgoing(payload.message_type, sent.to_bytes())
 
 

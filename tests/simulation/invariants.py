@@ -26,7 +26,7 @@ from tests.simulation.scheduler import run_at_once
 from tests.simulation.store import SimulatedStore
 from tests.simulation.tenants import answered, copied
 from tests.simulation.traffic import Traffic
-from tests.simulation.world import LEADER, OURS_WRONG_MAX, RULES, SPONSORS, START, TIERS
+from tests.simulation.world import LEADER, OURS_WRONG_MAX, RULES, SPONSORS, START, TIERS, UNPAID_MAX
 
 _STEPS: Mapping[str, tuple[str, ...]] = {
     "order.accepted.v1": ("order.paid.v1", "order.rejected.v1", "order.cancelled.v1"),
@@ -63,6 +63,7 @@ def breaches(store: SimulatedStore, broker: SimulatedBroker, traffic: Traffic) -
     yield from _held_long_enough(store, traffic)
     yield from answered(broker, journals, traffic)
     yield from copied(broker, emitted)
+    yield from _unpaid_within_limits(store)
     yield from _queues_are_empty(broker)
 
 
@@ -316,6 +317,15 @@ def _held_long_enough(store: SimulatedStore, traffic: Traffic) -> Iterator[str]:
             due = known + timedelta(days=commission["hold_days"])
             if commission["released_at"] < due:
                 yield f"order/{key} was released at {commission['released_at']}, and is held until {due}"
+
+
+def _unpaid_within_limits(store: SimulatedStore) -> Iterator[str]:
+    """However a distributor's orders were batched, no login has more unpaid ones than its shop allows."""
+    orders = store.tables["order_intake.orders"].values()
+    unpaid = Counter(o.get("placed_by") for o in orders if o["status"] == "pending" and not o["prepaid"])
+    for login, number in unpaid.items():
+        if login is not None and number > UNPAID_MAX:
+            yield f"login {login} has {number} unpaid orders, and {UNPAID_MAX} are allowed"
 
 
 def _queues_are_empty(broker: SimulatedBroker) -> Iterator[str]:

@@ -58,6 +58,7 @@ from tests.simulation.world import (
     TEAM,
     TIERS,
     TRAFFIC_S,
+    UNPAID_MAX,
     WEST,
 )
 
@@ -88,6 +89,7 @@ def generate_traffic(rng: random.Random, workers: Sequence[Worker]) -> Traffic:
         (_using_ids_twice, 0.5),
         (_counting_short, 0.5),
         (forge, 0.6),
+        (_distributors_own, 0.5),
     ):
         if rng.random() < chance:
             odd(traffic)
@@ -100,7 +102,13 @@ def _send_reference_data(traffic: Traffic) -> None:
     within_s = rng.choice((0.001, 2.0, 60.0))
     for shop_id, currency in SHOPS.items():
         market = WEST if shop_id == "shop-3" else "default"
-        shop = RegisterShop(shop_id=shop_id, currency=currency, payment_deadline_s=PAYMENT_DEADLINE_S, market=market)
+        shop = RegisterShop(
+            shop_id=shop_id,
+            currency=currency,
+            payment_deadline_s=PAYMENT_DEADLINE_S,
+            market=market,
+            distributor_unpaid_orders_max=UNPAID_MAX,
+        )
         traffic.send(shop, within_s=within_s)
     chain = [
         RegisterDistributor(
@@ -308,6 +316,17 @@ def _counting_short(traffic: Traffic) -> None:
             traffic.send(adjust(f"a-short-{product_id}", product_id, -1))
         if rng.random() < 0.5:
             traffic.send(receive(f"r-late-{product_id}", product_id, rng.randint(1, 6), batch_id="late"))
+
+
+def _distributors_own(traffic: Traffic) -> None:
+    """More orders of one distributor's login than it may have unpaid, in batches or at the same time."""
+    rng = traffic.rng
+    within_s = rng.choice((0.001, 5.0, TRAFFIC_S))
+    for number in range(UNPAID_MAX + 2):
+        command = _command(rng, "shop-1", f"o-{number}").model_copy(update={"prepaid": False})
+        traffic.send(command, source=builders.BY_DISTRIBUTOR, within_s=within_s, times=rng.choice((1, 1, 2)))
+    if rng.random() < 0.5:
+        traffic.send(update(rng.choice(("paid", "cancelled")), "o-0"), within_s=within_s)
 
 
 def _unreadable(traffic: Traffic) -> None:

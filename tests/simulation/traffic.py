@@ -83,6 +83,7 @@ class Traffic:
         times: int = 1,
         dead: str | None = None,
         used_id: str | None = None,
+        source: str = "test",
     ) -> None:
         """Payloads of one type, in one AMQP message, which arrives `times` times; `used_id` is one used elsewhere."""
         messages = []
@@ -91,7 +92,7 @@ class Traffic:
         for payload in payloads:
             self._numbers += 1
             sent = SENT if used_id else self._sent(payload)
-            message = builders.message(payload, id=used_id or f"sent-{self._numbers}", time=sent)
+            message = builders.message(payload, id=used_id or f"sent-{self._numbers}", time=sent, source=source)
             if login is not None:
                 message = message.model_copy(update={"source": f"{SOURCE}{login}"})
             messages.append(message)

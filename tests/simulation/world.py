@@ -15,6 +15,9 @@ START = builders.NOW.replace(hour=23, minute=40)
 GOOD_UNTIL = (START + timedelta(days=3)).date().isoformat()
 """The expiry date of a lot that counts today, but no longer tomorrow."""
 
+UNPAID_MAX = 2
+"""How many unpaid orders of a distributor's login each shop allows."""
+
 SHOPS = {"shop-1": "CNY", "shop-2": "USD", "shop-3": "CNY"}
 READERS = frozenset(("shop-1", "shop-3"))
 """The shops that read events of their orders."""

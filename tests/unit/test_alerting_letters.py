@@ -86,6 +86,17 @@ def test_a_letter_records_who_closed_it_and_the_alert_stays_open_for_the_others(
     )
 
 
+def test_a_letter_keeps_the_user_of_the_operating_system_beside_the_name() -> None:
+    command = close().model_copy(update={"os_user": "root"})
+    answer = settle_dead_letter(alert_state(an_alert(seen=2), a_letter()), message(command, time=LATER))
+
+    assert isinstance(answer, Decision)
+    assert (answer.state.letters["l-1"].os_user, answer.publish) == (
+        "root",
+        (closed().model_copy(update={"os_user": "root"}),),
+    )
+
+
 def test_the_last_letter_resolves_the_alert() -> None:
     state = alert_state(an_alert(seen=3, settled=2), a_letter())
     resolved = AlertResolved(alert=KEY, kind="dead_letter", detail=DONE, resolved_at=LATER)

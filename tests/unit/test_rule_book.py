@@ -47,7 +47,7 @@ def a_document(*rates: str, **fields: Any) -> RuleDocument:
 
 def a_draft(version: int = 1, *rates: str, **fields: Any) -> RuleSet:
     terms = terms_of(a_document(*rates, **fields))
-    return RuleSet(version, "proposed", digest_of(terms), terms, "li.na")
+    return RuleSet(version, "proposed", digest_of(terms), terms, "li.na", proposed_at=NOW)
 
 
 def approved(draft: RuleSet) -> RuleSet:
@@ -82,6 +82,26 @@ def retire(state: State, **fields: Any) -> Answer:
 def refused(state: State, reason: str, detail: str, clause: str | None = None, version: int = 1) -> Answer:
     event = RulesRefused(rule_version=version, reason=reason, detail=detail, clause=clause)
     return Decision(state, (event,), "refused")
+
+
+def test_the_user_of_the_operating_system_is_kept_beside_each_name() -> None:
+    """A user of the command line may give any name with `--by`."""
+    draft, as_root = a_draft(), {"rule_version": 1, "os_user": "root"}
+    commands: list[tuple[Any, Any]] = [
+        (decide.propose, ProposeRules(proposed_by="li.na", rules=a_document(), **as_root)),
+        (decide.approve, ApproveRules(approved_by="wei", digest=draft.digest, **as_root)),
+        (decide.activate, ActivateRules(activated_by="li.na", **as_root)),
+        (decide.retire, RetireRules(retired_by="wei", **as_root)),
+    ]
+    state, users = a_book(), []
+    for rule, command in commands:
+        answer = rule(state, message(command))
+        state = answer.state
+        users.append(answer.publish[0].os_user)
+
+    rules = state.rules[1]
+    assert users == ["root"] * 4
+    assert [rules.proposed_os_user, rules.approved_os_user, rules.activated_os_user, rules.retired_os_user] == users
 
 
 class TestPropose:

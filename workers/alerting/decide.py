@@ -132,9 +132,17 @@ def settle_dead_letter(state: State, message: Message[SettleDeadLetter]) -> Deci
         queue=letter.queue,
         reason=letter.reason,
         settled_at=message.bounded_time,
+        os_user=command.os_user,
     )
     after = state.with_letter(
-        replace(letter, state=command.action, settled_by=command.by, settled_at=message.bounded_time, note=command.note)
+        replace(
+            letter,
+            state=command.action,
+            settled_by=command.by,
+            settled_at=message.bounded_time,
+            note=command.note,
+            os_user=command.os_user,
+        )
     )
     if letter.state == "discarded":
         return Decision(after, (settled,), command.action)

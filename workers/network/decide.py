@@ -58,21 +58,14 @@ def register_shop(state: State, message: Message[RegisterShop]) -> Answer:
     """A shop never changes its currency: its orders, stock values and commissions use it."""
     command = message.data
     known = state.shops.get(command.shop_id)
-    shop = Shop(command.shop_id, command.currency, command.payment_deadline_s, command.market, command.history_from)
+    shop = Shop(**{name: value for name, value in command if value is not None})
     if known == shop:
         return Decision(state, outcome="unchanged")
     if known is not None and known.currency != shop.currency:
         detail = f"currency: shop {shop.shop_id} sells in {known.currency}; register another shop for {shop.currency}."
         refused = ShopRefused(shop_id=shop.shop_id, reason="conflict", detail=detail)
         return Decision(state, (refused,), "refused")
-    registered = ShopRegistered(
-        shop_id=shop.shop_id,
-        currency=shop.currency,
-        payment_deadline_s=shop.payment_deadline_s,
-        market=shop.market,
-        history_from=shop.history_from,
-    )
-    return Decision(state.with_shop(shop), (registered,), "registered")
+    return Decision(state.with_shop(shop), (ShopRegistered(**dict(command)),), "registered")
 
 
 def register_distributor(state: State, message: Message[RegisterDistributor]) -> Answer:

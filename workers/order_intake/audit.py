@@ -1,5 +1,5 @@
 """I4: every accepted order is in a legal state, none is stuck, refunds take what they requested and no more than was
-left, and no step was taken before its predecessor or before we knew of it.
+left, and no step was taken before its predecessor or before we knew of it; a distributor's own order has no free line.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ async def audit(read: Read, report: Report) -> None:
             report.breach("I4", about, f"its times are out of order: {order}")
         if order.version < (least := _version_at_least(order)):
             report.breach("I4", about, f"has version {order.version} after {least - 1} changes")
+        if order.placed_by is not None and any(line.net_minor <= 0 for line in order.lines):
+            report.breach("I4", about, f"a distributor placed it, and it has a line that costs nothing: {order}")
         if order.refunds:
             report.add("I4", "refunds", len(order.refunds))
         gave = any(line.refunded_quantity or line.refunded_minor for line in order.lines)

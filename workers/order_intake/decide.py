@@ -38,7 +38,8 @@ from contracts.wire.decision import Decision, NotYet
 from contracts.wire.envelope import Message
 from contracts.wire.refusal import Refusing
 from workers.order_intake.content import fingerprint_of, refund_fingerprint_of
-from workers.order_intake.model import Order, Refund, State
+from workers.order_intake.model import Order, Placer, Refund, State
+from workers.order_intake.placers import with_one_more
 from workers.order_intake.refunds import RefundError, give_back, requested_lines
 
 refuse_unreadable_order = Refusing[PlaceOrder](OrderRefused, "shop_id", given="order_id")
@@ -83,12 +84,12 @@ def place(state: State, message: Message[PlaceOrder]) -> Answer:
     if known is not None:
         return refuse("conflict", f"order {command.key} was accepted before with other content; the first one stands.")
     try:
-        order = _accept(state, message, fingerprint)
+        order, placer = _accept(state, message, fingerprint)
     except _Missing as missing:
         return NotYet(missing.reason, refuse(missing.reason, missing.detail))
     except (_Refused, PlacingError) as refused:
         return refuse(refused.reason, refused.detail)
-    return Decision(state.with_orders(order), (OrderAccepted(**order.snapshot()),), "accepted")
+    return Decision(state.with_placed(order, placer), (OrderAccepted(**order.snapshot()),), "accepted")
 
 
 def update_status(state: State, message: Message[UpdateStatus]) -> Answer:
@@ -237,7 +238,7 @@ def change_after_sale(state: State, message: Message[ChangeAfterSale]) -> Answer
     return Decision(state.with_orders(after), (event,), "after_sale_opened" if command.open else "after_sale_closed")
 
 
-def _accept(state: State, message: Message[PlaceOrder], fingerprint: str) -> Order:
+def _accept(state: State, message: Message[PlaceOrder], fingerprint: str) -> tuple[Order, Placer | None]:
     command = message.data
     shop = state.shop
     if shop is None:
@@ -259,7 +260,7 @@ def _accept(state: State, message: Message[PlaceOrder], fingerprint: str) -> Ord
         due, most = (to_amount(minor, shop.currency) for minor in (total, ORDER_MINOR_MAX[shop.currency]))
         detail = f"lines: with shipping and tax they add up to {due}, and an order may come to {most}; split the order."
         raise _Refused("total_too_large", detail)
-    return Order(
+    order = Order(
         key=command.key,
         shop_id=command.shop_id,
         order_id=command.order_id,
@@ -277,7 +278,9 @@ def _accept(state: State, message: Message[PlaceOrder], fingerprint: str) -> Ord
         team=state.team_of(command.distributor_id, placed_at),
         rule_version=rule_version,
         payment_deadline_s=shop.payment_deadline_s,
+        placed_by=state.placer.login if state.placer is not None else None,
     )
+    return order, with_one_more(state.placer, shop, order)
 
 
 def _upline(state: State, seller_id: int, placed_at: datetime) -> tuple[Sponsor, ...]:

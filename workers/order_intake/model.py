@@ -56,13 +56,19 @@ class Order(view.Order):
     """`due_at` is the payment deadline while the order is unpaid, else None. It counts from the reservation, by our
     clock, since a shop's clock may be wrong and its backlog long.
 
-    `fingerprint` is that of the order's content, so that a repeat is recognised.
+    `fingerprint` is that of the order's content, so that a repeat is recognised. `placed_by` is the login of the
+    distributor who placed it, if one did.
     """
 
     fingerprint: str
     payment_deadline_s: int
     refunds: tuple[Refund, ...] = ()
     team: SellingTeam | None = None
+    placed_by: str | None = None
+
+    @property
+    def units(self) -> int:
+        return sum(line.quantity for line in self.lines)
 
     @property
     def is_refunded(self) -> bool:
@@ -203,10 +209,24 @@ class Order(view.Order):
 
 
 @dataclass(frozen=True, slots=True)
+class Placer:
+    """A distributor's login that places orders: how many unpaid ones it has, and how many units they hold.
+
+    Each order takes the next turn, so that of two concurrent ones one is tried again and counts the other.
+    """
+
+    login: str
+    orders: int = 0
+    units: int = 0
+    turn: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class State:
     """The data for one message: its order, or the orders that are due or pending, and the reference data it names.
 
-    Distributors and teams may be those of the whole batch: an order looks up its own, as of its time.
+    Distributors and teams may be those of the whole batch: an order looks up its own, as of its time. There is a
+    `placer` if a distributor placed the order.
     """
 
     orders: Mapping[str, Order] = field(default_factory=dict)
@@ -215,6 +235,7 @@ class State:
     teams: Mapping[int, Team] = field(default_factory=dict)
     products: Mapping[int, Product] = field(default_factory=dict)
     tenures: tuple[Tenure, ...] = ()
+    placer: Placer | None = None
 
     def newest_unpaid(self, product_id: int, units: int) -> tuple[list[Order], Order | None]:
         """The first unpaid orders of a product that have at least `units` of it together, and the last order that was
@@ -248,6 +269,9 @@ class State:
         leader_id = self.teams[team_id].leader_at(placed_at)
         standing = self.distributors[leader_id].standing_at(placed_at)
         return SellingTeam(team_id, leader_id, standing.tier, standing.active)
+
+    def with_placed(self, order: Order, placer: Placer | None) -> Self:
+        return replace(self.with_orders(order), placer=placer)
 
     def with_orders(self, *changed: Order) -> Self:
         return replace(self, orders={**self.orders, **{order.key: order for order in changed}})

@@ -9,7 +9,17 @@ from typing import ClassVar, Self
 
 from contracts.catalog.view import PRODUCTS, Product
 from contracts.clock.v1 import ClockTicked
-from contracts.network.view import DISTRIBUTORS, SHOPS, SPONSORS_PATH, TEAMS, Distributor, Shop, Team
+from contracts.network.view import (
+    DISTRIBUTOR_ORDERS_MAX,
+    DISTRIBUTORS,
+    SHOPS,
+    SPONSORS_PATH,
+    TEAMS,
+    Distributor,
+    Shop,
+    Team,
+)
+from contracts.orders.placing import login_of
 from contracts.orders.v1 import UNPAID_MAX, UPLINE_DEPTH_MAX, ChangeAfterSale, RefundOrder, UpdateStatus
 from contracts.orders.v2 import PlaceOrder
 from contracts.orders.view import (
@@ -20,6 +30,7 @@ from contracts.orders.view import (
     seller_list,
     shop_list,
     status_list,
+    unpaid_list,
 )
 from contracts.rules.view import RULES, Tenure
 from contracts.stock.v1 import StockReleaseRequested, StockReserved, StockShort
@@ -27,7 +38,9 @@ from contracts.subjects import OfOrder
 from contracts.wire.envelope import Message
 from infra.ports.store import Ancestors, Collection, Document, Find, Index, Query, Transaction
 from infra.runtime.repository import Codec, Found, Loaded, Repository, with_ids
-from workers.order_intake.model import Order, State
+from workers.order_intake.model import Order, Placer, State
+
+PLACERS = "order_intake.placers"
 
 DUE_MAX = 500
 """Overdue orders cancelled by one tick; the next tick takes the rest."""
@@ -55,7 +68,10 @@ def _on_lists(order: Order) -> Document:
     """The published field `lists`."""
     uplines = [downline_list(up.distributor_id) for up in order.upline]
     own = (shop_list(order.shop_id), seller_list(order.distributor_id), number_list(order.order_id))
-    return {LISTS: [*own, status_list(order.status), *uplines]}
+    lists = [*own, status_list(order.status), *uplines]
+    if order.placed_by is not None and order.status == "pending" and not order.prepaid:
+        lists.append(unpaid_list(order.placed_by))
+    return {LISTS: lists}
 
 
 _orders = Codec(Order, key="key", derived=_on_lists)
@@ -94,6 +110,7 @@ class OrderRepository(Repository[State, Consumed]):
                 Index(((LISTS, 1), ("placed_at", 1), ("_id", 1)), "the orders of a list, newest first"),
             ),
         ),
+        Collection(PLACERS, "counts the orders that each distributor's login has placed over HTTP"),
     )
 
     def __init__(
@@ -105,6 +122,7 @@ class OrderRepository(Repository[State, Consumed]):
         tenures: tuple[Tenure, ...],
         due: Sequence[str],
         pages: Mapping[str, Sequence[str]],
+        placers: Loaded[str, Placer],
     ) -> None:
         self._orders = orders
         self._shops = shops
@@ -113,6 +131,7 @@ class OrderRepository(Repository[State, Consumed]):
         self._tenures = tenures
         self._due = due
         self._pages = pages
+        self._placers = placers
 
     @classmethod
     def queries(cls, messages: Sequence[Message[Consumed]]) -> dict[str, Query]:
@@ -136,6 +155,7 @@ class OrderRepository(Repository[State, Consumed]):
             "lineage": Ancestors(DISTRIBUTORS, sellers, via=SPONSORS_PATH, depth_max=UPLINE_DEPTH_MAX - 1),
             "products": with_ids(PRODUCTS, (line.product_id for d in placed for line in d.lines)),
             "tenures": Find(RULES, {"stage": "active"}, fields=_TENURE),
+            **_of_placers(_logins(messages)),
         }
 
     @classmethod
@@ -151,6 +171,7 @@ class OrderRepository(Repository[State, Consumed]):
             tuple(map(_to_tenure, found["tenures"])),
             due=[document["_id"] for document in found["due"]],
             pages={name: [document["_id"] for document in found[name]] for name in pages},
+            placers=Loaded(_placers(_logins(messages), found)),
         )
 
     def state_for(self, message: Message[Consumed]) -> State:
@@ -168,13 +189,18 @@ class OrderRepository(Repository[State, Consumed]):
             teams=self._lineage.teams,
             products=self._products.pick({line.product_id for line in data.lines}),
             tenures=self._tenures,
+            placer=self._placers.get(login) if (login := login_of(message.source)) is not None else None,
         )
 
     def keep(self, state: State) -> None:
         self._orders.keep(state.orders)
+        if state.placer is not None:
+            self._placers.keep({state.placer.login: state.placer})
 
     async def save(self, tx: Transaction) -> None:
         await _orders.save(tx, ORDERS, self._orders)
+        if turns := [{"_id": after.login, "turn": after.turn} for _, after in self._placers.changed]:
+            await tx.replace(PLACERS, turns)
 
 
 _NEWEST_FIRST = (("placed_at", -1), ("_id", -1))
@@ -192,6 +218,31 @@ def _page(command: StockReleaseRequested) -> dict[str, Where]:
         f"at {at.isoformat()} after {key}": {**pending, "placed_at": at, "_id": {"$lt": key}},
         f"before {at.isoformat()}": {**pending, "placed_at": {"$lt": at}},
     }
+
+
+def _logins(messages: Sequence[Message[Consumed]]) -> list[str]:
+    """The logins of distributors who place orders of the batch; none in a batch of shops."""
+    placing = (login_of(message.source) for message in messages if isinstance(message.data, PlaceOrder))
+    return sorted({login for login in placing if login is not None})
+
+
+def _of_placers(logins: Sequence[str]) -> dict[str, Query]:
+    if not logins:
+        return {}
+    where = {LISTS: {"$in": [unpaid_list(login) for login in logins]}}
+    most = len(logins) * DISTRIBUTOR_ORDERS_MAX
+    return {
+        "placers": with_ids(PLACERS, logins),
+        "unpaid": Find(ORDERS, where, limit=most, fields=("placed_by", "lines")),
+    }
+
+
+def _placers(logins: Sequence[str], found: Found) -> dict[str, Placer]:
+    turns = {document["_id"]: document["turn"] for document in found["placers"]}
+    held: dict[str, list[int]] = {login: [] for login in logins}
+    for order in found["unpaid"]:
+        held[order["placed_by"]].append(sum(line["quantity"] for line in order["lines"]))
+    return {login: Placer(login, len(units), sum(units), turns.get(login, 0)) for login, units in held.items()}
 
 
 async def _lineage(tx: Transaction, seller_ids: set[int], distributors: dict[int, Distributor]) -> Lineage:

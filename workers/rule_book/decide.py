@@ -53,8 +53,16 @@ def propose(state: State, message: Message[ProposeRules]) -> Answer:
     if known is not None and known.stage == "active":
         detail = f"rule_version: {version} is active and never changes; take the next number."
         return _refuse(state, version, "conflict", detail)
-    draft = RuleSet(version, "proposed", digest, terms, command.proposed_by)
-    event = RulesProposed(rule_version=version, digest=digest, proposed_by=command.proposed_by)
+    draft = RuleSet(
+        version,
+        "proposed",
+        digest,
+        terms,
+        command.proposed_by,
+        proposed_at=message.received_at,
+        proposed_os_user=command.os_user,
+    )
+    event = RulesProposed(rule_version=version, digest=digest, proposed_by=command.proposed_by, os_user=command.os_user)
     return Decision(state.with_rules(draft), (event,), "proposed")
 
 
@@ -74,8 +82,13 @@ def approve(state: State, message: Message[ApproveRules]) -> Answer:
         return _refuse(state, rules.rule_version, "same_person", detail)
     if rules.stage != "proposed":
         return Decision(state, outcome="duplicate")
-    approved = replace(rules, stage="approved", approved_by=command.approved_by)
-    event = RulesApproved(rule_version=rules.rule_version, digest=rules.digest, approved_by=command.approved_by)
+    approved = replace(rules, stage="approved", approved_by=command.approved_by, approved_os_user=command.os_user)
+    event = RulesApproved(
+        rule_version=rules.rule_version,
+        digest=rules.digest,
+        approved_by=command.approved_by,
+        os_user=command.os_user,
+    )
     return Decision(state.with_rules(approved), (event,), "approved")
 
 
@@ -111,9 +124,19 @@ def activate(state: State, message: Message[ActivateRules]) -> Answer:
             )
             return _refuse(state, rules.rule_version, "retroactive", detail)
         at = now
-    active = replace(rules, stage="active", activated_by=command.activated_by, effective_from=at)
+    active = replace(
+        rules,
+        stage="active",
+        activated_by=command.activated_by,
+        activated_os_user=command.os_user,
+        effective_from=at,
+    )
     event = RulesActivated(
-        rule_version=rules.rule_version, market=market.market, effective_from=at, activated_by=command.activated_by
+        rule_version=rules.rule_version,
+        market=market.market,
+        effective_from=at,
+        activated_by=command.activated_by,
+        os_user=command.os_user,
     )
     return Decision(state.with_rules(active).with_turn_of(market.market), (event,), "activated")
 
@@ -143,9 +166,13 @@ def retire(state: State, message: Message[RetireRules]) -> Answer:
         since = rules.effective_from.isoformat()
         detail = f"effective_from: rules {rules.rule_version} begin at {since}; to withdraw them, give that time."
         return _refuse(state, rules.rule_version, "ends_before_it_begins", detail)
-    retired = replace(rules, retired_from=at, retired_by=command.retired_by)
+    retired = replace(rules, retired_from=at, retired_by=command.retired_by, retired_os_user=command.os_user)
     event = RulesRetired(
-        rule_version=rules.rule_version, market=rules.terms.market, effective_from=at, retired_by=command.retired_by
+        rule_version=rules.rule_version,
+        market=rules.terms.market,
+        effective_from=at,
+        retired_by=command.retired_by,
+        os_user=command.os_user,
     )
     return Decision(state.with_rules(retired), (event,), "retired")
 

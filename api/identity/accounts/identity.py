@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
+from api.identity.accounts.current import CurrentRights
 from api.identity.accounts.logins import Logins
 from api.identity.accounts.registration import Invites, Registrations
 from api.identity.accounts.sessions import Sessions
@@ -28,6 +29,7 @@ class Identity:
 
     issues: bool
     verifier: Verifier
+    current: CurrentRights
     keys: KeyRing
     tokens: OwnTokens
     grants: Grants
@@ -52,14 +54,17 @@ class Identity:
         tokens = OwnTokens(keys, settings, time)
         passwords = Passwords(settings.password_threads)
         grants = Grants(store, tokens, settings, time)
+        clients = Clients(store, settings, time)
+        issues = settings.external_issuer is None
         logins = Logins(store, passwords, Lockout(store, time), grants, time)
         return cls(
-            issues=settings.external_issuer is None,
-            verifier=tokens if settings.external_issuer is None else ProviderTokens(settings, time, fetch_json),
+            issues=issues,
+            verifier=tokens if issues else ProviderTokens(settings, time, fetch_json),
+            current=CurrentRights(store, clients, issues=issues),
             keys=keys,
             tokens=tokens,
             grants=grants,
-            clients=Clients(store, settings, time),
+            clients=clients,
             logins=logins,
             sessions=Sessions(store, settings, time),
             users=Users(store, passwords, grants, audit, time),

@@ -13,7 +13,8 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from api.http.problems import Problem
-from api.identity.accounts.users import Author, Users
+from api.identity.accounts.two_persons import Author
+from api.identity.accounts.users import Users
 from api.identity.given import Email
 from api.identity.oauth.clients import Clients, check_public
 from api.identity.oauth.grants import Grants
@@ -122,14 +123,16 @@ class Operations:
         self._clients = Clients(store, settings, time)
         self._who = {"kind": "operator", "subject": operator, "client": "tributary"}
 
-    async def create_admin(self, email: str, password: str | None) -> str | None:
-        """Create an administrator; the one-time password, where none was given. Raises OperationFailed."""
+    async def create_admin(self, email: str, password: str | None) -> tuple[str | None, str | None]:
+        """Create an administrator: the one-time password, where none was given, and the id of a user who waits for the
+        confirmation of an administrator, as all but the first two do. Raises OperationFailed.
+        """
         author = Author(self._who, derived_id("operator", email, self._time.now().isoformat()))
         try:
-            _, one_time = await self._users.create(email, ("ROLE_ADMIN",), author, password=password)
+            user, one_time = await self._users.create(email, ("ROLE_ADMIN",), author, password=password)
         except Problem as problem:
             raise OperationFailed(REASONS[problem.reason].en) from problem
-        return one_time
+        return one_time, user.id if user.pending is not None else None
 
     async def create_distributor_login(self, email: str, distributor_id: int, password: str | None) -> str | None:
         """A login for a distributor who is already in the network. Raises OperationFailed."""

@@ -1,15 +1,27 @@
-"""Users, as administrators manage them. Every change is audited in the same transaction."""
+"""Users, as administrators manage them. Every change is audited in the same transaction.
+
+What two persons decide waits as `pending` of the user, until another administrator confirms or rejects it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
 from api.http.paging import Sorting, page_of
 from api.http.problems import Problem
-from api.identity.model import User
+from api.identity.accounts.two_persons import (
+    INDEPENDENT_AFTER,
+    Author,
+    require_held,
+    require_independent,
+    require_right,
+    takes_two,
+    touched,
+)
+from api.identity.model import Pending, User
 from api.identity.oauth.grants import Grants
 from api.identity.opaque import new_secret
 from api.identity.passwords import Passwords, check_strength, normalized_email
@@ -23,13 +35,8 @@ from infra.ports.time import Time
 
 _BY_ID = Sorting("_id", str)
 
-
-@dataclass(frozen=True, slots=True)
-class Author:
-    """The author of a change, and its request."""
-
-    who: Mapping[str, Any]
-    correlation: str
+_MADE_ALONE = 2
+"""Administrators whom an operator makes alone; from then on two can confirm each other's requests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +71,7 @@ def for_audit(user: User) -> dict[str, Any]:
         "active": user.active,
         "distributor_id": user.distributor_id,
         "name": user.name,
+        **({"pending": asdict(user.pending)} if user.pending is not None else {}),
     }
 
 
@@ -97,8 +105,10 @@ class Users:
         name: str = "",
         distributor_id: int | None = None,
     ) -> tuple[User, str | None]:
-        """The user, and a one-time password where none was given. Raises Problem email_taken, weak_password,
-        unknown_distributor.
+        """The user, and a one-time password where none was given. An administrator is inactive until another one
+        confirms; only the first two need no confirmation, on the command line.
+
+        Raises Problem email_taken, weak_password, unknown_distributor, beyond_own_rights.
         """
         address = normalized_email(email)
         if password is not None:
@@ -115,20 +125,27 @@ class Users:
             must_change_password=one_time is not None,
         )
 
-        async def work(tx: Transaction) -> None:
+        require_right(author, None, user)
+
+        async def work(tx: Transaction) -> User:
             if await USERS.one(tx, {"email": address}):
                 raise Problem("email_taken")
             await check_distributor(tx, user)
-            await USERS.insert(tx, user)
-            await self._note(tx, "user.created", author, None, user)
+            made = touched(user, self._time.now(), author.user_id)
+            if takes_two(None, user) and not await self._is_made_alone(tx, author):
+                made = replace(made, active=False, pending=self._request(author, user))
+            await USERS.insert(tx, made)
+            await self._note(tx, "user.created", author, None, made)
+            return made
 
-        await self._audit.transact(work)
-        return user, one_time
+        return await self._audit.transact(work), one_time
 
     async def change(self, user_id: str, command: UserChange, author: Author, version: int | None = None) -> User:
-        """The changed user. A user who is deactivated, or loses permissions, is logged out.
+        """The changed user. A user who is deactivated, or loses permissions, is logged out. What two persons decide is
+        only requested.
 
-        Raises Problem not_found, precondition_failed, unknown_permission, last_administrator.
+        Raises Problem not_found, precondition_failed, unknown_permission, last_administrator, own_rights,
+        beyond_own_rights.
         """
         for name in (*(command.granted or ()), *(command.withheld or ())):
             if name not in PERMISSIONS:
@@ -144,39 +161,138 @@ class Users:
             if wanted == user:
                 return user
             await check_distributor(tx, wanted)
+            if wanted != replace(user, name=wanted.name):
+                require_right(author, user, wanted)
+                if takes_two(user, wanted):
+                    waiting = replace(user, name=wanted.name, pending=self._request(author, wanted))
+                    return await self._save(tx, "user.change-requested", author, user, waiting)
+                # Whatever waits was requested for other rights than these.
+                wanted = replace(touched(wanted, self._time.now(), author.user_id), pending=None)
             if _administers(user) and not _administers(wanted):
                 await self._check_another_administrator(tx, user)
-            changed = replace(wanted, version=user.version + 1)
-            await USERS.replace(tx, changed)
-            await self._note(tx, "user.changed", author, user, changed)
-            if not changed.active or user.permissions - changed.permissions:
-                await self._grants.end_all(tx, user.id, "permissions were taken away")
-            return changed
+            return await self._save(tx, "user.changed", author, user, wanted)
 
         return await self._audit.transact(work)
 
-    async def reset_password(self, user_id: str, author: Author) -> str:
-        """A one-time password for a lost one; every login of the user ends. Raises Problem not_found."""
+    async def reset_password(self, user_id: str, author: Author) -> tuple[User, str | None]:
+        """A one-time password for a lost one; every login of the user ends. For an administrator it is only requested,
+        and the one who confirms gets it. Raises Problem not_found, own_rights, beyond_own_rights.
+        """
         one_time = new_secret()
         hashed = await self._passwords.hash(one_time)
 
-        async def work(tx: Transaction) -> str:
+        async def work(tx: Transaction) -> tuple[User, str | None]:
             user = await USERS.get(tx, user_id)
             if user is None:
                 raise Problem("not_found")
-            changed = replace(
-                user,
-                password_hash=hashed,
-                must_change_password=True,
-                password_changed_at=self._time.now(),
-                version=user.version + 1,
-            )
-            await USERS.replace(tx, changed)
-            await self._note(tx, "user.password-reset", author, user, changed)
-            await self._grants.end_all(tx, user.id, "the password was reset")
-            return one_time
+            if user.id == author.user_id:
+                raise Problem("own_rights")
+            require_held(author, user.permissions)
+            if user.is_privileged:
+                waiting = replace(user, pending=Pending("password", author.user_id, self._time.now()))
+                return await self._save(tx, "user.password-reset-requested", author, user, waiting), None
+            changed = touched(self._with_password(user, hashed), self._time.now(), author.user_id)
+            return await self._save(tx, "user.password-reset", author, user, changed), one_time
 
         return await self._audit.transact(work)
+
+    async def confirm(self, user_id: str, version: int, author: Author) -> tuple[User, str | None]:
+        """Carry out what waits, as the second person who has read this version; a new password is returned.
+
+        Raises Problem not_found, precondition_failed, nothing_pending, own_rights, beyond_own_rights, not_independent.
+        """
+        one_time = new_secret()
+        hashed = await self._passwords.hash(one_time)
+
+        async def work(tx: Transaction) -> tuple[User, str | None]:
+            user, pending = await self._waiting(tx, user_id, version)
+            await self._check_second_person(tx, user, pending, author)
+            now = self._time.now()
+            after = touched(replace(user, pending=None), now, pending.by, author.user_id)
+            if pending.what == "password":
+                require_held(author, user.permissions)
+                after = self._with_password(after, hashed)
+                return await self._save(tx, "user.password-reset", author, user, after), one_time
+            after = replace(
+                after,
+                roles=pending.roles,
+                granted=pending.granted,
+                withheld=pending.withheld,
+                active=pending.active,
+            )
+            require_right(author, user, after)
+            await check_distributor(tx, after)
+            return await self._save(tx, "user.change-confirmed", author, user, after), None
+
+        return await self._audit.transact(work)
+
+    async def reject(self, user_id: str, version: int, author: Author) -> User:
+        """Drop what waits. Raises Problem not_found, precondition_failed, nothing_pending."""
+
+        async def work(tx: Transaction) -> User:
+            user, _ = await self._waiting(tx, user_id, version)
+            return await self._save(tx, "user.change-rejected", author, user, replace(user, pending=None))
+
+        return await self._audit.transact(work)
+
+    async def check_independent(self, first_id: str, second_id: str, since: datetime | None) -> None:
+        """Whether the second user may confirm what the first began; users of another system are not known here.
+
+        Raises Problem not_independent.
+        """
+        first, second = await USERS.get(self._store, first_id), await USERS.get(self._store, second_id)
+        if second is not None:
+            require_independent(first, second, since=since, now=self._time.now())
+
+    async def _waiting(self, tx: Transaction, user_id: str, version: int) -> tuple[User, Pending]:
+        user = await USERS.get(tx, user_id)
+        if user is None:
+            raise Problem("not_found")
+        if user.version != version:
+            raise Problem("precondition_failed")
+        if user.pending is None or user.pending.at < self._time.now() - INDEPENDENT_AFTER:
+            raise Problem("nothing_pending")
+        return user, user.pending
+
+    async def _check_second_person(self, tx: Transaction, user: User, pending: Pending, author: Author) -> None:
+        """The second person is another administrator, and the first one still may do it."""
+        second = await USERS.get(tx, author.user_id or "")
+        if second is None or not _administers(second):
+            raise Problem("not_independent", detail="Only an administrator confirms.")
+        if second.id == user.id:
+            raise Problem("own_rights")
+        first = None
+        if pending.by is not None:
+            first = await USERS.get(tx, pending.by)
+            if first is None or not first.active or "users:write" not in first.permissions:
+                raise Problem("nothing_pending", detail="The user who requested it may no longer do so.")
+        require_independent(first, second, since=pending.at, now=self._time.now())
+
+    async def _is_made_alone(self, tx: Transaction, author: Author) -> bool:
+        """Whether an operator makes one of the first two administrators."""
+        if author.permissions is not None:
+            return False
+        found = await USERS.all(tx, {"roles": "ROLE_ADMIN", "active": True}, limit=_MADE_ALONE)
+        return len(found) < _MADE_ALONE
+
+    def _request(self, author: Author, wanted: User) -> Pending:
+        return Pending(
+            "rights", author.user_id, self._time.now(), wanted.roles, wanted.granted, wanted.withheld, wanted.active
+        )
+
+    def _with_password(self, user: User, hashed: str) -> User:
+        return replace(user, password_hash=hashed, must_change_password=True, password_changed_at=self._time.now())
+
+    async def _save(self, tx: Transaction, action: str, author: Author, before: User, after: User) -> User:
+        """Write the next version and its audit entry; a user who has lost something is logged out."""
+        saved = replace(after, version=before.version + 1)
+        await USERS.replace(tx, saved)
+        await self._note(tx, action, author, before, saved)
+        if saved.password_hash != before.password_hash:
+            await self._grants.end_all(tx, saved.id, "the password was reset")
+        elif not saved.active or before.permissions - saved.permissions:
+            await self._grants.end_all(tx, saved.id, "permissions were taken away")
+        return saved
 
     async def _check_another_administrator(self, tx: Transaction, leaving: User) -> None:
         """Another administrator must remain. Two who leave at the same time must not count on each other."""

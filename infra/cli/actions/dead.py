@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -22,6 +21,7 @@ from infra.adapters.rabbitmq import RabbitPublisher
 from infra.cli.actions import dead_view as view
 from infra.operators import dead_letters
 from infra.ports.time import RealTime
+from infra.processes.os_user import os_user
 from infra.runtime import roster
 from infra.settings import Settings
 from infra.terminal.environment import EXIT_ENVIRONMENT, agree, one_sentence_on_failure, refuse, settings_for
@@ -197,7 +197,7 @@ def _close(
     if not choice.is_clear:
         refuse("Name letters, or select them with --queue, --reason or --all, but not both.")
     outcome = Outcome(action)
-    who = (by or getpass.getuser())[:64]
+    who = (by or os_user())[:64]
     if not is_visible_name(who):
         refuse("--by: write the name in visible characters.")
     with one_sentence_on_failure():
@@ -254,7 +254,10 @@ async def _publish(
     if action == "replayed":
         await publisher.publish([dead_letters.replay(letter) for letter in letters])
     now = RealTime().now()
-    await publisher.publish([dead_letters.settlement(letter, action, by=by, at=now, note=note) for letter in letters])
+    user = os_user()
+    await publisher.publish(
+        [dead_letters.settlement(letter, action, by=by, at=now, note=note, os_user=user) for letter in letters]
+    )
 
 
 def _is_skipped(choice: _Choice, outcome: Outcome, letter: DeadLetter) -> bool:

@@ -16,7 +16,7 @@ _WHEN = "%Y-%m-%d %H:%M:%S"
 def as_object(letter: DeadLetter) -> dict[str, Any]:
     """All fields: the id and the state first, the body last."""
     fields = asdict(letter)
-    first = ("letter_id", "state", "settled_by", "settled_at", "note")
+    first = ("letter_id", "state", "settled_by", "os_user", "settled_at", "note")
     last = ("traceback", "body")
     order = [*first, *(name for name in fields if name not in first + last), *last]
     return {name: fields[name] for name in order}

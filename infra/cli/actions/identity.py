@@ -27,8 +27,8 @@ from infra.terminal.screen import print_note
 def create_admin(email: str, stack: str, *, password_stdin: bool, as_json: bool) -> None:
     password = _read_password() if password_stdin else None
     _check("check_login", email, password)
-    one_time = _with_operations(stack, lambda operations, _: operations.create_admin(email, password))
-    _print({"email": email, "one_time_password": one_time}, as_json)
+    one_time, waiting = _with_operations(stack, lambda operations, _: operations.create_admin(email, password))
+    _print({"email": email, "one_time_password": one_time, "waits_for_confirmation": waiting}, as_json)
 
 
 def create_login(email: str, distributor_id: int, stack: str, *, password_stdin: bool, as_json: bool) -> None:

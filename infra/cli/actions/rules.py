@@ -151,6 +151,10 @@ def _summary(rules: RuleSet) -> dict[str, str | int | None]:
         "approved_by": rules.approved_by,
         "activated_by": rules.activated_by,
         "retired_by": rules.retired_by,
+        "proposed_os_user": rules.proposed_os_user,
+        "approved_os_user": rules.approved_os_user,
+        "activated_os_user": rules.activated_os_user,
+        "retired_os_user": rules.retired_os_user,
         "digest": rules.digest,
     }
 

@@ -7,7 +7,6 @@ not handled yet, 2 wrong usage, 3 the environment does not allow it.
 from __future__ import annotations
 
 import asyncio
-import getpass
 import json
 from datetime import datetime
 from pathlib import Path
@@ -23,6 +22,7 @@ from contracts.rules.view import RuleSet
 from contracts.wire.envelope import Payload
 from infra.cli.actions.commanding import Outcome, send
 from infra.cli.actions.rule_file import read_market, read_rules
+from infra.processes.os_user import os_user
 from infra.rehearsal import stored_rules as rules_store
 from infra.terminal.environment import EXIT_BREACH, EXIT_USAGE, one_sentence_on_failure, settings_for
 from infra.terminal.printing import print_line, print_text
@@ -32,12 +32,14 @@ DIGEST_CHARS_MIN = 8
 
 def propose(version: int, file: Path, by: str | None, wait: float, stack: str, *, as_json: bool) -> None:
     document, _ = read_rules(file)
-    _change(stack, _command(ProposeRules, rule_version=version, proposed_by=_who(by), rules=document), wait, as_json)
+    fields = {"rule_version": version, "proposed_by": _who(by), "rules": document}
+    _change(stack, _command(ProposeRules, **fields), wait, as_json)
 
 
 def approve(version: int, digest: str, by: str | None, wait: float, stack: str, *, as_json: bool) -> None:
     whole = _whole_digest(version, digest.strip().lower(), stack)
-    _change(stack, _command(ApproveRules, rule_version=version, approved_by=_who(by), digest=whole), wait, as_json)
+    fields = {"rule_version": version, "approved_by": _who(by), "digest": whole}
+    _change(stack, _command(ApproveRules, **fields), wait, as_json)
 
 
 def activate(
@@ -57,8 +59,9 @@ def market(file: Path, wait: float, stack: str, *, as_json: bool) -> None:
 
 
 def _command(payload: type[Payload], **fields: Any) -> Payload:
+    """The command, with the operating system's user beside the name that was given."""
     try:
-        return payload(**fields)
+        return payload(**fields, os_user=os_user())
     except ValidationError as error:
         _refuse("; ".join(f"{place_of(place)}: {text}" for place, text in errors_of(error)) + ".", EXIT_USAGE)
 
@@ -124,7 +127,7 @@ def _whole_digest(version: int, digest: str, stack: str) -> str:
 
 
 def _who(by: str | None) -> str:
-    return (by or getpass.getuser()).strip()[:64]
+    return (by or os_user()).strip()[:64]
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -15,7 +15,7 @@ Queue = Annotated[str | None, typer.Option("--queue", metavar="QUEUE", help="Onl
 Reason = Annotated[str | None, typer.Option("--reason", metavar="CODE", help="Only letters with this reason.")]
 Everything = Annotated[bool, typer.Option("--all", help="All waiting letters.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and change nothing.")]
-By = Annotated[str | None, typer.Option("--by", help="Who decided.", show_default="your user name")]
+By = Annotated[str | None, typer.Option("--by", help="Who decided, beside you.", show_default="your user name")]
 Note = Annotated[str | None, typer.Option("--note", help="Why, for the record.")]
 
 

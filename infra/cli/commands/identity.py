@@ -20,7 +20,10 @@ def create_admin(
     stack: Stack = "default",
     as_json: AsJson = False,
 ) -> None:
-    """Create an administrator. Prints a one-time password, to be replaced at the first login."""
+    """Create an administrator. Prints a one-time password, to be replaced at the first login.
+
+    From the third on, an administrator has to confirm: POST /api/users/USER/confirm, with the printed user id.
+    """
     from infra.cli.actions.identity import create_admin as run
 
     run(email, stack, password_stdin=password_stdin, as_json=as_json)

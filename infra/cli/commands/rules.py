@@ -21,7 +21,10 @@ MarketFile = Annotated[
 ]
 Lang = Annotated[Language, typer.Option("--lang", help="The language of the sentences.")]
 Version = Annotated[int, typer.Argument(metavar="VERSION", parser=whole(1, 2**31), help="The rule set's number.")]
-By = Annotated[str | None, typer.Option("--by", help="Who does it.", show_default="your user name")]
+By = Annotated[
+    str | None,
+    typer.Option("--by", help="Who does it; beside your user name.", show_default="your user name"),
+]
 From = Annotated[
     str | None,
     typer.Option("--from", metavar="TIME", help="The start, such as 2026-12-01T00:00:00+08:00.", show_default="now"),

@@ -15,6 +15,7 @@ from contracts.stock.v1 import StockReleaseRequested
 from infra.shops.readers import READERS
 from tests import raw_amqp
 from tests.builders import (
+    BY_DISTRIBUTOR,
     CUP,
     CUPS,
     JOINED,
@@ -91,10 +92,16 @@ def taking_orders() -> Scenario:
                 ),
             ),
             (outgoing(place("4")),),
+            # Two of a distributor's own: both are counted, and the second one no longer fits.
+            (
+                outgoing(place("o-1"), source=BY_DISTRIBUTOR),
+                outgoing(place("o-1"), source=BY_DISTRIBUTOR, again=1),
+            ),
+            (outgoing(place("o-2"), source=BY_DISTRIBUTOR),),
         ),
         frozenset(["accepted", "duplicate", "refused"]),
         {
-            SHOPS: documents(Shop, "shop_id", replace(a_shop(), history_from=JOINED)),
+            SHOPS: documents(Shop, "shop_id", replace(a_shop(), history_from=JOINED, distributor_unpaid_orders_max=1)),
             DISTRIBUTORS: documents(Distributor, "distributor_id", *the_chain().values(), a_distributor(ORPHAN, 8)),
             PRODUCTS: documents(Product, "product_id", a_product(), a_product(CUP, CUPS)),
             RULES: rule_sets(rules()),

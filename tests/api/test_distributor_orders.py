@@ -1,0 +1,184 @@
+"""Who names an order owns it: what a distributor's token may not choose, and how much it may hold without paying."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from contracts.network.v1 import RegisterShop
+from tests.api.front import PASSWORD, Front, bearer, serving, unique
+from tests.api.world import World, a_world
+from tests.connected.running import Site, until
+
+
+@pytest.fixture(scope="module")
+async def world(front: Front) -> World:
+    return await a_world(front)
+
+
+async def a_shop(world: World, **settings: Any) -> str:
+    """A shop of its own, in the market of the world."""
+    shop_id = unique("shop")
+    await world.front.send(RegisterShop(shop_id=shop_id, currency="CNY", market=world.market, **settings))
+
+    async def known() -> bool:
+        return bool(await world.front.site.documents("network.shops", {"_id": shop_id}))
+
+    await until(known, what="the shop is registered")
+    return shop_id
+
+
+def refusal(answer: httpx.Response) -> tuple[int, str]:
+    return answer.status_code, answer.json().get("reason")
+
+
+def of_lines(world: World, **fields: Any) -> dict[str, Any]:
+    line = {"product_id": world.product_id, "quantity": 1, "amount": "50.00"}
+    return {"shop_id": world.shop_id, "distributor_id": world.seller, "lines": [line], **fields}
+
+
+@asynccontextmanager
+async def with_permissions(world: World, distributor_id: int, *granted: str) -> AsyncIterator[httpx.AsyncClient]:
+    """The token of a distributor to whom an administrator has granted more."""
+    async with world.front.client() as client, world.as_admin() as admin:
+        email, _ = await world.front.log_in_as(client, distributor_id)
+        [user] = (await admin.get("/api/users", params={"email": email})).json()["items"]
+        answer = await admin.patch(f"/api/users/{user['id']}", json={"granted": list(granted)})
+        assert answer.status_code == 200, answer.text
+        tokens = (await client.post("/api/auth/login", json={"email": email, "password": PASSWORD})).json()
+        client.headers.update(bearer(world.front.remember(tokens)["access_token"]))
+        yield client
+
+
+async def test_a_distributor_cannot_take_a_shops_number(world: World) -> None:
+    number = unique("9")
+    async with world.as_distributor(world.seller) as seller, world.as_shop() as shop:
+        for body in (world.order(order_id=number), of_lines(world, order_id=number), world.order(order_id="o-mine")):
+            assert refusal(await seller.post("/api/orders", json=body)) == (403, "not_for_distributors")
+        made = await world.placed(seller)
+        assert made["order_id"].startswith("o-")
+        # The shop's own order under the number counts, and a made number is not the shop's to take.
+        own = await shop.post("/api/orders", json=world.order(order_id=number, total_price="5.00"))
+        assert (own.status_code, own.json()["total"]) == (201, "5.00"), own.text
+        for taken in (made["order_id"], "o-", "o-1"):
+            answer = await shop.post("/api/orders", json=world.order(order_id=taken))
+            assert refusal(answer) == (422, "order_id_reserved"), answer.text
+        assert (await world.placed(shop))["order_id"].startswith("o-")
+    async with world.as_admin() as admin:
+        assert (await world.placed(admin, order_id=unique("o-admin")))["order_id"].startswith("o-admin")
+
+
+@pytest.mark.parametrize("placed_at", ["2026-10-02T00:00:00Z", "2017-01-01T00:00:00Z", "2036-01-01T00:00:00Z"])
+async def test_a_distributor_cannot_choose_the_day(world: World, placed_at: str) -> None:
+    async with world.as_distributor(world.seller) as seller:
+        answer = await seller.post("/api/orders", json=of_lines(world, placed_at=placed_at))
+    assert refusal(answer) == (403, "not_for_distributors")
+
+
+async def test_a_distributors_order_is_never_prepaid_or_free(world: World) -> None:
+    line = {"product_id": world.product_id, "quantity": 1, "amount": "50.00"}
+    free = {**line, "discount": "50.00"}
+    async with with_permissions(world, world.seller, "orders:fulfil", "orders:refund") as seller:
+        answer = await seller.post("/api/orders", json=of_lines(world, prepaid=True))
+        assert refusal(answer) == (403, "not_for_distributors")
+        for body in (
+            world.order(total_price="0"),
+            world.order(total_price=0),
+            of_lines(world, lines=[line, free]),
+            of_lines(world, lines=[free], shipping="9.00"),
+        ):
+            assert refusal(await seller.post("/api/orders", json=body)) == (422, "price_required")
+        # Nor do they report that an order of theirs, or of those below, is paid or complete.
+        order = await world.placed(seller)
+        await world.reserved(order["order_id"])
+        url = f"/api/orders/{world.shop_id}/{order['order_id']}"
+        for status in ("paid", "completed"):
+            for answer in (
+                await seller.patch(url, json={"status": status}),
+                await seller.put(f"/api/orders/{order['order_id']}/status", json={"status": status}),
+            ):
+                assert refusal(answer) == (403, "own_earnings"), answer.text
+        assert refusal(await seller.put(f"{url}/after-sale", json={"open": False})) == (403, "own_earnings")
+        assert (await seller.patch(url, json={"status": "cancelled"})).status_code == 200
+
+
+async def test_unpaid_orders_do_not_empty_the_shelves(world: World) -> None:
+    shop_id = await a_shop(
+        world, distributor_orders=True, distributor_unpaid_orders_max=2, distributor_unpaid_units_max=7
+    )
+    async with world.as_distributor(world.seller) as seller, world.as_shop(shop_id) as shop:
+        everything = await seller.post("/api/orders", json=world.order(shop_id=shop_id, quantity=8))
+        assert refusal(everything) == (409, "too_many_unpaid_units")
+        body = world.order(shop_id=shop_id)
+        answers = await asyncio.gather(*(seller.post("/api/orders", json=body) for _ in range(8)))
+        placed = [answer.json()["order_id"] for answer in answers if answer.status_code == 201]
+        refused = {refusal(answer) for answer in answers if answer.status_code != 201}
+        assert (len(placed), refused) == (2, {(409, "too_many_unpaid_orders")})
+        # The login has the limit: not the seller whom it names, nor the shop's own orders.
+        assert (await shop.post("/api/orders", json=world.order(shop_id=shop_id, quantity=9))).status_code == 201
+        assert (await shop.patch(f"/api/orders/{placed[0]}", json={"status": "cancelled"})).status_code == 200
+        assert (await seller.post("/api/orders", json=body)).status_code == 201
+        assert refusal(await seller.post("/api/orders", json=body)) == (409, "too_many_unpaid_orders")
+    async with world.as_distributor(world.top) as top:
+        for who in (world.middle, world.seller):
+            assert (await top.post("/api/orders", json={**body, "distributor_id": who})).status_code == 201
+        third = await top.post("/api/orders", json={**body, "distributor_id": world.top})
+        assert refusal(third) == (409, "too_many_unpaid_orders")
+
+
+async def test_a_shop_takes_distributors_orders_only_if_it_says_so(site: Site, world: World, tmp_path: Path) -> None:
+    silent, closed = await a_shop(world), await a_shop(world, distributor_orders=False)
+    async with world.as_distributor(world.seller) as seller, world.as_admin() as admin, world.as_shop(closed) as shop:
+        for shop_id in (silent, closed):
+            answer = await seller.post("/api/orders", json=world.order(shop_id=shop_id))
+            assert refusal(answer) == (403, "distributors_not_accepted")
+            assert (await admin.post("/api/orders", json=world.order(shop_id=shop_id))).status_code == 201
+        assert (await shop.post("/api/orders", json=world.order(shop_id=closed))).status_code == 201
+        async with serving(site, tmp_path, default_shop_id=silent) as house, house.client() as client:
+            # The given call, on the house's default shop.
+            client.headers.update(bearer(await _token(house, world.seller)))
+            body = {
+                "distributor_id": world.seller,
+                "product_id": world.product_id,
+                "quantity": 1,
+                "total_price": "59.70",
+            }
+            answer = await client.post("/api/orders", json=body)
+            assert (answer.status_code, answer.json()["shop_id"]) == (201, silent), answer.text
+        async with serving(site, tmp_path, default_shop_id=closed) as house, house.client() as client:
+            client.headers.update(bearer(await _token(house, world.seller)))
+            assert refusal(await client.post("/api/orders", json=body)) == (403, "distributors_not_accepted")
+
+
+async def _token(house: Front, distributor_id: int) -> str:
+    async with house.client() as client:
+        _, tokens = await house.log_in_as(client, distributor_id)
+    token: str = tokens["access_token"]
+    return token
+
+
+async def test_no_one_raises_their_own_tier_or_moves_themselves(world: World) -> None:
+    async with with_permissions(world, world.middle, "distributors:write", "teams:write") as middle:
+        own, below = f"/api/distributors/{world.middle}", f"/api/distributors/{world.seller}"
+        for answer in (
+            await middle.patch(own, json={"tier": "gold"}),
+            await middle.patch(own, json={"active": True, "effective_at": "2026-01-02T00:00:00Z"}),
+            await middle.post(f"{own}/move", json={"sponsor_id": world.seller}),
+            await middle.post(f"{own}/move", json={"sponsor_id": None}),
+        ):
+            assert refusal(answer) == (403, "own_standing"), answer.text
+        assert (await middle.patch(below, json={"tier": "silver"})).status_code == 200
+        mine = await middle.post("/api/teams", json={"name": "Mine", "leader_id": world.middle})
+        assert refusal(mine) == (403, "own_standing")
+        theirs = await middle.post("/api/teams", json={"name": "Theirs", "leader_id": world.seller})
+        assert theirs.status_code == 201, theirs.text
+        taken = await middle.put(f"{theirs.headers['location']}/leader", json={"leader_id": world.middle})
+        assert refusal(taken) == (403, "own_standing")
+        [known] = await world.front.site.documents("network.distributors", {"_id": world.middle})
+        assert [standing["tier"] for standing in known["standings"]] == ["standard"]

@@ -1,0 +1,115 @@
+"""What a distributor may place who orders over HTTP; orders of shops and administrators are not affected."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from contracts.orders.placing import login_of
+from contracts.orders.v1 import OrderAccepted, OrderRefused
+from contracts.orders.v2 import PlaceOrder
+from contracts.orders.view import LISTS, unpaid_list
+from contracts.wire.decision import Decision
+from tests.builders import BY_DISTRIBUTOR, LOGIN, a_placed_line, a_shop, message, order_state, place
+from workers.order_intake import decide
+from workers.order_intake.model import Order, Placer, State
+from workers.order_intake.repository import _orders
+
+SHOP = replace(a_shop(), distributor_orders=True, distributor_unpaid_orders_max=3, distributor_unpaid_units_max=10)
+NEW = Placer(LOGIN)
+ELEVEN_UNITS = [a_placed_line(quantity=6), a_placed_line(quantity=5)]
+ONE_FREE = [a_placed_line(), a_placed_line(amount="5.00", discount="5.00")]
+OTHERS = ("api/admin/4f1c", "api/shop/shop.corner", "urn:shop:api/distributor/4f1c", "test", "api/registration")
+
+
+def placed(command: PlaceOrder, placer: Placer | None = NEW, **shop: Any) -> Decision[State]:
+    state = order_state(shop=replace(SHOP, **shop), placer=placer)
+    answer = decide.place(state, message(command, source=BY_DISTRIBUTOR if placer else "urn:shop:shop-1"))
+    assert isinstance(answer, Decision)
+    return answer
+
+
+def reason_of(answer: Decision[State]) -> str | None:
+    [event] = answer.publish
+    return event.reason if isinstance(event, OrderRefused) else None
+
+
+def test_an_order_of_a_distributor_is_counted() -> None:
+    answer = placed(place(), Placer(LOGIN, orders=1, units=4, turn=7))
+
+    [order] = answer.state.orders.values()
+    assert isinstance(answer.publish[0], OrderAccepted)
+    assert (order.placed_by, answer.state.placer) == (LOGIN, Placer(LOGIN, orders=2, units=6, turn=8))
+
+
+@pytest.mark.parametrize(
+    ("command", "placer", "shop", "reason"),
+    [
+        (place(), Placer(LOGIN, orders=3), {}, "too_many_unpaid_orders"),
+        (place(), Placer(LOGIN, orders=1, units=9), {}, "too_many_unpaid_units"),
+        (
+            place(lines=ELEVEN_UNITS),
+            Placer(LOGIN),
+            {},
+            "too_many_unpaid_units",
+        ),
+        (place(), NEW, {"distributor_orders": False}, "distributors_not_accepted"),
+        (place(prepaid=True), NEW, {}, "not_for_distributors"),
+        (place(lines=[a_placed_line(amount="0")]), NEW, {}, "price_required"),
+        (
+            place(lines=ONE_FREE),
+            Placer(LOGIN),
+            {},
+            "price_required",
+        ),
+        (place(lines=[a_placed_line(amount="0")], shipping=Decimal(9)), NEW, {}, "price_required"),
+    ],
+)
+def test_an_order_that_a_distributor_may_not_place_is_refused(
+    command: PlaceOrder, placer: Placer, shop: dict[str, Any], reason: str
+) -> None:
+    answer = placed(command, placer, **shop)
+
+    assert reason_of(answer) == reason
+    assert (dict(answer.state.orders), answer.state.placer) == ({}, placer)
+    # Of a shop the same order is accepted.
+    assert reason_of(placed(command, None, **shop)) is None
+
+
+@pytest.mark.parametrize("placer", [Placer(LOGIN, orders=2, units=8), Placer(LOGIN, orders=0, units=8)])
+def test_the_limits_themselves_are_allowed(placer: Placer) -> None:
+    assert reason_of(placed(place(), placer)) is None
+
+
+def test_a_repeat_is_recognised_whatever_the_limits() -> None:
+    first = placed(place())
+    again = decide.place(replace(first.state, placer=Placer(LOGIN, orders=99)), message(place(), source=BY_DISTRIBUTOR))
+
+    assert again == Decision(replace(first.state, placer=Placer(LOGIN, orders=99)), outcome="duplicate")
+
+
+def test_only_the_api_sends_for_a_distributor() -> None:
+    assert login_of(BY_DISTRIBUTOR) == LOGIN
+    for source in (
+        "api/admin/4f1c",
+        "api/shop/shop.corner",
+        "urn:shop:api/distributor/4f1c",
+        "test",
+        "api/registration",
+    ):
+        assert login_of(source) is None
+
+
+@pytest.mark.parametrize(
+    ("change", "is_listed"),
+    [({}, True), ({"reserved": True}, True), ({"prepaid": True}, False), ({"status": "cancelled"}, False)],
+)
+def test_an_order_is_on_the_list_of_its_placer_while_it_is_unpaid(change: dict[str, Any], is_listed: bool) -> None:
+    [order] = placed(place()).state.orders.values()
+    lists = _orders.to_document(replace(order, **change))[LISTS]
+
+    assert (unpaid_list(LOGIN) in lists) == is_listed
+    assert isinstance(order, Order)
