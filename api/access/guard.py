@@ -18,6 +18,8 @@ from api.identity.principal import InvalidToken, Principal
 
 log = structlog.get_logger()
 
+_READING = ("GET", "HEAD")
+
 BEARER: SecurityBase = HTTPBearer(
     scheme_name="bearer", bearerFormat="JWT", description="An access token, from login or OAuth.", auto_error=False
 )
@@ -48,7 +50,8 @@ async def authenticated(
     if bearer is None:
         raise Problem("unauthenticated", headers=CHALLENGE)
     try:
-        principal = await ports.identity.verifier.verify(bearer.credentials)
+        verified = await ports.identity.verifier.verify(bearer.credentials)
+        principal = await ports.identity.standings.current(verified, writes=request.method not in _READING)
     except InvalidToken as error:
         log.info("token refused", reason=error.reason)
         await ports.limits.count_address(request)

@@ -14,7 +14,10 @@ FIRST_PARTY = "tributary"
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A person. `granted` and `withheld` are an administrator's changes to the permissions of the roles."""
+    """A person. `granted` and `withheld` are an administrator's changes to the permissions of the roles.
+
+    Access tokens from before `not_before` are refused.
+    """
 
     id: str
     email: str
@@ -29,6 +32,7 @@ class User:
     must_change_password: bool = False
     password_changed_at: datetime | None = None
     version: int = 1
+    not_before: datetime | None = None
 
     @property
     def permissions(self) -> frozenset[str]:
@@ -38,7 +42,8 @@ class User:
 @dataclass(frozen=True, slots=True)
 class Client:
     """A program. A shop's client has secrets (the last two, so that a secret can be rotated without downtime) and no
-    redirects; a client that people use is public, has redirects and uses PKCE.
+    redirects; a client that people use is public, has redirects and uses PKCE. Access tokens from before `not_before`
+    are refused.
     """
 
     id: str
@@ -51,6 +56,7 @@ class Client:
     granted: tuple[str, ...] = ()
     withheld: tuple[str, ...] = ()
     active: bool = True
+    not_before: datetime | None = None
 
     @property
     def permissions(self) -> frozenset[str]:
@@ -60,7 +66,10 @@ class Client:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """One login of a user through a client: the family of its refresh tokens."""
+    """One login of a user through a client: the family of its refresh tokens.
+
+    `session` is the hash of the browser session that it began in, which ends with it.
+    """
 
     id: str
     user_id: str
@@ -70,6 +79,7 @@ class Grant:
     scope: str | None = None
     revoked_at: datetime | None = None
     revoked_for: str | None = None
+    session: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +111,7 @@ class Code:
     expires_at: datetime
     scope: str | None = None
     used_at: datetime | None = None
+    session: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +164,10 @@ class Attempts:
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """`private` is the sealed PEM. It signs from `signs_from` and verifies until `retires_at`."""
+    """`private` is the sealed PEM. It signs from `signs_from` and verifies until `retires_at`.
+
+    `proof` is an HMAC of the other fields under the identity secret: whoever can only write to the database cannot make it.
+    """
 
     kid: str
     private: str
@@ -161,3 +175,4 @@ class SigningKey:
     created_at: datetime
     signs_from: datetime
     retires_at: datetime | None = None
+    proof: str = ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Kind = Literal["admin", "distributor", "shop"]
@@ -21,7 +21,8 @@ class InvalidToken(Exception):
 class Principal:
     """`subject` is the user's or client's id; `permissions` those of the token, never more than the user's.
 
-    A distributor has a `distributor_id`, a shop a `shop_id`; an administrator may have the first.
+    A distributor has a `distributor_id`, a shop a `shop_id`; an administrator may have the first. `issued_at` is the time
+    of the token, in seconds.
     """
 
     kind: Kind
@@ -31,6 +32,7 @@ class Principal:
     shop_id: str | None = None
     client_id: str | None = None
     roles: tuple[str, ...] = ()
+    issued_at: float | None = field(default=None, compare=False)
 
     @property
     def name(self) -> str:
@@ -67,6 +69,7 @@ def principal_of(claims: Mapping[str, Any], roles: tuple[str, ...], permissions:
         shop_id=shop_id if kind == "shop" else None,
         client_id=claims.get("client_id"),
         roles=roles,
+        issued_at=float(claims["iat"]) if "iat" in claims else None,
     )
 
 

@@ -15,6 +15,7 @@ from api.identity.oauth.grants import Grants
 from api.identity.passwords import Passwords
 from api.identity.tokens.external import ProviderTokens
 from api.identity.tokens.keys import KeyRing
+from api.identity.tokens.standings import Standings
 from api.identity.tokens.tokens import OwnTokens, Verifier
 from api.storage.audit_log import AuditLog
 from api.storage.protocols import Commands, Documents, FetchJson
@@ -28,6 +29,7 @@ class Identity:
 
     issues: bool
     verifier: Verifier
+    standings: Standings
     keys: KeyRing
     tokens: OwnTokens
     grants: Grants
@@ -56,6 +58,7 @@ class Identity:
         return cls(
             issues=settings.external_issuer is None,
             verifier=tokens if settings.external_issuer is None else ProviderTokens(settings, time, fetch_json),
+            standings=Standings(store, time, active=settings.external_issuer is None),
             keys=keys,
             tokens=tokens,
             grants=grants,
