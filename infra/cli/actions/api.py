@@ -15,6 +15,7 @@ from uvicorn.supervisors import Multiprocess
 
 from infra.cli.actions.hangup import end_like_ctrl_c
 from infra.processes import api_entry
+from infra.processes.exposure import require_safe
 from infra.processes.start import take_port, url_of
 from infra.telemetry import logs
 from infra.terminal.environment import EXIT_ENVIRONMENT, environment_for, one_sentence_on_failure, settings_for
@@ -36,7 +37,8 @@ def api(host: str, port: int, workers: int, stack: str) -> None:
         listener = take_port(host, port, "the HTTP API", "--port")
         # Server processes read all settings from their environment.
         os.environ.update(environment_for(settings))
-        os.environ.setdefault("TRIBUTARY_PUBLIC_URL", url_of(listener))
+        public_url = os.environ.setdefault("TRIBUTARY_PUBLIC_URL", url_of(listener))
+        require_safe(settings.model_copy(update={"public_url": public_url}), os.environ.get("FORWARDED_ALLOW_IPS", ""))
         logs.configure(settings.log_level)
         if workers > 1:
             # Uvicorn logs everything under this name; here, which server process has ended.
