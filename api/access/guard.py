@@ -10,6 +10,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, OAuth2
 from fastapi.security.base import SecurityBase
 
 from api.access.ports import Here
+from api.http.limits import PRINCIPAL
 from api.http.problems import Problem
 from api.identity.accounts.logins import CHALLENGE
 from api.identity.accounts.users import Author
@@ -58,7 +59,7 @@ async def authenticated(
         raise Problem(
             "invalid_token", headers={"WWW-Authenticate": 'Bearer realm="tributary", error="invalid_token"'}
         ) from None
-    request.scope["tributary.principal"] = principal
+    request.scope[PRINCIPAL] = principal
     structlog.contextvars.bind_contextvars(principal=principal.name)
     await ports.limits.count_principal(request, principal.name)
     return principal

@@ -6,12 +6,12 @@ attempts count as a hundred. The wait is bounded: an attacker must not be able t
 
 from __future__ import annotations
 
-import ipaddress
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from api.http.requests import network_of
 from api.identity.model import Attempts
 from api.identity.opaque import hash_of
 from api.identity.repository import ATTEMPTS
@@ -51,19 +51,6 @@ def waits_s(attempts: Sequence[Attempts], now: datetime) -> int:
     """The seconds until all of them may try again."""
     left = ((each.locked_until - now).total_seconds() for each in attempts if each.locked_until)
     return max(0, math.ceil(max(left, default=0.0)))
-
-
-def network_of(address: str) -> str:
-    """An IPv4 address, or the /64 that one IPv6 customer has."""
-    try:
-        parsed = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return "unknown"
-    if isinstance(parsed, ipaddress.IPv6Address):
-        if parsed.ipv4_mapped is not None:
-            return str(parsed.ipv4_mapped)
-        return str(ipaddress.ip_network((parsed, 64), strict=False))
-    return str(parsed)
 
 
 class Lockout:
