@@ -16,7 +16,7 @@ from starlette.types import Scope
 
 from api.access import health, refusals, rehearsals
 from api.access.ports import Ports, open_ports
-from api.accounts import authorize, users
+from api.accounts import authorize, logout, users
 from api.accounts import logins as auth
 from api.accounts import tokens as oauth
 from api.catalog import labels, products
@@ -63,7 +63,7 @@ ROUTERS = (
 )
 """The routers of every deployment. A new noun adds its router here."""
 
-OWN_IDENTITY = (auth.login_router, authorize.router, oauth.router, users.router)
+OWN_IDENTITY = (auth.login_router, authorize.router, logout.router, oauth.router, users.router)
 """The routers that an OpenID provider replaces."""
 
 _NOUNS = (paging, identity, refusals, rehearsals, adjustments, checks, distributors, operations)

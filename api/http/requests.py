@@ -40,8 +40,9 @@ class TooLarge(HTTPException):
 class EachRequest:
     """The outermost middleware. The id is in logs, problems, messages and the audit log; a client cannot choose it.
 
-    What a person or a program was shown must not stay in a cache: an answer without Cache-Control gets `no-store`, if the
-    request had a token or a cookie, or was for `/api/`. A log line has method, route and status, but neither query nor headers, which may hold codes and tokens.
+    What a person or a program was shown must not stay in a cache: an answer without Cache-Control gets `no-store`, if
+    the request had a token or a cookie, or was for `/api/`. A log line has method, route and status, but neither query
+    nor headers, which may hold codes and tokens.
     """
 
     def __init__(self, app: ASGIApp, *, https: bool) -> None:

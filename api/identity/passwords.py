@@ -73,7 +73,7 @@ def normalized(password: str) -> str:
 
 
 def check_strength(password: str, email: str) -> None:
-    """A password must be long, and neither obvious, nor a number, nor made of common passwords. Raises Problem weak_password."""
+    """A password must be long, and neither obvious, nor a number, nor common. Raises Problem weak_password."""
     plain = normalized(password).casefold()
     obvious = {email.casefold(), email.casefold().partition("@")[0]}
     remainder = plain

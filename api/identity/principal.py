@@ -21,8 +21,8 @@ class InvalidToken(Exception):
 class Principal:
     """`subject` is the user's or client's id; `permissions` those of the token, never more than the user's.
 
-    A distributor has a `distributor_id`, a shop a `shop_id`; an administrator may have the first. `issued_at` is the time
-    of the token, in seconds.
+    A distributor has a `distributor_id`, a shop a `shop_id`; an administrator may have the first. `issued_at` is the
+    time of the token, in seconds.
     """
 
     kind: Kind

@@ -16,9 +16,45 @@ _SECRET_CHARACTERS_MIN = 10
 """Different characters of a secret: 32 random hexadecimal digits have fewer than this once in ten million."""
 
 _KNOWN_PASSWORDS = frozenset(
-    "admin administrator bitnami broker change-me change_me changeit changeme default demo dev development example "
-    "guest letmein local mongo mongoadmin mongodb pass password passw0rd postgres qwerty rabbit rabbitmq redis root "
-    "secret service system test testing tributary user valkey welcome".split()
+    (
+        "admin",
+        "administrator",
+        "bitnami",
+        "broker",
+        "change-me",
+        "change_me",
+        "changeit",
+        "changeme",
+        "default",
+        "demo",
+        "dev",
+        "development",
+        "example",
+        "guest",
+        "letmein",
+        "local",
+        "mongo",
+        "mongoadmin",
+        "mongodb",
+        "pass",
+        "password",
+        "passw0rd",
+        "postgres",
+        "qwerty",
+        "rabbit",
+        "rabbitmq",
+        "redis",
+        "root",
+        "secret",
+        "service",
+        "system",
+        "test",
+        "testing",
+        "tributary",
+        "user",
+        "valkey",
+        "welcome",
+    )
 )
 """The passwords of images, packages, tutorials and of our own compose file."""
 

@@ -104,8 +104,8 @@ class Registrations:
     async def register(self, joining: Joining, address: str, correlation: str, wait_s: float) -> User | None:
         """The new user; None while the network has not answered, in which case the same request is to be repeated.
 
-        Raises Problem invalid_invite, email_taken, weak_password, registration_refused; BrokerUnavailable. Without a valid
-        invite the answer, and the time that it takes, are the same for every address.
+        Raises Problem invalid_invite, email_taken, weak_password, registration_refused; BrokerUnavailable. Without a
+        valid invite the answer, and the time that it takes, are the same for every address.
         """
         email = normalized_email(joining.email)
         check_strength(joining.password, email)
@@ -114,9 +114,10 @@ class Registrations:
             raise BrokerUnavailable("RabbitMQ is away; try again later")
         # Codes and passwords can be guessed here as well as at the login, so one counter has both.
         await self._logins.count_attempt(email, address)
-        repeated = await self._repeated(joining, email)
+        begun = await self._repeated(joining, email)
         hashed = await self._passwords.hash(joining.password)
-        begun = repeated or await transact(self._store, self._time, lambda tx: self._begin(tx, joining, email, hashed))
+        if begun is None:
+            begun = await transact(self._store, self._time, lambda tx: self._begin(tx, joining, email, hashed))
         await self._logins.attempt_succeeded(email, address)
         if begun.state == "done":
             return await USERS.get(self._store, begun.user_id)

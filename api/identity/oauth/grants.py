@@ -170,7 +170,7 @@ class Grants:
         await transact(self._store, self._time, work)
 
     async def end_all(self, tx: Transaction, user_id: str, reason: str) -> User | None:
-        """End every login of a user, with its tokens and browsers, in the transaction of the cause; the user as of now."""
+        """End every login of a user, its tokens and browsers, in the transaction of the cause; the user as of now."""
         now = self._time.now()
         for grant in await GRANTS.all(tx, {"user_id": user_id}):
             if grant.revoked_at is None:

@@ -135,7 +135,7 @@ class KeyRing:
         return new
 
     async def _retire_readable(self) -> None:
-        """Retire keys that were stored readable, and prove those from before there were proofs that this secret opens."""
+        """Retire keys that were stored readable; prove those that this secret opens, from before there were proofs."""
 
         async def work(tx: Transaction) -> list[str]:
             now = self._time.now()

@@ -40,7 +40,7 @@ class Standings:
         self._kept: dict[str, _Standing] = {}
 
     async def current(self, principal: Principal, *, writes: bool) -> Principal:
-        """The principal with the permissions that they still have. Raises InvalidToken, and StoreUnavailable for a write."""
+        """The principal with the permissions that they still have. Raises InvalidToken, StoreUnavailable."""
         if not self._active:
             return principal
         holder = await self._holder(principal, writes=writes)
