@@ -1,7 +1,7 @@
 """Ends the session of the browser on our login page; a client may send the person here, and gets them back.
 
-`post_logout_redirect_uri`, `client_id` and `state` are those of OpenID Connect RP-Initiated Logout 1.0. No ID tokens are
-issued, so none is needed here, and the person is asked first.
+`post_logout_redirect_uri`, `client_id` and `state` are those of OpenID Connect RP-Initiated Logout 1.0. No ID tokens
+are issued, so none is needed here, and the person is asked first.
 """
 
 from __future__ import annotations

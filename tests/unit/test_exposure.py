@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from infra.processes.exposure import has_known_password, is_loopback, require_own_passwords, require_safe
 from infra.processes.start import StartError
 from infra.settings import Settings
+from tests.unit.command_line import CommandLine
 
 SECRET = SecretStr("4f1c07a95be3d268-4f1c07a95be3d268")
 
@@ -135,3 +136,38 @@ def test_a_default_is_recognised_however_it_is_written(url: str) -> None:
 )
 def test_another_password_is_accepted(url: str) -> None:
     assert not has_known_password(url)
+
+
+@pytest.mark.parametrize(
+    ("words", "environment", "named"),
+    [
+        (("api", "--port", "0"), {"TRIBUTARY_PUBLIC_URL": "https://tributary.example"}, "TRIBUTARY_IDENTITY_SECRET"),
+        (("api", "--port", "0"), {"TRIBUTARY_PUBLIC_URL": "http://tributary.example"}, "https://"),
+        (("api", "--port", "0", "--host", "0.0.0.0"), {}, "TRIBUTARY_PUBLIC_URL"),
+        (("work", "catalog"), {"TRIBUTARY_PUBLIC_URL": "https://tributary.example"}, "RABBITMQ_URL"),
+    ],
+    ids=str,
+)
+def test_the_command_ends_with_the_sentence(
+    tributary: CommandLine,
+    monkeypatch: pytest.MonkeyPatch,
+    words: tuple[str, ...],
+    environment: dict[str, str],
+    named: str,
+) -> None:
+    servers = {
+        "RABBITMQ_URL": "amqp://guest:guest@127.0.0.1:1",
+        "MONGODB_URL": "mongodb://127.0.0.1:1",
+        "REDIS_URL": "redis://127.0.0.1:1/0",
+    }
+    # Set first, so that what the command sets is undone as well.
+    monkeypatch.setenv("TRIBUTARY_PUBLIC_URL", "")
+    monkeypatch.delenv("TRIBUTARY_PUBLIC_URL")
+    monkeypatch.delenv("TRIBUTARY_IDENTITY_SECRET", raising=False)
+    for name, value in {**servers, **environment}.items():
+        monkeypatch.setenv(name, value)
+    ended = tributary(*words)
+    assert ended.code == 3
+    assert named in ended.err
+    assert len(ended.err.strip().splitlines()) == 1
+    assert ended.out == ""
