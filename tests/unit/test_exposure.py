@@ -143,7 +143,7 @@ def test_another_password_is_accepted(url: str) -> None:
     [
         (("api", "--port", "0"), {"TRIBUTARY_PUBLIC_URL": "https://tributary.example"}, "TRIBUTARY_IDENTITY_SECRET"),
         (("api", "--port", "0"), {"TRIBUTARY_PUBLIC_URL": "http://tributary.example"}, "https://"),
-        (("api", "--port", "0", "--host", "0.0.0.0"), {}, "TRIBUTARY_PUBLIC_URL"),
+        (("api", "--port", "0", "--host", "0.0.0.0"), {}, "TRIBUTARY_PUBLIC_URL"),  # noqa: S104
         (("work", "catalog"), {"TRIBUTARY_PUBLIC_URL": "https://tributary.example"}, "RABBITMQ_URL"),
     ],
     ids=str,
