@@ -115,7 +115,7 @@ class Settings(BaseSettings):
     there, and the API starts on loopback addresses only."""
 
     access_token_life_s: int = Field(600, ge=60, le=3600)
-    """How long a stolen access token works, unless its holder's logins are ended. A token with a longer life is refused."""
+    """How long a stolen access token works, unless its holder's logins end. A token with a longer life is refused."""
 
     refresh_idle_s: int = 14 * 86_400
     """A refresh token that was not used for this long expires."""

@@ -29,6 +29,10 @@ FRAMING_TIMES = 8
 READS_WITHIN_S = 60.0
 """A client that does not read its answers is cut off after this time."""
 
+DISCARDED_BYTES_MAX = 16 * 1024 * 1024
+DISCARDED_WITHIN_S = 5.0
+"""What a refused client still sends is read and discarded: if it were not, the client would see no answer at all."""
+
 _LOOKS_EVERY_S = 2.0
 _HOST = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+,;=%-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 
@@ -49,6 +53,7 @@ class BoundedHttp(HttpToolsProtocol):
     _status = HTTPStatus.BAD_REQUEST
     _timer: asyncio.TimerHandle | None = None
     _unread_since: float | None = None
+    _refused = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -62,6 +67,11 @@ class BoundedHttp(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if self._refused:
+            self._received += len(data)
+            if self._received > DISCARDED_BYTES_MAX:
+                self.transport.abort()
+            return
         self._received += len(data)
         super().data_received(data)
         if self._received > HEADER_BYTES_MAX and self._begun:
@@ -119,20 +129,32 @@ class BoundedHttp(HttpToolsProtocol):
         raise _Refused
 
     def _refuse(self, status: HTTPStatus) -> None:
-        if self.transport.is_closing():
+        if self._refused or self.transport.is_closing():
             return
-        self._deadline = inf
-        if self._is_answering() and self.cycle.response_started:
+        if self.pipeline or (self._is_answering() and self.cycle.response_started):
             # Another answer is being written; a second one would be read as a part of it.
             self.transport.close()
             return
+        self._refused = True
+        if self._is_answering():
+            # The application waits for the rest of the body; it must not answer any more.
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
         text = status.phrase.encode()
         self.transport.write(
             STATUS_LINE[status]
             + b"content-type: text/plain; charset=utf-8\r\nconnection: close\r\ncache-control: no-store\r\n"
             + b"content-length: %d\r\n\r\n%s" % (len(text), text)
         )
-        self.transport.close()
+        self._received = 0
+        self._deadline = self.loop.time() + DISCARDED_WITHIN_S
+        self.transport.write_eof()
+
+    def shutdown(self) -> None:
+        if self._refused:
+            self.transport.close()
+        else:
+            super().shutdown()
 
     def _is_answering(self) -> bool:
         return bool(self.pipeline) or (self.cycle is not None and not self.cycle.response_complete)
@@ -146,7 +168,10 @@ class BoundedHttp(HttpToolsProtocol):
             self._unread_since = now
         elif now - self._unread_since > READS_WITHIN_S:
             self.transport.abort()
-        if now > self._deadline and not self._is_working():
+        if self._refused:
+            if now > self._deadline:
+                self.transport.abort()
+        elif now > self._deadline and not self._is_working():
             self._refuse(HTTPStatus.REQUEST_TIMEOUT)
 
     def _is_working(self) -> bool:

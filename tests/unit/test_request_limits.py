@@ -17,7 +17,7 @@ from starlette.routing import Route
 from api.app import create_app
 from api.http.limits import PRINCIPAL, Limits, RateLimited, _needs_login
 from api.http.openapi import operations
-from api.http.problems import REASONS
+from api.http.problems import REASONS, Problem, problem_response
 from api.http.requests import BodyLimited, EachRequest
 from infra.ports.cache import Taken
 from infra.settings import Settings
@@ -54,6 +54,10 @@ async def _open(request: Request) -> Response:
     return PlainTextResponse("answer", headers={"Cache-Control": "no-cache"} if "kept" in request.url.path else None)
 
 
+async def _problem(request: Request, problem: Any) -> Response:
+    return problem_response(request, problem)
+
+
 class Service:
     def __init__(self) -> None:
         everything = ["GET", "POST", "PUT"]
@@ -63,6 +67,7 @@ class Service:
         limits = Limits(self.cache, Settings(anonymous_requests_per_minute=QUOTA))  # type: ignore[arg-type]
         self.app.state.ports = SimpleNamespace(limits=limits)
         self.app.state.reasons = REASONS
+        self.app.add_exception_handler(Problem, _problem)
         self.app.add_middleware(BodyLimited, body_bytes_max=BODY_BYTES_MAX)
         self.app.add_middleware(RateLimited)
         self.app.add_middleware(EachRequest, https=False)
