@@ -160,7 +160,7 @@ async def _log_in(
         response.status_code = status if status in (429, 503) else 200
         response.headers.update({name: v for name, v in problem.headers.items() if name == "Retry-After"})
         return response
-    # The person may have been logged in as somebody else; that session would stay usable.
+    # The person may have been logged in as another user; that session would stay usable.
     await ports.identity.sessions.end(request)
     begun = await ports.identity.sessions.begin(user)
     return await _to_client(ports, requested, user, hash_of(begun), begun)

@@ -27,7 +27,7 @@ _FIELDS = {
     "state": "Returned unchanged.",
 }
 _ANSWERS: dict[int | str, dict[str, Any]] = {
-    200: {"description": "The question, or that nobody is logged in.", "content": _HTML},
+    200: {"description": "The question, or that no one is logged in.", "content": _HTML},
     303: {"description": "To the client."},
     400: {"description": "The client or its redirect is not known; shown to the person.", "content": _HTML},
 }

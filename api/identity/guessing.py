@@ -1,4 +1,4 @@
-"""How much of a password is left for somebody who knows what people choose.
+"""How much of a password is left for an attacker who knows what people choose.
 
 The list has the 20,000 most common passwords of the package zxcvbn 4.5.0 (MIT licence), sorted. The package itself is
 not used: a password made for it keeps it busy for seconds.

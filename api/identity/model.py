@@ -166,8 +166,8 @@ class Attempts:
 class SigningKey:
     """`private` is the sealed PEM. It signs from `signs_from` and verifies until `retires_at`.
 
-    `proof` is an HMAC of the other fields under the identity secret: whoever can only write to the database cannot
-    make it.
+    `proof` is an HMAC of the other fields under the identity secret: an attacker who can only write to the database
+    cannot make it.
     """
 
     kid: str

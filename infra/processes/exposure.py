@@ -1,4 +1,4 @@
-"""What must be so before a process serves other machines: a secret, https, passwords that nobody knows, one proxy.
+"""What must be so before a process serves other machines: a secret, https, passwords of its own, one proxy.
 
 On this machine alone everything may stay as it is after installation; the public address decides.
 """

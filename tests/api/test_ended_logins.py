@@ -168,7 +168,7 @@ class TestSessions:
     @pytest.mark.parametrize(
         "headers", [{"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}, {"Origin": "null"}], ids=str
     )
-    async def test_another_site_logs_nobody_out(self, page: Page, headers: dict[str, str]) -> None:
+    async def test_another_site_cannot_log_a_person_out(self, page: Page, headers: dict[str, str]) -> None:
         await page.log_in()
         form = form_of(await page.browser.get("/oauth/logout"))
         for data, more in ((form, headers), ({}, {}), ({"csrf": "x"}, {})):
@@ -183,13 +183,13 @@ class TestSessions:
 
     async def test_a_client_gets_the_person_back(self, page: Page) -> None:
         await page.log_in()
-        wish = {"client_id": page.app, "post_logout_redirect_uri": REDIRECT, "state": "s t&te"}
-        answer = await page.log_out(**wish)
+        request = {"client_id": page.app, "post_logout_redirect_uri": REDIRECT, "state": "s t&te"}
+        answer = await page.log_out(**request)
         assert answer.status_code == 303
         assert answer.headers["location"].startswith(f"{REDIRECT}?")
         assert query_of(answer.headers["location"]) == {"state": "s t&te"}
         for uri in ("https://evil.example/", f"{REDIRECT}.evil.example", "javascript:alert(1)"):
-            page_of_error = await page.browser.get("/oauth/logout", params={**wish, "post_logout_redirect_uri": uri})
+            page_of_error = await page.browser.get("/oauth/logout", params={**request, "post_logout_redirect_uri": uri})
             assert page_of_error.status_code == 400
             assert "location" not in page_of_error.headers
 

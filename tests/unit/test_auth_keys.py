@@ -1,4 +1,4 @@
-"""Whoever can write to the database cannot sign: only keys that the secret has proven are used."""
+"""Write access to the database is not enough to sign: only keys that the secret has proven are used."""
 
 from __future__ import annotations
 

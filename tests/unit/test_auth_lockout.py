@@ -31,7 +31,7 @@ def account() -> Account:
     return Account()
 
 
-async def test_the_owner_logs_in_while_somebody_guesses_elsewhere(account: Account) -> None:
+async def test_the_owner_logs_in_during_guesses_from_elsewhere(account: Account) -> None:
     await account.succeeds(HOME)
     waits = [await account.waits(f"{ELSEWHERE}{number}") for number in range(12)]
     assert waits[:5] == [0] * 5

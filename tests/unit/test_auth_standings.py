@@ -1,4 +1,4 @@
-"""A token of somebody who was switched off changes nothing from that moment on."""
+"""A token of a user who was switched off changes nothing from that moment on."""
 
 from __future__ import annotations
 
@@ -106,11 +106,15 @@ async def test_permissions_that_were_taken_away_do_not_count(world: World) -> No
     assert (await world.standings.current(fewer, writes=True)).permissions == {"orders:read"}
 
 
-async def test_a_token_of_the_same_second_is_told_apart(world: World) -> None:
+async def test_tokens_of_the_same_second_are_distinguished(world: World) -> None:
     not_before = next_second(NOW)
     await world.save(replace(SHOP, not_before=not_before))
     assert await world.refused(token(SHOP))
     assert not await world.refused(token(SHOP, issued_at=not_before.timestamp()))
+    again = next_second(NOW, not_before)
+    await world.save(replace(SHOP, not_before=again))
+    assert await world.refused(token(SHOP, issued_at=not_before.timestamp()))
+    assert not await world.refused(token(SHOP, issued_at=again.timestamp()))
 
 
 async def test_reads_go_on_while_the_store_is_away_and_writes_do_not(

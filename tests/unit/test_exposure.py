@@ -85,7 +85,7 @@ def test_a_public_address_with_all_of_it_starts() -> None:
         ({"redis_url": "redis://:redis@redis:6379/0"}, "REDIS_URL"),
     ],
 )
-def test_what_is_missing_is_said_in_one_sentence(wrong: dict[str, Any], named: str) -> None:
+def test_what_is_missing_is_reported_in_one_sentence(wrong: dict[str, Any], named: str) -> None:
     with pytest.raises(StartError) as refused:
         require_safe(settings(**wrong))
     sentence = str(refused.value)

@@ -121,7 +121,7 @@ class Clients:
             )
             hashes = (hash_of(secret), *(client.secret_hashes if keep else ()))[:_SECRETS_KEPT]
             # Without the former secrets, the tokens that they were exchanged for end too.
-            not_before = client.not_before if keep else next_second(self._time.now())
+            not_before = client.not_before if keep else next_second(self._time.now(), client.not_before)
             await CLIENTS.replace(tx, replace(client, secret_hashes=hashes, active=True, not_before=not_before))
 
         await transact(self._store, self._time, work)
@@ -135,7 +135,8 @@ class Clients:
             client = await CLIENTS.get(tx, client_id)
             if client is None:
                 return None
-            ended = replace(client, secret_hashes=(), active=False, not_before=next_second(self._time.now()))
+            not_before = next_second(self._time.now(), client.not_before)
+            ended = replace(client, secret_hashes=(), active=False, not_before=not_before)
             await CLIENTS.replace(tx, ended)
             return client_id
 

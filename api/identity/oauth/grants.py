@@ -181,7 +181,7 @@ class Grants:
         user = await USERS.get(tx, user_id)
         if user is None:
             return None
-        ended = replace(user, not_before=next_second(now))
+        ended = replace(user, not_before=next_second(now, user.not_before))
         await USERS.replace(tx, ended)
         return ended
 

@@ -43,7 +43,7 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "要在此浏览器中退出 {email} 的 Tributary 登录吗？各应用的登录不受影响，请在应用中分别退出。",
     ),
     "logged_out": ("You are logged out", "您已退出登录"),
-    "nobody": ("Nobody is logged in to Tributary in this browser.", "此浏览器中没有 Tributary 登录。"),
+    "nobody": ("No one is logged in to Tributary in this browser.", "此浏览器中没有 Tributary 登录。"),
     "error": ("Cannot continue", "无法继续"),
     "unknown_client": (
         "The app that sent you here is not registered with Tributary.",

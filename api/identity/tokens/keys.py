@@ -1,9 +1,9 @@
 """The keys that sign access tokens. A new key is published before it signs, an old one until its last token expires.
 
 Every process reloads the keys periodically, and, at a limited rate, when a token names an unknown key: so keys rotate
-without a restart. Where there is a secret, only keys with a valid proof are used: whoever can write to the database can
-neither bring a key, nor bring a retired one back by changing it. Keys that were stored readable retire at the first
-start with a secret.
+without a restart. Where there is a secret, only keys with a valid proof are used: an attacker who can write to the
+database can neither add a key, nor restore a retired one by changing it. Keys that were stored readable retire at the
+first start with a secret.
 """
 
 from __future__ import annotations

@@ -77,6 +77,8 @@ class Standings:
         return holder
 
 
-def next_second(now: datetime) -> datetime:
-    """The first moment whose whole second no earlier token has: tokens state their time in whole seconds."""
-    return now.replace(microsecond=0) + timedelta(seconds=1)
+def next_second(now: datetime, former: datetime | None = None) -> datetime:
+    """A `not_before` after every earlier token: they state whole seconds, and none is before `former`, the last one."""
+    second = timedelta(seconds=1)
+    following = now.replace(microsecond=0) + second
+    return following if former is None else max(following, former + second)

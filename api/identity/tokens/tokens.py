@@ -143,7 +143,7 @@ class OwnTokens:
             raise InvalidToken("unknown key")
         claims = claims_of(token, key, algorithms=(ALGORITHM,), audience=self._audience, issuer=self._issuer)
         if not 0 < float(claims["exp"]) - float(claims["iat"]) <= self._life_s + LEEWAY_S:
-            # Nobody issues such a token here: its signer has the key from elsewhere.
+            # No such token is issued here: its signer has a stolen key.
             raise InvalidToken("lives too long")
         principal = principal_of(claims, known_roles(claims.get("roles")), known_permissions(claims.get("scope")))
         if len(self._verified) >= _REMEMBERED_MAX:
