@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StrictInt
 
@@ -71,6 +71,8 @@ class MessageAnswered(Event, type="message.answered.v1"):
     needs is missing; it is tried again until `tried_until`, and answered once more. `dead_lettered`: an operator has
     it. Sent again, a message is answered again.
     """
+
+    to_one_shop: ClassVar[bool] = True
 
     message_id: Annotated[
         str,

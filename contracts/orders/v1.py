@@ -42,7 +42,7 @@ UNPAID_MAX = 500
 """Orders examined for one request for reserved units; the next request takes the rest."""
 
 
-class PlaceOrder(OfOrder, Command, type="order.place.v1"):
+class PlaceOrder(OfOrder, Command, type="order.place.v1", from_shops=True):
     """The simplest order: one product, in the shop's default currency, paid later."""
 
     shop_id: ShopId
@@ -72,7 +72,7 @@ class PlaceOrder(OfOrder, Command, type="order.place.v1"):
         )
 
 
-class UpdateStatus(OfOrder, Command, type="order.update-status.v1"):
+class UpdateStatus(OfOrder, Command, type="order.update-status.v1", from_shops=True):
     """The shop reports the order's progress. A step that was already taken changes nothing."""
 
     shop_id: ShopId
@@ -116,7 +116,7 @@ class RefundLine(BaseModel):
     ] = None
 
 
-class RefundOrder(OfOrder, Command, type="order.refund.v1"):
+class RefundOrder(OfOrder, Command, type="order.refund.v1", from_shops=True):
     """The customer got money back for a paid order. `refund_id` makes the same refund count once.
 
     Commissions are taken back in proportion, from every level and plan; a line refunded in full keeps none.
@@ -128,7 +128,7 @@ class RefundOrder(OfOrder, Command, type="order.refund.v1"):
     lines: Annotated[tuple[RefundLine, ...], Field(min_length=1, max_length=LINES_MAX)]
 
 
-class ChangeAfterSale(OfOrder, Command, type="order.after-sale.v1"):
+class ChangeAfterSale(OfOrder, Command, type="order.after-sale.v1", from_shops=True):
     """The customer and the shop opened an issue, or closed it. While it is open, no commission is released."""
 
     shop_id: ShopId

@@ -31,7 +31,7 @@ class Line(BaseModel):
     ] = Decimal(0)
 
 
-class PlaceOrder(OfOrder, Command, type="order.place.v2"):
+class PlaceOrder(OfOrder, Command, type="order.place.v2", from_shops=True):
     """An order. `currency` defaults to the shop's, `placed_at` to the message's time; `total` is checked if given."""
 
     shop_id: ShopId

@@ -33,7 +33,9 @@ def document() -> dict[str, Any]:
                 f"batches (`{BATCH}`): an array, even with one event. A command is sent as one CloudEvent "
                 f"(`{STRUCTURED}`); it may also come in a batch, or as a bare JSON body, which is the data "
                 "alone; its type is the routing key. The routing key is the message type with its version. No header "
-                "is needed. Ids are 64-bit integers: a reader with floating point numbers has to read them from the "
+                "is needed. A shop publishes its commands to `tributary.shops` with its login, `shop.<shop id>`, as "
+                "`user_id`, and reads answers and events of its orders from its own queue, `shop.<shop id>.events`. "
+                "Ids are 64-bit integers: a reader with floating point numbers has to read them from the "
                 "text."
             ),
             "license": {"name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"},
@@ -79,7 +81,12 @@ def _channel(payload: type[Payload]) -> dict[str, Any]:
         "bindings": {
             "amqp": {
                 "is": "routingKey",
-                "exchange": {"name": exchange_of(payload), "type": "topic", "durable": True, "autoDelete": False},
+                "exchange": {
+                    "name": exchange_of(payload),
+                    "type": "direct" if payload.to_one_shop else "topic",
+                    "durable": True,
+                    "autoDelete": False,
+                },
                 "bindingVersion": _AMQP_BINDING,
             }
         },

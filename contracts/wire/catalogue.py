@@ -8,7 +8,16 @@ from pkgutil import iter_modules
 from typing import Literal
 
 import contracts
-from contracts.wire.envelope import COMMANDS_EXCHANGE, EVENTS_EXCHANGE, PAYLOADS, Command, Payload, Refusal
+from contracts.wire.envelope import (
+    COMMANDS_EXCHANGE,
+    EVENTS_EXCHANGE,
+    PAYLOADS,
+    SHOP_EVENTS_EXCHANGE,
+    SHOPS_EXCHANGE,
+    Command,
+    Payload,
+    Refusal,
+)
 
 Kind = Literal["command", "event"]
 
@@ -49,5 +58,9 @@ def is_refusal(message_type: str) -> bool:
 
 
 def exchange_of(payload: type[Payload]) -> str:
-    """The topic exchange the message is published to; its routing key is its type."""
+    """The exchange the message is published to. Its routing key is its type, or the shop's id for a single shop."""
+    if payload.from_shops:
+        return SHOPS_EXCHANGE
+    if payload.to_one_shop:
+        return SHOP_EVENTS_EXCHANGE
     return COMMANDS_EXCHANGE if issubclass(payload, Command) else EVENTS_EXCHANGE

@@ -105,8 +105,15 @@ class Payload(BaseModel):
 
     message_type: ClassVar[str] = ""
 
-    def __init_subclass__(cls, *, type: str | None = None, **kwargs: Any) -> None:
+    from_shops: ClassVar[bool] = False
+    """Whether shops may send it by their own logins; it names its shop in `shop_id` then."""
+
+    to_one_shop: ClassVar[bool] = False
+    """Whether it is published for one shop alone, into the queue of that shop."""
+
+    def __init_subclass__(cls, *, type: str | None = None, from_shops: bool = False, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        cls.from_shops = from_shops
         if type is None:
             return
         if type in PAYLOADS:

@@ -91,8 +91,8 @@ class ShopClient:
             raise BrokerUnavailable(f"the shop's queue cannot be read: {error or error.__class__.__name__}") from error
 
     async def _take(self, received: AbstractIncomingMessage) -> None:
-        event = json.loads(received.body)
-        if isinstance(event, list) or event["type"] != MessageAnswered.message_type:
+        event, *others = json.loads(received.body)
+        if others or event["type"] != MessageAnswered.message_type:
             return
         waiting = self._waiting.get(event["data"]["message_id"])
         if waiting is None:

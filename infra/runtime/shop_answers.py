@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any, Literal
 
 from contracts.operations.v1 import MessageAnswered
-from contracts.wire.envelope import PAYLOADS, SHOP_EVENTS_EXCHANGE, STRUCTURED, Message, Refusal, emit
+from contracts.wire.envelope import BATCH, PAYLOADS, SHOP_EVENTS_EXCHANGE, Message, Refusal, emit
 from contracts.wire.refusal import NOT_YOUR_SHOP, NotYours, Refused
 from infra.ports.messaging import Outgoing, Sender
 from infra.runtime.failure_policy import DEAD_LETTERED, FailurePolicy
@@ -45,7 +45,7 @@ def answer_to_shop(
         tried_until=folded.at + timedelta(seconds=waits_s) if waits_s else None,
     )
     message = emit(answer, cause=item, source=folded.worker, index=(found.outcome, work.attempt), at=folded.at)
-    return Outgoing(SHOP_EVENTS_EXCHANGE, sender.shop, message.to_bytes(), STRUCTURED, mandatory=False)
+    return Outgoing(SHOP_EVENTS_EXCHANGE, sender.shop, b"[" + message.to_bytes() + b"]", BATCH, mandatory=False)
 
 
 def _found(

@@ -32,7 +32,6 @@ class Handler(Generic[S]):
     payloads: tuple[type[Payload], ...]
     decide: Decide[S, Any]
     refuse: Refuse[Any] | None = None
-    from_shops: bool = False
 
     @property
     def noun_and_verb(self) -> str:
@@ -42,6 +41,11 @@ class Handler(Generic[S]):
     @property
     def reads_command(self) -> bool:
         return issubclass(self.payloads[0], Command)
+
+    @property
+    def from_shops(self) -> bool:
+        """Whether shops may send it by their own logins."""
+        return self.payloads[0].from_shops
 
 
 def on(
@@ -53,13 +57,6 @@ def on(
 ) -> Handler[S]:
     """Wire a payload to its rules. Messages of `older` versions are read too, and reach the rules as `payload`."""
     return Handler((payload, *older), decide, refuse)
-
-
-def on_shop(
-    payload: type[P], *, older: tuple[type[Payload], ...] = (), decide: Decide[S, P], refuse: Refuse[P]
-) -> Handler[S]:
-    """As `on`, for a command that shops may send by their own logins. It names its shop in `shop_id`."""
-    return Handler((payload, *older), decide, refuse, from_shops=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,8 +42,8 @@ FAULTS = {
     ),
     "an older version in place of the newest": Fault(
         "workers/order_intake/handlers.py",
-        {"on_shop(v2.PlaceOrder, older=(v1.PlaceOrder,)": "on_shop(v1.PlaceOrder, older=(v2.PlaceOrder,)"},
-        r'Argument "decide" to "on_shop" .*v2\.PlaceOrder.*; expected .*v1\.PlaceOrder.*\[arg-type\]',
+        {"on(v2.PlaceOrder, older=(v1.PlaceOrder,)": "on(v1.PlaceOrder, older=(v2.PlaceOrder,)"},
+        r'Argument "decide" to "on" .*v2\.PlaceOrder.*; expected .*v1\.PlaceOrder.*\[arg-type\]',
     ),
     "another command's refusal": Fault(
         "workers/network/handlers.py",

@@ -90,7 +90,12 @@ def test_the_system_receives_commands_and_sends_events(document: dict[str, Any])
 
 
 @pytest.mark.parametrize(
-    ("name", "exchange"), [("order.place.v2", "tributary.commands"), ("order.paid.v1", "tributary.events")]
+    ("name", "exchange"),
+    [
+        ("order.place.v2", "tributary.shops"),
+        ("product.define.v1", "tributary.commands"),
+        ("order.paid.v1", "tributary.events"),
+    ],
 )
 def test_a_channel_names_its_exchange(document: dict[str, Any], name: str, exchange: str) -> None:
     channel = document["channels"][name]
