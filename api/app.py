@@ -16,7 +16,7 @@ from starlette.types import Scope
 
 from api.access import health, refusals, rehearsals
 from api.access.ports import Ports, open_ports
-from api.accounts import authorize, users
+from api.accounts import authorize, logout, users
 from api.accounts import logins as auth
 from api.accounts import tokens as oauth
 from api.catalog import labels, products
@@ -27,7 +27,7 @@ from api.http.addresses import refusals as method_refusals
 from api.http.limits import RateLimited
 from api.http.openapi import document_of, operation_id
 from api.http.problems import REASONS, Problem, field_errors, gathered, problem_response
-from api.http.requests import EachRequest
+from api.http.requests import BodyLimited, EachRequest
 from api.identity import reasons as identity
 from api.network import distributors, performance, shops, teams
 from api.operations import routes as operations
@@ -63,7 +63,7 @@ ROUTERS = (
 )
 """The routers of every deployment. A new noun adds its router here."""
 
-OWN_IDENTITY = (auth.login_router, authorize.router, oauth.router, users.router)
+OWN_IDENTITY = (auth.login_router, authorize.router, logout.router, oauth.router, users.router)
 """The routers that an OpenID provider replaces."""
 
 _NOUNS = (paging, identity, refusals, rehearsals, adjustments, checks, distributors, operations)
@@ -113,6 +113,8 @@ def create_app(settings: Settings, opening: Callable[[], AbstractAsyncContextMan
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        # The framework would build the redirect from the Host header, which the client chooses.
+        redirect_slashes=False,
         # An operation's id is its function's name; generated clients name their methods after it.
         generate_unique_id_function=operation_id,
     )
@@ -120,9 +122,11 @@ def create_app(settings: Settings, opening: Callable[[], AbstractAsyncContextMan
     routers = (*ROUTERS, *(OWN_IDENTITY if settings.external_issuer is None else ()))
     for router in routers:
         app.include_router(router)
+    # The last one added is the first that a request meets.
+    app.add_middleware(BodyLimited, body_bytes_max=settings.body_bytes_max)
     app.add_middleware(RateLimited)
     https = settings.public_url.startswith("https://")
-    app.add_middleware(EachRequest, body_bytes_max=settings.body_bytes_max, https=https)
+    app.add_middleware(EachRequest, https=https)
     routes = [route for router in routers for route in router.routes if isinstance(route, Route)]
     app.router.routes[:0] = method_refusals(routes)
     _handle_errors(app, routes)

@@ -111,10 +111,11 @@ class Settings(BaseSettings):
     """The audience of access tokens. A token for another audience is refused."""
 
     identity_secret: SecretStr | None = None
-    """Encrypts the private signing keys in the database, 32 characters or more; without it they are readable there."""
+    """Encrypts and proves the signing keys in the database: 32 random characters or more. Without it they are readable
+    there, and the API starts on loopback addresses only."""
 
     access_token_life_s: int = Field(600, ge=60, le=3600)
-    """How long a stolen access token, or a revoked permission, still works."""
+    """How long a stolen access token works, unless its holder's logins end. A token with a longer life is refused."""
 
     refresh_idle_s: int = 14 * 86_400
     """A refresh token that was not used for this long expires."""

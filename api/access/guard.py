@@ -10,6 +10,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, OAuth2
 from fastapi.security.base import SecurityBase
 
 from api.access.ports import Here
+from api.http.limits import PRINCIPAL
 from api.http.problems import Problem
 from api.identity.accounts.logins import CHALLENGE
 from api.identity.accounts.two_persons import Author
@@ -45,23 +46,22 @@ async def authenticated(
     bearer: Annotated[HTTPAuthorizationCredentials | None, Security(BEARER)],
     _: Annotated[str | None, Security(OAUTH)],
 ) -> Principal:
-    """The principal of the bearer token; for a request that may write, with what the login may do now.
+    """The principal of the bearer token, with what the login may still do.
 
     Raises Problem unauthenticated, invalid_token.
     """
     if bearer is None:
         raise Problem("unauthenticated", headers=CHALLENGE)
     try:
-        principal = await ports.identity.verifier.verify(bearer.credentials)
-        if request.method not in _READING:
-            principal = await ports.identity.current.of(principal)
+        verified = await ports.identity.verifier.verify(bearer.credentials)
+        principal = await ports.identity.standings.current(verified, writes=request.method not in _READING)
     except InvalidToken as error:
         log.info("token refused", reason=error.reason)
         await ports.limits.count_address(request)
         raise Problem(
             "invalid_token", headers={"WWW-Authenticate": 'Bearer realm="tributary", error="invalid_token"'}
         ) from None
-    request.scope["tributary.principal"] = principal
+    request.scope[PRINCIPAL] = principal
     structlog.contextvars.bind_contextvars(principal=principal.name)
     await ports.limits.count_principal(request, principal.name)
     return principal

@@ -23,7 +23,7 @@ from api.identity.oauth.authorize import (
     redirect_of,
     single,
 )
-from api.identity.opaque import new_secret
+from api.identity.opaque import hash_of, new_secret
 
 router = APIRouter(tags=["oauth"])
 
@@ -132,7 +132,7 @@ async def _submit(request: Request, ports: Ports, requested: AuthorizationReques
             user = await sessions.user_of(request)
             if user is None:
                 return _login_page(request, ports, requested, cookie)
-            return await _to_client(ports, requested, user, None)
+            return await _to_client(ports, requested, user, sessions.hash_of_session(request), None)
         case _:
             return await _log_in(request, ports, requested, cookie, form)
 
@@ -160,12 +160,17 @@ async def _log_in(
         response.status_code = status if status in (429, 503) else 200
         response.headers.update({name: v for name, v in problem.headers.items() if name == "Retry-After"})
         return response
-    return await _to_client(ports, requested, user, await ports.identity.sessions.begin(user))
+    # The person may have been logged in as another user; that session would stay usable.
+    await ports.identity.sessions.end(request)
+    begun = await ports.identity.sessions.begin(user)
+    return await _to_client(ports, requested, user, hash_of(begun), begun)
 
 
-async def _to_client(ports: Ports, requested: AuthorizationRequest, user: User, cookie: str | None) -> Response:
+async def _to_client(
+    ports: Ports, requested: AuthorizationRequest, user: User, session: str | None, cookie: str | None
+) -> Response:
     code = await ports.identity.grants.code_for(
-        user, requested.client.id, requested.redirect_uri, requested.challenge, requested.scope
+        user, requested.client.id, requested.redirect_uri, requested.challenge, requested.scope, session
     )
     response = _redirect(answer_uri(requested.redirect_uri, ports.settings.public_url, requested.state, code=code))
     if cookie is not None:

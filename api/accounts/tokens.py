@@ -49,6 +49,7 @@ class ServerMetadata(BaseModel):
     authorization_endpoint: str = Field(examples=["https://tributary.example/oauth/authorize"])
     token_endpoint: str = Field(examples=["https://tributary.example/oauth/token"])
     revocation_endpoint: str = Field(examples=["https://tributary.example/oauth/revoke"])
+    end_session_endpoint: str = Field(examples=["https://tributary.example/oauth/logout"])
     jwks_uri: str = Field(examples=["https://tributary.example/.well-known/jwks.json"])
     response_types_supported: list[str] = Field(examples=[["code"]])
     response_modes_supported: list[str] = Field(examples=[["query"]])
@@ -197,6 +198,7 @@ async def metadata(ports: Here) -> ServerMetadata:
         authorization_endpoint=f"{issuer}/oauth/authorize",
         token_endpoint=f"{issuer}/oauth/token",
         revocation_endpoint=f"{issuer}/oauth/revoke",
+        end_session_endpoint=f"{issuer}/oauth/logout",
         jwks_uri=f"{issuer}/.well-known/jwks.json",
         response_types_supported=["code"],
         response_modes_supported=["query"],

@@ -1,5 +1,8 @@
 """Rate limits: requests per minute for each principal, and for each address without a login.
 
+Only a principal whose token was verified is counted as a principal. Whatever else a request claims, it counts for its
+address: before any work is done, or, on an address that needs a login, when it ends without a principal.
+
 They are counted in Redis, for all processes together. Without Redis there are no limits, which is logged; the lockout
 still slows password guessing, because it is in MongoDB.
 """
@@ -14,13 +17,22 @@ from fastapi import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.http.problems import Problem, problem_response
-from api.http.requests import address_of
+from api.http.requests import address_of, network_of
 from infra.ports.cache import Cache, CacheUnavailable, Taken
 from infra.settings import Settings
 
 WINDOW_S = 60
 _STATE = "tributary.limit"
-_UNLIMITED = ("/livez", "/readyz", "/metrics", "/docs")
+_COUNTED = "tributary.address_counted"
+PRINCIPAL = "tributary.principal"
+"""The key of the verified principal in the scope of a request."""
+
+_NEEDS_LOGIN = "/api/"
+_NEEDS_NO_LOGIN = ("/api/auth/", "/api/problems")
+"""Below `/api/` everything but this needs a login; a test compares this with the routes."""
+
+_UNLIMITED = frozenset({"/livez", "/readyz", "/metrics", "/docs"})
+_UNLIMITED_BELOW = "/docs/"
 """Orchestrators and Prometheus send no token; the docs page is a handful of files."""
 
 
@@ -52,8 +64,13 @@ class Limits:
         await self._count(request.scope, self._known, name)
 
     async def count_address(self, request: Request) -> None:
-        """Count an anonymous request. Raises Problem too_many_requests."""
-        await self._count(request.scope, self._anonymous, address_of(request))
+        """Count an anonymous request, once. Raises Problem too_many_requests.
+
+        All addresses of one IPv6 network count as one: a customer has 2^64 of them.
+        """
+        if not request.scope.get(_COUNTED):
+            request.scope[_COUNTED] = True
+            await self._count(request.scope, self._anonymous, network_of(address_of(request)))
 
     async def _count(self, scope: Scope, limit: Limit, who: str) -> None:
         try:
@@ -69,7 +86,8 @@ class Limits:
 class RateLimited:
     """Middleware: counts a request without a token before any work is done for it, and adds the headers.
 
-    A request with a token is counted by `api.access.guard`, once its principal is known.
+    A request with a token is counted by `api.access.guard`, once its principal is known. If it ends without one, it is
+    counted for its address, and past the limit its answer is replaced.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -80,26 +98,43 @@ class RateLimited:
             await self._app(scope, receive, send)
             return
 
-        async def send_on(message: Message) -> None:
+        request = Request(scope)
+        limits: Limits = scope["app"].state.ports.limits
+        replaced = False
+
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers: Mapping[str, str] = scope.get(_STATE) or {}
                 more = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
                 message["headers"] = [*message["headers"], *more]
             await send(message)
 
-        request = Request(scope)
-        if not _has_token(request):
-            limits: Limits = scope["app"].state.ports.limits
+        async def send_on(message: Message) -> None:
+            nonlocal replaced
+            if message["type"] == "http.response.start" and PRINCIPAL not in scope:
+                try:
+                    await limits.count_address(request)
+                except Problem as problem:
+                    replaced = True
+                    await problem_response(request, problem)(scope, receive, send_with_headers)
+            if not replaced:
+                await send_with_headers(message)
+
+        if not _has_token(request) or not _needs_login(scope["path"]):
             try:
                 await limits.count_address(request)
             except Problem as problem:
-                await problem_response(request, problem)(scope, receive, send_on)
+                await problem_response(request, problem)(scope, receive, send_with_headers)
                 return
         await self._app(scope, receive, send_on)
 
 
 def is_unlimited(path: str) -> bool:
-    return path.startswith(_UNLIMITED)
+    return path in _UNLIMITED or path.startswith(_UNLIMITED_BELOW)
+
+
+def _needs_login(path: str) -> bool:
+    return path.startswith(_NEEDS_LOGIN) and not path.startswith(_NEEDS_NO_LOGIN)
 
 
 def _has_token(request: Request) -> bool:

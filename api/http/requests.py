@@ -1,7 +1,8 @@
-"""Middleware for every request: an id, a line in the log, a limit on its body, and security headers."""
+"""Middleware for every request: an id, a line in the log, security headers; and a limit on its body."""
 
 from __future__ import annotations
 
+import ipaddress
 import time
 from typing import Any
 from uuid import uuid4
@@ -23,6 +24,9 @@ _HEADERS = (
 _DISCARDED_TIMES = 8
 """A body up to this multiple of the limit is read to its end before it is refused."""
 
+_NO_STORE = (b"cache-control", b"no-store")
+_PRIVATE = frozenset({b"authorization", b"cookie"})
+
 _QUIET = frozenset({"/livez", "/readyz", "/metrics"})
 
 
@@ -36,12 +40,13 @@ class TooLarge(HTTPException):
 class EachRequest:
     """The outermost middleware. The id is in logs, problems, messages and the audit log; a client cannot choose it.
 
-    A log line has method, route and status, but neither query nor headers, which may hold codes and tokens.
+    What a person or a program was shown must not stay in a cache: an answer without Cache-Control gets `no-store`, if
+    the request had a token or a cookie, or was for `/api/`. A log line has method, route and status, but neither query
+    nor headers, which may hold codes and tokens.
     """
 
-    def __init__(self, app: ASGIApp, *, body_bytes_max: int, https: bool) -> None:
+    def __init__(self, app: ASGIApp, *, https: bool) -> None:
         self._app = app
-        self._body_bytes_max = body_bytes_max
         self._headers = (*_HEADERS, (b"strict-transport-security", b"max-age=31536000")) if https else _HEADERS
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -60,18 +65,13 @@ class EachRequest:
                 status, begun = message["status"], True
                 given = {name for name, _ in message["headers"]}
                 more = [(name, value) for name, value in self._headers if name not in given]
+                if b"cache-control" not in given and _is_private(scope):
+                    more.append(_NO_STORE)
                 message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode()), *more]
             await send(message)
 
         try:
-            if (announced := _announced(scope)) > self._body_bytes_max:
-                if announced <= self._body_bytes_max * _DISCARDED_TIMES:
-                    await _discard(receive, announced)
-                # The rest of the body is not read, so the connection cannot be reused.
-                problem = Problem("body_too_large", headers={"Connection": "close"})
-                await problem_response(Request(scope), problem)(scope, receive, send_on)
-                return
-            await self._app(scope, self._limited(receive), send_on)
+            await self._app(scope, receive, send_on)
         except Exception:
             log.exception("failed")
             if not begun:
@@ -80,6 +80,27 @@ class EachRequest:
             if scope["path"] not in _QUIET:
                 took_ms = round((time.perf_counter() - started) * 1000, 1)
                 log.info("answered", method=scope["method"], route=_route(scope), status=status, took_ms=took_ms)
+
+
+class BodyLimited:
+    """Middleware: refuses a body that exceeds the limit."""
+
+    def __init__(self, app: ASGIApp, *, body_bytes_max: int) -> None:
+        self._app = app
+        self._body_bytes_max = body_bytes_max
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        if (announced := _announced(scope)) > self._body_bytes_max:
+            if announced <= self._body_bytes_max * _DISCARDED_TIMES:
+                await _discard(receive, announced)
+            # The rest of the body is not read, so the connection cannot be reused.
+            problem = Problem("body_too_large", headers={"Connection": "close"})
+            await problem_response(Request(scope), problem)(scope, receive, send)
+            return
+        await self._app(scope, self._limited(receive), send)
 
     def _limited(self, receive: Receive) -> Receive:
         taken = 0
@@ -114,6 +135,10 @@ def _announced(scope: Scope) -> int:
     return 0
 
 
+def _is_private(scope: Scope) -> bool:
+    return scope["path"].startswith("/api/") or any(name in _PRIVATE for name, _ in scope["headers"])
+
+
 def _route(scope: Scope) -> str:
     """The route's template, without ids. An unmatched path is not logged."""
     route: Any = scope.get("route")
@@ -123,3 +148,16 @@ def _route(scope: Scope) -> str:
 def address_of(request: Request) -> str:
     """The client's address, from the server or a trusted proxy."""
     return request.client.host if request.client else "unknown"
+
+
+def network_of(address: str) -> str:
+    """An IPv4 address, or the /64 that one IPv6 customer has."""
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return "unknown"
+    if isinstance(parsed, ipaddress.IPv6Address):
+        if parsed.ipv4_mapped is not None:
+            return str(parsed.ipv4_mapped)
+        return str(ipaddress.ip_network((parsed, 64), strict=False))
+    return str(parsed)

@@ -39,7 +39,8 @@ class Pending:
 class User:
     """A person. `granted` and `withheld` are an administrator's changes to the permissions of the roles.
 
-    `touched` are the changes of the last days, so that no one is their own second person.
+    `touched` are the changes of the last days, so that no one is their own second person. Access tokens from before
+    `not_before` are refused.
     """
 
     id: str
@@ -57,6 +58,7 @@ class User:
     version: int = 1
     touched: tuple[Touch, ...] = ()
     pending: Pending | None = None
+    not_before: datetime | None = None
 
     @property
     def permissions(self) -> frozenset[str]:
@@ -76,7 +78,8 @@ class User:
 @dataclass(frozen=True, slots=True)
 class Client:
     """A program. A shop's client has secrets (the last two, so that a secret can be rotated without downtime) and no
-    redirects; a client that people use is public, has redirects and uses PKCE.
+    redirects; a client that people use is public, has redirects and uses PKCE. Access tokens from before `not_before`
+    are refused.
     """
 
     id: str
@@ -89,6 +92,7 @@ class Client:
     granted: tuple[str, ...] = ()
     withheld: tuple[str, ...] = ()
     active: bool = True
+    not_before: datetime | None = None
 
     @property
     def permissions(self) -> frozenset[str]:
@@ -98,7 +102,10 @@ class Client:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """One login of a user through a client: the family of its refresh tokens."""
+    """One login of a user through a client: the family of its refresh tokens.
+
+    `session` is the hash of the browser session that it began in, which ends with it.
+    """
 
     id: str
     user_id: str
@@ -108,6 +115,7 @@ class Grant:
     scope: str | None = None
     revoked_at: datetime | None = None
     revoked_for: str | None = None
+    session: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +147,7 @@ class Code:
     expires_at: datetime
     scope: str | None = None
     used_at: datetime | None = None
+    session: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +200,11 @@ class Attempts:
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """`private` is the sealed PEM. It signs from `signs_from` and verifies until `retires_at`."""
+    """`private` is the sealed PEM. It signs from `signs_from` and verifies until `retires_at`.
+
+    `proof` is an HMAC of the other fields under the identity secret: an attacker who can only write to the database
+    cannot make it.
+    """
 
     kid: str
     private: str
@@ -199,3 +212,4 @@ class SigningKey:
     created_at: datetime
     signs_from: datetime
     retires_at: datetime | None = None
+    proof: str = ""

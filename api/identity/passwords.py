@@ -13,11 +13,15 @@ from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
 
 from api.http.problems import Problem
+from api.identity.guessing import is_number, worth
 
 T = TypeVar("T")
 
 LENGTH_MIN = 12
 LENGTH_MAX = 128
+
+WORTH_MIN = 6.0
+"""Half of a password's letters may be what anybody would try first."""
 
 _WAITING_MAX_PER_THREAD = 25
 """A request that would wait longer than about a second is refused as busy."""
@@ -69,7 +73,7 @@ def normalized(password: str) -> str:
 
 
 def check_strength(password: str, email: str) -> None:
-    """A password must be long and not obvious. Raises Problem weak_password."""
+    """A password must be long, and neither obvious, nor a number, nor common. Raises Problem weak_password."""
     plain = normalized(password).casefold()
     obvious = {email.casefold(), email.casefold().partition("@")[0]}
     remainder = plain
@@ -77,6 +81,8 @@ def check_strength(password: str, email: str) -> None:
         remainder = remainder.replace(word, "")
     if not LENGTH_MIN <= len(password) <= LENGTH_MAX or len(remainder) < LENGTH_MIN / 2 or len(set(plain)) < 5:
         raise Problem("weak_password")
+    if is_number(plain) or min(worth(plain), worth(remainder)) < WORTH_MIN:
+        raise Problem("weak_password", detail="Many people use this password, or a part of it with a few signs added.")
 
 
 def normalized_email(email: str) -> str:

@@ -21,8 +21,8 @@ class InvalidToken(Exception):
 class Principal:
     """`subject` is the user's or client's id; `permissions` those of the token, never more than the user's.
 
-    The token was issued in the second `issued_at` of Unix time. A distributor has a `distributor_id`, a shop a
-    `shop_id`; an administrator may have the first.
+    A distributor has a `distributor_id`, a shop a `shop_id`; an administrator may have the first. `issued_at` is the
+    time of the token, in seconds.
     """
 
     kind: Kind
@@ -32,7 +32,7 @@ class Principal:
     shop_id: str | None = None
     client_id: str | None = None
     roles: tuple[str, ...] = ()
-    issued_at: int | None = field(default=None, compare=False)
+    issued_at: float | None = field(default=None, compare=False)
 
     @property
     def name(self) -> str:
@@ -69,7 +69,7 @@ def principal_of(claims: Mapping[str, Any], roles: tuple[str, ...], permissions:
         shop_id=shop_id if kind == "shop" else None,
         client_id=claims.get("client_id"),
         roles=roles,
-        issued_at=int(claims["iat"]) if isinstance(claims.get("iat"), int | float) else None,
+        issued_at=float(claims["iat"]) if isinstance(claims.get("iat"), int | float) else None,
     )
 
 

@@ -23,8 +23,8 @@ REASONS = {
     ),
     "weak_password": Reason(
         422,
-        "Choose a password of 12 to 128 characters that is not made of your address.",
-        "密码须为 12 至 128 个字符，且不能由邮箱地址构成。",
+        "Choose a password of 12 to 128 characters that is neither common, nor a number, nor made of your address.",
+        "密码须为 12 至 128 个字符，且不能是常见密码、纯数字或由邮箱地址构成。",
     ),
     "invalid_grant": Reason(401, "The refresh token is no longer valid; log in again.", "刷新令牌已失效，请重新登录。"),
     "invalid_invite": Reason(

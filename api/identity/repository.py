@@ -94,7 +94,15 @@ REFRESH_TOKENS = Table(
     Collection("identity.refresh_tokens", "refresh tokens by hash", (_EXPIRES,)), RefreshToken, key="hash"
 )
 CODES = Table(Collection("identity.codes", "authorization codes by hash", (_EXPIRES,)), Code, key="hash")
-SESSIONS = Table(Collection("identity.sessions", "browsers that are logged in", (_EXPIRES,)), Session, key="hash")
+SESSIONS = Table(
+    Collection(
+        "identity.sessions",
+        "browsers that are logged in",
+        (Index((("user_id", 1),), "ending every session of a user"), _EXPIRES),
+    ),
+    Session,
+    key="hash",
+)
 INVITES = Table(
     Collection(
         "identity.invites",

@@ -5,6 +5,7 @@ Private keys are sealed with the setting TRIBUTARY_IDENTITY_SECRET, a refresh to
 
 from __future__ import annotations
 
+import hmac
 import os
 from base64 import b64decode, b64encode
 
@@ -36,6 +37,10 @@ def seal(plain: bytes, secret: str | None, *, name: str) -> str:
     return _SEALED + b64encode(salt + nonce + sealed).decode()
 
 
+def is_sealed(text: str) -> bool:
+    return text.startswith(_SEALED)
+
+
 def unseal(text: str, secret: str | None, *, name: str) -> bytes:
     """The sealed bytes. Plain text is accepted only without a secret: with one, it might be planted."""
     if text.startswith(_PLAIN) and secret is None:
@@ -48,6 +53,12 @@ def unseal(text: str, secret: str | None, *, name: str) -> bytes:
         return AESGCM(_key(secret, salt)).decrypt(nonce, sealed, name.encode())
     except (InvalidTag, ValueError) as error:
         raise CannotUnseal(f"{name} was sealed with another secret than TRIBUTARY_IDENTITY_SECRET") from error
+
+
+def proof_of(text: str, secret: str) -> str:
+    """An HMAC of the text, which proves that a holder of the secret wrote it."""
+    key = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"tributary identity proofs").derive(secret.encode())
+    return hmac.digest(key, text.encode(), "sha256").hex()
 
 
 def _key(secret: str, salt: bytes) -> bytes:

@@ -1,5 +1,6 @@
 """A read-through cache in Redis, which events invalidate.
 
+A value from Redis is shown only if it has the shape that was stored; another one is read from MongoDB, and replaced.
 Values come only from MongoDB, never from an event. An event only invalidates what was read before it, so events may
 come twice, late, in any order, or not at all: then the value expires. Concurrent reads of the same value in one process
 share one query. Without Redis every read goes to MongoDB.
@@ -14,7 +15,12 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+import structlog
+from pydantic import TypeAdapter, ValidationError
+
 from infra.ports.cache import Cache, CacheUnavailable, Found
+
+log = structlog.get_logger()
 
 KEPT_S = 60.0
 _JITTER = 0.2
@@ -33,12 +39,13 @@ Read = Callable[[Sequence[str]], Awaitable[Mapping[str, Any]]]
 
 
 class Cached:
-    """One kind of value. Keys are names without the prefix."""
+    """One kind of value. Keys are names without the prefix; `shape` is the type of the values."""
 
-    def __init__(self, cache: Cache, prefix: str, read: Read, *, kept_s: float = KEPT_S) -> None:
+    def __init__(self, cache: Cache, prefix: str, read: Read, *, shape: Any = Any, kept_s: float = KEPT_S) -> None:
         self._cache = cache
         self._prefix = prefix
         self._read = read
+        self._shape: TypeAdapter[Any] = TypeAdapter(shape | None if shape is not Any else Any)
         self._kept_s = kept_s
         self._running: dict[tuple[str, str], asyncio.Task[Mapping[str, Any]]] = {}
 
@@ -55,8 +62,16 @@ class Cached:
             found = dict(zip(wanted, await self._cache.look([self._prefix + key for key in wanted]), strict=True))
         except CacheUnavailable:
             found = {key: Found(None, "") for key in wanted}
-        values = {key: json.loads(one.value) for key, one in found.items() if one.value is not None}
-        missing = {key: one for key, one in found.items() if one.value is None}
+        values: dict[str, Any] = {}
+        missing: dict[str, Found] = {}
+        for key, one in found.items():
+            try:
+                if one.value is not None:
+                    values[key] = self._shape.validate_json(one.value, strict=True)
+                    continue
+            except ValidationError as error:
+                log.warning("cached value not usable", key=self._prefix + key, errors=error.error_count())
+            missing[key] = one
         for task in {self._reading(key, missing) for key in missing}:
             # A cancelled request must not cancel the read that others wait for.
             values |= {key: value for key, value in (await asyncio.shield(task)).items() if key in missing}

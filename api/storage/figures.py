@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
-from typing import Any
+from decimal import Decimal
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field
+from typing_extensions import TypedDict
 
 from api.storage.cache import Cached
 from api.storage.protocols import Documents
 from contracts.catalog.view import PRODUCTS
 from contracts.commissions.earnings import EARNINGS, FIGURES, currency_of, in_month
 from contracts.commissions.v1 import CommissionAccrued, CommissionReversed
+from contracts.money import to_minor
 from contracts.orders.v1 import OrderAccepted
 from contracts.orders.view import ORDERS
 from contracts.stock.v1 import StockAdjusted, StockReceived, StockReleased, StockReserved
@@ -27,6 +32,33 @@ _NEWEST_ORDERS = 2_000
 """Hot products are those of the newest orders. Counting this many takes a few milliseconds."""
 
 _HOT = "all"
+
+
+def _known(currency: str) -> str:
+    """Raises MoneyError, a ValueError, for a currency that never existed."""
+    to_minor(Decimal(0), currency)
+    return currency
+
+
+_Count = Annotated[int, Field(ge=0, lt=2**63)]
+
+
+class _Hot(TypedDict):
+    product_id: Annotated[int, Field(ge=1, lt=2**63)]
+    name: Annotated[str, Field(max_length=200)] | None
+    orders: _Count
+    units: _Count
+
+
+class _Sums(TypedDict):
+    orders: _Count
+    net_sales_minor: int
+    commissions_minor: int
+
+
+_HotList = Annotated[list[_Hot], Field(max_length=HOT_MAX)]
+_Lots = list[tuple[str, str | None, int, int]]
+_Month = dict[Annotated[str, AfterValidator(_known)], _Sums]
 
 TYPES = tuple(
     payload.message_type
@@ -48,9 +80,9 @@ class Figures:
         self._store = store
         self._time = time
         prefix = f"{settings.database}:cache:"
-        self._hot = Cached(cache, f"{prefix}hot:", self._read_hot)
-        self._lots = Cached(cache, f"{prefix}lots:", self._read_lots)
-        self._months = Cached(cache, f"{prefix}month:", self._read_months)
+        self._hot = Cached(cache, f"{prefix}hot:", self._read_hot, shape=_HotList)
+        self._lots = Cached(cache, f"{prefix}lots:", self._read_lots, shape=_Lots)
+        self._months = Cached(cache, f"{prefix}month:", self._read_months, shape=_Month)
 
     async def hot(self) -> list[dict[str, Any]]:
         """The products with the most orders among the newest ones, hottest first: id, name, orders and units."""

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from infra.adapters.mongo import MongoStore
+from infra.processes.exposure import require_safe
 from infra.processes.os_user import os_user
 from infra.settings import Settings
 
@@ -20,7 +21,9 @@ APPLICATION = f"{__name__}:create"
 
 
 def create() -> Any:
-    """The application. A child process ends with its parent, however the parent ended."""
+    """The application. A child process ends with its parent, however the parent ended. Raises StartError."""
+    # Also for a server that is not started by `tributary api`.
+    require_safe(Settings(), os.environ.get("FORWARDED_ALLOW_IPS", ""))
     if parent := multiprocessing.parent_process():
         threading.Thread(target=_end_with, args=[parent], daemon=True).start()
     return importlib.import_module("api.app").create(rehearsals="infra.rehearsal")

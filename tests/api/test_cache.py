@@ -73,6 +73,42 @@ async def test_an_event_about_an_unread_key_stores_nothing(cache: RedisCache) ->
     assert await cache._client.exists(key) == 0
 
 
+async def test_what_another_program_wrote_is_removed(cache: RedisCache) -> None:
+    """Broken entries must neither be shown, nor last, nor keep Redis from being used."""
+    for number, plant in enumerate(
+        (
+            lambda key: cache._client.set(key, "text"),
+            lambda key: cache._client.rpush(key, "a", "b"),
+            lambda key: cache._client.hset(key, mapping={"n": "x", "v": "planted", "m": "x", "u": "x"}),
+            lambda key: cache._client.hset(key, mapping={"n": "5", "v": "planted", "m": "y", "u": "never"}),
+        )
+    ):
+        for first in ("look", "invalidate"):
+            key = unique(f"tests:planted{number}")
+            await plant(key)
+            if first == "invalidate":
+                await cache.invalidate([key])
+            found = await look(cache, key)
+            assert found.value is None, number
+            assert await kept(cache, key, "real", found) == 1
+            assert (await look(cache, key)).value == "real"
+
+
+async def test_a_planted_counter_neither_lifts_a_limit_nor_lasts(cache: RedisCache) -> None:
+    for plant in (
+        lambda key: cache._client.set(key, "text"),
+        lambda key: cache._client.rpush(key, "a"),
+        lambda key: cache._client.set(key, "-1"),
+    ):
+        key = unique("tests:limit")
+        await plant(key)
+        taken = [(await cache.take(key, quota=3, window_s=600)).taken for _ in range(4)]
+        assert taken == [True] * 3 + [False]
+    key = unique("tests:limit")
+    await cache._client.set(key, "9" * 30)
+    assert (await cache.take(key, quota=3, window_s=600)).wait_s <= 600
+
+
 async def _is_true(fact: bool) -> bool:
     return fact
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -53,6 +55,71 @@ async def test_an_anonymous_address_has_a_quota_of_its_own(site: Site, tmp_path:
         assert last.status_code == 429
         for path in ("/livez", "/readyz", "/docs"):
             assert (await client.get(path)).status_code == 200
+
+
+async def test_no_header_switches_the_limit_of_an_address_off(site: Site, tmp_path: Path) -> None:
+    refresh = {"refresh_token": "z"}
+    async with serving(site, tmp_path, anonymous_requests_per_minute=10) as small:
+        for method, path, options in (
+            ("POST", "/api/auth/refresh", {"json": refresh}),
+            ("POST", "/api/auth/login", {"json": {}}),
+            ("POST", "/api/auth/register", {"json": {}}),
+            ("GET", "/oauth/authorize", {}),
+            ("POST", "/oauth/token", {"data": {}}),
+            ("GET", "/api/problems", {}),
+            ("GET", "/api/nowhere", {}),
+            ("GET", "/api/me", {}),
+            ("DELETE", "/api/me", {}),
+            ("POST", "/api/orders", {"content": b"{", "headers": {"Content-Type": "application/json"}}),
+            ("POST", "/api/orders", {"content": b" " * (1024 * 1024 + 1)}),
+        ):
+            async with small.client() as client:
+                client.headers.update(bearer("x"))
+                codes = [(await client.request(method, path, **options)).status_code for _ in range(12)]
+            assert 429 not in codes[:10], (path, codes)
+            assert codes[10:] == [429, 429], (path, codes)
+        async with small.client() as client:
+            codes = []
+            for number in range(12):
+                client.headers["X-Forwarded-For"] = f"2001:db8:7:7::{number:x}"
+                codes.append((await client.get("/api/problems")).status_code)
+        assert codes == [200] * 10 + [429] * 2
+
+
+async def test_the_server_itself_bounds_a_request(front: Front) -> None:
+    parts = urlsplit(front.url)
+
+    async def status(*pieces: bytes) -> int:
+        reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+        try:
+            with suppress(ConnectionError):
+                for piece in pieces:
+                    writer.write(piece)
+                    await writer.drain()
+            return int((await asyncio.wait_for(reader.readline(), 20)).split(b" ")[1])
+        finally:
+            writer.close()
+
+    get = b"GET /livez HTTP/1.1\r\n"
+    assert await status(get + b"Host: a\r\nConnection: close\r\n\r\n") == 200
+    assert await status(get + b"Host: a\r\nX: ", *[b"y" * 65_536] * 128, b"\r\n\r\n") == 431
+    assert await status(get + b"\r\n") == 400
+    assert await status(get + b"Host: a\r\nHost: b\r\n\r\n") == 400
+    assert await status(get + b"Host: a\r\n") == 408
+
+
+async def test_no_answer_leads_to_the_host_that_a_client_names(front: Front, client: httpx.AsyncClient) -> None:
+    for path in ("/api/users/", "/api/orders/", "/docs/", "/oauth/authorize/"):
+        answer = await client.get(path, headers={"Host": "evil.example"})
+        assert answer.status_code in (404, 405)
+        assert "location" not in answer.headers
+
+
+async def test_private_answers_are_not_stored(front: Front, client: httpx.AsyncClient) -> None:
+    client.headers.update(bearer(await front.admin(client)))
+    for path in ("/api/me", "/api/users", "/api/orders", "/api/audit", "/api/shops", "/api/nowhere"):
+        answer = await client.get(path)
+        assert answer.headers["cache-control"] in ("no-store", "private, no-cache"), path
 
 
 async def test_without_redis_there_are_no_limits_and_a_log_entry(site: Site, tmp_path: Path) -> None:

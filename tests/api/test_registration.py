@@ -48,7 +48,7 @@ async def test_a_new_distributor_stands_below_the_sponsor_and_can_log_in(
     again = await join(client, code, email)
     assert (again.status_code, again.json()) == (201, answer.json())
     stolen = await join(client, code, email, password="another person's password")
-    assert (stolen.status_code, stolen.json()["reason"]) == (409, "email_taken")
+    assert (stolen.status_code, stolen.json()["reason"]) == (422, "invalid_invite")
     used_up = await join(client, code, an_email())
     assert (used_up.status_code, used_up.json()["reason"]) == (422, "invalid_invite")
 
@@ -163,6 +163,70 @@ async def test_invalid_codes_are_refused_and_guessing_is_limited(front: Front, c
             "/api/auth/register", json={"invite_code": code, "email": an_email(), "password": PASSWORD}
         )
         assert (answer.status_code, answer.json()["reason"]) == (422, "invalid_request")
+
+
+async def test_without_a_valid_code_known_and_unknown_addresses_get_the_same_answer(
+    front: Front, client: httpx.AsyncClient
+) -> None:
+    _, code = await front.invite(client)
+    known = an_email()
+    assert (await join(client, code, known)).status_code == 201
+    distributor, _ = await front.log_in_as(client, await front.distributor())
+    answers = []
+    for email in (known, distributor, an_email()):
+        for guess in ("AAAAA-AAAAA-AAAAA-AAAAA", code):
+            async with front.client() as stranger:
+                answer = await join(stranger, guess, email, password="eleven purple kettles")
+            body = {name: value for name, value in answer.json().items() if name != "request_id"}
+            answers.append((answer.status_code, body, sorted(answer.headers)))
+    assert answers == [answers[0]] * len(answers)
+    assert answers[0][1]["reason"] == "invalid_invite"
+
+
+async def test_no_former_password_registers_again(front: Front, client: httpx.AsyncClient) -> None:
+    _, code = await front.invite(client)
+    email, new = an_email(), "eleven purple kettles"
+    joined_as = await join(client, code, email)
+    body = {"email": email, "password": PASSWORD, "new_password": new}
+    assert (await client.post("/api/auth/login", json=body)).status_code == 200
+    for guess in (code, "AAAAA-AAAAA-AAAAA-AAAAA"):
+        answer = await join(client, guess, email)
+        assert (answer.status_code, answer.json()["reason"]) == (422, "invalid_invite")
+        assert joined_as.json()["user_id"] not in answer.text
+    # Nor does the current one without the code that was used.
+    other = await join(client, "AAAAA-AAAAA-AAAAA-AAAAA", email, password=new)
+    assert other.json()["reason"] == "invalid_invite"
+    assert (await join(client, code, email, password=new)).json() == joined_as.json()
+    registrations = await front.site.documents("identity.registrations", {"email": email})
+    assert [each["password_hash"] for each in registrations] == [""]
+
+
+@pytest.mark.parametrize("first", ["login", "register"])
+async def test_guesses_at_login_and_registration_have_one_counter(
+    front: Front, client: httpx.AsyncClient, first: str
+) -> None:
+    email, _ = await front.log_in_as(client, await front.distributor())
+
+    async def guess(at: str) -> int:
+        async with front.client() as stranger:
+            if at == "register":
+                return (await join(stranger, "GUESS", email, password="eleven purple kettles")).status_code
+            return (await stranger.post("/api/auth/login", json={"email": email, "password": "x"})).status_code
+
+    second = "register" if first == "login" else "login"
+    codes = [await guess(first) for _ in range(3)] + [await guess(second) for _ in range(3)]
+    assert 429 not in codes[:5]
+    assert codes[5] == 429
+    assert await guess(first) == 429
+
+
+async def test_a_common_password_is_refused_everywhere(front: Front, client: httpx.AsyncClient) -> None:
+    _, code = await front.invite(client)
+    email, _ = await front.log_in_as(client, await front.distributor())
+    for common in ("password1234", "123456789012", "qwertyuiop12"):
+        assert (await join(client, code, an_email(), password=common)).json()["reason"] == "weak_password"
+        body = {"email": email, "password": PASSWORD, "new_password": common}
+        assert (await client.post("/api/auth/login", json=body)).json()["reason"] == "weak_password"
 
 
 async def test_only_a_distributor_can_invite(front: Front, client: httpx.AsyncClient) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from base64 import b64encode
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
@@ -12,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.http.problems import Problem
-from api.identity.lockout import ACCOUNT, network_of, waits_s
+from api.http.requests import network_of
+from api.identity.lockout import ACCOUNT, waits_s
 from api.identity.model import Attempts, Client
 from api.identity.oauth import page
 from api.identity.oauth.authorize import (
@@ -77,8 +80,61 @@ class TestPasswords:
         assert weak not in str(refused.value)
 
     def test_long_passwords_of_any_kind_are_accepted(self) -> None:
-        for password in ("seven grey herons", "八只灰鹭在浅水里慢慢走路", "lin's favourite tree"):
+        for password in (
+            "seven grey herons",
+            "八只灰鹭在浅水里慢慢走路",
+            "lin's favourite tree",
+            "correct horse battery",
+            "k7$Gp2xQ9wLm",
+            "4f1c07a95be3d268",
+            "vqpzmwkdfhru",
+        ):
             check_strength(password, "lin@example.com")
+
+    @pytest.mark.parametrize(
+        "common",
+        [
+            "123456789012",
+            "１２３４５６７８９０１２",
+            "1234-5678-9012",
+            "849302748372",
+            "2026-11-29 12",
+            "password1234",
+            "PASSWORD1234",
+            "P@ssw0rd1234",
+            "p.a.s.s.w.o.r.d1",
+            "password password",
+            "1234password1234",
+            "qwertyuiop12",
+            "1q2w3e4r5t6y",
+            "1qaz2wsx3edc",
+            "asdfghjkl123",
+            "abcdefghijkl",
+            "iloveyou1234",
+            "letmeinletmein",
+            "abc123abc123",
+            "hunter2hunter2",
+            "Summer2026!!",
+            "Welcome2026!",
+            "administrator",
+            "Tributary2026",
+            "woaini1314520",
+            "lin@example.com123",
+            "Password!Password!Password!",
+        ],
+    )
+    def test_common_passwords_and_numbers_are_refused(self, common: str) -> None:
+        with pytest.raises(Problem) as refused:
+            check_strength(common, "lin@example.com")
+        assert refused.value.reason == "weak_password"
+        assert common not in str(refused.value.detail)
+
+    def test_no_password_keeps_the_check_busy(self) -> None:
+        begun = time.perf_counter()
+        for tricky in ("4@8({[<369&#!1/|0$5+7%2" * 6, "a1" * 64, "password" * 16, "é" * 128):
+            with suppress(Problem):
+                check_strength(tricky[:128], "lin@example.com")
+        assert time.perf_counter() - begun < 1
 
     def test_addresses_are_compared_without_case_and_width(self) -> None:
         assert normalized_email(" Lin@Example.COM ") == normalized_email("ｌｉｎ@example.com") == "lin@example.com"

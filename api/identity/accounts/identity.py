@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
-from api.identity.accounts.current import CurrentRights
 from api.identity.accounts.logins import Logins
 from api.identity.accounts.registration import Invites, Registrations
 from api.identity.accounts.sessions import Sessions
@@ -16,6 +15,7 @@ from api.identity.oauth.grants import Grants
 from api.identity.passwords import Passwords
 from api.identity.tokens.external import ProviderTokens
 from api.identity.tokens.keys import KeyRing
+from api.identity.tokens.standings import Standings
 from api.identity.tokens.tokens import OwnTokens, Verifier
 from api.storage.audit_log import AuditLog
 from api.storage.protocols import Commands, Documents, FetchJson
@@ -29,7 +29,7 @@ class Identity:
 
     issues: bool
     verifier: Verifier
-    current: CurrentRights
+    standings: Standings
     keys: KeyRing
     tokens: OwnTokens
     grants: Grants
@@ -60,7 +60,7 @@ class Identity:
         return cls(
             issues=issues,
             verifier=tokens if issues else ProviderTokens(settings, time, fetch_json),
-            current=CurrentRights(store, clients, issues=issues),
+            standings=Standings(store, clients, time, active=issues),
             keys=keys,
             tokens=tokens,
             grants=grants,

@@ -80,8 +80,7 @@ class Logins:
                 password_changed_at=self._time.now(),
             )
             await USERS.replace(tx, changed)
-            await self._grants.end_all(tx, user.id, "the password was changed")
-            return changed
+            return await self._grants.end_all(tx, user.id, "the password was changed") or changed
 
         return await transact(self._store, self._time, work)
 

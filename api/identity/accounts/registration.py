@@ -104,24 +104,21 @@ class Registrations:
     async def register(self, joining: Joining, address: str, correlation: str, wait_s: float) -> User | None:
         """The new user; None while the network has not answered, in which case the same request is to be repeated.
 
-        Raises Problem invalid_invite, email_taken, weak_password, registration_refused; BrokerUnavailable.
+        Raises Problem invalid_invite, email_taken, weak_password, registration_refused; BrokerUnavailable. Without a
+        valid invite the answer, and the time that it takes, are the same for every address.
         """
         email = normalized_email(joining.email)
         check_strength(joining.password, email)
         if not self._commands.connected:
             # Before the invite is used: a person who mistyped the address can still start again.
             raise BrokerUnavailable("RabbitMQ is away; try again later")
-        # Codes and passwords can be guessed here as well as at the login.
-        attempts = f"registration of {email}"
-        await self._logins.count_attempt(attempts, address)
-        begun = await REGISTRATIONS.get(self._store, hash_of(email))
-        if begun is not None and begun.state != "refused":
-            if not await self._passwords.verify(begun.password_hash, joining.password):
-                raise Problem("email_taken")
-        else:
-            hashed = await self._passwords.hash(joining.password)
+        # Codes and passwords can be guessed here as well as at the login, so one counter has both.
+        await self._logins.count_attempt(email, address)
+        begun = await self._repeated(joining, email)
+        hashed = await self._passwords.hash(joining.password)
+        if begun is None:
             begun = await transact(self._store, self._time, lambda tx: self._begin(tx, joining, email, hashed))
-        await self._logins.attempt_succeeded(attempts, address)
+        await self._logins.attempt_succeeded(email, address)
         if begun.state == "done":
             return await USERS.get(self._store, begun.user_id)
         for _ in range(_NUMBERS_MAX):
@@ -137,15 +134,30 @@ class Registrations:
             begun = await self._renumber(begun)
         raise Problem("busy", headers={"Retry-After": "2"})
 
+    async def _repeated(self, joining: Joining, email: str) -> Registration | None:
+        """The registration that this request repeats: it has the same code, and the password that is valid now."""
+        begun = await REGISTRATIONS.get(self._store, hash_of(email))
+        if begun is not None and (begun.state == "refused" or begun.invite_hash != _hash_of_code(joining)):
+            begun = None
+        kept = begun.password_hash if begun else None
+        # Read for every address, so that the answer takes as long.
+        user = await USERS.get(self._store, begun.user_id if begun else hash_of(email))
+        if begun is not None and begun.state == "done":
+            kept = user.password_hash if user is not None and user.active else None
+        matches = await self._passwords.verify(kept or None, joining.password)
+        return begun if matches else None
+
     async def _begin(self, tx: Transaction, joining: Joining, email: str, hashed: str) -> Registration:
-        """Use the invite once, and assign a number."""
+        """Use the invite once, and assign a number. Only who has a valid invite learns that an address is taken."""
         now = self._time.now()
         before = await REGISTRATIONS.get(tx, hash_of(email))
-        if (before is not None and before.state != "refused") or await USERS.one(tx, {"email": email}):
-            raise Problem("email_taken")
-        invite = await INVITES.get(tx, hash_of(joining.invite_code.strip().upper()))
+        user = await USERS.one(tx, {"email": email})
+        invite = await INVITES.get(tx, _hash_of_code(joining))
         if invite is None or invite.expires_at <= now or invite.uses >= invite.uses_max:
             raise Problem("invalid_invite")
+        if (before is not None and before.state != "refused") or user is not None:
+            log.warning("registration with the address of a user", invited_by=invite.created_by)
+            raise Problem("email_taken")
         await INVITES.replace(tx, replace(invite, uses=invite.uses + 1))
         registration = Registration(
             email_hash=hash_of(email),
@@ -193,7 +205,7 @@ class Registrations:
             if await USERS.one(tx, {"email": user.email}):
                 raise Problem("email_taken")
             await USERS.insert(tx, user)
-            await REGISTRATIONS.replace(tx, replace(begun, state="done"))
+            await REGISTRATIONS.replace(tx, replace(begun, state="done", password_hash=""))
             who = {"kind": "registration", "subject": user.id, "client": None}
             entry = Entry(who, "user.registered", f"user/{user.id}", correlation, after=for_audit(user))
             await self._audit.append_in(tx, entry)
@@ -208,7 +220,7 @@ class Registrations:
             current = await REGISTRATIONS.get(tx, begun.email_hash)
             if current is None or current.user_id != begun.user_id or current.state != "pending":
                 return
-            await REGISTRATIONS.replace(tx, replace(current, state="refused"))
+            await REGISTRATIONS.replace(tx, replace(current, state="refused", password_hash=""))
             if invite := await INVITES.get(tx, begun.invite_hash):
                 await INVITES.replace(tx, replace(invite, uses=max(0, invite.uses - 1)))
 
@@ -224,6 +236,10 @@ class Registrations:
             return renumbered
 
         return await transact(self._store, self._time, work)
+
+
+def _hash_of_code(joining: Joining) -> str:
+    return hash_of(joining.invite_code.strip().upper())
 
 
 def _number_was_taken(answer: Answer) -> bool:

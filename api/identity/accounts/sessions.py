@@ -6,6 +6,7 @@ cannot read it, so it cannot forge the form.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from starlette.requests import Request
@@ -15,6 +16,7 @@ from api.identity.model import Session, User
 from api.identity.opaque import hash_of, is_same, new_secret
 from api.identity.repository import SESSIONS, USERS
 from api.storage.protocols import Documents
+from infra.ports.store import Transaction
 from infra.ports.time import Time
 from infra.runtime.conflicts import transact
 from infra.settings import Settings
@@ -58,6 +60,20 @@ class Sessions:
         await transact(self._store, self._time, lambda tx: SESSIONS.insert(tx, session))
         return cookie
 
+    async def end(self, request: Request) -> None:
+        """End the session of this browser, if it has one."""
+        cookie, now = self.cookie_of(request), self._time.now()
+
+        async def work(tx: Transaction) -> None:
+            session = await SESSIONS.get(tx, hash_of(cookie)) if cookie else None
+            if session is not None and session.expires_at > now:
+                await SESSIONS.replace(tx, replace(session, expires_at=now))
+
+        await transact(self._store, self._time, work)
+
+    def clear_cookie(self, response: Response) -> None:
+        response.delete_cookie(self._name, path="/", secure=self._https, httponly=True, samesite="lax")
+
     async def user_of(self, request: Request) -> User | None:
         cookie = self.cookie_of(request)
         session = await SESSIONS.get(self._store, hash_of(cookie)) if cookie else None
@@ -69,6 +85,11 @@ class Sessions:
         begun = session.expires_at - timedelta(seconds=LIFE_S)
         # A changed password also ends the sessions that began with the old one.
         return user if user.password_changed_at is None or begun >= user.password_changed_at else None
+
+    def hash_of_session(self, request: Request) -> str | None:
+        """What identifies the session of this browser in the store."""
+        cookie = self.cookie_of(request)
+        return hash_of(cookie) if cookie else None
 
 
 def form_token_for(cookie: str) -> str:

@@ -12,6 +12,7 @@ from urllib.parse import unquote_plus, urlsplit
 from api.identity.model import FIRST_PARTY, Client
 from api.identity.opaque import hash_of, is_same, new_secret
 from api.identity.repository import CLIENTS
+from api.identity.tokens.standings import next_second
 from api.storage.protocols import Documents
 from infra.ports.store import Transaction
 from infra.ports.time import Time
@@ -119,7 +120,9 @@ class Clients:
                 client_id, shop_id, "shop", self._time.now(), shop_id=shop_id
             )
             hashes = (hash_of(secret), *(client.secret_hashes if keep else ()))[:_SECRETS_KEPT]
-            await CLIENTS.replace(tx, replace(client, secret_hashes=hashes, active=True))
+            # Without the former secrets, the tokens that they were exchanged for end too.
+            not_before = client.not_before if keep else next_second(self._time.now(), client.not_before)
+            await CLIENTS.replace(tx, replace(client, secret_hashes=hashes, active=True, not_before=not_before))
 
         await transact(self._store, self._time, work)
         return client_id, secret
@@ -132,7 +135,9 @@ class Clients:
             client = await CLIENTS.get(tx, client_id)
             if client is None:
                 return None
-            await CLIENTS.replace(tx, replace(client, secret_hashes=(), active=False))
+            not_before = next_second(self._time.now(), client.not_before)
+            ended = replace(client, secret_hashes=(), active=False, not_before=not_before)
+            await CLIENTS.replace(tx, ended)
             return client_id
 
         return await transact(self._store, self._time, work)

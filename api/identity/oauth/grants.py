@@ -19,8 +19,9 @@ import structlog
 from api.identity.model import Code, Grant, RefreshToken, User
 from api.identity.opaque import challenge_of, hash_of, is_same, new_secret
 from api.identity.permissions import as_scope, narrowed
-from api.identity.repository import CODES, GRANTS, REFRESH_TOKENS, USERS
+from api.identity.repository import CODES, GRANTS, REFRESH_TOKENS, SESSIONS, USERS
 from api.identity.sealing import seal, unseal
+from api.identity.tokens.standings import next_second
 from api.identity.tokens.tokens import OwnTokens
 from infra.ports.store import Store, Transaction
 from infra.ports.time import Time
@@ -72,8 +73,19 @@ class Grants:
 
         return await self._issue(await transact(self._store, self._time, work))
 
-    async def code_for(self, user: User, client_id: str, redirect_uri: str, challenge: str, scope: str | None) -> str:
-        """A code for one use within a minute, bound to this client, this redirect and the verifier."""
+    async def code_for(
+        self,
+        user: User,
+        client_id: str,
+        redirect_uri: str,
+        challenge: str,
+        scope: str | None,
+        session: str | None = None,
+    ) -> str:
+        """A code for one use within a minute, bound to this client, this redirect and the verifier.
+
+        `session` is the hash of the browser session, which ends with the login that the code begins.
+        """
         secret = new_secret()
         code = Code(
             hash=hash_of(secret),
@@ -84,6 +96,7 @@ class Grants:
             grant_id=uuid4().hex,
             expires_at=self._time.now() + timedelta(seconds=CODE_LIFE_S),
             scope=scope,
+            session=session,
         )
         await transact(self._store, self._time, lambda tx: CODES.insert(tx, code))
         return secret
@@ -109,7 +122,7 @@ class Grants:
             user = await USERS.get(tx, code.user_id)
             if user is None or not user.active:
                 return _Decision(refused_for="user not active")
-            grant = self._grant(code.grant_id, user.id, client_id, code.scope, now)
+            grant = replace(self._grant(code.grant_id, user.id, client_id, code.scope, now), session=code.session)
             await GRANTS.insert(tx, grant)
             return _Decision(user, grant, await self._refresh(tx, grant, now))
 
@@ -156,12 +169,21 @@ class Grants:
 
         await transact(self._store, self._time, work)
 
-    async def end_all(self, tx: Transaction, user_id: str, reason: str) -> None:
-        """End every login of a user, in the transaction of the cause."""
+    async def end_all(self, tx: Transaction, user_id: str, reason: str) -> User | None:
+        """End every login of a user, its tokens and browsers, in the transaction of the cause; the user as of now."""
         now = self._time.now()
         for grant in await GRANTS.all(tx, {"user_id": user_id}):
             if grant.revoked_at is None:
                 await GRANTS.replace(tx, replace(grant, revoked_at=now, revoked_for=reason))
+        for session in await SESSIONS.all(tx, {"user_id": user_id}):
+            if session.expires_at > now:
+                await SESSIONS.replace(tx, replace(session, expires_at=now))
+        user = await USERS.get(tx, user_id)
+        if user is None:
+            return None
+        ended = replace(user, not_before=next_second(now, user.not_before))
+        await USERS.replace(tx, ended)
+        return ended
 
     def _grant(self, grant_id: str, user_id: str, client_id: str, scope: str | None, now: datetime) -> Grant:
         expires_at = now + timedelta(seconds=self._settings.refresh_life_s)
@@ -187,6 +209,9 @@ class Grants:
         grant = await GRANTS.get(tx, grant_id)
         if grant is not None and grant.revoked_at is None:
             await GRANTS.replace(tx, replace(grant, revoked_at=now, revoked_for=reason))
+            session = await SESSIONS.get(tx, grant.session) if grant.session else None
+            if session is not None and session.expires_at > now:
+                await SESSIONS.replace(tx, replace(session, expires_at=now))
 
     async def _issue(self, decision: _Decision, narrower: str | None = None) -> Tokens:
         user, grant = decision.user, decision.grant

@@ -37,6 +37,13 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "continue": ("Continue as {email}", "以 {email} 的身份继续"),
     "another": ("Use another account", "使用其他账户"),
     "cancel": ("Cancel", "取消"),
+    "log_out": ("Log out", "退出登录"),
+    "logs_out": (
+        "Log {email} out of Tributary in this browser? Apps stay logged in until you log out of them.",
+        "要在此浏览器中退出 {email} 的 Tributary 登录吗？各应用的登录不受影响，请在应用中分别退出。",
+    ),
+    "logged_out": ("You are logged out", "您已退出登录"),
+    "nobody": ("No one is logged in to Tributary in this browser.", "此浏览器中没有 Tributary 登录。"),
     "error": ("Cannot continue", "无法继续"),
     "unknown_client": (
         "The app that sent you here is not registered with Tributary.",
@@ -99,12 +106,27 @@ def login_page(
             + _button("log_in", _text("log_in", language))
         )
     cancel = _button("cancel", _text("cancel", language), quiet=True)
+    log_out = f'<p><a href="/oauth/logout">{_text("log_out", language)}</a></p>' if known_as is not None else ""
     intro = _text("asks", language, client=requested.client.name)
     body = (
         f"<h1>{_text('title', language)}</h1><p>{intro}</p>{_permissions(requested, language)}{alert}"
-        f'<form method="post" action="/oauth/authorize">{hidden}{fields}{cancel}</form>'
+        f'<form method="post" action="/oauth/authorize">{hidden}{fields}{cancel}</form>{log_out}'
     )
     return _document(_text("title", language), body, language)
+
+
+def logout_page(csrf: str, fields: Mapping[str, str], language: Language, *, known_as: str) -> str:
+    """The question, before a session ends: another site may have sent the browser here. `fields` are sent again."""
+    title = _text("log_out", language)
+    hidden = "".join(_hidden(name, value) for name, value in {**fields, "csrf": csrf}.items())
+    form = f'<form method="post" action="/oauth/logout">{hidden}{_button("log_out", title)}</form>'
+    body = f"<h1>{title}</h1><p>{_text('logs_out', language, email=known_as)}</p>{form}"
+    return _document(title, body, language)
+
+
+def logged_out_page(language: Language) -> str:
+    title = _text("logged_out", language)
+    return _document(title, f"<h1>{title}</h1><p>{_text('nobody', language)}</p>", language)
 
 
 def error_page(reason: str, language: Language) -> str:

@@ -1,7 +1,9 @@
 """The keys that sign access tokens. A new key is published before it signs, an old one until its last token expires.
 
 Every process reloads the keys periodically, and, at a limited rate, when a token names an unknown key: so keys rotate
-without a restart.
+without a restart. Where there is a secret, only keys with a valid proof are used: an attacker who can write to the
+database can neither add a key, nor restore a retired one by changing it. Keys that were stored readable retire at the
+first start with a secret.
 """
 
 from __future__ import annotations
@@ -20,8 +22,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
 
 from api.identity.model import SigningKey
+from api.identity.opaque import is_same
 from api.identity.repository import KEYS
-from api.identity.sealing import CannotUnseal, seal, unseal
+from api.identity.sealing import CannotUnseal, is_sealed, proof_of, seal, unseal
 from api.storage.protocols import Documents
 from infra.ports.store import Reader, StoreUnavailable, Transaction
 from infra.ports.time import Time
@@ -56,16 +59,14 @@ def signing_at(keys: Sequence[SigningKey], now: datetime) -> SigningKey | None:
 
 
 def rotated(keys: Sequence[SigningKey], new: SigningKey, now: datetime, outlives_s: float) -> list[SigningKey]:
-    """The keys to write when `new` is added: the others retire `outlives_s` after it starts to sign, and then lose
-    their private half. With a negative `outlives_s` they retire at once.
+    """The keys to write when `new` is added: the others retire `outlives_s` after it starts to sign. With a negative
+    `outlives_s` they retire at once. A retired key loses its private half.
     """
     changed = []
+    ends = now if outlives_s < 0 else new.signs_from + timedelta(seconds=outlives_s)
     for key in keys:
-        ends = now if outlives_s < 0 else new.signs_from + timedelta(seconds=outlives_s)
-        if key.retires_at is not None and key.retires_at <= now:
-            after = replace(key, private="")
-        else:
-            after = replace(key, retires_at=min(key.retires_at or ends, ends))
+        retires_at = min(key.retires_at or ends, ends)
+        after = replace(key, retires_at=retires_at, private="" if retires_at <= now else key.private)
         if after != key:
             changed.append(after)
     return [*changed, new]
@@ -78,6 +79,7 @@ class KeyRing:
         self._settings = settings
         self._secret = settings.identity_secret.get_secret_value() if settings.identity_secret else None
         self._opened: dict[str, _Opened] = {}
+        self._ignored: frozenset[str] = frozenset()
         self._loaded_at = float("-inf")
         self._loading = asyncio.Lock()
 
@@ -85,6 +87,8 @@ class KeyRing:
         """Make the first key where this process can sign with none."""
         if self._secret is None:
             log.warning("private keys are stored readable: set TRIBUTARY_IDENTITY_SECRET outside of development")
+        else:
+            await self._retire_readable()
         await self._load()
         if self._signing() is None:
             await self.rotate(at_once=True, retire_others=False)
@@ -121,14 +125,54 @@ class KeyRing:
         outlives_s = self._settings.key_refresh_s + self._settings.access_token_life_s + _CLOCK_SKEW_S
 
         async def work(tx: Transaction) -> None:
-            known = await _stored(tx) if retire_others else []
+            known = [key for key in await _stored(tx) if self._is_trusted(key)] if retire_others else []
             for key in rotated(known, new, now, -1 if at_once else outlives_s):
-                await KEYS.replace(tx, key)
+                await KEYS.replace(tx, self._proven(key))
 
         await transact(self._store, self._time, work)
         await self._load()
         log.info("signing key added", kid=new.kid, signs_from=new.signs_from.isoformat())
         return new
+
+    async def _retire_readable(self) -> None:
+        """Retire keys that were stored readable; prove those that this secret opens, from before there were proofs."""
+
+        async def work(tx: Transaction) -> list[str]:
+            now = self._time.now()
+            retired = []
+            for key in await _stored(tx):
+                if key.private and not is_sealed(key.private):
+                    ended = replace(key, private="", retires_at=min(key.retires_at or now, now))
+                    await KEYS.replace(tx, self._proven(ended))
+                    retired.append(key.kid)
+                elif not key.proof and self._opens(key):
+                    await KEYS.replace(tx, self._proven(key))
+            return retired
+
+        for kid in await transact(self._store, self._time, work):
+            log.warning("signing key retired, because it was stored readable", kid=kid)
+
+    def _opens(self, key: SigningKey) -> bool:
+        """Whether the private half was sealed with this secret, and the public half belongs to it."""
+        if not key.private:
+            return False
+        try:
+            return _public_jwk(self._private(key).public_key()) == key.public
+        except (CannotUnseal, ValueError):
+            return False
+
+    def _proven(self, key: SigningKey) -> SigningKey:
+        return key if self._secret is None else replace(key, proof=proof_of(_proven_text(key), self._secret))
+
+    def _is_trusted(self, key: SigningKey) -> bool:
+        return self._secret is None or is_same(key.proof, proof_of(_proven_text(key), self._secret))
+
+    def _private(self, key: SigningKey) -> ec.EllipticCurvePrivateKey:
+        """Raises CannotUnseal."""
+        loaded = serialization.load_pem_private_key(unseal(key.private, self._secret, name=key.kid), password=None)
+        if not isinstance(loaded, ec.EllipticCurvePrivateKey):
+            raise CannotUnseal(f"{key.kid} is no key of an elliptic curve")
+        return loaded
 
     def _make(self, now: datetime, signs_from: datetime) -> SigningKey:
         private = ec.generate_private_key(ec.SECP256R1())
@@ -136,12 +180,10 @@ class KeyRing:
         pem = private.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
-        public = json.loads(ECAlgorithm.to_jwk(private.public_key()))
-        public.pop("key_ops", None)
         return SigningKey(
             kid=kid,
             private=seal(pem, self._secret, name=kid),
-            public=public,
+            public=_public_jwk(private.public_key()),
             created_at=now,
             signs_from=signs_from,
         )
@@ -168,7 +210,12 @@ class KeyRing:
             self._loaded_at = self._time.monotonic()
 
     async def _load(self) -> None:
-        keys = await _stored(self._store)
+        stored = await _stored(self._store)
+        keys = [key for key in stored if self._is_trusted(key)]
+        ignored = frozenset(key.kid for key in stored if key not in keys)
+        if ignored - self._ignored:
+            log.warning("signing keys ignored, because this process's secret did not make them", kids=sorted(ignored))
+        self._ignored = ignored
         known = self._opened
         self._opened = {
             key.kid: replace(known[key.kid], key=key)
@@ -184,14 +231,30 @@ class KeyRing:
         private = None
         if key.private:
             try:
-                pem = unseal(key.private, self._secret, name=key.kid)
-                loaded = serialization.load_pem_private_key(pem, password=None)
-                assert isinstance(loaded, ec.EllipticCurvePrivateKey)
-                private = loaded
+                private = self._private(key)
             except CannotUnseal as error:
                 log.warning("signing key not usable here", kid=key.kid, reason=str(error))
         return _Opened(key, private, public)
 
 
+def _public_jwk(public: ec.EllipticCurvePublicKey) -> dict[str, str]:
+    jwk: dict[str, str] = json.loads(ECAlgorithm.to_jwk(public))
+    jwk.pop("key_ops", None)
+    return jwk
+
+
+def _proven_text(key: SigningKey) -> str:
+    """All fields but the proof, each in one way only: the store keeps times to the millisecond."""
+    times = [at and at.isoformat(timespec="milliseconds") for at in (key.created_at, key.signs_from, key.retires_at)]
+    return json.dumps([key.kid, key.private, key.public, *times], sort_keys=True)
+
+
 async def _stored(reader: Reader) -> list[SigningKey]:
-    return await KEYS.all(reader, {"_id": {"$gt": ""}})
+    """All keys; what is not one is ignored."""
+    found = []
+    for document in await reader.find(KEYS.name, {"_id": {"$gt": ""}}):
+        try:
+            found.append(KEYS.entity_of(document))
+        except ValueError:
+            log.warning("not a signing key", id=str(document["_id"])[:64])
+    return found

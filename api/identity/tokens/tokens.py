@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from hashlib import sha256
 from typing import Any, Protocol
 from uuid import uuid4
@@ -28,6 +29,9 @@ LEEWAY_S = 5
 
 _REMEMBERED_MAX = 4096
 """Verified tokens to remember: checking a signature costs a tenth of a cached answer."""
+
+_TIME_MAX = 2**40
+"""Later than any time that a token has."""
 
 REQUIRED = ("iss", "aud", "exp", "iat", "sub")
 
@@ -72,6 +76,8 @@ def claims_of(token: str, key: Any, *, algorithms: Collection[str], audience: st
         raise InvalidToken(error.__class__.__name__) from error
     if not isinstance(claims["sub"], str) or not claims["sub"]:
         raise InvalidToken("no subject")
+    if not all(_is_time(claims[name]) for name in ("exp", "iat")):
+        raise InvalidToken("no time")
     return claims
 
 
@@ -109,7 +115,8 @@ class OwnTokens:
                 "roles": list(user.roles),
                 "scope": as_scope(permissions),
                 **own_claims,
-            }
+            },
+            user.not_before,
         )
 
     async def for_shop(self, client: Client, scope: str | None) -> str:
@@ -121,7 +128,8 @@ class OwnTokens:
                 "roles": ["ROLE_SHOP"],
                 "scope": as_scope(permissions),
                 "shop_id": client.shop_id,
-            }
+            },
+            client.not_before,
         )
 
     async def verify(self, token: str) -> Principal:
@@ -134,6 +142,9 @@ class OwnTokens:
         if key is None:
             raise InvalidToken("unknown key")
         claims = claims_of(token, key, algorithms=(ALGORITHM,), audience=self._audience, issuer=self._issuer)
+        if not 0 < float(claims["exp"]) - float(claims["iat"]) <= self._life_s + LEEWAY_S:
+            # No such token is issued here: its signer has a stolen key.
+            raise InvalidToken("lives too long")
         principal = principal_of(claims, known_roles(claims.get("roles")), known_permissions(claims.get("scope")))
         if len(self._verified) >= _REMEMBERED_MAX:
             self._verified.clear()
@@ -145,9 +156,12 @@ class OwnTokens:
         is_alive = known.exp > self._time.now().timestamp() - LEEWAY_S
         return is_alive and await self._keys.verifying(known.kid) is known.key
 
-    async def _sign(self, own_claims: Mapping[str, Any]) -> str:
+    async def _sign(self, own_claims: Mapping[str, Any], not_before: datetime | None) -> str:
         kid, private = await self._keys.signing()
         now = int(self._time.now().timestamp())
+        if not_before is not None:
+            # In the second in which former tokens were ended, this one must not look like one of them.
+            now = max(now, int(not_before.timestamp()))
         claims = {
             "iss": self._issuer,
             "aud": self._audience,
@@ -157,6 +171,10 @@ class OwnTokens:
             **own_claims,
         }
         return jwt.encode(claims, private, algorithm=ALGORITHM, headers={"kid": kid, "typ": "at+jwt"})
+
+
+def _is_time(claim: object) -> bool:
+    return isinstance(claim, int | float) and not isinstance(claim, bool) and 0 < claim < _TIME_MAX
 
 
 def known_roles(claim: object) -> tuple[str, ...]:

@@ -15,6 +15,8 @@ from uvicorn.supervisors import Multiprocess
 
 from infra.cli.actions.hangup import end_like_ctrl_c
 from infra.processes import api_entry
+from infra.processes.exposure import require_safe
+from infra.processes.http_protocol import BoundedHttp
 from infra.processes.start import take_port, url_of
 from infra.telemetry import logs
 from infra.terminal.environment import EXIT_ENVIRONMENT, environment_for, one_sentence_on_failure, settings_for
@@ -29,6 +31,11 @@ be silent for several seconds, and uvicorn's default is five.
 _WAITING_MAX = 512
 """Connections that may wait to be accepted."""
 
+_CONNECTIONS_MAX = 900
+"""Connections of one server process; a request on another is answered with 503. Below the 1,024 files that many systems
+let a process open.
+"""
+
 
 def api(host: str, port: int, workers: int, stack: str) -> None:
     with one_sentence_on_failure():
@@ -36,7 +43,8 @@ def api(host: str, port: int, workers: int, stack: str) -> None:
         listener = take_port(host, port, "the HTTP API", "--port")
         # Server processes read all settings from their environment.
         os.environ.update(environment_for(settings))
-        os.environ.setdefault("TRIBUTARY_PUBLIC_URL", url_of(listener))
+        public_url = os.environ.setdefault("TRIBUTARY_PUBLIC_URL", url_of(listener))
+        require_safe(settings.model_copy(update={"public_url": public_url}), os.environ.get("FORWARDED_ALLOW_IPS", ""))
         logs.configure(settings.log_level)
         if workers > 1:
             # Uvicorn logs everything under this name; here, which server process has ended.
@@ -46,13 +54,14 @@ def api(host: str, port: int, workers: int, stack: str) -> None:
             factory=True,
             workers=workers,
             loop="uvloop",
-            http="httptools",
+            http=BoundedHttp,
             ws="none",
             lifespan="on",
             log_config=None,
             access_log=False,
             server_header=False,
             backlog=_WAITING_MAX,
+            limit_concurrency=_CONNECTIONS_MAX,
             timeout_keep_alive=_KEEP_ALIVE_S,
             timeout_worker_healthcheck=_ANSWERS_WITHIN_S,
             timeout_graceful_shutdown=int(settings.shutdown_wait_s),

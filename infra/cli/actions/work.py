@@ -10,6 +10,7 @@ import typer
 import uvloop
 
 from infra.processes import process
+from infra.processes.exposure import require_own_passwords
 from infra.processes.fleet import Fleet
 from infra.runtime import roster
 from infra.telemetry import logs
@@ -39,6 +40,7 @@ def work(names: list[str] | None, processes: int, stack: str, *, together: bool)
 def _work(chosen: list[str], processes: int, stack: str, *, together: bool) -> None:
     with one_sentence_on_failure():
         settings = settings_for(stack)
+        require_own_passwords(settings)
         logs.configure(settings.log_level)
         if together or (len(chosen) == 1 and processes == 1):
             uvloop.run(process.run(chosen, settings))
