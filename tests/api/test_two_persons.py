@@ -246,7 +246,11 @@ async def test_who_was_switched_off_writes_nothing(world: World) -> None:
     async with world.as_admin() as ann, world.as_admin() as bob:
         url = f"/api/users/{await id_of(bob)}"
         waiting = await pending(front, bob)
+        email = (await ann.get(url)).json()["email"]
         assert (await ann.patch(url, json={"withheld": ["products:write"]})).status_code == 200
+        answer = await bob.post("/api/categories", json={"name": unique("tea")})
+        assert refusal(answer) == (401, "invalid_token")
+        await log_in(front, bob, email)
         answer = await bob.post("/api/categories", json={"name": unique("tea")})
         assert refusal(answer) == (403, "insufficient_scope")
         assert (await bob.post("/api/tags", json={"name": unique("tag")})).status_code == 403

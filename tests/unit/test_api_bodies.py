@@ -12,7 +12,9 @@ from fastapi import FastAPI
 
 from api.app import create_app
 from api.http.bodies import UnreadableBody, read_json
+from api.http.limits import Limits
 from api.http.openapi import operations
+from infra.ports.cache import CacheUnavailable, Taken
 from infra.settings import Settings
 
 
@@ -32,9 +34,15 @@ LONE_SURROGATES = [rb'{"password": "\ud800"}', rb'{"\ud800": 1}', rb'[["\udfff"]
 NOT_UTF_8 = [b'{"a": "\xed\xa0\x80"}', b'{"a": "\xff"}']
 
 
+class _NoCache:
+    async def take(self, *_: object, **__: object) -> Taken:
+        raise CacheUnavailable("away")
+
+
 @pytest.fixture
 def app(monkeypatch: pytest.MonkeyPatch) -> FastAPI:
-    monkeypatch.setattr(APP.state, "ports", SimpleNamespace(), raising=False)
+    limits: Any = Limits(_NoCache(), Settings())  # type: ignore[arg-type]
+    monkeypatch.setattr(APP.state, "ports", SimpleNamespace(limits=limits), raising=False)
     return APP
 
 

@@ -34,7 +34,7 @@ COUNTS = frozenset(
         *("uses_max", "days", "expires_in", "attempts", "replays", "payment_deadline_s", "status", "counts", "nodes"),
         *("on_hand", "reserved", "available", "sellable", "stock", "delta", "low_at", "recovered_at", "units", "short"),
         *("orders", "sellers", "people_changed", "lines", "not_booked", "other_markets", "gaining", "losing"),
-        *("today", "draft", "products"),
+        *("today", "draft", "products", "distributor_unpaid_orders_max", "distributor_unpaid_units_max"),
     )
 )
 """The whole numbers that are not ids. A new field is added here, or is `ShownId` in its view."""

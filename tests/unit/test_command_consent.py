@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import typer
 
+from api.identity.reasons import REASONS
 from infra.terminal.environment import agree
 from tests.unit.command_line import LEAVES, CommandLine, Words
 
@@ -164,7 +165,9 @@ def test_an_invalid_argument_is_refused_before_a_server_is_used(
         assert expected in ended.err
 
 
-@pytest.mark.parametrize("password", ["", "short", "ann@example.com", "aaaaaaaaaaaaaaaa", "x1y2" * 33])
+@pytest.mark.parametrize(
+    "password", ["", "short", "ann@example.com", "aaaaaaaaaaaaaaaa", "x1y2" * 33, "Password1234!", "2026112920261129"]
+)
 def test_a_weak_password_is_refused_before_a_server_is_used(
     tributary: CommandLine, monkeypatch: pytest.MonkeyPatch, password: str
 ) -> None:
@@ -172,7 +175,7 @@ def test_a_weak_password_is_refused_before_a_server_is_used(
         monkeypatch.setattr(sys, "stdin", io.StringIO(password + "\n"))
         ended = tributary("identity", *words, "--password-stdin")
         assert (ended.code, ended.out) == (2, "")
-        assert ended.err == "Choose a password of 12 to 128 characters that is not made of your address.\n"
+        assert ended.err == f"{REASONS['weak_password'].en}\n"
 
 
 def test_the_document_lists_every_command_that_asks() -> None:

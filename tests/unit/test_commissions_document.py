@@ -45,7 +45,7 @@ from tests.builders import (
 )
 from tests.oracle.document import codes, table
 from workers.order_intake import decide as order_intake
-from workers.order_intake import refunds
+from workers.order_intake import placers, refunds
 from workers.order_intake.decide import ENDED
 from workers.reward_checks.decide import count_sale
 from workers.reward_checks.model import State as RewardState
@@ -81,7 +81,7 @@ def test_every_reason_is_in_the_document_in_order() -> None:
 
 
 def test_every_refusal_of_an_order_message_is_in_the_document() -> None:
-    assert codes("orders") == refusal_codes(order_intake, placing, refunds)
+    assert codes("orders") == refusal_codes(order_intake, placing, placers, refunds)
 
 
 def test_every_refusal_of_a_rules_message_is_in_the_document() -> None:
