@@ -56,7 +56,7 @@ _KNOWN_PASSWORDS = frozenset(
         "welcome",
     )
 )
-"""The passwords of images, packages, tutorials and of our own compose file."""
+"""The passwords of images, packages and tutorials, and those of our own older compose files."""
 
 _DIGITS_MIN = 20
 """A shorter password of digits alone counts as known."""

@@ -125,6 +125,14 @@ async def test_a_persons_token_of_no_known_client_is_refused(world: World, clien
     assert await world.refused(token(LIN, client_id=client_id))
 
 
+async def test_what_was_found_before_does_not_narrow_a_newer_token(world: World) -> None:
+    await world.standings.current(token(LIN), writes=False)
+    promoted = replace(LIN, granted=("invites:write", "shops:read"), roles=("ROLE_ADMIN", "ROLE_DISTRIBUTOR"))
+    await world.save(promoted)
+    newer = token(promoted)
+    assert await world.standings.current(newer, writes=False) == newer
+
+
 async def test_permissions_that_were_taken_away_do_not_count(world: World) -> None:
     await world.save(replace(ANN, withheld=("users:write",)))
     current = await world.standings.current(token(ANN), writes=True)

@@ -1,12 +1,12 @@
 """Whether the holder of a valid access token may still use it: the token is from before, the store knows now.
 
 A request that writes reads the user or the client each time, so that who is switched off can change nothing from then
-on. A read may use what was found a few seconds ago.
+on. A read may use what was found a few seconds ago, as long as that refuses nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -26,9 +26,10 @@ _KEPT_MAX = 4096
 
 @dataclass(frozen=True, slots=True)
 class _Standing:
-    """What the store knows; None where it has no such user or client."""
+    """What the store knows of the holder, and of the app through which a person logged in; None: it has no such one."""
 
     holder: User | Client | None
+    app: Client | None
     read_at_s: float
 
 
@@ -47,67 +48,55 @@ class Standings:
         self._apps = apps
         self._time = time
         self._active = active
-        self._kept: dict[str, _Standing] = {}
+        self._kept: dict[tuple[str, str | None], _Standing] = {}
 
     async def current(self, principal: Principal, *, writes: bool) -> Principal:
         """The principal with the permissions that they still have. Raises InvalidToken, StoreUnavailable."""
         if not self._active:
             return principal
-        holder = await self._holder(principal, writes=writes)
-        if holder is None or not holder.active:
-            raise InvalidToken("switched off")
-        if holder.not_before is not None and (principal.issued_at or 0) < holder.not_before.timestamp():
-            raise InvalidToken("issued before everything of this login was ended")
-        if isinstance(holder, User):
-            await self._require_app(principal, writes=writes)
-            same = set(principal.roles) <= set(holder.roles) and principal.distributor_id == holder.distributor_id
-        else:
-            same = holder.kind == "shop" and principal.shop_id == holder.shop_id
-        if not same:
-            raise InvalidToken("issued for other roles or another id")
-        if principal.permissions <= holder.permissions:
-            return principal
-        return replace(principal, permissions=principal.permissions & holder.permissions)
-
-    async def _holder(self, principal: Principal, *, writes: bool) -> User | Client | None:
-        async def read() -> User | Client | None:
-            if principal.kind == "shop":
-                return await CLIENTS.get(self._store, principal.subject)
-            return await USERS.get(self._store, principal.subject)
-
-        return await self._known(principal.name, read, writes=writes)
-
-    async def _require_app(self, principal: Principal, *, writes: bool) -> None:
-        """Raise InvalidToken where the app through which the person logged in is unknown or switched off."""
-        client_id = principal.client_id
-        if client_id is None:
-            raise InvalidToken("issued to no client")
-
-        async def read() -> Client | None:
-            return await self._apps.get(client_id)
-
-        app = await self._known(f"app/{client_id}", read, writes=writes)
-        if app is None:
-            raise InvalidToken("the client is unknown or switched off")
-
-    async def _known(
-        self, name: str, read: Callable[[], Awaitable[User | Client | None]], *, writes: bool
-    ) -> User | Client | None:
-        now_s = self._time.monotonic()
-        kept = self._kept.get(name)
+        key, now_s = (principal.name, principal.client_id), self._time.monotonic()
+        kept = self._kept.get(key)
         if not writes and kept is not None and now_s - kept.read_at_s < READS_KEPT_S:
-            return kept.holder
+            # What refuses or narrows a token may be older than it: someone was given more, and logged in again.
+            with suppress(InvalidToken):
+                if _judged(principal, kept) == principal:
+                    return principal
         try:
-            holder = await read()
+            standing = await self._read(principal, now_s)
         except StoreUnavailable:
             if writes or kept is None:
                 raise
             # Reads go on from the cache while the store is away.
-            holder = kept.holder
+            standing = replace(kept, read_at_s=now_s)
         if len(self._kept) >= _KEPT_MAX:
             self._kept.clear()
-        self._kept[name] = _Standing(holder, now_s)
-        return holder
+        self._kept[key] = standing
+        return _judged(principal, standing)
+
+    async def _read(self, principal: Principal, now_s: float) -> _Standing:
+        if principal.kind == "shop":
+            return _Standing(await CLIENTS.get(self._store, principal.subject), None, now_s)
+        app = await self._apps.get(principal.client_id) if principal.client_id is not None else None
+        return _Standing(await USERS.get(self._store, principal.subject), app, now_s)
+
+
+def _judged(principal: Principal, standing: _Standing) -> Principal:
+    holder = standing.holder
+    if holder is None or not holder.active:
+        raise InvalidToken("switched off")
+    if holder.not_before is not None and (principal.issued_at or 0) < holder.not_before.timestamp():
+        raise InvalidToken("issued before everything of this login was ended")
+    if isinstance(holder, User):
+        if standing.app is None:
+            raise InvalidToken("the client is unknown or switched off")
+        same = set(principal.roles) <= set(holder.roles) and principal.distributor_id == holder.distributor_id
+    else:
+        same = holder.kind == "shop" and principal.shop_id == holder.shop_id
+    if not same:
+        raise InvalidToken("issued for other roles or another id")
+    if principal.permissions <= holder.permissions:
+        return principal
+    return replace(principal, permissions=principal.permissions & holder.permissions)
 
 
 def next_second(now: datetime, former: datetime | None = None) -> datetime:
