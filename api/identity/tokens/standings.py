@@ -59,7 +59,7 @@ class Standings:
         if not writes and kept is not None and now_s - kept.read_at_s < READS_KEPT_S:
             # What refuses or narrows a token may be older than it: someone was given more, and logged in again.
             with suppress(InvalidToken):
-                if _judged(principal, kept) == principal:
+                if _judged(principal, kept) is principal:
                     return principal
         try:
             standing = await self._read(principal, now_s)
