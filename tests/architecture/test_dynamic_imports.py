@@ -1,4 +1,4 @@
-"""Modules are imported by name only where the runtime finds workers, contracts and the API. No string hides an arrow."""
+"""Modules are imported by name only where the runtime finds workers, contracts and the API; strings hide no arrow."""
 
 from __future__ import annotations
 
