@@ -30,7 +30,8 @@ class Arrived:
             if key not in self.known and (key not in self._seen or work.failure is not None):
                 self._seen.add(key)
                 fresh.append(work)
-            elif work.redelivered:
+            elif work.redelivered or work.attempt > 1 or work.replays:
+                # A process that had lost its connection may have handled it, and died before it published the events.
                 self.returned.add(key)
             else:
                 self.repeats.append(key)
