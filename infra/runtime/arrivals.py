@@ -30,12 +30,13 @@ class Arrived:
             if key not in self.known and (key not in self._seen or work.failure is not None):
                 self._seen.add(key)
                 fresh.append(work)
-            elif work.redelivered or work.attempt > 1 or work.replays:
-                # A process that had lost its connection may have handled it, and died before it published the events.
+            elif work.redelivered:
                 self.returned.add(key)
             else:
                 self.repeats.append(key)
-                if self._was_refused(key):
+                # A process that had lost its connection may have handled what others retried or dead-lettered, and died
+                # before it published the events.
+                if work.attempt > 1 or work.replays or self._was_refused(key):
                     self.returned.add(key)
         return fresh
 
