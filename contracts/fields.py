@@ -264,7 +264,7 @@ Code = Annotated[
     Field(
         pattern=r"^[a-z][a-z0-9_]{0,63}$",
         description="A code that stays the same, for programs to act on.",
-        examples=["unknown_product"],
+        examples=["product_unknown"],
     ),
 ]
 """A reason code: lower case, stable, for programs; sentences are made from it."""

@@ -7,10 +7,13 @@ TRIBUTARY_BATCH_EVENTS_MAX=200.
 from __future__ import annotations
 
 import logging
+import re
 from typing import Annotated
 
-from pydantic import AfterValidator, AliasChoices, Field, SecretStr
+from pydantic import AfterValidator, AliasChoices, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_WHOLE = re.compile(r"0|[1-9][0-9]{0,18}")
 
 
 def _known_level(level: str) -> str:
@@ -167,6 +170,24 @@ class Settings(BaseSettings):
 
     external_roles: dict[str, str] = Field(default_factory=dict)
     """Our role for each of the provider's roles; a role with the same name needs no entry."""
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _in_digits(cls, value: object, info: ValidationInfo) -> object:
+        """`int` also reads `1_0` and digits of other scripts."""
+        is_whole = cls.model_fields[info.field_name or ""].annotation is int
+        if is_whole and isinstance(value, str) and _WHOLE.fullmatch(value) is None:
+            raise ValueError("write it as a whole number in digits, such as 500")
+        return value
+
+    @field_validator("*")
+    @classmethod
+    def _in_range(cls, value: object, info: ValidationInfo) -> object:
+        least = 1 if (info.field_name or "").endswith("_max") else 0
+        numbers = value if isinstance(value, tuple) else (value,)
+        if any(isinstance(number, int | float) and not number >= least for number in numbers):
+            raise ValueError(f"it must be at least {least}")
+        return value
 
     def bytes_max_of(self, *, commands: bool) -> int:
         """The largest body of a queue of commands, or of events."""

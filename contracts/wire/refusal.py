@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic
@@ -162,13 +163,14 @@ def refused(
 ) -> Refusal | None:
     """The event `refusal` with the fields in `known`; None if that is not enough to answer the sender.
 
-    The id `given` may be invalid. The sender is answered then too: the event repeats the text as `given_…`, and its id
-    is derived from that text.
+    The id `given` may be invalid. The sender is answered then too: the event repeats it as `given_…`, in JSON if it is
+    not text, and has an id that is derived from it.
     """
     answer = {**known, "reason": item.refusal_reason, "detail": item.detail}
     answers = [answer if given is None else {**answer, given: text}]
-    if given is not None and isinstance(text, str):
-        made = {given: f"unreadable-{derived_id(given, text)}", f"given_{given}": text[:GIVEN_MAX]}
+    if given is not None and (text is not None or given in item.data):
+        words = text if isinstance(text, str) else json.dumps(text, ensure_ascii=False)
+        made = {given: f"unreadable-{derived_id(given, words)}", f"given_{given}": words[:GIVEN_MAX]}
         answers.append({**answer, **made})
     for each in answers:
         try:

@@ -31,10 +31,10 @@ def take_port(host: str, port: int, purpose: str, option: str) -> socket.socket:
         taken.listen()
     except (OSError, OverflowError) as error:
         taken.close()
-        raise StartError(
-            f"Port {port} for {purpose} {_why_not(host, port, error)}; "
-            f"set {option} to another port, or to 0 for any free one."
-        ) from error
+        why = f"Port {port} for {purpose} {_why_not(host, port, error)}"
+        if isinstance(error, socket.gaierror):
+            raise StartError(f"{why}; give an address of this machine as host.") from error
+        raise StartError(f"{why}; set {option} to another port, or to 0 for any free one.") from error
     return taken
 
 

@@ -34,7 +34,9 @@ class Arrived:
                 self.returned.add(key)
             else:
                 self.repeats.append(key)
-                if self._was_refused(key):
+                # A process that had lost its connection may have handled what others retried or dead-lettered, and died
+                # before it published the events.
+                if work.attempt > 1 or work.replays or self._was_refused(key):
                     self.returned.add(key)
         return fresh
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from contracts.orders.v1 import UnpaidCancelled
-from contracts.stock.v1 import StockAdjusted, StockReleased, StockReleaseRequested, StockShortageChanged
+from contracts.stock.v1 import StockAdjusted, StockRecovered, StockReleased, StockReleaseRequested, StockShortageChanged
 from contracts.stock.view import StockItem
 from tests.builders import (
     CUP,
@@ -228,6 +228,18 @@ class TestShipping:
         reservation, released = Reservation("1", "shipped", picks).give_back({TEA: 2})
         assert released == (Pick(TEA, "b", 1),)
         assert reservation.left == (Pick(TEA, "b", 3),)
+
+    def test_units_from_a_lot_that_ends_soon_end_the_alert_that_their_lack_had_kept(self) -> None:
+        """Ten of twelve free units last, and lot a lacks two: eight, so it is low. Then lot soon gives the two."""
+        soon = (NOW + timedelta(days=2)).date().isoformat()
+        lots = (a_lot("soon", 2, 0, soon), a_lot("a", 0, 2), a_lot("b", 10, 0))
+        low = an_item(TEA, *lots, low=True, low_at=5, recovered_at=10, crossings=1)
+        state = stock_state(low, reservations=[held("1", 2, "a")])
+
+        decision = decide.ship(state, message(shipped("1")))
+
+        assert decision.publish == (StockRecovered(product_id=TEA, available=10, recovered_at=10, crossing=2),)
+        assert not the_item(decision.state).low
 
     def test_a_count_corrects_a_lot_below_zero(self) -> None:
         short = an_item(TEA, a_lot("a", -2, 0), received=0, shipped=2, short=2, shortages=1)

@@ -51,6 +51,30 @@ def test_every_refusal_of_an_order_repeats_its_id(given: str) -> None:
     assert order_id != _order_id(refuse_unreadable_order(unreadable(shop_id=SHOP, order_id=given + "?")))
 
 
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (5, "5"),
+        (None, "null"),
+        (True, "true"),
+        (1.5, "1.5"),
+        ({"订": 1}, '{"订": 1}'),
+        ([], "[]"),
+        ([["x"]], '[["x"]]'),
+    ],
+)
+def test_an_id_that_is_not_text_is_repeated_as_json(value: object, text: str) -> None:
+    answer = refuse_unreadable_order(unreadable(shop_id=SHOP, order_id=value))
+
+    assert isinstance(answer, OrderRefused)
+    assert (answer.shop_id, answer.given_order_id) == (SHOP, text)
+    assert answer.order_id.startswith("unreadable-")
+
+
+def test_without_any_id_there_is_no_refusal() -> None:
+    assert refuse_unreadable_order(unreadable(shop_id=SHOP)) is None
+
+
 def _order_id(answer: Payload | None) -> str:
     assert isinstance(answer, OrderRefused)
     return answer.order_id

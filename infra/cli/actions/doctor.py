@@ -43,8 +43,12 @@ def doctor(stack: str, *, as_json: bool) -> None:
         for finding in findings:
             console.print(_MARKS[finding.level], end="  ")
             console.print(printable(f"{finding.part}, {finding.check}: {finding.detail}"), markup=False, soft_wrap=True)
-        console.print(f"{problems} problems, {warnings} warnings.")
+        console.print(f"{_counted(problems, 'problem')}, {_counted(warnings, 'warning')}.")
     raise typer.Exit(EXIT_ENVIRONMENT if unreachable(findings) else EXIT_BREACH if problems else 0)
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _settings_and_folder(stack: str) -> tuple[Settings, Path | None]:

@@ -77,7 +77,9 @@ def status(stack: str, *, as_json: bool) -> None:
         )
     Screen().print(table)
     if stack not in (known := known_stacks()):
-        print_note(f"The stack {stack!r} never ran here; `tributary up` starts one.{did_you_mean(stack, known)}")
+        print_note(
+            f"The stack {stack!r} never ran here; `tributary up --stack {stack}` starts it.{did_you_mean(stack, known)}"
+        )
     for server in servers:
         if server.complaint:
             print_note(f"{server.server} {server.complaint}.")

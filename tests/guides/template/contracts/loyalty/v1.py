@@ -17,4 +17,6 @@ class PointsEarned(OfOrder, Event, type="points.earned.v1"):
     shop_id: ShopId
     order_id: OrderId
     distributor_id: DistributorId
-    points: Annotated[int, Field(ge=1, le=10**14, description="One for each whole unit of net sales.", examples=[90])]
+    points: Annotated[
+        int, Field(strict=True, ge=1, le=10**14, description="One for each whole unit of net sales.", examples=[90])
+    ]
