@@ -24,7 +24,7 @@ from tests.builders import (
     the_chain,
 )
 from workers.order_intake.decide import place as decide_place
-from workers.order_intake.model import SellingTeam
+from contracts.orders.view import SellingTeam
 
 A_DAY = timedelta(days=1)
 
