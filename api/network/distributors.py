@@ -69,8 +69,8 @@ REASONS = {
     ),
     "own_standing": Reason(
         403,
-        "You cannot change your own tier, activity or sponsor, make yourself a leader, or add others to your own branch or "
-        "team; ask another administrator.",
+        "You cannot change your own tier, activity or sponsor, make yourself a leader, or add others to your own "
+        "branch or team; ask another administrator.",
         "不能更改自己的等级、状态或推荐人，不能任命自己为负责人，也不能将他人加入自己的下线或团队，请联系其他管理员。",
     ),
     "nothing_to_change": Reason(422, "Name the change: tier or active.", "请指明要修改的内容：等级或状态。"),

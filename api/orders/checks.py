@@ -115,9 +115,8 @@ def require_own_choices(body: SimpleOrder | OrderOfLines, principal: Principal) 
     would be money. A shop in turn never takes a number that is made for others.
     """
     of_lines = body if isinstance(body, OrderOfLines) else None
-    if of_lines is not None and of_lines.prepaid:
-        if "orders:fulfil" not in principal.permissions:
-            raise Problem("insufficient_scope", detail="prepaid: needs orders:fulfil.", needs=["orders:fulfil"])
+    if of_lines is not None and of_lines.prepaid and "orders:fulfil" not in principal.permissions:
+        raise Problem("insufficient_scope", detail="prepaid: needs orders:fulfil.", needs=["orders:fulfil"])
     if principal.kind == "distributor":
         chosen = {
             "order_id": body.order_id is not None,

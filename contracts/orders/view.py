@@ -48,9 +48,9 @@ def number_list(order_id: str) -> str:
     return f"number/{order_id}"
 
 
-def unpaid_list(login: str) -> str:
-    """The unpaid orders that this login of a distributor has placed."""
-    return f"unpaid/{login}"
+def unpaid_list(placer: str) -> str:
+    """The unpaid orders that this distributor has placed, with any login."""
+    return f"unpaid/{placer}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -112,19 +113,28 @@ async def test_unpaid_orders_do_not_empty_the_shelves(world: World) -> None:
     shop_id = await a_shop(
         world, distributor_orders=True, distributor_unpaid_orders_max=2, distributor_unpaid_units_max=7
     )
-    async with world.as_distributor(world.seller) as seller, world.as_shop(shop_id) as shop:
-        everything = await seller.post("/api/orders", json=world.order(shop_id=shop_id, quantity=8))
+    # Who has placed nothing yet.
+    new = replace(world, seller=await world.front.distributor())
+    async with new.as_distributor(new.seller) as seller, new.as_shop(shop_id) as shop:
+        everything = await seller.post("/api/orders", json=new.order(shop_id=shop_id, quantity=8))
         assert refusal(everything) == (409, "too_many_unpaid_units")
-        body = world.order(shop_id=shop_id)
+        body = new.order(shop_id=shop_id)
         answers = await asyncio.gather(*(seller.post("/api/orders", json=body) for _ in range(8)))
         placed = [answer.json()["order_id"] for answer in answers if answer.status_code == 201]
         refused = {refusal(answer) for answer in answers if answer.status_code != 201}
         assert (len(placed), refused) == (2, {(409, "too_many_unpaid_orders")})
-        # The login has the limit: not the seller whom it names, nor the shop's own orders.
+        # Who places has the limit: not the seller whom it names, nor the shop's own orders.
         assert (await shop.post("/api/orders", json=world.order(shop_id=shop_id, quantity=9))).status_code == 201
         assert (await shop.patch(f"/api/orders/{placed[0]}", json={"status": "cancelled"})).status_code == 200
         assert (await seller.post("/api/orders", json=body)).status_code == 201
         assert refusal(await seller.post("/api/orders", json=body)) == (409, "too_many_unpaid_orders")
+        # Another login of the same distributor shares them.
+        async with new.as_distributor(new.seller) as second:
+            assert refusal(await second.post("/api/orders", json=body)) == (409, "too_many_unpaid_orders")
+            async_answer = await second.post("/api/orders", json=body, headers={"Prefer": "respond-async"})
+            state = await second.get(async_answer.headers["location"], headers={"Prefer": "wait=5"})
+            assert state.status_code == 200, state.text
+            assert (await seller.get(async_answer.headers["location"])).status_code == 404
     async with world.as_distributor(world.top) as top:
         for who in (world.middle, world.seller):
             assert (await top.post("/api/orders", json={**body, "distributor_id": who})).status_code == 201

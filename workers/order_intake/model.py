@@ -37,8 +37,8 @@ class Order(view.Order):
     """`due_at` is the payment deadline while the order is unpaid, else None. It counts from the reservation, by our
     clock, since a shop's clock may be wrong and its backlog long.
 
-    `fingerprint` is that of the order's content, so that a repeat is recognised. `placed_by` is the login of the
-    distributor who placed it, if one did.
+    `fingerprint` is that of the order's content, so that a repeat is recognised. `placed_by` is the distributor
+    who placed it over HTTP, if one did; once it was the login.
     """
 
     fingerprint: str
@@ -190,12 +190,12 @@ class Order(view.Order):
 
 @dataclass(frozen=True, slots=True)
 class Placer:
-    """A distributor's login that places orders: how many unpaid ones it has, and how many units they hold.
+    """A distributor who places orders, with any login: how many unpaid ones there are, and how many units they hold.
 
     Each order takes the next turn, so that of two concurrent ones one is tried again and counts the other.
     """
 
-    login: str
+    id: str
     orders: int = 0
     units: int = 0
     turn: int = 0
