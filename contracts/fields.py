@@ -60,7 +60,10 @@ QUANTITY_MAX = 10_000_000
 """Fuel is sold by the thousandth, so quantities reach millions; more is a typing error."""
 
 GIVEN_MAX = 256
-"""An invalid id is repeated to its sender up to this length."""
+"""What a sender wrote and we could not accept is repeated up to this length."""
+
+DETAIL_MAX = 1000
+"""A sentence about what a sender wrote is cut to this length, as field names and values in it are the sender's."""
 
 ShopId = Annotated[
     str,

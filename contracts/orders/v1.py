@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt
 
@@ -174,8 +174,21 @@ class Team(BaseModel):
     ]
 
 
+_ORDER = ("shop_id", "order_id", "version")
+_REFUSAL = ("shop_id", "order_id", "reason", "detail", "given_order_id")
+_SNAPSHOT = (
+    *_ORDER,
+    *("distributor_id", "currency", "placed_at", "lines", "shipping", "tax", "total", "prepaid", "upline"),
+    "rule_version",
+)
+"""What the order's shop reads, over the broker as over HTTP: nothing of the network above the seller."""
+
+
 class _Snapshot(OfOrder, Event):
-    """The whole order as of its time: enough to calculate every commission without a query."""
+    """The whole order as of its time: enough to calculate every commission without a query.
+
+    The copy for its shop has the seller alone as upline, and no team.
+    """
 
     shop_id: ShopId
     order_id: OrderId
@@ -192,12 +205,16 @@ class _Snapshot(OfOrder, Event):
     team: Annotated[Team | None, Field(description="Absent if the seller was in no team.")] = None
     rule_version: RuleVersion
 
+    @classmethod
+    def for_shop(cls, data: Mapping[str, Any]) -> dict[str, Any]:
+        return super().for_shop(data) | {"upline": [up for up in data["upline"] if up["level"] == 1]}
 
-class OrderAccepted(_Snapshot, type="order.accepted.v1"):
+
+class OrderAccepted(_Snapshot, type="order.accepted.v1", shop_reads=_SNAPSHOT):
     """The order was accepted; its stock is not reserved yet."""
 
 
-class OrderPaid(_Snapshot, type="order.paid.v1"):
+class OrderPaid(_Snapshot, type="order.paid.v1", shop_reads=(*_SNAPSHOT, "paid_at")):
     """The order is paid and its stock reserved: commissions accrue."""
 
     paid_at: Timestamp
@@ -214,7 +231,7 @@ GivenOrderId = Annotated[
 ]
 
 
-class OrderRefused(OfOrder, Refusal, type="order.refused.v1"):
+class OrderRefused(OfOrder, Refusal, type="order.refused.v1", shop_reads=_REFUSAL):
     """The order was not accepted. `reason` is a code; `detail` a sentence that names the field and the rule."""
 
     shop_id: ShopId
@@ -224,7 +241,7 @@ class OrderRefused(OfOrder, Refusal, type="order.refused.v1"):
     given_order_id: GivenOrderId = None
 
 
-class StatusRefused(OfOrder, Refusal, type="order.status-refused.v1"):
+class StatusRefused(OfOrder, Refusal, type="order.status-refused.v1", shop_reads=(*_REFUSAL, "status")):
     """A status update could not be applied, and why."""
 
     shop_id: ShopId
@@ -235,7 +252,7 @@ class StatusRefused(OfOrder, Refusal, type="order.status-refused.v1"):
     given_order_id: GivenOrderId = None
 
 
-class OrderRejected(OfOrder, Event, type="order.rejected.v1"):
+class OrderRejected(OfOrder, Event, type="order.rejected.v1", shop_reads=(*_ORDER, "reason", "detail")):
     """An accepted order ended because its stock is short."""
 
     shop_id: ShopId
@@ -245,14 +262,14 @@ class OrderRejected(OfOrder, Event, type="order.rejected.v1"):
     detail: Detail
 
 
-class OrderShipped(OfOrder, Event, type="order.shipped.v1"):
+class OrderShipped(OfOrder, Event, type="order.shipped.v1", shop_reads=(*_ORDER, "distributor_id")):
     shop_id: ShopId
     order_id: OrderId
     version: OrderVersion
     distributor_id: DistributorId
 
 
-class OrderCompleted(OfOrder, Event, type="order.completed.v1"):
+class OrderCompleted(OfOrder, Event, type="order.completed.v1", shop_reads=(*_ORDER, "distributor_id", "completed_at")):
     """The customer has the goods: the hold period of commissions starts at `completed_at`."""
 
     shop_id: ShopId
@@ -262,7 +279,15 @@ class OrderCompleted(OfOrder, Event, type="order.completed.v1"):
     completed_at: Annotated[Timestamp, Field(description="When the hold period of the commissions starts.")]
 
 
-class OrderCancelled(OfOrder, Event, type="order.cancelled.v1"):
+class OrderCancelled(
+    OfOrder,
+    Event,
+    type="order.cancelled.v1",
+    shop_reads=(
+        *_ORDER,
+        *("distributor_id", "currency", "placed_at", "net_total", "was_reserved", "was_paid", "reason"),
+    ),
+):
     """The order ended before completion. `was_paid`: commissions had accrued."""
 
     shop_id: ShopId
@@ -310,7 +335,16 @@ class RefundedLine(BaseModel):
     refunded: Annotated[Amount, Field(description="Money refunded, this refund included.", examples=["27.35"])]
 
 
-class OrderRefunded(OfOrder, Event, type="order.refunded.v1"):
+class OrderRefunded(
+    OfOrder,
+    Event,
+    type="order.refunded.v1",
+    shop_reads=(
+        *_ORDER,
+        *("refund_id", "distributor_id", "currency", "placed_at", "lines", "amount", "net_total", "refunded_total"),
+        *("was_shipped", "is_full"),
+    ),
+):
     """A refund was booked. All refunded lines are listed with their sums, so an older event adds nothing."""
 
     shop_id: ShopId
@@ -334,7 +368,7 @@ class OrderRefunded(OfOrder, Event, type="order.refunded.v1"):
     ]
 
 
-class RefundRefused(OfOrder, Refusal, type="order.refund-refused.v1"):
+class RefundRefused(OfOrder, Refusal, type="order.refund-refused.v1", shop_reads=(*_REFUSAL, "refund_id")):
     """A refund could not be booked, and why."""
 
     shop_id: ShopId
@@ -345,14 +379,14 @@ class RefundRefused(OfOrder, Refusal, type="order.refund-refused.v1"):
     given_order_id: GivenOrderId = None
 
 
-class AfterSaleChanged(OfOrder, Event, type="order.after-sale-changed.v1"):
+class AfterSaleChanged(OfOrder, Event, type="order.after-sale-changed.v1", shop_reads=(*_ORDER, "open")):
     shop_id: ShopId
     order_id: OrderId
     version: OrderVersion
     open: Annotated[StrictBool, Field(description="While open, commissions stay held.")]
 
 
-class AfterSaleRefused(OfOrder, Refusal, type="order.after-sale-refused.v1"):
+class AfterSaleRefused(OfOrder, Refusal, type="order.after-sale-refused.v1", shop_reads=_REFUSAL):
     shop_id: ShopId
     order_id: OrderId
     reason: Code

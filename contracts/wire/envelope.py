@@ -111,15 +111,26 @@ class Payload(BaseModel):
     to_one_shop: ClassVar[bool] = False
     """Whether it is published for one shop alone, into the queue of that shop."""
 
-    def __init_subclass__(cls, *, type: str | None = None, from_shops: bool = False, **kwargs: Any) -> None:
+    shop_reads: ClassVar[frozenset[str]] = frozenset()
+    """The fields that the shop of an order may read in its own copy of an event; with none, it gets no copy."""
+
+    def __init_subclass__(
+        cls, *, type: str | None = None, from_shops: bool = False, shop_reads: Iterable[str] = (), **kwargs: Any
+    ) -> None:
         super().__init_subclass__(**kwargs)
         cls.from_shops = from_shops
+        cls.shop_reads = frozenset(shop_reads)
         if type is None:
             return
         if type in PAYLOADS:
             raise TypeError(f"message type {type} is defined twice")
         cls.message_type = type
         PAYLOADS[type] = cls
+
+    @classmethod
+    def for_shop(cls, data: Mapping[str, Any]) -> dict[str, Any]:
+        """The part of this event's JSON data that its shop may read."""
+        return {name: value for name, value in data.items() if name in cls.shop_reads}
 
     def about(self) -> str:
         """The CloudEvents subject, for example `order/shop-7/10023`."""
@@ -175,6 +186,8 @@ def in_words_of(message_type: str, refusal: Refusal) -> Refusal:
     return refusal.model_copy(update={"detail": f"{names[name]}:{rest}"}) if colon and name in names else refusal
 
 
+CORRELATION_MAX = 256
+
 P = TypeVar("P", bound=Payload)
 P_co = TypeVar("P_co", bound=Payload, covariant=True)
 
@@ -194,7 +207,7 @@ class Message(BaseModel, Generic[P_co]):
     time: Timestamp
     subject: str | None = Field(default=None, max_length=256)
     datacontenttype: Literal["application/json"] = "application/json"
-    correlationid: str | None = Field(default=None, max_length=256)
+    correlationid: str | None = Field(default=None, max_length=CORRELATION_MAX)
     causationid: str | None = Field(default=None, max_length=128)
     traceparent: TraceParent = None
     data: P_co

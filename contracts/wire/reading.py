@@ -13,6 +13,7 @@ from typing import Annotated, Any, Union
 
 from pydantic import Discriminator, TypeAdapter, ValidationError
 
+from contracts.fields import DETAIL_MAX, GIVEN_MAX
 from contracts.times import CLOCK_SKEW_MAX
 from contracts.wire.envelope import (
     BATCH,
@@ -257,7 +258,7 @@ def _unreadable(
     message_id = envelope.get("id")
     return Unreadable(
         id=message_id if isinstance(message_id, str) and 0 < len(message_id) <= 128 else derived_id("unreadable", body),
-        type=str(routing_key if bare else envelope.get("type", "unknown")),
+        type=str(routing_key if bare else envelope.get("type", "unknown"))[:GIVEN_MAX],
         reason=reason,
         detail=_sentence(problems),
         body=body,
@@ -321,4 +322,4 @@ def _sentence(problems: Sequence[Any]) -> str:
         )
         parts.append(f"{where or 'body'}: {rule}{seen}")
     more = len(problems) - _PROBLEMS_MAX
-    return "; ".join(parts) + (f"; and {more} more" if more > 0 else "")
+    return ("; ".join(parts) + (f"; and {more} more" if more > 0 else ""))[:DETAIL_MAX]

@@ -48,7 +48,8 @@ class Unreadable:
 
     @property
     def correlation(self) -> str:
-        return self.id
+        """Never the id alone: its sender chose it, and it may be the name of an order."""
+        return f"message/{self.id}"
 
     @property
     def refusal_reason(self) -> str:
@@ -140,7 +141,7 @@ Refuse = Callable[[Refused[P]], Refusal | None]
 class Refusing(Generic[P]):
     """The rule that answers refused messages of `P` with the event `refusal`, if their `ids` can still be read.
 
-    The fields in `repeats` are echoed unchecked. `given` is an id that may be invalid; see `refused`.
+    The fields in `repeats` are echoed unchecked, cut to a length. `given` is an id that may be invalid; see `refused`.
     """
 
     def __init__(
@@ -153,7 +154,9 @@ class Refusing(Generic[P]):
 
     def __call__(self, item: Refused[P]) -> Refusal | None:
         data = item.data
-        known = {name: data.get(name, "") for name in self._ids} | {n: str(data.get(n, "")) for n in self._repeats}
+        known = {name: data.get(name, "") for name in self._ids} | {
+            name: str(data.get(name, ""))[:GIVEN_MAX] for name in self._repeats
+        }
         text = data.get(self._given) if self._given else None
         return refused(self._refusal, item, known, given=self._given, text=text)
 

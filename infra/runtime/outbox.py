@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from contracts.wire.envelope import BATCH, EVENTS_EXCHANGE, SHOP_EVENTS_EXCHANGE, STRUCTURED, Message
+from contracts.wire.envelope import BATCH, EVENTS_EXCHANGE, PAYLOADS, SHOP_EVENTS_EXCHANGE, STRUCTURED, Message
 from infra.ports.messaging import (
     ATTEMPTS_HEADER,
     REDELIVERED_HEADER,
@@ -22,9 +22,6 @@ from infra.runtime.fold import Retry
 from infra.runtime.journal import Emitted
 from infra.settings import Settings
 
-_OF_ORDERS = "order."
-"""What the types of events begin with that are for the shop of the order, where they name one."""
-
 
 def events(emitted: Sequence[Emitted], settings: Settings, *, routed: frozenset[str]) -> list[Outgoing]:
     """Pack events of one type into CloudEvents batches, in their order; `routed` types must reach a queue."""
@@ -39,11 +36,18 @@ def events(emitted: Sequence[Emitted], settings: Settings, *, routed: frozenset[
 
 
 def events_for_shops(emitted: Sequence[Emitted], settings: Settings, shops: frozenset[str]) -> list[Outgoing]:
-    """The events of their orders once more, for each of `shops` by itself."""
+    """The events of their orders once more, for each of `shops` by itself, with what that shop may read."""
     by_shop: dict[str, list[bytes]] = {}
+    if not shops:
+        return []
     for event in emitted:
-        if event.type.startswith(_OF_ORDERS) and (shop := json.loads(event.body)["data"].get("shop_id")) in shops:
-            by_shop.setdefault(shop, []).append(event.body)
+        payload = PAYLOADS[event.type]
+        if not payload.shop_reads:
+            continue
+        body = json.loads(event.body)
+        if (shop := body["data"]["shop_id"]) in shops:
+            copy = {**body, "data": payload.for_shop(body["data"])}
+            by_shop.setdefault(shop, []).append(json.dumps(copy, ensure_ascii=False, separators=(",", ":")).encode())
     return [
         Outgoing(SHOP_EVENTS_EXCHANGE, shop, packed, BATCH, mandatory=False, best_effort=True)
         for shop, bodies in by_shop.items()

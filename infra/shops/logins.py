@@ -16,6 +16,9 @@ NOTHING = "^$"
 SHOP_QUEUE_LENGTH_MAX = 100_000
 """What a shop does not read for long is dropped, the oldest first; the HTTP API has all of it."""
 
+SHOP_QUEUE_BYTES_MAX = 256 * 1024 * 1024
+"""The same for large events: 100,000 of the usual size are about 100 MB."""
+
 _SHOP_LIMITS = {"max-connections": 10, "max-channels": 50}
 
 
@@ -33,7 +36,12 @@ def shop_login(shop_id: str) -> Login:
 
 
 def shop_queue(shop_id: str) -> Queue:
-    arguments = {"x-queue-type": "quorum", "x-max-length": SHOP_QUEUE_LENGTH_MAX, "x-overflow": "drop-head"}
+    arguments = {
+        "x-queue-type": "quorum",
+        "x-max-length": SHOP_QUEUE_LENGTH_MAX,
+        "x-max-length-bytes": SHOP_QUEUE_BYTES_MAX,
+        "x-overflow": "drop-head",
+    }
     return Queue(f"{SHOP_LOGIN}{shop_id}.events", arguments, f"answers and events for shop {shop_id}")
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from contracts.wire.envelope import Message
+from contracts.wire.envelope import CORRELATION_MAX, Message
 from contracts.wire.reading import BARE_SOURCE
 from contracts.wire.refusal import NotYours, Unreadable
 from infra.ports.messaging import SHOP_LOGIN
@@ -26,12 +26,19 @@ SENDER_UNKNOWN_DETAIL = (
 def owned(item: Message[Any] | Unreadable, shop: str, *, may_be_bare: bool) -> Message[Any] | Unreadable | NotYours:
     """The message, or its refusal where it names another shop or another source.
 
-    The source of bare bodies is ours: an envelope with it would take the id of another shop's body.
+    The source of bare bodies is ours: an envelope with it would take the id of another shop's body. A correlation id
+    gets the shop's name before it, since messages are found by it as they are by their order.
     """
     why = _foreign(item, shop, may_be_bare=may_be_bare)
     if why is None:
-        return item
+        return _correlated(item, f"{SOURCE}{shop}/")
     return NotYours(item.id, item.sent_as if isinstance(item, Message) else item.type, shop, why)
+
+
+def _correlated(item: Message[Any] | Unreadable, prefix: str) -> Message[Any] | Unreadable:
+    if isinstance(item, Unreadable) or not item.correlationid or item.correlationid.startswith(prefix):
+        return item
+    return item.model_copy(update={"correlationid": f"{prefix}{item.correlationid}"[:CORRELATION_MAX]})
 
 
 def _foreign(item: Message[Any] | Unreadable, shop: str, *, may_be_bare: bool) -> str | None:

@@ -214,7 +214,9 @@ class TestUnreadable:
     def test_with_a_subject_it_is_refused_at_once(self) -> None:
         folded = fold_all(Work(unreadable(product_id=TEA)))
 
-        assert folded.handled == [Handled(unreadable().key, "product.define.v1", "product/501", "m-bad", "refused")]
+        assert folded.handled == [
+            Handled(unreadable().key, "product.define.v1", "product/501", "message/m-bad", "refused")
+        ]
         assert [event.data for event in folded.emissions] == [refused("name: Field required")]
         assert (folded.retries, folded.dead) == ([], [])
 
@@ -223,7 +225,7 @@ class TestUnreadable:
         folded = fold_all(Work(unreadable()), handler=handler)
 
         assert folded.dead == [
-            Unhandled(unreadable().key, "product.define.v1", "message/m-bad", "m-bad", "missing_field", 1)
+            Unhandled(unreadable().key, "product.define.v1", "message/m-bad", "message/m-bad", "missing_field", 1)
         ]
         assert (folded.handled, folded.retries) == ([], [])
         letter = folded.emissions[0].data
@@ -255,7 +257,7 @@ class TestUnreadable:
             (command("b").key, "defined"),
         ]
         assert folded.dead == [
-            Unhandled(unreadable().key, "product.define.v1", "message/m-bad", "m-bad", "handler_error", 1)
+            Unhandled(unreadable().key, "product.define.v1", "message/m-bad", "message/m-bad", "handler_error", 1)
         ]
         assert (folded.retried, folded.retries) == ([], [])
         letter = folded.emissions[2].data
@@ -320,11 +322,13 @@ class TestRecord:
             retried=(
                 Unhandled(command("waits").key, "product.define.v1", "product/501", "product/501", "tea_unknown", 1),
             ),
-            dead=(Unhandled(unreadable().key, "product.define.v1", "message/m-bad", "m-bad", "missing_field", 1),),
+            dead=(
+                Unhandled(unreadable().key, "product.define.v1", "message/m-bad", "message/m-bad", "missing_field", 1),
+            ),
             emitted=tuple(folded.emitted),
         )
         document = to_document(record)
-        assert document["about"] == ["m-bad", "message/m-bad", "order-7", "product/501"]
+        assert document["about"] == ["message/m-bad", "order-7", "product/501"]
         assert document["handled"] == [
             {
                 "id": command("a").key,

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
-from contracts.orders.v1 import UnpaidCancelled
+import pytest
+
+from api.orders.view import LineView, OrderView, SponsorView
+from contracts.orders.v1 import OrderAccepted, OrderLine, OrderPaid, RefundedLine, Team, UnpaidCancelled, Upline
 from contracts.wire import catalogue
 from contracts.wire.envelope import BATCH, SHOP_EVENTS_EXCHANGE, Payload, emit
 from infra.runtime.journal import Emitted
@@ -53,7 +57,59 @@ def test_many_events_of_a_shop_are_packed_in_their_order() -> None:
 
     bodies = [event for each in found for event in json.loads(each.body)]
     assert [len(json.loads(each.body)) for each in found] == [2, 1]
-    assert bodies == [json.loads(event.body) for event in events]
+    assert [event["id"] for event in bodies] == [json.loads(event.body)["id"] for event in events]
+
+
+@pytest.mark.parametrize("event", [accepted(shop_id="a"), paid(shop_id="a")])
+def test_a_copy_has_nothing_of_the_network_above_the_seller(event: OrderAccepted | OrderPaid) -> None:
+    above = [Upline(level=level, distributor_id=40 + level, tier="gold", active=True) for level in (1, 2, 3)]
+    team = Team(team_id=1, leader_id=43, leader_tier="gold", leader_active=True)
+    [found] = events_for_shops(
+        [emitted(event.model_copy(update={"upline": tuple(above), "team": team}))], SETTINGS, frozenset(["a"])
+    )
+    [copy] = json.loads(found.body)
+
+    assert copy["data"]["upline"] == [above[0].model_dump()]
+    assert "team" not in copy["data"]
+    # It is still a message of its type.
+    assert type(event).model_validate_json(json.dumps(copy["data"])).total == event.total
+
+
+def test_a_field_that_is_not_declared_for_shops_does_not_reach_them() -> None:
+    event = emitted(accepted(shop_id="a"))
+    body = json.loads(event.body)
+    body["data"]["new"] = "secret"
+    [found] = events_for_shops([replace(event, body=json.dumps(body).encode())], SETTINGS, frozenset(["a"]))
+
+    assert "secret" not in found.body.decode()
+
+
+def test_shops_read_the_declared_fields_and_no_others() -> None:
+    """A field is added here on purpose, after looking at what HTTP shows to a shop."""
+    order = {"shop_id", "order_id", "version"}
+    refusal = {"shop_id", "order_id", "reason", "detail", "given_order_id"}
+    shown = set(OrderView.model_fields) - {"reserved", "due_at", "status", "reason", "after_sale_open", "refunds"}
+    snapshot = shown - {"paid_at", "completed_at", "refunded_total"}
+
+    assert {name: payload.shop_reads for name, payload in catalogue.ALL.items() if payload.shop_reads} == {
+        "order.accepted.v1": snapshot,
+        "order.paid.v1": snapshot | {"paid_at"},
+        "order.refused.v1": refusal,
+        "order.status-refused.v1": refusal | {"status"},
+        "order.refund-refused.v1": refusal | {"refund_id"},
+        "order.after-sale-refused.v1": refusal,
+        "order.rejected.v1": order | {"reason", "detail"},
+        "order.shipped.v1": order | {"distributor_id"},
+        "order.completed.v1": order | {"distributor_id", "completed_at"},
+        "order.cancelled.v1": order
+        | {"distributor_id", "currency", "placed_at", "net_total", "was_reserved", "was_paid", "reason"},
+        "order.refunded.v1": order
+        | {"distributor_id", "currency", "placed_at", "net_total", "refund_id", "lines", "amount", "refunded_total"}
+        | {"was_shipped", "is_full"},
+        "order.after-sale-changed.v1": order | {"open"},
+    }
+    assert set(OrderLine.model_fields) | set(RefundedLine.model_fields) <= set(LineView.model_fields)
+    assert set(Upline.model_fields) <= set(SponsorView.model_fields)
 
 
 def test_an_event_about_orders_of_many_shops_is_copied_for_none() -> None:
@@ -63,14 +119,14 @@ def test_an_event_about_orders_of_many_shops_is_copied_for_none() -> None:
     assert copies([emitted(answer), emitted(accepted(shop_id="a"))], "a") == [("a", ["a"])]
 
 
-def test_every_other_event_of_an_order_names_its_shop() -> None:
-    of_orders = [
+def test_every_other_event_of_an_order_is_for_its_shop() -> None:
+    not_for_shops = [
         name
         for name, payload in catalogue.ALL.items()
-        if name.startswith("order.") and catalogue.kind_of(payload) == "event" and "shop_id" not in payload.model_fields
+        if name.startswith("order.") and catalogue.kind_of(payload) == "event" and "shop_id" not in payload.shop_reads
     ]
 
-    assert of_orders == [UnpaidCancelled.message_type]
+    assert not_for_shops == [UnpaidCancelled.message_type]
 
 
 def test_events_for_one_shop_alone_are_no_events_of_orders() -> None:

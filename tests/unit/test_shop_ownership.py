@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from contracts.fields import DETAIL_MAX, GIVEN_MAX
 from contracts.orders import v1, v2
 from contracts.wire.envelope import BATCH, STRUCTURED, Message, derived_id
 from contracts.wire.reading import BARE_SOURCE, TOO_LARGE, UNREADABLE_PROPERTY, Reader, is_enveloped
@@ -17,6 +18,7 @@ from infra.shops.ownership import SENDER_UNKNOWN, owned
 from tests.builders import NOW
 from tests.unit.deliveries import OTHER, PLACE_V1, SHOP, an_order, as_bytes, delivered, in_envelope
 from tests.workflow.in_memory import ManualTime
+from workers.order_intake.decide import refuse_unreadable_status
 
 BYTES_MAX = 4000
 PAYLOADS = (v2.PlaceOrder, v1.PlaceOrder)
@@ -86,6 +88,53 @@ class TestOwned:
         by_us, by_a_third = (owned(item, shop, may_be_bare=False) for shop in (SHOP, "store-c"))
 
         assert len({item.key, by_us.key, by_a_third.key}) == 3
+
+
+class TestWhereItIsFound:
+    """Messages are found by their subject and their correlation id: neither may be another shop's order."""
+
+    def test_a_correlation_id_gets_the_name_of_its_shop_once(self) -> None:
+        named = {**in_envelope(an_order()), "correlationid": f"order/{OTHER}/1001"}
+        once = owned(read(named), SHOP, may_be_bare=False)
+        assert isinstance(once, Message)
+        [again] = works_of(delivered(once.to_bytes(), sender=Sender(SHOP, PLACE_V1, "m-1"), attempts=1))
+
+        assert once.correlation == f"urn:shop:{SHOP}/order/{OTHER}/1001"
+        assert again.item.correlation == once.correlation
+
+    def test_without_one_it_is_found_by_its_own_order(self) -> None:
+        item = owned(read(in_envelope(an_order())), SHOP, may_be_bare=False)
+
+        assert item.correlation == f"order/{SHOP}/1001"
+
+    @pytest.mark.parametrize("data", [{"quantity": 0}, an_order(OTHER)])
+    def test_an_id_is_no_order(self, data: dict[str, Any]) -> None:
+        item = owned(read(in_envelope(data, f"order/{OTHER}/1001")), SHOP, may_be_bare=False)
+
+        assert item.correlation != f"order/{OTHER}/1001"
+
+    @pytest.mark.parametrize("content", [an_order(OTHER), in_envelope(an_order(OTHER))])
+    def test_of_an_unknown_sender_it_is_found_by_its_id_alone(self, content: object) -> None:
+        [work] = works_of(delivered(content, content_type=None, sender=Sender("")))
+
+        assert isinstance(work.item, Unreadable)
+        assert work.item.concerns is None
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {**in_envelope(an_order()), "type": "T" * 2000},
+        in_envelope({**an_order(), "T" * 2000: 1}),
+        in_envelope({**an_order(), **{f"{letter * 900}": 1 for letter in "abcd"}}),
+    ],
+)
+def test_what_is_repeated_to_a_sender_has_a_length(content: object) -> None:
+    [work] = works_of(delivered(content))
+
+    assert isinstance(work.item, Unreadable)
+    assert len(work.item.type) <= GIVEN_MAX
+    assert len(work.item.detail) <= DETAIL_MAX
 
 
 @pytest.mark.parametrize("content_type", [None, "application/json", STRUCTURED, BATCH])
@@ -224,3 +273,18 @@ class TestDelivery:
 @pytest.mark.parametrize("sender", [Sender(SHOP), Sender(SHOP, PLACE_V1, "an id with blanks"), Sender("", "", "")])
 def test_a_sender_survives_its_header(sender: Sender) -> None:
     assert Sender.from_header(sender.to_header()) == sender
+
+
+def test_a_field_that_a_refusal_repeats_has_a_length() -> None:
+    content = {
+        **in_envelope({"shop_id": SHOP, "order_id": "1001", "status": "s" * 2000}),
+        "type": "order.update-status.v1",
+    }
+    [item] = Reader((v1.UpdateStatus,)).read(
+        as_bytes(content), content_type=STRUCTURED, routing_key="order.update-status.v1", received_at=NOW
+    )
+    assert isinstance(item, Unreadable)
+    refusal = refuse_unreadable_status(item)
+
+    assert isinstance(refusal, v1.StatusRefused)
+    assert refusal.status == "s" * GIVEN_MAX
