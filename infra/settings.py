@@ -13,6 +13,8 @@ from typing import Annotated
 from pydantic import AfterValidator, AliasChoices, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from contracts.wire.envelope import BATCH_EVENTS_MAX
+
 _WHOLE = re.compile(r"0|[1-9][0-9]{0,18}")
 
 
@@ -38,7 +40,7 @@ class Settings(BaseSettings):
     redis_url: str = Field("redis://127.0.0.1:6379/0", validation_alias=AliasChoices("REDIS_URL"))
     database: str = "tributary"
 
-    batch_events_max: int = 500
+    batch_events_max: Annotated[int, Field(le=BATCH_EVENTS_MAX)] = BATCH_EVENTS_MAX
     """Messages in one transaction: the gain flattens there, and a transaction must stay far below its 60 s limit."""
 
     batch_bytes_max: int = 512 * 1024

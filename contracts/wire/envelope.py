@@ -33,6 +33,8 @@ from contracts.fields import BY_VALUE
 
 STRUCTURED = "application/cloudevents+json"
 BATCH = "application/cloudevents-batch+json"
+BATCH_EVENTS_MAX = 500
+"""Messages in one body. Each unreadable one costs an answer, a dead letter and a line of the log."""
 
 COMMANDS_EXCHANGE = "tributary.commands"
 EVENTS_EXCHANGE = "tributary.events"

@@ -11,12 +11,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Union
 
-from pydantic import Discriminator, TypeAdapter, ValidationError
+from pydantic import Discriminator, Field, TypeAdapter, ValidationError
 
 from contracts.fields import DETAIL_MAX, GIVEN_MAX
 from contracts.times import CLOCK_SKEW_MAX
 from contracts.wire.envelope import (
     BATCH,
+    BATCH_EVENTS_MAX,
     STRUCTURED,
     Command,
     Message,
@@ -30,6 +31,7 @@ from contracts.wire.refusal import TIME_IN_FUTURE, Unreadable
 BARE_SOURCE = "urn:tributary:bare"
 UNREADABLE_PROPERTY = "unreadable_property"
 TOO_LARGE = "too_large"
+TOO_MANY = "too_many_messages"
 _BARE_KEYS = f"{BARE_SOURCE}/"
 _PROBLEMS_MAX = 3
 _BOM = b"\xef\xbb\xbf"
@@ -54,7 +56,9 @@ class Reader:
         if len(envelopes) > 1:
             one = Annotated[Union[envelopes], Discriminator("type")]  # noqa: UP007  (built at run time)
         self._one: TypeAdapter[Message[Any]] = TypeAdapter(one)
-        self._many: TypeAdapter[list[Message[Any]]] = TypeAdapter(list[one])
+        self._many: TypeAdapter[list[Message[Any]]] = TypeAdapter(
+            Annotated[list[one], Field(max_length=BATCH_EVENTS_MAX)]
+        )
 
     def read(
         self,
@@ -94,6 +98,8 @@ class Reader:
         try:
             return [newest(message) for message in self._many.validate_json(body)]
         except ValidationError as error:
+            if _is_too_long(error):
+                return [_too_many(body, content_type, routing_key)]
             found = members(body)
             if found is None:
                 return [_unreadable(body, error, content_type, routing_key)]
@@ -139,6 +145,12 @@ class Reader:
             data=data,
         )
         return newest(bare)
+
+
+def _is_too_long(error: ValidationError) -> bool:
+    """Whether it is the batch itself that is too long; then there is no other problem."""
+    problem = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    return problem["type"] == "too_long" and not problem["loc"]
 
 
 def is_enveloped(body: bytes, content_type: str | None) -> bool:
@@ -200,6 +212,18 @@ def too_large(body: bytes, routing_key: str, bytes_max: int) -> Unreadable:
         reason=TOO_LARGE,
         detail=f"body: {len(body)} bytes, and at most {bytes_max} are accepted; split the message.",
         body=body[:_EXCERPT_BYTES_MAX],
+        routing_key=routing_key,
+    )
+
+
+def _too_many(body: bytes, content_type: str | None, routing_key: str) -> Unreadable:
+    return Unreadable(
+        id=derived_id("unreadable", body),
+        type=routing_key,
+        reason=TOO_MANY,
+        detail=f"body: {BATCH_EVENTS_MAX} messages at most are accepted in one body; split it.",
+        body=body,
+        content_type=content_type,
         routing_key=routing_key,
     )
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from contracts.catalog.v1 import DefineProduct
 from contracts.orders import v1, v2
-from contracts.wire.envelope import BATCH, STRUCTURED, Message
+from contracts.wire.envelope import BATCH, BATCH_EVENTS_MAX, STRUCTURED, Message
 from contracts.wire.reading import BARE_SOURCE, Reader, content_of, too_large
 from contracts.wire.refusal import Unreadable
 from tests.builders import NOW, ORDER, SELLER, SHOP, TEA, a_placed_line, accepted, message, place
@@ -235,7 +235,7 @@ class TestABadMessageKeeps:
     def test_its_own_id_type_and_data(self) -> None:
         item = the_only(read(sent_with(prepaid="perhaps")))
 
-        assert (item.id, item.type, item.correlation) == ("m-1", V2, "m-1")
+        assert (item.id, item.type, item.correlation) == ("m-1", V2, "message/m-1")
         assert (item.data["shop_id"], item.data["prepaid"]) == (SHOP, "perhaps")
 
     @pytest.mark.parametrize("given_id", ["", "x" * 129, 7, None, ["m-1"]])
@@ -290,6 +290,23 @@ class TestNeighbours:
         item = the_only(read(body, BATCH))
 
         assert isinstance(item, Unreadable)
+        assert item.body == body.encode()
+
+    def test_as_many_as_allowed_are_read(self) -> None:
+        items = read(json.dumps([sent(id=f"m-{n}") for n in range(BATCH_EVENTS_MAX)]), BATCH)
+
+        assert len(items) == BATCH_EVENTS_MAX
+        assert all(isinstance(item, Message) for item in items)
+
+    @pytest.mark.parametrize("member", [0, sent()])
+    def test_more_than_allowed_are_one_bad_message(self, member: object) -> None:
+        """Each unreadable message has its price; 20,000 of them fit into 109 kB."""
+        body = json.dumps([member] * (BATCH_EVENTS_MAX + 1))
+        item = the_only(read(body, BATCH))
+
+        assert isinstance(item, Unreadable)
+        assert item.reason == "too_many_messages"
+        assert item.detail == "body: 500 messages at most are accepted in one body; split it."
         assert item.body == body.encode()
 
 
