@@ -5,16 +5,20 @@ An administrator reaches everything; a distributor their own and their downline'
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Collection
+from datetime import datetime
 from typing import Any
 
 from api.http.problems import Problem
+from api.identity.accounts.two_persons import hands_of
 from api.identity.principal import Principal
+from api.identity.repository import USERS
 from contracts.network.view import DISTRIBUTORS, SPONSORS_PATH, TEAMS
 from contracts.orders.v1 import UPLINE_DEPTH_MAX
 from contracts.orders.view import LISTS, downline_list, shop_list
 from infra.ports.store import Reader
 
+_DEPTH = UPLINE_DEPTH_MAX - 1
 NOTHING: dict[str, Any] = {"_id": {"$in": []}}
 
 
@@ -39,7 +43,7 @@ async def reaches(reader: Reader, principal: Principal, distributor_id: int) -> 
         return bool(await reader.find(DISTRIBUTORS, {"_id": distributor_id}, limit=1, fields=("_id",)))
     if principal.kind != "distributor" or own is None:
         return False
-    chain = await reader.ancestors(DISTRIBUTORS, [distributor_id], via="sponsor_id", depth_max=UPLINE_DEPTH_MAX - 1)
+    chain = await reader.ancestors(DISTRIBUTORS, [distributor_id], via="sponsor_id", depth_max=_DEPTH)
     return own in {above["_id"] for above in chain}
 
 
@@ -49,23 +53,38 @@ async def require_reach(reader: Reader, principal: Principal, distributor_id: in
         raise Problem("not_found")
 
 
-async def may_earn_from(reader: Reader, distributor_id: int, seller_id: int) -> bool:
-    """Whether the distributor is, was or will be above the seller, or the leader of one of the seller's teams: an order
-    pays those of the day for which it counts, and who enters it may choose the day.
+async def acts_for(reader: Reader, principal: Principal, distributor_ids: Collection[int], now: datetime) -> set[int]:
+    """Those of these distributors who are the principal, or whose login the principal made, changed or reset within a
+    week: then the principal may hold its password.
     """
-    chain = await reader.ancestors(DISTRIBUTORS, [seller_id], via=SPONSORS_PATH, depth_max=UPLINE_DEPTH_MAX - 1)
-    if distributor_id in {above["_id"] for above in chain}:
-        return True
+    own = {principal.distributor_id} & set(distributor_ids)
+    if "users:write" in principal.permissions:
+        for user in await USERS.all(reader, {"distributor_id": {"$in": list(distributor_ids)}}):
+            if principal.subject in hands_of(user, now):
+                own.add(user.distributor_id)
+    return {distributor_id for distributor_id in own if distributor_id is not None}
+
+
+async def may_earn_from(reader: Reader, principal: Principal, seller_id: int, now: datetime) -> set[int]:
+    """For whom the principal may earn from a sale: those who are, were or will be above the seller, or lead one of the
+    seller's teams. An order pays those of the day for which it counts, and who enters it may choose the day.
+    """
+    chain = await reader.ancestors(DISTRIBUTORS, [seller_id], via=SPONSORS_PATH, depth_max=_DEPTH)
     teams = [entry["team_id"] for one in chain if one["_id"] == seller_id for entry in one.get("teams", ())]
     led = await reader.find(TEAMS, {"_id": {"$in": [team for team in teams if team is not None]}}, fields=("leaders",))
-    return distributor_id in {leader["leader_id"] for team in led for leader in team["leaders"]}
+    leaders = {leader["leader_id"] for team in led for leader in team["leaders"]}
+    return await acts_for(reader, principal, {one["_id"] for one in chain} | leaders, now)
 
 
-async def require_own_branch(reader: Reader, principal: Principal, above_id: int, distributor_id: int) -> None:
-    """Raise Problem own_standing where an administrator who is a distributor too would add someone to their own branch:
-    what that one sells would pay the administrator.
+async def require_own_branch(
+    reader: Reader, principal: Principal, above_id: int, distributor_id: int, now: datetime
+) -> None:
+    """Raise Problem own_standing where someone who is, or acts for, a distributor would add another one to that branch:
+    what the other one sells would pay them.
     """
-    if principal.kind == "admin" and principal.distributor_id is not None:
-        distributor = replace(principal, kind="distributor")
-        if await reaches(reader, distributor, above_id) and not await reaches(reader, distributor, distributor_id):
-            raise Problem("own_standing")
+    above, below = [
+        {one["_id"] for one in await reader.ancestors(DISTRIBUTORS, [each], via="sponsor_id", depth_max=_DEPTH)}
+        for each in (above_id, distributor_id)
+    ]
+    if await acts_for(reader, principal, above - below, now):
+        raise Problem("own_standing")

@@ -12,7 +12,7 @@ from pydantic import Field
 from api.access.guard import needs
 from api.access.ports import Here, Ports
 from api.access.rehearsals import TOO_LONG, rehearse
-from api.access.scope import require_own_branch, require_reach
+from api.access.scope import acts_for, require_own_branch, require_reach
 from api.access.writing import Writing, written
 from api.http.bodies import Body, BodyRoute
 from api.http.conditions import (
@@ -230,7 +230,7 @@ async def move_distributor(
     before = await _before(ports, principal, distributor_id, if_match)
     await _require_sponsor(ports, principal, body.sponsor_id)
     if body.sponsor_id is not None:
-        await require_own_branch(ports.store, principal, body.sponsor_id, distributor_id)
+        await require_own_branch(ports.store, principal, body.sponsor_id, distributor_id, ports.time.now())
     command = MoveDistributor(distributor_id=distributor_id, **body.model_dump())
     return await writing.write(command, lambda: _shown(ports, distributor_id), before=before)
 
@@ -314,7 +314,7 @@ async def _before(ports: Ports, principal: Principal, distributor_id: int, if_ma
     Raises Problem not_found, precondition_failed, and own_standing: no one decides what they earn themselves.
     """
     await require_reach(ports.store, principal, distributor_id)
-    if distributor_id == principal.distributor_id:
+    if await acts_for(ports.store, principal, [distributor_id], ports.time.now()):
         raise Problem("own_standing")
     one = await find_distributor(ports.store, distributor_id)
     check_match(if_match, etag_of(version_of(one)))

@@ -10,7 +10,7 @@ from pydantic import AwareDatetime
 
 from api.access.guard import needs
 from api.access.ports import Here, Ports
-from api.access.scope import require_own_branch, require_reach
+from api.access.scope import acts_for, require_own_branch, require_reach
 from api.access.writing import Writing, written
 from api.http.bodies import VISIBLE, Body, BodyRoute
 from api.http.conditions import (
@@ -161,9 +161,9 @@ async def add_member(team_id: TeamPart, body: NewMember, ports: Here, principal:
     """From `effective_at` on; a member of another team leaves that team."""
     team = await find_team(ports.store, principal, team_id, ports.time.now(), whole=True)
     await require_person(ports.store, principal, body.distributor_id, "distributor_unknown")
-    own = principal.distributor_id
-    if own is not None and any(entry.leader_id == own for entry in team.leaders):
-        await require_own_branch(ports.store, principal, own, body.distributor_id)
+    now = ports.time.now()
+    for leader_id in await acts_for(ports.store, principal, {entry.leader_id for entry in team.leaders}, now):
+        await require_own_branch(ports.store, principal, leader_id, body.distributor_id, now)
     return await writing.write(
         JoinTeam(team_id=team_id, **body.model_dump()), lambda: _member(ports, body.distributor_id)
     )
@@ -222,7 +222,7 @@ async def change_leader(
 async def _require_leader(ports: Ports, principal: Principal, leader_id: int) -> None:
     """The leader must be within reach, and never the author: leaders earn from their team."""
     await require_person(ports.store, principal, leader_id, "leader_unknown")
-    if leader_id == principal.distributor_id:
+    if await acts_for(ports.store, principal, [leader_id], ports.time.now()):
         raise Problem("own_standing")
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
-from api.access.scope import may_earn_from, reaches
+from api.access.scope import acts_for, may_earn_from, reaches
 from api.http.problems import Problem, Reason
 from api.identity.principal import Principal
 from contracts.catalog.view import PRODUCTS
@@ -139,19 +140,26 @@ def require_open(shop: Document, principal: Principal, default: str | None) -> N
         raise Problem("distributors_not_accepted", detail=f"shop_id: {shop['_id']} takes no orders from distributors.")
 
 
-async def require_no_own_prepaid(reader: Reader, principal: Principal, body: SimpleOrder | OrderOfLines) -> None:
+async def require_no_own_prepaid(
+    reader: Reader, principal: Principal, body: SimpleOrder | OrderOfLines, now: datetime
+) -> None:
     """Who may earn from an order does not enter it as paid, whatever else they are. Raises Problem own_earnings."""
-    own = principal.distributor_id
-    if own is None or not (isinstance(body, OrderOfLines) and body.prepaid):
+    if not (isinstance(body, OrderOfLines) and body.prepaid) or principal.kind == "shop":
         return
-    if await may_earn_from(reader, own, body.distributor_id):
-        raise Problem("own_earnings", detail=f"prepaid: distributor {own} may earn from it.")
+    if own := await may_earn_from(reader, principal, body.distributor_id, now):
+        raise Problem("own_earnings", detail=f"prepaid: {_named(own)} may earn from it.")
 
 
-def require_no_earnings(principal: Principal, order: Order, step: str) -> None:
+async def require_no_earnings(reader: Reader, principal: Principal, order: Order, step: str, now: datetime) -> None:
     """Who earns from an order does not bring the money closer, whatever else they are. Raises Problem own_earnings."""
-    if principal.distributor_id in order.earners and step in ("paid", "completed", "after_sale_closed"):
-        raise Problem("own_earnings", detail=f"{step}: distributor {principal.distributor_id} earns from {order.key}.")
+    if principal.kind == "shop" or step not in ("paid", "completed", "after_sale_closed"):
+        return
+    if own := await acts_for(reader, principal, order.earners, now):
+        raise Problem("own_earnings", detail=f"{step}: {_named(own)} earns from {order.key}.")
+
+
+def _named(distributor_ids: set[int]) -> str:
+    return f"distributor {min(distributor_ids)}, who is you or whose login you made or changed within a week,"
 
 
 async def seller_of(reader: Reader, principal: Principal, distributor_id: int) -> None:

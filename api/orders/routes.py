@@ -110,7 +110,7 @@ async def place_order(
     _, shop, _ = await asyncio.gather(
         seller_of(ports.store, principal, body.distributor_id),
         known_shop(ports.store, command),
-        require_no_own_prepaid(ports.store, principal, body),
+        require_no_own_prepaid(ports.store, principal, body, ports.time.now()),
     )
     require_open(shop, principal, ports.settings.default_shop_id)
 
@@ -282,10 +282,15 @@ async def _shown(request: Request, ports: Any, principal: Principal, order: Orde
 
 async def _changed(writing: Writer, order: Order, body: StatusUpdate, if_match: str | None) -> Response:
     check_match(if_match, etag_of(order.version))
-    require_no_earnings(writing.principal, order, body.status)
+    await _require_no_earnings(writing, order, body.status)
     require_step(order, body.status)
     command = UpdateStatus(shop_id=order.shop_id, order_id=order.order_id, status=body.status)
     return await _write(writing, order, command)
+
+
+async def _require_no_earnings(writing: Writer, order: Order, step: str) -> None:
+    ports = writing.ports
+    await require_no_earnings(ports.store, writing.principal, order, step, ports.time.now())
 
 
 async def _refunded(writing: Writer, order: Order, body: NewRefund) -> Response:
@@ -296,7 +301,7 @@ async def _refunded(writing: Writer, order: Order, body: NewRefund) -> Response:
 
 
 async def _after_sale(writing: Writer, order: Order, body: AfterSale) -> Response:
-    require_no_earnings(writing.principal, order, "after_sale" if body.open else "after_sale_closed")
+    await _require_no_earnings(writing, order, "after_sale" if body.open else "after_sale_closed")
     require_step(order, "after_sale")
     command = ChangeAfterSale(shop_id=order.shop_id, order_id=order.order_id, open=body.open)
     return await _write(writing, order, command)

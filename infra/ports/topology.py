@@ -18,9 +18,14 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class Queue:
+    """One that `replaces_empty` was declared with other arguments by an earlier version. These never change, so that
+    queue is deleted first, once it is empty and has no reader.
+    """
+
     name: str
     arguments: dict[str, Any]
     reason: str
+    replaces_empty: bool = False
 
 
 @dataclass(frozen=True, slots=True)

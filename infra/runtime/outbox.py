@@ -12,6 +12,7 @@ from infra.ports.messaging import (
     REDELIVERED_HEADER,
     REPLAYS_HEADER,
     REPLY_TO_HEADER,
+    ROUTING_KEY_HEADER,
     SENDER_HEADER,
     Delivery,
     Outgoing,
@@ -20,6 +21,7 @@ from infra.ports.messaging import (
 from infra.runtime.failure_policy import delay_name
 from infra.runtime.fold import Retry
 from infra.runtime.journal import Emitted
+from infra.runtime.topology import PARKED
 from infra.settings import Settings
 
 
@@ -95,6 +97,12 @@ def retries(waiting: Sequence[Retry], queue: str, settings: Settings) -> list[Ou
         for (delay_s, attempt, replays, reply_to, sender), bodies in groups.items()
         for packed in pack(bodies, settings.batch_events_max, settings.publish_bytes_max)
     ]
+
+
+def parked(delivery: Delivery) -> Outgoing:
+    """A body that is too large for the store, without the headers it came with, for the queue of such bodies."""
+    headers = {ROUTING_KEY_HEADER: delivery.routing_key}
+    return Outgoing("", PARKED, delivery.body, delivery.content_type, headers=headers)
 
 
 def alone(message: Message[Any], delivery: Delivery, queue: str, sender: Sender | None) -> Outgoing:

@@ -254,3 +254,29 @@ async def test_an_administrator_adds_no_one_to_their_own_branch_or_team(world: W
         assert (await client.post(members, json={"distributor_id": world.middle})).status_code == 200
         back = await client.post(f"{own}/move", json={"sponsor_id": world.middle})
         assert back.status_code == 200, back.text
+
+
+async def test_an_administrator_does_not_pay_a_distributor_whose_login_they_made(world: World) -> None:
+    """A puppet: a distributor of one's own making, at the top, with a login, and a prepaid order for it."""
+    async with world.as_admin() as ann, world.as_admin() as bob:
+        made = (await ann.post("/api/distributors", json={"tier": "gold"})).json()
+        puppet = int(made["distributor_id"])
+        user = {"email": an_email(), "roles": ["ROLE_DISTRIBUTOR"], "distributor_id": puppet, "password": PASSWORD}
+        assert (await ann.post("/api/users", json=user)).status_code == 201
+        order = await world.placed(ann, distributor_id=puppet)
+        await world.reserved(order["order_id"])
+        url = f"/api/orders/{world.shop_id}/{order['order_id']}"
+        for answer in (
+            await ann.post("/api/orders", json=of_lines(world, distributor_id=puppet, prepaid=True)),
+            await ann.patch(url, json={"status": "paid"}),
+        ):
+            assert refusal(answer) == (403, "own_earnings"), answer.text
+        for answer in (
+            await ann.post(f"/api/distributors/{world.top}/move", json={"sponsor_id": puppet}),
+            await ann.patch(f"/api/distributors/{puppet}", json={"tier": "silver"}),
+            await ann.post("/api/teams", json={"name": "Puppets", "leader_id": puppet}),
+        ):
+            assert refusal(answer) == (403, "own_standing"), answer.text
+        # It is another administrator's to decide.
+        assert (await bob.patch(url, json={"status": "paid"})).status_code == 200
+        assert (await bob.patch(f"/api/distributors/{puppet}", json={"tier": "silver"})).status_code == 200

@@ -71,12 +71,12 @@ def require_independent(first: User | None, second: User, *, since: datetime | N
         raise Problem("not_independent", detail="Your account is younger than what you are to confirm.")
     if first is not None and first.id == second.id:
         raise Problem("not_independent", detail="You began it yourself.")
-    if first is not None and _hands(first, now) & _hands(second, now):
+    if first is not None and hands_of(first, now) & hands_of(second, now):
         days = INDEPENDENT_AFTER.days
         detail = f"One of you, or one third person, made, changed or reset both accounts within {days} days."
         raise Problem("not_independent", detail=detail)
 
 
-def _hands(user: User, now: datetime) -> set[str]:
+def hands_of(user: User, now: datetime) -> set[str]:
     """The persons who may act through the account: its own, and who touched it of late."""
     return {user.id, *(touch.by for touch in user.touched if touch.at > now - INDEPENDENT_AFTER)}
