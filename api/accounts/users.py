@@ -23,6 +23,7 @@ from api.identity.model import User
 from api.identity.permissions import DEFAULTS, PERMISSIONS, Role
 from api.identity.principal import Principal
 from contracts.fields import DistributorId
+from contracts.numbers import whole_of
 
 router = APIRouter(prefix="/api/users", tags=["users"], route_class=BodyRoute)
 
@@ -285,5 +286,5 @@ def _version(if_match: str | None) -> int | None:
     """The version that If-Match names; None for none or `*`. An invalid version matches nothing."""
     if if_match is None or if_match.strip() == "*":
         return None
-    text = if_match.strip().removeprefix('"').removesuffix('"')
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else -1
+    version = whole_of(if_match.strip().removeprefix('"').removesuffix('"'))
+    return -1 if version is None else version
