@@ -31,8 +31,8 @@ from contracts.stock.v1 import (
 )
 from contracts.stock.view import Lot, StockItem
 from contracts.wire.decision import Decision, NotYet
-from contracts.wire.envelope import Message, Payload, Refusal
-from contracts.wire.refusal import Refused, refused
+from contracts.wire.envelope import Message, Payload
+from contracts.wire.refusal import Refusing
 from workers.stock_reservation.model import (
     EXPIRES_SOON_DAYS,
     Booking,
@@ -48,6 +48,10 @@ from workers.stock_reservation.model import (
 
 Answer = Decision[State] | NotYet[State]
 Watched = tuple[StockItem, tuple[Payload, ...]]
+
+refuse_unreadable = Refusing[ReceiveStock | AdjustStock | SetStock](
+    StockRefused, "product_id", given="reference", sent_as=("receipt_id", "adjustment_id", "reference")
+)
 
 
 def reserve(state: State, message: Message[OrderAccepted]) -> Answer:
@@ -276,14 +280,6 @@ def take_back(state: State, message: Message[UnpaidCancelled]) -> Answer:
         for shop_id, order_id in [reservation.key.split("/")]
     )
     return Decision(after, (*released_events, *changes), "released" if released else "nothing_reserved")
-
-
-def refuse_unreadable(item: Refused[ReceiveStock | AdjustStock | SetStock]) -> Refusal | None:
-    """Refuse a message that breaks its contract, or reuses an id, if its product and reference can still be read."""
-    data = item.data
-    references = (data.get(name) for name in ("receipt_id", "adjustment_id", "reference"))
-    known = {"product_id": data.get("product_id")}
-    return refused(StockRefused, item, known, given="reference", text=next(filter(None, references), None))
 
 
 def _item(state: State, product_id: int) -> StockItem:
