@@ -139,8 +139,11 @@ class TestStock:
 def test_the_newest_crossing_decides_in_any_order(order: list[int], repeats: list[int]) -> None:
     state, published = alert_state(), []
     for crossing in (*order, *repeats):
-        rule, payload = (raise_low_stock, low(crossing)) if crossing % 2 else (resolve_low_stock, recovered(crossing))
-        decision = rule(state, message(payload))  # type: ignore[operator]
+        decision = (
+            raise_low_stock(state, message(low(crossing)))
+            if crossing % 2
+            else resolve_low_stock(state, message(recovered(crossing)))
+        )
         state = decision.state
         published += [crossing for _ in decision.publish]
 
@@ -229,10 +232,11 @@ class TestDeadLetters:
 
 
 def test_handled_twice_equals_once() -> None:
-    for rule, state, payload, outcome in (
+    cases: list[tuple[Any, Any, Any, str]] = [
         (raise_low_stock, alert_state(), low(), "outdated"),
         (resolve_low_stock, alert_state(OPEN), recovered(), "outdated"),
         (keep_dead_letter, alert_state(), a_letter(), "duplicate"),
-    ):
-        once = rule(state, message(payload)).state  # type: ignore[operator]
-        assert rule(once, message(payload)) == Decision(once, outcome=outcome)  # type: ignore[operator]
+    ]
+    for rule, state, payload, outcome in cases:
+        once = rule(state, message(payload)).state
+        assert rule(once, message(payload)) == Decision(once, outcome=outcome)

@@ -71,7 +71,7 @@ class TestAnOrder:
         )
         event = OrderRefused(shop_id=SHOP, order_id=ORDER, reason="total_too_large", detail=detail)
 
-        assert decide_place(order_state(), message(command)).publish == (event,)  # type: ignore[union-attr]
+        assert decide_place(order_state(), message(command)).publish == (event,)
 
     def test_with_the_most_and_largest_lines_is_refused(self) -> None:
         assert placed(*["999999999999.99"] * 500).publish[0].reason == "total_too_large"

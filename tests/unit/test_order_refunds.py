@@ -44,12 +44,12 @@ from workers.order_intake.model import Order, Refund, State
 from workers.order_intake.refunds import requested_lines
 
 LATER = NOW + timedelta(days=3)
-PENDING = {"version": 2, "reserved": True, "due_at": NOW + HALF_AN_HOUR}
-PAID = {"version": 3, "reserved": True, "status": "paid", "paid_at": NOW}
-SHIPPED = {**PAID, "version": 4, "status": "shipped"}
-COMPLETED = {**SHIPPED, "version": 5, "status": "completed", "completed_at": NOW}
-REJECTED = {"version": 2, "status": "rejected", "reason": "stock_short"}
-CANCELLED = {**PAID, "version": 4, "status": "cancelled", "reason": "cancelled_by_shop"}
+PENDING: dict[str, Any] = {"version": 2, "reserved": True, "due_at": NOW + HALF_AN_HOUR}
+PAID: dict[str, Any] = {"version": 3, "reserved": True, "status": "paid", "paid_at": NOW}
+SHIPPED: dict[str, Any] = {**PAID, "version": 4, "status": "shipped"}
+COMPLETED: dict[str, Any] = {**SHIPPED, "version": 5, "status": "completed", "completed_at": NOW}
+REJECTED: dict[str, Any] = {"version": 2, "status": "rejected", "reason": "stock_short"}
+CANCELLED: dict[str, Any] = {**PAID, "version": 4, "status": "cancelled", "reason": "cancelled_by_shop"}
 A_TEA = Line(1, TEA, TEAS, 2, 10_000, 1_000)
 
 

@@ -184,14 +184,14 @@ class TestActivate:
         assert in_force(NOW + DAY, "default", state.tenures) == activated.rule_version
 
     def test_the_default_date_is_the_messages_time(self) -> None:
-        state = activate(a_book(approved(a_draft()))).state  # type: ignore[union-attr]
+        state = activate(a_book(approved(a_draft()))).state
 
         assert state.rules == {1: active(a_draft())}
 
     def test_each_activation_takes_the_next_turn_of_its_market(self) -> None:
         state = replace(a_book(approved(a_draft())), turns={"default": Turn("default", 7), "cn": Turn("cn", 1)})
 
-        turns = activate(state).state.turns  # type: ignore[union-attr]
+        turns = activate(state).state.turns
         assert turns == {"default": Turn("default", 8), "cn": Turn("cn", 1)}
 
     @pytest.mark.parametrize("fields", [{}, {"effective_from": NOW - DAY}])
@@ -240,7 +240,7 @@ class TestActivate:
 
         detail = "plan direct: it pays up to level 3, and market default allows 2."
         assert beyond == refused(three, "market_limit", detail)
-        assert activate(wider).outcome == "activated"  # type: ignore[union-attr]
+        assert activate(wider).outcome == "activated"
 
     @pytest.mark.parametrize("at", [NOW - DAY, NOW - HOUR])
     def test_rules_of_the_past_are_never_replaced(self, at: Any) -> None:
@@ -266,14 +266,14 @@ class TestActivate:
         state = a_book(other, approved(a_draft(2, "0.2")))
         answer = activate(state, 2, effective_from=NOW - DAY)
 
-        assert answer.outcome == "activated"  # type: ignore[union-attr]
+        assert answer.outcome == "activated"
         before = in_force(NOW, other.terms.market, state.tenures)
-        assert before in (None, in_force(NOW, other.terms.market, answer.state.tenures))  # type: ignore[union-attr]
+        assert before in (None, in_force(NOW, other.terms.market, answer.state.tenures))
 
     def test_rules_may_be_replaced_from_now_on(self) -> None:
         state = a_book(active(a_draft(), effective_from=NOW - DAY), approved(a_draft(2, "0.2")))
 
-        assert activate(state, 2, effective_from=NOW).outcome == "activated"  # type: ignore[union-attr]
+        assert activate(state, 2, effective_from=NOW).outcome == "activated"
 
 
 class TestRetire:
@@ -283,7 +283,7 @@ class TestRetire:
         ended = active(a_draft(), retired_from=NOW + DAY, retired_by="wei")
 
         assert retire(state, effective_from=NOW + DAY) == Decision(a_book(ended), (event,), "retired")
-        assert retire(state).state.rules[1].retired_from == NOW  # type: ignore[union-attr]
+        assert retire(state).state.rules[1].retired_from == NOW
         assert in_force(NOW + DAY, "default", a_book(ended).tenures) is None
 
     @pytest.mark.parametrize(
@@ -319,7 +319,7 @@ class TestRetire:
         detail = "rule_version: 1 is not active; only active rules can end."
 
         assert retire(state) == NotYet("not_active", refused(state, "not_active", detail))  # type: ignore[arg-type]
-        assert retire(a_book()).reason == "not_proposed"  # type: ignore[union-attr]
+        assert retire(a_book()).reason == "not_proposed"
 
 
 def define(state: State, **fields: Any) -> Answer:
@@ -348,17 +348,17 @@ class TestMarket:
         assert define(state) == Decision(state, outcome="unchanged")
 
     def test_the_default_market_may_be_defined_as_it_is(self) -> None:
-        assert define(a_book(), market="default").outcome == "defined"  # type: ignore[union-attr]
+        assert define(a_book(), market="default").outcome == "defined"
 
     def test_more_than_three_levels_need_a_person_and_a_reason(self) -> None:
         detail = "levels_paid_max: 4 is more than 3; name in `override` who decided so, and why."
         event = MarketRefused(market="cn", reason="levels_beyond_three", detail=detail)
         override = LevelsOverride(by="li.na", reason="licence 17")
 
-        assert define(a_book(), levels_paid_max=3).outcome == "defined"  # type: ignore[union-attr]
+        assert define(a_book(), levels_paid_max=3).outcome == "defined"
         assert define(a_book(), levels_paid_max=4) == Decision(a_book(), (event,), "refused")
         answer = define(a_book(), levels_paid_max=4, override=override)
-        [defined] = answer.publish  # type: ignore[union-attr]
+        [defined] = answer.publish
         assert isinstance(defined, MarketDefined)
         assert (defined.override_by, defined.override_reason) == ("li.na", "licence 17")
 
@@ -372,9 +372,9 @@ class TestMarket:
         event = MarketRefused(market="cn", reason="rules_in_force", detail=detail)
 
         assert define(state, levels_paid_max=1) == Decision(state, (event,), "refused")
-        assert define(state, levels_paid_max=3).outcome == "defined"  # type: ignore[union-attr]
+        assert define(state, levels_paid_max=3).outcome == "defined"
         for harmless in (replace(rules, retired_from=NOW + DAY), approved(a_draft(market="cn")), active(a_draft())):
-            assert define(a_book(harmless), levels_paid_max=1).outcome == "defined"  # type: ignore[union-attr]
+            assert define(a_book(harmless), levels_paid_max=1).outcome == "defined"
 
 
 def unreadable(data: dict[str, Any]) -> Unreadable:

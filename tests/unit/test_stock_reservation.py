@@ -368,7 +368,7 @@ class TestRunningLow:
         ],
     )
     def test_a_receipt_sets_the_thresholds_with_a_gap_between_them(
-        self, known: dict[str, int], given: dict[str, int], thresholds: tuple[int, int]
+        self, known: dict[str, Any], given: dict[str, Any], thresholds: tuple[int, int]
     ) -> None:
         state = stock_state(an_item(TEA, a_lot(on_hand=100), **known))
 

@@ -41,7 +41,7 @@ def test_every_refusal_of_an_order_repeats_its_id(given: str) -> None:
             refuse_unreadable_after_sale,
         )
     ]
-    order_ids = set()
+    order_ids: set[str] = set()
     for answer, kind in zip(answers, (OrderRefused, StatusRefused, RefundRefused, AfterSaleRefused), strict=True):
         assert isinstance(answer, kind)
         assert (answer.shop_id, answer.given_order_id, answer.reason) == (SHOP, given, "invalid_message")
