@@ -38,16 +38,11 @@ from tests.builders import (
     tick,
     update,
 )
+from tests.unit.order_steps import CANCELLED, COMPLETED, PAID, REJECTED, RESERVED, SHIPPED
 from workers.order_intake import decide
 from workers.order_intake.model import Order, State
 
 LATER = NOW + timedelta(minutes=5)
-RESERVED: dict[str, Any] = {"version": 2, "reserved": True, "due_at": NOW + HALF_AN_HOUR}
-PAID: dict[str, Any] = {"version": 3, "reserved": True, "status": "paid", "paid_at": NOW}
-SHIPPED: dict[str, Any] = {**PAID, "version": 4, "status": "shipped"}
-COMPLETED: dict[str, Any] = {**SHIPPED, "version": 5, "status": "completed", "completed_at": NOW}
-REJECTED: dict[str, Any] = {"version": 2, "status": "rejected", "reason": "stock_short"}
-CANCELLED: dict[str, Any] = {"version": 2, "status": "cancelled", "reason": "cancelled_by_shop"}
 
 
 def status_refused(status: str, reason: str, detail: str, state: State) -> Decision[State]:

@@ -22,7 +22,6 @@ from contracts.wire.decision import Decision, NotYet
 from tests.builders import (
     CUP,
     CUPS,
-    HALF_AN_HOUR,
     KEY,
     NOW,
     ORDER,
@@ -38,18 +37,13 @@ from tests.builders import (
     refunded,
     update,
 )
+from tests.unit.order_steps import CANCELLED_WHEN_PAID, COMPLETED, PAID, REJECTED, RESERVED, SHIPPED
 from workers.order_intake import decide
 from workers.order_intake.content import refund_fingerprint_of
 from workers.order_intake.model import Order, Refund, State
 from workers.order_intake.refunds import requested_lines
 
 LATER = NOW + timedelta(days=3)
-PENDING: dict[str, Any] = {"version": 2, "reserved": True, "due_at": NOW + HALF_AN_HOUR}
-PAID: dict[str, Any] = {"version": 3, "reserved": True, "status": "paid", "paid_at": NOW}
-SHIPPED: dict[str, Any] = {**PAID, "version": 4, "status": "shipped"}
-COMPLETED: dict[str, Any] = {**SHIPPED, "version": 5, "status": "completed", "completed_at": NOW}
-REJECTED: dict[str, Any] = {"version": 2, "status": "rejected", "reason": "stock_short"}
-CANCELLED: dict[str, Any] = {**PAID, "version": 4, "status": "cancelled", "reason": "cancelled_by_shop"}
 A_TEA = Line(1, TEA, TEAS, 2, 10_000, 1_000)
 
 
@@ -312,7 +306,7 @@ class TestRefusals:
 
         assert decide_refund(state, refund()) == refund_refused(state, "more_than_left", detail)
 
-    @pytest.mark.parametrize("order", [an_order(**REJECTED), an_order(**CANCELLED)])
+    @pytest.mark.parametrize("order", [an_order(**REJECTED), an_order(**CANCELLED_WHEN_PAID)])
     def test_a_rejected_or_cancelled_order_cannot_be_refunded(self, order: Order) -> None:
         state = order_state(order)
         detail = f"order {KEY} was {order.status} ({order.reason}); nothing of it can be refunded."
@@ -333,7 +327,7 @@ class TestRefusals:
 
         assert decide_refund(state, refund()) == NotYet("order_unknown", otherwise)
 
-    @pytest.mark.parametrize("order", [an_order(), an_order(**PENDING)])
+    @pytest.mark.parametrize("order", [an_order(), an_order(**RESERVED)])
     def test_a_refund_before_the_payment_is_retried_then_refused(self, order: Order) -> None:
         state = order_state(order)
         detail = f"order {KEY} is not paid, so there is nothing to refund."
