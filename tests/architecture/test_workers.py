@@ -23,7 +23,7 @@ SCREEN_LINES_MAX = 40
 FIGURES = ("figure", "add")
 """Methods by which an audit counts, without a result."""
 
-REFUSING = ("refuse", "_refuse", "_Refused", "_Missing", "RefundError")
+REFUSING = ("refuse", "_refuse", "RefundError", "PlacingError", "UnknownReference")
 NOT_REFUSALS = {"stock_short", "stock_oversold", "payment_overdue"}
 """Reasons why an order ends, which its own events state."""
 

@@ -10,19 +10,8 @@ from hypothesis import strategies as st
 from contracts.orders.v1 import RefundLine
 from contracts.wire.decision import Decision
 from contracts.wire.envelope import Message
-from tests.builders import (
-    CUP,
-    TEA,
-    a_placed_line,
-    a_refund_line,
-    message,
-    order_state,
-    place,
-    refund,
-    reserved,
-    rules,
-    update,
-)
+from tests.builders import CUP, TEA, a_placed_line, a_refund_line, message, order_state, place, refund, rules, update
+from tests.stock_builders import reserved
 from workers.order_intake import decide
 from workers.order_intake.model import Order
 

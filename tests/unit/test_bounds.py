@@ -19,20 +19,18 @@ from tests.builders import (
     SELLER,
     SHOP,
     TEA,
-    a_lot,
     a_placed_line,
     a_shop,
     a_target,
     accepted,
-    an_item,
     an_order_line,
     message,
     order_state,
     paid,
     place,
     rules,
-    stock_state,
 )
+from tests.stock_builders import a_lot, an_item, stock_state
 from workers.order_intake.decide import place as decide_place
 from workers.reward_checks.decide import count_sale
 from workers.reward_checks.model import State

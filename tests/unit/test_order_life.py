@@ -32,12 +32,11 @@ from tests.builders import (
     paid,
     place,
     refund,
-    reserved,
     shipped,
-    short,
     tick,
     update,
 )
+from tests.stock_builders import reserved, short
 from tests.unit.order_steps import CANCELLED, COMPLETED, PAID, REJECTED, RESERVED, SHIPPED
 from workers.order_intake import decide
 from workers.order_intake.model import Order, State

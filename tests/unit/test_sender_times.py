@@ -47,11 +47,11 @@ from tests.builders import (
     order_state,
     place,
     refund,
-    reserved,
     rules,
     the_chain,
     update,
 )
+from tests.stock_builders import reserved
 from workers.network import decide as network_rules
 from workers.network.model import State as NetworkState
 from workers.order_intake import decide

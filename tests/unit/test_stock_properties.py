@@ -11,21 +11,8 @@ from hypothesis import strategies as st
 from contracts.orders.v1 import UnpaidCancelled
 from contracts.stock.v1 import StockLow, StockRecovered
 from contracts.wire.decision import Decision, NotYet
-from tests.builders import (
-    CUP,
-    NOW,
-    SHOP,
-    TEA,
-    accepted,
-    adjust,
-    an_order_line,
-    cancelled,
-    count,
-    message,
-    receive,
-    shipped,
-    stock_state,
-)
+from tests.builders import CUP, NOW, SHOP, TEA, accepted, an_order_line, cancelled, message, shipped
+from tests.stock_builders import adjust, count, receive, stock_state
 from workers.stock_reservation import decide
 from workers.stock_reservation.model import State
 

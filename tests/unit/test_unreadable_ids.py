@@ -13,7 +13,8 @@ from contracts.stock.v1 import StockRefused
 from contracts.wire.envelope import Payload
 from contracts.wire.reading import Reader
 from contracts.wire.refusal import Unreadable
-from tests.builders import NOW, SHOP, TEA, adjust, count, place, receive
+from tests.builders import NOW, SHOP, TEA, place
+from tests.stock_builders import adjust, count, receive
 from workers.order_intake.decide import (
     refuse_unreadable_after_sale,
     refuse_unreadable_order,
