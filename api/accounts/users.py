@@ -188,9 +188,7 @@ async def create_user(
         distributor_id=body.distributor_id,
     )
     response.headers["Location"] = f"/api/users/{user.id}"
-    response.headers["ETag"] = _etag(user)
-    response.headers["Cache-Control"] = "no-store"
-    return CreatedUser(**view_of(user).model_dump(), one_time_password=one_time)
+    return _with_password(response, user, one_time)
 
 
 @router.patch(
@@ -260,9 +258,7 @@ async def confirm_user(
     """
     author = author_of(request, principal)
     user, one_time = await ports.identity.users.confirm(user_id, body.version, author)
-    response.headers["ETag"] = _etag(user)
-    response.headers["Cache-Control"] = "no-store"
-    return CreatedUser(**view_of(user).model_dump(), one_time_password=one_time)
+    return _with_password(response, user, one_time)
 
 
 @router.post(
@@ -276,6 +272,12 @@ async def reject_user(
     user = await ports.identity.users.reject(user_id, body.version, author_of(request, principal))
     response.headers["ETag"] = _etag(user)
     return view_of(user)
+
+
+def _with_password(response: Response, user: User, one_time: str | None) -> CreatedUser:
+    response.headers["ETag"] = _etag(user)
+    response.headers["Cache-Control"] = "no-store"
+    return CreatedUser(**view_of(user).model_dump(), one_time_password=one_time)
 
 
 def _etag(user: User) -> str:
